@@ -1,0 +1,71 @@
+"""Every error that llcphone raises on purpose, one tree, drawn once.
+
+    LLCPhoneError
+      ConfigError             a setting is missing, unknown or out of range (.key, .why)
+      LocalProtocolError      we tried what the state forbids: our bug
+      RemoteProtocolError     the far side sent what cannot be read
+      ModelRefused            the Realtime API refused the session (.code)
+      JoinRefused             a media stream brought a token that no call waits for
+      NotAdmitted             no new call now: draining, or at the limit (.reason)
+      LegClosed               a WebSocket leg has ended (.code, .reason)
+
+What the far side does in a call is an event, not an exception: inside a call only
+``LegClosed`` is raised, by ``receive``. No text here carries caller data or secrets.
+"""
+
+from __future__ import annotations
+
+
+class LLCPhoneError(Exception):
+    """Base of all errors raised by llcphone."""
+
+
+class ConfigError(LLCPhoneError):
+    """A setting is missing, unknown or out of range.
+
+    Attributes:
+        key: the setting, as ``section.key`` or as its environment name.
+        why: one line that says what is wrong and what mends it.
+    """
+
+    def __init__(self, key: str, why: str) -> None:
+        super().__init__(f"{key}: {why}")
+        self.key = key
+        self.why = why
+
+
+class LocalProtocolError(LLCPhoneError):
+    """We tried what the state forbids: a bug of ours."""
+
+
+class RemoteProtocolError(LLCPhoneError):
+    """The far side sent something that cannot be read."""
+
+
+class ModelRefused(LLCPhoneError):
+    """The Realtime API refused the session; ``code`` is its own error code."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(f"the Realtime API refused the session: {code}")
+        self.code = code
+
+
+class JoinRefused(LLCPhoneError):
+    """A media stream brought a token that no call waits for."""
+
+
+class NotAdmitted(LLCPhoneError):
+    """No new call is taken now; ``reason`` says why in one word."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"no new call is taken: {reason}")
+        self.reason = reason
+
+
+class LegClosed(LLCPhoneError):
+    """A WebSocket leg has ended; ``code`` is the close code (1006 when none was received)."""
+
+    def __init__(self, code: int, reason: str = "") -> None:
+        super().__init__(f"leg closed with {code}")
+        self.code = code
+        self.reason = reason

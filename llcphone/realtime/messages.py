@@ -1,0 +1,120 @@
+"""What we say to the Realtime API, dialect-neutral; ``dialects.encode`` puts it on the wire.
+
+Session settings use the flat names of the spec's §2 (``voice``, ``input_audio_format``,
+``turn_detection`` ...) everywhere above ``dialects``: one vocabulary, two spellings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+
+
+@attrs.frozen
+class UpdateSession:
+    """``session.update`` with only the keys that change; ``session`` has flat names."""
+
+    session: Mapping[str, Any]
+    event_id: str = ""
+    """Echoed by the server in a refusal, so that a refused update is recognised."""
+
+
+@attrs.frozen
+class AppendAudio:
+    """``input_audio_buffer.append``; ``payload`` is base64 of µ-law, untouched."""
+
+    payload: bytes
+
+
+@attrs.frozen
+class UserText:
+    """``conversation.item.create`` of a user message: a greeting cue, a nudge."""
+
+    text: str
+    item_id: str = ""
+
+
+@attrs.frozen
+class SystemText:
+    """``conversation.item.create`` of a system message: per-call context at the tail."""
+
+    text: str
+    item_id: str = ""
+
+
+@attrs.frozen
+class AssistantText:
+    """``conversation.item.create`` of what the agent said earlier (history of a restored session)."""
+
+    text: str
+    item_id: str = ""
+
+
+@attrs.frozen
+class ToolOutput:
+    """``conversation.item.create`` of a ``function_call_output``; ``output`` is JSON text."""
+
+    call_id: str
+    output: str
+
+
+@attrs.frozen
+class CreateResponse:
+    """``response.create``; never with instructions (spec §3).
+
+    ``purpose`` marks the response in its metadata. ``priming`` asks for a text-only response
+    out of band (``conversation: "none"``, no input items), so that history stays clean.
+    """
+
+    purpose: str = ""
+    priming: bool = False
+    event_id: str = ""
+
+
+@attrs.frozen
+class CancelResponse:
+    response_id: str = ""
+    event_id: str = ""
+
+
+@attrs.frozen
+class Truncate:
+    """``conversation.item.truncate``: the caller heard the first ``audio_end_ms`` of the item."""
+
+    item_id: str
+    audio_end_ms: int
+    event_id: str = ""
+
+
+@attrs.frozen
+class DeleteItem:
+    item_id: str
+    event_id: str = ""
+
+
+@attrs.frozen
+class ClearInput:
+    """``input_audio_buffer.clear``."""
+
+
+@attrs.frozen
+class CommitInput:
+    """``input_audio_buffer.commit``: manual turns only."""
+
+
+ModelMessage = (
+    UpdateSession
+    | AppendAudio
+    | UserText
+    | SystemText
+    | AssistantText
+    | ToolOutput
+    | CreateResponse
+    | CancelResponse
+    | Truncate
+    | DeleteItem
+    | ClearInput
+    | CommitInput
+)
