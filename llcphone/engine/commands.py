@@ -1,0 +1,97 @@
+"""What the engine asks for; the call's tasks obey without deciding anything."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import attrs
+
+from llcphone.engine.events import EndReason
+from llcphone.realtime.dialects import Dialect
+from llcphone.realtime.messages import ModelMessage
+from llcphone.twilio.media import PhoneMessage
+
+
+@attrs.frozen
+class ConnectModel:
+    """Open a model leg of this generation; an older one still in flight is closed first."""
+
+    generation: int
+    dialect: Dialect | None
+    """None: whatever the endpoint's dialect question says, flat when nobody knows yet."""
+    after_ms: int = 0
+    """Pause before dialling (back-off of a redial)."""
+
+
+@attrs.frozen
+class CloseModel:
+    """Close the model leg of this generation, open or still connecting."""
+
+    generation: int
+
+
+@attrs.frozen
+class RememberDialect:
+    """A definite answer to the endpoint's dialect question."""
+
+    dialect: Dialect
+
+
+@attrs.frozen
+class SendModel:
+    message: ModelMessage
+
+
+@attrs.frozen
+class SendPhone:
+    message: PhoneMessage
+
+
+@attrs.frozen
+class RunTool:
+    """Start a tool task; its answer comes back as ``ToolFinished``."""
+
+    call_id: str
+    name: str
+    arguments: str
+    """JSON text as the model wrote it."""
+
+
+@attrs.frozen
+class RunHook:
+    """Run one of the agent's own hooks: ``start`` or ``digit``."""
+
+    name: str
+    argument: str = ""
+
+
+@attrs.frozen
+class Note:
+    """Something an onlooker may want to know: the demo's live view, the timeline, a log.
+
+    ``words`` is the only field that may hold what was said; it never goes to a log.
+    """
+
+    kind: str
+    fields: Mapping[str, object] = attrs.field(factory=dict)
+    words: str = ""
+
+
+@attrs.frozen
+class EndCall:
+    """The call is over; after it a step is a no-op."""
+
+    reason: EndReason
+
+
+Command = (
+    ConnectModel
+    | CloseModel
+    | RememberDialect
+    | SendModel
+    | SendPhone
+    | RunTool
+    | RunHook
+    | Note
+    | EndCall
+)

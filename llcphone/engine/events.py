@@ -1,0 +1,129 @@
+"""What can happen in a call, besides what the two wires say.
+
+A wire's own words arrive as they were decoded: phone events bare, model events inside
+``ModelSaid`` with the generation of the leg that said them. The rest is the call's own life.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+import attrs
+
+from llcphone.realtime.events import ModelEvent
+from llcphone.twilio.media import PhoneEvent
+
+
+class EndReason(Enum):
+    """Why a call ended: first cause wins, and stands in the call record."""
+
+    CALLER_HUNG_UP = "caller hung up"
+    AGENT_HUNG_UP = "agent hung up"
+    PHONE_LOST = "phone leg lost"
+    STREAM_DEAD = "no frame from the phone"
+    BAD_STREAM = "media stream of another call or format"
+    NEVER_JOINED = "no media stream joined"
+    START_TIMEOUT = "media stream never started"
+    MODEL_UNREACHABLE = "model could not be reached"
+    MODEL_REFUSED = "model refused the session"
+    MODEL_LOST = "model leg lost"
+    TIME_LIMIT = "time limit"
+    IDLE = "nobody spoke"
+    DRAINED = "drained"
+    CANCELLED = "cancelled"
+    FAILED = "failed"
+
+
+@attrs.frozen
+class Born:
+    """The call exists: its webhook arrived or it was asked for."""
+
+
+@attrs.frozen
+class StreamJoined:
+    """A media stream brought this call's token."""
+
+
+@attrs.frozen
+class PhoneLegLost:
+    """The phone leg ended without ``stop``, or a send to it failed."""
+
+    code: int = 1006
+
+
+@attrs.frozen
+class ModelConnected:
+    """A model leg's WebSocket is open; nothing is configured yet."""
+
+    generation: int
+
+
+@attrs.frozen
+class ModelConnectFailed:
+    """A model leg could not be opened."""
+
+    generation: int
+    code: str
+    """A word for the record: ``refused``, ``timeout``, ``tls``, ``http_401`` ..."""
+    fatal: bool = False
+    """True when asking again cannot help (a bad key)."""
+    retry_after_ms: int = 0
+
+
+@attrs.frozen
+class ModelLegLost:
+    """An open model leg ended."""
+
+    generation: int
+    code: int = 1006
+
+
+@attrs.frozen
+class ModelSaid:
+    """A decoded event of the model leg of this generation."""
+
+    generation: int
+    event: ModelEvent
+
+
+@attrs.frozen
+class ToolFinished:
+    """A tool task has its answer: result, error or timeout, as JSON text."""
+
+    call_id: str
+    output: str
+    ok: bool = True
+    took_ms: int = 0
+
+
+@attrs.frozen
+class HangUpAsked:
+    """The agent wants to end the call once its last word was heard."""
+
+
+@attrs.frozen
+class EndAsked:
+    """End now, for a reason that arose outside (drain limit, an API request, a bug)."""
+
+    reason: EndReason
+
+
+@attrs.frozen
+class Tick:
+    """A timer is an event: the supervisor woke because a deadline passed or something is due."""
+
+
+CallEvent = (
+    Born
+    | StreamJoined
+    | PhoneLegLost
+    | ModelConnected
+    | ModelConnectFailed
+    | ModelLegLost
+    | ModelSaid
+    | ToolFinished
+    | HangUpAsked
+    | EndAsked
+    | Tick
+)
+Event = CallEvent | PhoneEvent

@@ -1,0 +1,48 @@
+"""Who may speak.
+
+The table says what may happen; a missing pair leaves the floor as it is. The far ends decide
+most of it (turn detection is the model's); this file only keeps one name for the present state,
+which the sequencer, the supervisor's quiet moments and the live view all read.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+
+class Floor(Enum):
+    """Who holds the floor now."""
+
+    NOBODY = "nobody"
+    CALLER = "caller"
+    MODEL_THINKING = "model thinking"
+    AGENT = "agent"
+
+
+class Cue(Enum):
+    """What moves the floor."""
+
+    SPEECH_STARTED = 1
+    SPEECH_STOPPED = 2
+    RESPONSE_CREATED = 3
+    AGENT_AUDIO = 4
+    AGENT_SILENT = 5
+    """No response is active and all agent audio was heard or cleared."""
+
+
+FLOOR: dict[tuple[Floor, Cue], Floor] = {
+    (Floor.NOBODY, Cue.SPEECH_STARTED): Floor.CALLER,
+    (Floor.MODEL_THINKING, Cue.SPEECH_STARTED): Floor.CALLER,
+    (Floor.AGENT, Cue.SPEECH_STARTED): Floor.CALLER,  # barge-in
+    (Floor.CALLER, Cue.SPEECH_STOPPED): Floor.MODEL_THINKING,
+    (Floor.NOBODY, Cue.RESPONSE_CREATED): Floor.MODEL_THINKING,
+    (Floor.NOBODY, Cue.AGENT_AUDIO): Floor.AGENT,
+    (Floor.MODEL_THINKING, Cue.AGENT_AUDIO): Floor.AGENT,
+    (Floor.AGENT, Cue.AGENT_SILENT): Floor.NOBODY,
+    (Floor.MODEL_THINKING, Cue.AGENT_SILENT): Floor.NOBODY,
+}
+
+
+def move(floor: Floor, cue: Cue) -> Floor:
+    """The floor after ``cue``."""
+    return FLOOR.get((floor, cue), floor)

@@ -1,0 +1,55 @@
+"""The engine's deadlines in one table, so that "when next, and why" has one answer.
+
+A timer may be early but never late: whoever set it looks again when it fires. That is what lets
+the per-frame path push a watchdog back by writing one integer instead of moving a timer.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+
+class Timer(Enum):
+    """Each reason the supervisor may wake for."""
+
+    SETUP = "model session due"
+    TOKEN = "media stream due to join"
+    START = "stream start due"
+    GUARD = "greeting guard"
+    RESPONSE = "committed turn due to be answered"
+    DUE = "session update due"
+    GOODBYE = "goodbye due to be heard"
+    PLAYOUT = "playout due to end"
+    FRAMES = "frames due"
+    IDLE = "somebody due to speak"
+    LIMIT = "time limit"
+
+
+class Timers:
+    """Deadlines by reason, in milliseconds of the call's clock."""
+
+    def __init__(self) -> None:
+        self._at: dict[Timer, int] = {}
+        self.next_ms: int | None = None
+
+    def set(self, timer: Timer, at_ms: int) -> None:
+        """Set or move a deadline."""
+        self._at[timer] = at_ms
+        self.next_ms = min(self._at.values())
+
+    def clear(self, timer: Timer) -> None:
+        """Forget a deadline; a missing one is fine."""
+        if self._at.pop(timer, None) is not None:
+            self.next_ms = min(self._at.values(), default=None)
+
+    def get(self, timer: Timer) -> int | None:
+        """When this one is due, or None."""
+        return self._at.get(timer)
+
+    def pop_due(self, now_ms: int) -> list[Timer]:
+        """Take out every deadline that has passed, earliest first."""
+        due = sorted((at, timer.value, timer) for timer, at in self._at.items() if at <= now_ms)
+        for _, _, timer in due:
+            del self._at[timer]
+        self.next_ms = min(self._at.values(), default=None)
+        return [timer for _, _, timer in due]
