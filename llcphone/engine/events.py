@@ -10,6 +10,7 @@ from enum import Enum
 
 import attrs
 
+from llcphone.realtime.dialects import Dialect
 from llcphone.realtime.events import ModelEvent
 from llcphone.twilio.media import PhoneEvent
 
@@ -56,6 +57,8 @@ class ModelConnected:
     """A model leg's WebSocket is open; nothing is configured yet."""
 
     generation: int
+    dialect: Dialect
+    """The dialect it was opened in."""
 
 
 @attrs.frozen

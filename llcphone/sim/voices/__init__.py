@@ -23,7 +23,7 @@ AGENT = {
     "long_answer": (
         "Of course. From Tuesday to Thursday we open at noon and close at nine. On Friday and Saturday we "
         "stay open until eleven, with live music from eight. The kitchen closes one hour before. You can "
-        "sit in the garden when the weather is fine."
+        "sit in the garden."
     ),
     "booking_ok": "Done. A table for two, tonight at seven. Is there anything else I can do for you?",
     "sunday": "On Sunday we are open from noon until four, for lunch only.",

@@ -1,0 +1,182 @@
+"""From birth to a configured session.
+
+One attempt at a time, each a numbered *generation* of the model leg, so that whatever an older
+leg still says is recognised and dropped.
+
+    warm     from birth; 10 s, dialect question and redials included
+    joined   the media stream came while an attempt was in flight: that attempt has 4 s more
+    cold     what replaces it, once, with 5 s of its own; also what a stream finds that joins
+             after the warm time has run out
+    ready    ``session.updated`` confirmed 8 kHz µ-law both ways
+
+A dialect refusal (spec §2) turns flat into GA once, inside the same deadline. Any other refusal
+is a bad setting: asking again cannot help.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import Enum
+from typing import Any
+
+import attrs
+
+from llcphone.engine.commands import (
+    CloseModel,
+    Command,
+    ConnectModel,
+    EndCall,
+    Note,
+    RememberDialect,
+    SendModel,
+)
+from llcphone.engine.events import EndReason, ModelConnected, ModelConnectFailed
+from llcphone.realtime.dialects import Dialect, ErrorKind, error_kind, is_dialect_refusal
+from llcphone.realtime.events import ModelError, SessionUpdated
+from llcphone.realtime.messages import UpdateSession
+from llcphone.realtime.session import confirms_ulaw
+
+_REFUSED_CLOSES = frozenset({3000, 4000})
+"""Close codes of a bad key and of a bad model or shape (wire capture of 2026-09-18)."""
+
+_BACKOFF_MS = (250, 500, 1000, 2000)
+
+
+class Phase(Enum):
+    """Where the set-up stands."""
+
+    WARM = "warm"
+    JOINED = "joined"
+    COLD = "cold"
+    EXPIRED = "expired"
+    """The warm time ran out and nobody is on the line: nothing is in flight."""
+    READY = "ready"
+
+
+@attrs.frozen
+class SetupLimits:
+    """Deadlines of the set-up, in milliseconds."""
+
+    warm_ms: int = 10_000
+    join_grace_ms: int = 4_000
+    cold_ms: int = 5_000
+
+
+class Setup:
+    """The attempts to reach a configured model session."""
+
+    def __init__(
+        self, session: Mapping[str, Any], *, dialect: Dialect | None, may_switch: bool, limits: SetupLimits
+    ) -> None:
+        self._session = session
+        self._dialect = dialect
+        self._may_switch = may_switch
+        self._limits = limits
+        self._redials = 0
+        self._update_id = ""
+        self.leg_dialect: Dialect | None = None
+        self.generation = 0
+        self.phase = Phase.WARM
+        self.deadline_ms: int | None = None
+        self.joined = False
+        self.attempts = 0
+        self.last_failure = ""
+
+    @property
+    def ready(self) -> bool:
+        """The session is configured."""
+        return self.phase is Phase.READY
+
+    def born(self, now_ms: int) -> list[Command]:
+        """Begin the warm attempt."""
+        self.deadline_ms = now_ms + self._limits.warm_ms
+        return self._dial()
+
+    def stream_joined(self, now_ms: int) -> list[Command]:
+        """The caller is on the line and hears silence from now on."""
+        self.joined = True
+        if self.phase is Phase.WARM:
+            self.phase = Phase.JOINED
+            self.deadline_ms = now_ms + self._limits.join_grace_ms
+        elif self.phase is Phase.EXPIRED:
+            return self._go_cold(now_ms)
+        return []
+
+    def deadline_passed(self, now_ms: int) -> list[Command]:
+        """The present attempt's time is up."""
+        self.last_failure = self.last_failure or "timeout"
+        match self.phase:
+            case Phase.WARM:
+                self.phase = Phase.EXPIRED
+                self.deadline_ms = None
+                return [CloseModel(self.generation), Note("setup", {"phase": "expired"})]
+            case Phase.JOINED:
+                return [CloseModel(self.generation), *self._go_cold(now_ms)]
+            case Phase.COLD:
+                return [CloseModel(self.generation), EndCall(EndReason.MODEL_UNREACHABLE)]
+            case _:
+                return []
+
+    def connected(self, event: ModelConnected) -> list[Command]:
+        """The socket is open: configure it at once, without waiting for ``session.created``."""
+        self.leg_dialect = event.dialect
+        self._update_id = f"setup-{self.generation}"
+        return [SendModel(UpdateSession(self._session, self._update_id))]
+
+    def connect_failed(self, event: ModelConnectFailed) -> list[Command]:
+        """The socket could not be opened."""
+        self.last_failure = event.code
+        if event.fatal:
+            return [EndCall(EndReason.MODEL_REFUSED)]
+        return self._redial(event.retry_after_ms)
+
+    def leg_lost(self, code: int) -> list[Command]:
+        """The socket closed before it was configured."""
+        self.last_failure = self.last_failure or f"closed_{code}"
+        if code in _REFUSED_CLOSES:
+            return [EndCall(EndReason.MODEL_REFUSED)]
+        return self._redial(0)
+
+    def refused(self, error: ModelError) -> list[Command]:
+        """An ``error`` event before the session was configured."""
+        if self.leg_dialect is Dialect.FLAT and self._may_switch and is_dialect_refusal(error):
+            self._may_switch = False
+            self._dialect = Dialect.GA
+            return [CloseModel(self.generation), RememberDialect(Dialect.GA), *self._dial()]
+        self.last_failure = error.code
+        kind = error_kind(error)
+        if kind is ErrorKind.RETRY:
+            return [CloseModel(self.generation), *self._redial(0)]
+        if kind in (ErrorKind.FATAL, ErrorKind.SETUP) or error.event_id == self._update_id:
+            # A refused update leaves defaults behind: 24 kHz PCM, loud static on a telephone.
+            return [EndCall(EndReason.MODEL_REFUSED)]
+        return []
+
+    def updated(self, event: SessionUpdated) -> list[Command]:
+        """``session.updated``: ready only if it confirms µ-law both ways."""
+        if not confirms_ulaw(event):
+            self.last_failure = "audio_format"
+            return [EndCall(EndReason.MODEL_REFUSED)]
+        self.phase = Phase.READY
+        self.deadline_ms = None
+        self.last_failure = ""
+        return [RememberDialect(self.leg_dialect)] if self.leg_dialect is not None else []
+
+    # -- attempts ---------------------------------------------------------------------------
+
+    def _dial(self, after_ms: int = 0) -> list[Command]:
+        self.generation += 1
+        self.attempts += 1
+        self.leg_dialect = None
+        return [ConnectModel(self.generation, self._dialect, after_ms)]
+
+    def _redial(self, retry_after_ms: int) -> list[Command]:
+        pause = max(_BACKOFF_MS[min(self._redials, len(_BACKOFF_MS) - 1)], retry_after_ms)
+        self._redials += 1
+        return self._dial(pause)
+
+    def _go_cold(self, now_ms: int) -> list[Command]:
+        self.phase = Phase.COLD
+        self._redials = 0
+        self.deadline_ms = now_ms + self._limits.cold_ms
+        return self._dial()
