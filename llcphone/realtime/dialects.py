@@ -1,0 +1,207 @@
+"""The two spellings of the Realtime API: what we say, put on the wire.
+
+Above this file there is one vocabulary, the documented flat names (spec §2). ``FLAT`` sends
+exactly those; ``GA`` is the nested form that OpenAI's own endpoint requires since 2026-05-12.
+They differ in three places only: the session object (``ga_session``), the text part of an
+assistant item, and the modality and token limit of a ``response.create``. Audio is the same
+in both, and is spliced, because that line runs fifty times a second in every call.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from llcphone.errors import LocalProtocolError
+from llcphone.realtime.messages import (
+    AppendAudio,
+    AssistantText,
+    CancelResponse,
+    ClearInput,
+    CommitInput,
+    CreateResponse,
+    DeleteItem,
+    ModelMessage,
+    SystemText,
+    ToolOutput,
+    Truncate,
+    UpdateSession,
+    UserText,
+)
+from llcphone.realtime.refusals import ErrorKind, error_kind, is_dialect_refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = [
+    "Dialect",
+    "ErrorKind",
+    "append_audio",
+    "append_prefix",
+    "connect_headers",
+    "encode",
+    "error_kind",
+    "ga_session",
+    "is_dialect_refusal",
+    "unsupported_keys",
+]
+
+PRIMING_TOKENS = 16
+"""Longest priming answer: its text is thrown away, only its warmth counts."""
+
+
+class Dialect(Enum):
+    """How session settings are spelled on the wire."""
+
+    FLAT = "flat"
+    GA = "ga"
+
+
+def connect_headers(dialect: Dialect) -> tuple[tuple[str, str], ...]:
+    """Headers the dialect adds to the WebSocket request, beside authorization."""
+    return (("OpenAI-Beta", "realtime=v1"),) if dialect is Dialect.FLAT else ()
+
+
+# -- audio: the hot path ------------------------------------------------------------------------
+
+append_prefix = b'{"type":"input_audio_buffer.append","audio":"'
+
+
+def append_audio(payload: bytes) -> bytes:
+    """``input_audio_buffer.append`` around base64 text, which must be nothing but base64."""
+    return append_prefix + payload + b'"}'
+
+
+# -- everything else ----------------------------------------------------------------------------
+
+
+def encode(message: ModelMessage, dialect: Dialect) -> bytes:
+    """Put one message on the wire as compact JSON, with no key the message does not set."""
+    if isinstance(message, AppendAudio):
+        return append_audio(message.payload)
+    return msgspec.json.encode(_wire(message, dialect))
+
+
+def _wire(message: ModelMessage, dialect: Dialect) -> dict[str, Any]:
+    match message:
+        case UpdateSession(session, event_id):
+            return _event("session.update", event_id, session=_session(session, dialect))
+        case UserText(text, item_id):
+            return _text_item("user", "input_text", text, item_id)
+        case SystemText(text, item_id):
+            return _text_item("system", "input_text", text, item_id)
+        case AssistantText(text, item_id):
+            part = "text" if dialect is Dialect.FLAT else "output_text"
+            return _text_item("assistant", part, text, item_id)
+        case ToolOutput(call_id, output):
+            item = {"type": "function_call_output", "call_id": call_id, "output": output}
+            return _event("conversation.item.create", item=item)
+        case CreateResponse():
+            return _create_response(message, dialect)
+        case CancelResponse(response_id, event_id):
+            ids = {"response_id": response_id} if response_id else {}
+            return _event("response.cancel", event_id, **ids)
+        case Truncate(item_id, audio_end_ms, event_id):
+            cut = {"item_id": item_id, "content_index": 0, "audio_end_ms": audio_end_ms}
+            return _event("conversation.item.truncate", event_id, **cut)
+        case DeleteItem(item_id, event_id):
+            return _event("conversation.item.delete", event_id, item_id=item_id)
+        case ClearInput():
+            return _event("input_audio_buffer.clear")
+        case CommitInput():
+            return _event("input_audio_buffer.commit")
+        case _:
+            raise LocalProtocolError(f"not a message to the model: {type(message).__name__}")
+
+
+def _event(kind: str, event_id: str = "", **fields: Any) -> dict[str, Any]:
+    return {"type": kind, **({"event_id": event_id} if event_id else {}), **fields}
+
+
+def _text_item(role: str, part: str, text: str, item_id: str) -> dict[str, Any]:
+    item = {"type": "message", "role": role, "content": [{"type": part, "text": text}]}
+    return _event("conversation.item.create", item={"id": item_id, **item} if item_id else item)
+
+
+def _create_response(message: CreateResponse, dialect: Dialect) -> dict[str, Any]:
+    response: dict[str, Any] = {}
+    if message.priming:
+        flat = dialect is Dialect.FLAT
+        response = {
+            "conversation": "none",
+            "modalities" if flat else "output_modalities": ["text"],
+            "max_response_output_tokens" if flat else "max_output_tokens": PRIMING_TOKENS,
+            "input": [],
+        }
+    # Metadata comes back in response.created and response.done: the only mark that tells an
+    # out-of-band response from the conversation's (facts §2.5).
+    purpose = message.purpose or ("priming" if message.priming else "")
+    if purpose:
+        response["metadata"] = {"llcphone": purpose}
+    fields = {"response": response} if response else {}
+    return _event("response.create", message.event_id, **fields)
+
+
+# -- the session object -------------------------------------------------------------------------
+
+_GA_PLACE: Mapping[str, tuple[str, ...]] = {
+    "modalities": ("output_modalities",),
+    "voice": ("audio", "output", "voice"),
+    "speed": ("audio", "output", "speed"),
+    "output_audio_format": ("audio", "output", "format"),
+    "input_audio_format": ("audio", "input", "format"),
+    "input_audio_transcription": ("audio", "input", "transcription"),
+    "input_audio_noise_reduction": ("audio", "input", "noise_reduction"),
+    "turn_detection": ("audio", "input", "turn_detection"),
+    "max_response_output_tokens": ("max_output_tokens",),
+    "instructions": ("instructions",),
+    "tools": ("tools",),
+    "tool_choice": ("tool_choice",),
+    "parallel_tool_calls": ("parallel_tool_calls",),
+    "truncation": ("truncation",),
+    "reasoning": ("reasoning",),
+    "tracing": ("tracing",),
+    "include": ("include",),
+}
+"""Flat name -> where GA keeps it (facts §1.3). No place: the endpoint would refuse the whole update."""
+
+_GA_FORMAT: Mapping[str, dict[str, Any]] = {
+    "g711_ulaw": {"type": "audio/pcmu"},  # a "rate" here is refused as unknown
+    "g711_alaw": {"type": "audio/pcma"},
+    "pcm16": {"type": "audio/pcm", "rate": 24000},
+}
+
+
+def unsupported_keys(session: Mapping[str, Any], dialect: Dialect) -> list[str]:
+    """Flat settings that the dialect has no place for: they are left out, so say so."""
+    return [] if dialect is Dialect.FLAT else [name for name in session if name not in _GA_PLACE]
+
+
+def ga_session(session: Mapping[str, Any]) -> dict[str, Any]:
+    """The nested session object; ``type`` is required in every single update."""
+    wire: dict[str, Any] = {"type": "realtime"}
+    for name, value in session.items():
+        if name in _GA_PLACE:
+            *path, last = _GA_PLACE[name]
+            place = wire
+            for step in path:
+                place = place.setdefault(step, {})
+            place[last] = _ga_value(name, value)
+    return wire
+
+
+def _ga_value(name: str, value: Any) -> Any:
+    if name == "modalities":
+        # Both together are refused; audio brings its transcript with it.
+        return ["audio"] if "audio" in value else ["text"]
+    if name in ("input_audio_format", "output_audio_format"):
+        return _GA_FORMAT.get(value, {"type": value})
+    return value
+
+
+def _session(session: Mapping[str, Any], dialect: Dialect) -> Mapping[str, Any]:
+    if "audio" in session or "type" in session:
+        raise LocalProtocolError("session settings have flat names; the dialect spells them")
+    return ga_session(session) if dialect is Dialect.GA else session

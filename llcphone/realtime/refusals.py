@@ -1,0 +1,113 @@
+"""What an ``error`` event of the Realtime API means for a call.
+
+Most errors leave the session open, so the question is never "is there an error?" but "whose
+business is it?". The codes are documented nowhere in one place: the table is facts §2.7 (SDK,
+recorded traffic, livekit's list); a code that is not in it is ignored here and counted by the engine.
+"""
+
+from __future__ import annotations
+
+import re
+from enum import Enum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from llcphone.realtime.events import ModelError
+
+
+class ErrorKind(Enum):
+    """Who deals with an error."""
+
+    FATAL = "fatal"
+    """The key, the account, the model or the whole dialect is refused: no retry helps."""
+    SETUP = "setup"
+    """A ``session.update`` was refused, always whole: the session runs on other settings than ours."""
+    RETRY = "retry"
+    """The server's own trouble, or the session's age: again, then on a new session."""
+    ACTIVE_RESPONSE = "active_response"
+    """Our ``response.create`` came while a response ran: after its ``response.done`` again."""
+    TRUNCATE = "truncate"
+    """Our ``conversation.item.truncate`` did not fit the item: never fatal."""
+    IGNORE = "ignore"
+    """A race that the vendor documents as harmless, or a code we do not know: counted."""
+
+
+_KINDS: Mapping[str, ErrorKind] = {
+    # the account or the endpoint
+    "invalid_api_key": ErrorKind.FATAL,
+    "insufficient_quota": ErrorKind.FATAL,
+    "account_deactivated": ErrorKind.FATAL,
+    "billing_hard_limit_reached": ErrorKind.FATAL,
+    "beta_api_shape_disabled": ErrorKind.FATAL,  # then close 4000
+    "invalid_model": ErrorKind.FATAL,  # then close 4000
+    "missing_model": ErrorKind.FATAL,  # then close 4000
+    # the server
+    "server_error": ErrorKind.RETRY,
+    "server_is_overloaded": ErrorKind.RETRY,
+    "slow_down": ErrorKind.RETRY,
+    "rate_limit_exceeded": ErrorKind.RETRY,
+    "inference_rate_limit_exceeded": ErrorKind.RETRY,
+    "session_expired": ErrorKind.RETRY,  # 60 minutes, then a close
+    # the session
+    "cannot_update_voice": ErrorKind.SETUP,  # assistant audio is present: leave voice out
+    # responses
+    "conversation_already_has_active_response": ErrorKind.ACTIVE_RESPONSE,
+    "response_cancel_not_active": ErrorKind.IGNORE,
+    "input_audio_buffer_commit_empty": ErrorKind.IGNORE,
+}
+
+_TRUNCATE_TEXTS = ("already shorter than", "Only model output audio messages can be truncated")
+"""Their codes (``invalid_value``, ``unsupported_content_type``) say too little; match the text."""
+
+_QUOTED_SESSION_KEY = re.compile(r"'(session\.[\w.\[\]]+)'")
+
+_FLAT_ONLY_KEYS = frozenset(
+    f"session.{name}"
+    for name in (
+        "modalities",
+        "voice",
+        "speed",
+        "input_audio_format",
+        "output_audio_format",
+        "input_audio_transcription",
+        "input_audio_noise_reduction",
+        "turn_detection",
+        "max_response_output_tokens",
+    )
+)
+"""Top-level keys that only the flat dialect has: a server that does not know them speaks GA."""
+
+
+def error_kind(error: ModelError) -> ErrorKind:
+    """Whose business the error is."""
+    if error.code in _KINDS:
+        return _KINDS[error.code]
+    if error.param == "audio_end_ms" or any(text in error.message for text in _TRUNCATE_TEXTS):
+        return ErrorKind.TRUNCATE
+    # Any complaint about a session setting means that the whole update was discarded.
+    if _subject(error).startswith("session."):
+        return ErrorKind.SETUP
+    return _KINDS.get(error.type, ErrorKind.IGNORE)
+
+
+def is_dialect_refusal(error: ModelError) -> bool:
+    """Whether a server answers our flat dialect with "I speak GA" (spec §2, the documented three)."""
+    match error.code:
+        case "beta_api_shape_disabled":
+            return True
+        case "missing_required_parameter":
+            return _subject(error) == "session.type"
+        case "unknown_parameter":
+            return _subject(error) in _FLAT_ONLY_KEYS
+        case _:
+            return False
+
+
+def _subject(error: ModelError) -> str:
+    """The parameter an error is about; some servers name it in the text only."""
+    if error.param:
+        return error.param
+    quoted = _QUOTED_SESSION_KEY.search(error.message)
+    return quoted.group(1) if quoted else ""
