@@ -88,6 +88,7 @@ class Responses:
             return []
         self._create = self._wishes.pop(0)
         self._create_ms = now_ms
+        self._cancel_on_created = False
         return [CreateResponse(self._create)]
 
     def wakes_ms(self) -> int | None:
@@ -102,6 +103,11 @@ class Responses:
     def quiet(self) -> bool:
         """No response is active, on its way, or owed by the server."""
         return self.active is None and self._create is None and self._committed_ms is None
+
+    @property
+    def idle(self) -> bool:
+        """Quiet, and nothing is wished for."""
+        return self.quiet and not self._wishes
 
     # -- what happened ----------------------------------------------------------------------
 
@@ -154,6 +160,7 @@ class Responses:
         if self._create is not None:
             self._wishes.insert(0, self._create)
             self._create = None
+            self._cancel_on_created = False
 
     def create_failed(self, purpose: str) -> None:
         """A response of ours failed on the server's side: wish for it once more."""

@@ -19,7 +19,6 @@ class Timer(Enum):
     RESPONSE = "committed turn due to be answered"
     DUE = "session update due"
     GOODBYE = "goodbye due to be heard"
-    PLAYOUT = "playout due to end"
     FRAMES = "frames due"
     IDLE = "somebody due to speak"
     LIMIT = "time limit"

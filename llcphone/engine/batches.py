@@ -1,0 +1,86 @@
+"""Tool calls of one response, answered together.
+
+A call runs only when its response is over and was not cancelled, because a cancelled response
+still delivers complete-looking calls (facts/openai-realtime.md §4.3). Every ``call_id`` is
+answered, run or not, or the model would wait for it for ever. One ``response.create`` follows all
+answers of one response, none when every tool of it was silent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+
+import attrs
+import msgspec
+
+from llcphone.engine.commands import RunTool
+from llcphone.realtime.events import Item
+from llcphone.realtime.messages import ToolOutput
+
+CANCELLED = msgspec.json.encode({"error": "not run: the caller interrupted"}).decode()
+UNKNOWN = msgspec.json.encode({"error": "there is no such tool"}).decode()
+
+
+@attrs.define(eq=False)
+class Batch:
+    """The calls of one response that are still running."""
+
+    pending: set[str]
+    speak: bool
+
+
+class Batches:
+    """Which calls are being answered."""
+
+    def __init__(self, tools: Collection[str], silent: Collection[str]) -> None:
+        self._tools = tools
+        self._silent = silent
+        self._of: dict[str, Batch] = {}
+        self._answered: dict[str, None] = {}
+
+    def begin(self, items: Iterable[Item], *, run: bool) -> tuple[list[RunTool], list[ToolOutput], bool]:
+        """The calls of a response that has ended.
+
+        Returns the tools to run, the answers known at once, and whether the model should speak
+        already (no tool runs, yet one was answered).
+        """
+        calls = [
+            item
+            for item in items
+            if item.type == "function_call" and item.call_id and item.call_id not in self._answered
+        ]
+        to_run: list[RunTool] = []
+        answers: list[ToolOutput] = []
+        speak = False
+        for item in calls:
+            self._remember(item.call_id)
+            if not run or item.status not in ("completed", ""):
+                answers.append(ToolOutput(item.call_id, CANCELLED))
+            elif item.name not in self._tools:
+                answers.append(ToolOutput(item.call_id, UNKNOWN))
+                speak = True
+            else:
+                to_run.append(RunTool(item.call_id, item.name, item.arguments))
+                speak = speak or item.name not in self._silent
+        if to_run:
+            batch = Batch({call.call_id for call in to_run}, speak)
+            self._of.update(dict.fromkeys(batch.pending, batch))
+        return to_run, answers, speak and not to_run
+
+    def finished(self, call_id: str) -> tuple[bool, bool]:
+        """A tool answered: whether the answer is wanted, and whether the model should speak now."""
+        batch = self._of.pop(call_id, None)
+        if batch is None:
+            return False, False
+        batch.pending.discard(call_id)
+        return True, batch.speak and not batch.pending
+
+    @property
+    def running(self) -> int:
+        """Tools that have not answered yet."""
+        return len(self._of)
+
+    def _remember(self, call_id: str) -> None:
+        self._answered[call_id] = None
+        if len(self._answered) > 256:
+            del self._answered[next(iter(self._answered))]

@@ -1,0 +1,374 @@
+"""The engine of one call: what happened comes in, what to do goes out.
+
+Rule: everything that decides lives in this room, and everything here is synchronous, takes its
+time as ``now_ms`` and keeps its ids as counters; so a recorded list of events gives a second
+engine the same commands. ``handle`` is one step: the event's own method, then ``_settle``, which
+looks once at everything that may have become possible. ``hear`` is the same step for the one event
+that comes fifty times a second, without building an object for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import attrs
+
+from llcphone.engine import events as happened
+from llcphone.engine.commands import Command, EndCall, Note, RunHook, SendModel
+from llcphone.engine.conversation import Conversation
+from llcphone.engine.events import EndReason, Event
+from llcphone.engine.listening import Listening
+from llcphone.engine.responses import GREETING, PRIMING
+from llcphone.engine.setup import Phase, Setup, SetupLimits
+from llcphone.engine.timers import Timer, Timers
+from llcphone.realtime import events as said
+from llcphone.realtime.dialects import Dialect
+from llcphone.realtime.messages import AppendAudio, CreateResponse, UpdateSession, UserText
+from llcphone.twilio import media as phone
+
+
+@attrs.frozen
+class CallLimits:
+    """The engine's own deadlines; see ``config.py`` for what each is for."""
+
+    setup: SetupLimits = SetupLimits()
+    token_ms: int = 60_000
+    start_ms: int = 10_000
+    dead_stream_ms: int = 10_000
+    idle_ms: int = 300_000
+    max_duration_ms: int = 3_600_000
+    goodbye_ms: int = 4_000
+    greeting_guard_ms: int = 700
+    greeting_guard_max_ms: int = 3_000
+    early_audio_ms: int = 10_000
+    mark_every_ms: int = 200
+    response_wait_ms: int = 3_000
+
+
+@attrs.frozen
+class CallSetup:
+    """All the engine knows of a call before it happens: plain data, so that it can be replayed."""
+
+    session: Mapping[str, Any]
+    """The opening ``session.update`` in flat names."""
+    call_sid: str = ""
+    greets: bool = True
+    greeting_cue: str = "Greet the caller."
+    pad_ms: int = 0
+    priming: bool = False
+    full_tools_update: Mapping[str, Any] | None = None
+    later_eagerness_update: Mapping[str, Any] | None = None
+    tools: frozenset[str] = frozenset()
+    silent_tools: frozenset[str] = frozenset()
+    dialect: Dialect | None = None
+    """None: unknown yet."""
+    may_switch: bool = True
+    """Dialect ``auto``: a refusal of flat turns to GA once."""
+    create_response: bool = True
+    interrupt_response: bool = True
+    limits: CallLimits = CallLimits()
+
+
+class CallEngine:
+    """Decides one call."""
+
+    def __init__(self, setup: CallSetup) -> None:
+        self._setup = setup
+        self._limits = setup.limits
+        self.model = Setup(
+            setup.session,
+            dialect=setup.dialect,
+            may_switch=setup.may_switch,
+            limits=setup.limits.setup,
+        )
+        self.talk = Conversation(setup)
+        self.timers = Timers()
+        self.listening = Listening(
+            greets=setup.greets,
+            guard_ms=setup.limits.greeting_guard_ms,
+            guard_max_ms=setup.limits.greeting_guard_max_ms,
+            early_ms=setup.limits.early_audio_ms,
+        )
+        self.ended: EndReason | None = None
+        self.joined = False
+        self.stream_sid = ""
+        self.born_ms = 0
+        self.started_ms: int | None = None
+        self.ready_ms: int | None = None
+        self.frames = 0
+        self.last_frame_ms = 0
+        self.appended_chars = 0
+        self.digits = 0
+        self.unknown_events = 0
+        self.stale_events = 0
+        self._hanging_up = False
+        self._on: dict[type, Callable[[Any, int, list[Command]], None]] = {
+            happened.Born: self._born,
+            happened.StreamJoined: self._stream_joined,
+            happened.PhoneLegLost: self._phone_lost,
+            happened.ModelConnected: self._model_connected,
+            happened.ModelConnectFailed: self._model_connect_failed,
+            happened.ModelLegLost: self._model_lost,
+            happened.ModelSaid: self._model_said,
+            happened.ToolFinished: lambda event, now, out: self.talk.tool_finished(event, out),
+            happened.HangUpAsked: self._hang_up_asked,
+            happened.EndAsked: lambda event, now, out: out.append(EndCall(event.reason)),
+            happened.Tick: self._tick,
+            phone.StreamConnected: lambda event, now, out: None,
+            phone.StreamStarted: self._stream_started,
+            phone.CallerAudio: self._caller_audio,
+            phone.MarkEchoed: lambda event, now, out: self.talk.mark_echoed(event.name, now),
+            phone.Digit: self._digit,
+            phone.StreamStopped: lambda event, now, out: out.append(EndCall(EndReason.CALLER_HUNG_UP)),
+            phone.UnknownPhoneMessage: self._unknown,
+        }
+        talk = self.talk
+        self._on_said: dict[type, Callable[[Any, int, list[Command]], None]] = {
+            said.SpeechStarted: talk.speech_started,
+            said.SpeechStopped: self._speech_stopped,
+            said.InputCommitted: lambda event, now, out: talk.committed(event, now),
+            said.CallerTranscript: talk.caller_transcript,
+            said.ItemAdded: self._item_added,
+            said.ResponseCreated: talk.response_created,
+            said.AudioDelta: talk.audio_delta,
+            said.AudioDone: lambda event, now, out: talk.item_over(event.item_id, out),
+            said.OutputItemDone: lambda event, now, out: talk.item_over(event.item.id, out),
+            said.TranscriptDelta: talk.words,
+            said.TranscriptDone: talk.words,
+            said.ResponseDone: talk.response_done,
+            said.ModelError: lambda event, now, out: talk.error(event, out),
+            said.UnknownModelEvent: self._unknown,
+        }
+
+    # -- the two ways in --------------------------------------------------------------------
+
+    def handle(self, event: Event, now_ms: int) -> list[Command]:
+        """One event and all it causes."""
+        if self.ended is not None:
+            return []
+        out: list[Command] = []
+        self._on[type(event)](event, now_ms, out)
+        self._settle(now_ms, out)
+        for index, command in enumerate(out):
+            if isinstance(command, EndCall):
+                self.ended = command.reason
+                return out[: index + 1]  # after the end nothing is asked for any more
+        return out
+
+    def hear(self, payload: bytes, now_ms: int) -> bool:
+        """A frame of the caller: whether it goes to the model now.
+
+        The same step as ``handle(CallerAudio(payload), now_ms)``; True stands for its one
+        possible command, ``SendModel(AppendAudio(payload))``.
+        """
+        self.frames += 1
+        self.last_frame_ms = now_ms
+        if self.listening.open:
+            self.appended_chars += len(payload)
+            return True
+        if self.ended is None:
+            self.listening.keep(payload)
+        return False
+
+    @property
+    def next_deadline_ms(self) -> int | None:
+        """When ``Tick`` is due; it may come earlier."""
+        return self.timers.next_ms
+
+    # -- the call's life --------------------------------------------------------------------
+
+    def _born(self, event: happened.Born, now_ms: int, out: list[Command]) -> None:
+        self.born_ms = now_ms
+        self.timers.set(Timer.TOKEN, now_ms + self._limits.token_ms)
+        out += self.model.born(now_ms)
+
+    def _stream_joined(self, event: happened.StreamJoined, now_ms: int, out: list[Command]) -> None:
+        self.joined = True
+        self.timers.clear(Timer.TOKEN)
+        self.timers.set(Timer.START, now_ms + self._limits.start_ms)
+        out += self.model.stream_joined(now_ms)
+
+    def _stream_started(self, event: phone.StreamStarted, now_ms: int, out: list[Command]) -> None:
+        ulaw = event.encoding == "audio/x-mulaw" and event.sample_rate == 8000 and event.channels == 1
+        expected = self._setup.call_sid
+        if not ulaw or (expected and event.call_sid != expected) or self.started_ms is not None:
+            out.append(EndCall(EndReason.BAD_STREAM))
+            return
+        self.stream_sid = event.stream_sid
+        self.started_ms = self.last_frame_ms = now_ms
+        self.timers.clear(Timer.START)
+        self.timers.set(Timer.FRAMES, now_ms + self._limits.dead_stream_ms)
+        self.timers.set(Timer.IDLE, now_ms + self._limits.idle_ms)
+        self.timers.set(Timer.LIMIT, now_ms + self._limits.max_duration_ms)
+        out.append(Note("stream started"))
+        self.talk.stream_started(self._setup.pad_ms if self._setup.greets else 0, now_ms, out)
+        self._append(self.listening.stream_started(now_ms), out)
+        out.append(RunHook("start"))
+
+    def _phone_lost(self, event: happened.PhoneLegLost, now_ms: int, out: list[Command]) -> None:
+        out.append(EndCall(EndReason.PHONE_LOST))
+
+    def _caller_audio(self, event: phone.CallerAudio, now_ms: int, out: list[Command]) -> None:
+        if self.hear(event.payload, now_ms):
+            out.append(SendModel(AppendAudio(event.payload)))
+
+    def _digit(self, event: phone.Digit, now_ms: int, out: list[Command]) -> None:
+        self.digits += 1
+        self.talk.active_ms = now_ms
+        out.append(RunHook("digit", event.digit))
+
+    def _hang_up_asked(self, event: happened.HangUpAsked, now_ms: int, out: list[Command]) -> None:
+        self._hanging_up = True
+        out.append(Note("hanging up"))
+
+    def _unknown(self, event: object, now_ms: int, out: list[Command]) -> None:
+        self.unknown_events += 1
+
+    # -- the model leg ----------------------------------------------------------------------
+
+    def _model_connected(self, event: happened.ModelConnected, now_ms: int, out: list[Command]) -> None:
+        if self._is_stale(event.generation):
+            return
+        out.append(Note("model connected", {"dialect": event.dialect.value}))
+        out += self.model.connected(event)
+
+    def _model_connect_failed(
+        self, event: happened.ModelConnectFailed, now_ms: int, out: list[Command]
+    ) -> None:
+        if not self._is_stale(event.generation) and not self.model.ready:
+            out.append(Note("model connect failed", {"code": event.code}))
+            out += self.model.connect_failed(event)
+
+    def _model_lost(self, event: happened.ModelLegLost, now_ms: int, out: list[Command]) -> None:
+        if self._is_stale(event.generation):
+            return
+        if self.model.ready:
+            out.append(EndCall(EndReason.MODEL_LOST))
+        else:
+            out += self.model.leg_lost(event.code)
+
+    def _model_said(self, event: happened.ModelSaid, now_ms: int, out: list[Command]) -> None:
+        if self._is_stale(event.generation):
+            return
+        message = event.event
+        if self.model.ready:
+            if (method := self._on_said.get(type(message))) is not None:
+                method(message, now_ms, out)
+        elif isinstance(message, said.SessionUpdated):
+            out += self.model.updated(message)
+            if self.model.ready:
+                self._session_ready(now_ms, out)
+        elif isinstance(message, said.ModelError):
+            fields = {"code": message.code, "param": message.param}
+            out.append(Note("session refused", fields))
+            out += self.model.refused(message)
+
+    def _session_ready(self, now_ms: int, out: list[Command]) -> None:
+        self.ready_ms = now_ms
+        out.append(Note("session ready", {"took_ms": now_ms - self.born_ms}))
+        if self._setup.priming:
+            out.append(SendModel(CreateResponse(PRIMING, priming=True)))
+        if self._setup.greets:
+            out.append(SendModel(UserText(self._setup.greeting_cue)))
+            self.talk.responses.want(GREETING)
+        self._append(self.listening.session_ready(now_ms), out)
+
+    def _speech_stopped(self, event: said.SpeechStopped, now_ms: int, out: list[Command]) -> None:
+        self.talk.speech_stopped(event, now_ms, self.appended_chars * 3 // 4 // 8, out)
+
+    def _item_added(self, event: said.ItemAdded, now_ms: int, out: list[Command]) -> None:
+        if event.item.type == "function_call_output":
+            self.talk.responses.output_acked(event.item.call_id)
+
+    def _is_stale(self, generation: int) -> bool:
+        if generation == self.model.generation and self.model.phase is not Phase.EXPIRED:
+            return False
+        self.stale_events += 1
+        return True
+
+    # -- time -------------------------------------------------------------------------------
+
+    def _tick(self, event: happened.Tick, now_ms: int, out: list[Command]) -> None:
+        for timer in self.timers.pop_due(now_ms):
+            match timer:
+                case Timer.SETUP:
+                    out += self.model.deadline_passed(now_ms)
+                case Timer.TOKEN:
+                    out.append(EndCall(EndReason.NEVER_JOINED))
+                case Timer.START:
+                    out.append(EndCall(EndReason.START_TIMEOUT))
+                case Timer.LIMIT:
+                    out.append(EndCall(EndReason.TIME_LIMIT))
+                case Timer.GOODBYE:
+                    out.append(EndCall(EndReason.AGENT_HUNG_UP))
+                case Timer.FRAMES:
+                    self._watch(timer, self.last_frame_ms, self._limits.dead_stream_ms, now_ms, out)
+                case Timer.IDLE:
+                    self._watch(timer, self.talk.active_ms, self._limits.idle_ms, now_ms, out)
+                case Timer.DUE:
+                    self._send_due_update(out)
+                case Timer.GUARD | Timer.RESPONSE:
+                    pass  # _settle looks again
+
+    def _watch(self, timer: Timer, last_ms: int, limit_ms: int, now_ms: int, out: list[Command]) -> None:
+        if now_ms - last_ms >= limit_ms:
+            out.append(EndCall(EndReason.STREAM_DEAD if timer is Timer.FRAMES else EndReason.IDLE))
+        else:
+            self.timers.set(timer, last_ms + limit_ms)
+
+    def _send_due_update(self, out: list[Command]) -> None:
+        """Only here: an update is sent by the supervisor's step, never between two deltas."""
+        if self.talk.schedule.waiting and self.talk.quiet:
+            name, fields = self.talk.schedule.take()
+            out.append(SendModel(UpdateSession(fields, f"due-{name}")))
+            out.append(Note("session update", {"what": name}))
+
+    # -- after every event ------------------------------------------------------------------
+
+    def _settle(self, now_ms: int, out: list[Command]) -> None:
+        talk, timers = self.talk, self.timers
+        if not self.model.ready:
+            self._arm(Timer.SETUP, self.model.deadline_ms)
+            return
+        timers.clear(Timer.SETUP)
+        for message in talk.responses.due(now_ms, caller_speaking=talk.caller_has_floor):
+            out.append(SendModel(message))
+        if self.listening.guarding:
+            self._look_at_guard(now_ms)
+        talk.settle_floor(out)
+        self._arm(Timer.RESPONSE, talk.responses.wakes_ms())
+        self._arm(Timer.DUE, now_ms if talk.schedule.waiting and talk.quiet else None)
+        if self._hanging_up:
+            self._look_at_goodbye(now_ms, out)
+
+    def _look_at_guard(self, now_ms: int) -> None:
+        talk = self.talk
+        heard_ms = talk.playout.heard_response_ms(talk.greeting_id, now_ms) if talk.greeting_id else 0
+        over = talk.greeting_over and talk.playout.silent
+        if self.listening.greeting_heard(heard_ms, over=over, now_ms=now_ms):
+            self.timers.clear(Timer.GUARD)
+        else:
+            self._arm(Timer.GUARD, self.listening.guard_check_ms(heard_ms, now_ms))
+
+    def _look_at_goodbye(self, now_ms: int, out: list[Command]) -> None:
+        """Hang up when the last word was heard; bounded, because an echo may never come."""
+        talk = self.talk
+        if talk.caller_has_floor:  # the caller has more to say: the model will decide again
+            self._hanging_up = False
+            self.timers.clear(Timer.GOODBYE)
+        elif talk.playout.silent and talk.responses.idle:
+            out.append(EndCall(EndReason.AGENT_HUNG_UP))
+        else:
+            self.timers.set(Timer.GOODBYE, talk.playout.ends_ms(now_ms) + self._limits.goodbye_ms)
+
+    def _arm(self, timer: Timer, at_ms: int | None) -> None:
+        if at_ms is None:
+            self.timers.clear(timer)
+        elif self.timers.get(timer) != at_ms:
+            self.timers.set(timer, at_ms)
+
+    def _append(self, payloads: list[bytes], out: list[Command]) -> None:
+        for payload in payloads:
+            self.appended_chars += len(payload)
+            out.append(SendModel(AppendAudio(payload)))

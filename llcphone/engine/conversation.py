@@ -1,0 +1,318 @@
+"""The conversation on a configured session: turns, barge-in, tools.
+
+Every method appends commands to the list it is given. The order inside a barge-in matters: the
+telephone is silenced first, then the model is told where the caller stopped hearing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from llcphone.audio import BYTES_PER_MS
+from llcphone.engine.batches import Batches
+from llcphone.engine.commands import Command, EndCall, Note, SendModel, SendPhone
+from llcphone.engine.events import EndReason, ToolFinished
+from llcphone.engine.floor import Cue, Floor, move
+from llcphone.engine.history import History, Speaker
+from llcphone.engine.ledger import TurnLedger
+from llcphone.engine.playout import Kind, Playout
+from llcphone.engine.responses import TOOLS, Asked, Responses
+from llcphone.engine.schedule import Schedule
+from llcphone.realtime import events as said
+from llcphone.realtime.dialects import ErrorKind, error_kind
+from llcphone.realtime.messages import DeleteItem, ToolOutput, Truncate
+from llcphone.realtime.usage import add_usage
+from llcphone.twilio.media import Clear, PhoneMessage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from llcphone.engine.call import CallSetup
+
+_MOST_FAILURES = 2
+"""Responses that may fail in a row before the model counts as lost."""
+
+
+class Conversation:
+    """What is said, by whom, and what of it was heard."""
+
+    def __init__(self, setup: CallSetup) -> None:
+        self._setup = setup
+        self.playout = Playout(mark_every_ms=setup.limits.mark_every_ms)
+        self.responses = Responses(response_wait_ms=setup.limits.response_wait_ms)
+        self.history = History()
+        self.ledger = TurnLedger()
+        self.schedule = Schedule(
+            full_tools=setup.full_tools_update, later_eagerness=setup.later_eagerness_update
+        )
+        self.batches = Batches(setup.tools, setup.silent_tools)
+        self.usage = said.Usage()
+        self.floor = Floor.NOBODY
+        self.greeting_id = ""
+        self.greeting_over = False
+        self.active_ms = 0
+        """When somebody last spoke, for the idle limit."""
+        self.barge_ins = 0
+        self.late_deltas = 0
+        self.failed_responses = 0
+        self._failures_in_row = 0
+        self._deciding = False
+        """Turn detection said stop; the commit that follows has not arrived yet."""
+
+    @property
+    def caller_has_floor(self) -> bool:
+        """The caller speaks, or has just stopped and the turn is being committed."""
+        return self.floor is Floor.CALLER or self._deciding
+
+    @property
+    def quiet(self) -> bool:
+        """A quiet moment: the caller is silent and no response is active, wished for or owed."""
+        return not self.caller_has_floor and self.responses.idle and not self.batches.running
+
+    # -- the phone's side -------------------------------------------------------------------
+
+    def stream_started(self, pad_ms: int, now_ms: int, out: list[Command]) -> None:
+        """Flush what was generated before the media stream began."""
+        messages = self.playout.start(now_ms, pad_ms=pad_ms)
+        self._to_phone(messages, out)
+        if len(messages) > 1 and self.greeting_id:
+            self._agent_audio_sent(self.greeting_id, now_ms, out)
+        self.active_ms = now_ms
+
+    def mark_echoed(self, name: str, now_ms: int) -> None:
+        """The ear got as far as this mark."""
+        for span in self.playout.echoed(name, now_ms):
+            if span.kind is not Kind.ITEM:
+                continue
+            self.active_ms = now_ms
+            turn = self.ledger.of(span.response_id)
+            if turn is not None and turn.heard_ms is None:
+                turn.heard_ms = now_ms
+
+    # -- the caller -------------------------------------------------------------------------
+
+    def speech_started(self, event: said.SpeechStarted, now_ms: int, out: list[Command]) -> None:
+        """The caller takes the floor; what is unheard of the agent is cut."""
+        self.active_ms = now_ms
+        self._deciding = False
+        self._move(Cue.SPEECH_STARTED, out)
+        if not self._setup.interrupt_response:
+            return  # the user has turned barge-in off
+        for message in self.responses.caller_started():
+            out.append(SendModel(message))
+        if (active := self.responses.active) is not None:
+            self.playout.cut_off(active.id)
+        interruption = self.playout.interrupt(now_ms)
+        if interruption is None:
+            return  # the caller had heard everything: an ordinary turn
+        self.barge_ins += 1
+        if interruption.clear:
+            out.append(SendPhone(Clear()))
+        for cut in interruption.cuts:
+            if cut.heard_ms > 0:
+                out.append(SendModel(Truncate(cut.item_id, cut.heard_ms)))
+            else:
+                out.append(SendModel(DeleteItem(cut.item_id)))
+            line = self.history.place(cut.item_id, Speaker.AGENT, now_ms)
+            line.generated_ms, line.heard_ms = cut.generated_ms, cut.heard_ms
+            if (turn := self.ledger.of(cut.response_id)) is not None:
+                turn.barged_in_ms = now_ms
+            fields = {"item": cut.item_id, "heard_ms": cut.heard_ms, "generated_ms": cut.generated_ms}
+            out.append(Note("barge-in", fields, line.heard_text()))
+
+    def speech_stopped(
+        self, event: said.SpeechStopped, now_ms: int, heard_audio_ms: int, out: list[Command]
+    ) -> None:
+        """Turn detection decided that the caller is done.
+
+        ``heard_audio_ms`` is the caller audio the model has; what it holds beyond the end of
+        speech is how long the decision took.
+        """
+        self.active_ms = now_ms
+        self.ledger.caller_stopped(now_ms, now_ms - max(0, heard_audio_ms - event.audio_end_ms))
+        self._deciding = True
+        self._move(Cue.SPEECH_STOPPED, out)
+
+    def committed(self, event: said.InputCommitted, now_ms: int) -> None:
+        """The caller's words became an item; the server answers it when it creates responses."""
+        self._deciding = False
+        if self._setup.create_response:
+            self.responses.committed(now_ms)
+        self.history.place(event.item_id, Speaker.CALLER, now_ms, after=event.previous_item_id)
+
+    def caller_transcript(self, event: said.CallerTranscript, now_ms: int, out: list[Command]) -> None:
+        """Words of the caller, whenever the transcriber is done with them."""
+        line = self.history.place(event.item_id, Speaker.CALLER, now_ms)
+        if event.final:
+            line.text, line.final = event.text, True
+            out.append(Note("caller said", {"item": event.item_id}, event.text))
+        else:
+            line.text += event.text
+
+    # -- the model --------------------------------------------------------------------------
+
+    def response_created(self, event: said.ResponseCreated, now_ms: int, out: list[Command]) -> None:
+        """A response exists; one that nobody asked for is cancelled before it is heard."""
+        response, messages = self.responses.created(
+            event.response_id, now_ms, in_conversation=event.in_conversation, purpose=event.purpose
+        )
+        out.extend(SendModel(message) for message in messages)
+        if response.asked is Asked.UNASKED:
+            self.playout.cut_off(response.id)
+            out.append(Note("unasked response"))
+        elif response.asked is not Asked.OUT_OF_BAND:
+            if response.asked is Asked.GREETING:
+                self.greeting_id = response.id
+            self.ledger.response_created(response.id, response.asked.value, now_ms)
+            self._move(Cue.RESPONSE_CREATED, out)
+
+    def audio_delta(self, event: said.AudioDelta, now_ms: int, out: list[Command]) -> None:
+        """A piece of the agent's voice, straight to the phone unless its response was cut off."""
+        if self.playout.is_cut_off(event.response_id):
+            self.late_deltas += 1
+            return
+        turn = self.ledger.of(event.response_id)
+        if turn is not None and turn.first_delta_ms is None:
+            turn.first_delta_ms = now_ms
+        messages = self.playout.add(event.response_id, event.item_id, event.payload, now_ms)
+        self._to_phone(messages, out)
+        if messages:
+            self._agent_audio_sent(event.response_id, now_ms, out)
+
+    def words(
+        self, event: said.TranscriptDelta | said.TranscriptDone, now_ms: int, out: list[Command]
+    ) -> None:
+        """Words of the agent; they run ahead of the voice."""
+        if self.playout.is_cut_off(event.response_id) and self.history.get(event.item_id) is None:
+            return
+        line = self.history.place(event.item_id, Speaker.AGENT, now_ms)
+        if isinstance(event, said.TranscriptDone):
+            line.text, line.final = event.text, True
+            out.append(Note("agent said", {"item": event.item_id}, event.text))
+        elif not line.final:
+            line.text += event.text
+
+    def item_over(self, item_id: str, out: list[Command]) -> None:
+        """No more audio of this item."""
+        self._to_phone(self.playout.finish_item(item_id), out)
+
+    def response_done(self, event: said.ResponseDone, now_ms: int, out: list[Command]) -> None:
+        """A response ended, one way or another."""
+        response = self.responses.done(event.response_id)
+        self.usage = add_usage(self.usage, event.usage)
+        if response is None or response.asked is Asked.OUT_OF_BAND:
+            return
+        self._to_phone(self.playout.finish_response(event.response_id), out)
+        if event.response_id == self.greeting_id:
+            self.greeting_over = True
+        completed = event.status is said.ResponseStatus.COMPLETED
+        if completed:
+            self._failures_in_row = 0
+        if event.status is said.ResponseStatus.FAILED:
+            self._response_failed(response.asked, event.error_code, out)
+        cut = self.playout.is_cut_off(event.response_id)
+        if cut:
+            self._delete_unheard(event.items, out)
+        else:
+            self._note_lengths(event.items, now_ms)
+        run = event.status in (said.ResponseStatus.COMPLETED, said.ResponseStatus.INCOMPLETE)
+        self._begin_tools(event.items, run and response.asked is not Asked.UNASKED, event.response_id, out)
+        if response.asked is not Asked.UNASKED:
+            self.schedule.response_done(answered_caller=response.asked is Asked.CALLER)
+            fields = {"asked": response.asked.value, "status": event.status.value}
+            out.append(Note("response done", fields))
+
+    def tool_finished(self, event: ToolFinished, out: list[Command]) -> None:
+        """A tool answered; the last answer of its response asks the model to speak."""
+        wanted, speak = self.batches.finished(event.call_id)
+        if not wanted:
+            return
+        self._answer_tool(event.call_id, event.output, out)
+        if speak:
+            self.responses.want(TOOLS)
+
+    def error(self, event: said.ModelError, out: list[Command]) -> None:
+        """An ``error`` event on a configured session, by its code (facts/openai-realtime.md §2.7)."""
+        match error_kind(event):
+            case ErrorKind.ACTIVE_RESPONSE:
+                self.responses.create_refused()
+            case ErrorKind.FATAL:
+                lost = event.code == "session_expired"
+                out.append(EndCall(EndReason.MODEL_LOST if lost else EndReason.MODEL_REFUSED))
+            case ErrorKind.RETRY:
+                self._response_failed(Asked.CALLER, event.code, out)
+            case _:
+                pass
+        out.append(Note("model error", {"code": event.code, "param": event.param}))
+
+    # -- small parts ------------------------------------------------------------------------
+
+    def settle_floor(self, out: list[Command]) -> None:
+        """When the agent has nothing more to say and all was heard, nobody has the floor."""
+        if not self.playout.silent or self.responses.active is not None:
+            return
+        if self.floor is Floor.AGENT or (self.floor is Floor.MODEL_THINKING and self.quiet):
+            self._move(Cue.AGENT_SILENT, out)
+
+    def _begin_tools(
+        self, items: Iterable[said.Item], run: bool, response_id: str, out: list[Command]
+    ) -> None:
+        to_run, answers, speak = self.batches.begin(items, run=run)
+        for answer in answers:
+            self._answer_tool(answer.call_id, answer.output, out)
+        turn = self.ledger.of(response_id)
+        for call in to_run:
+            if turn is not None:
+                turn.tools.append(call.name)
+            out.append(call)
+            out.append(Note("tool", {"name": call.name, "call_id": call.call_id}))
+        if speak:
+            self.responses.want(TOOLS)
+
+    def _answer_tool(self, call_id: str, output: str, out: list[Command]) -> None:
+        self.responses.output_sent(call_id)
+        out.append(SendModel(ToolOutput(call_id, output)))
+
+    def _response_failed(self, asked: Asked, code: str, out: list[Command]) -> None:
+        self.failed_responses += 1
+        self._failures_in_row += 1
+        out.append(Note("response failed", {"code": code}))
+        if error_kind(said.ModelError(code)) is ErrorKind.FATAL:
+            out.append(EndCall(EndReason.MODEL_REFUSED))
+        elif self._failures_in_row >= _MOST_FAILURES:
+            out.append(EndCall(EndReason.MODEL_LOST))
+        else:
+            self.responses.create_failed("greeting" if asked is Asked.GREETING else TOOLS)
+
+    def _delete_unheard(self, items: Iterable[said.Item], out: list[Command]) -> None:
+        """Messages of a cut response that never reached the ledger: nothing of them was heard."""
+        for item in items:
+            if item.type == "message" and self.playout.item(item.id) is None:
+                out.append(SendModel(DeleteItem(item.id)))
+                self.history.drop(item.id)
+
+    def _note_lengths(self, items: Iterable[said.Item], now_ms: int) -> None:
+        for item in items:
+            audio = self.playout.item(item.id)
+            if item.type == "message" and audio is not None:
+                line = self.history.place(item.id, Speaker.AGENT, now_ms)
+                line.generated_ms = audio.generated // BYTES_PER_MS
+                line.text = line.text or item.text
+
+    def _agent_audio_sent(self, response_id: str, now_ms: int, out: list[Command]) -> None:
+        self.active_ms = now_ms
+        turn = self.ledger.of(response_id)
+        if turn is not None and turn.sent_ms is None:
+            turn.sent_ms = now_ms
+            out.append(Note("agent speaks", {"answer_gap_ms": turn.answer_gap_ms}))
+        self._move(Cue.AGENT_AUDIO, out)
+
+    def _move(self, cue: Cue, out: list[Command]) -> None:
+        floor = move(self.floor, cue)
+        if floor is not self.floor:
+            self.floor = floor
+            out.append(Note("floor", {"floor": floor.value}))
+
+    @staticmethod
+    def _to_phone(messages: Iterable[PhoneMessage], out: list[Command]) -> None:
+        out.extend(SendPhone(message) for message in messages)

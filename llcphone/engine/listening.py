@@ -1,0 +1,83 @@
+"""Whether the caller's frames reach the model, decided once per change, not once per frame.
+
+Closed while the stream has not started, while the session is not configured, and while the
+greeting guard holds: until ``guard_ms`` of a greeting has been heard, a caller's "hello?" must not
+kill it. Frames are counted in every case. With opening ``listen`` what the caller says before the
+session is ready is kept and sent when it is; with ``greet`` the guard would have dropped it anyway.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+
+class Listening:
+    """The gate between the phone leg and the model leg."""
+
+    def __init__(self, *, greets: bool, guard_ms: int, guard_max_ms: int, early_ms: int) -> None:
+        self._greets = greets and guard_ms > 0
+        self._guard_ms = guard_ms
+        self._guard_max_ms = guard_max_ms
+        self._early: deque[bytes] | None = None if greets else deque(maxlen=max(1, early_ms // 20))
+        self._started = False
+        self._ready = False
+        self.open = False
+        """True: a frame goes straight to the model."""
+        self.guarding = False
+        self.guard_ends_ms: int | None = None
+        """Latest end of the guard, whatever the marks say."""
+        self.held_back = 0
+        """Frames that were counted but not sent."""
+
+    def keep(self, payload: bytes) -> None:
+        """A frame that came while the gate is closed."""
+        early = self._early
+        if early is not None and not self._ready:
+            if len(early) == early.maxlen:
+                self.held_back += 1  # the oldest falls out
+            early.append(payload)
+        else:
+            self.held_back += 1
+
+    def stream_started(self, now_ms: int) -> list[bytes]:
+        """The media stream is up."""
+        self._started = True
+        return self._reconsider(now_ms)
+
+    def session_ready(self, now_ms: int) -> list[bytes]:
+        """The session is configured; returns frames kept for it."""
+        self._ready = True
+        return self._reconsider(now_ms)
+
+    def greeting_heard(self, heard_ms: int, *, over: bool, now_ms: int) -> bool:
+        """Look at the guard again; True when it has just ended.
+
+        ``over``: the greeting was heard to its end, failed, or will not come.
+        """
+        if not self.guarding:
+            return False
+        late = self.guard_ends_ms is not None and now_ms >= self.guard_ends_ms
+        if heard_ms >= self._guard_ms or over or late:
+            self.guarding = False
+            self._greets = False
+            self.guard_ends_ms = None
+            self.open = True
+            return True
+        return False
+
+    def guard_check_ms(self, heard_ms: int, now_ms: int) -> int | None:
+        """When the guard may end if the greeting plays on without a pause."""
+        if not self.guarding or self.guard_ends_ms is None:
+            return None
+        return min(self.guard_ends_ms, now_ms + max(1, self._guard_ms - heard_ms))
+
+    def _reconsider(self, now_ms: int) -> list[bytes]:
+        if not (self._started and self._ready) or self.open:
+            return []
+        if self._greets:
+            self.guarding = True
+            self.guard_ends_ms = now_ms + self._guard_max_ms
+            return []
+        self.open = True
+        kept, self._early = self._early, None
+        return list(kept or ())
