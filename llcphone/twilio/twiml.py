@@ -1,0 +1,103 @@
+"""The TwiML we answer with, built by Twilio's own package.
+
+A caller must never be left on a silent line: whatever follows ``<Connect>`` ends the call or leads
+on, for Twilio goes on with the next verb as soon as our media socket closes (facts §1.1).
+"""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+from urllib.parse import quote, urlsplit
+
+from twilio.twiml.voice_response import Connect, Stream, VoiceResponse  # type: ignore[import-untyped]
+
+from llcphone.errors import ConfigError, LocalProtocolError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_NOTHING: Mapping[str, str] = MappingProxyType({})
+
+_PAIR_LIMIT = 500
+"""Name and value of one <Parameter> must stay below this many characters (facts §1.1)."""
+
+_WEBSOCKET = {"https": "wss", "http": "ws"}
+
+
+def connect_stream(
+    stream_url: str, *, action: str | None = None, parameters: Mapping[str, str] = _NOTHING
+) -> str:
+    """Join the call to our media socket; when that closes, ask ``action`` what next, or hang up.
+
+    Args:
+        stream_url: from ``stream_url``; Twilio takes no query string there.
+        action: absolute URL that Twilio POSTs to when the stream has ended.
+        parameters: arrive in the stream's ``start`` message.
+    """
+    connect = Connect(action=action, method="POST") if action else Connect()
+    stream = Stream(url=stream_url)
+    for name, value in parameters.items():
+        if len(name) + len(value) >= _PAIR_LIMIT:
+            raise LocalProtocolError("a stream parameter is too long for Twilio")
+        stream.parameter(name=name, value=value)
+    connect.append(stream)
+    response = VoiceResponse()
+    response.append(connect)
+    response.hangup()
+    return str(response)
+
+
+def hang_up() -> str:
+    """End the call."""
+    response = VoiceResponse()
+    response.hangup()
+    return str(response)
+
+
+def busy(message: str | None = None) -> str:
+    """The way out when we cannot take a call: an apology, or without one a busy tone.
+
+    The busy tone is for inbound calls not yet answered, and costs nothing; words answer the call.
+    """
+    response = VoiceResponse()
+    if message:
+        response.say(message)
+        response.hangup()
+    else:
+        response.reject(reason="busy")
+    return str(response)
+
+
+def reject() -> str:
+    """Refuse an inbound call: "not in service", without answering it."""
+    response = VoiceResponse()
+    response.reject(reason="rejected")
+    return str(response)
+
+
+def stream_url(public_url: str, token: str) -> str:
+    """Where Twilio shall open the media socket: the token is in the path, for it drops query strings.
+
+    Raises:
+        ConfigError: the public URL is not one that Twilio (or, on loopback, a simulator) can reach.
+    """
+    return f"{websocket_url(public_url)}/media/{quote(token, safe='')}"
+
+
+def websocket_url(public_url: str) -> str:
+    """The public URL as a WebSocket address: https becomes wss; http, on loopback only, ws."""
+    parts = urlsplit(public_url)
+    if parts.scheme not in _WEBSOCKET or not parts.hostname or parts.query or parts.fragment:
+        raise ConfigError("server.public_url", "must be an https:// address without a query")
+    if parts.scheme == "http" and not _is_loopback(parts.hostname):
+        raise ConfigError("server.public_url", "plain http is for loopback only: Twilio opens wss:// streams")
+    return f"{_WEBSOCKET[parts.scheme]}://{parts.netloc}{parts.path.rstrip('/')}"
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
