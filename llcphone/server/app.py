@@ -1,0 +1,135 @@
+"""The routes: a complete quart-trio app over a phone it does not own.
+
+    POST /twiml             the voice webhook, inbound and outbound: signed form in, TwiML out
+    ws   /media/<token>     the media stream, when this app serves it (the door's fast lane does not)
+    GET  /healthz           the process is alive
+    GET  /readyz            new calls are taken, or why not
+    GET  /                  what this is
+
+`llcphone serve` puts the door before it; an embedding program may serve it with
+`hypercorn.trio.serve` itself. The phone is closed over: no global, no lifespan, no nursery of
+the app's own (quart-trio 0.12 loses the errors of those: facts/trio-stack.md section 1).
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
+
+from quart import Response, abort, request, websocket
+from quart_trio import QuartTrio
+from werkzeug.exceptions import HTTPException
+
+from llcphone.errors import JoinRefused
+from llcphone.server.seldom import SeldomLog
+from llcphone.twilio.signature import valid_upgrade, valid_webhook
+
+if TYPE_CHECKING:
+    from llcphone.server.door import PhoneRoom
+
+MAX_FIELDS = 500
+"""Form fields of a webhook; Twilio sends about 40."""
+
+log = logging.getLogger("llcphone.server.app")
+
+
+def make_app(phone: PhoneRoom) -> QuartTrio:
+    """The app of this phone. It may be served by the door or by any ASGI server on Trio."""
+    app = QuartTrio(__name__, static_folder=None)
+    server = phone.config.server
+    app.config["MAX_CONTENT_LENGTH"] = server.body_limit
+    app.config["BODY_TIMEOUT"] = server.body_timeout_s
+    app.config["RESPONSE_TIMEOUT"] = 10
+    _add_webhook(app, phone)
+    _add_media_stream(app, phone)
+    _add_health(app, phone)
+    app.register_error_handler(HTTPException, _small_answer)
+    return app
+
+
+def _add_webhook(app: QuartTrio, phone: PhoneRoom) -> None:
+    seldom = SeldomLog(log)
+
+    @app.post("/twiml")
+    async def twiml() -> Response:
+        pairs = await _signed_form(phone, seldom)
+        # Twilio repeats no field of a voice webhook; the signature was checked over all of them anyway.
+        return Response(phone.answer(dict(pairs)), content_type="text/xml; charset=utf-8")
+
+    @app.get("/twiml")
+    async def twiml_by_get() -> Response:
+        text = "The voice webhook takes POST only: set the number's webhook method to HTTP POST.\n"
+        return Response(text, 405, {"Allow": "POST"}, content_type="text/plain")
+
+
+async def _signed_form(phone: PhoneRoom, seldom: SeldomLog) -> list[tuple[str, str]]:
+    """The form of a webhook that is Twilio's; anything else is answered 400 or 403.
+
+    The URL is the configured one, never rebuilt from the request (behind a proxy that is another),
+    and the fields are the raw body's, repeated ones and empty ones included: all are signed.
+    """
+    config = phone.config
+    signature = request.headers.get("X-Twilio-Signature", "")
+    if config.server.check_signatures and not signature:
+        seldom.warning("webhook refused: no signature")
+        abort(403)
+    try:
+        body = await request.get_data(as_text=True)
+        pairs = parse_qsl(body, keep_blank_values=True, max_num_fields=MAX_FIELDS)
+    except ValueError:
+        abort(400)
+    if config.server.check_signatures:
+        query = request.query_string.decode("latin-1")
+        url = config.server.public_url.rstrip("/") + request.path + (f"?{query}" if query else "")
+        if not valid_webhook(config.twilio.auth_token, url, pairs, signature):
+            seldom.warning("webhook refused: wrong signature (is server.public_url what Twilio calls?)")
+            abort(403)
+    return pairs
+
+
+def _add_media_stream(app: QuartTrio, phone: PhoneRoom) -> None:
+    seldom = SeldomLog(log)
+
+    @app.websocket("/media/<token>")
+    async def media(token: str) -> None:
+        config = phone.config
+        signature = websocket.headers.get("X-Twilio-Signature", "")
+        genuine = not config.server.check_signatures or valid_upgrade(
+            config.twilio.auth_token, config.server.public_url, websocket.path, signature
+        )
+        if not genuine or not phone.expects(token):
+            seldom.warning("media stream refused: wrong signature or token")
+            abort(403)  # before accept: a real HTTP 403, which Twilio reports as 31920
+        await websocket.accept()
+        try:
+            await phone.serve_leg(websocket._get_current_object(), token)  # type: ignore[attr-defined]
+        except JoinRefused:  # another stream spent the token while we accepted
+            await websocket.close(1008)
+
+    @app.get("/media/<token>")
+    async def media_without_upgrade(token: str) -> Response:
+        text = "A media stream needs a WebSocket: a proxy in front removes the Upgrade header.\n"
+        return Response(text, 426, {"Upgrade": "websocket"}, content_type="text/plain")
+
+
+def _add_health(app: QuartTrio, phone: PhoneRoom) -> None:
+    @app.get("/")
+    async def index() -> Response:
+        return Response("llcphone answers telephone calls here.\n", content_type="text/plain")
+
+    @app.get("/healthz")
+    async def healthz() -> dict[str, Any]:
+        return {"alive": True}
+
+    @app.get("/readyz")
+    async def readyz() -> tuple[dict[str, Any], int]:
+        reasons = phone.ready()
+        return {"ready": not reasons, "reasons": reasons}, 503 if reasons else 200
+
+
+async def _small_answer(error: HTTPException) -> Response:
+    """One line instead of a page of HTML; also for whatever a route failed with."""
+    headers = dict(error.get_headers())
+    allowed = {name: headers[name] for name in ("Allow",) if name in headers}
+    return Response(f"{error.name}\n", error.code or 500, allowed, content_type="text/plain")

@@ -1,0 +1,284 @@
+"""The one public port: every connection is met here before anything else sees a byte of it.
+
+The door accepts, reads one request head by `head.parse_head`, and decides:
+
+- a WebSocket handshake on ``/media/<token>`` must carry Twilio's signature for the configured
+  public URL and a token that a call waits for, or it is answered 403 and nothing else learns of
+  it. A good one becomes a leg of `llcphone.wire`, the call takes it by ``phone.join``, and the
+  door's task ends there. With ``[wire] phone = "quart"`` it goes to the HTTP stack instead.
+- another WebSocket handshake is answered 404; other upgrades are ignored.
+- everything else is read to the end of its body and goes to the HTTP stack as one rewritten
+  request, alone on its connection. Proxies reuse connections, so serving a second request there
+  would let an upgrade slip past the door.
+
+Nobody is trusted with time: a socket has `head_timeout_s` for its head, `body_timeout_s` for its
+body and `EXCHANGE_LIMIT_S` for everything, all by moving the deadline of one cancel scope, which
+the lobby also cancels when it needs the place. Each connection is a task that keeps its own
+exceptions. Only cancellation and interrupts leave it.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import math
+import socket
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol
+
+import attrs
+import trio
+
+from llcphone.errors import JoinRefused, RemoteProtocolError
+from llcphone.server.head import RequestHead, RequestRefused, parse_head
+from llcphone.server.http import BoundedStream, Exchange, ServeHttp
+from llcphone.server.lobby import Lobby, Place
+from llcphone.server.seldom import SeldomLog, where
+from llcphone.server.strangers import bare_answer, linger, read_body, read_head
+from llcphone.twilio.signature import valid_upgrade
+from llcphone.wire import websocket
+from llcphone.wire.socket import Socket
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from llcphone.config import Config, ServerConfig
+    from llcphone.wire.leg import Leg
+
+EXCHANGE_LIMIT_S = 15.0
+"""From accept to the end of an HTTP exchange: Twilio waits no longer for an answer."""
+CLOSE_LIMIT_S = 1.0
+"""How long exchanges may still go on once the door is closed."""
+ACCEPT_PAUSE_S = 0.1
+"""Between attempts to accept when the system is out of descriptors or memory (trio.serve_listeners)."""
+
+_LISTENER_IS_GONE = frozenset([errno.EBADF, errno.EINVAL, errno.ENOTSOCK, errno.EOPNOTSUPP])
+
+log = logging.getLogger("llcphone.server.door")
+
+
+class PhoneRoom(Protocol):
+    """What the server room asks of the phone (`llcphone.phone.Phone`)."""
+
+    @property
+    def config(self) -> Config: ...
+    @property
+    def live_calls(self) -> int: ...
+    def answer(self, form: Mapping[str, str]) -> str: ...
+    def expects(self, token: str) -> bool: ...
+    def join(self, token: str, leg: Leg) -> None: ...
+    async def serve_leg(self, websocket: Any, token: str) -> None: ...
+    def ready(self) -> list[str]: ...
+
+
+@attrs.define
+class DoorStats:
+    """Counters since the door opened; each connection ends in at most one of the last six."""
+
+    accepted: int = 0
+    streams: int = 0
+    """Media streams let in."""
+    exchanges: int = 0
+    """HTTP requests handed to the app."""
+    refused: int = 0
+    """Answered by the door itself with 4xx or 5xx."""
+    too_slow: int = 0
+    """Out of time before their request was complete or answered."""
+    gone: int = 0
+    """Left by themselves in the middle."""
+    failed: int = 0
+    """Ended by an exception in the HTTP stack or in us; logged."""
+
+
+@attrs.define(eq=False)
+class Door:
+    """An open door. Made by `serve_door`; ``stop_accepting`` closes it."""
+
+    _phone: PhoneRoom
+    _serve_http: ServeHttp
+    _limits: ServerConfig
+    addresses: list[Any]
+    """Where it listens, as ``getsockname`` tells: the real port, also for port 0."""
+    lobby: Lobby
+    stats: DoorStats = attrs.field(factory=DoorStats, init=False)
+    _seldom: SeldomLog = attrs.field(factory=partial(SeldomLog, log), init=False)
+    _accepting: trio.CancelScope = attrs.field(factory=trio.CancelScope, init=False)
+
+    def stop_accepting(self) -> None:
+        """Close the listeners. Call it when no born call waits for its stream any more (drain)."""
+        self._accepting.cancel(reason="the door closes")
+
+    # -- accepting
+
+    async def _accept_from(self, listener: trio.SocketListener, connections: trio.Nursery) -> None:
+        while True:
+            try:
+                stream = await listener.accept()
+            except OSError as error:
+                if error.errno in _LISTENER_IS_GONE:
+                    raise
+                # Out of descriptors or memory; or one of the many things Linux tells here of a
+                # connection that died in the queue. Neither is a reason to stop listening.
+                self._seldom.warning("cannot accept", error=errno.errorcode.get(error.errno or 0, "?"))
+                await trio.sleep(ACCEPT_PAUSE_S)
+                continue
+            self._admit(stream, connections)
+
+    def _admit(self, stream: trio.SocketStream, connections: trio.Nursery) -> None:
+        self.stats.accepted += 1
+        try:
+            address = str(stream.socket.getpeername()[0])
+        except OSError:  # it left before we looked
+            stream.socket.close()
+            return
+        place = self.lobby.enter(address)
+        if place is None:
+            stream.socket.close()
+            self._seldom.warning("connection turned away: every place is taken")
+            return
+        connections.start_soon(self._keep, stream, place, name="door connection")
+
+    async def _keep(self, stream: trio.SocketStream, place: Place) -> None:
+        """One connection from accept to its end, contained."""
+        place.scope.deadline = trio.current_time() + self._limits.head_timeout_s
+        try:
+            with place.scope:
+                await self._meet(stream, place)
+            if place.scope.cancelled_caught and not place.put_out:
+                self.stats.too_slow += 1
+        except* (trio.BrokenResourceError, trio.ClosedResourceError):
+            self.stats.gone += 1
+        except* Exception as error:
+            self.stats.failed += 1
+            self._seldom.warning("connection failed", error=where(error))
+        finally:
+            self.lobby.leave(place)
+            stream.socket.close()
+
+    # -- one connection
+
+    async def _meet(self, stream: trio.SocketStream, place: Place) -> None:
+        born_s = trio.current_time()
+        try:
+            raw, rest = await read_head(stream, self._limits.head_limit)
+            if not raw:
+                self.stats.gone += 1
+                return
+            head = parse_head(raw)
+            if head.wants_websocket:
+                await self._let_in(stream, place, head, rest)
+                return
+            place.scope.deadline = trio.current_time() + self._limits.body_timeout_s
+            body = await read_body(stream, head, rest, self._limits.body_limit)
+        except RequestRefused as refusal:
+            self.stats.refused += 1
+            await stream.send_all(bare_answer(refusal.status))
+        else:
+            place.waits = False
+            place.scope.deadline = born_s + EXCHANGE_LIMIT_S
+            self.stats.exchanges += 1
+            await self._serve_http(Exchange(stream, head.as_single_request() + body))
+        await linger(stream)
+
+    async def _let_in(self, stream: trio.SocketStream, place: Place, head: RequestHead, rest: bytes) -> None:
+        """A WebSocket handshake: a media stream that a call waits for, or a refusal."""
+        token = head.media_token
+        if token is None:
+            raise RequestRefused(404)
+        self._check_stream(head, token)
+        self.lobby.leave(place)
+        place.scope.deadline = math.inf
+        self.stats.streams += 1
+        if self._phone.config.wire.phone == "quart":
+            await self._serve_http(BoundedStream(stream, head.as_plain_upgrade() + rest))
+        else:
+            self._hand_over(stream, head, rest, token)
+
+    def _check_stream(self, head: RequestHead, token: str) -> None:
+        config = self._phone.config
+        if config.server.check_signatures:
+            signature = head.get(b"x-twilio-signature").decode("ascii")
+            path = head.path.decode("ascii")
+            if not valid_upgrade(config.twilio.auth_token, config.server.public_url, path, signature):
+                self._seldom.warning("media stream refused: wrong signature (is server.public_url right?)")
+                raise RequestRefused(403)
+        if not self._phone.expects(token):
+            self._seldom.warning("media stream refused: no call waits for its token")
+            raise RequestRefused(403)
+
+    def _hand_over(self, stream: trio.SocketStream, head: RequestHead, rest: bytes, token: str) -> None:
+        """Make the socket a leg of its call. No await in here: nobody can spend the token in between."""
+        sock = Socket.from_accepted(_detach(stream))
+        try:
+            limit = self._phone.config.wire.phone_message_limit
+            leg = websocket.accept(sock, head.raw, rest, max_message=limit)
+        except RemoteProtocolError:
+            self.stats.refused += 1
+            sock.send(bare_answer(400))  # a fresh socket takes so few bytes at once
+            sock.close()
+            return
+        except BaseException:
+            sock.close()
+            raise
+        try:
+            self._phone.join(token, leg)
+        except JoinRefused:
+            leg.abort()
+        except BaseException:
+            leg.abort()
+            raise
+
+
+async def serve_door(
+    listeners: Sequence[trio.SocketListener | socket.socket],
+    http: ServeHttp,
+    phone: PhoneRoom,
+    *,
+    limits: ServerConfig | None = None,
+    task_status: trio.TaskStatus[Door] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    """Serve the public port until ``stop_accepting`` is called on the `Door` that it starts with.
+
+    It owns the listeners. Once they are closed, exchanges in progress have `CLOSE_LIMIT_S`.
+
+    Args:
+        listeners: listening sockets, Trio's or the standard library's.
+        http: serves one connection, from `http.open_http`.
+        phone: whose calls the media streams join.
+        limits: what a stranger may use up; by default the phone's settings.
+    """
+    limits = limits or phone.config.server
+    ours = [_as_listener(each) for each in listeners]
+    addresses = [each.socket.getsockname() for each in ours]
+    lobby = Lobby(limits.unproven_total, limits.unproven_per_address)
+    door = Door(phone, http, limits, addresses, lobby)
+    try:
+        async with trio.open_nursery() as connections:
+            with door._accepting:
+                async with trio.open_nursery() as acceptors:
+                    for listener in ours:
+                        acceptors.start_soon(door._accept_from, listener, connections, name="door accept")
+                    task_status.started(door)
+            _close(ours)
+            lobby.send_home()
+            connections.cancel_scope.deadline = trio.current_time() + CLOSE_LIMIT_S
+    finally:
+        _close(ours)
+
+
+def _as_listener(each: trio.SocketListener | socket.socket) -> trio.SocketListener:
+    if isinstance(each, socket.socket):
+        return trio.SocketListener(trio.socket.from_stdlib_socket(each))
+    return each
+
+
+def _close(listeners: Sequence[trio.SocketListener]) -> None:
+    for listener in listeners:
+        listener.socket.close()
+
+
+def _detach(stream: trio.SocketStream) -> socket.socket:
+    """Take the socket out of its Trio wrapper, which is then closed."""
+    sock = socket.socket(fileno=stream.socket.detach())
+    sock.setblocking(False)
+    return sock

@@ -1,0 +1,174 @@
+"""The HTTP stack, contained: any ASGI app (ours is quart-trio) on hypercorn's TCPServer.
+
+hypercorn 0.18 is used one connection at a time, without its accept loop (facts/trio-stack.md
+section 2, reliability-ux.md section 0). Three of its habits are answered here:
+
+- It shields `send_all`, so a peer that stops reading would hang it, and our shutdown, for ever.
+  `BoundedStream` puts a deadline inside that shield, and a cancelled reader closes the socket
+  under the shielded sender.
+- It serves what follows a request on the same connection, and leaks descriptors over it.
+  `Exchange` shows it exactly one whole request and then nothing more.
+- What it raises ends whatever nursery it runs in. The door runs each connection in a task of
+  its own and keeps the exception there.
+
+hypercorn's classes are not documented as an interface: hence the pin `<0.19` in pyproject.toml.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+import attrs
+import trio
+from hypercorn.app_wrappers import ASGIWrapper
+from hypercorn.config import Config as HypercornConfig
+from hypercorn.trio.lifespan import Lifespan
+from hypercorn.trio.tcp_server import TCPServer
+from hypercorn.trio.worker_context import WorkerContext
+from hypercorn.typing import ConnectionState, LifespanState
+from hypercorn.utils import LifespanTimeoutError
+
+from llcphone.server.seldom import where
+
+STALL_TIMEOUT_S = 5.0
+"""A peer that takes no byte of an answer for so long is given up."""
+LIFESPAN_LIMIT_S = 10.0
+
+log = logging.getLogger("llcphone.server.http")
+
+ServeHttp = Callable[["BoundedStream"], Awaitable[None]]
+"""Serves one connection until it is over."""
+
+
+@attrs.define(eq=False)
+class BoundedStream(trio.abc.HalfCloseableStream):
+    """A socket with bytes put back before its input, whose sends end."""
+
+    inner: trio.SocketStream
+    _ahead: bytes
+
+    @property
+    def socket(self) -> trio.socket.SocketType:
+        """hypercorn asks it for both addresses; without `do_handshake` it takes us for plain TCP."""
+        return self.inner.socket
+
+    def abort(self) -> None:
+        """Close the socket at once; whoever waits on it wakes up."""
+        self.inner.socket.close()
+
+    async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
+        if self._ahead:
+            await trio.lowlevel.checkpoint()
+            ahead, self._ahead = self._ahead, b""
+            return ahead
+        try:
+            return await self._receive_more(max_bytes)
+        except trio.Cancelled:
+            self.abort()  # else a send that hypercorn shields would outlive the cancelled connection
+            raise
+
+    async def _receive_more(self, max_bytes: int | None) -> bytes | bytearray:
+        return await self.inner.receive_some(max_bytes)
+
+    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        with trio.move_on_after(STALL_TIMEOUT_S) as scope:
+            await self.inner.send_all(data)
+        if scope.cancelled_caught:
+            self.abort()
+            raise trio.BrokenResourceError("peer stopped reading")
+
+    async def wait_send_all_might_not_block(self) -> None:
+        await self.inner.wait_send_all_might_not_block()
+
+    async def send_eof(self) -> None:
+        with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
+            await self.inner.send_eof()
+
+    async def aclose(self) -> None:
+        self.abort()
+        await trio.lowlevel.checkpoint()
+
+
+@attrs.define(eq=False)
+class Exchange(BoundedStream):
+    """One whole request and its answer; the socket stays open for the door to close gently.
+
+    A client that half-closes after its request still gets its answer: the end of its input is
+    not looked for. How long the answer may take is the door's deadline.
+    """
+
+    _over: trio.Event = attrs.field(factory=trio.Event, init=False)
+
+    async def _receive_more(self, max_bytes: int | None) -> bytes | bytearray:
+        await self._over.wait()
+        raise trio.ClosedResourceError("the exchange is over")
+
+    async def aclose(self) -> None:
+        self._over.set()
+        await trio.lowlevel.checkpoint()
+
+
+@asynccontextmanager
+async def open_http(app: Any, *, max_message: int) -> AsyncIterator[ServeHttp]:
+    """Start an ASGI app and yield what serves one connection with it.
+
+    Args:
+        app: any ASGI 3 application; its lifespan runs as long as the block.
+        max_message: longest WebSocket message it is given, in bytes.
+    """
+    config = _hypercorn_config(max_message)
+    wrapped = ASGIWrapper(app)
+    context = WorkerContext(None)
+    state: LifespanState = LifespanState({})
+    lifespan = Lifespan(wrapped, config, state)
+
+    async def serve_http(stream: BoundedStream) -> None:
+        plain: Any = stream  # typed for TLS there; for plain TCP it asks no more than we have
+        await TCPServer(wrapped, config, context, ConnectionState(state.copy()), plain).run()
+
+    async with trio.open_nursery() as nursery:
+        await nursery.start(lifespan.handle_lifespan, name="http lifespan")
+        await lifespan.wait_for_startup()
+        yield serve_http
+        try:
+            await lifespan.wait_for_shutdown()
+        except LifespanTimeoutError as error:
+            log.warning("the app did not finish its shutdown: %s", where(error))
+        nursery.cancel_scope.cancel()
+
+
+def _hypercorn_config(max_message: int) -> HypercornConfig:
+    config = HypercornConfig()
+    config.accesslog = None  # paths carry one-time tokens
+    config.errorlog = _without_texts(log)
+    config.include_server_header = False
+    config.alpn_protocols = ["http/1.1"]
+    config.keep_alive_max_requests = 1
+    config.max_app_queue_size = 64
+    config.startup_timeout = config.shutdown_timeout = LIFESPAN_LIMIT_S
+    # Only the media stream of `[wire] phone = "quart"` is open longer than an exchange, and it always
+    # carries 50 frames a second: a silent one is dead. An exchange ends by the door's own deadline.
+    config.read_timeout = 30
+    # hypercorn never looks for the pongs and its ping task outlives the peer (facts/trio-stack.md section 1).
+    config.websocket_ping_interval = None
+    config.websocket_max_message_size = max_message
+    return config
+
+
+def _without_texts(logger: logging.Logger) -> logging.Logger:
+    """hypercorn logs tracebacks, whose texts may carry a stranger's bytes: log only their place."""
+    quiet = logger.getChild("hypercorn")
+    if not any(isinstance(each, _OnlyPlaces) for each in quiet.filters):
+        quiet.addFilter(_OnlyPlaces())
+    return quiet
+
+
+class _OnlyPlaces(logging.Filter):
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.exc_info and record.exc_info[1] is not None:
+            record.msg, record.args = "%s: %s", (record.msg, where(record.exc_info[1]))
+            record.exc_info = record.exc_text = None
+        return True

@@ -1,0 +1,127 @@
+"""The process's part: bind, serve, and stop in the right order.
+
+A stop follows architecture.md section 3 "Draining": admission off and live calls to their end
+(``phone.drain``; the door still lets in the streams of calls already born) -> listeners closed
+-> HTTP exchanges, bounded -> the phone's own exit. A second signal ends everything at once.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import signal
+import socket
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol
+
+import trio
+
+from llcphone.errors import ConfigError
+from llcphone.server.app import make_app
+from llcphone.server.door import Door, PhoneRoom, serve_door
+from llcphone.server.http import open_http
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+    from contextlib import AbstractAsyncContextManager
+
+    from llcphone.config import Config, ServerConfig
+
+log = logging.getLogger("llcphone.server")
+
+
+class DrainingPhone(PhoneRoom, Protocol):
+    """A phone that can be asked to finish."""
+
+    async def drain(self, limit_s: float) -> None: ...
+
+
+async def serve(
+    phone: PhoneRoom, config: Config, *, task_status: trio.TaskStatus[Door] = trio.TASK_STATUS_IGNORED
+) -> None:
+    """Serve this phone on the configured port until the started `Door` is told to stop accepting.
+
+    Raises:
+        ConfigError: the address or port cannot be had, with what mends it.
+    """
+    listeners = await bind(config.server)
+    try:
+        async with open_http(make_app(phone), max_message=config.wire.phone_message_limit) as http:
+            await serve_door(listeners, http, phone, limits=config.server, task_status=task_status)
+    finally:
+        for listener in listeners:
+            listener.socket.close()
+
+
+async def bind(server: ServerConfig) -> list[trio.SocketListener]:
+    """Listen on the configured host and port (one socket per address of the host)."""
+    try:
+        return await trio.open_tcp_listeners(server.port, host=server.host, backlog=server.backlog)
+    except OSError as error:
+        raise _explain(error, server) from error
+
+
+def _explain(error: OSError, server: ServerConfig) -> ConfigError:
+    """The setting to change, and how, for an address that cannot be had."""
+    if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
+        why = f"{server.host} is no address of this machine; use 127.0.0.1 or 0.0.0.0"
+        return ConfigError("server.host", why)
+    if error.errno == errno.EADDRINUSE:
+        mend = "stop the program that listens there, or set server.port (PORT) to another one"
+        return ConfigError("server.port", f"port {server.port} on {server.host} is taken: {mend}")
+    if error.errno == errno.EACCES:
+        return ConfigError("server.port", f"port {server.port} needs privileges; use one above 1023 (8081)")
+    name = errno.errorcode.get(error.errno or 0, "unknown error")
+    return ConfigError("server.port", f"cannot listen on port {server.port} of {server.host}: {name}")
+
+
+async def serve_until_signal(
+    config: Config,
+    agent: Any,
+    *,
+    task_status: trio.TaskStatus[Door] = trio.TASK_STATUS_IGNORED,
+    **phone_options: Any,
+) -> None:
+    """Open a phone and serve it until SIGTERM or SIGINT, then drain; a second signal cancels.
+
+    Args:
+        config: all settings; `Config.check_ready_to_serve` is the caller's business.
+        agent: who answers, or what chooses it, as `llcphone.phone.open_phone` takes it.
+        phone_options: passed on to `open_phone`.
+    """
+    from llcphone.phone import open_phone
+
+    await run_until_signal(
+        partial(open_phone, config, agent, **phone_options), config, task_status=task_status
+    )
+
+
+async def run_until_signal(
+    open_phone: Callable[[], AbstractAsyncContextManager[DrainingPhone]],
+    config: Config,
+    *,
+    task_status: trio.TaskStatus[Door] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    """`serve_until_signal` for a phone from anywhere."""
+    stopping = trio.Event()
+    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        async with trio.open_nursery() as process:
+            process.start_soon(_obey, signals, stopping, process.cancel_scope, name="signals")
+            async with open_phone() as phone, trio.open_nursery() as nursery:
+                door: Door = await nursery.start(serve, phone, config, name="server")
+                task_status.started(door)
+                log.info("serving", extra={"port": door.addresses[0][1]})
+                await stopping.wait()
+                log.info("draining", extra={"live_calls": phone.live_calls})
+                await phone.drain(config.server.drain_limit_s)
+                door.stop_accepting()
+            process.cancel_scope.cancel(reason="served to the end")
+
+
+async def _obey(signals: AsyncIterator[int], stopping: trio.Event, everything: trio.CancelScope) -> None:
+    """First signal: finish the calls. Second: end them."""
+    async for _ in signals:
+        if stopping.is_set():
+            log.warning("second signal: ending all calls")
+            everything.cancel(reason="second signal")
+        stopping.set()

@@ -1,0 +1,75 @@
+"""Reading one request from a stranger, answering him with a bare status, parting from him.
+
+Every wait in here is bounded by its caller's cancel scope, every read by a limit in bytes.
+"""
+
+from __future__ import annotations
+
+import trio
+
+from llcphone.server.head import HEAD_END, RequestHead, RequestRefused
+
+LINGER_S = 1.0
+"""How long we wait for a peer to read our answer and close."""
+LINGER_BYTES = 65_536
+
+_READ_BYTES = 4096
+_PHRASES = {
+    400: b"Bad Request",
+    403: b"Forbidden",
+    404: b"Not Found",
+    411: b"Length Required",
+    413: b"Content Too Large",
+    431: b"Request Header Fields Too Large",
+    505: b"HTTP Version Not Supported",
+}
+
+
+def bare_answer(status: int) -> bytes:
+    """The whole of an answer that says only its status."""
+    return b"HTTP/1.1 %d %b\r\nContent-Length: 0\r\nConnection: close\r\n\r\n" % (status, _PHRASES[status])
+
+
+async def read_head(stream: trio.SocketStream, limit: int) -> tuple[bytes, bytes]:
+    """The head with its blank line, and what came behind it; two empty ones when the peer left."""
+    received = bytearray()
+    searched = 0
+    while (end := received.find(HEAD_END, searched)) < 0:
+        if len(received) > limit:
+            raise RequestRefused(431)
+        searched = max(0, len(received) - len(HEAD_END) + 1)
+        data = await stream.receive_some(_READ_BYTES)
+        if not data:
+            return b"", b""
+        received += data
+        if not received[:1].isalpha():  # a TLS hello or noise: no blank line would ever come
+            raise RequestRefused(400)
+    end += len(HEAD_END)
+    if end > limit:
+        raise RequestRefused(431)
+    return bytes(received[:end]), bytes(received[end:])
+
+
+async def read_body(stream: trio.SocketStream, head: RequestHead, rest: bytes, limit: int) -> bytes:
+    """The whole body and not a byte more: what follows is no business of this connection."""
+    length = head.content_length
+    if length > limit:
+        raise RequestRefused(413)
+    if head.expects_continue and len(rest) < length:
+        await stream.send_all(b"HTTP/1.1 100 Continue\r\n\r\n")
+    body = bytearray(rest)
+    while len(body) < length:
+        data = await stream.receive_some(_READ_BYTES)
+        if not data:
+            raise trio.BrokenResourceError("peer left in the middle of its body")
+        body += data
+    return bytes(body[:length])
+
+
+async def linger(stream: trio.SocketStream) -> None:
+    """Let the peer read our answer: a close over unread input sends RST, which destroys it."""
+    unread = LINGER_BYTES
+    with trio.move_on_after(LINGER_S):
+        await stream.send_eof()
+        while unread > 0 and (data := await stream.receive_some(_READ_BYTES)):
+            unread -= len(data)
