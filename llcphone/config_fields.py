@@ -1,0 +1,275 @@
+"""How one setting is declared, described, checked and read.
+
+A setting is one annotated attribute of a section class. The annotation is the truth for
+its type (``Literal`` lists its choices, ``| None`` means that it may be left unset), the
+rule beside the default is the truth for its range, and the unit is the end of its name.
+From these three come the check at construction, the reading of environment text and the
+wording of every complaint, so no default, range or choice is spelled twice.
+
+No complaint repeats the refused value: it may be a key that was put in the wrong place.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import ipaddress
+import json
+import re
+import types
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from urllib.parse import SplitResult, parse_qs, urlsplit
+
+import attrs
+from attrs import frozen
+
+from llcphone.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+T = TypeVar("T")
+
+_KIND_WORDS: dict[type, str] = {
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    str: "text",
+    dict: "a table",
+}
+_TRUTH = {
+    "true": True,
+    "yes": True,
+    "on": True,
+    "1": True,
+    "false": False,
+    "no": False,
+    "off": False,
+    "0": False,
+}
+_UNITS = {"ms": " ms", "s": " s"}
+
+
+@frozen
+class Rule:
+    """What a value of the right type must fulfil, and the words that ask for it."""
+
+    wants: str
+    holds: Callable[[Any], bool]
+
+
+def _plain(number: float) -> str:
+    """1048576 and 0.5, not 1.04858e+06 and 3600.0."""
+    return str(number).removesuffix(".0")
+
+
+def between(low: float, high: float) -> Rule:
+    """A number from ``low`` to ``high``, both included; NaN is refused."""
+    word = "a whole number" if isinstance(low, int) else "a number"
+    return Rule(f"{word} from {_plain(low)} to {_plain(high)}", lambda value: low <= value <= high)
+
+
+def matching(pattern: str, wants: str) -> Rule:
+    """Text that matches the regular expression from end to end."""
+    return Rule(wants, lambda value: re.fullmatch(pattern, value) is not None)
+
+
+TYPED_TABLE = Rule('a table with a "type"', lambda value: isinstance(value.get("type"), str))
+NOT_EMPTY = matching(r"(?s)\s*\S.*", "text that is not empty")
+HEADER = matching(r"[\x21-\x7e]*", "printable ASCII without spaces: it is sent in an HTTP header")
+
+
+def split_url(text: str) -> SplitResult | None:
+    """The parts of an address with a host and no user or fragment, else None."""
+    if not re.fullmatch(r"[\x21-\x7e]+", text):  # urlsplit drops tabs and newlines without a word
+        return None
+    try:
+        parts = urlsplit(text)
+        readable = bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return None
+    return parts if readable and parts.username is None and not parts.fragment else None
+
+
+def is_loopback_host(host: str) -> bool:
+    """Whether a host name or address means this machine only."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def is_loopback_url(text: str) -> bool:
+    """Whether an address leads to this machine only."""
+    parts = split_url(text)
+    return parts is not None and is_loopback_host(parts.hostname or "")
+
+
+def _is_web_address(text: str) -> bool:
+    parts = split_url(text)
+    if parts is None or parts.query:
+        return False
+    return parts.scheme == "https" or (parts.scheme == "http" and is_loopback_host(parts.hostname or ""))
+
+
+def _is_model_address(text: str) -> bool:
+    parts = split_url(text)
+    return parts is not None and parts.scheme in {"wss", "ws"} and "model" not in parse_qs(parts.query)
+
+
+WEB_ADDRESS = Rule(
+    "an https:// address without user, query or fragment (plain http:// on loopback only)", _is_web_address
+)
+WEB_ADDRESS_OR_EMPTY = Rule(WEB_ADDRESS.wants, lambda text: not text or _is_web_address(text))
+MODEL_ADDRESS = Rule(
+    "a wss:// or ws:// address without user, fragment or model= (the model is realtime.model)",
+    _is_model_address,
+)
+
+
+def _without_slash(value: Any) -> Any:
+    """An address to which paths are added: "https://a/" and "https://a" are one setting."""
+    return value.rstrip("/") if isinstance(value, str) else value
+
+
+def setting(
+    default: T, rule: Rule | None = None, *, secret: bool = False, private: bool = False, note: str = ""
+) -> T:
+    """Declare one setting of a section.
+
+    Args:
+        default: the one place where the default stands.
+        rule: what a value of the annotated type must fulfil besides.
+        secret: never shown, printed or kept; a secret is private too.
+        private: belongs to one deployment (address, account), so no snapshot carries it.
+        note: added to every complaint about this setting.
+    """
+    metadata = {"rule": rule, "secret": secret, "private": private or secret, "note": note}
+    converter = _without_slash if rule in {WEB_ADDRESS, WEB_ADDRESS_OR_EMPTY} else None
+    return attrs.field(default=default, converter=converter, repr=not secret, metadata=metadata)
+
+
+@frozen
+class Setting:
+    """One setting as its declaration describes it."""
+
+    section: str
+    name: str
+    kinds: frozenset[type]
+    choices: tuple[str, ...]
+    default: Any
+    rule: Rule | None
+    secret: bool
+    private: bool
+    note: str
+
+    @property
+    def key(self) -> str:
+        """``section.name``, as errors and ``config --explain`` call it."""
+        return f"{self.section}.{self.name}"
+
+    @property
+    def variable(self) -> str:
+        """The environment variable that sets it."""
+        return f"LLCPHONE_{self.section}__{self.name}".upper()
+
+    def wants(self) -> str:
+        """What a value must be, in words."""
+        words = [f'"{choice}"' for choice in self.choices]
+        if self.rule:
+            words.append(self.rule.wants + _UNITS.get(self.name.rpartition("_")[2], ""))
+        else:
+            words += [word for kind, word in _KIND_WORDS.items() if kind in self.kinds]
+        if type(None) in self.kinds:
+            words.append('"" for not set')
+        return " or ".join(words) + (f"; {self.note}" if self.note else "")
+
+    def check(self, value: Any) -> None:
+        """Raise ConfigError unless the setting may have this value."""
+        if value is None and type(None) in self.kinds:
+            return
+        if isinstance(value, str) and value in self.choices:
+            return
+        kind_fits = type(value) in self.kinds or (type(value) is int and float in self.kinds)
+        if not kind_fits or not (self.rule is None or self.rule.holds(value)):
+            raise ConfigError(self.key, f"must be {self.wants()}")
+
+    def read_value(self, value: Any) -> Any:
+        """Take a value as TOML writes it: "" unsets what may be unset, 3 may stand for 3.0."""
+        if value == "" and type(None) in self.kinds:
+            return None
+        if type(value) is int and float in self.kinds:
+            return float(value)
+        return value
+
+    def read_text(self, text: str) -> Any:
+        """Read an environment variable's text by type; text that does not fit is left to ``check``."""
+        if bool in self.kinds and text.lower() in _TRUTH:
+            return _TRUTH[text.lower()]
+        with contextlib.suppress(ValueError):
+            if int in self.kinds and re.fullmatch(r"[+-]?[0-9]+", text):
+                return int(text)
+            if float in self.kinds and text:
+                return float(text)
+            if dict in self.kinds and text.startswith("{"):
+                return json.loads(text)
+        return self.read_value(text)
+
+
+class Section:
+    """Base of the section classes: every value is checked when the section is made."""
+
+    __slots__ = ()
+
+    def __attrs_post_init__(self) -> None:
+        for each in settings_of(type(self)).values():
+            each.check(getattr(self, each.name))
+        self.check_together()
+
+    def check_together(self) -> None:
+        """Refuse values that are right alone and wrong beside each other."""
+
+
+def section_name(section: type[Section]) -> str:
+    """The table a section class describes: ``RealtimeConfig`` is ``[realtime]``."""
+    return section.__name__.removesuffix("Config").lower()
+
+
+_described: dict[type[Section], Mapping[str, Setting]] = {}
+
+
+def settings_of(section: type[Section]) -> Mapping[str, Setting]:
+    """Every setting of a section by its name, in the order of declaration."""
+    if section not in _described:
+        _described[section] = types.MappingProxyType(_describe(section))
+    return _described[section]
+
+
+def _describe(section: type[Any]) -> dict[str, Setting]:
+    hints = get_type_hints(section)
+    found: dict[str, Setting] = {}
+    for attribute in attrs.fields(section):
+        kinds, choices = _kinds_and_choices(hints[attribute.name])
+        found[attribute.name] = Setting(
+            section_name(section), attribute.name, kinds, choices, attribute.default, **attribute.metadata
+        )
+    return found
+
+
+def _kinds_and_choices(hint: Any) -> tuple[frozenset[type], tuple[str, ...]]:
+    """Take an annotation apart; a Literal gives choices and no kind of its own."""
+    kinds: set[type] = set()
+    choices: tuple[str, ...] = ()
+    for part in get_args(hint) if get_origin(hint) in {Union, types.UnionType} else (hint,):
+        if get_origin(part) is Literal:
+            choices += get_args(part)
+        else:
+            kinds.add(get_origin(part) or part)
+    return frozenset(kinds), choices
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """The known name most like ``name``; there is always one, however far."""
+    return difflib.get_close_matches(name, list(known), n=1, cutoff=0.0)[0]

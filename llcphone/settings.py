@@ -1,0 +1,170 @@
+"""Reads the settings: llcphone.toml, the .env beside it, and the process environment.
+
+Later wins: default, llcphone.toml, .env, environment. Inside the last two a setting has up to
+three names, and the plainest wins: ``LLCPHONE_<SECTION>__<KEY>``, then the usual name of the
+trade (``OPENAI_API_KEY``), then the name in the original (``VOSS_VOICE``). A usual or original
+name with no text counts as not set, as templates leave them so; ``LLCPHONE_…=`` says "empty".
+
+A variable that begins with ``LLCPHONE_`` and is no setting is an error: a typing mistake there
+would otherwise be a setting that silently does nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from io import StringIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from attrs import frozen
+from dotenv.parser import parse_stream
+
+from llcphone.config import SETTINGS, Config, parse_toml, toml_value
+from llcphone.config_fields import nearest
+from llcphone.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+DEFAULT_FILE = Path("llcphone.toml")
+DEFAULT_ORIGIN = "default"
+HIDDEN = "«hidden»"
+NOT_SET = "(not set)"
+
+# TWILIO_EDGE and TWILIO_REGION are here because the twilio package reads them behind our back
+# (facts/twilio.md §4.5): so a region alone is refused wherever it comes from.
+USUAL_NAMES = {
+    "OPENAI_API_KEY": "realtime.api_key",
+    "TWILIO_ACCOUNT_SID": "twilio.account_sid",
+    "TWILIO_AUTH_TOKEN": "twilio.auth_token",
+    "TWILIO_PHONE_NUMBER": "twilio.phone_number",
+    "TWILIO_EDGE": "twilio.edge",
+    "TWILIO_REGION": "twilio.region",
+    "PUBLIC_URL": "server.public_url",
+    "PORT": "server.port",
+}
+ORIGINAL_NAMES = {
+    "VOSS_VOICE": "realtime.voice",
+    "VOSS_MODEL": "realtime.model",
+    "VOSS_PREWARM_TIMEOUT": "opening.warm_deadline_ms",
+    "VOSS_VAD_EAGERNESS": "realtime.eagerness",
+    "VOSS_CACHE_KEY": "realtime.prompt_cache_key",
+    "VOSS_EDGE_LOCATION": "twilio.edge",
+}
+# Kubernetes describes a Service named llcphone to every pod beside it with such variables.
+_OF_KUBERNETES = re.compile(
+    r"LLCPHONE_(SERVICE_(HOST|PORT)\w*|PORT_\d+_\w+)=.*|LLCPHONE_PORT=\w+://.*", re.DOTALL
+)
+OWN_NAMES = {setting.variable: key for key, setting in SETTINGS.items()}
+
+
+@frozen
+class Loaded:
+    """The settings in effect, and where each came from."""
+
+    config: Config
+    origin: dict[str, str]
+    """``section.key`` to "default", a file, or a file or the environment with the variable's name."""
+
+
+def load(path: Path | None = None, *, environ: Mapping[str, str] | None = None) -> Loaded:
+    """Read all sources.
+
+    Args:
+        path: the TOML file, which must then exist; by default ``llcphone.toml`` of the working
+            directory, if there is one. A ``.env`` beside it is read too.
+        environ: the environment; by default the process's own.
+
+    Raises:
+        ConfigError: something cannot be read, is unknown, or has a value it may not have. The text
+            names the key, the variable or file it came from and what is wanted, never the value.
+    """
+    file = path or DEFAULT_FILE
+    text = _read(file, required=path is not None)
+    tables: dict[str, Any] = {} if text is None else _parse(text, file)
+    origin = dict.fromkeys(SETTINGS, DEFAULT_ORIGIN)
+    for section, table in tables.items():
+        if isinstance(table, dict):  # if not, from_dict says what a section is
+            origin |= {f"{section}.{key}": str(file) for key in table}
+
+    dotenv = file.parent / ".env"
+    overlay = _overlay(_dotenv_variables(dotenv), str(dotenv))
+    overlay |= _overlay(os.environ if environ is None else environ, "environment")
+    for key, (variable, value, source) in overlay.items():
+        section, _, name = key.partition(".")
+        table = tables.setdefault(section, {})
+        if isinstance(table, dict):
+            table[name] = SETTINGS[key].read_text(value)
+        origin[key] = f"{source}: {variable}"
+    try:
+        return Loaded(Config.from_dict(tables), origin)
+    except ConfigError as exc:
+        source = origin.get(exc.key, str(file))
+        where = "" if source == DEFAULT_ORIGIN else f" (from {source})"
+        raise ConfigError(exc.key, exc.why + where) from None
+
+
+def explain(loaded: Loaded) -> list[tuple[str, str, str]]:
+    """Every setting as (``section.key``, value as TOML writes it, origin); secrets are hidden."""
+    rows = []
+    for key, setting in SETTINGS.items():
+        value = loaded.config.value(key)
+        if value is None or (setting.secret and not value):
+            shown = NOT_SET
+        else:
+            shown = HIDDEN if setting.secret else toml_value(value)
+        rows.append((key, shown, loaded.origin[key]))
+    return rows
+
+
+def _read(file: Path, *, required: bool) -> str | None:
+    """The text of a file, or None when it is not there and need not be."""
+    try:
+        return file.read_text(encoding="utf-8-sig")  # Windows editors put a BOM before the first section
+    except FileNotFoundError:
+        if not required:
+            return None
+        raise ConfigError(str(file), "there is no such file; leave --config out to run on defaults") from None
+    except (OSError, UnicodeDecodeError) as exc:
+        reason = exc.strerror if isinstance(exc, OSError) else "it is not UTF-8 text"
+        raise ConfigError(str(file), f"cannot be read: {reason}") from None
+
+
+def _parse(text: str, file: Path) -> dict[str, Any]:
+    try:
+        return parse_toml(text)
+    except ConfigError as exc:
+        raise ConfigError(str(file), exc.why) from None
+
+
+def _dotenv_variables(file: Path) -> dict[str, str]:
+    """The variables of a .env file, as written: no ``${…}`` is filled in.
+
+    python-dotenv's own reader only logs a line it cannot parse; here that is an error.
+    """
+    found: dict[str, str] = {}
+    for binding in parse_stream(StringIO(_read(file, required=False) or "")):
+        if binding.error:
+            raise ConfigError(
+                str(file), f"cannot be read near line {binding.original.line}: write NAME=value"
+            )
+        if binding.key is not None and binding.value is not None:
+            found[binding.key] = binding.value
+    return found
+
+
+def _overlay(variables: Mapping[str, str], source: str) -> dict[str, tuple[str, str, str]]:
+    """What one source of variables sets: key to (variable, text, source)."""
+    for variable, text in variables.items():
+        ours = variable.startswith("LLCPHONE_") and not _OF_KUBERNETES.fullmatch(f"{variable}={text}")
+        if ours and variable not in OWN_NAMES:
+            meant = nearest(variable, OWN_NAMES)
+            raise ConfigError(variable, f"is not a setting; did you mean {meant}? (from {source})")
+    found: dict[str, tuple[str, str, str]] = {}
+    for names in (ORIGINAL_NAMES, USUAL_NAMES, OWN_NAMES):  # the weakest first
+        for variable, key in names.items():
+            text = variables.get(variable, "").strip()
+            if text or (names is OWN_NAMES and variable in variables):
+                found[key] = (variable, text, source)
+    return found
