@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import pytest
@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 
 from llcphone import config as config_module
 from llcphone.config import SECTIONS, SETTINGS, Config, RealtimeConfig, toml_text
-from llcphone.config_fields import Setting
 from llcphone.errors import ConfigError
+
+if TYPE_CHECKING:
+    from llcphone.config_fields import Setting
 
 
 def refused(tables: dict[str, dict[str, Any]]) -> ConfigError:
