@@ -8,14 +8,18 @@ answers of one response, none when every tool of it was silent.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from typing import TYPE_CHECKING
 
 import attrs
 import msgspec
 
 from llcphone.engine.commands import RunTool
-from llcphone.realtime.events import Item
 from llcphone.realtime.messages import ToolOutput
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
+    from llcphone.realtime.events import Item
 
 CANCELLED = msgspec.json.encode({"error": "not run: the caller interrupted"}).decode()
 UNKNOWN = msgspec.json.encode({"error": "there is no such tool"}).decode()

@@ -9,8 +9,7 @@ that comes fifty times a second, without building an object for it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
@@ -23,9 +22,13 @@ from llcphone.engine.responses import GREETING, PRIMING
 from llcphone.engine.setup import Phase, Setup, SetupLimits
 from llcphone.engine.timers import Timer, Timers
 from llcphone.realtime import events as said
-from llcphone.realtime.dialects import Dialect
 from llcphone.realtime.messages import AppendAudio, CreateResponse, UpdateSession, UserText
 from llcphone.twilio import media as phone
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from llcphone.realtime.dialects import Dialect
 
 
 @attrs.frozen
@@ -153,6 +156,7 @@ class CallEngine:
         for index, command in enumerate(out):
             if isinstance(command, EndCall):
                 self.ended = command.reason
+                self.listening.open = False
                 return out[: index + 1]  # after the end nothing is asked for any more
         return out
 

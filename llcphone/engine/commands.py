@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import attrs
 
-from llcphone.engine.events import EndReason
-from llcphone.realtime.dialects import Dialect
-from llcphone.realtime.messages import ModelMessage
-from llcphone.twilio.media import PhoneMessage
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from llcphone.engine.events import EndReason
+    from llcphone.realtime.dialects import Dialect
+    from llcphone.realtime.messages import ModelMessage
+    from llcphone.twilio.media import PhoneMessage
 
 
 @attrs.frozen
@@ -85,13 +88,5 @@ class EndCall:
 
 
 Command = (
-    ConnectModel
-    | CloseModel
-    | RememberDialect
-    | SendModel
-    | SendPhone
-    | RunTool
-    | RunHook
-    | Note
-    | EndCall
+    ConnectModel | CloseModel | RememberDialect | SendModel | SendPhone | RunTool | RunHook | Note | EndCall
 )

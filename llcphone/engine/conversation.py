@@ -19,9 +19,9 @@ from llcphone.engine.playout import Kind, Playout
 from llcphone.engine.responses import TOOLS, Asked, Responses
 from llcphone.engine.schedule import Schedule
 from llcphone.realtime import events as said
+from llcphone.realtime import usage as tokens
 from llcphone.realtime.dialects import ErrorKind, error_kind
 from llcphone.realtime.messages import DeleteItem, ToolOutput, Truncate
-from llcphone.realtime.usage import add_usage
 from llcphone.twilio.media import Clear, PhoneMessage
 
 if TYPE_CHECKING:
@@ -199,7 +199,7 @@ class Conversation:
     def response_done(self, event: said.ResponseDone, now_ms: int, out: list[Command]) -> None:
         """A response ended, one way or another."""
         response = self.responses.done(event.response_id)
-        self.usage = add_usage(self.usage, event.usage)
+        self.usage = tokens.add(self.usage, event.usage)
         if response is None or response.asked is Asked.OUT_OF_BAND:
             return
         self._to_phone(self.playout.finish_response(event.response_id), out)
@@ -237,8 +237,9 @@ class Conversation:
             case ErrorKind.ACTIVE_RESPONSE:
                 self.responses.create_refused()
             case ErrorKind.FATAL:
-                lost = event.code == "session_expired"
-                out.append(EndCall(EndReason.MODEL_LOST if lost else EndReason.MODEL_REFUSED))
+                out.append(EndCall(EndReason.MODEL_REFUSED))
+            case ErrorKind.RETRY if event.code == "session_expired":
+                out.append(EndCall(EndReason.MODEL_LOST))
             case ErrorKind.RETRY:
                 self._response_failed(Asked.CALLER, event.code, out)
             case _:

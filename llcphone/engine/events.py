@@ -7,12 +7,15 @@ A wire's own words arrive as they were decoded: phone events bare, model events 
 from __future__ import annotations
 
 from enum import Enum
+from typing import TYPE_CHECKING
 
 import attrs
 
-from llcphone.realtime.dialects import Dialect
-from llcphone.realtime.events import ModelEvent
 from llcphone.twilio.media import PhoneEvent
+
+if TYPE_CHECKING:
+    from llcphone.realtime.dialects import Dialect
+    from llcphone.realtime.events import ModelEvent
 
 
 class EndReason(Enum):

@@ -52,9 +52,7 @@ class History:
         self._lines: dict[str, Line] = {}
         self._order: list[str] = []
 
-    def place(
-        self, item_id: str, speaker: Speaker, now_ms: int, *, after: str | None = None
-    ) -> Line:
+    def place(self, item_id: str, speaker: Speaker, now_ms: int, *, after: str | None = None) -> Line:
         """The line of this item, made in its place when it is new."""
         if (line := self._lines.get(item_id)) is not None:
             return line

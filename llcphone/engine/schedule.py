@@ -8,8 +8,10 @@ never counts. Each is sent as its own update, by the supervisor's step, in a qui
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 class Schedule:

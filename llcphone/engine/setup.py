@@ -15,9 +15,8 @@ is a bad setting: asking again cannot help.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from enum import Enum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
@@ -32,9 +31,13 @@ from llcphone.engine.commands import (
 )
 from llcphone.engine.events import EndReason, ModelConnected, ModelConnectFailed
 from llcphone.realtime.dialects import Dialect, ErrorKind, error_kind, is_dialect_refusal
-from llcphone.realtime.events import ModelError, SessionUpdated
 from llcphone.realtime.messages import UpdateSession
 from llcphone.realtime.session import confirms_ulaw
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from llcphone.realtime.events import ModelError, SessionUpdated
 
 _REFUSED_CLOSES = frozenset({3000, 4000})
 """Close codes of a bad key and of a bad model or shape (wire capture of 2026-09-18)."""

@@ -37,6 +37,7 @@ from llcphone.server.seldom import SeldomLog, where
 from llcphone.server.strangers import bare_answer, linger, read_body, read_head
 from llcphone.twilio.signature import valid_upgrade
 from llcphone.wire import websocket
+from llcphone.wire.leg import LegLimits
 from llcphone.wire.socket import Socket
 
 if TYPE_CHECKING:
@@ -146,8 +147,10 @@ class Door:
                 await self._meet(stream, place)
             if place.scope.cancelled_caught and not place.put_out:
                 self.stats.too_slow += 1
-        except* (trio.BrokenResourceError, trio.ClosedResourceError):
+        except* (OSError, trio.BrokenResourceError, trio.ClosedResourceError):
             self.stats.gone += 1
+        except* JoinRefused:  # the phone said no to a token it had just expected: it is draining
+            self.stats.refused += 1
         except* Exception as error:
             self.stats.failed += 1
             self._seldom.warning("connection failed", error=where(error))
@@ -188,8 +191,8 @@ class Door:
         self._check_stream(head, token)
         self.lobby.leave(place)
         place.scope.deadline = math.inf
-        self.stats.streams += 1
         if self._phone.config.wire.phone == "quart":
+            self.stats.streams += 1
             await self._serve_http(BoundedStream(stream, head.as_plain_upgrade() + rest))
         else:
             self._hand_over(stream, head, rest, token)
@@ -208,10 +211,17 @@ class Door:
 
     def _hand_over(self, stream: trio.SocketStream, head: RequestHead, rest: bytes, token: str) -> None:
         """Make the socket a leg of its call. No await in here: nobody can spend the token in between."""
+        config = self._phone.config
+        limits = LegLimits(
+            stall_timeout_s=config.wire.stall_timeout_s,
+            outbox_limit_bytes=config.wire.outbox_limit,
+            close_timeout_s=config.call.close_timeout_s,
+        )
         sock = Socket.from_accepted(_detach(stream))
         try:
-            limit = self._phone.config.wire.phone_message_limit
-            leg = websocket.accept(sock, head.raw, rest, max_message=limit)
+            leg = websocket.accept(
+                sock, head.raw, rest, max_message=config.wire.phone_message_limit, limits=limits
+            )
         except RemoteProtocolError:
             self.stats.refused += 1
             sock.send(bare_answer(400))  # a fresh socket takes so few bytes at once
@@ -222,11 +232,10 @@ class Door:
             raise
         try:
             self._phone.join(token, leg)
-        except JoinRefused:
-            leg.abort()
         except BaseException:
             leg.abort()
             raise
+        self.stats.streams += 1
 
 
 async def serve_door(

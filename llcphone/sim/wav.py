@@ -146,7 +146,7 @@ def _resample(samples: array[int], rate: int) -> array[int]:
 
 
 def _taps(fraction: float, half: int, cutoff: float) -> list[float]:
-    """Weights of the ``2 * half`` input samples around a point ``fraction`` after sample 0, summing to one."""
+    """Weights, summing to one, of the ``2 * half`` input samples around ``fraction`` after sample 0."""
     weights = []
     for k in range(1 - half, half + 1):
         x = k - fraction

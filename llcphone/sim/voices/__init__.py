@@ -21,7 +21,7 @@ AGENT = {
     "greeting": "Hello, this is Casa Verde. How can I help you?",
     "hours": "We are open from Tuesday to Saturday, from noon until ten in the evening.",
     "long_answer": (
-        "Of course. From Tuesday to Thursday we open at noon and close at nine. On Friday and Saturday we "
+        "From Tuesday to Thursday we open at noon and close at nine. On Friday and Saturday we "
         "stay open until eleven, with live music from eight. The kitchen closes one hour before. You can "
         "sit in the garden."
     ),

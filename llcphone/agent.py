@@ -1,0 +1,115 @@
+"""An agent: who answers a call, with which words, voice and tools.
+
+    agent = Agent("You answer the telephone of a bakery. Be brief.")
+
+    @agent.tool(lean=True)
+    async def opening_hours(day: Literal["weekday", "saturday", "sunday"]) -> str:
+        "When the bakery is open."
+        ...
+
+Everything left None is the configuration's. An agent holds no call: one agent answers many.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Literal, overload
+
+import attrs
+
+from llcphone.errors import ConfigError
+from llcphone.tooling import CallHandle, Tool, ToolFunction, make_tool
+
+Opening = Literal["greet", "listen"]
+StartHook = Callable[[CallHandle], Awaitable[None]]
+DigitHook = Callable[[CallHandle, str], Awaitable[None]]
+
+
+@attrs.define(eq=False)
+class Agent:
+    """What the caller hears as a person.
+
+    Attributes:
+        instructions: the static prompt, first in the context so that it is cached.
+        name: for logs and records.
+        voice: one of OpenAI's voices; fixed after the first audio.
+        opening: ``greet`` or ``listen``.
+        greeting_cue: the user message that makes the model greet.
+        priming: whether to warm inference by a text-only response.
+        tools: by name; filled by the ``tool`` decorator.
+    """
+
+    instructions: str = ""
+    name: str = attrs.field(default="agent", kw_only=True)
+    voice: str | None = attrs.field(default=None, kw_only=True)
+    opening: Opening | None = attrs.field(default=None, kw_only=True)
+    greeting_cue: str | None = attrs.field(default=None, kw_only=True)
+    priming: bool | None = attrs.field(default=None, kw_only=True)
+    tools: dict[str, Tool] = attrs.field(factory=dict, init=False)
+    start_hook: StartHook | None = attrs.field(default=None, init=False)
+    digit_hook: DigitHook | None = attrs.field(default=None, init=False)
+
+    @overload
+    def tool(self, function: ToolFunction, /) -> ToolFunction: ...
+    @overload
+    def tool(
+        self,
+        function: None = None,
+        /,
+        *,
+        name: str | None = None,
+        description: str | None = None,
+        lean: bool = False,
+        silent: bool = False,
+        detached: bool = False,
+        timeout_s: float | None = None,
+    ) -> Callable[[ToolFunction], ToolFunction]: ...
+    def tool(self, function: ToolFunction | None = None, /, **options: Any) -> Any:
+        """Offer an async function to the model; the function itself is returned unchanged.
+
+        Args:
+            function: the function, when used as a bare decorator.
+            **options: ``name`` and ``description`` replace the function's own; ``lean``: offered
+                in the first turn already; ``silent``: its answer asks for no response;
+                ``detached``: goes on after hang-up; ``timeout_s``: its own limit in seconds.
+
+        Raises:
+            ConfigError: its signature cannot be a tool's, or the name is taken.
+        """
+
+        def add(function: ToolFunction) -> ToolFunction:
+            tool = make_tool(function, **options)
+            if tool.name in self.tools:
+                raise ConfigError(f"tool {tool.name}", "there are two tools of this name; rename one")
+            self.tools[tool.name] = tool
+            return function
+
+        return add if function is None else add(function)
+
+    def offer_hang_up(self, description: str = "End the call, after saying good-bye.") -> None:
+        """Give the model a silent, lean ``hang_up`` tool."""
+
+        async def hang_up(call: CallHandle) -> str:
+            call.hang_up()
+            return "The call ends as soon as your last words were heard."
+
+        self.tool(description=description, lean=True, silent=True)(hang_up)
+
+    def on_start(self, hook: StartHook) -> StartHook:
+        """Run ``hook(call)`` as a task of the call when its media stream has started."""
+        self.start_hook = hook
+        return hook
+
+    def on_digit(self, hook: DigitHook) -> DigitHook:
+        """Run ``hook(call, digit)`` for every key the caller presses."""
+        self.digit_hook = hook
+        return hook
+
+    def lean_tools(self) -> list[dict[str, Any]]:
+        """Schemas for the first turn: the lean ones, or all when none is marked lean."""
+        lean = [dict(tool.schema) for tool in self.tools.values() if tool.lean]
+        return lean or self.full_tools()
+
+    def full_tools(self) -> list[dict[str, Any]]:
+        """Schemas of every tool."""
+        return [dict(tool.schema) for tool in self.tools.values()]

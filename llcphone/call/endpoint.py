@@ -1,0 +1,188 @@
+"""The model's endpoint: how it is dialled, and whether it can be had.
+
+``Endpoint.dial`` opens one model leg in one dialect. ``Endpoint.ask`` is the question a phone asks
+once in the background at its start: reachable, accepted, in which dialect? It costs no tokens.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import ssl
+from typing import TYPE_CHECKING, TypeVar
+from urllib.parse import parse_qsl, quote, urlsplit
+
+import trio
+
+from llcphone.call.dialects import DialectMemory
+from llcphone.call.model_leg import failure_word
+from llcphone.errors import LegClosed, RemoteProtocolError
+from llcphone.realtime import events as said
+from llcphone.realtime.decode import decode
+from llcphone.realtime.dialects import Dialect, connect_headers, encode, is_dialect_refusal
+from llcphone.realtime.messages import UpdateSession
+from llcphone.realtime.session import confirms_ulaw, session_fields
+from llcphone.wire.adapters import connect_trio_websocket
+from llcphone.wire.leg import Leg, LegLimits, Spawn
+from llcphone.wire.websocket import HandshakeRefused, connect
+
+if TYPE_CHECKING:
+    from llcphone.config import Config
+
+E = TypeVar("E", bound=Exception)
+
+log = logging.getLogger("llcphone.model")
+
+_DIAL_S = 10.0
+"""No dial is longer; the engine's deadlines are usually shorter and cancel it."""
+
+_ASK_S = 10.0
+_ASK_AGAIN_S = (1.0, 2.0, 5.0, 10.0, 30.0)
+
+
+class Endpoint:
+    """One Realtime endpoint as configured."""
+
+    def __init__(self, config: Config) -> None:
+        realtime = config.realtime
+        self._config = config
+        self._url = with_model(realtime.url, realtime.model)
+        self._tls = _tls_context(config) if realtime.url.startswith("wss:") else None
+        self._limits = leg_limits(config)
+        self.dialects = DialectMemory(None if realtime.dialect == "auto" else Dialect(realtime.dialect))
+        self.trouble: str | None = "not asked yet"
+        """Why no session can be had, None when one could be opened."""
+
+    async def dial(self, dialect: Dialect, spawn: Spawn, *, caller: str = "") -> Leg:
+        """Open a model leg; raises what ``wire.websocket.connect`` raises."""
+        wire = self._config.wire
+        headers = self._headers(dialect, caller)
+        if wire.model == "trio-websocket":
+            return await connect_trio_websocket(
+                self._url,
+                headers=headers,
+                tls=self._tls,
+                timeout_s=_DIAL_S,
+                max_message=wire.model_message_limit,
+                spawn=spawn,
+                limits=self._limits,
+            )
+        return await connect(
+            self._url,
+            headers=headers,
+            tls=self._tls,
+            timeout_s=_DIAL_S,
+            max_message=wire.model_message_limit,
+            limits=self._limits,
+        )
+
+    async def keep_asking(self) -> None:
+        """Ask until there is an answer; whoever needs the dialect meanwhile waits for this one."""
+        attempt = 0
+        while True:
+            with self.dialects.asking():
+                self.trouble = await self._ask_both()
+            if self.trouble is None:
+                log.info("model session accepted", extra={"dialect": self._known()})
+                return
+            log.warning("no model session yet", extra={"trouble": self.trouble})
+            await trio.sleep(_ASK_AGAIN_S[min(attempt, len(_ASK_AGAIN_S) - 1)])
+            attempt += 1
+
+    async def _ask_both(self) -> str | None:
+        dialect = self.dialects.answer or Dialect.FLAT
+        trouble = await self._ask(dialect)
+        if trouble == "speaks ga" and self._config.realtime.dialect == "auto":
+            self.dialects.remember(Dialect.GA)
+            trouble = await self._ask(Dialect.GA)
+        return trouble
+
+    async def _ask(self, dialect: Dialect) -> str | None:
+        """None when a session was accepted and confirmed, else what is in the way, in a word."""
+        trouble: str | None = "timeout"
+        with trio.move_on_after(_ASK_S):
+            try:
+                async with trio.open_nursery() as nursery:
+                    leg = await self.dial(dialect, nursery.start_soon)
+                    try:
+                        leg.attach(nursery.start_soon, lambda end: None)
+                        trouble = await self._configure(leg, dialect)
+                    finally:
+                        with trio.move_on_after(1.0, shield=True):
+                            await leg.aclose()
+                        leg.abort()
+                        nursery.cancel_scope.cancel(reason="asked")
+            except* HandshakeRefused as group:
+                trouble = f"http_{_first(group).status}"
+            except* LegClosed as group:
+                trouble = f"closed_{_first(group).code}"
+            except* (OSError, trio.TooSlowError, RemoteProtocolError) as group:
+                trouble = failure_word(_first(group))
+        return trouble
+
+    async def _configure(self, leg: Leg, dialect: Dialect) -> str | None:
+        realtime = self._config.realtime
+        fields = session_fields(realtime, instructions="", tools=[], eagerness=realtime.eagerness, voice=None)
+        leg.send_nowait(encode(UpdateSession(fields, "question"), dialect))
+        while True:
+            for message in await leg.receive():
+                event = decode(message)
+                if isinstance(event, said.SessionUpdated):
+                    if not confirms_ulaw(event):
+                        return "audio_format"
+                    self.dialects.remember(dialect)
+                    return None
+                if isinstance(event, said.ModelError):
+                    if dialect is Dialect.FLAT and is_dialect_refusal(event):
+                        return "speaks ga"
+                    return event.code
+
+    def _headers(self, dialect: Dialect, caller: str) -> list[tuple[str, str]]:
+        realtime = self._config.realtime
+        headers = list(connect_headers(dialect))
+        if realtime.api_key_header == "api-key":
+            headers.append(("api-key", realtime.api_key))
+        elif realtime.api_key:
+            headers.append(("Authorization", f"Bearer {realtime.api_key}"))
+        if realtime.organization:
+            headers.append(("OpenAI-Organization", realtime.organization))
+        if realtime.project:
+            headers.append(("OpenAI-Project", realtime.project))
+        if realtime.safety_salt and caller:
+            digest = hashlib.sha256(f"{realtime.safety_salt}:{caller}".encode()).hexdigest()
+            headers.append(("OpenAI-Safety-Identifier", digest[:32]))
+        return headers
+
+    def _known(self) -> str:
+        return self.dialects.answer.value if self.dialects.answer is not None else "unknown"
+
+
+def with_model(url: str, model: str) -> str:
+    """The endpoint's URL with ``model`` in its query, unless the user put one there."""
+    query = urlsplit(url).query
+    if "model" in dict(parse_qsl(query)):
+        return url
+    return f"{url}{'&' if query else '?'}model={quote(model, safe='')}"
+
+
+def leg_limits(config: Config) -> LegLimits:
+    """The wire section as the legs take it."""
+    return LegLimits(
+        stall_timeout_s=config.wire.stall_timeout_s,
+        outbox_limit_bytes=config.wire.outbox_limit,
+        close_timeout_s=config.call.close_timeout_s,
+        ping_interval_s=config.wire.ping_interval_s,
+        ping_timeout_s=config.wire.ping_timeout_s,
+    )
+
+
+def _tls_context(config: Config) -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    if config.wire.ca_file:
+        context.load_verify_locations(config.wire.ca_file)
+    return context
+
+
+def _first(group: ExceptionGroup[E]) -> E:
+    exc = group.exceptions[0]
+    return _first(exc) if isinstance(exc, ExceptionGroup) else exc

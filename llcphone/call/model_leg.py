@@ -1,0 +1,94 @@
+"""The openai reader: connects a model leg, reads it, closes it. One task per generation."""
+
+from __future__ import annotations
+
+import logging
+import ssl
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+import trio
+
+from llcphone.engine.events import ModelConnected, ModelConnectFailed, ModelLegLost, ModelSaid
+from llcphone.errors import LegClosed, RemoteProtocolError
+from llcphone.realtime.decode import audio_delta_fast, decode
+from llcphone.realtime.dialects import Dialect
+from llcphone.wire.leg import Leg, Spawn
+from llcphone.wire.websocket import HandshakeRefused
+
+if TYPE_CHECKING:
+    from llcphone.call.run import CallRun
+    from llcphone.engine.commands import ConnectModel
+
+log = logging.getLogger("llcphone.call")
+
+DialModel = Callable[[Dialect, Spawn], Awaitable[Leg]]
+"""Opens a model leg in a dialect; the phone passes it in with URL, key and transport bound."""
+
+_MOST_BAD_IN_ROW = 10
+
+
+async def read_model(call: CallRun, command: ConnectModel) -> None:
+    """Open the leg of this generation and read it until it ends or is replaced."""
+    if command.after_ms:
+        await trio.sleep(command.after_ms / 1000)
+    dialect = command.dialect or await call.dialects.resolve()
+    if dialect is not None:
+        await _read(call, command.generation, dialect)
+    else:
+        with call.dialects.asking():
+            await _read(call, command.generation, Dialect.FLAT)
+
+
+async def _read(call: CallRun, generation: int, dialect: Dialect) -> None:
+    try:
+        leg = await call.dial_model(dialect, call.spawn)
+    except HandshakeRefused as exc:
+        fatal = exc.status in (400, 401, 403, 404)
+        retry_ms = int((exc.retry_after or 0) * 1000)
+        call.step(ModelConnectFailed(generation, f"http_{exc.status}", fatal, retry_ms))
+        return
+    except (OSError, trio.TooSlowError, RemoteProtocolError) as exc:
+        call.step(ModelConnectFailed(generation, failure_word(exc)))
+        return
+    try:
+        leg.attach(call.spawn, lambda end: call.step(ModelLegLost(generation, end.code)))
+        call.model_connected(generation, leg, dialect)
+        call.step(ModelConnected(generation, dialect))
+        await _pump(call, generation, leg)
+    finally:
+        call.model_gone(leg)
+        with trio.move_on_after(call.close_timeout_s, shield=True):
+            await leg.aclose()
+        leg.abort()
+
+
+async def _pump(call: CallRun, generation: int, leg: Leg) -> None:
+    bad_in_row = 0
+    try:
+        while True:
+            for message in await leg.receive():
+                try:
+                    event = audio_delta_fast(message) or decode(message)
+                except RemoteProtocolError:
+                    call.bad_messages += 1
+                    bad_in_row += 1
+                    if bad_in_row >= _MOST_BAD_IN_ROW:
+                        call.step(ModelLegLost(generation, 1002))
+                        return
+                else:
+                    bad_in_row = 0
+                    call.step(ModelSaid(generation, event))
+    except LegClosed as exc:
+        call.step(ModelLegLost(generation, exc.code))
+
+
+def failure_word(exc: Exception) -> str:
+    """A word for the record; never the exception's text, which may name hosts and addresses."""
+    if isinstance(exc, trio.TooSlowError):
+        return "timeout"
+    if isinstance(exc, ssl.SSLError):
+        return "tls"
+    if isinstance(exc, ConnectionRefusedError):
+        return "refused"
+    return "unreachable" if isinstance(exc, OSError) else "handshake"

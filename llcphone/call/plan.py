@@ -1,0 +1,81 @@
+"""What a call starts from: an agent and a configuration, made into the engine's plain data."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from llcphone.engine.call import CallLimits, CallSetup
+from llcphone.engine.setup import SetupLimits
+from llcphone.realtime.dialects import Dialect
+from llcphone.realtime.session import eagerness_update, session_fields, tools_update
+
+if TYPE_CHECKING:
+    from llcphone.agent import Agent
+    from llcphone.config import Config
+
+
+def plan_call(
+    config: Config, agent: Agent, *, call_sid: str, outbound: bool = False, dialect: Dialect | None = None
+) -> CallSetup:
+    """The engine's setup for one call.
+
+    Args:
+        config: the settings; the agent's own values go before them.
+        agent: who answers.
+        call_sid: what ``start.callSid`` must say; empty when Twilio has not named the call yet.
+        outbound: whether we ring them: other opening, pad and priming apply.
+        dialect: what is known of the endpoint, None to ask.
+    """
+    realtime, opening = config.realtime, config.opening
+    lean, full = agent.lean_tools(), agent.full_tools()
+    session = session_fields(
+        realtime,
+        instructions=agent.instructions or config.agent.instructions,
+        tools=lean,
+        eagerness=realtime.eagerness,
+        voice=agent.voice,
+    )
+    later: dict[str, Any] | None = None
+    if realtime.turn_detection == "semantic_vad" and realtime.eagerness_after != realtime.eagerness:
+        later = eagerness_update(realtime, realtime.eagerness_after)
+    priming = opening.priming_outbound if outbound else opening.priming_inbound
+    detects_turns = realtime.turn_detection != "none"
+    return CallSetup(
+        session=session,
+        call_sid=call_sid,
+        greets=(agent.opening or (opening.outbound if outbound else opening.inbound)) == "greet",
+        greeting_cue=agent.greeting_cue or opening.greeting_cue,
+        pad_ms=opening.silence_pad_outbound_ms if outbound else opening.silence_pad_inbound_ms,
+        priming=priming if agent.priming is None else agent.priming,
+        full_tools_update=tools_update(full) if len(full) != len(lean) else None,
+        later_eagerness_update=later,
+        tools=frozenset(agent.tools),
+        silent_tools=frozenset(name for name, tool in agent.tools.items() if tool.silent),
+        dialect=dialect if realtime.dialect == "auto" else Dialect(realtime.dialect),
+        may_switch=realtime.dialect == "auto",
+        create_response=detects_turns and realtime.create_response,
+        interrupt_response=detects_turns and realtime.interrupt_response,
+        limits=_limits(config),
+    )
+
+
+def _limits(config: Config) -> CallLimits:
+    call, opening = config.call, config.opening
+    return CallLimits(
+        setup=SetupLimits(
+            warm_ms=opening.warm_deadline_ms,
+            join_grace_ms=opening.join_grace_ms,
+            cold_ms=opening.cold_deadline_ms,
+        ),
+        token_ms=round(call.token_ttl_s * 1000),
+        start_ms=round(call.start_timeout_s * 1000),
+        dead_stream_ms=round(call.dead_stream_s * 1000),
+        idle_ms=round(call.idle_limit_s * 1000),
+        max_duration_ms=round(call.max_duration_s * 1000),
+        goodbye_ms=call.goodbye_timeout_ms,
+        greeting_guard_ms=opening.greeting_guard_ms,
+        greeting_guard_max_ms=opening.greeting_guard_max_ms,
+        early_audio_ms=opening.early_audio_ms,
+        mark_every_ms=call.mark_every_ms,
+        response_wait_ms=call.response_wait_ms,
+    )

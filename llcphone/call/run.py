@@ -1,0 +1,337 @@
+"""One call is one nursery.
+
+``CallRun.run`` opens it when the call is born and leaves it when the engine says ``EndCall``, when
+it is cancelled from outside, or when something in it raises; on every way out both sockets are
+closed (bounded), tools are cancelled, and one record leaves by ``on_record``, synchronously.
+
+``step`` is the only door into the engine. It is synchronous, so Trio cannot switch tasks inside it:
+one event and all it causes is atomic, without locks. It is not re-entrant either: what arises while
+it obeys (a leg lost by a failed send) is queued and handled after the present event's commands.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import attrs
+import trio
+
+from llcphone.call.model_leg import DialModel, read_model
+from llcphone.call.phone_leg import read_phone
+from llcphone.call.record import CallRecord, make_record
+from llcphone.call.supervisor import Alarm, supervise
+from llcphone.call.tools import run_hook, run_tool
+from llcphone.engine import commands as asked
+from llcphone.engine.call import CallEngine, CallSetup
+from llcphone.engine.events import Born, EndAsked, EndReason, Event, HangUpAsked, PhoneLegLost, StreamJoined
+from llcphone.errors import JoinRefused
+from llcphone.realtime.dialects import Dialect, append_audio, encode
+from llcphone.realtime.messages import AppendAudio
+from llcphone.twilio.media import Clear, MediaEncoder
+
+if TYPE_CHECKING:
+    from llcphone.agent import Agent
+    from llcphone.call.dialects import DialectMemory
+    from llcphone.tooling import CallHandle
+    from llcphone.wire.leg import Leg
+
+Observer = Callable[[asked.Note], None]
+StartTask = Callable[..., None]
+
+
+@attrs.frozen
+class CallServices:
+    """What a call is given by whoever owns it; it knows neither phone nor server."""
+
+    dial_model: DialModel
+    dialects: DialectMemory
+    on_record: Callable[[CallRecord], None]
+    wall_clock: Callable[[], float]
+    start_detached: StartTask
+    """Starts a task that outlives the call."""
+    tool_timeout_s: float = 15.0
+    close_timeout_s: float = 1.0
+    transcript: bool = False
+    observe: Observer | None = None
+
+
+class CallLog(logging.LoggerAdapter[logging.Logger]):
+    """Adds the call id to every line."""
+
+    def process(self, msg: Any, kwargs: Any) -> tuple[Any, Any]:
+        kwargs["extra"] = {**(self.extra or {}), **kwargs.get("extra", {})}
+        return msg, kwargs
+
+
+class CallRun:
+    """The tasks and sockets of one call."""
+
+    def __init__(
+        self,
+        setup: CallSetup,
+        *,
+        agent: Agent,
+        identity: Mapping[str, str],
+        handle: CallHandle,
+        services: CallServices,
+    ) -> None:
+        self.agent = agent
+        self.handle = handle
+        self.engine = CallEngine(setup)
+        self.alarm = Alarm()
+        self.log = CallLog(logging.getLogger("llcphone.call"), {"call": identity["call_id"]})
+        self.dialects = services.dialects
+        self.dial_model = services.dial_model
+        self.close_timeout_s = services.close_timeout_s
+        self.bad_messages = 0
+        self._services = services
+        self._identity = dict(identity)
+        self._nursery: trio.Nursery | None = None
+        self._joined = trio.Event()
+        self._phone: Leg | None = None
+        self._to_phone: MediaEncoder | None = None
+        self._model: Leg | None = None
+        self._dialect = Dialect.FLAT
+        self._model_scopes: dict[int, trio.CancelScope] = {}
+        self._waiting: deque[Event] = deque((Born(),))
+        self._stepping = False
+        self._fault: BaseException | None = None
+        self._over = False
+        self._obey: dict[type, Callable[[Any], None]] = {
+            asked.SendModel: self._send_model,
+            asked.ConnectModel: self._connect_model,
+            asked.CloseModel: self._close_model,
+            asked.RememberDialect: lambda command: self.dialects.remember(command.dialect),
+            asked.RunTool: self._run_tool,
+            asked.RunHook: self._run_hook,
+            asked.Note: self._note,
+            asked.EndCall: self._end,
+        }
+
+    # -- the nursery ------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Live from birth to record. Only cancellation and interrupts leave here."""
+        born_at, began = self._services.wall_clock(), trio.current_time()
+        try:
+            async with trio.open_nursery() as nursery:
+                self._nursery = nursery
+                nursery.start_soon(self._phone_task, name="twilio reader")
+                nursery.start_soon(supervise, self, name="supervisor")
+                self._drain_waiting()
+        except* Exception as group:  # our bug, or the user's hook: this call only
+            self._fault = self._fault or group
+            self._log_fault(group)
+        finally:
+            self._over = True
+            reason = EndReason.FAILED if self._fault is not None else self.engine.ended
+            self._close_unread_phone()
+            record = make_record(
+                self.engine,
+                identity=self._identity,
+                reason=reason or EndReason.CANCELLED,
+                born_at=born_at,
+                duration_s=trio.current_time() - began,
+                bad_messages=self.bad_messages,
+                transcript=self._services.transcript,
+            )
+            self._services.on_record(record)
+
+    async def _phone_task(self) -> None:
+        try:
+            await read_phone(self)
+        finally:
+            if (leg := self._phone) is not None:
+                with trio.move_on_after(self.close_timeout_s, shield=True):
+                    await leg.aclose()
+                leg.abort()
+
+    def _close_unread_phone(self) -> None:
+        """A leg that joined in the very moment the call ended still belongs to us."""
+        if self._phone is not None:
+            self._phone.abort()
+
+    def _log_fault(self, group: BaseExceptionGroup[Exception]) -> None:
+        # Types and places only: an exception's text may hold what the caller said.
+        kinds = sorted({type(exc).__name__ for exc in _leaves(group)})
+        self.log.error("call failed", extra={"errors": kinds})
+        self.log.debug("call failed here", exc_info=group)
+
+    # -- the one door into the engine -------------------------------------------------------
+
+    def step(self, event: Event) -> None:
+        """One event and all it causes."""
+        self._waiting.append(event)
+        if not self._stepping and self._nursery is not None:
+            self._drain_waiting()
+
+    def hear(self, payload: bytes) -> None:
+        """The step of a caller's frame: straight from one kernel buffer to the other."""
+        try:
+            if self.engine.hear(payload, round(trio.current_time() * 1000)) and self._model is not None:
+                self._model.send_nowait(append_audio(payload))
+        except Exception as exc:
+            self._break(exc)
+
+    def _drain_waiting(self) -> None:
+        self._stepping = True
+        try:
+            while self._waiting:
+                event = self._waiting.popleft()
+                commands = self.engine.handle(event, round(trio.current_time() * 1000))
+                if commands:
+                    self._obey_all(commands)
+        except Exception as exc:  # a fault in the engine ends the call, whichever task met it
+            self._break(exc)
+        finally:
+            self._stepping = False
+        self.alarm.set(self.engine.next_deadline_ms)
+
+    def _obey_all(self, commands: list[asked.Command]) -> None:
+        """Obey in order; neighbours for the phone leave in one kernel send."""
+        phone: list[bytes] = []
+        for command in commands:
+            if isinstance(command, asked.SendPhone):
+                if isinstance(command.message, Clear):
+                    self._clear(phone)
+                elif self._to_phone is not None:
+                    phone.append(self._to_phone.encode(command.message))
+                continue
+            if phone and not isinstance(command, asked.Note):
+                self._flush_phone(phone)
+            self._obey[type(command)](command)
+        self._flush_phone(phone)
+
+    def _break(self, exc: BaseException) -> None:
+        self._fault = self._fault or exc
+        self._waiting.clear()
+        if self._nursery is not None:
+            self._log_fault(BaseExceptionGroup("step", [exc]))  # type: ignore[list-item]
+            self._nursery.cancel_scope.cancel(reason="fault")
+
+    # -- obeying ----------------------------------------------------------------------------
+
+    def _flush_phone(self, messages: list[bytes]) -> None:
+        if messages and self._phone is not None:
+            self._phone.send_many_nowait(messages, media=True)
+        messages.clear()
+
+    def _clear(self, messages: list[bytes]) -> None:
+        self._flush_phone(messages)
+        if self._phone is not None and self._to_phone is not None:
+            self._phone.drop_media_nowait()
+            self._phone.send_nowait(self._to_phone.clear())
+
+    def _send_model(self, command: asked.SendModel) -> None:
+        if self._model is not None:
+            message = command.message
+            if isinstance(message, AppendAudio):
+                self._model.send_nowait(append_audio(message.payload))
+            else:
+                self._model.send_nowait(encode(message, self._dialect))
+
+    def _connect_model(self, command: asked.ConnectModel) -> None:
+        scope = self._model_scopes[command.generation] = trio.CancelScope()
+
+        async def read() -> None:
+            with scope:
+                await read_model(self, command)
+            self._model_scopes.pop(command.generation, None)
+
+        self.spawn(read, name="openai reader")
+
+    def _close_model(self, command: asked.CloseModel) -> None:
+        if (scope := self._model_scopes.pop(command.generation, None)) is not None:
+            scope.cancel(reason="replaced")
+        self._model = None
+
+    def _run_tool(self, command: asked.RunTool) -> None:
+        tool = self.agent.tools[command.name]
+        timeout_s = tool.timeout_s or self._services.tool_timeout_s
+        start = self._services.start_detached if tool.detached else self.spawn
+        start(run_tool, self, command, tool, timeout_s, name=f"tool {command.name}")
+
+    def _run_hook(self, command: asked.RunHook) -> None:
+        hook = self.agent.start_hook if command.name == "start" else self.agent.digit_hook
+        if hook is not None:
+            self.spawn(run_hook, self, command, name=f"hook {command.name}")
+
+    def _note(self, note: asked.Note) -> None:
+        if self._services.observe is not None:
+            self._services.observe(note)
+
+    def _end(self, command: asked.EndCall) -> None:
+        if self._nursery is not None:
+            self._nursery.cancel_scope.cancel(reason=command.reason.value)
+
+    # -- what the tasks tell ----------------------------------------------------------------
+
+    def spawn(self, function: Callable[..., Any], *args: Any, name: str) -> None:
+        """Start a task of this call."""
+        if self._nursery is None:
+            raise JoinRefused("the call has no nursery yet")
+        self._nursery.start_soon(function, *args, name=name)
+
+    def model_connected(self, generation: int, leg: Leg, dialect: Dialect) -> None:
+        """The leg of this generation is the one to send to, unless it was replaced meanwhile."""
+        if generation in self._model_scopes:
+            self._model, self._dialect = leg, dialect
+
+    def model_gone(self, leg: Leg) -> None:
+        """This leg takes nothing any more."""
+        if self._model is leg:
+            self._model = None
+
+    def keepalive(self) -> None:
+        """Ping the model leg when it is due."""
+        if self._model is not None:
+            self._model.keepalive_nowait(trio.current_time())
+
+    # -- joining ----------------------------------------------------------------------------
+
+    @property
+    def over(self) -> bool:
+        """The call has ended."""
+        return self._over or self.engine.ended is not None
+
+    def join(self, leg: Leg) -> None:
+        """Take the media stream's leg. Synchronous; from here on the call closes it.
+
+        Raises:
+            JoinRefused: a stream joined already, or the call is over.
+        """
+        if self._phone is not None or self.over:
+            raise JoinRefused("this call takes no media stream now")
+        self._phone = leg
+        self._joined.set()
+        self.step(StreamJoined())
+
+    async def phone_joined(self) -> Leg:
+        """Wait for the media stream."""
+        await self._joined.wait()
+        leg = self._phone
+        assert leg is not None
+        leg.attach(self.spawn, lambda end: self.step(PhoneLegLost(end.code)))
+        return leg
+
+    def stream_known(self, stream_sid: str) -> None:
+        """From now on messages for the phone can be written."""
+        self._to_phone = MediaEncoder(stream_sid)
+
+    def hang_up(self) -> None:
+        """End the call once the agent's last word was heard."""
+        self.step(HangUpAsked())
+
+    def end(self, reason: EndReason) -> None:
+        """End the call now."""
+        self.step(EndAsked(reason))
+
+
+def _leaves(group: BaseExceptionGroup[Exception]) -> list[BaseException]:
+    leaves: list[BaseException] = []
+    for exc in group.exceptions:
+        leaves += _leaves(exc) if isinstance(exc, BaseExceptionGroup) else [exc]
+    return leaves

@@ -1,0 +1,1 @@
+"""What outlives a call. For now: its record, as one JSON line."""
