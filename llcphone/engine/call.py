@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 class CallLimits:
     """The engine's own deadlines; see ``config.py`` for what each is for."""
 
-    setup: SetupLimits = SetupLimits()
+    setup: SetupLimits = attrs.field(factory=SetupLimits)
     token_ms: int = 60_000
     start_ms: int = 10_000
     dead_stream_ms: int = 10_000
@@ -70,7 +70,7 @@ class CallSetup:
     """Dialect ``auto``: a refusal of flat turns to GA once."""
     create_response: bool = True
     interrupt_response: bool = True
-    limits: CallLimits = CallLimits()
+    limits: CallLimits = attrs.field(factory=CallLimits)
 
 
 class CallEngine:
@@ -336,8 +336,8 @@ class CallEngine:
             self._arm(Timer.SETUP, self.model.deadline_ms)
             return
         timers.clear(Timer.SETUP)
-        for message in talk.responses.due(now_ms, caller_speaking=talk.caller_has_floor):
-            out.append(SendModel(message))
+        creates = talk.responses.due(now_ms, caller_speaking=talk.caller_has_floor)
+        out.extend(SendModel(message) for message in creates)
         if self.listening.guarding:
             self._look_at_guard(now_ms)
         talk.settle_floor(out)

@@ -98,8 +98,7 @@ class Conversation:
         self._move(Cue.SPEECH_STARTED, out)
         if not self._setup.interrupt_response:
             return  # the user has turned barge-in off
-        for message in self.responses.caller_started():
-            out.append(SendModel(message))
+        self.responses.caller_started()
         if (active := self.responses.active) is not None:
             self.playout.cut_off(active.id)
         interruption = self.playout.interrupt(now_ms)

@@ -111,7 +111,7 @@ class Responses:
 
     # -- what happened ----------------------------------------------------------------------
 
-    def caller_started(self) -> list[ModelMessage]:
+    def caller_started(self) -> None:
         """The caller speaks: a create of ours still on its way would answer an old moment.
 
         A cancel sent before ``response.created`` is a no-op (facts/openai-realtime.md §4.3), so
@@ -119,7 +119,6 @@ class Responses:
         """
         if self._create is not None:
             self._cancel_on_created = True
-        return []
 
     def committed(self, now_ms: int) -> None:
         """A caller turn became an item; with create_response the server will answer it."""

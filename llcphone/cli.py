@@ -1,0 +1,175 @@
+"""The ``llcphone`` command: everything a person runs, one function each.
+
+Exit codes: 0 it did what it should, 1 it did not, 2 the command or a setting is wrong.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import cyclopts
+from cyclopts import Parameter
+
+from llcphone.agent import Agent
+from llcphone.errors import ConfigError, LLCPhoneError
+
+if TYPE_CHECKING:
+    from llcphone.config import Config
+
+app = cyclopts.App(name="llcphone", help="Phone calls an AI model holds by voice.", backend="trio")
+sim = cyclopts.App(name="sim", help="Simulators of the two vendors, to test agents without an account.")
+app.command(sim)
+
+ConfigPath = Annotated[Path | None, Parameter(name="--config", help="llcphone.toml to read")]
+
+
+@app.command
+async def serve(*, config: ConfigPath = None, agent: Path | None = None) -> None:
+    """Answer calls until SIGTERM or SIGINT, then drain.
+
+    Args:
+        config: settings file; default llcphone.toml here, with .env beside it.
+        agent: a Python file with an ``agent``; default the one in [agent].
+    """
+    from llcphone.logs import configure_logs
+    from llcphone.server.run import serve_until_signal
+    from llcphone.store.lines import open_record_file
+
+    loaded = _load(config)
+    loaded.check_ready_to_serve()
+    configure_logs(loaded.log)
+    chosen = load_agent(agent or (Path(loaded.agent.file) if loaded.agent.file else None), loaded)
+    print(f"Give Twilio this voice URL (POST): {loaded.server.public_url}/twiml", file=sys.stderr)
+    async with open_record_file(loaded.records.path) as keep:
+        await serve_until_signal(loaded, chosen, on_record=keep)
+
+
+@app.command
+def demo(
+    *,
+    caller: list[Path] | None = None,
+    out: Path = Path("demo-out"),
+    dialect: Literal["ga", "flat"] = "ga",
+    quiet: bool = False,
+) -> None:
+    """Hold a whole call over loopback with simulators of both vendors; no account needed.
+
+    Args:
+        caller: your own speech, WAV files, said in turn instead of the scripted caller.
+        out: where the stereo WAV, the timeline and the call record go.
+        dialect: what the simulated Realtime API speaks.
+        quiet: print the summary only.
+    """
+    from llcphone.demo import run_demo
+
+    sys.exit(run_demo(out, caller=caller or [], dialect=dialect, quiet=quiet))
+
+
+@app.command(name="config")
+def show_config(*, config: ConfigPath = None, explain: bool = False) -> None:
+    """Show the effective settings.
+
+    Args:
+        config: settings file; default llcphone.toml here, with .env beside it.
+        explain: also where each value came from.
+    """
+    from llcphone import settings
+
+    for key, value, origin in settings.explain(settings.load(config)):
+        print(f"{key} = {value}" + (f"    # {origin}" if explain else ""))
+
+
+@sim.command(name="model")
+async def sim_model(
+    *,
+    host: str = "127.0.0.1",
+    port: int = 9101,
+    script: Path | None = None,
+    dialects: Literal["ga", "flat", "both"] = "ga",
+) -> None:
+    """Run the simulated Realtime API until interrupted.
+
+    Args:
+        host: address to listen on.
+        port: port to listen on.
+        script: what it says, turn by turn (TOML or JSON).
+        dialects: which session shapes it accepts.
+    """
+    from llcphone.sim.model import load_script, run_model
+
+    await run_model(host, port, load_script(script) if script else None, dialects)
+
+
+@sim.command(name="phone")
+async def sim_phone(
+    *,
+    to: str = "http://127.0.0.1:8081/twiml",
+    auth_token: str = "",
+    public_url: str | None = None,
+    say: list[Path] | None = None,
+) -> None:
+    """Ring a running server and speak to it.
+
+    Args:
+        to: the server's voice webhook.
+        auth_token: signs the requests as Twilio does.
+        public_url: the URL the server believes it has, when it differs from ``to``.
+        say: WAV or .ulaw files, spoken in turn after the agent has finished.
+    """
+    from llcphone.sim.phone import run_phone
+
+    await run_phone(to, auth_token=auth_token, public_url=public_url, say=say or [], tell=print)
+
+
+def load_agent(path: Path | None, config: Config) -> Agent:
+    """The ``agent`` of a Python file, or one made from the configuration's instructions.
+
+    Raises:
+        ConfigError: the file cannot be read as a module, or has no ``agent``.
+    """
+    if path is None:
+        agent = Agent(config.agent.instructions, name=config.agent.name)
+        agent.offer_hang_up()
+        return agent
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    if spec is None or spec.loader is None or not path.is_file():
+        raise ConfigError("agent.file", f"{path} is no Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[path.stem] = module
+    spec.loader.exec_module(module)
+    agent = getattr(module, "agent", None)
+    if not isinstance(agent, Agent):
+        raise ConfigError("agent.file", f"{path} must define agent = llcphone.Agent(...)")
+    return agent
+
+
+def _load(path: Path | None) -> Config:
+    from llcphone import settings
+
+    return settings.load(path).config
+
+
+def main() -> None:
+    """Run the command line; a wrong setting is one line, not a traceback."""
+    try:
+        app()
+    except LLCPhoneError as exc:
+        print(f"llcphone: {exc}", file=sys.stderr)
+        sys.exit(2)
+    except BaseExceptionGroup as group:
+        _, rest = group.split(LLCPhoneError)
+        if rest is not None:
+            raise
+        for exc in _leaves(group):
+            print(f"llcphone: {exc}", file=sys.stderr)
+        sys.exit(2)
+
+
+def _leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:
+    leaves: list[BaseException] = []
+    for exc in group.exceptions:
+        leaves += _leaves(exc) if isinstance(exc, BaseExceptionGroup) else [exc]
+    return leaves
