@@ -88,7 +88,7 @@ async def connect(
     uri = parse_url(url)
     protocol = ClientProtocol(uri, max_size=max_message, logger=SILENT)
     request = protocol.connect()
-    _add_headers(request, headers)
+    add_headers(request.headers, headers)
     protocol.send_request(request)
     context = (tls or default_tls()) if uri.secure else None
     with trio.fail_after(timeout_s):
@@ -158,11 +158,16 @@ def retry_after_s(value: str | None) -> float | None:
     return float(value) if value is not None and value.isascii() and value.isdigit() else None
 
 
-def _add_headers(request: Request, headers: Sequence[tuple[str, str]]) -> None:
+def add_headers(to: Headers, headers: Sequence[tuple[str, str]]) -> None:
+    """Add request headers.
+
+    Raises:
+        LocalProtocolError: a value holds what HTTP forbids; the text does not repeat it, for it may be a key.
+    """
     for name, value in headers:
         try:
-            request.headers[name] = value
-        except InvalidHandshake:  # its text repeats the value, which may be a key
+            to[name] = value
+        except InvalidHandshake:
             raise LocalProtocolError(f"header {name} has a value that HTTP does not allow") from None
 
 
