@@ -34,7 +34,9 @@ def _text(value: str, draw: st.DrawFn) -> str:
 
 
 def _spell(value: Any, draw: st.DrawFn) -> str:
-    pad = lambda text: draw(SPACE) + text + draw(SPACE)  # noqa: E731
+    def pad(text: str) -> str:
+        return draw(SPACE) + text + draw(SPACE)
+
     match value:
         case None | bool() as word:
             return {None: "null", True: "true", False: "false"}[word]

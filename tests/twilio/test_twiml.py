@@ -34,7 +34,7 @@ def test_an_action_is_asked_by_post_and_parameters_are_escaped() -> None:
     document = twiml.connect_stream(
         "wss://a.example/media/t0", action="https://a.example/after?a=1&b=2", parameters={"who": '<"&>'}
     )
-    stream = (
+    stream: Verb = (
         "Stream",
         {"url": "wss://a.example/media/t0"},
         [("Parameter", {"name": "who", "value": '<"&>'}, [])],
