@@ -28,6 +28,7 @@ from llcphone.wire.leg import LegLimits, Spawn
 from llcphone.wire.websocket import (
     MODEL_MESSAGE_BYTES,
     HandshakeRefused,
+    add_headers,
     default_tls,
     parse_url,
     retry_after_s,

@@ -27,6 +27,8 @@ from llcphone.wire.websocket_leg import WebSocketLeg
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from websockets.datastructures import Headers
+
     from llcphone.wire.leg import LegLimits
 
 __all__ = ["HandshakeRefused", "WebSocketLeg", "accept", "connect", "default_tls", "parse_url"]
