@@ -4,10 +4,10 @@ Liberal to the new: an event that is not in ``_READERS`` is an ``UnknownModelEve
 every event a call has no use for. Strict to the broken: a known event that lacks a key, or has it
 in another type, is a ``RemoteProtocolError``; its text never quotes the event.
 
-Speech comes in pieces of some 5 KB, so ``audio_delta_fast`` reads those in one typed pass: the
-general way looks at the type first and would walk the base64 twice. Both use the same shape, so
-both decide alike for every spelling of the JSON (measured: a regular expression over the usual
-spelling was no faster, and stricter than JSON is).
+Speech comes in pieces of some 5 KB. ``decode`` reads them like any event, but looks at the type
+first and so walks the base64 twice; a reader that expects speech asks ``audio_delta_fast`` before,
+which needs one pass. Both use the same shape, so they decide alike for every spelling of the JSON
+(a regular expression over the usual spelling was measured: no faster, and stricter than JSON is).
 """
 
 from __future__ import annotations
@@ -60,25 +60,20 @@ _audio_piece = msgspec.json.Decoder(wire.AudioPiece).decode
 _kind = msgspec.json.Decoder(wire.Kind).decode
 
 
-def decode(text: bytes) -> ModelEvent:
-    """Read one event of either dialect.
-
-    Raises:
-        RemoteProtocolError: it is no event, or a known one without what it must have.
-    """
-    return audio_delta_fast(text) or decode_general(text)
-
-
 def audio_delta_fast(text: bytes) -> AudioDelta | None:
-    """The event, if it is a whole and proper piece of speech; None leaves it to ``decode_general``."""
+    """The event, if it is a whole and proper piece of speech; None leaves it to ``decode``."""
     try:
         return _audio_delta(_audio_piece(text))
     except (*_UNREADABLE, RemoteProtocolError):
         return None
 
 
-def decode_general(text: bytes) -> ModelEvent:
-    """Read any event: first its type, then the shape that belongs to it."""
+def decode(text: bytes) -> ModelEvent:
+    """Read any event of either dialect: first its type, then the shape that belongs to it.
+
+    Raises:
+        RemoteProtocolError: it is no event, or a known one without what it must have.
+    """
     try:
         kind = _kind(text).type
         reader = _READERS.get(kind)

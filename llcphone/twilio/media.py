@@ -155,26 +155,22 @@ class _DigitShape(msgspec.Struct):
     dtmf: _Key
 
 
-def decode(text: bytes) -> PhoneEvent:
-    """Read one message of a stream; a kind that Twilio may add becomes ``UnknownPhoneMessage``.
-
-    Raises:
-        RemoteProtocolError: it is no message, or a known one without what it must have.
-    """
-    payload = caller_audio_fast(text)
-    return decode_general(text) if payload is None else CallerAudio(payload)
-
-
 def caller_audio_fast(text: bytes) -> bytes | None:
-    """The base64 text of a media message; None leaves the message to ``decode_general``."""
+    """The base64 text of a media message; None leaves the message to ``decode``."""
     try:
         return _base64_of(_media(text))
     except (*_UNREADABLE, RemoteProtocolError):
         return None
 
 
-def decode_general(text: bytes) -> PhoneEvent:
-    """Read any message: first its kind, then the shape that belongs to it."""
+def decode(text: bytes) -> PhoneEvent:
+    """Read any message: first its kind, then the shape that belongs to it.
+
+    A kind that Twilio may add becomes ``UnknownPhoneMessage``.
+
+    Raises:
+        RemoteProtocolError: it is no message, or a known one without what it must have.
+    """
     try:
         kind = _kind(text).event
         reader = _READERS.get(kind)
