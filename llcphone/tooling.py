@@ -68,7 +68,7 @@ class Tool:
         """
         try:
             values = msgspec.json.decode(arguments or "{}", type=self.arguments, strict=False)
-        except msgspec.DecodeError as exc:  # a ValidationError is one
+        except (msgspec.DecodeError, RecursionError) as exc:  # a ValidationError is a DecodeError
             raise ValueError(str(exc)) from None
         bound = {name: getattr(values, name) for name in values.__struct_fields__}
         if self.call_parameter is not None:

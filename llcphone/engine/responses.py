@@ -8,6 +8,8 @@ way, and no committed turn is still to be answered by the server (bounded by ``r
 
 A response is *unasked* if neither our create nor a new commit precedes it (an accepted
 ``session.update`` may provoke one, facts/peers.md §1): it is cancelled before any of it is heard.
+The conversation's first response is exempt: nothing of ours can have provoked it a second time,
+and servers exist that open the conversation themselves or report no commits.
 Out-of-band responses (``conversation: "none"``) never take part.
 """
 
@@ -60,6 +62,7 @@ class Responses:
         self._unacked: set[str] = set()
         self._others: dict[str, Response] = {}
         self.active: Response | None = None
+        self._first = True
         self.refused_creates = 0
         self.unasked = 0
 
@@ -143,6 +146,7 @@ class Responses:
             self._wishes.remove(TOOLS)  # this response was created with every tool answer in sight
         if response.asked is not Asked.CALLER:
             self._cancel_on_created = False
+        self._first = False
         self.active = response
         return response, out
 
@@ -174,4 +178,4 @@ class Responses:
         if self._committed_ms is not None:
             self._committed_ms = None
             return Asked.CALLER
-        return Asked.UNASKED
+        return Asked.CALLER if self._first else Asked.UNASKED
