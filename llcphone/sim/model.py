@@ -153,8 +153,8 @@ class ModelSimulator:
                     await trio.sleep(faults.handshake_delay_s)
                     await self._greet(request, tap, faults)
                 nursery.cancel_scope.cancel()
-        except* ConnectionClosed:
-            pass  # the client went away in the middle of a handshake
+        except* (ConnectionClosed, UnicodeDecodeError):
+            pass  # the client left in the middle of a handshake, or sent headers that wsproto cannot read
         finally:
             await trio.aclose_forcefully(stream)
 

@@ -72,7 +72,7 @@ class Upgrade:
     @classmethod
     def of(cls, request: WebSocketRequest) -> Upgrade:
         """Read a request: the key is a bearer, Azure's header, or a browser's subprotocol."""
-        headers = {name.decode().lower(): value.decode() for name, value in request.headers}
+        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in request.headers}
         url = urlsplit(request.path)
         model = parse_qs(url.query).get("model", [""])[0]
         key = headers.get("authorization", "").removeprefix("Bearer ").strip() or headers.get("api-key", "")
