@@ -22,7 +22,7 @@ from quart_trio import QuartTrio
 from werkzeug.exceptions import HTTPException
 
 from llcphone.errors import JoinRefused
-from llcphone.server.seldom import SeldomLog
+from llcphone.server.logs import SeldomLog, without_texts
 from llcphone.twilio.signature import valid_upgrade, valid_webhook
 
 if TYPE_CHECKING:
@@ -35,8 +35,15 @@ log = logging.getLogger("llcphone.server.app")
 
 
 def make_app(phone: PhoneRoom) -> QuartTrio:
-    """The app of this phone. It may be served by the door or by any ASGI server on Trio."""
+    """The app of this phone.
+
+    It may be served by the door or by an embedding program. With `hypercorn.trio.serve` set
+    `read_timeout = 30` (else hypercorn 0.18 never closes what said `Connection: close`) and a
+    `graceful_timeout` as long as a call, and know that one packet can end that server
+    (facts/trio-stack.md section 2.1): the door is there for a reason.
+    """
     app = QuartTrio(__name__, static_folder=None)
+    without_texts(app.logger)
     server = phone.config.server
     app.config["MAX_CONTENT_LENGTH"] = server.body_limit
     app.config["BODY_TIMEOUT"] = server.body_timeout_s

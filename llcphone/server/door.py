@@ -33,7 +33,7 @@ from llcphone.errors import JoinRefused, RemoteProtocolError
 from llcphone.server.head import RequestHead, RequestRefused, parse_head
 from llcphone.server.http import BoundedStream, Exchange, ServeHttp
 from llcphone.server.lobby import Lobby, Place
-from llcphone.server.seldom import SeldomLog, where
+from llcphone.server.logs import SeldomLog, where
 from llcphone.server.strangers import bare_answer, linger, read_body, read_head
 from llcphone.twilio.signature import valid_upgrade
 from llcphone.wire import websocket

@@ -31,7 +31,7 @@ from hypercorn.trio.worker_context import WorkerContext
 from hypercorn.typing import ConnectionState, LifespanState
 from hypercorn.utils import LifespanTimeoutError
 
-from llcphone.server.seldom import where
+from llcphone.server.logs import where, without_texts
 
 STALL_TIMEOUT_S = 5.0
 """A peer that takes no byte of an answer for so long is given up."""
@@ -143,7 +143,7 @@ async def open_http(app: Any, *, max_message: int) -> AsyncIterator[ServeHttp]:
 def _hypercorn_config(max_message: int) -> HypercornConfig:
     config = HypercornConfig()
     config.accesslog = None  # paths carry one-time tokens
-    config.errorlog = _without_texts(log)
+    config.errorlog = without_texts(log.getChild("hypercorn"))
     config.include_server_header = False
     config.alpn_protocols = ["http/1.1"]
     config.keep_alive_max_requests = 1
@@ -156,19 +156,3 @@ def _hypercorn_config(max_message: int) -> HypercornConfig:
     config.websocket_ping_interval = None
     config.websocket_max_message_size = max_message
     return config
-
-
-def _without_texts(logger: logging.Logger) -> logging.Logger:
-    """hypercorn logs tracebacks, whose texts may carry a stranger's bytes: log only their place."""
-    quiet = logger.getChild("hypercorn")
-    if not any(isinstance(each, _OnlyPlaces) for each in quiet.filters):
-        quiet.addFilter(_OnlyPlaces())
-    return quiet
-
-
-class _OnlyPlaces(logging.Filter):
-    def filter(self, record: logging.LogRecord) -> bool:
-        if record.exc_info and record.exc_info[1] is not None:
-            record.msg, record.args = "%s: %s", (record.msg, where(record.exc_info[1]))
-            record.exc_info = record.exc_text = None
-        return True

@@ -1,0 +1,143 @@
+"""Binding, the order of a stop, and what signals do."""
+
+import signal
+from contextlib import asynccontextmanager
+from functools import partial
+
+import attrs
+import pytest
+import trio
+
+from llcphone.errors import ConfigError
+from llcphone.server import run
+from tests.server.support import (
+    FakePhone,
+    MediaPeer,
+    Server,
+    get,
+    make_config,
+    media_request,
+    open_server,
+    status_of,
+    webhook_request,
+)
+
+
+async def test_port_zero_reports_the_real_port(autojump_clock):
+    async with open_server() as server:
+        assert server.port > 0
+        assert server.door.addresses == [("127.0.0.1", server.port)]
+
+
+async def test_a_taken_port_is_a_setting_to_change(autojump_clock):
+    async with open_server() as server, trio.open_nursery() as nursery:
+        config = make_config(port=server.port)
+        with pytest.raises(ConfigError, match=rf"port {server.port} on 127.0.0.1 is taken: .*PORT") as caught:
+            await run.serve(FakePhone(config, nursery), config)
+        assert caught.value.key == "server.port"
+
+
+async def test_an_address_of_another_machine_is_a_setting_to_change(autojump_clock):
+    with pytest.raises(ConfigError, match=r"server.host: 192.0.2.1") as caught:
+        await run.bind(make_config(host="192.0.2.1").server)
+    assert caught.value.key == "server.host"
+
+
+async def test_a_port_is_free_again_at_once(autojump_clock):
+    async with open_server() as server:
+        await server.stream()
+        port = server.port
+    async with open_server(make_config(port=port)) as server:
+        assert status_of(await server.ask(get("/healthz"))) == 200
+
+
+@asynccontextmanager
+async def signalled_process(config=None):
+    """A process of ours under `run_until_signal`, with the phone it opened."""
+    config = config or make_config()
+    opened = []
+
+    @asynccontextmanager
+    async def open_phone():
+        async with trio.open_nursery() as nursery:
+            opened.append(FakePhone(config, nursery))
+            yield opened[0]
+
+    async with trio.open_nursery() as nursery:
+        door = await nursery.start(partial(run.run_until_signal, open_phone, config))
+        server = Server(opened[0], door, door.addresses[0][1], nursery)
+        yield server
+        server.hang_up()
+
+
+async def test_the_first_signal_drains_and_born_calls_still_get_their_streams(autojump_clock):
+    async with signalled_process() as server:
+        peer = await server.stream("live")
+        server.phone.tokens.add("born")
+        signal.raise_signal(signal.SIGTERM)
+        await trio.sleep(1)
+        assert b"draining" in await server.ask(get("/readyz"))
+        assert status_of(await server.ask(webhook_request())) == 200  # the way out, not a refused connection
+        born = await server.connect()
+        await born.send_all(media_request("born"))
+        joined = MediaPeer(born)
+        await joined.accepted()
+        for each in (peer, joined):
+            await each.send(b"hello")
+            assert await each.receive() == b"hello"
+        start = trio.current_time()
+        peer.stream.socket.close()
+        born.socket.close()
+    assert trio.current_time() - start < 1  # exit within a second of the last call
+
+
+async def test_a_drain_ends_at_its_limit_with_calls_still_open(autojump_clock):
+    async with signalled_process(make_config(drain_limit_s=30)) as server:
+        await server.stream()
+        signal.raise_signal(signal.SIGINT)
+        start = trio.current_time()
+        await trio.sleep(29)
+        assert server.phone.live_calls == 1
+        server.phone.nursery.cancel_scope.deadline = start + 31  # leaving open_phone ends late calls
+        await trio.sleep(5)
+        assert server.phone.live_calls == 0
+        assert server.nursery.child_tasks == frozenset()
+
+
+async def test_the_second_signal_ends_everything_at_once(autojump_clock):
+    async with signalled_process() as server:
+        await server.stream()
+        signal.raise_signal(signal.SIGTERM)
+        await trio.sleep(5)
+        start = trio.current_time()
+        signal.raise_signal(signal.SIGTERM)
+    assert trio.current_time() - start < 1
+    assert server.phone.live_calls == 0
+
+
+async def test_the_listener_is_closed_after_the_drain_not_before(autojump_clock):
+    @attrs.define(eq=False)
+    class Watched(FakePhone):
+        open_during_drain: bool = False
+
+        async def drain(self, limit_s: float) -> None:
+            stream = await trio.open_tcp_stream("127.0.0.1", ports[0])
+            self.open_during_drain = True
+            await stream.aclose()
+
+    ports, phones = [], []
+    config = make_config()
+
+    @asynccontextmanager
+    async def open_phone():
+        async with trio.open_nursery() as nursery:
+            phones.append(Watched(config, nursery))
+            yield phones[0]
+
+    async with trio.open_nursery() as nursery:
+        door = await nursery.start(partial(run.run_until_signal, open_phone, config))
+        ports.append(door.addresses[0][1])
+        signal.raise_signal(signal.SIGTERM)
+    assert phones[0].open_during_drain
+    with pytest.raises(OSError, match="127"):
+        await trio.open_tcp_stream("127.0.0.1", ports[0])
