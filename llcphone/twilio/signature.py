@@ -59,8 +59,11 @@ def valid_upgrade(auth_token: str, public_url: str, path: str, signature: str | 
     if not signature or not auth_token:
         return False
     try:
-        url = _public_stream_url(public_url, path).rstrip("/")
-        return any(_validates(auth_token, each, _Pairs(()), signature) for each in (url, f"{url}/"))
+        plain = _public_stream_url(public_url, path).rstrip("/")
+        # Signed as wss always; a ws form exists on loopback only, where simulators may sign it.
+        secure = "wss://" + plain.partition("://")[2]
+        forms = [url + slash for url in dict.fromkeys((secure, plain)) for slash in ("", "/")]
+        return any(_validates(auth_token, each, _Pairs(()), signature) for each in forms)
     except (ConfigError, ValueError, TypeError):
         return False
 
