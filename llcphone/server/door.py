@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import attrs
 import trio
 
+from llcphone.call.endpoint import leg_limits
 from llcphone.errors import JoinRefused, RemoteProtocolError
 from llcphone.server.head import RequestHead, RequestRefused, parse_head
 from llcphone.server.http import BoundedStream, Exchange, ServeHttp
@@ -37,7 +38,6 @@ from llcphone.server.logs import SeldomLog, where
 from llcphone.server.strangers import bare_answer, linger, read_body, read_head
 from llcphone.twilio.signature import valid_upgrade
 from llcphone.wire import websocket
-from llcphone.wire.leg import LegLimits
 from llcphone.wire.socket import Socket
 
 if TYPE_CHECKING:
@@ -212,15 +212,10 @@ class Door:
     def _hand_over(self, stream: trio.SocketStream, head: RequestHead, rest: bytes, token: str) -> None:
         """Make the socket a leg of its call. No await in here: nobody can spend the token in between."""
         config = self._phone.config
-        limits = LegLimits(
-            stall_timeout_s=config.wire.stall_timeout_s,
-            outbox_limit_bytes=config.wire.outbox_limit,
-            close_timeout_s=config.call.close_timeout_s,
-        )
         sock = Socket.from_accepted(_detach(stream))
         try:
             leg = websocket.accept(
-                sock, head.raw, rest, max_message=config.wire.phone_message_limit, limits=limits
+                sock, head.raw, rest, max_message=config.wire.phone_message_limit, limits=leg_limits(config)
             )
         except RemoteProtocolError:
             self.stats.refused += 1

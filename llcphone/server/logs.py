@@ -34,8 +34,7 @@ class SeldomLog:
             self._unsaid[phrase] = count
             return
         self._said_at[phrase] = now
-        details = "".join(f" {name}={value}" for name, value in fields.items())
-        self.logger.warning("%s (%d times)%s", phrase, count, details, extra={"count": count, **fields})
+        self.logger.warning(phrase, extra={"count": count, **fields})
 
 
 def where(error: BaseException) -> str:

@@ -12,20 +12,22 @@ import logging
 import signal
 import socket
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import trio
 
 from llcphone.errors import ConfigError
+from llcphone.phone import open_phone
 from llcphone.server.app import make_app
 from llcphone.server.door import Door, PhoneRoom, serve_door
 from llcphone.server.http import open_http
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Iterable, Sequence
     from contextlib import AbstractAsyncContextManager
 
     from llcphone.config import Config, ServerConfig
+    from llcphone.phone import AgentChoice, OnNote, OnRecord
 
 log = logging.getLogger("llcphone.server")
 
@@ -37,20 +39,28 @@ class DrainingPhone(PhoneRoom, Protocol):
 
 
 async def serve(
-    phone: PhoneRoom, config: Config, *, task_status: trio.TaskStatus[Door] = trio.TASK_STATUS_IGNORED
+    phone: PhoneRoom,
+    config: Config,
+    *,
+    listeners: Sequence[trio.SocketListener] | None = None,
+    task_status: trio.TaskStatus[Door] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Serve this phone on the configured port until the started `Door` is told to stop accepting.
+
+    Args:
+        phone: whose calls are served; it stays its owner's.
+        config: all settings.
+        listeners: sockets that listen already (they are closed at the end); None binds as configured.
 
     Raises:
         ConfigError: the address or port cannot be had, with what mends it.
     """
-    listeners = await bind(config.server)
+    listeners = listeners or await bind(config.server)
     try:
         async with open_http(make_app(phone), max_message=config.wire.phone_message_limit) as http:
             await serve_door(listeners, http, phone, limits=config.server, task_status=task_status)
     finally:
-        for listener in listeners:
-            listener.socket.close()
+        _close(listeners)
 
 
 async def bind(server: ServerConfig) -> list[trio.SocketListener]:
@@ -77,23 +87,25 @@ def _explain(error: OSError, server: ServerConfig) -> ConfigError:
 
 async def serve_until_signal(
     config: Config,
-    agent: Any,
+    agent: AgentChoice,
     *,
+    on_record: OnRecord | None = None,
+    on_note: OnNote | None = None,
     task_status: trio.TaskStatus[Door] = trio.TASK_STATUS_IGNORED,
-    **phone_options: Any,
 ) -> None:
     """Open a phone and serve it until SIGTERM or SIGINT, then drain; a second signal cancels.
 
     Args:
         config: all settings; `Config.check_ready_to_serve` is the caller's business.
-        agent: who answers, or what chooses it, as `llcphone.phone.open_phone` takes it.
-        phone_options: passed on to `open_phone`.
-    """
-    from llcphone.phone import open_phone
+        agent: who answers, or a function that chooses by the webhook's form.
+        on_record: as `llcphone.phone.open_phone` takes it.
+        on_note: likewise.
 
-    await run_until_signal(
-        partial(open_phone, config, agent, **phone_options), config, task_status=task_status
-    )
+    Raises:
+        ConfigError: the address or port cannot be had; nothing was started then.
+    """
+    opener = partial(open_phone, config, agent, on_record=on_record, on_note=on_note)
+    await run_until_signal(opener, config, task_status=task_status)
 
 
 async def run_until_signal(
@@ -103,19 +115,24 @@ async def run_until_signal(
     task_status: trio.TaskStatus[Door] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """`serve_until_signal` for a phone from anywhere."""
+    listeners = await bind(config.server)  # first, and outside every nursery: its complaint arrives bare
     stopping = trio.Event()
-    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
-        async with trio.open_nursery() as process:
-            process.start_soon(_obey, signals, stopping, process.cancel_scope, name="signals")
-            async with open_phone() as phone, trio.open_nursery() as nursery:
-                door: Door = await nursery.start(serve, phone, config, name="server")
-                task_status.started(door)
-                log.info("serving", extra={"port": door.addresses[0][1]})
-                await stopping.wait()
-                log.info("draining", extra={"live_calls": phone.live_calls})
-                await phone.drain(config.server.drain_limit_s)
-                door.stop_accepting()
-            process.cancel_scope.cancel(reason="served to the end")
+    try:
+        with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+            async with trio.open_nursery() as process:
+                process.start_soon(_obey, signals, stopping, process.cancel_scope, name="signals")
+                async with open_phone() as phone, trio.open_nursery() as nursery:
+                    start = partial(serve, phone, config, listeners=listeners)
+                    door: Door = await nursery.start(start, name="server")
+                    log.info("serving", extra={"port": door.addresses[0][1]})
+                    task_status.started(door)
+                    await stopping.wait()
+                    log.info("draining", extra={"live_calls": phone.live_calls})
+                    await phone.drain(config.server.drain_limit_s)
+                    door.stop_accepting()
+                process.cancel_scope.cancel(reason="served to the end")
+    finally:
+        _close(listeners)
 
 
 async def _obey(signals: AsyncIterator[int], stopping: trio.Event, everything: trio.CancelScope) -> None:
@@ -125,3 +142,8 @@ async def _obey(signals: AsyncIterator[int], stopping: trio.Event, everything: t
             log.warning("second signal: ending all calls")
             everything.cancel(reason="second signal")
         stopping.set()
+
+
+def _close(listeners: Iterable[trio.SocketListener]) -> None:
+    for listener in listeners:
+        listener.socket.close()

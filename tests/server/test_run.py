@@ -37,6 +37,12 @@ async def test_a_taken_port_is_a_setting_to_change(autojump_clock):
         assert caught.value.key == "server.port"
 
 
+async def test_a_taken_port_stops_the_process_before_a_phone_is_opened(autojump_clock):
+    async with open_server() as server:
+        with pytest.raises(ConfigError, match="PORT"):  # bare: no exception group for the command line
+            await run.run_until_signal(None, make_config(port=server.port))
+
+
 async def test_an_address_of_another_machine_is_a_setting_to_change(autojump_clock):
     with pytest.raises(ConfigError, match=r"server.host: 192.0.2.1") as caught:
         await run.bind(make_config(host="192.0.2.1").server)
