@@ -226,6 +226,7 @@ class Conversation:
         wanted, speak = self.batches.finished(event.call_id)
         if not wanted:
             return
+        out.append(Note("tool done", {"call_id": event.call_id, "ok": event.ok, "took_ms": event.took_ms}))
         self._answer_tool(event.call_id, event.output, out)
         if speak:
             self.responses.want(TOOLS)
