@@ -52,6 +52,8 @@ class Endpoint:
         self.dialects = DialectMemory(None if realtime.dialect == "auto" else Dialect(realtime.dialect))
         self.trouble: str | None = "not asked yet"
         """Why no session can be had, None when one could be opened."""
+        self.accepted = trio.Event()
+        """Set once a session was accepted and confirmed."""
 
     async def dial(self, dialect: Dialect, spawn: Spawn, *, caller: str = "") -> Leg:
         """Open a model leg; raises what ``wire.websocket.connect`` raises."""
@@ -83,6 +85,7 @@ class Endpoint:
             with self.dialects.asking():
                 self.trouble = await self._ask_both()
             if self.trouble is None:
+                self.accepted.set()
                 log.info("model session accepted", extra={"dialect": self._known()})
                 return
             log.warning("no model session yet", extra={"trouble": self.trouble})

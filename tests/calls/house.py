@@ -13,21 +13,24 @@ from __future__ import annotations
 import gc
 import os
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import trio
 import trio.testing
 
 from llcphone import Agent, Call, CallRecord, Config, Note, Phone, open_phone
-from llcphone.server.door import Door
 from llcphone.server.run import serve
 from llcphone.sim import voices
 from llcphone.sim.model import Faults, ModelSession, ModelSimulator, Pace, Scripted, open_model
 from llcphone.sim.phone import SimCall, TwilioSimulator, open_twilio
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+    from llcphone.server.door import Door
 
 TOKEN = "house-token-0123456789abcdef"
 QUESTION = voices.load("book_table")
@@ -122,8 +125,7 @@ async def open_house(
             notes.append((trio.current_time(), what))
 
         async with open_phone(config, agent or Agent("Be brief."), on_record=keep, on_note=note) as phone:
-            while phone.endpoint.trouble is not None:
-                await trio.sleep(0.01)
+            await phone.endpoint.accepted.wait()
             model.sessions.clear()  # the phone's own question
             if faults is not None:
                 model.faults = faults
