@@ -180,11 +180,12 @@ class Webhooks:
     async def _send(self, method: str, url: str, headers: dict[str, str], params: dict[str, str]) -> Answer:
         body = params if method == "POST" else None
         async with self.client.stream(method, url, headers=headers, data=body) as response:
-            content = bytearray()
-            async for piece in response.aiter_bytes():
-                content += piece
-                if len(content) > BODY_LIMIT:
-                    raise WebhookFailed(11750, "the answer is larger than 64 KB")
+            content, size = bytearray(), 0
+            async for piece in response.aiter_bytes():  # to its end: httpx leaves generators behind otherwise
+                size += len(piece)
+                content += piece[: BODY_LIMIT - len(content)]
+            if size > BODY_LIMIT:
+                raise WebhookFailed(11750, "the answer is larger than 64 KB")
             kind = response.headers.get("content-type", "")
             return Answer(response.status_code, kind.partition(";")[0].strip().lower(), bytes(content))
 

@@ -64,6 +64,7 @@ class Mouth:
                 await self.listener.hear_frame(payload, self.frame_ms)
             if self.listener is not None and digit:
                 await self.listener.hear_digit(digit)
+                self.log.changed.unpark_all()
 
     def speak_nowait(self, audio: bytes) -> int:
         """Queue speech; the last frame is filled with silence. Returns a ticket for ``wait_said``."""

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import attrs
 import trio
+from h11 import ProtocolError
 from trio_websocket import ConnectionClosed, ConnectionRejected, WebSocketConnection, wrap_client_stream
 
 from llcphone.sim import phone_messages as messages
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
 HANDSHAKE_TIMEOUT_S = 10.0
 SEND_TIMEOUT_S = 5.0
 CLOSE_TIMEOUT_S = 2.0
+
+_CLOSE_ERRORS = {1006: 31903, 1002: 31924, 1003: 31924, 1007: 31924, 1009: 31924}
+"""Broken pipe, and protocol errors (1002 to 1009 also when it was we who found the server at fault)."""
 
 
 class Ending(Enum):
@@ -78,6 +82,8 @@ class MediaStream:
             except* ConnectionRejected as rejections:
                 for rejection in _leaves(rejections):
                     self.log.error(31920, f"HTTP {rejection.status_code} instead of an upgrade")
+            except* ProtocolError:  # trio-websocket passes it through when the answer is no handshake at all
+                self.log.error(31920, "not a WebSocket handshake")
 
     @property
     def is_open(self) -> bool:
@@ -107,11 +113,13 @@ class MediaStream:
         stream_ms = self._chunk * frame_ms
         self._chunk += 1
         gap_at_s = self.faults.gap_after_s
-        if gap_at_s is not None and gap_at_s * 1000 <= stream_ms < (gap_at_s + self.faults.gap_s) * 1000:
+        if gap_at_s is not None and 0 <= stream_ms - round(gap_at_s * 1000) < round(self.faults.gap_s * 1000):
             return
         self.record.frames_sent += 1
         timestamp_ms = self.faults.first_timestamp_ms + stream_ms
-        await self._send(self.writer.media(self._chunk, timestamp_ms, payload))
+        text = self.writer.media(self._chunk, timestamp_ms, payload)
+        if self._wire is None or not self._wire.send_now(text):
+            await self._send(text)
 
     async def hear_digit(self, digit: str) -> None:
         """Send one key the caller pressed."""
@@ -182,8 +190,8 @@ class MediaStream:
             if self.ending is None:
                 code = closed.reason.code if closed.reason is not None else 1006
                 self.record.close_code = code
-                broken = code == 1006
-                self.log.error(31903 if broken else 31921, f"the server closed the stream with {code}")
+                error = _CLOSE_ERRORS.get(code, 31921)  # which Twilio logs even for a clean close
+                self.log.error(error, f"the server closed the stream with {code}")
                 self.finish(Ending.SERVER)
 
     def _take(self, message: str | bytes) -> None:

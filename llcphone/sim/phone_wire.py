@@ -3,10 +3,14 @@
 trio-websocket reads and writes through a ``Wire``, which can become deaf (reads no more, so the server's
 writes pile up), mute (drops what is sent) or be reset. It also ends a handshake that the server breaks off,
 which trio-websocket would wait for without end.
+
+The caller's frames, fifty a second for each call, take a short way: ``send_now`` writes one text frame into
+the kernel's buffer at once, unless trio-websocket is writing or the buffer is full.
 """
 
 from __future__ import annotations
 
+import os
 import socket
 import ssl
 import struct
@@ -92,6 +96,9 @@ class Wire(trio.abc.Stream):
         self.mute = False
         self.upgraded = False
         """Set by the owner when the WebSocket handshake is over."""
+        self._busy = False
+        self._rest = b""
+        """What the kernel did not take of a frame sent at once; goes out before anything else."""
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
         if self.deaf:
@@ -106,8 +113,32 @@ class Wire(trio.abc.Stream):
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
         if self.mute:
             await trio.lowlevel.checkpoint()
-        else:
-            await self._stream.send_all(data)
+            return
+        self._busy = True
+        try:
+            rest, self._rest = self._rest, b""
+            await self._stream.send_all(rest + data)
+        finally:
+            self._busy = False
+
+    def send_now(self, text: str) -> bool:
+        """Send a text message without waiting; False if it has to go the long way."""
+        if self._busy or self._rest or os.name == "nt" or not isinstance(self._stream, trio.SocketStream):
+            return False
+        payload = text.encode()
+        if self.mute:
+            return True
+        if not 125 < len(payload) < 65536:
+            return False
+        frame = _mask(payload)
+        try:
+            taken = os.write(self._stream.socket.fileno(), frame)
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True  # the connection is gone, which the reader notices
+        self._rest = frame[taken:]
+        return True
 
     async def wait_send_all_might_not_block(self) -> None:
         await self._stream.wait_send_all_might_not_block()
@@ -124,6 +155,15 @@ class Wire(trio.abc.Stream):
         lowest = self._stream.transport_stream if isinstance(self._stream, trio.SSLStream) else self._stream
         lowest.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         lowest.socket.close()
+
+
+def _mask(payload: bytes) -> bytes:
+    """A final text frame of a client, with a 16-bit length (RFC 6455 section 5.2)."""
+    length = len(payload)
+    key = os.urandom(4)
+    stream = int.from_bytes((key * (length // 4 + 1))[:length], "big")
+    masked = (int.from_bytes(payload, "big") ^ stream).to_bytes(length, "big")
+    return b"\x81\xfe" + length.to_bytes(2, "big") + key + masked
 
 
 async def open_wire(place: Place) -> Wire:

@@ -155,8 +155,7 @@ async def test_a_hang_up_is_told_to_the_action_url_and_its_twiml_is_not_run(auto
         server.answers["/after"] = server.connect()
         call.hang_up()
         record = await call.ended()
-        while len(server.requests) < 2:
-            await trio.sleep(0.01)
+        await trio.sleep(0.1)
         assert server.requests[1].fields["CallStatus"] == "completed"
         assert len(record.documents) == 1
         assert len(server.streams) == 1
@@ -205,31 +204,42 @@ async def test_a_call_that_stopped_reading_sends_on_and_lets_the_servers_data_pi
 
 
 async def test_a_server_that_takes_no_data_is_lost_after_a_while(autojump_clock):
-    # The kernel's buffers hold minutes of a call, so the frames are made huge.
+    async def sleep_through_it(stream):
+        stream.socket._reader_running = False  # it reads no more
+        await trio.sleep_forever()
+
+    # The kernel's buffers hold minutes of an ordinary call, so the frames are huge.
     async with open_server() as server:
-        server.on_stream = lambda stream: trio.sleep_forever()
+        server.on_stream = sleep_through_it
         async with open_twilio(webhook_url=f"{server.url}/twiml", auth_token=TOKEN) as twilio:
-            call = await twilio.ring(faults=CallFaults(frame_ms=60_000))
-            await call.stream_started()
-            server.streams[0].socket._reader_running = False  # it reads no more
-            record = await call.ended()
-        assert record.error_codes[-1] == 31903
+            record = await (await twilio.ring(faults=CallFaults(frame_ms=60_000))).ended()
+        assert record.error_codes == [31903]
         assert record.ended_by is EndedBy.END_OF_TWIML
 
 
+@pytest.mark.parametrize(
+    "garbage", [b"\xff" * 40, b"\x81\x85abcdhello", b"\xc1\x00", b"\x89\x7e\xff\xff" + b"x" * 300]
+)
+async def test_a_server_that_breaks_the_websocket_protocol_breaks_its_own_call_only(autojump_clock, garbage):
+    async with one_call(after="<Pause/>") as (call, stream, _):
+        await stream.socket._stream.send_all(garbage)
+        record = await call.ended()
+        assert record.error_codes == [31924]
+        assert record.verbs == ["Connect", "Pause"]
+
+
 async def test_waiting_for_something_in_a_call_that_ends_says_so(autojump_clock):
-    async with one_call() as (call, _, _):
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(call.ended)
-            with trio.testing.RaisesGroup(CallOver) if False else pytest.raises(CallOver) as caught:
-                nursery.start_soon(_hang_up_soon, call)
-                await call.hears(1)
+    async def hang_up_soon(call):
+        await trio.sleep(1)
+        call.hang_up()
+
+    async with one_call() as (call, _, _), trio.open_nursery() as nursery:
+        nursery.start_soon(hang_up_soon, call)
+        with pytest.raises(CallOver) as caught:
+            await call.hears(1)
         assert caught.value.record.ended_by is EndedBy.CALLER
-
-
-async def _hang_up_soon(call):
-    await trio.sleep(1)
-    call.hang_up()
+        with pytest.raises(CallOver):
+            await call.stream_started(2)
 
 
 async def test_faults_of_the_start_message(autojump_clock):
