@@ -227,6 +227,7 @@ class WebSocketLeg:
                 return messages
             messages += self._take(data)
             if len(data) < RECV_BYTES and not sock.must_drain and not self._mute:
+                self._more = reader.more
                 return messages
         self._more = True
         return messages

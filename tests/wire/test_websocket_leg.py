@@ -1,0 +1,499 @@
+"""The fast leg over a real socket: sending, receiving, keepalive and every way to end."""
+
+from __future__ import annotations
+
+import socket
+
+import pytest
+import trio
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from trio.testing import wait_all_tasks_blocked
+
+from llcphone.errors import LegClosed
+from llcphone.wire.leg import LegLimits
+from llcphone.wire.socket import Socket
+from tests.wire.peers import (
+    BINARY,
+    CLOSE,
+    CONT,
+    PING,
+    PONG,
+    TEXT,
+    Far,
+    frame,
+    leg_and_far,
+    leg_over,
+    parse,
+    poll,
+    tcp_pair,
+)
+
+
+def close_payload(code: int, reason: bytes = b"") -> bytes:
+    return code.to_bytes(2, "big") + reason
+
+
+async def receive_all(leg) -> tuple[list[bytes], LegClosed]:
+    messages = []
+    try:
+        while True:
+            messages += await leg.receive()
+    except LegClosed as end:
+        return messages, end
+
+
+async def fill(leg, *, media: bool = False) -> int:
+    """Send frames until the kernel takes no more; returns how many."""
+    count = 0
+    while not leg._outbox.size_bytes:
+        leg.send_nowait(b"%06d" % count + b"." * 1000, media=media)
+        count += 1
+        assert count < 20_000
+    return count
+
+
+# Receiving
+
+
+async def test_messages_arrive_and_a_ping_between_them_is_answered(autojump_clock):
+    async with leg_and_far() as (leg, far, _):
+        await far.send(
+            b"".join(
+                [
+                    frame(TEXT, b"a", masked=True),
+                    frame(PING, b"?", masked=True),
+                    frame(TEXT, b"b", masked=True),
+                ]
+            )
+        )
+        assert await leg.receive() == [b"a", b"b"]
+        assert parse(await far.read()) == [(PONG, b"?")]
+
+
+async def test_a_fragmented_message_with_a_ping_inside_is_put_together(autojump_clock):
+    async with leg_and_far() as (leg, far, _):
+        for piece in (
+            frame(TEXT, b"he", fin=False, masked=True),
+            frame(PING, b"!", masked=True),
+            frame(CONT, b"llo", masked=True),
+        ):
+            await far.send(piece)
+            await wait_all_tasks_blocked()
+        assert await leg.receive() == [b"hello"]
+        assert parse(await far.read()) == [(PONG, b"!")]
+
+
+async def test_a_binary_message_is_skipped_and_counted(autojump_clock):
+    async with leg_and_far() as (leg, far, _):
+        await far.send(frame(BINARY, b"\xff\xff", masked=True) + frame(TEXT, b"text", masked=True))
+        assert await leg.receive() == [b"text"]
+        assert leg.stats.skipped == 1
+
+
+async def test_bytes_read_with_the_handshake_come_first(autojump_clock):
+    async with leg_and_far(rest=frame(TEXT, b"early", masked=True)) as (leg, far, _):
+        assert await leg.receive() == [b"early"]
+        await far.send(frame(TEXT, b"later", masked=True))
+        assert await leg.receive() == [b"later"]
+
+
+async def test_a_parked_leg_is_polled_without_waiting_and_serves_pings(autojump_clock):
+    async with leg_and_far(client=True, attach=False) as (leg, far, _):
+        assert leg.receive_nowait() == []
+        await far.send(frame(PING, b"idle") + frame(TEXT, b"event"))
+        assert await poll(leg) == [b"event"]
+        assert parse(await far.read()) == [(PONG, b"idle")]
+        await far.send(frame(CLOSE, close_payload(1001)))
+        with pytest.raises(LegClosed) as end:
+            await poll(leg)
+        assert end.value.code == 1001
+
+
+async def test_a_flood_lets_other_tasks_run_between_turns(autojump_clock):
+    async with leg_and_far() as (leg, far, _), trio.open_nursery() as nursery:
+        nursery.start_soon(far.send, frame(PING, masked=True) * 50_000 + frame(TEXT, b"end", masked=True))
+        turns = 0
+
+        async def bystander() -> None:
+            nonlocal turns
+            while True:
+                await trio.lowlevel.checkpoint()
+                turns += 1
+
+        nursery.start_soon(bystander)
+        assert await leg.receive() == [b"end"]
+        assert turns > 500
+        nursery.cancel_scope.cancel()
+
+
+# Sending
+
+
+async def test_frames_go_out_at_once_and_in_order_from_both_sides(autojump_clock):
+    for client in (False, True):
+        async with leg_and_far(client=client) as (leg, far, _):
+            start = trio.current_time()
+            leg.send_nowait(b"one")
+            leg.send_many_nowait([b"two", b"three"])
+            assert (leg.stats.frames_out, leg._outbox.size_bytes) == (3, 0)
+            data = b""
+            while len(data) < leg.stats.bytes_out:
+                data += await far.read()
+            assert parse(data) == [(TEXT, b"one"), (TEXT, b"two"), (TEXT, b"three")]
+            assert trio.current_time() == start
+
+
+async def test_what_the_kernel_refuses_waits_in_the_outbox_and_arrives_in_order(autojump_clock):
+    async with leg_and_far(small_buffers=True) as (leg, far, lost):
+        count = await fill(leg)
+        for i in range(count, count + 50):
+            leg.send_nowait(b"%06d" % i)
+        leg.send_many_nowait([b"%06d" % i for i in range(count + 50, count + 60)])
+        data = b""
+        while b"%06d" % (count + 59) not in data:
+            data += await far.read(100_000)
+        assert [payload[:6] for _, payload in parse(data)] == [b"%06d" % i for i in range(count + 60)]
+        await wait_all_tasks_blocked()
+        assert leg._outbox.size_bytes == 0
+        assert leg.stats.bytes_out == len(data)
+        assert lost == []
+
+
+async def test_the_flush_task_exists_only_while_the_outbox_is_not_empty(autojump_clock):
+    async with leg_and_far(small_buffers=True) as (leg, far, _):
+
+        def tasks() -> list[str]:
+            return [
+                task.name
+                for nursery in trio.lowlevel.current_task().child_nurseries
+                for task in nursery.child_tasks
+            ]
+
+        assert tasks() == []
+        count = await fill(leg)
+        assert tasks() == ["flush"]
+        received = 0
+        while received < count * 1010:
+            received += len(await far.read(100_000))
+        await wait_all_tasks_blocked()
+        assert tasks() == []
+
+
+async def test_dropping_media_keeps_the_begun_frame_and_all_that_is_not_media(autojump_clock):
+    async with leg_and_far(small_buffers=True) as (leg, far, _):
+        count = await fill(leg, media=True)
+        for _ in range(10):
+            leg.send_nowait(b"media", media=True)
+        leg.send_nowait(b"important")
+        dropped = leg.drop_media_nowait()
+        leg.send_nowait(b"clear")
+        data = b""
+        while b"clear" not in data:
+            data += await far.read(100_000)
+        payloads = [payload for _, payload in parse(data)]
+        assert payloads[-2:] == [b"important", b"clear"]
+        assert b"media" not in payloads
+        assert dropped in {10, 11}
+        assert len(payloads) == count + 12 - dropped
+        assert leg.stats.dropped == dropped
+
+
+async def test_frames_sent_before_attach_wait_for_it(autojump_clock):
+    async with leg_and_far(small_buffers=True, attach=False) as (leg, far, _):
+        count = await fill(leg)
+        async with trio.open_nursery() as nursery:
+            leg.attach(nursery.start_soon, lambda _: None)
+            data = b""
+            while len(data) < count * 1010:
+                data += await far.read(100_000)
+        assert len(parse(data)) == count
+
+
+async def test_a_far_side_that_stops_reading_is_lost_after_five_seconds(autojump_clock):
+    async with leg_and_far(small_buffers=True) as (leg, _, lost):
+        start = trio.current_time()
+        await fill(leg)
+        while not lost:
+            assert not leg.closed
+            await trio.sleep(0.1)
+        assert trio.current_time() - start == pytest.approx(5, abs=0.2)
+        assert (lost[0].code, lost[0].reason) == (1006, "stalled")
+        leg.send_nowait(b"ignored")
+        with pytest.raises(LegClosed):
+            await leg.receive()
+
+
+async def test_a_slow_reader_that_takes_a_little_is_not_stalled(autojump_clock):
+    async with leg_and_far(small_buffers=True) as (leg, far, lost):
+        for i in range(100):  # the pair holds about three of them
+            leg.send_nowait(b"%06d" % i + b"." * 10_000)
+        for _ in range(8):
+            await trio.sleep(4)
+            assert await far.read(100_000)
+        assert lost == []
+
+
+async def test_an_outbox_above_its_limit_loses_the_leg_inside_send(autojump_clock):
+    async with leg_and_far(limits=LegLimits(outbox_limit_bytes=2**20)) as (leg, _, lost):
+        for _ in range(200):
+            leg.send_nowait(b"x" * 100_000)
+        assert [(end.code, end.reason) for end in lost] == [(1006, "outbox full")]
+        assert leg._outbox.size_bytes == 0
+
+
+async def test_a_loss_wakes_the_waiting_reader(autojump_clock):
+    async with leg_and_far(small_buffers=True) as (leg, _, lost):
+        await fill(leg)
+        _, end = await receive_all(leg)
+        assert end.reason == "stalled"
+        assert len(lost) == 1
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 9000), st.booleans()), min_size=1, max_size=40), st.booleans())
+def test_bytes_on_the_wire_are_whole_frames_whatever_is_dropped(sends, client):
+    async def main() -> None:
+        async with leg_and_far(small_buffers=True, client=client) as (leg, far, _):
+            for number, (size, drop) in enumerate(sends):
+                leg.send_nowait(b"%06d" % number + b"." * size, media=True)
+                if drop:
+                    leg.drop_media_nowait()
+            leg.send_nowait(b"last")
+            data = b""
+            while leg._outbox.size_bytes:
+                data += await far.read()
+            leg._sock._sock.shutdown(socket.SHUT_WR)
+            data += await far.read_to_end()
+            payloads = [payload for _, payload in parse(data)]
+            assert payloads == sorted(payloads)
+            assert payloads[-1] == b"last"
+            assert len(payloads) == len(sends) + 1 - leg.stats.dropped
+
+    trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
+
+
+# Keepalive
+
+
+async def test_a_ping_goes_out_every_twenty_seconds_and_its_pong_is_enough(autojump_clock):
+    async with leg_and_far(client=True) as (leg, far, lost):
+        pings = []
+        for second in range(0, 200, 4):
+            before = leg.stats.bytes_out
+            leg.keepalive_nowait(float(second))
+            if leg.stats.bytes_out == before:
+                continue
+            pings.append(second)
+            ((opcode, payload),) = parse(await far.read())
+            assert opcode == PING
+            await far.send(frame(PONG, payload))
+            assert await poll(leg) == []
+        assert pings == list(range(20, 200, 20))
+        assert lost == []
+
+
+async def test_a_pong_overdue_loses_the_leg(autojump_clock):
+    async with leg_and_far(client=True) as (leg, far, lost):
+        for second in range(0, 40, 4):
+            leg.keepalive_nowait(float(second))
+            await far.send(frame(TEXT, b"busy") + frame(PONG, b"unasked"))
+            assert await poll(leg) == [b"busy"]
+        assert lost == []
+        leg.keepalive_nowait(40.0)
+        assert [(end.code, end.reason) for end in lost] == [(1006, "no pong")]
+
+
+# Ending by the far side
+
+
+@pytest.mark.parametrize(
+    ("sent", "code", "reason"), [(close_payload(1000, b"bye"), 1000, "bye"), (b"", 1005, "")]
+)
+async def test_a_close_is_answered_and_told_after_the_messages_before_it(autojump_clock, sent, code, reason):
+    async with leg_and_far() as (leg, far, lost):
+        await far.send(frame(TEXT, b"last words", masked=True) + frame(CLOSE, sent, masked=True))
+        messages, end = await receive_all(leg)
+        assert (messages, end.code, end.reason) == ([b"last words"], code, reason)
+        assert leg.closed
+        assert parse(await far.read()) == [(CLOSE, sent)]
+        await leg.aclose()
+        assert await far.read() == b""
+        assert lost == []
+
+
+async def test_eof_and_reset_are_1006_after_what_came_before(autojump_clock):
+    for end_it in (lambda far: far.trio.close(), Far.reset):
+        async with leg_and_far() as (leg, far, lost):
+            await far.send(frame(TEXT, b"words", masked=True) + b"\x81")
+            end_it(far)
+            messages, end = await receive_all(leg)
+            assert (messages, end.code) == ([b"words"], 1006)
+            assert lost == []
+
+
+async def test_a_failed_send_is_told_by_receive_after_the_far_sides_reason(autojump_clock):
+    """The model refuses us: it writes an error, a Close, and closes with our bytes unread."""
+    async with leg_and_far(client=True) as (leg, far, lost):
+        leg.send_nowait(b"unread")
+        await far.send(frame(TEXT, b"why not") + frame(CLOSE, close_payload(4000)))
+        far.trio.close()
+        for _ in range(20):
+            leg.send_nowait(b"audio")
+        assert leg._mute
+        messages, end = await receive_all(leg)
+        assert (messages, end.code) == ([b"why not"], 4000)
+        assert lost == []
+
+
+async def test_a_failed_send_without_a_close_frame_is_1006(autojump_clock):
+    async with leg_and_far() as (leg, far, lost):
+        async with trio.open_nursery() as nursery:
+            ends = []
+
+            async def reader() -> None:
+                ends.append(await receive_all(leg))
+
+            nursery.start_soon(reader)
+            await wait_all_tasks_blocked()
+            far.reset()
+            leg.send_nowait(b"into the void")
+            leg.send_nowait(b"into the void")
+        assert (ends[0][0], ends[0][1].code) == ([], 1006)
+        assert lost == []
+
+
+@pytest.mark.parametrize(
+    ("data", "code"),
+    [
+        (frame(TEXT, b"\xff", masked=True), 1007),
+        (frame(TEXT, b"unmasked"), 1002),
+        (b"\x81\xff" + (2**62).to_bytes(8, "big"), 1009),
+    ],
+)
+async def test_a_broken_stream_is_closed_with_its_code_which_arrives_though_more_is_unread(
+    autojump_clock, data, code
+):
+    async with leg_and_far() as (leg, far, _):
+        start = trio.current_time()
+        await far.send(data + b"j" * 100_000)
+        _, end = await receive_all(leg)
+        assert end.code == code
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(leg.aclose)
+            assert parse(await far.read_to_end())[0][1][:2] == code.to_bytes(2, "big")
+        assert trio.current_time() - start <= 1.0
+
+
+# Ending by us
+
+
+async def test_aclose_sends_close_and_returns_when_the_far_side_answers(autojump_clock):
+    async with leg_and_far() as (leg, far, lost), trio.open_nursery() as nursery:
+        start = trio.current_time()
+        nursery.start_soon(leg.aclose, 1000, "done")
+        assert parse(await far.read()) == [(CLOSE, close_payload(1000, b"done"))]
+        await far.send(
+            frame(TEXT, b"late audio", masked=True) * 100 + frame(CLOSE, close_payload(1000), masked=True)
+        )
+        assert await far.read() == b""
+        assert trio.current_time() == start
+        assert lost == []
+
+
+async def test_aclose_waits_one_second_for_a_silent_far_side_and_is_idempotent(autojump_clock):
+    async with leg_and_far() as (leg, far, _):
+        start = trio.current_time()
+        await leg.aclose()
+        assert trio.current_time() - start == pytest.approx(1.0)
+        await leg.aclose()
+        leg.abort()
+        assert trio.current_time() - start == pytest.approx(1.0)
+        assert parse(await far.read_to_end()) == [(CLOSE, close_payload(1000))]
+
+
+async def test_aclose_under_cancellation_sends_close_and_closes_at_once(autojump_clock):
+    async with leg_and_far() as (leg, far, _):
+        with trio.CancelScope() as scope:
+            scope.cancel()
+            await leg.aclose(1001)
+        assert scope.cancelled_caught
+        assert leg._sock._sock.fileno() == -1
+        assert parse(await far.read_to_end()) == [(CLOSE, close_payload(1001))]
+
+
+async def test_aclose_wakes_a_waiting_receive_and_a_flush(autojump_clock):
+    async with leg_and_far(small_buffers=True) as (leg, _, lost), trio.open_nursery() as nursery:
+        ends = []
+
+        async def reader() -> None:
+            ends.append(await receive_all(leg))
+
+        nursery.start_soon(reader)
+        await fill(leg)
+        await wait_all_tasks_blocked()
+        await leg.aclose(1000)
+        await wait_all_tasks_blocked()
+        assert ends[0][1].code == 1000
+        assert lost == []
+
+
+async def test_no_close_is_written_after_a_partial_frame(autojump_clock):
+    async with leg_and_far(small_buffers=True) as (leg, far, _):
+        leg.send_nowait(b"z" * 100_000)
+        assert leg._outbox.begun
+        start = trio.current_time()
+        await leg.aclose()
+        assert trio.current_time() == start  # nothing to wait for
+        data = await far.read_to_end()
+        with pytest.raises((AssertionError, IndexError)):
+            parse(data)
+        assert close_payload(1000) not in data
+
+
+async def test_abort_wakes_a_waiting_receive(autojump_clock):
+    async with leg_and_far() as (leg, far, lost), trio.open_nursery() as nursery:
+        ends = []
+
+        async def reader() -> None:
+            ends.append(await receive_all(leg))
+
+        nursery.start_soon(reader)
+        await wait_all_tasks_blocked()
+        leg.abort()
+        await wait_all_tasks_blocked()
+        assert ends[0][1].code == 1006
+        assert await far.read() == b""
+        leg.send_nowait(b"ignored")
+        assert leg.closed
+        assert lost == []
+
+
+async def test_a_reason_that_is_too_long_is_cut_at_a_character(autojump_clock):
+    async with leg_and_far() as (leg, far, _):
+        await leg.aclose(1000, "ü" * 100)
+        ((_, payload),) = parse(await far.read_to_end())
+        assert payload[2:].decode() == "ü" * 61
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.binary(max_size=60), max_size=5), st.booleans())
+def test_any_bytes_end_in_messages_or_leg_closed(pieces, client):
+    async def main() -> None:
+        ours, theirs = tcp_pair()
+        leg, far = leg_over(Socket.from_accepted(ours), client=client), Far(theirs)
+        for piece in pieces:
+            try:
+                await far.send(piece)
+            except OSError:
+                break
+            try:
+                leg.receive_nowait()
+            except LegClosed:
+                break
+        far.trio.close()
+        _, end = await receive_all(leg)
+        assert 1000 <= end.code < 5000
+        await leg.aclose()
+
+    trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
