@@ -17,6 +17,7 @@ from llcphone.errors import LLCPhoneError as LLCPhoneError
 from llcphone.phone import Call as Call
 from llcphone.phone import Phone as Phone
 from llcphone.phone import open_phone as open_phone
+from llcphone.settings import load_config as load_config
 from llcphone.tooling import CallHandle as CallHandle
 
 __version__ = "0.1.0"

@@ -168,3 +168,8 @@ def _overlay(variables: Mapping[str, str], source: str) -> dict[str, tuple[str, 
             if text or (names is OWN_NAMES and variable in variables):
                 found[key] = (variable, text, source)
     return found
+
+
+def load_config(path: Path | None = None) -> Config:
+    """The settings alone; see `load`."""
+    return load(path).config

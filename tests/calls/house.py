@@ -17,22 +17,20 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import attrs
 import trio
 import trio.testing
 
-from llcphone import Agent, Call, CallRecord, Config, Note, Phone, open_phone
-from llcphone.server.run import serve
+from llcphone import Agent
+from llcphone.rehearsal import AUTH_TOKEN as TOKEN
+from llcphone.rehearsal import Stage, rehearse
 from llcphone.sim import voices
-from llcphone.sim.model import Faults, ModelSession, ModelSimulator, Pace, Scripted, open_model
-from llcphone.sim.phone import SimCall, TwilioSimulator, open_twilio
+from llcphone.sim.model import Faults
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
-    from llcphone.server.door import Door
+    from llcphone.sim.model import Pace, Scripted
 
-TOKEN = "house-token-0123456789abcdef"
 QUESTION = voices.load("book_table")
 INTERRUPTION = voices.load("yes_please")
 GOODBYE = voices.load("goodbye")
@@ -41,57 +39,7 @@ TRANSPORTS = [("fast", "fast"), ("trio-websocket", "quart")]
 """(model leg, phone leg): both pairs run the same calls."""
 
 
-@attrs.define(eq=False)
-class House:
-    """Everything in it, for assertions."""
-
-    phone: Phone
-    twilio: TwilioSimulator
-    model: ModelSimulator
-    door: Door
-    config: Config
-    records: list[CallRecord]
-    notes: list[tuple[float, Note]]
-    _recorded: trio.Condition = attrs.field(factory=trio.Condition)
-    _news: trio.lowlevel.ParkingLot = attrs.field(factory=trio.lowlevel.ParkingLot)
-
-    async def ring(self, **how: Any) -> SimCall:
-        """A caller rings and the media stream starts."""
-        call = await self.twilio.ring(**how)
-        await call.stream_started()
-        return call
-
-    async def session(self, number: int = 1) -> ModelSession:
-        """The ``number``-th call's model session; the phone's own question came before."""
-        return await self.model.session(number)
-
-    async def record(self, number: int = 1) -> CallRecord:
-        """Wait for the ``number``-th call record."""
-        while len(self.records) < number:
-            await self._news.park()
-        return self.records[number - 1]
-
-    def keep(self, record: CallRecord) -> None:
-        self.records.append(record)
-        self._news.unpark_all()
-
-    def noted(self, kind: str) -> list[Note]:
-        """The notes of one kind, in order."""
-        return [note for _, note in self.notes if note.kind == kind]
-
-
-def make_config(model_url: str, port: int, transports: tuple[str, str], **settings: Any) -> Config:
-    """A configuration for loopback; ``settings`` are sections of the TOML file."""
-    data: dict[str, dict[str, Any]] = {
-        "realtime": {"url": model_url, "api_key": "sk-house-0123456789"},
-        "server": {"public_url": f"http://127.0.0.1:{port}", "port": port},
-        "twilio": {"auth_token": TOKEN},
-        "wire": {"model": transports[0], "phone": transports[1]},
-        "records": {"transcript": True},
-    }
-    for section, values in settings.items():
-        data.setdefault(section, {}).update(values)
-    return Config.from_dict(data)
+House = Stage
 
 
 @asynccontextmanager
@@ -103,49 +51,20 @@ async def open_house(
     dialects: str = "ga",
     faults: Any = None,
     pace: Pace | None = None,
-    **settings: Any,
+    **settings: dict[str, Any],
 ) -> AsyncIterator[House]:
-    """Open all four parties; leaving drains the phone."""
-    settings.setdefault("realtime", {}).setdefault("dialect", "ga" if dialects == "ga" else "auto")
-    options: dict[str, Any] = {"dialects": dialects}
-    if pace is not None:
-        options["pace"] = pace
-    async with open_model(script, **options) as model:
-        port = free_port()
-        config = make_config(model.url, port, transports, **settings)
-        records: list[CallRecord] = []
-        notes: list[tuple[float, Note]] = []
-        house: House | None = None
-
-        def keep(record: CallRecord) -> None:
-            assert house is not None
-            house.keep(record)
-
-        def note(call: Call, what: Note) -> None:
-            notes.append((trio.current_time(), what))
-
-        async with open_phone(config, agent or Agent("Be brief."), on_record=keep, on_note=note) as phone:
-            await phone.endpoint.accepted.wait()
-            model.sessions.clear()  # the phone's own question
-            if faults is not None:
-                model.faults = faults
-            async with trio.open_nursery() as nursery:
-                door: Door = await nursery.start(serve, phone, config)
-                url = f"http://127.0.0.1:{port}/twiml"
-                async with open_twilio(webhook_url=url, auth_token=TOKEN) as twilio:
-                    house = House(phone, twilio, model, door, config, records, notes)
-                    yield house
-                await phone.drain(5)
-                door.stop_accepting()
-
-
-def free_port() -> int:
-    """A port nobody listens on."""
-    import socket
-
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
+    """A rehearsal on one transport pair; ``settings`` are sections of the TOML file."""
+    wire = {"model": transports[0], "phone": transports[1], **settings.pop("wire", {})}
+    dialect = {"dialect": "ga" if dialects == "ga" else "auto", **settings.pop("realtime", {})}
+    async with rehearse(
+        agent or Agent("Be brief."),
+        script=script,
+        dialects=dialects,
+        faults=faults,
+        pace=pace,
+        settings={"wire": wire, "realtime": dialect, **settings},
+    ) as house:
+        yield house
 
 
 def task_names() -> Counter[str]:

@@ -1,0 +1,147 @@
+"""A rehearsal: your agent on a real server over real sockets, with both vendors simulated.
+
+    async with rehearse(agent, script=["Good morning!", CallTool("opening_hours")]) as stage:
+        call = await stage.ring()
+        await call.speak(voices.load("book_table"))
+        await call.hears(1.0)
+        call.hang_up()
+        record = await stage.record()
+
+Everything runs on Trio's clock: under ``trio.testing.MockClock`` minutes take milliseconds. The
+simulated vendors are strict, so what passes here is also well-formed for the real ones.
+"""
+
+from __future__ import annotations
+
+import socket
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, Unpack
+
+import attrs
+import trio
+
+from llcphone.config import Config
+from llcphone.phone import Phone, open_phone
+from llcphone.server.run import serve
+from llcphone.sim.model import ModelSession, ModelSimulator, Pace, Scripted, open_model
+from llcphone.sim.phone import Ring, SimCall, TwilioSimulator, open_twilio
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from llcphone.agent import Agent
+    from llcphone.call.record import CallRecord
+    from llcphone.engine.commands import Note
+    from llcphone.phone import Call
+    from llcphone.server.door import Door
+
+AUTH_TOKEN = "rehearsal-0123456789abcdef"
+
+
+@attrs.define(eq=False)
+class Stage:
+    """The parties of a rehearsal, for driving them and for assertions."""
+
+    phone: Phone
+    twilio: TwilioSimulator
+    model: ModelSimulator
+    door: Door
+    config: Config
+    records: list[CallRecord] = attrs.field(factory=list)
+    notes: list[tuple[float, Note]] = attrs.field(factory=list)
+    """Everything noted in any call, with Trio's time."""
+    _news: trio.lowlevel.ParkingLot = attrs.field(factory=trio.lowlevel.ParkingLot)
+
+    async def ring(self, **how: Unpack[Ring]) -> SimCall:
+        """A caller rings; returns when the media stream has started."""
+        call = await self.twilio.ring(**how)
+        await call.stream_started()
+        return call
+
+    async def session(self, number: int = 1) -> ModelSession:
+        """The ``number``-th model session of a call."""
+        return await self.model.session(number)
+
+    async def record(self, number: int = 1) -> CallRecord:
+        """Wait for the ``number``-th call record."""
+        while len(self.records) < number:
+            await self._news.park()
+        return self.records[number - 1]
+
+    def keep(self, record: CallRecord) -> None:
+        """Take a call's record."""
+        self.records.append(record)
+        self._news.unpark_all()
+
+    def noted(self, kind: str) -> list[Note]:
+        """The notes of one kind, in order."""
+        return [note for _, note in self.notes if note.kind == kind]
+
+
+@asynccontextmanager
+async def rehearse(
+    agent: Agent,
+    *,
+    script: Scripted = None,
+    dialects: Any = "ga",
+    faults: Any = None,
+    pace: Pace | None = None,
+    settings: dict[str, dict[str, Any]] | None = None,
+) -> AsyncIterator[Stage]:
+    """Put an agent on a stage; leaving drains the phone.
+
+    Args:
+        agent: who answers.
+        script: what the simulated model says (see ``llcphone.sim.model``).
+        dialects: what the simulated endpoint speaks: ``ga``, ``flat`` or ``both``.
+        faults: what goes wrong at the model's end, once the phone's own question was answered.
+        pace: how fast the simulated model is.
+        settings: sections of ``llcphone.toml``, over the rehearsal's own.
+    """
+    options: dict[str, Any] = {} if pace is None else {"pace": pace}
+    async with open_model(script, dialects=dialects, **options) as model:
+        config = rehearsal_config(model.url, **(settings or {}))
+        stage: Stage | None = None
+
+        def keep(record: CallRecord) -> None:
+            if stage is not None:
+                stage.keep(record)
+
+        def note(call: Call, what: Note) -> None:
+            if stage is not None:
+                stage.notes.append((trio.current_time(), what))
+
+        async with open_phone(config, agent, on_record=keep, on_note=note) as phone:
+            await phone.endpoint.accepted.wait()
+            model.sessions.clear()  # the phone's own question
+            if faults is not None:
+                model.faults = faults
+            async with trio.open_nursery() as nursery:
+                door: Door = await nursery.start(serve, phone, config)
+                webhook = f"{config.server.public_url}/twiml"
+                async with open_twilio(webhook_url=webhook, auth_token=AUTH_TOKEN) as twilio:
+                    stage = Stage(phone, twilio, model, door, config)
+                    yield stage
+                await phone.drain(5)
+                door.stop_accepting()
+
+
+def rehearsal_config(model_url: str, **sections: dict[str, Any]) -> Config:
+    """Settings for loopback, with sections of ``llcphone.toml`` laid over them."""
+    port = free_port()
+    data: dict[str, dict[str, Any]] = {
+        "realtime": {"url": model_url, "api_key": "sk-rehearsal-0123456789"},
+        "server": {"public_url": f"http://127.0.0.1:{port}", "port": port},
+        "twilio": {"auth_token": AUTH_TOKEN},
+        "records": {"transcript": True},
+    }
+    for section, values in sections.items():
+        data[section] = {**data.get(section, {}), **values}
+    return Config.from_dict(data)
+
+
+def free_port() -> int:
+    """A loopback port nobody listens on now."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return int(sock.getsockname()[1])

@@ -1,0 +1,40 @@
+"""Every example runs as it stands, against the simulators, and stays small."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+RUNNABLE = sorted(path for path in EXAMPLES.glob("*.py") if not path.name.startswith("_"))
+
+SAYS = {
+    "answer_a_call": "caller hung up after",
+    "tools": "ordered 2 rye for Saturday",
+    "in_my_app": "oven is fine, 1 on the phone",
+    "own_route": "the caller heard",
+    "test_my_agent": "passed, in virtual time",
+}
+
+
+@pytest.mark.parametrize("path", RUNNABLE, ids=lambda path: path.stem)
+@pytest.mark.slow
+def test_an_example_runs_by_itself(path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-W", "error::ResourceWarning", str(path)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert SAYS[path.stem] in done.stdout
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("path", RUNNABLE, ids=lambda path: path.stem)
+def test_an_example_is_one_idea_under_sixty_lines(path: Path) -> None:
+    assert len(path.read_text().splitlines()) < 60
