@@ -287,6 +287,7 @@ def check_event(event: Any, dialect: Dialect) -> None:
     kind = event.get("type")
     if kind is None:
         raise Refused("invalid_event", "The 'type' field is missing.")
+    text(kind, "type")
     events = EVENTS[dialect]
     if kind not in events:
         raise unsupported(kind, tuple(events), "type")

@@ -259,7 +259,7 @@ class ModelSession:
                 raise Refused("invalid_event", "Binary messages are not supported; send JSON text.")
             try:
                 event = msgspec.json.decode(message)
-            except msgspec.DecodeError:
+            except (msgspec.DecodeError, RecursionError):
                 raise Refused("invalid_json", "The message is not valid JSON.") from None
         except Refused as refusal:
             self.send(refusal.as_error(None))

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import trio
 from openai.types.beta.realtime import RealtimeServerEvent as BetaServerEvent
-from openai.types.realtime import RealtimeServerEvent
+from openai.types.realtime import RealtimeClientEvent, RealtimeServerEvent
 from pydantic import Field, TypeAdapter
 from trio_websocket import ConnectionClosed, wrap_client_stream
 
@@ -19,6 +19,7 @@ JUDGES = {
     "ga": TypeAdapter(Annotated[RealtimeServerEvent, Field(discriminator="type")]),
     "flat": TypeAdapter(Annotated[BetaServerEvent, Field(discriminator="type")]),
 }
+CLIENT_JUDGE = TypeAdapter(Annotated[RealtimeClientEvent, Field(discriminator="type")])
 BEARER = ("Authorization", "Bearer sk-test")
 BETA = ("OpenAI-Beta", "realtime=v1")
 

@@ -13,7 +13,7 @@ import trio
 from openai import OpenAI
 
 from llcphone.sim.model import CallTool, ModelScript, Pace, Say, babble, open_model
-from tests.sim.model_client import ga_session
+from tests.sim.model_client import connect, flat_session, ga_session
 
 # openai 3.52 opens its socket in a way that websockets 17.1 deprecated; nothing of ours.
 pytestmark = pytest.mark.filterwarnings(r"ignore:connect\(\) must be used:DeprecationWarning")
@@ -89,3 +89,38 @@ def speak_beta(model):
 async def test_the_official_beta_client_speaks_with_a_flat_server(dialects):
     async with open_model(ModelScript(["Still alive."]), dialects, pace=FAST) as model:
         assert await trio.to_thread.run_sync(speak_beta, model) == "Still alive."
+
+
+@pytest.mark.parametrize("dialect", ["ga", "flat"])
+async def test_every_kind_of_event_passes_the_types_of_its_dialect(dialect, autojump_clock):
+    """A long session in each dialect; the client of these tests validates whatever it receives."""
+    script = ModelScript([CallTool("look", hallucinated=True), Say("A long answer.", 9000)], hears=["Hello."])
+    async with open_model(script, dialect) as model, connect(model, dialect=dialect) as client:
+        if dialect == "ga":
+            await client.update(ga_session())
+            heard = {"transcription": {"model": "gpt-transcribe"}}
+            await client.update({"type": "realtime", "audio": {"input": heard}})
+        else:
+            await client.update(flat_session(input_audio_transcription={"model": "whisper-1"}))
+        await client.says()
+        call = (await client.answer())["output"][0]
+        output = {"type": "function_call_output", "call_id": call["call_id"], "output": "1"}
+        await client.send("conversation.item.create", item=output)
+        await client.create()
+        await client.quiet_for(0.2)
+        await client.speak(babble(400))
+        cut = (await client.answer())["output"][0]
+        assert cut["status"] == "incomplete"
+        where = {"item_id": cut["id"], "content_index": 0, "audio_end_ms": 100}
+        await client.send("conversation.item.truncate", **where)
+        for item in model.sessions[0].items:
+            await client.send("conversation.item.retrieve", item_id=item.id)
+        await client.send("input_audio_buffer.clear")
+        await client.create(**{"modalities" if dialect == "flat" else "output_modalities": ["text"]})
+        await client.answer()
+        await client.send("response.cancel")
+        await client.error()
+        await client.send("conversation.item.delete", item_id=cut["id"])
+        await client.until("conversation.item.deleted")
+    # All the simulator ever sends but the idle timeout, which flat lacks and test_model_audio covers.
+    assert len(set(client.kinds())) == 29
