@@ -30,8 +30,10 @@ import trio
 from llcphone.sim.phone_call import CallOver, SimCall
 from llcphone.sim.phone_http import Route, Webhooks, make_client, sign
 from llcphone.sim.phone_mouth import Mouth
+from llcphone.sim.phone_outbound import StatusCallbacks
 from llcphone.sim.phone_playout import Playout
 from llcphone.sim.phone_record import (
+    Callbacks,
     CallFaults,
     CallLog,
     CallRecord,
@@ -42,7 +44,8 @@ from llcphone.sim.phone_record import (
     StreamRecord,
     TwilioError,
 )
-from llcphone.sim.phone_steps import DialOutcome, Document, Exchange, Fetch, make_sid
+from llcphone.sim.phone_rest import Form, RestApi
+from llcphone.sim.phone_steps import Callee, DialOutcome, Document, Exchange, Fetch, RingOut, Step, make_sid
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
@@ -51,6 +54,8 @@ __all__ = [
     "CallFaults",
     "CallOver",
     "CallRecord",
+    "Callbacks",
+    "Callee",
     "DialOutcome",
     "EndedBy",
     "Received",
@@ -91,11 +96,30 @@ class TwilioSimulator:
     """One account with one number whose voice webhook is ``webhook_url``."""
 
     webhook_url: str
+    status_callback_url: str
     exchange: Exchange
+    callee: Callable[[str], Callee]
     keep_audio: bool
+    nursery: trio.Nursery
+    """Owns the calls."""
+    rest: RestApi = attrs.field(init=False)
+    """The REST API: its requests, its messages, its faults."""
+    api_url: str = ""
+    """Where the REST API is served, in place of ``https://api.twilio.com``."""
     calls: list[SimCall] = attrs.field(factory=list)
     """Every call so far."""
-    _nursery: trio.Nursery | None = None
+    _placed: trio.lowlevel.ParkingLot = attrs.field(factory=trio.lowlevel.ParkingLot)
+
+    def __attrs_post_init__(self) -> None:
+        self.rest = RestApi(
+            account_sid=self.exchange.account_sid,
+            auth_token=self.exchange.auth_token,
+            number=NUMBER,
+            place_call=self._place_call,
+            find_call=lambda sid: next((call for call in self.calls if call.sid == sid), None),
+            voice_url=self.webhook_url,
+            status_callback_url=self.status_callback_url,
+        )
 
     async def ring(self, **how: Unpack[Ring]) -> SimCall:
         """A caller rings; see ``Ring``. Returns when the webhook was answered, or failed."""
@@ -105,26 +129,73 @@ class TwilioSimulator:
 
     def ring_nowait(self, **how: Unpack[Ring]) -> SimCall:
         """A caller rings; see ``Ring``. The webhook's answer is still to come."""
-        assert self._nursery is not None
-        sid = make_sid("CA")
-        form = _inbound_form(self.exchange.account_sid, how.get("from_", CALLER), how.get("to", NUMBER))
+        form = _form(self.exchange.account_sid, "inbound", how.get("from_", CALLER), how.get("to", NUMBER))
         form |= how.get("fields", {})
+        step: Step = Fetch("voice", self.rest.voice_url, first=True)
+        if "twiml" in how:
+            step = Document(how["twiml"], self.webhook_url)
+        callbacks = StatusCallbacks(self.rest.status_callback_url)
         faults = how.get("faults", CallFaults())
-        log = CallLog(CallRecord(sid, form["Direction"]), how.get("on_event"))
+        return self._begin(form, step, faults, callbacks, on_event=how.get("on_event"))
+
+    async def outbound(self, nth: int = 1) -> SimCall:
+        """Wait for the nth call that the server places through the REST API."""
+        while True:
+            placed = [call for call in self.calls if call.record.direction == "outbound-api"]
+            if len(placed) >= nth:
+                return placed[nth - 1]
+            await self._placed.park()
+
+    def _place_call(self, form: Form) -> SimCall:
+        """What REST does: ring the callee, then run the document named by ``Url`` or given as ``Twiml``."""
+
+        def field(name: str, default: str = "") -> str:
+            return form.get(name, [default])[0]
+
+        callee = self.callee(field("To"))
+        url = field("Url")
+        then = (
+            Fetch("voice", url, field("Method", "POST"), first=True) if url else Document(field("Twiml"), "")
+        )
+        step = RingOut(
+            callee=callee,
+            then=then,
+            timeout_s=int(field("Timeout", "60")),
+            detection=field("MachineDetection"),
+            detection_url=field("AsyncAmdStatusCallback") if field("AsyncAmd") == "true" else "",
+            send_digits=field("SendDigits"),
+        )
+        events = frozenset(form.get("StatusCallbackEvent", [])) | {"completed"}
+        callbacks = StatusCallbacks(field("StatusCallback"), field("StatusCallbackMethod", "POST"), events)
+        fields = _form(self.exchange.account_sid, "outbound-api", field("From"), field("To"))
+        call = self._begin(fields, step, callee.faults, callbacks, on_event=None)
+        call.status = "queued"
+        self._placed.unpark_all()
+        return call
+
+    def _begin(
+        self,
+        fields: Mapping[str, str],
+        step: Step,
+        faults: CallFaults,
+        callbacks: StatusCallbacks,
+        *,
+        on_event: EventPrinter | None,
+    ) -> SimCall:
+        sid = make_sid("CA")
+        log = CallLog(CallRecord(sid, fields["Direction"]), on_event)
         call = SimCall(
             exchange=self.exchange,
             sid=sid,
-            fields=form,
+            fields=fields,
             faults=faults,
             log=log,
             mouth=Mouth(log, faults.frame_ms, faults.comfort_noise),
             playout=Playout(self.keep_audio),
+            callbacks=callbacks,
         )
         self.calls.append(call)
-        first: Fetch | Document = Fetch("voice", self.webhook_url, first=True)
-        if "twiml" in how:
-            first = Document(how["twiml"], self.webhook_url)
-        self._nursery.start_soon(call.live, first, name=f"sim call {sid}")
+        self.nursery.start_soon(call.live, step, name=f"sim call {sid}")
         return call
 
     @property
@@ -152,7 +223,8 @@ async def open_twilio(
     public_url: str | None = None,
     connect_to: tuple[str, int] | None = None,
     fallback_url: str | None = None,
-    status_callback_url: str | None = None,
+    status_callback_url: str = "",
+    callee: Callee | Callable[[str], Callee] = Callee(),  # noqa: B008 (frozen)
     dial_outcome: DialOutcome | Callable[[str], DialOutcome] = DialOutcome(),  # noqa: B008 (frozen)
     play_s: float = 2.0,
     keep_audio: bool = True,
@@ -160,13 +232,14 @@ async def open_twilio(
     """Open a simulated Twilio. On leaving, callers still on the line hang up.
 
     Args:
-        webhook_url: the number's voice webhook; a path alone is taken below ``public_url``.
+        webhook_url: the number's voice webhook; a path alone (``/twiml``) is taken below ``public_url``.
         auth_token: signs everything.
         account_sid: of the account.
         public_url: the server's public address, which is what is signed; the webhook's own origin by default.
         connect_to: address and port where the public host is really reached, without TLS, as behind a tunnel.
         fallback_url: asked when the voice webhook fails.
-        status_callback_url: told when a call is over.
+        status_callback_url: told when an inbound call is over.
+        callee: how the parties of outbound calls behave, all or by number.
         dial_outcome: what becomes of ``<Dial>``, for all numbers or by number.
         play_s: how long a ``<Play>`` lasts.
         keep_audio: keep what was heard; off saves 8 KB per second and call.
@@ -174,7 +247,7 @@ async def open_twilio(
     if public_url is None:
         origin = urlsplit(webhook_url)
         public_url = f"{origin.scheme}://{origin.netloc}"
-    outcome = dial_outcome
+    outcome, party = dial_outcome, callee
     route = Route(public_url.rstrip("/"), connect_to)
     async with make_client() as client:
         exchange = Exchange(
@@ -183,32 +256,43 @@ async def open_twilio(
             route=route,
             webhooks=Webhooks(client, auth_token, route),
             fallback_url=fallback_url,
-            status_callback_url=status_callback_url,
             dial_outcome=(lambda _: outcome) if isinstance(outcome, DialOutcome) else outcome,
             play_s=play_s,
         )
-        async with trio.open_nursery() as nursery:
-            url = webhook_url if "//" in webhook_url else f"{route.public_url}/{webhook_url.lstrip('/')}"
-            twilio = TwilioSimulator(url, exchange, keep_audio, nursery=nursery)
-            yield twilio
-            for call in twilio.calls:
-                call.hang_up()
-            nursery.cancel_scope.deadline = trio.current_time() + CLOSE_LIMIT_S
+        async with trio.open_nursery() as services:
+            async with trio.open_nursery() as nursery:
+                twilio = TwilioSimulator(
+                    webhook_url=webhook_url if "//" in webhook_url else f"{route.public_url}{webhook_url}",
+                    status_callback_url=status_callback_url,
+                    exchange=exchange,
+                    callee=(lambda _: party) if isinstance(party, Callee) else party,
+                    keep_audio=keep_audio,
+                    nursery=nursery,
+                )
+                listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
+                twilio.api_url = f"http://127.0.0.1:{listeners[0].socket.getsockname()[1]}"
+                services.start_soon(trio.serve_listeners, twilio.rest.serve, listeners, name="sim REST API")
+                yield twilio
+                for call in twilio.calls:
+                    call.hang_up()
+                nursery.cancel_scope.deadline = trio.current_time() + CLOSE_LIMIT_S
+            services.cancel_scope.cancel()
 
 
-def _inbound_form(account_sid: str, from_: str, to: str) -> dict[str, str]:
-    """The fields of an inbound voice webhook that do not change during the call."""
+def _form(account_sid: str, direction: str, from_: str, to: str) -> dict[str, str]:
+    """The fields of a voice webhook that do not change during the call."""
     form = {
         "AccountSid": account_sid,
         "ApiVersion": "2010-04-01",
-        "Direction": "inbound",
+        "Direction": direction,
         "From": from_,
         "Caller": from_,
         "To": to,
         "Called": to,
-        "CallToken": "%7B%22parentCallInfoToken%22%3A%22eyJhbGciOiJFUzI1NiJ9.e30.c2ln%22%7D",
-        "StirVerstat": "TN-Validation-Passed-A",
     }
+    if direction == "inbound":
+        form["CallToken"] = "%7B%22parentCallInfoToken%22%3A%22eyJhbGciOiJFUzI1NiJ9.e30.c2ln%22%7D"
+        form["StirVerstat"] = "TN-Validation-Passed-A"
     for party in ("From", "Caller", "To", "Called"):
         form |= {party + place: "" for place in _PLACES}
         form[f"{party}Country"] = "US"

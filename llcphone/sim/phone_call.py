@@ -19,6 +19,7 @@ import attrs
 import trio
 
 from llcphone.sim.phone_http import WebhookFailed
+from llcphone.sim.phone_outbound import StatusCallbacks
 from llcphone.sim.phone_playout import SAMPLES_PER_MS, SAMPLES_PER_S, Playout, lay_out
 from llcphone.sim.phone_record import CallFaults, CallLog, CallRecord, EndedBy, Received
 from llcphone.sim.phone_steps import Document, Exchange, Fetch, Step
@@ -27,7 +28,7 @@ from llcphone.sim.phone_verbs import run_step
 from llcphone.sim.wav import write_stereo_wav
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Awaitable, Callable, Iterator, Mapping
     from pathlib import Path
 
     from llcphone.sim.phone_mouth import Mouth
@@ -60,6 +61,7 @@ class SimCall:
     log: CallLog
     mouth: Mouth
     playout: Playout
+    callbacks: StatusCallbacks = attrs.field(factory=StatusCallbacks)
     stream: MediaStream | None = None
     """The media stream at present."""
     status: str = "ringing"
@@ -91,6 +93,10 @@ class SimCall:
     def press(self, digits: str) -> None:
         """Press keys: ``0123456789*#ABCD``."""
         self.mouth.press(digits)
+
+    def fall_silent(self) -> None:
+        """Stop in the middle of what is being said."""
+        self.mouth.fall_silent()
 
     def hang_up(self) -> None:
         """The caller hangs up: ``stop``, then the stream is closed."""
@@ -130,6 +136,10 @@ class SimCall:
     def complete(self) -> None:
         """What REST does with ``status=completed``."""
         self._interrupt(EndedBy.REST)
+
+    def cancel(self) -> None:
+        """What REST does with ``status=canceled`` to a call that is not answered yet."""
+        self._interrupt(EndedBy.CANCELED)
 
     def update(self, *, twiml: str | None = None, url: str | None = None, method: str = "POST") -> None:
         """What REST does with ``twiml`` or ``url``: the stream stops and the call goes on there."""
@@ -193,7 +203,7 @@ class SimCall:
 
     # ---- for the simulator's own parts ---------------------------------------------------------------
 
-    async def live(self, first: Fetch | Document) -> None:
+    async def live(self, first: Step) -> None:
         """The call's task: follows TwiML from its first step until the call is over."""
         try:
             async with trio.open_nursery() as self._background:
@@ -202,7 +212,7 @@ class SimCall:
                     ended_by = await self._follow(first)
                     nursery.cancel_scope.cancel()
                 self._finish(ended_by)
-                self._tell_status()
+                self.callbacks.tell(self, "completed")
         finally:
             self._finish(EndedBy.SIMULATOR)
 
@@ -248,15 +258,20 @@ class SimCall:
 
     def form(self, extra: Mapping[str, str]) -> dict[str, str]:
         """The fields of a webhook (twilio.com/docs/voice/twiml)."""
-        status = "in-progress" if self.record.documents else self.status
+        status = "in-progress" if self.record.documents and not self.over else self.status
         return {**self.fields, "CallSid": self.sid, "CallStatus": status, **extra}
+
+    def in_background(self, work: Callable[..., Awaitable[None]], *args: object, name: str) -> None:
+        """Work the call does not wait for before it goes on, but does before it is gone."""
+        if self._background is not None:
+            self._background.start_soon(work, *args, name=name)
 
     def notify(self, purpose: str, url: str, form: Mapping[str, str], method: str = "POST") -> None:
         """Make a request nobody waits for; its answer is ignored."""
-        if self._background is not None:
-            self._background.start_soon(self._notify, purpose, url, form, method, name=f"sim {purpose}")
+        self.in_background(self.tell, purpose, url, form, method, name=f"sim {purpose}")
 
-    async def _notify(self, purpose: str, url: str, form: Mapping[str, str], method: str) -> None:
+    async def tell(self, purpose: str, url: str, form: Mapping[str, str], method: str) -> None:
+        """Make a request whose answer is ignored, and wait until it is over."""
         try:
             await self.exchange.webhooks.request(self.log, purpose, url, form, method=method)
         except WebhookFailed as failed:
@@ -288,24 +303,9 @@ class SimCall:
     def _finish(self, ended_by: EndedBy) -> None:
         if self.over:
             return
-        self.status = "completed"
+        self.status = self.callbacks.final_status(self, ended_by)
         self.record.ended_by = ended_by
         self.record.duration_ms = self.log.now_ms
         self.playout.stop(self.log.now)
         self._ended.set()
         self.log.event(f"call over: {ended_by.value}")
-
-    def _tell_status(self) -> None:
-        """The number's status callback: for an inbound call only ``completed``."""
-        url = self.exchange.status_callback_url
-        if url is not None:
-            duration_s = math.ceil(self.record.duration_ms / 1000)
-            fields = {
-                "CallStatus": "completed",
-                "CallDuration": str(duration_s),
-                "Duration": str(math.ceil(duration_s / 60)),
-                "Timestamp": self.timestamp.strftime("%a, %d %b %Y %H:%M:%S +0000"),
-                "CallbackSource": "call-progress-events",
-                "SequenceNumber": "0",
-            }
-            self.notify("status callback", url, self.form(fields))

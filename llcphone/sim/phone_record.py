@@ -35,7 +35,17 @@ class EndedBy(Enum):
     REJECT_VERB = "<Reject>"
     REST = "completed by REST"
     APPLICATION_ERROR = "application error"
+    NOT_ANSWERED = "not answered"
+    CANCELED = "canceled by REST"
     SIMULATOR = "simulator closed"
+
+
+class Callbacks(Enum):
+    """How status callbacks arrive: Twilio does not guarantee their order."""
+
+    IN_ORDER = "in order"
+    REVERSED = "all at the end, last first"
+    TWICE = "each twice"
 
 
 @attrs.frozen(kw_only=True)
@@ -47,6 +57,7 @@ class CallFaults:
     """Of the upgrade request; a good server answers 403, which is Twilio's 31920."""
     repeat_webhook: bool = False
     """The first webhook is sent twice, same CallSid and idempotency token; the second answer is used."""
+    status_callbacks: Callbacks = Callbacks.IN_ORDER
     connect_delay_s: float = 0.0
     """From TwiML to the upgrade (365 ms were seen in the field)."""
     first_frame_delay_s: float = 0.0

@@ -8,7 +8,7 @@ from urllib.parse import urljoin
 
 import attrs
 
-from llcphone.sim.phone_record import EndedBy
+from llcphone.sim.phone_record import CallFaults, EndedBy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -36,7 +36,6 @@ class Exchange:
     route: Route
     webhooks: Webhooks
     fallback_url: str | None
-    status_callback_url: str | None
     dial_outcome: Callable[[str], DialOutcome]
     play_s: float
     """How long any ``<Play>`` of a URL lasts; the file is not fetched."""
@@ -62,7 +61,34 @@ class Document:
     url: str
 
 
-Step: TypeAlias = Fetch | Document | EndedBy
+@attrs.frozen
+class Callee:
+    """How the party of an outbound call behaves."""
+
+    outcome: str = "answers"
+    """``answers``, ``busy``, ``no-answer`` or ``failed``."""
+    ring_s: float = 2.0
+    answered_by: str = "human"
+    """What machine detection finds: ``human``, ``machine_start``, ``machine_end_beep``, ``unknown`` ..."""
+    detection_s: float = 4.0
+    faults: CallFaults = attrs.field(factory=CallFaults)
+
+
+@attrs.frozen(kw_only=True)
+class RingOut:
+    """Ring the party of an outbound call, then go on with the document."""
+
+    callee: Callee
+    then: Fetch | Document
+    timeout_s: int = 60
+    detection: str = ""
+    """``MachineDetection`` of the REST request."""
+    detection_url: str = ""
+    """Where an asynchronous verdict goes; without one, the call waits for the verdict in silence."""
+    send_digits: str = ""
+
+
+Step: TypeAlias = RingOut | Fetch | Document | EndedBy
 
 
 def absolute(base: str, url: str) -> str:

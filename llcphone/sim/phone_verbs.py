@@ -15,8 +15,9 @@ import trio
 from llcphone.sim import phone_twiml
 from llcphone.sim.phone_connect import connect
 from llcphone.sim.phone_http import Answer, WebhookFailed
+from llcphone.sim.phone_outbound import ring_out
 from llcphone.sim.phone_record import EndedBy, Signature
-from llcphone.sim.phone_steps import Document, Fetch, Step, absolute, action_of, make_sid
+from llcphone.sim.phone_steps import Document, Fetch, RingOut, Step, absolute, action_of, make_sid
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -30,8 +31,10 @@ SAY_S_PER_WORD = 0.4
 XML_TYPES = frozenset({"text/xml", "application/xml", "text/html"})
 
 
-async def run_step(call: SimCall, step: Fetch | Document) -> Step:
+async def run_step(call: SimCall, step: RingOut | Fetch | Document) -> Step:
     """Fetch a document if need be and run its verbs."""
+    if isinstance(step, RingOut):
+        return await ring_out(call, step)
     document = await _fetch(call, step) if isinstance(step, Fetch) else step
     if document is None:
         return EndedBy.APPLICATION_ERROR
