@@ -225,6 +225,16 @@ async def test_turn_detection_can_be_switched_off_and_tools_cleared(autojump_clo
     assert session["tools"] == []
 
 
+async def test_turn_detection_keeps_its_unset_fields_while_its_type_stays(autojump_clock):
+    silent = HIGH | {"create_response": False}
+    async with open_model() as model, talk(model, turn_detection=silent) as client:
+        medium = {"type": "semantic_vad", "eagerness": "medium"}
+        for detection, creates in ((medium, False), ({"type": "server_vad"}, True), (HIGH, True)):
+            heard = {"turn_detection": detection}
+            session = await client.update({"type": "realtime", "audio": {"input": heard}})
+            assert session["audio"]["input"]["turn_detection"]["create_response"] is creates
+
+
 async def test_the_delay_of_a_transcription_is_accepted_but_not_echoed(autojump_clock):
     async with open_model() as model, connect(model) as client:
         asked = {"model": "gpt-realtime-whisper", "delay": "low"}
