@@ -6,4 +6,4 @@ random, no sockets: a recorded list of events replays to the same commands. Star
 """
 
 from llcphone.engine.call import CallEngine as CallEngine
-from llcphone.engine.call import CallSetup as CallSetup
+from llcphone.engine.call_setup import CallSetup as CallSetup

@@ -11,66 +11,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import attrs
-
+from llcphone.audio import BYTES_PER_MS, payload_bytes
 from llcphone.engine import events as happened
+from llcphone.engine.call_setup import CallLimits as CallLimits
+from llcphone.engine.call_setup import CallSetup as CallSetup  # noqa: TC001  (imported from here by others)
 from llcphone.engine.commands import Command, EndCall, Note, RunHook, SendModel
 from llcphone.engine.conversation import Conversation
 from llcphone.engine.events import EndReason, Event
 from llcphone.engine.listening import Listening
 from llcphone.engine.responses import GREETING, PRIMING
-from llcphone.engine.setup import Phase, Setup, SetupLimits
+from llcphone.engine.setup import Phase, Setup
 from llcphone.engine.timers import Timer, Timers
 from llcphone.realtime import events as said
 from llcphone.realtime.messages import AppendAudio, CreateResponse, UpdateSession, UserText
 from llcphone.twilio import media as phone
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from llcphone.realtime.dialects import Dialect
-
-
-@attrs.frozen
-class CallLimits:
-    """The engine's own deadlines; see ``config.py`` for what each is for."""
-
-    setup: SetupLimits = attrs.field(factory=SetupLimits)
-    token_ms: int = 60_000
-    start_ms: int = 10_000
-    dead_stream_ms: int = 10_000
-    idle_ms: int = 300_000
-    max_duration_ms: int = 3_600_000
-    goodbye_ms: int = 4_000
-    greeting_guard_ms: int = 700
-    greeting_guard_max_ms: int = 3_000
-    early_audio_ms: int = 10_000
-    mark_every_ms: int = 200
-    response_wait_ms: int = 3_000
-
-
-@attrs.frozen
-class CallSetup:
-    """All the engine knows of a call before it happens: plain data, so that it can be replayed."""
-
-    session: Mapping[str, Any]
-    """The opening ``session.update`` in flat names."""
-    call_sid: str = ""
-    greets: bool = True
-    greeting_cue: str = "Greet the caller."
-    pad_ms: int = 0
-    priming: bool = False
-    full_tools_update: Mapping[str, Any] | None = None
-    later_eagerness_update: Mapping[str, Any] | None = None
-    tools: frozenset[str] = frozenset()
-    silent_tools: frozenset[str] = frozenset()
-    dialect: Dialect | None = None
-    """None: unknown yet."""
-    may_switch: bool = True
-    """Dialect ``auto``: a refusal of flat turns to GA once."""
-    create_response: bool = True
-    interrupt_response: bool = True
-    limits: CallLimits = attrs.field(factory=CallLimits)
+    from collections.abc import Callable
 
 
 class CallEngine:
@@ -101,11 +58,12 @@ class CallEngine:
         self.ready_ms: int | None = None
         self.frames = 0
         self.last_frame_ms = 0
-        self.appended_chars = 0
+        self.appended_bytes = 0
         self.digits = 0
         self.unknown_events = 0
         self.stale_events = 0
-        self._hanging_up = False
+        self._goodbye_ms: int | None = None
+        """Hanging up: by then, at the latest known, the last word will have been played."""
         self._on: dict[type, Callable[[Any, int, list[Command]], None]] = {
             happened.Born: self._born,
             happened.StreamJoined: self._stream_joined,
@@ -120,7 +78,6 @@ class CallEngine:
             happened.Tick: self._tick,
             phone.StreamConnected: lambda event, now, out: None,
             phone.StreamStarted: self._stream_started,
-            phone.CallerAudio: self._caller_audio,
             phone.MarkEchoed: lambda event, now, out: self.talk.mark_echoed(event.name, now),
             phone.Digit: self._digit,
             phone.StreamStopped: lambda event, now, out: out.append(EndCall(EndReason.CALLER_HUNG_UP)),
@@ -140,7 +97,7 @@ class CallEngine:
             said.TranscriptDelta: talk.words,
             said.TranscriptDone: talk.words,
             said.ResponseDone: talk.response_done,
-            said.ModelError: lambda event, now, out: talk.error(event, out),
+            said.ModelError: talk.error,
             said.UnknownModelEvent: self._unknown,
         }
 
@@ -150,6 +107,8 @@ class CallEngine:
         """One event and all it causes."""
         if self.ended is not None:
             return []
+        if isinstance(event, phone.CallerAudio):  # as in ``hear``: a frame decides nothing else
+            return [SendModel(AppendAudio(event.payload))] if self.hear(event.payload, now_ms) else []
         out: list[Command] = []
         self._on[type(event)](event, now_ms, out)
         self._settle(now_ms, out)
@@ -157,6 +116,7 @@ class CallEngine:
             if isinstance(command, EndCall):
                 self.ended = command.reason
                 self.listening.open = False
+                self.talk.over(now_ms)
                 return out[: index + 1]  # after the end nothing is asked for any more
         return out
 
@@ -169,7 +129,7 @@ class CallEngine:
         self.frames += 1
         self.last_frame_ms = now_ms
         if self.listening.open:
-            self.appended_chars += len(payload)
+            self.appended_bytes += payload_bytes(payload)
             return True
         if self.ended is None:
             self.listening.keep(payload)
@@ -177,8 +137,8 @@ class CallEngine:
 
     @property
     def next_deadline_ms(self) -> int | None:
-        """When ``Tick`` is due; it may come earlier."""
-        return self.timers.next_ms
+        """When ``Tick`` is due; it may come earlier. None after the end."""
+        return self.timers.next_ms if self.ended is None else None
 
     # -- the call's life --------------------------------------------------------------------
 
@@ -213,18 +173,15 @@ class CallEngine:
     def _phone_lost(self, event: happened.PhoneLegLost, now_ms: int, out: list[Command]) -> None:
         out.append(EndCall(EndReason.PHONE_LOST))
 
-    def _caller_audio(self, event: phone.CallerAudio, now_ms: int, out: list[Command]) -> None:
-        if self.hear(event.payload, now_ms):
-            out.append(SendModel(AppendAudio(event.payload)))
-
     def _digit(self, event: phone.Digit, now_ms: int, out: list[Command]) -> None:
         self.digits += 1
         self.talk.active_ms = now_ms
         out.append(RunHook("digit", event.digit))
 
     def _hang_up_asked(self, event: happened.HangUpAsked, now_ms: int, out: list[Command]) -> None:
-        self._hanging_up = True
-        out.append(Note("hanging up"))
+        if self._goodbye_ms is None:
+            self._goodbye_ms = now_ms
+            out.append(Note("hanging up"))
 
     def _unknown(self, event: object, now_ms: int, out: list[Command]) -> None:
         self.unknown_events += 1
@@ -267,6 +224,8 @@ class CallEngine:
             fields = {"code": message.code, "param": message.param}
             out.append(Note("session refused", fields))
             out += self.model.refused(message)
+        elif isinstance(message, said.UnknownModelEvent):
+            self._unknown(message, now_ms, out)
 
     def _session_ready(self, now_ms: int, out: list[Command]) -> None:
         self.ready_ms = now_ms
@@ -279,7 +238,7 @@ class CallEngine:
         self._append(self.listening.session_ready(now_ms), out)
 
     def _speech_stopped(self, event: said.SpeechStopped, now_ms: int, out: list[Command]) -> None:
-        self.talk.speech_stopped(event, now_ms, self.appended_chars * 3 // 4 // 8, out)
+        self.talk.speech_stopped(event, now_ms, self.appended_bytes // BYTES_PER_MS, out)
 
     def _item_added(self, event: said.ItemAdded, now_ms: int, out: list[Command]) -> None:
         if event.item.type == "function_call_output":
@@ -311,7 +270,7 @@ class CallEngine:
                 case Timer.IDLE:
                     self._watch(timer, self.talk.active_ms, self._limits.idle_ms, now_ms, out)
                 case Timer.DUE:
-                    self._send_due_update(out)
+                    self._send_due_update(now_ms, out)
                 case Timer.GUARD | Timer.RESPONSE:
                     pass  # _settle looks again
 
@@ -321,9 +280,10 @@ class CallEngine:
         else:
             self.timers.set(timer, last_ms + limit_ms)
 
-    def _send_due_update(self, out: list[Command]) -> None:
+    def _send_due_update(self, now_ms: int, out: list[Command]) -> None:
         """Only here: an update is sent by the supervisor's step, never between two deltas."""
-        if self.talk.schedule.waiting and self.talk.quiet:
+        quiet_ms = self.talk.quiet_from_ms
+        if self.talk.schedule.waiting and quiet_ms is not None and quiet_ms <= now_ms:
             name, fields = self.talk.schedule.take()
             out.append(SendModel(UpdateSession(fields, f"due-{name}")))
             out.append(Note("session update", {"what": name}))
@@ -340,11 +300,12 @@ class CallEngine:
         out.extend(SendModel(message) for message in creates)
         if self.listening.guarding:
             self._look_at_guard(now_ms)
-        talk.settle_floor(out)
-        self._arm(Timer.RESPONSE, talk.responses.wakes_ms())
-        self._arm(Timer.DUE, now_ms if talk.schedule.waiting and talk.quiet else None)
-        if self._hanging_up:
-            self._look_at_goodbye(now_ms, out)
+        talk.settle_floor(now_ms, out)
+        self._arm(Timer.RESPONSE, talk.responses.wakes_ms(caller_speaking=talk.caller_has_floor))
+        quiet_ms = talk.quiet_from_ms if talk.schedule.waiting else None
+        self._arm(Timer.DUE, None if quiet_ms is None else max(quiet_ms, now_ms))
+        if self._goodbye_ms is not None:
+            self._look_at_goodbye(self._goodbye_ms, now_ms, out)
 
     def _look_at_guard(self, now_ms: int) -> None:
         talk = self.talk
@@ -355,16 +316,17 @@ class CallEngine:
         else:
             self._arm(Timer.GUARD, self.listening.guard_check_ms(heard_ms, now_ms))
 
-    def _look_at_goodbye(self, now_ms: int, out: list[Command]) -> None:
+    def _look_at_goodbye(self, played_ms: int, now_ms: int, out: list[Command]) -> None:
         """Hang up when the last word was heard; bounded, because an echo may never come."""
         talk = self.talk
         if talk.caller_has_floor:  # the caller has more to say: the model will decide again
-            self._hanging_up = False
+            self._goodbye_ms = None
             self.timers.clear(Timer.GOODBYE)
-        elif talk.playout.silent and talk.responses.idle:
+        elif talk.playout.silent and talk.responses.idle(now_ms):
             out.append(EndCall(EndReason.AGENT_HUNG_UP))
-        else:
-            self.timers.set(Timer.GOODBYE, talk.playout.ends_ms(now_ms) + self._limits.goodbye_ms)
+        else:  # by the clock of the audio itself: no other event may push the bound back
+            self._goodbye_ms = max(played_ms, talk.playout.ends_ms)
+            self._arm(Timer.GOODBYE, self._goodbye_ms + self._limits.goodbye_ms)
 
     def _arm(self, timer: Timer, at_ms: int | None) -> None:
         if at_ms is None:
@@ -374,5 +336,5 @@ class CallEngine:
 
     def _append(self, payloads: list[bytes], out: list[Command]) -> None:
         for payload in payloads:
-            self.appended_chars += len(payload)
+            self.appended_bytes += payload_bytes(payload)
             out.append(SendModel(AppendAudio(payload)))

@@ -13,10 +13,10 @@ from llcphone.engine.batches import Batches
 from llcphone.engine.commands import Command, EndCall, Note, SendModel, SendPhone
 from llcphone.engine.events import EndReason, ToolFinished
 from llcphone.engine.floor import Cue, Floor, move
-from llcphone.engine.history import History, Speaker
+from llcphone.engine.history import History, Line, Speaker
 from llcphone.engine.ledger import TurnLedger
-from llcphone.engine.playout import Kind, Playout
-from llcphone.engine.responses import TOOLS, Asked, Responses
+from llcphone.engine.playout import Cut, Kind, Playout
+from llcphone.engine.responses import GREETING, PRIMING, TOOLS, Asked, Responses
 from llcphone.engine.schedule import Schedule
 from llcphone.realtime import events as said
 from llcphone.realtime import usage as tokens
@@ -27,7 +27,7 @@ from llcphone.twilio.media import Clear, PhoneMessage
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from llcphone.engine.call import CallSetup
+    from llcphone.engine.call_setup import CallSetup
 
 _MOST_FAILURES = 2
 """Responses that may fail in a row before the model counts as lost."""
@@ -65,17 +65,20 @@ class Conversation:
         return self.floor is Floor.CALLER or self._deciding
 
     @property
-    def quiet(self) -> bool:
-        """A quiet moment: the caller is silent and no response is active, wished for or owed."""
-        return not self.caller_has_floor and self.responses.idle and not self.batches.running
+    def quiet_from_ms(self) -> int | None:
+        """Since or from when the moment is quiet, None if only events can tell.
+
+        Quiet: the caller is silent and no response is active, wished for or owed.
+        """
+        return None if self.caller_has_floor else self.responses.idle_from_ms
 
     # -- the phone's side -------------------------------------------------------------------
 
     def stream_started(self, pad_ms: int, now_ms: int, out: list[Command]) -> None:
         """Flush what was generated before the media stream began."""
-        messages = self.playout.start(now_ms, pad_ms=pad_ms)
-        self._to_phone(messages, out)
-        if len(messages) > 1 and self.greeting_id:
+        held = self.playout.holding
+        self._to_phone(self.playout.start(now_ms, pad_ms=pad_ms), out)
+        if held and self.greeting_id:
             self._agent_audio_sent(self.greeting_id, now_ms, out)
         self.active_ms = now_ms
 
@@ -112,8 +115,7 @@ class Conversation:
                 out.append(SendModel(Truncate(cut.item_id, cut.heard_ms)))
             else:
                 out.append(SendModel(DeleteItem(cut.item_id)))
-            line = self.history.place(cut.item_id, Speaker.AGENT, now_ms)
-            line.generated_ms, line.heard_ms = cut.generated_ms, cut.heard_ms
+            line = self._write_cut(cut, now_ms)
             if (turn := self.ledger.of(cut.response_id)) is not None:
                 turn.barged_in_ms = now_ms
             fields = {"item": cut.item_id, "heard_ms": cut.heard_ms, "generated_ms": cut.generated_ms}
@@ -156,8 +158,9 @@ class Conversation:
             event.response_id, now_ms, in_conversation=event.in_conversation, purpose=event.purpose
         )
         out.extend(SendModel(message) for message in messages)
+        if response.asked in (Asked.UNASKED, Asked.OUT_OF_BAND):
+            self.playout.cut_off(response.id)  # not for the caller's ear, whatever the server says in it
         if response.asked is Asked.UNASKED:
-            self.playout.cut_off(response.id)
             out.append(Note("unasked response"))
         elif response.asked is not Asked.OUT_OF_BAND:
             if response.asked is Asked.GREETING:
@@ -199,6 +202,9 @@ class Conversation:
         """A response ended, one way or another."""
         response = self.responses.done(event.response_id)
         self.usage = tokens.add(self.usage, event.usage)
+        if response is None and event.in_conversation and event.purpose != PRIMING:
+            # A repetition, or never announced: nothing of it runs, but each call is owed its answer.
+            self._begin_tools(event.items, False, event.response_id, out)
         if response is None or response.asked is Asked.OUT_OF_BAND:
             return
         self._to_phone(self.playout.finish_response(event.response_id), out)
@@ -207,8 +213,9 @@ class Conversation:
         completed = event.status is said.ResponseStatus.COMPLETED
         if completed:
             self._failures_in_row = 0
-        if event.status is said.ResponseStatus.FAILED:
-            self._response_failed(response.asked, event.error_code, out)
+        if event.status is said.ResponseStatus.FAILED and response.asked is not Asked.UNASKED:
+            again = GREETING if response.asked is Asked.GREETING else TOOLS
+            self._response_failed(again, event.error_code, out)
         cut = self.playout.is_cut_off(event.response_id)
         if cut:
             self._delete_unheard(event.items, out)
@@ -231,28 +238,37 @@ class Conversation:
         if speak:
             self.responses.want(TOOLS)
 
-    def error(self, event: said.ModelError, out: list[Command]) -> None:
+    def over(self, now_ms: int) -> None:
+        """The call has ended: what is unheard now will never be heard."""
+        interruption = self.playout.interrupt(now_ms)
+        for cut in interruption.cuts if interruption is not None else ():
+            self._write_cut(cut, now_ms)
+
+    def error(self, event: said.ModelError, now_ms: int, out: list[Command]) -> None:
         """An ``error`` event on a configured session, by its code (facts/openai-realtime.md §2.7)."""
+        out.append(Note("model error", {"code": event.code, "param": event.param}))
         match error_kind(event):
             case ErrorKind.ACTIVE_RESPONSE:
-                self.responses.create_refused()
+                self.responses.create_refused(now_ms)
             case ErrorKind.FATAL:
                 out.append(EndCall(EndReason.MODEL_REFUSED))
             case ErrorKind.RETRY if event.code == "session_expired":
                 out.append(EndCall(EndReason.MODEL_LOST))
-            case ErrorKind.RETRY:
-                self._response_failed(Asked.CALLER, event.code, out)
+            case ErrorKind.RETRY if self.responses.active is None:
+                # An active response tells its own end; else what failed is the one that never began.
+                if again := self.responses.take_unanswered():
+                    self._response_failed(again, event.code, out)
             case _:
                 pass
-        out.append(Note("model error", {"code": event.code, "param": event.param}))
 
     # -- small parts ------------------------------------------------------------------------
 
-    def settle_floor(self, out: list[Command]) -> None:
+    def settle_floor(self, now_ms: int, out: list[Command]) -> None:
         """When the agent has nothing more to say and all was heard, nobody has the floor."""
         if not self.playout.silent or self.responses.active is not None:
             return
-        if self.floor is Floor.AGENT or (self.floor is Floor.MODEL_THINKING and self.quiet):
+        thinking = self.batches.running or self._deciding or not self.responses.idle(now_ms)
+        if self.floor is Floor.AGENT or (self.floor is Floor.MODEL_THINKING and not thinking):
             self._move(Cue.AGENT_SILENT, out)
 
     def _begin_tools(
@@ -274,7 +290,12 @@ class Conversation:
         self.responses.output_sent(call_id)
         out.append(SendModel(ToolOutput(call_id, output)))
 
-    def _response_failed(self, asked: Asked, code: str, out: list[Command]) -> None:
+    def _write_cut(self, cut: Cut, now_ms: int) -> Line:
+        line = self.history.place(cut.item_id, Speaker.AGENT, now_ms)
+        line.generated_ms, line.heard_ms = cut.generated_ms, cut.heard_ms
+        return line
+
+    def _response_failed(self, again: str, code: str, out: list[Command]) -> None:
         self.failed_responses += 1
         self._failures_in_row += 1
         out.append(Note("response failed", {"code": code}))
@@ -283,7 +304,7 @@ class Conversation:
         elif self._failures_in_row >= _MOST_FAILURES:
             out.append(EndCall(EndReason.MODEL_LOST))
         else:
-            self.responses.create_failed("greeting" if asked is Asked.GREETING else TOOLS)
+            self.responses.want(again)
 
     def _delete_unheard(self, items: Iterable[said.Item], out: list[Command]) -> None:
         """Messages of a cut response that never reached the ledger: nothing of them was heard."""

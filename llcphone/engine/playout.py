@@ -151,7 +151,7 @@ class Playout:
         """No more audio of any item of this response."""
         out: list[PhoneMessage] = []
         for item in list(self._items.values()):
-            if item.response_id == response_id and not item.done:
+            if item.response_id == response_id:
                 out += self.finish_item(item.item_id)
         return out
 
@@ -232,15 +232,21 @@ class Playout:
         return self._items.get(item_id)
 
     @property
+    def holding(self) -> bool:
+        """Audio waits for the media stream to start."""
+        return bool(self._held)
+
+    @property
     def silent(self) -> bool:
         """Nothing is queued, held or being played."""
         return not self._spans and not self._held
 
-    def ends_ms(self, now_ms: int) -> int:
-        """When the queue will have been played, by the clock; now when it is empty."""
+    @property
+    def ends_ms(self) -> int:
+        """When the queue will have been played, by the clock; 0 when it is empty."""
         if not self._spans:
-            return now_ms
-        return max(now_ms, self._head_ms + sum(span.size for span in self._spans) // BYTES_PER_MS)
+            return 0
+        return self._head_ms + sum(span.size for span in self._spans) // BYTES_PER_MS
 
     # -- the queue --------------------------------------------------------------------------
 

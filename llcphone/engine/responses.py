@@ -25,6 +25,9 @@ PRIMING = "priming"
 GREETING = "greeting"
 TOOLS = "tools"
 
+_KEPT = 16
+"""Responses remembered at most; one or two are ever open."""
+
 _CREATE_LOST_MS = 10_000
 """A create that was neither answered nor refused for so long is taken as lost."""
 
@@ -59,8 +62,9 @@ class Responses:
         self._create_ms = 0
         self._cancel_on_created = False
         self._committed_ms: int | None = None
+        self._not_before_ms = 0
         self._unacked: set[str] = set()
-        self._others: dict[str, Response] = {}
+        self._known: dict[str, Response] = {}
         self.active: Response | None = None
         self._first = True
         self.refused_creates = 0
@@ -83,34 +87,39 @@ class Responses:
 
     def due(self, now_ms: int, *, caller_speaking: bool) -> list[ModelMessage]:
         """Our next ``response.create``, if one may leave now."""
-        if not self._wishes or caller_speaking or self.active is not None:
-            return []
-        if self._create is not None and now_ms - self._create_ms < _CREATE_LOST_MS:
-            return []
-        if self._committed_ms is not None and now_ms - self._committed_ms < self._wait_ms:
+        wakes_ms = self.wakes_ms(caller_speaking=caller_speaking)
+        if wakes_ms is None or wakes_ms > now_ms:
             return []
         self._create = self._wishes.pop(0)
         self._create_ms = now_ms
+        self._committed_ms = None  # if it was owed, the server had its time
         self._cancel_on_created = False
         return [CreateResponse(self._create)]
 
-    def wakes_ms(self) -> int | None:
-        """When to look again although nothing happens; None when only events can help."""
-        if not self._wishes or self.active is not None:
+    def wakes_ms(self, *, caller_speaking: bool) -> int | None:
+        """When a wish may leave although nothing happens; None when only events can help."""
+        return self._free_ms if self._wishes and not caller_speaking else None
+
+    @property
+    def idle_from_ms(self) -> int | None:
+        """Since or from when nothing is active, owed or wished for; None when only events can tell."""
+        return None if self._wishes else self._free_ms
+
+    def idle(self, now_ms: int) -> bool:
+        """Nothing is active, owed or wished for."""
+        return (since := self.idle_from_ms) is not None and since <= now_ms
+
+    @property
+    def _free_ms(self) -> int | None:
+        """When nothing stands in the way of a create any more, None while a response is active."""
+        if self.active is not None:
             return None
+        free_ms = self._not_before_ms
         if self._create is not None:
-            return self._create_ms + _CREATE_LOST_MS
-        return self._committed_ms + self._wait_ms if self._committed_ms is not None else None
-
-    @property
-    def quiet(self) -> bool:
-        """No response is active, on its way, or owed by the server."""
-        return self.active is None and self._create is None and self._committed_ms is None
-
-    @property
-    def idle(self) -> bool:
-        """Quiet, and nothing is wished for."""
-        return self.quiet and not self._wishes
+            free_ms = max(free_ms, self._create_ms + _CREATE_LOST_MS)
+        if self._committed_ms is not None:
+            free_ms = max(free_ms, self._committed_ms + self._wait_ms)
+        return free_ms
 
     # -- what happened ----------------------------------------------------------------------
 
@@ -131,20 +140,25 @@ class Responses:
         self, response_id: str, now_ms: int, *, in_conversation: bool, purpose: str
     ) -> tuple[Response, list[ModelMessage]]:
         """A response exists: who asked for it, and a cancel if nobody did."""
-        if not in_conversation or purpose == PRIMING:
-            response = self._others[response_id] = Response(response_id, Asked.OUT_OF_BAND, now_ms)
-            return response, []
-        response = Response(response_id, self._whose(purpose), now_ms)
+        if (known := self._known.get(response_id)) is not None:
+            return known, []  # said twice
+        out_of_band = not in_conversation or purpose == PRIMING
+        asked = Asked.OUT_OF_BAND if out_of_band else self._whose(purpose)
+        response = self._known[response_id] = Response(response_id, asked, now_ms)
+        if len(self._known) > _KEPT:
+            del self._known[next(iter(self._known))]
         out: list[ModelMessage] = []
+        if out_of_band:
+            return response, out
         if response.asked is Asked.UNASKED:
             self.unasked += 1
             out.append(CancelResponse(response_id))
         elif response.asked is not Asked.CALLER and self._cancel_on_created:
             out.append(CancelResponse(response_id))
             response.asked = Asked.UNASKED
-        elif TOOLS in self._wishes and not self._unacked:
-            self._wishes.remove(TOOLS)  # this response was created with every tool answer in sight
-        if response.asked is not Asked.CALLER:
+        else:
+            self._drop_answered(response.asked)
+        if self._create is None:
             self._cancel_on_created = False
         self._first = False
         self.active = response
@@ -152,30 +166,50 @@ class Responses:
 
     def done(self, response_id: str) -> Response | None:
         """A response ended: what we knew of it, None for a stranger."""
+        self._not_before_ms = 0
         if self.active is not None and self.active.id == response_id:
-            response, self.active = self.active, None
-            return response
-        return self._others.pop(response_id, None)
+            self.active = None
+        return self._known.pop(response_id, None)
 
-    def create_refused(self) -> None:
-        """``conversation_already_has_active_response``: the wish waits for that response's end."""
+    def create_refused(self, now_ms: int) -> None:
+        """``conversation_already_has_active_response``: the wish waits for that response's end.
+
+        If that response was never announced to us, its end will not be either: then for a while.
+        """
         self.refused_creates += 1
+        self._not_before_ms = now_ms + self._wait_ms
         if self._create is not None:
             self._wishes.insert(0, self._create)
             self._create = None
             self._cancel_on_created = False
 
-    def create_failed(self, purpose: str) -> None:
-        """A response of ours failed on the server's side: wish for it once more."""
-        self.want(purpose)
+    def take_unanswered(self) -> str:
+        """What to wish for again when the server failed before a response began; empty: nothing."""
+        if self._create is not None:
+            lost, self._create = self._create, None
+            return lost
+        return TOOLS if self._committed_ms is not None else ""
 
     def _whose(self, purpose: str) -> Asked:
-        # Our own creates carry a purpose that OpenAI echoes; servers that do not echo metadata
-        # are told apart by what is outstanding.
+        # Our own creates carry a purpose that OpenAI echoes. Where metadata is not echoed order
+        # tells: had the server taken our create before the commit, we would have seen its response.
+        if self._committed_ms is not None and (self._create is None or purpose != self._create):
+            self._committed_ms = None
+            return Asked.CALLER
         if self._create is not None and purpose in (self._create, ""):
             self._create, mine = None, self._create
             return Asked.GREETING if mine == GREETING else Asked.TOOLS
-        if self._committed_ms is not None:
-            self._committed_ms = None
-            return Asked.CALLER
         return Asked.CALLER if self._first else Asked.UNASKED
+
+    def _drop_answered(self, asked: Asked) -> None:
+        """Forget wishes that this response fulfils: it was created with all tool answers in sight."""
+        seen = not self._unacked
+        if seen and TOOLS in self._wishes:
+            self._wishes.remove(TOOLS)
+        if asked is Asked.CALLER:
+            # A create of ours still under way will be refused, and need not be repeated;
+            # a greeting after an answer would be absurd.
+            if self._create == GREETING or (self._create == TOOLS and seen):
+                self._create = None
+            if GREETING in self._wishes:
+                self._wishes.remove(GREETING)

@@ -1,0 +1,56 @@
+"""All the engine knows of a call before it happens: plain data, so that a call can be replayed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from llcphone.engine.setup import SetupLimits
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from llcphone.realtime.dialects import Dialect
+
+
+@attrs.frozen
+class CallLimits:
+    """The engine's own deadlines; see ``config.py`` for what each is for."""
+
+    setup: SetupLimits = attrs.field(factory=SetupLimits)
+    token_ms: int = 60_000
+    start_ms: int = 10_000
+    dead_stream_ms: int = 10_000
+    idle_ms: int = 300_000
+    max_duration_ms: int = 3_600_000
+    goodbye_ms: int = 4_000
+    greeting_guard_ms: int = 700
+    greeting_guard_max_ms: int = 3_000
+    early_audio_ms: int = 10_000
+    mark_every_ms: int = 200
+    response_wait_ms: int = 3_000
+
+
+@attrs.frozen
+class CallSetup:
+    """What one call starts from."""
+
+    session: Mapping[str, Any]
+    """The opening ``session.update`` in flat names."""
+    call_sid: str = ""
+    greets: bool = True
+    greeting_cue: str = "Greet the caller."
+    pad_ms: int = 0
+    priming: bool = False
+    full_tools_update: Mapping[str, Any] | None = None
+    later_eagerness_update: Mapping[str, Any] | None = None
+    tools: frozenset[str] = frozenset()
+    silent_tools: frozenset[str] = frozenset()
+    dialect: Dialect | None = None
+    """None: unknown yet."""
+    may_switch: bool = True
+    """Dialect ``auto``: a refusal of flat turns to GA once."""
+    create_response: bool = True
+    interrupt_response: bool = True
+    limits: CallLimits = attrs.field(factory=CallLimits)
