@@ -161,6 +161,7 @@ async def test_a_live_call_is_updated_and_completed_and_then_refuses(autojump_cl
         await client.calls(call.sid).update_async(twiml="<Response><Pause length='60'/></Response>")
         await server.streams[0].closed.wait()
         assert server.streams[0].of("stop")
+        await trio.sleep(1)
         await client.calls(call.sid).update_async(status="completed")
         record = await call.ended()
         assert record.ended_by is EndedBy.REST
