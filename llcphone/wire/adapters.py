@@ -17,6 +17,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, cast
 
+import h11
 import trio
 from trio_websocket import ConnectionClosed, ConnectionRejected, WebSocketConnection, wrap_client_stream
 from websockets.datastructures import Headers
@@ -195,7 +196,11 @@ class _Reader:
             await read()
         except ConnectionRejected as exc:
             self.error = _refused(exc)
-        except (ProtocolError, UnicodeError):  # its texts repeat what was sent
+        except (
+            ProtocolError,
+            h11.ProtocolError,
+            UnicodeError,
+        ):  # wsproto answers garbage with a fault of its own
             self.error = RemoteProtocolError("the answer is not a WebSocket handshake")
         finally:
             self.opening.cancel()

@@ -193,13 +193,13 @@ async def _read_answer(sock: Socket, protocol: ClientProtocol) -> bytes:
     if protocol.state is OPEN:
         protocol.events_received()
         return rest
+    if rest:
+        protocol.receive_data(rest)
     while protocol.handshake_exc is None:  # a refusal, whose body is still coming
-        if rest:
-            protocol.receive_data(rest)
+        if data := await _recv(sock, at_end=b""):
+            protocol.receive_data(data)
         else:
             protocol.receive_eof()
-        if protocol.handshake_exc is None:
-            rest = await _recv(sock, at_end=b"")
     raise _refusal(protocol.handshake_exc)
 
 

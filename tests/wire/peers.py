@@ -10,11 +10,12 @@ from functools import partial
 
 import trio
 import trustme
-from trio_websocket import serve_websocket
+from trio_websocket import ConnectionClosed, serve_websocket
 from websockets.client import ClientProtocol
 from websockets.protocol import OPEN
 from websockets.server import ServerProtocol
 from websockets.uri import parse_uri
+from websockets.utils import accept_key
 
 from llcphone.wire.socket import Socket
 from llcphone.wire.websocket import SILENT, WebSocketLeg
@@ -144,6 +145,39 @@ async def raw_server(handler):
         listeners = await nursery.start(partial(trio.serve_tcp, handler, 0, host="127.0.0.1"))
         yield listeners[0].socket.getsockname()[1]
         nursery.cancel_scope.cancel()
+
+
+async def echo(request) -> None:
+    with suppress(ConnectionClosed):
+        websocket = await request.accept()
+        while True:
+            await websocket.send_message(await websocket.get_message())
+
+
+def answering(answer, *, then_wait: bool = True):
+    """A raw far side: reads the request head, answers with ``answer(key)``, then waits or hangs up."""
+
+    async def serve(stream):
+        head = b""
+        while b"\r\n\r\n" not in head:
+            piece = await stream.receive_some()
+            if not piece:
+                return
+            head += piece
+        (key,) = (line[19:] for line in head.decode().splitlines() if line.startswith("Sec-WebSocket-Key: "))
+        for piece in answer(key):
+            await stream.send_all(piece)
+        if then_wait:
+            await stream.receive_some()
+
+    return serve
+
+
+def switching(key: str, extra: bytes = b"") -> bytes:
+    return (
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Accept: " + accept_key(key).encode() + b"\r\n" + extra + b"\r\n"
+    )
 
 
 def tls_contexts() -> tuple[ssl.SSLContext, ssl.SSLContext]:
