@@ -293,9 +293,12 @@ async def open_phone(
     endpoint = Endpoint(config)
     async with trio.open_nursery() as nursery:
         phone = Phone(config, agent, nursery, endpoint, on_record=on_record, on_note=on_note)
-        async with trio.open_nursery() as background:
-            background.start_soon(endpoint.keep_asking, name="dialect question")
-            yield phone
-            background.cancel_scope.cancel(reason="leaving")
+        try:
+            async with trio.open_nursery() as background:
+                background.start_soon(endpoint.keep_asking, name="dialect question")
+                yield phone
+                background.cancel_scope.cancel(reason="leaving")
+        finally:
+            phone.draining = True  # after an error too: a late webhook gets the way out, not a dead nursery
         await phone.drain()
         nursery.cancel_scope.cancel(reason="drained")

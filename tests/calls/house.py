@@ -80,6 +80,11 @@ def task_names() -> Counter[str]:
     return Counter(walk(root)) if root is not None else Counter()
 
 
+def tasks_below(nursery: trio.Nursery) -> list[str]:
+    """The names of a nursery's own children, sorted."""
+    return sorted(task.name for task in nursery.child_tasks)
+
+
 def open_fds() -> Counter[str]:
     """What this process has open, by kind (``socket``, ``anon_inode`` ...)."""
     kinds: Counter[str] = Counter()
@@ -115,4 +120,5 @@ __all__ = [
     "House",
     "nothing_left",
     "open_house",
+    "tasks_below",
 ]
