@@ -1,0 +1,113 @@
+"""What the parties of the demo report: plain facts, each from its own point of view.
+
+Times of the telephone are its own milliseconds since it rang; ``Facts.call_ms`` brings them to the clock of
+the call record, milliseconds since the call was born at the server.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+if TYPE_CHECKING:
+    from llcphone.call.record import CallRecord
+
+
+@attrs.frozen(kw_only=True)
+class ItemFacts:
+    """One item of the model's conversation."""
+
+    type: str
+    role: str
+    name: str
+    call_id: str
+    output: str
+    generated_ms: int
+    truncated_ms: int | None
+    deleted: bool
+
+
+@attrs.frozen(kw_only=True)
+class ModelFacts:
+    """What the simulated Realtime API saw."""
+
+    refusals: list[str]
+    """Why handshakes were turned away."""
+    sessions: int
+    live_sessions: int
+    """Sockets still open after the server has closed."""
+    dialect: str
+    close_code: int | None
+    skipped_tools: list[str]
+    """Tools that should have been called and were not offered."""
+    items: list[ItemFacts]
+
+
+@attrs.frozen(kw_only=True)
+class PhoneFacts:
+    """What the simulated Twilio saw, and what its ear heard. Times are ms since it rang."""
+
+    born_s: float
+    """When it rang, by the clock that all processes share."""
+    forged_statuses: list[int]
+    """HTTP answers to a webhook with a wrong signature."""
+    requests: list[tuple[str, int, int]]
+    started_ms: float | None
+    ended_by: str
+    gave_up: str
+    """What the caller waited for in vain."""
+    errors: list[tuple[int, str]]
+    said: list[tuple[float, float]]
+    """(start, length) of what the caller said."""
+    ear: list[tuple[float, float]]
+    """(start, length) of each stretch of agent audio that was really heard."""
+    clears: list[float]
+    media: list[tuple[float, float]]
+    """(arrival, length) of every media message."""
+    open_streams: int
+
+    def heard_between(self, from_ms: float, to_ms: float) -> float:
+        """Agent audio the ear heard in that time, in ms."""
+        return sum(max(0.0, min(at + length, to_ms) - max(at, from_ms)) for at, length in self.ear)
+
+
+@attrs.frozen
+class Entry:
+    """One line of the timeline."""
+
+    at_ms: int
+    """Since the call was born at the server."""
+    party: str
+    """``server``, ``phone`` or ``log``."""
+    kind: str
+    fields: dict[str, Any] = attrs.field(factory=dict)
+    words: str = ""
+
+
+@attrs.define(kw_only=True)
+class Facts:
+    """Everything that is known when the call is over; None where a party never reported."""
+
+    own: bool = False
+    """The caller spoke the user's own recordings: less is known of what should happen."""
+    dialect: str = ""
+    """What the phone found out by asking."""
+    born_s: float | None = None
+    """The call's birth at the server, by the clock that all processes share."""
+    record: CallRecord | None = None
+    model: ModelFacts | None = None
+    phone: PhoneFacts | None = None
+    timeline: list[Entry] = attrs.field(factory=list)
+    tasks_left: list[str] = attrs.field(factory=list)
+    sockets_left: int = 0
+
+    def call_ms(self, phone_ms: float) -> float:
+        """A moment of the telephone on the clock of the call record."""
+        if self.phone is None or self.born_s is None:
+            return phone_ms
+        return phone_ms + (self.phone.born_s - self.born_s) * 1000
+
+    def notes(self, kind: str) -> list[Entry]:
+        """Timeline entries of the server, by kind."""
+        return [entry for entry in self.timeline if entry.party == "server" and entry.kind == kind]
