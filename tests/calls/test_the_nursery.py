@@ -23,14 +23,6 @@ if TYPE_CHECKING:
 STANDING = ["openai reader", "supervisor", "twilio reader"]
 
 
-async def all_closed(phone: Phone, sims: list[SimCall]) -> None:
-    """Wait until no call is left on either side."""
-    for sim in sims:
-        await sim.ended()
-    while phone.live_calls:
-        await trio.sleep(0.01)
-
-
 async def test_nothing_waits(autojump_clock: MockClock) -> None:
     """A whole call in memory: between an input and its consequence the clock stands still."""
     agent = Agent("Be brief.")
@@ -56,10 +48,8 @@ async def test_nothing_waits(autojump_clock: MockClock) -> None:
 
         model.put(*house.mind.caller_turn())
         await wait_all_tasks_blocked()
-        assert (
-            model.kinds().count("response.create") == 2
-        )  # the greeting's, and the one after the tool's answer
-        assert model.kinds()[-1] == "session.update"  # the next turn's eagerness was due at once, too
+        assert model.kinds().count("response.create") == 2  # the greeting's, and for the tool's answer
+        assert model.kinds().count("session.update") == 2  # the next turn's eagerness was due at once
         assert ear.voice_ms == 800 + 400 + 400
 
         ear.reply = lambda message: ()  # from now on nothing more is heard
@@ -144,9 +134,11 @@ async def test_cancelling_the_phone_ends_every_call_within_a_second(
             sims = [await twilio.ring() for _ in range(3)]
             for sim in sims:
                 await sim.stream_started()
+            calls = phone.calls()
             begin = trio.current_time()
             everything.cancel()
-            await all_closed(phone, sims)
+            for each in (*sims, *calls):
+                await (each.ended() if isinstance(each, SimCall) else each.wait())
             assert trio.current_time() - begin <= 1
         assert [record.reason for record in records] == [EndReason.CANCELLED] * 3
         assert phone.answer({"CallSid": "CA1"}) == twiml.busy()  # nobody is left to take it
