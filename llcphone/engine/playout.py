@@ -90,9 +90,8 @@ class Playout:
     """The ledger of agent audio on its way to the caller's ear."""
 
     def __init__(self, *, mark_every_ms: int = 200) -> None:
-        # A whole number of base64 groups and of milliseconds, so pieces need no padding.
-        self._limit = mark_every_ms * BYTES_PER_MS // 24 * 24
-        self._limit_ms = self._limit // BYTES_PER_MS
+        self._limit_ms = mark_every_ms
+        self._limit = mark_every_ms * BYTES_PER_MS
         self._spans: deque[Span] = deque()
         self._open: Span | None = None
         self._held: list[tuple[Kind, str, str, bytes]] = []

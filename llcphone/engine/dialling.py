@@ -1,0 +1,154 @@
+"""The outbound half of a call: when Twilio is asked to dial, and what the carrier says of it.
+
+The model leg is made ready first, then the phone rings (or both at once, by setting); when the
+warm-up has run out, the phone rings all the same and the stream finds a cold attempt. A refused
+session never rings anybody.
+
+Status callbacks come in any order, twice, late, or before ``calls.create`` has answered
+(twilio.com/docs/voice/api/call-resource): ``SequenceNumber`` orders them, and an end is an end
+whatever comes after it. If nobody ever says anything, a deadline does.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+import attrs
+
+from llcphone.engine.commands import Command, Dial, EndCall, Note
+from llcphone.engine.events import CarrierStatus, Dialled, DialFailed, EndReason
+
+
+class MachinePolicy(Enum):
+    """What to do when a machine has answered."""
+
+    HANG_UP = "hang_up"
+    LEAVE_MESSAGE = "leave_message"
+    GO_ON = "go_on"
+
+
+class Line(Enum):
+    """How far the telephone has come."""
+
+    IDLE = "idle"
+    DIALLING = "dialling"
+    """``calls.create`` was asked for."""
+    RINGING = "ringing"
+    """Twilio has the call: queued, initiated or ringing."""
+    ANSWERED = "answered"
+    OVER = "over"
+
+
+@attrs.frozen
+class DialPlan:
+    """How to ring somebody."""
+
+    at_once: bool = False
+    """Dial without waiting for the model leg."""
+    no_callback_ms: int = 90_000
+    """Longest wait for any word of the carrier after dialling: ring time included."""
+    machine: MachinePolicy = MachinePolicy.HANG_UP
+    message_cue: str = "You have reached an answering machine. Leave a short message now, then say good-bye."
+    message: tuple[bytes, ...] = ()
+    """A stored message, as base64 payloads; empty: the agent speaks it."""
+    patience_ms: int = 0
+    """With opening ``listen``: speak first after so much silence of the callee; 0: never."""
+
+
+_ENDS = {
+    "busy": EndReason.BUSY,
+    "no-answer": EndReason.NO_ANSWER,
+    "failed": EndReason.CALL_FAILED,
+    "canceled": EndReason.CALL_CANCELED,
+}
+_RINGING = frozenset({"queued", "initiated", "ringing"})
+
+_MACHINES = frozenset({"machine_start", "machine_end_beep", "machine_end_silence", "machine_end_other"})
+
+
+class Dialling:
+    """The telephone's side of an outbound call until the media stream joins."""
+
+    def __init__(self, plan: DialPlan) -> None:
+        self.plan = plan
+        self.line = Line.IDLE
+        self.call_sid = ""
+        self.deadline_ms: int | None = None
+        self.answered_by = ""
+        self.status = ""
+        self.dialled_ms: int | None = None
+        self.answered_ms: int | None = None
+        self._sequence = -1
+
+    def born(self, now_ms: int) -> list[Command]:
+        """Dial at once, if that is the plan."""
+        return self.go(now_ms) if self.plan.at_once else []
+
+    def go(self, now_ms: int) -> list[Command]:
+        """The model leg is ready, or its warm time is over: ring them now. Only once."""
+        if self.line is not Line.IDLE:
+            return []
+        self.line = Line.DIALLING
+        self.dialled_ms = now_ms
+        self.deadline_ms = now_ms + self.plan.no_callback_ms
+        return [Dial(), Note("dialling")]
+
+    def dialled(self, event: Dialled) -> list[Command]:
+        """``calls.create`` has answered; callbacks may have come before it."""
+        self.call_sid = event.call_sid
+        if self.line is Line.DIALLING:
+            self.line = Line.RINGING
+        return []
+
+    def dial_failed(self, event: DialFailed) -> list[Command]:
+        """Twilio refused the call, or it is known that it never began."""
+        self.line = Line.OVER
+        self.status = event.code
+        return [Note("dial failed", {"code": event.code}), EndCall(EndReason.DIAL_REFUSED)]
+
+    def carrier_status(self, event: CarrierStatus, now_ms: int) -> list[Command]:
+        """A status callback, in whatever order."""
+        self.call_sid = self.call_sid or event.call_sid
+        if self.line is Line.OVER or event.sequence <= self._sequence:
+            return []
+        self._sequence = event.sequence
+        self.status = event.status
+        if (reason := _ENDS.get(event.status)) is not None:
+            self.line = Line.OVER
+            self.deadline_ms = None
+            return [Note("carrier", {"status": event.status}), EndCall(reason)]
+        if event.status == "completed":
+            answered, self.line = self.line is Line.ANSWERED, Line.OVER
+            return [EndCall(EndReason.CALLER_HUNG_UP if answered else EndReason.CALL_FAILED)]
+        if event.status in _RINGING and self.line is Line.DIALLING:
+            self.line = Line.RINGING
+        elif event.status == "in-progress":
+            self.answered(now_ms)
+        return [Note("carrier", {"status": event.status})]
+
+    def answered(self, now_ms: int) -> None:
+        """Somebody picked up: a callback says so, or the media stream has joined."""
+        if self.line is not Line.OVER and self.line is not Line.ANSWERED:
+            self.line = Line.ANSWERED
+            self.answered_ms = now_ms
+            self.deadline_ms = None
+
+    def deadline_passed(self) -> list[Command]:
+        """Nobody ever said what became of the call."""
+        self.deadline_ms = None
+        return [EndCall(EndReason.NO_CALLBACK)]
+
+    def machine(self, answered_by: str) -> MachinePolicy | None:
+        """The verdict of machine detection: what to do, None for a human.
+
+        ``unknown`` is a human (facts/twilio.md §4.2). A message waits for the end of the greeting,
+        so ``machine_start`` alone does not start it.
+        """
+        self.answered_by = answered_by
+        if answered_by == "fax":
+            return MachinePolicy.HANG_UP
+        if answered_by not in _MACHINES:
+            return None
+        if self.plan.machine is MachinePolicy.LEAVE_MESSAGE and answered_by == "machine_start":
+            return None
+        return self.plan.machine
