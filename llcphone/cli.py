@@ -50,7 +50,7 @@ async def serve(*, config: ConfigPath = None, agent: Path | None = None) -> None
 @app.command
 def demo(
     *,
-    caller: list[Path] | None = None,
+    caller: Annotated[list[Path] | None, Parameter(consume_multiple=True)] = None,
     out: Path = Path("demo-out"),
     dialect: Literal["ga", "flat"] = "ga",
     quiet: bool = False,

@@ -28,8 +28,10 @@ from llcphone.demo_process import Census, open_party, warnings_to
 from llcphone.demo_report import judge
 from llcphone.demo_view import WIDTH, CallView, show_files, show_verdict, show_waterfall
 from llcphone.demo_waterfall import waterfall
+from llcphone.errors import ConfigError
 from llcphone.phone import Call, Phone, open_phone
 from llcphone.server.run import serve
+from llcphone.sim.wav import SpeechFileError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -73,9 +75,12 @@ def run_demo(
         dialect: what the simulated Realtime API speaks, ``ga`` or ``flat``.
         quiet: show the summary only.
         model_faults: fields of ``llcphone.sim.model.Faults``, to see the demo fail.
+
+    Raises:
+        ConfigError: a speech file cannot be read.
     """
     console = Console(highlight=False, width=WIDTH)
-    speech_s = sum(len(line.load()) / 8000 for line in story.own_lines(caller))  # a bad file fails here
+    speech_s = _length_s(caller)
     out.mkdir(parents=True, exist_ok=True)
     for name in FILES:
         (out / name).unlink(missing_ok=True)  # an earlier run's must not pass for this one's
@@ -100,9 +105,17 @@ def run_demo(
     show_waterfall(console, waterfall(demo.facts))
     show_verdict(console, checks)
     if caller:
-        console.print("\n  Your own recordings: no script says which words, tools or interruption to expect.")
+        console.print("  With your own recordings, tools and interruptions are not asked for.")
     show_files(console, demo.files())
     return 0 if all(check.ok for check in checks) else 1
+
+
+def _length_s(files: Sequence[Path]) -> float:
+    """How long the user's own recordings are, in seconds."""
+    try:
+        return sum(len(line.load()) / 8000 for line in story.own_lines(files))
+    except (OSError, SpeechFileError) as exc:
+        raise ConfigError("--caller", f"cannot be used: {exc}") from None
 
 
 def make_config(model_url: str) -> Config:
@@ -137,6 +150,7 @@ class Demo:
     async def hold_call(self, limit_s: float) -> None:
         """Open all three parties, let the caller ring, collect the facts."""
         with trio.move_on_after(limit_s), self.view.open(), warnings_to(self._warned):
+            self.view.open_with("simulated Twilio ⇄ llcphone ⇄ simulated Realtime API")
             settings = {"files": self.caller, "dialect": self.dialect, "faults": self.model_faults}
             async with open_party("model", settings) as model:
                 ready = await model.next()

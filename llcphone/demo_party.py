@@ -53,7 +53,7 @@ def tell(kind: str, **fields: Any) -> None:
 
 
 async def leash_let_go() -> None:
-    """Wait until the parent closes our stdin; ``os.read`` in a thread is portable and holds no lock at exit."""
+    """Wait until the parent closes our stdin (``os.read`` in a thread is portable and holds no lock)."""
     while await trio.to_thread.run_sync(os.read, 0, 4096, abandon_on_cancel=True):
         pass
 

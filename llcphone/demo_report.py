@@ -115,15 +115,15 @@ def _tools(facts: Facts, model: ModelFacts) -> Check:
         f"{name} {took[call_id]} ms" for call_id, name in called.items() if call_id in took and name in right
     ]
     missing = [name for name in story.TOOL_RESULTS if name not in right]
-    evidence = ", ".join(times) + (f"; not: {', '.join(missing)}" if missing else "")
-    return Check("tool results reached the model", not missing, evidence or "no tool was called")
+    evidence = ", ".join([*times, *(f"{name} never did" for name in missing)])
+    return Check("tool results reached the model", not missing, evidence)
 
 
 def _cut(facts: Facts, model: ModelFacts, phone: PhoneFacts) -> Check:
     name = "model cut where the ear stopped"
     cuts = [item for item in model.items if item.truncated_ms is not None]
     if not cuts or len(cuts) != len(phone.clears):
-        return Check(name, False, f"{len(cuts)} cuts, {len(phone.clears)} clears")
+        return Check(name, False, f"{len(cuts)} truncated items, {len(phone.clears)} clears")
     parts, ok = [], True
     for item, clear_ms in zip(cuts, phone.clears, strict=True):
         heard_ms = phone.heard_between(_answer_began(phone, clear_ms), clear_ms + CUT_TOLERANCE_MS)
@@ -139,13 +139,15 @@ def _answer_began(phone: PhoneFacts, clear_ms: float) -> float:
 
 
 def _silence(phone: PhoneFacts) -> Check:
+    name = "no audio after the clear"
+    if not phone.clears:
+        return Check(name, False, "no clear came")
     late, heard_ms = 0, 0.0
     for clear_ms in phone.clears:
         over_ms = min((at + length for at, length in phone.said if at + length > clear_ms), default=clear_ms)
         late += sum(clear_ms < at_ms < over_ms for at_ms, _ in phone.media)
         heard_ms += phone.heard_between(clear_ms + 1, over_ms)
-    ok = bool(phone.clears) and not late and not heard_ms
-    return Check("no audio after the clear", ok, f"{late} media messages, {heard_ms:.0f} ms heard")
+    return Check(name, not late and not heard_ms, f"{late} media messages, {heard_ms:.0f} ms heard")
 
 
 def _last_word(model: ModelFacts, phone: PhoneFacts) -> Check:

@@ -150,8 +150,8 @@ def _replies(answers: Sequence[Turn]) -> Chooser:
     """Answer by how often the caller has spoken, and a tool's answer by which tool it was."""
 
     def reply(turn: int, conversation: list[dict[str, Any]], tools: list[dict[str, Any]]) -> Turn:
-        last = conversation[-1]
-        if last["type"] == "function_call_output":
+        last = conversation[-1] if conversation else {}
+        if last.get("type") == "function_call_output":
             names = {
                 item["call_id"]: item["name"] for item in conversation if item["type"] == "function_call"
             }

@@ -40,6 +40,7 @@ _STYLES = {
     "agent": "green",
     "tool": "yellow",
     "barge-in": "bold red",
+    "trouble": "bold red",
     "floor": "dim",
     "": "dim",
 }
@@ -78,6 +79,10 @@ class CallView:
         with Live(console=self.console, auto_refresh=False, transient=True) as self._live:
             yield
 
+    def open_with(self, title: str) -> None:
+        """The first line."""
+        self.console.print(f"\n[bold]llcphone demo[/]   [dim]{title}[/]\n")
+
     def say(self, text: str, *, at_ms: int | None = None, who: str = "") -> None:
         """One permanent line."""
         self.console.print(_row(at_ms, who, text))
@@ -110,7 +115,7 @@ class CallView:
             case "floor" if not self.console.is_terminal:
                 self.say(_FLOORS[Floor(fields["floor"])], at_ms=entry.at_ms, who="floor")
             case "model error" | "response failed" | "session refused" | "model connect failed":
-                self.say(f"{entry.kind}: {fields.get('code', '')}", at_ms=entry.at_ms, who="barge-in")
+                self.say(f"{entry.kind}: {fields.get('code', '')}", at_ms=entry.at_ms, who="trouble")
 
     def refresh(self, now_ms: int) -> None:
         """Finish what is over and redraw what is alive."""
@@ -129,7 +134,7 @@ class CallView:
             if line.item_id not in self._shown and talk.playout.item(line.item_id) is not None
         ]
         style = {Floor.CALLER: "cyan", Floor.AGENT: "green"}.get(talk.floor, "dim")
-        floor = _row(since_ms, "floor", "● ").append(_FLOORS[talk.floor], style)
+        floor = _row(since_ms, "floor", "").append("● ", style).append(_FLOORS[talk.floor], style)
         self._live.update(Group(*alive, Text(), floor), refresh=True)
 
     def finish(self) -> None:
@@ -194,8 +199,8 @@ def show_waterfall(console: Console, answers: list[Answer]) -> None:
         steps = " · ".join(f"{stretch.name} {stretch.ms:,}" for stretch in answer.stretches)
         console.print(Text(textwrap.indent(textwrap.fill(steps, WIDTH - 6), "     "), "dim"))
     if own := own_share_ms(answers):
-        worst = f"{max(own)} ms at most" if max(own) else "less than a millisecond"
-        console.print(f"\n  From the model's first audio to the ear, llcphone's own part: [green]{worst}[/].")
+        worst = f"at most {max(own)} ms" if max(own) else "under 1 ms"
+        console.print(f"\n  llcphone's own part, from the model's first audio to the ear: [green]{worst}[/].")
 
 
 def _bar(answer: Answer, longest_ms: int) -> Text:
