@@ -161,9 +161,8 @@ def test_a_barge_in_before_any_audio_lets_nothing_of_that_answer_be_heard() -> N
     call = live()
     assert call.at(300).sees(SpeechStarted()) == []
     assert call.sees(delta(200)).phone == []
-    assert call.sees(done("r1", Item("i1", "message", "incomplete"), status=CANCELLED)).model == [
-        DeleteItem("i1")
-    ]
+    ended = call.sees(done("r1", Item("i1", "message", "incomplete"), status=CANCELLED))
+    assert ended.model == [DeleteItem("i1")]
 
 
 def test_two_items_in_one_response_are_cut_each_at_its_own_audio() -> None:

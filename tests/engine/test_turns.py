@@ -113,14 +113,8 @@ def test_a_line_finds_its_place_by_the_item_before_it() -> None:
 def test_heard_words_are_cut_at_a_word() -> None:
     line = Line("i1", Speaker.AGENT, 0, "alpha beta gamma", generated_ms=1_000)
     assert line.heard_text() == "alpha beta gamma"
-    for heard_ms, words in [
-        (0, ""),
-        (200, ""),
-        (320, "alpha"),
-        (600, "alpha"),
-        (700, "alpha beta"),
-        (1_000, line.text),
-    ]:
+    cuts = {0: "", 200: "", 320: "alpha", 600: "alpha", 700: "alpha beta", 1_000: line.text}
+    for heard_ms, words in cuts.items():
         line.heard_ms = heard_ms
         assert line.heard_text() == words
 
