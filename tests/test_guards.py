@@ -1,0 +1,117 @@
+"""Guards of the house: imports point downward, pure rooms stay pure, files stay readable.
+
+The table is architecture.md §2. The imports are read from the source, also those inside functions
+and under ``TYPE_CHECKING``: a type alone is knowledge too.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from pathlib import Path
+
+import pytest
+
+import llcphone
+
+PACKAGE = Path(llcphone.__file__).parent
+MOST_LINES = 340
+
+SETTINGS = sorted(path.stem for path in PACKAGE.glob("config_*.py") if path.stem != "config_fields")
+SHARED = ["errors", "audio", "config_fields", *SETTINGS, "config", "tooling", "agent"]
+"""Each may import those before it."""
+CODECS = {"twilio", "realtime"}
+ENGINE = {*SHARED, *CODECS, "engine"}
+CALL = {*ENGINE, "wire", "call"}
+BETWEEN = {*CALL, "carrier", "store", "phone"}
+
+MAY_IMPORT: dict[str, set[str]] = {
+    **{room: set(SHARED[:at]) for at, room in enumerate(SHARED)},
+    "twilio": set(SHARED),
+    "realtime": set(SHARED),
+    "engine": ENGINE,
+    "wire": {"errors"},
+    "call": CALL,
+    "carrier": BETWEEN,
+    "store": BETWEEN,
+    "phone": BETWEEN,
+    "server": {*BETWEEN, "server"},
+    "sim": set(),
+    "__init__": {*BETWEEN, "settings"},
+}
+"""A module that is not named here is run by a person: it may import anything, and no room imports it."""
+
+PURE = {*SHARED, *CODECS, "engine"}
+WAITS_OR_ASKS = (
+    "trio asyncio anyio threading multiprocessing concurrent subprocess signal socket ssl select selectors "
+    "os io pathlib shutil tempfile sys time datetime zoneinfo random secrets uuid logging warnings"
+)
+
+
+def room_of(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imports_of(path: Path) -> set[str]:
+    """Dotted names of all modules that the file imports."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative imports hide which room they reach into"
+            assert node.module is not None
+            # "from llcphone import phone" reaches a room; "from llcphone.phone import Phone" names it
+            found.update(f"llcphone.{a.name}" for a in node.names if node.module == "llcphone")
+            found.add(node.module)
+    return found
+
+
+FILES = sorted(PACKAGE.rglob("*.py"))
+NAMES = [str(path.relative_to(PACKAGE)) for path in FILES]
+
+
+@pytest.mark.parametrize("path", FILES, ids=NAMES)
+def test_imports_point_downward(path: Path) -> None:
+    room = room_of(path)
+    ours = {name.split(".")[1] for name in imports_of(path) if name.startswith("llcphone.")} - {room}
+    if room in MAY_IMPORT:
+        assert ours <= MAY_IMPORT[room], f"{room} reaches into {sorted(ours - MAY_IMPORT[room])}"
+    if room != "__main__":
+        assert "cli" not in ours, "nobody imports cli"
+
+
+@pytest.mark.parametrize("path", [p for p in FILES if room_of(p) in PURE], ids=str)
+def test_pure_rooms_know_no_clock_chance_system_or_waiting(path: Path) -> None:
+    foreign = {name.split(".")[0] for name in imports_of(path)} & set(WAITS_OR_ASKS.split())
+    assert not foreign
+    waiting = (ast.Await, ast.AsyncFor, ast.AsyncWith)
+    assert not any(isinstance(node, waiting) for node in ast.walk(ast.parse(path.read_text("utf-8"))))
+
+
+def test_every_room_of_the_table_exists_or_is_still_to_be_built() -> None:
+    built = {room_of(path) for path in FILES}
+    assert set(MAY_IMPORT) - built <= {"carrier"}
+
+
+@pytest.mark.parametrize("path", FILES, ids=NAMES)
+def test_a_file_can_be_read_in_one_sitting_and_says_what_it_is_for(path: Path) -> None:
+    source = path.read_text("utf-8")
+    assert source.count("\n") <= MOST_LINES
+    if source.strip():
+        assert ast.get_docstring(ast.parse(source)), "a file opens with what it is for"
+
+
+def public_things() -> list[tuple[str, object]]:
+    names = [name for name in vars(llcphone) if not name.startswith("_")]
+    things = [(name, getattr(llcphone, name)) for name in names]
+    return [(name, thing) for name, thing in things if not inspect.ismodule(thing) and callable(thing)]
+
+
+@pytest.mark.parametrize(("name", "thing"), public_things(), ids=[name for name, _ in public_things()])
+def test_every_public_name_is_documented(name: str, thing: object) -> None:
+    assert thing.__doc__, name
+    if inspect.isclass(thing):
+        methods = {word: value for word, value in vars(thing).items() if not word.startswith("_")}
+        silent = [word for word, value in methods.items() if inspect.isfunction(value) and not value.__doc__]
+        assert not silent, f"{name}: {silent}"
