@@ -2,8 +2,9 @@
 
 Pure: it takes text and tables and gives values or a `ConfigError`. Reading files and the
 environment is `llcphone.settings`. Each section class says what its settings mean
-(`config_model`: the model and the agent; `config_host`: calls, sockets, server, accounts);
-how one setting is declared and checked is `config_fields`.
+(`config_model`: the model and the agent; `config_host`: calls, sockets, server, accounts;
+`config_outbound`: the calls we place, and the API that asks for them); how one setting is
+declared and checked is `config_fields`.
 
 A setting that may be unset is None here and ``""`` in TOML and in the environment.
 """
@@ -23,16 +24,19 @@ from attrs import frozen
 from llcphone.config_fields import Section, Setting, is_loopback_url, nearest, settings_of
 from llcphone.config_host import CallConfig, LogConfig, RecordsConfig, ServerConfig, TwilioConfig, WireConfig
 from llcphone.config_model import AgentConfig, OpeningConfig, RealtimeConfig, WarmConfig
+from llcphone.config_outbound import ApiConfig, OutboundConfig
 from llcphone.errors import ConfigError
 
 __all__ = [
     "SECTIONS",
     "SETTINGS",
     "AgentConfig",
+    "ApiConfig",
     "CallConfig",
     "Config",
     "LogConfig",
     "OpeningConfig",
+    "OutboundConfig",
     "RealtimeConfig",
     "RecordsConfig",
     "ServerConfig",
@@ -56,6 +60,8 @@ class Config:
     wire: WireConfig = attrs.field(factory=WireConfig)
     server: ServerConfig = attrs.field(factory=ServerConfig)
     twilio: TwilioConfig = attrs.field(factory=TwilioConfig)
+    outbound: OutboundConfig = attrs.field(factory=OutboundConfig)
+    api: ApiConfig = attrs.field(factory=ApiConfig)
     warm: WarmConfig = attrs.field(factory=WarmConfig)
     records: RecordsConfig = attrs.field(factory=RecordsConfig)
     log: LogConfig = attrs.field(factory=LogConfig)
@@ -193,7 +199,7 @@ def toml_value(value: Any) -> str:
                 + ", ".join(f"{toml_value(key)} = {toml_value(each)}" for key, each in value.items())
                 + "}"
             )
-        case list():
+        case list() | tuple():
             return "[" + ", ".join(toml_value(each) for each in value) + "]"
         case _:
             return repr(value)

@@ -36,6 +36,7 @@ _KIND_WORDS: dict[type, str] = {
     float: "a number",
     str: "text",
     dict: "a table",
+    tuple: "a list",
 }
 _TRUTH = {
     "true": True,
@@ -72,6 +73,11 @@ def between(low: float, high: float) -> Rule:
 def matching(pattern: str, wants: str) -> Rule:
     """Text that matches the regular expression from end to end."""
     return Rule(wants, lambda value: re.fullmatch(pattern, value) is not None)
+
+
+def listing(pattern: str, wants: str) -> Rule:
+    """A list of texts that each match the regular expression from end to end."""
+    return Rule(wants, lambda value: all(type(each) is str and re.fullmatch(pattern, each) for each in value))
 
 
 TYPED_TABLE = Rule('a table with a "type"', lambda value: isinstance(value.get("type"), str))
@@ -197,11 +203,13 @@ class Setting:
             raise ConfigError(self.key, f"must be {self.wants()}")
 
     def read_value(self, value: Any) -> Any:
-        """Take a value as TOML writes it: "" unsets what may be unset, 3 may stand for 3.0."""
+        """Take a value as TOML writes it: "" unsets what may be unset, 3 may stand for 3.0, a list is kept."""
         if value == "" and type(None) in self.kinds:
             return None
         if type(value) is int and float in self.kinds:
             return float(value)
+        if type(value) is list and tuple in self.kinds:
+            return tuple(value)
         return value
 
     def read_text(self, text: str) -> Any:
@@ -215,6 +223,8 @@ class Setting:
                 return float(text)
             if dict in self.kinds and text.startswith("{"):
                 return json.loads(text)
+        if tuple in self.kinds:
+            return tuple(text.replace(",", " ").split())
         return self.read_value(text)
 
 

@@ -70,7 +70,7 @@ def test_a_section_is_called_as_its_class() -> None:
         assert section.__name__ == f"{name.capitalize()}Config"
 
 
-@pytest.mark.parametrize("name", ["config_model", "config_host"])
+@pytest.mark.parametrize("name", ["config_model", "config_host", "config_outbound"])
 def test_every_setting_is_followed_by_a_docstring(name: str) -> None:
     source = Path(config_module.__file__).with_name(f"{name}.py").read_text()
     for section in [node for node in ast.parse(source).body if isinstance(node, ast.ClassDef)]:
@@ -148,6 +148,17 @@ def test_eagerness_takes_a_word_and_never_a_number(value: Any) -> None:
         ("realtime.dialect", "beta"),
         ("warm.max_age_s", 3_600.0),
         ("twilio.phone_number", "555 0100"),
+        ("outbound.allow_countries", "US"),
+        ("outbound.allow_countries", ["us"]),
+        ("outbound.allow_countries", [1]),
+        ("outbound.allow_prefixes", ["1415"]),
+        ("outbound.refuse_types", ["premium"]),
+        ("outbound.caller_ids", ["+1 500 555 0006"]),
+        ("outbound.quiet_hours", "9pm-8am"),
+        ("outbound.quiet_hours", "24:00-08:00"),
+        ("outbound.quiet_hours", "08:00-08:00"),
+        ("outbound.max_concurrent", 0),
+        ("api.key", "too-short"),
     ],
 )
 def test_a_value_of_the_wrong_type_or_range_is_refused(key: str, value: Any) -> None:
@@ -169,6 +180,9 @@ def test_a_value_of_the_wrong_type_or_range_is_refused(key: str, value: Any) -> 
         ("call.mark_every_ms", 20),
         ("twilio.edge", "sao-paulo"),
         ("server.port", 0),
+        ("outbound.quiet_hours", "21:00-08:00"),
+        ("outbound.allow_prefixes", ()),
+        ("api.key", "sixteen-letters!"),
     ],
 )
 def test_a_value_in_range_is_taken(key: str, value: Any) -> None:
@@ -179,6 +193,18 @@ def test_a_value_in_range_is_taken(key: str, value: Any) -> None:
 def test_a_whole_number_may_stand_for_seconds() -> None:
     value = Config.from_toml("[call]\nmax_duration_s = 60").call.max_duration_s
     assert (value, type(value)) == (60.0, float)
+
+
+def test_a_list_is_kept_as_a_tuple_and_written_as_a_list() -> None:
+    config = Config.from_toml('[outbound]\nallow_countries = ["US", "GB"]')
+    assert config.outbound.allow_countries == ("US", "GB")
+    assert 'allow_countries = ["US", "GB"]' in toml_text(config.to_dict())
+
+
+def test_a_phone_may_ring_for_as_long_as_it_is_allowed_to() -> None:
+    error = refused({"outbound": {"ring_timeout_s": 120}})
+    assert error.key == "outbound.no_callback_limit_s"
+    assert Config.from_dict({"outbound": {"ring_timeout_s": 120, "no_callback_limit_s": 150}})
 
 
 def test_empty_text_unsets_what_may_be_unset_and_nothing_else() -> None:

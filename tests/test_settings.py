@@ -82,6 +82,13 @@ def test_an_original_name_in_the_environment_beats_our_name_in_a_file(folder: Fo
     assert folder.load(VOSS_VOICE="ash").config.realtime.voice == "ash"
 
 
+def test_a_list_is_written_in_a_variable_with_commas_or_spaces(folder: Folder) -> None:
+    for text in ("US,GB", "US GB", " US , GB "):
+        loaded = folder.load(LLCPHONE_OUTBOUND__ALLOW_COUNTRIES=text)
+        assert loaded.config.outbound.allow_countries == ("US", "GB")
+    assert folder.load(LLCPHONE_OUTBOUND__REFUSE_TYPES="").config.outbound.refuse_types == ()
+
+
 def test_the_usual_names_are_known(folder: Folder) -> None:
     config = folder.load(
         OPENAI_API_KEY="k",
@@ -115,7 +122,8 @@ def test_the_names_of_the_original_are_known(folder: Folder) -> None:
 def test_every_setting_has_its_variable(folder: Folder, key: str) -> None:
     section, name = key.split(".")
     variable = f"LLCPHONE_{section.upper()}__{name.upper()}"
-    default = "" if SETTINGS[key].default is None else str(SETTINGS[key].default)
+    default: Any = SETTINGS[key].default
+    default = " ".join(default) if isinstance(default, tuple) else "" if default is None else str(default)
     loaded = folder.load(**{variable: default})
     assert loaded.config == Config()
     assert loaded.origin == dict.fromkeys(SETTINGS, "default") | {key: f"environment: {variable}"}

@@ -22,6 +22,12 @@ PERSONAL = {
     "twilio.auth_token",
     "twilio.phone_number",
     "twilio.api_url",
+    "outbound.allow_countries",
+    "outbound.allow_prefixes",
+    "outbound.quiet_hours",
+    "outbound.do_not_call_file",
+    "outbound.caller_ids",
+    "api.key",
 }
 
 
