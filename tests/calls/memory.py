@@ -63,6 +63,7 @@ class MemoryLeg:
     code: int = 1006
     freed_at: float | None = None
     """When the call had closed it."""
+    failed_at: float | None = None
     _mute: bool = False
     _inbox: deque[bytes] = attrs.field(factory=deque)
     _news: trio.Event = attrs.field(factory=trio.Event)
@@ -147,6 +148,7 @@ class MemoryLeg:
             self.freed_at = trio.current_time()
 
     def _fail(self) -> None:
+        self.failed_at = trio.current_time()
         self._mute = True
         self.closed = self.failure is not Failure.BROKEN
         self._news.set()
@@ -240,17 +242,20 @@ class MemoryEndpoint:
 
     turns: list[Turn]
     dial_takes_s: float = 0.0
-    fails_at: int = 0
-    failure: Failure = Failure.BROKEN
     dialects: DialectMemory = attrs.field(factory=lambda: DialectMemory(Dialect.GA))
     legs: list[MemoryLeg] = attrs.field(factory=list)
     models: list[MemoryModel] = attrs.field(factory=list)
     trouble: str | None = None
+    _failing: tuple[int, Failure] = (0, Failure.BROKEN)
+
+    def fail_first(self, at: int, failure: Failure) -> None:
+        """Let a send of the first leg fail; those after it are sound."""
+        self._failing = (at, failure)
 
     async def dial(self, dialect: Dialect, spawn: Spawn, *, caller: str = "") -> MemoryLeg:
         await trio.sleep(self.dial_takes_s)
         model = MemoryModel(list(self.turns))
-        leg = MemoryLeg(model.reply, self.fails_at, self.failure)
+        leg = MemoryLeg(model.reply, *(() if self.legs else self._failing))
         self.models.append(model)
         self.legs.append(leg)
         return leg
@@ -261,9 +266,13 @@ class MemoryHouse:
     """A phone, its calls, and both far sides."""
 
     phone: Phone
+    calls: trio.Nursery
+    """Owns the calls; the test's own task is outside of it."""
     endpoint: MemoryEndpoint
     records: list[CallRecord]
     notes: list[Note]
+    ended_at: list[float]
+    """When each record came."""
     born: int = 0
 
     def answer(self) -> Call:
@@ -302,16 +311,30 @@ async def open_memory(
     config = rehearsal_config("ws://127.0.0.1:9/v1/realtime", **settings)
     endpoint = MemoryEndpoint(list(turns), dial_takes_s)
     records: list[CallRecord] = []
+    ended_at: list[float] = []
     notes: list[Note] = []
+
+    def keep(record: CallRecord) -> None:
+        records.append(record)
+        ended_at.append(trio.current_time())
+
     async with trio.open_nursery() as nursery:
+        calls = await nursery.start(own_calls)
         phone = Phone(
             config,
             agent or Agent("Be brief."),
-            nursery,
+            calls,
             endpoint,  # type: ignore[arg-type]
-            on_record=records.append,
+            on_record=keep,
             on_note=lambda call, note: notes.append(note),
         )
-        yield MemoryHouse(phone, endpoint, records, notes)
+        yield MemoryHouse(phone, calls, endpoint, records, notes, ended_at)
         await phone.drain(1)
-        nursery.cancel_scope.cancel()
+        calls.cancel_scope.cancel()
+
+
+async def own_calls(task_status: trio.TaskStatus[trio.Nursery]) -> None:
+    """A nursery in a task of its own."""
+    async with trio.open_nursery() as calls:
+        task_status.started(calls)
+        await trio.sleep_forever()
