@@ -22,7 +22,9 @@ MAX_HEADERS = 100
 
 _REQUEST_LINE = re.compile(rb"([A-Z]{1,20}) (/[\x21-\x7e]*) (HTTP/[0-9]\.[0-9])")
 _HEADER = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):([\t\x20-\x7e]*)")
-_HOST = re.compile(rb"[A-Za-z0-9._~:\[\]-]*")
+_HOST = re.compile(
+    rb"((([A-Za-z0-9_-]{1,63}\.)*[A-Za-z0-9_-]{1,63}\.?|\[[0-9A-Fa-f:.]{2,45}\])(:[0-9]{1,5})?)?"
+)
 _MEDIA_PATH = re.compile(rb"/media/([A-Za-z0-9._~-]{1,256})")
 
 # Twice is one too many: which of the two counts is what a smuggler hopes we and a proxy differ on.

@@ -1,13 +1,16 @@
 """The HTTP stack, contained: any ASGI app (ours is quart-trio) on hypercorn's TCPServer.
 
 hypercorn 0.18 is used one connection at a time, without its accept loop (facts/trio-stack.md
-section 2, reliability-ux.md section 0). Three of its habits are answered here:
+section 2, reliability-ux.md section 0). Four of its habits are answered here:
 
 - It shields `send_all`, so a peer that stops reading would hang it, and our shutdown, for ever.
   `BoundedStream` puts a deadline inside that shield, and a cancelled reader closes the socket
   under the shielded sender.
 - It serves what follows a request on the same connection, and leaks descriptors over it.
   `Exchange` shows it exactly one whole request and then nothing more.
+- Quart cancels its own sender as soon as hypercorn tells it that the answer is out, in the
+  middle of hypercorn's closing of the connection, which then stays open. `_sent_whole` lets every
+  send of an HTTP answer come to its end.
 - What it raises ends whatever nursery it runs in. The door runs each connection in a task of
   its own and keeps the exception there.
 
@@ -120,7 +123,7 @@ async def open_http(app: Any, *, max_message: int) -> AsyncIterator[ServeHttp]:
         max_message: longest WebSocket message it is given, in bytes.
     """
     config = _hypercorn_config(max_message)
-    wrapped = ASGIWrapper(app)
+    wrapped = ASGIWrapper(_sent_whole(app))
     context = WorkerContext(None)
     state: LifespanState = LifespanState({})
     lifespan = Lifespan(wrapped, config, state)
@@ -138,6 +141,19 @@ async def open_http(app: Any, *, max_message: int) -> AsyncIterator[ServeHttp]:
         except LifespanTimeoutError as error:
             log.warning("the app did not finish its shutdown: %s", where(error))
         nursery.cancel_scope.cancel()
+
+
+def _sent_whole(app: Any) -> Any:
+    """The app, whose HTTP sends no cancellation of its own cuts short; `BoundedStream` bounds them."""
+
+    async def wrapper(scope: Any, receive: Any, send: Any) -> None:
+        async def send_whole(message: Any) -> None:
+            with trio.CancelScope(shield=True):
+                await send(message)
+
+        await app(scope, receive, send_whole if scope["type"] == "http" else send)
+
+    return wrapper
 
 
 def _hypercorn_config(max_message: int) -> HypercornConfig:

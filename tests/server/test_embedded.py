@@ -89,9 +89,9 @@ async def bare():
 
 async def test_the_app_is_complete_without_a_door(autojump_clock, bare):
     request = webhook_request().replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
-    assert body_of(await bare.ask(request)).startswith(b"<Response>")
+    assert body_of(await bare.ask(request, within_s=31)).startswith(b"<Response>")
     forged = webhook_request(signature="AAAA").replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
-    assert status_of(await bare.ask(forged)) == 403
+    assert status_of(await bare.ask(forged, within_s=31)) == 403
     peer = await bare.stream()
     await peer.send(b"hello")
     assert await peer.receive() == b"hello"
@@ -117,5 +117,5 @@ async def test_a_token_spent_while_the_app_accepted_closes_the_stream(autojump_c
 async def test_a_large_or_endless_body_is_refused_by_the_app_itself(autojump_clock, bare):
     head, _, _ = webhook_request().partition(b"\r\n\r\n")
     large = head.replace(b"Content-Length: 31", b"Connection: close\r\nContent-Length: 70000")
-    assert status_of(await bare.ask(large + b"\r\n\r\n" + b"a" * 70_000)) == 413
+    assert status_of(await bare.ask(large + b"\r\n\r\n" + b"a" * 70_000, within_s=31)) == 413
     assert bare.phone.forms == []
