@@ -242,7 +242,8 @@ class Phone:
 
     async def _empty(self) -> None:
         while self._calls or self._detached:
-            self._changed = trio.Event()
+            if self._changed.is_set():  # one event for all who wait
+                self._changed = trio.Event()
             await self._changed.wait()
 
     def _call_ended(self, call: Call, record: CallRecord) -> None:
@@ -256,11 +257,16 @@ class Phone:
         fields = {"call": call.call_id, "reason": record.reason.value, "duration_s": record.duration_s}
         log.info("call ended", extra=fields)
         if self._on_record is not None:
-            self._on_record(record)
+            try:
+                self._on_record(record)
+            except Exception as exc:  # whoever keeps records may fail: no call ends for it
+                kind = type(exc).__name__
+                log.error("call record not taken", extra={"call": call.call_id, "error": kind})
 
     def _start_detached(self, function: Callable[..., Any], *args: Any, name: str) -> None:
+        self._detached += 1
+
         async def run() -> None:
-            self._detached += 1
             try:
                 await function(*args)
             finally:

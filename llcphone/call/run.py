@@ -14,6 +14,7 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -23,7 +24,7 @@ from llcphone.call.model_leg import DialModel, read_model
 from llcphone.call.phone_leg import read_phone
 from llcphone.call.record import CallRecord, make_record
 from llcphone.call.supervisor import Alarm, supervise
-from llcphone.call.tools import run_hook, run_tool
+from llcphone.call.tools import kinds_of, run_hook, run_tool
 from llcphone.engine import commands as asked
 from llcphone.engine.call import CallEngine, CallSetup
 from llcphone.engine.events import Born, EndAsked, EndReason, Event, HangUpAsked, PhoneLegLost, StreamJoined
@@ -81,6 +82,7 @@ class CallRun:
         self.agent = agent
         self.handle = handle
         self.engine = CallEngine(setup)
+        self._setup = setup
         self.alarm = Alarm()
         self.log = CallLog(logging.getLogger("llcphone.call"), {"call": identity["call_id"]})
         self.dialects = services.dialects
@@ -127,18 +129,26 @@ class CallRun:
             self._log_fault(group)
         finally:
             self._over = True
-            reason = EndReason.FAILED if self._fault is not None else self.engine.ended
             self._close_unread_phone()
-            record = make_record(
-                self.engine,
-                identity=self._identity,
-                reason=reason or EndReason.CANCELLED,
-                born_at=born_at,
-                duration_s=trio.current_time() - began,
-                bad_messages=self.bad_messages,
-                transcript=self._services.transcript,
-            )
-            self._services.on_record(record)
+            self._leave_record(born_at, trio.current_time() - began)
+
+    def _leave_record(self, born_at: float, duration_s: float) -> None:
+        reason = EndReason.FAILED if self._fault is not None else self.engine.ended
+        write = partial(
+            make_record,
+            identity=self._identity,
+            reason=reason or EndReason.CANCELLED,
+            born_at=born_at,
+            duration_s=duration_s,
+            bad_messages=self.bad_messages,
+            transcript=self._services.transcript,
+        )
+        try:
+            record = write(self.engine)
+        except Exception as exc:  # a fault may leave the engine in any state: then a record without details
+            self._log_fault(ExceptionGroup("record", [exc]))
+            record = write(CallEngine(self._setup))
+        self._services.on_record(record)
 
     async def _phone_task(self) -> None:
         try:
@@ -154,16 +164,17 @@ class CallRun:
         if self._phone is not None:
             self._phone.abort()
 
-    def _log_fault(self, group: BaseExceptionGroup[Exception]) -> None:
+    def _log_fault(self, group: ExceptionGroup[Exception]) -> None:
         # Types and places only: an exception's text may hold what the caller said.
-        kinds = sorted({type(exc).__name__ for exc in _leaves(group)})
-        self.log.error("call failed", extra={"errors": kinds})
+        self.log.error("call failed", extra={"errors": kinds_of(group)})
         self.log.debug("call failed here", exc_info=group)
 
     # -- the one door into the engine -------------------------------------------------------
 
     def step(self, event: Event) -> None:
-        """One event and all it causes."""
+        """One event and all it causes; after the end, nothing."""
+        if self._over or self._fault is not None:
+            return
         self._waiting.append(event)
         if not self._stepping and self._nursery is not None:
             self._drain_waiting()
@@ -205,11 +216,11 @@ class CallRun:
             self._obey[type(command)](command)
         self._flush_phone(phone)
 
-    def _break(self, exc: BaseException) -> None:
-        self._fault = self._fault or exc
+    def _break(self, exc: Exception) -> None:
         self._waiting.clear()
-        if self._nursery is not None:
-            self._log_fault(BaseExceptionGroup("step", [exc]))  # type: ignore[list-item]
+        if self._fault is None and self._nursery is not None:
+            self._fault = exc
+            self._log_fault(ExceptionGroup("step", [exc]))
             self._nursery.cancel_scope.cancel(reason="fault")
 
     # -- obeying ----------------------------------------------------------------------------
@@ -328,10 +339,3 @@ class CallRun:
     def end(self, reason: EndReason) -> None:
         """End the call now."""
         self.step(EndAsked(reason))
-
-
-def _leaves(group: BaseExceptionGroup[Exception]) -> list[BaseException]:
-    leaves: list[BaseException] = []
-    for exc in group.exceptions:
-        leaves += _leaves(exc) if isinstance(exc, BaseExceptionGroup) else [exc]
-    return leaves

@@ -25,26 +25,25 @@ log = logging.getLogger("llcphone.call")
 async def run_tool(call: CallRun, command: RunTool, tool: Tool, timeout_s: float) -> None:
     """Run one tool call and give its answer to the engine."""
     began = trio.current_time()
-    ok = False
-    result: Any
-    try:
-        arguments = tool.bind(command.arguments, call.handle)
-    except ValueError as exc:
-        result = {"error": f"bad arguments: {exc}"}
-    else:
-        result = None
-        with trio.move_on_after(timeout_s) as scope:
-            try:
-                result = await tool.function(**arguments)
-                ok = True
-            except Exception as exc:  # user code: any failure is an answer
-                call.log.warning("tool failed", extra={"tool": command.name, "error": type(exc).__name__})
-                result = {"error": type(exc).__name__}
-        if scope.cancelled_caught:
-            call.log.warning("tool timed out", extra={"tool": command.name})
-            result = {"error": f"timed out after {timeout_s:g} s"}
+    output, ok = await _answer(call, command, tool, timeout_s)
     took_ms = round((trio.current_time() - began) * 1000)
-    call.step(ToolFinished(command.call_id, as_json(result), ok, took_ms))
+    call.step(ToolFinished(command.call_id, output, ok, took_ms))
+
+
+async def _answer(call: CallRun, command: RunTool, tool: Tool, timeout_s: float) -> tuple[str, bool]:
+    """What the model reads, and whether the tool did its work."""
+    error = f"timed out after {timeout_s:g} s"
+    try:
+        with trio.move_on_after(timeout_s):
+            try:
+                arguments = tool.bind(command.arguments, call.handle)
+            except ValueError as exc:
+                return as_json({"error": f"bad arguments: {exc}"}), False
+            return as_json(await tool.function(**arguments)), True
+    except* Exception as group:  # user code, its cleanup at the timeout included: any failure is an answer
+        error = kinds_of(group)[0]
+    call.log.warning("tool failed", extra={"tool": command.name, "error": error})
+    return as_json({"error": error}), False
 
 
 async def run_hook(call: CallRun, command: RunHook) -> None:
@@ -57,10 +56,15 @@ async def run_hook(call: CallRun, command: RunHook) -> None:
 
 
 def as_json(result: Any) -> str:
-    """A tool's result as the JSON text the model reads."""
-    if isinstance(result, str):
-        return result
-    try:
-        return msgspec.json.encode(result, enc_hook=str).decode()
-    except (TypeError, ValueError):
-        return msgspec.json.encode({"error": "the tool's result cannot be written as JSON"}).decode()
+    """A tool's result as the JSON text the model reads; raises when it cannot be written."""
+    text = result if isinstance(result, str) else msgspec.json.encode(result, enc_hook=str).decode()
+    text.encode()  # half a character (a lone surrogate) would end the call when it is sent
+    return text
+
+
+def kinds_of(group: BaseExceptionGroup[Any]) -> list[str]:
+    """The types of what is in a group of groups; texts may hold what the caller said."""
+    kinds: set[str] = set()
+    for exc in group.exceptions:
+        kinds.update(kinds_of(exc) if isinstance(exc, BaseExceptionGroup) else [type(exc).__name__])
+    return sorted(kinds)

@@ -305,6 +305,8 @@ async def open_memory(
     *,
     turns: Sequence[Turn] = (Turn(),),
     dial_takes_s: float = 0.0,
+    on_record: Callable[[CallRecord], None] | None = None,
+    on_note: Callable[[Call, Note], None] | None = None,
     **settings: Any,
 ) -> AsyncIterator[MemoryHouse]:
     """A phone with memory legs; leaving drains it as ``open_phone`` does."""
@@ -325,8 +327,8 @@ async def open_memory(
             agent or Agent("Be brief."),
             calls,
             endpoint,  # type: ignore[arg-type]
-            on_record=keep,
-            on_note=lambda call, note: notes.append(note),
+            on_record=on_record or keep,
+            on_note=on_note or (lambda call, note: notes.append(note)),
         )
         yield MemoryHouse(phone, calls, endpoint, records, notes, ended_at)
         await phone.drain(1)

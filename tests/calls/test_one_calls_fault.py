@@ -1,0 +1,243 @@
+"""A fault in one call, ours or the user's, ends that call at most; the others do not notice."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+import trio
+from trio.testing import wait_all_tasks_blocked
+
+from llcphone import Agent, Call, CallHandle, CallRecord, EndReason
+from tests.calls.memory import MemoryHouse, MemoryLeg, Turn, media, open_memory
+
+if TYPE_CHECKING:
+    from trio.testing import MockClock
+
+
+async def live_call(house: MemoryHouse) -> tuple[Call, MemoryLeg, MemoryLeg]:
+    """A call in its middle: itself, its phone leg and its model leg."""
+    call = house.answer()
+    await wait_all_tasks_blocked()
+    ear = house.join(call)
+    await wait_all_tasks_blocked()
+    return call, ear, house.model
+
+
+async def lives_on(ear: MemoryLeg, model: MemoryLeg) -> bool:
+    """Whether a frame of this caller still reaches the model."""
+    before = model.kinds().count("input_audio_buffer.append")
+    ear.put(media())
+    await wait_all_tasks_blocked()
+    return model.kinds().count("input_audio_buffer.append") == before + 1
+
+
+# -- our own code -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("spot", ["hear", "handle", "_settle", "next_deadline_ms"])
+async def test_a_bug_in_the_engine_ends_the_call_that_met_it(spot: str, autojump_clock: MockClock) -> None:
+    def bug(*args: object, **more: object) -> None:
+        raise RuntimeError("planted")
+
+    async with open_memory(turns=[Turn(800)]) as house:
+        _, other_ear, other_model = await live_call(house)
+        call, ear, model = await live_call(house)
+        engine = call.run.engine
+        engine.__class__ = type(
+            "Faulty", (engine.__class__,), {spot: property(bug) if "next" in spot else bug}
+        )
+        ear.put(media())
+        ear.put({"event": "dtmf", "streamSid": "MZ1", "dtmf": {"digit": "1"}})
+        record = await call.wait()
+        assert record.reason is EndReason.FAILED
+        assert ear.freed_at is not None
+        assert model.freed_at is not None
+        assert await lives_on(other_ear, other_model)
+
+
+async def test_a_record_is_written_even_when_it_cannot_be_made(autojump_clock: MockClock) -> None:
+    async with open_memory(turns=[Turn(800)]) as house:
+        _, other_ear, other_model = await live_call(house)
+        call, ear, _ = await live_call(house)
+        call.run.engine.talk.history = None  # type: ignore[assignment]
+        ear.put({"event": "stop", "streamSid": "MZ1"})
+        record = await call.wait()
+        assert (record.reason, record.call_id) == (EndReason.CALLER_HUNG_UP, call.call_id)
+        assert await lives_on(other_ear, other_model)
+
+
+# -- the user's code ----------------------------------------------------------------------------
+
+
+async def test_a_record_that_its_taker_cannot_take_ends_no_other_call(autojump_clock: MockClock) -> None:
+    def taker(record: CallRecord) -> None:
+        raise OSError("disk full")
+
+    async with open_memory(turns=[Turn(800)], on_record=taker) as house:
+        _, other_ear, other_model = await live_call(house)
+        call, ear, _ = await live_call(house)
+        ear.put({"event": "stop", "streamSid": "MZ1"})
+        assert (await call.wait()).reason is EndReason.CALLER_HUNG_UP
+        assert await lives_on(other_ear, other_model)
+
+
+@pytest.mark.parametrize("hook", ["start", "digit"])
+async def test_a_hook_that_raises_ends_its_call_only(hook: str, autojump_clock: MockClock) -> None:
+    agent = Agent("Be brief.")
+
+    @agent.on_start
+    async def on_start(call: CallHandle) -> None:
+        if (hook, call.call_sid) == ("start", "CA2"):
+            raise RuntimeError("planted")
+
+    @agent.on_digit
+    async def on_digit(call: CallHandle, digit: str) -> None:
+        raise RuntimeError("planted")
+
+    async with open_memory(agent, turns=[Turn(800)]) as house:
+        _, other_ear, other_model = await live_call(house)
+        call, ear, _ = await live_call(house)
+        ear.put({"event": "dtmf", "streamSid": "MZ1", "dtmf": {"digit": "1"}})
+        assert (await call.wait()).reason is EndReason.FAILED
+        assert await lives_on(other_ear, other_model)
+
+
+async def test_an_onlooker_that_raises_ends_the_call_it_looked_at(autojump_clock: MockClock) -> None:
+    seen: list[str] = []
+
+    def look(call: Call, note: object) -> None:
+        if call.call_sid == "CA2":
+            seen.append("note")
+            raise RuntimeError("planted")
+
+    async with open_memory(turns=[Turn(800)], on_note=look) as house:
+        _, other_ear, other_model = await live_call(house)
+        call = house.answer()
+        assert (await call.wait()).reason is EndReason.FAILED
+        assert seen == ["note"]  # a call that has failed decides nothing more
+        assert await lives_on(other_ear, other_model)
+
+
+class Strange:
+    def __str__(self) -> str:
+        raise RuntimeError("planted")
+
+
+async def raises() -> None:
+    raise ValueError("planted")
+
+
+async def fails_in_its_nursery() -> None:
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(raises)
+
+
+async def fails_when_its_time_is_up() -> None:
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(trio.sleep_forever)
+        try:
+            await trio.sleep_forever()
+        finally:
+            raise ValueError("planted")
+
+
+async def gives_what_json_cannot_hold() -> list[object]:
+    endless: list[object] = []
+    endless.append(endless)
+    return endless
+
+
+async def gives_half_a_character() -> str:
+    return "\ud800"
+
+
+async def gives_what_cannot_be_written() -> Strange:
+    return Strange()
+
+
+BAD_TOOLS = [
+    raises,
+    fails_in_its_nursery,
+    fails_when_its_time_is_up,
+    gives_what_json_cannot_hold,
+    gives_half_a_character,
+    gives_what_cannot_be_written,
+]
+
+
+@pytest.mark.parametrize("detached", [False, True], ids=["own", "detached"])
+@pytest.mark.parametrize("function", BAD_TOOLS, ids=lambda each: each.__name__)
+async def test_a_tool_that_fails_is_news_for_the_model_and_ends_nothing(
+    function: object, detached: bool, autojump_clock: MockClock
+) -> None:
+    agent = Agent("Be brief.")
+    agent.tool(name="look_up", timeout_s=0.5, detached=detached)(function)  # type: ignore[call-overload]
+    async with open_memory(agent, turns=[Turn(800, tool="look_up")]) as house:
+        call, ear, model = await live_call(house)
+        await trio.sleep(1)
+        assert model.kinds().count("response.create") == 2
+        answers = [message["item"] for message in model.sent if message["type"] == "conversation.item.create"]
+        assert [item["call_id"] for item in answers if item["type"] == "function_call_output"] == ["call1"]
+        assert await lives_on(ear, model)
+        ear.put({"event": "stop", "streamSid": "MZ1"})
+        assert (await call.wait()).reason is EndReason.CALLER_HUNG_UP
+
+
+@pytest.mark.parametrize("function", [fails_when_its_time_is_up], ids=lambda each: each.__name__)
+async def test_a_tool_that_fails_as_it_is_cancelled_does_not_change_why_the_call_ended(
+    function: object, autojump_clock: MockClock
+) -> None:
+    agent = Agent("Be brief.")
+    agent.tool(name="look_up")(function)  # type: ignore[call-overload]
+    async with open_memory(agent, turns=[Turn(800, tool="look_up")]) as house:
+        call, ear, _ = await live_call(house)
+        ear.put({"event": "stop", "streamSid": "MZ1"})
+        assert (await call.wait()).reason is EndReason.CALLER_HUNG_UP
+
+
+# -- after the end ------------------------------------------------------------------------------
+
+
+async def test_after_its_end_a_call_decides_nothing(autojump_clock: MockClock) -> None:
+    async with open_memory() as house:
+        call, _, _ = await live_call(house)
+        house.calls.cancel_scope.cancel()  # no EndCall of the engine's
+        assert (await call.wait()).reason is EndReason.CANCELLED
+        noted = len(house.notes)
+        call.hang_up()
+        call.end()
+        assert len(house.notes) == noted
+
+
+async def test_a_detached_tool_outlives_its_call_and_drain_waits_for_it(autojump_clock: MockClock) -> None:
+    agent = Agent("Be brief.")
+    written: list[float] = []
+
+    @agent.tool(detached=True, timeout_s=20)
+    async def write_it_down() -> str:
+        await trio.sleep(5)
+        written.append(trio.current_time())
+        return "done"
+
+    async with open_memory(agent, turns=[Turn(800, tool="write_it_down")]) as house:
+        call, ear, _ = await live_call(house)
+        ear.put({"event": "stop", "streamSid": "MZ1"})
+        record = await call.wait()
+        ended_at, noted = trio.current_time(), len(house.notes)
+        await house.phone.drain(10)
+        assert written == [trio.current_time()]
+        assert written[0] - ended_at == pytest.approx(5, abs=0.1)
+        assert (house.records, len(house.notes)) == ([record], noted)
+
+
+async def test_whoever_drains_is_told_when_it_is_done(autojump_clock: MockClock) -> None:
+    async with open_memory() as house:
+        _, ear, _ = await live_call(house)
+        begin = trio.current_time()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(house.phone.drain, 100)
+            nursery.start_soon(house.phone.drain, 100)
+            await trio.sleep(1)
+            ear.put({"event": "stop", "streamSid": "MZ1"})
+        assert trio.current_time() - begin < 2
