@@ -48,15 +48,12 @@ class Batches:
         Returns the tools to run, the answers known at once, and whether the model should speak
         already (no tool runs, yet one was answered).
         """
-        calls = [
-            item
-            for item in items
-            if item.type == "function_call" and item.call_id and item.call_id not in self._answered
-        ]
         to_run: list[RunTool] = []
         answers: list[ToolOutput] = []
         speak = False
-        for item in calls:
+        for item in items:
+            if item.type != "function_call" or not item.call_id or item.call_id in self._answered:
+                continue
             self._remember(item.call_id)
             if not run or item.status not in ("completed", ""):
                 answers.append(ToolOutput(item.call_id, CANCELLED))

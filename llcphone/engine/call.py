@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from llcphone.audio import BYTES_PER_MS, payload_bytes
+from llcphone.audio import payload_bytes
 from llcphone.engine import events as happened
 from llcphone.engine.call_setup import CallLimits as CallLimits
 from llcphone.engine.call_setup import CallSetup as CallSetup  # noqa: TC001  (imported from here by others)
@@ -19,11 +19,11 @@ from llcphone.engine.commands import Command, EndCall, Note, RunHook, SendModel
 from llcphone.engine.conversation import Conversation
 from llcphone.engine.events import EndReason, Event
 from llcphone.engine.listening import Listening
-from llcphone.engine.responses import GREETING, PRIMING
+from llcphone.engine.model_side import ModelSide
+from llcphone.engine.outbound import Outbound
 from llcphone.engine.setup import Phase, Setup
 from llcphone.engine.timers import Timer, Timers
-from llcphone.realtime import events as said
-from llcphone.realtime.messages import AppendAudio, CreateResponse, UpdateSession, UserText
+from llcphone.realtime.messages import AppendAudio, UpdateSession
 from llcphone.twilio import media as phone
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class CallEngine:
     """Decides one call."""
 
     def __init__(self, setup: CallSetup) -> None:
-        self._setup = setup
+        self.setup = setup
         self._limits = setup.limits
         self.model = Setup(
             setup.session,
@@ -68,10 +68,6 @@ class CallEngine:
             happened.Born: self._born,
             happened.StreamJoined: self._stream_joined,
             happened.PhoneLegLost: self._phone_lost,
-            happened.ModelConnected: self._model_connected,
-            happened.ModelConnectFailed: self._model_connect_failed,
-            happened.ModelLegLost: self._model_lost,
-            happened.ModelSaid: self._model_said,
             happened.ToolFinished: lambda event, now, out: self.talk.tool_finished(event, out),
             happened.HangUpAsked: self._hang_up_asked,
             happened.EndAsked: lambda event, now, out: out.append(EndCall(event.reason)),
@@ -81,25 +77,12 @@ class CallEngine:
             phone.MarkEchoed: lambda event, now, out: self.talk.mark_echoed(event.name, now),
             phone.Digit: self._digit,
             phone.StreamStopped: lambda event, now, out: out.append(EndCall(EndReason.CALLER_HUNG_UP)),
-            phone.UnknownPhoneMessage: self._unknown,
+            phone.UnknownPhoneMessage: self.unknown,
         }
-        talk = self.talk
-        self._on_said: dict[type, Callable[[Any, int, list[Command]], None]] = {
-            said.SpeechStarted: talk.speech_started,
-            said.SpeechStopped: self._speech_stopped,
-            said.InputCommitted: lambda event, now, out: talk.committed(event, now),
-            said.CallerTranscript: talk.caller_transcript,
-            said.ItemAdded: self._item_added,
-            said.ResponseCreated: talk.response_created,
-            said.AudioDelta: talk.audio_delta,
-            said.AudioDone: lambda event, now, out: talk.item_over(event.item_id, out),
-            said.OutputItemDone: lambda event, now, out: talk.item_over(event.item.id, out),
-            said.TranscriptDelta: talk.words,
-            said.TranscriptDone: talk.words,
-            said.ResponseDone: talk.response_done,
-            said.ModelError: talk.error,
-            said.UnknownModelEvent: self._unknown,
-        }
+        self._on |= ModelSide(self).handlers()
+        self.outbound = Outbound(self, setup.dial) if setup.dial is not None else None
+        if self.outbound is not None:
+            self._on |= self.outbound.handlers()
 
     # -- the two ways in --------------------------------------------------------------------
 
@@ -144,18 +127,25 @@ class CallEngine:
 
     def _born(self, event: happened.Born, now_ms: int, out: list[Command]) -> None:
         self.born_ms = now_ms
-        self.timers.set(Timer.TOKEN, now_ms + self._limits.token_ms)
         out += self.model.born(now_ms)
+        if self.outbound is not None:
+            out += self.outbound.dialling.born(now_ms)
+        else:
+            self.timers.set(Timer.TOKEN, now_ms + self._limits.token_ms)
 
     def _stream_joined(self, event: happened.StreamJoined, now_ms: int, out: list[Command]) -> None:
         self.joined = True
         self.timers.clear(Timer.TOKEN)
         self.timers.set(Timer.START, now_ms + self._limits.start_ms)
+        if self.outbound is not None:
+            self.outbound.dialling.answered(now_ms)
         out += self.model.stream_joined(now_ms)
 
     def _stream_started(self, event: phone.StreamStarted, now_ms: int, out: list[Command]) -> None:
         ulaw = event.encoding == "audio/x-mulaw" and event.sample_rate == 8000 and event.channels == 1
-        expected = self._setup.call_sid
+        # Twilio may connect the stream of an outbound call before it has told us the CallSid.
+        outbound = self.outbound
+        expected = self.setup.call_sid or (outbound.dialling.call_sid if outbound is not None else "")
         if not ulaw or (expected and event.call_sid != expected) or self.started_ms is not None:
             out.append(EndCall(EndReason.BAD_STREAM))
             return
@@ -165,9 +155,11 @@ class CallEngine:
         self.timers.set(Timer.FRAMES, now_ms + self._limits.dead_stream_ms)
         self.timers.set(Timer.IDLE, now_ms + self._limits.idle_ms)
         self.timers.set(Timer.LIMIT, now_ms + self._limits.max_duration_ms)
+        if outbound is not None:
+            outbound.stream_started(now_ms, greets=self.setup.greets)
         out.append(Note("stream started"))
-        self.talk.stream_started(self._setup.pad_ms if self._setup.greets else 0, now_ms, out)
-        self._append(self.listening.stream_started(now_ms), out)
+        self.talk.stream_started(self.setup.pad_ms if self.setup.greets else 0, now_ms, out)
+        self.append(self.listening.stream_started(now_ms), out)
         out.append(RunHook("start"))
 
     def _phone_lost(self, event: happened.PhoneLegLost, now_ms: int, out: list[Command]) -> None:
@@ -180,75 +172,17 @@ class CallEngine:
 
     def _hang_up_asked(self, event: happened.HangUpAsked, now_ms: int, out: list[Command]) -> None:
         if self._goodbye_ms is None:
-            self._goodbye_ms = now_ms
+            self.hang_up_when_heard(now_ms)
             out.append(Note("hanging up"))
 
-    def _unknown(self, event: object, now_ms: int, out: list[Command]) -> None:
+    def hang_up_when_heard(self, now_ms: int) -> None:
+        """End the call once everything queued or wished for was said and heard."""
+        if self._goodbye_ms is None:
+            self._goodbye_ms = now_ms
+
+    def unknown(self, event: object, now_ms: int, out: list[Command]) -> None:
+        """Something this version does not use: counted, never fatal."""
         self.unknown_events += 1
-
-    # -- the model leg ----------------------------------------------------------------------
-
-    def _model_connected(self, event: happened.ModelConnected, now_ms: int, out: list[Command]) -> None:
-        if self._is_stale(event.generation):
-            return
-        out.append(Note("model connected", {"dialect": event.dialect.value}))
-        out += self.model.connected(event)
-
-    def _model_connect_failed(
-        self, event: happened.ModelConnectFailed, now_ms: int, out: list[Command]
-    ) -> None:
-        if not self._is_stale(event.generation) and not self.model.ready:
-            out.append(Note("model connect failed", {"code": event.code}))
-            out += self.model.connect_failed(event)
-
-    def _model_lost(self, event: happened.ModelLegLost, now_ms: int, out: list[Command]) -> None:
-        if self._is_stale(event.generation):
-            return
-        if self.model.ready:
-            out.append(EndCall(EndReason.MODEL_LOST))
-        else:
-            out += self.model.leg_lost(event.code)
-
-    def _model_said(self, event: happened.ModelSaid, now_ms: int, out: list[Command]) -> None:
-        if self._is_stale(event.generation):
-            return
-        message = event.event
-        if self.model.ready:
-            if (method := self._on_said.get(type(message))) is not None:
-                method(message, now_ms, out)
-        elif isinstance(message, said.SessionUpdated):
-            out += self.model.updated(message)
-            if self.model.ready:
-                self._session_ready(now_ms, out)
-        elif isinstance(message, said.ModelError):
-            fields = {"code": message.code, "param": message.param}
-            out.append(Note("session refused", fields))
-            out += self.model.refused(message)
-        elif isinstance(message, said.UnknownModelEvent):
-            self._unknown(message, now_ms, out)
-
-    def _session_ready(self, now_ms: int, out: list[Command]) -> None:
-        self.ready_ms = now_ms
-        out.append(Note("session ready", {"took_ms": now_ms - self.born_ms}))
-        if self._setup.priming:
-            out.append(SendModel(CreateResponse(PRIMING, priming=True)))
-        if self._setup.greets:
-            out.append(SendModel(UserText(self._setup.greeting_cue)))
-            self.talk.responses.want(GREETING)
-        self._append(self.listening.session_ready(now_ms), out)
-
-    def _speech_stopped(self, event: said.SpeechStopped, now_ms: int, out: list[Command]) -> None:
-        self.talk.speech_stopped(event, now_ms, self.appended_bytes // BYTES_PER_MS, out)
-
-    def _item_added(self, event: said.ItemAdded, now_ms: int, out: list[Command]) -> None:
-        if event.item.type == "function_call_output":
-            self.talk.responses.output_acked(event.item.call_id)
-
-    def _is_stale(self, generation: int) -> bool:
-        if generation == self.model.generation and self.model.phase is not Phase.EXPIRED:
-            return False
-        self.stale_events += 1
-        return True
 
     # -- time -------------------------------------------------------------------------------
 
@@ -259,6 +193,10 @@ class CallEngine:
                     out += self.model.deadline_passed(now_ms)
                 case Timer.TOKEN:
                     out.append(EndCall(EndReason.NEVER_JOINED))
+                case Timer.CARRIER if self.outbound is not None:
+                    out += self.outbound.dialling.deadline_passed()
+                case Timer.PATIENCE if self.outbound is not None:
+                    self.outbound.patience_is_over(self.setup.greeting_cue, out)
                 case Timer.START:
                     out.append(EndCall(EndReason.START_TIMEOUT))
                 case Timer.LIMIT:
@@ -292,6 +230,10 @@ class CallEngine:
 
     def _settle(self, now_ms: int, out: list[Command]) -> None:
         talk, timers = self.talk, self.timers
+        if self.outbound is not None:
+            if self.model.phase in (Phase.READY, Phase.EXPIRED):
+                out += self.outbound.dialling.go(now_ms)
+            self._arm(Timer.CARRIER, self.outbound.dialling.deadline_ms)
         if not self.model.ready:
             self._arm(Timer.SETUP, self.model.deadline_ms)
             return
@@ -334,7 +276,8 @@ class CallEngine:
         elif self.timers.get(timer) != at_ms:
             self.timers.set(timer, at_ms)
 
-    def _append(self, payloads: list[bytes], out: list[Command]) -> None:
+    def append(self, payloads: list[bytes], out: list[Command]) -> None:
+        """Send kept frames to the model."""
         for payload in payloads:
             self.appended_bytes += payload_bytes(payload)
             out.append(SendModel(AppendAudio(payload)))

@@ -11,6 +11,7 @@ from llcphone.engine.setup import SetupLimits
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from llcphone.engine.dialling import DialPlan
     from llcphone.realtime.dialects import Dialect
 
 
@@ -51,6 +52,8 @@ class CallSetup:
     """None: unknown yet."""
     may_switch: bool = True
     """Dialect ``auto``: a refusal of flat turns to GA once."""
+    dial: DialPlan | None = None
+    """How to ring the callee; None: they ring us."""
     create_response: bool = True
     interrupt_response: bool = True
     limits: CallLimits = attrs.field(factory=CallLimits)

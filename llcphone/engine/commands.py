@@ -41,6 +41,11 @@ class RememberDialect:
 
 
 @attrs.frozen
+class Dial:
+    """Ask the carrier to ring the callee; what becomes of it comes back as events."""
+
+
+@attrs.frozen
 class SendModel:
     message: ModelMessage
 
@@ -88,5 +93,14 @@ class EndCall:
 
 
 Command = (
-    ConnectModel | CloseModel | RememberDialect | SendModel | SendPhone | RunTool | RunHook | Note | EndCall
+    ConnectModel
+    | CloseModel
+    | RememberDialect
+    | Dial
+    | SendModel
+    | SendPhone
+    | RunTool
+    | RunHook
+    | Note
+    | EndCall
 )

@@ -21,7 +21,7 @@ from llcphone.engine.schedule import Schedule
 from llcphone.realtime import events as said
 from llcphone.realtime import usage as tokens
 from llcphone.realtime.dialects import ErrorKind, error_kind
-from llcphone.realtime.messages import DeleteItem, ToolOutput, Truncate
+from llcphone.realtime.messages import CancelResponse, ClearInput, DeleteItem, ToolOutput, Truncate
 from llcphone.twilio.media import Clear, PhoneMessage
 
 if TYPE_CHECKING:
@@ -92,6 +92,14 @@ class Conversation:
             if turn is not None and turn.heard_ms is None:
                 turn.heard_ms = now_ms
 
+    def yield_to_machine(self, now_ms: int, out: list[Command]) -> None:
+        """An answering machine listens: drop what the agent was saying, and whatever the caller "said"."""
+        self.silence_agent(now_ms, out)
+        if (active := self.responses.active) is not None:
+            out.append(SendModel(CancelResponse(active.id)))
+        out.append(SendModel(ClearInput()))  # the machine's greeting is no turn
+        self.floor, self._deciding = Floor.NOBODY, False
+
     # -- the caller -------------------------------------------------------------------------
 
     def speech_started(self, event: said.SpeechStarted, now_ms: int, out: list[Command]) -> None:
@@ -102,12 +110,16 @@ class Conversation:
         if not self._setup.interrupt_response:
             return  # the user has turned barge-in off
         self.responses.caller_started()
+        if self.silence_agent(now_ms, out):
+            self.barge_ins += 1
+
+    def silence_agent(self, now_ms: int, out: list[Command]) -> bool:
+        """Cut what is unheard of the agent; False when all was heard: then it is an ordinary turn."""
         if (active := self.responses.active) is not None:
             self.playout.cut_off(active.id)
         interruption = self.playout.interrupt(now_ms)
         if interruption is None:
-            return  # the caller had heard everything: an ordinary turn
-        self.barge_ins += 1
+            return False
         if interruption.clear:
             out.append(SendPhone(Clear()))
         for cut in interruption.cuts:
@@ -120,6 +132,7 @@ class Conversation:
                 turn.barged_in_ms = now_ms
             fields = {"item": cut.item_id, "heard_ms": cut.heard_ms, "generated_ms": cut.generated_ms}
             out.append(Note("barge-in", fields, line.heard_text()))
+        return True
 
     def speech_stopped(
         self, event: said.SpeechStopped, now_ms: int, heard_audio_ms: int, out: list[Command]

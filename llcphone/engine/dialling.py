@@ -16,7 +16,7 @@ from enum import Enum
 import attrs
 
 from llcphone.engine.commands import Command, Dial, EndCall, Note
-from llcphone.engine.events import CarrierStatus, Dialled, DialFailed, EndReason
+from llcphone.engine.events import CarrierStatus, DialFailed, Dialled, EndReason
 
 
 class MachinePolicy(Enum):

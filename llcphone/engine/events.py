@@ -33,6 +33,13 @@ class EndReason(Enum):
     MODEL_LOST = "model leg lost"
     TIME_LIMIT = "time limit"
     IDLE = "nobody spoke"
+    BUSY = "busy"
+    NO_ANSWER = "no answer"
+    CALL_FAILED = "the telephone call failed"
+    CALL_CANCELED = "canceled before an answer"
+    MACHINE = "a machine answered"
+    DIAL_REFUSED = "Twilio refused to dial"
+    NO_CALLBACK = "the carrier never said what became of the call"
     DRAINED = "drained"
     CANCELLED = "cancelled"
     FAILED = "failed"
@@ -103,6 +110,36 @@ class ToolFinished:
 
 
 @attrs.frozen
+class Dialled:
+    """``calls.create`` has answered."""
+
+    call_sid: str
+
+
+@attrs.frozen
+class DialFailed:
+    """Twilio refused to dial; ``code`` is its own."""
+
+    code: str
+
+
+@attrs.frozen
+class CarrierStatus:
+    """A status callback: ``status`` in Twilio's words, ``sequence`` its ``SequenceNumber``."""
+
+    status: str
+    sequence: int
+    call_sid: str = ""
+
+
+@attrs.frozen
+class MachineDetected:
+    """The verdict of answering machine detection, in Twilio's words."""
+
+    answered_by: str
+
+
+@attrs.frozen
 class HangUpAsked:
     """The agent wants to end the call once its last word was heard."""
 
@@ -128,6 +165,10 @@ CallEvent = (
     | ModelLegLost
     | ModelSaid
     | ToolFinished
+    | Dialled
+    | DialFailed
+    | CarrierStatus
+    | MachineDetected
     | HangUpAsked
     | EndAsked
     | Tick

@@ -49,6 +49,11 @@ class Listening:
         self._ready = True
         return self._reconsider(now_ms)
 
+    def close(self) -> None:
+        """From now on no frame reaches the model."""
+        self.open = self.guarding = False
+        self._started = False
+
     def greeting_heard(self, heard_ms: int, *, over: bool, now_ms: int) -> bool:
         """Look at the guard again; True when it has just ended.
 

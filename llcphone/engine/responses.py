@@ -24,6 +24,7 @@ from llcphone.realtime.messages import CancelResponse, CreateResponse, ModelMess
 PRIMING = "priming"
 GREETING = "greeting"
 TOOLS = "tools"
+MESSAGE = "message"
 
 _KEPT = 16
 """Responses remembered at most; one or two are ever open."""
@@ -37,10 +38,15 @@ class Asked(Enum):
 
     GREETING = "greeting"
     TOOLS = "tools"
+    MESSAGE = "message"
+    """What is left on an answering machine."""
     CALLER = "caller"
     """The server's own answer to a committed turn."""
     OUT_OF_BAND = "out of band"
     UNASKED = "unasked"
+
+
+_OURS = {GREETING: Asked.GREETING, MESSAGE: Asked.MESSAGE}
 
 
 @attrs.define(eq=False)
@@ -197,8 +203,8 @@ class Responses:
             self._committed_ms = None
             return Asked.CALLER
         if self._create is not None and purpose in (self._create, ""):
-            self._create, mine = None, self._create
-            return Asked.GREETING if mine == GREETING else Asked.TOOLS
+            mine, self._create = self._create, None
+            return _OURS.get(mine, Asked.TOOLS)
         return Asked.CALLER if self._first else Asked.UNASKED
 
     def _drop_answered(self, asked: Asked) -> None:

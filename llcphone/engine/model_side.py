@@ -1,0 +1,120 @@
+"""The model leg's events: first towards a configured session, then towards the conversation.
+
+``Setup`` keeps how far the session is; this file lets its events act on the rest of the call, and
+drops what an older leg still says.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from llcphone.audio import BYTES_PER_MS
+from llcphone.engine import events as happened
+from llcphone.engine.commands import Command, EndCall, Note, SendModel
+from llcphone.engine.events import EndReason
+from llcphone.engine.responses import GREETING, PRIMING
+from llcphone.engine.setup import Phase
+from llcphone.realtime import events as said
+from llcphone.realtime.messages import CreateResponse, UserText
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from llcphone.engine.call import CallEngine
+
+
+class ModelSide:
+    """The model's half of one call's engine."""
+
+    def __init__(self, engine: CallEngine) -> None:
+        self._engine = engine
+        self._setup = engine.model
+        talk = engine.talk
+        self._on_said: dict[type, Callable[[Any, int, list[Command]], None]] = {
+            said.SpeechStarted: talk.speech_started,
+            said.SpeechStopped: self._speech_stopped,
+            said.InputCommitted: lambda event, now, out: talk.committed(event, now),
+            said.CallerTranscript: talk.caller_transcript,
+            said.ItemAdded: self._item_added,
+            said.ResponseCreated: talk.response_created,
+            said.AudioDelta: talk.audio_delta,
+            said.AudioDone: lambda event, now, out: talk.item_over(event.item_id, out),
+            said.OutputItemDone: lambda event, now, out: talk.item_over(event.item.id, out),
+            said.TranscriptDelta: talk.words,
+            said.TranscriptDone: talk.words,
+            said.ResponseDone: talk.response_done,
+            said.ModelError: talk.error,
+            said.UnknownModelEvent: engine.unknown,
+        }
+
+    def handlers(self) -> dict[type, Callable[[Any, int, list[Command]], None]]:
+        """The events of model legs."""
+        return {
+            happened.ModelConnected: self._connected,
+            happened.ModelConnectFailed: self._connect_failed,
+            happened.ModelLegLost: self._lost,
+            happened.ModelSaid: self._said,
+        }
+
+    def _connected(self, event: happened.ModelConnected, now_ms: int, out: list[Command]) -> None:
+        if self._is_stale(event.generation):
+            return
+        out.append(Note("model connected", {"dialect": event.dialect.value}))
+        out += self._setup.connected(event)
+
+    def _connect_failed(self, event: happened.ModelConnectFailed, now_ms: int, out: list[Command]) -> None:
+        if not self._is_stale(event.generation) and not self._setup.ready:
+            out.append(Note("model connect failed", {"code": event.code}))
+            out += self._setup.connect_failed(event)
+
+    def _lost(self, event: happened.ModelLegLost, now_ms: int, out: list[Command]) -> None:
+        if self._is_stale(event.generation):
+            return
+        if self._setup.ready:
+            out.append(EndCall(EndReason.MODEL_LOST))
+        else:
+            out += self._setup.leg_lost(event.code)
+
+    def _said(self, event: happened.ModelSaid, now_ms: int, out: list[Command]) -> None:
+        if self._is_stale(event.generation):
+            return
+        message = event.event
+        if self._setup.ready:
+            if (method := self._on_said.get(type(message))) is not None:
+                method(message, now_ms, out)
+        elif isinstance(message, said.SessionUpdated):
+            out += self._setup.updated(message)
+            if self._setup.ready:
+                self._session_ready(now_ms, out)
+        elif isinstance(message, said.ModelError):
+            fields = {"code": message.code, "param": message.param}
+            out.append(Note("session refused", fields))
+            out += self._setup.refused(message)
+        elif isinstance(message, said.UnknownModelEvent):
+            self._engine.unknown(message, now_ms, out)
+
+    def _session_ready(self, now_ms: int, out: list[Command]) -> None:
+        engine, plan = self._engine, self._engine.setup
+        engine.ready_ms = now_ms
+        out.append(Note("session ready", {"took_ms": now_ms - engine.born_ms}))
+        if plan.priming:
+            out.append(SendModel(CreateResponse(PRIMING, priming=True)))
+        if plan.greets:
+            out.append(SendModel(UserText(plan.greeting_cue)))
+            engine.talk.responses.want(GREETING)
+        engine.append(engine.listening.session_ready(now_ms), out)
+
+    def _speech_stopped(self, event: said.SpeechStopped, now_ms: int, out: list[Command]) -> None:
+        engine = self._engine
+        engine.talk.speech_stopped(event, now_ms, engine.appended_bytes // BYTES_PER_MS, out)
+
+    def _item_added(self, event: said.ItemAdded, now_ms: int, out: list[Command]) -> None:
+        if event.item.type == "function_call_output":
+            self._engine.talk.responses.output_acked(event.item.call_id)
+
+    def _is_stale(self, generation: int) -> bool:
+        setup = self._setup
+        if generation == setup.generation and setup.phase is not Phase.EXPIRED:
+            return False
+        self._engine.stale_events += 1
+        return True
