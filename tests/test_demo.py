@@ -1,0 +1,288 @@
+"""The demo: held for real by three processes, and judged by hand-made facts, one planted fault at a time."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+import wave
+from typing import TYPE_CHECKING, Any
+
+import attrs
+import pytest
+from rich.console import Console
+
+from llcphone import CallRecord, EndReason
+from llcphone.demo import run_demo
+from llcphone.demo_facts import Entry, Facts, ItemFacts, ModelFacts, PhoneFacts
+from llcphone.demo_report import judge
+from llcphone.demo_view import show_verdict, show_waterfall
+from llcphone.demo_waterfall import Share, waterfall
+from llcphone.errors import ConfigError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+LIMIT_S = 100
+
+
+def run(out: Path, **options: Any) -> subprocess.CompletedProcess[str]:
+    """The demo in a process of its own, as a person starts it; warnings are errors."""
+    code = f"""
+import sys
+from pathlib import Path
+from llcphone.demo import run_demo
+sys.exit(run_demo(Path({str(out)!r}), **{options!r}))
+"""
+    return subprocess.run(
+        [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, timeout=LIMIT_S
+    )
+
+
+@pytest.mark.slow
+def test_the_demo_holds_a_whole_call_and_writes_what_was_heard(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "llcphone", "demo", "--out", str(tmp_path / "out")],
+        capture_output=True,
+        text=True,
+        timeout=LIMIT_S,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stderr == ""
+    assert max(map(len, done.stdout.splitlines())) <= 80 + len(str(tmp_path))
+    record = json.loads((tmp_path / "out/record.json").read_text())
+    assert record["reason"] == "agent hung up"
+    assert record["barge_ins"] == 1
+    timeline = [json.loads(line) for line in (tmp_path / "out/timeline.jsonl").read_text().splitlines()]
+    assert [entry["at_ms"] for entry in timeline] == sorted(entry["at_ms"] for entry in timeline)
+    kinds = [entry["kind"] for entry in timeline if entry["party"] == "server"]
+    assert (
+        kinds.index("agent speaks")
+        < kinds.index("tool")
+        < kinds.index("barge-in")
+        < kinds.index("hanging up")
+    )
+    with wave.open(str(tmp_path / "out/call.wav")) as sound:
+        assert (sound.getnchannels(), sound.getframerate()) == (2, 8000)
+        assert sound.getnframes() / 8000 == pytest.approx(record["duration_s"], abs=0.5)
+
+
+@pytest.mark.slow
+def test_a_model_that_refuses_the_session_makes_the_demo_fail(tmp_path: Path) -> None:
+    done = run(tmp_path, model_faults={"refuse_update": True}, quiet=True)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert done.stderr == ""
+    assert "✗ greeting heard soon after the stream began" in done.stdout
+    assert json.loads((tmp_path / "record.json").read_text())["reason"] == "model refused the session"
+
+
+def test_a_speech_file_that_cannot_be_read_is_told_in_one_line(tmp_path: Path) -> None:
+    broken = tmp_path / "speech.wav"
+    broken.write_bytes(b"not a WAV file")
+    with pytest.raises(ConfigError, match=r"--caller: cannot be used: speech\.wav"):
+        run_demo(tmp_path / "out", caller=[broken])
+    assert not (tmp_path / "out").exists()
+
+
+# -- judging ----------------------------------------------------------------------------------------------
+
+
+def turn(asked: str, **steps: Any) -> dict[str, Any]:
+    names = ("decided_ms", "created_ms", "first_delta_ms", "sent_ms")
+    return {"asked": asked, "tools": steps.pop("tools", []), **dict.fromkeys(names), **steps}
+
+
+def answered(decided_ms: int) -> dict[str, Any]:
+    return turn(
+        "caller",
+        decided_ms=decided_ms,
+        created_ms=decided_ms + 280,
+        first_delta_ms=decided_ms + 480,
+        sent_ms=decided_ms + 480,
+    )
+
+
+def item(type_: str, **fields: Any) -> ItemFacts:
+    nothing = {
+        "role": "",
+        "name": "",
+        "call_id": "",
+        "output": "",
+        "generated_ms": 0,
+        "truncated_ms": None,
+        "deleted": False,
+    }
+    return ItemFacts(type=type_, **{**nothing, **fields})
+
+
+def good_facts() -> Facts:
+    """A call as it should be; the telephone's clock runs 100 ms ahead of the record's."""
+    record = CallRecord(
+        call_id="c",
+        call_sid="CA",
+        direction="inbound",
+        agent="casa-verde",
+        reason=EndReason.AGENT_HUNG_UP,
+        born_at=0.0,
+        duration_s=30.0,
+        started_after_ms=370,
+        ready_after_ms=270,
+        dialect="ga",
+        attempts=1,
+        failure="",
+        frames=1500,
+        frames_held_back=0,
+        turns=(
+            turn("greeting", created_ms=550, first_delta_ms=750, sent_ms=750),
+            turn("caller", decided_ms=6500, created_ms=6780, tools=["opening_hours"]),
+            turn("tools", created_ms=7300, first_delta_ms=7500, sent_ms=7502),
+            answered(12_500),
+            turn("caller", decided_ms=18_500, created_ms=18_780, tools=["book_table"]),
+            turn("tools", created_ms=19_700, first_delta_ms=19_900, sent_ms=19_900),
+            answered(26_500),
+        ),
+        barge_ins=1,
+    )
+    phone = PhoneFacts(
+        born_s=9.9,
+        forged_statuses=[403],
+        requests=[("voice", 200, 9)],
+        started_ms=470.0,
+        ended_by="<Hangup>",
+        gave_up="",
+        errors=[(31921, "the server closed the stream")],
+        said=[(5000.0, 1100.0), (10_100.0, 2000.0), (16_000.0, 2100.0), (24_000.0, 2000.0)],
+        ear=[(850.0, 3000.0), (7603.0, 2550.0), (13_080.0, 2900.0), (20_000.0, 3000.0), (27_080.0, 3170.0)],
+        clears=[10_153.0],
+        media=[(850.0, 200.0), (7603.0, 200.0), (13_080.0, 200.0)],
+        open_streams=0,
+    )
+    model = ModelFacts(
+        refusals=["beta_api_shape_disabled"],
+        sessions=2,
+        live_sessions=0,
+        dialect="ga",
+        close_code=1000,
+        skipped_tools=[],
+        items=[
+            item("message", role="assistant", generated_ms=3000),
+            item("function_call", name="opening_hours", call_id="1"),
+            item("function_call_output", call_id="1", output="noon to nine"),
+            item("message", role="assistant", generated_ms=12_000, truncated_ms=2546),
+            item("function_call", name="book_table", call_id="2"),
+            item("function_call_output", call_id="2", output='{"time":"19:00","guests":2,"booked":true}'),
+            item("message", role="assistant", generated_ms=3170),
+        ],
+    )
+    timeline = [
+        Entry(7020, "server", "tool", {"name": "opening_hours", "call_id": "1"}),
+        Entry(7021, "server", "tool done", {"call_id": "1", "ok": True, "took_ms": 1}),
+        Entry(19_020, "server", "tool", {"name": "book_table", "call_id": "2"}),
+        Entry(19_420, "server", "tool done", {"call_id": "2", "ok": True, "took_ms": 400}),
+    ]
+    return Facts(dialect="ga", born_s=10.0, record=record, model=model, phone=phone, timeline=timeline)
+
+
+def failing(facts: Facts) -> list[str]:
+    return [check.name for check in judge(facts) if not check.ok]
+
+
+def test_a_good_call_passes_every_check() -> None:
+    assert failing(good_facts()) == []
+
+
+def planted(**changes: Any) -> Facts:
+    """Good facts with a fault: ``phone_ear=...`` changes a fact of the phone, and so on."""
+    facts = good_facts()
+    for key, value in changes.items():
+        party, _, name = key.partition("_")
+        if party in ("phone", "model", "record"):
+            setattr(facts, party, attrs.evolve(getattr(facts, party), **{name: value}))
+        else:
+            setattr(facts, key, value)
+    return facts
+
+
+GOOD = good_facts()
+assert GOOD.phone is not None
+assert GOOD.model is not None
+assert GOOD.record is not None
+
+FAULTS: list[tuple[str, dict[str, Any]]] = [
+    ("dialect found by asking", {"model_refusals": []}),
+    ("dialect found by asking", {"dialect": ""}),
+    ("only signed webhooks are believed", {"phone_forged_statuses": [200]}),
+    ("greeting heard soon after the stream began", {"phone_ear": [(1500.0, 3000.0), *GOOD.phone.ear[1:]]}),
+    ("every turn of the caller was answered", {"phone_ear": [*GOOD.phone.ear[:2], *GOOD.phone.ear[3:]]}),
+    ("tool results reached the model", {"model_items": [*GOOD.model.items[:5], *GOOD.model.items[6:]]}),
+    (
+        "model cut where the ear stopped",
+        {"phone_ear": [*GOOD.phone.ear[:1], (7603.0, 2500.0), *GOOD.phone.ear[2:]]},
+    ),
+    ("model cut where the ear stopped", {"model_items": [*GOOD.model.items[:3], *GOOD.model.items[4:]]}),
+    ("no audio after the clear", {"phone_media": [*GOOD.phone.media, (10_200.0, 200.0)]}),
+    ("last word heard before hanging up", {"phone_ear": [*GOOD.phone.ear[:4], (27_080.0, 2000.0)]}),
+    ("ended because the agent hung up", {"record_reason": EndReason.PHONE_LOST}),
+    ("ended because the agent hung up", {"phone_errors": [(31920, "HTTP 403")]}),
+    ("ended because the agent hung up", {"phone_gave_up": "an answer"}),
+    ("no fault in between", {"record_unasked_responses": 1}),
+    ("no fault in between", {"timeline": [*GOOD.timeline, Entry(1, "server", "model error", {"code": "x"})]}),
+    ("nothing left behind", {"tasks_left": ["call 1"]}),
+    ("nothing left behind", {"sockets_left": 1}),
+    ("nothing left behind", {"model_live_sessions": 1}),
+]
+
+
+@pytest.mark.parametrize(("name", "fault"), FAULTS, ids=[" ".join(fault) for _, fault in FAULTS])
+def test_one_planted_fault_fails_one_check(name: str, fault: dict[str, Any]) -> None:
+    assert failing(planted(**fault)) == [name]
+
+
+def test_a_party_that_never_reported_is_a_failure() -> None:
+    facts = planted()
+    facts.model = None
+    assert failing(facts) == ["every party reported"]
+
+
+def test_own_recordings_need_no_tools_and_no_interruption() -> None:
+    facts = planted(record_reason=EndReason.CALLER_HUNG_UP, phone_clears=[], own=True)
+    facts.model = attrs.evolve(GOOD.model, items=[])
+    assert failing(facts) == []
+
+
+def test_the_waterfall_begins_at_the_last_sound_and_ends_at_the_ear() -> None:
+    greeting, hours, sunday, booking, farewell = waterfall(good_facts())
+    assert [(stretch.name, stretch.ms) for stretch in hours.stretches] == [
+        ("decided", 500),
+        ("created", 280),
+        ("call", 240),
+        ("opening_hours", 1),
+        ("created", 279),
+        ("first delta", 200),
+        ("sent", 2),
+        ("heard", 1),
+    ]
+    assert hours.title == "answer, with opening_hours"
+    assert greeting.total_ms == 750
+    assert (booking.of(Share.TOOL), booking.of(Share.OURS)) == (400, 0)
+    assert (sunday.total_ms, farewell.total_ms) == (980, 1080)
+
+
+def test_a_greeting_that_waits_for_the_stream_is_not_charged_to_us() -> None:
+    facts = planted(record_started_after_ms=900)
+    assert facts.record is not None
+    first = facts.record.turns[0] | {"sent_ms": 900}
+    facts = planted(record_started_after_ms=900, record_turns=(first, *facts.record.turns[1:]))
+    greeting = waterfall(facts)[0]
+    assert (greeting.of(Share.LINE), greeting.of(Share.OURS)) == (150, 0)
+
+
+def test_everything_shown_fits_eighty_columns() -> None:
+    console = Console(width=200, file=io.StringIO(), highlight=False)  # wider: rich must not do the wrapping
+    show_waterfall(console, waterfall(good_facts()))
+    show_verdict(console, judge(planted(phone_gave_up="an answer", model_refusals=["x" * 40] * 4)))
+    assert isinstance(console.file, io.StringIO)
+    shown = console.file.getvalue().splitlines()
+    assert any("500" in line for line in shown)
+    assert max(map(len, shown)) <= 80
