@@ -149,3 +149,8 @@ def test_an_agent_without_tools_answers_whatever_the_model_invents() -> None:
     call = Script(tools=frozenset(), silent_tools=frozenset()).live()
     call.caller_says("u1", "r1")
     assert set(answers(call.sees(done("r1", wants("c1"))).model)) == {"c1"}
+
+
+def test_a_call_named_twice_in_one_response_is_one() -> None:
+    call = live()
+    assert call.sees(done("r1", wants("c1"), wants("c1"))).tools == ["c1"]

@@ -1,0 +1,149 @@
+"""Random calls: every event in any order, twice, with foreign ids, at any time.
+
+Ids carry what is fixed about them: response ``r2`` is of the conversation and ``x1`` out of band,
+item ``r2-i1`` and calls ``c…`` belong where they say. Everything else is left to chance.
+"""
+
+from __future__ import annotations
+
+import base64
+
+from hypothesis import strategies as st
+
+from llcphone.engine import events as happened
+from llcphone.engine.events import EndReason, Event
+from llcphone.realtime import events as said
+from llcphone.realtime.dialects import Dialect
+from llcphone.twilio import media as phone
+from tests.engine.script import FULL_TOOLS, MEDIUM, STARTED, ULAW, frame, has_answer, wants
+
+Moment = tuple[int, object]
+"""Milliseconds after the moment before, and what happened."""
+
+CODES = """conversation_already_has_active_response response_cancel_not_active server_error
+rate_limit_exceeded cannot_update_voice input_audio_buffer_commit_empty something_new"""
+
+responses = st.sampled_from(["r1", "r2", "r3", "r4"])
+in_band = st.builds(
+    said.ResponseCreated, responses, st.just(True), st.sampled_from(["", "tools", "greeting"])
+)
+out_of_band = st.builds(said.ResponseCreated, st.just("x1"), st.just(False), st.sampled_from(["", "priming"]))
+item_of = responses.flatmap(lambda r: st.tuples(st.just(r), st.sampled_from([f"{r}-i1", f"{r}-i2"])))
+audio = st.integers(0, 4_000).map(lambda size: base64.b64encode(b"\x55" * size))
+call_items = st.builds(
+    wants,
+    st.sampled_from(["c1", "c2", "c3", "c4"]),
+    st.sampled_from(["look_up", "note_down", "fly"]),
+    st.sampled_from(["completed", "incomplete"]),
+)
+words = st.builds(
+    said.Item, st.sampled_from(["r1-i1", "r2-i1", "r3-i2"]), st.just("message"), st.just("completed")
+)
+endings = st.builds(
+    said.ResponseDone,
+    responses,
+    st.sampled_from(
+        [said.ResponseStatus.COMPLETED] * 4
+        + [said.ResponseStatus.CANCELLED, said.ResponseStatus.INCOMPLETE, said.ResponseStatus.FAILED]
+    ),
+    items=st.lists(st.one_of(words, call_items), max_size=3).map(tuple),
+)
+turns = st.sampled_from(
+    [
+        said.SpeechStarted("u1"),
+        said.SpeechStopped("u1", 500),
+        said.InputCommitted("u1"),
+        said.InputCommitted("u2", "u1"),
+        said.CallerTranscript("u1", "hel", final=False),
+        said.CallerTranscript("u2", "hello", final=True),
+        said.TimeoutTriggered("u2"),
+    ]
+)
+model_words = st.one_of(
+    turns,
+    turns,
+    in_band,
+    in_band,
+    item_of.flatmap(lambda pair: st.builds(said.AudioDelta, st.just(pair[0]), st.just(pair[1]), audio)),
+    item_of.flatmap(lambda pair: st.builds(said.AudioDelta, st.just(pair[0]), st.just(pair[1]), audio)),
+    endings,
+    endings,
+    out_of_band,
+    item_of.map(lambda pair: said.AudioDone(*pair)),
+    item_of.map(lambda pair: said.OutputItemDone(pair[0], said.Item(pair[1], "message", "completed"))),
+    item_of.map(lambda pair: said.TranscriptDelta(*pair, "some ")),
+    item_of.map(lambda pair: said.TranscriptDone(*pair, "some words of it")),
+    st.sampled_from(CODES.split()).map(said.ModelError),
+    st.sampled_from(
+        [
+            has_answer("c1"),
+            has_answer("c2"),
+            said.UnknownModelEvent("new"),
+            said.AudioDelta("x1", "x1-i1", frame()),
+            said.ResponseDone("x1", said.ResponseStatus.COMPLETED, in_conversation=False),
+            ULAW,
+        ]
+    ),
+)
+happenings = st.one_of(
+    model_words,
+    model_words,
+    model_words,
+    st.builds(phone.MarkEchoed, st.sampled_from([f"p{n}" for n in range(1, 12)])),
+    st.builds(happened.ToolFinished, st.sampled_from(["c1", "c2", "c3", "c4", "c9"]), st.just("1")),
+    st.sampled_from([phone.CallerAudio(frame(1)), phone.Digit("1"), phone.UnknownPhoneMessage("new")]),
+    st.just(happened.Tick()),
+    st.sampled_from([phone.CallerAudio(frame(2)), happened.HangUpAsked(), happened.Tick()]),
+)
+endings_of_calls = st.sampled_from(
+    [
+        phone.StreamStopped(),
+        happened.PhoneLegLost(),
+        happened.EndAsked(EndReason.DRAINED),
+        happened.ModelLegLost(1),
+    ]
+)
+beginnings: st.SearchStrategy[object] = st.one_of(
+    st.builds(happened.ModelConnected, st.integers(0, 3), st.sampled_from(Dialect)),
+    st.builds(happened.ModelConnectFailed, st.integers(0, 3), st.just("refused")),
+    st.builds(happened.ModelLegLost, st.integers(0, 3), st.sampled_from([1006, 1011])),
+    st.sampled_from(
+        [ULAW, ULAW, said.ModelError("beta_api_shape_disabled"), said.ModelError("server_error")]
+    ),
+    st.sampled_from([happened.StreamJoined(), STARTED, phone.StreamConnected()]),
+)
+
+waits = st.one_of(st.just(0), st.integers(0, 40), st.integers(0, 700), st.integers(0, 6_000))
+setups = st.fixed_dictionaries(
+    {
+        "greets": st.booleans(),
+        "priming": st.booleans(),
+        "pad_ms": st.sampled_from([0, 500]),
+        "create_response": st.sampled_from([True, True, False]),
+        "interrupt_response": st.sampled_from([True, True, True, False]),
+        "dialect": st.sampled_from([None, Dialect.GA]),
+        "full_tools_update": st.sampled_from([None, FULL_TOOLS]),
+        "later_eagerness_update": st.sampled_from([None, MEDIUM]),
+    }
+)
+opened: list[Moment] = [
+    (0, happened.Born()),
+    (0, happened.ModelConnected(1, Dialect.GA)),
+    (0, ULAW),
+    (0, happened.StreamJoined()),
+    (0, STARTED),
+]
+live_calls = st.lists(st.tuples(waits, happenings), max_size=60).map(lambda moments: opened + moments)
+"""Calls that got as far as a conversation."""
+any_calls = st.builds(
+    lambda first, rest, last: [(0, happened.Born()), *first, *rest, *last],
+    st.lists(st.tuples(waits, beginnings), max_size=12),
+    st.lists(st.tuples(waits, st.one_of(happenings, happenings, beginnings)), max_size=25),
+    st.lists(st.tuples(waits, st.one_of(endings_of_calls, happenings)), max_size=4),
+)
+"""Calls that may never begin, begin twice, or end in the middle."""
+
+
+def as_event(thing: object, generation: int) -> Event:
+    """The model's words, in the mouth of this generation."""
+    return happened.ModelSaid(generation, thing) if isinstance(thing, said.ModelEvent) else thing  # type: ignore[return-value]
