@@ -203,7 +203,7 @@ class Setting:
             raise ConfigError(self.key, f"must be {self.wants()}")
 
     def read_value(self, value: Any) -> Any:
-        """Take a value as TOML writes it: "" unsets what may be unset, 3 may stand for 3.0, a list is kept."""
+        """Take a value as TOML writes it: "" unsets what may be unset, 3 may stand for 3.0."""
         if value == "" and type(None) in self.kinds:
             return None
         if type(value) is int and float in self.kinds:

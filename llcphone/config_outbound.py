@@ -69,7 +69,7 @@ class OutboundConfig(Section):
     quiet_hours: str = setting("", _QUIET_HOURS, private=True)
     """Nobody is called in these hours of their own time zone (else the server's): "21:00-08:00"."""
     do_not_call_file: str = setting("", private=True)
-    """File of numbers never to call, one a line, # for comments; while it cannot be read, nobody is called."""
+    """File of numbers never to call, one a line, # for comments; unreadable, nobody is called."""
     caller_ids: tuple[str, ...] = setting((), _NUMBERS, secret=True)
     """Our own numbers, the only ones we call from; the first is used. Empty: twilio.phone_number alone."""
     ring_timeout_s: int = setting(30, between(5, 600))

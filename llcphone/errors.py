@@ -7,6 +7,7 @@
       ModelRefused            the Realtime API refused the session (.code)
       JoinRefused             a media stream brought a token that no call waits for
       NotAdmitted             no new call now: draining, or at the limit (.reason)
+      DialRefused             a call we will not place: Twilio never hears of it (.code, .why, .retry_after_s)
       LegClosed               a WebSocket leg has ended (.code, .reason)
 
 What the far side does in a call is an event, not an exception: inside a call only
@@ -60,6 +61,22 @@ class NotAdmitted(LLCPhoneError):
     def __init__(self, reason: str) -> None:
         super().__init__(f"no new call is taken: {reason}")
         self.reason = reason
+
+
+class DialRefused(LLCPhoneError):
+    """A call that we will not place; `llcphone.guard` lists the codes, and Twilio never hears of it.
+
+    Attributes:
+        code: one stable word, for programs.
+        why: one line for people; it never holds a number.
+        retry_after_s: when asking again may help; None when that is not known, or never.
+    """
+
+    def __init__(self, code: str, why: str, retry_after_s: int | None = None) -> None:
+        super().__init__(f"call not placed: {why}")
+        self.code = code
+        self.why = why
+        self.retry_after_s = retry_after_s
 
 
 class LegClosed(LLCPhoneError):
