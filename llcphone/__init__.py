@@ -7,6 +7,7 @@ The names below are the API; everything else may move.
 """
 
 from llcphone.agent import Agent as Agent
+from llcphone.call.handle import Call as Call
 from llcphone.call.record import CallRecord as CallRecord
 from llcphone.config import Config as Config
 from llcphone.engine.commands import Note as Note
@@ -14,7 +15,6 @@ from llcphone.engine.events import EndReason as EndReason
 from llcphone.errors import ConfigError as ConfigError
 from llcphone.errors import JoinRefused as JoinRefused
 from llcphone.errors import LLCPhoneError as LLCPhoneError
-from llcphone.phone import Call as Call
 from llcphone.phone import Phone as Phone
 from llcphone.phone import open_phone as open_phone
 from llcphone.settings import load_config as load_config

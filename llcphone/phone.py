@@ -8,10 +8,9 @@ normally drains; leaving it by an error or a cancellation ends all calls at once
 from __future__ import annotations
 
 import logging
-import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -19,17 +18,20 @@ import trio
 
 from llcphone.agent import Agent
 from llcphone.call.endpoint import Endpoint, leg_limits
+from llcphone.call.handle import Call
 from llcphone.call.plan import plan_call
 from llcphone.call.record import CallRecord
-from llcphone.call.run import CallRun, CallServices
+from llcphone.call.run import CallRun
+from llcphone.call.services import CallServices
 from llcphone.engine.commands import Note
 from llcphone.engine.events import EndReason
-from llcphone.errors import ConfigError, JoinRefused
+from llcphone.errors import ConfigError, JoinRefused, NotAdmitted
 from llcphone.twilio import twiml
 from llcphone.wire.adapters import ForeignLeg
 
 if TYPE_CHECKING:
     from llcphone.config import Config
+    from llcphone.dialler import Dialler
     from llcphone.wire.leg import Leg
 
 log = logging.getLogger("llcphone.phone")
@@ -42,43 +44,6 @@ OnNote = Callable[["Call", Note], None]
 
 _DRAINED_S = 2.0
 """What calls get to close their sockets once the drain limit has passed."""
-
-
-class Call:
-    """A call as its owner, its tools and its hooks see it."""
-
-    def __init__(self, form: Mapping[str, str], *, direction: str) -> None:
-        self.call_id = secrets.token_hex(8)
-        self.call_sid = form.get("CallSid", "")
-        self.caller = form.get("From", "")
-        self.dialled = form.get("To", "")
-        self.direction = direction
-        self.state: dict[str, Any] = {}
-        self.token = secrets.token_urlsafe(24)
-        self.twiml = ""
-        self.record: CallRecord | None = None
-        self._ended = trio.Event()
-        self._run: CallRun | None = None
-
-    def hang_up(self) -> None:
-        """End the call once the agent's last word was heard."""
-        self.run.hang_up()
-
-    def end(self, reason: EndReason = EndReason.CANCELLED) -> None:
-        """End the call now."""
-        self.run.end(reason)
-
-    async def wait(self) -> CallRecord:
-        """Wait for the call's end; returns its record."""
-        await self._ended.wait()
-        assert self.record is not None
-        return self.record
-
-    @property
-    def run(self) -> CallRun:
-        """The call's nursery and engine."""
-        assert self._run is not None
-        return self._run
 
 
 class Phone:
@@ -106,6 +71,8 @@ class Phone:
         self._by_token: dict[str, Call] = {}
         self._by_sid: dict[str, Call] = {}
         self._detached = 0
+        self.dialler: Dialler | None = None
+        """Rings people; None when ``twilio.account_sid`` is not set."""
         self._changed = trio.Event()
 
     # -- webhooks ---------------------------------------------------------------------------
@@ -127,18 +94,59 @@ class Phone:
         if not self.config.server.public_url:
             raise ConfigError("server.public_url", "needed to tell Twilio where the media stream goes")
         agent = self._agent if isinstance(self._agent, Agent) else self._agent(form)
-        call = Call(form, direction="inbound")
-        stream_url = twiml.stream_url(self.config.server.public_url, call.token)
-        call.twiml = twiml.connect_stream(stream_url)
-        self._begin(call, agent, outbound=False)
+        call = Call.of_webhook(form)
+        self._begin(call, agent)
         return call.twiml
 
-    def _begin(self, call: Call, agent: Agent, *, outbound: bool) -> None:
+    # -- outbound ---------------------------------------------------------------------------
+
+    def place_call(
+        self, to: str, agent: Agent | None = None, *, context: str = "", caller_id: str = ""
+    ) -> Call:
+        """Ring somebody. Returns at once; await the call for its record.
+
+        Args:
+            to: whom to ring, in E.164.
+            agent: who speaks; None: the phone's own agent.
+            context: what this call is about; it stands last in the prompt, so that the static part
+                is cached.
+            caller_id: one of our own numbers; empty: the first of them.
+
+        Raises:
+            DialRefused: the guard refuses the call (``.code`` and ``.why`` say which rule).
+            NotAdmitted: draining, or at ``server.max_calls``.
+            ConfigError: what is needed to place calls is not set.
+        """
+        dialler = self._need_dialler()
+        if self.draining:
+            raise NotAdmitted("draining")
+        if len(self._calls) >= self.config.server.max_calls:
+            raise NotAdmitted("at server.max_calls")
+        own = dialler.guard.own_numbers
+        call = Call(caller=caller_id or (own[0] if own else ""), dialled=to, direction="outbound")
+        if agent is None:
+            form = {"From": call.caller, "To": to, "Direction": "outbound-api"}
+            agent = self._agent if isinstance(self._agent, Agent) else self._agent(form)
+        dialler.admit(call)
+        self._begin(call, agent, dialler=dialler, context=context)
+        return call
+
+    def _need_dialler(self) -> Dialler:
+        if self.dialler is None:
+            raise ConfigError("twilio.account_sid", "needed to place calls; set TWILIO_ACCOUNT_SID")
+        if not self.config.server.public_url:
+            raise ConfigError("server.public_url", "needed to tell Twilio where the media stream goes")
+        return self.dialler
+
+    def _begin(self, call: Call, agent: Agent, *, dialler: Dialler | None = None, context: str = "") -> None:
+        stream_url = twiml.stream_url(self.config.server.public_url, call.token)
+        call.twiml = twiml.connect_stream(stream_url)
         setup = plan_call(
             self.config,
             agent,
             call_sid=call.call_sid,
-            outbound=outbound,
+            context=context,
+            dial=None if dialler is None else dialler.plan(),
             dialect=self.endpoint.dialects.answer,
         )
         identity = {
@@ -153,13 +161,14 @@ class Phone:
             dialects=self.endpoint.dialects,
             on_record=partial(self._call_ended, call),
             wall_clock=time.time,
-            start_detached=self._start_detached,
+            start_detached=self.start_detached,
+            dial=None if dialler is None else partial(dialler.dial, call),
             tool_timeout_s=self.config.call.tool_timeout_s,
             close_timeout_s=self.config.call.close_timeout_s,
             transcript=self.config.records.transcript,
             observe=None if on_note is None else partial(on_note, call),
         )
-        call._run = CallRun(setup, agent=agent, identity=identity, handle=call, services=services)
+        call.begin(CallRun(setup, agent=agent, identity=identity, handle=call, services=services))
         self._calls[call.call_id] = call
         self._by_token[call.token] = call
         if call.call_sid:
@@ -247,12 +256,13 @@ class Phone:
             await self._changed.wait()
 
     def _call_ended(self, call: Call, record: CallRecord) -> None:
-        call.record = record
         self._calls.pop(call.call_id, None)
         self._by_token.pop(call.token, None)
         self._by_sid.pop(call.call_sid, None)
         self.finished_calls += 1
-        call._ended.set()
+        if self.dialler is not None and call.direction == "outbound":
+            self.dialler.over(call)
+        call.finish(record)
         self._changed.set()
         fields = {"call": call.call_id, "reason": record.reason.value, "duration_s": record.duration_s}
         log.info("call ended", extra=fields)
@@ -263,7 +273,8 @@ class Phone:
                 kind = type(exc).__name__
                 log.error("call record not taken", extra={"call": call.call_id, "error": kind})
 
-    def _start_detached(self, function: Callable[..., Any], *args: Any, name: str) -> None:
+    def start_detached(self, function: Callable[..., Any], *args: Any, name: str) -> None:
+        """Start a task that outlives its call; draining waits for it."""
         self._detached += 1
 
         async def run() -> None:
@@ -297,14 +308,30 @@ async def open_phone(
         The phone. Leaving the block normally drains it, within ``server.drain_limit_s``.
     """
     endpoint = Endpoint(config)
-    async with trio.open_nursery() as nursery:
+    async with AsyncExitStack() as stack:
+        nursery = await stack.enter_async_context(trio.open_nursery())
         phone = Phone(config, agent, nursery, endpoint, on_record=on_record, on_note=on_note)
+        if config.twilio.account_sid and config.twilio.auth_token:
+            phone.dialler = await stack.enter_async_context(_open_dialler(phone))
         try:
             async with trio.open_nursery() as background:
                 background.start_soon(endpoint.keep_asking, name="dialect question")
+                if phone.dialler is not None:
+                    background.start_soon(phone.dialler.keep_lists, name="do-not-call list")
                 yield phone
                 background.cancel_scope.cancel(reason="leaving")
         finally:
             phone.draining = True  # after an error too: a late webhook gets the way out, not a dead nursery
         await phone.drain()
         nursery.cancel_scope.cancel(reason="drained")
+
+
+@asynccontextmanager
+async def _open_dialler(phone: Phone) -> AsyncIterator[Dialler]:
+    # Imported here: Twilio's REST package takes 100 ms, and who only answers never needs it.
+    from llcphone.carrier import open_carrier
+    from llcphone.dialler import Dialler
+
+    config = phone.config
+    async with open_carrier(config, calls_per_second=config.outbound.calls_per_second) as carrier:
+        yield Dialler(config, carrier, phone.start_detached)

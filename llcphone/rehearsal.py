@@ -30,9 +30,9 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from llcphone.agent import Agent
+    from llcphone.call.handle import Call
     from llcphone.call.record import CallRecord
     from llcphone.engine.commands import Note
-    from llcphone.phone import Call
     from llcphone.server.door import Door
 
 AUTH_TOKEN = "rehearsal-0123456789abcdef"

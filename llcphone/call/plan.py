@@ -12,10 +12,17 @@ from llcphone.realtime.session import eagerness_update, session_fields, tools_up
 if TYPE_CHECKING:
     from llcphone.agent import Agent
     from llcphone.config import Config
+    from llcphone.engine.dialling import DialPlan
 
 
 def plan_call(
-    config: Config, agent: Agent, *, call_sid: str, outbound: bool = False, dialect: Dialect | None = None
+    config: Config,
+    agent: Agent,
+    *,
+    call_sid: str,
+    context: str = "",
+    dial: DialPlan | None = None,
+    dialect: Dialect | None = None,
 ) -> CallSetup:
     """The engine's setup for one call.
 
@@ -23,14 +30,16 @@ def plan_call(
         config: the settings; the agent's own values go before them.
         agent: who answers.
         call_sid: what ``start.callSid`` must say; empty when Twilio has not named the call yet.
-        outbound: whether we ring them: other opening, pad and priming apply.
+        context: what this call is about; last in the prompt, so that what is static is cached.
+        dial: how we ring them; None: they ring us. Other opening, pad and priming apply.
         dialect: what is known of the endpoint, None to ask.
     """
-    realtime, opening = config.realtime, config.opening
+    realtime, opening, outbound = config.realtime, config.opening, dial is not None
+    static = agent.instructions or config.agent.instructions
     lean, full = agent.lean_tools(), agent.full_tools()
     session = session_fields(
         realtime,
-        instructions=agent.instructions or config.agent.instructions,
+        instructions="\n\n".join(part for part in (static, context) if part),
         tools=lean,
         eagerness=realtime.eagerness,
         voice=agent.voice,
@@ -51,6 +60,7 @@ def plan_call(
         later_eagerness_update=later,
         tools=frozenset(agent.tools),
         silent_tools=frozenset(name for name, tool in agent.tools.items() if tool.silent),
+        dial=dial,
         dialect=dialect if realtime.dialect == "auto" else Dialect(realtime.dialect),
         may_switch=realtime.dialect == "auto",
         create_response=detects_turns and realtime.create_response,

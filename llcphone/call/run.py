@@ -13,16 +13,15 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import attrs
 import trio
 
-from llcphone.call.model_leg import DialModel, read_model
+from llcphone.call.model_leg import read_model
 from llcphone.call.phone_leg import read_phone
-from llcphone.call.record import CallRecord, make_record
+from llcphone.call.record import make_record
+from llcphone.call.services import CallLog, CallServices
 from llcphone.call.supervisor import Alarm, supervise
 from llcphone.call.tools import kinds_of, run_hook, run_tool
 from llcphone.engine import commands as asked
@@ -34,37 +33,11 @@ from llcphone.realtime.messages import AppendAudio
 from llcphone.twilio.media import Clear, MediaEncoder
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from llcphone.agent import Agent
-    from llcphone.call.dialects import DialectMemory
     from llcphone.tooling import CallHandle
     from llcphone.wire.leg import Leg
-
-Observer = Callable[[asked.Note], None]
-StartTask = Callable[..., None]
-
-
-@attrs.frozen
-class CallServices:
-    """What a call is given by whoever owns it; it knows neither phone nor server."""
-
-    dial_model: DialModel
-    dialects: DialectMemory
-    on_record: Callable[[CallRecord], None]
-    wall_clock: Callable[[], float]
-    start_detached: StartTask
-    """Starts a task that outlives the call."""
-    tool_timeout_s: float = 15.0
-    close_timeout_s: float = 1.0
-    transcript: bool = False
-    observe: Observer | None = None
-
-
-class CallLog(logging.LoggerAdapter[logging.Logger]):
-    """Adds the call id to every line."""
-
-    def process(self, msg: Any, kwargs: Any) -> tuple[Any, Any]:
-        kwargs["extra"] = {**(self.extra or {}), **kwargs.get("extra", {})}
-        return msg, kwargs
 
 
 class CallRun:
@@ -107,6 +80,7 @@ class CallRun:
             asked.ConnectModel: self._connect_model,
             asked.CloseModel: self._close_model,
             asked.RememberDialect: lambda command: self.dialects.remember(command.dialect),
+            asked.Dial: self._dial,
             asked.RunTool: self._run_tool,
             asked.RunHook: self._run_hook,
             asked.Note: self._note,
@@ -258,6 +232,10 @@ class CallRun:
         if (scope := self._model_scopes.pop(command.generation, None)) is not None:
             scope.cancel(reason="replaced")
         self._model = None
+
+    def _dial(self, command: asked.Dial) -> None:
+        if self._services.dial is not None:
+            self._services.dial()
 
     def _run_tool(self, command: asked.RunTool) -> None:
         tool = self.agent.tools[command.name]

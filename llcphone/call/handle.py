@@ -1,0 +1,86 @@
+"""A call as its owner, its tools and its hooks see it."""
+
+from __future__ import annotations
+
+import secrets
+from typing import TYPE_CHECKING, Any
+
+import trio
+
+from llcphone.engine.events import EndReason
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Mapping
+
+    from llcphone.call.record import CallRecord
+    from llcphone.call.run import CallRun
+
+
+class Call:
+    """One call, inbound or outbound; awaiting it waits for its record.
+
+    Attributes:
+        call_id: our own id, safe to log.
+        call_sid: Twilio's id; empty until Twilio has told it.
+        caller: the number that rings, as Twilio gives it; our own for outbound calls.
+        dialled: the number that is rung.
+        direction: ``inbound`` or ``outbound``.
+        state: the user's own scratch space.
+        record: what is kept of it, once it has ended.
+    """
+
+    def __init__(self, *, call_sid: str = "", caller: str, dialled: str, direction: str) -> None:
+        self.call_id = secrets.token_hex(8)
+        self.call_sid = call_sid
+        self.caller = caller
+        self.dialled = dialled
+        self.direction = direction
+        self.state: dict[str, Any] = {}
+        self.token = secrets.token_urlsafe(24)
+        self.status_token = secrets.token_urlsafe(24)
+        self.twiml = ""
+        self.record: CallRecord | None = None
+        self._ended = trio.Event()
+        self._run: CallRun | None = None
+
+    @classmethod
+    def of_webhook(cls, form: Mapping[str, str]) -> Call:
+        """The call an inbound voice webhook tells of."""
+        return cls(
+            call_sid=form.get("CallSid", ""),
+            caller=form.get("From", ""),
+            dialled=form.get("To", ""),
+            direction="inbound",
+        )
+
+    def hang_up(self) -> None:
+        """End the call once the agent's last word was heard."""
+        self.run.hang_up()
+
+    def end(self, reason: EndReason = EndReason.CANCELLED) -> None:
+        """End the call now."""
+        self.run.end(reason)
+
+    async def wait(self) -> CallRecord:
+        """Wait for the call's end; returns its record."""
+        await self._ended.wait()
+        assert self.record is not None
+        return self.record
+
+    def __await__(self) -> Generator[Any, Any, CallRecord]:
+        return self.wait().__await__()
+
+    @property
+    def run(self) -> CallRun:
+        """The call's nursery and engine."""
+        assert self._run is not None
+        return self._run
+
+    def begin(self, run: CallRun) -> None:
+        """The phone has made the call's nursery."""
+        self._run = run
+
+    def finish(self, record: CallRecord) -> None:
+        """The phone has the call's record."""
+        self.record = record
+        self._ended.set()

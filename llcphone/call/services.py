@@ -1,0 +1,45 @@
+"""What a call is given by whoever owns it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from llcphone.engine.commands import Note
+
+if TYPE_CHECKING:
+    from llcphone.call.dialects import DialectMemory
+    from llcphone.call.model_leg import DialModel
+    from llcphone.call.record import CallRecord
+
+Observer = Callable[[Note], None]
+StartTask = Callable[..., None]
+
+
+@attrs.frozen
+class CallServices:
+    """What a call is given by whoever owns it; it knows neither phone nor server."""
+
+    dial_model: DialModel
+    dialects: DialectMemory
+    on_record: Callable[[CallRecord], None]
+    wall_clock: Callable[[], float]
+    start_detached: StartTask
+    """Starts a task that outlives the call."""
+    dial: Callable[[], None] | None = None
+    """Asks the carrier to ring the callee; None for calls that ring us."""
+    tool_timeout_s: float = 15.0
+    close_timeout_s: float = 1.0
+    transcript: bool = False
+    observe: Observer | None = None
+
+
+class CallLog(logging.LoggerAdapter[logging.Logger]):
+    """Adds the call id to every line."""
+
+    def process(self, msg: Any, kwargs: Any) -> tuple[Any, Any]:
+        kwargs["extra"] = {**(self.extra or {}), **kwargs.get("extra", {})}
+        return msg, kwargs

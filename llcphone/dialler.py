@@ -1,0 +1,251 @@
+"""Placing calls: guard, carrier, and the truth about what became of a ``create``.
+
+A dial task belongs to the phone, not to its call: cancelled in mid-request it could not know whether
+somebody's telephone now rings. So it runs to its end, bounded, and when its call is over by then, it
+hangs up. A create that was neither accepted nor refused is looked for at Twilio: found, it is adopted
+or ended; nobody is dialled twice, and no call is forgotten.
+"""
+
+from __future__ import annotations
+
+import base64
+import logging
+import time
+from collections import OrderedDict
+from typing import TYPE_CHECKING
+
+import trio
+
+from llcphone import guard_files
+from llcphone.audio import BYTES_PER_MS
+from llcphone.carrier import Amd, Carrier, DialOrder, DialRefused, DialUnknown
+from llcphone.engine.dialling import DialPlan, Line, MachinePolicy
+from llcphone.engine.events import CarrierStatus, DialFailed, Dialled, MachineDetected
+from llcphone.errors import ConfigError
+from llcphone.guard import DialGuard, DialRequest
+from llcphone.twilio import twiml
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from llcphone.call.handle import Call
+    from llcphone.config import Config
+
+log = logging.getLogger("llcphone.dialler")
+
+_LOOK_AFTER_S = (1.0, 3.0, 6.0, 10.0, 20.0)
+"""When to look for a call whose ``create`` did not answer; Twilio's list is not instantly complete."""
+
+_REMEMBERED = 2000
+"""Ended calls whose late callbacks are still understood."""
+
+_GOING_ON = frozenset({"queued", "initiated", "ringing", "in-progress"})
+
+_READ_LIST_EVERY_S = 5.0
+
+
+class Dialler:
+    """Rings people for a phone."""
+
+    def __init__(
+        self,
+        config: Config,
+        carrier: Carrier,
+        start: Callable[..., None],
+        wall_clock: Callable[[], float] = time.time,
+    ) -> None:
+        """Take the settings, the way to Twilio, and what starts a task that outlives its call."""
+        self._config = config
+        self._wall_clock = wall_clock
+        self._carrier = carrier
+        self._start = start
+        self.guard = DialGuard(config, guard_files.offset_s)
+        self._message = read_message(config.outbound.machine_message_file)
+        self._live: dict[str, Call] = {}
+        self._ended: OrderedDict[str, str] = OrderedDict()
+        """Status tokens of ended calls, with the CallSid that was hung up, if any."""
+
+    async def keep_lists(self) -> None:
+        """Keep the do-not-call list as its file is; runs for the life of the phone."""
+        path = self._config.outbound.do_not_call_file
+        if not path:
+            return
+        reader = guard_files.DoNotCallFile(path, self.guard)
+        while True:
+            await reader.refresh()
+            await trio.sleep(_READ_LIST_EVERY_S)
+
+    # -- admission --------------------------------------------------------------------------
+
+    def admit(self, call: Call) -> None:
+        """Let this call be placed, or say why not; from now on it counts.
+
+        Raises:
+            DialRefused: the guard refuses it; Twilio never hears of it.
+        """
+        request = DialRequest(to=call.dialled, from_=call.caller)
+        now_ms = round(self._wall_clock() * 1000)
+        self.guard.check(request, now_ms)
+        self.guard.placed(call.call_id, request, now_ms)
+        self._live[call.status_token] = call
+
+    def plan(self) -> DialPlan:
+        """How the engine is to ring somebody."""
+        outbound = self._config.outbound
+        return DialPlan(
+            at_once=outbound.dial == "at_once",
+            no_callback_ms=round(outbound.no_callback_limit_s * 1000),
+            machine=MachinePolicy(outbound.machine),
+            message=self._message,
+            patience_ms=round(outbound.patience_s * 1000),
+        )
+
+    def over(self, call: Call) -> None:
+        """The call has its record: whatever still rings or talks at the carrier is hung up."""
+        self.guard.ended(call.call_id)
+        self._live.pop(call.status_token, None)
+        self._ended[call.status_token] = ""
+        if len(self._ended) > _REMEMBERED:
+            self._ended.popitem(last=False)
+        outbound = call.run.engine.outbound
+        if outbound is not None and call.call_sid and outbound.dialling.line is not Line.OVER:
+            self._hang_up_once(call.status_token, call.call_sid)
+
+    # -- dialling ---------------------------------------------------------------------------
+
+    def dial(self, call: Call) -> None:
+        """Obey the engine's ``Dial``."""
+        self._start(self._dial, call, name=f"dial {call.call_id}")
+
+    async def _dial(self, call: Call) -> None:
+        order = self._order(call)
+        since = self._wall_clock()
+        try:
+            call_sid = await self._carrier.dial(order)
+        except DialRefused as exc:
+            call.run.step(DialFailed(exc.code))
+        except DialUnknown:
+            await self._look_for(call, order, since)
+        else:
+            self._found(call, call_sid)
+
+    async def _look_for(self, call: Call, order: DialOrder, since: float) -> None:
+        log.warning("create did not answer: looking for the call", extra={"call": call.call_id})
+        for pause_s in _LOOK_AFTER_S:
+            await trio.sleep(pause_s)
+            if call.call_sid:  # a status callback was faster
+                self._found(call, call.call_sid)
+                return
+            ours = {live.call_sid for live in self._live.values()}
+            for call_sid in await self._carrier.find(order, since):
+                if call_sid not in ours:
+                    self._found(call, call_sid)
+                    return
+        call.run.step(DialFailed("unknown"))
+
+    def _found(self, call: Call, call_sid: str) -> None:
+        call.call_sid = call.call_sid or call_sid
+        if call.run.over:
+            self._hang_up_once(call.status_token, call_sid)
+        else:
+            call.run.step(Dialled(call_sid))
+
+    def _order(self, call: Call) -> DialOrder:
+        outbound, public_url = self._config.outbound, self._config.server.public_url
+        amd = None
+        if outbound.amd != "off":
+            amd = Amd(outbound.amd, outbound.amd_timeout_s, f"{public_url}/amd/{call.status_token}")
+        synchronous = outbound.amd == "sync"
+        return DialOrder(
+            to=call.dialled,
+            from_=call.caller,
+            # Synchronous detection tells its verdict with the TwiML request only.
+            twiml=None if synchronous else call.twiml,
+            url=f"{public_url}/twiml/{call.status_token}" if synchronous else None,
+            status_callback=f"{public_url}/status/{call.status_token}",
+            amd=amd,
+            ring_timeout_s=outbound.ring_timeout_s,
+            time_limit_s=round(self._config.call.max_duration_s) + 60,
+            send_digits=None,
+        )
+
+    def _hang_up_once(self, token: str, call_sid: str) -> None:
+        if self._ended.get(token) != call_sid:
+            self._ended[token] = call_sid
+            self._start(self._carrier.hang_up, call_sid, name="hang up")
+
+    # -- what Twilio tells ------------------------------------------------------------------
+
+    def knows(self, token: str) -> bool:
+        """Whether a callback's token is one of ours; the callbacks below ignore others."""
+        return token in self._live or token in self._ended
+
+    def status(self, token: str, form: Mapping[str, str]) -> None:
+        """A status callback: any order, twice, late, or before ``create`` has answered."""
+        call_sid, status = form.get("CallSid", ""), form.get("CallStatus", "")
+        call = self._live.get(token)
+        if call is None:
+            if token in self._ended and status in _GOING_ON and call_sid:
+                self._hang_up_once(token, call_sid)  # it rings although its call is over
+            return
+        call.call_sid = call.call_sid or call_sid
+        sequence = form.get("SequenceNumber", "")
+        number = int(sequence) if sequence.isdecimal() else _ORDER.get(status, 0)
+        call.run.step(CarrierStatus(status, number, call_sid))
+
+    def machine(self, token: str, form: Mapping[str, str]) -> None:
+        """The verdict of machine detection."""
+        if (call := self._live.get(token)) is not None:
+            call.run.step(MachineDetected(form.get("AnsweredBy", "unknown")))
+
+    def answer(self, token: str, form: Mapping[str, str]) -> str:
+        """Twilio asks for the TwiML of an answered call: with synchronous detection only."""
+        call = self._live.get(token)
+        if call is None:
+            return twiml.hang_up()
+        call.call_sid = call.call_sid or form.get("CallSid", "")
+        if "AnsweredBy" in form:
+            self.machine(token, form)
+        return twiml.hang_up() if call.run.over else call.twiml
+
+
+_ORDER = {"queued": 0, "initiated": 1, "ringing": 2, "in-progress": 3}
+"""Should a callback come without ``SequenceNumber``; an end sorts behind by itself."""
+_ORDER |= dict.fromkeys(("completed", "busy", "failed", "no-answer", "canceled"), 9)
+
+
+def read_message(path: str) -> tuple[bytes, ...]:
+    """A stored message as base64 payloads of 200 ms: raw ``.ulaw``, or a WAV file of 8 kHz µ-law.
+
+    Raises:
+        ConfigError: it cannot be read, or is no such file.
+    """
+    if not path:
+        return ()
+    key = "outbound.machine_message_file"
+    try:
+        with open(path, "rb") as file:
+            audio = file.read()
+    except OSError as exc:
+        raise ConfigError(key, f"cannot be read: {exc.strerror}") from None
+    if audio[:4] == b"RIFF":
+        audio = _ulaw_of_wav(audio)
+        if not audio:
+            raise ConfigError(key, "must be 8 kHz mono µ-law: sox in.wav -r 8000 -c 1 -e u-law out.wav")
+    size = 200 * BYTES_PER_MS
+    return tuple(base64.b64encode(audio[at : at + size]) for at in range(0, len(audio), size))
+
+
+def _ulaw_of_wav(data: bytes) -> bytes:
+    """The samples of a format 7 WAV at 8 kHz mono; empty when it is something else."""
+    at, ulaw = 12, False
+    while at + 8 <= len(data):
+        kind, size = data[at : at + 4], int.from_bytes(data[at + 4 : at + 8], "little")
+        body = data[at + 8 : at + 8 + size]
+        if kind == b"fmt ":
+            numbers = [int.from_bytes(body[i : i + j], "little") for i, j in ((0, 2), (2, 2), (4, 4))]
+            ulaw = numbers == [7, 1, 8000]
+        elif kind == b"data":
+            return body if ulaw else b""
+        at += 8 + size + size % 2
+    return b""
