@@ -17,7 +17,11 @@ class Turn:
     asked: str
     """``greeting``, ``caller`` or ``tools``."""
     caller_stopped_ms: int | None = None
-    """When the caller's last speech ended, by the audio position that turn detection named."""
+    """The end of the caller's turn, by the audio position that turn detection named.
+
+    OpenAI dates it at the end of the audio that decided, so the silence it waited for (server_vad's
+    ``silence_duration_ms``, semantic_vad's own judgement) lies before it, not in the answer gap.
+    """
     decided_ms: int | None = None
     """``input_audio_buffer.speech_stopped`` arrived."""
     created_ms: int | None = None
@@ -56,6 +60,10 @@ class TurnLedger:
         if asked == "caller":
             turn.caller_stopped_ms, self._caller_stopped_ms = self._caller_stopped_ms, None
             turn.decided_ms, self._decided_ms = self._decided_ms, None
+        elif asked == "tools" and self.turns and self.turns[-1].sent_ms is None:
+            # The caller still waits for the answer that the tools were called for.
+            turn.caller_stopped_ms = self.turns[-1].caller_stopped_ms
+            turn.decided_ms = self.turns[-1].decided_ms
         self.turns.append(turn)
         self._by_response[response_id] = turn
         if len(self._by_response) > 16:
