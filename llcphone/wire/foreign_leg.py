@@ -104,8 +104,9 @@ class ForeignLeg:
             raise self._ended()
         return messages
 
-    def keepalive_nowait(self, now: float) -> None:
+    def keepalive_nowait(self, now: float) -> float:
         """Nothing to do: pings are the business of whoever owns the socket."""
+        return math.inf
 
     async def aclose(self, code: int = 1000, reason: str = "") -> None:
         """See ``Leg.aclose``; the handler's task writes the Close."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import attrs
@@ -38,6 +39,12 @@ class Keepalive:
             self._sent_s = None
             return False
         return now - self._sent_s >= self.limits.ping_timeout_s
+
+    def look_again_s(self, now: float) -> float:
+        """When the next ping or its pong is due."""
+        ping_s = self._next_s if self._next_s is not None and self._next_s > now else math.inf
+        pong_s = math.inf if self._sent_s is None else self._sent_s + self.limits.ping_timeout_s
+        return min(ping_s, pong_s)
 
     def _payload(self) -> bytes:
         return self._count.to_bytes(4, "big")

@@ -99,8 +99,12 @@ class Leg(Protocol):
     def receive_nowait(self) -> list[bytes]:
         """What has come so far, perhaps nothing; serves pings. Raises ``LegClosed`` as ``receive`` does."""
 
-    def keepalive_nowait(self, now: float) -> None:
-        """Send a ping when one is due, give the leg up when a pong is overdue; ``now`` is Trio's clock."""
+    def keepalive_nowait(self, now: float) -> float:
+        """Send a ping when one is due, give the leg up when a pong is overdue; ``now`` is Trio's clock.
+
+        Returns:
+            When to call again, on the same clock; infinity when there is nothing to do.
+        """
 
     async def aclose(self, code: int = 1000, reason: str = "") -> None:
         """Close politely, within ``close_timeout_s``; at once if cancelled. Idempotent."""

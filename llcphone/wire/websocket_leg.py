@@ -17,6 +17,7 @@ side has answered, at most ``close_timeout_s``. Twilio goes on with its TwiML on
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import trio
@@ -118,15 +119,15 @@ class WebSocketLeg:
         self.stats.dropped += dropped
         return dropped
 
-    def keepalive_nowait(self, now: float) -> None:
+    def keepalive_nowait(self, now: float) -> float:
         """See ``Leg.keepalive_nowait``."""
-        if self._mute:
-            return
-        if self._ping.overdue(now, self._reader.pong):
-            self._lose("no pong")
-        elif (payload := self._ping.due(now)) is not None:
-            self._protocol.send_ping(payload)
-            self._write(self._protocol.data_to_send(), False)
+        if not self._mute:
+            if self._ping.overdue(now, self._reader.pong):
+                self._lose("no pong")
+            elif (payload := self._ping.due(now)) is not None:
+                self._protocol.send_ping(payload)
+                self._write(self._protocol.data_to_send(), False)
+        return math.inf if self._mute else self._ping.look_again_s(now)
 
     def _write(self, frames: Sequence[bytes], media: bool) -> None:
         if self._outbox.size_bytes:

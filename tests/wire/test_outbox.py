@@ -105,3 +105,14 @@ def test_a_full_socket_at_a_frame_boundary_leaves_every_frame_droppable():
     assert not outbox.begun
     assert outbox.drop_media() == 1
     assert outbox.size_bytes == 0
+
+
+def test_a_frame_that_blocks_while_flushing_tls_is_begun():
+    outbox, pipe = Outbox(), Pipe([3], bind=True)
+    frames = [text_frame(b"first"), text_frame(b"second")]
+    offer(outbox, pipe, frames[:1], True)
+    outbox.put(frames[1:], True)
+    pipe.takes = iter([100, 0])
+    outbox.flush(pipe)
+    assert outbox.begun
+    assert outbox.drop_media() == 0

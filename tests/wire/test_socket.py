@@ -170,8 +170,15 @@ async def test_large_messages_pass_over_tls_both_ways(autojump_clock):
     leg.abort()
 
 
-async def test_everything_in_the_tls_layer_is_read_before_the_leg_waits(autojump_clock):
-    """More records than one turn reads, some of several frames, and then silence on the network."""
+@pytest.mark.parametrize("read_bytes", [100, 16384])
+async def test_everything_in_the_tls_layer_is_read_before_the_leg_waits(
+    autojump_clock, monkeypatch, read_bytes
+):
+    """More records than one turn reads, and then silence on the network.
+
+    With small reads OpenSSL holds the rest of each record, where epoll does not see it.
+    """
+    monkeypatch.setattr("llcphone.wire.socket.TLS_RECORD_BYTES", read_bytes)
 
     async def serve(stream):
         for number in range(40):
