@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import trio
@@ -12,6 +12,9 @@ import trio
 from llcphone.errors import ConfigError
 from llcphone.guard_files import DoNotCallFile, offset_s, read_numbers
 from tests.test_guard import CALLEES, make_guard, verdict
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def written(tmp_path: Path, text: str | bytes) -> Path:
