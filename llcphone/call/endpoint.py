@@ -82,6 +82,7 @@ class Endpoint:
         """Ask until there is an answer; whoever needs the dialect meanwhile waits for this one."""
         attempt = 0
         while True:
+            await self.dialects.resolve()  # a call may have begun to ask before us
             with self.dialects.asking():
                 self.trouble = await self._ask_both()
             if self.trouble is None:

@@ -12,6 +12,7 @@ it obeys (a leg lost by a failed send) is queued and handled after the present e
 from __future__ import annotations
 
 import logging
+import math
 from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -129,7 +130,9 @@ class CallRun:
             await read_phone(self)
         finally:
             if (leg := self._phone) is not None:
-                with trio.move_on_after(self.close_timeout_s, shield=True):
+                # A phone that has vanished answers no Close: ours is written, and that is all.
+                gone = self.engine.ended is EndReason.STREAM_DEAD
+                with trio.move_on_after(0 if gone else self.close_timeout_s, shield=True):
                     await leg.aclose()
                 leg.abort()
 
@@ -268,6 +271,7 @@ class CallRun:
         """The leg of this generation is the one to send to, unless it was replaced meanwhile."""
         if generation in self._model_scopes:
             self._model, self._dialect = leg, dialect
+            self.keepalive()
 
     def model_gone(self, leg: Leg) -> None:
         """This leg takes nothing any more."""
@@ -276,8 +280,8 @@ class CallRun:
 
     def keepalive(self) -> None:
         """Ping the model leg when it is due."""
-        if self._model is not None:
-            self._model.keepalive_nowait(trio.current_time())
+        leg = self._model
+        self.alarm.ping_at(math.inf if leg is None else leg.keepalive_nowait(trio.current_time()))
 
     # -- joining ----------------------------------------------------------------------------
 

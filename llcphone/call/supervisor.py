@@ -16,8 +16,6 @@ from llcphone.engine.events import Tick
 if TYPE_CHECKING:
     from llcphone.call.run import CallRun
 
-KEEPALIVE_EVERY_S = 5.0
-
 
 class Alarm:
     """When the supervisor wakes next."""
@@ -25,23 +23,30 @@ class Alarm:
     def __init__(self) -> None:
         self._scope: trio.CancelScope | None = None
         self._engine_s = math.inf
-        self._keepalive_s = math.inf
+        self._ping_s = math.inf
 
     def set(self, deadline_ms: int | None) -> None:
         """The engine's next deadline has moved."""
-        at = math.inf if deadline_ms is None else deadline_ms / 1000
-        if at != self._engine_s:
-            self._engine_s = at
-            if self._scope is not None:
-                self._scope.deadline = min(at, self._keepalive_s)
+        at_s = math.inf if deadline_ms is None else deadline_ms / 1000
+        if at_s != self._engine_s:
+            self._engine_s = at_s
+            self._move()
+
+    def ping_at(self, at_s: float) -> None:
+        """The model leg's keepalive wants to look then."""
+        self._ping_s = at_s
+        self._move()
 
     async def sleep(self) -> None:
         """Until the alarm rings."""
-        self._keepalive_s = trio.current_time() + KEEPALIVE_EVERY_S
-        with trio.CancelScope(deadline=min(self._engine_s, self._keepalive_s)) as scope:
+        with trio.CancelScope(deadline=min(self._engine_s, self._ping_s)) as scope:
             self._scope = scope
             await trio.sleep_forever()
         self._scope = None
+
+    def _move(self) -> None:
+        if self._scope is not None:
+            self._scope.deadline = min(self._engine_s, self._ping_s)
 
 
 async def supervise(call: CallRun) -> None:
