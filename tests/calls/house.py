@@ -17,19 +17,25 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import attrs
 import trio
 import trio.testing
 
-from llcphone import Agent
+from llcphone import Agent, open_phone
 from llcphone.rehearsal import AUTH_TOKEN as TOKEN
-from llcphone.rehearsal import Stage, rehearse
+from llcphone.rehearsal import Stage, rehearsal_config, rehearse
+from llcphone.server.run import serve
 from llcphone.sim import voices
 from llcphone.sim.model import Faults
+from llcphone.sim.phone import open_twilio
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
+    from llcphone import CallRecord, Config, Phone
+    from llcphone.phone import AgentChoice
     from llcphone.sim.model import Pace, Scripted
+    from llcphone.sim.phone import TwilioSimulator
 
 QUESTION = voices.load("book_table")
 INTERRUPTION = voices.load("yes_please")
@@ -65,6 +71,38 @@ async def open_house(
         settings={"wire": wire, "realtime": dialect, **settings},
     ) as house:
         yield house
+
+
+def make_config(
+    model_url: str, transports: tuple[str, str] = ("fast", "fast"), **sections: dict[str, Any]
+) -> Config:
+    """A rehearsal's settings on one transport pair; ``sections`` are those of the TOML file."""
+    return rehearsal_config(model_url, {"wire": {"model": transports[0], "phone": transports[1]}}, sections)
+
+
+@attrs.frozen
+class Line:
+    """A served phone and the Twilio that rings it; the model is the test's own."""
+
+    phone: Phone
+    twilio: TwilioSimulator
+    records: list[CallRecord]
+
+
+@asynccontextmanager
+async def open_line(config: Config, agent: AgentChoice | None = None) -> AsyncIterator[Line]:
+    """Open a phone that does not wait for its model to be well, as ``llcphone serve`` does not."""
+    records: list[CallRecord] = []
+    async with (
+        open_phone(config, agent or Agent("Be brief."), on_record=records.append) as phone,
+        trio.open_nursery() as nursery,
+    ):
+        await nursery.start(serve, phone, config)
+        url = f"{config.server.public_url}/twiml"
+        async with open_twilio(webhook_url=url, auth_token=TOKEN) as twilio:
+            yield Line(phone, twilio, records)
+        await phone.drain(5)
+        nursery.cancel_scope.cancel()
 
 
 def task_names() -> Counter[str]:
@@ -118,7 +156,10 @@ __all__ = [
     "TRANSPORTS",
     "Faults",
     "House",
+    "Line",
+    "make_config",
     "nothing_left",
     "open_house",
+    "open_line",
     "tasks_below",
 ]

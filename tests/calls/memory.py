@@ -26,8 +26,8 @@ from llcphone.call.dialects import DialectMemory
 from llcphone.errors import LegClosed
 from llcphone.phone import Phone
 from llcphone.realtime.dialects import Dialect
-from llcphone.rehearsal import rehearsal_config
 from llcphone.wire.leg import LegStats
+from tests.calls.house import make_config
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
@@ -310,7 +310,7 @@ async def open_memory(
     **settings: Any,
 ) -> AsyncIterator[MemoryHouse]:
     """A phone with memory legs; leaving drains it as ``open_phone`` does."""
-    config = rehearsal_config("ws://127.0.0.1:9/v1/realtime", **settings)
+    config = make_config("ws://127.0.0.1:9/v1/realtime", **settings)
     endpoint = MemoryEndpoint(list(turns), dial_takes_s)
     records: list[CallRecord] = []
     ended_at: list[float] = []

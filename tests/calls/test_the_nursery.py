@@ -9,12 +9,11 @@ import trio
 from trio.testing import wait_all_tasks_blocked
 
 from llcphone import Agent, CallRecord, EndReason, Phone, open_phone
-from llcphone.rehearsal import rehearsal_config
 from llcphone.server.run import serve
 from llcphone.sim.model import CallTool, Say, open_model
 from llcphone.sim.phone import SimCall, open_twilio
 from llcphone.twilio import twiml
-from tests.calls.house import TOKEN, TRANSPORTS, open_house, tasks_below
+from tests.calls.house import TOKEN, TRANSPORTS, make_config, open_house, tasks_below
 from tests.calls.memory import Turn, media, open_memory, speech_started
 
 if TYPE_CHECKING:
@@ -120,7 +119,7 @@ async def test_cancelling_the_phone_ends_every_call_within_a_second(
 ) -> None:
     records: list[CallRecord] = []
     async with open_model() as model, trio.open_nursery() as nursery:
-        config = rehearsal_config(model.url, wire={"model": transports[0], "phone": transports[1]})
+        config = make_config(model.url, transports)
         everything = trio.CancelScope()
 
         async def answer_calls(task_status: trio.TaskStatus[Phone]) -> None:
