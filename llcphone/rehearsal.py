@@ -14,8 +14,9 @@ simulated vendors are strict, so what passes here is also well-formed for the re
 from __future__ import annotations
 
 import socket
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any, Unpack
+from urllib.parse import urlsplit
 
 import attrs
 import trio
@@ -23,19 +24,23 @@ import trio
 from llcphone.config import Config
 from llcphone.phone import Phone, open_phone
 from llcphone.server.run import serve
-from llcphone.sim.model import ModelSession, ModelSimulator, Pace, Scripted, open_model
-from llcphone.sim.phone import Ring, SimCall, TwilioSimulator, open_twilio
+from llcphone.sim.model import ModelSession, ModelSimulator, Pace, open_model
+from llcphone.sim.phone import Callee, Ring, SimCall, TwilioSimulator, open_twilio
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
     from llcphone.agent import Agent
     from llcphone.call.handle import Call
     from llcphone.call.record import CallRecord
     from llcphone.engine.commands import Note
     from llcphone.server.door import Door
+    from llcphone.sim.model_script import Scripted
 
 AUTH_TOKEN = "rehearsal-0123456789abcdef"
+ACCOUNT_SID = "AC" + "0" * 32
+NUMBER = "+15551230002"
+"""Our own number, the caller ID of outbound rehearsals."""
 
 
 @attrs.define(eq=False)
@@ -86,6 +91,7 @@ async def rehearse(
     dialects: Any = "ga",
     faults: Any = None,
     pace: Pace | None = None,
+    callee: Callee | Callable[[str], Callee] | None = None,
     settings: dict[str, dict[str, Any]] | None = None,
 ) -> AsyncIterator[Stage]:
     """Put an agent on a stage; leaving drains the phone.
@@ -96,11 +102,22 @@ async def rehearse(
         dialects: what the simulated endpoint speaks: ``ga``, ``flat`` or ``both``.
         faults: what goes wrong at the model's end, once the phone's own question was answered.
         pace: how fast the simulated model is.
+        callee: how people behave whom ``stage.phone.place_call`` rings, all or by number; None:
+            nobody can be rung.
         settings: sections of ``llcphone.toml``, over the rehearsal's own.
     """
-    options: dict[str, Any] = {} if pace is None else {"pace": pace}
-    async with open_model(script, dialects=dialects, **options) as model:
-        config = rehearsal_config(model.url, **(settings or {}))
+    async with AsyncExitStack() as stack:
+        paced: dict[str, Any] = {} if pace is None else {"pace": pace}
+        model = await stack.enter_async_context(open_model(script, dialects=dialects, **paced))
+        public_url = f"http://127.0.0.1:{free_port()}"
+        people: dict[str, Any] = {} if callee is None else {"callee": callee}
+        twilio = await stack.enter_async_context(
+            open_twilio(webhook_url=f"{public_url}/twiml", auth_token=AUTH_TOKEN, **people)
+        )
+        own = {"server": {"public_url": public_url, "port": urlsplit(public_url).port}}
+        if callee is not None:
+            own["twilio"] = {"account_sid": ACCOUNT_SID, "api_url": twilio.api_url, "phone_number": NUMBER}
+        config = rehearsal_config(model.url, own, settings or {})
         stage: Stage | None = None
 
         def keep(record: CallRecord) -> None:
@@ -118,16 +135,16 @@ async def rehearse(
                 model.faults = faults
             async with trio.open_nursery() as nursery:
                 door: Door = await nursery.start(serve, phone, config)
-                webhook = f"{config.server.public_url}/twiml"
-                async with open_twilio(webhook_url=webhook, auth_token=AUTH_TOKEN) as twilio:
-                    stage = Stage(phone, twilio, model, door, config)
-                    yield stage
+                stage = Stage(phone, twilio, model, door, config)
+                yield stage
+                for call in twilio.calls:
+                    call.hang_up()
                 await phone.drain(5)
                 door.stop_accepting()
 
 
-def rehearsal_config(model_url: str, **sections: dict[str, Any]) -> Config:
-    """Settings for loopback, with sections of ``llcphone.toml`` laid over them."""
+def rehearsal_config(model_url: str, *overlays: dict[str, dict[str, Any]]) -> Config:
+    """Settings for loopback, with sections of ``llcphone.toml`` laid over them, the last on top."""
     port = free_port()
     data: dict[str, dict[str, Any]] = {
         "realtime": {"url": model_url, "api_key": "sk-rehearsal-0123456789"},
@@ -135,8 +152,9 @@ def rehearsal_config(model_url: str, **sections: dict[str, Any]) -> Config:
         "twilio": {"auth_token": AUTH_TOKEN},
         "records": {"transcript": True},
     }
-    for section, values in sections.items():
-        data[section] = {**data.get(section, {}), **values}
+    for overlay in overlays:
+        for section, values in overlay.items():
+            data[section] = {**data.get(section, {}), **values}
     return Config.from_dict(data)
 
 
