@@ -28,6 +28,7 @@ async def read_phone(call: CallRun) -> None:
             for message in await leg.receive():
                 payload = caller_audio_fast(message)
                 if payload is not None:
+                    bad_in_row = 0
                     call.hear(payload)
                     continue
                 try:

@@ -101,6 +101,11 @@ class FrameReader:
     _fragments: list[bytes] = attrs.field(factory=list, init=False)
     _fragment_count: int = attrs.field(default=0, init=False)
     _binary: bool = attrs.field(default=False, init=False)
+    _allowed: tuple[int, bool] = attrs.field(init=False)
+    """Most bytes the next frame may carry, and whether no fragmented message is open."""
+
+    def __attrs_post_init__(self) -> None:
+        self._allowed = (self.max_message, True)
 
     def feed(self, data: bytes) -> list[bytes]:
         """Take what was read; returns the text messages that are now complete."""
@@ -121,7 +126,7 @@ class FrameReader:
         mask_bit, mask_bytes = (_MASK, 4) if masked else (0, 0)
         slow = at = 0
         end = len(data)
-        limit, whole = self._limit()
+        limit, whole = self._allowed
         while at < end:
             body = at + 2
             if body > end:
@@ -150,25 +155,20 @@ class FrameReader:
                 payload = data[start:stop]
                 if masked:
                     payload = apply_mask(payload, data[body:start])
-                if not self._is_text(payload):
+                if not payload.isascii() and not self._is_utf8(payload):
                     return messages
                 messages.append(payload)
             else:
                 self._by_protocol(data[at:stop], messages)
                 if self.ended:
                     return messages
-                limit, whole = self._limit()
+                limit, whole = self._allowed
                 slow += 1
                 if slow >= SLOW_FRAMES_PER_TURN and stop < end:
                     self.more = True
                     return self._keep(data, stop, 1, messages)
             at = stop
         return messages
-
-    def _limit(self) -> tuple[int, bool]:
-        """Most bytes the next frame may carry, and whether no fragmented message is open."""
-        gathered = self.protocol.current_size
-        return (self.max_message, True) if gathered is None else (self.max_message - gathered, False)
 
     def _keep(self, data: bytes, at: int, need: int, messages: list[bytes]) -> list[bytes]:
         self._parts.append(data[at:] if at else data)
@@ -180,6 +180,8 @@ class FrameReader:
         protocol = self.protocol
         self.attention = True
         protocol.receive_data(data)
+        gathered = protocol.current_size
+        self._allowed = (self.max_message, True) if gathered is None else (self.max_message - gathered, False)
         for event in protocol.events_received():
             assert isinstance(event, Frame)  # the handshake is over
             if event.opcode <= BINARY:
@@ -205,13 +207,11 @@ class FrameReader:
         else:
             payload = b"".join(self._fragments)
             self._fragments.clear()
-            if self._is_text(payload):
+            if self._is_utf8(payload):
                 messages.append(payload)
 
-    def _is_text(self, payload: bytes) -> bool:
-        """Check for UTF-8 (RFC 6455 §8.1); anything else ends the stream with 1007."""
-        if payload.isascii():
-            return True
+    def _is_utf8(self, payload: bytes) -> bool:
+        """Check a text (RFC 6455 §8.1); anything but UTF-8 ends the stream with 1007."""
         try:
             payload.decode()
         except UnicodeDecodeError:

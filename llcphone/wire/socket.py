@@ -76,13 +76,15 @@ class Socket:
         except BlockingIOError:
             return 0
 
-    async def wait_readable(self) -> None:
-        """Wait until ``recv`` may have something. Raises ``ClosedResourceError`` when woken by ``wake``."""
-        await wait_readable(self._open_fd())
+    # Not coroutines themselves: every wake-up walks down all of a task's coroutines (0.3 µs each).
 
-    async def wait_writable(self) -> None:
+    def wait_readable(self) -> Awaitable[None]:
+        """Wait until ``recv`` may have something. Raises ``ClosedResourceError`` when woken by ``wake``."""
+        return wait_readable(self._open_fd())  # noqa: ASYNC105 (awaited by the caller)
+
+    def wait_writable(self) -> Awaitable[None]:
         """Wait until ``send`` may take something. Raises ``ClosedResourceError`` when woken by ``wake``."""
-        await wait_writable(self._open_fd())
+        return wait_writable(self._open_fd())  # noqa: ASYNC105 (awaited by the caller)
 
     def wake(self) -> None:
         """Wake every task that waits here, with ``ClosedResourceError``; the socket stays open."""
@@ -147,13 +149,13 @@ class TLSSocket(Socket):
                 break
         return sent
 
-    async def wait_readable(self) -> None:
+    def wait_readable(self) -> Awaitable[None]:
         """As ``Socket.wait_readable``, for whatever the last ``recv`` lacked."""
-        await self._wait(self._recv_waits)
+        return self._wait(self._recv_waits)
 
-    async def wait_writable(self) -> None:
+    def wait_writable(self) -> Awaitable[None]:
         """As ``Socket.wait_writable``, for whatever the last ``send`` lacked."""
-        await self._wait(self._send_waits)
+        return self._wait(self._send_waits)
 
     def close(self) -> None:
         """As ``Socket.close``. No close_notify: WebSocket's own Close tells an end from a cut."""

@@ -226,7 +226,8 @@ class WebSocketLeg:
                 self._peer_done = True
                 self._finish(LegClosed(ABNORMAL, "no close frame"))
                 return messages
-            messages += self._take(data)
+            fresh = self._take(data)
+            messages = messages + fresh if messages else fresh
             if len(data) < RECV_BYTES and not sock.must_drain and not self._mute:
                 self._more = reader.more
                 return messages
