@@ -17,6 +17,7 @@ from websockets.server import ServerProtocol
 from websockets.uri import parse_uri
 from websockets.utils import accept_key
 
+from llcphone.errors import LegClosed
 from llcphone.wire.socket import Socket
 from llcphone.wire.websocket import SILENT, WebSocketLeg
 
@@ -195,6 +196,35 @@ def open_sockets() -> int:
     for fd in os.listdir("/proc/self/fd"):
         with suppress(OSError):
             count += os.readlink(f"/proc/self/fd/{fd}").startswith("socket:")
+    return count
+
+
+def close_payload(code: int, reason: bytes = b"") -> bytes:
+    return code.to_bytes(2, "big") + reason
+
+
+async def receive_all(leg) -> tuple[list[bytes], LegClosed]:
+    messages = []
+    try:
+        while True:
+            messages += await leg.receive()
+    except LegClosed as end:
+        return messages, end
+
+
+async def ended(leg) -> tuple[list[bytes], int]:
+    """Every message, and the code of the end."""
+    messages, end = await receive_all(leg)
+    return messages, end.code
+
+
+async def fill(leg, *, media: bool = False) -> int:
+    """Send frames until the kernel takes no more; returns how many."""
+    count = 0
+    while not leg._outbox.size_bytes:
+        leg.send_nowait(b"%06d" % count + b"." * 1000, media=media)
+        count += 1
+        assert count < 20_000
     return count
 
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from trio.testing import wait_all_tasks_blocked
 
-from llcphone.errors import LegClosed, LocalProtocolError, RemoteProtocolError
+from llcphone.errors import LocalProtocolError, RemoteProtocolError
 from llcphone.wire.adapters import ForeignLeg, connect_trio_websocket
 from llcphone.wire.websocket import HandshakeRefused
 from tests.wire.peers import (
@@ -20,6 +20,7 @@ from tests.wire.peers import (
     answering,
     cancelled_at_every_step,
     echo,
+    ended,
     frame,
     open_sockets,
     raw_server,
@@ -29,15 +30,6 @@ from tests.wire.peers import (
 )
 
 CLIENT_TLS, SERVER_TLS = tls_contexts()
-
-
-async def receive_all(leg) -> tuple[list[bytes], int]:
-    messages = []
-    try:
-        while True:
-            messages += await leg.receive()
-    except LegClosed as end:
-        return messages, end.code
 
 
 async def outcome(serve) -> ForeignLeg | Exception:
@@ -100,7 +92,7 @@ async def test_a_far_side_that_closes_first_leaves_no_socket(autojump_clock):
     async with websocket_server(handler) as url:
         async with trio.open_nursery() as nursery:
             leg = await connect_trio_websocket(url, timeout_s=5, spawn=nursery.start_soon)
-            assert await receive_all(leg) == ([b"last words"], 4000)
+            assert await ended(leg) == ([b"last words"], 4000)
         await trio.sleep(0.1)
     assert open_sockets() == before
 
@@ -167,7 +159,7 @@ async def test_cancelling_the_owner_closes_the_socket_at_once(autojump_clock):
             start = trio.current_time()
             nursery.cancel_scope.cancel()
         assert trio.current_time() - start < 0.2
-        assert await receive_all(leg) == ([], 1001)
+        assert await ended(leg) == ([], 1001)
         await leg.aclose()
         await trio.sleep(0.1)
         assert open_sockets() == before
@@ -183,7 +175,7 @@ async def test_a_pong_overdue_loses_the_leg_within_forty_seconds(autojump_clock)
         # The far side reads our ping and says nothing.
         leg.attach(nursery.start_soon, lost.append)
         start = trio.current_time()
-        _, code = await receive_all(leg)
+        _, code = await ended(leg)
         assert trio.current_time() - start <= 40
     assert code == 1006
 
@@ -195,7 +187,7 @@ async def test_frames_that_come_with_the_101_are_kept(autojump_clock):
         trio.open_nursery() as nursery,
     ):
         leg = await connect_trio_websocket(f"ws://127.0.0.1:{port}/", timeout_s=5, spawn=nursery.start_soon)
-        assert await receive_all(leg) == ([b"early"], 1000)
+        assert await ended(leg) == ([b"early"], 1000)
 
 
 @settings(max_examples=60, deadline=None)

@@ -16,7 +16,7 @@ from trio_websocket import ConnectionClosed, open_websocket_url
 from llcphone.errors import LegClosed
 from llcphone.wire.foreign_leg import RECEIVE_MESSAGES, SEND_MESSAGES, ForeignLeg
 from llcphone.wire.leg import LegLimits
-from tests.wire.peers import websocket_server
+from tests.wire.peers import ended, websocket_server
 
 
 class Slow:
@@ -56,15 +56,6 @@ async def pumped(**kwargs):
         nursery.cancel_scope.cancel()
 
 
-async def receive_all(leg) -> tuple[list[bytes], int]:
-    messages = []
-    try:
-        while True:
-            messages += await leg.receive()
-    except LegClosed as end:
-        return messages, end.code
-
-
 async def test_messages_pass_both_ways_and_binary_is_skipped(autojump_clock):
     async with pumped() as (leg, socket, lost, _):
         for message in ("ü", b"\x00\xff", "two"):
@@ -87,7 +78,7 @@ async def test_a_cancelled_handler_is_1001_after_what_came_before_and_cancels_no
         await wait_all_tasks_blocked()
         handler.cancel()
         await wait_all_tasks_blocked()
-        assert await receive_all(leg) == ([b"stop"], 1001)
+        assert await ended(leg) == ([b"stop"], 1001)
         assert lost == []
         assert socket.closes == []
         leg.send_nowait(b"ignored")
@@ -100,7 +91,7 @@ async def test_aclose_closes_in_the_handlers_task_and_lets_the_handler_go(autoju
         await leg.aclose(1000, "done")
         assert socket.closes == [(1000, "done")]
         assert leg.closed
-        assert await receive_all(leg) == ([], 1000)
+        assert await ended(leg) == ([], 1000)
         await leg.aclose()
         assert lost == []
 
@@ -131,7 +122,7 @@ async def test_abort_lets_the_handler_go_without_a_word(autojump_clock):
     async with pumped() as (leg, socket, lost, _):
         await wait_all_tasks_blocked()
         leg.abort()
-        assert await receive_all(leg) == ([], 1006)
+        assert await ended(leg) == ([], 1006)
         await wait_all_tasks_blocked()
         assert (socket.closes, lost) == ([], [])
 
@@ -152,7 +143,7 @@ async def test_a_send_stuck_for_five_seconds_is_a_lost_leg(autojump_clock):
         socket.moving = trio.Event()
         start = trio.current_time()
         leg.send_nowait(b"x")
-        assert await receive_all(leg) == ([], 1006)
+        assert await ended(leg) == ([], 1006)
         assert trio.current_time() - start == pytest.approx(5)
         assert [end.reason for end in lost] == ["stalled"]
 
@@ -163,7 +154,7 @@ async def test_a_receive_queue_overrun_is_a_lost_leg_whose_messages_can_still_be
             socket.to_us.send_nowait(str(number))
         await wait_all_tasks_blocked()
         assert [end.reason for end in lost] == ["receive queue full"]
-        messages, code = await receive_all(leg)
+        messages, code = await ended(leg)
         assert (len(messages), code) == (RECEIVE_MESSAGES, 1006)
 
 
@@ -199,7 +190,7 @@ async def test_an_error_of_the_socket_object_reaches_its_handler_and_ends_the_le
     leg = ForeignLeg(Broken())
     with pytest.RaisesGroup(ZeroDivisionError):
         await leg.pump()
-    assert await receive_all(leg) == ([], 1006)
+    assert await ended(leg) == ([], 1006)
 
 
 async def test_a_trio_websocket_connection_as_a_leg(autojump_clock):
