@@ -41,7 +41,7 @@ class DialUnknown(CarrierError):
     """The order may have reached Twilio, so a phone may be ringing: never dial again before ``find``."""
 
 
-@frozen(kw_only=True)
+@frozen
 class Amd:
     """Answering machine detection (facts/twilio.md §4.2).
 
