@@ -12,13 +12,14 @@ import base64
 import logging
 import time
 from collections import OrderedDict
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import trio
 
 from llcphone import guard_files
 from llcphone.audio import BYTES_PER_MS
-from llcphone.carrier import Amd, Carrier, DialOrder, DialRefused, DialUnknown
+from llcphone.carrier import Amd, Carrier, DialOrder, DialRefused, DialUnknown, open_carrier
 from llcphone.engine.dialling import DialPlan, Line, MachinePolicy
 from llcphone.engine.events import CarrierStatus, DialFailed, Dialled, MachineDetected
 from llcphone.errors import ConfigError
@@ -26,7 +27,7 @@ from llcphone.guard import DialGuard, DialRequest
 from llcphone.twilio import twiml
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import AsyncIterator, Callable, Mapping
 
     from llcphone.call.handle import Call
     from llcphone.config import Config
@@ -207,6 +208,13 @@ class Dialler:
         if "AnsweredBy" in form:
             self.machine(token, form)
         return twiml.hang_up() if call.run.over else call.twiml
+
+
+@asynccontextmanager
+async def open_dialler(config: Config, start: Callable[..., None]) -> AsyncIterator[Dialler]:
+    """A dialler with a carrier of its own; ``start`` starts a task that outlives its call."""
+    async with open_carrier(config, calls_per_second=config.outbound.calls_per_second) as carrier:
+        yield Dialler(config, carrier, start)
 
 
 _ORDER = {"queued": 0, "initiated": 1, "ringing": 2, "in-progress": 3}

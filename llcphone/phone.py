@@ -63,10 +63,14 @@ class Phone:
         self.endpoint = endpoint
         self.draining = False
         self.finished_calls = 0
-        self._agent = agent
+        self.agent = agent
+        """Who answers, or the function that chooses."""
+        self.observers: list[OnNote] = [] if on_note is None else [on_note]
+        """Told of what happens in calls, within their step."""
+        self.on_end: list[Callable[[Call], None]] = []
+        """Told of each call once it has its record."""
         self._nursery = nursery
         self._on_record = on_record
-        self._on_note = on_note
         self._calls: dict[str, Call] = {}
         self._by_token: dict[str, Call] = {}
         self._by_sid: dict[str, Call] = {}
@@ -93,7 +97,7 @@ class Phone:
             return twiml.busy()
         if not self.config.server.public_url:
             raise ConfigError("server.public_url", "needed to tell Twilio where the media stream goes")
-        agent = self._agent if isinstance(self._agent, Agent) else self._agent(form)
+        agent = self._choose(form)
         call = Call.of_webhook(form)
         self._begin(call, agent)
         return call.twiml
@@ -126,7 +130,7 @@ class Phone:
         call = Call(caller=caller_id or (own[0] if own else ""), dialled=to, direction="outbound")
         if agent is None:
             form = {"From": call.caller, "To": to, "Direction": "outbound-api"}
-            agent = self._agent if isinstance(self._agent, Agent) else self._agent(form)
+            agent = self._choose(form)
         dialler.admit(call)
         self._begin(call, agent, dialler=dialler, context=context)
         return call
@@ -155,7 +159,6 @@ class Phone:
             "direction": call.direction,
             "agent": agent.name,
         }
-        on_note = self._on_note
         services = CallServices(
             dial_model=partial(self.endpoint.dial, caller=call.caller),
             dialects=self.endpoint.dialects,
@@ -166,7 +169,7 @@ class Phone:
             tool_timeout_s=self.config.call.tool_timeout_s,
             close_timeout_s=self.config.call.close_timeout_s,
             transcript=self.config.records.transcript,
-            observe=None if on_note is None else partial(on_note, call),
+            observe=partial(self._noted, call),
         )
         call.begin(CallRun(setup, agent=agent, identity=identity, handle=call, services=services))
         self._calls[call.call_id] = call
@@ -266,12 +269,20 @@ class Phone:
         self._changed.set()
         fields = {"call": call.call_id, "reason": record.reason.value, "duration_s": record.duration_s}
         log.info("call ended", extra=fields)
-        if self._on_record is not None:
+        told = [] if self._on_record is None else [partial(self._on_record, record)]
+        for tell in [*told, *(partial(each, call) for each in self.on_end)]:
             try:
-                self._on_record(record)
+                tell()
             except Exception as exc:  # whoever keeps records may fail: no call ends for it
                 kind = type(exc).__name__
-                log.error("call record not taken", extra={"call": call.call_id, "error": kind})
+                log.error("end of a call not taken", extra={"call": call.call_id, "error": kind})
+
+    def _noted(self, call: Call, note: Note) -> None:
+        for observer in self.observers:
+            observer(call, note)
+
+    def _choose(self, form: Mapping[str, str]) -> Agent:
+        return self.agent if isinstance(self.agent, Agent) else self.agent(form)
 
     def start_detached(self, function: Callable[..., Any], *args: Any, name: str) -> None:
         """Start a task that outlives its call; draining waits for it."""
@@ -312,7 +323,10 @@ async def open_phone(
         nursery = await stack.enter_async_context(trio.open_nursery())
         phone = Phone(config, agent, nursery, endpoint, on_record=on_record, on_note=on_note)
         if config.twilio.account_sid and config.twilio.auth_token:
-            phone.dialler = await stack.enter_async_context(_open_dialler(phone))
+            # Imported here: Twilio's REST package takes 100 ms, and who only answers never needs it.
+            from llcphone.dialler import open_dialler
+
+            phone.dialler = await stack.enter_async_context(open_dialler(config, phone.start_detached))
         try:
             async with trio.open_nursery() as background:
                 background.start_soon(endpoint.keep_asking, name="dialect question")
@@ -324,14 +338,3 @@ async def open_phone(
             phone.draining = True  # after an error too: a late webhook gets the way out, not a dead nursery
         await phone.drain()
         nursery.cancel_scope.cancel(reason="drained")
-
-
-@asynccontextmanager
-async def _open_dialler(phone: Phone) -> AsyncIterator[Dialler]:
-    # Imported here: Twilio's REST package takes 100 ms, and who only answers never needs it.
-    from llcphone.carrier import open_carrier
-    from llcphone.dialler import Dialler
-
-    config = phone.config
-    async with open_carrier(config, calls_per_second=config.outbound.calls_per_second) as carrier:
-        yield Dialler(config, carrier, phone.start_detached)
