@@ -1,6 +1,7 @@
 """The routes: a complete quart-trio app over a phone it does not own.
 
-    POST /twiml             the voice webhook, inbound and outbound: signed form in, TwiML out
+    POST /twiml             the voice webhook of calls that ring us: signed form in, TwiML out
+    POST /status/<token> /amd/<token> /twiml/<token>    what Twilio tells of calls we placed (`callbacks`)
     ws   /media/<token>     the media stream, when this app serves it (the door's fast lane does not)
     GET  /healthz           the process is alive
     GET  /readyz            new calls are taken, or why not
@@ -14,22 +15,19 @@ the app's own (quart-trio 0.12 loses the errors of those: facts/trio-stack.md se
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any, cast
-from urllib.parse import parse_qsl
+from typing import TYPE_CHECKING, Any
 
-from quart import Response, abort, request, websocket
+from quart import Response, abort, websocket
 from quart_trio import QuartTrio
 from werkzeug.exceptions import HTTPException
 
 from llcphone.errors import JoinRefused
+from llcphone.server.callbacks import TWIML_TYPE, add_callbacks, signed_form
 from llcphone.server.logs import SeldomLog, without_texts
-from llcphone.twilio.signature import valid_upgrade, valid_webhook
+from llcphone.twilio.signature import valid_upgrade
 
 if TYPE_CHECKING:
     from llcphone.server.door import PhoneRoom
-
-MAX_FIELDS = 500
-"""Form fields of a webhook; Twilio sends about 40."""
 
 log = logging.getLogger("llcphone.server.app")
 
@@ -49,6 +47,7 @@ def make_app(phone: PhoneRoom) -> QuartTrio:
     app.config["BODY_TIMEOUT"] = server.body_timeout_s
     app.config["RESPONSE_TIMEOUT"] = 10
     _add_webhook(app, phone)
+    add_callbacks(app, phone)
     _add_media_stream(app, phone)
     _add_health(app, phone)
     app.register_error_handler(HTTPException, _small_answer)
@@ -60,39 +59,14 @@ def _add_webhook(app: QuartTrio, phone: PhoneRoom) -> None:
 
     @app.post("/twiml")
     async def twiml() -> Response:
-        pairs = await _signed_form(phone, seldom)
+        pairs = await signed_form(phone, seldom)
         # Twilio repeats no field of a voice webhook; the signature was checked over all of them anyway.
-        return Response(phone.answer(dict(pairs)), content_type="text/xml; charset=utf-8")
+        return Response(phone.answer(dict(pairs)), content_type=TWIML_TYPE)
 
     @app.get("/twiml")
     async def twiml_by_get() -> Response:
         text = "The voice webhook takes POST only: set the number's webhook method to HTTP POST.\n"
         return Response(text, 405, {"Allow": "POST"}, content_type="text/plain")
-
-
-async def _signed_form(phone: PhoneRoom, seldom: SeldomLog) -> list[tuple[str, str]]:
-    """The form of a webhook that is Twilio's; anything else is answered 400 or 403.
-
-    The URL is the configured one, never rebuilt from the request (behind a proxy that is another),
-    and the fields are the raw body's, repeated ones and empty ones included: all are signed.
-    """
-    config = phone.config
-    signature = request.headers.get("X-Twilio-Signature", "")
-    if config.server.check_signatures and not signature:
-        seldom.warning("webhook refused: no signature")
-        abort(403)
-    try:
-        body = cast("bytes", await request.get_data()).decode("utf-8")
-        pairs = parse_qsl(body, keep_blank_values=True, max_num_fields=MAX_FIELDS)
-    except ValueError:
-        abort(400)
-    if config.server.check_signatures:
-        query = request.query_string.decode("latin-1")
-        url = config.server.public_url.rstrip("/") + request.path + (f"?{query}" if query else "")
-        if not valid_webhook(config.twilio.auth_token, url, pairs, signature):
-            seldom.warning("webhook refused: wrong signature (is server.public_url what Twilio calls?)")
-            abort(403)
-    return pairs
 
 
 def _add_media_stream(app: QuartTrio, phone: PhoneRoom) -> None:

@@ -1,0 +1,86 @@
+"""What Twilio tells of the calls we placed, and the one way to read a signed form.
+
+    POST /status/<token>    how the call stands: any order, twice, late (facts/twilio.md section 5)
+    POST /amd/<token>       the verdict of asynchronous machine detection
+    POST /twiml/<token>     synchronous detection: Twilio asks what to do, with the verdict
+
+The token names the call: Twilio may call back before it has told us the CallSid. Each is answered
+at once, since all that follows from it happens inside one step of the call.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, cast
+from urllib.parse import parse_qsl
+
+from quart import Response, abort, request
+
+from llcphone.server.logs import SeldomLog
+from llcphone.twilio.signature import valid_webhook
+
+if TYPE_CHECKING:
+    from quart_trio import QuartTrio
+
+    from llcphone.dialler import Dialler
+    from llcphone.server.door import PhoneRoom
+
+MAX_FIELDS = 500
+"""Form fields of a webhook; Twilio sends about 40."""
+TWIML_TYPE = "text/xml; charset=utf-8"
+
+log = logging.getLogger("llcphone.server.app")
+
+
+def add_callbacks(app: QuartTrio, phone: PhoneRoom) -> None:
+    """The routes that Twilio calls back on."""
+    seldom = SeldomLog(log)
+
+    async def read(token: str) -> tuple[Dialler, dict[str, str]]:
+        """Whom it concerns, and the form; 403 unless it is Twilio's, 404 for what is no call of ours."""
+        form = dict(await signed_form(phone, seldom))
+        if phone.dialler is None or not phone.dialler.knows(token):
+            abort(404)
+        return phone.dialler, form
+
+    @app.post("/status/<token>")
+    async def status(token: str) -> tuple[str, int]:
+        dialler, form = await read(token)
+        dialler.status(token, form)
+        return "", 204
+
+    @app.post("/amd/<token>")
+    async def machine(token: str) -> tuple[str, int]:
+        dialler, form = await read(token)
+        dialler.machine(token, form)
+        return "", 204
+
+    @app.post("/twiml/<token>")
+    async def answered(token: str) -> Response:
+        dialler, form = await read(token)
+        return Response(dialler.answer(token, form), content_type=TWIML_TYPE)
+
+
+async def signed_form(phone: PhoneRoom, seldom: SeldomLog) -> list[tuple[str, str]]:
+    """The form of a webhook that is Twilio's; anything else is answered 400 or 403.
+
+    The URL is the configured one, never rebuilt from the request (behind a proxy that is another),
+    and the fields are the raw body's, repeated ones and empty ones included: all are signed.
+    """
+    config = phone.config
+    signature = request.headers.get("X-Twilio-Signature", "")
+    if config.server.check_signatures and not signature:
+        seldom.warning("webhook refused: no signature")
+        abort(403)
+    try:
+        body = cast("bytes", await request.get_data()).decode("utf-8")
+        pairs = parse_qsl(body, keep_blank_values=True, max_num_fields=MAX_FIELDS)
+    except ValueError:
+        abort(400)
+    if config.server.check_signatures:
+        query = request.query_string.decode("latin-1")
+        url = config.server.public_url.rstrip("/") + request.path + (f"?{query}" if query else "")
+        if not valid_webhook(config.twilio.auth_token, url, pairs, signature):
+            seldom.warning("webhook refused: wrong signature (is server.public_url what Twilio calls?)")
+            abort(403)
+    return pairs
