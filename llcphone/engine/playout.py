@@ -266,9 +266,7 @@ class Playout:
         if kind is Kind.ITEM:
             self._items[item_id].sent += size
         span = self._open
-        if span is not None and (
-            span.item_id != item_id or span.kind is not kind or span.size + size > self._limit
-        ):
+        if span is not None and (span.item_id != item_id or span.size + size > self._limit):
             self._close_open(out)
             span = None
         if span is not None:

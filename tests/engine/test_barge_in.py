@@ -282,3 +282,11 @@ def test_a_real_answer_is_created_while_the_clear_is_still_on_its_way() -> None:
     ear.at(700)
     assert ear.call.engine.talk.playout.heard_ms("i2", 700) == 200
     assert CreateResponse("tools") not in ear.call.said.model
+
+
+def test_a_straggler_after_its_response_ended_and_was_cut_is_dropped() -> None:
+    call = live()
+    call.sees(delta(400), done("r1"))
+    call.at(100).sees(SpeechStarted())
+    assert call.sees(delta(400)).phone == []
+    assert call.engine.talk.late_deltas == 1

@@ -163,6 +163,14 @@ def test_a_response_nobody_asked_for_is_cancelled_before_any_of_it_is_heard() ->
     assert call.engine.talk.responses.unasked == 1
 
 
+def test_an_unasked_response_that_ends_before_its_cancel_runs_no_tool() -> None:
+    call = live()
+    call.sees(done("r1"), created("r2"))
+    ended = call.sees(done("r2", wants("c9")))
+    assert ended.tools == []
+    assert [message.call_id for message in ended.model] == ["c9"]  # type: ignore[attr-defined]
+
+
 def test_an_unasked_response_moves_neither_floor_nor_turns() -> None:
     call = live()
     call.sees(done("r1"))
