@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import secrets
 from typing import TYPE_CHECKING
 
 import attrs
+import pytest
 import trio
 
+from bench.endings import report, run_crowd
 from llcphone import CallRecord, EndReason
-from tests.calls.house import task_names
+from tests.calls.house import TRANSPORTS, task_names
 from tests.calls.memory import MemoryLeg, echo, open_memory
 from tests.calls.test_failing_sends import TURNS, hold, make_agent
 
@@ -71,3 +74,15 @@ async def test_a_call_may_be_cancelled_at_any_of_its_checkpoints(autojump_clock:
     assert reasons == {EndReason.CANCELLED, EndReason.CALLER_HUNG_UP}
     assert record.reason is EndReason.CALLER_HUNG_UP
     assert task_names() == tasks
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("transports", TRANSPORTS, ids="/".join)
+async def test_calls_ended_in_every_way_at_random_moments_leave_nothing(
+    transports: tuple[str, str], autojump_clock: MockClock
+) -> None:
+    """``python -m bench.endings`` does the same with 2,000 calls."""
+    seed = secrets.randbelow(10**6)
+    print(f"python -m bench.endings --calls 75 --pair {'/'.join(transports)} --seed {seed}")
+    outcome = await run_crowd(75, seed, transports)
+    assert outcome.clean, "\n".join(report(outcome))

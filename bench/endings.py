@@ -1,0 +1,352 @@
+"""Calls ended in every way, at random moments: what stays behind, and is there a record of each?
+
+    python -m bench.endings --calls 2000 [--seed 7] [--at-once 40] [--pair fast/fast]
+
+Whole calls over loopback sockets, both vendors simulated, in virtual time. Each call has a moment at which
+it is ended and a way in which it is. Afterwards the process must have the same tasks and the same descriptors
+as before, by name and by kind, and one record for every call, with a reason that its ending explains.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import hashlib
+import logging
+import random
+import sys
+import time
+from collections import Counter
+from enum import Enum
+from typing import TYPE_CHECKING
+
+import attrs
+import trio
+import trio.testing
+
+from llcphone import Agent, CallHandle, CallRecord, EndReason
+from llcphone.sim.model import CallTool, Faults, Pace, Say
+from llcphone.sim.phone import CallFaults
+from tests.calls.house import TRANSPORTS, open_fds, open_house, task_names
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from llcphone import Call
+    from llcphone.sim.model import ModelSession
+    from llcphone.sim.phone import SimCall
+    from tests.calls.house import House
+
+SALT = "endings"
+"""Each model session carries its caller's salted hash, so that it can be told whose it is."""
+HANDSHAKE_S, ACK_S = 0.3, 0.3
+PATIENCE_S = 120.0
+SETTLE_S = 8.0
+"""The simulators' own closing takes up to 5 s."""
+
+
+class Moment(Enum):
+    """When a call is ended."""
+
+    BORN = "before the stream joins"
+    BEFORE_START = "before start"
+    CONNECTING = "model connecting"
+    BEFORE_UPDATED = "before session.updated"
+    MID_ANSWER = "mid-answer"
+    IN_TOOL = "in a tool"
+
+
+class Ending(Enum):
+    """What ends it."""
+
+    STOP = "stop"
+    CLOSE = "close without stop"
+    RESET = "reset"
+    VANISH = "half-open"
+    MODEL_CLOSE = "model closes"
+    MODEL_RESET = "model reset"
+    CANCEL = "cancellation"
+    TOOL = "exception in a tool"
+    HOOK = "exception in a hook"
+
+
+M, E, R = Moment, Ending, EndReason
+EXPECTED: dict[Ending, set[EndReason]] = {
+    E.STOP: {R.CALLER_HUNG_UP, R.PHONE_LOST, R.NEVER_JOINED},
+    E.CLOSE: {R.PHONE_LOST},
+    E.RESET: {R.PHONE_LOST},
+    E.VANISH: {R.STREAM_DEAD, R.START_TIMEOUT},
+    E.MODEL_CLOSE: {R.MODEL_LOST, R.MODEL_UNREACHABLE},
+    E.MODEL_RESET: {R.MODEL_LOST, R.MODEL_UNREACHABLE},
+    E.CANCEL: {R.CANCELLED},
+    E.TOOL: {R.CALLER_HUNG_UP},
+    E.HOOK: {R.FAILED},
+}
+_PHONE = {E.STOP, E.CLOSE, E.RESET, E.VANISH}
+_MODEL = {E.MODEL_CLOSE, E.MODEL_RESET}
+CELLS = [
+    (moment, ending)
+    for moment, endings in {
+        M.BORN: {E.STOP, E.CANCEL, *_MODEL},
+        M.BEFORE_START: {E.CANCEL, *_PHONE, *_MODEL},
+        M.CONNECTING: {E.CANCEL, E.HOOK, *_PHONE, *_MODEL},
+        M.BEFORE_UPDATED: {E.CANCEL, E.HOOK, *_PHONE, *_MODEL},
+        M.MID_ANSWER: set(Ending) - {E.TOOL},
+        M.IN_TOOL: set(Ending),
+    }.items()
+    for ending in Ending
+    if ending in endings
+]
+"""What can end what: a tool must run to raise, a hook starts with the stream."""
+
+
+@attrs.define(eq=False)
+class Plan:
+    """One call: its moment, its ending, and what its tool and hook wait for."""
+
+    number: int
+    moment: Moment
+    ending: Ending
+    offset: float
+    """Where in its moment, 0 to 1."""
+    in_tool: trio.Event = attrs.field(factory=trio.Event)
+    now: trio.Event = attrs.field(factory=trio.Event)
+    """The tool or the hook raises."""
+
+    @property
+    def caller(self) -> str:
+        return f"+1555{self.number:07}"
+
+    def faults(self) -> CallFaults:
+        return CallFaults(
+            frame_ms=100,  # cheap silence
+            no_start=self.moment is M.BEFORE_START,
+            no_stop=self.ending is E.CLOSE,
+            connect_delay_s=3.0 if self.moment is M.BORN else 0.0,
+        )
+
+    def owns(self, session: ModelSession) -> bool:
+        digest = hashlib.sha256(f"{SALT}:{self.caller}".encode()).hexdigest()[:32]
+        return session.headers.get("openai-safety-identifier") == digest
+
+
+@attrs.define
+class Outcome:
+    """What became of a crowd of calls."""
+
+    transports: tuple[str, str]
+    calls: int
+    seconds: float = 0.0
+    records: Counter[tuple[Moment, Ending, str]] = attrs.field(factory=Counter)
+    asked: Counter[tuple[Moment, Ending]] = attrs.field(factory=Counter)
+    strange: list[str] = attrs.field(factory=list)
+    """Calls without a record, or with a reason their ending does not explain."""
+    tasks: tuple[Counter[str], Counter[str]] = (Counter(), Counter())
+    """Before and after."""
+    fds: tuple[Counter[str], Counter[str]] = (Counter(), Counter())
+
+    @property
+    def clean(self) -> bool:
+        """Nothing was left behind, and every call was told of."""
+        same = self.tasks[0] == self.tasks[1] and self.fds[0] == self.fds[1]
+        return same and not self.strange and self.records.total() == self.calls
+
+
+async def run_crowd(calls: int, seed: int, transports: tuple[str, str], *, at_once: int = 40) -> Outcome:
+    """Hold and end so many calls; every cell has its turn, in random order."""
+    rng = random.Random(seed)
+    cells = [CELLS[number % len(CELLS)] for number in range(calls)]
+    rng.shuffle(cells)
+    plans = {
+        plan.caller: plan
+        for number, cell in enumerate(cells)
+        for plan in [Plan(number, *cell, offset=rng.random())]
+    }
+    outcome = Outcome(transports, calls)
+    began = time.perf_counter()
+    tasks, fds = await count()
+    async with open_house(
+        agent=make_agent(plans),
+        script=lambda turn, past, tools: [Say("Once upon a time.", 2_000), CallTool("look_up")],
+        transports=transports,
+        faults=Faults(handshake_delay_s=HANDSHAKE_S),
+        pace=Pace(ack_delay_s=ACK_S),
+        realtime={"safety_salt": SALT},
+        call={"token_ttl_s": 5.0},
+    ) as house:
+        house.model.keep_audio = house.twilio.keep_audio = False
+        before = await count()
+        limiter = trio.Semaphore(at_once)
+        async with trio.open_nursery() as nursery:
+            for plan in plans.values():
+                await limiter.acquire()
+                nursery.start_soon(hold, house, plan, outcome, limiter)
+        after = await count()
+        outcome.tasks, outcome.fds = (before[0], after[0]), (before[1], after[1])
+        if len(house.records) != calls:
+            outcome.strange.append(f"{len(house.records)} records of {calls} calls")
+    if await count() != (tasks, fds):
+        outcome.strange.append("the house itself left something behind")
+    outcome.seconds = time.perf_counter() - began
+    return outcome
+
+
+def make_agent(plans: dict[str, Plan]) -> Agent:
+    """An agent whose tool and hook do what the call's plan says."""
+    agent = Agent("You tell long stories.")
+
+    @agent.tool
+    async def look_up(call: CallHandle) -> str:
+        plan = plans[call.caller]
+        plan.in_tool.set()
+        if plan.ending is E.TOOL:
+            await plan.now.wait()
+            raise LookupError("planted")
+        await trio.sleep(3)
+        return "nothing"
+
+    @agent.on_start
+    async def wait_for_trouble(call: CallHandle) -> None:
+        plan = plans[call.caller]
+        if plan.ending is E.HOOK:
+            await plan.now.wait()
+            raise LookupError("planted")
+
+    return agent
+
+
+async def hold(house: House, plan: Plan, outcome: Outcome, limiter: trio.Semaphore) -> None:
+    """One call from the ring to its record."""
+    try:
+        outcome.asked[plan.moment, plan.ending] += 1
+        sim = await house.twilio.ring(from_=plan.caller, faults=plan.faults())
+        call = next(call for call in house.phone.calls() if call.caller == plan.caller)
+        with trio.move_on_after(PATIENCE_S) as patience:
+            await reach(plan, sim)
+            await end(house, plan, sim, call)
+            tell(plan, await call.wait(), outcome)
+        if patience.cancelled_caught:
+            outcome.strange.append(f"no record: {plan.moment.value}, {plan.ending.value}")
+        sim.hang_up()  # one that has vanished still holds its socket
+        await sim.ended()
+    finally:
+        limiter.release()
+
+
+async def reach(plan: Plan, sim: SimCall) -> None:
+    """Wait until the call is where it shall be ended."""
+    match plan.moment:
+        case M.BORN:
+            await trio.sleep(2.5 * plan.offset)
+        case M.BEFORE_START:
+            await trio.sleep(0.05 + plan.offset)
+        case M.CONNECTING:
+            await trio.sleep(0.02 + (HANDSHAKE_S - 0.03) * plan.offset)
+        case M.BEFORE_UPDATED:
+            await trio.sleep(HANDSHAKE_S + 0.01 + (ACK_S - 0.02) * plan.offset)
+        case M.MID_ANSWER:
+            await sim.heard_audio(1)
+            await trio.sleep(1.5 * plan.offset)
+        case M.IN_TOOL:
+            await plan.in_tool.wait()
+            await trio.sleep(2.5 * plan.offset)
+
+
+async def end(house: House, plan: Plan, sim: SimCall, call: Call) -> None:
+    """End the call in its way."""
+    match plan.ending:
+        case E.STOP | E.CLOSE:
+            sim.hang_up()
+        case E.RESET:
+            sim.drop()
+        case E.VANISH:
+            sim.vanish()
+        case E.MODEL_CLOSE | E.MODEL_RESET:
+            await lose_model(house, plan, call)
+        case E.CANCEL:
+            assert call.run._nursery is not None
+            call.run._nursery.cancel_scope.cancel()
+        case E.TOOL:
+            plan.now.set()
+            await trio.sleep(1)  # the call goes on
+            sim.hang_up()
+        case E.HOOK:
+            plan.now.set()
+
+
+async def lose_model(house: House, plan: Plan, call: Call) -> None:
+    """Every session of this call, as soon as it is there: until it is configured, a lost one is replaced."""
+    while call.record is None:
+        for session in house.model.sessions[-200:]:
+            if session.is_open and plan.owns(session):
+                if plan.ending is E.MODEL_CLOSE:
+                    session.close(1011)
+                else:
+                    session.reset()
+        await trio.sleep(0.1)
+
+
+def tell(plan: Plan, record: CallRecord, outcome: Outcome) -> None:
+    outcome.records[plan.moment, plan.ending, record.reason.value] += 1
+    if record.reason not in EXPECTED[plan.ending]:
+        outcome.strange.append(f"{plan.moment.value}, {plan.ending.value}: {record.reason.value}")
+
+
+async def count() -> tuple[Counter[str], Counter[str]]:
+    """Tasks by name and descriptors by kind, when everything has settled."""
+    await trio.sleep(SETTLE_S)
+    await trio.testing.wait_all_tasks_blocked()
+    gc.collect()
+    return task_names(), open_fds()
+
+
+# -- a person runs it ---------------------------------------------------------------------------
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run it and print what became of the calls; 1 when something was left behind."""
+    parser = argparse.ArgumentParser(prog="python -m bench.endings", description=__doc__)
+    parser.add_argument("--calls", type=int, default=2_000, help="in all, shared by the transport pairs")
+    parser.add_argument("--seed", type=int, default=random.randrange(10**6))
+    parser.add_argument("--at-once", type=int, default=40)
+    parser.add_argument("--pair", choices=["/".join(pair) for pair in TRANSPORTS], help="only this one")
+    options = parser.parse_args(arguments)
+    logging.getLogger("llcphone").setLevel(logging.CRITICAL)  # planted exceptions are logged
+    pairs = [pair for pair in TRANSPORTS if options.pair in (None, "/".join(pair))]
+    print(f"seed {options.seed}")
+    clean = True
+    for pair in pairs:
+        clock = trio.testing.MockClock(autojump_threshold=0)
+        outcome = trio.run(
+            _crowd, options.calls // len(pairs), options.seed, pair, options.at_once, clock=clock
+        )
+        print("\n".join(report(outcome)))
+        clean = clean and outcome.clean
+    return 0 if clean else 1
+
+
+async def _crowd(calls: int, seed: int, pair: tuple[str, str], at_once: int) -> Outcome:
+    return await run_crowd(calls, seed, pair, at_once=at_once)
+
+
+def report(outcome: Outcome) -> Iterable[str]:
+    """The table, line by line."""
+    yield ""
+    yield f"{'/'.join(outcome.transports)}: {outcome.calls} calls in {outcome.seconds:.0f} s"
+    yield f"{'moment':<24} {'ending':<21} {'calls':>5} {'records':>7}  reasons"
+    for moment, ending in CELLS:
+        reasons = {key[2]: n for key, n in outcome.records.items() if key[:2] == (moment, ending)}
+        told = ", ".join(f"{reason} {n}" for reason, n in sorted(reasons.items()))
+        asked = outcome.asked[moment, ending]
+        yield f"{moment.value:<24} {ending.value:<21} {asked:>5} {sum(reasons.values()):>7}  {told}"
+    for what, (before, after) in {"tasks": outcome.tasks, "descriptors": outcome.fds}.items():
+        sockets = f" ({before['socket']} and {after['socket']} sockets)" if what == "descriptors" else ""
+        yield f"{what}: {before.total()} before, {after.total()} after{sockets}"
+        if left := after - before:
+            yield f"left: {dict(left)}"
+    yield from outcome.strange
+    yield "nothing left behind" if outcome.clean else "NOT CLEAN"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
