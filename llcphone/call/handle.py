@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import time
 from typing import TYPE_CHECKING, Any
 
 import trio
@@ -25,6 +26,7 @@ class Call:
         caller: the number that rings, as Twilio gives it; our own for outbound calls.
         dialled: the number that is rung.
         direction: ``inbound`` or ``outbound``.
+        born_at: Unix time of its birth.
         state: the user's own scratch space.
         record: what is kept of it, once it has ended.
     """
@@ -35,6 +37,7 @@ class Call:
         self.caller = caller
         self.dialled = dialled
         self.direction = direction
+        self.born_at = time.time()
         self.state: dict[str, Any] = {}
         self.token = secrets.token_urlsafe(24)
         self.status_token = secrets.token_urlsafe(24)

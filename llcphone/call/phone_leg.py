@@ -42,7 +42,7 @@ async def read_phone(call: CallRun) -> None:
                 else:
                     bad_in_row = 0
                     if isinstance(event, StreamStarted):
-                        call.stream_known(event.stream_sid)
+                        call.stream_known(event)
                     call.step(event)
     except LegClosed as exc:
         call.step(PhoneLegLost(exc.code))

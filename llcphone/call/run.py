@@ -31,7 +31,7 @@ from llcphone.engine.events import Born, EndAsked, EndReason, Event, HangUpAsked
 from llcphone.errors import JoinRefused
 from llcphone.realtime.dialects import Dialect, append_audio, encode
 from llcphone.realtime.messages import AppendAudio
-from llcphone.twilio.media import Clear, MediaEncoder
+from llcphone.twilio.media import Clear, MediaEncoder, StreamStarted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -111,7 +111,7 @@ class CallRun:
         reason = EndReason.FAILED if self._fault is not None else self.engine.ended
         write = partial(
             make_record,
-            identity=self._identity,
+            identity={**self._identity, "call_sid": self.handle.call_sid},
             reason=reason or EndReason.CANCELLED,
             born_at=born_at,
             duration_s=duration_s,
@@ -310,9 +310,10 @@ class CallRun:
         leg.attach(self.spawn, lambda end: self.step(PhoneLegLost(end.code)))
         return leg
 
-    def stream_known(self, stream_sid: str) -> None:
-        """From now on messages for the phone can be written."""
-        self._to_phone = MediaEncoder(stream_sid)
+    def stream_known(self, event: StreamStarted) -> None:
+        """From now on messages for the phone can be written; an outbound call may learn its CallSid here."""
+        self._to_phone = MediaEncoder(event.stream_sid)
+        self.handle.call_sid = self.handle.call_sid or event.call_sid
 
     def hang_up(self) -> None:
         """End the call once the agent's last word was heard."""
