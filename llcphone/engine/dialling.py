@@ -98,7 +98,7 @@ class Dialling:
         self.call_sid = event.call_sid
         if self.line is Line.DIALLING:
             self.line = Line.RINGING
-        return []
+        return [Note("dialled")]
 
     def dial_failed(self, event: DialFailed) -> list[Command]:
         """Twilio refused the call, or it is known that it never began."""
