@@ -11,7 +11,7 @@ import trio
 
 from bench.endings import report, run_crowd
 from llcphone import CallRecord, EndReason
-from tests.calls.house import TRANSPORTS, task_names
+from tests.calls.house import TRANSPORTS, nothing_left, task_names
 from tests.calls.memory import MemoryLeg, echo, open_memory
 from tests.calls.test_failing_sends import TURNS, hold, make_agent
 
@@ -86,3 +86,15 @@ async def test_calls_ended_in_every_way_at_random_moments_leave_nothing(
     print(f"python -m bench.endings --calls 75 --pair {'/'.join(transports)} --seed {seed}")
     outcome = await run_crowd(75, seed, transports)
     assert outcome.clean, "\n".join(report(outcome))
+
+
+async def test_the_check_itself_notices_a_socket_and_a_task(autojump_clock: MockClock) -> None:
+    async with trio.open_nursery() as nursery:
+        with pytest.raises(AssertionError):
+            async with nothing_left():
+                nursery.start_soon(trio.sleep_forever, name="left")
+        left = trio.socket.socket()
+        with pytest.raises(AssertionError):
+            async with nothing_left():
+                left.close()
+        nursery.cancel_scope.cancel()
