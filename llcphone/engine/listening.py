@@ -64,7 +64,6 @@ class Listening:
         late = self.guard_ends_ms is not None and now_ms >= self.guard_ends_ms
         if heard_ms >= self._guard_ms or over or late:
             self.guarding = False
-            self._greets = False
             self.guard_ends_ms = None
             self.open = True
             return True

@@ -164,8 +164,6 @@ class Responses:
             response.asked = Asked.UNASKED
         else:
             self._drop_answered(response.asked)
-        if self._create is None:
-            self._cancel_on_created = False
         self._first = False
         self.active = response
         return response, out
@@ -187,7 +185,6 @@ class Responses:
         if self._create is not None:
             self._wishes.insert(0, self._create)
             self._create = None
-            self._cancel_on_created = False
 
     def take_unanswered(self) -> str:
         """What to wish for again when the server failed before a response began; empty: nothing."""

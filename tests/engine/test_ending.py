@@ -193,7 +193,7 @@ def test_early_ticks_do_nothing() -> None:
 
 
 def test_nothing_is_asked_for_after_the_end() -> None:
-    call = live(greets=True)
+    call = live()
     call.sees(StreamStopped())
     words: tuple[ModelEvent, ...] = (delta(200), done("r1", wants("c1")), SpeechStarted(), created("r2"))
     assert call.sees(*words, Tick(), CallerAudio(frame()), HangUpAsked(), ModelConnected(1, Dialect.GA)) == []

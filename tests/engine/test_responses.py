@@ -77,6 +77,26 @@ def test_an_owed_answer_that_never_comes_is_waited_for_three_seconds_only() -> N
     assert call.until(3_000).model == [AGAIN]
 
 
+def test_a_create_sent_after_that_wait_is_known_again_without_metadata() -> None:
+    call = with_a_tool_running()
+    call.sees(SpeechStarted("u2"), SpeechStopped("u2"), Committed("u2"), ToolFinished("c1", "7"))
+    call.until(3_000)
+    call.sees(created("r2"))
+    assert call.engine.talk.responses.active is not None
+    assert call.engine.talk.responses.active.asked is Asked.TOOLS
+
+
+def test_wishes_of_two_rounds_of_tools_become_one_create() -> None:
+    call = with_a_tool_running()
+    call.caller_says("u2", "r2")
+    call.sees(done("r2", wants("c2")))
+    call.caller_says("u3", "r3")
+    assert AGAIN not in call.sees(ToolFinished("c1", "1"), ToolFinished("c2", "2")).model
+    assert call.sees(done("r3")).model == [AGAIN]
+    call.sees(created("r4", "tools"))
+    assert call.sees(done("r4")).model == []
+
+
 def test_the_alarm_does_not_ring_in_vain_while_the_caller_speaks() -> None:
     call = with_a_tool_running(limits=NO_WATCHDOG)
     call.sees(SpeechStarted("u2"), SpeechStopped("u2"), Committed("u2"), ToolFinished("c1", "7"))
