@@ -19,7 +19,7 @@ import trio
 
 from llcphone import guard_files
 from llcphone.audio import BYTES_PER_MS
-from llcphone.carrier import Amd, Carrier, DialOrder, DialRefused, DialUnknown, open_carrier
+from llcphone.carrier import Amd, CarrierError, CreateRefused, CreateUnknown, DialOrder, open_carrier
 from llcphone.engine.dialling import DialPlan, Line, MachinePolicy
 from llcphone.engine.events import CarrierStatus, DialFailed, Dialled, MachineDetected
 from llcphone.errors import ConfigError
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
 
     from llcphone.call.handle import Call
+    from llcphone.carrier import Carrier
     from llcphone.config import Config
 
 log = logging.getLogger("llcphone.dialler")
@@ -123,9 +124,9 @@ class Dialler:
         since = self._wall_clock()
         try:
             call_sid = await self._carrier.dial(order)
-        except DialRefused as exc:
+        except CreateRefused as exc:
             call.run.step(DialFailed(exc.code))
-        except DialUnknown:
+        except CreateUnknown:
             await self._look_for(call, order, since)
         else:
             self._found(call, call_sid)
@@ -138,7 +139,12 @@ class Dialler:
                 self._found(call, call.call_sid)
                 return
             ours = {live.call_sid for live in self._live.values()}
-            for call_sid in await self._carrier.find(order, since):
+            try:
+                found = await self._carrier.find(order, since)
+            except CarrierError as exc:
+                log.warning("Twilio's list of calls cannot be read", extra={"code": exc.code})
+                continue
+            for call_sid in found:
                 if call_sid not in ours:
                     self._found(call, call_sid)
                     return
@@ -155,7 +161,10 @@ class Dialler:
         outbound, public_url = self._config.outbound, self._config.server.public_url
         amd = None
         if outbound.amd != "off":
-            amd = Amd(outbound.amd, outbound.amd_timeout_s, f"{public_url}/amd/{call.status_token}")
+            callback = f"{public_url}/amd/{call.status_token}" if outbound.amd == "async" else ""
+            # Only a message needs the end of the machine's greeting, and the beep.
+            to_the_end = outbound.machine == "leave_message"
+            amd = Amd(outbound.amd, outbound.amd_timeout_s, callback, message_end=to_the_end)
         synchronous = outbound.amd == "sync"
         return DialOrder(
             to=call.dialled,
@@ -173,7 +182,13 @@ class Dialler:
     def _hang_up_once(self, token: str, call_sid: str) -> None:
         if self._ended.get(token) != call_sid:
             self._ended[token] = call_sid
-            self._start(self._carrier.hang_up, call_sid, name="hang up")
+            self._start(self._hang_up, call_sid, name="hang up")
+
+    async def _hang_up(self, call_sid: str) -> None:
+        try:
+            await self._carrier.hang_up(call_sid)
+        except CarrierError as exc:  # repeated and bounded already: Twilio's own limits end it
+            log.error("a call could not be hung up", extra={"code": exc.code, "call_sid": call_sid})
 
     # -- what Twilio tells ------------------------------------------------------------------
 

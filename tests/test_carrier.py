@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import trio
 
-from llcphone.carrier import Amd, CarrierError, DialRefused, DialUnknown, open_carrier
+from llcphone.carrier import Amd, CarrierError, CreateRefused, CreateUnknown, open_carrier
 from llcphone.config import Config
 from llcphone.errors import ConfigError, LocalProtocolError
 from tests.carrier_desk import (
@@ -105,7 +105,7 @@ def test_an_order_that_contradicts_itself_is_our_bug(contradiction):
 async def test_a_create_whose_fate_is_unknown_is_not_repeated(autojump_clock, behaviour, code, within_s):
     async with office(behaviour) as (desk, carrier):
         began = trio.current_time()
-        with pytest.raises(DialUnknown) as caught:
+        with pytest.raises(CreateUnknown) as caught:
             await carrier.dial(order())
         assert caught.value.code == code
         assert trio.current_time() - began <= within_s + 0.01
@@ -128,7 +128,7 @@ async def test_a_create_whose_fate_is_unknown_is_not_repeated(autojump_clock, be
 )
 async def test_a_clear_no_is_final(autojump_clock, behaviour, code):
     async with office(behaviour) as (desk, carrier):
-        with pytest.raises(DialRefused) as caught:
+        with pytest.raises(CreateRefused) as caught:
             await carrier.dial(order())
         assert (caught.value.code, caught.value.retryable) == (code, False)
         assert desk.accepted == 1
@@ -144,7 +144,7 @@ async def test_too_many_requests_is_repeated_after_what_twilio_asks_for(autojump
 
 async def test_too_many_requests_is_given_up_after_three_tries(autojump_clock):
     async with office(TOO_MANY) as (desk, carrier):
-        with pytest.raises(DialRefused) as caught:
+        with pytest.raises(CreateRefused) as caught:
             await carrier.dial(order())
         assert (caught.value.code, caught.value.retryable) == ("20429", True)
         assert len(desk.creates) == 3
@@ -153,7 +153,7 @@ async def test_too_many_requests_is_given_up_after_three_tries(autojump_clock):
 async def test_whoever_dials_is_told_when_twilio_wants_a_long_pause(autojump_clock):
     async with office(error(429, 20429, "Retry-After: 3600")) as (desk, carrier):
         began = trio.current_time()
-        with pytest.raises(DialRefused) as caught:
+        with pytest.raises(CreateRefused) as caught:
             await carrier.dial(order())
         assert caught.value.retryable
         assert trio.current_time() - began < 0.1
@@ -165,7 +165,7 @@ async def test_pauses_are_not_the_same_for_everybody(autojump_clock):
     async with office(TOO_MANY) as (desk, carrier):
         for _ in range(5):
             desk.asked.clear()
-            with pytest.raises(DialRefused):
+            with pytest.raises(CreateRefused):
                 await carrier.dial(order())
             pauses.add(round(desk.creates[1].at - desk.creates[0].at, 3))
     assert len(pauses) > 1
@@ -177,7 +177,7 @@ async def test_where_nobody_listens_nothing_was_dialled(autojump_clock):
     async with office("close") as (desk, _):
         url = desk.url
     async with open_carrier(config_for(url)) as carrier:
-        with pytest.raises(DialRefused) as caught:
+        with pytest.raises(CreateRefused) as caught:
             await carrier.dial(order())
     assert (caught.value.code, caught.value.retryable) == ("no_connection", True)
 
@@ -191,7 +191,7 @@ async def test_a_connection_that_never_comes_about_is_bounded_and_nothing_was_di
     monkeypatch.setattr(trio, "open_tcp_stream", hangs)
     async with open_carrier(config_for("http://127.0.0.1:1"), calls_per_second=1000) as carrier:
         began = trio.current_time()
-        with pytest.raises(DialRefused) as caught:
+        with pytest.raises(CreateRefused) as caught:
             await carrier.dial(order())
         assert caught.value.code == "no_connection"
         assert 30 <= trio.current_time() - began <= 33

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 import pytest
 import trio
 
-from llcphone.carrier import Amd, CarrierError, DialRefused, open_carrier
+from llcphone.carrier import Amd, CarrierError, CreateRefused, open_carrier
 from llcphone.config import Config
 from llcphone.sim.phone import Callee, open_twilio
 from tests.carrier_desk import FROM, TO, TOKEN, order
@@ -100,7 +100,7 @@ async def test_too_many_requests_costs_a_pause_and_no_second_call(autojump_clock
 @pytest.mark.parametrize(("changes", "code"), [({"to": "5551234"}, "21211"), ({"from_": "me"}, "21212")])
 async def test_twilios_refusals_come_with_their_number(autojump_clock, changes, code):
     async with line() as (server, twilio, carrier):
-        with pytest.raises(DialRefused) as caught:
+        with pytest.raises(CreateRefused) as caught:
             await carrier.dial(ring(server, **changes))
         assert (caught.value.code, caught.value.retryable) == (code, False)
         assert twilio.calls == []

@@ -10,9 +10,9 @@ from llcphone.carrier.orders import (
     Amd,
     CallState,
     CarrierError,
+    CreateRefused,
+    CreateUnknown,
     DialOrder,
-    DialRefused,
-    DialUnknown,
     NumberSettings,
 )
 from llcphone.carrier.rest import Carrier, open_carrier
@@ -22,9 +22,9 @@ __all__ = [
     "CallState",
     "Carrier",
     "CarrierError",
+    "CreateRefused",
+    "CreateUnknown",
     "DialOrder",
-    "DialRefused",
-    "DialUnknown",
     "NumberSettings",
     "open_carrier",
 ]

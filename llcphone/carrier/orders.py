@@ -1,8 +1,8 @@
 """What is ordered from the carrier, what it answers, and how it fails.
 
     CarrierError            a request failed (.code)
-      DialRefused           certainly no call was placed (.retryable)
-      DialUnknown           a call may or may not have been placed: ask ``Carrier.find``
+      CreateRefused           certainly no call was placed (.retryable)
+      CreateUnknown           a call may or may not have been placed: ask ``Carrier.find``
 
 ``code`` is Twilio's error number as text, or one of ours: ``http_<status>`` (an error without a
 number), ``no_connection`` (nothing was sent), ``no_answer``, ``unreadable``. Nothing here shows a
@@ -29,7 +29,7 @@ class CarrierError(LLCPhoneError):
         self.code = code
 
 
-class DialRefused(CarrierError):
+class CreateRefused(CarrierError):
     """No call was placed, for certain; ``retryable`` if the same order may be taken later."""
 
     def __init__(self, code: str, *, retryable: bool) -> None:
@@ -37,7 +37,7 @@ class DialRefused(CarrierError):
         self.retryable = retryable
 
 
-class DialUnknown(CarrierError):
+class CreateUnknown(CarrierError):
     """The order may have reached Twilio, so a phone may be ringing: never dial again before ``find``."""
 
 

@@ -2,7 +2,7 @@
 
 Twilio has no idempotency key for calls (facts/twilio.md §6), so creating twice is dialling twice. A
 create is repeated only when Twilio certainly did not take it: nothing was sent, or the answer was 429.
-Any other failure but a clear no is ``DialUnknown``; then ``find`` tells. Looking up, hanging up and
+Any other failure but a clear no is ``CreateUnknown``; then ``find`` tells. Looking up, hanging up and
 setting a webhook have the same effect twice as once, so they are simply tried again.
 
 Every method is bounded: 10 s a request, 20 s with its repetitions. Only a dial waits longer, for its
@@ -25,9 +25,9 @@ from llcphone.carrier.http import RequestFailed, TrioHttp
 from llcphone.carrier.orders import (
     CallState,
     CarrierError,
+    CreateRefused,
+    CreateUnknown,
     DialOrder,
-    DialRefused,
-    DialUnknown,
     NumberSettings,
 )
 from llcphone.config import TwilioConfig
@@ -63,7 +63,7 @@ class Carrier:
     """One Twilio account's REST API; made by ``open_carrier``.
 
     Cancelling any method closes its socket. A dial cancelled on its way is as uncertain as
-    ``DialUnknown``: whoever cancels it must ``find`` and ``hang_up``.
+    ``CreateUnknown``: whoever cancels it must ``find`` and ``hang_up``.
     """
 
     def __init__(self, client: Any, *, calls_per_second: float) -> None:
@@ -74,18 +74,18 @@ class Carrier:
         """Place a call when its turn has come; returns its CallSid.
 
         Raises:
-            DialRefused: no call was placed.
-            DialUnknown: a call may have been placed; ``find`` tells.
+            CreateRefused: no call was placed.
+            CreateUnknown: a call may have been placed; ``find`` tells.
         """
         create = partial(self._client.calls.create_async, **_fields(order))
         try:
             call = await _ask(create, again=_turned_away, before=self._pace.turn)
         except RequestFailed as failed:
             if failed.certain:
-                raise DialRefused(failed.code, retryable=failed.turned_away) from None
-            raise DialUnknown(failed.code) from None
+                raise CreateRefused(failed.code, retryable=failed.turned_away) from None
+            raise CreateUnknown(failed.code) from None
         if not isinstance(call.sid, str) or not call.sid:
-            raise DialUnknown("unreadable")
+            raise CreateUnknown("unreadable")
         return call.sid
 
     async def hang_up(self, call_sid: str) -> None:

@@ -11,6 +11,7 @@ import base64
 from hypothesis import strategies as st
 
 from llcphone.engine import events as happened
+from llcphone.engine.dialling import DialPlan, MachinePolicy
 from llcphone.engine.events import EndReason, Event
 from llcphone.realtime import events as said
 from llcphone.realtime.dialects import Dialect
@@ -113,6 +114,29 @@ beginnings: st.SearchStrategy[object] = st.one_of(
     st.sampled_from([happened.StreamJoined(), STARTED, phone.StreamConnected()]),
 )
 
+carriers = st.one_of(
+    st.builds(
+        happened.CarrierStatus,
+        st.sampled_from(
+            ["queued", "initiated", "ringing", "in-progress", "in-progress", "completed", "busy", "no-answer"]
+        ),
+        st.integers(0, 5),
+        st.just("CA1"),
+    ),
+    st.builds(
+        happened.MachineDetected,
+        st.sampled_from(["human", "machine_start", "machine_end_beep", "machine_end_beep", "fax", "unknown"]),
+    ),
+    st.sampled_from([happened.Dialled("CA1"), happened.DialFailed("21211")]),
+)
+dial_plans = st.builds(
+    DialPlan,
+    at_once=st.booleans(),
+    machine=st.sampled_from(MachinePolicy),
+    message=st.sampled_from([(), (frame(), frame())]),
+    patience_ms=st.sampled_from([0, 1_500]),
+)
+
 waits = st.one_of(st.just(0), st.integers(0, 40), st.integers(0, 700), st.integers(0, 6_000))
 setups = st.fixed_dictionaries(
     {
@@ -142,6 +166,11 @@ any_calls = st.builds(
     st.lists(st.tuples(waits, st.one_of(endings_of_calls, happenings)), max_size=4),
 )
 """Calls that may never begin, begin twice, or end in the middle."""
+
+outbound_calls = st.lists(st.tuples(waits, st.one_of(happenings, happenings, carriers)), max_size=30).flatmap(
+    lambda rest: st.integers(0, 5).map(lambda at: opened[:at] + rest)
+)
+"""Calls that ring somebody, told from any point of their beginning on."""
 
 
 def as_event(thing: object, generation: int) -> Event:

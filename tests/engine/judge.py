@@ -18,6 +18,7 @@ from llcphone.realtime import events as said
 from llcphone.realtime.messages import (
     AppendAudio,
     CancelResponse,
+    ClearInput,
     CreateResponse,
     DeleteItem,
     ToolOutput,
@@ -141,6 +142,9 @@ class Judge:
                 assert isinstance(event, Tick), "only the supervisor's step updates the session"
                 assert not self.active
                 assert not self.caller_has_floor
+            case ClearInput():
+                assert isinstance(event, happened.MachineDetected)
+                self.speaking = self.deciding = False  # a machine is no caller
             case AppendAudio():
                 assert self.engine.ready_ms is not None
                 assert self.engine.started_ms is not None

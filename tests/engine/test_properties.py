@@ -6,11 +6,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llcphone.engine import CallEngine, CallSetup
-from llcphone.engine.commands import SendModel, SendPhone
+from llcphone.engine.commands import Dial, SendModel, SendPhone
+from llcphone.engine.dialling import DialPlan
 from llcphone.realtime.events import SpeechStarted
 from llcphone.realtime.messages import AppendAudio, DeleteItem, Truncate
 from llcphone.twilio.media import CallerAudio
-from tests.engine.chaos import Moment, any_calls, as_event, live_calls, setups
+from tests.engine.chaos import Moment, any_calls, as_event, dial_plans, live_calls, outbound_calls, setups
 from tests.engine.judge import Judge
 from tests.engine.script import SESSION, TOOLS, Commands, Ear, delta, done, item_done, live
 
@@ -41,6 +42,15 @@ def test_a_conversation_keeps_every_rule_in_any_order_of_events(facts: Facts, mo
 @given(setups, any_calls)
 def test_a_call_keeps_every_rule_however_it_begins_and_ends(facts: Facts, moments: list[Moment]) -> None:
     watched(facts, moments)
+
+
+@settings(max_examples=60, deadline=None)
+@given(setups, dial_plans, outbound_calls)
+def test_an_outbound_call_keeps_every_rule_whatever_the_carrier_says(
+    facts: Facts, plan: DialPlan, moments: list[Moment]
+) -> None:
+    judge = watched(facts | {"dial": plan}, moments)
+    assert sum(isinstance(command, Dial) for _, _, commands in judge.tape for command in commands) <= 1
 
 
 @settings(max_examples=30, deadline=None)

@@ -10,7 +10,7 @@ import trio
 import trio.testing
 
 from tests.server import hostile
-from tests.server.support import body_of, open_server, webhook_request
+from tests.server.support import body_of, make_config, open_server, webhook_request
 
 
 def descriptors() -> int:
@@ -36,14 +36,19 @@ async def test_the_known_killers_each_cost_only_their_own_connection(autojump_cl
 
 
 @pytest.mark.slow
-async def test_twenty_thousand_mutations_lose_no_frame_and_leave_nothing_behind():
-    async with open_server(phone_type=hostile.OpenPhone) as server, trio.open_nursery() as nursery:
+@pytest.mark.parametrize(("transport", "cases"), [("fast", 20_000), ("quart", 3_200)])
+async def test_thousands_of_mutations_lose_no_frame_and_leave_nothing_behind(transport, cases):
+    config = make_config(wire={"phone": transport})
+    async with (
+        open_server(config, phone_type=hostile.OpenPhone) as server,
+        trio.open_nursery() as nursery,
+    ):
         calls = [hostile.LiveCall(await server.stream(f"live-{number}")) for number in range(2)]
         for call in calls:
             nursery.start_soon(call.run)
         await trio.testing.wait_all_tasks_blocked()
         fds, tasks = descriptors(), trio.lowlevel.current_statistics().tasks_living
-        await hostile.attack_many(server.port, 20_000, workers=16, seed=20261121)
+        await hostile.attack_many(server.port, cases, workers=16, seed=20261121)
         assert body_of(await server.ask(webhook_request())).startswith(b"<Response>")
         with trio.fail_after(10):
             while (descriptors(), trio.lowlevel.current_statistics().tasks_living) != (fds, tasks):
@@ -51,7 +56,10 @@ async def test_twenty_thousand_mutations_lose_no_frame_and_leave_nothing_behind(
                 await trio.sleep(0.1)
         for call in calls:
             call.over = True
+    stats = server.door.stats
     assert [call.heard for call in calls] == [call.sent for call in calls]
     assert min(call.sent for call in calls) > 50
-    assert server.door.stats.failed == 0
-    assert server.door.stats.accepted >= 20_000
+    assert stats.accepted >= cases
+    assert min(stats.streams, stats.exchanges) > cases // 100  # it reached the rooms behind the door
+    if transport == "fast":
+        assert stats.failed == 0  # hypercorn's own WebSocket does fail, contained

@@ -1,5 +1,6 @@
 """Binding, the order of a stop, and what signals do."""
 
+import gc
 import signal
 from contextlib import asynccontextmanager
 from functools import partial
@@ -8,6 +9,7 @@ import attrs
 import pytest
 import trio
 
+from llcphone.agent import Agent
 from llcphone.errors import ConfigError
 from llcphone.server import run
 from tests.server.support import (
@@ -147,3 +149,23 @@ async def test_the_listener_is_closed_after_the_drain_not_before(autojump_clock)
     assert phones[0].open_during_drain
     with pytest.raises(OSError, match="127"):
         await trio.open_tcp_stream("127.0.0.1", ports[0])
+
+
+async def test_the_real_phone_is_served_until_a_signal(autojump_clock):
+    config = make_config()
+    config = attrs.evolve(
+        config, realtime=attrs.evolve(config.realtime, url="ws://127.0.0.1:9", api_key="k", dialect="ga")
+    )
+    try:
+        async with trio.open_nursery() as nursery:
+            door = await nursery.start(
+                run.serve_until_signal, config, Agent(name="front", instructions="Hi.")
+            )
+            server = Server(None, door, door.addresses[0][1], nursery)
+            assert status_of(await server.ask(get("/healthz"))) == 200
+            assert status_of(await server.ask(webhook_request(signature="AAAA"))) == 403
+            assert gc.get_freeze_count() > 0  # no full collection over the imports while calls are live
+            signal.raise_signal(signal.SIGTERM)
+        server.hang_up()
+    finally:
+        gc.unfreeze()
