@@ -12,7 +12,7 @@ Everything left None is the configuration's. An agent holds no call: one agent a
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Literal, overload
 
 import attrs
@@ -113,3 +113,21 @@ class Agent:
     def full_tools(self) -> list[dict[str, Any]]:
         """Schemas of every tool."""
         return [dict(tool.schema) for tool in self.tools.values()]
+
+
+@attrs.frozen
+class Agents:
+    """Several agents of one phone, by name: the API asks for one, every other call gets the first."""
+
+    by_name: Mapping[str, Agent]
+
+    def __call__(self, form: Mapping[str, str]) -> Agent:
+        """The first."""
+        return next(iter(self.by_name.values()))
+
+
+def agents_of(choice: object) -> Mapping[str, Agent]:
+    """The agents that can be asked for by name; a function that chooses names none."""
+    if isinstance(choice, Agent):
+        return {choice.name: choice}
+    return choice.by_name if isinstance(choice, Agents) else {}

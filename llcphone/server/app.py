@@ -1,6 +1,7 @@
 """The routes: a complete quart-trio app over a phone it does not own.
 
     POST /twiml             the voice webhook of calls that ring us: signed form in, TwiML out
+    /calls ...              the API, when it has a key (`api`)
     POST /status/<token> /amd/<token> /twiml/<token>    what Twilio tells of calls we placed (`callbacks`)
     ws   /media/<token>     the media stream, when this app serves it (the door's fast lane does not)
     GET  /healthz           the process is alive
@@ -15,19 +16,22 @@ the app's own (quart-trio 0.12 loses the errors of those: facts/trio-stack.md se
 from __future__ import annotations
 
 import logging
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from quart import Response, abort, websocket
+from quart import Response, abort, request, websocket
 from quart_trio import QuartTrio
 from werkzeug.exceptions import HTTPException
 
 from llcphone.errors import JoinRefused
+from llcphone.server.api import add_api, is_api_path
+from llcphone.server.api_errors import of_http
 from llcphone.server.callbacks import TWIML_TYPE, add_callbacks, signed_form
 from llcphone.server.logs import SeldomLog, without_texts
 from llcphone.twilio.signature import valid_upgrade
 
 if TYPE_CHECKING:
-    from llcphone.server.door import PhoneRoom
+    from llcphone.server.phone_room import PhoneRoom
 
 log = logging.getLogger("llcphone.server.app")
 
@@ -50,7 +54,9 @@ def make_app(phone: PhoneRoom) -> QuartTrio:
     add_callbacks(app, phone)
     _add_media_stream(app, phone)
     _add_health(app, phone)
-    app.register_error_handler(HTTPException, _small_answer)
+    if phone.config.api.key:
+        add_api(app, phone)
+    app.register_error_handler(HTTPException, partial(_small_answer, phone.config.api.key != ""))
     return app
 
 
@@ -109,8 +115,10 @@ def _add_health(app: QuartTrio, phone: PhoneRoom) -> None:
         return {"ready": not reasons, "reasons": reasons}, 503 if reasons else 200
 
 
-async def _small_answer(error: HTTPException) -> Response:
+async def _small_answer(with_api: bool, error: HTTPException) -> Response:
     """One line instead of a page of HTML; also for whatever a route failed with."""
+    if with_api and is_api_path(request.path):
+        return of_http(error)
     headers = dict(error.get_headers())
     allowed = {name: headers[name] for name in ("Allow",) if name in headers}
     return Response(f"{error.name}\n", error.code or 500, allowed, content_type="text/plain")

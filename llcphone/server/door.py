@@ -13,7 +13,8 @@ The door accepts, reads one request head by `head.parse_head`, and decides:
 
 Nobody is trusted with time: a socket has `head_timeout_s` for its head, `body_timeout_s` for its
 body and `EXCHANGE_LIMIT_S` for everything, all by moving the deadline of one cancel scope, which
-the lobby also cancels when it needs the place. Each connection is a task that keeps its own
+the lobby also cancels when it needs the place. Only an app that knows its client may ask for more
+(`http.Exchange.last`: the API's event stream). Each connection is a task that keeps its own
 exceptions. Only cancellation and interrupts leave it.
 """
 
@@ -24,7 +25,7 @@ import logging
 import math
 import socket
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import trio
@@ -35,17 +36,16 @@ from llcphone.server.head import RequestHead, RequestRefused, parse_head
 from llcphone.server.http import BoundedStream, Exchange, ServeHttp
 from llcphone.server.lobby import Lobby, Place
 from llcphone.server.logs import SeldomLog, where
+from llcphone.server.phone_room import PhoneRoom as PhoneRoom  # noqa: TC001  (run.py takes it from here)
 from llcphone.server.strangers import bare_answer, linger, read_body, read_head
 from llcphone.twilio.signature import valid_upgrade
 from llcphone.wire import websocket
 from llcphone.wire.socket import Socket
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
-    from llcphone.config import Config, ServerConfig
-    from llcphone.dialler import Dialler
-    from llcphone.wire.leg import Leg
+    from llcphone.config import ServerConfig
 
 EXCHANGE_LIMIT_S = 15.0
 """From accept to the end of an HTTP exchange: Twilio waits no longer for an answer."""
@@ -57,22 +57,6 @@ ACCEPT_PAUSE_S = 0.1
 _LISTENER_IS_GONE = frozenset([errno.EBADF, errno.EINVAL, errno.ENOTSOCK, errno.EOPNOTSUPP])
 
 log = logging.getLogger("llcphone.server.door")
-
-
-class PhoneRoom(Protocol):
-    """What the server room asks of the phone (`llcphone.phone.Phone`)."""
-
-    @property
-    def config(self) -> Config: ...
-    @property
-    def live_calls(self) -> int: ...
-    @property
-    def dialler(self) -> Dialler | None: ...
-    def answer(self, form: Mapping[str, str]) -> str: ...
-    def expects(self, token: str) -> bool: ...
-    def join(self, token: str, leg: Leg) -> None: ...
-    async def serve_leg(self, websocket: Any, token: str) -> None: ...
-    def ready(self) -> list[str]: ...
 
 
 @attrs.define
@@ -183,8 +167,15 @@ class Door:
             place.waits = False
             place.scope.deadline = born_s + EXCHANGE_LIMIT_S
             self.stats.exchanges += 1
-            await self._serve_http(Exchange(stream, head.as_single_request() + body))
+            last = partial(self._let_last, place)
+            await self._serve_http(Exchange(stream, head.as_single_request() + body, last))
         await linger(stream)
+
+    def _let_last(self, place: Place, limit_s: float) -> None:
+        """An answer that goes on for so long, to somebody whom the app has found genuine: it gives the
+        place up, since strangers must not wait for it to end."""
+        self.lobby.leave(place)
+        place.scope.deadline = trio.current_time() + limit_s
 
     async def _let_in(self, stream: trio.SocketStream, place: Place, head: RequestHead, rest: bytes) -> None:
         """A WebSocket handshake: a media stream that a call waits for, or a refusal."""

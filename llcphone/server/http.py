@@ -100,14 +100,23 @@ class Exchange(BoundedStream):
     """One whole request and its answer; the socket stays open for the door to close gently.
 
     A client that half-closes after its request still gets its answer: the end of its input is
-    not looked for. How long the answer may take is the door's deadline.
+    not looked for. How long the answer may take is the door's deadline; an app finds the exchange as
+    ``scope["state"]["llcphone.exchange"]`` and may ask for more by ``last(seconds)``.
     """
 
+    last: Callable[[float], None] = lambda limit_s: None
     _over: trio.Event = attrs.field(factory=trio.Event, init=False)
 
     async def _receive_more(self, max_bytes: int | None) -> bytes | bytearray:
         await self._over.wait()
         raise trio.ClosedResourceError("the exchange is over")
+
+    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        try:
+            await super().send_all(data)
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            self._over.set()  # else hypercorn would wait for its next request until the deadline
+            raise
 
     async def aclose(self) -> None:
         self._over.set()
@@ -122,15 +131,20 @@ async def open_http(app: Any, *, max_message: int) -> AsyncIterator[ServeHttp]:
         app: any ASGI 3 application; its lifespan runs as long as the block.
         max_message: longest WebSocket message it is given, in bytes.
     """
-    config = _hypercorn_config(max_message)
+    streams, exchanges = _hypercorn_config(max_message), _hypercorn_config(max_message)
+    # Only the media stream of `[wire] phone = "quart"` is read on, and it always carries 50 frames a
+    # second: a silent one is dead. An exchange has been read, and ends by the door's own deadline.
+    streams.read_timeout, exchanges.read_timeout = 30, None
     wrapped = ASGIWrapper(_sent_whole(app))
     context = WorkerContext(None)
     state: LifespanState = LifespanState({})
-    lifespan = Lifespan(wrapped, config, state)
+    lifespan = Lifespan(wrapped, exchanges, state)
 
     async def serve_http(stream: BoundedStream) -> None:
         plain: Any = stream  # typed for TLS there; for plain TCP it asks no more than we have
-        await TCPServer(wrapped, config, context, ConnectionState(state.copy()), plain).run()
+        config = exchanges if isinstance(stream, Exchange) else streams
+        own = ConnectionState({**state, "llcphone.exchange": stream})
+        await TCPServer(wrapped, config, context, own, plain).run()
 
     async with trio.open_nursery() as nursery:
         await nursery.start(lifespan.handle_lifespan, name="http lifespan")
@@ -165,9 +179,6 @@ def _hypercorn_config(max_message: int) -> HypercornConfig:
     config.keep_alive_max_requests = 1
     config.max_app_queue_size = 64
     config.startup_timeout = config.shutdown_timeout = LIFESPAN_LIMIT_S
-    # Only the media stream of `[wire] phone = "quart"` is open longer than an exchange, and it always
-    # carries 50 frames a second: a silent one is dead. An exchange ends by the door's own deadline.
-    config.read_timeout = 30
     # hypercorn never looks for the pongs and its ping task outlives the peer (facts/trio-stack.md section 1).
     config.websocket_ping_interval = None
     config.websocket_max_message_size = max_message

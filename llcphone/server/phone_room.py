@@ -1,0 +1,43 @@
+"""What the server room asks of the phone (`llcphone.phone.Phone`), and of any stand-in for it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from llcphone.agent import Agent
+    from llcphone.call.handle import Call
+    from llcphone.config import Config
+    from llcphone.dialler import Dialler
+    from llcphone.phone import AgentChoice, OnNote
+    from llcphone.wire.leg import Leg
+
+
+class PhoneRoom(Protocol):
+    """What the server room asks of the phone (`llcphone.phone.Phone`)."""
+
+    @property
+    def config(self) -> Config: ...
+    @property
+    def live_calls(self) -> int: ...
+    @property
+    def dialler(self) -> Dialler | None: ...
+    def answer(self, form: Mapping[str, str]) -> str: ...
+    def expects(self, token: str) -> bool: ...
+    def join(self, token: str, leg: Leg) -> None: ...
+    async def serve_leg(self, websocket: Any, token: str) -> None: ...
+    def ready(self) -> list[str]: ...
+
+    # what the API asks besides
+    @property
+    def agent(self) -> AgentChoice: ...
+    @property
+    def observers(self) -> list[OnNote]: ...
+    @property
+    def on_end(self) -> list[Callable[[Call], None]]: ...
+    def calls(self) -> list[Call]: ...
+    def place_call(
+        self, to: str, agent: Agent | None = None, *, context: str, caller_id: str = ""
+    ) -> Call: ...
