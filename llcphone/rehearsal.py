@@ -13,6 +13,8 @@ simulated vendors are strict, so what passes here is also well-formed for the re
 
 from __future__ import annotations
 
+import contextlib
+import random
 import socket
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any, Unpack
@@ -162,7 +164,13 @@ def rehearsal_config(model_url: str, *overlays: dict[str, dict[str, Any]]) -> Co
 
 
 def free_port() -> int:
-    """A loopback port nobody listens on now."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
+    """A loopback port nobody listens on now.
+
+    Below the range from which systems number outgoing connections (Linux: from 32,768): between
+    this look and the server's bind, one of those would take it now and then.
+    """
+    while True:
+        port = random.randrange(20_000, 32_000)
+        with socket.socket() as sock, contextlib.suppress(OSError):
+            sock.bind(("127.0.0.1", port))
+            return port
