@@ -24,6 +24,8 @@ Moment = tuple[int, object]
 CODES = """conversation_already_has_active_response response_cancel_not_active server_error
 rate_limit_exceeded cannot_update_voice input_audio_buffer_commit_empty something_new"""
 
+STATUSES = "queued initiated ringing in-progress in-progress completed busy no-answer"
+
 responses = st.sampled_from(["r1", "r2", "r3", "r4"])
 in_band = st.builds(
     said.ResponseCreated, responses, st.just(True), st.sampled_from(["", "tools", "greeting"])
@@ -117,9 +119,7 @@ beginnings: st.SearchStrategy[object] = st.one_of(
 carriers = st.one_of(
     st.builds(
         happened.CarrierStatus,
-        st.sampled_from(
-            ["queued", "initiated", "ringing", "in-progress", "in-progress", "completed", "busy", "no-answer"]
-        ),
+        st.sampled_from(STATUSES.split()),
         st.integers(0, 5),
         st.just("CA1"),
     ),

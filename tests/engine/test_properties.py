@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llcphone.engine import CallEngine, CallSetup
 from llcphone.engine.commands import Dial, SendModel, SendPhone
-from llcphone.engine.dialling import DialPlan
 from llcphone.realtime.events import SpeechStarted
 from llcphone.realtime.messages import AppendAudio, DeleteItem, Truncate
 from llcphone.twilio.media import CallerAudio
 from tests.engine.chaos import Moment, any_calls, as_event, dial_plans, live_calls, outbound_calls, setups
 from tests.engine.judge import Judge
 from tests.engine.script import SESSION, TOOLS, Commands, Ear, delta, done, item_done, live
+
+if TYPE_CHECKING:
+    from llcphone.engine.dialling import DialPlan
 
 Facts = dict[str, object]
 
