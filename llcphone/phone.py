@@ -23,6 +23,7 @@ from llcphone.call.plan import plan_call
 from llcphone.call.record import CallRecord
 from llcphone.call.run import CallRun
 from llcphone.call.services import CallServices
+from llcphone.call.tools import kinds_of
 from llcphone.engine.commands import Note
 from llcphone.engine.events import EndReason
 from llcphone.errors import ConfigError, JoinRefused, NotAdmitted
@@ -291,6 +292,8 @@ class Phone:
         async def run() -> None:
             try:
                 await function(*args)
+            except* Exception as group:  # it has no call that could end for it
+                log.error("detached task failed", extra={"task": name, "errors": kinds_of(group)})
             finally:
                 self._detached -= 1
                 self._changed.set()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import attrs
 import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
@@ -141,3 +142,30 @@ async def test_cancelling_the_phone_ends_every_call_within_a_second(
             assert trio.current_time() - begin <= 1
         assert [record.reason for record in records] == [EndReason.CANCELLED] * 3
         assert phone.answer({"CallSid": "CA1"}) == twiml.busy()  # nobody is left to take it
+
+
+@attrs.define(eq=False)
+class StepsOf(trio.abc.Instrument):
+    """How often a task of this name ran."""
+
+    name: str
+    steps: int = 0
+
+    def before_task_step(self, task: trio.lowlevel.Task) -> None:
+        self.steps += task.name == self.name
+
+
+async def test_the_supervisor_sleeps_through_a_quiet_call(autojump_clock: MockClock) -> None:
+    async with open_memory(turns=[Turn(800)]) as house:
+        call = house.answer()
+        ear = house.join(call)
+        await trio.sleep(1)
+        counted = StepsOf("supervisor")
+        trio.lowlevel.add_instrument(counted)
+        for _ in range(120):
+            ear.put(media())
+            await trio.sleep(0.5)
+        trio.lowlevel.remove_instrument(counted)
+        assert call.record is None
+        assert 1 <= counted.steps <= 15  # every 10 s it looks whether frames still come
+        call.end()
