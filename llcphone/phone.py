@@ -28,6 +28,7 @@ from llcphone.engine.commands import Note
 from llcphone.engine.events import EndReason
 from llcphone.errors import ConfigError, JoinRefused, NotAdmitted
 from llcphone.twilio import twiml
+from llcphone.warm import WarmPool
 from llcphone.wire.adapters import ForeignLeg
 
 if TYPE_CHECKING:
@@ -76,6 +77,7 @@ class Phone:
         self._by_token: dict[str, Call] = {}
         self._by_sid: dict[str, Call] = {}
         self._detached = 0
+        self.warm: WarmPool | None = None  # sessions that are ready before anybody calls
         self.dialler: Dialler | None = None
         """Rings people; None when ``twilio.account_sid`` is not set."""
         self._changed = trio.Event()
@@ -129,9 +131,7 @@ class Phone:
             raise NotAdmitted("at server.max_calls")
         own = dialler.guard.own_numbers
         call = Call(caller=caller_id or (own[0] if own else ""), dialled=to, direction="outbound")
-        if agent is None:
-            form = {"From": call.caller, "To": to, "Direction": "outbound-api"}
-            agent = self._choose(form)
+        agent = agent or self._choose({"From": call.caller, "To": to, "Direction": "outbound-api"})
         dialler.admit(call)
         self._begin(call, agent, dialler=dialler, context=context)
         return call
@@ -144,8 +144,7 @@ class Phone:
         return self.dialler
 
     def _begin(self, call: Call, agent: Agent, *, dialler: Dialler | None = None, context: str = "") -> None:
-        stream_url = twiml.stream_url(self.config.server.public_url, call.token)
-        call.twiml = twiml.connect_stream(stream_url)
+        call.twiml = twiml.connect_stream(twiml.stream_url(self.config.server.public_url, call.token))
         setup = plan_call(
             self.config,
             agent,
@@ -154,12 +153,6 @@ class Phone:
             dial=None if dialler is None else dialler.plan(),
             dialect=self.endpoint.dialects.answer,
         )
-        identity = {
-            "call_id": call.call_id,
-            "call_sid": call.call_sid,
-            "direction": call.direction,
-            "agent": agent.name,
-        }
         services = CallServices(
             dial_model=partial(self.endpoint.dial, caller=call.caller),
             dialects=self.endpoint.dialects,
@@ -167,11 +160,13 @@ class Phone:
             wall_clock=time.time,
             start_detached=self.start_detached,
             dial=None if dialler is None else partial(dialler.dial, call),
+            take_warm=None if self.warm is None else self.warm.taker(agent),
             tool_timeout_s=self.config.call.tool_timeout_s,
             close_timeout_s=self.config.call.close_timeout_s,
             transcript=self.config.records.transcript,
             observe=partial(self._noted, call),
         )
+        identity = call.identity(agent.name)
         call.begin(CallRun(setup, agent=agent, identity=identity, handle=call, services=services))
         self._calls[call.call_id] = call
         self._by_token[call.token] = call
@@ -245,6 +240,8 @@ class Phone:
             limit_s: how long to wait, in seconds; None: ``server.drain_limit_s``.
         """
         self.draining = True
+        if self.warm is not None:
+            await self.warm.aclose()
         limit = self.config.server.drain_limit_s if limit_s is None else limit_s
         with trio.move_on_after(limit):
             await self._empty()
@@ -322,9 +319,11 @@ async def open_phone(
         The phone. Leaving the block normally drains it, within ``server.drain_limit_s``.
     """
     endpoint = Endpoint(config)
+    warm = WarmPool(config, endpoint, agent)
     async with AsyncExitStack() as stack:
         nursery = await stack.enter_async_context(trio.open_nursery())
         phone = Phone(config, agent, nursery, endpoint, on_record=on_record, on_note=on_note)
+        phone.warm = warm
         if config.twilio.account_sid and config.twilio.auth_token:
             # Imported here: Twilio's REST package takes 100 ms, and who only answers never needs it.
             from llcphone.dialler import open_dialler
@@ -333,6 +332,7 @@ async def open_phone(
         try:
             async with trio.open_nursery() as background:
                 background.start_soon(endpoint.keep_asking, name="dialect question")
+                background.start_soon(warm.run, name="warm pool")
                 if phone.dialler is not None:
                     background.start_soon(phone.dialler.keep_lists, name="do-not-call list")
                 yield phone

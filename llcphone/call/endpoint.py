@@ -127,19 +127,14 @@ class Endpoint:
     async def _configure(self, leg: Leg, dialect: Dialect) -> str | None:
         realtime = self._config.realtime
         fields = session_fields(realtime, instructions="", tools=[], eagerness=realtime.eagerness, voice=None)
-        leg.send_nowait(encode(UpdateSession(fields, "question"), dialect))
-        while True:
-            for message in await leg.receive():
-                event = decode(message)
-                if isinstance(event, said.SessionUpdated):
-                    if not confirms_ulaw(event):
-                        return "audio_format"
-                    self.dialects.remember(dialect)
-                    return None
-                if isinstance(event, said.ModelError):
-                    if dialect is Dialect.FLAT and is_dialect_refusal(event):
-                        return "speaks ga"
-                    return event.code
+        answer = await configure(leg, UpdateSession(fields, "question"), dialect)
+        if isinstance(answer, said.ModelError):
+            speaks_ga = dialect is Dialect.FLAT and is_dialect_refusal(answer)
+            return "speaks ga" if speaks_ga else answer.code
+        if not confirms_ulaw(answer):
+            return "audio_format"
+        self.dialects.remember(dialect)
+        return None
 
     def _headers(self, dialect: Dialect, caller: str) -> list[tuple[str, str]]:
         realtime = self._config.realtime
@@ -159,6 +154,23 @@ class Endpoint:
 
     def _known(self) -> str:
         return self.dialects.answer.value if self.dialects.answer is not None else "unknown"
+
+
+async def configure(
+    leg: Leg, update: UpdateSession, dialect: Dialect
+) -> said.SessionUpdated | said.ModelError:
+    """Send a leg's first update; returns the server's answer. Bounded by its caller.
+
+    Raises:
+        LegClosed: the leg ended before there was one.
+        RemoteProtocolError: what came cannot be read.
+    """
+    leg.send_nowait(encode(update, dialect))
+    while True:
+        for message in await leg.receive():
+            event = decode(message)
+            if isinstance(event, said.SessionUpdated | said.ModelError):
+                return event
 
 
 def with_model(url: str, model: str) -> str:

@@ -56,6 +56,15 @@ class Call:
             direction="inbound",
         )
 
+    def identity(self, agent: str) -> dict[str, str]:
+        """What its record calls it."""
+        return {
+            "call_id": self.call_id,
+            "call_sid": self.call_sid,
+            "direction": self.direction,
+            "agent": agent,
+        }
+
     def hang_up(self) -> None:
         """End the call once the agent's last word was heard."""
         self.run.hang_up()

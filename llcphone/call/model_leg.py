@@ -1,8 +1,14 @@
-"""The openai reader: connects a model leg, reads it, closes it. One task per generation."""
+"""The openai reader: connects a model leg, reads it, closes it. One task per generation.
+
+A parked session of the warm pool goes before dialling. It was alive when it was last looked at, but a
+path may have forgotten it without a word; so it must answer its one ``session.update`` soon, or
+it counts as lost and the engine redials.
+"""
 
 from __future__ import annotations
 
 import logging
+import math
 import ssl
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
@@ -10,6 +16,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from llcphone.engine.events import ModelConnected, ModelConnectFailed, ModelLegLost, ModelSaid
+from llcphone.engine.setup import Phase
 from llcphone.errors import LegClosed, RemoteProtocolError
 from llcphone.realtime.decode import audio_delta_fast, decode
 from llcphone.realtime.dialects import Dialect
@@ -27,11 +34,21 @@ DialModel = Callable[[Dialect, Spawn], Awaitable[Leg]]
 
 _MOST_BAD_IN_ROW = 10
 
+_ABNORMAL = 1006
+_PROOF_S = 1.5
+"""An adopted leg must have said something by then; an update takes about 0.3 s (fixtures, timings_ms)."""
+
 
 async def read_model(call: CallRun, command: ConnectModel) -> None:
     """Open the leg of this generation and read it until it ends or is replaced."""
     if command.after_ms:
         await trio.sleep(command.after_ms / 1000)
+    await trio.lowlevel.checkpoint_if_cancelled()  # a call that is over takes nothing from the pool
+    cold = call.engine.model.phase is Phase.COLD
+    warm = call.warmth.connecting(command.generation, command.dialect, cold=cold)
+    if warm is not None:  # ours from here on: no await before it is held
+        await _hold(call, command.generation, warm.leg, warm.dialect, first_within_s=_PROOF_S)
+        return
     dialect = command.dialect or await call.dialects.resolve()
     if dialect is not None:
         await _read(call, command.generation, dialect)
@@ -51,11 +68,18 @@ async def _read(call: CallRun, generation: int, dialect: Dialect) -> None:
     except (OSError, trio.TooSlowError, RemoteProtocolError) as exc:
         call.step(ModelConnectFailed(generation, failure_word(exc)))
         return
+    await _hold(call, generation, leg, dialect)
+
+
+async def _hold(
+    call: CallRun, generation: int, leg: Leg, dialect: Dialect, *, first_within_s: float = math.inf
+) -> None:
+    """Read an open leg to its end; it is closed whatever happens."""
     try:
         leg.attach(call.spawn, lambda end: call.step(ModelLegLost(generation, end.code)))
         call.model_connected(generation, leg, dialect)
         call.step(ModelConnected(generation, dialect))
-        await _pump(call, generation, leg)
+        await _pump(call, generation, leg, first_within_s)
     finally:
         call.model_gone(leg)
         with trio.move_on_after(call.close_timeout_s, shield=True):
@@ -63,11 +87,13 @@ async def _read(call: CallRun, generation: int, dialect: Dialect) -> None:
         leg.abort()
 
 
-async def _pump(call: CallRun, generation: int, leg: Leg) -> None:
+async def _pump(call: CallRun, generation: int, leg: Leg, first_within_s: float) -> None:
     bad_in_row = 0
     try:
+        with trio.fail_after(first_within_s):
+            messages = await leg.receive()
         while True:
-            for message in await leg.receive():
+            for message in messages:
                 try:
                     event = audio_delta_fast(message) or decode(message)
                 except RemoteProtocolError:
@@ -79,8 +105,11 @@ async def _pump(call: CallRun, generation: int, leg: Leg) -> None:
                 else:
                     bad_in_row = 0
                     call.step(ModelSaid(generation, event))
+            messages = await leg.receive()
     except LegClosed as exc:
         call.step(ModelLegLost(generation, exc.code))
+    except trio.TooSlowError:
+        call.step(ModelLegLost(generation, _ABNORMAL))
 
 
 def failure_word(exc: Exception) -> str:

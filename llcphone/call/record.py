@@ -9,6 +9,7 @@ import attrs
 from llcphone.realtime import usage as tokens
 
 if TYPE_CHECKING:
+    from llcphone.call.warmth import Warmth
     from llcphone.engine.call import CallEngine
     from llcphone.engine.events import EndReason
 
@@ -32,13 +33,17 @@ class CallRecord:
     """Birth to a configured session; None when it never was."""
     dialect: str
     attempts: int
-    """Model legs dialled."""
+    """Model legs dialled or adopted."""
     failure: str
     """The last trouble of the set-up, by its code; empty when there was none."""
     frames: int
     """Caller frames received."""
     frames_held_back: int
     """Caller frames counted but not sent to the model (guard, not ready)."""
+    warm: str = ""
+    """How the caller met it: ``pool``, ``hit``, ``joined``, ``cold`` or ``wasted`` (see ``call.warmth``)."""
+    warm_saved_ms: int = 0
+    """Set-up of the session that the person on the line did not wait for."""
     turns: tuple[dict[str, Any], ...] = ()
     barge_ins: int = 0
     late_deltas: int = 0
@@ -68,6 +73,7 @@ def make_record(
     born_at: float,
     duration_s: float,
     bad_messages: int,
+    warmth: Warmth,
     transcript: bool,
 ) -> CallRecord:
     """The record of a call that has ended."""
@@ -100,6 +106,8 @@ def make_record(
         duration_s=round(duration_s, 3),
         started_after_ms=since_birth(engine.started_ms),
         ready_after_ms=since_birth(engine.ready_ms),
+        warm=warmth.word(engine),
+        warm_saved_ms=warmth.saved_ms(engine),
         dialect=engine.model.leg_dialect.value if engine.model.leg_dialect else "",
         attempts=engine.model.attempts,
         failure=engine.model.last_failure,

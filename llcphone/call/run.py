@@ -25,6 +25,7 @@ from llcphone.call.record import make_record
 from llcphone.call.services import CallLog, CallServices
 from llcphone.call.supervisor import Alarm, supervise
 from llcphone.call.tools import kinds_of, run_hook, run_tool
+from llcphone.call.warmth import Warmth
 from llcphone.engine import commands as asked
 from llcphone.engine.call import CallEngine, CallSetup
 from llcphone.engine.events import Born, EndAsked, EndReason, Event, HangUpAsked, PhoneLegLost, StreamJoined
@@ -61,6 +62,7 @@ class CallRun:
         self.log = CallLog(logging.getLogger("llcphone.call"), {"call": identity["call_id"]})
         self.dialects = services.dialects
         self.dial_model = services.dial_model
+        self.warmth = Warmth(services.take_warm)
         self.close_timeout_s = services.close_timeout_s
         self.bad_messages = 0
         self._services = services
@@ -116,6 +118,7 @@ class CallRun:
             born_at=born_at,
             duration_s=duration_s,
             bad_messages=self.bad_messages,
+            warmth=self.warmth,
             transcript=self._services.transcript,
         )
         try:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from llcphone.call.dialects import DialectMemory
     from llcphone.call.model_leg import DialModel
     from llcphone.call.record import CallRecord
+    from llcphone.call.warmth import TakeWarm
 
 Observer = Callable[[Note], None]
 StartTask = Callable[..., None]
@@ -31,6 +32,8 @@ class CallServices:
     """Starts a task that outlives the call."""
     dial: Callable[[], None] | None = None
     """Asks the carrier to ring the callee; None for calls that ring us."""
+    take_warm: TakeWarm | None = None
+    """Asked before a model leg is dialled; None: there is no pool for this call."""
     tool_timeout_s: float = 15.0
     close_timeout_s: float = 1.0
     transcript: bool = False
