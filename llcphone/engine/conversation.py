@@ -8,16 +8,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from llcphone.audio import BYTES_PER_MS
 from llcphone.engine.batches import Batches
 from llcphone.engine.commands import Command, EndCall, Note, SendModel, SendPhone
 from llcphone.engine.events import EndReason, ToolFinished
 from llcphone.engine.floor import Cue, Floor, move
-from llcphone.engine.history import History, Line, Speaker
+from llcphone.engine.history import Speaker
 from llcphone.engine.ledger import TurnLedger
-from llcphone.engine.playout import Cut, Kind, Playout
+from llcphone.engine.playout import Kind, Playout
 from llcphone.engine.responses import GREETING, PRIMING, TOOLS, Asked, Responses
 from llcphone.engine.schedule import Schedule
+from llcphone.engine.scribe import Scribe
 from llcphone.realtime import events as said
 from llcphone.realtime import usage as tokens
 from llcphone.realtime.dialects import ErrorKind, error_kind
@@ -40,7 +40,8 @@ class Conversation:
         self._setup = setup
         self.playout = Playout(mark_every_ms=setup.limits.mark_every_ms)
         self.responses = Responses(response_wait_ms=setup.limits.response_wait_ms)
-        self.history = History()
+        self.scribe = Scribe(self.playout)
+        self.history = self.scribe.history
         self.ledger = TurnLedger()
         self.schedule = Schedule(
             full_tools=setup.full_tools_update, later_eagerness=setup.later_eagerness_update
@@ -127,7 +128,7 @@ class Conversation:
                 out.append(SendModel(Truncate(cut.item_id, cut.heard_ms)))
             else:
                 out.append(SendModel(DeleteItem(cut.item_id)))
-            line = self._write_cut(cut, now_ms)
+            line = self.scribe.cut(cut, now_ms)
             if (turn := self.ledger.of(cut.response_id)) is not None:
                 turn.barged_in_ms = now_ms
             fields = {"item": cut.item_id, "heard_ms": cut.heard_ms, "generated_ms": cut.generated_ms}
@@ -153,15 +154,6 @@ class Conversation:
         if self._setup.create_response:
             self.responses.committed(now_ms)
         self.history.place(event.item_id, Speaker.CALLER, now_ms, after=event.previous_item_id)
-
-    def caller_transcript(self, event: said.CallerTranscript, now_ms: int, out: list[Command]) -> None:
-        """Words of the caller, whenever the transcriber is done with them."""
-        line = self.history.place(event.item_id, Speaker.CALLER, now_ms)
-        if event.final:
-            line.text, line.final = event.text, True
-            out.append(Note("caller said", {"item": event.item_id}, event.text))
-        else:
-            line.text += event.text
 
     # -- the model --------------------------------------------------------------------------
 
@@ -194,19 +186,6 @@ class Conversation:
         if messages:
             self._agent_audio_sent(event.response_id, now_ms, out)
 
-    def words(
-        self, event: said.TranscriptDelta | said.TranscriptDone, now_ms: int, out: list[Command]
-    ) -> None:
-        """Words of the agent; they run ahead of the voice."""
-        if self.playout.is_cut_off(event.response_id) and self.history.get(event.item_id) is None:
-            return
-        line = self.history.place(event.item_id, Speaker.AGENT, now_ms)
-        if isinstance(event, said.TranscriptDone):
-            line.text, line.final = event.text, True
-            out.append(Note("agent said", {"item": event.item_id}, event.text))
-        elif not line.final:
-            line.text += event.text
-
     def item_over(self, item_id: str, out: list[Command]) -> None:
         """No more audio of this item."""
         self._to_phone(self.playout.finish_item(item_id), out)
@@ -233,7 +212,7 @@ class Conversation:
         if cut:
             self._delete_unheard(event.items, out)
         else:
-            self._note_lengths(event.items, now_ms)
+            self.scribe.lengths(event.items, now_ms)
         run = event.status in (said.ResponseStatus.COMPLETED, said.ResponseStatus.INCOMPLETE)
         self._begin_tools(event.items, run and response.asked is not Asked.UNASKED, event.response_id, out)
         if response.asked is not Asked.UNASKED:
@@ -255,7 +234,7 @@ class Conversation:
         """The call has ended: what is unheard now will never be heard."""
         interruption = self.playout.interrupt(now_ms)
         for cut in interruption.cuts if interruption is not None else ():
-            self._write_cut(cut, now_ms)
+            self.scribe.cut(cut, now_ms)
 
     def error(self, event: said.ModelError, now_ms: int, out: list[Command]) -> None:
         """An ``error`` event on a configured session, by its code (facts/openai-realtime.md §2.7)."""
@@ -303,11 +282,6 @@ class Conversation:
         self.responses.output_sent(call_id)
         out.append(SendModel(ToolOutput(call_id, output)))
 
-    def _write_cut(self, cut: Cut, now_ms: int) -> Line:
-        line = self.history.place(cut.item_id, Speaker.AGENT, now_ms)
-        line.generated_ms, line.heard_ms = cut.generated_ms, cut.heard_ms
-        return line
-
     def _response_failed(self, again: str, code: str, out: list[Command]) -> None:
         self.failed_responses += 1
         self._failures_in_row += 1
@@ -325,14 +299,6 @@ class Conversation:
             if item.type == "message" and self.playout.item(item.id) is None:
                 out.append(SendModel(DeleteItem(item.id)))
                 self.history.drop(item.id)
-
-    def _note_lengths(self, items: Iterable[said.Item], now_ms: int) -> None:
-        for item in items:
-            audio = self.playout.item(item.id)
-            if item.type == "message" and audio is not None:
-                line = self.history.place(item.id, Speaker.AGENT, now_ms)
-                line.generated_ms = audio.generated // BYTES_PER_MS
-                line.text = line.text or item.text
 
     def _agent_audio_sent(self, response_id: str, now_ms: int, out: list[Command]) -> None:
         self.active_ms = now_ms

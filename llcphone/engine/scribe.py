@@ -1,0 +1,64 @@
+"""Writes the conversation down: whose words, in which order, and how much of them was heard.
+
+``history`` keeps the lines; the playout ledger knows what reached the ear. Nothing here decides
+what happens next.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from llcphone.audio import BYTES_PER_MS
+from llcphone.engine.commands import Command, Note
+from llcphone.engine.history import History, Line, Speaker
+from llcphone.realtime import events as said
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from llcphone.engine.playout import Cut, Playout
+
+
+class Scribe:
+    """Keeps the history in step with what was said and heard."""
+
+    def __init__(self, playout: Playout) -> None:
+        self._playout = playout
+        self.history = History()
+
+    def caller_words(self, event: said.CallerTranscript, now_ms: int, out: list[Command]) -> None:
+        """Words of the caller, whenever the transcriber is done with them."""
+        line = self.history.place(event.item_id, Speaker.CALLER, now_ms)
+        if event.final:
+            line.text, line.final = event.text, True
+            out.append(Note("caller said", {"item": event.item_id}, event.text))
+        else:
+            line.text += event.text
+
+    def agent_words(
+        self, event: said.TranscriptDelta | said.TranscriptDone, now_ms: int, out: list[Command]
+    ) -> None:
+        """Words of the agent; they run ahead of the voice."""
+        if self._playout.is_cut_off(event.response_id) and self.history.get(event.item_id) is None:
+            return
+        line = self.history.place(event.item_id, Speaker.AGENT, now_ms)
+        if isinstance(event, said.TranscriptDone):
+            line.text, line.final = event.text, True
+            out.append(Note("agent said", {"item": event.item_id}, event.text))
+        elif not line.final:
+            line.text += event.text
+
+    def cut(self, cut: Cut, now_ms: int) -> Line:
+        """The caller stopped hearing this item here."""
+        line = self.history.place(cut.item_id, Speaker.AGENT, now_ms)
+        line.generated_ms, line.heard_ms = cut.generated_ms, cut.heard_ms
+        return line
+
+    def lengths(self, items: Iterable[said.Item], now_ms: int) -> None:
+        """A response is complete: how long each of its messages is."""
+        for item in items:
+            audio = self._playout.item(item.id)
+            if item.type == "message" and audio is not None:
+                line = self.history.place(item.id, Speaker.AGENT, now_ms)
+                line.generated_ms = audio.generated // BYTES_PER_MS
+                line.text = line.text or item.text
