@@ -11,6 +11,7 @@ in the server afterwards. Bars: facts/reliability-ux.md section A3, numbers 1 an
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import random
 import subprocess
@@ -53,9 +54,11 @@ class Turns(trio.abc.Instrument):
 
 async def serve() -> None:
     """Role of the child: print the port, serve until our standard input ends."""
-    turns = Turns()
     async with open_server(make_config(), phone_type=hostile.OpenPhone) as server:
         await server.ask(webhook_request())  # the first one loads half of quart
+        gc.collect()
+        gc.freeze()  # as serve_until_signal does
+        turns = Turns()
         trio.lowlevel.add_instrument(turns)
         server.phone.tokens |= {f"live-{number}" for number in range(1000)}
         print(server.port, flush=True)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from quart_trio import QuartTrio
 
     from llcphone.dialler import Dialler
-    from llcphone.server.door import PhoneRoom
+    from llcphone.server.phone_room import PhoneRoom
 
 MAX_FIELDS = 500
 """Form fields of a webhook; Twilio sends about 40."""

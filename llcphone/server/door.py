@@ -24,6 +24,7 @@ import errno
 import logging
 import math
 import socket
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -136,7 +137,7 @@ class Door:
                 self.stats.too_slow += 1
         except* (OSError, trio.BrokenResourceError, trio.ClosedResourceError):
             self.stats.gone += 1
-        except* JoinRefused:  # the phone said no to a token it had just expected: it is draining
+        except* (JoinRefused, RemoteProtocolError):  # no handshake, or the call ended in this very moment
             self.stats.refused += 1
         except* Exception as error:
             self.stats.failed += 1
@@ -206,18 +207,20 @@ class Door:
     def _hand_over(self, stream: trio.SocketStream, head: RequestHead, rest: bytes, token: str) -> None:
         """Make the socket a leg of its call. No await in here: nobody can spend the token in between."""
         config = self._phone.config
-        sock = Socket.from_accepted(_detach(stream))
+        raw = _detach(stream)
         try:
             leg = websocket.accept(
-                sock, head.raw, rest, max_message=config.wire.phone_message_limit, limits=leg_limits(config)
+                Socket.from_accepted(raw),
+                head.raw,
+                rest,
+                max_message=config.wire.phone_message_limit,
+                limits=leg_limits(config),
             )
-        except RemoteProtocolError:
-            self.stats.refused += 1
-            sock.send(bare_answer(400))  # a fresh socket takes so few bytes at once
-            sock.close()
-            return
-        except BaseException:
-            sock.close()
+        except BaseException as error:
+            if isinstance(error, RemoteProtocolError):
+                with suppress(OSError):
+                    raw.send(bare_answer(400))  # a fresh socket takes so few bytes at once
+            raw.close()  # nobody waits for it yet
             raise
         try:
             self._phone.join(token, leg)
