@@ -10,10 +10,11 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
+import attrs
 import cyclopts
 from cyclopts import Parameter
 
-from llcphone.agent import Agent
+from llcphone.agent import Agent, Agents
 from llcphone.errors import ConfigError, LLCPhoneError
 
 if TYPE_CHECKING:
@@ -41,10 +42,39 @@ async def serve(*, config: ConfigPath = None, agent: Path | None = None) -> None
     loaded = _load(config)
     loaded.check_ready_to_serve()
     configure_logs(loaded.log)
-    chosen = load_agent(agent or (Path(loaded.agent.file) if loaded.agent.file else None), loaded)
+    chosen = _agent_of(agent, loaded)
     print(f"Give Twilio this voice URL (POST): {loaded.server.public_url}/twiml", file=sys.stderr)
     async with open_record_file(loaded.records.path) as keep:
         await serve_until_signal(loaded, chosen, on_record=keep)
+
+
+@app.command
+async def call(
+    to: str,
+    *,
+    agent: Path | None = None,
+    context: str = "",
+    caller_id: str = "",
+    config: ConfigPath = None,
+    yes: bool = False,
+) -> None:
+    """Ring a number: a dry run unless --yes.
+
+    Args:
+        to: whom to ring, as +<country><number>.
+        agent: a Python file with an ``agent``; default the one in [agent].
+        context: what this call is about; it stands last in the prompt.
+        caller_id: which of our numbers they see; default the first.
+        config: settings file; default llcphone.toml here, with .env beside it.
+        yes: really ring them.
+    """
+    from llcphone.cli_call import Wish, run_call
+    from llcphone.logs import configure_logs
+
+    loaded = _load(config)
+    configure_logs(attrs.evolve(loaded.log, level="warning"))
+    wish = Wish(to, _agent_of(agent, loaded), context, caller_id)
+    sys.exit(await run_call(loaded, wish, yes=yes, tell=print))
 
 
 @app.command
@@ -119,31 +149,43 @@ async def sim_phone(
         public_url: the URL the server believes it has, when it differs from ``to``.
         say: WAV or .ulaw files, spoken in turn after the agent has finished.
     """
-    from llcphone.sim.phone import run_phone
+    from llcphone.sim.phone_run import DEFAULT_SAY, run_phone
 
-    await run_phone(to, auth_token=auth_token, public_url=public_url, say=say or [], tell=print)
+    summary = await run_phone(to, auth_token, say or DEFAULT_SAY, public_url=public_url)
+    print(*summary.lines(), sep="\n")
+    sys.exit(0 if summary.ok else 1)
 
 
-def load_agent(path: Path | None, config: Config) -> Agent:
+def load_agent(path: Path | None, config: Config) -> Agent | Agents:
     """The ``agent`` of a Python file, or one made from the configuration's instructions.
 
+    A file may also have ``agents``, a table of them by name: the first is the usual one, and the API
+    may ask for the others.
+
     Raises:
-        ConfigError: the file cannot be read as a module, or has no ``agent``.
+        ConfigError: the file cannot be read as a module, or has neither.
     """
     if path is None:
-        agent = Agent(config.agent.instructions, name=config.agent.name)
-        agent.offer_hang_up()
-        return agent
+        made = Agent(config.agent.instructions, name=config.agent.name)
+        made.offer_hang_up()
+        return made
     spec = importlib.util.spec_from_file_location(path.stem, path)
     if spec is None or spec.loader is None or not path.is_file():
         raise ConfigError("agent.file", f"{path} is no Python file")
     module = importlib.util.module_from_spec(spec)
     sys.modules[path.stem] = module
     spec.loader.exec_module(module)
+    table = getattr(module, "agents", None)
+    if isinstance(table, dict) and table and all(isinstance(each, Agent) for each in table.values()):
+        return Agents(table)
     agent = getattr(module, "agent", None)
     if not isinstance(agent, Agent):
         raise ConfigError("agent.file", f"{path} must define agent = llcphone.Agent(...)")
     return agent
+
+
+def _agent_of(path: Path | None, config: Config) -> Agent | Agents:
+    return load_agent(path or (Path(config.agent.file) if config.agent.file else None), config)
 
 
 def _load(path: Path | None) -> Config:
@@ -163,8 +205,8 @@ def main() -> None:
         _, rest = group.split(LLCPhoneError)
         if rest is not None:
             raise
-        for exc in _leaves(group):
-            print(f"llcphone: {exc}", file=sys.stderr)
+        for each in _leaves(group):
+            print(f"llcphone: {each}", file=sys.stderr)
         sys.exit(2)
 
 
