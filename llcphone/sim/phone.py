@@ -19,6 +19,7 @@ its errors.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, TypedDict, Unpack
@@ -33,6 +34,7 @@ from llcphone.sim.phone_mouth import Mouth
 from llcphone.sim.phone_outbound import StatusCallbacks
 from llcphone.sim.phone_playout import Playout
 from llcphone.sim.phone_record import (
+    CallbackFaults,
     Callbacks,
     CallFaults,
     CallLog,
@@ -44,7 +46,7 @@ from llcphone.sim.phone_record import (
     StreamRecord,
     TwilioError,
 )
-from llcphone.sim.phone_rest import Form, RestApi
+from llcphone.sim.phone_rest import Form, RestApi, RestError
 from llcphone.sim.phone_steps import Callee, DialOutcome, Document, Exchange, Fetch, RingOut, Step, make_sid
 
 if TYPE_CHECKING:
@@ -54,6 +56,7 @@ __all__ = [
     "CallFaults",
     "CallOver",
     "CallRecord",
+    "CallbackFaults",
     "Callbacks",
     "Callee",
     "DialOutcome",
@@ -109,6 +112,8 @@ class TwilioSimulator:
     calls: list[SimCall] = attrs.field(factory=list)
     """Every call so far."""
     _placed: trio.lowlevel.ParkingLot = attrs.field(factory=trio.lowlevel.ParkingLot)
+    _next_begin: float = -math.inf
+    """When the next placed call may leave the queue."""
 
     def __attrs_post_init__(self) -> None:
         self.rest = RestApi(
@@ -116,7 +121,7 @@ class TwilioSimulator:
             auth_token=self.exchange.auth_token,
             number=NUMBER,
             place_call=self._place_call,
-            find_call=lambda sid: next((call for call in self.calls if call.sid == sid), None),
+            calls=self.calls,
             voice_url=self.webhook_url,
             status_callback_url=self.status_callback_url,
         )
@@ -153,6 +158,8 @@ class TwilioSimulator:
             return form.get(name, [default])[0]
 
         callee = self.callee(field("To"))
+        if callee.refused is not None:
+            raise RestError(400, callee.refused, "The number you are attempting to call is refused")
         url = field("Url")
         then = (
             Fetch("voice", url, field("Method", "POST"), first=True) if url else Document(field("Twiml"), "")
@@ -161,8 +168,10 @@ class TwilioSimulator:
             callee=callee,
             then=then,
             timeout_s=int(field("Timeout", "60")),
+            queued_s=self._queue(),
             detection=field("MachineDetection"),
             detection_url=field("AsyncAmdStatusCallback") if field("AsyncAmd") == "true" else "",
+            detection_timeout_s=int(field("MachineDetectionTimeout", "30")),
             send_digits=field("SendDigits"),
         )
         events = frozenset(form.get("StatusCallbackEvent", [])) | {"completed"}
@@ -172,6 +181,15 @@ class TwilioSimulator:
         call.status = "queued"
         self._placed.unpark_all()
         return call
+
+    def _queue(self) -> float:
+        """How long a call placed now waits for its turn."""
+        if self.rest.cps is None:
+            return 0.0
+        now = trio.current_time()
+        begin = max(now, self._next_begin)
+        self._next_begin = begin + 1 / self.rest.cps
+        return begin - now
 
     def _begin(
         self,

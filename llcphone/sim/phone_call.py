@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import contextlib
 import math
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import attrs
@@ -29,12 +28,10 @@ from llcphone.sim.wav import write_stereo_wav
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Mapping
+    from datetime import datetime
     from pathlib import Path
 
     from llcphone.sim.phone_mouth import Mouth
-
-EPOCH = datetime(2026, 11, 20, tzinfo=UTC)
-"""Wire timestamps count from here by Trio's clock, so that virtual time is consistent."""
 
 
 class CallOver(Exception):
@@ -65,6 +62,12 @@ class SimCall:
     stream: MediaStream | None = None
     """The media stream at present."""
     status: str = "ringing"
+    queue_ms: int = 0
+    """How long it waited for its turn to be dialled."""
+    answered_ms: int | None = None
+    """When the callee picked up."""
+    answered_by: str | None = None
+    """The verdict of machine detection."""
     _fate: Step | None = None
     _verbs: trio.CancelScope = attrs.field(factory=trio.CancelScope)
     _background: trio.Nursery | None = None
@@ -280,7 +283,11 @@ class SimCall:
     @property
     def timestamp(self) -> datetime:
         """Wall-clock time for the wire."""
-        return EPOCH + timedelta(seconds=self.log.now / SAMPLES_PER_S)
+        return self.wall_time(self.log.now_ms)
+
+    def wall_time(self, at_ms: int) -> datetime:
+        """Wall-clock time of a moment of the call."""
+        return self.exchange.wall_time(self.log.born_at + at_ms / 1000)
 
     def _streams_started(self) -> int:
         return sum(stream.started_at_ms is not None for stream in self.record.streams)

@@ -9,13 +9,14 @@ silence for them, the asynchronous kind reports to a URL of its own
 from __future__ import annotations
 
 import math
+import random
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import trio
 
-from llcphone.sim.phone_record import Callbacks, EndedBy
+from llcphone.sim.phone_record import CallbackFaults, Callbacks, EndedBy
 from llcphone.sim.phone_steps import Fetch, RingOut, Step
 
 if TYPE_CHECKING:
@@ -29,17 +30,24 @@ class StatusCallbacks:
     url: str = ""
     method: str = "POST"
     events: frozenset[str] = frozenset({"completed"})
+    muted: bool = False
+    """The call is queued: canceled now, nobody is told."""
     _sequence: int = 0
     _held: list[dict[str, str]] = attrs.field(factory=list)
     _outbox: deque[dict[str, str]] = attrs.field(factory=deque)
     _sending: bool = False
+    _chance: random.Random | None = None
 
     def tell(self, call: SimCall, event: str) -> None:
         """Tell the server of ``initiated``, ``ringing``, ``answered`` or ``completed``."""
-        if not self.url or event not in self.events:
+        if not self.url or event not in self.events or self.muted:
             return
         form = call.form(self._fields(call, event))
         self._sequence += 1
+        faults = call.faults.callbacks
+        if faults != CallbackFaults():
+            self.deliver(call, event, "status callback", self.url, form, self.method)
+            return
         match call.faults.status_callbacks:
             case Callbacks.IN_ORDER:
                 self._send(call, [form])
@@ -74,6 +82,16 @@ class StatusCallbacks:
             await call.tell("status callback", self.url, self._outbox.popleft(), self.method)
         self._sending = False
 
+    def deliver(
+        self, call: SimCall, event: str, purpose: str, url: str, form: dict[str, str], method: str
+    ) -> None:
+        """As the call's faults will have it: not at all, late, in any order, more than once."""
+        faults = call.faults.callbacks
+        chance = self._chance = self._chance or random.Random(faults.seed)
+        for _ in range(0 if event in faults.lost else faults.copies):
+            late_s = faults.delay_s + chance.uniform(0, faults.scatter_s)
+            call.in_background(_late, late_s, call, purpose, url, form, method, name=f"sim {purpose}")
+
     @staticmethod
     def final_status(call: SimCall, ended_by: EndedBy) -> str:
         """``CallStatus`` of a call that is over."""
@@ -88,9 +106,18 @@ class StatusCallbacks:
                 return "completed"
 
 
+async def _late(late_s: float, call: SimCall, *request: Any) -> None:
+    await trio.sleep(late_s)
+    await call.tell(*request)
+
+
 async def ring_out(call: SimCall, step: RingOut) -> Step:
     """Ring; when the callee answers, go on with the document, after a verdict if one is to be waited for."""
     callee = step.callee
+    call.callbacks.muted = step.queued_s > 0
+    call.queue_ms = round(step.queued_s * 1000)
+    await trio.sleep(step.queued_s)
+    call.callbacks.muted = False
     call.callbacks.tell(call, "initiated")
     call.status = "ringing"
     call.callbacks.tell(call, "ringing")
@@ -99,27 +126,45 @@ async def ring_out(call: SimCall, step: RingOut) -> Step:
         call.status = callee.outcome if callee.outcome != "answers" else "no-answer"
         return EndedBy.NOT_ANSWERED
     call.status = "in-progress"
+    call.answered_ms = call.log.now_ms
     call.log.event("callee answers")
+    call.mouth.speak_nowait(callee.says)
+    if callee.hangs_up_after_s is not None:
+        call.in_background(_hang_up, call, callee.hangs_up_after_s, name="sim callee's hand")
     call.callbacks.tell(call, "answered")
     if step.send_digits:  # sending digits turns detection off
         await trio.sleep(sum({"w": 0.5, "W": 1.0}.get(digit, 0.25) for digit in step.send_digits))
     elif step.detection and step.detection_url:
         call.in_background(_detect, call, step, name="sim answering machine detection")
     elif step.detection:
-        await trio.sleep(callee.detection_s)
-        if isinstance(step.then, Fetch):  # with inline TwiML nobody is ever told
-            return attrs.evolve(step.then, params={"AnsweredBy": callee.answered_by})
+        await _detect(call, step)
+        if isinstance(step.then, Fetch) and call.answered_by:  # with inline TwiML nobody is ever told
+            return attrs.evolve(step.then, params={"AnsweredBy": call.answered_by})
     return step.then
 
 
 async def _detect(call: SimCall, step: RingOut) -> None:
-    await trio.sleep(step.callee.detection_s)
+    after_s, found = step.callee.verdict(step.detection, step.detection_timeout_s)
+    await _unless_over(call, after_s)
     if call.over:
         return
+    call.answered_by = found
     verdict = {
         "AccountSid": call.exchange.account_sid,
         "CallSid": call.sid,
-        "AnsweredBy": step.callee.answered_by,
-        "MachineDetectionDuration": str(round(step.callee.detection_s * 1000)),
+        "AnsweredBy": found,
+        "MachineDetectionDuration": str(round(after_s * 1000)),
     }
-    await call.tell("machine detection", step.detection_url, verdict, "POST")
+    if step.detection_url:
+        purpose = "machine detection"
+        call.callbacks.deliver(call, "amd", purpose, step.detection_url, verdict, "POST")
+
+
+async def _hang_up(call: SimCall, after_s: float) -> None:
+    await _unless_over(call, after_s)
+    call.hang_up()
+
+
+async def _unless_over(call: SimCall, seconds: float) -> None:
+    with trio.move_on_after(seconds):
+        await call.ended()

@@ -49,6 +49,25 @@ class Callbacks(Enum):
 
 
 @attrs.frozen(kw_only=True)
+class CallbackFaults:
+    """What the internet does to the callbacks of one call."""
+
+    lost: frozenset[str] = frozenset()
+    """Of ``initiated``, ``ringing``, ``answered``, ``completed`` and ``amd``: those that never arrive."""
+    copies: int = 1
+    """How often each arrives."""
+    delay_s: float = 0.0
+    """Each comes so late ..."""
+    scatter_s: float = 0.0
+    """... and up to so much later by chance, each copy for itself: so in any order."""
+    seed: int = 0
+    """Of that chance."""
+
+
+ALL_CALLBACKS = frozenset({"initiated", "ringing", "answered", "completed", "amd"})
+
+
+@attrs.frozen(kw_only=True)
 class CallFaults:
     """What goes wrong, or merely differently, in one call. The default call is an ordinary one."""
 
@@ -58,6 +77,8 @@ class CallFaults:
     repeat_webhook: bool = False
     """The first webhook is sent twice, same CallSid and idempotency token; the second answer is used."""
     status_callbacks: Callbacks = Callbacks.IN_ORDER
+    callbacks: CallbackFaults = attrs.field(factory=CallbackFaults)
+    """Of status callbacks and of the verdict of machine detection."""
     connect_delay_s: float = 0.0
     """From TwiML to the upgrade (365 ms were seen in the field)."""
     first_frame_delay_s: float = 0.0

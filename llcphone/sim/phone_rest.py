@@ -1,46 +1,89 @@
 """The REST API of the simulated Twilio, as far as a voice server uses it.
 
-Place a call, look at it, update, complete or cancel it; send a text message; read and set the number's
-webhook. Errors have Twilio's codes and shape (github.com/twilio/twilio-oai, ``twilio_api_v2010.json``).
+Place a call, look at it, find it, update, complete or cancel it; send a text message; read and set the
+number's webhook. It refuses what Twilio refuses, with Twilio's codes and shape, and counts what must never be
+two: ``creates`` holds the form of every call that was taken.
+
+What goes wrong is planted in ``faults``, or, for a plain refusal of the next request, in ``refuse_next``.
 """
 
 from __future__ import annotations
 
 import base64
 import json
-from typing import TYPE_CHECKING, Any, TypeAlias
+import socket
+import struct
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
 import attrs
 import h11
 import trio
 
+from llcphone.sim.phone_rest_calls import (
+    CREATE_FIELDS,
+    TWIML_LIMIT,
+    Form,
+    call_json,
+    check_order,
+    check_test_order,
+    first,
+    list_json,
+)
+from llcphone.sim.phone_rest_faults import (
+    Reply,
+    RestError,
+    RestFault,
+    RestFaults,
+    not_found,
+    too_many_requests,
+)
+from llcphone.sim.phone_steps import make_sid
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from llcphone.sim.phone_call import SimCall
+
+__all__ = ["Form", "RestApi", "RestError", "RestFault", "RestFaults"]
 
 HEAD_TIMEOUT_S = 15.0
 BODY_LIMIT = 64 * 1024
 
-Form: TypeAlias = dict[str, list[str]]
-Reply: TypeAlias = tuple[int, dict[str, Any]]
+_OPERATIONS = {
+    ("POST", "Calls", False): "create",
+    ("GET", "Calls", False): "list",
+    ("GET", "Calls", True): "fetch",
+    ("POST", "Calls", True): "update",
+    ("POST", "Messages", False): "message",
+    ("GET", "IncomingPhoneNumbers", False): "numbers",
+    ("GET", "IncomingPhoneNumbers", True): "number",
+    ("POST", "IncomingPhoneNumbers", True): "set number",
+}
 
 
-class RestError(Exception):
-    """A request Twilio refuses."""
+@attrs.frozen
+class _Request:
+    """A request as it was read."""
 
-    def __init__(self, status: int, code: int, text: str) -> None:
-        super().__init__(status, code, text)
-        self.reply: Reply = (
-            status,
-            {
-                "code": code,
-                "message": text,
-                "more_info": f"https://www.twilio.com/docs/errors/{code}",
-                "status": status,
-            },
-        )
+    method: str
+    path: str
+    """Below the account."""
+    form: Form
+    credentials: str
+    """The ``Authorization`` header."""
+
+    @property
+    def resource(self) -> str:
+        return self.path.removesuffix(".json").partition("/")[0]
+
+    @property
+    def sid(self) -> str:
+        return self.path.removesuffix(".json").partition("/")[2]
+
+    @property
+    def operation(self) -> str:
+        return _OPERATIONS.get((self.method, self.resource, bool(self.sid)), "")
 
 
 @attrs.define(eq=False)
@@ -50,14 +93,27 @@ class RestApi:
     account_sid: str
     auth_token: str
     number: str
+    calls: Sequence[SimCall]
     place_call: Callable[[Form], SimCall]
-    find_call: Callable[[str], SimCall | None]
     voice_url: str
     status_callback_url: str
+    cps: float | None = None
+    """Calls that are begun in a second; what comes faster is queued. None: all at once."""
+    test_credentials: bool = False
+    """Only the magic numbers, and no call is ever placed (twilio.com/docs/iam/test-credentials)."""
+    api_keys: dict[str, str] = attrs.field(factory=dict)
+    """Keys and secrets that are taken like the account's own token."""
+    verified: set[str] = attrs.field(factory=set)
+    """Further numbers that calls may come from."""
     answer_delay_s: float = 0.0
     """Answers come so late after the deed: a stream may connect before its call's creation was answered."""
+    faults: RestFaults = attrs.field(factory=RestFaults)
     refuse_next: list[RestError] = attrs.field(factory=list)
     """Answered to the next requests, first to first: see ``too_many_requests``."""
+    creates: list[Form] = attrs.field(factory=list)
+    """Every order that was taken: two for one wish is somebody dialled twice."""
+    ignored: list[str] = attrs.field(factory=list)
+    """Fields of orders that Twilio does not know."""
     messages: list[dict[str, str]] = attrs.field(factory=list)
     """Text messages sent."""
     requests: list[tuple[str, str]] = attrs.field(factory=list)
@@ -65,7 +121,9 @@ class RestApi:
 
     def too_many_requests(self) -> None:
         """Answer the next request with 429 and code 20429."""
-        self.refuse_next.append(RestError(429, 20429, "Too Many Requests"))
+        self.refuse_next.append(too_many_requests())
+
+    # ---- HTTP ----------------------------------------------------------------------------------------
 
     async def serve(self, stream: trio.SocketStream) -> None:
         """One connection, any number of requests."""
@@ -79,82 +137,123 @@ class RestApi:
 
     async def _serve_one(self, stream: trio.SocketStream, connection: h11.Connection) -> bool:
         """Read a request and answer it; False when the connection is over."""
-        request: h11.Request | None = None
+        request = await self._read(stream, connection)
+        if request is None:
+            return False
+        self.requests.append((request.method, request.path))
+        fault = self.faults.take(request.operation, self._number_of(request)) or RestFault()
+        reply = self._answer(request) if fault.spares_the_deed else (500, {})
+        await trio.sleep(self.answer_delay_s + fault.delay_s)
+        if fault.hang:
+            while await stream.receive_some():
+                pass
+            return False
+        if fault.reset:
+            stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            return False
+        after = [] if fault.retry_after_s is None else [("Retry-After", str(fault.retry_after_s))]
+        await _send(stream, connection, reply if fault.refuse is None else fault.refuse.reply, after)
+        return connection.our_state is h11.DONE and connection.their_state is h11.DONE
+
+    async def _read(self, stream: trio.SocketStream, connection: h11.Connection) -> _Request | None:
+        head: h11.Request | None = None
         body = bytearray()
         with trio.fail_after(HEAD_TIMEOUT_S):
             while not isinstance(event := connection.next_event(), h11.EndOfMessage):
                 if event is h11.NEED_DATA:
                     connection.receive_data(await stream.receive_some())
                 elif isinstance(event, h11.Request):
-                    request = event
+                    head = event
                 elif isinstance(event, h11.Data):
                     body += event.data
-                if (request is None and isinstance(event, h11.ConnectionClosed)) or len(body) > BODY_LIMIT:
-                    return False
-        assert request is not None
-        status, content = self._answer(request, body.decode("utf-8", "replace"))
-        await trio.sleep(self.answer_delay_s)
-        text = b"" if status == 204 else json.dumps(content).encode()
-        headers = [("Content-Type", "application/json"), ("Content-Length", str(len(text)))]
-        response = h11.Response(status_code=status, headers=headers)
-        data = connection.send(response) or b""
-        data += connection.send(h11.Data(data=text)) or b""
-        data += connection.send(h11.EndOfMessage()) or b""
-        await stream.send_all(data)
-        return connection.our_state is h11.DONE and connection.their_state is h11.DONE
+                if (head is None and isinstance(event, h11.ConnectionClosed)) or len(body) > BODY_LIMIT:
+                    return None
+        assert head is not None
+        url = urlsplit(head.target.decode("ascii", "replace"))
+        text = body.decode("utf-8", "replace")
+        return _Request(
+            method=head.method.decode(),
+            path=url.path.removeprefix(f"/2010-04-01/Accounts/{self.account_sid}/"),
+            form=parse_qs(text, keep_blank_values=True) | parse_qs(url.query, keep_blank_values=True),
+            credentials=dict(head.headers).get(b"authorization", b"").decode("latin-1"),
+        )
 
-    def _answer(self, request: h11.Request, body: str) -> Reply:
-        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in request.headers}
-        url = urlsplit(request.target.decode("ascii", "replace"))
-        form = parse_qs(body, keep_blank_values=True) | parse_qs(url.query, keep_blank_values=True)
-        prefix = f"/2010-04-01/Accounts/{self.account_sid}/"
+    # ---- what is asked -------------------------------------------------------------------------------
+
+    def _answer(self, request: _Request) -> Reply:
         try:
-            expected = base64.b64encode(f"{self.account_sid}:{self.auth_token}".encode()).decode()
-            if headers.get("authorization") != f"Basic {expected}":
+            if not self._knows(request.credentials):
                 raise RestError(401, 20003, "Authenticate")
-            method, path = request.method.decode(), url.path.removeprefix(prefix)
-            self.requests.append((method, path))
             if self.refuse_next:
                 raise self.refuse_next.pop(0)
-            return self._route(method, path, form)
+            if self.test_credentials and request.operation not in ("create", "message", "set number"):
+                raise RestError(403, 20008, "Resource not accessible with Test Account Credentials")
+            return self._do(request)
         except RestError as error:
             return error.reply
 
-    def _route(self, method: str, path: str, form: Form) -> Reply:
-        resource, _, sid = path.removesuffix(".json").partition("/")
-        match method, resource, bool(sid):
-            case "POST", "Calls", False:
-                return 201, self._call(self.place_call(_checked(form)))
-            case "GET", "Calls", True:
-                return 200, self._call(self._existing(sid))
-            case "POST", "Calls", True:
-                return self._update(self._existing(sid), form)
-            case "POST", "Messages", False:
+    def _knows(self, credentials: str) -> bool:
+        known = {self.account_sid: self.auth_token, **self.api_keys}
+        return any(
+            credentials == "Basic " + base64.b64encode(f"{user}:{secret}".encode()).decode()
+            for user, secret in known.items()
+        )
+
+    def _do(self, request: _Request) -> Reply:
+        form = request.form
+        match request.operation:
+            case "create":
+                return self._create(form)
+            case "list":
+                return 200, list_json(self.calls, form, self.account_sid)
+            case "fetch":
+                return 200, call_json(self._existing(request.sid))
+            case "update":
+                return self._update(self._existing(request.sid), form)
+            case "message":
                 return self._send_message(form)
-            case "GET", "IncomingPhoneNumbers", False:
-                wanted = form.get("PhoneNumber", [self.number])[0]
-                return 200, {"incoming_phone_numbers": [self._number()] if wanted == self.number else []}
-            case "POST", "IncomingPhoneNumbers", True:
-                self.voice_url = form.get("VoiceUrl", [self.voice_url])[0]
-                self.status_callback_url = form.get("StatusCallback", [self.status_callback_url])[0]
+            case "numbers":
+                return 200, self._numbers(first(form, "PhoneNumber"))
+            case "number" | "set number" if request.sid == self._number_sid:
+                self.voice_url = first(form, "VoiceUrl", self.voice_url)
+                self.status_callback_url = first(form, "StatusCallback", self.status_callback_url)
                 return 200, self._number()
             case _:
-                raise RestError(404, 20404, "The requested resource was not found")
+                raise not_found()
+
+    def _number_of(self, request: _Request) -> str:
+        """Whom a request concerns, for faults of one number."""
+        call = self._find(request.sid) if request.sid else None
+        return call.fields["To"] if call is not None else first(request.form, "To")
+
+    def _find(self, sid: str) -> SimCall | None:
+        return next((call for call in self.calls if call.sid == sid), None)
 
     def _existing(self, sid: str) -> SimCall:
-        call = self.find_call(sid)
-        if call is None:
-            raise RestError(404, 20404, "The requested resource was not found")
+        if (call := self._find(sid)) is None:
+            raise not_found()
         return call
+
+    def _create(self, form: Form) -> Reply:
+        self.ignored += sorted(form.keys() - CREATE_FIELDS)
+        if self.test_credentials:
+            check_test_order(form)
+            return 201, {"sid": make_sid("CA"), "account_sid": self.account_sid, "status": "queued"}
+        check_order(form, {self.number, *self.verified})
+        call = self.place_call(form)
+        self.creates.append(form)
+        return 201, call_json(call)
 
     def _update(self, call: SimCall, form: Form) -> Reply:
         """``Status``, or where to go on. A call that is over, or not there yet, cannot be redirected."""
-        status, url, twiml = (form.get(name, [""])[0] for name in ("Status", "Url", "Twiml"))
+        status, url, twiml = (first(form, name) for name in ("Status", "Url", "Twiml"))
         waiting = call.status in {"queued", "ringing"}
+        if status not in {"", "completed", "canceled"}:
+            raise RestError(400, 20001, "Invalid Status")
         if call.over or (waiting and (url or twiml)) or (not waiting and status == "canceled"):
             raise RestError(400, 21220, "Call is not in the expected state")
-        if len(twiml) > 4000:
-            raise RestError(400, 21620, "TwiML longer than 4000 characters")
+        if len(twiml) > TWIML_LIMIT:
+            raise RestError(400, 21620, f"TwiML longer than {TWIML_LIMIT} characters")
         if status == "canceled" or (status == "completed" and waiting):
             call.cancel()
         elif status == "completed":
@@ -162,43 +261,30 @@ class RestApi:
         elif twiml and not url:
             call.update(twiml=twiml)
         elif url:
-            call.update(url=url, method=form.get("Method", ["POST"])[0])
-        return 200, self._call(call)
+            call.update(url=url, method=first(form, "Method", "POST"))
+        return 200, call_json(call)
 
     def _send_message(self, form: Form) -> Reply:
-        message = {name: form.get(name, [""])[0] for name in ("From", "To", "Body")}
+        message = {name: first(form, name) for name in ("From", "To", "Body")}
         if not message["To"].startswith("+"):
             raise RestError(400, 21211, "Invalid 'To' Phone Number")
         self.messages.append(message)
         sid = f"SM{len(self.messages):032x}"
         return 201, {"sid": sid, "status": "queued", "account_sid": self.account_sid, "body": message["Body"]}
 
-    def _call(self, call: SimCall) -> dict[str, Any]:
-        return {
-            "sid": call.sid,
-            "account_sid": self.account_sid,
-            "to": call.fields["To"],
-            "from": call.fields["From"],
-            "status": call.status,
-            "direction": call.record.direction,
-            "answered_by": None,
-            "api_version": "2010-04-01",
-            "date_created": call.timestamp.strftime("%a, %d %b %Y %H:%M:%S +0000"),
-            "date_updated": None,
-            "start_time": None,
-            "end_time": None,
-            "duration": str(call.record.duration_ms // 1000) if call.over else None,
-            "price": None,
-            "price_unit": "USD",
-            "parent_call_sid": None,
-            "queue_time": "0",
-            "subresource_uris": {},
-            "uri": f"/2010-04-01/Accounts/{self.account_sid}/Calls/{call.sid}.json",
-        }
+    # ---- the number ----------------------------------------------------------------------------------
+
+    @property
+    def _number_sid(self) -> str:
+        return "PN" + "0" * 32
+
+    def _numbers(self, wanted: str) -> dict[str, Any]:
+        """Twilio also finds numbers that only contain what was asked for."""
+        return {"incoming_phone_numbers": [self._number()] if wanted in self.number else []}
 
     def _number(self) -> dict[str, Any]:
         return {
-            "sid": "PN" + "0" * 32,
+            "sid": self._number_sid,
             "account_sid": self.account_sid,
             "phone_number": self.number,
             "voice_url": self.voice_url,
@@ -212,17 +298,13 @@ class RestApi:
         }
 
 
-def _checked(form: Form) -> Form:
-    """What Twilio refuses when a call is created."""
-    to, from_ = (form.get(name, [""])[0] for name in ("To", "From"))
-    if not (to.startswith("+") and to[1:].isdigit()) and not to.startswith(("sip:", "client:")):
-        raise RestError(400, 21211, "The phone number you are attempting to call is not valid")
-    if not (from_.startswith("+") and from_[1:].isdigit()):
-        raise RestError(400, 21212, "The source phone number provided is not valid")
-    if not form.get("Url") and not form.get("Twiml"):
-        raise RestError(400, 21205, "Url parameter is required")
-    if not form.get("Timeout", ["60"])[0].isdigit():
-        raise RestError(400, 20001, "Invalid Timeout")
-    if len(form.get("Twiml", [""])[0]) > 4000:
-        raise RestError(400, 21620, "TwiML longer than 4000 characters")
-    return form
+async def _send(
+    stream: trio.SocketStream, connection: h11.Connection, reply: Reply, headers: list[tuple[str, str]]
+) -> None:
+    status, content = reply
+    text = b"" if status == 204 else json.dumps(content).encode()
+    fields = [("Content-Type", "application/json"), ("Content-Length", str(len(text))), *headers]
+    data = connection.send(h11.Response(status_code=status, headers=fields)) or b""
+    data += connection.send(h11.Data(data=text)) or b""
+    data += connection.send(h11.EndOfMessage()) or b""
+    await stream.send_all(data)

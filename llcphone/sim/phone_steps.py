@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import uuid
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, TypeAlias
 from urllib.parse import urljoin
 
 import attrs
+import trio
 
 from llcphone.sim.phone_record import CallFaults, EndedBy
 
@@ -39,6 +41,14 @@ class Exchange:
     dial_outcome: Callable[[str], DialOutcome]
     play_s: float
     """How long any ``<Play>`` of a URL lasts; the file is not fetched."""
+    _epoch: tuple[datetime, float] = attrs.field(
+        factory=lambda: (datetime.now(UTC), trio.current_time()), init=False
+    )
+
+    def wall_time(self, at: float) -> datetime:
+        """Wall-clock time of a moment of Trio's clock: they go on together, also in virtual time."""
+        began, began_at = self._epoch
+        return began + timedelta(seconds=at - began_at)
 
 
 @attrs.frozen
@@ -71,7 +81,26 @@ class Callee:
     answered_by: str = "human"
     """What machine detection finds: ``human``, ``machine_start``, ``machine_end_beep``, ``unknown`` ..."""
     detection_s: float = 4.0
+    says: bytes = b""
+    """Said on picking up, as µ-law; what is said before the stream has started nobody hears."""
+    hangs_up_after_s: float | None = None
+    """How long after answering; None: whoever drives the call does it."""
+    refused: int | None = None
+    """Twilio refuses to call this number, with this code: 21211, 21214, 21215 ..."""
     faults: CallFaults = attrs.field(factory=CallFaults)
+
+    def verdict(self, detection: str, timeout_s: float) -> tuple[float, str]:
+        """What detection in this mode says, and how long after the answer.
+
+        ``Enable`` tells a machine when it starts, ``DetectMessageEnd`` when its greeting is over.
+        """
+        found = self.answered_by
+        if found.startswith("machine_"):
+            if detection == "Enable":
+                found = "machine_start"
+            elif found == "machine_start":
+                found = "machine_end_other"
+        return (self.detection_s, found) if self.detection_s <= timeout_s else (timeout_s, "unknown")
 
 
 @attrs.frozen(kw_only=True)
@@ -81,10 +110,13 @@ class RingOut:
     callee: Callee
     then: Fetch | Document
     timeout_s: int = 60
+    queued_s: float = 0.0
+    """Longer in the queue, because calls are begun at so many a second."""
     detection: str = ""
     """``MachineDetection`` of the REST request."""
     detection_url: str = ""
     """Where an asynchronous verdict goes; without one, the call waits for the verdict in silence."""
+    detection_timeout_s: int = 30
     send_digits: str = ""
 
 
