@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import ssl
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -14,6 +13,7 @@ from bench.phone import FakePhone
 
 if TYPE_CHECKING:
     import socket
+    import ssl
     from collections.abc import Callable
 
 
@@ -104,7 +104,7 @@ class FakeWorld:
         finally:
             gc.enable()
         result, self.load = self.load.result(), None
-        self.idle(1.5)  # the bridge closes its sessions
+        self.idle(1.0)  # the bridge closes its sessions
         return result
 
     def _run(self) -> None:
@@ -184,9 +184,7 @@ class Load:
 
     def result(self) -> Result:
         """The account of it."""
-        sent = sum(
-            sum(self._opens <= at < self._closes for at in phone.sent_at) for phone in self.phones
-        )
+        sent = sum(sum(self._opens <= at < self._closes for at in phone.sent_at) for phone in self.phones)
         window_s = self._closes - self._opens
         return Result(
             calls=self.scenario.calls,

@@ -26,7 +26,8 @@ SESSION = {
         "output": {**ULAW, "voice": "cedar"},
     },
 }
-GREETING = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "Greet the caller."}]}
+CUE = {"type": "input_text", "text": "Greet the caller."}
+GREETING = {"type": "message", "role": "user", "content": [CUE]}
 
 app = QuartTrio(__name__)
 
@@ -47,8 +48,8 @@ async def media() -> None:
             while True:
                 message = json.loads(await websocket.receive())
                 if message["event"] == "media":
-                    audio = message["media"]["payload"]
-                    await model.send_message(json.dumps({"type": "input_audio_buffer.append", "audio": audio}))
+                    append = {"type": "input_audio_buffer.append", "audio": message["media"]["payload"]}
+                    await model.send_message(json.dumps(append))
                 elif message["event"] == "start":
                     stream["sid"] = message["start"]["streamSid"]
                 elif message["event"] == "stop":

@@ -12,7 +12,14 @@ from bench.loop import Conn, connect, now
 if TYPE_CHECKING:
     from bench.load import Load
 
+_HEAD = (
+    b'{"event":"media","sequenceNumber":"%d",'
+    b'"media":{"track":"inbound","chunk":"%d","timestamp":"%d","payload":"'
+)
 _TAIL = caller_tail() + b'"},"streamSid":"%b"}'
+_STOP = (
+    b'{"event":"stop","sequenceNumber":"%d","streamSid":"%b","stop":{"accountSid":"AC%032d","callSid":"%b"}}'
+)
 
 
 class FakePhone:
@@ -111,8 +118,7 @@ class FakePhone:
             return
         number = len(self.sent_at)
         sequence = self._sequence = self._sequence + 1
-        head = b'{"event":"media","sequenceNumber":"%d","media":{"track":"inbound","chunk":"%d","timestamp":"%d","payload":"'
-        text = head % (sequence, number + 1, number * FRAME_MS) + label(b"C", self.call, number) + self._tail
+        text = _HEAD % (sequence, number + 1, number * FRAME_MS) + label(b"C", self.call, number) + self._tail
         self.sent_at.append(now())
         self._conn.text(text)  # type: ignore[union-attr]
         self._next_s += FRAME_MS / 1000
@@ -164,9 +170,8 @@ class FakePhone:
         self._hung_up = True
         if self.streaming and self._conn is not None:
             self.streaming = False
-            stop = b'{"event":"stop","sequenceNumber":"%d","streamSid":"%b","stop":{"accountSid":"AC%032d","callSid":"%b"}}'
             sids = (self._sequence + 1, self.stream_sid.encode(), 7, self.call_sid.encode())
-            self._conn.text(stop % sids)
+            self._conn.text(_STOP % sids)
         if self._conn is not None:
             self._conn.close()
 

@@ -1,0 +1,50 @@
+"""``python -m bench`` or ``./dev bench``: measure the bridges and compare them."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+from bench.bridges import BRIDGES, DEFAULT_BRIDGES, GENERATOR_CPU, pin, raise_priority
+from bench.measure import Plan, measure
+from bench.report import NAIVE, Report
+
+TESTS = ("lat", "load", "first")
+QUICK = Plan(few=(10,), steps=(40,), rings=(1.5,), window_s=3.0)
+
+
+def main() -> None:
+    """Measure, print, write."""
+    parser = argparse.ArgumentParser(prog="bench", description="Latency and cost of bridges, in one run.")
+    parser.add_argument("--bridges", nargs="+", choices=BRIDGES, metavar="NAME", help=", ".join(BRIDGES))
+    parser.add_argument("--tests", nargs="+", choices=TESTS, default=TESTS)
+    parser.add_argument("--calls", nargs="+", type=int, default=[80, 200], help="steps of the load test")
+    parser.add_argument("--window", type=float, default=8.0, help="seconds each load is watched")
+    parser.add_argument("--quick", action="store_true", help="40 calls, two minutes: does it run at all?")
+    parser.add_argument("--nice", type=int, default=0, help="priority on a shared machine; -15 needs root")
+    parser.add_argument("--json", type=Path, default=Path("bench-results.json"))
+    options = parser.parse_args()
+    plan = Plan(steps=tuple(options.calls), window_s=options.window, tests=tuple(options.tests))
+    chosen = options.bridges or DEFAULT_BRIDGES
+    if options.quick:
+        plan, chosen = QUICK, options.bridges or (NAIVE, "llcphone", "llcphone-tls")
+    if not pin(GENERATOR_CPU):
+        print("bench: processes cannot be pinned here; bridge and generator may share a CPU")
+    if options.nice:
+        raise_priority(options.nice)
+    print(f"load average {os.getloadavg()[0]:.1f}; bridges: {', '.join(chosen)}")
+    report = Report()
+    # The naive bridge first, so that every later line shows its ratio.
+    for name in sorted(chosen, key=lambda name: name != NAIVE):
+        try:
+            measure(BRIDGES[name], plan, report.add)
+        except RuntimeError as exc:
+            print(f"bench: {exc}")
+    report.show()
+    report.write(options.json)
+    print(f"written to {options.json}")
+
+
+if __name__ == "__main__":
+    main()
