@@ -27,9 +27,8 @@ rate_limit_exceeded cannot_update_voice input_audio_buffer_commit_empty somethin
 STATUSES = "queued initiated ringing in-progress in-progress completed busy no-answer"
 
 responses = st.sampled_from(["r1", "r2", "r3", "r4"])
-in_band = st.builds(
-    said.ResponseCreated, responses, st.just(True), st.sampled_from(["", "tools", "greeting"])
-)
+purposes = st.sampled_from(["", "", "tools", "greeting"])
+in_band = st.builds(said.ResponseCreated, responses, st.just(True), purposes)
 out_of_band = st.builds(said.ResponseCreated, st.just("x1"), st.just(False), st.sampled_from(["", "priming"]))
 item_of = responses.flatmap(lambda r: st.tuples(st.just(r), st.sampled_from([f"{r}-i1", f"{r}-i2"])))
 audio = st.integers(0, 4_000).map(lambda size: base64.b64encode(b"\x55" * size))
@@ -39,18 +38,21 @@ call_items = st.builds(
     st.sampled_from(["look_up", "note_down", "fly"]),
     st.sampled_from(["completed", "incomplete"]),
 )
-words = st.builds(
-    said.Item, st.sampled_from(["r1-i1", "r2-i1", "r3-i2"]), st.just("message"), st.just("completed")
+statuses = st.sampled_from(
+    [said.ResponseStatus.COMPLETED] * 4
+    + [said.ResponseStatus.CANCELLED, said.ResponseStatus.INCOMPLETE, said.ResponseStatus.FAILED]
 )
-endings = st.builds(
-    said.ResponseDone,
-    responses,
-    st.sampled_from(
-        [said.ResponseStatus.COMPLETED] * 4
-        + [said.ResponseStatus.CANCELLED, said.ResponseStatus.INCOMPLETE, said.ResponseStatus.FAILED]
-    ),
-    items=st.lists(st.one_of(words, call_items), max_size=3).map(tuple),
-)
+
+
+@st.composite
+def response_ends(draw: st.DrawFn, of: str = "") -> said.ResponseDone:
+    response, item = (of, f"{of}-i2") if of else draw(item_of)
+    words = st.just(said.Item(item, "message", "completed"))
+    items = draw(st.lists(st.one_of(words, call_items), max_size=3))
+    return said.ResponseDone(response, draw(statuses), items=tuple(items))
+
+
+endings = response_ends()
 turns = st.sampled_from(
     [
         said.SpeechStarted("u1"),
@@ -137,7 +139,7 @@ dial_plans = st.builds(
     patience_ms=st.sampled_from([0, 1_500]),
 )
 
-waits = st.one_of(st.just(0), st.integers(0, 40), st.integers(0, 700), st.integers(0, 6_000))
+waits = st.sampled_from([0, 0, 0, 0, 20, 20, 90, 200, 333, 700, 1_500, 4_000])
 setups = st.fixed_dictionaries(
     {
         "greets": st.booleans(),
@@ -157,18 +159,78 @@ opened: list[Moment] = [
     (0, happened.StreamJoined()),
     (0, STARTED),
 ]
-live_calls = st.lists(st.tuples(waits, happenings), max_size=60).map(lambda moments: opened + moments)
+
+
+@st.composite
+def caller_turns(draw: st.DrawFn) -> list[object]:
+    """The caller speaks; the turn may break off anywhere."""
+    item = draw(st.sampled_from(["u1", "u2", "u3"]))
+    turn = [said.SpeechStarted(item), said.SpeechStopped(item, 500), said.InputCommitted(item)]
+    return turn[: draw(st.sampled_from([1, 2, 3, 3, 3, 3]))]
+
+
+@st.composite
+def answers(draw: st.DrawFn) -> list[object]:
+    """A response as servers tell it; it may break off, and the caller may cut in."""
+    response, item = draw(item_of)
+    told: list[object] = [draw(st.builds(said.ResponseCreated, st.just(response), st.just(True), purposes))]
+    told += [said.AudioDelta(response, item, draw(audio)) for _ in range(draw(st.integers(0, 4)))]
+    told += draw(st.sampled_from([[], [], [said.SpeechStarted("u3")]]))
+    told.append(said.OutputItemDone(response, said.Item(item, "message", "completed")))
+    told.append(draw(response_ends(response)))
+    return told[: draw(st.sampled_from([len(told)] * 5 + [1, 3]))]
+
+
+@st.composite
+def tool_answers(draw: st.DrawFn) -> list[object]:
+    """Tools answer, and the server says that it has their answers, or not."""
+    calls = draw(st.lists(st.sampled_from(["c1", "c2", "c3", "c4"]), min_size=1, max_size=3))
+    told: list[object] = [happened.ToolFinished(call_id, "1") for call_id in calls]
+    return told + [has_answer(call_id) for call_id in calls if draw(st.booleans())]
+
+
+noise = st.lists(happenings, min_size=1, max_size=2)
+alarms = st.just([happened.Tick()])
+scenes = st.one_of(caller_turns(), answers(), answers(), tool_answers(), noise, alarms)
+
+
+def in_time(draw: st.DrawFn, *scene: st.SearchStrategy[list[object]]) -> list[Moment]:
+    """Scenes one after the other, each moment after a wait of its own."""
+    told = [
+        thing for things in draw(st.lists(st.one_of(*scene), min_size=5, max_size=14)) for thing in things
+    ]
+    return [(draw(waits), thing) for thing in told]
+
+
+@st.composite
+def conversations(draw: st.DrawFn) -> list[Moment]:
+    return in_time(draw, scenes)
+
+
+@st.composite
+def conversations_that_begin_again(draw: st.DrawFn) -> list[Moment]:
+    return in_time(draw, scenes, scenes, st.lists(beginnings, min_size=1, max_size=3))
+
+
+@st.composite
+def conversations_with_a_carrier(draw: st.DrawFn) -> list[Moment]:
+    return in_time(draw, scenes, scenes, st.lists(carriers, min_size=1, max_size=3))
+
+
+live_calls = conversations().map(lambda moments: opened + moments)
 """Calls that got as far as a conversation."""
 any_calls = st.builds(
     lambda first, rest, last: [(0, happened.Born()), *first, *rest, *last],
-    st.lists(st.tuples(waits, beginnings), max_size=12),
-    st.lists(st.tuples(waits, st.one_of(happenings, happenings, beginnings)), max_size=25),
+    st.lists(st.tuples(waits, beginnings), min_size=2, max_size=12),
+    conversations_that_begin_again(),
     st.lists(st.tuples(waits, st.one_of(endings_of_calls, happenings)), max_size=4),
 )
 """Calls that may never begin, begin twice, or end in the middle."""
 
-outbound_calls = st.lists(st.tuples(waits, st.one_of(happenings, happenings, carriers)), max_size=30).flatmap(
-    lambda rest: st.integers(0, 5).map(lambda at: opened[:at] + rest)
+outbound_calls = st.builds(
+    lambda at, rest: opened[:at] + rest,
+    st.integers(0, 5),
+    conversations_with_a_carrier(),
 )
 """Calls that ring somebody, told from any point of their beginning on."""
 

@@ -36,19 +36,19 @@ def watched(facts: Facts, moments: list[Moment]) -> Judge:
     return judge
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(setups, live_calls)
 def test_a_conversation_keeps_every_rule_in_any_order_of_events(facts: Facts, moments: list[Moment]) -> None:
     watched(facts, moments)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(setups, any_calls)
 def test_a_call_keeps_every_rule_however_it_begins_and_ends(facts: Facts, moments: list[Moment]) -> None:
     watched(facts, moments)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(setups, dial_plans, outbound_calls)
 def test_an_outbound_call_keeps_every_rule_whatever_the_carrier_says(
     facts: Facts, plan: DialPlan, moments: list[Moment]
@@ -57,7 +57,7 @@ def test_an_outbound_call_keeps_every_rule_whatever_the_carrier_says(
     assert sum(isinstance(command, Dial) for _, _, commands in judge.tape for command in commands) <= 1
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(setups, st.one_of(live_calls, any_calls))
 def test_the_same_events_give_a_second_engine_the_same_commands(facts: Facts, moments: list[Moment]) -> None:
     judge = watched(facts, moments)
@@ -66,7 +66,7 @@ def test_the_same_events_give_a_second_engine_the_same_commands(facts: Facts, mo
         assert again.handle(event, now_ms) == commands
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(setups, st.one_of(live_calls, any_calls))
 def test_the_short_way_of_a_frame_decides_what_the_long_way_decides(
     facts: Facts, moments: list[Moment]
@@ -112,7 +112,7 @@ def play(steps: list[tuple[int, str]], *, echoes: list[bool]) -> tuple[Ear, dict
     return ear, lengths
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(pieces, st.integers(0, 3_000))
 def test_a_cut_is_where_the_ear_stopped_hearing_to_the_millisecond(
     steps: list[tuple[int, str]], wait_ms: int
@@ -129,7 +129,7 @@ def test_a_cut_is_where_the_ear_stopped_hearing_to_the_millisecond(
     assert cut.model == expected
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(pieces, st.lists(st.booleans(), min_size=1, max_size=6), st.integers(0, 3_000))
 def test_with_echoes_lost_never_more_is_claimed_than_the_ear_heard(
     steps: list[tuple[int, str]], echoes: list[bool], wait_ms: int
