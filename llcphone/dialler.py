@@ -20,6 +20,7 @@ import trio
 from llcphone import guard_files
 from llcphone.audio import BYTES_PER_MS
 from llcphone.carrier import Amd, CarrierError, CreateRefused, CreateUnknown, DialOrder, open_carrier
+from llcphone.carrier.grace import grace
 from llcphone.engine.dialling import DialPlan, Line, MachinePolicy
 from llcphone.engine.events import CarrierStatus, DialFailed, Dialled, MachineDetected
 from llcphone.errors import ConfigError
@@ -37,6 +38,12 @@ log = logging.getLogger("llcphone.dialler")
 
 _LOOK_AFTER_S = (1.0, 3.0, 6.0, 10.0, 20.0)
 """When to look for a call whose ``create`` did not answer; Twilio's list is not instantly complete."""
+
+_GRACE_S = 3.0
+"""What a request that may ring a telephone, or stop one, gets when everything around it is cancelled."""
+
+_JOIN_MS = 20_000
+"""From an answer to the media stream; it takes half a second, if it comes at all."""
 
 _REMEMBERED = 2000
 """Ended calls whose late callbacks are still understood."""
@@ -97,6 +104,7 @@ class Dialler:
         return DialPlan(
             at_once=outbound.dial == "at_once",
             no_callback_ms=round(outbound.no_callback_limit_s * 1000),
+            join_ms=_JOIN_MS + (outbound.amd_timeout_s * 1000 if outbound.amd == "sync" else 0),
             machine=MachinePolicy(outbound.machine),
             message=self._message,
             patience_ms=round(outbound.patience_s * 1000),
@@ -123,13 +131,41 @@ class Dialler:
         order = self._order(call)
         since = self._wall_clock()
         try:
-            call_sid = await self._carrier.dial(order)
+            async with grace(_GRACE_S) as scope:
+                await self._place(call, order, since, scope)
+        finally:
+            if scope.cancelled_caught:  # create has not answered, and whoever waited for it is gone
+                await self._hang_up_unknown(call, order, since)
+
+    async def _place(self, call: Call, order: DialOrder, since: float, scope: trio.CancelScope) -> None:
+        def go_ahead() -> bool:
+            # From here on a telephone may ring: a cancellation waits a little for the truth.
+            scope.shield = not call.run.over
+            return scope.shield
+
+        try:
+            call_sid = await self._carrier.dial(order, go_ahead)
         except CreateRefused as exc:
             call.run.step(DialFailed(exc.code))
         except CreateUnknown:
             await self._look_for(call, order, since)
         else:
             self._found(call, call_sid)
+
+    async def _hang_up_unknown(self, call: Call, order: DialOrder, since: float) -> None:
+        """Look once, and end what is found."""
+        with trio.move_on_after(_GRACE_S, shield=True):
+            try:
+                for call_sid in self._not_of_others(call, await self._carrier.find(order, since)):
+                    await self._carrier.hang_up(call_sid)
+                return
+            except CarrierError:
+                pass
+        log.error("a telephone may ring for nobody", extra={"call": call.call_id})
+
+    def _not_of_others(self, call: Call, found: list[str]) -> list[str]:
+        others = {live.call_sid for live in self._live.values() if live is not call}
+        return [call_sid for call_sid in found if call_sid not in others]
 
     async def _look_for(self, call: Call, order: DialOrder, since: float) -> None:
         log.warning("create did not answer: looking for the call", extra={"call": call.call_id})
@@ -138,16 +174,14 @@ class Dialler:
             if call.call_sid:  # a status callback was faster
                 self._found(call, call.call_sid)
                 return
-            ours = {live.call_sid for live in self._live.values()}
             try:
                 found = await self._carrier.find(order, since)
             except CarrierError as exc:
                 log.warning("Twilio's list of calls cannot be read", extra={"code": exc.code})
                 continue
-            for call_sid in found:
-                if call_sid not in ours:
-                    self._found(call, call_sid)
-                    return
+            if ours := [call.call_sid] if call.call_sid else self._not_of_others(call, found):
+                self._found(call, ours[0])
+                return
         call.run.step(DialFailed("unknown"))
 
     def _found(self, call: Call, call_sid: str) -> None:
@@ -182,13 +216,17 @@ class Dialler:
     def _hang_up_once(self, token: str, call_sid: str) -> None:
         if self._ended.get(token) != call_sid:
             self._ended[token] = call_sid
-            self._start(self._hang_up, call_sid, name="hang up")
+            self._start(self._hang_up, token, call_sid, name="hang up")
 
-    async def _hang_up(self, call_sid: str) -> None:
-        try:
-            await self._carrier.hang_up(call_sid)
-        except CarrierError as exc:  # repeated and bounded already: Twilio's own limits end it
-            log.error("a call could not be hung up", extra={"code": exc.code, "call_sid": call_sid})
+    async def _hang_up(self, token: str, call_sid: str) -> None:
+        async with grace(_GRACE_S, shield=True):  # a telephone must not ring on because we leave
+            try:
+                await self._carrier.hang_up(call_sid)
+                return
+            except CarrierError as exc:  # repeated and bounded already: Twilio's own limits end it
+                log.error("a call could not be hung up", extra={"code": exc.code, "call_sid": call_sid})
+        if token in self._ended:
+            self._ended[token] = ""  # should its callbacks tell that it goes on, we try again
 
     # -- what Twilio tells ------------------------------------------------------------------
 
@@ -212,6 +250,7 @@ class Dialler:
     def machine(self, token: str, form: Mapping[str, str]) -> None:
         """The verdict of machine detection."""
         if (call := self._live.get(token)) is not None:
+            call.call_sid = call.call_sid or form.get("CallSid", "")
             call.run.step(MachineDetected(form.get("AnsweredBy", "unknown")))
 
     def answer(self, token: str, form: Mapping[str, str]) -> str:

@@ -70,8 +70,13 @@ class Carrier:
         self._client = client
         self._pace = Pace(1 / calls_per_second)
 
-    async def dial(self, order: DialOrder) -> str:
+    async def dial(self, order: DialOrder, go_ahead: Callable[[], bool] = lambda: True) -> str:
         """Place a call when its turn has come; returns its CallSid.
+
+        Args:
+            order: what to dial.
+            go_ahead: asked right before anything is sent; False withdraws the order, which then
+                has taken no turn.
 
         Raises:
             CreateRefused: no call was placed.
@@ -79,7 +84,7 @@ class Carrier:
         """
         create = partial(self._client.calls.create_async, **_fields(order))
         try:
-            call = await _ask(create, again=_turned_away, before=self._pace.turn)
+            call = await _ask(create, again=_turned_away, before=partial(self._pace.turn, go_ahead))
         except RequestFailed as failed:
             if failed.certain:
                 raise CreateRefused(failed.code, retryable=failed.turned_away) from None
@@ -168,10 +173,16 @@ class Pace:
         self._next_at = -math.inf
         self._lock = trio.Lock()
 
-    async def turn(self) -> None:
-        """Wait for one's turn."""
+    async def turn(self, go_ahead: Callable[[], bool]) -> None:
+        """Wait for one's turn.
+
+        Raises:
+            RequestFailed: the turn has come, and is not wanted any more.
+        """
         async with self._lock:
             await trio.sleep_until(self._next_at)
+            if not go_ahead():
+                raise RequestFailed("withdrawn", sent=False)
             self._next_at = trio.current_time() + self._interval_s
 
 

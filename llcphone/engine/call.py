@@ -238,6 +238,8 @@ class CallEngine:
             self._arm(Timer.SETUP, self.model.deadline_ms)
             return
         timers.clear(Timer.SETUP)
+        if self.outbound is not None:
+            self.outbound.settle(now_ms, out)
         creates = talk.responses.due(now_ms, caller_speaking=talk.caller_has_floor)
         out.extend(SendModel(message) for message in creates)
         if self.listening.guarding:

@@ -47,6 +47,8 @@ class DialPlan:
     """Dial without waiting for the model leg."""
     no_callback_ms: int = 90_000
     """Longest wait for any word of the carrier after dialling: ring time included."""
+    join_ms: int = 20_000
+    """Longest wait for the media stream once somebody has answered; synchronous detection included."""
     machine: MachinePolicy = MachinePolicy.HANG_UP
     message_cue: str = "You have reached an answering machine. Leave a short message now, then say good-bye."
     message: tuple[bytes, ...] = ()
@@ -109,7 +111,8 @@ class Dialling:
     def carrier_status(self, event: CarrierStatus, now_ms: int) -> list[Command]:
         """A status callback, in whatever order."""
         self.call_sid = self.call_sid or event.call_sid
-        if self.line is Line.OVER or event.sequence <= self._sequence:
+        over = event.status in _ENDS or event.status == "completed"  # an end is one, wherever it sorts
+        if self.line is Line.OVER or (event.sequence <= self._sequence and not over):
             return []
         self._sequence = event.sequence
         self.status = event.status
@@ -118,25 +121,32 @@ class Dialling:
             self.deadline_ms = None
             return [Note("carrier", {"status": event.status}), EndCall(reason)]
         if event.status == "completed":
-            answered, self.line = self.line is Line.ANSWERED, Line.OVER
-            return [EndCall(EndReason.CALLER_HUNG_UP if answered else EndReason.CALL_FAILED)]
+            # Twilio's word for a call that was answered, also when nothing told us so before.
+            self.line = Line.OVER
+            self.deadline_ms = None
+            return [Note("carrier", {"status": event.status}), EndCall(EndReason.CALLER_HUNG_UP)]
         if event.status in _RINGING and self.line is Line.DIALLING:
             self.line = Line.RINGING
         elif event.status == "in-progress":
-            self.answered(now_ms)
+            self._picked_up(now_ms)
         return [Note("carrier", {"status": event.status})]
 
     def answered(self, now_ms: int) -> None:
-        """Somebody picked up: a callback says so, or the media stream has joined."""
+        """The media stream has joined: somebody picked up, and it tells all that is to come."""
+        self._picked_up(now_ms)
+        self.deadline_ms = None
+
+    def _picked_up(self, now_ms: int) -> None:
         if self.line is not Line.OVER and self.line is not Line.ANSWERED:
             self.line = Line.ANSWERED
             self.answered_ms = now_ms
-            self.deadline_ms = None
+            self.deadline_ms = now_ms + self.plan.join_ms
 
     def deadline_passed(self) -> list[Command]:
-        """Nobody ever said what became of the call."""
+        """Nobody ever said what became of the call; or it was answered, and no stream came."""
         self.deadline_ms = None
-        return [EndCall(EndReason.NO_CALLBACK)]
+        answered = self.line is Line.ANSWERED
+        return [EndCall(EndReason.NEVER_JOINED if answered else EndReason.NO_CALLBACK)]
 
     def machine(self, answered_by: str) -> MachinePolicy | None:
         """The verdict of machine detection: what to do, None for a human.

@@ -28,6 +28,7 @@ class Outbound:
     def __init__(self, engine: CallEngine, plan: DialPlan) -> None:
         self._engine = engine
         self.dialling = Dialling(plan)
+        self._message_due = False
 
     def handlers(self) -> dict[type, Callable[[Any, int, list[Command]], None]]:
         """The events that only an outbound call knows."""
@@ -56,17 +57,24 @@ class Outbound:
             out.append(SendModel(UserText(cue)))
             talk.responses.want(GREETING)
 
-    def _machine_detected(self, event: happened.MachineDetected, now_ms: int, out: list[Command]) -> None:
+    def settle(self, now_ms: int, out: list[Command]) -> None:
+        """Leave a message that is due, once there is a stream to leave it on and a model that is ready."""
         engine = self._engine
-        policy = self.dialling.machine(event.answered_by)
-        out.append(Note("answered by", {"who": event.answered_by}))
-        if policy is MachinePolicy.HANG_UP:
-            out.append(EndCall(EndReason.MACHINE))
-        elif policy is MachinePolicy.LEAVE_MESSAGE and engine.started_ms is not None:
+        if self._message_due and engine.started_ms is not None:
+            self._message_due = False
             engine.listening.close()  # whatever the machine still plays is no turn of a caller
             engine.timers.clear(Timer.PATIENCE)
             self._leave_message(now_ms, out)
             engine.hang_up_when_heard(now_ms)
+
+    def _machine_detected(self, event: happened.MachineDetected, now_ms: int, out: list[Command]) -> None:
+        if self.dialling.answered_by:  # there is one verdict; another is a repetition
+            return
+        policy = self.dialling.machine(event.answered_by)
+        out.append(Note("answered by", {"who": event.answered_by}))
+        if policy is MachinePolicy.HANG_UP:
+            out.append(EndCall(EndReason.MACHINE))
+        self._message_due = policy is MachinePolicy.LEAVE_MESSAGE
 
     def _leave_message(self, now_ms: int, out: list[Command]) -> None:
         """What the machine is to record: a stored message, or the agent's own words."""
