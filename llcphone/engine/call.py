@@ -21,8 +21,11 @@ from llcphone.engine.events import EndReason, Event
 from llcphone.engine.listening import Listening
 from llcphone.engine.model_side import ModelSide
 from llcphone.engine.outbound import Outbound
+from llcphone.engine.recall import Recall
+from llcphone.engine.recovery import Recovery
 from llcphone.engine.setup import Phase, Setup
 from llcphone.engine.timers import Timer, Timers
+from llcphone.realtime import events as said
 from llcphone.realtime.messages import AppendAudio, UpdateSession
 from llcphone.twilio import media as phone
 
@@ -44,6 +47,10 @@ class CallEngine:
         )
         self.talk = Conversation(setup)
         self.timers = Timers()
+        self.recall = Recall()
+        self.recovery = Recovery(self, setup.recovery)
+        self.model_spoke_ms = 0
+        """When the present model leg last said anything."""
         self.listening = Listening(
             greets=setup.greets,
             guard_ms=setup.limits.greeting_guard_ms,
@@ -95,13 +102,18 @@ class CallEngine:
         out: list[Command] = []
         self._on[type(event)](event, now_ms, out)
         self._settle(now_ms, out)
-        for index, command in enumerate(out):
-            if isinstance(command, EndCall):
-                self.ended = command.reason
-                self.listening.open = False
-                self.talk.over(now_ms)
-                return out[: index + 1]  # after the end nothing is asked for any more
+        while (end := next((each for each in out if isinstance(each, EndCall)), None)) is not None:
+            del out[out.index(end) :]  # after the end nothing is asked for any more
+            if not self.recovery.instead_of_ending(end.reason, _cause(event), now_ms, out):
+                return self._end(end.reason, now_ms, out)
+            self._settle(now_ms, out)
         return out
+
+    def _end(self, reason: EndReason, now_ms: int, out: list[Command]) -> list[Command]:
+        self.ended = reason
+        self.listening.open = False
+        self.talk.over(now_ms)
+        return [*out, EndCall(reason)]
 
     def hear(self, payload: bytes, now_ms: int) -> bool:
         """A frame of the caller: whether it goes to the model now.
@@ -113,6 +125,7 @@ class CallEngine:
         self.last_frame_ms = now_ms
         if self.listening.open:
             self.appended_bytes += payload_bytes(payload)
+            self.recall.add(payload)
             return True
         if self.ended is None:
             self.listening.keep(payload)
@@ -197,12 +210,16 @@ class CallEngine:
                     out += self.outbound.dialling.deadline_passed()
                 case Timer.PATIENCE if self.outbound is not None:
                     self.outbound.patience_is_over(self.setup.greeting_cue, out)
+                case Timer.FILLER:
+                    self.recovery.filler_is_due(now_ms, out)
+                case Timer.STALL:
+                    out.append(EndCall(EndReason.MODEL_LOST))
                 case Timer.START:
                     out.append(EndCall(EndReason.START_TIMEOUT))
                 case Timer.LIMIT:
                     out.append(EndCall(EndReason.TIME_LIMIT))
                 case Timer.GOODBYE:
-                    out.append(EndCall(EndReason.AGENT_HUNG_UP))
+                    out.append(EndCall(self.recovery.given_up or EndReason.AGENT_HUNG_UP))
                 case Timer.FRAMES:
                     self._watch(timer, self.last_frame_ms, self._limits.dead_stream_ms, now_ms, out)
                 case Timer.IDLE:
@@ -223,30 +240,30 @@ class CallEngine:
         quiet_ms = self.talk.quiet_from_ms
         if self.talk.schedule.waiting and quiet_ms is not None and quiet_ms <= now_ms:
             name, fields = self.talk.schedule.take()
+            self.model.amend(fields)
             out.append(SendModel(UpdateSession(fields, f"due-{name}")))
             out.append(Note("session update", {"what": name}))
 
     # -- after every event ------------------------------------------------------------------
 
     def _settle(self, now_ms: int, out: list[Command]) -> None:
-        talk, timers = self.talk, self.timers
+        talk, _timers = self.talk, self.timers
         if self.outbound is not None:
             if self.model.phase in (Phase.READY, Phase.EXPIRED):
                 out += self.outbound.dialling.go(now_ms)
             self._arm(Timer.CARRIER, self.outbound.dialling.deadline_ms)
-        if not self.model.ready:
-            self._arm(Timer.SETUP, self.model.deadline_ms)
-            return
-        timers.clear(Timer.SETUP)
-        if self.outbound is not None:
-            self.outbound.settle(now_ms, out)
-        creates = talk.responses.due(now_ms, caller_speaking=talk.caller_has_floor)
-        out.extend(SendModel(message) for message in creates)
+        self._arm(Timer.SETUP, None if self.model.ready else self.model.deadline_ms)
+        if self.model.ready:
+            if self.outbound is not None:
+                self.outbound.settle(now_ms, out)
+            creates = talk.responses.due(now_ms, caller_speaking=talk.caller_has_floor)
+            out.extend(SendModel(message) for message in creates)
         if self.listening.guarding:
             self._look_at_guard(now_ms)
         talk.settle_floor(now_ms, out)
+        self._arm(Timer.STALL, self.recovery.stall_at_ms())
         self._arm(Timer.RESPONSE, talk.responses.wakes_ms(caller_speaking=talk.caller_has_floor))
-        quiet_ms = talk.quiet_from_ms if talk.schedule.waiting else None
+        quiet_ms = talk.quiet_from_ms if talk.schedule.waiting and self.model.ready else None
         self._arm(Timer.DUE, None if quiet_ms is None else max(quiet_ms, now_ms))
         if self._goodbye_ms is not None:
             self._look_at_goodbye(self._goodbye_ms, now_ms, out)
@@ -263,11 +280,12 @@ class CallEngine:
     def _look_at_goodbye(self, played_ms: int, now_ms: int, out: list[Command]) -> None:
         """Hang up when the last word was heard; bounded, because an echo may never come."""
         talk = self.talk
-        if talk.caller_has_floor:  # the caller has more to say: the model will decide again
+        over = self.recovery.given_up or EndReason.AGENT_HUNG_UP
+        if talk.caller_has_floor and over is EndReason.AGENT_HUNG_UP:  # the model will decide again
             self._goodbye_ms = None
             self.timers.clear(Timer.GOODBYE)
         elif talk.playout.silent and talk.responses.idle(now_ms):
-            out.append(EndCall(EndReason.AGENT_HUNG_UP))
+            out.append(EndCall(over))
         else:  # by the clock of the audio itself: no other event may push the bound back
             self._goodbye_ms = max(played_ms, talk.playout.ends_ms)
             self._arm(Timer.GOODBYE, self._goodbye_ms + self._limits.goodbye_ms)
@@ -282,4 +300,18 @@ class CallEngine:
         """Send kept frames to the model."""
         for payload in payloads:
             self.appended_bytes += payload_bytes(payload)
+            self.recall.add(payload)
             out.append(SendModel(AppendAudio(payload)))
+
+
+def _cause(event: Event) -> str:
+    """A word for the record: what lost the model."""
+    match event:
+        case happened.ModelLegLost(code=code):
+            return f"closed_{code}"
+        case happened.Tick():
+            return "stalled"
+        case happened.ModelSaid(event=said.ModelError() as error):
+            return error.code
+        case _:
+            return "failed"

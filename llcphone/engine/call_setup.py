@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from llcphone.engine.recovery import RecoveryPlan
 from llcphone.engine.setup import SetupLimits
 
 if TYPE_CHECKING:
@@ -52,6 +53,8 @@ class CallSetup:
     """None: unknown yet."""
     may_switch: bool = True
     """Dialect ``auto``: a refusal of flat turns to GA once."""
+    recovery: RecoveryPlan = attrs.field(factory=RecoveryPlan)
+    """What to do when the model is lost."""
     dial: DialPlan | None = None
     """How to ring the callee; None: they ring us."""
     create_response: bool = True

@@ -196,7 +196,7 @@ class Conversation:
         self.usage = tokens.add(self.usage, event.usage)
         if response is None and event.in_conversation and event.purpose != PRIMING:
             # A repetition, or never announced: nothing of it runs, but each call is owed its answer.
-            self._begin_tools(event.items, False, event.response_id, out)
+            self._begin_tools(event.items, False, event.response_id, now_ms, out)
         if response is None or response.asked is Asked.OUT_OF_BAND:
             return
         self._to_phone(self.playout.finish_response(event.response_id), out)
@@ -214,7 +214,8 @@ class Conversation:
         else:
             self.scribe.lengths(event.items, now_ms)
         run = event.status in (said.ResponseStatus.COMPLETED, said.ResponseStatus.INCOMPLETE)
-        self._begin_tools(event.items, run and response.asked is not Asked.UNASKED, event.response_id, out)
+        run = run and response.asked is not Asked.UNASKED
+        self._begin_tools(event.items, run, event.response_id, now_ms, out)
         if response.asked is not Asked.UNASKED:
             self.schedule.response_done(answered_caller=response.asked is Asked.CALLER)
             fields = {"asked": response.asked.value, "status": event.status.value}
@@ -229,6 +230,15 @@ class Conversation:
         self._answer_tool(event.call_id, event.output, out)
         if speak:
             self.responses.want(TOOLS)
+
+    def end_active(self, now_ms: int, out: list[Command]) -> None:
+        """The session is gone in the middle of a response: what has become sound will be heard."""
+        if (active := self.responses.active) is None:
+            return
+        self._to_phone(self.playout.finish_response(active.id), out)
+        self.scribe.broken_off(self.playout.items_of(active.id), now_ms)
+        if active.id == self.greeting_id:
+            self.greeting_over = True
 
     def over(self, now_ms: int) -> None:
         """The call has ended: what is unheard now will never be heard."""
@@ -264,7 +274,7 @@ class Conversation:
             self._move(Cue.AGENT_SILENT, out)
 
     def _begin_tools(
-        self, items: Iterable[said.Item], run: bool, response_id: str, out: list[Command]
+        self, items: Iterable[said.Item], run: bool, response_id: str, now_ms: int, out: list[Command]
     ) -> None:
         to_run, answers, speak = self.batches.begin(items, run=run)
         for answer in answers:
@@ -273,6 +283,7 @@ class Conversation:
         for call in to_run:
             if turn is not None:
                 turn.tools.append(call.name)
+            self.scribe.tool_called(call.call_id, call.name, call.arguments, now_ms)
             out.append(call)
             out.append(Note("tool", {"name": call.name, "call_id": call.call_id}))
         if speak:
@@ -280,6 +291,7 @@ class Conversation:
 
     def _answer_tool(self, call_id: str, output: str, out: list[Command]) -> None:
         self.responses.output_sent(call_id)
+        self.scribe.tool_answered(call_id, output)
         out.append(SendModel(ToolOutput(call_id, output)))
 
     def _response_failed(self, again: str, code: str, out: list[Command]) -> None:

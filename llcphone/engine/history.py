@@ -18,6 +18,17 @@ class Speaker(Enum):
     AGENT = "agent"
     SYSTEM = "system"
     """Fillers: heard by the caller, never shown to the model."""
+    TOOL = "tool"
+    """A tool call, in its place among what was said."""
+
+
+@attrs.define(eq=False)
+class CalledTool:
+    """A tool call of the conversation."""
+
+    name: str
+    arguments: str
+    output: str | None = None
 
 
 @attrs.define(eq=False)
@@ -32,17 +43,22 @@ class Line:
     heard_ms: int | None = None
     """None while all of it counts as heard (the caller's own words; an agent line not cut)."""
     final: bool = False
+    tool: CalledTool | None = None
 
     def heard_text(self) -> str:
         """The words that reached the ear, cut at a word boundary by the share of audio heard."""
         if self.heard_ms is None or self.heard_ms >= self.generated_ms:
             return self.text
-        if self.heard_ms <= 0:
-            return ""
-        end = len(self.text) * self.heard_ms // max(1, self.generated_ms)
-        if end < len(self.text) and not self.text[end].isspace():
-            end = self.text.rfind(" ", 0, end) + 1
-        return self.text[:end].rstrip()
+        return cut_words(self.text, len(self.text) * self.heard_ms // max(1, self.generated_ms))
+
+
+def cut_words(text: str, end: int) -> str:
+    """The first ``end`` characters of a text, without half a word at the end."""
+    if end <= 0:
+        return ""
+    if end < len(text) and not text[end].isspace():
+        end = text.rfind(" ", 0, end) + 1
+    return text[:end].rstrip()
 
 
 class History:

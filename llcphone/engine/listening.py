@@ -10,6 +10,9 @@ from __future__ import annotations
 
 from collections import deque
 
+_LOST_FRAMES = 1500
+"""Frames kept while a lost session is being replaced: 30 s."""
+
 
 class Listening:
     """The gate between the phone leg and the model leg."""
@@ -48,6 +51,14 @@ class Listening:
         """The session is configured; returns frames kept for it."""
         self._ready = True
         return self._reconsider(now_ms)
+
+    def session_lost(self) -> None:
+        """The session is gone: keep what the caller says for the next one."""
+        self._ready = self.open = False
+        if self.guarding:
+            self.guarding, self.guard_ends_ms = False, None
+        self._greets = False
+        self._early = deque(maxlen=_LOST_FRAMES)
 
     def close(self) -> None:
         """From now on no frame reaches the model."""

@@ -31,18 +31,18 @@ class ModelSide:
         self._setup = engine.model
         talk = engine.talk
         self._on_said: dict[type, Callable[[Any, int, list[Command]], None]] = {
-            said.SpeechStarted: talk.speech_started,
+            said.SpeechStarted: self._speech_started,
             said.SpeechStopped: self._speech_stopped,
-            said.InputCommitted: lambda event, now, out: talk.committed(event, now),
+            said.InputCommitted: self._committed,
             said.CallerTranscript: talk.scribe.caller_words,
             said.ItemAdded: self._item_added,
             said.ResponseCreated: talk.response_created,
-            said.AudioDelta: talk.audio_delta,
+            said.AudioDelta: self._audio_delta,
             said.AudioDone: lambda event, now, out: talk.item_over(event.item_id, out),
             said.OutputItemDone: lambda event, now, out: talk.item_over(event.item.id, out),
             said.TranscriptDelta: talk.scribe.agent_words,
             said.TranscriptDone: talk.scribe.agent_words,
-            said.ResponseDone: talk.response_done,
+            said.ResponseDone: self._response_done,
             said.ModelError: talk.error,
             said.UnknownModelEvent: engine.unknown,
         }
@@ -79,6 +79,7 @@ class ModelSide:
         if self._is_stale(event.generation):
             return
         message = event.event
+        self._engine.model_spoke_ms = now_ms
         if self._setup.ready:
             if (method := self._on_said.get(type(message))) is not None:
                 method(message, now_ms, out)
@@ -95,6 +96,9 @@ class ModelSide:
 
     def _session_ready(self, now_ms: int, out: list[Command]) -> None:
         engine, plan = self._engine, self._engine.setup
+        if engine.recovery.recovering:
+            engine.recovery.restored(now_ms, out)
+            return
         engine.ready_ms = now_ms
         out.append(Note("session ready", {"took_ms": now_ms - engine.born_ms}))
         if plan.priming:
@@ -103,6 +107,25 @@ class ModelSide:
             out.append(SendModel(UserText(plan.greeting_cue)))
             engine.talk.responses.want(GREETING)
         engine.append(engine.listening.session_ready(now_ms), out)
+
+    def _speech_started(self, event: said.SpeechStarted, now_ms: int, out: list[Command]) -> None:
+        self._engine.recall.speech_started()
+        self._engine.talk.speech_started(event, now_ms, out)
+
+    def _committed(self, event: said.InputCommitted, now_ms: int, out: list[Command]) -> None:
+        self._engine.recall.committed()
+        self._engine.talk.committed(event, now_ms)
+
+    def _audio_delta(self, event: said.AudioDelta, now_ms: int, out: list[Command]) -> None:
+        engine = self._engine
+        if engine.recall.owes_answer and not engine.talk.playout.is_cut_off(event.response_id):
+            engine.recall.answered()
+        engine.talk.audio_delta(event, now_ms, out)
+
+    def _response_done(self, event: said.ResponseDone, now_ms: int, out: list[Command]) -> None:
+        if event.status is said.ResponseStatus.COMPLETED and event.in_conversation:
+            self._engine.recall.answered()  # perhaps by a tool call: the turn was understood
+        self._engine.talk.response_done(event, now_ms, out)
 
     def _speech_stopped(self, event: said.SpeechStopped, now_ms: int, out: list[Command]) -> None:
         engine = self._engine
@@ -114,7 +137,7 @@ class ModelSide:
 
     def _is_stale(self, generation: int) -> bool:
         setup = self._setup
-        if generation == setup.generation and setup.phase is not Phase.EXPIRED:
+        if generation == setup.generation and setup.phase not in (Phase.EXPIRED, Phase.GIVEN_UP):
             return False
         self._engine.stale_events += 1
         return True

@@ -100,6 +100,8 @@ class Playout:
         self._head_ms = 0
         self._marks = 0
         self.started = False
+        self.ever_sent = False
+        """Some of the agent's own audio went to the phone."""
         self.stray_echoes = 0
 
     # -- sending ----------------------------------------------------------------------------
@@ -226,6 +228,10 @@ class Playout:
         """Whether late deltas of this response are to be dropped."""
         return response_id in self._cut_responses
 
+    def items_of(self, response_id: str) -> list[ItemAudio]:
+        """Every item of a response that has audio."""
+        return [item for item in self._items.values() if item.response_id == response_id]
+
     def item(self, item_id: str) -> ItemAudio | None:
         """The ledger's page for an item."""
         return self._items.get(item_id)
@@ -264,6 +270,7 @@ class Playout:
         if not size:
             return
         if kind is Kind.ITEM:
+            self.ever_sent = True
             self._items[item_id].sent += size
         span = self._open
         if span is not None and (span.item_id != item_id or span.size + size > self._limit):

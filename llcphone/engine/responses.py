@@ -25,6 +25,7 @@ PRIMING = "priming"
 GREETING = "greeting"
 TOOLS = "tools"
 MESSAGE = "message"
+RESUME = "resume"
 
 _KEPT = 16
 """Responses remembered at most; one or two are ever open."""
@@ -38,6 +39,8 @@ class Asked(Enum):
 
     GREETING = "greeting"
     TOOLS = "tools"
+    RESUME = "resume"
+    """Going on after a lost session."""
     MESSAGE = "message"
     """What is left on an answering machine."""
     CALLER = "caller"
@@ -46,7 +49,7 @@ class Asked(Enum):
     UNASKED = "unasked"
 
 
-_OURS = {GREETING: Asked.GREETING, MESSAGE: Asked.MESSAGE}
+_OURS = {GREETING: Asked.GREETING, MESSAGE: Asked.MESSAGE, RESUME: Asked.RESUME}
 
 
 @attrs.define(eq=False)
@@ -114,6 +117,29 @@ class Responses:
     def idle(self, now_ms: int) -> bool:
         """Nothing is active, owed or wished for."""
         return (since := self.idle_from_ms) is not None and since <= now_ms
+
+    @property
+    def owes_ours(self) -> bool:
+        """A response of ours is wished for or on its way."""
+        return bool(self._wishes) or self._create is not None
+
+    @property
+    def owed_since_ms(self) -> int | None:
+        """Since when the server owes something: a response, or the rest of one; None when it does not."""
+        since = [] if self.active is None else [self.active.created_ms]
+        if self._create is not None:
+            since.append(self._create_ms)
+        if self._committed_ms is not None:
+            since.append(self._committed_ms)
+        return min(since, default=None)
+
+    def forget_session(self) -> None:
+        """The session is gone, and all it owed with it; a new one starts with nothing."""
+        self._wishes.clear()
+        self._unacked.clear()
+        self._create = self._committed_ms = self.active = None
+        self._cancel_on_created = False
+        self._not_before_ms = 0
 
     @property
     def _free_ms(self) -> int | None:

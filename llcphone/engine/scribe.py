@@ -10,13 +10,17 @@ from typing import TYPE_CHECKING
 
 from llcphone.audio import BYTES_PER_MS
 from llcphone.engine.commands import Command, Note
-from llcphone.engine.history import History, Line, Speaker
+from llcphone.engine.history import CalledTool, History, Line, Speaker, cut_words
 from llcphone.realtime import events as said
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from llcphone.engine.playout import Cut, Playout
+    from llcphone.engine.playout import Cut, ItemAudio, Playout
+
+
+_TYPICAL_PACE = 0.015
+"""Characters of English speech per millisecond."""
 
 
 class Scribe:
@@ -53,6 +57,34 @@ class Scribe:
         line = self.history.place(cut.item_id, Speaker.AGENT, now_ms)
         line.generated_ms, line.heard_ms = cut.generated_ms, cut.heard_ms
         return line
+
+    def tool_called(self, call_id: str, name: str, arguments: str, now_ms: int) -> None:
+        """A tool is being run."""
+        self.history.place(call_id, Speaker.TOOL, now_ms).tool = CalledTool(name, arguments)
+
+    def tool_answered(self, call_id: str, output: str) -> None:
+        """A tool's answer went to the model."""
+        line = self.history.get(call_id)
+        if line is not None and line.tool is not None:
+            line.tool.output = output
+
+    def broken_off(self, items: Iterable[ItemAudio], now_ms: int) -> None:
+        """The model was lost in the middle of these items: keep the words that have become sound.
+
+        Words run ahead of the voice and nothing aligns them, so they are cut by the pace of what
+        this agent has said so far.
+        """
+        pace = self._characters_per_ms()
+        for audio in items:
+            line = self.history.place(audio.item_id, Speaker.AGENT, now_ms)
+            line.generated_ms = audio.generated // BYTES_PER_MS
+            line.text = cut_words(line.text, round(line.generated_ms * pace))
+            line.final = True
+
+    def _characters_per_ms(self) -> float:
+        whole = [line for line in self.history.lines() if line.final and line.generated_ms]
+        spoken_ms = sum(line.generated_ms for line in whole)
+        return sum(len(line.text) for line in whole) / spoken_ms if spoken_ms else _TYPICAL_PACE
 
     def lengths(self, items: Iterable[said.Item], now_ms: int) -> None:
         """A response is complete: how long each of its messages is."""

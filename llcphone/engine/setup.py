@@ -54,6 +54,9 @@ class Phase(Enum):
     EXPIRED = "expired"
     """The warm time ran out and nobody is on the line: nothing is in flight."""
     READY = "ready"
+    RECOVERING = "recovering"
+    """A configured session was lost in mid-call; the next one is being opened."""
+    GIVEN_UP = "given up"
 
 
 @attrs.frozen
@@ -115,6 +118,8 @@ class Setup:
                 return [CloseModel(self.generation), Note("setup", {"phase": "expired"})]
             case Phase.JOINED:
                 return [CloseModel(self.generation), *self._go_cold(now_ms)]
+            case Phase.RECOVERING:
+                return [CloseModel(self.generation), EndCall(EndReason.MODEL_LOST)]
             case Phase.COLD:
                 return [CloseModel(self.generation), EndCall(EndReason.MODEL_UNREACHABLE)]
             case _:
@@ -164,6 +169,22 @@ class Setup:
         self.deadline_ms = None
         self.last_failure = ""
         return [RememberDialect(self.leg_dialect)] if self.leg_dialect is not None else []
+
+    def amend(self, fields: Mapping[str, Any]) -> None:
+        """A later update was sent: a restored session begins with it."""
+        self._session = {**self._session, **fields}
+
+    def recover(self, now_ms: int, limit_ms: int) -> list[Command]:
+        """The configured session is lost: open another, again and again until the limit."""
+        self.phase = Phase.RECOVERING
+        self._redials = 0
+        self.deadline_ms = now_ms + limit_ms
+        return [CloseModel(self.generation), *self._dial()]
+
+    def give_up(self) -> None:
+        """No session any more; whatever a leg still says is stale."""
+        self.phase = Phase.GIVEN_UP
+        self.deadline_ms = None
 
     # -- attempts ---------------------------------------------------------------------------
 

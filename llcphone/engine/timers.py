@@ -15,6 +15,8 @@ class Timer(Enum):
     SETUP = "model session due"
     TOKEN = "media stream due to join"
     START = "stream start due"
+    STALL = "model due to say something"
+    FILLER = "filler due"
     CARRIER = "word of the carrier due"
     PATIENCE = "callee due to speak first"
     GUARD = "greeting guard"

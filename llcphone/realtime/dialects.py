@@ -25,6 +25,7 @@ from llcphone.realtime.messages import (
     DeleteItem,
     ModelMessage,
     SystemText,
+    ToolCall,
     ToolOutput,
     Truncate,
     UpdateSession,
@@ -95,6 +96,9 @@ def _wire(message: ModelMessage, dialect: Dialect) -> dict[str, Any]:
         case AssistantText(text, item_id):
             part = "text" if dialect is Dialect.FLAT else "output_text"
             return _text_item("assistant", part, text, item_id)
+        case ToolCall(call_id, name, arguments):
+            call = {"type": "function_call", "call_id": call_id, "name": name, "arguments": arguments}
+            return _event("conversation.item.create", item=call)
         case ToolOutput(call_id, output):
             item = {"type": "function_call_output", "call_id": call_id, "output": output}
             return _event("conversation.item.create", item=item)

@@ -6,11 +6,13 @@ strict to the broken (``RemoteProtocolError``). Sizes: every ``*_ms`` is integer
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from enum import Enum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 class ResponseStatus(Enum):

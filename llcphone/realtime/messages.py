@@ -6,10 +6,12 @@ Session settings use the flat names of the spec's §2 (``voice``, ``input_audio_
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 @attrs.frozen
@@ -50,6 +52,15 @@ class AssistantText:
 
     text: str
     item_id: str = ""
+
+
+@attrs.frozen
+class ToolCall:
+    """``conversation.item.create`` of a ``function_call`` (history of a restored session)."""
+
+    call_id: str
+    name: str
+    arguments: str
 
 
 @attrs.frozen
@@ -110,6 +121,7 @@ ModelMessage = (
     | UserText
     | SystemText
     | AssistantText
+    | ToolCall
     | ToolOutput
     | CreateResponse
     | CancelResponse

@@ -18,6 +18,7 @@ from llcphone.engine import CallEngine, CallSetup
 from llcphone.engine.call import CallLimits
 from llcphone.engine.commands import Command, EndCall, Note, RunTool, SendModel, SendPhone
 from llcphone.engine.events import Born, EndReason, Event, ModelConnected, ModelSaid, StreamJoined, Tick
+from llcphone.engine.recovery import RecoveryPlan
 from llcphone.realtime.dialects import Dialect
 from llcphone.realtime.events import (
     AudioDelta,
@@ -121,6 +122,8 @@ class Script:
             "silent_tools": frozenset({"note_down"}),
             "dialect": Dialect.GA,
         }
+        # Recovery has dialogues of its own; everywhere else a lost model ends the call.
+        defaults["recovery"] = RecoveryPlan(enabled=False)
         self.setup = CallSetup(**(defaults | setup), limits=CallLimits(**(limits or {})))
         self.engine = CallEngine(self.setup)
         self.now_ms = 0

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from llcphone.engine import CallEngine, CallSetup
 from llcphone.engine.commands import Dial, SendModel, SendPhone
+from llcphone.engine.recovery import RecoveryPlan
 from llcphone.realtime.events import SpeechStarted
 from llcphone.realtime.messages import AppendAudio, DeleteItem, Truncate
 from llcphone.twilio.media import CallerAudio
@@ -23,7 +24,8 @@ Facts = dict[str, object]
 
 
 def make_setup(facts: Facts) -> CallSetup:
-    return CallSetup(SESSION, tools=TOOLS, silent_tools=frozenset({"note_down"}), **facts)  # type: ignore[arg-type]
+    off = RecoveryPlan(enabled=False)  # a lost session takes its debts with it: dialogues of its own
+    return CallSetup(SESSION, recovery=off, tools=TOOLS, silent_tools=frozenset({"note_down"}), **facts)  # type: ignore[arg-type]
 
 
 def watched(facts: Facts, moments: list[Moment]) -> Judge:
