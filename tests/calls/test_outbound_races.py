@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import trio
 
+from bench.outbound_endings import report, run_crowd
 from llcphone import Agent, EndReason, open_phone
 from llcphone.rehearsal import (
     ACCOUNT_SID,
@@ -505,3 +506,16 @@ async def test_a_verdict_that_never_comes_lets_the_call_go_on(autojump_clock: Mo
         await trio.sleep(8)
         await converse(sim)
         assert (await call).reason is EndReason.CALLER_HUNG_UP
+
+
+# -- all at once ------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+async def test_a_hundred_calls_of_every_fate_leave_nothing_and_dial_nobody_twice(
+    autojump_clock: MockClock,
+) -> None:
+    """``python -m bench.outbound_endings`` does the same with 1,000 calls."""
+    outcome = await run_crowd(120, seed=2026)
+    assert outcome.clean, "\n".join(report(outcome))
+    assert 60 < outcome.orders.total() < 120
