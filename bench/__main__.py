@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import tempfile
 from pathlib import Path
 
 from bench.bridges import BRIDGES, DEFAULT_BRIDGES, GENERATOR_CPU, pin, raise_priority
@@ -23,7 +24,7 @@ def main() -> None:
     parser.add_argument("--window", type=float, default=8.0, help="seconds each load is watched")
     parser.add_argument("--quick", action="store_true", help="40 calls, two minutes: does it run at all?")
     parser.add_argument("--nice", type=int, default=0, help="priority on a shared machine; -15 needs root")
-    parser.add_argument("--json", type=Path, default=Path("bench-results.json"))
+    parser.add_argument("--json", type=Path, default=Path(tempfile.gettempdir()) / "llcphone-bench.json")
     options = parser.parse_args()
     plan = Plan(steps=tuple(options.calls), window_s=options.window, tests=tuple(options.tests))
     chosen = options.bridges or DEFAULT_BRIDGES

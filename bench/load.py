@@ -53,6 +53,8 @@ class Result:
     """Base64 characters of answers that never reached the phone."""
     first_audio: list[float]
     """Stream start until the first audio at the phone."""
+    answered_audio: list[float]
+    """The same from the moment Twilio dials the stream."""
     before: Any
     after: Any
     """What ``sample`` returned when the window opened and closed."""
@@ -195,6 +197,9 @@ class Load:
             out_of_order=sum(session.out_of_order for session in self.sessions),
             lost_chars=sum(m.sent_chars for m in self.sessions) - sum(p.received_chars for p in self.phones),
             first_audio=sorted(p.first_audio_ms for p in self.phones if p.first_audio_ms is not None),
+            answered_audio=sorted(
+                p.answered_audio_ms for p in self.phones if p.answered_audio_ms is not None
+            ),
             before=self._sampled[0],
             after=self._sampled[1],
             window_s=window_s,

@@ -45,6 +45,8 @@ class Figures:
     kb_per_call: float | None
     first_audio_ms: float | None
     """From stream start, median."""
+    answered_audio_ms: float | None
+    """From the dial of the stream, median: what the caller waits."""
     foreign: float
     """Share of the bridge's CPU that others used, stolen time included: above 0.1 distrust the row."""
     generator: float
@@ -144,6 +146,7 @@ def figures(bridge: Bridge, test: str, result: Result, *, idle_kb: float | None 
         frame_us=round(cpu / result.calls / 50 * 1e6, 1),
         kb_per_call=None if idle_kb is None else round((after.rss_kb - idle_kb) / result.calls, 1),
         first_audio_ms=quantile(result.first_audio, 0.5),
+        answered_audio_ms=quantile(result.answered_audio, 0.5),
         foreign=round(max(0.0, busy - cpu) + steal, 3),
         generator=round(result.generator_busy, 3),
     )

@@ -35,7 +35,10 @@ class FakePhone:
         self.streaming = False
         self.failed = False
         self.first_audio_ms: float | None = None
-        self._started_at = 0.0
+        """From ``start``."""
+        self.answered_audio_ms: float | None = None
+        """From the stream's dial: a bridge that lets the upgrade wait for its model cannot hide that here."""
+        self._dialled_at = self._started_at = 0.0
         self._next_s = 0.0
         self._conn: Conn | None = None
         self._path = ""
@@ -82,6 +85,7 @@ class FakePhone:
         self.load.loop.at(now() + self.load.scenario.ring_s, self._join)
 
     def _join(self) -> None:
+        self._dialled_at = now()
         self._conn = connect(self.load.loop, self.load.bridge_port, self)
         self._conn.send(
             f"GET {self._path} HTTP/1.1\r\nHost: 127.0.0.1:{self.load.bridge_port}\r\nConnection: Upgrade\r\n"
@@ -147,6 +151,7 @@ class FakePhone:
         self.received_chars += len(payload)
         if self.first_audio_ms is None:
             self.first_audio_ms = (when - self._started_at) * 1000
+            self.answered_audio_ms = (when - self._dialled_at) * 1000
         if payload[-16:-15] == b"E":
             call, number = read_label(payload[-16:])
             self.load.delta_arrived(self, call, number, when)
