@@ -71,7 +71,9 @@ def add_api(app: QuartTrio, phone: PhoneRoom) -> None:
     _add_legacy(blueprint, phone, board, desk)
     if phone.config.api.events:
         _add_events(blueprint, board)
-    document = msgspec.json.encode(openapi(events=phone.config.api.events))
+    document = msgspec.json.encode(
+        openapi(events=phone.config.api.events, agents=agents_of(phone.agent).keys())
+    )
 
     @blueprint.get("/openapi.json")
     async def openapi_json() -> Response:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -16,6 +16,9 @@ from llcphone.server.api_shapes import (
     NewCall,
     PublicUrl,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 Json = dict[str, Any]
 
@@ -38,13 +41,15 @@ _ALWAYS = (401,)
 _OF_PLACING = (400, 403, 409, 413, 422, 429, 503)
 
 
-def openapi(*, events: bool) -> Json:
+def openapi(*, events: bool, agents: Iterable[str]) -> Json:
     """The document.
 
     Args:
         events: whether the event stream is offered.
+        agents: names that a call may ask for.
     """
     _, schemas = msgspec.json.schema_components(_SHAPES, ref_template="#/components/schemas/{name}")
+    schemas["NewCall"]["properties"]["agent"]["enum"] = ["", *agents]
     paths = _calls() | _legacy() | _document()
     return {
         "openapi": "3.1.0",
@@ -176,6 +181,8 @@ def _answer(description: str, shape: type[msgspec.Struct] | Json) -> Json:
 
 def _error(status: int) -> Json:
     error = _answer(_ERRORS[status], ErrorReply)
+    if status == 413:  # the door reads no more than it must, and answers without a body
+        del error["content"]
     if status in _WAITS:
         waits = {"description": "Seconds.", "schema": {"type": "integer", "minimum": 1}}
         error["headers"] = {"Retry-After": waits}
