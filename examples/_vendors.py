@@ -1,7 +1,8 @@
 """What the examples share: real settings with ``--real``, else simulated vendors and one caller.
 
 Without ``--real`` an example needs no account: the Realtime API is simulated, somebody rings, says
-a sentence, listens to the answer and hangs up, and the example ends.
+a sentence, listens to the answer and hangs up, and the example ends. Examples that ring themselves
+ask for people instead, each of whom is at home, or is not, in a way of their own.
 """
 
 import sys
@@ -11,24 +12,46 @@ from contextlib import asynccontextmanager
 import trio
 
 import llcphone
-from llcphone.rehearsal import AUTH_TOKEN, rehearsal_config
+from llcphone.rehearsal import ACCOUNT_SID, AUTH_TOKEN, NUMBER, rehearsal_config
 from llcphone.sim import voices
 from llcphone.sim.model import Scripted, open_model
-from llcphone.sim.phone import open_twilio
+from llcphone.sim.phone import Callee, open_twilio
 
 
 @asynccontextmanager
-async def vendors(script: Scripted = None) -> AsyncIterator[llcphone.Config]:
-    """Yield the settings to use; simulated, the block is cancelled when the caller has hung up."""
+async def vendors(script: Scripted = None, *, rings: bool = True) -> AsyncIterator[llcphone.Config]:
+    """Yield the settings to use; simulated, the block is cancelled when the caller has hung up.
+
+    Args:
+        script: what the simulated model says.
+        rings: somebody rings; else there are people who can be rung.
+    """
     if "--real" in sys.argv:
         yield llcphone.load_config()
         return
     script = script or ["Hello, this is the bakery!", "We bake until six."]
     async with open_model(script) as model, trio.open_nursery() as nursery:
         config = rehearsal_config(model.url)
-        nursery.start_soon(somebody_rings, config, nursery.cancel_scope, name="caller")
-        yield config
+        if rings:
+            nursery.start_soon(somebody_rings, config, nursery.cancel_scope, name="caller")
+            yield config
+        else:
+            async with open_twilio(
+                webhook_url=f"{config.server.public_url}/twiml", auth_token=AUTH_TOKEN, callee=somebody
+            ) as twilio:
+                server = {"public_url": config.server.public_url, "port": config.server.port}
+                account = {"account_sid": ACCOUNT_SID, "phone_number": NUMBER, "api_url": twilio.api_url}
+                rules = {"allow_prefixes": ["+1555"], "calls_per_second": 10.0}  # 555: numbers of films
+                sections = {"server": server, "twilio": account, "outbound": rules}
+                yield rehearsal_config(model.url, sections)
         nursery.cancel_scope.cancel()
+
+
+def somebody(number: str) -> Callee:
+    """Whoever has this number: most talk, some do not answer, and there are machines."""
+    ways = {"2": Callee("busy"), "4": Callee("no-answer"), "7": Callee(answered_by="machine_start")}
+    talks = Callee(ring_s=1.0, says=voices.load("yes_please"), hangs_up_after_s=4.5)
+    return ways.get(number[-1], talks)
 
 
 async def somebody_rings(config: llcphone.Config, everything: trio.CancelScope) -> None:

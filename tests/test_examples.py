@@ -12,6 +12,7 @@ EXAMPLES = Path(__file__).parent.parent / "examples"
 RUNNABLE = sorted(path for path in EXAMPLES.glob("*.py") if not path.name.startswith("_"))
 
 SAYS = {
+    "campaign": "Gus Olsen      a table for two at six                     a machine answered",
     "answer_a_call": "caller hung up after",
     "tools": "ordered 2 rye for Saturday",
     "in_my_app": "oven is fine, 1 on the phone",
