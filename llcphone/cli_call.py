@@ -154,7 +154,12 @@ async def _ring(config: Config, wish: Wish, tell: Tell) -> int:
     _check_ready(config)
     # Whoever rings this number meanwhile hears that it is busy: this server is there for one call.
     config = attrs.evolve(config, server=attrs.evolve(config.server, max_calls=1))
-    listeners = await bind(config.server)  # outside every nursery: its complaint arrives bare
+    try:
+        listeners = await bind(config.server)  # outside every nursery: its complaint arrives bare
+    except ConfigError as exc:
+        raise ConfigError(
+            exc.key, f"{exc.why}; if it is llcphone serve, let it ring them: POST /calls"
+        ) from None
     live = Live(tell, trio.current_time())
     async with AsyncExitStack() as stack:
         path = config.records.path

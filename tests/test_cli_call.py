@@ -258,7 +258,7 @@ async def test_what_is_missing_or_taken_is_a_wrong_setting(autojump_clock: MockC
         port = terminal.config.server.port
         async with trio.open_nursery() as nursery:
             await nursery.start(trio.serve_tcp, None, port)
-            with pytest.raises(ConfigError, match=r"server\.port.*taken"):
+            with pytest.raises(ConfigError, match=r"server\.port.*taken.*POST /calls"):
                 await terminal.call()
             nursery.cancel_scope.cancel()
 

@@ -28,7 +28,7 @@ from werkzeug.exceptions import HTTPException
 from llcphone.agent import agents_of
 from llcphone.server import api_legacy
 from llcphone.server.api_board import Board, without_record
-from llcphone.server.api_desk import Desk, Order, Placed
+from llcphone.server.api_desk import Desk, Order
 from llcphone.server.api_errors import ApiError, json_response, of_http
 from llcphone.server.api_openapi import openapi
 from llcphone.server.api_shapes import (
@@ -84,21 +84,28 @@ def add_api(app: QuartTrio, phone: PhoneRoom) -> None:
 
 def is_api_path(path: str) -> bool:
     """Whether the API answers here, so that its refusals are the API's too."""
-    return path.split("/")[1] in {"calls", "outbound-call", "tools", "public-url", "logs", "openapi.json"}
+    first = path.removeprefix("/").partition("/")[0]
+    return first in {"calls", "outbound-call", "tools", "public-url", "logs", "openapi.json"}
 
 
 def _guard(blueprint: Blueprint, key: str) -> None:
     seldom = SeldomLog(log)
-    expected = f"Bearer {key}".encode()
+    expected = key.encode()
 
     @blueprint.before_request
     async def ask_for_the_key() -> None:
-        given = request.headers.get("Authorization", "").encode("utf-8", "replace")
-        if not hmac.compare_digest(given, expected):
+        scheme, _, given = request.headers.get("Authorization", "").partition(" ")
+        right = hmac.compare_digest(given.encode("utf-8", "replace"), expected)
+        if scheme.lower() != "bearer" or not right:
             seldom.warning("API request refused: wrong key" if given else "API request refused: no key")
             raise ApiError(
                 401, "unauthorized", "the key is missing or wrong", "send Authorization: Bearer <api.key>"
             )
+
+    @blueprint.after_request
+    async def keep_out_of_caches(response: Response) -> Response:
+        response.headers["Cache-Control"] = "no-store"
+        return response
 
     @blueprint.errorhandler(ApiError)
     async def refuse(error: ApiError) -> Response:
@@ -124,7 +131,6 @@ def _add_calls(blueprint: Blueprint, phone: PhoneRoom, board: Board, desk: Desk)
         if not placed.answer:  # nothing was awaited since: the call is as it was born
             view = without_record(_found(board, placed.call_id).masked())
             placed.answer = msgspec.json.encode(view)
-            _log_placed(placed)
         headers = {"Location": f"/calls/{placed.call_id}"}
         return Response(placed.answer, 202, headers, content_type="application/json")
 
@@ -170,10 +176,6 @@ def _found(board: Board, call_id: str) -> CallDetail:
     return detail
 
 
-def _log_placed(placed: Placed) -> None:
-    log.info("call placed over the API", extra={"call": placed.call_id})
-
-
 # -- the original's ---------------------------------------------------------------------------
 
 
@@ -183,7 +185,6 @@ def _add_legacy(blueprint: Blueprint, phone: PhoneRoom, board: Board, desk: Desk
         order, asked = await _read(LegacyCall)
         placed = desk.place(order, lambda: phone.place_call(asked.to, context=api_legacy.context_of(asked)))
         answer = await api_legacy.reply_to(asked, placed, board)
-        _log_placed(placed)
         return Response(answer, content_type="application/json")
 
     @blueprint.get("/tools")
@@ -209,7 +210,7 @@ def _add_events(blueprint: Blueprint, board: Board) -> None:
             return Response("", content_type="text/event-stream")
         if (exchange := request.scope.get("state", {}).get("llcphone.exchange")) is not None:
             exchange.last(STREAM_LIMIT_S + BEAT_S)
-        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+        headers = {"X-Accel-Buffering": "no"}  # else nginx would collect events before it passes them on
         response = Response(_events(board, words, only), 200, headers, content_type="text/event-stream")
         response.timeout = None
         return response
@@ -217,6 +218,8 @@ def _add_events(blueprint: Blueprint, board: Board) -> None:
 
 async def _events(board: Board, words: bool, only: str) -> AsyncIterator[bytes]:
     """Server-sent events until the reader leaves, is too slow, or an hour is over."""
+    if not board.has_room:  # another took the last place since the request was let in
+        return
     now = trio.current_time()
     until, beat = now + STREAM_LIMIT_S, now + BEAT_S
     with board.listen() as events:

@@ -17,7 +17,7 @@ from llcphone.engine.dialling import Line
 from llcphone.server.api_shapes import CallDetail, CallEvent, CallView, State
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from llcphone.call.handle import Call
     from llcphone.engine.commands import Note
@@ -104,14 +104,14 @@ class Board:
             self._listeners.remove(listener)
 
     def _noted(self, call: Call, note: Note) -> None:
-        self._tell(call, note.kind, dict(note.fields), note.words)
+        self._tell(call, note.kind, note.fields, note.words)
 
-    def _tell(self, call: Call, kind: str, fields: dict[str, object], words: str) -> None:
+    def _tell(self, call: Call, kind: str, fields: Mapping[str, object], words: str) -> None:
         """Inside a step of the call: nothing here waits or raises."""
         self._news.unpark_all()
         if not self._listeners:
             return
-        event = CallEvent(call.call_id, round(time.time(), 3), kind, fields, words)
+        event = CallEvent(call.call_id, round(time.time(), 3), kind, dict(fields), words)
         for listener in list(self._listeners):
             try:
                 listener.send_nowait(event)

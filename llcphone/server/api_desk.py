@@ -9,6 +9,7 @@ requests with one key cannot both place a call.
 from __future__ import annotations
 
 import hashlib
+import logging
 import math
 from collections import OrderedDict
 from typing import TYPE_CHECKING
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from llcphone.call.handle import Call
+
+log = logging.getLogger("llcphone.server.api")
 
 KEPT_S = 86_400
 KEPT = 10_000
@@ -81,6 +84,7 @@ class Desk:
             call = place_call()
         except (DialRefused, NotAdmitted, ConfigError) as error:
             raise refusal(error) from None
+        log.info("call placed over the API", extra={"call": call.call_id})
         placed = Placed(call.call_id, order.fingerprint, now_s)
         if order.key:
             self._placed[order.key] = placed

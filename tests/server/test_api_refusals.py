@@ -35,6 +35,14 @@ async def test_only_the_key_opens_the_api(given, autojump_clock):
         assert api.stage.phone.live_calls == 0
 
 
+async def test_the_scheme_may_be_spelled_in_any_case_and_no_answer_is_cached(autojump_clock):
+    async with open_api() as api:
+        answer = await api.get("/calls", headers={"Authorization": f"bearer {KEY}"})
+        assert (answer.status_code, answer.headers["Cache-Control"]) == (200, "no-store")
+        answer = await api.get("/calls/nobody")
+        assert answer.headers["Cache-Control"] == "no-store"
+
+
 @pytest.mark.parametrize("path", ["/calls", "/outbound-call"])
 async def test_what_cannot_be_read_is_named_by_its_field(path, autojump_clock):
     async with open_api() as api:
