@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -44,7 +45,9 @@ async def serve(*, config: ConfigPath = None, agent: Path | None = None) -> None
     configure_logs(loaded.log)
     chosen = _agent_of(agent, loaded)
     print(f"Give Twilio this voice URL (POST): {loaded.server.public_url}/twiml", file=sys.stderr)
-    async with open_record_file(loaded.records.path) as keep:
+    async with AsyncExitStack() as stack:
+        path = loaded.records.path
+        keep = await stack.enter_async_context(open_record_file(path)) if path else None
         await serve_until_signal(loaded, chosen, on_record=keep)
 
 

@@ -210,6 +210,9 @@ async def open_carrier(config: Config, *, calls_per_second: float = 1.0) -> Asyn
         # Else it would read TWILIO_EDGE and TWILIO_REGION behind the settings' back. {} counts as none.
         environment={"": ""},
     )
+    # The package imports each part at its first use, two thirds of a second in all: now, while no
+    # call is live, and not at the first dial, when it would hold up every frame of every call.
+    _ = client.calls, client.incoming_phone_numbers, client.messages
     yield Carrier(client, calls_per_second=calls_per_second)
 
 
