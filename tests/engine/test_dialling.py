@@ -66,7 +66,7 @@ def test_a_refused_session_rings_nobody() -> None:
         ("no-answer", EndReason.NO_ANSWER),
         ("failed", EndReason.CALL_FAILED),
         ("canceled", EndReason.CALL_CANCELED),
-        ("completed", EndReason.CALL_FAILED),
+        ("completed", EndReason.CALLER_HUNG_UP),
     ],
 )
 def test_an_end_the_carrier_tells_of_ends_the_call_in_that_step(status: str, reason: EndReason) -> None:
