@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING
 import trio
 
 from llcphone.engine.events import ModelConnected, ModelConnectFailed, ModelLegLost, ModelSaid
-from llcphone.engine.setup import Phase
 from llcphone.errors import LegClosed, RemoteProtocolError
 from llcphone.realtime.decode import audio_delta_fast, decode
 from llcphone.realtime.dialects import Dialect
@@ -44,8 +43,7 @@ async def read_model(call: CallRun, command: ConnectModel) -> None:
     if command.after_ms:
         await trio.sleep(command.after_ms / 1000)
     await trio.lowlevel.checkpoint_if_cancelled()  # a call that is over takes nothing from the pool
-    cold = call.engine.model.phase is Phase.COLD
-    warm = call.warmth.connecting(command.generation, command.dialect, cold=cold)
+    warm = call.warmth.connecting(call.engine, command.dialect)
     if warm is not None:  # ours from here on: no await before it is held
         await _hold(call, command.generation, warm.leg, warm.dialect, first_within_s=_PROOF_S)
         return
@@ -89,9 +87,12 @@ async def _hold(
 
 async def _pump(call: CallRun, generation: int, leg: Leg, first_within_s: float) -> None:
     bad_in_row = 0
+    proven = first_within_s == math.inf
     try:
         with trio.fail_after(first_within_s):
             messages = await leg.receive()
+        call.warmth.answered()
+        proven = True
         while True:
             for message in messages:
                 try:
@@ -107,7 +108,8 @@ async def _pump(call: CallRun, generation: int, leg: Leg, first_within_s: float)
                     call.step(ModelSaid(generation, event))
             messages = await leg.receive()
     except LegClosed as exc:
-        call.step(ModelLegLost(generation, exc.code))
+        # What ended a session while it was parked is no word about this call's settings.
+        call.step(ModelLegLost(generation, exc.code if proven else _ABNORMAL))
     except trio.TooSlowError:
         call.step(ModelLegLost(generation, _ABNORMAL))
 

@@ -6,8 +6,8 @@
     cold     the set-up began again, or for the first time, with somebody on the line
     wasted   no media stream ever started
 
-A call adopts a parked session at most once: one that had died without anybody noticing (a path that
-forgot it) may have died with all the others, and the line has no time to find that out one by one.
+After a parked session that did not say a word the call dials: a path that has forgotten one session has
+perhaps forgotten all, and somebody on the line has no time to find that out one by one.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import attrs
+
+from llcphone.engine.setup import Phase
 
 if TYPE_CHECKING:
     from llcphone.engine.call import CallEngine
@@ -39,27 +41,33 @@ TakeWarm = Callable[["Dialect | None"], WarmLeg | None]
 
 @attrs.define(eq=False)
 class Warmth:
-    """Where the model legs of one call came from."""
+    """Where the model legs of one call come from."""
 
     _take: TakeWarm | None = None
     _cold: bool = False
-    _adopted: int = 0
-    """Generation of the adopted leg; 0: none was."""
-    _took_ms: int = 0
+    _took_ms: int | None = None
+    """Of the first session, if it was adopted."""
+    _unproven: bool = False
+    """The leg adopted last has not said anything."""
 
-    def connecting(self, generation: int, dialect: Dialect | None, *, cold: bool) -> WarmLeg | None:
-        """A leg of this generation is wanted: a parked one if there is one, None to dial."""
-        self._cold = cold
-        if self._take is None or self._adopted or (warm := self._take(dialect)) is None:
-            return None
-        self._adopted, self._took_ms = generation, warm.took_ms
+    def connecting(self, engine: CallEngine, dialect: Dialect | None) -> WarmLeg | None:
+        """A leg is wanted: a parked one if there is one, None to dial."""
+        warm = None if self._take is None or self._unproven else self._take(dialect)
+        self._unproven = self._unproven or warm is not None
+        if engine.ready_ms is None:  # the record tells of the first session, not of those that replace it
+            self._cold = engine.model.phase is Phase.COLD
+            self._took_ms = None if warm is None else warm.took_ms
         return warm
+
+    def answered(self) -> None:
+        """The present leg has said something."""
+        self._unproven = False
 
     def word(self, engine: CallEngine) -> str:
         """How the call met its session; see above."""
         if engine.started_ms is None:
             return "wasted"
-        if engine.ready_ms is not None and engine.model.generation == self._adopted:
+        if engine.ready_ms is not None and self._took_ms is not None:
             return "pool"
         if self._cold:
             return "cold"
@@ -71,6 +79,5 @@ class Warmth:
         word = self.word(engine)
         if engine.ready_ms is None or engine.started_ms is None or word == "cold":
             return 0
-        took_ms = self._took_ms if word == "pool" else engine.ready_ms - engine.born_ms
-        waited_ms = max(0, engine.ready_ms - engine.started_ms)
-        return max(0, took_ms - waited_ms)
+        took_ms = engine.ready_ms - engine.born_ms if self._took_ms is None else self._took_ms
+        return max(0, took_ms - max(0, engine.ready_ms - engine.started_ms))

@@ -1,0 +1,307 @@
+"""Whole calls that adopt a parked session, and the word in every record for how warm its session was."""
+
+from __future__ import annotations
+
+import random
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import trio
+from trio.testing import wait_all_tasks_blocked
+
+from llcphone import Agent, EndReason
+from llcphone.rehearsal import rehearse
+from llcphone.sim.model import Faults, Pace
+from llcphone.sim.phone import Callee
+from llcphone.warm import WarmHealth, WarmPool
+from tests.calls.house import QUESTION, nothing_left
+from tests.calls.memory import FRAME, MemoryLeg, echo, open_memory
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from trio.testing import MockClock
+
+    from llcphone import Call, CallRecord
+    from llcphone.sim.model import ModelSession
+    from tests.calls.house import House
+    from tests.calls.memory import MemoryHouse
+
+AGENT = Agent("Be brief.")
+OBSERVED = Pace(first_audio_ms=200, created_ms=280, ack_delay_s=0.26)
+"""As on the wire (fixtures, timings_ms)."""
+SLOW_DOOR = Faults(handshake_delay_s=0.4)
+
+
+@asynccontextmanager
+async def open_warm_house(
+    sessions: int, *, agent: Agent = AGENT, settle_s: float = 5.0, **how: Any
+) -> AsyncIterator[House]:
+    """A house whose pool had the time to fill."""
+    own: dict[str, dict[str, Any]] = {"warm": {"sessions": sessions}, "realtime": {"dialect": "ga"}}
+    async with rehearse(agent, settings=own, pace=OBSERVED, faults=SLOW_DOOR, **how) as house:
+        await trio.sleep(settle_s)
+        yield house
+
+
+def pool_of(house: House) -> WarmPool:
+    assert house.phone.warm is not None
+    return house.phone.warm
+
+
+def kinds(session: ModelSession) -> list[str]:
+    """What a session was sent, caller audio aside."""
+    sent = [each.event["type"] for each in session.received]
+    return [kind for kind in sent if kind != "input_audio_buffer.append"]
+
+
+# -- adoption -----------------------------------------------------------------------------------
+
+
+async def first_word_s(sessions: int) -> tuple[float, CallRecord]:
+    """From stream start to the first audible word of the greeting, in virtual seconds."""
+    async with nothing_left(), open_warm_house(sessions, script=["Good morning!"]) as house:
+        call = await house.ring()
+        began_s = trio.current_time()
+        await call.hears(0.02)
+        waited_s = trio.current_time() - began_s
+        call.hang_up()
+        return waited_s, await house.record()
+
+
+async def test_an_adopted_session_speaks_earlier_by_what_connecting_takes(autojump_clock: MockClock) -> None:
+    cold_s, cold = await first_word_s(0)
+    warm_s, warm = await first_word_s(2)
+    assert (cold.warm, warm.warm) == ("joined", "pool")
+    assert cold_s - warm_s == pytest.approx(0.4, abs=0.05)  # the slow door; the update is sent either way
+    assert warm.warm_saved_ms == pytest.approx(400, abs=50)
+    assert cold.warm_saved_ms <= 20  # the stream comes at once in the simulator
+    assert warm.ready_after_ms == pytest.approx(260, abs=20)
+    assert (warm.attempts, warm.failure) == (1, "")
+
+
+async def test_adoption_is_one_update_with_the_calls_context(autojump_clock: MockClock) -> None:
+    agent = Agent("Remind people of their appointment.")
+    async with nothing_left(), open_warm_house(1, agent=agent, callee=Callee()) as house:
+        parked = house.model.sessions[0]
+        call = house.phone.place_call("+15551230007", context="The appointment is at nine.")
+        await parked.receives("session.update", 2)
+        update = parked.events("session.update")[1]["session"]
+        assert update["instructions"] == "Remind people of their appointment.\n\nThe appointment is at nine."
+        await (await house.twilio.outbound(1)).stream_started()
+        assert kinds(parked)[:3] == ["session.update", "session.update", "response.create"]  # priming
+        call.end()
+        record = await call
+        assert record.warm == "pool"
+        assert record.attempts == 1
+        await trio.sleep(2)
+        assert parked.close_code == 1000  # by the call, whose it was
+        assert pool_of(house).health == WarmHealth(ready=1, taken=1)
+
+
+async def test_an_adopted_call_goes_on_like_any_other(autojump_clock: MockClock) -> None:
+    async with (
+        nothing_left(),
+        open_warm_house(1, script=["Good morning!", "We open at nine."]) as house,
+    ):
+        call = await house.ring()
+        await call.hears(0.5)
+        await call.silence_for(500)
+        await call.speak(QUESTION)
+        await call.hears(0.5)
+        await call.silence_for(500)
+        call.hang_up()
+        record = await house.record()
+        assert [turn["asked"] for turn in record.turns] == ["greeting", "caller"]
+        assert record.reason is EndReason.CALLER_HUNG_UP
+
+
+async def test_a_call_with_another_agents_words_dials_for_itself(autojump_clock: MockClock) -> None:
+    async with nothing_left(), open_warm_house(1, callee=Callee()) as house:
+        call = house.phone.place_call("+15551230007", Agent("Somebody else."))
+        await trio.sleep(3)
+        call.end()
+        record = await call
+        assert record.warm in ("hit", "joined")
+        assert pool_of(house).health == WarmHealth(ready=1, misses=1)
+        assert kinds(house.model.sessions[0]) == ["session.update"]
+
+
+# -- a parked session that was dead after all ---------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "end",
+    [lambda session: session.reset(), lambda session: session.close(4000), lambda session: session.expire()],
+    ids=["reset", "close 4000", "expired"],
+)
+async def test_an_adopted_session_that_dies_before_its_answer_is_replaced_by_a_dial(
+    end: Callable[[ModelSession], None], autojump_clock: MockClock
+) -> None:
+    async with nothing_left(), open_warm_house(1, script=["Good morning!"]) as house:
+        parked = house.model.sessions[0]
+        call = await house.twilio.ring()
+        await parked.receives("session.update", 2)
+        end(parked)  # before its answer, which takes 260 ms
+        await call.hears(0.5)
+        call.hang_up()
+        record = await house.record()
+        assert (record.warm, record.attempts) == ("joined", 2)
+        assert pool_of(house).health.taken == 1
+
+
+async def test_a_path_that_forgot_its_sessions_costs_a_call_seconds_not_its_life(
+    autojump_clock: MockClock,
+) -> None:
+    async with nothing_left(), open_warm_house(3, script=["Good morning!"]) as house:
+        for session in house.model.sessions:
+            session.stall()  # open, and never a word again
+        call = await house.ring()
+        began_s = trio.current_time()
+        await call.hears(0.5)
+        assert trio.current_time() - began_s < 4.5
+        call.hang_up()
+        record = await house.record()
+        assert (record.warm, record.attempts) == ("joined", 2)
+        assert pool_of(house).health.taken == 1  # the others may be as dead: this call dials
+
+
+async def test_a_session_lost_in_mid_call_is_replaced_from_the_pool(autojump_clock: MockClock) -> None:
+    async with nothing_left(), open_warm_house(1, script=["Good morning!"]) as house:
+        first = house.model.sessions[0]
+        call = await house.ring()
+        await call.hears(0.5)
+        await call.silence_for(1000)
+        second = house.model.sessions[1]  # parked when the first was taken
+        first.reset()
+        await second.receives("session.update", 2)
+        await trio.sleep(1)
+        call.hang_up()
+        record = await house.record()
+        assert record.reason is EndReason.CALLER_HUNG_UP
+        assert (record.warm, record.attempts) == ("pool", 2)
+        assert pool_of(house).health.taken == 2
+
+
+async def test_a_redial_may_still_find_what_the_pool_has_made_meanwhile(autojump_clock: MockClock) -> None:
+    """The first attempt dials (an empty pool) and fails; by the second one the pool has filled."""
+    faults = [Faults(refuse_status=503), *[Faults()] * 20]
+    async with nothing_left(), open_warm_house(1, settle_s=0.0, script=["Good morning!"]) as house:
+        pool = pool_of(house)
+        pool.agent = None  # nothing is parked
+        await trio.sleep(3)
+        house.model.faults, house.model.connections = faults, 0
+        call = await house.twilio.ring()
+        pool.agent = AGENT
+        await call.hears(0.5)
+        call.hang_up()
+        record = await house.record()
+        assert record.attempts >= 2
+        assert record.reason is EndReason.CALLER_HUNG_UP
+
+
+async def test_a_call_that_is_over_before_it_began_takes_nothing(autojump_clock: MockClock) -> None:
+    async with nothing_left(), open_warm_house(1) as house:
+        house.phone.answer({"CallSid": "CA1", "From": "anonymous", "To": "sim"})
+        house.phone.calls()[0].end()
+        record = await house.record()
+        assert record.warm == "wasted"
+        assert pool_of(house).health == WarmHealth(ready=1)
+
+
+# -- the house ----------------------------------------------------------------------------------
+
+
+async def test_draining_closes_the_pool_before_it_waits_for_calls(autojump_clock: MockClock) -> None:
+    async with nothing_left(), open_warm_house(3) as house:
+        call = await house.ring()
+        await call.hears(0.5)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(house.phone.drain, 20)
+            await trio.sleep(3)
+            assert house.phone.live_calls == 1
+            assert house.model.live_sessions == 1  # the call's
+            call.hang_up()
+
+
+async def test_two_hundred_random_calls_on_a_small_pool(autojump_clock: MockClock) -> None:
+    chance = random.Random(20261121)
+    async with nothing_left(), open_warm_house(3, script=["Hi."]) as house:
+
+        async def live() -> None:
+            house.phone.answer(form := {"CallSid": f"CA{chance.random()}", "From": "anonymous", "To": "s"})
+            call = next(call for call in house.phone.calls() if call.call_sid == form["CallSid"])
+            ear = MemoryLeg(echo)
+            await trio.sleep(chance.choice([0.0, 0.1, 0.5]))
+            if chance.random() < 0.9:
+                house.phone.join(call.token, ear)
+                ear.put(*started(call))
+                with trio.move_on_after(chance.choice([0.05, 0.3, 1.0])):
+                    while True:
+                        ear.put({"event": "media", "streamSid": "MZ1", "media": {"payload": FRAME}})
+                        await trio.sleep(0.1)
+            if chance.random() < 0.05 and house.model.live_sessions:
+                chance.choice([each for each in house.model.sessions if each.is_open]).reset()
+            ear.end(1000)
+            call.end()
+
+        async with trio.open_nursery() as nursery:
+            for _ in range(200):
+                nursery.start_soon(live)
+                await trio.sleep(chance.choice([0.0, 0.05, 0.3, 1.0]))
+                health = pool_of(house).health
+                assert health.ready + health.dialling <= 3
+        await house.record(200)
+        await trio.sleep(60)  # the pool backs off from a server that resets what it has just accepted
+        health = pool_of(house).health
+        assert health.ready == 3
+        assert health.taken > 50
+        assert house.model.live_sessions == 3
+        words = {record.warm for record in house.records}
+        assert words >= {"pool", "wasted", "joined"}
+        assert sum(record.warm == "pool" for record in house.records) <= health.taken
+
+
+def started(call: Call) -> list[dict[str, Any]]:
+    start = {"streamSid": "MZ1", "callSid": call.call_sid, "accountSid": "AC1"}
+    return [{"event": "connected"}, {"event": "start", "streamSid": "MZ1", "start": start}]
+
+
+# -- how warm every call was --------------------------------------------------------------------
+
+
+async def warmth_of(house: MemoryHouse, joins_after_s: float | None) -> tuple[str, int]:
+    """A call whose stream joins so long after its birth, and what its record says."""
+    call = house.answer()
+    if joins_after_s is None:
+        await trio.sleep(5)
+    else:
+        await trio.sleep(joins_after_s)
+        house.join(call)
+        await trio.sleep(9)
+    await wait_all_tasks_blocked()
+    call.end()
+    record = await call
+    return record.warm, record.warm_saved_ms
+
+
+@pytest.mark.parametrize(
+    ("dial_takes_s", "joins_after_s", "expected"),
+    [
+        (1.5, 3.0, ("hit", 1500)),
+        (1.5, 1.5, ("hit", 1500)),
+        (1.5, 1.0, ("joined", 1000)),
+        (1.5, 0.0, ("joined", 0)),
+        (4.5, 0.2, ("cold", 0)),  # 4 s after the join it begins again
+        (11.0, 9.0, ("joined", 9000)),
+        (99.0, 12.0, ("cold", 0)),
+        (1.5, None, ("wasted", 0)),
+        (99.0, None, ("wasted", 0)),
+    ],
+)
+async def test_a_record_says_how_warm_its_session_was(
+    dial_takes_s: float, joins_after_s: float | None, expected: tuple[str, int], autojump_clock: MockClock
+) -> None:
+    async with open_memory(dial_takes_s=dial_takes_s, wire={"ping_interval_s": 600.0}) as house:
+        assert await warmth_of(house, joins_after_s) == expected
