@@ -22,7 +22,7 @@ from llcphone.audio import BYTES_PER_MS
 from llcphone.carrier import Amd, CarrierError, CreateRefused, CreateUnknown, DialOrder, open_carrier
 from llcphone.carrier.grace import grace
 from llcphone.engine.dialling import DialPlan, Line, MachinePolicy
-from llcphone.engine.events import CarrierStatus, DialFailed, Dialled, MachineDetected
+from llcphone.engine.events import CarrierStatus, DialFailed, Dialled, DialSent, MachineDetected
 from llcphone.errors import ConfigError
 from llcphone.guard import DialGuard, DialRequest
 from llcphone.twilio import twiml
@@ -104,6 +104,7 @@ class Dialler:
         return DialPlan(
             at_once=outbound.dial == "at_once",
             no_callback_ms=round(outbound.no_callback_limit_s * 1000),
+            turn_ms=round(1000 * outbound.max_concurrent / outbound.calls_per_second),
             join_ms=_JOIN_MS + (outbound.amd_timeout_s * 1000 if outbound.amd == "sync" else 0),
             machine=MachinePolicy(outbound.machine),
             message=self._message,
@@ -139,9 +140,13 @@ class Dialler:
 
     async def _place(self, call: Call, order: DialOrder, since: float, scope: trio.CancelScope) -> None:
         def go_ahead() -> bool:
-            # From here on a telephone may ring: a cancellation waits a little for the truth.
-            scope.shield = not call.run.over
-            return scope.shield
+            if call.run.over:
+                return False
+            scope.shield = (
+                True  # from here on a telephone may ring: a cancellation waits a little for the truth
+            )
+            call.run.step(DialSent())
+            return True
 
         try:
             call_sid = await self._carrier.dial(order, go_ahead)

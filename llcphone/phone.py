@@ -132,7 +132,6 @@ class Phone:
         own = dialler.guard.own_numbers
         call = Call(caller=caller_id or (own[0] if own else ""), dialled=to, direction="outbound")
         agent = agent or self._choose({"From": call.caller, "To": to, "Direction": "outbound-api"})
-        dialler.admit(call)
         self._begin(call, agent, dialler=dialler, context=context)
         return call
 
@@ -168,6 +167,8 @@ class Phone:
         )
         identity = call.identity(agent.name)
         call.begin(CallRun(setup, agent=agent, identity=identity, handle=call, services=services))
+        if dialler is not None:
+            dialler.admit(call)  # last: nothing can fail once it counts
         self._calls[call.call_id] = call
         self._by_token[call.token] = call
         if call.call_sid:

@@ -47,6 +47,8 @@ class DialPlan:
     """Dial without waiting for the model leg."""
     no_callback_ms: int = 90_000
     """Longest wait for any word of the carrier after dialling: ring time included."""
+    turn_ms: int = 0
+    """Longest wait for our turn to dial, before that: an account has so many calls per second."""
     join_ms: int = 20_000
     """Longest wait for the media stream once somebody has answered; synchronous detection included."""
     machine: MachinePolicy = MachinePolicy.HANG_UP
@@ -92,8 +94,13 @@ class Dialling:
             return []
         self.line = Line.DIALLING
         self.dialled_ms = now_ms
-        self.deadline_ms = now_ms + self.plan.no_callback_ms
+        self.deadline_ms = now_ms + self.plan.turn_ms + self.plan.no_callback_ms
         return [Dial(), Note("dialling")]
+
+    def sent(self, now_ms: int) -> None:
+        """The order leaves only now."""
+        if self.line is Line.DIALLING:
+            self.deadline_ms = now_ms + self.plan.no_callback_ms
 
     def dialled(self, event: Dialled) -> list[Command]:
         """``calls.create`` has answered; callbacks may have come before it."""

@@ -110,6 +110,11 @@ class ToolFinished:
 
 
 @attrs.frozen
+class DialSent:
+    """The order leaves for Twilio now; so far it waited for its turn."""
+
+
+@attrs.frozen
 class Dialled:
     """``calls.create`` has answered."""
 
@@ -165,6 +170,7 @@ CallEvent = (
     | ModelLegLost
     | ModelSaid
     | ToolFinished
+    | DialSent
     | Dialled
     | DialFailed
     | CarrierStatus

@@ -38,6 +38,7 @@ class Outbound:
             out += commands
 
         return {
+            happened.DialSent: lambda event, now, out: dialling.sent(now),
             happened.Dialled: lambda event, now, out: add(out, dialling.dialled(event)),
             happened.DialFailed: lambda event, now, out: add(out, dialling.dial_failed(event)),
             happened.CarrierStatus: lambda event, now, out: add(out, dialling.carrier_status(event, now)),

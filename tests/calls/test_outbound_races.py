@@ -304,16 +304,18 @@ async def test_a_call_cancelled_before_its_turn_is_never_dialled_and_takes_no_tu
     autojump_clock: MockClock,
 ) -> None:
     async with stage_for(callee(ring_s=5), outbound={"calls_per_second": 0.2}) as stage:
-        calls = [stage.phone.place_call(f"+155512399{n:02}") for n in range(4)]
-        await stage.twilio.outbound(1)
-        calls[1].end()
-        calls[2].end()
+        calls = {f"+155512399{n:02}": stage.phone.place_call(f"+155512399{n:02}") for n in range(4)}
+        first = (await stage.twilio.outbound(1)).fields["To"]  # whose model was ready first
         began_s = trio.current_time()
-        await stage.twilio.outbound(2)
+        dialled, *withdrawn = [number for number in calls if number != first]
+        for number in withdrawn:
+            calls[number].end()
+        assert (await stage.twilio.outbound(2)).fields["To"] == dialled
         assert trio.current_time() - began_s == pytest.approx(5, abs=0.5)
-        assert {form["To"][0][-2:] for form in stage.twilio.rest.creates} == {"00", "03"}
-        for call in calls:
-            call.end()
+        for number in (first, dialled):
+            calls[number].end()
+        await trio.sleep(15)
+        assert len(stage.twilio.rest.creates) == 2
 
 
 async def test_a_call_cancelled_before_the_model_is_ready_is_never_dialled(autojump_clock: MockClock) -> None:
@@ -339,6 +341,24 @@ async def test_the_user_may_cancel_at_any_moment(moment_s: float, autojump_clock
         await trio.sleep(3.0)
         assert stage.twilio.live_calls == 0
         assert len(stage.twilio.rest.creates) <= 1
+
+
+async def test_a_call_may_wait_for_its_turn_longer_than_for_a_callback(autojump_clock: MockClock) -> None:
+    slow = {"calls_per_second": 0.02, "max_concurrent": 3, "no_callback_limit_s": 40.0}
+    async with stage_for(callee(outcome="busy"), outbound=slow) as stage:
+        calls = [stage.phone.place_call(f"+155512399{n:02}") for n in range(3)]
+        assert [(await call).reason for call in calls] == [EndReason.BUSY] * 3
+        assert trio.current_time() > 100
+
+
+async def test_a_call_that_could_not_be_begun_takes_no_room(autojump_clock: MockClock) -> None:
+    async with stage_for(callee(), outbound={"max_concurrent": 1}) as stage:
+        nobody: Any = "no agent"
+        with pytest.raises(AttributeError):
+            stage.phone.place_call("+15551239998", nobody)
+        call = stage.phone.place_call(CALLEE)
+        await converse(await stage.twilio.outbound(1))
+        assert (await call).reason is EndReason.CALLER_HUNG_UP
 
 
 # -- the phone ends ---------------------------------------------------------------------------------
