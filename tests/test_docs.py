@@ -21,7 +21,7 @@ import inspect
 import json
 import re
 import tomllib
-from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from textwrap import dedent
 from types import SimpleNamespace
@@ -48,6 +48,8 @@ from llcphone.sim.phone import open_twilio
 
 ROOT = Path(__file__).parent.parent
 CONFIGURATION = ROOT / "docs" / "configuration.md"
+PLACES = [ROOT, ROOT / "llcphone"]
+"""What a path in the docs may begin at."""
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 FOREIGN = {"llcphone", "phone", "session", "response", "conversation", "input_audio_buffer", "start"}
@@ -178,15 +180,16 @@ def configuration_page() -> str:
 
 CONFIGURATION_HEAD = """# Configuration
 
-Made from the code by `python -m tests.test_docs`; a test compares. `llcphone config --explain` shows what is in
-effect and where it came from.
+Made from the code by `python -m tests.test_docs`; a test compares. `llcphone config --explain` shows what is
+in effect and where it came from.
 
-Later wins: default, `llcphone.toml` (or `--config`), the `.env` beside it, the environment. Every setting is also
-read from `LLCPHONE_<SECTION>__<KEY>`; a variable that begins so and is no setting is an error. `""` unsets what may
-be unset. A *secret* is shown by no command and written to no log or snapshot; what is *of one deployment* is in no
-snapshot either.
+Later wins: default, `llcphone.toml` (or `--config`), the `.env` beside it, the environment. Every setting is
+also read from `LLCPHONE_<SECTION>__<KEY>`; a variable that begins so and is no setting is an error. `""`
+unsets what may be unset. A *secret* is shown by no command and written to no log or snapshot; what is *of one
+deployment* is in no snapshot either.
 
-These names are read too. Within one source `LLCPHONE_…` wins, then those of the trade, then the original's `VOSS_…`.
+These names are read too. Within one source `LLCPHONE_…` wins, then those of the trade, then the original's
+`VOSS_…`.
 
 | variable | setting |
 |---|---|"""
@@ -197,7 +200,7 @@ def told_of(section: type) -> dict[str, str]:
     body = ast.parse(dedent(inspect.getsource(section))).body[0].body
     return {
         each.target.id: " ".join(below.value.value.split())
-        for each, below in zip(body, body[1:], strict=False)
+        for each, below in pairwise(body)
         if isinstance(each, ast.AnnAssign) and isinstance(below, ast.Expr)
     }
 
@@ -242,15 +245,10 @@ def test_every_file_and_heading_named_exists(page: Page) -> None:
             assert path.exists(), target
             assert not heading or heading in headings(path), target
     for span in page.spans:
-        if not re.fullmatch(r"\.?[\w-][\w.-]*(/[\w.-]+)*/?", span) or "/" not in span:
-            continue
-        room = span.partition("/")[0]
-        if (
-            span.endswith((".py", ".md", ".toml"))
-            or (ROOT / room).is_dir()
-            or (ROOT / "llcphone" / room).is_dir()
-        ):
-            assert (ROOT / span).exists() or (ROOT / "llcphone" / span).exists(), span
+        if re.fullmatch(r"\.?[\w-][\w.-]*(/[\w.-]+)*/?", span) and "/" in span:
+            first = span.partition("/")[0]
+            ours = any((place / first).is_dir() for place in PLACES) or span.endswith((".py", ".md", ".toml"))
+            assert not ours or any((place / span).exists() for place in PLACES), span
 
 
 def headings(path: Path) -> set[str]:
@@ -330,17 +328,15 @@ async def test_the_quick_start_answers_a_call(autojump_clock, tmp_path, monkeypa
         async with trio.open_nursery() as nursery:
             nursery.start_soon(define(program)["main"])
             await trio.sleep(1)
-            await ask_for_the_hours(
-                partial(open_twilio, webhook_url=f"{public_url}/twiml", auth_token=AUTH_TOKEN)
-            )
+            await ask_for_the_hours(f"{public_url}/twiml")
             nursery.cancel_scope.cancel()
         items = [item for session in model.sessions for item in session.items]
         outputs = [item.text for item in items if item.type == "function_call_output"]
     assert outputs == ["seven to noon"]
 
 
-async def ask_for_the_hours(open_line: Any) -> None:
-    async with open_line() as twilio:
+async def ask_for_the_hours(webhook_url: str) -> None:
+    async with open_twilio(webhook_url=webhook_url, auth_token=AUTH_TOKEN) as twilio:
         call = await twilio.ring()
         await call.stream_started()
         await call.hears(0.3)
