@@ -133,7 +133,10 @@ _TABLES = {
     "full_tools_update": _SETTINGS,
     "later_eagerness_update": _SETTINGS,
     "fields": _AS_IT_IS,  # a note's; what was said stands in its words
-    "limits": _Way(_AS_IT_IS.put, lambda data: {name: tuple(each) for name, each in data.items()}),
+    "limits": _Way(
+        lambda table, aliases: {name: list(each) for name, each in table.items()},
+        lambda data: {name: tuple(each) for name, each in data.items()},
+    ),
     "custom": _Way(lambda table, aliases: {name: masked(text) for name, text in table.items()}),
     "SessionUpdated.session": _Way(lambda table, aliases: {}),  # the server's raw echo: decides nothing
 }
