@@ -148,6 +148,10 @@ class RecordsConfig(Section):
     """File that gets one line per call; "" keeps none."""
     transcript: bool = setting(False)
     """Whether what was said is kept; off, because people must know before it is."""
+    blackbox_dir: str = setting("")
+    """Folder for a tape of each call's events and decisions, without what was said; "" records none."""
+    blackbox_limit: int = setting(4_194_304, between(4_096, 1_073_741_824))
+    """Bytes of one call's tape: about an hour of talk; then the tape says that it was cut."""
 
 
 @frozen(kw_only=True)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import trio
 
 from llcphone.agent import Agent
+from llcphone.blackbox import open_black_boxes
 from llcphone.call.endpoint import Endpoint, leg_limits
 from llcphone.call.handle import Call
 from llcphone.call.plan import plan_call
@@ -32,6 +33,7 @@ from llcphone.warm import WarmPool
 from llcphone.wire.adapters import ForeignLeg
 
 if TYPE_CHECKING:
+    from llcphone.call.services import Taping
     from llcphone.config import Config
     from llcphone.dialler import Dialler
     from llcphone.wire.leg import Leg
@@ -80,6 +82,7 @@ class Phone:
         self.warm: WarmPool | None = None  # sessions that are ready before anybody calls
         self.dialler: Dialler | None = None
         """Rings people; None when ``twilio.account_sid`` is not set."""
+        self.taping: Taping | None = None  # black boxes, when ``records.blackbox_dir`` is set
         self._changed = trio.Event()
 
     # -- webhooks ---------------------------------------------------------------------------
@@ -164,6 +167,7 @@ class Phone:
             close_timeout_s=self.config.call.close_timeout_s,
             transcript=self.config.records.transcript,
             observe=partial(self._noted, call),
+            tape=self.taping,
         )
         identity = call.identity(agent.name)
         call.begin(CallRun(setup, agent=agent, identity=identity, handle=call, services=services))
@@ -322,9 +326,10 @@ async def open_phone(
     endpoint = Endpoint(config)
     warm = WarmPool(config, endpoint, agent)
     async with AsyncExitStack() as stack:
+        taping = await stack.enter_async_context(open_black_boxes(config.records))
         nursery = await stack.enter_async_context(trio.open_nursery())
         phone = Phone(config, agent, nursery, endpoint, on_record=on_record, on_note=on_note)
-        phone.warm = warm
+        phone.warm, phone.taping = warm, taping
         if config.twilio.account_sid and config.twilio.auth_token:
             # Imported here: Twilio's REST package takes 100 ms, and who only answers never needs it.
             from llcphone.dialler import open_dialler

@@ -23,7 +23,7 @@ SHARED = ["errors", "audio", "config_fields", *SETTINGS, "config", "guard", "too
 CODECS = {"twilio", "realtime"}
 ENGINE = {*SHARED, *CODECS, "engine"}
 CALL = {*ENGINE, "wire", "call"}
-BETWEEN = {*CALL, "carrier", "store", "guard_files", "dialler", "warm_session", "warm", "phone"}
+BETWEEN = {*CALL, "carrier", "store", "blackbox", "guard_files", "dialler", "warm_session", "warm", "phone"}
 
 MAY_IMPORT: dict[str, set[str]] = {
     **{room: set(SHARED[:at]) for at, room in enumerate(SHARED)},
@@ -34,6 +34,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "call": CALL,
     "carrier": BETWEEN,
     "store": BETWEEN,
+    "blackbox": CALL,
     "guard_files": BETWEEN,
     "dialler": BETWEEN,
     "warm_session": BETWEEN,

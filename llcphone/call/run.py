@@ -22,7 +22,7 @@ import trio
 from llcphone.call.model_leg import read_model
 from llcphone.call.phone_leg import read_phone
 from llcphone.call.record import make_record
-from llcphone.call.services import CallLog, CallServices
+from llcphone.call.services import CallLog, CallServices, Decider
 from llcphone.call.supervisor import Alarm, supervise
 from llcphone.call.tools import kinds_of, run_hook, run_tool
 from llcphone.call.warmth import Warmth
@@ -57,6 +57,8 @@ class CallRun:
         self.agent = agent
         self.handle = handle
         self.engine = CallEngine(setup)
+        self._tape = None if services.tape is None else services.tape(identity["call_id"], self.engine)
+        self._decider: Decider = self._tape or self.engine
         self._setup = setup
         self.alarm = Alarm()
         self.log = CallLog(logging.getLogger("llcphone.call"), {"call": identity["call_id"]})
@@ -107,6 +109,8 @@ class CallRun:
         finally:
             self._over = True
             self._close_unread_phone()
+            if self._tape is not None:
+                self._tape.close()
             self._leave_record(born_at, trio.current_time() - began)
 
     def _leave_record(self, born_at: float, duration_s: float) -> None:
@@ -162,7 +166,7 @@ class CallRun:
     def hear(self, payload: bytes) -> None:
         """The step of a caller's frame: straight from one kernel buffer to the other."""
         try:
-            if self.engine.hear(payload, round(trio.current_time() * 1000)) and self._model is not None:
+            if self._decider.hear(payload, round(trio.current_time() * 1000)) and self._model is not None:
                 self._model.send_nowait(append_audio(payload))
         except Exception as exc:
             self._break(exc)
@@ -172,7 +176,7 @@ class CallRun:
         try:
             while self._waiting:
                 event = self._waiting.popleft()
-                commands = self.engine.handle(event, round(trio.current_time() * 1000))
+                commands = self._decider.handle(event, round(trio.current_time() * 1000))
                 if commands:
                     self._obey_all(commands)
         except Exception as exc:  # a fault in the engine ends the call, whichever task met it

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import attrs
 
@@ -15,9 +15,29 @@ if TYPE_CHECKING:
     from llcphone.call.model_leg import DialModel
     from llcphone.call.record import CallRecord
     from llcphone.call.warmth import TakeWarm
+    from llcphone.engine.call import CallEngine
+    from llcphone.engine.commands import Command
+    from llcphone.engine.events import Event
 
 Observer = Callable[[Note], None]
 StartTask = Callable[..., None]
+
+
+class Decider(Protocol):
+    """The engine, or what stands before it."""
+
+    def handle(self, event: Event, now_ms: int) -> list[Command]: ...
+    def hear(self, payload: bytes, now_ms: int) -> bool: ...
+
+
+class Tape(Decider, Protocol):
+    """An engine that is being recorded."""
+
+    def close(self) -> None: ...
+
+
+Taping = Callable[[str, "CallEngine"], Tape]
+"""Puts a recorder before the engine of the call with this id."""
 
 
 @attrs.frozen
@@ -38,6 +58,8 @@ class CallServices:
     close_timeout_s: float = 1.0
     transcript: bool = False
     observe: Observer | None = None
+    tape: Taping | None = None
+    """None: the call is not recorded."""
 
 
 class CallLog(logging.LoggerAdapter[logging.Logger]):

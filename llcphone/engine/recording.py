@@ -147,7 +147,12 @@ class Recorder:
             self._on = self._sink.write(_text(make(*args)))
         except Exception as exc:  # no call ends for its tape
             self._on = False
-            self._sink.write(_text(Cut(_raised(exc))))
+            self._sink.write(cut_line(_raised(exc)))
+
+
+def cut_line(why: str) -> bytes:
+    """The last line of a tape that ends before its call does."""
+    return _text(Cut(why))
 
 
 def _text(line: Line) -> bytes:
