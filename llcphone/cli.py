@@ -101,6 +101,19 @@ def demo(
     sys.exit(run_demo(out, caller=caller or [], dialect=dialect, quiet=quiet))
 
 
+@app.command
+def replay(file: Path, *, accept: bool = False) -> None:
+    """Give the tape of a call to this version's engine: it must decide the same.
+
+    Args:
+        file: a tape out of the folder ``records.blackbox_dir``.
+        accept: write what this version decides into the tape.
+    """
+    from llcphone.cli_replay import run_replay
+
+    sys.exit(run_replay(file, accept=accept, tell=print))
+
+
 @app.command(name="config")
 def show_config(*, config: ConfigPath = None, explain: bool = False) -> None:
     """Show the effective settings.
