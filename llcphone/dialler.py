@@ -142,9 +142,8 @@ class Dialler:
         def go_ahead() -> bool:
             if call.run.over:
                 return False
-            scope.shield = (
-                True  # from here on a telephone may ring: a cancellation waits a little for the truth
-            )
+            # From here on a telephone may ring: a cancellation waits a little for the truth.
+            scope.shield = True
             call.run.step(DialSent())
             return True
 
