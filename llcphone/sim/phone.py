@@ -29,7 +29,7 @@ import attrs
 import trio
 
 from llcphone.sim.phone_call import CallOver, SimCall
-from llcphone.sim.phone_http import Route, Webhooks, make_client, sign
+from llcphone.sim.phone_http import Route, Webhooks, call_form, make_client, sign
 from llcphone.sim.phone_mouth import Mouth
 from llcphone.sim.phone_outbound import StatusCallbacks
 from llcphone.sim.phone_playout import Playout
@@ -74,7 +74,6 @@ __all__ = [
 
 CLOSE_LIMIT_S = 5.0
 CALLER, NUMBER = "+15551230001", "+15551230002"
-_PLACES = ("City", "State", "Zip", "Country")
 
 
 class Ring(TypedDict, total=False):
@@ -111,6 +110,8 @@ class TwilioSimulator:
     """Where the REST API is served, in place of ``https://api.twilio.com``."""
     calls: list[SimCall] = attrs.field(factory=list)
     """Every call so far."""
+    on_event: EventPrinter | None = None
+    """Told of each event of the calls that the server places."""
     _placed: trio.lowlevel.ParkingLot = attrs.field(factory=trio.lowlevel.ParkingLot)
     _next_begin: float = -math.inf
     """When the next placed call may leave the queue."""
@@ -134,7 +135,9 @@ class TwilioSimulator:
 
     def ring_nowait(self, **how: Unpack[Ring]) -> SimCall:
         """A caller rings; see ``Ring``. The webhook's answer is still to come."""
-        form = _form(self.exchange.account_sid, "inbound", how.get("from_", CALLER), how.get("to", NUMBER))
+        form = call_form(
+            self.exchange.account_sid, "inbound", how.get("from_", CALLER), how.get("to", NUMBER)
+        )
         form |= how.get("fields", {})
         step: Step = Fetch("voice", self.rest.voice_url, first=True)
         if "twiml" in how:
@@ -176,8 +179,8 @@ class TwilioSimulator:
         )
         events = frozenset(form.get("StatusCallbackEvent", [])) | {"completed"}
         callbacks = StatusCallbacks(field("StatusCallback"), field("StatusCallbackMethod", "POST"), events)
-        fields = _form(self.exchange.account_sid, "outbound-api", field("From"), field("To"))
-        call = self._begin(fields, step, callee.faults, callbacks, on_event=None)
+        fields = call_form(self.exchange.account_sid, "outbound-api", field("From"), field("To"))
+        call = self._begin(fields, step, callee.faults, callbacks, on_event=self.on_event)
         call.status = "queued"
         self._placed.unpark_all()
         return call
@@ -246,6 +249,8 @@ async def open_twilio(
     dial_outcome: DialOutcome | Callable[[str], DialOutcome] = DialOutcome(),  # noqa: B008 (frozen)
     play_s: float = 2.0,
     keep_audio: bool = True,
+    api_port: int = 0,
+    on_event: EventPrinter | None = None,
 ) -> AsyncIterator[TwilioSimulator]:
     """Open a simulated Twilio. On leaving, callers still on the line hang up.
 
@@ -261,6 +266,8 @@ async def open_twilio(
         dial_outcome: what becomes of ``<Dial>``, for all numbers or by number.
         play_s: how long a ``<Play>`` lasts.
         keep_audio: keep what was heard; off saves 8 KB per second and call.
+        api_port: where the REST API is served; 0 takes a free port.
+        on_event: told of each event of the calls that the server places.
     """
     if public_url is None:
         origin = urlsplit(webhook_url)
@@ -286,8 +293,9 @@ async def open_twilio(
                     callee=(lambda _: party) if isinstance(party, Callee) else party,
                     keep_audio=keep_audio,
                     nursery=nursery,
+                    on_event=on_event,
                 )
-                listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
+                listeners = await trio.open_tcp_listeners(api_port, host="127.0.0.1")
                 twilio.api_url = f"http://127.0.0.1:{listeners[0].socket.getsockname()[1]}"
                 services.start_soon(trio.serve_listeners, twilio.rest.serve, listeners, name="sim REST API")
                 yield twilio
@@ -295,23 +303,3 @@ async def open_twilio(
                     call.hang_up()
                 nursery.cancel_scope.deadline = trio.current_time() + CLOSE_LIMIT_S
             services.cancel_scope.cancel()
-
-
-def _form(account_sid: str, direction: str, from_: str, to: str) -> dict[str, str]:
-    """The fields of a voice webhook that do not change during the call."""
-    form = {
-        "AccountSid": account_sid,
-        "ApiVersion": "2010-04-01",
-        "Direction": direction,
-        "From": from_,
-        "Caller": from_,
-        "To": to,
-        "Called": to,
-    }
-    if direction == "inbound":
-        form["CallToken"] = "%7B%22parentCallInfoToken%22%3A%22eyJhbGciOiJFUzI1NiJ9.e30.c2ln%22%7D"
-        form["StirVerstat"] = "TN-Validation-Passed-A"
-    for party in ("From", "Caller", "To", "Called"):
-        form |= {party + place: "" for place in _PLACES}
-        form[f"{party}Country"] = "US"
-    return form

@@ -10,11 +10,9 @@ What goes wrong is planted in ``faults``, or, for a plain refusal of the next re
 from __future__ import annotations
 
 import base64
-import json
 import socket
 import struct
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qs, urlsplit
 
 import attrs
 import h11
@@ -38,6 +36,7 @@ from llcphone.sim.phone_rest_faults import (
     not_found,
     too_many_requests,
 )
+from llcphone.sim.phone_rest_http import Request, read_request, send_reply
 from llcphone.sim.phone_steps import make_sid
 
 if TYPE_CHECKING:
@@ -46,44 +45,6 @@ if TYPE_CHECKING:
     from llcphone.sim.phone_call import SimCall
 
 __all__ = ["Form", "RestApi", "RestError", "RestFault", "RestFaults"]
-
-HEAD_TIMEOUT_S = 15.0
-BODY_LIMIT = 64 * 1024
-
-_OPERATIONS = {
-    ("POST", "Calls", False): "create",
-    ("GET", "Calls", False): "list",
-    ("GET", "Calls", True): "fetch",
-    ("POST", "Calls", True): "update",
-    ("POST", "Messages", False): "message",
-    ("GET", "IncomingPhoneNumbers", False): "numbers",
-    ("GET", "IncomingPhoneNumbers", True): "number",
-    ("POST", "IncomingPhoneNumbers", True): "set number",
-}
-
-
-@attrs.frozen
-class _Request:
-    """A request as it was read."""
-
-    method: str
-    path: str
-    """Below the account."""
-    form: Form
-    credentials: str
-    """The ``Authorization`` header."""
-
-    @property
-    def resource(self) -> str:
-        return self.path.removesuffix(".json").partition("/")[0]
-
-    @property
-    def sid(self) -> str:
-        return self.path.removesuffix(".json").partition("/")[2]
-
-    @property
-    def operation(self) -> str:
-        return _OPERATIONS.get((self.method, self.resource, bool(self.sid)), "")
 
 
 @attrs.define(eq=False)
@@ -137,7 +98,7 @@ class RestApi:
 
     async def _serve_one(self, stream: trio.SocketStream, connection: h11.Connection) -> bool:
         """Read a request and answer it; False when the connection is over."""
-        request = await self._read(stream, connection)
+        request = await read_request(stream, connection, self.account_sid)
         if request is None:
             return False
         self.requests.append((request.method, request.path))
@@ -152,35 +113,12 @@ class RestApi:
             stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             return False
         after = [] if fault.retry_after_s is None else [("Retry-After", str(fault.retry_after_s))]
-        await _send(stream, connection, reply if fault.refuse is None else fault.refuse.reply, after)
+        await send_reply(stream, connection, reply if fault.refuse is None else fault.refuse.reply, after)
         return connection.our_state is h11.DONE and connection.their_state is h11.DONE
-
-    async def _read(self, stream: trio.SocketStream, connection: h11.Connection) -> _Request | None:
-        head: h11.Request | None = None
-        body = bytearray()
-        with trio.fail_after(HEAD_TIMEOUT_S):
-            while not isinstance(event := connection.next_event(), h11.EndOfMessage):
-                if event is h11.NEED_DATA:
-                    connection.receive_data(await stream.receive_some())
-                elif isinstance(event, h11.Request):
-                    head = event
-                elif isinstance(event, h11.Data):
-                    body += event.data
-                if (head is None and isinstance(event, h11.ConnectionClosed)) or len(body) > BODY_LIMIT:
-                    return None
-        assert head is not None
-        url = urlsplit(head.target.decode("ascii", "replace"))
-        text = body.decode("utf-8", "replace")
-        return _Request(
-            method=head.method.decode(),
-            path=url.path.removeprefix(f"/2010-04-01/Accounts/{self.account_sid}/"),
-            form=parse_qs(text, keep_blank_values=True) | parse_qs(url.query, keep_blank_values=True),
-            credentials=dict(head.headers).get(b"authorization", b"").decode("latin-1"),
-        )
 
     # ---- what is asked -------------------------------------------------------------------------------
 
-    def _answer(self, request: _Request) -> Reply:
+    def _answer(self, request: Request) -> Reply:
         try:
             if not self._knows(request.credentials):
                 raise RestError(401, 20003, "Authenticate")
@@ -199,7 +137,7 @@ class RestApi:
             for user, secret in known.items()
         )
 
-    def _do(self, request: _Request) -> Reply:
+    def _do(self, request: Request) -> Reply:
         form = request.form
         match request.operation:
             case "create":
@@ -221,7 +159,7 @@ class RestApi:
             case _:
                 raise not_found()
 
-    def _number_of(self, request: _Request) -> str:
+    def _number_of(self, request: Request) -> str:
         """Whom a request concerns, for faults of one number."""
         call = self._find(request.sid) if request.sid else None
         return call.fields["To"] if call is not None else first(request.form, "To")
@@ -296,15 +234,3 @@ class RestApi:
             "trunk_sid": None,
             "voice_receive_mode": "voice",
         }
-
-
-async def _send(
-    stream: trio.SocketStream, connection: h11.Connection, reply: Reply, headers: list[tuple[str, str]]
-) -> None:
-    status, content = reply
-    text = b"" if status == 204 else json.dumps(content).encode()
-    fields = [("Content-Type", "application/json"), ("Content-Length", str(len(text))), *headers]
-    data = connection.send(h11.Response(status_code=status, headers=fields)) or b""
-    data += connection.send(h11.Data(data=text)) or b""
-    data += connection.send(h11.EndOfMessage()) or b""
-    await stream.send_all(data)

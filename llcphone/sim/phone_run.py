@@ -1,4 +1,4 @@
-"""``llcphone sim phone``: ring a running server, say recordings in turn, report what was heard."""
+"""``llcphone sim phone``: ring a running server, or be the Twilio that it rings people through."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import attrs
 import trio
 
 from llcphone.sim import voices
-from llcphone.sim.phone import CallFaults, CallOver, CallRecord, SimCall, open_twilio
+from llcphone.sim.phone import Callee, CallFaults, CallOver, CallRecord, SimCall, open_twilio
 from llcphone.sim.phone_playout import SAMPLES_PER_MS
 from llcphone.sim.wav import read_speech
 
@@ -112,6 +112,44 @@ async def run_phone(
             call.write_wav(wav)
         agent_ms = call.playout.voiced(call.log.now) // SAMPLES_PER_MS
         return PhoneSummary(record, script.said, agent_ms, script.gaps_ms)
+
+
+async def run_rest(
+    url: str,
+    auth_token: str,
+    *,
+    callee: Callee | Callable[[str], Callee] = Callee(),  # noqa: B008 (frozen)
+    port: int = 0,
+    printer: Callable[[str], None] = print,
+    public_url: str | None = None,
+    connect_to: tuple[str, int] | None = None,
+) -> None:
+    """Be the Twilio through which a running server rings people, until cancelled.
+
+    Args:
+        url: the server's voice webhook, such as ``http://127.0.0.1:8081/twiml``.
+        auth_token: the Auth Token of both.
+        callee: how people behave, all or by number.
+        port: of the REST API on this machine; 0 takes a free one.
+        printer: told where the API is (for ``twilio.api_url``), and then of each event.
+        public_url: what the server believes its address to be, when it is not that of ``url``.
+        connect_to: where that address is really reached.
+    """
+
+    def print_event(at_ms: int, line: str) -> None:
+        printer(f"{at_ms / 1000:8.3f} s  {line}")
+
+    async with open_twilio(
+        webhook_url=url,
+        auth_token=auth_token,
+        public_url=public_url,
+        connect_to=connect_to,
+        callee=callee,
+        api_port=port,
+        on_event=print_event,
+    ) as twilio:
+        printer(f"twilio.api_url = {twilio.api_url}")
+        await trio.sleep_forever()
 
 
 @attrs.define

@@ -7,11 +7,13 @@ import inspect
 import math
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from functools import partial
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
 import trio
+import trio.testing
 from twilio.base.exceptions import TwilioRestException
 from twilio.rest import Client
 from twilio.rest.api.v2010.account.call import CallList
@@ -19,6 +21,7 @@ from twilio.rest.api.v2010.account.call import CallList
 from llcphone.sim.phone import CallbackFaults, Callee, CallFaults, EndedBy, open_twilio
 from llcphone.sim.phone_rest_calls import CREATE_FIELDS
 from llcphone.sim.phone_rest_faults import RestFault, too_many_requests, unavailable
+from llcphone.sim.phone_run import run_rest
 from tests.sim.phone_server import TOKEN, Reply, open_server
 from tests.sim.test_phone_rest import FROM, TO, TrioHttp, dial, office, statuses
 
@@ -328,3 +331,21 @@ async def test_a_server_without_status_callbacks_is_left_in_peace(autojump_clock
             await client.calls.create_async(to=TO, from_=FROM, url=f"{server.url}/twiml")
             await (await twilio.outbound()).ended()
         assert server.paths() == ["/twiml"]
+
+
+async def test_a_twilio_for_a_running_server_says_where_it_is_and_what_happens(autojump_clock):
+    lines: list[str] = []
+    async with (
+        open_server() as server,
+        httpx.AsyncClient(trust_env=False) as http,
+        trio.open_nursery() as nursery,
+    ):
+        rest = partial(run_rest, callee=Callee("busy"), printer=lines.append)
+        nursery.start_soon(rest, f"{server.url}/twiml", TOKEN)
+        await trio.testing.wait_all_tasks_blocked()
+        url = lines[0].removeprefix("twilio.api_url = ")
+        client = Client("AC" + "0" * 32, TOKEN, http_client=TrioHttp(http, url))
+        await client.calls.create_async(to=TO, from_=FROM, url=f"{server.url}/twiml")
+        await trio.sleep(3)
+        assert lines[1:] == ["   2.000 s  call over: not answered"]
+        nursery.cancel_scope.cancel()
