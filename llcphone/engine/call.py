@@ -22,7 +22,7 @@ from llcphone.engine.listening import Listening
 from llcphone.engine.model_side import ModelSide
 from llcphone.engine.outbound import Outbound
 from llcphone.engine.recall import Recall
-from llcphone.engine.recovery import Recovery
+from llcphone.engine.recovery import STALLED, Owed, Recovery
 from llcphone.engine.setup import Phase, Setup
 from llcphone.engine.timers import Timer, Timers
 from llcphone.realtime import events as said
@@ -107,9 +107,10 @@ class CallEngine:
             if not self.recovery.instead_of_ending(end.reason, _cause(event), now_ms, out):
                 return self._end(end.reason, now_ms, out)
             self._settle(now_ms, out)
-        return out
+        return out if self.model.ready else [each for each in out if _may_be_said(each)]
 
     def _end(self, reason: EndReason, now_ms: int, out: list[Command]) -> list[Command]:
+        reason = self.recovery.given_up or reason  # the first cause
         self.ended = reason
         self.listening.open = False
         self.talk.over(now_ms)
@@ -173,6 +174,7 @@ class CallEngine:
         out.append(Note("stream started"))
         self.talk.stream_started(self.setup.pad_ms if self.setup.greets else 0, now_ms, out)
         self.append(self.listening.stream_started(now_ms), out)
+        self.recovery.stream_started(now_ms, out)
         out.append(RunHook("start"))
 
     def _phone_lost(self, event: happened.PhoneLegLost, now_ms: int, out: list[Command]) -> None:
@@ -187,6 +189,11 @@ class CallEngine:
         if self._goodbye_ms is None:
             self.hang_up_when_heard(now_ms)
             out.append(Note("hanging up"))
+
+    @property
+    def hanging_up(self) -> bool:
+        """The call ends once the last word was heard."""
+        return self._goodbye_ms is not None
 
     def hang_up_when_heard(self, now_ms: int) -> None:
         """End the call once everything queued or wished for was said and heard."""
@@ -219,7 +226,7 @@ class CallEngine:
                 case Timer.LIMIT:
                     out.append(EndCall(EndReason.TIME_LIMIT))
                 case Timer.GOODBYE:
-                    out.append(EndCall(self.recovery.given_up or EndReason.AGENT_HUNG_UP))
+                    out.append(EndCall(EndReason.AGENT_HUNG_UP))
                 case Timer.FRAMES:
                     self._watch(timer, self.last_frame_ms, self._limits.dead_stream_ms, now_ms, out)
                 case Timer.IDLE:
@@ -280,12 +287,13 @@ class CallEngine:
     def _look_at_goodbye(self, played_ms: int, now_ms: int, out: list[Command]) -> None:
         """Hang up when the last word was heard; bounded, because an echo may never come."""
         talk = self.talk
-        over = self.recovery.given_up or EndReason.AGENT_HUNG_UP
-        if talk.caller_has_floor and over is EndReason.AGENT_HUNG_UP:  # the model will decide again
+        gone = self.model.phase is Phase.GIVEN_UP  # nothing more will be said
+        waits = self.recovery.owed is not Owed.NOTHING or not talk.responses.idle(now_ms)
+        if talk.caller_has_floor:  # the model will decide again
             self._goodbye_ms = None
             self.timers.clear(Timer.GOODBYE)
-        elif talk.playout.silent and talk.responses.idle(now_ms):
-            out.append(EndCall(over))
+        elif talk.playout.silent and (gone or not waits):
+            out.append(EndCall(EndReason.AGENT_HUNG_UP))
         else:  # by the clock of the audio itself: no other event may push the bound back
             self._goodbye_ms = max(played_ms, talk.playout.ends_ms)
             self._arm(Timer.GOODBYE, self._goodbye_ms + self._limits.goodbye_ms)
@@ -304,13 +312,18 @@ class CallEngine:
             out.append(SendModel(AppendAudio(payload)))
 
 
+def _may_be_said(command: Command) -> bool:
+    """A session that is not configured is told its settings and nothing else; the rest is told later."""
+    return not isinstance(command, SendModel) or isinstance(command.message, UpdateSession)
+
+
 def _cause(event: Event) -> str:
     """A word for the record: what lost the model."""
     match event:
         case happened.ModelLegLost(code=code):
             return f"closed_{code}"
         case happened.Tick():
-            return "stalled"
+            return STALLED
         case happened.ModelSaid(event=said.ModelError() as error):
             return error.code
         case _:

@@ -16,12 +16,13 @@ from llcphone.engine.history import Speaker
 from llcphone.engine.ledger import TurnLedger
 from llcphone.engine.playout import Kind, Playout
 from llcphone.engine.responses import GREETING, PRIMING, TOOLS, Asked, Responses
+from llcphone.engine.retelling import cut_at
 from llcphone.engine.schedule import Schedule
 from llcphone.engine.scribe import Scribe
 from llcphone.realtime import events as said
 from llcphone.realtime import usage as tokens
 from llcphone.realtime.dialects import ErrorKind, error_kind
-from llcphone.realtime.messages import CancelResponse, ClearInput, DeleteItem, ToolOutput, Truncate
+from llcphone.realtime.messages import CancelResponse, ClearInput, DeleteItem, ToolOutput
 from llcphone.twilio.media import Clear, PhoneMessage
 
 if TYPE_CHECKING:
@@ -56,6 +57,8 @@ class Conversation:
         self.barge_ins = 0
         self.late_deltas = 0
         self.failed_responses = 0
+        self.retold: set[str] = set()
+        """Items that the present session was told of as text: an older one had spoken them."""
         self._failures_in_row = 0
         self._deciding = False
         """Turn detection said stop; the commit that follows has not arrived yet."""
@@ -124,11 +127,8 @@ class Conversation:
         if interruption.clear:
             out.append(SendPhone(Clear()))
         for cut in interruption.cuts:
-            if cut.heard_ms > 0:
-                out.append(SendModel(Truncate(cut.item_id, cut.heard_ms)))
-            else:
-                out.append(SendModel(DeleteItem(cut.item_id)))
             line = self.scribe.cut(cut, now_ms)
+            out.extend(SendModel(message) for message in cut_at(cut, line.heard_text(), self.retold))
             if (turn := self.ledger.of(cut.response_id)) is not None:
                 turn.barged_in_ms = now_ms
             fields = {"item": cut.item_id, "heard_ms": cut.heard_ms, "generated_ms": cut.generated_ms}
@@ -231,14 +231,22 @@ class Conversation:
         if speak:
             self.responses.want(TOOLS)
 
-    def end_active(self, now_ms: int, out: list[Command]) -> None:
-        """The session is gone in the middle of a response: what has become sound will be heard."""
-        if (active := self.responses.active) is None:
-            return
-        self._to_phone(self.playout.finish_response(active.id), out)
-        self.scribe.broken_off(self.playout.items_of(active.id), now_ms)
-        if active.id == self.greeting_id:
-            self.greeting_over = True
+    def session_lost(self, now_ms: int, out: list[Command]) -> None:
+        """The model's session is gone: what has become sound will be heard, all else never was."""
+        self.scribe.session_lost()
+        if (active := self.responses.active) is not None:
+            self._to_phone(self.playout.finish_response(active.id), out)
+            if active.id == self.greeting_id:
+                self.greeting_over = True
+        self.responses.forget_session()
+        self._failures_in_row = 0
+        self._deciding = False
+        self._move(Cue.SESSION_LOST, out)
+
+    def forget_greeting(self, now_ms: int) -> None:
+        """Nothing of the greeting was heard, and it will be given anew: drop what is held of it."""
+        self.playout.interrupt(now_ms)
+        self.greeting_id, self.greeting_over = "", False
 
     def over(self, now_ms: int) -> None:
         """The call has ended: what is unheard now will never be heard."""
@@ -300,10 +308,10 @@ class Conversation:
         out.append(Note("response failed", {"code": code}))
         if error_kind(said.ModelError(code)) is ErrorKind.FATAL:
             out.append(EndCall(EndReason.MODEL_REFUSED))
-        elif self._failures_in_row >= _MOST_FAILURES:
-            out.append(EndCall(EndReason.MODEL_LOST))
         else:
             self.responses.want(again)
+            if self._failures_in_row >= _MOST_FAILURES:
+                out.append(EndCall(EndReason.MODEL_LOST))
 
     def _delete_unheard(self, items: Iterable[said.Item], out: list[Command]) -> None:
         """Messages of a cut response that never reached the ledger: nothing of them was heard."""

@@ -28,6 +28,8 @@ class Cue(Enum):
     AGENT_AUDIO = 4
     AGENT_SILENT = 5
     """No response is active and all agent audio was heard or cleared."""
+    SESSION_LOST = 6
+    """Nobody detects the caller's turn any more; the next session hears it from its beginning."""
 
 
 FLOOR: dict[tuple[Floor, Cue], Floor] = {
@@ -35,6 +37,7 @@ FLOOR: dict[tuple[Floor, Cue], Floor] = {
     (Floor.MODEL_THINKING, Cue.SPEECH_STARTED): Floor.CALLER,
     (Floor.AGENT, Cue.SPEECH_STARTED): Floor.CALLER,  # barge-in
     (Floor.CALLER, Cue.SPEECH_STOPPED): Floor.MODEL_THINKING,
+    (Floor.CALLER, Cue.SESSION_LOST): Floor.NOBODY,
     (Floor.NOBODY, Cue.RESPONSE_CREATED): Floor.MODEL_THINKING,
     (Floor.NOBODY, Cue.AGENT_AUDIO): Floor.AGENT,
     (Floor.MODEL_THINKING, Cue.AGENT_AUDIO): Floor.AGENT,

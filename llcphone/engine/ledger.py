@@ -15,7 +15,7 @@ class Turn:
 
     index: int
     asked: str
-    """``greeting``, ``caller`` or ``tools``."""
+    """``greeting``, ``caller``, ``tools``, ``resume`` or ``message``."""
     caller_stopped_ms: int | None = None
     """The end of the caller's turn, by the audio position that turn detection named.
 
@@ -57,11 +57,12 @@ class TurnLedger:
     def response_created(self, response_id: str, asked: str, now_ms: int) -> Turn:
         """A turn of the agent begins."""
         turn = Turn(len(self.turns) + 1, asked, created_ms=now_ms)
-        if asked == "caller":
+        # The answer to a turn may come from the next session.
+        if asked in ("caller", "resume") and self._caller_stopped_ms is not None:
             turn.caller_stopped_ms, self._caller_stopped_ms = self._caller_stopped_ms, None
             turn.decided_ms, self._decided_ms = self._decided_ms, None
-        elif asked == "tools" and self.turns and self.turns[-1].sent_ms is None:
-            # The caller still waits for the answer that the tools were called for.
+        elif asked in ("tools", "resume") and self.turns and self.turns[-1].sent_ms is None:
+            # The caller still waits for the answer that was begun, or that the tools were called for.
             turn.caller_stopped_ms = self.turns[-1].caller_stopped_ms
             turn.decided_ms = self.turns[-1].decided_ms
         self.turns.append(turn)

@@ -54,11 +54,11 @@ class Listening:
 
     def session_lost(self) -> None:
         """The session is gone: keep what the caller says for the next one."""
-        self._ready = self.open = False
-        if self.guarding:
-            self.guarding, self.guard_ends_ms = False, None
-        self._greets = False
-        self._early = deque(maxlen=_LOST_FRAMES)
+        self._ready = self.open = self.guarding = False
+        self.guard_ends_ms = None
+        if self._started:  # the guard is for the first seconds only
+            self._greets = False
+            self._early = deque(maxlen=_LOST_FRAMES)
 
     def close(self) -> None:
         """From now on no frame reaches the model."""

@@ -12,6 +12,7 @@ from llcphone.audio import BYTES_PER_MS
 from llcphone.engine import events as happened
 from llcphone.engine.commands import Command, EndCall, Note, SendModel
 from llcphone.engine.events import EndReason
+from llcphone.engine.recovery import Owed
 from llcphone.engine.responses import GREETING, PRIMING
 from llcphone.engine.setup import Phase
 from llcphone.realtime import events as said
@@ -29,6 +30,8 @@ class ModelSide:
     def __init__(self, engine: CallEngine) -> None:
         self._engine = engine
         self._setup = engine.model
+        self._turn_ends_ms: int | None = None
+        """Where the turn now being committed ends, in the session's audio."""
         talk = engine.talk
         self._on_said: dict[type, Callable[[Any, int, list[Command]], None]] = {
             said.SpeechStarted: self._speech_started,
@@ -65,7 +68,7 @@ class ModelSide:
     def _connect_failed(self, event: happened.ModelConnectFailed, now_ms: int, out: list[Command]) -> None:
         if not self._is_stale(event.generation) and not self._setup.ready:
             out.append(Note("model connect failed", {"code": event.code}))
-            out += self._setup.connect_failed(event)
+            out += self._setup.connect_failed(event, now_ms)
 
     def _lost(self, event: happened.ModelLegLost, now_ms: int, out: list[Command]) -> None:
         if self._is_stale(event.generation):
@@ -73,7 +76,7 @@ class ModelSide:
         if self._setup.ready:
             out.append(EndCall(EndReason.MODEL_LOST))
         else:
-            out += self._setup.leg_lost(event.code)
+            out += self._setup.leg_lost(event.code, now_ms)
 
     def _said(self, event: happened.ModelSaid, now_ms: int, out: list[Command]) -> None:
         if self._is_stale(event.generation):
@@ -90,7 +93,7 @@ class ModelSide:
         elif isinstance(message, said.ModelError):
             fields = {"code": message.code, "param": message.param}
             out.append(Note("session refused", fields))
-            out += self._setup.refused(message)
+            out += self._setup.refused(message, now_ms)
         elif isinstance(message, said.UnknownModelEvent):
             self._engine.unknown(message, now_ms, out)
 
@@ -108,28 +111,41 @@ class ModelSide:
             engine.talk.responses.want(GREETING)
         engine.append(engine.listening.session_ready(now_ms), out)
 
+    # -- the conversation, and what it means for a session that may be lost ------------------
+
     def _speech_started(self, event: said.SpeechStarted, now_ms: int, out: list[Command]) -> None:
-        self._engine.recall.speech_started()
-        self._engine.talk.speech_started(event, now_ms, out)
+        engine = self._engine
+        engine.recall.speech_started()
+        engine.recovery.caller_speaks()
+        engine.talk.speech_started(event, now_ms, out)
+
+    def _speech_stopped(self, event: said.SpeechStopped, now_ms: int, out: list[Command]) -> None:
+        self._turn_ends_ms = event.audio_end_ms
+        self._engine.talk.speech_stopped(event, now_ms, self._appended_ms, out)
 
     def _committed(self, event: said.InputCommitted, now_ms: int, out: list[Command]) -> None:
-        self._engine.recall.committed()
+        ends_ms = self._appended_ms if self._turn_ends_ms is None else self._turn_ends_ms
+        self._turn_ends_ms = None
+        self._engine.recall.committed(event.item_id, max(0, self._appended_ms - ends_ms))
         self._engine.talk.committed(event, now_ms)
 
     def _audio_delta(self, event: said.AudioDelta, now_ms: int, out: list[Command]) -> None:
         engine = self._engine
-        if engine.recall.owes_answer and not engine.talk.playout.is_cut_off(event.response_id):
-            engine.recall.answered()
+        if engine.recovery.owed is not Owed.NOTHING and not engine.talk.playout.is_cut_off(event.response_id):
+            engine.recovery.agent_speaks(now_ms, out)
         engine.talk.audio_delta(event, now_ms, out)
 
     def _response_done(self, event: said.ResponseDone, now_ms: int, out: list[Command]) -> None:
-        if event.status is said.ResponseStatus.COMPLETED and event.in_conversation:
-            self._engine.recall.answered()  # perhaps by a tool call: the turn was understood
-        self._engine.talk.response_done(event, now_ms, out)
-
-    def _speech_stopped(self, event: said.SpeechStopped, now_ms: int, out: list[Command]) -> None:
         engine = self._engine
-        engine.talk.speech_stopped(event, now_ms, engine.appended_bytes // BYTES_PER_MS, out)
+        spoken = event.in_conversation and engine.talk.playout.items_of(event.response_id)
+        if spoken and event.status is said.ResponseStatus.COMPLETED:
+            engine.recall.answered()
+        engine.talk.response_done(event, now_ms, out)
+
+    @property
+    def _appended_ms(self) -> int:
+        """Caller audio that the present session has."""
+        return self._engine.appended_bytes // BYTES_PER_MS
 
     def _item_added(self, event: said.ItemAdded, now_ms: int, out: list[Command]) -> None:
         if event.item.type == "function_call_output":

@@ -29,6 +29,7 @@ class Outbound:
         self._engine = engine
         self.dialling = Dialling(plan)
         self._message_due = False
+        self._message_asked = False
 
     def handlers(self) -> dict[type, Callable[[Any, int, list[Command]], None]]:
         """The events that only an outbound call knows."""
@@ -86,5 +87,11 @@ class Outbound:
                 out.extend(SendPhone(message) for message in talk.playout.filler(payload, now_ms))
             talk.history.place("stored message", Speaker.SYSTEM, now_ms).text = "(stored message)"
         else:
+            self._message_asked = True
             out.append(SendModel(UserText(plan.message_cue)))
             talk.responses.want(MESSAGE)
+
+    def session_restored(self, out: list[Command]) -> None:
+        """A fresh session has to know whom it speaks to."""
+        if self._message_asked:
+            out.append(SendModel(UserText(self.dialling.plan.message_cue)))

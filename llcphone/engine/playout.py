@@ -218,6 +218,14 @@ class Playout:
         self._open = None
         return Interruption(tuple(cuts), clear)
 
+    def drop_fillers(self) -> bool:
+        """Forget what is queued if it is the system's own; True when Twilio holds audio to clear."""
+        if not self._spans or any(span.kind is not Kind.FILLER for span in self._spans):
+            return False
+        self._spans.clear()
+        self._open = None
+        return True
+
     def cut_off(self, response_id: str) -> None:
         """Let nothing more of this response be sent."""
         self._cut_responses[response_id] = None

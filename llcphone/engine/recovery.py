@@ -1,39 +1,50 @@
-"""Never a dead line: what happens when the model's session is lost in mid-call.
+"""Never a dead line: what happens when the model's session is lost.
 
     lost      the socket died, the session expired, or an answer that is due does not come
     restored  a fresh session has the configuration, the *heard* history with tool calls and their
               results, and the caller's audio that only the lost one held; the call goes on
     given up  the limit passed or the model refuses: a stored apology, then the way out
 
-The caller's frames are kept meanwhile. If the gap can be heard (nothing plays, somebody waits), a
-short stored filler plays. What is restored never repeats: a greeting that was heard is not given
-again, and an answer that was cut is told where it was cut.
+The caller's frames are kept meanwhile, and what already went to the telephone plays on. ``Owed``
+says what the caller waits for: it is decided when the session is lost, asked of the fresh one, and
+settled when the agent speaks or the caller takes the floor. While something is owed and nothing is
+heard, a stored filler is; the answer itself does not wait for the filler's end.
+
+Nothing here looks at the audio, so nobody knows whether the caller has spoken since: if a gap is
+that long, the filler comes even if nothing was owed.
 """
 
 from __future__ import annotations
 
+from enum import Enum
 from typing import TYPE_CHECKING
 
 import attrs
 
 from llcphone.engine.commands import CloseModel, Command, Note, SendModel, SendPhone
 from llcphone.engine.events import EndReason
-from llcphone.engine.floor import Floor
 from llcphone.engine.history import Speaker
 from llcphone.engine.responses import GREETING, RESUME
+from llcphone.engine.retelling import retold
 from llcphone.engine.timers import Timer
-from llcphone.realtime.messages import AssistantText, SystemText, ToolCall, ToolOutput, UserText
+from llcphone.realtime.messages import SystemText, UserText
+from llcphone.twilio.media import Clear
 
 if TYPE_CHECKING:
     from llcphone.engine.call import CallEngine
 
+STALLED = "stalled"
+"""The cause of a loss that only the clock noticed."""
+
 _APOLOGISES = frozenset({EndReason.MODEL_LOST, EndReason.MODEL_REFUSED, EndReason.MODEL_UNREACHABLE})
+
+_UNCERTAIN_MS = 2_500
+"""So long the caller may have nothing to wait for, for all we know."""
 
 _CUT = (
     "The line broke for a moment while you were speaking. The caller has heard everything above, and nothing "
     "after it. Go on from there in one breath; do not greet again and do not repeat what was heard."
 )
-_UNHEARD_WORDS = "Some of what the caller said above was not written down."
 
 
 @attrs.frozen
@@ -47,7 +58,7 @@ class RecoveryPlan:
     """Recoveries of one call; a session that keeps dying is given up."""
     stall_ms: int = 4_000
     """An answer that is due and does not come for so long is a lost session; 0: never."""
-    filler_after_ms: int = 300
+    filler_after_ms: int = 400
     filler_every_ms: int = 6_000
     filler: tuple[bytes, ...] = ()
     """Stored "one moment, please", as base64 payloads; empty: silence."""
@@ -61,10 +72,24 @@ class Gap:
 
     at_ms: int
     cause: str
-    restored_ms: int | None = None
-    heard_ms: int | None = None
-    """When the caller heard the agent again."""
+    owed: str
     attempts: int = 0
+    restored_ms: int | None = None
+    """When a fresh session was configured; None when none was."""
+    spoke_ms: int | None = None
+    """When it first spoke to a caller who waited."""
+
+
+class Owed(Enum):
+    """What the caller waits for."""
+
+    NOTHING = "nothing"
+    """They listen to what plays, speak themselves, or are silent."""
+    GREETING = "greeting"
+    """Nothing of it was heard."""
+    ANSWER = "answer"
+    """To their turn, or to a tool's result; nothing of it was heard."""
+    REST = "rest of an answer"
 
 
 class Recovery:
@@ -73,8 +98,7 @@ class Recovery:
     def __init__(self, engine: CallEngine, plan: RecoveryPlan) -> None:
         self._engine = engine
         self._plan = plan
-        self._resume = False
-        self._greet = False
+        self.owed = Owed.NOTHING
         self.gaps: list[Gap] = []
         self.recovering = False
         self.given_up: EndReason | None = None
@@ -85,86 +109,88 @@ class Recovery:
     def instead_of_ending(self, reason: EndReason, cause: str, now_ms: int, out: list[Command]) -> bool:
         """The model is lost: recover, or apologise; False when the call is simply over."""
         engine = self._engine
-        if reason not in _APOLOGISES or self.given_up is not None or engine.started_ms is None:
+        if reason not in _APOLOGISES or self.given_up is not None:
             return False
-        if reason is EndReason.MODEL_LOST and engine.model.ready and self._may_recover():
-            self._lose(cause, now_ms, out)
-            return True
-        if not self._plan.apology:
-            return False
-        self._apologise(reason, now_ms, out)
-        return True
+        if reason is EndReason.MODEL_LOST and engine.model.ready and self._plan.enabled:
+            owed = self._what_is_owed()
+            if engine.hanging_up and owed is Owed.NOTHING:
+                self._let_go(now_ms, out)  # the last word plays on without a model
+                return True
+            if len(self.gaps) < self._plan.most:
+                self._lose(owed, cause, now_ms, out)
+                return True
+        return self._give_up(reason, now_ms, out)
 
-    def _may_recover(self) -> bool:
-        return self._plan.enabled and len(self.gaps) < self._plan.most
+    def _what_is_owed(self) -> Owed:
+        talk = self._engine.talk
+        responses = talk.responses
+        if talk.caller_has_floor:
+            return Owed.NOTHING  # the next session hears the turn, and answers it
+        active = responses.active
+        if active is not None and not talk.playout.is_cut_off(active.id):
+            if any(item.sent for item in talk.playout.items_of(active.id)):
+                return Owed.REST
+        elif not responses.owes_ours and not responses.owes_caller:
+            return Owed.NOTHING
+        if responses.owes(GREETING):
+            return Owed.GREETING
+        return Owed.REST if self.owed is Owed.REST else Owed.ANSWER
 
-    def _lose(self, cause: str, now_ms: int, out: list[Command]) -> None:
+    def _lose(self, owed: Owed, cause: str, now_ms: int, out: list[Command]) -> None:
         engine, talk = self._engine, self._engine.talk
-        self.recovering = True
-        self.gaps.append(Gap(now_ms, cause, attempts=engine.model.attempts))
+        self.recovering, self.owed = True, owed
+        self.gaps.append(Gap(now_ms, cause, owed.value, engine.model.attempts))
         out.append(Note("model lost", {"cause": cause}))
-        active = talk.responses.active
-        spoke = active is not None and any(item.sent for item in talk.playout.items_of(active.id))
-        self._greet = engine.setup.greets and not talk.playout.ever_sent
-        self._resume = not self._greet and (spoke or talk.responses.owes_ours or bool(talk.batches.running))
-        talk.end_active(now_ms, out)
-        talk.responses.forget_session()
+        talk.session_lost(now_ms, out)
+        if owed is Owed.GREETING:
+            talk.forget_greeting(now_ms)
+        on_the_line = engine.started_ms is not None
         engine.listening.session_lost()
-        out += engine.model.recover(now_ms, self._plan.limit_ms)
-        if self.somebody_waits:
-            silent_ms = max(now_ms, talk.playout.ends_ms)
-            engine.timers.set(Timer.FILLER, silent_ms + self._plan.filler_after_ms)
-
-    @property
-    def somebody_waits(self) -> bool:
-        """An answer is due: silence would be heard as a dead line."""
-        engine = self._engine
-        return (
-            self._resume
-            or self._greet
-            or engine.recall.owes_answer
-            or (engine.talk.floor is Floor.MODEL_THINKING)
-        )
-
-    def filler_is_due(self, now_ms: int, out: list[Command]) -> None:
-        """The gap can be heard: say something."""
-        engine, plan = self._engine, self._plan
-        if not self.recovering or not plan.filler or engine.talk.floor is Floor.CALLER:
-            return
-        if not engine.talk.playout.silent:
-            silent_ms = max(now_ms, engine.talk.playout.ends_ms)
-            engine.timers.set(Timer.FILLER, silent_ms + max(1, plan.filler_after_ms))
-            return
-        self._play(plan.filler, "filler", now_ms, out)
-        engine.timers.set(Timer.FILLER, now_ms + plan.filler_every_ms)
+        out += engine.model.recover(now_ms, self._plan.limit_ms, on_the_line=on_the_line)
+        if on_the_line and cause == STALLED and self._plan.filler:
+            self.filler_is_due(now_ms, out)  # the silence has lasted long enough
+        elif on_the_line:
+            self._filler_later(now_ms)
 
     def stall_at_ms(self) -> int | None:
         """When an answer that is due counts as lost; None while none is."""
-        talk = self._engine.talk
-        if not self._plan.stall_ms or not self._plan.enabled or not self._engine.model.ready:
+        engine, talk = self._engine, self._engine.talk
+        since_ms = talk.responses.owed_since_ms
+        if since_ms is None or not (self._plan.stall_ms and self._plan.enabled and engine.model.ready):
             return None
-        if talk.responses.owed_since_ms is None:
-            return None
-        return max(self._engine.model_spoke_ms, talk.responses.owed_since_ms, talk.playout.ends_ms) + (
-            self._plan.stall_ms
-        )
+        return max(engine.model_spoke_ms, since_ms, talk.playout.ends_ms) + self._plan.stall_ms
 
-    # -- giving up --------------------------------------------------------------------------
+    # -- meanwhile --------------------------------------------------------------------------
 
-    def _apologise(self, reason: EndReason, now_ms: int, out: list[Command]) -> None:
-        engine = self._engine
-        self.given_up = reason
-        self.recovering = False
-        engine.listening.close()
-        out.append(CloseModel(engine.model.generation))
-        engine.model.give_up()
-        engine.timers.clear(Timer.FILLER)
-        engine.talk.responses.forget_session()
-        self._play(self._plan.apology, "apology", now_ms, out)
-        engine.hang_up_when_heard(now_ms)
+    def stream_started(self, now_ms: int, out: list[Command]) -> None:
+        """The caller is on the line from now on."""
+        if self.given_up is not None:
+            self._apologise(now_ms, out)
+        elif self.recovering:
+            self._filler_later(now_ms)
+
+    def filler_is_due(self, now_ms: int, out: list[Command]) -> None:
+        """If the gap can be heard, say something."""
+        engine, talk = self._engine, self._engine.talk
+        if not self.recovering and not (talk.batches.running or talk.responses.owes_anything):
+            self.owed = Owed.NOTHING  # its response has ended without a sound
+            return
+        certain = self.owed is not Owed.NOTHING or now_ms - self.gaps[-1].at_ms >= _UNCERTAIN_MS
+        if certain and talk.playout.ends_ms <= now_ms:
+            self._play(self._plan.filler, "filler", now_ms, out)
+            engine.timers.set(Timer.FILLER, now_ms + self._plan.filler_every_ms)
+        else:
+            self._filler_later(now_ms)
+
+    def _filler_later(self, now_ms: int) -> None:
+        if self._plan.filler:
+            silent_ms = max(now_ms, self._engine.talk.playout.ends_ms)
+            self._engine.timers.set(Timer.FILLER, silent_ms + self._plan.filler_after_ms)
 
     def _play(self, payloads: tuple[bytes, ...], what: str, now_ms: int, out: list[Command]) -> None:
         talk = self._engine.talk
+        if not payloads:
+            return
         for payload in payloads:
             out.extend(SendPhone(message) for message in talk.playout.filler(payload, now_ms))
         talk.history.place(f"{what} {now_ms}", Speaker.SYSTEM, now_ms).text = f"({what})"
@@ -173,43 +199,74 @@ class Recovery:
     # -- restoring --------------------------------------------------------------------------
 
     def restored(self, now_ms: int, out: list[Command]) -> None:
-        """A fresh session is configured: give it the conversation as it was heard, and go on."""
+        """A fresh session is configured: tell it the conversation as it was heard, and go on."""
         engine, talk = self._engine, self._engine.talk
         self.recovering = False
         gap = self.gaps[-1]
         gap.restored_ms, gap.attempts = now_ms, engine.model.attempts - gap.attempts
-        engine.timers.clear(Timer.FILLER)
-        self._tell_history(out, replayed=engine.recall.owes_answer)
-        frames = engine.listening.session_ready(now_ms)
-        recalled = engine.recall.take()
-        replays = bool(recalled) and (talk.floor is Floor.CALLER or len(recalled) > 75)
-        if self._greet:
-            out.append(SendModel(UserText(engine.setup.greeting_cue)))
-            talk.responses.want(GREETING)
-        elif self._resume:
-            out.append(SendModel(SystemText(_CUT)))
-            if not replays and not talk.batches.running:
+        lines = talk.history.lines()
+        out.extend(SendModel(item) for item in retold(lines, engine.recall))
+        talk.retold = {line.item_id for line in lines if line.speaker is Speaker.AGENT}
+        if engine.outbound is not None:
+            engine.outbound.session_restored(out)
+        match self.owed:
+            case Owed.GREETING:
+                out.append(SendModel(UserText(engine.setup.greeting_cue)))
+                talk.responses.want(GREETING)
+            case Owed.REST:
+                out.append(SendModel(SystemText(_CUT)))
                 talk.responses.want(RESUME)
-        engine.appended_bytes = 0  # the new session counts its audio from here
-        engine.append([*recalled, *frames], out)
+            case Owed.ANSWER if not talk.responses.owes_ours:  # a tool may have answered meanwhile
+                talk.responses.want(RESUME)
+            case Owed.NOTHING:
+                engine.timers.clear(Timer.FILLER)
+        kept = engine.listening.session_ready(now_ms)
+        engine.appended_bytes = 0  # the session counts its audio from here
+        if engine.listening.open:
+            engine.append([*engine.recall.take(), *kept], out)
         out.append(Note("model restored", {"gap_ms": now_ms - gap.at_ms}))
 
-    def _tell_history(self, out: list[Command], *, replayed: bool) -> None:
-        wordless = False
-        lines = self._engine.talk.history.lines()
-        while replayed and lines and lines[-1].speaker is Speaker.CALLER:
-            lines.pop()  # the model will hear it again
-        for line in lines:
-            text = line.heard_text()
-            if line.tool is not None:
-                out.append(SendModel(ToolCall(line.item_id, line.tool.name, line.tool.arguments)))
-                if line.tool.output is not None:
-                    out.append(SendModel(ToolOutput(line.item_id, line.tool.output)))
-            elif line.speaker is Speaker.CALLER:
-                wordless = wordless or not text
-                if text:
-                    out.append(SendModel(UserText(text)))
-            elif line.speaker is Speaker.AGENT and text:
-                out.append(SendModel(AssistantText(text)))
-        if wordless:
-            out.append(SendModel(SystemText(_UNHEARD_WORDS)))
+    def agent_speaks(self, now_ms: int, out: list[Command]) -> None:
+        """What was owed begins: it does not wait for a filler's end."""
+        self._settle()
+        self.gaps[-1].spoke_ms = now_ms
+        if self._engine.talk.playout.drop_fillers():
+            out.append(SendPhone(Clear()))
+
+    def caller_speaks(self) -> None:
+        """The caller takes the floor: what was owed is out of date."""
+        self._settle()
+
+    def _settle(self) -> None:
+        self.owed = Owed.NOTHING
+        self._engine.timers.clear(Timer.FILLER)
+
+    # -- giving up --------------------------------------------------------------------------
+
+    def _give_up(self, reason: EndReason, now_ms: int, out: list[Command]) -> bool:
+        engine = self._engine
+        nobody = engine.outbound is not None and not engine.joined
+        if not self._plan.apology or nobody:
+            return False
+        self.given_up = reason
+        if self.recovering:
+            self.gaps[-1].attempts = engine.model.attempts - self.gaps[-1].attempts
+        self._let_go(now_ms, out)
+        if engine.started_ms is not None:  # else when the stream starts
+            self._apologise(now_ms, out)
+        return True
+
+    def _let_go(self, now_ms: int, out: list[Command]) -> None:
+        """No model any more: what plays, plays on, and nobody listens."""
+        engine = self._engine
+        self.recovering = False
+        self._settle()
+        engine.listening.close()
+        engine.recall.forget()
+        engine.talk.session_lost(now_ms, out)
+        out.append(CloseModel(engine.model.generation))
+        engine.model.give_up()
+
+    def _apologise(self, now_ms: int, out: list[Command]) -> None:
+        self._play(self._plan.apology, "apology", now_ms, out)
+        self._engine.hang_up_when_heard(now_ms)

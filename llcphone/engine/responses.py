@@ -124,6 +124,21 @@ class Responses:
         return bool(self._wishes) or self._create is not None
 
     @property
+    def owes_caller(self) -> bool:
+        """A committed turn is still to be answered by the server."""
+        return self._committed_ms is not None
+
+    @property
+    def owes_anything(self) -> bool:
+        """A response is active, wished for, on its way or owed."""
+        return self.active is not None or self.owes_ours or self.owes_caller
+
+    def owes(self, purpose: str) -> bool:
+        """A response of this purpose is active, wished for or on its way."""
+        active = self.active is not None and self.active.asked is _OURS.get(purpose, Asked.TOOLS)
+        return active or self._create == purpose or purpose in self._wishes
+
+    @property
     def owed_since_ms(self) -> int | None:
         """Since when the server owes something: a response, or the rest of one; None when it does not."""
         since = [] if self.active is None else [self.active.created_ms]

@@ -16,11 +16,13 @@ from llcphone.realtime import events as said
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from llcphone.engine.playout import Cut, ItemAudio, Playout
+    from llcphone.engine.playout import Cut, Playout
 
 
 _TYPICAL_PACE = 0.015
 """Characters of English speech per millisecond."""
+_MARGIN = 1.2
+"""Rather a word lost that was never spoken than one repeated that was heard."""
 
 
 class Scribe:
@@ -68,23 +70,29 @@ class Scribe:
         if line is not None and line.tool is not None:
             line.tool.output = output
 
-    def broken_off(self, items: Iterable[ItemAudio], now_ms: int) -> None:
-        """The model was lost in the middle of these items: keep the words that have become sound.
+    def session_lost(self) -> None:
+        """The model is gone, perhaps in the middle of an answer: keep the words that have become sound.
 
         Words run ahead of the voice and nothing aligns them, so they are cut by the pace of what
-        this agent has said so far.
+        this agent has said so far, with a margin. A line without a sound goes: nobody heard it.
         """
-        pace = self._characters_per_ms()
-        for audio in items:
-            line = self.history.place(audio.item_id, Speaker.AGENT, now_ms)
+        pace = _MARGIN * max(_TYPICAL_PACE, self._characters_per_ms())
+        for line in self.history.lines():
+            if line.speaker is not Speaker.AGENT or line.generated_ms:
+                continue
+            audio = self._playout.item(line.item_id)
+            if audio is None or not audio.generated:
+                self.history.drop(line.item_id)
+                continue
             line.generated_ms = audio.generated // BYTES_PER_MS
-            line.text = cut_words(line.text, round(line.generated_ms * pace))
+            if not audio.done:
+                line.text = cut_words(line.text, round(line.generated_ms * pace))
             line.final = True
 
     def _characters_per_ms(self) -> float:
         whole = [line for line in self.history.lines() if line.final and line.generated_ms]
         spoken_ms = sum(line.generated_ms for line in whole)
-        return sum(len(line.text) for line in whole) / spoken_ms if spoken_ms else _TYPICAL_PACE
+        return sum(len(line.text) for line in whole) / spoken_ms if spoken_ms else 0.0
 
     def lengths(self, items: Iterable[said.Item], now_ms: int) -> None:
         """A response is complete: how long each of its messages is."""

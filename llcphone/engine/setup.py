@@ -3,14 +3,16 @@
 One attempt at a time, each a numbered *generation* of the model leg, so that whatever an older
 leg still says is recognised and dropped.
 
-    warm     from birth; 10 s, dialect question and redials included
-    joined   the media stream came while an attempt was in flight: that attempt has 4 s more
-    cold     what replaces it, once, with 5 s of its own; also what a stream finds that joins
-             after the warm time has run out
-    ready    ``session.updated`` confirmed 8 kHz µ-law both ways
+    warm        from birth; 10 s, dialect question and redials included
+    joined      the media stream came while an attempt was in flight: that attempt has 4 s more
+    cold        what replaces it, once, with 5 s of its own; also what a stream finds that joins
+                after the warm time has run out
+    ready       ``session.updated`` confirmed 8 kHz µ-law both ways
+    recovering  the session was lost with somebody on the line: attempts of 3 s, until the limit
 
-A dialect refusal (spec §2) turns flat into GA once, inside the same deadline. Any other refusal
-is a bad setting: asking again cannot help.
+A session lost with nobody on the line yet begins at the top again. A dialect refusal (spec §2)
+turns flat into GA once, inside the same deadline. Any other refusal is a bad setting: asking
+again cannot help.
 """
 
 from __future__ import annotations
@@ -43,6 +45,9 @@ _REFUSED_CLOSES = frozenset({3000, 4000})
 """Close codes of a bad key and of a bad model or shape (wire capture of 2026-09-18)."""
 
 _BACKOFF_MS = (250, 500, 1000, 2000)
+
+_ATTEMPT_MS = 3_000
+"""One attempt to replace a lost session; connecting and configuring take about 0.6 s (fixtures)."""
 
 
 class Phase(Enum):
@@ -79,6 +84,8 @@ class Setup:
         self._may_switch = may_switch
         self._limits = limits
         self._redials = 0
+        self._until_ms = 0
+        """When a recovery is given up."""
         self._update_id = ""
         self.leg_dialect: Dialect | None = None
         self.generation = 0
@@ -96,7 +103,7 @@ class Setup:
     def born(self, now_ms: int) -> list[Command]:
         """Begin the warm attempt."""
         self.deadline_ms = now_ms + self._limits.warm_ms
-        return self._dial()
+        return self._dial(now_ms)
 
     def stream_joined(self, now_ms: int) -> list[Command]:
         """The caller is on the line and hears silence from now on."""
@@ -118,6 +125,8 @@ class Setup:
                 return [CloseModel(self.generation), Note("setup", {"phase": "expired"})]
             case Phase.JOINED:
                 return [CloseModel(self.generation), *self._go_cold(now_ms)]
+            case Phase.RECOVERING if now_ms < self._until_ms:
+                return [CloseModel(self.generation), *self._dial(now_ms)]
             case Phase.RECOVERING:
                 return [CloseModel(self.generation), EndCall(EndReason.MODEL_LOST)]
             case Phase.COLD:
@@ -131,30 +140,30 @@ class Setup:
         self._update_id = f"setup-{self.generation}"
         return [SendModel(UpdateSession(self._session, self._update_id))]
 
-    def connect_failed(self, event: ModelConnectFailed) -> list[Command]:
+    def connect_failed(self, event: ModelConnectFailed, now_ms: int) -> list[Command]:
         """The socket could not be opened."""
         self.last_failure = event.code
         if event.fatal:
             return [EndCall(EndReason.MODEL_REFUSED)]
-        return self._redial(event.retry_after_ms)
+        return self._redial(now_ms, event.retry_after_ms)
 
-    def leg_lost(self, code: int) -> list[Command]:
+    def leg_lost(self, code: int, now_ms: int) -> list[Command]:
         """The socket closed before it was configured."""
         self.last_failure = self.last_failure or f"closed_{code}"
         if code in _REFUSED_CLOSES:
             return [EndCall(EndReason.MODEL_REFUSED)]
-        return self._redial(0)
+        return self._redial(now_ms)
 
-    def refused(self, error: ModelError) -> list[Command]:
+    def refused(self, error: ModelError, now_ms: int) -> list[Command]:
         """An ``error`` event before the session was configured."""
         if self.leg_dialect is Dialect.FLAT and self._may_switch and is_dialect_refusal(error):
             self._may_switch = False
             self._dialect = Dialect.GA
-            return [CloseModel(self.generation), RememberDialect(Dialect.GA), *self._dial()]
+            return [CloseModel(self.generation), RememberDialect(Dialect.GA), *self._dial(now_ms)]
         self.last_failure = error.code
         kind = error_kind(error)
         if kind is ErrorKind.RETRY:
-            return [CloseModel(self.generation), *self._redial(0)]
+            return [CloseModel(self.generation), *self._redial(now_ms)]
         if kind in (ErrorKind.FATAL, ErrorKind.SETUP) or error.event_id == self._update_id:
             # A refused update leaves defaults behind: 24 kHz PCM, loud static on a telephone.
             return [EndCall(EndReason.MODEL_REFUSED)]
@@ -174,12 +183,17 @@ class Setup:
         """A later update was sent: a restored session begins with it."""
         self._session = {**self._session, **fields}
 
-    def recover(self, now_ms: int, limit_ms: int) -> list[Command]:
+    def recover(self, now_ms: int, limit_ms: int, *, on_the_line: bool) -> list[Command]:
         """The configured session is lost: open another, again and again until the limit."""
-        self.phase = Phase.RECOVERING
         self._redials = 0
-        self.deadline_ms = now_ms + limit_ms
-        return [CloseModel(self.generation), *self._dial()]
+        self._dialect = self.leg_dialect or self._dialect
+        if on_the_line:
+            self.phase = Phase.RECOVERING
+            self._until_ms = now_ms + limit_ms
+        else:  # nobody hears the gap yet
+            self.phase = Phase.JOINED if self.joined else Phase.WARM
+            self.deadline_ms = now_ms + (self._limits.join_grace_ms if self.joined else self._limits.warm_ms)
+        return [CloseModel(self.generation), *self._dial(now_ms)]
 
     def give_up(self) -> None:
         """No session any more; whatever a leg still says is stale."""
@@ -188,19 +202,23 @@ class Setup:
 
     # -- attempts ---------------------------------------------------------------------------
 
-    def _dial(self, after_ms: int = 0) -> list[Command]:
+    def _dial(self, now_ms: int, after_ms: int = 0) -> list[Command]:
         self.generation += 1
         self.attempts += 1
         self.leg_dialect = None
+        if self.phase is Phase.RECOVERING:
+            self.deadline_ms = min(now_ms + after_ms + _ATTEMPT_MS, self._until_ms)
         return [ConnectModel(self.generation, self._dialect, after_ms)]
 
-    def _redial(self, retry_after_ms: int) -> list[Command]:
-        pause = max(_BACKOFF_MS[min(self._redials, len(_BACKOFF_MS) - 1)], retry_after_ms)
+    def _redial(self, now_ms: int, retry_after_ms: int = 0) -> list[Command]:
+        pause_ms = max(_BACKOFF_MS[min(self._redials, len(_BACKOFF_MS) - 1)], retry_after_ms)
         self._redials += 1
-        return self._dial(pause)
+        if self.phase is Phase.RECOVERING and now_ms + pause_ms >= self._until_ms:
+            return [EndCall(EndReason.MODEL_LOST)]  # no use in letting the caller wait for the limit
+        return self._dial(now_ms, pause_ms)
 
     def _go_cold(self, now_ms: int) -> list[Command]:
         self.phase = Phase.COLD
         self._redials = 0
         self.deadline_ms = now_ms + self._limits.cold_ms
-        return self._dial()
+        return self._dial(now_ms)

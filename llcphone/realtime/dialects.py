@@ -29,6 +29,7 @@ from llcphone.realtime.messages import (
     ToolOutput,
     Truncate,
     UpdateSession,
+    UserAudio,
     UserText,
 )
 from llcphone.realtime.refusals import ErrorKind, error_kind, is_dialect_refusal
@@ -90,12 +91,14 @@ def _wire(message: ModelMessage, dialect: Dialect) -> dict[str, Any]:
         case UpdateSession(session, event_id):
             return _event("session.update", event_id, session=_session(session, dialect))
         case UserText(text, item_id):
-            return _text_item("user", "input_text", text, item_id)
+            return _message_item("user", {"type": "input_text", "text": text}, item_id)
+        case UserAudio(payload, item_id):
+            return _message_item("user", {"type": "input_audio", "audio": payload.decode("ascii")}, item_id)
         case SystemText(text, item_id):
-            return _text_item("system", "input_text", text, item_id)
+            return _message_item("system", {"type": "input_text", "text": text}, item_id)
         case AssistantText(text, item_id):
-            part = "text" if dialect is Dialect.FLAT else "output_text"
-            return _text_item("assistant", part, text, item_id)
+            kind = "text" if dialect is Dialect.FLAT else "output_text"
+            return _message_item("assistant", {"type": kind, "text": text}, item_id)
         case ToolCall(call_id, name, arguments):
             call = {"type": "function_call", "call_id": call_id, "name": name, "arguments": arguments}
             return _event("conversation.item.create", item=call)
@@ -124,8 +127,8 @@ def _event(kind: str, event_id: str = "", **fields: Any) -> dict[str, Any]:
     return {"type": kind, **({"event_id": event_id} if event_id else {}), **fields}
 
 
-def _text_item(role: str, part: str, text: str, item_id: str) -> dict[str, Any]:
-    item = {"type": "message", "role": role, "content": [{"type": part, "text": text}]}
+def _message_item(role: str, part: dict[str, str], item_id: str) -> dict[str, Any]:
+    item = {"type": "message", "role": role, "content": [part]}
     return _event("conversation.item.create", item={"id": item_id, **item} if item_id else item)
 
 

@@ -39,6 +39,15 @@ class UserText:
 
 
 @attrs.frozen
+class UserAudio:
+    """``conversation.item.create`` of what the caller said earlier, in the session's input format."""
+
+    payload: bytes
+    """Base64 of a whole turn."""
+    item_id: str = ""
+
+
+@attrs.frozen
 class SystemText:
     """``conversation.item.create`` of a system message: per-call context at the tail."""
 
@@ -119,6 +128,7 @@ ModelMessage = (
     UpdateSession
     | AppendAudio
     | UserText
+    | UserAudio
     | SystemText
     | AssistantText
     | ToolCall

@@ -32,6 +32,7 @@ from llcphone.realtime.messages import (
     ToolOutput,
     Truncate,
     UpdateSession,
+    UserAudio,
     UserText,
 )
 from tests.realtime.judges import CLIENT, stray_keys
@@ -62,6 +63,8 @@ MESSAGES: list[ModelMessage] = [
     AppendAudio(b"/3//"),
     UserText("Hi"),
     UserText("Hi", item_id="mine_1"),
+    UserAudio(b"/3//"),
+    UserAudio(b"/3//", item_id="mine_3"),
     SystemText("It is noon."),
     AssistantText("Hello.", item_id="mine_2"),
     ToolCall("call_1", "look_up", '{"a":1}'),

@@ -1,0 +1,75 @@
+"""What the model believes was said, held to what was heard: on its own session, and on the next.
+
+The API keeps no session that was lost (facts/openai-realtime.md §5: no resume), so a fresh one is
+told the conversation item by item: the agent's words as far as they reached the ear, as
+``output_text`` because the API takes no assistant audio; tool calls with their results; the
+caller's words, or where nobody wrote them down their audio, while it is kept. Fillers are the
+system's, and never told.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from llcphone.engine.history import Speaker
+from llcphone.realtime.messages import (
+    AssistantText,
+    DeleteItem,
+    ModelMessage,
+    SystemText,
+    ToolCall,
+    ToolOutput,
+    Truncate,
+    UserAudio,
+    UserText,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Set
+
+    from llcphone.engine.history import Line
+    from llcphone.engine.playout import Cut
+    from llcphone.engine.recall import Recall
+
+_LONGEST_ID = 32
+"""Item ids that a client gives may not be longer; OpenAI's own have 26 characters."""
+
+_MISSING = "Some of what the caller said earlier was not written down; their turns may be missing below."
+
+
+def retold(lines: Iterable[Line], recall: Recall) -> list[ModelMessage]:
+    """The conversation so far, as the items of a fresh session."""
+    items: list[ModelMessage] = []
+    wordless = False
+    for line in lines:
+        text = line.heard_text()
+        match line.speaker:
+            case Speaker.TOOL if line.tool is not None:
+                items.append(ToolCall(line.item_id, line.tool.name, line.tool.arguments))
+                if line.tool.output is not None:
+                    items.append(ToolOutput(line.item_id, line.tool.output))
+            case Speaker.AGENT if text:
+                items.append(AssistantText(text, line.item_id if len(line.item_id) <= _LONGEST_ID else ""))
+            case Speaker.CALLER if text:
+                items.append(UserText(text))
+            case Speaker.CALLER if audio := recall.turn(line.item_id):
+                items.append(UserAudio(audio))
+            case Speaker.CALLER:
+                wordless = True
+            case _:
+                pass
+    return [SystemText(_MISSING), *items] if wordless else items
+
+
+def cut_at(cut: Cut, text: str, told: Set[str]) -> list[ModelMessage]:
+    """What tells the model where the caller stopped hearing an item.
+
+    Args:
+        cut: the item and how much of it was heard.
+        text: the words that were heard.
+        told: items that this session knows as text only; text cannot be truncated.
+    """
+    if cut.heard_ms > 0 and cut.item_id not in told:
+        return [Truncate(cut.item_id, cut.heard_ms)]
+    heard = [AssistantText(text)] if cut.heard_ms > 0 and text else []
+    return [DeleteItem(cut.item_id), *heard]
