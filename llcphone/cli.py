@@ -86,19 +86,21 @@ def demo(
     caller: Annotated[list[Path] | None, Parameter(consume_multiple=True)] = None,
     out: Path = Path("demo-out"),
     dialect: Literal["ga", "flat"] = "ga",
+    inbound_only: bool = False,
     quiet: bool = False,
 ) -> None:
-    """Hold a whole call over loopback with simulators of both vendors; no account needed.
+    """Hold whole calls over loopback with simulators of both vendors; no account needed.
 
     Args:
         caller: your own speech, WAV files, said in turn instead of the scripted caller.
         out: where the stereo WAV, the timeline and the call record go.
         dialect: what the simulated Realtime API speaks.
+        inbound_only: hold the call that comes in; place none.
         quiet: print the summary only.
     """
     from llcphone.demo import run_demo
 
-    sys.exit(run_demo(out, caller=caller or [], dialect=dialect, quiet=quiet))
+    sys.exit(run_demo(out, caller=caller or [], dialect=dialect, inbound_only=inbound_only, quiet=quiet))
 
 
 @app.command

@@ -1,7 +1,8 @@
 """What the parties of the demo report: plain facts, each from its own point of view.
 
-Times of the telephone are its own milliseconds since it rang; ``Facts.call_ms`` brings them to the clock of
-the call record, milliseconds since the call was born at the server.
+Times of the telephone are its own milliseconds since it rang (of a call we place: since Twilio was asked);
+``Facts.call_ms`` brings them to the clock of the call record, milliseconds since the call was born at the
+server.
 """
 
 from __future__ import annotations
@@ -42,6 +43,20 @@ class ModelFacts:
     skipped_tools: list[str]
     """Tools that should have been called and were not offered."""
     items: list[ItemFacts]
+    instructions: str = ""
+    primed_s: float | None = None
+    """When the response that warms inference was done, by the clock that all processes share."""
+    closed_s: float | None = None
+    """When the session's socket ended, likewise; None while it is open."""
+
+
+@attrs.frozen(kw_only=True)
+class ModelReport:
+    """What the simulated Realtime API saw of each call."""
+
+    inbound: ModelFacts
+    outbound: list[ModelFacts]
+    """One for every session since the first call was placed, in order."""
 
 
 @attrs.frozen(kw_only=True)
@@ -66,10 +81,23 @@ class PhoneFacts:
     media: list[tuple[float, float]]
     """(arrival, length) of every media message."""
     open_streams: int
+    call_sid: str = ""
+    answered_ms: float | None = None
+    """When a callee picked up."""
 
     def heard_between(self, from_ms: float, to_ms: float) -> float:
         """Agent audio the ear heard in that time, in ms."""
         return sum(max(0.0, min(at + length, to_ms) - max(at, from_ms)) for at, length in self.ear)
+
+
+@attrs.frozen(kw_only=True)
+class CalleesFacts:
+    """What the simulated Twilio saw of the calls it was asked to place."""
+
+    orders: list[str]
+    """The number of every order that REST took: the same twice is somebody dialled twice."""
+    calls: dict[str, PhoneFacts]
+    """By number."""
 
 
 @attrs.frozen
@@ -102,6 +130,10 @@ class Facts:
     tasks_left: list[str] = attrs.field(factory=list)
     sockets_left: int = 0
 
+    def shared_ms(self, at_s: float) -> float:
+        """A moment of the clock that all processes share on the clock of the call record."""
+        return 0.0 if self.born_s is None else (at_s - self.born_s) * 1000
+
     def call_ms(self, phone_ms: float) -> float:
         """A moment of the telephone on the clock of the call record."""
         if self.phone is None or self.born_s is None:
@@ -111,3 +143,14 @@ class Facts:
     def notes(self, kind: str) -> list[Entry]:
         """Timeline entries of the server, by kind."""
         return [entry for entry in self.timeline if entry.party == "server" and entry.kind == kind]
+
+
+@attrs.define(kw_only=True)
+class OutboundFacts:
+    """The calls that were placed."""
+
+    guest: Facts = attrs.field(factory=Facts)
+    """Who answers."""
+    busy: Facts = attrs.field(factory=Facts)
+    """Whose line is busy."""
+    orders: list[str] = attrs.field(factory=list)

@@ -1,12 +1,13 @@
 """The demo's parties as the server's process sees them: children on a leash; and the count of what is left.
 
-A party is opened with its stdin and stdout piped (the protocol stands in ``demo_party``) and in a session of
+A party is opened with its stdin and stdout piped (the protocol stands in ``demo_leash``) and in a session of
 its own, so that Ctrl-C reaches this process alone and the parties end in order. Leaving ``open_party`` lets
 the leash go, waits a bounded time, then kills: whatever happens here, no process stays behind.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
@@ -48,16 +49,26 @@ class Party:
         message: dict[str, Any] = json.loads(line)
         return message
 
+    async def order(self, word: str) -> None:
+        """Tell it what to do next; a party that is gone shows in ``next``."""
+        assert self._process.stdin is not None
+        with contextlib.suppress(trio.BrokenResourceError):
+            await self._process.stdin.send_all(word.encode() + b"\n")
+
     async def let_go(self) -> None:
         """Ask it to report and to end."""
         assert self._process.stdin is not None
         await self._process.stdin.aclose()
 
-    async def report(self, kind: type[T]) -> T | None:
-        """Read on to its report; None when it ended without one."""
+    async def report(
+        self, kind: str, type_: type[T], on_event: Callable[[dict[str, Any]], None] | None = None
+    ) -> T | None:
+        """Read on to a report; None when it ended without one."""
         while (message := await self.next()) is not None:
-            if message["kind"] == "report":
-                return msgspec.convert(message["report"], kind)
+            if message["kind"] == kind:
+                return msgspec.convert(message["report"], type_)
+            if message["kind"] == "event" and on_event is not None:
+                on_event(message)
         return None
 
     async def aclose(self) -> None:
@@ -81,7 +92,7 @@ async def open_party(role: str, settings: Mapping[str, Any]) -> AsyncIterator[Pa
 
     Args:
         role: ``model`` or ``phone``.
-        settings: what it must know; see ``demo_party``.
+        settings: what it must know; see ``demo_party`` and ``demo_telephone``.
     """
     process = await trio.lowlevel.open_process(
         [sys.executable, "-m", "llcphone.demo_party", role, json.dumps(settings)],

@@ -1,4 +1,4 @@
-"""The verdict on the demo's call: what it had to do, each with measured evidence. Pure.
+"""The verdict on the call that came in: what it had to do, each with measured evidence. Pure.
 
 Checks compare two parties' facts wherever they can: what the server believes was heard with what the ear
 heard, what a tool returned with what the model was told.
@@ -55,11 +55,11 @@ def judge(facts: Facts) -> list[Check]:
     if not facts.own or phone.clears:
         checks += [_cut(facts, model, phone), _silence(phone)]
     if not facts.own:
-        checks.append(_last_word(model, phone))
+        checks.append(last_word(model, phone))
     return [
         *checks,
-        _ending(facts, record, phone),
-        _faultless(facts, record),
+        ending(facts, record, phone),
+        faultless(facts, record),
         _nothing_left(facts, model, phone),
     ]
 
@@ -150,7 +150,8 @@ def _silence(phone: PhoneFacts) -> Check:
     return Check(name, not late and not heard_ms, f"{late} media messages, {heard_ms:.0f} ms heard")
 
 
-def _last_word(model: ModelFacts, phone: PhoneFacts) -> Check:
+def last_word(model: ModelFacts, phone: PhoneFacts) -> Check:
+    """The agent's last answer reached the ear whole."""
     name = "last word heard before hanging up"
     spoken = [item.generated_ms for item in model.items if item.role == "assistant" and item.generated_ms]
     if not spoken or not phone.said:
@@ -161,7 +162,8 @@ def _last_word(model: ModelFacts, phone: PhoneFacts) -> Check:
     )
 
 
-def _ending(facts: Facts, record: CallRecord, phone: PhoneFacts) -> Check:
+def ending(facts: Facts, record: CallRecord, phone: PhoneFacts) -> Check:
+    """The story came to its end, and Twilio has nothing to complain of."""
     wanted = EndReason.CALLER_HUNG_UP if facts.own else EndReason.AGENT_HUNG_UP
     errors = [text for code, text in phone.errors if code != CLOSED_BY_SERVER]
     ok = record.reason is wanted and not errors and not phone.gave_up
@@ -173,7 +175,8 @@ def _ending(facts: Facts, record: CallRecord, phone: PhoneFacts) -> Check:
     return Check(f"ended because the {wanted.value}", ok, "; ".join(evidence))
 
 
-def _faultless(facts: Facts, record: CallRecord) -> Check:
+def faultless(facts: Facts, record: CallRecord) -> Check:
+    """Nothing was refused, failed or misunderstood."""
     errors = [entry.fields["code"] for entry in facts.notes("model error")]
     counts = {
         "unasked": record.unasked_responses,

@@ -1,6 +1,7 @@
 """The story of ``llcphone demo``: who calls whom, and what each of the parties says.
 
-A caller asks a restaurant when it is open, interrupts the long answer, books a table and says good-bye.
+A caller asks a restaurant when it is open, interrupts the long answer, books a table and says good-bye. Then
+the restaurant rings a guest who waits for a table, and another one whose line is busy.
 The words are those of the recordings in ``llcphone.sim.voices``. The agent is an ordinary ``Agent``; the
 model's side is a script of the simulated Realtime API and decides by what stands in its conversation; the
 caller's side is a list of lines for the simulated telephone. Each party runs in its own process and takes
@@ -76,6 +77,21 @@ def make_agent() -> Agent:
     return agent
 
 
+WAITING_LIST = (
+    "You ring guests of Casa Verde, a small restaurant, who asked for a table. Let them speak first. "
+    "Confirm their table in one sentence. When they are done, say good-bye and hang up."
+)
+CONTEXT = "This guest asked for a table for two tonight. There is one at seven."
+"""What the placed call is about; whatever is static stands before it, so that it can be cached."""
+
+
+def make_calling_agent() -> Agent:
+    """Who rings the guests."""
+    agent = Agent(WAITING_LIST, name="casa-verde-calling")
+    agent.offer_hang_up()
+    return agent
+
+
 # -- the caller -------------------------------------------------------------------------------------------
 
 
@@ -99,6 +115,14 @@ STORY = (
     Line("book_table"),
     Line("goodbye"),
 )
+
+
+OWN_NUMBER = "+15551230002"
+GUEST, BUSY_GUEST = "+15551230010", "+15551230011"
+"""Numbers as films have them: no telephone of this world rings."""
+
+GUEST_SAYS = (Line("yes_please"), Line("goodbye"))
+"""Of the guest who answers; the first of it on picking up."""
 
 
 def own_lines(files: Sequence[Path]) -> tuple[Line, ...]:
@@ -139,6 +163,12 @@ def story_script() -> ModelScript:
     return ModelScript(_replies(answers), hears=tuple(voices.CALLER[line.speech] for line in STORY))
 
 
+def calling_script() -> ModelScript:
+    """The model's side of the placed call; were it asked to greet, everybody would hear it."""
+    answers: list[Turn] = [say("greeting"), say("booking_ok"), [say("farewell"), CallTool("hang_up")]]
+    return ModelScript(_replies(answers), hears=tuple(voices.CALLER[line.speech] for line in GUEST_SAYS))
+
+
 def own_script(files: Sequence[Path]) -> ModelScript:
     """Small talk: nobody understands the user's recordings, so every one gets some answer."""
     answers: list[Turn] = [say("greeting")]
@@ -156,7 +186,7 @@ def _replies(answers: Sequence[Turn]) -> Chooser:
                 item["call_id"]: item["name"] for item in conversation if item["type"] == "function_call"
             }
             return say(_AFTER_TOOL[names[last["call_id"]]])
-        spoken = sum(
+        spoken: int = sum(
             part["type"] == "input_audio"
             for item in conversation
             if item.get("role") == "user"

@@ -1,4 +1,4 @@
-"""The demo as a person sees it: the call live, then where its time went, then the verdict.
+"""The demo as a person sees it: the calls live, then where its time went, then the verdict.
 
 On a terminal the last two lines are alive: the words of whoever speaks as far as the ear has heard them, and
 who has the floor. What is over scrolls away above them as ordinary lines; those are all there is when the
@@ -39,6 +39,7 @@ _STYLES = {
     "caller": "cyan",
     "agent": "green",
     "tool": "yellow",
+    "line": "magenta",
     "barge-in": "bold red",
     "trouble": "bold red",
     "floor": "dim",
@@ -83,6 +84,14 @@ class CallView:
         """The first line."""
         self.console.print(f"\n[bold]llcphone demo[/]   [dim]{title}[/]\n")
 
+    def next_call(self, title: str) -> None:
+        """Whatever comes now is another call's."""
+        self.finish()
+        self.engine = None
+        self._shown.clear()
+        self._tools.clear()
+        self.console.print(f"\n[dim]{title}[/]\n")
+
     def say(self, text: str, *, at_ms: int | None = None, who: str = "") -> None:
         """One permanent line."""
         self.console.print(_row(at_ms, who, text))
@@ -96,7 +105,16 @@ class CallView:
             case "stream started":
                 self.say("media stream started", at_ms=entry.at_ms)
             case "session ready":
-                self.say(f"model session ready, {fields['took_ms']} ms after the webhook", at_ms=entry.at_ms)
+                outbound = self.engine is not None and self.engine.outbound is not None
+                since = "it was asked for" if outbound else "the webhook"
+                self.say(f"model session ready, {fields['took_ms']} ms after {since}", at_ms=entry.at_ms)
+            case "dialling":
+                self.say("dialling", at_ms=entry.at_ms, who="line")
+            case "carrier" if fields["status"] != "initiated":  # we have just said so ourselves
+                words = "answered" if fields["status"] == "in-progress" else str(fields["status"])
+                self.say(words, at_ms=entry.at_ms, who="line")
+            case "answered by":
+                self.say(f"machine detection says: {fields['who']}", at_ms=entry.at_ms, who="line")
             case "session update":
                 self.say(f"session update in a quiet moment: {fields['what']}", at_ms=entry.at_ms)
             case "caller said":
@@ -217,16 +235,20 @@ def _bar(answer: Answer, longest_ms: int) -> Text:
     return bar
 
 
-def show_verdict(console: Console, checks: list[Check]) -> None:
-    """What the call had to do, and whether it did."""
-    console.print("\n[bold]Verdict[/]\n")
+def show_checks(console: Console, title: str, checks: list[Check]) -> None:
+    """What a call had to do, and whether it did."""
+    console.print(f"\n[bold]{title}[/]\n")
     for check in checks:
         mark = Text("  ✓ ", "bold green") if check.ok else Text("  ✗ ", "bold red")
         console.print(mark.append(check.name, "default" if check.ok else "bold red"))
         console.print(Text(textwrap.indent(textwrap.fill(check.evidence, WIDTH - 5), "    "), "dim"))
+
+
+def show_verdict(console: Console, checks: list[Check]) -> None:
+    """All checks in one line."""
     good = sum(check.ok for check in checks)
     if good == len(checks):
-        console.print(f"\n  [bold green]The call did what it should: {good} of {good} checks hold.[/]")
+        console.print(f"\n  [bold green]It went as it should: {good} of {good} checks hold.[/]")
     else:
         console.print(f"\n  [bold red]{len(checks) - good} of {len(checks)} checks do not hold.[/]")
 

@@ -14,10 +14,11 @@ import pytest
 from rich.console import Console
 
 from llcphone import CallRecord, EndReason
+from llcphone import demo_script as story
 from llcphone.demo import run_demo
 from llcphone.demo_facts import Entry, Facts, ItemFacts, ModelFacts, PhoneFacts
 from llcphone.demo_report import judge
-from llcphone.demo_view import show_verdict, show_waterfall
+from llcphone.demo_view import show_checks, show_verdict, show_waterfall
 from llcphone.demo_waterfall import Share, waterfall
 from llcphone.errors import ConfigError
 
@@ -41,7 +42,7 @@ sys.exit(run_demo(Path({str(out)!r}), **{options!r}))
 
 
 @pytest.mark.slow
-def test_the_demo_holds_a_whole_call_and_writes_what_was_heard(tmp_path: Path) -> None:
+def test_the_demo_holds_whole_calls_and_writes_what_was_heard(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "llcphone", "demo", "--out", str(tmp_path / "out")],
         capture_output=True,
@@ -66,6 +67,19 @@ def test_the_demo_holds_a_whole_call_and_writes_what_was_heard(tmp_path: Path) -
     with wave.open(str(tmp_path / "out/call.wav")) as sound:
         assert (sound.getnchannels(), sound.getframerate()) == (2, 8000)
         assert sound.getnframes() / 8000 == pytest.approx(record["duration_s"], abs=0.5)
+    placed = json.loads((tmp_path / "out/record-outbound.json").read_text())
+    assert (placed["direction"], placed["reason"], placed["warm"]) == ("outbound", "agent hung up", "hit")
+    timeline = [
+        json.loads(line) for line in (tmp_path / "out/timeline-outbound.jsonl").read_text().splitlines()
+    ]
+    kinds = [entry["kind"] for entry in timeline if entry["party"] == "server"]
+    assert kinds.index("session ready") < kinds.index("dialling") < kinds.index("stream started")
+    assert "callee answers" in [entry["kind"] for entry in timeline if entry["party"] == "phone"]
+    with wave.open(str(tmp_path / "out/call-outbound.wav")) as sound:
+        assert sound.getnframes() / 8000 == pytest.approx(placed["duration_s"], abs=1)
+    told = done.stdout + "".join(path.read_text() for path in (tmp_path / "out").glob("*outbound.json*"))
+    assert story.GUEST not in told
+    assert story.BUSY_GUEST not in told
 
 
 @pytest.mark.slow
@@ -75,6 +89,8 @@ def test_a_model_that_refuses_the_session_makes_the_demo_fail(tmp_path: Path) ->
     assert done.stderr == ""
     assert "✗ greeting heard soon after the stream began" in done.stdout
     assert json.loads((tmp_path / "record.json").read_text())["reason"] == "model refused the session"
+    assert "over: " not in done.stdout  # quiet
+    assert "✗ every call was placed and reported\n    nothing of: guest's phone, busy's phone" in done.stdout
 
 
 def test_a_speech_file_that_cannot_be_read_is_told_in_one_line(tmp_path: Path) -> None:
@@ -247,7 +263,8 @@ def test_a_party_that_never_reported_is_a_failure() -> None:
 
 def test_own_recordings_need_no_tools_and_no_interruption() -> None:
     facts = planted(record_reason=EndReason.CALLER_HUNG_UP, phone_clears=[], own=True)
-    facts.model = attrs.evolve(GOOD.model, items=[])
+    assert facts.model is not None
+    facts.model = attrs.evolve(facts.model, items=[])
     assert failing(facts) == []
 
 
@@ -281,7 +298,9 @@ def test_a_greeting_that_waits_for_the_stream_is_not_charged_to_us() -> None:
 def test_everything_shown_fits_eighty_columns() -> None:
     console = Console(width=200, file=io.StringIO(), highlight=False)  # wider: rich must not do the wrapping
     show_waterfall(console, waterfall(good_facts()))
-    show_verdict(console, judge(planted(phone_gave_up="an answer", model_refusals=["x" * 40] * 4)))
+    bad = judge(planted(phone_gave_up="an answer", model_refusals=["x" * 40] * 4))
+    show_checks(console, "The call that came in", bad)
+    show_verdict(console, bad)
     assert isinstance(console.file, io.StringIO)
     shown = console.file.getvalue().splitlines()
     assert any("500" in line for line in shown)
