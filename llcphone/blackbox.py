@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("llcphone.blackbox")
 
+_in_thread = trio.to_thread.run_sync
+
 _BATCH_S = 0.5
 _FLUSH_S = 5.0
 _MOST_WAITING = 64 * 1024 * 1024
@@ -110,7 +112,7 @@ class Boxes:
             box.waiting.clear()
         self._dirty.clear()
         work = [(box.path, text) for box, text in batch.items() if not box.broken]
-        failed = await trio.to_thread.run_sync(_append_all, work, abandon_on_cancel=True)
+        failed = await _in_thread(_append_all, work, abandon_on_cancel=True)
         for box, text in batch.items():
             self.waiting -= len(text)
             if (error := failed.get(box.path)) is not None:
@@ -145,7 +147,7 @@ async def open_black_boxes(records: RecordsConfig) -> AsyncIterator[Taping | Non
             engine, Box(folder / f"{call_id}.jsonl", records.blackbox_limit, boxes), version=version
         )
 
-    await trio.to_thread.run_sync(_make, folder)
+    await _in_thread(_make, folder)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(boxes.write, name="black boxes")
         try:
@@ -162,12 +164,16 @@ def _make(folder: Path) -> None:
         raise ConfigError("records.blackbox_dir", f"this folder cannot be made: {why}") from None
 
 
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
 def _append_all(work: Sequence[tuple[Path, bytes]]) -> dict[Path, str]:
     """Append to each file; the types of error by the files that failed."""
     failed: dict[Path, str] = {}
     for path, text in work:
         try:
-            with open(path, "ab", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
+            with open(path, "ab", opener=_private) as file:
                 file.write(text)
         except (OSError, ValueError) as exc:
             failed[path] = type(exc).__name__

@@ -104,5 +104,6 @@ def _json(value: Any) -> str:
 def _replace(path: Path, lines: list[bytes]) -> None:
     """Write the whole file or leave it as it is."""
     beside = path.with_name(path.name + ".new")
-    beside.write_bytes(b"".join(lines))
+    with open(beside, "wb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
+        file.writelines(lines)
     os.replace(beside, path)

@@ -136,7 +136,7 @@ class Recorder:
 
     def _tell_frames(self) -> None:
         frames = self._frames
-        if frames.frames:
+        if frames.frames and self._engine.ended is None:
             self._frames = Frames(0, 0, frames.bytes, 0)
             self._tell(lambda: frames)
 
