@@ -26,7 +26,7 @@ from llcphone.sim.model import Faults, ModelSimulator, open_model
 from llcphone.warm import WarmHealth, WarmPool
 from llcphone.warm_session import BACKOFF_S, key_of
 from tests.calls.house import make_config, nothing_left, task_names
-from tests.calls.memory import MemoryEndpoint, MemoryLeg
+from tests.calls.memory import MemoryEndpoint, MemoryLeg, MemoryModel
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from llcphone.config import Config
     from llcphone.sim.model import ModelSession
-    from llcphone.wire.leg import Spawn
+    from llcphone.wire.leg import OnLost, Spawn
 
 AGENT = Agent("You answer for a bakery.")
 
@@ -77,6 +77,7 @@ async def open_pool(
     """A pool that had the time to fill; ``faults`` start after the endpoint's own question."""
     clock = {} if wall_clock is None else {"wall_clock": wall_clock}
     async with open_model(dialects=dialects) as model, trio.open_nursery() as nursery:
+        nursery.cancel_scope.deadline = trio.current_time() + 10_000  # a pool's looks never end by themselves
         config = config_for(model, sessions, **warm)
         endpoint = Endpoint(config)
         pool = WarmPool(config, endpoint, agent, **clock)
@@ -181,9 +182,24 @@ async def test_a_server_that_ends_every_session_soon_is_dialled_less_and_less(
         await trio.sleep(90)
         assert pond.pool.health.ready == 1
         await trio.sleep(60)
-        pond.live[0].reset()  # it had lasted: all is forgotten, and the next is there at once
+        pond.live[0].reset()  # it had lasted: the next is there at once
         await trio.sleep(2)
         assert pond.pool.health.ready == 1
+        pond.live[0].reset()  # that was short; but what had failed before is forgotten
+        await trio.sleep(3)
+        assert pond.pool.health.ready == 1
+
+
+async def test_a_session_that_lives_on_does_not_speak_for_an_endpoint_that_fails(
+    autojump_clock: MockClock,
+) -> None:
+    async with open_pool(2) as pond:
+        await trio.sleep(60)
+        pond.model.faults, pond.model.connections = Faults(refuse_status=503), 0
+        pond.model.sessions[1].reset()
+        await trio.sleep(60)
+        assert pond.pool.health.ready == 1
+        assert pond.model.connections == 6  # at 0, 1, 3, 8, 18, 48 s
 
 
 # -- age ----------------------------------------------------------------------------------------
@@ -425,35 +441,81 @@ async def test_a_pool_that_cannot_be_is_refused_before_anything_is_opened(
 
 
 @attrs.define(eq=False)
-class Shore(MemoryEndpoint):
-    """An endpoint that has accepted a session, with an eye on how many are open."""
+class Boat(MemoryLeg):
+    """A leg that takes its time to close, and that nobody may read but its owner."""
 
+    taken: bool = False
+    spawn: Spawn | None = attrs.field(default=None, init=False)
+    lose: OnLost | None = attrs.field(default=None, init=False)
+
+    def attach(self, spawn: Spawn, on_lost: OnLost) -> None:
+        super().attach(spawn, on_lost)
+        self.spawn, self.lose = spawn, on_lost
+
+    def receive_nowait(self) -> list[bytes]:
+        assert not self.taken
+        return super().receive_nowait()
+
+    async def aclose(self, code: int = 1000, reason: str = "") -> None:
+        await trio.sleep(0.4)
+        await super().aclose(code, reason)
+
+
+@attrs.define(eq=False)
+class Shore(MemoryEndpoint):
+    """An endpoint that has accepted a session, and that takes so many of the pool's sockets at most."""
+
+    sessions: int = 0
     accepted: trio.Event = attrs.field(factory=trio.Event)
     refusing: bool = False
-    most: int = 0
+    boats: list[Boat] = attrs.field(factory=list)
+    dialling: int = 0
 
     async def dial(self, dialect: Dialect, spawn: Spawn, *, caller: str = "") -> MemoryLeg:
+        self.dialling += 1
+        assert self.sockets <= self.sessions
+        try:
+            await trio.sleep(self.dial_takes_s)
+        finally:
+            self.dialling -= 1
         if self.refusing:
             raise ConnectionRefusedError
-        leg = await super().dial(dialect, spawn, caller=caller)
-        self.most = max(self.most, len(self.open_legs))
-        return leg
+        self.boats.append(Boat(MemoryModel([]).reply))
+        return self.boats[-1]
 
     @property
-    def open_legs(self) -> list[MemoryLeg]:
-        return [leg for leg in self.legs if leg.freed_at is None]
+    def mine(self) -> list[Boat]:
+        """The pool's own open legs."""
+        return [boat for boat in self.boats if boat.freed_at is None and not boat.taken]
+
+    @property
+    def sockets(self) -> int:
+        """The pool's sockets."""
+        return len(self.mine) + self.dialling
+
+
+def take_boat(pool: WarmPool, agent: Agent = AGENT) -> Boat | None:
+    """Take a session as a call does; from here on it is not the pool's to touch."""
+    warm = pool.take(key_of(pool._config, agent))
+    if warm is None:
+        return None
+    assert isinstance(warm.leg, Boat)
+    assert not warm.leg.closed
+    assert not warm.leg.taken
+    warm.leg.taken = True
+    return warm.leg
 
 
 @asynccontextmanager
 async def open_shore(sessions: int, dial_takes_s: float = 0.3) -> AsyncIterator[tuple[WarmPool, Shore]]:
-    shore = Shore([], dial_takes_s)
+    shore = Shore([], dial_takes_s, sessions=sessions)
     shore.accepted.set()
     pool = WarmPool(config_for(None, sessions), shore, AGENT)  # type: ignore[arg-type]
     async with trio.open_nursery() as nursery:
         nursery.start_soon(pool.run)
         yield pool, shore
         await pool.aclose()
-        assert shore.open_legs == []
+        assert shore.sockets == 0
         nursery.cancel_scope.cancel()
 
 
@@ -463,36 +525,27 @@ async def random_weather(sessions: int, seed: int) -> None:
     agent = Agent("a")
     async with open_shore(sessions, chance.choice([0.0, 0.4, 3.0])) as (pool, shore):
         pool.agent = agent
-        taken: list[MemoryLeg] = []
         for _ in range(80):
             await trio.sleep(chance.choice([0.0, 0.1, 0.7, 5.0]))
-            parked = [leg for leg in shore.open_legs if leg not in taken]
             match chance.randrange(6):
-                case 0 if parked:
-                    chance.choice(parked).end(chance.choice([1000, 1006, 1011]))
-                case 1 if parked and (lost := chance.choice(parked))._on_lost is not None:
-                    lost._on_lost(LegClosed(1006))
+                case 0 if shore.mine:
+                    chance.choice(shore.mine).end(chance.choice([1000, 1006, 1011]))
+                case 1 if shore.mine and (lost := chance.choice(shore.mine)).lose is not None:
+                    lost.lose(LegClosed(1006))
                 case 2:
                     shore.refusing = not shore.refusing
                 case 3:
                     agent.instructions = chance.choice("ab")
                 case 4 | 5:
-                    warm = pool.take(key_of(pool._config, agent))
-                    if warm is not None:
-                        assert not warm.leg.closed
-                        assert warm.leg not in taken
-                        taken.append(warm.leg)  # type: ignore[arg-type]
-            health = pool.health
-            mine = [leg for leg in shore.open_legs if leg not in taken]
-            assert len(mine) <= sessions
-            assert health.ready + health.dialling <= sessions
-            assert health.taken == len(taken)
+                    take_boat(pool, agent)
+            taken = [boat for boat in shore.boats if boat.taken]
+            assert shore.sockets <= sessions
+            assert pool.health.ready + pool.health.dialling <= sessions
+            assert pool.health.taken == len(taken)
         shore.refusing = False
         await trio.sleep(70 + 3 * sessions)
         assert pool.health.ready == sessions
-        for leg in taken:
-            assert leg.freed_at is None  # the pool never touches what it gave away
-            leg.abort()
+        assert [boat.freed_at for boat in taken] == [None] * len(taken)  # what it gave away it never touches
 
 
 @settings(max_examples=25, deadline=None)
@@ -501,18 +554,38 @@ def test_there_are_never_more_sockets_than_were_asked_for(sessions: int, seed: i
     trio.run(random_weather, sessions, seed, clock=trio.testing.MockClock(autojump_threshold=0))
 
 
-async def test_a_large_pool_lets_other_tasks_run_between_its_looks(autojump_clock: MockClock) -> None:
+async def test_calls_may_take_while_a_large_pool_is_being_looked_at(autojump_clock: MockClock) -> None:
+    began_s = trio.current_time()
     async with open_shore(200, 0.0) as (pool, shore):
-        await trio.sleep(5)
+        await trio.sleep(5.5)
         assert pool.health.ready == 200
-        leg = shore.legs[150]
-        taken = pool.take(key_of(pool._config, AGENT))
-        assert taken is not None
-        leg.end(1011)
+        for look in range(6, 10):
+            await trio.sleep_until(began_s + look)  # the pool's own moment
+            for _ in range(20):
+                await trio.lowlevel.checkpoint()
+                assert take_boat(pool) is not None
+        shore.mine[150].end(1011)
         await trio.sleep(5)
-        assert leg.freed_at is not None
-        assert pool.health == WarmHealth(ready=200, taken=1, died=1)
-        taken.leg.abort()
+        assert pool.health == WarmHealth(ready=200, taken=80, died=1)
+
+
+@pytest.mark.parametrize("how", ["lost", "asks for a task"])
+async def test_a_leg_that_is_lost_or_whose_kernel_takes_no_more_bytes_is_replaced(
+    how: str, autojump_clock: MockClock
+) -> None:
+    async with open_shore(1) as (pool, shore):
+        await trio.sleep(60)
+        (boat,) = shore.mine
+        assert boat.lose is not None
+        assert boat.spawn is not None
+        if how == "lost":
+            boat.lose(LegClosed(1006, "no pong"))
+        else:
+            boat.spawn(boat.receive, name="flush")  # see WebSocketLeg._need_flush
+        assert take_boat(pool) is None
+        await trio.sleep(1)
+        assert boat.freed_at is not None
+        assert pool.health == WarmHealth(ready=1, died=1, misses=1)
 
 
 async def test_a_fault_in_the_pool_costs_warmth_and_nothing_else(
@@ -521,10 +594,10 @@ async def test_a_fault_in_the_pool_costs_warmth_and_nothing_else(
     async with open_shore(2) as (pool, shore):
         await trio.sleep(1.5)
 
-        shore.legs[0]._inbox = None  # type: ignore[assignment]
+        shore.boats[0].taken = True  # reading it raises, as a bug would
         await trio.sleep(2)
-        assert shore.open_legs == []
-        assert pool.take(key_of(pool._config, AGENT)) is None
+        assert shore.sockets == 0
+        assert take_boat(pool) is None
     assert [record.message for record in caplog.records] == ["warm pool failed"]
 
 

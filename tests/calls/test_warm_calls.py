@@ -41,8 +41,9 @@ async def open_warm_house(
     """A house whose pool had the time to fill."""
     own: dict[str, dict[str, Any]] = {"warm": {"sessions": sessions}, "realtime": {"dialect": "ga"}}
     async with rehearse(agent, settings=own, pace=OBSERVED, faults=SLOW_DOOR, **how) as house:
-        await trio.sleep(settle_s)
-        yield house
+        with trio.fail_after(10_000):  # a pool's looks never end by themselves
+            await trio.sleep(settle_s)
+            yield house
 
 
 def pool_of(house: House) -> WarmPool:
@@ -182,6 +183,25 @@ async def test_a_session_lost_in_mid_call_is_replaced_from_the_pool(autojump_clo
         assert record.reason is EndReason.CALLER_HUNG_UP
         assert (record.warm, record.attempts) == ("pool", 2)
         assert pool_of(house).health.taken == 2
+
+
+async def test_the_record_tells_of_the_first_session_not_of_what_replaced_it(
+    autojump_clock: MockClock,
+) -> None:
+    async with nothing_left(), open_warm_house(1, script=["Good morning!"]) as house:
+        pool = pool_of(house)
+        pool.agent = None
+        await trio.sleep(3)
+        call = await house.ring()
+        await call.hears(0.5)
+        pool.agent = AGENT
+        await trio.sleep(3)
+        house.model.sessions[1].reset()
+        await trio.sleep(3)
+        call.hang_up()
+        record = await house.record()
+        assert pool.health.taken == 1
+        assert (record.warm, record.attempts) == ("joined", 2)
 
 
 async def test_a_redial_may_still_find_what_the_pool_has_made_meanwhile(autojump_clock: MockClock) -> None:
