@@ -269,7 +269,8 @@ class CallEngine:
             self._look_at_guard(now_ms)
         talk.settle_floor(now_ms, out)
         self._arm(Timer.STALL, self.recovery.stall_at_ms())
-        self._arm(Timer.RESPONSE, talk.responses.wakes_ms(caller_speaking=talk.caller_has_floor))
+        wakes_ms = talk.responses.wakes_ms(caller_speaking=talk.caller_has_floor)
+        self._arm(Timer.RESPONSE, wakes_ms if self.model.ready else None)
         quiet_ms = talk.quiet_from_ms if talk.schedule.waiting and self.model.ready else None
         self._arm(Timer.DUE, None if quiet_ms is None else max(quiet_ms, now_ms))
         if self._goodbye_ms is not None:
