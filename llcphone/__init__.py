@@ -13,8 +13,10 @@ from llcphone.config import Config as Config
 from llcphone.engine.commands import Note as Note
 from llcphone.engine.events import EndReason as EndReason
 from llcphone.errors import ConfigError as ConfigError
+from llcphone.errors import DialRefused as DialRefused
 from llcphone.errors import JoinRefused as JoinRefused
 from llcphone.errors import LLCPhoneError as LLCPhoneError
+from llcphone.errors import NotAdmitted as NotAdmitted
 from llcphone.phone import Phone as Phone
 from llcphone.phone import open_phone as open_phone
 from llcphone.settings import load_config as load_config

@@ -18,13 +18,13 @@ import trio
 
 from llcphone.agent import Agent
 from llcphone.blackbox import open_black_boxes
+from llcphone.call.detached import Detached
 from llcphone.call.endpoint import Endpoint, leg_limits
 from llcphone.call.handle import Call
 from llcphone.call.plan import plan_call
 from llcphone.call.record import CallRecord
 from llcphone.call.run import CallRun
 from llcphone.call.services import CallServices
-from llcphone.call.tools import kinds_of
 from llcphone.engine.commands import Note
 from llcphone.engine.events import EndReason
 from llcphone.errors import ConfigError, JoinRefused, NotAdmitted
@@ -78,7 +78,7 @@ class Phone:
         self._calls: dict[str, Call] = {}
         self._by_token: dict[str, Call] = {}
         self._by_sid: dict[str, Call] = {}
-        self._detached = 0
+        self._detached = Detached(nursery, lambda: self._changed.set())
         self.warm: WarmPool | None = None  # sessions that are ready before anybody calls
         self.dialler: Dialler | None = None
         """Rings people; None when ``twilio.account_sid`` is not set."""
@@ -160,7 +160,7 @@ class Phone:
             dialects=self.endpoint.dialects,
             on_record=partial(self._call_ended, call),
             wall_clock=time.time,
-            start_detached=self.start_detached,
+            start_detached=self._detached.start,
             dial=None if dialler is None else partial(dialler.dial, call),
             take_warm=None if self.warm is None else self.warm.taker(agent),
             tool_timeout_s=self.config.call.tool_timeout_s,
@@ -256,7 +256,7 @@ class Phone:
             await self._empty()
 
     async def _empty(self) -> None:
-        while self._calls or self._detached:
+        while self._calls or self._detached.running:
             if self._changed.is_set():  # one event for all who wait
                 self._changed = trio.Event()
             await self._changed.wait()
@@ -286,21 +286,6 @@ class Phone:
 
     def _choose(self, form: Mapping[str, str]) -> Agent:
         return self.agent if isinstance(self.agent, Agent) else self.agent(form)
-
-    def start_detached(self, function: Callable[..., Any], *args: Any, name: str) -> None:
-        """Start a task that outlives its call; draining waits for it."""
-        self._detached += 1
-
-        async def run() -> None:
-            try:
-                await function(*args)
-            except* Exception as group:  # it has no call that could end for it
-                log.error("detached task failed", extra={"task": name, "errors": kinds_of(group)})
-            finally:
-                self._detached -= 1
-                self._changed.set()
-
-        self._nursery.start_soon(run, name=name)
 
 
 @asynccontextmanager
@@ -334,7 +319,7 @@ async def open_phone(
             # Imported here: Twilio's REST package takes 100 ms, and who only answers never needs it.
             from llcphone.dialler import open_dialler
 
-            phone.dialler = await stack.enter_async_context(open_dialler(config, phone.start_detached))
+            phone.dialler = await stack.enter_async_context(open_dialler(config, phone._detached.start))
         try:
             async with trio.open_nursery() as background:
                 background.start_soon(endpoint.keep_asking, name="dialect question")
