@@ -213,20 +213,24 @@ class WarmPool:
         parked.leg.abort()
         self._counts.died += 1
         self._gone(parked)
+        self._was_it_short(parked)
 
     def _recycle(self, parked: Parked, nursery: trio.Nursery) -> None:
         self._counts.recycled += 1
         self._closing += 1
         nursery.start_soon(self._close, parked, name="warm close")
         self._gone(parked)
+        if trio.current_time() >= parked.until_s:  # else our own settings have changed, which is no failure
+            self._was_it_short(parked)
 
     def _gone(self, parked: Parked) -> None:
         del self._ready[parked]
-        age_s = trio.current_time() - parked.ready_s
-        log.info("warm session ended", extra={"age_s": round(age_s)})
-        if age_s < STEADY_S:
-            self._pause.failed()
+        log.info("warm session ended", extra={"age_s": round(trio.current_time() - parked.ready_s)})
         self._wake.set()
+
+    def _was_it_short(self, parked: Parked) -> None:
+        if trio.current_time() - parked.ready_s < STEADY_S:
+            self._pause.failed()
 
     # -- making and closing -----------------------------------------------------------------
 

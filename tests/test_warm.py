@@ -7,6 +7,7 @@ calls that adopt a session are in ``tests/calls/test_warm_calls.py``.
 from __future__ import annotations
 
 import random
+import ssl
 import time
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ import attrs
 import pytest
 import trio
 import trio.testing
+import trustme
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -30,6 +32,7 @@ from tests.calls.memory import MemoryEndpoint, MemoryLeg, MemoryModel
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
+    from pathlib import Path
 
     from trio.testing import MockClock
 
@@ -124,6 +127,26 @@ async def test_pings_are_answered_while_parked(autojump_clock: MockClock) -> Non
         await trio.sleep(1.5)
         assert task_names()["sim model ping"] == 0
         assert len(pond.live) == 2
+
+
+async def test_parked_sessions_live_over_tls_as_well(tmp_path: Path, autojump_clock: MockClock) -> None:
+    authority = trustme.CA()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    async with open_model(ssl_context=context) as model:
+        config = config_for(model, 1, wire={"ca_file": str(tmp_path / "ca.pem")})
+        async with open_phone(config, AGENT) as phone:
+            await phone.endpoint.accepted.wait()
+            model.sessions.clear()
+            await trio.sleep(301.5)
+            assert phone.warm is not None
+            assert phone.warm.health == WarmHealth(ready=1)
+            assert task_names()["sim model ping"] == 0
+            warm = phone.warm.take(key_of(config, AGENT))
+            assert warm is not None
+            await warm.leg.aclose()
+            assert model.sessions[0].close_code == 1000
 
 
 async def test_a_session_whose_server_no_longer_answers_pings_is_replaced(autojump_clock: MockClock) -> None:
