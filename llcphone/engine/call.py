@@ -233,7 +233,7 @@ class CallEngine:
                     self._watch(timer, self.talk.active_ms, self._limits.idle_ms, now_ms, out)
                 case Timer.DUE:
                     self._send_due_update(now_ms, out)
-                case Timer.GUARD | Timer.RESPONSE:
+                case Timer.GUARD | Timer.RESPONSE | Timer.PRIMED:
                     pass  # _settle looks again
 
     def _watch(self, timer: Timer, last_ms: int, limit_ms: int, now_ms: int, out: list[Command]) -> None:
@@ -254,10 +254,9 @@ class CallEngine:
     # -- after every event ------------------------------------------------------------------
 
     def _settle(self, now_ms: int, out: list[Command]) -> None:
-        talk, _timers = self.talk, self.timers
+        talk = self.talk
         if self.outbound is not None:
-            if self.model.phase in (Phase.READY, Phase.EXPIRED):
-                out += self.outbound.dialling.go(now_ms)
+            self.outbound.ring_when_ready(now_ms, out)
             self._arm(Timer.CARRIER, self.outbound.dialling.deadline_ms)
         self._arm(Timer.SETUP, None if self.model.ready else self.model.deadline_ms)
         if self.model.ready:

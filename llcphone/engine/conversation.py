@@ -52,6 +52,8 @@ class Conversation:
         self.floor = Floor.NOBODY
         self.greeting_id = ""
         self.greeting_over = False
+        self.primed = False
+        """The priming response has ended, well or not."""
         self.active_ms = 0
         """When somebody last spoke, for the idle limit."""
         self.barge_ins = 0
@@ -198,6 +200,7 @@ class Conversation:
             # A repetition, or never announced: nothing of it runs, but each call is owed its answer.
             self._begin_tools(event.items, False, event.response_id, now_ms, out)
         if response is None or response.asked is Asked.OUT_OF_BAND:
+            self.primed = self.primed or response is not None or event.purpose == PRIMING
             return
         self._to_phone(self.playout.finish_response(event.response_id), out)
         if event.response_id == self.greeting_id:

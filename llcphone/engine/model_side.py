@@ -76,6 +76,7 @@ class ModelSide:
         if self._setup.ready:
             out.append(EndCall(EndReason.MODEL_LOST))
         else:
+            out.append(Note("model connect failed", {"code": f"closed_{event.code}"}))
             out += self._setup.leg_lost(event.code, now_ms)
 
     def _said(self, event: happened.ModelSaid, now_ms: int, out: list[Command]) -> None:

@@ -13,6 +13,7 @@ from llcphone.engine.dialling import Dialling, DialPlan, MachinePolicy
 from llcphone.engine.events import EndReason
 from llcphone.engine.history import Speaker
 from llcphone.engine.responses import GREETING, MESSAGE
+from llcphone.engine.setup import Phase
 from llcphone.engine.timers import Timer
 from llcphone.realtime.messages import UserText
 
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from llcphone.engine.call import CallEngine
+
+
+_PRIMING_MS = 2_000
+"""Longest wait for the priming response before the phone rings all the same."""
 
 
 class Outbound:
@@ -58,6 +63,20 @@ class Outbound:
         if self._engine.model.ready and not talk.ledger.turns and not talk.caller_has_floor:
             out.append(SendModel(UserText(cue)))
             talk.responses.want(GREETING)
+
+    def ring_when_ready(self, now_ms: int, out: list[Command]) -> None:
+        """The phone rings once the model is ready and primed, or its warm time is over."""
+        engine = self._engine
+        if engine.model.phase is Phase.EXPIRED:
+            out += self.dialling.go(now_ms)
+        elif engine.model.ready and engine.ready_ms is not None:
+            # Bounded by itself: a server that cannot prime must not keep anybody waiting.
+            primed_by_ms = engine.ready_ms + _PRIMING_MS
+            if engine.talk.primed or not engine.setup.priming or now_ms >= primed_by_ms:
+                engine.timers.clear(Timer.PRIMED)
+                out += self.dialling.go(now_ms)
+            else:
+                engine.timers.set(Timer.PRIMED, primed_by_ms)
 
     def settle(self, now_ms: int, out: list[Command]) -> None:
         """Leave a message that is due, once there is a stream to leave it on and a model that is ready."""

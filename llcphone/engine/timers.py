@@ -17,6 +17,7 @@ class Timer(Enum):
     START = "stream start due"
     STALL = "model due to say something"
     FILLER = "filler due"
+    PRIMED = "priming due to end"
     CARRIER = "word of the carrier due"
     PATIENCE = "callee due to speak first"
     GUARD = "greeting guard"

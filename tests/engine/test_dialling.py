@@ -15,9 +15,10 @@ from llcphone.engine.events import (
     MachineDetected,
     ModelConnected,
     StreamJoined,
+    Tick,
 )
 from llcphone.realtime.dialects import Dialect
-from llcphone.realtime.events import ModelError, SpeechStarted
+from llcphone.realtime.events import ModelError, ResponseCreated, ResponseDone, ResponseStatus, SpeechStarted
 from llcphone.realtime.messages import CancelResponse, ClearInput, CreateResponse, Truncate, UserText
 from llcphone.twilio.media import CallerAudio, Clear, StreamStarted
 from tests.engine.script import CANCELLED, STARTED, ULAW, Ear, Script, created, delta, done, frame, speech
@@ -40,6 +41,21 @@ def test_the_phone_rings_once_the_session_is_configured_and_only_once() -> None:
     assert Dial() in call.sees(ULAW)
     call.sees(Dialled("CA1"), ULAW)
     assert call.said.count(Dial()) == 1
+
+
+def test_the_phone_rings_when_the_priming_has_ended() -> None:
+    call = Script(dial=DialPlan(), priming=True)
+    assert Dial() not in call.configured()
+    call.sees(ResponseCreated("prime", in_conversation=False, purpose="priming"))
+    ended = ResponseDone("prime", ResponseStatus.COMPLETED, in_conversation=False, purpose="priming")
+    assert Dial() in call.at(700).sees(ended)
+
+
+def test_a_server_that_never_primes_delays_the_ring_by_two_seconds_at_most() -> None:
+    call = Script(dial=DialPlan(), priming=True)
+    call.configured()
+    assert call.engine.next_deadline_ms == 2_000
+    assert Dial() in call.at(2_000).sees(Tick())
 
 
 def test_the_phone_rings_at_birth_when_that_is_the_plan() -> None:
