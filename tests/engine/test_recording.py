@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from llcphone.engine import CallEngine, CallSetup, recording
 from llcphone.engine.call_setup import CallLimits
+from llcphone.engine.commands import Note
 from llcphone.engine.events import Born, EndAsked, EndReason, ModelConnected, ModelSaid, StreamJoined, Tick
 from llcphone.engine.recording import Recorder, accepted, replay
 from llcphone.engine.recovery import RecoveryPlan
@@ -192,9 +193,7 @@ def test_another_alarm_is_another_decision() -> None:
 
 def test_notes_are_no_decisions(monkeypatch: pytest.MonkeyPatch) -> None:
     reel = recorded(make_setup(), [*LIVE, *TALK])
-    monkeypatch.setattr(
-        "llcphone.engine.scribe.Scribe.cut", lambda self, cut, now_ms: self.history.place("x", None, 0)
-    )
+    monkeypatch.setattr("llcphone.engine.conversation.Note", lambda kind, *_: Note(f"another {kind}"))
     assert replay(reel.lines).difference is None
 
 
