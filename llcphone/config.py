@@ -3,8 +3,8 @@
 Pure: it takes text and tables and gives values or a `ConfigError`. Reading files and the
 environment is `llcphone.settings`. Each section class says what its settings mean
 (`config_model`: the model and the agent; `config_host`: calls, sockets, server, accounts;
-`config_outbound`: the calls we place, and the API that asks for them); how one setting is
-declared and checked is `config_fields`.
+`config_outbound`: the calls we place, and the API that asks for them; `config_recovery`: a lost
+model); how one setting is declared and checked is `config_fields`.
 
 A setting that may be unset is None here and ``""`` in TOML and in the environment.
 """
@@ -25,6 +25,7 @@ from llcphone.config_fields import Section, Setting, is_loopback_url, nearest, s
 from llcphone.config_host import CallConfig, LogConfig, RecordsConfig, ServerConfig, TwilioConfig, WireConfig
 from llcphone.config_model import AgentConfig, OpeningConfig, RealtimeConfig, WarmConfig
 from llcphone.config_outbound import ApiConfig, OutboundConfig
+from llcphone.config_recovery import RecoveryConfig
 from llcphone.errors import ConfigError
 
 __all__ = [
@@ -39,6 +40,7 @@ __all__ = [
     "OutboundConfig",
     "RealtimeConfig",
     "RecordsConfig",
+    "RecoveryConfig",
     "ServerConfig",
     "TwilioConfig",
     "WarmConfig",
@@ -63,6 +65,7 @@ class Config:
     outbound: OutboundConfig = attrs.field(factory=OutboundConfig)
     api: ApiConfig = attrs.field(factory=ApiConfig)
     warm: WarmConfig = attrs.field(factory=WarmConfig)
+    recovery: RecoveryConfig = attrs.field(factory=RecoveryConfig)
     records: RecordsConfig = attrs.field(factory=RecordsConfig)
     log: LogConfig = attrs.field(factory=LogConfig)
     agent: AgentConfig = attrs.field(factory=AgentConfig)

@@ -8,7 +8,6 @@ or ended; nobody is dialled twice, and no call is forgotten.
 
 from __future__ import annotations
 
-import base64
 import logging
 import time
 from collections import OrderedDict
@@ -18,13 +17,12 @@ from typing import TYPE_CHECKING
 import trio
 
 from llcphone import guard_files
-from llcphone.audio import BYTES_PER_MS
 from llcphone.carrier import Amd, CarrierError, CreateRefused, CreateUnknown, DialOrder, open_carrier
 from llcphone.carrier.grace import grace
 from llcphone.engine.dialling import DialPlan, Line, MachinePolicy
 from llcphone.engine.events import CarrierStatus, DialFailed, Dialled, DialSent, MachineDetected
-from llcphone.errors import ConfigError
 from llcphone.guard import DialGuard, DialRequest
+from llcphone.prompts import OFF, prompt
 from llcphone.twilio import twiml
 
 if TYPE_CHECKING:
@@ -69,7 +67,8 @@ class Dialler:
         self._carrier = carrier
         self._start = start
         self.guard = DialGuard(config, guard_files.offset_s)
-        self._message = read_message(config.outbound.machine_message_file)
+        path = config.outbound.machine_message_file or OFF  # the agent speaks the message itself
+        self._message = prompt(path, "", "outbound.machine_message_file")
         self._live: dict[str, Call] = {}
         self._ended: OrderedDict[str, str] = OrderedDict()
         """Status tokens of ended calls, with the CallSid that was hung up, if any."""
@@ -278,40 +277,3 @@ async def open_dialler(config: Config, start: Callable[..., None]) -> AsyncItera
 _ORDER = {"queued": 0, "initiated": 1, "ringing": 2, "in-progress": 3}
 """Should a callback come without ``SequenceNumber``; an end sorts behind by itself."""
 _ORDER |= dict.fromkeys(("completed", "busy", "failed", "no-answer", "canceled"), 9)
-
-
-def read_message(path: str) -> tuple[bytes, ...]:
-    """A stored message as base64 payloads of 200 ms: raw ``.ulaw``, or a WAV file of 8 kHz µ-law.
-
-    Raises:
-        ConfigError: it cannot be read, or is no such file.
-    """
-    if not path:
-        return ()
-    key = "outbound.machine_message_file"
-    try:
-        with open(path, "rb") as file:
-            audio = file.read()
-    except OSError as exc:
-        raise ConfigError(key, f"cannot be read: {exc.strerror}") from None
-    if audio[:4] == b"RIFF":
-        audio = _ulaw_of_wav(audio)
-        if not audio:
-            raise ConfigError(key, "must be 8 kHz mono µ-law: sox in.wav -r 8000 -c 1 -e u-law out.wav")
-    size = 200 * BYTES_PER_MS
-    return tuple(base64.b64encode(audio[at : at + size]) for at in range(0, len(audio), size))
-
-
-def _ulaw_of_wav(data: bytes) -> bytes:
-    """The samples of a format 7 WAV at 8 kHz mono; empty when it is something else."""
-    at, ulaw = 12, False
-    while at + 8 <= len(data):
-        kind, size = data[at : at + 4], int.from_bytes(data[at + 4 : at + 8], "little")
-        body = data[at + 8 : at + 8 + size]
-        if kind == b"fmt ":
-            numbers = [int.from_bytes(body[i : i + j], "little") for i, j in ((0, 2), (2, 2), (4, 4))]
-            ulaw = numbers == [7, 1, 8000]
-        elif kind == b"data":
-            return body if ulaw else b""
-        at += 8 + size + size % 2
-    return b""

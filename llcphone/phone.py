@@ -18,10 +18,11 @@ import trio
 
 from llcphone.agent import Agent
 from llcphone.blackbox import open_black_boxes
+from llcphone.breaker import Breaker
 from llcphone.call.detached import Detached
 from llcphone.call.endpoint import Endpoint, leg_limits
 from llcphone.call.handle import Call
-from llcphone.call.plan import plan_call
+from llcphone.call.plan import plan_call, recovery_plan
 from llcphone.call.record import CallRecord
 from llcphone.call.run import CallRun
 from llcphone.call.services import CallServices
@@ -78,6 +79,8 @@ class Phone:
         self._calls: dict[str, Call] = {}
         self._by_token: dict[str, Call] = {}
         self._by_sid: dict[str, Call] = {}
+        self.breaker = Breaker(config.recovery, endpoint.ask)
+        """Open while no model session can be had: then new calls are not let in."""
         self._detached = Detached(nursery, lambda: self._changed.set())
         self.warm: WarmPool | None = None  # sessions that are ready before anybody calls
         self.dialler: Dialler | None = None
@@ -90,16 +93,16 @@ class Phone:
     def answer(self, form: Mapping[str, str]) -> str:
         """A voice webhook: the call is born here. Synchronous; returns the TwiML.
 
-        A retried webhook (same ``CallSid``) gets the same call. While draining, or at the limit of
-        ``server.max_calls``, the way out is returned instead; it never raises for that.
+        A retried webhook (same ``CallSid``) gets the same call. While draining, at ``server.max_calls``,
+        or while no model can be had, the way out is returned instead; it never raises for that.
 
         Raises:
             ConfigError: ``server.public_url`` is not set, so Twilio could not find the stream.
         """
         if (known := self._by_sid.get(form.get("CallSid", ""))) is not None:
             return known.twiml
-        if self.draining or len(self._calls) >= self.config.server.max_calls:
-            log.warning("call not admitted", extra={"live": len(self._calls), "draining": self.draining})
+        if closed := self._closed():
+            log.warning("call not admitted", extra={"live": len(self._calls), "why": closed[0]})
             return twiml.busy()
         if not self.config.server.public_url:
             raise ConfigError("server.public_url", "needed to tell Twilio where the media stream goes")
@@ -124,14 +127,12 @@ class Phone:
 
         Raises:
             DialRefused: the guard refuses the call (``.code`` and ``.why`` say which rule).
-            NotAdmitted: draining, or at ``server.max_calls``.
+            NotAdmitted: draining, at ``server.max_calls``, or no model can be had.
             ConfigError: what is needed to place calls is not set.
         """
         dialler = self._need_dialler()
-        if self.draining:
-            raise NotAdmitted("draining")
-        if len(self._calls) >= self.config.server.max_calls:
-            raise NotAdmitted("at server.max_calls")
+        if closed := self._closed():
+            raise NotAdmitted(closed[0])
         own = dialler.guard.own_numbers
         call = Call(caller=caller_id or (own[0] if own else ""), dialled=to, direction="outbound")
         agent = agent or self._choose({"From": call.caller, "To": to, "Direction": "outbound-api"})
@@ -229,14 +230,15 @@ class Phone:
 
     def ready(self) -> list[str]:
         """Why new calls would not be taken; empty when they are."""
-        reasons = []
-        if self.draining:
-            reasons.append("draining")
-        if self.endpoint.trouble is not None:
-            reasons.append(f"model endpoint: {self.endpoint.trouble}")
-        if len(self._calls) >= self.config.server.max_calls:
-            reasons.append("at server.max_calls")
-        return reasons
+        trouble = self.endpoint.trouble
+        return self._closed() + ([f"model endpoint: {trouble}"] if trouble else [])
+
+    def _closed(self) -> list[str]:
+        """Why a new call gets the way out; empty when it is let in."""
+        full = len(self._calls) >= self.config.server.max_calls
+        reasons = {"draining": self.draining, "at server.max_calls": full}
+        reasons["no model session can be had"] = self.breaker.is_open
+        return [reason for reason, holds in reasons.items() if holds]
 
     async def drain(self, limit_s: float | None = None) -> None:
         """Take no new call, let live ones (born ones included) end, then end the rest.
@@ -266,6 +268,7 @@ class Phone:
         self._by_token.pop(call.token, None)
         self._by_sid.pop(call.call_sid, None)
         self.finished_calls += 1
+        self.breaker.ended(record)
         if self.dialler is not None and call.direction == "outbound":
             self.dialler.over(call)
         call.finish(record)
@@ -281,6 +284,7 @@ class Phone:
                 log.error("end of a call not taken", extra={"call": call.call_id, "error": kind})
 
     def _noted(self, call: Call, note: Note) -> None:
+        self.breaker.noted(note)
         for observer in self.observers:
             observer(call, note)
 
@@ -308,6 +312,7 @@ async def open_phone(
     Yields:
         The phone. Leaving the block normally drains it, within ``server.drain_limit_s``.
     """
+    recovery_plan(config)  # a stored prompt that cannot be read is told now, not to a caller
     endpoint = Endpoint(config)
     warm = WarmPool(config, endpoint, agent)
     async with AsyncExitStack() as stack:
@@ -324,6 +329,7 @@ async def open_phone(
             async with trio.open_nursery() as background:
                 background.start_soon(endpoint.keep_asking, name="dialect question")
                 background.start_soon(warm.run, name="warm pool")
+                background.start_soon(phone.breaker.run, name="breaker")
                 if phone.dialler is not None:
                     background.start_soon(phone.dialler.keep_lists, name="do-not-call list")
                 yield phone

@@ -70,7 +70,7 @@ def test_a_section_is_called_as_its_class() -> None:
         assert section.__name__ == f"{name.capitalize()}Config"
 
 
-@pytest.mark.parametrize("name", ["config_model", "config_host", "config_outbound"])
+@pytest.mark.parametrize("name", ["config_model", "config_host", "config_outbound", "config_recovery"])
 def test_every_setting_is_followed_by_a_docstring(name: str) -> None:
     source = Path(config_module.__file__).with_name(f"{name}.py").read_text()
     for section in [node for node in ast.parse(source).body if isinstance(node, ast.ClassDef)]:

@@ -22,8 +22,9 @@ SHARED = ["errors", "audio", "config_fields", *SETTINGS, "config", "guard", "too
 """Each may import those before it."""
 CODECS = {"twilio", "realtime"}
 ENGINE = {*SHARED, *CODECS, "engine"}
-CALL = {*ENGINE, "wire", "call"}
-BETWEEN = {*CALL, "carrier", "store", "blackbox", "guard_files", "dialler", "warm_session", "warm", "phone"}
+CALL = {*ENGINE, "wire", "prompts", "call"}
+BETWEEN = {*CALL, "carrier", "store", "blackbox", "guard_files", "dialler", "breaker"}
+BETWEEN |= {"warm_session", "warm", "phone"}
 
 MAY_IMPORT: dict[str, set[str]] = {
     **{room: set(SHARED[:at]) for at, room in enumerate(SHARED)},
@@ -31,12 +32,14 @@ MAY_IMPORT: dict[str, set[str]] = {
     "realtime": set(SHARED),
     "engine": ENGINE,
     "wire": {"errors"},
+    "prompts": {"errors", "audio"},
     "call": CALL,
     "carrier": BETWEEN,
     "store": BETWEEN,
     "blackbox": CALL,
     "guard_files": BETWEEN,
     "dialler": BETWEEN,
+    "breaker": BETWEEN,
     "warm_session": BETWEEN,
     "warm": BETWEEN,
     "phone": BETWEEN,

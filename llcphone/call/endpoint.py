@@ -84,7 +84,7 @@ class Endpoint:
         while True:
             await self.dialects.resolve()  # a call may have begun to ask before us
             with self.dialects.asking():
-                self.trouble = await self._ask_both()
+                self.trouble = await self.ask()
             if self.trouble is None:
                 self.accepted.set()
                 log.info("model session accepted", extra={"dialect": self._known()})
@@ -93,7 +93,8 @@ class Endpoint:
             await trio.sleep(_ASK_AGAIN_S[min(attempt, len(_ASK_AGAIN_S) - 1)])
             attempt += 1
 
-    async def _ask_both(self) -> str | None:
+    async def ask(self) -> str | None:
+        """None when a session was accepted and confirmed, else what is in the way, in a word."""
         dialect = self.dialects.answer or Dialect.FLAT
         trouble = await self._ask(dialect)
         if trouble == "speaks ga" and self._config.realtime.dialect == "auto":
@@ -102,7 +103,6 @@ class Endpoint:
         return trouble
 
     async def _ask(self, dialect: Dialect) -> str | None:
-        """None when a session was accepted and confirmed, else what is in the way, in a word."""
         trouble: str | None = "timeout"
         with trio.move_on_after(_ASK_S):
             try:

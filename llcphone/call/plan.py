@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from llcphone.engine.call import CallLimits, CallSetup
+from llcphone.engine.recovery import RecoveryPlan
 from llcphone.engine.setup import SetupLimits
+from llcphone.prompts import prompt
 from llcphone.realtime.dialects import Dialect
 from llcphone.realtime.session import eagerness_update, session_fields, tools_update
 
@@ -65,7 +67,27 @@ def plan_call(
         may_switch=realtime.dialect == "auto",
         create_response=detects_turns and realtime.create_response,
         interrupt_response=detects_turns and realtime.interrupt_response,
+        recovery=recovery_plan(config),
         limits=_limits(config),
+    )
+
+
+def recovery_plan(config: Config) -> RecoveryPlan:
+    """What is done when the model is lost.
+
+    Raises:
+        ConfigError: a stored prompt cannot be read.
+    """
+    recovery = config.recovery
+    return RecoveryPlan(
+        enabled=recovery.enabled,
+        limit_ms=round(recovery.limit_s * 1000),
+        most=recovery.most,
+        stall_ms=round(recovery.stall_s * 1000),
+        filler_after_ms=recovery.filler_after_ms,
+        filler_every_ms=round(recovery.filler_every_s * 1000),
+        filler=prompt(recovery.filler_file, "one_moment", "recovery.filler_file"),
+        apology=prompt(recovery.apology_file, "apology", "recovery.apology_file"),
     )
 
 

@@ -9,9 +9,12 @@ import attrs
 from llcphone.realtime import usage as tokens
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from llcphone.call.warmth import Warmth
     from llcphone.engine.call import CallEngine
     from llcphone.engine.events import EndReason
+    from llcphone.engine.recovery import Gap
 
 
 @attrs.frozen
@@ -45,6 +48,8 @@ class CallRecord:
     warm_saved_ms: int = 0
     """Set-up of the session that the person on the line did not wait for."""
     turns: tuple[dict[str, Any], ...] = ()
+    gaps: tuple[dict[str, Any], ...] = ()
+    """Losses of the model's session: when, why, what the caller waited for, attempts, and how each ended."""
     barge_ins: int = 0
     late_deltas: int = 0
     unasked_responses: int = 0
@@ -114,6 +119,7 @@ def make_record(
         frames=engine.frames,
         frames_held_back=engine.listening.held_back,
         turns=tuple(turns),
+        gaps=tuple(_gap(gap, since_birth) for gap in engine.recovery.gaps),
         barge_ins=talk.barge_ins,
         late_deltas=talk.late_deltas,
         unasked_responses=talk.responses.unasked,
@@ -126,3 +132,14 @@ def make_record(
         cached_share=round(tokens.cached_share(talk.usage), 4),
         transcript=tuple(line for line in lines if line["text"]) if transcript else (),
     )
+
+
+def _gap(gap: Gap, since_birth: Callable[[int | None], int | None]) -> dict[str, Any]:
+    return {
+        "at_ms": since_birth(gap.at_ms),
+        "cause": gap.cause,
+        "owed": gap.owed,
+        "attempts": gap.attempts,
+        "restored_ms": since_birth(gap.restored_ms),
+        "spoke_ms": since_birth(gap.spoke_ms),
+    }

@@ -246,11 +246,6 @@ class Conversation:
         self._deciding = False
         self._move(Cue.SESSION_LOST, out)
 
-    def forget_greeting(self, now_ms: int) -> None:
-        """Nothing of the greeting was heard, and it will be given anew: drop what is held of it."""
-        self.playout.interrupt(now_ms)
-        self.greeting_id, self.greeting_over = "", False
-
     def over(self, now_ms: int) -> None:
         """The call has ended: what is unheard now will never be heard."""
         interruption = self.playout.interrupt(now_ms)

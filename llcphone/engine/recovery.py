@@ -142,8 +142,9 @@ class Recovery:
         self.gaps.append(Gap(now_ms, cause, owed.value, engine.model.attempts))
         out.append(Note("model lost", {"cause": cause}))
         talk.session_lost(now_ms, out)
-        if owed is Owed.GREETING:
-            talk.forget_greeting(now_ms)
+        if owed is Owed.GREETING:  # given anew: drop what is held of it
+            talk.playout.interrupt(now_ms)
+            talk.greeting_id, talk.greeting_over = "", False
         on_the_line = engine.started_ms is not None
         engine.listening.session_lost()
         out += engine.model.recover(now_ms, self._plan.limit_ms, on_the_line=on_the_line)

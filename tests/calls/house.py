@@ -41,6 +41,9 @@ QUESTION = voices.load("book_table")
 INTERRUPTION = voices.load("yes_please")
 GOODBYE = voices.load("goodbye")
 
+JUST_END = {"enabled": False, "apology_file": "off"}
+"""``[recovery]`` for tests of how a call ends when nothing is done about a lost model."""
+
 TRANSPORTS = [("fast", "fast"), ("trio-websocket", "quart")]
 """(model leg, phone leg): both pairs run the same calls."""
 
@@ -151,6 +154,7 @@ async def nothing_left(settle_s: float = 3.0) -> AsyncIterator[None]:
 __all__ = [
     "GOODBYE",
     "INTERRUPTION",
+    "JUST_END",
     "QUESTION",
     "TOKEN",
     "TRANSPORTS",

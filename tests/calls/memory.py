@@ -131,6 +131,9 @@ class MemoryEndpoint:
         """Let a send of the first leg fail; those after it are sound."""
         self._failing = (at, failure)
 
+    async def ask(self) -> str | None:
+        return self.trouble
+
     async def dial(self, dialect: Dialect, spawn: Spawn, *, caller: str = "") -> MemoryLeg:
         await trio.sleep(self.dial_takes_s)
         model = MemoryModel(list(self.turns))

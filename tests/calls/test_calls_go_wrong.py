@@ -10,7 +10,15 @@ import trio
 from llcphone import Agent, EndReason, open_phone
 from llcphone.sim.model import Faults, Say, open_model
 from llcphone.sim.phone import CallFaults, EndedBy
-from tests.calls.house import TRANSPORTS, make_config, nothing_left, open_house, open_line, tasks_below
+from tests.calls.house import (
+    JUST_END,
+    TRANSPORTS,
+    make_config,
+    nothing_left,
+    open_house,
+    open_line,
+    tasks_below,
+)
 
 if TYPE_CHECKING:
     from trio.testing import MockClock
@@ -120,7 +128,10 @@ async def test_a_token_opens_one_stream_and_no_second(autojump_clock: MockClock)
 async def test_a_model_that_answers_no_ping_is_freed_within_forty_seconds(
     transports: Transports, autojump_clock: MockClock
 ) -> None:
-    async with nothing_left(), open_house(transports=transports, faults=Faults(ignore_pings=True)) as house:
+    async with (
+        nothing_left(),
+        open_house(recovery=JUST_END, transports=transports, faults=Faults(ignore_pings=True)) as house,
+    ):
         await house.twilio.ring(faults=SLOW_FRAMES)
         await house.session()
         begin = trio.current_time()
@@ -148,7 +159,7 @@ async def test_a_model_that_answers_no_close_delays_nothing_longer_than_a_second
 async def test_a_model_leg_lost_in_mid_call_ends_it_and_the_caller_reaches_the_way_out(
     code: int, transports: Transports, autojump_clock: MockClock
 ) -> None:
-    async with nothing_left(), open_house(transports=transports) as house:
+    async with nothing_left(), open_house(recovery=JUST_END, transports=transports) as house:
         sim = await house.ring()
         session = await house.session()
         await sim.hears(0.5)
@@ -169,7 +180,7 @@ async def test_a_refusal_that_no_retry_mends_ends_the_call_at_once(
 ) -> None:
     async with (
         nothing_left(),
-        open_house(transports=transports, faults=Faults(refuse_status=status)) as house,
+        open_house(recovery=JUST_END, transports=transports, faults=Faults(refuse_status=status)) as house,
     ):
         begin = trio.current_time()
         sim = await house.twilio.ring()
@@ -187,7 +198,7 @@ async def test_an_endpoint_that_is_busy_is_asked_again_until_the_caller_has_wait
 ) -> None:
     async with (
         nothing_left(),
-        open_house(transports=transports, faults=Faults(refuse_status=status)) as house,
+        open_house(recovery=JUST_END, transports=transports, faults=Faults(refuse_status=status)) as house,
     ):
         begin = trio.current_time()
         sim = await house.twilio.ring()

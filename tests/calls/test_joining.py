@@ -12,7 +12,7 @@ from llcphone import EndReason, JoinRefused
 from llcphone.sim.model import Faults
 from llcphone.sim.phone import CallFaults, EndedBy
 from llcphone.twilio import twiml
-from tests.calls.house import TRANSPORTS, nothing_left, open_house
+from tests.calls.house import JUST_END, TRANSPORTS, nothing_left, open_house
 from tests.calls.memory import MemoryLeg, open_memory, start
 
 if TYPE_CHECKING:
@@ -157,7 +157,7 @@ async def test_an_attempt_that_keeps_the_caller_waiting_is_replaced_once_and_gre
 async def test_a_caller_whom_no_session_comes_for_reaches_the_way_out_after_nine_seconds(
     faults: Faults, transports: Transports, autojump_clock: MockClock
 ) -> None:
-    async with nothing_left(), open_house(transports=transports, faults=faults) as house:
+    async with nothing_left(), open_house(recovery=JUST_END, transports=transports, faults=faults) as house:
         sim = await house.ring()
         begin = trio.current_time()
         assert (await sim.ended()).ended_by is EndedBy.HANGUP_VERB

@@ -6,7 +6,7 @@ import base64
 
 import pytest
 
-from llcphone.engine.commands import CloseModel, ConnectModel, EndCall, RememberDialect, RunTool, SendModel
+from llcphone.engine.commands import CloseModel, ConnectModel, EndCall, RememberDialect, RunTool
 from llcphone.engine.events import (
     Born,
     EndReason,

@@ -7,7 +7,7 @@ owed. Ids of responses, items and calls are made the session's own, as the vendo
 from __future__ import annotations
 
 import base64
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 from hypothesis import given, settings
@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 from llcphone.engine import CallSetup
 from llcphone.engine import events as happened
 from llcphone.engine.commands import Command, ConnectModel, RunTool, SendModel
-from llcphone.engine.events import Event
 from llcphone.engine.recovery import RecoveryPlan
 from llcphone.realtime import events as said
 from llcphone.realtime.dialects import Dialect
@@ -25,6 +24,9 @@ from llcphone.twilio.media import CallerAudio
 from tests.engine.chaos import Moment, opened, scenes, setups, waits
 from tests.engine.judge import Judge
 from tests.engine.script import SESSION, TOOLS, ULAW, frame
+
+if TYPE_CHECKING:
+    from llcphone.engine.events import Event
 
 Facts = dict[str, Any]
 
@@ -154,11 +156,13 @@ def test_the_caller_is_greeted_once_and_every_tool_runs_once(facts: Facts, momen
 
 @settings(max_examples=30, deadline=None)
 @given(setups, broken_calls())
-def test_every_gap_is_told_of_and_none_is_longer_than_the_limit(facts: Facts, moments: list[Moment]) -> None:
+def test_there_are_no_more_gaps_than_planned_and_each_but_the_last_was_closed(
+    facts: Facts, moments: list[Moment]
+) -> None:
     engine = watched(facts, moments).engine
     assert len(engine.recovery.gaps) <= PLAN.most
     for gap in engine.recovery.gaps:
-        assert gap.restored_ms is None or 0 <= gap.restored_ms - gap.at_ms
+        assert gap.restored_ms is None or gap.restored_ms - gap.at_ms >= 0
     restored = [gap.restored_ms for gap in engine.recovery.gaps]
     assert None not in restored[:-1]
 

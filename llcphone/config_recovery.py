@@ -1,0 +1,35 @@
+"""The section about what happens when the model is lost; `config` says how sections are read."""
+
+from __future__ import annotations
+
+from attrs import frozen
+
+from llcphone.config_fields import Section, between, setting
+
+
+@frozen(kw_only=True)
+class RecoveryConfig(Section):
+    """[recovery]: a lost model session is replaced in mid-call, and the caller never hears a dead line."""
+
+    enabled: bool = setting(True)
+    """Whether a lost session is replaced; without it the caller hears the apology, and the call ends."""
+    limit_s: float = setting(8.0, between(1.0, 25.0))
+    """Longest time without a session; then the apology. What the caller says meanwhile is kept for 30 s."""
+    most: int = setting(5, between(1, 100))
+    """Sessions of one call that may be lost and replaced; then the apology."""
+    stall_s: float = setting(4.0, between(0.0, 60.0))
+    """An answer that is due and does not come for so long is a lost session; 0 waits for ever."""
+    filler_file: str = setting("")
+    """8 kHz µ-law file played while the caller waits; "" says "One moment, please.", "off" nothing."""
+    filler_after_ms: int = setting(400, between(100, 10_000))
+    """Silence the caller may hear before the filler."""
+    filler_every_s: float = setting(6.0, between(1.0, 60.0))
+    """From one filler to the next."""
+    apology_file: str = setting("")
+    """8 kHz µ-law file played when a call ends for want of a model; "" is the shipped one, "off" nothing."""
+    breaker_failures: int = setting(5, between(0, 1_000))
+    """Sessions in a row that could not be had until new calls get the way out at once; 0 never."""
+    breaker_window_s: float = setting(30.0, between(1.0, 3_600.0))
+    """Within how long."""
+    breaker_probe_s: float = setting(5.0, between(0.5, 600.0))
+    """How often the endpoint is then asked for a session; the first it gives lets calls in again."""
