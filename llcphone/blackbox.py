@@ -43,7 +43,7 @@ _CUT_LINE = 128
 
 @attrs.define(eq=False)
 class Box:
-    """One call's file; the recorder's sink."""
+    """One call's file, and what waits to be written to it."""
 
     path: Path
     room: int
@@ -61,9 +61,6 @@ class Box:
             return self._cut("the disk is too slow")
         self._keep(line)
         return True
-
-    def close(self) -> None:
-        """The call is over; what waits is written all the same."""
 
     def _cut(self, why: str) -> bool:
         if not self.broken:
@@ -143,9 +140,8 @@ async def open_black_boxes(records: RecordsConfig) -> AsyncIterator[Taping | Non
     boxes = Boxes()
 
     def tape(call_id: str, engine: CallEngine) -> Recorder:
-        return Recorder(
-            engine, Box(folder / f"{call_id}.jsonl", records.blackbox_limit, boxes), version=version
-        )
+        box = Box(folder / f"{call_id}.jsonl", records.blackbox_limit, boxes)
+        return Recorder(engine, box.write, version=version)
 
     await _in_thread(_make, folder)
     async with trio.open_nursery() as nursery:

@@ -150,7 +150,7 @@ class RecordsConfig(Section):
     """Whether what was said is kept; off, because people must know before it is."""
     blackbox_dir: str = setting("")
     """Folder for a tape of each call's events and decisions, without what was said; "" records none."""
-    blackbox_limit: int = setting(4_194_304, between(4_096, 1_073_741_824))
+    blackbox_limit: int = setting(16_777_216, between(4_096, 1_073_741_824))
     """Bytes of one call's tape: about an hour of talk; then the tape says that it was cut."""
 
 

@@ -353,7 +353,7 @@ async def test_lines_are_written_in_batches_and_never_in_the_calls_own_step(
             sizes = [each.stat().st_size for each in tapes_in(tmp_path)]
         written = sum(sizes)
         await trio.sleep(2)
-        assert tapes[0]._sink.boxes.waiting == 0  # type: ignore[attr-defined]
+        assert tapes[0]._write.__self__.boxes.waiting == 0  # type: ignore[attr-defined]
         before = trio.current_time()
     assert trio.current_time() == before  # who has nothing to write is not waited for
     assert len(tapes_in(tmp_path)) == 20
@@ -413,7 +413,7 @@ async def test_a_dead_disk_keeps_no_process_alive_and_no_unbounded_memory(
         await stuck.wait()
         for now_ms in range(1, 500):
             tape.handle(Tick(), now_ms)
-        box: Any = tape._sink  # type: ignore[attr-defined]
+        box: Any = tape._write.__self__  # type: ignore[attr-defined]
         assert box.boxes.waiting <= 10_200
         assert json.loads(box.waiting[-1]) == {"is": "cut", "why": "the disk is too slow"}
         before = trio.current_time()

@@ -31,18 +31,14 @@ Moments = list[tuple[int, Any]]
 
 @attrs.define
 class Reel:
-    """A sink in memory that holds so many lines."""
+    """A tape in memory that holds so many lines."""
 
     lines: list[bytes] = attrs.field(factory=list)
     most: int = 1_000_000
-    closed: bool = False
 
     def write(self, line: bytes) -> bool:
         self.lines.append(line)
         return len(self.lines) < self.most
-
-    def close(self) -> None:
-        self.closed = True
 
     @property
     def told(self) -> list[dict[str, Any]]:
@@ -53,7 +49,7 @@ def recorded(setup: CallSetup, events: list[tuple[int, Event]], reel: Reel | Non
     """Play the events to a recorded engine; frames take the short way, as in a call."""
     reel = reel or Reel()
     engine = CallEngine(setup)
-    recorder = Recorder(engine, reel, version="1.2.3")
+    recorder = Recorder(engine, reel.write, version="1.2.3")
     for now_ms, event in events:
         if isinstance(event, CallerAudio):
             recorder.hear(event.payload, now_ms)
@@ -106,7 +102,7 @@ def test_any_call_is_decided_again_as_it_was(
 ) -> None:
     engine = CallEngine(setup := make_setup(**facts | more, dial=plan))
     reel, now_ms = Reel(), 5_000_000
-    recorder = Recorder(engine, reel, version="1.2.3")
+    recorder = Recorder(engine, reel.write, version="1.2.3")
     for wait_ms, thing in moments:
         now_ms += wait_ms
         if isinstance(thing, CallerAudio):
@@ -117,7 +113,6 @@ def test_any_call_is_decided_again_as_it_was(
             if type(event) in engine._on or engine.ended:  # carriers' events, told to a call of no carrier
                 recorder.handle(event, now_ms)
     recorder.close()
-    assert reel.closed
     outcome = replay(reel.lines)
     assert outcome.difference is None
     assert outcome.cut == ""
@@ -272,7 +267,7 @@ def test_what_cannot_be_taped_cuts_the_tape_and_not_the_call(monkeypatch: pytest
         raise LookupError("words of a caller")
 
     reel = Reel()
-    recorder = Recorder(CallEngine(make_setup()), reel, version="1")
+    recorder = Recorder(CallEngine(make_setup()), reel.write, version="1")
     monkeypatch.setattr(recording, "as_data", refuse)
     commands = [recorder.handle(event, now_ms) for now_ms, event in [*LIVE, *TALK]]
     recorder.close()
@@ -280,12 +275,11 @@ def test_what_cannot_be_taped_cuts_the_tape_and_not_the_call(monkeypatch: pytest
     assert reel.told[1:] == [{"is": "cut", "why": "raised LookupError"}]
 
 
-def test_a_sink_that_is_full_gets_nothing_more_and_the_call_goes_on() -> None:
+def test_a_tape_that_is_full_gets_nothing_more_and_the_call_goes_on() -> None:
     reel = recorded(
         make_setup(), [*LIVE, *TALK, (3_010, CallerAudio(frame())), (3_020, Tick())], Reel(most=3)
     )
     assert len(reel.lines) == 3
-    assert reel.closed
 
 
 def test_nothing_is_recorded_after_the_end() -> None:
