@@ -121,7 +121,7 @@ async def test_an_adopted_call_goes_on_like_any_other(autojump_clock: MockClock)
 async def test_a_call_with_another_agents_words_dials_for_itself(autojump_clock: MockClock) -> None:
     async with nothing_left(), open_warm_house(1, callee=Callee()) as house:
         call = house.phone.place_call("+15551230007", Agent("Somebody else."))
-        await trio.sleep(3)
+        await (await house.twilio.outbound(1)).stream_started()
         call.end()
         record = await call
         assert record.warm in ("hit", "joined")
