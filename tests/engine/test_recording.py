@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -137,6 +138,14 @@ def test_frames_of_another_size_are_another_line() -> None:
     lines = [line for line in reel.told if line["is"] == "frames"]
     assert [(line["frames"], line["bytes"]) for line in lines] == [(2, 30), (2, 2)]
     assert replay(reel.lines).frames == 4
+
+
+def test_frames_of_one_length_in_base64_may_differ_in_size() -> None:
+    payloads = [base64.b64encode(b"\x7f" * size) for size in (160, 160, 161, 162, 162, 160)]
+    assert len({len(payload) for payload in payloads}) == 1
+    reel = recorded(make_setup(greets=False), [*LIVE, *((950, CallerAudio(each)) for each in payloads)])
+    lines = [line for line in reel.told if line["is"] == "frames"]
+    assert [(line["frames"], line["bytes"]) for line in lines] == [(2, 160), (1, 161), (2, 162), (1, 160)]
 
 
 def test_frames_kept_back_by_the_greeting_guard_are_a_decision_too(monkeypatch: pytest.MonkeyPatch) -> None:
