@@ -25,7 +25,7 @@ import trio.testing
 from bench.endings_plan import ACK_S, CELLS, EXPECTED, HANDSHAKE_S, SALT, E, Ending, M, Moment, Plan
 from llcphone import Agent, CallHandle, CallRecord
 from llcphone.sim.model import CallTool, Faults, Pace, Say
-from tests.calls.house import TRANSPORTS, open_fds, open_house, task_names
+from tests.calls.house import JUST_END, TRANSPORTS, open_fds, open_house, task_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -82,6 +82,7 @@ async def run_crowd(calls: int, seed: int, transports: tuple[str, str], *, at_on
         pace=Pace(ack_delay_s=ACK_S),
         realtime={"safety_salt": SALT},
         call={"token_ttl_s": 5.0},
+        recovery=JUST_END | {"breaker_failures": 0},  # a lost model is an ending here, not an episode
     ) as house:
         house.model.keep_audio = house.twilio.keep_audio = False
         before = await count()

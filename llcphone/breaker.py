@@ -27,7 +27,7 @@ log = logging.getLogger("llcphone.breaker")
 
 _FAILURES = frozenset({"model connect failed", "session refused"})
 _SUCCESSES = frozenset({"session ready", "model restored"})
-_GIVEN_UP = frozenset({EndReason.MODEL_UNREACHABLE, EndReason.MODEL_REFUSED, EndReason.MODEL_LOST})
+_NO_SESSION = frozenset({EndReason.MODEL_UNREACHABLE, EndReason.MODEL_REFUSED})
 
 
 class Breaker:
@@ -57,7 +57,10 @@ class Breaker:
 
     def ended(self, record: CallRecord) -> None:
         """A call has ended."""
-        if record.reason in _GIVEN_UP:
+        lost = (
+            record.reason is EndReason.MODEL_LOST and record.gaps and record.gaps[-1]["restored_ms"] is None
+        )
+        if lost or record.reason in _NO_SESSION:
             self._failed()
 
     async def run(self) -> None:

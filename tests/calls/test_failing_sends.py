@@ -7,7 +7,7 @@ leaves it; that message cannot be sent. Each time the call ends with a record, a
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import trio
@@ -16,7 +16,7 @@ from trio.testing import wait_all_tasks_blocked
 from llcphone import Agent, CallRecord, EndReason, JoinRefused
 from llcphone.engine.events import ModelSaid
 from llcphone.realtime.events import SpeechStarted
-from tests.calls.house import task_names
+from tests.calls.house import JUST_END, task_names
 from tests.calls.memory import Failure, MemoryHouse, MemoryLeg, Turn, echo, media, open_memory
 
 if TYPE_CHECKING:
@@ -64,9 +64,11 @@ async def hold(house: MemoryHouse, ear: MemoryLeg) -> CallRecord:
         return await call.wait()
 
 
-async def hold_with_a_failure(leg: str, k: int, failure: Failure) -> tuple[MemoryLeg, CallRecord]:
+async def hold_with_a_failure(
+    leg: str, k: int, failure: Failure, recovery: dict[str, Any] = JUST_END
+) -> tuple[MemoryLeg, CallRecord]:
     ear = MemoryLeg(echo, fails_at=k if leg == "phone" else 0, failure=failure)
-    async with open_memory(make_agent(), turns=TURNS) as house:
+    async with open_memory(make_agent(), turns=TURNS, recovery=recovery) as house:
         house.endpoint.fail_first(k if leg == "model" else 0, failure)
         record = await hold(house, ear)
         failing = ear if leg == "phone" else house.endpoint.legs[0]
@@ -102,4 +104,22 @@ async def test_a_send_that_fails_anywhere_ends_the_call_in_peace(
     assert {name if name in SENDERS else "outside" for name in senders} >= SENDERS - (
         {"supervisor", "tool look_up"} if leg == "phone" else set()
     )
+    assert task_names() == tasks
+
+
+@pytest.mark.parametrize("failure", Failure, ids=lambda each: each.name.lower())
+async def test_a_send_to_the_model_that_fails_anywhere_is_survived(
+    failure: Failure, autojump_clock: MockClock
+) -> None:
+    tasks = task_names()
+    k = 0
+    while True:
+        k += 1
+        failing, record = await hold_with_a_failure("model", k, failure, recovery={})
+        assert record.reason is EndReason.CALLER_HUNG_UP
+        if len(failing.senders) < k:
+            break  # one message more than the call has
+        assert record.attempts == 2
+        assert [gap["owed"] != "" for gap in record.gaps] == ([] if k == 1 else [True])
+    assert k > 10
     assert task_names() == tasks

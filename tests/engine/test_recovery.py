@@ -169,7 +169,7 @@ def test_an_answer_that_broke_off_is_told_as_far_as_it_has_become_sound_and_goes
     assert [type(message) for message in told.model[-3:]] == [AssistantText, SystemText, CreateResponse]
     heard = told.model[-3]
     assert isinstance(heard, AssistantText)
-    assert heard.text == "We open at nine"  # 15 characters a second, and a margin
+    assert heard.text == "We open at nine and"  # 18 characters a second, and a margin
     assert creates(told) == ["resume"]
 
 
