@@ -8,22 +8,29 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from llcphone.engine.events import PhoneLegLost
+import trio
+
+from llcphone.engine.events import EndReason, PhoneLegLost
 from llcphone.errors import LegClosed, RemoteProtocolError
 from llcphone.twilio.media import StreamStarted, caller_audio_fast, decode
 
 if TYPE_CHECKING:
     from llcphone.call.run import CallRun
+    from llcphone.wire.leg import Leg
 
 _MOST_BAD_IN_ROW = 10
 """Messages in a row that cannot be read before the leg counts as lost."""
 
 
 async def read_phone(call: CallRun) -> None:
-    """Wait for the media stream to join, then read it to its end."""
-    leg = await call.phone_joined()
+    """Wait for the media stream to join, read it to its end, and close its leg.
+
+    The read loop stands in the task's own function: a wake-up walks down every coroutine level.
+    """
+    leg: Leg | None = None
     bad_in_row = 0
     try:
+        leg = await call.phone_joined()
         while True:
             for message in await leg.receive():
                 payload = caller_audio_fast(message)
@@ -46,3 +53,10 @@ async def read_phone(call: CallRun) -> None:
                     call.step(event)
     except LegClosed as exc:
         call.step(PhoneLegLost(exc.code))
+    finally:
+        if (leg := leg or call.phone_leg) is not None:
+            # A phone that has vanished answers no Close: ours is written, and that is all.
+            gone = call.engine.ended is EndReason.STREAM_DEAD
+            with trio.move_on_after(0 if gone else call.close_timeout_s, shield=True):
+                await leg.aclose()
+            leg.abort()

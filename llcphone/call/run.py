@@ -71,6 +71,8 @@ class CallRun:
         self._identity = dict(identity)
         self._nursery: trio.Nursery | None = None
         self._joined = trio.Event()
+        self._clock: Callable[[], float] = trio.current_time
+        """Trio's clock without the way to it, for the line that runs fifty times a second."""
         self._phone: Leg | None = None
         self._to_phone: MediaEncoder | None = None
         self._model: Leg | None = None
@@ -97,10 +99,11 @@ class CallRun:
     async def run(self) -> None:
         """Live from birth to record. Only cancellation and interrupts leave here."""
         born_at, began = self._services.wall_clock(), trio.current_time()
+        self._clock = trio.lowlevel.current_clock().current_time
         try:
             async with trio.open_nursery() as nursery:
                 self._nursery = nursery
-                nursery.start_soon(self._phone_task, name="twilio reader")
+                nursery.start_soon(read_phone, self, name="twilio reader")
                 nursery.start_soon(supervise, self, name="supervisor")
                 self._drain_waiting()
         except* Exception as group:  # our bug, or the user's hook: this call only
@@ -132,16 +135,10 @@ class CallRun:
             record = write(CallEngine(self._setup))
         self._services.on_record(record)
 
-    async def _phone_task(self) -> None:
-        try:
-            await read_phone(self)
-        finally:
-            if (leg := self._phone) is not None:
-                # A phone that has vanished answers no Close: ours is written, and that is all.
-                gone = self.engine.ended is EndReason.STREAM_DEAD
-                with trio.move_on_after(0 if gone else self.close_timeout_s, shield=True):
-                    await leg.aclose()
-                leg.abort()
+    @property
+    def phone_leg(self) -> Leg | None:
+        """The media stream's leg, once one has joined."""
+        return self._phone
 
     def _close_unread_phone(self) -> None:
         """A leg that joined in the very moment the call ended still belongs to us."""
@@ -166,7 +163,7 @@ class CallRun:
     def hear(self, payload: bytes) -> None:
         """The step of a caller's frame: straight from one kernel buffer to the other."""
         try:
-            if self._decider.hear(payload, round(trio.current_time() * 1000)) and self._model is not None:
+            if self._decider.hear(payload, round(self._clock() * 1000)) and self._model is not None:
                 self._model.send_nowait(append_audio(payload))
         except Exception as exc:
             self._break(exc)

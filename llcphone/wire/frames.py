@@ -101,11 +101,37 @@ class FrameReader:
     _fragments: list[bytes] = attrs.field(factory=list, init=False)
     _fragment_count: int = attrs.field(default=0, init=False)
     _binary: bool = attrs.field(default=False, init=False)
+    _medium: int = attrs.field(init=False)
+    """Second byte of a frame whose length takes two more."""
     _allowed: tuple[int, bool] = attrs.field(init=False)
     """Most bytes the next frame may carry, and whether no fragmented message is open."""
 
     def __attrs_post_init__(self) -> None:
         self._allowed = (self.max_message, True)
+        self._medium = (_MASK if self.masked else 0) | 126
+
+    def single(self, data: bytes) -> bytes | None:
+        """The message, if ``data`` is exactly one text frame of the usual size; None: feed it.
+
+        Nine reads out of ten of a call are one frame: this is ``feed`` for them, without its loop.
+        """
+        header = 8 if self.masked else 4
+        length = len(data) - header
+        if (
+            length < 126
+            or data[0] != _FIN_TEXT
+            or data[1] != self._medium
+            or (data[2] << 8 | data[3]) != length
+            or self._need
+            or self.more
+            or self.ended
+        ):
+            return None
+        limit, whole = self._allowed
+        if not whole or length > limit:
+            return None
+        payload = apply_mask(data[8:], data[4:8]) if self.masked else data[4:]
+        return payload if payload.isascii() else None
 
     def feed(self, data: bytes) -> list[bytes]:
         """Take what was read; returns the text messages that are now complete."""

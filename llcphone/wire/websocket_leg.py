@@ -206,7 +206,7 @@ class WebSocketLeg:
     def _read_turn(self) -> list[bytes]:
         """Read what is there, at most 16 reads; the text messages in it."""
         messages: list[bytes] = []
-        reader, sock = self._reader, self._sock
+        reader, sock, stats = self._reader, self._sock, self.stats
         self._more = False
         if reader.more or self._rest:
             rest, self._rest = self._rest, b""
@@ -226,8 +226,12 @@ class WebSocketLeg:
                 self._peer_done = True
                 self._finish(LegClosed(ABNORMAL, "no close frame"))
                 return messages
-            fresh = self._take(data)
-            messages = messages + fresh if messages else fresh
+            if (one := reader.single(data)) is not None:
+                stats.bytes_in += len(data)
+                stats.frames_in += 1
+                messages.append(one)
+            else:
+                messages += self._take(data)
             if len(data) < RECV_BYTES and not sock.must_drain and not self._mute:
                 self._more = reader.more
                 return messages
