@@ -16,7 +16,7 @@ class RecoveryConfig(Section):
     limit_s: float = setting(8.0, between(1.0, 25.0))
     """Longest time without a session; then the apology. What the caller says meanwhile is kept for 30 s."""
     most: int = setting(5, between(1, 100))
-    """Sessions of one call that may be lost and replaced; then the apology."""
+    """Sessions that may be lost in a row, with no answer spoken to its end; then the apology."""
     stall_s: float = setting(4.0, between(0.0, 60.0))
     """An answer that is due and does not come for so long is a lost session; 0 waits for ever."""
     filler_file: str = setting("")

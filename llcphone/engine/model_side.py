@@ -128,6 +128,7 @@ class ModelSide:
         ends_ms = self._appended_ms if self._turn_ends_ms is None else self._turn_ends_ms
         self._turn_ends_ms = None
         self._engine.recall.committed(event.item_id, max(0, self._appended_ms - ends_ms))
+        self._engine.recovery.turn_over()
         self._engine.talk.committed(event, now_ms)
 
     def _audio_delta(self, event: said.AudioDelta, now_ms: int, out: list[Command]) -> None:
@@ -141,6 +142,7 @@ class ModelSide:
         spoken = event.in_conversation and engine.talk.playout.items_of(event.response_id)
         if spoken and event.status is said.ResponseStatus.COMPLETED:
             engine.recall.answered()
+            engine.recovery.answered()
         engine.talk.response_done(event, now_ms, out)
 
     @property

@@ -38,6 +38,12 @@ STALLED = "stalled"
 
 _APOLOGISES = frozenset({EndReason.MODEL_LOST, EndReason.MODEL_REFUSED, EndReason.MODEL_UNREACHABLE})
 
+_TURN_STALL_MS = 15_000
+"""A model that says nothing for so long while the caller has the floor may have gone deaf.
+
+Few turns are that long. One that is, is sent whole to the next session, once; the caller hears none of it.
+"""
+
 _UNCERTAIN_MS = 2_500
 """So long the caller may have nothing to wait for, for all we know."""
 
@@ -55,7 +61,7 @@ class RecoveryPlan:
     limit_ms: int = 8_000
     """Longest time without a session before the call is given up."""
     most: int = 5
-    """Recoveries of one call; a session that keeps dying is given up."""
+    """Sessions lost in a row, with no answer spoken to its end; then the call is given up."""
     stall_ms: int = 4_000
     """An answer that is due and does not come for so long is a lost session; 0: never."""
     filler_after_ms: int = 400
@@ -98,6 +104,9 @@ class Recovery:
     def __init__(self, engine: CallEngine, plan: RecoveryPlan) -> None:
         self._engine = engine
         self._plan = plan
+        self._in_row = 0
+        self._turn_moved = False
+        """The caller's present turn was taken from a session that seemed deaf."""
         self.owed = Owed.NOTHING
         self.gaps: list[Gap] = []
         self.recovering = False
@@ -116,7 +125,7 @@ class Recovery:
             if engine.hanging_up and owed is Owed.NOTHING:
                 self._let_go(now_ms, out)  # the last word plays on without a model
                 return True
-            if len(self.gaps) < self._plan.most:
+            if self._in_row < self._plan.most:
                 self._lose(owed, cause, now_ms, out)
                 return True
         return self._give_up(reason, now_ms, out)
@@ -138,6 +147,8 @@ class Recovery:
 
     def _lose(self, owed: Owed, cause: str, now_ms: int, out: list[Command]) -> None:
         engine, talk = self._engine, self._engine.talk
+        self._in_row += 1
+        self._turn_moved = cause == STALLED and talk.caller_has_floor
         self.recovering, self.owed = True, owed
         self.gaps.append(Gap(now_ms, cause, owed.value, engine.model.attempts))
         out.append(Note("model lost", {"cause": cause}))
@@ -154,12 +165,23 @@ class Recovery:
             self._filler_later(now_ms)
 
     def stall_at_ms(self) -> int | None:
-        """When an answer that is due counts as lost; None while none is."""
+        """When an answer that is due counts as lost, or a model as deaf; None while neither can be."""
         engine, talk = self._engine, self._engine.talk
-        since_ms = talk.responses.owed_since_ms
-        if since_ms is None or not (self._plan.stall_ms and self._plan.enabled and engine.model.ready):
+        if not (self._plan.stall_ms and self._plan.enabled and engine.model.ready):
+            return None
+        if talk.caller_has_floor:
+            return None if self._turn_moved else engine.model_spoke_ms + _TURN_STALL_MS
+        if (since_ms := talk.responses.owed_since_ms) is None:
             return None
         return max(engine.model_spoke_ms, since_ms, talk.playout.ends_ms) + self._plan.stall_ms
+
+    def turn_over(self) -> None:
+        """The session has the caller's whole turn."""
+        self._turn_moved = False
+
+    def answered(self) -> None:
+        """An answer was spoken to its end: this session does what it is there for."""
+        self._in_row = 0
 
     # -- meanwhile --------------------------------------------------------------------------
 

@@ -576,6 +576,31 @@ def test_the_dialect_that_was_found_out_is_kept() -> None:
     assert call.sees(ModelLegLost(2, 1006)) == [CloseModel(2), ConnectModel(3, Dialect.GA)]
 
 
+def test_a_model_that_went_deaf_in_the_callers_turn_loses_it_to_the_next_session() -> None:
+    call = calling(limits={"dead_stream_ms": 10**6})
+    hears(call, 1)
+    call.at(1_000).sees(SpeechStarted("u1"))
+    hears(call, 2, 3)
+    assert call.until(15_999) == []
+    lost = call.until(16_000)
+    assert lost[:2] == [CloseModel(1), ConnectModel(2, Dialect.GA)]
+    assert appended(reborn(call)) == [frame(1), frame(2), frame(3)]
+
+
+def test_a_turn_that_goes_on_and_on_is_moved_only_once() -> None:
+    call = calling(limits={"dead_stream_ms": 10**6})
+    call.sees(SpeechStarted("u1"))
+    call.until(15_000)
+    reborn(call)
+    call.sees(SpeechStarted("u7"))
+    call.until(120_000)
+    assert len(call.engine.recovery.gaps) == 1
+    call.sees(SpeechStopped("u7"), InputCommitted("u7"), created("r7"), delta(100, "i7", "r7"), done("r7"))
+    call.sees(SpeechStarted("u8"))
+    call.until(140_000)
+    assert len(call.engine.recovery.gaps) == 2
+
+
 # -- stalls, expiry, failures -------------------------------------------------------------------
 
 
@@ -719,6 +744,18 @@ def test_a_session_that_keeps_dying_is_given_up() -> None:
     assert played(ear.sees(ModelLegLost(3, 1006)), APOLOGY)
     assert ear.plays_until(1_000).end is EndReason.MODEL_LOST
     assert len(ear.call.engine.recovery.gaps) == 2
+
+
+def test_a_call_may_lose_many_sessions_that_did_their_work() -> None:
+    call = calling(RecoveryPlan(most=2))
+    for generation in range(1, 10):
+        call.sees(ModelLegLost(generation, 1006))
+        reborn(call)
+        response = f"r{generation}"
+        call.caller_says(f"u{generation}", response)
+        call.sees(delta(100, f"i{generation}", response), done(response))
+    assert call.engine.ended is None
+    assert len(call.engine.recovery.gaps) == 9
 
 
 def test_with_recovery_off_a_lost_model_ends_the_call() -> None:

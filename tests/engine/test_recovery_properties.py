@@ -156,15 +156,13 @@ def test_the_caller_is_greeted_once_and_every_tool_runs_once(facts: Facts, momen
 
 @settings(max_examples=30, deadline=None)
 @given(setups, broken_calls())
-def test_there_are_no_more_gaps_than_planned_and_each_but_the_last_was_closed(
-    facts: Facts, moments: list[Moment]
-) -> None:
+def test_every_gap_but_the_last_was_closed(facts: Facts, moments: list[Moment]) -> None:
     engine = watched(facts, moments).engine
-    assert len(engine.recovery.gaps) <= PLAN.most
     for gap in engine.recovery.gaps:
         assert gap.restored_ms is None or gap.restored_ms - gap.at_ms >= 0
     restored = [gap.restored_ms for gap in engine.recovery.gaps]
     assert None not in restored[:-1]
+    assert engine.recovery.given_up is None or engine.ended or engine.hanging_up
 
 
 pieces = st.lists(
