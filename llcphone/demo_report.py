@@ -47,7 +47,7 @@ def judge(facts: Facts) -> list[Check]:
     checks = [
         _dialect(facts, model),
         _signatures(phone),
-        _greeting(phone),
+        _greeting(record, phone),
         _answers(facts, record),
     ]
     if not facts.own:
@@ -83,8 +83,10 @@ def _signatures(phone: PhoneFacts) -> Check:
     return Check("only signed webhooks are believed", ok, f"forged: HTTP {forged}; signed: {real}")
 
 
-def _greeting(phone: PhoneFacts) -> Check:
+def _greeting(record: CallRecord, phone: PhoneFacts) -> Check:
     name = "greeting heard soon after the stream began"
+    if not record.turns:  # what was heard then is the apology
+        return Check(name, False, "the agent never spoke")
     if phone.started_ms is None or not phone.ear:
         return Check(name, False, "no stream" if phone.started_ms is None else "nothing was heard")
     after_ms = phone.ear[0][0] - phone.started_ms
