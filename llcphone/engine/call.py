@@ -113,7 +113,7 @@ class CallEngine:
         reason = self.recovery.given_up or reason  # the first cause
         self.ended = reason
         self.listening.open = False
-        self.talk.over(now_ms)
+        self.talk.drop_unheard(now_ms)
         return [*out, EndCall(reason)]
 
     def hear(self, payload: bytes, now_ms: int) -> bool:

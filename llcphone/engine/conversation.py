@@ -246,8 +246,8 @@ class Conversation:
         self._deciding = False
         self._move(Cue.SESSION_LOST, out)
 
-    def over(self, now_ms: int) -> None:
-        """The call has ended: what is unheard now will never be heard."""
+    def drop_unheard(self, now_ms: int) -> None:
+        """The call has ended, or begins anew: what is unheard now will never be heard."""
         interruption = self.playout.interrupt(now_ms)
         for cut in interruption.cuts if interruption is not None else ():
             self.scribe.cut(cut, now_ms)

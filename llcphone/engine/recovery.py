@@ -153,8 +153,8 @@ class Recovery:
         self.gaps.append(Gap(now_ms, cause, owed.value, engine.model.attempts))
         out.append(Note("model lost", {"cause": cause}))
         talk.session_lost(now_ms, out)
-        if owed is Owed.GREETING:  # given anew: drop what is held of it
-            talk.playout.interrupt(now_ms)
+        if owed is Owed.GREETING:  # it will be given anew
+            talk.drop_unheard(now_ms)
             talk.greeting_id, talk.greeting_over = "", False
         on_the_line = engine.started_ms is not None
         engine.listening.session_lost()

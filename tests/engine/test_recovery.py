@@ -475,7 +475,7 @@ def test_the_listening_guard_does_not_begin_again() -> None:
 def test_a_session_lost_before_the_stream_starts_is_made_again_and_greets_once() -> None:
     call = Script(recovery=PLAN, greets=True)
     call.configured()
-    call.sees(created("r1", "greeting"), delta(400))
+    call.sees(created("r1", "greeting"), TranscriptDone("r1", "i1", "Hello!"), delta(400))
     assert call.at(2_000).sees(LOST) == [CloseModel(1), ConnectModel(2, Dialect.GA)]
     assert not call.until(3_000).phone
     assert reborn(call).model == [CUE, CreateResponse("greeting")]
