@@ -140,6 +140,7 @@ def _gap(gap: Gap, since_birth: Callable[[int | None], int | None]) -> dict[str,
         "cause": gap.cause,
         "owed": gap.owed,
         "attempts": gap.attempts,
+        "outcome": gap.outcome,
         "restored_ms": since_birth(gap.restored_ms),
         "spoke_ms": since_birth(gap.spoke_ms),
     }

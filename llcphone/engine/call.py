@@ -112,6 +112,7 @@ class CallEngine:
     def _end(self, reason: EndReason, now_ms: int, out: list[Command]) -> list[Command]:
         reason = self.recovery.given_up or reason  # the first cause
         self.ended = reason
+        self.recovery.call_ended()
         self.listening.open = False
         self.talk.drop_unheard(now_ms)
         return [*out, EndCall(reason)]
@@ -216,7 +217,7 @@ class CallEngine:
                 case Timer.CARRIER if self.outbound is not None:
                     out += self.outbound.dialling.deadline_passed()
                 case Timer.PATIENCE if self.outbound is not None:
-                    self.outbound.patience_is_over(self.setup.greeting_cue, out)
+                    self.outbound.patience_is_over(self.setup.greeting_cue, now_ms, out)
                 case Timer.FILLER:
                     self.recovery.filler_is_due(now_ms, out)
                 case Timer.STALL:

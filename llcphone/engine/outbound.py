@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 _PRIMING_MS = 2_000
 """Longest wait for the priming response before the phone rings all the same."""
 
+_LOOK_AGAIN_MS = 500
+"""After patience has run out while there was no session."""
+
 
 class Outbound:
     """The outbound half of one call's engine."""
@@ -57,10 +60,12 @@ class Outbound:
         if patience_ms and not greets:
             self._engine.timers.set(Timer.PATIENCE, now_ms + patience_ms)
 
-    def patience_is_over(self, cue: str, out: list[Command]) -> None:
+    def patience_is_over(self, cue: str, now_ms: int, out: list[Command]) -> None:
         """The callee has not spoken: the agent opens the conversation after all."""
         talk = self._engine.talk
-        if self._engine.model.ready and not talk.ledger.turns and not talk.caller_has_floor:
+        if not self._engine.model.ready:  # nobody to speak yet, or just now
+            self._engine.timers.set(Timer.PATIENCE, now_ms + _LOOK_AGAIN_MS)
+        elif not talk.ledger.turns and not talk.caller_has_floor:
             out.append(SendModel(UserText(cue)))
             talk.responses.want(GREETING)
 

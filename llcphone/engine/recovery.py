@@ -80,6 +80,9 @@ class Gap:
     cause: str
     owed: str
     attempts: int = 0
+    """Legs dialled or adopted to replace it."""
+    outcome: str = ""
+    """``restored``, ``given up``, or ``call ended`` in the middle of it."""
     restored_ms: int | None = None
     """When a fresh session was configured; None when none was."""
     spoke_ms: int | None = None
@@ -105,6 +108,7 @@ class Recovery:
         self._engine = engine
         self._plan = plan
         self._in_row = 0
+        self._dialled_before = 0
         self._turn_moved = False
         """The caller's present turn was taken from a session that seemed deaf."""
         self.owed = Owed.NOTHING
@@ -150,7 +154,8 @@ class Recovery:
         self._in_row += 1
         self._turn_moved = cause == STALLED and talk.caller_has_floor
         self.recovering, self.owed = True, owed
-        self.gaps.append(Gap(now_ms, cause, owed.value, engine.model.attempts))
+        self._dialled_before = engine.model.attempts
+        self.gaps.append(Gap(now_ms, cause, owed.value))
         out.append(Note("model lost", {"cause": cause}))
         talk.session_lost(now_ms, out)
         if owed is Owed.GREETING:  # it will be given anew
@@ -224,9 +229,9 @@ class Recovery:
     def restored(self, now_ms: int, out: list[Command]) -> None:
         """A fresh session is configured: tell it the conversation as it was heard, and go on."""
         engine, talk = self._engine, self._engine.talk
-        self.recovering = False
         gap = self.gaps[-1]
-        gap.restored_ms, gap.attempts = now_ms, engine.model.attempts - gap.attempts
+        gap.restored_ms = now_ms
+        self._close_gap("restored")
         lines = talk.history.lines()
         out.extend(SendModel(item) for item in retold(lines, engine.recall))
         talk.retold = {line.item_id for line in lines if line.speaker is Speaker.AGENT}
@@ -264,7 +269,17 @@ class Recovery:
         self.owed = Owed.NOTHING
         self._engine.timers.clear(Timer.FILLER)
 
+    def _close_gap(self, outcome: str) -> None:
+        if self.recovering:
+            self.recovering = False
+            gap = self.gaps[-1]
+            gap.outcome, gap.attempts = outcome, self._engine.model.attempts - self._dialled_before
+
     # -- giving up --------------------------------------------------------------------------
+
+    def call_ended(self) -> None:
+        """Whatever was being tried is over."""
+        self._close_gap("call ended")
 
     def _give_up(self, reason: EndReason, now_ms: int, out: list[Command]) -> bool:
         engine = self._engine
@@ -272,8 +287,7 @@ class Recovery:
         if not self._plan.apology or nobody:
             return False
         self.given_up = reason
-        if self.recovering:
-            self.gaps[-1].attempts = engine.model.attempts - self.gaps[-1].attempts
+        self._close_gap("given up")
         self._let_go(now_ms, out)
         if engine.started_ms is not None:  # else when the stream starts
             self._apologise(now_ms, out)
@@ -282,7 +296,6 @@ class Recovery:
     def _let_go(self, now_ms: int, out: list[Command]) -> None:
         """No model any more: what plays, plays on, and nobody listens."""
         engine = self._engine
-        self.recovering = False
         self._settle()
         engine.listening.close()
         engine.recall.forget()

@@ -7,10 +7,12 @@ import base64
 import pytest
 
 from llcphone.engine.commands import CloseModel, ConnectModel, EndCall, RememberDialect, RunTool
+from llcphone.engine.dialling import DialPlan, MachinePolicy
 from llcphone.engine.events import (
     Born,
     EndReason,
     HangUpAsked,
+    MachineDetected,
     ModelConnected,
     ModelConnectFailed,
     ModelLegLost,
@@ -118,7 +120,7 @@ def test_a_loss_while_nobody_waits_is_silent_and_asks_for_nothing() -> None:
     assert reborn(call) == []
     assert call.until(9_000) == []
     assert call.engine.recovery.gaps == [
-        Gap(1_000, "closed_1006", "nothing", attempts=1, restored_ms=2_000, spoke_ms=None)
+        Gap(1_000, "closed_1006", "nothing", 1, "restored", restored_ms=2_000, spoke_ms=None)
     ]
 
 
@@ -504,6 +506,29 @@ def test_a_session_that_cannot_be_made_again_before_the_stream_is_looked_for_whe
     assert call.at(15_000).sees(StreamJoined()) == [ConnectModel(3, Dialect.GA)]
 
 
+# -- people and machines we ring ----------------------------------------------------------------
+
+
+def test_a_callee_who_says_nothing_is_spoken_to_although_the_model_was_lost_when_patience_ran_out() -> None:
+    call = calling(dial=DialPlan(patience_ms=1_500))
+    call.at(1_000).sees(LOST)
+    call.until(1_800)
+    reborn(call)
+    assert call.until(2_500).model == [CUE, CreateResponse("greeting")]
+
+
+def test_a_message_that_broke_off_is_gone_on_with_by_a_model_that_knows_it_speaks_to_a_machine() -> None:
+    plan = DialPlan(machine=MachinePolicy.LEAVE_MESSAGE, message_cue="A machine. Leave a message.")
+    call = calling(dial=plan)
+    hears(call, 1, 2)
+    call.sees(MachineDetected("machine_end_beep"), created("r1", "message"))
+    call.sees(TranscriptDelta("r1", "i1", "Please call"), delta(800), LOST)
+    told = reborn(call)
+    assert UserText("A machine. Leave a message.") in told.model
+    assert creates(told) == ["resume"]
+    assert appended(told) == []  # a machine is no caller
+
+
 # -- twice in a row -----------------------------------------------------------------------------
 
 
@@ -721,6 +746,15 @@ def test_nobody_waits_for_ever_for_a_stream_that_would_hear_an_apology() -> None
 def test_without_an_apology_a_set_up_that_fails_just_ends() -> None:
     call = Script(recovery=RecoveryPlan())
     assert call.sees(Born(), ModelConnectFailed(1, "http_401", fatal=True)).end is EndReason.MODEL_REFUSED
+
+
+def test_the_record_can_tell_a_gap_that_was_closed_from_one_in_which_the_call_ended() -> None:
+    call = calling()
+    call.sees(LOST, ModelConnectFailed(2, "refused"), StreamStopped())
+    assert call.engine.recovery.gaps == [Gap(0, "closed_1006", "nothing", 2, "call ended")]
+    call = calling()
+    call.sees(LOST, ModelConnectFailed(2, "http_401", fatal=True))
+    assert call.engine.recovery.gaps == [Gap(0, "closed_1006", "nothing", 1, "given up")]
 
 
 def test_a_caller_who_hangs_up_during_the_apology_does_not_hide_why_the_call_ended() -> None:
