@@ -209,7 +209,8 @@ class Conversation:
         if completed:
             self._failures_in_row = 0
         if event.status is said.ResponseStatus.FAILED and response.asked is not Asked.UNASKED:
-            again = GREETING if response.asked is Asked.GREETING else TOOLS
+            heard = any(item.sent for item in self.playout.items_of(event.response_id))
+            again = GREETING if response.asked is Asked.GREETING and not heard else TOOLS
             self._response_failed(again, event.error_code, out)
         cut = self.playout.is_cut_off(event.response_id)
         if cut:

@@ -55,7 +55,9 @@ class TurnLedger:
         self._decided_ms = now_ms
 
     def response_created(self, response_id: str, asked: str, now_ms: int) -> Turn:
-        """A turn of the agent begins."""
+        """A turn of the agent begins; one that is told twice is one."""
+        if (known := self._by_response.get(response_id)) is not None:
+            return known
         turn = Turn(len(self.turns) + 1, asked, created_ms=now_ms)
         # The answer to a turn may come from the next session.
         if asked in ("caller", "resume") and self._caller_stopped_ms is not None:

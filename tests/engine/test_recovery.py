@@ -461,6 +461,12 @@ def test_a_greeting_that_broke_off_goes_on_where_it_was() -> None:
     assert creates(told) == ["resume"]
 
 
+def test_a_greeting_that_fails_after_it_was_heard_in_part_is_not_begun_again() -> None:
+    call = greeting()
+    failed = call.sees(delta(400), done("r1", status=FAILED))
+    assert creates(failed) == ["tools"]
+
+
 def test_the_listening_guard_does_not_begin_again() -> None:
     call = greeting()
     assert call.engine.listening.guarding
