@@ -204,7 +204,7 @@ class Recovery:
             self.owed = Owed.NOTHING  # its response has ended without a sound
             return
         certain = self.owed is not Owed.NOTHING or now_ms - self.gaps[-1].at_ms >= _UNCERTAIN_MS
-        if certain and talk.playout.ends_ms <= now_ms:
+        if certain:
             self._play(self._plan.filler, "filler", now_ms, out)
             engine.timers.set(Timer.FILLER, now_ms + self._plan.filler_every_ms)
         else:

@@ -125,11 +125,14 @@ def test_a_loss_while_nobody_waits_is_silent_and_asks_for_nothing() -> None:
 
 
 def test_an_answer_that_was_heard_is_told_and_not_asked_for_again() -> None:
-    ear = Ear(answering())
+    ear = Ear(calling())
+    hears(ear.call, 1, 2)
+    ear.sees(SpeechStarted("u1"), SpeechStopped("u1", 40), InputCommitted("u1"), created("r1"))
     ear.sees(TranscriptDone("r1", "i1", "We open at nine."), delta(1_000), item_done(), done())
     ear.at(2_000)
     ear.sees(LOST)
     told = reborn(ear.call)
+    assert [type(message) for message in told.model] == [SystemText, AssistantText]
     assert told.model[-1] == AssistantText("We open at nine.", "i1")
     assert creates(told) == creates(ear.call.until(9_000)) == []
 
@@ -237,6 +240,21 @@ def test_an_answer_that_the_caller_had_cut_off_is_not_gone_on_with() -> None:
     assert creates(told) == []
 
 
+def test_a_caller_who_takes_the_floor_waits_for_no_rest_of_an_answer() -> None:
+    ear = broken_answer()
+    ear.takes(reborn(ear.call))
+    ear.at(300).sees(SpeechStarted("u2"))
+    assert not played(ear.plays_until(9_000), FILLER)
+
+
+def test_a_response_that_nobody_asked_for_is_not_owed() -> None:
+    ear = Ear(answering())
+    ear.sees(delta(100), item_done(), done())
+    ear.at(500).sees(created("r9"))
+    ear.sees(LOST)
+    assert creates(reborn(ear.call)) == []
+
+
 def test_a_barge_in_over_audio_of_the_lost_session_tells_the_new_one_where_it_ended() -> None:
     ear = Ear(answering())
     ear.sees(
@@ -324,6 +342,31 @@ def test_a_turn_that_was_being_spoken_is_sent_again_in_order_with_what_was_said_
     assert appended(hears(call, 7)) == [frame(7)]
 
 
+def test_a_caller_who_speaks_again_before_the_answer_is_heard_to_the_end() -> None:
+    call = calling()
+    hears(call, 1)
+    call.sees(SpeechStarted("u1"), SpeechStopped("u1", 20), InputCommitted("u1"))
+    hears(call, 2)
+    call.sees(SpeechStarted("u2"), LOST)
+    told = reborn(call)
+    assert [type(message) for message in told.model] == [UserAudio, AppendAudio]
+    assert appended(told) == [frame(2)]
+
+
+def test_the_next_session_counts_its_audio_from_its_own_beginning() -> None:
+    call = calling()
+    hears(call, 1, 2, 3, 4, 5)
+    call.sees(LOST)
+    reborn(call)
+    call.sees(SpeechStarted("u7"))
+    hears(call, 6, 7)
+    call.sees(SpeechStopped("u7", 120), InputCommitted("u7"), ModelLegLost(2, 1006))
+    told = reborn(call)
+    turn = base64.b64encode(b"".join(base64.b64decode(frame(n)) for n in range(1, 7)))
+    assert told.model[0] == UserAudio(turn)
+    assert appended(told) == [frame(7)]  # it came after the turn's end
+
+
 def test_turn_detection_of_the_next_session_hears_the_turn_and_it_is_answered_once() -> None:
     call = calling()
     call.sees(SpeechStarted("u1"))
@@ -337,11 +380,12 @@ def test_turn_detection_of_the_next_session_hears_the_turn_and_it_is_answered_on
 
 
 def test_a_turn_that_the_next_session_does_not_hear_leaves_nobody_waiting_for_ever() -> None:
-    call = calling()
-    call.sees(SpeechStarted("u1"), SpeechStopped("u1", 0), LOST)
-    reborn(call)
-    call.sees(HangUpAsked())
-    assert call.engine.ended is EndReason.AGENT_HUNG_UP
+    for turn in ([SpeechStarted("u1")], [SpeechStarted("u1"), SpeechStopped("u1", 0)]):
+        call = calling()
+        call.sees(*turn, LOST)
+        reborn(call)
+        call.sees(HangUpAsked())
+        assert call.engine.ended is EndReason.AGENT_HUNG_UP
 
 
 def test_a_turn_lost_twice_is_sent_twice_and_nothing_of_it_is_lost() -> None:
@@ -394,6 +438,15 @@ def test_a_result_that_came_in_the_gap_is_told_with_its_call_and_answered_once()
     assert call.until(100).model == []
     told = reborn(call).model
     assert told[-3:] == [ToolCall("c1", "look_up", "{}"), ToolOutput("c1", '"nine"'), CreateResponse("tools")]
+    call.sees(has_answer("c1"), created("r2", "tools"), delta(100), done("r2"))
+    assert creates(call.until(20_000)) == []
+
+
+def test_a_result_that_came_in_the_gap_and_a_turn_that_waits_are_answered_together() -> None:
+    call = asking_a_tool()
+    call.sees(SpeechStarted("u2"), SpeechStopped("u2"), InputCommitted("u2"), LOST)
+    call.sees(ToolFinished("c1", "1"))
+    assert creates(reborn(call)) == ["tools"]
     call.sees(has_answer("c1"), created("r2", "tools"), delta(100), done("r2"))
     assert creates(call.until(20_000)) == []
 
@@ -490,6 +543,14 @@ def test_a_session_lost_before_the_stream_starts_is_made_again_and_greets_once()
     call.sees(created("r2", "greeting"), delta(600, "i2", "r2"), done("r2"), StreamJoined())
     assert call.sees(STARTED).audio_ms == 600
     assert call.engine.listening.guarding
+
+
+def test_a_caller_who_joins_in_the_middle_of_a_gap_hears_the_filler() -> None:
+    call = Script(recovery=PLAN, greets=True)
+    call.configured()
+    call.at(1_000).sees(LOST)
+    call.at(1_200).sees(StreamJoined(), STARTED)
+    assert played(call.until(1_600), FILLER)
 
 
 def test_a_greeting_that_is_held_whole_survives_its_session() -> None:
@@ -601,10 +662,10 @@ def test_nothing_is_said_to_a_session_before_it_is_configured() -> None:
 
 
 def test_the_dialect_that_was_found_out_is_kept() -> None:
-    call = Script(recovery=PLAN, dialect=None)
-    call.sees(Born(), ModelConnected(1, Dialect.FLAT), ModelError("beta_api_shape_disabled"))
-    call.sees(ModelConnected(2, Dialect.GA), ULAW, StreamJoined(), STARTED)
-    assert call.sees(ModelLegLost(2, 1006)) == [CloseModel(2), ConnectModel(3, Dialect.GA)]
+    for dialect in Dialect:
+        call = Script(recovery=PLAN, dialect=None)
+        call.sees(Born(), ModelConnected(1, dialect), ULAW, StreamJoined(), STARTED)
+        assert call.sees(ModelLegLost(1, 1006)) == [CloseModel(1), ConnectModel(2, dialect)]
 
 
 def test_a_model_that_went_deaf_in_the_callers_turn_loses_it_to_the_next_session() -> None:
