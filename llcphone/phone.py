@@ -32,6 +32,7 @@ from llcphone.errors import ConfigError, JoinRefused, NotAdmitted
 from llcphone.twilio import twiml
 from llcphone.warm import WarmPool
 from llcphone.wire.adapters import ForeignLeg
+from llcphone.wire.hub import Hub
 
 if TYPE_CHECKING:
     from llcphone.call.services import Taping
@@ -85,6 +86,7 @@ class Phone:
         self.warm: WarmPool | None = None  # sessions that are ready before anybody calls
         self.dialler: Dialler | None = None
         """Rings people; None when ``twilio.account_sid`` is not set."""
+        self.hub: Hub | None = None  # reads the sockets of all calls
         self.taping: Taping | None = None  # black boxes, when ``records.blackbox_dir`` is set
         self._changed = trio.Event()
 
@@ -168,6 +170,7 @@ class Phone:
             close_timeout_s=self.config.call.close_timeout_s,
             transcript=self.config.records.transcript,
             observe=partial(self._noted, call),
+            hub=self.hub,
             tape=self.taping,
         )
         identity = call.identity(agent.name)
@@ -320,6 +323,9 @@ async def open_phone(
         nursery = await stack.enter_async_context(trio.open_nursery())
         phone = Phone(config, agent, nursery, endpoint, on_record=on_record, on_note=on_note)
         phone.warm, phone.taping = warm, taping
+        if Hub.supported():
+            phone.hub = Hub()
+            nursery.start_soon(phone.hub.run, name="hub")
         if config.twilio.account_sid and config.twilio.auth_token:
             # Imported here: Twilio's REST package takes 100 ms, and who only answers never needs it.
             from llcphone.dialler import open_dialler

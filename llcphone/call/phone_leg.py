@@ -13,6 +13,7 @@ import trio
 from llcphone.engine.events import EndReason, PhoneLegLost
 from llcphone.errors import LegClosed, RemoteProtocolError
 from llcphone.twilio.media import StreamStarted, caller_audio_fast, decode
+from llcphone.wire.reading import read_all
 
 if TYPE_CHECKING:
     from llcphone.call.run import CallRun
@@ -23,34 +24,33 @@ _MOST_BAD_IN_ROW = 10
 
 
 async def read_phone(call: CallRun) -> None:
-    """Wait for the media stream to join, read it to its end, and close its leg.
-
-    The read loop stands in the task's own function: a wake-up walks down every coroutine level.
-    """
+    """Wait for the media stream to join, read it to its end, and close its leg."""
     leg: Leg | None = None
     bad_in_row = 0
+
+    def take(message: bytes) -> None:
+        nonlocal bad_in_row
+        payload = caller_audio_fast(message)
+        if payload is not None:
+            bad_in_row = 0
+            call.hear(payload)
+            return
+        try:
+            event = decode(message)
+        except RemoteProtocolError:
+            call.bad_messages += 1
+            bad_in_row += 1
+            if bad_in_row >= _MOST_BAD_IN_ROW:
+                raise LegClosed(1002, "unreadable messages") from None
+        else:
+            bad_in_row = 0
+            if isinstance(event, StreamStarted):
+                call.stream_known(event)
+            call.step(event)
+
     try:
         leg = await call.phone_joined()
-        while True:
-            for message in await leg.receive():
-                payload = caller_audio_fast(message)
-                if payload is not None:
-                    bad_in_row = 0
-                    call.hear(payload)
-                    continue
-                try:
-                    event = decode(message)
-                except RemoteProtocolError:
-                    call.bad_messages += 1
-                    bad_in_row += 1
-                    if bad_in_row >= _MOST_BAD_IN_ROW:
-                        call.step(PhoneLegLost(1002))
-                        return
-                else:
-                    bad_in_row = 0
-                    if isinstance(event, StreamStarted):
-                        call.stream_known(event)
-                    call.step(event)
+        await read_all(leg, take, call.hub)
     except LegClosed as exc:
         call.step(PhoneLegLost(exc.code))
     finally:

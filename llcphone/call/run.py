@@ -66,6 +66,7 @@ class CallRun:
         self.dial_model = services.dial_model
         self.warmth = Warmth(services.take_warm)
         self.close_timeout_s = services.close_timeout_s
+        self.hub = services.hub
         self.bad_messages = 0
         self._services = services
         self._identity = dict(identity)

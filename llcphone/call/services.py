@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from llcphone.engine.call import CallEngine
     from llcphone.engine.commands import Command
     from llcphone.engine.events import Event
+    from llcphone.wire.hub import Hub
 
 Observer = Callable[[Note], None]
 StartTask = Callable[..., None]
@@ -58,6 +59,8 @@ class CallServices:
     close_timeout_s: float = 1.0
     transcript: bool = False
     observe: Observer | None = None
+    hub: Hub | None = None
+    """Who reads the sockets of many calls at once; None: each reader waits for its own."""
     tape: Taping | None = None
     """None: the call is not recorded."""
 

@@ -28,6 +28,9 @@ Spawn = Callable[..., None]
 
 OnLost = Callable[[LegClosed], None]
 
+Take = Callable[[bytes], None]
+"""Takes one complete message; synchronous."""
+
 
 @attrs.frozen
 class LegLimits:

@@ -42,6 +42,8 @@ class Socket:
     """Whether a reader must see None from ``recv`` before it may wait."""
     held = 0
     """Bytes a blocked ``send`` has bound although it did not report them."""
+    recv_wants_write = False
+    """Whether ``recv`` lacked a writable socket (TLS only)."""
 
     def __init__(self, sock: stdlib_socket.socket) -> None:
         sock.setblocking(False)
@@ -75,6 +77,10 @@ class Socket:
             return self._sock.send(data)
         except BlockingIOError:
             return 0
+
+    def fileno(self) -> int:
+        """The file descriptor; -1 once closed."""
+        return self._fd
 
     # Not coroutines themselves: every wake-up walks down all of a task's coroutines (0.3 µs each).
 
@@ -111,7 +117,6 @@ class TLSSocket(Socket):
     def __init__(self, sock: ssl.SSLSocket) -> None:
         super().__init__(sock)
         self._tls = sock
-        self._recv_waits = wait_readable
         self._send_waits = wait_writable
         self._second = trio.lowlevel.ParkingLot()
 
@@ -130,9 +135,9 @@ class TLSSocket(Socket):
         try:
             return self._tls.recv(TLS_RECORD_BYTES)
         except ssl.SSLWantReadError:
-            self._recv_waits = wait_readable
+            self.recv_wants_write = False
         except ssl.SSLWantWriteError:
-            self._recv_waits = wait_writable
+            self.recv_wants_write = True
         return None
 
     def send(self, data: bytes | memoryview) -> int:
@@ -151,7 +156,7 @@ class TLSSocket(Socket):
 
     def wait_readable(self) -> Awaitable[None]:
         """As ``Socket.wait_readable``, for whatever the last ``recv`` lacked."""
-        return self._wait(self._recv_waits)
+        return self._wait(wait_writable if self.recv_wants_write else wait_readable)
 
     def wait_writable(self) -> Awaitable[None]:
         """As ``Socket.wait_writable``, for whatever the last ``send`` lacked."""

@@ -2,7 +2,8 @@
 
 Nothing runs behind an idle leg, so it can be parked, polled and handed to another owner by one
 assignment. A frame out is one system call inside ``send_nowait``; a batch of frames in is one
-wake-up of the one task in ``receive``. A flush task exists only while the kernel refuses bytes.
+wake-up of the one task in ``receive``, or none when that task lends the leg to the ``Hub``. A flush
+task exists only while the kernel refuses bytes.
 
 The end has three parts, each known at its own time:
 
@@ -20,6 +21,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+import outcome
 import trio
 from websockets.protocol import OPEN, Protocol, Side
 
@@ -32,6 +34,9 @@ from llcphone.wire.socket import RECV_BYTES, Socket
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from llcphone.wire.hub import Hub
+    from llcphone.wire.leg import Take
 
 READS_PER_TURN = 16
 """Reads before the other tasks get their turn."""
@@ -70,6 +75,10 @@ class WebSocketLeg:
         self._end: LegClosed | None = None
         self._peer_done = False
         self._linger = False
+        self._hub: Hub | None = None
+        self._reader_task: trio.lowlevel.Task | None = None
+        """Who has lent the leg to the hub, and is parked."""
+        self._given_to: Take | None = None
         self._ping = Keepalive(self._limits)
         self._write(protocol.data_to_send(), False)  # a server owes its 101; a client owes nothing
 
@@ -203,6 +212,55 @@ class WebSocketLeg:
             raise LegClosed(self._end.code, self._end.reason)
         return []
 
+    async def lend(self, hub: Hub, take: Take) -> None:
+        """Let the hub give the messages to ``take``, until only ``receive`` can go on.
+
+        Raises:
+            Exception: whatever ``take`` raised.
+        """
+        if self._more or self._end is not None:
+            return  # ``receive`` waits for nothing now
+        hub.watch(self._sock.fileno(), self._readable)
+        self._hub, self._given_to = hub, take
+        self._reader_task = trio.lowlevel.current_task()
+
+        def cancelled(_: object) -> trio.lowlevel.Abort:
+            self._take_back()
+            return trio.lowlevel.Abort.SUCCEEDED
+
+        await trio.lowlevel.wait_task_rescheduled(cancelled)
+
+    def _readable(self) -> None:
+        """The hub's: read what is there."""
+        result: outcome.Outcome[None] = outcome.Value(None)
+        try:
+            take = self._given_to
+            assert take is not None
+            for message in self._read_turn():
+                take(message)
+            if not self._more and self._end is None and not self._sock.recv_wants_write:
+                return
+        except BaseException as exc:
+            result = outcome.Error(exc)
+        self._give_back(result)
+
+    def _give_back(self, result: outcome.Outcome[None]) -> None:
+        if (task := self._reader_task) is not None:
+            self._take_back()
+            trio.lowlevel.reschedule(task, result)
+
+    def _take_back(self) -> None:
+        assert self._hub is not None
+        self._hub.forget(self._sock.fileno())
+        self._hub = self._given_to = self._reader_task = None
+
+    def _wake(self) -> None:
+        """Whoever reads or flushes looks again."""
+        if self._reader_task is not None:
+            self._more = True
+            self._give_back(outcome.Value(None))
+        self._sock.wake()
+
     def _read_turn(self) -> list[bytes]:
         """Read what is there, at most 16 reads; the text messages in it."""
         messages: list[bytes] = []
@@ -271,7 +329,7 @@ class WebSocketLeg:
         """See ``Leg.aclose``."""
         try:
             self._say_goodbye(code, reason)
-            self._sock.wake()  # a receive or a flush in flight ends now; the descriptor is ours alone
+            self._wake()  # a receive or a flush in flight ends now; the descriptor is ours alone
             linger, self._linger = self._linger, False
             with trio.move_on_after(self._limits.close_timeout_s):
                 await trio.lowlevel.checkpoint()
@@ -289,6 +347,7 @@ class WebSocketLeg:
     def abort(self) -> None:
         """See ``Leg.abort``."""
         self._finish(LegClosed(ABNORMAL, "aborted"))
+        self._wake()
         self._sock.close()
 
     def _say_goodbye(self, code: int, reason: str) -> None:
@@ -318,12 +377,12 @@ class WebSocketLeg:
         """Stop sending and let the reader find the far side's last words, and then the end."""
         self._mute = self._more = True
         self._outbox.clear()
-        self._sock.wake()
+        self._wake()
 
     def _lose(self, why: str) -> None:
         """The leg died where no read can notice it."""
         if self._end is None:
             self._finish(LegClosed(ABNORMAL, why))
-            self._sock.wake()
+            self._wake()
             if self._on_lost is not None and self._end is not None:
                 self._on_lost(self._end)

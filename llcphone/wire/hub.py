@@ -1,0 +1,68 @@
+"""One wait for all media sockets: the hub reads whatever is readable, each leg's owner decides what it means.
+
+A task that waits for its own socket costs two system calls and a task switch per frame, and a busy
+phone has thousands of frames a second. So a reader may *lend* its leg to the hub: it parks, and each
+complete message is handed to its ``take`` in the hub's task, in order. ``take`` is synchronous, as a
+call's step is, so it makes no difference to the call which task runs it. Everything that is not an
+ordinary message (the end, an error, a leg that has more than its share) wakes the reader, which goes
+on by itself and may lend the leg again. An exception of ``take`` is raised in the reader: one
+call's trouble stays in that call.
+
+The sockets stand in an epoll set of the hub's own, registered once, not anew for every frame; Trio
+watches the set. A busy hub finds many frames at each turn of Trio's loop, so under load the turn's
+cost is shared: the fuller the house, the cheaper a frame.
+"""
+
+from __future__ import annotations
+
+import select
+from typing import TYPE_CHECKING
+
+import trio
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+SOCKETS_PER_TURN = 64
+"""Sockets served before the other tasks get their turn: about a millisecond."""
+
+
+class Hub:
+    """Watches descriptors for tasks that are parked."""
+
+    def __init__(self) -> None:
+        self._set = select.epoll()
+        self._readable: dict[int, Callable[[], None]] = {}
+
+    @staticmethod
+    def supported() -> bool:
+        """Whether this platform has what a hub needs; without it every reader waits for its own socket."""
+        return hasattr(select, "epoll")
+
+    def __len__(self) -> int:
+        return len(self._readable)
+
+    def watch(self, fd: int, readable: Callable[[], None]) -> None:
+        """Call ``readable`` whenever the descriptor has something; it must not raise, and must read or forget."""
+        self._set.register(fd, select.EPOLLIN)
+        self._readable[fd] = readable
+
+    def forget(self, fd: int) -> None:
+        """Watch no more; to be called before the descriptor is closed. Idempotent."""
+        if self._readable.pop(fd, None) is not None and not self._set.closed:
+            self._set.unregister(fd)
+
+    async def run(self) -> None:
+        """Serve until cancelled."""
+        poll, readable = self._set.poll, self._readable
+        try:
+            while True:
+                await trio.lowlevel.wait_readable(self._set.fileno())
+                left = SOCKETS_PER_TURN
+                while left > 0 and (events := poll(0, left)):
+                    left -= len(events)
+                    for fd, _ in events:
+                        if (serve := readable.get(fd)) is not None:  # else: one before it in this turn ended it
+                            serve()
+        finally:
+            self._set.close()
