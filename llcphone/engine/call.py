@@ -75,7 +75,7 @@ class CallEngine:
             happened.Born: self._born,
             happened.StreamJoined: self._stream_joined,
             happened.PhoneLegLost: self._phone_lost,
-            happened.ToolFinished: lambda event, now, out: self.talk.tool_finished(event, out),
+            happened.ToolFinished: lambda event, now, out: self.talk.desk.finished(event, out),
             happened.HangUpAsked: self._hang_up_asked,
             happened.EndAsked: lambda event, now, out: out.append(EndCall(event.reason)),
             happened.Tick: self._tick,

@@ -1,4 +1,4 @@
-"""The conversation on a configured session: turns, barge-in, tools.
+"""The conversation on a configured session: turns and barge-in; `tool_desk` has the tools.
 
 Every method appends commands to the list it is given. The order inside a barge-in matters: the
 telephone is silenced first, then the model is told where the caller stopped hearing.
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from llcphone.engine.batches import Batches
 from llcphone.engine.commands import Command, EndCall, Note, SendModel, SendPhone
-from llcphone.engine.events import EndReason, ToolFinished
+from llcphone.engine.events import EndReason
 from llcphone.engine.floor import Cue, Floor, move
 from llcphone.engine.history import Speaker
 from llcphone.engine.ledger import TurnLedger
@@ -19,10 +19,11 @@ from llcphone.engine.responses import GREETING, PRIMING, TOOLS, Asked, Responses
 from llcphone.engine.retelling import cut_at
 from llcphone.engine.schedule import Schedule
 from llcphone.engine.scribe import Scribe
+from llcphone.engine.tool_desk import ToolDesk
 from llcphone.realtime import events as said
 from llcphone.realtime import usage as tokens
 from llcphone.realtime.dialects import ErrorKind, error_kind
-from llcphone.realtime.messages import CancelResponse, ClearInput, DeleteItem, ToolOutput
+from llcphone.realtime.messages import CancelResponse, ClearInput, DeleteItem
 from llcphone.twilio.media import Clear, PhoneMessage
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ class Conversation:
             full_tools=setup.full_tools_update, later_eagerness=setup.later_eagerness_update
         )
         self.batches = Batches(setup.tools, setup.silent_tools)
+        self.desk = ToolDesk(self, self.batches)
         self.usage = said.Usage()
         self.floor = Floor.NOBODY
         self.greeting_id = ""
@@ -198,7 +200,7 @@ class Conversation:
         self.usage = tokens.add(self.usage, event.usage)
         if response is None and event.in_conversation and event.purpose != PRIMING:
             # A repetition, or never announced: nothing of it runs, but each call is owed its answer.
-            self._begin_tools(event.items, False, event.response_id, now_ms, out)
+            self.desk.begin(event.items, False, event.response_id, now_ms, out)
         if response is None or response.asked is Asked.OUT_OF_BAND:
             self.primed = self.primed or response is not None or event.purpose == PRIMING
             return
@@ -219,21 +221,11 @@ class Conversation:
             self.scribe.lengths(event.items, now_ms)
         run = event.status in (said.ResponseStatus.COMPLETED, said.ResponseStatus.INCOMPLETE)
         run = run and response.asked is not Asked.UNASKED
-        self._begin_tools(event.items, run, event.response_id, now_ms, out)
+        self.desk.begin(event.items, run, event.response_id, now_ms, out)
         if response.asked is not Asked.UNASKED:
             self.schedule.response_done(answered_caller=response.asked is Asked.CALLER)
             fields = {"asked": response.asked.value, "status": event.status.value}
             out.append(Note("response done", fields))
-
-    def tool_finished(self, event: ToolFinished, out: list[Command]) -> None:
-        """A tool answered; the last answer of its response asks the model to speak."""
-        wanted, speak = self.batches.finished(event.call_id)
-        if not wanted:
-            return
-        out.append(Note("tool done", {"call_id": event.call_id, "ok": event.ok, "took_ms": event.took_ms}))
-        self._answer_tool(event.call_id, event.output, out)
-        if speak:
-            self.responses.want(TOOLS)
 
     def session_lost(self, now_ms: int, out: list[Command]) -> None:
         """The model's session is gone: what has become sound will be heard, all else never was."""
@@ -279,27 +271,6 @@ class Conversation:
         thinking = self.batches.running or self._deciding or not self.responses.idle(now_ms)
         if self.floor is Floor.AGENT or (self.floor is Floor.MODEL_THINKING and not thinking):
             self._move(Cue.AGENT_SILENT, out)
-
-    def _begin_tools(
-        self, items: Iterable[said.Item], run: bool, response_id: str, now_ms: int, out: list[Command]
-    ) -> None:
-        to_run, answers, speak = self.batches.begin(items, run=run)
-        for answer in answers:
-            self._answer_tool(answer.call_id, answer.output, out)
-        turn = self.ledger.of(response_id)
-        for call in to_run:
-            if turn is not None:
-                turn.tools.append(call.name)
-            self.scribe.tool_called(call.call_id, call.name, call.arguments, now_ms)
-            out.append(call)
-            out.append(Note("tool", {"name": call.name, "call_id": call.call_id}))
-        if speak:
-            self.responses.want(TOOLS)
-
-    def _answer_tool(self, call_id: str, output: str, out: list[Command]) -> None:
-        self.responses.output_sent(call_id)
-        self.scribe.tool_answered(call_id, output)
-        out.append(SendModel(ToolOutput(call_id, output)))
 
     def _response_failed(self, again: str, code: str, out: list[Command]) -> None:
         self.failed_responses += 1
