@@ -20,6 +20,7 @@ from llcphone.errors import LegClosed, RemoteProtocolError
 from llcphone.realtime.decode import audio_delta_fast, decode
 from llcphone.realtime.dialects import Dialect
 from llcphone.wire.leg import Leg, Spawn
+from llcphone.wire.reading import read_all
 from llcphone.wire.websocket import HandshakeRefused
 
 if TYPE_CHECKING:
@@ -75,11 +76,11 @@ async def _hold(
     """Read an open leg to its end; it is closed whatever happens."""
     try:
         leg.attach(call.spawn, lambda end: call.step(ModelLegLost(generation, end.code)))
-        call.model_connected(generation, leg, dialect)
+        call.models.connected(generation, leg, dialect)
         call.step(ModelConnected(generation, dialect))
         await _pump(call, generation, leg, first_within_s)
     finally:
-        call.model_gone(leg)
+        call.models.gone(leg)
         with trio.move_on_after(call.close_timeout_s, shield=True):
             await leg.aclose()
         leg.abort()
@@ -88,25 +89,28 @@ async def _hold(
 async def _pump(call: CallRun, generation: int, leg: Leg, first_within_s: float) -> None:
     bad_in_row = 0
     proven = first_within_s == math.inf
+
+    def take(message: bytes) -> None:
+        nonlocal bad_in_row
+        try:
+            event = audio_delta_fast(message) or decode(message)
+        except RemoteProtocolError:
+            call.bad_messages += 1
+            bad_in_row += 1
+            if bad_in_row >= _MOST_BAD_IN_ROW:
+                raise LegClosed(1002, "unreadable messages") from None
+        else:
+            bad_in_row = 0
+            call.step(ModelSaid(generation, event))
+
     try:
         with trio.fail_after(first_within_s):
             messages = await leg.receive()
         call.warmth.answered()
         proven = True
-        while True:
-            for message in messages:
-                try:
-                    event = audio_delta_fast(message) or decode(message)
-                except RemoteProtocolError:
-                    call.bad_messages += 1
-                    bad_in_row += 1
-                    if bad_in_row >= _MOST_BAD_IN_ROW:
-                        call.step(ModelLegLost(generation, 1002))
-                        return
-                else:
-                    bad_in_row = 0
-                    call.step(ModelSaid(generation, event))
-            messages = await leg.receive()
+        for message in messages:
+            take(message)
+        await read_all(leg, take, call.hub)
     except LegClosed as exc:
         # What ended a session while it was parked is no word about this call's settings.
         call.step(ModelLegLost(generation, exc.code if proven else _ABNORMAL))

@@ -12,14 +12,13 @@ it obeys (a leg lost by a failed send) is queued and handled after the present e
 from __future__ import annotations
 
 import logging
-import math
 from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import trio
 
-from llcphone.call.model_leg import read_model
+from llcphone.call.model_legs import ModelLegs
 from llcphone.call.phone_leg import read_phone
 from llcphone.call.record import make_record
 from llcphone.call.services import CallLog, CallServices, Decider
@@ -30,8 +29,7 @@ from llcphone.engine import commands as asked
 from llcphone.engine.call import CallEngine, CallSetup
 from llcphone.engine.events import Born, EndAsked, EndReason, Event, HangUpAsked, PhoneLegLost, StreamJoined
 from llcphone.errors import JoinRefused
-from llcphone.realtime.dialects import Dialect, append_audio, encode
-from llcphone.realtime.messages import AppendAudio
+from llcphone.realtime.dialects import append_audio
 from llcphone.twilio.media import Clear, MediaEncoder, StreamStarted
 
 if TYPE_CHECKING:
@@ -76,17 +74,15 @@ class CallRun:
         """Trio's clock without the way to it, for the line that runs fifty times a second."""
         self._phone: Leg | None = None
         self._to_phone: MediaEncoder | None = None
-        self._model: Leg | None = None
-        self._dialect = Dialect.FLAT
-        self._model_scopes: dict[int, trio.CancelScope] = {}
+        self.models = ModelLegs(self)
         self._waiting: deque[Event] = deque((Born(),))
         self._stepping = False
         self._fault: BaseException | None = None
         self._over = False
         self._obey: dict[type, Callable[[Any], None]] = {
-            asked.SendModel: self._send_model,
-            asked.ConnectModel: self._connect_model,
-            asked.CloseModel: self._close_model,
+            asked.SendModel: self.models.send,
+            asked.ConnectModel: self.models.connect,
+            asked.CloseModel: self.models.close,
             asked.RememberDialect: lambda command: self.dialects.remember(command.dialect),
             asked.Dial: self._dial,
             asked.RunTool: self._run_tool,
@@ -164,8 +160,9 @@ class CallRun:
     def hear(self, payload: bytes) -> None:
         """The step of a caller's frame: straight from one kernel buffer to the other."""
         try:
-            if self._decider.hear(payload, round(self._clock() * 1000)) and self._model is not None:
-                self._model.send_nowait(append_audio(payload))
+            through = self._decider.hear(payload, round(self._clock() * 1000))
+            if through and (model := self.models.present) is not None:
+                model.send_nowait(append_audio(payload))
         except Exception as exc:
             self._break(exc)
 
@@ -218,29 +215,6 @@ class CallRun:
             self._phone.drop_media_nowait()
             self._phone.send_nowait(self._to_phone.clear())
 
-    def _send_model(self, command: asked.SendModel) -> None:
-        if self._model is not None:
-            message = command.message
-            if isinstance(message, AppendAudio):
-                self._model.send_nowait(append_audio(message.payload))
-            else:
-                self._model.send_nowait(encode(message, self._dialect))
-
-    def _connect_model(self, command: asked.ConnectModel) -> None:
-        scope = self._model_scopes[command.generation] = trio.CancelScope()
-
-        async def read() -> None:
-            with scope:
-                await read_model(self, command)
-            self._model_scopes.pop(command.generation, None)
-
-        self.spawn(read, name="openai reader")
-
-    def _close_model(self, command: asked.CloseModel) -> None:
-        if (scope := self._model_scopes.pop(command.generation, None)) is not None:
-            scope.cancel(reason="replaced")
-        self._model = None
-
     def _dial(self, command: asked.Dial) -> None:
         if self._services.dial is not None:
             self._services.dial()
@@ -271,22 +245,6 @@ class CallRun:
         if self._nursery is None:
             raise JoinRefused("the call has no nursery yet")
         self._nursery.start_soon(function, *args, name=name)
-
-    def model_connected(self, generation: int, leg: Leg, dialect: Dialect) -> None:
-        """The leg of this generation is the one to send to, unless it was replaced meanwhile."""
-        if generation in self._model_scopes:
-            self._model, self._dialect = leg, dialect
-            self.keepalive()
-
-    def model_gone(self, leg: Leg) -> None:
-        """This leg takes nothing any more."""
-        if self._model is leg:
-            self._model = None
-
-    def keepalive(self) -> None:
-        """Ping the model leg when it is due."""
-        leg = self._model
-        self.alarm.ping_at(math.inf if leg is None else leg.keepalive_nowait(trio.current_time()))
 
     # -- joining ----------------------------------------------------------------------------
 

@@ -53,5 +53,5 @@ async def supervise(call: CallRun) -> None:
     """Wake for deadlines and due updates, until the nursery is cancelled."""
     while True:
         await call.alarm.sleep()
-        call.keepalive()
+        call.models.keepalive()
         call.step(Tick())

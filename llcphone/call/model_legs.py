@@ -1,0 +1,109 @@
+"""The sockets to the model: the one that is spoken to, and during a renewal its successor.
+
+Each is a task of its own (``openai reader``) and belongs to one *generation*. Which of them is the
+present one, only the engine decides: with ``ConnectModel`` the next, with ``SwitchModel`` the successor
+that stands by. Everything here is synchronous, for it is part of a step.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import attrs
+import trio
+
+from llcphone.call.model_leg import read_model
+from llcphone.realtime.dialects import append_audio, encode
+from llcphone.realtime.messages import AppendAudio
+
+if TYPE_CHECKING:
+    from llcphone.call.run import CallRun
+    from llcphone.engine import commands as asked
+    from llcphone.realtime.dialects import Dialect
+    from llcphone.wire.leg import Leg
+
+
+@attrs.define(eq=False)
+class _Open:
+    """A leg that is being opened or read."""
+
+    scope: trio.CancelScope
+    leg: Leg | None = None
+    dialect: Dialect | None = None
+
+
+class ModelLegs:
+    """The model legs of one call."""
+
+    def __init__(self, call: CallRun) -> None:
+        self._call = call
+        self._open: dict[int, _Open] = {}
+        self._generation = 0
+        self._dialect: Dialect | None = None
+        self.present: Leg | None = None
+        """Where the caller's frames go; None while no leg is open."""
+
+    # -- obeying ----------------------------------------------------------------------------
+
+    def connect(self, command: asked.ConnectModel) -> None:
+        """Open the leg that is spoken to from now on."""
+        self._present(command.generation)
+        self._read(command)
+
+    def close(self, command: asked.CloseModel) -> None:
+        """Close a leg, open or still connecting."""
+        if (opened := self._open.pop(command.generation, None)) is not None:
+            opened.scope.cancel(reason="replaced")
+        if command.generation == self._generation:
+            self.present = None
+
+    def send(self, command: asked.SendModel) -> None:
+        """To the present leg; without one it goes nowhere."""
+        if self.present is not None and self._dialect is not None:
+            message = command.message
+            if isinstance(message, AppendAudio):
+                self.present.send_nowait(append_audio(message.payload))
+            else:
+                self.present.send_nowait(encode(message, self._dialect))
+
+    # -- what the readers tell --------------------------------------------------------------
+
+    def connected(self, generation: int, leg: Leg, dialect: Dialect) -> None:
+        """The leg of this generation is open, unless it was closed meanwhile."""
+        if (opened := self._open.get(generation)) is not None:
+            opened.leg, opened.dialect = leg, dialect
+            if generation == self._generation:
+                self._present(generation)
+            self.keepalive()
+
+    def gone(self, leg: Leg) -> None:
+        """This leg takes nothing any more."""
+        for opened in self._open.values():
+            if opened.leg is leg:
+                opened.leg = None
+        if self.present is leg:
+            self.present = None
+
+    def keepalive(self) -> None:
+        """Ping the legs that are due."""
+        now = trio.current_time()
+        legs = [opened.leg for opened in self._open.values() if opened.leg is not None]
+        self._call.alarm.ping_at(min((leg.keepalive_nowait(now) for leg in legs), default=math.inf))
+
+    # -- small parts ------------------------------------------------------------------------
+
+    def _present(self, generation: int) -> None:
+        self._generation = generation
+        opened = self._open.get(generation)
+        self.present, self._dialect = (None, None) if opened is None else (opened.leg, opened.dialect)
+
+    def _read(self, command: asked.ConnectModel) -> None:
+        opened = self._open[command.generation] = _Open(trio.CancelScope())
+
+        async def read() -> None:
+            with opened.scope:
+                await read_model(self._call, command)
+            self._open.pop(command.generation, None)
+
+        self._call.spawn(read, name="openai reader")
