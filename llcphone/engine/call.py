@@ -2,7 +2,7 @@
 
 Rule: everything that decides lives in this room, and everything here is synchronous, takes its
 time as ``now_ms`` and keeps its ids as counters; so a recorded list of events gives a second
-engine the same commands. ``handle`` is one step: the event's own method, then ``_settle``, which
+engine the same commands. ``handle`` is one step: the event's own method, then ``settling``, which
 looks once at everything that may have become possible. ``hear`` is the same step for the one event
 that comes fifty times a second, without building an object for it.
 """
@@ -22,8 +22,9 @@ from llcphone.engine.listening import Listening
 from llcphone.engine.model_side import ModelSide
 from llcphone.engine.outbound import Outbound
 from llcphone.engine.recall import Recall
-from llcphone.engine.recovery import STALLED, Owed, Recovery
-from llcphone.engine.setup import Phase, Setup
+from llcphone.engine.recovery import STALLED, Recovery
+from llcphone.engine.settling import Settling
+from llcphone.engine.setup import Setup
 from llcphone.engine.timers import Timer, Timers
 from llcphone.realtime import events as said
 from llcphone.realtime.messages import AppendAudio, UpdateSession
@@ -69,8 +70,7 @@ class CallEngine:
         self.digits = 0
         self.unknown_events = 0
         self.stale_events = 0
-        self._goodbye_ms: int | None = None
-        """Hanging up: by then, at the latest known, the last word will have been played."""
+        self.settling = Settling(self)
         self._on: dict[type, Callable[[Any, int, list[Command]], None]] = {
             happened.Born: self._born,
             happened.StreamJoined: self._stream_joined,
@@ -101,12 +101,12 @@ class CallEngine:
             return [SendModel(AppendAudio(event.payload))] if self.hear(event.payload, now_ms) else []
         out: list[Command] = []
         self._on[type(event)](event, now_ms, out)
-        self._settle(now_ms, out)
+        self.settling.settle(now_ms, out)
         while (end := next((each for each in out if isinstance(each, EndCall)), None)) is not None:
             del out[out.index(end) :]  # after the end nothing is asked for any more
             if not self.recovery.instead_of_ending(end.reason, _cause(event), now_ms, out):
                 return self._end(end.reason, now_ms, out)
-            self._settle(now_ms, out)
+            self.settling.settle(now_ms, out)
         return out if self.model.ready else [each for each in out if _may_be_said(each)]
 
     def _end(self, reason: EndReason, now_ms: int, out: list[Command]) -> list[Command]:
@@ -187,19 +187,18 @@ class CallEngine:
         out.append(RunHook("digit", event.digit))
 
     def _hang_up_asked(self, event: happened.HangUpAsked, now_ms: int, out: list[Command]) -> None:
-        if self._goodbye_ms is None:
+        if not self.hanging_up:
             self.hang_up_when_heard(now_ms)
             out.append(Note("hanging up"))
 
     @property
     def hanging_up(self) -> bool:
         """The call ends once the last word was heard."""
-        return self._goodbye_ms is not None
+        return self.settling.hanging_up
 
     def hang_up_when_heard(self, now_ms: int) -> None:
         """End the call once everything queued or wished for was said and heard."""
-        if self._goodbye_ms is None:
-            self._goodbye_ms = now_ms
+        self.settling.hang_up_when_heard(now_ms)
 
     def unknown(self, event: object, now_ms: int, out: list[Command]) -> None:
         """Something this version does not use: counted, never fatal."""
@@ -235,7 +234,7 @@ class CallEngine:
                 case Timer.DUE:
                     self._send_due_update(now_ms, out)
                 case Timer.GUARD | Timer.RESPONSE | Timer.PRIMED:
-                    pass  # _settle looks again
+                    pass  # ``settling`` looks again
 
     def _watch(self, timer: Timer, last_ms: int, limit_ms: int, now_ms: int, out: list[Command]) -> None:
         if now_ms - last_ms >= limit_ms:
@@ -251,59 +250,6 @@ class CallEngine:
             self.model.amend(fields)
             out.append(SendModel(UpdateSession(fields, f"due-{name}")))
             out.append(Note("session update", {"what": name}))
-
-    # -- after every event ------------------------------------------------------------------
-
-    def _settle(self, now_ms: int, out: list[Command]) -> None:
-        talk = self.talk
-        if self.outbound is not None:
-            self.outbound.ring_when_ready(now_ms, out)
-            self._arm(Timer.CARRIER, self.outbound.dialling.deadline_ms)
-        self._arm(Timer.SETUP, None if self.model.ready else self.model.deadline_ms)
-        if self.model.ready:
-            if self.outbound is not None:
-                self.outbound.settle(now_ms, out)
-            creates = talk.responses.due(now_ms, caller_speaking=talk.caller_has_floor)
-            out.extend(SendModel(message) for message in creates)
-        if self.listening.guarding:
-            self._look_at_guard(now_ms)
-        talk.settle_floor(now_ms, out)
-        self._arm(Timer.STALL, self.recovery.stall_at_ms())
-        wakes_ms = talk.responses.wakes_ms(caller_speaking=talk.caller_has_floor)
-        self._arm(Timer.RESPONSE, wakes_ms if self.model.ready else None)
-        quiet_ms = talk.quiet_from_ms if talk.schedule.waiting and self.model.ready else None
-        self._arm(Timer.DUE, None if quiet_ms is None else max(quiet_ms, now_ms))
-        if self._goodbye_ms is not None:
-            self._look_at_goodbye(self._goodbye_ms, now_ms, out)
-
-    def _look_at_guard(self, now_ms: int) -> None:
-        talk = self.talk
-        heard_ms = talk.playout.heard_response_ms(talk.greeting_id, now_ms) if talk.greeting_id else 0
-        over = talk.greeting_over and talk.playout.silent
-        if self.listening.greeting_heard(heard_ms, over=over, now_ms=now_ms):
-            self.timers.clear(Timer.GUARD)
-        else:
-            self._arm(Timer.GUARD, self.listening.guard_check_ms(heard_ms, now_ms))
-
-    def _look_at_goodbye(self, played_ms: int, now_ms: int, out: list[Command]) -> None:
-        """Hang up when the last word was heard; bounded, because an echo may never come."""
-        talk = self.talk
-        gone = self.model.phase is Phase.GIVEN_UP  # nothing more will be said
-        waits = self.recovery.owed is not Owed.NOTHING or not talk.responses.idle(now_ms)
-        if talk.caller_has_floor:  # the model will decide again
-            self._goodbye_ms = None
-            self.timers.clear(Timer.GOODBYE)
-        elif talk.playout.silent and (gone or not waits):
-            out.append(EndCall(EndReason.AGENT_HUNG_UP))
-        else:  # by the clock of the audio itself: no other event may push the bound back
-            self._goodbye_ms = max(played_ms, talk.playout.ends_ms)
-            self._arm(Timer.GOODBYE, self._goodbye_ms + self._limits.goodbye_ms)
-
-    def _arm(self, timer: Timer, at_ms: int | None) -> None:
-        if at_ms is None:
-            self.timers.clear(timer)
-        elif self.timers.get(timer) != at_ms:
-            self.timers.set(timer, at_ms)
 
     def append(self, payloads: list[bytes], out: list[Command]) -> None:
         """Send kept frames to the model."""

@@ -46,6 +46,13 @@ class Timers:
         if self._at.pop(timer, None) is not None:
             self.next_ms = min(self._at.values(), default=None)
 
+    def arm(self, timer: Timer, at_ms: int | None) -> None:
+        """Let a deadline stand at this time; None: not at all."""
+        if at_ms is None:
+            self.clear(timer)
+        elif self.get(timer) != at_ms:
+            self.set(timer, at_ms)
+
     def get(self, timer: Timer) -> int | None:
         """When this one is due, or None."""
         return self._at.get(timer)

@@ -1,0 +1,86 @@
+"""What is looked at once after every event: everything that may have become possible or due.
+
+An event's own method says what happened; it need not know who waited for it. Here stand the looks
+that belong to no event alone: our next ``response.create``, the greeting guard, the floor, the
+good-bye, and the timers that follow from all of them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from llcphone.engine.commands import Command, EndCall, SendModel
+from llcphone.engine.events import EndReason
+from llcphone.engine.recovery import Owed
+from llcphone.engine.setup import Phase
+from llcphone.engine.timers import Timer
+
+if TYPE_CHECKING:
+    from llcphone.engine.call import CallEngine
+
+
+class Settling:
+    """The looks after every event of one call."""
+
+    def __init__(self, engine: CallEngine) -> None:
+        self._engine = engine
+        self._goodbye_ms: int | None = None
+        """Hanging up: by then, at the latest known, the last word will have been played."""
+
+    def settle(self, now_ms: int, out: list[Command]) -> None:
+        """Look at everything; what may be done now is done."""
+        engine, talk, timers = self._engine, self._engine.talk, self._engine.timers
+        if engine.outbound is not None:
+            engine.outbound.ring_when_ready(now_ms, out)
+            timers.arm(Timer.CARRIER, engine.outbound.dialling.deadline_ms)
+        timers.arm(Timer.SETUP, None if engine.model.ready else engine.model.deadline_ms)
+        if engine.model.ready:
+            if engine.outbound is not None:
+                engine.outbound.settle(now_ms, out)
+            creates = talk.responses.due(now_ms, caller_speaking=talk.caller_has_floor)
+            out.extend(SendModel(message) for message in creates)
+        if engine.listening.guarding:
+            self._look_at_guard(now_ms)
+        talk.settle_floor(now_ms, out)
+        timers.arm(Timer.STALL, engine.recovery.stall_at_ms())
+        wakes_ms = talk.responses.wakes_ms(caller_speaking=talk.caller_has_floor)
+        timers.arm(Timer.RESPONSE, wakes_ms if engine.model.ready else None)
+        quiet_ms = talk.quiet_from_ms if talk.schedule.waiting and engine.model.ready else None
+        timers.arm(Timer.DUE, None if quiet_ms is None else max(quiet_ms, now_ms))
+        if self._goodbye_ms is not None:
+            self._look_at_goodbye(self._goodbye_ms, now_ms, out)
+
+    def _look_at_guard(self, now_ms: int) -> None:
+        engine, talk = self._engine, self._engine.talk
+        heard_ms = talk.playout.heard_response_ms(talk.greeting_id, now_ms) if talk.greeting_id else 0
+        over = talk.greeting_over and talk.playout.silent
+        if engine.listening.greeting_heard(heard_ms, over=over, now_ms=now_ms):
+            engine.timers.clear(Timer.GUARD)
+        else:
+            engine.timers.arm(Timer.GUARD, engine.listening.guard_check_ms(heard_ms, now_ms))
+
+    # -- good-bye ---------------------------------------------------------------------------
+
+    @property
+    def hanging_up(self) -> bool:
+        """The call ends once the last word was heard."""
+        return self._goodbye_ms is not None
+
+    def hang_up_when_heard(self, now_ms: int) -> None:
+        """End the call once everything queued or wished for was said and heard."""
+        if self._goodbye_ms is None:
+            self._goodbye_ms = now_ms
+
+    def _look_at_goodbye(self, played_ms: int, now_ms: int, out: list[Command]) -> None:
+        """Hang up when the last word was heard; bounded, because an echo may never come."""
+        engine, talk = self._engine, self._engine.talk
+        gone = engine.model.phase is Phase.GIVEN_UP  # nothing more will be said
+        waits = engine.recovery.owed is not Owed.NOTHING or not talk.responses.idle(now_ms)
+        if talk.caller_has_floor:  # the model will decide again
+            self._goodbye_ms = None
+            engine.timers.clear(Timer.GOODBYE)
+        elif talk.playout.silent and (gone or not waits):
+            out.append(EndCall(EndReason.AGENT_HUNG_UP))
+        else:  # by the clock of the audio itself: no other event may push the bound back
+            self._goodbye_ms = max(played_ms, talk.playout.ends_ms)
+            engine.timers.arm(Timer.GOODBYE, self._goodbye_ms + engine.setup.limits.goodbye_ms)
