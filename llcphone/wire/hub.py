@@ -43,7 +43,7 @@ class Hub:
         return len(self._readable)
 
     def watch(self, fd: int, readable: Callable[[], None]) -> None:
-        """Call ``readable`` whenever the descriptor has something; it must not raise, and must read or forget."""
+        """Call ``readable`` whenever the descriptor has something; it must not raise, and must read."""
         self._set.register(fd, select.EPOLLIN)
         self._readable[fd] = readable
 
@@ -62,7 +62,8 @@ class Hub:
                 while left > 0 and (events := poll(0, left)):
                     left -= len(events)
                     for fd, _ in events:
-                        if (serve := readable.get(fd)) is not None:  # else: one before it in this turn ended it
+                        serve = readable.get(fd)
+                        if serve is not None:  # else one before it in this turn has ended it
                             serve()
         finally:
             self._set.close()
