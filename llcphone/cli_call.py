@@ -26,7 +26,7 @@ from llcphone.engine.events import EndReason
 from llcphone.errors import ConfigError, DialRefused, NotAdmitted
 from llcphone.guard import DialGuard, DialRequest, country_of
 from llcphone.guard_files import DoNotCallFile, offset_s
-from llcphone.phone import open_phone
+from llcphone.phone_open import open_phone
 from llcphone.realtime.session import prompt_tokens, tools_tokens
 from llcphone.server.api_shapes import masked_number
 from llcphone.server.run import bind, serve

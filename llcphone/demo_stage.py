@@ -21,7 +21,8 @@ from llcphone.config import Config
 from llcphone.demo_facts import CalleesFacts, ModelReport, OutboundFacts, PhoneFacts
 from llcphone.demo_process import Census, Party, open_party, warnings_to
 from llcphone.demo_scene import Scene
-from llcphone.phone import Phone, open_phone
+from llcphone.phone import Phone
+from llcphone.phone_open import open_phone
 from llcphone.server.run import serve
 
 if TYPE_CHECKING:

@@ -1,28 +1,25 @@
 """The phone: what stands between calls.
 
-``open_phone`` owns one nursery; every call is a child of it, born by ``answer``. ``answer`` and
-``join`` are synchronous, so the request's task owns nothing of a call. Leaving ``open_phone``
-normally drains; leaving it by an error or a cancellation ends all calls at once.
+Every call is a child of the nursery that ``open_phone`` (in ``phone_open``) owns, born by ``answer``.
+``answer`` and ``join`` are synchronous, so the request's task owns nothing of a call.
 """
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import trio
 
 from llcphone.agent import Agent
-from llcphone.blackbox import open_black_boxes
 from llcphone.breaker import Breaker
 from llcphone.call.detached import Detached
 from llcphone.call.endpoint import Endpoint, leg_limits
 from llcphone.call.handle import Call
-from llcphone.call.plan import plan_call, recovery_plan
+from llcphone.call.plan import plan_call
 from llcphone.call.record import CallRecord
 from llcphone.call.run import CallRun
 from llcphone.call.services import CallServices
@@ -30,14 +27,14 @@ from llcphone.engine.commands import Note
 from llcphone.engine.events import EndReason
 from llcphone.errors import ConfigError, JoinRefused, NotAdmitted
 from llcphone.twilio import twiml
-from llcphone.warm import WarmPool
 from llcphone.wire.adapters import ForeignLeg
-from llcphone.wire.hub import Hub
 
 if TYPE_CHECKING:
     from llcphone.call.services import Taping
     from llcphone.config import Config
     from llcphone.dialler import Dialler
+    from llcphone.warm import WarmPool
+    from llcphone.wire.hub import Hub
     from llcphone.wire.leg import Leg
 
 log = logging.getLogger("llcphone.phone")
@@ -293,54 +290,3 @@ class Phone:
 
     def _choose(self, form: Mapping[str, str]) -> Agent:
         return self.agent if isinstance(self.agent, Agent) else self.agent(form)
-
-
-@asynccontextmanager
-async def open_phone(
-    config: Config,
-    agent: AgentChoice,
-    *,
-    on_record: OnRecord | None = None,
-    on_note: OnNote | None = None,
-) -> AsyncIterator[Phone]:
-    """A phone inside the caller's own task tree.
-
-    Args:
-        config: the settings.
-        agent: who answers, or a function that chooses by the webhook's form.
-        on_record: called synchronously with every call's record.
-        on_note: called synchronously with what happens in calls (floor, words, tools, barge-in);
-            it runs inside the engine's step, so it must be quick.
-
-    Yields:
-        The phone. Leaving the block normally drains it, within ``server.drain_limit_s``.
-    """
-    recovery_plan(config)  # a stored prompt that cannot be read is told now, not to a caller
-    endpoint = Endpoint(config)
-    warm = WarmPool(config, endpoint, agent)
-    async with AsyncExitStack() as stack:
-        taping = await stack.enter_async_context(open_black_boxes(config.records))
-        nursery = await stack.enter_async_context(trio.open_nursery())
-        phone = Phone(config, agent, nursery, endpoint, on_record=on_record, on_note=on_note)
-        phone.warm, phone.taping = warm, taping
-        if Hub.supported():
-            phone.hub = Hub()
-            nursery.start_soon(phone.hub.run, name="hub")
-        if config.twilio.account_sid and config.twilio.auth_token:
-            # Imported here: Twilio's REST package takes 100 ms, and who only answers never needs it.
-            from llcphone.dialler import open_dialler
-
-            phone.dialler = await stack.enter_async_context(open_dialler(config, phone._detached.start))
-        try:
-            async with trio.open_nursery() as background:
-                background.start_soon(endpoint.keep_asking, name="dialect question")
-                background.start_soon(warm.run, name="warm pool")
-                background.start_soon(phone.breaker.run, name="breaker")
-                if phone.dialler is not None:
-                    background.start_soon(phone.dialler.keep_lists, name="do-not-call list")
-                yield phone
-                background.cancel_scope.cancel(reason="leaving")
-        finally:
-            phone.draining = True  # after an error too: a late webhook gets the way out, not a dead nursery
-        await phone.drain()
-        nursery.cancel_scope.cancel(reason="drained")

@@ -24,7 +24,8 @@ import attrs
 import trio
 
 from llcphone.config import Config
-from llcphone.phone import Phone, open_phone
+from llcphone.phone import Phone
+from llcphone.phone_open import open_phone
 from llcphone.server.run import serve
 from llcphone.sim.model import ModelSession, ModelSimulator, Pace, open_model
 from llcphone.sim.phone import Callee, Ring, SimCall, TwilioSimulator, open_twilio

@@ -24,7 +24,7 @@ CODECS = {"twilio", "realtime"}
 ENGINE = {*SHARED, *CODECS, "engine"}
 CALL = {*ENGINE, "wire", "prompts", "call"}
 BETWEEN = {*CALL, "carrier", "store", "blackbox", "guard_files", "dialler", "breaker"}
-BETWEEN |= {"warm_session", "warm", "phone"}
+BETWEEN |= {"warm_session", "warm", "phone", "phone_open"}
 
 MAY_IMPORT: dict[str, set[str]] = {
     **{room: set(SHARED[:at]) for at, room in enumerate(SHARED)},
@@ -42,7 +42,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "breaker": BETWEEN,
     "warm_session": BETWEEN,
     "warm": BETWEEN,
-    "phone": BETWEEN,
+    "phone": BETWEEN - {"phone_open"},
+    "phone_open": BETWEEN,
     "server": {*BETWEEN, "server"},
     "sim": set(),
     "__init__": {*BETWEEN, "settings"},

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Protocol
 import trio
 
 from llcphone.errors import ConfigError
-from llcphone.phone import open_phone
+from llcphone.phone_open import open_phone
 from llcphone.server.app import make_app
 from llcphone.server.door import Door, PhoneRoom, serve_door
 from llcphone.server.http import open_http

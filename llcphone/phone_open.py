@@ -1,0 +1,76 @@
+"""Opening a phone: what it owns, and in which order that is left.
+
+``open_phone`` owns one nursery; every call is a child of it. Leaving it normally drains; leaving it
+by an error or a cancellation ends all calls at once.
+"""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING
+
+import trio
+
+from llcphone.blackbox import open_black_boxes
+from llcphone.call.endpoint import Endpoint
+from llcphone.call.plan import recovery_plan
+from llcphone.phone import Phone
+from llcphone.warm import WarmPool
+from llcphone.wire.hub import Hub
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from llcphone.config import Config
+    from llcphone.phone import AgentChoice, OnNote, OnRecord
+
+
+@asynccontextmanager
+async def open_phone(
+    config: Config,
+    agent: AgentChoice,
+    *,
+    on_record: OnRecord | None = None,
+    on_note: OnNote | None = None,
+) -> AsyncIterator[Phone]:
+    """A phone inside the caller's own task tree.
+
+    Args:
+        config: the settings.
+        agent: who answers, or a function that chooses by the webhook's form.
+        on_record: called synchronously with every call's record.
+        on_note: called synchronously with what happens in calls (floor, words, tools, barge-in);
+            it runs inside the engine's step, so it must be quick.
+
+    Yields:
+        The phone. Leaving the block normally drains it, within ``server.drain_limit_s``.
+    """
+    recovery_plan(config)  # a stored prompt that cannot be read is told now, not to a caller
+    endpoint = Endpoint(config)
+    warm = WarmPool(config, endpoint, agent)
+    async with AsyncExitStack() as stack:
+        taping = await stack.enter_async_context(open_black_boxes(config.records))
+        nursery = await stack.enter_async_context(trio.open_nursery())
+        phone = Phone(config, agent, nursery, endpoint, on_record=on_record, on_note=on_note)
+        phone.warm, phone.taping = warm, taping
+        if Hub.supported():
+            phone.hub = Hub()
+            nursery.start_soon(phone.hub.run, name="hub")
+        if config.twilio.account_sid and config.twilio.auth_token:
+            # Imported here: Twilio's REST package takes 100 ms, and who only answers never needs it.
+            from llcphone.dialler import open_dialler
+
+            phone.dialler = await stack.enter_async_context(open_dialler(config, phone._detached.start))
+        try:
+            async with trio.open_nursery() as background:
+                background.start_soon(endpoint.keep_asking, name="dialect question")
+                background.start_soon(warm.run, name="warm pool")
+                background.start_soon(phone.breaker.run, name="breaker")
+                if phone.dialler is not None:
+                    background.start_soon(phone.dialler.keep_lists, name="do-not-call list")
+                yield phone
+                background.cancel_scope.cancel(reason="leaving")
+        finally:
+            phone.draining = True  # after an error too: a late webhook gets the way out, not a dead nursery
+        await phone.drain()
+        nursery.cancel_scope.cancel(reason="drained")
