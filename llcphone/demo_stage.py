@@ -21,12 +21,13 @@ from llcphone.config import Config
 from llcphone.demo_facts import CalleesFacts, ModelReport, OutboundFacts, PhoneFacts
 from llcphone.demo_process import Census, Party, open_party, warnings_to
 from llcphone.demo_scene import Scene
-from llcphone.phone import Phone
 from llcphone.phone_open import open_phone
 from llcphone.server.run import serve
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from llcphone.phone import Phone
 
     from llcphone.call.handle import Call
     from llcphone.call.record import CallRecord

@@ -24,7 +24,6 @@ import attrs
 import trio
 
 from llcphone.config import Config
-from llcphone.phone import Phone
 from llcphone.phone_open import open_phone
 from llcphone.server.run import serve
 from llcphone.sim.model import ModelSession, ModelSimulator, Pace, open_model
@@ -32,6 +31,8 @@ from llcphone.sim.phone import Callee, Ring, SimCall, TwilioSimulator, open_twil
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
+
+    from llcphone.phone import Phone
 
     from llcphone.agent import Agent
     from llcphone.call.handle import Call
