@@ -27,12 +27,11 @@ from llcphone.server.run import serve
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from llcphone.phone import Phone
-
     from llcphone.call.handle import Call
     from llcphone.call.record import CallRecord
     from llcphone.demo_view import CallView
     from llcphone.engine.commands import Note
+    from llcphone.phone import Phone
     from llcphone.server.door import Door
 
 PUBLIC_URL = "https://casa-verde.example"

@@ -32,12 +32,11 @@ from llcphone.sim.phone import Callee, Ring, SimCall, TwilioSimulator, open_twil
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-    from llcphone.phone import Phone
-
     from llcphone.agent import Agent
     from llcphone.call.handle import Call
     from llcphone.call.record import CallRecord
     from llcphone.engine.commands import Note
+    from llcphone.phone import Phone
     from llcphone.server.door import Door
     from llcphone.sim.model_script import Scripted
 
