@@ -116,6 +116,11 @@ def replay(file: Path, *, accept: bool = False) -> None:
     sys.exit(run_replay(file, accept=accept, tell=print))
 
 
+app.command(
+    "llcphone.cli_torture:torture", help="Try a bridge, ours or another, with the calls that break bridges."
+)
+
+
 @app.command(name="config")
 def show_config(*, config: ConfigPath = None, explain: bool = False) -> None:
     """Show the effective settings.

@@ -1,0 +1,92 @@
+"""``llcphone torture``: the calls that break bridges, with a score; ours, or any other by its profile."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+from cyclopts import Parameter
+from rich.console import Console
+
+from llcphone import torture_agent
+from llcphone.torture.judge import Finding, score
+from llcphone.torture.profile import Profile, ProfileError, read_profile
+from llcphone.torture.report import STYLE, as_json, listing, table
+from llcphone.torture.run import JOBS, chosen, run_trials
+
+STREAM_DEADLINE_S = 4.0
+"""Our own default is a minute (``call.token_ttl_s``), which no trial can wait for."""
+
+
+def own_profile() -> Profile:
+    """Our own server, as it is installed: default settings but for the vendors' addresses."""
+    return Profile(
+        name="llcphone",
+        cmd=["{python}", "-m", "llcphone", "serve", "--agent", str(torture_agent.__file__)],
+        env={
+            "LLCPHONE_REALTIME__URL": "{model_url}",
+            "LLCPHONE_TWILIO__API_URL": "{twilio_url}",
+            "LLCPHONE_CALL__TOKEN_TTL_S": str(STREAM_DEADLINE_S),
+            "LLCPHONE_LOG__LEVEL": "warning",
+        },
+        slow_tools=["look_up", "check_stock"],
+        tool_s=torture_agent.TOOL_S,
+        signatures=True,
+        tokens=True,
+        stream_deadline_s=STREAM_DEADLINE_S,
+    )
+
+
+async def torture(
+    *,
+    profile: Path | None = None,
+    cmd: str = "",
+    webhook: str = "/twiml",
+    dialect: Literal["ga", "flat", "both"] = "ga",
+    only: Annotated[list[str] | None, Parameter(consume_multiple=True)] = None,
+    out: Annotated[Path | None, Parameter(name="--json")] = None,
+    jobs: int = JOBS,
+    list_: Annotated[bool, Parameter(name="--list", negative="")] = False,
+) -> None:
+    """Try a bridge with the calls that break bridges; no account needed. Exit code 0 only if it is perfect.
+
+    Args:
+        profile: a JSON file that says how another bridge is started; docs/torture.md has its fields.
+        cmd: instead of a profile, the command of another bridge, with {port} and {model_url} in it.
+        webhook: the voice webhook's path, with --cmd.
+        dialect: what the simulated Realtime API speaks, with --cmd.
+        only: names of trials, or what they begin with.
+        out: a file for the findings as JSON.
+        jobs: trials at a time; 1 is slow and exact.
+        list_: say which trials there are, and run none.
+    """
+    screen = Console()
+    try:
+        trials = chosen(only or [])
+        if list_:
+            screen.print(listing(trials))
+            return
+        bridge = own_profile()
+        if profile is not None:
+            bridge = read_profile(profile)
+        elif cmd:
+            bridge = Profile(name=cmd, cmd=cmd, webhook=webhook, dialect=dialect)
+
+        def tell(found: Finding) -> None:
+            line = f"{found.verdict.value:8} {found.name:22} {found.measured or found.reading}"
+            screen.print(line, style=STYLE[found.verdict], highlight=False, markup=False, soft_wrap=True)
+
+        findings = await run_trials(bridge, trials, jobs=jobs, tell=tell)
+    except ProfileError as error:
+        Console(stderr=True).print(f"llcphone: {error}", markup=False, highlight=False)
+        sys.exit(2)
+    screen.print(table(bridge.name, findings))
+    if out is not None:
+        out.write_text(
+            json.dumps(msgspec.to_builtins(as_json(bridge.name, findings)), indent=2) + "\n", "utf-8"
+        )
+    passed, counted = score(findings)
+    sys.exit(0 if passed == counted else 1)

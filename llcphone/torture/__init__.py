@@ -1,0 +1,18 @@
+"""``llcphone torture``: the calls that break bridges, held against any bridge, with a score.
+
+A bridge is a program that joins Twilio Media Streams to the OpenAI Realtime API. It is started as a process
+of its own between the two simulators of ``llcphone.sim``, once for each trial, and judged by what the
+simulated caller's ear heard, what the simulated model was told and what the process kept open. Nothing here
+knows llcphone: it stands in the same row as every other bridge. Rooms:
+
+    profile    how a bridge is started, and what it can be asked for
+    bridge     the process, and what it has open
+    rig        both vendors around one bridge; a caller's hands and ears
+    sounds     tones that say which words were heard, through any codec
+    judge      a verdict with its figures
+    trials     the registry; trials_*: the trials themselves
+    run        all of them, several at a time
+    report     the table and the JSON
+
+The trials are those of facts/peers.md section 2, with the ear's clock as the measure.
+"""
