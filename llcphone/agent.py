@@ -13,12 +13,15 @@ Everything left None is the configuration's. An agent holds no call: one agent a
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import attrs
 
 from llcphone.errors import ConfigError
-from llcphone.tooling import CallHandle, Tool, ToolFunction, make_tool
+from llcphone.tooling import ApprovalHook, CallHandle, Tool, make_tool
+
+if TYPE_CHECKING:
+    from llcphone.tool_schema import ToolFunction
 
 Opening = Literal["greet", "listen"]
 StartHook = Callable[[CallHandle], Awaitable[None]]
@@ -63,18 +66,30 @@ class Agent:
         silent: bool = False,
         detached: bool = False,
         timeout_s: float | None = None,
+        limit_s: float | None = None,
+        late: Literal["drop", "deliver"] = "drop",
+        retry: int = 0,
+        irreversible: bool = False,
+        approve: ApprovalHook | Literal["operator"] | None = None,
+        approve_timeout_s: float | None = None,
     ) -> Callable[[ToolFunction], ToolFunction]: ...
     def tool(self, function: ToolFunction | None = None, /, **options: Any) -> Any:
         """Offer an async function to the model; the function itself is returned unchanged.
 
         Args:
             function: the function, when used as a bare decorator.
-            **options: ``name`` and ``description`` replace the function's own; ``lean``: offered
+            **options: ``name`` and ``description`` replace the function's own. ``lean``: offered
                 in the first turn already; ``silent``: its answer asks for no response;
-                ``detached``: goes on after hang-up; ``timeout_s``: its own limit in seconds.
+                ``detached``: goes on after hang-up. ``timeout_s``: how long the model waits for
+                it; ``limit_s``: how long it may run in all; ``late="deliver"``: a result for which
+                the model waits no longer is told later; ``retry``: further tries after an
+                exception. ``approve``: an async function ``(call, name, arguments)`` that must
+                return True before it runs (else False, or the reason), or ``"operator"``: a person
+                answers on ``call.approvals``; ``irreversible``: it must be approved;
+                ``approve_timeout_s``: then it counts as refused.
 
         Raises:
-            ConfigError: its signature cannot be a tool's, or the name is taken.
+            ConfigError: its signature or its options cannot be a tool's, or the name is taken.
         """
 
         def add(function: ToolFunction) -> ToolFunction:

@@ -26,6 +26,8 @@ from llcphone.config_host import CallConfig, LogConfig, RecordsConfig, ServerCon
 from llcphone.config_model import AgentConfig, OpeningConfig, RealtimeConfig, WarmConfig
 from llcphone.config_outbound import ApiConfig, OutboundConfig
 from llcphone.config_recovery import RecoveryConfig
+from llcphone.config_renewal import RenewalConfig
+from llcphone.config_tools import ToolsConfig
 from llcphone.errors import ConfigError
 
 __all__ = [
@@ -41,7 +43,9 @@ __all__ = [
     "RealtimeConfig",
     "RecordsConfig",
     "RecoveryConfig",
+    "RenewalConfig",
     "ServerConfig",
+    "ToolsConfig",
     "TwilioConfig",
     "WarmConfig",
     "WireConfig",
@@ -66,6 +70,8 @@ class Config:
     api: ApiConfig = attrs.field(factory=ApiConfig)
     warm: WarmConfig = attrs.field(factory=WarmConfig)
     recovery: RecoveryConfig = attrs.field(factory=RecoveryConfig)
+    renewal: RenewalConfig = attrs.field(factory=RenewalConfig)
+    tools: ToolsConfig = attrs.field(factory=ToolsConfig)
     records: RecordsConfig = attrs.field(factory=RecordsConfig)
     log: LogConfig = attrs.field(factory=LogConfig)
     agent: AgentConfig = attrs.field(factory=AgentConfig)

@@ -164,6 +164,7 @@ class Phone:
             dial=None if dialler is None else partial(dialler.dial, call),
             take_warm=None if self.warm is None else self.warm.taker(agent),
             tool_timeout_s=self.config.call.tool_timeout_s,
+            tools=self.config.tools,
             close_timeout_s=self.config.call.close_timeout_s,
             transcript=self.config.records.transcript,
             observe=partial(self._noted, call),

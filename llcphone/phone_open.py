@@ -13,7 +13,7 @@ import trio
 
 from llcphone.blackbox import open_black_boxes
 from llcphone.call.endpoint import Endpoint
-from llcphone.call.plan import recovery_plan
+from llcphone.call.plan import recovery_plan, tool_plan
 from llcphone.phone import Phone
 from llcphone.warm import WarmPool
 from llcphone.wire.hub import Hub
@@ -46,6 +46,7 @@ async def open_phone(
         The phone. Leaving the block normally drains it, within ``server.drain_limit_s``.
     """
     recovery_plan(config)  # a stored prompt that cannot be read is told now, not to a caller
+    tool_plan(config)
     endpoint = Endpoint(config)
     warm = WarmPool(config, endpoint, agent)
     async with AsyncExitStack() as stack:

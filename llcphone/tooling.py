@@ -1,23 +1,24 @@
-"""Typed functions as the model's tools: schema out, checked arguments in.
+"""Typed functions as the model's tools.
 
-A tool is an async function whose signature is its contract. ``msgspec`` makes the JSON schema from
-the type hints (attrs classes, enums, Literals, optionals, dates included) and converts the model's
-arguments back, so schema and check cannot disagree. A parameter annotated ``CallHandle`` is filled
-with the call and is no part of the schema.
+A tool is an async function whose signature is its contract; `tool_schema` makes the schema of it
+and converts the model's arguments back. A parameter annotated ``CallHandle`` is filled with the
+call, one annotated ``ToolContext`` with what is known of this very tool call; neither is part of
+the schema. The rest of this file is what may be said of a tool: how long, how often, who must agree.
 """
 
 from __future__ import annotations
 
 import inspect
-import typing
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Annotated, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import attrs
-import docstring_parser
-import msgspec
 
 from llcphone.errors import ConfigError
+from llcphone.tool_schema import Signature, ToolFunction, read_signature
+
+if TYPE_CHECKING:
+    from llcphone.config_tools import ToolsConfig
 
 
 class CallHandle(Protocol):
@@ -38,7 +39,94 @@ class CallHandle(Protocol):
         """End the call once the agent's last word was heard."""
 
 
-ToolFunction = Callable[..., Awaitable[Any]]
+@attrs.frozen
+class ToolContext:
+    """One tool call, as the function that runs it may see it."""
+
+    call: CallHandle
+    tool_call_id: str
+    """The model's own id of it."""
+    key: str
+    """Idempotency key: the same on every try, in a restored session and after a restart; no other
+    tool call has it. Hand it to whatever books, pays or sends."""
+    attempt: int = 1
+
+
+Approval = bool | str
+"""True: it may run. False, or the reason as text: it may not."""
+ApprovalHook = Callable[[CallHandle, str, Mapping[str, Any]], Awaitable[Approval]]
+"""Asked with the call, the tool's name and its typed arguments."""
+OPERATOR: Literal["operator"] = "operator"
+"""In place of a hook: ``call.approvals`` is where a person gives the answer."""
+
+
+@attrs.frozen
+class ToolTimes:
+    """How long one tool may take, in seconds."""
+
+    timeout_s: float
+    """From its approval; then the model is told that it is late."""
+    limit_s: float
+    """From its approval; then it is cancelled. Never less than ``timeout_s``."""
+    approve_s: float
+    """Longest wait for its approval; 0 for a tool that needs none."""
+
+    @property
+    def patience_s(self) -> float:
+        """How long the model waits for its answer at most."""
+        return self.approve_s + self.timeout_s
+
+    @property
+    def goes_on(self) -> bool:
+        """It may still work when the model waits no longer."""
+        return self.limit_s > self.timeout_s
+
+
+@attrs.frozen(kw_only=True)
+class ToolOptions:
+    """What the ``tool`` decorator may say of a function."""
+
+    name: str | None = None
+    description: str | None = None
+    lean: bool = False
+    """Already offered in the first turn."""
+    silent: bool = False
+    """Its answer asks for no response."""
+    detached: bool = False
+    """Goes on after hang-up, under its own limit; drain waits for it."""
+    timeout_s: float | None = None
+    """How long the model waits for it; None: ``call.tool_timeout_s``."""
+    limit_s: float | None = None
+    """How long it may run; None: ``timeout_s``, or ``tools.limit_s`` if it is detached or delivers late."""
+    late: Literal["drop", "deliver"] = "drop"
+    """What becomes of a result for which the model no longer waits."""
+    retry: int = 0
+    """Further tries after an exception, inside ``limit_s``. Say so only if a second try does no harm."""
+    irreversible: bool = False
+    """Needs ``approve``, and never runs while the caller is cutting in."""
+    approve: ApprovalHook | Literal["operator"] | None = None
+    """Must say True before it runs."""
+    approve_timeout_s: float | None = None
+    """None: ``tools.approve_timeout_s``."""
+
+    def check(self, key: str) -> None:
+        """Raise ConfigError for what cannot be meant."""
+        if self.late not in ("drop", "deliver"):
+            raise ConfigError(key, 'late must be "drop" or "deliver"')
+        if type(self.retry) is not int or self.retry < 0:
+            raise ConfigError(key, "retry must be a number of further tries, 0 or more")
+        for name in ("timeout_s", "limit_s", "approve_timeout_s"):
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise ConfigError(key, f"{name} must be more than 0 seconds")
+        if self.limit_s is not None and self.timeout_s is not None and self.limit_s < self.timeout_s:
+            raise ConfigError(key, "limit_s is how long it may run in all: not less than timeout_s")
+        hook = "an async function (call, name, arguments) -> True or the reason why not"
+        if self.irreversible and self.approve is None:
+            who = f'approve=, {hook}, or "{OPERATOR}" to be asked on call.approvals'
+            raise ConfigError(key, f"is irreversible, so each call of it must be approved: give {who}")
+        if self.approve not in (None, OPERATOR) and not inspect.iscoroutinefunction(self.approve):
+            raise ConfigError(key, f'approve must be {hook}, or "{OPERATOR}"')
 
 
 @attrs.frozen
@@ -49,99 +137,66 @@ class Tool:
     function: ToolFunction
     schema: Mapping[str, Any] = attrs.field(eq=False, repr=False)
     """As the Realtime API takes it: ``type``, ``name``, ``description``, ``parameters``."""
-    arguments: type[msgspec.Struct] = attrs.field(eq=False, repr=False)
-    call_parameter: str | None = None
-    lean: bool = False
-    """Already offered in the first turn."""
-    silent: bool = False
-    """Its answer asks for no response."""
-    detached: bool = False
-    """Goes on after hang-up, under its own limit; drain waits for it."""
-    timeout_s: float | None = None
-    """None: the configuration's ``call.tool_timeout_s``."""
+    signature: Signature = attrs.field(eq=False, repr=False)
+    options: ToolOptions = attrs.field(factory=ToolOptions)
 
-    def bind(self, arguments: str, call: CallHandle) -> dict[str, Any]:
-        """The model's JSON arguments as keyword arguments.
+    @property
+    def lean(self) -> bool:
+        """Already offered in the first turn."""
+        return self.options.lean
+
+    @property
+    def silent(self) -> bool:
+        """Its answer asks for no response."""
+        return self.options.silent
+
+    @property
+    def detached(self) -> bool:
+        """Goes on after hang-up."""
+        return self.options.detached
+
+    def read(self, arguments: str) -> dict[str, Any]:
+        """The model's JSON arguments as typed values.
 
         Raises:
             ValueError: they do not fit; the text says what is wrong and is meant for the model.
         """
-        try:
-            values = msgspec.json.decode(arguments or "{}", type=self.arguments, strict=False)
-        except (msgspec.DecodeError, RecursionError) as exc:  # a ValidationError is a DecodeError
-            raise ValueError(str(exc)) from None
-        bound = {name: getattr(values, name) for name in values.__struct_fields__}
-        if self.call_parameter is not None:
-            bound[self.call_parameter] = call
-        return bound
+        return self.signature.read(arguments)
+
+    def bind(self, arguments: str, context: ToolContext) -> dict[str, Any]:
+        """All keyword arguments of one try, fresh; raises as ``read`` does."""
+        given = {CallHandle: context.call, ToolContext: context}
+        return self.read(arguments) | {name: given[kind] for name, kind in self.signature.given.items()}
+
+    def times(self, timeout_s: float, tools: ToolsConfig) -> ToolTimes:
+        """Its own times, and the configuration's where it names none.
+
+        Args:
+            timeout_s: ``call.tool_timeout_s``.
+            tools: the section ``[tools]``.
+        """
+        options = self.options
+        timeout = options.timeout_s or timeout_s
+        outlives = options.detached or options.late == "deliver"
+        limit = options.limit_s or (tools.limit_s if outlives else timeout)
+        approve = 0.0 if options.approve is None else options.approve_timeout_s or tools.approve_timeout_s
+        return ToolTimes(timeout, max(limit, timeout), approve)
 
 
-def make_tool(
-    function: ToolFunction,
-    *,
-    name: str | None = None,
-    description: str | None = None,
-    lean: bool = False,
-    silent: bool = False,
-    detached: bool = False,
-    timeout_s: float | None = None,
-) -> Tool:
-    """Read a function's signature and docstring.
+def make_tool(function: ToolFunction, **options: Any) -> Tool:
+    """Read a function's signature and docstring; ``options`` are those of `ToolOptions`.
 
     Raises:
-        ConfigError: it is not async, or a parameter has no type a schema can be made of.
+        ConfigError: its signature cannot be a tool's, or an option cannot be meant.
     """
-    tool_name = name or function.__name__
-    key = f"tool {tool_name}"
-    if not inspect.iscoroutinefunction(function):
-        raise ConfigError(key, "must be an async function, so that it cannot block the calls")
-    doc = docstring_parser.parse(inspect.getdoc(function) or "")
-    told = {param.arg_name: param.description or "" for param in doc.params}
-    hints = typing.get_type_hints(function, include_extras=True)
-    fields: list[Any] = []
-    call_parameter = None
-    for parameter in inspect.signature(function).parameters.values():
-        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD, parameter.POSITIONAL_ONLY):
-            raise ConfigError(
-                key, f"parameter {parameter.name!r}: give it a plain name; the model passes names"
-            )
-        hint = hints.get(parameter.name)
-        if hint is CallHandle:
-            call_parameter = parameter.name
-            continue
-        if hint is None:
-            raise ConfigError(key, f"parameter {parameter.name!r} needs a type hint")
-        if words := told.get(parameter.name):
-            hint = Annotated[hint, msgspec.Meta(description=words)]
-        default = () if parameter.default is parameter.empty else (parameter.default,)
-        fields.append((parameter.name, hint, *default))
-    try:
-        struct = msgspec.defstruct(tool_name, fields, kw_only=True, forbid_unknown_fields=True)
-        parameters = _inline(struct)
-    except (TypeError, ValueError) as exc:
-        raise ConfigError(key, f"no JSON schema for its signature: {exc}") from None
-    text = description or " ".join(
-        part.strip() for part in (doc.short_description, doc.long_description) if part
-    )
-    schema = {"type": "function", "name": tool_name, "description": text, "parameters": parameters}
-    return Tool(tool_name, function, schema, struct, call_parameter, lean, silent, detached, timeout_s)
-
-
-def _inline(struct: type[msgspec.Struct]) -> dict[str, Any]:
-    """The struct's schema as one object: the Realtime API is not known to follow ``$ref``."""
-    (top,), components = msgspec.json.schema_components([struct], ref_template="{name}")
-
-    def resolve(node: Any) -> Any:
-        if isinstance(node, dict):
-            if "$ref" in node:
-                rest = {key: value for key, value in node.items() if key != "$ref"}
-                return {**resolve(components[node["$ref"]]), **rest}
-            return {
-                key: resolve(value)
-                for key, value in node.items()
-                if not (key == "title" and isinstance(value, str))
-            }
-        return [resolve(value) for value in node] if isinstance(node, list) else node
-
-    schema: dict[str, Any] = resolve(top)
-    return schema
+    chosen = ToolOptions(**options)
+    name = chosen.name or function.__name__
+    chosen.check(f"tool {name}")
+    signature = read_signature(function, name, (CallHandle, ToolContext))
+    schema = {
+        "type": "function",
+        "name": name,
+        "description": chosen.description or signature.description,
+        "parameters": signature.schema,
+    }
+    return Tool(name, function, schema, signature, chosen)

@@ -13,6 +13,7 @@ from llcphone.engine.events import EndReason
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
 
+    from llcphone.call.approvals import Approvals
     from llcphone.call.record import CallRecord
     from llcphone.call.run import CallRun
 
@@ -72,6 +73,11 @@ class Call:
     def end(self, reason: EndReason = EndReason.CANCELLED) -> None:
         """End the call now."""
         self.run.end(reason)
+
+    @property
+    def approvals(self) -> Approvals:
+        """Tool calls that wait for a person's word."""
+        return self.run.tools.approvals
 
     async def wait(self) -> CallRecord:
         """Wait for the call's end; returns its record."""

@@ -6,15 +6,20 @@ from typing import TYPE_CHECKING, Any
 
 from llcphone.engine.call import CallLimits, CallSetup
 from llcphone.engine.recovery import RecoveryPlan
+from llcphone.engine.session_age import RenewalPlan
 from llcphone.engine.setup import SetupLimits
+from llcphone.engine.tool_desk import ToolPlan, ToolRule
 from llcphone.prompts import prompt
 from llcphone.realtime.dialects import Dialect
 from llcphone.realtime.session import eagerness_update, session_fields, tools_update
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from llcphone.agent import Agent
     from llcphone.config import Config
     from llcphone.engine.dialling import DialPlan
+    from llcphone.tooling import Tool
 
 
 def plan_call(
@@ -62,13 +67,43 @@ def plan_call(
         later_eagerness_update=later,
         tools=frozenset(agent.tools),
         silent_tools=frozenset(name for name, tool in agent.tools.items() if tool.silent),
+        tool_plan=tool_plan(config, agent.tools.values()),
         dial=dial,
         dialect=dialect if realtime.dialect == "auto" else Dialect(realtime.dialect),
         may_switch=realtime.dialect == "auto",
         create_response=detects_turns and realtime.create_response,
         interrupt_response=detects_turns and realtime.interrupt_response,
         recovery=recovery_plan(config),
+        renewal=_renewal_plan(config),
         limits=_limits(config),
+    )
+
+
+def tool_plan(config: Config, tools: Iterable[Tool] = ()) -> ToolPlan:
+    """How the agent's tools are waited for.
+
+    Raises:
+        ConfigError: the filler cannot be read.
+    """
+    settings = config.tools
+    shipped = {"speech": "one_moment", "tone": "tone"}.get(settings.filler, "")
+    filler = prompt("" if shipped else settings.filler, shipped, "tools.filler")
+    return ToolPlan(
+        rules=tuple(_rule(tool, config) for tool in tools),
+        filler_after_ms=settings.filler_after_ms,
+        filler_every_ms=round(settings.filler_every_s * 1000),
+        filler=filler if settings.filler_after_ms else (),
+    )
+
+
+def _rule(tool: Tool, config: Config) -> ToolRule:
+    times, options = tool.times(config.call.tool_timeout_s, config.tools), tool.options
+    return ToolRule(
+        name=tool.name,
+        timeout_ms=round(times.patience_s * 1000),
+        goes_on=times.goes_on,
+        deliver=options.late == "deliver",
+        irreversible=options.irreversible,
     )
 
 
@@ -88,6 +123,22 @@ def recovery_plan(config: Config) -> RecoveryPlan:
         filler_every_ms=round(recovery.filler_every_s * 1000),
         filler=prompt(recovery.filler_file, "one_moment", "recovery.filler_file"),
         apology=prompt(recovery.apology_file, "apology", "recovery.apology_file"),
+    )
+
+
+def _renewal_plan(config: Config) -> RenewalPlan:
+    renewal = config.renewal
+    return RenewalPlan(
+        at_age_ms=round(renewal.at_age_s * 1000),
+        margin_ms=round(renewal.margin_s * 1000),
+        quiet_ms=renewal.quiet_ms,
+        most_tries=renewal.tries,
+        refresh_age_ms=round(renewal.refresh_at_age_s * 1000),
+        refresh_tokens=renewal.refresh_at_tokens,
+        refresh_gap_ms=renewal.refresh_at_gap_ms,
+        keep_turns=renewal.keep_turns,
+        summary=renewal.summary,
+        summary_wait_ms=round(renewal.summary_wait_s * 1000),
     )
 
 

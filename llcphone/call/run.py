@@ -23,7 +23,7 @@ from llcphone.call.phone_leg import read_phone
 from llcphone.call.record import make_record
 from llcphone.call.services import CallLog, CallServices, Decider
 from llcphone.call.supervisor import Alarm, supervise
-from llcphone.call.tools import kinds_of, run_hook, run_tool
+from llcphone.call.tools import ToolRunner, kinds_of, run_hook
 from llcphone.call.warmth import Warmth
 from llcphone.engine import commands as asked
 from llcphone.engine.call import CallEngine, CallSetup
@@ -64,9 +64,11 @@ class CallRun:
         self.dial_model = services.dial_model
         self.warmth = Warmth(services.take_warm)
         self.close_timeout_s = services.close_timeout_s
+        self.wall_clock = services.wall_clock
         self.hub = services.hub
         self.bad_messages = 0
         self._services = services
+        self.tools = ToolRunner(self, services)
         self._identity = dict(identity)
         self._nursery: trio.Nursery | None = None
         self._joined = trio.Event()
@@ -82,10 +84,13 @@ class CallRun:
         self._obey: dict[type, Callable[[Any], None]] = {
             asked.SendModel: self.models.send,
             asked.ConnectModel: self.models.connect,
+            asked.ConnectStandby: self.models.stand_by,
+            asked.SendStandby: self.models.send_standby,
+            asked.SwitchModel: self.models.switch,
             asked.CloseModel: self.models.close,
             asked.RememberDialect: lambda command: self.dialects.remember(command.dialect),
             asked.Dial: self._dial,
-            asked.RunTool: self._run_tool,
+            asked.RunTool: self.tools.start,
             asked.RunHook: self._run_hook,
             asked.Note: self._note,
             asked.EndCall: self._end,
@@ -218,12 +223,6 @@ class CallRun:
     def _dial(self, command: asked.Dial) -> None:
         if self._services.dial is not None:
             self._services.dial()
-
-    def _run_tool(self, command: asked.RunTool) -> None:
-        tool = self.agent.tools[command.name]
-        timeout_s = tool.timeout_s or self._services.tool_timeout_s
-        start = self._services.start_detached if tool.detached else self.spawn
-        start(run_tool, self, command, tool, timeout_s, name=f"tool {command.name}")
 
     def _run_hook(self, command: asked.RunHook) -> None:
         hook = self.agent.start_hook if command.name == "start" else self.agent.digit_hook

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import attrs
 
+from llcphone.config_tools import ToolsConfig
 from llcphone.engine.commands import Note
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ class CallServices:
     take_warm: TakeWarm | None = None
     """Asked before a model leg is dialled; None: there is no pool for this call."""
     tool_timeout_s: float = 15.0
+    tools: ToolsConfig = attrs.field(factory=ToolsConfig)
     close_timeout_s: float = 1.0
     transcript: bool = False
     observe: Observer | None = None

@@ -1,49 +1,121 @@
-"""Tools and hooks: the user's own code, each run as a task of the call.
+"""Tools and hooks: the user's own code, each run as a task of the call, or of the phone if detached.
 
-A tool's failure is the model's news, not the call's: bad arguments, exceptions and timeouts become
-answers. This file holds the package's only ``except Exception`` around a user's tool.
+A tool's failure is the model's news, not the call's: bad arguments, a refusal, exceptions and
+timeouts become answers. The engine keeps the model's deadline, this file the tool's own life:
+approval, its turn among the tools of this call, and as many tries as it allows, all inside one limit.
 """
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING, Any
 
+import attrs
 import msgspec
 import trio
 
+from llcphone.call.approvals import ApprovalRequest, Approvals
 from llcphone.engine.events import ToolFinished
+from llcphone.tooling import OPERATOR, Approval, ToolContext
 
 if TYPE_CHECKING:
     from llcphone.call.run import CallRun
-    from llcphone.engine.commands import RunHook, RunTool
+    from llcphone.call.services import CallServices
+    from llcphone.engine.commands import Note, RunHook, RunTool
     from llcphone.tooling import Tool
 
-log = logging.getLogger("llcphone.call")
 
+class ToolRunner:
+    """The tool tasks of one call."""
 
-async def run_tool(call: CallRun, command: RunTool, tool: Tool, timeout_s: float) -> None:
-    """Run one tool call and give its answer to the engine."""
-    began = trio.current_time()
-    output, ok = await _answer(call, command, tool, timeout_s)
-    took_ms = round((trio.current_time() - began) * 1000)
-    call.step(ToolFinished(command.call_id, output, ok, took_ms))
+    def __init__(self, call: CallRun, services: CallServices) -> None:
+        self._call = call
+        self._services = services
+        self._turn = trio.CapacityLimiter(services.tools.at_once)
+        self.approvals = Approvals(self._tell)
 
+    def start(self, command: RunTool) -> None:
+        """Run a tool as a task; its answer comes back as ``ToolFinished``."""
+        tool = self._call.agent.tools[command.name]
+        start = self._services.start_detached if tool.detached else self._call.spawn
+        start(self._run, command, tool, name=f"tool {command.name}")
 
-async def _answer(call: CallRun, command: RunTool, tool: Tool, timeout_s: float) -> tuple[str, bool]:
-    """What the model reads, and whether the tool did its work."""
-    error = f"timed out after {timeout_s:g} s"
-    try:
-        with trio.move_on_after(timeout_s):
+    async def _run(self, command: RunTool, tool: Tool) -> None:
+        call, began = self._call, trio.current_time()
+        # The CallSid outlives this process; so does the key, and a resumed call repeats no effect.
+        key = f"{call.handle.call_sid or call.handle.call_id}:{command.call_id}"
+        context = ToolContext(call.handle, command.call_id, key)
+        output, ok = await self._answer(command, tool, context)
+        took_ms = round((trio.current_time() - began) * 1000)
+        if call.over:
+            call.log.info(
+                "tool ended after its call", extra={"tool": tool.name, "ok": ok, "took_ms": took_ms}
+            )
+        call.step(ToolFinished(command.call_id, output, ok, took_ms))
+
+    async def _answer(self, command: RunTool, tool: Tool, context: ToolContext) -> tuple[str, bool]:
+        """What the model reads, and whether the tool did its work."""
+        times = tool.times(self._services.tool_timeout_s, self._services.tools)
+        try:
+            arguments = tool.read(command.arguments)
+        except ValueError as exc:
+            self._failed(tool, "bad arguments")
+            return error_json(f"bad arguments: {exc}"), False
+        except Exception as exc:  # a validator of the user's own
+            self._failed(tool, type(exc).__name__)
+            return error_json(f"bad arguments: {type(exc).__name__}"), False
+        if times.approve_s:
+            request = ApprovalRequest(command.call_id, tool.name, arguments)
+            if refusal := await self._refusal(tool, request, times.approve_s):
+                self._failed(tool, "not approved")
+                return error_json(f"not approved: {refusal}"), False
+        output, ok = "", False
+        with trio.move_on_after(times.limit_s) as life:
+            async with self._turn:
+                output, ok = await self._tries(command, tool, context)
+        if life.cancel_called and not ok:  # whatever its cleanup raised
+            self._failed(tool, "timed out")
+            return error_json(f"timed out after {times.limit_s:g} s"), False
+        return output, ok
+
+    async def _tries(self, command: RunTool, tool: Tool, context: ToolContext) -> tuple[str, bool]:
+        """Run it, and again after an exception as often as it is marked for."""
+        pause_s = self._services.tools.retry_after_ms / 1000
+        error = ""
+        for attempt in range(1, tool.options.retry + 2):
+            if attempt > 1:
+                await trio.sleep(pause_s)
+                pause_s *= 2
             try:
-                arguments = tool.bind(command.arguments, call.handle)
-            except ValueError as exc:
-                return as_json({"error": f"bad arguments: {exc}"}), False
-            return as_json(await tool.function(**arguments)), True
-    except* Exception as group:  # user code, its cleanup at the timeout included: any failure is an answer
-        error = kinds_of(group)[0]
-    call.log.warning("tool failed", extra={"tool": command.name, "error": error})
-    return as_json({"error": error}), False
+                arguments = tool.bind(command.arguments, attrs.evolve(context, attempt=attempt))
+                return as_json(await tool.function(**arguments)), True
+            except* Exception as group:  # user code, its cleanup included: any failure is an answer
+                error = kinds_of(group)[0]
+            self._failed(tool, error, attempt)
+        return error_json(error), False
+
+    async def _refusal(self, tool: Tool, request: ApprovalRequest, limit_s: float) -> str:
+        """Why a tool call may not run; empty when it was approved."""
+        verdict: Approval = "nobody answered in time"
+        hook = tool.options.approve
+        try:
+            with trio.move_on_after(limit_s):
+                if hook is None or hook == OPERATOR:
+                    verdict = await self.approvals.ask(request)
+                else:
+                    verdict = await hook(self._call.handle, tool.name, request.arguments)
+        except* Exception as group:  # user code; what could not be asked is not approved
+            verdict = "nobody could be asked"
+            self._failed(tool, kinds_of(group)[0])
+        if verdict is True:
+            return ""
+        return verdict if isinstance(verdict, str) and verdict else "it was refused"
+
+    def _failed(self, tool: Tool, error: str, attempt: int = 1) -> None:
+        self._call.log.warning("tool failed", extra={"tool": tool.name, "error": error, "attempt": attempt})
+
+    def _tell(self, note: Note) -> None:
+        if self._services.observe is not None:
+            self._services.observe(note)
 
 
 async def run_hook(call: CallRun, command: RunHook) -> None:
@@ -53,6 +125,11 @@ async def run_hook(call: CallRun, command: RunHook) -> None:
         await agent.start_hook(call.handle)
     elif command.name == "digit" and agent.digit_hook is not None:
         await agent.digit_hook(call.handle, command.argument)
+
+
+def error_json(text: str) -> str:
+    """What the model reads when a tool did not do its work."""
+    return as_json({"error": text.encode(errors="replace").decode()})
 
 
 def as_json(result: Any) -> str:

@@ -42,8 +42,10 @@ class Batches:
         self._of: dict[str, Batch] = {}
         self._answered: dict[str, None] = {}
 
-    def begin(self, items: Iterable[Item], *, run: bool) -> tuple[list[RunTool], list[ToolOutput], bool]:
-        """The calls of a response that has ended.
+    def begin(
+        self, items: Iterable[Item], *, run: bool, held: Collection[str] = ()
+    ) -> tuple[list[RunTool], list[ToolOutput], bool]:
+        """The calls of a response that has ended; tools in ``held`` may not run now.
 
         Returns the tools to run, the answers known at once, and whether the model should speak
         already (no tool runs, yet one was answered).
@@ -60,21 +62,30 @@ class Batches:
             elif item.name not in self._tools:
                 answers.append(ToolOutput(item.call_id, UNKNOWN))
                 speak = True
+            elif item.name in held:
+                answers.append(ToolOutput(item.call_id, CANCELLED))
             else:
                 to_run.append(RunTool(item.call_id, item.name, item.arguments))
-                speak = speak or item.name not in self._silent
+                speak = speak or self.speaks(item.name)
         if to_run:
             batch = Batch({call.call_id for call in to_run}, speak)
             self._of.update(dict.fromkeys(batch.pending, batch))
         return to_run, answers, speak and not to_run
 
-    def finished(self, call_id: str) -> tuple[bool, bool]:
-        """A tool answered: whether the answer is wanted, and whether the model should speak now."""
-        batch = self._of.pop(call_id, None)
-        if batch is None:
-            return False, False
+    def finished(self, call_id: str) -> bool:
+        """A running call was answered: whether the model should speak now."""
+        batch = self._of.pop(call_id)
         batch.pending.discard(call_id)
-        return True, batch.speak and not batch.pending
+        return batch.speak and not batch.pending
+
+    def speaks(self, name: str) -> bool:
+        """Whether this tool's answer asks for a response."""
+        return name not in self._silent
+
+    @property
+    def awaited(self) -> bool:
+        """The model will speak when the tools that run have answered."""
+        return any(batch.speak for batch in self._of.values())
 
     @property
     def running(self) -> int:

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from llcphone.audio import payload_bytes
 from llcphone.engine import events as happened
+from llcphone.engine.alarms import Alarms
+from llcphone.engine.budget import Budget
 from llcphone.engine.call_setup import CallLimits as CallLimits
 from llcphone.engine.call_setup import CallSetup as CallSetup  # noqa: TC001  (imported from here by others)
 from llcphone.engine.commands import Command, EndCall, Note, RunHook, SendModel
@@ -23,6 +25,8 @@ from llcphone.engine.model_side import ModelSide
 from llcphone.engine.outbound import Outbound
 from llcphone.engine.recall import Recall
 from llcphone.engine.recovery import STALLED, Recovery
+from llcphone.engine.renewal import Renewal
+from llcphone.engine.resuming import adopt
 from llcphone.engine.settling import Settling
 from llcphone.engine.setup import Setup
 from llcphone.engine.timers import Timer, Timers
@@ -50,6 +54,9 @@ class CallEngine:
         self.timers = Timers()
         self.recall = Recall()
         self.recovery = Recovery(self, setup.recovery)
+        self.renewal = Renewal(self, setup.renewal)
+        self.budget = Budget(self, setup.money)
+        self.alarms = Alarms(self, setup.alarms)
         self.model_spoke_ms = 0
         """When the present model leg last said anything."""
         self.listening = Listening(
@@ -75,13 +82,15 @@ class CallEngine:
             happened.Born: self._born,
             happened.StreamJoined: self._stream_joined,
             happened.PhoneLegLost: self._phone_lost,
-            happened.ToolFinished: lambda event, now, out: self.talk.desk.finished(event, out),
+            happened.ToolFinished: self._tool_finished,
             happened.HangUpAsked: self._hang_up_asked,
             happened.EndAsked: lambda event, now, out: out.append(EndCall(event.reason)),
             happened.Tick: self._tick,
             phone.StreamConnected: lambda event, now, out: None,
             phone.StreamStarted: self._stream_started,
-            phone.MarkEchoed: lambda event, now, out: self.talk.mark_echoed(event.name, now),
+            phone.MarkEchoed: lambda event, now, out: self.alarms.echoed(
+                self.talk.mark_echoed(event.name, now), now, out
+            ),
             phone.Digit: self._digit,
             phone.StreamStopped: lambda event, now, out: out.append(EndCall(EndReason.CALLER_HUNG_UP)),
             phone.UnknownPhoneMessage: self.unknown,
@@ -110,7 +119,7 @@ class CallEngine:
         return out if self.model.ready else [each for each in out if _may_be_said(each)]
 
     def _end(self, reason: EndReason, now_ms: int, out: list[Command]) -> list[Command]:
-        reason = self.recovery.given_up or reason  # the first cause
+        reason = self.recovery.given_up or self.budget.first_cause(reason)
         self.ended = reason
         self.recovery.call_ended()
         self.listening.open = False
@@ -142,6 +151,8 @@ class CallEngine:
 
     def _born(self, event: happened.Born, now_ms: int, out: list[Command]) -> None:
         self.born_ms = now_ms
+        if self.setup.resumed is not None:
+            adopt(self, self.setup.resumed, now_ms)
         out += self.model.born(now_ms)
         if self.outbound is not None:
             out += self.outbound.dialling.born(now_ms)
@@ -176,6 +187,7 @@ class CallEngine:
         self.talk.stream_started(self.setup.pad_ms if self.setup.greets else 0, now_ms, out)
         self.append(self.listening.stream_started(now_ms), out)
         self.recovery.stream_started(now_ms, out)
+        self.alarms.stream_started(now_ms)
         out.append(RunHook("start"))
 
     def _phone_lost(self, event: happened.PhoneLegLost, now_ms: int, out: list[Command]) -> None:
@@ -190,6 +202,9 @@ class CallEngine:
         if not self.hanging_up:
             self.hang_up_when_heard(now_ms)
             out.append(Note("hanging up"))
+
+    def _tool_finished(self, event: happened.ToolFinished, now_ms: int, out: list[Command]) -> None:
+        self.talk.desk.finished(event, out, ready=self.model.ready, leaving=self.hanging_up)
 
     @property
     def hanging_up(self) -> bool:
@@ -219,8 +234,16 @@ class CallEngine:
                     self.outbound.patience_is_over(self.setup.greeting_cue, now_ms, out)
                 case Timer.FILLER:
                     self.recovery.filler_is_due(now_ms, out)
+                case Timer.TOOL:
+                    self.talk.desk.overdue(now_ms, out)
+                case Timer.TOOL_FILLER:
+                    self.talk.desk.filler_is_due(now_ms, out)
                 case Timer.STALL:
                     out.append(EndCall(EndReason.MODEL_LOST))
+                case Timer.DEAD_AIR:
+                    self.alarms.look(now_ms, out)
+                case Timer.BUDGET:
+                    self.budget.grace_is_over(out)
                 case Timer.START:
                     out.append(EndCall(EndReason.START_TIMEOUT))
                 case Timer.LIMIT:
@@ -233,7 +256,7 @@ class CallEngine:
                     self._watch(timer, self.talk.active_ms, self._limits.idle_ms, now_ms, out)
                 case Timer.DUE:
                     self._send_due_update(now_ms, out)
-                case Timer.GUARD | Timer.RESPONSE | Timer.PRIMED:
+                case Timer.GUARD | Timer.RESPONSE | Timer.PRIMED | Timer.RENEW:
                     pass  # ``settling`` looks again
 
     def _watch(self, timer: Timer, last_ms: int, limit_ms: int, now_ms: int, out: list[Command]) -> None:

@@ -6,8 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from llcphone.engine.alarms import AlarmPlan
+from llcphone.engine.budget import MoneyPlan
 from llcphone.engine.recovery import RecoveryPlan
+from llcphone.engine.resuming import Resumed  # noqa: TC001  (tape.py reads the annotations)
+from llcphone.engine.session_age import RenewalPlan
 from llcphone.engine.setup import SetupLimits
+from llcphone.engine.tool_desk import ToolPlan
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,14 +54,24 @@ class CallSetup:
     later_eagerness_update: Mapping[str, Any] | None = None
     tools: frozenset[str] = frozenset()
     silent_tools: frozenset[str] = frozenset()
+    tool_plan: ToolPlan = attrs.field(factory=ToolPlan)
+    """How tools are waited for."""
     dialect: Dialect | None = None
     """None: unknown yet."""
     may_switch: bool = True
     """Dialect ``auto``: a refusal of flat turns to GA once."""
     recovery: RecoveryPlan = attrs.field(factory=RecoveryPlan)
     """What to do when the model is lost."""
+    money: MoneyPlan = attrs.field(factory=MoneyPlan)
+    """What the call may cost."""
+    alarms: AlarmPlan = attrs.field(factory=AlarmPlan)
+    """What an operator is told of."""
+    renewal: RenewalPlan = attrs.field(factory=RenewalPlan)
+    """When a session is replaced before it ends."""
     dial: DialPlan | None = None
     """How to ring the callee; None: they ring us."""
+    resumed: Resumed | None = None
+    """The conversation of the process that held this call before; None: it is a new call."""
     create_response: bool = True
     interrupt_response: bool = True
     limits: CallLimits = attrs.field(factory=CallLimits)

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from llcphone.audio import BYTES_PER_MS
 from llcphone.engine.batches import Batches
+from llcphone.engine.budget import Bill
 from llcphone.engine.commands import Command, EndCall, Note, SendModel, SendPhone
 from llcphone.engine.events import EndReason
 from llcphone.engine.floor import Cue, Floor, move
 from llcphone.engine.history import Speaker
-from llcphone.engine.ledger import TurnLedger
+from llcphone.engine.ledger import Turn, TurnLedger, vad_silence_ms
 from llcphone.engine.playout import Kind, Playout
 from llcphone.engine.responses import GREETING, PRIMING, TOOLS, Asked, Responses
 from llcphone.engine.retelling import cut_at
@@ -21,7 +23,6 @@ from llcphone.engine.schedule import Schedule
 from llcphone.engine.scribe import Scribe
 from llcphone.engine.tool_desk import ToolDesk
 from llcphone.realtime import events as said
-from llcphone.realtime import usage as tokens
 from llcphone.realtime.dialects import ErrorKind, error_kind
 from llcphone.realtime.messages import CancelResponse, ClearInput, DeleteItem
 from llcphone.twilio.media import Clear, PhoneMessage
@@ -44,13 +45,13 @@ class Conversation:
         self.responses = Responses(response_wait_ms=setup.limits.response_wait_ms)
         self.scribe = Scribe(self.playout)
         self.history = self.scribe.history
-        self.ledger = TurnLedger()
+        self.ledger = TurnLedger(silence_ms=vad_silence_ms(setup.session))
         self.schedule = Schedule(
             full_tools=setup.full_tools_update, later_eagerness=setup.later_eagerness_update
         )
         self.batches = Batches(setup.tools, setup.silent_tools)
-        self.desk = ToolDesk(self, self.batches)
-        self.usage = said.Usage()
+        self.desk = ToolDesk(self, self.batches, setup.tool_plan)
+        self.bill = Bill(setup.money)
         self.floor = Floor.NOBODY
         self.greeting_id = ""
         self.greeting_over = False
@@ -90,15 +91,15 @@ class Conversation:
             self._agent_audio_sent(self.greeting_id, now_ms, out)
         self.active_ms = now_ms
 
-    def mark_echoed(self, name: str, now_ms: int) -> None:
-        """The ear got as far as this mark."""
+    def mark_echoed(self, name: str, now_ms: int) -> Turn | None:
+        """The ear got as far as this mark; returns the turn it began to hear by that, if any."""
+        begun = None
         for span in self.playout.echoed(name, now_ms):
             if span.kind is not Kind.ITEM:
                 continue
             self.active_ms = now_ms
-            turn = self.ledger.of(span.response_id)
-            if turn is not None and turn.heard_ms is None:
-                turn.heard_ms = now_ms
+            begun = self.ledger.heard(span.response_id, span.size // BYTES_PER_MS, now_ms) or begun
+        return begun
 
     def yield_to_machine(self, now_ms: int, out: list[Command]) -> None:
         """An answering machine listens: drop what the agent was saying, and whatever the caller "said"."""
@@ -166,6 +167,7 @@ class Conversation:
         response, messages = self.responses.created(
             event.response_id, now_ms, in_conversation=event.in_conversation, purpose=event.purpose
         )
+        self.bill.begun(response.id)
         out.extend(SendModel(message) for message in messages)
         if response.asked in (Asked.UNASKED, Asked.OUT_OF_BAND):
             self.playout.cut_off(response.id)  # not for the caller's ear, whatever the server says in it
@@ -182,6 +184,8 @@ class Conversation:
         if self.playout.is_cut_off(event.response_id):
             self.late_deltas += 1
             return
+        if self.desk.filling:
+            self.desk.agent_speaks(out)
         turn = self.ledger.of(event.response_id)
         if turn is not None and turn.first_delta_ms is None:
             turn.first_delta_ms = now_ms
@@ -197,7 +201,7 @@ class Conversation:
     def response_done(self, event: said.ResponseDone, now_ms: int, out: list[Command]) -> None:
         """A response ended, one way or another."""
         response = self.responses.done(event.response_id)
-        self.usage = tokens.add(self.usage, event.usage)
+        self.bill.done(event, self.ledger.of(event.response_id), out)
         if response is None and event.in_conversation and event.purpose != PRIMING:
             # A repetition, or never announced: nothing of it runs, but each call is owed its answer.
             self.desk.begin(event.items, False, event.response_id, now_ms, out)

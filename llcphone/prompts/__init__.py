@@ -1,9 +1,10 @@
-"""Stored speech that a caller hears when there is no model: as base64 payloads, ready to be sent.
+"""Stored sound that a caller hears when no model speaks: as base64 payloads, ready to be sent.
 
 ``one_moment.ulaw`` says "One moment, please.", ``apology.ulaw`` "I am sorry, we have a technical
 problem. Please call again in a few minutes. Good bye."; raw 8 kHz µ-law, made as the simulators'
-voices are (``llcphone/sim/voices/README.md``). A file of your own is raw ``.ulaw`` or a WAV of
-8 kHz mono µ-law.
+voices are (``llcphone/sim/voices/README.md``). ``tone.ulaw`` is two soft notes, 440 and 554 Hz, of
+180 ms each, at a fifteenth of full scale. A file of your own is raw ``.ulaw`` or a WAV of 8 kHz
+mono µ-law.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ _PIECE_MS = 200
 
 @lru_cache
 def stored(name: str) -> tuple[bytes, ...]:
-    """One of the shipped recordings: ``one_moment`` or ``apology``."""
+    """One of the shipped recordings: ``one_moment``, ``apology`` or ``tone``."""
     return _pieces(files(__name__).joinpath(f"{name}.ulaw").read_bytes())
 
 
