@@ -23,7 +23,9 @@ from attrs import frozen
 
 from llcphone.config_fields import Section, Setting, is_loopback_url, nearest, settings_of
 from llcphone.config_host import CallConfig, LogConfig, RecordsConfig, ServerConfig, TwilioConfig, WireConfig
+from llcphone.config_journal import JournalConfig
 from llcphone.config_model import AgentConfig, OpeningConfig, RealtimeConfig, WarmConfig
+from llcphone.config_money import MoneyConfig
 from llcphone.config_outbound import ApiConfig, OutboundConfig
 from llcphone.config_recovery import RecoveryConfig
 from llcphone.config_renewal import RenewalConfig
@@ -37,7 +39,9 @@ __all__ = [
     "ApiConfig",
     "CallConfig",
     "Config",
+    "JournalConfig",
     "LogConfig",
+    "MoneyConfig",
     "OpeningConfig",
     "OutboundConfig",
     "RealtimeConfig",
@@ -72,6 +76,8 @@ class Config:
     recovery: RecoveryConfig = attrs.field(factory=RecoveryConfig)
     renewal: RenewalConfig = attrs.field(factory=RenewalConfig)
     tools: ToolsConfig = attrs.field(factory=ToolsConfig)
+    money: MoneyConfig = attrs.field(factory=MoneyConfig)
+    journal: JournalConfig = attrs.field(factory=JournalConfig)
     records: RecordsConfig = attrs.field(factory=RecordsConfig)
     log: LogConfig = attrs.field(factory=LogConfig)
     agent: AgentConfig = attrs.field(factory=AgentConfig)

@@ -122,8 +122,8 @@ class WarmConfig(Section):
 
     sessions: int = setting(0, between(0, 1_000))
     """How many are kept ready; 0 is no pool. They are not primed, so waiting costs no tokens."""
-    max_age_s: float = setting(3300.0, between(1.0, 3_540.0))
-    """Age at which one is replaced; the vendor ends every session at 60 minutes."""
+    max_age_s: float = setting(900.0, between(1.0, 3_540.0))
+    """Age at which one is replaced. A session ends at 60 minutes: a call that adopts one has 45 left."""
 
 
 @frozen(kw_only=True)

@@ -15,17 +15,18 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from llcphone.engine.events import ModelConnected, ModelConnectFailed, ModelLegLost, ModelSaid
+from llcphone.engine.events import ModelConnected, ModelConnectFailed, ModelExpires, ModelLegLost, ModelSaid
 from llcphone.errors import LegClosed, RemoteProtocolError
 from llcphone.realtime.decode import audio_delta_fast, decode
 from llcphone.realtime.dialects import Dialect
+from llcphone.realtime.events import SessionUpdated
 from llcphone.wire.leg import Leg, Spawn
 from llcphone.wire.reading import read_all
 from llcphone.wire.websocket import HandshakeRefused
 
 if TYPE_CHECKING:
     from llcphone.call.run import CallRun
-    from llcphone.engine.commands import ConnectModel
+    from llcphone.engine.commands import ConnectModel, ConnectStandby
 
 log = logging.getLogger("llcphone.call")
 
@@ -39,7 +40,7 @@ _PROOF_S = 1.5
 """An adopted leg must have said something by then; an update takes about 0.3 s (fixtures, timings_ms)."""
 
 
-async def read_model(call: CallRun, command: ConnectModel) -> None:
+async def read_model(call: CallRun, command: ConnectModel | ConnectStandby) -> None:
     """Open the leg of this generation and read it until it ends or is replaced."""
     if command.after_ms:
         await trio.sleep(command.after_ms / 1000)
@@ -102,6 +103,8 @@ async def _pump(call: CallRun, generation: int, leg: Leg, first_within_s: float)
         else:
             bad_in_row = 0
             call.step(ModelSaid(generation, event))
+            if isinstance(event, SessionUpdated):
+                _tell_expiry(call, generation, event)
 
     try:
         with trio.fail_after(first_within_s):
@@ -116,6 +119,15 @@ async def _pump(call: CallRun, generation: int, leg: Leg, first_within_s: float)
         call.step(ModelLegLost(generation, exc.code if proven else _ABNORMAL))
     except trio.TooSlowError:
         call.step(ModelLegLost(generation, _ABNORMAL))
+
+
+def _tell_expiry(call: CallRun, generation: int, event: SessionUpdated) -> None:
+    """The server names the end in its Unix time; the engine has only the call's clock."""
+    if event.expires_at is None:
+        return
+    left_s = event.expires_at - call.wall_clock()
+    if left_s > 0:  # else one of the two clocks is wrong: then only the age counts
+        call.step(ModelExpires(generation, round(left_s * 1000)))
 
 
 def failure_word(exc: Exception) -> str:

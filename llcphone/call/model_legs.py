@@ -58,6 +58,22 @@ class ModelLegs:
         if command.generation == self._generation:
             self.present = None
 
+    def stand_by(self, command: asked.ConnectStandby) -> None:
+        """Open the successor's leg; nothing is sent to it but ``SendStandby``."""
+        self._read(command)
+
+    def send_standby(self, command: asked.SendStandby) -> None:
+        """To the successor."""
+        opened = self._open.get(command.generation)
+        if opened is not None and opened.leg is not None and opened.dialect is not None:
+            opened.leg.send_nowait(encode(command.message, opened.dialect))
+
+    def switch(self, command: asked.SwitchModel) -> None:
+        """The successor is the present leg from now on; the one before it is closed."""
+        if (former := self._open.pop(self._generation, None)) is not None:
+            former.scope.cancel(reason="renewed")
+        self._present(command.generation)
+
     def send(self, command: asked.SendModel) -> None:
         """To the present leg; without one it goes nowhere."""
         if self.present is not None and self._dialect is not None:
@@ -98,7 +114,7 @@ class ModelLegs:
         opened = self._open.get(generation)
         self.present, self._dialect = (None, None) if opened is None else (opened.leg, opened.dialect)
 
-    def _read(self, command: asked.ConnectModel) -> None:
+    def _read(self, command: asked.ConnectModel | asked.ConnectStandby) -> None:
         opened = self._open[command.generation] = _Open(trio.CancelScope())
 
         async def read() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from llcphone.call.money import alarm_plan, money_plan
 from llcphone.engine.call import CallLimits, CallSetup
 from llcphone.engine.recovery import RecoveryPlan
 from llcphone.engine.session_age import RenewalPlan
@@ -74,6 +75,8 @@ def plan_call(
         create_response=detects_turns and realtime.create_response,
         interrupt_response=detects_turns and realtime.interrupt_response,
         recovery=recovery_plan(config),
+        money=money_plan(config),
+        alarms=alarm_plan(config),
         renewal=_renewal_plan(config),
         limits=_limits(config),
     )

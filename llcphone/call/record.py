@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from llcphone.call.warmth import Warmth
     from llcphone.engine.call import CallEngine
     from llcphone.engine.events import EndReason
-    from llcphone.engine.recovery import Gap
 
 
 @attrs.frozen
@@ -49,7 +48,7 @@ class CallRecord:
     """Set-up of the session that the person on the line did not wait for."""
     turns: tuple[dict[str, Any], ...] = ()
     gaps: tuple[dict[str, Any], ...] = ()
-    """Losses of the model's session: when, why, what the caller waited for, attempts, and how each ended."""
+    """Each end of a model session in mid-call, ``lost`` or ``planned``; see ``_gaps``."""
     barge_ins: int = 0
     late_deltas: int = 0
     unasked_responses: int = 0
@@ -60,6 +59,12 @@ class CallRecord:
     bad_messages: int = 0
     usage: dict[str, int] = attrs.field(factory=dict)
     cached_share: float = 0.0
+    cost_usd: float | None = None
+    """Estimate for the model's tokens by the price list; None: the model has no price there."""
+    unbilled_responses: int = 0
+    """Responses whose tokens nobody told us (cut off by the end of the call): in no sum here."""
+    alarms: tuple[dict[str, Any], ...] = ()
+    """Slow turns and dead air: kind, when, for how long, because of what."""
     transcript: tuple[dict[str, Any], ...] = ()
     """What was said and heard; empty unless ``records.transcript`` is on."""
 
@@ -87,13 +92,6 @@ def make_record(
         return None if at_ms is None else at_ms - engine.born_ms
 
     talk = engine.talk
-    turns = []
-    for turn in talk.ledger.turns:
-        data = attrs.asdict(turn)
-        for key in [key for key in data if key.endswith("_ms")]:
-            data[key] = since_birth(data[key])
-        data["answer_gap_ms"] = turn.answer_gap_ms
-        turns.append(data)
     lines = [
         {
             "speaker": line.speaker.value,
@@ -118,8 +116,8 @@ def make_record(
         failure=engine.model.last_failure,
         frames=engine.frames,
         frames_held_back=engine.listening.held_back,
-        turns=tuple(turns),
-        gaps=tuple(_gap(gap, since_birth) for gap in engine.recovery.gaps),
+        turns=tuple(turn.as_data(since_birth) for turn in talk.ledger.turns),
+        gaps=_gaps(engine, since_birth),
         barge_ins=talk.barge_ins,
         late_deltas=talk.late_deltas,
         unasked_responses=talk.responses.unasked,
@@ -128,19 +126,50 @@ def make_record(
         unknown_events=engine.unknown_events,
         stray_echoes=talk.playout.stray_echoes,
         bad_messages=bad_messages,
-        usage=attrs.asdict(talk.usage),
-        cached_share=round(tokens.cached_share(talk.usage), 4),
+        usage=attrs.asdict(talk.bill.usage),
+        cached_share=round(tokens.cached_share(talk.bill.usage), 4),
+        cost_usd=None if talk.bill.cost_usd is None else round(talk.bill.cost_usd, 6),
+        unbilled_responses=talk.bill.unbilled,
+        alarms=tuple(
+            attrs.asdict(alarm) | {"at_ms": since_birth(alarm.at_ms)} for alarm in engine.alarms.raised
+        ),
         transcript=tuple(line for line in lines if line["text"]) if transcript else (),
     )
 
 
-def _gap(gap: Gap, since_birth: Callable[[int | None], int | None]) -> dict[str, Any]:
-    return {
-        "at_ms": since_birth(gap.at_ms),
-        "cause": gap.cause,
-        "owed": gap.owed,
-        "attempts": gap.attempts,
-        "outcome": gap.outcome,
-        "restored_ms": since_birth(gap.restored_ms),
-        "spoke_ms": since_birth(gap.spoke_ms),
-    }
+def _gaps(engine: CallEngine, since_birth: Callable[[int | None], int | None]) -> tuple[dict[str, Any], ...]:
+    """Each end of a model session in mid-call: when it was noticed or due, why, attempts, how it came out.
+
+    ``restored_ms`` is when the next session took over, ``gap_ms`` how long there was none: a planned
+    renewal has none, and ``ready_ms`` says when its successor stood by.
+    """
+    lost = [
+        {
+            "kind": "lost",
+            "at_ms": since_birth(gap.at_ms),
+            "cause": gap.cause,
+            "owed": gap.owed,
+            "attempts": gap.attempts,
+            "outcome": gap.outcome,
+            "restored_ms": since_birth(gap.restored_ms),
+            "spoke_ms": since_birth(gap.spoke_ms),
+            "gap_ms": None if gap.restored_ms is None else gap.restored_ms - gap.at_ms,
+        }
+        for gap in engine.recovery.gaps
+    ]
+    planned = [
+        {
+            "kind": "planned",
+            "at_ms": since_birth(each.due_ms),
+            "cause": each.why.value,
+            "owed": "nothing",
+            "attempts": each.tries,
+            "outcome": each.outcome,
+            "ready_ms": since_birth(each.ready_ms),
+            "restored_ms": since_birth(each.switched_ms),
+            "spoke_ms": None,
+            "gap_ms": 0,
+        }
+        for each in engine.renewal.renewals
+    ]
+    return tuple(sorted([*lost, *planned], key=lambda gap: gap["at_ms"] or 0))

@@ -27,6 +27,30 @@ class ConnectModel:
 
 
 @attrs.frozen
+class ConnectStandby:
+    """Open a leg beside the present one: its successor. Fields as in ``ConnectModel``."""
+
+    generation: int
+    dialect: Dialect | None
+    after_ms: int = 0
+
+
+@attrs.frozen
+class SendStandby:
+    """To the successor that stands by; everything else goes to the present leg."""
+
+    generation: int
+    message: ModelMessage
+
+
+@attrs.frozen
+class SwitchModel:
+    """From now on the leg of this generation is the present one; the one before it is closed."""
+
+    generation: int
+
+
+@attrs.frozen
 class CloseModel:
     """Close the model leg of this generation, open or still connecting."""
 
@@ -94,6 +118,9 @@ class EndCall:
 
 Command = (
     ConnectModel
+    | ConnectStandby
+    | SendStandby
+    | SwitchModel
     | CloseModel
     | RememberDialect
     | Dial

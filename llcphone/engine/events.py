@@ -40,6 +40,7 @@ class EndReason(Enum):
     MACHINE = "a machine answered"
     DIAL_REFUSED = "Twilio refused to dial"
     NO_CALLBACK = "the carrier never said what became of the call"
+    BUDGET = "budget spent"
     DRAINED = "drained"
     CANCELLED = "cancelled"
     FAILED = "failed"
@@ -97,6 +98,14 @@ class ModelSaid:
 
     generation: int
     event: ModelEvent
+
+
+@attrs.frozen
+class ModelExpires:
+    """The server has named the end of a leg's session; it does so in Unix time, which is not the engine's."""
+
+    generation: int
+    in_ms: int
 
 
 @attrs.frozen
@@ -168,6 +177,7 @@ CallEvent = (
     | ModelConnected
     | ModelConnectFailed
     | ModelLegLost
+    | ModelExpires
     | ModelSaid
     | ToolFinished
     | DialSent

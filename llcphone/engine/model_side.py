@@ -14,6 +14,7 @@ from llcphone.engine.commands import Command, EndCall, Note, SendModel
 from llcphone.engine.events import EndReason
 from llcphone.engine.recovery import Owed
 from llcphone.engine.responses import GREETING, PRIMING
+from llcphone.engine.resuming import go_on
 from llcphone.engine.setup import Phase
 from llcphone.realtime import events as said
 from llcphone.realtime.messages import CreateResponse, UserText
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from llcphone.engine.call import CallEngine
+
+_OfLeg = happened.ModelConnected | happened.ModelConnectFailed | happened.ModelLegLost | happened.ModelSaid
 
 
 class ModelSide:
@@ -56,22 +59,27 @@ class ModelSide:
             happened.ModelConnected: self._connected,
             happened.ModelConnectFailed: self._connect_failed,
             happened.ModelLegLost: self._lost,
+            happened.ModelExpires: self._expires,
             happened.ModelSaid: self._said,
         }
 
     def _connected(self, event: happened.ModelConnected, now_ms: int, out: list[Command]) -> None:
-        if self._is_stale(event.generation):
+        if not self._is_of_session(event, now_ms, out):
             return
+        self._engine.renewal.began(now_ms)
         out.append(Note("model connected", {"dialect": event.dialect.value}))
         out += self._setup.connected(event)
 
     def _connect_failed(self, event: happened.ModelConnectFailed, now_ms: int, out: list[Command]) -> None:
-        if not self._is_stale(event.generation) and not self._setup.ready:
+        if self._is_of_session(event, now_ms, out) and not self._setup.ready:
             out.append(Note("model connect failed", {"code": event.code}))
             out += self._setup.connect_failed(event, now_ms)
 
+    def _expires(self, event: happened.ModelExpires, now_ms: int, out: list[Command]) -> None:
+        self._engine.renewal.expires(event.generation, event.in_ms, now_ms)
+
     def _lost(self, event: happened.ModelLegLost, now_ms: int, out: list[Command]) -> None:
-        if self._is_stale(event.generation):
+        if not self._is_of_session(event, now_ms, out):
             return
         if self._setup.ready:
             out.append(EndCall(EndReason.MODEL_LOST))
@@ -80,7 +88,7 @@ class ModelSide:
             out += self._setup.leg_lost(event.code, now_ms)
 
     def _said(self, event: happened.ModelSaid, now_ms: int, out: list[Command]) -> None:
-        if self._is_stale(event.generation):
+        if not self._is_of_session(event, now_ms, out):
             return
         message = event.event
         self._engine.model_spoke_ms = now_ms
@@ -107,7 +115,9 @@ class ModelSide:
         out.append(Note("session ready", {"took_ms": now_ms - engine.born_ms}))
         if plan.priming:
             out.append(SendModel(CreateResponse(PRIMING, priming=True)))
-        if plan.greets:
+        if plan.resumed is not None:
+            go_on(engine, plan.resumed, now_ms, out)
+        elif plan.greets:
             out.append(SendModel(UserText(plan.greeting_cue)))
             engine.talk.responses.want(GREETING)
         engine.append(engine.listening.session_ready(now_ms), out)
@@ -144,6 +154,7 @@ class ModelSide:
             engine.recall.answered()
             engine.recovery.answered()
         engine.talk.response_done(event, now_ms, out)
+        engine.renewal.response_done(event, now_ms)
 
     @property
     def _appended_ms(self) -> int:
@@ -154,9 +165,13 @@ class ModelSide:
         if event.item.type == "function_call_output":
             self._engine.talk.responses.output_acked(event.item.call_id)
 
-    def _is_stale(self, generation: int) -> bool:
-        setup = self._setup
-        if generation == setup.generation and setup.phase not in (Phase.EXPIRED, Phase.GIVEN_UP):
-            return False
-        self._engine.stale_events += 1
-        return True
+    def _is_of_session(self, event: _OfLeg, now_ms: int, out: list[Command]) -> bool:
+        """Whether it is the present session's; the successor's is handed on, an older one's dropped."""
+        setup, engine = self._setup, self._engine
+        if event.generation == setup.generation and setup.phase not in (Phase.EXPIRED, Phase.GIVEN_UP):
+            return True
+        if engine.renewal.owns(event.generation):
+            engine.renewal.handle(event, now_ms, out)
+        else:
+            engine.stale_events += 1
+        return False

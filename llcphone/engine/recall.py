@@ -58,6 +58,10 @@ class Recall:
         """A committed turn as one payload; empty when it is not kept."""
         return joined(self._turns.get(item_id, ()))
 
+    def has(self, item_id: str) -> bool:
+        """Whether a committed turn is kept."""
+        return item_id in self._turns
+
     def take(self) -> list[bytes]:
         """The present turn, in order; it is remembered again as it is sent."""
         frames = list(self._frames)

@@ -80,7 +80,7 @@ class Gap:
     cause: str
     owed: str
     attempts: int = 0
-    """Legs dialled or adopted to replace it."""
+    """Legs dialled or adopted to replace it; 0 when a successor stood by."""
     outcome: str = ""
     """``restored``, ``given up``, or ``call ended`` in the middle of it."""
     restored_ms: int | None = None
@@ -163,11 +163,15 @@ class Recovery:
             talk.greeting_id, talk.greeting_over = "", False
         on_the_line = engine.started_ms is not None
         engine.listening.session_lost()
-        out += engine.model.recover(now_ms, self._plan.limit_ms, on_the_line=on_the_line)
+        stands_in = engine.renewal.stand_in(now_ms, out)
+        if not stands_in:
+            out += engine.model.recover(now_ms, self._plan.limit_ms, on_the_line=on_the_line)
         if on_the_line and cause == STALLED and self._plan.filler:
             self.filler_is_due(now_ms, out)  # the silence has lasted long enough
         elif on_the_line:
             self._filler_later(now_ms)
+        if stands_in:
+            self.restored(now_ms, out)
 
     def stall_at_ms(self) -> int | None:
         """When an answer that is due counts as lost, or a model as deaf; None while neither can be."""
@@ -233,7 +237,7 @@ class Recovery:
         gap.restored_ms = now_ms
         self._close_gap("restored")
         lines = talk.history.lines()
-        out.extend(SendModel(item) for item in retold(lines, engine.recall))
+        out.extend(SendModel(item) for item in retold(lines, engine.recall, engine.renewal.summary))
         talk.retold = {line.item_id for line in lines if line.speaker is Speaker.AGENT}
         if engine.outbound is not None:
             engine.outbound.session_restored(out)
@@ -300,6 +304,7 @@ class Recovery:
         engine.listening.close()
         engine.recall.forget()
         engine.talk.session_lost(now_ms, out)
+        engine.renewal.session_over(out)
         out.append(CloseModel(engine.model.generation))
         engine.model.give_up()
 

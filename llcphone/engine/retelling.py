@@ -34,11 +34,28 @@ if TYPE_CHECKING:
 _LONGEST_ID = 32
 """Item ids that a client gives may not be longer; OpenAI's own have 26 characters."""
 
+_SUMMARY = "The call has been going on for a while. What was said so far, in short:\n\n"
+
 _MISSING = "Some of what the caller said earlier was not written down; their turns may be missing below."
 
 
-def retold(lines: Iterable[Line], recall: Recall) -> list[ModelMessage]:
-    """The conversation so far, as the items of a fresh session."""
+def any_wordless(lines: Iterable[Line], recall: Recall) -> bool:
+    """Whether the caller said something of which neither words nor audio are kept."""
+    callers = (line for line in lines if line.speaker is Speaker.CALLER)
+    return any(not line.heard_text() and not recall.has(line.item_id) for line in callers)
+
+
+def last_turns(lines: list[Line], turns: int, since_ms: int | None) -> list[Line]:
+    """The last so many turns of the caller with all around them, and everything since that moment."""
+    begins = [at for at, line in enumerate(lines) if line.speaker is Speaker.CALLER]
+    first = begins[-turns] if len(begins) >= turns else 0
+    if since_ms is not None:
+        first = next((at for at, line in enumerate(lines[:first]) if line.at_ms >= since_ms), first)
+    return lines[first:]
+
+
+def retold(lines: Iterable[Line], recall: Recall, summary: str = "") -> list[ModelMessage]:
+    """The conversation so far, as the items of a fresh session; its summary goes before them."""
     items: list[ModelMessage] = []
     wordless = False
     for line in lines:
@@ -58,6 +75,8 @@ def retold(lines: Iterable[Line], recall: Recall) -> list[ModelMessage]:
                 wordless = True
             case _:
                 pass
+    if summary:
+        return [SystemText(_SUMMARY + summary), *items]
     return [SystemText(_MISSING), *items] if wordless else items
 
 

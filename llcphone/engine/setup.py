@@ -87,6 +87,8 @@ class Setup:
         self._until_ms = 0
         """When a recovery is given up."""
         self._update_id = ""
+        self._newest = 0
+        """The newest generation of any leg, successors included."""
         self.leg_dialect: Dialect | None = None
         self.generation = 0
         self.phase = Phase.WARM
@@ -94,6 +96,16 @@ class Setup:
         self.joined = False
         self.attempts = 0
         self.last_failure = ""
+
+    @property
+    def session(self) -> Mapping[str, Any]:
+        """What a session is configured with, later updates included."""
+        return self._session
+
+    @property
+    def dialect(self) -> Dialect | None:
+        """The present leg's, or what is known of the endpoint."""
+        return self.leg_dialect or self._dialect
 
     @property
     def ready(self) -> bool:
@@ -186,7 +198,7 @@ class Setup:
     def recover(self, now_ms: int, limit_ms: int, *, on_the_line: bool) -> list[Command]:
         """The configured session is lost: open another, again and again until the limit."""
         self._redials = 0
-        self._dialect = self.leg_dialect or self._dialect
+        self._dialect = self.dialect
         if on_the_line:
             self.phase = Phase.RECOVERING
             self._until_ms = now_ms + limit_ms
@@ -194,6 +206,18 @@ class Setup:
             self.phase = Phase.JOINED if self.joined else Phase.WARM
             self.deadline_ms = now_ms + (self._limits.join_grace_ms if self.joined else self._limits.warm_ms)
         return [CloseModel(self.generation), *self._dial(now_ms)]
+
+    def next_generation(self) -> int:
+        """The number of the next attempt to have a leg."""
+        self._newest += 1
+        self.attempts += 1
+        return self._newest
+
+    def take_over(self, generation: int, dialect: Dialect | None) -> None:
+        """The session of this generation, configured already, is the present one."""
+        self.generation, self.leg_dialect = generation, dialect
+        self.phase = Phase.READY
+        self.deadline_ms = None
 
     def give_up(self) -> None:
         """No session any more; whatever a leg still says is stale."""
@@ -203,8 +227,7 @@ class Setup:
     # -- attempts ---------------------------------------------------------------------------
 
     def _dial(self, now_ms: int, after_ms: int = 0) -> list[Command]:
-        self.generation += 1
-        self.attempts += 1
+        self.generation = self.next_generation()
         self.leg_dialect = None
         if self.phase is Phase.RECOVERING:
             self.deadline_ms = min(now_ms + after_ms + _ATTEMPT_MS, self._until_ms)

@@ -17,6 +17,7 @@ import msgspec
 from llcphone.errors import LocalProtocolError
 from llcphone.realtime.messages import (
     AppendAudio,
+    AskAside,
     AssistantText,
     CancelResponse,
     ClearInput,
@@ -107,6 +108,8 @@ def _wire(message: ModelMessage, dialect: Dialect) -> dict[str, Any]:
             return _event("conversation.item.create", item=item)
         case CreateResponse():
             return _create_response(message, dialect)
+        case AskAside():
+            return _ask_aside(message, dialect)
         case CancelResponse(response_id, event_id):
             ids = {"response_id": response_id} if response_id else {}
             return _event("response.cancel", event_id, **ids)
@@ -149,6 +152,18 @@ def _create_response(message: CreateResponse, dialect: Dialect) -> dict[str, Any
         response["metadata"] = {"llcphone": purpose}
     fields = {"response": response} if response else {}
     return _event("response.create", message.event_id, **fields)
+
+
+def _ask_aside(message: AskAside, dialect: Dialect) -> dict[str, Any]:
+    flat = dialect is Dialect.FLAT
+    response = {
+        "conversation": "none",
+        "modalities" if flat else "output_modalities": ["text"],
+        "instructions": message.text,
+        "tool_choice": "none",
+        "metadata": {"llcphone": message.purpose},
+    }
+    return _event("response.create", response=response)
 
 
 # -- the session object -------------------------------------------------------------------------

@@ -94,6 +94,15 @@ class CreateResponse:
 
 
 @attrs.frozen
+class AskAside:
+    """``response.create`` of a text about the whole conversation, out of band: read by us, never spoken."""
+
+    text: str
+    """What is asked, as the response's own instructions; the session's stay what they are."""
+    purpose: str
+
+
+@attrs.frozen
 class CancelResponse:
     response_id: str = ""
     event_id: str = ""
@@ -134,6 +143,7 @@ ModelMessage = (
     | ToolCall
     | ToolOutput
     | CreateResponse
+    | AskAside
     | CancelResponse
     | Truncate
     | DeleteItem

@@ -192,7 +192,9 @@ class ModelSimulator:
         )
         self.sessions.append(session)
         self._news.unpark_all()
-        await session.run(int(time.time() + SESSION_LIMIT_S), upgrade.model)
+        wanted_s = faults.expire_after_s
+        lasts_s = SESSION_LIMIT_S if wanted_s is None else wanted_s
+        await session.run(int(time.time() + lasts_s), upgrade.model)
 
 
 async def serve_model(

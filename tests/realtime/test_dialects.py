@@ -20,6 +20,7 @@ from llcphone.realtime.dialects import (
 )
 from llcphone.realtime.messages import (
     AppendAudio,
+    AskAside,
     AssistantText,
     CancelResponse,
     ClearInput,
@@ -72,6 +73,7 @@ MESSAGES: list[ModelMessage] = [
     CreateResponse(),
     CreateResponse("greeting", event_id="e2"),
     CreateResponse("priming", priming=True),
+    AskAside("Summarise the call.", "summary"),
     CancelResponse(),
     CancelResponse("resp_1", event_id="e3"),
     Truncate("item_1", 740, event_id="e4"),
