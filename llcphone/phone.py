@@ -26,7 +26,9 @@ from llcphone.call.services import CallServices
 from llcphone.engine.commands import Note
 from llcphone.engine.events import EndReason
 from llcphone.errors import ConfigError, JoinRefused, NotAdmitted
+from llcphone.spending import Spending
 from llcphone.twilio import twiml
+from llcphone.watch import Watch
 from llcphone.wire.adapters import ForeignLeg
 
 if TYPE_CHECKING:
@@ -72,6 +74,9 @@ class Phone:
         """Told of what happens in calls, within their step."""
         self.on_end: list[Callable[[Call], None]] = []
         """Told of each call once it has its record."""
+        self.spending = Spending(config.money, time.time)
+        self.observers += [self.spending.noted, Watch().noted]
+        self.on_end.append(self.spending.ended)
         self._nursery = nursery
         self._on_record = on_record
         self._calls: dict[str, Call] = {}
@@ -239,6 +244,7 @@ class Phone:
         full = len(self._calls) >= self.config.server.max_calls
         reasons = {"draining": self.draining, "at server.max_calls": full}
         reasons["no model session can be had"] = self.breaker.is_open
+        reasons["the day's budget is spent"] = self.spending.over
         return [reason for reason, holds in reasons.items() if holds]
 
     async def drain(self, limit_s: float | None = None) -> None:

@@ -13,6 +13,7 @@ import trio
 
 from llcphone.blackbox import open_black_boxes
 from llcphone.call.endpoint import Endpoint
+from llcphone.call.money import money_plan
 from llcphone.call.plan import recovery_plan, tool_plan
 from llcphone.phone import Phone
 from llcphone.warm import WarmPool
@@ -45,6 +46,7 @@ async def open_phone(
     Yields:
         The phone. Leaving the block normally drains it, within ``server.drain_limit_s``.
     """
+    money_plan(config)  # so are a price list and budgets that cannot be kept
     recovery_plan(config)  # a stored prompt that cannot be read is told now, not to a caller
     tool_plan(config)
     endpoint = Endpoint(config)
@@ -67,6 +69,7 @@ async def open_phone(
                 background.start_soon(endpoint.keep_asking, name="dialect question")
                 background.start_soon(warm.run, name="warm pool")
                 background.start_soon(phone.breaker.run, name="breaker")
+                background.start_soon(phone.spending.run, name="spending writer")
                 if phone.dialler is not None:
                     background.start_soon(phone.dialler.keep_lists, name="do-not-call list")
                 yield phone

@@ -21,18 +21,21 @@ SETTINGS = sorted(path.stem for path in PACKAGE.glob("config_*.py") if path.stem
 SHARED = ["errors", "audio", "config_fields", *SETTINGS, "config", "guard", "tool_schema", "tooling", "agent"]
 """Each may import those before it."""
 CODECS = {"twilio", "realtime"}
-ENGINE = {*SHARED, *CODECS, "engine"}
-CALL = {*ENGINE, "wire", "prompts", "call"}
+ENGINE = {*SHARED, *CODECS, "prices", "engine"}
+CALL = {*ENGINE, "wire", "prompts", "price_files", "call"}
 BETWEEN = {*CALL, "carrier", "store", "blackbox", "guard_files", "dialler", "breaker"}
+BETWEEN |= {"spending", "watch"}
 BETWEEN |= {"warm_session", "warm", "phone", "phone_open"}
 
 MAY_IMPORT: dict[str, set[str]] = {
     **{room: set(SHARED[:at]) for at, room in enumerate(SHARED)},
     "twilio": set(SHARED),
     "realtime": set(SHARED),
+    "prices": {*SHARED, *CODECS},
     "engine": ENGINE,
     "wire": {"errors"},
     "prompts": {"errors", "audio"},
+    "price_files": {"errors", "prices"},
     "call": CALL,
     "carrier": BETWEEN,
     "store": BETWEEN,
@@ -40,6 +43,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "guard_files": BETWEEN,
     "dialler": BETWEEN,
     "breaker": BETWEEN,
+    "spending": BETWEEN,
+    "watch": BETWEEN,
     "warm_session": BETWEEN,
     "warm": BETWEEN,
     "phone": BETWEEN - {"phone_open"},
@@ -51,7 +56,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 }
 """A module that is not named here is run by a person: it may import anything, and no room imports it."""
 
-PURE = {*SHARED, *CODECS, "engine"}
+PURE = {*SHARED, *CODECS, "prices", "engine"}
 WAITS_OR_ASKS = (
     "trio asyncio anyio threading multiprocessing concurrent subprocess signal socket ssl select selectors "
     "os io pathlib shutil tempfile sys time datetime zoneinfo random secrets uuid logging warnings"

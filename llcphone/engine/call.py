@@ -20,7 +20,9 @@ from llcphone.engine.call_setup import CallSetup as CallSetup  # noqa: TC001  (i
 from llcphone.engine.commands import Command, EndCall, Note, RunHook, SendModel
 from llcphone.engine.conversation import Conversation
 from llcphone.engine.events import EndReason, Event
+from llcphone.engine.echo import EchoGuard
 from llcphone.engine.listening import Listening
+from llcphone.engine.manual import ManualTurns
 from llcphone.engine.model_side import ModelSide
 from llcphone.engine.outbound import Outbound
 from llcphone.engine.recall import Recall
@@ -29,6 +31,7 @@ from llcphone.engine.renewal import Renewal
 from llcphone.engine.resuming import adopt
 from llcphone.engine.settling import Settling
 from llcphone.engine.setup import Setup
+from llcphone.engine.silence import Silence
 from llcphone.engine.timers import Timer, Timers
 from llcphone.realtime import events as said
 from llcphone.realtime.messages import AppendAudio, UpdateSession
@@ -77,6 +80,9 @@ class CallEngine:
         self.digits = 0
         self.unknown_events = 0
         self.stale_events = 0
+        self.silence = Silence(self, setup.silence)
+        self.echo = EchoGuard(self, setup.echo)
+        self.manual = ManualTurns(self)
         self.settling = Settling(self)
         self._on: dict[type, Callable[[Any, int, list[Command]], None]] = {
             happened.Born: self._born,
@@ -95,7 +101,7 @@ class CallEngine:
             phone.StreamStopped: lambda event, now, out: out.append(EndCall(EndReason.CALLER_HUNG_UP)),
             phone.UnknownPhoneMessage: self.unknown,
         }
-        self._on |= ModelSide(self).handlers()
+        self._on |= ModelSide(self).handlers() | self.manual.handlers()
         self.outbound = Outbound(self, setup.dial) if setup.dial is not None else None
         if self.outbound is not None:
             self._on |= self.outbound.handlers()
@@ -196,6 +202,7 @@ class CallEngine:
     def _digit(self, event: phone.Digit, now_ms: int, out: list[Command]) -> None:
         self.digits += 1
         self.talk.active_ms = now_ms
+        self.silence.caller_active()
         out.append(RunHook("digit", event.digit))
 
     def _hang_up_asked(self, event: happened.HangUpAsked, now_ms: int, out: list[Command]) -> None:
@@ -256,7 +263,7 @@ class CallEngine:
                     self._watch(timer, self.talk.active_ms, self._limits.idle_ms, now_ms, out)
                 case Timer.DUE:
                     self._send_due_update(now_ms, out)
-                case Timer.GUARD | Timer.RESPONSE | Timer.PRIMED | Timer.RENEW:
+                case Timer.GUARD | Timer.MUTE | Timer.DOUBT | Timer.SILENCE | Timer.RESPONSE | Timer.PRIMED | Timer.RENEW:
                     pass  # ``settling`` looks again
 
     def _watch(self, timer: Timer, last_ms: int, limit_ms: int, now_ms: int, out: list[Command]) -> None:

@@ -8,10 +8,13 @@ import attrs
 
 from llcphone.engine.alarms import AlarmPlan
 from llcphone.engine.budget import MoneyPlan
+from llcphone.engine.echo import EchoPlan
 from llcphone.engine.recovery import RecoveryPlan
 from llcphone.engine.resuming import Resumed  # noqa: TC001  (tape.py reads the annotations)
 from llcphone.engine.session_age import RenewalPlan
+from llcphone.engine.schedule import TurnUpdate
 from llcphone.engine.setup import SetupLimits
+from llcphone.engine.silence import SilencePlan
 from llcphone.engine.tool_desk import ToolPlan
 
 if TYPE_CHECKING:
@@ -51,7 +54,11 @@ class CallSetup:
     pad_ms: int = 0
     priming: bool = False
     full_tools_update: Mapping[str, Any] | None = None
+    """Due at the first response of the conversation, the greeting's included."""
     later_eagerness_update: Mapping[str, Any] | None = None
+    """Due at the first response that answered the caller."""
+    turn_updates: tuple[TurnUpdate, ...] = ()
+    """Any others, due by the number of the turn."""
     tools: frozenset[str] = frozenset()
     silent_tools: frozenset[str] = frozenset()
     tool_plan: ToolPlan = attrs.field(factory=ToolPlan)
@@ -73,5 +80,22 @@ class CallSetup:
     resumed: Resumed | None = None
     """The conversation of the process that held this call before; None: it is a new call."""
     create_response: bool = True
+    """Whether the server answers the turns it detects."""
     interrupt_response: bool = True
+    """Whether the caller's speech stops the agent."""
+    echo: EchoPlan = attrs.field(factory=EchoPlan)
+    """What of the caller's side may be the agent's own voice."""
+    silence: SilencePlan = attrs.field(factory=SilencePlan)
+    """What to do when nobody speaks."""
     limits: CallLimits = attrs.field(factory=CallLimits)
+
+    @property
+    def manual_turns(self) -> bool:
+        """The program around the call says when a turn ends; nobody detects it."""
+        return self.session.get("turn_detection", ...) is None
+
+    def schedule(self) -> tuple[TurnUpdate, ...]:
+        """All updates of the session, in the order in which those of one moment are sent."""
+        two = ((0, "tools", self.full_tools_update), (1, "eagerness", self.later_eagerness_update))
+        own = (TurnUpdate(turn, name, fields) for turn, name, fields in two if fields is not None)
+        return (*own, *self.turn_updates)

@@ -46,9 +46,7 @@ class Conversation:
         self.scribe = Scribe(self.playout)
         self.history = self.scribe.history
         self.ledger = TurnLedger(silence_ms=vad_silence_ms(setup.session))
-        self.schedule = Schedule(
-            full_tools=setup.full_tools_update, later_eagerness=setup.later_eagerness_update
-        )
+        self.schedule = Schedule(setup.schedule())
         self.batches = Batches(setup.tools, setup.silent_tools)
         self.desk = ToolDesk(self, self.batches, setup.tool_plan)
         self.bill = Bill(setup.money)
@@ -67,11 +65,13 @@ class Conversation:
         self._failures_in_row = 0
         self._deciding = False
         """Turn detection said stop; the commit that follows has not arrived yet."""
+        self.in_doubt = False
+        """Somebody speaks over the agent: perhaps the caller (``engine.echo``)."""
 
     @property
     def caller_has_floor(self) -> bool:
-        """The caller speaks, or has just stopped and the turn is being committed."""
-        return self.floor is Floor.CALLER or self._deciding
+        """The caller speaks, or may, or has just stopped and the turn is being committed."""
+        return self.floor is Floor.CALLER or self._deciding or self.in_doubt
 
     @property
     def quiet_from_ms(self) -> int | None:
@@ -116,21 +116,26 @@ class Conversation:
         self.active_ms = now_ms
         self._deciding = False
         self._move(Cue.SPEECH_STARTED, out)
-        if not self._setup.interrupt_response:
-            return  # the user has turned barge-in off
+        if self._setup.interrupt_response:  # else the user has turned barge-in off
+            self.interrupt(now_ms, out, cancel=self._setup.echo.after_ms > 0)
+
+    def interrupt(self, now_ms: int, out: list[Command], *, cancel: bool = True) -> None:
+        """The agent has lost the floor; ``cancel``: the server does not stop its response by itself."""
         self.responses.caller_started()
-        if self.silence_agent(now_ms, out):
+        if self.silence_agent(now_ms, out, cancel=cancel):
             self.barge_ins += 1
 
-    def silence_agent(self, now_ms: int, out: list[Command]) -> bool:
+    def silence_agent(self, now_ms: int, out: list[Command], *, cancel: bool = False) -> bool:
         """Cut what is unheard of the agent; False when all was heard: then it is an ordinary turn."""
         if (active := self.responses.active) is not None:
             self.playout.cut_off(active.id)
         interruption = self.playout.interrupt(now_ms)
+        if interruption is not None and interruption.clear:
+            out.append(SendPhone(Clear()))
+        if cancel and active is not None and active.asked is not Asked.UNASKED:
+            out.append(SendModel(CancelResponse(active.id)))
         if interruption is None:
             return False
-        if interruption.clear:
-            out.append(SendPhone(Clear()))
         for cut in interruption.cuts:
             line = self.scribe.cut(cut, now_ms)
             out.extend(SendModel(message) for message in cut_at(cut, line.heard_text(), self.retold))
@@ -240,7 +245,7 @@ class Conversation:
                 self.greeting_over = True
         self.responses.forget_session()
         self._failures_in_row = 0
-        self._deciding = False
+        self._deciding = self.in_doubt = False
         self._move(Cue.SESSION_LOST, out)
 
     def drop_unheard(self, now_ms: int) -> None:

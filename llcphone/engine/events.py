@@ -159,6 +159,29 @@ class HangUpAsked:
 
 
 @attrs.frozen
+class TurnCommitted:
+    """Manual turns: the caller is done."""
+
+    respond: bool = True
+    """Whether the agent answers now."""
+
+
+@attrs.frozen
+class TurnCleared:
+    """What the caller said since their last turn is no part of the next one."""
+
+
+@attrs.frozen
+class InterruptAsked:
+    """The agent is to fall silent, as if the caller had barged in."""
+
+
+@attrs.frozen
+class ResponseAsked:
+    """The agent is to speak."""
+
+
+@attrs.frozen
 class EndAsked:
     """End now, for a reason that arose outside (drain limit, an API request, a bug)."""
 
@@ -186,6 +209,10 @@ CallEvent = (
     | CarrierStatus
     | MachineDetected
     | HangUpAsked
+    | TurnCommitted
+    | TurnCleared
+    | InterruptAsked
+    | ResponseAsked
     | EndAsked
     | Tick
 )

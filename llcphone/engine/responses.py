@@ -26,6 +26,10 @@ GREETING = "greeting"
 TOOLS = "tools"
 MESSAGE = "message"
 RESUME = "resume"
+SILENCE = "silence"
+TURN = "turn"
+HOST = "host"
+GOODBYE = "goodbye"
 
 _KEPT = 16
 """Responses remembered at most; one or two are ever open."""
@@ -43,13 +47,27 @@ class Asked(Enum):
     """Going on after a lost session."""
     MESSAGE = "message"
     """What is left on an answering machine."""
+    GOODBYE = "goodbye"
+    """The last word of a call that we end."""
+    SILENCE = "silence"
+    """Nobody has spoken for a while."""
+    HOST = "host"
+    """The program around the call wants the agent to speak."""
     CALLER = "caller"
-    """The server's own answer to a committed turn."""
+    """The answer to a committed turn: the server's own, or ours where the server gives none."""
     OUT_OF_BAND = "out of band"
     UNASKED = "unasked"
 
 
-_OURS = {GREETING: Asked.GREETING, MESSAGE: Asked.MESSAGE, RESUME: Asked.RESUME}
+_OURS = {
+    GREETING: Asked.GREETING,
+    MESSAGE: Asked.MESSAGE,
+    RESUME: Asked.RESUME,
+    GOODBYE: Asked.GOODBYE,
+    SILENCE: Asked.SILENCE,
+    TURN: Asked.CALLER,
+    HOST: Asked.HOST,
+}
 
 
 @attrs.define(eq=False)
@@ -59,6 +77,8 @@ class Response:
     id: str
     asked: Asked
     created_ms: int
+    purpose: str = ""
+    """What our own create was for; empty: the server began it."""
 
 
 class Responses:
@@ -81,10 +101,21 @@ class Responses:
 
     # -- what we want -----------------------------------------------------------------------
 
-    def want(self, purpose: str) -> None:
-        """Ask for a response as soon as one may be created; asking twice asks once."""
+    def want(self, purpose: str, *, first: bool = False) -> None:
+        """Ask for a response as soon as one may be created; asking twice asks once.
+
+        ``first``: before all others, which it may fulfil.
+        """
         if purpose not in self._wishes:
-            self._wishes.append(purpose)
+            self._wishes.insert(0 if first else len(self._wishes), purpose)
+
+    def withdraw(self, purpose: str) -> bool:
+        """Take a wish back; True when a response of ours is on its way or active, and is to be cancelled."""
+        if purpose in self._wishes:
+            self._wishes.remove(purpose)
+            return False
+        active = self.active is not None and self.active.purpose == purpose
+        return active or self._create == purpose
 
     def output_sent(self, call_id: str) -> None:
         """A tool's answer is on its way to the server."""
@@ -190,8 +221,8 @@ class Responses:
         if (known := self._known.get(response_id)) is not None:
             return known, []  # said twice
         out_of_band = not in_conversation or purpose == PRIMING
-        asked = Asked.OUT_OF_BAND if out_of_band else self._whose(purpose)
-        response = self._known[response_id] = Response(response_id, asked, now_ms)
+        asked, ours = (Asked.OUT_OF_BAND, "") if out_of_band else self._whose(purpose)
+        response = self._known[response_id] = Response(response_id, asked, now_ms, ours)
         if len(self._known) > _KEPT:
             del self._known[next(iter(self._known))]
         out: list[ModelMessage] = []
@@ -200,7 +231,7 @@ class Responses:
         if response.asked is Asked.UNASKED:
             self.unasked += 1
             out.append(CancelResponse(response_id))
-        elif response.asked is not Asked.CALLER and self._cancel_on_created:
+        elif response.purpose and self._cancel_on_created:
             out.append(CancelResponse(response_id))
             response.asked = Asked.UNASKED
         else:
@@ -234,16 +265,17 @@ class Responses:
             return lost
         return TOOLS if self._committed_ms is not None else ""
 
-    def _whose(self, purpose: str) -> Asked:
+    def _whose(self, purpose: str) -> tuple[Asked, str]:
+        """Who asked for it, and for which purpose if it is ours."""
         # Our own creates carry a purpose that OpenAI echoes. Where metadata is not echoed order
         # tells: had the server taken our create before the commit, we would have seen its response.
         if self._committed_ms is not None and (self._create is None or purpose != self._create):
             self._committed_ms = None
-            return Asked.CALLER
+            return Asked.CALLER, ""
         if self._create is not None and purpose in (self._create, ""):
             mine, self._create = self._create, None
-            return _OURS.get(mine, Asked.TOOLS)
-        return Asked.CALLER if self._first else Asked.UNASKED
+            return _OURS.get(mine, Asked.TOOLS), mine
+        return (Asked.CALLER if self._first else Asked.UNASKED), ""
 
     def _drop_answered(self, asked: Asked) -> None:
         """Forget wishes that this response fulfils: it was created with all tool answers in sight."""

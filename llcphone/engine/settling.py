@@ -39,10 +39,13 @@ class Settling:
         if engine.model.ready:
             if engine.outbound is not None:
                 engine.outbound.settle(now_ms, out)
+            engine.manual.settle(now_ms, out)
+            engine.silence.settle(now_ms, out)
             creates = talk.responses.due(now_ms, caller_speaking=talk.caller_has_floor)
             out.extend(SendModel(message) for message in creates)
         if engine.listening.guarding:
             self._look_at_guard(now_ms)
+        engine.echo.settle(now_ms, out)
         talk.settle_floor(now_ms, out)
         timers.arm(Timer.RENEW, engine.renewal.settle(now_ms, out))
         timers.arm(Timer.STALL, engine.recovery.stall_at_ms())

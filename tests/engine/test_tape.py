@@ -64,7 +64,8 @@ def values_of(hint: Any, name: str) -> st.SearchStrategy[Any]:
         return special.get(name, tables)
     if attrs.has(hint):
         return instances_of(hint)
-    simple = {str: words, int: st.integers(), bool: st.booleans(), float: st.floats(allow_nan=False)}
+    amounts = st.floats(allow_nan=False, allow_infinity=False)  # JSON knows neither
+    simple = {str: words, int: st.integers(), bool: st.booleans(), float: amounts}
     return st.none() if hint is types.NoneType else simple[hint] if hint in simple else st.sampled_from(hint)
 
 

@@ -132,7 +132,7 @@ def test_tokens_of_every_response_are_added_up_priming_included() -> None:
     call.sees(created("p", "priming", in_conversation=False), done("p", usage=Usage(input_text=10)))
     call.caller_says("u1", "r1")
     call.sees(done("r1", usage=Usage(input_text=5, output_audio=7)))
-    assert call.engine.talk.usage == Usage(input_text=15, output_audio=7)
+    assert call.engine.talk.bill.usage == Usage(input_text=15, output_audio=7)
 
 
 def test_deadlines_come_out_earliest_first_and_once() -> None:

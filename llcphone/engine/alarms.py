@@ -1,0 +1,108 @@
+"""What an operator wants to be told of while it happens: a slow turn, and dead air.
+
+A *slow turn* is known when the ear begins to hear the answer: the ear's gap was longer than the limit;
+the alarm names the longest part of it. *Dead air* is a caller who waits in silence: an answer is due and
+nobody was heard for so long, be it the caller, the agent or a filler.
+
+Dead air is watched by one lazy timer, so nothing is done per frame or per delta: it looks no more often
+than once in the limit, and wakes exactly when a silence that had begun before becomes too long.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import attrs
+
+from llcphone.engine.commands import Command, Note
+from llcphone.engine.floor import Floor
+from llcphone.engine.recovery import Owed
+from llcphone.engine.setup import Phase
+from llcphone.engine.timers import Timer
+
+if TYPE_CHECKING:
+    from llcphone.engine.call import CallEngine
+    from llcphone.engine.ledger import Turn
+
+_KEPT = 100
+"""Alarms in a record; a call with more is known to be ill."""
+
+
+@attrs.frozen
+class AlarmPlan:
+    """When an alarm is raised; 0 never."""
+
+    slow_turn_ms: int = 0
+    dead_air_ms: int = 0
+
+
+@attrs.frozen
+class Alarm:
+    """One alarm, for the record."""
+
+    kind: str
+    """``slow turn`` or ``dead air``."""
+    at_ms: int
+    lasted_ms: int
+    """The ear's gap, or the silence so far."""
+    because: str
+    """A part of the turn; or what the caller waits for: ``session``, ``tools`` or ``model``."""
+
+
+class Alarms:
+    """Raises the alarms of one call."""
+
+    def __init__(self, engine: CallEngine, plan: AlarmPlan) -> None:
+        self._engine = engine
+        self._plan = plan
+        self._echoed_ms = 0
+        self._told_ms: int | None = None
+        """Where the silence that was told began."""
+        self.raised: list[Alarm] = []
+
+    def stream_started(self, now_ms: int) -> None:
+        """Somebody listens from now on."""
+        self._echoed_ms = now_ms
+        if self._plan.dead_air_ms:
+            self._engine.timers.set(Timer.DEAD_AIR, now_ms + self._plan.dead_air_ms)
+
+    def echoed(self, begun: Turn | None, now_ms: int, out: list[Command]) -> None:
+        """The ear got as far as a mark, and by that began to hear this turn."""
+        self._echoed_ms = now_ms
+        limit_ms = self._plan.slow_turn_ms
+        if begun is not None and limit_ms and (gap_ms := begun.ear_gap_ms) is not None and gap_ms > limit_ms:
+            self._raise(Alarm("slow turn", now_ms, gap_ms, begun.longest), {"turn": begun.index}, out)
+
+    def look(self, now_ms: int, out: list[Command]) -> None:
+        """The timer rings: has a caller waited in silence for too long?"""
+        limit_ms = self._plan.dead_air_ms
+        talk = self._engine.talk
+        silent_ms = max(talk.active_ms, self._echoed_ms, talk.playout.ends_ms)
+        again_ms = now_ms + limit_ms
+        if (because := self._waits_for()) and silent_ms != self._told_ms:
+            if now_ms - silent_ms >= limit_ms:
+                self._told_ms = silent_ms
+                self._raise(Alarm("dead air", now_ms, now_ms - silent_ms, because), {}, out)
+            else:
+                again_ms = silent_ms + limit_ms
+        self._engine.timers.set(Timer.DEAD_AIR, again_ms)
+
+    def _waits_for(self) -> str:
+        """What the caller waits for; empty when they do not."""
+        engine, talk = self._engine, self._engine.talk
+        if talk.floor is Floor.CALLER:
+            return ""
+        if talk.batches.running:
+            return "tools"
+        if engine.model.phase is Phase.GIVEN_UP:
+            return ""  # the apology is the last word
+        if not engine.model.ready:
+            first = engine.setup.greets and not talk.ledger.turns
+            return "session" if first or engine.recovery.owed is not Owed.NOTHING else ""
+        due = talk.floor is Floor.MODEL_THINKING or talk.responses.owes_anything
+        return "model" if due else ""
+
+    def _raise(self, alarm: Alarm, fields: dict[str, object], out: list[Command]) -> None:
+        if len(self.raised) < _KEPT:
+            self.raised.append(alarm)
+        out.append(Note(alarm.kind, {"ms": alarm.lasted_ms, "because": alarm.because, **fields}))

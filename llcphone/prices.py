@@ -1,0 +1,97 @@
+"""What the model's tokens cost: a dated list of prices, and the arithmetic of one bill. Pure.
+
+Every number is an estimate by the list's date: the vendor bills, and may change its prices on any day.
+A model that the list does not name has no price, which is something else than costing nothing: its
+cost is None, and stays None through every sum.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from llcphone.errors import ConfigError
+
+if TYPE_CHECKING:
+    from llcphone.realtime.events import Usage
+
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+_PER = 1_000_000
+
+
+@attrs.frozen
+class Rates:
+    """US$ per million tokens of one model, by kind."""
+
+    input_text: float
+    input_audio: float
+    cached_text: float
+    cached_audio: float
+    output_text: float
+    output_audio: float
+
+    def cost_usd(self, usage: Usage) -> float:
+        """What these tokens cost; cached ones are part of the input and have a price of their own."""
+        return (
+            (usage.input_text - usage.cached_text) * self.input_text
+            + (usage.input_audio - usage.cached_audio) * self.input_audio
+            + usage.cached_text * self.cached_text
+            + usage.cached_audio * self.cached_audio
+            + usage.output_text * self.output_text
+            + usage.output_audio * self.output_audio
+        ) / _PER
+
+
+@attrs.frozen
+class PriceList:
+    """The prices of one day."""
+
+    date: str
+    """The day on which they were read, YYYY-MM-DD."""
+    source: str
+    models: Mapping[str, Rates]
+
+    def rates(self, model: str) -> Rates | None:
+        """The rates of a model by its name, or by its name without a date; None: it has no price here."""
+        undated = re.sub(r"-\d{4}-\d{2}-\d{2}$", "", model)
+        return self.models.get(model) or self.models.get(undated)
+
+
+def parse_prices(text: str, key: str = "prices") -> PriceList:
+    """Read a price list.
+
+    Args:
+        text: TOML with ``date``, ``source`` and a table of rates for each model under ``models``.
+        key: the setting that names the file, for complaints.
+
+    Raises:
+        ConfigError: it is no such list; the text says what is wrong and where.
+    """
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as exc:
+        raise ConfigError(key, f"is no TOML: {exc}") from None
+    date, source, models = (data.pop(name, None) for name in ("date", "source", "models"))
+    if data:
+        raise ConfigError(key, f"has something besides date, source and models: {sorted(data)[0]}")
+    if _DATE.fullmatch(str(date)) is None:
+        raise ConfigError(key, 'needs date = "YYYY-MM-DD", the day on which the prices were read')
+    if not isinstance(source, str) or not source:
+        raise ConfigError(key, "needs source, the page they were read from")
+    if not isinstance(models, Mapping) or not models:
+        raise ConfigError(key, 'needs a table of rates per model: [models."gpt-realtime-1.5"]')
+    return PriceList(str(date), source, {name: _rates(name, table, key) for name, table in models.items()})
+
+
+def _rates(model: str, table: Any, key: str) -> Rates:
+    names = [each.name for each in attrs.fields(Rates)]
+    if not isinstance(table, Mapping) or sorted(table) != sorted(names):
+        raise ConfigError(key, f"models.{model} must have exactly: {', '.join(names)}")
+    for name, value in table.items():
+        if type(value) not in (int, float) or not 0 <= value < float("inf"):
+            raise ConfigError(key, f"models.{model}.{name} must be US$ per million tokens, 0 or more")
+    return Rates(**{name: float(value) for name, value in table.items()})

@@ -1,0 +1,66 @@
+"""What the log is told of calls while they live: slow turns, dead air, spent budgets, costly prompts.
+
+An observer of the phone's calls. Lines hold ids, times and counts, never what was said.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from llcphone.realtime.dialects import Dialect, unsupported_keys
+from llcphone.realtime.layout import compare
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from llcphone.call.handle import Call
+    from llcphone.engine.commands import Note
+
+log = logging.getLogger("llcphone.watch")
+
+_ALARMS = frozenset({"slow turn", "dead air", "budget spent"})
+_MOST_AGENTS = 1_000
+
+
+class Watch:
+    """Turns notes of calls into log lines."""
+
+    def __init__(self) -> None:
+        self._prompts: dict[str, Mapping[str, Any]] = {}
+        """The last call's opening settings, by agent."""
+        self._warned: set[str] = set()
+        self._unsent: set[str] = set()
+
+    def noted(self, call: Call, note: Note) -> None:
+        """Something happened in a call."""
+        if note.kind in _ALARMS:
+            log.warning(note.kind, extra={"call": call.call_id, **note.fields})
+        elif note.kind == "session ready":
+            engine = call.run.engine
+            self._look_at_prompt(call.run.agent.name, engine.setup.session)
+            if engine.model.leg_dialect is Dialect.GA:
+                self._look_at_keys(engine.setup.session)
+
+    def _look_at_prompt(self, agent: str, session: Mapping[str, Any]) -> None:
+        """Two calls in a row of one agent: does text of one call stand before static text? Said once."""
+        before = self._prompts.get(agent)
+        if agent in self._warned or (before is None and len(self._prompts) >= _MOST_AGENTS):
+            return
+        self._prompts[agent] = session
+        if before is not None and (layout := compare(before, session)).is_wrong:
+            self._warned.add(agent)
+            log.warning(
+                "the prompt is laid out so that it cannot be cached: put what differs from call to call last",
+                extra={
+                    "agent": agent,
+                    "same_tokens": layout.same_tokens,
+                    "misplaced_tokens": layout.misplaced_tokens,
+                },
+            )
+
+    def _look_at_keys(self, session: Mapping[str, Any]) -> None:
+        """A setting that this dialect has no place for is left out: said once."""
+        for key in set(unsupported_keys(session, Dialect.GA)) - self._unsent:
+            self._unsent.add(key)
+            log.warning("setting not sent: the GA dialect has no place for it", extra={"setting": key})
