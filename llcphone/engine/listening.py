@@ -31,6 +31,7 @@ class Listening:
         """Latest end of the guard, whatever the marks say."""
         self.held_back = 0
         """Frames that were counted but not sent."""
+        self._muted = False
 
     def keep(self, payload: bytes) -> None:
         """A frame that came while the gate is closed."""
@@ -65,6 +66,16 @@ class Listening:
         self.open = self.guarding = False
         self._started = False
 
+    def mute(self, muted: bool) -> None:
+        """Hold frames back while the agent begins to speak, or no longer; the guard goes before."""
+        if muted is self._muted:
+            return
+        self._muted = muted
+        if muted:
+            self.open = False
+        else:
+            self.open = self._started and self._ready and not self.guarding
+
     def greeting_heard(self, heard_ms: int, *, over: bool, now_ms: int) -> bool:
         """Look at the guard again; True when it has just ended.
 
@@ -76,7 +87,7 @@ class Listening:
         if heard_ms >= self._guard_ms or over or late:
             self.guarding = False
             self.guard_ends_ms = None
-            self.open = True
+            self.open = not self._muted
             return True
         return False
 

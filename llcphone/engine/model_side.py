@@ -49,7 +49,7 @@ class ModelSide:
             said.TranscriptDelta: talk.scribe.agent_words,
             said.TranscriptDone: talk.scribe.agent_words,
             said.ResponseDone: self._response_done,
-            said.ModelError: talk.error,
+            said.ModelError: self._error,
             said.UnknownModelEvent: engine.unknown,
         }
 
@@ -127,19 +127,29 @@ class ModelSide:
     def _speech_started(self, event: said.SpeechStarted, now_ms: int, out: list[Command]) -> None:
         engine = self._engine
         engine.recall.speech_started()
+        if engine.echo.doubts(event, now_ms):
+            return
         engine.recovery.caller_speaks()
+        engine.silence.caller_active()
         engine.talk.speech_started(event, now_ms, out)
 
     def _speech_stopped(self, event: said.SpeechStopped, now_ms: int, out: list[Command]) -> None:
         self._turn_ends_ms = event.audio_end_ms
+        if self._engine.echo.dismisses(event, out):
+            return
         self._engine.talk.speech_stopped(event, now_ms, self._appended_ms, out)
 
     def _committed(self, event: said.InputCommitted, now_ms: int, out: list[Command]) -> None:
-        ends_ms = self._appended_ms if self._turn_ends_ms is None else self._turn_ends_ms
+        by_hand_ms = self._engine.manual.committed()
+        ends_ms = self._appended_ms if by_hand_ms is None else by_hand_ms
+        ends_ms = ends_ms if self._turn_ends_ms is None else self._turn_ends_ms
         self._turn_ends_ms = None
         self._engine.recall.committed(event.item_id, max(0, self._appended_ms - ends_ms))
+        self._engine.manual.turn_begins()
         self._engine.recovery.turn_over()
-        self._engine.talk.committed(event, now_ms)
+        if not self._engine.echo.drops(event, out):
+            self._engine.talk.committed(event, now_ms)
+            self._engine.echo.committed()
 
     def _audio_delta(self, event: said.AudioDelta, now_ms: int, out: list[Command]) -> None:
         engine = self._engine
@@ -155,6 +165,11 @@ class ModelSide:
             engine.recovery.answered()
         engine.talk.response_done(event, now_ms, out)
         engine.renewal.response_done(event, now_ms)
+
+    def _error(self, event: said.ModelError, now_ms: int, out: list[Command]) -> None:
+        self._engine.talk.error(event, now_ms, out)
+        if event.code == "input_audio_buffer_commit_empty":
+            self._engine.manual.refused(now_ms, out)
 
     @property
     def _appended_ms(self) -> int:

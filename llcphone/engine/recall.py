@@ -41,6 +41,10 @@ class Recall:
         """A turn began: keep all of it."""
         self._keep(deque(self._frames, maxlen=_TURN_FRAMES))
 
+    def cleared(self) -> None:
+        """What was kept is no part of a turn; all that comes is."""
+        self._keep(deque(maxlen=_TURN_FRAMES))
+
     def committed(self, item_id: str, later_ms: int) -> None:
         """What was kept is this turn, save the last ``later_ms``: they came after its end."""
         later = self._last(later_ms)

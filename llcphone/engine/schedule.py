@@ -1,8 +1,10 @@
-"""Session updates that become due as the conversation moves on (spec §5).
+"""Session updates that become due as the conversation moves on (spec §5), as data.
 
-The full tools become due at the first ``response.done`` of the default conversation, the
-greeting's included; the later eagerness at the first one that answered caller speech. Priming
-never counts. Each is sent as its own update, by the supervisor's step, in a quiet moment.
+Each update says after how many answered turns of the caller it is due; 0 is the first response of
+the default conversation, the greeting's included. Priming never counts. Each is sent as its own
+update, by the supervisor's step, in a quiet moment.
+
+The spec's own schedule is two updates: the full tools after 0, the later eagerness after 1.
 """
 
 from __future__ import annotations
@@ -10,28 +12,37 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
+import attrs
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
+
+
+@attrs.frozen
+class TurnUpdate:
+    """What a session is told after so many answered turns."""
+
+    after_turn: int
+    """Responses that answered caller speech; 0: any first response of the conversation."""
+    name: str
+    """Names it in its event id and in notes."""
+    session: Mapping[str, Any]
+    """Only the keys that change, in flat names."""
 
 
 class Schedule:
     """Updates not yet due, and those due but not yet sent."""
 
-    def __init__(
-        self, *, full_tools: Mapping[str, Any] | None, later_eagerness: Mapping[str, Any] | None
-    ) -> None:
-        self._full_tools = full_tools
-        self._later_eagerness = later_eagerness
-        self._due: deque[tuple[str, Mapping[str, Any]]] = deque()
+    def __init__(self, updates: Iterable[TurnUpdate]) -> None:
+        self._later = deque(sorted(updates, key=lambda update: update.after_turn))
+        self._due: deque[TurnUpdate] = deque()
+        self._turns = 0
 
     def response_done(self, *, answered_caller: bool) -> None:
         """A response of the default conversation that somebody asked for has ended."""
-        if self._full_tools is not None:
-            self._due.append(("tools", self._full_tools))
-            self._full_tools = None
-        if answered_caller and self._later_eagerness is not None:
-            self._due.append(("eagerness", self._later_eagerness))
-            self._later_eagerness = None
+        self._turns += answered_caller
+        while self._later and self._later[0].after_turn <= self._turns:
+            self._due.append(self._later.popleft())
 
     @property
     def waiting(self) -> bool:
@@ -40,4 +51,5 @@ class Schedule:
 
     def take(self) -> tuple[str, Mapping[str, Any]]:
         """The next update to send, with the word that names it."""
-        return self._due.popleft()
+        update = self._due.popleft()
+        return update.name, update.session
