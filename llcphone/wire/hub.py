@@ -18,6 +18,7 @@ from __future__ import annotations
 import select
 from typing import TYPE_CHECKING
 
+import outcome
 import trio
 
 if TYPE_CHECKING:
@@ -67,3 +68,43 @@ class Hub:
                             serve()
         finally:
             self._set.close()
+
+
+class Loan:
+    """A leg in the hub's hands: its reader is parked until the loan ends."""
+
+    def __init__(self, hub: Hub, fd: int, serve: Callable[[], bool]) -> None:
+        """``serve`` reads the descriptor once, and says whether the hub may go on with it."""
+        self._hub = hub
+        self._fd = fd
+        self._serve = serve
+        self._reader: trio.lowlevel.Task | None = None
+
+    async def over(self) -> None:
+        """Wait for the end of the loan; raises what ``serve`` raised."""
+        self._hub.watch(self._fd, self._readable)
+        self._reader = trio.lowlevel.current_task()
+        await trio.lowlevel.wait_task_rescheduled(self._cancelled)
+
+    def end(self, failure: BaseException | None = None) -> None:
+        """The reader goes on by itself, or raises. Idempotent; called before the descriptor is closed."""
+        if (reader := self._take_back()) is not None:
+            result = outcome.Value(None) if failure is None else outcome.Error(failure)
+            trio.lowlevel.reschedule(reader, result)
+
+    def _readable(self) -> None:
+        try:
+            if not self._serve():
+                self.end()
+        except BaseException as exc:  # the reader's, not the hub's: raised where the leg belongs
+            self.end(exc)
+
+    def _cancelled(self, _: object) -> trio.lowlevel.Abort:
+        self._take_back()
+        return trio.lowlevel.Abort.SUCCEEDED
+
+    def _take_back(self) -> trio.lowlevel.Task | None:
+        reader, self._reader = self._reader, None
+        if reader is not None:
+            self._hub.forget(self._fd)
+        return reader

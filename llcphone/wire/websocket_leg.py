@@ -1,9 +1,8 @@
 """The fast leg: a WebSocket as a value (descriptor, parser, outbox), not as a set of tasks.
 
 Nothing runs behind an idle leg, so it can be parked, polled and handed to another owner by one
-assignment. A frame out is one system call inside ``send_nowait``; a batch of frames in is one
-wake-up of the one task in ``receive``, or none when that task lends the leg to the ``Hub``. A flush
-task exists only while the kernel refuses bytes.
+assignment. A batch of frames in wakes the one task in ``receive``, or nobody when it has lent the
+leg to the ``Hub``. ``sending`` is the other half.
 
 The end has three parts, each known at its own time:
 
@@ -21,20 +20,18 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-import outcome
 import trio
 from websockets.protocol import OPEN, Protocol, Side
 
 from llcphone.errors import LegClosed
-from llcphone.wire.frames import FrameReader, masked_text_frame, text_frame
+from llcphone.wire.frames import FrameReader
+from llcphone.wire.hub import Loan
 from llcphone.wire.keepalive import Keepalive
-from llcphone.wire.leg import LegLimits, LegStats, OnLost, Spawn
-from llcphone.wire.outbox import Outbox
+from llcphone.wire.leg import LegLimits, OnLost, Spawn
+from llcphone.wire.sending import SendingSide
 from llcphone.wire.socket import RECV_BYTES, Socket
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from llcphone.wire.hub import Hub
     from llcphone.wire.leg import Take
 
@@ -45,7 +42,7 @@ REASON_BYTES = 123
 """A Close frame carries at most 125 bytes, two of them the code (RFC 6455 §5.5)."""
 
 
-class WebSocketLeg:
+class WebSocketLeg(SendingSide):
     """A leg over websockets' sans-I/O protocol with a fast lane for text (see ``wire.leg.Leg``)."""
 
     def __init__(
@@ -59,26 +56,16 @@ class WebSocketLeg:
     ) -> None:
         """Take over a socket whose handshake is done; ``rest`` is what was read behind it."""
         client = protocol.side is Side.CLIENT
-        self.stats = LegStats()
-        self._sock = sock
+        super().__init__(sock, masked=client, limits=limits or LegLimits())
         self._protocol = protocol
-        self._limits = limits or LegLimits()
-        self._frame = masked_text_frame if client else text_frame
         self._reader = FrameReader(protocol, masked=not client, max_message=max_message)
         self._rest = rest
         self._more = True  # bytes may wait here or inside TLS: look before the first wait
-        self._outbox = Outbox()
-        self._flushing = False
-        self._spawn: Spawn | None = None
         self._on_lost: OnLost | None = None
-        self._mute = False
         self._end: LegClosed | None = None
         self._peer_done = False
         self._linger = False
-        self._hub: Hub | None = None
-        self._reader_task: trio.lowlevel.Task | None = None
-        """Who has lent the leg to the hub, and is parked."""
-        self._given_to: Take | None = None
+        self._loan: Loan | None = None
         self._ping = Keepalive(self._limits)
         self._write(protocol.data_to_send(), False)  # a server owes its 101; a client owes nothing
 
@@ -93,41 +80,6 @@ class WebSocketLeg:
         self._on_lost = on_lost
         self._need_flush()
 
-    # Sending
-
-    def send_nowait(self, payload: bytes, *, media: bool = False) -> None:
-        """See ``Leg.send_nowait``."""
-        if self._mute:
-            return
-        frame = self._frame(payload)
-        stats = self.stats
-        stats.frames_out += 1
-        if self._outbox.size_bytes:
-            self._outbox.put((frame,), media)
-            self._check_outbox()
-            return
-        try:
-            sent = self._sock.send(frame)
-        except OSError:
-            self._send_failed()
-            return
-        stats.bytes_out += sent
-        if sent < len(frame):
-            self._keep_rest((frame,), media, sent)
-
-    def send_many_nowait(self, payloads: Sequence[bytes], *, media: bool = False) -> None:
-        """See ``Leg.send_many_nowait``."""
-        if self._mute or not payloads:
-            return
-        self.stats.frames_out += len(payloads)
-        self._write([self._frame(payload) for payload in payloads], media)
-
-    def drop_media_nowait(self) -> int:
-        """See ``Leg.drop_media_nowait``."""
-        dropped = self._outbox.drop_media() if self._outbox.size_bytes else 0
-        self.stats.dropped += dropped
-        return dropped
-
     def keepalive_nowait(self, now: float) -> float:
         """See ``Leg.keepalive_nowait``."""
         if not self._mute:
@@ -137,57 +89,6 @@ class WebSocketLeg:
                 self._protocol.send_ping(payload)
                 self._write(self._protocol.data_to_send(), False)
         return math.inf if self._mute else self._ping.look_again_s(now)
-
-    def _write(self, frames: Sequence[bytes], media: bool) -> None:
-        if self._outbox.size_bytes:
-            self._outbox.put(frames, media)
-            self._check_outbox()
-            return
-        if not (data := b"".join(frames)):
-            return
-        try:
-            sent = self._sock.send(data)
-        except OSError:
-            self._send_failed()
-            return
-        self.stats.bytes_out += sent
-        if sent < len(data):
-            self._keep_rest(frames, media, sent)
-
-    def _keep_rest(self, frames: Sequence[bytes], media: bool, sent: int) -> None:
-        self._outbox.put_rest(frames, media, sent=sent, held=self._sock.held)
-        self._check_outbox()
-
-    def _check_outbox(self) -> None:
-        if self._outbox.size_bytes > self._limits.outbox_limit_bytes:
-            self._lose("outbox full")
-        else:
-            self._need_flush()
-
-    def _need_flush(self) -> None:
-        if self._spawn is not None and self._outbox.size_bytes and not self._flushing:
-            self._flushing = True
-            self._spawn(self._flush, name="flush")
-
-    async def _flush(self) -> None:
-        """Empty the outbox; give the leg up when the kernel takes nothing for ``stall_timeout_s``."""
-        stall_timeout_s = self._limits.stall_timeout_s
-        try:
-            with trio.move_on_after(stall_timeout_s) as patience:
-                while self._outbox.size_bytes:
-                    await self._sock.wait_writable()
-                    if accepted := self._outbox.flush(self._sock):
-                        self.stats.bytes_out += accepted
-                        patience.deadline = trio.current_time() + stall_timeout_s
-        except trio.ClosedResourceError:
-            return  # closed or lost meanwhile, and said so elsewhere
-        except OSError:
-            self._send_failed()
-            return
-        finally:
-            self._flushing = False
-        if patience.cancelled_caught:
-            self._lose("stalled")
 
     # Receiving
 
@@ -218,47 +119,21 @@ class WebSocketLeg:
         Raises:
             Exception: whatever ``take`` raised.
         """
-        if self._more or self._end is not None:
-            return  # ``receive`` waits for nothing now
-        hub.watch(self._sock.fileno(), self._readable)
-        self._hub, self._given_to = hub, take
-        self._reader_task = trio.lowlevel.current_task()
 
-        def cancelled(_: object) -> trio.lowlevel.Abort:
-            self._take_back()
-            return trio.lowlevel.Abort.SUCCEEDED
-
-        await trio.lowlevel.wait_task_rescheduled(cancelled)
-
-    def _readable(self) -> None:
-        """The hub's: read what is there."""
-        result: outcome.Outcome[None] = outcome.Value(None)
-        try:
-            take = self._given_to
-            assert take is not None
+        def serve() -> bool:
             for message in self._read_turn():
                 take(message)
-            if not self._more and self._end is None and not self._sock.recv_wants_write:
-                return
-        except BaseException as exc:
-            result = outcome.Error(exc)
-        self._give_back(result)
+            return not self._more and self._end is None and not self._sock.recv_wants_write
 
-    def _give_back(self, result: outcome.Outcome[None]) -> None:
-        if (task := self._reader_task) is not None:
-            self._take_back()
-            trio.lowlevel.reschedule(task, result)
-
-    def _take_back(self) -> None:
-        assert self._hub is not None
-        self._hub.forget(self._sock.fileno())
-        self._hub = self._given_to = self._reader_task = None
+        if not self._more and self._end is None:
+            self._loan = Loan(hub, self._sock.fileno(), serve)
+            await self._loan.over()
 
     def _wake(self) -> None:
         """Whoever reads or flushes looks again."""
-        if self._reader_task is not None:
+        if self._loan is not None:
             self._more = True
-            self._give_back(outcome.Value(None))
+            self._loan.end()
         self._sock.wake()
 
     def _read_turn(self) -> list[bytes]:

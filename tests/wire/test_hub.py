@@ -70,7 +70,7 @@ async def open_hub():
         nursery.start_soon(hub.run)
 
         async def start(leg, far=None, take=None) -> Reader:
-            """With its far side given the leg is lent by then: the first message the reader fetches itself."""
+            """With its far side given it is lent by then: the first message a reader fetches itself."""
             reader = Reader(leg, hub, take)
             nursery.start_soon(reader.run)
             if far is not None:
