@@ -15,7 +15,7 @@ import uvicorn
 from msgspec import json
 from websockets.asyncio.client import ClientConnection, connect
 
-from bench.naive_trio import GREETING, MODEL_URL, PORT, SESSION
+from bench.naive_trio import GREETING, KEY, MODEL_URL, PORT, SESSION
 
 LOOP = "uvloop" if find_spec("uvloop") else "asyncio"
 TLS = ssl.create_default_context(cafile=os.environ.get("CA_FILE")) if MODEL_URL.startswith("wss:") else None
@@ -30,7 +30,10 @@ async def app(scope, receive, send) -> None:
     elif scope["type"] == "websocket":
         await receive()
         await send({"type": "websocket.accept"})
-        async with connect(MODEL_URL, ssl=TLS, compression=None, max_size=2**24) as model:
+        headers = {"Authorization": KEY}
+        async with connect(
+            MODEL_URL, ssl=TLS, compression=None, max_size=2**24, additional_headers=headers
+        ) as model:
             await say(model, type="session.update", session=SESSION)
             stream: dict[str, str] = {}
             async with asyncio.TaskGroup() as group:

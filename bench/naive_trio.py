@@ -17,6 +17,7 @@ from quart_trio import QuartTrio
 from trio_websocket import WebSocketConnection, open_websocket_url
 
 PORT, MODEL_URL = os.environ["PORT"], os.environ["MODEL_URL"]
+KEY = f"Bearer {os.environ['OPENAI_API_KEY']}"
 ULAW = {"format": {"type": "audio/pcmu"}}
 SESSION = {
     "type": "realtime",
@@ -40,7 +41,7 @@ async def twiml() -> Response:
 
 @app.websocket("/media")
 async def media() -> None:
-    async with open_websocket_url(MODEL_URL) as model:
+    async with open_websocket_url(MODEL_URL, extra_headers=[("Authorization", KEY)]) as model:
         await model.send_message(json.dumps({"type": "session.update", "session": SESSION}))
         stream: dict[str, str] = {}
         async with trio.open_nursery() as nursery:

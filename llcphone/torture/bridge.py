@@ -21,8 +21,7 @@ import trio
 from llcphone.torture.profile import Place, Profile, ProfileError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
-    from contextlib import AbstractAsyncContextManager
+    from collections.abc import AsyncIterator
 
 LAST_WORDS = 8
 """Lines of its output that are shown when a bridge does not start."""
@@ -51,9 +50,9 @@ class Bridge(Protocol):
     async def exited(self) -> None:
         """Wait until it has ended."""
 
-
-Starter = "Callable[[Profile, Place], AbstractAsyncContextManager[Bridge]]"
-"""How a bridge is started; tests of the rig start one within their own process."""
+    @property
+    def has_ended(self) -> bool:
+        """Whether it has."""
 
 
 @attrs.define(eq=False)
@@ -73,6 +72,10 @@ class BridgeProcess:
 
     async def exited(self) -> None:
         await self.process.wait()
+
+    @property
+    def has_ended(self) -> bool:
+        return self.process.poll() is not None
 
 
 @asynccontextmanager
@@ -114,9 +117,12 @@ async def _until_it_accepts(profile: Profile, place: Place, process: trio.Proces
                 await stream.aclose()
                 return
             await trio.sleep(0.05)
-    lines = output.read_text("utf-8", "replace").splitlines()[-LAST_WORDS:]
     what = "does not accept connections" if process.poll() is None else "ended at its start"
-    raise ProfileError("\n  ".join([f"{profile.name} {what}; its last words:", *lines]))
+    raise ProfileError("\n  ".join([f"{profile.name} {what}; its last words:", *_last_words(output)]))
+
+
+def _last_words(output: Path) -> list[str]:
+    return output.read_text("utf-8", "replace").splitlines()[-LAST_WORDS:]
 
 
 def free_port() -> int:

@@ -103,12 +103,17 @@ async def run_trial(profile: Profile, trial: Trial, start: Start = start_process
         try:
             with trio.move_on_after(trial.limit_s) as scope:
                 async with open_rig(profile, start, script=trial.script(profile), pace=trial.pace) as rig:
-                    await trial.run(rig, judge)
+                    try:
+                        await trial.run(rig, judge)
+                    finally:
+                        judge.must(
+                            not rig.bridge.has_ended or trial.may_end, "the bridge's process has ended"
+                        )
             judge.must(not scope.cancelled_caught, f"not over after {trial.limit_s:g} s")
         except* GaveUp as errors:
             judge.must(False, str(_first(errors)))
-        except* CallOver:
-            judge.must(False, "the line was cut")
+        except* CallOver as errors:
+            judge.must(False, f"the line was cut {_why(errors)}".strip())
     return Finding(
         name=trial.name,
         title=trial.title,
@@ -119,6 +124,13 @@ async def run_trial(profile: Profile, trial: Trial, start: Start = start_process
         figures=judge.figures,
         took_s=round(trio.current_time() - began_at, 1),
     )
+
+
+def _why(group: BaseExceptionGroup[CallOver]) -> str:
+    """What Twilio's debugger says of it."""
+    over = _first(group)
+    assert isinstance(over, CallOver)
+    return ", ".join(f"(Twilio error {each.code}: {each.text})" for each in over.record.errors[:2])
 
 
 def _first(group: BaseExceptionGroup[Exception]) -> Exception:

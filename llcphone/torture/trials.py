@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from llcphone.torture.profile import Profile
     from llcphone.torture.rig import Rig
 
-Run = "Callable[[Rig, Judge], Awaitable[None]]"
+    Run = Callable[[Rig, Judge], Awaitable[None]]
+
 Need = Literal["signatures", "tokens", "slow_tools"]
 
 
@@ -29,13 +30,15 @@ class Trial:
     title: str
     bar: str
     """What a perfect bridge reaches."""
-    run: Callable[[Rig, Judge], Awaitable[None]]
+    run: Run
     script: Callable[[Profile], Scripted]
     pace: Pace = FIELD_PACE
     alone: bool = False
     """It measures load, or makes it: nothing else runs meanwhile."""
     needs: Need | None = None
     """What the profile must name, or the trial does not apply."""
+    may_end: bool = False
+    """The bridge's process ends in it, as it should."""
     limit_s: float = 60.0
 
 
@@ -45,10 +48,10 @@ TRIALS: dict[str, Trial] = {}
 
 def trial(
     name: str, title: str, bar: str, script: Callable[[Profile], Scripted], **more: Any
-) -> Callable[[Callable[[Rig, Judge], Awaitable[None]]], Callable[[Rig, Judge], Awaitable[None]]]:
+) -> Callable[[Run], Run]:
     """Enter a function in the registry; see `Trial`."""
 
-    def enter(run: Callable[[Rig, Judge], Awaitable[None]]) -> Callable[[Rig, Judge], Awaitable[None]]:
+    def enter(run: Run) -> Run:
         TRIALS[name] = Trial(name=name, title=title, bar=bar, run=run, script=script, **more)
         return run
 

@@ -7,11 +7,13 @@ history that is wrong is heard.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import trio
 
 from llcphone.sim.model import Faults, Pace, Say
+from llcphone.sim.phone import CallOver
 from llcphone.torture.rig import ANSWER_S, GaveUp, until
 from llcphone.torture.sounds import sounds_in, tone
 from llcphone.torture.trials import caller_turns, trial
@@ -28,7 +30,8 @@ if TYPE_CHECKING:
 
 WORD_MS = 480
 HELLO = "hello"
-ANSWER = "every first lunch costs seven euros while apple juice water bread cakes wines comes extra".split()
+_WORDS = "every first lunch costs seven euros while apple juice water bread cakes wines comes extra"
+ANSWER = _WORDS.split()
 OVER = "indeed"
 """Said by a model that was told to go on where nothing is left."""
 PARDON = "pardon"
@@ -79,7 +82,7 @@ async def _answered_again(caller: Caller, rig: Rig, lost: ModelSession) -> None:
         replies = [r for each in fresh for r in each.responses if r.in_conversation and r.items]
         return caller.is_cut or any(r.status == "completed" for r in replies if _is_answer(r.text))
 
-    with trio.move_on_after(DEAD_S):
+    with trio.move_on_after(DEAD_S), suppress(CallOver):
         await until(spoken, DEAD_S + 1, "another session's answer")
         await caller.sim.silence_for(500)
 

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from llcphone.sim.model_script import Turn
     from llcphone.torture.judge import Judge
-    from llcphone.torture.profile import Profile
     from llcphone.torture.rig import Caller, Rig
 
 EXIT_S = 10.0
@@ -33,6 +32,7 @@ SHORT = Say("At nine in the morning.", 1_500)
     "SIGTERM with a live call",
     "the call goes on to its end, then the process exits within 10 s",
     answers(SHORT),
+    may_end=True,
 )
 async def sigterm(rig: Rig, judge: Judge) -> None:
     caller = await rig.ring_and_settle()

@@ -41,8 +41,9 @@ def _outputs(caller: Caller) -> dict[str, float]:
     """When each call's result was told, in milliseconds of the call; the first counts."""
     found: dict[str, float] = {}
     for at_ms, event in caller.told(ITEM):
-        if event["item"].get("type") == "function_call_output":
-            found.setdefault(event["item"]["call_id"], at_ms)
+        item = event.get("item")
+        if isinstance(item, dict) and item.get("type") == "function_call_output":
+            found.setdefault(str(item.get("call_id")), at_ms)
     return found
 
 
