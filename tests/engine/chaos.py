@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 from llcphone.engine import events as happened
 from llcphone.engine.dialling import DialPlan, MachinePolicy
 from llcphone.engine.events import EndReason, Event
+from llcphone.engine.tool_desk import ToolPlan, ToolRule
 from llcphone.realtime import events as said
 from llcphone.realtime.dialects import Dialect
 from llcphone.twilio import media as phone
-from tests.engine.script import FULL_TOOLS, MEDIUM, STARTED, ULAW, frame, has_answer, wants
+from tests.engine.script import ALL_TOOLS, LATER, STARTED, ULAW, frame, has_answer, wants
 
 Moment = tuple[int, object]
 """Milliseconds after the moment before, and what happened."""
@@ -139,6 +140,16 @@ dial_plans = st.builds(
     patience_ms=st.sampled_from([0, 1_500]),
 )
 
+waits_for_tools = ToolPlan(
+    (
+        ToolRule("look_up", 1_000, goes_on=True, deliver=True, irreversible=True),
+        ToolRule("note_down", 500),
+    ),
+    filler_after_ms=700,
+    filler_every_ms=1_500,
+    filler=(frame(3), frame(4)),
+)
+
 waits = st.sampled_from([0, 0, 0, 0, 20, 20, 90, 200, 333, 700, 1_500, 4_000])
 setups = st.fixed_dictionaries(
     {
@@ -148,8 +159,8 @@ setups = st.fixed_dictionaries(
         "create_response": st.sampled_from([True, True, False]),
         "interrupt_response": st.sampled_from([True, True, True, False]),
         "dialect": st.sampled_from([None, Dialect.GA]),
-        "full_tools_update": st.sampled_from([None, FULL_TOOLS]),
-        "later_eagerness_update": st.sampled_from([None, MEDIUM]),
+        "schedule": st.sampled_from([(), (ALL_TOOLS,), (LATER,), (ALL_TOOLS, LATER)]),
+        "tool_plan": st.sampled_from([ToolPlan(), waits_for_tools]),
     }
 )
 opened: list[Moment] = [

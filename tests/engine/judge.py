@@ -21,6 +21,7 @@ from llcphone.realtime.messages import (
     ClearInput,
     CreateResponse,
     DeleteItem,
+    ToolCall,
     ToolOutput,
     Truncate,
     UpdateSession,
@@ -134,6 +135,8 @@ class Judge:
                 lost = self.create_ms is None or now_ms - self.create_ms >= CREATE_LOST_MS
                 assert lost, "ours is on its way"
                 self.create_ms = now_ms
+            case ToolCall(call_id) if call_id.startswith("late-"):
+                self.owed.add(call_id)
             case ToolOutput(call_id):
                 assert call_id in self.owed
                 self.answers[call_id] += 1
