@@ -30,6 +30,7 @@ from llcphone.config_outbound import ApiConfig, OutboundConfig
 from llcphone.config_recovery import RecoveryConfig
 from llcphone.config_renewal import RenewalConfig
 from llcphone.config_tools import ToolsConfig
+from llcphone.config_turns import TurnsConfig
 from llcphone.errors import ConfigError
 
 __all__ = [
@@ -50,6 +51,7 @@ __all__ = [
     "RenewalConfig",
     "ServerConfig",
     "ToolsConfig",
+    "TurnsConfig",
     "TwilioConfig",
     "WarmConfig",
     "WireConfig",
@@ -76,6 +78,7 @@ class Config:
     recovery: RecoveryConfig = attrs.field(factory=RecoveryConfig)
     renewal: RenewalConfig = attrs.field(factory=RenewalConfig)
     tools: ToolsConfig = attrs.field(factory=ToolsConfig)
+    turns: TurnsConfig = attrs.field(factory=TurnsConfig)
     money: MoneyConfig = attrs.field(factory=MoneyConfig)
     journal: JournalConfig = attrs.field(factory=JournalConfig)
     records: RecordsConfig = attrs.field(factory=RecordsConfig)

@@ -110,15 +110,22 @@ class Dialler:
             patience_ms=round(outbound.patience_s * 1000),
         )
 
-    def over(self, call: Call) -> None:
-        """The call has its record: whatever still rings or talks at the carrier is hung up."""
+    def over(self, call: Call, *, leave: bool = False) -> None:
+        """The call has its record: whatever still rings or talks at the carrier is hung up.
+
+        Args:
+            call: the call.
+            leave: the telephone call may go on in another run of it: let it be.
+        """
         self.guard.ended(call.call_id)
         self._live.pop(call.status_token, None)
         self._ended[call.status_token] = ""
         if len(self._ended) > _REMEMBERED:
             self._ended.popitem(last=False)
         outbound = call.run.engine.outbound
-        if outbound is not None and call.call_sid and outbound.dialling.line is not Line.OVER:
+        if leave and outbound is not None and outbound.dialling.line is Line.ANSWERED:
+            self._ended[call.status_token] = call.call_sid  # as if hung up: late callbacks change nothing
+        elif outbound is not None and call.call_sid and outbound.dialling.line is not Line.OVER:
             self._hang_up_once(call.status_token, call.call_sid)
 
     # -- dialling ---------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import attrs
 import trio
 
 from llcphone.agent import Agent
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from llcphone.call.services import Taping
     from llcphone.config import Config
     from llcphone.dialler import Dialler
+    from llcphone.engine.resuming import Resumed
+    from llcphone.journaling import Journaling
     from llcphone.warm import WarmPool
     from llcphone.wire.hub import Hub
     from llcphone.wire.leg import Leg
@@ -90,6 +93,7 @@ class Phone:
         """Rings people; None when ``twilio.account_sid`` is not set."""
         self.hub: Hub | None = None  # reads the sockets of all calls
         self.taping: Taping | None = None  # black boxes, when ``records.blackbox_dir`` is set
+        self.journaling: Journaling | None = None  # lets calls outlive this process, when there is a journal
         self._changed = trio.Event()
 
     # -- webhooks ---------------------------------------------------------------------------
@@ -150,8 +154,30 @@ class Phone:
             raise ConfigError("server.public_url", "needed to tell Twilio where the media stream goes")
         return self.dialler
 
-    def _begin(self, call: Call, agent: Agent, *, dialler: Dialler | None = None, context: str = "") -> None:
-        call.twiml = twiml.connect_stream(twiml.stream_url(self.config.server.public_url, call.token))
+    async def after_stream(self, form: Mapping[str, str], generation: int) -> str:
+        """Twilio asks what next, for the media stream of this generation has ended; returns the TwiML."""
+        if self.journaling is None:
+            return twiml.nothing()
+        return await self.journaling.after_stream(form, generation)
+
+    def resume(self, call: Call, agent: Agent, resumed: Resumed, *, context: str, lasted_s: float) -> None:
+        """Go on with a call whose older run, here or in another process, has ended."""
+        self._begin(call, agent, context=context, resumed=resumed, lasted_s=lasted_s)
+
+    def _begin(
+        self,
+        call: Call,
+        agent: Agent,
+        *,
+        dialler: Dialler | None = None,
+        context: str = "",
+        resumed: Resumed | None = None,
+        lasted_s: float = 0.0,
+    ) -> None:
+        journaling = self.journaling
+        action = None if journaling is None else journaling.action_url(call.generation)
+        stream_url = twiml.stream_url(self.config.server.public_url, call.token)
+        call.twiml = twiml.connect_stream(stream_url, action=action)
         setup = plan_call(
             self.config,
             agent,
@@ -159,6 +185,8 @@ class Phone:
             context=context,
             dial=None if dialler is None else dialler.plan(),
             dialect=self.endpoint.dialects.answer,
+            resumed=resumed,
+            lasted_s=lasted_s,
         )
         services = CallServices(
             dial_model=partial(self.endpoint.dial, caller=call.caller),
@@ -173,6 +201,7 @@ class Phone:
             close_timeout_s=self.config.call.close_timeout_s,
             transcript=self.config.records.transcript,
             observe=partial(self._noted, call),
+            on_over=None if journaling is None else partial(journaling.ended, call),
             hub=self.hub,
             tape=self.taping,
         )
@@ -184,6 +213,8 @@ class Phone:
         self._by_token[call.token] = call
         if call.call_sid:
             self._by_sid[call.call_sid] = call
+        if journaling is not None:
+            journaling.born(call, agent.name, context)
         self._nursery.start_soon(call.run.run, name=f"call {call.call_id}")
 
     # -- media streams ----------------------------------------------------------------------
@@ -273,11 +304,14 @@ class Phone:
     def _call_ended(self, call: Call, record: CallRecord) -> None:
         self._calls.pop(call.call_id, None)
         self._by_token.pop(call.token, None)
-        self._by_sid.pop(call.call_sid, None)
+        if self._by_sid.get(call.call_sid) is call:
+            del self._by_sid[call.call_sid]
         self.finished_calls += 1
         self.breaker.ended(record)
-        if self.dialler is not None and call.direction == "outbound":
-            self.dialler.over(call)
+        record = attrs.evolve(record, generation=call.generation, resumed_from=call.resumed_from)
+        if self.dialler is not None and call.run.engine.outbound is not None:
+            leave = self.journaling is not None and self.journaling.goes_on(record.reason)
+            self.dialler.over(call, leave=leave)
         call.finish(record)
         self._changed.set()
         fields = {"call": call.call_id, "reason": record.reason.value, "duration_s": record.duration_s}

@@ -15,7 +15,9 @@ from llcphone.blackbox import open_black_boxes
 from llcphone.call.endpoint import Endpoint
 from llcphone.call.money import money_plan
 from llcphone.call.plan import recovery_plan, tool_plan
+from llcphone.journaling import Journaling
 from llcphone.phone import Phone
+from llcphone.store.journal_writer import open_journal
 from llcphone.warm import WarmPool
 from llcphone.wire.hub import Hub
 
@@ -53,9 +55,12 @@ async def open_phone(
     warm = WarmPool(config, endpoint, agent)
     async with AsyncExitStack() as stack:
         taping = await stack.enter_async_context(open_black_boxes(config.records))
+        secret = config.twilio.auth_token
+        journal = await stack.enter_async_context(open_journal(config.journal, secret=secret))
         nursery = await stack.enter_async_context(trio.open_nursery())
         phone = Phone(config, agent, nursery, endpoint, on_record=on_record, on_note=on_note)
         phone.warm, phone.taping = warm, taping
+        phone.journaling = None if journal is None else Journaling(phone, journal)
         if Hub.supported():
             phone.hub = Hub()
             nursery.start_soon(phone.hub.run, name="hub")

@@ -17,11 +17,13 @@ from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import attrs
 from attrs import frozen
 from dotenv.parser import parse_stream
 
 from llcphone.config import SETTINGS, Config, parse_toml, toml_value
 from llcphone.config_fields import nearest
+from llcphone.config_journal import DEFAULT_URL
 from llcphone.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -173,3 +175,11 @@ def _overlay(variables: Mapping[str, str], source: str) -> dict[str, tuple[str, 
 def load_config(path: Path | None = None) -> Config:
     """The settings alone; see `load`."""
     return load(path).config
+
+
+def with_journal(config: Config) -> Config:
+    """The settings with a journal in its usual place, unless there is one elsewhere or none is wanted."""
+    journal = config.journal
+    if journal.url or not journal.enabled:
+        return config
+    return attrs.evolve(config, journal=attrs.evolve(journal, url=DEFAULT_URL))

@@ -25,7 +25,7 @@ ENGINE = {*SHARED, *CODECS, "prices", "engine"}
 CALL = {*ENGINE, "wire", "prompts", "price_files", "call"}
 BETWEEN = {*CALL, "carrier", "store", "blackbox", "guard_files", "dialler", "breaker"}
 BETWEEN |= {"spending", "watch"}
-BETWEEN |= {"warm_session", "warm", "phone", "phone_open"}
+BETWEEN |= {"warm_session", "warm", "journaling", "phone", "phone_open"}
 
 MAY_IMPORT: dict[str, set[str]] = {
     **{room: set(SHARED[:at]) for at, room in enumerate(SHARED)},
@@ -47,6 +47,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "watch": BETWEEN,
     "warm_session": BETWEEN,
     "warm": BETWEEN,
+    "journaling": BETWEEN - {"phone_open"},
     "phone": BETWEEN - {"phone_open"},
     "phone_open": BETWEEN,
     "server": {*BETWEEN, "server"},

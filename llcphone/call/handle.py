@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import trio
 
-from llcphone.engine.events import EndReason
+from llcphone.engine.events import EndReason, InterruptAsked, ResponseAsked, TurnCleared, TurnCommitted
+from llcphone.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
@@ -29,6 +30,8 @@ class Call:
         direction: ``inbound`` or ``outbound``.
         born_at: Unix time of its birth.
         state: the user's own scratch space.
+        generation: how often it was resumed by another run (see ``journaling``); 0 for a new call.
+        resumed_from: the ``call_id`` of the run before; empty for a new call.
         record: what is kept of it, once it has ended.
     """
 
@@ -43,6 +46,8 @@ class Call:
         self.token = secrets.token_urlsafe(24)
         self.status_token = secrets.token_urlsafe(24)
         self.twiml = ""
+        self.generation = 0
+        self.resumed_from = ""
         self.record: CallRecord | None = None
         self._ended = trio.Event()
         self._run: CallRun | None = None
@@ -69,6 +74,33 @@ class Call:
     def hang_up(self) -> None:
         """End the call once the agent's last word was heard."""
         self.run.hang_up()
+
+    def commit_turn(self, *, respond: bool = True) -> None:
+        """Manual turns: the caller is done; the agent falls silent if it speaks, and answers.
+
+        Less than 100 ms of audio since the last turn is no turn, and nothing happens.
+
+        Args:
+            respond: False: ``respond()`` says later that the agent may answer.
+
+        Raises:
+            ConfigError: ``realtime.turn_detection`` is not ``none``: the server ends the turns.
+        """
+        if not self.run.engine.setup.manual_turns:
+            raise ConfigError("realtime.turn_detection", 'must be "none" for commit_turn')
+        self.run.step(TurnCommitted(respond))
+
+    def clear_turn(self) -> None:
+        """Forget what the caller said since the last turn: it is no part of the next one."""
+        self.run.step(TurnCleared())
+
+    def interrupt(self) -> None:
+        """Let the agent fall silent now, as if the caller had barged in."""
+        self.run.step(InterruptAsked())
+
+    def respond(self) -> None:
+        """Let the agent speak as soon as it may: to a turn not answered yet, or of itself."""
+        self.run.step(ResponseAsked())
 
     def end(self, reason: EndReason = EndReason.CANCELLED) -> None:
         """End the call now."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from llcphone.call.money import alarm_plan, money_plan
+from llcphone.call.turn_plan import detection, echo_plan, silence_plan, turn_updates
 from llcphone.engine.call import CallLimits, CallSetup
 from llcphone.engine.recovery import RecoveryPlan
 from llcphone.engine.session_age import RenewalPlan
@@ -12,7 +13,7 @@ from llcphone.engine.setup import SetupLimits
 from llcphone.engine.tool_desk import ToolPlan, ToolRule
 from llcphone.prompts import prompt
 from llcphone.realtime.dialects import Dialect
-from llcphone.realtime.session import eagerness_update, session_fields, tools_update
+from llcphone.realtime.session import session_fields
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from llcphone.agent import Agent
     from llcphone.config import Config
     from llcphone.engine.dialling import DialPlan
+    from llcphone.engine.resuming import Resumed
     from llcphone.tooling import Tool
 
 
@@ -31,6 +33,8 @@ def plan_call(
     context: str = "",
     dial: DialPlan | None = None,
     dialect: Dialect | None = None,
+    resumed: Resumed | None = None,
+    lasted_s: float = 0.0,
 ) -> CallSetup:
     """The engine's setup for one call.
 
@@ -41,20 +45,18 @@ def plan_call(
         context: what this call is about; last in the prompt, so that what is static is cached.
         dial: how we ring them; None: they ring us. Other opening, pad and priming apply.
         dialect: what is known of the endpoint, None to ask.
+        resumed: what an older run of this call has left; None: it is a new call.
+        lasted_s: how long it has lasted in older runs.
     """
     realtime, opening, outbound = config.realtime, config.opening, dial is not None
     static = agent.instructions or config.agent.instructions
-    lean, full = agent.lean_tools(), agent.full_tools()
     session = session_fields(
-        realtime,
+        detection(config),
         instructions="\n\n".join(part for part in (static, context) if part),
-        tools=lean,
+        tools=agent.lean_tools(),
         eagerness=realtime.eagerness,
         voice=agent.voice,
     )
-    later: dict[str, Any] | None = None
-    if realtime.turn_detection == "semantic_vad" and realtime.eagerness_after != realtime.eagerness:
-        later = eagerness_update(realtime, realtime.eagerness_after)
     priming = opening.priming_outbound if outbound else opening.priming_inbound
     detects_turns = realtime.turn_detection != "none"
     return CallSetup(
@@ -64,21 +66,23 @@ def plan_call(
         greeting_cue=agent.greeting_cue or opening.greeting_cue,
         pad_ms=opening.silence_pad_outbound_ms if outbound else opening.silence_pad_inbound_ms,
         priming=priming if agent.priming is None else agent.priming,
-        full_tools_update=tools_update(full) if len(full) != len(lean) else None,
-        later_eagerness_update=later,
+        schedule=turn_updates(config, agent),
         tools=frozenset(agent.tools),
         silent_tools=frozenset(name for name, tool in agent.tools.items() if tool.silent),
         tool_plan=tool_plan(config, agent.tools.values()),
         dial=dial,
         dialect=dialect if realtime.dialect == "auto" else Dialect(realtime.dialect),
         may_switch=realtime.dialect == "auto",
-        create_response=detects_turns and realtime.create_response,
+        create_response=detects_turns and detection(config).create_response,
         interrupt_response=detects_turns and realtime.interrupt_response,
+        echo=echo_plan(config),
+        silence=silence_plan(config),
         recovery=recovery_plan(config),
         money=money_plan(config),
         alarms=alarm_plan(config),
         renewal=_renewal_plan(config),
-        limits=_limits(config),
+        resumed=resumed,
+        limits=_limits(config, lasted_s),
     )
 
 
@@ -145,7 +149,7 @@ def _renewal_plan(config: Config) -> RenewalPlan:
     )
 
 
-def _limits(config: Config) -> CallLimits:
+def _limits(config: Config, lasted_s: float) -> CallLimits:
     call, opening = config.call, config.opening
     return CallLimits(
         setup=SetupLimits(
@@ -157,7 +161,7 @@ def _limits(config: Config) -> CallLimits:
         start_ms=round(call.start_timeout_s * 1000),
         dead_stream_ms=round(call.dead_stream_s * 1000),
         idle_ms=round(call.idle_limit_s * 1000),
-        max_duration_ms=round(call.max_duration_s * 1000),
+        max_duration_ms=max(1_000, round((call.max_duration_s - lasted_s) * 1000)),
         goodbye_ms=call.goodbye_timeout_ms,
         greeting_guard_ms=opening.greeting_guard_ms,
         greeting_guard_max_ms=opening.greeting_guard_max_ms,

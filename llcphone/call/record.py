@@ -9,7 +9,7 @@ import attrs
 from llcphone.realtime import usage as tokens
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from llcphone.call.warmth import Warmth
     from llcphone.engine.call import CallEngine
@@ -42,6 +42,10 @@ class CallRecord:
     """Caller frames received."""
     frames_held_back: int
     """Caller frames counted but not sent to the model (guard, not ready)."""
+    generation: int = 0
+    """How often the call was resumed before this run of it."""
+    resumed_from: str = ""
+    """The ``call_id`` of the run before; empty for a new call."""
     warm: str = ""
     """How the caller met it: ``pool``, ``hit``, ``joined``, ``cold`` or ``wasted`` (see ``call.warmth``)."""
     warm_saved_ms: int = 0
@@ -78,7 +82,7 @@ class CallRecord:
 def make_record(
     engine: CallEngine,
     *,
-    identity: dict[str, str],
+    identity: Mapping[str, Any],
     reason: EndReason,
     born_at: float,
     duration_s: float,

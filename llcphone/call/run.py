@@ -234,6 +234,8 @@ class CallRun:
             self._services.observe(note)
 
     def _end(self, command: asked.EndCall) -> None:
+        if self._services.on_over is not None:
+            self._services.on_over(command.reason)
         if self._nursery is not None:
             self._nursery.cancel_scope.cancel(reason=command.reason.value)
 

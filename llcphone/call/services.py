@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from llcphone.call.warmth import TakeWarm
     from llcphone.engine.call import CallEngine
     from llcphone.engine.commands import Command
-    from llcphone.engine.events import Event
+    from llcphone.engine.events import EndReason, Event
     from llcphone.wire.hub import Hub
 
 Observer = Callable[[Note], None]
@@ -61,6 +61,8 @@ class CallServices:
     close_timeout_s: float = 1.0
     transcript: bool = False
     observe: Observer | None = None
+    on_over: Callable[[EndReason], None] | None = None
+    """Told why the call has ended before its sockets are closed."""
     hub: Hub | None = None
     """Who reads the sockets of many calls at once; None: each reader waits for its own."""
     tape: Taping | None = None

@@ -19,8 +19,8 @@ from llcphone.engine.call_setup import CallLimits as CallLimits
 from llcphone.engine.call_setup import CallSetup as CallSetup  # noqa: TC001  (imported from here by others)
 from llcphone.engine.commands import Command, EndCall, Note, RunHook, SendModel
 from llcphone.engine.conversation import Conversation
-from llcphone.engine.events import EndReason, Event
 from llcphone.engine.echo import EchoGuard
+from llcphone.engine.events import EndReason, Event
 from llcphone.engine.listening import Listening
 from llcphone.engine.manual import ManualTurns
 from llcphone.engine.model_side import ModelSide
@@ -263,7 +263,7 @@ class CallEngine:
                     self._watch(timer, self.talk.active_ms, self._limits.idle_ms, now_ms, out)
                 case Timer.DUE:
                     self._send_due_update(now_ms, out)
-                case Timer.GUARD | Timer.MUTE | Timer.DOUBT | Timer.SILENCE | Timer.RESPONSE | Timer.PRIMED | Timer.RENEW:
+                case _:
                     pass  # ``settling`` looks again
 
     def _watch(self, timer: Timer, last_ms: int, limit_ms: int, now_ms: int, out: list[Command]) -> None:

@@ -11,8 +11,8 @@ from llcphone.engine.budget import MoneyPlan
 from llcphone.engine.echo import EchoPlan
 from llcphone.engine.recovery import RecoveryPlan
 from llcphone.engine.resuming import Resumed  # noqa: TC001  (tape.py reads the annotations)
-from llcphone.engine.session_age import RenewalPlan
 from llcphone.engine.schedule import TurnUpdate
+from llcphone.engine.session_age import RenewalPlan
 from llcphone.engine.setup import SetupLimits
 from llcphone.engine.silence import SilencePlan
 from llcphone.engine.tool_desk import ToolPlan
@@ -53,12 +53,8 @@ class CallSetup:
     greeting_cue: str = "Greet the caller."
     pad_ms: int = 0
     priming: bool = False
-    full_tools_update: Mapping[str, Any] | None = None
-    """Due at the first response of the conversation, the greeting's included."""
-    later_eagerness_update: Mapping[str, Any] | None = None
-    """Due at the first response that answered the caller."""
-    turn_updates: tuple[TurnUpdate, ...] = ()
-    """Any others, due by the number of the turn."""
+    schedule: tuple[TurnUpdate, ...] = ()
+    """Later updates of the session, by the turn after which each is due."""
     tools: frozenset[str] = frozenset()
     silent_tools: frozenset[str] = frozenset()
     tool_plan: ToolPlan = attrs.field(factory=ToolPlan)
@@ -93,9 +89,3 @@ class CallSetup:
     def manual_turns(self) -> bool:
         """The program around the call says when a turn ends; nobody detects it."""
         return self.session.get("turn_detection", ...) is None
-
-    def schedule(self) -> tuple[TurnUpdate, ...]:
-        """All updates of the session, in the order in which those of one moment are sent."""
-        two = ((0, "tools", self.full_tools_update), (1, "eagerness", self.later_eagerness_update))
-        own = (TurnUpdate(turn, name, fields) for turn, name, fields in two if fields is not None)
-        return (*own, *self.turn_updates)

@@ -60,6 +60,23 @@ class Scribe:
         line.generated_ms, line.heard_ms = cut.generated_ms, cut.heard_ms
         return line
 
+    def heard_so_far(self, line: Line, heard_ms: int) -> str:
+        """The words of an agent's line that had reached the ear when so much of it was heard.
+
+        Where the line is complete, by the share of its audio; else by pace, as in ``session_lost``.
+        """
+        if line.heard_ms is not None:
+            return line.heard_text()
+        audio = self._playout.item(line.item_id)
+        whole_ms = line.generated_ms if audio is None else audio.generated // BYTES_PER_MS
+        complete = audio is None or audio.done
+        if heard_ms >= whole_ms and complete:
+            return line.text if heard_ms else ""
+        end = len(line.text) * heard_ms // max(1, whole_ms)
+        if not (complete and line.final):
+            end = min(end, round(heard_ms * max(_TYPICAL_PACE, self._characters_per_ms())))
+        return cut_words(line.text, end)
+
     def tool_called(self, call_id: str, name: str, arguments: str, now_ms: int) -> None:
         """A tool is being run."""
         self.history.place(call_id, Speaker.TOOL, now_ms).tool = CalledTool(name, arguments)

@@ -2,6 +2,7 @@
 
     POST /twiml             the voice webhook of calls that ring us: signed form in, TwiML out
     /calls ...              the API, when it has a key (`api`)
+    POST /resume/<generation>    a media stream has ended: what next (`journaling`)
     POST /status/<token> /amd/<token> /twiml/<token>    what Twilio tells of calls we placed (`callbacks`)
     ws   /media/<token>     the media stream, when this app serves it (the door's fast lane does not)
     GET  /healthz           the process is alive
@@ -68,6 +69,11 @@ def _add_webhook(app: QuartTrio, phone: PhoneRoom) -> None:
         pairs = await signed_form(phone, seldom)
         # Twilio repeats no field of a voice webhook; the signature was checked over all of them anyway.
         return Response(phone.answer(dict(pairs)), content_type=TWIML_TYPE)
+
+    @app.post("/resume/<int:generation>")
+    async def resume(generation: int) -> Response:
+        pairs = await signed_form(phone, seldom)
+        return Response(await phone.after_stream(dict(pairs), generation), content_type=TWIML_TYPE)
 
     @app.get("/twiml")
     async def twiml_by_get() -> Response:

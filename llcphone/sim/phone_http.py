@@ -1,4 +1,4 @@
-"""The simulated Twilio's webhooks: signed form requests, with Twilio's timeouts and its one retry.
+"""The simulated Twilio's webhooks: signed form requests, with Twilio's timeouts and retries.
 
 The string that is signed is the full public URL and then every parameter sorted by name, name and value
 joined without separators (twilio.com/docs/usage/security). Over HTTPS the port and any user info are not part
@@ -14,7 +14,7 @@ import hmac
 import http.cookiejar
 import uuid
 from typing import TYPE_CHECKING
-from urllib.parse import urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import attrs
 import httpx
@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 CONNECT_TIMEOUT_S = 5.0
-CONNECT_TRIES = 2
+RETRY_PAUSES_S = (0.5, 1.0, 2.0, 3.0, 4.0)
+"""Ours: Twilio's are not documented. Together less than ``TOTAL_TIMEOUT_S``."""
 TOTAL_TIMEOUT_S = 15.0
 BODY_LIMIT = 64 * 1024
 _PLACES = ("City", "State", "Zip", "Country")
@@ -67,6 +68,37 @@ class Route:
 
 def _port(port: int | None) -> int:
     return 443 if port is None else port
+
+
+@attrs.frozen
+class Overrides:
+    """What the fragment of a webhook's URL asks for: ``#rc=5&rp=all`` (connection overrides).
+
+    Twilio's page says how often is tried again and after what, not after which pause. Here the usual one
+    retry comes at once, and those that a URL asks for come later and later.
+    """
+
+    retries: int = 1
+    policy: frozenset[str] = frozenset({"ct"})
+    """``4xx``, ``5xx``, ``ct``, ``rt`` or ``all``."""
+    paused: bool = False
+
+    @classmethod
+    def of(cls, url: str) -> Overrides:
+        asked = dict(parse_qsl(urlsplit(url).fragment))
+        if "rc" not in asked:
+            return cls()
+        policy = frozenset(asked.get("rp", "ct").split(","))
+        return cls(min(5, int(asked["rc"])), policy, paused=True)
+
+    def covers(self, kind: str) -> bool:
+        """Whether such a failure is tried again; ``2xx`` is none."""
+        return kind in self.policy or ("all" in self.policy and kind in {"4xx", "5xx", "ct", "rt"})
+
+    def pauses(self) -> list[float | None]:
+        """For each try the pause after it, None for the last."""
+        pauses = RETRY_PAUSES_S if self.paused else (0.0,) * self.retries
+        return [*pauses[: self.retries], None]
 
 
 @attrs.frozen
@@ -170,12 +202,22 @@ class Webhooks:
         if local is not None:
             headers |= {"Host": public.netloc, "X-Forwarded-Proto": public.scheme}
             target = public._replace(scheme="http", netloc=f"{local[0]}:{local[1]}")
-        for tries_left in reversed(range(CONNECT_TRIES)):
+        overrides = Overrides.of(url)
+        for pause_s in overrides.pauses():
             try:
-                return await self._send(method, urlunsplit(target), headers, params)
+                answer = await self._send(method, urlunsplit(target), headers, params)
+                kind = f"{answer.status // 100}xx"
             except (httpx.ConnectError, httpx.ConnectTimeout):
-                if not tries_left:
+                kind = "ct"
+                if pause_s is None or not overrides.covers(kind):
                     raise
+            except httpx.TransportError:
+                kind = "rt"
+                if pause_s is None or not overrides.covers(kind):
+                    raise
+            if pause_s is None or not overrides.covers(kind):
+                return answer
+            await trio.sleep(pause_s)
         raise AssertionError("unreachable")
 
     async def _send(self, method: str, url: str, headers: dict[str, str], params: dict[str, str]) -> Answer:

@@ -56,6 +56,19 @@ def hang_up() -> str:
     return str(response)
 
 
+def nothing() -> str:
+    """An empty document: the call ends, for there is nothing left to do."""
+    return str(VoiceResponse())
+
+
+def ask_again(url: str, *, after_s: int) -> str:
+    """Wait in silence, then ask there what to do."""
+    response = VoiceResponse()
+    response.pause(length=after_s)
+    response.redirect(url, method="POST")
+    return str(response)
+
+
 def busy(message: str | None = None) -> str:
     """The way out when we cannot take a call: an apology, or without one a busy tone.
 

@@ -1,0 +1,283 @@
+"""Calls that survive their process: what the phone tells the journal, and what it does when Twilio asks.
+
+Every document we give Twilio says ``<Connect action=".../resume/<generation>">``. When the media stream
+of that generation has ended, for whatever reason, Twilio asks there what next, and whichever process
+is asked answers:
+
+    the call is over (Twilio says so, or we know or wrote down why it ended)    nothing: Twilio hangs up
+    it is not, and nobody has taken it yet                                      a new stream: we go on
+    somebody has taken it in this very moment                                   the same new stream
+
+In memory stands what was true a moment ago: the stream's end and Twilio's question are faster than any
+disk, so a call that ended in this process is recognised here, and the journal is for the others.
+A run that lost its telephone is over; the one that goes on is a new run with a record of its own, which
+names the one before (``resumed_from``).
+
+Caller and dialled number are not in the journal: Twilio tells them again when it asks.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import time
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Any
+
+import attrs
+import msgspec
+import trio
+
+from llcphone.agent import Agent, agents_of
+from llcphone.call.handle import Call
+from llcphone.engine.events import EndReason
+from llcphone.engine.floor import Floor
+from llcphone.engine.recovery import Owed
+from llcphone.engine.resuming import KeptLine, Resumed, kept_of
+from llcphone.store.journal import CallRow, Change, hash_of
+from llcphone.twilio import twiml
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from llcphone.engine.commands import Note
+    from llcphone.phone import Phone
+    from llcphone.store.journal import Claim
+    from llcphone.store.journal_writer import JournalWriter
+
+log = logging.getLogger("llcphone.journal")
+
+RESUMABLE = frozenset(
+    {
+        EndReason.PHONE_LOST,
+        EndReason.STREAM_DEAD,
+        EndReason.START_TIMEOUT,
+        EndReason.NEVER_JOINED,
+        EndReason.DRAINED,
+        EndReason.FAILED,
+    }
+)
+"""What ends a run and not the telephone call: if Twilio still has it, it goes on in another run."""
+
+_REMEMBERED = 2_000
+"""Ended calls of which we know without the journal that they are over."""
+_LONGEST_STATE = 65_536
+_MOST_GENERATIONS = 1_000
+_ASK_AGAIN_S = 1
+"""Between two questions to a process that is about to go, until its successor answers."""
+
+
+@attrs.define(eq=False)
+class Kept:
+    """One run of a call: what of it is in the journal, and what is not yet."""
+
+    call: Call
+    birth: CallRow
+    born: bool = False
+    """Its row is in the journal."""
+    over: str = ""
+    _lines: dict[str, tuple[int, KeptLine]] = attrs.field(factory=dict, init=False)
+    _taken: dict[str, tuple[int, KeptLine]] | None = attrs.field(default=None, init=False)
+
+    @property
+    def speaking(self) -> bool:
+        """What the caller has heard grows by itself."""
+        engine = self.call.run.engine
+        return engine.talk.floor is Floor.AGENT and engine.ended is None
+
+    def take(self) -> Change | None:
+        """What has changed since it was last written."""
+        values: dict[str, Any] = {"call_sid": self.call.call_sid, "touched_at": time.time()}
+        change = Change(
+            id=self.birth.id,
+            generation=self.birth.generation,
+            birth=None if self.born else self.birth,
+            values=values,
+        )
+        if self.over:
+            values |= {"over": self.over, "context": "", "state": ""}
+            return change
+        try:
+            kept = kept_of(self.call.run.engine, round(trio.current_time() * 1000))
+        except Exception as exc:  # an engine that broke may be in any state: what was written stays
+            log.warning("a call cannot be journalled", extra={"error": type(exc).__name__})
+            return None
+        values |= {"owed": kept.owed.value, "state": _as_json(self.call.state)}
+        lines = {line.item_id: (place, line) for place, line in enumerate(kept.lines)}
+        new = [line for line in lines.values() if self._lines.get(line[1].item_id) != line]
+        self._taken = lines
+        return attrs.evolve(
+            change,
+            lines=tuple((line.item_id, place, _encode(line)) for place, line in new),
+            gone=tuple(item_id for item_id in self._lines if item_id not in lines),
+        )
+
+    def written(self) -> None:
+        """What was last taken is in the journal."""
+        self.born = True
+        if self._taken is not None:
+            self._lines, self._taken = self._taken, None
+
+
+class Journaling:
+    """Between the phone and its journal."""
+
+    def __init__(self, phone: Phone, writer: JournalWriter) -> None:
+        self._phone = phone
+        self._writer = writer
+        self._kept: dict[Call, Kept] = {}
+        self._claimed: dict[Call, CallRow] = {}
+        self._ended: OrderedDict[str, EndReason] = OrderedDict()
+        """Calls that ended here and were not resumed, by CallSid."""
+        phone.observers.append(self._noted)
+        phone.on_end.append(self._recorded)
+
+    # -- what the phone tells: synchronous -------------------------------------------------------
+
+    def action_url(self, generation: int) -> str:
+        """Where Twilio asks what next when the stream of this generation has ended.
+
+        The fragment is for Twilio (facts/twilio.md §5, connection overrides): ask up to five times
+        more, whatever went wrong, for the process that is to answer may just be starting.
+        """
+        return f"{self._phone.config.server.public_url}/resume/{generation}#rc=5&rp=all"
+
+    def born(self, call: Call, agent: str, context: str) -> None:
+        """A run of a call begins."""
+        claimed = self._claimed.pop(call, None)
+        if claimed is None:
+            row = CallRow(
+                id=call.call_id,
+                call_sid=call.call_sid,
+                run=call.call_id,
+                salt=secrets.token_hex(16),
+                token_hash=hash_of(call.token),
+                direction=call.direction,
+                agent=agent,
+                context=context,
+                born_at=call.born_at,
+                touched_at=call.born_at,
+            )
+        else:
+            row = attrs.evolve(claimed, generation=call.generation, run=call.call_id)
+        kept = self._kept[call] = Kept(call, row, born=claimed is not None)
+        self._ended.pop(call.call_sid, None)
+        self._writer.begins(kept)
+
+    def _noted(self, call: Call, note: Note) -> None:
+        if (kept := self._kept.get(call)) is not None:
+            self._writer.news(kept)
+
+    def _recorded(self, call: Call) -> None:
+        # Without a word of the engine it failed, or the process ends: neither ends the telephone call.
+        self.ended(call, call.run.engine.ended or EndReason.FAILED)
+
+    def ended(self, call: Call, reason: EndReason) -> None:
+        """The engine has ended it; its sockets are still open."""
+        if (kept := self._kept.pop(call, None)) is None:
+            return
+        if reason not in RESUMABLE:
+            kept.over = reason.value
+        self._remember(call.call_sid, reason)
+        self._writer.ends(kept)
+
+    def goes_on(self, reason: EndReason) -> bool:
+        """Whether a call that ended so here may go on, if the telephone is still there."""
+        return reason in RESUMABLE and self._phone.config.journal.limit > 0
+
+    # -- Twilio asks ----------------------------------------------------------------------------
+
+    async def after_stream(self, form: Mapping[str, str], generation: int) -> str:
+        """The stream of this generation has ended: the TwiML that says what next."""
+        call_sid = form.get("CallSid", "")
+        if form.get("CallStatus") != "in-progress":
+            self._writer.is_over(call_sid, "ended at Twilio")
+            return twiml.nothing()
+        if not 0 <= generation < _MOST_GENERATIONS:
+            return twiml.nothing()
+        here = self._here(call_sid)
+        if here is not None and here.generation > generation:
+            return here.twiml  # asked twice: Twilio has not got our answer
+        if here is not None and here.run.engine.ended is None and not here.run.over:
+            here.end(EndReason.PHONE_LOST)  # Twilio knows it before we do
+        reason = self._ended.get(call_sid)
+        if reason is EndReason.DRAINED:  # we are about to go: whoever comes next goes on
+            return twiml.ask_again(self.action_url(generation), after_s=_ASK_AGAIN_S)
+        if reason is not None and reason not in RESUMABLE:
+            return twiml.nothing()
+        return await self._resume(form, generation)
+
+    async def _resume(self, form: Mapping[str, str], generation: int) -> str:
+        await self._writer.flush()
+        call = Call(
+            call_sid=form.get("CallSid", ""),
+            caller=form.get("From", ""),
+            dialled=form.get("To", ""),
+            direction="outbound" if form.get("Direction", "").startswith("outbound") else "inbound",
+        )
+        claim = await self._writer.claim(call.call_sid, generation, call.call_id)
+        if claim is None:
+            log.info("call not resumed: it is over, unknown, or was resumed too often")
+            return twiml.nothing()
+        if not claim.won:
+            return self._twiml(claim.row, claim.row.generation)
+        row = claim.row
+        self._claimed[call] = row
+        call.token = self._writer.journal.token(row, generation + 1)
+        call.generation, call.resumed_from = generation + 1, row.run
+        call.state = _decode_state(row.state)
+        fields = {"call": call.call_id, "from": call.resumed_from, "generation": call.generation}
+        log.info("call resumed", extra=fields)
+        agent = self._agent(row.agent, form)
+        lasted_s = max(0.0, call.born_at - row.born_at)
+        self._phone.resume(call, agent, _resumed_of(claim), context=row.context, lasted_s=lasted_s)
+        return call.twiml
+
+    def _here(self, call_sid: str) -> Call | None:
+        """Our newest run of this call, unless it has its record already."""
+        runs = [call for call in self._phone.calls() if call_sid and call.call_sid == call_sid]
+        return max(runs, key=lambda call: call.generation, default=None)
+
+    def _twiml(self, row: CallRow, generation: int) -> str:
+        token = self._writer.journal.token(row, generation)
+        url = twiml.stream_url(self._phone.config.server.public_url, token)
+        return twiml.connect_stream(url, action=self.action_url(generation))
+
+    def _agent(self, name: str, form: Mapping[str, str]) -> Agent:
+        """The agent that had the call, or whom the phone chooses for such a call."""
+        choice = self._phone.agent
+        if (named := agents_of(choice).get(name)) is not None:
+            return named
+        return choice if isinstance(choice, Agent) else choice(form)
+
+    def _remember(self, call_sid: str, reason: EndReason) -> None:
+        if call_sid:
+            self._ended[call_sid] = reason
+            if len(self._ended) > _REMEMBERED:
+                self._ended.popitem(last=False)
+
+
+def _resumed_of(claim: Claim) -> Resumed:
+    lines = tuple(msgspec.json.decode(body, type=KeptLine) for _, body in claim.lines)
+    try:
+        return Resumed(lines, Owed(claim.row.owed))
+    except ValueError:  # its first note was not written any more
+        return Resumed(lines, Owed.NOTHING if lines else Owed.GREETING)
+
+
+def _encode(line: KeptLine) -> str:
+    return msgspec.json.encode(line).decode()
+
+
+def _as_json(state: Mapping[str, Any]) -> str:
+    """The user's scratch space, if it is plain data of reasonable size."""
+    try:
+        text = msgspec.json.encode(state)
+    except (TypeError, ValueError, RecursionError):
+        return ""
+    return text.decode() if 2 < len(text) <= _LONGEST_STATE else ""
+
+
+def _decode_state(text: str) -> dict[str, Any]:
+    state = msgspec.json.decode(text) if text else {}
+    return state if isinstance(state, dict) else {}

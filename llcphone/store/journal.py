@@ -1,0 +1,246 @@
+"""The journal: what another process needs to go on with a call. Tables and statements; nothing here waits
+on Trio, all of it runs in a worker thread (``journal_writer``).
+
+    calls   one row per call, from its birth: CallSid, generation, agent, whether and why it ended
+    lines   its conversation as it was heard, one row per line; deleted when the call has ended
+
+The *generation* counts how often a call was resumed. It is the journal's only lock: whoever raises it
+from n to n+1 (``claim``, one UPDATE) owns the call from then on, and what an older owner still writes
+finds no row of its generation any more and changes nothing.
+
+A stream's token is kept as a hash. The token of a resumed stream is made of the row's salt, a secret
+that is not in the journal, and the generation: so two processes that are asked at once give the same
+TwiML, and who reads the journal cannot join a call.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import os
+from typing import TYPE_CHECKING, Any
+
+import attrs
+from sqlalchemy import (
+    Column,
+    Connection,
+    Float,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    create_engine,
+    delete,
+    event,
+    insert,
+    make_url,
+    select,
+    update,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_TABLES = MetaData()
+
+CALLS = Table(
+    "llcphone_calls",
+    _TABLES,
+    Column("id", String(32), primary_key=True),
+    Column("call_sid", String(64), nullable=False, index=True),
+    Column("generation", Integer, nullable=False),
+    Column("run", String(32), nullable=False),
+    Column("salt", String(64), nullable=False),
+    Column("token_hash", String(64), nullable=False),
+    Column("direction", String(16), nullable=False),
+    Column("agent", Text, nullable=False),
+    Column("context", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("owed", String(32), nullable=False),
+    Column("born_at", Float, nullable=False),
+    Column("touched_at", Float, nullable=False, index=True),
+    Column("over", Text, nullable=False),
+)
+LINES = Table(
+    "llcphone_lines",
+    _TABLES,
+    Column("call", String(32), primary_key=True),
+    Column("item_id", String(128), primary_key=True),
+    Column("place", Integer, nullable=False),
+    Column("body", Text, nullable=False),
+)
+
+_BUSY_MS = 2_000
+"""How long SQLite waits for another process that is writing."""
+
+
+@attrs.frozen(kw_only=True)
+class CallRow:
+    """A call, as its row has it."""
+
+    id: str
+    call_sid: str
+    generation: int = 0
+    run: str
+    """The ``call_id`` of the run that has it, as in its record."""
+    salt: str
+    token_hash: str
+    direction: str
+    agent: str
+    """By its name."""
+    context: str = ""
+    state: str = ""
+    """``call.state`` as JSON, if it can be written so."""
+    owed: str = ""
+    born_at: float
+    """Unix time of the first run's birth."""
+    touched_at: float = 0.0
+    over: str = ""
+    """Why it ended; empty: it has not, as far as anybody wrote down."""
+
+
+@attrs.frozen(kw_only=True)
+class Change:
+    """What is to be written of one call."""
+
+    birth: CallRow | None = None
+    """Of a call that is not in the journal yet."""
+    id: str
+    generation: int
+    values: dict[str, Any]
+    """Columns of its row."""
+    lines: tuple[tuple[str, int, str], ...] = ()
+    """(item id, place, body) of lines that are new or have changed."""
+    gone: tuple[str, ...] = ()
+    """Item ids of lines that are no more."""
+
+
+@attrs.frozen
+class Claim:
+    """What came of asking for a call."""
+
+    won: bool
+    """It is ours now; else another was faster, and the row is as it left it."""
+    row: CallRow
+    lines: tuple[tuple[str, str], ...] = ()
+    """(item id, body), in the order of the conversation."""
+
+
+class Journal:
+    """The tables in one database."""
+
+    def __init__(self, url: str, *, secret: str) -> None:
+        """Take the place and what tokens are made with.
+
+        Raises:
+            sqlalchemy.exc.ArgumentError: it is no SQLAlchemy address.
+        """
+        self._url = make_url(url)
+        self._secret = secret.encode()
+        self._engine = create_engine(self._url)
+        self.on_file = self._url.get_backend_name() == "sqlite"
+        if self.on_file:
+            event.listen(self._engine, "connect", _tune)
+
+    def open(self) -> None:
+        """Make the tables if they are missing, and the file of SQLite for its owner only."""
+        path = self._url.database
+        if self.on_file and path and path != ":memory:":
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        _TABLES.create_all(self._engine)
+
+    def close(self) -> None:
+        """Let the connections go."""
+        self._engine.dispose()
+
+    def token(self, row: CallRow, generation: int) -> str:
+        """The token of the stream that resumes this call."""
+        text = f"{row.salt}:{row.call_sid}:{generation}".encode()
+        digest = hmac.digest(self._secret, text, "sha256")
+        return base64.urlsafe_b64encode(digest[:24]).decode()
+
+    # -- statements, each in a transaction of its own -----------------------------------------
+
+    def write(self, changes: Sequence[Change]) -> None:
+        """Write what has changed; all of it, or nothing."""
+        with self._engine.begin() as db:
+            for change in changes:
+                self._write_one(db, change)
+
+    def _write_one(self, db: Connection, change: Change) -> None:
+        if change.birth is not None:
+            db.execute(insert(CALLS), attrs.asdict(change.birth))
+        mine = (CALLS.c.id == change.id) & (CALLS.c.generation == change.generation)
+        if db.execute(update(CALLS).where(mine).values(**change.values)).rowcount == 0:
+            return  # another has resumed it: what we still know of it is out of date
+        if change.values.get("over"):
+            db.execute(delete(LINES).where(LINES.c.call == change.id))
+            return
+        old = [*change.gone, *(item_id for item_id, _, _ in change.lines)]
+        if old:
+            db.execute(delete(LINES).where((LINES.c.call == change.id) & LINES.c.item_id.in_(old)))
+        rows = [
+            {"call": change.id, "item_id": item_id, "place": place, "body": body}
+            for item_id, place, body in change.lines
+        ]
+        if rows:
+            db.execute(insert(LINES), rows)
+
+    def claim(self, call_sid: str, generation: int, *, limit: int, run: str, now: float) -> Claim | None:
+        """Ask for a call whose stream of this generation has ended.
+
+        Returns None when it is not known, has ended, or was resumed ``limit`` times already.
+        """
+        with self._engine.begin() as db:
+            row = self._row(db, call_sid)
+            if row is None or row.over:
+                return None
+            if row.generation == generation < limit:
+                token_hash = hash_of(self.token(row, generation + 1))
+                raised = db.execute(
+                    update(CALLS)
+                    .where((CALLS.c.id == row.id) & (CALLS.c.generation == generation) & (CALLS.c.over == ""))
+                    .values(generation=generation + 1, run=run, token_hash=token_hash, touched_at=now)
+                )
+                if raised.rowcount == 1:
+                    lines = select(LINES.c.item_id, LINES.c.body).where(LINES.c.call == row.id)
+                    found = db.execute(lines.order_by(LINES.c.place)).all()
+                    return Claim(True, row, tuple((each.item_id, each.body) for each in found))
+                row = self._row(db, call_sid)
+            return Claim(False, row) if row is not None and row.generation > generation else None
+
+    def end(self, call_sid: str, why: str, now: float) -> None:
+        """Twilio says that this call is over."""
+        with self._engine.begin() as db:
+            row = self._row(db, call_sid)
+            if row is not None and not row.over:
+                values = {"over": why, "touched_at": now, "context": "", "state": ""}
+                db.execute(update(CALLS).where(CALLS.c.id == row.id).values(**values))
+                db.execute(delete(LINES).where(LINES.c.call == row.id))
+
+    def purge(self, before: float) -> None:
+        """Forget calls of which nothing was written since."""
+        old = CALLS.c.touched_at < before
+        with self._engine.begin() as db:
+            db.execute(delete(LINES).where(LINES.c.call.in_(select(CALLS.c.id).where(old))))
+            db.execute(delete(CALLS).where(old))
+
+    @staticmethod
+    def _row(db: Connection, call_sid: str) -> CallRow | None:
+        newest = select(CALLS).where(CALLS.c.call_sid == call_sid).order_by(CALLS.c.born_at.desc()).limit(1)
+        found = db.execute(newest).mappings().first() if call_sid else None
+        return None if found is None else CallRow(**found)
+
+
+def hash_of(token: str) -> str:
+    """What the journal keeps of a token."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def _tune(connection: Any, _: object) -> None:
+    """Readers and the writer do not wait for each other; a commit survives the process, not the power."""
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=NORMAL")
+    connection.execute(f"PRAGMA busy_timeout={_BUSY_MS}")

@@ -1,0 +1,262 @@
+"""The one task that writes the journal, so that no call ever waits for a disk.
+
+Who has something to write says so with ``news``, which is synchronous and keeps nothing but *that*
+there is something: what it is, is asked for when the thread is free (``Source.take``). So much news of
+one call becomes one write, and what waits is bounded by the number of calls. Births and ends are
+written at once, the rest some at a time, and while an agent speaks how much of it was heard every
+``journal.progress_s``.
+
+A disk that fails or is full ends no call: it is logged once, counted, and tried again; what was not
+written is still to be written. Threads are abandoned when cancelled: a statement is one transaction, so
+it happens or it does not, and the limiter keeps a later one from overtaking it.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+import trio
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+
+from llcphone.errors import ConfigError
+from llcphone.store.journal import Change, Claim, Journal
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Sequence
+
+    from llcphone.config import JournalConfig
+
+log = logging.getLogger("llcphone.journal")
+
+T = TypeVar("T")
+
+in_thread = trio.to_thread.run_sync
+
+_GATHER_S = 0.2
+"""What waits for others before it is written."""
+_RETRY_S = 2.0
+"""After a failure."""
+_FLUSH_S = 5.0
+_ASK_S = 5.0
+"""Longest wait for an answer of the database while Twilio waits for ours (15 s)."""
+_MOST = 10_000
+"""Calls with something to write; beyond, the journal of one more is lost."""
+_BATCH = 200
+_DAY_S = 86_400.0
+
+
+class Source(Protocol):
+    """A call, as the writer sees it."""
+
+    @property
+    def speaking(self) -> bool:
+        """What was heard grows although nothing happens."""
+
+    def take(self) -> Change | None:
+        """What is to be written now; None: nothing."""
+
+    def written(self) -> None:
+        """What was last taken is in the journal."""
+
+
+class JournalWriter:
+    """The way to the journal from Trio."""
+
+    def __init__(self, journal: Journal, config: JournalConfig) -> None:
+        self.journal = journal
+        self.failures = 0
+        """Writes that failed; each was tried again."""
+        self.lost = 0
+        """Changes given up: the database refused them by themselves, or too many waited."""
+        self._config = config
+        self._live: dict[Source, None] = {}
+        self._dirty: dict[Source, None] = {}
+        self._ends: dict[str, str] = {}
+        self._news = trio.Event()
+        self._hurry = trio.Event()
+        self._busy = False
+        self._passed = trio.lowlevel.ParkingLot()
+        """Where those wait who want everything written."""
+        self._leaving = False
+        self._failing = False
+        self._limiter = trio.CapacityLimiter(1)
+        self._writing = trio.CancelScope(shield=True)
+        self._finished = trio.Event()
+
+    # -- what calls tell: synchronous ---------------------------------------------------------
+
+    def begins(self, source: Source) -> None:
+        """A call that is to be journalled."""
+        self._live[source] = None
+        self.news(source, at_once=True)
+
+    def news(self, source: Source, *, at_once: bool = False) -> None:
+        """This call has something to write."""
+        if source not in self._dirty and len(self._dirty) >= _MOST:
+            self.lost += 1
+            return
+        self._dirty[source] = None
+        self._news.set()
+        if at_once:
+            self._hurry.set()
+
+    def ends(self, source: Source) -> None:
+        """The call is over; what it has to write is written once more."""
+        self._live.pop(source, None)
+        self.news(source, at_once=True)
+
+    def is_over(self, call_sid: str, why: str) -> None:
+        """Twilio says that this call is over, whoever had it."""
+        if call_sid and len(self._ends) < _MOST:
+            self._ends[call_sid] = why
+            self._news.set()
+
+    # -- asking -------------------------------------------------------------------------------
+
+    async def flush(self, limit_s: float = 2.0) -> None:
+        """Wait until what is known now is written, for so long at most."""
+        with trio.move_on_after(limit_s):
+            while self._busy or self._dirty or self._ends:
+                self._news.set()
+                self._hurry.set()
+                await self._passed.park()
+
+    async def claim(self, call_sid: str, generation: int, run: str) -> Claim | None:
+        """``Journal.claim``; None too when the database cannot say."""
+        ask = partial(self.journal.claim, limit=self._config.limit, run=run, now=time.time())
+        try:
+            with trio.move_on_after(_ASK_S):
+                return await in_thread(ask, call_sid, generation, abandon_on_cancel=True)
+            log.error("the journal does not answer: a call cannot be resumed")
+        except SQLAlchemyError as exc:
+            log.error(
+                "the journal cannot be asked: a call is not resumed", extra={"error": type(exc).__name__}
+            )
+        return None
+
+    # -- writing ------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Write what there is until ``finish``, then what is left."""
+        with self._writing:
+            while self._dirty or self._ends or not self._leaving:
+                await self._wait()
+                self._news, self._hurry = trio.Event(), trio.Event()
+                self._busy = True
+                sources = list(self._dirty)[:_BATCH]
+                for source in sources:
+                    del self._dirty[source]
+                sound = await self._write(sources)
+                self._busy = False
+                self._passed.unpark_all()
+                if not sound and not self._leaving:
+                    await trio.sleep(_RETRY_S)
+                if self._dirty or self._ends:
+                    self._news.set()
+        self._finished.set()
+
+    async def _wait(self) -> None:
+        """Until there is something to write, and a little longer for what comes with it."""
+        speaking = any(source.speaking for source in self._live)
+        with trio.move_on_after(self._config.progress_s if speaking else math.inf):
+            await self._news.wait()
+            with trio.move_on_after(0 if self._leaving else _GATHER_S):
+                await self._hurry.wait()
+        for source in self._live:
+            if source.speaking and len(self._dirty) < _MOST:
+                self._dirty[source] = None
+
+    async def _write(self, sources: Sequence[Source]) -> bool:
+        taken = [(source, change) for source in sources if (change := source.take()) is not None]
+        ends, self._ends = self._ends, {}
+        error = await self._try(self._write_all, [change for _, change in taken], ends)
+        if error is None:
+            for source, _ in taken:
+                source.written()
+            return True
+        if len(taken) > 1:  # one of them may be to blame
+            for source, change in taken:
+                if await self._try(self._write_all, [change], {}) is None:
+                    source.written()
+                else:
+                    self.news(source)
+        else:
+            for source, _ in taken:
+                self.news(source)
+        self._ends = ends | self._ends
+        return False
+
+    def _write_all(self, changes: list[Change], ends: dict[str, str]) -> None:
+        if changes:
+            self.journal.write(changes)
+        for call_sid, why in ends.items():
+            self.journal.end(call_sid, why, time.time())
+
+    async def _try(self, work: Callable[..., T], *args: object) -> str | None:
+        """Do it in a thread; the kind of error, None when there was none."""
+        try:
+            await in_thread(work, *args, abandon_on_cancel=True, limiter=self._limiter)
+        except (SQLAlchemyError, OSError, ValueError) as exc:
+            self.failures += 1
+            kind = type(exc).__name__  # its text holds what was to be written
+            if not self._failing:
+                log.error("the journal cannot be written; calls go on without it", extra={"error": kind})
+            self._failing = True
+            return kind
+        if self._failing:
+            log.warning("the journal is written again", extra={"failures": self.failures})
+        self._failing = False
+        return None
+
+    async def keep_tidy(self) -> None:
+        """Forget what is too old, now and once a day."""
+        while True:
+            before = time.time() - self._config.keep_days * _DAY_S
+            await self._try(self.journal.purge, before)
+            await trio.sleep(_DAY_S)
+
+    async def finish(self) -> None:
+        """Write the rest, for a few seconds at most: a dead disk must not keep a process alive."""
+        self._leaving = True
+        self._news.set()
+        self._hurry.set()
+        with trio.CancelScope(deadline=trio.current_time() + _FLUSH_S, shield=True):
+            await self._finished.wait()
+        self._writing.cancel(reason="the disk is too slow")
+
+
+@asynccontextmanager
+async def open_journal(config: JournalConfig, *, secret: str) -> AsyncIterator[JournalWriter | None]:
+    """The journal of a phone; None when it has none.
+
+    Args:
+        config: its settings.
+        secret: what tokens of resumed streams are made with; the same for processes that share calls.
+
+    Raises:
+        ConfigError: the journal cannot be opened.
+    """
+    if not (config.enabled and config.url):
+        yield None
+        return
+    try:
+        journal = Journal(config.url, secret=secret)
+        await in_thread(journal.open, abandon_on_cancel=True)
+    except (ArgumentError, ImportError, SQLAlchemyError, OSError) as exc:
+        why = f"the journal cannot be opened there ({type(exc).__name__})"
+        raise ConfigError("journal.url", why) from None
+    writer = JournalWriter(journal, config)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(writer.run, name="journal writer")
+        nursery.start_soon(writer.keep_tidy, name="journal tidier")
+        try:
+            yield writer
+        finally:
+            await writer.finish()
+            nursery.cancel_scope.cancel(reason="the journal is closed")
+    journal.close()
