@@ -38,6 +38,18 @@ class CallHandle(Protocol):
     def hang_up(self) -> None:
         """End the call once the agent's last word was heard."""
 
+    def commit_turn(self, *, respond: bool = True) -> None:
+        """Manual turns: the caller is done, and the agent answers."""
+
+    def clear_turn(self) -> None:
+        """Forget what the caller said since the last turn."""
+
+    def interrupt(self) -> None:
+        """Let the agent fall silent now."""
+
+    def respond(self) -> None:
+        """Let the agent speak as soon as it may."""
+
 
 @attrs.frozen
 class ToolContext:
@@ -54,7 +66,7 @@ class ToolContext:
 
 Approval = bool | str
 """True: it may run. False, or the reason as text: it may not."""
-ApprovalHook = Callable[[CallHandle, str, Mapping[str, Any]], Awaitable[Approval]]
+ApprovalHook = Callable[[CallHandle, str, dict[str, Any]], Awaitable[Approval]]
 """Asked with the call, the tool's name and its typed arguments."""
 OPERATOR: Literal["operator"] = "operator"
 """In place of a hook: ``call.approvals`` is where a person gives the answer."""

@@ -14,7 +14,7 @@ import trio
 from llcphone.engine.commands import Note
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from llcphone.tooling import Approval
 
@@ -25,7 +25,7 @@ class ApprovalRequest:
 
     tool_call_id: str
     name: str
-    arguments: Mapping[str, Any] = attrs.field(repr=False)
+    arguments: dict[str, Any] = attrs.field(repr=False)
     """Typed; they may hold what the caller said."""
 
 

@@ -6,6 +6,7 @@ import json
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import attrs
 import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
@@ -310,6 +311,29 @@ async def test_bad_arguments_are_told_and_not_tried_again(
         await trio.sleep(1)
         assert answers(model) == {"a": {"error": "bad arguments: Expected `int`, got `str` - at `$.guests`"}}
         assert "Lovelace" not in caplog.text + str([line.__dict__ for line in caplog.records])
+
+
+@attrs.frozen
+class Picky:
+    name: str = attrs.field()
+
+    @name.validator
+    def _check(self, attribute: object, value: str) -> None:
+        raise LookupError(value)
+
+
+async def test_a_validator_that_raises_is_news_for_the_model_too(autojump_clock: MockClock) -> None:
+    agent = Agent()
+
+    @agent.tool
+    async def book(who: Picky) -> None: ...
+
+    async with open_house(agent) as house:
+        call, _, model = await live_call(house)
+        model.put(*asks(("a", "book"), arguments='{"who": {"name": "Ada"}}'))
+        await trio.sleep(1)
+        assert answers(model) == {"a": {"error": "bad arguments: LookupError"}}
+        assert call.record is None
 
 
 async def test_two_calls_of_one_tool_have_two_keys(autojump_clock: MockClock) -> None:
