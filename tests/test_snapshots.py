@@ -28,6 +28,7 @@ PERSONAL = {
     "outbound.do_not_call_file",
     "outbound.caller_ids",
     "api.key",
+    "journal.url",
 }
 
 
