@@ -12,7 +12,7 @@ Everything left None is the configuration's. An agent holds no call: one agent a
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 import attrs
@@ -39,6 +39,8 @@ class Agent:
         opening: ``greet`` or ``listen``.
         greeting_cue: the user message that makes the model greet.
         priming: whether to warm inference by a text-only response.
+        schedule: what the session is told after which turn; see ``turns.schedule``.
+        tool_groups: names of tools under one name, for the schedule.
         tools: by name; filled by the ``tool`` decorator.
     """
 
@@ -48,6 +50,8 @@ class Agent:
     opening: Opening | None = attrs.field(default=None, kw_only=True)
     greeting_cue: str | None = attrs.field(default=None, kw_only=True)
     priming: bool | None = attrs.field(default=None, kw_only=True)
+    schedule: Sequence[Mapping[str, Any]] = attrs.field(default=(), kw_only=True)
+    tool_groups: Mapping[str, Sequence[str]] = attrs.field(factory=dict, kw_only=True)
     tools: dict[str, Tool] = attrs.field(factory=dict, init=False)
     start_hook: StartHook | None = attrs.field(default=None, init=False)
     digit_hook: DigitHook | None = attrs.field(default=None, init=False)

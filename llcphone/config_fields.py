@@ -223,6 +223,9 @@ class Setting:
                 return float(text)
             if dict in self.kinds and text.startswith("{"):
                 return json.loads(text)
+        if tuple in self.kinds and text.startswith("[{"):
+            with contextlib.suppress(ValueError):
+                return tuple(json.loads(text))
         if tuple in self.kinds:
             return tuple(text.replace(",", " ").split())
         return self.read_value(text)

@@ -11,7 +11,7 @@ from llcphone.engine.budget import MoneyPlan
 from llcphone.engine.echo import EchoPlan
 from llcphone.engine.recovery import RecoveryPlan
 from llcphone.engine.resuming import Resumed  # noqa: TC001  (tape.py reads the annotations)
-from llcphone.engine.schedule import TurnUpdate
+from llcphone.engine.schedule import TurnUpdate  # noqa: TC001  (tape.py reads the annotations)
 from llcphone.engine.session_age import RenewalPlan
 from llcphone.engine.setup import SetupLimits
 from llcphone.engine.silence import SilencePlan

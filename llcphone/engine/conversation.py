@@ -46,7 +46,7 @@ class Conversation:
         self.scribe = Scribe(self.playout)
         self.history = self.scribe.history
         self.ledger = TurnLedger(silence_ms=vad_silence_ms(setup.session))
-        self.schedule = Schedule(setup.schedule())
+        self.schedule = Schedule(setup.schedule)
         self.batches = Batches(setup.tools, setup.silent_tools)
         self.desk = ToolDesk(self, self.batches, setup.tool_plan)
         self.bill = Bill(setup.money)

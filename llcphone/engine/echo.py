@@ -44,6 +44,8 @@ class EchoPlan:
     """Frames held back at the beginning of each stretch of agent audio; 0: none."""
     after_ms: int = 0
     """How long speech over the agent's voice must last to be a barge-in; 0: it is one at once."""
+    answer: bool = True
+    """Whether turns are answered where the server, while it is doubted, does not."""
 
 
 class EchoGuard:
@@ -61,17 +63,12 @@ class EchoGuard:
         self._mute_ends_ms: int | None = None
         self.dismissed = 0
 
-    @property
-    def answers(self) -> bool:
-        """The server only detects turns: we answer them, and cancel what they interrupt."""
-        return self._plan.after_ms > 0
-
     # -- doubt ------------------------------------------------------------------------------
 
     def doubts(self, event: SpeechStarted, now_ms: int) -> bool:
         """Speech began: whether it may be the agent's own voice; then nothing is done yet."""
         talk = self._engine.talk
-        if not (self.answers and self._agent_is_heard()):
+        if not (self._plan.after_ms and self._agent_is_heard()):
             return False
         talk.in_doubt = True
         self._doubted, self._doubt_ends_ms = event, now_ms + self._plan.after_ms
@@ -97,7 +94,7 @@ class EchoGuard:
 
     def committed(self) -> None:
         """A turn of the caller stands: without the server's own answers it is ours to answer."""
-        if self.answers:
+        if self._plan.after_ms and self._plan.answer:
             self._engine.talk.responses.want(TURN, first=True)
 
     def _agent_is_heard(self) -> bool:

@@ -53,7 +53,8 @@ _KEPT = (
     | {"type", "status", "role", "reason", "code", "error_code", "param", "answered_by"}  # vendors' words
     | {"encoding", "voice", "input_audio_format", "output_audio_format"}
 )
-_WORDS = {"text", "words", "arguments", "argument", "output", "digit", "greeting_cue", "message_cue", "goodbye_cue", "prompt_cue"}
+_WORDS = {"text", "words", "arguments", "argument", "output", "digit"}
+_WORDS |= {"greeting_cue", "message_cue", "goodbye_cue", "prompt_cue"}
 _SIDS = {"call_sid", "stream_sid", "account_sid", "session_id"}
 
 _KEPT_SETTINGS = (
@@ -130,8 +131,6 @@ _SETTINGS = _Way(lambda table, aliases: _masked_settings(table))
 
 _TABLES = {
     "session": _SETTINGS,
-    "full_tools_update": _SETTINGS,
-    "later_eagerness_update": _SETTINGS,
     "fields": _AS_IT_IS,  # a note's; what was said stands in its words
     "limits": _Way(
         lambda table, aliases: {name: list(each) for name, each in table.items()},

@@ -19,6 +19,7 @@ from llcphone.engine.call import CallLimits
 from llcphone.engine.commands import Command, EndCall, Note, RunTool, SendModel, SendPhone
 from llcphone.engine.events import Born, EndReason, Event, ModelConnected, ModelSaid, StreamJoined, Tick
 from llcphone.engine.recovery import RecoveryPlan
+from llcphone.engine.schedule import TurnUpdate
 from llcphone.realtime.dialects import Dialect
 from llcphone.realtime.events import (
     AudioDelta,
@@ -39,6 +40,9 @@ from llcphone.twilio.media import Clear, Mark, MarkEchoed, Media, StreamStarted
 SESSION = {"voice": "cedar", "input_audio_format": "g711_ulaw", "output_audio_format": "g711_ulaw"}
 FULL_TOOLS = {"tools": [{"name": "look_up"}, {"name": "book"}]}
 MEDIUM = {"turn_detection": {"type": "semantic_vad", "eagerness": "medium"}}
+ALL_TOOLS = TurnUpdate(0, "tools", FULL_TOOLS)
+LATER = TurnUpdate(1, "eagerness", MEDIUM)
+"""The two updates of spec §5."""
 ULAW = SessionUpdated("g711_ulaw", "g711_ulaw")
 STARTED = StreamStarted("MZ1", "CA1")
 TOOLS = frozenset({"look_up", "book", "note_down"})

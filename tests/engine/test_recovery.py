@@ -47,9 +47,11 @@ from llcphone.realtime.messages import (
 )
 from llcphone.twilio.media import CallerAudio, Clear, MarkEchoed, Media, StreamStopped
 from tests.engine.script import (
+    ALL_TOOLS,
     CANCELLED,
     FAILED,
     FULL_TOOLS,
+    LATER,
     MEDIUM,
     SESSION,
     STARTED,
@@ -640,7 +642,7 @@ def test_what_the_lost_session_still_says_is_dropped() -> None:
 
 
 def test_eagerness_and_tools_that_were_upgraded_are_in_the_next_sessions_first_update() -> None:
-    call = answering(full_tools_update=FULL_TOOLS, later_eagerness_update=MEDIUM)
+    call = answering(schedule=(ALL_TOOLS, LATER))
     call.sees(delta(200), item_done(), done(), MarkEchoed("p1"))
     call.until(10)
     call.until(20)

@@ -56,6 +56,7 @@ from llcphone.realtime.messages import (
 )
 from llcphone.twilio.media import CallerAudio, Clear, StreamStopped
 from tests.engine.script import (
+    LATER,
     MEDIUM,
     SESSION,
     ULAW,
@@ -194,7 +195,7 @@ def test_the_next_turn_is_heard_and_answered_by_the_successor_from_its_first_fra
 
 
 def test_a_settings_update_sent_while_the_successor_stood_by_is_told_in_the_switch() -> None:
-    call = calling(later_eagerness_update=MEDIUM)
+    call = calling(schedule=(LATER,))
     due(call)
     call.sees(SpeechStarted("u1"))
     standing_by(call)
@@ -207,7 +208,7 @@ def test_a_settings_update_sent_while_the_successor_stood_by_is_told_in_the_swit
 
 
 def test_an_update_sent_before_is_part_of_the_successors_settings() -> None:
-    call = calling(later_eagerness_update=MEDIUM)
+    call = calling(schedule=(LATER,))
     answered(call, 1)
     due(call)
     told = call.sees(ModelConnected(2, Dialect.GA))

@@ -6,8 +6,10 @@ from llcphone.engine.events import StreamJoined, ToolFinished
 from llcphone.realtime.events import InputCommitted, SpeechStarted, SpeechStopped
 from llcphone.realtime.messages import UpdateSession
 from tests.engine.script import (
+    ALL_TOOLS,
     CANCELLED,
     FULL_TOOLS,
+    LATER,
     MEDIUM,
     STARTED,
     Commands,
@@ -23,7 +25,7 @@ EAGERNESS_UPDATE = UpdateSession(MEDIUM, "due-eagerness")
 
 
 def scheduled(**setup: object) -> Script:
-    return Script(full_tools_update=FULL_TOOLS, later_eagerness_update=MEDIUM, **setup).live()
+    return Script(schedule=(ALL_TOOLS, LATER), **setup).live()
 
 
 def updates(commands: Commands) -> list[object]:
@@ -129,7 +131,7 @@ def test_agent_audio_still_playing_does_not_hold_them_back() -> None:
 
 
 def test_a_greeting_generated_while_it_still_rings_brings_the_tools_before_the_first_turn() -> None:
-    call = Script(full_tools_update=FULL_TOOLS, later_eagerness_update=MEDIUM, greets=True)
+    call = Script(schedule=(ALL_TOOLS, LATER), greets=True)
     call.configured()
     call.sees(created("g", "greeting"), done("g"))
     assert updates(call.until(50)) == [TOOLS_UPDATE]
