@@ -45,7 +45,7 @@ class BargeIn:
 
 
 async def barge_in(caller: Caller, after_s: float) -> BargeIn:
-    """Hear so much of a reply that is about to come, then speak; returns when the bridge has done its part."""
+    """Hear so much of a reply that is about to come, then speak; returns when the bridge has acted."""
     session, before_ms = caller.session, caller.voiced_ms
     await caller.hears(after_s)
     began_ms = caller.sim.log.now_ms

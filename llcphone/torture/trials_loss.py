@@ -107,11 +107,17 @@ async def _lose(rig: Rig, judge: Judge, heard_s: float, fail: Callable[[ModelSes
         judge.must(False, "the caller is thrown out of the line")
         return
     heard = await sounds_in(caller.sim.ear, list(PITCH.values()))
+    judge.should(_length(heard, HELLO) <= 1.8 * WORD_MS, "the caller is greeted again")
     later = [each for each in heard if each.hz in _pitches(ANSWER) and each.end_ms > lost_ms]
     if not any(each.hz == PITCH[ANSWER[-1]] for each in heard) and not _fresh_sound(caller, later, lost_ms):
         await _try_to_wake(caller, judge)
         return
     _judge_words(judge, heard, lost_ms)
+
+
+def _length(heard: Iterable[Sound], word: str) -> float:
+    """How many milliseconds of a word were heard in all."""
+    return sum(each.ms for each in heard if each.hz == PITCH[word])
 
 
 def _pitches(words: Iterable[str]) -> set[int]:
@@ -139,7 +145,7 @@ async def _try_to_wake(caller: Caller, judge: Judge) -> None:
 
 def _judge_words(judge: Judge, heard: list[Sound], lost_ms: float) -> None:
     """Which words reached the ear, and how long it waited for the next one."""
-    lengths = {word: sum(each.ms for each in heard if each.hz == PITCH[word]) for word in PITCH}
+    lengths = {word: _length(heard, word) for word in PITCH}
     repeated = [word for word in ANSWER if lengths[word] > 1.8 * WORD_MS]
     skipped = [word for word in ANSWER if not lengths[word]]
     gap_ms, silent_from = 0.0, lost_ms
@@ -152,7 +158,6 @@ def _judge_words(judge: Judge, heard: list[Sound], lost_ms: float) -> None:
     judge.should(gap_ms <= GAP_MS, "too long a silence")
     judge.should(not repeated, "words are said twice")
     judge.should(len(skipped) <= 1, "words that nobody heard count as heard")
-    judge.should(lengths[HELLO] <= 1.8 * WORD_MS, "the caller is greeted again")
     judge.should(not lengths[PARDON], "the question is lost")
 
 
@@ -206,5 +211,4 @@ async def stalled(rig: Rig, judge: Judge) -> None:
         judge.measured = f"answered after {waited_ms / 1000:.1f} s"
         judge.should(waited_ms <= STALL_MS, "too long a silence")
         judge.should(not any(each.hz == PITCH[PARDON] for each in heard), "the question is lost")
-        greetings = sum(each.ms for each in heard if each.hz == PITCH[HELLO])
-        judge.should(greetings <= 1.8 * WORD_MS, "the caller is greeted again")
+        judge.should(_length(heard, HELLO) <= 1.8 * WORD_MS, "the caller is greeted again")
