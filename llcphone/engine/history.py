@@ -29,6 +29,8 @@ class CalledTool:
     name: str
     arguments: str
     output: str | None = None
+    promised: bool = False
+    """The answer so far only says that the result will follow."""
 
 
 @attrs.define(eq=False)

@@ -93,8 +93,9 @@ def _kept(engine: CallEngine, line: Line, now_ms: int) -> KeptLine | None:
             return KeptLine(line.item_id, line.speaker, text, heard_ms) if text else None
         case Speaker.TOOL if line.tool is not None:
             tool = line.tool
+            output = None if tool.promised else tool.output  # what was to follow ends with the process
             return KeptLine(
-                line.item_id, line.speaker, name=tool.name, arguments=tool.arguments, output=tool.output
+                line.item_id, line.speaker, name=tool.name, arguments=tool.arguments, output=output
             )
         case Speaker.CALLER:  # without words too: the model is told that some are missing
             return KeptLine(line.item_id, line.speaker, line.text)

@@ -81,11 +81,11 @@ class Scribe:
         """A tool is being run."""
         self.history.place(call_id, Speaker.TOOL, now_ms).tool = CalledTool(name, arguments)
 
-    def tool_answered(self, call_id: str, output: str) -> None:
+    def tool_answered(self, call_id: str, output: str, *, promised: bool = False) -> None:
         """A tool's answer went to the model."""
         line = self.history.get(call_id)
         if line is not None and line.tool is not None:
-            line.tool.output = output
+            line.tool.output, line.tool.promised = output, promised
 
     def session_lost(self) -> None:
         """The model is gone, perhaps in the middle of an answer: keep the words that have become sound.

@@ -146,20 +146,21 @@ class ToolDesk:
         for call_id in [each for each, due_ms in self._due_ms.items() if due_ms <= now_ms]:
             call = self._running.pop(call_id)
             rule = self._rules[call.name]
-            if rule.goes_on and rule.deliver:
+            promised = rule.goes_on and rule.deliver
+            if promised:
                 self._late[call_id] = _Late(call, self._batches.speaks(call.name))
             out.append(Note("tool late", {"name": call.name, "call_id": call_id}))
-            self._settle(call_id, _no_answer(rule), out)
+            self._settle(call_id, _no_answer(rule), out, promised=promised)
 
-    def _settle(self, call_id: str, output: str, out: list[Command]) -> None:
+    def _settle(self, call_id: str, output: str, out: list[Command], *, promised: bool = False) -> None:
         self._due_ms.pop(call_id, None)
-        self._answer(call_id, output, out)
+        self._answer(call_id, output, out, promised=promised)
         if self._batches.finished(call_id):
             self._talk.responses.want(TOOLS)
 
-    def _answer(self, call_id: str, output: str, out: list[Command]) -> None:
+    def _answer(self, call_id: str, output: str, out: list[Command], *, promised: bool = False) -> None:
         self._talk.responses.output_sent(call_id)
-        self._talk.scribe.tool_answered(call_id, output)
+        self._talk.scribe.tool_answered(call_id, output, promised=promised)
         out.append(SendModel(ToolOutput(call_id, output)))
 
     def _tell_again(self, call: RunTool, output: str, out: list[Command]) -> None:

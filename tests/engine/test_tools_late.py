@@ -7,6 +7,7 @@ from typing import Any
 
 from llcphone.engine.events import HangUpAsked, ModelConnected, ModelLegLost, ToolFinished
 from llcphone.engine.recovery import RecoveryPlan
+from llcphone.engine.resuming import kept_of
 from llcphone.engine.tool_desk import ToolPlan, ToolRule
 from llcphone.realtime.dialects import Dialect
 from llcphone.realtime.events import InputCommitted, SpeechStarted, SpeechStopped
@@ -209,6 +210,16 @@ def test_a_call_that_was_answered_is_not_run_again_by_a_next_session() -> None:
     reborn(call)
     call.sees(created("r2", "tools"))
     assert call.sees(done("r2", wants("c1"))).tools == []
+
+
+def test_a_result_that_was_to_follow_has_no_answer_when_the_process_ends() -> None:
+    call = calling(("c1", "book"), ("c2", "look_up"))
+    call.until(5_000)
+    kept = {line.item_id: line.output for line in kept_of(call.engine, call.now_ms).lines if line.name}
+    assert kept["c1"] is None
+    assert kept["c2"] is not None
+    call.sees(ToolFinished("c1", '"done"'))
+    assert kept_of(call.engine, call.now_ms).lines[-2].output == '"done"'
 
 
 # -- second thoughts ----------------------------------------------------------------------------
