@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING
 
 import trio
 
+from llcphone.agent import agents_of
 from llcphone.blackbox import open_black_boxes
 from llcphone.call.endpoint import Endpoint
 from llcphone.call.money import money_plan
 from llcphone.call.plan import recovery_plan, tool_plan
+from llcphone.call.turn_plan import turn_updates
 from llcphone.journaling import Journaling
 from llcphone.phone import Phone
 from llcphone.store.journal_writer import open_journal
@@ -51,6 +53,8 @@ async def open_phone(
     money_plan(config)  # so are a price list and budgets that cannot be kept
     recovery_plan(config)  # a stored prompt that cannot be read is told now, not to a caller
     tool_plan(config)
+    for each in agents_of(agent).values():
+        turn_updates(config, each)
     endpoint = Endpoint(config)
     warm = WarmPool(config, endpoint, agent)
     async with AsyncExitStack() as stack:

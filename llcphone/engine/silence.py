@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING
 import attrs
 
 from llcphone.engine.commands import Command, Note, SendModel
-from llcphone.engine.floor import Floor
 from llcphone.engine.recovery import Owed
 from llcphone.engine.responses import GOODBYE, SILENCE
 from llcphone.engine.timers import Timer
@@ -96,7 +95,7 @@ class Silence:
             or (engine.outbound is not None and engine.outbound.dialling.answered_by not in _PERSONS)
         ):
             return None
-        if talk.floor not in (Floor.NOBODY, Floor.AGENT) or talk.caller_has_floor or talk.batches.running:
+        if talk.caller_has_floor or talk.batches.running:
             return None
         if not (talk.playout.ever_sent and talk.playout.silent and talk.responses.idle(now_ms)):
             return None
