@@ -27,7 +27,6 @@ from typing import TYPE_CHECKING
 import attrs
 
 from llcphone.engine.commands import Command, Note, SendModel
-from llcphone.engine.responses import TURN
 from llcphone.engine.timers import Timer
 from llcphone.realtime.messages import DeleteItem
 
@@ -95,7 +94,7 @@ class EchoGuard:
     def committed(self) -> None:
         """A turn of the caller stands: without the server's own answers it is ours to answer."""
         if self._plan.after_ms and self._plan.answer:
-            self._engine.talk.responses.want(TURN, first=True)
+            self._engine.manual.answer()
 
     def _agent_is_heard(self) -> bool:
         return not self._engine.talk.playout.silent

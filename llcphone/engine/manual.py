@@ -76,7 +76,7 @@ class ManualTurns:
         self._unanswered = True
         out.append(SendModel(CommitInput()))
         if event.respond:
-            self._answer()
+            self.answer()
 
     def _clear(self, event: happened.TurnCleared, now_ms: int, out: list[Command]) -> None:
         engine = self._engine
@@ -88,11 +88,12 @@ class ManualTurns:
 
     def _respond(self, event: happened.ResponseAsked, now_ms: int, out: list[Command]) -> None:
         if self._unanswered:
-            self._answer()
+            self.answer()
         else:
             self._engine.talk.responses.want(HOST)
 
-    def _answer(self) -> None:
+    def answer(self) -> None:
+        """The caller's last turn is to be answered by a create of ours."""
         self._unanswered = False
         self._engine.talk.responses.want(TURN, first=True)
 
