@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from llcphone.call.money import alarm_plan, money_plan
 from llcphone.call.turn_plan import detection, echo_plan, silence_plan, turn_updates
 from llcphone.engine.call import CallLimits, CallSetup
-from llcphone.engine.recovery import RecoveryPlan
+from llcphone.engine.recovery import Owed, RecoveryPlan
 from llcphone.engine.session_age import RenewalPlan
 from llcphone.engine.setup import SetupLimits
 from llcphone.engine.tool_desk import ToolPlan, ToolRule
@@ -58,14 +58,17 @@ def plan_call(
         voice=agent.voice,
     )
     priming = opening.priming_outbound if outbound else opening.priming_inbound
+    greets = (agent.opening or (opening.outbound if outbound else opening.inbound)) == "greet"
+    if resumed is not None:
+        greets = resumed.owed is Owed.GREETING
     detects_turns = realtime.turn_detection != "none"
     return CallSetup(
         session=session,
         call_sid=call_sid,
-        greets=(agent.opening or (opening.outbound if outbound else opening.inbound)) == "greet",
+        greets=greets,
         greeting_cue=agent.greeting_cue or opening.greeting_cue,
         pad_ms=opening.silence_pad_outbound_ms if outbound else opening.silence_pad_inbound_ms,
-        priming=priming if agent.priming is None else agent.priming,
+        priming=resumed is None and (priming if agent.priming is None else agent.priming),
         schedule=turn_updates(config, agent),
         tools=frozenset(agent.tools),
         silent_tools=frozenset(name for name, tool in agent.tools.items() if tool.silent),

@@ -139,7 +139,7 @@ class Journal:
         """
         self._url = make_url(url)
         self._secret = secret.encode()
-        self._engine = create_engine(self._url)
+        self._engine = create_engine(self._url, hide_parameters=True)  # an error must not tell words
         self.on_file = self._url.get_backend_name() == "sqlite"
         if self.on_file:
             event.listen(self._engine, "connect", _tune)
@@ -193,32 +193,29 @@ class Journal:
 
         Returns None when it is not known, has ended, or was resumed ``limit`` times already.
         """
-        with self._engine.begin() as db:
-            row = self._row(db, call_sid)
-            if row is None or row.over:
-                return None
-            if row.generation == generation < limit:
-                token_hash = hash_of(self.token(row, generation + 1))
-                raised = db.execute(
-                    update(CALLS)
-                    .where((CALLS.c.id == row.id) & (CALLS.c.generation == generation) & (CALLS.c.over == ""))
-                    .values(generation=generation + 1, run=run, token_hash=token_hash, touched_at=now)
-                )
-                if raised.rowcount == 1:
-                    lines = select(LINES.c.item_id, LINES.c.body).where(LINES.c.call == row.id)
+        row = self._row(call_sid)
+        if row is not None and not row.over and row.generation == generation < limit:
+            values = {"generation": generation + 1, "run": run, "touched_at": now}
+            values["token_hash"] = hash_of(self.token(row, generation + 1))
+            mine = (CALLS.c.id == row.id) & (CALLS.c.generation == generation) & (CALLS.c.over == "")
+            lines = select(LINES.c.item_id, LINES.c.body).where(LINES.c.call == row.id)
+            # The write comes first: SQLite refuses one that follows a reading which has become old.
+            with self._engine.begin() as db:
+                if db.execute(update(CALLS).where(mine).values(**values)).rowcount == 1:
                     found = db.execute(lines.order_by(LINES.c.place)).all()
                     return Claim(True, row, tuple((each.item_id, each.body) for each in found))
-                row = self._row(db, call_sid)
-            return Claim(False, row) if row is not None and row.generation > generation else None
+            row = self._row(call_sid)
+        if row is None or row.over or row.generation <= generation:
+            return None
+        return Claim(False, row)
 
     def end(self, call_sid: str, why: str, now: float) -> None:
         """Twilio says that this call is over."""
+        values = {"over": why, "touched_at": now, "context": "", "state": ""}
+        ours = CALLS.c.call_sid == call_sid
         with self._engine.begin() as db:
-            row = self._row(db, call_sid)
-            if row is not None and not row.over:
-                values = {"over": why, "touched_at": now, "context": "", "state": ""}
-                db.execute(update(CALLS).where(CALLS.c.id == row.id).values(**values))
-                db.execute(delete(LINES).where(LINES.c.call == row.id))
+            db.execute(update(CALLS).where(ours & (CALLS.c.over == "")).values(**values))
+            db.execute(delete(LINES).where(LINES.c.call.in_(select(CALLS.c.id).where(ours))))
 
     def purge(self, before: float) -> None:
         """Forget calls of which nothing was written since."""
@@ -227,10 +224,12 @@ class Journal:
             db.execute(delete(LINES).where(LINES.c.call.in_(select(CALLS.c.id).where(old))))
             db.execute(delete(CALLS).where(old))
 
-    @staticmethod
-    def _row(db: Connection, call_sid: str) -> CallRow | None:
+    def _row(self, call_sid: str) -> CallRow | None:
+        if not call_sid:
+            return None
         newest = select(CALLS).where(CALLS.c.call_sid == call_sid).order_by(CALLS.c.born_at.desc()).limit(1)
-        found = db.execute(newest).mappings().first() if call_sid else None
+        with self._engine.connect() as db:
+            found = db.execute(newest).mappings().first()
         return None if found is None else CallRow(**found)
 
 

@@ -44,6 +44,8 @@ _RETRY_S = 2.0
 _FLUSH_S = 5.0
 _ASK_S = 5.0
 """Longest wait for an answer of the database while Twilio waits for ours (15 s)."""
+_ASK_AGAIN_S = (0.2, 0.5, 0.0)
+"""Pauses after an answer that failed."""
 _MOST = 10_000
 """Calls with something to write; beyond, the journal of one more is lost."""
 _BATCH = 200
@@ -128,15 +130,16 @@ class JournalWriter:
 
     async def claim(self, call_sid: str, generation: int, run: str) -> Claim | None:
         """``Journal.claim``; None too when the database cannot say."""
-        ask = partial(self.journal.claim, limit=self._config.limit, run=run, now=time.time())
-        try:
-            with trio.move_on_after(_ASK_S):
-                return await in_thread(ask, call_sid, generation, abandon_on_cancel=True)
-            log.error("the journal does not answer: a call cannot be resumed")
-        except SQLAlchemyError as exc:
-            log.error(
-                "the journal cannot be asked: a call is not resumed", extra={"error": type(exc).__name__}
-            )
+'        ask = partial(self.journal.claim, limit=self._config.limit, run=run, now=time.time())
+        error = "timeout"
+        with trio.move_on_after(_ASK_S):
+            for pause_s in _ASK_AGAIN_S:
+                try:
+                    return await in_thread(ask, call_sid, generation, abandon_on_cancel=True)
+                except SQLAlchemyError as exc:
+                    error = type(exc).__name__
+                await trio.sleep(pause_s)
+        log.error("the journal cannot be asked: a call is not resumed", extra={"error": error})
         return None
 
     # -- writing ------------------------------------------------------------------------------
