@@ -130,7 +130,7 @@ class JournalWriter:
 
     async def claim(self, call_sid: str, generation: int, run: str) -> Claim | None:
         """``Journal.claim``; None too when the database cannot say."""
-'        ask = partial(self.journal.claim, limit=self._config.limit, run=run, now=time.time())
+        ask = partial(self.journal.claim, limit=self._config.limit, run=run, now=time.time())
         error = "timeout"
         with trio.move_on_after(_ASK_S):
             for pause_s in _ASK_AGAIN_S:
