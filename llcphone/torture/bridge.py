@@ -103,7 +103,7 @@ async def start_process(profile: Profile, place: Place) -> AsyncIterator[Bridge]
         await _until_it_accepts(profile, place, process, output)
         yield BridgeProcess(process)
     finally:
-        with contextlib.suppress(ProcessLookupError):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)  # its session is its own: children go with it
         with trio.CancelScope(shield=True):
             await process.wait()

@@ -117,9 +117,10 @@ async def twenty(rig: Rig, judge: Judge) -> None:
     judge.measured = f"{answered} answered, {wrong} crossed"
     if before is not None and during is not None:
         cpu = (during.cpu_s - before.cpu_s) / took_s / CALLS * 100
-        rss_mb = during.rss_kb / 1024
-        judge.figures |= {"cpu_percent_per_call": round(cpu, 2), "rss_mb": round(rss_mb)}
-        judge.measured += f"; {cpu:.2f} % CPU per call, {rss_mb:.0f} MB"
+        more_kb = (during.rss_kb - before.rss_kb) / CALLS
+        judge.figures |= {"cpu_percent_per_call": round(cpu, 2), "rss_kb_per_call": round(more_kb)}
+        judge.figures["rss_mb"] = round(during.rss_kb / 1024)
+        judge.measured += f"; {cpu:.2f} % CPU and {more_kb:.0f} KB per call, {during.rss_kb / 1024:.0f} MB"
     judge.must(answered == CALLS, f"{len(silent)} callers hear nothing")
     judge.must(not wrong, f"{wrong} callers or models hear somebody else")
 
@@ -232,13 +233,16 @@ async def _listen(caller: Caller) -> float:
 
 
 def _streams(callers: Iterable[Caller]) -> str:
-    codes = [f"Twilio error {code}" for caller in callers for code in caller.sim.record.error_codes]
-    return ", ".join(codes) or "no error"
+    codes = {code for caller in callers for code in caller.sim.record.error_codes}
+    return ", ".join(f"Twilio error {code}" for code in sorted(codes)) or "no error"
+
+
+_TWIML = "<Response><Connect><Stream url={}/></Connect></Response>"
 
 
 @trial(
     "spent-token",
-    "A second stream comes with the token of a live call",
+    "Streams come with the token of a live call, and with an invented one",
     "refused; the call goes on undisturbed",
     answers(SHORT),
     needs="tokens",
@@ -246,11 +250,11 @@ def _streams(callers: Iterable[Caller]) -> str:
 async def spent_token(rig: Rig, judge: Judge) -> None:
     caller = await rig.ring_and_settle()
     url = caller.sim.record.streams[0].url
-    stranger = rig.ring(twiml=f"<Response><Connect><Stream url={quoteattr(url)}/></Connect></Response>")
-    heard_ms = await _listen(stranger)
+    strangers = [rig.ring(twiml=_TWIML.format(quoteattr(each))) for each in (url, f"{url}0")]
+    heard_ms = sum([await _listen(stranger) for stranger in strangers])
     await caller.ask()
     await caller.is_spoken_to()
     judge.figures["heard_ms"] = heard_ms
-    judge.measured = _streams([stranger])
+    judge.measured = _streams(strangers)
     judge.must(not heard_ms, "a stranger talks to the agent")
     judge.must(not caller.is_cut, "the stranger ends the call")
