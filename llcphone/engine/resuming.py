@@ -115,7 +115,8 @@ def _owed(engine: CallEngine, lines: Sequence[Line], now_ms: int) -> Owed:
     talk, before = engine.talk, engine.setup.resumed
     if before is not None and (engine.ready_ms is None or talk.responses.owes(RESUME)):
         return before.owed  # it has not gone on yet
-    if not any(line.speaker is not Speaker.SYSTEM and _was_said(engine, line, now_ms) for line in lines):
+    said = any(line.speaker is not Speaker.SYSTEM and _was_said(engine, line, now_ms) for line in lines)
+    if not said and not talk.playout.heard_response_ms(talk.greeting_id, now_ms):
         return Owed.GREETING
     last = next((line for line in reversed(lines) if line.speaker is not Speaker.SYSTEM), None)
     audio = None if last is None else talk.playout.item(last.item_id)

@@ -42,6 +42,7 @@ _GATHER_S = 0.2
 _RETRY_S = 2.0
 """After a failure."""
 _FLUSH_S = 5.0
+_CLOSE_S = 1.0
 _ASK_S = 5.0
 """Longest wait for an answer of the database while Twilio waits for ours (15 s)."""
 _ASK_AGAIN_S = (0.2, 0.5, 0.0)
@@ -254,12 +255,15 @@ async def open_journal(config: JournalConfig, *, secret: str) -> AsyncIterator[J
         why = f"the journal cannot be opened there ({type(exc).__name__})"
         raise ConfigError("journal.url", why) from None
     writer = JournalWriter(journal, config)
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(writer.run, name="journal writer")
-        nursery.start_soon(writer.keep_tidy, name="journal tidier")
-        try:
-            yield writer
-        finally:
-            await writer.finish()
-            nursery.cancel_scope.cancel(reason="the journal is closed")
-    journal.close()
+    try:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(writer.run, name="journal writer")
+            nursery.start_soon(writer.keep_tidy, name="journal tidier")
+            try:
+                yield writer
+            finally:
+                await writer.finish()
+                nursery.cancel_scope.cancel(reason="the journal is closed")
+    finally:
+        with trio.move_on_after(_CLOSE_S, shield=True):
+            await in_thread(journal.close, abandon_on_cancel=True)
