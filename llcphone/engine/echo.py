@@ -67,6 +67,7 @@ class EchoGuard:
     def doubts(self, event: SpeechStarted, now_ms: int) -> bool:
         """Speech began: whether it may be the agent's own voice; then nothing is done yet."""
         talk = self._engine.talk
+        talk.in_doubt = False  # the speech before has ended, whatever became of its commit
         if not (self._plan.after_ms and self._agent_is_heard()):
             return False
         talk.in_doubt = True
@@ -77,7 +78,7 @@ class EchoGuard:
         """Speech ended: whether it was too short to be believed."""
         if self._doubted is None:
             return False
-        self._over()
+        self._doubted = None  # still in doubt: a response created before the item is gone would see it
         self._dropped.add(event.item_id)
         self.dismissed += 1
         out.append(Note("barge-in dismissed"))
@@ -88,6 +89,7 @@ class EchoGuard:
         if event.item_id not in self._dropped:
             return False
         self._dropped.discard(event.item_id)
+        self._over()
         out.append(SendModel(DeleteItem(event.item_id)))
         return True
 

@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 
 from llcphone.engine import events as happened
 from llcphone.engine.dialling import DialPlan, MachinePolicy
+from llcphone.engine.echo import EchoPlan
 from llcphone.engine.events import EndReason, Event
+from llcphone.engine.silence import SilencePlan
 from llcphone.engine.tool_desk import ToolPlan, ToolRule
 from llcphone.realtime import events as said
 from llcphone.realtime.dialects import Dialect
@@ -100,6 +102,8 @@ happenings = st.one_of(
     st.sampled_from([phone.CallerAudio(frame(1)), phone.Digit("1"), phone.UnknownPhoneMessage("new")]),
     st.just(happened.Tick()),
     st.sampled_from([phone.CallerAudio(frame(2)), happened.HangUpAsked(), happened.Tick()]),
+    st.sampled_from([happened.TurnCommitted(), happened.TurnCleared()]),
+    st.sampled_from([happened.InterruptAsked(), happened.ResponseAsked()]),
 )
 endings_of_calls = st.sampled_from(
     [
@@ -161,6 +165,8 @@ setups = st.fixed_dictionaries(
         "dialect": st.sampled_from([None, Dialect.GA]),
         "schedule": st.sampled_from([(), (ALL_TOOLS,), (LATER,), (ALL_TOOLS, LATER)]),
         "tool_plan": st.sampled_from([ToolPlan(), waits_for_tools]),
+        "echo": st.sampled_from([EchoPlan(), EchoPlan(), EchoPlan(mute_ms=300, after_ms=600)]),
+        "silence": st.sampled_from([SilencePlan(), SilencePlan(after_ms=1_500, prompts=1)]),
     }
 )
 opened: list[Moment] = [

@@ -146,7 +146,7 @@ class Judge:
                 assert not self.active
                 assert not self.caller_has_floor
             case ClearInput():
-                assert isinstance(event, happened.MachineDetected)
+                assert isinstance(event, happened.MachineDetected | happened.TurnCleared)
                 self.speaking = self.deciding = False  # a machine is no caller
             case AppendAudio():
                 assert self.engine.ready_ms is not None
