@@ -40,7 +40,11 @@ async def note(text: str) -> None:
 
 async def main() -> None:
     order = CallTool("order_bread", {"bread": "rye", "loaves": 2, "pick_up": "2026-12-05"})
-    script = ["Hello, this is the bakery!", order, "Two loaves of rye, that is nine euros."]
+    script: list[str | CallTool] = [
+        "Hello, this is the bakery!",
+        order,
+        "Two loaves of rye, that is nine euros.",
+    ]
     async with vendors(script) as config, llcphone.open_phone(config, agent) as phone:
         await serve(phone, config)
 

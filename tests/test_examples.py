@@ -15,6 +15,7 @@ SAYS = {
     "campaign": "Gus Olsen      a table for two at six                     a machine answered",
     "answer_a_call": "caller hung up after",
     "tools": "ordered 2 rye for Saturday",
+    "approve_a_tool": "refunded 9.0 euros, once",
     "in_my_app": "oven is fine, 1 on the phone",
     "own_route": "the caller heard",
     "test_my_agent": "passed, in virtual time",
