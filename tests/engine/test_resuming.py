@@ -44,7 +44,6 @@ from tests.engine.script import (
     live,
     wants,
 )
-from tests.engine.test_recovery import Born, Dialect, ModelConnected, StreamJoined
 
 CALLER, AGENT, TOOL = Speaker.CALLER, Speaker.AGENT, Speaker.TOOL
 WORDS = "one two three four five six seven eight nine ten"
@@ -205,7 +204,7 @@ def test_updates_that_were_due_are_in_force_from_the_start_and_not_sent_again() 
     )
     call = resumed(*lines, schedule=(ALL_TOOLS, LATER))
     updates = [message for message in call.said.model if isinstance(message, UpdateSession)]
-    assert [dict(each.fields) for each in updates] == [SESSION | FULL_TOOLS | MEDIUM]
+    assert [dict(each.session) for each in updates] == [SESSION | FULL_TOOLS | MEDIUM]
     call.sees(created("r1", "resume"), done("r1"))
     assert not call.until(call.now_ms + 5_000).model
 
@@ -216,7 +215,7 @@ def test_only_the_greeting_was_heard_so_the_first_turn_is_still_to_come() -> Non
         schedule=(ALL_TOOLS, LATER),
     )
     updates = [message for message in call.said.model if isinstance(message, UpdateSession)]
-    assert [dict(each.fields) for each in updates] == [SESSION | FULL_TOOLS]
+    assert [dict(each.session) for each in updates] == [SESSION | FULL_TOOLS]
 
 
 def test_a_call_that_dies_again_before_it_went_on_owes_what_it_owed() -> None:
