@@ -1,7 +1,8 @@
 """Where the time of a message goes: the bridge built up layer by layer, in one process.
 
 Each row forwards the same caller frames over the same kind of loopback TCP sockets with one layer
-more than the row before, so the differences are the layers: kernel, Trio, wire, call, TLS. Frames
+more than the row before, so the differences are the layers: kernel, hub (Trio's turn included), wire,
+call, TLS. The last row is what the hub's would be if each socket had a task of its own. Frames
 come in small batches, as they do to a busy bridge. Writing them, reading them back and the
 measuring task itself are not counted. The best of many batches counts: a shared machine can only
 add. The caches are warm here, so a bridge under load takes about twice as long for the same work.
@@ -21,6 +22,7 @@ import ssl
 import tempfile
 import termios
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,6 +40,8 @@ from bench.bridges import certificate
 from bench.loop import frame
 from llcphone import Agent, Config, open_phone
 from llcphone.wire.frames import masked_text_frame
+from llcphone.wire.hub import Hub
+from llcphone.wire.reading import read_all
 from llcphone.wire.socket import Socket, TLSSocket
 from llcphone.wire.websocket import WebSocketLeg, accept
 
@@ -78,13 +82,13 @@ class Line:
 
 
 def kernel(calls: int, seconds: float) -> float:
-    """The system calls of ``raw`` in a bare loop: wait, receive, send, wait again."""
+    """The system calls of a frame in a bare loop: wait, receive, send."""
     epoll, lines, by_fd = select.epoll(), [], {}
     for _ in range(calls):
         (phone, phone_near), (model, model_near) = tcp_pair(), tcp_pair()
         lines.append(Line(phone, model))
         by_fd[phone_near.fileno()] = (phone_near, model_near)
-        epoll.register(phone_near, select.EPOLLIN | select.EPOLLONESHOT)
+        epoll.register(phone_near, select.EPOLLIN)
     best, stop = float("inf"), time.monotonic() + seconds
     while time.monotonic() < stop:
         say(lines, "phone", FRAME)
@@ -94,15 +98,30 @@ def kernel(calls: int, seconds: float) -> float:
                 near, to = by_fd[fd]
                 near.recv(65536)
                 to.send(APPEND)
-                epoll.modify(fd, select.EPOLLIN | select.EPOLLONESHOT)
                 done += 1
         best = min(best, time.perf_counter() - began)
         drain(lines)
     return best / BATCH * 1e6
 
 
-async def raw(calls: int, nursery: trio.Nursery) -> list[Line]:
-    """Trio waits, receives and sends: no WebSocket, no call."""
+async def hub(calls: int, nursery: trio.Nursery) -> list[Line]:
+    """One wait for all sockets: the hub calls, we receive and send; no WebSocket, no call."""
+    watcher, lines = Hub(), []
+    nursery.start_soon(watcher.run)
+
+    def bridge(near: socket.socket, to: socket.socket) -> None:
+        near.recv(65536)
+        to.send(APPEND)
+
+    for _ in range(calls):
+        (phone, phone_near), (model, model_near) = tcp_pair(), tcp_pair()
+        lines.append(Line(phone, model))
+        watcher.watch(phone_near.fileno(), partial(bridge, phone_near, model_near))
+    return lines
+
+
+async def tasks(calls: int, nursery: trio.Nursery) -> list[Line]:
+    """What the hub spares: a task that waits for each socket."""
 
     async def bridge(near: socket.socket, to: socket.socket) -> None:
         while True:
@@ -120,20 +139,15 @@ async def raw(calls: int, nursery: trio.Nursery) -> list[Line]:
 
 async def wire(calls: int, nursery: trio.Nursery) -> list[Line]:
     """Two legs of ours; the message goes out as it came in."""
-
-    async def bridge(phone: WebSocketLeg, model: WebSocketLeg) -> None:
-        while True:
-            for message in await phone.receive():
-                model.send_nowait(message)
-
-    lines = []
+    watcher, lines = Hub(), []
+    nursery.start_soon(watcher.run)
     for _ in range(calls):
         (phone, phone_near), (model, model_near) = tcp_pair(), tcp_pair()
         protocol = ClientProtocol(parse_uri("ws://127.0.0.1/"))
         protocol.state = OPEN
         model_leg = WebSocketLeg(Socket.from_accepted(model_near), protocol, max_message=2**24)
         lines.append(Line(phone, model))
-        nursery.start_soon(bridge, phone_leg(phone_near), model_leg)
+        nursery.start_soon(read_all, phone_leg(phone_near), model_leg.send_nowait, watcher)
     return lines
 
 
@@ -298,11 +312,12 @@ def measure(calls: int, seconds: float) -> dict[str, float]:
 
         return {
             "kernel": kernel(calls, seconds),
-            "+ trio": trio.run(timed, calls, seconds, raw),
+            "+ hub": trio.run(timed, calls, seconds, hub),
             "+ wire": trio.run(timed, calls, seconds, wire),
             "+ call": trio.run(timed, calls, seconds, call),
             "+ TLS": trio.run(timed, calls, seconds, secure),
-            "delta of 300 ms": trio.run(timed, calls, seconds, call, "model"),
+            "a delta of 300 ms": trio.run(timed, calls, seconds, call, "model"),
+            "a task per socket": trio.run(timed, calls, seconds, tasks),
         }
 
 
