@@ -17,14 +17,16 @@ from llcphone.torture.profile import Profile, ProfileError, read_profile
 from llcphone.torture.report import STYLE, as_json, listing, table
 from llcphone.torture.run import JOBS, chosen, run_trials
 
+Dialects = Literal["ga", "flat", "both"]
 STREAM_DEADLINE_S = 4.0
 """Our own default is a minute (``call.token_ttl_s``), which no trial can wait for."""
 
 
-def own_profile() -> Profile:
+def own_profile(dialect: Dialects = "ga") -> Profile:
     """Our own server, as it is installed: default settings but for the vendors' addresses."""
     return Profile(
         name="llcphone",
+        dialect=dialect,
         cmd=["{python}", "-m", "llcphone", "serve", "--agent", str(torture_agent.__file__)],
         env={
             "LLCPHONE_REALTIME__URL": "{model_url}",
@@ -45,7 +47,7 @@ async def torture(
     profile: Path | None = None,
     cmd: str = "",
     webhook: str = "/twiml",
-    dialect: Literal["ga", "flat", "both"] = "ga",
+    dialect: Dialects = "ga",
     only: Annotated[list[str] | None, Parameter(consume_multiple=True)] = None,
     out: Annotated[Path | None, Parameter(name="--json")] = None,
     jobs: int = JOBS,
@@ -57,7 +59,7 @@ async def torture(
         profile: a JSON file that says how another bridge is started; docs/torture.md has its fields.
         cmd: instead of a profile, the command of another bridge, with {port} and {model_url} in it.
         webhook: the voice webhook's path, with --cmd.
-        dialect: what the simulated Realtime API speaks, with --cmd.
+        dialect: what the simulated Realtime API speaks; a profile names its own.
         only: names of trials, or what they begin with.
         out: a file for the findings as JSON.
         jobs: trials at a time; 1 is slow and exact.
@@ -69,7 +71,7 @@ async def torture(
         if list_:
             screen.print(listing(trials))
             return
-        bridge = own_profile()
+        bridge = own_profile(dialect)
         if profile is not None:
             bridge = read_profile(profile)
         elif cmd:

@@ -69,6 +69,7 @@ class MiniBridge:
     stopping: trio.Event = attrs.field(factory=trio.Event)
     ended: trio.Event = attrs.field(factory=trio.Event)
     background: trio.Nursery | None = None
+    leaked: list[int] = attrs.field(factory=list)
 
     async def serve(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         async with trio.open_nursery() as self.background:
@@ -81,6 +82,8 @@ class MiniBridge:
                 await trio.sleep(0.05)
             self.background.cancel_scope.cancel()
         self.ended.set()
+        for each in self.leaked:
+            os.close(each)
 
     async def handle(self, stream: trio.SocketStream) -> None:
         async with stream:
@@ -104,6 +107,11 @@ class MiniBridge:
         right = headers.get("x-twilio-signature") == sign(AUTH_TOKEN, f"{self.place.public_url}/twiml", form)
         if not right and Flaw.NO_SIGNATURES not in self.flaws:
             return b"HTTP/1.1 403 Forbidden\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+        if Flaw.CRASHES in self.flaws and self.calls and self.background is not None:
+            self.flaws |= {Flaw.NO_DRAIN}
+            self.stopping.set()
+        if Flaw.LEAKS_DESCRIPTORS in self.flaws:
+            self.leaked.append(os.dup(stream.socket.fileno()))
         if Flaw.SESSION_PER_WEBHOOK in self.flaws and self.background is not None:
             self.background.start_soon(MiniCall(self.place, self.flaws, None).idle_session)
         token = f"t{len(self.tokens)}"

@@ -52,6 +52,8 @@ class Flaw(Enum):
     SESSION_PER_WEBHOOK = auto()
     NO_SIGNATURES = auto()
     NO_TOKENS = auto()
+    LEAKS_DESCRIPTORS = auto()
+    CRASHES = auto()
 
 
 @attrs.define(eq=False)

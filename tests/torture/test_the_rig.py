@@ -15,11 +15,12 @@ from tests.torture.mini_call import Flaw
 if TYPE_CHECKING:
     from trio.testing import MockClock
 
-LEAKS = {"leak-hang-ups", "leak-connecting", "leak-early"}
 FLAWS: list[tuple[Flaw, str, Verdict, str]] = [
     (Flaw.LEAKS_MODEL, "leak-hang-ups", Verdict.FAIL, "sessions stay open"),
     (Flaw.LEAKS_MODEL, "leak-connecting", Verdict.FAIL, "sessions stay open"),
     (Flaw.LEAKS_MODEL, "leak-early", Verdict.FAIL, "sessions stay open"),
+    (Flaw.LEAKS_DESCRIPTORS, "leak-hang-ups", Verdict.FAIL, "descriptors stay open"),
+    (Flaw.CRASHES, "twenty-calls", Verdict.FAIL, "process has ended"),
     (Flaw.NO_CLEAR, "barge-in-first", Verdict.FAIL, "speaks on over the caller"),
     (Flaw.NO_CLEAR, "tool-slow", Verdict.FAIL, "speaks on while the tool runs"),
     (Flaw.NO_TRUNCATE, "barge-in-first", Verdict.FAIL, "believes that all of it was heard"),
