@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from llcphone.engine.echo import EchoPlan
@@ -19,7 +21,7 @@ TURN = CreateResponse("turn")
 
 def guarded(after_ms: int = 600, **setup: object) -> Ear:
     """The agent speaks for four seconds in answer to the caller; the server only detects."""
-    facts = {"echo": EchoPlan(after_ms=after_ms), "create_response": False}
+    facts: dict[str, Any] = {"echo": EchoPlan(after_ms=after_ms), "create_response": False}
     call = Script(**(facts | setup)).live()
     ear = Ear(call)
     ear.sees(SpeechStarted("u1"), SpeechStopped("u1"))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from llcphone.engine.events import (
     InterruptAsked,
     ModelConnected,
@@ -44,7 +46,11 @@ TOO_SHORT = ModelError("input_audio_buffer_commit_empty")
 
 
 def manual(**setup: object) -> Script:
-    facts = {"session": {"turn_detection": None}, "create_response": False, "interrupt_response": False}
+    facts: dict[str, Any] = {
+        "session": {"turn_detection": None},
+        "create_response": False,
+        "interrupt_response": False,
+    }
     return Script(**(facts | setup)).live()
 
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import pytest
 
-from llcphone.engine.events import InterruptAsked, ToolFinished, TurnCommitted
+from llcphone.engine.events import InterruptAsked, StreamJoined, ToolFinished, TurnCommitted
 from llcphone.engine.floor import Floor
+from llcphone.realtime.dialects import Dialect, encode
 from llcphone.realtime.events import InputCommitted, Item, ModelError, SpeechStarted, SpeechStopped
 from llcphone.realtime.messages import (
     AssistantText,
@@ -26,6 +27,7 @@ from tests.engine.script import (
     ALL_TOOLS,
     CANCELLED,
     LATER,
+    STARTED,
     Ear,
     Script,
     created,
@@ -87,7 +89,7 @@ def test_a_create_that_crossed_the_servers_own_answer_is_repeated_once_after_its
     assert creates(call) == [AGAIN, AGAIN]
 
 
-def test_a_refusal_that_comes_after_the_end_of_what_it_names_repeats_at_once_or_after_a_while() -> None:
+def test_a_refusal_that_comes_after_the_end_of_what_it_names_repeats_the_wish() -> None:
     call = tool_running()
     call.sees(ToolFinished("c1", "7"))
     call.sees(created("r2", "elsewhere"), done("r2", status=CANCELLED), ACTIVE)
@@ -208,9 +210,8 @@ def test_an_item_that_was_deleted_is_never_truncated() -> None:
     call = live()
     call.sees(delta(400))
     assert call.sees(SpeechStarted("u2")).model == [DeleteItem("i1")]
-    late = call.sees(
-        delta(400), item_done(), done("r1", Item("i1", "message", "incomplete"), status=CANCELLED)
-    )
+    cut = Item("i1", "message", "incomplete")
+    late = call.sees(delta(400), item_done(), done("r1", cut, status=CANCELLED))
     assert late.model == []  # and not deleted twice
     assert call.at(300).sees(SpeechStopped("u2"), SpeechStarted("u3")).model == []
 
@@ -296,12 +297,9 @@ def test_a_hello_during_the_guard_is_counted_and_not_sent_and_the_greeting_is_in
     call = Script(greets=True)
     call.configured()
     ear = Ear(call)
-    told = [created("g", "greeting"), delta(3_000, "i1", "g"), done("g")]
-    live_then = list(call.live().sees() if not replayed else [])
-    assert live_then == []
-    ear.sees(*told)
-    if replayed:
-        ear.takes(call.live().said)
+    ear.sees(*() if replayed else (StreamJoined(), STARTED))
+    ear.sees(created("g", "greeting"), delta(3_000, "i1", "g"), done("g"))
+    ear.sees(*(StreamJoined(), STARTED) if replayed else ())
     for at_ms in range(0, 700, 20):
         assert ear.at(at_ms).sees(CallerAudio(frame())).model == []
     assert (call.engine.frames, call.engine.listening.held_back) == (35, 35)
@@ -330,8 +328,6 @@ def test_a_commit_that_crosses_our_own_create_is_answered_once_and_last() -> Non
 
 
 def test_what_the_agent_said_is_told_to_a_fresh_session_as_text_never_as_audio() -> None:
-    from llcphone.realtime.dialects import Dialect, encode
-
     for dialect, kind in ((Dialect.GA, b'"output_text"'), (Dialect.FLAT, b'"text"')):
         wire = encode(AssistantText("Good morning!"), dialect)
         assert kind in wire
