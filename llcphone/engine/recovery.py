@@ -283,6 +283,7 @@ class Recovery:
 
     def call_ended(self) -> None:
         """Whatever was being tried is over."""
+        self._engine.renewal.call_ended()
         self._close_gap("call ended")
 
     def _give_up(self, reason: EndReason, now_ms: int, out: list[Command]) -> bool:

@@ -71,7 +71,8 @@ class Renewed:
     due_ms: int
     tries: int = 0
     outcome: str = ""
-    """``switched``; ``took over`` from a session that was lost; ``dropped`` with it; or ``given up``."""
+    """``switched``; ``took over`` from a session that was lost; ``dropped`` with it; ``given up``; or
+    ``call ended`` in the middle of it."""
     ready_ms: int | None = None
     switched_ms: int | None = None
     """When the successor became the present session."""
@@ -294,6 +295,10 @@ class Renewal:
         self._drop(out)
         self._close("dropped")
         self._age = None
+
+    def call_ended(self) -> None:
+        """Whatever was being made ready is not needed any more."""
+        self._close("call ended")
 
     def _take_over(self, outcome: str, now_ms: int, out: list[Command]) -> None:
         successor, engine = self._next, self._engine

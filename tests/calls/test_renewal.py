@@ -56,7 +56,8 @@ LEAD_IN = 8 * 1_500
 async def short_life(*hears: str, **house: Any) -> AsyncIterator[tuple[House, SimCall, ModelSession]]:
     """A call that was greeted, on a session that ends after ``LIFE_S``; nothing may outlive it, or hang."""
     with trio.fail_after(200):
-        async with nothing_left(), open_house(**{"script": words(*hears), "faults": SHORT} | house) as stage:
+        settings: dict[str, Any] = {"script": words(*hears), "faults": SHORT} | house
+        async with nothing_left(), open_house(**settings) as stage:
             call = await stage.ring()
             session = await stage.session()
             await call.hears(0.3)
@@ -214,10 +215,12 @@ async def test_a_refresh_by_age_takes_a_parked_session_and_keeps_the_last_turn(
         await call.speak(QUESTION)
         await call.hears(0.5)
         await call.silence_for(1_000)
-        taken = house.phone.warm.health.taken
+        pool = house.phone.warm
+        assert pool is not None
+        taken = pool.health.taken
         await trio.sleep(20)
         assert [note.kind for _, note in house.notes].count("model renewed") == 1
-        assert house.phone.warm.health.taken == taken + 1
+        assert pool.health.taken == taken + 1
         call.hang_up()
         record = await house.record()
     assert [(gap["cause"], gap["outcome"]) for gap in record.gaps] == [("age", "switched")]

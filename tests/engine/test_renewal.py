@@ -399,6 +399,7 @@ def test_a_call_that_ends_takes_both_sessions_with_it() -> None:
     due(call)
     standing_by(call)
     assert call.sees(StreamStopped()).end is EndReason.CALLER_HUNG_UP
+    assert outcomes(call) == [("limit", "call ended", 1)]
     assert call.sees(ModelSaid(2, ULAW)) == []
 
 
