@@ -54,7 +54,7 @@ class Settling:
         quiet_ms = talk.quiet_from_ms if talk.schedule.waiting and engine.model.ready else None
         timers.arm(Timer.DUE, None if quiet_ms is None else max(quiet_ms, now_ms))
         timers.arm(Timer.TOOL, talk.desk.deadline_ms)
-        waiting = engine.model.ready and not self.hanging_up and engine.recovery.owed is Owed.NOTHING
+        waiting = engine.model.ready and engine.recovery.owed is Owed.NOTHING
         timers.arm(Timer.TOOL_FILLER, talk.desk.filler_at_ms(now_ms) if waiting else None)
         if self._goodbye_ms is not None:
             self._look_at_goodbye(self._goodbye_ms, now_ms, out)

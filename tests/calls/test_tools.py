@@ -225,12 +225,19 @@ async def test_a_result_that_comes_late_is_told_later(autojump_clock: MockClock)
         assert creates(model) == 2
 
 
-async def test_a_late_tool_that_never_ends_is_told_as_failed_at_its_limit(autojump_clock: MockClock) -> None:
+@pytest.mark.parametrize("cleanup", ["quiet", "raises"])
+async def test_a_late_tool_that_never_ends_is_told_as_failed_at_its_limit(
+    cleanup: str, autojump_clock: MockClock
+) -> None:
     agent = Agent()
 
     @agent.tool(timeout_s=2, late="deliver", limit_s=9)
     async def endless() -> None:
-        await trio.sleep_forever()
+        try:
+            await trio.sleep_forever()
+        finally:
+            if cleanup == "raises":
+                raise ValueError("planted")
 
     async with open_house(agent) as house:
         _, _, model = await live_call(house)

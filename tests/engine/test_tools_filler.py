@@ -19,12 +19,14 @@ from tests.engine.script import ULAW, Ear, Script, created, delta, done, has_ans
 
 CLIP_MS = 400
 CLIP = (silence_payload(200), silence_payload(200))
+PATIENT = {"dead_stream_ms": 600_000}
+"""These callers send no frames."""
 PLAN = ToolPlan(filler_after_ms=1_000, filler_every_ms=3_000, filler=CLIP)
 
 
 def working(tool: str = "look_up", plan: ToolPlan = PLAN, **setup: Any) -> Ear:
     """A tool runs since 0 ms, and nothing was said before it."""
-    call = live(tool_plan=plan, **setup)
+    call = live(tool_plan=plan, limits=PATIENT, **setup)
     ear = Ear(call)
     ear.takes(call.sees(done("r1", wants("c1", tool))))
     return ear
@@ -68,6 +70,16 @@ def test_it_comes_again_after_a_longer_silence() -> None:
     assert fillers(ear.call) == 2
 
 
+def test_the_next_wait_begins_anew() -> None:
+    ear = working()
+    hears_until(ear, 2_000).sees(ToolFinished("c1", "1"), has_answer("c1"), created("r2", "tools"))
+    ear.sees(done("r2", wants("c2")))
+    hears_until(ear, 2_990)
+    assert fillers(ear.call) == 1
+    hears_until(ear, 3_010)
+    assert fillers(ear.call) == 2
+
+
 def test_it_comes_once_if_it_is_not_to_be_repeated() -> None:
     ear = working(plan=ToolPlan(filler_after_ms=1_000, filler_every_ms=0, filler=CLIP))
     hears_until(ear, 60_000)
@@ -75,7 +87,7 @@ def test_it_comes_once_if_it_is_not_to_be_repeated() -> None:
 
 
 def test_the_silence_begins_when_the_agents_own_words_were_heard() -> None:
-    call = live(tool_plan=PLAN)
+    call = live(tool_plan=PLAN, limits=PATIENT)
     ear = Ear(call)
     ear.sees(delta(1_500), item_done(), done("r1", wants("c1")))
     hears_until(ear, 2_490)

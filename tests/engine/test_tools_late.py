@@ -32,13 +32,15 @@ PLAN = ToolPlan(
         ToolRule("note_down", 5_000, goes_on=True),
     )
 )
+PATIENT = {"dead_stream_ms": 600_000}
+"""These callers send no frames."""
 RUNNING = {"status": "still running after 5 s; its result will follow"}
 TOLD_LATE = [ToolCall("late-1", "book", "{}"), ToolOutput("late-1", '"done"')]
 
 
 def calling(*calls: tuple[str, str], **setup: Any) -> Script:
     """A response has ended that called these tools; it is 0 ms."""
-    call = live(tool_plan=PLAN, **setup)
+    call = live(tool_plan=PLAN, limits=PATIENT, **setup)
     call.sees(done("r1", *(wants(call_id, name) for call_id, name in calls)))
     return call
 
@@ -102,7 +104,7 @@ def test_each_call_has_its_own_deadline() -> None:
 
 
 def test_a_tool_without_a_limit_is_waited_for() -> None:
-    call = live()
+    call = live(limits=PATIENT)
     call.sees(done("r1", wants("c1")))
     assert call.until(100_000).model == []
 
@@ -134,6 +136,21 @@ def test_a_late_result_that_the_answer_to_the_caller_could_not_see_is_spoken_abo
     call.at(6_000).caller_says("u2", "r3")
     assert call.sees(ToolFinished("c1", '"done"')).model == TOLD_LATE
     assert call.sees(has_answer("late-1"), done("r3")).model == [SPEAK]
+
+
+def test_a_late_result_that_the_server_may_not_have_had_in_sight_is_spoken_about() -> None:
+    call = told_to_wait()
+    call.at(6_000).sees(SpeechStarted("u2"))
+    assert call.sees(ToolFinished("c1", '"done"')).model == TOLD_LATE
+    call.sees(SpeechStopped("u2"), InputCommitted("u2"), created("r3"))  # it never said that it has it
+    assert call.sees(done("r3")).model == [SPEAK]
+
+
+def test_a_tool_that_ends_with_its_deadline_promises_nothing() -> None:
+    call = live(tool_plan=ToolPlan((ToolRule("look_up", 5_000, deliver=True),)))
+    call.sees(done("r1", wants("c1")))
+    assert outputs(call.until(5_000).model) == {"c1": {"error": "timed out after 5 s"}}
+    assert call.sees(ToolFinished("c1", "1")) == []
 
 
 def test_a_late_result_of_a_silent_tool_is_told_and_not_spoken_about() -> None:
@@ -181,6 +198,10 @@ def test_a_result_that_comes_late_between_two_sessions_is_the_calls_only_answer(
     assert told.count(SPEAK) == 1
     call.sees(has_answer("c1"), created("r3", "tools"), done("r3"))
     assert call.until(60_000).model == []
+    call.caller_says("u2", "r4")
+    call.sees(done("r4", wants("c2")), SpeechStarted("u3"), ToolFinished("c2", "2"), has_answer("c2"))
+    call.sees(SpeechStopped("u3"), InputCommitted("u3"), created("r5"))
+    assert call.sees(done("r5")).model == []  # all answers are known to be in sight
 
 
 def test_a_result_told_late_is_the_only_answer_that_a_next_session_knows() -> None:
@@ -226,7 +247,7 @@ def test_a_result_that_was_to_follow_has_no_answer_when_the_process_ends() -> No
 
 
 def test_an_irreversible_tool_does_not_run_while_the_caller_cuts_in() -> None:
-    call = live(tool_plan=PLAN)
+    call = live(tool_plan=PLAN, limits=PATIENT)
     call.sees(delta(500))
     call.at(100).sees(SpeechStarted("u2"))
     ended = call.sees(done("r1", wants("c1", "book"), wants("c2", "look_up")))
@@ -239,6 +260,6 @@ def test_an_irreversible_tool_runs_when_nobody_objects() -> None:
 
 
 def test_calls_of_a_cancelled_response_have_no_deadline() -> None:
-    call = live(tool_plan=PLAN)
+    call = live(tool_plan=PLAN, limits=PATIENT)
     call.sees(SpeechStarted("u2"), done("r1", wants("c1"), status=CANCELLED))
     assert call.until(60_000).model == []
