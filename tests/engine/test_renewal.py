@@ -17,6 +17,7 @@ from llcphone.engine.commands import (
 )
 from llcphone.engine.events import (
     EndReason,
+    HangUpAsked,
     ModelConnected,
     ModelConnectFailed,
     ModelExpires,
@@ -271,12 +272,17 @@ def test_what_is_said_while_the_successor_waits_is_told_too() -> None:
     assert UserText("Question 1?") in call.until(DUE + 5_000).model
 
 
-def test_a_call_that_hangs_up_is_not_renewed_any_more() -> None:
+def test_a_call_that_says_good_bye_is_not_renewed_any_more() -> None:
     call = calling()
-    call.engine.hang_up_when_heard(0)
-    call.sees(SpeechStarted("u1"))
-    call.engine.hang_up_when_heard(0)
-    assert ConnectStandby(2, Dialect.GA) not in due(call)
+    ear = Ear(call)
+    due(call, DUE - 2_000)
+    ear.at(call.now_ms)
+    call.sees(SpeechStarted("u1"), SpeechStopped("u1"), InputCommitted("u1"), created("r1"))
+    ear.sees(delta(4_000), item_done(), done("r1", Item("i1", "message", "completed")), HangUpAsked())
+    ear.at(DUE + 1_000)
+    assert not any(isinstance(each, ConnectStandby) for each in call.said)
+    ear.at(DUE + 3_000)
+    assert call.said.end is EndReason.AGENT_HUNG_UP
 
 
 # -- a successor that fails ---------------------------------------------------------------------

@@ -28,6 +28,7 @@ from llcphone.engine.commands import (
     SendStandby,
     SwitchModel,
 )
+from llcphone.engine.recording import Recorder, replay
 from llcphone.engine.recovery import RecoveryPlan
 from llcphone.engine.session_age import RenewalPlan
 from llcphone.realtime import events as said
@@ -301,3 +302,23 @@ def test_these_stories_do_renew_sessions() -> None:
 
     tell()
     assert planned > 5, planned
+
+
+@settings(max_examples=25, deadline=None)
+@given(setups, plans, renewed_calls())
+def test_a_tape_of_it_replays(facts: Facts, plan: RenewalPlan, moments: list[Moment]) -> None:
+    judge = watched({**facts, "renewal": plan}, moments)
+    lines: list[bytes] = []
+
+    def keep(line: bytes) -> bool:
+        lines.append(line)
+        return True
+
+    recorder = Recorder(type(judge.engine)(judge.engine.setup), keep, version="test")
+    for event, now_ms, _ in judge.tape:
+        recorder.handle(event, now_ms)
+    recorder.close()
+    replayed = replay(lines)
+    assert replayed.difference is None
+    assert not replayed.cut
+    assert replayed.steps > 0
