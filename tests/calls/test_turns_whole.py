@@ -285,12 +285,12 @@ async def test_turns_that_the_server_detects_cannot_be_committed_by_hand(autojum
 async def test_a_short_noise_over_the_agent_does_not_stop_it_and_a_real_word_does(
     transports: Transports, autojump_clock: MockClock
 ) -> None:
-    realtime = {"turn_detection": "server_vad", "vad_silence_ms": 200}
+    realtime = {"turn_detection": "server_vad", "vad_silence_ms": 500}
     script: Script = ["Hello!", Say("A long answer.", 9_000), "Yes?"]
     async with (
         nothing_left(),
         open_house(
-            script=script, transports=transports, realtime=realtime, turns={"barge_in_after_ms": 600}
+            script=script, transports=transports, realtime=realtime, turns={"barge_in_after_ms": 900}
         ) as house,
     ):
         call = await house.ring()
