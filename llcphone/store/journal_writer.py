@@ -158,7 +158,7 @@ class JournalWriter:
                 sound = await self._write(sources)
                 self._busy = False
                 self._passed.unpark_all()
-                if not sound and not self._leaving:
+                if not sound:
                     await trio.sleep(_RETRY_S)
                 if self._dirty or self._ends:
                     self._news.set()

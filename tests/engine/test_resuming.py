@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from llcphone.engine.events import Born, EndReason, ModelConnected, PhoneLegLost, StreamJoined
@@ -58,7 +60,7 @@ def speaks(call: Ear, text: str = WORDS, ms: int = 2_000) -> None:
     call.sees(delta(ms), TranscriptDone("r1", "i1", text), item_done(), done("r1"))
 
 
-def resumed(*lines: KeptLine, owed: Owed = Owed.NOTHING, **setup: object) -> Script:
+def resumed(*lines: KeptLine, owed: Owed = Owed.NOTHING, **setup: Any) -> Script:
     """A call born with a conversation, up to its configured session and its stream."""
     call = Script(resumed=Resumed(lines, owed), greets=owed is Owed.GREETING, **setup)
     call.configured()
