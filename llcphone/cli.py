@@ -136,6 +136,23 @@ def show_config(*, config: ConfigPath = None, explain: bool = False) -> None:
         print(f"{key} = {value}" + (f"    # {origin}" if explain else ""))
 
 
+@app.command
+def prompt(*, config: ConfigPath = None, agent: Path | None = None, context: str = "") -> None:
+    """Show what a prompt holds, in the order in which it is cached, with estimated tokens and cost.
+
+    Args:
+        config: settings file; default llcphone.toml here, with .env beside it.
+        agent: a Python file with an ``agent``; default the one in [agent].
+        context: what a call would be about; it stands last.
+    """
+    from llcphone.agent import agents_of
+    from llcphone.cli_prompt import prompt_lines
+
+    loaded = _load(config)
+    for each in agents_of(_agent_of(agent, loaded)).values():
+        print(*prompt_lines(loaded, each, context), sep="\n")
+
+
 @sim.command(name="model")
 async def sim_model(
     *,

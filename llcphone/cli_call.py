@@ -246,6 +246,13 @@ _CARRIER = {"initiated": "Twilio dials", "in-progress": "answered", "no-answer":
 """A status of Twilio in better words; the others are good enough."""
 
 
+def _cost(record: CallRecord) -> str:
+    if record.cost_usd is None:
+        return "unknown: the price list does not name this model"
+    uncounted = f", {record.unbilled_responses} cut off and not counted" if record.unbilled_responses else ""
+    return f"about ${record.cost_usd:.4f} for the model{uncounted}"
+
+
 def _summary(record: CallRecord) -> list[str]:
     """The record, for a person."""
     gaps = sorted(turn["answer_gap_ms"] for turn in record.turns if turn.get("answer_gap_ms") is not None)
@@ -255,6 +262,7 @@ def _summary(record: CallRecord) -> list[str]:
         f"ended: {record.reason.value}, after {record.duration_s:.1f} s",
         f"  turns      {len(record.turns)}, interrupted {record.barge_ins} times",
         f"  tokens     {tokens}, {record.cached_share:.0%} of the input cached",
+        f"  cost       {_cost(record)}",
         f"  call       {record.call_id} {record.call_sid}".rstrip(),
     ]
     if gaps:

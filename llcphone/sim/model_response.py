@@ -46,6 +46,9 @@ class Pace:
     """Audio in one delta."""
     first_audio_ms: int = 50
     """From ``response.created`` to the first delta."""
+    cold_ms: int = 0
+    """What a session's first response takes longer, whichever it is: a model of cold inference. The vendor
+    has published nothing about it (facts, priming), so the figure is whoever's who sets it."""
     created_ms: int = 0
     """From the reason of a response to its ``response.created``: the window of the cancel race."""
     ack_delay_s: float = 0.0
@@ -127,7 +130,9 @@ class Response:
             if self.status == "pending":
                 await trio.sleep(pace.created_ms / 1000)
                 self.begin()
-            due = trio.current_time() + pace.first_audio_ms / 1000
+            if self.session.warm_at_s is None:
+                self.session.warm_at_s = trio.current_time() + pace.cold_ms / 1000
+            due = max(trio.current_time(), self.session.warm_at_s) + pace.first_audio_ms / 1000
             for step in self.steps:
                 due = await self._play(step, due)
                 if not self.is_active:

@@ -71,6 +71,8 @@ class ModelSession:
     skipped_tools: list[str] = attrs.field(factory=list)
     """Tools the script wanted to call and the session did not offer."""
     last_context: list[Piece] = attrs.field(factory=list, repr=False)
+    warm_at_s: float | None = None
+    """When inference is no longer cold; None before the first response."""
     _ids: int = 0
     _nursery: trio.Nursery | None = None
     _news: trio.lowlevel.ParkingLot = attrs.field(factory=trio.lowlevel.ParkingLot)
