@@ -37,7 +37,6 @@ from llcphone.engine.commands import (
     SwitchModel,
 )
 from llcphone.engine.history import Speaker
-from llcphone.engine.recovery import Owed
 from llcphone.engine.retelling import any_wordless, last_turns, retold
 from llcphone.engine.session_age import RenewalPlan, SessionAge, Why
 from llcphone.realtime import events as said
@@ -181,6 +180,7 @@ class Renewal:
         model = self._engine.model
         generation = model.next_generation()
         self._next = _Successor(generation, model.session, now_ms + after_ms + _ATTEMPT_MS)
+        self._quiet_ms = None
         out.append(ConnectStandby(generation, model.dialect, after_ms))
 
     def _failed(
@@ -240,9 +240,7 @@ class Renewal:
     def _wait_for_quiet(self, now_ms: int, out: list[Command]) -> int | None:
         plan, talk = self._plan, self._engine.talk
         from_ms = talk.quiet_from_ms
-        busy = (
-            talk.batches.running or not talk.playout.silent or self._engine.recovery.owed is not Owed.NOTHING
-        )
+        busy = talk.batches.running or not talk.playout.silent
         if from_ms is None or busy or not self._possible:
             self._quiet_ms = None
             return None
@@ -303,10 +301,9 @@ class Renewal:
     def _take_over(self, outcome: str, now_ms: int, out: list[Command]) -> None:
         successor, engine = self._next, self._engine
         assert successor is not None
-        self._next = self._quiet_ms = None
+        self._next = None
         out.append(SwitchModel(successor.generation))
         engine.model.take_over(successor.generation, successor.dialect)
-        engine.model_spoke_ms = now_ms
         told = successor.session
         newer = {key: value for key, value in engine.model.session.items() if told.get(key) != value}
         if newer:  # updates that were sent while it stood by

@@ -23,6 +23,7 @@ from llcphone.engine.events import (
     ModelExpires,
     ModelLegLost,
     ModelSaid,
+    StreamJoined,
     ToolFinished,
 )
 from llcphone.engine.recovery import RecoveryPlan
@@ -53,13 +54,16 @@ from llcphone.realtime.messages import (
     ToolCall,
     ToolOutput,
     UpdateSession,
+    UserAudio,
     UserText,
 )
 from llcphone.twilio.media import CallerAudio, Clear, StreamStopped
 from tests.engine.script import (
+    CANCELLED,
     LATER,
     MEDIUM,
     SESSION,
+    STARTED,
     ULAW,
     Commands,
     Ear,
@@ -68,6 +72,7 @@ from tests.engine.script import (
     delta,
     done,
     frame,
+    has_answer,
     item_done,
     speech,
     wants,
@@ -218,6 +223,31 @@ def test_an_update_sent_before_is_part_of_the_successors_settings() -> None:
     assert not any(isinstance(each, UpdateSession) for each in call.until(DUE + 999).model)
 
 
+def test_after_the_switch_positions_count_in_the_successors_audio() -> None:
+    call = calling()
+    call.sees(*(CallerAudio(frame(number)) for number in range(200)))
+    due(call)
+    standing_by(call)
+    told = call.until(DUE + 999).model
+    assert told == [AppendAudio(frame(number)) for number in range(125, 200)]
+    call.sees(SpeechStarted("u1"), CallerAudio(frame(1)), CallerAudio(frame(2)))
+    call.at(DUE + 2_000).sees(SpeechStopped("u1", 1_500), InputCommitted("u1"), created("r1"))
+    assert call.engine.talk.ledger.turns[-1].caller_stopped_ms == DUE + 2_000 - 40
+
+
+def test_an_old_tool_answer_that_was_never_acknowledged_does_not_bring_a_second_answer_later() -> None:
+    call = calling()
+    call.sees(SpeechStarted("u1"), SpeechStopped("u1"), InputCommitted("u1"), created("r1"))
+    call.sees(done("r1", wants("c1")), ToolFinished("c1", "1"), created("r2", "tools"), done("r2"))
+    due(call)
+    standing_by(call)
+    assert switched(call.until(DUE + 9_000))
+    call.sees(SpeechStarted("u2"), SpeechStopped("u2"), InputCommitted("u2"), created("r3"))
+    call.sees(done("r3", wants("c2")), SpeechStarted("u3"), ToolFinished("c2", "2"), has_answer("c2"))
+    call.sees(SpeechStopped("u3"), InputCommitted("u3"), created("r4"), done("r4"))
+    assert not any(isinstance(each, CreateResponse) for each in call.until(DUE + 30_000).model)
+
+
 def test_a_tool_call_and_its_result_are_told_in_their_place() -> None:
     call = calling()
     call.sees(SpeechStarted("u1"), SpeechStopped("u1"), InputCommitted("u1"))
@@ -283,6 +313,14 @@ def test_a_call_that_says_good_bye_is_not_renewed_any_more() -> None:
     assert not any(isinstance(each, ConnectStandby) for each in call.said)
     ear.at(DUE + 3_000)
     assert call.said.end is EndReason.AGENT_HUNG_UP
+
+
+def test_nobody_on_the_line_needs_no_younger_session() -> None:
+    call = Script(renewal=RenewalPlan(at_age_ms=1_000), recovery=RecoveryPlan())
+    call.configured()
+    assert call.until(30_000) == []
+    call.sees(StreamJoined(), STARTED)
+    assert STAND_BY in call.said
 
 
 # -- a successor that fails ---------------------------------------------------------------------
@@ -400,6 +438,14 @@ def test_an_end_that_comes_in_the_very_moment_of_the_switch_switches_once() -> N
     assert outcomes(call) == [("limit", "took over", 1)]
 
 
+def test_a_model_that_is_given_up_takes_its_successor_with_it() -> None:
+    call = calling(recovery=RecoveryPlan(apology=(speech(200),)))
+    due(call)
+    out = call.sees(ModelError("insufficient_quota"))
+    assert [each for each in out if isinstance(each, CloseModel)] == [CloseModel(2), CloseModel(1)]
+    assert outcomes(call) == [("limit", "dropped", 1)]
+
+
 def test_a_call_that_ends_takes_both_sessions_with_it() -> None:
     call = calling()
     due(call)
@@ -472,6 +518,15 @@ def test_words_that_nobody_wrote_down_live_on_in_a_summary() -> None:
     again = call.sees(ModelConnected(3, Dialect.GA), ULAW).model
     assert isinstance(again[1], SystemText)
     assert again[1].text.endswith("They want a table.")
+
+
+def test_a_turn_whose_audio_is_kept_needs_no_summary() -> None:
+    call = calling()
+    call.sees(CallerAudio(frame(1)), SpeechStarted("u1"), SpeechStopped("u1", 20), InputCommitted("u1"))
+    call.sees(created("r1"), done("r1", status=CANCELLED))
+    due(call)
+    standing_by(call)
+    assert call.until(DUE + 999).model == [UserAudio(frame(1))]
 
 
 def test_a_summary_may_be_turned_off() -> None:
