@@ -244,8 +244,20 @@ def test_an_old_tool_answer_that_was_never_acknowledged_does_not_bring_a_second_
     assert switched(call.until(DUE + 9_000))
     call.sees(SpeechStarted("u2"), SpeechStopped("u2"), InputCommitted("u2"), created("r3"))
     call.sees(done("r3", wants("c2")), SpeechStarted("u3"), ToolFinished("c2", "2"), has_answer("c2"))
-    call.sees(SpeechStopped("u3"), InputCommitted("u3"), created("r4"), done("r4"))
-    assert not any(isinstance(each, CreateResponse) for each in call.until(DUE + 30_000).model)
+    told = call.sees(SpeechStopped("u3"), InputCommitted("u3"), created("r4"), done("r4"))
+    told += call.until(DUE + 30_000)
+    assert not any(isinstance(each, CreateResponse) for each in told.model)
+
+
+def test_a_session_at_its_limit_leaves_nothing_out() -> None:
+    call = calling(attrs.evolve(PLAN, keep_turns=1))
+    for number in range(1, 5):
+        answered(call, number)
+    due(call)
+    standing_by(call)
+    told = call.until(DUE + 999).model
+    asked = [each.text for each in told if isinstance(each, UserText)]
+    assert asked == [f"Question {number}?" for number in range(1, 5)]
 
 
 def test_a_tool_call_and_its_result_are_told_in_their_place() -> None:
