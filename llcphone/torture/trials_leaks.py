@@ -38,9 +38,11 @@ async def _one_call(rig: Rig, how: CallFaults, talk_s: float) -> None:
     await caller.hang_up()
 
 
-async def _before(rig: Rig) -> int | None:
-    """What an idle bridge has open, once it has held a call."""
+async def _before(rig: Rig, judge: Judge) -> int | None:
+    """What an idle bridge has open, once it has held a call. One that never opens a session leaks none."""
     await _one_call(rig, CallFaults(), 1.0)
+    reached = any(each.inbox.audio_bytes or each.responses for each in rig.model.sessions)
+    judge.must(reached, "the bridge never reaches the model")
     await trio.sleep(2)
     return rig.descriptors
 
@@ -65,7 +67,7 @@ def _count(rig: Rig, judge: Judge, descriptors: int | None) -> None:
 )
 async def hang_ups(rig: Rig, judge: Judge) -> None:
     """Half of them take leave properly, half vanish without a ``stop``."""
-    before = await _before(rig)
+    before = await _before(rig, judge)
     for number in range(BATCHES):
         async with trio.open_nursery() as nursery:
             for _ in range(BATCH):
@@ -81,7 +83,7 @@ async def hang_ups(rig: Rig, judge: Judge) -> None:
     answers(GREETING),
 )
 async def while_connecting(rig: Rig, judge: Judge) -> None:
-    before = await _before(rig)
+    before = await _before(rig, judge)
     rig.model.faults = Faults(handshake_delay_s=CONNECT_S)
     async with trio.open_nursery() as nursery:
         for _ in range(5):
@@ -111,7 +113,7 @@ def _early_script(profile: Profile) -> Scripted:
     _early_script,
 )
 async def early(rig: Rig, judge: Judge) -> None:
-    before = await _before(rig)
+    before = await _before(rig, judge)
     never_came = rig.ring(faults=CallFaults(connect_delay_s=30))
     await never_came.sim.answered()
     await trio.sleep(0.3)

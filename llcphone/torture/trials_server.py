@@ -75,8 +75,9 @@ async def _goes_on(caller: Caller) -> None:
 # -- twenty calls -----------------------------------------------------------------------------------------
 
 CALLS = 20
-VOICES = [500 + 50 * number for number in range(48)]
-"""One for each model session, the idle ones included."""
+VOICES = [500 + 50 * number for number in range(52)]
+"""The first for the model sessions, idle ones included; the last for the callers."""
+SAID = VOICES[-CALLS:]
 
 
 class Voices:
@@ -111,7 +112,7 @@ async def twenty(rig: Rig, judge: Judge) -> None:
         took_s = trio.current_time() - began_at
     wrong = 0
     for number, caller in enumerate(rig.callers):
-        wrong += await _crossed(rig, caller, VOICES[number])
+        wrong += await _crossed(rig, caller, SAID[number])
     answered = CALLS - len(silent)
     judge.figures |= {"answered": answered, "crossed": wrong}
     judge.measured = f"{answered} answered, {wrong} crossed"
@@ -132,7 +133,7 @@ async def _hold(rig: Rig, number: int, silent: list[int]) -> None:
         with trio.move_on_after(2.5):
             await caller.sim.hears(1.0)
         await caller.sim.silence_for(400)
-        await caller.ask(tone(VOICES[number], 1_000))
+        await caller.ask(tone(SAID[number], 1_000))
         await caller.hears(1.0)
     except (GaveUp, CallOver):
         silent.append(number)
@@ -145,7 +146,7 @@ async def _crossed(rig: Rig, caller: Caller, said: int) -> bool:
     ear = await _pitches(b"".join(audio for _, audio in caller.sim.ear))
     if not ear:
         return False
-    if len(ear) > 1:
+    if len(ear) > 1 or ear & set(SAID):
         return True
     session = rig.model.sessions[VOICES.index(ear.pop())]
     return await _pitches(session.received_audio) != {said}
@@ -192,6 +193,7 @@ async def retry(rig: Rig, judge: Judge) -> None:
     needs="signatures",
 )
 async def forged_webhook(rig: Rig, judge: Judge) -> None:
+    await _let_in(rig)
     statuses = []
     for kind in (Signature.WRONG, Signature.MISSING):
         caller = rig.ring(faults=CallFaults(webhook_signature=kind))
@@ -211,17 +213,29 @@ async def forged_webhook(rig: Rig, judge: Judge) -> None:
     needs="signatures",
 )
 async def forged_stream(rig: Rig, judge: Judge) -> None:
+    await _let_in(rig)
     heard_ms: Sequence[float] = [
         await _listen(rig.ring(faults=CallFaults(stream_signature=kind)))
         for kind in (Signature.WRONG, Signature.MISSING)
     ]
     judge.figures["heard_ms"] = sum(heard_ms)
-    judge.measured = _streams(rig.callers)
+    strangers = rig.callers[1:]
+    judge.measured = _streams(strangers)
     judge.must(not any(heard_ms), "a stranger talks to the agent")
     joined = [
-        each for caller in rig.callers for each in caller.sim.record.streams if each.started_at_ms is not None
+        each for caller in strangers for each in caller.sim.record.streams if each.started_at_ms is not None
     ]
     judge.should(not joined, "the upgrade of a stranger is accepted")
+
+
+async def _let_in(rig: Rig) -> None:
+    """Whoever refuses everybody refuses strangers too: an honest call goes first."""
+    caller = rig.ring()
+    await caller.join()
+    with trio.move_on_after(1):
+        await caller.sim.hears()
+    await caller.hang_up()
+    await trio.sleep(1)
 
 
 async def _listen(caller: Caller) -> float:

@@ -105,7 +105,7 @@ class MiniBridge:
             body += await stream.receive_some()
         form = dict(parse_qsl(body.decode(), keep_blank_values=True))
         right = headers.get("x-twilio-signature") == sign(AUTH_TOKEN, f"{self.place.public_url}/twiml", form)
-        if not right and Flaw.NO_SIGNATURES not in self.flaws:
+        if Flaw.REFUSES_EVERYBODY in self.flaws or (not right and Flaw.NO_SIGNATURES not in self.flaws):
             return b"HTTP/1.1 403 Forbidden\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
         if Flaw.CRASHES in self.flaws and self.calls and self.background is not None:
             self.flaws |= {Flaw.NO_DRAIN}

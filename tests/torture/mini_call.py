@@ -54,6 +54,8 @@ class Flaw(Enum):
     NO_TOKENS = auto()
     LEAKS_DESCRIPTORS = auto()
     CRASHES = auto()
+    NEVER_REACHES_THE_MODEL = auto()
+    REFUSES_EVERYBODY = auto()
 
 
 @attrs.define(eq=False)
@@ -90,7 +92,8 @@ class MiniCall:
             async with trio.open_nursery() as self.tools:
                 owner = self.background if self.has(Flaw.LEAKS_MODEL) else self.tools
                 assert owner is not None
-                owner.start_soon(self.hold_model)
+                if not self.has(Flaw.NEVER_REACHES_THE_MODEL):
+                    owner.start_soon(self.hold_model)
                 await self.read_phone()
                 self.tools.cancel_scope.cancel()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from contextlib import asynccontextmanager
 from io import StringIO
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -26,7 +27,6 @@ from tests.torture.mini import PROFILE, start_mini
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-    from pathlib import Path
 
     from trio.testing import MockClock
 
@@ -82,6 +82,11 @@ def test_a_wrong_profile_is_one_line(text: str, tmp_path: Path) -> None:
     file.write_text(text)
     with pytest.raises(ProfileError, match=r"bridge\.json"):
         read_profile(file)
+
+
+def test_the_profiles_of_the_rivals_can_be_read() -> None:
+    files = sorted((Path(__file__).parent.parent.parent / "bench" / "profiles").glob("*.json"))
+    assert [read_profile(each).cwd for each in files] == [".", "."]
 
 
 def test_a_bridge_gets_the_simulators_addresses_and_no_key_of_ours() -> None:

@@ -20,6 +20,7 @@ from llcphone.torture.judge import Verdict
 from llcphone.torture.profile import ACCOUNT_SID, API_KEY, AUTH_TOKEN, Place, Profile
 from llcphone.torture.run import chosen, run_trial, run_trials
 from llcphone.torture.trials import TRIALS
+from tests.torture.test_the_rig import marks
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -78,7 +79,7 @@ async def start_ours(profile: Profile, place: Place) -> AsyncIterator[Bridge]:
         nursery.cancel_scope.cancel()
 
 
-@pytest.mark.parametrize("name", sorted(TRIALS))
+@pytest.mark.parametrize("name", [pytest.param(each, marks=marks(each)) for each in sorted(TRIALS)])
 async def test_our_phone_passes(name: str, autojump_clock: MockClock) -> None:
     found = await run_trial(own_profile(), TRIALS[name], start_ours)
     assert (found.verdict, found.reading) == (Verdict.PASS, ""), found

@@ -19,6 +19,14 @@ FLAWS: list[tuple[Flaw, str, Verdict, str]] = [
     (Flaw.LEAKS_MODEL, "leak-hang-ups", Verdict.FAIL, "sessions stay open"),
     (Flaw.LEAKS_MODEL, "leak-connecting", Verdict.FAIL, "sessions stay open"),
     (Flaw.LEAKS_MODEL, "leak-early", Verdict.FAIL, "sessions stay open"),
+    (Flaw.NEVER_REACHES_THE_MODEL, "leak-hang-ups", Verdict.FAIL, "never reaches the model"),
+    (
+        Flaw.REFUSES_EVERYBODY,
+        "forged-webhook",
+        Verdict.FAIL,
+        "line was cut (Twilio error 11200: voice: HTTP 403)",
+    ),
+    (Flaw.REFUSES_EVERYBODY, "forged-stream", Verdict.FAIL, "line was cut"),
     (Flaw.LEAKS_DESCRIPTORS, "leak-hang-ups", Verdict.FAIL, "descriptors stay open"),
     (Flaw.CRASHES, "twenty-calls", Verdict.FAIL, "process has ended"),
     (Flaw.NO_CLEAR, "barge-in-first", Verdict.FAIL, "speaks on over the caller"),
@@ -47,7 +55,11 @@ FLAWS: list[tuple[Flaw, str, Verdict, str]] = [
 ]
 
 
-@pytest.mark.parametrize("name", sorted(TRIALS))
+def marks(name: str) -> list[pytest.MarkDecorator]:
+    return [pytest.mark.slow] if name == "twenty-calls" else []
+
+
+@pytest.mark.parametrize("name", [pytest.param(each, marks=marks(each)) for each in sorted(TRIALS)])
 async def test_a_sound_bridge_passes(name: str, autojump_clock: MockClock) -> None:
     found = await run_trial(PROFILE, TRIALS[name], start_mini())
     assert (found.verdict, found.reading) == (Verdict.PASS, ""), found
@@ -55,8 +67,7 @@ async def test_a_sound_bridge_passes(name: str, autojump_clock: MockClock) -> No
 
 @pytest.mark.parametrize(
     ("flaw", "name", "verdict", "reading"),
-    FLAWS,
-    ids=[f"{each.name.lower()}-{name}" for each, name, *_ in FLAWS],
+    [pytest.param(*each, id=f"{each[0].name.lower()}-{each[1]}", marks=marks(each[1])) for each in FLAWS],
 )
 async def test_a_flaw_shows(
     flaw: Flaw, name: str, verdict: Verdict, reading: str, autojump_clock: MockClock
