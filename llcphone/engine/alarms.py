@@ -4,8 +4,9 @@ A *slow turn* is known when the ear begins to hear the answer: the ear's gap was
 the alarm names the longest part of it. *Dead air* is a caller who waits in silence: an answer is due and
 nobody was heard for so long, be it the caller, the agent or a filler.
 
-Dead air is watched by one lazy timer, so nothing is done per frame or per delta: it looks no more often
-than once in the limit, and wakes exactly when a silence that had begun before becomes too long.
+Dead air is watched by one lazy timer, so nothing is done per frame or per delta. It is set when an answer
+falls due, looks about once in the limit while one is, wakes exactly when a silence that had begun before
+becomes too long, and sleeps through a conversation in which nothing is due.
 """
 
 from __future__ import annotations
@@ -63,8 +64,15 @@ class Alarms:
     def stream_started(self, now_ms: int) -> None:
         """Somebody listens from now on."""
         self._echoed_ms = now_ms
-        if self._plan.dead_air_ms:
-            self._engine.timers.set(Timer.DEAD_AIR, now_ms + self._plan.dead_air_ms)
+        self.answer_due(now_ms)
+
+    def answer_due(self, now_ms: int) -> None:
+        """Somebody may wait from now on."""
+        engine = self._engine
+        if engine.started_ms is None or not self._plan.dead_air_ms:
+            return  # nobody listens, or nobody wants to know
+        if engine.timers.get(Timer.DEAD_AIR) is None:
+            engine.timers.set(Timer.DEAD_AIR, now_ms + self._plan.dead_air_ms)
 
     def echoed(self, begun: Turn | None, now_ms: int, out: list[Command]) -> None:
         """The ear got as far as a mark, and by that began to hear this turn."""
@@ -79,7 +87,9 @@ class Alarms:
         talk = self._engine.talk
         silent_ms = max(talk.active_ms, self._echoed_ms, talk.playout.ends_ms)
         again_ms = now_ms + limit_ms
-        if (because := self._waits_for()) and silent_ms != self._told_ms:
+        if not (because := self._waits_for()):
+            return  # until an answer falls due
+        if silent_ms != self._told_ms:
             if now_ms - silent_ms >= limit_ms:
                 self._told_ms = silent_ms
                 self._raise(Alarm("dead air", now_ms, now_ms - silent_ms, because), {}, out)

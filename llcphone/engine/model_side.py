@@ -135,6 +135,7 @@ class ModelSide:
 
     def _speech_stopped(self, event: said.SpeechStopped, now_ms: int, out: list[Command]) -> None:
         self._turn_ends_ms = event.audio_end_ms
+        self._engine.alarms.answer_due(now_ms)
         if self._engine.echo.dismisses(event, out):
             return
         self._engine.talk.speech_stopped(event, now_ms, self._appended_ms, out)
@@ -153,6 +154,8 @@ class ModelSide:
 
     def _audio_delta(self, event: said.AudioDelta, now_ms: int, out: list[Command]) -> None:
         engine = self._engine
+        if engine.talk.in_doubt:  # the alarm may be late: nothing is sent that is to be cleared at once
+            engine.echo.believe(now_ms, out)
         if engine.recovery.owed is not Owed.NOTHING and not engine.talk.playout.is_cut_off(event.response_id):
             engine.recovery.agent_speaks(now_ms, out)
         engine.talk.audio_delta(event, now_ms, out)

@@ -43,6 +43,8 @@ class Settling:
             engine.silence.settle(now_ms, out)
             creates = talk.responses.due(now_ms, caller_speaking=talk.caller_has_floor)
             out.extend(SendModel(message) for message in creates)
+            if creates:
+                engine.alarms.answer_due(now_ms)
         if engine.listening.guarding:
             self._look_at_guard(now_ms)
         engine.echo.settle(now_ms, out)

@@ -7,6 +7,7 @@ from typing import Any
 from llcphone.engine.alarms import AlarmPlan
 from llcphone.engine.events import Born, ModelConnected, StreamJoined, ToolFinished
 from llcphone.engine.recovery import RecoveryPlan
+from llcphone.engine.timers import Timer
 from llcphone.realtime.dialects import Dialect
 from llcphone.realtime.events import InputCommitted, SpeechStarted, SpeechStopped
 from llcphone.twilio.media import CallerAudio
@@ -151,3 +152,24 @@ def test_a_record_keeps_a_hundred_alarms_and_a_long_call_no_more() -> None:
         ear.at(turn * 7_000 + 7_000)
     assert len([note for note in call.notes if note.kind == "dead air"]) == 105
     assert len(call.engine.alarms.raised) == 100
+
+
+def test_an_answer_that_is_made_before_anybody_is_on_the_line_keeps_nobody_waiting() -> None:
+    call = Script(alarms=AlarmPlan(dead_air_ms=LIMIT_MS), greets=True)
+    call.configured()
+    call.until(20_000)
+    assert told(call, "dead air") == []
+
+
+def test_nobody_wakes_while_nothing_is_due() -> None:
+    call, ear = watched()
+    ear.at(LIMIT_MS)
+    assert call.engine.timers.get(Timer.DEAD_AIR) is None
+    ear.sees(SpeechStarted("u1"), SpeechStopped("u1"))
+    assert call.engine.timers.get(Timer.DEAD_AIR) == 2 * LIMIT_MS
+
+
+def test_a_create_of_ours_that_is_never_answered_is_dead_air() -> None:
+    call, ear = watched(greets=True)
+    ear.at(60_000)
+    assert told(call, "dead air") == [(LIMIT_MS, "model")]
