@@ -109,11 +109,17 @@ class EchoGuard:
 
     def settle(self, now_ms: int, out: list[Command]) -> None:
         """Believe what has lasted; mute what has just begun."""
-        engine = self._engine
-        if self._generation != engine.model.generation:  # nobody says any more whether it stops
-            self._generation = engine.model.generation
+        if self._generation != self._engine.model.generation:  # nobody says any more whether it stops
+            self._generation = self._engine.model.generation
             self._dropped.clear()
             self._over()
+        self.believe(now_ms, out)
+        if self._plan.mute_ms:
+            self._settle_mute(now_ms)
+
+    def believe(self, now_ms: int, out: list[Command]) -> None:
+        """Speech that has lasted is the caller's: they have the floor."""
+        engine = self._engine
         if (event := self._doubted) is not None:
             # The agent has fallen silent: then it is an ordinary turn, and nothing is cut.
             if now_ms >= self._doubt_ends_ms or not self._agent_is_heard():
@@ -126,8 +132,6 @@ class EchoGuard:
                 engine.timers.arm(Timer.DOUBT, self._doubt_ends_ms)
         else:
             engine.timers.clear(Timer.DOUBT)
-        if self._plan.mute_ms:
-            self._settle_mute(now_ms)
 
     def _settle_mute(self, now_ms: int) -> None:
         engine = self._engine

@@ -350,3 +350,23 @@ async def test_a_schedule_that_cannot_be_kept_is_told_when_the_phone_opens(
 def test_a_step_that_is_none_is_refused_by_the_configuration(step: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match=r"turns\.schedule"):
         make_config("ws://127.0.0.1:9/v1/realtime", turns={"schedule": [step]})
+
+
+def test_the_usual_schedule_is_the_specs_and_an_agents_own_goes_before_the_settings() -> None:
+    url = "ws://127.0.0.1:9/v1/realtime"
+    agent = with_tools()
+    usual = turn_updates(make_config(url), agent)
+    assert [(update.after_turn, update.name) for update in usual] == [(0, "tools"), (1, "eagerness")]
+    detection = {"type": "semantic_vad", "eagerness": "medium"}
+    answers = {"create_response": True, "interrupt_response": True}
+    assert usual[1].session == {"turn_detection": detection | answers}
+    agent.schedule = [{"after_turn": 2, "tools": "none"}]
+    own = turn_updates(make_config(url, turns={"schedule": [{"after_turn": 1, "tools": "lean"}]}), agent)
+    assert [(update.after_turn, update.session) for update in own] == [(2, {"tools": []})]
+
+
+def test_a_schedule_can_stand_in_an_environment_variable() -> None:
+    schedule = SETTINGS["turns.schedule"]
+    assert schedule.read_text('[{"after_turn": 1, "tools": "full"}]') == ({"after_turn": 1, "tools": "full"},)
+    with pytest.raises(ConfigError, match=r"turns\.schedule"):
+        schedule.check(schedule.read_text("[{broken"))
