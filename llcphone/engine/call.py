@@ -120,8 +120,11 @@ class CallEngine:
         while (end := next((each for each in out if isinstance(each, EndCall)), None)) is not None:
             del out[out.index(end) :]  # after the end nothing is asked for any more
             if not self.recovery.instead_of_ending(end.reason, _cause(event), now_ms, out):
-                return self._end(end.reason, now_ms, out)
+                return self._end(end.reason, now_ms, self._may_leave(out))
             self.settling.settle(now_ms, out)
+        return self._may_leave(out)
+
+    def _may_leave(self, out: list[Command]) -> list[Command]:
         return out if self.model.ready else [each for each in out if _may_be_said(each)]
 
     def _end(self, reason: EndReason, now_ms: int, out: list[Command]) -> list[Command]:
