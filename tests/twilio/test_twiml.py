@@ -52,7 +52,23 @@ def test_a_parameter_that_twilio_would_refuse_is_our_bug() -> None:
         twiml.connect_stream("wss://a.example/media/t0", parameters={"k": "v" * 499})
 
 
+def test_the_retries_asked_of_twilio_stand_in_the_fragment_of_the_action() -> None:
+    document = twiml.connect_stream(
+        "wss://a.example/media/t0", action="https://a.example/resume/0#rc=5&rp=all"
+    )
+    assert verbs(document)[0][1]["action"] == "https://a.example/resume/0#rc=5&rp=all"
+
+
+def test_whoever_cannot_answer_now_lets_twilio_ask_again() -> None:
+    assert verbs(twiml.ask_again("https://a.example/resume/0", after_s=1)) == [
+        ("Pause", {"length": "1"}, []),
+        ("Redirect", {"method": "POST"}, []),
+    ]
+    assert "https://a.example/resume/0" in twiml.ask_again("https://a.example/resume/0", after_s=1)
+
+
 def test_every_ending_ends_the_call() -> None:
+    assert verbs(twiml.nothing()) == []
     assert verbs(twiml.hang_up()) == [("Hangup", {}, [])]
     assert verbs(twiml.busy()) == [("Reject", {"reason": "busy"}, [])]
     assert verbs(twiml.reject()) == [("Reject", {"reason": "rejected"}, [])]
