@@ -178,7 +178,7 @@ rebirths = st.builds(
 )
 plans = st.builds(
     RenewalPlan,
-    at_age_ms=st.sampled_from([0, 500, 1_000]),
+    at_age_ms=st.sampled_from([500, 500, 1_000, 0]),
     refresh_age_ms=st.sampled_from([0, 500, 1_500]),
     quiet_ms=st.sampled_from([0, 0, 100]),
     most_tries=st.sampled_from([1, 5]),
@@ -191,7 +191,7 @@ plans = st.builds(
 @st.composite
 def renewed_calls(draw: st.DrawFn) -> list[Moment]:
     """Calls whose sessions come and go; the alarm rings between scenes."""
-    scene = st.one_of(scenes, scenes, scenes, moments_of_renewal, calm, heard, rebirths)
+    scene = st.one_of(scenes, scenes, scenes, moments_of_renewal, calm, calm, heard, rebirths)
     told = draw(st.lists(scene, min_size=6, max_size=20))
     moments = list(opened)
     for things in told:
@@ -301,7 +301,7 @@ def test_these_stories_do_renew_sessions() -> None:
         planned += watched({"renewal": plan, "greets": False}, moments).planned
 
     tell()
-    assert planned > 5, planned
+    assert planned > 5, "calls of which so few are renewed show nothing"
 
 
 @settings(max_examples=25, deadline=None)
