@@ -17,6 +17,7 @@ from llcphone.errors import DialRefused as DialRefused
 from llcphone.errors import JoinRefused as JoinRefused
 from llcphone.errors import LLCPhoneError as LLCPhoneError
 from llcphone.errors import NotAdmitted as NotAdmitted
+from llcphone.leaving import Outcome as Outcome
 from llcphone.phone import Phone as Phone
 from llcphone.phone_open import open_phone as open_phone
 from llcphone.settings import load_config as load_config

@@ -30,6 +30,7 @@ from llcphone.config_outbound import ApiConfig, OutboundConfig
 from llcphone.config_recovery import RecoveryConfig
 from llcphone.config_renewal import RenewalConfig
 from llcphone.config_tools import ToolsConfig
+from llcphone.config_transfers import TransfersConfig
 from llcphone.config_turns import TurnsConfig
 from llcphone.errors import ConfigError
 
@@ -51,6 +52,7 @@ __all__ = [
     "RenewalConfig",
     "ServerConfig",
     "ToolsConfig",
+    "TransfersConfig",
     "TurnsConfig",
     "TwilioConfig",
     "WarmConfig",
@@ -79,6 +81,7 @@ class Config:
     renewal: RenewalConfig = attrs.field(factory=RenewalConfig)
     tools: ToolsConfig = attrs.field(factory=ToolsConfig)
     turns: TurnsConfig = attrs.field(factory=TurnsConfig)
+    transfers: TransfersConfig = attrs.field(factory=TransfersConfig)
     money: MoneyConfig = attrs.field(factory=MoneyConfig)
     journal: JournalConfig = attrs.field(factory=JournalConfig)
     records: RecordsConfig = attrs.field(factory=RecordsConfig)

@@ -19,6 +19,7 @@ from llcphone.tool_schema import Signature, ToolFunction, read_signature
 
 if TYPE_CHECKING:
     from llcphone.config_tools import ToolsConfig
+    from llcphone.leaving import Outcome
 
 
 class CallHandle(Protocol):
@@ -49,6 +50,18 @@ class CallHandle(Protocol):
 
     def respond(self) -> None:
         """Let the agent speak as soon as it may."""
+
+    async def transfer(self, name: str, *, summary: str = "", warm: bool | None = None) -> Outcome:
+        """Send the caller to a destination of ``[transfers]`` once the agent's last word was heard."""
+
+    def voicemail(self) -> Outcome:
+        """Let the caller leave a message once the agent's last word was heard."""
+
+    async def send_sms(self, to: str, text: str) -> Outcome:
+        """Send a text message to ``"caller"`` or to a destination."""
+
+    def send_digits(self, digits: str) -> None:
+        """Press keys."""
 
 
 @attrs.frozen

@@ -29,6 +29,8 @@ PERSONAL = {
     "outbound.caller_ids",
     "api.key",
     "journal.url",
+    "transfers.destinations",
+    "transfers.way_out",
 }
 
 

@@ -15,8 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
 
     from llcphone.call.approvals import Approvals
+    from llcphone.call.leaving import Switchboard
     from llcphone.call.record import CallRecord
     from llcphone.call.run import CallRun
+    from llcphone.leaving import Outcome
 
 
 class Call:
@@ -101,6 +103,57 @@ class Call:
     def respond(self) -> None:
         """Let the agent speak as soon as it may: to a turn not answered yet, or of itself."""
         self.run.step(ResponseAsked())
+
+    async def transfer(self, name: str, *, summary: str = "", warm: bool | None = None) -> Outcome:
+        """Send the caller to a destination of ``[transfers]`` once the agent's last word was heard.
+
+        Returns when it is decided, so that the agent can say good-bye. If the caller speaks before the
+        good-bye is over, the transfer does not begin, and the model is told that it must ask again.
+
+        Args:
+            name: the destination's.
+            summary: what the call is about: for the colleague's ear, and text message, if so configured.
+            warm: whether the agent speaks to the colleague first; None: as the destination says.
+
+        Raises:
+            ConfigError: there are no destinations, or a warm transfer has no Twilio account to dial with.
+        """
+        return await self._switchboard.transfer(self, name, summary=summary, warm=warm)
+
+    def voicemail(self) -> Outcome:
+        """Let the caller leave a message once the agent's last word was heard.
+
+        Raises:
+            ConfigError: ``transfers.voicemail`` is off.
+        """
+        return self._switchboard.voicemail(self)
+
+    async def send_sms(self, to: str, text: str) -> Outcome:
+        """Send a text message, and wait until Twilio has taken it.
+
+        Args:
+            to: ``"caller"`` (the person on the line) or the name of a destination.
+            text: at most 1,600 characters.
+
+        Raises:
+            ConfigError: there is no Twilio account, or no number of ours to send from.
+        """
+        return await self._switchboard.send_sms(self, to, text)
+
+    def send_digits(self, digits: str) -> None:
+        """Press keys: ``0123456789*#``; ``w`` waits half a second, ``W`` a second.
+
+        Raises:
+            ValueError: it has other characters, or more than 32.
+        """
+        self._switchboard.send_digits(self, digits)
+
+    @property
+    def _switchboard(self) -> Switchboard:
+        switchboard = self.run.switchboard
+        if switchboard is None:
+            raise ConfigError("transfers", "is not available in this call: it has no phone")
+        return switchboard
 
     def end(self, reason: EndReason = EndReason.CANCELLED) -> None:
         """End the call now."""

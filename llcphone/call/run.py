@@ -66,6 +66,7 @@ class CallRun:
         self.close_timeout_s = services.close_timeout_s
         self.wall_clock = services.wall_clock
         self.hub = services.hub
+        self.switchboard = services.switchboard
         self.bad_messages = 0
         self._services = services
         self.tools = ToolRunner(self, services)

@@ -13,6 +13,7 @@ from llcphone.engine.commands import Note
 
 if TYPE_CHECKING:
     from llcphone.call.dialects import DialectMemory
+    from llcphone.call.leaving import Switchboard
     from llcphone.call.model_leg import DialModel
     from llcphone.call.record import CallRecord
     from llcphone.call.warmth import TakeWarm
@@ -63,6 +64,8 @@ class CallServices:
     observe: Observer | None = None
     on_over: Callable[[EndReason], None] | None = None
     """Told why the call has ended before its sockets are closed."""
+    switchboard: Switchboard | None = None
+    """Sends callers elsewhere; None: nobody can."""
     hub: Hub | None = None
     """Who reads the sockets of many calls at once; None: each reader waits for its own."""
     tape: Taping | None = None

@@ -90,6 +90,7 @@ class CallEngine:
             happened.PhoneLegLost: self._phone_lost,
             happened.ToolFinished: self._tool_finished,
             happened.HangUpAsked: self._hang_up_asked,
+            happened.DigitsAsked: lambda event, now, out: self.talk.press(event.tones, now, out),
             happened.EndAsked: lambda event, now, out: out.append(EndCall(event.reason)),
             happened.Tick: self._tick,
             phone.StreamConnected: lambda event, now, out: None,
@@ -128,7 +129,8 @@ class CallEngine:
         return out if self.model.ready else [each for each in out if _may_be_said(each)]
 
     def _end(self, reason: EndReason, now_ms: int, out: list[Command]) -> list[Command]:
-        reason = self.recovery.given_up or self.budget.first_cause(reason)
+        if reason is not EndReason.TRANSFERRED:  # the call goes on, whatever else its run suffered
+            reason = self.recovery.given_up or self.budget.first_cause(reason)
         self.ended = reason
         self.recovery.call_ended()
         self.listening.open = False
@@ -210,8 +212,8 @@ class CallEngine:
 
     def _hang_up_asked(self, event: happened.HangUpAsked, now_ms: int, out: list[Command]) -> None:
         if not self.hanging_up:
-            self.hang_up_when_heard(now_ms)
             out.append(Note("hanging up"))
+        self.settling.hang_up_when_heard(now_ms, event.reason)
 
     def _tool_finished(self, event: happened.ToolFinished, now_ms: int, out: list[Command]) -> None:
         self.talk.desk.finished(event, out, ready=self.model.ready, leaving=self.hanging_up)
@@ -259,7 +261,7 @@ class CallEngine:
                 case Timer.LIMIT:
                     out.append(EndCall(EndReason.TIME_LIMIT))
                 case Timer.GOODBYE:
-                    out.append(EndCall(EndReason.AGENT_HUNG_UP))
+                    out.append(EndCall(self.settling.leaving_for))
                 case Timer.FRAMES:
                     self._watch(timer, self.last_frame_ms, self._limits.dead_stream_ms, now_ms, out)
                 case Timer.IDLE:

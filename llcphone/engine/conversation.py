@@ -67,6 +67,7 @@ class Conversation:
         """Turn detection said stop; the commit that follows has not arrived yet."""
         self.in_doubt = False
         """Somebody speaks over the agent: perhaps the caller (``engine.echo``)."""
+        self._pressing_until_ms = 0
 
     @property
     def caller_has_floor(self) -> bool:
@@ -109,6 +110,14 @@ class Conversation:
         out.append(SendModel(ClearInput()))  # the machine's greeting is no turn
         self.floor, self._deciding = Floor.NOBODY, False
 
+    def press(self, tones: tuple[bytes, ...], now_ms: int, out: list[Command]) -> None:
+        """Press keys by their tones, after what the agent is saying; no barge-in may cut them."""
+        for payload in tones:
+            self._to_phone(self.playout.filler(payload, now_ms), out)
+        self._pressing_until_ms = max(now_ms, self.playout.ends_ms)
+        self.history.place(f"keys {now_ms}", Speaker.SYSTEM, now_ms).text = "(keys)"
+        out.append(Note("keys pressed"))
+
     # -- the caller -------------------------------------------------------------------------
 
     def speech_started(self, event: said.SpeechStarted, now_ms: int, out: list[Command]) -> None:
@@ -116,7 +125,8 @@ class Conversation:
         self.active_ms = now_ms
         self._deciding = False
         self._move(Cue.SPEECH_STARTED, out)
-        if self._setup.interrupt_response:  # else the user has turned barge-in off
+        pressing = now_ms < self._pressing_until_ms  # the machine we press keys for talks meanwhile
+        if self._setup.interrupt_response and not pressing:  # else the user has turned barge-in off
             self.interrupt(now_ms, out, cancel=self._setup.echo.after_ms > 0)
 
     def interrupt(self, now_ms: int, out: list[Command], *, cancel: bool = True) -> None:

@@ -23,6 +23,7 @@ class EndReason(Enum):
 
     CALLER_HUNG_UP = "caller hung up"
     AGENT_HUNG_UP = "agent hung up"
+    TRANSFERRED = "transferred"
     PHONE_LOST = "phone leg lost"
     STREAM_DEAD = "no frame from the phone"
     BAD_STREAM = "media stream of another call or format"
@@ -157,6 +158,17 @@ class MachineDetected:
 class HangUpAsked:
     """The agent wants to end the call once its last word was heard."""
 
+    reason: EndReason = EndReason.AGENT_HUNG_UP
+    """``TRANSFERRED``: the telephone call goes on elsewhere."""
+
+
+@attrs.frozen
+class DigitsAsked:
+    """Keys are to be pressed."""
+
+    tones: tuple[bytes, ...]
+    """How they sound, as base64 payloads."""
+
 
 @attrs.frozen
 class TurnCommitted:
@@ -209,6 +221,7 @@ CallEvent = (
     | CarrierStatus
     | MachineDetected
     | HangUpAsked
+    | DigitsAsked
     | TurnCommitted
     | TurnCleared
     | InterruptAsked

@@ -73,6 +73,8 @@ class Resumed:
     lines: tuple[KeptLine, ...] = ()
     owed: Owed = Owed.GREETING
     """What the caller waits for; a greeting as long as nobody has said anything."""
+    news: str = ""
+    """Why they are back, for the model; empty: the line broke."""
 
 
 # -- keeping ------------------------------------------------------------------------------------
@@ -166,6 +168,6 @@ def go_on(engine: CallEngine, resumed: Resumed, now_ms: int, out: list[Command])
     lines = talk.history.lines()
     out.extend(SendModel(item) for item in retold(lines, engine.recall))
     talk.retold = {line.item_id for line in lines if line.speaker is Speaker.AGENT}
-    out.append(SendModel(SystemText(_BROKE + _SAY[resumed.owed] + _AGAIN)))
+    out.append(SendModel(SystemText((resumed.news or _BROKE + _SAY[resumed.owed]) + _AGAIN)))
     talk.responses.want(RESUME)
     out.append(Note("call resumed", {"lines": len(resumed.lines), "owed": resumed.owed.value}))

@@ -9,14 +9,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from llcphone.engine.commands import Command, EndCall, SendModel
+from llcphone.engine.commands import Command, EndCall, Note, SendModel
 from llcphone.engine.events import EndReason
 from llcphone.engine.recovery import Owed
 from llcphone.engine.setup import Phase
 from llcphone.engine.timers import Timer
+from llcphone.realtime.messages import SystemText
 
 if TYPE_CHECKING:
     from llcphone.engine.call import CallEngine
+
+_NOT_YET = (
+    "The caller spoke, so the transfer has not begun. Answer them; if they still want to be put through, "
+    "ask for the transfer again."
+)
 
 
 class Settling:
@@ -26,6 +32,8 @@ class Settling:
         self._engine = engine
         self._goodbye_ms: int | None = None
         """Hanging up: by then, at the latest known, the last word will have been played."""
+        self.leaving_for = EndReason.AGENT_HUNG_UP
+        """Why, when the last word was heard."""
 
     def settle(self, now_ms: int, out: list[Command]) -> None:
         """Look at everything; what may be done now is done."""
@@ -77,21 +85,26 @@ class Settling:
         """The call ends once the last word was heard."""
         return self._goodbye_ms is not None
 
-    def hang_up_when_heard(self, now_ms: int) -> None:
+    def hang_up_when_heard(self, now_ms: int, reason: EndReason = EndReason.AGENT_HUNG_UP) -> None:
         """End the call once everything queued or wished for was said and heard."""
         if self._goodbye_ms is None:
             self._goodbye_ms = now_ms
+        self.leaving_for = reason
 
     def _look_at_goodbye(self, played_ms: int, now_ms: int, out: list[Command]) -> None:
         """Hang up when the last word was heard; bounded, because an echo may never come."""
         engine, talk = self._engine, self._engine.talk
         gone = engine.model.phase is Phase.GIVEN_UP  # nothing more will be said
         waits = engine.recovery.owed is not Owed.NOTHING or not talk.responses.idle(now_ms)
+        transfer = self.leaving_for is EndReason.TRANSFERRED
         if talk.caller_has_floor:  # the model will decide again
             self._goodbye_ms = None
             engine.timers.clear(Timer.GOODBYE)
-        elif talk.playout.silent and (gone or not waits):
-            out.append(EndCall(EndReason.AGENT_HUNG_UP))
+            if transfer and not gone:
+                out.append(SendModel(SystemText(_NOT_YET)))
+                out.append(Note("transfer put off"))
+        elif talk.playout.silent and (gone or not (waits or (transfer and talk.batches.running))):
+            out.append(EndCall(self.leaving_for))
         else:  # by the clock of the audio itself: no other event may push the bound back
             self._goodbye_ms = max(played_ms, talk.playout.ends_ms)
             engine.timers.arm(Timer.GOODBYE, self._goodbye_ms + engine.setup.limits.goodbye_ms)

@@ -53,7 +53,7 @@ _KEPT = (
     | {"type", "status", "role", "reason", "code", "error_code", "param", "answered_by"}  # vendors' words
     | {"encoding", "voice", "input_audio_format", "output_audio_format"}
 )
-_WORDS = {"text", "words", "arguments", "argument", "output", "digit"}
+_WORDS = {"text", "words", "arguments", "argument", "output", "digit", "news"}
 _WORDS |= {"greeting_cue", "message_cue", "goodbye_cue", "prompt_cue"}
 _SIDS = {"call_sid", "stream_sid", "account_sid", "session_id"}
 

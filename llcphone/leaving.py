@@ -1,0 +1,15 @@
+"""What an agent is told when it wants to send its caller elsewhere."""
+
+from __future__ import annotations
+
+from attrs import frozen
+
+
+@frozen
+class Outcome:
+    """What was decided, in time for the agent to say so; a tool may return it as it is."""
+
+    ok: bool
+    """It will happen once the agent's last word was heard."""
+    says: str
+    """What will happen, or why it will not: meant for the model."""
