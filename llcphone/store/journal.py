@@ -31,6 +31,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    bindparam,
     create_engine,
     delete,
     event,
@@ -70,6 +71,13 @@ LINES = Table(
     Column("item_id", String(128), primary_key=True),
     Column("place", Integer, nullable=False),
     Column("body", Text, nullable=False),
+)
+
+_UPDATE = update(CALLS).where(
+    (CALLS.c.id == bindparam("b_id")) & (CALLS.c.generation == bindparam("b_generation"))
+)
+_DELETE = delete(LINES).where(
+    (LINES.c.call == bindparam("b_call")) & (LINES.c.item_id == bindparam("b_item"))
 )
 
 _BUSY_MS = 2_000
@@ -164,29 +172,40 @@ class Journal:
     # -- statements, each in a transaction of its own -----------------------------------------
 
     def write(self, changes: Sequence[Change]) -> None:
-        """Write what has changed; all of it, or nothing."""
-        with self._engine.begin() as db:
-            for change in changes:
-                self._write_one(db, change)
+        """Write what has changed; all of it, or nothing.
 
-    def _write_one(self, db: Connection, change: Change) -> None:
-        if change.birth is not None:
-            db.execute(insert(CALLS), attrs.asdict(change.birth))
-        mine = (CALLS.c.id == change.id) & (CALLS.c.generation == change.generation)
-        if db.execute(update(CALLS).where(mine).values(**change.values)).rowcount == 0:
-            return  # another has resumed it: what we still know of it is out of date
-        if change.values.get("over"):
-            db.execute(delete(LINES).where(LINES.c.call == change.id))
-            return
-        old = [*change.gone, *(item_id for item_id, _, _ in change.lines)]
-        if old:
-            db.execute(delete(LINES).where((LINES.c.call == change.id) & LINES.c.item_id.in_(old)))
-        rows = [
-            {"call": change.id, "item_id": item_id, "place": place, "body": body}
-            for item_id, place, body in change.lines
-        ]
-        if rows:
-            db.execute(insert(LINES), rows)
+        A few statements for all calls together: a thread that runs Python holds up the calls' own.
+        """
+        with self._engine.begin() as db:
+            if births := [attrs.asdict(change.birth) for change in changes if change.birth is not None]:
+                db.execute(insert(CALLS), births)
+            for names in {tuple(change.values) for change in changes}:
+                rows = [change for change in changes if tuple(change.values) == names]
+                values = [{"b_id": each.id, "b_generation": each.generation, **each.values} for each in rows]
+                db.execute(_UPDATE.values({name: bindparam(name) for name in names}), values)
+            ours = self._still_ours(db, changes)
+            over = [change.id for change in ours if change.values.get("over")]
+            if over:
+                db.execute(delete(LINES).where(LINES.c.call.in_(over)))
+            live = [change for change in ours if change.id not in over]
+            old = [{"b_call": each.id, "b_item": item} for each in live for item in _items(each)]
+            if old:
+                db.execute(_DELETE, old)
+            new = [
+                {"call": each.id, "item_id": item_id, "place": place, "body": body}
+                for each in live
+                for item_id, place, body in each.lines
+            ]
+            if new:
+                db.execute(insert(LINES), new)
+
+    @staticmethod
+    def _still_ours(db: Connection, changes: Sequence[Change]) -> list[Change]:
+        """Without those that another has resumed: what we still know of them is out of date."""
+        ids = [change.id for change in changes]
+        found = db.execute(select(CALLS.c.id, CALLS.c.generation).where(CALLS.c.id.in_(ids)))
+        generations = {each.id: each.generation for each in found}
+        return [change for change in changes if generations.get(change.id) == change.generation]
 
     def claim(self, call_sid: str, generation: int, *, limit: int, run: str, now: float) -> Claim | None:
         """Ask for a call whose stream of this generation has ended.
@@ -231,6 +250,11 @@ class Journal:
         with self._engine.connect() as db:
             found = db.execute(newest).mappings().first()
         return None if found is None else CallRow(**found)
+
+
+def _items(change: Change) -> list[str]:
+    """Lines that are not as they were."""
+    return [*change.gone, *(item_id for item_id, _, _ in change.lines)]
 
 
 def hash_of(token: str) -> str:

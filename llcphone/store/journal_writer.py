@@ -176,7 +176,11 @@ class JournalWriter:
                 self._dirty[source] = None
 
     async def _write(self, sources: Sequence[Source]) -> bool:
-        taken = [(source, change) for source in sources if (change := source.take()) is not None]
+        taken: list[tuple[Source, Change]] = []
+        for source in sources:
+            if (change := source.take()) is not None:
+                taken.append((source, change))
+            await trio.lowlevel.checkpoint()  # 0.1 ms each: audio goes in between
         ends, self._ends = self._ends, {}
         error = await self._try(self._write_all, [change for _, change in taken], ends)
         if error is None:
