@@ -258,11 +258,19 @@ class Journaling:
 
 
 def _resumed_of(claim: Claim) -> Resumed:
-    lines = tuple(msgspec.json.decode(body, type=KeptLine) for _, body in claim.lines)
+    lines = tuple(line for _, body in claim.lines if (line := _decode(body)) is not None)
     try:
         return Resumed(lines, Owed(claim.row.owed))
     except ValueError:  # its first note was not written any more
         return Resumed(lines, Owed.NOTHING if lines else Owed.GREETING)
+
+
+def _decode(body: str) -> KeptLine | None:
+    try:
+        return msgspec.json.decode(body, type=KeptLine)
+    except msgspec.DecodeError:  # of a version that knew other lines: better one less than no call
+        log.warning("a line of the journal cannot be read")
+        return None
 
 
 def _encode(line: KeptLine) -> str:

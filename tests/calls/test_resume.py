@@ -301,6 +301,26 @@ async def test_plain_state_comes_back_and_the_start_hook_runs_again(
     assert started == [{}, {"customer": {"name": "Ada"}}]
 
 
+async def test_a_line_of_another_version_is_left_out_and_the_call_goes_on(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    async with nothing_left(), journalled(tmp_path) as house:
+        call = await in_mid_answer(house)
+        await call.silence_for(500)
+        await trio.sleep(1)
+        db = sqlite3.connect(tmp_path / "journal.db")
+        with db:
+            changed = db.execute("update llcphone_lines set body = replace(body, '\"caller\"', '\"parrot\"')")
+            assert changed.rowcount >= 3
+        db.close()
+        call.drop()
+        await call.stream_started(2)
+        await call.hears(0.5)
+        assert told(await house.session(2), "assistant") == [GREETING, ANSWER]
+        call.hang_up()
+        assert (await house.record(2)).generation == 1
+
+
 async def test_without_a_journal_a_lost_stream_ends_the_call_as_ever(autojump_clock: MockClock) -> None:
     async with nothing_left(), open_house(script=script) as house:
         call = await in_mid_answer(house)
