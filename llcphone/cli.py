@@ -5,7 +5,6 @@ Exit codes: 0 it did what it should, 1 it did not, 2 the command or a setting is
 
 from __future__ import annotations
 
-import importlib.util
 import sys
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -15,8 +14,8 @@ import attrs
 import cyclopts
 from cyclopts import Parameter
 
-from llcphone.agent import Agent, Agents
-from llcphone.errors import ConfigError, LLCPhoneError
+from llcphone.agent_file import agent_of
+from llcphone.errors import LLCPhoneError
 
 if TYPE_CHECKING:
     from llcphone.config import Config
@@ -44,7 +43,7 @@ async def serve(*, config: ConfigPath = None, agent: Path | None = None) -> None
     loaded = with_journal(_load(config))
     loaded.check_ready_to_serve()
     configure_logs(loaded.log)
-    chosen = _agent_of(agent, loaded)
+    chosen = agent_of(loaded, agent)
     print(f"Give Twilio this voice URL (POST): {loaded.server.public_url}/twiml", file=sys.stderr)
     async with AsyncExitStack() as stack:
         path = loaded.records.path
@@ -77,7 +76,7 @@ async def call(
 
     loaded = _load(config)
     configure_logs(attrs.evolve(loaded.log, level="warning"))
-    wish = Wish(to, _agent_of(agent, loaded), context, caller_id)
+    wish = Wish(to, agent_of(loaded, agent), context, caller_id)
     sys.exit(await run_call(loaded, wish, yes=yes, tell=print))
 
 
@@ -149,7 +148,7 @@ def prompt(*, config: ConfigPath = None, agent: Path | None = None, context: str
     from llcphone.cli_prompt import prompt_lines
 
     loaded = _load(config)
-    for each in agents_of(_agent_of(agent, loaded)).values():
+    for each in agents_of(agent_of(loaded, agent)).values():
         print(*prompt_lines(loaded, each, context), sep="\n")
 
 
@@ -195,38 +194,6 @@ async def sim_phone(
     summary = await run_phone(to, auth_token, say or DEFAULT_SAY, public_url=public_url)
     print(*summary.lines(), sep="\n")
     sys.exit(0 if summary.ok else 1)
-
-
-def load_agent(path: Path | None, config: Config) -> Agent | Agents:
-    """The ``agent`` of a Python file, or one made from the configuration's instructions.
-
-    A file may also have ``agents``, a table of them by name: the first is the usual one, and the API
-    may ask for the others.
-
-    Raises:
-        ConfigError: the file cannot be read as a module, or has neither.
-    """
-    if path is None:
-        made = Agent(config.agent.instructions, name=config.agent.name)
-        made.offer_hang_up()
-        return made
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    if spec is None or spec.loader is None or not path.is_file():
-        raise ConfigError("agent.file", f"{path} is no Python file")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[path.stem] = module
-    spec.loader.exec_module(module)
-    table = getattr(module, "agents", None)
-    if isinstance(table, dict) and table and all(isinstance(each, Agent) for each in table.values()):
-        return Agents(table)
-    agent = getattr(module, "agent", None)
-    if not isinstance(agent, Agent):
-        raise ConfigError("agent.file", f"{path} must define agent = llcphone.Agent(...)")
-    return agent
-
-
-def _agent_of(path: Path | None, config: Config) -> Agent | Agents:
-    return load_agent(path or (Path(config.agent.file) if config.agent.file else None), config)
 
 
 def _load(path: Path | None) -> Config:
