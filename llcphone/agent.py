@@ -21,9 +21,11 @@ from llcphone.errors import ConfigError
 from llcphone.tooling import ApprovalHook, CallHandle, Tool, make_tool
 
 if TYPE_CHECKING:
+    from llcphone.config import Config
     from llcphone.tool_schema import ToolFunction
 
 Opening = Literal["greet", "listen"]
+BriefHook = Callable[[CallHandle], str]
 StartHook = Callable[[CallHandle], Awaitable[None]]
 DigitHook = Callable[[CallHandle, str], Awaitable[None]]
 
@@ -41,6 +43,8 @@ class Agent:
         priming: whether to warm inference by a text-only response.
         schedule: what the session is told after which turn; see ``turns.schedule``.
         tool_groups: names of tools under one name, for the schedule.
+        settings: sections of the configuration that are other for this agent's calls, as
+            ``{"turns": {"silence_s": 15}}``.
         tools: by name; filled by the ``tool`` decorator.
     """
 
@@ -52,7 +56,9 @@ class Agent:
     priming: bool | None = attrs.field(default=None, kw_only=True)
     schedule: Sequence[Mapping[str, Any]] = attrs.field(default=(), kw_only=True)
     tool_groups: Mapping[str, Sequence[str]] = attrs.field(factory=dict, kw_only=True)
+    settings: Mapping[str, Mapping[str, Any]] = attrs.field(factory=dict, kw_only=True)
     tools: dict[str, Tool] = attrs.field(factory=dict, init=False)
+    brief_hook: BriefHook | None = attrs.field(default=None, init=False)
     start_hook: StartHook | None = attrs.field(default=None, init=False)
     digit_hook: DigitHook | None = attrs.field(default=None, init=False)
 
@@ -113,6 +119,29 @@ class Agent:
             return "The call ends as soon as your last words were heard."
 
         self.tool(description=description, lean=True, silent=True)(hang_up)
+
+    def brief(self, hook: BriefHook) -> BriefHook:
+        """Let ``hook(call)`` say what stands last in the prompt of each call: the hour, who rings.
+
+        It is asked once, when the call is born, and must not wait.
+        """
+        self.brief_hook = hook
+        return hook
+
+    def over(self, config: Config) -> Config:
+        """The configuration as it is for this agent's calls.
+
+        Raises:
+            ConfigError: ``settings`` has what is no setting, or a value it may not have.
+        """
+        sections: dict[str, Any] = {}
+        for name, table in self.settings.items():
+            section: Any = getattr(config, name, None)
+            known = {each.name for each in attrs.fields(type(section))} if section else set()
+            if unknown := set(table) - known:
+                raise ConfigError(f"{name}.{min(unknown)}", f"is no setting; agent {self.name} has it")
+            sections[name] = attrs.evolve(section, **table)
+        return attrs.evolve(config, **sections) if sections else config
 
     def on_start(self, hook: StartHook) -> StartHook:
         """Run ``hook(call)`` as a task of the call when its media stream has started."""

@@ -20,7 +20,7 @@ from llcphone.breaker import Breaker
 from llcphone.call.detached import Detached
 from llcphone.call.endpoint import Endpoint, leg_limits
 from llcphone.call.handle import Call
-from llcphone.call.plan import plan_call
+from llcphone.call.plan import brief_of, plan_call
 from llcphone.call.record import CallRecord
 from llcphone.call.run import CallRun
 from llcphone.call.services import CallServices
@@ -174,6 +174,7 @@ class Phone:
         resumed: Resumed | None = None,
         lasted_s: float = 0.0,
     ) -> None:
+        context = brief_of(agent, call, context) if resumed is None else context
         journaling = self.journaling
         action = None if journaling is None else journaling.action_url(call.generation)
         stream_url = twiml.stream_url(self.config.server.public_url, call.token)

@@ -15,8 +15,7 @@ from llcphone.agent import agents_of
 from llcphone.blackbox import open_black_boxes
 from llcphone.call.endpoint import Endpoint
 from llcphone.call.money import money_plan
-from llcphone.call.plan import recovery_plan, tool_plan
-from llcphone.call.turn_plan import turn_updates
+from llcphone.call.plan import plan_call, recovery_plan, tool_plan
 from llcphone.journaling import Journaling
 from llcphone.phone import Phone
 from llcphone.store.journal_writer import open_journal
@@ -54,7 +53,7 @@ async def open_phone(
     recovery_plan(config)  # a stored prompt that cannot be read is told now, not to a caller
     tool_plan(config)
     for each in agents_of(agent).values():
-        turn_updates(config, each)
+        plan_call(config, each, call_sid="")
     endpoint = Endpoint(config)
     warm = WarmPool(config, endpoint, agent)
     async with AsyncExitStack() as stack:

@@ -33,8 +33,19 @@ class CallHandle(Protocol):
     """The number that rang, as Twilio gave it; may be ``anonymous``."""
     dialled: str
     """The number that was rung."""
+    direction: str
+    """``inbound`` or ``outbound``."""
+    attestation: str
+    """How far carriers vouch for the caller's number: ``A``, ``B``, ``C``, or empty: not at all."""
     state: dict[str, Any]
     """The user's own scratch space, one per call."""
+
+    @property
+    def caller_turns(self) -> int:
+        """How often the caller has spoken so far."""
+
+    def tell(self, tool: str, arguments: Mapping[str, Any], result: Any) -> None:
+        """Let the model know a tool's result that it has not asked for; nobody speaks because of it."""
 
     def hang_up(self) -> None:
         """End the call once the agent's last word was heard."""

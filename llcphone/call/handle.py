@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import trio
 
-from llcphone.engine.events import EndReason, InterruptAsked, ResponseAsked, TurnCleared, TurnCommitted
+from llcphone.call.tools import as_json
+from llcphone.engine.events import (
+    EndReason,
+    InterruptAsked,
+    ResponseAsked,
+    ResultTold,
+    TurnCleared,
+    TurnCommitted,
+)
+from llcphone.engine.history import Speaker
 from llcphone.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -30,8 +39,13 @@ class Call:
         caller: the number that rings, as Twilio gives it; our own for outbound calls.
         dialled: the number that is rung.
         direction: ``inbound`` or ``outbound``.
+        attestation: how far carriers vouch for the caller's number: ``A`` (it is theirs), ``B``, ``C``;
+            empty: not at all.
         born_at: Unix time of its birth.
         state: the user's own scratch space.
+        context: what it is about, as the prompt says it last.
+        ring_timeout_s: how long it may ring; None: ``outbound.ring_timeout_s``.
+        first_digits: keys that Twilio presses as soon as somebody answers.
         generation: how often it was resumed by another run (see ``journaling``); 0 for a new call.
         resumed_from: the ``call_id`` of the run before; empty for a new call.
         record: what is kept of it, once it has ended.
@@ -43,8 +57,12 @@ class Call:
         self.caller = caller
         self.dialled = dialled
         self.direction = direction
+        self.attestation = ""
         self.born_at = time.time()
         self.state: dict[str, Any] = {}
+        self.context = ""
+        self.ring_timeout_s: int | None = None
+        self.first_digits = ""
         self.token = secrets.token_urlsafe(24)
         self.status_token = secrets.token_urlsafe(24)
         self.twiml = ""
@@ -57,12 +75,14 @@ class Call:
     @classmethod
     def of_webhook(cls, form: Mapping[str, str]) -> Call:
         """The call an inbound voice webhook tells of."""
-        return cls(
+        call = cls(
             call_sid=form.get("CallSid", ""),
             caller=form.get("From", ""),
             dialled=form.get("To", ""),
             direction="inbound",
         )
+        call.attestation = attestation_of(form.get("StirVerstat", ""))
+        return call
 
     def identity(self, agent: str) -> dict[str, str]:
         """What its record calls it."""
@@ -155,6 +175,22 @@ class Call:
             raise ConfigError("transfers", "is not available in this call: it has no phone")
         return switchboard
 
+    def tell(self, tool: str, arguments: Mapping[str, Any], result: Any) -> None:
+        """Let the model know a tool's result that it has not asked for; nobody speaks because of it.
+
+        Args:
+            tool: one of the agent's tools, whose result it could be.
+            arguments: what the tool would have been given.
+            result: as a tool returns it.
+        """
+        self.run.step(ResultTold(tool, as_json(dict(arguments)), as_json(result)))
+
+    @property
+    def caller_turns(self) -> int:
+        """How often the caller has spoken so far."""
+        lines = self.run.engine.talk.history.lines()
+        return sum(line.speaker is Speaker.CALLER for line in lines)
+
     def end(self, reason: EndReason = EndReason.CANCELLED) -> None:
         """End the call now."""
         self.run.end(reason)
@@ -187,3 +223,9 @@ class Call:
         """The phone has the call's record."""
         self.record = record
         self._ended.set()
+
+
+def attestation_of(verstat: str) -> str:
+    """The letter of a ``StirVerstat`` that has passed; a diverted call's says nothing of who rings here."""
+    letter = verstat.removeprefix("TN-Validation-Passed-")
+    return letter if letter in {"A", "B", "C"} and letter != verstat else ""

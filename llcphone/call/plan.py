@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from llcphone.call.money import alarm_plan, money_plan
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
     from llcphone.config import Config
     from llcphone.engine.dialling import DialPlan
     from llcphone.engine.resuming import Resumed
-    from llcphone.tooling import Tool
+    from llcphone.tooling import CallHandle, Tool
+
+log = logging.getLogger("llcphone.call")
 
 
 def plan_call(
@@ -48,6 +51,7 @@ def plan_call(
         resumed: what an older run of this call has left; None: it is a new call.
         lasted_s: how long it has lasted in older runs.
     """
+    config = agent.over(config)
     realtime, opening, outbound = config.realtime, config.opening, dial is not None
     static = agent.instructions or config.agent.instructions
     session = session_fields(
@@ -87,6 +91,17 @@ def plan_call(
         resumed=resumed,
         limits=_limits(config, lasted_s),
     )
+
+
+def brief_of(agent: Agent, call: CallHandle, context: str = "") -> str:
+    """What this call is about: what the agent's hook says of it, then what its owner has said."""
+    brief = ""
+    if agent.brief_hook is not None:
+        try:
+            brief = agent.brief_hook(call)
+        except Exception as exc:  # the user's code: a caller is answered without it
+            log.error("brief failed", extra={"call": call.call_id, "error": type(exc).__name__})
+    return "\n\n".join(part for part in (brief, context) if part)
 
 
 def tool_plan(config: Config, tools: Iterable[Tool] = ()) -> ToolPlan:

@@ -32,6 +32,7 @@ from llcphone.engine.resuming import adopt
 from llcphone.engine.settling import Settling
 from llcphone.engine.setup import Setup
 from llcphone.engine.silence import Silence
+from llcphone.engine.telling import Telling
 from llcphone.engine.timers import Timer, Timers
 from llcphone.realtime import events as said
 from llcphone.realtime.messages import AppendAudio, UpdateSession
@@ -83,6 +84,7 @@ class CallEngine:
         self.silence = Silence(self, setup.silence)
         self.echo = EchoGuard(self, setup.echo)
         self.manual = ManualTurns(self)
+        self.telling = Telling(self)
         self.settling = Settling(self)
         self._on: dict[type, Callable[[Any, int, list[Command]], None]] = {
             happened.Born: self._born,
@@ -102,7 +104,7 @@ class CallEngine:
             phone.StreamStopped: lambda event, now, out: out.append(EndCall(EndReason.CALLER_HUNG_UP)),
             phone.UnknownPhoneMessage: self.unknown,
         }
-        self._on |= ModelSide(self).handlers() | self.manual.handlers()
+        self._on |= ModelSide(self).handlers() | self.manual.handlers() | self.telling.handlers()
         self.outbound = Outbound(self, setup.dial) if setup.dial is not None else None
         if self.outbound is not None:
             self._on |= self.outbound.handlers()

@@ -194,6 +194,17 @@ class ResponseAsked:
 
 
 @attrs.frozen
+class ResultTold:
+    """Something was looked up that the model has not asked for; it is told, and nobody speaks of it."""
+
+    name: str
+    """The tool's that would have found it."""
+    arguments: str
+    output: str
+    """JSON text, as of a tool."""
+
+
+@attrs.frozen
 class EndAsked:
     """End now, for a reason that arose outside (drain limit, an API request, a bug)."""
 
@@ -226,6 +237,7 @@ CallEvent = (
     | TurnCleared
     | InterruptAsked
     | ResponseAsked
+    | ResultTold
     | EndAsked
     | Tick
 )

@@ -48,6 +48,7 @@ class Settling:
             if engine.outbound is not None:
                 engine.outbound.settle(now_ms, out)
             engine.manual.settle(now_ms, out)
+            engine.telling.settle(now_ms, out)
             engine.silence.settle(now_ms, out)
             creates = talk.responses.due(now_ms, caller_speaking=talk.caller_has_floor)
             out.extend(SendModel(message) for message in creates)

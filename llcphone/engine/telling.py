@@ -1,0 +1,52 @@
+"""What the model is told unasked: a tool's result that somebody looked up while the agent was speaking.
+
+It is told as a tool call of its own with its answer, which is how late results are told too: a system
+message would let a database's text speak as the house. No response is asked for, so nobody speaks because
+of it; whatever the model says next knows it. While there is no session to tell, it waits; once told it
+stands in the history, from which a session that replaces a lost one is told.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from llcphone.engine import events as happened
+from llcphone.engine.commands import Command, Note, SendModel
+from llcphone.realtime.messages import ToolCall, ToolOutput
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from llcphone.engine.call import CallEngine
+
+
+class Telling:
+    """Results that nobody has asked for yet."""
+
+    def __init__(self, engine: CallEngine) -> None:
+        self._engine = engine
+        self._waiting: list[happened.ResultTold] = []
+        self._told = 0
+
+    def handlers(self) -> dict[type, Callable[[Any, int, list[Command]], None]]:
+        """What the call's handle asks for."""
+        return {happened.ResultTold: lambda event, now_ms, out: self._waiting.append(event)}
+
+    def settle(self, now_ms: int, out: list[Command]) -> None:
+        """On a configured session: tell what waits."""
+        talk = self._engine.talk
+        for event in self._waiting:
+            call_id = self._next_id()
+            talk.scribe.tool_called(call_id, event.name, event.arguments, now_ms)
+            talk.scribe.tool_answered(call_id, event.output)
+            out.append(SendModel(ToolCall(call_id, event.name, event.arguments)))
+            out.append(SendModel(ToolOutput(call_id, event.output)))
+            out.append(Note("told", {"name": event.name}))
+        self._waiting.clear()
+
+    def _next_id(self) -> str:
+        """An id that no older run of this call has used either."""
+        self._told += 1
+        while self._engine.talk.history.get(f"told-{self._told}") is not None:
+            self._told += 1
+        return f"told-{self._told}"
