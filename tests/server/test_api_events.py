@@ -7,6 +7,7 @@ import trio
 
 from llcphone.server import api_board
 from llcphone.server.api import BEAT_S, STREAM_LIMIT_S
+from llcphone.server.api_board import Board
 from llcphone.server.door import CLOSE_LIMIT_S, EXCHANGE_LIMIT_S
 from llcphone.server.http import STALL_TIMEOUT_S
 from llcphone.sim import voices
@@ -172,5 +173,6 @@ async def test_events_can_be_switched_off(autojump_clock):
 
 def board_of(api):
     """The board that watches the stage's phone."""
-    (noted,) = [each for each in api.stage.phone.observers if hasattr(each, "__self__")]
-    return noted.__self__
+    observers = [getattr(each, "__self__", None) for each in api.stage.phone.observers]
+    (board,) = [each for each in observers if isinstance(each, Board)]
+    return board
