@@ -1,0 +1,115 @@
+"""Who listens on a port: the process, whether it is ours, and what ends it.
+
+Two programs may listen on one port number (one address each, or SO_REUSEPORT), and then calls go
+astray at random; so every listening socket is told, not the first one found. Without privileges the
+kernel names only processes of the same user: another's socket has no pid here.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any
+
+from attrs import frozen
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+
+class Kind(Enum):
+    """Whose socket it is."""
+
+    OURS = "ours"
+    SYSTEMD = "systemd"
+    """Held for socket activation: neither an orphan nor a second owner."""
+    FOREIGN = "foreign"
+    HIDDEN = "hidden"
+    """Of a process that this user may not see."""
+
+
+@frozen
+class Owner:
+    """One listening process."""
+
+    kind: Kind
+    pid: int | None
+    name: str
+    """Its program, never its arguments: they may hold secrets."""
+    address: str
+    started_at: float = 0.0
+
+    def __str__(self) -> str:
+        match self.kind:
+            case Kind.OURS:
+                return f"pid {self.pid} ({self.name}, on {self.address})"
+            case Kind.HIDDEN:
+                return f"a process of another user (on {self.address})"
+            case _:
+                return f"pid {self.pid} ({self.name}, not llcphone, on {self.address})"
+
+    def mend(self, port: int) -> str:
+        """The command that ends it."""
+        match self.kind:
+            case Kind.OURS:
+                return f"end it with: llcphone stop   (or: kill {self.pid})"
+            case Kind.SYSTEMD:
+                return "systemd holds this socket: systemctl stop the .socket unit"
+            case Kind.HIDDEN:
+                return f"name it with: sudo ss -ltnp 'sport = :{port}'"
+            case _:
+                return f"end it with: kill {self.pid}"
+
+
+def port_owners(port: int) -> list[Owner]:
+    """Every process that listens on this TCP port, each once, oldest first."""
+    import psutil
+
+    found: dict[tuple[int | None, str], Owner] = {}
+    for pid, host in _listening(psutil, port):
+        owner = _owner(psutil, pid, f"{host}:{port}")
+        if owner is not None:
+            found.setdefault((pid, "" if pid else owner.address), owner)
+    return sorted(found.values(), key=lambda each: (each.started_at, each.pid or 0))
+
+
+def is_server(argv: Sequence[str]) -> bool:
+    """Whether a command line is one of llcphone that listens: ``serve``, or ``call`` while it rings."""
+    for at, word in enumerate(argv[:-1]):
+        module = word == "-m" and argv[at + 1] == "llcphone"
+        script = at <= 1 and PurePath(word).stem == "llcphone"
+        if module or script or PurePath(word).parts[-2:] == ("llcphone", "__main__.py"):
+            return bool({"serve", "call"} & set(argv[at + 1 : at + 3]))
+    return False
+
+
+def _listening(psutil: Any, port: int) -> Iterator[tuple[int | None, str]]:
+    try:
+        sockets = [(each.pid, each) for each in psutil.net_connections("tcp")]
+    except psutil.AccessDenied:  # macOS tells only root of all sockets; of one's own it tells
+        sockets = []
+        for process in psutil.process_iter():
+            try:
+                sockets += [(process.pid, each) for each in process.net_connections("tcp")]
+            except psutil.Error:
+                continue
+    for pid, each in sockets:
+        if each.status == psutil.CONN_LISTEN and each.laddr.port == port:
+            yield pid, each.laddr.ip
+
+
+def _owner(psutil: Any, pid: int | None, address: str) -> Owner | None:
+    if pid is None:
+        return Owner(Kind.HIDDEN, None, "", address)
+    try:
+        process = psutil.Process(pid)
+        with process.oneshot():
+            argv, name, started_at = process.cmdline(), process.name(), process.create_time()
+    except psutil.NoSuchProcess:  # it has ended meanwhile
+        return None
+    except psutil.Error:
+        return Owner(Kind.HIDDEN, pid, "", address)
+    if is_server(argv):
+        return Owner(Kind.OURS, pid, "llcphone", address, started_at)
+    kind = Kind.SYSTEMD if name == "systemd" else Kind.FOREIGN
+    return Owner(kind, pid, name, address, started_at)
