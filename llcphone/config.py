@@ -24,11 +24,15 @@ from attrs import frozen
 from llcphone.config_fields import Section, Setting, is_loopback_url, nearest, settings_of
 from llcphone.config_host import CallConfig, LogConfig, RecordsConfig, ServerConfig, TwilioConfig, WireConfig
 from llcphone.config_journal import JournalConfig
+from llcphone.config_metrics import MetricsConfig
 from llcphone.config_model import AgentConfig, OpeningConfig, RealtimeConfig, WarmConfig
 from llcphone.config_money import MoneyConfig
 from llcphone.config_outbound import ApiConfig, OutboundConfig
+from llcphone.config_overload import OverloadConfig
+from llcphone.config_process import ProcessConfig
 from llcphone.config_recovery import RecoveryConfig
 from llcphone.config_renewal import RenewalConfig
+from llcphone.config_store import CalendarConfig, StoreConfig
 from llcphone.config_tools import ToolsConfig
 from llcphone.config_transfers import TransfersConfig
 from llcphone.config_turns import TurnsConfig
@@ -39,18 +43,23 @@ __all__ = [
     "SETTINGS",
     "AgentConfig",
     "ApiConfig",
+    "CalendarConfig",
     "CallConfig",
     "Config",
     "JournalConfig",
     "LogConfig",
+    "MetricsConfig",
     "MoneyConfig",
     "OpeningConfig",
     "OutboundConfig",
+    "OverloadConfig",
+    "ProcessConfig",
     "RealtimeConfig",
     "RecordsConfig",
     "RecoveryConfig",
     "RenewalConfig",
     "ServerConfig",
+    "StoreConfig",
     "ToolsConfig",
     "TransfersConfig",
     "TurnsConfig",
@@ -84,8 +93,13 @@ class Config:
     transfers: TransfersConfig = attrs.field(factory=TransfersConfig)
     money: MoneyConfig = attrs.field(factory=MoneyConfig)
     journal: JournalConfig = attrs.field(factory=JournalConfig)
+    store: StoreConfig = attrs.field(factory=StoreConfig)
+    calendar: CalendarConfig = attrs.field(factory=CalendarConfig)
+    overload: OverloadConfig = attrs.field(factory=OverloadConfig)
+    process: ProcessConfig = attrs.field(factory=ProcessConfig)
     records: RecordsConfig = attrs.field(factory=RecordsConfig)
     log: LogConfig = attrs.field(factory=LogConfig)
+    metrics: MetricsConfig = attrs.field(factory=MetricsConfig)
     agent: AgentConfig = attrs.field(factory=AgentConfig)
 
     @classmethod

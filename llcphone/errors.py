@@ -8,6 +8,8 @@
       JoinRefused             a media stream brought a token that no call waits for
       NotAdmitted             no new call now: draining, or at the limit (.reason)
       DialRefused             a call we will not place: Twilio never hears of it (.code, .why, .retry_after_s)
+      StoreUnavailable        the database gave no answer in time (.why)
+      BookingRefused          a time that cannot be booked (.code)
       LegClosed               a WebSocket leg has ended (.code, .reason)
 
 What the far side does in a call is an event, not an exception: inside a call only
@@ -77,6 +79,22 @@ class DialRefused(LLCPhoneError):
         self.code = code
         self.why = why
         self.retry_after_s = retry_after_s
+
+
+class StoreUnavailable(LLCPhoneError):
+    """The database gave no answer in time; ``why`` is one word for logs, the text one for a model."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__("the records cannot be reached right now")
+        self.why = why
+
+
+class BookingRefused(LLCPhoneError):
+    """A time that cannot be booked; ``code`` is ``taken``, ``closed``, ``past`` or ``unknown``."""
+
+    def __init__(self, code: str, why: str) -> None:
+        super().__init__(why)
+        self.code = code
 
 
 class LegClosed(LLCPhoneError):

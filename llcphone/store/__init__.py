@@ -3,9 +3,9 @@
 ``book`` is the face (``open_store``, ``store_of``), ``shapes`` what it takes and gives.
 """
 
-from llcphone.store.book import BookingRefused as BookingRefused
+from llcphone.errors import BookingRefused as BookingRefused
+from llcphone.errors import StoreUnavailable as StoreUnavailable
 from llcphone.store.book import Store as Store
-from llcphone.store.book import StoreUnavailable as StoreUnavailable
 from llcphone.store.book import open_store as open_store
 from llcphone.store.book import store_of as store_of
 from llcphone.store.shapes import Appointment as Appointment

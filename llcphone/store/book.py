@@ -15,73 +15,104 @@ commit was on its way then, nobody knows; so give ``key``, and ask again with th
 
 from __future__ import annotations
 
-import datetime
+import logging
+import time
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
 
-from llcphone.errors import LLCPhoneError
+import attrs
+import trio
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+
+from llcphone.errors import BookingRefused, ConfigError, StoreUnavailable
+from llcphone.store import bookings, database, history
+from llcphone.store.database import Database
+from llcphone.store.shapes import Message, Note
+from llcphone.store.tables import WrongSchema, check, prepare
+from llcphone.store.writer import Writer
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping, Sequence
+    import datetime
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+
+    from sqlalchemy import Connection
 
     from llcphone.call.record import CallRecord
     from llcphone.config import Config
-    from llcphone.store.shapes import Appointment, CallDetails, CallSummary, Customer, Message, Slot
+    from llcphone.store.caldav_calendar import CalDav
+    from llcphone.store.history import KeptCall
+    from llcphone.store.shapes import Appointment, CallDetails, CallSummary, Customer, Slot, ToolCall
     from llcphone.tooling import CallHandle
 
+T = TypeVar("T")
+Posts = dict[str, str]
 
-class StoreUnavailable(LLCPhoneError):
-    """The database gave no answer in time; ``why`` is one word for logs."""
+log = logging.getLogger("llcphone.store")
 
-    def __init__(self, why: str) -> None:
-        super().__init__("the records cannot be reached right now")
-        self.why = why
-
-
-class BookingRefused(LLCPhoneError):
-    """A time that cannot be booked; ``code`` is ``taken``, ``closed``, ``past`` or ``unknown``."""
-
-    def __init__(self, code: str, why: str) -> None:
-        super().__init__(why)
-        self.code = code
+_OPEN_S = 10.0
+"""To make the tables, or to learn that they are there."""
+_SAID_S = 1.0
+"""Longest wait to know that a message or note is written."""
 
 
 class Store:
-    """A database of calls, customers and appointments."""
+    """A database of calls, customers and appointments; made by ``open_store``."""
+
+    def __init__(self, config: Config, main: Database, look_ups: Database, calendar: CalDav | None) -> None:
+        self.config = config
+        self.posts: Callable[[KeptCall], Posts] | None = None
+        """What is to be sent of a call, by id; set by the webhook, kept with the call."""
+        self.on_kept: list[Callable[[], None]] = []
+        """Told when something was put by that is to be sent."""
+        self.main = main
+        self.look_ups = look_ups
+        self.writer = Writer(main)
+        self._calendar = calendar
 
     # -- look-ups: each may raise StoreUnavailable --------------------------------------------
 
     async def find_customer(self, phone: str) -> Customer | None:
         """The customer with this number, as E.164."""
-        raise NotImplementedError
+        return await self._look_up(partial(bookings.customer_by, phone=phone))
 
     async def customer(self, customer_id: int) -> Customer | None:
         """The customer with this id."""
-        raise NotImplementedError
+        return await self._look_up(partial(bookings.customer_by, id_=customer_id))
 
     async def appointments(self, customer_id: int, *, all_: bool = False) -> list[Appointment]:
         """A customer's appointments to come, soonest first; ``all_``: past and cancelled ones too."""
-        raise NotImplementedError
+        now = time.time()
+        return await self._look_up(lambda db: bookings.appointments_of(db, customer_id, now, all_=all_))
 
     async def free_slots(
         self, day: datetime.date, duration_min: int = 30, *, calendar: str = "main"
     ) -> list[Slot]:
-        """Times of that day that are within opening hours, free, and still to come."""
-        raise NotImplementedError
+        """Times of that day that are within opening hours, free, and still to come.
 
-    async def calls(self, *, limit: int = 50, customer_phone: str = "") -> list[CallSummary]:
-        """The newest calls that have ended, newest first."""
-        raise NotImplementedError
+        Raises:
+            BookingRefused: there is no such calendar.
+        """
+        busy: list[bookings.Busy] = []
+        if self._calendar is not None and self._calendar.name == calendar:
+            start, end = await self._look_up(lambda db: bookings.day_of(db, day, calendar))
+            busy = await self._calendar.busy(start, end)
+        now = time.time()
+        return await self._look_up(lambda db: bookings.free_slots(db, day, duration_min, calendar, busy, now))
+
+    async def calls(self, *, limit: int = 50, number: str = "") -> list[CallSummary]:
+        """The newest calls that have ended, newest first; with ``number``, those from or to it."""
+        return await self._look_up(partial(history.summaries, limit=limit, number=number))
 
     async def call(self, call_id: str) -> CallDetails | None:
         """All that is kept of a call."""
-        raise NotImplementedError
+        return await self._look_up(lambda db: history.details(db, call_id))
 
     # -- changes: each may raise StoreUnavailable ---------------------------------------------
 
     async def add_customer(self, name: str, phone: str, *, email: str = "", remarks: str = "") -> Customer:
         """Keep a new customer; the one that has this number already is returned as it is."""
-        raise NotImplementedError
+        return await self._change(lambda db: bookings.add_customer(db, name, phone, email, remarks))
 
     async def book(
         self,
@@ -106,15 +137,31 @@ class Store:
         Raises:
             BookingRefused: the time is taken, past or outside opening hours, or the customer is unknown.
         """
-        raise NotImplementedError
+        wish = bookings.Wish(customer_id, starts_at, duration_min, what, calendar, key)
+        try:
+            made = await self._change(lambda db: bookings.book(db, wish, time.time()))
+        except BookingRefused as refused:
+            if refused.code != "taken" or not key:
+                raise
+            known = await self._look_up(lambda db: bookings.known_by_key(db, key))
+            if known is None:
+                raise
+            return known  # it was we who took it
+        await self._mirror(made, undo=lambda db: bookings.remove(db, made.id))
+        return made
 
     async def reschedule(self, appointment_id: int, starts_at: datetime.datetime) -> Appointment:
         """Move an appointment, with its length; raises as ``book`` does, and then it stays as it was."""
-        raise NotImplementedError
+        old = await self._look_up(lambda db: bookings.appointment(db, appointment_id))
+        moved = await self._change(lambda db: bookings.reschedule(db, appointment_id, starts_at, time.time()))
+        await self._mirror(moved, undo=lambda db: bookings.put_back(db, old))
+        return moved
 
     async def cancel(self, appointment_id: int) -> Appointment:
         """Give an appointment's time back; doing so twice is doing it once."""
-        raise NotImplementedError
+        gone = await self._change(lambda db: bookings.cancel(db, appointment_id, time.time()))
+        await self._mirror(gone, undo=lambda db: bookings.put_back(db, attrs.evolve(gone, cancelled=False)))
+        return gone
 
     async def set_hours(
         self,
@@ -124,35 +171,72 @@ class Store:
         timezone: str = "UTC",
     ) -> None:
         """When a calendar may be booked: weekday (Monday is 0) to its spans, as ``("09:00", "12:30")``."""
-        raise NotImplementedError
+        await self._change(lambda db: bookings.set_hours(db, calendar, timezone, hours))
 
     # -- what is told: written now, or when the database is back ------------------------------
 
     async def take_message(self, message: Message) -> bool:
         """Keep a message; False: it waits in memory until the database can be had."""
-        raise NotImplementedError
+        kept = message if message.taken_at else attrs.evolve(message, taken_at=time.time())
+        return await self._told(lambda db: history.write_message(db, kept))
 
     async def add_note(
         self, call_id: str, customer_id: int | None, text: str, outcome: str = "", *, key: str = ""
     ) -> bool:
         """Keep a note about a call; False as in ``take_message``."""
-        raise NotImplementedError
+        note = Note(
+            text=text,
+            call_id=call_id,
+            customer_id=customer_id,
+            outcome=outcome,
+            key=key,
+            written_at=time.time(),
+        )
+        return await self._told(lambda db: history.write_note(db, note))
 
     def put_call(
-        self, record: CallRecord, *, caller: str = "", dialled: str = "", context: str = ""
+        self,
+        record: CallRecord,
+        *,
+        caller: str = "",
+        dialled: str = "",
+        context: str = "",
+        tools: tuple[ToolCall, ...] = (),
     ) -> None:
-        """Keep a call that has ended. Synchronous; the phone does it by itself for its own store."""
-        raise NotImplementedError
+        """Keep a call that has ended. Synchronous; a phone does it by itself for its own store."""
+        kept = history.KeptCall(record=record, caller=caller, dialled=dialled, context=context, tools=tools)
+        self.writer.put(partial(self._write_call, kept=kept))
 
+    def _write_call(self, db: Connection, kept: KeptCall) -> None:
+        posts = {} if self.posts is None else self.posts(kept)
+        history.write_call(db, kept, posts)
 
-@asynccontextmanager
-async def open_store(config: Config) -> AsyncIterator[Store]:
-    """The store at ``store.url``.
+    # -- ways to the database -----------------------------------------------------------------
 
-    Raises:
-        ConfigError: there is no such setting, or no database there that this version can use.
-    """
-    yield Store()
+    async def _look_up(self, work: Callable[[Connection], T]) -> T:
+        return await self.look_ups.ask(work)
+
+    async def _change(self, work: Callable[[Connection], T]) -> T:
+        try:
+            return await self.main.ask(work)
+        except IntegrityError:  # somebody else was faster with the same number or key: they are there now
+            return await self.main.ask(work)
+
+    async def _told(self, work: Callable[[Connection], object]) -> bool:
+        job = self.writer.put(work)
+        with trio.move_on_after(_SAID_S):
+            await job.written.wait()
+        return job.written.is_set()
+
+    async def _mirror(self, appointment: Appointment, *, undo: Callable[[Connection], object]) -> None:
+        """Bring the CalDAV calendar in step; if it refuses, our own table follows it."""
+        if self._calendar is None or self._calendar.name != appointment.calendar:
+            return
+        try:
+            await self._calendar.put(appointment)
+        except (BookingRefused, StoreUnavailable):
+            self.writer.put(undo)
+            raise
 
 
 def store_of(call: CallHandle) -> Store:
@@ -162,6 +246,75 @@ def store_of(call: CallHandle) -> Store:
         StoreUnavailable: it has none; set ``store.url``.
     """
     store = getattr(call, "store", None)
-    if store is None:
+    if not isinstance(store, Store):
         raise StoreUnavailable("none")
-    return store  # type: ignore[no-any-return]
+    return store
+
+
+@asynccontextmanager
+async def open_store(config: Config) -> AsyncIterator[Store]:
+    """The store at ``store.url``.
+
+    Raises:
+        ConfigError: there is no such setting, or no database there that this version can use.
+    """
+    settings = config.store
+    if not settings.url:
+        raise ConfigError("store.url", "is not set: where calls and customers are kept")
+    main = Database(settings.url, key="store.url", timeout_s=settings.timeout_s, threads=settings.threads)
+    look_ups = Database(
+        settings.lookup_url or settings.url,
+        key="store.lookup_url" if settings.lookup_url else "store.url",
+        timeout_s=settings.timeout_s,
+        threads=settings.threads,
+        read_only=True,
+    )
+    store = Store(config, main, look_ups, _calendar(config))
+    try:
+        await _first(main, prepare, make_file=True)
+        await _first(look_ups, partial(check, whole=True))
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(store.writer.run, name="store writer")
+            nursery.start_soon(_keep_tidy, store, name="store tidier")
+            try:
+                yield store
+            finally:
+                await store.writer.finish()
+                nursery.cancel_scope.cancel(reason="the store is closed")
+    finally:
+        await main.aclose()
+        await look_ups.aclose()
+
+
+def _calendar(config: Config) -> CalDav | None:
+    if not config.calendar.url:
+        return None
+    from llcphone.store.caldav_calendar import CalDav  # an extra: most have none
+
+    return CalDav(config.calendar)
+
+
+async def _first(place: Database, work: Callable[[Connection], None], *, make_file: bool = False) -> None:
+    """The first question to a database: whether it is one of ours."""
+
+    def ask() -> None:
+        if make_file:
+            place.make_file()
+        place.run(work)
+
+    try:
+        with trio.fail_after(_OPEN_S):
+            await database.in_thread(ask, abandon_on_cancel=True)
+    except WrongSchema as exc:
+        raise ConfigError(place.key, str(exc)) from None
+    except (SQLAlchemyError, OSError, trio.TooSlowError) as exc:
+        raise ConfigError(place.key, f"cannot be opened ({type(exc).__name__})") from None
+
+
+async def _keep_tidy(store: Store) -> None:
+    """Forget what is too old, now and once a day."""
+    while True:
+        days = store.config.store
+        tidy = partial(history.purge, keep_days=days.keep_days, transcript_days=days.transcript_days)
+        store.writer.put(partial(tidy, now=time.time()))
+        await trio.sleep(history.DAY_S)

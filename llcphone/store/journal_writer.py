@@ -129,9 +129,12 @@ class JournalWriter:
                 self._hurry.set()
                 await self._passed.park()
 
-    async def claim(self, call_sid: str, generation: int, run: str) -> Claim | None:
-        """``Journal.claim``; None too when the database cannot say."""
-        ask = partial(self.journal.claim, limit=self._config.limit, run=run, now=time.time())
+    async def claim(
+        self, call_sid: str, generation: int, run: str, *, limit: int | None = None
+    ) -> Claim | None:
+        """``Journal.claim``; None too when the database cannot say. ``limit``: instead of ``journal.limit``."""
+        most = self._config.limit if limit is None else limit
+        ask = partial(self.journal.claim, limit=most, run=run, now=time.time())
         error = "timeout"
         with trio.move_on_after(_ASK_S):
             for pause_s in _ASK_AGAIN_S:

@@ -6,10 +6,12 @@ reaches no log by accident.
 
 from __future__ import annotations
 
-import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
+
+if TYPE_CHECKING:
+    import datetime
 
 _hidden = attrs.field(repr=False)
 

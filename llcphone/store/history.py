@@ -1,0 +1,241 @@
+"""What is kept of calls: statements on a connection, run in a thread."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import attrs
+import msgspec
+from sqlalchemy import Connection, Row, Select, delete, insert, or_, select
+
+from llcphone.store.shapes import CallDetails, CallSummary, Message, Note, ToolCall
+from llcphone.store.tables import CALLS, CUSTOMERS, LINES, MESSAGES, NOTES, OUTBOX, TOOLS, TURNS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from sqlalchemy import Table
+
+    from llcphone.call.record import CallRecord
+
+DAY_S = 86_400.0
+_OF_A_CALL = (TURNS, TOOLS, LINES)
+_SUMMARY = [column for column in CALLS.c if column.name != "record"]
+_APART = {"turns", "transcript", "call_id"}
+"""Fields of a record that have tables or columns of their own."""
+
+
+@attrs.frozen(kw_only=True)
+class KeptCall:
+    """A call that has ended, as the phone tells it."""
+
+    record: CallRecord
+    caller: str = attrs.field(default="", repr=False)
+    dialled: str = attrs.field(default="", repr=False)
+    context: str = attrs.field(default="", repr=False)
+    tools: tuple[ToolCall, ...] = ()
+
+    @property
+    def row(self) -> dict[str, Any]:
+        """Its row among the calls."""
+        record = self.record
+        rest = {key: value for key, value in record.as_dict().items() if key not in _APART}
+        return {
+            "id": record.call_id,
+            "call_sid": record.call_sid,
+            "direction": record.direction,
+            "agent": record.agent,
+            "caller": self.caller,
+            "dialled": self.dialled,
+            "context": self.context,
+            "reason": record.reason.value,
+            "answered": record.started_after_ms is not None,
+            "born_at": record.born_at,
+            "ended_at": record.born_at + record.duration_s,
+            "duration_s": record.duration_s,
+            "turns": len(record.turns),
+            "barge_ins": record.barge_ins,
+            "cost_usd": record.cost_usd,
+            "failure": record.failure,
+            "generation": record.generation,
+            "resumed_from": record.resumed_from,
+            "record": msgspec.json.encode(rest).decode(),
+        }
+
+
+# -- writing ------------------------------------------------------------------------------------
+
+
+def write_call(db: Connection, kept: KeptCall, posts: Mapping[str, str]) -> None:
+    """Keep a call and what is to be sent of it (id to body), both or neither.
+
+    A call that is known is left alone: its first writing was committed although nobody was told so.
+    """
+    record = kept.record
+    if db.execute(select(CALLS.c.id).where(CALLS.c.id == record.call_id)).first() is not None:
+        return
+    db.execute(insert(CALLS).values(kept.row))
+    turns = [
+        {
+            "call": record.call_id,
+            "number": number,
+            "asked": turn.get("asked", ""),
+            "answer_gap_ms": turn.get("answer_gap_ms"),
+            "ear_gap_ms": turn.get("ear_gap_ms"),
+            "cost_usd": turn.get("cost_usd"),
+            "body": msgspec.json.encode(turn).decode(),
+        }
+        for number, turn in enumerate(record.turns, 1)
+    ]
+    tools = [
+        {"call": record.call_id, "number": number, **attrs.asdict(tool)}
+        for number, tool in enumerate(kept.tools, 1)
+    ]
+    columns = [column.name for column in LINES.c if column.name not in ("call", "number")]
+    lines = [
+        {"call": record.call_id, "number": number, **{name: line.get(name) for name in columns}}
+        for number, line in enumerate(record.transcript, 1)
+    ]
+    for table, rows in ((TURNS, turns), (TOOLS, tools), (LINES, lines)):
+        if rows:
+            db.execute(insert(table), rows)
+    for id_, body in posts.items():
+        db.execute(insert(OUTBOX).values(id=id_, made_at=time.time(), due_at=0.0, tries=0, body=body))
+
+
+def write_message(db: Connection, message: Message) -> None:
+    """Keep a message; with a key that is known already, nothing is done."""
+    values = attrs.asdict(message)
+    values["call"] = values.pop("call_id")
+    _write_once(db, MESSAGES, values)
+
+
+def write_note(db: Connection, note: Note) -> None:
+    """Keep a note; with a key that is known already, nothing is done."""
+    values = attrs.asdict(note)
+    values["call"], values["customer"] = values.pop("call_id"), values.pop("customer_id")
+    _write_once(db, NOTES, values)
+
+
+def _write_once(db: Connection, table: Table, values: dict[str, Any]) -> None:
+    values["key"] = values["key"] or None
+    if values["key"] is not None:
+        known = select(table.c.id).where(table.c.key == values["key"])
+        if db.execute(known).first() is not None:
+            return
+    db.execute(insert(table).values(values))
+
+
+# -- reading ------------------------------------------------------------------------------------
+
+
+def summaries(
+    db: Connection, *, limit: int | None = 50, number: str = "", since: float | None = None
+) -> list[CallSummary]:
+    """Calls that have ended, newest first.
+
+    Args:
+        db: where.
+        limit: at most so many; None: all.
+        number: only those from or to it.
+        since: only those that ended after this Unix time.
+    """
+    query: Select[Any] = select(*_SUMMARY).order_by(CALLS.c.ended_at.desc()).limit(limit)
+    if number:
+        query = query.where(or_(CALLS.c.caller == number, CALLS.c.dialled == number))
+    if since is not None:
+        query = query.where(CALLS.c.ended_at > since)
+    return [CallSummary(**row._mapping) for row in db.execute(query)]
+
+
+def ids_like(db: Connection, start: str) -> list[str]:
+    """The ids of calls whose own id, or Twilio's, begins so."""
+    like = or_(CALLS.c.id.startswith(start, autoescape=True), CALLS.c.call_sid == start)
+    return list(
+        db.execute(select(CALLS.c.id).where(like).order_by(CALLS.c.ended_at.desc()).limit(10)).scalars()
+    )
+
+
+def details(db: Connection, call_id: str) -> CallDetails | None:
+    """All that is kept of a call."""
+    row = db.execute(select(CALLS).where(CALLS.c.id == call_id)).mappings().first()
+    if row is None:
+        return None
+    record = dict(row)
+    rest = msgspec.json.decode(record.pop("record"))
+
+    def of_call(table: Table) -> Iterator[Row[Any]]:
+        order = table.c.number if table in _OF_A_CALL else table.c.id
+        yield from db.execute(select(table).where(table.c.call == call_id).order_by(order))
+
+    return CallDetails(
+        summary=CallSummary(**record),
+        record=rest,
+        turns=tuple(msgspec.json.decode(turn.body) for turn in of_call(TURNS)),
+        tools=tuple(
+            ToolCall(name=each.name, at_ms=each.at_ms, took_ms=each.took_ms, ok=each.ok)
+            for each in of_call(TOOLS)
+        ),
+        lines=tuple(_without(line, "call", "number") for line in of_call(LINES)),
+        messages=tuple(
+            Message(call_id=call_id, **_without(each, "id", "call") | {"key": each.key or ""})
+            for each in of_call(MESSAGES)
+        ),
+        notes=tuple(
+            Note(
+                call_id=call_id,
+                customer_id=each.customer,
+                **_without(each, "id", "call", "customer") | {"key": each.key or ""},
+            )
+            for each in of_call(NOTES)
+        ),
+    )
+
+
+def _without(row: Row[Any], *names: str) -> dict[str, Any]:
+    return {name: value for name, value in row._mapping.items() if name not in names}
+
+
+# -- forgetting ---------------------------------------------------------------------------------
+
+
+@attrs.frozen
+class Forgotten:
+    """How much a purge deleted."""
+
+    calls: int
+    transcripts: int
+
+
+def purge(db: Connection, *, now: float, keep_days: float, transcript_days: float) -> Forgotten:
+    """Delete calls, and the words of calls, that are older than so many days; 0 keeps them for ever.
+
+    A call goes with its turns, tool calls, words, messages, notes, and what was still to be sent of it.
+    A note about a customer that belongs to no call stays with the customer.
+    """
+    calls = transcripts = 0
+    if transcript_days:
+        old = select(CALLS.c.id).where(CALLS.c.ended_at < now - transcript_days * DAY_S)
+        said = LINES.c.call.in_(old)
+        transcripts = len(db.execute(select(LINES.c.call).where(said).distinct()).all())
+        db.execute(delete(LINES).where(said))
+        db.execute(delete(OUTBOX).where(OUTBOX.c.made_at < now - transcript_days * DAY_S))
+    if keep_days:
+        before = now - keep_days * DAY_S
+        gone = select(CALLS.c.id).where(CALLS.c.ended_at < before)
+        for table in (MESSAGES, NOTES, *_OF_A_CALL):
+            db.execute(delete(table).where(table.c.call.in_(gone)))
+        db.execute(delete(MESSAGES).where(MESSAGES.c.call == "", MESSAGES.c.taken_at < before))
+        calls = db.execute(delete(CALLS).where(CALLS.c.ended_at < before)).rowcount
+    return Forgotten(calls, transcripts)
+
+
+def forget_number(db: Connection, number: str) -> int:
+    """Delete every call from or to this number, and the customer who has it."""
+    ids = select(CALLS.c.id).where(or_(CALLS.c.caller == number, CALLS.c.dialled == number))
+    for table in (MESSAGES, NOTES, *_OF_A_CALL):
+        db.execute(delete(table).where(table.c.call.in_(ids)))
+    gone = db.execute(delete(CALLS).where(or_(CALLS.c.caller == number, CALLS.c.dialled == number))).rowcount
+    db.execute(delete(CUSTOMERS).where(CUSTOMERS.c.phone == number))
+    return int(gone)

@@ -1,0 +1,58 @@
+"""A store for tests, a call that has ended, and a customer."""
+
+from __future__ import annotations
+
+import datetime
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from llcphone import CallRecord, Config, EndReason
+from llcphone.store import Store, open_store
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+WEEK = {day: [("09:00", "17:00")] for day in range(5)}
+ADA = "+15551230001"
+
+
+@asynccontextmanager
+async def opened(url: str, **sections: dict[str, Any]) -> AsyncIterator[Store]:
+    """A store at this address."""
+    given = {"url": url, **sections.pop("store", {})}
+    async with open_store(Config.from_dict({"store": given, **sections})) as store:
+        yield store
+
+
+def record(call_id: str = "c1", **fields: Any) -> CallRecord:
+    """A call that went well."""
+    given: dict[str, Any] = {
+        "call_id": call_id,
+        "call_sid": "CA" + call_id,
+        "direction": "inbound",
+        "agent": "agent",
+        "reason": EndReason.CALLER_HUNG_UP,
+        "born_at": 1_790_000_000.0,
+        "duration_s": 12.5,
+        "started_after_ms": 900,
+        "ready_after_ms": 400,
+        "dialect": "ga",
+        "attempts": 1,
+        "failure": "",
+        "frames": 500,
+        "frames_held_back": 0,
+        "turns": ({"index": 1, "asked": "greeting", "answer_gap_ms": None, "ear_gap_ms": None, "tools": []},),
+        "transcript": (
+            {"speaker": "agent", "text": "Hello!", "at_ms": 900, "heard_ms": 800, "generated_ms": 800},
+            {"speaker": "caller", "text": "Bread, please.", "at_ms": 2000, "heard_ms": 0, "generated_ms": 0},
+        ),
+    }
+    return CallRecord(**{**given, **fields})
+
+
+def next_weekday(weekday: int = 0, hour: int = 10, minute: int = 0) -> datetime.datetime:
+    """A naive time on a weekday at least a week away."""
+    day = datetime.date.today() + datetime.timedelta(days=7)
+    while day.weekday() != weekday:
+        day += datetime.timedelta(days=1)
+    return datetime.datetime.combine(day, datetime.time(hour, minute))
