@@ -76,6 +76,7 @@ class Agent:
         silent: bool = False,
         detached: bool = False,
         timeout_s: float | None = None,
+        target_s: float | None = None,
         limit_s: float | None = None,
         late: Literal["drop", "deliver"] = "drop",
         retry: int = 0,
@@ -91,7 +92,8 @@ class Agent:
             **options: ``name`` and ``description`` replace the function's own. ``lean``: offered
                 in the first turn already; ``silent``: its answer asks for no response;
                 ``detached``: goes on after hang-up. ``timeout_s``: how long the model waits for
-                it; ``limit_s``: how long it may run in all; ``late="deliver"``: a result for which
+                it; ``target_s``: how long it should take, else a warning; ``limit_s``: how long it may
+                run in all; ``late="deliver"``: a result for which
                 the model waits no longer is told later; ``retry``: further tries after an
                 exception. ``approve``: an async function ``(call, name, arguments)`` that must
                 return True before it runs (else False, or the reason), or ``"operator"``: a person

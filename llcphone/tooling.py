@@ -132,6 +132,8 @@ class ToolOptions:
     """Goes on after hang-up, under its own limit; drain waits for it."""
     timeout_s: float | None = None
     """How long the model waits for it; None: ``call.tool_timeout_s``."""
+    target_s: float | None = None
+    """How long it should take at most; slower is measured, and warned about."""
     limit_s: float | None = None
     """How long it may run; None: ``timeout_s``, or ``tools.limit_s`` if it is detached or delivers late."""
     late: Literal["drop", "deliver"] = "drop"
@@ -151,7 +153,7 @@ class ToolOptions:
             raise ConfigError(key, 'late must be "drop" or "deliver"')
         if type(self.retry) is not int or self.retry < 0:
             raise ConfigError(key, "retry must be a number of further tries, 0 or more")
-        for name in ("timeout_s", "limit_s", "approve_timeout_s"):
+        for name in ("timeout_s", "target_s", "limit_s", "approve_timeout_s"):
             value = getattr(self, name)
             if value is not None and not value > 0:
                 raise ConfigError(key, f"{name} must be more than 0 seconds")

@@ -9,7 +9,7 @@ import attrs
 from llcphone.realtime import usage as tokens
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from llcphone.call.warmth import Warmth
     from llcphone.engine.call import CallEngine
@@ -51,6 +51,8 @@ class CallRecord:
     warm_saved_ms: int = 0
     """Set-up of the session that the person on the line did not wait for."""
     turns: tuple[dict[str, Any], ...] = ()
+    tools: tuple[dict[str, Any], ...] = ()
+    """Each tool that ended: its name, how long it took (and should have taken), whether it did its work."""
     gaps: tuple[dict[str, Any], ...] = ()
     """Each end of a model session in mid-call, ``lost`` or ``planned``; see ``_gaps``."""
     barge_ins: int = 0
@@ -89,6 +91,7 @@ def make_record(
     bad_messages: int,
     warmth: Warmth,
     transcript: bool,
+    tools: Iterable[dict[str, Any]] = (),
 ) -> CallRecord:
     """The record of a call that has ended."""
 
@@ -121,6 +124,7 @@ def make_record(
         frames=engine.frames,
         frames_held_back=engine.listening.held_back,
         turns=tuple(turn.as_data(since_birth) for turn in talk.ledger.turns),
+        tools=tuple(tools),
         gaps=_gaps(engine, since_birth),
         barge_ins=talk.barge_ins,
         late_deltas=talk.late_deltas,

@@ -130,6 +130,7 @@ class CallRun:
             bad_messages=self.bad_messages,
             warmth=self.warmth,
             transcript=self._services.transcript,
+            tools=self.tools.done,
         )
         try:
             record = write(self.engine)

@@ -14,13 +14,14 @@ import msgspec
 import trio
 
 from llcphone.call.approvals import ApprovalRequest, Approvals
+from llcphone.engine.commands import Note
 from llcphone.engine.events import ToolFinished
 from llcphone.tooling import OPERATOR, Approval, ToolContext
 
 if TYPE_CHECKING:
     from llcphone.call.run import CallRun
     from llcphone.call.services import CallServices
-    from llcphone.engine.commands import Note, RunHook, RunTool
+    from llcphone.engine.commands import RunHook, RunTool
     from llcphone.tooling import Tool
 
 
@@ -32,6 +33,8 @@ class ToolRunner:
         self._services = services
         self._turn = trio.CapacityLimiter(services.tools.at_once)
         self.approvals = Approvals(self._tell)
+        self.done: list[dict[str, Any]] = []
+        """Every tool that has ended in this call: its name, how long it took and should have, how it went."""
 
     def start(self, command: RunTool) -> None:
         """Run a tool as a task; its answer comes back as ``ToolFinished``."""
@@ -46,11 +49,22 @@ class ToolRunner:
         context = ToolContext(call.handle, command.call_id, key)
         output, ok = await self._answer(command, tool, context)
         took_ms = round((trio.current_time() - began) * 1000)
+        self._measure(tool, ok, took_ms)
         if call.over:
             call.log.info(
                 "tool ended after its call", extra={"tool": tool.name, "ok": ok, "took_ms": took_ms}
             )
         call.step(ToolFinished(command.call_id, output, ok, took_ms))
+
+    def _measure(self, tool: Tool, ok: bool, took_ms: int) -> None:
+        """Keep how long it took; what was slower than it should be is told."""
+        target_s = tool.options.target_s
+        target_ms = None if target_s is None else round(target_s * 1000)
+        self.done.append({"name": tool.name, "took_ms": took_ms, "target_ms": target_ms, "ok": ok})
+        if target_ms is not None and took_ms > target_ms:
+            fields = {"took_ms": took_ms, "target_ms": target_ms}
+            self._call.log.warning("tool slower than its target", extra={"tool": tool.name, **fields})
+            self._tell(Note("tool slow", {"name": tool.name, **fields}))
 
     async def _answer(self, command: RunTool, tool: Tool, context: ToolContext) -> tuple[str, bool]:
         """What the model reads, and whether the tool did its work."""
