@@ -115,12 +115,7 @@ class CalDav:
         if event is not None:
             event.delete()
         if not appointment.cancelled:
-            calendar.save_event(
-                uid=uid,
-                dtstart=appointment.starts_at,
-                dtend=appointment.ends_at,
-                summary=appointment.what or "booked",
-            )
+            calendar.save_event(_ical(uid, appointment))
 
     def _event(self, calendar: Any, uid: str) -> Any:
         try:
@@ -130,6 +125,23 @@ class CalDav:
 
     def _uid(self, number: str) -> str:
         return f"llcphone-{self._ours}-{number}"
+
+
+def _ical(uid: str, appointment: Appointment) -> str:
+    """An event as text; in UTC, so it needs no description of a time zone."""
+    import icalendar  # comes with caldav
+
+    event = icalendar.Event()
+    event.add("uid", uid)
+    event.add("dtstamp", datetime.datetime.now(datetime.UTC))
+    event.add("dtstart", appointment.starts_at.astimezone(datetime.UTC))
+    event.add("dtend", appointment.ends_at.astimezone(datetime.UTC))
+    event.add("summary", appointment.what or "booked")
+    whole = icalendar.Calendar()
+    whole.add("prodid", "-//llcphone//EN")
+    whole.add("version", "2.0")
+    whole.add_component(event)
+    return str(whole.to_ical(), "utf-8")
 
 
 def _blocks(event: Any) -> bool:

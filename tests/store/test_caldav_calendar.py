@@ -8,7 +8,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import caldav
 import pytest
@@ -87,9 +87,14 @@ def events(calendar: caldav.Calendar) -> list[tuple[str, str]]:
     return [(str(event["SUMMARY"]), event["DTSTART"].dt.strftime("%H:%M")) for event in found]
 
 
-def write(calendar: caldav.Calendar, when: datetime.datetime, **fields: Any) -> None:
-    start = when.replace(tzinfo=datetime.UTC)
-    calendar.save_event(dtstart=start, dtend=start + datetime.timedelta(hours=1), summary="theirs", **fields)
+def write(calendar: caldav.Calendar, when: datetime.datetime, *more: str) -> None:
+    """Another person's event of an hour."""
+    end = when + datetime.timedelta(hours=1)
+    times = [f"DTSTART:{when:%Y%m%dT%H%M%SZ}", f"DTEND:{end:%Y%m%dT%H%M%SZ}", "DTSTAMP:20260101T000000Z"]
+    event = ["BEGIN:VEVENT", "UID:theirs", "SUMMARY:theirs", *times, *more, "END:VEVENT"]
+    calendar.save_event(
+        "\r\n".join(["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//x//EN", *event, "END:VCALENDAR"])
+    )
 
 
 async def test_an_appointment_is_an_event_that_moves_and_goes(
@@ -119,7 +124,7 @@ async def test_what_others_have_there_is_not_free(store: Store, calendar: caldav
 async def test_an_event_that_takes_no_time_and_our_own_block_nothing(
     store: Store, calendar: caldav.Calendar
 ) -> None:
-    write(calendar, next_weekday(hour=10), transp="TRANSPARENT")
+    write(calendar, next_weekday(hour=10), "TRANSP:TRANSPARENT")
     await store.book(1, next_weekday(hour=10))
     slots = [f"{slot.starts_at:%H:%M}" for slot in await store.free_slots(next_weekday().date(), 30)]
     assert "10:30" in slots
@@ -128,7 +133,7 @@ async def test_an_event_that_takes_no_time_and_our_own_block_nothing(
 
 async def test_an_event_that_repeats_blocks_each_time(store: Store, calendar: caldav.Calendar) -> None:
     earlier = next_weekday(hour=10) - datetime.timedelta(days=7)
-    write(calendar, earlier, rrule={"FREQ": "WEEKLY"})
+    write(calendar, earlier, "RRULE:FREQ=WEEKLY")
     slots = [f"{slot.starts_at:%H:%M}" for slot in await store.free_slots(next_weekday().date(), 60)]
     assert "10:00" not in slots
     assert "11:00" in slots
