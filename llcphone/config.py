@@ -26,6 +26,7 @@ from llcphone.config_host import CallConfig, LogConfig, RecordsConfig, ServerCon
 from llcphone.config_journal import JournalConfig
 from llcphone.config_metrics import MetricsConfig
 from llcphone.config_model import AgentConfig, OpeningConfig, RealtimeConfig, WarmConfig
+from llcphone.config_modes import CompanyConfig, IvrConfig, RoutesConfig
 from llcphone.config_money import MoneyConfig
 from llcphone.config_outbound import ApiConfig, OutboundConfig
 from llcphone.config_overload import OverloadConfig
@@ -45,7 +46,9 @@ __all__ = [
     "ApiConfig",
     "CalendarConfig",
     "CallConfig",
+    "CompanyConfig",
     "Config",
+    "IvrConfig",
     "JournalConfig",
     "LogConfig",
     "MetricsConfig",
@@ -58,6 +61,7 @@ __all__ = [
     "RecordsConfig",
     "RecoveryConfig",
     "RenewalConfig",
+    "RoutesConfig",
     "ServerConfig",
     "StoreConfig",
     "ToolsConfig",
@@ -101,6 +105,9 @@ class Config:
     log: LogConfig = attrs.field(factory=LogConfig)
     metrics: MetricsConfig = attrs.field(factory=MetricsConfig)
     agent: AgentConfig = attrs.field(factory=AgentConfig)
+    routes: RoutesConfig = attrs.field(factory=RoutesConfig)
+    company: CompanyConfig = attrs.field(factory=CompanyConfig)
+    ivr: IvrConfig = attrs.field(factory=IvrConfig)
 
     @classmethod
     def from_toml(cls, text: str) -> Config:

@@ -53,7 +53,22 @@ ORIGINAL_NAMES = {
     "VOSS_VAD_EAGERNESS": "realtime.eagerness",
     "VOSS_CACHE_KEY": "realtime.prompt_cache_key",
     "VOSS_EDGE_LOCATION": "twilio.edge",
+    "IVR_DID": "routes.ivr",
+    "RECEPTIONIST_DID": "routes.receptionist",
+    "CSR_DID": "routes.csr",
+    "COMPANY_NAME": "company.name",
+    "ASSISTANT_NAME": "company.assistant",
+    "BUSINESS_DESCRIPTOR": "company.about",
+    "BUSINESS_TIMEZONE": "company.time_zone",
+    "INBOUND_GREETING": "company.greeting",
 }
+ORIGINAL_DESTINATIONS = {
+    "SALES_NUMBER": "sales",
+    "SUPPORT_NUMBER": "support",
+    "BILLING_NUMBER": "billing",
+    "SCHEDULING_NUMBER": "scheduling",
+}
+"""Numbers of the original's departments: each is a destination of that name in ``[transfers]``."""
 # Kubernetes describes a Service named llcphone to every pod beside it with such variables.
 _OF_KUBERNETES = re.compile(
     r"LLCPHONE_(SERVICE_(HOST|PORT)\w*|PORT_\d+_\w+)=.*|LLCPHONE_PORT=\w+://.*", re.DOTALL
@@ -91,8 +106,10 @@ def load(path: Path | None = None, *, environ: Mapping[str, str] | None = None) 
             origin |= {f"{section}.{key}": str(file) for key in table}
 
     dotenv = file.parent / ".env"
-    overlay = _overlay(_dotenv_variables(dotenv), str(dotenv))
-    overlay |= _overlay(os.environ if environ is None else environ, "environment")
+    written, environ = _dotenv_variables(dotenv), os.environ if environ is None else environ
+    for variables, source in ((written, str(dotenv)), (environ, "environment")):
+        origin |= _add_destinations(tables, variables, source)
+    overlay = _overlay(written, str(dotenv)) | _overlay(environ, "environment")
     for key, (variable, value, source) in overlay.items():
         section, _, name = key.partition(".")
         table = tables.setdefault(section, {})
@@ -170,6 +187,20 @@ def _overlay(variables: Mapping[str, str], source: str) -> dict[str, tuple[str, 
             if text or (names is OWN_NAMES and variable in variables):
                 found[key] = (variable, text, source)
     return found
+
+
+def _add_destinations(tables: dict[str, Any], variables: Mapping[str, str], source: str) -> dict[str, str]:
+    """Put the original's departments among the destinations; returns where they came from."""
+    found = {name: variables.get(variable, "").strip() for variable, name in ORIGINAL_DESTINATIONS.items()}
+    found = {name: number for name, number in found.items() if number}
+    table = tables.setdefault("transfers", {}) if found else None
+    destinations = table.setdefault("destinations", {}) if isinstance(table, dict) else None
+    if not isinstance(destinations, dict):  # there is nothing to add, or from_dict says what is wrong
+        return {}
+    for name, number in found.items():
+        known = destinations.get(name)
+        destinations[name] = {**(known if isinstance(known, dict) else {}), "number": number}
+    return {"transfers.destinations": source}
 
 
 def load_config(path: Path | None = None) -> Config:
