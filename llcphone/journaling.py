@@ -55,6 +55,7 @@ RESUMABLE = frozenset(
         EndReason.NEVER_JOINED,
         EndReason.DRAINED,
         EndReason.FAILED,
+        EndReason.TRANSFERRED,
     }
 )
 """What ends a run and not the telephone call: if Twilio still has it, it goes on in another run."""
@@ -185,7 +186,17 @@ class Journaling:
         """Whether a call that ended so here may go on, if the telephone is still there."""
         return reason in RESUMABLE and self._phone.config.journal.limit > 0
 
+    def is_over(self, call_sid: str) -> None:
+        """The telephone call has ended elsewhere: after a transfer, or a message."""
+        self._writer.is_over(call_sid, EndReason.TRANSFERRED.value)
+
     # -- Twilio asks ----------------------------------------------------------------------------
+
+    async def come_back(
+        self, form: Mapping[str, str], generation: int, news: str, *, speak: bool = True
+    ) -> str:
+        """A caller who had left is back, with such news for the model; empty: their call is not known."""
+        return await self._resume(form, generation, news=news, speak=speak) or ""
 
     async def after_stream(self, form: Mapping[str, str], generation: int) -> str:
         """The stream of this generation has ended: the TwiML that says what next."""
@@ -205,9 +216,11 @@ class Journaling:
             return twiml.ask_again(self.action_url(generation), after_s=_ASK_AGAIN_S)
         if reason is not None and reason not in RESUMABLE:
             return twiml.nothing()
-        return await self._resume(form, generation)
+        return await self._resume(form, generation) or twiml.nothing()
 
-    async def _resume(self, form: Mapping[str, str], generation: int) -> str:
+    async def _resume(
+        self, form: Mapping[str, str], generation: int, *, news: str = "", speak: bool = True
+    ) -> str | None:
         await self._writer.flush()
         call = Call(
             call_sid=form.get("CallSid", ""),
@@ -215,10 +228,11 @@ class Journaling:
             dialled=form.get("To", ""),
             direction="outbound" if form.get("Direction", "").startswith("outbound") else "inbound",
         )
-        claim = await self._writer.claim(call.call_sid, generation, call.call_id)
+        limit = _MOST_GENERATIONS if news else None  # a leave is no fault of the call's
+        claim = await self._writer.claim(call.call_sid, generation, call.call_id, limit=limit)
         if claim is None:
             log.info("call not resumed: it is over, unknown, or was resumed too often")
-            return twiml.nothing()
+            return None
         if not claim.won:
             return self._twiml(claim.row, claim.row.generation)
         row = claim.row
@@ -230,7 +244,10 @@ class Journaling:
         log.info("call resumed", extra=fields)
         agent = self._agent(row.agent, form)
         lasted_s = max(0.0, call.born_at - row.born_at)
-        self._phone.resume(call, agent, _resumed_of(claim), context=row.context, lasted_s=lasted_s)
+        resumed = _resumed_of(claim)
+        if news:
+            resumed = attrs.evolve(resumed, owed=Owed.NOTHING, news=news, speak=speak)
+        self._phone.resume(call, agent, resumed, context=row.context, lasted_s=lasted_s)
         return call.twiml
 
     def _here(self, call_sid: str) -> Call | None:
@@ -248,6 +265,8 @@ class Journaling:
         choice = self._phone.agent
         if (named := agents_of(choice).get(name)) is not None:
             return named
+        if (briefing := self._phone.transfers.briefings.agent_named(name)) is not None:
+            return briefing
         return choice if isinstance(choice, Agent) else choice(form)
 
     def _remember(self, call_sid: str, reason: EndReason) -> None:

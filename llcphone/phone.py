@@ -26,8 +26,11 @@ from llcphone.call.run import CallRun
 from llcphone.call.services import CallServices
 from llcphone.engine.commands import Note
 from llcphone.engine.events import EndReason
-from llcphone.errors import ConfigError, JoinRefused, NotAdmitted
+from llcphone.errors import ConfigError, JoinRefused
+from llcphone.placing import Placing
+from llcphone.pulse import Pulse
 from llcphone.spending import Spending
+from llcphone.transfers import Transfers
 from llcphone.twilio import twiml
 from llcphone.watch import Watch
 from llcphone.wire.adapters import ForeignLeg
@@ -54,7 +57,7 @@ _DRAINED_S = 2.0
 """What calls get to close their sockets once the drain limit has passed."""
 
 
-class Phone:
+class Phone(Placing):
     """Live calls, and the tokens their media streams will bring."""
 
     def __init__(
@@ -87,12 +90,15 @@ class Phone:
         self._by_sid: dict[str, Call] = {}
         self.breaker = Breaker(config.recovery, endpoint.ask)
         """Open while no model session can be had: then new calls are not let in."""
+        self.pulse = Pulse(self.calls, close_timeout_s=config.call.close_timeout_s)
         self._detached = Detached(nursery, lambda: self._changed.set())
         self.warm: WarmPool | None = None  # sessions that are ready before anybody calls
         self.dialler: Dialler | None = None
         """Rings people; None when ``twilio.account_sid`` is not set."""
         self.hub: Hub | None = None  # reads the sockets of all calls
         self.taping: Taping | None = None  # black boxes, when ``records.blackbox_dir`` is set
+        self.start_task = self._detached.start  # a task that outlives its call; drain waits for it
+        self.transfers = Transfers(self)  # where callers go when they leave their agent
         self.journaling: Journaling | None = None  # lets calls outlive this process, when there is a journal
         self._changed = trio.Event()
 
@@ -110,8 +116,9 @@ class Phone:
         if (known := self._by_sid.get(form.get("CallSid", ""))) is not None:
             return known.twiml
         if closed := self._closed():
+            self.pulse.turned_away[closed[0]] += 1
             log.warning("call not admitted", extra={"live": len(self._calls), "why": closed[0]})
-            return twiml.busy()
+            return self.transfers.instead_of_busy(form) or twiml.busy()
         if not self.config.server.public_url:
             raise ConfigError("server.public_url", "needed to tell Twilio where the media stream goes")
         agent = self._choose(form)
@@ -119,43 +126,10 @@ class Phone:
         self._begin(call, agent)
         return call.twiml
 
-    # -- outbound ---------------------------------------------------------------------------
-
-    def place_call(
-        self, to: str, agent: Agent | None = None, *, context: str = "", caller_id: str = ""
-    ) -> Call:
-        """Ring somebody. Returns at once; await the call for its record.
-
-        Args:
-            to: whom to ring, in E.164.
-            agent: who speaks; None: the phone's own agent.
-            context: what this call is about; it stands last in the prompt, so that the static part
-                is cached.
-            caller_id: one of our own numbers; empty: the first of them.
-
-        Raises:
-            DialRefused: the guard refuses the call (``.code`` and ``.why`` say which rule).
-            NotAdmitted: draining, at ``server.max_calls``, or no model can be had.
-            ConfigError: what is needed to place calls is not set.
-        """
-        dialler = self._need_dialler()
-        if closed := self._closed():
-            raise NotAdmitted(closed[0])
-        own = dialler.guard.own_numbers
-        call = Call(caller=caller_id or (own[0] if own else ""), dialled=to, direction="outbound")
-        agent = agent or self._choose({"From": call.caller, "To": to, "Direction": "outbound-api"})
-        self._begin(call, agent, dialler=dialler, context=context)
-        return call
-
-    def _need_dialler(self) -> Dialler:
-        if self.dialler is None:
-            raise ConfigError("twilio.account_sid", "needed to place calls; set TWILIO_ACCOUNT_SID")
-        if not self.config.server.public_url:
-            raise ConfigError("server.public_url", "needed to tell Twilio where the media stream goes")
-        return self.dialler
-
     async def after_stream(self, form: Mapping[str, str], generation: int) -> str:
         """Twilio asks what next, for the media stream of this generation has ended; returns the TwiML."""
+        if (left := await self.transfers.after_stream(form, generation)) is not None:
+            return left
         if self.journaling is None:
             return twiml.nothing()
         return await self.journaling.after_stream(form, generation)
@@ -173,12 +147,13 @@ class Phone:
         context: str = "",
         resumed: Resumed | None = None,
         lasted_s: float = 0.0,
+        trusted: bool = False,
     ) -> None:
         context = brief_of(agent, call, context) if resumed is None else context
-        journaling = self.journaling
-        action = None if journaling is None else journaling.action_url(call.generation)
+        journaling, transfers, call.context = self.journaling, self.transfers, context
+        action = (journaling or transfers).action_url(call.generation)
         stream_url = twiml.stream_url(self.config.server.public_url, call.token)
-        call.twiml = twiml.connect_stream(stream_url, action=action)
+        call.twiml = twiml.connect_stream(stream_url, action=action, recorded=transfers.recorded_from(call))
         setup = plan_call(
             self.config,
             agent,
@@ -202,14 +177,15 @@ class Phone:
             close_timeout_s=self.config.call.close_timeout_s,
             transcript=self.config.records.transcript,
             observe=partial(self._noted, call),
-            on_over=None if journaling is None else partial(journaling.ended, call),
+            on_over=partial(self._over, call),
+            switchboard=transfers,
             hub=self.hub,
             tape=self.taping,
         )
         identity = call.identity(agent.name)
         call.begin(CallRun(setup, agent=agent, identity=identity, handle=call, services=services))
         if dialler is not None:
-            dialler.admit(call)  # last: nothing can fail once it counts
+            dialler.admit(call, trusted=trusted)  # last: nothing can fail once it counts
         self._calls[call.call_id] = call
         self._by_token[call.token] = call
         if call.call_sid:
@@ -312,7 +288,7 @@ class Phone:
         record = attrs.evolve(record, generation=call.generation, resumed_from=call.resumed_from)
         if self.dialler is not None and call.run.engine.outbound is not None:
             leave = self.journaling is not None and self.journaling.goes_on(record.reason)
-            self.dialler.over(call, leave=leave)
+            self.dialler.over(call, leave=leave or self.transfers.leaves(call))
         call.finish(record)
         self._changed.set()
         fields = {"call": call.call_id, "reason": record.reason.value, "duration_s": record.duration_s}
@@ -324,6 +300,12 @@ class Phone:
             except Exception as exc:  # whoever keeps records may fail: no call ends for it
                 kind = type(exc).__name__
                 log.error("end of a call not taken", extra={"call": call.call_id, "error": kind})
+
+    def _over(self, call: Call, reason: EndReason) -> None:
+        """The engine has ended a run; its sockets are still open."""
+        self.transfers.over(call, reason)
+        if self.journaling is not None:
+            self.journaling.ended(call, reason)
 
     def _noted(self, call: Call, note: Note) -> None:
         self.breaker.noted(note)

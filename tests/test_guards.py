@@ -19,14 +19,14 @@ MOST_LINES = 340
 
 SETTINGS = sorted(path.stem for path in PACKAGE.glob("config_*.py") if path.stem != "config_fields")
 SHARED = ["errors", "audio", "config_fields", *SETTINGS, "config", "guard", "leaving", "tool_schema", "tooling"]
-SHARED += ["agent"]
+SHARED += ["agent", "tones"]
 """Each may import those before it."""
 CODECS = {"twilio", "realtime"}
 ENGINE = {*SHARED, *CODECS, "prices", "engine"}
 CALL = {*ENGINE, "wire", "prompts", "price_files", "call"}
 BETWEEN = {*CALL, "carrier", "store", "blackbox", "guard_files", "dialler", "breaker"}
-BETWEEN |= {"spending", "watch"}
-BETWEEN |= {"warm_session", "warm", "journaling", "phone", "phone_open"}
+BETWEEN |= {"spending", "watch", "pulse"}
+BETWEEN |= {"warm_session", "warm", "journaling", "transfers", "placing", "phone", "phone_open"}
 
 MAY_IMPORT: dict[str, set[str]] = {
     **{room: set(SHARED[:at]) for at, room in enumerate(SHARED)},
@@ -35,6 +35,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "prices": {*SHARED, *CODECS},
     "engine": ENGINE,
     "wire": {"errors"},
+    "owners": set(),
     "prompts": {"errors", "audio"},
     "price_files": {"errors", "prices"},
     "call": CALL,
@@ -46,12 +47,17 @@ MAY_IMPORT: dict[str, set[str]] = {
     "breaker": BETWEEN,
     "spending": BETWEEN,
     "watch": BETWEEN,
+    "pulse": BETWEEN,
+    "metrics_now": BETWEEN,
+    "metrics": {*BETWEEN, "metrics_now"},
     "warm_session": BETWEEN,
     "warm": BETWEEN,
     "journaling": BETWEEN - {"phone_open"},
+    "transfers": BETWEEN - {"phone_open"},
+    "placing": BETWEEN - {"phone_open"},
     "phone": BETWEEN - {"phone_open"},
     "phone_open": BETWEEN,
-    "server": {*BETWEEN, "server"},
+    "server": {*BETWEEN, "metrics", "owners", "server"},
     "sim": set(),
     "torture": {"sim"},
     "__init__": {*BETWEEN, "settings"},

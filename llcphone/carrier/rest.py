@@ -101,6 +101,20 @@ class Carrier:
             if error.code not in GONE:
                 raise
 
+    async def redirect(self, call_sid: str, url: str) -> bool:
+        """Let a call that is in progress go on with the TwiML of this URL; False: it is over.
+
+        Whoever answers at that URL must give the same answer twice: a redirection may be repeated.
+        """
+        call = self._client.calls(call_sid)
+        try:
+            await _repeat(partial(call.update_async, url=url, method="POST"))
+        except CarrierError as error:
+            if error.code not in GONE:
+                raise
+            return False
+        return True
+
     async def find(self, order: DialOrder, since_unix_s: float) -> list[str]:
         """CallSids of our live calls from and to the order's numbers, created since then.
 

@@ -75,6 +75,8 @@ class Resumed:
     """What the caller waits for; a greeting as long as nobody has said anything."""
     news: str = ""
     """Why they are back, for the model; empty: the line broke."""
+    speak: bool = True
+    """The agent speaks first."""
 
 
 # -- keeping ------------------------------------------------------------------------------------
@@ -169,5 +171,6 @@ def go_on(engine: CallEngine, resumed: Resumed, now_ms: int, out: list[Command])
     out.extend(SendModel(item) for item in retold(lines, engine.recall))
     talk.retold = {line.item_id for line in lines if line.speaker is Speaker.AGENT}
     out.append(SendModel(SystemText((resumed.news or _BROKE + _SAY[resumed.owed]) + _AGAIN)))
-    talk.responses.want(RESUME)
+    if resumed.speak:
+        talk.responses.want(RESUME)
     out.append(Note("call resumed", {"lines": len(resumed.lines), "owed": resumed.owed.value}))

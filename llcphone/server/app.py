@@ -4,8 +4,9 @@
     /calls ...              the API, when it has a key (`api`)
     POST /resume/<generation>    a media stream has ended: what next (`journaling`)
     POST /status/<token> /amd/<token> /twiml/<token>    what Twilio tells of calls we placed (`callbacks`)
+    POST /transfer/... /voicemail/... /recording/...    callers who have left their agent (`transfers`)
     ws   /media/<token>     the media stream, when this app serves it (the door's fast lane does not)
-    GET  /healthz           the process is alive
+    GET  /healthz           the process is alive, or why it should be replaced
     GET  /readyz            new calls are taken, or why not
     GET  /                  what this is
 
@@ -28,7 +29,9 @@ from llcphone.errors import JoinRefused
 from llcphone.server.api import add_api, is_api_path
 from llcphone.server.api_errors import of_http
 from llcphone.server.callbacks import TWIML_TYPE, add_callbacks, signed_form
+from llcphone.server.identity import PROBE, identity
 from llcphone.server.logs import SeldomLog, without_texts
+from llcphone.server.transfers import add_transfers
 from llcphone.twilio.signature import valid_upgrade
 
 if TYPE_CHECKING:
@@ -53,6 +56,7 @@ def make_app(phone: PhoneRoom) -> QuartTrio:
     app.config["RESPONSE_TIMEOUT"] = 10
     _add_webhook(app, phone)
     add_callbacks(app, phone)
+    add_transfers(app, phone)
     _add_media_stream(app, phone)
     _add_health(app, phone)
     if phone.config.api.key:
@@ -91,6 +95,10 @@ def _add_media_stream(app: QuartTrio, phone: PhoneRoom) -> None:
         genuine = not config.server.check_signatures or valid_upgrade(
             config.twilio.auth_token, config.server.public_url, websocket.path, signature
         )
+        if genuine and token == PROBE:
+            await websocket.accept()
+            await websocket.close(1000)
+            return
         if not genuine or not phone.expects(token):
             seldom.warning("media stream refused: wrong signature or token")
             abort(403)  # before accept: a real HTTP 403, which Twilio reports as 31920
@@ -112,8 +120,10 @@ def _add_health(app: QuartTrio, phone: PhoneRoom) -> None:
         return Response("llcphone answers telephone calls here.\n", content_type="text/plain")
 
     @app.get("/healthz")
-    async def healthz() -> dict[str, Any]:
-        return {"alive": True}
+    async def healthz() -> tuple[dict[str, Any], int]:
+        reasons = phone.pulse.reasons()
+        said = {"alive": False, "reasons": reasons} if reasons else {"alive": True}
+        return said | identity(request.args.get("nonce", "")), 503 if reasons else 200
 
     @app.get("/readyz")
     async def readyz() -> tuple[dict[str, Any], int]:

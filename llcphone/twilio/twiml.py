@@ -11,7 +11,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
-from twilio.twiml.voice_response import Connect, Stream, VoiceResponse  # type: ignore[import-untyped]
+from attrs import frozen
+from twilio.twiml.voice_response import Connect, Start, Stream, VoiceResponse  # type: ignore[import-untyped]
 
 from llcphone.errors import ConfigError, LocalProtocolError
 
@@ -26,8 +27,22 @@ _PAIR_LIMIT = 500
 _WEBSOCKET = {"https": "wss", "http": "ws"}
 
 
+@frozen
+class Recorded:
+    """A call that Twilio records from here on."""
+
+    notice: str
+    """Said before anything else."""
+    callback: str
+    """Told where the recording is, when it is ready."""
+
+
 def connect_stream(
-    stream_url: str, *, action: str | None = None, parameters: Mapping[str, str] = _NOTHING
+    stream_url: str,
+    *,
+    action: str | None = None,
+    parameters: Mapping[str, str] = _NOTHING,
+    recorded: Recorded | None = None,
 ) -> str:
     """Join the call to our media socket; when that closes, ask ``action`` what next, or hang up.
 
@@ -35,6 +50,7 @@ def connect_stream(
         stream_url: from ``stream_url``; Twilio takes no query string there.
         action: absolute URL that Twilio POSTs to when the stream has ended.
         parameters: arrive in the stream's ``start`` message.
+        recorded: let Twilio record the call, and say so first.
     """
     connect = Connect(action=action, method="POST") if action else Connect()
     stream = Stream(url=stream_url)
@@ -44,6 +60,16 @@ def connect_stream(
         stream.parameter(name=name, value=value)
     connect.append(stream)
     response = VoiceResponse()
+    if recorded is not None:
+        response.say(recorded.notice)
+        start = Start()
+        start.recording(
+            channels="dual",
+            recording_status_callback=recorded.callback,
+            recording_status_callback_method="POST",
+            recording_status_callback_event="completed",
+        )
+        response.append(start)
     response.append(connect)
     response.hangup()
     return str(response)

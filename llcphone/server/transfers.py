@@ -1,0 +1,49 @@
+"""What Twilio asks and tells of callers who have left their agent.
+
+POST /transfer/<generation>/<to>/<token>/<step>    nobody answered, a colleague listens (`transfers.answers`)
+POST /voicemail/recorded                           a message was left
+POST /recording/<what>                             a recording is ready: voicemail, or a whole call
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from quart import Response, abort, request
+
+from llcphone.server.callbacks import TWIML_TYPE, signed_form
+from llcphone.server.logs import SeldomLog
+
+if TYPE_CHECKING:
+    from quart_trio import QuartTrio
+
+    from llcphone.server.phone_room import PhoneRoom
+
+log = logging.getLogger("llcphone.server.app")
+
+
+def add_transfers(app: QuartTrio, phone: PhoneRoom) -> None:
+    """The routes of transfers and recordings."""
+    seldom = SeldomLog(log)
+
+    @app.post("/transfer/<int:generation>/<to>/<token>/<step>")
+    async def transfer(generation: int, to: str, token: str, step: str) -> Response:
+        form = dict(await signed_form(phone, seldom))
+        why = request.args.get("why")
+        form |= {} if why is None else {"why": why}
+        text = await phone.transfers.answers.ask(step, generation, to, token, form)
+        if text is None:
+            abort(404)
+        return Response(text, content_type=TWIML_TYPE)
+
+    @app.post("/voicemail/recorded")
+    async def recorded() -> Response:
+        form = dict(await signed_form(phone, seldom))
+        return Response(phone.transfers.answers.recorded(form), content_type=TWIML_TYPE)
+
+    @app.post("/recording/<what>")
+    async def recording(what: str) -> tuple[str, int]:
+        form = dict(await signed_form(phone, seldom))
+        phone.transfers.recorded(what, form)
+        return "", 204

@@ -1,0 +1,75 @@
+"""A caller who has left their agent, or wants to."""
+
+from __future__ import annotations
+
+import secrets
+from enum import Enum
+from typing import TYPE_CHECKING
+
+import attrs
+
+if TYPE_CHECKING:
+    from llcphone.call.handle import Call
+    from llcphone.engine.resuming import Resumed
+
+
+class Way(Enum):
+    """How they leave."""
+
+    DIAL = "cold"
+    WARM = "warm"
+    VOICEMAIL = "voicemail"
+    KEYS = "keys"
+    JOIN = "join"
+    """A colleague who was briefed joins the caller."""
+
+
+@attrs.define(eq=False)
+class Away:
+    """One leave."""
+
+    call: Call
+    """The run that lets them go."""
+    way: Way
+    to: str
+    """The destination's name; for other ways a word of ours."""
+    summary: str = attrs.field(default="", repr=False)
+    digits: str = attrs.field(default="", repr=False)
+    room: str = ""
+    """The conference of a warm transfer."""
+    way_out: bool = False
+    """There is no agent to come back to."""
+    token: str = attrs.field(factory=lambda: secrets.token_urlsafe(18), repr=False)
+    kept: Resumed | None = attrs.field(default=None, repr=False)
+    """The conversation, as it was heard."""
+    answer: str = attrs.field(default="", repr=False)
+    """What Twilio was told when it asked first; it may ask again."""
+    accepted: bool = False
+    """The colleague pressed the key that was asked for."""
+    joined: bool = False
+    """The colleague is in the room."""
+    gone: bool = False
+    """The caller has hung up."""
+    refused: str = attrs.field(default="", repr=False)
+    """What the caller is to be told by a colleague who does not take the call."""
+    briefing: Call | None = None
+    """The call to the colleague."""
+
+
+WHY = {
+    "busy": "the line was busy",
+    "no-answer": "nobody answered",
+    "declined": "nobody there could take the call",
+    "machine": "only an answering machine answered",
+}
+"""Why a transfer came to nothing, in words; anything else is a failure."""
+
+
+def news_of(name: str, why: str, refused: str = "") -> str:
+    """What the model is told when the caller is back."""
+    because = WHY.get(why, "the call could not be placed")
+    said = f" Their own words for the caller: {refused}" if refused else ""
+    return (
+        f"You tried to put the caller through to {name}, but {because}.{said} The caller has waited, and is "
+        "back with you. Say so in one short sentence, and go on helping them. "
+    )

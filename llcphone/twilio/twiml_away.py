@@ -1,0 +1,113 @@
+"""TwiML for callers who leave their agent: dialled on, put on hold, asked for a message.
+
+Each document leads somewhere at its end: ``action`` is asked, or the call ends. Every address is
+absolute, as Twilio wants it in documents that arrive by REST (facts/twilio.md §3).
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from twilio.twiml.voice_response import Dial, Gather, VoiceResponse  # type: ignore[import-untyped]
+
+_CONFERENCE_EVENTS = "join leave end"
+_ANSWER_S = 8
+"""How long a colleague may think before a call that must be accepted counts as refused."""
+
+
+def dial(to: str, *, action: str, timeout_s: int, caller_id: str = "", whisper: str = "") -> str:
+    """Ring somebody, and join them to the caller; then ask ``action`` what next.
+
+    Args:
+        to: E.164, or a SIP address.
+        action: told ``DialCallStatus``.
+        timeout_s: how long it rings.
+        caller_id: what they see; empty: the caller's own number.
+        whisper: address of what they hear before they are joined.
+    """
+    dialled = Dial(action=action, method="POST", timeout=timeout_s, caller_id=caller_id or None)
+    noun = dialled.sip if to.startswith(("sip:", "sips:")) else dialled.number
+    noun(to, **({"url": whisper, "method": "POST"} if whisper else {}))
+    return _document(dialled)
+
+
+def whisper(text: str, *, accept: str = "") -> str:
+    """What a colleague hears before they are joined.
+
+    Args:
+        text: it is said.
+        accept: asked when they press a key; without a key they are not joined. Empty: no key is needed.
+    """
+    response = VoiceResponse()
+    if not accept:
+        if text:
+            response.say(text)
+        return str(response)
+    gather = Gather(input="dtmf", num_digits=1, timeout=_ANSWER_S, action=accept, method="POST")
+    gather.say(f"{text} Press any key to take the call.".strip())
+    response.append(gather)
+    response.hangup()
+    return str(response)
+
+
+def conference(
+    room: str, *, action: str, who: Literal["caller", "colleague"], events: str = "", music: str = ""
+) -> str:
+    """A place in a room: a caller waits there with music until the colleague enters; who leaves ends it."""
+    dialled = Dial(action=action, method="POST")
+    waits = {"wait_url": music, "wait_method": "GET"} if music else {}
+    tells = {"status_callback": events, "status_callback_event": _CONFERENCE_EVENTS} if events else {}
+    dialled.conference(
+        room,
+        beep="false",
+        start_conference_on_enter=who == "colleague",
+        end_conference_on_exit=True,
+        max_participants=2,
+        **waits,
+        **tells,
+    )
+    return _document(dialled)
+
+
+def voicemail(greeting: str, *, action: str, recording: str, limit_s: int) -> str:
+    """Ask for a message, record it, then ask ``action``; without a word the call ends.
+
+    ``recording`` is told where the message is, when Twilio has it ready.
+    """
+    response = VoiceResponse()
+    response.say(greeting)
+    response.record(
+        action=action,
+        method="POST",
+        max_length=limit_s,
+        timeout=5,
+        finish_on_key="#",
+        play_beep=True,
+        recording_status_callback=recording,
+        recording_status_callback_method="POST",
+        recording_status_callback_event="completed",
+    )
+    response.hangup()
+    return str(response)
+
+
+def say_and_hang_up(text: str) -> str:
+    """Last words, said by Twilio."""
+    response = VoiceResponse()
+    response.say(text)
+    response.hangup()
+    return str(response)
+
+
+def press(digits: str, *, then: str) -> str:
+    """Press keys, then ask there what to do."""
+    response = VoiceResponse()
+    response.play(digits=digits)
+    response.redirect(then, method="POST")
+    return str(response)
+
+
+def _document(verb: Dial) -> str:
+    response = VoiceResponse()
+    response.append(verb)
+    return str(response)
