@@ -119,6 +119,10 @@ def replay(file: Path, *, accept: bool = False) -> None:
 app.command(
     "llcphone.cli_torture:torture", help="Try a bridge, ours or another, with the calls that break bridges."
 )
+app.command(
+    "llcphone.cli_snapshot:app", name="snapshot", help="Known-good configurations: save, compare, restore."
+)
+app.command("llcphone.cli_snapshot:rescue", help="Restore the plainest configuration that ships.")
 
 
 @app.command(name="config")
@@ -198,7 +202,9 @@ async def sim_phone(
 
 def _load(path: Path | None) -> Config:
     from llcphone import settings
+    from llcphone.snapshots import finish
 
+    finish(path or settings.DEFAULT_FILE)  # a restore that was broken off: all of it, or none
     return settings.load(path).config
 
 

@@ -1,16 +1,30 @@
-"""The snapshots that ship: each loads, and the default one is the defaults, whole."""
+"""The snapshots that ship: each loads and is what this version makes of it.
+
+``python -m tests.test_snapshots`` writes them all anew: after a new setting, a changed default, prompt or
+tool. They are dated by their names, not by the day on which that is done.
+"""
 
 from __future__ import annotations
 
-import tomllib
+import re
+import shutil
 from pathlib import Path
+from typing import Any
 
+import attrs
 import pytest
 
-from llcphone.config import SETTINGS, Config, toml_text
+from llcphone.agent import agents_of
+from llcphone.agent_file import agent_of
+from llcphone.config import SETTINGS, Config
+from llcphone.errors import ConfigError
+from llcphone.snapshots import Snapshot, diff, find, load_file, load_last_good, shipped_folder, take
+from llcphone.snapshots.form import TUNED
+from llcphone.snapshots.shelf import RESCUE
 
 SNAPSHOTS = Path(__file__).parent.parent / "snapshots"
-DEFAULT = SNAPSHOTS / "default-TUNED-2026-11-20.toml"
+SAVED_AT = "2026-11-20T00:00:00Z"
+PROOF = "the simulators of llcphone only; no live account has confirmed it: a start, not a record"
 PERSONAL = {
     "realtime.url",
     "realtime.api_key",
@@ -29,55 +43,117 @@ PERSONAL = {
     "outbound.caller_ids",
     "api.key",
     "journal.url",
-    "routes.ivr",
-    "routes.receptionist",
-    "routes.csr",
-    "routes.files",
-    "routes.otherwise",
-    "company.name",
-    "company.assistant",
-    "company.about",
-    "company.greeting",
-    "company.time_zone",
-    "company.hours",
-    "company.closed",
-    "company.desk_hours",
-    "company.human",
-    "company.trust_caller_id",
-    "ivr.keys",
-    "ivr.menu_file",
-    "transfers.destinations",
-    "transfers.way_out",
-    "process.pid_file",
-    "process.log_file",
-    "process.supervisor",
-    "process.unit",
-    "process.stop_command",
-    "process.start_command",
-    "overload.another_node",
 }
+"""What must be in no snapshot, whatever else becomes private."""
+
+RESCUE_PROMPT = (
+    "You answer the telephone while a technical problem is being mended. You can look nothing up, book "
+    "nothing, put nobody through and pass no message on: promise none of it. Say so kindly in one sentence, "
+    "ask the caller to call again later, and end the call when they have no question that you can answer."
+)
+SHIPPED: dict[str, tuple[str, dict[str, dict[str, Any]]]] = {
+    "default": ("the settings llcphone ships with", {}),
+    RESCUE: (
+        "nothing that can be in the way: no module, no pool, no priming, no change of tools in mid-call",
+        {
+            "agent": {"name": RESCUE, "instructions": RESCUE_PROMPT},
+            "opening": {"priming_outbound": False},
+            "realtime": {"eagerness": "medium"},
+            "turns": {"schedule": [{"after_turn": 0, "tools": "full"}]},
+        },
+    ),
+}
+"""Name to why it is good and what differs from the defaults."""
 
 
-def keys_of(text: str) -> set[str]:
-    return {f"{section}.{key}" for section, table in tomllib.loads(text).items() for key in table}
+def shipped(name: str) -> Snapshot:
+    """The snapshot of this name as this version makes it."""
+    why, sections = SHIPPED[name]
+    config = Config.from_dict(sections)
+    taken = take(config, agents_of(agent_of(config)).values(), name=name, who="llcphone", why=why)
+    versions = {"llcphone": taken.versions["llcphone"]}  # the others are whatever the reader has
+    evidence = {"proof": PROOF, "calls": 0, "model": config.realtime.model}
+    return attrs.evolve(taken, saved_at=SAVED_AT, versions=versions, evidence=evidence)
 
 
-def test_the_default_snapshot_is_the_defaults() -> None:
-    assert Config.from_toml(DEFAULT.read_text()) == Config()
+def file_of(name: str) -> Path:
+    return SNAPSHOTS / (f"{RESCUE}.toml" if name == RESCUE else f"{shipped(name).stem}.toml")
 
 
-def test_the_default_snapshot_has_every_key_but_those_of_one_deployment() -> None:
-    assert keys_of(DEFAULT.read_text()) == set(SETTINGS) - PERSONAL
+def write_all() -> None:
+    """What stood there goes, so what ships no more is gone."""
+    for path in SNAPSHOTS.iterdir():
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    for name in SHIPPED:
+        file_of(name).write_text(shipped(name).text(), "utf-8")
+        for module in shipped(name).modules:
+            file_of(name).with_suffix("").mkdir(exist_ok=True)
+            (file_of(name).with_suffix("") / module.file).write_bytes(module.source)
 
 
-def test_the_default_snapshot_is_what_a_save_would_write_below_its_evidence() -> None:
-    header, _, body = DEFAULT.read_text().partition("\n\n")
-    assert body == toml_text(Config().tuning())
-    assert all(line.startswith("#") for line in header.splitlines())
-    assert "simulators" in header
+names = pytest.mark.parametrize("name", SHIPPED)
 
 
-@pytest.mark.parametrize("path", sorted(SNAPSHOTS.glob("*.toml")), ids=lambda path: path.name)
-def test_every_snapshot_loads_and_holds_nothing_of_one_deployment(path: Path) -> None:
-    Config.from_toml(path.read_text())
-    assert not keys_of(path.read_text()) & PERSONAL
+@names
+def test_what_ships_is_what_this_version_makes(name: str) -> None:
+    assert file_of(name).read_text("utf-8") == shipped(name).text(), "run: python -m tests.test_snapshots"
+    assert load_file(file_of(name)).text() == shipped(name).text()
+
+
+def test_nothing_else_ships() -> None:
+    stems = {file_of(name).stem for name in SHIPPED}
+    assert {path.stem for path in SNAPSHOTS.iterdir()} == stems
+    assert shipped_folder() == SNAPSHOTS
+
+
+@names
+def test_each_is_whole_and_holds_nothing_of_one_deployment(name: str) -> None:
+    settings = load_file(file_of(name)).settings
+    keys = {f"{section}.{key}" for section, table in settings.items() for key in table}
+    assert keys == {key for key, setting in SETTINGS.items() if not setting.private}
+    assert not keys & PERSONAL
+
+
+@names
+def test_each_says_that_no_live_account_has_confirmed_it(name: str) -> None:
+    evidence = load_file(file_of(name)).evidence
+    assert "simulators" in evidence["proof"]
+    assert evidence["calls"] == 0
+
+
+@names
+def test_each_is_in_effect_when_its_settings_are(name: str) -> None:
+    snapshot = find(name)
+    agents = agents_of(agent_of(snapshot.config)).values()
+    assert diff(snapshot.config, snapshot, agents=agents) == []
+
+
+def test_the_default_one_is_the_defaults_and_the_last_good_of_who_saved_none(tmp_path: Path) -> None:
+    assert find("default").config == Config()
+    last = load_last_good(tmp_path / "snapshots")
+    assert last is not None
+    assert last.name == "default"
+
+
+def test_rescue_differs_from_the_defaults_in_what_is_written_above_and_in_nothing_else() -> None:
+    differing = {each.key for each in diff(Config(), find(RESCUE))}
+    assert differing == {f"{section}.{key}" for section, table in SHIPPED[RESCUE][1].items() for key in table}
+
+
+@names
+def test_one_changed_byte_is_refused(name: str, tmp_path: Path) -> None:
+    text = file_of(name).read_text("utf-8")
+    for changed in (
+        text.replace("max_duration_s = 3600.0", "max_duration_s = 3601.0"),
+        text.replace("# It is never edited", "# It is never  edited"),
+        re.sub(r'hash = "sha256:.', 'hash = "sha256:0', text).replace("calls = 0", "calls = 9"),
+        text + "\n",
+    ):
+        path = tmp_path / f"damaged{TUNED}2026-11-20.toml"
+        path.write_text(changed, "utf-8")
+        with pytest.raises(ConfigError, match=r"damaged-TUNED-2026-11-20\.toml: is damaged"):
+            load_file(path)
+
+
+if __name__ == "__main__":
+    write_all()

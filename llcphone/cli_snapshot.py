@@ -1,0 +1,155 @@
+"""``llcphone snapshot``: save what works, look at it, compare it, put it back; ``llcphone rescue``."""
+
+from __future__ import annotations
+
+import getpass
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import cyclopts
+from cyclopts import Parameter
+
+from llcphone import settings, snapshots
+from llcphone.agent import agents_of
+from llcphone.agent_file import agent_of
+from llcphone.cli_restore import Tell, diff_lines, proof_of, run_restore
+from llcphone.config import SETTINGS, toml_value
+from llcphone.errors import ConfigError
+from llcphone.snapshots.shelf import RESCUE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from llcphone.snapshots import Snapshot
+
+ConfigPath = Annotated[Path | None, Parameter(name="--config", help="llcphone.toml to read")]
+
+app = cyclopts.App(
+    name="snapshot", help="Known-good configurations: save, list, show, diff, restore.", backend="trio"
+)
+tell: Tell = print
+
+
+@app.command
+def save(name: str, *, why: str, who: str = "", config: ConfigPath = None) -> None:
+    """Keep what is in effect: settings, agent modules, prompts, and what the calls under them measured.
+
+    Args:
+        name: what to call it: a-z, 0-9, hyphens. The date is added.
+        why: why these settings are good.
+        who: who says so; default your login name.
+        config: settings file; default llcphone.toml here, with .env beside it.
+    """
+    path = config or settings.DEFAULT_FILE
+    loaded = settings.load(config).config
+    agents = agents_of(agent_of(loaded)).values()
+    sources = (path, path.parent / ".env")
+    snapshot = snapshots.take(
+        loaded, agents, name=name, who=who or getpass.getuser(), why=why, sources=sources
+    )
+    tell(f"saved {snapshots.put(snapshot, snapshots.folder_of(path), loaded)}")
+    for line in _evidence(snapshot):
+        tell(line)
+
+
+@app.command(name="list")
+def list_(*, config: ConfigPath = None) -> None:
+    """Name all snapshots, yours and those that ship, the newest first.
+
+    Args:
+        config: settings file; the snapshots stand beside it.
+    """
+    folder = snapshots.folder_of(config or settings.DEFAULT_FILE)
+    for place in dict.fromkeys(each.resolve() for each in (folder, snapshots.shipped_folder())):
+        for path in snapshots.paths_in(place):
+            tell(_line_of(path))
+
+
+@app.command
+def show(name: str, *, config: ConfigPath = None) -> None:
+    """Show a snapshot: its evidence, agents and modules, and the settings that are not the defaults.
+
+    Args:
+        name: which; its name, its name with the date, or its file.
+        config: settings file; the snapshots stand beside it.
+    """
+    for line in _shown(snapshots.find(name, snapshots.folder_of(config or settings.DEFAULT_FILE))):
+        tell(line)
+
+
+@app.command
+def diff(name: str = "", *, config: ConfigPath = None) -> None:
+    """Show what restoring a snapshot would change.
+
+    Args:
+        name: which; default the last good one.
+        config: settings file; default llcphone.toml here, with .env beside it.
+    """
+    folder = snapshots.folder_of(config or settings.DEFAULT_FILE)
+    snapshot = snapshots.find(name, folder) if name else snapshots.load_last_good(folder)
+    if snapshot is None:
+        raise ConfigError("snapshots", "there is none that can be read")
+    loaded = settings.load(config).config
+    agents = agents_of(agent_of(loaded)).values()
+    tell(f"{snapshot.stem}: {proof_of(snapshot)}")
+    for line in diff_lines(snapshots.diff(loaded, snapshot, agents=agents)):
+        tell(line)
+
+
+@app.command
+def restore(
+    name: str, *, config: ConfigPath = None, dry_run: bool = False, restart: bool = True, force: bool = False
+) -> None:
+    """Put a snapshot back: check, show what changes, keep what is there, write, verify, restart.
+
+    Args:
+        name: which; its name, its name with the date, or its file.
+        config: settings file; default llcphone.toml here, with .env beside it.
+        dry_run: check and show only.
+        restart: also restart the server.
+        force: keep it even if the agents do not tell the model what they told it then.
+    """
+    sys.exit(run_restore(name, config, dry_run=dry_run, restart=restart, force=force, tell=tell))
+
+
+@app.command
+def rescue(*, config: ConfigPath = None, dry_run: bool = False, restart: bool = True) -> None:
+    """Restore the plainest configuration that ships: no modules, no pool, nothing that can be in the way.
+
+    Args:
+        config: settings file; default llcphone.toml here, with .env beside it.
+        dry_run: check and show only.
+        restart: also restart the server.
+    """
+    sys.exit(run_restore(RESCUE, config, dry_run=dry_run, restart=restart, force=False, tell=tell))
+
+
+def _line_of(path: Path) -> str:
+    try:
+        snapshot = snapshots.load_file(path)
+    except ConfigError as exc:
+        return f"{path.stem:<36} {exc.why}"
+    return f"{path.stem:<36} {'' if snapshot.good else '(put aside) '}{snapshot.why}; {proof_of(snapshot)}"
+
+
+def _evidence(snapshot: Snapshot) -> list[str]:
+    return [f"  {name} = {toml_value(value)}" for name, value in snapshot.evidence.items()]
+
+
+def _shown(snapshot: Snapshot) -> Iterator[str]:
+    yield f"{snapshot.stem}, saved {snapshot.saved_at} by {snapshot.who}"
+    yield f"why: {snapshot.why}"
+    yield f"hash: sha256:{snapshot.content_hash}"
+    yield "evidence:"
+    yield from _evidence(snapshot)
+    yield f"versions: {', '.join(f'{name} {which}' for name, which in snapshot.versions.items())}"
+    for module in snapshot.modules:
+        yield f"module {module.path}: {len(module.source)} bytes, sha256 {module.sha256[:12]}…"
+    for agent in snapshot.agents:
+        yield f"agent {agent['name']}: {len(agent['instructions'])} letters, {len(agent['tools'])} tools"
+    yield "settings that are not the defaults of this version:"
+    config = snapshot.config
+    for key, setting in SETTINGS.items():
+        if not setting.private and (value := config.value(key)) != setting.default:
+            yield f"  {key} = {toml_value(value)}"

@@ -1,0 +1,45 @@
+"""Known-good configurations, whole: saved with their evidence, compared, put back.
+
+    snapshot = load_last_good()
+    for each in diff(config, snapshot):
+        print(each.key, each.here, each.there)
+
+`form` says what a snapshot is, `taking` and `evidence` make one, `shelf` is where they stand, `compare`
+tells what differs, `restoring` puts one back.
+"""
+
+from llcphone.snapshots.compare import Difference, agent_differences, diff
+from llcphone.snapshots.form import Snapshot
+from llcphone.snapshots.restoring import Plan, finish, plan_restore, put_back, take_back
+from llcphone.snapshots.shelf import (
+    FOLDER,
+    find,
+    folder_of,
+    load_file,
+    load_last_good,
+    paths_in,
+    put,
+    shipped_folder,
+)
+from llcphone.snapshots.taking import take
+
+__all__ = [
+    "FOLDER",
+    "Difference",
+    "Plan",
+    "Snapshot",
+    "agent_differences",
+    "diff",
+    "find",
+    "finish",
+    "folder_of",
+    "load_file",
+    "load_last_good",
+    "paths_in",
+    "plan_restore",
+    "put",
+    "put_back",
+    "shipped_folder",
+    "take",
+    "take_back",
+]

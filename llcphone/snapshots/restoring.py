@@ -1,0 +1,217 @@
+"""Puts a snapshot back: the settings file and the agent modules, together or not at all.
+
+Several files cannot be replaced in one step. So all that is to be written, and all that it replaces, is
+first written whole into ``.llcphone-restore/<time>/`` beside the settings; then the file ``pending``, that
+names this folder, appears there in one step. From that moment the restore has happened: each file is
+replaced by its new text, and who finds ``pending`` after a crash does the same again. The replaced files
+stay in that folder, secrets and comments included, for their owner's eyes only.
+
+Of the settings file only what belongs to the deployment is kept (keys, addresses, numbers); all else is
+the snapshot's, written out. What .env and the environment say wins over that file, so a restore that
+they would undo is refused, and says which variable is in the way.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from attrs import frozen
+
+from llcphone import settings
+from llcphone.config import SETTINGS, Config, parse_toml, toml_text, toml_value
+from llcphone.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from llcphone.snapshots.form import Snapshot
+
+PLACE = ".llcphone-restore"
+_PENDING = "pending"
+
+
+@frozen
+class Plan:
+    """What a restore will write."""
+
+    snapshot: Snapshot
+    path: Path
+    """The settings file."""
+    files: tuple[tuple[Path, bytes], ...]
+    """Each file with its new content, the settings file last."""
+    lost: tuple[str, ...]
+    """What of the present settings file cannot be carried over, in words."""
+
+
+def plan_restore(
+    snapshot: Snapshot, path: Path, *, base: Path = Path(), environ: Mapping[str, str] | None = None
+) -> Plan:
+    """Look whether a snapshot can be put back, and what that would write; nothing is changed.
+
+    Args:
+        snapshot: what is to be restored.
+        path: the settings file, which need not exist or be readable.
+        base: the folder from which the settings name agent modules.
+        environ: the environment; by default the process's own.
+
+    Raises:
+        ConfigError: this version refuses a setting of it, a module is no Python or has no place, or a
+            variable would win over it.
+    """
+    wanted = snapshot.config
+    private, lost = _deployment_of(path)
+    text = _settings_text(snapshot, wanted, private)
+    _refuse_overridden(wanted, text, path, environ)
+    files = []
+    for module in snapshot.modules:
+        target = base / module.path
+        try:
+            compile(module.source, module.path, "exec", dont_inherit=True)
+        except (SyntaxError, ValueError):
+            raise ConfigError(
+                f"module {module.path}", "of the snapshot is no Python that runs here"
+            ) from None
+        if not target.parent.is_dir():
+            why = "has no folder here; restore in the folder in which llcphone serve runs"
+            raise ConfigError(f"module {module.path}", why)
+        files.append((target, module.source))
+    return Plan(snapshot, path, (*files, (path, text.encode())), lost)
+
+
+def put_back(plan: Plan) -> Path:
+    """Write all files of the plan, or none; the folder that keeps what they replaced.
+
+    Raises:
+        ConfigError: a file cannot be written.
+    """
+    place = plan.path.parent / PLACE
+    place.mkdir(mode=0o700, exist_ok=True)
+    stamp = datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%S-%fZ")
+    folder = place / stamp
+    folder.mkdir(mode=0o700)
+    entries = []
+    for number, (target, content) in enumerate(plan.files):
+        real = target.resolve()  # a link stays a link
+        _write(folder / f"{number}.new", content)
+        if real.exists():
+            _write(folder / f"{number}.old", real.read_bytes())
+        entries.append({"target": str(real), "number": number})
+    _write(folder / "files.json", json.dumps(entries).encode())
+    _announce(place, stamp)
+    try:
+        finish(plan.path)
+    except OSError as exc:  # a disk that is full, a folder that is not ours: none of it, then
+        (place / _PENDING).unlink(missing_ok=True)
+        take_back(folder)
+        raise ConfigError(
+            str(exc.filename), f"cannot be written: {exc.strerror}; nothing was changed"
+        ) from None
+    return folder
+
+
+def finish(path: Path) -> bool:
+    """Do what a restore left undone when its process died; True if there was something."""
+    place = path.parent / PLACE
+    try:
+        folder = place / (place / _PENDING).read_text("utf-8")
+    except FileNotFoundError:
+        return False
+    _replace(folder, "new")
+    (place / _PENDING).unlink(missing_ok=True)
+    return True
+
+
+def take_back(folder: Path) -> None:
+    """Undo a restore: what it replaced stands again where it stood."""
+    _replace(folder, "old")
+
+
+def _replace(folder: Path, which: str) -> None:
+    for entry in json.loads((folder / "files.json").read_bytes()):
+        target, content = Path(entry["target"]), folder / f"{entry['number']}.{which}"
+        if not content.exists():  # there was no such file before
+            target.unlink(missing_ok=True)
+            continue
+        mode = target.stat().st_mode & 0o7777 if target.exists() else _usual_mode(target)
+        fd, staged = tempfile.mkstemp(prefix=f".{target.name}-", dir=target.parent)
+        with os.fdopen(fd, "wb") as file:
+            file.write(content.read_bytes())
+            file.flush()
+            os.fsync(file.fileno())
+        Path(staged).chmod(mode)
+        Path(staged).replace(target)
+
+
+def _usual_mode(target: Path) -> int:
+    return 0o644 if target.suffix == ".py" else 0o600
+
+
+def _announce(place: Path, stamp: str) -> None:
+    """From here on the restore has happened."""
+    _write(place / f"{_PENDING}.part", stamp.encode())
+    (place / f"{_PENDING}.part").replace(place / _PENDING)
+
+
+def _write(path: Path, content: bytes) -> None:
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(fd, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _deployment_of(path: Path) -> tuple[dict[str, dict[str, Any]], tuple[str, ...]]:
+    """What a settings file says of its deployment, and what of that cannot be read."""
+    kept: dict[str, dict[str, Any]] = {}
+    try:
+        tables = parse_toml(path.read_text("utf-8-sig"))
+    except FileNotFoundError:
+        return {}, ()
+    except (OSError, UnicodeDecodeError, ConfigError):
+        return {}, (f"all of {path}: it cannot be read",)
+    lost = []
+    for key, setting in SETTINGS.items():
+        table = tables.get(setting.section)
+        if not setting.private or not isinstance(table, dict) or setting.name not in table:
+            continue
+        value = setting.read_value(table[setting.name])
+        try:
+            setting.check(value)
+        except ConfigError as exc:
+            lost.append(f"{key}: it {exc.why}")
+        else:
+            kept.setdefault(setting.section, {})[setting.name] = value
+    return kept, tuple(lost)
+
+
+def _settings_text(snapshot: Snapshot, wanted: Config, private: Mapping[str, Mapping[str, Any]]) -> str:
+    tables = {section: {**private.get(section, {}), **table} for section, table in wanted.tuning().items()}
+    tables |= {section: dict(table) for section, table in private.items() if section not in tables}
+    head = (
+        f"# Written by `llcphone snapshot restore` out of {snapshot.stem} (sha256 {snapshot.content_hash}).\n"
+        f"# What stood here before is kept in {PLACE}/, and as a snapshot if it could be read.\n\n"
+    )
+    return head + toml_text(tables)
+
+
+def _refuse_overridden(wanted: Config, text: str, path: Path, environ: Mapping[str, str] | None) -> None:
+    """Ask the real loader what would be in effect, with the new text in a file beside the old one."""
+    fd, staged = tempfile.mkstemp(prefix=".trying-", suffix=".toml", dir=path.parent)
+    try:
+        with os.fdopen(fd, "w", encoding="utf-8") as file:
+            file.write(text)
+        loaded = settings.load(Path(staged), environ=environ)
+    finally:
+        Path(staged).unlink()
+    for key, setting in SETTINGS.items():
+        if not setting.private and loaded.config.value(key) != wanted.value(key):
+            why = (
+                f"would not come back: {loaded.origin[key]} says {toml_value(loaded.config.value(key))}; "
+                "unset it there, then restore"
+            )
+            raise ConfigError(key, why)

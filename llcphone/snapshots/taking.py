@@ -1,0 +1,79 @@
+"""Takes a snapshot of what is in effect."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from llcphone.errors import ConfigError
+from llcphone.snapshots.evidence import measure, versions
+from llcphone.snapshots.form import Module, Snapshot, shape_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from llcphone.agent import Agent
+    from llcphone.config import Config
+
+
+def named_modules(config: Config) -> list[str]:
+    """The agent modules that the settings name, as they name them."""
+    return [config.agent.file] if config.agent.file else []
+
+
+def take(
+    config: Config,
+    agents: Iterable[Agent],
+    *,
+    name: str,
+    who: str,
+    why: str,
+    good: bool = True,
+    base: Path = Path(),
+    sources: Iterable[Path] = (),
+) -> Snapshot:
+    """A snapshot of the settings in effect, of the agents and of what the call records say of them.
+
+    Args:
+        config: the settings in effect.
+        agents: who answers by them.
+        name: what it is to be called.
+        who: who says that it is good.
+        why: and why.
+        good: False when it is only put aside.
+        base: the folder from which the settings name files.
+        sources: the settings file and its .env: evidence begins at their last change.
+
+    Raises:
+        ConfigError: a module that the settings name cannot be read.
+    """
+    modules = read_modules(config, base)
+    files = [*sources, *(base / module.path for module in modules)]
+    records = base / config.records.path if config.records.path else None
+    return Snapshot(
+        name=name,
+        saved_at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        who=who,
+        why=why,
+        good=good,
+        versions=versions(),
+        evidence=measure(config, records, files),
+        settings=config.tuning(),
+        modules=modules,
+        agents=tuple(shape_of(agent) for agent in agents),
+    )
+
+
+def read_modules(config: Config, base: Path) -> tuple[Module, ...]:
+    """The sources of the agent modules that the settings name."""
+    modules: list[Module] = []
+    for path in named_modules(config):
+        try:
+            source = (base / path).read_bytes()
+        except OSError as exc:
+            raise ConfigError("agent.file", f"{path} cannot be read: {type(exc).__name__}") from None
+        taken = {module.file for module in modules}
+        file = Path(path).name
+        modules.append(Module(path, file if file not in taken else f"{len(taken)}-{file}", source))
+    return tuple(modules)
