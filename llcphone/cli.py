@@ -37,10 +37,10 @@ async def serve(*, config: ConfigPath = None, agent: Path | None = None) -> None
     """
     from llcphone.logs import configure_logs
     from llcphone.server.run import serve_until_signal
-    from llcphone.settings import with_journal
+    from llcphone.settings import with_journal, with_store
     from llcphone.store.lines import open_record_file
 
-    loaded = with_journal(_load(config))
+    loaded = with_store(with_journal(_load(config)), config)
     loaded.check_ready_to_serve()
     configure_logs(loaded.log)
     chosen = agent_of(loaded, agent)

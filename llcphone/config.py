@@ -37,6 +37,7 @@ from llcphone.config_store import CalendarConfig, StoreConfig
 from llcphone.config_tools import ToolsConfig
 from llcphone.config_transfers import TransfersConfig
 from llcphone.config_turns import TurnsConfig
+from llcphone.config_webhook import WebhookConfig
 from llcphone.errors import ConfigError
 
 __all__ = [
@@ -69,6 +70,7 @@ __all__ = [
     "TurnsConfig",
     "TwilioConfig",
     "WarmConfig",
+    "WebhookConfig",
     "WireConfig",
     "parse_toml",
     "toml_text",
@@ -99,6 +101,7 @@ class Config:
     journal: JournalConfig = attrs.field(factory=JournalConfig)
     store: StoreConfig = attrs.field(factory=StoreConfig)
     calendar: CalendarConfig = attrs.field(factory=CalendarConfig)
+    webhook: WebhookConfig = attrs.field(factory=WebhookConfig)
     overload: OverloadConfig = attrs.field(factory=OverloadConfig)
     process: ProcessConfig = attrs.field(factory=ProcessConfig)
     records: RecordsConfig = attrs.field(factory=RecordsConfig)

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from llcphone.dialler import Dialler
     from llcphone.engine.resuming import Resumed
     from llcphone.journaling import Journaling
+    from llcphone.store.book import Store
     from llcphone.warm import WarmPool
     from llcphone.wire.hub import Hub
     from llcphone.wire.leg import Leg
@@ -100,6 +101,7 @@ class Phone(Placing):
         self.start_task = self._detached.start  # a task that outlives its call; drain waits for it
         self.transfers = Transfers(self)  # where callers go when they leave their agent
         self.journaling: Journaling | None = None  # lets calls outlive this process, when there is a journal
+        self.store: Store | None = None  # calls, customers, appointments, when there is one
         self._changed = trio.Event()
 
     # -- webhooks ---------------------------------------------------------------------------
@@ -183,6 +185,7 @@ class Phone(Placing):
             tape=self.taping,
         )
         identity = call.identity(agent.name)
+        call.store = self.store
         call.begin(CallRun(setup, agent=agent, identity=identity, handle=call, services=services))
         if dialler is not None:
             dialler.admit(call, trusted=trusted)  # last: nothing can fail once it counts

@@ -13,6 +13,7 @@ import trio
 
 from llcphone.agent import agents_of
 from llcphone.blackbox import open_black_boxes
+from llcphone.bookkeeping import open_bookkeeping
 from llcphone.call.endpoint import Endpoint
 from llcphone.call.money import money_plan
 from llcphone.call.plan import plan_call, recovery_plan, tool_plan
@@ -60,10 +61,13 @@ async def open_phone(
         taping = await stack.enter_async_context(open_black_boxes(config.records))
         secret = config.twilio.auth_token
         journal = await stack.enter_async_context(open_journal(config.journal, secret=secret))
+        books = await stack.enter_async_context(open_bookkeeping(config))
         nursery = await stack.enter_async_context(trio.open_nursery())
         phone = Phone(config, agent, nursery, endpoint, on_record=on_record, on_note=on_note)
         phone.warm, phone.taping = warm, taping
         phone.journaling = None if journal is None else Journaling(phone, journal)
+        if books is not None:
+            books.watch(phone)
         if Hub.supported():
             phone.hub = Hub()
             nursery.start_soon(phone.hub.run, name="hub")

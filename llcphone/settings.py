@@ -24,6 +24,7 @@ from dotenv.parser import parse_stream
 from llcphone.config import SETTINGS, Config, parse_toml, toml_value
 from llcphone.config_fields import nearest
 from llcphone.config_journal import DEFAULT_URL
+from llcphone.config_store import DEFAULT_FILE as STORE_FILE
 from llcphone.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -206,6 +207,15 @@ def _add_destinations(tables: dict[str, Any], variables: Mapping[str, str], sour
 def load_config(path: Path | None = None) -> Config:
     """The settings alone; see `load`."""
     return load(path).config
+
+
+def with_store(config: Config, path: Path | None = None) -> Config:
+    """The settings with a store beside the file they are from, unless there is one or none is wanted."""
+    store = config.store
+    if store.url or not store.enabled:
+        return config
+    url = f"sqlite:///{(path or DEFAULT_FILE).parent / STORE_FILE}"
+    return attrs.evolve(config, store=attrs.evolve(store, url=url))
 
 
 def with_journal(config: Config) -> Config:

@@ -26,7 +26,7 @@ ENGINE = {*SHARED, *CODECS, "prices", "engine"}
 CALL = {*ENGINE, "wire", "prompts", "price_files", "call"}
 BETWEEN = {*CALL, "carrier", "store", "blackbox", "guard_files", "dialler", "breaker"}
 BETWEEN |= {"spending", "watch", "pulse"}
-BETWEEN |= {"warm_session", "warm", "journaling", "transfers", "placing", "phone", "phone_open"}
+BETWEEN |= {"webhook", "bookkeeping", "warm_session", "warm", "journaling", "transfers", "placing", "phone", "phone_open"}
 
 MAY_IMPORT: dict[str, set[str]] = {
     **{room: set(SHARED[:at]) for at, room in enumerate(SHARED)},
@@ -50,6 +50,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "pulse": BETWEEN,
     "metrics_now": BETWEEN,
     "metrics": {*BETWEEN, "metrics_now"},
+    "webhook": BETWEEN - {"phone_open"},
+    "bookkeeping": BETWEEN - {"phone_open"},
     "warm_session": BETWEEN,
     "warm": BETWEEN,
     "journaling": BETWEEN - {"phone_open"},

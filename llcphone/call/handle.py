@@ -44,6 +44,7 @@ class Call:
         born_at: Unix time of its birth.
         state: the user's own scratch space.
         context: what it is about, as the prompt says it last.
+        store: the phone's store, if it has one; ``llcphone.store.store_of(call)`` gives it typed.
         ring_timeout_s: how long it may ring; None: ``outbound.ring_timeout_s``.
         first_digits: keys that Twilio presses as soon as somebody answers.
         generation: how often it was resumed by another run (see ``journaling``); 0 for a new call.
@@ -61,6 +62,7 @@ class Call:
         self.born_at = time.time()
         self.state: dict[str, Any] = {}
         self.context = ""
+        self.store: Any = None
         self.ring_timeout_s: int | None = None
         self.first_digits = ""
         self.token = secrets.token_urlsafe(24)

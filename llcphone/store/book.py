@@ -63,8 +63,6 @@ class Store:
         self.config = config
         self.posts: Callable[[KeptCall], Posts] | None = None
         """What is to be sent of a call, by id; set by the webhook, kept with the call."""
-        self.on_kept: list[Callable[[], None]] = []
-        """Told when something was put by that is to be sent."""
         self.main = main
         self.look_ups = look_ups
         self.writer = Writer(main)

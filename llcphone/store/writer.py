@@ -49,6 +49,8 @@ class Writer:
     def __init__(self, database: Database) -> None:
         self.lost = 0
         """Jobs given up: the database refuses them, or too many waited."""
+        self.on_written: list[Callable[[], None]] = []
+        """Told after each write; must be quick."""
         self._database = database
         self._jobs: deque[Job] = deque()
         self._news = trio.Event()
@@ -87,6 +89,8 @@ class Writer:
                     for job in batch:
                         self._jobs.popleft()
                         job.written.set()
+                    for tell in self.on_written:
+                        tell()
                 else:
                     await trio.sleep(_RETRY_S)
         self._finished.set()

@@ -1,0 +1,302 @@
+"""Tells another system of each call that has ended: a signed POST, from an outbox that survives a restart.
+
+The body has the fields of the original's transcript webhook, and a few more::
+
+    {"event": "call_ended", "call_id": …, "direction": …, "caller_phone": …, "call_start": …, "call_end": …,
+     "turn_count": …, "transcript": …, "outbound_context": …, "outcome": …, "answered": …, "lines": […]}
+
+``transcript`` is text and ``lines`` the same as data; both are null when no transcript is kept. Calls nobody
+answered, and machines, are told too: ``outcome`` says it.
+
+``X-Llcphone-Signature: t=<unix time>,v1=<hex>`` is HMAC-SHA256 of ``<t>.<body>`` with ``webhook.secret``.
+A post may come twice (the answer to the first was lost): ``Idempotency-Key`` is then the same.
+
+Who can set the address could make us ask our own network, so the name is looked up first, every address
+must be a public one, the connection goes to the address that was looked at, and redirects are not
+followed. Any answer but 2xx is tried again, for an operator may mend what it complains of.
+"""
+
+from __future__ import annotations
+
+import datetime
+import hmac
+import ipaddress
+import json
+import logging
+import ssl
+import time
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import h11
+import trio
+
+from llcphone.errors import ConfigError, StoreUnavailable
+from llcphone.store import outbox
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+
+    from llcphone.config_webhook import WebhookConfig
+    from llcphone.store.book import Store
+    from llcphone.store.history import KeptCall
+    from llcphone.store.outbox import Post
+
+log = logging.getLogger("llcphone.webhook")
+
+_AT_ONCE = 10
+_LOOK_S = 30.0
+"""How often the outbox is looked at without news: another process may have left something there."""
+_AGAIN_S = 5.0
+"""When the database could not be asked."""
+_LONGEST_PAUSE_S = 3_600.0
+_ANSWER_LIMIT = 65_536
+_LAST_S = 3.0
+"""For what is still to be sent when the phone closes."""
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+
+
+class NotDelivered(Exception):
+    """A post that was not taken; the text is a short code."""
+
+
+class Webhook:
+    """Sends what stands in the outbox of a store."""
+
+    def __init__(self, config: WebhookConfig, store: Store) -> None:
+        self.delivered = 0
+        self.failures = 0
+        self._config = config
+        self._store = store
+        self._news = trio.Event()
+        self._leaving = False
+        self._finished = trio.Event()
+        self._failing = False
+        self._context = ssl.create_default_context()
+        store.posts = posts_of
+        store.writer.on_written.append(lambda: self._news.set())
+
+    async def run(self) -> None:
+        """Send until ``finish``."""
+        try:
+            while True:
+                leaving = self._leaving
+                self._news = trio.Event()
+                try:
+                    pause_s = await self._send_due()
+                except StoreUnavailable:
+                    pause_s = _AGAIN_S
+                if leaving:
+                    return
+                with trio.move_on_after(0 if self._leaving else pause_s):
+                    await self._news.wait()
+        finally:
+            self._finished.set()
+
+    async def finish(self) -> None:
+        """Send what there is once more; the rest stays in the outbox, and the next process sends it."""
+        with trio.CancelScope(deadline=trio.current_time() + _LAST_S, shield=True):
+            await self._store.writer.put(lambda db: None).written.wait()  # the last calls too
+            self._leaving = True
+            self._news.set()
+            await self._finished.wait()
+
+    async def _send_due(self) -> float:
+        """Send what is due; returns how long there is nothing to do."""
+        now, lease_s = time.time(), 2 * self._config.timeout_s + _LOOK_S
+        claim = partial(outbox.claim, now=now, lease_s=lease_s, most=_AT_ONCE)
+        posts = await self._store.main.ask(claim, patient=True)
+        async with trio.open_nursery() as nursery:
+            for post in posts:
+                nursery.start_soon(self._send, post, name="webhook post")
+        due_at = await self._store.main.ask(outbox.next_due, patient=True)
+        return _LOOK_S if due_at is None else min(_LOOK_S, max(0.0, due_at - time.time()))
+
+    async def _send(self, post: Post) -> None:
+        code = ""
+        try:
+            with trio.fail_after(self._config.timeout_s):
+                await deliver(self._config, post, self._context)
+        except trio.TooSlowError:
+            code = "timeout"
+        except NotDelivered as exc:
+            code = str(exc)
+        except (OSError, ssl.SSLError, trio.BrokenResourceError, h11.RemoteProtocolError) as exc:
+            code = type(exc).__name__
+        self._told(code)
+        try:
+            await self._settle(post, code)
+        except StoreUnavailable:  # the lease ends, and it is sent once more
+            log.warning("a post may be sent twice: the store could not be told")
+
+    async def _settle(self, post: Post, code: str) -> None:
+        now = time.time()
+        if code and now - post.made_at < self._config.give_up_hours * 3_600:
+            pause_s = min(_LONGEST_PAUSE_S, self._config.retry_after_s * 2 ** min(post.tries, 20))
+            again = partial(outbox.later, id_=post.id, due_at=now + pause_s, tries=post.tries + 1)
+            await self._store.main.ask(again, patient=True)
+            return
+        if code:
+            log.error("a call's post is given up", extra={"post": post.id, "code": code})
+        await self._store.main.ask(partial(outbox.taken, id_=post.id), patient=True)
+
+    def _told(self, code: str) -> None:
+        """Log the first failure and the first success after it."""
+        if not code:
+            self.delivered += 1
+            if self._failing:
+                log.warning("the webhook takes posts again")
+        else:
+            self.failures += 1
+            if not self._failing:
+                log.error("the webhook takes no posts; they are tried again", extra={"code": code})
+        self._failing = bool(code)
+
+
+# -- what is sent -------------------------------------------------------------------------------
+
+
+def posts_of(kept: KeptCall) -> dict[str, str]:
+    """The post about a call, by its id."""
+    return {f"{kept.record.call_id}-ended": json.dumps(body_of(kept), ensure_ascii=False)}
+
+
+def body_of(kept: KeptCall) -> dict[str, Any]:
+    """What is told of a call."""
+    record = kept.record
+    words = [
+        {"speaker": line["speaker"], "text": line["text"], "at_ms": line.get("at_ms")}
+        for line in record.transcript
+    ]
+    said = "\n".join(f"[{line['speaker'].capitalize()}] {line['text']}" for line in words)
+    outbound = record.direction == "outbound"
+    return {
+        "event": "call_ended",
+        "call_id": record.call_id,
+        "call_sid": record.call_sid,
+        "direction": record.direction,
+        "agent": record.agent,
+        "caller_phone": (kept.dialled if outbound else kept.caller) or "unknown",
+        "call_start": _iso(record.born_at),
+        "call_end": _iso(record.born_at + record.duration_s),
+        "duration_s": record.duration_s,
+        "outcome": record.reason.value,
+        "answered": record.started_after_ms is not None,
+        "turn_count": len(record.turns),
+        "cost_usd": record.cost_usd,
+        "resumed_from": record.resumed_from or None,
+        "outbound_context": (kept.context or None) if outbound else None,
+        "transcript": said if words else None,
+        "lines": words or None,
+    }
+
+
+def _iso(seconds: float) -> str:
+    moment = datetime.datetime.fromtimestamp(seconds, datetime.UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def signature(secret: str, body: bytes, at: int) -> str:
+    """The value of ``X-Llcphone-Signature``."""
+    return f"t={at},v1={hmac.new(secret.encode(), f'{at}.'.encode() + body, 'sha256').hexdigest()}"
+
+
+# -- sending ------------------------------------------------------------------------------------
+
+
+async def deliver(config: WebhookConfig, post: Post, context: ssl.SSLContext) -> None:
+    """Post it once.
+
+    Raises:
+        NotDelivered: the address is not allowed, or the answer is not 2xx.
+        OSError, trio.BrokenResourceError, h11.RemoteProtocolError: there was no answer.
+    """
+    parts = urlsplit(config.url)
+    assert parts.hostname is not None
+    secure = parts.scheme == "https"
+    port = parts.port or (443 if secure else 80)
+    address = await _allowed_address(parts.hostname, port, private=config.allow_private)
+    stream: trio.abc.Stream = await trio.open_tcp_stream(address, port)
+    try:
+        if secure:
+            stream = trio.SSLStream(stream, context, server_hostname=parts.hostname, https_compatible=True)
+        status = await _exchange(stream, parts.netloc, parts.path or "/", _headers(config, post), post)
+    finally:
+        await trio.aclose_forcefully(stream)
+    if not 200 <= status < 300:
+        raise NotDelivered(f"http_{status}")
+
+
+async def _allowed_address(host: str, port: int, *, private: bool) -> str:
+    """An address of this host; the one that was checked is the one that is used."""
+    found = await trio.socket.getaddrinfo(host, port, type=trio.socket.SOCK_STREAM)
+    addresses = [str(sockaddr[0]) for *_, sockaddr in found]
+    if not private and not all(_is_public(each) for each in addresses):
+        raise NotDelivered("private_address")
+    return addresses[0]
+
+
+def _is_public(address: str) -> bool:
+    parsed = ipaddress.ip_address(address.partition("%")[0])
+    if isinstance(parsed, ipaddress.IPv6Address):
+        inner = parsed.ipv4_mapped or parsed.sixtofour
+        if parsed in _NAT64:
+            inner = ipaddress.IPv4Address(int(parsed) & 0xFFFF_FFFF)
+        if inner is not None:
+            parsed = inner
+    return parsed.is_global and not parsed.is_multicast
+
+
+def _headers(config: WebhookConfig, post: Post) -> dict[str, str]:
+    headers = {"Content-Type": "application/json", "Idempotency-Key": post.id, "User-Agent": "llcphone"}
+    if config.bearer:
+        headers["Authorization"] = f"Bearer {config.bearer}"
+    if config.secret:
+        headers["X-Llcphone-Signature"] = signature(config.secret, post.body.encode(), int(time.time()))
+    return headers
+
+
+async def _exchange(
+    stream: trio.abc.Stream, host: str, path: str, headers: Mapping[str, str], post: Post
+) -> int:
+    """One request on a stream of its own; returns the status of the answer."""
+    body = post.body.encode()
+    fields = {"Host": host, "Connection": "close", "Content-Length": str(len(body)), **headers}
+    connection = h11.Connection(h11.CLIENT, max_incomplete_event_size=_ANSWER_LIMIT)
+    request = h11.Request(method="POST", target=path, headers=list(fields.items()))
+    wire = [connection.send(event) or b"" for event in (request, h11.Data(data=body), h11.EndOfMessage())]
+    await stream.send_all(b"".join(wire))
+    while True:
+        event = connection.next_event()
+        if isinstance(event, h11.Response):
+            return event.status_code
+        if event is h11.NEED_DATA:
+            connection.receive_data(bytes(await stream.receive_some()))
+        elif isinstance(event, h11.ConnectionClosed):
+            raise h11.RemoteProtocolError("closed without an answer")
+
+
+@asynccontextmanager
+async def open_webhook(config: WebhookConfig, store: Store | None) -> AsyncIterator[Webhook | None]:
+    """Send what this store's calls leave in its outbox; None when no address is set.
+
+    Raises:
+        ConfigError: there is an address and no store.
+    """
+    if not config.url:
+        yield None
+        return
+    if store is None:
+        raise ConfigError("store.url", "is needed by webhook.url: what is to be sent waits there")
+    if not store.config.records.transcript:
+        log.warning("the webhook tells no words: records.transcript is off")
+    webhook = Webhook(config, store)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(webhook.run, name="webhook")
+        try:
+            yield webhook
+        finally:
+            await webhook.finish()
+            nursery.cancel_scope.cancel(reason="leaving")
