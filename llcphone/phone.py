@@ -27,6 +27,7 @@ from llcphone.call.services import CallServices
 from llcphone.engine.commands import Note
 from llcphone.engine.events import EndReason
 from llcphone.errors import ConfigError, JoinRefused
+from llcphone.overload import Overload
 from llcphone.placing import Placing
 from llcphone.pulse import Pulse
 from llcphone.spending import Spending
@@ -91,7 +92,9 @@ class Phone(Placing):
         self._by_sid: dict[str, Call] = {}
         self.breaker = Breaker(config.recovery, endpoint.ask)
         """Open while no model session can be had: then new calls are not let in."""
+        self.overload = Overload(config.overload, lambda: len(self._calls))
         self.pulse = Pulse(self.calls, close_timeout_s=config.call.close_timeout_s)
+        self.pulse.listeners.append(self.overload.look)
         self._detached = Detached(nursery, lambda: self._changed.set())
         self.warm: WarmPool | None = None  # sessions that are ready before anybody calls
         self.dialler: Dialler | None = None
@@ -120,7 +123,8 @@ class Phone(Placing):
         if closed := self._closed():
             self.pulse.turned_away[closed[0]] += 1
             log.warning("call not admitted", extra={"live": len(self._calls), "why": closed[0]})
-            return self.transfers.instead_of_busy(form) or twiml.busy()
+            way_out = self.overload.another_node(form) or self.transfers.instead_of_busy(form)
+            return way_out or self.overload.busy()
         if not self.config.server.public_url:
             raise ConfigError("server.public_url", "needed to tell Twilio where the media stream goes")
         agent = self._choose(form)
@@ -256,7 +260,7 @@ class Phone(Placing):
         reasons = {"draining": self.draining, "at server.max_calls": full}
         reasons["no model session can be had"] = self.breaker.is_open
         reasons["the day's budget is spent"] = self.spending.over
-        return [reason for reason, holds in reasons.items() if holds]
+        return [reason for reason, holds in reasons.items() if holds] + self.overload.reasons()
 
     async def drain(self, limit_s: float | None = None) -> None:
         """Take no new call, let live ones (born ones included) end, then end the rest.

@@ -25,7 +25,7 @@ CODECS = {"twilio", "realtime"}
 ENGINE = {*SHARED, *CODECS, "prices", "engine"}
 CALL = {*ENGINE, "wire", "prompts", "price_files", "call"}
 BETWEEN = {*CALL, "carrier", "store", "blackbox", "guard_files", "dialler", "breaker"}
-BETWEEN |= {"spending", "watch", "pulse"}
+BETWEEN |= {"spending", "watch", "pulse", "overload"}
 BETWEEN |= {"webhook", "bookkeeping", "warm_session", "warm", "journaling", "transfers", "placing", "phone", "phone_open"}
 
 MAY_IMPORT: dict[str, set[str]] = {
@@ -46,6 +46,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "dialler": BETWEEN,
     "breaker": BETWEEN,
     "spending": BETWEEN,
+    "overload": BETWEEN,
     "watch": BETWEEN,
     "pulse": BETWEEN,
     "metrics_now": BETWEEN,

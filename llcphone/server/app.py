@@ -26,6 +26,7 @@ from quart_trio import QuartTrio
 from werkzeug.exceptions import HTTPException
 
 from llcphone.errors import JoinRefused
+from llcphone.overload import HOPPED
 from llcphone.server.api import add_api, is_api_path
 from llcphone.server.api_errors import of_http
 from llcphone.server.callbacks import TWIML_TYPE, add_callbacks, signed_form
@@ -72,7 +73,9 @@ def _add_webhook(app: QuartTrio, phone: PhoneRoom) -> None:
     async def twiml() -> Response:
         pairs = await signed_form(phone, seldom)
         # Twilio repeats no field of a voice webhook; the signature was checked over all of them anyway.
-        return Response(phone.answer(dict(pairs)), content_type=TWIML_TYPE)
+        # "hop" is signed like all of the URL: another node of ours could not take the call.
+        form = dict(pairs) | ({HOPPED: "1"} if request.args.get("hop") else {})
+        return Response(phone.answer(form), content_type=TWIML_TYPE)
 
     @app.post("/resume/<int:generation>")
     async def resume(generation: int) -> Response:

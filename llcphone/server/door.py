@@ -35,6 +35,7 @@ from llcphone.call.endpoint import leg_limits
 from llcphone.errors import JoinRefused, RemoteProtocolError
 from llcphone.server.head import RequestHead, RequestRefused, parse_head
 from llcphone.server.http import BoundedStream, Exchange, ServeHttp
+from llcphone.server.identity import PROBE
 from llcphone.server.lobby import Lobby, Place
 from llcphone.server.logs import SeldomLog, where
 from llcphone.server.phone_room import PhoneRoom as PhoneRoom  # noqa: TC001  (run.py takes it from here)
@@ -184,6 +185,9 @@ class Door:
         if token is None:
             raise RequestRefused(404)
         self._check_stream(head, token)
+        if token == PROBE and self._phone.config.wire.phone == "fast":
+            await self._answer_probe(stream, head, rest)
+            return
         self.lobby.leave(place)
         place.scope.deadline = math.inf
         if self._phone.config.wire.phone == "quart":
@@ -200,9 +204,22 @@ class Door:
             if not valid_upgrade(config.twilio.auth_token, config.server.public_url, path, signature):
                 self._seldom.warning("media stream refused: wrong signature (is server.public_url right?)")
                 raise RequestRefused(403)
-        if not self._phone.expects(token):
+        if token != PROBE and not self._phone.expects(token):
             self._seldom.warning("media stream refused: no call waits for its token")
             raise RequestRefused(403)
+
+    async def _answer_probe(self, stream: trio.SocketStream, head: RequestHead, rest: bytes) -> None:
+        """Somebody who can sign asks whether an upgrade gets here: 101, and a Close."""
+        raw = _detach(stream)
+        try:
+            leg = websocket.accept(Socket.from_accepted(raw), head.raw, rest)
+        except BaseException:
+            raw.close()  # nobody waits for it yet
+            raise
+        try:
+            await leg.aclose()
+        finally:
+            leg.abort()
 
     def _hand_over(self, stream: trio.SocketStream, head: RequestHead, rest: bytes, token: str) -> None:
         """Make the socket a leg of its call. No await in here: nobody can spend the token in between."""

@@ -18,10 +18,12 @@ from typing import TYPE_CHECKING, Protocol
 import trio
 
 from llcphone.errors import ConfigError
+from llcphone.owners import port_owners
 from llcphone.phone_open import open_phone
 from llcphone.server.app import make_app
 from llcphone.server.door import Door, PhoneRoom, serve_door
 from llcphone.server.http import open_http
+from llcphone.server.private import open_private_port
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Sequence
@@ -58,7 +60,10 @@ async def serve(
     """
     listeners = listeners or await bind(config.server)
     try:
-        async with open_http(make_app(phone), max_message=config.wire.phone_message_limit) as http:
+        async with (
+            open_private_port(phone, config.metrics),
+            open_http(make_app(phone), max_message=config.wire.phone_message_limit) as http,
+        ):
             await serve_door(listeners, http, phone, limits=config.server, task_status=task_status)
     finally:
         _close(listeners)
@@ -78,12 +83,21 @@ def _explain(error: OSError, server: ServerConfig) -> ConfigError:
         why = f"{server.host} is no address of this machine; use 127.0.0.1 or 0.0.0.0"
         return ConfigError("server.host", why)
     if error.errno == errno.EADDRINUSE:
-        mend = "stop the program that listens there, or set server.port (PORT) to another one"
-        return ConfigError("server.port", f"port {server.port} on {server.host} is taken: {mend}")
+        taken = f"port {server.port} on {server.host} is taken{_by_whom(server.port)}"
+        return ConfigError("server.port", taken)
     if error.errno == errno.EACCES:
         return ConfigError("server.port", f"port {server.port} needs privileges; use one above 1023 (8081)")
     name = errno.errorcode.get(error.errno or 0, "unknown error")
     return ConfigError("server.port", f"cannot listen on port {server.port} of {server.host}: {name}")
+
+
+def _by_whom(port: int) -> str:
+    """Who has the port, and what ends them."""
+    other = "or set server.port (PORT) to another one"
+    owners = port_owners(port)
+    if not owners:
+        return f": stop the program that listens there, {other}"
+    return ": by " + "; ".join(f"{owner}: {owner.mend(port)}" for owner in owners) + f"; {other}"
 
 
 async def serve_until_signal(
@@ -92,6 +106,8 @@ async def serve_until_signal(
     *,
     on_record: OnRecord | None = None,
     on_note: OnNote | None = None,
+    listeners: Sequence[trio.SocketListener] | None = None,
+    on_stop: Callable[[], object] | None = None,
     task_status: trio.TaskStatus[Door] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Open a phone and serve it until SIGTERM or SIGINT, then drain; a second signal cancels.
@@ -101,6 +117,8 @@ async def serve_until_signal(
         agent: who answers, or a function that chooses by the webhook's form.
         on_record: as `llcphone.phone.open_phone` takes it.
         on_note: likewise.
+        listeners: sockets that listen already; None binds as configured.
+        on_stop: called once, when the process is asked to stop.
 
     Raises:
         ConfigError: the address or port cannot be had; nothing was started then.
@@ -110,17 +128,20 @@ async def serve_until_signal(
     gc.collect()
     gc.freeze()
     opener = partial(open_phone, config, agent, on_record=on_record, on_note=on_note)
-    await run_until_signal(opener, config, task_status=task_status)
+    await run_until_signal(opener, config, listeners=listeners, on_stop=on_stop, task_status=task_status)
 
 
 async def run_until_signal(
     open_phone: Callable[[], AbstractAsyncContextManager[DrainingPhone]],
     config: Config,
     *,
+    listeners: Sequence[trio.SocketListener] | None = None,
+    on_stop: Callable[[], object] | None = None,
     task_status: trio.TaskStatus[Door] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """`serve_until_signal` for a phone from anywhere."""
-    listeners = await bind(config.server)  # first, and outside every nursery: its complaint arrives bare
+    # First, and outside every nursery: its complaint arrives bare.
+    listeners = listeners or await bind(config.server)
     stopping = trio.Event()
     try:
         with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
@@ -132,6 +153,8 @@ async def run_until_signal(
                     log.info("serving", extra={"port": door.addresses[0][1]})
                     task_status.started(door)
                     await stopping.wait()
+                    if on_stop is not None:
+                        on_stop()
                     log.info("draining", extra={"live_calls": phone.live_calls})
                     await phone.drain(config.server.drain_limit_s)
                     door.stop_accepting()

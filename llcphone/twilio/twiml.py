@@ -95,6 +95,13 @@ def ask_again(url: str, *, after_s: int) -> str:
     return str(response)
 
 
+def go_to(url: str) -> str:
+    """Let Twilio ask there what to do with the call."""
+    response = VoiceResponse()
+    response.redirect(url, method="POST")
+    return str(response)
+
+
 def busy(message: str | None = None) -> str:
     """The way out when we cannot take a call: an apology, or without one a busy tone.
 

@@ -1,0 +1,80 @@
+"""Calls beyond our strength: when a new one gets the way out, and what that is.
+
+Three limits. ``server.max_calls`` counts; the phone looks at it itself. The event loop's lateness and the CPU
+use of its thread are measured, over two seconds: one late moment (a collection, another program) refuses
+nobody, a loop that is late again and again does. Neither counts while no call is live: then there is nobody
+whom a new call could disturb, and the load is not ours.
+
+All of it is synchronous, so the answer to a call too many leaves at once, and live calls notice nothing.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from typing import TYPE_CHECKING
+
+import trio
+
+from llcphone.twilio import twiml
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from llcphone.config_overload import OverloadConfig
+
+HOPPED = "llcphone-hop"
+"""Marks the form of a call that another node has sent to us: it is not sent on again."""
+
+_LOOKS = 20
+"""As the pulse looks ten times a second: two seconds."""
+_LATE_SHARE = 4
+"""One in so many late looks is again and again."""
+_SAME_TIME = 0.1
+"""How far the loop's clock and the machine's may be apart; beyond, time is simulated, CPU says nothing."""
+
+
+class Overload:
+    """Whether the process has strength for one more call."""
+
+    def __init__(self, limits: OverloadConfig, live: Callable[[], int]) -> None:
+        """Take the limits, and what tells how many calls are live."""
+        self._limits = limits
+        self._live = live
+        self._late: deque[bool] = deque(maxlen=_LOOKS)
+        self._clocks: deque[tuple[float, float, float]] = deque(maxlen=_LOOKS + 1)
+
+    def look(self, lag_s: float) -> None:
+        """Told regularly how late the event loop is."""
+        self._late.append(lag_s * 1000 > self._limits.lag_limit_ms)
+        self._clocks.append((trio.current_time(), time.perf_counter(), time.thread_time()))
+
+    def reasons(self) -> list[str]:
+        """Why a new call would be one too many; empty when it would not."""
+        if not self._live():
+            return []
+        reasons = []
+        if self._limits.lag_limit_ms and sum(self._late) * _LATE_SHARE > _LOOKS:
+            reasons.append("the event loop is late")
+        if self._limits.cpu_limit_percent and self.cpu_percent() > self._limits.cpu_limit_percent:
+            reasons.append("the processor is busy")
+        return reasons
+
+    def cpu_percent(self) -> float:
+        """What the loop's thread used of one core during the last two seconds."""
+        if len(self._clocks) <= _LOOKS // 2:
+            return 0.0
+        (trio0, real0, cpu0), (trio1, real1, cpu1) = self._clocks[0], self._clocks[-1]
+        real_s = real1 - real0
+        if real_s <= 0 or abs(trio1 - trio0 - real_s) > _SAME_TIME * real_s:
+            return 0.0
+        return 100 * (cpu1 - cpu0) / real_s
+
+    def another_node(self, form: Mapping[str, str]) -> str:
+        """The TwiML that sends a caller to another node; "" when there is none, or it sent them to us."""
+        node = self._limits.another_node
+        return twiml.go_to(f"{node}/twiml?hop=1") if node and HOPPED not in form else ""
+
+    def busy(self) -> str:
+        """The TwiML for a caller whom nobody can take: a message, or a busy tone."""
+        return twiml.busy(self._limits.busy_message or None)
