@@ -63,7 +63,7 @@ class Owner:
 
 def port_owners(port: int) -> list[Owner]:
     """Every process that listens on this TCP port, each once, oldest first."""
-    import psutil
+    import psutil  # type: ignore[import-untyped]
 
     found: dict[tuple[int | None, str], Owner] = {}
     for pid, host in _listening(psutil, port):
