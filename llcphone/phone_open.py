@@ -81,6 +81,7 @@ async def open_phone(
                 background.start_soon(endpoint.keep_asking, name="dialect question")
                 background.start_soon(warm.run, name="warm pool")
                 background.start_soon(phone.breaker.run, name="breaker")
+                background.start_soon(phone.pulse.run, name="pulse")
                 background.start_soon(phone.spending.run, name="spending writer")
                 if phone.dialler is not None:
                     background.start_soon(phone.dialler.keep_lists, name="do-not-call list")

@@ -63,6 +63,8 @@ class Conversation:
         self.retold: set[str] = set()
         """Items that the present session was told of as text: an older one had spoken them."""
         self._failures_in_row = 0
+        self.speech_from_ms: int | None = None
+        """Where turn detection dates the caller's speech of this moment, its padding included."""
         self._deciding = False
         """Turn detection said stop; the commit that follows has not arrived yet."""
         self.in_doubt = False
@@ -152,6 +154,8 @@ class Conversation:
             if (turn := self.ledger.of(cut.response_id)) is not None:
                 turn.barged_in_ms = now_ms
             fields = {"item": cut.item_id, "heard_ms": cut.heard_ms, "generated_ms": cut.generated_ms}
+            if self.speech_from_ms is not None:
+                fields["stop_ms"], self.speech_from_ms = now_ms - self.speech_from_ms, None
             out.append(Note("barge-in", fields, line.heard_text()))
         return True
 

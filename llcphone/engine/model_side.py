@@ -126,6 +126,7 @@ class ModelSide:
 
     def _speech_started(self, event: said.SpeechStarted, now_ms: int, out: list[Command]) -> None:
         engine = self._engine
+        engine.talk.speech_from_ms = now_ms - max(0, self._appended_ms - event.audio_start_ms)
         engine.recall.speech_started()
         if engine.echo.doubts(event, now_ms):
             return
@@ -135,6 +136,7 @@ class ModelSide:
 
     def _speech_stopped(self, event: said.SpeechStopped, now_ms: int, out: list[Command]) -> None:
         self._turn_ends_ms = event.audio_end_ms
+        self._engine.talk.speech_from_ms = None
         self._engine.alarms.answer_due(now_ms)
         if self._engine.echo.dismisses(event, out):
             return

@@ -16,6 +16,7 @@ import trio
 
 from llcphone.config import Config
 from llcphone.errors import JoinRefused, LegClosed
+from llcphone.pulse import Pulse
 from llcphone.server.run import serve
 
 AUTH_TOKEN = "12345-auth-token"
@@ -49,6 +50,7 @@ class FakePhone:
     live_calls: int = 0
     ended: list[int] = attrs.field(factory=list)
     refuse_joins: bool = False
+    pulse: Pulse = attrs.field(factory=lambda: Pulse(list, close_timeout_s=1.0))
 
     def answer(self, form) -> str:
         self.forms.append(dict(form))

@@ -97,6 +97,11 @@ async def test_health_says_alive_and_readiness_says_why_not(autojump_clock):
         assert status_of(answer) == 503
         assert json.loads(body_of(answer)) == {"ready": False, "reasons": ["draining"]}
         assert status_of(await server.ask(get("/healthz"))) == 200
+        server.phone.pulse.orphans = 1
+        answer = await server.ask(get("/healthz"))
+        assert status_of(answer) == 503
+        why = "calls that have ended do not close"
+        assert json.loads(body_of(answer)) == {"alive": False, "reasons": [why]}
 
 
 async def test_a_stream_that_lost_its_upgrade_header_in_a_proxy_is_told_so(autojump_clock):
