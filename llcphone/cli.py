@@ -135,6 +135,7 @@ def show_config(*, config: ConfigPath = None, explain: bool = False) -> None:
     """
     from llcphone import settings
 
+    _finish_restore(config)
     for key, value, origin in settings.explain(settings.load(config)):
         print(f"{key} = {value}" + (f"    # {origin}" if explain else ""))
 
@@ -202,10 +203,17 @@ async def sim_phone(
 
 def _load(path: Path | None) -> Config:
     from llcphone import settings
+
+    _finish_restore(path)
+    return settings.load(path).config
+
+
+def _finish_restore(path: Path | None) -> None:
+    """Of a restore that was broken off, all or nothing is in effect."""
+    from llcphone.settings import DEFAULT_FILE
     from llcphone.snapshots import finish
 
-    finish(path or settings.DEFAULT_FILE)  # a restore that was broken off: all of it, or none
-    return settings.load(path).config
+    finish(path or DEFAULT_FILE)
 
 
 def main() -> None:

@@ -1,0 +1,428 @@
+"""Save, change, restore: what comes back is what was, to the byte; what cannot come back changes nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+
+from llcphone import ConfigError, cli_restore, cli_snapshot, settings, snapshots
+from llcphone.agent import agents_of
+from llcphone.agent_file import agent_of
+from llcphone.cli_restore import run_restore
+from llcphone.realtime.dialects import Dialect, encode
+from llcphone.realtime.messages import UpdateSession
+from llcphone.snapshots import restoring
+from llcphone.snapshots.form import read_text
+
+TOML = """\
+# Our bakery. Do not lose this comment.
+[server]
+public_url = "https://phone.example.com"
+
+[twilio]
+auth_token = "a-secret-of-twilio-0123456789"
+
+[realtime]
+eagerness = "low"
+voice = "marin"
+
+[agent]
+file = "agents/baker.py"
+"""
+BAKER = '''\
+from llcphone import Agent
+
+agent = Agent("You answer the telephone of a bakery.\\nBe brief; it's \\"busy\\".", name="baker")
+
+
+@agent.tool(lean=True)
+async def opening_hours(day: str) -> str:
+    """When the bakery is open."""
+    return "always"
+'''
+DOTENV = "OPENAI_API_KEY=sk-proj-aaaaaaaaaaaaaaaaaaaaaaaa\n"
+
+
+@attrs.frozen
+class Desk:
+    """A deployment's folder, in which the commands are run."""
+
+    folder: Path
+    told: list[str] = attrs.field(factory=list)
+
+    def save(self, name: str = "works", **how: Any) -> Path:
+        cli_snapshot.save(name, why="callers were happy", who="Ann", **how)
+        return next((self.folder / "snapshots").glob(f"{name}-TUNED-*.toml"))
+
+    def restore(self, name: str = "works", **how: Any) -> int:
+        how = {"dry_run": False, "restart": False, "force": False} | how
+        return run_restore(name, None, tell=self.told.append, **how)
+
+    @property
+    def text(self) -> str:
+        return "\n".join(self.told)
+
+    def file(self, name: str) -> Path:
+        return self.folder / name
+
+    def effect(self) -> tuple[Any, ...]:
+        """All that a call could notice: every setting, and what the model is told, byte by byte."""
+        from llcphone.call.plan import plan_call
+
+        config = settings.load(environ={}).config
+        updates = []
+        for agent in agents_of(agent_of(config)).values():
+            session = plan_call(config, agent, call_sid="").session
+            updates += [encode(UpdateSession(session), dialect) for dialect in Dialect]
+            updates.append(json.dumps(agent.full_tools()))
+        return config, updates, self.file("agents/baker.py").read_bytes()
+
+    def change(self) -> None:
+        """What somebody did in the night."""
+        changed = TOML.replace('"low"', '"high"').replace("https://phone", "https://moved")
+        self.file("llcphone.toml").write_text(changed + "\n[opening]\ngreeting_guard_ms = 0\n")
+        self.file("agents/baker.py").write_text(BAKER.replace("Be brief", "Be long") + "\nx = 1\n")
+
+
+@pytest.fixture
+def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
+    monkeypatch.chdir(tmp_path)
+    for variable in [each for each in os.environ if each in settings.OWN_NAMES | settings.USUAL_NAMES]:
+        monkeypatch.delenv(variable)
+    desk = Desk(tmp_path)
+    monkeypatch.setattr(cli_snapshot, "tell", desk.told.append)
+    desk.file("agents").mkdir()
+    desk.file("llcphone.toml").write_text(TOML)
+    desk.file(".env").write_text(DOTENV)
+    desk.file("agents/baker.py").write_text(BAKER)
+    return desk
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+
+
+# -- there and back ---------------------------------------------------------------------------
+
+
+def test_restored_is_byte_for_byte_what_was_saved(desk: Desk) -> None:
+    before = desk.effect()
+    desk.save()
+    desk.change()
+    moved = settings.load(environ={}).config.server.public_url
+    assert desk.effect() != before
+    assert desk.restore() == 0
+    config, updates, module = desk.effect()
+    assert (updates, module) == before[1:]
+    assert config.tuning() == before[0].tuning()
+    assert config.server.public_url == moved, "the deployment's own address is not the snapshot's business"
+    assert config.twilio.auth_token == "a-secret-of-twilio-0123456789"
+    assert "verified" in desk.text
+
+
+def test_restoring_tells_what_changes_and_twice_changes_nothing(desk: Desk) -> None:
+    desk.save()
+    desk.change()
+    desk.restore()
+    assert 'realtime.eagerness: "high" -> "low"' in desk.told
+    assert "opening.greeting_guard_ms: 0 -> 700" in desk.told
+    assert "    -x = 1" in desk.told
+    assert '    +Be brief; it\'s "busy".' in desk.told
+    before = tree(desk.folder)
+    assert desk.restore() == 0
+    assert tree(desk.folder) == before
+
+
+def test_what_was_there_is_kept_as_a_snapshot_and_as_the_files_themselves(desk: Desk) -> None:
+    desk.save()
+    desk.change()
+    night = {name: desk.file(name).read_bytes() for name in ("llcphone.toml", "agents/baker.py")}
+    effect = desk.effect()
+    desk.restore()
+    kept = [path.read_bytes() for path in sorted((desk.folder / ".llcphone-restore").rglob("*.old"))]
+    assert sorted(kept) == sorted(night.values())
+    assert desk.restore("before-restore") == 0
+    assert desk.effect() == effect
+    last = snapshots.load_last_good(desk.file("snapshots"))
+    assert last is not None
+    assert last.name == "works", "what was only put aside is not called good"
+
+
+def test_the_kept_files_and_the_settings_file_are_for_their_owner_only(desk: Desk) -> None:
+    desk.save()
+    desk.change()
+    desk.file("llcphone.toml").chmod(0o640)
+    desk.restore()
+    place = desk.file(".llcphone-restore")
+    modes = {stat.S_IMODE(path.stat().st_mode) for path in [place, *place.rglob("*")]}
+    assert modes <= {0o700, 0o600}
+    assert stat.S_IMODE(desk.file("llcphone.toml").stat().st_mode) == 0o640, "as it was"
+
+
+def test_rescue_needs_no_settings_file_and_no_module(desk: Desk) -> None:
+    desk.file("llcphone.toml").unlink()
+    desk.file("agents/baker.py").unlink()
+    assert desk.restore("rescue") == 0
+    config = settings.load(environ={}).config
+    assert config.agent.name == "rescue"
+    assert not config.agent.file
+
+
+# -- broken things ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "text", ["[realtime\n", '[realtime]\nvoise = "cedar"\n', '[realtime]\nspeed = "fast"\n']
+)
+def test_a_broken_settings_file_can_be_restored_over(desk: Desk, text: str) -> None:
+    before = desk.effect()
+    desk.save()
+    desk.file("llcphone.toml").write_text(text + TOML.replace("[realtime]", "").partition("voice")[0])
+    assert desk.restore() == 0
+    assert "cannot be read" in desk.text
+    assert desk.effect()[1:] == before[1:]
+    assert [p.read_text() for p in desk.folder.rglob("*.old") if b"public_url" in p.read_bytes()]
+
+
+def test_an_agent_module_that_does_not_load_can_be_restored_over(desk: Desk) -> None:
+    before = desk.effect()
+    desk.save()
+    desk.file("agents/baker.py").write_text("import nowhere_to_be_found\n")
+    assert desk.restore() == 0
+    assert desk.effect() == before
+
+
+def test_a_damaged_snapshot_changes_nothing(desk: Desk) -> None:
+    path = desk.save()
+    desk.change()
+    copy = next(path.with_suffix("").iterdir())
+    for damaged in (path, copy):
+        whole = damaged.read_bytes()
+        damaged.chmod(0o600)
+        damaged.write_bytes(whole.replace(b"Be brief", b"Be bribed"))
+        before = tree(desk.folder)
+        with pytest.raises(ConfigError, match="is damaged"):
+            desk.restore()
+        assert tree(desk.folder) == before
+        damaged.write_bytes(whole)
+    copy.unlink()
+    with pytest.raises(ConfigError, match=r"the copy of agents/baker\.py is missing"):
+        desk.restore()
+
+
+def test_a_variable_that_would_win_is_named_and_nothing_is_changed(desk: Desk) -> None:
+    desk.save()
+    desk.change()
+    desk.file(".env").write_text(DOTENV + "VOSS_VOICE=alloy\n")
+    before = tree(desk.folder)
+    with pytest.raises(ConfigError, match=r"realtime\.voice: would not come back: .*VOSS_VOICE"):
+        desk.restore()
+    assert tree(desk.folder) == before
+
+
+def test_agents_that_say_something_else_than_then_are_taken_back(desk: Desk) -> None:
+    """The module is as it was, but what it reads is not: its prompt is not what was good."""
+    reads = "\nfrom pathlib import Path\nagent.instructions = Path('prompt.txt').read_text()\n"
+    desk.file("prompt.txt").write_text("You are a baker.")
+    desk.file("agents/baker.py").write_text(BAKER + reads)
+    desk.save()
+    desk.change()
+    desk.file("prompt.txt").write_text("You are a butcher.")
+    before = {name: desk.file(name).read_bytes() for name in ("llcphone.toml", "agents/baker.py")}
+    assert desk.restore() == 1
+    assert "agent baker instructions" in desk.text
+    assert {name: desk.file(name).read_bytes() for name in before} == before
+    assert desk.restore(force=True) == 0
+    assert settings.load(environ={}).config.realtime.eagerness == "low"
+
+
+def test_a_dry_run_shows_and_changes_nothing(desk: Desk) -> None:
+    desk.save()
+    desk.change()
+    before = tree(desk.folder)
+    assert desk.restore(dry_run=True) == 0
+    assert 'realtime.eagerness: "high" -> "low"' in desk.told
+    assert tree(desk.folder) == before
+
+
+# -- all or nothing ---------------------------------------------------------------------------
+
+
+def test_a_file_that_cannot_be_written_leaves_the_others_as_they_were(desk: Desk, monkeypatch: Any) -> None:
+    desk.save()
+    desk.change()
+    before = {name: desk.file(name).read_bytes() for name in ("llcphone.toml", "agents/baker.py")}
+    replace = Path.replace
+
+    def full(self: Path, target: Path) -> Path:
+        if Path(target).name == "llcphone.toml" and "restore" not in str(target) and once:
+            once.clear()
+            raise OSError(28, "No space left on device", str(target))
+        return replace(self, target)
+
+    once = [True]
+    monkeypatch.setattr(Path, "replace", full)
+    with pytest.raises(ConfigError, match="No space left on device; nothing was changed"):
+        desk.restore()
+    assert {name: desk.file(name).read_bytes() for name in before} == before
+    assert not restoring.finish(desk.file("llcphone.toml"))
+
+
+@pytest.mark.slow
+def test_a_restore_that_is_killed_between_two_files_is_finished_by_the_next_command(desk: Desk) -> None:
+    before = desk.effect()
+    desk.save()
+    desk.change()
+    killed = (
+        "import os, sys\nfrom pathlib import Path\nfrom llcphone.cli_restore import run_restore\n"
+        "replace = Path.replace\n"
+        "def dies(self, target):\n"
+        "    if Path(target).name == 'llcphone.toml': os.kill(os.getpid(), 9)\n"
+        "    return replace(self, target)\n"
+        "Path.replace = dies\n"
+        "run_restore('works', None, dry_run=False, restart=False, force=False, tell=print)\n"
+    )
+    dead = subprocess.run([sys.executable, "-c", killed], capture_output=True, check=False)
+    assert dead.returncode == -9, dead.stderr
+    assert desk.effect()[1:] != before[1:], "half of it"
+    subprocess.run([sys.executable, "-m", "llcphone", "config"], check=True, capture_output=True)
+    assert desk.effect()[1:] == before[1:]
+    assert not restoring.finish(desk.file("llcphone.toml"))
+
+
+# -- what is saved ----------------------------------------------------------------------------
+
+
+def test_a_saved_snapshot_holds_no_secret_and_nothing_of_the_deployment(desk: Desk) -> None:
+    path = desk.save()
+    for each in (path, *path.with_suffix("").iterdir()):
+        content = each.read_text()
+        for personal in ("phone.example.com", "a-secret-of-twilio", "sk-proj"):
+            assert personal not in content
+
+
+@pytest.mark.parametrize("secret", ["a-secret-of-twilio-0123456789", "sk-live-0123456789abcdef0123"])
+def test_a_module_with_a_key_in_it_is_not_saved_and_the_key_not_told(desk: Desk, secret: str) -> None:
+    desk.file("agents/baker.py").write_text(BAKER + f"\nKEY = '{secret}'\n")
+    with pytest.raises(ConfigError) as caught:
+        desk.save()
+    assert "agents/baker.py" in str(caught.value)
+    assert secret not in str(caught.value)
+    assert not desk.file("snapshots").exists()
+
+
+def test_a_snapshot_is_never_written_again(desk: Desk) -> None:
+    path = desk.save()
+    before = tree(desk.file("snapshots"))
+    desk.change()
+    with pytest.raises(ConfigError, match="exists, and a snapshot is never changed"):
+        desk.save()
+    assert tree(desk.file("snapshots")) == before
+    assert {stat.S_IMODE(each.stat().st_mode) for each in [path, *path.with_suffix("").iterdir()]} == {0o444}
+
+
+def test_evidence_is_of_the_calls_since_the_last_change(desk: Desk) -> None:
+    changed_at = desk.file("llcphone.toml").stat().st_mtime
+
+    def call(born_at: float, *gaps: int) -> str:
+        turns = [{"asked": "greeting", "sent_ms": 1_300}]
+        turns += [{"asked": "caller", "answer_gap_ms": gap, "ear_gap_ms": gap + 100} for gap in gaps]
+        record = {"born_at": born_at, "reason": "caller hung up", "dialect": "ga", "turns": turns}
+        return json.dumps(record | {"started_after_ms": 1_000})
+
+    lines = [
+        call(changed_at - 60, 9_000),
+        call(changed_at + 60, *range(100, 2_100, 100)),
+        call(changed_at + 70),
+    ]
+    desk.file("calls.jsonl").write_text("\n".join([*lines, '{"born_at": 17']))
+    desk.save()
+    evidence = snapshots.find("works", desk.file("snapshots")).evidence
+    assert (evidence["calls"], evidence["turns"]) == (2, 22)
+    assert (evidence["answer_gap_p50_ms"], evidence["answer_gap_p95_ms"]) == (1_000, 1_900)
+    assert evidence["first_audio_p95_ms"] == 300
+    assert evidence["ended_as"] == {"caller hung up": 2}
+
+
+def test_no_call_is_no_evidence_and_says_so(desk: Desk) -> None:
+    desk.save()
+    assert "no call was held" in desk.text
+
+
+def test_list_show_and_diff_tell_what_there_is(desk: Desk) -> None:
+    path = desk.save()
+    cli_snapshot.list_()
+    assert any(line.startswith(path.stem) and "callers were happy" in line for line in desk.told)
+    assert any(line.startswith("rescue ") for line in desk.told)
+    cli_snapshot.show("works")
+    assert '  realtime.eagerness = "low"' in desk.told
+    cli_snapshot.diff()
+    assert desk.told[-1] == "no difference: what is in effect is the snapshot's"
+    desk.change()
+    cli_snapshot.diff()
+    assert 'realtime.eagerness: "high" -> "low"' in desk.told
+
+
+def test_a_later_setting_has_its_default_and_a_lost_one_is_refused(desk: Desk) -> None:
+    path = desk.save()
+    snapshot = snapshots.load_file(path)
+    opening = {
+        key: value for key, value in snapshot.settings["opening"].items() if key != "greeting_guard_ms"
+    }
+    older = attrs.evolve(snapshot, settings={**snapshot.settings, "opening": opening})
+    assert older.missing() == ["opening.greeting_guard_ms"]
+    assert older.config == snapshot.config
+    newer = attrs.evolve(snapshot, settings={**snapshot.settings, "opening": {"of_next_year": 1}})
+    with pytest.raises(ConfigError, match=r"opening\.of_next_year"):
+        snapshots.plan_restore(newer, desk.file("llcphone.toml"))
+
+
+def test_odd_prompts_come_back_as_they_were() -> None:
+    config = settings.Config()
+    for prompt in (
+        "'''",
+        "a\n'''\nb",
+        'say "hi"',
+        'it\'s "so"',
+        "\ttab\n",
+        "\r\n",
+        "\x7f",
+        "ä\u2028ö",
+        "'",
+        "\n'",
+    ):
+        agent = {"name": "a", "instructions": prompt, "tools": [prompt, prompt]}
+        saved = snapshots.Snapshot(
+            name="odd",
+            saved_at="2026-11-21T00:00:00Z",
+            who="w",
+            why=prompt,
+            settings=config.tuning(),
+            agents=(agent,),
+        )
+        read = read_text(saved.text(), {}, "odd")
+        assert (read.why, read.agents) == (prompt, (agent,))
+        assert read.text() == saved.text()
+
+
+def test_the_restart_procedure_is_run_after_the_restore_unless_told_not_to(
+    desk: Desk, monkeypatch: Any
+) -> None:
+    restarted: list[Path] = []
+    monkeypatch.setattr(cli_restore, "_restart", lambda path, tell: restarted.append(path) or 0)
+    desk.save()
+    desk.change()
+    desk.restore(restart=True)
+    assert restarted == [Path("llcphone.toml")]
