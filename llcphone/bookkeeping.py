@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
@@ -45,8 +45,8 @@ class Bookkeeping:
         if note.kind == "tool":
             tools[key] = ToolCall(name=str(note.fields["name"]), at_ms=at_ms)
         elif key in tools:
-            took_ms, ok = note.fields["took_ms"], note.fields["ok"]
-            tools[key] = attrs.evolve(tools[key], took_ms=took_ms, ok=ok)
+            done: Any = note.fields
+            tools[key] = attrs.evolve(tools[key], took_ms=done["took_ms"], ok=done["ok"])
 
     def ended(self, call: Call) -> None:
         """A call has its record."""

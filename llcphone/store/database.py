@@ -15,8 +15,10 @@ that reads first and then writes would be refused if another wrote in between.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
+import sqlite3
 import time
 from functools import partial
 from pathlib import Path
@@ -43,6 +45,7 @@ _PAUSE_S = 5.0
 _STEPS = 20_000
 """SQLite's own instructions between two looks at the clock: well below a millisecond."""
 _CLOSE_S = 1.0
+_LOCKED_S = 0.02
 
 
 class Abandoned(Exception):
@@ -99,9 +102,24 @@ class Database:
         return Path(self._url.database) if self.on_file and self._url.database else None
 
     def make_file(self) -> None:
-        """Make the file of SQLite, for its owner only: its journal files take its mode."""
-        if self.path is not None:
-            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
+        """Make the file of SQLite, for its owner only (its journal files take its mode), in WAL mode.
+
+        The mode stays with the file. Changing it is refused at once while another process looks in,
+        whatever the busy timeout; so it is tried for a while.
+        """
+        if self.path is None:
+            return
+        os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
+        until = time.monotonic() + self.timeout_s
+        with contextlib.closing(sqlite3.connect(self.path, timeout=self.timeout_s)) as connection:
+            while True:
+                try:
+                    connection.execute("PRAGMA journal_mode=WAL")
+                    return
+                except sqlite3.OperationalError:
+                    if time.monotonic() > until:
+                        raise OSError("the file is locked") from None
+                    time.sleep(_LOCKED_S)
 
     # -- asking -------------------------------------------------------------------------------
 
@@ -120,7 +138,7 @@ class Database:
             raise StoreUnavailable("resting")
         asked = _Asked()
         why = "timeout"
-        with trio.move_on_after(self.timeout_s) as scope:
+        with trio.move_on_after(self.timeout_s):
             try:
                 run = partial(self.run, work, asked)
                 answer = await in_thread(run, abandon_on_cancel=True, limiter=self._limiter)
@@ -132,7 +150,7 @@ class Database:
             except (SQLAlchemyError, OSError) as exc:
                 why = type(exc).__name__  # its text may hold what was asked
             finally:
-                asked.abandoned = scope.cancel_called
+                asked.abandoned = True
         self._failed()
         raise StoreUnavailable(why)
 
@@ -165,10 +183,9 @@ class Database:
 
     def _tune(self, connection: Any, _: object) -> None:
         connection.isolation_level = None  # BEGIN is ours: Python's own begins too late
-        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute(f"PRAGMA busy_timeout={round(self.timeout_s * 1000)}")
         connection.execute("PRAGMA synchronous=NORMAL")
         connection.execute("PRAGMA foreign_keys=ON")
-        connection.execute(f"PRAGMA busy_timeout={round(self.timeout_s * 1000)}")
         if self._read_only:
             connection.execute("PRAGMA query_only=ON")
 

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import datetime
+import time
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
+
+import trio
 
 from llcphone import CallRecord, Config, EndReason
 from llcphone.store import Store, open_store
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
 WEEK = {day: [("09:00", "17:00")] for day in range(5)}
 ADA = "+15551230001"
+BORN_AT = float(int(time.time()) - 3_600)
 
 
 @asynccontextmanager
@@ -24,6 +28,19 @@ async def opened(url: str, **sections: dict[str, Any]) -> AsyncIterator[Store]:
         yield store
 
 
+async def until(holds: Callable[[], bool], limit_s: float = 5.0) -> None:
+    """Wait for what a thread does."""
+    with trio.fail_after(limit_s):
+        while not holds():  # noqa: ASYNC110 (a thread sets no event)
+            await trio.sleep(0.02)
+
+
+async def written(store: Store) -> None:
+    """Wait until what was told before is written."""
+    with trio.fail_after(10):
+        await store.writer.put(lambda db: None).written.wait()
+
+
 def record(call_id: str = "c1", **fields: Any) -> CallRecord:
     """A call that went well."""
     given: dict[str, Any] = {
@@ -32,7 +49,7 @@ def record(call_id: str = "c1", **fields: Any) -> CallRecord:
         "direction": "inbound",
         "agent": "agent",
         "reason": EndReason.CALLER_HUNG_UP,
-        "born_at": 1_790_000_000.0,
+        "born_at": BORN_AT,
         "duration_s": 12.5,
         "started_after_ms": 900,
         "ready_after_ms": 400,

@@ -12,13 +12,12 @@ from typing import TYPE_CHECKING
 
 import caldav
 import pytest
-import trio
 
 from llcphone import ConfigError
 from llcphone.config_store import CalendarConfig
 from llcphone.rehearsal import free_port
 from llcphone.store import BookingRefused, Store, StoreUnavailable
-from tests.store.store_kit import ADA, WEEK, next_weekday, opened
+from tests.store.store_kit import ADA, WEEK, next_weekday, opened, written
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -117,7 +116,7 @@ async def test_what_others_have_there_is_not_free(store: Store, calendar: caldav
     with pytest.raises(BookingRefused) as refused:
         await store.book(1, next_weekday(hour=10, minute=30))
     assert refused.value.code == "taken"
-    await _written(store)
+    await written(store)
     assert await store.appointments(1, all_=True) == []
 
 
@@ -148,15 +147,10 @@ async def test_a_calendar_that_is_away_changes_nothing(tmp_path: Path) -> None:
             await store.free_slots(next_weekday().date())
         with pytest.raises(StoreUnavailable):
             await store.book(1, next_weekday())
-        await _written(store)
+        await written(store)
         assert await store.appointments(1, all_=True) == []
 
 
 def test_a_password_for_nobody_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"calendar\.user"):
         CalendarConfig(url="https://example.com/c/", password="x")
-
-
-async def _written(store: Store) -> None:
-    with trio.fail_after(5):
-        await store.writer.put(lambda db: None).written.wait()
