@@ -67,6 +67,12 @@ def read_mark(path: str) -> Mark | None:
         return None
 
 
+def forget(path: str) -> None:
+    """Remove a pid file that is not true any more."""
+    with suppress(OSError):
+        Path(path).unlink()
+
+
 def own_mark(port: int) -> Mark:
     """This process's."""
     argv = [sys.executable, "-m", "llcphone", *sys.argv[1:]]

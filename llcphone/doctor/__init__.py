@@ -1,0 +1,21 @@
+"""The debugging checklist as a program: ``llcphone doctor``.
+
+Most calls that fail fail for the infrastructure: a webhook that leads elsewhere, a second listener, a closed
+tunnel. So that is looked at first, and the model's session after it. Each check gathers facts and judges them
+apart: what judges is a plain function from facts to findings, and a finding says what was seen and what mends
+it, with the command.
+
+Rooms:
+
+    report      what a finding is, and how findings are shown
+    case        what is examined, and the tools for it; ``conceal`` keeps secrets out of every text
+    examine     the groups in their order
+    settings    configuration, agent, file modes, the last good snapshot
+    process     pid file, port, health, log
+    machine     descriptors, disk, clock
+    public      the public URL: address, tunnel, upgrade, webhook route
+    twilio      account, number, alerts
+    session     key, model, dialect, session configuration
+    vendors     the vendors' status pages
+    fix         the safe mends, each with a question
+"""

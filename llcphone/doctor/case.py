@@ -1,0 +1,113 @@
+"""What is examined, and the tools for it."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import httpx
+import trio
+from attrs import field, frozen
+
+from llcphone.config import SETTINGS, Config
+from llcphone.doctor.report import Finding
+from llcphone.errors import ConfigError
+from llcphone.logs import mask
+
+ASK_S = 8.0
+"""Longest wait for one answer from outside."""
+
+STATUS_PAGES = MappingProxyType(
+    {
+        "OpenAI": "https://status.openai.com/api/v2/summary.json",
+        "Twilio": "https://status.twilio.com/api/v2/summary.json",
+    }
+)
+_SHORTEST_SECRET = 6
+_E164 = re.compile(r"\+\d{6,15}\b")
+
+
+@frozen(kw_only=True)
+class Case:
+    """One deployment, as this command sees it."""
+
+    config: Config = field(factory=Config)
+    """The settings; the defaults when they cannot be read."""
+    trouble: ConfigError | None = None
+    """Why they cannot."""
+    path: Path = Path("llcphone.toml")
+    agent: Path | None = None
+    live: bool = False
+    """Whether it may cost money."""
+    now: Callable[[], float] = time.time
+    status_pages: Mapping[str, str] = STATUS_PAGES
+
+    def conceal(self, text: str) -> str:
+        """Take secrets and telephone numbers out of a text."""
+        for key, setting in SETTINGS.items():
+            value = self.config.value(key)
+            if setting.secret and isinstance(value, str) and len(value) >= _SHORTEST_SECRET:
+                text = text.replace(value, "«hidden»")
+        text = _E164.sub(lambda number: f"«number …{number.group()[-2:]}»", text)
+        masked = mask(None, "", {"text": text})["text"] if "sk-" in text or "Bearer" in text else text
+        return str(masked)
+
+
+Check = Callable[[Case], Awaitable[list[Finding]]]
+
+
+@frozen
+class Answer:
+    """What a URL answered."""
+
+    status: int
+    headers: Mapping[str, str]
+    text: str
+    json: Any
+    """None when it is none."""
+
+
+async def ask(url: str, *, headers: Mapping[str, str] | None = None, auth: Any = None) -> Answer | str:
+    """GET one page; a few words say why there is no answer. Nothing is followed, no proxy is used."""
+    with trio.move_on_after(ASK_S):
+        try:
+            async with httpx.AsyncClient(trust_env=False, timeout=ASK_S, auth=auth) as client:
+                answer = await client.get(url, headers=dict(headers or {}))
+        except httpx.ConnectError as exc:
+            return _why(exc)
+        except httpx.HTTPError as exc:
+            return f"no answer ({type(exc).__name__})"
+        except (httpx.InvalidURL, UnicodeError):
+            return "no address"
+        try:
+            content = answer.json()
+        except ValueError:
+            content = None
+        return Answer(answer.status_code, answer.headers, answer.text[:2000], content)
+    return f"no answer within {ASK_S:.0f} s"
+
+
+def _why(exc: BaseException) -> str:
+    text = str(exc).lower()
+    for sign, words in (
+        ("certificate", "its certificate is not trusted"),
+        ("ssl", "no TLS there"),
+        ("getaddrinfo", "its host is not known"),
+        ("name or service", "its host is not known"),
+        ("no address", "its host is not known"),
+    ):
+        if sign in text:
+            return words
+    return "no connection"
+
+
+def plain(url: str) -> str:
+    """A URL fit to be shown: no user, no query."""
+    parts = urlsplit(url)
+    host = (parts.hostname or "") + (f":{parts.port}" if parts.port else "")
+    return urlunsplit((parts.scheme, host, parts.path, "", ""))

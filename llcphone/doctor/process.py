@@ -1,0 +1,155 @@
+"""The process: does it run, who has the port, does it answer, what did it last complain of."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from attrs import frozen
+
+from llcphone.doctor.report import Finding, fail, good, warn
+from llcphone.owners import Kind, Owner, port_owners
+from llcphone.process.health import Health, ask_health, ask_ready
+from llcphone.process.pidfile import Mark, read_mark
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from llcphone.doctor.case import Case
+
+SLOW_MS = 500.0
+_LOG_BYTES = 65_536
+_ERROR = re.compile(r'\[(?:error|critical)\s*\]\s*(?P<text>[^\[\n]{3,80})|"level":\s*"(?:error|critical)"')
+_EVENT = re.compile(r'"event":\s*"([^"]{3,80})"')
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+
+
+@frozen
+class Facts:
+    """What was seen of the process."""
+
+    port: int
+    mark: Mark | None
+    alive: bool
+    owners: Sequence[Owner]
+    health: Health | None
+    not_ready: Sequence[str] | None
+    errors: Sequence[str]
+
+
+async def process(case: Case) -> list[Finding]:
+    """All of it."""
+    host, settings = case.config.server.host, case.config.process
+    mark = read_mark(settings.pid_file)
+    alive = mark is not None and mark.alive
+    port = mark.port if mark is not None and alive else case.config.server.port
+    health = await ask_health(host, port)
+    not_ready = await ask_ready(host, port) if health is not None else None
+    errors = last_errors(Path(settings.log_file))
+    return judge(Facts(port, mark, alive, port_owners(port), health, not_ready, errors))
+
+
+def judge(facts: Facts) -> list[Finding]:
+    """What the facts mean."""
+    return [_process(facts), _port(facts), *_health(facts), _log(facts)]
+
+
+def _process(facts: Facts) -> Finding:
+    ours = [each for each in facts.owners if each.kind is Kind.OURS]
+    if facts.mark is not None and facts.alive:
+        began = datetime.fromtimestamp(facts.mark.created, UTC).strftime("%Y-%m-%d %H:%M")
+        return good("process", f"pid {facts.mark.pid} since {began} UTC")
+    if facts.mark is not None:
+        seen = f"the pid file names {facts.mark.pid}, which does not run"
+        if ours:
+            return warn("process", f"{seen}; {ours[0]} serves", "llcphone restart", fix="stale pid file")
+        return fail("process", f"{seen}: the server has died", "llcphone restart", fix="stale pid file")
+    if ours:
+        return good("process", f"{ours[0]} serves, without a pid file")
+    if facts.health is not None:
+        return good("process", "a server answers on the port")
+    return fail("process", "no server runs", "llcphone restart   (or llcphone serve, to watch it)")
+
+
+def _port(facts: Facts) -> Finding:
+    owners = [each for each in facts.owners if each.kind is not Kind.SYSTEMD]
+    pids = {each.pid for each in owners}
+    named = "; ".join(map(str, owners))
+    if not owners:
+        held = any(each.kind is Kind.SYSTEMD for each in facts.owners)
+        if held or facts.health is not None:
+            return good("port", f"{facts.port} is held for the server")
+        return fail("port", f"nobody listens on {facts.port}", "llcphone restart")
+    if len(pids) > 1:
+        strangers = [each for each in owners if facts.mark is None or each.pid != facts.mark.pid]
+        mend = "; ".join(each.mend(facts.port) for each in strangers)
+        seen = f"{facts.port} has {len(pids)} owners, so calls go astray: {named}"
+        return fail("port", seen, f"llcphone restart ends ours; {mend}")
+    if owners[0].kind is Kind.OURS or facts.health is not None:
+        return good("port", f"{facts.port} has one owner: {named}")
+    mend = f"{owners[0].mend(facts.port)}, or set server.port (PORT) to another one"
+    return fail("port", f"{facts.port} belongs to {named}", mend)
+
+
+def _health(facts: Facts) -> list[Finding]:
+    if facts.health is None:
+        if facts.owners:
+            seen = f"who listens on {facts.port} does not answer /healthz within 2 s"
+            return [fail("answers", seen, "it hangs, or is no llcphone: llcphone restart")]
+        return [fail("answers", f"nobody answers on {facts.port}", "llcphone restart")]
+    took = f"/healthz within {facts.health.took_ms:.0f} ms"
+    if not facts.health.alive:
+        seen = f"it says of itself: {'; '.join(facts.health.reasons)}"
+        return [fail("answers", seen, "llcphone restart; then look at the log for what blocked it")]
+    if facts.health.took_ms > SLOW_MS:
+        found = [warn("answers", f"{took}: slow", "something blocks the event loop: see docs/reliability.md")]
+    else:
+        found = [good("answers", took, took_ms=round(facts.health.took_ms, 1))]
+    reasons = facts.not_ready
+    if reasons is None:
+        return [*found, warn("takes calls", "/readyz does not answer", "llcphone restart")]
+    if reasons:
+        return [
+            *found,
+            fail("takes calls", f"new calls are turned away: {'; '.join(reasons)}", _unready(reasons)),
+        ]
+    return [*found, good("takes calls", "yes")]
+
+
+def _unready(reasons: Sequence[str]) -> str:
+    mends = {
+        "draining": "it was asked to stop: llcphone restart starts the next one",
+        "at server.max_calls": "raise server.max_calls, or wait until calls end",
+        "the day's budget is spent": "raise the budget in [money], or wait for tomorrow",
+        "the event loop is late": "less load, or another node: overload.another_node",
+        "the processor is busy": "less load, or another node: overload.another_node",
+    }
+    found = [mends[each] for each in reasons if each in mends]
+    return "; ".join(found) or "the model's session is refused: see the checks of the session below"
+
+
+def _log(facts: Facts) -> Finding:
+    if not facts.errors:
+        return good("server log", "no errors lately")
+    counted = Counter(facts.errors).most_common(3)
+    seen = ", ".join(f"{text} ({count}x)" if count > 1 else text for text, count in counted)
+    return warn("server log", f"errors lately: {seen}", "read the log around them")
+
+
+def last_errors(path: Path) -> list[str]:
+    """Phrases of the last errors in a log; static ones, as everything the server logs."""
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - _LOG_BYTES))
+            text = _COLOUR.sub("", file.read().decode(errors="replace"))
+    except OSError:
+        return []
+    found = []
+    for line in text.splitlines():
+        if (match := _ERROR.search(line)) is not None:
+            event = match["text"] or next(iter(_EVENT.findall(line)), "an error")
+            found.append(event.strip())
+    return found

@@ -1,0 +1,89 @@
+"""What the doctor finds, and how it is told."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+from attrs import evolve, field, frozen
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+
+class Status(Enum):
+    """How bad it is."""
+
+    PASS = "pass"
+    WARN = "warn"
+    """Calls work; something is not as it should be, or could not be seen."""
+    FAIL = "fail"
+
+
+@frozen
+class Finding:
+    """One line of the report."""
+
+    check: str
+    """What was looked at; a stable name for programs."""
+    status: Status
+    evidence: str
+    """What was seen."""
+    mend: str = ""
+    """What mends it, with the command or the setting."""
+    fix: str = ""
+    """The safe mend that ``--fix`` offers; a name in ``fix.FIXES``."""
+    facts: dict[str, Any] = field(factory=dict)
+    """For programs: times and codes."""
+
+    def as_json(self) -> dict[str, Any]:
+        """For programs."""
+        mend = {"mend": self.mend} if self.mend else {}
+        facts = {"facts": self.facts} if self.facts else {}
+        return {"check": self.check, "status": self.status.value, "evidence": self.evidence, **mend, **facts}
+
+    def concealed(self, conceal: Callable[[str], str]) -> Finding:
+        """The same, fit to be shown to anybody."""
+        return evolve(self, evidence=conceal(self.evidence), mend=conceal(self.mend))
+
+
+def good(check: str, evidence: str, **facts: Any) -> Finding:
+    """All is well."""
+    return Finding(check, Status.PASS, evidence, facts=facts)
+
+
+def warn(check: str, evidence: str, mend: str = "", *, fix: str = "", **facts: Any) -> Finding:
+    """Calls work all the same."""
+    return Finding(check, Status.WARN, evidence, mend, fix, facts)
+
+
+def fail(check: str, evidence: str, mend: str, *, fix: str = "", **facts: Any) -> Finding:
+    """Calls fail for this."""
+    return Finding(check, Status.FAIL, evidence, mend, fix, facts)
+
+
+def exit_code(findings: Iterable[Finding]) -> int:
+    """0: calls can be had; 1: something is broken."""
+    return 1 if any(each.status is Status.FAIL for each in findings) else 0
+
+
+def lines(findings: Iterable[Finding]) -> list[str]:
+    """For people: one line a finding, the mend below it."""
+    told = []
+    for each in findings:
+        told.append(f"  {each.status.value.upper():<5} {each.check:<20} {each.evidence}")
+        if each.mend and each.status is not Status.PASS:
+            told.append(f"        {'':<20} mend: {each.mend}")
+    return told
+
+
+def verdict(findings: Iterable[Finding]) -> str:
+    """The last line."""
+    counts = {status: 0 for status in Status}
+    first = ""
+    for each in findings:
+        counts[each.status] += 1
+        if each.status is Status.FAIL and not first:
+            first = f"; begin with: {each.check}"
+    failed, warned = counts[Status.FAIL], counts[Status.WARN]
+    return f"{failed} failed, {warned} to look at, {counts[Status.PASS]} good{first}"

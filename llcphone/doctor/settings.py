@@ -1,0 +1,98 @@
+"""Settings: can they be read, is anything missing, who may read the secrets, what changed since it worked."""
+
+from __future__ import annotations
+
+import stat
+from typing import TYPE_CHECKING
+
+from llcphone import snapshots
+from llcphone.agent import Agent, agents_of
+from llcphone.agent_file import agent_of
+from llcphone.config import SETTINGS, parse_toml
+from llcphone.doctor.report import Finding, fail, good, warn
+from llcphone.errors import ConfigError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from llcphone.doctor.case import Case
+
+_OTHERS = stat.S_IRWXG | stat.S_IRWXO
+_MOST_DIFFERENCES = 6
+
+
+async def settings(case: Case) -> list[Finding]:
+    """All of it."""
+    if case.trouble is not None:
+        mend = f"change {case.trouble.key} as it says, or go back: llcphone snapshot restore <name>"
+        return [fail("configuration", str(case.trouble), mend), *file_modes(case.path)]
+    findings = [good("configuration", f"{case.path if case.path.exists() else 'defaults'} and .env are read")]
+    findings.append(_ready(case))
+    findings += file_modes(case.path)
+    agents, found = _agents(case)
+    findings.append(found)
+    if agents is not None:
+        findings.append(_snapshot(case, agents))
+    return findings
+
+
+def _ready(case: Case) -> Finding:
+    try:
+        case.config.check_ready_to_serve()
+    except ConfigError as exc:
+        return fail("ready to serve", str(exc), f"set {exc.key}; llcphone init asks for what is needed")
+    return good("ready to serve", "key, token and public URL are set")
+
+
+def _agents(case: Case) -> tuple[list[Agent] | None, Finding]:
+    where = case.agent or case.config.agent.file
+    try:
+        agents = list(agents_of(agent_of(case.config, case.agent)).values())
+    except ConfigError as exc:
+        return None, fail("agent", str(exc), "set agent.file to a Python file with an agent")
+    except Exception as exc:  # somebody's program; its text may hold anything
+        return None, fail("agent", f"{where} fails with {type(exc).__name__}", f"run it: python {where}")
+    names = ", ".join(each.name for each in agents)
+    return agents, good("agent", f"{names}, out of {where or 'the settings'}")
+
+
+def file_modes(path: Path) -> list[Finding]:
+    """Whether others may read the files that hold secrets."""
+    findings = []
+    for file in (path.parent / ".env", path):
+        try:
+            mode = stat.S_IMODE(file.stat().st_mode)
+        except OSError:
+            continue
+        if file == path and not _holds_secrets(path):
+            continue
+        if mode & _OTHERS:
+            seen = f"{file} may be read by others (mode {mode:o})"
+            findings.append(warn("file modes", seen, f"chmod 600 {file}", fix="file modes"))
+    return findings or [good("file modes", "secrets are for their owner's eyes")]
+
+
+def _holds_secrets(path: Path) -> bool:
+    try:
+        tables = parse_toml(path.read_text("utf-8-sig"))
+    except (OSError, UnicodeDecodeError, ConfigError):
+        return False
+    secret = [each for each in SETTINGS.values() if each.secret]
+    return any(
+        isinstance(tables.get(each.section), dict) and tables[each.section].get(each.name) for each in secret
+    )
+
+
+def _snapshot(case: Case, agents: list[Agent]) -> Finding:
+    last = snapshots.load_last_good(snapshots.folder_of(case.path))
+    if last is None:
+        return warn("snapshot", "there is no good one", "llcphone snapshot save <name> --why <reason>")
+    differences = snapshots.diff(case.config, last, agents=agents)
+    if not differences:
+        return good("snapshot", f"as in {last.stem}")
+    keys = [each.key for each in differences]
+    more = f" and {len(keys) - _MOST_DIFFERENCES} more" if len(keys) > _MOST_DIFFERENCES else ""
+    seen = f"differs from {last.stem}: {', '.join(keys[:_MOST_DIFFERENCES])}{more}"
+    return warn(
+        "snapshot", seen, f"see llcphone snapshot diff; back with llcphone snapshot restore {last.stem}"
+    )
