@@ -27,7 +27,7 @@ from llcphone.config import Config
 from llcphone.phone_open import open_phone
 from llcphone.server.run import serve
 from llcphone.sim.model import ModelSession, ModelSimulator, Pace, open_model
-from llcphone.sim.phone import Callee, Ring, SimCall, TwilioSimulator, open_twilio
+from llcphone.sim.phone import Callee, DialOutcome, Ring, SimCall, TwilioSimulator, open_twilio
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -95,6 +95,7 @@ async def rehearse(
     faults: Any = None,
     pace: Pace | None = None,
     callee: Callee | Callable[[str], Callee] | None = None,
+    dial_outcome: DialOutcome | Callable[[str], DialOutcome] | None = None,
     settings: dict[str, dict[str, Any]] | None = None,
 ) -> AsyncIterator[Stage]:
     """Put an agent on a stage; leaving drains the phone.
@@ -107,6 +108,7 @@ async def rehearse(
         pace: how fast the simulated model is.
         callee: how people behave whom ``stage.phone.place_call`` rings, all or by number; None:
             nobody can be rung.
+        dial_outcome: what becomes of ``<Dial>`` of a number; None: it is answered after 3 s.
         settings: sections of ``llcphone.toml``, over the rehearsal's own.
     """
     async with AsyncExitStack() as stack:
@@ -114,6 +116,7 @@ async def rehearse(
         model = await stack.enter_async_context(open_model(script, dialects=dialects, **paced))
         public_url = f"http://127.0.0.1:{free_port()}"
         people: dict[str, Any] = {} if callee is None else {"callee": callee}
+        people |= {} if dial_outcome is None else {"dial_outcome": dial_outcome}
         twilio = await stack.enter_async_context(
             open_twilio(webhook_url=f"{public_url}/twiml", auth_token=AUTH_TOKEN, **people)
         )

@@ -45,5 +45,5 @@ def add_transfers(app: QuartTrio, phone: PhoneRoom) -> None:
     @app.post("/recording/<what>")
     async def recording(what: str) -> tuple[str, int]:
         form = dict(await signed_form(phone, seldom))
-        phone.transfers.recorded(what, form)
+        phone.transfers.recordings.ready(what, form)
         return "", 204

@@ -123,6 +123,7 @@ class TwilioSimulator:
             number=NUMBER,
             place_call=self._place_call,
             calls=self.calls,
+            verified=self.exchange.own_numbers,
             voice_url=self.webhook_url,
             status_callback_url=self.status_callback_url,
         )
@@ -283,6 +284,7 @@ async def open_twilio(
             fallback_url=fallback_url,
             dial_outcome=(lambda _: outcome) if isinstance(outcome, DialOutcome) else outcome,
             play_s=play_s,
+            own_numbers={NUMBER},
         )
         async with trio.open_nursery() as services:
             async with trio.open_nursery() as nursery:

@@ -21,6 +21,7 @@ from llcphone.sim.phone_http import WebhookFailed
 from llcphone.sim.phone_outbound import StatusCallbacks
 from llcphone.sim.phone_playout import SAMPLES_PER_MS, SAMPLES_PER_S, Playout, lay_out
 from llcphone.sim.phone_record import CallFaults, CallLog, CallRecord, EndedBy, Received
+from llcphone.sim.phone_recording import recording_fields, tell_recording
 from llcphone.sim.phone_steps import Document, Exchange, Fetch, Step
 from llcphone.sim.phone_stream import Ending, MediaStream
 from llcphone.sim.phone_verbs import run_step
@@ -68,6 +69,8 @@ class SimCall:
     """When the callee picked up."""
     answered_by: str | None = None
     """The verdict of machine detection."""
+    recording: tuple[int, str] | None = None
+    """Since when all of it is recorded, and who is told."""
     _fate: Step | None = None
     _verbs: trio.CancelScope = attrs.field(factory=trio.CancelScope)
     _background: trio.Nursery | None = None
@@ -216,6 +219,9 @@ class SimCall:
                     nursery.cancel_scope.cancel()
                 self._finish(ended_by)
                 self.callbacks.tell(self, "completed")
+                if self.recording is not None:
+                    began, callback = self.recording
+                    tell_recording(self, callback, recording_fields(self, began, "StartCallRecordingTwiML"))
         finally:
             self._finish(EndedBy.SIMULATOR)
 

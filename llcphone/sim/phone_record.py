@@ -158,6 +158,10 @@ class CallRecord:
     streams: list[StreamRecord] = attrs.field(factory=list)
     dialled: list[str] = attrs.field(factory=list)
     """What ``<Dial>`` called: numbers, or the names of conferences."""
+    joined: list[str] = attrs.field(factory=list)
+    """Numbers of ``<Dial>`` whose party and the caller heard each other."""
+    on_hold_ms: int = 0
+    """Heard hold music of a conference that nobody had begun."""
     errors: list[TwilioError] = attrs.field(factory=list)
     notes: list[str] = attrs.field(factory=list)
     """What Twilio does silently: a stripped query string, a verb not simulated."""

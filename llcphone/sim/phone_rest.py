@@ -44,6 +44,8 @@ if TYPE_CHECKING:
 
     from llcphone.sim.phone_call import SimCall
 
+MESSAGE_LIMIT = 1_600
+
 __all__ = ["Form", "RestApi", "RestError", "RestFault", "RestFaults"]
 
 
@@ -206,6 +208,12 @@ class RestApi:
         message = {name: first(form, name) for name in ("From", "To", "Body")}
         if not message["To"].startswith("+"):
             raise RestError(400, 21211, "Invalid 'To' Phone Number")
+        if message["From"] not in {self.number, *self.verified}:
+            raise RestError(400, 21606, "The 'From' phone number is not a number that can send messages")
+        if not message["Body"]:
+            raise RestError(400, 21602, "Message body is required")
+        if len(message["Body"]) > MESSAGE_LIMIT:
+            raise RestError(400, 21617, "The concatenated message body exceeds 1600 characters")
         self.messages.append(message)
         sid = f"SM{len(self.messages):032x}"
         return 201, {"sid": sid, "status": "queued", "account_sid": self.account_sid, "body": message["Body"]}

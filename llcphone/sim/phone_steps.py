@@ -15,6 +15,7 @@ from llcphone.sim.phone_record import CallFaults, EndedBy
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from llcphone.sim.phone_conference import Room
     from llcphone.sim.phone_http import Route, Webhooks
     from llcphone.sim.phone_twiml import Verb
 
@@ -27,6 +28,12 @@ class DialOutcome:
     """``completed``, ``busy``, ``no-answer``, ``failed`` or ``canceled``."""
     ring_s: float = 3.0
     talk_s: float = 10.0
+    presses: str = ""
+    """Pressed when the whisper asks for a key."""
+    leaves: bool = False
+    """Hangs up when the whisper is over."""
+    unjoined: str = "completed"
+    """``DialCallStatus`` when it answered and was not joined."""
 
 
 @attrs.frozen
@@ -41,6 +48,10 @@ class Exchange:
     dial_outcome: Callable[[str], DialOutcome]
     play_s: float
     """How long any ``<Play>`` of a URL lasts; the file is not fetched."""
+    own_numbers: set[str] = attrs.field(factory=set)
+    """What calls may come from: the account's number, and verified ones."""
+    rooms: dict[str, Room] = attrs.field(factory=dict, init=False)
+    """Conferences that anybody is in, by name."""
     _epoch: tuple[datetime, float] = attrs.field(
         factory=lambda: (datetime.now(UTC), trio.current_time()), init=False
     )

@@ -51,6 +51,15 @@ _SCHEMA: dict[str, tuple[frozenset[str], frozenset[str]]] = {
             "Number Conference Client Queue Sim Sip Application WhatsApp",
         ),
         ("Number", _NUMBER, ""),
+        ("Sip", f"username password url method statusCallbackEvent {_CALLBACK}", ""),
+        (
+            "Gather",
+            "input action method timeout speechTimeout maxSpeechTime profanityFilter finishOnKey numDigits "
+            "partialResultCallback partialResultCallbackMethod language hints bargeIn debug speechModel "
+            "actionOnEmptyResult enhanced",
+            "Say Play Pause",
+        ),
+        ("Recording", f"trim track channels {_RECORDING}", ""),
         (
             "Conference",
             "muted beep startConferenceOnEnter endConferenceOnExit waitUrl waitMethod maxParticipants "

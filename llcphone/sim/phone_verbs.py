@@ -14,10 +14,12 @@ import trio
 
 from llcphone.sim import phone_twiml
 from llcphone.sim.phone_connect import connect
+from llcphone.sim.phone_dial import SAY_S_PER_WORD, dial
 from llcphone.sim.phone_http import Answer, WebhookFailed
 from llcphone.sim.phone_outbound import ring_out
 from llcphone.sim.phone_record import EndedBy, Signature
-from llcphone.sim.phone_steps import Document, Fetch, RingOut, Step, absolute, action_of, make_sid
+from llcphone.sim.phone_recording import recording_fields, tell_recording
+from llcphone.sim.phone_steps import Document, Fetch, RingOut, Step, absolute, action_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -27,7 +29,6 @@ if TYPE_CHECKING:
 
 DOCUMENT_LIMIT = 200
 """Documents per call: two that redirect to each other end as an application error."""
-SAY_S_PER_WORD = 0.4
 XML_TYPES = frozenset({"text/xml", "application/xml", "text/html"})
 
 
@@ -88,7 +89,20 @@ async def _not_simulated(call: SimCall, verb: Verb, base: str) -> Step | None:
 
 
 async def _start(call: SimCall, verb: Verb, base: str) -> Step | None:
-    call.log.note("<Start> is not simulated: no second stream is opened")
+    recording = verb.child("Recording")
+    if recording is None:
+        call.log.note("<Start> is not simulated: no second stream is opened")
+    elif call.recording is None:
+        url = recording.get("recordingStatusCallback")
+        call.recording = (call.log.now, absolute(base, url) if url else "")
+        call.log.event("recording begins")
+    return None
+
+
+async def _gather(call: SimCall, verb: Verb, base: str) -> Step | None:
+    """Only the time it takes: the caller presses nothing, and the next verb follows."""
+    await trio.sleep(sum(len(each.text.split()) for each in verb.children) * SAY_S_PER_WORD)
+    await trio.sleep(verb.number("timeout", 5))
     return None
 
 
@@ -128,43 +142,7 @@ async def _redirect(call: SimCall, verb: Verb, base: str) -> Step | None:
 
 
 async def _dial(call: SimCall, verb: Verb, base: str) -> Step | None:
-    """One party is called, with a whisper to it first if ``<Number url>`` asks for one."""
-    noun = verb.children[0] if verb.children else verb
-    number = noun.text
-    call.record.dialled.append(number)
-    child_sid = make_sid("CA")
-    outcome = call.exchange.dial_outcome(number)
-    ring_limit_s = verb.number("timeout", 30)
-    status = outcome.status if outcome.ring_s < ring_limit_s else "no-answer"
-    await trio.sleep(min(outcome.ring_s, ring_limit_s))
-    talked_s = 0.0
-    if status == "completed":
-        if noun.name == "Number" and noun.get("url"):
-            await _whisper(
-                call, absolute(base, noun.get("url")), noun.get("method", "POST"), child_sid, number
-            )
-        talked_s = min(outcome.talk_s, verb.number("timeLimit", 14400))
-        await trio.sleep(talked_s)
-    bridged = "true" if status == "completed" else "false"
-    params = {"DialCallStatus": status, "DialCallSid": child_sid, "DialBridged": bridged}
-    if status == "completed":
-        params["DialCallDuration"] = str(round(talked_s))
-    return action_of(verb, base, params)
-
-
-async def _whisper(call: SimCall, url: str, method: str, child_sid: str, number: str) -> None:
-    """What the dialled party hears before it is connected; its verbs are read, not run."""
-    params = {"CallSid": child_sid, "ParentCallSid": call.sid, "To": number, "Called": number}
-    document = await _fetch(call, Fetch("whisper", url, method.upper(), params))
-    if document is None:
-        return
-    call.record.documents.append(document.text)
-    try:
-        verbs = phone_twiml.parse(document.text, call.log.error)
-    except phone_twiml.BadTwiML as bad:
-        call.log.error(bad.code, bad.text)
-    else:
-        await trio.sleep(sum(len(verb.text.split()) for verb in verbs) * SAY_S_PER_WORD)
+    return await dial(call, verb, base, _fetch)
 
 
 class _Recording:
@@ -183,7 +161,11 @@ class _Recording:
 
 
 async def _record(call: SimCall, verb: Verb, base: str) -> Step | None:
-    """A voicemail: over after silence, at the limit or by a key. Without any speech the next verb follows."""
+    """A voicemail: over after silence, at the limit or by a key. Without any speech the next verb follows.
+
+    Who hangs up has left their message too: ``action`` is told, and its answer ignored.
+    """
+    call.status = "in-progress"
     recording = _Recording(verb.get("finishOnKey", "1234567890*#"))
     silence, began = verb.number("timeout", 5) * 8000, call.log.now
     limit = began + verb.number("maxLength", 3600) * 8000
@@ -196,22 +178,25 @@ async def _record(call: SimCall, verb: Verb, base: str) -> Step | None:
             await call.log.wait_change(call.log.time_of(end))
     finally:
         call.mouth.stop_listener(recording)
-    if call.mouth.last_said_at <= began:
-        return None
-    sid = make_sid("RE")
-    account = call.exchange.account_sid
-    params = {
-        "RecordingUrl": f"https://api.twilio.com/2010-04-01/Accounts/{account}/Recordings/{sid}",
-        "RecordingSid": sid,
-        "RecordingDuration": str(max(1, (call.log.now - began) // 8000)),
-        "Digits": recording.finished_by,
-    }
-    return action_of(verb, base, params) or Fetch("<Record> action", base, "POST", params)
+        action = None
+        if call.mouth.last_said_at > began:
+            fields = recording_fields(call, began, "RecordVerb")
+            keys = {"Digits": "hangup" if call.hung_up else recording.finished_by}
+            action = action_of(verb, base, {**fields, **keys}) or Fetch(
+                "<Record> action", base, "POST", {**fields, **keys}
+            )
+            if callback := verb.get("recordingStatusCallback"):
+                tell_recording(call, absolute(base, callback), fields)
+            if call.hung_up:
+                form = call.form({**action.params, "CallStatus": "completed"})
+                call.notify(action.purpose, action.url, form, action.method)
+    return action
 
 
 _VERBS: dict[str, Callable[[SimCall, Verb, str], Awaitable[Step | None]]] = {
     "Connect": connect,
     "Start": _start,
+    "Gather": _gather,
     "Hangup": _hangup,
     "Reject": _reject,
     "Pause": _pause,

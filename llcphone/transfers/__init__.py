@@ -8,10 +8,11 @@ be told apart from a hang-up: who hangs up during the good-bye has hung up, and 
     switchboard   what calls ask for, what is known of those who left (``Away``), Twilio's first question
     answers       Twilio's further questions: nobody answered, whispered, recorded, back again
     briefing      warm transfers: the agent that speaks to the colleague while the caller hears music
+    recordings    who is told where voicemail and recorded calls are
 
 What an address of ours must know to answer stands in its path (generation, destination), so that another
 process can answer too; what only makes the answer better (the summary, the colleague's words) is in memory.
 """
 
-from llcphone.transfers.switchboard import Recording as Recording
+from llcphone.transfers.recordings import Recording as Recording
 from llcphone.transfers.switchboard import Transfers as Transfers

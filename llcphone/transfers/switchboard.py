@@ -28,10 +28,11 @@ from llcphone.tones import check_keys, tones_of
 from llcphone.transfers.answers import Answers
 from llcphone.transfers.away import Away, Way
 from llcphone.transfers.briefing import Briefings
+from llcphone.transfers.recordings import Recordings
 from llcphone.twilio import twiml, twiml_away
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from llcphone.agent import Agent
     from llcphone.carrier import Carrier
@@ -52,27 +53,13 @@ _LEAVES_ALL_THE_SAME = _WITHOUT_MODEL | {EndReason.PHONE_LOST, EndReason.STREAM_
 """Ends that are none of the caller's: who was to be transferred still is."""
 
 
-@attrs.frozen
-class Recording:
-    """A recording that is ready at Twilio."""
-
-    what: str
-    """``voicemail`` or ``call``."""
-    call_sid: str
-    recording_sid: str
-    url: str = attrs.field(repr=False)
-    """Needs the account's own credentials; add ``.wav`` or ``.mp3``."""
-    duration_s: int
-
-
 class Transfers:
     """The phone's switchboard."""
 
     def __init__(self, phone: Phone) -> None:
         self.phone = phone
         self.config = phone.config.transfers
-        self.on_recording: list[Callable[[Recording], None]] = []
-        """Told of each recording; Twilio's account keeps it."""
+        self.recordings = Recordings(phone.config)
         self.answers = Answers(self)
         self.briefings = Briefings(self)
         self._wanted: dict[Call, Away] = {}
@@ -286,10 +273,8 @@ class Transfers:
 
     def recorded_from(self, call: Call) -> twiml.Recorded | None:
         """How Twilio records this call from its beginning; None: not at all, or it does already."""
-        if not self.config.record_calls or call.generation or self.briefings.is_briefing(call):
-            return None
-        callback = f"{self.phone.config.server.public_url}/recording/call"
-        return twiml.Recorded(self.config.record_notice, callback)
+        begun = call.generation > 0 or self.briefings.is_briefing(call)
+        return None if begun else self.recordings.of_call()
 
     def instead_of_busy(self, form: Mapping[str, str]) -> str | None:
         """The way out of a new call that is not let in; None: a busy tone."""
@@ -300,25 +285,6 @@ class Transfers:
         self.keep(away)
         away.answer = self._leave(away)
         return away.answer
-
-    def recorded(self, what: str, form: Mapping[str, str]) -> None:
-        """A recording is ready at Twilio."""
-        if form.get("RecordingStatus", "completed") != "completed":
-            return
-        seconds = form.get("RecordingDuration", "")
-        recording = Recording(
-            what=what,
-            call_sid=form.get("CallSid", ""),
-            recording_sid=form.get("RecordingSid", ""),
-            url=form.get("RecordingUrl", ""),
-            duration_s=int(seconds) if seconds.isdecimal() else 0,
-        )
-        log.info("recording ready", extra={"what": what, "recording_sid": recording.recording_sid})
-        for tell in self.on_recording:
-            try:
-                tell(recording)
-            except Exception as exc:  # whoever keeps recordings may fail: Twilio has it still
-                log.error("recording not taken", extra={"error": type(exc).__name__})
 
     # -- going on here, without a journal --------------------------------------------------------
 

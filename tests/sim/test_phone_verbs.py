@@ -333,7 +333,7 @@ async def test_a_stream_for_the_outbound_track_is_refused(autojump_clock):
 async def test_what_is_not_simulated_is_noted_and_passed_over(autojump_clock):
     record, _ = await record_of(
         document(
-            '<Start><Stream url="wss://127.0.0.1/x"/></Start><Gather/><Connect><Room/></Connect><Nonsense/>'
+            '<Start><Stream url="wss://127.0.0.1/x"/></Start><Enqueue/><Connect><Room/></Connect><Nonsense/>'
         )
     )
     assert len(record.notes) == 3
