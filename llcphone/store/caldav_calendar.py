@@ -48,6 +48,7 @@ class CalDav:
         self._config = config
         self._limiter = trio.CapacityLimiter(_THREADS)
         self._caldav: Any = caldav
+        self._auth: Any = None  # how the server wants us to prove who we are: learned once
         # What tells two databases that write to one calendar apart; no secret.
         self._ours = hashlib.sha256(config.url.encode()).hexdigest()[:8]
 
@@ -74,9 +75,12 @@ class CalDav:
                 url=self._config.url,
                 username=self._config.user or None,
                 password=self._config.password or None,
+                auth=self._auth,
                 timeout=self._config.timeout_s,
             ) as client:
-                return work(client.calendar(url=self._config.url))
+                answer = work(client.calendar(url=self._config.url))
+                self._auth = client.auth
+                return answer
 
         why = "timeout"
         with trio.move_on_after(self._config.timeout_s):
