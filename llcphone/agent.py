@@ -45,6 +45,9 @@ class Agent:
         tool_groups: names of tools under one name, for the schedule.
         settings: sections of the configuration that are other for this agent's calls, as
             ``{"turns": {"silence_s": 15}}``.
+        needs: facts without which ``POST /outbound-call`` places no call of it, by their names there.
+        stand_in: raw 8 kHz µ-law that a caller hears when the model is given up, before the apology: a
+            menu of keys, for ``on_digit`` needs no model.
         tools: by name; filled by the ``tool`` decorator.
     """
 
@@ -57,6 +60,8 @@ class Agent:
     schedule: Sequence[Mapping[str, Any]] = attrs.field(default=(), kw_only=True)
     tool_groups: Mapping[str, Sequence[str]] = attrs.field(factory=dict, kw_only=True)
     settings: Mapping[str, Mapping[str, Any]] = attrs.field(factory=dict, kw_only=True)
+    needs: Sequence[str] = attrs.field(default=(), kw_only=True)
+    stand_in: bytes = attrs.field(default=b"", kw_only=True, repr=False)
     tools: dict[str, Tool] = attrs.field(factory=dict, init=False)
     brief_hook: BriefHook | None = attrs.field(default=None, init=False)
     start_hook: StartHook | None = attrs.field(default=None, init=False)

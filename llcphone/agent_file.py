@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from llcphone.agent import Agent, Agents
 from llcphone.errors import ConfigError
+from llcphone.modes import House, routed
 
 if TYPE_CHECKING:
     from llcphone.config import Config
@@ -24,14 +25,16 @@ def agent_of(config: Config, path: Path | None = None) -> Agent | Agents:
 
 
 def load_agent(path: Path | None, config: Config) -> Agent | Agents:
-    """The ``agent`` of a Python file, or one made from the configuration's instructions.
+    """The ``agent`` of a Python file; without one, made from the configuration's instructions, or its modes.
 
     A file may also have ``agents``, a table of them by name: the first is the usual one, and the API
-    may ask for the others.
+    may ask for the others. Or ``make(house)``, as the modes have, which is given the configuration.
 
     Raises:
-        ConfigError: the file cannot be read as a module, or has neither.
+        ConfigError: the file cannot be read as a module, or has none of these.
     """
+    if path is None and not config.agent.instructions:
+        return routed(config, load_agent)
     if path is None:
         made = Agent(config.agent.instructions, name=config.agent.name)
         made.offer_hang_up()
@@ -45,7 +48,8 @@ def load_agent(path: Path | None, config: Config) -> Agent | Agents:
     table = getattr(module, "agents", None)
     if isinstance(table, dict) and table and all(isinstance(each, Agent) for each in table.values()):
         return Agents(table)
-    agent = getattr(module, "agent", None)
+    make = getattr(module, "make", None)
+    agent = make(House(config)) if callable(make) else getattr(module, "agent", None)
     if not isinstance(agent, Agent):
-        raise ConfigError("agent.file", f"{path} must define agent = llcphone.Agent(...)")
+        raise ConfigError("agent.file", f"{path} must define agent = llcphone.Agent(...), or make(house)")
     return agent

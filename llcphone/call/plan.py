@@ -12,7 +12,7 @@ from llcphone.engine.recovery import Owed, RecoveryPlan
 from llcphone.engine.session_age import RenewalPlan
 from llcphone.engine.setup import SetupLimits
 from llcphone.engine.tool_desk import ToolPlan, ToolRule
-from llcphone.prompts import prompt
+from llcphone.prompts import pieces, prompt
 from llcphone.realtime.dialects import Dialect
 from llcphone.realtime.session import session_fields
 
@@ -84,7 +84,7 @@ def plan_call(
         interrupt_response=detects_turns and realtime.interrupt_response,
         echo=echo_plan(config),
         silence=silence_plan(config),
-        recovery=recovery_plan(config),
+        recovery=recovery_plan(config, agent.stand_in),
         money=money_plan(config),
         alarms=alarm_plan(config),
         renewal=_renewal_plan(config),
@@ -132,8 +132,12 @@ def _rule(tool: Tool, config: Config) -> ToolRule:
     )
 
 
-def recovery_plan(config: Config) -> RecoveryPlan:
+def recovery_plan(config: Config, stand_in: bytes = b"") -> RecoveryPlan:
     """What is done when the model is lost.
+
+    Args:
+        config: the settings.
+        stand_in: what the caller hears, twice, before the apology.
 
     Raises:
         ConfigError: a stored prompt cannot be read.
@@ -147,7 +151,7 @@ def recovery_plan(config: Config) -> RecoveryPlan:
         filler_after_ms=recovery.filler_after_ms,
         filler_every_ms=round(recovery.filler_every_s * 1000),
         filler=prompt(recovery.filler_file, "one_moment", "recovery.filler_file"),
-        apology=prompt(recovery.apology_file, "apology", "recovery.apology_file"),
+        apology=pieces(stand_in * 2) + prompt(recovery.apology_file, "apology", "recovery.apology_file"),
     )
 
 

@@ -3,7 +3,8 @@
 ``one_moment.ulaw`` says "One moment, please.", ``apology.ulaw`` "I am sorry, we have a technical
 problem. Please call again in a few minutes. Good bye."; raw 8 kHz µ-law, made as the simulators'
 voices are (``llcphone/sim/voices/README.md``). ``tone.ulaw`` is two soft notes, 440 and 554 Hz, of
-180 ms each, at a fifteenth of full scale. A file of your own is raw ``.ulaw`` or a WAV of 8 kHz
+180 ms each, at a fifteenth of full scale. ``menu_*.ulaw`` are the words of the AI IVR's menu, made by
+``menu.sh``. A file of your own is raw ``.ulaw`` or a WAV of 8 kHz
 mono µ-law.
 """
 
@@ -26,7 +27,7 @@ _PIECE_MS = 200
 @lru_cache
 def stored(name: str) -> tuple[bytes, ...]:
     """One of the shipped recordings: ``one_moment``, ``apology`` or ``tone``."""
-    return _pieces(files(__name__).joinpath(f"{name}.ulaw").read_bytes())
+    return pieces(files(__name__).joinpath(f"{name}.ulaw").read_bytes())
 
 
 @lru_cache
@@ -55,7 +56,7 @@ def prompt(path: str, default: str, key: str) -> tuple[bytes, ...]:
         audio = ulaw_of_wav(audio)
     if not audio:
         raise ConfigError(key, "must be 8 kHz mono µ-law: sox in.wav -r 8000 -c 1 -e u-law out.wav")
-    return _pieces(audio)
+    return pieces(audio)
 
 
 def ulaw_of_wav(data: bytes) -> bytes:
@@ -73,6 +74,7 @@ def ulaw_of_wav(data: bytes) -> bytes:
     return b""
 
 
-def _pieces(audio: bytes) -> tuple[bytes, ...]:
+def pieces(audio: bytes) -> tuple[bytes, ...]:
+    """Raw µ-law as payloads."""
     size = _PIECE_MS * BYTES_PER_MS
     return tuple(base64.b64encode(audio[at : at + size]) for at in range(0, len(audio), size))

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import trio
 
-from llcphone.agent import Agent
+from llcphone.agent import Agent, agents_of
 from llcphone.server.api_errors import ApiError
 from llcphone.server.api_shapes import LegacyCall, LegacyReply
 
@@ -44,6 +44,20 @@ def context_of(order: LegacyCall) -> str:
     }
     lines = [f"{name}: {fact.strip()}" for name, fact in facts.items() if fact.strip()]
     return "\n".join(["About this call:", *lines]) if lines else ""
+
+
+def agent_for(phone: PhoneRoom, order: LegacyCall) -> Agent | None:
+    """The agent whose name is the scenario's; None: the phone's own choice.
+
+    Raises:
+        ApiError: the agent needs facts that were not given.
+    """
+    agent = agents_of(phone.agent).get(order.scenario)
+    missing = [name for name in agent.needs if not getattr(order, name)] if agent is not None else []
+    if missing:
+        text = f"a call of the scenario {order.scenario} needs {' and '.join(missing)}"
+        raise ApiError(422, "missing_facts", text, "give them beside the scenario")
+    return agent
 
 
 async def reply_to(order: LegacyCall, placed: Placed, board: Board) -> bytes:

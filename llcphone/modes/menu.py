@@ -1,0 +1,55 @@
+"""The AI IVR's keys, and the stored menu that stands in for a model that cannot be had.
+
+The menu is put together of shipped words ("For sales," "press one."). A destination for which there are
+none is left out of it, though its key works; who has such destinations records a menu of their own
+(``ivr.menu_file``).
+"""
+
+from __future__ import annotations
+
+import base64
+from typing import TYPE_CHECKING
+
+from llcphone.audio import BYTES_PER_MS, SILENCE
+from llcphone.errors import ConfigError
+from llcphone.modes.desk import VOICEMAIL
+from llcphone.prompts import prompt, stored
+
+if TYPE_CHECKING:
+    from llcphone.modes.base import House
+
+PAUSE_MS = 5_000
+"""What a caller gets to find the key, after each time the menu was said."""
+SPOKEN = ("sales", "support", "billing", "scheduling", VOICEMAIL)
+"""What the shipped words can name."""
+
+
+def keys_of(house: House) -> dict[str, str]:
+    """Key to destination, as configured, else in the order of the destinations.
+
+    Raises:
+        ConfigError: a key leads to a destination that does not exist.
+    """
+    transfers = house.config.transfers
+    named = house.config.ivr.keys
+    known = [*house.destinations, *([VOICEMAIL] if transfers.voicemail else [])]
+    for name in named.values():
+        if name not in known:
+            raise ConfigError("ivr.keys", f"{name}: is neither in transfers.destinations nor voicemail")
+    return dict(named) or {str(key): name for key, name in enumerate(known[:9], 1)}
+
+
+def stored_menu(house: House) -> bytes:
+    """The menu and the pause after it, as raw µ-law; empty: nothing of it can be said."""
+    file = house.config.ivr.menu_file
+    keys = {key: name for key, name in keys_of(house).items() if name in SPOKEN}
+    if file:
+        pieces = list(prompt(file, "", "ivr.menu_file"))
+    else:
+        pieces = [
+            piece
+            for key, name in sorted(keys.items())
+            for piece in (*stored(f"menu_{name}"), *stored(f"menu_press_{key}"))
+        ]
+    said = b"".join(base64.b64decode(piece) for piece in pieces)
+    return said + bytes((SILENCE,)) * (PAUSE_MS * BYTES_PER_MS) if said else b""

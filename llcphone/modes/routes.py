@@ -1,0 +1,81 @@
+"""Which agent answers: by the number that was dialled, as ``[routes]`` says; what we place has a scenario."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import attrs
+
+from llcphone.agent import Agent, Agents
+from llcphone.errors import ConfigError
+from llcphone.modes import csr, ivr, outbound, receptionist
+from llcphone.modes.base import House
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from llcphone.config import Config
+
+INBOUND: dict[str, Callable[[House], Agent]] = {
+    "receptionist": receptionist.make,
+    "ivr": ivr.make,
+    "csr": csr.make,
+}
+
+_OUTBOUND = "custom"
+"""Who speaks in a call that we place and that names no agent."""
+
+
+@attrs.frozen
+class Routed(Agents):
+    """The agents of a house, and which of our numbers is whose."""
+
+    numbers: Mapping[str, str]
+    """Number to agent."""
+    otherwise: str
+
+    def __call__(self, form: Mapping[str, str]) -> Agent:
+        """Who answers this call, or speaks in it if it is one of ours."""
+        if form.get("Direction", "").startswith("outbound"):
+            return self.by_name[_OUTBOUND]
+        dialled = re.search(r"\+[0-9]+", form.get("To", ""))  # a SIP address has the number in it
+        return self.by_name[self.numbers.get(dialled[0] if dialled else "", self.otherwise)]
+
+
+def routed(config: Config, load: Callable[[Path, Config], Agent | Agents]) -> Routed:
+    """The modes of a configuration, ready to answer.
+
+    Args:
+        config: the settings.
+        load: reads a Python file of the user's.
+
+    Raises:
+        ConfigError: a setting or a file cannot be used.
+    """
+    house = House(config)
+    _ = house.zone  # a time zone that nobody knows is told now
+    agents = {name: make(house) for name, make in INBOUND.items()} | outbound.agents(house)
+    table: dict[str, str] = {**config.routes.table, "": config.routes.otherwise}
+    files = {str(who) for who in table.values() if who not in INBOUND}
+    for who in sorted(files):
+        agent = load(Path(who), config)
+        if not isinstance(agent, Agent):
+            raise ConfigError("routes.files", f"{who} must define one agent, or make(house)")
+        agents[who] = agent
+    otherwise = table.pop("")
+    return Routed(agents, table, otherwise)
+
+
+def source_of(mode: str) -> str:
+    """The text of a mode's module, to be copied and edited.
+
+    Raises:
+        ConfigError: there is no such mode.
+    """
+    modules = {"ivr": ivr, "receptionist": receptionist, "csr": csr, "outbound": outbound}
+    if mode not in modules:
+        raise ConfigError("mode", f"must be one of {', '.join(modules)}")
+    return inspect.getsource(modules[mode])
