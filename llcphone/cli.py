@@ -36,13 +36,14 @@ async def serve(*, config: ConfigPath = None, agent: Path | None = None) -> None
         agent: a Python file with an ``agent``; default the one in [agent].
     """
     from llcphone.logs import configure_logs
+    from llcphone.masking import secrets_of
     from llcphone.server.run import serve_until_signal
     from llcphone.settings import with_journal, with_store
     from llcphone.store.lines import open_record_file
 
     loaded = with_store(with_journal(_load(config)), config)
     loaded.check_ready_to_serve()
-    configure_logs(loaded.log)
+    configure_logs(loaded.log, secrets_of(loaded))
     chosen = agent_of(loaded, agent)
     print(f"Give Twilio this voice URL (POST): {loaded.server.public_url}/twiml", file=sys.stderr)
     async with AsyncExitStack() as stack:
@@ -73,9 +74,10 @@ async def call(
     """
     from llcphone.cli_call import Wish, run_call
     from llcphone.logs import configure_logs
+    from llcphone.masking import secrets_of
 
     loaded = _load(config)
-    configure_logs(attrs.evolve(loaded.log, level="warning"))
+    configure_logs(attrs.evolve(loaded.log, level="warning"), secrets_of(loaded))
     wish = Wish(to, agent_of(loaded, agent), context, caller_id)
     sys.exit(await run_call(loaded, wish, yes=yes, tell=print))
 
@@ -123,6 +125,7 @@ app.command(
     "llcphone.cli_snapshot:app", name="snapshot", help="Known-good configurations: save, compare, restore."
 )
 app.command("llcphone.cli_snapshot:rescue", help="Restore the plainest configuration that ships.")
+app.command("llcphone.cli_skill:app", name="skill", help="The skill for OpenClaw and Claude Code.")
 
 
 @app.command(name="config")

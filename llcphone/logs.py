@@ -1,64 +1,106 @@
 """Logs of the llcphone command: structlog renders what the library logs through ``logging``.
 
 A library that configures logging would take it from its host program, so this is called by the
-command line only. Fields travel as ``extra``; a last processor masks what looks like a telephone
-number or a key, should one ever get that far.
+command line only. Fields travel as ``extra``. Every line of a call has its id, also lines of tools and of
+libraries that know nothing of calls. The last processors mask (``masking``): no line, of ours or of
+others, holds a number, a key or a configured secret, and no traceback holds the text of an error.
 """
 
 from __future__ import annotations
 
 import logging
-import re
 import sys
+import traceback
 from typing import TYPE_CHECKING, Any, cast
 
 import structlog
 
+from llcphone.call.context import current_call
+from llcphone.masking import Mask, places
+
 if TYPE_CHECKING:
-    from collections.abc import MutableMapping
+    from collections.abc import Iterable, MutableMapping
+    from types import TracebackType
 
     from llcphone.config import LogConfig
 
-_NUMBER = re.compile(r"\+?\d[\d ().-]{7,}\d")
-_KEY = re.compile(r"\b(?:sk-[\w-]{6,}|(?:AC|SK)[0-9a-f]{32}|Bearer\s+\S+)")
-_PLAIN = frozenset({"timestamp", "level", "logger"})
+    Event = MutableMapping[str, Any]
+
+_PLAIN = frozenset({"timestamp", "level", "logger", "exception"})
 
 
-def mask(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Hide telephone numbers (but their last two digits) and keys in every text of a log line."""
-    for name, value in event.items():
-        if isinstance(value, str) and name not in _PLAIN:
-            event[name] = _NUMBER.sub(_last_two, _KEY.sub("«key»", value))
-    return event
+def configure_logs(config: LogConfig, secrets: Iterable[str] = ()) -> None:
+    """Send logs to stderr, as text for people or as JSON lines.
+
+    Args:
+        config: the section [log].
+        secrets: texts to hide wherever they stand (``masking.secrets_of``).
+    """
+    mask = Mask(secrets)
+    handler = logging.StreamHandler()
+    handler.setFormatter(formatter(config, mask))
+    ours = logging.getLogger("llcphone")
+    ours.handlers[:] = [handler]
+    ours.setLevel(config.level.upper())
+    ours.propagate = False
+    others = logging.getLogger()  # libraries, and the agent's own module
+    others.handlers[:] = [handler]
+    others.setLevel(logging.WARNING)
+    logging.captureWarnings(True)
+    sys.excepthook = _last_words(mask)
 
 
-def _last_two(match: re.Match[str]) -> str:
-    return f"«number …{match.group()[-2:]}»"
-
-
-def configure_logs(config: LogConfig) -> None:
-    """Send the library's logs to stderr, as text for people or as JSON lines."""
+def formatter(config: LogConfig, mask: Mask) -> logging.Formatter:
+    """What makes a line of a log record."""
     shared: list[Any] = [
         structlog.stdlib.add_logger_name,
         structlog.stdlib.add_log_level,
         structlog.stdlib.ExtraAdder(),
         structlog.processors.TimeStamper(fmt="iso", utc=True),
-        mask,
+        _add_call,
+        _tell_places,
+        _Masked(mask),
     ]
     last: Any
     if config.format == "json":
         last = structlog.processors.JSONRenderer()
-        shared.append(structlog.processors.format_exc_info)
     else:
         last = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
-    handler = logging.StreamHandler()
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=cast("Any", shared),
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, last],
-        )
+    return structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=cast("Any", shared),
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, last],
     )
-    root = logging.getLogger("llcphone")
-    root.handlers[:] = [handler]
-    root.setLevel(config.level.upper())
-    root.propagate = False
+
+
+def _add_call(_logger: Any, _method: str, event: Event) -> Event:
+    if call_id := current_call.get():
+        event.setdefault("call", call_id)
+    return event
+
+
+def _tell_places(_logger: Any, _method: str, event: Event) -> Event:
+    """In place of a traceback: an error's text may hold what somebody said or sent."""
+    exc_info = event.pop("exc_info", None)
+    if isinstance(exc_info, tuple) and exc_info[1] is not None:
+        event["exception"] = places(exc_info[1])
+    return event
+
+
+class _Masked:
+    def __init__(self, mask: Mask) -> None:
+        self._mask = mask
+
+    def __call__(self, _logger: Any, _method: str, event: Event) -> Event:
+        for name, value in event.items():
+            if name not in _PLAIN and not name.startswith("_"):
+                event[name] = self._mask.value(value)
+        return event
+
+
+def _last_words(mask: Mask) -> Any:
+    """What is told of an error that ends the process: everything, but masked."""
+
+    def tell(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        sys.stderr.write(mask.text("".join(traceback.format_exception(kind, error, trace))))
+
+    return tell

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import trio
 
+from llcphone.call.context import current_call
 from llcphone.call.model_legs import ModelLegs
 from llcphone.call.phone_leg import read_phone
 from llcphone.call.record import make_record
@@ -103,6 +104,7 @@ class CallRun:
         """Live from birth to record. Only cancellation and interrupts leave here."""
         born_at, began = self._services.wall_clock(), trio.current_time()
         self._clock = trio.lowlevel.current_clock().current_time
+        current_call.set(self._identity["call_id"])
         try:
             async with trio.open_nursery() as nursery:
                 self._nursery = nursery
@@ -247,7 +249,9 @@ class CallRun:
         """Start a task of this call."""
         if self._nursery is None:
             raise JoinRefused("the call has no nursery yet")
+        outside = current_call.set(self._identity["call_id"])  # often it is the hub's task that starts one
         self._nursery.start_soon(function, *args, name=name)
+        current_call.reset(outside)
 
     # -- joining ----------------------------------------------------------------------------
 

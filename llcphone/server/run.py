@@ -12,6 +12,7 @@ import gc
 import logging
 import signal
 import socket
+import sys
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
@@ -24,6 +25,7 @@ from llcphone.server.app import make_app
 from llcphone.server.door import Door, PhoneRoom, serve_door
 from llcphone.server.http import open_http
 from llcphone.server.private import open_private_port
+from llcphone.server.traces import open_traces
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Sequence
@@ -62,6 +64,7 @@ async def serve(
     try:
         async with (
             open_private_port(phone, config.metrics),
+            open_traces(phone, config.metrics),
             open_http(make_app(phone), max_message=config.wire.phone_message_limit) as http,
         ):
             await serve_door(listeners, http, phone, limits=config.server, task_status=task_status)
@@ -123,10 +126,6 @@ async def serve_until_signal(
     Raises:
         ConfigError: the address or port cannot be had; nothing was started then.
     """
-    # The first full collection over all that was imported takes 44 ms, and every call would hear it:
-    # have it now, and set those objects aside (measured: none above 1 ms after that).
-    gc.collect()
-    gc.freeze()
     opener = partial(open_phone, config, agent, on_record=on_record, on_note=on_note)
     await run_until_signal(opener, config, listeners=listeners, on_stop=on_stop, task_status=task_status)
 
@@ -150,6 +149,12 @@ async def run_until_signal(
                 async with open_phone() as phone, trio.open_nursery() as nursery:
                     start = partial(serve, phone, config, listeners=listeners)
                     door: Door = await nursery.start(start, name="server")
+                    # A full collection over all that was imported (by the phone too, as it opened)
+                    # takes 50 ms, and every call would hear it: have it now, and set it all aside.
+                    gc.collect()
+                    gc.freeze()
+                    # A thread that runs Python (journal, store) gives way after so long, not after 5 ms.
+                    sys.setswitchinterval(0.0005)
                     log.info("serving", extra={"port": door.addresses[0][1]})
                     task_status.started(door)
                     await stopping.wait()

@@ -1,0 +1,33 @@
+"""Traces of a served phone, when ``metrics.traces_url`` says where they go."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from llcphone.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from llcphone.config_metrics import MetricsConfig
+    from llcphone.server.phone_room import PhoneRoom
+
+
+@asynccontextmanager
+async def open_traces(phone: PhoneRoom, settings: MetricsConfig) -> AsyncIterator[None]:
+    """Send spans of this phone's calls until the block is left.
+
+    Raises:
+        ConfigError: OpenTelemetry is not installed.
+    """
+    if not settings.traces_url:
+        yield
+        return
+    try:
+        from llcphone.otlp import open_otlp
+    except ModuleNotFoundError as error:
+        mend = 'pip install "llcphone[otel]", or set it to ""'
+        raise ConfigError("metrics.traces_url", f"needs OpenTelemetry: {mend}") from error
+    async with open_otlp(phone, settings.traces_url):
+        yield
