@@ -124,6 +124,15 @@ app.command(
 app.command(
     "llcphone.cli_snapshot:app", name="snapshot", help="Known-good configurations: save, compare, restore."
 )
+for _name, _what in {
+    "calls": "List the calls that have ended.",
+    "show": "Show all that is kept of a call but its words.",
+    "transcript": "Show what was said in a call, as it was heard.",
+    "tail": "Show each call as it ends.",
+    "export": "Write all calls as CSV or JSON lines.",
+}.items():
+    app.command(f"llcphone.cli_calls:{_name}", help=_what)
+app.command("llcphone.cli_calls:store", name="store", help="The store: a demo database, and forgetting.")
 app.command("llcphone.cli_snapshot:rescue", help="Restore the plainest configuration that ships.")
 app.command("llcphone.cli_skill:app", name="skill", help="The skill for OpenClaw and Claude Code.")
 

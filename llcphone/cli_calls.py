@@ -1,0 +1,267 @@
+"""``llcphone calls``, ``show``, ``transcript``, ``tail``, ``export``, ``store``: what is kept, got out again.
+
+Tables mask telephone numbers unless ``--numbers`` is given; JSON and CSV, which are for programs, do not.
+Exit codes: 0 found, 1 there is no such call, 2 no store or a wrong command.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import attrs
+import cyclopts
+import trio
+from cyclopts import Parameter
+from rich.table import Table
+from sqlalchemy.exc import SQLAlchemyError
+
+from llcphone import settings
+from llcphone.cli_calls_view import (
+    as_csv,
+    as_json_text,
+    console,
+    facts_of,
+    money,
+    or_dash,
+    print_json,
+    print_lines,
+    row_of,
+)
+from llcphone.config_store import DEFAULT_FILE
+from llcphone.errors import ConfigError
+from llcphone.store import history
+from llcphone.store.database import Database
+from llcphone.store.demo_data import PEOPLE, fill
+from llcphone.store.tables import WrongSchema, check, prepare
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from sqlalchemy import Connection
+
+    from llcphone.config import Config
+    from llcphone.store.shapes import CallDetails
+
+ConfigPath = Annotated[Path | None, Parameter(name="--config", help="llcphone.toml to read")]
+AsJson = Annotated[bool, Parameter(name="--json", negative="", help="for programs")]
+Numbers = Annotated[bool, Parameter(negative="", help="show telephone numbers whole")]
+
+_POLL_S = 1.0
+
+store = cyclopts.App(name="store", help="The store itself: a demo database, and forgetting.")
+
+
+# -- commands -----------------------------------------------------------------------------------
+
+
+def calls(
+    *,
+    last: int = 20,
+    number: str = "",
+    as_json: AsJson = False,
+    numbers: Numbers = False,
+    config: ConfigPath = None,
+) -> None:
+    """List the calls that have ended, newest first.
+
+    Args:
+        last: how many.
+        number: only calls from or to this number, as +<country><number>.
+    """
+    with _reading(config) as read:
+        found = read(partial(history.summaries, limit=last, number=number))
+    if as_json:
+        print_json([attrs.asdict(each) for each in found])
+        return
+    table = Table("call", "ended", "", "who", "agent", "length", "turns", "outcome", "cost", box=None)
+    for each in found:
+        table.add_row(*row_of(each, whole=numbers))
+    console().print(table)
+
+
+def show(call: str, *, as_json: AsJson = False, numbers: Numbers = False, config: ConfigPath = None) -> None:
+    """Show all that is kept of a call but its words.
+
+    Args:
+        call: its id, the beginning of it, or Twilio's CallSid.
+    """
+    details = _find(call, config)
+    if as_json:
+        print_json(attrs.asdict(details))
+        return
+    screen = console()
+    for name, text in facts_of(details, whole=numbers):
+        screen.print(f"[bold]{name:<10}[/bold] ", end="")
+        screen.print(text, markup=False)
+    if details.turns:
+        table = Table("turn", "asked by", "answer ms", "ear ms", "longest", "tools", "cost", box=None)
+        for number, turn in enumerate(details.turns, 1):
+            gaps = [or_dash(turn.get(key)) for key in ("answer_gap_ms", "ear_gap_ms")]
+            tools = ", ".join(turn.get("tools") or ())
+            cost = money(turn.get("cost_usd"))
+            table.add_row(str(number), turn.get("asked", ""), *gaps, turn.get("longest", ""), tools, cost)
+        screen.print(table)
+
+
+def transcript(call: str, *, as_json: AsJson = False, config: ConfigPath = None) -> None:
+    """Show what was said in a call, as it was heard.
+
+    Args:
+        call: its id, the beginning of it, or Twilio's CallSid.
+    """
+    details = _find(call, config)
+    if as_json:
+        print_json(list(details.lines))
+        return
+    if not details.lines:
+        print("no words are kept of this call: records.transcript was off, or their days are over")
+    print_lines(details)
+
+
+async def tail(
+    *,
+    words: Annotated[bool, Parameter(negative="")] = False,
+    as_json: AsJson = False,
+    numbers: Numbers = False,
+    config: ConfigPath = None,
+) -> None:
+    """Show each call as it ends, until interrupted.
+
+    Args:
+        words: also what was said.
+    """
+    since = time.time()
+    with _reading(config) as read:
+        while True:
+            for each in reversed(read(partial(history.summaries, limit=None, since=since))):
+                since = max(since, each.ended_at)
+                details = read(partial(history.details, call_id=each.id)) if words else None
+                if as_json:
+                    print_json(attrs.asdict(details or each))
+                    continue
+                print("  ".join(row_of(each, whole=numbers)), flush=True)
+                if details is not None:
+                    print_lines(details)
+            await trio.sleep(_POLL_S)
+
+
+def export(
+    *,
+    format_: Annotated[Literal["csv", "json"], Parameter(name="--format")] = "csv",
+    out: Path | None = None,
+    days: float | None = None,
+    config: ConfigPath = None,
+) -> None:
+    """Write all calls that are kept: a row each as CSV, or all of each as JSON lines.
+
+    Args:
+        format_: csv or json.
+        out: a new file, for its owner only; default standard output.
+        days: only calls that ended so many days ago at most.
+    """
+    since = None if days is None else time.time() - days * history.DAY_S
+    with _reading(config) as read:
+        found = read(partial(history.summaries, limit=None, since=since))
+        if format_ == "csv":
+            text = as_csv(found)
+        else:
+            whole = (read(partial(history.details, call_id=each.id)) for each in found)
+            text = "".join(as_json_text(attrs.asdict(each)) + "\n" for each in whole if each is not None)
+    if out is None:
+        print(text, end="")
+        return
+    try:
+        out.touch(mode=0o600, exist_ok=False)
+    except FileExistsError:
+        raise ConfigError("--out", f"{out} is there already") from None
+    out.write_text(text, "utf-8")
+    print(f"{len(found)} calls written to {out}", file=sys.stderr)
+
+
+@store.command
+def demo(file: Path = Path(DEFAULT_FILE), *, timezone: str = "UTC") -> None:
+    """Make a database of a small business that is not real: customers, hours, appointments.
+
+    Args:
+        file: a file that is not there yet.
+        timezone: of its opening hours.
+    """
+    if file.exists():
+        raise ConfigError("store demo", f"{file} is there already; name another file")
+
+    def make(db: Connection) -> None:
+        prepare(db)
+        fill(db, time.time(), timezone=timezone)
+
+    place = Database(f"sqlite:///{file}", key="store demo", timeout_s=10.0)
+    place.make_file()
+    place.run(make)
+    place.close()
+    print(f"{file} has {len(PEOPLE)} customers; one of them rings from {PEOPLE[0][1]}")
+    print(f'To use it: store.url = "sqlite:///{file}"')
+
+
+@store.command
+def purge(*, number: str = "", config: ConfigPath = None) -> None:
+    """Forget what is older than the settings say; with --number, all calls of one person and who they are.
+
+    Args:
+        number: as +<country><number>.
+    """
+    loaded = _config(config)
+    kept = loaded.store
+    with _opened(loaded, read_only=False) as run:
+        if number:
+            print(f"forgotten: {run(partial(history.forget_number, number=number))} calls")
+            return
+        tidy = partial(history.purge, keep_days=kept.keep_days, transcript_days=kept.transcript_days)
+        gone = run(partial(tidy, now=time.time()))
+    print(f"forgotten: {gone.calls} calls, and the words of {gone.transcripts}")
+
+
+# -- reading ------------------------------------------------------------------------------------
+
+
+def _config(path: Path | None) -> Config:
+    return settings.with_store(settings.load(path).config, path)
+
+
+@contextmanager
+def _reading(path: Path | None) -> Iterator[Callable[[Callable[[Connection], Any]], Any]]:
+    with _opened(_config(path), read_only=True) as run:
+        yield run
+
+
+@contextmanager
+def _opened(config: Config, *, read_only: bool) -> Iterator[Callable[[Callable[[Connection], Any]], Any]]:
+    """Ask the store in this thread; a person waits, no call does."""
+    if not config.store.url:
+        raise ConfigError("store.url", "is not set: there is no store")
+    place = Database(config.store.url, key="store.url", timeout_s=10.0, read_only=read_only)
+    if place.path is not None and not place.path.is_file():
+        raise ConfigError("store.url", f"there is no store at {place.path} yet: no call has ended")
+    try:
+        place.run(partial(check, whole=True))
+        yield place.run
+    except WrongSchema as exc:
+        raise ConfigError("store.url", str(exc)) from None
+    except SQLAlchemyError as exc:
+        raise ConfigError("store.url", f"cannot be read ({type(exc).__name__})") from None
+    finally:
+        place.close()
+
+
+def _find(start: str, config: Path | None) -> CallDetails:
+    with _reading(config) as read:
+        ids = read(partial(history.ids_like, start=start))
+        if len(ids) == 1 or start in ids:
+            return read(partial(history.details, call_id=start if start in ids else ids[0]))  # type: ignore[no-any-return]
+    for each in ids:
+        print(each, file=sys.stderr)
+    print("which of these?" if ids else "no such call is kept", file=sys.stderr)
+    sys.exit(1)

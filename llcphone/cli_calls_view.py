@@ -1,0 +1,122 @@
+"""How calls are shown to a person, and written for a program."""
+
+from __future__ import annotations
+
+import csv
+import datetime
+import io
+import sys
+from typing import TYPE_CHECKING
+
+import attrs
+import msgspec
+from rich.console import Console
+
+from llcphone.server.api_shapes import masked_number
+from llcphone.store.shapes import CallDetails, CallSummary
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+def console() -> Console:
+    """As wide as the terminal; a pipe gets whole lines."""
+    return Console(highlight=False) if sys.stdout.isatty() else Console(highlight=False, width=200)
+
+
+def row_of(call: CallSummary, *, whole: bool) -> tuple[str, ...]:
+    """A line of a table about a call."""
+    other = call.dialled if call.direction == "outbound" else call.caller
+    return (
+        call.id,
+        when(call.ended_at),
+        "out" if call.direction == "outbound" else "in",
+        other if whole else masked_number(other),
+        call.agent,
+        f"{call.duration_s:.0f} s",
+        str(call.turns),
+        call.reason if call.answered else f"{call.reason} (not answered)",
+        money(call.cost_usd),
+    )
+
+
+def facts_of(details: CallDetails, *, whole: bool) -> list[tuple[str, str]]:
+    """What is to be said of a call, name by name."""
+    call = details.summary
+
+    def shown(number: str) -> str:
+        return (number if whole else masked_number(number)) or "unknown"
+
+    facts = [
+        ("call", f"{call.id} {call.call_sid}".rstrip()),
+        ("when", f"{when(call.born_at)}, {call.duration_s:.1f} s"),
+        ("numbers", f"{call.direction}, from {shown(call.caller)} to {shown(call.dialled)}"),
+        ("agent", call.agent),
+        ("outcome", call.reason + ("" if call.answered else ", not answered")),
+        ("turns", f"{call.turns}, interrupted {call.barge_ins} times"),
+        ("cost", money(call.cost_usd)),
+        (
+            "words",
+            f"{len(details.lines)} lines; llcphone transcript {call.id}" if details.lines else "none kept",
+        ),
+    ]
+    optional = {"about": call.context, "trouble": call.failure, "goes on": call.resumed_from}
+    facts += [(name, text) for name, text in optional.items() if text]
+    for tool in details.tools:
+        outcome = "unanswered" if tool.ok is None else f"{'ok' if tool.ok else 'failed'} in {tool.took_ms} ms"
+        facts.append(("tool", f"{tool.at_ms / 1000:.1f} s  {tool.name}: {outcome}"))
+    for message in details.messages:
+        who = f"{message.name}, {shown(message.number)}, for {message.for_whom or 'anybody'}"
+        facts.append(("message", f"{who} ({message.urgency}): {message.reason}"))
+    for note in details.notes:
+        facts.append(("note", f"{note.text}" + (f" [{note.outcome}]" if note.outcome else "")))
+    return facts
+
+
+def print_lines(details: CallDetails) -> None:
+    """Print what was said."""
+    for line in details.lines:
+        at_s = (line["at_ms"] or 0) / 1000
+        print(f"{at_s:7.1f} s  {line['speaker'] + ':':<8} {line['text']}", flush=True)
+
+
+def when(seconds: float) -> str:
+    """A moment, by this machine's clock."""
+    return datetime.datetime.fromtimestamp(seconds).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def money(usd: float | None) -> str:
+    """An amount, or that it is not known."""
+    return "-" if usd is None else f"${usd:.4f}"
+
+
+def or_dash(value: object) -> str:
+    """A value, or that there is none."""
+    return "-" if value is None else str(value)
+
+
+def as_json_text(data: object) -> str:
+    """One line of JSON."""
+    return msgspec.json.encode(data).decode()
+
+
+def print_json(data: object) -> None:
+    """Print one line of JSON."""
+    print(as_json_text(data), flush=True)
+
+
+def as_csv(found: Iterable[CallSummary]) -> str:
+    """A table of calls, with a head."""
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(field.name for field in attrs.fields(CallSummary))
+    for each in found:
+        writer.writerow(_cell(value) for value in attrs.astuple(each))
+    return text.getvalue()
+
+
+def _cell(value: object) -> object:
+    """Words of others must not become a formula of whoever opens the table; +<digits> is a number."""
+    if isinstance(value, str) and value[:1] in tuple("=-@+\t\r") and not value[1:].isdigit():
+        return "'" + value
+    return value
