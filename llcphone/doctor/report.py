@@ -79,7 +79,7 @@ def lines(findings: Iterable[Finding]) -> list[str]:
 
 def verdict(findings: Iterable[Finding]) -> str:
     """The last line."""
-    counts = {status: 0 for status in Status}
+    counts = dict.fromkeys(Status, 0)
     first = ""
     for each in findings:
         counts[each.status] += 1

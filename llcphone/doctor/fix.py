@@ -1,0 +1,69 @@
+"""The safe mends, each done only when the person at the terminal says so."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from llcphone.carrier import open_carrier
+from llcphone.process.pidfile import forget, read_mark
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable, Mapping
+
+    from llcphone.doctor.case import Case
+    from llcphone.doctor.report import Finding
+
+Ask = Callable[[str], bool] if TYPE_CHECKING else object
+
+
+async def _webhook(case: Case) -> str:
+    async with open_carrier(case.config) as carrier:
+        number = await carrier.number(case.config.twilio.phone_number)
+        if number is None:
+            return "the number is not the account's any more"
+        await carrier.set_webhook(number.number_sid, f"{case.config.server.public_url}/twiml")
+    return "set"
+
+
+async def _file_modes(case: Case) -> str:
+    for file in (case.path.parent / ".env", case.path):
+        if file.exists():
+            file.chmod(0o600)
+    return "done"
+
+
+async def _stale_pid_file(case: Case) -> str:
+    mark = read_mark(case.config.process.pid_file)
+    if mark is not None and not mark.alive:
+        forget(case.config.process.pid_file)
+    return "removed"
+
+
+FIXES: Mapping[str, tuple[str, Callable[[Case], Awaitable[str]]]] = MappingProxyType(
+    {
+        "webhook": ("Set the number's voice webhook at Twilio to POST <public URL>/twiml?", _webhook),
+        "file modes": ("Let nobody but you read .env and the settings file (chmod 600)?", _file_modes),
+        "stale pid file": ("Remove the stale pid file?", _stale_pid_file),
+    }
+)
+
+
+async def offer_fixes(
+    case: Case, findings: Iterable[Finding], *, ask: Ask, tell: Callable[[str], None]
+) -> int:
+    """Offer the mends of these findings; how many were done.
+
+    Args:
+        case: what was examined.
+        findings: what was found.
+        ask: puts a question to a person.
+        tell: takes a line for them.
+    """
+    done = 0
+    for name in dict.fromkeys(each.fix for each in findings if each.fix):
+        question, mend = FIXES[name]
+        if ask(question):
+            tell(f"  {name}: {await mend(case)}")
+            done += 1
+    return done

@@ -1,0 +1,330 @@
+"""The model's session: key, model, dialect, and whether the session configuration is accepted.
+
+A refused ``session.update`` is the silent killer: the socket stays open, and the session runs on other
+settings than ours. So a session is opened as a call opens it, with every agent's own first settings and full
+tools, and each update must be confirmed. It costs no tokens; ``--live`` asks for one short text besides.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlsplit, urlunsplit
+
+import attrs
+import trio
+from attrs import frozen
+
+from llcphone.agent import agents_of
+from llcphone.agent_file import agent_of
+from llcphone.call.endpoint import Endpoint, configure
+from llcphone.call.model_leg import failure_word
+from llcphone.call.plan import plan_call
+from llcphone.doctor.case import Answer, ask, plain
+from llcphone.doctor.report import Finding, fail, good, warn
+from llcphone.errors import LegClosed, RemoteProtocolError
+from llcphone.realtime import events as said
+from llcphone.realtime.decode import decode
+from llcphone.realtime.dialects import Dialect, encode, is_dialect_refusal
+from llcphone.realtime.messages import CreateResponse, UpdateSession
+from llcphone.realtime.session import confirms_ulaw
+from llcphone.wire.websocket import HandshakeRefused
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from llcphone.agent import Agent
+    from llcphone.config import Config
+    from llcphone.doctor.case import Case
+    from llcphone.wire.leg import Leg
+
+PROBE_S = 12.0
+_SLOW_MS = 2_000.0
+_SOON_DAYS = 90
+
+_ENDS: Mapping[str, date] = MappingProxyType(
+    {
+        "gpt-realtime": date(2027, 1, 20),
+        "gpt-realtime-mini": date(2027, 1, 20),
+        "gpt-realtime-mini-2025-12-15": date(2027, 1, 20),
+        "gpt-realtime-mini-2025-10-06": date(2026, 7, 23),
+        "gpt-4o-realtime-preview": date(2026, 5, 7),
+    }
+)
+"""When models are switched off, as of 2026-11-20 (facts/openai-realtime.md §3.1)."""
+
+_GA_KEYS = frozenset({"session.type", "session.audio", "session.output_modalities"})
+"""Keys that only the GA dialect has: who does not know them speaks flat."""
+
+
+@frozen(kw_only=True)
+class Probe:
+    """How opening a session went, in one dialect."""
+
+    dialect: Dialect
+    code: str = ""
+    """Why it was not accepted; "" when it was."""
+    param: str = ""
+    agent: str = ""
+    """Whose settings were refused."""
+    speaks_other: bool = False
+    """It is the dialect that is refused."""
+    connect_ms: float = 0.0
+    update_ms: float = 0.0
+    answer_ms: float | None = None
+    """With ``--live``: from asking to the whole of a short text."""
+
+
+async def session(case: Case) -> list[Finding]:
+    """All of it."""
+    config = case.config
+    today = datetime.fromtimestamp(case.now(), UTC).date()
+    model = judge_model(config, today, await _told_of(config))
+    try:
+        agents = list(agents_of(agent_of(config, case.agent)).values())
+    except Exception:  # the settings' check tells of it
+        agents = []
+    probes = await ask_endpoint(config, agents, live=case.live)
+    return [model, *judge_session(config, probes)]
+
+
+# -- the model ----------------------------------------------------------------------------------
+
+
+async def _told_of(config: Config) -> Answer | str:
+    """What the endpoint's list of models says of ours."""
+    parts = urlsplit(config.realtime.url)
+    if not parts.path.endswith("/v1/realtime") or "/openai/" in parts.path:
+        return "not asked"  # Azure calls models by the names of deployments
+    scheme = "https" if parts.scheme == "wss" else "http"
+    path = parts.path.removesuffix("realtime") + "models/" + quote(config.realtime.model, safe="")
+    headers = {"Authorization": f"Bearer {config.realtime.api_key}"} if config.realtime.api_key else {}
+    return await ask(urlunsplit((scheme, parts.netloc, path, "", "")), headers=headers)
+
+
+def judge_model(config: Config, today: date, told: Answer | str) -> Finding:
+    """Whether the model is there, and how long.
+
+    Args:
+        config: the settings.
+        today: the day.
+        told: what the endpoint says of the model.
+    """
+    model = config.realtime.model
+    other = 'set realtime.model to a current one, such as "gpt-realtime-1.5"'
+    content: dict[str, Any] = {}
+    if not isinstance(told, str):
+        content = told.json if isinstance(told.json, dict) else {}
+        if told.status == 401:
+            return fail("key", "the key is refused [401]", "set OPENAI_API_KEY to a key of this account")
+        if told.status == 404 and content:
+            return fail("model", f"the endpoint has no model {model}", other)
+    ends = _date(content.get("shutdown_date")) or _known_end(model)
+    if ends is None:
+        return good("model", f"{model}; no end of it is known")
+    if ends <= today:
+        return fail("model", f"{model} was switched off on {ends}", other)
+    if (ends - today).days <= _SOON_DAYS:
+        return warn("model", f"{model} is switched off on {ends}, in {(ends - today).days} days", other)
+    return good("model", f"{model}; it stays until {ends}")
+
+
+def _known_end(model: str) -> date | None:
+    return _ENDS["gpt-4o-realtime-preview"] if model.startswith("gpt-4o-") else _ENDS.get(model)
+
+
+def _date(value: object) -> date | None:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return datetime.fromtimestamp(value, UTC).date()
+    try:
+        return date.fromisoformat(str(value)[:10])
+    except ValueError:
+        return None
+
+
+# -- the session --------------------------------------------------------------------------------
+
+
+async def ask_endpoint(config: Config, agents: Sequence[Agent], *, live: bool = False) -> list[Probe]:
+    """Open a session as a call does: flat first where that is open, GA if flat is refused."""
+    choice = config.realtime.dialect
+    first = Dialect.FLAT if choice == "auto" else Dialect(choice)
+    probes = [await _probe(config, agents, first, live=live)]
+    if choice == "auto" and probes[0].speaks_other:
+        probes.append(await _probe(config, agents, Dialect.GA, live=live))
+    return probes
+
+
+async def _probe(config: Config, agents: Sequence[Agent], dialect: Dialect, *, live: bool) -> Probe:
+    found = Probe(dialect=dialect, code="timeout")
+    began_s = trio.current_time()
+    with trio.move_on_after(PROBE_S):
+        try:
+            async with trio.open_nursery() as nursery:
+                leg = await Endpoint(config).dial(dialect, nursery.start_soon)
+                connect_ms = (trio.current_time() - began_s) * 1000
+                try:
+                    leg.attach(nursery.start_soon, lambda end: None)
+                    found = await _configured(leg, config, agents, dialect)
+                    if live and not found.code:
+                        found = attrs.evolve(found, answer_ms=await _answer_ms(leg, dialect))
+                    found = attrs.evolve(found, connect_ms=connect_ms)
+                finally:
+                    with trio.move_on_after(1.0, shield=True):
+                        await leg.aclose()
+                    leg.abort()
+                    nursery.cancel_scope.cancel(reason="asked")
+        except* HandshakeRefused as group:
+            found = Probe(dialect=dialect, code=f"http_{_first(group).status}")
+        except* LegClosed as group:
+            found = Probe(dialect=dialect, code=f"closed_{_first(group).code}")
+        except* (OSError, trio.TooSlowError, RemoteProtocolError) as group:
+            found = Probe(dialect=dialect, code=failure_word(_first(group)))
+    return found
+
+
+async def _configured(leg: Leg, config: Config, agents: Sequence[Agent], dialect: Dialect) -> Probe:
+    """Each agent's settings in turn, on one session: nothing was said yet, so even the voice may change."""
+    first_ms = 0.0
+    for name, fields in _wanted(config, agents):
+        began_s = trio.current_time()
+        answer = await configure(leg, UpdateSession(fields, "doctor"), dialect)
+        first_ms = first_ms or (trio.current_time() - began_s) * 1000
+        if isinstance(answer, said.ModelError):
+            other = _speaks_other(answer, dialect)
+            return Probe(
+                dialect=dialect, code=answer.code, param=answer.param, agent=name, speaks_other=other
+            )
+        if not confirms_ulaw(answer):
+            return Probe(dialect=dialect, code="audio_format", agent=name)
+    return Probe(dialect=dialect, update_ms=first_ms)
+
+
+def _wanted(config: Config, agents: Sequence[Agent]) -> list[tuple[str, Mapping[str, Any]]]:
+    wanted: list[tuple[str, Mapping[str, Any]]] = []
+    for agent in agents:
+        setup = plan_call(config, agent, call_sid="")
+        wanted.append((agent.name, setup.session))
+        if (full := agent.full_tools()) != agent.lean_tools():
+            wanted.append((agent.name, {"tools": full}))
+    return wanted
+
+
+def _speaks_other(error: said.ModelError, dialect: Dialect) -> bool:
+    if dialect is Dialect.FLAT:
+        return is_dialect_refusal(error)
+    return error.code in ("unknown_parameter", "invalid_value") and error.param in _GA_KEYS
+
+
+async def _answer_ms(leg: Leg, dialect: Dialect) -> float:
+    began_s = trio.current_time()
+    leg.send_nowait(encode(CreateResponse("doctor", priming=True), dialect))
+    while True:
+        for message in await leg.receive():
+            if isinstance(decode(message), said.ResponseDone):
+                return (trio.current_time() - began_s) * 1000
+
+
+def judge_session(config: Config, probes: Sequence[Probe]) -> list[Finding]:
+    """Whether calls get a session, and in which dialect."""
+    last = probes[-1]
+    if last.code:
+        return [_refusal(config, last)]
+    asked = " (asked: auto)" if config.realtime.dialect == "auto" else ""
+    seen = f"accepted: connected within {last.connect_ms:.0f} ms, confirmed {last.update_ms:.0f} ms later"
+    facts = {"connect_ms": round(last.connect_ms), "update_ms": round(last.update_ms)}
+    slow = last.connect_ms + last.update_ms > _SLOW_MS
+    told = warn("session", f"{seen}: slow", "another network or region; see docs/06-latency-tuning.md")
+    findings = [good("dialect", f"{last.dialect.value}{asked}")]
+    findings.append(attrs.evolve(told, facts=facts) if slow else good("session", seen, **facts))
+    if last.answer_ms is not None:
+        took = f"a short text within {last.answer_ms:.0f} ms"
+        findings.append(good("answer", took, answer_ms=round(last.answer_ms)))
+    return findings
+
+
+def _refusal(config: Config, probe: Probe) -> Finding:
+    code, dialect = probe.code, probe.dialect.value
+    if probe.speaks_other:
+        other = "ga" if probe.dialect is Dialect.FLAT else "flat"
+        seen = f"the endpoint does not speak {dialect} [{code}]"
+        return fail("dialect", seen, f'set realtime.dialect = "auto" (or "{other}")', code=code)
+    if code in _MENDS:
+        check, seen, mend = _MENDS[code]
+        return fail(check, f"{seen} [{code}]", mend, code=code)
+    if code in _UNREACHED:
+        seen = f"{plain(config.realtime.url)} gives no session: {_UNREACHED[code]} [{code}]"
+        return fail(
+            "session", seen, "check realtime.url, the network, and the vendor's status page", code=code
+        )
+    where = f" at {probe.param}" if probe.param else ""
+    whose = f", with the settings of agent {probe.agent}" if probe.agent else ""
+    seen = f"the session is refused in the {dialect} dialect{whose}: {code}{where}"
+    return fail("session", seen, _setting_to_mend(probe.param), code=code, param=probe.param)
+
+
+def _setting_to_mend(param: str) -> str:
+    """Which of our settings the vendor's parameter is."""
+    for word, mend in (
+        ("tools", "mend that tool's signature or schema in the agent module"),
+        ("voice", "set realtime.voice to one the model has, such as cedar or marin"),
+        ("instructions", "shorten or mend the agent's instructions"),
+        ("turn_detection", "set realtime.turn_detection and realtime.eagerness back to their defaults"),
+        ("transcription", "set realtime.transcription_model to another one, or unset it"),
+        ("noise_reduction", "unset realtime.noise_reduction"),
+        ("model", "set realtime.model to a current one"),
+    ):
+        if word in param:
+            return f"{mend}; or llcphone snapshot restore <name>"
+    return "set [realtime] back to what worked: llcphone snapshot diff, llcphone snapshot restore <name>"
+
+
+_KEY_MEND = "set OPENAI_API_KEY (realtime.api_key) to a valid key of this account"
+_MENDS: Mapping[str, tuple[str, str, str]] = MappingProxyType(
+    {
+        "invalid_api_key": ("key", "the key is refused", _KEY_MEND),
+        "invalid_request_error": ("key", "the key is missing or refused", _KEY_MEND),
+        "http_401": ("key", "the key is refused", _KEY_MEND),
+        "http_403": ("key", "the key may not open sessions", _KEY_MEND),
+        "closed_3000": ("key", "the key is missing or refused", _KEY_MEND),
+        "insufficient_quota": (
+            "account",
+            "the account has no credit",
+            "add credit at the vendor's billing page",
+        ),
+        "billing_hard_limit_reached": (
+            "account",
+            "the account's limit is reached",
+            "raise it at the vendor's",
+        ),
+        "account_deactivated": ("account", "the account is switched off", "ask the vendor; or another key"),
+        "invalid_model": ("model", "the endpoint has no such model", "set realtime.model to a current one"),
+        "model_not_found": ("model", "the endpoint has no such model", "set realtime.model to a current one"),
+        "missing_model": ("model", "no model was named", "set realtime.model"),
+        "http_429": ("session", "too many sessions or requests", "wait, or raise the account's limits"),
+        "http_404": ("session", "there is no Realtime API at realtime.url", "correct realtime.url"),
+        "audio_format": (
+            "session",
+            "the endpoint does not confirm 8 kHz µ-law both ways",
+            "use an endpoint that takes g711_ulaw; check realtime.url and realtime.model",
+        ),
+    }
+)
+_UNREACHED: Mapping[str, str] = MappingProxyType(
+    {
+        "timeout": f"no answer within {PROBE_S:.0f} s",
+        "refused": "nobody listens there",
+        "unreachable": "it cannot be reached",
+        "tls": "its certificate is not trusted",
+        "handshake": "it is no WebSocket",
+        "http_500": "its own trouble",
+        "http_502": "its own trouble",
+        "http_503": "it is overloaded",
+    }
+)
+
+
+def _first(group: BaseExceptionGroup[Any]) -> Any:
+    exc = group.exceptions[0]
+    return _first(exc) if isinstance(exc, BaseExceptionGroup) else exc

@@ -1,0 +1,180 @@
+"""Twilio's side, read from its API: do account and token fit, what does the number do when it rings, what broke?"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from llcphone.carrier import CarrierError, open_carrier
+from llcphone.carrier.http import RequestFailed, TrioHttp
+from llcphone.config import TwilioConfig
+from llcphone.doctor.case import plain
+from llcphone.doctor.report import Finding, fail, good, warn
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from llcphone.carrier import NumberSettings
+    from llcphone.config import Config
+    from llcphone.doctor.case import Case
+
+ALERTS_HOURS = 1
+_SET = "llcphone number set-webhook"
+
+_ALERTS: Mapping[str, str] = MappingProxyType(
+    {
+        "11200": "our webhook did not answer: is the tunnel open, the process up?",
+        "11205": "Twilio could not connect: is the tunnel open, the process up?",
+        "11210": "the tunnel's host answers with errors of its own",
+        "12100": "something between Twilio and us answers with a page of its own",
+        "12200": "something between Twilio and us answers with a page of its own",
+        "20003": "account SID and auth token do not belong together, or not to that region",
+        "21215": "allow the country in Twilio's voice geographic permissions",
+        "31901": "a firewall, or nothing listens: is the tunnel open, the process up?",
+        "31902": "a firewall, or nothing listens: is the tunnel open, the process up?",
+        "31903": "a proxy dropped the stream: let it not time WebSockets out",
+        "31910": "the certificate of the public URL is not trusted, or it is a TCP tunnel",
+        "31920": "our 403 or 404: public URL, auth token, or a proxy that removes Upgrade",
+        "31921": "we closed first: the ordinary end of an inbound call that the agent hung up",
+        "31930": "we read too slowly: look at the event loop and at overload",
+        "31931": "more agent audio was queued than Twilio keeps",
+    }
+)
+_ORDINARY = frozenset({"31921"})
+
+
+async def twilio(case: Case) -> list[Finding]:
+    """All of it."""
+    settings = case.config.twilio
+    if not settings.account_sid or not settings.auth_token:
+        mend = "set TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN to have the number checked"
+        return [warn("Twilio account", "not set, so nothing of it can be read", mend)]
+    try:
+        async with open_carrier(case.config) as carrier:
+            number = await carrier.number(settings.phone_number) if settings.phone_number else None
+    except CarrierError as error:
+        return [judge_refusal(error.code)]
+    account = good("Twilio account", "account and token are accepted")
+    if not settings.phone_number:
+        mend = "set TWILIO_PHONE_NUMBER to have its webhook checked"
+        return [account, warn("number", "no number is set", mend), await _alerts(case)]
+    if number is None:
+        seen = f"the account has no number {settings.phone_number}"
+        mend = "set TWILIO_PHONE_NUMBER to one of its numbers; another region has numbers of its own"
+        return [account, fail("number", seen, mend), await _alerts(case)]
+    application = await _application(case.config, number)
+    return [account, *judge_number(number, case.config, application), await _alerts(case)]
+
+
+def judge_refusal(code: str) -> Finding:
+    """What Twilio's answer to a harmless question means."""
+    if code in ("20003", "20404", "http_401"):
+        mend = "copy SID and primary token from Twilio's console; a region has its own token"
+        return fail("Twilio account", f"Twilio refuses account or token [{code}]", mend)
+    if code == "20008":
+        return fail(
+            "Twilio account", "these are test credentials [20008]", "use the live ones for real calls"
+        )
+    mend = "see status.twilio.com, and that api.twilio.com can be reached from here"
+    return fail("Twilio account", f"Twilio's API gives no usable answer [{code}]", mend)
+
+
+def judge_number(number: NumberSettings, config: Config, application: Mapping[str, Any]) -> list[Finding]:
+    """Whether whoever rings the number gets us.
+
+    Args:
+        number: its settings at Twilio.
+        config: ours.
+        application: the TwiML application that takes precedence over them; empty without one.
+    """
+    wanted = f"{config.server.public_url}/twiml"
+    if number.trunk_sid:
+        seen = "a SIP trunk on the number takes its calls: the voice URL is not asked"
+        return [fail("voice webhook", seen, "take the number out of the trunk in Twilio's console")]
+    url, method, where = number.voice_url, number.voice_method, "the number"
+    if number.voice_application_sid:
+        url, method = str(application.get("voice_url") or ""), str(application.get("voice_method") or "")
+        where = "the TwiML application on the number"
+    findings = []
+    if url.partition("#")[0] != wanted:
+        seen = f"{where} asks {plain(url) if url else 'nobody'}, not {plain(wanted)}"
+        if number.voice_application_sid:
+            mend = f"take the application off the number in Twilio's console, then: {_SET}"
+            findings.append(fail("voice webhook", seen, mend))
+        else:
+            findings.append(fail("voice webhook", seen, f"{_SET}   (or doctor --fix)", fix="webhook"))
+    elif method.upper() != "POST":
+        seen = f"{where} asks by {method or 'another method'}, and /twiml takes POST only"
+        findings.append(fail("voice webhook", seen, f"{_SET}   (or doctor --fix)", fix="webhook"))
+    else:
+        findings.append(good("voice webhook", f"{where} asks {plain(wanted)} by POST"))
+    findings.append(_fallback(number, config))
+    return findings
+
+
+def _fallback(number: NumberSettings, config: Config) -> Finding:
+    fallback = number.voice_fallback_url
+    if not fallback:
+        mend = "give the number a fallback URL that lives elsewhere: a TwiML Bin"
+        return warn("fallback", "none: callers hear Twilio's error when we are down", mend)
+    if fallback.startswith(config.server.public_url):
+        mend = "let it live elsewhere: a TwiML Bin"
+        return warn("fallback", "it leads to us, and is down when we are", mend)
+    return good("fallback", plain(fallback))
+
+
+async def _application(config: Config, number: NumberSettings) -> Mapping[str, Any]:
+    if not number.voice_application_sid:
+        return {}
+    path = (
+        f"/2010-04-01/Accounts/{config.twilio.account_sid}/Applications/{number.voice_application_sid}.json"
+    )
+    try:
+        return await get_twilio(config, "api", path)
+    except RequestFailed:
+        return {}
+
+
+async def get_twilio(
+    config: Config, product: str, path: str, params: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    """GET one resource of a Twilio API.
+
+    Raises:
+        RequestFailed: there is no usable answer.
+    """
+    settings = config.twilio
+    place = f".{settings.edge}.{settings.region or 'us1'}" if settings.edge else ""
+    simulated = settings.api_url if settings.api_url != TwilioConfig().api_url else ""
+    http = TrioHttp(simulated)
+    auth = (settings.account_sid, settings.auth_token)
+    url = f"https://{product}{place}.twilio.com{path}"
+    found: dict[str, Any] = json.loads((await http.request("GET", url, params=params, auth=auth)).text)
+    return found
+
+
+async def _alerts(case: Case) -> Finding:
+    since = datetime.fromtimestamp(case.now(), UTC) - timedelta(hours=ALERTS_HOURS)
+    params = {"StartDate": since.strftime("%Y-%m-%dT%H:%M:%SZ"), "PageSize": "50"}
+    try:
+        page = await get_twilio(case.config, "monitor", "/v1/Alerts", params)
+    except RequestFailed as failed:
+        return warn(
+            "alerts", f"Twilio does not tell them [{failed.code}]", "see its console: Monitor, Errors"
+        )
+    found = page.get("alerts", [])
+    return judge_alerts([str(each.get("error_code", "")) for each in found if isinstance(each, dict)])
+
+
+def judge_alerts(codes: list[str]) -> Finding:
+    """What Twilio complained of lately."""
+    counted = Counter(code for code in codes if code and code not in _ORDINARY)
+    if not counted:
+        return good("alerts", f"none in the last {ALERTS_HOURS} h")
+    seen = ", ".join(f"{code} ({count}x)" for code, count in counted.most_common(4))
+    first = counted.most_common(1)[0][0]
+    mend = _ALERTS.get(first, f"https://www.twilio.com/docs/api/errors/{first}")
+    return warn("alerts", f"in the last {ALERTS_HOURS} h: {seen}", f"{first}: {mend}")
