@@ -71,7 +71,7 @@ def calls(
 
     Args:
         last: how many.
-        number: only calls from or to this number, as +<country><number>.
+        number: only calls from or to this number, in E.164.
     """
     with _reading(config) as read:
         found = read(partial(history.summaries, limit=last, number=number))
@@ -211,7 +211,7 @@ def purge(*, number: str = "", config: ConfigPath = None) -> None:
     """Forget what is older than the settings say; with --number, all calls of one person and who they are.
 
     Args:
-        number: as +<country><number>.
+        number: in E.164.
     """
     loaded = _config(config)
     kept = loaded.store

@@ -204,8 +204,10 @@ async def test_after_its_time_a_post_is_given_up_and_logged_without_words(
 
 @pytest.mark.parametrize(
     "host",
-    "127.0.0.1 10.0.0.1 192.168.1.1 169.254.169.254 100.64.0.1 0.0.0.0 224.0.0.1 localhost"
-    " [::1] [fd00::1] [::ffff:10.0.0.1] [64:ff9b::a00:1] [2002:a00:1::]".split(),
+    [
+        *("127.0.0.1", "10.0.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1", "0.0.0.0", "224.0.0.1"),
+        *("[::1]", "[fd00::1]", "[::ffff:10.0.0.1]", "[64:ff9b::a00:1]", "[2002:a00:1::]", "localhost"),
+    ],
 )
 async def test_private_addresses_are_refused(host: str) -> None:
     settings = config(f"https://{host}:9/hook", allow_private=False)

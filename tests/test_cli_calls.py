@@ -1,0 +1,193 @@
+"""What is kept of calls, shown on a terminal and written to files."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import stat
+from typing import TYPE_CHECKING
+
+import pytest
+import trio
+
+from llcphone import ConfigError, cli_calls
+from llcphone.cli import app
+from llcphone.cli_calls_view import as_csv
+from llcphone.store import Message, ToolCall
+from llcphone.store.shapes import CallSummary
+from tests.store.store_kit import ADA, BORN_AT, opened, record, written
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from trio.testing import MockClock
+
+OWN = "+15551230002"
+
+
+@pytest.fixture
+async def kept(tmp_path: Path) -> Path:
+    """The settings of a store with two calls."""
+    url = f"sqlite:///{tmp_path / 'phone.db'}"
+    async with opened(url) as store:
+        tools = (ToolCall(name="look_up", at_ms=2500, took_ms=40, ok=True),)
+        store.put_call(record("aa11", cost_usd=0.12), caller=ADA, dialled=OWN, tools=tools)
+        out = record("bb22", direction="outbound", started_after_ms=None, transcript=(), born_at=BORN_AT + 60)
+        store.put_call(out, caller=OWN, dialled=ADA, context="about bread")
+        await store.take_message(Message(name="Ada", number=ADA, reason="bread", call_id="aa11"))
+        await written(store)
+    config = tmp_path / "llcphone.toml"
+    config.write_text("[store]\ntranscript_days = 0.01\n")  # the calls are older, and still there
+    return config
+
+
+async def test_calls_are_listed_newest_first_with_numbers_masked(
+    kept: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cli_calls.calls(config=kept)
+    head, *rows = capsys.readouterr().out.splitlines()
+    assert head.split()[:2] == ["call", "ended"]
+    assert [row.split()[0] for row in rows] == ["bb22", "aa11"]
+    assert "caller hung up (not answered)" in rows[0]
+    assert "…01" in rows[1]
+    assert ADA not in "".join(rows)
+    cli_calls.calls(config=kept, numbers=True, last=1)
+    assert ADA in capsys.readouterr().out
+
+
+async def test_json_is_for_programs_and_whole(kept: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    cli_calls.calls(config=kept, as_json=True, number=ADA)
+    found = json.loads(capsys.readouterr().out)
+    assert [(each["id"], each["caller"]) for each in found] == [("bb22", OWN), ("aa11", ADA)]
+    cli_calls.show("aa", config=kept, as_json=True)
+    details = json.loads(capsys.readouterr().out)
+    assert details["tools"][0]["name"] == "look_up"
+    assert details["summary"]["cost_usd"] == 0.12
+    cli_calls.transcript("aa11", config=kept, as_json=True)
+    assert [line["speaker"] for line in json.loads(capsys.readouterr().out)] == ["agent", "caller"]
+
+
+async def test_a_call_is_shown_by_the_beginning_of_its_id_or_by_twilios(
+    kept: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cli_calls.show("CAaa11", config=kept)
+    shown = capsys.readouterr().out
+    assert "inbound, from …01 to …02" in shown
+    assert "look_up: ok in 40 ms" in shown
+    assert "Ada, …01, for anybody (normal): bread" in shown
+    assert "greeting" in shown
+    assert "Bread, please." not in shown
+    cli_calls.transcript("a", config=kept)
+    assert "caller:  Bread, please." in capsys.readouterr().out
+    cli_calls.transcript("b", config=kept)
+    assert "no words are kept" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("start", ["zz", ""])
+async def test_a_call_that_is_not_the_only_one_is_not_shown(kept: Path, start: str) -> None:
+    with pytest.raises(SystemExit) as left:
+        cli_calls.show(start, config=kept)
+    assert left.value.code == 1
+
+
+async def test_everything_is_exported(kept: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    cli_calls.export(config=kept)
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert [(row["id"], row["caller"], row["context"]) for row in rows] == [
+        ("bb22", OWN, "about bread"),
+        ("aa11", ADA, ""),
+    ]
+    out = tmp_path / "calls.jsonl"
+    cli_calls.export(format_="json", out=out, config=kept)
+    whole = [json.loads(line) for line in out.read_text().splitlines()]
+    assert [len(each["lines"]) for each in whole] == [0, 2]
+    assert stat.S_IMODE(out.stat().st_mode) == 0o600
+    with pytest.raises(ConfigError, match="there already"):
+        cli_calls.export(out=out, config=kept)
+    capsys.readouterr()
+    cli_calls.export(days=0.01, config=kept)
+    assert len(capsys.readouterr().out.splitlines()) == 1
+
+
+def test_words_of_others_are_no_formula() -> None:
+    fields = {
+        "id": "c",
+        "call_sid": "",
+        "direction": "in",
+        "agent": "=1+1",
+        "caller": ADA,
+        "dialled": "@SUM(A1)",
+    }
+    times = {"born_at": 0.0, "ended_at": 0.0, "duration_s": 0.0, "turns": 0, "barge_ins": 0, "answered": True}
+    row = next(csv.DictReader(io.StringIO(as_csv([CallSummary(**fields, **times, reason="busy")]))))
+    assert (row["agent"], row["caller"], row["dialled"]) == ("'=1+1", ADA, "'@SUM(A1)")
+
+
+async def test_tail_shows_each_call_once_as_it_ends(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], autojump_clock: MockClock
+) -> None:
+    config = tmp_path / "llcphone.toml"
+    config.write_text("")
+    place = cli_calls.Database(f"sqlite:///{tmp_path / 'phone.db'}", key="", timeout_s=2)
+    place.make_file()
+    place.run(cli_calls.prepare)
+
+    def end(call_id: str) -> None:
+        ended = record(call_id, born_at=BORN_AT + 10_000)
+        call = cli_calls.history.KeptCall(record=ended, caller=ADA)
+        place.run(lambda db: cli_calls.history.write_call(db, call, {}))
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(lambda: cli_calls.tail(words=True, config=config))
+        await trio.sleep(2)
+        end("c1")
+        await trio.sleep(5)
+        nursery.cancel_scope.cancel()
+    place.close()
+    shown = capsys.readouterr().out
+    assert shown.count("c1") == 1
+    assert "Bread, please." in shown
+
+
+async def test_purge_forgets_what_is_old_or_one_person(
+    kept: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cli_calls.purge(config=kept)
+    assert capsys.readouterr().out == "forgotten: 0 calls, and the words of 1\n"
+    cli_calls.purge(number=ADA, config=kept)
+    assert capsys.readouterr().out == "forgotten: 2 calls\n"
+    cli_calls.calls(config=kept, as_json=True)
+    assert json.loads(capsys.readouterr().out) == []
+
+
+async def test_a_demo_database_is_made_by_one_command(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "demo.db"
+    cli_calls.demo(file, timezone="Europe/Berlin")
+    number = capsys.readouterr().out.split("rings from ")[1].split()[0]
+    async with opened(f"sqlite:///{file}") as store:
+        customer = await store.find_customer(number)
+        assert customer is not None
+        mine = await store.appointments(customer.id)
+        assert [each.what for each in mine] == ["check-up", "follow-up"]
+        assert await store.free_slots(mine[0].starts_at.date(), 30)
+    with pytest.raises(ConfigError, match="there already"):
+        cli_calls.demo(file)
+
+
+def test_a_store_that_is_not_there_is_told(tmp_path: Path) -> None:
+    config = tmp_path / "llcphone.toml"
+    config.write_text("")
+    with pytest.raises(ConfigError, match="no store at"):
+        cli_calls.calls(config=config)
+    config.write_text("[store]\nenabled = false\n")
+    with pytest.raises(ConfigError, match=r"store\.url: is not set"):
+        cli_calls.calls(config=config)
+
+
+@pytest.mark.parametrize("name", ["calls", "show", "transcript", "tail", "export", "store"])
+def test_the_command_line_has_them(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    app([name, "--help"], exit_on_error=False, result_action="return_value")
+    assert name in capsys.readouterr().out
