@@ -101,15 +101,26 @@ class Carrier:
             if error.code not in GONE:
                 raise
 
-    async def redirect(self, call_sid: str, url: str) -> bool:
+    async def redirect(self, call_sid: str, url: str, wanted: Callable[[], bool] = lambda: True) -> bool:
         """Let a call that is in progress go on with the TwiML of this URL; False: it is over.
 
-        Whoever answers at that URL must give the same answer twice: a redirection may be repeated.
+        Args:
+            call_sid: the call's.
+            url: asked for the TwiML; it may be asked twice, for a redirection may be repeated.
+            wanted: asked before each try; False: the URL was asked meanwhile, so it has worked.
         """
+
+        async def before() -> None:
+            await trio.lowlevel.checkpoint()
+            if not wanted():
+                raise RequestFailed("done")
+
         call = self._client.calls(call_sid)
         try:
-            await _repeat(partial(call.update_async, url=url, method="POST"))
+            await _repeat(partial(call.update_async, url=url, method="POST"), before=before)
         except CarrierError as error:
+            if error.code == "done":
+                return True
             if error.code not in GONE:
                 raise
             return False
@@ -266,11 +277,15 @@ def _passing(failed: RequestFailed) -> bool:
     return failed.passing
 
 
-async def _repeat(ask: Callable[[], Awaitable[Any]]) -> Any:
+async def _repeat(
+    ask: Callable[[], Awaitable[Any]],
+    *,
+    before: Callable[[], Awaitable[None]] = trio.lowlevel.checkpoint,
+) -> Any:
     """Ask what may be asked twice; CarrierError when it fails for good or takes too long."""
     with trio.move_on_after(REPEAT_LIMIT_S):
         try:
-            return await _ask(ask, again=_passing)
+            return await _ask(ask, again=_passing, before=before)
         except RequestFailed as failed:
             raise CarrierError(failed.code) from None
     raise CarrierError("no_answer")

@@ -105,19 +105,28 @@ class Answers:
     async def _to_agent(
         self, form: Mapping[str, str], generation: int, away: Away | None, news: str, *, speak: bool = True
     ) -> str:
-        """A new run of the call, with its memory; empty: it cannot be had."""
+        """A new run of the call, with its memory; empty: it cannot be had.
+
+        Twilio says that the call is in progress, so a run that ended by a ``stop`` meanwhile was moved
+        here, by a redirection that came twice, and did not hang up.
+        """
         phone, call_sid = self._desk.phone, form.get("CallSid", "")
         runs = [call for call in phone.calls() if call_sid and call.call_sid == call_sid]
         for call in runs:
-            if call.generation > generation:
+            if call.generation > generation and not call.run.over:
                 return call.twiml  # asked twice
+        text = ""
         if phone.journaling is not None:
             text = await phone.journaling.come_back(form, generation, news, speak=speak)
-        else:
-            resumed = None if phone.draining else self._desk.resumed(away, news, speak=speak)
-            text = "" if away is None or resumed is None else self._desk.resume(away, form, resumed).twiml
-        if away is not None and text:
-            self._desk.forget(away)
+            runs = [call for call in phone.calls() if call_sid and call.call_sid == call_sid]
+            if away is not None and text:
+                away.back = max(runs, key=lambda call: call.generation, default=None)
+        if text or away is None or phone.draining:
+            return text
+        resumed = self._desk.resumed(away, news, speak=speak)
+        if resumed is not None:
+            away.back = self._desk.resume(away, resumed)
+            text = away.back.twiml
         return text
 
     def caller_gone(self, away: Away) -> None:
@@ -159,7 +168,7 @@ class Answers:
             return twiml.nothing()
         is_caller = form.get("CallSid") == away.call.call_sid
         match form.get("StatusCallbackEvent"):
-            case "participant-leave" if is_caller and not away.joined:
+            case "participant-leave" if is_caller and not (away.joined or away.returning):
                 self.caller_gone(away)
             case "participant-join" if not is_caller and away.gone:
                 self._desk.briefings.alone(form.get("CallSid", ""))

@@ -48,6 +48,10 @@ class Away:
     """The colleague pressed the key that was asked for."""
     joined: bool = False
     """The colleague is in the room."""
+    returning: bool = False
+    """They are being fetched out of the room: that they leave it is no hang-up."""
+    back: Call | None = None
+    """The run they came back to."""
     gone: bool = False
     """The caller has hung up."""
     refused: str = attrs.field(default="", repr=False)

@@ -165,7 +165,7 @@ class Briefings:
         if away is not None:
             if away.gone or away.joined:
                 return
-            away.refused = data.get("refused", "")
+            away.refused, away.returning = data.get("refused", ""), True
         why = _WHY.get(record.reason, "failed")
         self._desk.phone.start_task(self._bring_back, data, why, name="bring the caller back")
 
@@ -175,15 +175,21 @@ class Briefings:
 
     async def _bring_back(self, data: dict[str, Any], why: str) -> None:
         base = self._desk.phone.config.server.public_url
+        away = self._desk.known(data["token"])
         url = f"{base}/transfer/{data['generation']}/{data['to']}/{data['token']}/back?why={why}"
         try:
-            on_hold = await self._desk.carrier("a warm transfer").redirect(data["call_sid"], url)
+            carrier = self._desk.carrier("a warm transfer")
+            on_hold = await carrier.redirect(
+                data["call_sid"], url, lambda: away is None or (away.back is None and not away.gone)
+            )
         except CarrierError as exc:
             fields = {"call_sid": data["call_sid"], "code": exc.code}
             log.error("a caller on hold cannot be fetched back", extra=fields)
             return
         if not on_hold:
             log.info("the caller on hold has hung up", extra={"call_sid": data["call_sid"]})
+            if away is not None:
+                self._desk.answers.caller_gone(away)
 
     async def _hang_up(self, call_sid: str) -> None:
         try:

@@ -44,6 +44,8 @@ log = logging.getLogger("llcphone.transfers")
 
 _REMEMBERED = 2_000
 """Callers who left of whom we know without a journal."""
+_TWICE_S = 30.0
+"""So late nothing that was asked once is asked again."""
 _LONGEST_TEXT = 1_600
 """Twilio's limit of a text message."""
 _LONGEST_SUMMARY = 1_000
@@ -212,6 +214,10 @@ class Transfers:
     def _ended(self, call: Call) -> None:
         self._wanted.pop(call, None)
         self.briefings.ended(call)
+        if call.generation and call.record is not None and call.record.duration_s > _TWICE_S:
+            for run in range(call.generation):  # they came back, and nobody asks for that any more
+                if (away := self._by_run.get((call.call_sid, run))) is not None:
+                    self.forget(away)
 
     # -- Twilio asks what next -------------------------------------------------------------------
 
@@ -288,11 +294,12 @@ class Transfers:
 
     # -- going on here, without a journal --------------------------------------------------------
 
-    def resume(self, away: Away, form: Mapping[str, str], resumed: Resumed) -> Call:
+    def resume(self, away: Away, resumed: Resumed) -> Call:
         """The caller is back: a new run of their call."""
         old = away.call
         call = Call(call_sid=old.call_sid, caller=old.caller, dialled=old.dialled, direction=old.direction)
-        call.generation, call.resumed_from, call.state = old.generation + 1, old.call_id, old.state
+        last = away.back or old
+        call.generation, call.resumed_from, call.state = last.generation + 1, last.call_id, old.state
         before_s = self.phone.config.call.max_duration_s - old.run.engine.setup.limits.max_duration_ms / 1000
         lasted_s = max(0.0, before_s) + time.time() - old.born_at
         self.phone.resume(call, self._agent_of(old), resumed, context=old.context, lasted_s=lasted_s)
