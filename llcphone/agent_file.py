@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import inspect
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,7 +29,8 @@ def load_agent(path: Path | None, config: Config) -> Agent | Agents:
     """The ``agent`` of a Python file; without one, made from the configuration's instructions, or its modes.
 
     A file may also have ``agents``, a table of them by name: the first is the usual one, and the API
-    may ask for the others. Or ``make(house)``, as the modes have, which is given the configuration.
+    may ask for the others. Or, as the modes have, ``make(house)`` or ``agents(house)``, which are given the
+    configuration.
 
     Raises:
         ConfigError: the file cannot be read as a module, or has none of these.
@@ -46,6 +48,7 @@ def load_agent(path: Path | None, config: Config) -> Agent | Agents:
     sys.modules[path.stem] = module
     spec.loader.exec_module(module)
     table = getattr(module, "agents", None)
+    table = table(House(config)) if inspect.isfunction(table) else table
     if isinstance(table, dict) and table and all(isinstance(each, Agent) for each in table.values()):
         return Agents(table)
     make = getattr(module, "make", None)

@@ -13,12 +13,11 @@ from typing import TYPE_CHECKING
 import attrs
 
 from llcphone import settings, snapshots
-from llcphone.agent import agents_of
 from llcphone.agent_file import agent_of
 from llcphone.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from llcphone.agent import Agent
     from llcphone.config import Config
@@ -66,7 +65,7 @@ def run_restore(
         tell("a dry run: nothing was changed")
         return 0
     if present is not None:
-        _keep(plan, present, agents or (), tell)
+        _keep(plan, present, agents or {}, tell)
     return _carry_out(plan, force=force, restart=restart, tell=tell)
 
 
@@ -91,7 +90,8 @@ def _not_as_then(plan: Plan) -> list[str]:
     """What the loader and the agents now say that the snapshot does not."""
     config = settings.load(plan.path).config
     try:
-        agents = list(agents_of(agent_of(config)).values())
+        agent_of(config)  # as the server will, with all that belongs to the deployment
+        agents = snapshots.agents_told(config)
     except Exception as exc:  # an agent module is somebody's program
         return [f"the agents cannot be loaded: {type(exc).__name__}: {exc}"]
     differences = snapshots.diff(config, plan.snapshot, agents=agents)
@@ -111,15 +111,15 @@ def _present(path: Path, tell: Tell) -> Config | None:
         return None
 
 
-def _agents(config: Config) -> list[Agent] | None:
+def _agents(config: Config) -> Mapping[str, Agent] | None:
     """Who answers now; None when they cannot be loaded, which may be why somebody restores."""
     try:
-        return list(agents_of(agent_of(config)).values())
+        return snapshots.agents_told(config)
     except Exception:  # an agent module is somebody's program
         return None
 
 
-def _keep(plan: Plan, present: Config, agents: Sequence[Agent], tell: Tell) -> None:
+def _keep(plan: Plan, present: Config, agents: Mapping[str, Agent], tell: Tell) -> None:
     """Save what is in effect under the first free name; not being able to is no reason to stop."""
     folder, number = snapshots.folder_of(plan.path), 1
     why = f"what was in effect before {plan.snapshot.stem} was restored"

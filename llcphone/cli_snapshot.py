@@ -11,8 +11,6 @@ import cyclopts
 from cyclopts import Parameter
 
 from llcphone import settings, snapshots
-from llcphone.agent import agents_of
-from llcphone.agent_file import agent_of
 from llcphone.cli_restore import Tell, diff_lines, proof_of, run_restore
 from llcphone.config import SETTINGS, toml_value
 from llcphone.errors import ConfigError
@@ -43,7 +41,7 @@ def save(name: str, *, why: str, who: str = "", config: ConfigPath = None) -> No
     """
     path = config or settings.DEFAULT_FILE
     loaded = settings.load(config).config
-    agents = agents_of(agent_of(loaded)).values()
+    agents = snapshots.agents_told(loaded)
     sources = (path, path.parent / ".env")
     snapshot = snapshots.take(
         loaded, agents, name=name, who=who or getpass.getuser(), why=why, sources=sources
@@ -91,7 +89,7 @@ def diff(name: str = "", *, config: ConfigPath = None) -> None:
     if snapshot is None:
         raise ConfigError("snapshots", "there is none that can be read")
     loaded = settings.load(config).config
-    agents = agents_of(agent_of(loaded)).values()
+    agents = snapshots.agents_told(loaded)
     tell(f"{snapshot.stem}: {proof_of(snapshot)}")
     for line in diff_lines(snapshots.diff(loaded, snapshot, agents=agents)):
         tell(line)

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import re
 import shutil
+from contextlib import chdir
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import attrs
@@ -16,9 +19,21 @@ import pytest
 
 from llcphone.agent import agents_of
 from llcphone.agent_file import agent_of
+from llcphone.cli_restore import run_restore
 from llcphone.config import SETTINGS, Config
 from llcphone.errors import ConfigError
-from llcphone.snapshots import Snapshot, diff, find, load_file, load_last_good, shipped_folder, take
+from llcphone.modes import source_of
+from llcphone.settings import load_config
+from llcphone.snapshots import (
+    Snapshot,
+    agents_told,
+    diff,
+    find,
+    load_file,
+    load_last_good,
+    shipped_folder,
+    take,
+)
 from llcphone.snapshots.form import TUNED
 from llcphone.snapshots.shelf import RESCUE
 
@@ -53,6 +68,16 @@ RESCUE_PROMPT = (
 )
 SHIPPED: dict[str, tuple[str, dict[str, dict[str, Any]]]] = {
     "default": ("the settings llcphone ships with", {}),
+    "ivr": ("the AI IVR answers every call: it routes, by words or by keys", {"agent": {"file": "ivr.py"}}),
+    "receptionist": (
+        "the receptionist answers every call: puts through, or takes a message",
+        {"agent": {"file": "receptionist.py"}},
+    ),
+    "csr": (
+        "customer service answers every call: looks up, books, notes, escalates",
+        {"agent": {"file": "csr.py"}},
+    ),
+    "outbound": ("the scenarios of calls that we place", {"agent": {"file": "outbound.py"}}),
     RESCUE: (
         "nothing that can be in the way: no module, no pool, no priming, no change of tools in mid-call",
         {
@@ -63,14 +88,18 @@ SHIPPED: dict[str, tuple[str, dict[str, dict[str, Any]]]] = {
         },
     ),
 }
-"""Name to why it is good and what differs from the defaults."""
+"""Name to why it is good and what differs from the defaults. A mode comes as a copy, to be edited."""
 
 
+@cache
 def shipped(name: str) -> Snapshot:
     """The snapshot of this name as this version makes it."""
     why, sections = SHIPPED[name]
     config = Config.from_dict(sections)
-    taken = take(config, agents_of(agent_of(config)).values(), name=name, who="llcphone", why=why)
+    with TemporaryDirectory() as folder, chdir(folder):
+        if config.agent.file:
+            Path(config.agent.file).write_text(source_of(name), "utf-8")
+        taken = take(config, agents_told(config), name=name, who="llcphone", why=why)
     versions = {"llcphone": taken.versions["llcphone"]}  # the others are whatever the reader has
     evidence = {"proof": PROOF, "calls": 0, "model": config.realtime.model}
     return attrs.evolve(taken, saved_at=SAVED_AT, versions=versions, evidence=evidence)
@@ -103,6 +132,8 @@ def test_what_ships_is_what_this_version_makes(name: str) -> None:
 def test_nothing_else_ships() -> None:
     stems = {file_of(name).stem for name in SHIPPED}
     assert {path.stem for path in SNAPSHOTS.iterdir()} == stems
+    beside = {file_of(name).stem for name in SHIPPED if SHIPPED[name][1].get("agent", {}).get("file")}
+    assert {path.name for path in SNAPSHOTS.iterdir() if path.is_dir()} == beside
     assert shipped_folder() == SNAPSHOTS
 
 
@@ -122,10 +153,26 @@ def test_each_says_that_no_live_account_has_confirmed_it(name: str) -> None:
 
 
 @names
-def test_each_is_in_effect_when_its_settings_are(name: str) -> None:
-    snapshot = find(name)
-    agents = agents_of(agent_of(snapshot.config)).values()
-    assert diff(snapshot.config, snapshot, agents=agents) == []
+def test_each_can_be_restored_into_an_empty_folder_of_any_house(
+    name: str, tmp_path: Path, monkeypatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    house = "[company]\nname = 'Ann & Sons'\n[transfers]\ndestinations = {sales = '+15550100'}\n"
+    Path("llcphone.toml").write_text(house)
+    told: list[str] = []
+    assert run_restore(name, None, dry_run=False, restart=False, force=False, tell=told.append) == 0, told
+    config = load_config()
+    assert config.company.name == "Ann & Sons"
+    assert diff(config, find(name), agents=agents_told(config)) == []
+    agents = agents_of(agent_of(config))
+    assert list(agents) == [agent["name"] for agent in find(name).agents]
+    assert name == RESCUE or "Ann & Sons" in next(iter(agents.values())).instructions
+
+
+@pytest.mark.parametrize("mode", ["ivr", "receptionist", "csr", "outbound"])
+def test_the_copy_of_a_mode_is_the_mode(mode: str) -> None:
+    (module,) = find(mode).modules
+    assert (module.path, module.source.decode()) == (f"{mode}.py", source_of(mode))
 
 
 def test_the_default_one_is_the_defaults_and_the_last_good_of_who_saved_none(tmp_path: Path) -> None:
@@ -142,7 +189,9 @@ def test_rescue_differs_from_the_defaults_in_what_is_written_above_and_in_nothin
 
 @names
 def test_one_changed_byte_is_refused(name: str, tmp_path: Path) -> None:
-    text = file_of(name).read_text("utf-8")
+    text, copies = file_of(name).read_text("utf-8"), file_of(name).with_suffix("")
+    if copies.is_dir():
+        shutil.copytree(copies, tmp_path / f"damaged{TUNED}2026-11-20")
     for changed in (
         text.replace("max_duration_s = 3600.0", "max_duration_s = 3601.0"),
         text.replace("# It is never edited", "# It is never  edited"),

@@ -60,5 +60,5 @@ def make(house: House, scenario: str) -> Agent:
 
 
 def agents(house: House) -> dict[str, Agent]:
-    """All of them, by scenario."""
-    return {scenario: make(house, scenario) for scenario in SCENARIOS}
+    """All of them, by scenario; first the one that speaks when none is named."""
+    return {scenario: make(house, scenario) for scenario in ("custom", *SCENARIOS)}

@@ -21,7 +21,7 @@ from llcphone.snapshots.shelf import (
     put,
     shipped_folder,
 )
-from llcphone.snapshots.taking import take
+from llcphone.snapshots.taking import agents_told, take
 
 __all__ = [
     "FOLDER",
@@ -29,6 +29,7 @@ __all__ = [
     "Plan",
     "Snapshot",
     "agent_differences",
+    "agents_told",
     "diff",
     "find",
     "finish",

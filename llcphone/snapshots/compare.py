@@ -35,7 +35,7 @@ class Difference:
 
 
 def diff(
-    config: Config, snapshot: Snapshot, *, base: Path = Path(), agents: Iterable[Agent] | None = None
+    config: Config, snapshot: Snapshot, *, base: Path = Path(), agents: Mapping[str, Agent] | None = None
 ) -> list[Difference]:
     """What would change if the snapshot were restored; nothing when both have the same effect.
 
@@ -43,8 +43,8 @@ def diff(
         config: the settings in effect.
         snapshot: what they are compared with.
         base: the folder from which the settings name agent modules.
-        agents: the agents in effect; None leaves what they tell the model out, which is what the modules
-            say anyway, unless they read it elsewhere or llcphone itself changed.
+        agents: the agents in effect, as `agents_told` gives them; None leaves out what they tell the model,
+            which follows from settings and modules unless these read it elsewhere or llcphone changed.
 
     Raises:
         ConfigError: this version cannot read the snapshot's settings.
@@ -71,17 +71,18 @@ def _module(module: Module, base: Path) -> Difference | None:
     return Difference(f"module {module.path}", here, f"{len(module.source)} bytes", lines)
 
 
-def agent_differences(agents: Iterable[Agent], snapshot: Snapshot) -> list[Difference]:
-    """What the agents tell the model now, against what they told it then."""
-    now = {shape["name"]: shape for shape in map(shape_of, agents)}
-    then = {shape["name"]: shape for shape in snapshot.agents}
-    found = []
-    for name in dict.fromkeys([*then, *now]):
-        if name not in now or name not in then:
-            here, there = ("there" if name in each else ABSENT for each in (now, then))
-            found.append(Difference(f"agent {name}", here, there))
+def agent_differences(agents: Mapping[str, Agent], snapshot: Snapshot) -> list[Difference]:
+    """What the snapshot's agents tell the model now, against what they told it then.
+
+    Agents that it does not know are the deployment's own: its routes are in no snapshot.
+    """
+    found: list[Difference] = []
+    for then in snapshot.agents:
+        name = then["name"]
+        if name not in agents:
+            found.append(Difference(f"agent {name}", ABSENT, "there"))
         else:
-            found += _shape(name, now[name], then[name])
+            found += _shape(name, shape_of(name, agents[name]), then)
     return found
 
 

@@ -21,6 +21,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -30,8 +31,6 @@ from llcphone.config import SETTINGS, Config, parse_toml, toml_text, toml_value
 from llcphone.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from llcphone.agent import Agent
 
 FORMAT = 1
@@ -176,20 +175,35 @@ def _read_module(told: Mapping[str, str], sources: Mapping[str, bytes], name: st
     return module
 
 
-def shape_of(agent: Agent) -> dict[str, Any]:
+def shape_of(name: str, agent: Agent) -> dict[str, Any]:
     """What an agent tells the model, as a snapshot keeps it; what it leaves to the settings is ""."""
     return {
-        "name": agent.name,
+        "name": name,
         "instructions": agent.instructions,
         "voice": agent.voice or "",
         "opening": agent.opening or "",
         "greeting_cue": agent.greeting_cue or "",
         "priming": "" if agent.priming is None else agent.priming,
-        "schedule": [dict(step) for step in agent.schedule],
-        "tool_groups": {name: list(tools) for name, tools in agent.tool_groups.items()},
+        "schedule": _plain(agent.schedule),
+        "settings": _plain(agent.settings),
+        "needs": _plain(agent.needs),
+        "tool_groups": _plain(agent.tool_groups),
         "lean": [tool.name for tool in agent.tools.values() if tool.lean],
         "tools": [json.dumps(schema, sort_keys=True, ensure_ascii=False) for schema in agent.full_tools()],
     }
+
+
+def _plain(value: Any) -> Any:
+    """As it comes back out of TOML."""
+    match value:
+        case None:
+            return ""
+        case Mapping():
+            return {key: _plain(each) for key, each in value.items()}
+        case list() | tuple():
+            return [_plain(each) for each in value]
+        case _:
+            return value
 
 
 def _lines(table: Mapping[str, Any]) -> list[str]:

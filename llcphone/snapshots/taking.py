@@ -6,12 +6,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import attrs
+
+from llcphone.agent import agents_of
+from llcphone.agent_file import agent_of
 from llcphone.errors import ConfigError
 from llcphone.snapshots.evidence import measure, versions
 from llcphone.snapshots.form import Module, Snapshot, shape_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from llcphone.agent import Agent
     from llcphone.config import Config
@@ -23,9 +27,20 @@ def named_modules(config: Config) -> list[str]:
     return list(dict.fromkeys(path for path in (config.agent.file, *routed) if path.endswith(".py")))
 
 
+def agents_told(config: Config) -> Mapping[str, Agent]:
+    """The agents by name, as they come of what a snapshot keeps: no prompt holds anything of the deployment.
+
+    The shipped modes put the company's name and its destinations into their prompts. These are no part of a
+    snapshot, and one that ships could never be verified in a house of another name. Routes stay, because
+    they say which modules there are; their numbers are in no prompt.
+    """
+    neutral = attrs.evolve(type(config).from_dict(config.tuning()), routes=config.routes)
+    return agents_of(agent_of(neutral))
+
+
 def take(
     config: Config,
-    agents: Iterable[Agent],
+    agents: Mapping[str, Agent],
     *,
     name: str,
     who: str,
@@ -38,7 +53,7 @@ def take(
 
     Args:
         config: the settings in effect.
-        agents: who answers by them.
+        agents: who answers by them, as `agents_told` says.
         name: what it is to be called.
         who: who says that it is good.
         why: and why.
@@ -62,7 +77,7 @@ def take(
         evidence=measure(config, records, files),
         settings=config.tuning(),
         modules=modules,
-        agents=tuple(shape_of(agent) for agent in agents),
+        agents=tuple(shape_of(each, agent) for each, agent in agents.items()),
     )
 
 
