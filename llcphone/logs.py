@@ -63,7 +63,7 @@ def formatter(config: LogConfig, mask: Mask) -> logging.Formatter:
     ]
     last: Any
     if config.format == "json":
-        last = structlog.processors.JSONRenderer()
+        last = structlog.processors.JSONRenderer(ensure_ascii=False)
     else:
         last = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
     return structlog.stdlib.ProcessorFormatter(
