@@ -34,14 +34,15 @@ import trio
 from llcphone.agent import Agent
 from llcphone.call.plan import plan_call
 from llcphone.cli import app as cli
-from llcphone.config import SECTIONS, SETTINGS, Config, toml_value
+from llcphone.config import SECTIONS, SETTINGS, Config, RealtimeConfig, toml_value
 from llcphone.engine.events import EndReason
 from llcphone.guard import WHY
+from llcphone.price_files import price_list
 from llcphone.realtime.dialects import Dialect, encode
 from llcphone.realtime.messages import UpdateSession
 from llcphone.rehearsal import AUTH_TOKEN, free_port
 from llcphone.server.app import make_app
-from llcphone.settings import ORIGINAL_NAMES, OWN_NAMES, USUAL_NAMES
+from llcphone.settings import ORIGINAL_DESTINATIONS, ORIGINAL_NAMES, OWN_NAMES, USUAL_NAMES
 from llcphone.sim import voices
 from llcphone.sim.model import CallTool, open_model
 from llcphone.sim.phone import open_twilio
@@ -50,15 +51,18 @@ ROOT = Path(__file__).parent.parent
 CONFIGURATION = ROOT / "docs" / "configuration.md"
 PLACES = [ROOT, ROOT / "llcphone"]
 """What a path in the docs may begin at."""
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+SKILL = ROOT / "skill" / "llc-phone" / "SKILL.md"
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), SKILL]
 
 FOREIGN = {"llcphone", "phone", "session", "response", "conversation", "input_audio_buffer", "start"}
 """What stands before the dot in names that are no settings: our own objects, the vendors' events."""
 FILES = {"py", "md", "toml", "jsonl", "ulaw"}
-VARIABLES = {*OWN_NAMES, *USUAL_NAMES, *ORIGINAL_NAMES}
+VARIABLES = {*OWN_NAMES, *USUAL_NAMES, *ORIGINAL_NAMES, *ORIGINAL_DESTINATIONS}
 
 _KEY = r"([a-z_]+)\.([a-z_]+)"
-_VARIABLE = re.compile(r"\b(?:LLCPHONE_[A-Z0-9_]+|VOSS_\w+|TWILIO_\w+|OPENAI_\w+|PUBLIC_URL|PORT)\b")
+_VARIABLE = re.compile(
+    r"\b(?:LLCPHONE_[A-Z0-9_]+|VOSS_\w+|TWILIO_\w+|OPENAI_\w+|[A-Z]+_(?:DID|NUMBER)|PUBLIC_URL|PORT)\b"
+)
 
 
 @attrs.frozen
@@ -164,6 +168,8 @@ def configuration_page() -> str:
     """docs/configuration.md, made of the declarations of the settings."""
     lines = [CONFIGURATION_HEAD]
     lines += [f"| `{variable}` | `{key}` |" for variable, key in (USUAL_NAMES | ORIGINAL_NAMES).items()]
+    destinations = ORIGINAL_DESTINATIONS.items()
+    lines += [f"| `{variable}` | `transfers.destinations`, as `{name}` |" for variable, name in destinations]
     for name, section in SECTIONS.items():
         about = inspect.getdoc(section).partition(": ")[2]
         lines += ["", f"## [{name}]", "", about[0].upper() + about[1:], ""]
@@ -188,8 +194,8 @@ also read from `LLCPHONE_<SECTION>__<KEY>`; a variable that begins so and is no 
 unsets what may be unset. A *secret* is shown by no command and written to no log or snapshot; what is *of one
 deployment* is in no snapshot either.
 
-These names are read too. Within one source `LLCPHONE_…` wins, then those of the trade, then the original's
-`VOSS_…`.
+These names are read too. Within one source `LLCPHONE_…` wins, then those of the trade, then those of the
+original.
 
 | variable | setting |
 |---|---|"""
@@ -290,6 +296,13 @@ def test_the_session_update_shown_is_the_one_sent(dialect: Dialect) -> None:
     shown = dict(read(ROOT / "docs" / "02-session-config.md").blocks)[f"json {dialect.value}"]
     session = plan_call(Config(), Agent("You answer the telephone of a bakery."), call_sid="").session
     assert json.loads(shown) == json.loads(encode(UpdateSession(session), dialect))
+
+
+def test_every_model_of_the_overview_has_a_price() -> None:
+    page = read(ROOT / "docs" / "01-overview.md")
+    models = re.findall(r"^\| `(gpt-[\w.-]+)` \|", page.prose, re.M)
+    assert RealtimeConfig().model in models
+    assert {model for model in models if price_list().rates(model) is None} == set()
 
 
 # -- programs -----------------------------------------------------------------------------------
