@@ -56,7 +56,7 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), SKILL]
 
 FOREIGN = {"llcphone", "phone", "session", "response", "conversation", "input_audio_buffer", "start"}
 """What stands before the dot in names that are no settings: our own objects, the vendors' events."""
-FILES = {"py", "md", "toml", "jsonl", "ulaw"}
+FILES = {"py", "md", "toml", "json", "jsonl", "ulaw"}
 VARIABLES = {*OWN_NAMES, *USUAL_NAMES, *ORIGINAL_NAMES, *ORIGINAL_DESTINATIONS}
 
 _KEY = r"([a-z_]+)\.([a-z_]+)"
