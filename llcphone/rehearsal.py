@@ -32,11 +32,10 @@ from llcphone.sim.phone import Callee, DialOutcome, Ring, SimCall, TwilioSimulat
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-    from llcphone.agent import Agent
     from llcphone.call.handle import Call
     from llcphone.call.record import CallRecord
     from llcphone.engine.commands import Note
-    from llcphone.phone import Phone
+    from llcphone.phone import AgentChoice, Phone
     from llcphone.server.door import Door
     from llcphone.sim.model_script import Scripted
 
@@ -88,7 +87,7 @@ class Stage:
 
 @asynccontextmanager
 async def rehearse(
-    agent: Agent,
+    agent: AgentChoice,
     *,
     script: Scripted = None,
     dialects: Any = "ga",
@@ -101,7 +100,7 @@ async def rehearse(
     """Put an agent on a stage; leaving drains the phone.
 
     Args:
-        agent: who answers.
+        agent: who answers, or a function that chooses by the webhook's form.
         script: what the simulated model says (see ``llcphone.sim.model``).
         dialects: what the simulated endpoint speaks: ``ga``, ``flat`` or ``both``.
         faults: what goes wrong at the model's end, once the phone's own question was answered.

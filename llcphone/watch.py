@@ -40,7 +40,7 @@ class Watch:
             engine = call.run.engine
             self._look_at_prompt(call.run.agent.name, engine.setup.session)
             if engine.model.leg_dialect is Dialect.GA:
-                self._look_at_keys(engine.setup.session)
+                self._look_at_keys(engine.setup.session, call.run.agent.settings.get("realtime", {}))
 
     def _look_at_prompt(self, agent: str, session: Mapping[str, Any]) -> None:
         """Two calls in a row of one agent: does text of one call stand before static text? Said once."""
@@ -59,8 +59,8 @@ class Watch:
                 },
             )
 
-    def _look_at_keys(self, session: Mapping[str, Any]) -> None:
-        """A setting that this dialect has no place for is left out: said once."""
-        for key in set(unsupported_keys(session, Dialect.GA)) - self._unsent:
+    def _look_at_keys(self, session: Mapping[str, Any], of_agent: Mapping[str, Any]) -> None:
+        """A setting that this dialect has no place for is left out: said once, of what the user has set."""
+        for key in set(unsupported_keys(session, Dialect.GA)) - self._unsent - set(of_agent):
             self._unsent.add(key)
             log.warning("setting not sent: the GA dialect has no place for it", extra={"setting": key})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -45,17 +46,20 @@ class Routed(Agents):
         return self.by_name[self.numbers.get(dialled[0] if dialled else "", self.otherwise)]
 
 
-def routed(config: Config, load: Callable[[Path, Config], Agent | Agents]) -> Routed:
+def routed(
+    config: Config, load: Callable[[Path, Config], Agent | Agents], *, clock: Callable[[], float] = time.time
+) -> Routed:
     """The modes of a configuration, ready to answer.
 
     Args:
         config: the settings.
         load: reads a Python file of the user's.
+        clock: Unix time.
 
     Raises:
         ConfigError: a setting or a file cannot be used.
     """
-    house = House(config)
+    house = House(config, clock)
     _ = house.zone  # a time zone that nobody knows is told now
     agents = {name: make(house) for name, make in INBOUND.items()} | outbound.agents(house)
     table: dict[str, str] = {**config.routes.table, "": config.routes.otherwise}

@@ -1,0 +1,201 @@
+"""A whole call per mode: what came of it is in the database, the right person was rung, the record tells it."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from llcphone import EndReason
+from llcphone.sim.model import CallTool, Say
+from llcphone.sim.phone import Callee, DialOutcome
+from tests.calls.house import GOODBYE, INTERRUPTION, QUESTION, nothing_left
+from tests.modes.kit import ADA, SUPPORT, no_threads, open_modes
+from tests.store.store_kit import WEEK, next_weekday
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from trio.testing import MockClock
+
+pytestmark = pytest.mark.usefixtures(no_threads.__name__)
+__all__ = ["no_threads"]
+
+SHORT = 800
+BYE = [Say("Good-bye.", SHORT), CallTool("hang_up")]
+
+
+async def test_the_receptionist_takes_a_message_when_nobody_is_there(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    message = {"name": "Ada", "reason": "A cake for Saturday.", "urgency": "urgent", "for_whom": "sales"}
+    script = [
+        Say("Good morning, Casa Verde.", SHORT),
+        CallTool("check_availability", {"person_or_department": "Sales"}),
+        Say("They are not here. May I take a message?", SHORT),
+        CallTool("take_message", message),
+        Say("I have noted that.", SHORT),
+        BYE,
+    ]
+    closed = {"desk_hours": {"sales": "sat 10:00-12:00"}}
+    async with nothing_left(), open_modes(tmp_path, script, company=closed) as house:
+        call = await house.ring("receptionist", vouched=True)
+        for speech in (QUESTION, INTERRUPTION, GOODBYE):
+            await house.says(call, speech)
+        await call.ended()
+        kept = await house.kept()
+        (taken,) = kept.messages
+        assert (taken.name, taken.number, taken.reason) == ("Ada", ADA, "A cake for Saturday.")
+        assert (taken.urgency, taken.for_whom) == ("urgent", "sales")
+        available = json.loads((await house.outputs())[0])
+        assert available == {
+            "available": False,
+            "destination": "sales",
+            "hours": "closed until Saturday 28 November, 10:00",
+        }
+        record = await house.stage.record()
+        assert (record.agent, record.reason) == ("receptionist", EndReason.AGENT_HUNG_UP)
+        assert [(tool["name"], tool["ok"]) for tool in record.tools] == [
+            ("check_availability", True),
+            ("take_message", True),
+            ("hang_up", True),
+        ]
+        assert not call.record.dialled
+
+
+async def test_the_receptionist_greets_by_the_hour_with_its_own_voice_and_prompt(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    async with open_modes(tmp_path, [Say("Good morning!", SHORT)]) as house:
+        await house.ring("receptionist")
+        session = await house.stage.session()
+        assert "You are the receptionist." in session.config["instructions"]
+        assert session.config["instructions"].endswith(
+            "This call: It is Wednesday 25 November, 09:30. We are open until 17:00. The caller's number "
+            "ends in 0 0 0 1. Greeting: Good morning, Casa Verde, this is Avery. How can I help you?"
+        )
+        assert session.config["audio"]["output"]["voice"] == "marin"
+
+
+async def test_the_ivr_puts_the_caller_through_to_whom_they_need(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    script = [
+        Say("Casa Verde, how can I direct your call?", SHORT),
+        CallTool("transfer_call", {"destination": "Support", "reason": "Ada's order has not come."}),
+        Say("I put you through to support.", SHORT),
+    ]
+    outcome = DialOutcome(ring_s=2.0, talk_s=5.0)
+    async with nothing_left(), open_modes(tmp_path, script, dial_outcome=outcome) as house:
+        call = await house.ring("ivr")
+        await house.says(call, QUESTION)
+        record = await call.ended()
+        assert (record.dialled, record.joined) == ([SUPPORT], [SUPPORT])
+        kept = await house.kept()
+        assert (kept.summary.agent, kept.summary.reason) == ("ivr", "transferred")
+        assert [tool.name for tool in kept.tools] == ["transfer_call"]
+
+
+async def test_customer_service_moves_an_appointment_after_the_callers_yes(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    old, new = next_weekday(hour=10), next_weekday(hour=11)
+    wish = {"day": new.date().isoformat(), "time": "11:00:00", "what": "check-up", "instead_of": 1}
+    note = {"text": "Wanted to come an hour later.", "outcome": "moved"}
+    script = [
+        Say("Good morning, Casa Verde.", SHORT),
+        CallTool("book_appointment", wish),
+        Say("Eleven instead of ten, is that right?", SHORT),
+        CallTool("book_appointment", wish),
+        [Say("Done.", SHORT), CallTool("add_call_note", note)],
+        BYE,
+    ]
+    async with nothing_left(), open_modes(tmp_path, script) as house:
+        await house.store.set_hours(WEEK, timezone="Europe/Madrid")
+        ada = await house.store.add_customer("Ada Lovelace", ADA)
+        await house.store.book(ada.id, old, what="check-up")
+        call = await house.ring("csr", vouched=True)
+        await call.silence_for(100)
+        assert "Ada Lovelace" in await house.told(), "she was looked up while the agent greeted"
+        await house.says(call, QUESTION)
+        (before,) = await house.store.appointments(ada.id)
+        assert before.starts_at.hour == 10, "nothing is saved before the caller has agreed"
+        await house.says(call, INTERRUPTION)
+        await house.says(call, GOODBYE)
+        await call.ended()
+        (after,) = await house.store.appointments(ada.id)
+        assert (after.starts_at.replace(tzinfo=None), after.what) == (new, "check-up")
+        kept = await house.kept()
+        assert [(each.text, each.outcome, each.customer_id) for each in kept.notes] == [
+            (note["text"], "moved", ada.id)
+        ]
+        assert kept.summary.agent == "csr"
+        assert [tool.name for tool in kept.tools].count("book_appointment") == 2
+
+
+async def test_customer_service_books_for_a_new_customer(tmp_path: Path, autojump_clock: MockClock) -> None:
+    day = next_weekday(hour=9)
+    wish = {"day": day.date().isoformat(), "time": "09:00:00", "what": "first visit", "name": "Bob"}
+    script = [
+        Say("Good morning, Casa Verde.", SHORT),
+        CallTool("check_availability", {"day": day.date().isoformat()}),
+        CallTool("book_appointment", wish),
+        Say("Monday at nine, right?", SHORT),
+        CallTool("book_appointment", wish),
+        Say("Booked.", SHORT),
+    ]
+    async with open_modes(tmp_path, script) as house:
+        await house.store.set_hours(WEEK, timezone="Europe/Madrid")
+        call = await house.ring("csr")
+        await house.says(call, QUESTION)
+        await house.says(call, INTERRUPTION)
+        await call.silence_for(1_500)
+        bob = await house.store.find_customer(ADA)
+        assert bob is not None
+        assert bob.name == "Bob"
+        (booked,) = await house.store.appointments(bob.id)
+        assert booked.starts_at.replace(tzinfo=None) == day
+        assert json.loads((await house.outputs())[1])["free"][0] == "09:00"
+
+
+async def test_customer_service_hands_over_to_a_person_who_is_told_first(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    reason = {"reason": "wants a person", "summary": "Ada's cake was broken."}
+    script: Any = escalation(reason)
+    human, rung = {"human": "support"}, list[str]()
+
+    def callee(number: str) -> Callee:
+        rung.append(number)
+        return Callee()
+
+    async with open_modes(tmp_path, script, company=human, callee=callee) as house:
+        call = await house.ring("csr", vouched=True)
+        await house.says(call, QUESTION)
+        colleague = await house.stage.twilio.outbound()
+        await colleague.stream_started()
+        assert rung == [SUPPORT]
+        assert reason["summary"] in (await house.stage.session(2)).config["instructions"]
+        kept = await house.kept()
+        assert [(each.text, each.outcome) for each in kept.notes] == [
+            ("wants a person: Ada's cake was broken.", "escalated")
+        ]
+        call.hang_up()
+        await call.ended()
+
+
+def escalation(reason: dict[str, str]) -> Any:
+    """The csr's side until the hand-over; the one who briefs the colleague only says something."""
+
+    def reply(turn: int, past: list[dict[str, Any]], tools: list[dict[str, Any]]) -> Any:
+        names = {tool["name"] for tool in tools}
+        if "take_call" in names:
+            return Say("A caller for you.", SHORT)
+        if turn == 1:
+            return Say("Good morning, Casa Verde.", SHORT)
+        if not any(item.get("name") == "escalate_to_human" for item in past):
+            return CallTool("escalate_to_human", reason)
+        return Say("I put you through.", SHORT)
+
+    return reply

@@ -1,0 +1,150 @@
+"""Who has not proved who they are is told nothing and changes nothing, whatever the model is talked into."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from llcphone.sim.model import CallTool, Say
+from llcphone.sim.phone import Callee
+from tests.calls.house import INTERRUPTION, QUESTION
+from tests.modes.kit import ADA, House, no_threads, open_modes
+from tests.store.store_kit import WEEK, next_weekday
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from trio.testing import MockClock
+
+pytestmark = pytest.mark.usefixtures(no_threads.__name__)
+__all__ = ["no_threads"]
+
+SHORT = 500
+LOOK = "lookup_customer"
+
+
+async def customer(house: House) -> int:
+    """Ada, who has an appointment."""
+    await house.store.set_hours(WEEK, timezone="Europe/Madrid")
+    ada = await house.store.add_customer("Ada Lovelace", ADA)
+    await house.store.book(ada.id, next_weekday(), what="check-up")
+    return ada.id
+
+
+@pytest.mark.parametrize("verstat", ["", "TN-Validation-Passed-B", "TN-Validation-Passed-A-Diverted"])
+async def test_a_number_that_nobody_vouches_for_opens_no_record(
+    verstat: str, tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    new = {"day": next_weekday(2).date().isoformat(), "time": "11:00:00", "what": "x", "name": "Ada"}
+    script = [
+        Say("Good morning.", SHORT),
+        [
+            CallTool(LOOK),
+            CallTool("get_appointments"),
+            CallTool("book_appointment", {**new, "instead_of": 1}),
+        ],
+        [CallTool("book_appointment", new)],
+        Say("I cannot.", SHORT),
+    ]
+    async with open_modes(tmp_path, script) as house:
+        ada = await customer(house)
+        call = await house.ring("csr", fields={"StirVerstat": verstat})
+        await house.says(call, QUESTION)
+        await call.silence_for(1_000)
+        told = await house.told()
+        assert "Ada Lovelace" not in told
+        assert "check-up" not in told
+        (kept,) = await house.store.appointments(ada)
+        assert kept.starts_at.replace(tzinfo=None) == next_weekday()
+        assert len(await house.outputs()) == 5
+
+
+async def test_a_number_counts_as_proof_where_the_house_says_so(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    async with open_modes(
+        tmp_path, [Say("Good morning.", SHORT)], company={"trust_caller_id": True}
+    ) as house:
+        await customer(house)
+        call = await house.ring("csr")
+        await call.silence_for(500)
+        assert "Ada Lovelace" in await house.told()
+
+
+@pytest.mark.parametrize("right", [True, False])
+async def test_a_code_that_is_texted_and_read_back_proves_it(
+    right: bool, tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    texts: list[dict[str, Any]] = []
+
+    def reply(turn: int, past: list[dict[str, Any]], tools: list[dict[str, Any]]) -> Any:
+        spoken = sum(item.get("role") == "user" and "input_audio" in str(item) for item in past)
+        if past[-1]["type"] == "function_call_output" or not spoken:
+            return Say("Well.", SHORT)
+        if spoken == 1:
+            return CallTool(LOOK, {"may_text": True})
+        (text,) = texts
+        code = re.findall("[0-9]{6}", text["Body"])[0]
+        wrong = "000000" if code != "000000" else "111111"
+        return CallTool(LOOK, {"code": " ".join(code if right else wrong)})
+
+    async with open_modes(tmp_path, reply, callee=Callee()) as house:
+        await customer(house)
+        call = await house.ring("csr")
+        await house.says(call, QUESTION)
+        texts.extend(house.stage.twilio.rest.messages)
+        assert texts[0]["To"] == ADA
+        for _ in range(1 if right else 4):
+            await house.says(call, INTERRUPTION)
+        last = json.loads((await house.outputs())[-1])
+        assert last["proved"] is right
+        assert ("Ada Lovelace" in await house.told()) is right
+        if not right:
+            assert "last try" in last["do"]
+
+
+async def test_no_code_is_texted_before_the_caller_was_asked(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    script = [[Say("Good morning.", SHORT), CallTool(LOOK, {"may_text": True})], Say("Hm.", SHORT)]
+    async with open_modes(tmp_path, script, callee=Callee()) as house:
+        await customer(house)
+        call = await house.ring("csr")
+        await call.silence_for(2_000)
+        assert len(await house.outputs()) == 2
+        assert not house.stage.twilio.rest.messages
+
+
+async def test_a_text_message_goes_out_only_when_the_caller_has_answered(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    text = CallTool("send_sms", {"text": "We are at 1 Green Street."})
+    script = [Say("Good morning.", SHORT), text, [text, Say("May I?", SHORT)], Say("Hm.", SHORT), text]
+    async with open_modes(tmp_path, script, callee=Callee()) as house:
+        call = await house.ring("receptionist")
+        await house.says(call, QUESTION)
+        assert not house.stage.twilio.rest.messages, "the model asked twice, the caller was not"
+        await call.silence_for(1_000)
+        await house.says(call, INTERRUPTION)
+        (sent,) = house.stage.twilio.rest.messages
+        assert (sent["To"], sent["Body"]) == (ADA, "We are at 1 Green Street.")
+
+
+async def test_a_number_that_is_vouched_for_goes_before_a_spoken_one(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    spoken = {"name": "Ada", "reason": "A cake.", "number": "+15557654321"}
+    script = [Say("Good morning.", SHORT), CallTool("take_message", spoken), Say("Noted.", SHORT)]
+    for number, vouched in enumerate((True, False), 1):
+        (tmp_path / str(number)).mkdir()
+        async with open_modes(tmp_path / str(number), script) as house:
+            call = await house.ring("receptionist", vouched=vouched)
+            await house.says(call, QUESTION)
+            await call.silence_for(500)
+            call.hang_up()
+            (message,) = (await house.kept()).messages
+            assert message.number == (ADA if vouched else "+15557654321")
+            assert "5557654321" in message.reason + message.number
