@@ -11,6 +11,7 @@ from pathlib import Path  # noqa: TC003 (cyclopts reads the annotations of who u
 from typing import TYPE_CHECKING
 
 import attrs
+import trio
 
 from llcphone import settings, snapshots
 from llcphone.agent_file import agent_of
@@ -66,10 +67,11 @@ def run_restore(
         return 0
     if present is not None:
         _keep(plan, present, agents or {}, tell)
-    return _carry_out(plan, force=force, restart=restart, tell=tell)
+    code = _carry_out(plan, force=force, tell=tell)
+    return _restart(config, tell) if restart and code == 0 else code
 
 
-def _carry_out(plan: Plan, *, force: bool, restart: bool, tell: Tell) -> int:
+def _carry_out(plan: Plan, *, force: bool, tell: Tell) -> int:
     kept = snapshots.put_back(plan)
     tell(f"restored; what it replaced stands in {kept}")
     if problems := _not_as_then(plan):
@@ -83,7 +85,7 @@ def _carry_out(plan: Plan, *, force: bool, restart: bool, tell: Tell) -> int:
             return 1
     else:
         tell("verified: settings, modules, prompts and tools are the snapshot's")
-    return _restart(plan.path, tell) if restart else 0
+    return 0
 
 
 def _not_as_then(plan: Plan) -> list[str]:
@@ -98,9 +100,10 @@ def _not_as_then(plan: Plan) -> list[str]:
     return diff_lines(differences) if differences else []
 
 
-def _restart(path: Path, tell: Tell) -> int:
-    tell("llcphone restart makes a running server use it")
-    return 0
+def _restart(config: Path | None, tell: Tell) -> int:
+    from llcphone.process.restarting import Wish, restart  # it offers restores itself
+
+    return trio.run(restart, Wish(path=config, tell=tell))
 
 
 def _present(path: Path, tell: Tell) -> Config | None:

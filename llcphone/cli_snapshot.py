@@ -60,8 +60,8 @@ def list_(*, config: ConfigPath = None) -> None:
     """
     folder = snapshots.folder_of(config or settings.DEFAULT_FILE)
     for place in dict.fromkeys(each.resolve() for each in (folder, snapshots.shipped_folder())):
-        for path in snapshots.paths_in(place):
-            tell(_line_of(path))
+        for _, line in sorted(map(_line_of, snapshots.paths_in(place)), reverse=True):
+            tell(line)
 
 
 @app.command
@@ -81,13 +81,13 @@ def diff(name: str = "", *, config: ConfigPath = None) -> None:
     """Show what restoring a snapshot would change.
 
     Args:
-        name: which; default the last good one.
+        name: which; default the last one that was saved as good here.
         config: settings file; default llcphone.toml here, with .env beside it.
     """
     folder = snapshots.folder_of(config or settings.DEFAULT_FILE)
     snapshot = snapshots.find(name, folder) if name else snapshots.load_last_good(folder)
     if snapshot is None:
-        raise ConfigError("snapshots", "there is none that can be read")
+        raise ConfigError("snapshots", "none was saved here; name one of `llcphone snapshot list`")
     loaded = settings.load(config).config
     agents = snapshots.agents_told(loaded)
     tell(f"{snapshot.stem}: {proof_of(snapshot)}")
@@ -123,12 +123,14 @@ def rescue(*, config: ConfigPath = None, dry_run: bool = False, restart: bool = 
     sys.exit(run_restore(RESCUE, config, dry_run=dry_run, restart=restart, force=False, tell=tell))
 
 
-def _line_of(path: Path) -> str:
+def _line_of(path: Path) -> tuple[str, str]:
+    """When it was saved, and what is told of it."""
     try:
         snapshot = snapshots.load_file(path)
     except ConfigError as exc:
-        return f"{path.stem:<36} {exc.why}"
-    return f"{path.stem:<36} {'' if snapshot.good else '(put aside) '}{snapshot.why}; {proof_of(snapshot)}"
+        return "", f"{path.stem:<36} {exc.why}"
+    aside = "" if snapshot.good else "(put aside) "
+    return snapshot.saved_at, f"{path.stem:<36} {aside}{snapshot.why}; {proof_of(snapshot)}"
 
 
 def _evidence(snapshot: Snapshot) -> list[str]:

@@ -420,9 +420,12 @@ def test_odd_prompts_come_back_as_they_were() -> None:
 def test_the_restart_procedure_is_run_after_the_restore_unless_told_not_to(
     desk: Desk, monkeypatch: Any
 ) -> None:
-    restarted: list[Path] = []
-    monkeypatch.setattr(cli_restore, "_restart", lambda path, tell: restarted.append(path) or 0)
+    restarted: list[Path | None] = []
+    monkeypatch.setattr(cli_restore, "_restart", lambda config, tell: restarted.append(config) or 7)
     desk.save()
     desk.change()
-    desk.restore(restart=True)
-    assert restarted == [Path("llcphone.toml")]
+    desk.restore(restart=False)
+    assert restarted == []
+    desk.change()
+    assert desk.restore(restart=True) == 7
+    assert restarted == [None]

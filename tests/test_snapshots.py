@@ -35,7 +35,7 @@ from llcphone.snapshots import (
     take,
 )
 from llcphone.snapshots.form import TUNED
-from llcphone.snapshots.shelf import RESCUE
+from llcphone.snapshots.shelf import RESCUE, SHIPPED_BY
 
 SNAPSHOTS = Path(__file__).parent.parent / "snapshots"
 SAVED_AT = "2026-11-20T00:00:00Z"
@@ -99,7 +99,7 @@ def shipped(name: str) -> Snapshot:
     with TemporaryDirectory() as folder, chdir(folder):
         if config.agent.file:
             Path(config.agent.file).write_text(source_of(name), "utf-8")
-        taken = take(config, agents_told(config), name=name, who="llcphone", why=why)
+        taken = take(config, agents_told(config), name=name, who=SHIPPED_BY, why=why)
     versions = {"llcphone": taken.versions["llcphone"]}  # the others are whatever the reader has
     evidence = {"proof": PROOF, "calls": 0, "model": config.realtime.model}
     return attrs.evolve(taken, saved_at=SAVED_AT, versions=versions, evidence=evidence)
@@ -175,11 +175,12 @@ def test_the_copy_of_a_mode_is_the_mode(mode: str) -> None:
     assert (module.path, module.source.decode()) == (f"{mode}.py", source_of(mode))
 
 
-def test_the_default_one_is_the_defaults_and_the_last_good_of_who_saved_none(tmp_path: Path) -> None:
+def test_the_default_one_is_the_defaults() -> None:
     assert find("default").config == Config()
-    last = load_last_good(tmp_path / "snapshots")
-    assert last is not None
-    assert last.name == "default"
+
+
+def test_what_ships_is_nobodys_last_good() -> None:
+    assert load_last_good(SNAPSHOTS) is None
 
 
 def test_rescue_differs_from_the_defaults_in_what_is_written_above_and_in_nothing_else() -> None:

@@ -65,10 +65,11 @@ def _module(module: Module, base: Path) -> Difference | None:
     source = path.read_bytes() if path.is_file() else None
     if source == module.source:
         return None
-    here = ABSENT if source is None else f"{len(source)} bytes"
-    text = "" if source is None else source.decode("utf-8", "replace")
-    lines = _unified(text, module.source.decode("utf-8", "replace"))
-    return Difference(f"module {module.path}", here, f"{len(module.source)} bytes", lines)
+    key, there = f"module {module.path}", f"{len(module.source)} bytes"
+    if source is None:
+        return Difference(key, ABSENT, there)
+    lines = _unified(source.decode("utf-8", "replace"), module.source.decode("utf-8", "replace"))
+    return Difference(key, f"{len(source)} bytes", there, lines)
 
 
 def agent_differences(agents: Mapping[str, Agent], snapshot: Snapshot) -> list[Difference]:

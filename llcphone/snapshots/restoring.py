@@ -91,6 +91,7 @@ def put_back(plan: Plan) -> Path:
     """
     place = plan.path.parent / PLACE
     place.mkdir(mode=0o700, exist_ok=True)
+    _write(place / ".gitignore", b"*\n")  # there are secrets in it
     stamp = datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%S-%fZ")
     folder = place / stamp
     folder.mkdir(mode=0o700)

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 FOLDER = Path("snapshots")
 """The folder, beside llcphone.toml."""
 RESCUE = "rescue"
+SHIPPED_BY = "llcphone"
+"""Who says that the snapshots which ship are good."""
 _LIKE_A_KEY = re.compile(r"\b(?:sk-[A-Za-z0-9_-]{16,}|(?:AC|SK)[0-9a-f]{32})\b")
 
 
@@ -83,14 +85,12 @@ def find(name: str, folder: Path = FOLDER) -> Snapshot:
 
 
 def load_last_good(folder: Path = FOLDER) -> Snapshot | None:
-    """The snapshot that was saved as good last, else the default that ships; None if all are damaged."""
-    for place in (folder, shipped_folder()):
-        good = [each for each in _readable(place) if each.good and each.name != RESCUE]
-        if place != folder:
-            good = [each for each in good if each.name == "default"]
-        if good:
-            return max(good, key=lambda each: each.saved_at)
-    return None
+    """The snapshot that was saved here as good last; None: nobody has saved one that can be read.
+
+    Those that ship do not count: nobody has held a call under them here.
+    """
+    good = [each for each in _readable(folder) if each.good and each.who != SHIPPED_BY]
+    return max(good, key=lambda each: each.saved_at, default=None)
 
 
 def _readable(folder: Path) -> Iterator[Snapshot]:
