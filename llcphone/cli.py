@@ -37,7 +37,7 @@ async def serve(*, config: ConfigPath = None, agent: Path | None = None) -> None
     """
     from llcphone.logs import configure_logs
     from llcphone.masking import secrets_of
-    from llcphone.server.run import serve_until_signal
+    from llcphone.process.serving import serve_as_process
     from llcphone.settings import with_journal, with_store
     from llcphone.store.lines import open_record_file
 
@@ -49,7 +49,7 @@ async def serve(*, config: ConfigPath = None, agent: Path | None = None) -> None
     async with AsyncExitStack() as stack:
         path = loaded.records.path
         keep = await stack.enter_async_context(open_record_file(path)) if path else None
-        await serve_until_signal(loaded, chosen, on_record=keep)
+        await serve_as_process(loaded, chosen, keep)
 
 
 @app.command
@@ -133,6 +133,18 @@ for _name, _what in {
 }.items():
     app.command(f"llcphone.cli_calls:{_name}", help=_what)
 app.command("llcphone.cli_calls:store", name="store", help="The store: a demo database, and forgetting.")
+for _name, _what in (
+    ("doctor", "Look at everything that calls need, and say what mends what is broken."),
+    ("restart", "Drain the server, clear its port, start it, and see that it is well."),
+    ("start", "Start the server in the background, unless one runs."),
+    ("stop", "Drain the server and stop it."),
+    ("status", "Show how the server stands."),
+    ("unit", "Write the file with which systemd or pm2 keeps the server running."),
+    ("init", "Ask the few things that are needed, and write llcphone.toml and .env."),
+    ("tunnel", "Open a tunnel to the server, and set everything that depends on its URL."),
+):
+    app.command(f"llcphone.cli_ops:{_name}", help=_what)
+app.command("llcphone.cli_ops:number", name="number", help="Who is asked when the number rings.")
 app.command("llcphone.cli_snapshot:rescue", help="Restore the plainest configuration that ships.")
 app.command("llcphone.cli_skill:app", name="skill", help="The skill for OpenClaw and Claude Code.")
 

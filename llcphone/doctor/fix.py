@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -9,12 +10,12 @@ from llcphone.carrier import open_carrier
 from llcphone.process.pidfile import forget, read_mark
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Mapping
+    from collections.abc import Awaitable, Iterable, Mapping
 
     from llcphone.doctor.case import Case
     from llcphone.doctor.report import Finding
 
-Ask = Callable[[str], bool] if TYPE_CHECKING else object
+Ask = Callable[[str], bool]
 
 
 async def _webhook(case: Case) -> str:

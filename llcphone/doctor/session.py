@@ -7,10 +7,9 @@ tools, and each update must be confirmed. It costs no tokens; ``--live`` asks fo
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, urlsplit, urlunsplit
 
 import attrs
 import trio
@@ -21,7 +20,8 @@ from llcphone.agent_file import agent_of
 from llcphone.call.endpoint import Endpoint, configure
 from llcphone.call.model_leg import failure_word
 from llcphone.call.plan import plan_call
-from llcphone.doctor.case import Answer, ask, plain
+from llcphone.doctor.case import plain
+from llcphone.doctor.model import judge_model, told_of
 from llcphone.doctor.report import Finding, fail, good, warn
 from llcphone.errors import LegClosed, RemoteProtocolError
 from llcphone.realtime import events as said
@@ -41,18 +41,6 @@ if TYPE_CHECKING:
 
 PROBE_S = 12.0
 _SLOW_MS = 2_000.0
-_SOON_DAYS = 90
-
-_ENDS: Mapping[str, date] = MappingProxyType(
-    {
-        "gpt-realtime": date(2027, 1, 20),
-        "gpt-realtime-mini": date(2027, 1, 20),
-        "gpt-realtime-mini-2025-12-15": date(2027, 1, 20),
-        "gpt-realtime-mini-2025-10-06": date(2026, 7, 23),
-        "gpt-4o-realtime-preview": date(2026, 5, 7),
-    }
-)
-"""When models are switched off, as of 2026-11-20 (facts/openai-realtime.md §3.1)."""
 
 _GA_KEYS = frozenset({"session.type", "session.audio", "session.output_modalities"})
 """Keys that only the GA dialect has: who does not know them speaks flat."""
@@ -80,70 +68,13 @@ async def session(case: Case) -> list[Finding]:
     """All of it."""
     config = case.config
     today = datetime.fromtimestamp(case.now(), UTC).date()
-    model = judge_model(config, today, await _told_of(config))
+    model = judge_model(config, today, await told_of(config))
     try:
         agents = list(agents_of(agent_of(config, case.agent)).values())
     except Exception:  # the settings' check tells of it
         agents = []
     probes = await ask_endpoint(config, agents, live=case.live)
     return [model, *judge_session(config, probes)]
-
-
-# -- the model ----------------------------------------------------------------------------------
-
-
-async def _told_of(config: Config) -> Answer | str:
-    """What the endpoint's list of models says of ours."""
-    parts = urlsplit(config.realtime.url)
-    if not parts.path.endswith("/v1/realtime") or "/openai/" in parts.path:
-        return "not asked"  # Azure calls models by the names of deployments
-    scheme = "https" if parts.scheme == "wss" else "http"
-    path = parts.path.removesuffix("realtime") + "models/" + quote(config.realtime.model, safe="")
-    headers = {"Authorization": f"Bearer {config.realtime.api_key}"} if config.realtime.api_key else {}
-    return await ask(urlunsplit((scheme, parts.netloc, path, "", "")), headers=headers)
-
-
-def judge_model(config: Config, today: date, told: Answer | str) -> Finding:
-    """Whether the model is there, and how long.
-
-    Args:
-        config: the settings.
-        today: the day.
-        told: what the endpoint says of the model.
-    """
-    model = config.realtime.model
-    other = 'set realtime.model to a current one, such as "gpt-realtime-1.5"'
-    content: dict[str, Any] = {}
-    if not isinstance(told, str):
-        content = told.json if isinstance(told.json, dict) else {}
-        if told.status == 401:
-            return fail("key", "the key is refused [401]", "set OPENAI_API_KEY to a key of this account")
-        if told.status == 404 and content:
-            return fail("model", f"the endpoint has no model {model}", other)
-    ends = _date(content.get("shutdown_date")) or _known_end(model)
-    if ends is None:
-        return good("model", f"{model}; no end of it is known")
-    if ends <= today:
-        return fail("model", f"{model} was switched off on {ends}", other)
-    if (ends - today).days <= _SOON_DAYS:
-        return warn("model", f"{model} is switched off on {ends}, in {(ends - today).days} days", other)
-    return good("model", f"{model}; it stays until {ends}")
-
-
-def _known_end(model: str) -> date | None:
-    return _ENDS["gpt-4o-realtime-preview"] if model.startswith("gpt-4o-") else _ENDS.get(model)
-
-
-def _date(value: object) -> date | None:
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return datetime.fromtimestamp(value, UTC).date()
-    try:
-        return date.fromisoformat(str(value)[:10])
-    except ValueError:
-        return None
-
-
-# -- the session --------------------------------------------------------------------------------
 
 
 async def ask_endpoint(config: Config, agents: Sequence[Agent], *, live: bool = False) -> list[Probe]:

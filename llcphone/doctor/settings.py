@@ -13,6 +13,7 @@ from llcphone.doctor.report import Finding, fail, good, warn
 from llcphone.errors import ConfigError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from llcphone.doctor.case import Case
@@ -44,15 +45,15 @@ def _ready(case: Case) -> Finding:
     return good("ready to serve", "key, token and public URL are set")
 
 
-def _agents(case: Case) -> tuple[list[Agent] | None, Finding]:
+def _agents(case: Case) -> tuple[Mapping[str, Agent] | None, Finding]:
     where = case.agent or case.config.agent.file
     try:
-        agents = list(agents_of(agent_of(case.config, case.agent)).values())
+        agents = agents_of(agent_of(case.config, case.agent))
     except ConfigError as exc:
         return None, fail("agent", str(exc), "set agent.file to a Python file with an agent")
     except Exception as exc:  # somebody's program; its text may hold anything
         return None, fail("agent", f"{where} fails with {type(exc).__name__}", f"run it: python {where}")
-    names = ", ".join(each.name for each in agents)
+    names = ", ".join(agents)
     return agents, good("agent", f"{names}, out of {where or 'the settings'}")
 
 
@@ -83,11 +84,12 @@ def _holds_secrets(path: Path) -> bool:
     )
 
 
-def _snapshot(case: Case, agents: list[Agent]) -> Finding:
+def _snapshot(case: Case, agents: Mapping[str, Agent]) -> Finding:
     last = snapshots.load_last_good(snapshots.folder_of(case.path))
     if last is None:
         return warn("snapshot", "there is no good one", "llcphone snapshot save <name> --why <reason>")
-    differences = snapshots.diff(case.config, last, agents=agents)
+    # Not the agents as they answer here: company and destinations stand in their prompts, and in no snapshot.
+    differences = snapshots.diff(case.config, last, agents=snapshots.agents_told(case.config))
     if not differences:
         return good("snapshot", f"as in {last.stem}")
     keys = [each.key for each in differences]

@@ -1,4 +1,4 @@
-"""Twilio's side, read from its API: do account and token fit, what does the number do when it rings, what broke?"""
+"""Twilio's side, read from its API: do account and token fit, what does the number do, what broke?"""
 
 from __future__ import annotations
 

@@ -1,0 +1,232 @@
+"""The commands of whoever runs a server: doctor, restart, start, stop, status, unit, init, number, tunnel."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+import cyclopts
+from cyclopts import Parameter
+
+from llcphone import settings
+
+ConfigPath = Annotated[Path | None, Parameter(name="--config", help="llcphone.toml to read")]
+
+number = cyclopts.App(name="number", help="Who is asked when the number rings.", backend="trio")
+_tell = print
+
+
+def confirmed(question: str) -> bool:
+    """Ask a person; no terminal is a no."""
+    if not sys.stdin.isatty():
+        _tell(f"{question} (no terminal to ask at: no; --yes says yes)")
+        return False
+    return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
+
+
+def _yes(question: str) -> bool:
+    _tell(f"{question} yes")
+    return True
+
+
+async def doctor(
+    *,
+    config: ConfigPath = None,
+    agent: Path | None = None,
+    only: Annotated[list[str] | None, Parameter(consume_multiple=True)] = None,
+    quick: bool = False,
+    live: bool = False,
+    fix: bool = False,
+    yes: bool = False,
+    as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,
+) -> None:
+    """Look at everything that calls need, infrastructure first, and say what mends what is broken.
+
+    Args:
+        config: settings file; default llcphone.toml here, with .env beside it.
+        agent: a Python file with an ``agent``; default the one in [agent].
+        only: groups to look at: settings, process, machine, public, twilio, session, vendors.
+        quick: settings, process and session only.
+        live: also what costs money: one short text of the model.
+        fix: offer to do the safe mends, each with a question.
+        yes: say yes to those questions.
+        as_json: for programs.
+    """
+    from llcphone.doctor.examine import GROUPS, QUICK, case_of, examine
+    from llcphone.doctor.fix import offer_fixes
+    from llcphone.doctor.report import Finding, exit_code, lines, verdict
+
+    def show(title: str, findings: list[Finding]) -> None:
+        if not as_json:
+            _tell(title, *lines(findings), sep="\n")
+
+    groups = QUICK if quick else tuple(only or GROUPS)
+    if unknown := [each for each in groups if each not in GROUPS]:
+        _tell(f"llcphone: no group {', '.join(unknown)}; there are {', '.join(GROUPS)}", file=sys.stderr)
+        sys.exit(2)
+    case = case_of(config, agent, live=live)
+    findings = await examine(case, groups, tell=show)
+    if fix and await offer_fixes(case, findings, ask=_yes if yes else confirmed, tell=_tell):
+        case = case_of(config, agent, live=live)
+        findings = await examine(case, groups, tell=show)
+    if as_json:
+        ok = exit_code(findings) == 0
+        _tell(json.dumps({"ok": ok, "findings": [each.as_json() for each in findings]}, indent=1))
+    else:
+        _tell(verdict(findings))
+    sys.exit(exit_code(findings))
+
+
+async def restart(
+    *, config: ConfigPath = None, agent: Path | None = None, force: bool = False, rollback: bool = False
+) -> None:
+    """Drain the server, end what is left of it on the port, start it, and see that it is well.
+
+    Args:
+        config: settings file; default llcphone.toml here, with .env beside it.
+        agent: a Python file with an ``agent``; default as it was started.
+        force: also end a foreign program on the port, or a server that a supervisor would start again.
+        rollback: if settings or session are refused, go back to the last good snapshot.
+    """
+    from llcphone.process import restarting
+
+    wish = restarting.Wish(path=config, agent=agent, force=force, rollback=rollback, tell=_tell)
+    sys.exit(await restarting.restart(wish))
+
+
+async def start(*, config: ConfigPath = None, agent: Path | None = None) -> None:
+    """Start the server in the background, unless one runs.
+
+    Args:
+        config: settings file; default llcphone.toml here, with .env beside it.
+        agent: a Python file with an ``agent``; default the one in [agent].
+    """
+    from llcphone.process import procedure
+    from llcphone.process.standing import standing, standing_lines
+
+    loaded = procedure.loaded_for_serve(config)
+    found = await standing(loaded)
+    if found["running"] or found["owners"]:
+        _tell(*standing_lines(found), "llcphone restart replaces a server", sep="\n")
+        sys.exit(0 if found["running"] else 1)
+    job = procedure.Job(config=loaded, path=config, agent=agent, tell=_tell)
+    sys.exit(0 if await procedure.start(job) else 1)
+
+
+async def stop(*, config: ConfigPath = None, force: bool = False) -> None:
+    """Drain the server and stop it; end what else of ours listens on its port.
+
+    Args:
+        config: settings file; default llcphone.toml here, with .env beside it.
+        force: also end a foreign program on the port, or a server that a supervisor would start again.
+    """
+    from llcphone.process import procedure
+
+    job = procedure.Job(config=settings.load(config).config, path=config, force=force, tell=_tell)
+    sys.exit(0 if await procedure.stop(job) else 1)
+
+
+async def status(
+    *, config: ConfigPath = None, as_json: Annotated[bool, Parameter(name="--json", negative="")] = False
+) -> None:
+    """Show how the server stands.
+
+    Args:
+        config: settings file; default llcphone.toml here, with .env beside it.
+        as_json: for programs.
+    """
+    from llcphone.process.standing import standing, standing_lines
+
+    found = await standing(settings.load(config).config)
+    _tell(json.dumps(found, indent=1) if as_json else "\n".join(standing_lines(found)))
+    sys.exit(0 if found["ready"] else 1)
+
+
+def unit(
+    kind: Literal["systemd", "systemd-user", "pm2"],
+    *,
+    config: ConfigPath = None,
+    agent: Path | None = None,
+    out: Path | None = None,
+) -> None:
+    """Write the file with which systemd or pm2 keeps the server running.
+
+    Args:
+        kind: which.
+        config: settings file that the server is to read; default llcphone.toml here.
+        agent: a Python file with an ``agent``; default the one in [agent].
+        out: where to write it; default the terminal.
+    """
+    from llcphone.process import units
+
+    loaded = settings.load(config).config
+    command = units.serve_command(config, agent)
+    if kind == "pm2":
+        text = units.pm2_unit(loaded, command, Path.cwd())
+    else:
+        text = units.systemd_unit(loaded, command, Path.cwd(), user=kind == "systemd-user")
+    if out is None:
+        _tell(text, end="")
+        return
+    out.write_text(text, "utf-8")
+    _tell(f'wrote {out}; set process.supervisor = "{kind}", so that llcphone restart goes by it')
+
+
+def init(*, config: ConfigPath = None, force: bool = False) -> None:
+    """Ask the few things that are needed, and write llcphone.toml and .env.
+
+    Args:
+        config: settings file; default llcphone.toml here, with .env beside it.
+        force: write the settings file anew though there is one.
+    """
+    from llcphone.process.setup import run_init
+
+    def ask(question: str, secret: bool) -> str:
+        return getpass.getpass(question) if secret and sys.stdin.isatty() else input(question)
+
+    sys.exit(run_init(config or settings.DEFAULT_FILE, ask=ask, tell=_tell, force=force))
+
+
+@number.command
+async def show(*, config: ConfigPath = None) -> None:
+    """Show what Twilio does when the number rings.
+
+    Args:
+        config: settings file; default llcphone.toml here, with .env beside it.
+    """
+    from llcphone.process.webhook import show_number
+
+    sys.exit(await show_number(settings.load(config).config, _tell))
+
+
+@number.command
+async def set_webhook(*, config: ConfigPath = None, yes: bool = False) -> None:
+    """Let the number ask this server when it rings.
+
+    Args:
+        config: settings file; default llcphone.toml here, with .env beside it.
+        yes: without a question.
+    """
+    from llcphone.process import webhook
+
+    loaded = settings.load(config).config
+    sys.exit(await webhook.set_webhook(loaded, _tell, _yes if yes else confirmed))
+
+
+async def tunnel(
+    *, config: ConfigPath = None, program: Literal["", "cloudflared", "ngrok"] = "", yes: bool = False
+) -> None:
+    """Open a tunnel to the server, and set everything that depends on its URL.
+
+    Args:
+        config: settings file; default llcphone.toml here, with .env beside it.
+        program: which tunnel; default the one that is installed.
+        yes: without questions.
+    """
+    from llcphone.process.tunnel import TunnelWish, run_tunnel
+
+    wish = TunnelWish(path=config, program=program, ask=_yes if yes else confirmed, tell=_tell)
+    sys.exit(await run_tunnel(wish))

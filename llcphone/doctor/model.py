@@ -1,0 +1,79 @@
+"""The model by its name: is it there, and how long will it be?"""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlsplit, urlunsplit
+
+from llcphone.doctor.case import Answer, ask
+from llcphone.doctor.report import Finding, fail, good, warn
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from llcphone.config import Config
+
+_SOON_DAYS = 90
+_ENDS: Mapping[str, date] = MappingProxyType(
+    {
+        "gpt-realtime": date(2027, 1, 20),
+        "gpt-realtime-mini": date(2027, 1, 20),
+        "gpt-realtime-mini-2025-12-15": date(2027, 1, 20),
+        "gpt-realtime-mini-2025-10-06": date(2026, 7, 23),
+        "gpt-4o-realtime-preview": date(2026, 5, 7),
+    }
+)
+"""When models are switched off, as of 2026-11-20 (facts/openai-realtime.md §3.1)."""
+
+
+async def told_of(config: Config) -> Answer | str:
+    """What the endpoint's list of models says of ours."""
+    parts = urlsplit(config.realtime.url)
+    if not parts.path.endswith("/v1/realtime") or "/openai/" in parts.path:
+        return "not asked"  # Azure calls models by the names of deployments
+    scheme = "https" if parts.scheme == "wss" else "http"
+    path = parts.path.removesuffix("realtime") + "models/" + quote(config.realtime.model, safe="")
+    headers = {"Authorization": f"Bearer {config.realtime.api_key}"} if config.realtime.api_key else {}
+    return await ask(urlunsplit((scheme, parts.netloc, path, "", "")), headers=headers)
+
+
+def judge_model(config: Config, today: date, told: Answer | str) -> Finding:
+    """Whether the model is there, and how long.
+
+    Args:
+        config: the settings.
+        today: the day.
+        told: what the endpoint says of the model.
+    """
+    model = config.realtime.model
+    other = 'set realtime.model to a current one, such as "gpt-realtime-1.5"'
+    content: dict[str, Any] = {}
+    if not isinstance(told, str):
+        content = told.json if isinstance(told.json, dict) else {}
+        if told.status == 401:
+            return fail("key", "the key is refused [401]", "set OPENAI_API_KEY to a key of this account")
+        if told.status == 404 and content:
+            return fail("model", f"the endpoint has no model {model}", other)
+    ends = _date(content.get("shutdown_date")) or _known_end(model)
+    if ends is None:
+        return good("model", f"{model}; no end of it is known")
+    if ends <= today:
+        return fail("model", f"{model} was switched off on {ends}", other)
+    if (ends - today).days <= _SOON_DAYS:
+        return warn("model", f"{model} is switched off on {ends}, in {(ends - today).days} days", other)
+    return good("model", f"{model}; it stays until {ends}")
+
+
+def _known_end(model: str) -> date | None:
+    return _ENDS["gpt-4o-realtime-preview"] if model.startswith("gpt-4o-") else _ENDS.get(model)
+
+
+def _date(value: object) -> date | None:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return datetime.fromtimestamp(value, UTC).date()
+    try:
+        return date.fromisoformat(str(value)[:10])
+    except ValueError:
+        return None

@@ -1,0 +1,124 @@
+"""``llcphone restart``: the whole procedure, and what is offered when the new server is not well.
+
+A snapshot is put back only when asked for (``--rollback``), and only when what is wrong is what a snapshot
+can mend: settings that cannot be read, an agent that cannot be loaded, a session that is refused. A closed
+tunnel or a foreign listener is not mended by other settings.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path  # noqa: TC003 (attrs reads the annotations)
+from typing import TYPE_CHECKING
+
+import attrs
+
+from llcphone import snapshots
+from llcphone.agent_file import agent_of
+from llcphone.doctor.examine import INFRASTRUCTURE, QUICK, case_of, examine
+from llcphone.doctor.report import Finding, Status, lines
+from llcphone.errors import ConfigError
+from llcphone.process.procedure import Job, Tell, loaded_for_serve, start, stop
+from llcphone.settings import DEFAULT_FILE
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+REFUSED = frozenset({"configuration", "ready to serve", "agent", "session", "dialect", "model", "key"})
+"""Findings that other settings may mend."""
+
+
+@attrs.frozen(kw_only=True)
+class Wish:
+    """What is asked for."""
+
+    path: Path | None = None
+    agent: Path | None = None
+    force: bool = False
+    rollback: bool = False
+    tell: Tell = print
+
+
+async def restart(wish: Wish) -> int:
+    """Restart the server; 0 when the new one is well, 1 when not, 2 when the settings are refused."""
+    tell = wish.tell
+    try:
+        job = _job(wish)
+    except ConfigError as exc:
+        tell(f"refused before anything was stopped: {exc}")
+        tell("a server that runs is left alone")
+        if not await _roll_back(wish):
+            return 2
+        return await restart(attrs.evolve(wish, rollback=False))
+    former = job.mark
+    if not await stop(job):
+        return 1
+    if not await start(job, former):
+        return await _not_well(wish, job, started=False)
+    return await _not_well(wish, job, started=True)
+
+
+def _job(wish: Wish) -> Job:
+    """The settings as the new server will take them, and its agent loaded once.
+
+    Raises:
+        ConfigError: it would not start with them.
+    """
+    config = loaded_for_serve(wish.path)
+    try:
+        agent_of(config, wish.agent)
+    except ConfigError:
+        raise
+    except Exception as exc:  # somebody's program
+        where = wish.agent or config.agent.file
+        raise ConfigError("agent.file", f"{where} fails with {type(exc).__name__}") from None
+    return Job(config=config, path=wish.path, agent=wish.agent, force=wish.force, tell=wish.tell)
+
+
+async def _not_well(wish: Wish, job: Job, *, started: bool) -> int:
+    """Look at the new server; whatever is wrong is told, infrastructure first."""
+    case = case_of(wish.path, wish.agent)
+    quick = await examine(case, QUICK) if started else []
+    broken = [each for each in quick if each.status is Status.FAIL]
+    if started and not broken:
+        wish.tell("restarted, and well (llcphone doctor looks at everything)")
+        return 0
+    wish.tell("not well. Infrastructure first:" if started else "it did not start. Infrastructure first:")
+    _show(wish, await examine(case, INFRASTRUCTURE))
+    if not started:
+        quick = await examine(case, ("settings", "session"))
+        broken = [each for each in quick if each.status is Status.FAIL]
+    if not _show(wish, [each for each in broken if each.check in REFUSED]):
+        wish.tell("settings and session are not to blame: no snapshot would mend it")
+        return 1
+    if not await _roll_back(wish):
+        return 1
+    return await restart(attrs.evolve(wish, rollback=False))
+
+
+def _show(wish: Wish, findings: Sequence[Finding]) -> bool:
+    for line in lines(each for each in findings if each.status is not Status.PASS):
+        wish.tell(line)
+    return bool(findings)
+
+
+async def _roll_back(wish: Wish) -> bool:
+    """Put the last good snapshot back, if that is wished; else offer it."""
+    path = wish.path or DEFAULT_FILE
+    last = snapshots.load_last_good(snapshots.folder_of(path))
+    if last is None:
+        wish.tell("there is no good snapshot to go back to")
+        return False
+    if not wish.rollback:
+        wish.tell(f"to go back to {last.stem}: llcphone restart --rollback")
+        return False
+    from llcphone.cli_restore import run_restore
+
+    put_back = partial(
+        run_restore, last.stem, wish.path, dry_run=False, restart=False, force=False, tell=wish.tell
+    )
+    try:
+        return put_back() == 0
+    except ConfigError as exc:
+        wish.tell(f"{last.stem} cannot be put back: {exc}")
+        return False

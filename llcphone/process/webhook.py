@@ -1,0 +1,81 @@
+"""``llcphone number``: who is asked when the number rings, and letting it be us."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from llcphone.carrier import CarrierError, open_carrier
+from llcphone.doctor.case import plain
+from llcphone.errors import ConfigError
+from llcphone.server.api_shapes import masked_number
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from llcphone.carrier import Carrier, NumberSettings
+    from llcphone.config import Config
+
+
+async def show_number(config: Config, tell: Callable[[str], None]) -> int:
+    """Tell what Twilio does when the number rings; 1 when it does not ask us."""
+    async with open_carrier(config) as carrier:
+        number = await _number(carrier, config)
+    wanted = _wanted(config)
+    ours = number.voice_url_counts and number.voice_url == wanted and number.voice_method.upper() == "POST"
+    for name, text in (
+        ("number", masked_number(config.twilio.phone_number)),
+        ("voice URL", f"{plain(number.voice_url) or '(none)'} by {number.voice_method or '?'}"),
+        ("wanted", f"{plain(wanted)} by POST"),
+        ("fallback", plain(number.voice_fallback_url) or "(none)"),
+        ("takes precedence", _precedence(number)),
+        ("calls come to us", "yes" if ours else "no"),
+    ):
+        tell(f"  {name:<17} {text}")
+    return 0 if ours else 1
+
+
+async def set_webhook(config: Config, tell: Callable[[str], None], ask: Callable[[str], bool]) -> int:
+    """Let the number ask us, and read it back."""
+    wanted = _wanted(config)
+    async with open_carrier(config) as carrier:
+        number = await _number(carrier, config)
+        tell(f"now:    {plain(number.voice_url) or '(none)'} by {number.voice_method or '?'}")
+        tell(f"wanted: {plain(wanted)} by POST")
+        if not ask("Set it?"):
+            tell("left as it is")
+            return 1
+        await carrier.set_webhook(number.number_sid, wanted)
+        number = await _number(carrier, config)
+    if number.voice_url != wanted:
+        tell("Twilio has taken it and shows something else: look at its console")
+        return 1
+    tell("set, and read back")
+    if not number.voice_url_counts:
+        tell(f"but {_precedence(number)} takes precedence: take it off the number in Twilio's console")
+        return 1
+    return 0
+
+
+def _wanted(config: Config) -> str:
+    if not config.server.public_url:
+        raise ConfigError("server.public_url", "is missing: it is where Twilio shall ask; set PUBLIC_URL")
+    return f"{config.server.public_url}/twiml"
+
+
+def _precedence(number: NumberSettings) -> str:
+    if number.trunk_sid:
+        return "a SIP trunk"
+    return "a TwiML application" if number.voice_application_sid else "nothing"
+
+
+async def _number(carrier: Carrier, config: Config) -> NumberSettings:
+    if not config.twilio.phone_number:
+        raise ConfigError("twilio.phone_number", "is missing: set TWILIO_PHONE_NUMBER")
+    try:
+        number = await carrier.number(config.twilio.phone_number)
+    except CarrierError as error:
+        why = f"Twilio gives no answer that helps [{error.code}]; llcphone doctor says what mends it"
+        raise ConfigError("twilio", why) from None
+    if number is None:
+        raise ConfigError("twilio.phone_number", "is no number of this account")
+    return number
