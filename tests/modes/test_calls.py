@@ -1,4 +1,4 @@
-"""A whole call per mode: what came of it is in the database, the right person was rung, the record tells it."""
+"""A whole call per mode: its outcome is in the database, the right person was rung, the record tells it."""
 
 from __future__ import annotations
 
@@ -145,8 +145,7 @@ async def test_customer_service_books_for_a_new_customer(tmp_path: Path, autojum
         CallTool("book_appointment", wish),
         Say("Booked.", SHORT),
     ]
-    async with open_modes(tmp_path, script) as house:
-        await house.store.set_hours(WEEK, timezone="Europe/Madrid")
+    async with open_modes(tmp_path, script) as house:  # its calendar has the company's hours
         call = await house.ring("csr")
         await house.says(call, QUESTION)
         await house.says(call, INTERRUPTION)
@@ -199,3 +198,35 @@ def escalation(reason: dict[str, str]) -> Any:
         return Say("I put you through.", SHORT)
 
     return reply
+
+
+async def test_nothing_is_booked_on_a_holiday(tmp_path: Path, autojump_clock: MockClock) -> None:
+    day = next_weekday(hour=9)
+    wish = {"day": day.date().isoformat(), "time": "09:00:00", "what": "first visit", "name": "Bob"}
+    script = [
+        Say("Good morning, Casa Verde.", SHORT),
+        [CallTool("check_availability", {"day": wish["day"]}), CallTool("book_appointment", wish)],
+        Say("We are closed that day.", SHORT),
+    ]
+    async with open_modes(tmp_path, script, company={"closed": [wish["day"]]}) as house:
+        call = await house.ring("csr")
+        await house.says(call, QUESTION)
+        answers = [json.loads(output) for output in (await house.outputs())[-2:]]
+        assert {"free": []} in answers
+        assert {"saved": False, "code": "closed", "why": "we are closed on that day"} in answers
+
+
+async def test_records_that_cannot_be_reached_are_an_answer(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    script = [
+        Say("Good morning, Casa Verde.", SHORT),
+        CallTool("lookup_customer"),
+        Say("I cannot see that now.", SHORT),
+    ]
+    async with open_modes(tmp_path, script) as house:
+        house.stage.phone.store = None
+        call = await house.ring("csr", vouched=True)
+        await house.says(call, QUESTION)
+        assert "cannot be reached now" in (await house.outputs())[-1]
+        assert not call.over
