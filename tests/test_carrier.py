@@ -253,6 +253,27 @@ async def test_hanging_up_what_is_over_is_no_error(autojump_clock, gone):
         assert len(desk.asked) == 1
 
 
+async def test_a_call_is_sent_elsewhere_and_one_that_is_over_is_told_so(autojump_clock):
+    async with office(DONE, error(400, 21220)) as (desk, carrier):
+        assert await carrier.redirect(SID, "https://a.test/back?why=busy")
+        assert desk.asked[0].path.endswith(f"/Calls/{SID}.json")
+        assert sorted(desk.asked[0].form) == [("Method", "POST"), ("Url", "https://a.test/back?why=busy")]
+        assert not await carrier.redirect(SID, "https://a.test/back")
+
+
+async def test_a_redirection_that_has_worked_is_not_repeated_for_want_of_an_answer(autojump_clock):
+    async with office("reset", DONE) as (desk, carrier):
+        assert await carrier.redirect(SID, "https://a.test/back", lambda: not desk.asked)
+        assert len(desk.asked) == 1
+
+
+async def test_a_redirection_that_fails_is_an_error(autojump_clock):
+    async with office(error(400, 21205)) as (_, carrier):
+        with pytest.raises(CarrierError) as failed:
+            await carrier.redirect(SID, "nowhere")
+        assert failed.value.code == "21205"
+
+
 async def test_hanging_up_is_repeated_until_it_is_certain(autojump_clock):
     async with office("reset", answer(502, b""), error(400, 21220)) as (desk, carrier):
         await carrier.hang_up(SID)

@@ -68,7 +68,7 @@ class Answers:
 
     def _were_joined(self, form: Mapping[str, str], to: str, away: Away | None) -> bool:
         if away is not None and away.way is Way.WARM:
-            return away.joined
+            return away.joined or away.joining
         destination = self._desk.config.destination(to)
         if away is not None and destination is not None and destination.accept:
             return away.accepted
@@ -158,7 +158,9 @@ class Answers:
         return twiml.nothing()  # an empty document joins the two
 
     async def _left(self, form: Mapping[str, str], generation: int, to: str, away: Away | None) -> str:
-        """The colleague's place in the room has ended."""
+        """The colleague's place in the room has ended, perhaps before it began."""
+        if away is not None and away.way is Way.JOIN:
+            self._desk.briefings.left(away)
         self._call_is_over(form)
         return twiml.hang_up()
 
@@ -168,7 +170,7 @@ class Answers:
             return twiml.nothing()
         is_caller = form.get("CallSid") == away.call.call_sid
         match form.get("StatusCallbackEvent"):
-            case "participant-leave" if is_caller and not (away.joined or away.returning):
+            case "participant-leave" if is_caller and not (away.joined or away.joining or away.returning):
                 self.caller_gone(away)
             case "participant-join" if not is_caller and away.gone:
                 self._desk.briefings.alone(form.get("CallSid", ""))

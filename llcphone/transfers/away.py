@@ -46,8 +46,10 @@ class Away:
     """What Twilio was told when it asked first; it may ask again."""
     accepted: bool = False
     """The colleague pressed the key that was asked for."""
+    joining: bool = False
+    """The colleague is on the way to the room."""
     joined: bool = False
-    """The colleague is in the room."""
+    """The colleague is in the room, or was."""
     returning: bool = False
     """They are being fetched out of the room: that they leave it is no hang-up."""
     back: Call | None = None

@@ -138,7 +138,7 @@ class Briefings:
         if caller is not None:
             if caller.gone:
                 return self._desk.answers.too_late()
-            caller.joined = True
+            caller.joining = True
         return twiml_away.conference(away.room, action=self._desk.url(away, "left"), who="colleague")
 
     def alone(self, call_sid: str) -> None:
@@ -162,11 +162,27 @@ class Briefings:
         while len(self._over) > _REMEMBERED:
             self._over.popitem(last=False)
         away = self._desk.known(data["token"])
+        if away is not None and away.joining:
+            return
+        self._fetch(data, _WHY.get(record.reason, "failed"))
+
+    def never_came(self, away: Away) -> None:
+        """A colleague who took the call hung up before Twilio had put them into the room."""
+        self._fetch(away.call.state[_KEY], "declined")
+
+    def left(self, away: Away) -> None:
+        """A colleague's place in the room has ended: were they ever in it?"""
+        caller = self._desk.known(away.call.state[_KEY]["token"])
+        if caller is not None and not caller.joined:
+            self._fetch(away.call.state[_KEY], "declined")
+
+    def _fetch(self, data: dict[str, Any], why: str) -> None:
+        """Fetch the caller out of the room, unless they have left it."""
+        away = self._desk.known(data["token"])
         if away is not None:
-            if away.gone or away.joined:
+            if away.gone or away.joined or away.returning:
                 return
-            away.refused, away.returning = data.get("refused", ""), True
-        why = _WHY.get(record.reason, "failed")
+            away.refused, away.returning, away.joining = data.get("refused", ""), True, False
         self._desk.phone.start_task(self._bring_back, data, why, name="bring the caller back")
 
     def taken_back(self, call_sid: str) -> bool:

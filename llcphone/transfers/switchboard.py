@@ -233,7 +233,10 @@ class Transfers:
         if away is None:
             return twiml.hang_up() if self.briefings.taken_back(sid) else None
         if form.get("CallStatus") != "in-progress":
-            self.answers.caller_gone(away)
+            if away.way is Way.JOIN:
+                self.briefings.never_came(away)
+            else:
+                self.answers.caller_gone(away)
             return twiml.nothing()
         if not away.answer:
             away.answer = self._leave(away)

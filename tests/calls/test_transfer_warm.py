@@ -216,6 +216,19 @@ async def test_a_colleague_who_just_hangs_up_sends_the_caller_back(autojump_cloc
         await call.ended()
 
 
+async def test_a_colleague_who_says_yes_and_hangs_up_sends_the_caller_back(
+    journal: Path | None, autojump_clock: MockClock
+) -> None:
+    async with nothing_left(), house(journal) as stage:
+        call = await on_hold(stage)
+        colleague = await is_briefed(stage)
+        stage.phone.on_end.append(lambda _: colleague.hang_up())  # Twilio is about to ask
+        await colleague.speak(YES)
+        await is_back(stage, call, "nobody there could take the call")
+        call.hang_up()
+        await call.ended()
+
+
 async def test_a_caller_who_hangs_up_on_hold_ends_the_briefing(
     journal: Path | None, autojump_clock: MockClock
 ) -> None:

@@ -19,7 +19,7 @@ from llcphone.engine.tool_desk import ToolPlan, ToolRule
 from llcphone.realtime import events as said
 from llcphone.realtime.dialects import Dialect
 from llcphone.twilio import media as phone
-from tests.engine.script import ALL_TOOLS, LATER, STARTED, ULAW, frame, has_answer, wants
+from tests.engine.script import ALL_TOOLS, LATER, STARTED, ULAW, frame, has_answer, speech, wants
 
 Moment = tuple[int, object]
 """Milliseconds after the moment before, and what happened."""
@@ -102,6 +102,7 @@ happenings = st.one_of(
     st.sampled_from([phone.CallerAudio(frame(1)), phone.Digit("1"), phone.UnknownPhoneMessage("new")]),
     st.just(happened.Tick()),
     st.sampled_from([phone.CallerAudio(frame(2)), happened.HangUpAsked(), happened.Tick()]),
+    st.sampled_from([happened.HangUpAsked(EndReason.TRANSFERRED), happened.DigitsAsked((speech(210),))]),
     st.sampled_from([happened.TurnCommitted(), happened.TurnCleared()]),
     st.sampled_from([happened.InterruptAsked(), happened.ResponseAsked()]),
 )

@@ -234,3 +234,15 @@ async def test_messages_are_kept_and_the_numbers_webhook_is_read_and_set(autojum
         record = await (await twilio.ring()).ended()
         assert server.requests[-1].path == "/other"
         assert record.ended_by is EndedBy.HANGUP_VERB
+
+
+@pytest.mark.parametrize(
+    ("from_", "body", "code"),
+    [("+15550009999", "hello", 21606), (FROM, "", 21602), (FROM, "x" * 1601, 21617)],
+)
+async def test_a_message_twilio_would_not_send_is_refused(autojump_clock, from_, body, code):
+    async with office() as (_, twilio, client):
+        with pytest.raises(TwilioRestException) as refused:
+            await client.messages.create_async(to=TO, from_=from_, body=body)
+        assert refused.value.code == code
+        assert twilio.rest.messages == []
