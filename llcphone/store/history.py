@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from llcphone.call.record import CallRecord
 
 DAY_S = 86_400.0
+_ROWS = 100
+"""So many in a statement, for it holds the interpreter: audio goes in between."""
 _OF_A_CALL = (TURNS, TOOLS, LINES)
 _SUMMARY = [column for column in CALLS.c if column.name != "record"]
 _APART = {"turns", "transcript", "call_id"}
@@ -40,7 +42,8 @@ class KeptCall:
     def row(self) -> dict[str, Any]:
         """Its row among the calls."""
         record = self.record
-        rest = {key: value for key, value in record.as_dict().items() if key not in _APART}
+        names = (field.name for field in attrs.fields(type(record)) if field.name not in _APART)
+        rest = {name: getattr(record, name) for name in names}  # no copy of it all: calls speak meanwhile
         return {
             "id": record.call_id,
             "call_sid": record.call_sid,
@@ -98,8 +101,8 @@ def write_call(db: Connection, kept: KeptCall, posts: Mapping[str, str]) -> None
         for number, line in enumerate(record.transcript, 1)
     ]
     for table, rows in ((TURNS, turns), (TOOLS, tools), (LINES, lines)):
-        if rows:
-            db.execute(insert(table), rows)
+        for start in range(0, len(rows), _ROWS):
+            db.execute(insert(table), rows[start : start + _ROWS])
     for id_, body in posts.items():
         db.execute(insert(OUTBOX).values(id=id_, made_at=time.time(), due_at=0.0, tries=0, body=body))
 
