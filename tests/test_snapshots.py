@@ -58,6 +58,14 @@ PERSONAL = {
     "outbound.caller_ids",
     "api.key",
     "journal.url",
+    "store.url",
+    "store.lookup_url",
+    "calendar.url",
+    "calendar.user",
+    "calendar.password",
+    "webhook.url",
+    "webhook.bearer",
+    "webhook.secret",
 }
 """What must be in no snapshot, whatever else becomes private."""
 
