@@ -45,13 +45,15 @@ def run_restore(
         ConfigError: it cannot be restored; nothing was changed then.
     """
     path = config or settings.DEFAULT_FILE
+    if config is not None and not config.exists():
+        raise ConfigError(str(config), "there is no such file; leave --config out to have one written here")
     if snapshots.finish(path):
         tell("finished a restore that was broken off")
     snapshot = snapshots.find(name, snapshots.folder_of(path))
     plan = snapshots.plan_restore(snapshot, path)
     tell(f"{snapshot.stem}: checked; {proof_of(snapshot)}")
     present = _present(path, tell)
-    agents = None if present is None else _agents(present)
+    agents = None if present is None else agents_or_none(present)
     if present is not None:
         differences = snapshots.diff(present, snapshot, agents=agents)
         for line in diff_lines(differences):
@@ -93,7 +95,7 @@ def _not_as_then(plan: Plan) -> list[str]:
     config = settings.load(plan.path).config
     try:
         agent_of(config)  # as the server will, with all that belongs to the deployment
-        agents = snapshots.agents_told(config)
+        agents = snapshots.agents_told(config) if plan.snapshot.agents else None
     except Exception as exc:  # an agent module is somebody's program
         return [f"the agents cannot be loaded: {type(exc).__name__}: {exc}"]
     differences = snapshots.diff(config, plan.snapshot, agents=agents)
@@ -108,14 +110,14 @@ def _restart(config: Path | None, tell: Tell) -> int:
 
 def _present(path: Path, tell: Tell) -> Config | None:
     try:
-        return settings.load(path if path.exists() else None).config
+        return settings.load(path if path.exists() else None).config  # none there: it is the usual one
     except ConfigError as exc:
         tell(f"what is in effect cannot be read, so it is not compared, and kept as files only: {exc}")
         return None
 
 
-def _agents(config: Config) -> Mapping[str, Agent] | None:
-    """Who answers now; None when they cannot be loaded, which may be why somebody restores."""
+def agents_or_none(config: Config) -> Mapping[str, Agent] | None:
+    """Who answers by these settings; None when they cannot be loaded, which may be why somebody restores."""
     try:
         return snapshots.agents_told(config)
     except Exception:  # an agent module is somebody's program

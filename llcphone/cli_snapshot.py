@@ -11,7 +11,8 @@ import cyclopts
 from cyclopts import Parameter
 
 from llcphone import settings, snapshots
-from llcphone.cli_restore import Tell, diff_lines, proof_of, run_restore
+from llcphone.agent_file import agent_of
+from llcphone.cli_restore import Tell, agents_or_none, diff_lines, proof_of, run_restore
 from llcphone.config import SETTINGS, toml_value
 from llcphone.errors import ConfigError
 from llcphone.snapshots.shelf import RESCUE
@@ -41,10 +42,18 @@ def save(name: str, *, why: str, who: str = "", config: ConfigPath = None) -> No
     """
     path = config or settings.DEFAULT_FILE
     loaded = settings.load(config).config
-    agents = snapshots.agents_told(loaded)
+    try:
+        agent_of(loaded)
+    except ConfigError:
+        raise
+    except Exception as exc:  # an agent module is somebody's program
+        raise ConfigError("agent.file", f"cannot be loaded, so is not good: {type(exc).__name__}") from None
+    agents = agents_or_none(loaded)
+    if agents is None:
+        tell("prompts and tools are not kept: the agents need settings that are no part of a snapshot")
     sources = (path, path.parent / ".env")
     snapshot = snapshots.take(
-        loaded, agents, name=name, who=who or getpass.getuser(), why=why, sources=sources
+        loaded, agents or {}, name=name, who=who or getpass.getuser(), why=why, sources=sources
     )
     tell(f"saved {snapshots.put(snapshot, snapshots.folder_of(path), loaded)}")
     for line in _evidence(snapshot):
@@ -89,9 +98,8 @@ def diff(name: str = "", *, config: ConfigPath = None) -> None:
     if snapshot is None:
         raise ConfigError("snapshots", "none was saved here; name one of `llcphone snapshot list`")
     loaded = settings.load(config).config
-    agents = snapshots.agents_told(loaded)
     tell(f"{snapshot.stem}: {proof_of(snapshot)}")
-    for line in diff_lines(snapshots.diff(loaded, snapshot, agents=agents)):
+    for line in diff_lines(snapshots.diff(loaded, snapshot, agents=agents_or_none(loaded))):
         tell(line)
 
 

@@ -323,6 +323,52 @@ def test_a_module_with_a_key_in_it_is_not_saved_and_the_key_not_told(desk: Desk,
     assert not desk.file("snapshots").exists()
 
 
+def test_numbers_of_the_routes_are_secrets_too_and_paths_and_names_are_none(desk: Desk) -> None:
+    numbers = [f"+1555010{each:02}" for each in range(12)]
+    files = "".join(f'"{number}" = "agents/baker.py", ' for number in numbers[:9]).rstrip(", ")
+    desks = ", ".join(
+        f'department_{each} = {{number = "{number}"}}' for each, number in enumerate(numbers[9:])
+    )
+    routes = f"\n[routes]\nfiles = {{{files}}}\n[transfers]\ndestinations = {{{desks}}}\n"
+    desk.file("llcphone.toml").write_text(TOML + routes)
+    desk.file("agents/baker.py").write_text(BAKER + "# department_1\n")
+    text = desk.save().read_text()
+    assert "+1555010" not in text
+    desk.file("agents/baker.py").write_text(BAKER + f"# ring {numbers[10]}\n")
+    with pytest.raises(ConfigError, match=r"transfers\.destinations: its value stands in agents/baker\.py"):
+        desk.save("another")
+
+
+def test_modules_that_the_routes_name_are_kept_and_come_back(desk: Desk) -> None:
+    routes = '[routes]\notherwise = "agents/baker.py"\nfiles = {"+15550100" = "agents/baker.py"}\n'
+    desk.file("llcphone.toml").write_text(TOML.partition("[agent]")[0] + routes)
+    desk.save()
+    assert [module.path for module in snapshots.find("works").modules] == ["agents/baker.py"]
+    desk.file("agents/baker.py").write_text(BAKER.replace("Be brief", "Be long"))
+    assert desk.restore() == 0
+    assert desk.file("agents/baker.py").read_text() == BAKER
+
+
+def test_an_agent_that_does_not_load_is_not_good(desk: Desk) -> None:
+    desk.file("agents/baker.py").write_text("1 / 0\n")
+    with pytest.raises(ConfigError, match="cannot be loaded, so is not good: ZeroDivisionError"):
+        desk.save()
+
+
+def test_a_module_that_needs_its_house_is_saved_without_prompts_and_comes_back(desk: Desk) -> None:
+    needs = (
+        "from llcphone import Agent\n\ndef make(house):\n    return Agent('Ask ' + house.destinations[0])\n"
+    )
+    desk.file("agents/baker.py").write_text(needs)
+    house = TOML + "[transfers]\ndestinations = {ann = {number = '+15550100'}}\n"
+    desk.file("llcphone.toml").write_text(house)
+    desk.save()
+    assert "prompts and tools are not kept" in desk.text
+    desk.file("agents/baker.py").write_text(BAKER)
+    assert desk.restore() == 0, desk.text
+    assert desk.file("agents/baker.py").read_text() == needs
+
+
 def test_a_snapshot_is_never_written_again(desk: Desk) -> None:
     path = desk.save()
     before = tree(desk.file("snapshots"))

@@ -165,12 +165,13 @@ def test_each_can_be_restored_into_an_empty_folder_of_any_house(
     name: str, tmp_path: Path, monkeypatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    house = "[company]\nname = 'Ann & Sons'\n[transfers]\ndestinations = {sales = '+15550100'}\n"
+    house = "[company]\nname = 'Ann & Sons'\n[transfers]\ndestinations = {sales = {number = '+15550100'}}\n"
     Path("llcphone.toml").write_text(house)
     told: list[str] = []
     assert run_restore(name, None, dry_run=False, restart=False, force=False, tell=told.append) == 0, told
     config = load_config()
     assert config.company.name == "Ann & Sons"
+    assert list(config.transfers.destinations) == ["sales"]
     assert diff(config, find(name), agents=agents_told(config)) == []
     agents = agents_of(agent_of(config))
     assert list(agents) == [agent["name"] for agent in find(name).agents]

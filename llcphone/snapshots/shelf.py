@@ -11,8 +11,9 @@ import os
 import re
 import shutil
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import llcphone
 from llcphone.config import SETTINGS, Config
@@ -27,6 +28,8 @@ FOLDER = Path("snapshots")
 RESCUE = "rescue"
 SHIPPED_BY = "llcphone"
 """Who says that the snapshots which ship are good."""
+_SHORTEST_KEY = 8
+_NUMBER = re.compile(r"\+[0-9]{7,15}")
 _LIKE_A_KEY = re.compile(r"\b(?:sk-[A-Za-z0-9_-]{16,}|(?:AC|SK)[0-9a-f]{32})\b")
 
 
@@ -144,16 +147,24 @@ def _put_text(text: str, path: Path) -> None:
     Path(staged).rename(path)
 
 
+def _telling(value: Any) -> Iterator[str]:
+    """What gives a secret away: a key; of a table, which holds names and paths too, its numbers."""
+    match value:
+        case str() if len(value) >= _SHORTEST_KEY:
+            yield value
+        case Mapping() | tuple() | list():
+            parts = [*value, *value.values()] if isinstance(value, Mapping) else value
+            yield from (each for part in parts for each in _telling(part) if _NUMBER.fullmatch(each))
+
+
 def _refuse_secrets(snapshot: Snapshot, text: str, config: Config) -> None:
     """What is kept for ever, and shown to others, has no key in it: neither ours nor what looks like one."""
     places = {"the settings or a prompt": text}
     places |= {module.path: module.source.decode("utf-8", "replace") for module in snapshot.modules}
     for place, content in places.items():
         for key, setting in SETTINGS.items():
-            value = config.value(key) if setting.secret else None
-            if value and len(value) >= 8 and value in content:
-                raise ConfigError(
-                    key, f"its value stands in {place}: take it from the environment, then save"
-                )
+            if setting.secret and any(each in content for each in _telling(config.value(key))):
+                why = f"its value stands in {place}: take it from the environment, then save"
+                raise ConfigError(key, why)
         if _LIKE_A_KEY.search(content):
             raise ConfigError(snapshot.name, f"{place} holds what looks like a key; take it out, then save")

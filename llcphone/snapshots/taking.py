@@ -74,7 +74,7 @@ def take(
         why=why,
         good=good,
         versions=versions(),
-        evidence=measure(config, records, files),
+        evidence=measure(config, records, files) if good else {"proof": "none: it was only put aside"},
         settings=config.tuning(),
         modules=modules,
         agents=tuple(shape_of(each, agent) for each, agent in agents.items()),

@@ -15,6 +15,7 @@ from llcphone import CallHandle, ToolContext
 from llcphone.modes import hours
 from llcphone.modes.base import House, Json, agreed, is_number, make_agent, offer, person
 from llcphone.modes.desk import TARGETS_S, add_notes, add_sms, put_through
+from llcphone.modes.diary import Diary
 from llcphone.modes.identity import add_lookup, known, told
 from llcphone.store import store_of
 
@@ -37,6 +38,7 @@ def make(house: House) -> Agent:
     settings: dict[str, Json] = {"turns": {"silence_s": 15.0}, "tools": {"filler_after_ms": 4_000}}
     agent = make_agent(house, "csr", PROMPT, voice="cedar", cache_key="llc-csr-v1", settings=settings)
     add_lookup(agent, house)
+    diary = Diary(house)
 
     @offer(agent, target_s=TARGETS_S["get_appointments"])
     async def get_appointments(call: CallHandle) -> Json:
@@ -52,7 +54,7 @@ def make(house: House) -> Agent:
         Args:
             day: which day.
         """
-        slots = await store_of(call).free_slots(day, DURATION_MIN)
+        slots = await diary.free(call, day, DURATION_MIN)
         return {"free": [f"{slot.starts_at:%H:%M}" for slot in slots][:12]}
 
     @offer(agent, target_s=TARGETS_S["book_appointment"])
@@ -74,7 +76,8 @@ def make(house: House) -> Agent:
             instead_of: id of the appointment to be moved.
             name: the caller's, if they are a new customer.
         """
-        store, customer_id = store_of(call), call.state.get("customer")
+        diary.check(day)
+        store, customer_id = await diary.store(call), call.state.get("customer")
         starts_at = datetime.datetime.combine(day, time.replace(tzinfo=None))
         if customer_id is None and (why := await _no_stranger(house, call, name)):
             return {"saved": False, "why": why}
