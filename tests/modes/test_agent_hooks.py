@@ -1,0 +1,116 @@
+"""What the modes need of any agent: settings of its own, a brief per call, tools with targets."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+import pytest
+import trio
+from trio.testing import wait_all_tasks_blocked
+
+from llcphone import Agent, CallHandle, ConfigError, Note
+from llcphone.call.handle import attestation_of
+from llcphone.call.plan import plan_call
+from llcphone.config import Config
+from tests.calls.memory import Turn, open_memory
+
+if TYPE_CHECKING:
+    from trio.testing import MockClock
+
+
+def test_an_agents_settings_are_its_calls_alone() -> None:
+    agent = Agent("Be brief.", settings={"turns": {"silence_s": 15.0}, "realtime": {"speed": 1.2}})
+    config = Config()
+    setup = plan_call(config, agent, call_sid="")
+    assert setup.silence.after_ms == 15_000
+    assert setup.session["speed"] == 1.2
+    assert config == Config()
+
+
+@pytest.mark.parametrize(
+    ("settings", "key"),
+    [
+        ({"turns": {"silence": 1.0}}, "turns.silence"),
+        ({"turn": {"silence_s": 1.0}}, "turn.silence_s"),
+        ({"turns": {"silence_s": -1.0}}, "turns.silence_s"),
+    ],
+)
+def test_a_setting_that_is_none_is_refused(settings: dict[str, dict[str, float]], key: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        Agent("Be brief.", settings=settings).over(Config())
+    assert caught.value.key == key
+
+
+async def test_a_brief_stands_last_in_the_prompt(autojump_clock: MockClock) -> None:
+    agent = Agent("Be brief.")
+
+    @agent.brief
+    def who(call: CallHandle) -> str:
+        return f"They rang {call.dialled}."
+
+    async with open_memory(agent) as house:
+        call = house.answer()
+        assert call.run.engine.setup.session["instructions"] == "Be brief.\n\nThey rang sim."
+
+
+async def test_a_brief_that_fails_costs_no_call_and_tells_no_secret(
+    autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    agent = Agent("Be brief.")
+
+    @agent.brief
+    def broken(call: CallHandle) -> str:
+        raise ValueError(f"cannot find {call.caller}")
+
+    async with open_memory(agent) as house:
+        call = house.answer()
+        assert call.run.engine.setup.session["instructions"] == "Be brief."
+    assert "brief failed" in caplog.text
+    assert "anonymous" not in caplog.text
+
+
+@pytest.mark.parametrize("takes_s", [0.4, 0.6])
+async def test_a_tool_that_misses_its_target_is_told_and_kept(
+    takes_s: float, autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING)
+    agent = Agent("Be brief.")
+
+    @agent.tool(target_s=0.5)
+    async def look_up() -> str:
+        await trio.sleep(takes_s)
+        return "noon"
+
+    async with open_memory(agent, turns=[Turn(tool="look_up"), Turn()]) as house:
+        call = house.answer()
+        await wait_all_tasks_blocked()
+        house.join(call)
+        await trio.sleep(3)
+        call.end()
+        record = await call
+    took_ms = round(takes_s * 1000)
+    assert record.tools == ({"name": "look_up", "took_ms": took_ms, "target_ms": 500, "ok": True},)
+    slow = [note for note in house.notes if note.kind == "tool slow"]
+    assert slow == (
+        [Note("tool slow", {"name": "look_up", "took_ms": took_ms, "target_ms": 500})]
+        if takes_s > 0.5
+        else []
+    )
+    assert ("tool slower than its target" in caplog.text) is (takes_s > 0.5)
+
+
+@pytest.mark.parametrize(
+    ("verstat", "letter"),
+    [
+        ("TN-Validation-Passed-A", "A"),
+        ("TN-Validation-Passed-C", "C"),
+        ("TN-Validation-Failed-A", ""),
+        ("TN-Validation-Passed-A-Diverted", ""),
+        ("No-TN-Validation", ""),
+        ("A", ""),
+        ("", ""),
+    ],
+)
+def test_only_a_passed_attestation_counts(verstat: str, letter: str) -> None:
+    assert attestation_of(verstat) == letter
