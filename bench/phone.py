@@ -152,7 +152,7 @@ class FakePhone:
         if self.first_audio_ms is None:
             self.first_audio_ms = (when - self._started_at) * 1000
             self.answered_audio_ms = (when - self._dialled_at) * 1000
-        if payload[-16:-15] == b"E":
+        if payload[-16:-15] == b"E" and payload[-15:].isdigit():  # else a stored prompt of the bridge
             call, number = read_label(payload[-16:])
             self.load.delta_arrived(self, call, number, when)
 
