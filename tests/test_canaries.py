@@ -1,5 +1,5 @@
 """Canaries: marked keys, prompts, numbers and words go through whole calls, well and badly ended ones, and
-must come out nowhere: not in logs at any level, not in figures, traces or tracebacks.
+must come out nowhere: not in logs at any level, not in figures, traces, tracebacks or what the doctor says.
 """
 
 from __future__ import annotations
@@ -21,6 +21,9 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from llcphone import Agent, Call, Config, ToolContext
 from llcphone.config_host import LogConfig
+from llcphone.doctor.case import Case
+from llcphone.doctor.examine import examine
+from llcphone.doctor.report import lines, verdict
 from llcphone.engine.events import EndReason
 from llcphone.logs import formatter
 from llcphone.masking import Mask, places, secrets_of
@@ -151,17 +154,17 @@ async def test_nothing_of_a_call_can_be_read_in_logs_figures_or_traces(autojump_
                 await talk(house, 1)
                 await fail_in_every_way(house)
                 page = metrics.page().decode()
-    lines = out.getvalue()
-    assert "asked by «number …09»" in lines, "the tool has run, and its line has come through"
-    assert "LookupError" in lines
-    assert "call failed here" in lines
-    assert found(lines) == []
-    assert [token for token in tokens if token in lines + page] == []
+    logged = out.getvalue()
+    assert "asked by «number …09»" in logged, "the tool has run, and its line has come through"
+    assert "LookupError" in logged
+    assert "call failed here" in logged
+    assert found(logged) == []
+    assert [token for token in tokens if token in logged + page] == []
     assert found(page) == []
     assert found(json.dumps(as_otlp(list(kept.get_finished_spans())))) == []  # type: ignore[arg-type]
     assert page.count("llcphone_calls_ended_total{") >= 5, "they ended in so many ways"
     if format_ == "json":
-        every = [json.loads(line) for line in lines.splitlines()]
+        every = [json.loads(line) for line in logged.splitlines()]
         in_calls = [line for line in every if line["logger"] in ("bakers.own", "llcphone.call")]
         assert in_calls
         assert {line["call"] for line in in_calls} <= {record.call_id for record in house.records}
@@ -254,3 +257,16 @@ def test_an_error_that_ends_the_process_is_told_masked() -> None:
     assert "LookupError: «number …09» «key» «secret»" in done.stderr
     assert found(done.stderr) == []
     assert traceback.__name__ not in done.stderr
+
+
+async def test_nothing_of_a_deployment_can_be_read_in_what_the_doctor_says(autojump_clock, tmp_path) -> None:
+    destinations = {"anna": {"number": CALLER}}
+    settings = {**SETTINGS, "transfers": {"destinations": destinations}, "outbound": {"caller_ids": [CALLEE]}}
+    async with rehearse(make_agent(), callee=CALLEES.get, settings=settings) as house:
+        case = Case(config=house.config, path=tmp_path / "llcphone.toml", status_pages={})
+        findings = await examine(case)
+    told = "\n".join(
+        [*lines(findings), verdict(findings), *(json.dumps(each.as_json()) for each in findings)]
+    )
+    assert len(findings) > 10
+    assert found(told) == []

@@ -21,6 +21,7 @@ FOLDER = Path(__file__).parent.parent / "examples" / "observability"
 DASHBOARD: dict[str, Any] = json.loads((FOLDER / "dashboard.json").read_text("utf-8"))
 ALERTS = (FOLDER / "alerts.yml").read_text("utf-8")
 EXPRESSIONS = [target["expr"] for panel in DASHBOARD["panels"] for target in panel["targets"]]
+DOCS = (FOLDER.parent.parent / "docs" / "reliability.md").read_text("utf-8")
 EXPRESSIONS += re.findall(r"expr: (?:>-\n)?((?:.|\n)*?)\n        \w+:", ALERTS)
 
 NAME = re.compile(r"\b(?:llcphone|process)_\w+")
@@ -57,6 +58,8 @@ async def test_every_figure_named_exists_and_every_label_it_is_split_by(autojump
     for expression in EXPRESSIONS:
         for name in NAME.findall(expression):
             assert name in names, expression
+    for name in NAME.findall(DOCS):
+        assert name in names, name
     for by, name in (
         (by, name)
         for expression in EXPRESSIONS
