@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+_SAME_S = 0.2
+"""Two readings of when a process began differ by less."""
+
+
 class Mark(msgspec.Struct, frozen=True):
     """One serving process as its file tells."""
 
@@ -48,7 +52,7 @@ def running(pid: int, created: float | None = None) -> bool:
     """
     try:
         process = psutil.Process(pid)
-        if created is not None and abs(process.create_time() - created) > 1.0:
+        if created is not None and abs(process.create_time() - created) > _SAME_S:
             return False
         return bool(process.status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:

@@ -37,6 +37,7 @@ Tell = Callable[[str], None]
 
 EXIT_S = 5.0
 """What a server gets beyond its drain limit; it promises to need two."""
+_SETTLE_S = 2.0
 _TAIL = 8
 """Lines of the log that are told when a start fails."""
 
@@ -102,13 +103,23 @@ async def sweep(job: Job) -> bool:
     port = job.config.server.port
     if not port:
         return True
-    for owner in port_owners(port):
+    for owner in await _settled(job, port):
         if not await _clear(job, owner, port):
             return False
-    left = [each for each in port_owners(port) if not _may_stay(job, each)]
+    left = [each for each in await _settled(job, port) if not _may_stay(job, each)]
     for owner in left:
         job.tell(f"port {port} is still taken by {owner}: {owner.mend(port)}")
     return not left
+
+
+async def _settled(job: Job, port: int) -> list[Owner]:
+    """Who has the port; a socket without a process may be that of one that is just being cleared away."""
+    owners = port_owners(port)
+    with trio.move_on_after(_SETTLE_S):
+        while any(each.kind is Kind.HIDDEN and not _may_stay(job, each) for each in owners):
+            await trio.sleep(EVERY_S)
+            owners = port_owners(port)
+    return owners
 
 
 async def _clear(job: Job, owner: Owner, port: int) -> bool:
@@ -205,13 +216,15 @@ def _spawn(argv: list[str], cwd: str, log_file: Path) -> subprocess.Popen[bytes]
 async def verify(job: Job, former: Mark | None, child: subprocess.Popen[bytes] | None) -> bool:
     """Wait until exactly one new process listens and answers."""
     port, host = job.config.server.port, job.config.server.host
+    process = job.config.process
+    unmarked = not process.pid_file or process.supervisor == "docker"  # its file is in the container
     began_s = trio.current_time()
-    with trio.move_on_after(job.config.process.start_timeout_s):
+    with trio.move_on_after(process.start_timeout_s):
         while child is None or child.poll() is None:
             mark = job.mark
             answer = await ask_health(host, mark.port if mark is not None else port)
             fresh = answer is not None and (former is None or answer.process != former.identity)
-            ours = mark is None or (mark.alive and answer is not None and mark.identity == answer.process)
+            ours = answer is not None and (unmarked or (mark is not None and mark.identity == answer.process))
             if fresh and ours:
                 job.tell(_serving(port, mark, trio.current_time() - began_s))
                 return _only_one(job, mark.port if mark is not None else port)
@@ -219,7 +232,7 @@ async def verify(job: Job, former: Mark | None, child: subprocess.Popen[bytes] |
     if child is not None and child.poll() is not None:
         job.tell(f"the new server ended at once, with exit code {child.returncode}")
     else:
-        job.tell(f"no new server answers within {job.config.process.start_timeout_s:.0f} s")
+        job.tell(f"no new server answers within {process.start_timeout_s:.0f} s")
     return False
 
 

@@ -1,0 +1,148 @@
+"""A deployment in a folder: settings, both vendors simulated, the real commands in processes of their own.
+
+Every process that a test starts, or lets a command start, is ended when its house is left: by the pid file
+that it wrote in that folder, and by nothing else.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from contextlib import asynccontextmanager, suppress
+from typing import TYPE_CHECKING, Any
+
+import attrs
+import psutil
+import trio
+
+from llcphone.process.pidfile import Mark, read_mark, running
+from llcphone.rehearsal import ACCOUNT_SID, AUTH_TOKEN, NUMBER, free_port
+from llcphone.sim.model import ModelSimulator, open_model
+from llcphone.sim.phone import TwilioSimulator, open_twilio
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+KEY = "sk-house-0123456789"
+
+
+@attrs.define(eq=False)
+class House:
+    """One deployment."""
+
+    folder: Path
+    port: int
+    model: ModelSimulator
+    twilio: TwilioSimulator
+    known: list[Mark] = attrs.field(factory=list)
+    extra: list[trio.Process] = attrs.field(factory=list)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def configure(self, **sections: dict[str, Any]) -> None:
+        """Write llcphone.toml; ``sections`` go over the usual ones."""
+        usual: dict[str, dict[str, Any]] = {
+            "realtime": {"url": self.model.url, "dialect": "ga"},
+            "server": {"public_url": self.url, "port": self.port, "drain_limit_s": 2},
+            "twilio": {
+                "account_sid": ACCOUNT_SID,
+                "api_url": self.twilio.api_url,
+            },
+            "process": {"start_timeout_s": 20, "term_timeout_s": 1},
+        }
+        lines = []
+        for name in {**usual, **sections}:
+            lines.append(f"[{name}]")
+            table = usual.get(name, {}) | sections.get(name, {})
+            lines += [f"{key} = {json.dumps(value)}" for key, value in table.items()]
+        (self.folder / "llcphone.toml").write_text("\n".join(lines) + "\n")
+        env = f"OPENAI_API_KEY={KEY}\nTWILIO_AUTH_TOKEN={AUTH_TOKEN}\nTWILIO_PHONE_NUMBER={NUMBER}\n"
+        (self.folder / ".env").write_text(env)
+        (self.folder / ".env").chmod(0o600)
+
+    async def run(self, *words: str, environ: dict[str, str] | None = None) -> tuple[int, str]:
+        """One llcphone command; its exit code, and what it told."""
+        done = await trio.run_process(
+            [sys.executable, "-m", "llcphone", *words],
+            cwd=self.folder,
+            env={**os.environ, "COLUMNS": "200", **(environ or {})},
+            capture_stdout=True,
+            stderr=subprocess.STDOUT,
+            check=False,
+        )
+        self.note()
+        return done.returncode, done.stdout.decode()
+
+    def note(self) -> Mark | None:
+        """Remember who serves, to end it when the house is left."""
+        mark = read_mark(str(self.folder / "llcphone.pid"))
+        if mark is not None and mark.alive and mark not in self.known:
+            self.known.append(mark)
+        return mark
+
+    async def spawn(self, *argv: str, environ: dict[str, str] | None = None) -> trio.Process:
+        """A process of the test's own."""
+        process = await trio.lowlevel.open_process(
+            list(argv), cwd=self.folder, env={**os.environ, **(environ or {})}, stdout=subprocess.PIPE
+        )
+        self.extra.append(process)
+        return process
+
+    async def serve(self, *words: str, environ: dict[str, str] | None = None) -> trio.Process:
+        """``llcphone serve``, once it serves."""
+        command = [sys.executable, "-m", "llcphone", "serve", *words]
+        with (self.folder / "llcphone.log").open("ab") as out:
+            process = await trio.lowlevel.open_process(
+                command, cwd=self.folder, env={**os.environ, **(environ or {})}, stderr=out
+            )
+        self.extra.append(process)
+        await self.until(lambda: self.serving(process.pid))
+        return process
+
+    def serving(self, pid: int | None = None) -> bool:
+        mark = self.note()
+        return mark is not None and mark.alive and pid in (None, mark.pid)
+
+    async def until(self, holds: Any, within_s: float = 20.0) -> None:
+        with trio.fail_after(within_s):
+            while not holds():  # noqa: ASYNC110
+                await trio.sleep(0.05)
+
+    async def leave(self) -> None:
+        """End what this house started, and nothing else."""
+        self.note()
+        for process in self.extra:
+            if process.returncode is None:
+                process.kill()
+            await process.wait()
+            if process.stdout is not None:
+                await process.stdout.aclose()
+        for mark in self.known:
+            if running(mark.pid, mark.created):
+                with suppress(psutil.NoSuchProcess):
+                    os.kill(mark.pid, signal.SIGKILL)
+
+
+@asynccontextmanager
+async def open_house(folder: Path, script: Any = "Good morning.", **model: Any) -> AsyncIterator[House]:
+    """A configured house; nothing serves yet."""
+    port = free_port()
+    async with (
+        open_model(script, **model) as api,
+        open_twilio(
+            webhook_url=f"http://127.0.0.1:{port}/twiml", auth_token=AUTH_TOKEN, account_sid=ACCOUNT_SID
+        ) as twilio,
+    ):
+        house = House(folder, port, api, twilio)
+        house.configure()
+        try:
+            yield house
+        finally:
+            with trio.CancelScope(shield=True):
+                await house.leave()

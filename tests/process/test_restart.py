@@ -1,0 +1,271 @@
+"""llcphone restart, stop and status with real processes: each ends right, and says what it did."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import msgspec
+import trio
+
+from llcphone.owners import is_server
+from llcphone.process.pidfile import read_mark, running
+from llcphone.sim.model import Faults
+from tests.calls.test_kill_nine import all_of, hangs_up, speak, talk, talks_again
+from tests.process.house import House, open_house
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+LISTEN = """
+import socket, sys, time
+s = socket.create_server(("127.0.0.1", int(sys.argv[1])))
+print("listening", flush=True)
+time.sleep(60)
+"""
+
+
+@asynccontextmanager
+async def within(seconds: float, folder: Path, script=None, **model) -> AsyncIterator[House]:
+    with trio.fail_after(seconds):
+        async with open_house(folder, script or "Good morning.", **model) as house:
+            yield house
+
+
+async def test_none_of_twenty_live_calls_is_lost_in_a_restart(tmp_path: Path) -> None:
+    async with within(80, tmp_path, speak) as house:
+        first = await house.serve()
+        calls = [house.twilio.ring_nowait() for _ in range(20)]
+        await all_of(talk, calls)
+        code, told = await house.run("restart")
+        await all_of(talks_again, calls)
+        assert (code, first.poll()) == (0, 0), told
+        assert [call.ended_by for call in calls if call.over] == []
+        await all_of(hangs_up, calls)
+    assert [len(call.record.streams) for call in calls] == [2] * 20
+    assert "live calls may go on for 2 s" in told
+    assert "restarted, and well" in told
+
+
+async def test_a_server_without_a_pid_file_is_an_orphan_and_is_ended(tmp_path: Path) -> None:
+    async with within(40, tmp_path) as house:
+        orphan = await house.serve()
+        (tmp_path / "llcphone.pid").unlink()
+        code, told = await house.run("restart")
+        assert code == 0, told
+        assert f"stopping an orphan of ours, pid {orphan.pid}" in told
+        assert orphan.poll() == 0
+        mark = read_mark(str(tmp_path / "llcphone.pid"))
+        assert mark is not None
+        assert mark.pid != orphan.pid
+
+
+async def test_a_server_that_hangs_is_killed_and_not_waited_for(tmp_path: Path) -> None:
+    async with within(40, tmp_path) as house:
+        house.configure(server={"drain_limit_s": 600})
+        hung = await house.serve()
+        hung.send_signal(signal.SIGSTOP)
+        code, told = await house.run("restart")
+        assert code == 0, told
+        assert f"stopping the server, pid {hung.pid}: it hangs" in told
+        assert f"pid {hung.pid}: killed" in told
+
+
+async def test_a_foreign_listener_is_named_and_left_alone_unless_forced(tmp_path: Path) -> None:
+    async with within(40, tmp_path) as house:
+        foreign = await house.spawn(sys.executable, "-c", LISTEN, str(house.port))
+        assert foreign.stdout is not None
+        await foreign.stdout.receive_some()
+        code, told = await house.run("restart")
+        assert code == 1
+        assert f"belongs to pid {foreign.pid} (python" in told
+        assert f"kill {foreign.pid}" in told
+        assert running(foreign.pid)
+        code, told = await house.run("serve")
+        assert code == 2
+        assert f"is taken: by pid {foreign.pid} (python" in told
+        code, told = await house.run("restart", "--force")
+        assert code == 0, told
+        assert not running(foreign.pid)
+
+
+async def test_a_stale_pid_file_is_said_and_removed(tmp_path: Path) -> None:
+    async with within(40, tmp_path) as house:
+        server = await house.serve()
+        server.kill()
+        await server.wait()
+        assert (tmp_path / "llcphone.pid").exists()
+        code, told = await house.run("status")
+        assert code == 1
+        assert "the pid file is stale" in told
+        code, told = await house.run("restart")
+        assert code == 0, told
+        assert f"stale pid file: pid {server.pid} does not run any more" in told
+
+
+async def test_a_pid_that_somebody_else_has_now_is_not_ended(tmp_path: Path) -> None:
+    async with within(40, tmp_path) as house:
+        server = await house.serve()
+        mark = read_mark(str(tmp_path / "llcphone.pid"))
+        server.kill()
+        await server.wait()
+        bystander = await house.spawn(sys.executable, "-c", "import time; time.sleep(60)")
+        stale = msgspec.structs.replace(mark, pid=bystander.pid)
+        (tmp_path / "llcphone.pid").write_bytes(msgspec.json.encode(stale))
+        code, told = await house.run("restart")
+        assert code == 0, told
+        assert "stale pid file" in told
+        assert running(bystander.pid)
+
+
+async def test_broken_settings_stop_nothing(tmp_path: Path) -> None:
+    async with within(40, tmp_path) as house:
+        server = await house.serve()
+        house.configure(server={"max_cals": 3})
+        code, told = await house.run("restart")
+        assert code == 2
+        assert "server.max_cals: is not a setting; did you mean server.max_calls?" in told
+        assert "a server that runs is left alone" in told
+        assert house.serving(server.pid)
+
+
+async def test_an_agent_that_cannot_be_loaded_stops_nothing(tmp_path: Path) -> None:
+    async with within(40, tmp_path) as house:
+        server = await house.serve()
+        (tmp_path / "agent.py").write_text("import nothing_of_that_name\n")
+        code, told = await house.run("restart", "--agent", "agent.py")
+        assert code == 2
+        assert "agent.py fails with ModuleNotFoundError" in told
+        assert house.serving(server.pid)
+
+
+async def test_a_refused_session_offers_a_snapshot_and_rolls_back_only_when_asked(tmp_path: Path) -> None:
+    async with within(70, tmp_path) as house:
+        await house.serve()
+        code, told = await house.run("snapshot", "save", "works", "--why", "it works")
+        assert code == 0, told
+        house.configure(realtime={"model": "gpt-nothing"})
+        code, told = await house.run("restart")
+        assert code == 1
+        assert "Infrastructure first" in told
+        assert "the endpoint has no such model [invalid_model]" in told
+        assert "llcphone restart --rollback" in told
+        assert "gpt-nothing" in (tmp_path / "llcphone.toml").read_text()
+        code, told = await house.run("restart", "--rollback")
+        assert code == 0, told
+        assert "gpt-nothing" not in (tmp_path / "llcphone.toml").read_text()
+        assert "restarted, and well" in told
+
+
+async def test_a_snapshot_is_not_offered_for_what_it_cannot_mend(tmp_path: Path) -> None:
+    async with within(40, tmp_path) as house:
+        code, told = await house.run("snapshot", "save", "works", "--why", "it works")
+        assert code == 0, told
+        house.configure(process={"start_command": f"{sys.executable} -c pass", "start_timeout_s": 1})
+        code, told = await house.run("restart", "--rollback")
+        assert code == 1
+        assert "no snapshot would mend it" in told
+
+
+KEEPER = """
+import os, signal, subprocess, sys
+command = [sys.executable, "-m", "llcphone", "serve"]
+open("keeper.pid", "w").write(str(os.getpid()))
+stopping = False
+def stop(*_):
+    global stopping
+    stopping = True
+    child.send_signal(signal.SIGTERM)
+signal.signal(signal.SIGTERM, stop)
+while not stopping:
+    child = subprocess.Popen(command, env=os.environ | {"pm_id": "0"})
+    child.wait()
+os.unlink("keeper.pid")
+"""
+STOP_KEEPER = """
+import os, signal, time
+os.kill(int(open("keeper.pid").read()), signal.SIGTERM)
+while os.path.exists("keeper.pid"): time.sleep(0.05)
+"""
+START_KEEPER = """
+import subprocess, sys
+with open("llcphone.log", "ab") as log:
+    subprocess.Popen([sys.executable, "keeper.py"], stdout=log, stderr=log, start_new_session=True)
+"""
+
+
+async def test_a_parent_that_respawns_is_stopped_first(tmp_path: Path) -> None:
+    """Else its next child and ours race for the port."""
+    for name, text in (("keeper", KEEPER), ("stop", STOP_KEEPER), ("start", START_KEEPER)):
+        (tmp_path / f"{name}.py").write_text(text)
+    async with within(60, tmp_path) as house:
+        keeper = await house.spawn(sys.executable, "keeper.py")
+        await house.until(house.serving)
+        code, told = await house.run("restart")
+        assert code == 1
+        assert (
+            'kept running by pm2, which would start it again at once: set process.supervisor = "pm2"' in told
+        )
+        assert house.serving()
+        commands = {
+            "stop_command": f"{sys.executable} stop.py",
+            "start_command": f"{sys.executable} start.py",
+        }
+        house.configure(process=commands)
+        code, told = await house.run("restart")
+        assert code == 0, told
+        await keeper.wait()
+        assert house.serving()
+        code, told = await house.run("stop")
+        assert code == 0, told
+        assert not (tmp_path / "keeper.pid").exists()
+        assert not house.serving()
+
+
+async def test_stalled_peers_keep_no_process_beyond_two_seconds_of_its_drain_limit(
+    tmp_path: Path,
+) -> None:
+    faults = Faults(never_answer_close=True, stop_reading=False)
+    async with within(40, tmp_path, speak, faults=faults) as house:
+        house.configure(server={"drain_limit_s": 1}, journal={"enabled": False})
+        server = await house.serve()
+        calls = [house.twilio.ring_nowait() for _ in range(3)]
+        await all_of(talk, calls)
+        stalled = await trio.open_tcp_stream("127.0.0.1", house.port)
+        await stalled.send_all(b"POST /twiml HTTP/1.1\r\nHost: x\r\n")
+        for session in house.model.sessions:
+            session.faults.stop_reading = True
+        began = trio.current_time()
+        server.send_signal(signal.SIGTERM)
+        await server.wait()
+        took = trio.current_time() - began
+        await stalled.aclose()
+    assert 0.9 < took < 3.0
+    assert server.returncode == 0, "by itself, not by the alarm"
+    lines = (tmp_path / "calls.jsonl").read_text().splitlines()
+    assert len(lines) == 3
+
+
+async def test_the_last_alarm_ends_a_loop_that_does_not_turn_any_more(tmp_path: Path) -> None:
+    program = "from llcphone.process.marks import stopping\nstopping(0)\nwhile True: pass"
+    process = await trio.lowlevel.open_process([sys.executable, "-c", program])
+    try:
+        with trio.fail_after(10):
+            await process.wait()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    assert process.returncode == -signal.SIGALRM
+
+
+def test_a_command_line_is_recognised_as_ours() -> None:
+    python = "/usr/bin/python3"
+    assert is_server([python, "-m", "llcphone", "serve", "--config", "a.toml"])
+    assert is_server([python, "/home/me/.venv/bin/llcphone", "serve"])
+    assert is_server([python, "-X", "dev", "-m", "llcphone", "serve"])
+    assert not is_server([python, "-m", "llcphone", "restart"])
+    assert not is_server([python, "-m", "http.server", "8081"])
