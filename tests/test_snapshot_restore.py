@@ -8,19 +8,25 @@ import stat
 import subprocess
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import attrs
 import pytest
+from hypothesis import given
+from hypothesis import settings as settings_of_hypothesis
+from hypothesis import strategies as st
 
 from llcphone import ConfigError, cli_restore, cli_snapshot, settings, snapshots
 from llcphone.agent import agents_of
 from llcphone.agent_file import agent_of
 from llcphone.cli_restore import run_restore
+from llcphone.config import Config, toml_text
 from llcphone.realtime.dialects import Dialect, encode
 from llcphone.realtime.messages import UpdateSession
 from llcphone.snapshots import restoring
 from llcphone.snapshots.form import read_text
+from tests.test_config import tables
 
 TOML = """\
 # Our bakery. Do not lose this comment.
@@ -130,6 +136,26 @@ def test_restored_is_byte_for_byte_what_was_saved(desk: Desk) -> None:
     assert config.server.public_url == moved, "the deployment's own address is not the snapshot's business"
     assert config.twilio.auth_token == "a-secret-of-twilio-0123456789"
     assert "verified" in desk.text
+
+
+@pytest.mark.slow
+@settings_of_hypothesis(max_examples=30, deadline=None)
+@given(saved=tables, changed=tables, private=st.booleans())
+def test_any_settings_come_back_and_the_deployments_own_stay(saved: Any, changed: Any, private: bool) -> None:
+    own = {"server": {"public_url": "https://a.example"}, "realtime": {"api_key": "sk-a"}} if private else {}
+    there = Config.from_dict(saved)
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "llcphone.toml"
+        night = {section: changed.get(section, {}) | own.get(section, {}) for section in {*changed, *own}}
+        path.write_text(toml_text(night), "utf-8")
+        snapshot = snapshots.Snapshot(
+            name="any", saved_at="2026-11-21T00:00:00Z", who="w", why="y", settings=there.tuning()
+        )
+        read = read_text(snapshot.text(), {}, "any")
+        snapshots.put_back(snapshots.plan_restore(read, path, environ={}))
+        config = settings.load(path, environ={}).config
+    assert config.tuning() == there.tuning()
+    assert config == Config.from_dict({**config.tuning(), **{k: config.tuning()[k] | own[k] for k in own}})
 
 
 def test_restoring_tells_what_changes_and_twice_changes_nothing(desk: Desk) -> None:
