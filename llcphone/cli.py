@@ -75,8 +75,9 @@ async def call(
     from llcphone.cli_call import Wish, run_call
     from llcphone.logs import configure_logs
     from llcphone.masking import secrets_of
+    from llcphone.settings import with_store
 
-    loaded = _load(config)
+    loaded = with_store(_load(config), config)
     configure_logs(attrs.evolve(loaded.log, level="warning"), secrets_of(loaded))
     wish = Wish(to, agent_of(loaded, agent), context, caller_id)
     sys.exit(await run_call(loaded, wish, yes=yes, tell=print))

@@ -54,6 +54,8 @@ ORIGINAL_NAMES = {
     "VOSS_VAD_EAGERNESS": "realtime.eagerness",
     "VOSS_CACHE_KEY": "realtime.prompt_cache_key",
     "VOSS_EDGE_LOCATION": "twilio.edge",
+    "TRANSCRIPT_WEBHOOK_URL": "webhook.url",
+    "TRANSCRIPT_WEBHOOK_BEARER_TOKEN": "webhook.bearer",
     "IVR_DID": "routes.ivr",
     "RECEPTIONIST_DID": "routes.receptionist",
     "CSR_DID": "routes.csr",

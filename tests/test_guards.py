@@ -26,7 +26,8 @@ ENGINE = {*SHARED, *CODECS, "prices", "engine"}
 CALL = {*ENGINE, "wire", "prompts", "price_files", "call"}
 BETWEEN = {*CALL, "carrier", "store", "blackbox", "guard_files", "dialler", "breaker"}
 BETWEEN |= {"spending", "watch", "pulse", "overload"}
-BETWEEN |= {"webhook", "bookkeeping", "warm_session", "warm", "journaling", "transfers", "placing", "phone", "phone_open"}
+BETWEEN |= {"webhook", "bookkeeping"}
+BETWEEN |= {"warm_session", "warm", "journaling", "transfers", "placing", "phone", "phone_open"}
 
 MAY_IMPORT: dict[str, set[str]] = {
     **{room: set(SHARED[:at]) for at, room in enumerate(SHARED)},
