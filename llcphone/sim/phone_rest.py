@@ -12,6 +12,8 @@ from __future__ import annotations
 import base64
 import socket
 import struct
+import time
+from email.utils import formatdate
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -79,6 +81,14 @@ class RestApi:
     """Fields of orders that Twilio does not know."""
     messages: list[dict[str, str]] = attrs.field(factory=list)
     """Text messages sent."""
+    number_fields: dict[str, Any] = attrs.field(factory=dict)
+    """What the number shows besides or instead: ``voice_method``, ``voice_application_sid``, ``trunk_sid``."""
+    applications: dict[str, dict[str, Any]] = attrs.field(factory=dict)
+    """TwiML applications by their sid."""
+    alerts: list[str] = attrs.field(factory=list)
+    """Error codes that its monitor tells of."""
+    clock_ahead_s: float = 0.0
+    """How far its clock is ahead of this machine's: every answer has a ``Date``."""
     requests: list[tuple[str, str]] = attrs.field(factory=list)
     """(method, path below the account) of every request."""
 
@@ -114,7 +124,9 @@ class RestApi:
         if fault.reset:
             stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             return False
-        after = [] if fault.retry_after_s is None else [("Retry-After", str(fault.retry_after_s))]
+        after = [("Date", formatdate(time.time() + self.clock_ahead_s, usegmt=True))]
+        if fault.retry_after_s is not None:
+            after.append(("Retry-After", str(fault.retry_after_s)))
         await send_reply(stream, connection, reply if fault.refuse is None else fault.refuse.reply, after)
         return connection.our_state is h11.DONE and connection.their_state is h11.DONE
 
@@ -156,8 +168,14 @@ class RestApi:
                 return 200, self._numbers(first(form, "PhoneNumber"))
             case "number" | "set number" if request.sid == self._number_sid:
                 self.voice_url = first(form, "VoiceUrl", self.voice_url)
+                if method := first(form, "VoiceMethod"):
+                    self.number_fields["voice_method"] = method
                 self.status_callback_url = first(form, "StatusCallback", self.status_callback_url)
                 return 200, self._number()
+            case "application" if request.sid in self.applications:
+                return 200, {"sid": request.sid, **self.applications[request.sid]}
+            case "alerts":
+                return 200, {"alerts": [{"error_code": code, "log_level": "error"} for code in self.alerts]}
             case _:
                 raise not_found()
 
@@ -241,4 +259,5 @@ class RestApi:
             "voice_application_sid": "",
             "trunk_sid": None,
             "voice_receive_mode": "voice",
+            **self.number_fields,
         }

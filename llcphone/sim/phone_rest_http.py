@@ -26,7 +26,10 @@ _OPERATIONS = {
     ("GET", "IncomingPhoneNumbers", False): "numbers",
     ("GET", "IncomingPhoneNumbers", True): "number",
     ("POST", "IncomingPhoneNumbers", True): "set number",
+    ("GET", "Applications", True): "application",
 }
+_ALERTS = "/v1/Alerts"
+"""Of monitor.twilio.com, not below an account."""
 
 
 @attrs.frozen
@@ -50,6 +53,8 @@ class Request:
 
     @property
     def operation(self) -> str:
+        if (self.method, self.path) == ("GET", _ALERTS):
+            return "alerts"
         return _OPERATIONS.get((self.method, self.resource, bool(self.sid)), "")
 
 
