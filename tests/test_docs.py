@@ -11,7 +11,7 @@ How the docs write things, and what is checked of them:
     `POST /path`            a route of the server
     ```python, ```toml      runs; is accepted as llcphone.toml
 
-``python -m tests.test_docs`` writes docs/configuration.md anew.
+``python -m tests.test_docs`` writes docs/configuration.md and the table of variables in docs/09 anew.
 """
 
 from __future__ import annotations
@@ -52,6 +52,9 @@ CONFIGURATION = ROOT / "docs" / "configuration.md"
 PLACES = [ROOT, ROOT / "llcphone"]
 """What a path in the docs may begin at."""
 SKILL = ROOT / "skill" / "llc-phone" / "SKILL.md"
+SKILL_PAGE = ROOT / "docs" / "09-openclaw-config.md"
+REQUIRED = ["OPENAI_API_KEY", "TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN", "TWILIO_PHONE_NUMBER"]
+"""What the skill asks for, as the original did."""
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), SKILL]
 
 FOREIGN = {"llcphone", "phone", "session", "response", "conversation", "input_audio_buffer", "start"}
@@ -215,6 +218,21 @@ def test_the_table_of_settings_is_what_the_code_declares() -> None:
     assert CONFIGURATION.read_text("utf-8") == configuration_page(), "run: python -m tests.test_docs"
 
 
+def skill_page() -> str:
+    """docs/09-openclaw-config.md with every name that is read, its setting and default."""
+    names = [each for each in (USUAL_NAMES | ORIGINAL_NAMES).items() if each[0] not in REQUIRED]
+    rows = [f"| `{variable}` | `{key}` | {plain_default(key)} |" for variable, key in names]
+    destinations = ORIGINAL_DESTINATIONS.items()
+    rows += [f"| `{each}` | `transfers.destinations`, as `{name}` | not set |" for each, name in destinations]
+    above, below = r"(\| `TWILIO_PHONE_NUMBER` \|[^\n]*\n)", r"(?:\|[^\n]*\n)*"
+    text = SKILL_PAGE.read_text("utf-8")
+    return re.sub(above + below, lambda found: found[1] + "\n".join(rows) + "\n", text)
+
+
+def test_the_table_of_variables_is_what_is_read() -> None:
+    assert SKILL_PAGE.read_text("utf-8") == skill_page(), "run: python -m tests.test_docs"
+
+
 # -- commands, files, routes --------------------------------------------------------------------
 
 
@@ -362,3 +380,4 @@ async def ask_for_the_hours(webhook_url: str) -> None:
 
 if __name__ == "__main__":
     CONFIGURATION.write_text(configuration_page(), "utf-8")
+    SKILL_PAGE.write_text(skill_page(), "utf-8")

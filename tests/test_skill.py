@@ -1,8 +1,6 @@
 """The skill: the folder that is built keeps the format's rules and names nothing that is not there.
 
 What it says of settings, commands and defaults is held to the code by `tests.test_docs`, as any page.
-
-``python -m tests.test_skill`` writes the table of variables in docs/09-openclaw-config.md anew.
 """
 
 from __future__ import annotations
@@ -11,19 +9,18 @@ import json
 import re
 import subprocess
 import sys
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
 
 from llcphone import ConfigError, settings
 from llcphone.skill import NAME, build_skill, self_contained
-from tests.test_docs import VARIABLES, headings, plain_default, read
+from tests.test_docs import REQUIRED, SKILL_PAGE, VARIABLES, headings, read
 
-ROOT = Path(__file__).parent.parent
-PAGE = ROOT / "docs" / "09-openclaw-config.md"
-REQUIRED = ["OPENAI_API_KEY", "TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN", "TWILIO_PHONE_NUMBER"]
+if TYPE_CHECKING:
+    from pathlib import Path
+
 OF_THE_FORMAT = {"name", "description", "license", "compatibility", "metadata", "allowed-tools"}
 OF_THE_AGENTS = {"user-invocable"}
 """Keys that OpenClaw and Claude Code read beyond the Agent Skills format."""
@@ -131,30 +128,9 @@ def test_links_out_of_the_docs_become_words() -> None:
     assert self_contained(text, {"b.md"}) == made + "```x\n[h](../i)\n```\n"
 
 
-def environment_table() -> str:
-    """The rows below the required ones: every other name that is read, its setting and default."""
-    rows = []
-    for variable, key in (settings.USUAL_NAMES | settings.ORIGINAL_NAMES).items():
-        if variable not in REQUIRED:
-            rows.append(f"| `{variable}` | `{key}` | {plain_default(key)} |")
-    for variable, name in settings.ORIGINAL_DESTINATIONS.items():
-        rows.append(f"| `{variable}` | `transfers.destinations`, as `{name}` | not set |")
-    return "\n".join(rows) + "\n\n"
-
-
-def test_the_table_of_variables_is_what_is_read() -> None:
-    assert environment_table() in PAGE.read_text("utf-8"), "run: python -m tests.test_skill"
-
-
 def test_what_is_shown_for_openclaw_json_can_be_pasted() -> None:
-    blocks = [json.loads(text) for info, text in read(PAGE).blocks if info == "json"]
+    blocks = [json.loads(text) for info, text in read(SKILL_PAGE).blocks if info == "json"]
     entries = [block["skills"]["entries"][NAME] for block in blocks if "entries" in block["skills"]]
     (first, _) = entries
     assert list(first["env"])[:4] == REQUIRED
     assert set(first["env"]) <= VARIABLES
-
-
-if __name__ == "__main__":
-    head, rows = r"(\| `TWILIO_PHONE_NUMBER` \|[^\n]*\n)", r"((?:\|[^\n]*\n)*\n|ENVIRONMENT\n)"
-    text = PAGE.read_text("utf-8")
-    PAGE.write_text(re.sub(head + rows, lambda found: found[1] + environment_table(), text), "utf-8")
