@@ -23,5 +23,6 @@ from llcphone.phone_open import open_phone as open_phone
 from llcphone.settings import load_config as load_config
 from llcphone.tooling import CallHandle as CallHandle
 from llcphone.tooling import ToolContext as ToolContext
+from llcphone.transfers import Recording as Recording
 
 __version__ = "0.1.0"

@@ -145,6 +145,7 @@ async def test_the_colleague_is_briefed_takes_the_call_and_the_agent_drops_out(
         assert SUMMARY not in told(stage.model.sessions[0])
         await colleague.speak(YES)
         await both_inside(stage, call, colleague)
+        await trio.sleep(0.1)
         assert call.record.on_hold_ms > 2_000
         assert stage.twilio.open_streams == 0, "the agent is out"
         assert stage.phone.live_calls == 0
