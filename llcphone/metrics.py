@@ -12,6 +12,7 @@ small fixed set of values; none holds a number, a name, a word, or anything the 
 from __future__ import annotations
 
 import gc
+import logging
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -84,6 +85,7 @@ class Metrics:
         self._tokens = self._counter("tokens", "Tokens of calls that have ended", "kind")
         self._unbilled = self._counter("unbilled_responses", "Responses whose tokens nobody told us")
         self._cost = self._counter("cost_usd", "Estimated cost of calls that have ended, in US dollars")
+        self._lines = self._counter("log_lines", "Warnings and errors logged", "level", "logger")
         self._lag = self._seconds("loop_lag_seconds", "How late the event loop wakes a task", _LOOP_S)
         self._pauses = self._seconds("gc_pause_seconds", "Full garbage collections", _LOOP_S)
         self._collection_began = 0.0
@@ -130,6 +132,10 @@ class Metrics:
         self._cost.inc(record.cost_usd or 0.0)
         self._unbilled.inc(record.unbilled_responses)
         self._count_drops(call, record)
+
+    def logged(self, level: str, logger: str) -> None:
+        """A line of ours: lost records, a journal that fails, requests refused; the log has the details."""
+        self._lines.labels(level, logger).inc()
 
     def loop_lag(self, lag_s: float) -> None:
         """A look at the event loop."""
@@ -188,13 +194,27 @@ def open_metrics(phone: Watched) -> Iterator[Metrics]:
     phone.on_end.append(metrics.ended)
     phone.pulse.listeners.append(metrics.loop_lag)
     gc.callbacks.append(metrics.collected)
+    lines = _LogLines(metrics)
+    logging.getLogger("llcphone").addHandler(lines)
     try:
         yield metrics
     finally:
+        logging.getLogger("llcphone").removeHandler(lines)
         gc.callbacks.remove(metrics.collected)
         phone.pulse.listeners.remove(metrics.loop_lag)
         phone.on_end.remove(metrics.ended)
         phone.observers.remove(metrics.noted)
+
+
+class _LogLines(logging.Handler):
+    """Counts what is logged; sees level and room, not the text."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        super().__init__(logging.WARNING)
+        self._metrics = metrics
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._metrics.logged(record.levelname.lower(), record.name)
 
 
 def _observe_ms(histogram: Histogram, ms: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import logging
 
 import trio
 from prometheus_client.parser import text_string_to_metric_families
@@ -14,7 +15,7 @@ from llcphone.pulse import Pulse
 from llcphone.sim.model import CallTool, Faults
 from tests.calls.house import INTERRUPTION, QUESTION, open_house
 
-LABELS = {"state", "direction", "reason", "part", "how", "kind", "outcome", "what", "ok", "le"}
+LABELS = set("state direction reason part how kind outcome what ok level logger le".split())
 
 
 class Figures:
@@ -110,6 +111,7 @@ async def test_callers_who_get_the_way_out_are_counted_by_its_reason(autojump_cl
             figures = Figures(metrics.page())
             house.phone.draining = False
     assert figures("turned_away_total", reason="draining") == 1
+    assert figures("log_lines_total", level="warning", logger="llcphone.phone") == 1
     assert figures("ready") == 0
     assert figures("draining") == 1
 
@@ -117,10 +119,12 @@ async def test_callers_who_get_the_way_out_are_counted_by_its_reason(autojump_cl
 async def test_a_phone_that_is_no_longer_watched_is_left_as_it_was(autojump_clock) -> None:
     async with open_house() as house:
         phone = house.phone
-        before = [*phone.observers, *phone.on_end, *phone.pulse.listeners, *gc.callbacks]
+        log = logging.getLogger("llcphone")
+        before = [*phone.observers, *phone.on_end, *phone.pulse.listeners, *gc.callbacks, *log.handlers]
         with open_metrics(phone):
             gc.collect()
-        assert [*phone.observers, *phone.on_end, *phone.pulse.listeners, *gc.callbacks] == before
+        after = [*phone.observers, *phone.on_end, *phone.pulse.listeners, *gc.callbacks, *log.handlers]
+        assert after == before
 
 
 async def test_two_phones_have_figures_of_their_own(autojump_clock) -> None:
@@ -147,18 +151,7 @@ async def test_labels_take_few_values_whatever_happens(autojump_clock) -> None:
     reasons = {reason.value for reason in EndReason}
     for family in Figures(page.encode()).families:
         for sample in family.samples:
-            assert set(sample.labels) <= {
-                "state",
-                "direction",
-                "reason",
-                "part",
-                "how",
-                "kind",
-                "outcome",
-                "what",
-                "ok",
-                "le",
-            }
+            assert set(sample.labels) <= LABELS
             assert sample.name != "llcphone_calls_ended_total" or sample.labels["reason"] in reasons
 
 

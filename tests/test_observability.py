@@ -32,6 +32,7 @@ VALUES = {
     "kind": set(Usage.__annotations__),
     "state": set(STATES),
     "job": {"llcphone"},
+    "level": {"warning", "error"},
 }
 
 
