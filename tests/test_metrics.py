@@ -15,7 +15,8 @@ from llcphone.pulse import Pulse
 from llcphone.sim.model import CallTool, Faults
 from tests.calls.house import INTERRUPTION, QUESTION, open_house
 
-LABELS = set("state direction reason part how kind outcome what ok level logger le".split())
+LABELS = {"state", "direction", "reason", "part", "how", "kind", "outcome", "what", "ok", "le"}
+LABELS |= {"level", "logger"}
 
 
 class Figures:
