@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import sys
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import attrs
 import cyclopts
+import trio
 from cyclopts import Parameter
 
 from llcphone.agent_file import agent_of
-from llcphone.errors import LLCPhoneError
+from llcphone.errors import ConfigError, LLCPhoneError
 
 if TYPE_CHECKING:
     from llcphone.config import Config
@@ -91,6 +93,9 @@ def demo(
     dialect: Literal["ga", "flat"] = "ga",
     inbound_only: bool = False,
     quiet: bool = False,
+    mode: Literal["ivr", "receptionist", "csr"] | None = None,
+    dial: str = "",
+    config: ConfigPath = None,
 ) -> None:
     """Hold whole calls over loopback with simulators of both vendors; no account needed.
 
@@ -100,10 +105,35 @@ def demo(
         dialect: what the simulated Realtime API speaks.
         inbound_only: hold the call that comes in; place none.
         quiet: print the summary only.
+        mode: instead, one call to this mode, with the company, routes and modules of your settings.
+        dial: the same, by ringing this number: whoever your routes say answers.
+        config: settings file for a mode; default llcphone.toml here.
     """
+    if mode or dial:
+        from llcphone.demo_modes import demo_mode
+
+        sys.exit(trio.run(partial(demo_mode, _load(config), mode or "", out, print, dial=dial)))
     from llcphone.demo import run_demo
 
     sys.exit(run_demo(out, caller=caller or [], dialect=dialect, inbound_only=inbound_only, quiet=quiet))
+
+
+@app.command
+def mode(name: Literal["ivr", "receptionist", "csr", "outbound"], file: Path | None = None) -> None:
+    """Copy a mode that ships, to be edited: `routes.files` or `agent.file` then names the copy.
+
+    Args:
+        name: which.
+        file: where to; it must not exist. Without one, it is printed.
+    """
+    from llcphone.modes import source_of
+
+    if file is None:
+        print(source_of(name), end="")
+    elif file.exists():
+        raise ConfigError("mode", f"{file} exists already")
+    else:
+        file.write_text(source_of(name), "utf-8")
 
 
 @app.command
