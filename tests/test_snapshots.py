@@ -15,7 +15,9 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import attrs
+import hypothesis
 import pytest
+from hypothesis import strategies as st
 
 from llcphone.agent import agents_of
 from llcphone.agent_file import agent_of
@@ -212,6 +214,21 @@ def test_one_changed_byte_is_refused(name: str, tmp_path: Path) -> None:
         path.write_text(changed, "utf-8")
         with pytest.raises(ConfigError, match=r"damaged-TUNED-2026-11-20\.toml: is damaged"):
             load_file(path)
+
+
+@hypothesis.settings(deadline=None, suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture])
+@hypothesis.given(st.data())
+def test_any_byte_that_is_another_is_refused(tmp_path: Path, data: st.DataObject) -> None:
+    path, folder = tmp_path / file_of("ivr").name, file_of("ivr").with_suffix("")
+    shutil.copytree(folder, tmp_path / folder.name, dirs_exist_ok=True)
+    shutil.copyfile(file_of("ivr"), path)
+    changed = data.draw(st.sampled_from([path, tmp_path / folder.name / "ivr.py"]))
+    content = bytearray(changed.read_bytes())
+    at = data.draw(st.integers(0, len(content) - 1))
+    content[at] = (content[at] + data.draw(st.integers(1, 255))) % 256
+    changed.write_bytes(content if data.draw(st.booleans()) else content[:at])
+    with pytest.raises(ConfigError):
+        load_file(path)
 
 
 if __name__ == "__main__":

@@ -53,7 +53,7 @@ def load_file(path: Path) -> Snapshot:
     """
     beside = path.with_suffix("")
     try:
-        text = path.read_text("utf-8")
+        text = path.read_bytes().decode()  # every byte of it: reading as text would mend line ends
         copies = sorted(beside.iterdir()) if beside.is_dir() else []
         sources = {each.name: each.read_bytes() for each in copies if each.is_file()}
     except (OSError, UnicodeDecodeError) as exc:
