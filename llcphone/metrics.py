@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
+from llcphone.engine.events import EndReason
 from llcphone.metrics_now import Now
 
 if TYPE_CHECKING:
@@ -97,8 +98,19 @@ class Metrics:
             ),
             "model restored": lambda note: _observe_ms(self._gap_seconds, note.fields["gap_ms"]),
         }
+        self._begin_at_zero()
+
+    def _begin_at_zero(self) -> None:
+        """What alerts look for stands there before it happens: the first time is no increase otherwise."""
         for what in TROUBLE:
-            self._trouble.labels(what)  # stands there as 0 before it happens: rates need a beginning
+            self._trouble.labels(what)
+        for reason in EndReason:
+            for direction in ("inbound", "outbound"):
+                self._calls_ended.labels(direction, reason.value)
+        for name in logging.root.manager.loggerDict:
+            if name.startswith("llcphone."):
+                self._lines.labels("warning", name)
+                self._lines.labels("error", name)
 
     def page(self) -> bytes:
         """All figures, as Prometheus reads them."""

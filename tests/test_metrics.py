@@ -30,6 +30,9 @@ class Figures:
             for sample in family.samples
         }
 
+    def is_there(self, name: str, **labels: str) -> bool:
+        return (f"llcphone_{name}", frozenset(labels.items())) in self.samples
+
     def __call__(self, name: str, **labels: str) -> float:
         return self.samples.get((f"llcphone_{name}", frozenset(labels.items())), 0.0)
 
@@ -48,6 +51,7 @@ async def test_a_call_is_counted_while_it_lives_and_once_it_has_ended(autojump_c
             call = await house.ring()
             await call.hears(0.5)
             figures = Figures(metrics.page())
+            assert figures.is_there("calls_ended_total", direction="inbound", reason="failed"), "as 0"
             assert figures("calls", state="talking") == 1
             assert figures("calls_ended_total", direction="inbound", reason="caller hung up") == 0
             await call.speak(QUESTION)
