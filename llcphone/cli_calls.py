@@ -25,6 +25,7 @@ from llcphone.cli_calls_view import (
     as_csv,
     as_json_text,
     console,
+    emit,
     facts_of,
     money,
     or_dash,
@@ -144,7 +145,7 @@ async def tail(
                 if as_json:
                     print_json(attrs.asdict(details or each))
                     continue
-                print("  ".join(row_of(each, whole=numbers)), flush=True)
+                emit("  ".join(row_of(each, whole=numbers)) + "\n")
                 if details is not None:
                     print_lines(details)
             await trio.sleep(_POLL_S)
@@ -173,7 +174,7 @@ def export(
             whole = (read(partial(history.details, call_id=each.id)) for each in found)
             text = "".join(as_json_text(attrs.asdict(each)) + "\n" for each in whole if each is not None)
     if out is None:
-        print(text, end="")
+        emit(text)
         return
     try:
         out.touch(mode=0o600, exist_ok=False)

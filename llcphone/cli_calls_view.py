@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import datetime
 import io
+import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -77,7 +78,7 @@ def print_lines(details: CallDetails) -> None:
     """Print what was said."""
     for line in details.lines:
         at_s = (line["at_ms"] or 0) / 1000
-        print(f"{at_s:7.1f} s  {line['speaker'] + ':':<8} {line['text']}", flush=True)
+        emit(f"{at_s:7.1f} s  {line['speaker'] + ':':<8} {line['text']}\n")
 
 
 def when(seconds: float) -> str:
@@ -102,7 +103,17 @@ def as_json_text(data: object) -> str:
 
 def print_json(data: object) -> None:
     """Print one line of JSON."""
-    print(as_json_text(data), flush=True)
+    emit(as_json_text(data) + "\n")
+
+
+def emit(text: str) -> None:
+    """Write to standard output; whoever reads it may stop doing so, as ``head`` does."""
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains at its end
+        sys.exit(0)
 
 
 def as_csv(found: Iterable[CallSummary]) -> str:

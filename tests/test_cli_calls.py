@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import stat
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -191,3 +193,12 @@ def test_a_store_that_is_not_there_is_told(tmp_path: Path) -> None:
 def test_the_command_line_has_them(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     app([name, "--help"], exit_on_error=False, result_action="return_value")
     assert name in capsys.readouterr().out
+
+
+async def test_a_reader_who_has_seen_enough_is_no_error(kept: Path) -> None:
+    command = [sys.executable, "-m", "llcphone", "calls", "--json", "--config", str(kept)]
+    closed_by, ours = os.pipe()
+    os.close(closed_by)
+    done = await trio.run_process(command, stdout=ours, capture_stderr=True, check=False)
+    os.close(ours)
+    assert (done.returncode, done.stderr) == (0, b"")

@@ -22,6 +22,7 @@ from sqlalchemy import update
 from llcphone import Agent, ConfigError, EndReason
 from llcphone.config_webhook import WebhookConfig
 from llcphone.rehearsal import rehearse
+from llcphone.sim.phone import Callee
 from llcphone.store.history import KeptCall
 from llcphone.store.outbox import Post
 from llcphone.store.tables import OUTBOX
@@ -262,3 +263,23 @@ async def test_a_whole_call_is_told_with_what_was_said_in_it(
     assert told["transcript"].startswith("[Agent] Good")
     assert told["caller_phone"].startswith("+")
     assert told["caller_phone"] not in caplog.text
+
+
+@pytest.mark.parametrize("outcome", ["busy", "no-answer"])
+async def test_a_call_that_nobody_takes_is_kept_and_told(outcome: str, tmp_path: Path) -> None:
+    async with receiver() as got:
+        settings = {
+            "store": {"url": f"sqlite:///{tmp_path / 'phone.db'}"},
+            "webhook": {"url": got.url, "bearer": BEARER, "allow_private": True},
+        }
+        callee = Callee(outcome=outcome)
+        async with rehearse(Agent("Be brief."), callee=callee, settings=settings) as stage:
+            call = stage.phone.place_call("+15551239999", context="about bread")
+            record = await call
+            (told,) = await got.wait(1)
+            assert stage.phone.store is not None
+            (summary,) = await stage.phone.store.calls(number="+15551239999")
+    assert (told["call_id"], told["answered"], told["turn_count"]) == (record.call_id, False, 0)
+    assert (told["caller_phone"], told["outbound_context"]) == ("+15551239999", "about bread")
+    assert told["outcome"] == summary.reason == record.reason.value
+    assert told["transcript"] is None

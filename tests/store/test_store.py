@@ -16,7 +16,7 @@ from sqlalchemy import func, insert, select, text, update
 from sqlalchemy.exc import DBAPIError
 
 from llcphone import ConfigError
-from llcphone.store import CallDetails, Message, Store, StoreUnavailable, ToolCall, history
+from llcphone.store import CallDetails, Message, Store, StoreUnavailable, ToolCall, history, tables
 from llcphone.store.database import Database
 from llcphone.store.tables import LINES, SCHEMA, VERSION
 from tests.store.servers import empty, postgres_server
@@ -154,6 +154,29 @@ async def test_tables_of_another_version_are_not_touched(url: str, spoil: Any, w
     with pytest.raises(ConfigError, match=why):
         async with opened(url):
             pass
+
+
+async def test_older_tables_are_brought_forward_once(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with opened(url) as store:
+        await kept(store)
+    done: list[int] = []
+
+    def widen(db: Any) -> None:
+        done.append(1)
+        db.execute(text("ALTER TABLE phone_customers ADD COLUMN title TEXT"))
+
+    monkeypatch.setattr(tables, "VERSION", VERSION + 1)
+    with pytest.raises(ConfigError, match="this llcphone needs"):
+        async with opened(url):
+            pass
+    monkeypatch.setattr(tables, "MIGRATIONS", {VERSION: widen})
+    for _ in range(2):
+        async with opened(url) as store:
+            assert [each.id for each in await store.calls()] == ["c1"]
+            assert (
+                await store.main.ask(lambda db: db.execute(select(SCHEMA.c.version)).scalar()) == VERSION + 1
+            )
+    assert done == [1]
 
 
 @pytest.mark.parametrize(
