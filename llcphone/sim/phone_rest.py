@@ -82,7 +82,7 @@ class RestApi:
     messages: list[dict[str, str]] = attrs.field(factory=list)
     """Text messages sent."""
     number_fields: dict[str, Any] = attrs.field(factory=dict)
-    """What the number shows besides or instead: ``voice_method``, ``voice_application_sid``, ``trunk_sid``."""
+    """What the number shows instead: ``voice_method``, ``voice_application_sid``, ``trunk_sid``."""
     applications: dict[str, dict[str, Any]] = attrs.field(factory=dict)
     """TwiML applications by their sid."""
     alerts: list[str] = attrs.field(factory=list)

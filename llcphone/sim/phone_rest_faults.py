@@ -12,9 +12,8 @@ import attrs
 
 Reply: TypeAlias = tuple[int, dict[str, Any]]
 
-OPERATIONS = frozenset(
-    {"create", "fetch", "list", "update", "message", "numbers", "number", "set number", "application", "alerts"}
-)
+OPERATIONS = frozenset({"create", "fetch", "list", "update", "message", "numbers", "number", "set number"})
+OPERATIONS |= {"application", "alerts"}
 """What a fault can be planted on. ``update`` is also how a call is hung up."""
 
 

@@ -1,0 +1,181 @@
+"""A deployment for the doctor: a server in this process, both vendors simulated, and settings in a folder."""
+
+from __future__ import annotations
+
+import json
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import attrs
+import trio
+
+from llcphone.agent_file import agent_of
+from llcphone.doctor.examine import GROUPS, case_of, examine
+from llcphone.doctor.report import Finding, Status
+from llcphone.process.serving import serve_as_process
+from llcphone.rehearsal import ACCOUNT_SID, AUTH_TOKEN, NUMBER, free_port
+from llcphone.settings import load
+from llcphone.sim.model import ModelSimulator, open_model
+from llcphone.sim.phone import TwilioSimulator, open_twilio
+from tests.carrier_desk import Asked, Desk, answer
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+KEY = "sk-clinic-0123456789abcdef"
+
+
+@attrs.define(eq=False)
+class Clinic:
+    """One deployment, well unless a test makes it ill."""
+
+    folder: Path
+    port: int
+    model: ModelSimulator
+    twilio: TwilioSimulator
+    nursery: trio.Nursery
+    settings: dict[str, dict[str, Any]] = attrs.field(factory=dict)
+    env: dict[str, str] = attrs.field(factory=dict)
+    _server: trio.CancelScope | None = None
+    _left: trio.Event = attrs.field(factory=trio.Event)
+
+    @property
+    def path(self) -> Path:
+        return self.folder / "llcphone.toml"
+
+    def set(self, key: str, value: Any) -> None:
+        """Write one setting; None takes it out."""
+        section, _, name = key.partition(".")
+        self.settings.setdefault(section, {})[name] = value
+        if value is None:
+            del self.settings[section][name]
+        self.write()
+
+    def secret(self, variable: str, value: str) -> None:
+        """Write one variable of .env."""
+        self.env[variable] = value
+        self.write()
+
+    def write(self) -> None:
+        lines = []
+        for section, table in self.settings.items():
+            lines += [f"[{section}]", *(f"{key} = {json.dumps(value)}" for key, value in table.items())]
+        self.path.write_text("\n".join(lines) + "\n")
+        env = self.folder / ".env"
+        env.write_text("".join(f"{name}={value}\n" for name, value in self.env.items()))
+        env.chmod(0o600)
+
+    async def serve(self) -> None:
+        """A server with the settings as they are now, in place of the former."""
+        await self.stop()
+        config = load(self.path, environ={}).config
+        started = trio.Event()
+        self._left = trio.Event()
+
+        async def run() -> None:
+            with trio.CancelScope() as self._server:
+                started.set()
+                await serve_as_process(config, agent_of(config), None)
+            self._left.set()
+
+        self.nursery.start_soon(run)
+        await started.wait()
+        while not Path(config.process.pid_file).exists():  # noqa: ASYNC110, ASYNC240
+            await trio.sleep(0.05)
+
+    async def stop(self) -> None:
+        if self._server is not None:
+            self._server.cancel()
+            await self._left.wait()
+            self._server = None
+
+    async def examine(self, *groups: str, **changes: Any) -> dict[str, Finding]:
+        """What the doctor finds, the worst of each check."""
+        case = attrs.evolve(case_of(self.path), **changes)
+        found: dict[str, Finding] = {}
+        for each in await examine(case, groups or tuple(GROUPS)):
+            if each.check not in found or found[each.check].status is Status.PASS:
+                found[each.check] = each
+        return found
+
+    async def well(self, *groups: str, **changes: Any) -> None:
+        """Nothing fails."""
+        found = await self.examine(*groups, **changes)
+        assert [each for each in found.values() if each.status is Status.FAIL] == []
+
+
+@asynccontextmanager
+async def open_clinic(folder: Path, *, serving: bool = True, **model: Any) -> AsyncIterator[Clinic]:
+    """A deployment that is well; the folder is the working directory of the test."""
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    async with (
+        open_model("Good morning.", **model) as api,
+        open_twilio(webhook_url=f"{url}/twiml", auth_token=AUTH_TOKEN, account_sid=ACCOUNT_SID) as twilio,
+        trio.open_nursery() as nursery,
+    ):
+        clinic = Clinic(folder, port, api, twilio, nursery)
+        clinic.settings = {
+            "realtime": {"url": api.url},
+            "server": {"public_url": url, "port": port, "drain_limit_s": 0},
+            "twilio": {"account_sid": ACCOUNT_SID, "api_url": twilio.api_url},
+            "process": {"pid_file": str(folder / "llcphone.pid")},
+        }
+        clinic.env = {
+            "OPENAI_API_KEY": KEY,
+            "TWILIO_AUTH_TOKEN": AUTH_TOKEN,
+            "TWILIO_PHONE_NUMBER": NUMBER,
+        }
+        clinic.write()
+        if serving:
+            await clinic.serve()
+        try:
+            yield clinic
+        finally:
+            with trio.CancelScope(shield=True):
+                await clinic.stop()
+            nursery.cancel_scope.cancel()
+
+
+@asynccontextmanager
+async def somebody_else(reply: Callable[[Asked], bytes | str]) -> AsyncIterator[str]:
+    """A server that is not ours, by its URL."""
+    async with trio.open_nursery() as nursery:
+        listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
+        desk = Desk(f"http://127.0.0.1:{listeners[0].socket.getsockname()[1]}", [reply])
+        nursery.start_soon(trio.serve_listeners, desk.serve, listeners)
+        yield desk.url
+        nursery.cancel_scope.cancel()
+
+
+@asynccontextmanager
+async def a_proxy(to_port: int, change: Callable[[bytes], bytes]) -> AsyncIterator[str]:
+    """A proxy that changes the first bytes of each request; its URL."""
+
+    async def carry(client: trio.SocketStream) -> None:
+        try:
+            async with client, await trio.open_tcp_stream("127.0.0.1", to_port) as server:
+                await server.send_all(change(await client.receive_some()))
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(_pump, client, server)
+                    await _pump(server, client)
+                    nursery.cancel_scope.cancel()
+        except* (OSError, trio.BrokenResourceError):
+            pass
+
+    async with trio.open_nursery() as nursery:
+        listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
+        nursery.start_soon(trio.serve_listeners, carry, listeners)
+        yield f"http://127.0.0.1:{listeners[0].socket.getsockname()[1]}"
+        nursery.cancel_scope.cancel()
+
+
+async def _pump(source: trio.SocketStream, sink: trio.SocketStream) -> None:
+    async for data in source:
+        await sink.send_all(data)
+
+
+def echo_of_another(asked: Asked) -> bytes:
+    """What another llcphone would answer."""
+    return answer(200, {"alive": True, "process": "0123456789abcdef", "nonce": asked.query.get("nonce")})

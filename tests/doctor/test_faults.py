@@ -1,0 +1,401 @@
+"""Injected faults: each is named rightly, with a mend, and the mend works."""
+
+from __future__ import annotations
+
+import sys
+import time
+from datetime import UTC, datetime
+
+import pytest
+import trio
+
+from llcphone.doctor.examine import case_of
+from llcphone.doctor.fix import offer_fixes
+from llcphone.doctor.report import Status
+from llcphone.owners import port_owners
+from llcphone.rehearsal import AUTH_TOKEN, free_port
+from llcphone.sim.model import Faults
+from tests.carrier_desk import answer
+from tests.doctor.clinic import KEY, a_proxy, echo_of_another, open_clinic, somebody_else
+
+FAIL, WARN, PASS = Status.FAIL, Status.WARN, Status.PASS
+
+
+@pytest.fixture(autouse=True)
+def _in_its_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("OPENAI_API_KEY", "TWILIO_AUTH_TOKEN", "TWILIO_ACCOUNT_SID", "PUBLIC_URL", "PORT"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def names(finding, status, *words: str) -> None:
+    """The finding has this status, says these words, and has a mend unless it passes."""
+    assert finding.status is status, finding
+    assert finding.mend or status is PASS, finding
+    for word in words:
+        assert word in f"{finding.evidence} | {finding.mend}", finding
+
+
+async def test_a_deployment_that_is_well_has_no_failure(autojump_clock, tmp_path):
+    async with open_clinic(tmp_path) as clinic:
+        found = await clinic.examine()
+        assert [each for each in found.values() if each.status is FAIL] == []
+        for check in (
+            "process",
+            "port",
+            "answers",
+            "public URL",
+            "stream upgrade",
+            "voice webhook",
+            "session",
+        ):
+            assert found[check].status is PASS, found[check]
+        names(found["dialect"], PASS, "ga (asked: auto)")
+        names(found["clock"], PASS, "agrees")
+
+
+# -- Twilio -------------------------------------------------------------------------------------
+
+
+async def test_a_number_that_asks_somebody_else(autojump_clock, tmp_path):
+    async with open_clinic(tmp_path, serving=False) as clinic:
+        clinic.twilio.rest.voice_url = "https://old-tunnel.example/twiml"
+        found = await clinic.examine("twilio")
+        names(found["voice webhook"], FAIL, "asks https://old-tunnel.example/twiml", "set-webhook")
+        asked: list[str] = []
+        done = await offer_fixes(
+            case_of(clinic.path), found.values(), ask=lambda q: not asked.append(q), tell=asked.append
+        )
+        assert done == 1
+        assert "Set the number's voice webhook" in asked[0]
+        assert clinic.twilio.rest.voice_url == f"http://127.0.0.1:{clinic.port}/twiml"
+        await clinic.well("twilio")
+
+
+async def test_a_question_answered_no_changes_nothing(autojump_clock, tmp_path):
+    async with open_clinic(tmp_path, serving=False) as clinic:
+        clinic.twilio.rest.voice_url = "https://old-tunnel.example/twiml"
+        found = await clinic.examine("twilio")
+        assert await offer_fixes(case_of(clinic.path), found.values(), ask=lambda q: False, tell=print) == 0
+        assert clinic.twilio.rest.voice_url == "https://old-tunnel.example/twiml"
+
+
+async def test_a_webhook_that_asks_by_get(autojump_clock, tmp_path):
+    async with open_clinic(tmp_path, serving=False) as clinic:
+        clinic.twilio.rest.number_fields["voice_method"] = "GET"
+        found = await clinic.examine("twilio")
+        names(found["voice webhook"], FAIL, "asks by GET", "POST only")
+        await offer_fixes(case_of(clinic.path), found.values(), ask=lambda q: True, tell=print)
+        await clinic.well("twilio")
+
+
+async def test_an_application_on_the_number_takes_precedence(autojump_clock, tmp_path):
+    async with open_clinic(tmp_path, serving=False) as clinic:
+        rest, sid = clinic.twilio.rest, "AP" + "1" * 32
+        rest.number_fields["voice_application_sid"] = sid
+        rest.applications[sid] = {"voice_url": "https://studio.example/flow", "voice_method": "POST"}
+        found = await clinic.examine("twilio")
+        names(found["voice webhook"], FAIL, "the TwiML application", "take the application off the number")
+        assert not found["voice webhook"].fix, "the number's own voice URL would change nothing"
+        rest.applications[sid]["voice_url"] = rest.voice_url
+        await clinic.well("twilio")
+
+
+async def test_a_trunk_on_the_number_takes_its_calls(autojump_clock, tmp_path):
+    async with open_clinic(tmp_path, serving=False) as clinic:
+        clinic.twilio.rest.number_fields["trunk_sid"] = "TK" + "1" * 32
+        found = await clinic.examine("twilio")
+        names(found["voice webhook"], FAIL, "SIP trunk", "take the number out of the trunk")
+        del clinic.twilio.rest.number_fields["trunk_sid"]
+        await clinic.well("twilio")
+
+
+async def test_an_auth_token_that_twilio_refuses(autojump_clock, tmp_path):
+    async with open_clinic(tmp_path, serving=False) as clinic:
+        clinic.secret("TWILIO_AUTH_TOKEN", "another-token-0123456789")
+        found = await clinic.examine("twilio")
+        names(found["Twilio account"], FAIL, "refuses account or token [20003]", "primary token")
+        clinic.secret("TWILIO_AUTH_TOKEN", AUTH_TOKEN)
+        await clinic.well("twilio")
+
+
+async def test_a_number_of_another_account(autojump_clock, tmp_path):
+    async with open_clinic(tmp_path, serving=False) as clinic:
+        clinic.secret("TWILIO_PHONE_NUMBER", "+15550009999")
+        found = await clinic.examine("twilio")
+        names(found["number"], FAIL, "has no number", "TWILIO_PHONE_NUMBER")
+        assert "15550009999" not in str(found)
+
+
+async def test_what_twilio_complained_of_lately(autojump_clock, tmp_path):
+    async with open_clinic(tmp_path, serving=False) as clinic:
+        clinic.twilio.rest.alerts = ["11200", "11200", "31921"]
+        found = await clinic.examine("twilio")
+        names(found["alerts"], WARN, "11200 (2x)", "is the tunnel open, the process up?")
+        clinic.twilio.rest.alerts = ["31921"]
+        names((await clinic.examine("twilio"))["alerts"], PASS)
+
+
+# -- the process --------------------------------------------------------------------------------
+
+
+async def test_a_process_that_has_died(autojump_clock, tmp_path):
+    async with open_clinic(tmp_path) as clinic:
+        left = (tmp_path / "llcphone.pid").read_text()
+        await clinic.stop()
+        # The pid file of a process that was killed names somebody who does not run.
+        (tmp_path / "llcphone.pid").write_text(left.replace('"pid":', '"pid":9'))
+        found = await clinic.examine("process")
+        names(found["process"], FAIL, "the server has died", "llcphone restart")
+        names(found["port"], FAIL, "nobody listens", "llcphone restart")
+        names(found["answers"], FAIL, "nobody answers")
+        (tmp_path / "llcphone.pid").unlink()
+        await clinic.serve()
+        await clinic.well("process")
+
+
+async def test_two_listeners_on_the_port(tmp_path):
+    program = (
+        "import socket, sys, time; s = socket.create_server(('127.0.0.2', int(sys.argv[1]))); "
+        "print('listens', flush=True); time.sleep(60)"
+    )
+    async with open_clinic(tmp_path) as clinic:
+        other = await trio.lowlevel.open_process([sys.executable, "-c", program, str(clinic.port)], stdout=-1)
+        try:
+            await other.stdout.receive_some()
+            found = await clinic.examine("process")
+            names(found["port"], FAIL, "has 2 owners", f"kill {other.pid}")
+        finally:
+            other.kill()
+            await other.wait()
+            await other.stdout.aclose()
+        while len(port_owners(clinic.port)) > 1:  # noqa: ASYNC110
+            await trio.sleep(0.05)
+        await clinic.well("process")
+
+
+async def test_a_server_that_hangs(autojump_clock, tmp_path):
+    async with open_clinic(tmp_path, serving=False) as clinic, somebody_else(lambda asked: "silence") as url:
+        clinic.set("server.port", int(url.rpartition(":")[2]))
+        found = await clinic.examine("process")
+        names(found["answers"], FAIL, "does not answer /healthz", "llcphone restart")
+
+
+async def test_a_server_that_turns_calls_away(autojump_clock, tmp_path):
+    async with open_clinic(tmp_path) as clinic:
+        clinic.model.faults = Faults(refuse_status=503)
+        await clinic.serve()
+        await trio.sleep(5)
+        found = await clinic.examine("process")
+        names(found["takes calls"], FAIL, "model endpoint: http_503")
+        clinic.model.faults = Faults()
+        await trio.sleep(60)
+        await clinic.well("process")
+
+
+# -- the public URL -----------------------------------------------------------------------------
+
+
+async def test_a_closed_tunnel(autojump_clock, tmp_path):
+    async with open_clinic(tmp_path) as clinic:
+        url = clinic.settings["server"]["public_url"]
+        clinic.set("server.public_url", f"http://127.0.0.1:{free_port()}")
+        found = await clinic.examine("public")
+        names(found["public URL"], FAIL, "no connection: the tunnel or proxy is closed", "llcphone tunnel")
+        clinic.set("server.public_url", url)
+        await clinic.well("public")
+
+
+async def test_a_tunnel_to_another_llcphone(autojump_clock, tmp_path):
+    async with open_clinic(tmp_path) as clinic, somebody_else(echo_of_another) as url:
+        clinic.set("server.public_url", url)
+        found = await clinic.examine("public")
+        names(found["public URL"], FAIL, "another llcphone", "point the tunnel at this one")
+
+
+async def test_a_proxy_that_does_not_reach_the_server(autojump_clock, tmp_path):
+    async with open_clinic(tmp_path) as clinic, somebody_else(lambda asked: answer(502, {})) as url:
+        clinic.set("server.public_url", url)
+        found = await clinic.examine("public")
+        names(found["public URL"], FAIL, "answers 502", "proxy's port is server.port")
+
+
+async def test_a_page_of_the_tunnels_own_before_ours(autojump_clock, tmp_path):
+    page = answer(200, b"<html>Visit site?</html>")
+    async with open_clinic(tmp_path) as clinic, somebody_else(lambda asked: page) as url:
+        clinic.set("server.public_url", url)
+        found = await clinic.examine("public")
+        names(found["public URL"], FAIL, "is not this llcphone", "server.port")
+
+
+async def test_a_proxy_that_removes_the_upgrade(autojump_clock, tmp_path):
+    def without(data: bytes) -> bytes:
+        return data.replace(b"Upgrade: websocket\r\n", b"").replace(b"Connection: Upgrade\r\n", b"")
+
+    async with open_clinic(tmp_path) as clinic, a_proxy(clinic.port, without) as url:
+        clinic.set("server.public_url", url)
+        await clinic.serve()
+        found = await clinic.examine("public")
+        names(found["stream upgrade"], FAIL, "removes its Upgrade header", "pass Upgrade and Connection on")
+    async with open_clinic(tmp_path) as clinic, a_proxy(clinic.port, bytes) as url:
+        clinic.set("server.public_url", url)
+        await clinic.serve()
+        await clinic.well("public")
+
+
+async def test_a_server_that_still_has_the_former_token(autojump_clock, tmp_path):
+    async with open_clinic(tmp_path) as clinic:
+        clinic.secret("TWILIO_AUTH_TOKEN", "the-new-token-0123456789")
+        found = await clinic.examine("public")
+        names(found["stream upgrade"], FAIL, "403", "llcphone restart")
+        await clinic.serve()
+        await clinic.well("public")
+
+
+# -- the session --------------------------------------------------------------------------------
+
+
+async def test_a_key_that_is_refused(autojump_clock, tmp_path):
+    async with open_clinic(tmp_path, serving=False, key="sk-the-right-one-0123456789") as clinic:
+        found = await clinic.examine("session")
+        names(found["key"], FAIL, "the key is refused [invalid_api_key]", "OPENAI_API_KEY")
+        clinic.secret("OPENAI_API_KEY", "sk-the-right-one-0123456789")
+        await clinic.well("session")
+
+
+@pytest.mark.parametrize("dialects", ["flat", "ga"])
+async def test_a_session_that_is_refused_in_each_dialect(autojump_clock, tmp_path, dialects):
+    faults = Faults(refuse_update="invalid_value")
+    async with open_clinic(tmp_path, serving=False, dialects=dialects, faults=faults) as clinic:
+        found = await clinic.examine("session")
+        names(found["session"], FAIL, f"refused in the {dialects} dialect", "invalid_value", "snapshot")
+        assert "receptionist" in found["session"].evidence, "it says with whose settings"
+        clinic.model.faults = Faults()
+        found = await clinic.examine("session")
+        names(found["session"], PASS, "accepted: connected within")
+        names(found["dialect"], PASS, dialects)
+
+
+@pytest.mark.parametrize(("pinned", "spoken"), [("flat", "ga"), ("ga", "flat")])
+async def test_a_dialect_that_the_endpoint_does_not_speak(autojump_clock, tmp_path, pinned, spoken):
+    async with open_clinic(tmp_path, serving=False, dialects=spoken) as clinic:
+        clinic.set("realtime.dialect", pinned)
+        found = await clinic.examine("session")
+        names(found["dialect"], FAIL, f"does not speak {pinned}", 'realtime.dialect = "auto"')
+        clinic.set("realtime.dialect", "auto")
+        await clinic.well("session")
+
+
+async def test_a_session_on_another_audio_format(autojump_clock, tmp_path):
+    async with open_clinic(tmp_path, serving=False, faults=Faults(wrong_format=True)) as clinic:
+        found = await clinic.examine("session")
+        names(found["session"], FAIL, "µ-law both ways")
+
+
+async def test_a_model_that_the_endpoint_does_not_have(autojump_clock, tmp_path):
+    async with open_clinic(tmp_path, serving=False) as clinic:
+        clinic.set("realtime.model", "gpt-nothing")
+        found = await clinic.examine("session")
+        names(found["model"], FAIL, "no such model", "realtime.model")
+        clinic.set("realtime.model", None)
+        await clinic.well("session")
+
+
+async def test_a_model_that_is_switched_off(autojump_clock, tmp_path):
+    async with open_clinic(tmp_path, serving=False) as clinic:
+        clinic.set("realtime.model", "gpt-realtime")
+        after = datetime(2027, 1, 21, tzinfo=UTC).timestamp()
+        found = await clinic.examine("session", now=lambda: after)
+        names(found["model"], FAIL, "was switched off on 2027-01-20", "gpt-realtime-1.5")
+        before = datetime(2026, 12, 21, tzinfo=UTC).timestamp()
+        found = await clinic.examine("session", now=lambda: before)
+        names(found["model"], WARN, "in 30 days", "gpt-realtime-1.5")
+
+
+async def test_an_endpoint_where_nobody_listens(autojump_clock, tmp_path):
+    async with open_clinic(tmp_path, serving=False) as clinic:
+        clinic.set("realtime.url", f"ws://127.0.0.1:{free_port()}/v1/realtime")
+        found = await clinic.examine("session")
+        names(found["session"], FAIL, "it cannot be reached", "realtime.url")
+
+
+async def test_an_endpoint_that_never_says_a_word(autojump_clock, tmp_path):
+    async with open_clinic(tmp_path, serving=False, faults=Faults(silent=True)) as clinic:
+        found = await clinic.examine("session")
+        names(found["session"], FAIL, "no answer within 12 s")
+
+
+async def test_what_costs_money_is_asked_for_only_when_allowed(autojump_clock, tmp_path):
+    async with open_clinic(tmp_path, serving=False) as clinic:
+        assert "answer" not in await clinic.examine("session")
+        found = await clinic.examine("session", live=True)
+        names(found["answer"], PASS, "a short text within")
+
+
+# -- settings and machine -----------------------------------------------------------------------
+
+
+async def test_a_setting_of_another_name(autojump_clock, tmp_path):
+    async with open_clinic(tmp_path, serving=False) as clinic:
+        clinic.set("server.max_cals", 3)
+        found = await clinic.examine()
+        names(found["configuration"], FAIL, "did you mean server.max_calls?", "change server.max_cals")
+        clinic.set("server.max_cals", None)
+        await clinic.well("settings")
+
+
+async def test_a_placeholder_for_a_key(autojump_clock, tmp_path):
+    async with open_clinic(tmp_path, serving=False) as clinic:
+        clinic.set("realtime.url", "wss://api.openai.com/v1/realtime")
+        clinic.secret("OPENAI_API_KEY", "sk-your-key-here")
+        names((await clinic.examine("settings"))["ready to serve"], FAIL, "placeholder", "OPENAI_API_KEY")
+        clinic.secret("OPENAI_API_KEY", KEY)
+        await clinic.well("settings")
+
+
+async def test_secrets_that_others_may_read(autojump_clock, tmp_path):
+    async with open_clinic(tmp_path, serving=False) as clinic:
+        (tmp_path / ".env").chmod(0o644)
+        found = await clinic.examine("settings")
+        names(found["file modes"], WARN, "may be read by others (mode 644)", "chmod 600")
+        await offer_fixes(case_of(clinic.path), found.values(), ask=lambda q: True, tell=print)
+        assert (tmp_path / ".env").stat().st_mode & 0o777 == 0o600
+        names((await clinic.examine("settings"))["file modes"], PASS)
+
+
+async def test_an_agent_that_cannot_be_loaded(autojump_clock, tmp_path):
+    async with open_clinic(tmp_path, serving=False) as clinic:
+        (tmp_path / "agent.py").write_text("raise RuntimeError('sk-secret-0123456789')\n")
+        clinic.set("agent.file", str(tmp_path / "agent.py"))
+        found = await clinic.examine("settings")
+        names(found["agent"], FAIL, "fails with RuntimeError", "python")
+        assert "sk-secret" not in str(found)
+
+
+async def test_a_clock_that_is_wrong(autojump_clock, tmp_path):
+    async with open_clinic(tmp_path, serving=False) as clinic:
+        found = await clinic.examine("machine", now=lambda: time.time() - 300)
+        names(found["clock"], FAIL, "300 s behind the vendor's", "timedatectl set-ntp true")
+        clinic.twilio.rest.clock_ahead_s = -10
+        names((await clinic.examine("machine"))["clock"], WARN, "10 s ahead of")
+        clinic.twilio.rest.clock_ahead_s = 0
+        await clinic.well("machine")
+
+
+async def test_no_room_for_the_calls_that_are_let_in(autojump_clock, tmp_path):
+    async with open_clinic(tmp_path, serving=False) as clinic:
+        clinic.set("server.max_calls", 100_000)
+        found = await clinic.examine("machine")
+        names(found["descriptors"], FAIL, "100000 calls want 400064", "LimitNOFILE=400064")
+        clinic.set("server.max_calls", 10)
+        await clinic.well("machine")
+
+
+async def test_a_status_page_that_tells_of_trouble(autojump_clock, tmp_path):
+    trouble = {"status": {"indicator": "major", "description": "Outage"}, "incidents": [{"name": "Realtime"}]}
+    async with (
+        open_clinic(tmp_path, serving=False) as clinic,
+        somebody_else(lambda asked: answer(200, trouble)) as url,
+    ):
+        found = await clinic.examine("vendors", status_pages={"The vendor": f"{url}/summary.json"})
+        names(found["The vendor status"], WARN, "Outage: Realtime")

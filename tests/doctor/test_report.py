@@ -1,0 +1,198 @@
+"""How findings are told: order, exit code, for programs, and without a secret."""
+
+from __future__ import annotations
+
+import json
+
+import trio
+
+from llcphone.agent_file import agent_of
+from llcphone.config import Config
+from llcphone.doctor import examine as rooms
+from llcphone.doctor.case import Case
+from llcphone.doctor.examine import GROUPS, examine
+from llcphone.doctor.machine import judge_clock, judge_descriptors, judge_disk
+from llcphone.doctor.process import Facts, judge, last_errors
+from llcphone.doctor.public import judge_address
+from llcphone.doctor.report import Status, exit_code, fail, good, lines, verdict, warn
+from llcphone.owners import Kind, Owner
+from llcphone.process.health import Health
+from llcphone.sim.model import Faults
+from tests.doctor.clinic import KEY, open_clinic
+from tests.process.house import open_house
+
+FAIL, WARN, PASS = Status.FAIL, Status.WARN, Status.PASS
+
+
+def test_only_what_breaks_calls_is_a_failure_of_the_command() -> None:
+    assert exit_code([good("a", "well"), warn("b", "odd", "look")]) == 0
+    assert exit_code([good("a", "well"), fail("b", "broken", "mend it")]) == 1
+
+
+def test_a_line_says_what_was_seen_and_the_next_what_mends_it() -> None:
+    assert [
+        line.split() for line in lines([fail("port", "taken", "kill 1"), good("key", "right", took_ms=1)])
+    ] == [
+        ["FAIL", "port", "taken"],
+        ["mend:", "kill", "1"],
+        ["PASS", "key", "right"],
+    ]
+    assert (
+        verdict([good("a", ""), fail("port", "taken", "kill 1")])
+        == "1 failed, 0 to look at, 1 good; begin with: port"
+    )
+
+
+async def test_infrastructure_comes_first_and_that_is_said(autojump_clock, tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    told: list[str] = []
+    async with open_clinic(tmp_path, serving=False) as clinic:
+        case = rooms.case_of(clinic.path)
+        await examine(case, tell=lambda title, findings: told.append(title))
+    assert "Infrastructure first" in told[0]
+    assert [*GROUPS][-2:] == ["session", "vendors"]
+
+
+async def test_a_bug_in_one_check_hides_nothing_of_the_others(autojump_clock, monkeypatch) -> None:
+    async def broken(case: Case) -> list:
+        raise KeyError("+15551230001")
+
+    async def waits(case: Case) -> list:
+        await trio.sleep_forever()
+        return []
+
+    monkeypatch.setattr(rooms, "GROUPS", {**GROUPS, "machine": broken, "public": waits})
+    found = await examine(Case(), ["machine", "public", "process"])
+    assert [each.status for each in found[:2]] == [FAIL, FAIL]
+    assert "this check failed itself: KeyError" in found[0].evidence
+    assert "no answer within 45 s" in found[1].evidence
+    assert len(found) > 3
+    assert "15551230001" not in str(found)
+
+
+async def test_no_secret_and_no_number_is_told_whatever_fails(autojump_clock, tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    canaries = {
+        "OPENAI_API_KEY": "sk-canary-key-0123456789",
+        "TWILIO_AUTH_TOKEN": "canarytoken0123456789abcdef",
+        "TWILIO_PHONE_NUMBER": "+15559876543",
+    }
+    async with open_clinic(tmp_path, serving=False, faults=Faults(refuse_update=True)) as clinic:
+        for name, value in canaries.items():
+            clinic.secret(name, value)
+        clinic.set("agent.instructions", "canary-prompt-0123456789")
+        clinic.set("server.public_url", "http://127.0.0.1:9/canary")
+        clinic.twilio.rest.auth_token = canaries["TWILIO_AUTH_TOKEN"]
+        clinic.twilio.rest.voice_url = "https://user:canary-password@elsewhere.example/twiml?key=canary-query"
+        text = str([each.as_json() for each in await examine(rooms.case_of(clinic.path))])
+        clinic.twilio.rest.number = canaries["TWILIO_PHONE_NUMBER"]
+        text += str([each.as_json() for each in await examine(rooms.case_of(clinic.path))])
+    for canary in (*canaries.values(), "canary-prompt", "canary-password", "canary-query", "9876543"):
+        assert canary not in text, canary
+    assert "elsewhere.example/twiml" in text
+
+
+async def test_the_command_tells_programs_the_same(tmp_path) -> None:
+    async with open_house(tmp_path) as house:
+        code, told = await house.run("doctor", "--json", "--only", "settings", "process")
+        said = json.loads(told)
+        assert (code, said["ok"]) == (1, False)
+        by_check = {each["check"]: each for each in said["findings"]}
+        assert by_check["process"] == {
+            "check": "process",
+            "status": "fail",
+            "evidence": "no server runs",
+            "mend": "llcphone restart   (or llcphone serve, to watch it)",
+        }
+        code, told = await house.run("doctor", "--only", "weather")
+        assert code == 2
+
+
+# -- judging ------------------------------------------------------------------------------------
+
+
+def facts(*owners: Owner, health: Health | None = None, **more) -> Facts:
+    return Facts(
+        **{"port": 8081, "mark": None, "alive": False, "not_ready": (), "errors": ()} | more,
+        owners=owners,
+        health=health,
+    )
+
+
+def by_check(found: list) -> dict:
+    return {each.check: each for each in found}
+
+
+ALIVE = Health("p", 3.0, alive=True)
+
+
+def test_a_socket_that_systemd_holds_is_no_second_owner() -> None:
+    held = Owner(Kind.SYSTEMD, 1, "systemd", "0.0.0.0:8081")
+    ours = Owner(Kind.OURS, 7, "llcphone", "0.0.0.0:8081")
+    assert by_check(judge(facts(held, ours, health=ALIVE)))["port"].status is PASS
+    assert by_check(judge(facts(held, health=ALIVE)))["port"].status is PASS
+
+
+def test_a_foreign_owner_is_named_with_what_ends_it() -> None:
+    found = by_check(judge(facts(Owner(Kind.FOREIGN, 42, "nginx", "127.0.0.1:8081"))))["port"]
+    assert found.status is FAIL
+    assert "pid 42 (nginx, not llcphone" in found.evidence
+    assert "kill 42" in found.mend
+
+
+def test_a_slow_answer_is_told_before_callers_hear_it() -> None:
+    slow = Health("p", 900.0, alive=True)
+    ours = Owner(Kind.OURS, 7, "llcphone", "0.0.0.0:8081")
+    assert by_check(judge(facts(ours, health=slow)))["answers"].status is WARN
+    sick = Health("p", 9.0, alive=False, reasons=("calls that have ended do not close",))
+    assert "do not close" in by_check(judge(facts(ours, health=sick)))["answers"].evidence
+
+
+def test_draining_is_said_with_what_follows() -> None:
+    ours = Owner(Kind.OURS, 7, "llcphone", "0.0.0.0:8081")
+    found = by_check(judge(facts(ours, health=ALIVE, not_ready=["draining"])))["takes calls"]
+    assert (found.status, "llcphone restart" in found.mend) == (FAIL, True)
+
+
+def test_errors_are_read_out_of_both_kinds_of_log(tmp_path) -> None:
+    log = tmp_path / "a.log"
+    log.write_text(
+        "2026-11-21T04:21:31.9Z [info     ] serving                        [llcphone.server] port=1\n"
+        "2026-11-21T04:21:31.9Z [error    ] call failed                    [llcphone.call] call=1\n"
+        '{"event": "journal cannot be written", "level": "error", "logger": "llcphone"}\n'
+        '{"event": "serving", "level": "info", "logger": "llcphone"}\n'
+    )
+    assert last_errors(log) == ["call failed", "journal cannot be written"]
+    assert last_errors(tmp_path / "none.log") == []
+
+
+def test_disk_clock_and_descriptors_have_two_limits_each() -> None:
+    assert [judge_disk("/x", free).status for free in (10**10, 10**8, 10**6, None)] == [
+        PASS,
+        WARN,
+        FAIL,
+        FAIL,
+    ]
+    assert [judge_clock(skew).status for skew in (0.4, -5.0, 90.0)] == [PASS, WARN, FAIL]
+    assert [judge_descriptors(limit, 100).status for limit in (1024, 300, 100)] == [PASS, WARN, FAIL]
+
+
+def test_an_address_inside_a_network_cannot_be_twilios() -> None:
+    assert judge_address("https://phone.lan", ["192.168.1.7"]).status is FAIL
+    assert judge_address("https://phone.example.com", ["8.8.8.8"]).status is PASS
+    assert judge_address("https://gone.example.com", []).status is FAIL
+
+
+def test_what_is_concealed_stays_readable() -> None:
+    config = Config.from_dict({"realtime": {"api_key": KEY}})
+    text = Case(config=config).conceal(f"at 127.0.0.1:8081 on 2026-11-21 with {KEY} for +15551230002")
+    assert text == "at 127.0.0.1:8081 on 2026-11-21 with «hidden» for «number …02»"
+
+
+def test_every_agent_that_ships_is_asked_for_by_the_session_check() -> None:
+    from llcphone.agent import agents_of
+    from llcphone.doctor.session import _wanted
+
+    agents = list(agents_of(agent_of(Config())).values())
+    names = [name for name, _ in _wanted(Config(), agents)]
+    assert set(names) == {each.name for each in agents}
