@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 from contextlib import asynccontextmanager, suppress
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import attrs
 import psutil
@@ -90,6 +90,17 @@ class House:
         """A process of the test's own."""
         process = await trio.lowlevel.open_process(
             list(argv), cwd=self.folder, env={**os.environ, **(environ or {})}, stdout=subprocess.PIPE
+        )
+        self.extra.append(process)
+        return process
+
+    async def command(self, *words: str, out: IO[bytes], environ: dict[str, str]) -> trio.Process:
+        """A llcphone command that goes on, until the test ends it."""
+        process = await trio.lowlevel.open_process(
+            [sys.executable, "-u", "-m", "llcphone", *words],
+            cwd=self.folder,
+            env={**os.environ, **environ},
+            stdout=out,
         )
         self.extra.append(process)
         return process
