@@ -39,9 +39,11 @@ async def put_through(house: House, call: CallHandle, to: str, *, summary: str, 
     if to.strip().lower() == VOICEMAIL:
         outcome = call.voicemail()
         return {"ok": outcome.ok, "says": outcome.says}
+    if not house.destinations:
+        return {"ok": False, "says": "nobody can be rung from here; offer to take a message or a note"}
     name = house.named(to)
     if not name:
-        known = ", ".join(house.destinations) or "nobody"
+        known = ", ".join(house.destinations)
         return {"ok": False, "says": f"there is no {to!r}; these can be reached: {known}"}
     if not hours.is_open(house.config, house.now(), name):
         says = f"{name} is {house.hours_now(name)}; offer to take a message instead"

@@ -60,7 +60,7 @@ def routed(
         ConfigError: a setting or a file cannot be used.
     """
     house = House(config, clock)
-    _ = house.zone  # a time zone that nobody knows is told now
+    _check(house)
     agents = {name: make(house) for name, make in INBOUND.items()} | outbound.agents(house)
     table: dict[str, str] = {**config.routes.table, "": config.routes.otherwise}
     files = {str(who) for who in table.values() if who not in INBOUND}
@@ -71,6 +71,16 @@ def routed(
         agents[who] = agent
     otherwise = table.pop("")
     return Routed(agents, table, otherwise)
+
+
+def _check(house: House) -> None:
+    """What a caller would find out, told now."""
+    company = house.config.company
+    _ = house.zone
+    known = {"", *house.destinations}
+    for key, names in (("company.human", {company.human}), ("company.desk_hours", set(company.desk_hours))):
+        if unknown := names - known:
+            raise ConfigError(key, f"{min(unknown)}: there is no such name in transfers.destinations")
 
 
 def source_of(mode: str) -> str:

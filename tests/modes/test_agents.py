@@ -135,6 +135,12 @@ def test_a_time_zone_that_nobody_knows_is_refused_at_the_start() -> None:
         agents(Config.from_dict({"company": {"time_zone": "Middle/Earth"}}))
 
 
+@pytest.mark.parametrize("company", [{"human": "butler"}, {"desk_hours": {"butler": "mon 09:00-17:00"}}])
+def test_a_person_who_cannot_be_rung_is_refused_at_the_start(company: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match="butler: there is no such name"):
+        agents(Config.from_dict({**SETTINGS, "company": company}))
+
+
 def test_there_is_no_source_of_an_unknown_mode() -> None:
     with pytest.raises(ConfigError, match="must be one of"):
         source_of("butler")

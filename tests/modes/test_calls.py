@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ from llcphone import EndReason
 from llcphone.sim.model import CallTool, Say
 from llcphone.sim.phone import Callee, DialOutcome
 from tests.calls.house import GOODBYE, INTERRUPTION, QUESTION, nothing_left
-from tests.modes.kit import ADA, SUPPORT, no_threads, open_modes
+from tests.modes.kit import ADA, SALES, SUPPORT, no_threads, open_modes
 from tests.store.store_kit import WEEK, next_weekday
 
 if TYPE_CHECKING:
@@ -230,3 +231,51 @@ async def test_records_that_cannot_be_reached_are_an_answer(
         await house.says(call, QUESTION)
         assert "cannot be reached now" in (await house.outputs())[-1]
         assert not call.over
+
+
+async def test_nobody_answers_so_the_receptionist_goes_on_and_takes_a_message(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    def reply(turn: int, past: list[dict[str, Any]], tools: list[dict[str, Any]]) -> Any:
+        back = "tried to put the caller through" in str(past)
+        done = [item["name"] for item in past if item["type"] == "function_call"]
+        if turn == 1:
+            return Say("Nobody answered. May I take a message?" if back else "Good morning.", SHORT)
+        if not done:
+            return CallTool("transfer_call", {"destination": "sales", "reason": "A cake."})
+        if back and "take_message" not in done:
+            return CallTool("take_message", {"name": "Ada", "reason": "A cake."})
+        return BYE if back else Say("I put you through.", SHORT)
+
+    nobody = DialOutcome(status="no-answer", ring_s=5.0)
+    async with nothing_left(), open_modes(tmp_path, reply, dial_outcome=nobody) as house:
+        call = await house.ring("receptionist", vouched=True)
+        await house.says(call, QUESTION)
+        await call.stream_started(2)
+        await call.hears(0.5)
+        await house.says(call, INTERRUPTION)
+        ended = await call.ended()
+        assert (ended.dialled, ended.joined) == ([SALES], [])
+        kept = await house.kept(2)
+        assert [(each.name, each.number, each.reason) for each in kept.messages] == [("Ada", ADA, "A cake.")]
+        assert [record.reason for record in house.stage.records] == [
+            EndReason.TRANSFERRED,
+            EndReason.AGENT_HUNG_UP,
+        ]
+
+
+async def test_the_receptionist_leaves_no_20_s_of_silence(tmp_path: Path, autojump_clock: MockClock) -> None:
+    def slow(turn: int, past: list[dict[str, Any]], tools: list[dict[str, Any]]) -> Any:
+        return Say("Good morning." if turn == 1 else "Are you still there?", SHORT)
+
+    async with open_modes(tmp_path, slow) as house:
+        call = await house.ring("receptionist")
+        record = await house.stage.record()
+        await call.ended()
+        assert record.reason is EndReason.AGENT_HUNG_UP
+        heard = call.ear
+        gaps_ms = [
+            later - (start + len(audio) / 8) for (start, audio), (later, _) in itertools.pairwise(heard)
+        ]
+        assert len(heard) == 4, "the greeting, two questions, the good-bye"
+        assert 10_000 < max(gaps_ms) < 20_000
