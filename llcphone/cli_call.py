@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     Tell = Callable[[str], None]
 
 _TALKED = frozenset({EndReason.CALLER_HUNG_UP, EndReason.AGENT_HUNG_UP, EndReason.TIME_LIMIT, EndReason.IDLE})
+_TALKED |= {EndReason.TRANSFERRED}
 """Ends of a call that went well, once the media stream had started."""
 
 

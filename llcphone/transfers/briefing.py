@@ -16,6 +16,8 @@ import secrets
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
+import trio
+
 from llcphone.agent import Agent
 from llcphone.call.handle import Call
 from llcphone.carrier.orders import CarrierError
@@ -34,6 +36,8 @@ _KEY = "llcphone.transfer"
 _NAME = "briefing "
 _GREET = "The colleague has just answered. Brief them now."
 _REMEMBERED = 2_000
+_AGAIN_AFTER_S = (3.0, 10.0, 20.0, 30.0, 0.0)
+"""Pauses after requests that failed, each with repetitions of its own, while a caller is on hold."""
 _WHY = {
     EndReason.BUSY: "busy",
     EndReason.NO_ANSWER: "no-answer",
@@ -193,15 +197,21 @@ class Briefings:
         base = self._desk.phone.config.server.public_url
         away = self._desk.known(data["token"])
         url = f"{base}/transfer/{data['generation']}/{data['to']}/{data['token']}/back?why={why}"
-        try:
-            carrier = self._desk.carrier("a warm transfer")
-            on_hold = await carrier.redirect(
-                data["call_sid"], url, lambda: away is None or (away.back is None and not away.gone)
-            )
-        except CarrierError as exc:
-            fields = {"call_sid": data["call_sid"], "code": exc.code}
-            log.error("a caller on hold cannot be fetched back", extra=fields)
-            return
+        carrier = self._desk.carrier("a warm transfer")
+
+        def wanted() -> bool:
+            return away is None or (away.back is None and not away.gone)
+
+        for pause_s in _AGAIN_AFTER_S:
+            try:
+                on_hold = await carrier.redirect(data["call_sid"], url, wanted)
+                break
+            except CarrierError as exc:
+                fields = {"call_sid": data["call_sid"], "code": exc.code}
+                log.error("a caller on hold cannot be fetched back", extra=fields)
+            await trio.sleep(pause_s)
+        else:
+            return  # their own patience ends it
         if not on_hold:
             log.info("the caller on hold has hung up", extra={"call_sid": data["call_sid"]})
             if away is not None:

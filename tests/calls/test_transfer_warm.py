@@ -14,6 +14,7 @@ from llcphone.rehearsal import rehearse
 from llcphone.sim import voices
 from llcphone.sim.model import CallTool, Faults, Say
 from llcphone.sim.phone import Callee, EndedBy
+from llcphone.sim.phone_rest_faults import unavailable
 from tests.calls.house import QUESTION, nothing_left
 from tests.store.journal_kit import no_threads, url_of
 
@@ -282,13 +283,35 @@ async def test_a_model_that_dies_in_the_briefing_sends_the_caller_back(autojump_
         await call.ended()
 
 
-async def test_a_request_that_fails_for_a_moment_does_not_leave_the_caller_on_hold(
-    autojump_clock: MockClock,
+@pytest.mark.parametrize("done", [False, True])
+async def test_a_request_without_an_answer_does_not_leave_the_caller_on_hold(
+    done: bool, journal: Path | None, autojump_clock: MockClock
 ) -> None:
-    async with nothing_left(), house(callee=Callee(outcome="busy")) as stage:
-        stage.twilio.rest.faults.plant(on="update", reset=True)
+    async with nothing_left(), house(journal, callee=Callee(outcome="busy")) as stage:
+        stage.twilio.rest.faults.plant(on="update", reset=True, done=done)
         call = await on_hold(stage)
         await is_back(stage, call, "the line was busy")
+        call.hang_up()
+        await call.ended()
+
+
+async def test_while_twilio_takes_no_request_it_is_tried_again(autojump_clock: MockClock) -> None:
+    async with nothing_left(), house(callee=Callee(outcome="busy")) as stage:
+        stage.twilio.rest.faults.plant(on="update", refuse=unavailable(), times=7)
+        call = await on_hold(stage)
+        await is_back(stage, call, "the line was busy")
+        assert call.record.on_hold_ms > 5_000
+        call.hang_up()
+        await call.ended()
+
+
+async def test_twilio_may_ask_twice_and_nobody_is_rung_twice(autojump_clock: MockClock) -> None:
+    async with nothing_left(), house() as stage:
+        call = await on_hold(stage)
+        form = {"CallSid": call.sid, "CallStatus": "in-progress"}
+        assert await stage.phone.after_stream(form, 0) == call.record.documents[-1]
+        await is_briefed(stage)
+        assert len(stage.twilio.rest.creates) == 1
         call.hang_up()
         await call.ended()
 
