@@ -30,24 +30,37 @@ _LOOKS = 20
 """As the pulse looks ten times a second: two seconds."""
 _LATE_SHARE = 4
 """One in so many late looks is again and again."""
+_LEAST_S = 1.0
+"""A share of less time than this is noise."""
 _SAME_TIME = 0.1
 """How far the loop's clock and the machine's may be apart; beyond, time is simulated, CPU says nothing."""
+
+
+def clocks() -> tuple[float, float, float]:
+    """The loop's time, the machine's, and what this thread used of its core, in seconds."""
+    return trio.current_time(), time.perf_counter(), time.thread_time()
 
 
 class Overload:
     """Whether the process has strength for one more call."""
 
-    def __init__(self, limits: OverloadConfig, live: Callable[[], int]) -> None:
-        """Take the limits, and what tells how many calls are live."""
+    def __init__(
+        self,
+        limits: OverloadConfig,
+        live: Callable[[], int],
+        read: Callable[[], tuple[float, float, float]] = clocks,
+    ) -> None:
+        """Take the limits, what tells how many calls are live, and the clocks."""
         self._limits = limits
         self._live = live
+        self._read = read
         self._late: deque[bool] = deque(maxlen=_LOOKS)
         self._clocks: deque[tuple[float, float, float]] = deque(maxlen=_LOOKS + 1)
 
     def look(self, lag_s: float) -> None:
         """Told regularly how late the event loop is."""
         self._late.append(lag_s * 1000 > self._limits.lag_limit_ms)
-        self._clocks.append((trio.current_time(), time.perf_counter(), time.thread_time()))
+        self._clocks.append(self._read())
 
     def reasons(self) -> list[str]:
         """Why a new call would be one too many; empty when it would not."""
@@ -62,11 +75,11 @@ class Overload:
 
     def cpu_percent(self) -> float:
         """What the loop's thread used of one core during the last two seconds."""
-        if len(self._clocks) <= _LOOKS // 2:
+        if not self._clocks:
             return 0.0
         (trio0, real0, cpu0), (trio1, real1, cpu1) = self._clocks[0], self._clocks[-1]
         real_s = real1 - real0
-        if real_s <= 0 or abs(trio1 - trio0 - real_s) > _SAME_TIME * real_s:
+        if real_s < _LEAST_S or abs(trio1 - trio0 - real_s) > _SAME_TIME * real_s:
             return 0.0
         return 100 * (cpu1 - cpu0) / real_s
 

@@ -1,0 +1,130 @@
+"""A call too many gets the way out at once, and those that are live notice nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llcphone.config_overload import OverloadConfig
+from llcphone.overload import HOPPED, Overload
+from llcphone.sim import voices
+from llcphone.sim.phone import EndedBy
+from llcphone.twilio import twiml
+from tests.calls.house import open_house
+
+LATE, IN_TIME = 0.5, 0.001
+
+
+def watched(*lags: float, live: int = 1, **limits: Any) -> Overload:
+    overload = Overload(OverloadConfig(**limits), lambda: live)
+    for lag_s in lags:
+        overload.look(lag_s)
+    return overload
+
+
+async def test_one_late_moment_refuses_nobody() -> None:
+    assert watched(*[IN_TIME] * 19, 3.0).reasons() == []
+
+
+async def test_a_loop_that_is_late_again_and_again_refuses_until_it_recovers() -> None:
+    overload = watched(*[LATE] * 6)
+    assert overload.reasons() == ["the event loop is late"]
+    for _ in range(20):
+        overload.look(IN_TIME)
+    assert overload.reasons() == []
+
+
+async def test_without_a_live_call_the_first_is_let_in_however_late_the_loop() -> None:
+    assert watched(*[LATE] * 20, live=0).reasons() == []
+
+
+async def test_a_limit_of_nought_does_not_look() -> None:
+    assert watched(*[LATE] * 20, lag_limit_ms=0).reasons() == []
+
+
+def at_work(share: float, *, simulated: bool = False) -> Overload:
+    """Two seconds of a thread that works this share of the time."""
+    seconds = [each / 10 for each in range(21)]
+    read = iter([(each * (60 if simulated else 1), each, each * share) for each in seconds])
+    overload = Overload(OverloadConfig(), lambda: 1, lambda: next(read))
+    for _ in seconds:
+        overload.look(IN_TIME)
+    return overload
+
+
+def test_a_busy_processor_refuses_and_an_idle_one_does_not() -> None:
+    assert at_work(0.3).reasons() == []
+    assert at_work(0.95).reasons() == ["the processor is busy"]
+    assert round(at_work(0.5).cpu_percent()) == 50
+
+
+def test_simulated_time_tells_nothing_of_the_processor() -> None:
+    assert at_work(0.95, simulated=True).reasons() == []
+
+
+def test_the_way_out_is_another_node_a_message_or_a_busy_tone() -> None:
+    node = watched(another_node="https://two.example.com")
+    assert node.another_node({}) == twiml.go_to("https://two.example.com/twiml?hop=1")
+    assert node.another_node({HOPPED: "1"}) == "", "two full nodes do not send a caller round in circles"
+    assert watched().busy() == twiml.busy()
+    assert watched(busy_message="All lines are busy.").busy() == twiml.busy("All lines are busy.")
+
+
+async def test_a_call_too_many_is_answered_within_200_ms_and_the_live_one_loses_nothing(
+    autojump_clock,
+) -> None:
+    async with open_house(overload={"busy_message": "All lines are busy."}) as house:
+        live = await house.ring()
+        await live.stream_started()
+        for _ in range(20):
+            house.phone.overload.look(LATE)
+        second = await house.twilio.ring()
+        await second.ended()
+        assert second.record.documents == [twiml.busy("All lines are busy.")]
+        ((_, status, took_ms),) = second.record.requests[:1]
+        assert status == 200
+        assert took_ms <= 200
+        await live.speak(voices.load("yes_please"))
+        await live.hears(0.5)
+        assert live.record.ended_by is None
+        live.hang_up()
+        await live.ended()
+
+
+async def test_a_full_node_sends_its_callers_to_another_which_keeps_them(autojump_clock) -> None:
+    async with open_house(script=["I am the other node."]) as other:
+        settings = {"overload": {"another_node": other.config.server.public_url}, "server": {"max_calls": 1}}
+        async with open_house(**settings) as house:
+            first = await house.ring()
+            await first.stream_started()
+            second = await house.twilio.ring()
+            await second.stream_started()
+            await second.hears(0.5)
+            assert other.phone.live_calls == 1
+            assert house.phone.live_calls == 1
+            assert second.record.verbs[0] == "Redirect"
+            for each in (first, second):
+                each.hang_up()
+                await each.ended()
+
+
+async def test_two_full_nodes_end_in_a_busy_tone(autojump_clock) -> None:
+    async with open_house(server={"max_calls": 1}) as other:
+        node = other.config.server.public_url
+        async with open_house(overload={"another_node": node}, server={"max_calls": 1}) as house:
+            calls = [await other.ring(), await house.ring()]
+            third = await house.twilio.ring()
+            await third.ended()
+            assert third.record.ended_by is EndedBy.REJECT_VERB
+            assert third.record.documents[1:] == [twiml.busy()]
+            for each in calls:
+                each.hang_up()
+                await each.ended()
+
+
+async def test_who_rings_while_we_drain_gets_the_way_out(autojump_clock) -> None:
+    async with open_house(overload={"busy_message": "Please call again in a minute."}) as house:
+        house.phone.draining = True
+        call = await house.twilio.ring()
+        await call.ended()
+        assert "Please call again in a minute." in call.record.documents[0]
+        assert house.phone.ready()[0] == "draining"
