@@ -1,11 +1,13 @@
 """The snapshots that ship: each loads and is what this version makes of it.
 
 ``python -m tests.test_snapshots`` writes them all anew: after a new setting, a changed default, prompt or
-tool. They are dated by their names, not by the day on which that is done.
+tool. They are dated by their names, not by the day on which that is done. Their evidence is measured by
+`tests.snapshot_evidence`.
 """
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from contextlib import chdir
@@ -38,10 +40,11 @@ from llcphone.snapshots import (
 )
 from llcphone.snapshots.form import TUNED
 from llcphone.snapshots.shelf import RESCUE, SHIPPED_BY
+from tests.snapshot_evidence import CALLS, evidence_of
+from tests.snapshot_evidence import FILE as EVIDENCE
 
 SNAPSHOTS = Path(__file__).parent.parent / "snapshots"
 SAVED_AT = "2026-11-20T00:00:00Z"
-PROOF = "the simulators of llcphone only; no live account has confirmed it: a start, not a record"
 PERSONAL = {
     "realtime.url",
     "realtime.api_key",
@@ -111,7 +114,7 @@ def shipped(name: str) -> Snapshot:
             Path(config.agent.file).write_text(source_of(name), "utf-8")
         taken = take(config, agents_told(config), name=name, who=SHIPPED_BY, why=why)
     versions = {"llcphone": taken.versions["llcphone"]}  # the others are whatever the reader has
-    evidence = {"proof": PROOF, "calls": 0, "model": config.realtime.model}
+    evidence = json.loads(EVIDENCE.read_text("utf-8"))[name]
     return attrs.evolve(taken, saved_at=SAVED_AT, versions=versions, evidence=evidence)
 
 
@@ -158,8 +161,19 @@ def test_each_is_whole_and_holds_nothing_of_one_deployment(name: str) -> None:
 @names
 def test_each_says_that_no_live_account_has_confirmed_it(name: str) -> None:
     evidence = load_file(file_of(name)).evidence
-    assert "simulators" in evidence["proof"]
-    assert evidence["calls"] == 0
+    assert "simulators only, no live account" in evidence["proof"]
+    assert (evidence["calls"], evidence["ended_as"]) == (CALLS, {"caller hung up": CALLS})
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["receptionist", "outbound"])
+def test_the_evidence_is_what_calls_under_it_measure(name: str) -> None:
+    shown = load_file(file_of(name)).evidence
+    found = evidence_of(name, SHIPPED[name][1], calls=2)
+    assert found.keys() == shown.keys()
+    assert found["turns"] / found["calls"] == shown["turns"] / shown["calls"]
+    gaps = ("answer_gap_p95_ms", "ear_gap_p95_ms")
+    assert all(abs(found[gap] - shown[gap]) <= 40 for gap in gaps), "two frames"
 
 
 @names
@@ -207,7 +221,7 @@ def test_one_changed_byte_is_refused(name: str, tmp_path: Path) -> None:
     for changed in (
         text.replace("max_duration_s = 3600.0", "max_duration_s = 3601.0"),
         text.replace("# It is never edited", "# It is never  edited"),
-        re.sub(r'hash = "sha256:.', 'hash = "sha256:0', text).replace("calls = 0", "calls = 9"),
+        re.sub(r'hash = "sha256:.', 'hash = "sha256:0', text).replace("calls = 10", "calls = 99"),
         text + "\n",
     ):
         path = tmp_path / f"damaged{TUNED}2026-11-20.toml"
