@@ -14,7 +14,7 @@ from llcphone import Agent, CallHandle
 from llcphone.sim.model import CallTool, Say
 from llcphone.store import database, open_store, store_of
 from tests.calls.house import QUESTION, open_house
-from tests.store.servers import postgres_server
+from tests.store.servers import Postgres, own_server
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from tests.calls.house import House
 
 CALLER = "+15551230001"
+__all__ = ["own_server"]
 
 
 def clerk(turn: int, past: list[dict[str, Any]], tools: list[dict[str, Any]]) -> Any:
@@ -140,27 +141,26 @@ async def test_a_database_in_trouble_is_an_answer_and_delays_no_frame(
 
 
 @pytest.mark.slow
-async def test_a_real_server_that_is_stopped_in_mid_call_is_an_answer() -> None:
-    with postgres_server() as server:
-        settings = {"url": server.url, "timeout_s": 1.0}
-        async with open_house(script=clerk, agent=agent_with_records(), store=settings) as house:
-            store = house.phone.store
-            assert store is not None
-            await store.add_customer("Ada", CALLER)
-            assert await store.find_customer(CALLER) is not None  # its connection is open
-            group = _processes(server.pid)
-            try:
-                for pid in group:
-                    os.kill(pid, signal.SIGSTOP)  # of our own server only
-                call = await ask(house, 6.0)
-                assert "StoreUnavailable" in told(house)
-                call.hang_up()
-                record = await house.record()
-            finally:
-                for pid in group:
-                    os.kill(pid, signal.SIGCONT)
-            await store.writer.put(lambda db: None).written.wait()
-            assert [each.id for each in await store.calls()] == [record.call_id]
+async def test_a_real_server_that_is_stopped_in_mid_call_is_an_answer(own_server: Postgres) -> None:
+    settings = {"url": own_server.url, "timeout_s": 1.0}
+    async with open_house(script=clerk, agent=agent_with_records(), store=settings) as house:
+        store = house.phone.store
+        assert store is not None
+        await store.add_customer("Ada", CALLER)
+        assert await store.find_customer(CALLER) is not None  # its connection is open
+        group = _processes(own_server.pid)
+        try:
+            for pid in group:
+                os.kill(pid, signal.SIGSTOP)  # of our own server only
+            call = await ask(house, 6.0)
+            assert "StoreUnavailable" in told(house)
+            call.hang_up()
+            record = await house.record()
+        finally:
+            for pid in group:
+                os.kill(pid, signal.SIGCONT)
+        await store.writer.put(lambda db: None).written.wait()
+        assert [each.id for each in await store.calls()] == [record.call_id]
 
 
 def _processes(parent: int) -> list[int]:

@@ -90,6 +90,13 @@ def postgres_server() -> Iterator[Postgres]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+@pytest.fixture
+def own_server() -> Iterator[Postgres]:
+    """A server for one test, which may stop it."""
+    with postgres_server() as server:
+        yield server
+
+
 def empty(url: str) -> None:
     """Make a PostgreSQL database as new."""
     engine = create_engine(url.replace("postgresql:", "postgresql+psycopg:", 1))

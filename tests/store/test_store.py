@@ -19,7 +19,7 @@ from llcphone import ConfigError
 from llcphone.store import CallDetails, Message, Store, StoreUnavailable, ToolCall, history, tables
 from llcphone.store.database import Database
 from llcphone.store.tables import LINES, SCHEMA, VERSION
-from tests.store.servers import empty, postgres_server
+from tests.store.servers import Postgres, empty, own_server
 from tests.store.store_kit import ADA, BORN_AT, WEEK, next_weekday, opened, record, until, written
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from trio.testing import MockClock
 
 OWN = "+15551230002"
+__all__ = ["own_server"]
 
 
 @pytest.fixture
@@ -336,22 +337,23 @@ async def test_a_job_that_the_database_refuses_holds_up_no_other_and_is_told_wit
     assert "secret" not in caplog.text
 
 
-async def test_a_server_that_stops_in_between_is_an_answer_and_its_return_is_noticed() -> None:
-    with postgres_server() as server:
-        async with opened(server.url, store={"timeout_s": 0.5}) as store:
-            await kept(store)
-            await trio.to_thread.run_sync(server.stop)
-            began = time.monotonic()
-            with pytest.raises(StoreUnavailable):
-                await store.find_customer(ADA)
-            store.put_call(record("c2"))
-            assert not await store.add_note("c2", None, "later")
-            assert time.monotonic() - began < 3
-            await trio.to_thread.run_sync(server.start)
-            await written(store)
-            details = await store.look_ups.ask(lambda db: history.details(db, "c2"), patient=True)
-            assert details is not None
-            assert [note.text for note in details.notes] == ["later"]
+async def test_a_server_that_stops_in_between_is_an_answer_and_its_return_is_noticed(
+    own_server: Postgres,
+) -> None:
+    async with opened(own_server.url, store={"timeout_s": 0.5}) as store:
+        await kept(store)
+        await trio.to_thread.run_sync(own_server.stop)
+        began = time.monotonic()
+        with pytest.raises(StoreUnavailable):
+            await store.find_customer(ADA)
+        store.put_call(record("c2"))
+        assert not await store.add_note("c2", None, "later")
+        assert time.monotonic() - began < 3
+        await trio.to_thread.run_sync(own_server.start)
+        await written(store)
+        details = await store.look_ups.ask(lambda db: history.details(db, "c2"), patient=True)
+        assert details is not None
+        assert [note.text for note in details.notes] == ["later"]
 
 
 async def test_leaving_writes_what_is_left_even_when_cancelled(url: str) -> None:
