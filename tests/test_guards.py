@@ -18,8 +18,8 @@ PACKAGE = Path(llcphone.__file__).parent
 MOST_LINES = 340
 
 SETTINGS = sorted(path.stem for path in PACKAGE.glob("config_*.py") if path.stem != "config_fields")
-SHARED = ["errors", "audio", "config_fields", *SETTINGS, "config", "guard", "leaving", "tool_schema", "tooling"]
-SHARED += ["agent", "tones"]
+SHARED = ["errors", "audio", "config_fields", *SETTINGS, "config", "guard", "leaving", "tool_schema"]
+SHARED += ["tooling", "agent", "tones"]
 """Each may import those before it."""
 CODECS = {"twilio", "realtime"}
 ENGINE = {*SHARED, *CODECS, "prices", "engine"}

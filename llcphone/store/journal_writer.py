@@ -136,7 +136,7 @@ class JournalWriter:
     async def claim(
         self, call_sid: str, generation: int, run: str, *, limit: int | None = None
     ) -> Claim | None:
-        """``Journal.claim``; None too when the database cannot say. ``limit``: instead of ``journal.limit``."""
+        """``Journal.claim``; None too when the database cannot say. ``limit``: not ``journal.limit``."""
         most = self._config.limit if limit is None else limit
         ask = partial(self.journal.claim, limit=most, run=run, now=time.time())
         error = "timeout"
