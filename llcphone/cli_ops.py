@@ -123,9 +123,13 @@ async def stop(*, config: ConfigPath = None, force: bool = False) -> None:
         config: settings file; default llcphone.toml here, with .env beside it.
         force: also end a foreign program on the port, or a server that a supervisor would start again.
     """
+    from llcphone.doctor.examine import case_of
     from llcphone.process import procedure
 
-    job = procedure.Job(config=settings.load(config).config, path=config, force=force, tell=_tell)
+    case = case_of(config)  # a server must be stoppable whatever has become of its settings
+    if case.trouble is not None:
+        _tell(f"the settings are refused, so the usual port and pid file are taken: {case.trouble}")
+    job = procedure.Job(config=case.config, path=config, force=force, tell=_tell)
     sys.exit(0 if await procedure.stop(job) else 1)
 
 

@@ -108,7 +108,8 @@ async def sweep(job: Job) -> bool:
             return False
     left = [each for each in await _settled(job, port) if not _may_stay(job, each)]
     for owner in left:
-        job.tell(f"port {port} is still taken by {owner}: {owner.mend(port)}")
+        again = "; something starts it again: set process.stop_command" if owner.kind is Kind.OURS else ""
+        job.tell(f"port {port} is still taken by {owner}: {owner.mend(port)}{again}")
     return not left
 
 

@@ -252,6 +252,13 @@ async def test_a_server_that_still_has_the_former_token(autojump_clock, tmp_path
         await clinic.well("public")
 
 
+async def test_a_media_stream_that_quart_serves_is_tried_alike(autojump_clock, tmp_path):
+    async with open_clinic(tmp_path) as clinic:
+        clinic.set("wire.phone", "quart")
+        await clinic.serve()
+        names((await clinic.examine("public"))["stream upgrade"], PASS, "101 within")
+
+
 # -- the session --------------------------------------------------------------------------------
 
 

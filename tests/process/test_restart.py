@@ -132,6 +132,24 @@ async def test_broken_settings_stop_nothing(tmp_path: Path) -> None:
         assert house.serving(server.pid)
 
 
+async def test_broken_settings_are_rolled_back_when_asked_and_can_be_stopped(tmp_path: Path) -> None:
+    async with within(60, tmp_path) as house:
+        server = await house.serve()
+        code, told = await house.run("snapshot", "save", "works", "--why", "it works")
+        assert code == 0, told
+        house.configure(server={"max_cals": 3})
+        code, told = await house.run("restart", "--rollback")
+        assert code == 0, told
+        assert "max_cals" not in (tmp_path / "llcphone.toml").read_text()
+        assert server.poll() == 0
+        assert house.serving()
+        house.configure(server={"max_cals": 3})
+        code, told = await house.run("stop")
+        assert code == 0, told
+        assert "the settings are refused" in told
+        assert not house.serving()
+
+
 async def test_an_agent_that_cannot_be_loaded_stops_nothing(tmp_path: Path) -> None:
     async with within(40, tmp_path) as house:
         server = await house.serve()
