@@ -59,7 +59,7 @@ def run_restore(
         for line in diff_lines(differences):
             tell(line)
         if not differences and agents is not None:
-            return 0
+            return _restart(config, tell) if restart and not dry_run else 0
     for what in plan.lost:
         tell(f"not carried over: {what}")
     if missing := snapshot.missing():

@@ -15,6 +15,7 @@ from llcphone.agent_file import agent_of
 from llcphone.cli_restore import Tell, agents_or_none, diff_lines, proof_of, run_restore
 from llcphone.config import SETTINGS, toml_value
 from llcphone.errors import ConfigError
+from llcphone.snapshots.restoring import writing
 from llcphone.snapshots.shelf import RESCUE
 
 if TYPE_CHECKING:
@@ -55,7 +56,8 @@ def save(name: str, *, why: str, who: str = "", config: ConfigPath = None) -> No
     snapshot = snapshots.take(
         loaded, agents or {}, name=name, who=who or getpass.getuser(), why=why, sources=sources
     )
-    tell(f"saved {snapshots.put(snapshot, snapshots.folder_of(path), loaded)}")
+    with writing():
+        tell(f"saved {snapshots.put(snapshot, snapshots.folder_of(path), loaded)}")
     for line in _evidence(snapshot):
         tell(line)
 

@@ -304,6 +304,39 @@ def test_a_file_that_cannot_be_written_leaves_the_others_as_they_were(desk: Desk
         desk.restore()
     assert {name: desk.file(name).read_bytes() for name in before} == before
     assert not restoring.finish(desk.file("llcphone.toml"))
+    names = {path.name for folder in (desk.folder, desk.file("agents")) for path in folder.iterdir()}
+    usual = {"llcphone.toml", ".env", "agents", "baker.py", "__pycache__", "snapshots", ".llcphone-restore"}
+    assert names <= usual, "no staged file is left"
+
+
+def test_taking_a_restore_back_is_all_or_nothing_too(desk: Desk, monkeypatch: Any) -> None:
+    desk.save()
+    desk.change()
+    night = desk.effect()
+    folder = snapshots.put_back(snapshots.plan_restore(snapshots.find("works"), Path("llcphone.toml")))
+    replace = restoring._replace_one
+
+    def dies(target: Path, content: bytes) -> None:
+        assert target.suffix != ".toml", "killed"
+        replace(target, content)
+
+    with monkeypatch.context() as patch, pytest.raises(AssertionError, match="killed"):  # half of it is done
+        patch.setattr(restoring, "_replace_one", dies)
+        snapshots.take_back(folder)
+    assert desk.effect()[1:] != night[1:]
+    assert restoring.finish(desk.file("llcphone.toml"))
+    assert desk.effect() == night
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_files_stay_the_servers_when_root_restores(desk: Desk) -> None:
+    desk.save()
+    desk.change()
+    os.chown(desk.file("llcphone.toml"), 12345, 12345)
+    os.chown(desk.file("agents"), 12345, 12345)
+    desk.file("agents/baker.py").unlink()
+    assert desk.restore() == 0
+    assert {desk.file(name).stat().st_uid for name in ("llcphone.toml", "agents/baker.py")} == {12345}
 
 
 @pytest.mark.slow
@@ -498,6 +531,9 @@ def test_the_restart_procedure_is_run_after_the_restore_unless_told_not_to(
     desk.change()
     desk.restore(restart=False)
     assert restarted == []
+    desk.restore(restart=True)
+    assert restarted == [None], "nothing differs, but what runs may be older"
+    restarted.clear()
     desk.change()
     assert desk.restore(restart=True) == 7
     assert restarted == [None]

@@ -16,6 +16,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,7 +28,7 @@ from llcphone.config import SETTINGS, Config, parse_toml, toml_text, toml_value
 from llcphone.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from llcphone.snapshots.form import Snapshot
 
@@ -89,11 +90,23 @@ def put_back(plan: Plan) -> Path:
     Raises:
         ConfigError: a file cannot be written.
     """
+    with writing():
+        folder = _stage(plan)
+        try:
+            finish(plan.path)
+        except OSError:  # a disk that is full, a folder that is not ours: none of it, then
+            _replace(folder, "old")
+            (folder.parent / _PENDING).unlink()
+            raise
+    return folder
+
+
+def _stage(plan: Plan) -> Path:
+    """Write down all that is to be written and all that it replaces; the last step announces it."""
     place = plan.path.parent / PLACE
     place.mkdir(mode=0o700, exist_ok=True)
     _write(place / ".gitignore", b"*\n")  # there are secrets in it
-    stamp = datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%S-%fZ")
-    folder = place / stamp
+    folder = place / datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%S-%fZ")
     folder.mkdir(mode=0o700)
     entries = []
     for number, (target, content) in enumerate(plan.files):
@@ -103,59 +116,76 @@ def put_back(plan: Plan) -> Path:
             _write(folder / f"{number}.old", real.read_bytes())
         entries.append({"target": str(real), "number": number})
     _write(folder / "files.json", json.dumps(entries).encode())
-    _announce(place, stamp)
-    try:
-        finish(plan.path)
-    except OSError as exc:  # a disk that is full, a folder that is not ours: none of it, then
-        (place / _PENDING).unlink(missing_ok=True)
-        take_back(folder)
-        raise ConfigError(
-            str(exc.filename), f"cannot be written: {exc.strerror}; nothing was changed"
-        ) from None
+    _announce(folder, "new")
     return folder
+
+
+def _announce(folder: Path, which: str) -> None:
+    """From here on it has happened: whoever finds this does it."""
+    part = folder.parent / f"{_PENDING}.part"
+    _write(part, f"{folder.name} {which}".encode())
+    part.replace(folder.parent / _PENDING)
 
 
 def finish(path: Path) -> bool:
     """Do what a restore left undone when its process died; True if there was something."""
-    place = path.parent / PLACE
+    pending = path.parent / PLACE / _PENDING
     try:
-        folder = place / (place / _PENDING).read_text("utf-8")
-    except FileNotFoundError:
+        stamp, which = pending.read_text("utf-8").split()
+    except (FileNotFoundError, PermissionError):  # another user's, root's for one, is theirs to finish
         return False
-    _replace(folder, "new")
-    (place / _PENDING).unlink(missing_ok=True)
+    _replace(pending.parent / stamp, which)
+    pending.unlink(missing_ok=True)
     return True
 
 
 def take_back(folder: Path) -> None:
-    """Undo a restore: what it replaced stands again where it stood."""
-    _replace(folder, "old")
+    """Undo a restore: what it replaced stands again where it stood; all of it or nothing, too."""
+    with writing():
+        _announce(folder, "old")
+        _replace(folder, "old")
+        (folder.parent / _PENDING).unlink()
 
 
 def _replace(folder: Path, which: str) -> None:
     for entry in json.loads((folder / "files.json").read_bytes()):
         target, content = Path(entry["target"]), folder / f"{entry['number']}.{which}"
-        if not content.exists():  # there was no such file before
+        if content.exists():
+            _replace_one(target, content.read_bytes())
+        else:  # there was no such file before
             target.unlink(missing_ok=True)
-            continue
-        mode = target.stat().st_mode & 0o7777 if target.exists() else _usual_mode(target)
-        fd, staged = tempfile.mkstemp(prefix=f".{target.name}-", dir=target.parent)
+
+
+def _replace_one(target: Path, content: bytes) -> None:
+    """Whole or not at all; whose it was it stays, for the server may run as another user than we do."""
+    like = target if target.exists() else target.parent
+    mode = like.stat().st_mode & 0o7777 if like is target else _usual_mode(target)
+    fd, staged = tempfile.mkstemp(prefix=f".{target.name}-", dir=target.parent)
+    try:
         with os.fdopen(fd, "wb") as file:
-            file.write(content.read_bytes())
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())
+        with suppress(PermissionError):
+            os.chown(staged, like.stat().st_uid, like.stat().st_gid)
         Path(staged).chmod(mode)
         Path(staged).replace(target)
+    finally:
+        Path(staged).unlink(missing_ok=True)
+
+
+@contextmanager
+def writing() -> Iterator[None]:
+    """What the disk refuses is told in one line."""
+    try:
+        yield
+    except OSError as exc:
+        why = f"cannot be written: {exc.strerror}; nothing was changed"
+        raise ConfigError(str(exc.filename), why) from None
 
 
 def _usual_mode(target: Path) -> int:
     return 0o644 if target.suffix == ".py" else 0o600
-
-
-def _announce(place: Path, stamp: str) -> None:
-    """From here on the restore has happened."""
-    _write(place / f"{_PENDING}.part", stamp.encode())
-    (place / f"{_PENDING}.part").replace(place / _PENDING)
 
 
 def _write(path: Path, content: bytes) -> None:
@@ -202,7 +232,8 @@ def _settings_text(snapshot: Snapshot, wanted: Config, private: Mapping[str, Map
 
 def _refuse_overridden(wanted: Config, text: str, path: Path, environ: Mapping[str, str] | None) -> None:
     """Ask the real loader what would be in effect, with the new text in a file beside the old one."""
-    fd, staged = tempfile.mkstemp(prefix=".trying-", suffix=".toml", dir=path.parent)
+    with writing():
+        fd, staged = tempfile.mkstemp(prefix=".trying-", suffix=".toml", dir=path.parent)
     try:
         with os.fdopen(fd, "w", encoding="utf-8") as file:
             file.write(text)
