@@ -59,6 +59,9 @@ _DRAINED_S = 2.0
 """What calls get to close their sockets once the drain limit has passed."""
 
 
+_NO_MODEL = "no model session can be had"
+
+
 class Phone(Placing):
     """Live calls, and the tokens their media streams will bring."""
 
@@ -120,7 +123,10 @@ class Phone(Placing):
         """
         if (known := self._by_sid.get(form.get("CallSid", ""))) is not None:
             return known.twiml
-        if closed := self._closed():
+        closed = self._closed()
+        if closed == [_NO_MODEL] and self._choose(form).stand_in:
+            closed = []  # its menu of keys needs no model
+        if closed:
             self.pulse.turned_away[closed[0]] += 1
             log.warning("call not admitted", extra={"live": len(self._calls), "why": closed[0]})
             way_out = self.overload.another_node(form) or self.transfers.instead_of_busy(form)
@@ -258,7 +264,7 @@ class Phone(Placing):
         """Why a new call gets the way out; empty when it is let in."""
         full = len(self._calls) >= self.config.server.max_calls
         reasons = {"draining": self.draining, "at server.max_calls": full}
-        reasons["no model session can be had"] = self.breaker.is_open
+        reasons[_NO_MODEL] = self.breaker.is_open
         reasons["the day's budget is spent"] = self.spending.over
         return [reason for reason, holds in reasons.items() if holds] + self.overload.reasons()
 

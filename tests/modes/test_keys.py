@@ -52,6 +52,23 @@ async def test_a_key_puts_through_when_there_is_no_model(tmp_path: Path, autojum
         assert (await call.ended()).joined == [SALES]
 
 
+async def test_the_menu_answers_also_when_new_calls_are_not_let_in_for_want_of_a_model(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    refused, breaker = Faults(refuse_status=503), {"breaker_failures": 1}
+    async with open_modes(tmp_path, [], dial_outcome=ANSWERS, faults=refused, recovery=breaker) as house:
+        first = await house.stage.ring(to="+15551230003")
+        await house.stage.record()
+        await first.ended()
+        assert house.stage.phone.breaker.is_open
+        turned_away = await house.stage.twilio.ring(to="+15551230005")
+        assert not (await turned_away.ended()).streams
+        call = await house.stage.ring(to="+15551230003")
+        await call.hears(2.0)
+        call.press("2")
+        assert (await call.ended()).joined == [SUPPORT]
+
+
 async def test_without_a_model_and_without_a_key_the_menu_is_said_twice_and_then_the_apology(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
