@@ -14,6 +14,7 @@ RUNNABLE = sorted(path for path in EXAMPLES.glob("*.py") if not path.name.starts
 SAYS = {
     "campaign": "Gus Olsen      a table for two at six                     a machine answered",
     "answer_a_call": "caller hung up after",
+    "my_mode": "to be read back: room 12 at 06:30",
     "tools": "ordered 2 rye for Saturday",
     "approve_a_tool": "refunded 9.0 euros, once",
     "in_my_app": "oven is fine, 1 on the phone",
