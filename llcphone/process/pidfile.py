@@ -6,6 +6,7 @@ began it does. Who started it, and how, stands there too, so that it can be star
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from contextlib import contextmanager, suppress
@@ -20,6 +21,8 @@ from llcphone.server.identity import PROCESS
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+
+log = logging.getLogger("llcphone.process")
 
 _SAME_S = 0.2
 """Two readings of when a process began differ by less."""
@@ -92,9 +95,12 @@ def marked(path: str, port: int) -> Iterator[None]:
     file = Path(path).absolute()
     mark = own_mark(port)
     fresh = file.with_name(f"{file.name}.{mark.pid}")
-    fresh.write_bytes(msgspec.json.encode(mark) + b"\n")
-    fresh.chmod(0o600)
-    fresh.replace(file)
+    try:
+        fresh.write_bytes(msgspec.json.encode(mark) + b"\n")
+        fresh.chmod(0o600)
+        fresh.replace(file)
+    except OSError as exc:  # a folder that may not be written is no reason to take no calls
+        log.warning("no pid file", extra={"error": exc.strerror})
     try:
         yield
     finally:
