@@ -57,6 +57,8 @@ class Minute:
     forward_p99_ms: float
     back_p99_ms: float
     lag_p99_ms: float
+    gc_ms: float
+    """Upper bound of the longest full garbage collection."""
     orphans: int
 
 
@@ -95,9 +97,8 @@ class Soak:
         self._running = running
         self._port = private_port
         self._process = psutil.Process(running.pid)
-        self._lag: Counter[float] = Counter()
-        self._pauses: Counter[float] = Counter()
-        self._pauses_before = self.scrape().buckets("gc_pause_seconds")
+        self._seen: dict[str, Counter[float]] = {}
+        """The histograms at the last look."""
 
     def scrape(self) -> Scrape:
         """Ask, and let the loop run until the answer is there."""
@@ -113,8 +114,9 @@ class Soak:
         """Watch so many minutes."""
         rows: list[Minute] = []
         began, born, failed = now(), 0, 0
-        cpu = self._running.sample()
-        churn.forward.take(0.99)
+        cpu, scrape = self._running.sample(), self.scrape()
+        self._grown(scrape, "loop_lag_seconds", 1.0)
+        self._grown(scrape, "gc_pause_seconds", 1.0)
         while now() - began < count * 60:
             self._world.idle(min(60.0, count * 60 - (now() - began)) - 0.5)
             scrape, after = self.scrape(), self._running.sample()
@@ -130,28 +132,25 @@ class Soak:
                     cpu=round((after.bridge_cpu_s - cpu.bridge_cpu_s) / (after.at_s - cpu.at_s), 3),
                     forward_p99_ms=churn.forward.take(0.99),
                     back_p99_ms=churn.back.take(0.99),
-                    lag_p99_ms=self._lag_p99(scrape),
+                    lag_p99_ms=self._grown(scrape, "loop_lag_seconds", 0.99),
+                    gc_ms=self._grown(scrape, "gc_pause_seconds", 1.0),
                     orphans=scrape.value("orphans"),
                 )
             )
-            self._pauses = scrape.buckets("gc_pause_seconds") - self._pauses_before
             born, failed, cpu = churn.born, churn.failed, after
             if tell:
                 print(line(rows[-1]), flush=True)
         return rows
 
-    def longest_pause_ms(self) -> float:
-        """Upper bound of the longest full garbage collection."""
-        whole = max(self._pauses.values(), default=0)
-        return min((le for le, count in self._pauses.items() if count == whole), default=0.0) * 1000
-
-    def _lag_p99(self, scrape: Scrape) -> float:
-        """Upper bound, from the histogram's growth since the last look."""
-        seen = scrape.buckets("loop_lag_seconds")
-        grown = {le: seen[le] - self._lag[le] for le in sorted(seen)}
-        self._lag = seen
+    def _grown(self, scrape: Scrape, name: str, share: float) -> float:
+        """This quantile of what was observed since the last look, in ms; an upper bound, by its bucket."""
+        seen = scrape.buckets(name)
+        before, self._seen[name] = self._seen.get(name, Counter()), seen
+        grown = {le: seen[le] - before[le] for le in sorted(seen)}
         whole = max(grown.values(), default=0)
-        return min((le for le, count in grown.items() if count >= whole * 0.99), default=0.0) * 1000
+        return (
+            min((le for le, count in grown.items() if whole and count >= whole * share), default=0.0) * 1000
+        )
 
 
 def slope(rows: list[Minute], name: str) -> float:
@@ -168,7 +167,7 @@ def line(row: Minute) -> str:
         f"{row.minute:>6.1f} min  {row.live:>3} live {row.born:>4} born {row.failed:>2} failed  "
         f"{row.rss_kb / 1024:>7.2f} MB  {row.fds:>4} fds {row.tasks:>4} tasks  {row.cpu:>5.2f} cpu  "
         f"p99 out {row.forward_p99_ms:>6.2f} back {row.back_p99_ms:>6.2f} ms  "
-        f"lag ≤{row.lag_p99_ms:>4.0f} ms  {row.orphans} orphans"
+        f"lag ≤{row.lag_p99_ms:>3.0f} gc ≤{row.gc_ms:>3.0f} ms  {row.orphans} orphans"
     )
 
 
@@ -237,7 +236,6 @@ def main() -> int:
     print(f"after: {after[0]} fds, {after[1]} tasks; {sum(row.born for row in rows)} calls in all")
     for name, unit, scale in (("rss_kb", "MB", 1024), ("fds", "fds", 1), ("tasks", "tasks", 1)):
         print(f"slope after {warm_up:.1f} min: {slope(counted, name) / scale:+.2f} {unit} per hour")
-    print(f"longest full garbage collection ≤ {soak.longest_pause_ms():.0f} ms")
     misses = judge(counted, before, after)
     print("\n".join(misses) if misses else "nothing grows")
     options.json.write_text(json.dumps([attrs.asdict(row) for row in rows]))
