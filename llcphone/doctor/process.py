@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+import trio
 from attrs import frozen
 
 from llcphone.doctor.report import Finding, fail, good, warn
@@ -16,12 +19,21 @@ from llcphone.process.health import Health, ask_health, ask_ready
 from llcphone.process.pidfile import Mark, read_mark
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from llcphone.doctor.case import Case
 
 SLOW_MS = 500.0
 _LOG_BYTES = 65_536
+_LOG_S = 5.0
+_JOURNAL = ("--no-pager", "--output=cat", "--lines=500", "--unit={unit}")
+_LOG_COMMANDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "systemd": ("journalctl", *_JOURNAL),
+        "systemd-user": ("journalctl", "--user", *_JOURNAL),
+        "docker": ("docker", "logs", "--tail=500", "{unit}"),
+    }
+)
 _ERROR = re.compile(r'\[(?:error|critical)\s*\]\s*(?P<text>[^\[\n]{3,80})|"level":\s*"(?:error|critical)"')
 _EVENT = re.compile(r'"event":\s*"([^"]{3,80})"')
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
@@ -48,7 +60,7 @@ async def process(case: Case) -> list[Finding]:
     port = mark.port if mark is not None and alive else case.config.server.port
     health = await ask_health(host, port)
     not_ready = await ask_ready(host, port) if health is not None else None
-    errors = last_errors(Path(settings.log_file))
+    errors = await last_errors(case)
     return judge(Facts(port, mark, alive, port_owners(port), health, not_ready, errors))
 
 
@@ -139,17 +151,44 @@ def _log(facts: Facts) -> Finding:
     return warn("server log", f"errors lately: {seen}", "read the log around them")
 
 
-def last_errors(path: Path) -> list[str]:
-    """Phrases of the last errors in a log; static ones, as everything the server logs."""
-    try:
-        with path.open("rb") as file:
-            file.seek(max(0, path.stat().st_size - _LOG_BYTES))
-            text = _COLOUR.sub("", file.read().decode(errors="replace"))
-    except OSError:
-        return []
+# -- the log ------------------------------------------------------------------------------------
+
+
+async def last_errors(case: Case) -> list[str]:
+    """Phrases of the last errors in the server's log, wherever its supervisor keeps it."""
+    settings = case.config.process
+    command = _LOG_COMMANDS.get(settings.supervisor, ())
+    if command:
+        return errors_in(await _told_by([each.format(unit=settings.unit) for each in command]))
+    pm2 = Path.home() / ".pm2" / "logs" / f"{settings.unit}-error.log"
+    return errors_in(_end_of(pm2 if settings.supervisor == "pm2" else Path(settings.log_file)))
+
+
+def errors_in(text: str) -> list[str]:
+    """The errors among lines of a log; their phrases are static, as all that the server logs."""
     found = []
-    for line in text.splitlines():
+    for line in _COLOUR.sub("", text).splitlines():
         if (match := _ERROR.search(line)) is not None:
             event = match["text"] or next(iter(_EVENT.findall(line)), "an error")
             found.append(event.strip())
     return found
+
+
+async def _told_by(command: list[str]) -> str:
+    """What a program that keeps logs tells; nothing when it is not there, or too slow."""
+    with trio.move_on_after(_LOG_S):
+        try:
+            done = await trio.run_process(command, capture_stdout=True, stderr=subprocess.STDOUT, check=False)
+        except OSError:
+            return ""
+        return bytes(done.stdout).decode(errors="replace") if done.returncode == 0 else ""
+    return ""
+
+
+def _end_of(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - _LOG_BYTES))
+            return file.read().decode(errors="replace")
+    except OSError:
+        return ""

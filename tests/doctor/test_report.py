@@ -12,7 +12,7 @@ from llcphone.doctor import examine as rooms
 from llcphone.doctor.case import Case
 from llcphone.doctor.examine import GROUPS, examine
 from llcphone.doctor.machine import judge_clock, judge_descriptors, judge_disk
-from llcphone.doctor.process import Facts, judge, last_errors
+from llcphone.doctor.process import Facts, errors_in, judge, last_errors
 from llcphone.doctor.public import judge_address
 from llcphone.doctor.report import Status, exit_code, fail, good, lines, verdict, warn
 from llcphone.owners import Kind, Owner
@@ -154,16 +154,29 @@ def test_draining_is_said_with_what_follows() -> None:
     assert (found.status, "llcphone restart" in found.mend) == (FAIL, True)
 
 
-def test_errors_are_read_out_of_both_kinds_of_log(tmp_path) -> None:
-    log = tmp_path / "a.log"
-    log.write_text(
+def test_errors_are_read_out_of_both_kinds_of_log() -> None:
+    text = (
         "2026-11-21T04:21:31.9Z [info     ] serving                        [llcphone.server] port=1\n"
         "2026-11-21T04:21:31.9Z [error    ] call failed                    [llcphone.call] call=1\n"
         '{"event": "journal cannot be written", "level": "error", "logger": "llcphone"}\n'
         '{"event": "serving", "level": "info", "logger": "llcphone"}\n'
     )
-    assert last_errors(log) == ["call failed", "journal cannot be written"]
-    assert last_errors(tmp_path / "none.log") == []
+    assert errors_in(text) == ["call failed", "journal cannot be written"]
+    assert errors_in("") == []
+
+
+async def test_the_log_is_read_where_the_supervisor_keeps_it(tmp_path, monkeypatch) -> None:
+    line = "2026-11-21T04:21:31.9Z [error    ] call failed                    [llcphone.call] call=1"
+    program = tmp_path / "journalctl"
+    program.write_text(f"#!/bin/sh\ncase \"$*\" in *--unit=phone*) echo '{line}';; esac\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    log = tmp_path / "phone.log"
+    log.write_text(line.replace("call failed", "out of luck") + "\n")
+    settings = {"unit": "phone", "log_file": str(log)}
+    for supervisor, expected in (("systemd", ["call failed"]), ("none", ["out of luck"]), ("pm2", [])):
+        config = Config.from_dict({"process": settings | {"supervisor": supervisor}})
+        assert await last_errors(Case(config=config)) == expected
 
 
 def test_disk_clock_and_descriptors_have_two_limits_each() -> None:
