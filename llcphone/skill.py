@@ -1,8 +1,8 @@
 """Builds the agent skill: ``SKILL.md`` with the docs beside it, one folder that needs nothing else.
 
-Agents find a skill by its ``SKILL.md`` and read the pages it names at ``{baseDir}/docs``. Links out of the docs
-(to the README, to the bench) would lead nowhere in such a folder: there the words stay, and say where in the
-repository the rest is.
+Agents find a skill by its ``SKILL.md`` and read the pages it names at ``{baseDir}/docs``. Links out of the
+docs (to the README, to the bench) would lead nowhere in such a folder: there the words stay, and say where
+in the repository the rest is.
 """
 
 from __future__ import annotations
