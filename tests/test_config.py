@@ -96,7 +96,7 @@ def test_every_duration_says_its_unit_when_it_is_refused(key: str) -> None:
     [
         ({"realtime": {"eagernes": "low"}}, "realtime.eagernes", "realtime.eagerness?"),
         ({"realtim": {}}, "realtim", "[realtime]?"),
-        ({"call": {"port": 1}}, "call.port", "server.port?"),
+        ({"call": {"max_calls": 1}}, "call.max_calls", "server.max_calls?"),
         ({"port": 1}, "port", "server.port?"),
         ({"server": {"zzz": 1}}, "server.zzz", "did you mean "),
     ],
