@@ -210,7 +210,7 @@ def test_two_equal_prompts_have_nothing_in_the_wrong_place() -> None:
 def ready(name: str, session: dict[str, Any], dialect: Dialect = Dialect.GA) -> Any:
     model = SimpleNamespace(leg_dialect=dialect)
     engine = SimpleNamespace(setup=SimpleNamespace(session=session), model=model)
-    run = SimpleNamespace(agent=SimpleNamespace(name=name), engine=engine)
+    run = SimpleNamespace(agent=SimpleNamespace(name=name, settings={}), engine=engine)
     return SimpleNamespace(call_id="c1", run=run)
 
 
