@@ -3,8 +3,8 @@
 Who has something to write says so with ``news``, which is synchronous and keeps nothing but *that*
 there is something: what it is, is asked for when the thread is free (``Source.take``). So much news of
 one call becomes one write, and what waits is bounded by the number of calls. Births and ends are
-written at once, the rest some at a time, and while an agent speaks how much of it was heard every
-``journal.progress_s``.
+written at once, the rest in rounds, some at a time, and while an agent speaks how much of it was
+heard every ``journal.progress_s``.
 
 A disk that fails or is full ends no call: it is logged once, counted, and tried again; what was not
 written is still to be written. Threads are abandoned when cancelled: a statement is one transaction, so
@@ -37,8 +37,8 @@ T = TypeVar("T")
 
 in_thread = trio.to_thread.run_sync
 
-_GATHER_S = 0.5
-"""What waits for others before it is written: a call with much news is written twice a second."""
+_ROUND_S = 1.0
+"""What is not urgent waits for others: a call with much news is written once a second."""
 _RETRY_S = 2.0
 """After a failure."""
 _FLUSH_S = 5.0
@@ -49,7 +49,7 @@ _ASK_AGAIN_S = (0.2, 0.5, 0.0)
 """Pauses after an answer that failed."""
 _MOST = 10_000
 """Calls with something to write; beyond, the journal of one more is lost."""
-_BATCH = 24
+_BATCH = 32
 """Calls in one transaction. The thread's Python takes turns with ours, and a busy thread does not
 give its turn back before it must: 120 calls were 5 ms, in which no frame of any call went on."""
 _BREATH_S = 0.01
@@ -83,6 +83,11 @@ class JournalWriter:
         self._config = config
         self._live: dict[Source, None] = {}
         self._dirty: dict[Source, None] = {}
+        self._urgent: dict[Source, None] = {}
+        self._round_s = min(_ROUND_S, config.progress_s)
+        self._round_at = -math.inf
+        self._all = False
+        """Somebody wants everything written now."""
         self._ends: dict[str, str] = {}
         self._news = trio.Event()
         self._hurry = trio.Event()
@@ -107,7 +112,7 @@ class JournalWriter:
         if source not in self._dirty and len(self._dirty) >= _MOST:
             self.lost += 1
             return
-        self._dirty[source] = None
+        (self._urgent if at_once else self._dirty)[source] = None
         self._news.set()
         if at_once:
             self._hurry.set()
@@ -128,7 +133,8 @@ class JournalWriter:
     async def flush(self, limit_s: float = 2.0) -> None:
         """Wait until what is known now is written, for so long at most."""
         with trio.move_on_after(limit_s):
-            while self._busy or self._dirty or self._ends:
+            while self._busy or self._waiting:
+                self._all = True
                 self._news.set()
                 self._hurry.set()
                 await self._passed.park()
@@ -155,13 +161,13 @@ class JournalWriter:
     async def run(self) -> None:
         """Write what there is until ``finish``, then what is left."""
         with self._writing:
-            while self._dirty or self._ends or not self._leaving:
+            while self._waiting or not self._leaving:
                 await self._wait()
                 self._news, self._hurry = trio.Event(), trio.Event()
                 self._busy = True
-                waiting, self._dirty = list(self._dirty), {}
+                waiting = self._take_waiting()
                 sound = True
-                for at in range(0, max(1, len(waiting)), _BATCH):
+                for at in range(0, len(waiting) or bool(self._ends), _BATCH):
                     sound = await self._write(waiting[at : at + _BATCH]) and sound
                     if at + _BATCH < len(waiting) and not self._hurry.is_set():
                         await trio.sleep(_BREATH_S)
@@ -169,20 +175,31 @@ class JournalWriter:
                 self._passed.unpark_all()
                 if not sound:
                     await trio.sleep(_RETRY_S)
-                if self._dirty or self._ends:
+                if self._waiting:
                     self._news.set()
         self._finished.set()
 
+    @property
+    def _waiting(self) -> bool:
+        return bool(self._dirty or self._urgent or self._ends)
+
     async def _wait(self) -> None:
-        """Until there is something to write, and a little longer for what comes with it."""
+        """Until something is urgent, or the next round has something to write."""
         speaking = any(source.speaking for source in self._live)
         with trio.move_on_after(self._config.progress_s if speaking else math.inf):
             await self._news.wait()
-            with trio.move_on_after(0 if self._leaving else _GATHER_S):
+            with trio.move_on_at(-math.inf if self._leaving else self._round_at):
                 await self._hurry.wait()
-        for source in self._live:
-            if source.speaking and len(self._dirty) < _MOST:
-                self._dirty[source] = None
+
+    def _take_waiting(self) -> list[Source]:
+        """What is written now: all that waits when a round is due, else what is urgent."""
+        now = trio.current_time()
+        waiting, self._urgent = self._urgent, {}
+        if now >= self._round_at or self._all or self._leaving:
+            waiting |= self._dirty
+            waiting |= {source: None for source in self._live if source.speaking}
+            self._dirty, self._all, self._round_at = {}, False, now + self._round_s
+        return list(waiting)
 
     async def _write(self, sources: Sequence[Source]) -> bool:
         taken: list[tuple[Source, Change]] = []
