@@ -252,7 +252,7 @@ class CallEngine:
                     self.talk.desk.overdue(now_ms, out)
                 case Timer.TOOL_FILLER:
                     self.talk.desk.filler_is_due(now_ms, out)
-                case Timer.STALL:
+                case Timer.STALL if self.recovery.stalled(now_ms):
                     out.append(EndCall(EndReason.MODEL_LOST))
                 case Timer.DEAD_AIR:
                     self.alarms.look(now_ms, out)

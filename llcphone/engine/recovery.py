@@ -184,6 +184,10 @@ class Recovery:
             return None
         return max(engine.model_spoke_ms, since_ms, talk.playout.ends_ms) + self._plan.stall_ms
 
+    def stalled(self, now_ms: int) -> bool:
+        """An answer that is due is lost, or the model deaf."""
+        return (at_ms := self.stall_at_ms()) is not None and at_ms <= now_ms
+
     def turn_over(self) -> None:
         """The session has the caller's whole turn."""
         self._turn_moved = False

@@ -41,10 +41,11 @@ class Settling:
         if engine.outbound is not None:
             engine.outbound.ring_when_ready(now_ms, out)
             timers.arm(Timer.CARRIER, engine.outbound.dialling.deadline_ms)
-        timers.arm(Timer.SETUP, None if engine.model.ready else engine.model.deadline_ms)
+        ready = engine.model.ready
+        timers.arm(Timer.SETUP, None if ready else engine.model.deadline_ms)
         if talk.bill.over:
             engine.budget.settle(now_ms, out)
-        if engine.model.ready:
+        if ready:
             if engine.outbound is not None:
                 engine.outbound.settle(now_ms, out)
             engine.manual.settle(now_ms, out)
@@ -59,13 +60,13 @@ class Settling:
         engine.echo.settle(now_ms, out)
         talk.settle_floor(now_ms, out)
         timers.arm(Timer.RENEW, engine.renewal.settle(now_ms, out))
-        timers.arm(Timer.STALL, engine.recovery.stall_at_ms())
+        timers.arm_early(Timer.STALL, engine.recovery.stall_at_ms())
         wakes_ms = talk.responses.wakes_ms(caller_speaking=talk.caller_has_floor)
-        timers.arm(Timer.RESPONSE, wakes_ms if engine.model.ready else None)
-        quiet_ms = talk.quiet_from_ms if talk.schedule.waiting and engine.model.ready else None
+        timers.arm(Timer.RESPONSE, wakes_ms if ready else None)
+        quiet_ms = talk.quiet_from_ms if talk.schedule.waiting and ready else None
         timers.arm(Timer.DUE, None if quiet_ms is None else max(quiet_ms, now_ms))
         timers.arm(Timer.TOOL, talk.desk.deadline_ms)
-        waiting = engine.model.ready and engine.recovery.owed is Owed.NOTHING
+        waiting = ready and engine.recovery.owed is Owed.NOTHING
         timers.arm(Timer.TOOL_FILLER, talk.desk.filler_at_ms(now_ms) if waiting else None)
         if self._goodbye_ms is not None:
             self._look_at_goodbye(self._goodbye_ms, now_ms, out)

@@ -6,11 +6,11 @@ the per-frame path push a watchdog back by writing one integer instead of moving
 
 from __future__ import annotations
 
-from enum import Enum
+from enum import StrEnum
 
 
-class Timer(Enum):
-    """Each reason the supervisor may wake for."""
+class Timer(StrEnum):
+    """Each reason the supervisor may wake for; a text, because a plain member hashes in Python."""
 
     SETUP = "model session due"
     TOKEN = "media stream due to join"
@@ -46,8 +46,12 @@ class Timers:
 
     def set(self, timer: Timer, at_ms: int) -> None:
         """Set or move a deadline."""
+        before = self._at.get(timer)
         self._at[timer] = at_ms
-        self.next_ms = min(self._at.values())
+        if self.next_ms is None or at_ms <= self.next_ms:
+            self.next_ms = at_ms
+        elif before == self.next_ms:
+            self.next_ms = min(self._at.values())
 
     def clear(self, timer: Timer) -> None:
         """Forget a deadline; a missing one is fine."""
@@ -56,10 +60,18 @@ class Timers:
 
     def arm(self, timer: Timer, at_ms: int | None) -> None:
         """Let a deadline stand at this time; None: not at all."""
+        if self._at.get(timer) == at_ms:
+            return
         if at_ms is None:
             self.clear(timer)
-        elif self.get(timer) != at_ms:
+        else:
             self.set(timer, at_ms)
+
+    def arm_early(self, timer: Timer, at_ms: int | None) -> None:
+        """As ``arm``, for a watchdog that every delta pushes back: one that stands may stand too early."""
+        standing = self._at.get(timer)
+        if at_ms is None or standing is None or at_ms < standing:
+            self.arm(timer, at_ms)
 
     def get(self, timer: Timer) -> int | None:
         """When this one is due, or None."""

@@ -8,11 +8,10 @@ A stop follows architecture.md section 3 "Draining": admission off and live call
 from __future__ import annotations
 
 import errno
-import gc
 import logging
 import signal
 import socket
-import sys
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
@@ -24,6 +23,7 @@ from llcphone.phone_open import open_phone
 from llcphone.server.app import make_app
 from llcphone.server.door import Door, PhoneRoom, serve_door
 from llcphone.server.http import open_http
+from llcphone.server.interpreter import quiet_interpreter
 from llcphone.server.private import open_private_port
 from llcphone.server.traces import open_traces
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
     from llcphone.config import Config, ServerConfig
-    from llcphone.phone import AgentChoice, OnNote, OnRecord
+    from llcphone.phone import AgentChoice, OnNote, OnRecord, Phone
 
 log = logging.getLogger("llcphone.server")
 
@@ -126,8 +126,15 @@ async def serve_until_signal(
     Raises:
         ConfigError: the address or port cannot be had; nothing was started then.
     """
-    opener = partial(open_phone, config, agent, on_record=on_record, on_note=on_note)
-    await run_until_signal(opener, config, listeners=listeners, on_stop=on_stop, task_status=task_status)
+
+    @asynccontextmanager
+    async def opened() -> AsyncIterator[Phone]:
+        async with open_phone(config, agent, on_record=on_record, on_note=on_note) as phone:
+            with quiet_interpreter(lambda: phone.live_calls) as call_ended:
+                phone.on_end.append(call_ended)
+                yield phone
+
+    await run_until_signal(opened, config, listeners=listeners, on_stop=on_stop, task_status=task_status)
 
 
 async def run_until_signal(
@@ -149,12 +156,6 @@ async def run_until_signal(
                 async with open_phone() as phone, trio.open_nursery() as nursery:
                     start = partial(serve, phone, config, listeners=listeners)
                     door: Door = await nursery.start(start, name="server")
-                    # A full collection over all that was imported (by the phone too, as it opened)
-                    # takes 50 ms, and every call would hear it: have it now, and set it all aside.
-                    gc.collect()
-                    gc.freeze()
-                    # A thread that runs Python (journal, store) gives way after so long, not after 5 ms.
-                    sys.setswitchinterval(0.0005)
                     log.info("serving", extra={"port": door.addresses[0][1]})
                     task_status.started(door)
                     await stopping.wait()
