@@ -14,7 +14,7 @@ class OverloadConfig(Section):
     lag_limit_ms: int = setting(40, between(0, 10_000))
     """No new call while the process wakes up so much too late, again and again; 0 does not look."""
     cpu_limit_percent: int = setting(0, between(0, 100))
-    """No new call while the calls' thread uses so much of its core; 0 does not look: callers hear lateness only."""
+    """No new call while the calls' thread uses so much of its core; 0 does not look, as lateness tells."""
     busy_message: str = setting("")
     """What Twilio says to callers we cannot take; "" is a busy tone, which costs nothing."""
     another_node: str = setting("", WEB_ADDRESS_OR_EMPTY, private=True)
