@@ -26,10 +26,11 @@ import attrs
 import trio
 
 from llcphone.agent import Agent
+from llcphone.call.model_leg import failure_word
 from llcphone.call.tools import kinds_of
 from llcphone.call.warmth import WarmLeg
 from llcphone.errors import ConfigError, LLCPhoneError
-from llcphone.warm_session import Parked, Pause, Recipe, close, key_of, make, recipe_of, trouble
+from llcphone.warm_session import Parked, Pause, Recipe, close, key_of, make, recipe_of
 from llcphone.wire.websocket import HandshakeRefused
 
 if TYPE_CHECKING:
@@ -254,7 +255,7 @@ class WarmPool:
             self._counts.failed += 1
             asked_s = exc.retry_after if isinstance(exc, HandshakeRefused) else None
             self._pause.failed(asked_s or 0.0)
-            log.warning("no warm session", extra={"trouble": trouble(exc), "row": self._pause.failures})
+            log.warning("no warm session", extra={"trouble": failure_word(exc), "row": self._pause.failures})
         finally:
             self._dialling -= 1
             self._wake.set()

@@ -13,14 +13,12 @@ import msgspec
 import trio
 
 from llcphone.call.endpoint import configure
-from llcphone.call.model_leg import failure_word
 from llcphone.call.plan import plan_call
 from llcphone.errors import LegClosed, ModelRefused, RemoteProtocolError
 from llcphone.realtime.decode import decode
 from llcphone.realtime.events import ModelError
 from llcphone.realtime.messages import UpdateSession
 from llcphone.realtime.session import confirms_ulaw
-from llcphone.wire.websocket import HandshakeRefused
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -97,7 +95,7 @@ async def make(
     """Connect and configure a session. What fails is closed; what is returned is the caller's to close.
 
     Raises:
-        LLCPhoneError, OSError, trio.TooSlowError: there is none, for the reason ``trouble`` names.
+        LLCPhoneError, OSError, trio.TooSlowError: there is none, for the reason ``failure_word`` names.
     """
     began_s = trio.current_time()
     with trio.fail_after(_MAKE_S):
@@ -124,19 +122,6 @@ async def close(leg: Leg, timeout_s: float) -> None:
             await leg.aclose()
     finally:
         leg.abort()
-
-
-def trouble(exc: Exception) -> str:
-    """Why there is no session, in a word."""
-    match exc:
-        case HandshakeRefused():
-            return f"http_{exc.status}"
-        case ModelRefused():
-            return exc.code
-        case LegClosed():
-            return f"closed_{exc.code}"
-        case _:
-            return failure_word(exc)
 
 
 @attrs.define

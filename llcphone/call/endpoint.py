@@ -9,14 +9,14 @@ from __future__ import annotations
 import hashlib
 import logging
 import ssl
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import parse_qsl, quote, urlsplit
 
 import trio
 
 from llcphone.call.dialects import DialectMemory
-from llcphone.call.model_leg import failure_word
-from llcphone.errors import LegClosed, RemoteProtocolError
+from llcphone.call.model_leg import NO_SESSION, failure_word
 from llcphone.realtime import events as said
 from llcphone.realtime.decode import decode
 from llcphone.realtime.dialects import Dialect, connect_headers, encode, is_dialect_refusal
@@ -24,12 +24,15 @@ from llcphone.realtime.messages import UpdateSession
 from llcphone.realtime.session import confirms_ulaw, session_fields
 from llcphone.wire.adapters import connect_trio_websocket
 from llcphone.wire.leg import Leg, LegLimits, Spawn
-from llcphone.wire.websocket import HandshakeRefused, connect
+from llcphone.wire.websocket import connect
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from llcphone.config import Config
 
 E = TypeVar("E", bound=Exception)
+T = TypeVar("T")
 
 log = logging.getLogger("llcphone.model")
 
@@ -103,26 +106,35 @@ class Endpoint:
         return trouble
 
     async def _ask(self, dialect: Dialect) -> str | None:
-        trouble: str | None = "timeout"
-        with trio.move_on_after(_ASK_S):
+        try:
+            return await self.visit(dialect, partial(self._configure, dialect=dialect), within_s=_ASK_S)
+        except NO_SESSION as exc:
+            return failure_word(exc)
+
+    async def visit(self, dialect: Dialect, talk: Callable[[Leg], Awaitable[T]], *, within_s: float) -> T:
+        """Open a session that belongs to no call, talk with it, and close it whatever happens.
+
+        Raises:
+            one of ``NO_SESSION``: there was none, or it ended; ``failure_word`` says why.
+        """
+        failure: Exception | None = None
+        with trio.fail_after(within_s):
             try:
                 async with trio.open_nursery() as nursery:
                     leg = await self.dial(dialect, nursery.start_soon)
                     try:
                         leg.attach(nursery.start_soon, lambda end: None)
-                        trouble = await self._configure(leg, dialect)
+                        answer = await talk(leg)
                     finally:
                         with trio.move_on_after(1.0, shield=True):
                             await leg.aclose()
                         leg.abort()
                         nursery.cancel_scope.cancel(reason="asked")
-            except* HandshakeRefused as group:
-                trouble = f"http_{_first(group).status}"
-            except* LegClosed as group:
-                trouble = f"closed_{_first(group).code}"
-            except* (OSError, trio.TooSlowError, RemoteProtocolError) as group:
-                trouble = failure_word(_first(group))
-        return trouble
+            except* NO_SESSION as group:
+                failure = _first(group)
+        if failure is not None:
+            raise failure
+        return answer
 
     async def _configure(self, leg: Leg, dialect: Dialect) -> str | None:
         realtime = self._config.realtime

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING
 
 import trio
 
+from llcphone.call.unreadable import Unreadable
 from llcphone.engine.events import ModelConnected, ModelConnectFailed, ModelExpires, ModelLegLost, ModelSaid
-from llcphone.errors import LegClosed, RemoteProtocolError
+from llcphone.errors import LegClosed, ModelRefused, RemoteProtocolError
 from llcphone.realtime.decode import audio_delta_fast, decode
 from llcphone.realtime.dialects import Dialect
 from llcphone.realtime.events import SessionUpdated
@@ -32,8 +33,6 @@ log = logging.getLogger("llcphone.call")
 
 DialModel = Callable[[Dialect, Spawn], Awaitable[Leg]]
 """Opens a model leg in a dialect; the phone passes it in with URL, key and transport bound."""
-
-_MOST_BAD_IN_ROW = 10
 
 _ABNORMAL = 1006
 _PROOF_S = 1.5
@@ -63,7 +62,7 @@ async def _read(call: CallRun, generation: int, dialect: Dialect) -> None:
     except HandshakeRefused as exc:
         fatal = exc.status in (400, 401, 403, 404)
         retry_ms = int((exc.retry_after or 0) * 1000)
-        call.step(ModelConnectFailed(generation, f"http_{exc.status}", fatal, retry_ms))
+        call.step(ModelConnectFailed(generation, failure_word(exc), fatal, retry_ms))
         return
     except (OSError, trio.TooSlowError, RemoteProtocolError) as exc:
         call.step(ModelConnectFailed(generation, failure_word(exc)))
@@ -88,20 +87,16 @@ async def _hold(
 
 
 async def _pump(call: CallRun, generation: int, leg: Leg, first_within_s: float) -> None:
-    bad_in_row = 0
+    unreadable = Unreadable(call)
     proven = first_within_s == math.inf
 
     def take(message: bytes) -> None:
-        nonlocal bad_in_row
         try:
             event = audio_delta_fast(message) or decode(message)
         except RemoteProtocolError:
-            call.bad_messages += 1
-            bad_in_row += 1
-            if bad_in_row >= _MOST_BAD_IN_ROW:
-                raise LegClosed(1002, "unreadable messages") from None
+            unreadable.one_more()
         else:
-            bad_in_row = 0
+            unreadable.in_row = 0
             call.step(ModelSaid(generation, event))
             if isinstance(event, SessionUpdated):
                 _tell_expiry(call, generation, event)
@@ -130,12 +125,26 @@ def _tell_expiry(call: CallRun, generation: int, event: SessionUpdated) -> None:
         call.step(ModelExpires(generation, round(left_s * 1000)))
 
 
+NO_SESSION = (HandshakeRefused, ModelRefused, LegClosed, RemoteProtocolError, OSError, trio.TooSlowError)
+"""What opening a session raises when there is none; ``failure_word`` names it."""
+
+
 def failure_word(exc: Exception) -> str:
-    """A word for the record; never the exception's text, which may name hosts and addresses."""
-    if isinstance(exc, trio.TooSlowError):
-        return "timeout"
-    if isinstance(exc, ssl.SSLError):
-        return "tls"
-    if isinstance(exc, ConnectionRefusedError):
-        return "refused"
-    return "unreachable" if isinstance(exc, OSError) else "handshake"
+    """Why there is no session, in a word; never the exception's text, which may name hosts and addresses."""
+    match exc:
+        case HandshakeRefused():
+            return f"http_{exc.status}"
+        case ModelRefused():
+            return exc.code
+        case LegClosed():
+            return f"closed_{exc.code}"
+        case trio.TooSlowError():
+            return "timeout"
+        case ssl.SSLError():
+            return "tls"
+        case ConnectionRefusedError():
+            return "refused"
+        case OSError():
+            return "unreachable"
+        case _:
+            return "handshake"

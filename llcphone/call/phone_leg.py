@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
+from llcphone.call.unreadable import Unreadable
 from llcphone.engine.events import EndReason, PhoneLegLost
 from llcphone.errors import LegClosed, RemoteProtocolError
 from llcphone.twilio.media import StreamStarted, caller_audio_fast, decode
@@ -19,31 +20,24 @@ if TYPE_CHECKING:
     from llcphone.call.run import CallRun
     from llcphone.wire.leg import Leg
 
-_MOST_BAD_IN_ROW = 10
-"""Messages in a row that cannot be read before the leg counts as lost."""
-
 
 async def read_phone(call: CallRun) -> None:
     """Wait for the media stream to join, read it to its end, and close its leg."""
     leg: Leg | None = None
-    bad_in_row = 0
+    unreadable = Unreadable(call)
 
     def take(message: bytes) -> None:
-        nonlocal bad_in_row
         payload = caller_audio_fast(message)
         if payload is not None:
-            bad_in_row = 0
+            unreadable.in_row = 0
             call.hear(payload)
             return
         try:
             event = decode(message)
         except RemoteProtocolError:
-            call.bad_messages += 1
-            bad_in_row += 1
-            if bad_in_row >= _MOST_BAD_IN_ROW:
-                raise LegClosed(1002, "unreadable messages") from None
+            unreadable.one_more()
         else:
-            bad_in_row = 0
+            unreadable.in_row = 0
             if isinstance(event, StreamStarted):
                 call.stream_known(event)
             call.step(event)

@@ -18,18 +18,16 @@ from attrs import frozen
 from llcphone.agent import agents_of
 from llcphone.agent_file import agent_of
 from llcphone.call.endpoint import Endpoint, configure
-from llcphone.call.model_leg import failure_word
+from llcphone.call.model_leg import NO_SESSION, failure_word
 from llcphone.call.plan import plan_call
 from llcphone.doctor.case import plain
 from llcphone.doctor.model import judge_model, told_of
 from llcphone.doctor.report import Finding, fail, good, warn
-from llcphone.errors import LegClosed, RemoteProtocolError
 from llcphone.realtime import events as said
 from llcphone.realtime.decode import decode
 from llcphone.realtime.dialects import Dialect, encode, is_dialect_refusal
 from llcphone.realtime.messages import CreateResponse, UpdateSession
 from llcphone.realtime.session import confirms_ulaw
-from llcphone.wire.websocket import HandshakeRefused
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -88,31 +86,18 @@ async def ask_endpoint(config: Config, agents: Sequence[Agent], *, live: bool = 
 
 
 async def _probe(config: Config, agents: Sequence[Agent], dialect: Dialect, *, live: bool) -> Probe:
-    found = Probe(dialect=dialect, code="timeout")
     began_s = trio.current_time()
-    with trio.move_on_after(PROBE_S):
-        try:
-            async with trio.open_nursery() as nursery:
-                leg = await Endpoint(config).dial(dialect, nursery.start_soon)
-                connect_ms = (trio.current_time() - began_s) * 1000
-                try:
-                    leg.attach(nursery.start_soon, lambda end: None)
-                    found = await _configured(leg, config, agents, dialect)
-                    if live and not found.code:
-                        found = attrs.evolve(found, answer_ms=await _answer_ms(leg, dialect))
-                    found = attrs.evolve(found, connect_ms=connect_ms)
-                finally:
-                    with trio.move_on_after(1.0, shield=True):
-                        await leg.aclose()
-                    leg.abort()
-                    nursery.cancel_scope.cancel(reason="asked")
-        except* HandshakeRefused as group:
-            found = Probe(dialect=dialect, code=f"http_{_first(group).status}")
-        except* LegClosed as group:
-            found = Probe(dialect=dialect, code=f"closed_{_first(group).code}")
-        except* (OSError, trio.TooSlowError, RemoteProtocolError) as group:
-            found = Probe(dialect=dialect, code=failure_word(_first(group)))
-    return found
+
+    async def talk(leg: Leg) -> Probe:
+        connect_ms = (trio.current_time() - began_s) * 1000
+        found = await _configured(leg, config, agents, dialect)
+        answer_ms = await _answer_ms(leg, dialect) if live and not found.code else None
+        return attrs.evolve(found, connect_ms=connect_ms, answer_ms=answer_ms)
+
+    try:
+        return await Endpoint(config).visit(dialect, talk, within_s=PROBE_S)
+    except NO_SESSION as exc:
+        return Probe(dialect=dialect, code=failure_word(exc))
 
 
 async def _configured(leg: Leg, config: Config, agents: Sequence[Agent], dialect: Dialect) -> Probe:
@@ -254,8 +239,3 @@ _UNREACHED: Mapping[str, str] = MappingProxyType(
         "http_503": "it is overloaded",
     }
 )
-
-
-def _first(group: BaseExceptionGroup[Any]) -> Any:
-    exc = group.exceptions[0]
-    return _first(exc) if isinstance(exc, BaseExceptionGroup) else exc

@@ -1,0 +1,29 @@
+"""Messages that cannot be read: each is counted and skipped, too many in a row end the leg."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from llcphone.errors import LegClosed
+
+if TYPE_CHECKING:
+    from llcphone.call.run import CallRun
+
+_MOST_IN_ROW = 10
+_PROTOCOL_ERROR = 1002
+
+
+class Unreadable:
+    """The count of one leg."""
+
+    def __init__(self, call: CallRun) -> None:
+        self._call = call
+        self.in_row = 0
+        """Its reader sets it back when it has read one."""
+
+    def one_more(self) -> None:
+        """Another one; raises ``LegClosed`` when it is one too many."""
+        self._call.bad_messages += 1
+        self.in_row += 1
+        if self.in_row >= _MOST_IN_ROW:
+            raise LegClosed(_PROTOCOL_ERROR, "unreadable messages") from None
