@@ -249,7 +249,7 @@ class CallRun:
         """Start a task of this call."""
         if self._nursery is None:
             raise JoinRefused("the call has no nursery yet")
-        outside = current_call.set(self._identity["call_id"])  # often it is the hub's task that starts one
+        outside = current_call.set(self._identity["call_id"])  # a webhook's task may be the one that steps
         self._nursery.start_soon(function, *args, name=name)
         current_call.reset(outside)
 

@@ -3,10 +3,10 @@
 A task that waits for its own socket costs two system calls and a task switch per frame, and a busy
 phone has thousands of frames a second. So a reader may *lend* its leg to the hub: it parks, and each
 complete message is handed to its ``take`` in the hub's task, in order. ``take`` is synchronous, as a
-call's step is, so it makes no difference to the call which task runs it. Everything that is not an
-ordinary message (the end, an error, a leg that has more than its share) wakes the reader, which goes
-on by itself and may lend the leg again. An exception of ``take`` is raised in the reader: one
-call's trouble stays in that call.
+call's step is, and runs in the reader's own context (``contextvars``), so it makes no difference to
+the call which task runs it. Everything that is not an ordinary message (the end, an error, a leg that
+has more than its share) wakes the reader, which goes on by itself and may lend the leg again. An
+exception of ``take`` is raised in the reader: one call's trouble stays in that call.
 
 The sockets stand in an epoll set of the hub's own, registered once, not anew for every frame; Trio
 watches the set. A busy hub finds many frames at each turn of Trio's loop, so under load the turn's
@@ -16,6 +16,7 @@ cost is shared: the fuller the house, the cheaper a frame.
 from __future__ import annotations
 
 import select
+from functools import partial
 from typing import TYPE_CHECKING
 
 import outcome
@@ -82,8 +83,8 @@ class Loan:
 
     async def over(self) -> None:
         """Wait for the end of the loan; raises what ``serve`` raised."""
-        self._hub.watch(self._fd, self._readable)
         self._reader = trio.lowlevel.current_task()
+        self._hub.watch(self._fd, partial(self._reader.context.run, self._readable))
         await trio.lowlevel.wait_task_rescheduled(self._cancelled)
 
     def end(self, failure: BaseException | None = None) -> None:

@@ -127,7 +127,10 @@ class WebSocketLeg(SendingSide):
 
         if not self._more and self._end is None:
             self._loan = Loan(hub, self._sock.fileno(), serve)
-            await self._loan.over()
+            try:
+                await self._loan.over()
+            finally:
+                self._loan = None
 
     def _wake(self) -> None:
         """Whoever reads or flushes looks again."""

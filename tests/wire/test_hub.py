@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import os
 from contextlib import asynccontextmanager
 
@@ -106,6 +107,21 @@ async def test_messages_are_taken_in_order_without_waking_the_reader(autojump_cl
         trio.lowlevel.remove_instrument(watch)
         assert reader.taken == [b"%d" % number for number in range(20)]
         assert watch.of.count(reader.task) == 0
+
+
+async def test_messages_are_taken_in_the_readers_own_context(autojump_clock):
+    whose = contextvars.ContextVar("whose", default="nobody")
+    seen: list[str] = []
+
+    async with open_hub() as (_, start), leg_and_far() as (leg, far, _), leg_and_far() as (other, its, _):
+        for name, line in {"one": (leg, far), "two": (other, its)}.items():
+            whose.set(name)  # a task begins with its starter's context
+            await start(*line, take=lambda _: seen.append(whose.get()))
+        whose.set("neither")
+        await far.send(text(b"x"))
+        await its.send(text(b"x"))
+        await wait_all_tasks_blocked()
+    assert sorted(seen) == ["one", "two"]
 
 
 async def test_a_close_ends_the_reader_after_everything_before_it(autojump_clock):
