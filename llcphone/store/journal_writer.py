@@ -167,7 +167,7 @@ class JournalWriter:
                 self._busy = True
                 waiting = self._take_waiting()
                 sound = True
-                for at in range(0, len(waiting) or bool(self._ends), _BATCH):
+                for at in range(0, max(1, len(waiting)), _BATCH):
                     sound = await self._write(waiting[at : at + _BATCH]) and sound
                     if at + _BATCH < len(waiting) and not self._hurry.is_set():
                         await trio.sleep(_BREATH_S)
@@ -208,6 +208,8 @@ class JournalWriter:
                 taken.append((source, change))
             await trio.lowlevel.checkpoint()  # 0.1 ms each: audio goes in between
         ends, self._ends = self._ends, {}
+        if not taken and not ends:
+            return True
         error = await self._try(self._write_all, [change for _, change in taken], ends)
         if error is None:
             for source, _ in taken:
