@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from llcphone.call.handle import Call
     from llcphone.call.record import CallRecord
     from llcphone.engine.commands import Note
-    from llcphone.metrics_now import Watched
+    from llcphone.watched import Watched
 
 _SPEECH_S = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0)
 _LOOP_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from opentelemetry.sdk.trace import Event, ReadableSpan
 
-    from llcphone.metrics_now import Watched
+    from llcphone.watched import Watched
 
 log = logging.getLogger("llcphone.otlp")
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from llcphone.call.handle import Call
     from llcphone.call.record import CallRecord
-    from llcphone.metrics_now import Watched
+    from llcphone.watched import Watched
 
 SCOPE = "llcphone"
 _FAILURES = frozenset(

@@ -25,7 +25,7 @@ CODECS = {"twilio", "realtime"}
 ENGINE = {*SHARED, *CODECS, "prices", "engine"}
 CALL = {*ENGINE, "wire", "prompts", "price_files", "call"}
 BETWEEN = {*CALL, "carrier", "store", "blackbox", "guard_files", "dialler", "breaker"}
-BETWEEN |= {"spending", "watch", "pulse", "overload"}
+BETWEEN |= {"spending", "watch", "watched", "pulse", "overload"}
 BETWEEN |= {"webhook", "bookkeeping"}
 BETWEEN |= {"warm_session", "warm", "journaling", "transfers", "placing", "phone", "phone_open"}
 
@@ -49,11 +49,12 @@ MAY_IMPORT: dict[str, set[str]] = {
     "spending": BETWEEN,
     "overload": BETWEEN,
     "watch": BETWEEN,
+    "watched": BETWEEN,
     "pulse": BETWEEN,
     "metrics_now": BETWEEN,
     "metrics": {*BETWEEN, "metrics_now"},
-    "tracing": {*BETWEEN, "metrics_now"},
-    "otlp": {*BETWEEN, "metrics_now", "tracing"},
+    "tracing": BETWEEN,
+    "otlp": {*BETWEEN, "tracing"},
     "webhook": BETWEEN - {"phone_open"},
     "bookkeeping": BETWEEN - {"phone_open"},
     "warm_session": BETWEEN,

@@ -4,39 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
+from llcphone.watched import Watched
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from llcphone.agent import Agent
-    from llcphone.breaker import Breaker
     from llcphone.call.handle import Call
-    from llcphone.config import Config
     from llcphone.dialler import Dialler
-    from llcphone.phone import AgentChoice, OnNote
-    from llcphone.pulse import Pulse
-    from llcphone.spending import Spending
+    from llcphone.phone import AgentChoice
     from llcphone.transfers import Transfers
-    from llcphone.warm import WarmPool
     from llcphone.wire.leg import Leg
 
 
-class PhoneRoom(Protocol):
+class PhoneRoom(Watched, Protocol):
     """What the server room asks of the phone (`llcphone.phone.Phone`)."""
 
     @property
-    def config(self) -> Config: ...
-    @property
     def live_calls(self) -> int: ...
-    @property
-    def draining(self) -> bool: ...
-    @property
-    def pulse(self) -> Pulse: ...
-    @property
-    def breaker(self) -> Breaker: ...
-    @property
-    def spending(self) -> Spending: ...
-    @property
-    def warm(self) -> WarmPool | None: ...
     @property
     def dialler(self) -> Dialler | None: ...
     @property
@@ -46,16 +31,10 @@ class PhoneRoom(Protocol):
     def expects(self, token: str) -> bool: ...
     def join(self, token: str, leg: Leg) -> None: ...
     async def serve_leg(self, websocket: Any, token: str) -> None: ...
-    def ready(self) -> list[str]: ...
 
     # what the API asks besides
     @property
     def agent(self) -> AgentChoice: ...
-    @property
-    def observers(self) -> list[OnNote]: ...
-    @property
-    def on_end(self) -> list[Callable[[Call], None]]: ...
-    def calls(self) -> list[Call]: ...
     def place_call(
         self, to: str, agent: Agent | None = None, *, context: str, caller_id: str = ""
     ) -> Call: ...
