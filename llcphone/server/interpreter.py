@@ -4,7 +4,7 @@ The garbage collector's full round looks at every object that calls have: 40 ms 
 which no frame of any call goes on. Python begins one whenever a quarter more objects have grown old, as
 the conversations of a busy house do all the time. So the objects of the program itself are set aside,
 and full rounds come when the last live call has ended, or after so many calls that what they may have
-left in cycles (about 0.1 MB each) is worth a pause.
+left in cycles (about 40 KB each) is worth a pause.
 
 A library must not do that to its host, so only the bundled server does.
 """
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from llcphone.call.handle import Call
 
-_ENDED_CALLS = 100
-"""After so many a full round comes although others are live."""
+_ENDED_CALLS = 25
+"""After so many a full round comes although others are live, or after half as many as are live."""
 _NEVER = 1_000_000
 _SWITCH_S = 0.0005
 """A thread that runs Python (journal, store) gives way after so long, not after 5 ms."""
@@ -37,7 +37,8 @@ def quiet_interpreter(live_calls: Callable[[], int]) -> Iterator[Callable[[Call]
     def call_ended(call: Call) -> None:
         nonlocal ended
         ended += 1
-        if ended >= _ENDED_CALLS or not live_calls():
+        live = live_calls()
+        if not live or ended >= max(_ENDED_CALLS, live // 2):
             gc.collect()
             ended = 0
 
