@@ -100,6 +100,14 @@ class ServerConfig(Section):
     """From the head to the complete body."""
     drain_limit_s: float = setting(600.0, between(0.0, 86_400.0))
     """How long live calls may go on after the process was asked to stop."""
+    drain_goodbye_s: float = setting(15.0, between(0.0, 120.0))
+    """So long before that limit, calls that no other process resumes hear a good-bye; 0: they are cut off.
+    A shorter limit leaves no time for one."""
+    drain_goodbye_cue: str = setting(
+        "This line must close in a few seconds. Say one short, friendly good-bye now, and ask nothing.",
+        NOT_EMPTY,
+    )
+    """Text of the system item that asks for it; who does not get to say it is followed by the apology."""
     backlog: int = setting(1_024, between(1, 65_535))
     """Connections the kernel holds for us while we are busy."""
     check_signatures: bool = setting(True)

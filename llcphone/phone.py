@@ -24,8 +24,8 @@ from llcphone.call.plan import brief_of, plan_call
 from llcphone.call.record import CallRecord
 from llcphone.call.run import CallRun
 from llcphone.call.services import CallServices
+from llcphone.draining import drain
 from llcphone.engine.commands import Note
-from llcphone.engine.events import EndReason
 from llcphone.errors import ConfigError, JoinRefused
 from llcphone.overload import Overload
 from llcphone.placing import Placing
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from llcphone.call.services import Taping
     from llcphone.config import Config
     from llcphone.dialler import Dialler
+    from llcphone.engine.events import EndReason
     from llcphone.engine.resuming import Resumed
     from llcphone.journaling import Journaling
     from llcphone.store.book import Store
@@ -54,9 +55,6 @@ AgentChoice = Agent | Callable[[Mapping[str, str]], Agent]
 
 OnRecord = Callable[[CallRecord], None]
 OnNote = Callable[["Call", Note], None]
-
-_DRAINED_S = 2.0
-"""What calls get to close their sockets once the drain limit has passed."""
 
 
 _NO_MODEL = "no model session can be had"
@@ -274,18 +272,10 @@ class Phone(Placing):
         Args:
             limit_s: how long to wait, in seconds; None: ``server.drain_limit_s``.
         """
-        self.draining = True
-        if self.warm is not None:
-            await self.warm.aclose()
-        limit = self.config.server.drain_limit_s if limit_s is None else limit_s
-        with trio.move_on_after(limit):
-            await self._empty()
-        for call in self.calls():
-            call.end(EndReason.DRAINED)
-        with trio.move_on_after(_DRAINED_S + self.config.call.close_timeout_s):
-            await self._empty()
+        await drain(self, self.config.server.drain_limit_s if limit_s is None else limit_s)
 
-    async def _empty(self) -> None:
+    async def wait_until_empty(self) -> None:
+        """Wait until no call lives, and no tool goes on after its call."""
         while self._calls or self._detached.running:
             if self._changed.is_set():  # one event for all who wait
                 self._changed = trio.Event()

@@ -27,7 +27,7 @@ CALL = {*ENGINE, "wire", "prompts", "price_files", "call"}
 BETWEEN = {*CALL, "carrier", "store", "blackbox", "guard_files", "dialler", "breaker"}
 BETWEEN |= {"spending", "watch", "watched", "pulse", "overload"}
 BETWEEN |= {"webhook", "bookkeeping"}
-BETWEEN |= {"warm_session", "warm", "journaling", "transfers", "placing", "phone", "phone_open"}
+BETWEEN |= {"warm_session", "warm", "journaling", "transfers", "placing", "draining", "phone", "phone_open"}
 
 MAY_IMPORT: dict[str, set[str]] = {
     **{room: set(SHARED[:at]) for at, room in enumerate(SHARED)},
@@ -62,6 +62,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "journaling": BETWEEN - {"phone_open"},
     "transfers": BETWEEN - {"phone_open"},
     "placing": BETWEEN - {"phone_open"},
+    "draining": BETWEEN - {"phone_open"},
     "phone": BETWEEN - {"phone_open"},
     "phone_open": BETWEEN,
     "server": {*BETWEEN, "metrics", "otlp", "owners", "server"},

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from llcphone.call.money import alarm_plan, money_plan
 from llcphone.call.turn_plan import detection, echo_plan, silence_plan, turn_updates
 from llcphone.engine.call import CallLimits, CallSetup
+from llcphone.engine.farewell import FarewellPlan
 from llcphone.engine.recovery import Owed, RecoveryPlan
 from llcphone.engine.session_age import RenewalPlan
 from llcphone.engine.setup import SetupLimits
@@ -86,6 +87,7 @@ def plan_call(
         silence=silence_plan(config),
         recovery=recovery_plan(config, agent.stand_in),
         money=money_plan(config),
+        farewell=_farewell_plan(config),
         alarms=alarm_plan(config),
         renewal=_renewal_plan(config),
         resumed=resumed,
@@ -153,6 +155,11 @@ def recovery_plan(config: Config, stand_in: bytes = b"") -> RecoveryPlan:
         filler=prompt(recovery.filler_file, "one_moment", "recovery.filler_file"),
         apology=pieces(stand_in * 2) + prompt(recovery.apology_file, "apology", "recovery.apology_file"),
     )
+
+
+def _farewell_plan(config: Config) -> FarewellPlan:
+    apology = prompt(config.recovery.apology_file, "apology", "recovery.apology_file")
+    return FarewellPlan(goodbye_cue=config.server.drain_goodbye_cue, apology=apology)
 
 
 def _renewal_plan(config: Config) -> RenewalPlan:

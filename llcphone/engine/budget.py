@@ -16,14 +16,12 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from llcphone.engine.commands import Command, EndCall, Note, SendModel
+from llcphone.engine.commands import Command, Note
 from llcphone.engine.events import EndReason
-from llcphone.engine.responses import GOODBYE
 from llcphone.engine.timers import Timer
 from llcphone.prices import Rates  # noqa: TC001  (the tape reads annotations)
 from llcphone.realtime import usage as tokens
 from llcphone.realtime.events import ResponseDone, Usage
-from llcphone.realtime.messages import SystemText
 
 if TYPE_CHECKING:
     from llcphone.engine.call import CallEngine
@@ -107,33 +105,15 @@ class Budget:
         self._engine = engine
         self._plan = plan
         self._noted = False
-        self._asked = False
 
-    def settle(self, now_ms: int, out: list[Command]) -> None:
-        """The budget is spent: take the next step towards the end, when it may be taken."""
-        engine, talk = self._engine, self._engine.talk
-        if not self._noted:
-            self._noted = True
-            spent = {"call_usd": talk.bill.cost_usd, "budget_usd": self._plan.budget_usd}
-            out.append(Note("budget spent", spent))
-            if self._plan.at_limit is not AtLimit.NOTE:
-                engine.timers.set(Timer.BUDGET, now_ms + self._plan.grace_ms)
-        if self._plan.at_limit is AtLimit.NOTE or engine.hanging_up or talk.caller_has_floor:
+    def spent(self, now_ms: int, out: list[Command]) -> None:
+        """The budget is spent: say so, and let the call end; the first time only."""
+        if self._noted:
             return
-        if self._plan.at_limit is AtLimit.GOODBYE and not self._asked:
-            if not engine.model.ready or talk.responses.active is not None:
-                return  # soon, or the grace ends
-            self._asked = True
-            out.append(SendModel(SystemText(self._plan.goodbye_cue)))
-            talk.responses.want(GOODBYE)
-        engine.hang_up_when_heard(now_ms)
-
-    def grace_is_over(self, out: list[Command]) -> None:
-        """Nobody found an end."""
-        out.append(EndCall(EndReason.BUDGET))
-
-    def first_cause(self, reason: EndReason) -> EndReason:
-        """Why the call ends: a good-bye for want of money is not the agent's own."""
-        ours = self._asked or self._plan.at_limit is AtLimit.HANG_UP
-        over = self._noted and ours and reason is EndReason.AGENT_HUNG_UP
-        return EndReason.BUDGET if over else reason
+        self._noted = True
+        spent = {"call_usd": self._engine.talk.bill.cost_usd, "budget_usd": self._plan.budget_usd}
+        out.append(Note("budget spent", spent))
+        if self._plan.at_limit is not AtLimit.NOTE:
+            self._engine.timers.set(Timer.BUDGET, now_ms + self._plan.grace_ms)
+            cue = self._plan.goodbye_cue if self._plan.at_limit is AtLimit.GOODBYE else ""
+            self._engine.farewell.begin(EndReason.BUDGET, cue)

@@ -21,6 +21,7 @@ from llcphone.engine.commands import Command, EndCall, Note, RunHook, SendModel
 from llcphone.engine.conversation import Conversation
 from llcphone.engine.echo import EchoGuard
 from llcphone.engine.events import EndReason, Event
+from llcphone.engine.farewell import Farewell
 from llcphone.engine.listening import Listening
 from llcphone.engine.manual import ManualTurns
 from llcphone.engine.model_side import ModelSide
@@ -60,6 +61,7 @@ class CallEngine:
         self.recovery = Recovery(self, setup.recovery)
         self.renewal = Renewal(self, setup.renewal)
         self.budget = Budget(self, setup.money)
+        self.farewell = Farewell(self, setup.farewell)
         self.alarms = Alarms(self, setup.alarms)
         self.model_spoke_ms = 0
         """When the present model leg last said anything."""
@@ -93,6 +95,7 @@ class CallEngine:
             happened.ToolFinished: self._tool_finished,
             happened.HangUpAsked: self._hang_up_asked,
             happened.DigitsAsked: lambda event, now, out: self.talk.press(event.tones, now, out),
+            happened.FarewellAsked: self.farewell.asked,
             happened.EndAsked: lambda event, now, out: out.append(EndCall(event.reason)),
             happened.Tick: self._tick,
             phone.StreamConnected: lambda event, now, out: None,
@@ -132,7 +135,7 @@ class CallEngine:
 
     def _end(self, reason: EndReason, now_ms: int, out: list[Command]) -> list[Command]:
         if reason is not EndReason.TRANSFERRED:  # the call goes on, whatever else its run suffered
-            reason = self.recovery.given_up or self.budget.first_cause(reason)
+            reason = self.recovery.given_up or self.farewell.first_cause(reason)
         self.ended = reason
         self.recovery.call_ended()
         self.listening.open = False
@@ -257,13 +260,15 @@ class CallEngine:
                 case Timer.DEAD_AIR:
                     self.alarms.look(now_ms, out)
                 case Timer.BUDGET:
-                    self.budget.grace_is_over(out)
+                    out.append(EndCall(EndReason.BUDGET))
+                case Timer.LAST_WORD:
+                    self.farewell.last_word(now_ms, out)
                 case Timer.START:
                     out.append(EndCall(EndReason.START_TIMEOUT))
                 case Timer.LIMIT:
                     out.append(EndCall(EndReason.TIME_LIMIT))
                 case Timer.GOODBYE:
-                    out.append(EndCall(self.settling.leaving_for))
+                    self.farewell.overdue(now_ms, out)
                 case Timer.FRAMES:
                     self._watch(timer, self.last_frame_ms, self._limits.dead_stream_ms, now_ms, out)
                 case Timer.IDLE:

@@ -9,6 +9,7 @@ import attrs
 from llcphone.engine.alarms import AlarmPlan
 from llcphone.engine.budget import MoneyPlan
 from llcphone.engine.echo import EchoPlan
+from llcphone.engine.farewell import FarewellPlan
 from llcphone.engine.recovery import RecoveryPlan
 from llcphone.engine.resuming import Resumed  # noqa: TC001  (tape.py reads the annotations)
 from llcphone.engine.schedule import TurnUpdate  # noqa: TC001  (tape.py reads the annotations)
@@ -67,6 +68,8 @@ class CallSetup:
     """What to do when the model is lost."""
     money: MoneyPlan = attrs.field(factory=MoneyPlan)
     """What the call may cost."""
+    farewell: FarewellPlan = attrs.field(factory=FarewellPlan)
+    """What is said when our side must end the call."""
     alarms: AlarmPlan = attrs.field(factory=AlarmPlan)
     """What an operator is told of."""
     renewal: RenewalPlan = attrs.field(factory=RenewalPlan)

@@ -205,6 +205,15 @@ class ResultTold:
 
 
 @attrs.frozen
+class FarewellAsked:
+    """Our side must end the call, and the caller is to hear a good-bye first."""
+
+    reason: EndReason
+    within_ms: int
+    """Whoever asks ends the call after so long, whatever was said."""
+
+
+@attrs.frozen
 class EndAsked:
     """End now, for a reason that arose outside (drain limit, an API request, a bug)."""
 
@@ -238,6 +247,7 @@ CallEvent = (
     | InterruptAsked
     | ResponseAsked
     | ResultTold
+    | FarewellAsked
     | EndAsked
     | Tick
 )

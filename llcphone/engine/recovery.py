@@ -302,6 +302,17 @@ class Recovery:
             self._apologise(now_ms, out)
         return True
 
+    def break_off(
+        self, reason: EndReason, last_word: tuple[bytes, ...], now_ms: int, out: list[Command]
+    ) -> None:
+        """No time is left: what is being said gives way to these words, and the call ends after them."""
+        self.given_up = reason
+        self._close_gap("given up")
+        self._engine.talk.silence_agent(now_ms, out)
+        self._let_go(now_ms, out)
+        self._play(last_word, "apology", now_ms, out)
+        self._engine.settling.hang_up_when_heard(now_ms, reason)
+
     def _let_go(self, now_ms: int, out: list[Command]) -> None:
         """No model any more: what plays, plays on, and nobody listens."""
         engine = self._engine

@@ -44,7 +44,8 @@ class Settling:
         ready = engine.model.ready
         timers.arm(Timer.SETUP, None if ready else engine.model.deadline_ms)
         if talk.bill.over:
-            engine.budget.settle(now_ms, out)
+            engine.budget.spent(now_ms, out)
+        engine.farewell.settle(now_ms, out)
         if ready:
             if engine.outbound is not None:
                 engine.outbound.settle(now_ms, out)

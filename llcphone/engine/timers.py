@@ -34,6 +34,7 @@ class Timer(StrEnum):
     IDLE = "somebody due to speak"
     DEAD_AIR = "somebody due to be heard"
     BUDGET = "good-bye for want of money due to be over"
+    LAST_WORD = "stored farewell due"
     LIMIT = "time limit"
 
 
