@@ -26,7 +26,7 @@ class RecoveryConfig(Section):
     filler_every_s: float = setting(6.0, between(1.0, 60.0))
     """From one filler to the next."""
     apology_file: str = setting("")
-    """8 kHz µ-law file played when a call ends for want of model or server; "" is the shipped one, "off" none."""
+    """8 kHz µ-law file played when model or server fails a call; "" is the shipped one, "off" none."""
     breaker_failures: int = setting(5, between(0, 1_000))
     """Sessions in a row that could not be had until new calls get the way out at once; 0 never."""
     breaker_window_s: float = setting(30.0, between(1.0, 3_600.0))
