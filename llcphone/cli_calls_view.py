@@ -62,6 +62,7 @@ def facts_of(details: CallDetails, *, whole: bool) -> list[tuple[str, str]]:
         ),
     ]
     optional = {"about": call.context, "trouble": call.failure, "goes on": call.resumed_from}
+    optional["left for"] = details.record.get("transferred_to", "")
     facts += [(name, text) for name, text in optional.items() if text]
     for tool in details.tools:
         outcome = "unanswered" if tool.ok is None else f"{'ok' if tool.ok else 'failed'} in {tool.took_ms} ms"

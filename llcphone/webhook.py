@@ -187,6 +187,7 @@ def body_of(kept: KeptCall) -> dict[str, Any]:
         "turn_count": len(record.turns),
         "cost_usd": record.cost_usd,
         "resumed_from": record.resumed_from or None,
+        "transferred_to": record.transferred_to or None,
         "outbound_context": (kept.context or None) if outbound else None,
         "transcript": said if words else None,
         "lines": words or None,

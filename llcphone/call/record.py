@@ -46,6 +46,8 @@ class CallRecord:
     """How often the call was resumed before this run of it."""
     resumed_from: str = ""
     """The ``call_id`` of the run before; empty for a new call."""
+    transferred_to: str = ""
+    """Where the caller left for at its end: a destination, ``voicemail`` or ``keys``; empty: nowhere."""
     warm: str = ""
     """How the caller met it: ``pool``, ``hit``, ``joined``, ``cold`` or ``wasted`` (see ``call.warmth``)."""
     warm_saved_ms: int = 0

@@ -211,6 +211,11 @@ class Transfers:
         """Whether the telephone call goes on although this run of it has ended."""
         return (call.call_sid, call.generation) in self._by_run
 
+    def whereto(self, call: Call) -> str:
+        """The name of what the caller of this run has left for; empty: nothing."""
+        away = self._by_run.get((call.call_sid, call.generation))
+        return away.to if away is not None and away.call is call else ""
+
     def _ended(self, call: Call) -> None:
         self._wanted.pop(call, None)
         self.briefings.ended(call)

@@ -132,7 +132,8 @@ async def test_a_caller_is_put_through_after_the_last_word_was_heard(
         record = await call.ended()
         assert (record.dialled, record.joined) == ([SALES], [SALES])
         assert record.ended_by is EndedBy.HANGUP_VERB
-        assert (await stage.record()).reason is EndReason.TRANSFERRED
+        kept = await stage.record()
+        assert (kept.reason, kept.transferred_to) == (EndReason.TRANSFERRED, "sales")
         assert stage.records[0].transcript[-1]["text"] == THROUGH
         assert desk.outcomes[0].ok
         assert len(record.streams) == len(stage.records) == 1
