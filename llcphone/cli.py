@@ -6,7 +6,7 @@ Exit codes: 0 it did what it should, 1 it did not, 2 the command or a setting is
 from __future__ import annotations
 
 import sys
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -20,6 +20,8 @@ from llcphone.agent_file import agent_of
 from llcphone.errors import ConfigError, LLCPhoneError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from llcphone.config import Config
 
 app = cyclopts.App(name="llcphone", help="Phone calls an AI model holds by voice.", backend="trio")
@@ -229,8 +231,10 @@ async def sim_model(
         dialects: which session shapes it accepts.
     """
     from llcphone.sim.model import load_script, run_model
+    from llcphone.sim.model_load import ScriptError
 
-    await run_model(host, port, load_script(script) if script else None, dialects)
+    with _in_one_line(ScriptError, place=f"{host}, port {port}"):
+        await run_model(host, port, load_script(script) if script else None, dialects)
 
 
 @sim.command(name="phone")
@@ -250,10 +254,36 @@ async def sim_phone(
         say: WAV or .ulaw files, spoken in turn after the agent has finished.
     """
     from llcphone.sim.phone_run import DEFAULT_SAY, run_phone
+    from llcphone.sim.wav import SpeechFileError
 
-    summary = await run_phone(to, auth_token, say or DEFAULT_SAY, public_url=public_url)
+    with _in_one_line(SpeechFileError):
+        summary = await run_phone(to, auth_token, say or DEFAULT_SAY, public_url=public_url)
     print(*summary.lines(), sep="\n")
     sys.exit(0 if summary.ok else 1)
+
+
+@contextmanager
+def _in_one_line(*kinds: type[Exception], place: str = "") -> Iterator[None]:
+    """A file or an address that cannot be had is the person's to mend: one line, not a traceback.
+
+    Args:
+        kinds: errors of the same sort, besides ``OSError``.
+        place: what was asked for, where the error names no file.
+    """
+    troubles: list[BaseException] = []
+    mendable: tuple[type[Exception], ...] = (OSError, *kinds)
+    try:
+        yield
+    except* mendable as group:
+        troubles = _leaves(group)
+    if troubles:
+        raise LLCPhoneError("; ".join(_plainly(each, place) for each in troubles))
+
+
+def _plainly(error: BaseException, place: str) -> str:
+    if not isinstance(error, OSError) or not error.strerror:
+        return str(error)
+    return f"{error.filename or place}: {error.strerror}"
 
 
 def _load(path: Path | None) -> Config:

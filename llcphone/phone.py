@@ -288,9 +288,12 @@ class Phone(Placing):
             del self._by_sid[call.call_sid]
         self.finished_calls += 1
         self.breaker.ended(record)
-        to = self.transfers.whereto(call)
-        run = {"generation": call.generation, "resumed_from": call.resumed_from, "transferred_to": to}
-        record = attrs.evolve(record, **run)
+        record = attrs.evolve(
+            record,
+            generation=call.generation,
+            resumed_from=call.resumed_from,
+            transferred_to=self.transfers.whereto(call),
+        )
         if self.dialler is not None and call.run.engine.outbound is not None:
             leave = self.journaling is not None and self.journaling.goes_on(record.reason)
             self.dialler.over(call, leave=leave or self.transfers.leaves(call))
