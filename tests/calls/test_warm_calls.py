@@ -249,7 +249,7 @@ async def test_two_hundred_random_calls_on_a_small_pool(autojump_clock: MockCloc
     chance = random.Random(20261121)
     async with nothing_left(), open_warm_house(3, script=["Hi."]) as house:
 
-        async def live() -> None:
+        async def live(chance: random.Random) -> None:
             house.phone.answer(form := {"CallSid": f"CA{chance.random()}", "From": "anonymous", "To": "s"})
             call = next(call for call in house.phone.calls() if call.call_sid == form["CallSid"])
             ear = MemoryLeg(echo)
@@ -268,7 +268,7 @@ async def test_two_hundred_random_calls_on_a_small_pool(autojump_clock: MockCloc
 
         async with trio.open_nursery() as nursery:
             for _ in range(200):
-                nursery.start_soon(live)
+                nursery.start_soon(live, random.Random(chance.random()))  # its own: tasks run in any order
                 await trio.sleep(chance.choice([0.0, 0.05, 0.3, 1.0]))
                 health = pool_of(house).health
                 assert health.ready + health.dialling <= 3
@@ -276,7 +276,7 @@ async def test_two_hundred_random_calls_on_a_small_pool(autojump_clock: MockCloc
         await trio.sleep(60)  # the pool backs off from a server that resets what it has just accepted
         health = pool_of(house).health
         assert health.ready == 3
-        assert health.taken > 20  # how many depends on when the pool's own sessions are reset: 43 to 80 seen
+        assert health.taken > 50
         assert house.model.live_sessions == 3
         words = {record.warm for record in house.records}
         assert words >= {"pool", "wasted", "joined"}
