@@ -12,11 +12,14 @@ from llcphone.sim import voices
 from llcphone.sim.model import Say
 from llcphone.sim.phone import EndedBy
 from tests.calls.house import QUESTION, TRANSPORTS, nothing_left, open_house
+from tests.store.journal_kit import no_threads, url_of
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from trio.testing import MockClock
+
+__all__ = ["no_threads"]
 
 Transports = tuple[str, str]
 both = pytest.mark.parametrize("transports", TRANSPORTS, ids="/".join)
@@ -73,12 +76,11 @@ async def test_an_agent_in_the_middle_of_a_long_answer_gives_way_to_the_stored_w
         assert spoken["heard_ms"] < 20_000, "not told as if the rest had been heard"
 
 
+@pytest.mark.usefixtures(no_threads.__name__)
 async def test_whom_another_process_goes_on_with_is_not_bidden_farewell(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
-    journal = {"url": f"sqlite:///{tmp_path}/journal.db"}
-    # What is left is not looked at: the clock may jump past the bound of a database's close.
-    async with open_house(script=script, journal=journal) as house:
+    async with nothing_left(), open_house(script=script, journal={"url": url_of(tmp_path)}) as house:
         call = await house.ring()
         await call.hears(0.8)
         await house.phone.drain(40)
