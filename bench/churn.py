@@ -67,10 +67,7 @@ class Churn:
     def _ring(self) -> None:
         if self._ending:
             return
-        self.born += 1
-        phone = self.phones[self.born] = FakePhone(self, self.born)  # type: ignore[arg-type]
-        phone.ring()
-        self._steady_s[phone.call] = now() + STEADY_S
+        phone = self.one_more()
         life_s = self._random.uniform(0.3, 1.7) * self._life_s
         fate = self._random.random()
         if fate < CUT:
@@ -80,6 +77,14 @@ class Churn:
                 self.loop.at(now() + life_s / 2, self._lose_model, phone.call)
             self.loop.at(now() + life_s, phone.hang_up)
         self.loop.at(now() + life_s + 2.0, self._forget, phone)
+
+    def one_more(self) -> FakePhone:
+        """Somebody rings."""
+        self.born += 1
+        phone = self.phones[self.born] = FakePhone(self, self.born)  # type: ignore[arg-type]
+        phone.ring()
+        self._steady_s[phone.call] = now() + STEADY_S
+        return phone
 
     def _cut(self, phone: FakePhone) -> None:
         phone._hung_up, phone.streaming = True, False

@@ -201,7 +201,7 @@ class Recovery:
     def stream_started(self, now_ms: int, out: list[Command]) -> None:
         """The caller is on the line from now on."""
         if self.given_up is not None:
-            self._apologise(now_ms, out)
+            self._apologise(self._plan.apology, now_ms, out)
         elif self.recovering:
             self._filler_later(now_ms)
 
@@ -295,23 +295,24 @@ class Recovery:
         nobody = engine.outbound is not None and not engine.joined
         if not self._plan.apology or nobody:
             return False
-        self.given_up = reason
-        self._close_gap("given up")
-        self._let_go(now_ms, out)
+        self._part(reason, now_ms, out)
         if engine.started_ms is not None:  # else when the stream starts
-            self._apologise(now_ms, out)
+            self._apologise(self._plan.apology, now_ms, out)
         return True
 
     def break_off(
         self, reason: EndReason, last_word: tuple[bytes, ...], now_ms: int, out: list[Command]
     ) -> None:
         """No time is left: what is being said gives way to these words, and the call ends after them."""
+        self._engine.talk.silence_agent(now_ms, out)
+        self._part(reason, now_ms, out)
+        self._apologise(last_word, now_ms, out)
+
+    def _part(self, reason: EndReason, now_ms: int, out: list[Command]) -> None:
+        """From here on the call only ends, for this reason."""
         self.given_up = reason
         self._close_gap("given up")
-        self._engine.talk.silence_agent(now_ms, out)
         self._let_go(now_ms, out)
-        self._play(last_word, "apology", now_ms, out)
-        self._engine.settling.hang_up_when_heard(now_ms, reason)
 
     def _let_go(self, now_ms: int, out: list[Command]) -> None:
         """No model any more: what plays, plays on, and nobody listens."""
@@ -324,6 +325,6 @@ class Recovery:
         out.append(CloseModel(engine.model.generation))
         engine.model.give_up()
 
-    def _apologise(self, now_ms: int, out: list[Command]) -> None:
-        self._play(self._plan.apology, "apology", now_ms, out)
+    def _apologise(self, words: tuple[bytes, ...], now_ms: int, out: list[Command]) -> None:
+        self._play(words, "apology", now_ms, out)
         self._engine.hang_up_when_heard(now_ms)

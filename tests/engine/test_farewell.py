@@ -110,25 +110,26 @@ def test_the_last_word_breaks_in_on_a_caller_who_goes_on_speaking() -> None:
     assert call.engine.ended is EndReason.DRAINED
 
 
-def test_a_good_bye_that_will_be_heard_in_time_is_not_interrupted() -> None:
+def late_good_bye(ms: int) -> tuple[Script, Ear]:
+    """The caller speaks until a second before the last word is due; then so much of a good-bye comes."""
     call, ear = on_the_line()
     ear.sees(done(), SpeechStarted("u2"), ASKED)
     lets(ear, LAST_WORD_MS - 1_000)
     ear.sees(SpeechStopped("u2"), InputCommitted("u2"), created("r2"), done("r2"), created("r3", "goodbye"))
-    ear.sees(delta(2_000, "i3", "r3"), item_done("i3", "r3"), done("r3"))
+    ear.sees(delta(ms, "i3", "r3"), item_done("i3", "r3"), done("r3"))
     lets(ear, 14_900)
+    return call, ear
+
+
+def test_a_good_bye_that_will_be_heard_in_time_is_not_interrupted() -> None:
+    call, ear = late_good_bye(2_000)
     assert sorry_ms(ear) == 0
     assert ear.heard_ms == 2_000
     assert call.engine.ended is EndReason.DRAINED
 
 
 def test_a_good_bye_that_would_last_too_long_is_not_waited_for() -> None:
-    _call, ear = on_the_line()
-    ear.sees(done(), SpeechStarted("u2"), ASKED)
-    lets(ear, LAST_WORD_MS - 1_000)
-    ear.sees(SpeechStopped("u2"), InputCommitted("u2"), created("r2"), done("r2"), created("r3", "goodbye"))
-    ear.sees(delta(4_000, "i3", "r3"), item_done("i3", "r3"), done("r3"))
-    lets(ear, 14_900)
+    _, ear = late_good_bye(4_000)
     assert sorry_ms(ear) == APOLOGY_MS
 
 
