@@ -23,7 +23,7 @@ SHARED += ["tooling", "agent", "tones"]
 """Each may import those before it."""
 CODECS = {"twilio", "realtime"}
 ENGINE = {*SHARED, *CODECS, "prices", "engine"}
-CALL = {*ENGINE, "wire", "prompts", "price_files", "call"}
+CALL = {*ENGINE, "containment", "wire", "prompts", "price_files", "call"}
 BETWEEN = {*CALL, "carrier", "store", "blackbox", "guard_files", "dialler", "breaker"}
 BETWEEN |= {"spending", "watch", "watched", "pulse", "overload"}
 BETWEEN |= {"webhook", "bookkeeping"}
@@ -37,6 +37,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "engine": ENGINE,
     "wire": {"errors"},
     "owners": set(),
+    "containment": set(),
     "prompts": {"errors", "audio"},
     "price_files": {"errors", "prices"},
     "call": CALL,
