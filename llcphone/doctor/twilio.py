@@ -13,6 +13,7 @@ from llcphone.carrier.http import RequestFailed, TrioHttp
 from llcphone.config import TwilioConfig
 from llcphone.doctor.case import plain
 from llcphone.doctor.report import Finding, fail, good, warn
+from llcphone.twilio.addresses import leads_to, same_address
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -99,7 +100,7 @@ def judge_number(number: NumberSettings, config: Config, application: Mapping[st
         url, method = str(application.get("voice_url") or ""), str(application.get("voice_method") or "")
         where = "the TwiML application on the number"
     findings = []
-    if url.partition("#")[0] != wanted:
+    if not same_address(url, wanted):
         seen = f"{where} asks {plain(url) if url else 'nobody'}, not {plain(wanted)}"
         if number.voice_application_sid:
             mend = f"take the application off the number in Twilio's console, then: {_SET}"
@@ -120,7 +121,7 @@ def _fallback(number: NumberSettings, config: Config) -> Finding:
     if not fallback:
         mend = "give the number a fallback URL that lives elsewhere: a TwiML Bin"
         return warn("fallback", "none: callers hear Twilio's error when we are down", mend)
-    if fallback.startswith(config.server.public_url):
+    if leads_to(fallback, config.server.public_url):
         mend = "let it live elsewhere: a TwiML Bin"
         return warn("fallback", "it leads to us, and is down when we are", mend)
     return good("fallback", plain(fallback))

@@ -22,6 +22,7 @@ from llcphone.process.health import ask_health
 from llcphone.process.restarting import Wish, restart
 from llcphone.process.webhook import set_webhook
 from llcphone.settings import DEFAULT_FILE
+from llcphone.twilio.addresses import same_address
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -144,7 +145,7 @@ async def _set_all(wish: TunnelWish, url: str) -> None:
     set_variables(env, {"PUBLIC_URL": url})
     wish.tell(f"wrote PUBLIC_URL to {env}")
     config = settings.load(wish.path).config
-    if config.server.public_url != url:
+    if not same_address(config.server.public_url, url):
         wish.tell("the environment sets PUBLIC_URL too, and wins: unset it there")
         config = evolve(config, server=evolve(config.server, public_url=url))
     elif await ask_health(config.server.host, config.server.port) is not None:

@@ -8,6 +8,7 @@ from llcphone.carrier import CarrierError, open_carrier
 from llcphone.doctor.case import plain
 from llcphone.errors import ConfigError
 from llcphone.server.api_shapes import masked_number
+from llcphone.twilio.addresses import same_address
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,7 +22,8 @@ async def show_number(config: Config, tell: Callable[[str], None]) -> int:
     async with open_carrier(config) as carrier:
         number = await _number(carrier, config)
     wanted = _wanted(config)
-    ours = number.voice_url_counts and number.voice_url == wanted and number.voice_method.upper() == "POST"
+    asks_us = same_address(number.voice_url, wanted) and number.voice_method.upper() == "POST"
+    ours = number.voice_url_counts and asks_us
     for name, text in (
         ("number", masked_number(config.twilio.phone_number)),
         ("voice URL", f"{plain(number.voice_url) or '(none)'} by {number.voice_method or '?'}"),
@@ -46,7 +48,7 @@ async def set_webhook(config: Config, tell: Callable[[str], None], ask: Callable
             return 1
         await carrier.set_webhook(number.number_sid, wanted)
         number = await _number(carrier, config)
-    if number.voice_url != wanted:
+    if not same_address(number.voice_url, wanted):
         tell("Twilio has taken it and shows something else: look at its console")
         return 1
     tell("set, and read back")

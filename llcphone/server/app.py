@@ -69,7 +69,7 @@ def make_app(phone: PhoneRoom) -> QuartTrio:
 def _add_webhook(app: QuartTrio, phone: PhoneRoom) -> None:
     seldom = SeldomLog(log)
 
-    @app.post("/twiml")
+    @app.post("/twiml", strict_slashes=False)
     async def twiml() -> Response:
         pairs = await signed_form(phone, seldom)
         # Twilio repeats no field of a voice webhook; the signature was checked over all of them anyway.
@@ -82,7 +82,7 @@ def _add_webhook(app: QuartTrio, phone: PhoneRoom) -> None:
         pairs = await signed_form(phone, seldom)
         return Response(await phone.after_stream(dict(pairs), generation), content_type=TWIML_TYPE)
 
-    @app.get("/twiml")
+    @app.get("/twiml", strict_slashes=False)
     async def twiml_by_get() -> Response:
         text = "The voice webhook takes POST only: set the number's webhook method to HTTP POST.\n"
         return Response(text, 405, {"Allow": "POST"}, content_type="text/plain")
@@ -96,7 +96,11 @@ def _add_media_stream(app: QuartTrio, phone: PhoneRoom) -> None:
         config = phone.config
         signature = websocket.headers.get("X-Twilio-Signature", "")
         genuine = not config.server.check_signatures or valid_upgrade(
-            config.twilio.auth_token, config.server.public_url, websocket.path, signature
+            config.twilio.auth_token,
+            config.server.public_url,
+            websocket.path,
+            signature,
+            websocket.headers.get("Host", ""),
         )
         if genuine and token == PROBE:
             await websocket.accept()

@@ -80,7 +80,8 @@ async def signed_form(phone: PhoneRoom, seldom: SeldomLog) -> list[tuple[str, st
     if config.server.check_signatures:
         query = request.query_string.decode("latin-1")
         url = config.server.public_url.rstrip("/") + request.path + (f"?{query}" if query else "")
-        if not valid_webhook(config.twilio.auth_token, url, pairs, signature):
+        host = request.headers.get("Host", "")
+        if not valid_webhook(config.twilio.auth_token, url, pairs, signature, host):
             seldom.warning("webhook refused: wrong signature (is server.public_url what Twilio calls?)")
             abort(403)
     return pairs

@@ -200,8 +200,8 @@ class Door:
         config = self._phone.config
         if config.server.check_signatures:
             signature = head.get(b"x-twilio-signature").decode("ascii")
-            path = head.path.decode("ascii")
-            if not valid_upgrade(config.twilio.auth_token, config.server.public_url, path, signature):
+            path, host = head.path.decode("ascii"), head.get(b"host").decode("ascii")
+            if not valid_upgrade(config.twilio.auth_token, config.server.public_url, path, signature, host):
                 self._seldom.warning("media stream refused: wrong signature (is server.public_url right?)")
                 raise RequestRefused(403)
         if token != PROBE and not self._phone.expects(token):

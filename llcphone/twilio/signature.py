@@ -1,18 +1,20 @@
 """Did Twilio send this? Judged by Twilio's own validator, and never raising.
 
 Twilio signs the URL it was configured with. Behind a proxy our server sees another one, so every
-check here is against the configured public URL, never against the request's (facts §2.3). Any
-doubt, odd input included, is a no.
+check here is against the configured public URL, never against the request's (facts §2.3); but that
+may be written in another way in Twilio's console (``addresses``). Any doubt, odd input included, is a no.
 """
 
 from __future__ import annotations
 
+import hmac
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 from urllib.parse import urlsplit
 
 from twilio.request_validator import RequestValidator  # type: ignore[import-untyped]
 
 from llcphone.errors import ConfigError
+from llcphone.twilio.addresses import spellings
 from llcphone.twilio.twiml import websocket_url
 
 if TYPE_CHECKING:
@@ -31,7 +33,11 @@ class MultiDict(Protocol):
 
 
 def valid_webhook(
-    auth_token: str, url: str, form: MultiDict | Iterable[tuple[str, str]], signature: str | None
+    auth_token: str,
+    url: str,
+    form: MultiDict | Iterable[tuple[str, str]],
+    signature: str | None,
+    host: str = "",
 ) -> bool:
     """Whether Twilio signed this form POST.
 
@@ -40,17 +46,18 @@ def valid_webhook(
         url: the public URL of the webhook with its query, without its fragment.
         form: every field of the body, unknown and blank ones too; empty for a GET.
         signature: the ``X-Twilio-Signature`` header; None when it is missing.
+        host: the ``Host`` header, for how the host is written; it never decides which host it is.
     """
     if not signature or not auth_token:
         return False
     try:
         fields = form if isinstance(form, MultiDict) else _Pairs(form)
-        return _validates(auth_token, url, fields, signature)
+        return _validates(auth_token, [url], fields, signature, host)
     except (ValueError, TypeError):  # a URL or a text that cannot even be signed
         return False
 
 
-def valid_upgrade(auth_token: str, public_url: str, path: str, signature: str | None) -> bool:
+def valid_upgrade(auth_token: str, public_url: str, path: str, signature: str | None, host: str = "") -> bool:
     """Whether Twilio signed this WebSocket handshake.
 
     It signs the ``wss://`` form without any parameters, and its documentation tells us to try a
@@ -63,7 +70,7 @@ def valid_upgrade(auth_token: str, public_url: str, path: str, signature: str | 
         # Signed as wss always; a ws form exists on loopback only, where simulators may sign it.
         secure = "wss://" + plain.partition("://")[2]
         forms = [url + slash for url in dict.fromkeys((secure, plain)) for slash in ("", "/")]
-        return any(_validates(auth_token, each, _Pairs(()), signature) for each in forms)
+        return _validates(auth_token, forms, _Pairs(()), signature, host)
     except (ConfigError, ValueError, TypeError):
         return False
 
@@ -75,8 +82,15 @@ def _public_stream_url(public_url: str, path: str) -> str:
     return base + (path[len(own_path) :] if own_path and path.startswith(f"{own_path}/") else path)
 
 
-def _validates(auth_token: str, url: str, fields: MultiDict, signature: str) -> bool:
-    return bool(RequestValidator(auth_token).validate(url, fields, signature))
+def _validates(auth_token: str, urls: list[str], fields: MultiDict, signature: str, host: str) -> bool:
+    """Whether one of these addresses was signed, as it is written here or in another spelling."""
+    validator = RequestValidator(auth_token)
+    if any(validator.validate(url, fields, signature) for url in urls):
+        return True
+    # The fields are signed behind the address, so their text is made once: forged requests stay cheap.
+    text = "".join(name + value for name in sorted(fields) for value in sorted(set(fields.getlist(name))))
+    signed = (validator.compute_signature(each + text, {}) for url in urls for each in spellings(url, host))
+    return any(hmac.compare_digest(each.encode(), signature.encode()) for each in signed)
 
 
 class _Pairs:

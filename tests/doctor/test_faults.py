@@ -13,6 +13,7 @@ from llcphone.doctor.examine import case_of
 from llcphone.doctor.fix import offer_fixes
 from llcphone.doctor.report import Status
 from llcphone.owners import port_owners
+from llcphone.process.webhook import show_number
 from llcphone.rehearsal import AUTH_TOKEN, free_port
 from llcphone.sim.model import Faults
 from tests.carrier_desk import answer
@@ -70,6 +71,22 @@ async def test_a_number_that_asks_somebody_else(autojump_clock, tmp_path):
         assert "Set the number's voice webhook" in asked[0]
         assert clinic.twilio.rest.voice_url == f"http://127.0.0.1:{clinic.port}/twiml"
         await clinic.well("twilio")
+
+
+@pytest.mark.parametrize(
+    "written", ["HTTP://127.0.0.1:{}/twiml", "http://127.0.0.1.:{}/twiml#rc=2", "http://127.0.0.1:{}/twiml/"]
+)
+async def test_a_webhook_that_is_ours_in_another_spelling(autojump_clock, tmp_path, written):
+    async with open_clinic(tmp_path, serving=False) as clinic:
+        clinic.twilio.rest.voice_url = written.format(clinic.port)
+        assert (await clinic.examine("twilio"))["voice webhook"].status is PASS
+        assert await show_number(case_of(clinic.path).config, lambda line: None) == 0
+
+
+async def test_a_fallback_that_leads_to_us_in_another_spelling(autojump_clock, tmp_path):
+    async with open_clinic(tmp_path, serving=False) as clinic:
+        clinic.twilio.rest.number_fields["voice_fallback_url"] = f"HTTP://127.0.0.1:{clinic.port}/twiml"
+        names((await clinic.examine("twilio"))["fallback"], WARN, "it leads to us", "elsewhere")
 
 
 async def test_a_question_answered_no_changes_nothing(autojump_clock, tmp_path):

@@ -144,3 +144,30 @@ async def test_two_apps_of_two_phones_share_nothing(autojump_clock):
         second.reasons.append("draining")
         assert (await apps[0].test_client().get("/readyz")).status_code == 200
         assert (await apps[1].test_client().get("/readyz")).status_code == 503
+
+
+@pytest.mark.parametrize(
+    ("public_url", "asked"),
+    [
+        (PUBLIC, "https://Phone.Example.Test/twiml"),
+        ("https://Phone.Example.Test", f"{PUBLIC}/twiml"),
+        (PUBLIC, "HTTPS://phone.example.test/twiml"),
+        (PUBLIC, "https://phone.example.test./twiml"),
+        (PUBLIC, f"{PUBLIC}/twiml/"),
+    ],
+)
+async def test_a_voice_webhook_is_answered_however_its_address_is_written(autojump_clock, public_url, asked):
+    async with open_server(make_config(public_url=public_url)) as server:
+        path = "/twiml/" if asked.endswith("/") else "/twiml"
+        signature = sign(asked, [("CallSid", "CA1")])
+        answer = await server.ask(webhook_request(b"CallSid=CA1", path=path, signature=signature))
+        assert status_of(answer) == 200
+        assert server.phone.forms == [{"CallSid": "CA1"}]
+
+
+async def test_a_webhook_for_another_path_or_host_stays_forbidden(autojump_clock):
+    async with open_server() as server:
+        for asked in ("https://phone.example.test/Twiml", "https://other.example.test/twiml"):
+            signature = sign(asked, [("CallSid", "CA1")])
+            assert status_of(await server.ask(webhook_request(b"CallSid=CA1", signature=signature))) == 403
+        assert server.phone.forms == []
