@@ -48,7 +48,7 @@ def split_payload(payload: bytes, max_ms: int) -> list[tuple[bytes, int]]:
     """Cut base64 audio into pieces that decode alone.
 
     Args:
-        payload: base64 text; without its padding it is mended first.
+        payload: base64 text; padded first where its padding is lost.
         max_ms: longest piece; pieces are whole milliseconds where ``max_ms`` is 3 or more.
 
     Returns:
@@ -58,7 +58,7 @@ def split_payload(payload: bytes, max_ms: int) -> list[tuple[bytes, int]]:
     if longest <= 0:
         raise LocalProtocolError("audio cannot be cut into pieces of no length")
     if len(payload) % 4:
-        payload = _mended(payload)
+        payload = padded(payload)
     step = (longest // 24 * 24 or longest // 3 * 3) // 3 * 4
     size = payload_bytes(payload)
     if size <= longest:
@@ -67,7 +67,7 @@ def split_payload(payload: bytes, max_ms: int) -> list[tuple[bytes, int]]:
     return [(piece, payload_bytes(piece)) for piece in pieces]
 
 
-def _mended(payload: bytes) -> bytes:
+def padded(payload: bytes) -> bytes:
     """The same audio with proper padding; a lone last character (6 bits) holds no whole byte."""
     body = payload.rstrip(b"=")
     body = body[: len(body) - (len(body) % 4 == 1)]

@@ -37,8 +37,8 @@ class Rates:
     def cost_usd(self, usage: Usage) -> float:
         """What these tokens cost; cached ones are part of the input and have a price of their own."""
         return (
-            (usage.input_text - usage.cached_text) * self.input_text
-            + (usage.input_audio - usage.cached_audio) * self.input_audio
+            max(0, usage.input_text - usage.cached_text) * self.input_text
+            + max(0, usage.input_audio - usage.cached_audio) * self.input_audio
             + usage.cached_text * self.cached_text
             + usage.cached_audio * self.cached_audio
             + usage.output_text * self.output_text

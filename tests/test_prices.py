@@ -117,3 +117,8 @@ def test_a_list_that_cannot_be_read_names_the_setting(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as refusal:
         price_list(str(tmp_path / "missing.toml"))
     assert refusal.value.key == "money.price_file"
+
+
+def test_more_cached_than_given_costs_no_less_than_the_cached() -> None:
+    assert RATES.cost_usd(Usage(input_text=10, cached_text=4_000)) >= 0
+    assert RATES.cost_usd(Usage(input_audio=10, cached_audio=4_000, output_audio=1)) > 0

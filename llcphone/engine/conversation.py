@@ -168,7 +168,8 @@ class Conversation:
         speech is how long the decision took.
         """
         self.active_ms = now_ms
-        self.ledger.caller_stopped(now_ms, now_ms - max(0, heard_audio_ms - event.audio_end_ms))
+        end_ms = heard_audio_ms if event.audio_end_ms is None else event.audio_end_ms
+        self.ledger.caller_stopped(now_ms, now_ms - max(0, heard_audio_ms - end_ms))
         self._deciding = True
         self._move(Cue.SPEECH_STOPPED, out)
 

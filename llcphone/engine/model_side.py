@@ -126,7 +126,8 @@ class ModelSide:
 
     def _speech_started(self, event: said.SpeechStarted, now_ms: int, out: list[Command]) -> None:
         engine = self._engine
-        engine.talk.speech_from_ms = now_ms - max(0, self._appended_ms - event.audio_start_ms)
+        from_ms = event.audio_start_ms
+        engine.talk.speech_from_ms = None if from_ms is None else now_ms - max(0, self._appended_ms - from_ms)
         engine.recall.speech_started()
         if engine.echo.doubts(event, now_ms):
             return

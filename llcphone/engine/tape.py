@@ -65,8 +65,9 @@ _KEPT_SETTINGS = (
 
 _TELLING = re.compile(
     r"already shorter than|Only model output audio messages can be truncated|'session\.[\w.\[\]]+'"
+    r"|try again in [\d.]+ ?(?:ms|s|m|h)[\dhms.]*"
 )
-"""The parts of an error's text that ``realtime.refusals`` decides on."""
+"""The parts of an error's text that the engine decides on."""
 
 _NAMES = {each.__name__: each for each in (Mapping, Dialect, DialPlan, EndReason)} | {
     "Any": Any,
@@ -174,7 +175,7 @@ def _text_way(owner: type, name: str) -> _Way:
         return _MASKED
     if name in _SIDS:
         return _Way(_alias)
-    if name == "message":
+    if name in ("message", "error_message"):
         return _Way(lambda text, aliases: _masked_error(text))
     raise _cannot(owner, name)
 

@@ -1,8 +1,9 @@
 """What the Realtime API says, read into facts; both dialects' names.
 
 Liberal to the new: an event that is not in ``_READERS`` is an ``UnknownModelEvent``, and so is
-every event a call has no use for. Strict to the broken: a known event that lacks a key, or has it
-in another type, is a ``RemoteProtocolError``; its text never quotes the event.
+every event a call has no use for. Liberal to the odd: a field that the event can do without costs only
+itself (``lenient``). Strict to the broken: a known event that lacks what it must have, or has it in
+another type, is a ``RemoteProtocolError``; its text never quotes the event. Every ``error`` is read.
 
 Speech comes in pieces of some 5 KB. ``decode`` reads them like any event, but looks at the type
 first and so walks the base64 twice; a reader that expects speech asks ``audio_delta_fast`` before,
@@ -12,12 +13,14 @@ which needs one pass. Both use the same shape, so they decide alike for every sp
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
+import attrs
 import msgspec
 
-from llcphone.audio import is_base64
+from llcphone.audio import is_base64, padded
 from llcphone.errors import RemoteProtocolError
+from llcphone.realtime import lenient
 from llcphone.realtime import wire_shapes as wire
 from llcphone.realtime.events import (
     AudioDelta,
@@ -45,9 +48,9 @@ from llcphone.realtime.events import (
     TranscriptDelta,
     TranscriptDone,
     UnknownModelEvent,
-    Usage,
 )
 from llcphone.realtime.session_state import session_created, session_updated
+from llcphone.realtime.usage import usage_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -90,7 +93,9 @@ def _audio_delta(piece: wire.AudioPiece) -> AudioDelta:
     # Spliced into Twilio's JSON as it is, so it must be base64 and nothing else.
     if not is_base64(payload):
         raise RemoteProtocolError("model leg: audio that is not base64")
-    return AudioDelta(piece.response_id, piece.item_id, payload, piece.content_index)
+    if len(payload) % 4:  # it lost its padding, without which Twilio might not take it
+        payload = padded(payload)
+    return AudioDelta(piece.response_id, piece.item_id, payload)
 
 
 def _caller_words(event: wire.CallerWords) -> ModelEvent:
@@ -102,8 +107,8 @@ def _caller_words_done(event: wire.CallerWords) -> ModelEvent:
 
 
 def _caller_words_failed(event: wire.CallerWordsFailed) -> ModelEvent:
-    code = event.error.code if event.error else None
-    return CallerTranscriptFailed(event.item_id, code or "")
+    error = _model_error(event.error)
+    return CallerTranscriptFailed(event.item_id, error.code if error is not None else "")
 
 
 # -- items --------------------------------------------------------------------------------------
@@ -111,14 +116,15 @@ def _caller_words_failed(event: wire.CallerWordsFailed) -> ModelEvent:
 
 def _item(body: wire.ItemBody) -> Item:
     parts = (part.transcript or part.text for part in body.content or ())
+    arguments = body.arguments or ""
     return Item(
-        body.id,
+        _need(body.id or body.call_id),
         body.type,
         status=body.status or "",
         role=body.role or "",
         call_id=body.call_id or "",
         name=body.name or "",
-        arguments=body.arguments or "",
+        arguments=arguments if isinstance(arguments, str) else msgspec.json.encode(arguments).decode(),
         text=" ".join(part for part in parts if part),
     )
 
@@ -137,17 +143,19 @@ def _response_created(event: wire.ResponseShape) -> ModelEvent:
 def _response_done(event: wire.ResponseShape) -> ModelEvent:
     body = event.response
     details = body.status_details or wire.StatusDetails()
-    error = details.error or wire.ErrorBody()
-    word = _need(body.status)
+    error = _model_error(details.error)
+    # Without a status it ended as OpenAI ends what went well, unless the details say otherwise.
+    word = body.status or details.type or ("failed" if error is not None else "completed")
     status = _STATUSES.get(word)
     return ResponseDone(
         body.id,
         # A status OpenAI may add ends the response all the same, short of completion.
         status or ResponseStatus.INCOMPLETE,
         reason=(details.reason or "") if status else word,
-        error_code=error.code or error.type or "",
-        items=tuple(map(_item, body.output or ())),
-        usage=_usage(body.usage),
+        error_code=error.code if error is not None else "",
+        error_message=error.message if error is not None else "",
+        items=tuple(_item(item) for item in body.output or () if item.id or item.call_id),
+        usage=usage_of(body.usage),
         in_conversation=body.conversation_id is not None,
         purpose=_purpose(body),
     )
@@ -158,40 +166,58 @@ def _purpose(body: wire.ResponseBody) -> str:
     return word if isinstance(word, str) else ""
 
 
-def _usage(body: wire.UsageBody | None) -> Usage:
-    """Tokens by kind; where the server gives only a sum, the sum counts as text."""
-    body = body or wire.UsageBody()
-    given = body.input_token_details or wire.InputDetails(text_tokens=body.input_tokens)
-    made = body.output_token_details or wire.OutputDetails(text_tokens=body.output_tokens)
-    cached = given.cached_tokens_details or wire.CachedDetails(text_tokens=given.cached_tokens)
-    return Usage(
-        input_text=given.text_tokens or 0,
-        input_audio=given.audio_tokens or 0,
-        cached_text=cached.text_tokens or 0,
-        cached_audio=cached.audio_tokens or 0,
-        output_text=made.text_tokens or 0,
-        output_audio=made.audio_tokens or 0,
-    )
-
-
 # -- limits and errors --------------------------------------------------------------------------
 
 
 def _rate_limits(event: wire.RateLimitsShape) -> ModelEvent:
     return RateLimits(
-        {each.name: (int(each.limit), int(each.remaining), each.reset_seconds) for each in event.rate_limits}
+        {
+            each.name: (_whole(each.limit) or 0, _whole(each.remaining) or 0, _seconds(each.reset_seconds))
+            for each in event.rate_limits or ()
+        }
     )
 
 
 def _error(event: wire.ErrorShape) -> ModelEvent:
-    error = event.error
-    return ModelError(
-        error.code or error.type or "",
-        type=error.type or "",
-        param=error.param or "",
-        message=error.message or "",
-        event_id=error.event_id or "",
+    inner = _model_error(event.error) or ModelError("")
+    return attrs.evolve(
+        inner,
+        code=inner.code or event.code or "",
+        message=inner.message or event.message or "",
+        param=inner.param or event.param or "",
     )
+
+
+def _model_error(error: Any) -> ModelError | None:
+    """What can be known of an error, in whatever form it comes; None: there is none."""
+    while isinstance(error, dict) and isinstance(error.get("error"), dict):
+        error = error["error"]
+    if not error:
+        return None
+    if not isinstance(error, dict):
+        return ModelError("", message=error if isinstance(error, str) else "")
+    body = lenient.take(wire.ErrorBody, error)
+    return ModelError(
+        body.code or body.type or "",
+        type=body.type or "",
+        param=body.param or "",
+        message=body.message or (body.error if isinstance(body.error, str) else ""),
+        event_id=body.event_id or "",
+    )
+
+
+# -- numbers ------------------------------------------------------------------------------------
+
+_HIGHEST = 2**53
+"""No moment, limit or count is higher; what is would only break arithmetic and tables further on."""
+
+
+def _whole(number: float | None) -> int | None:
+    return int(number) if number is not None and 0 <= number <= _HIGHEST else None
+
+
+def _seconds(number: float | None) -> float:
+    return float(number) if number is not None and 0 <= number <= _HIGHEST else 0.0
 
 
 # -- the table ----------------------------------------------------------------------------------
@@ -209,11 +235,19 @@ def _need(value: _Given | None) -> _Given:
 
 def _reads(shape: type[_Shape], tell: Callable[[_Shape], ModelEvent]) -> Callable[[bytes], ModelEvent]:
     shaped = msgspec.json.Decoder(shape).decode
-    return lambda text: tell(shaped(text))
+
+    def read(text: bytes) -> ModelEvent:
+        try:
+            body = shaped(text)
+        except msgspec.ValidationError:
+            body = lenient.read(shape, text)
+        return tell(body)
+
+    return read
 
 
 _ITEM_ADDED = _reads(wire.ItemShape, lambda e: ItemAdded(_item(e.item), e.previous_item_id))
-_AUDIO_DELTA = _reads(wire.AudioPiece, _audio_delta)
+_AUDIO_DELTA: Callable[[bytes], ModelEvent] = lambda text: _audio_delta(_audio_piece(text))  # noqa: E731
 _AUDIO_DONE = _reads(wire.Piece, lambda e: AudioDone(e.response_id, e.item_id))
 _WORDS = _reads(wire.Piece, lambda e: TranscriptDelta(e.response_id, e.item_id, _need(e.delta)))
 _WORDS_DONE = _reads(wire.Piece, lambda e: TranscriptDone(e.response_id, e.item_id, _need(e.transcript)))
@@ -221,13 +255,13 @@ _TEXT = _reads(wire.Piece, lambda e: TextDelta(e.response_id, e.item_id, _need(e
 _TRANSCRIPTION = "conversation.item.input_audio_transcription."
 
 _READERS: Mapping[str, Callable[[bytes], ModelEvent]] = {
-    "session.created": _reads(wire.SessionShape, lambda e: session_created(e.session)),
-    "session.updated": _reads(wire.SessionShape, lambda e: session_updated(e.session)),
+    "session.created": _reads(wire.SessionShape, lambda e: session_created(e.session or {})),
+    "session.updated": _reads(wire.SessionShape, lambda e: session_updated(_need(e.session))),
     "input_audio_buffer.speech_started": _reads(
-        wire.ItemMoment, lambda e: SpeechStarted(e.item_id or "", int(e.audio_start_ms))
+        wire.ItemMoment, lambda e: SpeechStarted(e.item_id or "", _whole(e.audio_start_ms))
     ),
     "input_audio_buffer.speech_stopped": _reads(
-        wire.ItemMoment, lambda e: SpeechStopped(e.item_id or "", int(e.audio_end_ms))
+        wire.ItemMoment, lambda e: SpeechStopped(e.item_id or "", _whole(e.audio_end_ms))
     ),
     "input_audio_buffer.committed": _reads(
         wire.ItemMoment, lambda e: InputCommitted(_need(e.item_id), e.previous_item_id)
@@ -239,7 +273,7 @@ _READERS: Mapping[str, Callable[[bytes], ModelEvent]] = {
     "conversation.item.created": _ITEM_ADDED,  # flat
     "conversation.item.done": _reads(wire.ItemShape, lambda e: ItemDone(_item(e.item))),
     "conversation.item.truncated": _reads(
-        wire.ItemMoment, lambda e: ItemTruncated(_need(e.item_id), int(e.audio_end_ms))
+        wire.ItemMoment, lambda e: ItemTruncated(_need(e.item_id), _whole(e.audio_end_ms) or 0)
     ),
     "conversation.item.deleted": _reads(wire.ItemMoment, lambda e: ItemDeleted(_need(e.item_id))),
     _TRANSCRIPTION + "delta": _reads(wire.CallerWords, _caller_words),

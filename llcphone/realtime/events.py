@@ -56,7 +56,7 @@ class Usage:
 class SessionCreated:
     """The socket's first event: defaults, never what we asked for."""
 
-    session_id: str
+    session_id: str = ""
     expires_at: int | None = None
     """Unix seconds, by the server's clock."""
 
@@ -79,13 +79,15 @@ class SpeechStarted:
     """Turn detection heard the caller begin; ``audio_start_ms`` counts from the session's first audio."""
 
     item_id: str = ""
-    audio_start_ms: int = 0
+    audio_start_ms: int | None = None
+    """None: the server does not say."""
 
 
 @attrs.frozen
 class SpeechStopped:
     item_id: str = ""
-    audio_end_ms: int = 0
+    audio_end_ms: int | None = None
+    """None: the server does not say."""
 
 
 @attrs.frozen
@@ -174,7 +176,6 @@ class AudioDelta:
     item_id: str
     payload: bytes
     """Base64 of raw µ-law, as it arrived."""
-    content_index: int = 0
 
 
 @attrs.frozen
@@ -215,6 +216,8 @@ class ResponseDone:
     reason: str = ""
     """``turn_detected``, ``client_cancelled``, ``max_output_tokens``, ``content_filter`` or empty."""
     error_code: str = ""
+    error_message: str = ""
+    """The vendor's text of a failure: may name a time to wait; matched, never logged."""
     items: tuple[Item, ...] = ()
     usage: Usage = Usage()
     in_conversation: bool = True

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from llcphone.errors import RemoteProtocolError
 from llcphone.realtime.events import SessionCreated, SessionUpdated
 
 if TYPE_CHECKING:
@@ -12,13 +11,14 @@ if TYPE_CHECKING:
 
 _FLAT_FORMAT = {"audio/pcmu": "g711_ulaw", "audio/pcma": "g711_alaw", "audio/pcm": "pcm16"}
 
+_LATEST_S = 2**40
+"""No session expires later; a greater number is no time."""
+
 
 def session_created(session: Mapping[str, Any]) -> SessionCreated:
     """Only the id and the age limit: the rest are the server's defaults, not our settings."""
     session_id = session.get("id")
-    if not isinstance(session_id, str):
-        raise RemoteProtocolError("model leg: a session without an id")
-    return SessionCreated(session_id, _expires_at(session))
+    return SessionCreated(session_id if isinstance(session_id, str) else "", _expires_at(session))
 
 
 def session_updated(session: Mapping[str, Any]) -> SessionUpdated:
@@ -49,7 +49,9 @@ def _format(session: Mapping[str, Any], way: str) -> str:
 
 def _expires_at(session: Mapping[str, Any]) -> int | None:
     when = session.get("expires_at")
-    return int(when) if isinstance(when, int | float) else None
+    if not isinstance(when, int | float) or isinstance(when, bool):
+        return None
+    return int(when) if 0 < when < _LATEST_S else None
 
 
 def _dig(tree: Any, *path: str) -> Any:

@@ -2,8 +2,8 @@
 
 One struct per shape, not per event: many events look alike, and both dialects' names share one.
 A field without a default must be there and must have its type, or the event is broken. A field
-with a default may be missing or null, because servers differ in what they leave out. Fields not
-named here are skipped, whatever OpenAI adds.
+with a default may be missing, null or of another type (``lenient``), because servers differ in what
+they leave out and in how they write it. Fields not named here are skipped, whatever OpenAI adds.
 """
 
 from __future__ import annotations
@@ -27,11 +27,10 @@ class AudioPiece(Struct):
     response_id: str
     item_id: str
     delta: str
-    content_index: int = 0
 
 
 class SessionShape(Struct):
-    session: dict[str, Any]
+    session: dict[str, Any] | None = None
 
 
 class ItemMoment(Struct):
@@ -39,8 +38,8 @@ class ItemMoment(Struct):
 
     item_id: str | None = None
     previous_item_id: str | None = None
-    audio_start_ms: Milliseconds = 0
-    audio_end_ms: Milliseconds = 0
+    audio_start_ms: Milliseconds | None = None
+    audio_end_ms: Milliseconds | None = None
 
 
 class Part(Struct):
@@ -49,13 +48,14 @@ class Part(Struct):
 
 
 class ItemBody(Struct):
-    id: str
     type: str
+    id: str | None = None
     status: str | None = None
     role: str | None = None
     call_id: str | None = None
     name: str | None = None
-    arguments: str | None = None
+    arguments: str | dict[str, Any] | None = None
+    """JSON text by the specification; many gateways write the object itself."""
     content: list[Part] | None = None
 
 
@@ -77,15 +77,22 @@ class ErrorBody(Struct):
     message: str | None = None
     param: str | None = None
     event_id: str | None = None
+    error: Any = None
+    """Some gateways wrap the vendor's error in one of their own."""
 
 
 class CallerWordsFailed(Struct):
     item_id: str
-    error: ErrorBody | None = None
+    error: Any = None
 
 
 class ErrorShape(Struct):
-    error: ErrorBody
+    """The error itself may be an object, a text or missing; its words may stand beside it instead."""
+
+    error: Any = None
+    code: str | None = None
+    message: str | None = None
+    param: str | None = None
 
 
 class Piece(Struct):
@@ -98,8 +105,9 @@ class Piece(Struct):
 
 
 class StatusDetails(Struct):
+    type: str | None = None
     reason: str | None = None
-    error: ErrorBody | None = None
+    error: Any = None
 
 
 class CachedDetails(Struct):
@@ -143,10 +151,10 @@ class ResponseShape(Struct):
 
 class RateLimit(Struct):
     name: str
-    limit: Milliseconds = 0
-    remaining: Milliseconds = 0
-    reset_seconds: float = 0.0
+    limit: int | float | None = None
+    remaining: int | float | None = None
+    reset_seconds: int | float | None = None
 
 
 class RateLimitsShape(Struct):
-    rate_limits: list[RateLimit]
+    rate_limits: list[RateLimit] | None = None
