@@ -19,7 +19,7 @@ from llcphone.engine.events import EndReason
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from llcphone.call.record import CallRecord
+    from llcphone.call.handle import Call
     from llcphone.config_recovery import RecoveryConfig
     from llcphone.engine.commands import Note
 
@@ -48,15 +48,17 @@ class Breaker:
         """New calls are not let in."""
         return self._opened.is_set()
 
-    def noted(self, note: Note) -> None:
-        """Something happened in a call."""
+    def noted(self, call: Call, note: Note) -> None:
+        """An observer of calls: something happened in one."""
         if note.kind in _FAILURES:
             self._failed()
         elif note.kind in _SUCCESSES:
             self._close()
 
-    def ended(self, record: CallRecord) -> None:
-        """A call has ended."""
+    def ended(self, call: Call) -> None:
+        """A call has its record."""
+        if (record := call.record) is None:
+            return
         lost = (
             record.reason is EndReason.MODEL_LOST and record.gaps and record.gaps[-1]["restored_ms"] is None
         )

@@ -12,13 +12,23 @@ would end the nursery above it, and so every call. Two things are not its failur
 from __future__ import annotations
 
 import math
+from collections import Counter
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Self
 
 import trio
 
+from llcphone.seldom import SeldomLog
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    import logging
+    from collections.abc import Awaitable, Callable, Iterable, Iterator
     from types import TracebackType
+
+AGAIN_S = (1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
+"""Pauses before a task that serves all calls begins again, after failures in a row; the last one stays."""
+_STEADY_S = 300.0
+"""A task that ran for this long has failed anew, not again."""
 
 
 class contained:  # lower case, as contextlib.suppress
@@ -54,6 +64,56 @@ class contained:  # lower case, as contextlib.suppress
         if passing:
             raise BaseExceptionGroup("not contained", passing) from None
         return True
+
+
+class Faults:
+    """What was contained in that which serves all calls: counted, logged at once, then at most now and then.
+
+    Each takes ``what`` failed as a static phrase; ``fields`` go to the log, without data of a caller.
+    """
+
+    def __init__(self, logger: logging.Logger) -> None:
+        self.counts: Counter[str] = Counter()
+        """How often each has failed."""
+        self._log = SeldomLog(logger)
+
+    def count(self, what: str, kinds: list[str], **fields: object) -> None:
+        """Something has failed, with exceptions of these types."""
+        self.counts[what] += 1
+        self._log.error(what, errors=kinds, **fields)
+
+    @contextmanager
+    def contained(self, what: str, **fields: object) -> Iterator[None]:
+        """A block as ``contained``, whose failure is counted."""
+        with contained() as failure:
+            yield
+        if failure.error is not None:
+            self.count(what, failure.kinds, **fields)
+
+    def tell_all(
+        self, what: str, listeners: Iterable[Callable[..., object]], *news: object, **fields: object
+    ) -> None:
+        """Call each listener with the news; one that fails keeps them from no other."""
+        for listener in tuple(listeners):
+            with contained() as failure:
+                listener(*news)
+            if failure.error is not None:
+                who = getattr(listener, "__qualname__", type(listener).__name__)
+                self.count(what, failure.kinds, listener=who, **fields)
+
+    async def keep(self, what: str, run: Callable[[], Awaitable[object]]) -> None:
+        """Run a task until it returns; one that fails begins again, after pauses that grow."""
+        in_a_row = 0
+        while True:
+            began_s = trio.current_time()
+            with contained() as failure:
+                await run()
+            if failure.error is None:
+                return
+            in_a_row = 0 if trio.current_time() - began_s > _STEADY_S else in_a_row
+            self.count(what, failure.kinds)
+            await trio.sleep(AGAIN_S[min(in_a_row, len(AGAIN_S) - 1)])
+            in_a_row += 1
 
 
 def kinds_of(exc: BaseException) -> list[str]:

@@ -7,6 +7,7 @@
       ModelRefused            the Realtime API refused the session (.code)
       JoinRefused             a media stream brought a token that no call waits for
       NotAdmitted             no new call now: draining, or at the limit (.reason)
+      NoAgent                 the function that chooses who answers has failed (.kinds)
       DialRefused             a call we will not place: Twilio never hears of it (.code, .why, .retry_after_s)
       StoreUnavailable        the database gave no answer in time (.why)
       BookingRefused          a time that cannot be booked (.code)
@@ -63,6 +64,14 @@ class NotAdmitted(LLCPhoneError):
     def __init__(self, reason: str) -> None:
         super().__init__(f"no new call is taken: {reason}")
         self.reason = reason
+
+
+class NoAgent(LLCPhoneError):
+    """The function that chooses the agent of a call has failed; ``kinds`` are the types of its errors."""
+
+    def __init__(self, kinds: list[str]) -> None:
+        super().__init__(f"no agent was chosen: {', '.join(kinds)}. Fix: let the function return an Agent")
+        self.kinds = kinds
 
 
 class DialRefused(LLCPhoneError):

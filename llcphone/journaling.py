@@ -28,7 +28,7 @@ import attrs
 import msgspec
 import trio
 
-from llcphone.agent import Agent, agents_of
+from llcphone.agent import agents_of
 from llcphone.call.handle import Call
 from llcphone.engine.events import EndReason
 from llcphone.engine.floor import Floor
@@ -40,6 +40,7 @@ from llcphone.twilio import twiml
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from llcphone.agent import Agent
     from llcphone.engine.commands import Note
     from llcphone.phone import Phone
     from llcphone.store.journal import Claim
@@ -262,12 +263,11 @@ class Journaling:
 
     def _agent(self, name: str, form: Mapping[str, str]) -> Agent:
         """The agent that had the call, or whom the phone chooses for such a call."""
-        choice = self._phone.agent
-        if (named := agents_of(choice).get(name)) is not None:
+        if (named := agents_of(self._phone.agent).get(name)) is not None:
             return named
         if (briefing := self._phone.transfers.briefings.agent_named(name)) is not None:
             return briefing
-        return choice if isinstance(choice, Agent) else choice(form)
+        return self._phone.choose(form)
 
     def _remember(self, call_sid: str, reason: EndReason) -> None:
         if call_sid:

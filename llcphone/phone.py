@@ -24,9 +24,10 @@ from llcphone.call.plan import brief_of, plan_call
 from llcphone.call.record import CallRecord
 from llcphone.call.run import CallRun
 from llcphone.call.services import CallServices
+from llcphone.containment import Faults, contained
 from llcphone.draining import drain
 from llcphone.engine.commands import Note
-from llcphone.errors import ConfigError, JoinRefused
+from llcphone.errors import ConfigError, JoinRefused, NoAgent
 from llcphone.overload import Overload
 from llcphone.placing import Placing
 from llcphone.pulse import Pulse
@@ -83,18 +84,20 @@ class Phone(Placing):
         """Told of what happens in calls, within their step."""
         self.on_end: list[Callable[[Call], None]] = []
         """Told of each call once it has its record."""
+        self.faults = Faults(log)
+        """What failed of that which serves all calls, and was contained."""
         self.spending = Spending(config.money, time.time)
-        self.observers += [self.spending.noted, Watch().noted]
-        self.on_end.append(self.spending.ended)
+        self.breaker = Breaker(config.recovery, endpoint.ask)
+        """Open while no model session can be had: then new calls are not let in."""
+        self.observers += [self.breaker.noted, self.spending.noted, Watch().noted]
+        self.on_end += [self.breaker.ended, self.spending.ended]
         self._nursery = nursery
         self._on_record = on_record
         self._calls: dict[str, Call] = {}
         self._by_token: dict[str, Call] = {}
         self._by_sid: dict[str, Call] = {}
-        self.breaker = Breaker(config.recovery, endpoint.ask)
-        """Open while no model session can be had: then new calls are not let in."""
         self.overload = Overload(config.overload, lambda: len(self._calls))
-        self.pulse = Pulse(self.calls, close_timeout_s=config.call.close_timeout_s)
+        self.pulse = Pulse(self.calls, close_timeout_s=config.call.close_timeout_s, faults=self.faults)
         self.pulse.listeners.append(self.overload.look)
         self._detached = Detached(nursery, lambda: self._changed.set())
         self.warm: WarmPool | None = None  # sessions that are ready before anybody calls
@@ -118,11 +121,12 @@ class Phone(Placing):
 
         Raises:
             ConfigError: ``server.public_url`` is not set, so Twilio could not find the stream.
+            NoAgent: the function that chooses the agent has failed.
         """
         if (known := self._by_sid.get(form.get("CallSid", ""))) is not None:
             return known.twiml
         closed = self._closed()
-        if closed == [_NO_MODEL] and self._choose(form).stand_in:
+        if closed == [_NO_MODEL] and self.choose(form).stand_in:
             closed = []  # its menu of keys needs no model
         if closed:
             self.pulse.turned_away[closed[0]] += 1
@@ -131,7 +135,7 @@ class Phone(Placing):
             return way_out or self.overload.busy()
         if not self.config.server.public_url:
             raise ConfigError("server.public_url", "needed to tell Twilio where the media stream goes")
-        agent = self._choose(form)
+        agent = self.choose(form)
         call = Call.of_webhook(form)
         self._begin(call, agent)
         return call.twiml
@@ -145,7 +149,7 @@ class Phone(Placing):
         return await self.journaling.after_stream(form, generation)
 
     def resume(self, call: Call, agent: Agent, resumed: Resumed, *, context: str, lasted_s: float) -> None:
-        """Go on with a call whose older run, here or in another process, has ended."""
+        """Go on with a call whose older run, here or elsewhere, has ended."""
         self._begin(call, agent, context=context, resumed=resumed, lasted_s=lasted_s)
 
     def _begin(
@@ -282,43 +286,52 @@ class Phone(Placing):
             await self._changed.wait()
 
     def _call_ended(self, call: Call, record: CallRecord) -> None:
+        """A run has its record: its place is free, whatever fails of what is told of it."""
         self._calls.pop(call.call_id, None)
         self._by_token.pop(call.token, None)
         if self._by_sid.get(call.call_sid) is call:
             del self._by_sid[call.call_sid]
         self.finished_calls += 1
-        self.breaker.ended(record)
-        record = attrs.evolve(
-            record,
-            generation=call.generation,
-            resumed_from=call.resumed_from,
-            transferred_to=self.transfers.whereto(call),
-        )
-        if self.dialler is not None and call.run.engine.outbound is not None:
-            leave = self.journaling is not None and self.journaling.goes_on(record.reason)
-            self.dialler.over(call, leave=leave or self.transfers.leaves(call))
+        whose = {"call": call.call_id}
+        with self.faults.contained("end of a call not noted", **whose):
+            record = attrs.evolve(
+                record,
+                generation=call.generation,
+                resumed_from=call.resumed_from,
+                transferred_to=self.transfers.whereto(call),
+            )
+        with self.faults.contained("a call not hung up at its end", **whose):
+            if self.dialler is not None and call.run.engine.outbound is not None:
+                leave = self.journaling is not None and self.journaling.goes_on(record.reason)
+                self.dialler.over(call, leave=leave or self.transfers.leaves(call))
         call.finish(record)
         self._changed.set()
-        fields = {"call": call.call_id, "reason": record.reason.value, "duration_s": record.duration_s}
-        log.info("call ended", extra=fields)
-        told = [] if self._on_record is None else [partial(self._on_record, record)]
-        for tell in [*told, *(partial(each, call) for each in self.on_end)]:
-            try:
-                tell()
-            except Exception as exc:  # whoever keeps records may fail: no call ends for it
-                kind = type(exc).__name__
-                log.error("end of a call not taken", extra={"call": call.call_id, "error": kind})
+        log.info(
+            "call ended", extra={**whose, "reason": record.reason.value, "duration_s": record.duration_s}
+        )
+        taken = "end of a call not taken"  # whoever keeps records may fail: no call ends for it
+        if self._on_record is not None:
+            self.faults.tell_all(taken, [self._on_record], record, **whose)
+        self.faults.tell_all(taken, self.on_end, call, **whose)
 
     def _over(self, call: Call, reason: EndReason) -> None:
         """The engine has ended a run; its sockets are still open."""
-        self.transfers.over(call, reason)
+        listeners = [self.transfers.over]
         if self.journaling is not None:
-            self.journaling.ended(call, reason)
+            listeners.append(self.journaling.ended)
+        self.faults.tell_all("end of a run not noted", listeners, call, reason, call=call.call_id)
 
     def _noted(self, call: Call, note: Note) -> None:
-        self.breaker.noted(note)
-        for observer in self.observers:
-            observer(call, note)
+        self.faults.tell_all("note not taken", self.observers, call, note, call=call.call_id)
 
-    def _choose(self, form: Mapping[str, str]) -> Agent:
-        return self.agent if isinstance(self.agent, Agent) else self.agent(form)
+    def choose(self, form: Mapping[str, str]) -> Agent:
+        """Who answers such a call; raises ``NoAgent`` when the user's function fails."""
+        if isinstance(self.agent, Agent):
+            return self.agent
+        with contained() as failure:
+            chosen: object = self.agent(form)
+            if isinstance(chosen, Agent):
+                return chosen
+        kinds = failure.kinds or [f"{type(chosen).__name__} for Agent"]
+        self.faults.count("no agent was chosen", kinds)
+        raise NoAgent(kinds)

@@ -24,7 +24,7 @@ from llcphone.warm import WarmPool
 from llcphone.wire.hub import Hub
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
     from llcphone.config import Config
     from llcphone.phone import AgentChoice, OnNote, OnRecord
@@ -78,16 +78,26 @@ async def open_phone(
             phone.dialler = await stack.enter_async_context(open_dialler(config, phone._detached.start))
         try:
             async with trio.open_nursery() as background:
-                background.start_soon(endpoint.keep_asking, name="dialect question")
-                background.start_soon(warm.run, name="warm pool")
-                background.start_soon(phone.breaker.run, name="breaker")
-                background.start_soon(phone.pulse.run, name="pulse")
-                background.start_soon(phone.spending.run, name="spending writer")
-                if phone.dialler is not None:
-                    background.start_soon(phone.dialler.keep_lists, name="do-not-call list")
+                for name, task in _background(phone, endpoint).items():
+                    background.start_soon(phone.faults.keep, f"{name} failed", task, name=name)
                 yield phone
                 background.cancel_scope.cancel(reason="leaving")
         finally:
             phone.draining = True  # after an error too: a late webhook gets the way out, not a dead nursery
         await phone.drain()
         nursery.cancel_scope.cancel(reason="drained")
+
+
+def _background(phone: Phone, endpoint: Endpoint) -> dict[str, Callable[[], Awaitable[object]]]:
+    """The tasks that serve all calls, by name; one that fails begins again and ends no call."""
+    tasks: dict[str, Callable[[], Awaitable[object]]] = {
+        "dialect question": endpoint.keep_asking,
+        "breaker": phone.breaker.run,
+        "pulse": phone.pulse.run,
+        "spending writer": phone.spending.run,
+    }
+    if phone.warm is not None:
+        tasks["warm pool"] = phone.warm.run
+    if phone.dialler is not None:
+        tasks["do-not-call list"] = phone.dialler.keep_lists
+    return tasks

@@ -26,7 +26,7 @@ class Placing:
         _begin: Callable[..., None]
 
         def _closed(self) -> list[str]: ...
-        def _choose(self, form: Mapping[str, str]) -> Agent: ...
+        def choose(self, form: Mapping[str, str]) -> Agent: ...
 
     def place_call(
         self,
@@ -50,6 +50,7 @@ class Placing:
         Raises:
             DialRefused: the guard refuses the call (``.code`` and ``.why`` say which rule).
             NotAdmitted: draining, at ``server.max_calls``, or no model can be had.
+            NoAgent: the function that chooses the agent has failed.
             ConfigError: what is needed to place calls is not set.
             ValueError: ``send_digits`` are no keys (see ``tones``).
         """
@@ -61,7 +62,7 @@ class Placing:
         own = dialler.guard.own_numbers
         call = Call(caller=caller_id or (own[0] if own else ""), dialled=to, direction="outbound")
         call.first_digits = send_digits
-        agent = agent or self._choose({"From": call.caller, "To": to, "Direction": "outbound-api"})
+        agent = agent or self.choose({"From": call.caller, "To": to, "Direction": "outbound-api"})
         self._begin(call, agent, dialler=dialler, context=context)
         return call
 

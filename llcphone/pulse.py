@@ -7,15 +7,20 @@ and still hold tasks or sockets long after everything of theirs should be closed
 
 from __future__ import annotations
 
+import logging
 from collections import Counter, deque
 from typing import TYPE_CHECKING
 
 import trio
 
+from llcphone.containment import Faults
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from llcphone.call.handle import Call
+
+log = logging.getLogger("llcphone.pulse")
 
 EVERY_S = 0.1
 _KEPT = 100
@@ -30,10 +35,17 @@ _LATE_S = 1.0
 class Pulse:
     """Looks at the event loop and at calls that have ended."""
 
-    def __init__(self, calls: Callable[[], Iterable[Call]], *, close_timeout_s: float) -> None:
+    def __init__(
+        self,
+        calls: Callable[[], Iterable[Call]],
+        *,
+        close_timeout_s: float,
+        faults: Faults | None = None,
+    ) -> None:
         self.listeners: list[Callable[[float], None]] = []
         """Told of each look: the loop's lateness in seconds."""
         self._calls = calls
+        self._faults = faults or Faults(log)
         self._grace_s = close_timeout_s + _GRACE_S
         self._lags: deque[float] = deque(maxlen=_KEPT)
         self._over_since: dict[str, float] = {}
@@ -64,8 +76,7 @@ class Pulse:
             await trio.sleep_until(due_s)
             lag_s = max(0.0, trio.current_time() - due_s)
             self._lags.append(lag_s)
-            for tell in self.listeners:
-                tell(lag_s)
+            self._faults.tell_all("a look at the event loop not taken", self.listeners, lag_s)
             looks += 1
             if looks % _LOOKS_PER_SECOND == 0:
                 self._look_for_orphans(trio.current_time())

@@ -27,8 +27,8 @@ import trio
 
 from llcphone.agent import Agent
 from llcphone.call.model_leg import failure_word
-from llcphone.call.tools import kinds_of
 from llcphone.call.warmth import WarmLeg
+from llcphone.containment import Faults, contained
 from llcphone.errors import ConfigError, LLCPhoneError
 from llcphone.warm_session import Parked, Pause, Recipe, close, key_of, make, recipe_of
 from llcphone.wire.websocket import HandshakeRefused
@@ -106,6 +106,8 @@ class WarmPool:
         if self.sessions:
             _check(config)
             self.agent = _default(agent)
+        self.faults = Faults(log)
+        """What failed in the pool: it costs warmth, never a call."""
         self._config = config
         self._endpoint = endpoint
         self._wall_clock = wall_clock
@@ -139,7 +141,7 @@ class WarmPool:
             recipe = parked.recipe
             if recipe.key != key or dialect not in (None, recipe.dialect) or now >= parked.until_s:
                 continue
-            if parked.has_ended():
+            if self._has_ended(parked):
                 self._bury(parked)
                 continue
             del self._ready[parked]
@@ -159,10 +161,7 @@ class WarmPool:
         try:
             with self._scope:
                 await self._endpoint.accepted.wait()  # till then the dialect question knocks, and backs off
-                async with trio.open_nursery() as nursery:
-                    await self._keep(nursery)
-        except* Exception as group:  # a fault in the pool costs warmth, never a call
-            log.error("warm pool failed", extra={"errors": kinds_of(group)})
+                await self.faults.keep("warm pool failed", self._keep)
         finally:
             self._shut = True
             await self._close_all()
@@ -175,17 +174,18 @@ class WarmPool:
         if self._over is not None:
             await self._over.wait()
 
-    async def _keep(self, nursery: trio.Nursery) -> None:
-        while True:
-            recipe = self._recipe()
-            await self._look(recipe, nursery)
-            next_look_s = trio.current_time() + LOOK_S
-            while trio.current_time() < next_look_s:
-                if recipe is not None:
-                    self._fill(recipe, nursery)
-                self._wake = trio.Event()
-                with trio.move_on_at(next_look_s):
-                    await self._wake.wait()
+    async def _keep(self) -> None:
+        async with trio.open_nursery() as nursery:
+            while True:
+                recipe = self._recipe()
+                await self._look(recipe, nursery)
+                next_look_s = trio.current_time() + LOOK_S
+                while trio.current_time() < next_look_s:
+                    if recipe is not None:
+                        self._fill(recipe, nursery)
+                    self._wake = trio.Event()
+                    with trio.move_on_at(next_look_s):
+                        await self._wake.wait()
 
     def _recipe(self) -> Recipe | None:
         dialect = self._endpoint.dialects.answer
@@ -201,7 +201,7 @@ class WarmPool:
                 await trio.lowlevel.checkpoint()
             if parked not in self._ready:
                 continue  # taken meanwhile
-            if parked.has_ended():
+            if self._has_ended(parked):
                 self._bury(parked)
             elif now >= parked.until_s or parked.recipe != recipe:
                 self._recycle(parked, nursery)
@@ -210,8 +210,14 @@ class WarmPool:
                 if now - parked.ready_s >= STEADY_S:
                     self._pause.has_lasted(parked.ready_s)
 
+    def _has_ended(self, parked: Parked) -> bool:
+        with self.faults.contained("warm session failed"):
+            return parked.has_ended()
+        return True
+
     def _bury(self, parked: Parked) -> None:
-        parked.leg.abort()
+        with self.faults.contained("warm session not closed"):
+            parked.leg.abort()
         self._counts.died += 1
         self._gone(parked)
         self._was_it_short(parked)
@@ -246,16 +252,24 @@ class WarmPool:
             nursery.start_soon(self._make, recipe, nursery, name="warm session")
 
     async def _make(self, recipe: Recipe, nursery: trio.Nursery) -> None:
+        parked: Parked | None = None
         try:
-            timeout_s = self._config.call.close_timeout_s
-            parked = await make(self._endpoint, recipe, nursery, close_timeout_s=timeout_s)
-            parked.until_s = self._until_s(parked)
-            self._ready[parked] = None
-        except (LLCPhoneError, OSError, trio.TooSlowError) as exc:
-            self._counts.failed += 1
-            asked_s = exc.retry_after if isinstance(exc, HandshakeRefused) else None
-            self._pause.failed(asked_s or 0.0)
-            log.warning("no warm session", extra={"trouble": failure_word(exc), "row": self._pause.failures})
+            with contained() as failure:
+                timeout_s = self._config.call.close_timeout_s
+                parked = await make(self._endpoint, recipe, nursery, close_timeout_s=timeout_s)
+                parked.until_s = self._until_s(parked)
+                self._ready[parked] = None
+            if (exc := failure.error) is not None:
+                self._counts.failed += 1
+                asked_s = exc.retry_after if isinstance(exc, HandshakeRefused) else None
+                self._pause.failed(asked_s or 0.0)
+                if isinstance(exc, LLCPhoneError | OSError | trio.TooSlowError):
+                    fields = {"trouble": failure_word(exc), "row": self._pause.failures}
+                    log.warning("no warm session", extra=fields)
+                else:
+                    self.faults.count("warm session failed", failure.kinds)
+                if parked is not None:
+                    parked.leg.abort()
         finally:
             self._dialling -= 1
             self._wake.set()
@@ -301,8 +315,9 @@ def _check(config: Config) -> None:
 def _default(agent: Agent | Callable[[Mapping[str, str]], Agent]) -> Agent:
     if isinstance(agent, Agent):
         return agent
-    try:
-        return agent({})
-    except Exception:  # the user's function, asked about nobody's call
-        mend = "let it answer an empty form with the agent whose sessions are kept, or set warm.sessions = 0"
-        raise ConfigError("warm.sessions", f"the function that chooses the agent failed; {mend}") from None
+    with contained():
+        chosen: object = agent({})  # the user's function, asked about nobody's call
+        if isinstance(chosen, Agent):
+            return chosen
+    mend = "let it answer an empty form with the agent whose sessions are kept, or set warm.sessions = 0"
+    raise ConfigError("warm.sessions", f"the function that chooses the agent failed; {mend}")

@@ -18,12 +18,12 @@ PACKAGE = Path(llcphone.__file__).parent
 MOST_LINES = 340
 
 SETTINGS = sorted(path.stem for path in PACKAGE.glob("config_*.py") if path.stem != "config_fields")
-SHARED = ["errors", "audio", "config_fields", *SETTINGS, "config", "guard", "leaving", "tool_schema"]
+SHARED = ["errors", "text", "audio", "config_fields", *SETTINGS, "config", "guard", "leaving", "tool_schema"]
 SHARED += ["tooling", "agent", "tones"]
 """Each may import those before it."""
 CODECS = {"twilio", "realtime"}
 ENGINE = {*SHARED, *CODECS, "prices", "engine"}
-CALL = {*ENGINE, "containment", "wire", "prompts", "price_files", "call"}
+CALL = {*ENGINE, "seldom", "containment", "wire", "prompts", "price_files", "call"}
 BETWEEN = {*CALL, "carrier", "store", "blackbox", "guard_files", "dialler", "breaker"}
 BETWEEN |= {"spending", "watch", "watched", "pulse", "overload"}
 BETWEEN |= {"webhook", "bookkeeping"}
@@ -37,7 +37,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "engine": ENGINE,
     "wire": {"errors"},
     "owners": set(),
-    "containment": set(),
+    "seldom": set(),
+    "containment": {"seldom"},
     "prompts": {"errors", "audio"},
     "price_files": {"errors", "prices"},
     "call": CALL,

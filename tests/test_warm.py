@@ -28,7 +28,7 @@ from llcphone.sim.model import Faults, ModelSimulator, open_model
 from llcphone.warm import WarmHealth, WarmPool
 from llcphone.warm_session import BACKOFF_S, key_of
 from tests.calls.house import make_config, nothing_left, task_names
-from tests.calls.memory import MemoryEndpoint, MemoryLeg, MemoryModel
+from tests.calls.memory import Json, MemoryEndpoint, MemoryLeg, MemoryModel
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
@@ -494,6 +494,7 @@ class Shore(MemoryEndpoint):
     refusing: bool = False
     boats: list[Boat] = attrs.field(factory=list)
     dialling: int = 0
+    expires_at: int = 0
 
     async def dial(self, dialect: Dialect, spawn: Spawn, *, caller: str = "") -> MemoryLeg:
         self.dialling += 1
@@ -504,8 +505,14 @@ class Shore(MemoryEndpoint):
             self.dialling -= 1
         if self.refusing:
             raise ConnectionRefusedError
-        self.boats.append(Boat(MemoryModel([]).reply))
+        self.boats.append(Boat(self.reply))
         return self.boats[-1]
+
+    def reply(self, message: Json) -> list[Json]:
+        answers = MemoryModel([]).reply(message)
+        if self.expires_at and message["type"] == "session.update":
+            answers[0]["session"]["expires_at"] = self.expires_at
+        return answers
 
     @property
     def mine(self) -> list[Boat]:
@@ -612,17 +619,55 @@ async def test_a_leg_that_is_lost_or_whose_kernel_takes_no_more_bytes_is_replace
         assert pool.health == WarmHealth(ready=1, died=1, misses=1)
 
 
-async def test_a_fault_in_the_pool_costs_warmth_and_nothing_else(
+async def test_a_fault_in_one_session_costs_that_session(
     autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with open_shore(2) as (pool, shore):
         await trio.sleep(1.5)
 
         shore.boats[0].taken = True  # reading it raises, as a bug would
-        await trio.sleep(2)
+        await trio.sleep(5)
+        assert shore.boats[0].freed_at is not None
+        assert pool.health == WarmHealth(ready=2, died=1)
+        assert take_boat(pool) is not None
+    assert [record.message for record in caplog.records] == ["warm session failed"]
+
+
+async def test_a_session_whose_age_cannot_be_reckoned_is_closed_and_the_pool_goes_on(
+    autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    def planted() -> float:
+        raise OverflowError("planted")
+
+    async with open_shore(1) as (pool, shore):
+        shore.expires_at = 2_000_000_000
+        real, pool._wall_clock = pool._wall_clock, planted
+        await trio.sleep(18)
+        assert (pool.health.ready, pool.health.failed) == (0, 4)  # it backs off: at 0.3, 1.6, 3.9 and 9.2 s
         assert shore.sockets == 0
-        assert take_boat(pool) is None
-    assert [record.message for record in caplog.records] == ["warm pool failed"]
+        pool._wall_clock = real
+        await trio.sleep(10)
+        assert pool.health.ready == 1
+    assert {record.message for record in caplog.records} == {"warm session failed"}
+
+
+async def test_a_fault_in_the_pool_itself_is_begun_anew_after_a_pause(
+    autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    agent = Agent("You answer for a bakery.")
+    async with open_shore(2) as (pool, shore):
+        pool.agent = agent
+        await trio.sleep(2)
+        agent.instructions = 7  # type: ignore[assignment]  # no recipe can be made of it
+        await trio.sleep(10)
+        agent.instructions = "You answer for a florist."
+        await trio.sleep(20)
+        assert pool.health.ready == 2
+        assert shore.sockets == 2
+    assert {record.message for record in caplog.records if record.levelname == "ERROR"} == {
+        "warm pool failed"
+    }
+    assert pool.faults.counts["warm pool failed"] > 2
 
 
 @pytest.mark.parametrize("at_s", [0.0, 0.1, 0.35, 1.0, 60.0])

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from llcphone.call.money import alarm_plan, money_plan
 from llcphone.call.turn_plan import detection, echo_plan, silence_plan, turn_updates
+from llcphone.containment import contained
 from llcphone.engine.call import CallLimits, CallSetup
 from llcphone.engine.farewell import FarewellPlan
 from llcphone.engine.recovery import Owed, RecoveryPlan
@@ -16,6 +17,7 @@ from llcphone.engine.tool_desk import ToolPlan, ToolRule
 from llcphone.prompts import pieces, prompt
 from llcphone.realtime.dialects import Dialect
 from llcphone.realtime.session import session_fields
+from llcphone.text import clean_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -57,7 +59,7 @@ def plan_call(
     static = agent.instructions or config.agent.instructions
     session = session_fields(
         detection(config),
-        instructions="\n\n".join(part for part in (static, context) if part),
+        instructions=clean_text("\n\n".join(part for part in (static, context) if part)),
         tools=agent.lean_tools(),
         eagerness=realtime.eagerness,
         voice=agent.voice,
@@ -71,7 +73,7 @@ def plan_call(
         session=session,
         call_sid=call_sid,
         greets=greets,
-        greeting_cue=agent.greeting_cue or opening.greeting_cue,
+        greeting_cue=clean_text(agent.greeting_cue or opening.greeting_cue),
         pad_ms=opening.silence_pad_outbound_ms if outbound else opening.silence_pad_inbound_ms,
         priming=resumed is None and (priming if agent.priming is None else agent.priming),
         schedule=turn_updates(config, agent),
@@ -97,13 +99,17 @@ def plan_call(
 
 def brief_of(agent: Agent, call: CallHandle, context: str = "") -> str:
     """What this call is about: what the agent's hook says of it, then what its owner has said."""
-    brief = ""
+    brief: object = ""
     if agent.brief_hook is not None:
-        try:
+        with contained() as failure:
             brief = agent.brief_hook(call)
-        except Exception as exc:  # the user's code: a caller is answered without it
-            log.error("brief failed", extra={"call": call.call_id, "error": type(exc).__name__})
-    return "\n\n".join(part for part in (brief, context) if part)
+        kinds = (
+            failure.kinds if brief is None or isinstance(brief, str) else [f"{type(brief).__name__} for str"]
+        )
+        if kinds:  # the user's code: a caller is answered without it
+            log.error("brief failed", extra={"call": call.call_id, "errors": kinds})
+    parts = (brief, context)
+    return clean_text("\n\n".join(part for part in parts if isinstance(part, str) and part))
 
 
 def tool_plan(config: Config, tools: Iterable[Tool] = ()) -> ToolPlan:

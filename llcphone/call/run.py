@@ -24,8 +24,9 @@ from llcphone.call.phone_leg import read_phone
 from llcphone.call.record import make_record
 from llcphone.call.services import CallLog, CallServices, Decider
 from llcphone.call.supervisor import Alarm, supervise
-from llcphone.call.tools import ToolRunner, kinds_of, run_hook
+from llcphone.call.tools import ToolRunner, run_hook
 from llcphone.call.warmth import Warmth
+from llcphone.containment import contained, kinds_of
 from llcphone.engine import commands as asked
 from llcphone.engine.call import CallEngine, CallSetup
 from llcphone.engine.events import Born, EndAsked, EndReason, Event, HangUpAsked, PhoneLegLost, StreamJoined
@@ -106,19 +107,22 @@ class CallRun:
         self._clock = trio.lowlevel.current_clock().current_time
         current_call.set(self._identity["call_id"])
         try:
-            async with trio.open_nursery() as nursery:
-                self._nursery = nursery
-                nursery.start_soon(read_phone, self, name="twilio reader")
-                nursery.start_soon(supervise, self, name="supervisor")
-                self._drain_waiting()
-        except* Exception as group:  # our bug, or the user's hook: this call only
-            self._fault = self._fault or group
-            self._log_fault(group)
+            with contained() as failure:
+                async with trio.open_nursery() as nursery:
+                    self._nursery = nursery
+                    nursery.start_soon(read_phone, self, name="twilio reader")
+                    nursery.start_soon(supervise, self, name="supervisor")
+                    self._drain_waiting()
+            if failure.error is not None:  # our bug, or the user's hook: this call only
+                self._fault = self._fault or failure.error
+                self._log_fault(failure.error)
         finally:
             self._over = True
-            self._close_unread_phone()
-            if self._tape is not None:
-                self._tape.close()
+            for close in (self._close_unread_phone, self._close_tape):
+                with contained() as failure:
+                    close()
+                if failure.error is not None:
+                    self._log_fault(failure.error)
             self._leave_record(born_at, trio.current_time() - began)
 
     def _leave_record(self, born_at: float, duration_s: float) -> None:
@@ -134,10 +138,10 @@ class CallRun:
             transcript=self._services.transcript,
             tools=self.tools.done,
         )
-        try:
+        with contained() as failure:
             record = write(self.engine)
-        except Exception as exc:  # a fault may leave the engine in any state: then a record without details
-            self._log_fault(ExceptionGroup("record", [exc]))
+        if failure.error is not None:  # a fault may leave the engine in any state: then one without details
+            self._log_fault(failure.error)
             record = write(CallEngine(self._setup))
         self._services.on_record(record)
 
@@ -151,10 +155,14 @@ class CallRun:
         if self._phone is not None:
             self._phone.abort()
 
-    def _log_fault(self, group: ExceptionGroup[Exception]) -> None:
+    def _close_tape(self) -> None:
+        if self._tape is not None:
+            self._tape.close()
+
+    def _log_fault(self, fault: BaseException) -> None:
         # Types and places only: an exception's text may hold what the caller said.
-        self.log.error("call failed", extra={"errors": kinds_of(group)})
-        self.log.debug("call failed here", exc_info=group)
+        self.log.error("call failed", extra={"errors": kinds_of(fault)})
+        self.log.debug("call failed here", exc_info=fault)
 
     # -- the one door into the engine -------------------------------------------------------
 
@@ -208,7 +216,7 @@ class CallRun:
         self._waiting.clear()
         if self._fault is None and self._nursery is not None:
             self._fault = exc
-            self._log_fault(ExceptionGroup("step", [exc]))
+            self._log_fault(exc)
             self._nursery.cancel_scope.cancel(reason="fault")
 
     # -- obeying ----------------------------------------------------------------------------

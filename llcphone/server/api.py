@@ -26,6 +26,7 @@ from quart import Blueprint, Response, request
 from werkzeug.exceptions import HTTPException
 
 from llcphone.agent import agents_of
+from llcphone.seldom import SeldomLog
 from llcphone.server import api_legacy
 from llcphone.server.api_board import Board, without_record
 from llcphone.server.api_desk import Desk, Order
@@ -40,7 +41,6 @@ from llcphone.server.api_shapes import (
     NewCall,
     PublicUrl,
 )
-from llcphone.server.logs import SeldomLog
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -27,11 +27,12 @@ from werkzeug.exceptions import HTTPException
 
 from llcphone.errors import JoinRefused
 from llcphone.overload import HOPPED
+from llcphone.seldom import SeldomLog
 from llcphone.server.api import add_api, is_api_path
 from llcphone.server.api_errors import of_http
 from llcphone.server.callbacks import TWIML_TYPE, add_callbacks, signed_form
 from llcphone.server.identity import PROBE, identity
-from llcphone.server.logs import SeldomLog, without_texts
+from llcphone.server.logs import without_texts
 from llcphone.server.transfers import add_transfers
 from llcphone.twilio.signature import valid_upgrade
 

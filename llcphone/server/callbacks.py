@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl
 
 from quart import Response, abort, request
 
-from llcphone.server.logs import SeldomLog
+from llcphone.seldom import SeldomLog
 from llcphone.twilio.signature import valid_webhook
 
 if TYPE_CHECKING:

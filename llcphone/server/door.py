@@ -33,11 +33,12 @@ import trio
 
 from llcphone.call.endpoint import leg_limits
 from llcphone.errors import JoinRefused, RemoteProtocolError
+from llcphone.seldom import SeldomLog
 from llcphone.server.head import RequestHead, RequestRefused, parse_head
 from llcphone.server.http import BoundedStream, Exchange, ServeHttp
 from llcphone.server.identity import PROBE
 from llcphone.server.lobby import Lobby, Place
-from llcphone.server.logs import SeldomLog, where
+from llcphone.server.logs import where
 from llcphone.server.phone_room import PhoneRoom as PhoneRoom  # noqa: TC001  (run.py takes it from here)
 from llcphone.server.strangers import bare_answer, linger, read_body, read_head
 from llcphone.twilio.signature import valid_upgrade

@@ -1,4 +1,4 @@
-"""What may be logged of strangers: how often, and never in their own words.
+"""What may be logged of strangers: never their own words (`seldom` says how often).
 
 The text of an exception, the path of a request and a traceback's last line can all carry
 bytes that somebody sent us: a number, a token, a name. Where it arose cannot.
@@ -7,34 +7,6 @@ bytes that somebody sent us: a number, a token, a name. Where it arose cannot.
 from __future__ import annotations
 
 import logging
-
-import attrs
-import trio
-
-EVERY_S = 10.0
-
-
-@attrs.define(eq=False)
-class SeldomLog:
-    """Says each phrase at once the first time, then at most every ``EVERY_S`` seconds, with a count.
-
-    A wrong signature must be seen by whoever set the public URL wrong, and must not let anybody
-    fill a disk.
-    """
-
-    logger: logging.Logger
-    _said_at: dict[str, float] = attrs.field(factory=dict, init=False)
-    _unsaid: dict[str, int] = attrs.field(factory=dict, init=False)
-
-    def warning(self, phrase: str, **fields: object) -> None:
-        """Log a static phrase; ``fields`` carry no data of a caller and no payload."""
-        count = self._unsaid.pop(phrase, 0) + 1
-        now = trio.current_time()
-        if now - self._said_at.get(phrase, -EVERY_S) < EVERY_S:
-            self._unsaid[phrase] = count
-            return
-        self._said_at[phrase] = now
-        self.logger.warning(phrase, extra={"count": count, **fields})
 
 
 def where(error: BaseException) -> str:

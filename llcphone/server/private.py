@@ -20,8 +20,9 @@ from typing import TYPE_CHECKING
 import trio
 
 from llcphone.errors import ConfigError
+from llcphone.seldom import SeldomLog
 from llcphone.server.head import RequestRefused, parse_head
-from llcphone.server.logs import SeldomLog, where
+from llcphone.server.logs import where
 from llcphone.server.strangers import bare_answer, linger, read_head
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from quart import Response, abort, request
 
+from llcphone.seldom import SeldomLog
 from llcphone.server.callbacks import TWIML_TYPE, signed_form
-from llcphone.server.logs import SeldomLog
 
 if TYPE_CHECKING:
     from quart_trio import QuartTrio

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,10 +10,28 @@ import trio
 from trio.testing import wait_all_tasks_blocked
 
 from llcphone import Agent, Call, CallHandle, CallRecord, EndReason
+from llcphone.containment import kinds_of
+from llcphone.errors import NoAgent
 from tests.calls.memory import MemoryHouse, MemoryLeg, Turn, media, open_memory
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from trio.testing import MockClock
+
+
+class Odd(BaseException):
+    """Neither an Exception nor one that Python knows."""
+
+
+WAYS = [RuntimeError, SystemExit, Odd, asyncio.CancelledError, GeneratorExit, BaseExceptionGroup]
+
+
+def thrown(kind: type[BaseException]) -> BaseException:
+    """What user code may raise; a group holds several."""
+    if kind is BaseExceptionGroup:
+        return BaseExceptionGroup("planted", [SystemExit("planted"), ValueError("planted")])
+    return kind("planted")
 
 
 async def live_call(house: MemoryHouse) -> tuple[Call, MemoryLeg, MemoryLeg]:
@@ -71,9 +90,12 @@ async def test_a_record_is_written_even_when_it_cannot_be_made(autojump_clock: M
 # -- the user's code ----------------------------------------------------------------------------
 
 
-async def test_a_record_that_its_taker_cannot_take_ends_no_other_call(autojump_clock: MockClock) -> None:
+@pytest.mark.parametrize("kind", WAYS)
+async def test_a_record_that_its_taker_cannot_take_ends_no_other_call(
+    kind: type[BaseException], autojump_clock: MockClock
+) -> None:
     def taker(record: CallRecord) -> None:
-        raise OSError("disk full")
+        raise thrown(kind)
 
     async with open_memory(turns=[Turn(800)], on_record=taker) as house:
         _, other_ear, other_model = await live_call(house)
@@ -83,18 +105,21 @@ async def test_a_record_that_its_taker_cannot_take_ends_no_other_call(autojump_c
         assert await lives_on(other_ear, other_model)
 
 
+@pytest.mark.parametrize("kind", WAYS)
 @pytest.mark.parametrize("hook", ["start", "digit"])
-async def test_a_hook_that_raises_ends_its_call_only(hook: str, autojump_clock: MockClock) -> None:
+async def test_a_hook_that_raises_ends_its_call_only(
+    hook: str, kind: type[BaseException], autojump_clock: MockClock
+) -> None:
     agent = Agent("Be brief.")
 
     @agent.on_start
     async def on_start(call: CallHandle) -> None:
         if (hook, call.call_sid) == ("start", "CA2"):
-            raise RuntimeError("planted")
+            raise thrown(kind)
 
     @agent.on_digit
     async def on_digit(call: CallHandle, digit: str) -> None:
-        raise RuntimeError("planted")
+        raise thrown(kind)
 
     async with open_memory(agent, turns=[Turn(800)]) as house:
         _, other_ear, other_model = await live_call(house)
@@ -104,20 +129,119 @@ async def test_a_hook_that_raises_ends_its_call_only(hook: str, autojump_clock: 
         assert await lives_on(other_ear, other_model)
 
 
-async def test_an_onlooker_that_raises_ends_the_call_it_looked_at(autojump_clock: MockClock) -> None:
+async def test_a_cancellation_that_a_hook_has_kept_ends_its_call_only(autojump_clock: MockClock) -> None:
+    agent = Agent("Be brief.")
+
+    @agent.on_digit
+    async def on_digit(call: CallHandle, digit: str) -> None:
+        kept: list[BaseException] = []
+        with trio.CancelScope() as scope:
+            scope.cancel()
+            try:
+                await trio.lowlevel.checkpoint()
+            except trio.Cancelled as exc:
+                kept.append(exc)
+        raise kept[0]
+
+    async with open_memory(agent, turns=[Turn(800)]) as house:
+        _, other_ear, other_model = await live_call(house)
+        call, ear, _ = await live_call(house)
+        ear.put({"event": "dtmf", "streamSid": "MZ1", "dtmf": {"digit": "1"}})
+        assert (await call.wait()).reason in {EndReason.FAILED, EndReason.CANCELLED}
+        assert await lives_on(other_ear, other_model)
+
+
+async def test_ctrl_c_in_a_hook_still_ends_the_process() -> None:
+    agent = Agent("Be brief.")
+
+    @agent.on_start
+    async def on_start(call: CallHandle) -> None:
+        raise KeyboardInterrupt
+
+    async def hold() -> None:
+        async with open_memory(agent, turns=[Turn(800)]) as house:
+            await live_call(house)
+            await trio.sleep(5)
+
+    with pytest.raises(BaseExceptionGroup) as out:
+        await hold()
+    assert kinds_of(out.value) == ["KeyboardInterrupt"]
+
+
+@pytest.mark.parametrize("kind", WAYS)
+async def test_a_brief_that_raises_is_left_out(kind: type[BaseException], autojump_clock: MockClock) -> None:
+    agent = Agent("Be brief.")
+
+    @agent.brief
+    def brief(call: CallHandle) -> str:
+        raise thrown(kind)
+
+    async with open_memory(agent, turns=[Turn(800)]) as house:
+        call, ear, model = await live_call(house)
+        assert await lives_on(ear, model)
+        assert call.run.engine.setup.session["instructions"] == "Be brief."
+
+
+@pytest.mark.parametrize("brief", [7, b"bytes", ["a"]])
+async def test_a_brief_that_is_no_text_is_left_out(brief: object, autojump_clock: MockClock) -> None:
+    agent = Agent("Be brief.")
+    agent.brief(lambda call: brief)  # type: ignore[arg-type,return-value]
+    async with open_memory(agent, turns=[Turn(800)]) as house:
+        call, ear, model = await live_call(house)
+        assert await lives_on(ear, model)
+        assert call.run.engine.setup.session["instructions"] == "Be brief."
+
+
+async def test_text_that_cannot_be_sent_or_kept_is_cleaned_in_the_prompt(autojump_clock: MockClock) -> None:
+    agent = Agent("Be \x00brief.", greeting_cue="Greet \ud83d.")
+    agent.brief(lambda call: "Caf\udce9")
+    async with open_memory(agent, turns=[Turn(800)]) as house:
+        call, ear, model = await live_call(house)
+        assert await lives_on(ear, model)
+        assert call.run.engine.setup.session["instructions"] == "Be \ufffdbrief.\n\nCaf\ufffd"
+        assert call.context == "Caf\ufffd"
+        assert call.run.engine.setup.greeting_cue == "Greet \ufffd."
+
+
+@pytest.mark.parametrize("kind", [*WAYS, type(None)])
+async def test_a_chooser_that_fails_costs_the_call_it_was_asked_about(
+    kind: type[BaseException], autojump_clock: MockClock
+) -> None:
+    def choose(form: Mapping[str, str]) -> Agent:
+        if form["CallSid"] == "CA1":
+            return Agent("Be brief.")
+        if kind is type(None):
+            return None  # type: ignore[return-value]
+        raise thrown(kind)
+
+    async with open_memory(choose, turns=[Turn(800)]) as house:
+        _, other_ear, other_model = await live_call(house)
+        with pytest.raises(NoAgent) as refused:
+            house.answer()
+        assert "planted" not in str(refused.value)
+        assert await lives_on(other_ear, other_model)
+
+
+@pytest.mark.parametrize("kind", WAYS)
+async def test_an_onlooker_that_raises_is_logged_and_ends_nothing(
+    kind: type[BaseException], autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
     seen: list[str] = []
 
     def look(call: Call, note: object) -> None:
-        if call.call_sid == "CA2":
-            seen.append("note")
-            raise RuntimeError("planted")
+        seen.append(call.call_sid)
+        raise thrown(kind)
 
     async with open_memory(turns=[Turn(800)], on_note=look) as house:
         _, other_ear, other_model = await live_call(house)
-        call = house.answer()
-        assert (await call.wait()).reason is EndReason.FAILED
-        assert seen == ["note"]  # a call that has failed decides nothing more
+        _, ear, model = await live_call(house)
+        assert await lives_on(ear, model)
         assert await lives_on(other_ear, other_model)
+        assert house.phone.faults.counts["note not taken"] == len(seen) > 10
+    said = [record for record in caplog.records if record.message == "note not taken"]
+    assert len(said) == 1  # and not once for each note
+    assert vars(said[0])["errors"] == kinds_of(thrown(kind))
+    assert "planted" not in caplog.text
 
 
 class Strange:
