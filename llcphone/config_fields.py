@@ -84,6 +84,23 @@ TYPED_TABLE = Rule('a table with a "type"', lambda value: isinstance(value.get("
 NOT_EMPTY = matching(r"(?s)\s*\S.*", "text that is not empty")
 HEADER = matching(r"[\x21-\x7e]*", "printable ASCII without spaces: it is sent in an HTTP header")
 
+TOOL_NAME = matching(
+    r"[a-zA-Z0-9_-]{1,64}", "1 to 64 of a to z, A to Z, 0 to 9, _ and -, which is all the Realtime API takes"
+)
+
+
+def _names_one_tool(value: Any) -> bool:
+    names = {"function": {"name"}, "mcp": {"server_label", "name"}}.get(str(value.get("type")), set())
+    texts = [each for key, each in value.items() if key != "type"]
+    needed = "server_label" if "server_label" in names else "name"
+    fits = needed in value and value.keys() <= names | {"type"}
+    return fits and all(type(each) is str and TOOL_NAME.holds(each) for each in texts)
+
+
+ONE_TOOL = Rule(
+    'a table {type = "function", name = "…"}, or with type = "mcp" and server_label', _names_one_tool
+)
+
 
 def split_url(text: str) -> SplitResult | None:
     """The parts of an address with a host and no user or fragment, else None."""

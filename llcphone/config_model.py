@@ -11,7 +11,16 @@ from typing import Any, Literal
 
 from attrs import frozen
 
-from llcphone.config_fields import HEADER, MODEL_ADDRESS, NOT_EMPTY, TYPED_TABLE, Section, between, setting
+from llcphone.config_fields import (
+    HEADER,
+    MODEL_ADDRESS,
+    NOT_EMPTY,
+    ONE_TOOL,
+    TYPED_TABLE,
+    Section,
+    between,
+    setting,
+)
 from llcphone.errors import ConfigError
 
 DialectChoice = Literal["auto", "flat", "ga"]
@@ -72,7 +81,7 @@ class RealtimeConfig(Section):
     """What goes when the context is full; {type = "retention_ratio", …} spares the cache."""
     speed: float | None = setting(None, between(0.25, 1.5))
     """Speaking rate; 1.0 is ordinary."""
-    tool_choice: Literal["auto", "none", "required"] | dict[str, Any] | None = setting(None, TYPED_TABLE)
+    tool_choice: Literal["auto", "none", "required"] | dict[str, Any] | None = setting(None, ONE_TOOL)
     """Whether the model may or must call tools; a table names one tool."""
 
     def check_together(self) -> None:

@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import attrs
 
+from llcphone.config_fields import TOOL_NAME
 from llcphone.errors import ConfigError
+from llcphone.tool_hints import name_of
 from llcphone.tool_schema import Signature, ToolFunction, read_signature
 
 if TYPE_CHECKING:
@@ -228,7 +230,11 @@ def make_tool(function: ToolFunction, **options: Any) -> Tool:
         ConfigError: its signature cannot be a tool's, or an option cannot be meant.
     """
     chosen = ToolOptions(**options)
-    name = chosen.name or function.__name__
+    if not callable(function):
+        raise ConfigError(f"tool {chosen.name or ''}".rstrip(), "must be an async function")
+    name = name_of(function) if chosen.name is None else chosen.name
+    if not isinstance(name, str) or not TOOL_NAME.holds(name):
+        raise ConfigError(f"tool {name}", f"its name must be {TOOL_NAME.wants}. Give it one with name=")
     chosen.check(f"tool {name}")
     signature = read_signature(function, name, (CallHandle, ToolContext))
     schema = {
