@@ -43,6 +43,7 @@ TROUBLE = frozenset(
         "model connect failed",
         "session refused",
         "model lost",
+        "session update refused",
         "model error",
         "response failed",
         "unasked response",

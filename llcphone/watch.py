@@ -1,4 +1,4 @@
-"""What the log is told of calls while they live: slow turns, dead air, spent budgets, costly prompts.
+"""What the log is told of calls while they live: slow turns, dead air, spent budgets, refused updates.
 
 An observer of the phone's calls. Lines hold ids, times and counts, never what was said.
 """
@@ -36,6 +36,11 @@ class Watch:
         """Something happened in a call."""
         if note.kind in _ALARMS:
             log.warning(note.kind, extra={"call": call.call_id, **note.fields})
+        elif note.kind == "session update refused":
+            log.error(
+                "session update refused: the agent goes on with the settings it had",
+                extra={"call": call.call_id, "agent": call.run.agent.name, **note.fields},
+            )
         elif note.kind == "session ready":
             engine = call.run.engine
             self._look_at_prompt(call.run.agent.name, engine.setup.session)

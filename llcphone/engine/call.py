@@ -289,7 +289,7 @@ class CallEngine:
         quiet_ms = self.talk.quiet_from_ms
         if self.talk.schedule.waiting and quiet_ms is not None and quiet_ms <= now_ms:
             name, fields = self.talk.schedule.take()
-            self.model.amend(fields)
+            self.model.in_force.sent(name, fields, f"due-{name}")
             out.append(SendModel(UpdateSession(fields, f"due-{name}")))
             out.append(Note("session update", {"what": name}))
 

@@ -37,6 +37,7 @@ class ModelSide:
         """Where the turn now being committed ends, in the session's audio."""
         talk = engine.talk
         self._on_said: dict[type, Callable[[Any, int, list[Command]], None]] = {
+            said.SessionUpdated: lambda event, now, out: engine.model.in_force.taken(),
             said.SpeechStarted: self._speech_started,
             said.SpeechStopped: self._speech_stopped,
             said.InputCommitted: self._committed,
@@ -96,7 +97,7 @@ class ModelSide:
             if (method := self._on_said.get(type(message))) is not None:
                 method(message, now_ms, out)
         elif isinstance(message, said.SessionUpdated):
-            out += self._setup.updated(message)
+            out += self._setup.updated(message, now_ms)
             if self._setup.ready:
                 self._session_ready(now_ms, out)
         elif isinstance(message, said.ModelError):
@@ -173,6 +174,10 @@ class ModelSide:
         engine.renewal.response_done(event, now_ms)
 
     def _error(self, event: said.ModelError, now_ms: int, out: list[Command]) -> None:
+        if name := self._setup.in_force.refused(event):
+            fields = {"what": name, "code": event.code, "param": event.param}
+            out.append(Note("session update refused", fields))
+            return
         self._engine.talk.error(event, now_ms, out)
         if event.code == "input_audio_buffer_commit_empty":
             self._engine.manual.refused(now_ms, out)

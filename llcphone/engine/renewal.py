@@ -161,6 +161,12 @@ class Renewal:
             case happened.ModelSaid(event=said.ModelError() as error) if not successor.ready:
                 kind = error_kind(error)
                 refused = kind in (ErrorKind.FATAL, ErrorKind.SETUP) or bool(error.event_id)
+                if (
+                    refused
+                    and kind is not ErrorKind.FATAL
+                    and self._asks_without_later(successor, error, out)
+                ):
+                    return
                 if refused or kind is ErrorKind.RETRY:
                     self._failed(error.code, now_ms, out, fatal=refused)
             case happened.ModelSaid(event=said.SessionUpdated() as update) if not successor.ready:
@@ -175,6 +181,19 @@ class Renewal:
                 out.append(SendStandby(successor.generation, CancelResponse(response_id)))
             case _:
                 pass
+
+    def _asks_without_later(self, successor: _Successor, error: said.ModelError, out: list[Command]) -> bool:
+        """A set-up was refused: ask again with what is in force without the updates that may be the cause."""
+        in_force = self._engine.model.in_force
+        if successor.session == in_force.session and (names := in_force.doubted()):
+            fields = {"what": names, "code": error.code, "param": error.param}
+            out.append(Note("session update refused", fields))
+        if successor.session == in_force.session:
+            return False
+        successor.session = in_force.session
+        again = UpdateSession(successor.session, f"setup-{successor.generation}")
+        out.append(SendStandby(successor.generation, again))
+        return True
 
     def _dial(self, now_ms: int, after_ms: int, out: list[Command]) -> None:
         model = self._engine.model
@@ -307,6 +326,7 @@ class Renewal:
         told = successor.session
         newer = {key: value for key, value in engine.model.session.items() if told.get(key) != value}
         if newer:  # updates that were sent while it stood by
+            engine.model.in_force.sent_again(newer, "renewal")
             out.append(SendModel(UpdateSession(newer, "renewal")))
         if self._now is not None:
             self._now.switched_ms = now_ms

@@ -157,7 +157,7 @@ def adopt(engine: CallEngine, resumed: Resumed, now_ms: int) -> None:
         if turn == (Speaker.CALLER, Speaker.AGENT):
             talk.schedule.response_done(answered_caller=True)
     while talk.schedule.waiting:
-        engine.model.amend(talk.schedule.take()[1])
+        engine.model.in_force.sent(*talk.schedule.take(), event_id="")
 
 
 def go_on(engine: CallEngine, resumed: Resumed, now_ms: int, out: list[Command]) -> None:

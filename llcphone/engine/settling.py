@@ -42,7 +42,7 @@ class Settling:
             engine.outbound.ring_when_ready(now_ms, out)
             timers.arm(Timer.CARRIER, engine.outbound.dialling.deadline_ms)
         ready = engine.model.ready
-        timers.arm(Timer.SETUP, None if ready else engine.model.deadline_ms)
+        timers.arm(Timer.SETUP, None if ready else engine.model.due_ms)
         if talk.bill.over:
             engine.budget.spent(now_ms, out)
         engine.farewell.settle(now_ms, out)

@@ -11,8 +11,10 @@ leg still says is recognised and dropped.
     recovering  the session was lost with somebody on the line: attempts of 3 s, until the limit
 
 A session lost with nobody on the line yet begins at the top again. A dialect refusal (spec §2)
-turns flat into GA once, inside the same deadline. Any other refusal is a bad setting: asking
-again cannot help.
+turns flat into GA once, inside the same deadline; so does an answer in flat that is not µ-law. A
+refusal of settings with later updates among them is asked again without those. Any other refusal is a
+bad setting: asking again cannot help. An error that names neither an event nor a known cause is taken
+for a refusal if ``session.updated`` does not follow it soon.
 """
 
 from __future__ import annotations
@@ -32,7 +34,8 @@ from llcphone.engine.commands import (
     SendModel,
 )
 from llcphone.engine.events import EndReason, ModelConnected, ModelConnectFailed
-from llcphone.realtime.dialects import Dialect, ErrorKind, error_kind, is_dialect_refusal
+from llcphone.engine.in_force import InForce
+from llcphone.realtime.dialects import Dialect, ErrorKind, error_kind, is_dialect_refusal, is_known
 from llcphone.realtime.messages import UpdateSession
 from llcphone.realtime.session import confirms_ulaw
 
@@ -48,6 +51,10 @@ _BACKOFF_MS = (250, 500, 1000, 2000)
 
 _ATTEMPT_MS = 3_000
 """One attempt to replace a lost session; connecting and configuring take about 0.6 s (fixtures)."""
+
+
+_GRACE_MS = 300
+"""How long ``session.updated`` may follow an error that does not say what it is about."""
 
 
 class Phase(Enum):
@@ -79,7 +86,7 @@ class Setup:
     def __init__(
         self, session: Mapping[str, Any], *, dialect: Dialect | None, may_switch: bool, limits: SetupLimits
     ) -> None:
-        self._session = session
+        self.in_force = InForce(session)
         self._dialect = dialect
         self._may_switch = may_switch
         self._limits = limits
@@ -87,6 +94,8 @@ class Setup:
         self._until_ms = 0
         """When a recovery is given up."""
         self._update_id = ""
+        self._unclear: tuple[int, ModelError] | None = None
+        """An error that may be the refusal of our update, and when it counts as that."""
         self._newest = 0
         """The newest generation of any leg, successors included."""
         self.leg_dialect: Dialect | None = None
@@ -100,7 +109,13 @@ class Setup:
     @property
     def session(self) -> Mapping[str, Any]:
         """What a session is configured with, later updates included."""
-        return self._session
+        return self.in_force.session
+
+    @property
+    def due_ms(self) -> int | None:
+        """When ``deadline_passed`` is to be called."""
+        times = [self.deadline_ms, None if self._unclear is None else self._unclear[0]]
+        return min((each for each in times if each is not None), default=None)
 
     @property
     def dialect(self) -> Dialect | None:
@@ -129,6 +144,8 @@ class Setup:
 
     def deadline_passed(self, now_ms: int) -> list[Command]:
         """The present attempt's time is up."""
+        if self._unclear is not None and self._unclear[0] <= now_ms:
+            return self._refuse(self._unclear[1], now_ms)
         self.last_failure = self.last_failure or "timeout"
         match self.phase:
             case Phase.WARM:
@@ -150,7 +167,8 @@ class Setup:
         """The socket is open: configure it at once, without waiting for ``session.created``."""
         self.leg_dialect = event.dialect
         self._update_id = f"setup-{self.generation}"
-        return [SendModel(UpdateSession(self._session, self._update_id))]
+        self.in_force.begins()
+        return [SendModel(UpdateSession(self.session, self._update_id))]
 
     def connect_failed(self, event: ModelConnectFailed, now_ms: int) -> list[Command]:
         """The socket could not be opened."""
@@ -168,32 +186,53 @@ class Setup:
 
     def refused(self, error: ModelError, now_ms: int) -> list[Command]:
         """An ``error`` event before the session was configured."""
-        if self.leg_dialect is Dialect.FLAT and self._may_switch and is_dialect_refusal(error):
-            self._may_switch = False
-            self._dialect = Dialect.GA
-            return [CloseModel(self.generation), RememberDialect(Dialect.GA), *self._dial(now_ms)]
-        self.last_failure = error.code
+        if self._flat_may_turn and is_dialect_refusal(error):
+            return self._turn_to_ga(now_ms, RememberDialect(Dialect.GA))
+        self.last_failure = error.code or "error"
         kind = error_kind(error)
         if kind is ErrorKind.RETRY:
             return [CloseModel(self.generation), *self._redial(now_ms)]
         if kind in (ErrorKind.FATAL, ErrorKind.SETUP) or error.event_id == self._update_id:
-            # A refused update leaves defaults behind: 24 kHz PCM, loud static on a telephone.
-            return [EndCall(EndReason.MODEL_REFUSED)]
+            return self._refuse(error, now_ms)
+        if not error.event_id and not is_known(error):
+            self._unclear = self._unclear or (now_ms + _GRACE_MS, error)
         return []
 
-    def updated(self, event: SessionUpdated) -> list[Command]:
+    def _refuse(self, error: ModelError, now_ms: int) -> list[Command]:
+        unclear, self._unclear = self._unclear, None
+        fatal = error_kind(error) is ErrorKind.FATAL
+        if not fatal and (names := self.in_force.doubted()):
+            self._update_id += "-opening"
+            fields = {"what": names, "code": error.code, "param": error.param}
+            again = SendModel(UpdateSession(self.session, self._update_id))
+            return [Note("session update refused", fields), again]
+        if unclear is not None and self._flat_may_turn:
+            return self._turn_to_ga(now_ms)
+        # A refused update leaves defaults behind: 24 kHz PCM, loud static on a telephone.
+        return [EndCall(EndReason.MODEL_REFUSED)]
+
+    @property
+    def _flat_may_turn(self) -> bool:
+        return self.leg_dialect is Dialect.FLAT and self._may_switch
+
+    def _turn_to_ga(self, now_ms: int, *known: Command) -> list[Command]:
+        self._may_switch = False
+        self._dialect = Dialect.GA
+        return [CloseModel(self.generation), *known, *self._dial(now_ms)]
+
+    def updated(self, event: SessionUpdated, now_ms: int) -> list[Command]:
         """``session.updated``: ready only if it confirms µ-law both ways."""
         if not confirms_ulaw(event):
             self.last_failure = "audio_format"
+            if self._flat_may_turn:  # a server that skips what it does not know, and speaks GA
+                return self._turn_to_ga(now_ms)
             return [EndCall(EndReason.MODEL_REFUSED)]
+        self.in_force.set_up()
+        self._unclear = None
         self.phase = Phase.READY
         self.deadline_ms = None
         self.last_failure = ""
         return [RememberDialect(self.leg_dialect)] if self.leg_dialect is not None else []
-
-    def amend(self, fields: Mapping[str, Any]) -> None:
-        """A later update was sent: a restored session begins with it."""
-        self._session = {**self._session, **fields}
 
     def recover(self, now_ms: int, limit_ms: int, *, on_the_line: bool) -> list[Command]:
         """The configured session is lost: open another, again and again until the limit."""
@@ -216,19 +255,21 @@ class Setup:
     def take_over(self, generation: int, dialect: Dialect | None) -> None:
         """The session of this generation, configured already, is the present one."""
         self.generation, self.leg_dialect = generation, dialect
+        self.in_force.begins()
         self.phase = Phase.READY
         self.deadline_ms = None
 
     def give_up(self) -> None:
         """No session any more; whatever a leg still says is stale."""
         self.phase = Phase.GIVEN_UP
+        self._unclear = None
         self.deadline_ms = None
 
     # -- attempts ---------------------------------------------------------------------------
 
     def _dial(self, now_ms: int, after_ms: int = 0) -> list[Command]:
         self.generation = self.next_generation()
-        self.leg_dialect = None
+        self.leg_dialect = self._unclear = None
         if self.phase is Phase.RECOVERING:
             self.deadline_ms = min(now_ms + after_ms + _ATTEMPT_MS, self._until_ms)
         return [ConnectModel(self.generation, self._dialect, after_ms)]

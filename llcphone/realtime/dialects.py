@@ -33,7 +33,7 @@ from llcphone.realtime.messages import (
     UserAudio,
     UserText,
 )
-from llcphone.realtime.refusals import ErrorKind, error_kind, is_dialect_refusal
+from llcphone.realtime.refusals import ErrorKind, error_kind, is_dialect_refusal, is_known
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -48,6 +48,7 @@ __all__ = [
     "error_kind",
     "ga_session",
     "is_dialect_refusal",
+    "is_known",
     "unsupported_keys",
 ]
 

@@ -92,6 +92,11 @@ def error_kind(error: ModelError) -> ErrorKind:
     return _KINDS.get(error.type, ErrorKind.IGNORE)
 
 
+def is_known(error: ModelError) -> bool:
+    """Whether the code says what the error is about."""
+    return error.code in _KINDS
+
+
 def is_dialect_refusal(error: ModelError) -> bool:
     """Whether a server answers our flat dialect with "I speak GA" (spec §2, the documented three)."""
     match error.code:
