@@ -2,7 +2,8 @@
 
 A *slow turn* is known when the ear begins to hear the answer: the ear's gap was longer than the limit;
 the alarm names the longest part of it. *Dead air* is a caller who waits in silence: an answer is due and
-nobody was heard for so long, be it the caller, the agent or a filler.
+nobody was heard for so long, be it the caller, the agent or a filler. A caller whose frames have stopped
+in the middle of a turn waits as well, once the silence filled in for them has not ended it.
 
 Dead air is watched by one lazy timer, so nothing is done per frame or per delta. It is set when an answer
 falls due, looks about once in the limit while one is, wakes exactly when a silence that had begun before
@@ -102,6 +103,8 @@ class Alarms:
         engine, talk = self._engine, self._engine.talk
         if talk.floor is Floor.CALLER:
             return ""
+        if engine.line.left_open:
+            return "model"  # it has heard the end of their turn, and does not say so
         if talk.batches.running:
             return "tools"
         if engine.model.phase is Phase.GIVEN_UP:

@@ -26,6 +26,7 @@ from llcphone.engine.listening import Listening
 from llcphone.engine.manual import ManualTurns
 from llcphone.engine.model_side import ModelSide
 from llcphone.engine.outbound import Outbound
+from llcphone.engine.phone_line import PhoneLine
 from llcphone.engine.recall import Recall
 from llcphone.engine.recovery import STALLED, Recovery
 from llcphone.engine.renewal import Renewal
@@ -83,6 +84,7 @@ class CallEngine:
         self.digits = 0
         self.unknown_events = 0
         self.stale_events = 0
+        self.line = PhoneLine(self, setup.limits.dead_stream_ms)
         self.silence = Silence(self, setup.silence)
         self.echo = EchoGuard(self, setup.echo)
         self.manual = ManualTurns(self)
@@ -100,9 +102,7 @@ class CallEngine:
             happened.Tick: self._tick,
             phone.StreamConnected: lambda event, now, out: None,
             phone.StreamStarted: self._stream_started,
-            phone.MarkEchoed: lambda event, now, out: self.alarms.echoed(
-                self.talk.mark_echoed(event.name, now), now, out
-            ),
+            phone.MarkEchoed: self._mark_echoed,
             phone.Digit: self._digit,
             phone.StreamStopped: lambda event, now, out: out.append(EndCall(EndReason.CALLER_HUNG_UP)),
             phone.UnknownPhoneMessage: self.unknown,
@@ -194,7 +194,7 @@ class CallEngine:
         self.stream_sid = event.stream_sid
         self.started_ms = self.last_frame_ms = now_ms
         self.timers.clear(Timer.START)
-        self.timers.set(Timer.FRAMES, now_ms + self._limits.dead_stream_ms)
+        self.line.stream_started(now_ms)
         self.timers.set(Timer.IDLE, now_ms + self._limits.idle_ms)
         self.timers.set(Timer.LIMIT, now_ms + self._limits.max_duration_ms)
         if outbound is not None:
@@ -209,8 +209,13 @@ class CallEngine:
     def _phone_lost(self, event: happened.PhoneLegLost, now_ms: int, out: list[Command]) -> None:
         out.append(EndCall(EndReason.PHONE_LOST))
 
+    def _mark_echoed(self, event: phone.MarkEchoed, now_ms: int, out: list[Command]) -> None:
+        if not self.line.echoed(event.name, now_ms):
+            self.alarms.echoed(self.talk.mark_echoed(event.name, now_ms), now_ms, out)
+
     def _digit(self, event: phone.Digit, now_ms: int, out: list[Command]) -> None:
         self.digits += 1
+        self.line.heard(now_ms)
         self.talk.active_ms = now_ms
         self.silence.caller_active()
         out.append(RunHook("digit", event.digit))
@@ -270,19 +275,22 @@ class CallEngine:
                 case Timer.GOODBYE:
                     self.farewell.overdue(now_ms, out)
                 case Timer.FRAMES:
-                    self._watch(timer, self.last_frame_ms, self._limits.dead_stream_ms, now_ms, out)
+                    self.line.look(now_ms, out)
+                case Timer.FILL:
+                    self.line.fill(now_ms, out)
                 case Timer.IDLE:
-                    self._watch(timer, self.talk.active_ms, self._limits.idle_ms, now_ms, out)
+                    self._watch_idle(now_ms, out)
                 case Timer.DUE:
                     self._send_due_update(now_ms, out)
                 case _:
                     pass  # ``settling`` looks again
 
-    def _watch(self, timer: Timer, last_ms: int, limit_ms: int, now_ms: int, out: list[Command]) -> None:
-        if now_ms - last_ms >= limit_ms:
-            out.append(EndCall(EndReason.STREAM_DEAD if timer is Timer.FRAMES else EndReason.IDLE))
+    def _watch_idle(self, now_ms: int, out: list[Command]) -> None:
+        due_ms = self.talk.active_ms + self._limits.idle_ms
+        if now_ms >= due_ms:
+            out.append(EndCall(EndReason.IDLE))
         else:
-            self.timers.set(timer, last_ms + limit_ms)
+            self.timers.set(Timer.IDLE, due_ms)
 
     def _send_due_update(self, now_ms: int, out: list[Command]) -> None:
         """Only here: an update is sent by the supervisor's step, never between two deltas."""

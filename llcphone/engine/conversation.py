@@ -173,6 +173,11 @@ class Conversation:
         self._deciding = True
         self._move(Cue.SPEECH_STOPPED, out)
 
+    def turn_left_open(self, out: list[Command]) -> None:
+        """The caller is not heard any more, and turn detection does not end their turn: the floor is free."""
+        out.append(Note("turn left open"))
+        self._move(Cue.TURN_LEFT_OPEN, out)
+
     def committed(self, event: said.InputCommitted, now_ms: int) -> None:
         """The caller's words became an item; the server answers it when it creates responses."""
         self._deciding = False

@@ -30,6 +30,8 @@ class Cue(Enum):
     """No response is active and all agent audio was heard or cleared."""
     SESSION_LOST = 6
     """Nobody detects the caller's turn any more; the next session hears it from its beginning."""
+    TURN_LEFT_OPEN = 7
+    """The caller is not heard any more, and turn detection does not end their turn."""
 
 
 FLOOR: dict[tuple[Floor, Cue], Floor] = {
@@ -38,6 +40,7 @@ FLOOR: dict[tuple[Floor, Cue], Floor] = {
     (Floor.AGENT, Cue.SPEECH_STARTED): Floor.CALLER,  # barge-in
     (Floor.CALLER, Cue.SPEECH_STOPPED): Floor.MODEL_THINKING,
     (Floor.CALLER, Cue.SESSION_LOST): Floor.NOBODY,
+    (Floor.CALLER, Cue.TURN_LEFT_OPEN): Floor.NOBODY,
     (Floor.NOBODY, Cue.RESPONSE_CREATED): Floor.MODEL_THINKING,
     (Floor.NOBODY, Cue.AGENT_AUDIO): Floor.AGENT,
     (Floor.MODEL_THINKING, Cue.AGENT_AUDIO): Floor.AGENT,

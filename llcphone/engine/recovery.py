@@ -24,6 +24,7 @@ import attrs
 from llcphone.engine.commands import CloseModel, Command, Note, SendModel, SendPhone
 from llcphone.engine.events import EndReason
 from llcphone.engine.history import Speaker
+from llcphone.engine.phone_line import FILL_MS
 from llcphone.engine.responses import GREETING, RESUME
 from llcphone.engine.retelling import retold
 from llcphone.engine.timers import Timer
@@ -179,7 +180,9 @@ class Recovery:
         if not (self._plan.stall_ms and self._plan.enabled and engine.model.ready):
             return None
         if talk.caller_has_floor:
-            return None if self._turn_moved else engine.model_spoke_ms + _TURN_STALL_MS
+            at_ms = engine.model_spoke_ms + _TURN_STALL_MS
+            deaf = at_ms <= engine.last_frame_ms + FILL_MS  # later, it is the phone that is silent
+            return at_ms if deaf and not self._turn_moved else None
         if (since_ms := talk.responses.owed_since_ms) is None:
             return None
         return max(engine.model_spoke_ms, since_ms, talk.playout.ends_ms) + self._plan.stall_ms

@@ -60,6 +60,7 @@ class Settling:
             self._look_at_guard(now_ms)
         engine.echo.settle(now_ms, out)
         talk.settle_floor(now_ms, out)
+        engine.line.settle()
         timers.arm(Timer.RENEW, engine.renewal.settle(now_ms, out))
         timers.arm_early(Timer.STALL, engine.recovery.stall_at_ms())
         wakes_ms = talk.responses.wakes_ms(caller_speaking=talk.caller_has_floor)

@@ -139,6 +139,11 @@ class SimCall:
         if self.stream is not None:
             self.stream.stop_reading()
 
+    def stop_sending(self) -> None:
+        """The stream reads on but sends nothing more, no mark either."""
+        if self.stream is not None:
+            self.stream.stop_sending()
+
     def complete(self) -> None:
         """What REST does with ``status=completed``."""
         self._interrupt(EndedBy.REST)

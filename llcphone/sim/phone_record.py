@@ -94,7 +94,9 @@ class CallFaults:
     gap_after_s: float | None = None
     """Media frames are lost from this moment of the stream (``chunk`` and ``timestamp`` go on) ..."""
     gap_s: float = 0.0
-    """... for so long."""
+    """... for so long. A caller on hold or muted is such a gap: marks come back, keys go out."""
+    silence_suppressed: bool = False
+    """Frames come only while the caller speaks, as from networks that send no packets of silence."""
     frame_ms: int = 20
     """Length of the caller's frames. Twilio's are 20 ms; longer ones make long calls cheap to simulate."""
     comfort_noise: bool = False

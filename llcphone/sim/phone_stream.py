@@ -8,6 +8,7 @@ server that takes nothing for that long is lost.
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import math
 from enum import Enum
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
 HANDSHAKE_TIMEOUT_S = 10.0
 SEND_TIMEOUT_S = 5.0
 CLOSE_TIMEOUT_S = 2.0
+
+QUIET = b"\xff\x7f\xfe\x7e"
+"""Bytes of digital silence and of comfort noise."""
 
 _CLOSE_ERRORS = {1006: 31903, 1002: 31924, 1003: 31924, 1007: 31924, 1009: 31924}
 """Broken pipe, and protocol errors (1002 to 1009 also when it was we who found the server at fault)."""
@@ -103,17 +107,24 @@ class MediaStream:
         if self._wire is not None:
             self._wire.deaf = True
 
+    def stop_sending(self) -> None:
+        """Send nothing more, no mark either; read on."""
+        if self._wire is not None:
+            self._wire.mute = True
+
     def vanish(self) -> None:
         """Neither read nor send any more, with the socket open."""
         if self._wire is not None:
             self._wire.vanish()
 
     async def hear_frame(self, payload: str, frame_ms: int) -> None:
-        """Send one frame of the caller, unless it falls into a gap: then only its number is used up."""
+        """Send one frame of the caller, unless it is lost or suppressed: then only its number is used up."""
         stream_ms = self._chunk * frame_ms
         self._chunk += 1
         gap_at_s = self.faults.gap_after_s
         if gap_at_s is not None and 0 <= stream_ms - round(gap_at_s * 1000) < round(self.faults.gap_s * 1000):
+            return
+        if self.faults.silence_suppressed and not base64.b64decode(payload).strip(QUIET):
             return
         self.record.frames_sent += 1
         timestamp_ms = self.faults.first_timestamp_ms + stream_ms

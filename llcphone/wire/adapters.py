@@ -168,15 +168,19 @@ class _Session:
                 await websocket.aclose(1001 if cancelled else 1000)
 
     async def _keepalive(self, websocket: WebSocketConnection, leg: ForeignLeg) -> None:
+        answered = True
         while True:
-            await trio.sleep(self._limits.ping_interval_s)
+            if answered:
+                await trio.sleep(self._limits.ping_interval_s)
+            received = leg.stats.bytes_in
             with trio.move_on_after(self._limits.ping_timeout_s) as patience:
                 try:
                     await websocket.ping()
                 except ConnectionClosed:
                     return
-            if patience.cancelled_caught:
-                leg.lose("no pong")
+            answered = not patience.cancelled_caught
+            if not answered and leg.stats.bytes_in == received:
+                leg.lose("no answer to a ping")
                 return
 
 

@@ -17,7 +17,7 @@ import struct
 from typing import TYPE_CHECKING
 
 import attrs
-from websockets.frames import BINARY, CONT, PONG, CloseCode, Frame
+from websockets.frames import BINARY, CONT, CloseCode, Frame
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -91,8 +91,6 @@ class FrameReader:
     """Whole frames may be left over: feed again, with nothing new, before waiting."""
     ended: bool = attrs.field(default=False, init=False)
     """A Close or an error ended the stream; what follows is to be thrown away."""
-    pong: bytes | None = attrs.field(default=None, init=False)
-    """Payload of the last pong."""
     skipped: int = attrs.field(default=0, init=False)
 
     _parts: list[bytes] = attrs.field(factory=list, init=False)
@@ -212,8 +210,6 @@ class FrameReader:
             assert isinstance(event, Frame)  # the handshake is over
             if event.opcode <= BINARY:
                 self._data_frame(event, messages)
-            elif event.opcode is PONG:
-                self.pong = bytes(event.data)
         if protocol.close_rcvd is not None or protocol.parser_exc is not None:
             self.ended = True
 

@@ -10,7 +10,7 @@ How a leg's end is told:
   covers Close, EOF, reset, a protocol error *and* a failed send: a far side that refuses us
   writes its reason and closes, so our next send fails while that reason is still unread.
 - ``on_lost`` is called, once, for the deaths that reading cannot notice: nothing accepted for
-  ``stall_timeout_s``, an outbox above its limit, a pong overdue, a receive queue overrun. A
+  ``stall_timeout_s``, an outbox above its limit, no answer to a ping, a receive queue overrun. A
   ``receive`` that waits then wakes and raises the same ``LegClosed``.
 """
 
@@ -45,7 +45,7 @@ class LegLimits:
     ping_interval_s: float = 20.0
     """Time between two pings of the model leg."""
     ping_timeout_s: float = 20.0
-    """A leg is dead when a pong is overdue by this much."""
+    """A leg is dead when it says nothing at all for this long after a ping."""
 
 
 @attrs.define(eq=False)
@@ -103,7 +103,7 @@ class Leg(Protocol):
         """What has come so far, perhaps nothing; serves pings. Raises ``LegClosed`` as ``receive`` does."""
 
     def keepalive_nowait(self, now: float) -> float:
-        """Send a ping when one is due, give the leg up when a pong is overdue; ``now`` is Trio's clock.
+        """Send a ping when one is due, give the leg up when nothing answers it; ``now`` is Trio's clock.
 
         Returns:
             When to call again, on the same clock; infinity when there is nothing to do.

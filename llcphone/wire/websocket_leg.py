@@ -83,9 +83,9 @@ class WebSocketLeg(SendingSide):
     def keepalive_nowait(self, now: float) -> float:
         """See ``Leg.keepalive_nowait``."""
         if not self._mute:
-            if self._ping.overdue(now, self._reader.pong):
-                self._lose("no pong")
-            elif (payload := self._ping.due(now)) is not None:
+            if self._ping.overdue(now, self.stats.bytes_in):
+                self._lose("no answer to a ping")
+            elif (payload := self._ping.due(now, self.stats.bytes_in)) is not None:
                 self._protocol.send_ping(payload)
                 self._write(self._protocol.data_to_send(), False)
         return math.inf if self._mute else self._ping.look_again_s(now)

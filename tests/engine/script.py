@@ -118,7 +118,10 @@ class Commands(list[Command]):
 class Script:
     """One call, told event by event."""
 
-    def __init__(self, *, limits: dict[str, Any] | None = None, **setup: Any) -> None:
+    def __init__(
+        self, *, limits: dict[str, Any] | None = None, sends_frames: bool = True, **setup: Any
+    ) -> None:
+        """``sends_frames``: the telephone sends frames all the time, which the dialogue need not mention."""
         defaults: dict[str, Any] = {
             "session": SESSION,
             "greets": False,
@@ -131,6 +134,7 @@ class Script:
         self.setup = CallSetup(**(defaults | setup), limits=CallLimits(**(limits or {})))
         self.engine = CallEngine(self.setup)
         self.now_ms = 0
+        self.sends_frames = sends_frames
         self.notes: list[Note] = []
         self.tape: list[tuple[Event, int]] = []
         self.said = Commands()
@@ -148,6 +152,8 @@ class Script:
             if isinstance(event, _MODEL_EVENTS):
                 event = ModelSaid(self.engine.model.generation, event)
             self.tape.append((event, self.now_ms))
+            if self.sends_frames and self.engine.started_ms is not None:
+                self.engine.last_frame_ms = self.now_ms
             for command in self.engine.handle(event, self.now_ms):
                 (self.notes if isinstance(command, Note) else out).append(command)
         self.said += out

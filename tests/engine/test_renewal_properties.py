@@ -13,6 +13,7 @@ import attrs
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from llcphone.audio import silence_payload
 from llcphone.engine import CallSetup
 from llcphone.engine import events as happened
 from llcphone.engine.call_setup import CallLimits
@@ -41,7 +42,7 @@ from llcphone.realtime.messages import (
     UpdateSession,
     UserAudio,
 )
-from llcphone.twilio.media import CallerAudio
+from llcphone.twilio.media import CallerAudio, Mark
 from tests.engine.chaos import Moment, opened, scenes, setups, waits
 from tests.engine.script import SESSION, TOOLS, ULAW, frame
 from tests.engine.test_recovery_properties import (
@@ -89,7 +90,8 @@ class RenewingJudge(RecoveringJudge):
         lost = len(self.engine.recovery.gaps) > gaps
         if any(isinstance(each, SwitchModel) for each in commands) and not lost:
             self.planned += 1
-            assert not any(isinstance(each, SendPhone) for each in commands), "nobody hears it"
+            phone = [each.message for each in commands if isinstance(each, SendPhone)]
+            assert all(isinstance(each, Mark) for each in phone), "nobody hears it"
             sent = [each.message for each in commands if isinstance(each, SendModel)]
             assert not any(isinstance(each, CreateResponse) for each in sent), "nothing is asked for"
         return commands
@@ -278,10 +280,10 @@ def test_of_what_the_caller_says_nothing_is_lost_and_nothing_is_out_of_order(ste
             match command:
                 case SwitchModel() | ConnectModel():
                     sessions.append([])
-                case SendModel(AppendAudio(payload)):
+                case SendModel(AppendAudio(payload)) if payload != silence_payload(20):
                     sessions[-1].append(base64.b64decode(payload)[0])
                 case SendModel(UserAudio(payload)):
-                    told.update(base64.b64decode(payload))
+                    told.update(set(base64.b64decode(payload)) - {0xFF})  # silence in place of missing frames
                 case EndCall() | Note() | _:
                     pass
     for numbers in sessions:

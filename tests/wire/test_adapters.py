@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import ssl
+from contextlib import suppress
 
 import pytest
 import trio
@@ -178,6 +179,22 @@ async def test_a_pong_overdue_loses_the_leg_within_forty_seconds(autojump_clock)
         _, code = await ended(leg)
         assert trio.current_time() - start <= 40
     assert code == 1006
+
+
+async def test_a_leg_that_talks_but_answers_no_ping_lives(autojump_clock):
+    async def talk(stream):
+        await answering(lambda key: [switching(key)], then_wait=False)(stream)
+        with suppress(trio.BrokenResourceError):
+            for _ in range(18):
+                await trio.sleep(7)
+                await stream.send_all(frame(TEXT, b"busy"))
+            await stream.send_all(frame(CLOSE, b"\x03\xe8"))
+
+    async with raw_server(talk) as port, trio.open_nursery() as nursery:
+        leg = await connect_trio_websocket(f"ws://127.0.0.1:{port}/", timeout_s=5, spawn=nursery.start_soon)
+        leg.attach(nursery.start_soon, lambda end: None)
+        messages, code = await ended(leg)
+    assert (set(messages), code) == ({b"busy"}, 1000)
 
 
 async def test_frames_that_come_with_the_101_are_kept(autojump_clock):

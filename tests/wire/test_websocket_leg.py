@@ -270,12 +270,26 @@ async def test_a_ping_goes_out_every_twenty_seconds_and_its_pong_is_enough(autoj
         assert lost == []
 
 
-async def test_a_pong_overdue_loses_the_leg(autojump_clock):
+async def test_a_leg_that_says_nothing_after_a_ping_is_lost_within_forty_seconds_of_its_last_word(
+    autojump_clock,
+):
     async with leg_and_far(client=True) as (leg, far, lost):
-        for second in range(0, 40, 4):
+        for second in range(0, 24, 4):
             leg.keepalive_nowait(float(second))
-            await far.send(frame(TEXT, b"busy") + frame(PONG, b"unasked"))
+            await far.send(frame(TEXT, b"busy"))
             assert await poll(leg) == [b"busy"]
+        for second in range(24, 60, 4):
+            leg.keepalive_nowait(float(second))
+            assert lost == []
+        leg.keepalive_nowait(60.0)
+        assert [(end.code, end.reason) for end in lost] == [(1006, "no answer to a ping")]
+
+
+@pytest.mark.parametrize("word", [frame(TEXT, b"busy"), frame(PING, b"you?"), frame(PONG, b"unasked")])
+async def test_a_leg_that_talks_but_answers_no_ping_lives(word, autojump_clock):
+    async with leg_and_far(client=True) as (leg, far, lost):
+        for second in range(0, 200, 4):
+            leg.keepalive_nowait(float(second))
+            await far.send(word)
+            await poll(leg)
         assert lost == []
-        leg.keepalive_nowait(40.0)
-        assert [(end.code, end.reason) for end in lost] == [(1006, "no pong")]
