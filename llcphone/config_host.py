@@ -33,7 +33,7 @@ class CallConfig(Section):
     idle_limit_s: float = setting(300.0, between(1.0, 86_400.0))
     """A call in which neither caller nor agent said anything for so long is over."""
     dead_stream_s: float = setting(10.0, between(0.5, 300.0))
-    """A phone of which nothing is heard for this long is gone: no frame, no key, and no echo of a mark we ask for."""
+    """A phone of which nothing is heard for this long is gone: no frame, no key, no echo of a mark."""
     token_ttl_s: float = setting(60.0, between(1.0, 600.0))
     """A stream token nobody brought by then ends the call that waits for it."""
     start_timeout_s: float = setting(10.0, between(0.5, 60.0))
@@ -69,7 +69,7 @@ class WireConfig(Section):
     ping_interval_s: float = setting(20.0, between(1.0, 600.0))
     """Between our pings to the model; OpenAI pings us about as often."""
     ping_timeout_s: float = setting(20.0, between(1.0, 600.0))
-    """A leg that says nothing at all for this long after a ping is dead; anything it says proves that it lives."""
+    """A leg that says nothing at all for this long after a ping is dead; any byte proves that it lives."""
     ca_file: str = setting("")
     """PEM file of certificate authorities trusted besides the system's, for a self-hosted wss:// model."""
 

@@ -153,6 +153,7 @@ async def test_parked_sessions_live_over_tls_as_well(tmp_path: Path, autojump_cl
 async def test_a_session_whose_server_no_longer_answers_pings_is_replaced(autojump_clock: MockClock) -> None:
     async with open_pool(1) as pond:
         pond.model.sessions[0].faults.ignore_pings = True
+        pond.model.sessions[0].stall()  # else its own pings prove that it lives
         await trio.sleep(60)
         assert not pond.model.sessions[0].is_open
         assert pond.model.sessions[1].is_open

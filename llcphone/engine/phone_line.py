@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 from llcphone.audio import silence_payload
 from llcphone.engine.commands import Command, EndCall, Note, SendPhone
 from llcphone.engine.events import EndReason
-from llcphone.engine.floor import Cue, Floor
+from llcphone.engine.floor import Floor
 from llcphone.engine.timers import Timer
 from llcphone.twilio.media import Mark
 
@@ -32,7 +32,7 @@ _ASK_AFTER_MS = 4_000
 """A line that says nothing for so long is asked; what is left of the limit is its time to answer."""
 
 _LATE_MS = 500
-"""Frames that come later than this are missing. A detector's own patience is no shorter, so no turn ends later."""
+"""Frames that come later than this are missing. Turn detection waits as long, so no turn ends later."""
 
 FILL_MS = 10_000
 """Longest silence filled in for one gap: above the longest patience of any turn detection (8 s)."""

@@ -1,4 +1,4 @@
-"""Telephones that send no frames for a while: on hold, muted, lossy, or on networks without packets of silence."""
+"""Telephones that send no frames for a while: on hold, muted, lossy, or without packets of silence."""
 
 from __future__ import annotations
 

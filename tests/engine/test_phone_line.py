@@ -18,7 +18,7 @@ from llcphone.engine.recording import Recorder, replay
 from llcphone.engine.recovery import RecoveryPlan
 from llcphone.engine.silence import SilencePlan
 from llcphone.realtime.events import SpeechStarted, SpeechStopped
-from llcphone.realtime.messages import AppendAudio, CreateResponse
+from llcphone.realtime.messages import AppendAudio
 from llcphone.twilio.media import CallerAudio, Digit, Mark, MarkEchoed
 from tests.engine.script import Commands, Ear, Script, created, delta, done, frame
 
