@@ -44,6 +44,7 @@ TROUBLE = frozenset(
         "session refused",
         "model lost",
         "session update refused",
+        "item refused",
         "model error",
         "response failed",
         "unasked response",

@@ -41,6 +41,11 @@ class Watch:
                 "session update refused: the agent goes on with the settings it had",
                 extra={"call": call.call_id, "agent": call.run.agent.name, **note.fields},
             )
+        elif note.kind == "item refused":
+            log.warning(
+                "a tool's answer was refused, and is given again in short",
+                extra={"call": call.call_id, "agent": call.run.agent.name, **note.fields},
+            )
         elif note.kind == "session ready":
             engine = call.run.engine
             self._look_at_prompt(call.run.agent.name, engine.setup.session)

@@ -259,6 +259,7 @@ class Conversation:
     def session_lost(self, now_ms: int, out: list[Command]) -> None:
         """The model's session is gone: what has become sound will be heard, all else never was."""
         self.scribe.session_lost()
+        self.desk.session_lost()
         if (active := self.responses.active) is not None:
             self._to_phone(self.playout.finish_response(active.id), out)
             if active.id == self.greeting_id:

@@ -178,6 +178,8 @@ class ModelSide:
             fields = {"what": name, "code": event.code, "param": event.param}
             out.append(Note("session update refused", fields))
             return
+        if self._engine.talk.desk.outputs.refused(event, out):
+            return
         self._engine.talk.error(event, now_ms, out)
         if event.code == "input_audio_buffer_commit_empty":
             self._engine.manual.refused(now_ms, out)
@@ -189,7 +191,7 @@ class ModelSide:
 
     def _item_added(self, event: said.ItemAdded, now_ms: int, out: list[Command]) -> None:
         if event.item.type == "function_call_output":
-            self._engine.talk.responses.output_acked(event.item.call_id)
+            self._engine.talk.desk.outputs.acked(event.item.call_id)
 
     def _is_of_session(self, event: _OfLeg, now_ms: int, out: list[Command]) -> bool:
         """Whether it is the present session's; the successor's is handed on, an older one's dropped."""

@@ -117,6 +117,13 @@ class Responses:
         active = self.active is not None and self.active.purpose == purpose
         return active or self._create == purpose
 
+    def ask_anew(self, purpose: str) -> None:
+        """A response of this purpose that is on its way misses what it is about: cancel it, and ask again."""
+        if self._create == purpose:
+            self._cancel_on_created = True
+        if self.owes(purpose):
+            self.want(purpose)
+
     def output_sent(self, call_id: str) -> None:
         """A tool's answer is on its way to the server."""
         self._unacked.add(call_id)

@@ -9,6 +9,7 @@ system's, and never told.
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING
 
 from llcphone.engine.history import Speaker
@@ -32,11 +33,19 @@ if TYPE_CHECKING:
     from llcphone.engine.recall import Recall
 
 _LONGEST_ID = 32
-"""Item ids that a client gives may not be longer; OpenAI's own have 26 characters."""
+"""Ids that we give may not be longer; OpenAI's own have 26 characters, other vendors' may have more."""
 
 _SUMMARY = "The call has been going on for a while. What was said so far, in short:\n\n"
 
 _MISSING = "Some of what the caller said earlier was not written down; their turns may be missing below."
+
+
+def told_id(call_id: str) -> str:
+    """The id by which a fresh session is told of a tool call; a long one is shortened, always to the same."""
+    if len(call_id) <= _LONGEST_ID:
+        return call_id
+    digest = hashlib.sha256(call_id.encode()).hexdigest()[:12]
+    return f"{call_id[: _LONGEST_ID - 13]}-{digest}"
 
 
 def any_wordless(lines: Iterable[Line], recall: Recall) -> bool:
@@ -62,9 +71,10 @@ def retold(lines: Iterable[Line], recall: Recall, summary: str = "") -> list[Mod
         text = line.heard_text()
         match line.speaker:
             case Speaker.TOOL if line.tool is not None:
-                items.append(ToolCall(line.item_id, line.tool.name, line.tool.arguments))
+                call_id = told_id(line.item_id)
+                items.append(ToolCall(call_id, line.tool.name, line.tool.arguments))
                 if line.tool.output is not None:
-                    items.append(ToolOutput(line.item_id, line.tool.output))
+                    items.append(ToolOutput(call_id, line.tool.output))
             case Speaker.AGENT if text:
                 items.append(AssistantText(text, line.item_id if len(line.item_id) <= _LONGEST_ID else ""))
             case Speaker.CALLER if text:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from llcphone.engine import events as happened
 from llcphone.engine.commands import Command, Note, SendModel
-from llcphone.realtime.messages import ToolCall, ToolOutput
+from llcphone.realtime.messages import ToolCall
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,7 +40,7 @@ class Telling:
             talk.scribe.tool_called(call_id, event.name, event.arguments, now_ms)
             talk.scribe.tool_answered(call_id, event.output)
             out.append(SendModel(ToolCall(call_id, event.name, event.arguments)))
-            out.append(SendModel(ToolOutput(call_id, event.output)))
+            talk.desk.outputs.tell(call_id, event.output, out)
             out.append(Note("told", {"name": event.name}))
         self._waiting.clear()
 

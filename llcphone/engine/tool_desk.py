@@ -20,8 +20,9 @@ import msgspec
 
 from llcphone.engine.commands import Command, Note, RunTool, SendModel, SendPhone
 from llcphone.engine.history import Speaker
+from llcphone.engine.outputs import Outputs
 from llcphone.engine.responses import TOOLS
-from llcphone.realtime.messages import ToolCall, ToolOutput
+from llcphone.realtime.messages import ToolCall
 from llcphone.twilio.media import Clear
 
 if TYPE_CHECKING:
@@ -81,6 +82,7 @@ class ToolDesk:
         self._running: dict[str, RunTool] = {}
         self._due_ms: dict[str, int] = {}
         self._late: dict[str, _Late] = {}
+        self.outputs = Outputs(talk)
         self._told_late = 0
         self._silent_ms: int | None = None
         """Since when the caller hears nothing; None while they do, or nobody waits for a tool."""
@@ -110,6 +112,10 @@ class ToolDesk:
             out.append(Note("tool", {"name": call.name, "call_id": call.call_id}))
         if speak:
             talk.responses.want(TOOLS)
+
+    def session_lost(self) -> None:
+        """What still runs is answered on another session, which is told of it."""
+        self.outputs.session_lost(self._running)
 
     # -- answers ----------------------------------------------------------------------------
 
@@ -159,16 +165,14 @@ class ToolDesk:
             self._talk.responses.want(TOOLS)
 
     def _answer(self, call_id: str, output: str, out: list[Command], *, promised: bool = False) -> None:
-        self._talk.responses.output_sent(call_id)
         self._talk.scribe.tool_answered(call_id, output, promised=promised)
-        out.append(SendModel(ToolOutput(call_id, output)))
+        self.outputs.tell(call_id, output, out)
 
     def _tell_again(self, call: RunTool, output: str, out: list[Command]) -> None:
         self._told_late += 1
         again = f"late-{self._told_late}"
         out.append(SendModel(ToolCall(again, call.name, call.arguments)))
-        out.append(SendModel(ToolOutput(again, output)))
-        self._talk.responses.output_sent(again)
+        self.outputs.tell(again, output, out)
 
     # -- the caller's wait ------------------------------------------------------------------
 

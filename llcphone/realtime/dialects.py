@@ -16,6 +16,7 @@ import msgspec
 
 from llcphone.errors import LocalProtocolError
 from llcphone.realtime.messages import (
+    OUTPUT_EVENT,
     AppendAudio,
     AskAside,
     AssistantText,
@@ -106,7 +107,7 @@ def _wire(message: ModelMessage, dialect: Dialect) -> dict[str, Any]:
             return _event("conversation.item.create", item=call)
         case ToolOutput(call_id, output):
             item = {"type": "function_call_output", "call_id": call_id, "output": output}
-            return _event("conversation.item.create", item=item)
+            return _event("conversation.item.create", OUTPUT_EVENT + call_id, item=item)
         case CreateResponse():
             return _create_response(message, dialect)
         case AskAside():

@@ -72,6 +72,10 @@ class ToolCall:
     arguments: str
 
 
+OUTPUT_EVENT = "output-"
+"""Begins the event id of a tool's answer; its call id follows. A refusal repeats it."""
+
+
 @attrs.frozen
 class ToolOutput:
     """``conversation.item.create`` of a ``function_call_output``; ``output`` is JSON text."""
