@@ -38,19 +38,15 @@ def name_of(function: Any) -> str:
 
 def is_async(function: Any) -> bool:
     """Whether calling it gives something to await; a wrapper is what it wraps."""
-    seen = (function, source_of(function))
-    return any(inspect.iscoroutinefunction(each) or _wraps_async(each) for each in seen)
-
-
-def _wraps_async(function: Any) -> bool:
-    return callable(function) and inspect.iscoroutinefunction(inspect.unwrap(function))
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(source_of(function))
 
 
 def source_of(function: Any) -> Any:
-    """The function whose annotations and docstring count."""
+    """The function whose annotations count: what a partial, an object or a wrapper calls in the end."""
     inner = _without_partial(function)
     is_function = inspect.isroutine(inner) or isinstance(inner, type) or hasattr(inner, "__wrapped__")
-    return inner if is_function else getattr(type(inner), "__call__", inner)  # noqa: B004  (never called here)
+    called = inner if is_function else getattr(type(inner), "__call__", inner)  # noqa: B004  (never called here)
+    return inspect.unwrap(called) if callable(called) else called
 
 
 def _without_partial(function: Any) -> Any:
@@ -61,9 +57,9 @@ def _without_partial(function: Any) -> Any:
 
 def words_of(function: Any) -> str:
     """Its docstring; that of an object with ``__call__`` is its class's, if the method has none."""
-    source = source_of(function)
-    described = source if source.__doc__ else type(_without_partial(function))
-    return inspect.cleandoc(described.__doc__ or "")
+    inner = _without_partial(function)
+    own = inner.__doc__ if inspect.isroutine(inner) else ""
+    return inspect.cleandoc(own or source_of(function).__doc__ or type(inner).__doc__ or "")
 
 
 def parameters_of(function: Any, key: str) -> list[inspect.Parameter]:

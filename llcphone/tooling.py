@@ -8,7 +8,6 @@ the schema. The rest of this file is what may be said of a tool: how long, how o
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -16,7 +15,7 @@ import attrs
 
 from llcphone.config_fields import TOOL_NAME
 from llcphone.errors import ConfigError
-from llcphone.tool_hints import name_of
+from llcphone.tool_hints import is_async, name_of
 from llcphone.tool_schema import Signature, ToolFunction, read_signature
 
 if TYPE_CHECKING:
@@ -165,7 +164,7 @@ class ToolOptions:
         if self.irreversible and self.approve is None:
             who = f'approve=, {hook}, or "{OPERATOR}" to be asked on call.approvals'
             raise ConfigError(key, f"is irreversible, so each call of it must be approved: give {who}")
-        if self.approve not in (None, OPERATOR) and not inspect.iscoroutinefunction(self.approve):
+        if self.approve not in (None, OPERATOR) and not is_async(self.approve):
             raise ConfigError(key, f'approve must be {hook}, or "{OPERATOR}"')
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
-from llcphone.call.tools import kinds_of
+from llcphone.containment import contained
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,9 +30,10 @@ class Detached:
 
         async def run() -> None:
             try:
-                await function(*args)
-            except* Exception as group:  # it has no call that could end for it
-                log.error("detached task failed", extra={"task": name, "errors": kinds_of(group)})
+                with contained() as failure:  # it has no call that could end for it
+                    await function(*args)
+                if failure.error is not None:
+                    log.error("detached task failed", extra={"task": name, "errors": failure.kinds})
             finally:
                 self.running -= 1
                 self._one_ended()

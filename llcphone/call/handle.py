@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import trio
 
-from llcphone.call.tools import as_json
+from llcphone.call.results import shown
 from llcphone.engine.events import (
     EndReason,
     InterruptAsked,
@@ -183,9 +183,14 @@ class Call:
         Args:
             tool: one of the agent's tools, whose result it could be.
             arguments: what the tool would have been given.
-            result: as a tool returns it.
+            result: as a tool returns it; told as that would be, cut where it is too long.
+
+        Raises:
+            ConfigError: the agent has no such tool.
         """
-        self.run.step(ResultTold(tool, as_json(dict(arguments)), as_json(result)))
+        if tool not in self.run.agent.tools:
+            raise ConfigError(f"tool {tool}", "the agent has no such tool. Tell a result of one that it has")
+        self.run.step(ResultTold(tool, shown(dict(arguments)).text, shown(result).text))
 
     @property
     def caller_turns(self) -> int:

@@ -6,6 +6,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from llcphone.call.money import alarm_plan, money_plan
+from llcphone.call.results import LONGEST
 from llcphone.call.turn_plan import detection, echo_plan, silence_plan, turn_updates
 from llcphone.containment import contained
 from llcphone.engine.call import CallLimits, CallSetup
@@ -17,7 +18,7 @@ from llcphone.engine.tool_desk import ToolPlan, ToolRule
 from llcphone.prompts import pieces, prompt
 from llcphone.realtime.dialects import Dialect
 from llcphone.realtime.session import session_fields
-from llcphone.text import clean_text
+from llcphone.text import clean_text, shortened
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -109,7 +110,8 @@ def brief_of(agent: Agent, call: CallHandle, context: str = "") -> str:
         if kinds:  # the user's code: a caller is answered without it
             log.error("brief failed", extra={"call": call.call_id, "errors": kinds})
     parts = (brief, context)
-    return clean_text("\n\n".join(part for part in parts if isinstance(part, str) and part))
+    texts = [shortened(part, LONGEST) for part in parts if isinstance(part, str) and part]
+    return clean_text("\n\n".join(texts))
 
 
 def tool_plan(config: Config, tools: Iterable[Tool] = ()) -> ToolPlan:

@@ -7,13 +7,15 @@ approval, its turn among the tools of this call, and as many tries as it allows,
 
 from __future__ import annotations
 
+import inspect
 from typing import TYPE_CHECKING, Any
 
 import attrs
-import msgspec
 import trio
 
 from llcphone.call.approvals import ApprovalRequest, Approvals
+from llcphone.call.results import error_json, shown
+from llcphone.containment import contained
 from llcphone.engine.commands import Note
 from llcphone.engine.events import ToolFinished
 from llcphone.tooling import OPERATOR, Approval, ToolContext
@@ -69,57 +71,69 @@ class ToolRunner:
     async def _answer(self, command: RunTool, tool: Tool, context: ToolContext) -> tuple[str, bool]:
         """What the model reads, and whether the tool did its work."""
         times = tool.times(self._services.tool_timeout_s, self._services.tools)
-        try:
+        with contained() as failure:  # the user's own validators run
             arguments = tool.read(command.arguments)
-        except ValueError as exc:
-            self._failed(tool, "bad arguments")
-            return error_json(f"bad arguments: {exc}"), False
-        except Exception as exc:  # a validator of the user's own
-            self._failed(tool, type(exc).__name__)
-            return error_json(f"bad arguments: {type(exc).__name__}"), False
+        if failure.error is not None:
+            readable = isinstance(failure.error, ValueError)
+            self._failed(tool, "bad arguments" if readable else failure.kinds[0])
+            why = str(failure.error) if readable else failure.kinds[0]
+            return error_json(f"bad arguments: {why}"), False
         if times.approve_s:
             request = ApprovalRequest(command.call_id, tool.name, arguments)
             if refusal := await self._refusal(tool, request, times.approve_s):
                 self._failed(tool, "not approved")
                 return error_json(f"not approved: {refusal}"), False
-        output, ok = "", False
+        result, error, ok = None, "", False
         with trio.move_on_after(times.limit_s) as life:
             async with self._turn:
-                output, ok = await self._tries(command, tool, context)
-        if life.cancel_called and not ok:  # whatever its cleanup raised
+                result, error = await self._tries(command, tool, context)
+                ok = not error
+        if ok:
+            return self._shown(tool, result)
+        if life.cancel_called:  # whatever its cleanup raised
+            error = f"timed out after {times.limit_s:g} s"
             self._failed(tool, "timed out")
-            return error_json(f"timed out after {times.limit_s:g} s"), False
-        return output, ok
+        return error_json(error), False
 
-    async def _tries(self, command: RunTool, tool: Tool, context: ToolContext) -> tuple[str, bool]:
-        """Run it, and again after an exception as often as it is marked for."""
+    async def _tries(self, command: RunTool, tool: Tool, context: ToolContext) -> tuple[Any, str]:
+        """Run it, and again after an exception as often as it is marked for: its result, or what it raised.
+
+        What becomes of the result is nobody's business here: an effect that has happened is not repeated
+        because its result cannot be told.
+        """
         pause_s = self._services.tools.retry_after_ms / 1000
         error = ""
         for attempt in range(1, tool.options.retry + 2):
             if attempt > 1:
                 await trio.sleep(pause_s)
                 pause_s *= 2
-            try:
+            with contained() as failure:
                 arguments = tool.bind(command.arguments, attrs.evolve(context, attempt=attempt))
-                return as_json(await tool.function(**arguments)), True
-            except* Exception as group:  # user code, its cleanup included: any failure is an answer
-                error = kinds_of(group)[0]
+                made: Any = tool.function(**arguments)
+                return (await made if inspect.isawaitable(made) else made), ""
+            error = failure.kinds[0]
             self._failed(tool, error, attempt)
-        return error_json(error), False
+        return None, error
+
+    def _shown(self, tool: Tool, result: Any) -> tuple[str, bool]:
+        told = shown(result)
+        if told.trouble:
+            fields = {"tool": tool.name, "error": told.trouble}
+            self._call.log.warning("tool result cannot be shown to the model", extra=fields)
+        return told.text, not told.lost
 
     async def _refusal(self, tool: Tool, request: ApprovalRequest, limit_s: float) -> str:
         """Why a tool call may not run; empty when it was approved."""
         verdict: Approval = "nobody answered in time"
         hook = tool.options.approve
-        try:
-            with trio.move_on_after(limit_s):
-                if hook is None or hook == OPERATOR:
-                    verdict = await self.approvals.ask(request)
-                else:
-                    verdict = await hook(self._call.handle, tool.name, request.arguments)
-        except* Exception as group:  # user code; what could not be asked is not approved
+        with contained() as failure, trio.move_on_after(limit_s):
+            if hook is None or hook == OPERATOR:
+                verdict = await self.approvals.ask(request)
+            else:
+                verdict = await hook(self._call.handle, tool.name, request.arguments)
+        if failure.error is not None:  # what could not be asked is not approved
             verdict = "nobody could be asked"
-            self._failed(tool, kinds_of(group)[0])
+            self._failed(tool, failure.kinds[0])
         if verdict is True:
             return ""
         return verdict if isinstance(verdict, str) and verdict else "it was refused"
@@ -139,23 +153,3 @@ async def run_hook(call: CallRun, command: RunHook) -> None:
         await agent.start_hook(call.handle)
     elif command.name == "digit" and agent.digit_hook is not None:
         await agent.digit_hook(call.handle, command.argument)
-
-
-def error_json(text: str) -> str:
-    """What the model reads when a tool did not do its work."""
-    return as_json({"error": text.encode(errors="replace").decode()})
-
-
-def as_json(result: Any) -> str:
-    """A tool's result as the JSON text the model reads; raises when it cannot be written."""
-    text = result if isinstance(result, str) else msgspec.json.encode(result, enc_hook=str).decode()
-    text.encode()  # half a character (a lone surrogate) would end the call when it is sent
-    return text
-
-
-def kinds_of(group: BaseExceptionGroup[Any]) -> list[str]:
-    """The types of what is in a group of groups; texts may hold what the caller said."""
-    kinds: set[str] = set()
-    for exc in group.exceptions:
-        kinds.update(kinds_of(exc) if isinstance(exc, BaseExceptionGroup) else [type(exc).__name__])
-    return sorted(kinds)
