@@ -112,6 +112,11 @@ class Config:
     company: CompanyConfig = attrs.field(factory=CompanyConfig)
     ivr: IvrConfig = attrs.field(factory=IvrConfig)
 
+    @property
+    def own_numbers(self) -> tuple[str, ...]:
+        """The numbers we may show and call from, the usual one first."""
+        return self.outbound.caller_ids or tuple(filter(None, [self.twilio.phone_number]))
+
     @classmethod
     def from_toml(cls, text: str) -> Config:
         """Read the text of an ``llcphone.toml``.

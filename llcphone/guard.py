@@ -198,7 +198,7 @@ class DialGuard:
             raise ConfigError(
                 "outbound.allow_countries", "has a code of no country (the ISO code of the UK is GB)"
             )
-        self.own_numbers = rules.caller_ids or tuple(filter(None, [config.twilio.phone_number]))
+        self.own_numbers = config.own_numbers
         self.do_not_call: Container[str] | None = None if rules.do_not_call_file else ()
         self._rules = rules
         self._home = {number: country_of(number) for number in self.own_numbers}

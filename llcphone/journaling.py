@@ -36,6 +36,7 @@ from llcphone.engine.recovery import Owed
 from llcphone.engine.resuming import KeptLine, Resumed, kept_of
 from llcphone.store.journal import CallRow, Change, hash_of
 from llcphone.twilio import twiml
+from llcphone.twilio.forms import in_progress
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -202,7 +203,7 @@ class Journaling:
     async def after_stream(self, form: Mapping[str, str], generation: int) -> str:
         """The stream of this generation has ended: the TwiML that says what next."""
         call_sid = form.get("CallSid", "")
-        if form.get("CallStatus") != "in-progress":
+        if not in_progress(form):
             self._writer.is_over(call_sid, "ended at Twilio")
             return twiml.nothing()
         if not 0 <= generation < _MOST_GENERATIONS:
@@ -223,12 +224,7 @@ class Journaling:
         self, form: Mapping[str, str], generation: int, *, news: str = "", speak: bool = True
     ) -> str | None:
         await self._writer.flush()
-        call = Call(
-            call_sid=form.get("CallSid", ""),
-            caller=form.get("From", ""),
-            dialled=form.get("To", ""),
-            direction="outbound" if form.get("Direction", "").startswith("outbound") else "inbound",
-        )
+        call = Call.of_webhook(form)
         limit = _MOST_GENERATIONS if news else None  # a leave is no fault of the call's
         claim = await self._writer.claim(call.call_sid, generation, call.call_id, limit=limit)
         if claim is None:

@@ -12,11 +12,13 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import trio
 
 from llcphone.twilio import twiml
+from llcphone.twilio.forms import in_progress
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 HOPPED = "llcphone-hop"
 """Marks the form of a call that another node has sent to us: it is not sent on again."""
 
+_NOTHING: Mapping[str, str] = MappingProxyType({})
 _LOOKS = 20
 """As the pulse looks ten times a second: two seconds."""
 _LATE_SHARE = 4
@@ -88,6 +91,8 @@ class Overload:
         node = self._limits.another_node
         return twiml.go_to(f"{node}/twiml?hop=1") if node and HOPPED not in form else ""
 
-    def busy(self) -> str:
-        """The TwiML for a caller whom nobody can take: a message, or a busy tone."""
+    def busy(self, form: Mapping[str, str] = _NOTHING) -> str:
+        """The TwiML for a caller whom nobody can take: a message, or a busy tone while it rings."""
+        if in_progress(form) and not self._limits.busy_message:
+            return twiml.hang_up()  # <Reject> is for calls that ring
         return twiml.busy(self._limits.busy_message or None)

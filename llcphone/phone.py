@@ -34,6 +34,7 @@ from llcphone.pulse import Pulse
 from llcphone.spending import Spending
 from llcphone.transfers import Transfers
 from llcphone.twilio import twiml
+from llcphone.twilio.forms import is_over
 from llcphone.watch import Watch
 from llcphone.wire.adapters import ForeignLeg
 
@@ -118,11 +119,14 @@ class Phone(Placing):
 
         A retried webhook (same ``CallSid``) gets the same call. While draining, at ``server.max_calls``,
         or while no model can be had, the way out is returned instead; it never raises for that.
+        A call that is over already begins nothing.
 
         Raises:
             ConfigError: ``server.public_url`` is not set, so Twilio could not find the stream.
             NoAgent: the function that chooses the agent has failed.
         """
+        if is_over(form):
+            return twiml.nothing()
         if (known := self._by_sid.get(form.get("CallSid", ""))) is not None:
             return known.twiml
         closed = self._closed()
@@ -132,7 +136,7 @@ class Phone(Placing):
             self.pulse.turned_away[closed[0]] += 1
             log.warning("call not admitted", extra={"live": len(self._calls), "why": closed[0]})
             way_out = self.overload.another_node(form) or self.transfers.instead_of_busy(form)
-            return way_out or self.overload.busy()
+            return way_out or self.overload.busy(form)
         if not self.config.server.public_url:
             raise ConfigError("server.public_url", "needed to tell Twilio where the media stream goes")
         agent = self.choose(form)
@@ -172,6 +176,7 @@ class Phone(Placing):
             self.config,
             agent,
             call_sid=call.call_sid,
+            outbound=call.direction == "outbound",
             context=context,
             dial=None if dialler is None else dialler.plan(),
             dialect=self.endpoint.dialects.answer,

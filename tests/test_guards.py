@@ -18,7 +18,7 @@ PACKAGE = Path(llcphone.__file__).parent
 MOST_LINES = 340
 
 SETTINGS = sorted(path.stem for path in PACKAGE.glob("config_*.py") if path.stem != "config_fields")
-SHARED = ["errors", "text", "audio", "config_fields", *SETTINGS, "config", "guard", "leaving"]
+SHARED = ["errors", "text", "audio", "numbers", "config_fields", *SETTINGS, "config", "guard", "leaving"]
 SHARED += ["tool_hints", "tool_reading", "tool_schema", "tooling", "agent", "tones"]
 """Each may import those before it."""
 CODECS = {"twilio", "realtime"}

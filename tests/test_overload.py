@@ -129,3 +129,10 @@ async def test_who_rings_while_we_drain_gets_the_way_out(autojump_clock) -> None
         await call.ended()
         assert "Please call again in a minute." in call.record.documents[0]
         assert house.phone.ready()[0] == "draining"
+
+
+def test_a_call_that_is_answered_already_hears_no_busy_tone() -> None:
+    assert watched().busy({"CallStatus": "in-progress"}) == twiml.hang_up()
+    assert watched().busy({"CallStatus": "ringing"}) == twiml.busy()
+    full = watched(busy_message="All lines are busy.")
+    assert full.busy({"CallStatus": "in-progress"}) == twiml.busy("All lines are busy.")

@@ -19,6 +19,7 @@ from llcphone.engine.events import (
 )
 from llcphone.engine.history import Speaker
 from llcphone.errors import ConfigError
+from llcphone.twilio.forms import direction_of
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
@@ -76,12 +77,12 @@ class Call:
 
     @classmethod
     def of_webhook(cls, form: Mapping[str, str]) -> Call:
-        """The call an inbound voice webhook tells of."""
+        """The call that a voice webhook tells of, whoever rang whom."""
         call = cls(
             call_sid=form.get("CallSid", ""),
             caller=form.get("From", ""),
             dialled=form.get("To", ""),
-            direction="inbound",
+            direction=direction_of(form),
         )
         call.attestation = attestation_of(form.get("StirVerstat", ""))
         return call

@@ -37,6 +37,7 @@ def plan_call(
     agent: Agent,
     *,
     call_sid: str,
+    outbound: bool = False,
     context: str = "",
     dial: DialPlan | None = None,
     dialect: Dialect | None = None,
@@ -50,13 +51,14 @@ def plan_call(
         agent: who answers.
         call_sid: what ``start.callSid`` must say; empty when Twilio has not named the call yet.
         context: what this call is about; last in the prompt, so that what is static is cached.
-        dial: how we ring them; None: they ring us. Other opening, pad and priming apply.
+        outbound: somebody has rung them for us: other opening, pad and priming apply.
+        dial: how we ring them ourselves; None: the telephone call is there already.
         dialect: what is known of the endpoint, None to ask.
         resumed: what an older run of this call has left; None: it is a new call.
         lasted_s: how long it has lasted in older runs.
     """
     config = agent.over(config)
-    realtime, opening, outbound = config.realtime, config.opening, dial is not None
+    realtime, opening, outbound = config.realtime, config.opening, outbound or dial is not None
     static = agent.instructions or config.agent.instructions
     session = session_fields(
         detection(config),

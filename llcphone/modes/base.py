@@ -23,6 +23,7 @@ import attrs
 from llcphone.agent import Agent
 from llcphone.errors import ConfigError
 from llcphone.modes import hours
+from llcphone.numbers import is_number
 from llcphone.store import BookingRefused, StoreUnavailable
 
 if TYPE_CHECKING:
@@ -42,8 +43,6 @@ When the caller is done, say good-bye in one sentence and use hang_up."""
 CUE = "The caller is on the line. Greet them now, with the greeting of your brief and nothing else."
 
 Json = dict[str, Any]
-
-_NUMBER = re.compile(r"\+[1-9][0-9]{5,14}")
 
 
 @attrs.frozen
@@ -137,11 +136,6 @@ class House:
 def person(call: CallHandle) -> str:
     """The number of who is on the line, whoever rang whom."""
     return call.caller if call.direction == "inbound" else call.dialled
-
-
-def is_number(text: str) -> bool:
-    """Whether Twilio has told a number; it may be ``anonymous`` or an address."""
-    return _NUMBER.fullmatch(text) is not None
 
 
 def agreed(call: CallHandle, change: str) -> bool:

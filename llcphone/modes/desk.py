@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from llcphone.modes import hours
-from llcphone.modes.base import Json, agreed, is_number, offer, person
+from llcphone.modes.base import Json, agreed, offer, person
+from llcphone.numbers import is_number
 from llcphone.store import Message, store_of
 from llcphone.tooling import CallHandle, ToolContext  # noqa: TC001  (tools are read by their annotations)
 

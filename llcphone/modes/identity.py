@@ -11,8 +11,9 @@ import secrets
 from typing import TYPE_CHECKING
 
 from llcphone.modes import hours
-from llcphone.modes.base import House, Json, agreed, is_number, offer, person
+from llcphone.modes.base import House, Json, agreed, offer, person
 from llcphone.modes.desk import TARGETS_S
+from llcphone.numbers import is_number
 from llcphone.store import StoreUnavailable, store_of
 from llcphone.tooling import CallHandle  # noqa: TC001  (tools are read by their annotations)
 

@@ -14,6 +14,7 @@ from llcphone.agent import Agent, Agents
 from llcphone.errors import ConfigError
 from llcphone.modes import csr, ivr, outbound, receptionist
 from llcphone.modes.base import House
+from llcphone.twilio.forms import direction_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -40,7 +41,7 @@ class Routed(Agents):
 
     def __call__(self, form: Mapping[str, str]) -> Agent:
         """Who answers this call, or speaks in it if it is one of ours."""
-        if form.get("Direction", "").startswith("outbound"):
+        if direction_of(form) == "outbound":
             return self.by_name[_OUTBOUND]
         dialled = re.search(r"\+[0-9]+", form.get("To", ""))  # a SIP address has the number in it
         return self.by_name[self.numbers.get(dialled[0] if dialled else "", self.otherwise)]

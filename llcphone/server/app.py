@@ -34,6 +34,7 @@ from llcphone.server.callbacks import TWIML_TYPE, add_callbacks, signed_form
 from llcphone.server.identity import PROBE, identity
 from llcphone.server.logs import without_texts
 from llcphone.server.transfers import add_transfers
+from llcphone.twilio import twiml as documents
 from llcphone.twilio.signature import valid_upgrade
 
 if TYPE_CHECKING:
@@ -76,6 +77,9 @@ def _add_webhook(app: QuartTrio, phone: PhoneRoom) -> None:
         # Twilio repeats no field of a voice webhook; the signature was checked over all of them anyway.
         # "hop" is signed like all of the URL: another node of ours could not take the call.
         form = dict(pairs) | ({HOPPED: "1"} if request.args.get("hop") else {})
+        if not form.get("CallSid"):
+            seldom.warning("webhook names no call: nobody is on the line")
+            return Response(documents.nothing(), content_type=TWIML_TYPE)
         return Response(phone.answer(form), content_type=TWIML_TYPE)
 
     @app.post("/resume/<int:generation>")

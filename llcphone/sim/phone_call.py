@@ -263,7 +263,6 @@ class SimCall:
     @contextlib.contextmanager
     def streaming(self, stream: MediaStream) -> Iterator[None]:
         """The call has this stream meanwhile."""
-        self.status = "in-progress"
         self.stream = stream
         try:
             yield
@@ -272,8 +271,7 @@ class SimCall:
 
     def form(self, extra: Mapping[str, str]) -> dict[str, str]:
         """The fields of a webhook (twilio.com/docs/voice/twiml)."""
-        status = "in-progress" if self.record.documents and not self.over else self.status
-        return {**self.fields, "CallSid": self.sid, "CallStatus": status, **extra}
+        return {**self.fields, "CallSid": self.sid, "CallStatus": self.status, **extra}
 
     def in_background(self, work: Callable[..., Awaitable[None]], *args: object, name: str) -> None:
         """Work the call does not wait for before it goes on, but does before it is gone."""

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 DOCUMENT_LIMIT = 200
 """Documents per call: two that redirect to each other end as an application error."""
+_BEFORE_THE_ANSWER = frozenset({"Reject", "Redirect", "Pause", "Hangup"})
+"""Verbs that leave a ringing call ringing (twilio.com/docs/voice/twiml); all others answer it."""
 XML_TYPES = frozenset({"text/xml", "application/xml", "text/html"})
 
 
@@ -49,6 +51,8 @@ async def run_step(call: SimCall, step: RingOut | Fetch | Document) -> Step:
         return EndedBy.APPLICATION_ERROR
     for verb in verbs:
         call.record.verbs.append(verb.name)
+        if verb.name not in _BEFORE_THE_ANSWER:
+            call.status = "in-progress"
         call.log.event(f"<{verb.name}>")
         outcome = await _VERBS.get(verb.name, _not_simulated)(call, verb, document.url)
         if outcome is not None or call.interrupted:
@@ -165,7 +169,6 @@ async def _record(call: SimCall, verb: Verb, base: str) -> Step | None:
 
     Who hangs up has left their message too: ``action`` is told, and its answer ignored.
     """
-    call.status = "in-progress"
     recording = _Recording(verb.get("finishOnKey", "1234567890*#"))
     silence, began = verb.number("timeout", 5) * 8000, call.log.now
     limit = began + verb.number("maxLength", 3600) * 8000

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from llcphone.config_transfers import HANG_UP, VOICEMAIL
 from llcphone.transfers.away import Away, Way, news_of
 from llcphone.twilio import twiml, twiml_away
+from llcphone.twilio.forms import in_progress
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -53,7 +54,7 @@ class Answers:
 
     async def _done(self, form: Mapping[str, str], generation: int, to: str, away: Away | None) -> str:
         """A ``<Dial>`` is over: the two have talked, or nobody was there."""
-        if _is_over(form):
+        if not in_progress(form):
             if away is not None:
                 self.caller_gone(away)
             self._call_is_over(form)
@@ -195,7 +196,7 @@ class Answers:
         self._call_is_over(form)
         return (
             twiml.nothing()
-            if _is_over(form)
+            if not in_progress(form)
             else twiml_away.say_and_hang_up(self._desk.config.voicemail_thanks)
         )
 
@@ -203,7 +204,3 @@ class Answers:
     def too_late() -> str:
         """For a colleague whose caller has hung up meanwhile."""
         return twiml_away.say_and_hang_up(_GONE)
-
-
-def _is_over(form: Mapping[str, str]) -> bool:
-    return form.get("CallStatus") != "in-progress"

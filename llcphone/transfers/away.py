@@ -8,8 +8,13 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from llcphone.numbers import is_number
+
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from llcphone.call.handle import Call
+    from llcphone.config_transfers import Destination
     from llcphone.engine.resuming import Resumed
 
 
@@ -60,6 +65,23 @@ class Away:
     """What the caller is to be told by a colleague who does not take the call."""
     briefing: Call | None = None
     """The call to the colleague."""
+
+
+def caller_id(call: Call, to: Destination, ours: Sequence[str]) -> str:
+    """What a colleague is shown; empty: what Twilio shows by itself, which is the number that rang.
+
+    That one may be withheld, or no telephone's: then Twilio dials nobody (13214), unless it is told one of
+    our numbers. A SIP address may be rung from anywhere.
+
+    Args:
+        call: whose caller is put through.
+        to: where.
+        ours: our numbers, the usual one first.
+    """
+    if to.caller_id or is_number(call.caller) or not is_number(to.number):
+        return to.caller_id
+    known = [call.dialled] if call.dialled in ours else [*ours, call.dialled]
+    return next(filter(is_number, known), "")
 
 
 WHY = {

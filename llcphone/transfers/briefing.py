@@ -67,7 +67,7 @@ class Briefings:
             return ""
         away.room = away.room or f"llcphone-{secrets.token_hex(8)}"
         call = Call(
-            caller=destination.caller_id or phone.config.twilio.phone_number,
+            caller=destination.caller_id or next(iter(phone.config.own_numbers), ""),
             dialled=destination.number,
             direction="outbound",
         )

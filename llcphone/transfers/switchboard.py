@@ -26,10 +26,11 @@ from llcphone.errors import ConfigError
 from llcphone.leaving import Outcome
 from llcphone.tones import check_keys, tones_of
 from llcphone.transfers.answers import Answers
-from llcphone.transfers.away import Away, Way
+from llcphone.transfers.away import Away, Way, caller_id
 from llcphone.transfers.briefing import Briefings
 from llcphone.transfers.recordings import Recordings
 from llcphone.twilio import twiml, twiml_away
+from llcphone.twilio.forms import in_progress
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -232,12 +233,12 @@ class Transfers:
         live = next(
             (call for call in self._wanted if (call.call_sid, call.generation) == (sid, generation)), None
         )
-        if live is not None and form.get("CallStatus") == "in-progress":
+        if live is not None and in_progress(form):
             live.end(EndReason.TRANSFERRED)  # Twilio knows before we do that the stream is gone
         away = self._by_run.get((sid, generation))
         if away is None:
             return twiml.hang_up() if self.briefings.taken_back(sid) else None
-        if form.get("CallStatus") != "in-progress":
+        if not in_progress(form):
             if away.way is Way.JOIN:
                 self.briefings.never_came(away)
             else:
@@ -268,7 +269,7 @@ class Transfers:
             to.number,
             action=self.url(away, "done"),
             timeout_s=to.timeout_s,
-            caller_id=to.caller_id,
+            caller_id=caller_id(away.call, to, self.phone.config.own_numbers),
             whisper=self.url(away, "whisper") if whispered else "",
         )
 

@@ -171,3 +171,10 @@ async def test_a_webhook_for_another_path_or_host_stays_forbidden(autojump_clock
             signature = sign(asked, [("CallSid", "CA1")])
             assert status_of(await server.ask(webhook_request(b"CallSid=CA1", signature=signature))) == 403
         assert server.phone.forms == []
+
+
+async def test_a_webhook_that_names_no_call_begins_none(autojump_clock):
+    async with open_server() as server:
+        answer = await server.ask(webhook_request(b"From=%2B15551230001"))
+        assert (status_of(answer), server.phone.forms) == (200, [])
+        assert b"<Response />" in body_of(answer)

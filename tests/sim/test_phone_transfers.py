@@ -72,6 +72,20 @@ async def test_a_call_may_show_our_number_or_the_callers(autojump_clock):
         assert record.joined == ["+15550007"]
 
 
+@pytest.mark.parametrize("from_", ["client:anna", "sip:anna@a.example", "anonymous", "", "+266696687"])
+async def test_a_telephone_is_not_dialled_for_a_caller_who_has_no_number(autojump_clock, from_):
+    async with open_server() as server, open_twilio(webhook_url=server.url, auth_token=TOKEN) as twilio:
+        for dial in ("+15550007", "<Number>+15550007</Number>"):
+            call = await twilio.ring(from_=from_, twiml=document(f"<Dial>{dial}</Dial>"))
+            assert ((await call.ended()).error_codes, call.record.joined) == ([13214], [])
+        for dial in (
+            '<Dial callerId="+15551230002">+15550007</Dial>',
+            "<Dial><Sip>sip:a@b.example</Sip></Dial>",
+        ):
+            call = await twilio.ring(from_=from_, twiml=document(dial))
+            assert ((await call.ended()).error_codes, len(call.record.joined)) == ([], 1)
+
+
 async def test_a_caller_who_hangs_up_while_it_rings_is_told_to_the_action_url(autojump_clock):
     async def leave(call):
         await trio.sleep(1)
