@@ -10,7 +10,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import attrs
 import trio
@@ -18,7 +18,6 @@ import trio
 from llcphone.agent import Agent
 from llcphone.breaker import Breaker
 from llcphone.call.detached import Detached
-from llcphone.call.endpoint import Endpoint, leg_limits
 from llcphone.call.handle import Call
 from llcphone.call.plan import brief_of, plan_call
 from llcphone.call.record import CallRecord
@@ -27,7 +26,8 @@ from llcphone.call.services import CallServices
 from llcphone.containment import Faults, contained
 from llcphone.draining import drain
 from llcphone.engine.commands import Note
-from llcphone.errors import ConfigError, JoinRefused, NoAgent
+from llcphone.errors import ConfigError, NoAgent
+from llcphone.joining import Joining
 from llcphone.overload import Overload
 from llcphone.placing import Placing
 from llcphone.pulse import Pulse
@@ -36,9 +36,9 @@ from llcphone.transfers import Transfers
 from llcphone.twilio import twiml
 from llcphone.twilio.forms import is_over
 from llcphone.watch import Watch
-from llcphone.wire.adapters import ForeignLeg
 
 if TYPE_CHECKING:
+    from llcphone.call.endpoint import Endpoint
     from llcphone.call.services import Taping
     from llcphone.config import Config
     from llcphone.dialler import Dialler
@@ -48,7 +48,6 @@ if TYPE_CHECKING:
     from llcphone.store.book import Store
     from llcphone.warm import WarmPool
     from llcphone.wire.hub import Hub
-    from llcphone.wire.leg import Leg
 
 log = logging.getLogger("llcphone.phone")
 
@@ -62,8 +61,8 @@ OnNote = Callable[["Call", Note], None]
 _NO_MODEL = "no model session can be had"
 
 
-class Phone(Placing):
-    """Live calls, and the tokens their media streams will bring."""
+class Phone(Placing, Joining):
+    """Live calls, and what begins and ends them."""
 
     def __init__(
         self,
@@ -213,43 +212,6 @@ class Phone(Placing):
         if journaling is not None:
             journaling.born(call, agent.name, context)
         self._nursery.start_soon(call.run.run, name=f"call {call.call_id}")
-
-    # -- media streams ----------------------------------------------------------------------
-
-    def expects(self, token: str) -> bool:
-        """Whether this one-time token is still good."""
-        call = self._by_token.get(token)
-        return call is not None and not call.run.over
-
-    def join(self, token: str, leg: Leg) -> None:
-        """Hand a media stream's leg to the call that waits for it. Synchronous.
-
-        The taker closes the leg; when this raises, the giver keeps it.
-
-        Raises:
-            JoinRefused: no call waits for this token.
-        """
-        call = self._by_token.pop(token, None)
-        if call is None:
-            raise JoinRefused("no call waits for this media stream")
-        call.run.join(leg)
-
-    async def serve_leg(self, websocket: Any, token: str | None = None) -> None:
-        """Serve a foreign socket in its handler's task; returns when the call has ended.
-
-        Args:
-            websocket: quart's websocket object (``websocket._get_current_object()``) or a
-                trio-websocket connection, already accepted.
-            token: the one-time token; None takes the last segment of the socket's own path.
-
-        Raises:
-            JoinRefused: no call waits for this token.
-        """
-        if token is None:
-            token = str(websocket.path).partition("?")[0].rpartition("/")[2]
-        leg = ForeignLeg(websocket, limits=leg_limits(self.config))
-        self.join(token, leg)
-        await leg.pump()
 
     # -- state ------------------------------------------------------------------------------
 

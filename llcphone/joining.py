@@ -1,0 +1,57 @@
+"""Media streams: the half of the phone that knows their one-time tokens, and joins each to its call."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from llcphone.call.endpoint import leg_limits
+from llcphone.errors import JoinRefused
+from llcphone.wire.adapters import ForeignLeg
+
+if TYPE_CHECKING:
+    from llcphone.call.handle import Call
+    from llcphone.config import Config
+    from llcphone.wire.leg import Leg
+
+
+class Joining:
+    """Gives streams to calls; ``Phone`` is the other half, and lets calls begin."""
+
+    config: Config
+    if TYPE_CHECKING:
+        _by_token: dict[str, Call]
+
+    def expects(self, token: str) -> bool:
+        """Whether this one-time token is still good."""
+        call = self._by_token.get(token)
+        return call is not None and not call.run.over
+
+    def join(self, token: str, leg: Leg) -> None:
+        """Hand a media stream's leg to the call that waits for it. Synchronous.
+
+        The taker closes the leg; when this raises, the giver keeps it.
+
+        Raises:
+            JoinRefused: no call waits for this token.
+        """
+        call = self._by_token.pop(token, None)
+        if call is None:
+            raise JoinRefused("no call waits for this media stream")
+        call.run.join(leg)
+
+    async def serve_leg(self, websocket: Any, token: str | None = None) -> None:
+        """Serve a foreign socket in its handler's task; returns when the call has ended.
+
+        Args:
+            websocket: quart's websocket object (``websocket._get_current_object()``) or a
+                trio-websocket connection, already accepted.
+            token: the one-time token; None takes the last segment of the socket's own path.
+
+        Raises:
+            JoinRefused: no call waits for this token.
+        """
+        if token is None:
+            token = str(websocket.path).partition("?")[0].rpartition("/")[2]
+        leg = ForeignLeg(websocket, limits=leg_limits(self.config))
+        self.join(token, leg)
+        await leg.pump()
