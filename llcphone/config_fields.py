@@ -24,9 +24,10 @@ import attrs
 from attrs import frozen
 
 from llcphone.errors import ConfigError
+from llcphone.text import is_clean
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
 T = TypeVar("T")
 
@@ -102,16 +103,34 @@ ONE_TOOL = Rule(
 )
 
 
+def _is_host(text: str) -> bool:
+    """Whether a name can be looked up at all: a resolver raises for empty labels and for long ones."""
+    try:
+        return bool(text.encode("idna"))
+    except UnicodeError:
+        return False
+
+
+HOST = Rule("a host name or an address", _is_host)
+
+
 def split_url(text: str) -> SplitResult | None:
     """The parts of an address with a host and no user or fragment, else None."""
     if not re.fullmatch(r"[\x21-\x7e]+", text):  # urlsplit drops tabs and newlines without a word
         return None
     try:
         parts = urlsplit(text)
-        readable = bool(parts.hostname) and parts.port != 0
+        readable = _is_host(parts.hostname or "") and parts.port != 0
     except ValueError:
         return None
     return parts if readable and parts.username is None and not parts.fragment else None
+
+
+def add_path(url: str, path: str, query: str = "") -> str:
+    """An address below this one; a query of the address stays, behind the path."""
+    parts = urlsplit(url)
+    whole = "&".join(each for each in (parts.query, query) if each)
+    return parts._replace(path=parts.path.rstrip("/") + path, query=whole).geturl()
 
 
 def is_loopback_host(host: str) -> bool:
@@ -132,9 +151,13 @@ def is_loopback_url(text: str) -> bool:
 
 def _is_web_address(text: str) -> bool:
     parts = split_url(text)
-    if parts is None or parts.query:
+    if parts is None:
         return False
     return parts.scheme == "https" or (parts.scheme == "http" and is_loopback_host(parts.hostname or ""))
+
+
+def _is_base_address(text: str) -> bool:
+    return "?" not in text and _is_web_address(text)
 
 
 def _is_model_address(text: str) -> bool:
@@ -142,18 +165,25 @@ def _is_model_address(text: str) -> bool:
     return parts is not None and parts.scheme in {"wss", "ws"} and "model" not in parse_qs(parts.query)
 
 
-WEB_ADDRESS = Rule(
-    "an https:// address without user, query or fragment (plain http:// on loopback only)", _is_web_address
+BASE_ADDRESS = Rule(
+    "an https:// address with a valid host, without user, query or fragment (plain http:// on loopback only)",
+    _is_base_address,
 )
-WEB_ADDRESS_OR_EMPTY = Rule(WEB_ADDRESS.wants, lambda text: not text or _is_web_address(text))
+"""Paths are added to it."""
+BASE_ADDRESS_OR_EMPTY = Rule(BASE_ADDRESS.wants, lambda text: not text or _is_base_address(text))
+WEB_ADDRESS_OR_EMPTY = Rule(
+    "an https:// address with a valid host, without user or fragment (plain http:// on loopback only)",
+    lambda text: not text or _is_web_address(text),
+)
+"""It is used as it is written. Its query may be what lets us in, so it is not shown."""
 MODEL_ADDRESS = Rule(
-    "a wss:// or ws:// address without user, fragment or model= (the model is realtime.model)",
+    "a wss:// or ws:// address with a valid host, without user, fragment or model= (set realtime.model)",
     _is_model_address,
 )
 
 
 def _without_slash(value: Any) -> Any:
-    """An address to which paths are added: "https://a/" and "https://a" are one setting."""
+    """Of addresses to which paths are added: "https://a/" and "https://a" are one setting."""
     return value.rstrip("/") if isinstance(value, str) else value
 
 
@@ -170,7 +200,7 @@ def setting(
         note: added to every complaint about this setting.
     """
     metadata = {"rule": rule, "secret": secret, "private": private or secret, "note": note}
-    converter = _without_slash if rule in {WEB_ADDRESS, WEB_ADDRESS_OR_EMPTY} else None
+    converter = _without_slash if rule in {BASE_ADDRESS, BASE_ADDRESS_OR_EMPTY} else None
     return attrs.field(default=default, converter=converter, repr=not secret, metadata=metadata)
 
 
@@ -215,6 +245,8 @@ class Setting:
             return
         if isinstance(value, str) and value in self.choices:
             return
+        if not all(map(is_clean, _texts_in(value))):
+            raise ConfigError(self.key, "has a NUL, a control character or half a character; take it out")
         kind_fits = type(value) in self.kinds or (type(value) is int and float in self.kinds)
         if not kind_fits or not (self.rule is None or self.rule.holds(value)):
             raise ConfigError(self.key, f"must be {self.wants()}")
@@ -246,6 +278,19 @@ class Setting:
         if tuple in self.kinds:
             return tuple(text.replace(",", " ").split())
         return self.read_value(text)
+
+
+def _texts_in(value: Any) -> Iterator[str]:
+    """Every text of a value, in tables and lists too."""
+    match value:
+        case str():
+            yield value
+        case dict():
+            for key, each in value.items():
+                yield from (*_texts_in(key), *_texts_in(each))
+        case list() | tuple():
+            for each in value:
+                yield from _texts_in(each)
 
 
 class Section:

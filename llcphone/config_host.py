@@ -7,10 +7,11 @@ from typing import Literal
 from attrs import frozen
 
 from llcphone.config_fields import (
+    BASE_ADDRESS,
+    BASE_ADDRESS_OR_EMPTY,
     HEADER,
+    HOST,
     NOT_EMPTY,
-    WEB_ADDRESS,
-    WEB_ADDRESS_OR_EMPTY,
     Section,
     between,
     is_loopback_host,
@@ -20,7 +21,7 @@ from llcphone.config_fields import (
 )
 from llcphone.errors import ConfigError
 
-_HOST_LABEL = matching(r"([a-z0-9]+(-[a-z0-9]+)*)?", "one host label such as dublin or ie1")
+_HOST_LABEL = matching(r"(?=.{0,63}\Z)([a-z0-9]+(-[a-z0-9]+)*)?", "one host label such as dublin or ie1")
 _PHONE_NUMBER = matching(r"(\+[1-9][0-9]{5,14})?", "a number as +<country><number>, digits only")
 
 
@@ -78,11 +79,11 @@ class WireConfig(Section):
 class ServerConfig(Section):
     """[server]: the one public port of `llcphone serve`, and the limits at its door."""
 
-    host: str = setting("127.0.0.1", NOT_EMPTY)
+    host: str = setting("127.0.0.1", HOST)
     """Address to listen on; behind a tunnel or proxy, loopback is enough."""
     port: int = setting(8081, between(0, 65_535))
     """Port to listen on; usually PORT. 0 takes a free one."""
-    public_url: str = setting("", WEB_ADDRESS_OR_EMPTY, private=True)
+    public_url: str = setting("", BASE_ADDRESS_OR_EMPTY, private=True)
     """How Twilio reaches us, usually PUBLIC_URL; signatures are checked against it, not a Host header."""
     max_calls: int = setting(200, between(1, 100_000))
     """Calls at once; the next one gets the way out."""
@@ -133,7 +134,7 @@ class TwilioConfig(Section):
     """The primary token, usually TWILIO_AUTH_TOKEN: webhooks are signed with it. A region has its own."""
     phone_number: str = setting("", _PHONE_NUMBER, secret=True)
     """Where outbound calls come from; usually TWILIO_PHONE_NUMBER. A person's, so hidden like a secret."""
-    api_url: str = setting("https://api.twilio.com", WEB_ADDRESS, private=True)
+    api_url: str = setting("https://api.twilio.com", BASE_ADDRESS, private=True)
     """REST API; another address is a simulator's. The token travels in it, so https or loopback only."""
     edge: str = setting("", _HOST_LABEL)
     """Twilio edge our REST requests enter by (ashburn, dublin, …); alone it means us1. Media do not move."""

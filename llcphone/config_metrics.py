@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from attrs import frozen
 
-from llcphone.config_fields import NOT_EMPTY, WEB_ADDRESS_OR_EMPTY, Section, between, setting
+from llcphone.config_fields import HOST, WEB_ADDRESS_OR_EMPTY, Section, between, setting
 
 
 @frozen(kw_only=True)
 class MetricsConfig(Section):
     """[metrics]: figures for Prometheus on a private port, and traces for OpenTelemetry."""
 
-    host: str = setting("127.0.0.1", NOT_EMPTY)
+    host: str = setting("127.0.0.1", HOST)
     """Address of the private port. It asks nobody who they are, so no other machine should reach it."""
     port: int = setting(0, between(0, 65_535))
     """Private port with /metrics, /healthz and /readyz; 0 is none."""

@@ -95,7 +95,7 @@ class TransfersConfig(Section):
     """Longest message."""
     way_out: str = setting(HANG_UP, private=True)
     """Where a caller goes when no model can be had: "hang_up", "voicemail" or a destination (cold)."""
-    hold_music: str = setting("", WEB_ADDRESS_OR_EMPTY)
+    hold_music: str = setting("", WEB_ADDRESS_OR_EMPTY, private=True)
     """Sound file or TwiML for callers on hold during a warm transfer; "" is Twilio's own music."""
     briefing: str = setting(
         "You hand a telephone call over to a colleague, who has just answered. Say in two short sentences "

@@ -2,21 +2,26 @@
 
 OpenTelemetry's own exporters send from a thread of theirs; beside calls that would be somebody else's hand on
 the interpreter. Here an ended span is put into a bounded queue, and a task posts what is there. A
-collector that cannot be reached costs spans, the oldest first, and nothing else.
+collector that cannot be reached costs spans, the oldest first, and nothing else: it is asked again after
+pauses that grow, and what was lost meanwhile is said when it takes spans again.
 """
 
 from __future__ import annotations
 
+import json
 import logging
 from collections import deque
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import httpx
 import trio
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 
+from llcphone.config_fields import add_path
+from llcphone.containment import Faults, contained
 from llcphone.tracing import SCOPE, trace_calls
 
 if TYPE_CHECKING:
@@ -31,7 +36,8 @@ log = logging.getLogger("llcphone.otlp")
 MOST_WAITING = 10_000
 _BATCH = 500
 _TIMEOUT_S = 10.0
-_PAUSE_S = 5.0
+_PAUSES_S = (5.0, 10.0, 20.0, 60.0, 300.0)
+"""After failures in a row; the last one stays."""
 _LAST_S = 2.0
 _TRY_AGAIN = frozenset({429, 502, 503, 504})
 """OTLP: these may be tried again, all others say that they never will be taken."""
@@ -41,15 +47,27 @@ class Outbox(SpanProcessor):
     """Ended spans, until a task has posted them."""
 
     def __init__(self, url: str) -> None:
-        self._url = url if url.endswith("/v1/traces") else f"{url}/v1/traces"
+        is_whole = urlsplit(url).path.endswith("/v1/traces")
+        self._url = url if is_whole else add_path(url, "/v1/traces")
         self._spans: deque[ReadableSpan] = deque(maxlen=MOST_WAITING)
         self._some = trio.Event()
-        self._failing = False
+        self._in_a_row = 0
+        self._losing = False
+        self.lost = 0
+        """Spans that gave way to newer ones, or could not be written."""
 
     def on_end(self, span: ReadableSpan) -> None:
         """Keep it for the task; the oldest gives way."""
+        if len(self._spans) == MOST_WAITING:
+            self._lose(1)
         self._spans.append(span)
         self._some.set()
+
+    def _lose(self, spans: int) -> None:
+        if spans and not self._losing:  # once until they are sent again
+            log.error("spans lost: the collector has taken none for too long")
+        self._losing = self._losing or spans > 0
+        self.lost += spans
 
     async def run(self) -> None:
         """Post until cancelled; then, bounded, what is left."""
@@ -59,7 +77,7 @@ class Outbox(SpanProcessor):
                     await self._some.wait()
                     self._some = trio.Event()
                     if not await self._post_all(client):
-                        await trio.sleep(_PAUSE_S)
+                        await trio.sleep(_PAUSES_S[min(self._in_a_row, len(_PAUSES_S)) - 1])
                         self._some.set()
             finally:
                 with trio.move_on_after(_LAST_S, shield=True):
@@ -75,25 +93,43 @@ class Outbox(SpanProcessor):
             finally:
                 if not taken:  # also when cancelled
                     room = MOST_WAITING - len(self._spans)
+                    self._lose(max(0, len(batch) - room))
                     self._spans.extendleft(reversed(batch[max(0, len(batch) - room) :]))
             if not taken:
                 return False
         return True
 
     async def _post(self, client: httpx.AsyncClient, batch: list[ReadableSpan]) -> bool:
-        trouble = ""
-        try:
-            answer = await client.post(self._url, json=as_otlp(batch))
-            if answer.status_code in _TRY_AGAIN:
-                trouble = f"http_{answer.status_code}"
-            elif answer.is_error:
+        body = self._body(batch)
+        with contained() as failure:
+            answer = await client.post(self._url, content=body, headers={"Content-Type": "application/json"})
+        if failure.error is not None:  # also what is no httpx.HTTPError: a host that cannot be looked up
+            trouble = failure.kinds[0]
+        else:
+            trouble = f"http_{answer.status_code}" if answer.status_code in _TRY_AGAIN else ""
+            if answer.is_error and not trouble:
                 log.warning("spans refused", extra={"status": answer.status_code, "spans": len(batch)})
-        except httpx.HTTPError as exc:
-            trouble = type(exc).__name__
-        if trouble and not self._failing:  # once, not every five seconds
+        if trouble and not self._in_a_row:  # once, not at every try
             log.warning("spans cannot be sent", extra={"trouble": trouble})
-        self._failing = bool(trouble)
+        elif self._in_a_row and not trouble:
+            log.warning("spans are sent again", extra={"lost": self.lost})
+            self._losing = False
+        self._in_a_row = self._in_a_row + 1 if trouble else 0
         return not trouble
+
+    def _body(self, batch: list[ReadableSpan]) -> bytes:
+        """What can be written of a batch: a span that cannot costs itself only."""
+        with contained():
+            return json.dumps(as_otlp(batch)).encode()
+        fit = []
+        for span in batch:
+            with contained() as failure:
+                json.dumps(as_otlp([span])).encode()
+                fit.append(span)
+            if failure.error is not None:
+                self.lost += 1
+                log.error("a span cannot be written", extra={"errors": failure.kinds, "lost": self.lost})
+        return json.dumps(as_otlp(fit) if fit else {}).encode()
 
 
 @asynccontextmanager
@@ -103,7 +139,7 @@ async def open_otlp(phone: Watched, url: str) -> AsyncIterator[None]:
     provider = TracerProvider(resource=Resource({"service.name": SCOPE}), shutdown_on_exit=False)
     provider.add_span_processor(outbox)
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(outbox.run, name="otlp")
+        nursery.start_soon(Faults(log).keep, "sending spans failed", outbox.run, name="otlp")
         with trace_calls(phone, provider):
             yield
         nursery.cancel_scope.cancel(reason="leaving")

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
+from llcphone.config_fields import add_path
 from llcphone.twilio import twiml
 from llcphone.twilio.forms import in_progress
 
@@ -89,7 +90,7 @@ class Overload:
     def another_node(self, form: Mapping[str, str]) -> str:
         """The TwiML that sends a caller to another node; "" when there is none, or it sent them to us."""
         node = self._limits.another_node
-        return twiml.go_to(f"{node}/twiml?hop=1") if node and HOPPED not in form else ""
+        return twiml.go_to(add_path(node, "/twiml", "hop=1")) if node and HOPPED not in form else ""
 
     def busy(self, form: Mapping[str, str] = _NOTHING) -> str:
         """The TwiML for a caller whom nobody can take: a message, or a busy tone while it rings."""

@@ -22,7 +22,7 @@ from attrs import frozen
 from dotenv.parser import parse_stream
 
 from llcphone.config import SETTINGS, Config, parse_toml, toml_value
-from llcphone.config_fields import nearest
+from llcphone.config_fields import WEB_ADDRESS_OR_EMPTY, Setting, nearest
 from llcphone.config_journal import DEFAULT_URL
 from llcphone.config_store import DEFAULT_FILE as STORE_FILE
 from llcphone.errors import ConfigError
@@ -135,9 +135,15 @@ def explain(loaded: Loaded) -> list[tuple[str, str, str]]:
         if value is None or (setting.secret and not value):
             shown = NOT_SET
         else:
-            shown = HIDDEN if setting.secret else toml_value(value)
+            shown = HIDDEN if setting.secret else toml_value(_without_query(setting, value))
         rows.append((key, shown, loaded.origin[key]))
     return rows
+
+
+def _without_query(setting: Setting, value: Any) -> Any:
+    """The query of an address may be what lets us in (``?sig=``)."""
+    address, mark, query = value.partition("?") if setting.rule is WEB_ADDRESS_OR_EMPTY else (value, "", "")
+    return f"{address}?{HIDDEN}" if mark and query else value
 
 
 def _read(file: Path, *, required: bool) -> str | None:

@@ -12,8 +12,8 @@ answered, and machines, are told too: ``outcome`` says it.
 A post may come twice (the answer to the first was lost): ``Idempotency-Key`` is then the same.
 
 Who can set the address could make us ask our own network, so the name is looked up first, every address
-must be a public one, the connection goes to the address that was looked at, and redirects are not
-followed. Any answer but 2xx is tried again, for an operator may mend what it complains of.
+must be a public one, the connection goes to one of the addresses that were looked at (each is tried), and
+redirects are not followed. Any answer but 2xx is tried again, for an operator may mend what it complains of.
 """
 
 from __future__ import annotations
@@ -33,11 +33,13 @@ from urllib.parse import urlsplit
 import h11
 import trio
 
+from llcphone.containment import AGAIN_S, Faults, contained
 from llcphone.errors import ConfigError, StoreUnavailable
 from llcphone.store import outbox
+from llcphone.text import clean_text
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Mapping, Sequence
 
     from llcphone.config_webhook import WebhookConfig
     from llcphone.store.book import Store
@@ -49,9 +51,9 @@ log = logging.getLogger("llcphone.webhook")
 _AT_ONCE = 10
 _LOOK_S = 30.0
 """How often the outbox is looked at without news: another process may have left something there."""
-_AGAIN_S = 5.0
-"""When the database could not be asked."""
 _LONGEST_PAUSE_S = 3_600.0
+_LEAST_TRIES = 4
+"""A post is not given up before, whatever the clock says: it may have been set forward."""
 _ANSWER_LIMIT = 65_536
 _LAST_S = 3.0
 """For what is still to be sent when the phone closes."""
@@ -68,6 +70,8 @@ class Webhook:
     def __init__(self, config: WebhookConfig, store: Store) -> None:
         self.delivered = 0
         self.failures = 0
+        self.faults = Faults(log)
+        """What failed that is not the receiver's doing."""
         self._config = config
         self._store = store
         self._news = trio.Event()
@@ -80,14 +84,18 @@ class Webhook:
 
     async def run(self) -> None:
         """Send until ``finish``."""
+        in_a_row = 0
         try:
             while True:
                 leaving = self._leaving
                 self._news = trio.Event()
-                try:
+                with contained() as failure:
                     pause_s = await self._send_due()
-                except StoreUnavailable:
-                    pause_s = _AGAIN_S
+                    in_a_row = 0
+                if failure.error is not None:
+                    pause_s, in_a_row = AGAIN_S[min(in_a_row, len(AGAIN_S) - 1)], in_a_row + 1
+                    if not isinstance(failure.error, StoreUnavailable):
+                        self.faults.count("webhook failed", failure.kinds)
                 if leaving:
                     return
                 with trio.move_on_after(0 if self._leaving else pause_s):
@@ -115,25 +123,19 @@ class Webhook:
         return _LOOK_S if due_at is None else min(_LOOK_S, max(0.0, due_at - time.time()))
 
     async def _send(self, post: Post) -> None:
-        code = ""
-        try:
-            with trio.fail_after(self._config.timeout_s):
-                await deliver(self._config, post, self._context)
-        except trio.TooSlowError:
-            code = "timeout"
-        except NotDelivered as exc:
-            code = str(exc)
-        except (OSError, ssl.SSLError, trio.BrokenResourceError, h11.RemoteProtocolError) as exc:
-            code = type(exc).__name__
+        with contained() as failure, trio.fail_after(self._config.timeout_s):
+            await deliver(self._config, post, self._context)
+        code = _code_of(failure)
         self._told(code)
-        try:
+        with contained() as failure:
             await self._settle(post, code)
-        except StoreUnavailable:  # the lease ends, and it is sent once more
-            log.warning("a post may be sent twice: the store could not be told")
+        if failure.error is not None:  # the lease ends, and it is sent once more
+            log.warning("a post may be sent twice: the store was not told", extra={"errors": failure.kinds})
 
     async def _settle(self, post: Post, code: str) -> None:
         now = time.time()
-        if code and now - post.made_at < self._config.give_up_hours * 3_600:
+        is_old = now - post.made_at >= self._config.give_up_hours * 3_600
+        if code and not (is_old and post.tries >= _LEAST_TRIES):
             pause_s = min(_LONGEST_PAUSE_S, self._config.retry_after_s * 2 ** min(post.tries, 20))
             again = partial(outbox.later, id_=post.id, due_at=now + pause_s, tries=post.tries + 1)
             await self._store.main.ask(again, patient=True)
@@ -159,8 +161,12 @@ class Webhook:
 
 
 def posts_of(kept: KeptCall) -> dict[str, str]:
-    """The post about a call, by its id."""
-    return {f"{kept.record.call_id}-ended": json.dumps(body_of(kept), ensure_ascii=False)}
+    """The post about a call, by its id; none when it cannot be made: the call itself is kept all the same."""
+    with contained() as failure:
+        body = clean_text(json.dumps(body_of(kept), ensure_ascii=False))
+        return {f"{kept.record.call_id}-ended": body}
+    log.error("no post of a call", extra={"call": kept.record.call_id, "errors": failure.kinds})
+    return {}
 
 
 def body_of(kept: KeptCall) -> dict[str, Any]:
@@ -207,6 +213,18 @@ def signature(secret: str, body: bytes, at: int) -> str:
 # -- sending ------------------------------------------------------------------------------------
 
 
+def _code_of(failure: contained) -> str:
+    """Why a post was not taken, in a word; empty: it was."""
+    match failure.error:
+        case None:
+            return ""
+        case trio.TooSlowError():
+            return "timeout"
+        case NotDelivered() as refused:
+            return str(refused)
+    return failure.kinds[0]
+
+
 async def deliver(config: WebhookConfig, post: Post, context: ssl.SSLContext) -> None:
     """Post it once.
 
@@ -218,25 +236,41 @@ async def deliver(config: WebhookConfig, post: Post, context: ssl.SSLContext) ->
     assert parts.hostname is not None
     secure = parts.scheme == "https"
     port = parts.port or (443 if secure else 80)
-    address = await _allowed_address(parts.hostname, port, private=config.allow_private)
-    stream: trio.abc.Stream = await trio.open_tcp_stream(address, port)
+    addresses = await _allowed_addresses(parts.hostname, port, private=config.allow_private)
+    stream: trio.abc.Stream = await _connect(addresses, port)
+    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     try:
         if secure:
             stream = trio.SSLStream(stream, context, server_hostname=parts.hostname, https_compatible=True)
-        status = await _exchange(stream, parts.netloc, parts.path or "/", _headers(config, post), post)
+        status = await _exchange(stream, parts.netloc, path, _headers(config, post), post)
     finally:
         await trio.aclose_forcefully(stream)
     if not 200 <= status < 300:
         raise NotDelivered(f"http_{status}")
 
 
-async def _allowed_address(host: str, port: int, *, private: bool) -> str:
-    """An address of this host; the one that was checked is the one that is used."""
+async def _allowed_addresses(host: str, port: int, *, private: bool) -> list[str]:
+    """The addresses of this host, best first; what is checked here is what is used."""
     found = await trio.socket.getaddrinfo(host, port, type=trio.socket.SOCK_STREAM)
-    addresses = [str(sockaddr[0]) for *_, sockaddr in found]
+    addresses = list(dict.fromkeys(str(sockaddr[0]) for *_, sockaddr in found))
     if not private and not all(_is_public(each) for each in addresses):
         raise NotDelivered("private_address")
-    return addresses[0]
+    return addresses
+
+
+async def _connect(addresses: Sequence[str], port: int) -> trio.SocketStream:
+    """To the first address that answers: a name may have one (IPv6, say) that leads nowhere from here.
+
+    Raises:
+        OSError, trio.TooSlowError: none does; why the last one does not.
+    """
+    *others, last = addresses
+    for tried, address in enumerate(others):
+        left_s = trio.current_effective_deadline() - trio.current_time()
+        with contained() as failure, trio.fail_after(left_s / (len(addresses) - tried + 1)):
+            return await trio.open_tcp_stream(address, port)
+        log.info("an address of the webhook does not answer", extra={"errors": failure.kinds})
+    return await trio.open_tcp_stream(last, port)
 
 
 def _is_public(address: str) -> bool:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from llcphone import config as config_module
 from llcphone.config import SECTIONS, SETTINGS, Config, RealtimeConfig, toml_text
 from llcphone.errors import ConfigError
+from llcphone.text import is_clean
 
 if TYPE_CHECKING:
     from llcphone.config_fields import Setting
@@ -233,7 +234,7 @@ def test_loudness_settings_belong_to_server_vad_only(name: str) -> None:
 
 # -- to TOML and back --------------------------------------------------------------------------
 
-texts = st.text(st.characters(exclude_categories=["Cs"]))
+texts = st.text(st.characters(exclude_categories=["Cs"])).filter(is_clean)
 tables = st.fixed_dictionaries(
     {},
     optional={

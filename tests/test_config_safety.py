@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from llcphone.config import SETTINGS, Config, RealtimeConfig, ServerConfig, TwilioConfig, toml_text
-from llcphone.config_fields import is_loopback_url
+from llcphone.config_fields import add_path, is_loopback_url
 from llcphone.errors import ConfigError
 from tests.test_config import refused
 
@@ -134,6 +134,97 @@ def test_secrets_and_the_number_are_hidden_unless_asked_for() -> None:
             text = value if isinstance(value, str) else value[0]
             assert text not in shown
             assert str(config.to_dict(secrets=True)).count(text) == 1, name
+
+
+# Each has one label that no resolver takes; asking for it raises instead of failing.
+NO_HOSTS = ["crm..example.com", f"{'a' * 64}.example.com", ".example.com", "."]
+ADDRESSES = {
+    "webhook.url": {"secret": "s"},
+    "calendar.url": {},
+    "transfers.hold_music": {},
+    "overload.another_node": {},
+    "metrics.traces_url": {},
+    "server.public_url": {},
+    "twilio.api_url": {},
+    "realtime.url": {},
+}
+BASES = {"server.public_url", "twilio.api_url"}
+"""Addresses to which paths are added; a query would end up in their midst."""
+
+
+def with_address(key: str, url: str) -> dict[str, dict[str, Any]]:
+    section, name = key.split(".")
+    scheme = "wss" if key == "realtime.url" else "https"
+    return {section: {name: f"{scheme}://{url}", **ADDRESSES[key]}}
+
+
+@pytest.mark.parametrize("host", NO_HOSTS)
+@pytest.mark.parametrize("key", ADDRESSES)
+def test_a_host_that_cannot_be_looked_up_is_refused_when_settings_are_read(key: str, host: str) -> None:
+    error = refused(with_address(key, f"{host}/x"))
+    assert error.key == key
+    assert "valid host" in error.why
+
+
+@pytest.mark.parametrize("host", ["ex_ample.com", "example.com.", "a" * 63 + ".example", "[2001:db8::1]:444"])
+@pytest.mark.parametrize("key", ADDRESSES)
+def test_hosts_that_can_be_looked_up_are_taken(key: str, host: str) -> None:
+    Config.from_dict(with_address(key, f"{host}/x"))
+
+
+@pytest.mark.parametrize("host", [*NO_HOSTS, ""])
+@pytest.mark.parametrize("key", ["server.host", "metrics.host"])
+def test_an_address_to_listen_on_is_one_that_can_be_looked_up(key: str, host: str) -> None:
+    section, name = key.split(".")
+    assert refused({section: {name: host}}).key == key
+
+
+@pytest.mark.parametrize("key", sorted(set(ADDRESSES) - BASES - {"realtime.url"}))
+def test_an_address_that_is_used_as_it_stands_keeps_its_query_and_its_slash(key: str) -> None:
+    for url in ("h/a?code=x%2Fy&sig=z=", "h/a/", "h/"):
+        tables = with_address(key, url)
+        assert Config.from_dict(tables).value(key) == f"https://{url}"
+
+
+@pytest.mark.parametrize("key", sorted(BASES))
+def test_an_address_to_which_paths_are_added_has_no_query_and_loses_its_slash(key: str) -> None:
+    assert refused(with_address(key, "h/a?b=c")).key == key
+    assert Config.from_dict(with_address(key, "h/a/")).value(key) == "https://h/a"
+
+
+@pytest.mark.parametrize(
+    ("url", "whole"),
+    [
+        ("https://h", "https://h/twiml?hop=1"),
+        ("https://h/", "https://h/twiml?hop=1"),
+        ("https://h/a/?sig=b=", "https://h/a/twiml?sig=b=&hop=1"),
+    ],
+)
+def test_a_path_goes_before_the_query(url: str, whole: str) -> None:
+    assert add_path(url, "/twiml", "hop=1") == whole
+
+
+@pytest.mark.parametrize("odd", ["a\x00b", "a\ud83d", "a\x1b[0m"])
+@pytest.mark.parametrize(
+    "tables",
+    [
+        {"agent": {"instructions": None}},
+        {"transfers": {"destinations": {"sales": {"number": "+15551230001", "whisper": None}}}},
+        {"outbound": {"caller_ids": [None]}},
+    ],
+    ids=["text", "table", "list"],
+)
+def test_text_that_cannot_be_sent_or_kept_is_refused(tables: dict[str, Any], odd: str) -> None:
+    def filled(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: filled(each) for key, each in value.items()}
+        return (
+            [filled(each) for each in value] if isinstance(value, list) else odd if value is None else value
+        )
+
+    error = refused(filled(tables))
+    assert "half a character" in error.why
+    assert odd not in str(error)
 
 
 @pytest.mark.parametrize("key", sorted(SETTINGS))

@@ -65,6 +65,8 @@ def test_simulated_time_tells_nothing_of_the_processor() -> None:
 def test_the_way_out_is_another_node_a_message_or_a_busy_tone() -> None:
     node = watched(another_node="https://two.example.com")
     assert node.another_node({}) == twiml.go_to("https://two.example.com/twiml?hop=1")
+    signed = watched(another_node="https://two.example.com/a?key=b")
+    assert signed.another_node({}) == twiml.go_to("https://two.example.com/a/twiml?key=b&hop=1")
     assert node.another_node({HOPPED: "1"}) == "", "two full nodes do not send a caller round in circles"
     assert watched().busy() == twiml.busy()
     assert watched(busy_message="All lines are busy.").busy() == twiml.busy("All lines are busy.")

@@ -301,6 +301,21 @@ def test_the_process_environment_is_read_unless_another_is_given(
 # -- explaining --------------------------------------------------------------------------------
 
 
+def test_a_variable_that_is_no_text_is_refused_by_its_name(folder: Folder) -> None:
+    word = b"caf\xe9".decode("utf-8", "surrogateescape")  # as os.environ gives it
+    with pytest.raises(ConfigError) as caught:
+        folder.load(LLCPHONE_AGENT__INSTRUCTIONS=word)
+    assert caught.value.key == "agent.instructions"
+    assert "from environment: LLCPHONE_AGENT__INSTRUCTIONS" in caught.value.why
+    str(caught.value).encode()
+
+
+def test_the_query_of_an_address_is_not_shown(folder: Folder) -> None:
+    folder.toml('[webhook]\nurl = "https://h/a?sig=canary"\nsecret = "s"')
+    rows = {key: value for key, value, _ in settings.explain(folder.load())}
+    assert rows["webhook.url"] == '"https://h/a?«hidden»"'
+
+
 def test_every_value_is_explained_and_no_secret_is_shown(folder: Folder) -> None:
     folder.toml(f'[realtime]\napi_key = "{KEY}"\nspeed = 1.5')
     folder.env("TWILIO_PHONE_NUMBER=+15005550006")

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import httpx
 import pytest
 import trio
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from llcphone import ConfigError
+from llcphone import ConfigError, otlp
 from llcphone.config_metrics import MetricsConfig
 from llcphone.otlp import MOST_WAITING, Outbox, open_otlp
 from llcphone.server.traces import open_traces
@@ -136,12 +137,69 @@ async def test_a_collector_that_is_away_costs_nothing_until_it_is_back(autojump_
             await house.record()
             await trio.sleep(30)
             assert collector.spans == []
-            assert collector.requests > 3
+            assert collector.requests == 3  # after 0, 5 and 15 s; the next is after 35
             collector.status = b"200 OK"
             await trio.sleep(6)
             assert [span["name"] for span in collector.spans] == ["call"]
         nursery.cancel_scope.cancel()
     assert caplog.text.count("spans cannot be sent") == 1
+    assert caplog.text.count("spans are sent again") == 1
+
+
+async def test_a_span_that_cannot_be_written_costs_itself_only(autojump_clock, caplog, monkeypatch) -> None:
+    real = otlp._span
+
+    def broken(span: Any) -> Any:
+        if span.name == "odd":
+            raise KeyError("planted")
+        return real(span)
+
+    monkeypatch.setattr(otlp, "_span", broken)
+    collector, provider = Collector(), TracerProvider(shutdown_on_exit=False)
+    async with trio.open_nursery() as nursery:
+        outbox = Outbox(await nursery.start(collector.serve))
+        provider.add_span_processor(outbox)
+        tracer = provider.get_tracer("test")
+        for name in ("one", "odd", "two"):
+            tracer.start_span(name).end()
+        with trio.move_on_after(5):
+            await outbox.run()
+        nursery.cancel_scope.cancel()
+    assert [span["name"] for span in collector.spans] == ["one", "two"]
+    assert outbox.lost == 1
+    assert "planted" not in caplog.text
+
+
+@pytest.mark.parametrize("fault", [UnicodeError, SystemExit, httpx.InvalidURL])
+async def test_a_post_that_fails_oddly_is_tried_again(fault, autojump_clock, monkeypatch, caplog) -> None:
+    tries = []
+
+    async def post(self: Any, *args: Any, **names: Any) -> Any:
+        tries.append(trio.current_time())
+        raise fault("planted")
+
+    monkeypatch.setattr(httpx.AsyncClient, "post", post)
+    outbox, provider = Outbox("http://127.0.0.1:1"), TracerProvider(shutdown_on_exit=False)
+    provider.add_span_processor(outbox)
+    provider.get_tracer("test").start_span("one").end()
+    start = trio.current_time()
+    with trio.move_on_after(400):
+        await outbox.run()
+    assert [round(at - start) for at in tries[:-1]] == [0, 5, 15, 35, 95, 395]
+    assert "planted" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("url", "asked"),
+    [
+        ("http://127.0.0.1:1", "http://127.0.0.1:1/v1/traces"),
+        ("http://127.0.0.1:1/", "http://127.0.0.1:1/v1/traces"),
+        ("https://h/otlp?key=a", "https://h/otlp/v1/traces?key=a"),
+        ("https://h/v1/traces?key=a", "https://h/v1/traces?key=a"),
+    ],
+)
+def test_the_collector_is_asked_where_it_is(url, asked) -> None:
+    assert Outbox(url)._url == asked
 
 
 async def test_what_a_collector_refuses_is_not_sent_again(autojump_clock, caplog) -> None:

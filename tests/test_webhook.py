@@ -6,11 +6,13 @@ import contextlib
 import hmac
 import json
 import logging
+import socket
 import ssl
 import time
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import attrs
 import h11
@@ -23,10 +25,11 @@ from llcphone import Agent, ConfigError, EndReason
 from llcphone.config_webhook import WebhookConfig
 from llcphone.rehearsal import rehearse
 from llcphone.sim.phone import Callee
+from llcphone.store import outbox
 from llcphone.store.history import KeptCall
-from llcphone.store.outbox import Post
+from llcphone.store.outbox import Post, next_due
 from llcphone.store.tables import OUTBOX
-from llcphone.webhook import NotDelivered, body_of, deliver, open_webhook
+from llcphone.webhook import NotDelivered, body_of, deliver, open_webhook, posts_of
 from tests.store.store_kit import ADA, opened, record, until, written
 
 if TYPE_CHECKING:
@@ -49,6 +52,7 @@ class Receiver:
     """Answers in turn; then 200. 0 closes without one, -1 never answers."""
     posts: list[tuple[dict[str, str], bytes]] = attrs.field(factory=list)
     news: trio.Event = attrs.field(factory=trio.Event)
+    targets: list[str] = attrs.field(factory=list)
 
     async def wait(self, number: int) -> list[dict[str, Any]]:
         with trio.fail_after(5):
@@ -64,6 +68,7 @@ class Receiver:
                 if event is h11.NEED_DATA:
                     connection.receive_data(bytes(await stream.receive_some()))
                 elif isinstance(event, h11.Request):
+                    self.targets.append(event.target.decode())
                     headers = {name.decode(): value.decode() for name, value in event.headers}
                 elif isinstance(event, h11.Data):
                     body += event.data
@@ -283,3 +288,168 @@ async def test_a_call_that_nobody_takes_is_kept_and_told(outcome: str, tmp_path:
     assert (told["caller_phone"], told["outbound_context"]) == ("+15551239999", "about bread")
     assert told["outcome"] == summary.reason == record.reason.value
     assert told["transcript"] is None
+
+
+# -- addresses ----------------------------------------------------------------------------------
+
+
+class Names(trio.abc.HostnameResolver):
+    """A name with several addresses, best first."""
+
+    def __init__(self, *addresses: str) -> None:
+        self.addresses = addresses
+
+    async def getaddrinfo(self, host: Any, port: Any, *args: Any, **kinds: Any) -> list[Any]:
+        found = []
+        for address in self.addresses:
+            family = socket.AF_INET6 if ":" in address else socket.AF_INET
+            found.append((family, socket.SOCK_STREAM, 6, "", (address, int(port))))
+        return found
+
+    async def getnameinfo(self, *args: Any) -> Any:
+        raise NotImplementedError
+
+
+@pytest.mark.parametrize(
+    "addresses",
+    [
+        ["127.0.0.1"],
+        ["127.0.0.1", "::1"],
+        ["::1", "127.0.0.1"],
+        ["127.0.0.2", "127.0.0.1"],
+        ["100::1", "127.0.0.3", "127.0.0.1"],
+    ],
+    ids="-".join,
+)
+async def test_every_address_of_the_receiver_is_tried(addresses: list[str]) -> None:
+    async with receiver() as got:
+        port = urlsplit(got.url).port
+        previous = trio.socket.set_custom_hostname_resolver(Names(*addresses))
+        try:
+            await deliver(config(f"http://localhost:{port}/hook"), post(), ssl.create_default_context())
+        finally:
+            trio.socket.set_custom_hostname_resolver(previous)
+        assert len(got.posts) == 1
+
+
+async def test_an_address_that_hangs_leaves_time_for_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = trio.open_tcp_stream
+
+    async def connect(address: str, port: int) -> trio.SocketStream:
+        if address == "127.0.0.2":
+            await trio.sleep_forever()
+        return await real(address, port)
+
+    async with receiver() as got:
+        monkeypatch.setattr(trio, "open_tcp_stream", connect)
+        port = urlsplit(got.url).port
+        previous = trio.socket.set_custom_hostname_resolver(Names("127.0.0.2", "127.0.0.1"))
+        try:
+            with trio.fail_after(3):
+                await deliver(config(f"http://localhost:{port}/hook"), post(), ssl.create_default_context())
+        finally:
+            trio.socket.set_custom_hostname_resolver(previous)
+        assert len(got.posts) == 1
+
+
+async def test_one_address_in_the_own_network_refuses_the_whole_name() -> None:
+    settings = config("https://crm.example.com/hook", allow_private=False)
+    previous = trio.socket.set_custom_hostname_resolver(Names("93.184.216.34", "127.0.0.1"))
+    try:
+        with pytest.raises(NotDelivered, match="private_address"):
+            await deliver(settings, post(), ssl.create_default_context())
+    finally:
+        trio.socket.set_custom_hostname_resolver(previous)
+
+
+@pytest.mark.parametrize(
+    ("written", "asked"),
+    [
+        ("/hook", "/hook"),
+        ("/hook/", "/hook/"),
+        ("/h?code=a%2Fb&sig=c=", "/h?code=a%2Fb&sig=c="),
+        ("?x", "/?x"),
+    ],
+)
+async def test_the_address_is_used_as_it_is_written(written: str, asked: str) -> None:
+    async with receiver() as got:
+        base = got.url.removesuffix("/hook")
+        await deliver(config(base + written), post(), ssl.create_default_context())
+    assert got.targets == [asked]
+
+
+# -- faults -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("fault", [UnicodeError, KeyError, SystemExit, MemoryError])
+async def test_a_post_that_fails_oddly_is_a_failed_post_and_the_next_is_sent(
+    fault: type[BaseException],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def odd(settings: WebhookConfig, post: Post, context: ssl.SSLContext) -> None:
+        if post.id == "c1-ended":
+            raise fault("Bread")
+        await deliver(settings, post, context)
+
+    monkeypatch.setattr("llcphone.webhook.deliver", odd)
+    async with receiver() as got, sending(tmp_path, config(got.url, retry_after_s=30)) as (store, webhook):
+        put(store)
+        await until(lambda: webhook.failures == 1)
+        put(store, "c2")
+        (told,) = await got.wait(1)
+        assert told["call_id"] == "c2"
+        due_s = await store.main.ask(next_due)
+        assert due_s is not None
+        assert 20 < due_s - time.time() < 31
+    assert fault.__name__ in {vars(record).get("code") for record in caplog.records}
+    assert "Bread" not in caplog.text
+
+
+async def test_an_outbox_that_cannot_be_read_is_asked_again_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("llcphone.webhook.AGAIN_S", (0.05, 0.1))
+    real = outbox.claim
+
+    def broken(*args: Any, **names: Any) -> list[Post]:
+        raise KeyError("planted")
+
+    monkeypatch.setattr(outbox, "claim", broken)
+    async with receiver() as got, sending(tmp_path, config(got.url)) as (store, webhook):
+        put(store)
+        await until(lambda: webhook.faults.counts["webhook failed"] >= 3)
+        monkeypatch.setattr(outbox, "claim", real)
+        await got.wait(1)
+
+
+async def test_a_call_whose_post_cannot_be_made_is_kept_without_one(tmp_path: Path) -> None:
+    async with receiver() as got, sending(tmp_path, config(got.url)) as (store, _):
+        put(store, "c1", born_at=1e18)  # no year has so many seconds
+        put(store, "c2")
+        (told,) = await got.wait(1)
+        assert told["call_id"] == "c2"
+        assert await store.call("c1") is not None
+
+
+def test_half_a_character_in_a_call_is_replaced_in_its_post() -> None:
+    lines = ({"speaker": "caller", "text": "half \ud83d", "at_ms": 1},)
+    (body,) = posts_of(KeptCall(record=record(transcript=lines), caller=ADA)).values()
+    assert json.loads(body)["lines"][0]["text"] == "half \ufffd"
+
+
+@pytest.mark.parametrize("step_s", [-86_400, 86_400 * 4])
+async def test_a_clock_that_is_set_neither_holds_a_post_back_nor_gives_it_up(
+    step_s: int, tmp_path: Path
+) -> None:
+    async with receiver(500) as got, sending(tmp_path, config(got.url)) as (store, webhook):
+        put(store)
+        await until(lambda: webhook.failures == 1)
+        moved = update(OUTBOX).values(
+            made_at=OUTBOX.c.made_at - step_s, due_at=OUTBOX.c.due_at - min(step_s, 0)
+        )
+        await store.main.ask(lambda db: db.execute(moved))
+        put(store, "c2")  # news: it looks again
+        await got.wait(3)
+    assert [headers["idempotency-key"] for headers, _ in got.posts].count("c1-ended") == 2

@@ -17,6 +17,7 @@ import trio
 
 from llcphone.call.dialects import DialectMemory
 from llcphone.call.model_leg import NO_SESSION, failure_word
+from llcphone.containment import contained
 from llcphone.realtime import events as said
 from llcphone.realtime.decode import decode
 from llcphone.realtime.dialects import Dialect, connect_headers, encode, is_dialect_refusal
@@ -106,10 +107,12 @@ class Endpoint:
         return trouble
 
     async def _ask(self, dialect: Dialect) -> str | None:
-        try:
+        with contained() as failure:
             return await self.visit(dialect, partial(self._configure, dialect=dialect), within_s=_ASK_S)
-        except NO_SESSION as exc:
-            return failure_word(exc)
+        if isinstance(failure.error, NO_SESSION):
+            return failure_word(failure.error)
+        log.error("asking for a session failed", extra={"errors": failure.kinds})
+        return "fault"
 
     async def visit(self, dialect: Dialect, talk: Callable[[Leg], Awaitable[T]], *, within_s: float) -> T:
         """Open a session that belongs to no call, talk with it, and close it whatever happens.

@@ -64,7 +64,7 @@ async def _read(call: CallRun, generation: int, dialect: Dialect) -> None:
         retry_ms = int((exc.retry_after or 0) * 1000)
         call.step(ModelConnectFailed(generation, failure_word(exc), fatal, retry_ms))
         return
-    except (OSError, trio.TooSlowError, RemoteProtocolError) as exc:
+    except (OSError, UnicodeError, trio.TooSlowError, RemoteProtocolError) as exc:
         call.step(ModelConnectFailed(generation, failure_word(exc)))
         return
     await _hold(call, generation, leg, dialect)
@@ -125,7 +125,10 @@ def _tell_expiry(call: CallRun, generation: int, event: SessionUpdated) -> None:
         call.step(ModelExpires(generation, round(left_s * 1000)))
 
 
-NO_SESSION = (HandshakeRefused, ModelRefused, LegClosed, RemoteProtocolError, OSError, trio.TooSlowError)
+NO_SESSION = (
+    *(HandshakeRefused, ModelRefused, LegClosed, RemoteProtocolError, OSError, trio.TooSlowError),
+    UnicodeError,
+)
 """What opening a session raises when there is none; ``failure_word`` names it."""
 
 
@@ -144,7 +147,7 @@ def failure_word(exc: Exception) -> str:
             return "tls"
         case ConnectionRefusedError():
             return "refused"
-        case OSError():
+        case OSError() | UnicodeError():  # a resolver raises that for a host it cannot even ask for
             return "unreachable"
         case _:
             return "handshake"
