@@ -21,7 +21,7 @@ from typing import Any, cast, get_type_hints
 import attrs
 from attrs import frozen
 
-from llcphone.config_fields import Section, Setting, is_loopback_url, nearest, settings_of
+from llcphone.config_fields import Section, Setting, nearest, settings_of
 from llcphone.config_host import CallConfig, LogConfig, RecordsConfig, ServerConfig, TwilioConfig, WireConfig
 from llcphone.config_journal import JournalConfig
 from llcphone.config_metrics import MetricsConfig
@@ -39,6 +39,7 @@ from llcphone.config_transfers import TransfersConfig
 from llcphone.config_turns import TurnsConfig
 from llcphone.config_webhook import WebhookConfig
 from llcphone.errors import ConfigError
+from llcphone.web_address import is_loopback_url
 
 __all__ = [
     "SECTIONS",

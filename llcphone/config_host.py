@@ -6,20 +6,9 @@ from typing import Literal
 
 from attrs import frozen
 
-from llcphone.config_fields import (
-    BASE_ADDRESS,
-    BASE_ADDRESS_OR_EMPTY,
-    HEADER,
-    HOST,
-    NOT_EMPTY,
-    Section,
-    between,
-    is_loopback_host,
-    is_loopback_url,
-    matching,
-    setting,
-)
+from llcphone.config_fields import HEADER, NOT_EMPTY, Section, between, matching, setting
 from llcphone.errors import ConfigError
+from llcphone.web_address import BASE_ADDRESS, BASE_ADDRESS_OR_EMPTY, HOST, is_loopback_host, is_loopback_url
 
 _HOST_LABEL = matching(r"(?=.{0,63}\Z)([a-z0-9]+(-[a-z0-9]+)*)?", "one host label such as dublin or ie1")
 _PHONE_NUMBER = matching(r"(\+[1-9][0-9]{5,14})?", "a number as +<country><number>, digits only")

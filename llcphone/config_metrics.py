@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from attrs import frozen
 
-from llcphone.config_fields import HOST, WEB_ADDRESS_OR_EMPTY, Section, between, setting
+from llcphone.config_fields import Section, between, setting
+from llcphone.web_address import HOST, WEB_ADDRESS_OR_EMPTY
 
 
 @frozen(kw_only=True)

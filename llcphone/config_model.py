@@ -11,17 +11,9 @@ from typing import Any, Literal
 
 from attrs import frozen
 
-from llcphone.config_fields import (
-    HEADER,
-    MODEL_ADDRESS,
-    NOT_EMPTY,
-    ONE_TOOL,
-    TYPED_TABLE,
-    Section,
-    between,
-    setting,
-)
+from llcphone.config_fields import HEADER, NOT_EMPTY, ONE_TOOL, TYPED_TABLE, Section, between, setting
 from llcphone.errors import ConfigError
+from llcphone.web_address import MODEL_ADDRESS
 
 DialectChoice = Literal["auto", "flat", "ga"]
 Eagerness = Literal["low", "medium", "high", "auto"]

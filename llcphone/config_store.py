@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from attrs import frozen
 
-from llcphone.config_fields import WEB_ADDRESS_OR_EMPTY, Section, between, setting
+from llcphone.config_fields import Section, between, setting
 from llcphone.errors import ConfigError
+from llcphone.web_address import WEB_ADDRESS_OR_EMPTY
 
 DEFAULT_FILE = "phone.db"
 """What `llcphone serve` keeps its store in when no other place is set: beside llcphone.toml."""

@@ -11,8 +11,9 @@ from typing import Any, Literal
 
 from attrs import fields_dict, frozen
 
-from llcphone.config_fields import NOT_EMPTY, WEB_ADDRESS_OR_EMPTY, Rule, Section, between, setting
+from llcphone.config_fields import NOT_EMPTY, Rule, Section, between, setting
 from llcphone.errors import ConfigError
+from llcphone.web_address import WEB_ADDRESS_OR_EMPTY
 
 VOICEMAIL = "voicemail"
 HANG_UP = "hang_up"

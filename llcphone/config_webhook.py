@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from attrs import frozen
 
-from llcphone.config_fields import HEADER, WEB_ADDRESS_OR_EMPTY, Section, between, setting
+from llcphone.config_fields import HEADER, Section, between, setting
 from llcphone.errors import ConfigError
+from llcphone.web_address import WEB_ADDRESS_OR_EMPTY
 
 
 @frozen(kw_only=True)

@@ -20,9 +20,9 @@ import trio
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 
-from llcphone.config_fields import add_path
 from llcphone.containment import Faults, contained
 from llcphone.tracing import SCOPE, trace_calls
+from llcphone.web_address import add_path
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from llcphone.config_fields import add_path
 from llcphone.twilio import twiml
 from llcphone.twilio.forms import in_progress
+from llcphone.web_address import add_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -22,10 +22,11 @@ from attrs import frozen
 from dotenv.parser import parse_stream
 
 from llcphone.config import SETTINGS, Config, parse_toml, toml_value
-from llcphone.config_fields import WEB_ADDRESS_OR_EMPTY, Setting, nearest
+from llcphone.config_fields import Setting, nearest
 from llcphone.config_journal import DEFAULT_URL
 from llcphone.config_store import DEFAULT_FILE as STORE_FILE
 from llcphone.errors import ConfigError
+from llcphone.web_address import WEB_ADDRESS_OR_EMPTY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from llcphone.config import SETTINGS, Config, RealtimeConfig, ServerConfig, TwilioConfig, toml_text
-from llcphone.config_fields import add_path, is_loopback_url
 from llcphone.errors import ConfigError
+from llcphone.web_address import add_path, is_loopback_url
 from tests.test_config import refused
 
 # The shape of real credentials, put together so that no scanner takes them for one.

@@ -12,7 +12,6 @@ from attrs import frozen
 from twilio.request_validator import RequestValidator  # type: ignore[import-untyped]
 
 from llcphone.call.endpoint import leg_limits
-from llcphone.config_fields import is_loopback_url
 from llcphone.doctor.case import ASK_S, Answer, ask, plain
 from llcphone.doctor.report import Finding, fail, good, warn
 from llcphone.errors import LegClosed, LLCPhoneError
@@ -20,6 +19,7 @@ from llcphone.process.health import ask_health
 from llcphone.process.pidfile import read_mark
 from llcphone.server.identity import PROBE
 from llcphone.twilio.twiml import websocket_url
+from llcphone.web_address import is_loopback_url
 from llcphone.wire.websocket import HandshakeRefused, connect
 
 if TYPE_CHECKING:
