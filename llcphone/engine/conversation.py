@@ -43,7 +43,7 @@ class Conversation:
         self._setup = setup
         self.playout = Playout(mark_every_ms=setup.limits.mark_every_ms)
         self.responses = Responses(response_wait_ms=setup.limits.response_wait_ms)
-        self.scribe = Scribe(self.playout)
+        self.scribe = Scribe(self.playout, speed=float(setup.session.get("speed") or 1.0))
         self.history = self.scribe.history
         self.ledger = TurnLedger(silence_ms=vad_silence_ms(setup.session))
         self.schedule = Schedule(setup.schedule)

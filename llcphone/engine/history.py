@@ -10,6 +10,8 @@ from enum import Enum
 
 import attrs
 
+from llcphone.engine.words import cut_words
+
 
 class Speaker(Enum):
     """Whose words."""
@@ -52,15 +54,6 @@ class Line:
         if self.heard_ms is None or self.heard_ms >= self.generated_ms:
             return self.text
         return cut_words(self.text, len(self.text) * self.heard_ms // max(1, self.generated_ms))
-
-
-def cut_words(text: str, end: int) -> str:
-    """The first ``end`` characters of a text, without half a word at the end."""
-    if end <= 0:
-        return ""
-    if end < len(text) and not text[end].isspace():
-        end = text.rfind(" ", 0, end) + 1
-    return text[:end].rstrip()
 
 
 class History:

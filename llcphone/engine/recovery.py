@@ -26,9 +26,9 @@ from llcphone.engine.events import EndReason
 from llcphone.engine.history import Speaker
 from llcphone.engine.phone_line import FILL_MS
 from llcphone.engine.responses import GREETING, RESUME
-from llcphone.engine.retelling import retold
+from llcphone.engine.retelling import broke_off, retold
 from llcphone.engine.timers import Timer
-from llcphone.realtime.messages import SystemText, UserText
+from llcphone.realtime.messages import UserText
 from llcphone.twilio.media import Clear
 
 if TYPE_CHECKING:
@@ -47,11 +47,6 @@ Few turns are that long. One that is, is sent whole to the next session, once; t
 
 _UNCERTAIN_MS = 2_500
 """So long the caller may have nothing to wait for, for all we know."""
-
-_CUT = (
-    "The line broke for a moment while you were speaking. The caller has heard everything above, and nothing "
-    "after it. Go on from there in one breath; do not greet again and do not repeat what was heard."
-)
 
 
 @attrs.frozen
@@ -110,6 +105,8 @@ class Recovery:
         self._plan = plan
         self._in_row = 0
         self._dialled_before = 0
+        self._broken: set[str] = set()
+        """The items of the answer that the last loss cut."""
         self._turn_moved = False
         """The caller's present turn was taken from a session that seemed deaf."""
         self.owed = Owed.NOTHING
@@ -158,6 +155,8 @@ class Recovery:
         self._dialled_before = engine.model.attempts
         self.gaps.append(Gap(now_ms, cause, owed.value))
         out.append(Note("model lost", {"cause": cause}))
+        if (active := talk.responses.active) is not None and (cut := talk.playout.items_of(active.id)):
+            self._broken = {item.item_id for item in cut}
         talk.session_lost(now_ms, out)
         if owed is Owed.GREETING:  # it will be given anew
             talk.drop_unheard(now_ms)
@@ -253,7 +252,7 @@ class Recovery:
                 out.append(SendModel(UserText(engine.setup.greeting_cue)))
                 talk.responses.want(GREETING)
             case Owed.REST:
-                out.append(SendModel(SystemText(_CUT)))
+                out.append(SendModel(broke_off(lines, self._broken)))
                 talk.responses.want(RESUME)
             case Owed.ANSWER if not talk.responses.owes_ours:  # a tool may have answered meanwhile
                 talk.responses.want(RESUME)

@@ -127,7 +127,8 @@ def _owed(engine: CallEngine, lines: Sequence[Line], now_ms: int) -> Owed:
     if audio is not None and not talk.caller_has_floor:  # nobody has spoken since
         heard_ms = talk.playout.heard_ms(audio.item_id, now_ms)
         if not audio.done or heard_ms < audio.generated // BYTES_PER_MS:
-            return Owed.REST if heard_ms else Owed.ANSWER
+            words = last is not None and talk.scribe.heard_so_far(last, heard_ms)
+            return Owed.REST if words else Owed.ANSWER
     waits = talk.caller_has_floor or talk.batches.running or talk.responses.owes_anything
     return Owed.ANSWER if waits else Owed.NOTHING
 

@@ -37,6 +37,15 @@ _LONGEST_ID = 32
 
 _SUMMARY = "The call has been going on for a while. What was said so far, in short:\n\n"
 
+_CUT = (
+    "The line broke for a moment while you were speaking. The caller has heard everything above, and nothing "
+    "after it. Go on from there in one breath; do not greet again and do not repeat what was heard."
+)
+_CUT_AT_ONCE = (
+    "The line broke for a moment when you had just begun to speak. The caller has heard no word of it: say "
+    "it again from its beginning."
+)
+
 _MISSING = "Some of what the caller said earlier was not written down; their turns may be missing below."
 
 
@@ -88,6 +97,12 @@ def retold(lines: Iterable[Line], recall: Recall, summary: str = "") -> list[Mod
     if summary:
         return [SystemText(_SUMMARY + summary), *items]
     return [SystemText(_MISSING), *items] if wordless else items
+
+
+def broke_off(lines: Iterable[Line], items: Set[str]) -> SystemText:
+    """What a fresh session is told of an answer that broke off: these items, as far as they were heard."""
+    any_words = any(line.item_id in items and line.heard_text() for line in lines)
+    return SystemText(_CUT if any_words else _CUT_AT_ONCE)
 
 
 def cut_at(cut: Cut, text: str, told: Set[str]) -> list[ModelMessage]:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from llcphone.audio import BYTES_PER_MS
 from llcphone.engine.commands import Command, Note
-from llcphone.engine.history import CalledTool, History, Line, Speaker, cut_words
+from llcphone.engine.history import CalledTool, History, Line, Speaker
+from llcphone.engine.words import cut_words, letters, said_within
 from llcphone.realtime import events as said
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 
 _TYPICAL_PACE = 0.018
-"""Characters of quick English speech per millisecond."""
+"""Latin letters of quick speech per millisecond; ``engine.words`` has what other scripts take."""
 _MARGIN = 1.2
 """Rather a word lost that was never spoken than one repeated that was heard."""
 
@@ -28,9 +29,13 @@ _MARGIN = 1.2
 class Scribe:
     """Keeps the history in step with what was said and heard."""
 
-    def __init__(self, playout: Playout) -> None:
+    def __init__(self, playout: Playout, *, speed: float = 1.0) -> None:
+        """``speed``: how fast the agent is told to speak."""
         self._playout = playout
+        self._typical_pace = _TYPICAL_PACE * speed
         self.history = History()
+        self._estimated: set[str] = set()
+        """Lines that were cut by pace: they say nothing about it."""
 
     def caller_words(self, event: said.CallerTranscript, now_ms: int, out: list[Command]) -> None:
         """Words of the caller, whenever the transcriber is done with them."""
@@ -74,7 +79,7 @@ class Scribe:
             return line.text if heard_ms else ""
         end = len(line.text) * heard_ms // max(1, whole_ms)
         if not (complete and line.final):
-            end = min(end, round(heard_ms * max(_TYPICAL_PACE, self._characters_per_ms())))
+            end = min(end, said_within(line.text, round(heard_ms * self._pace())))
         return cut_words(line.text, end)
 
     def tool_called(self, call_id: str, name: str, arguments: str, now_ms: int) -> None:
@@ -90,10 +95,11 @@ class Scribe:
     def session_lost(self) -> None:
         """The model is gone, perhaps in the middle of an answer: keep the words that have become sound.
 
-        Words run ahead of the voice and nothing aligns them, so they are cut by the pace of what
-        this agent has said so far, with a margin. A line without a sound goes: nobody heard it.
+        Words run ahead of the voice and nothing aligns them, so they are cut by the pace at which
+        this agent has spoken so far or was told to speak, whichever is faster, with a margin. A line
+        without a sound goes: nobody heard it.
         """
-        pace = _MARGIN * max(_TYPICAL_PACE, self._characters_per_ms())
+        pace = _MARGIN * self._pace()
         for line in self.history.lines():
             if line.speaker is not Speaker.AGENT or line.generated_ms:
                 continue
@@ -103,13 +109,24 @@ class Scribe:
                 continue
             line.generated_ms = audio.generated // BYTES_PER_MS
             if not audio.done:
-                line.text = cut_words(line.text, round(line.generated_ms * pace))
+                self._estimated.add(line.item_id)
+                line.text = cut_words(line.text, said_within(line.text, round(line.generated_ms * pace)))
             line.final = True
 
-    def _characters_per_ms(self) -> float:
-        whole = [line for line in self.history.lines() if line.final and line.generated_ms]
-        spoken_ms = sum(line.generated_ms for line in whole)
-        return sum(len(line.text) for line in whole) / spoken_ms if spoken_ms else 0.0
+    def _pace(self) -> float:
+        """Latin letters per millisecond."""
+        final = [each for each in self.history.lines() if each.final and each.item_id not in self._estimated]
+        whole = [(line.text, self._whole_ms(line)) for line in final]
+        spoken_ms = sum(ms for _, ms in whole)
+        said = sum(letters(text) for text, ms in whole if ms)
+        return max(self._typical_pace, said / spoken_ms if spoken_ms else 0.0)
+
+    def _whole_ms(self, line: Line) -> int:
+        """How long a line is that was spoken to its end; 0 for any other."""
+        audio = self._playout.item(line.item_id)
+        if line.generated_ms or audio is None or not audio.done:
+            return line.generated_ms
+        return audio.generated // BYTES_PER_MS
 
     def lengths(self, items: Iterable[said.Item], now_ms: int) -> None:
         """A response is complete: how long each of its messages is."""

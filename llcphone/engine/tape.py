@@ -33,6 +33,7 @@ from llcphone.engine.call_setup import CallSetup
 from llcphone.engine.commands import Command
 from llcphone.engine.dialling import DialPlan
 from llcphone.engine.events import EndReason, Event
+from llcphone.engine.words import masked
 from llcphone.errors import LocalProtocolError, RemoteProtocolError
 from llcphone.realtime.dialects import Dialect
 from llcphone.realtime.events import ModelEvent
@@ -79,11 +80,6 @@ _NAMES = {each.__name__: each for each in (Mapping, Dialect, DialPlan, EndReason
 
 
 # -- masks --------------------------------------------------------------------------------------
-
-
-def masked(text: str) -> str:
-    """The text's shape: as long, with white space where it was."""
-    return re.sub(r"\S", "x", text)
 
 
 def _masked_error(message: str) -> str:

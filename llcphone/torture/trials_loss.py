@@ -7,6 +7,7 @@ history that is wrong is heard.
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -69,9 +70,13 @@ def _say(words: Sequence[str]) -> Say:
 
 
 def words_told(items: Iterable[dict[str, Any]]) -> list[str]:
-    """The agent's own words, as the model has them."""
+    """The agent's own words, as the model has them, however the bridge has spaced them."""
     parts = [part for item in items if item.get("role") == "assistant" for part in item["content"]]
-    return " ".join(part.get("text") or part.get("transcript") or "" for part in parts).split()
+    return _known_words(" ".join(part.get("text") or part.get("transcript") or "" for part in parts))
+
+
+def _known_words(text: str) -> list[str]:
+    return re.findall("|".join(PITCH), text)
 
 
 async def _answered_again(caller: Caller, rig: Rig, lost: ModelSession) -> None:
@@ -88,7 +93,7 @@ async def _answered_again(caller: Caller, rig: Rig, lost: ModelSession) -> None:
 
 
 def _is_answer(text: str) -> bool:
-    return bool({*ANSWER, OVER, PARDON} & set(text.split()))
+    return bool({*ANSWER, OVER, PARDON} & set(_known_words(text)))
 
 
 async def _lose(rig: Rig, judge: Judge, heard_s: float, fail: Callable[[ModelSession], None]) -> None:

@@ -19,8 +19,8 @@ from llcphone.engine import tape
 from llcphone.engine.call_setup import CallSetup
 from llcphone.engine.commands import Command, RunTool, SendPhone
 from llcphone.engine.events import Dialled, Event, ModelSaid, ToolFinished
-from llcphone.engine.history import cut_words
 from llcphone.engine.tape import as_data, command_of, event_of, setup_of
+from llcphone.engine.words import cut_words, masked
 from llcphone.errors import LocalProtocolError, RemoteProtocolError
 from llcphone.realtime import refusals
 from llcphone.realtime.events import AudioDelta, ModelError, ModelEvent, SessionUpdated
@@ -163,15 +163,15 @@ def test_a_field_that_is_missing_has_its_default() -> None:
 
 def test_words_leave_their_shape_behind_so_that_a_cut_falls_where_it_fell() -> None:
     text = "Call me on +1 555 0100,\n\tplease\u2003now"
-    taped = tape.masked(text)
+    taped = masked(text)
     assert taped == "xxxx xx xx xx xxx xxxxx\n\txxxxxx\u2003xxx"
     for end in range(len(text) + 2):
-        assert tape.masked(cut_words(text, end)) == cut_words(taped, end)
+        assert masked(cut_words(text, end)) == cut_words(taped, end)
 
 
 @given(st.text(), st.integers(-1, 40))
 def test_masking_and_cutting_give_the_same_in_either_order(text: str, end: int) -> None:
-    assert tape.masked(cut_words(text, end)) == cut_words(tape.masked(text), end)
+    assert masked(cut_words(text, end)) == cut_words(masked(text), end)
 
 
 def test_audio_comes_back_as_silence_of_the_same_length() -> None:
