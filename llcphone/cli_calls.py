@@ -38,6 +38,7 @@ from llcphone.errors import ConfigError
 from llcphone.store import history
 from llcphone.store.database import Database
 from llcphone.store.demo_data import PEOPLE, fill
+from llcphone.store.forgetting import DAY_S, forgetting, in_pieces, purging
 from llcphone.store.tables import WrongSchema, check, prepare
 
 if TYPE_CHECKING:
@@ -165,7 +166,7 @@ def export(
         out: a new file, for its owner only; default standard output.
         days: only calls that ended so many days ago at most.
     """
-    since = None if days is None else time.time() - days * history.DAY_S
+    since = None if days is None else time.time() - days * DAY_S
     with _reading(config) as read:
         found = read(partial(history.summaries, limit=None, since=since))
         if format_ == "csv":
@@ -218,10 +219,11 @@ def purge(*, number: str = "", config: ConfigPath = None) -> None:
     kept = loaded.store
     with _opened(loaded, read_only=False) as run:
         if number:
-            print(f"forgotten: {run(partial(history.forget_number, number=number))} calls")
+            of_number = in_pieces(forgetting(number), run)
+            print(f"forgotten: {len(of_number.call_ids)} calls")
             return
-        tidy = partial(history.purge, keep_days=kept.keep_days, transcript_days=kept.transcript_days)
-        gone = run(partial(tidy, now=time.time()))
+        old = purging(now=time.time(), keep_days=kept.keep_days, transcript_days=kept.transcript_days)
+        gone = in_pieces(old, run)
     print(f"forgotten: {gone.calls} calls, and the words of {gone.transcripts}")
 
 

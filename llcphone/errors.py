@@ -10,7 +10,7 @@
       NoAgent                 the function that chooses who answers has failed (.kinds)
       DialRefused             a call we will not place: Twilio never hears of it (.code, .why, .retry_after_s)
       StoreUnavailable        the database gave no answer in time (.why)
-      BookingRefused          a time that cannot be booked (.code)
+      BookingRefused          a time that cannot be booked, a value that cannot be stored (.code)
       LegClosed               a WebSocket leg has ended (.code, .reason)
 
 What the far side does in a call is an event, not an exception: inside a call only
@@ -99,7 +99,7 @@ class StoreUnavailable(LLCPhoneError):
 
 
 class BookingRefused(LLCPhoneError):
-    """A time that cannot be booked; ``code`` is ``taken``, ``closed``, ``past`` or ``unknown``."""
+    """What the records cannot take; ``code`` is ``taken``, ``closed``, ``past``, ``unknown``, ``invalid``."""
 
     def __init__(self, code: str, why: str) -> None:
         super().__init__(why)

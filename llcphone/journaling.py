@@ -34,6 +34,7 @@ from llcphone.engine.events import EndReason
 from llcphone.engine.floor import Floor
 from llcphone.engine.recovery import Owed
 from llcphone.engine.resuming import KeptLine, Resumed, kept_of
+from llcphone.errors import StoreUnavailable
 from llcphone.store.journal import CallRow, Change, hash_of
 from llcphone.twilio import twiml
 from llcphone.twilio.forms import in_progress
@@ -67,7 +68,10 @@ _REMEMBERED = 2_000
 _LONGEST_STATE = 65_536
 _MOST_GENERATIONS = 1_000
 _ASK_AGAIN_S = 1
-"""Between two questions to a process that is about to go, until its successor answers."""
+"""Between two questions to a process that is about to go, until its successor answers, or to a journal that
+cannot be reached."""
+_ASK_FOR_S = 30.0
+"""How long Twilio is told to ask again while the journal cannot be reached; then the call ends."""
 
 
 @attrs.define(eq=False)
@@ -132,6 +136,8 @@ class Journaling:
         self._claimed: dict[Call, CallRow] = {}
         self._ended: OrderedDict[str, EndReason] = OrderedDict()
         """Calls that ended here and were not resumed, by CallSid."""
+        self._unsure: OrderedDict[str, float] = OrderedDict()
+        """When the journal could first not say what becomes of a call, by CallSid."""
         phone.observers.append(self._noted)
         phone.on_end.append(self._recorded)
 
@@ -198,7 +204,10 @@ class Journaling:
         self, form: Mapping[str, str], generation: int, news: str, *, speak: bool = True
     ) -> str:
         """A caller who had left is back, with such news for the model; empty: their call is not known."""
-        return await self._resume(form, generation, news=news, speak=speak) or ""
+        try:
+            return await self._resume(form, generation, news=news, speak=speak) or ""
+        except StoreUnavailable:
+            return ""
 
     async def after_stream(self, form: Mapping[str, str], generation: int) -> str:
         """The stream of this generation has ended: the TwiML that says what next."""
@@ -218,7 +227,24 @@ class Journaling:
             return twiml.ask_again(self.action_url(generation), after_s=_ASK_AGAIN_S)
         if reason is not None and reason not in RESUMABLE:
             return twiml.nothing()
-        return await self._resume(form, generation) or twiml.nothing()
+        try:
+            answer = await self._resume(form, generation)
+        except StoreUnavailable:
+            return self._ask_later(call_sid, generation)
+        self._unsure.pop(call_sid, None)
+        return answer or twiml.nothing()
+
+    def _ask_later(self, call_sid: str, generation: int) -> str:
+        """The journal cannot say whether the call goes on: Twilio keeps it for a while, and asks again."""
+        now = trio.current_time()
+        since = self._unsure.setdefault(call_sid, now)
+        if len(self._unsure) > _REMEMBERED:
+            self._unsure.popitem(last=False)
+        if now - since < _ASK_FOR_S:
+            return twiml.ask_again(self.action_url(generation), after_s=_ASK_AGAIN_S)
+        self._unsure.pop(call_sid, None)
+        log.error("call not resumed: the journal cannot be reached")
+        return twiml.nothing()
 
     async def _resume(
         self, form: Mapping[str, str], generation: int, *, news: str = "", speak: bool = True

@@ -106,7 +106,7 @@ class Webhook:
     async def finish(self) -> None:
         """Send what there is once more; the rest stays in the outbox, and the next process sends it."""
         with trio.CancelScope(deadline=trio.current_time() + _LAST_S, shield=True):
-            await self._store.writer.put(lambda db: None).written.wait()  # the last calls too
+            await self._store.writer.put(lambda db: None).settled.wait()  # the last calls too
             self._leaving = True
             self._news.set()
             await self._finished.wait()

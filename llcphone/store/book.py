@@ -16,31 +16,37 @@ commit was on its way then, nobody knows; so give ``key``, and ask again with th
 from __future__ import annotations
 
 import logging
+import secrets
 import time
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 import trio
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from llcphone.errors import BookingRefused, ConfigError, StoreUnavailable
-from llcphone.store import bookings, database, history
+from llcphone.store import bookings, calendars, history
 from llcphone.store.database import Database
+from llcphone.store.forgetting import purging
 from llcphone.store.shapes import Message, Note
 from llcphone.store.tables import WrongSchema, check, prepare
+from llcphone.store.tidying import keep_tidy
+from llcphone.store.values import ValueRefused
 from llcphone.store.writer import Writer
 
 if TYPE_CHECKING:
     import datetime
-    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Generator, Mapping, Sequence
 
     from sqlalchemy import Connection
 
     from llcphone.call.record import CallRecord
     from llcphone.config import Config
     from llcphone.store.caldav_calendar import CalDav
+    from llcphone.store.calendars import Busy
+    from llcphone.store.forgetting import Forgotten, Piece
     from llcphone.store.history import KeptCall
     from llcphone.store.shapes import Appointment, CallDetails, CallSummary, Customer, Slot, ToolCall
     from llcphone.tooling import CallHandle
@@ -50,8 +56,6 @@ Posts = dict[str, str]
 
 log = logging.getLogger("llcphone.store")
 
-_OPEN_S = 10.0
-"""To make the tables, or to learn that they are there."""
 _SAID_S = 1.0
 """Longest wait to know that a message or note is written."""
 
@@ -72,16 +76,16 @@ class Store:
 
     async def find_customer(self, phone: str) -> Customer | None:
         """The customer with this number, as E.164."""
-        return await self._look_up(partial(bookings.customer_by, phone=phone))
+        return await self._find(partial(bookings.customer_by, phone=phone), None)
 
     async def customer(self, customer_id: int) -> Customer | None:
         """The customer with this id."""
-        return await self._look_up(partial(bookings.customer_by, id_=customer_id))
+        return await self._find(partial(bookings.customer_by, id_=customer_id), None)
 
     async def appointments(self, customer_id: int, *, all_: bool = False) -> list[Appointment]:
         """A customer's appointments to come, soonest first; ``all_``: past and cancelled ones too."""
         now = time.time()
-        return await self._look_up(lambda db: bookings.appointments_of(db, customer_id, now, all_=all_))
+        return await self._find(lambda db: bookings.appointments_of(db, customer_id, now, all_=all_), [])
 
     async def free_slots(
         self, day: datetime.date, duration_min: int = 30, *, calendar: str = "main"
@@ -91,10 +95,10 @@ class Store:
         Raises:
             BookingRefused: there is no such calendar.
         """
-        busy: list[bookings.Busy] = []
+        busy: list[Busy] = []
         if self._calendar is not None and self._calendar.name == calendar:
-            start, end = await self._look_up(lambda db: bookings.day_of(db, day, calendar))
-            busy = await self._calendar.busy(start, end)
+            start, end, zone = await self._look_up(lambda db: calendars.day_of(db, day, calendar))
+            busy = await self._calendar.busy(start, end, zone)
         now = time.time()
         return await self._look_up(lambda db: bookings.free_slots(db, day, duration_min, calendar, busy, now))
 
@@ -109,7 +113,11 @@ class Store:
     # -- changes: each may raise StoreUnavailable ---------------------------------------------
 
     async def add_customer(self, name: str, phone: str, *, email: str = "", remarks: str = "") -> Customer:
-        """Keep a new customer; the one that has this number already is returned as it is."""
+        """Keep a new customer; the one that has this number already is returned as it is.
+
+        Raises:
+            BookingRefused: the records cannot hold what was given.
+        """
         return await self._change(lambda db: bookings.add_customer(db, name, phone, email, remarks))
 
     async def book(
@@ -169,25 +177,31 @@ class Store:
         timezone: str = "UTC",
     ) -> None:
         """When a calendar may be booked: weekday (Monday is 0) to its spans, as ``("09:00", "12:30")``."""
-        await self._change(lambda db: bookings.set_hours(db, calendar, timezone, hours))
+        await self._change(lambda db: calendars.set_hours(db, calendar, timezone, hours))
 
     # -- what is told: written now, or when the database is back ------------------------------
 
     async def take_message(self, message: Message) -> bool:
-        """Keep a message; False: it waits in memory until the database can be had."""
-        kept = message if message.taken_at else attrs.evolve(message, taken_at=time.time())
+        """Keep a message.
+
+        Returns:
+            Whether it is written. If not, it was refused, or it waits in memory until the database can be
+            had: nobody knows yet whether it will be kept.
+        """
+        at, key = message.taken_at or time.time(), message.key or _own_key()
+        kept = attrs.evolve(message, taken_at=at, key=key)
         return await self._told(lambda db: history.write_message(db, kept))
 
     async def add_note(
         self, call_id: str, customer_id: int | None, text: str, outcome: str = "", *, key: str = ""
     ) -> bool:
-        """Keep a note about a call; False as in ``take_message``."""
+        """Keep a note about a call; the answer is as in ``take_message``."""
         note = Note(
             text=text,
             call_id=call_id,
             customer_id=customer_id,
             outcome=outcome,
-            key=key,
+            key=key or _own_key(),
             written_at=time.time(),
         )
         return await self._told(lambda db: history.write_note(db, note))
@@ -205,6 +219,11 @@ class Store:
         kept = history.KeptCall(record=record, caller=caller, dialled=dialled, context=context, tools=tools)
         self.writer.put(partial(self._write_call, kept=kept))
 
+    def too_old(self) -> Generator[Piece, Any, Forgotten]:
+        """What is to be deleted by now, piece by piece."""
+        days = self.config.store
+        return purging(now=time.time(), keep_days=days.keep_days, transcript_days=days.transcript_days)
+
     def _write_call(self, db: Connection, kept: KeptCall) -> None:
         posts = {} if self.posts is None else self.posts(kept)
         history.write_call(db, kept, posts)
@@ -212,19 +231,31 @@ class Store:
     # -- ways to the database -----------------------------------------------------------------
 
     async def _look_up(self, work: Callable[[Connection], T]) -> T:
-        return await self.look_ups.ask(work)
+        try:
+            return await self.look_ups.ask(work)
+        except (ValueRefused, SQLAlchemyError) as exc:
+            raise _refusal(exc) from None
+
+    async def _find(self, work: Callable[[Connection], T], nothing: T) -> T:
+        try:
+            return await self.look_ups.ask(work)
+        except (ValueRefused, SQLAlchemyError):  # no row can have such a value
+            return nothing
 
     async def _change(self, work: Callable[[Connection], T]) -> T:
         try:
-            return await self.main.ask(work)
-        except IntegrityError:  # somebody else was faster with the same number or key: they are there now
-            return await self.main.ask(work)
+            try:
+                return await self.main.ask(work)
+            except IntegrityError:  # somebody else was faster with the same number or key: they are there now
+                return await self.main.ask(work)
+        except (ValueRefused, SQLAlchemyError) as exc:
+            raise _refusal(exc) from None
 
     async def _told(self, work: Callable[[Connection], object]) -> bool:
         job = self.writer.put(work)
         with trio.move_on_after(_SAID_S):
-            await job.written.wait()
-        return job.written.is_set()
+            await job.settled.wait()
+        return job.written
 
     async def _mirror(self, appointment: Appointment, *, undo: Callable[[Connection], object]) -> None:
         """Bring the CalDAV calendar in step; if it refuses, our own table follows it."""
@@ -235,6 +266,17 @@ class Store:
         except (BookingRefused, StoreUnavailable):
             self.writer.put(undo)
             raise
+
+
+def _refusal(exc: Exception) -> BookingRefused:
+    """The database takes no such value: the asker's to put right, and no fault of the database."""
+    log.warning("the records refuse a value", extra={"error": type(exc).__name__})
+    return BookingRefused("invalid", "the records cannot hold this")
+
+
+def _own_key() -> str:
+    """What is written again, because nobody knew whether it was written, is still kept once."""
+    return secrets.token_hex(16)
 
 
 def store_of(call: CallHandle) -> Store:
@@ -269,11 +311,14 @@ async def open_store(config: Config) -> AsyncIterator[Store]:
     )
     store = Store(config, main, look_ups, _calendar(config))
     try:
-        await _first(main, prepare, make_file=True)
-        await _first(look_ups, partial(check, whole=True))
+        for place, work in ((main, prepare), (look_ups, partial(check, whole=True))):
+            try:
+                await place.open(work, make_file=place is main)
+            except WrongSchema as exc:
+                raise ConfigError(place.key, str(exc)) from None
         async with trio.open_nursery() as nursery:
             nursery.start_soon(store.writer.run, name="store writer")
-            nursery.start_soon(_keep_tidy, store, name="store tidier")
+            nursery.start_soon(keep_tidy, store.too_old, main, name="store tidier")
             try:
                 yield store
             finally:
@@ -290,29 +335,3 @@ def _calendar(config: Config) -> CalDav | None:
     from llcphone.store.caldav_calendar import CalDav  # an extra: most have none
 
     return CalDav(config.calendar)
-
-
-async def _first(place: Database, work: Callable[[Connection], None], *, make_file: bool = False) -> None:
-    """The first question to a database: whether it is one of ours."""
-
-    def ask() -> None:
-        if make_file:
-            place.make_file()
-        place.run(work)
-
-    try:
-        with trio.fail_after(_OPEN_S):
-            await database.in_thread(ask, abandon_on_cancel=True)
-    except WrongSchema as exc:
-        raise ConfigError(place.key, str(exc)) from None
-    except (SQLAlchemyError, OSError, trio.TooSlowError) as exc:
-        raise ConfigError(place.key, f"cannot be opened ({type(exc).__name__})") from None
-
-
-async def _keep_tidy(store: Store) -> None:
-    """Forget what is too old, now and once a day."""
-    while True:
-        days = store.config.store
-        tidy = partial(history.purge, keep_days=days.keep_days, transcript_days=days.transcript_days)
-        store.writer.put(partial(tidy, now=time.time()))
-        await trio.sleep(history.DAY_S)

@@ -13,15 +13,14 @@ import attrs
 from sqlalchemy import Connection, Row, and_, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from llcphone.errors import BookingRefused, ConfigError
+from llcphone.errors import BookingRefused
+from llcphone.store.calendars import DAY_MIN, Busy, Calendar, calendar_named, open_spans
 from llcphone.store.shapes import Appointment, Customer, Slot
-from llcphone.store.tables import APPOINTMENTS, CALENDARS, CUSTOMERS, HOURS
+from llcphone.store.tables import APPOINTMENTS, CALENDARS, CUSTOMERS
+from llcphone.store.values import fitted, fitted_row
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-
-Busy = tuple[int, int]
-"""A span that is not free, in Unix seconds."""
+    from collections.abc import Iterable
 
 _STEP_MIN = 15
 """Slots begin so far apart, or one duration if that is less."""
@@ -45,7 +44,8 @@ class Wish:
 
 def customer_by(db: Connection, *, id_: int | None = None, phone: str = "") -> Customer | None:
     """The customer with this id, or with this number."""
-    which = CUSTOMERS.c.id == id_ if id_ is not None else CUSTOMERS.c.phone == phone
+    column, value = (CUSTOMERS.c.phone, phone) if id_ is None else (CUSTOMERS.c.id, id_)
+    which = column == fitted(column, value)
     row = db.execute(select(CUSTOMERS).where(which)).mappings().first()
     return None if row is None else Customer(**row)
 
@@ -54,81 +54,10 @@ def add_customer(db: Connection, name: str, phone: str, email: str, remarks: str
     """A new customer, or the one that has this number."""
     if (known := customer_by(db, phone=phone)) is not None:
         return known
-    values = {"name": name, "phone": phone, "email": email, "remarks": remarks}
+    given = {"name": name, "phone": phone, "email": email, "remarks": remarks}
+    values = fitted_row(CUSTOMERS, given)
     made = db.execute(insert(CUSTOMERS).values(values).returning(CUSTOMERS.c.id)).scalar_one()
     return Customer(id=made, **values)
-
-
-# -- calendars ----------------------------------------------------------------------------------
-
-
-@attrs.frozen
-class _Calendar:
-    id: int
-    name: str
-    timezone: str
-
-    @property
-    def zone(self) -> ZoneInfo:
-        return ZoneInfo(self.timezone)
-
-    def aware(self, when: datetime.datetime) -> datetime.datetime:
-        """A naive time is one of this calendar's own."""
-        return when.replace(tzinfo=self.zone) if when.tzinfo is None else when.astimezone(self.zone)
-
-
-def _calendar(db: Connection, name: str) -> _Calendar:
-    row = db.execute(select(CALENDARS).where(CALENDARS.c.name == name)).mappings().first()
-    if row is None:
-        raise BookingRefused("unknown", "there is no such calendar")
-    return _Calendar(**row)
-
-
-def set_hours(
-    db: Connection, calendar: str, timezone: str, hours: Mapping[int, Sequence[tuple[str, str]]]
-) -> None:
-    """Make the calendar if there is none of this name, and its hours new."""
-    ZoneInfo(timezone)
-    which = CALENDARS.c.name == calendar
-    if db.execute(update(CALENDARS).where(which).values(timezone=timezone)).rowcount == 0:
-        db.execute(insert(CALENDARS).values(name=calendar, timezone=timezone))
-    id_ = db.execute(select(CALENDARS.c.id).where(which)).scalar_one()
-    db.execute(delete(HOURS).where(HOURS.c.calendar == id_))
-    rows = [
-        {"calendar": id_, "weekday": day, "opens_min": _minutes(opens), "closes_min": _minutes(closes)}
-        for day, spans in hours.items()
-        for opens, closes in spans
-    ]
-    if rows:
-        db.execute(insert(HOURS), rows)
-
-
-def _minutes(text: str) -> int:
-    hour, _, minute = text.partition(":")
-    try:
-        return int(hour) * 60 + int(minute)
-    except ValueError:
-        raise ConfigError("hours", "are written as 09:00") from None
-
-
-def _open_spans(db: Connection, calendar: _Calendar, day: datetime.date) -> list[Busy]:
-    which = and_(HOURS.c.calendar == calendar.id, HOURS.c.weekday == day.weekday())
-    rows = db.execute(select(HOURS.c.opens_min, HOURS.c.closes_min).where(which).order_by(HOURS.c.opens_min))
-    return [(_at(calendar, day, row.opens_min), _at(calendar, day, row.closes_min)) for row in rows]
-
-
-def _at(calendar: _Calendar, day: datetime.date, minutes: int) -> int:
-    """The second at which the calendar's clock shows this; 24:00 is the next day's midnight."""
-    days, rest = divmod(minutes, 24 * 60)
-    clock = datetime.time(rest // 60, rest % 60, tzinfo=calendar.zone)
-    return int(datetime.datetime.combine(day + datetime.timedelta(days=days), clock).timestamp())
-
-
-def _taken(db: Connection, calendar: _Calendar, start: int, end: int) -> list[Busy]:
-    table = APPOINTMENTS.c
-    overlaps = and_(table.calendar == calendar.id, table.starts_at < end, table.ends_at > start)
-    rows = db.execute(select(table.starts_at, table.ends_at).where(overlaps, ~table.cancelled))
-    return [(row.starts_at, row.ends_at) for row in rows]
 
 
 # -- appointments -------------------------------------------------------------------------------
@@ -137,7 +66,12 @@ def _taken(db: Connection, calendar: _Calendar, start: int, end: int) -> list[Bu
 def appointments_of(db: Connection, customer_id: int, now: float, *, all_: bool) -> list[Appointment]:
     """A customer's appointments, soonest first."""
     table = APPOINTMENTS.c
-    query = _appointments().where(table.customer == customer_id).order_by(table.starts_at).limit(100)
+    query = (
+        _appointments()
+        .where(table.customer == fitted(CUSTOMERS.c.id, customer_id))
+        .order_by(table.starts_at)
+        .limit(100)
+    )
     if not all_:
         query = query.where(~table.cancelled, table.ends_at > now)
     return [_appointment(row) for row in db.execute(query)]
@@ -152,10 +86,11 @@ def free_slots(
     now: float,
 ) -> list[Slot]:
     """What is open, neither booked nor ``busy``, and not past."""
-    calendar = _calendar(db, calendar_name)
+    _check_length(duration_min)
+    calendar = calendar_named(db, calendar_name)
     length, step = duration_min * 60, min(_STEP_MIN, duration_min) * 60
     slots: list[Slot] = []
-    for opens, closes in _open_spans(db, calendar, day):
+    for opens, closes in open_spans(db, calendar, day):
         taken = [*_taken(db, calendar, opens, closes), *busy]
         start = opens
         while start + length <= closes and len(slots) < _MOST_SLOTS:
@@ -169,17 +104,11 @@ def free_slots(
     return slots
 
 
-def day_of(db: Connection, day: datetime.date, calendar_name: str) -> Busy:
-    """From midnight to midnight, by the calendar's clock."""
-    calendar = _calendar(db, calendar_name)
-    return _at(calendar, day, 0), _at(calendar, day, 24 * 60)
-
-
 def known_by_key(db: Connection, key: str) -> Appointment | None:
     """The appointment that was booked with this key."""
     if not key:
         return None
-    row = db.execute(_appointments().where(APPOINTMENTS.c.key == key)).first()
+    row = db.execute(_appointments().where(APPOINTMENTS.c.key == fitted(APPOINTMENTS.c.key, key))).first()
     return None if row is None else _appointment(row)
 
 
@@ -191,10 +120,11 @@ def book(db: Connection, wish: Wish, now: float) -> Appointment:
     """
     if (known := known_by_key(db, wish.key)) is not None:
         return known
+    _check_length(wish.duration_min)
     if customer_by(db, id_=wish.customer_id) is None:
         raise BookingRefused("unknown", "there is no such customer")
-    calendar = _calendar(db, wish.calendar)
-    start = int(calendar.aware(wish.starts_at).timestamp())
+    calendar = calendar_named(db, wish.calendar)
+    start = calendar.seconds(wish.starts_at)
     end = start + wish.duration_min * 60
     _check_open(db, calendar, start, end, now)
     values = {
@@ -207,7 +137,8 @@ def book(db: Connection, wish: Wish, now: float) -> Appointment:
         "key": wish.key or None,
         "changed_at": now,
     }
-    made = _refusing(db, insert(APPOINTMENTS).values(values).returning(APPOINTMENTS.c.id)).scalar_one()
+    row = insert(APPOINTMENTS).values(fitted_row(APPOINTMENTS, values))
+    made = _refusing(db, row.returning(APPOINTMENTS.c.id)).scalar_one()
     return appointment(db, made)
 
 
@@ -220,8 +151,8 @@ def reschedule(db: Connection, id_: int, starts_at: datetime.datetime, now: floa
     old = appointment(db, id_)
     if old.cancelled:
         raise BookingRefused("unknown", "this appointment was cancelled")
-    calendar = _calendar(db, old.calendar)
-    start = int(calendar.aware(starts_at).timestamp())
+    calendar = calendar_named(db, old.calendar)
+    start = calendar.seconds(starts_at)
     end = start + int((old.ends_at - old.starts_at).total_seconds())
     _check_open(db, calendar, start, end, now)
     times = {"starts_at": start, "ends_at": end, "changed_at": now}
@@ -248,17 +179,29 @@ def appointment(db: Connection, id_: int) -> Appointment:
     Raises:
         BookingRefused: there is none.
     """
-    row = db.execute(_appointments().where(APPOINTMENTS.c.id == id_)).first()
+    row = db.execute(_appointments().where(APPOINTMENTS.c.id == fitted(APPOINTMENTS.c.id, id_))).first()
     if row is None:
         raise BookingRefused("unknown", "there is no such appointment")
     return _appointment(row)
 
 
-def _check_open(db: Connection, calendar: _Calendar, start: int, end: int, now: float) -> None:
+def _taken(db: Connection, calendar: Calendar, start: int, end: int) -> list[Busy]:
+    table = APPOINTMENTS.c
+    overlaps = and_(table.calendar == calendar.id, table.starts_at < end, table.ends_at > start)
+    rows = db.execute(select(table.starts_at, table.ends_at).where(overlaps, ~table.cancelled))
+    return [(row.starts_at, row.ends_at) for row in rows]
+
+
+def _check_length(duration_min: int) -> None:
+    if not 1 <= duration_min <= DAY_MIN:
+        raise BookingRefused("invalid", "the length is in minutes, from 1 to a day")
+
+
+def _check_open(db: Connection, calendar: Calendar, start: int, end: int, now: float) -> None:
     if start < now:
         raise BookingRefused("past", "this time is past")
     day = _time(calendar.zone, start).date()
-    if not any(opens <= start and end <= closes for opens, closes in _open_spans(db, calendar, day)):
+    if not any(opens <= start and end <= closes for opens, closes in open_spans(db, calendar, day)):
         raise BookingRefused("closed", "this time is outside opening hours")
 
 
@@ -266,7 +209,7 @@ def _refusing(db: Connection, statement: Any) -> Any:
     """Let the database judge: no two appointments of a calendar overlap."""
     try:
         return db.execute(statement)
-    except IntegrityError:
+    except IntegrityError:  # the rest is checked before
         raise BookingRefused("taken", "this time is taken") from None
 
 

@@ -24,12 +24,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from llcphone.config_store import CalendarConfig
-    from llcphone.store.bookings import Busy
+    from llcphone.store.calendars import Busy
     from llcphone.store.shapes import Appointment
 
 T = TypeVar("T")
 
 _THREADS = 2
+_AROUND_S = 86_400
 
 
 class CalDav:
@@ -52,13 +53,15 @@ class CalDav:
         # What tells two databases that write to one calendar apart; no secret.
         self._ours = hashlib.sha256(config.url.encode()).hexdigest()[:8]
 
-    async def busy(self, start: int, end: int) -> list[Busy]:
+    async def busy(self, start: int, end: int, zone: datetime.tzinfo) -> list[Busy]:
         """When other people's events are, between these Unix seconds.
+
+        A whole day, or a time without a time zone, is one of ``zone``: the calendar's own.
 
         Raises:
             StoreUnavailable: the calendar gave no answer in time.
         """
-        return await self._ask(partial(self._busy, start, end))
+        return await self._ask(partial(self._busy, start, end, zone))
 
     async def put(self, appointment: Appointment) -> None:
         """Write an appointment as an event; a cancelled one has none.
@@ -94,16 +97,16 @@ class CalDav:
 
     # -- in a thread --------------------------------------------------------------------------
 
-    def _busy(self, start: int, end: int, calendar: Any) -> list[Busy]:
-        zone = datetime.UTC
+    def _busy(self, start: int, end: int, zone: datetime.tzinfo, calendar: Any) -> list[Busy]:
+        # The server reads whole days by a time zone of its own, so it is asked for the days around too.
         found = calendar.search(
-            start=datetime.datetime.fromtimestamp(start, zone),
-            end=datetime.datetime.fromtimestamp(end, zone),
+            start=datetime.datetime.fromtimestamp(start - _AROUND_S, datetime.UTC),
+            end=datetime.datetime.fromtimestamp(end + _AROUND_S, datetime.UTC),
             event=True,
             expand=True,
         )
         spans = [
-            _span(event)
+            _span(event, zone)
             for each in found
             for event in each.icalendar_instance.walk("VEVENT")
             if not str(event.get("UID", "")).startswith(self._uid("")) and _blocks(event)
@@ -113,7 +116,8 @@ class CalDav:
     def _put(self, appointment: Appointment, calendar: Any) -> None:
         uid = self._uid(str(appointment.id))
         start, end = int(appointment.starts_at.timestamp()), int(appointment.ends_at.timestamp())
-        if not appointment.cancelled and self._busy(start, end, calendar):
+        zone = appointment.starts_at.tzinfo or datetime.UTC
+        if not appointment.cancelled and self._busy(start, end, zone, calendar):
             raise BookingRefused("taken", "this time is taken")
         event = self._event(calendar, uid)
         if event is not None:
@@ -153,24 +157,20 @@ def _blocks(event: Any) -> bool:
     return str(event.get("STATUS", "")) != "CANCELLED" and str(event.get("TRANSP", "")) != "TRANSPARENT"
 
 
-def _span(event: Any) -> Busy:
-    """From when to when, in Unix seconds; a whole day is one of UTC, for a calendar has no time zone."""
+def _span(event: Any, zone: datetime.tzinfo) -> Busy:
+    """From when to when, in Unix seconds."""
     start = event["DTSTART"].dt
-    end = (
-        event["DTEND"].dt
-        if "DTEND" in event
-        else start + event["DURATION"].dt
-        if "DURATION" in event
-        else None
-    )
-    if end is None:
+    if "DTEND" in event:
+        end = event["DTEND"].dt
+    elif "DURATION" in event:
+        end = start + event["DURATION"].dt
+    else:
         end = start if isinstance(start, datetime.datetime) else start + datetime.timedelta(days=1)
-    return _seconds(start), _seconds(end)
+    return _seconds(start, zone), _seconds(end, zone)
 
 
-def _seconds(when: datetime.date) -> int:
+def _seconds(when: datetime.date, zone: datetime.tzinfo) -> int:
+    """Whole days begin at midnight in this time zone, and times without one are of it."""
     if not isinstance(when, datetime.datetime):
-        when = datetime.datetime.combine(when, datetime.time(), datetime.UTC)
-    elif when.tzinfo is None:
-        when = when.replace(tzinfo=datetime.UTC)
-    return int(when.timestamp())
+        when = datetime.datetime.combine(when, datetime.time())
+    return int((when if when.tzinfo is not None else when.replace(tzinfo=zone)).timestamp())

@@ -7,33 +7,26 @@ deadline too. The database is told the same limit (statement timeout, lock timeo
 And before its commit each looks whether anybody still waits; if not, it rolls back.
 
 After three failures in a row nobody asks for five seconds: a caller hears at once what two seconds of
-waiting would not change.
-
-SQLite runs in WAL mode, so look-ups never wait for a writer. Writers say BEGIN IMMEDIATE: a transaction
-that reads first and then writes would be refused if another wrote in between.
+waiting would not change. A value that the database refuses is no failure of the database.
 """
 
 from __future__ import annotations
 
-import contextlib
 import math
-import os
-import sqlite3
-import time
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import trio
-from sqlalchemy import Connection, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 
 from llcphone.errors import ConfigError, StoreUnavailable
+from llcphone.store.engines import Limits, Verdict, allow, cause, engine_of, known, make_file, verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sqlalchemy import URL
+    from sqlalchemy import Connection
 
 T = TypeVar("T")
 
@@ -42,14 +35,26 @@ in_thread = trio.to_thread.run_sync
 _FAILURES = 3
 """In a row; then nobody asks for a while."""
 _PAUSE_S = 5.0
-_STEPS = 20_000
-"""SQLite's own instructions between two looks at the clock: well below a millisecond."""
 _CLOSE_S = 1.0
-_LOCKED_S = 0.02
+_OPEN_S = 60.0
+"""To make the tables, to bring older ones forward, or to learn that they are there."""
+_SPARE = 2
+"""Connections beyond those of the threads: for a writer and for what deletes old rows."""
+_GRACE_S = 1.0
+"""After its limit the database itself should have answered."""
 
 
 class Abandoned(Exception):
     """Nobody waits for this work any more."""
+
+
+class NotDone(Exception):
+    """Why something was not done: whose fault it is, and the kind of error."""
+
+    def __init__(self, verdict: Verdict, error: str) -> None:
+        super().__init__(error)
+        self.verdict = verdict
+        self.error = error
 
 
 class Database:
@@ -61,40 +66,39 @@ class Database:
         timeout_s: longest question.
         threads: questions at once.
         read_only: the database itself refuses every change.
+        idle_s: when PostgreSQL ends a transaction in which nothing happens; default ten questions.
 
     Raises:
         ConfigError: no database of ours can be there.
     """
 
     def __init__(
-        self, url: str, *, key: str, timeout_s: float, threads: int = 4, read_only: bool = False
+        self,
+        url: str,
+        *,
+        key: str,
+        timeout_s: float,
+        threads: int = 4,
+        read_only: bool = False,
+        idle_s: float | None = None,
     ) -> None:
         self.key = key
         self.timeout_s = timeout_s
         self.failures = 0
         """Questions without an answer, so far."""
-        self._url = _known(url, key)
-        self._read_only = read_only
+        self._url = known(url, key)
         self._limiter = trio.CapacityLimiter(threads)
+        self._closed = False
         self._in_a_row = 0
         self._rest_until = -math.inf
         self.on_file = self._url.get_backend_name() == "sqlite"
-        try:
-            self._engine = create_engine(
-                self._url,
-                hide_parameters=True,  # an error must not tell words
-                pool_size=threads,
-                max_overflow=0,
-                pool_timeout=timeout_s,
-                pool_pre_ping=not self.on_file,  # a server that was restarted: connect again, do not fail
-                connect_args={} if self.on_file else _postgres_options(timeout_s, read_only=read_only),
-            )
-        except ImportError as exc:
-            why = f"needs the package {exc.name}: install llcphone[postgres]"
-            raise ConfigError(key, why) from None
-        if self.on_file:
-            event.listen(self._engine, "connect", self._tune)
-            event.listen(self._engine, "begin", self._begin)
+        limits = Limits(
+            timeout_s=timeout_s,
+            idle_s=10 * timeout_s if idle_s is None else idle_s,
+            connections=threads + _SPARE,
+            read_only=read_only,
+        )
+        self._engine = engine_of(self._url, key=key, limits=limits)
 
     @property
     def path(self) -> Path | None:
@@ -102,24 +106,27 @@ class Database:
         return Path(self._url.database) if self.on_file and self._url.database else None
 
     def make_file(self) -> None:
-        """Make the file of SQLite, for its owner only (its journal files take its mode), in WAL mode.
+        """Make the file of SQLite, for its owner only."""
+        if self.path is not None:
+            make_file(self.path, self.key, self.timeout_s)
 
-        The mode stays with the file. Changing it is refused at once while another process looks in,
-        whatever the busy timeout; so it is tried for a while.
+    async def open(self, work: Callable[[Connection], None], *, make_file: bool = False) -> None:
+        """Ask the first question: whether this database is one of ours.
+
+        Raises:
+            ConfigError: it cannot be opened.
         """
-        if self.path is None:
-            return
-        os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
-        until = time.monotonic() + self.timeout_s
-        with contextlib.closing(sqlite3.connect(self.path, timeout=self.timeout_s)) as connection:
-            while True:
-                try:
-                    connection.execute("PRAGMA journal_mode=WAL")
-                    return
-                except sqlite3.OperationalError:
-                    if time.monotonic() > until:
-                        raise OSError("the file is locked") from None
-                    time.sleep(_LOCKED_S)
+
+        def ask() -> None:
+            if make_file:
+                self.make_file()
+            self.run(work, limit_s=_OPEN_S)
+
+        try:
+            with trio.fail_after(_OPEN_S):
+                await in_thread(ask, abandon_on_cancel=True)
+        except (SQLAlchemyError, OSError, trio.TooSlowError) as exc:
+            raise ConfigError(self.key, f"cannot be opened ({cause(exc)})") from None
 
     # -- asking -------------------------------------------------------------------------------
 
@@ -132,37 +139,77 @@ class Database:
 
         Raises:
             StoreUnavailable: no answer within the limit, or none but an error.
-            IntegrityError: a rule of the database refuses the change.
+            Exception: what the work itself raised, or the database's refusal of a value or a change.
         """
         if trio.current_time() < self._rest_until and not patient:
             raise StoreUnavailable("resting")
-        asked = _Asked()
-        why = "timeout"
-        with trio.move_on_after(self.timeout_s):
-            try:
-                run = partial(self.run, work, asked)
-                answer = await in_thread(run, abandon_on_cancel=True, limiter=self._limiter)
-                self._in_a_row = 0
-                return answer
-            except IntegrityError:
+        try:
+            answer = await self._in_thread(partial(self.run, work), self._limiter, self.timeout_s)
+        except trio.TooSlowError:
+            why = "timeout"
+        except Exception as exc:
+            if verdict(exc) is Verdict.REFUSED:
                 self._in_a_row = 0
                 raise
-            except (SQLAlchemyError, OSError) as exc:
-                why = type(exc).__name__  # its text may hold what was asked
-            finally:
-                asked.abandoned = True
+            why = type(exc).__name__  # its text may hold what was asked
+        else:
+            self._in_a_row = 0
+            return answer
         self._failed()
         raise StoreUnavailable(why)
 
-    def run(self, work: Callable[[Connection], T], asked: _Asked | None = None) -> T:
+    async def attempt(
+        self, work: Callable[[Connection], T], *, limit_s: float, limiter: trio.CapacityLimiter
+    ) -> T:
+        """Do this work, for whoever comes again if it is not done.
+
+        Args:
+            work: takes the connection.
+            limit_s: longest statement.
+            limiter: of whoever asks, so that its work is done one at a time.
+
+        Raises:
+            NotDone: whatever the work or the database raised. Whoever writes for all calls outlives it.
+        """
+        try:
+            return await self._in_thread(
+                partial(self.run, work, limit_s=limit_s), limiter, limit_s + _GRACE_S
+            )
+        except trio.TooSlowError:
+            raise NotDone(Verdict.AWAY, "timeout") from None
+        except Exception as exc:
+            raise NotDone(verdict(exc), type(exc).__name__) from None  # its text holds what was to be written
+
+    async def _in_thread(self, run: Callable[..., T], limiter: trio.CapacityLimiter, deadline_s: float) -> T:
+        asked = _Asked()
+        try:
+            with trio.fail_after(deadline_s):
+                return await in_thread(partial(run, asked=asked), abandon_on_cancel=True, limiter=limiter)
+        finally:
+            asked.abandoned = True
+
+    def run(
+        self,
+        work: Callable[[Connection], T],
+        *,
+        limit_s: float | None = None,
+        asked: _Asked | None = None,
+    ) -> T:
         """The same in this thread, for as long as it takes."""
-        with self._engine.begin() as connection:
-            if asked is not None and asked.abandoned:
-                raise Abandoned
-            answer = work(connection)
-            if asked is not None and asked.abandoned:
-                raise Abandoned
-            return answer
+        with self._engine.connect() as connection:
+            if limit_s is not None:
+                allow(connection, limit_s)
+            try:
+                with connection.begin():
+                    if asked is not None and asked.abandoned:
+                        raise Abandoned
+                    answer = work(connection)
+                    if asked is not None and asked.abandoned:
+                        raise Abandoned
+                    return answer
+            finally:
+                if self._closed:  # an abandoned thread came back late: no pool takes its connection
+                    connection.invalidate()
 
     def _failed(self) -> None:
         self.failures += 1
@@ -176,57 +223,12 @@ class Database:
             await in_thread(self.close, abandon_on_cancel=True)
 
     def close(self) -> None:
-        """Let the connections go."""
+        """Let the connections go; those in use go when their work is done."""
+        self._closed = True
         self._engine.dispose()
-
-    # -- SQLite -------------------------------------------------------------------------------
-
-    def _tune(self, connection: Any, _: object) -> None:
-        connection.isolation_level = None  # BEGIN is ours: Python's own begins too late
-        connection.execute(f"PRAGMA busy_timeout={round(self.timeout_s * 1000)}")
-        connection.execute("PRAGMA synchronous=NORMAL")
-        connection.execute("PRAGMA foreign_keys=ON")
-        if self._read_only:
-            connection.execute("PRAGMA query_only=ON")
-
-    def _begin(self, connection: Connection) -> None:
-        until = time.monotonic() + self.timeout_s
-        driver: Any = connection.connection.driver_connection
-        driver.set_progress_handler(lambda: time.monotonic() > until, _STEPS)  # SQLite's statement timeout
-        connection.exec_driver_sql("BEGIN" if self._read_only else "BEGIN IMMEDIATE")
 
 
 class _Asked:
     """Whether anybody still waits for a thread's answer."""
 
     abandoned = False
-
-
-def _known(url: str, key: str) -> URL:
-    try:
-        parts = make_url(url)
-    except ArgumentError:
-        raise ConfigError(key, "is no SQLAlchemy address such as sqlite:///phone.db") from None
-    match parts.get_backend_name():
-        case "sqlite" if parts.database and parts.database != ":memory:":
-            return parts
-        case "postgresql" | "postgres":
-            return parts.set(drivername="postgresql+psycopg")
-    raise ConfigError(key, "must be sqlite:///<file> or postgresql://<user>@<host>/<database>")
-
-
-def _postgres_options(timeout_s: float, *, read_only: bool) -> dict[str, Any]:
-    """What libpq and the server are told; a host that has vanished is noticed within the limit too."""
-    ms = max(1, round(timeout_s * 1000))
-    options = (
-        f"-c statement_timeout={ms} -c lock_timeout={ms} -c idle_in_transaction_session_timeout={10 * ms}"
-    )
-    if read_only:
-        options += " -c default_transaction_read_only=on"
-    return {
-        "connect_timeout": max(2, math.ceil(timeout_s)),  # libpq takes 1 for 2
-        "options": options,
-        "application_name": "llcphone",
-        "keepalives_idle": 10,
-        "tcp_user_timeout": 2 * ms,
-    }

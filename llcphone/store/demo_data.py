@@ -9,7 +9,7 @@ import datetime
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from llcphone.store import bookings
+from llcphone.store import bookings, calendars
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -34,7 +34,7 @@ _APPOINTMENTS = (  # whose, in how many open days, at which hour and minute, how
 
 def fill(db: Connection, now: float, *, timezone: str = "UTC") -> None:
     """Put the business into empty tables."""
-    bookings.set_hours(db, "main", timezone, HOURS)
+    calendars.set_hours(db, "main", timezone, HOURS)
     people = [bookings.add_customer(db, *each) for each in PEOPLE]
     today = datetime.datetime.fromtimestamp(now, ZoneInfo(timezone))
     days = [today.date() + datetime.timedelta(days=ahead) for ahead in range(1, 15)]

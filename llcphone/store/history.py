@@ -7,21 +7,23 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 import msgspec
-from sqlalchemy import Connection, Row, Select, delete, insert, or_, select
+from sqlalchemy import Connection, Row, Select, insert, or_, select
 
 from llcphone.store.shapes import CallDetails, CallSummary, Message, Note, ToolCall
-from llcphone.store.tables import CALLS, CUSTOMERS, LINES, MESSAGES, NOTES, OUTBOX, TOOLS, TURNS
+from llcphone.store.tables import CALLS, LINES, MESSAGES, NOTES, OUTBOX, TOOLS, TURNS
+from llcphone.store.values import as_json, fitted, fitted_row
+from llcphone.text import clean_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from sqlalchemy import Table
+    from sqlalchemy import ColumnElement, Table
 
     from llcphone.call.record import CallRecord
 
-DAY_S = 86_400.0
 _ROWS = 100
 """So many in a statement, for it holds the interpreter: audio goes in between."""
+_MOST_CALLS = 1_000_000
 _OF_A_CALL = (TURNS, TOOLS, LINES)
 _SUMMARY = [column for column in CALLS.c if column.name != "record"]
 _APART = {"turns", "transcript", "call_id"}
@@ -63,7 +65,7 @@ class KeptCall:
             "failure": record.failure,
             "generation": record.generation,
             "resumed_from": record.resumed_from,
-            "record": msgspec.json.encode(rest).decode(),
+            "record": as_json(rest),
         }
 
 
@@ -75,36 +77,37 @@ def write_call(db: Connection, kept: KeptCall, posts: Mapping[str, str]) -> None
 
     A call that is known is left alone: its first writing was committed although nobody was told so.
     """
-    record = kept.record
-    if db.execute(select(CALLS.c.id).where(CALLS.c.id == record.call_id)).first() is not None:
+    record, row = kept.record, fitted_row(CALLS, kept.row)
+    id_ = row["id"]
+    if db.execute(select(CALLS.c.id).where(CALLS.c.id == id_)).first() is not None:
         return
-    db.execute(insert(CALLS).values(kept.row))
+    db.execute(insert(CALLS).values(row))
     turns = [
         {
-            "call": record.call_id,
+            "call": id_,
             "number": number,
             "asked": turn.get("asked", ""),
             "answer_gap_ms": turn.get("answer_gap_ms"),
             "ear_gap_ms": turn.get("ear_gap_ms"),
             "cost_usd": turn.get("cost_usd"),
-            "body": msgspec.json.encode(turn).decode(),
+            "body": as_json(turn),
         }
         for number, turn in enumerate(record.turns, 1)
     ]
     tools = [
-        {"call": record.call_id, "number": number, **attrs.asdict(tool)}
-        for number, tool in enumerate(kept.tools, 1)
+        {"call": id_, "number": number, **attrs.asdict(tool)} for number, tool in enumerate(kept.tools, 1)
     ]
     columns = [column.name for column in LINES.c if column.name not in ("call", "number")]
     lines = [
-        {"call": record.call_id, "number": number, **{name: line.get(name) for name in columns}}
+        {"call": id_, "number": number, **{name: line.get(name) for name in columns}}
         for number, line in enumerate(record.transcript, 1)
     ]
     for table, rows in ((TURNS, turns), (TOOLS, tools), (LINES, lines)):
         for start in range(0, len(rows), _ROWS):
-            db.execute(insert(table), rows[start : start + _ROWS])
-    for id_, body in posts.items():
-        db.execute(insert(OUTBOX).values(id=id_, made_at=time.time(), due_at=0.0, tries=0, body=body))
+            db.execute(insert(table), [fitted_row(table, each) for each in rows[start : start + _ROWS]])
+    for post, body in posts.items():
+        values = {"id": post, "call": id_, "made_at": time.time(), "due_at": 0.0, "tries": 0, "body": body}
+        db.execute(insert(OUTBOX).values(fitted_row(OUTBOX, values)))
 
 
 def write_message(db: Connection, message: Message) -> None:
@@ -122,7 +125,7 @@ def write_note(db: Connection, note: Note) -> None:
 
 
 def _write_once(db: Connection, table: Table, values: dict[str, Any]) -> None:
-    values["key"] = values["key"] or None
+    values = fitted_row(table, values | {"key": values["key"] or None})
     if values["key"] is not None:
         known = select(table.c.id).where(table.c.key == values["key"])
         if db.execute(known).first() is not None:
@@ -144,16 +147,25 @@ def summaries(
         number: only those from or to it.
         since: only those that ended after this Unix time.
     """
-    query: Select[Any] = select(*_SUMMARY).order_by(CALLS.c.ended_at.desc()).limit(limit)
+    most = None if limit is None else min(max(0, limit), _MOST_CALLS)
+    query: Select[Any] = select(*_SUMMARY).order_by(CALLS.c.ended_at.desc()).limit(most)
     if number:
-        query = query.where(or_(CALLS.c.caller == number, CALLS.c.dialled == number))
+        query = query.where(from_or_to(number))
     if since is not None:
         query = query.where(CALLS.c.ended_at > since)
     return [CallSummary(**row._mapping) for row in db.execute(query)]
 
 
+def from_or_to(number: str) -> ColumnElement[bool]:
+    """Calls of this number."""
+    return or_(
+        CALLS.c.caller == fitted(CALLS.c.caller, number), CALLS.c.dialled == fitted(CALLS.c.dialled, number)
+    )
+
+
 def ids_like(db: Connection, start: str) -> list[str]:
     """The ids of calls whose own id, or Twilio's, begins so."""
+    start = clean_text(start)
     like = or_(CALLS.c.id.startswith(start, autoescape=True), CALLS.c.call_sid == start)
     return list(
         db.execute(select(CALLS.c.id).where(like).order_by(CALLS.c.ended_at.desc()).limit(10)).scalars()
@@ -162,7 +174,8 @@ def ids_like(db: Connection, start: str) -> list[str]:
 
 def details(db: Connection, call_id: str) -> CallDetails | None:
     """All that is kept of a call."""
-    row = db.execute(select(CALLS).where(CALLS.c.id == call_id)).mappings().first()
+    id_ = fitted(CALLS.c.id, call_id)
+    row = db.execute(select(CALLS).where(CALLS.c.id == id_)).mappings().first()
     if row is None:
         return None
     record = dict(row)
@@ -170,7 +183,7 @@ def details(db: Connection, call_id: str) -> CallDetails | None:
 
     def of_call(table: Table) -> Iterator[Row[Any]]:
         order = table.c.number if table in _OF_A_CALL else table.c.id
-        yield from db.execute(select(table).where(table.c.call == call_id).order_by(order))
+        yield from db.execute(select(table).where(table.c.call == id_).order_by(order))
 
     return CallDetails(
         summary=CallSummary(**record),
@@ -198,47 +211,3 @@ def details(db: Connection, call_id: str) -> CallDetails | None:
 
 def _without(row: Row[Any], *names: str) -> dict[str, Any]:
     return {name: value for name, value in row._mapping.items() if name not in names}
-
-
-# -- forgetting ---------------------------------------------------------------------------------
-
-
-@attrs.frozen
-class Forgotten:
-    """How much a purge deleted."""
-
-    calls: int
-    transcripts: int
-
-
-def purge(db: Connection, *, now: float, keep_days: float, transcript_days: float) -> Forgotten:
-    """Delete calls, and the words of calls, that are older than so many days; 0 keeps them for ever.
-
-    A call goes with its turns, tool calls, words, messages, notes, and what was still to be sent of it.
-    A note about a customer that belongs to no call stays with the customer.
-    """
-    calls = transcripts = 0
-    if transcript_days:
-        old = select(CALLS.c.id).where(CALLS.c.ended_at < now - transcript_days * DAY_S)
-        said = LINES.c.call.in_(old)
-        transcripts = len(db.execute(select(LINES.c.call).where(said).distinct()).all())
-        db.execute(delete(LINES).where(said))
-        db.execute(delete(OUTBOX).where(OUTBOX.c.made_at < now - transcript_days * DAY_S))
-    if keep_days:
-        before = now - keep_days * DAY_S
-        gone = select(CALLS.c.id).where(CALLS.c.ended_at < before)
-        for table in (MESSAGES, NOTES, *_OF_A_CALL):
-            db.execute(delete(table).where(table.c.call.in_(gone)))
-        db.execute(delete(MESSAGES).where(MESSAGES.c.call == "", MESSAGES.c.taken_at < before))
-        calls = db.execute(delete(CALLS).where(CALLS.c.ended_at < before)).rowcount
-    return Forgotten(calls, transcripts)
-
-
-def forget_number(db: Connection, number: str) -> int:
-    """Delete every call from or to this number, and the customer who has it."""
-    ids = select(CALLS.c.id).where(or_(CALLS.c.caller == number, CALLS.c.dialled == number))
-    for table in (MESSAGES, NOTES, *_OF_A_CALL):
-        db.execute(delete(table).where(table.c.call.in_(ids)))
-    gone = db.execute(delete(CALLS).where(or_(CALLS.c.caller == number, CALLS.c.dialled == number))).rowcount
-    db.execute(delete(CUSTOMERS).where(CUSTOMERS.c.phone == number))
-    return int(gone)

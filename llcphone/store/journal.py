@@ -1,5 +1,5 @@
-"""The journal: what another process needs to go on with a call. Tables and statements; nothing here waits
-on Trio, all of it runs in a worker thread (``journal_writer``).
+"""The journal: what another process needs to go on with a call. Tables, and statements on a connection that
+run in a thread; ``journal_writer`` is the way there from Trio.
 
     calls   one row per call, from its birth: CallSid, generation, agent, whether and why it ended
     lines   its conversation as it was heard, one row per line; deleted when the call has ended
@@ -18,7 +18,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-import os
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -32,34 +32,39 @@ from sqlalchemy import (
     Table,
     Text,
     bindparam,
-    create_engine,
     delete,
-    event,
     insert,
-    make_url,
     select,
+    text,
     update,
 )
 
+from llcphone.store.tables import CALL_ID, KEY, WORD, widen
+from llcphone.store.values import fitted, fitted_row
+
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Generator, Sequence
+
+    from sqlalchemy import ColumnElement
+
+    from llcphone.store.forgetting import Piece
 
 _TABLES = MetaData()
 
 CALLS = Table(
     "llcphone_calls",
     _TABLES,
-    Column("id", String(32), primary_key=True),
-    Column("call_sid", String(64), nullable=False, index=True),
+    Column("id", CALL_ID, primary_key=True),
+    Column("call_sid", KEY, nullable=False, index=True),
     Column("generation", Integer, nullable=False),
-    Column("run", String(32), nullable=False),
+    Column("run", CALL_ID, nullable=False),
     Column("salt", String(64), nullable=False),
     Column("token_hash", String(64), nullable=False),
-    Column("direction", String(16), nullable=False),
+    Column("direction", WORD, nullable=False),
     Column("agent", Text, nullable=False),
     Column("context", Text, nullable=False),
     Column("state", Text, nullable=False),
-    Column("owed", String(32), nullable=False),
+    Column("owed", WORD, nullable=False),
     Column("born_at", Float, nullable=False),
     Column("touched_at", Float, nullable=False, index=True),
     Column("over", Text, nullable=False),
@@ -67,8 +72,8 @@ CALLS = Table(
 LINES = Table(
     "llcphone_lines",
     _TABLES,
-    Column("call", String(32), primary_key=True),
-    Column("item_id", String(128), primary_key=True),
+    Column("call", CALL_ID, primary_key=True),
+    Column("item_id", KEY, primary_key=True),
     Column("place", Integer, nullable=False),
     Column("body", Text, nullable=False),
 )
@@ -79,9 +84,6 @@ _UPDATE = update(CALLS).where(
 _DELETE = delete(LINES).where(
     (LINES.c.call == bindparam("b_call")) & (LINES.c.item_id == bindparam("b_item"))
 )
-
-_BUSY_MS = 2_000
-"""How long SQLite waits for another process that is writing."""
 
 
 @attrs.frozen(kw_only=True)
@@ -136,32 +138,20 @@ class Claim:
     """(item id, body), in the order of the conversation."""
 
 
+def prepare(db: Connection) -> None:
+    """Make the tables, or make those of an older version as wide as ours."""
+    if db.dialect.name == "postgresql":
+        db.execute(text("SELECT pg_advisory_xact_lock(7108042)"))  # two that start at once: one makes them
+    _TABLES.create_all(db)
+    widen(db, _TABLES)
+
+
 class Journal:
-    """The tables in one database."""
+    """Its statements; those that change something are one transaction together, or each its own."""
 
-    def __init__(self, url: str, *, secret: str) -> None:
-        """Take the place and what tokens are made with.
-
-        Raises:
-            sqlalchemy.exc.ArgumentError: it is no SQLAlchemy address.
-        """
-        self._url = make_url(url)
+    def __init__(self, secret: str) -> None:
+        """Take what tokens are made with."""
         self._secret = secret.encode()
-        self._engine = create_engine(self._url, hide_parameters=True)  # an error must not tell words
-        self.on_file = self._url.get_backend_name() == "sqlite"
-        if self.on_file:
-            event.listen(self._engine, "connect", _tune)
-
-    def open(self) -> None:
-        """Make the tables if they are missing, and the file of SQLite for its owner only."""
-        path = self._url.database
-        if self.on_file and path and path != ":memory:":
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-        _TABLES.create_all(self._engine)
-
-    def close(self) -> None:
-        """Let the connections go."""
-        self._engine.dispose()
 
     def token(self, row: CallRow, generation: int) -> str:
         """The token of the stream that resumes this call."""
@@ -169,87 +159,111 @@ class Journal:
         digest = hmac.digest(self._secret, text, "sha256")
         return base64.urlsafe_b64encode(digest[:24]).decode()
 
-    # -- statements, each in a transaction of its own -----------------------------------------
-
-    def write(self, changes: Sequence[Change]) -> None:
-        """Write what has changed; all of it, or nothing.
+    @staticmethod
+    def write(db: Connection, changes: Sequence[Change]) -> None:
+        """Write what has changed.
 
         A few statements for all calls together: a thread that runs Python holds up the calls' own.
         """
-        with self._engine.begin() as db:
-            if births := [attrs.asdict(change.birth) for change in changes if change.birth is not None]:
-                db.execute(insert(CALLS), births)
-            for names in {tuple(change.values) for change in changes}:
-                rows = [change for change in changes if tuple(change.values) == names]
-                values = [{"b_id": each.id, "b_generation": each.generation, **each.values} for each in rows]
-                db.execute(_UPDATE.values({name: bindparam(name) for name in names}), values)
-            ours = self._still_ours(db, changes)
-            over = [change.id for change in ours if change.values.get("over")]
-            if over:
-                db.execute(delete(LINES).where(LINES.c.call.in_(over)))
-            live = [change for change in ours if change.id not in over]
-            old = [{"b_call": each.id, "b_item": item} for each in live for item in _items(each)]
-            if old:
-                db.execute(_DELETE, old)
-            new = [
-                {"call": each.id, "item_id": item_id, "place": place, "body": body}
-                for each in live
-                for item_id, place, body in each.lines
+        births = [attrs.asdict(change.birth) for change in changes if change.birth is not None]
+        if births:
+            db.execute(insert(CALLS), [fitted_row(CALLS, each) for each in births])
+        for names in {tuple(change.values) for change in changes}:
+            rows = [change for change in changes if tuple(change.values) == names]
+            values = [
+                {"b_id": each.id, "b_generation": each.generation, **fitted_row(CALLS, each.values)}
+                for each in rows
             ]
-            if new:
-                db.execute(insert(LINES), new)
+            db.execute(_UPDATE.values({name: bindparam(name) for name in names}), values)
+        ours = _still_ours(db, changes)
+        over = [change.id for change in ours if change.values.get("over")]
+        if over:
+            db.execute(delete(LINES).where(LINES.c.call.in_(over)))
+        live = [change for change in ours if change.id not in over]
+        old = [
+            {"b_call": each.id, "b_item": fitted(LINES.c.item_id, item)}
+            for each in live
+            for item in _items(each)
+        ]
+        if old:
+            db.execute(_DELETE, old)
+        new = [
+            fitted_row(LINES, {"call": each.id, "item_id": item_id, "place": place, "body": body})
+            for each in live
+            for item_id, place, body in each.lines
+        ]
+        if new:
+            db.execute(insert(LINES), new)
 
-    @staticmethod
-    def _still_ours(db: Connection, changes: Sequence[Change]) -> list[Change]:
-        """Without those that another has resumed: what we still know of them is out of date."""
-        ids = [change.id for change in changes]
-        found = db.execute(select(CALLS.c.id, CALLS.c.generation).where(CALLS.c.id.in_(ids)))
-        generations = {each.id: each.generation for each in found}
-        return [change for change in changes if generations.get(change.id) == change.generation]
-
-    def claim(self, call_sid: str, generation: int, *, limit: int, run: str, now: float) -> Claim | None:
+    def claim(
+        self, db: Connection, call_sid: str, generation: int, *, limit: int, run: str, now: float
+    ) -> Claim | None:
         """Ask for a call whose stream of this generation has ended.
 
         Returns None when it is not known, has ended, or was resumed ``limit`` times already.
         """
-        row = self._row(call_sid)
+        row = _row(db, call_sid)
         if row is not None and not row.over and row.generation == generation < limit:
             values = {"generation": generation + 1, "run": run, "touched_at": now}
             values["token_hash"] = hash_of(self.token(row, generation + 1))
             mine = (CALLS.c.id == row.id) & (CALLS.c.generation == generation) & (CALLS.c.over == "")
-            lines = select(LINES.c.item_id, LINES.c.body).where(LINES.c.call == row.id)
-            # The write comes first: SQLite refuses one that follows a reading which has become old.
-            with self._engine.begin() as db:
-                if db.execute(update(CALLS).where(mine).values(**values)).rowcount == 1:
-                    found = db.execute(lines.order_by(LINES.c.place)).all()
-                    return Claim(True, row, tuple((each.item_id, each.body) for each in found))
-            row = self._row(call_sid)
+            if db.execute(update(CALLS).where(mine).values(**values)).rowcount == 1:
+                lines = select(LINES.c.item_id, LINES.c.body).where(LINES.c.call == row.id)
+                found = db.execute(lines.order_by(LINES.c.place)).all()
+                return Claim(True, row, tuple((each.item_id, each.body) for each in found))
+            row = _row(db, call_sid)  # another was faster
         if row is None or row.over or row.generation <= generation:
             return None
         return Claim(False, row)
 
-    def end(self, call_sid: str, why: str, now: float) -> None:
+    @staticmethod
+    def end(db: Connection, call_sid: str, why: str, now: float) -> None:
         """Twilio says that this call is over."""
         values = {"over": why, "touched_at": now, "context": "", "state": ""}
-        ours = CALLS.c.call_sid == call_sid
-        with self._engine.begin() as db:
-            db.execute(update(CALLS).where(ours & (CALLS.c.over == "")).values(**values))
-            db.execute(delete(LINES).where(LINES.c.call.in_(select(CALLS.c.id).where(ours))))
+        ours = CALLS.c.call_sid == fitted(CALLS.c.call_sid, call_sid)
+        db.execute(update(CALLS).where(ours & (CALLS.c.over == "")).values(**values))
+        db.execute(delete(LINES).where(LINES.c.call.in_(select(CALLS.c.id).where(ours))))
 
-    def purge(self, before: float) -> None:
-        """Forget calls of which nothing was written since."""
-        old = CALLS.c.touched_at < before
-        with self._engine.begin() as db:
-            db.execute(delete(LINES).where(LINES.c.call.in_(select(CALLS.c.id).where(old))))
-            db.execute(delete(CALLS).where(old))
 
-    def _row(self, call_sid: str) -> CallRow | None:
-        if not call_sid:
-            return None
-        newest = select(CALLS).where(CALLS.c.call_sid == call_sid).order_by(CALLS.c.born_at.desc()).limit(1)
-        with self._engine.connect() as db:
-            found = db.execute(newest).mappings().first()
-        return None if found is None else CallRow(**found)
+def purging(before: float) -> Generator[Piece, Any, None]:
+    """Forget calls of which nothing was written since."""
+    yield from _all_of(CALLS.c.touched_at < before)
+
+
+def forgetting(call_sids: Sequence[str]) -> Generator[Piece, Any, None]:
+    """Forget these calls, as when a person's number is forgotten."""
+    for call_sid in call_sids:
+        yield from _all_of(CALLS.c.call_sid == fitted(CALLS.c.call_sid, call_sid))
+
+
+def _all_of(which: ColumnElement[bool]) -> Generator[Piece, Any, None]:
+    while (yield partial(_forget, which=which)):
+        pass
+
+
+def _forget(db: Connection, *, which: ColumnElement[bool], most: int) -> int:
+    ids = db.execute(select(CALLS.c.id).where(which).limit(most)).scalars().all()
+    if ids:
+        db.execute(delete(LINES).where(LINES.c.call.in_(ids)))
+        db.execute(delete(CALLS).where(CALLS.c.id.in_(ids)))
+    return len(ids)
+
+
+def _still_ours(db: Connection, changes: Sequence[Change]) -> list[Change]:
+    """Without those that another has resumed: what we still know of them is out of date."""
+    ids = [change.id for change in changes]
+    found = db.execute(select(CALLS.c.id, CALLS.c.generation).where(CALLS.c.id.in_(ids)))
+    generations = {each.id: each.generation for each in found}
+    return [change for change in changes if generations.get(change.id) == change.generation]
+
+
+def _row(db: Connection, call_sid: str) -> CallRow | None:
+    if not call_sid:
+        return None
+    ours = CALLS.c.call_sid == fitted(CALLS.c.call_sid, call_sid)
+    newest = select(CALLS).where(ours).order_by(CALLS.c.born_at.desc()).limit(1)
+    found = db.execute(newest).mappings().first()
+    return None if found is None else CallRow(**found)
 
 
 def _items(change: Change) -> list[str]:
@@ -260,10 +274,3 @@ def _items(change: Change) -> list[str]:
 def hash_of(token: str) -> str:
     """What the journal keeps of a token."""
     return hashlib.sha256(token.encode()).hexdigest()
-
-
-def _tune(connection: Any, _: object) -> None:
-    """Readers and the writer do not wait for each other; a commit survives the process, not the power."""
-    connection.execute("PRAGMA journal_mode=WAL")
-    connection.execute("PRAGMA synchronous=NORMAL")
-    connection.execute(f"PRAGMA busy_timeout={_BUSY_MS}")

@@ -6,9 +6,10 @@ one call becomes one write, and what waits is bounded by the number of calls. Bi
 written at once, the rest in rounds, some at a time, and while an agent speaks how much of it was
 heard every ``journal.progress_s``.
 
-A disk that fails or is full ends no call: it is logged once, counted, and tried again; what was not
-written is still to be written. Threads are abandoned when cancelled: a statement is one transaction, so
-it happens or it does not, and the limiter keeps a later one from overtaking it.
+A database that cannot be had ends no call: it is logged once, counted, and tried again; what was not
+written is still to be written. What it refuses of one call is given up and counted (``parts``), and no other
+call waits for it. Threads are abandoned at their deadline: what nobody waits for is rolled back, and the
+limiter keeps a later one from overtaking it.
 """
 
 from __future__ import annotations
@@ -17,32 +18,39 @@ import logging
 import math
 import time
 from contextlib import asynccontextmanager
-from functools import partial
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import trio
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 
-from llcphone.errors import ConfigError
-from llcphone.store.journal import Change, Claim, Journal
+from llcphone.errors import StoreUnavailable
+from llcphone.store.database import Database
+from llcphone.store.forgetting import DAY_S
+from llcphone.store.journal import Claim, Journal, prepare, purging
+from llcphone.store.journal_batches import Batches, Item, Source, speaks
+from llcphone.store.tidying import keep_tidy
+from llcphone.store.values import ValueRefused
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Sequence
+    from collections.abc import AsyncIterator, Generator, Sequence
 
     from llcphone.config import JournalConfig
+    from llcphone.store.forgetting import Piece
 
 log = logging.getLogger("llcphone.journal")
-
-T = TypeVar("T")
-
-in_thread = trio.to_thread.run_sync
 
 _ROUND_S = 1.0
 """What is not urgent waits for others: a call with much news is written once a second."""
 _RETRY_S = 2.0
 """After a failure."""
 _FLUSH_S = 5.0
-_CLOSE_S = 1.0
+_TIMEOUT_S = 2.0
+"""Longest statement, and longest wait for a connection or a lock."""
+_IDLE_S = 2.0
+"""Twilio waits for the answer of a claim: a process that died inside a transaction must not keep its calls
+locked for longer."""
+_THREADS = 4
+"""Claims at once; the writer has a thread of its own."""
 _ASK_S = 5.0
 """Longest wait for an answer of the database while Twilio waits for ours (15 s)."""
 _ASK_AGAIN_S = (0.2, 0.5, 0.0)
@@ -54,32 +62,15 @@ _BATCH = 32
 give its turn back before it must: 120 calls were 5 ms, in which no frame of any call went on."""
 _BREATH_S = 0.01
 """Between two transactions, for audio."""
-_DAY_S = 86_400.0
-
-
-class Source(Protocol):
-    """A call, as the writer sees it."""
-
-    @property
-    def speaking(self) -> bool:
-        """What was heard grows although nothing happens."""
-
-    def take(self) -> Change | None:
-        """What is to be written now; None: nothing."""
-
-    def written(self) -> None:
-        """What was last taken is in the journal."""
 
 
 class JournalWriter:
     """The way to the journal from Trio."""
 
-    def __init__(self, journal: Journal, config: JournalConfig) -> None:
+    def __init__(self, journal: Journal, place: Database, config: JournalConfig) -> None:
         self.journal = journal
-        self.failures = 0
-        """Writes that failed; each was tried again."""
-        self.lost = 0
-        """Changes given up: the database refused them by themselves, or too many waited."""
+        self.place = place
+        self.batches = Batches(journal, place, self._again)
         self._config = config
         self._live: dict[Source, None] = {}
         self._dirty: dict[Source, None] = {}
@@ -95,8 +86,6 @@ class JournalWriter:
         self._passed = trio.lowlevel.ParkingLot()
         """Where those wait who want everything written."""
         self._leaving = False
-        self._failing = False
-        self._limiter = trio.CapacityLimiter(1)
         self._writing = trio.CancelScope(shield=True)
         self._finished = trio.Event()
 
@@ -110,7 +99,7 @@ class JournalWriter:
     def news(self, source: Source, *, at_once: bool = False) -> None:
         """This call has something to write."""
         if source not in self._dirty and len(self._dirty) >= _MOST:
-            self.lost += 1
+            self.batches.lost += 1
             return
         (self._urgent if at_once else self._dirty)[source] = None
         self._news.set()
@@ -120,6 +109,7 @@ class JournalWriter:
     def ends(self, source: Source) -> None:
         """The call is over; what it has to write is written once more."""
         self._live.pop(source, None)
+        self.batches.ends(source)
         self.news(source, at_once=True)
 
     def is_over(self, call_sid: str, why: str) -> None:
@@ -142,19 +132,29 @@ class JournalWriter:
     async def claim(
         self, call_sid: str, generation: int, run: str, *, limit: int | None = None
     ) -> Claim | None:
-        """``Journal.claim``; None too when the database cannot say. ``limit``: not ``journal.limit``."""
+        """``Journal.claim``; ``limit``: not ``journal.limit``.
+
+        Raises:
+            StoreUnavailable: the database cannot say.
+        """
         most = self._config.limit if limit is None else limit
-        ask = partial(self.journal.claim, limit=most, run=run, now=time.time())
+        now, claim = time.time(), self.journal.claim
         error = "timeout"
         with trio.move_on_after(_ASK_S):
             for pause_s in _ASK_AGAIN_S:
                 try:
-                    return await in_thread(ask, call_sid, generation, abandon_on_cancel=True)
-                except SQLAlchemyError as exc:
-                    error = type(exc).__name__
+                    return await self.place.ask(
+                        lambda db: claim(db, call_sid, generation, limit=most, run=run, now=now),
+                        patient=True,
+                    )
+                except StoreUnavailable as exc:
+                    error = exc.why
+                except (ValueRefused, SQLAlchemyError) as exc:  # no row can have such a name
+                    log.error("the journal refuses a question", extra={"error": type(exc).__name__})
+                    return None
                 await trio.sleep(pause_s)
-        log.error("the journal cannot be asked: a call is not resumed", extra={"error": error})
-        return None
+        log.error("the journal cannot be asked", extra={"error": error})
+        raise StoreUnavailable(error)
 
     # -- writing ------------------------------------------------------------------------------
 
@@ -166,11 +166,9 @@ class JournalWriter:
                 self._news, self._hurry = trio.Event(), trio.Event()
                 self._busy = True
                 waiting = self._take_waiting()
-                sound = True
-                for at in range(0, max(1, len(waiting)), _BATCH):
-                    sound = await self._write(waiting[at : at + _BATCH]) and sound
-                    if at + _BATCH < len(waiting) and not self._hurry.is_set():
-                        await trio.sleep(_BREATH_S)
+                ends, self._ends = self._ends, {}
+                items = [Item(call_sid=call_sid, why=why) for call_sid, why in ends.items()]
+                sound = await self._write_all(waiting, items)
                 self._busy = False
                 self._passed.unpark_all()
                 if not sound:
@@ -185,7 +183,7 @@ class JournalWriter:
 
     async def _wait(self) -> None:
         """Until something is urgent, or the next round has something to write."""
-        speaking = any(source.speaking for source in self._live)
+        speaking = any(speaks(source) for source in self._live)
         with trio.move_on_after(self._config.progress_s if speaking else math.inf):
             await self._news.wait()
             with trio.move_on_at(-math.inf if self._leaving else self._round_at):
@@ -197,64 +195,35 @@ class JournalWriter:
         waiting, self._urgent = self._urgent, {}
         if now >= self._round_at or self._all or self._leaving:
             waiting |= self._dirty
-            waiting |= {source: None for source in self._live if source.speaking}
+            waiting |= {source: None for source in self._live if speaks(source)}
             self._dirty, self._all, self._round_at = {}, False, now + self._round_s
         return list(waiting)
 
-    async def _write(self, sources: Sequence[Source]) -> bool:
-        taken: list[tuple[Source, Change]] = []
-        for source in sources:
-            if (change := source.take()) is not None:
-                taken.append((source, change))
-            await trio.lowlevel.checkpoint()  # 0.1 ms each: audio goes in between
-        ends, self._ends = self._ends, {}
-        if not taken and not ends:
-            return True
-        error = await self._try(self._write_all, [change for _, change in taken], ends)
-        if error is None:
-            for source, _ in taken:
-                source.written()
-            return True
-        if len(taken) > 1:  # one of them may be to blame
-            for source, change in taken:
-                if await self._try(self._write_all, [change], {}) is None:
-                    source.written()
-                else:
+    async def _write_all(self, sources: Sequence[Source], items: list[Item]) -> bool:
+        """Write what these calls have to say, and these items; False: the database is away."""
+        for at in range(0, max(1, len(sources)), _BATCH):
+            for source in sources[at : at + _BATCH]:
+                if (item := self.batches.take(source)) is not None:
+                    items.append(item)
+                await trio.lowlevel.checkpoint()  # 0.1 ms each: audio goes in between
+            if not await self.batches.write(items, _TIMEOUT_S):
+                for source in sources[at + _BATCH :]:
                     self.news(source)
+                return False
+            items = []
+            if at + _BATCH < len(sources) and not self._hurry.is_set():
+                await trio.sleep(_BREATH_S)
+        return True
+
+    def _again(self, item: Item) -> None:
+        if item.source is not None:
+            self.news(item.source)
         else:
-            for source, _ in taken:
-                self.news(source)
-        self._ends = ends | self._ends
-        return False
+            self._ends.setdefault(item.call_sid, item.why)
 
-    def _write_all(self, changes: list[Change], ends: dict[str, str]) -> None:
-        if changes:
-            self.journal.write(changes)
-        for call_sid, why in ends.items():
-            self.journal.end(call_sid, why, time.time())
-
-    async def _try(self, work: Callable[..., T], *args: object) -> str | None:
-        """Do it in a thread; the kind of error, None when there was none."""
-        try:
-            await in_thread(work, *args, abandon_on_cancel=True, limiter=self._limiter)
-        except (SQLAlchemyError, OSError, ValueError) as exc:
-            self.failures += 1
-            kind = type(exc).__name__  # its text holds what was to be written
-            if not self._failing:
-                log.error("the journal cannot be written; calls go on without it", extra={"error": kind})
-            self._failing = True
-            return kind
-        if self._failing:
-            log.warning("the journal is written again", extra={"failures": self.failures})
-        self._failing = False
-        return None
-
-    async def keep_tidy(self) -> None:
-        """Forget what is too old, now and once a day."""
-        while True:
-            before = time.time() - self._config.keep_days * _DAY_S
-            await self._try(self.journal.purge, before)
-            await trio.sleep(_DAY_S)
+    def too_old(self) -> Generator[Piece, Any, None]:
+        """What is to be deleted by now, piece by piece."""
+        return purging(time.time() - self._config.keep_days * DAY_S)
 
     async def finish(self) -> None:
         """Write the rest, for a few seconds at most: a dead disk must not keep a process alive."""
@@ -280,22 +249,17 @@ async def open_journal(config: JournalConfig, *, secret: str) -> AsyncIterator[J
     if not (config.enabled and config.url):
         yield None
         return
+    place = Database(config.url, key="journal.url", timeout_s=_TIMEOUT_S, threads=_THREADS, idle_s=_IDLE_S)
     try:
-        journal = Journal(config.url, secret=secret)
-        await in_thread(journal.open, abandon_on_cancel=True)
-    except (ArgumentError, ImportError, SQLAlchemyError, OSError) as exc:
-        why = f"the journal cannot be opened there ({type(exc).__name__})"
-        raise ConfigError("journal.url", why) from None
-    writer = JournalWriter(journal, config)
-    try:
+        await place.open(prepare, make_file=True)
+        writer = JournalWriter(Journal(secret), place, config)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(writer.run, name="journal writer")
-            nursery.start_soon(writer.keep_tidy, name="journal tidier")
+            nursery.start_soon(keep_tidy, writer.too_old, place, name="journal tidier")
             try:
                 yield writer
             finally:
                 await writer.finish()
                 nursery.cancel_scope.cancel(reason="the journal is closed")
     finally:
-        with trio.move_on_after(_CLOSE_S, shield=True):
-            await in_thread(journal.close, abandon_on_cancel=True)
+        await place.aclose()

@@ -31,7 +31,8 @@ _FURTHEST_S = 7_200.0
 def claim(db: Connection, *, now: float, lease_s: float, most: int) -> list[Post]:
     """Posts that are due, now ours for ``lease_s``."""
     is_due = (OUTBOX.c.due_at <= now) | (OUTBOX.c.due_at > now + _FURTHEST_S)
-    due = select(OUTBOX).where(is_due).order_by(OUTBOX.c.due_at, OUTBOX.c.made_at).limit(most)
+    columns = [OUTBOX.c[field.name] for field in attrs.fields(Post)]
+    due = select(*columns).where(is_due).order_by(OUTBOX.c.due_at, OUTBOX.c.made_at).limit(most)
     ours = []
     for row in db.execute(due).mappings().all():
         post = Post(**row)

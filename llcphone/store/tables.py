@@ -15,7 +15,7 @@ one that we know how to bring forward. Tables without a version are somebody els
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import (
     BigInteger,
@@ -42,28 +42,34 @@ from sqlalchemy import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-VERSION = 1
+    from sqlalchemy.types import TypeEngine
+
+VERSION = 2
 
 TABLES = MetaData()
+
+CALL_ID, NUMBER, KEY, WORD = String(64), String(512), String(255), String(64)
+"""Identities have a length, so that they can be indexed; ``values`` shortens what is longer. A number may be
+a SIP address."""
 
 
 def _of_call() -> Column[str]:
     """A row that goes with its call."""
-    return Column("call", String(32), ForeignKey("phone_calls.id", ondelete="CASCADE"), primary_key=True)
+    return Column("call", CALL_ID, ForeignKey("phone_calls.id", ondelete="CASCADE"), primary_key=True)
 
 
 SCHEMA = Table("phone_schema", TABLES, Column("version", Integer, nullable=False))
 CALLS = Table(
     "phone_calls",
     TABLES,
-    Column("id", String(32), primary_key=True),
-    Column("call_sid", String(64), nullable=False, index=True),
-    Column("direction", String(16), nullable=False),
+    Column("id", CALL_ID, primary_key=True),
+    Column("call_sid", KEY, nullable=False, index=True),
+    Column("direction", WORD, nullable=False),
     Column("agent", Text, nullable=False),
-    Column("caller", String(64), nullable=False, index=True),
-    Column("dialled", String(64), nullable=False, index=True),
+    Column("caller", NUMBER, nullable=False, index=True),
+    Column("dialled", NUMBER, nullable=False, index=True),
     Column("context", Text, nullable=False),
-    Column("reason", String(64), nullable=False),
+    Column("reason", WORD, nullable=False),
     Column("answered", Boolean, nullable=False),
     Column("born_at", Float, nullable=False),
     Column("ended_at", Float, nullable=False, index=True),
@@ -73,7 +79,7 @@ CALLS = Table(
     Column("cost_usd", Float),
     Column("failure", Text, nullable=False),
     Column("generation", Integer, nullable=False),
-    Column("resumed_from", String(32), nullable=False),
+    Column("resumed_from", CALL_ID, nullable=False),
     Column("record", Text, nullable=False),
 )
 TURNS = Table(
@@ -81,9 +87,9 @@ TURNS = Table(
     TABLES,
     _of_call(),
     Column("number", Integer, primary_key=True),
-    Column("asked", String(16), nullable=False),
-    Column("answer_gap_ms", Integer),
-    Column("ear_gap_ms", Integer),
+    Column("asked", WORD, nullable=False),
+    Column("answer_gap_ms", BigInteger),
+    Column("ear_gap_ms", BigInteger),
     Column("cost_usd", Float),
     Column("body", Text, nullable=False),
 )
@@ -93,8 +99,8 @@ TOOLS = Table(
     _of_call(),
     Column("number", Integer, primary_key=True),
     Column("name", Text, nullable=False),
-    Column("at_ms", Integer, nullable=False),
-    Column("took_ms", Integer),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("took_ms", BigInteger),
     Column("ok", Boolean),
 )
 LINES = Table(
@@ -102,18 +108,18 @@ LINES = Table(
     TABLES,
     _of_call(),
     Column("number", Integer, primary_key=True),
-    Column("speaker", String(16), nullable=False),
+    Column("speaker", WORD, nullable=False),
     Column("text", Text, nullable=False),
-    Column("at_ms", Integer),
-    Column("heard_ms", Integer),
-    Column("generated_ms", Integer),
+    Column("at_ms", BigInteger),
+    Column("heard_ms", BigInteger),
+    Column("generated_ms", BigInteger),
 )
 CUSTOMERS = Table(
     "phone_customers",
     TABLES,
     Column("id", Integer, primary_key=True),
     Column("name", Text, nullable=False),
-    Column("phone", String(64), nullable=False, unique=True),
+    Column("phone", NUMBER, nullable=False, unique=True),
     Column("email", Text, nullable=False),
     Column("remarks", Text, nullable=False),
     sqlite_autoincrement=True,
@@ -122,8 +128,8 @@ MESSAGES = Table(
     "phone_messages",
     TABLES,
     Column("id", Integer, primary_key=True),
-    Column("call", String(32), nullable=False, index=True),
-    Column("key", String(200), unique=True),
+    Column("call", CALL_ID, nullable=False, index=True),
+    Column("key", KEY, unique=True),
     Column("taken_at", Float, nullable=False),
     Column("name", Text, nullable=False),
     Column("number", Text, nullable=False),
@@ -136,9 +142,9 @@ NOTES = Table(
     "phone_notes",
     TABLES,
     Column("id", Integer, primary_key=True),
-    Column("call", String(32), nullable=False, index=True),
+    Column("call", CALL_ID, nullable=False, index=True),
     Column("customer", Integer, ForeignKey("phone_customers.id", ondelete="SET NULL"), index=True),
-    Column("key", String(200), unique=True),
+    Column("key", KEY, unique=True),
     Column("written_at", Float, nullable=False),
     Column("text", Text, nullable=False),
     Column("outcome", Text, nullable=False),
@@ -148,8 +154,8 @@ CALENDARS = Table(
     "phone_calendars",
     TABLES,
     Column("id", Integer, primary_key=True),
-    Column("name", String(100), nullable=False, unique=True),
-    Column("timezone", String(64), nullable=False),
+    Column("name", KEY, nullable=False, unique=True),
+    Column("timezone", WORD, nullable=False),
 )
 HOURS = Table(
     "phone_hours",
@@ -170,7 +176,7 @@ APPOINTMENTS = Table(
     Column("ends_at", BigInteger, nullable=False),
     Column("what", Text, nullable=False),
     Column("cancelled", Boolean, nullable=False),
-    Column("key", String(200)),
+    Column("key", KEY),
     Column("changed_at", Float, nullable=False),
     CheckConstraint("ends_at > starts_at"),
     UniqueConstraint("key"),
@@ -180,7 +186,8 @@ APPOINTMENTS = Table(
 OUTBOX = Table(
     "phone_outbox",
     TABLES,
-    Column("id", String(64), primary_key=True),
+    Column("id", KEY, primary_key=True),
+    Column("call", CALL_ID, nullable=False, index=True, server_default=""),
     Column("made_at", Float, nullable=False),
     Column("due_at", Float, nullable=False, index=True),
     Column("tries", Integer, nullable=False),
@@ -209,7 +216,37 @@ class WrongSchema(Exception):
     """Tables that this version must not touch; the text says why."""
 
 
-MIGRATIONS: Mapping[int, Callable[[Connection], None]] = {}
+def widen(db: Connection, tables: MetaData) -> None:
+    """Make columns at least as wide as these tables have them. SQLite has no widths."""
+    if db.dialect.name != "postgresql":
+        return
+    for table in tables.sorted_tables:
+        for found in inspect(db).get_columns(table.name):
+            wanted = table.c.get(found["name"])
+            if wanted is not None and _narrower(found["type"], wanted.type):
+                change = f"ALTER COLUMN {wanted.name} TYPE {wanted.type.compile(db.dialect)}"
+                db.execute(text(f"ALTER TABLE {table.name} {change}"))
+
+
+def _narrower(found: TypeEngine[Any], wanted: TypeEngine[Any]) -> bool:
+    match wanted:
+        case BigInteger():
+            return not isinstance(found, BigInteger)
+        case String(length=int() as length):
+            return isinstance(found, String) and (found.length or length) < length
+    return False
+
+
+def _outbox_by_call(db: Connection) -> None:
+    """From 1 to 2: longer identities, larger times, and posts that say of which call they are."""
+    widen(db, TABLES)
+    column = "call VARCHAR(64) NOT NULL DEFAULT ''"
+    db.execute(text(f"ALTER TABLE phone_outbox ADD COLUMN {column}"))
+    db.execute(text("UPDATE phone_outbox SET call = replace(id, '-ended', '')"))
+    db.execute(text("CREATE INDEX ix_phone_outbox_call ON phone_outbox (call)"))
+
+
+MIGRATIONS: Mapping[int, Callable[[Connection], None]] = {1: _outbox_by_call}
 """What brings the tables from this version to the next."""
 
 

@@ -1,24 +1,26 @@
 """The one task that writes what is only told: calls, messages, notes. Nobody waits for it who need not.
 
-Each job is a function of a connection. What waits is written some at a time, in one transaction; when
-that fails, one by one, so that a job which the database refuses holds up no other. A database that cannot
-be had is logged once and tried again; jobs stay in memory meanwhile, so many and no more.
+Each job is a function of a connection. What waits is written some at a time, in one transaction, and
+``parts`` says what happens when that fails. A job that the database refuses is given up and counted, and so
+is one that takes too long again and again; whatever a job raises, the next one is written. A database that
+cannot be had is logged once and tried again; jobs stay in memory meanwhile, up to a limit.
 """
 
 from __future__ import annotations
 
 import logging
-from collections import deque
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import attrs
 import trio
-from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
 
-from llcphone.store import database
+from llcphone.store.database import NotDone
+from llcphone.store.engines import Verdict
+from llcphone.store.parts import Tries, in_parts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from sqlalchemy import Connection
 
@@ -33,6 +35,8 @@ _MOST = 10_000
 _BATCH = 100
 _RETRY_S = 2.0
 _FLUSH_S = 5.0
+PATIENCE = 5
+"""No caller waits for what is written here: its statements get this many times the limit of a question."""
 
 
 @attrs.define(eq=False)
@@ -40,19 +44,23 @@ class Job:
     """Something to be written."""
 
     work: Work
-    written: trio.Event = attrs.field(factory=trio.Event)
+    written: bool = False
+    settled: trio.Event = attrs.field(factory=trio.Event)
+    """It is written or given up."""
+    tries: Tries = attrs.field(factory=Tries)
 
 
 class Writer:
-    """Writes jobs in the order in which they came."""
+    """Writes jobs in the order in which they came; one that fails by itself goes behind the others."""
 
     def __init__(self, database: Database) -> None:
         self.lost = 0
-        """Jobs given up: the database refuses them, or too many waited."""
+        """Jobs given up: the database does not take them, or too many waited."""
         self.on_written: list[Callable[[], None]] = []
         """Told after each write; must be quick."""
         self._database = database
-        self._jobs: deque[Job] = deque()
+        self._jobs: dict[Job, None] = {}
+        self._written = 0
         self._news = trio.Event()
         self._leaving = False
         self._failing = False
@@ -69,10 +77,10 @@ class Writer:
         """Have this written. Synchronous."""
         job = Job(work)
         if len(self._jobs) >= _MOST:
-            self.lost += 1
+            self._give_up(job)
             log.error("not kept: too much waits for the database", extra={"lost": self.lost})
         else:
-            self._jobs.append(job)
+            self._jobs[job] = None
             self._news.set()
         return job
 
@@ -84,53 +92,50 @@ class Writer:
                     self._news = trio.Event()
                     await self._news.wait()
                     continue
-                batch = [self._jobs[at] for at in range(min(_BATCH, len(self._jobs)))]
-                if await self._write(batch):
-                    for job in batch:
-                        self._jobs.popleft()
-                        job.written.set()
+                before, batch = (self._written, self.lost), list(islice(self._jobs, _BATCH))
+                await in_parts(batch, self._write, self._settle, cautious=self._failing)
+                if self._written > before[0]:
                     for tell in self.on_written:
                         tell()
-                else:
+                if before == (self._written, self.lost):
                     await trio.sleep(_RETRY_S)
         self._finished.set()
 
-    async def _write(self, batch: list[Job]) -> bool:
-        """Whether the batch is done with."""
+    async def _write(self, batch: Sequence[Job]) -> Verdict | None:
+        limit_s = PATIENCE * self._database.timeout_s
         try:
-            await self._in_thread(lambda db: [job.work(db) for job in batch])
-        except (IntegrityError, DataError):  # one of them is to blame
-            for job in batch:
-                if not await self._write_one(job):
-                    return False
-        except (SQLAlchemyError, OSError) as exc:
-            self._fails(exc)
-            return False
+            await self._database.attempt(
+                lambda db: [job.work(db) for job in batch], limit_s=limit_s, limiter=self._limiter
+            )
+        except NotDone as exc:
+            if exc.verdict is Verdict.AWAY and not self._failing:
+                self._failing = True
+                log.error("the store cannot be written; calls go on without it", extra={"error": exc.error})
+            elif exc.verdict is Verdict.REFUSED and len(batch) == 1:
+                log.error("not kept: the database refuses it", extra={"error": exc.error})
+            return exc.verdict
         if self._failing:
             self._failing = False
             log.warning("the store is written again")
-        return True
+        return None
 
-    async def _write_one(self, job: Job) -> bool:
-        try:
-            await self._in_thread(job.work)
-        except (IntegrityError, DataError) as exc:
-            self.lost += 1
-            log.error("not kept: the database refuses it", extra={"error": type(exc).__name__})
-        except (SQLAlchemyError, OSError) as exc:
-            self._fails(exc)
-            return False
-        return True
+    def _settle(self, job: Job, found: Verdict | None) -> None:
+        """A job is written, or has failed alone."""
+        del self._jobs[job]
+        if found is None:
+            self._written += 1
+            job.written = True
+            job.settled.set()
+        elif not job.tries.over(found, self._written):
+            self._jobs[job] = None
+        else:
+            self._give_up(job)
+            if found is not Verdict.REFUSED:
+                log.error("not kept: it takes too long or fails alone", extra={"lost": self.lost})
 
-    async def _in_thread(self, work: Work) -> None:
-        """Abandoned only at the end of all: a job is one transaction, and writing it twice is once."""
-        await database.in_thread(self._database.run, work, abandon_on_cancel=True, limiter=self._limiter)
-
-    def _fails(self, exc: Exception) -> None:
-        if not self._failing:
-            self._failing = True
-            kind = type(exc).__name__  # its text holds what was to be written
-            log.error("the store cannot be written; calls go on without it", extra={"error": kind})
+    def _give_up(self, job: Job) -> None:
+        self.lost += 1
+        job.settled.set()
 
     async def finish(self) -> None:
         """Write the rest, for a few seconds at most: a dead disk must not keep a process alive."""

@@ -159,7 +159,7 @@ async def test_a_real_server_that_is_stopped_in_mid_call_is_an_answer(own_server
         finally:
             for pid in group:
                 os.kill(pid, signal.SIGCONT)
-        await store.writer.put(lambda db: None).written.wait()
+        await store.writer.put(lambda db: None).settled.wait()
         assert [each.id for each in await store.calls()] == [record.call_id]
 
 

@@ -8,8 +8,10 @@ import attrs
 import pytest
 import trio
 
-from llcphone.store import journal_writer
-from llcphone.store.journal import CallRow, Change, Journal, hash_of
+from llcphone.store import database, journal
+from llcphone.store.database import Database
+from llcphone.store.forgetting import in_pieces
+from llcphone.store.journal import CallRow, Change, Claim, Journal, hash_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,17 +28,42 @@ def no_threads(monkeypatch: pytest.MonkeyPatch) -> None:
         await trio.lowlevel.checkpoint()
         return work(*args)
 
-    monkeypatch.setattr(journal_writer, "in_thread", at_once)
+    monkeypatch.setattr(database, "in_thread", at_once)
 
 
 def url_of(folder: Path) -> str:
     return f"sqlite:///{folder / 'journal.db'}"
 
 
-def open_file(folder: Path, secret: str = SECRET) -> Journal:
-    journal = Journal(url_of(folder), secret=secret)
-    journal.open()
-    return journal
+class Opened:
+    """A journal on a database of its own, each statement of which is a transaction in this thread."""
+
+    def __init__(self, url: str, secret: str = SECRET) -> None:
+        self.place = Database(url, key="journal.url", timeout_s=2.0)
+        self.place.make_file()
+        self.place.run(journal.prepare)
+        self.journal = Journal(secret)
+        self.token = self.journal.token
+        self.close = self.place.close
+
+    def write(self, changes: list[Change]) -> None:
+        self.place.run(lambda db: self.journal.write(db, changes))
+
+    def claim(self, call_sid: str, generation: int, **options: Any) -> Claim | None:
+        return self.place.run(lambda db: self.journal.claim(db, call_sid, generation, **options))
+
+    def end(self, call_sid: str, why: str, now: float) -> None:
+        self.place.run(lambda db: self.journal.end(db, call_sid, why, now))
+
+    def purge(self, before: float) -> None:
+        in_pieces(journal.purging(before), self.place.run)
+
+    def forget(self, *call_sids: str) -> None:
+        in_pieces(journal.forgetting(call_sids), self.place.run)
+
+
+def open_file(folder: Path, secret: str = SECRET) -> Opened:
+    return Opened(url_of(folder), secret)
 
 
 def row(**fields: Any) -> CallRow:

@@ -38,7 +38,7 @@ async def until(holds: Callable[[], bool], limit_s: float = 5.0) -> None:
 async def written(store: Store) -> None:
     """Wait until what was told before is written."""
     with trio.fail_after(10):
-        await store.writer.put(lambda db: None).written.wait()
+        await store.writer.put(lambda db: None).settled.wait()
 
 
 def record(call_id: str = "c1", **fields: Any) -> CallRecord:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import attrs
 import pytest
 
-from llcphone.store.journal import CallRow, Claim, Journal, hash_of
-from tests.store.journal_kit import change, open_file, row
+from llcphone.store.journal import CallRow, Claim, hash_of
+from tests.store.journal_kit import Opened, change, open_file, row
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,23 +21,23 @@ LINES = (("i1", 0, "hello"), ("u1", 1, "question"), ("i2", 2, "answer"))
 
 
 @pytest.fixture
-def journal(tmp_path: Path) -> Iterator[Journal]:
+def journal(tmp_path: Path) -> Iterator[Opened]:
     journal = open_file(tmp_path)
     yield journal
     journal.close()
 
 
-def claim(journal: Journal, generation: int = 0, *, limit: int = 3, call_sid: str = "CA1") -> Claim | None:
+def claim(journal: Opened, generation: int = 0, *, limit: int = 3, call_sid: str = "CA1") -> Claim | None:
     return journal.claim(call_sid, generation, limit=limit, run=f"run{generation + 1}", now=300.0)
 
 
-def born(journal: Journal, **fields: object) -> CallRow:
+def born(journal: Opened, **fields: object) -> CallRow:
     call = row(**fields)
     journal.write([change(call, first=True, lines=LINES)])
     return call
 
 
-def test_a_call_is_claimed_with_its_conversation_in_order(journal: Journal) -> None:
+def test_a_call_is_claimed_with_its_conversation_in_order(journal: Opened) -> None:
     born(journal, agent="Ada", context="about bread")
     won = claim(journal)
     assert won is not None
@@ -46,7 +46,7 @@ def test_a_call_is_claimed_with_its_conversation_in_order(journal: Journal) -> N
     assert won.lines == (("i1", "hello"), ("u1", "question"), ("i2", "answer"))
 
 
-def test_only_lines_that_changed_are_written_and_lines_that_are_gone_are_gone(journal: Journal) -> None:
+def test_only_lines_that_changed_are_written_and_lines_that_are_gone_are_gone(journal: Opened) -> None:
     call = born(journal)
     journal.write([change(call, lines=(("i2", 1, "answer, longer"), ("u2", 2, "thanks")), gone=("u1",))])
     won = claim(journal)
@@ -74,7 +74,7 @@ def test_of_many_who_ask_at_once_one_wins(tmp_path: Path) -> None:
     claims: list[Claim | None] = []
     gate = threading.Barrier(len(journals))
 
-    def ask(journal: Journal) -> None:
+    def ask(journal: Opened) -> None:
         gate.wait()
         claims.append(claim(journal))
         journal.close()
@@ -95,7 +95,7 @@ def test_a_token_cannot_be_made_from_the_journal_alone(tmp_path: Path) -> None:
 
 
 def test_a_call_that_has_ended_is_nobodys_and_what_was_said_in_it_is_deleted(
-    journal: Journal, tmp_path: Path
+    journal: Opened, tmp_path: Path
 ) -> None:
     call = born(journal, context="about bread")
     journal.write([change(call, values={"over": "agent hung up", "context": ""})])
@@ -106,19 +106,19 @@ def test_a_call_that_has_ended_is_nobodys_and_what_was_said_in_it_is_deleted(
     db.close()
 
 
-def test_twilios_word_ends_a_call_too(journal: Journal) -> None:
+def test_twilios_word_ends_a_call_too(journal: Opened) -> None:
     born(journal)
     journal.end("CA1", "ended at Twilio", 300.0)
     journal.end("CA of nobody", "ended at Twilio", 300.0)
     assert claim(journal) is None
 
 
-def test_a_call_is_resumed_so_often_and_no_more(journal: Journal) -> None:
+def test_a_call_is_resumed_so_often_and_no_more(journal: Opened) -> None:
     born(journal)
     assert [claim(journal, generation) is not None for generation in range(4)] == [True, True, True, False]
 
 
-def test_an_unknown_call_a_call_without_a_name_and_a_generation_to_come_are_nobodys(journal: Journal) -> None:
+def test_an_unknown_call_a_call_without_a_name_and_a_generation_to_come_are_nobodys(journal: Opened) -> None:
     born(journal)
     born(journal, id="c2", call_sid="")
     assert claim(journal, call_sid="CA2") is None
@@ -126,7 +126,7 @@ def test_an_unknown_call_a_call_without_a_name_and_a_generation_to_come_are_nobo
     assert claim(journal, 1) is None
 
 
-def test_what_an_older_run_still_writes_changes_nothing(journal: Journal) -> None:
+def test_what_an_older_run_still_writes_changes_nothing(journal: Opened) -> None:
     old = born(journal)
     assert claim(journal) is not None
     journal.write([change(old, lines=(("i9", 3, "too late"),), values={"over": "phone leg lost"})])
@@ -135,7 +135,7 @@ def test_what_an_older_run_still_writes_changes_nothing(journal: Journal) -> Non
     assert again.lines == (("i1", "hello"), ("u1", "question"), ("i2", "answer"))
 
 
-def test_the_new_run_writes_on(journal: Journal) -> None:
+def test_the_new_run_writes_on(journal: Opened) -> None:
     won = claim(journal) if born(journal) else None
     assert won is not None
     journal.write([change(attrs.evolve(won.row, generation=1), lines=(("i3", 3, "back"),))])
@@ -144,7 +144,7 @@ def test_the_new_run_writes_on(journal: Journal) -> None:
     assert [body for _, body in again.lines] == ["hello", "question", "answer", "back"]
 
 
-def test_what_is_old_is_forgotten(journal: Journal, tmp_path: Path) -> None:
+def test_what_is_old_is_forgotten(journal: Opened, tmp_path: Path) -> None:
     born(journal)
     journal.purge(199.0)
     assert claim(journal) is not None
@@ -155,7 +155,7 @@ def test_what_is_old_is_forgotten(journal: Journal, tmp_path: Path) -> None:
     db.close()
 
 
-def test_the_file_is_for_its_owner_only(journal: Journal, tmp_path: Path) -> None:
+def test_the_file_is_for_its_owner_only(journal: Opened, tmp_path: Path) -> None:
     born(journal)
     for path in tmp_path.iterdir():
         assert stat.S_IMODE(path.stat().st_mode) == 0o600, path.name

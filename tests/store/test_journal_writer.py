@@ -12,6 +12,7 @@ from sqlalchemy.exc import OperationalError
 
 from llcphone import ConfigError
 from llcphone.config_journal import JournalConfig
+from llcphone.errors import StoreUnavailable
 from llcphone.store.journal import Change, Journal
 from llcphone.store.journal_writer import JournalWriter, open_journal
 from tests.store.journal_kit import SECRET, Source, change, no_threads, row, url_of
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from sqlalchemy import Connection
     from trio.testing import MockClock
 
 pytestmark = pytest.mark.usefixtures(no_threads.__name__)
@@ -39,13 +41,13 @@ def break_disk(monkeypatch: pytest.MonkeyPatch, *, times: int = 10**9, only: str
     """Writes fail, all of them or those with a call of this id; the list says how many were tried."""
     tried, real = [0], Journal.write
 
-    def write(self: Journal, changes: Sequence[Change]) -> None:
+    def write(db: Connection, changes: Sequence[Change]) -> None:
         tried[0] += 1
         if tried[0] <= times and (not only or any(each.id == only for each in changes)):
             raise OperationalError("INSERT words of a caller", {}, Exception("disk I/O error"))
-        real(self, changes)
+        real(db, changes)
 
-    monkeypatch.setattr(Journal, "write", write)
+    monkeypatch.setattr(Journal, "write", staticmethod(write))
     return tried
 
 
@@ -104,7 +106,7 @@ async def test_a_failing_disk_is_logged_once_and_tried_again(
         writer.begins(one)
         await trio.sleep(60)
         assert one.writes == 1
-        assert writer.failures == 5
+        assert writer.batches.failures == 5
     messages = [record.getMessage() for record in caplog.records]
     assert messages == [
         "the journal cannot be written; calls go on without it",
@@ -128,17 +130,18 @@ async def test_a_call_that_the_database_refuses_holds_up_no_other(
 async def test_a_disk_that_never_answers_keeps_nobody(
     tmp_path: Path, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from llcphone.store import journal_writer
+    from llcphone.store import database
 
     async with opened(tmp_path) as writer:
 
         async def never(*_: object, **__: object) -> None:
             await trio.sleep_forever()
 
-        monkeypatch.setattr(journal_writer, "in_thread", never)
+        monkeypatch.setattr(database, "in_thread", never)
         began = trio.current_time()
         writer.begins(source())
-        assert await writer.claim("CA1", 0, "run") is None
+        with pytest.raises(StoreUnavailable):
+            await writer.claim("CA1", 0, "run")
         await writer.flush(2.0)
     assert trio.current_time() - began < 15
 
@@ -188,9 +191,9 @@ async def test_a_journal_that_cannot_be_opened_is_told_at_the_start(url: str) ->
 
 
 async def test_real_threads_write_and_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from llcphone.store import journal_writer
+    from llcphone.store import database
 
-    monkeypatch.setattr(journal_writer, "in_thread", trio.to_thread.run_sync)
+    monkeypatch.setattr(database, "in_thread", trio.to_thread.run_sync)
     async with opened(tmp_path) as writer:
         assert isinstance(writer, JournalWriter)
         one = source()

@@ -18,6 +18,7 @@ from sqlalchemy.exc import DBAPIError
 from llcphone import ConfigError
 from llcphone.store import CallDetails, Message, Store, StoreUnavailable, ToolCall, history, tables
 from llcphone.store.database import Database
+from llcphone.store.forgetting import DAY_S, Forgotten, forgetting, in_pieces, purging
 from llcphone.store.tables import LINES, SCHEMA, VERSION
 from tests.store.servers import Postgres, empty, own_server
 from tests.store.store_kit import ADA, BORN_AT, WEEK, next_weekday, opened, record, until, written
@@ -94,27 +95,26 @@ async def test_calls_are_listed_newest_first_and_by_number(store: Store) -> None
 async def test_what_is_old_is_forgotten_words_before_the_call(store: Store) -> None:
     details = await kept(store)
     await store.add_note("c1", None, "note")
-    now = details.summary.ended_at + 31 * history.DAY_S
-    tidy = partial(history.purge, now=now, transcript_days=30)
-    first = await store.main.ask(partial(tidy, keep_days=365))
+    old = partial(purging, now=details.summary.ended_at + 31 * DAY_S, transcript_days=30)
+    first = in_pieces(old(keep_days=365), store.main.run)
     blank = await store.call("c1")
     assert blank is not None
     assert (first.calls, first.transcripts, blank.lines, len(blank.turns)) == (0, 1, (), 1)
-    second = await store.main.ask(partial(tidy, keep_days=30))
+    second = in_pieces(old(keep_days=30), store.main.run)
     assert (second.calls, await store.call("c1")) == (1, None)
 
 
 async def test_nothing_is_forgotten_when_days_are_zero(store: Store) -> None:
     details = await kept(store)
-    tidy = partial(history.purge, now=details.summary.ended_at * 2, keep_days=0, transcript_days=0)
-    assert await store.main.ask(tidy) == history.Forgotten(0, 0)
+    tidy = purging(now=details.summary.ended_at * 2, keep_days=0, transcript_days=0)
+    assert in_pieces(tidy, store.main.run) == Forgotten(0, 0)
     assert await store.call("c1") == details
 
 
 async def test_a_number_can_be_forgotten_with_all_that_is_known_of_it(store: Store) -> None:
     await kept(store)
     await store.add_customer("Ada", ADA)
-    assert await store.main.ask(lambda db: history.forget_number(db, ADA)) == 1
+    assert in_pieces(forgetting(ADA), store.main.run).call_ids == ("c1",)
     assert await store.calls() == []
     assert await store.find_customer(ADA) is None
     assert await store.main.ask(lambda db: db.execute(select(func.count()).select_from(LINES)).scalar()) == 0

@@ -1,0 +1,229 @@
+"""SQLAlchemy engines for the two databases, with limits that hold, and what their errors mean.
+
+The limits of a PostgreSQL transaction are part of the statement that begins it. They need no start-up
+parameters, which a pooler such as PgBouncer refuses or drops, and no connection that stays ours for longer
+than a transaction. For the same reason nothing is prepared on the server.
+
+SQLite runs in WAL mode, so look-ups never wait for a writer. Writers say BEGIN IMMEDIATE: a transaction
+that reads first and then writes would be refused if another wrote in between.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import enum
+import logging
+import math
+import os
+import re
+import sqlite3
+import time
+from typing import TYPE_CHECKING, Any
+
+import attrs
+from sqlalchemy import create_engine, event, make_url
+from sqlalchemy.exc import (
+    ArgumentError,
+    DatabaseError,
+    DataError,
+    IntegrityError,
+    InterfaceError,
+    NotSupportedError,
+    ProgrammingError,
+    SQLAlchemyError,
+)
+from sqlalchemy.exc import TimeoutError as NoConnection
+
+from llcphone.errors import ConfigError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sqlalchemy import URL, Connection, Engine
+
+log = logging.getLogger("llcphone.store")
+
+_STEPS = 20_000
+"""SQLite's own instructions between two looks at the clock: well below a millisecond."""
+_LOCKED_S = 0.02
+_LIMIT = "llcphone_limit_s"
+
+
+@attrs.frozen(kw_only=True)
+class Limits:
+    """What a database is told about its connections."""
+
+    timeout_s: float
+    """Longest wait for a connection or a lock, and longest statement unless ``allow`` says otherwise."""
+    idle_s: float
+    """A transaction in which nothing happens for this long is ended by PostgreSQL, with its locks."""
+    connections: int
+    read_only: bool = False
+
+
+def known(url: str, key: str) -> URL:
+    """The address of a database that we can use, with the driver that we use.
+
+    Raises:
+        ConfigError: it is none.
+    """
+    try:
+        parts = make_url(url)
+    except ArgumentError:
+        raise ConfigError(key, "is no SQLAlchemy address such as sqlite:///phone.db") from None
+    match parts.get_backend_name():
+        case "sqlite" if parts.database and parts.database != ":memory:":
+            return parts
+        case "postgresql" | "postgres":
+            return parts.set(drivername="postgresql+psycopg")
+    raise ConfigError(key, "must be sqlite:///<file> or postgresql://<user>@<host>/<database>")
+
+
+def engine_of(url: URL, *, key: str, limits: Limits) -> Engine:
+    """An engine whose every transaction has its limits.
+
+    Raises:
+        ConfigError: the driver is missing.
+    """
+    on_file = url.get_backend_name() == "sqlite"
+    try:
+        engine = create_engine(
+            url,
+            hide_parameters=True,  # an error must not tell words
+            pool_size=limits.connections,
+            max_overflow=0,
+            pool_timeout=limits.timeout_s,
+            pool_pre_ping=not on_file,  # a server that was restarted: connect again, do not fail
+            connect_args={} if on_file else _postgres_options(limits),
+        )
+    except ImportError as exc:
+        why = f"needs the package {exc.name}: install llcphone[postgres]"
+        raise ConfigError(key, why) from None
+    (_tune_sqlite if on_file else _tune_postgres)(engine, limits)
+    return engine
+
+
+def allow(connection: Connection, limit_s: float) -> None:
+    """Give the statements of this connection's next transaction another limit."""
+    connection.execution_options(**{_LIMIT: limit_s})
+
+
+def _tune_postgres(engine: Engine, limits: Limits) -> None:
+    """Begin each transaction with its limits: one message, as the driver's own BEGIN would be."""
+    begin = f"BEGIN{' READ ONLY' if limits.read_only else ''}"
+    fixed = {"lock_timeout": limits.timeout_s, "idle_in_transaction_session_timeout": limits.idle_s}
+    words = "".join(f"; SET LOCAL {name} = {_ms(seconds)}" for name, seconds in fixed.items())
+
+    def starts(connection: Connection) -> None:
+        limit_s = connection.get_execution_options().get(_LIMIT, limits.timeout_s)
+        connection.exec_driver_sql(f"{begin}{words}; SET LOCAL statement_timeout = {_ms(limit_s)}")
+
+    event.listen(engine, "begin", starts)
+
+
+def _postgres_options(limits: Limits) -> dict[str, Any]:
+    """What libpq and the driver are told; a host that has vanished is noticed within the limit too."""
+    return {
+        "autocommit": True,  # BEGIN is ours
+        "prepare_threshold": None,
+        "connect_timeout": max(2, math.ceil(limits.timeout_s)),  # libpq takes 1 for 2
+        "application_name": "llcphone",
+        "keepalives_idle": 10,
+        "tcp_user_timeout": 2 * _ms(limits.timeout_s),
+    }
+
+
+def _ms(seconds: float) -> int:
+    return max(1, round(seconds * 1000))
+
+
+def _tune_sqlite(engine: Engine, limits: Limits) -> None:
+    def connected(connection: Any, _: object) -> None:
+        connection.isolation_level = None  # BEGIN is ours: Python's own begins too late
+        connection.execute(f"PRAGMA busy_timeout={_ms(limits.timeout_s)}")
+        connection.execute("PRAGMA synchronous=NORMAL")
+        connection.execute("PRAGMA foreign_keys=ON")
+        if limits.read_only:
+            connection.execute("PRAGMA query_only=ON")
+
+    def starts(connection: Connection) -> None:
+        until = time.monotonic() + connection.get_execution_options().get(_LIMIT, limits.timeout_s)
+        driver: Any = connection.connection.driver_connection
+        driver.set_progress_handler(lambda: time.monotonic() > until, _STEPS)  # SQLite's statement timeout
+        connection.exec_driver_sql("BEGIN" if limits.read_only else "BEGIN IMMEDIATE")
+
+    event.listen(engine, "connect", connected)
+    event.listen(engine, "begin", starts)
+
+
+def make_file(path: Path, key: str, timeout_s: float) -> None:
+    """Make the file of SQLite, for its owner only (its journal files take its mode), in WAL mode.
+
+    The mode stays with the file. Changing it is refused at once while another process looks in,
+    whatever the busy timeout; so it is tried for a while. Some file systems cannot have it.
+    """
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    until = time.monotonic() + timeout_s
+    with contextlib.closing(sqlite3.connect(path, timeout=timeout_s)) as connection:
+        while True:
+            try:
+                (mode,) = connection.execute("PRAGMA journal_mode=WAL").fetchone()
+            except sqlite3.OperationalError:
+                if time.monotonic() > until:
+                    raise OSError("the file is locked") from None
+                time.sleep(_LOCKED_S)
+                continue
+            break
+    if mode != "wal":
+        why = (
+            "SQLite refuses WAL mode there (a network file system?): readers and writers wait for each other"
+        )
+        log.warning(why, extra={"setting": key, "mode": mode})
+
+
+# -- what an error means ------------------------------------------------------------------------
+
+
+class Verdict(enum.Enum):
+    """Why something was not done."""
+
+    REFUSED = "refused"
+    """It cannot be stored: the fault of whoever asked, and asking again changes nothing."""
+    SLOW = "too slow"
+    """The database stopped it at its limit."""
+    AWAY = "away"
+    """The database cannot be had, or does not work."""
+
+
+_SLOW = {"57014"}
+_TOO_MUCH = "54"
+"""Class of PostgreSQL: the statement is beyond a limit of the program, such as an index row's size."""
+_CONFIGURED = {"42501", "42P01"}
+"""No permission, no such table: an operator can put that right, and what waits is still worth keeping."""
+
+
+def verdict(exc: Exception) -> Verdict:
+    """Whose fault an exception of ``Database.run`` is."""
+    if isinstance(exc, NoConnection | OSError):
+        return Verdict.AWAY
+    if not isinstance(exc, DatabaseError | InterfaceError):
+        return Verdict.REFUSED  # a value that cannot be bound, or a fault of the work itself
+    state = getattr(exc.orig, "sqlstate", None) or ""
+    if state in _SLOW or getattr(exc.orig, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT:
+        return Verdict.SLOW
+    if state.startswith(_TOO_MUCH):
+        return Verdict.REFUSED
+    own = isinstance(exc, IntegrityError | DataError | ProgrammingError | NotSupportedError)
+    return Verdict.REFUSED if own and state not in _CONFIGURED else Verdict.AWAY
+
+
+def cause(exc: BaseException) -> str:
+    """Why a database could not be opened; the server's own words, without names and addresses."""
+    kind = type(exc).__name__
+    if not isinstance(exc, SQLAlchemyError):
+        return kind
+    found = re.search(r"(?:FATAL|ERROR): *([^\n]+)", str(getattr(exc, "orig", "")))
+    if found is None:
+        return kind
+    said = re.sub(r'"[^"]*"', '"…"', found[1])
+    return f"{kind}: {said}; is a pooler in between?" if "pooling" in said else f"{kind}: {said}"
