@@ -53,7 +53,7 @@ class WireConfig(Section):
     model_message_limit: int = setting(16_777_216, between(65_536, 268_435_456))
     """Bytes of one message from the model; session.updated and deltas can be large."""
     outbox_limit: int = setting(4_194_304, between(65_536, 268_435_456))
-    """Bytes the kernel did not take yet; beyond, the leg is dead."""
+    """Bytes that may wait behind the message being sent; beyond, the leg is dead."""
     stall_timeout_s: float = setting(5.0, between(0.1, 60.0))
     """A leg that accepted no byte for so long is dead."""
     ping_interval_s: float = setting(20.0, between(1.0, 600.0))

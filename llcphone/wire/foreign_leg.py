@@ -75,7 +75,8 @@ class ForeignLeg:
         self.stats.frames_out += len(payloads)
         self._outbox.extend((payload, media) for payload in payloads)
         self._outbox_bytes += sum(map(len, payloads))
-        if len(self._outbox) > SEND_MESSAGES or self._outbox_bytes > self._limits.outbox_limit_bytes:
+        behind = self._outbox_bytes - len(self._outbox[0][0]) if self._outbox else 0
+        if len(self._outbox) > SEND_MESSAGES or behind > self._limits.outbox_limit_bytes:
             self.lose("outbox full")
         else:
             self._work.set()

@@ -39,7 +39,8 @@ class LegLimits:
     stall_timeout_s: float = 5.0
     """A leg is dead when the kernel accepted no byte of a waiting outbox for this long."""
     outbox_limit_bytes: int = 4 * 2**20
-    """A leg is dead when more than this waits to be sent."""
+    """A leg is dead when more than this waits behind the message that is being sent. One message alone is
+    judged by ``stall_timeout_s``: a new leg would take it no better."""
     close_timeout_s: float = 1.0
     """Longest wait for the far side's Close."""
     ping_interval_s: float = 20.0

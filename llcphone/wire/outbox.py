@@ -33,6 +33,11 @@ class Outbox:
         """Whether a frame is partly out: no other frame may be written now."""
         return len(self._begun) > 0
 
+    @property
+    def behind_bytes(self) -> int:
+        """Bytes that wait behind the message whose turn it is."""
+        return self.size_bytes - (len(self._begun) or (len(self._frames[0][0]) if self._frames else 0))
+
     def put(self, frames: Sequence[bytes], media: bool) -> None:
         """Queue whole frames."""
         self._frames.extend((frame, media) for frame in frames)

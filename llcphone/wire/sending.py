@@ -94,7 +94,7 @@ class SendingSide:
         self._check_outbox()
 
     def _check_outbox(self) -> None:
-        if self._outbox.size_bytes > self._limits.outbox_limit_bytes:
+        if self._outbox.behind_bytes > self._limits.outbox_limit_bytes:
             self._lose("outbox full")
         else:
             self._need_flush()

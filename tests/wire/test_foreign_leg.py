@@ -158,13 +158,22 @@ async def test_a_receive_queue_overrun_is_a_lost_leg_whose_messages_can_still_be
         assert (len(messages), code) == (RECEIVE_MESSAGES, 1006)
 
 
-@pytest.mark.parametrize(("size", "count"), [(1, SEND_MESSAGES + 1), (2**20, 5)])
+@pytest.mark.parametrize(("size", "count"), [(1, SEND_MESSAGES + 1), (2**20, 6)])
 async def test_a_send_queue_too_long_or_too_big_is_a_lost_leg(autojump_clock, size, count):
     async with pumped() as (leg, _, lost, _):
         for number in range(count):
             assert lost == [], number
             leg.send_nowait(b"x" * size)
         assert [end.reason for end in lost] == ["outbox full"]
+
+
+async def test_one_message_above_the_limit_is_sent_and_loses_nothing(autojump_clock):
+    async with pumped() as (leg, socket, lost, _):
+        leg.send_nowait(b"x" * 5 * 2**20)
+        leg.send_nowait(b"next")
+        await wait_all_tasks_blocked()
+        assert lost == []
+        assert [len(message) for message in socket.sent] == [5 * 2**20, 4]
 
 
 async def test_dropping_media_keeps_the_rest_and_the_message_being_sent(autojump_clock):

@@ -219,6 +219,21 @@ async def test_an_outbox_above_its_limit_loses_the_leg_inside_send(autojump_cloc
         assert leg._outbox.size_bytes == 0
 
 
+async def test_one_message_above_the_limit_is_sent_and_loses_nothing(autojump_clock):
+    limits = LegLimits(outbox_limit_bytes=2**20)
+    async with leg_and_far(small_buffers=True, limits=limits) as (leg, far, lost):
+        leg.send_nowait(b"x" * 3 * 2**20)
+        leg.send_nowait(b"next")
+        read = 0
+        while read < 3 * 2**20:
+            read += len(await far.read(2**20))
+        assert lost == []
+        await fill(leg)
+        assert (await receive_all(leg))[
+            1
+        ].reason == "stalled"  # a far side that reads nothing is still given up
+
+
 async def test_a_loss_wakes_the_waiting_reader(autojump_clock):
     async with leg_and_far(small_buffers=True) as (leg, _, lost):
         await fill(leg)
