@@ -96,8 +96,8 @@ def _not_as_then(plan: Plan) -> list[str]:
     try:
         agent_of(config)  # as the server will, with all that belongs to the deployment
         agents = snapshots.agents_told(config) if plan.snapshot.agents else None
-    except Exception as exc:  # an agent module is somebody's program
-        return [f"the agents cannot be loaded: {type(exc).__name__}: {exc}"]
+    except ConfigError as exc:
+        return [f"the agents cannot be loaded: {exc}"]
     differences = snapshots.diff(config, plan.snapshot, agents=agents)
     return diff_lines(differences) if differences else []
 
@@ -120,7 +120,7 @@ def agents_or_none(config: Config) -> Mapping[str, Agent] | None:
     """Who answers by these settings; None when they cannot be loaded, which may be why somebody restores."""
     try:
         return snapshots.agents_told(config)
-    except Exception:  # an agent module is somebody's program
+    except ConfigError:
         return None
 
 

@@ -43,12 +43,7 @@ def save(name: str, *, why: str, who: str = "", config: ConfigPath = None) -> No
     """
     path = config or settings.DEFAULT_FILE
     loaded = settings.load(config).config
-    try:
-        agent_of(loaded)
-    except ConfigError:
-        raise
-    except Exception as exc:  # an agent module is somebody's program
-        raise ConfigError("agent.file", f"cannot be loaded, so is not good: {type(exc).__name__}") from None
+    agent_of(loaded)  # what cannot be loaded is not good
     agents = agents_or_none(loaded)
     if agents is None:
         tell("prompts and tools are not kept: the agents need settings that are no part of a snapshot")

@@ -23,6 +23,7 @@ from llcphone.call.plan import plan_call
 from llcphone.doctor.case import plain
 from llcphone.doctor.model import judge_model, told_of
 from llcphone.doctor.report import Finding, fail, good, warn
+from llcphone.errors import ConfigError
 from llcphone.realtime import events as said
 from llcphone.realtime.decode import decode
 from llcphone.realtime.dialects import Dialect, encode, is_dialect_refusal
@@ -69,7 +70,7 @@ async def session(case: Case) -> list[Finding]:
     model = judge_model(config, today, await told_of(config))
     try:
         agents = list(agents_of(agent_of(config, case.agent)).values())
-    except Exception:  # the settings' check tells of it
+    except ConfigError:  # the settings' check tells of it
         agents = []
     probes = await ask_endpoint(config, agents, live=case.live)
     return [model, *judge_session(config, probes)]

@@ -50,9 +50,7 @@ def _agents(case: Case) -> tuple[Mapping[str, Agent] | None, Finding]:
     try:
         agents = agents_of(agent_of(case.config, case.agent))
     except ConfigError as exc:
-        return None, fail("agent", str(exc), "set agent.file to a Python file with an agent")
-    except Exception as exc:  # somebody's program; its text may hold anything
-        return None, fail("agent", f"{where} fails with {type(exc).__name__}", f"run it: python {where}")
+        return None, fail("agent", str(exc), "correct that, or set agent.file to a Python file with an agent")
     names = ", ".join(agents)
     return agents, good("agent", f"{names}, out of {where or 'the settings'}")
 

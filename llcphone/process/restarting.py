@@ -65,13 +65,7 @@ def _job(wish: Wish) -> Job:
         ConfigError: it would not start with them.
     """
     config = loaded_for_serve(wish.path)
-    try:
-        agent_of(config, wish.agent)
-    except ConfigError:
-        raise
-    except Exception as exc:  # somebody's program
-        where = wish.agent or config.agent.file
-        raise ConfigError("agent.file", f"{where} fails with {type(exc).__name__}") from None
+    agent_of(config, wish.agent)
     return Job(config=config, path=wish.path, agent=wish.agent, force=wish.force, tell=wish.tell)
 
 

@@ -156,7 +156,7 @@ async def test_an_agent_that_cannot_be_loaded_stops_nothing(tmp_path: Path) -> N
         (tmp_path / "agent.py").write_text("import nothing_of_that_name\n")
         code, told = await house.run("restart", "--agent", "agent.py")
         assert code == 2
-        assert "agent.py fails with ModuleNotFoundError" in told
+        assert "agent.py, line 1: ModuleNotFoundError: No module named 'nothing_of_that_name'" in told
         assert house.serving(server.pid)
 
 
