@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 import attrs
 import trio
 
+from llcphone.containment import Faults, contained
 from llcphone.engine.recording import Recorder, cut_line
 from llcphone.errors import ConfigError
 
@@ -80,6 +81,7 @@ class Boxes:
         self.waiting = 0
         """Bytes that are not on disk yet."""
         self._dirty: dict[Box, None] = {}
+        self._faults = Faults(log)
         self._news = trio.Event()
         self._leaving = trio.Event()
         self._finished = trio.Event()
@@ -100,7 +102,8 @@ class Boxes:
                     await self._leaving.wait()
                 await self._news.wait()
                 self._news = trio.Event()
-                await self._write_batch()
+                with self._faults.contained("tapes not written"):
+                    await self._write_batch()
         self._finished.set()
 
     async def _write_batch(self) -> None:
@@ -109,7 +112,11 @@ class Boxes:
             box.waiting.clear()
         self._dirty.clear()
         work = [(box.path, text) for box, text in batch.items() if not box.broken]
-        failed = await _in_thread(_append_all, work, abandon_on_cancel=True)
+        failed: dict[Path, str] = {}
+        with contained() as failure:
+            failed = await _in_thread(_append_all, work, abandon_on_cancel=True)
+        if failure.error is not None:
+            failed = {box.path: failure.kinds[0] for box in batch}
         for box, text in batch.items():
             self.waiting -= len(text)
             if (error := failed.get(box.path)) is not None:

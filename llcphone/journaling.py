@@ -30,6 +30,7 @@ import trio
 
 from llcphone.agent import agents_of
 from llcphone.call.handle import Call
+from llcphone.containment import contained
 from llcphone.engine.events import EndReason
 from llcphone.engine.floor import Floor
 from llcphone.engine.recovery import Owed
@@ -93,7 +94,14 @@ class Kept:
         return engine.talk.floor is Floor.AGENT and engine.ended is None
 
     def take(self) -> Change | None:
-        """What has changed since it was last written."""
+        """What has changed since it was last written; None: it cannot be told, and what was written stays."""
+        with contained() as failure:
+            return self._change()
+        fields = {"call": self.call.call_id, "errors": failure.kinds}
+        log.warning("a call cannot be journalled", extra=fields)  # an engine that broke may be in any state
+        return None
+
+    def _change(self) -> Change:
         values: dict[str, Any] = {"call_sid": self.call.call_sid, "touched_at": time.time()}
         change = Change(
             id=self.birth.id,
@@ -104,11 +112,7 @@ class Kept:
         if self.over:
             values |= {"over": self.over, "context": "", "state": ""}
             return change
-        try:
-            kept = kept_of(self.call.run.engine, round(trio.current_time() * 1000))
-        except Exception as exc:  # an engine that broke may be in any state: what was written stays
-            log.warning("a call cannot be journalled", extra={"error": type(exc).__name__})
-            return None
+        kept = kept_of(self.call.run.engine, round(trio.current_time() * 1000))
         values |= {"owed": kept.owed.value, "state": _as_json(self.call.state)}
         lines = {line.item_id: (place, line) for place, line in enumerate(kept.lines)}
         new = [line for line in lines.values() if self._lines.get(line[1].item_id) != line]
@@ -319,12 +323,11 @@ def _encode(line: KeptLine) -> str:
 
 
 def _as_json(state: Mapping[str, Any]) -> str:
-    """The user's scratch space, if it is plain data of reasonable size."""
-    try:
+    """The user's scratch space, if it is plain data of reasonable size; anything may be in it."""
+    with contained():
         text = msgspec.json.encode(state)
-    except (TypeError, ValueError, RecursionError):
-        return ""
-    return text.decode() if 2 < len(text) <= _LONGEST_STATE else ""
+        return text.decode() if 2 < len(text) <= _LONGEST_STATE else ""
+    return ""
 
 
 def _decode_state(text: str) -> dict[str, Any]:

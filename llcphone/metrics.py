@@ -142,8 +142,8 @@ class Metrics:
         for gap in record.gaps:
             self._gaps.labels(gap["kind"], gap["outcome"] or "call ended").inc()
         for kind, count in record.usage.items():
-            self._tokens.labels(kind).inc(count)
-        self._cost.inc(record.cost_usd or 0.0)
+            self._tokens.labels(kind).inc(max(0, count))  # a counter refuses what the far side can say
+        self._cost.inc(max(0.0, record.cost_usd or 0.0))
         self._unbilled.inc(record.unbilled_responses)
         self._count_drops(call, record)
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import trio
 
+from llcphone.containment import contained
 from llcphone.errors import ConfigError
 from llcphone.owners import port_owners
 from llcphone.phone_open import open_phone
@@ -160,7 +161,10 @@ async def run_until_signal(
                     task_status.started(door)
                     await stopping.wait()
                     if on_stop is not None:
-                        on_stop()
+                        with contained() as failure:
+                            on_stop()
+                        if failure.error is not None:  # live calls are drained all the same
+                            log.error("on_stop failed", extra={"errors": failure.kinds})
                     log.info("draining", extra={"live_calls": phone.live_calls})
                     await phone.drain(config.server.drain_limit_s)
                     door.stop_accepting()

@@ -17,6 +17,7 @@ import msgspec
 import trio
 
 from llcphone.call.record import CallRecord
+from llcphone.containment import contained
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -47,10 +48,12 @@ async def open_record_file(path: str | Path) -> AsyncIterator[Callable[[CallReco
                     batch.append(receive.receive_nowait())
                 except (trio.WouldBlock, trio.EndOfChannel):
                     break
-            try:
-                await trio.to_thread.run_sync(_append, Path(path), batch, abandon_on_cancel=True)
-            except OSError as exc:
-                log.error("call record lost", extra={"error": type(exc).__name__, "records": len(batch)})
+            lost = len(batch)
+            with contained() as failure:
+                in_thread = trio.to_thread.run_sync
+                lost = await in_thread(_append, Path(path), batch, abandon_on_cancel=True)
+            if lost:
+                log.error("call record lost", extra={"errors": failure.kinds, "records": lost})
         finished.set()
 
     async with trio.open_nursery() as nursery:
@@ -66,11 +69,36 @@ async def open_record_file(path: str | Path) -> AsyncIterator[Callable[[CallReco
             nursery.cancel_scope.deadline = -math.inf
 
 
-def _append(path: Path, batch: list[CallRecord]) -> None:
-    """In a thread, the encoding too: an hour's call takes milliseconds of it."""
-    text = b"".join(msgspec.json.encode(one.as_dict()) + b"\n" for one in batch)
+def _append(path: Path, batch: list[CallRecord]) -> int:
+    """In a thread, the encoding too: an hour's call takes milliseconds of it. How many could not be written.
+
+    Raises:
+        OSError: the file takes nothing, or not all; then it ends where it ended before.
+    """
+    lines = [line for record in batch if (line := _line(record))]
     fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     try:
-        os.write(fd, text)
+        _write_all(fd, b"".join(lines))
     finally:
         os.close(fd)
+    return len(batch) - len(lines)
+
+
+def _line(record: CallRecord) -> bytes:
+    """A record as a line; empty: it cannot be written."""
+    with contained() as failure:
+        return msgspec.json.encode(record.as_dict()) + b"\n"
+    log.error("call record cannot be written", extra={"call": record.call_id, "errors": failure.kinds})
+    return b""
+
+
+def _write_all(fd: int, text: bytes) -> None:
+    """Write all of it or nothing: half a line would spoil the next one too."""
+    end, left = os.fstat(fd).st_size, text
+    try:
+        while left:
+            left = left[os.write(fd, left) :]
+    except OSError:
+        if len(left) < len(text):
+            os.ftruncate(fd, end)
+        raise

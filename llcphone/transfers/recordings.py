@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from llcphone.containment import Faults
 from llcphone.twilio import twiml
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ class Recordings:
 
     def __init__(self, config: Config) -> None:
         self._config = config
+        self._faults = Faults(log)
         self.on_ready: list[Callable[[Recording], None]] = []
         """Told of each recording; Twilio's account keeps it."""
 
@@ -58,8 +60,4 @@ class Recordings:
             duration_s=int(seconds) if seconds.isdecimal() else 0,
         )
         log.info("recording ready", extra={"what": what, "recording_sid": recording.recording_sid})
-        for tell in self.on_ready:
-            try:
-                tell(recording)
-            except Exception as exc:  # whoever keeps recordings may fail: Twilio has it still
-                log.error("recording not taken", extra={"error": type(exc).__name__})
+        self._faults.tell_all("recording not taken", self.on_ready, recording)  # Twilio has it still

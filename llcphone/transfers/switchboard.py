@@ -19,6 +19,7 @@ import trio
 from llcphone.call.handle import Call
 from llcphone.carrier.orders import CarrierError
 from llcphone.config_transfers import HANG_UP, VOICEMAIL
+from llcphone.containment import contained
 from llcphone.engine.events import DigitsAsked, EndReason, HangUpAsked
 from llcphone.engine.recovery import Owed
 from llcphone.engine.resuming import Resumed, kept_of
@@ -172,12 +173,11 @@ class Transfers:
         if away is None or not call.call_sid:
             return
         self.keep(away)
-        try:
+        with contained() as failure:
             away.kept = kept_of(call.run.engine, round(trio.current_time() * 1000))
-        except Exception as exc:  # an engine that broke may be in any state: then there is no way back
-            log.warning(
-                "a conversation is not kept", extra={"call": call.call_id, "error": type(exc).__name__}
-            )
+        if failure.error is not None:  # an engine that broke may be in any state: then there is no way back
+            fields = {"call": call.call_id, "errors": failure.kinds}
+            log.warning("a conversation is not kept", extra=fields)
         destination = self.config.destination(away.to)
         if destination is not None and destination.sms and self.phone.dialler is not None:
             self.phone.start_task(self._tell_by_sms, away, name="text message")

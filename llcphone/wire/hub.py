@@ -6,7 +6,8 @@ complete message is handed to its ``take`` in the hub's task, in order. ``take``
 call's step is, and runs in the reader's own context (``contextvars``), so it makes no difference to
 the call which task runs it. Everything that is not an ordinary message (the end, an error, a leg that
 has more than its share) wakes the reader, which goes on by itself and may lend the leg again. An
-exception of ``take`` is raised in the reader: one call's trouble stays in that call.
+exception of ``take`` is raised in the reader, also when the loan ended meanwhile: one call's trouble stays in
+that call. A leg that cannot even be woken is watched no more; the others are served on.
 
 The sockets stand in an epoll set of the hub's own, registered once, not anew for every frame; Trio
 watches the set. A busy hub finds many frames at each turn of Trio's loop, so under load the turn's
@@ -15,15 +16,18 @@ cost is shared: the fuller the house, the cheaper a frame.
 
 from __future__ import annotations
 
+import logging
 import select
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
-import outcome
 import trio
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+log = logging.getLogger("llcphone.wire")
 
 SOCKETS_PER_TURN = 64
 """Sockets served before the other tasks get their turn: about a millisecond."""
@@ -52,7 +56,8 @@ class Hub:
     def forget(self, fd: int) -> None:
         """Watch no more; to be called before the descriptor is closed. Idempotent."""
         if self._readable.pop(fd, None) is not None and not self._set.closed:
-            self._set.unregister(fd)
+            with suppress(OSError):  # it was closed already, so the kernel has forgotten it too
+                self._set.unregister(fd)
 
     async def run(self) -> None:
         """Serve until cancelled."""
@@ -66,7 +71,11 @@ class Hub:
                     for fd, _ in events:
                         serve = readable.get(fd)
                         if serve is not None:  # else one before it in this turn has ended it
-                            serve()
+                            try:
+                                serve()
+                            except Exception as exc:  # a fault of ours: no other leg waits for it
+                                self.forget(fd)
+                                log.error("a leg is read no more", extra={"error": type(exc).__name__})
         finally:
             self._set.close()
 
@@ -80,18 +89,21 @@ class Loan:
         self._fd = fd
         self._serve = serve
         self._reader: trio.lowlevel.Task | None = None
+        self._failure: BaseException | None = None
 
     async def over(self) -> None:
         """Wait for the end of the loan; raises what ``serve`` raised."""
         self._reader = trio.lowlevel.current_task()
         self._hub.watch(self._fd, partial(self._reader.context.run, self._readable))
         await trio.lowlevel.wait_task_rescheduled(self._cancelled)
+        if self._failure is not None:
+            raise self._failure
 
     def end(self, failure: BaseException | None = None) -> None:
         """The reader goes on by itself, or raises. Idempotent; called before the descriptor is closed."""
+        self._failure = self._failure or failure  # perhaps of a turn in which the loan ended before
         if (reader := self._take_back()) is not None:
-            result = outcome.Value(None) if failure is None else outcome.Error(failure)
-            trio.lowlevel.reschedule(reader, result)
+            trio.lowlevel.reschedule(reader)
 
     def _readable(self) -> None:
         try:

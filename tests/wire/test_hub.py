@@ -326,3 +326,47 @@ def test_whatever_comes_however_it_is_cut_the_hub_tells_what_receive_tells(frame
     hub_says = trio.run(told, True, clock=clock(autojump_threshold=0))
     receive_says = trio.run(told, False, clock=clock(autojump_threshold=0))
     assert hub_says == receive_says
+
+
+async def test_what_take_raises_after_it_has_ended_the_leg_is_raised_all_the_same(autojump_clock):
+    async with open_hub() as (hub, start), leg_and_far() as (leg, far, _):
+
+        def bad(message: bytes) -> None:
+            leg.abort()  # the loan is over, the reader will be woken
+            raise ZeroDivisionError
+
+        reader = await start(leg, far, bad)
+        await far.send(text(b"boom"))
+        await wait_all_tasks_blocked()
+        assert isinstance(reader.end, ZeroDivisionError)
+        assert len(hub) == 0
+
+
+async def test_a_leg_that_cannot_be_served_is_forgotten_and_the_others_are_served_on(autojump_clock, caplog):
+    def broken() -> None:
+        raise RuntimeError("planted")
+
+    async with open_hub() as (hub, start), leg_and_far() as (leg, far, _):
+        reader = await start(leg, far)
+        reads, writes = os.pipe()
+        hub.watch(reads, broken)
+        os.write(writes, b"x")
+        await wait_all_tasks_blocked()
+        await far.send(text(b"fine"))
+        await wait_all_tasks_blocked()
+        assert reader.taken == [b"fine"]
+        assert len(hub) == 1
+        os.close(reads)
+        os.close(writes)
+    assert caplog.messages == ["a leg is read no more"]
+    assert "planted" not in caplog.text
+
+
+async def test_a_descriptor_that_was_closed_before_it_was_forgotten_is_forgotten(autojump_clock):
+    async with open_hub() as (hub, _):
+        reads, writes = os.pipe()
+        hub.watch(reads, lambda: None)
+        os.close(reads)
+        os.close(writes)
+        hub.forget(reads)
+        assert len(hub) == 0

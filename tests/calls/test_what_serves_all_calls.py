@@ -1,0 +1,177 @@
+"""What serves all calls outlives its own faults: the phone, and a bystander's call, live on.
+
+A fault is planted in each task of the phone and in each of those that are told of calls. Writers of records,
+the store, the webhook and the collector work in threads or on sockets of their own: their faults are planted
+in tests/store, tests/test_webhook.py and tests/test_tracing.py.
+"""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import trio
+from opentelemetry.sdk.trace import TracerProvider
+
+from llcphone.blackbox import Boxes
+from llcphone.breaker import Breaker
+from llcphone.call.endpoint import Endpoint
+from llcphone.engine.events import EndReason
+from llcphone.guard_files import DoNotCallFile
+from llcphone.metrics import Metrics, open_metrics
+from llcphone.overload import Overload
+from llcphone.pulse import Pulse
+from llcphone.server.api_board import Board
+from llcphone.sim.model import Say
+from llcphone.spending import Spending
+from llcphone.tracing import CallSpans, trace_calls
+from llcphone.transfers.switchboard import Transfers
+from llcphone.warm import WarmPool
+from llcphone.watch import Watch
+from tests.calls.house import open_house
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from trio.testing import MockClock
+
+    from tests.calls.house import House
+
+TOLD = [
+    (Watch, "noted"),
+    (Spending, "noted"),
+    (Spending, "ended"),
+    (Breaker, "noted"),
+    (Breaker, "ended"),
+    (Board, "_noted"),
+    (Board, "_keep"),
+    (Metrics, "noted"),
+    (Metrics, "ended"),
+    (Metrics, "loop_lag"),
+    (CallSpans, "ended"),
+    (Transfers, "_noted"),
+    (Transfers, "_ended"),
+    (Transfers, "over"),
+    (Transfers, "whereto"),
+    (Overload, "look"),
+]
+"""Called within a step of a call, at its end, or at each look at the event loop."""
+TASKS = [
+    (Endpoint, "ask"),
+    (Breaker, "run"),
+    (Pulse, "_look_for_orphans"),
+    (Pulse, "run"),
+    (Spending, "_write"),
+    (WarmPool, "_keep"),
+    (WarmPool, "_recipe"),
+    (WarmPool, "_until_s"),
+    (DoNotCallFile, "refresh"),
+    (Boxes, "_write_batch"),
+]
+"""Standing tasks of the phone, or what they do."""
+
+
+class Odd(BaseException):
+    """Neither an Exception nor one that Python knows."""
+
+
+class Plant:
+    """Raises in place of a method, the first so many times."""
+
+    def __init__(
+        self, owner: type, name: str, fault: type[BaseException], times: float = float("inf")
+    ) -> None:
+        self.reached = 0
+        self.fault, self.left = fault, times
+        real = getattr(owner, name)
+
+        def planted(*args: Any, **names: Any) -> Any:
+            self.meet()
+            return real(*args, **names)
+
+        async def planted_task(*args: Any, **names: Any) -> Any:
+            self.meet()
+            return await real(*args, **names)
+
+        self.instead = planted_task if inspect.iscoroutinefunction(real) else planted
+
+    def meet(self) -> None:
+        if self.left:
+            self.left -= 1
+            self.reached += 1
+            raise self.fault("planted")
+
+
+def settings_with_everything(folder: Path) -> dict[str, Any]:
+    numbers = folder / "numbers"
+    numbers.write_text("")
+    return {
+        "api": {"key": "a" * 32},
+        "money": {"spent_file": str(folder / "spent.json")},
+        "records": {"blackbox_dir": str(folder / "boxes")},
+        "twilio": {"account_sid": "AC" + "0" * 32},
+        "outbound": {"do_not_call_file": str(numbers)},
+        "warm": {"sessions": 1},
+    }
+
+
+async def two_calls(house: House) -> None:
+    """A bystander lives on while another call comes and goes, and again while time passes."""
+    bystander = await house.ring()
+    await bystander.hears(0.3)
+    other = await house.ring()
+    await other.hears(0.3)
+    other.hang_up()
+    record = await house.record()
+    assert record.reason is EndReason.CALLER_HUNG_UP
+    await trio.sleep(12)
+    (call,) = house.phone.calls()
+    before = call.run.engine.frames
+    await trio.sleep(1)
+    assert call.run.engine.frames >= before + 45
+    bystander.hang_up()
+    assert (await house.record(2)).reason is EndReason.CALLER_HUNG_UP
+    assert house.phone.live_calls == 0
+
+
+@pytest.mark.parametrize("fault", [RuntimeError, SystemExit, Odd])
+@pytest.mark.parametrize(("owner", "name"), TOLD, ids=[f"{owner.__name__}.{name}" for owner, name in TOLD])
+async def test_whoever_is_told_of_calls_may_fail(
+    owner: type,
+    name: str,
+    fault: type[BaseException],
+    tmp_path: Path,
+    autojump_clock: MockClock,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    plant = Plant(owner, name, fault)
+    monkeypatch.setattr(owner, name, plant.instead)
+    async with open_house(script=lambda *_: Say("Good morning."), api={"key": "a" * 32}) as house:
+        with open_metrics(house.phone), trace_calls(house.phone, TracerProvider(shutdown_on_exit=False)):
+            await two_calls(house)
+        assert plant.reached
+        assert house.phone.faults.counts.total() == plant.reached
+    assert "planted" not in caplog.text
+
+
+@pytest.mark.parametrize("fault", [RuntimeError, SystemExit, Odd])
+@pytest.mark.parametrize(("owner", "name"), TASKS, ids=[f"{owner.__name__}.{name}" for owner, name in TASKS])
+async def test_a_task_of_the_phone_may_fail(
+    owner: type,
+    name: str,
+    fault: type[BaseException],
+    tmp_path: Path,
+    autojump_clock: MockClock,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    plant = Plant(owner, name, fault, times=3)
+    monkeypatch.setattr(owner, name, plant.instead)
+    everything = settings_with_everything(tmp_path)
+    async with open_house(script=lambda *_: Say("Good morning."), **everything) as house:
+        await two_calls(house)
+        assert plant.reached == 3
+    assert [line.levelname for line in caplog.records].count("ERROR") >= 1
+    assert "planted" not in caplog.text
