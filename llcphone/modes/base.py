@@ -206,7 +206,8 @@ def offer(agent: Agent, **options: Any) -> Callable[[ToolFunction], ToolFunction
             except BookingRefused as exc:
                 return {"saved": False, "why": str(exc), "code": exc.code}
             except ConfigError:  # its text is for who runs the house, not for callers
-                return {"error": "this is not possible here; offer to take a message instead"}
+                why = "this could not be finished, because something is not set up here"
+                return {"error": f"{why}; say so, and offer to take a message instead"}
 
         agent.tool(**options)(told)
         return function

@@ -32,6 +32,9 @@ TARGETS_S = {
 
 VOICEMAIL = "voicemail"
 
+NOT_KEPT = "nobody knows yet whether this will be kept: promise nothing"
+"""What the model reads when the store has not said that something is written."""
+
 Urgency = Literal["low", "normal", "urgent"]
 
 
@@ -111,7 +114,8 @@ def add_messages(agent: Agent, house: House) -> None:
             call_id=call.call_id,
             key=tool.key,
         )
-        await store_of(call).take_message(message)  # it waits in memory while the database cannot be had
+        if not await store_of(call).take_message(message):
+            return {"saved": False, "says": f"{NOT_KEPT}; ask them to call again, or put them through"}
         says = "kept" if callback != "unknown" else "kept, but without a number: ask for one"
         return {"saved": True, "says": says}
 
@@ -127,8 +131,8 @@ def add_notes(agent: Agent) -> None:
             text: what was wanted and done.
             outcome: in one word: booked, moved, answered, escalated, nothing.
         """
-        await store_of(call).add_note(call.call_id, call.state.get("customer"), text, outcome, key=tool.key)
-        return "kept"
+        store, who = store_of(call), call.state.get("customer")
+        return "kept" if await store.add_note(call.call_id, who, text, outcome, key=tool.key) else NOT_KEPT
 
 
 def add_sms(agent: Agent) -> None:

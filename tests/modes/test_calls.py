@@ -11,6 +11,7 @@ import pytest
 from llcphone import EndReason
 from llcphone.sim.model import CallTool, Say
 from llcphone.sim.phone import Callee, DialOutcome
+from llcphone.store import Store
 from tests.calls.house import GOODBYE, INTERRUPTION, QUESTION, nothing_left
 from tests.modes.kit import ADA, SALES, SUPPORT, no_threads, open_modes
 from tests.store.store_kit import WEEK, next_weekday
@@ -65,6 +66,43 @@ async def test_the_receptionist_takes_a_message_when_nobody_is_there(
         assert not call.record.dialled
 
 
+async def test_a_message_that_the_store_does_not_say_is_written_is_not_told_as_saved(
+    tmp_path: Path, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refused(*args: Any, **more: Any) -> bool:
+        return False
+
+    monkeypatch.setattr(Store, "take_message", refused)
+    monkeypatch.setattr(Store, "add_note", refused)
+    message = {"name": "Ada", "reason": "A cake for Saturday."}
+    script = [
+        Say("Good morning, Casa Verde.", SHORT),
+        CallTool("take_message", message),
+        Say("I could not keep that.", SHORT),
+    ]
+    async with open_modes(tmp_path, script) as house:
+        call = await house.ring("receptionist", vouched=True)
+        await house.says(call, QUESTION)
+        told = json.loads((await house.outputs())[0])
+        assert told["saved"] is False
+        assert "promise nothing" in told["says"]
+    script = [
+        Say("Good morning, Casa Verde.", SHORT),
+        [
+            CallTool("add_call_note", {"text": "x", "outcome": "answered"}),
+            CallTool("escalate_to_human", {"reason": "x", "summary": "y"}),
+        ],
+        Say("I put you through.", SHORT),
+    ]
+    closed = {"desk_hours": {"sales": "sat 10:00-12:00"}}
+    async with open_modes(tmp_path, script, company=closed) as house:
+        call = await house.ring("csr", vouched=True)
+        await house.says(call, QUESTION)
+        note, escalated = [each for each in await house.outputs() if "found" not in each]
+        assert "promise nothing" in note
+        assert json.loads(escalated)["note"] == "not kept"
+
+
 async def test_the_receptionist_greets_by_the_hour_with_its_own_voice_and_prompt(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
@@ -102,7 +140,7 @@ async def test_customer_service_moves_an_appointment_after_the_callers_yes(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
     old, new = next_weekday(hour=10), next_weekday(hour=11)
-    wish = {"day": new.date().isoformat(), "time": "11:00:00", "what": "check-up", "instead_of": 1}
+    wish = {"day": new.date().isoformat(), "time": "11:00", "what": "check-up", "instead_of": 1}
     note = {"text": "Wanted to come an hour later.", "outcome": "moved"}
     script = [
         Say("Good morning, Casa Verde.", SHORT),
