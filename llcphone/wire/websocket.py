@@ -13,14 +13,13 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 import trio
-from websockets.client import ClientProtocol
 from websockets.exceptions import InvalidHandshake, InvalidStatus, InvalidURI
 from websockets.http11 import Request
 from websockets.protocol import OPEN
-from websockets.server import ServerProtocol
 from websockets.uri import WebSocketURI, parse_uri
 
 from llcphone.errors import LLCPhoneError, LocalProtocolError, RemoteProtocolError
+from llcphone.wire.protocols import Client, Server
 from llcphone.wire.socket import Socket, dial
 from llcphone.wire.websocket_leg import WebSocketLeg
 
@@ -88,7 +87,7 @@ async def connect(
         LocalProtocolError: the URL or a header is malformed.
     """
     uri = parse_url(url)
-    protocol = ClientProtocol(uri, max_size=max_message, logger=SILENT)
+    protocol = Client(uri, max_size=max_message, logger=SILENT)
     request = protocol.connect()
     add_headers(request.headers, headers)
     protocol.send_request(request)
@@ -125,7 +124,7 @@ def accept(
         RemoteProtocolError: the head is not a valid WebSocket upgrade. Nothing has been answered.
     """
     head, blank, behind = head.partition(b"\r\n\r\n")
-    protocol = ServerProtocol(max_size=max_message, logger=SILENT)
+    protocol = Server(max_size=max_message, logger=SILENT)
     protocol.receive_data(head + blank)
     events = protocol.events_received()
     if not events or not isinstance(events[0], Request):
@@ -181,7 +180,7 @@ async def _send_all(sock: Socket, data: bytes) -> None:
             await sock.wait_writable()
 
 
-async def _read_answer(sock: Socket, protocol: ClientProtocol) -> bytes:
+async def _read_answer(sock: Socket, protocol: Client) -> bytes:
     """Read the response head (and the body of a refusal); returns the bytes behind a 101."""
     head = b""
     while b"\r\n\r\n" not in head:

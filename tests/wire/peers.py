@@ -11,13 +11,12 @@ from functools import partial
 import trio
 import trustme
 from trio_websocket import ConnectionClosed, serve_websocket
-from websockets.client import ClientProtocol
 from websockets.protocol import OPEN
-from websockets.server import ServerProtocol
 from websockets.uri import parse_uri
 from websockets.utils import accept_key
 
 from llcphone.errors import LegClosed
+from llcphone.wire.protocols import Client, Server
 from llcphone.wire.socket import Socket
 from llcphone.wire.websocket import SILENT, WebSocketLeg
 
@@ -102,9 +101,9 @@ def tcp_pair() -> tuple[socket.socket, socket.socket]:
 def leg_over(sock: Socket, *, client: bool = False, max_message: int = 65536, **kwargs) -> WebSocketLeg:
     """A leg past its handshake."""
     protocol = (
-        ClientProtocol(parse_uri("ws://x/"), state=OPEN, max_size=max_message, logger=SILENT)
+        Client(parse_uri("ws://x/"), state=OPEN, max_size=max_message, logger=SILENT)
         if client
-        else ServerProtocol(state=OPEN, max_size=max_message, logger=SILENT)
+        else Server(state=OPEN, max_size=max_message, logger=SILENT)
     )
     return WebSocketLeg(sock, protocol, max_message=max_message, **kwargs)
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from websockets.client import ClientProtocol
 from websockets.protocol import OPEN
-from websockets.server import ServerProtocol
 from websockets.uri import parse_uri
 
 from llcphone.wire.frames import (
@@ -17,6 +15,7 @@ from llcphone.wire.frames import (
     masked_text_frame,
     text_frame,
 )
+from llcphone.wire.protocols import Client, Server
 from llcphone.wire.websocket import SILENT
 from tests.wire.peers import BINARY, CLOSE, CONT, PING, PONG, TEXT, frame, parse
 
@@ -25,8 +24,8 @@ LIMIT = 1000
 
 def protocol(masked: bool):
     if masked:
-        return ServerProtocol(state=OPEN, max_size=LIMIT, logger=SILENT)
-    return ClientProtocol(parse_uri("ws://x/"), state=OPEN, max_size=LIMIT, logger=SILENT)
+        return Server(state=OPEN, max_size=LIMIT, logger=SILENT)
+    return Client(parse_uri("ws://x/"), state=OPEN, max_size=LIMIT, logger=SILENT)
 
 
 def reader(masked: bool = True) -> FrameReader:

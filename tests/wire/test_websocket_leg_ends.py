@@ -14,6 +14,7 @@ from llcphone.errors import LegClosed
 from llcphone.wire.socket import Socket
 from tests.wire.peers import (
     CLOSE,
+    CONT,
     TEXT,
     Far,
     close_payload,
@@ -42,6 +43,23 @@ async def test_a_close_is_answered_and_told_after_the_messages_before_it(autojum
         await leg.aclose()
         assert await far.read() == b""
         assert lost == []
+
+
+@pytest.mark.parametrize("client", [False, True])
+@pytest.mark.parametrize("code", [1000, 1001, 1011, 4000])
+async def test_a_close_between_fragments_is_echoed_and_the_open_message_given_up(
+    autojump_clock, client, code
+):
+    async with leg_and_far(client=client) as (leg, far, _):
+        masked, sent = not client, close_payload(code, b"bye")
+        half = frame(TEXT, b"half of ", fin=False, masked=masked) + frame(
+            CONT, b"it", fin=False, masked=masked
+        )
+        await far.send(frame(TEXT, b"whole", masked=masked) + half + frame(CLOSE, sent, masked=masked))
+        messages, end = await receive_all(leg)
+        assert (messages, end.code, end.reason) == ([b"whole"], code, "bye")
+        assert parse(await far.read()) == [(CLOSE, sent)]
+        await leg.aclose()
 
 
 async def test_eof_and_reset_are_1006_after_what_came_before(autojump_clock):
