@@ -13,7 +13,8 @@ class OverloadConfig(Section):
     """[overload]: besides `server.max_calls`, when a new call gets the way out, and which that is."""
 
     lag_limit_ms: int = setting(40, between(0, 10_000))
-    """No new call while the process wakes up so much too late, again and again; 0 does not look."""
+    """No new call while the process wakes up so much too late, again and again, or five times as much when it
+    is not its own work that makes it late; 0 does not look."""
     cpu_limit_percent: int = setting(0, between(0, 100))
     """No new call while the calls' thread uses so much of its core; 0 does not look, as lateness tells."""
     busy_message: str = setting("")

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+import trio
+
 from llcphone.config_overload import OverloadConfig
 from llcphone.overload import HOPPED, Overload
 from llcphone.sim import voices
@@ -12,11 +15,13 @@ from llcphone.twilio import twiml
 from tests.calls.house import open_house
 
 LATE, IN_TIME = 0.5, 0.001
+START_UP_S = 5.0
 
 
 def watched(*lags: float, live: int = 1, **limits: Any) -> Overload:
+    """A process that has been up for a while, with this lateness last."""
     overload = Overload(OverloadConfig(**limits), lambda: live)
-    for lag_s in lags:
+    for lag_s in [*[IN_TIME] * 50, *lags] if lags else []:
         overload.look(lag_s)
     return overload
 
@@ -31,6 +36,41 @@ async def test_a_loop_that_is_late_again_and_again_refuses_until_it_recovers() -
     for _ in range(20):
         overload.look(IN_TIME)
     assert overload.reasons() == []
+
+
+async def test_the_lateness_of_a_start_refuses_nobody() -> None:
+    overload = Overload(OverloadConfig(), lambda: 2)
+    for _ in range(50):
+        overload.look(LATE)
+        assert overload.reasons() == []
+    for _ in range(6):
+        overload.look(LATE)
+    assert overload.reasons() == ["the event loop is late"]
+
+
+async def test_callers_in_the_first_seconds_of_a_busy_process_are_answered(autojump_clock) -> None:
+    async with open_house() as house:
+        first = await house.ring()
+        await first.stream_started()
+        for _ in range(20):
+            house.phone.overload.look(LATE)
+        second = await house.ring()
+        await second.stream_started()
+        for call in (first, second):
+            call.hang_up()
+            await call.ended()
+
+
+@pytest.mark.parametrize(
+    ("late_ms", "used", "refuses"),
+    [(100, 0.1, False), (100, 0.6, True), (30, 1.0, False), (300, 0.1, True), (300, 0.0, True)],
+)
+def test_lateness_by_others_doing_refuses_only_when_it_is_far_worse(late_ms, used, refuses) -> None:
+    ticks = (each / 10 for each in range(1_000))
+    overload = Overload(OverloadConfig(), lambda: 2, lambda: (at := next(ticks), at, at * used))
+    for lag_s in [IN_TIME] * 50 + [late_ms / 1000] * 20:
+        overload.look(lag_s)
+    assert bool(overload.reasons()) == refuses
 
 
 async def test_without_a_live_call_the_first_is_let_in_however_late_the_loop() -> None:
@@ -78,6 +118,7 @@ async def test_a_call_too_many_is_answered_within_200_ms_and_the_live_one_loses_
     async with open_house(overload={"busy_message": "All lines are busy."}) as house:
         live = await house.ring()
         await live.stream_started()
+        await trio.sleep(START_UP_S)
         for _ in range(20):
             house.phone.overload.look(LATE)
         second = await house.twilio.ring()
