@@ -1,9 +1,14 @@
-"""``python -m bench`` or ``./dev bench``: measure the bridges and compare them."""
+"""``python -m bench`` or ``./dev bench``: measure the bridges and compare them.
+
+``./dev bench NAME`` runs another bench.
+"""
 
 from __future__ import annotations
 
 import argparse
 import os
+import runpy
+import sys
 import tempfile
 from pathlib import Path
 
@@ -11,13 +16,34 @@ from bench.bridges import BRIDGES, DEFAULT_BRIDGES, GENERATOR_CPU, pin, raise_pr
 from bench.measure import Plan, measure
 from bench.report import NAIVE, Report
 
+OTHERS = {
+    "door_fuzz": "live calls beside mutations of the packets that kill other servers",
+    "endings": "calls that end at random moments, and what is left of them",
+    "first_audio": "how soon the first voice comes",
+    "flood": "who still gets in while a stranger floods the public port",
+    "outbound_endings": "the same for calls we place",
+    "overload": "a full house, and more people ring",
+    "parts": "where the time of one frame goes",
+    "priming": "the first turn with and without priming",
+    "recovery": "talking again after a lost session",
+    "soak": "an hour of callers who come and go",
+    "store": "how late a beat comes beside a slow database",
+}
 TESTS = ("lat", "load", "first")
 QUICK = Plan(few=(10,), steps=(40,), rings=(1.5,), window_s=3.0)
 
 
 def main() -> None:
     """Measure, print, write."""
-    parser = argparse.ArgumentParser(prog="bench", description="Latency and cost of bridges, in one run.")
+    if sys.argv[1:2] and sys.argv[1] in OTHERS:
+        runpy.run_module(f"bench.{sys.argv.pop(1)}", run_name="__main__")
+        return
+    parser = argparse.ArgumentParser(
+        prog="bench",
+        description="Latency and cost of bridges, in one run.",
+        epilog="Other benches, each with --help: "
+        + "; ".join(f"{name}: {what}" for name, what in OTHERS.items()),
+    )
     parser.add_argument("--bridges", nargs="+", choices=BRIDGES, metavar="NAME", help=", ".join(BRIDGES))
     parser.add_argument("--tests", nargs="+", choices=TESTS, default=TESTS)
     parser.add_argument("--calls", nargs="+", type=int, default=[80, 200], help="steps of the load test")

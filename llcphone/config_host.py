@@ -81,9 +81,8 @@ class ServerConfig(Section):
     head_timeout_s: float = setting(5.0, between(0.1, 60.0))
     """From accept to a complete request head."""
     unproven_total: int = setting(256, between(1, 100_000))
-    """Sockets that have not shown a good signature, in all; one more is closed at once."""
-    unproven_per_address: int = setting(32, between(1, 100_000))
-    """The same for one address; proven streams are not counted, for behind a proxy all have one address."""
+    """Sockets that have not shown a good signature; one more takes the place of the oldest from the address
+    that holds most. Proven ones are not counted, for behind a proxy all have one address."""
     body_limit: int = setting(65_536, between(1_024, 16_777_216))
     """Bytes of a request body; a webhook has about 1,000."""
     body_timeout_s: float = setting(5.0, between(0.1, 60.0))

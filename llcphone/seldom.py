@@ -7,7 +7,7 @@ import logging
 import attrs
 import trio
 
-EVERY_S = 10.0
+EVERY_S = 60.0
 
 
 @attrs.define(eq=False)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ipaddress
 import secrets
+from contextlib import suppress
 from typing import Any
 
 import httpx
@@ -11,7 +13,7 @@ from attrs import frozen
 
 ASK_S = 2.0
 """A loop that carries calls answers within milliseconds."""
-_ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}
+_ANYWHERE = {"": "127.0.0.1", "*": "127.0.0.1"}
 
 
 @frozen
@@ -28,6 +30,10 @@ class Health:
 def local_url(host: str, port: int) -> str:
     """Where a server that listens on this address is reached from here."""
     host = _ANYWHERE.get(host, host)
+    with suppress(ValueError):
+        address = ipaddress.ip_address(host)
+        if address.is_unspecified:
+            host = "127.0.0.1" if address.version == 4 else "::1"
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
@@ -58,7 +64,7 @@ async def get_json(url: str) -> dict[str, Any] | None:
         try:
             async with httpx.AsyncClient(trust_env=False, timeout=ASK_S) as client:
                 said = (await client.get(url)).json()
-        except (httpx.HTTPError, ValueError):
+        except (httpx.HTTPError, httpx.InvalidURL, ValueError):
             return None
         return said if isinstance(said, dict) else None
     return None

@@ -15,7 +15,6 @@ unless they are asked for.
 
 from __future__ import annotations
 
-import hmac
 import logging
 import re
 from typing import TYPE_CHECKING, TypeVar, cast
@@ -41,6 +40,7 @@ from llcphone.server.api_shapes import (
     NewCall,
     PublicUrl,
 )
+from llcphone.server.genuine import has_key
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -90,13 +90,11 @@ def is_api_path(path: str) -> bool:
 
 def _guard(blueprint: Blueprint, key: str) -> None:
     seldom = SeldomLog(log)
-    expected = key.encode()
 
     @blueprint.before_request
     async def ask_for_the_key() -> None:
-        scheme, _, given = request.headers.get("Authorization", "").partition(" ")
-        right = hmac.compare_digest(given.encode("utf-8", "replace"), expected)
-        if scheme.lower() != "bearer" or not right:
+        given = request.headers.get("Authorization", "")
+        if not has_key(key, given):
             seldom.warning("API request refused: wrong key" if given else "API request refused: no key")
             raise ApiError(
                 401, "unauthorized", "the key is missing or wrong", "send Authorization: Bearer <api.key>"

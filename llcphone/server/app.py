@@ -31,7 +31,8 @@ from llcphone.seldom import SeldomLog
 from llcphone.server.api import add_api, is_api_path
 from llcphone.server.api_errors import of_http
 from llcphone.server.callbacks import TWIML_TYPE, add_callbacks, signed_form
-from llcphone.server.identity import PROBE, identity
+from llcphone.server.health import alive, ready
+from llcphone.server.identity import PROBE
 from llcphone.server.logs import without_texts
 from llcphone.server.transfers import add_transfers
 from llcphone.twilio import twiml as documents
@@ -133,14 +134,11 @@ def _add_health(app: QuartTrio, phone: PhoneRoom) -> None:
 
     @app.get("/healthz")
     async def healthz() -> tuple[dict[str, Any], int]:
-        reasons = phone.pulse.reasons()
-        said = {"alive": False, "reasons": reasons} if reasons else {"alive": True}
-        return said | identity(request.args.get("nonce", "")), 503 if reasons else 200
+        return alive(phone, request.args.get("nonce", ""))
 
     @app.get("/readyz")
     async def readyz() -> tuple[dict[str, Any], int]:
-        reasons = phone.ready()
-        return {"ready": not reasons, "reasons": reasons}, 503 if reasons else 200
+        return ready(phone)
 
 
 async def _small_answer(with_api: bool, error: HTTPException) -> Response:

@@ -12,12 +12,11 @@ from __future__ import annotations
 
 import logging
 from typing import TYPE_CHECKING, cast
-from urllib.parse import parse_qsl
 
 from quart import Response, abort, request
 
 from llcphone.seldom import SeldomLog
-from llcphone.twilio.signature import valid_webhook
+from llcphone.server.genuine import by_twilio, read_form
 
 if TYPE_CHECKING:
     from quart_trio import QuartTrio
@@ -25,8 +24,6 @@ if TYPE_CHECKING:
     from llcphone.dialler import Dialler
     from llcphone.server.phone_room import PhoneRoom
 
-MAX_FIELDS = 500
-"""Form fields of a webhook; Twilio sends about 40."""
 TWIML_TYPE = "text/xml; charset=utf-8"
 
 log = logging.getLogger("llcphone.server.app")
@@ -62,26 +59,21 @@ def add_callbacks(app: QuartTrio, phone: PhoneRoom) -> None:
 
 
 async def signed_form(phone: PhoneRoom, seldom: SeldomLog) -> list[tuple[str, str]]:
-    """The form of a webhook that is Twilio's; anything else is answered 400 or 403.
-
-    The URL is the configured one, never rebuilt from the request (behind a proxy that is another),
-    and the fields are the raw body's, repeated ones and empty ones included: all are signed.
-    """
+    """The form of a webhook that is Twilio's; anything else is answered 400 or 403."""
     config = phone.config
     signature = request.headers.get("X-Twilio-Signature", "")
     if config.server.check_signatures and not signature:
         seldom.warning("webhook refused: no signature")
         abort(403)
     try:
-        body = cast("bytes", await request.get_data()).decode("utf-8")
-        pairs = parse_qsl(body, keep_blank_values=True, max_num_fields=MAX_FIELDS)
+        form = read_form(cast("bytes", await request.get_data()))
     except ValueError:
         abort(400)
     if config.server.check_signatures:
         query = request.query_string.decode("latin-1")
-        url = config.server.public_url.rstrip("/") + request.path + (f"?{query}" if query else "")
+        target = request.path + (f"?{query}" if query else "")
         host = request.headers.get("Host", "")
-        if not valid_webhook(config.twilio.auth_token, url, pairs, signature, host):
+        if not by_twilio(config, target, form, signature, host):
             seldom.warning("webhook refused: wrong signature (is server.public_url what Twilio calls?)")
             abort(403)
-    return pairs
+    return form

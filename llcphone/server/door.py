@@ -7,9 +7,11 @@ The door accepts, reads one request head by `head.parse_head`, and decides:
   it. A good one becomes a leg of `llcphone.wire`, the call takes it by ``phone.join``, and the
   door's task ends there. With ``[wire] phone = "quart"`` it goes to the HTTP stack instead.
 - another WebSocket handshake is answered 404; other upgrades are ignored.
+- ``/healthz`` and ``/readyz`` it answers itself.
 - everything else is read to the end of its body and goes to the HTTP stack as one rewritten
   request, alone on its connection. Proxies reuse connections, so serving a second request there
-  would let an upgrade slip past the door.
+  would let an upgrade slip past the door. What is not genuine (`genuine`) goes there only so
+  often, and is answered 429 beyond.
 
 Nobody is trusted with time: a socket has `head_timeout_s` for its head, `body_timeout_s` for its
 body and `EXCHANGE_LIMIT_S` for everything, all by moving the deadline of one cancel scope, which
@@ -20,7 +22,6 @@ exceptions. Only cancellation and interrupts leave it.
 
 from __future__ import annotations
 
-import errno
 import logging
 import math
 import socket
@@ -34,13 +35,16 @@ import trio
 from llcphone.call.endpoint import leg_limits
 from llcphone.errors import JoinRefused, RemoteProtocolError
 from llcphone.seldom import SeldomLog
+from llcphone.server.accepting import accept_each
+from llcphone.server.genuine import is_genuine
 from llcphone.server.head import RequestHead, RequestRefused, parse_head
+from llcphone.server.health import health
 from llcphone.server.http import BoundedStream, Exchange, ServeHttp
 from llcphone.server.identity import PROBE
-from llcphone.server.lobby import Lobby, Place
+from llcphone.server.lobby import Allowance, Lobby, Place, Stage
 from llcphone.server.logs import where
 from llcphone.server.phone_room import PhoneRoom as PhoneRoom  # noqa: TC001  (run.py takes it from here)
-from llcphone.server.strangers import bare_answer, linger, read_body, read_head
+from llcphone.server.strangers import bare_answer, linger, page, read_body, read_head
 from llcphone.twilio.signature import valid_upgrade
 from llcphone.wire import websocket
 from llcphone.wire.socket import Socket
@@ -54,11 +58,6 @@ EXCHANGE_LIMIT_S = 15.0
 """From accept to the end of an HTTP exchange: Twilio waits no longer for an answer."""
 CLOSE_LIMIT_S = 1.0
 """How long exchanges may still go on once the door is closed."""
-ACCEPT_PAUSE_S = 0.1
-"""Between attempts to accept when the system is out of descriptors or memory (trio.serve_listeners)."""
-
-_LISTENER_IS_GONE = frozenset([errno.EBADF, errno.EINVAL, errno.ENOTSOCK, errno.EOPNOTSUPP])
-
 log = logging.getLogger("llcphone.server.door")
 
 
@@ -91,6 +90,8 @@ class Door:
     addresses: list[Any]
     """Where it listens, as ``getsockname`` tells: the real port, also for port 0."""
     lobby: Lobby
+    _connections: trio.Nursery
+    allowance: Allowance = attrs.field(factory=Allowance, init=False)
     stats: DoorStats = attrs.field(factory=DoorStats, init=False)
     _seldom: SeldomLog = attrs.field(factory=partial(SeldomLog, log), init=False)
     _accepting: trio.CancelScope = attrs.field(factory=trio.CancelScope, init=False)
@@ -99,35 +100,9 @@ class Door:
         """Close the listeners. Call it when no born call waits for its stream any more (drain)."""
         self._accepting.cancel(reason="the door closes")
 
-    # -- accepting
-
-    async def _accept_from(self, listener: trio.SocketListener, connections: trio.Nursery) -> None:
-        while True:
-            try:
-                stream = await listener.accept()
-            except OSError as error:
-                if error.errno in _LISTENER_IS_GONE:
-                    raise
-                # Out of descriptors or memory; or one of the many things Linux tells here of a
-                # connection that died in the queue. Neither is a reason to stop listening.
-                self._seldom.warning("cannot accept", error=errno.errorcode.get(error.errno or 0, "?"))
-                await trio.sleep(ACCEPT_PAUSE_S)
-                continue
-            self._admit(stream, connections)
-
-    def _admit(self, stream: trio.SocketStream, connections: trio.Nursery) -> None:
+    def _admit(self, stream: trio.SocketStream, party: str) -> None:
         self.stats.accepted += 1
-        try:
-            address = str(stream.socket.getpeername()[0])
-        except OSError:  # it left before we looked
-            stream.socket.close()
-            return
-        place = self.lobby.enter(address)
-        if place is None:
-            stream.socket.close()
-            self._seldom.warning("connection turned away: every place is taken")
-            return
-        connections.start_soon(self._keep, stream, place, name="door connection")
+        self._connections.start_soon(self._keep, stream, self.lobby.enter(party), name="door connection")
 
     async def _keep(self, stream: trio.SocketStream, place: Place) -> None:
         """One connection from accept to its end, contained."""
@@ -148,10 +123,8 @@ class Door:
             self.lobby.leave(place)
             stream.socket.close()
 
-    # -- one connection
-
     async def _meet(self, stream: trio.SocketStream, place: Place) -> None:
-        born_s = trio.current_time()
+        born_s, whole = trio.current_time(), False
         try:
             raw, rest = await read_head(stream, self._limits.head_limit)
             if not raw:
@@ -159,20 +132,36 @@ class Door:
                 return
             head = parse_head(raw)
             if head.wants_websocket:
+                whole = not rest
                 await self._let_in(stream, place, head, rest)
                 return
             place.scope.deadline = trio.current_time() + self._limits.body_timeout_s
-            body = await read_body(stream, head, rest, self._limits.body_limit)
+            body, behind = await read_body(stream, head, rest, self._limits.body_limit)
+            whole = not behind
+            place.stage, place.scope.deadline = Stage.BEING_ANSWERED, born_s + EXCHANGE_LIMIT_S
+            await self._answer(stream, place, head, body)
         except RequestRefused as refusal:
             self.stats.refused += 1
+            self._seldom.warning(f"request refused: {refusal.why}", status=refusal.status)
             await stream.send_all(bare_answer(refusal.status))
-        else:
-            place.waits = False
-            place.scope.deadline = born_s + EXCHANGE_LIMIT_S
-            self.stats.exchanges += 1
-            last = partial(self._let_last, place)
-            await self._serve_http(Exchange(stream, head.as_single_request() + body, last))
-        await linger(stream)
+        if not whole:
+            place.stage = Stage.ANSWERED
+            await linger(stream)
+
+    async def _answer(self, stream: trio.SocketStream, place: Place, head: RequestHead, body: bytes) -> None:
+        """A whole request that is no handshake."""
+        if head.method in (b"GET", b"HEAD") and (said := health(self._phone, head.target)) is not None:
+            await stream.send_all(page(head.method, said[1], "application/json", said[0]))
+            return
+        if is_genuine(self._phone.config, head, body):
+            self.lobby.leave(place)
+        elif not self.allowance.take(trio.current_time()):
+            raise RequestRefused(429, "too many that nobody signed")
+        self.stats.exchanges += 1
+        last = partial(self._let_last, place)
+        await self._serve_http(Exchange(stream, head.as_single_request() + body, last))
+        if stream.socket.fileno() < 0:
+            raise trio.ClosedResourceError("the peer stopped reading, or left")
 
     def _let_last(self, place: Place, limit_s: float) -> None:
         """An answer that goes on for so long, to somebody whom the app has found genuine: it gives the
@@ -184,7 +173,7 @@ class Door:
         """A WebSocket handshake: a media stream that a call waits for, or a refusal."""
         token = head.media_token
         if token is None:
-            raise RequestRefused(404)
+            raise RequestRefused(404, "a WebSocket handshake for another path than /media/<token>")
         self._check_stream(head, token)
         if token == PROBE and self._phone.config.wire.phone == "fast":
             await self._answer_probe(stream, head, rest)
@@ -203,11 +192,9 @@ class Door:
             signature = head.get(b"x-twilio-signature").decode("ascii")
             path, host = head.path.decode("ascii"), head.get(b"host").decode("ascii")
             if not valid_upgrade(config.twilio.auth_token, config.server.public_url, path, signature, host):
-                self._seldom.warning("media stream refused: wrong signature (is server.public_url right?)")
-                raise RequestRefused(403)
+                raise RequestRefused(403, "wrong signature of a media stream (is server.public_url right?)")
         if token != PROBE and not self._phone.expects(token):
-            self._seldom.warning("media stream refused: no call waits for its token")
-            raise RequestRefused(403)
+            raise RequestRefused(403, "no call waits for the token of this media stream")
 
     async def _answer_probe(self, stream: trio.SocketStream, head: RequestHead, rest: bytes) -> None:
         """Somebody who can sign asks whether an upgrade gets here: 101, and a Close."""
@@ -269,14 +256,16 @@ async def serve_door(
     limits = limits or phone.config.server
     ours = [_as_listener(each) for each in listeners]
     addresses = [each.socket.getsockname() for each in ours]
-    lobby = Lobby(limits.unproven_total, limits.unproven_per_address)
-    door = Door(phone, http, limits, addresses, lobby)
+    lobby = Lobby(limits.unproven_total)
     try:
         async with trio.open_nursery() as connections:
+            door = Door(phone, http, limits, addresses, lobby, connections)
             with door._accepting:
                 async with trio.open_nursery() as acceptors:
                     for listener in ours:
-                        acceptors.start_soon(door._accept_from, listener, connections, name="door accept")
+                        acceptors.start_soon(
+                            accept_each, listener, door._admit, door._seldom, name="door accept"
+                        )
                     task_status.started(door)
             _close(ours)
             lobby.send_home()

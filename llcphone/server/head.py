@@ -4,7 +4,10 @@ Two readers that disagree about one head are how requests are smuggled, and hype
 dies of heads that it only meets after its parser has let them through (facts/trio-stack.md
 section 2.1: a non-ASCII byte, an odd HTTP2-Settings). So the door reads the head by the
 narrowest grammar that real clients use, and hands on a head of its own making: one request,
-`Connection: close`, no upgrade. What is not in the grammar is refused with a status.
+`Connection: close`, no upgrade. What is not in the grammar is refused with a status and a reason.
+
+A proxy may add headers of its own in any encoding (the caller's city, say). Their values are read by
+nobody: one that is not ASCII is left out, and so not in what is handed on.
 
 This room is pure: bytes in, a value or `RequestRefused` out.
 """
@@ -21,7 +24,7 @@ HEAD_END = b"\r\n\r\n"
 MAX_HEADERS = 100
 
 _REQUEST_LINE = re.compile(rb"([A-Z]{1,20}) (/[\x21-\x7e]*) (HTTP/[0-9]\.[0-9])")
-_HEADER = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):([\t\x20-\x7e]*)")
+_HEADER = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):([\t\x20-\x7e\x80-\xff]*)")
 _HOST = re.compile(
     rb"((([A-Za-z0-9_-]{1,63}\.)*[A-Za-z0-9_-]{1,63}\.?|\[[0-9A-Fa-f:.]{2,45}\])(:[0-9]{1,5})?)?"
 )
@@ -38,6 +41,9 @@ _SINGLE = frozenset(
         b"sec-websocket-key",
     ]
 )
+# Read by us or by the HTTP stack: a value that is not ASCII is refused, not left out.
+_MATTERS = _SINGLE | {b"authorization", b"connection", b"content-type", b"expect", b"idempotency-key"}
+_MATTERS_ALL = (b"sec-websocket-",)
 # Between a client and its neighbour only (RFC 9110 section 7.6.1), or served by the door itself (Expect).
 _NOT_PASSED_ON = frozenset(
     [b"connection", b"keep-alive", b"proxy-connection", b"upgrade", b"http2-settings", b"te", b"expect"]
@@ -47,11 +53,17 @@ _NOT_NEGOTIATED = frozenset([b"sec-websocket-extensions", b"sec-websocket-protoc
 
 
 class RequestRefused(RemoteProtocolError):
-    """A request that is answered with ``status`` and nothing more."""
+    """A request that is answered with ``status`` and nothing more.
 
-    def __init__(self, status: int) -> None:
-        super().__init__(f"request refused with {status}")
+    Attributes:
+        status: of the answer.
+        why: a phrase for the log, in our words only.
+    """
+
+    def __init__(self, status: int, why: str) -> None:
+        super().__init__(f"request refused with {status}: {why}")
         self.status = status
+        self.why = why
 
 
 @attrs.frozen
@@ -63,7 +75,8 @@ class RequestHead:
     version: bytes
     headers: tuple[tuple[bytes, bytes], ...]
     raw: bytes = attrs.field(repr=False)
-    """The bytes as they came, blank line included: the WebSocket handshake reads them itself."""
+    """The bytes as they came, blank line included, but for headers that were left out: the WebSocket
+    handshake reads them itself."""
 
     def get(self, name: bytes) -> bytes:
         """The first header of this lower-case name; empty when there is none."""
@@ -122,39 +135,51 @@ def parse_head(raw: bytes) -> RequestHead:
     line, *lines = raw.removesuffix(HEAD_END).split(b"\r\n")
     request = _REQUEST_LINE.fullmatch(line)
     if request is None or request[1] == b"CONNECT":
-        raise RequestRefused(400)
+        raise RequestRefused(400, "its first line is no HTTP request to us")
     if request[3] not in (b"HTTP/1.1", b"HTTP/1.0"):
-        raise RequestRefused(505)
+        raise RequestRefused(505, "it is neither HTTP/1.1 nor 1.0")
     if len(lines) > MAX_HEADERS:
-        raise RequestRefused(431)
-    headers = tuple(_read_header(line) for line in lines)
+        raise RequestRefused(431, f"it has more than {MAX_HEADERS} headers")
+    read = [(each, _read_header(each)) for each in lines]
+    headers = tuple(header for _, header in read if header is not None)
+    if len(headers) < len(lines):
+        kept = [each for each, header in read if header is not None]
+        raw = b"\r\n".join([line, *kept]) + HEAD_END
     head = RequestHead(request[1], request[2], request[3], headers, raw)
     _check_framing(head)
     return head
 
 
-def _read_header(line: bytes) -> tuple[bytes, bytes]:
-    # No line folding, no space before the colon, ASCII only: fullmatch has no room for any of them.
+def _read_header(line: bytes) -> tuple[bytes, bytes] | None:
+    """Name and value; None for what is left out."""
+    # No line folding, no space before the colon, no control byte: fullmatch has no room for any of them.
     match = _HEADER.fullmatch(line)
     if match is None:
-        raise RequestRefused(400)
-    return match[1].lower(), match[2].strip(b" \t")
+        raise RequestRefused(400, "a header is outside the grammar")
+    name, value = match[1].lower(), match[2].strip(b" \t")
+    if not value.isascii():
+        if name in _MATTERS or name.startswith(_MATTERS_ALL):
+            raise RequestRefused(400, "a header that matters is not ASCII")
+        return None
+    return name, value
 
 
 def _check_framing(head: RequestHead) -> None:
     """Refuse whatever leaves it open where this request ends or whom it is for."""
     names = [name for name, _ in head.headers]
     if any(names.count(name) > 1 for name in _SINGLE.intersection(names)):
-        raise RequestRefused(400)
+        raise RequestRefused(400, "a header that may be there once is there twice")
     if b"host" not in names and head.version == b"HTTP/1.1":
-        raise RequestRefused(400)
+        raise RequestRefused(400, "it has no Host")
     if not _HOST.fullmatch(head.get(b"host")):
-        raise RequestRefused(400)
+        raise RequestRefused(400, "its Host is no host")
     length = head.get(b"content-length")
     if b"content-length" in names and not (length.isdigit() and len(length) <= 10):
-        raise RequestRefused(400)
+        raise RequestRefused(400, "its Content-Length is no number")
     if b"transfer-encoding" in names:
         # Twilio always sends a length. With both, the two disagree by design: a smuggler's head.
-        raise RequestRefused(400 if b"content-length" in names else 411)
+        if b"content-length" in names:
+            raise RequestRefused(400, "it has a Content-Length and a Transfer-Encoding")
+        raise RequestRefused(411, "its body has no length: a proxy must send Content-Length, not chunks")
     if head.wants_websocket and head.content_length:
-        raise RequestRefused(400)
+        raise RequestRefused(400, "a WebSocket handshake has a body")

@@ -5,14 +5,13 @@
     GET /readyz     200, or 503 and why new calls are not taken
 
 It asks nobody who they are, which is why it is not on the public port. Requests are read by the door's own
-strict reader, one per connection, each within ``EXCHANGE_S``, ``MOST`` at once; so a scraper that hangs
-holds nothing up.
+strict reader, one per connection, each within ``EXCHANGE_S``; of ``MOST`` connections the one that has waited
+longest gives way to the next, so a scraper that hangs holds nothing up.
 """
 
 from __future__ import annotations
 
 import errno
-import json
 import logging
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
@@ -21,9 +20,12 @@ import trio
 
 from llcphone.errors import ConfigError
 from llcphone.seldom import SeldomLog
-from llcphone.server.head import RequestRefused, parse_head
+from llcphone.server.accepting import accept_each
+from llcphone.server.head import RequestHead, RequestRefused, parse_head
+from llcphone.server.health import health
+from llcphone.server.lobby import Lobby, Place, Stage
 from llcphone.server.logs import where
-from llcphone.server.strangers import bare_answer, linger, read_head
+from llcphone.server.strangers import bare_answer, linger, page, read_head
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -35,7 +37,6 @@ if TYPE_CHECKING:
 EXCHANGE_S = 5.0
 MOST = 16
 _HEAD_LIMIT = 8_192
-_PHRASES = {200: "OK", 503: "Service Unavailable"}
 
 log = logging.getLogger("llcphone.server.private")
 
@@ -43,44 +44,57 @@ log = logging.getLogger("llcphone.server.private")
 class PrivatePort:
     """Answers scrapes and health checks of one phone."""
 
-    def __init__(self, phone: PhoneRoom, metrics: Metrics) -> None:
+    def __init__(self, phone: PhoneRoom, metrics: Metrics, connections: trio.Nursery) -> None:
         self._phone = phone
         self._metrics = metrics
-        self._places = trio.Semaphore(MOST)
+        self._connections = connections
+        self._lobby = Lobby(MOST)
         self._seldom = SeldomLog(log)
 
-    async def keep(self, stream: trio.SocketStream) -> None:
+    async def accept_from(self, listener: trio.SocketListener) -> None:
+        """Serve whoever comes, until cancelled."""
+        await accept_each(listener, self._admit, self._seldom)
+
+    def _admit(self, stream: trio.SocketStream, party: str) -> None:
+        place = self._lobby.enter(party)
+        self._connections.start_soon(self._keep, stream, place, name="private connection")
+
+    async def _keep(self, stream: trio.SocketStream, place: Place) -> None:
         """One connection, contained."""
+        place.scope.deadline = trio.current_time() + EXCHANGE_S
         try:
-            with trio.move_on_after(EXCHANGE_S):
-                async with self._places:
-                    await self._exchange(stream)
+            with place.scope:
+                await self._exchange(stream, place)
         except (OSError, trio.BrokenResourceError, trio.ClosedResourceError):
             pass  # the scraper has left
         except Exception as error:
             self._seldom.warning("private port: request failed", error=where(error))
         finally:
+            self._lobby.leave(place)
             stream.socket.close()
 
-    async def _exchange(self, stream: trio.SocketStream) -> None:
+    async def _exchange(self, stream: trio.SocketStream, place: Place) -> None:
         try:
-            raw, _ = await read_head(stream, _HEAD_LIMIT)
+            raw, rest = await read_head(stream, _HEAD_LIMIT)
             if not raw:
                 return
-            await stream.send_all(self._answer(parse_head(raw).path))
+            head = parse_head(raw)
+            place.stage = Stage.BEING_ANSWERED
+            await stream.send_all(self._answer(head))
+            if not rest:
+                return
         except RequestRefused as refusal:
+            self._seldom.warning(f"private port: request refused: {refusal.why}", status=refusal.status)
             await stream.send_all(bare_answer(refusal.status))
+        place.stage = Stage.ANSWERED
         await linger(stream)
 
-    def _answer(self, path: bytes) -> bytes:
-        match path:
-            case b"/metrics":
-                return _page(200, self._metrics.content_type, self._metrics.page())
-            case b"/healthz":
-                return _reasons("alive", self._phone.pulse.reasons())
-            case b"/readyz":
-                return _reasons("ready", self._phone.ready())
-        raise RequestRefused(404)
+    def _answer(self, head: RequestHead) -> bytes:
+        if head.path == b"/metrics":
+            return page(head.method, 200, self._metrics.content_type, self._metrics.page())
+        if (said := health(self._phone, head.target)) is not None:
+            return page(head.method, said[1], "application/json", said[0])
+        raise RequestRefused(404, "there is no such page")
 
 
 @asynccontextmanager
@@ -103,8 +117,9 @@ async def open_private_port(phone: PhoneRoom, settings: MetricsConfig) -> AsyncI
     try:
         with open_metrics(phone) as metrics:
             async with trio.open_nursery() as nursery:
-                port = PrivatePort(phone, metrics)
-                nursery.start_soon(trio.serve_listeners, port.keep, listeners, name="private port")
+                port = PrivatePort(phone, metrics, nursery)
+                for listener in listeners:
+                    nursery.start_soon(port.accept_from, listener, name="private port")
                 yield [f"{settings.host}:{listener.socket.getsockname()[1]}" for listener in listeners]
                 nursery.cancel_scope.cancel(reason="leaving")
     finally:
@@ -121,13 +136,3 @@ async def _bind(settings: MetricsConfig) -> list[trio.SocketListener]:
         raise ConfigError(
             "metrics.port", f"cannot listen on port {settings.port} of {settings.host} ({name}): {mend}"
         ) from error
-
-
-def _page(status: int, content_type: str, body: bytes) -> bytes:
-    head = f"HTTP/1.1 {status} {_PHRASES[status]}\r\nContent-Type: {content_type}\r\n"
-    return f"{head}Content-Length: {len(body)}\r\nConnection: close\r\n\r\n".encode() + body
-
-
-def _reasons(word: str, reasons: list[str]) -> bytes:
-    body = json.dumps({word: not reasons, "reasons": reasons}).encode()
-    return _page(503 if reasons else 200, "application/json", body)

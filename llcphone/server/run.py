@@ -74,11 +74,20 @@ async def serve(
 
 
 async def bind(server: ServerConfig) -> list[trio.SocketListener]:
-    """Listen on the configured host and port (one socket per address of the host)."""
+    """Listen on the configured host and port: one socket per address of the host; "::" takes IPv4 as well."""
     try:
+        if server.host == "::" and socket.has_dualstack_ipv6():
+            return [_both_kinds(server)]
         return await trio.open_tcp_listeners(server.port, host=server.host, backlog=server.backlog)
     except OSError as error:
         raise _explain(error, server) from error
+
+
+def _both_kinds(server: ServerConfig) -> trio.SocketListener:
+    everywhere = socket.create_server(
+        (server.host, server.port), family=socket.AF_INET6, backlog=server.backlog, dualstack_ipv6=True
+    )
+    return trio.SocketListener(trio.socket.from_stdlib_socket(everywhere))
 
 
 def _explain(error: OSError, server: ServerConfig) -> ConfigError:

@@ -14,13 +14,17 @@ LINGER_S = 1.0
 LINGER_BYTES = 65_536
 
 _READ_BYTES = 4096
+_TOO_LONG = "its head is longer than server.head_limit"
 _PHRASES = {
+    200: b"OK",
     400: b"Bad Request",
     403: b"Forbidden",
     404: b"Not Found",
     411: b"Length Required",
     413: b"Content Too Large",
+    429: b"Too Many Requests",
     431: b"Request Header Fields Too Large",
+    503: b"Service Unavailable",
     505: b"HTTP Version Not Supported",
 }
 
@@ -30,31 +34,40 @@ def bare_answer(status: int) -> bytes:
     return b"HTTP/1.1 %d %b\r\nContent-Length: 0\r\nConnection: close\r\n\r\n" % (status, _PHRASES[status])
 
 
+def page(method: bytes, status: int, content_type: str, body: bytes) -> bytes:
+    """The whole of a small answer; to HEAD without the body."""
+    head = b"HTTP/1.1 %d %b\r\nContent-Type: %b\r\nContent-Length: %d\r\nConnection: close\r\n\r\n"
+    head %= status, _PHRASES[status], content_type.encode(), len(body)
+    return head if method == b"HEAD" else head + body
+
+
 async def read_head(stream: trio.SocketStream, limit: int) -> tuple[bytes, bytes]:
     """The head with its blank line, and what came behind it; two empty ones when the peer left."""
     received = bytearray()
     searched = 0
     while (end := received.find(HEAD_END, searched)) < 0:
         if len(received) > limit:
-            raise RequestRefused(431)
+            raise RequestRefused(431, _TOO_LONG)
         searched = max(0, len(received) - len(HEAD_END) + 1)
         data = await stream.receive_some(_READ_BYTES)
         if not data:
             return b"", b""
         received += data
         if not received[:1].isalpha():  # a TLS hello or noise: no blank line would ever come
-            raise RequestRefused(400)
+            raise RequestRefused(400, "its first byte is no letter (TLS, or another protocol)")
     end += len(HEAD_END)
     if end > limit:
-        raise RequestRefused(431)
+        raise RequestRefused(431, _TOO_LONG)
     return bytes(received[:end]), bytes(received[end:])
 
 
-async def read_body(stream: trio.SocketStream, head: RequestHead, rest: bytes, limit: int) -> bytes:
-    """The whole body and not a byte more: what follows is no business of this connection."""
+async def read_body(
+    stream: trio.SocketStream, head: RequestHead, rest: bytes, limit: int
+) -> tuple[bytes, bytes]:
+    """The whole body, and what came behind it: that is no business of this connection."""
     length = head.content_length
     if length > limit:
-        raise RequestRefused(413)
+        raise RequestRefused(413, "its body is longer than server.body_limit")
     if head.expects_continue and len(rest) < length:
         await stream.send_all(b"HTTP/1.1 100 Continue\r\n\r\n")
     body = bytearray(rest)
@@ -63,11 +76,14 @@ async def read_body(stream: trio.SocketStream, head: RequestHead, rest: bytes, l
         if not data:
             raise trio.BrokenResourceError("peer left in the middle of its body")
         body += data
-    return bytes(body[:length])
+    return bytes(body[:length]), bytes(body[length:])
 
 
 async def linger(stream: trio.SocketStream) -> None:
-    """Let the peer read our answer: a close over unread input sends RST, which destroys it."""
+    """Let the peer read our answer: a close over unread input sends RST, which destroys it.
+
+    Where all that came has been read there is no need: the kernel delivers what we have sent.
+    """
     unread = LINGER_BYTES
     with trio.move_on_after(LINGER_S):
         await stream.send_eof()

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 import llcphone
 from llcphone import CallHandle, ToolContext
 from llcphone.modes import hours
-from llcphone.modes.base import House, Json, agreed, is_number, make_agent, offer, person
+from llcphone.modes.base import House, Json, agreed, make_agent, offer, person
 from llcphone.modes.desk import TARGETS_S, add_notes, add_sms, put_through
 from llcphone.modes.diary import Diary
 from llcphone.modes.identity import add_lookup, known, told
+from llcphone.numbers import is_number
 from llcphone.store import store_of
 
 if TYPE_CHECKING:

@@ -90,7 +90,7 @@ async def test_a_webhook_by_get_is_told_to_use_post(autojump_clock):
 
 async def test_health_says_alive_and_readiness_says_why_not(autojump_clock):
     async with open_server() as server:
-        assert json.loads(body_of(await server.ask(get("/healthz")))) == {"alive": True}
+        assert json.loads(body_of(await server.ask(get("/healthz")))) == {"alive": True, "reasons": []}
         assert json.loads(body_of(await server.ask(get("/readyz")))) == {"ready": True, "reasons": []}
         server.phone.reasons.append("draining")
         answer = await server.ask(get("/readyz"))

@@ -225,7 +225,7 @@ async def test_noise_is_refused_at_once(autojump_clock):
 
 
 async def test_slow_sockets_cannot_keep_the_door_shut_nor_touch_a_stream(autojump_clock):
-    async with open_server() as server:
+    async with open_server(make_config(unproven_total=32)) as server:
         peer = await server.stream()
         slow = [await server.connect() for _ in range(100)]
         for stream in slow:
@@ -236,6 +236,77 @@ async def test_slow_sockets_cannot_keep_the_door_shut_nor_touch_a_stream(autojum
         assert len(server.door.lobby) <= 32
         assert server.door.lobby.put_out >= 68
         await server.stream("token-2")
+
+
+async def test_answered_sockets_that_stay_open_keep_nobody_out(autojump_clock):
+    """No second passes: what was answered is closed at once, or gives way."""
+    async with open_server(make_config(unproven_total=8)) as server:
+        peer = await server.stream()
+        unsigned = get("/nothing"), webhook_request(signature="x"), media_request("t", signature="x")
+        for kind, request in enumerate(unsigned):
+            start = trio.current_time()
+            for number in range(30):
+                stream = await server.connect()
+                await stream.send_all(request + (b"more" if number % 2 else b""))
+                await wait_all_tasks_blocked()
+                assert body_of(await server.ask(webhook_request(), within_s=0)) == TWIML.encode()
+            await server.stream(f"beside-{kind}")
+            assert trio.current_time() == start
+        await peer.send(b"still here")
+        assert await peer.receive() == b"still here"
+
+
+async def test_requests_that_nobody_signed_get_a_rate_and_honest_ones_do_not_notice(autojump_clock, caplog):
+    async with open_server() as server:
+        answers = [status_of(await server.ask(get("/nothing"))) for _ in range(60)]
+        assert answers == [404] * 40 + [429] * 20
+        for number in range(60):
+            assert status_of(await server.ask(webhook_request(b"CallSid=CA%d" % number))) == 200
+        assert status_of(await server.ask(webhook_request(signature="x"))) == 429
+        for path in ("/healthz", "/readyz"):
+            assert status_of(await server.ask(get(path))) == 200
+        await server.stream()
+        await trio.sleep(1)
+        assert status_of(await server.ask(get("/nothing"))) == 404
+    refused = "request refused: too many that nobody signed"
+    assert [(record.message, record.status) for record in caplog.records] == [(refused, 429)]
+
+
+async def test_a_health_check_by_head_has_no_body_and_other_methods_are_the_apps(autojump_clock):
+    async with open_server() as server:
+        answer = await server.ask(get("/healthz").replace(b"GET", b"HEAD", 1))
+        assert (status_of(answer), body_of(answer)) == (200, b"")
+        assert b"Content-Length: 30\r\n" in answer
+        assert status_of(await server.ask(get("/healthz").replace(b"GET", b"DELETE", 1))) == 405
+
+
+@pytest.mark.parametrize("city", ["São Paulo".encode(), b"S\xe3o Paulo", "東京".encode()])
+async def test_a_proxys_header_in_another_encoding_costs_no_call(autojump_clock, city):
+    extra = b"Cf-Ipcity: " + city + b"\r\n"
+    async with open_server() as server:
+        request = webhook_request().replace(b"\r\n\r\n", b"\r\n" + extra + b"\r\n", 1)
+        assert status_of(await server.ask(request)) == 200
+        server.phone.tokens.add("t")
+        async with await server.connect() as stream:
+            await stream.send_all(media_request("t", extra=extra))
+            assert (await stream.receive_some()).startswith(b"HTTP/1.1 101 ")
+
+
+async def test_each_kind_of_refusal_is_logged_once_a_minute_with_why_and_nothing_of_theirs(
+    autojump_clock, caplog
+):
+    async with open_server() as server:
+        for _ in range(3):
+            await server.ask(get("/15551230001", "Content-Type: \xe3 secret"))
+            await server.ask(get("/15551230001", "Transfer-Encoding: secret"))
+        await trio.sleep(60)
+        await server.ask(get("/15551230001", "Content-Type: \xe3 secret"))
+    assert [(record.message, record.status, record.count) for record in caplog.records] == [
+        ("request refused: a header that matters is not ASCII", 400, 1),
+        ("request refused: its body has no length: a proxy must send Content-Length, not chunks", 411, 1),
+        ("request refused: a header that matters is not ASCII", 400, 3),
+    ]
+    assert not any(word in str(vars(each)) for each in caplog.records for word in ("secret", "15551230001"))
 
 
 async def test_two_hundred_webhooks_at_once_from_one_proxy_are_all_answered(autojump_clock):
@@ -280,9 +351,9 @@ async def test_an_exception_in_the_http_stack_ends_only_its_connection(autojump_
             raise ExceptionGroup("x", [UnicodeDecodeError("ascii", b"+15551230001", 0, 1, "secret")])
 
         server.door._serve_http, healthy = broken, server.door._serve_http
-        assert await server.ask(get("/healthz")) == b""
+        assert await server.ask(get("/")) == b""
         server.door._serve_http = healthy
-        assert status_of(await server.ask(get("/healthz"))) == 200
+        assert status_of(await server.ask(get("/"))) == 200
         await peer.send(b"alive")
         assert await peer.receive() == b"alive"
         assert server.door.stats.failed == 1

@@ -85,6 +85,40 @@ def test_a_header_line_outside_the_grammar_is_a_bad_request(line):
     assert refusal(head(b"GET / HTTP/1.1", b"Host: x", line)) == 400
 
 
+@pytest.mark.parametrize(
+    "city", ["São Paulo".encode(), b"S\xe3o Paulo", "東京".encode(), b"\x80", b"\xff" * 60]
+)
+def test_a_value_that_nobody_reads_may_be_in_any_encoding_and_is_left_out(city):
+    sent = head(b"GET /media/t HTTP/1.1", *WEBSOCKET, b"Cf-Ipcity: " + city, b"X-Odd: y")
+    read = parse_head(sent)
+    assert (read.get(b"cf-ipcity"), read.get(b"host"), read.get(b"x-odd")) == (b"", b"x", b"y")
+    assert read.raw == head(b"GET /media/t HTTP/1.1", *WEBSOCKET, b"X-Odd: y"), (
+        "as it came, but for that line"
+    )
+    for handed_on in (read.raw, read.as_single_request(), read.as_plain_upgrade()):
+        assert handed_on.isascii()
+        assert b"ipcity" not in handed_on.lower()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("Host", "Content-Length", "Transfer-Encoding", "Upgrade", "Connection", "Expect", "Content-Type"),
+        *("Authorization", "Idempotency-Key", "X-Twilio-Signature"),
+        *("Sec-WebSocket-Key", "Sec-WebSocket-Version", "Sec-WebSocket-Protocol"),
+    ],
+)
+@pytest.mark.parametrize("value", [b"\xe3", b"x\xc3\xa3"])
+def test_a_value_that_matters_is_ascii_or_refused(name, value):
+    host = [] if name == "Host" else [b"Host: x"]
+    assert refusal(head(b"GET / HTTP/1.1", *host, name.encode() + b": " + value)) == 400
+
+
+def test_control_bytes_are_refused_in_every_value():
+    for byte in (b"\x00", b"\x01", b"\x7f", b"\n"):
+        assert refusal(head(b"GET / HTTP/1.1", b"Host: x", b"Cf-Ipcity: S" + byte)) == 400
+
+
 def test_whoever_leaves_open_where_the_body_ends_is_refused():
     first = (b"POST / HTTP/1.1", b"Host: x")
     assert refusal(head(*first, b"Content-Length: 1", b"Content-Length: 1")) == 400

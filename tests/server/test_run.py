@@ -11,6 +11,7 @@ import trio
 
 from llcphone.agent import Agent
 from llcphone.errors import ConfigError
+from llcphone.process.health import ask_health
 from llcphone.server import run
 from tests.server.support import (
     FakePhone,
@@ -20,6 +21,7 @@ from tests.server.support import (
     make_config,
     media_request,
     open_server,
+    read_to_end,
     status_of,
     webhook_request,
 )
@@ -29,6 +31,23 @@ async def test_port_zero_reports_the_real_port(autojump_clock):
     async with open_server() as server:
         assert server.port > 0
         assert server.door.addresses == [("127.0.0.1", server.port)]
+
+
+async def test_every_address_of_both_kinds_is_served_and_asked_for_its_health(autojump_clock):
+    async with open_server(make_config(host="::")) as server:
+        for host in ("127.0.0.1", "::1"):
+            async with await trio.open_tcp_stream(host, server.port) as stream:
+                await stream.send_all(get("/healthz"))
+                assert status_of(await read_to_end(stream)) == 200
+        for host in ("::", "0:0::0", "0.0.0.0", "*", "", "::1", "127.0.0.1"):
+            health = await ask_health(host, server.port)
+            assert health is not None, host
+            assert health.alive
+
+
+async def test_a_host_that_makes_no_url_has_no_health_and_raises_nothing(autojump_clock):
+    for host in ("fe80::1%eth0", "a b", "[", "x" * 70_000):
+        assert await ask_health(host, 1) is None
 
 
 async def test_a_taken_port_is_a_setting_to_change(autojump_clock):
@@ -43,6 +62,14 @@ async def test_a_taken_port_stops_the_process_before_a_phone_is_opened(autojump_
     async with open_server() as server:
         with pytest.raises(ConfigError, match="PORT"):  # bare: no exception group for the command line
             await run.run_until_signal(None, make_config(port=server.port))
+
+
+@pytest.mark.parametrize("other", ["0.0.0.0", "::"])
+async def test_everywhere_is_taken_where_one_kind_is(autojump_clock, other):
+    (taken,) = await run.bind(make_config(host=other).server)
+    async with taken:
+        with pytest.raises(ConfigError, match="is taken"):
+            await run.bind(make_config(host="::", port=taken.socket.getsockname()[1]).server)
 
 
 async def test_an_address_of_another_machine_is_a_setting_to_change(autojump_clock):

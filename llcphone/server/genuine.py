@@ -1,0 +1,56 @@
+"""Who is genuine: Twilio by its signature, a user of the API by the key. Asked by the routes and by the door.
+
+Twilio's URL is the configured one, never rebuilt from the request (behind a proxy that is another), and
+the fields are the raw body's, repeated ones and empty ones included: all are signed.
+"""
+
+from __future__ import annotations
+
+import hmac
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl
+
+from llcphone.twilio.signature import valid_webhook
+
+if TYPE_CHECKING:
+    from llcphone.config import Config
+    from llcphone.server.head import RequestHead
+
+MAX_FIELDS = 500
+"""Form fields of a webhook; Twilio sends about 40."""
+
+
+def read_form(body: bytes) -> list[tuple[str, str]]:
+    """The fields of a form, in order.
+
+    Raises:
+        ValueError: it is no form, or has too many fields.
+    """
+    return parse_qsl(body.decode("utf-8"), keep_blank_values=True, max_num_fields=MAX_FIELDS)
+
+
+def by_twilio(config: Config, target: str, form: list[tuple[str, str]], signature: str, host: str) -> bool:
+    """Whether Twilio signed this form for the path and query ``target``."""
+    url = config.server.public_url.rstrip("/") + target
+    return valid_webhook(config.twilio.auth_token, url, form, signature, host)
+
+
+def has_key(key: str, authorization: str) -> bool:
+    """Whether the header ``Authorization`` carries the API's key."""
+    scheme, _, given = authorization.partition(" ")
+    right = hmac.compare_digest(given.encode("utf-8", "replace"), key.encode())
+    return right and scheme.lower() == "bearer" and key != ""
+
+
+def is_genuine(config: Config, head: RequestHead, body: bytes) -> bool:
+    """Whether this request comes from somebody we know; never raises, any doubt is a no."""
+    if not config.server.check_signatures:  # on this machine only: everybody is known
+        return True
+    if has_key(config.api.key, head.get(b"authorization").decode("ascii")):
+        return True
+    signature, host = (head.get(name).decode("ascii") for name in (b"x-twilio-signature", b"host"))
+    try:
+        form = read_form(body) if signature else []
+        return by_twilio(config, head.target.decode("ascii"), form, signature, host)
+    except ValueError:
+        return False

@@ -1,0 +1,42 @@
+"""What ``/healthz`` and ``/readyz`` say, whichever port is asked.
+
+The door answers them itself: a flood of other requests must not make a healthy process look ill, and the
+answer costs no more than a refusal.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs
+
+from llcphone.server.identity import identity
+
+if TYPE_CHECKING:
+    from llcphone.server.phone_room import PhoneRoom
+
+
+def alive(phone: PhoneRoom, nonce: str = "") -> tuple[dict[str, Any], int]:
+    """Whether the process should be replaced, and with a nonce who it is."""
+    reasons = phone.pulse.reasons()
+    return {"alive": not reasons, "reasons": reasons} | identity(nonce), 503 if reasons else 200
+
+
+def ready(phone: PhoneRoom) -> tuple[dict[str, Any], int]:
+    """Whether new calls are taken, or why not."""
+    reasons = phone.ready()
+    return {"ready": not reasons, "reasons": reasons}, 503 if reasons else 200
+
+
+def health(phone: PhoneRoom, target: bytes) -> tuple[bytes, int] | None:
+    """The answer as JSON, and its status; None for a target that asks something else."""
+    path, _, query = target.partition(b"?")
+    match path:
+        case b"/healthz":
+            nonce = parse_qs(query.decode("ascii")).get("nonce", [""])[0]
+            said, status = alive(phone, nonce)
+        case b"/readyz":
+            said, status = ready(phone)
+        case _:
+            return None
+    return json.dumps(said).encode(), status
