@@ -23,7 +23,6 @@ from llcphone.engine.dialling import DialPlan, Line, MachinePolicy
 from llcphone.engine.events import CarrierStatus, DialFailed, Dialled, DialSent, MachineDetected
 from llcphone.guard import DialGuard, DialRequest
 from llcphone.prompts import OFF, prompt
-from llcphone.twilio import twiml
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
@@ -268,15 +267,15 @@ class Dialler:
             call.call_sid = call.call_sid or form.get("CallSid", "")
             call.run.step(MachineDetected(form.get("AnsweredBy", "unknown")))
 
-    def answer(self, token: str, form: Mapping[str, str]) -> str:
-        """Twilio asks for the TwiML of an answered call: with synchronous detection only."""
+    def answered(self, token: str, form: Mapping[str, str]) -> Call | None:
+        """Twilio asks for an answered call's TwiML: with synchronous detection only. None: it is over."""
         call = self._live.get(token)
         if call is None:
-            return twiml.hang_up()
+            return None
         call.call_sid = call.call_sid or form.get("CallSid", "")
         if "AnsweredBy" in form:
             self.machine(token, form)
-        return twiml.hang_up() if call.run.over else call.twiml
+        return None if call.run.over else call
 
 
 @asynccontextmanager

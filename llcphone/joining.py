@@ -11,6 +11,7 @@ from llcphone.wire.adapters import ForeignLeg
 if TYPE_CHECKING:
     from llcphone.call.handle import Call
     from llcphone.config import Config
+    from llcphone.rejoining import Rejoining
     from llcphone.wire.leg import Leg
 
 
@@ -18,13 +19,15 @@ class Joining:
     """Gives streams to calls; ``Phone`` is the other half, and lets calls begin."""
 
     config: Config
+    rejoining: Rejoining
+    """Calls whose stream is followed by another."""
     if TYPE_CHECKING:
         _by_token: dict[str, Call]
 
     def expects(self, token: str) -> bool:
         """Whether this one-time token is still good."""
         call = self._by_token.get(token)
-        return call is not None and not call.run.over
+        return self.rejoining.expects(token) if call is None else not call.run.over
 
     def join(self, token: str, leg: Leg) -> None:
         """Hand a media stream's leg to the call that waits for it. Synchronous.
@@ -34,6 +37,7 @@ class Joining:
         Raises:
             JoinRefused: no call waits for this token.
         """
+        self.rejoining.take_over(token)
         call = self._by_token.pop(token, None)
         if call is None:
             raise JoinRefused("no call waits for this media stream")

@@ -130,6 +130,22 @@ class Kept:
             self._lines, self._taken = self._taken, None
 
 
+@attrs.frozen(eq=False)
+class Closing:
+    """The row of a run whose call goes on in another row: nobody is to claim it any more."""
+
+    row: CallRow
+    speaking: bool = False
+
+    def take(self) -> Change:
+        """It is over."""
+        values = {"over": "moved", "context": "", "state": "", "touched_at": time.time()}
+        return Change(id=self.row.id, generation=self.row.generation, values=values)
+
+    def written(self) -> None:
+        """There is nothing more to it."""
+
+
 class Journaling:
     """Between the phone and its journal."""
 
@@ -138,7 +154,7 @@ class Journaling:
         self._writer = writer
         self._kept: dict[Call, Kept] = {}
         self._claimed: dict[Call, CallRow] = {}
-        self._ended: OrderedDict[str, EndReason] = OrderedDict()
+        self._ended: OrderedDict[str, tuple[EndReason, CallRow]] = OrderedDict()
         """Calls that ended here and were not resumed, by CallSid."""
         self._unsure: OrderedDict[str, float] = OrderedDict()
         """When the journal could first not say what becomes of a call, by CallSid."""
@@ -156,7 +172,8 @@ class Journaling:
         return f"{self._phone.config.server.public_url}/resume/{generation}#rc=5&rp=all"
 
     def born(self, call: Call, agent: str, context: str) -> None:
-        """A run of a call begins."""
+        """A run of a call begins: a new call's, one that was claimed, or one that goes on from memory."""
+        last = self._ended.pop(call.call_sid, None)
         claimed = self._claimed.pop(call, None)
         if claimed is None:
             row = CallRow(
@@ -165,16 +182,18 @@ class Journaling:
                 run=call.call_id,
                 salt=secrets.token_hex(16),
                 token_hash=hash_of(call.token),
+                generation=call.generation,
                 direction=call.direction,
                 agent=agent,
                 context=context,
-                born_at=call.born_at,
+                born_at=call.first_born_at,
                 touched_at=call.born_at,
             )
+            if last is not None:
+                self._writer.ends(Closing(last[1]))
         else:
             row = attrs.evolve(claimed, generation=call.generation, run=call.call_id)
         kept = self._kept[call] = Kept(call, row, born=claimed is not None)
-        self._ended.pop(call.call_sid, None)
         self._writer.begins(kept)
 
     def _noted(self, call: Call, note: Note) -> None:
@@ -191,7 +210,7 @@ class Journaling:
             return
         if reason not in RESUMABLE:
             kept.over = reason.value
-        self._remember(call.call_sid, reason)
+        self._remember(call.call_sid, reason, kept.birth)
         self._writer.ends(kept)
 
     def goes_on(self, reason: EndReason) -> bool:
@@ -221,12 +240,13 @@ class Journaling:
             return twiml.nothing()
         if not 0 <= generation < _MOST_GENERATIONS:
             return twiml.nothing()
-        here = self._here(call_sid)
-        if here is not None and here.generation > generation:
-            return here.twiml  # asked twice: Twilio has not got our answer
-        if here is not None and here.run.engine.ended is None and not here.run.over:
+        here = self._phone.newest_run(call_sid)
+        if here is not None and here.generation == generation:
             here.end(EndReason.PHONE_LOST)  # Twilio knows it before we do
-        reason = self._ended.get(call_sid)
+            here = self._phone.newest_run(call_sid)
+        if here is not None and here.generation > generation:
+            return self._phone.rejoining.document(here)  # asked twice, or moved here meanwhile
+        reason = self._reason(call_sid)
         if reason is EndReason.DRAINED:  # we are about to go: whoever comes next goes on
             return twiml.ask_again(self.action_url(generation), after_s=_ASK_AGAIN_S)
         if reason is not None and reason not in RESUMABLE:
@@ -266,6 +286,7 @@ class Journaling:
         self._claimed[call] = row
         call.token = self._writer.journal.token(row, generation + 1)
         call.generation, call.resumed_from = generation + 1, row.run
+        call.first_born_at = row.born_at
         call.state = _decode_state(row.state)
         fields = {"call": call.call_id, "from": call.resumed_from, "generation": call.generation}
         log.info("call resumed", extra=fields)
@@ -276,11 +297,6 @@ class Journaling:
             resumed = attrs.evolve(resumed, owed=Owed.NOTHING, news=news, speak=speak)
         self._phone.resume(call, agent, resumed, context=row.context, lasted_s=lasted_s)
         return call.twiml
-
-    def _here(self, call_sid: str) -> Call | None:
-        """Our newest run of this call, unless it has its record already."""
-        runs = [call for call in self._phone.calls() if call_sid and call.call_sid == call_sid]
-        return max(runs, key=lambda call: call.generation, default=None)
 
     def _twiml(self, row: CallRow, generation: int) -> str:
         token = self._writer.journal.token(row, generation)
@@ -295,9 +311,12 @@ class Journaling:
             return briefing
         return self._phone.choose(form)
 
-    def _remember(self, call_sid: str, reason: EndReason) -> None:
+    def _reason(self, call_sid: str) -> EndReason | None:
+        return self._ended[call_sid][0] if call_sid in self._ended else None
+
+    def _remember(self, call_sid: str, reason: EndReason, row: CallRow) -> None:
         if call_sid:
-            self._ended[call_sid] = reason
+            self._ended[call_sid] = reason, row
             if len(self._ended) > _REMEMBERED:
                 self._ended.popitem(last=False)
 

@@ -26,11 +26,13 @@ from llcphone.call.services import CallServices
 from llcphone.containment import Faults, contained
 from llcphone.draining import drain
 from llcphone.engine.commands import Note
+from llcphone.engine.events import EndReason
 from llcphone.errors import ConfigError, NoAgent
 from llcphone.joining import Joining
 from llcphone.overload import Overload
 from llcphone.placing import Placing
 from llcphone.pulse import Pulse
+from llcphone.rejoining import Rejoining
 from llcphone.spending import Spending
 from llcphone.transfers import Transfers
 from llcphone.twilio import twiml
@@ -42,7 +44,6 @@ if TYPE_CHECKING:
     from llcphone.call.services import Taping
     from llcphone.config import Config
     from llcphone.dialler import Dialler
-    from llcphone.engine.events import EndReason
     from llcphone.engine.resuming import Resumed
     from llcphone.journaling import Journaling
     from llcphone.store.book import Store
@@ -95,7 +96,6 @@ class Phone(Placing, Joining):
         self._on_record = on_record
         self._calls: dict[str, Call] = {}
         self._by_token: dict[str, Call] = {}
-        self._by_sid: dict[str, Call] = {}
         self.overload = Overload(config.overload, lambda: len(self._calls))
         self.pulse = Pulse(self.calls, close_timeout_s=config.call.close_timeout_s, faults=self.faults)
         self.pulse.listeners.append(self.overload.look)
@@ -106,6 +106,7 @@ class Phone(Placing, Joining):
         self.hub: Hub | None = None  # reads the sockets of all calls
         self.taping: Taping | None = None  # black boxes, when ``records.blackbox_dir`` is set
         self.start_task = self._detached.start  # a task that outlives its call; drain waits for it
+        self.rejoining = Rejoining(self)
         self.transfers = Transfers(self)  # where callers go when they leave their agent
         self.journaling: Journaling | None = None  # lets calls outlive this process, when there is a journal
         self.store: Store | None = None  # calls, customers, appointments, when there is one
@@ -116,7 +117,8 @@ class Phone(Placing, Joining):
     def answer(self, form: Mapping[str, str]) -> str:
         """A voice webhook: the call is born here. Synchronous; returns the TwiML.
 
-        A retried webhook (same ``CallSid``) gets the same call. While draining, at ``server.max_calls``,
+        A retried webhook (same ``CallSid``) gets the same call, also when it has a media stream already, or
+        had one a moment ago (``rejoining``). While draining, at ``server.max_calls``,
         or while no model can be had, the way out is returned instead; it never raises for that.
         A call that is over already begins nothing.
 
@@ -126,8 +128,10 @@ class Phone(Placing, Joining):
         """
         if is_over(form):
             return twiml.nothing()
-        if (known := self._by_sid.get(form.get("CallSid", ""))) is not None:
-            return known.twiml
+        if (known := self.newest_run(form.get("CallSid", ""))) is not None:
+            return self.rejoining.document(known)
+        if back := self.rejoining.back(form):
+            return back
         closed = self._closed()
         if closed == [_NO_MODEL] and self.choose(form).stand_in:
             closed = []  # its menu of keys needs no model
@@ -155,6 +159,13 @@ class Phone(Placing, Joining):
         """Go on with a call whose older run, here or elsewhere, has ended."""
         self._begin(call, agent, context=context, resumed=resumed, lasted_s=lasted_s)
 
+    def write_document(self, call: Call) -> None:
+        """Let ``call.twiml`` be the document that brings its media stream."""
+        action = (self.journaling or self.transfers).action_url(call.generation)
+        stream_url = twiml.stream_url(self.config.server.public_url, call.token)
+        recorded = self.transfers.recorded_from(call)
+        call.twiml = twiml.connect_stream(stream_url, action=action, recorded=recorded)
+
     def _begin(
         self,
         call: Call,
@@ -168,9 +179,7 @@ class Phone(Placing, Joining):
     ) -> None:
         context = brief_of(agent, call, context) if resumed is None else context
         journaling, transfers, call.context = self.journaling, self.transfers, context
-        action = (journaling or transfers).action_url(call.generation)
-        stream_url = twiml.stream_url(self.config.server.public_url, call.token)
-        call.twiml = twiml.connect_stream(stream_url, action=action, recorded=transfers.recorded_from(call))
+        self.write_document(call)
         setup = plan_call(
             self.config,
             agent,
@@ -207,8 +216,6 @@ class Phone(Placing, Joining):
             dialler.admit(call, trusted=trusted)  # last: nothing can fail once it counts
         self._calls[call.call_id] = call
         self._by_token[call.token] = call
-        if call.call_sid:
-            self._by_sid[call.call_sid] = call
         if journaling is not None:
             journaling.born(call, agent.name, context)
         self._nursery.start_soon(call.run.run, name=f"call {call.call_id}")
@@ -223,6 +230,13 @@ class Phone(Placing, Joining):
     def calls(self) -> list[Call]:
         """The live calls."""
         return list(self._calls.values())
+
+    def newest_run(self, call_sid: str) -> Call | None:
+        """The run that has this telephone call now; None when none of ours has."""
+        runs = [call for call in self._calls.values() if call_sid and call.call_sid == call_sid]
+        return max(
+            (call for call in runs if not call.run.over), key=lambda call: call.generation, default=None
+        )
 
     def ready(self) -> list[str]:
         """Why new calls would not be taken; empty when they are."""
@@ -256,8 +270,6 @@ class Phone(Placing, Joining):
         """A run has its record: its place is free, whatever fails of what is told of it."""
         self._calls.pop(call.call_id, None)
         self._by_token.pop(call.token, None)
-        if self._by_sid.get(call.call_sid) is call:
-            del self._by_sid[call.call_sid]
         self.finished_calls += 1
         whose = {"call": call.call_id}
         with self.faults.contained("end of a call not noted", **whose):
@@ -269,8 +281,7 @@ class Phone(Placing, Joining):
             )
         with self.faults.contained("a call not hung up at its end", **whose):
             if self.dialler is not None and call.run.engine.outbound is not None:
-                leave = self.journaling is not None and self.journaling.goes_on(record.reason)
-                self.dialler.over(call, leave=leave or self.transfers.leaves(call))
+                self.dialler.over(call, leave=self._leaves_telephone(call, record.reason))
         call.finish(record)
         self._changed.set()
         log.info(
@@ -281,11 +292,21 @@ class Phone(Placing, Joining):
             self.faults.tell_all(taken, [self._on_record], record, **whose)
         self.faults.tell_all(taken, self.on_end, call, **whose)
 
+    def _leaves_telephone(self, call: Call, reason: EndReason) -> bool:
+        """Whether the telephone call may go on without this run, so that we do not hang it up.
+
+        A ``stop`` is Twilio's: the call has ended, or somebody has moved it. Neither needs our help.
+        """
+        stopped = reason is EndReason.CALLER_HUNG_UP or self.newest_run(call.call_sid) is not None
+        resumable = self.journaling is not None and self.journaling.goes_on(reason)
+        return stopped or resumable or self.transfers.leaves(call)
+
     def _over(self, call: Call, reason: EndReason) -> None:
         """The engine has ended a run; its sockets are still open."""
         listeners = [self.transfers.over]
         if self.journaling is not None:
             listeners.append(self.journaling.ended)
+        listeners.append(self.rejoining.over)
         self.faults.tell_all("end of a run not noted", listeners, call, reason, call=call.call_id)
 
     def _noted(self, call: Call, note: Note) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from llcphone.call.handle import Call
 from llcphone.errors import ConfigError, NotAdmitted
 from llcphone.tones import check_keys
+from llcphone.twilio import twiml
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from llcphone.agent import Agent
     from llcphone.config import Config
     from llcphone.dialler import Dialler
+    from llcphone.rejoining import Rejoining
 
 
 class Placing:
@@ -22,6 +24,8 @@ class Placing:
     config: Config
     dialler: Dialler | None
     """Rings people; None when ``twilio.account_sid`` is not set."""
+    rejoining: Rejoining
+    """Calls whose stream is followed by another."""
     if TYPE_CHECKING:
         _begin: Callable[..., None]
 
@@ -65,6 +69,13 @@ class Placing:
         agent = agent or self.choose({"From": call.caller, "To": to, "Direction": "outbound-api"})
         self._begin(call, agent, dialler=dialler, context=context)
         return call
+
+    def answer_placed(self, token: str, form: Mapping[str, str]) -> str:
+        """Twilio asks what a call of ours shall hear, once or again; returns the TwiML."""
+        call = None if self.dialler is None else self.dialler.answered(token, form)
+        if call is not None:
+            return self.rejoining.document(call)
+        return self.rejoining.back(form) or twiml.hang_up()
 
     def ring_colleague(self, call: Call, agent: Agent, context: str) -> None:
         """Ring a number of our own settings, for a warm transfer; raises as ``place_call`` does."""

@@ -27,7 +27,7 @@ CALL = {*ENGINE, "seldom", "containment", "wire", "prompts", "price_files", "cal
 BETWEEN = {*CALL, "carrier", "store", "blackbox", "guard_files", "dialler", "breaker"}
 BETWEEN |= {"spending", "watch", "watched", "pulse", "overload"}
 BETWEEN |= {"webhook", "bookkeeping"}
-BETWEEN |= {"warm_session", "warm", "journaling", "transfers", "placing", "joining"}
+BETWEEN |= {"warm_session", "warm", "journaling", "transfers", "placing", "rejoining", "joining"}
 BETWEEN |= {"draining", "phone", "phone_open"}
 
 MAY_IMPORT: dict[str, set[str]] = {
@@ -65,6 +65,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "journaling": BETWEEN - {"phone_open"},
     "transfers": BETWEEN - {"phone_open"},
     "placing": BETWEEN - {"phone_open"},
+    "rejoining": BETWEEN - {"phone_open"},
     "joining": BETWEEN - {"phone_open"},
     "draining": BETWEEN - {"phone_open"},
     "phone": BETWEEN - {"phone_open"},

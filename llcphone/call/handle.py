@@ -43,6 +43,7 @@ class Call:
         attestation: how far carriers vouch for the caller's number: ``A`` (it is theirs), ``B``, ``C``;
             empty: not at all.
         born_at: Unix time of its birth.
+        first_born_at: Unix time of the birth of its first run.
         state: the user's own scratch space.
         context: what it is about, as the prompt says it last.
         store: the phone's store, if it has one; ``llcphone.store.store_of(call)`` gives it typed.
@@ -60,7 +61,7 @@ class Call:
         self.dialled = dialled
         self.direction = direction
         self.attestation = ""
-        self.born_at = time.time()
+        self.born_at = self.first_born_at = time.time()
         self.state: dict[str, Any] = {}
         self.context = ""
         self.store: Any = None
@@ -85,6 +86,15 @@ class Call:
             direction=direction_of(form),
         )
         call.attestation = attestation_of(form.get("StirVerstat", ""))
+        return call
+
+    def following(self) -> Call:
+        """The next run of the same telephone call, which has not begun."""
+        call = Call(
+            call_sid=self.call_sid, caller=self.caller, dialled=self.dialled, direction=self.direction
+        )
+        call.attestation, call.first_born_at = self.attestation, self.first_born_at
+        call.generation, call.resumed_from, call.state = self.generation + 1, self.call_id, self.state
         return call
 
     def identity(self, agent: str) -> dict[str, str]:

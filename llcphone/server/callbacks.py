@@ -54,8 +54,8 @@ def add_callbacks(app: QuartTrio, phone: PhoneRoom) -> None:
 
     @app.post("/twiml/<token>")
     async def answered(token: str) -> Response:
-        dialler, form = await read(token)
-        return Response(dialler.answer(token, form), content_type=TWIML_TYPE)
+        _, form = await read(token)
+        return Response(phone.answer_placed(token, form), content_type=TWIML_TYPE)
 
 
 async def signed_form(phone: PhoneRoom, seldom: SeldomLog) -> list[tuple[str, str]]:

@@ -18,6 +18,7 @@ import attrs
 import trio
 
 from llcphone.sim.phone_http import WebhookFailed
+from llcphone.sim.phone_moving import Moving
 from llcphone.sim.phone_outbound import StatusCallbacks
 from llcphone.sim.phone_playout import SAMPLES_PER_MS, SAMPLES_PER_S, Playout, lay_out
 from llcphone.sim.phone_record import CallFaults, CallLog, CallRecord, EndedBy, Received
@@ -69,6 +70,7 @@ class SimCall:
     """When the callee picked up."""
     answered_by: str | None = None
     """The verdict of machine detection."""
+    moving: Moving = attrs.field(factory=Moving)
     recording: tuple[int, str] | None = None
     """Since when all of it is recorded, and who is told."""
     _fate: Step | None = None
@@ -221,6 +223,7 @@ class SimCall:
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(self.mouth.run, name="sim caller's mouth")
                     ended_by = await self._follow(first)
+                    self.moving.stop_old(self)
                     nursery.cancel_scope.cancel()
                 self._finish(ended_by)
                 self.callbacks.tell(self, "completed")
@@ -245,10 +248,12 @@ class SimCall:
             return
         self._fate = fate
         self.log.event(fate.value if isinstance(fate, EndedBy) else "call updated")
-        if self.stream is not None:
+        if self.stream is None:
+            self._verbs.cancel()
+        elif self.hung_up or self.faults.stop_late_s is None:
             self.stream.finish(Ending.STOP)
         else:
-            self._verbs.cancel()
+            self.moving.leave(self, self.stream)
 
     @property
     def interrupted(self) -> bool:

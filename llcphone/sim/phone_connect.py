@@ -31,7 +31,7 @@ async def connect(call: SimCall, verb: Verb, base: str) -> Step | None:
         callback = noun.get("statusCallback")
         _tell_stream_event(call, stream, callback, "stream-started")
         with call.streaming(stream):
-            await stream.run(call.mouth)
+            await call.moving.carry(call, stream)
         opened = stream.record.ended_at_ms is not None
         _tell_stream_event(call, stream, callback, "stream-stopped" if opened else "stream-error")
     action = action_of(verb, base, {})

@@ -103,6 +103,9 @@ class CallFaults:
     """Silence as a telephone line has it (0xFF and 0x7F mixed) instead of pure 0xFF."""
     no_stop: bool = False
     """A hang-up closes the stream without a ``stop`` message."""
+    stop_late_s: float | None = None
+    """A call that is updated asks its next webhook first, and stops its old stream so long after the answer;
+    None: it stops before (``phone_moving``)."""
 
 
 @attrs.frozen

@@ -69,6 +69,7 @@ class MediaStream:
     _wire: Wire | None = None
     _socket: WebSocketConnection | None = None
     _chunk: int = 0
+    _left: bool = False
 
     async def run(self, mouth: Mouth) -> None:
         """Open the stream, carry the call, return when it has ended. Never raises for the server's sake."""
@@ -101,6 +102,13 @@ class MediaStream:
             self._over.set()
             if not self._open:
                 self._opening.cancel()
+
+    def leave(self, mouth: Mouth) -> None:
+        """The call goes on elsewhere: nobody listens here or speaks any more, though the socket is open."""
+        self._left = True
+        mouth.stop_listener(self)
+        self.playout.stop(self.log.now)
+        self.log.changed.unpark_all()
 
     def stop_reading(self) -> None:
         """Read nothing more; send on."""
@@ -175,7 +183,8 @@ class MediaStream:
             await self._close(wire, socket)
         finally:
             mouth.stop_listener(self)
-            self.playout.stop(self.log.now)
+            if not self._left:
+                self.playout.stop(self.log.now)
             self.record.ended_at_ms = self.log.now_ms
             self.log.event("stream ended")
 
@@ -211,6 +220,8 @@ class MediaStream:
         except messages.Ignored as ignored:
             self._note_received("ignored")
             return self.log.error_once(ignored.code, ignored.text, self.record)
+        if self._left:
+            return
         now = self.log.now
         match said:
             case messages.Media():
@@ -232,7 +243,7 @@ class MediaStream:
 
     async def _echo_marks(self) -> None:
         """Echo each mark when the audio before it has been played."""
-        while True:
+        while not self._left:
             for name in self.playout.due_marks(self.log.now):
                 await self._send(self.writer.mark(name))
             due = self.playout.next_mark_at

@@ -42,6 +42,8 @@ async def run_step(call: SimCall, step: RingOut | Fetch | Document) -> Step:
     if document is None:
         return EndedBy.APPLICATION_ERROR
     call.record.documents.append(document.text)
+    if isinstance(step, Fetch):
+        call.moving.stop_old(call, call.faults.stop_late_s or 0.0)
     try:
         if len(call.record.documents) > DOCUMENT_LIMIT:
             raise phone_twiml.BadTwiML(11200, "documents without end")
@@ -53,6 +55,8 @@ async def run_step(call: SimCall, step: RingOut | Fetch | Document) -> Step:
         call.record.verbs.append(verb.name)
         if verb.name not in _BEFORE_THE_ANSWER:
             call.status = "in-progress"
+        if verb.name != "Redirect":
+            call.moving.stop_old(call)
         call.log.event(f"<{verb.name}>")
         outcome = await _VERBS.get(verb.name, _not_simulated)(call, verb, document.url)
         if outcome is not None or call.interrupted:

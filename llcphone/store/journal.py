@@ -84,6 +84,8 @@ _UPDATE = update(CALLS).where(
 _DELETE = delete(LINES).where(
     (LINES.c.call == bindparam("b_call")) & (LINES.c.item_id == bindparam("b_item"))
 )
+_NEWEST = (CALLS.c.born_at.desc(), CALLS.c.generation.desc())
+"""A call that was moved has a row for each of its parts."""
 
 
 @attrs.frozen(kw_only=True)
@@ -261,7 +263,7 @@ def _row(db: Connection, call_sid: str) -> CallRow | None:
     if not call_sid:
         return None
     ours = CALLS.c.call_sid == fitted(CALLS.c.call_sid, call_sid)
-    newest = select(CALLS).where(ours).order_by(CALLS.c.born_at.desc()).limit(1)
+    newest = select(CALLS).where(ours).order_by(*_NEWEST).limit(1)
     found = db.execute(newest).mappings().first()
     return None if found is None else CallRow(**found)
 

@@ -115,7 +115,7 @@ class Answers:
         runs = [call for call in phone.calls() if call_sid and call.call_sid == call_sid]
         for call in runs:
             if call.generation > generation and not call.run.over:
-                return call.twiml  # asked twice
+                return phone.rejoining.document(call)  # asked twice
         text = ""
         if phone.journaling is not None:
             text = await phone.journaling.come_back(form, generation, news, speak=speak)

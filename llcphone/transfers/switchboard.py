@@ -9,7 +9,6 @@ run as tasks of the phone and are bounded by the carrier.
 from __future__ import annotations
 
 import logging
-import time
 from collections import OrderedDict
 from typing import TYPE_CHECKING
 
@@ -306,11 +305,9 @@ class Transfers:
     def resume(self, away: Away, resumed: Resumed) -> Call:
         """The caller is back: a new run of their call."""
         old = away.call
-        call = Call(call_sid=old.call_sid, caller=old.caller, dialled=old.dialled, direction=old.direction)
-        last = away.back or old
-        call.generation, call.resumed_from, call.state = last.generation + 1, last.call_id, old.state
-        before_s = self.phone.config.call.max_duration_s - old.run.engine.setup.limits.max_duration_ms / 1000
-        lasted_s = max(0.0, before_s) + time.time() - old.born_at
+        call = (away.back or old).following()
+        call.state = old.state
+        lasted_s = max(0.0, call.born_at - call.first_born_at)
         self.phone.resume(call, self._agent_of(old), resumed, context=old.context, lasted_s=lasted_s)
         return call
 
