@@ -20,23 +20,19 @@ from __future__ import annotations
 
 import logging
 import secrets
-import time
 from collections import OrderedDict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import attrs
-import msgspec
 import trio
 
 from llcphone.agent import agents_of
 from llcphone.call.handle import Call
-from llcphone.containment import contained
 from llcphone.engine.events import EndReason
-from llcphone.engine.floor import Floor
 from llcphone.engine.recovery import Owed
-from llcphone.engine.resuming import KeptLine, Resumed, kept_of
 from llcphone.errors import StoreUnavailable
-from llcphone.store.journal import CallRow, Change, hash_of
+from llcphone.journal_entries import Closing, Kept, decode_state, resumed_of
+from llcphone.store.journal import CallRow, hash_of
 from llcphone.twilio import twiml
 from llcphone.twilio.forms import in_progress
 
@@ -46,7 +42,6 @@ if TYPE_CHECKING:
     from llcphone.agent import Agent
     from llcphone.engine.commands import Note
     from llcphone.phone import Phone
-    from llcphone.store.journal import Claim
     from llcphone.store.journal_writer import JournalWriter
 
 log = logging.getLogger("llcphone.journal")
@@ -66,84 +61,12 @@ RESUMABLE = frozenset(
 
 _REMEMBERED = 2_000
 """Ended calls of which we know without the journal that they are over."""
-_LONGEST_STATE = 65_536
 _MOST_GENERATIONS = 1_000
 _ASK_AGAIN_S = 1
 """Between two questions to a process that is about to go, until its successor answers, or to a journal that
 cannot be reached."""
 _ASK_FOR_S = 30.0
 """How long Twilio is told to ask again while the journal cannot be reached; then the call ends."""
-
-
-@attrs.define(eq=False)
-class Kept:
-    """One run of a call: what of it is in the journal, and what is not yet."""
-
-    call: Call
-    birth: CallRow
-    born: bool = False
-    """Its row is in the journal."""
-    over: str = ""
-    _lines: dict[str, tuple[int, KeptLine]] = attrs.field(factory=dict, init=False)
-    _taken: dict[str, tuple[int, KeptLine]] | None = attrs.field(default=None, init=False)
-
-    @property
-    def speaking(self) -> bool:
-        """What the caller has heard grows by itself."""
-        engine = self.call.run.engine
-        return engine.talk.floor is Floor.AGENT and engine.ended is None
-
-    def take(self) -> Change | None:
-        """What has changed since it was last written; None: it cannot be told, and what was written stays."""
-        with contained() as failure:
-            return self._change()
-        fields = {"call": self.call.call_id, "errors": failure.kinds}
-        log.warning("a call cannot be journalled", extra=fields)  # an engine that broke may be in any state
-        return None
-
-    def _change(self) -> Change:
-        values: dict[str, Any] = {"call_sid": self.call.call_sid, "touched_at": time.time()}
-        change = Change(
-            id=self.birth.id,
-            generation=self.birth.generation,
-            birth=None if self.born else self.birth,
-            values=values,
-        )
-        if self.over:
-            values |= {"over": self.over, "context": "", "state": ""}
-            return change
-        kept = kept_of(self.call.run.engine, round(trio.current_time() * 1000))
-        values |= {"owed": kept.owed.value, "state": _as_json(self.call.state)}
-        lines = {line.item_id: (place, line) for place, line in enumerate(kept.lines)}
-        new = [line for line in lines.values() if self._lines.get(line[1].item_id) != line]
-        self._taken = lines
-        return attrs.evolve(
-            change,
-            lines=tuple((line.item_id, place, _encode(line)) for place, line in new),
-            gone=tuple(item_id for item_id in self._lines if item_id not in lines),
-        )
-
-    def written(self) -> None:
-        """What was last taken is in the journal."""
-        self.born = True
-        if self._taken is not None:
-            self._lines, self._taken = self._taken, None
-
-
-@attrs.frozen(eq=False)
-class Closing:
-    """The row of a run whose call goes on in another row: nobody is to claim it any more."""
-
-    row: CallRow
-    speaking: bool = False
-
-    def take(self) -> Change:
-        """It is over."""
-        values = {"over": "moved", "context": "", "state": "", "touched_at": time.time()}
-        return Change(id=self.row.id, generation=self.row.generation, values=values)
-
-    def written(self) -> None:
-        """There is nothing more to it."""
 
 
 class Journaling:
@@ -287,12 +210,12 @@ class Journaling:
         call.token = self._writer.journal.token(row, generation + 1)
         call.generation, call.resumed_from = generation + 1, row.run
         call.first_born_at = row.born_at
-        call.state = _decode_state(row.state)
+        call.state = decode_state(row.state)
         fields = {"call": call.call_id, "from": call.resumed_from, "generation": call.generation}
         log.info("call resumed", extra=fields)
         agent = self._agent(row.agent, form)
         lasted_s = max(0.0, call.born_at - row.born_at)
-        resumed = _resumed_of(claim)
+        resumed = resumed_of(claim)
         if news:
             resumed = attrs.evolve(resumed, owed=Owed.NOTHING, news=news, speak=speak)
         self._phone.resume(call, agent, resumed, context=row.context, lasted_s=lasted_s)
@@ -319,36 +242,3 @@ class Journaling:
             self._ended[call_sid] = reason, row
             if len(self._ended) > _REMEMBERED:
                 self._ended.popitem(last=False)
-
-
-def _resumed_of(claim: Claim) -> Resumed:
-    lines = tuple(line for _, body in claim.lines if (line := _decode(body)) is not None)
-    try:
-        return Resumed(lines, Owed(claim.row.owed))
-    except ValueError:  # its first note was not written any more
-        return Resumed(lines, Owed.NOTHING if lines else Owed.GREETING)
-
-
-def _decode(body: str) -> KeptLine | None:
-    try:
-        return msgspec.json.decode(body, type=KeptLine)
-    except msgspec.DecodeError:  # of a version that knew other lines: better one less than no call
-        log.warning("a line of the journal cannot be read")
-        return None
-
-
-def _encode(line: KeptLine) -> str:
-    return msgspec.json.encode(line).decode()
-
-
-def _as_json(state: Mapping[str, Any]) -> str:
-    """The user's scratch space, if it is plain data of reasonable size; anything may be in it."""
-    with contained():
-        text = msgspec.json.encode(state)
-        return text.decode() if 2 < len(text) <= _LONGEST_STATE else ""
-    return ""
-
-
-def _decode_state(text: str) -> dict[str, Any]:
-    state = msgspec.json.decode(text) if text else {}
-    return state if isinstance(state, dict) else {}

@@ -27,8 +27,8 @@ CALL = {*ENGINE, "seldom", "containment", "wire", "prompts", "price_files", "cal
 BETWEEN = {*CALL, "carrier", "store", "blackbox", "guard_files", "dialler", "breaker"}
 BETWEEN |= {"spending", "watch", "watched", "pulse", "overload"}
 BETWEEN |= {"webhook", "bookkeeping"}
-BETWEEN |= {"warm_session", "warm", "journaling", "transfers", "placing", "rejoining", "joining"}
-BETWEEN |= {"draining", "phone", "phone_open"}
+BETWEEN |= {"warm_session", "warm", "journal_entries", "journaling", "transfers", "placing"}
+BETWEEN |= {"rejoining", "joining", "draining", "phone", "phone_open"}
 
 MAY_IMPORT: dict[str, set[str]] = {
     **{room: set(SHARED[:at]) for at, room in enumerate(SHARED)},
@@ -62,6 +62,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "bookkeeping": BETWEEN - {"phone_open"},
     "warm_session": BETWEEN,
     "warm": BETWEEN,
+    "journal_entries": BETWEEN - {"phone_open"},
     "journaling": BETWEEN - {"phone_open"},
     "transfers": BETWEEN - {"phone_open"},
     "placing": BETWEEN - {"phone_open"},
