@@ -23,6 +23,8 @@ Busy = tuple[int, int]
 """A span that is not free, in Unix seconds."""
 
 DAY_MIN = 24 * 60
+_FIRST_YEAR, _LAST_YEAR = 1970, 9998
+"""Every time zone can say these, and appointments are Unix seconds."""
 
 
 @attrs.frozen
@@ -43,10 +45,9 @@ class Calendar:
 
     def seconds(self, when: datetime.datetime) -> int:
         """The same as Unix time; a time that no calendar has is refused."""
-        try:
-            return int(self.aware(when).timestamp())
-        except (OverflowError, ValueError, OSError):
-            raise BookingRefused("invalid", "there is no such time") from None
+        if not _FIRST_YEAR <= when.year <= _LAST_YEAR:
+            raise BookingRefused("invalid", "there is no such time")
+        return int(self.aware(when).timestamp())
 
 
 def calendar_named(db: Connection, name: str) -> Calendar:
@@ -112,13 +113,10 @@ def open_spans(db: Connection, calendar: Calendar, day: datetime.date) -> list[B
 def clock_at(calendar: Calendar, day: datetime.date, minutes: int) -> int:
     """The second at which the calendar's clock shows this; 24:00 is the next day's midnight."""
     days, rest = divmod(minutes, DAY_MIN)
-    try:
-        clock = datetime.datetime.combine(
-            day + datetime.timedelta(days=days), datetime.time(rest // 60, rest % 60)
-        )
-    except OverflowError:
-        raise BookingRefused("invalid", "there is no such day") from None
-    return calendar.seconds(clock)
+    if day.year > _LAST_YEAR:
+        raise BookingRefused("invalid", "there is no such day")
+    time = datetime.time(rest // 60, rest % 60)
+    return calendar.seconds(datetime.datetime.combine(day + datetime.timedelta(days=days), time))
 
 
 def day_of(db: Connection, day: datetime.date, calendar_name: str) -> tuple[int, int, ZoneInfo]:

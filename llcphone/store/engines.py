@@ -30,7 +30,6 @@ from sqlalchemy.exc import (
     InterfaceError,
     NotSupportedError,
     ProgrammingError,
-    SQLAlchemyError,
 )
 from sqlalchemy.exc import TimeoutError as NoConnection
 
@@ -184,6 +183,9 @@ def make_file(path: Path, key: str, timeout_s: float) -> None:
 # -- what an error means ------------------------------------------------------------------------
 
 
+_QUOTED = re.compile('"[^"]*"')
+
+
 class Verdict(enum.Enum):
     """Why something was not done."""
 
@@ -218,12 +220,15 @@ def verdict(exc: Exception) -> Verdict:
 
 
 def cause(exc: BaseException) -> str:
-    """Why a database could not be opened; the server's own words, without names and addresses."""
-    kind = type(exc).__name__
-    if not isinstance(exc, SQLAlchemyError):
+    """Why a database could not be opened: the server's own words, without names and addresses.
+
+    For a first question only: no words of a caller are in it yet.
+    """
+    kind, orig = type(exc).__name__, getattr(exc, "orig", None)
+    found = re.search(r"FATAL: *([^\n]+)", str(orig))  # of a connection
+    said = str(orig).partition("\n")[0] if getattr(orig, "sqlstate", None) else found[1] if found else ""
+    if not said:
         return kind
-    found = re.search(r"(?:FATAL|ERROR): *([^\n]+)", str(getattr(exc, "orig", "")))
-    if found is None:
-        return kind
-    said = re.sub(r'"[^"]*"', '"…"', found[1])
-    return f"{kind}: {said}; is a pooler in between?" if "pooling" in said else f"{kind}: {said}"
+    hint = ". A pooler must have pool_mode transaction or session" if "pooling" in said else ""
+    said = _QUOTED.sub('"…"', said)
+    return f"{kind}: {said}{hint}"

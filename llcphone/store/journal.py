@@ -209,7 +209,7 @@ class Journal:
             values = {"generation": generation + 1, "run": run, "touched_at": now}
             values["token_hash"] = hash_of(self.token(row, generation + 1))
             mine = (CALLS.c.id == row.id) & (CALLS.c.generation == generation) & (CALLS.c.over == "")
-            if db.execute(update(CALLS).where(mine).values(**values)).rowcount == 1:
+            if db.execute(update(CALLS).where(mine).values(fitted_row(CALLS, values))).rowcount == 1:
                 lines = select(LINES.c.item_id, LINES.c.body).where(LINES.c.call == row.id)
                 found = db.execute(lines.order_by(LINES.c.place)).all()
                 return Claim(True, row, tuple((each.item_id, each.body) for each in found))
@@ -223,7 +223,7 @@ class Journal:
         """Twilio says that this call is over."""
         values = {"over": why, "touched_at": now, "context": "", "state": ""}
         ours = CALLS.c.call_sid == fitted(CALLS.c.call_sid, call_sid)
-        db.execute(update(CALLS).where(ours & (CALLS.c.over == "")).values(**values))
+        db.execute(update(CALLS).where(ours & (CALLS.c.over == "")).values(fitted_row(CALLS, values)))
         db.execute(delete(LINES).where(LINES.c.call.in_(select(CALLS.c.id).where(ours))))
 
 

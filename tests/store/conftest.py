@@ -1,4 +1,4 @@
-"""Fixtures: every test that asks for ``url`` runs on SQLite and on PostgreSQL."""
+"""Fixtures: every test that asks for ``url`` runs on SQLite, on PostgreSQL, and behind PgBouncer."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.store.servers import empty, postgres_server
+from tests.store.servers import empty, pooled, postgres_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,11 +24,19 @@ def postgres_url() -> Iterator[str]:
         yield server.url
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(scope="session")
+def pooler_url(postgres_url: str) -> Iterator[str]:
+    """The same server behind one PgBouncer, which gives its connections away after each transaction."""
+    with pooled(postgres_url) as address:
+        yield address
+
+
+@pytest.fixture(params=["sqlite", "postgresql", "pgbouncer"])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """An empty database."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'phone.db'}"
     address: str = request.getfixturevalue("postgres_url")
     empty(address)
-    return address
+    pooler: str = address if request.param == "postgresql" else request.getfixturevalue("pooler_url")
+    return pooler

@@ -1,5 +1,7 @@
 """Databases for tests: a file of the test's own, and one PostgreSQL for the whole session.
 
+``pooled`` puts a PgBouncer before it (``apt-get install pgbouncer``), as it comes but for the pool mode.
+
 The server is Debian's ``postgresql`` package (``apt-get install postgresql``), or any whose ``initdb`` and
 ``pg_ctl`` are on PATH or under /usr/lib/postgresql. Or name one that runs, with an empty database that
 may be emptied again: ``TEST_POSTGRES_URL=postgresql://user@host/database``. Where there is none, tests
@@ -15,11 +17,12 @@ import pwd
 import shutil
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, make_url, text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -77,9 +80,7 @@ def postgres_server() -> Iterator[Postgres]:
     folder = Path(tempfile.mkdtemp(prefix="llcphone-postgres-"))
     server = Postgres(programs, folder)
     try:
-        if os.geteuid() == 0:
-            owner = pwd.getpwnam(server.user)
-            os.chown(folder, owner.pw_uid, owner.pw_gid)
+        _give(folder, server.user)
         server.run("initdb", "-A", "trust", "-U", server.user, "-E", "UTF8", "--no-sync")
         server.start()
         try:
@@ -87,6 +88,57 @@ def postgres_server() -> Iterator[Postgres]:
         finally:
             server.stop()
     finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _give(path: Path, user: str) -> None:
+    if os.geteuid() == 0:
+        owner = pwd.getpwnam(user)
+        os.chown(path, owner.pw_uid, owner.pw_gid)
+
+
+POOLER = """
+[databases]
+* = {target}
+[pgbouncer]
+listen_addr =
+listen_port = 6432
+unix_socket_dir = {folder}
+auth_type = any
+pool_mode = {mode}
+logfile = {folder}/pgbouncer.log
+"""
+
+
+@contextlib.contextmanager
+def pooled(url: str, mode: str = "transaction") -> Iterator[str]:
+    """The address of a PgBouncer before this server."""
+    program = shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin")
+    if program is None:
+        if os.environ.get("NEED_POSTGRES"):
+            pytest.fail("no pgbouncer here: apt-get install pgbouncer")
+        pytest.skip("no pgbouncer here")
+    parts = make_url(url)
+    host = parts.host or parts.query.get("host", "")
+    words = {"host": host, "port": parts.port, "user": parts.username, "password": parts.password}
+    target = " ".join(f"{key}={value}" for key, value in words.items() if value)
+    folder = Path(tempfile.mkdtemp(prefix="llcphone-pgbouncer-"))
+    user = "postgres" if os.geteuid() == 0 else getpass.getuser()
+    (folder / "pgbouncer.ini").write_text(POOLER.format(target=target, folder=folder, mode=mode))
+    _give(folder, user)
+    _give(folder / "pgbouncer.ini", user)
+    who = {"user": user} if os.geteuid() == 0 else {}
+    pooler = subprocess.Popen([program, "-q", str(folder / "pgbouncer.ini")], cwd="/", **who)
+    try:
+        for _ in range(200):
+            assert pooler.poll() is None, "PgBouncer does not start"
+            if (folder / ".s.PGSQL.6432").exists():
+                break
+            time.sleep(0.05)  # a process of its own: no virtual clock reaches it
+        yield f"postgresql://{parts.username}@/{parts.database}?host={folder}&port=6432"
+    finally:
+        pooler.terminate()
+        pooler.wait(10)
         shutil.rmtree(folder, ignore_errors=True)
 
 
