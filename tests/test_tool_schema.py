@@ -16,6 +16,8 @@ import attrs
 import msgspec
 import pydantic
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from llcphone import Agent, ConfigError
 from llcphone.tooling import Tool, make_tool
@@ -140,6 +142,34 @@ def test_every_way_to_write_a_sequence_says_of_what_and_is_still_read(
     tool = tool_of(hint)
     assert refusals(tool.schema["parameters"]) == []
     assert tool.read(f'{{"it": {written}}}') == {"it": value}
+
+
+PLAIN_HINTS = [str, int, bool, Any, date, Decimal, list, dict, tuple, set, Crate, Basket, Place, Row]
+ATOMS = st.sampled_from(PLAIN_HINTS)
+
+
+def containers(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    return st.one_of(
+        st.builds(lambda each: list[each], inner),  # type: ignore[valid-type]
+        st.builds(lambda each: tuple[each, ...], inner),  # type: ignore[valid-type]
+        st.builds(lambda one, other: tuple[one, other], inner, inner),  # type: ignore[valid-type]
+        st.builds(lambda each: dict[str, each], inner),  # type: ignore[valid-type]
+        st.builds(lambda each: each | None, inner.filter(lambda each: each is not Any)),
+        st.builds(lambda each: Annotated[each, "words"], inner),
+        st.builds(lambda each: collections.abc.Sequence[each], inner),  # type: ignore[valid-type]
+    )
+
+
+@given(st.recursive(ATOMS, containers, max_leaves=6))
+@settings(max_examples=150, deadline=None)
+def test_a_hint_has_a_schema_that_the_vendor_takes_or_is_refused_by_name(hint: Any) -> None:
+    trouble = ""
+    try:
+        found = refusals(tool_of(hint).schema["parameters"])
+    except ConfigError as exc:
+        found, trouble = [], exc.why
+    assert found == []
+    assert not trouble or "parameter 'it'" in trouble
 
 
 def test_a_tuple_says_how_many_it_has() -> None:

@@ -59,7 +59,7 @@ class Shown:
 def shown(result: Any) -> Shown:
     """What the model reads of a result; text stands as it is, all else as JSON."""
     if type(result) is str:
-        return Shown(shortened(clean_text(result), LONGEST))
+        return Shown(clean_text(shortened(result, LONGEST)))
     plain = _Plain(LONGEST - _NOTES)
     text = ""
     with contained() as failure:  # properties, iterators and methods of the user's own classes
@@ -102,6 +102,12 @@ class _Plain:
 
     def of(self, value: Any) -> Any:
         """What JSON can say of it."""
+        if (kind := type(value)) is str:  # what most results are made of comes first: calls wait meanwhile
+            return self._text(value)
+        if kind is int:
+            return self._took(value, 1 + value.bit_length() // 3)
+        if kind is dict or kind is list:
+            return self._whole(value)
         match value:
             case None | bool():
                 return self._took(value, 5)
@@ -133,8 +139,9 @@ class _Plain:
         return value
 
     def _text(self, text: str) -> str:
-        fitting = shortened(clean_text(text), max(0, self.room))
-        return str(self._took(fitting, len(fitting) + 2))
+        fitting = clean_text(shortened(text, max(0, self.room)))
+        self.room -= len(fitting) + 3
+        return fitting
 
     def _whole(self, value: Any) -> Any:
         """What is made of other values."""
@@ -144,6 +151,8 @@ class _Plain:
             raise _Endless(f"{type(value).__name__} is nested too deeply")
         self._inside.append(id(value))
         try:
+            if type(value) is list:
+                return self._items(value)
             if (entries := _entries_of(value)) is not None:
                 return self._entries(entries)
             for method in ("model_dump", "_asdict"):  # pydantic; named tuples and SQLAlchemy's rows
@@ -167,6 +176,8 @@ class _Plain:
         return found
 
     def _name(self, name: Any) -> str:
+        if type(name) is str:
+            return self._text(name)
         if isinstance(name, tuple):
             return self._text(str(name))
         plain = self.of(name)
@@ -196,7 +207,7 @@ class _Plain:
 def _entries_of(value: Any) -> Iterable[tuple[Any, Any]] | None:
     """Names and values of what has such; fields that begin with an underscore are nobody's business."""
     kind = type(value)
-    if isinstance(value, Mapping):
+    if isinstance(value, (dict, Mapping)):
         return value.items()
     if isinstance(value, msgspec.Struct):
         return list(zip(value.__struct_encode_fields__, msgspec.structs.astuple(value), strict=True))

@@ -19,6 +19,8 @@ import msgspec
 import pydantic
 import pytest
 import sqlalchemy
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from llcphone.call.results import LONGEST, error_json, shown
 from llcphone.text import shortened
@@ -251,3 +253,48 @@ def test_a_text_is_cut_between_characters_as_people_see_them(unit: str) -> None:
 def test_a_text_of_nothing_but_marks_is_cut_too() -> None:
     assert len(shortened("\u0301" * 1_000, 100)) <= 100
     assert shortened("abc", 3) == "abc"
+
+
+# -- whatever it is -------------------------------------------------------------------------------
+
+TEXTS = st.text(st.characters(exclude_categories=()), max_size=40)
+LEAVES = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.floats(),
+    TEXTS,
+    st.binary(max_size=20),
+    st.decimals(),
+    st.datetimes(timezones=st.none() | st.just(datetime.UTC)),
+    st.timedeltas(),
+    st.uuids(),
+    st.complex_numbers(),
+    st.fractions(),
+    st.sampled_from([Colour.RED, Level.HIGH, Plain(), Plain, len, ValueError("x"), Struct("é")]),
+)
+KEYS = st.one_of(TEXTS, st.integers(), st.none(), st.booleans(), st.tuples(TEXTS, st.integers()), st.dates())
+RESULTS = st.recursive(
+    LEAVES,
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=5),
+        st.dictionaries(KEYS, inner, max_size=5),
+        st.tuples(inner, inner),
+        st.builds(Node, TEXTS, inner),
+        st.builds(lambda each: Order(1, [each]), inner),
+        st.builds(lambda each: iter([each]), inner),
+    ),
+    max_leaves=30,
+)
+
+
+@given(RESULTS, st.integers(1, 2_000))
+@settings(max_examples=200, deadline=None)
+def test_any_result_is_told_within_the_bound_as_text_that_can_be_sent(result: Any, times: int) -> None:
+    for each in (result, [result] * times):
+        told = shown(each)
+        assert len(told.text) <= LONGEST
+        told.text.encode()
+        assert "\x00" not in told.text
+        if not isinstance(each, str) and not told.text.endswith("left out)"):
+            json.loads(told.text)
