@@ -14,11 +14,11 @@ class RecoveryConfig(Section):
     enabled: bool = setting(True)
     """Whether a lost session is replaced; without it the caller hears the apology, and the call ends."""
     limit_s: float = setting(8.0, between(1.0, 25.0))
-    """Longest time without a session; then the apology. What the caller says meanwhile is kept for 30 s."""
-    most: int = setting(5, between(1, 100))
-    """Sessions that may be lost in a row, with no answer spoken to its end; then the apology."""
+    """Longest wait from a lost session or a failed answer until the agent is heard; then the apology."""
+    most: int = setting(3, between(1, 100))
+    """Such troubles, or overdue answers, in a row with no answer spoken to its end; then the apology."""
     stall_s: float = setting(4.0, between(0.0, 60.0))
-    """An answer that is due and does not come for so long is a lost session; 0 waits for ever."""
+    """An answer overdue by this much is a lost session; the next has twice as long. 0 waits for ever."""
     filler_file: str = setting("")
     """8 kHz µ-law file played while the caller waits; "" says "One moment, please.", "off" nothing."""
     filler_after_ms: int = setting(400, between(100, 10_000))

@@ -21,6 +21,7 @@ from llcphone.errors import LegClosed, ModelRefused, RemoteProtocolError
 from llcphone.realtime.decode import audio_delta_fast, decode
 from llcphone.realtime.dialects import Dialect
 from llcphone.realtime.events import SessionUpdated
+from llcphone.realtime.refusals import is_busy, named_wait_ms
 from llcphone.wire.leg import Leg, Spawn
 from llcphone.wire.reading import read_all
 from llcphone.wire.websocket import HandshakeRefused
@@ -75,7 +76,7 @@ async def _hold(
 ) -> None:
     """Read an open leg to its end; it is closed whatever happens."""
     try:
-        leg.attach(call.spawn, lambda end: call.step(ModelLegLost(generation, end.code)))
+        leg.attach(call.spawn, lambda end: call.step(_ended(generation, end)))
         call.models.connected(generation, leg, dialect)
         call.step(ModelConnected(generation, dialect))
         await _pump(call, generation, leg, first_within_s)
@@ -111,9 +112,14 @@ async def _pump(call: CallRun, generation: int, leg: Leg, first_within_s: float)
         await read_all(leg, take, call.hub)
     except LegClosed as exc:
         # What ended a session while it was parked is no word about this call's settings.
-        call.step(ModelLegLost(generation, exc.code if proven else _ABNORMAL))
+        call.step(_ended(generation, exc) if proven else ModelLegLost(generation, _ABNORMAL))
     except trio.TooSlowError:
         call.step(ModelLegLost(generation, _ABNORMAL))
+
+
+def _ended(generation: int, end: LegClosed) -> ModelLegLost:
+    busy = is_busy(end.code, end.reason)
+    return ModelLegLost(generation, end.code, busy, named_wait_ms(end.reason) if busy else 0)
 
 
 def _tell_expiry(call: CallRun, generation: int, event: SessionUpdated) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import random
 from typing import TYPE_CHECKING
 
 from llcphone.call.money import alarm_plan, money_plan
@@ -160,6 +161,7 @@ def recovery_plan(config: Config, stand_in: bytes = b"") -> RecoveryPlan:
         limit_ms=round(recovery.limit_s * 1000),
         most=recovery.most,
         stall_ms=round(recovery.stall_s * 1000),
+        spread=tuple(round(random.uniform(0.75, 1.25), 3) for _ in range(8)),
         filler_after_ms=recovery.filler_after_ms,
         filler_every_ms=round(recovery.filler_every_s * 1000),
         filler=prompt(recovery.filler_file, "one_moment", "recovery.filler_file"),

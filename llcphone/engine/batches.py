@@ -14,6 +14,8 @@ import attrs
 import msgspec
 
 from llcphone.engine.commands import RunTool
+from llcphone.engine.responses import Asked
+from llcphone.realtime.events import ResponseStatus
 from llcphone.realtime.messages import ToolOutput
 
 if TYPE_CHECKING:
@@ -21,8 +23,13 @@ if TYPE_CHECKING:
 
     from llcphone.realtime.events import Item
 
-CANCELLED = msgspec.json.encode({"error": "not run: the caller interrupted"}).decode()
-UNKNOWN = msgspec.json.encode({"error": "there is no such tool"}).decode()
+INTERRUPTED = "not run: the caller interrupted"
+CANCELLED = "not run: the response was cancelled"
+FAILED = "not run: the response failed"
+CUT_SHORT = "not run: its arguments were cut off"
+STRAY = "not run: its response was never announced, or is over"
+UNASKED = "not run: nobody had asked for this response"
+UNKNOWN = "there is no such tool"
 
 
 @attrs.define(eq=False)
@@ -41,11 +48,18 @@ class Batches:
         self._silent = silent
         self._of: dict[str, Batch] = {}
         self._answered: dict[str, None] = {}
+        self.ran = False
+        """The last response began a tool."""
 
     def begin(
-        self, items: Iterable[Item], *, run: bool, held: Collection[str] = ()
+        self, items: Iterable[Item], *, why_not: str = "", held: Collection[str] = ()
     ) -> tuple[list[RunTool], list[ToolOutput], bool]:
-        """The calls of a response that has ended; tools in ``held`` may not run now.
+        """The calls of a response that has ended.
+
+        Args:
+            items: all that the response has put out.
+            why_not: why none of its calls may run; empty: they may.
+            held: tools that may not run now, because the caller is speaking.
 
         Returns the tools to run, the answers known at once, and whether the model should speak
         already (no tool runs, yet one was answered).
@@ -57,20 +71,25 @@ class Batches:
             if item.type != "function_call" or not item.call_id or item.call_id in self._answered:
                 continue
             self._remember(item.call_id)
-            if not run or item.status not in ("completed", ""):
-                answers.append(ToolOutput(item.call_id, CANCELLED))
+            if why_not or item.status not in ("completed", ""):
+                answers.append(_no(item, why_not or CUT_SHORT))
             elif item.name not in self._tools:
-                answers.append(ToolOutput(item.call_id, UNKNOWN))
+                answers.append(_no(item, UNKNOWN))
                 speak = True
             elif item.name in held:
-                answers.append(ToolOutput(item.call_id, CANCELLED))
+                answers.append(_no(item, INTERRUPTED))
             else:
                 to_run.append(RunTool(item.call_id, item.name, item.arguments))
                 speak = speak or self.speaks(item.name)
+        self.ran = bool(to_run)
         if to_run:
             batch = Batch({call.call_id for call in to_run}, speak)
             self._of.update(dict.fromkeys(batch.pending, batch))
         return to_run, answers, speak and not to_run
+
+    def awaits(self, call_ids: Iterable[str]) -> bool:
+        """Whether the model will speak when these have answered."""
+        return any(self._of[each].speak for each in call_ids)
 
     def finished(self, call_id: str) -> bool:
         """A running call was answered: whether the model should speak now."""
@@ -96,3 +115,20 @@ class Batches:
         self._answered[call_id] = None
         if len(self._answered) > 256:
             del self._answered[next(iter(self._answered))]
+
+
+def _no(item: Item, error: str) -> ToolOutput:
+    return ToolOutput(item.call_id, msgspec.json.encode({"error": error}).decode())
+
+
+def why_not(status: ResponseStatus, asked: Asked, *, interrupted: bool) -> str:
+    """Why no call of a response that ended like this may run; empty: they may."""
+    if asked is Asked.UNASKED:
+        return UNASKED
+    match status:
+        case ResponseStatus.FAILED:
+            return FAILED
+        case ResponseStatus.CANCELLED:
+            return INTERRUPTED if interrupted else CANCELLED
+        case _:
+            return ""

@@ -26,6 +26,8 @@ from llcphone.engine.listening import Listening
 from llcphone.engine.manual import ManualTurns
 from llcphone.engine.model_side import ModelSide
 from llcphone.engine.outbound import Outbound
+from llcphone.engine.owing import Owing
+from llcphone.engine.patience import Patience
 from llcphone.engine.phone_line import PhoneLine
 from llcphone.engine.recall import Recall
 from llcphone.engine.recovery import STALLED, Recovery
@@ -50,13 +52,19 @@ class CallEngine:
     def __init__(self, setup: CallSetup) -> None:
         self.setup = setup
         self._limits = setup.limits
+        plan = setup.recovery
+        self.patience = Patience(
+            limit_ms=plan.limit_ms, most=plan.most, stall_ms=plan.stall_ms, spread=plan.spread
+        )
         self.model = Setup(
             setup.session,
             dialect=setup.dialect,
             may_switch=setup.may_switch,
             limits=setup.limits.setup,
+            patience=self.patience,
         )
         self.talk = Conversation(setup)
+        self.owing = Owing(self)
         self.timers = Timers()
         self.recall = Recall()
         self.recovery = Recovery(self, setup.recovery)
@@ -260,7 +268,7 @@ class CallEngine:
                     self.talk.desk.overdue(now_ms, out)
                 case Timer.TOOL_FILLER:
                     self.talk.desk.filler_is_due(now_ms, out)
-                case Timer.STALL if self.recovery.stalled(now_ms):
+                case Timer.STALL if self.recovery.stall.over(now_ms):
                     out.append(EndCall(EndReason.MODEL_LOST))
                 case Timer.DEAD_AIR:
                     self.alarms.look(now_ms, out)
@@ -323,5 +331,7 @@ def _cause(event: Event) -> str:
             return STALLED
         case happened.ModelSaid(event=said.ModelError() as error):
             return error.code
+        case happened.ModelSaid(event=said.ResponseDone(status=status)):
+            return "failed" if status is said.ResponseStatus.FAILED else "no sound"
         case _:
             return "failed"

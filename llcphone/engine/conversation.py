@@ -9,31 +9,30 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from llcphone.audio import BYTES_PER_MS
+from llcphone.engine import batches
 from llcphone.engine.batches import Batches
 from llcphone.engine.budget import Bill
-from llcphone.engine.commands import Command, EndCall, Note, SendModel, SendPhone
-from llcphone.engine.events import EndReason
+from llcphone.engine.commands import Command, Note, SendModel, SendPhone
 from llcphone.engine.floor import Cue, Floor, move
 from llcphone.engine.history import Speaker
 from llcphone.engine.ledger import Turn, TurnLedger, vad_silence_ms
+from llcphone.engine.owing import Outcome
 from llcphone.engine.playout import Kind, Playout
-from llcphone.engine.responses import GREETING, PRIMING, TOOLS, Asked, Responses
+from llcphone.engine.response_items import ResponseItems
+from llcphone.engine.responses import PRIMING, Asked, Responses
 from llcphone.engine.retelling import cut_at
 from llcphone.engine.schedule import Schedule
 from llcphone.engine.scribe import Scribe
 from llcphone.engine.tool_desk import ToolDesk
-from llcphone.realtime import events as said
-from llcphone.realtime.dialects import ErrorKind, error_kind
 from llcphone.realtime.messages import CancelResponse, ClearInput, DeleteItem
+from llcphone.realtime.refusals import named_wait_ms
 from llcphone.twilio.media import Clear, PhoneMessage
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from llcphone.engine.call_setup import CallSetup
-
-_MOST_FAILURES = 2
-"""Responses that may fail in a row before the model counts as lost."""
+    from llcphone.realtime import events as said
 
 
 class Conversation:
@@ -57,16 +56,22 @@ class Conversation:
         """The priming response has ended, well or not."""
         self.active_ms = 0
         """When somebody last spoke, for the idle limit."""
+        self.voice_ms = 0
+        """When the model last gave a piece of the agent's voice."""
         self.barge_ins = 0
         self.late_deltas = 0
         self.failed_responses = 0
         self.retold: set[str] = set()
         """Items that the present session was told of as text: an older one had spoken them."""
-        self._failures_in_row = 0
+        self.items = ResponseItems()
         self.speech_from_ms: int | None = None
         """Where turn detection dates the caller's speech of this moment, its padding included."""
         self._deciding = False
         """Turn detection said stop; the commit that follows has not arrived yet."""
+        self._interrupted_id = ""
+        """The response that the caller interrupted last."""
+        self.unanswered = False
+        """The caller has not heard the agent since they spoke, or since they are to be greeted."""
         self.in_doubt = False
         """Somebody speaks over the agent: perhaps the caller (``engine.echo``)."""
         self._pressing_until_ms = 0
@@ -131,9 +136,13 @@ class Conversation:
         if self._setup.interrupt_response and not pressing:  # else the user has turned barge-in off
             self.interrupt(now_ms, out, cancel=self._setup.echo.after_ms > 0)
 
-    def interrupt(self, now_ms: int, out: list[Command], *, cancel: bool = True) -> None:
+    def interrupt(
+        self, now_ms: int, out: list[Command], *, cancel: bool = True, by_caller: bool = True
+    ) -> None:
         """The agent has lost the floor; ``cancel``: the server does not stop its response by itself."""
         self.responses.caller_started()
+        if by_caller and self.responses.active is not None:
+            self._interrupted_id = self.responses.active.id
         if self.silence_agent(now_ms, out, cancel=cancel):
             self.barge_ins += 1
 
@@ -168,6 +177,7 @@ class Conversation:
         speech is how long the decision took.
         """
         self.active_ms = now_ms
+        self.unanswered = self._setup.create_response
         end_ms = heard_audio_ms if event.audio_end_ms is None else event.audio_end_ms
         self.ledger.caller_stopped(now_ms, now_ms - max(0, heard_audio_ms - end_ms))
         self._deciding = True
@@ -209,6 +219,7 @@ class Conversation:
         if self.playout.is_cut_off(event.response_id):
             self.late_deltas += 1
             return
+        self.voice_ms = now_ms
         if self.desk.filling:
             self.desk.agent_speaks(out)
         turn = self.ledger.of(event.response_id)
@@ -223,38 +234,37 @@ class Conversation:
         """No more audio of this item."""
         self._to_phone(self.playout.finish_item(item_id), out)
 
-    def response_done(self, event: said.ResponseDone, now_ms: int, out: list[Command]) -> None:
-        """A response ended, one way or another."""
+    def response_done(self, event: said.ResponseDone, now_ms: int, out: list[Command]) -> Outcome | None:
+        """A response ended, one way or another: what became of it, if somebody had asked for it."""
         response = self.responses.done(event.response_id)
         self.bill.done(event, self.ledger.of(event.response_id), out)
+        items = self.items.take(event.response_id, event.items)
         if response is None and event.in_conversation and event.purpose != PRIMING:
             # A repetition, or never announced: nothing of it runs, but each call is owed its answer.
-            self.desk.begin(event.items, False, event.response_id, now_ms, out)
+            self.desk.begin(items, batches.STRAY, event.response_id, now_ms, out)
         if response is None or response.asked is Asked.OUT_OF_BAND:
             self.primed = self.primed or response is not None or event.purpose == PRIMING
-            return
+            return None
         self._to_phone(self.playout.finish_response(event.response_id), out)
-        if event.response_id == self.greeting_id:
-            self.greeting_over = True
-        completed = event.status is said.ResponseStatus.COMPLETED
-        if completed:
-            self._failures_in_row = 0
-        if event.status is said.ResponseStatus.FAILED and response.asked is not Asked.UNASKED:
-            heard = any(item.sent for item in self.playout.items_of(event.response_id))
-            again = GREETING if response.asked is Asked.GREETING and not heard else TOOLS
-            self._response_failed(again, event.error_code, out)
         cut = self.playout.is_cut_off(event.response_id)
-        if cut:
-            self._delete_unheard(event.items, out)
-        else:
-            self.scribe.lengths(event.items, now_ms)
-        run = event.status in (said.ResponseStatus.COMPLETED, said.ResponseStatus.INCOMPLETE)
-        run = run and response.asked is not Asked.UNASKED
-        self.desk.begin(event.items, run, event.response_id, now_ms, out)
-        if response.asked is not Asked.UNASKED:
+        written = self._delete_unheard(event.response_id, items, now_ms, out)
+        self.scribe.lengths(event.response_id, items, now_ms)
+        interrupted = event.response_id == self._interrupted_id or self.caller_has_floor
+        why_not = batches.why_not(event.status, response.asked, interrupted=interrupted)
+        follows = self.desk.begin(items, why_not, event.response_id, now_ms, out)
+        if response.asked is Asked.UNASKED:
+            return None
+        out.append(Note("response done", {"asked": response.asked.value, "status": event.status.value}))
+        spoken = any(item.generated for item in self.playout.items_of(event.response_id))
+        silent_tools = self.batches.ran and not written
+        quiet = follows or silent_tools or cut or self.caller_has_floor or response.asked is Asked.SILENCE
+        outcome = Outcome(
+            response, event.status, spoken, quiet, event.error_code, named_wait_ms(event.error_message)
+        )
+        if not outcome.owed:  # else it is still to come
             self.schedule.response_done(answered_caller=response.asked is Asked.CALLER)
-            fields = {"asked": response.asked.value, "status": event.status.value}
-            out.append(Note("response done", fields))
+            self.greeting_over = self.greeting_over or event.response_id == self.greeting_id
+        return outcome
 
     def session_lost(self, now_ms: int, out: list[Command]) -> None:
         """The model's session is gone: what has become sound will be heard, all else never was."""
@@ -265,7 +275,7 @@ class Conversation:
             if active.id == self.greeting_id:
                 self.greeting_over = True
         self.responses.forget_session()
-        self._failures_in_row = 0
+        self.items.forget()
         self._deciding = self.in_doubt = False
         self._move(Cue.SESSION_LOST, out)
 
@@ -274,23 +284,6 @@ class Conversation:
         interruption = self.playout.interrupt(now_ms)
         for cut in interruption.cuts if interruption is not None else ():
             self.scribe.cut(cut, now_ms)
-
-    def error(self, event: said.ModelError, now_ms: int, out: list[Command]) -> None:
-        """An ``error`` event on a configured session, by its code (facts/openai-realtime.md §2.7)."""
-        out.append(Note("model error", {"code": event.code, "param": event.param}))
-        match error_kind(event):
-            case ErrorKind.ACTIVE_RESPONSE:
-                self.responses.create_refused(now_ms)
-            case ErrorKind.FATAL:
-                out.append(EndCall(EndReason.MODEL_REFUSED))
-            case ErrorKind.RETRY if event.code == "session_expired":
-                out.append(EndCall(EndReason.MODEL_LOST))
-            case ErrorKind.RETRY if self.responses.active is None:
-                # An active response tells its own end; else what failed is the one that never began.
-                if again := self.responses.take_unanswered():
-                    self._response_failed(again, event.code, out)
-            case _:
-                pass
 
     # -- small parts ------------------------------------------------------------------------
 
@@ -302,26 +295,28 @@ class Conversation:
         if self.floor is Floor.AGENT or (self.floor is Floor.MODEL_THINKING and not thinking):
             self._move(Cue.AGENT_SILENT, out)
 
-    def _response_failed(self, again: str, code: str, out: list[Command]) -> None:
-        self.failed_responses += 1
-        self._failures_in_row += 1
-        out.append(Note("response failed", {"code": code}))
-        if error_kind(said.ModelError(code)) is ErrorKind.FATAL:
-            out.append(EndCall(EndReason.MODEL_REFUSED))
-        else:
-            self.responses.want(again)
-            if self._failures_in_row >= _MOST_FAILURES:
-                out.append(EndCall(EndReason.MODEL_LOST))
+    def _delete_unheard(
+        self, response_id: str, items: Iterable[said.Item], now_ms: int, out: list[Command]
+    ) -> bool:
+        """Messages that never became sound: the model forgets them. True when some had words.
 
-    def _delete_unheard(self, items: Iterable[said.Item], out: list[Command]) -> None:
-        """Messages of a cut response that never reached the ledger: nothing of them was heard."""
+        Of a response that was cut off nothing stays; else the words stand in the history as written.
+        """
+        written, cut = False, self.playout.is_cut_off(response_id)
         for item in items:
-            if item.type == "message" and self.playout.item(item.id) is None:
-                out.append(SendModel(DeleteItem(item.id)))
+            if item.type != "message" or self.playout.item(item.id) is not None:
+                continue
+            out.append(SendModel(DeleteItem(item.id)))
+            self.playout.cut_off(response_id)  # what comes of it later is not heard either
+            if cut:
                 self.history.drop(item.id)
+            else:
+                written = self.scribe.written(item, now_ms) or written
+        return written
 
     def _agent_audio_sent(self, response_id: str, now_ms: int, out: list[Command]) -> None:
         self.active_ms = now_ms
+        self.unanswered = False
         turn = self.ledger.of(response_id)
         if turn is not None and turn.sent_ms is None:
             turn.sent_ms = now_ms

@@ -124,7 +124,7 @@ class EchoGuard:
             # The agent has fallen silent: then it is an ordinary turn, and nothing is cut.
             if now_ms >= self._doubt_ends_ms or not self._agent_is_heard():
                 self._over()
-                engine.recovery.caller_speaks()
+                engine.recovery.caller_speaks(now_ms)
                 engine.silence.caller_active()
                 engine.talk.speech_started(event, now_ms, out)
                 engine.timers.clear(Timer.DOUBT)

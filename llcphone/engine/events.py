@@ -91,6 +91,10 @@ class ModelLegLost:
 
     generation: int
     code: int = 1006
+    busy: bool = False
+    """The server closed it for want of capacity."""
+    retry_after_ms: int = 0
+    """The wait it named; 0: none."""
 
 
 @attrs.frozen

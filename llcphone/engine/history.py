@@ -47,10 +47,14 @@ class Line:
     heard_ms: int | None = None
     """None while all of it counts as heard (the caller's own words; an agent line not cut)."""
     final: bool = False
+    written: bool = False
+    """The model answered in text: nobody heard it, and it was told to forget it."""
     tool: CalledTool | None = None
 
     def heard_text(self) -> str:
         """The words that reached the ear, cut at a word boundary by the share of audio heard."""
+        if self.written:
+            return ""
         if self.heard_ms is None or self.heard_ms >= self.generated_ms:
             return self.text
         return cut_words(self.text, len(self.text) * self.heard_ms // max(1, self.generated_ms))

@@ -129,7 +129,7 @@ class TurnLedger:
             turn.spoke_until_ms = self._caller_stopped_ms - self._silence_ms
             turn.caller_stopped_ms, self._caller_stopped_ms = self._caller_stopped_ms, None
             turn.decided_ms, self._decided_ms = self._decided_ms, None
-        elif asked in ("tools", "resume") and self.turns and self.turns[-1].sent_ms is None:
+        elif asked in ("caller", "tools", "resume") and self.turns and self.turns[-1].sent_ms is None:
             # The caller still waits for the answer that was begun, or that the tools were called for.
             before = self.turns[-1]
             turn.spoke_until_ms = before.spoke_until_ms
@@ -154,6 +154,11 @@ class TurnLedger:
     def of(self, response_id: str) -> Turn | None:
         """The turn that a response belongs to, while it is recent."""
         return self._by_response.get(response_id)
+
+    def first_sound_ms(self, response_id: str) -> int | None:
+        """How long this response took to become sound."""
+        turn = self._by_response.get(response_id)
+        return None if turn is None else _between(turn.created_ms, turn.first_delta_ms)
 
     def forget(self, response_id: str) -> None:
         """A response of which nothing was heard (an unasked one) is no turn."""

@@ -52,7 +52,9 @@ class ManualTurns:
         return {
             happened.TurnCommitted: self._commit,
             happened.TurnCleared: self._clear,
-            happened.InterruptAsked: lambda event, now, out: self._engine.talk.interrupt(now, out),
+            happened.InterruptAsked: lambda event, now, out: self._engine.talk.interrupt(
+                now, out, by_caller=False
+            ),
             happened.ResponseAsked: self._respond,
         }
 
@@ -117,7 +119,7 @@ class ManualTurns:
             item.sent for item in talk.playout.items_of(talk.responses.active.id)
         )
         if unheard and talk.responses.withdraw(TURN):
-            talk.interrupt(now_ms, out)
+            talk.interrupt(now_ms, out, by_caller=False)
 
     def turn_begins(self) -> None:
         """Nobody will say where the next turn began: all that comes is part of it."""

@@ -46,9 +46,12 @@ class ModelSide:
             said.ResponseCreated: talk.response_created,
             said.AudioDelta: self._audio_delta,
             said.AudioDone: lambda event, now, out: talk.item_over(event.item_id, out),
-            said.OutputItemDone: lambda event, now, out: talk.item_over(event.item.id, out),
-            said.TranscriptDelta: talk.scribe.agent_words,
-            said.TranscriptDone: talk.scribe.agent_words,
+            said.OutputItemAdded: lambda event, now, out: talk.items.saw(event.response_id, event.item),
+            said.OutputItemDone: self._output_item_done,
+            said.TranscriptDelta: self._agent_words,
+            said.TranscriptDone: self._agent_words,
+            said.TextDelta: self._text_words,
+            said.RateLimits: engine.owing.limits,
             said.ResponseDone: self._response_done,
             said.ModelError: self._error,
             said.UnknownModelEvent: engine.unknown,
@@ -82,11 +85,13 @@ class ModelSide:
     def _lost(self, event: happened.ModelLegLost, now_ms: int, out: list[Command]) -> None:
         if not self._is_of_session(event, now_ms, out):
             return
+        if event.busy:
+            self._engine.patience.heed(event.retry_after_ms, now_ms)
         if self._setup.ready:
             out.append(EndCall(EndReason.MODEL_LOST))
         else:
             out.append(Note("model connect failed", {"code": f"closed_{event.code}"}))
-            out += self._setup.leg_lost(event.code, now_ms)
+            out += self._setup.leg_lost(event, now_ms)
 
     def _said(self, event: happened.ModelSaid, now_ms: int, out: list[Command]) -> None:
         if not self._is_of_session(event, now_ms, out):
@@ -132,7 +137,7 @@ class ModelSide:
         engine.recall.speech_started()
         if engine.echo.doubts(event, now_ms):
             return
-        engine.recovery.caller_speaks()
+        engine.recovery.caller_speaks(now_ms)
         engine.silence.caller_active()
         engine.talk.speech_started(event, now_ms, out)
 
@@ -151,7 +156,7 @@ class ModelSide:
         self._turn_ends_ms = None
         self._engine.recall.committed(event.item_id, max(0, self._appended_ms - ends_ms))
         self._engine.manual.turn_begins()
-        self._engine.recovery.turn_over()
+        self._engine.recovery.stall.turn_over()
         if not self._engine.echo.drops(event, out):
             self._engine.talk.committed(event, now_ms)
             self._engine.echo.committed()
@@ -164,13 +169,29 @@ class ModelSide:
             engine.recovery.agent_speaks(now_ms, out)
         engine.talk.audio_delta(event, now_ms, out)
 
+    def _agent_words(
+        self, event: said.TranscriptDelta | said.TranscriptDone, now_ms: int, out: list[Command]
+    ) -> None:
+        self._engine.talk.items.saw_words(event.response_id, event.item_id)
+        self._engine.talk.scribe.agent_words(event, now_ms, out)
+
+    def _text_words(self, event: said.TextDelta, now_ms: int, out: list[Command]) -> None:
+        self._engine.talk.items.saw_words(event.response_id, event.item_id)
+        self._engine.talk.scribe.text_words(event, now_ms, out)
+
+    def _output_item_done(self, event: said.OutputItemDone, now_ms: int, out: list[Command]) -> None:
+        self._engine.talk.items.saw(event.response_id, event.item)
+        self._engine.talk.item_over(event.item.id, out)
+
     def _response_done(self, event: said.ResponseDone, now_ms: int, out: list[Command]) -> None:
         engine = self._engine
         spoken = event.in_conversation and engine.talk.playout.items_of(event.response_id)
         if spoken and event.status is said.ResponseStatus.COMPLETED:
             engine.recall.answered()
-            engine.recovery.answered()
-        engine.talk.response_done(event, now_ms, out)
+            engine.patience.answered(engine.talk.ledger.first_sound_ms(event.response_id))
+        outcome = engine.talk.response_done(event, now_ms, out)
+        if outcome is not None:
+            engine.owing.over(outcome, now_ms, out)
         engine.renewal.response_done(event, now_ms)
 
     def _error(self, event: said.ModelError, now_ms: int, out: list[Command]) -> None:
@@ -180,7 +201,7 @@ class ModelSide:
             return
         if self._engine.talk.desk.outputs.refused(event, out):
             return
-        self._engine.talk.error(event, now_ms, out)
+        self._engine.owing.error(event, now_ms, out)
         if event.code == "input_audio_buffer_commit_empty":
             self._engine.manual.refused(now_ms, out)
 

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from collections import deque
 from enum import Enum
+from itertools import takewhile
 
 import attrs
 
@@ -257,9 +258,15 @@ class Playout:
     @property
     def ends_ms(self) -> int:
         """When the queue will have been played, by the clock; 0 when it is empty."""
-        if not self._spans:
-            return 0
-        return self._head_ms + sum(span.size for span in self._spans) // BYTES_PER_MS
+        sizes = sum(span.size for span in self._spans)
+        return self._head_ms + sizes // BYTES_PER_MS if self._spans else 0
+
+    @property
+    def voice_ends_ms(self) -> int:
+        """The same, of the agent's own audio: fillers behind it do not count."""
+        behind = list(takewhile(lambda span: span.kind is Kind.FILLER, reversed(self._spans)))
+        behind_ms = sum(span.size for span in behind) // BYTES_PER_MS
+        return self.ends_ms - behind_ms if len(behind) < len(self._spans) else 0
 
     # -- the queue --------------------------------------------------------------------------
 

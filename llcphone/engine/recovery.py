@@ -23,10 +23,11 @@ import attrs
 
 from llcphone.engine.commands import CloseModel, Command, Note, SendModel, SendPhone
 from llcphone.engine.events import EndReason
+from llcphone.engine.filler import Filler
 from llcphone.engine.history import Speaker
-from llcphone.engine.phone_line import FILL_MS
 from llcphone.engine.responses import GREETING, RESUME
 from llcphone.engine.retelling import broke_off, retold
+from llcphone.engine.stall import Stall
 from llcphone.engine.timers import Timer
 from llcphone.realtime.messages import UserText
 from llcphone.twilio.media import Clear
@@ -39,12 +40,6 @@ STALLED = "stalled"
 
 _APOLOGISES = frozenset({EndReason.MODEL_LOST, EndReason.MODEL_REFUSED, EndReason.MODEL_UNREACHABLE})
 
-_TURN_STALL_MS = 15_000
-"""A model that says nothing for so long while the caller has the floor may have gone deaf.
-
-Few turns are that long. One that is, is sent whole to the next session, once; the caller hears none of it.
-"""
-
 _UNCERTAIN_MS = 2_500
 """So long the caller may have nothing to wait for, for all we know."""
 
@@ -55,11 +50,14 @@ class RecoveryPlan:
 
     enabled: bool = True
     limit_ms: int = 8_000
-    """Longest time without a session before the call is given up."""
-    most: int = 5
-    """Sessions lost in a row, with no answer spoken to its end; then the call is given up."""
+    """Longest time from a lost session or a failed answer until the agent is heard again."""
+    most: int = 3
+    """Such troubles, or stalls, in a row with no answer spoken to its end; then the call is given up."""
     stall_ms: int = 4_000
-    """An answer that is due and does not come for so long is a lost session; 0: never."""
+    """An answer that is due and does not come for so long is a lost session; 0: never. The next one
+    is given up to twice as long."""
+    spread: tuple[float, ...] = ()
+    """Factors of the pauses between tries, drawn by chance, so that calls do not come back together."""
     filler_after_ms: int = 400
     filler_every_ms: int = 6_000
     filler: tuple[bytes, ...] = ()
@@ -103,12 +101,20 @@ class Recovery:
     def __init__(self, engine: CallEngine, plan: RecoveryPlan) -> None:
         self._engine = engine
         self._plan = plan
-        self._in_row = 0
+        self._hopeless = False
+        """No session is worth trying any more."""
+        self._filler = Filler(
+            engine.talk.playout,
+            engine.talk.history,
+            engine.timers,
+            words=plan.filler,
+            after_ms=plan.filler_after_ms,
+            every_ms=plan.filler_every_ms,
+        )
         self._dialled_before = 0
         self._broken: set[str] = set()
         """The items of the answer that the last loss cut."""
-        self._turn_moved = False
-        """The caller's present turn was taken from a session that seemed deaf."""
+        self.stall = Stall(engine, enabled=plan.enabled and bool(plan.stall_ms))
         self.owed = Owed.NOTHING
         self.gaps: list[Gap] = []
         self.recovering = False
@@ -127,8 +133,7 @@ class Recovery:
             if engine.hanging_up and owed is Owed.NOTHING:
                 self._let_go(now_ms, out)  # the last word plays on without a model
                 return True
-            if self._in_row < self._plan.most:
-                self._lose(owed, cause, now_ms, out)
+            if not self._hopeless and self._lose(owed, cause, now_ms, out):
                 return True
         return self._give_up(reason, now_ms, out)
 
@@ -147,10 +152,19 @@ class Recovery:
             return Owed.GREETING
         return Owed.REST if self.owed is Owed.REST else Owed.ANSWER
 
-    def _lose(self, owed: Owed, cause: str, now_ms: int, out: list[Command]) -> None:
+    def cannot_be_had(self) -> None:
+        """Another session would not help: the end that is asked for next is one."""
+        self._hopeless = True
+
+    def _lose(self, owed: Owed, cause: str, now_ms: int, out: list[Command]) -> bool:
+        """Try another session; False when it is no use any more."""
         engine, talk = self._engine, self._engine.talk
-        self._in_row += 1
-        self._turn_moved = cause == STALLED and talk.caller_has_floor
+        on_the_line = engine.started_ms is not None
+        bearable = not on_the_line or engine.patience.troubled(now_ms, stalled=cause == STALLED)
+        pause_ms = engine.patience.pause_ms(now_ms, at_once=True)
+        if not bearable or pause_ms is None:
+            return False
+        self.stall.session_lost(stalled=cause == STALLED)
         self.recovering, self.owed = True, owed
         self._dialled_before = engine.model.attempts
         self.gaps.append(Gap(now_ms, cause, owed.value))
@@ -161,42 +175,18 @@ class Recovery:
         if owed is Owed.GREETING:  # it will be given anew
             talk.drop_unheard(now_ms)
             talk.greeting_id, talk.greeting_over = "", False
-        on_the_line = engine.started_ms is not None
         engine.listening.session_lost()
+        engine.owing.session_lost()
         stands_in = engine.renewal.stand_in(now_ms, out)
         if not stands_in:
-            out += engine.model.recover(now_ms, self._plan.limit_ms, on_the_line=on_the_line)
-        if on_the_line and cause == STALLED and self._plan.filler:
-            self.filler_is_due(now_ms, out)  # the silence has lasted long enough
-        elif on_the_line:
-            self._filler_later(now_ms)
+            out += engine.model.recover(now_ms, pause_ms, on_the_line=on_the_line)
+        # After a stall the silence has lasted long enough.
+        self._filler.later(now_ms, at_once=cause == STALLED)
+        if engine.timers.get(Timer.FILLER) == now_ms:
+            self.filler_is_due(now_ms, out)
         if stands_in:
             self.restored(now_ms, out)
-
-    def stall_at_ms(self) -> int | None:
-        """When an answer that is due counts as lost, or a model as deaf; None while neither can be."""
-        engine, talk = self._engine, self._engine.talk
-        if not (self._plan.stall_ms and self._plan.enabled and engine.model.ready):
-            return None
-        if talk.caller_has_floor:
-            at_ms = engine.model_spoke_ms + _TURN_STALL_MS
-            deaf = at_ms <= engine.last_frame_ms + FILL_MS  # later, it is the phone that is silent
-            return at_ms if deaf and not self._turn_moved else None
-        if (since_ms := talk.responses.owed_since_ms) is None:
-            return None
-        return max(engine.model_spoke_ms, since_ms, talk.playout.ends_ms) + self._plan.stall_ms
-
-    def stalled(self, now_ms: int) -> bool:
-        """An answer that is due is lost, or the model deaf."""
-        return (at_ms := self.stall_at_ms()) is not None and at_ms <= now_ms
-
-    def turn_over(self) -> None:
-        """The session has the caller's whole turn."""
-        self._turn_moved = False
-
-    def answered(self) -> None:
-        """An answer was spoken to its end: this session does what it is there for."""
-        self._in_row = 0
+        return True
 
     # -- meanwhile --------------------------------------------------------------------------
 
@@ -204,35 +194,31 @@ class Recovery:
         """The caller is on the line from now on."""
         if self.given_up is not None:
             self._apologise(self._plan.apology, now_ms, out)
-        elif self.recovering:
-            self._filler_later(now_ms)
+        elif self.recovering or self.owed is not Owed.NOTHING:
+            self._filler.later(now_ms)
 
     def filler_is_due(self, now_ms: int, out: list[Command]) -> None:
         """If the gap can be heard, say something."""
-        engine, talk = self._engine, self._engine.talk
-        if not self.recovering and not (talk.batches.running or talk.responses.owes_anything):
-            self.owed = Owed.NOTHING  # its response has ended without a sound
-            return
-        certain = self.owed is not Owed.NOTHING or now_ms - self.gaps[-1].at_ms >= _UNCERTAIN_MS
-        if certain:
-            self._play(self._plan.filler, "filler", now_ms, out)
-            engine.timers.set(Timer.FILLER, now_ms + self._plan.filler_every_ms)
-        else:
-            self._filler_later(now_ms)
-
-    def _filler_later(self, now_ms: int) -> None:
-        if self._plan.filler:
-            silent_ms = max(now_ms, self._engine.talk.playout.ends_ms)
-            self._engine.timers.set(Timer.FILLER, silent_ms + self._plan.filler_after_ms)
-
-    def _play(self, payloads: tuple[bytes, ...], what: str, now_ms: int, out: list[Command]) -> None:
         talk = self._engine.talk
-        if not payloads:
-            return
-        for payload in payloads:
-            out.extend(SendPhone(message) for message in talk.playout.filler(payload, now_ms))
-        talk.history.place(f"{what} {now_ms}", Speaker.SYSTEM, now_ms).text = f"({what})"
-        out.append(Note(what))
+        if not (self.recovering or talk.batches.running or talk.responses.owes_anything):
+            self.owed = Owed.NOTHING  # its response has ended without a sound
+        long = self.recovering and now_ms - self.gaps[-1].at_ms >= _UNCERTAIN_MS
+        if self.owed is not Owed.NOTHING or long:
+            self._filler.now(now_ms, out)
+        elif self.recovering:
+            self._filler.later(now_ms)
+
+    def owes_still(self, *, greeting: bool, now_ms: int) -> None:
+        """An answer is asked for again: the caller waits on."""
+        if self.owed is Owed.NOTHING:
+            self.owed = Owed.GREETING if greeting else Owed.ANSWER
+        self._filler.later(now_ms)
+
+    def owes_nothing(self, now_ms: int) -> None:
+        """What was owed has come to its end without a sound, and rightly."""
+        if not self.recovering:
+            self._settle()
+            self._engine.patience.nobody_waits(now_ms)
 
     # -- restoring --------------------------------------------------------------------------
 
@@ -258,6 +244,8 @@ class Recovery:
                 talk.responses.want(RESUME)
             case Owed.NOTHING:
                 engine.timers.clear(Timer.FILLER)
+                engine.patience.nobody_waits(now_ms)
+        talk.responses.hold(engine.patience.not_before_ms)
         kept = engine.listening.session_ready(now_ms)
         engine.appended_bytes = 0  # the session counts its audio from here
         if engine.listening.open:
@@ -267,13 +255,18 @@ class Recovery:
     def agent_speaks(self, now_ms: int, out: list[Command]) -> None:
         """What was owed begins: it does not wait for a filler's end."""
         self._settle()
-        self.gaps[-1].spoke_ms = now_ms
+        self._engine.patience.agent_heard()
+        self._engine.owing.agent_speaks()
+        if self.gaps and self.gaps[-1].spoke_ms is None:
+            self.gaps[-1].spoke_ms = now_ms
         if self._engine.talk.playout.drop_fillers():
             out.append(SendPhone(Clear()))
 
-    def caller_speaks(self) -> None:
+    def caller_speaks(self, now_ms: int) -> None:
         """The caller takes the floor: what was owed is out of date."""
         self._settle()
+        self._engine.patience.nobody_waits(now_ms)
+        self._engine.owing.caller_speaks()
 
     def _settle(self) -> None:
         self.owed = Owed.NOTHING
@@ -328,5 +321,5 @@ class Recovery:
         engine.model.give_up()
 
     def _apologise(self, words: tuple[bytes, ...], now_ms: int, out: list[Command]) -> None:
-        self._play(words, "apology", now_ms, out)
+        self._filler.say(words, "apology", now_ms, out)
         self._engine.hang_up_when_heard(now_ms)

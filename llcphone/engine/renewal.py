@@ -42,6 +42,7 @@ from llcphone.engine.session_age import RenewalPlan, SessionAge, Why
 from llcphone.realtime import events as said
 from llcphone.realtime.dialects import Dialect, ErrorKind, error_kind
 from llcphone.realtime.messages import AskAside, CancelResponse, UpdateSession
+from llcphone.realtime.refusals import named_wait_ms
 from llcphone.realtime.session import confirms_ulaw
 
 if TYPE_CHECKING:
@@ -156,8 +157,8 @@ class Renewal:
                 out.append(SendStandby(successor.generation, update))
             case happened.ModelConnectFailed(code=code, fatal=fatal, retry_after_ms=pause_ms):
                 self._failed(code, now_ms, out, fatal=fatal, pause_ms=pause_ms)
-            case happened.ModelLegLost(code=code):
-                self._failed(f"closed_{code}", now_ms, out, fatal=code in _REFUSED_CLOSES)
+            case happened.ModelLegLost(code=code, retry_after_ms=pause_ms):
+                self._failed(f"closed_{code}", now_ms, out, fatal=code in _REFUSED_CLOSES, pause_ms=pause_ms)
             case happened.ModelSaid(event=said.ModelError() as error) if not successor.ready:
                 kind = error_kind(error)
                 refused = kind in (ErrorKind.FATAL, ErrorKind.SETUP) or bool(error.event_id)
@@ -168,7 +169,9 @@ class Renewal:
                 ):
                     return
                 if refused or kind is ErrorKind.RETRY:
-                    self._failed(error.code, now_ms, out, fatal=refused)
+                    self._failed(
+                        error.code, now_ms, out, fatal=refused, pause_ms=named_wait_ms(error.message)
+                    )
             case happened.ModelSaid(event=said.SessionUpdated() as update) if not successor.ready:
                 if not confirms_ulaw(update):
                     self._failed("audio_format", now_ms, out, fatal=True)

@@ -92,6 +92,9 @@ class Responses:
         self._cancel_on_created = False
         self._committed_ms: int | None = None
         self._not_before_ms = 0
+        self._hold_ms = 0
+        self._refused_ms: int | None = None
+        """Since when our create is refused, for a response that nobody has announced."""
         self._unacked: set[str] = set()
         self._known: dict[str, Response] = {}
         self.active: Response | None = None
@@ -116,6 +119,10 @@ class Responses:
             return False
         active = self.active is not None and self.active.purpose == purpose
         return active or self._create == purpose
+
+    def hold(self, until_ms: int) -> None:
+        """Let none of our creates leave before this moment."""
+        self._hold_ms = max(self._hold_ms, until_ms)
 
     def ask_anew(self, purpose: str) -> None:
         """A response of this purpose that is on its way misses what it is about: cancel it, and ask again."""
@@ -145,7 +152,9 @@ class Responses:
 
     def wakes_ms(self, *, caller_speaking: bool) -> int | None:
         """When a wish may leave although nothing happens; None when only events can help."""
-        return self._free_ms if self._wishes and not caller_speaking else None
+        if not self._wishes or caller_speaking or (free_ms := self._free_ms) is None:
+            return None
+        return max(free_ms, self._hold_ms)
 
     @property
     def idle_from_ms(self) -> int | None:
@@ -184,6 +193,8 @@ class Responses:
             since.append(self._create_ms)
         if self._committed_ms is not None:
             since.append(self._committed_ms)
+        if self._refused_ms is not None and self._wishes:
+            since.append(self._refused_ms)
         return min(since, default=None)
 
     def forget_session(self) -> None:
@@ -192,7 +203,8 @@ class Responses:
         self._unacked.clear()
         self._create = self._committed_ms = self.active = None
         self._cancel_on_created = False
-        self._not_before_ms = 0
+        self._not_before_ms = self._hold_ms = 0
+        self._refused_ms = None
 
     @property
     def _free_ms(self) -> int | None:
@@ -244,6 +256,7 @@ class Responses:
         else:
             self._drop_answered(response.asked)
         self._first = False
+        self._refused_ms = None
         self.active = response
         return response, out
 
@@ -264,13 +277,15 @@ class Responses:
         if self._create is not None:
             self._wishes.insert(0, self._create)
             self._create = None
+            if self.active is None and self._refused_ms is None:
+                self._refused_ms = now_ms
 
     def take_unanswered(self) -> str:
         """What to wish for again when the server failed before a response began; empty: nothing."""
         if self._create is not None:
             lost, self._create = self._create, None
             return lost
-        return TOOLS if self._committed_ms is not None else ""
+        return TURN if self._committed_ms is not None else ""
 
     def _whose(self, purpose: str) -> tuple[Asked, str]:
         """Who asked for it, and for which purpose if it is ours."""
@@ -294,5 +309,6 @@ class Responses:
             # a greeting after an answer would be absurd.
             if self._create == GREETING or (self._create == TOOLS and seen):
                 self._create = None
-            if GREETING in self._wishes:
-                self._wishes.remove(GREETING)
+            for answered in (GREETING, TURN):
+                if answered in self._wishes:
+                    self._wishes.remove(answered)

@@ -59,6 +59,25 @@ class Scribe:
         elif not line.final:
             line.text += event.text
 
+    def text_words(self, event: said.TextDelta, now_ms: int, out: list[Command]) -> None:
+        """Words that the agent writes where it should speak."""
+        if self._playout.is_cut_off(event.response_id) and self.history.get(event.item_id) is None:
+            return  # nobody was to hear them
+        line = self.history.place(event.item_id, Speaker.AGENT, now_ms)
+        line.written = True
+        if not line.final:
+            line.text += event.text
+
+    def written(self, item: said.Item, now_ms: int) -> bool:
+        """A message is complete and has no sound: whether it has words, which then stand as written."""
+        line = self.history.get(item.id)
+        if not (text := item.text or (line.text if line is not None else "")):
+            self.history.drop(item.id)
+            return False
+        line = self.history.place(item.id, Speaker.AGENT, now_ms)
+        line.text, line.final, line.written, line.heard_ms = text, True, True, 0
+        return True
+
     def cut(self, cut: Cut, now_ms: int) -> Line:
         """The caller stopped hearing this item here."""
         line = self.history.place(cut.item_id, Speaker.AGENT, now_ms)
@@ -101,7 +120,7 @@ class Scribe:
         """
         pace = _MARGIN * self._pace()
         for line in self.history.lines():
-            if line.speaker is not Speaker.AGENT or line.generated_ms:
+            if line.speaker is not Speaker.AGENT or line.generated_ms or (line.written and line.final):
                 continue
             audio = self._playout.item(line.item_id)
             if audio is None or not audio.generated:
@@ -128,11 +147,12 @@ class Scribe:
             return line.generated_ms
         return audio.generated // BYTES_PER_MS
 
-    def lengths(self, items: Iterable[said.Item], now_ms: int) -> None:
-        """A response is complete: how long each of its messages is."""
-        for item in items:
-            audio = self._playout.item(item.id)
-            if item.type == "message" and audio is not None:
-                line = self.history.place(item.id, Speaker.AGENT, now_ms)
-                line.generated_ms = audio.generated // BYTES_PER_MS
-                line.text = line.text or item.text
+    def lengths(self, response_id: str, items: Iterable[said.Item], now_ms: int) -> None:
+        """A response is over: how long each of its messages is that has become sound and was not cut."""
+        texts = {item.id: item.text for item in items}
+        for audio in self._playout.items_of(response_id):
+            if audio.cut:
+                continue
+            line = self.history.place(audio.item_id, Speaker.AGENT, now_ms)
+            line.generated_ms = audio.generated // BYTES_PER_MS
+            line.text, line.written = line.text or texts.get(audio.item_id, ""), False

@@ -62,7 +62,7 @@ class Settling:
         talk.settle_floor(now_ms, out)
         engine.line.settle()
         timers.arm(Timer.RENEW, engine.renewal.settle(now_ms, out))
-        timers.arm_early(Timer.STALL, engine.recovery.stall_at_ms())
+        timers.arm_early(Timer.STALL, engine.recovery.stall.at_ms())
         wakes_ms = talk.responses.wakes_ms(caller_speaking=talk.caller_has_floor)
         timers.arm(Timer.RESPONSE, wakes_ms if ready else None)
         quiet_ms = talk.quiet_from_ms if talk.schedule.waiting and ready else None

@@ -5,10 +5,10 @@ leg still says is recognised and dropped.
 
     warm        from birth; 10 s, dialect question and redials included
     joined      the media stream came while an attempt was in flight: that attempt has 4 s more
-    cold        what replaces it, once, with 5 s of its own; also what a stream finds that joins
-                after the warm time has run out
+    cold        what replaces it, once, with 5 s of its own, unless it is young or has connected by then;
+                also what a stream finds that joins after the warm time has run out
     ready       ``session.updated`` confirmed 8 kHz µ-law both ways
-    recovering  the session was lost with somebody on the line: attempts of 3 s, until the limit
+    recovering  the session was lost with somebody on the line: attempts of 3 s and more, until the limit
 
 A session lost with nobody on the line yet begins at the top again. A dialect refusal (spec §2)
 turns flat into GA once, inside the same deadline; so does an answer in flat that is not µ-law. A
@@ -37,20 +37,22 @@ from llcphone.engine.events import EndReason, ModelConnected, ModelConnectFailed
 from llcphone.engine.in_force import InForce
 from llcphone.realtime.dialects import Dialect, ErrorKind, error_kind, is_dialect_refusal, is_known
 from llcphone.realtime.messages import UpdateSession
+from llcphone.realtime.refusals import named_wait_ms
 from llcphone.realtime.session import confirms_ulaw
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from llcphone.engine.events import ModelLegLost
+    from llcphone.engine.patience import Patience
     from llcphone.realtime.events import ModelError, SessionUpdated
 
 _REFUSED_CLOSES = frozenset({3000, 4000})
 """Close codes of a bad key and of a bad model or shape (wire capture of 2026-09-18)."""
 
-_BACKOFF_MS = (250, 500, 1000, 2000)
-
 _ATTEMPT_MS = 3_000
-"""One attempt to replace a lost session; connecting and configuring take about 0.6 s (fixtures)."""
+"""The first attempt to replace a lost session; connecting and configuring take about 0.6 s (fixtures). Each
+further one may take twice as long as the one before: the endpoint may only be slow."""
 
 
 _GRACE_MS = 300
@@ -84,15 +86,25 @@ class Setup:
     """The attempts to reach a configured model session."""
 
     def __init__(
-        self, session: Mapping[str, Any], *, dialect: Dialect | None, may_switch: bool, limits: SetupLimits
+        self,
+        session: Mapping[str, Any],
+        *,
+        dialect: Dialect | None,
+        may_switch: bool,
+        limits: SetupLimits,
+        patience: Patience,
     ) -> None:
         self.in_force = InForce(session)
         self._dialect = dialect
         self._may_switch = may_switch
         self._limits = limits
+        self._patience = patience
         self._redials = 0
+        self._attempt_ms = _ATTEMPT_MS
         self._until_ms = 0
         """When a recovery is given up."""
+        self._dialled_ms = 0
+        """When the present attempt begins, or began."""
         self._update_id = ""
         self._unclear: tuple[int, ModelError] | None = None
         """An error that may be the refusal of our update, and when it counts as that."""
@@ -152,9 +164,13 @@ class Setup:
                 self.phase = Phase.EXPIRED
                 self.deadline_ms = None
                 return [CloseModel(self.generation), Note("setup", {"phase": "expired"})]
+            case Phase.JOINED if self.leg_dialect is not None or now_ms - self._dialled_ms < _ATTEMPT_MS:
+                self._cold(now_ms)  # it is on its way: beginning anew would only take longer
+                return []
             case Phase.JOINED:
                 return [CloseModel(self.generation), *self._go_cold(now_ms)]
             case Phase.RECOVERING if now_ms < self._until_ms:
+                self._attempt_ms *= 2
                 return [CloseModel(self.generation), *self._dial(now_ms)]
             case Phase.RECOVERING:
                 return [CloseModel(self.generation), EndCall(EndReason.MODEL_LOST)]
@@ -177,12 +193,12 @@ class Setup:
             return [EndCall(EndReason.MODEL_REFUSED)]
         return self._redial(now_ms, event.retry_after_ms)
 
-    def leg_lost(self, code: int, now_ms: int) -> list[Command]:
+    def leg_lost(self, event: ModelLegLost, now_ms: int) -> list[Command]:
         """The socket closed before it was configured."""
-        self.last_failure = self.last_failure or f"closed_{code}"
-        if code in _REFUSED_CLOSES:
+        self.last_failure = self.last_failure or f"closed_{event.code}"
+        if event.code in _REFUSED_CLOSES:
             return [EndCall(EndReason.MODEL_REFUSED)]
-        return self._redial(now_ms)
+        return self._redial(now_ms, event.retry_after_ms)
 
     def refused(self, error: ModelError, now_ms: int) -> list[Command]:
         """An ``error`` event before the session was configured."""
@@ -191,7 +207,7 @@ class Setup:
         self.last_failure = error.code or "error"
         kind = error_kind(error)
         if kind is ErrorKind.RETRY:
-            return [CloseModel(self.generation), *self._redial(now_ms)]
+            return [CloseModel(self.generation), *self._redial(now_ms, named_wait_ms(error.message))]
         if kind in (ErrorKind.FATAL, ErrorKind.SETUP) or error.event_id == self._update_id:
             return self._refuse(error, now_ms)
         if not error.event_id and not is_known(error):
@@ -234,17 +250,18 @@ class Setup:
         self.last_failure = ""
         return [RememberDialect(self.leg_dialect)] if self.leg_dialect is not None else []
 
-    def recover(self, now_ms: int, limit_ms: int, *, on_the_line: bool) -> list[Command]:
-        """The configured session is lost: open another, again and again until the limit."""
+    def recover(self, now_ms: int, pause_ms: int, *, on_the_line: bool) -> list[Command]:
+        """The configured session is lost: open another, again and again until patience ends."""
         self._redials = 0
+        self._attempt_ms = _ATTEMPT_MS
         self._dialect = self.dialect
         if on_the_line:
             self.phase = Phase.RECOVERING
-            self._until_ms = now_ms + limit_ms
+            self._until_ms = now_ms if self._patience.until_ms is None else self._patience.until_ms
         else:  # nobody hears the gap yet
             self.phase = Phase.JOINED if self.joined else Phase.WARM
             self.deadline_ms = now_ms + (self._limits.join_grace_ms if self.joined else self._limits.warm_ms)
-        return [CloseModel(self.generation), *self._dial(now_ms)]
+        return [CloseModel(self.generation), *self._dial(now_ms, pause_ms)]
 
     def next_generation(self) -> int:
         """The number of the next attempt to have a leg."""
@@ -270,19 +287,36 @@ class Setup:
     def _dial(self, now_ms: int, after_ms: int = 0) -> list[Command]:
         self.generation = self.next_generation()
         self.leg_dialect = self._unclear = None
+        self._dialled_ms = now_ms + after_ms
         if self.phase is Phase.RECOVERING:
-            self.deadline_ms = min(now_ms + after_ms + _ATTEMPT_MS, self._until_ms)
+            self.deadline_ms = min(now_ms + after_ms + self._attempt_ms, self._until_ms)
         return [ConnectModel(self.generation, self._dialect, after_ms)]
 
     def _redial(self, now_ms: int, retry_after_ms: int = 0) -> list[Command]:
-        pause_ms = max(_BACKOFF_MS[min(self._redials, len(_BACKOFF_MS) - 1)], retry_after_ms)
+        if self.phase is Phase.RECOVERING:
+            if retry_after_ms:
+                self._patience.heed(retry_after_ms, now_ms)
+            recovery_pause_ms = self._patience.pause_ms(now_ms)
+            if recovery_pause_ms is None:  # no use in letting the caller wait for the limit
+                return [EndCall(EndReason.MODEL_LOST)]
+            return self._dial(now_ms, recovery_pause_ms)
+        pause_ms = max(self._patience.growing_ms(self._redials), retry_after_ms)
         self._redials += 1
-        if self.phase is Phase.RECOVERING and now_ms + pause_ms >= self._until_ms:
-            return [EndCall(EndReason.MODEL_LOST)]  # no use in letting the caller wait for the limit
+        if retry_after_ms and self.joined and now_ms + retry_after_ms > self._last_ms:
+            return [EndCall(EndReason.MODEL_UNREACHABLE)]
         return self._dial(now_ms, pause_ms)
 
-    def _go_cold(self, now_ms: int) -> list[Command]:
+    @property
+    def _last_ms(self) -> int:
+        """When the set-up is given up, with the caller on the line."""
+        later_ms = self._limits.cold_ms if self.phase is Phase.JOINED else 0
+        return (self.deadline_ms or 0) + later_ms
+
+    def _cold(self, now_ms: int) -> None:
         self.phase = Phase.COLD
-        self._redials = 0
         self.deadline_ms = now_ms + self._limits.cold_ms
+
+    def _go_cold(self, now_ms: int) -> list[Command]:
+        self._cold(now_ms)
+        self._redials = 0
         return self._dial(now_ms)

@@ -38,6 +38,7 @@ from llcphone.errors import LocalProtocolError, RemoteProtocolError
 from llcphone.realtime.dialects import Dialect
 from llcphone.realtime.events import ModelEvent
 from llcphone.realtime.messages import ModelMessage
+from llcphone.realtime.refusals import NAMED_WAIT
 from llcphone.twilio.media import PhoneMessage
 
 Aliases = dict[str, str]
@@ -65,8 +66,8 @@ _KEPT_SETTINGS = (
 """Keys of a session whose texts are no prompt; deeper down they are those of tools' JSON schemas."""
 
 _TELLING = re.compile(
-    r"already shorter than|Only model output audio messages can be truncated|'session\.[\w.\[\]]+'"
-    r"|try again in [\d.]+ ?(?:ms|s|m|h)[\dhms.]*"
+    r"already shorter than|Only model output audio messages can be truncated|'session\.[\w.\[\]]+'|"
+    + NAMED_WAIT
 )
 """The parts of an error's text that the engine decides on."""
 

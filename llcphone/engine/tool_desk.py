@@ -91,12 +91,15 @@ class ToolDesk:
         """What plays may be our filler."""
 
     def begin(
-        self, items: Iterable[Item], run: bool, response_id: str, now_ms: int, out: list[Command]
-    ) -> None:
-        """The calls of a response that has ended; only with ``run`` may they run."""
+        self, items: Iterable[Item], why_not: str, response_id: str, now_ms: int, out: list[Command]
+    ) -> bool:
+        """The calls of a response that has ended, unless something is against them.
+
+        Returns whether the model will be asked to speak about them.
+        """
         talk = self._talk
         held = self._irreversible if talk.caller_has_floor else ()
-        to_run, answers, speak = self._batches.begin(items, run=run, held=held)
+        to_run, answers, speak = self._batches.begin(items, why_not=why_not, held=held)
         for answer in answers:
             self._answer(answer.call_id, answer.output, out)
         turn = talk.ledger.of(response_id)
@@ -112,6 +115,7 @@ class ToolDesk:
             out.append(Note("tool", {"name": call.name, "call_id": call.call_id}))
         if speak:
             talk.responses.want(TOOLS)
+        return speak or self._batches.awaits(call.call_id for call in to_run)
 
     def session_lost(self) -> None:
         """What still runs is answered on another session, which is told of it."""

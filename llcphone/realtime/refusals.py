@@ -7,6 +7,7 @@ recorded traffic, livekit's list); a code that is not in it is ignored here and 
 
 from __future__ import annotations
 
+import math
 import re
 from enum import Enum
 from typing import TYPE_CHECKING
@@ -58,6 +59,27 @@ _KINDS: Mapping[str, ErrorKind] = {
     "input_audio_buffer_commit_empty": ErrorKind.IGNORE,
 }
 
+_PACE = frozenset(
+    {
+        "rate_limit_exceeded",
+        "inference_rate_limit_exceeded",
+        "slow_down",
+        "server_is_overloaded",
+    }
+)
+"""The server has too much to do: a fresh session would only ask for more."""
+
+_TRY_AGAIN_LATER = 1013
+"""RFC 6455's registry: the server is overloaded."""
+
+NAMED_WAIT = (
+    r"(?i:\b(?:try|retry)(?: again)? (?:in|after) "
+    r"(?:\d+(?:\.\d+)?\s*(?:ms|millisecond|sec|min|hour|[smh])[a-z]*\s*)+)"
+)
+"""The part of an error's text that names a wait, as a regular expression without groups."""
+
+_STRETCH = re.compile(r"(\d+(?:\.\d+)?)\s*([a-z]+)", re.IGNORECASE)
+
 _TRUNCATE_TEXTS = ("already shorter than", "Only model output audio messages can be truncated")
 """Their codes (``invalid_value``, ``unsupported_content_type``) say too little; match the text."""
 
@@ -95,6 +117,30 @@ def error_kind(error: ModelError) -> ErrorKind:
 def is_known(error: ModelError) -> bool:
     """Whether the code says what the error is about."""
     return error.code in _KINDS
+
+
+def asks_for_time(code: str) -> bool:
+    """Whether an error of this code is about how often or how much is asked, not about the session."""
+    return code in _PACE
+
+
+def is_busy(close_code: int, reason: str) -> bool:
+    """Whether a server closed a session because it has too much to do."""
+    return close_code == _TRY_AGAIN_LATER or any(word in reason for word in _PACE)
+
+
+def named_wait_ms(text: str) -> int:
+    """The wait that an error's text names ("Please try again in 3.2s", "in 350ms", "in 1m2.5s"); 0: none."""
+    if (found := re.search(NAMED_WAIT, text)) is None:
+        return 0
+    return math.ceil(sum(float(number) * _unit_ms(unit) for number, unit in _STRETCH.findall(found.group())))
+
+
+def _unit_ms(unit: str) -> int:
+    unit = unit.lower()
+    if unit.startswith(("ms", "milli")):
+        return 1
+    return {"s": 1_000, "m": 60_000, "h": 3_600_000}[unit[0]]
 
 
 def is_dialect_refusal(error: ModelError) -> bool:

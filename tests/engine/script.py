@@ -80,6 +80,11 @@ def done(
     return ResponseDone(response, status, items=items, **fields)
 
 
+def spoke(response: str = "r1", *items: Item) -> tuple[AudioDelta, ResponseDone]:
+    """A response that the caller hears, to its end."""
+    return delta(20, f"i-{response}", response), done(response, *items)
+
+
 def wants(call_id: str, name: str = "look_up", status: str = "completed") -> Item:
     """A function call as it stands in a ``response.done``."""
     return Item(f"f-{call_id}", "function_call", status, call_id=call_id, name=name, arguments="{}")
@@ -171,6 +176,10 @@ class Script:
                 return out
         self.at(now_ms)
         return out
+
+    def hears_all(self) -> Commands:
+        """The caller hears to its end what was sent so far."""
+        return self.sees(*(MarkEchoed(each.name) for each in self.said.phone if isinstance(each, Mark)))
 
     # -- common openings --------------------------------------------------------------------
 

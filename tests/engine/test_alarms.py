@@ -22,6 +22,7 @@ from tests.engine.script import (
     item_done,
     live,
     speech,
+    spoke,
     wants,
 )
 
@@ -148,7 +149,7 @@ def test_a_record_keeps_a_hundred_alarms_and_a_long_call_no_more() -> None:
     for turn in range(105):
         ear.sees(SpeechStarted("u1"), SpeechStopped("u1"), InputCommitted("u1"))
         ear.at(turn * 7_000 + 6_900)
-        ear.sees(created(f"r{turn}"), done(f"r{turn}"))
+        ear.sees(created(f"r{turn}"), *spoke(f"r{turn}"))
         ear.at(turn * 7_000 + 7_000)
     assert len([note for note in call.notes if note.kind == "dead air"]) == 105
     assert len(call.engine.alarms.raised) == 100

@@ -21,7 +21,19 @@ from llcphone.realtime.dialects import Dialect
 from llcphone.realtime.events import ModelError, ResponseCreated, ResponseDone, ResponseStatus, SpeechStarted
 from llcphone.realtime.messages import CancelResponse, ClearInput, CreateResponse, Truncate, UserText
 from llcphone.twilio.media import CallerAudio, Clear, StreamStarted
-from tests.engine.script import CANCELLED, STARTED, ULAW, Ear, Script, created, delta, done, frame, speech
+from tests.engine.script import (
+    CANCELLED,
+    STARTED,
+    ULAW,
+    Ear,
+    Script,
+    created,
+    delta,
+    done,
+    frame,
+    speech,
+    spoke,
+)
 
 
 def outbound(**plan: object) -> Script:
@@ -166,7 +178,7 @@ def test_a_spoken_message_is_left_to_its_last_word_and_then_we_hang_up() -> None
 
 def test_a_stored_message_is_played_to_its_end_and_then_we_hang_up() -> None:
     ear = Ear(talking(machine=MachinePolicy.LEAVE_MESSAGE, message=(speech(300), speech(300))))
-    ear.sees(done("r1"), MachineDetected("machine_end_beep"))
+    ear.sees(*spoke("r1"), MachineDetected("machine_end_beep"))
     ear.at(599)
     assert ear.call.engine.ended is None
     ear.at(601)

@@ -26,7 +26,7 @@ from llcphone.twilio.media import (
     StreamStopped,
     UnknownPhoneMessage,
 )
-from tests.engine.script import STARTED, Ear, Script, created, delta, done, frame, live, wants
+from tests.engine.script import STARTED, Ear, Script, created, delta, done, frame, live, spoke, wants
 
 GOODBYE = [EndCall(EndReason.AGENT_HUNG_UP)]
 
@@ -47,7 +47,8 @@ def test_hanging_up_waits_until_the_last_word_was_heard() -> None:
 
 def test_hanging_up_with_nothing_to_say_is_immediate() -> None:
     call = live()
-    call.sees(done("r1"))
+    call.sees(*spoke("r1"))
+    call.hears_all()
     assert call.sees(HangUpAsked()) == GOODBYE
 
 
@@ -110,7 +111,8 @@ def test_a_hang_up_that_was_given_up_can_be_asked_for_again() -> None:
     ear.sees(delta(1_500), done("r1"), HangUpAsked())
     ear.at(700).sees(SpeechStarted("u2"))
     ear.call.caller_says("u2", "r2")
-    ear.call.sees(done("r2"))
+    ear.call.sees(*spoke("r2"))
+    ear.call.hears_all()
     assert ear.call.sees(HangUpAsked()) == GOODBYE
 
 

@@ -38,6 +38,7 @@ from tests.engine.script import (
     done,
     frame,
     has_answer,
+    spoke,
     wants,
 )
 
@@ -76,7 +77,7 @@ def test_its_answer_counts_as_one_to_the_caller() -> None:
     call = asked(manual(schedule=(LATER,)))
     assert call.engine.talk.responses.active is not None
     assert call.engine.talk.responses.active.asked is Asked.CALLER
-    call.sees(done("r1"))
+    call.sees(*spoke("r1"))
     assert call.engine.talk.schedule.waiting
     assert [turn.asked for turn in call.engine.talk.ledger.turns] == ["caller"]
 
@@ -227,5 +228,5 @@ def test_a_cleared_buffer_is_not_told_to_the_next_session() -> None:
 def test_with_detected_turns_nobody_answers_but_the_host_where_the_server_does_not() -> None:
     call = Script(create_response=False).live()
     call.caller_says("u1", "r0")
-    call.sees(done("r0"))
+    call.sees(*spoke("r0"))
     assert call.sees(ResponseAsked()).model == [TURN]

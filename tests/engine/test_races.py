@@ -37,6 +37,7 @@ from tests.engine.script import (
     has_answer,
     item_done,
     live,
+    spoke,
     wants,
 )
 
@@ -177,7 +178,7 @@ def test_a_response_done_told_twice_runs_its_tools_once() -> None:
 
 def test_a_response_done_told_twice_counts_as_one_turn() -> None:
     call = live(schedule=(LATER,))
-    call.sees(done("r1"), done("r1"))
+    call.sees(*spoke("r1"), *spoke("r1"))
     assert sum(isinstance(m, UpdateSession) for m in call.until(10).model) == 1
 
 
@@ -279,11 +280,11 @@ def test_a_provoked_response_that_crosses_the_callers_turn_does_not_take_its_ans
 
 def test_no_update_leaves_between_the_callers_turn_and_its_answer() -> None:
     call = live(schedule=(ALL_TOOLS, LATER))
-    call.sees(done("r1"), SpeechStarted("u2"))
+    call.sees(*spoke("r1"), SpeechStarted("u2"))
     for event in (SpeechStopped("u2"), InputCommitted("u2"), created("r2"), delta(200)):
         call.sees(event)
         assert not any(isinstance(m, UpdateSession) for m in call.until(call.now_ms + 50).model)
-    call.sees(done("r2"))
+    call.sees(*spoke("r2"))
     assert len([m for m in call.until(call.now_ms).model if isinstance(m, UpdateSession)]) == 2
 
 

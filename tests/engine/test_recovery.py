@@ -108,6 +108,11 @@ def creates(commands: Commands) -> list[str]:
     return [message.purpose for message in commands.model if isinstance(message, CreateResponse)]
 
 
+def lost_leg(call: Script) -> ModelLegLost:
+    """The present leg ends."""
+    return ModelLegLost(call.engine.model.generation, 1006)
+
+
 def played(commands: Commands, what: bytes) -> bool:
     return any(isinstance(message, Media) and message.payload == what for message in commands.phone)
 
@@ -224,12 +229,15 @@ def test_the_filler_comes_again_while_the_caller_waits_on() -> None:
     assert ear.played.count(b"\x33") == 2 * 800
 
 
-def test_a_resumed_answer_that_ends_without_a_sound_is_waited_for_no_longer() -> None:
+def test_a_resumed_answer_that_ends_without_a_sound_is_asked_for_again() -> None:
     ear = broken_answer()
     ear.takes(reborn(ear.call))
     ear.sees(created("r2", "resume"), done("r2", status=CANCELLED))
-    assert not played(ear.plays_until(7_000), FILLER)
+    assert creates(ear.plays_until(450)) == ["resume"]
+    assert ear.call.engine.recovery.owed is Owed.REST
+    ear.sees(created("r3", "resume"), delta(400, "i3", "r3"), done("r3"))
     assert ear.call.engine.recovery.owed is Owed.NOTHING
+    assert not played(ear.plays_until(7_000), FILLER)
 
 
 def test_an_answer_that_the_caller_had_cut_off_is_not_gone_on_with() -> None:
@@ -440,7 +448,7 @@ def test_a_result_that_came_in_the_gap_is_told_with_its_call_and_answered_once()
     assert call.until(100).model == []
     told = reborn(call).model
     assert told[-3:] == [ToolCall("c1", "look_up", "{}"), ToolOutput("c1", '"nine"'), CreateResponse("tools")]
-    call.sees(has_answer("c1"), created("r2", "tools"), delta(100), done("r2"))
+    call.sees(has_answer("c1"), created("r2", "tools"), delta(100, "i2", "r2"), done("r2"))
     assert creates(call.until(20_000)) == []
 
 
@@ -517,8 +525,8 @@ def test_a_greeting_that_broke_off_goes_on_where_it_was() -> None:
 
 def test_a_greeting_that_fails_after_it_was_heard_in_part_is_not_begun_again() -> None:
     call = greeting()
-    failed = call.sees(delta(400), done("r1", status=FAILED))
-    assert creates(failed) == ["tools"]
+    call.sees(delta(400), done("r1", status=FAILED))
+    assert creates(call.until(250)) == ["tools"]
 
 
 def test_the_listening_guard_does_not_begin_again() -> None:
@@ -738,7 +746,10 @@ def test_a_session_that_expires_is_replaced() -> None:
 
 def test_two_responses_that_fail_in_a_row_are_a_lost_session_that_still_owes_the_answer() -> None:
     call = answering()
-    call.sees(done("r1", status=FAILED), created("r2", "tools"), done("r2", status=FAILED))
+    call.sees(done("r1", status=FAILED))
+    assert creates(call.until(250)) == ["turn"]
+    lost = call.sees(created("r2", "turn"), done("r2", status=FAILED))
+    assert CloseModel(1) in lost
     assert call.engine.recovery.gaps[0].owed == "answer"
     assert creates(reborn(call)) == ["resume"]
     call.sees(created("r3", "resume"), done("r3", status=FAILED))
@@ -838,14 +849,29 @@ def test_the_caller_cannot_stop_the_apology_and_nothing_reaches_a_model_any_more
     assert call.sees(SpeechStarted("u1"), ULAW) == []
 
 
-def test_a_session_that_keeps_dying_is_given_up() -> None:
-    ear = Ear(calling(RecoveryPlan(most=2, apology=(APOLOGY,))))
-    for generation in (1, 2):
-        ear.sees(ModelLegLost(generation, 1006))
-        reborn(ear.call)
-    assert played(ear.sees(ModelLegLost(3, 1006)), APOLOGY)
-    assert ear.plays_until(1_000).end is EndReason.MODEL_LOST
-    assert len(ear.call.engine.recovery.gaps) == 2
+def test_sessions_that_keep_dying_are_replaced_with_growing_pauses_until_the_limit() -> None:
+    ear = Ear(calling())
+    pauses = []
+    while ear.call.engine.recovery.given_up is None:
+        dials = [each for each in ear.sees(lost_leg(ear.call)) if isinstance(each, ConnectModel)]
+        pauses += [each.after_ms for each in dials]
+        ear.at(ear.now_ms + (pauses[-1] if dials else 0) + 350)
+        if dials:
+            ear.takes(reborn(ear.call))
+    assert pauses == [0, 250, 500, 1_000, 2_000, 1_500]
+    assert 6_500 < ear.now_ms < 8_500
+    ear.at(10_000)
+    assert ear.call.engine.ended is EndReason.MODEL_LOST
+
+
+def test_a_session_that_was_well_for_a_while_begins_the_count_anew() -> None:
+    call = calling()
+    for number in range(10):
+        call.at(number * 20_000).sees(lost_leg(call))
+        reborn(call)
+        for late in range(15):
+            hears(call.at(number * 20_000 + late * 1_000), 1)
+    assert call.engine.ended is call.engine.recovery.given_up is None
 
 
 def test_a_call_may_lose_many_sessions_that_did_their_work() -> None:

@@ -18,6 +18,7 @@ from llcphone.engine.commands import (
 from llcphone.engine.events import (
     EndReason,
     HangUpAsked,
+    InterruptAsked,
     ModelConnected,
     ModelConnectFailed,
     ModelExpires,
@@ -75,6 +76,7 @@ from tests.engine.script import (
     has_answer,
     item_done,
     speech,
+    spoke,
     wants,
 )
 
@@ -206,7 +208,8 @@ def test_a_settings_update_sent_while_the_successor_stood_by_is_told_in_the_swit
     call.sees(SpeechStarted("u1"))
     standing_by(call)
     call.sees(SpeechStopped("u1"), InputCommitted("u1"), CallerTranscript("u1", "Hm.", final=True))
-    call.sees(created("r1"), done("r1"))
+    call.sees(created("r1"), *spoke("r1"))
+    call.hears_all()
     told = call.until(DUE + 2_000).model
     assert told[0] == UpdateSession(MEDIUM, "due-eagerness")
     assert told[1] == UpdateSession(MEDIUM, "renewal")
@@ -238,13 +241,14 @@ def test_after_the_switch_positions_count_in_the_successors_audio() -> None:
 def test_an_old_tool_answer_that_was_never_acknowledged_does_not_bring_a_second_answer_later() -> None:
     call = calling()
     call.sees(SpeechStarted("u1"), SpeechStopped("u1"), InputCommitted("u1"), created("r1"))
-    call.sees(done("r1", wants("c1")), ToolFinished("c1", "1"), created("r2", "tools"), done("r2"))
+    call.sees(done("r1", wants("c1")), ToolFinished("c1", "1"), created("r2", "tools"), *spoke("r2"))
+    call.hears_all()
     due(call)
     standing_by(call)
     assert switched(call.until(DUE + 9_000))
     call.sees(SpeechStarted("u2"), SpeechStopped("u2"), InputCommitted("u2"), created("r3"))
     call.sees(done("r3", wants("c2")), SpeechStarted("u3"), ToolFinished("c2", "2"), has_answer("c2"))
-    told = call.sees(SpeechStopped("u3"), InputCommitted("u3"), created("r4"), done("r4"))
+    told = call.sees(SpeechStopped("u3"), InputCommitted("u3"), created("r4"), *spoke("r4"))
     told += call.until(DUE + 30_000)
     assert not any(isinstance(each, CreateResponse) for each in told.model)
 
@@ -264,7 +268,8 @@ def test_a_tool_call_and_its_result_are_told_in_their_place() -> None:
     call = calling()
     call.sees(SpeechStarted("u1"), SpeechStopped("u1"), InputCommitted("u1"))
     call.sees(CallerTranscript("u1", "Is it open?", final=True), created("r1"), done("r1", wants("c1")))
-    call.sees(ToolFinished("c1", '"yes"'), created("r2", "tools"), done("r2"))
+    call.sees(ToolFinished("c1", '"yes"'), created("r2", "tools"), *spoke("r2"))
+    call.hears_all()
     due(call)
     standing_by(call)
     told = call.until(DUE + 999).model
@@ -535,7 +540,7 @@ def test_words_that_nobody_wrote_down_live_on_in_a_summary() -> None:
 def test_a_turn_whose_audio_is_kept_needs_no_summary() -> None:
     call = calling()
     call.sees(CallerAudio(frame(1)), SpeechStarted("u1"), SpeechStopped("u1", 20), InputCommitted("u1"))
-    call.sees(created("r1"), done("r1", status=CANCELLED))
+    call.sees(created("r1"), InterruptAsked(), done("r1", status=CANCELLED))
     due(call)
     standing_by(call)
     assert call.until(DUE + 999).model == [UserAudio(frame(1))]

@@ -44,7 +44,7 @@ from llcphone.realtime.messages import (
 )
 from llcphone.twilio.media import CallerAudio, Mark
 from tests.engine.chaos import Moment, opened, scenes, setups, waits
-from tests.engine.script import SESSION, TOOLS, ULAW, frame
+from tests.engine.script import SESSION, TOOLS, ULAW, frame, speech
 from tests.engine.test_recovery_properties import (
     PLAN,
     Connected,
@@ -263,6 +263,7 @@ def test_of_what_the_caller_says_nothing_is_lost_and_nothing_is_out_of_order(ste
                 judge.meets(said.InputCommitted(f"u{turn}"), now_ms)
             case "answer":
                 judge.meets(said.ResponseCreated(f"r{number}", True, ""), now_ms)
+                judge.meets(said.AudioDelta(f"r{number}", f"i{number}", speech(1)), now_ms)
                 judge.meets(said.ResponseDone(f"r{number}", said.ResponseStatus.COMPLETED), now_ms)
             case "stand by":
                 judge.meets(NextSays("opens"), now_ms)

@@ -19,6 +19,7 @@ from tests.engine.script import (
     done,
     has_answer,
     live,
+    spoke,
     wants,
 )
 
@@ -168,18 +169,19 @@ def test_a_ghost_of_our_own_is_cancelled_by_id_once_it_is_created() -> None:
 
 def test_a_barge_in_that_ended_before_our_create_leaves_it_alone() -> None:
     call = with_a_tool_running()
-    call.sees(SpeechStarted("u2"), SpeechStopped("u2"), Committed("u2"), created("r2"), done("r2"))
+    call.sees(SpeechStarted("u2"), SpeechStopped("u2"), Committed("u2"), created("r2"), *spoke("r2"))
     call.sees(ToolFinished("c1", "7"))
     assert call.sees(created("r3", "tools")).model == []
 
 
 def test_a_response_nobody_asked_for_is_cancelled_before_any_of_it_is_heard() -> None:
     call = live()
-    call.sees(done("r1"))
+    call.sees(*spoke("r1"))
     assert call.sees(created("r2")).model == [CancelResponse("r2")]
     assert call.sees(delta(400, "i2", "r2")).phone == []
     ended = call.sees(done("r2", Item("i2", "message", "incomplete"), wants("c9"), status=CANCELLED))
-    assert ended.model == [DeleteItem("i2"), ToolOutput("c9", '{"error":"not run: the caller interrupted"}')]
+    nobody = '{"error":"not run: nobody had asked for this response"}'
+    assert ended.model == [DeleteItem("i2"), ToolOutput("c9", nobody)]
     assert call.engine.talk.responses.unasked == 1
 
 
@@ -193,7 +195,8 @@ def test_an_unasked_response_that_ends_before_its_cancel_runs_no_tool() -> None:
 
 def test_an_unasked_response_moves_neither_floor_nor_turns() -> None:
     call = live()
-    call.sees(done("r1"))
+    call.sees(*spoke("r1"))
+    call.hears_all()
     call.sees(created("r2"), done("r2", status=CANCELLED))
     assert call.engine.talk.floor is Floor.NOBODY
     assert len(call.engine.talk.ledger.turns) == 1
@@ -260,14 +263,18 @@ def test_a_lost_create_is_given_up_after_ten_seconds() -> None:
 
 def test_a_failed_response_is_asked_for_once_more_and_then_the_model_is_lost() -> None:
     call = live()
-    assert call.sees(done("r1", status=FAILED, error_code="inference_rate_limit_exceeded")).model == [AGAIN]
-    call.sees(created("r2", "tools"))
+    assert call.sees(done("r1", status=FAILED, error_code="server_error")).model == []
+    assert call.until(249).model == []
+    assert call.until(250).model == [CreateResponse("turn")]
+    call.sees(created("r2", "turn"))
     assert call.sees(done("r2", status=FAILED)).end is EndReason.MODEL_LOST
 
 
 def test_a_response_that_succeeds_wipes_the_failure_out() -> None:
     call = live()
-    call.sees(done("r1", status=FAILED), created("r2", "tools"), done("r2"))
+    call.sees(done("r1", status=FAILED))
+    call.until(250)
+    call.sees(created("r2", "turn"), *spoke("r2"))
     call.caller_says("u2", "r3")
     assert call.sees(done("r3", status=FAILED)).end is None
 
@@ -280,20 +287,22 @@ def test_a_failure_of_the_account_ends_the_call_at_once() -> None:
 
 def test_an_error_beside_the_failed_response_it_belongs_to_is_not_a_second_failure() -> None:
     call = live()
-    assert call.sees(SERVER_ERROR, done("r1", status=FAILED)).model == [AGAIN]
+    call.sees(SERVER_ERROR, done("r1", status=FAILED))
+    assert call.until(250).model == [CreateResponse("turn")]
     assert call.engine.talk.failed_responses == 1
 
 
-def test_an_error_instead_of_our_response_asks_again_at_once_for_the_same() -> None:
+def test_an_error_instead_of_our_response_asks_again_for_the_same() -> None:
     call = Script(greets=True).live()
-    assert call.sees(SERVER_ERROR).model == [CreateResponse("greeting")]
+    assert call.sees(SERVER_ERROR).model == []
+    assert call.until(250).model == [CreateResponse("greeting")]
     assert call.sees(SERVER_ERROR).end is EndReason.MODEL_LOST
 
 
 def test_an_error_instead_of_the_owed_answer_asks_for_it_when_its_time_is_up() -> None:
     call = Script().live()
     call.sees(SpeechStarted(), SpeechStopped(), Committed("u1"), SERVER_ERROR)
-    assert call.until(3_000).model == [AGAIN]
+    assert call.until(3_000).model == [CreateResponse("turn")]
 
 
 def test_an_error_while_nothing_is_owed_makes_nobody_speak() -> None:

@@ -44,6 +44,7 @@ from tests.engine.script import (
     done,
     item_done,
     live,
+    spoke,
     wants,
 )
 
@@ -207,7 +208,7 @@ def test_updates_that_were_due_are_in_force_from_the_start_and_not_sent_again() 
     call = resumed(*lines, schedule=(ALL_TOOLS, LATER))
     updates = [message for message in call.said.model if isinstance(message, UpdateSession)]
     assert [dict(each.session) for each in updates] == [SESSION | FULL_TOOLS | MEDIUM]
-    call.sees(created("r1", "resume"), done("r1"))
+    call.sees(created("r1", "resume"), *spoke("r1"))
     assert not call.until(call.now_ms + 5_000).model
 
 

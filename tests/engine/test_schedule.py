@@ -17,6 +17,7 @@ from tests.engine.script import (
     created,
     delta,
     done,
+    spoke,
     wants,
 )
 
@@ -35,18 +36,18 @@ def updates(commands: Commands) -> list[object]:
 def test_after_the_first_answer_both_leave_each_as_its_own_update() -> None:
     call = scheduled()
     call.caller_says("u1", "r1")
-    assert call.sees(done("r1")).model == []  # not in the reader's step
+    assert call.sees(*spoke("r1")).model == []  # not in the reader's step
     assert updates(call.until(0)) == [TOOLS_UPDATE, EAGERNESS_UPDATE]
     assert updates(call.until(9_000)) == []
 
 
 def test_the_greeting_makes_the_tools_due_but_not_the_eagerness() -> None:
     call = scheduled(greets=True)
-    call.sees(created("g", "greeting"), done("g"))
+    call.sees(created("g", "greeting"), *spoke("g"))
     assert updates(call.until(10)) == [TOOLS_UPDATE]
     call.until(3_000)
     call.caller_says("u1", "r1")
-    call.sees(done("r1"))
+    call.sees(*spoke("r1"))
     assert updates(call.until(3_010)) == [EAGERNESS_UPDATE]
 
 
@@ -69,7 +70,7 @@ def test_an_unasked_response_never_counts() -> None:
 def test_what_follows_a_tool_does_not_answer_caller_speech() -> None:
     call = scheduled(greets=True)
     call.sees(created("g", "greeting"), done("g", wants("c1")))
-    call.sees(ToolFinished("c1", "1"), created("r2", "tools"), done("r2"))
+    call.sees(ToolFinished("c1", "1"), created("r2", "tools"), *spoke("r2"))
     assert updates(call.until(100)) == [TOOLS_UPDATE]
 
 
@@ -78,14 +79,14 @@ def test_an_interrupted_answer_counts_as_an_answer() -> None:
     call.caller_says("u1", "r1")
     call.sees(delta(200), SpeechStarted("u2"), done("r1", status=CANCELLED))
     assert updates(call.until(100)) == []
-    call.sees(SpeechStopped("u2"), InputCommitted("u2"), created("r2"), done("r2"))
+    call.sees(SpeechStopped("u2"), InputCommitted("u2"), created("r2"), *spoke("r2"))
     assert updates(call.until(100)) == [TOOLS_UPDATE, EAGERNESS_UPDATE]
 
 
 def test_updates_wait_while_the_caller_speaks() -> None:
     call = scheduled()
     call.caller_says("u1", "r1")
-    call.sees(done("r1"), SpeechStarted("u2"))
+    call.sees(*spoke("r1"), SpeechStarted("u2"))
     assert updates(call.until(5_000)) == []
     call.sees(SpeechStopped("u2"))
     assert updates(call.until(5_100)) == []
@@ -93,7 +94,7 @@ def test_updates_wait_while_the_caller_speaks() -> None:
     assert updates(call.until(5_200)) == []
     call.sees(created("r2"))
     assert updates(call.until(5_300)) == []
-    call.sees(done("r2"))
+    call.sees(*spoke("r2"))
     assert updates(call.until(5_300)) == [TOOLS_UPDATE, EAGERNESS_UPDATE]
 
 
@@ -104,7 +105,7 @@ def test_updates_wait_for_a_response_that_is_already_asked_for() -> None:
     assert updates(call.until(100)) == []
     call.sees(created("r2", "tools"))
     assert updates(call.until(200)) == []
-    call.sees(done("r2"))
+    call.sees(*spoke("r2"))
     assert updates(call.until(200)) == [TOOLS_UPDATE, EAGERNESS_UPDATE]
 
 
@@ -118,7 +119,7 @@ def test_a_running_tool_does_not_hold_them_back() -> None:
 def test_an_answer_the_server_never_gives_holds_them_back_no_longer_than_its_bound() -> None:
     call = scheduled()
     call.caller_says("u1", "r1")
-    call.sees(done("r1"), SpeechStarted("u2"), SpeechStopped("u2"), InputCommitted("u2"))
+    call.sees(*spoke("r1"), SpeechStarted("u2"), SpeechStopped("u2"), InputCommitted("u2"))
     assert updates(call.until(2_999)) == []
     assert updates(call.until(3_000)) == [TOOLS_UPDATE, EAGERNESS_UPDATE]
 
@@ -133,7 +134,7 @@ def test_agent_audio_still_playing_does_not_hold_them_back() -> None:
 def test_a_greeting_generated_while_it_still_rings_brings_the_tools_before_the_first_turn() -> None:
     call = Script(schedule=(ALL_TOOLS, LATER), greets=True)
     call.configured()
-    call.sees(created("g", "greeting"), done("g"))
+    call.sees(created("g", "greeting"), *spoke("g"))
     assert updates(call.until(50)) == [TOOLS_UPDATE]
     call.sees(StreamJoined(), STARTED)
     assert updates(call.until(3_000)) == []

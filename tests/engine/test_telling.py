@@ -7,7 +7,7 @@ from llcphone.engine.history import Speaker
 from llcphone.engine.recovery import RecoveryPlan
 from llcphone.realtime.dialects import Dialect
 from llcphone.realtime.messages import CreateResponse, ToolCall, ToolOutput
-from tests.engine.script import ULAW, Script, delta, done, live
+from tests.engine.script import ULAW, Script, delta, live, spoke
 
 FOUND = ResultTold("look_up", "{}", '{"name": "Ada"}')
 TOLD = [ToolCall("told-1", "look_up", "{}"), ToolOutput("told-1", '{"name": "Ada"}')]
@@ -15,7 +15,7 @@ TOLD = [ToolCall("told-1", "look_up", "{}"), ToolOutput("told-1", '{"name": "Ada
 
 def test_a_result_is_told_at_once_and_nobody_speaks_because_of_it() -> None:
     call = live()
-    call.sees(done("r1"))
+    call.sees(*spoke("r1"))
     assert call.sees(FOUND).model == TOLD
     assert not [each for each in call.until(20_000).model if isinstance(each, CreateResponse)]
 

@@ -15,7 +15,19 @@ from llcphone.realtime.dialects import Dialect
 from llcphone.realtime.events import InputCommitted, SpeechStarted, SpeechStopped
 from llcphone.realtime.messages import CreateResponse, ToolCall, ToolOutput
 from llcphone.twilio.media import Clear
-from tests.engine.script import ULAW, Ear, Script, created, delta, done, has_answer, item_done, live, wants
+from tests.engine.script import (
+    ULAW,
+    Ear,
+    Script,
+    created,
+    delta,
+    done,
+    has_answer,
+    item_done,
+    live,
+    spoke,
+    wants,
+)
 
 CLIP_MS = 400
 CLIP = (silence_payload(200), silence_payload(200))
@@ -109,8 +121,8 @@ def test_it_waits_while_the_caller_speaks_and_for_the_answer_to_them() -> None:
     ear.sees(SpeechStopped("u2"), InputCommitted("u2"), created("r2"))
     hears_until(ear, 8_000)
     assert fillers(ear.call) == 0
-    ear.sees(done("r2"))
-    hears_until(ear, 9_010)
+    ear.sees(*spoke("r2"))
+    hears_until(ear, 9_100)
     assert fillers(ear.call) == 1
 
 

@@ -21,6 +21,7 @@ from tests.engine.script import (
     done,
     has_answer,
     live,
+    spoke,
     wants,
 )
 
@@ -115,10 +116,10 @@ def test_a_tool_without_a_limit_is_waited_for() -> None:
 def test_a_late_result_is_told_as_a_call_of_its_own_and_spoken_about_once() -> None:
     call = calling(("c1", "book"))
     assert outputs(call.until(5_000).model) == {"c1": RUNNING}
-    call.sees(has_answer("c1"), created("r2", "tools"), done("r2"))
+    call.sees(has_answer("c1"), created("r2", "tools"), *spoke("r2"))
     assert call.at(9_000).sees(ToolFinished("c1", '"done"')).model == [*TOLD_LATE, SPEAK]
     assert call.sees(ToolFinished("c1", '"done"')) == []
-    call.sees(has_answer("late-1"), created("r3", "tools"), done("r3"))
+    call.sees(has_answer("late-1"), created("r3", "tools"), *spoke("r3"))
     assert call.until(60_000).model == []
 
 
@@ -127,7 +128,7 @@ def test_a_late_result_comes_while_the_caller_speaks_and_is_told_but_not_spoken_
     call.at(6_000).sees(SpeechStarted("u2"))
     assert call.sees(ToolFinished("c1", '"done"')).model == TOLD_LATE
     call.sees(has_answer("late-1"), SpeechStopped("u2"), InputCommitted("u2"))
-    assert SPEAK not in call.sees(created("r3"), done("r3")).model  # that answer had it in sight
+    assert SPEAK not in call.sees(created("r3"), *spoke("r3")).model  # that answer had it in sight
     assert call.until(60_000).model == []
 
 
@@ -170,7 +171,7 @@ def test_late_news_does_not_hold_a_call_that_hangs_up() -> None:
 def test_two_late_results_are_two_calls() -> None:
     call = calling(("c1", "book"), ("c2", "book"))
     call.until(5_000)
-    call.sees(has_answer("c1"), has_answer("c2"), created("r2", "tools"), done("r2"))
+    call.sees(has_answer("c1"), has_answer("c2"), created("r2", "tools"), *spoke("r2"))
     told = call.sees(ToolFinished("c2", "2"), ToolFinished("c1", "1")).model
     assert outputs(told) == {"late-1": 2, "late-2": 1}
     assert told.count(SPEAK) == 1
@@ -190,18 +191,18 @@ def reborn(call: Script) -> list[object]:
 def test_a_result_that_comes_late_between_two_sessions_is_the_calls_only_answer() -> None:
     call = calling(("c1", "book"), recovery=RecoveryPlan())
     call.until(5_000)
-    call.sees(has_answer("c1"), created("r2", "tools"), done("r2"))
+    call.sees(has_answer("c1"), created("r2", "tools"), *spoke("r2"))
     lost(call)
     assert call.sees(ToolFinished("c1", '"done"')).model == []
     told = reborn(call)
     assert outputs(told) == {"c1": "done"}
     assert told.count(SPEAK) == 1
-    call.sees(has_answer("c1"), created("r3", "tools"), done("r3"))
+    call.sees(has_answer("c1"), created("r3", "tools"), *spoke("r3"))
     assert call.until(60_000).model == []
     call.caller_says("u2", "r4")
     call.sees(done("r4", wants("c2")), SpeechStarted("u3"), ToolFinished("c2", "2"), has_answer("c2"))
     call.sees(SpeechStopped("u3"), InputCommitted("u3"), created("r5"))
-    assert call.sees(done("r5")).model == []  # all answers are known to be in sight
+    assert call.sees(*spoke("r5")).model == []  # all answers are known to be in sight
 
 
 def test_a_result_told_late_is_the_only_answer_that_a_next_session_knows() -> None:
