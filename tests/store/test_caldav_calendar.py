@@ -89,8 +89,11 @@ def events(calendar: caldav.Calendar) -> list[tuple[str, str]]:
 def write(calendar: caldav.Calendar, when: datetime.datetime, *more: str) -> None:
     """Another person's event of an hour."""
     end = when + datetime.timedelta(hours=1)
-    times = [f"DTSTART:{when:%Y%m%dT%H%M%SZ}", f"DTEND:{end:%Y%m%dT%H%M%SZ}", "DTSTAMP:20260101T000000Z"]
-    event = ["BEGIN:VEVENT", "UID:theirs", "SUMMARY:theirs", *times, *more, "END:VEVENT"]
+    put(calendar, f"DTSTART:{when:%Y%m%dT%H%M%SZ}", f"DTEND:{end:%Y%m%dT%H%M%SZ}", *more)
+
+
+def put(calendar: caldav.Calendar, *lines: str) -> None:
+    event = ["BEGIN:VEVENT", "UID:theirs", "SUMMARY:theirs", "DTSTAMP:20260101T000000Z", *lines, "END:VEVENT"]
     calendar.save_event(
         "\r\n".join(["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//x//EN", *event, "END:VCALENDAR"])
     )
@@ -136,6 +139,38 @@ async def test_an_event_that_repeats_blocks_each_time(store: Store, calendar: ca
     slots = [f"{slot.starts_at:%H:%M}" for slot in await store.free_slots(next_weekday().date(), 60)]
     assert "10:00" not in slots
     assert "11:00" in slots
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Europe/Madrid", "America/Los_Angeles", "Pacific/Auckland"])
+@pytest.mark.parametrize("repeats", [False, True])
+async def test_a_holiday_is_one_of_the_calendars_own_days(
+    store: Store, calendar: caldav.Calendar, zone: str, repeats: bool
+) -> None:
+    await store.set_hours(WEEK, timezone=zone)
+    monday = next_weekday().date()
+    await store.free_slots(monday)
+    sunday, tuesday = (monday + datetime.timedelta(days=days) for days in (-1, 1))
+    first = monday - datetime.timedelta(days=7) if repeats else monday
+    more = ["RRULE:FREQ=WEEKLY"] if repeats else []
+    put(calendar, f"DTSTART;VALUE=DATE:{first:%Y%m%d}", *more)
+    assert await store.free_slots(monday) == []
+    tuesdays = await store.free_slots(tuesday)
+    assert (f"{tuesdays[0].starts_at:%H:%M}", f"{tuesdays[-1].ends_at:%H:%M}") == ("09:00", "17:00")
+    assert await store.free_slots(sunday) == []  # not open at all
+    with pytest.raises(BookingRefused):
+        await store.book(1, next_weekday(hour=9))
+    await store.book(1, next_weekday(weekday=1, hour=9))
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Europe/Madrid", "America/Los_Angeles", "Pacific/Auckland"])
+async def test_a_time_without_a_zone_is_one_of_the_calendars_own(
+    store: Store, calendar: caldav.Calendar, zone: str
+) -> None:
+    await store.set_hours(WEEK, timezone=zone)
+    monday = next_weekday()
+    put(calendar, f"DTSTART:{monday:%Y%m%d}T090000", f"DTEND:{monday:%Y%m%d}T160000")
+    slots = await store.free_slots(monday.date())
+    assert (f"{slots[0].starts_at:%H:%M}", f"{slots[-1].ends_at:%H:%M}") == ("16:00", "17:00")
 
 
 async def test_a_calendar_that_is_away_changes_nothing(tmp_path: Path) -> None:

@@ -206,6 +206,24 @@ async def test_the_file_is_for_its_owner_only(tmp_path: Path) -> None:
         assert set(modes.values()) == {0o600}, modes
 
 
+async def test_a_file_system_without_wal_is_told_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    from llcphone.store import engines
+
+    real = sqlite3.connect
+
+    def connect(path: Path, **options: Any) -> sqlite3.Connection:
+        """As on a network: no memory is shared."""
+        return real(f"file:{path}?vfs=unix-dotfile", uri=True, **options)
+
+    monkeypatch.setattr(engines.sqlite3, "connect", connect)
+    async with opened(f"sqlite:///{tmp_path / 'phone.db'}") as store:
+        await kept(store)
+    (told,) = caplog.records
+    assert "refuses WAL mode" in told.getMessage()
+
+
 # -- look-ups may only read ---------------------------------------------------------------------
 
 
