@@ -11,7 +11,16 @@ from typing import Any, Literal
 
 from attrs import frozen
 
-from llcphone.config_fields import HEADER, NOT_EMPTY, ONE_TOOL, TYPED_TABLE, Section, between, setting
+from llcphone.config_fields import (
+    HEADER,
+    NOT_EMPTY,
+    ONE_TOOL,
+    TYPED_TABLE,
+    Section,
+    between,
+    matching,
+    setting,
+)
 from llcphone.errors import ConfigError
 from llcphone.web_address import MODEL_ADDRESS
 
@@ -20,6 +29,7 @@ Eagerness = Literal["low", "medium", "high", "auto"]
 OpeningChoice = Literal["greet", "listen"]
 TurnDetection = Literal["semantic_vad", "server_vad", "none"]
 
+_LANGUAGE = matching(r"[a-z]{2}", 'two letters of ISO 639-1, such as "en" or "es"')
 _NO_NUMBER = "never a number: semantic VAD has no numeric scale"
 
 
@@ -65,6 +75,10 @@ class RealtimeConfig(Section):
     """Filter before turn detection; unset, because on phone audio it can fool the detection."""
     transcription_model: str | None = setting(None, NOT_EMPTY)
     """Model that writes down what the caller says; billed apart. Unset is off."""
+    transcription_language: str | None = setting(None, _LANGUAGE)
+    """Language the caller speaks (ISO 639-1), which makes the transcript better; unset: it is guessed."""
+    transcription_prompt: str | None = setting(None, NOT_EMPTY)
+    """Names and words that the transcriber may meet: streets, products, people. Unset sends none."""
     max_response_tokens: int | Literal["inf"] | None = setting(None, between(1, 4096))
     """Longest response in tokens; 20 tokens are one second of agent audio."""
     prompt_cache_key: str | None = setting(None, NOT_EMPTY)
@@ -73,14 +87,19 @@ class RealtimeConfig(Section):
     """What goes when the context is full; {type = "retention_ratio", …} spares the cache."""
     speed: float | None = setting(None, between(0.25, 1.5))
     """Speaking rate; 1.0 is ordinary."""
+    reasoning_effort: Literal["minimal", "low", "medium", "high", "xhigh"] | None = setting(None)
+    """How long a model of the 2.x family thinks before it speaks; more is slower. Others refuse it."""
     tool_choice: Literal["auto", "none", "required"] | dict[str, Any] | None = setting(None, ONE_TOOL)
     """Whether the model may or must call tools; a table names one tool."""
 
     def check_together(self) -> None:
-        """The vad_ settings mean nothing, and are refused by the vendor, outside server_vad."""
+        """The vad_ settings are refused by the vendor outside server_vad; a transcriber's want one."""
         for name in ("vad_threshold", "vad_silence_ms", "vad_prefix_ms"):
             if self.turn_detection != "server_vad" and getattr(self, name) is not None:
                 raise ConfigError(f"realtime.{name}", 'only realtime.turn_detection = "server_vad" takes it')
+        for name in ("transcription_language", "transcription_prompt"):
+            if self.transcription_model is None and getattr(self, name) is not None:
+                raise ConfigError(f"realtime.{name}", "only a realtime.transcription_model takes it: set one")
 
 
 @frozen(kw_only=True)

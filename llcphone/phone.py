@@ -241,7 +241,10 @@ class Phone(Placing, Joining):
     def ready(self) -> list[str]:
         """Why new calls would not be taken; empty when they are."""
         trouble = self.endpoint.trouble
-        return self._closed() + ([f"model endpoint: {trouble}"] if trouble else [])
+        refused = [
+            f"agent {name}: its settings are refused, {why}" for name, why in self.endpoint.refused.items()
+        ]
+        return self._closed() + ([f"model endpoint: {trouble}"] if trouble else []) + refused
 
     def _closed(self) -> list[str]:
         """Why a new call gets the way out; empty when it is let in."""

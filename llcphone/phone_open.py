@@ -55,7 +55,7 @@ async def open_phone(
     tool_plan(config)
     for each in agents_of(agent).values():
         plan_call(config, each, call_sid="")
-    endpoint = Endpoint(config)
+    endpoint = Endpoint(config, agents_of(agent).values())
     warm = WarmPool(config, endpoint, agent)
     async with AsyncExitStack() as stack:
         taping = await stack.enter_async_context(open_black_boxes(config.records))

@@ -1,7 +1,9 @@
 """The model's endpoint: how it is dialled, and whether it can be had.
 
 ``Endpoint.dial`` opens one model leg in one dialect. ``Endpoint.ask`` is the question a phone asks
-once in the background at its start: reachable, accepted, in which dialect? It costs no tokens.
+in the background at its start: reachable, accepted, in which dialect? On the same session it then asks
+for every agent's own settings, so that what a caller's session would be refused for is known before there
+is a caller. It costs no tokens.
 """
 
 from __future__ import annotations
@@ -10,14 +12,16 @@ import hashlib
 import logging
 import ssl
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import parse_qsl, quote, urlsplit
 
 import trio
 
 from llcphone.call.dialects import DialectMemory
 from llcphone.call.model_leg import NO_SESSION, failure_word
+from llcphone.call.plan import plan_call
 from llcphone.containment import contained
+from llcphone.errors import LegClosed, RemoteProtocolError
 from llcphone.realtime import events as said
 from llcphone.realtime.decode import decode
 from llcphone.realtime.dialects import Dialect, connect_headers, encode, is_dialect_refusal
@@ -28,9 +32,13 @@ from llcphone.wire.leg import Leg, LegLimits, Spawn
 from llcphone.wire.websocket import connect
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
+    from llcphone.agent import Agent
     from llcphone.config import Config
+
+    Wish = tuple[str, Mapping[str, Any]]
+    """An agent's name, and settings that its sessions are asked for."""
 
 E = TypeVar("E", bound=Exception)
 T = TypeVar("T")
@@ -40,14 +48,19 @@ log = logging.getLogger("llcphone.model")
 _DIAL_S = 10.0
 """No dial is longer; the engine's deadlines are usually shorter and cancel it."""
 
+_SPEAKS_GA = "speaks ga"
+_NOT_ULAW = "audio_format"
+
 _ASK_S = 10.0
 _ASK_AGAIN_S = (1.0, 2.0, 5.0, 10.0, 30.0)
+_MOST_UNREADABLE = 10
+"""Messages in a row, as in a call (``call.unreadable``)."""
 
 
 class Endpoint:
     """One Realtime endpoint as configured."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, agents: Iterable[Agent] = ()) -> None:
         realtime = config.realtime
         self._config = config
         self._url = with_model(realtime.url, realtime.model)
@@ -56,6 +69,9 @@ class Endpoint:
         self.dialects = DialectMemory(None if realtime.dialect == "auto" else Dialect(realtime.dialect))
         self.trouble: str | None = "not asked yet"
         """Why no session can be had, None when one could be opened."""
+        self.refused: dict[str, str] = {}
+        """Agents whose settings no session takes, and why."""
+        self._wishes = [wish for agent in agents for wish in wishes_of(config, agent)]
         self.accepted = trio.Event()
         """Set once a session was accepted and confirmed."""
 
@@ -83,32 +99,38 @@ class Endpoint:
         )
 
     async def keep_asking(self) -> None:
-        """Ask until there is an answer; whoever needs the dialect meanwhile waits for this one."""
+        """Ask until all is well; whoever needs the dialect meanwhile waits for this one."""
         attempt = 0
         while True:
             await self.dialects.resolve()  # a call may have begun to ask before us
             with self.dialects.asking():
-                self.trouble = await self.ask()
-            if self.trouble is None:
-                self.accepted.set()
-                log.info("model session accepted", extra={"dialect": self._known()})
+                self.trouble = await self.ask(self._wishes)
+            if self.trouble is not None:
+                log.warning("no model session yet", extra={"trouble": self.trouble})
+            elif not self.refused:
                 return
-            log.warning("no model session yet", extra={"trouble": self.trouble})
             await trio.sleep(_ASK_AGAIN_S[min(attempt, len(_ASK_AGAIN_S) - 1)])
             attempt += 1
 
-    async def ask(self) -> str | None:
-        """None when a session was accepted and confirmed, else what is in the way, in a word."""
+    async def ask(self, wishes: Sequence[Wish] = ()) -> str | None:
+        """None when a session was accepted and confirmed, else what is in the way, in a word.
+
+        What is refused of the wishes, which an accepted session is asked for, stands in ``refused``.
+        """
         dialect = self.dialects.answer or Dialect.FLAT
-        trouble = await self._ask(dialect)
-        if trouble == "speaks ga" and self._config.realtime.dialect == "auto":
-            self.dialects.remember(Dialect.GA)
-            trouble = await self._ask(Dialect.GA)
+        trouble = await self._ask(dialect, wishes)
+        if trouble in (_SPEAKS_GA, _NOT_ULAW) and dialect is Dialect.FLAT:
+            if self._config.realtime.dialect != "auto":
+                return trouble
+            if trouble == _SPEAKS_GA:
+                self.dialects.remember(Dialect.GA)
+            trouble = await self._ask(Dialect.GA, wishes)
         return trouble
 
-    async def _ask(self, dialect: Dialect) -> str | None:
+    async def _ask(self, dialect: Dialect, wishes: Sequence[Wish]) -> str | None:
+        talk = partial(self._configure, dialect=dialect, wishes=wishes)
         with contained() as failure:
-            return await self.visit(dialect, partial(self._configure, dialect=dialect), within_s=_ASK_S)
+            return await self.visit(dialect, talk, within_s=_ASK_S + len(wishes))
         if isinstance(failure.error, NO_SESSION):
             return failure_word(failure.error)
         log.error("asking for a session failed", extra={"errors": failure.kinds})
@@ -139,17 +161,39 @@ class Endpoint:
             raise failure
         return answer
 
-    async def _configure(self, leg: Leg, dialect: Dialect) -> str | None:
+    async def _configure(self, leg: Leg, dialect: Dialect, wishes: Sequence[Wish]) -> str | None:
         realtime = self._config.realtime
         fields = session_fields(realtime, instructions="", tools=[], eagerness=realtime.eagerness, voice=None)
         answer = await configure(leg, UpdateSession(fields, "question"), dialect)
         if isinstance(answer, said.ModelError):
             speaks_ga = dialect is Dialect.FLAT and is_dialect_refusal(answer)
-            return "speaks ga" if speaks_ga else answer.code
+            return _SPEAKS_GA if speaks_ga else answer.code or "error"
         if not confirms_ulaw(answer):
-            return "audio_format"
+            return _NOT_ULAW
         self.dialects.remember(dialect)
+        if not self.accepted.is_set():
+            self.accepted.set()
+            log.info("model session accepted", extra={"dialect": self._known()})
+        if wishes:
+            await self._ask_for_agents(leg, dialect, wishes)
         return None
+
+    async def _ask_for_agents(self, leg: Leg, dialect: Dialect, wishes: Sequence[Wish]) -> None:
+        """Each agent's settings in turn, on one session: nothing was said, so even the voice may change."""
+        refused: dict[str, str] = {}
+        for agent, fields in wishes:
+            try:
+                answer = await configure(leg, UpdateSession(fields, "question"), dialect)
+            except (LegClosed, RemoteProtocolError) as exc:
+                refused.setdefault(agent, failure_word(exc))
+                break
+            if isinstance(answer, said.ModelError):
+                where = f" at {answer.param}" if answer.param else ""
+                refused.setdefault(agent, (answer.code or "error") + where)
+        for agent, why in refused.items():
+            if self.refused.get(agent) != why:
+                log.error("an agent's settings are refused", extra={"agent": agent, "trouble": why})
+        self.refused = refused
 
     def _headers(self, dialect: Dialect, caller: str) -> list[tuple[str, str]]:
         realtime = self._config.realtime
@@ -171,6 +215,12 @@ class Endpoint:
         return self.dialects.answer.value if self.dialects.answer is not None else "unknown"
 
 
+def wishes_of(config: Config, agent: Agent) -> list[Wish]:
+    """What an agent's session is asked for: its opening settings, and each later update."""
+    plan = plan_call(config, agent, call_sid="")
+    return [(agent.name, plan.session), *((agent.name, update.session) for update in plan.schedule)]
+
+
 async def configure(
     leg: Leg, update: UpdateSession, dialect: Dialect
 ) -> said.SessionUpdated | said.ModelError:
@@ -178,12 +228,20 @@ async def configure(
 
     Raises:
         LegClosed: the leg ended before there was one.
-        RemoteProtocolError: what came cannot be read.
+        RemoteProtocolError: nothing that came can be read.
     """
     leg.send_nowait(encode(update, dialect))
+    unreadable = 0
     while True:
         for message in await leg.receive():
-            event = decode(message)
+            try:
+                event = decode(message)
+            except RemoteProtocolError:
+                unreadable += 1
+                if unreadable >= _MOST_UNREADABLE:
+                    raise
+                continue
+            unreadable = 0
             if isinstance(event, said.SessionUpdated | said.ModelError):
                 return event
 

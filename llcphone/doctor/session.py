@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import attrs
 import trio
@@ -17,9 +17,8 @@ from attrs import frozen
 
 from llcphone.agent import agents_of
 from llcphone.agent_file import agent_of
-from llcphone.call.endpoint import Endpoint, configure
+from llcphone.call.endpoint import Endpoint, configure, wishes_of
 from llcphone.call.model_leg import NO_SESSION, failure_word
-from llcphone.call.plan import plan_call
 from llcphone.doctor.case import plain
 from llcphone.doctor.model import judge_model, told_of
 from llcphone.doctor.report import Finding, fail, good, warn
@@ -81,7 +80,7 @@ async def ask_endpoint(config: Config, agents: Sequence[Agent], *, live: bool = 
     choice = config.realtime.dialect
     first = Dialect.FLAT if choice == "auto" else Dialect(choice)
     probes = [await _probe(config, agents, first, live=live)]
-    if choice == "auto" and probes[0].speaks_other:
+    if choice == "auto" and (probes[0].speaks_other or probes[0].code == "audio_format"):
         probes.append(await _probe(config, agents, Dialect.GA, live=live))
     return probes
 
@@ -104,7 +103,7 @@ async def _probe(config: Config, agents: Sequence[Agent], dialect: Dialect, *, l
 async def _configured(leg: Leg, config: Config, agents: Sequence[Agent], dialect: Dialect) -> Probe:
     """Each agent's settings in turn, on one session: nothing was said yet, so even the voice may change."""
     first_ms = 0.0
-    for name, fields in _wanted(config, agents):
+    for name, fields in [wish for agent in agents for wish in wishes_of(config, agent)]:
         began_s = trio.current_time()
         answer = await configure(leg, UpdateSession(fields, "doctor"), dialect)
         first_ms = first_ms or (trio.current_time() - began_s) * 1000
@@ -116,16 +115,6 @@ async def _configured(leg: Leg, config: Config, agents: Sequence[Agent], dialect
         if not confirms_ulaw(answer):
             return Probe(dialect=dialect, code="audio_format", agent=name)
     return Probe(dialect=dialect, update_ms=first_ms)
-
-
-def _wanted(config: Config, agents: Sequence[Agent]) -> list[tuple[str, Mapping[str, Any]]]:
-    wanted: list[tuple[str, Mapping[str, Any]]] = []
-    for agent in agents:
-        setup = plan_call(config, agent, call_sid="")
-        wanted.append((agent.name, setup.session))
-        if (full := agent.full_tools()) != agent.lean_tools():
-            wanted.append((agent.name, {"tools": full}))
-    return wanted
 
 
 def _speaks_other(error: said.ModelError, dialect: Dialect) -> bool:

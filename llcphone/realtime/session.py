@@ -41,6 +41,12 @@ class RealtimeConfigLike(Protocol):
     @property
     def transcription_model(self) -> str | None: ...
     @property
+    def transcription_language(self) -> str | None: ...
+    @property
+    def transcription_prompt(self) -> str | None: ...
+    @property
+    def reasoning_effort(self) -> str | None: ...
+    @property
     def max_response_tokens(self) -> Any: ...
     @property
     def prompt_cache_key(self) -> str | None: ...
@@ -86,14 +92,23 @@ def session_fields(
 def _asked_for(config: RealtimeConfigLike) -> dict[str, Any]:
     return _set(
         input_audio_noise_reduction={"type": config.noise_reduction} if config.noise_reduction else None,
-        input_audio_transcription={"model": config.transcription_model}
-        if config.transcription_model
-        else None,
+        input_audio_transcription=_transcription(config),
         max_response_output_tokens=config.max_response_tokens,
         prompt_cache_key=config.prompt_cache_key,
         truncation=config.truncation,
         speed=config.speed,
+        reasoning={"effort": config.reasoning_effort} if config.reasoning_effort else None,
         tool_choice=config.tool_choice,
+    )
+
+
+def _transcription(config: RealtimeConfigLike) -> dict[str, Any] | None:
+    if config.transcription_model is None:
+        return None
+    return _set(
+        model=config.transcription_model,
+        language=config.transcription_language,
+        prompt=config.transcription_prompt,
     )
 
 

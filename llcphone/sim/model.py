@@ -46,6 +46,7 @@ from llcphone.sim.model_response import Pace, Response
 from llcphone.sim.model_schema import Dialect
 from llcphone.sim.model_script import (
     CallTool,
+    Event,
     Fail,
     Incomplete,
     ModelScript,
@@ -71,6 +72,7 @@ __all__ = [
     "CallTool",
     "Conversation",
     "Dialect",
+    "Event",
     "Fail",
     "Faults",
     "Incomplete",
@@ -141,6 +143,7 @@ class ModelSimulator:
         """Serve one TCP or TLS connection until it ends; the stream is closed whatever happens."""
         self.connections += 1
         faults = self._faults_for(self.connections)
+        faults.odd = {**self.script.odd, **faults.odd}
         tap = Tap(stream, faults)
         try:
             async with trio.open_nursery() as nursery:

@@ -8,6 +8,7 @@ vendor does: one stray key loses a whole ``session.update``.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -96,6 +97,21 @@ def short(limit: int) -> Check:
                 f"but got a string with length {len(str(value))} instead."
             )
             raise Refused("string_above_max_length", complaint, where)
+
+    return check
+
+
+def matching(pattern: str, limit: int) -> Check:
+    """A string of at most ``limit`` characters that matches from end to end."""
+
+    def check(value: object, where: str) -> None:
+        short(limit)(value, where)
+        if re.fullmatch(pattern.strip("^$"), str(value)) is None:
+            complaint = (
+                f"Invalid '{where}': string does not match pattern. "
+                f"Expected a string that matches the pattern '{pattern}'."
+            )
+            raise Refused("invalid_value", complaint, where)
 
     return check
 

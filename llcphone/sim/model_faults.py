@@ -6,7 +6,12 @@ on by assignment: ``model.sessions[0].faults.late_deltas = 3``. Deltas are count
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import attrs
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 @attrs.define
@@ -24,8 +29,12 @@ class Faults:
     """Accept the socket and never say a word, not even ``session.created``."""
     ack_delay_s: float | None = None
     """Delay of ``session.updated``; None leaves the simulator's own."""
-    refuse_update: bool | str = False
-    """Refuse each ``session.update``; a string is the error code."""
+    refuse_update: bool | str | dict[str, Any] = False
+    """Refuse each ``session.update``; a string is the error code, a table the whole event in its own form."""
+    refuse_later: bool = False
+    """Refuse each ``session.update`` after the first."""
+    longest_output: int | None = None
+    """Refuse longer answers of tools than so many characters."""
     wrong_format: bool = False
     """Accept each update but keep PCM 24 kHz both ways, and say so in the echo."""
     unasked_response: int = 0
@@ -57,6 +66,10 @@ class Faults:
     """Do not answer WebSocket pings."""
     stop_reading: bool = False
     """Read nothing more from the socket, so the client's kernel buffer fills up."""
+
+    odd: Mapping[str, Mapping[str, Any]] = attrs.field(factory=dict)
+    """What is odd in events, by their wire type: paths and the values that stand there instead,
+    ``{"response.done": {"response.usage.input_tokens": 12.0}}``; ``...`` takes the key away."""
 
     extra_events: bool = False
     """Send an event of an unknown type before every event."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import trio
 
-from llcphone.sim.model_check import Refused
+from llcphone.sim.model_check import Refused, short
 from llcphone.sim.model_config import merged, pcm
 from llcphone.sim.model_conversation import Item
 from llcphone.sim.model_dialect import nest, nest_item
@@ -44,6 +44,7 @@ class Inbox:
     _turn_item_id: str = ""
     _turn_start_ms: int = 0
     _idle_due_ms: float | None = None
+    _updated: bool = False
     _updates: list[tuple[float, Json]] = attrs.field(factory=list)
     _news: trio.Event = attrs.field(factory=trio.Event)
 
@@ -88,7 +89,10 @@ class Inbox:
     def _apply(self, event: Json) -> None:
         session = self.session
         faults = session.faults
-        if faults.refuse_update:
+        if isinstance(faults.refuse_update, dict):
+            session.emit({"type": "error"} | faults.refuse_update)
+            return
+        if faults.refuse_update or (faults.refuse_later and self._updated):
             code = faults.refuse_update if isinstance(faults.refuse_update, str) else "invalid_value"
             raise Refused(code, "This session does not take the update.", "session")
         update = event["session"]
@@ -100,6 +104,7 @@ class Inbox:
                 config["audio"][side]["format"] = pcm()
         self._change_input(config["audio"]["input"])
         session.config = config
+        self._updated = True
         session.send({"type": "session.updated", "session": config})
         if faults.unasked_response and session.active is None:
             faults.unasked_response -= 1
@@ -227,6 +232,8 @@ class Inbox:
             body = nest_item(body)
         if body["type"] == "function_call_output":
             session.conversation.expect_call(body["call_id"])
+            if session.faults.longest_output is not None:
+                short(session.faults.longest_output)(body["output"], "item.output")
         item_id = body.get("id") or session.new_id("item")
         item = Item(item_id, {"object": "realtime.item"} | body | {"id": item_id, "status": "completed"})
         session.announce(item, session.conversation.add(item, event.get("previous_item_id")))

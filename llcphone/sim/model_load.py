@@ -17,7 +17,14 @@
     audio = "hours.ulaw"        # .ulaw or .wav beside this file; or milliseconds of babble
 
 Other steps: ``silence_ms = 800``, ``stall = true``, ``fail = "server_error"``,
-``incomplete = "content_filter"``. JSON has the same keys.
+``incomplete = "content_filter"``, ``event = { type = "error", error = "odd" }``. What is odd in events of a
+type stands in a table of its own; "(absent)" takes a key away:
+
+    [odd."response.done"]
+    "response.usage.input_tokens" = 12.0
+    "response.metadata" = "(absent)"
+
+JSON has the same keys, and null.
 """
 
 from __future__ import annotations
@@ -29,6 +36,7 @@ from typing import Any
 
 from llcphone.sim.model_script import (
     CallTool,
+    Event,
     Fail,
     Incomplete,
     ModelScript,
@@ -46,8 +54,9 @@ _KEYS = {
     "stall": {"stall"},
     "fail": {"fail", "message"},
     "incomplete": {"incomplete"},
+    "event": {"event"},
 }
-_TOP = {"turns", "otherwise", "out_of_band", "hears"}
+_TOP = {"turns", "otherwise", "out_of_band", "hears", "odd"}
 
 
 class ScriptError(ValueError):
@@ -71,7 +80,17 @@ def load_script(path: Path | str) -> ModelScript:
         raise ScriptError(f"{path.name}: keys are {', '.join(sorted(_TOP))}")
     turns = [_turn(turn, path.parent, f"turn {n}") for n, turn in enumerate(data.get("turns", []), 1)]
     extras = {key: _turn(data[key], path.parent, key) for key in ("otherwise", "out_of_band") if key in data}
-    return ModelScript(turns, hears=tuple(data.get("hears", ())), **extras)
+    odd = _odd(data.get("odd", {}), path.name)
+    return ModelScript(turns, hears=tuple(data.get("hears", ())), odd=odd, **extras)
+
+
+def _odd(tables: Any, name: str) -> dict[str, dict[str, Any]]:
+    if not isinstance(tables, dict) or not all(isinstance(table, dict) for table in tables.values()):
+        raise ScriptError(f'{name}: odd is a table for each type of event: [odd."response.done"]')
+    return {
+        kind: {path: ... if value == "(absent)" else value for path, value in table.items()}
+        for kind, table in tables.items()
+    }
 
 
 def _turn(turn: Any, folder: Path, where: str) -> Turn:
@@ -101,5 +120,13 @@ def _step(step: Any, folder: Path, where: str) -> Step:
             return Stall()
         case "fail":
             return Fail(step["fail"], step.get("message", "The simulated server failed."))
+        case "event":
+            return _event(step["event"], where)
         case _:
             return Incomplete(step["incomplete"])
+
+
+def _event(body: Any, where: str) -> Event:
+    if not isinstance(body, dict) or not isinstance(body.get("type"), str):
+        raise ScriptError(f"{where}: an event is a table with a type")
+    return Event(body)

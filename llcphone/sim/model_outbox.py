@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -12,7 +13,7 @@ from llcphone.sim.model_dialect import flatten
 from llcphone.sim.model_schema import Dialect
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from llcphone.sim.model_faults import Faults
     from llcphone.sim.model_link import Link
@@ -71,6 +72,8 @@ class Outbox:
         self.link.close(self.faults.close_with)
 
     def _put(self, event: Json) -> None:
+        if changes := self.faults.odd.get(event["type"]):
+            event = _odd(event, changes)
         if self.faults.extra_events:
             stranger = {"type": "session.future_event", "event_id": self._event_id(), "detail": {"n": 1}}
             self._write(stranger)
@@ -85,6 +88,26 @@ class Outbox:
     def _event_id(self) -> str:
         self._events += 1
         return f"event_{self.number:03}{self._events:06}"
+
+
+def _odd(event: Json, changes: Mapping[str, Any]) -> Json:
+    """The event with other values in some places; a place it does not have stays so."""
+    event = copy.deepcopy(event)
+    for path, value in changes.items():
+        *steps, last = path.split(".")
+        place: Any = event
+        for step in steps:
+            place = place.get(step) if isinstance(place, dict) else _member(place, step)
+        if isinstance(place, dict) and value is ...:
+            place.pop(last, None)
+        elif isinstance(place, dict):
+            place[last] = value
+    return event
+
+
+def _member(place: Any, step: str) -> Any:
+    known = isinstance(place, list) and step.isdecimal() and int(step) < len(place)
+    return place[int(step)] if known else None
 
 
 async def _later(delay_s: float, action: Callable[[], None]) -> None:

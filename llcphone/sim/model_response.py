@@ -20,7 +20,7 @@ import trio
 
 from llcphone.sim.model_hearing import BYTES_PER_MS, SILENCE_MS
 from llcphone.sim.model_output import OutputItem
-from llcphone.sim.model_script import CallTool, Fail, Incomplete, Say, Silence, Stall, Step
+from llcphone.sim.model_script import CallTool, Event, Fail, Incomplete, Say, Silence, Stall, Step
 from llcphone.sim.model_usage import Piece, Tokens, context, spoken_tokens, text_tokens, usage
 from llcphone.sim.model_voice import render, spoken
 
@@ -195,6 +195,13 @@ class Response:
         assert limit is not None
         return limit
 
+    def _named(self, body: Any) -> Any:
+        """A scripted event, with this response's ids in it."""
+        if isinstance(body, dict):
+            return {key: self._named(value) for key, value in body.items()}
+        names = {"$response": self.id, "$item": self.items[-1].id if self.items else ""}
+        return names.get(body, body) if isinstance(body, str) else body
+
     # Steps -----------------------------------------------------------------------------------------------
 
     async def _play(self, step: Step, due: float) -> float:
@@ -207,6 +214,8 @@ class Response:
             case Silence(ms):
                 await trio.sleep(ms / 1000)
                 return max(due, trio.current_time())
+            case Event(body):
+                self.session.emit(self._named(body))
             case Stall():
                 await trio.sleep_forever()
             case Incomplete(reason):

@@ -19,6 +19,7 @@ from llcphone.sim.model_check import (
     every,
     flag,
     integer,
+    matching,
     maybe,
     number,
     record,
@@ -40,10 +41,47 @@ class Dialect(Enum):
 VOICES = ("alloy", "ash", "ballad", "coral", "echo", "sage", "shimmer", "verse", "marin", "cedar")
 FORMATS = ("audio/pcm", "audio/pcmu", "audio/pcma")
 MAX_APPEND_BYTES = 15 * 2**20
+MAX_CALL_ID = 32
+"""Of a call that the client tells of; an answer may name any call that is there."""
+MAX_OUTPUT = 100_000
+"""Characters of a tool's answer; where the vendor's own limit stands is documented nowhere."""
 
 _LENGTH = either(word("inf"), integer(1, 4096))
-_FUNCTION = record("type", "name", type=text, name=text, description=text, parameters=anything)
-_FUNCTION_CHOICE = record("type", "name", type=text, name=text)
+_TOOL_NAME = matching(r"^[a-zA-Z0-9_-]+$", 64)
+_FUNCTION_FIELDS = record(
+    "type", "name", type=text, name=_TOOL_NAME, description=text, parameters=maybe(anything)
+)
+_FUNCTION_CHOICE = record("type", "name", type=text, name=_TOOL_NAME)
+
+
+def _function(value: Any, where: str) -> None:
+    """A function tool, with a schema that says of each array what it holds."""
+    _FUNCTION_FIELDS(value, where)
+    context = _array_without_items(value.get("parameters"), ())
+    if context is not None:
+        place = ", ".join(f"'{step}'" for step in context)
+        complaint = f"In context=({place}), array schema missing items."
+        whole = f"Invalid schema for function '{value['name']}': {complaint}"
+        raise Refused("invalid_function_parameters", whole, f"{where}.parameters")
+
+
+def _array_without_items(schema: Any, context: tuple[str, ...]) -> tuple[str, ...] | None:
+    """Where a schema, however deep, has an array that does not say of what; None: nowhere."""
+    if isinstance(schema, list):
+        found = (_array_without_items(each, (*context, str(at))) for at, each in enumerate(schema))
+        return next((each for each in found if each is not None), None)
+    if not isinstance(schema, dict):
+        return None
+    kind = schema.get("type")
+    holds = isinstance(schema.get("items"), dict)
+    if (kind == "array" or (isinstance(kind, list) and "array" in kind)) and not holds:
+        return context
+    plain = ("const", "default", "enum", "example", "examples", "description")
+    inner = ((key, each) for key, each in schema.items() if key not in plain)
+    found = (_array_without_items(each, (*context, key)) for key, each in inner)
+    return next((each for each in found if each is not None), None)
+
+
 _TRACING = either(word("auto"), record(workflow_name=text, group_id=text, metadata=anything))
 _VAD = {"type": text, "create_response": flag, "interrupt_response": flag}
 _SERVER_VAD = record(
@@ -60,7 +98,7 @@ _MCP: dict[str, Check] = {
     **dict.fromkeys(("authorization", "headers", "allowed_tools", "require_approval"), anything),
     **dict.fromkeys(("allowed_callers", "defer_loading", "tunnel_id"), anything),
 }
-_TOOLS = every(tagged({"function": _FUNCTION, "mcp": record("server_label", **_MCP)}))
+_TOOLS = every(tagged({"function": _function, "mcp": record("server_label", **_MCP)}))
 _TOOL_CHOICE = either(
     word("none", "auto", "required"),
     tagged({"function": _FUNCTION_CHOICE, "mcp": record(type=text, server_label=text, name=text)}),
@@ -119,11 +157,11 @@ def _message(assistant: dict[str, Check], user: dict[str, Check]) -> Check:
 
 
 def _items(message: Check) -> dict[str, Check]:
-    call = {"name": text, "call_id": text, "arguments": text}
+    call = {"name": _TOOL_NAME, "call_id": short(MAX_CALL_ID), "arguments": text}
     return {
         "message": message,
         "function_call": record("name", "arguments", **_ITEM, **call),
-        "function_call_output": record("call_id", "output", **_ITEM, call_id=text, output=text),
+        "function_call_output": record("call_id", "output", **_ITEM, call_id=text, output=short(MAX_OUTPUT)),
         "mcp_approval_response": record(
             "approval_request_id",
             "approve",

@@ -20,7 +20,7 @@ Instead of a list, a callable decides at run time, for example by what a tool an
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -78,13 +78,21 @@ class Fail:
 
 
 @attrs.frozen
+class Event:
+    """Any event in the middle of an answer, sent as it is: an odd error, a stranger."""
+
+    body: dict[str, Any]
+    """With its ``type``; ``$response`` and ``$item`` stand for the ids of the present ones."""
+
+
+@attrs.frozen
 class Incomplete:
     """The response ends early: ``max_output_tokens`` or ``content_filter``; its last item too."""
 
     reason: str = "max_output_tokens"
 
 
-Step = Say | CallTool | Silence | Stall | Fail | Incomplete
+Step = Say | CallTool | Event | Silence | Stall | Fail | Incomplete
 Turn = str | Step | Sequence["str | Step"]
 Chooser = Callable[[int, list[dict[str, Any]], list[dict[str, Any]]], Turn]
 """``(turn_number, conversation, tools) -> turn``: turns count from 1, items and tools are GA-shaped."""
@@ -100,6 +108,8 @@ class ModelScript:
     """Said when the turns are used up."""
     out_of_band: Turn = Say("Ready.")
     """The answer to every ``conversation: "none"`` response."""
+    odd: Mapping[str, Mapping[str, Any]] = attrs.field(factory=dict)
+    """What is odd in the events of every connection, as in ``Faults.odd``."""
     hears: Iterable[str] = ()
     """What the transcriber understands, per caller turn; then "(inaudible)"."""
 

@@ -125,6 +125,7 @@ class MemoryEndpoint:
     legs: list[MemoryLeg] = attrs.field(factory=list)
     models: list[MemoryModel] = attrs.field(factory=list)
     trouble: str | None = None
+    refused: dict[str, str] = attrs.field(factory=dict)
     _failing: tuple[int, Failure] = (0, Failure.BROKEN)
 
     def fail_first(self, at: int, failure: Failure) -> None:

@@ -204,8 +204,8 @@ def test_what_is_concealed_stays_readable() -> None:
 
 def test_every_agent_that_ships_is_asked_for_by_the_session_check() -> None:
     from llcphone.agent import agents_of
-    from llcphone.doctor.session import _wanted
+    from llcphone.call.endpoint import wishes_of
 
     agents = list(agents_of(agent_of(Config())).values())
-    names = [name for name, _ in _wanted(Config(), agents)]
+    names = [name for agent in agents for name, _ in wishes_of(Config(), agent)]
     assert set(names) == {each.name for each in agents}

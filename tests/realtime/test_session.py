@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from llcphone import Agent, Config, ConfigError
+from llcphone.call.plan import plan_call
 from llcphone.config import RealtimeConfig
 from llcphone.realtime.dialects import Dialect, encode
 from llcphone.realtime.events import SessionUpdated
@@ -62,10 +64,13 @@ FULL = RealtimeConfig(
     vad_prefix_ms=200,
     noise_reduction="far_field",
     transcription_model="gpt-4o-transcribe",
+    transcription_language="es",
+    transcription_prompt="Oberlaa",
     max_response_tokens="inf",
     prompt_cache_key="k",
     truncation={"type": "retention_ratio", "retention_ratio": 0.8},
     speed=1.2,
+    reasoning_effort="minimal",
     tool_choice="required",
 )
 
@@ -86,11 +91,12 @@ def test_every_setting_of_the_user_is_sent_even_a_zero() -> None:
         },
         "instructions": "Be brief.",
         "input_audio_noise_reduction": {"type": "far_field"},
-        "input_audio_transcription": {"model": "gpt-4o-transcribe"},
+        "input_audio_transcription": {"model": "gpt-4o-transcribe", "language": "es", "prompt": "Oberlaa"},
         "max_response_output_tokens": "inf",
         "prompt_cache_key": "k",
         "truncation": {"type": "retention_ratio", "retention_ratio": 0.8},
         "speed": 1.2,
+        "reasoning": {"effort": "minimal"},
         "tool_choice": "required",
     }
 
@@ -103,6 +109,46 @@ def test_every_setting_of_the_user_is_sent_even_a_zero() -> None:
 def test_the_official_package_knows_these_settings_in_ga(config: RealtimeConfig) -> None:
     event = CLIENT[Dialect.GA].validate_json(encode(UpdateSession(fields(config, tools=[TOOL])), Dialect.GA))
     assert stray_keys(event) == []
+
+
+TRANSCRIBES = {"model": "gpt-4o-transcribe", "language": "es", "prompt": "Oberlaa"}
+
+
+def test_the_transcribers_language_and_prompt_have_their_place_in_both_dialects() -> None:
+    update = UpdateSession(fields(FULL))
+    flat, nested = (json.loads(encode(update, dialect))["session"] for dialect in (Dialect.FLAT, Dialect.GA))
+    assert flat["input_audio_transcription"] == nested["audio"]["input"]["transcription"] == TRANSCRIBES
+
+
+def test_of_the_transcribers_settings_only_those_that_are_set_are_sent() -> None:
+    config = RealtimeConfig(transcription_model="whisper-1")
+    assert fields(config)["input_audio_transcription"] == {"model": "whisper-1"}
+
+
+@pytest.mark.parametrize(
+    ("settings", "key"),
+    [
+        ({"transcription_language": "es"}, "realtime.transcription_language"),
+        ({"transcription_prompt": "Oberlaa"}, "realtime.transcription_prompt"),
+        (
+            {"transcription_model": "m", "transcription_language": "spanish"},
+            "realtime.transcription_language",
+        ),
+        ({"transcription_model": "m", "transcription_language": "ES"}, "realtime.transcription_language"),
+        ({"transcription_model": "m", "transcription_prompt": " "}, "realtime.transcription_prompt"),
+    ],
+)
+def test_a_transcribers_setting_that_cannot_be_is_refused(settings: dict[str, Any], key: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        Config.from_dict({"realtime": settings})
+    assert caught.value.key == key
+
+
+def test_an_agent_may_have_a_language_of_its_own() -> None:
+    agent = Agent("Be brief.", settings={"realtime": {"transcription_language": "de"}})
+    config = Config.from_dict({"realtime": {"transcription_model": "whisper-1"}})
+    session = plan_call(config, agent, call_sid="").session
+    assert session["input_audio_transcription"] == {"model": "whisper-1", "language": "de"}
 
 
 def test_manual_turns_are_a_null() -> None:

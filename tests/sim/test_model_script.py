@@ -81,7 +81,7 @@ def test_json_has_the_same_keys(tmp_path):
     ("text", "complaint"),
     [
         ("turns = 'x", "script.toml: "),
-        ("turn = []", "keys are hears, otherwise, out_of_band, turns"),
+        ("turn = []", "keys are hears, odd, otherwise, out_of_band, turns"),
         ("[[turns]]\nsay = 'a'\n[[turns]]\nsays = 'b'", "turn 2: a step is one of say, call,"),
         ("[[turns]]\nsay = 'a'\narguments = {}", "turn 1: "),
     ],
