@@ -11,6 +11,8 @@ from llcphone.errors import ConfigError
 from llcphone.web_address import BASE_ADDRESS, BASE_ADDRESS_OR_EMPTY, HOST, is_loopback_host, is_loopback_url
 
 _HOST_LABEL = matching(r"(?=.{0,63}\Z)([a-z0-9]+(-[a-z0-9]+)*)?", "one host label such as dublin or ie1")
+_LANGUAGE = matching(r"([a-z]{2,3}(-[A-Za-z0-9]{2,8})*)?", "a language tag such as es-ES")
+_SAY_VOICE = matching(r"([A-Za-z0-9]+([._-][A-Za-z0-9]+)*)?", "the name of a voice such as Polly.Lucia")
 _PHONE_NUMBER = matching(r"(\+[1-9][0-9]{5,14})?", "a number as +<country><number>, digits only")
 
 
@@ -122,6 +124,10 @@ class TwilioConfig(Section):
     """The primary token, usually TWILIO_AUTH_TOKEN: webhooks are signed with it. A region has its own."""
     phone_number: str = setting("", _PHONE_NUMBER, secret=True)
     """Where outbound calls come from; usually TWILIO_PHONE_NUMBER. A person's, so hidden like a secret."""
+    say_language: str = setting("", _LANGUAGE)
+    """Language in which Twilio reads texts to people: voicemail, notices, whispers; "" is its own, en-US."""
+    say_voice: str = setting("", _SAY_VOICE)
+    """Twilio's voice for them, as Polly.Lucia or Google.es-ES-Standard-A; "" is the language's usual one."""
     api_url: str = setting("https://api.twilio.com", BASE_ADDRESS, private=True)
     """REST API; another address is a simulator's. The token travels in it, so https or loopback only."""
     edge: str = setting("", _HOST_LABEL)

@@ -13,6 +13,7 @@ from attrs import fields_dict, frozen
 
 from llcphone.config_fields import NOT_EMPTY, Rule, Section, between, setting
 from llcphone.errors import ConfigError
+from llcphone.sentences import ENGLISH
 from llcphone.web_address import WEB_ADDRESS_OR_EMPTY
 
 VOICEMAIL = "voicemail"
@@ -84,18 +85,20 @@ class TransfersConfig(Section):
     """Tables by name: number, kind, caller_id, whisper, accept, timeout_s, otherwise, sms."""
     voicemail: bool = setting(False)
     """Whether callers may leave a message, recorded by Twilio."""
-    voicemail_greeting: str = setting(
-        "Nobody can take your call now. Please leave a message after the tone, and press the hash key "
-        "when you are done.",
-        NOT_EMPTY,
-    )
+    voicemail_greeting: str = setting(ENGLISH["transfers.voicemail_greeting"], NOT_EMPTY)
     """What they hear before the tone, said by Twilio."""
-    voicemail_thanks: str = setting("Thank you. Good-bye.", NOT_EMPTY)
+    voicemail_thanks: str = setting(ENGLISH["transfers.voicemail_thanks"], NOT_EMPTY)
     """What they hear after it."""
     voicemail_limit_s: int = setting(120, between(5, 3_600))
     """Longest message."""
     way_out: str = setting(HANG_UP, private=True)
     """Where a caller goes when no model can be had: "hang_up", "voicemail" or a destination (cold)."""
+    accept_prompt: str = setting(ENGLISH["transfers.accept_prompt"], NOT_EMPTY)
+    """What a colleague hears, after the whisper, when a key is needed to take the call (`accept`)."""
+    unavailable_message: str = setting(ENGLISH["transfers.unavailable_message"], NOT_EMPTY)
+    """Last words to a caller whom nobody takes and who cannot go back to the agent."""
+    caller_gone_message: str = setting(ENGLISH["transfers.caller_gone_message"], NOT_EMPTY)
+    """What a colleague hears whose caller has hung up meanwhile."""
     hold_music: str = setting("", WEB_ADDRESS_OR_EMPTY, private=True)
     """Sound file or TwiML for callers on hold during a warm transfer; "" is Twilio's own music."""
     briefing: str = setting(
@@ -110,7 +113,7 @@ class TransfersConfig(Section):
     """How keys are pressed: as tones in the agent's audio, or by Twilio (the stream restarts: 0.9 s)."""
     record_calls: bool = setting(False)
     """Whether Twilio records every call; people must be told, and in many places must agree."""
-    record_notice: str = setting("This call is recorded.", NOT_EMPTY)
+    record_notice: str = setting(ENGLISH["transfers.record_notice"], NOT_EMPTY)
     """Said by Twilio before a recorded call begins."""
 
     def check_together(self) -> None:

@@ -117,8 +117,8 @@ class Overload:
         node = self._limits.another_node
         return twiml.go_to(add_path(node, "/twiml", "hop=1")) if node and HOPPED not in form else ""
 
-    def busy(self, form: Mapping[str, str] = _NOTHING) -> str:
+    def busy(self, form: Mapping[str, str] = _NOTHING, speech: twiml.Speech = twiml.PLAIN) -> str:
         """The TwiML for a caller whom nobody can take: a message, or a busy tone while it rings."""
         if in_progress(form) and not self._limits.busy_message:
             return twiml.hang_up()  # <Reject> is for calls that ring
-        return twiml.busy(self._limits.busy_message or None)
+        return twiml.busy(self._limits.busy_message or None, speech)

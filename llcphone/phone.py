@@ -139,7 +139,7 @@ class Phone(Placing, Joining):
             self.pulse.turned_away[closed[0]] += 1
             log.warning("call not admitted", extra={"live": len(self._calls), "why": closed[0]})
             way_out = self.overload.another_node(form) or self.transfers.instead_of_busy(form)
-            return way_out or self.overload.busy(form)
+            return way_out or self.overload.busy(form, self.transfers.speech)
         if not self.config.server.public_url:
             raise ConfigError("server.public_url", "needed to tell Twilio where the media stream goes")
         agent = self.choose(form)

@@ -18,8 +18,9 @@ PACKAGE = Path(llcphone.__file__).parent
 MOST_LINES = 340
 
 SETTINGS = sorted(path.stem for path in PACKAGE.glob("config_*.py") if path.stem != "config_fields")
-SHARED = ["errors", "text", "audio", "numbers", "config_fields", "web_address", *SETTINGS, "config", "guard"]
-SHARED += ["leaving", "tool_hints", "tool_reading", "tool_schema", "tooling", "agent", "tones"]
+SHARED = ["errors", "text", "audio", "numbers", "sentences", "config_fields", "web_address"]
+SHARED += [*SETTINGS, "config", "guard", "leaving", "tool_hints", "tool_reading", "tool_schema"]
+SHARED += ["tooling", "agent", "tones"]
 """Each may import those before it."""
 CODECS = {"twilio", "realtime"}
 ENGINE = {*SHARED, *CODECS, "prices", "engine"}

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("llcphone.transfers")
 
-_SORRY = "We are sorry, nobody can take your call now. Please try again later. Good-bye."
-_GONE = "The caller has hung up. Good-bye."
 _REACHED = frozenset({"completed", "answered"})
 _PRESSED = "The keys have been pressed. Listen to what the other side says now. "
 
@@ -101,7 +99,7 @@ class Answers:
         if away is not None:
             self._desk.forget(away)
         self._call_is_over(form)
-        return twiml_away.say_and_hang_up(_SORRY)
+        return self._last_words(config.unavailable_message)
 
     async def _to_agent(
         self, form: Mapping[str, str], generation: int, away: Away | None, news: str, *, speak: bool = True
@@ -150,7 +148,9 @@ class Answers:
         summary = "" if away is None else away.summary
         text = destination.whisper.replace("{summary}", summary).strip()
         accept = self._desk.url(away, "accept") if away is not None and destination.accept else ""
-        return twiml_away.whisper(text, accept=accept)
+        return twiml_away.whisper(
+            text, accept=accept, prompt=self._desk.config.accept_prompt, speech=self._desk.speech
+        )
 
     async def _accept(self, form: Mapping[str, str], generation: int, to: str, away: Away | None) -> str:
         if away is None or not form.get("Digits"):
@@ -189,18 +189,17 @@ class Answers:
             action=f"{base}/voicemail/recorded",
             recording=f"{base}/recording/voicemail",
             limit_s=config.voicemail_limit_s,
+            speech=self._desk.speech,
         )
 
     def recorded(self, form: Mapping[str, str]) -> str:
         """A message was left."""
         self._call_is_over(form)
-        return (
-            twiml.nothing()
-            if not in_progress(form)
-            else twiml_away.say_and_hang_up(self._desk.config.voicemail_thanks)
-        )
+        return self._last_words(self._desk.config.voicemail_thanks) if in_progress(form) else twiml.nothing()
 
-    @staticmethod
-    def too_late() -> str:
+    def too_late(self) -> str:
         """For a colleague whose caller has hung up meanwhile."""
-        return twiml_away.say_and_hang_up(_GONE)
+        return self._last_words(self._desk.config.caller_gone_message)
+
+    def _last_words(self, text: str) -> str:
+        return twiml_away.say_and_hang_up(text, self._desk.speech)

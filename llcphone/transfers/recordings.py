@@ -34,8 +34,9 @@ class Recording:
 class Recordings:
     """What is recorded, and who is told of it."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, speech: twiml.Speech) -> None:
         self._config = config
+        self._speech = speech
         self._faults = Faults(log)
         self.on_ready: list[Callable[[Recording], None]] = []
         """Told of each recording; Twilio's account keeps it."""
@@ -45,7 +46,8 @@ class Recordings:
         transfers = self._config.transfers
         if not transfers.record_calls:
             return None
-        return twiml.Recorded(transfers.record_notice, f"{self._config.server.public_url}/recording/call")
+        callback = f"{self._config.server.public_url}/recording/call"
+        return twiml.Recorded(transfers.record_notice, callback, self._speech)
 
     def ready(self, what: str, form: Mapping[str, str]) -> None:
         """Twilio's callback."""

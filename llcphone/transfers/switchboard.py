@@ -62,7 +62,8 @@ class Transfers:
     def __init__(self, phone: Phone) -> None:
         self.phone = phone
         self.config = phone.config.transfers
-        self.recordings = Recordings(phone.config)
+        self.speech = twiml.Speech(phone.config.twilio.say_language, phone.config.twilio.say_voice)
+        self.recordings = Recordings(phone.config, self.speech)
         self.answers = Answers(self)
         self.briefings = Briefings(self)
         self._wanted: dict[Call, Away] = {}

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
 from attrs import frozen
-from twilio.twiml.voice_response import Connect, Start, Stream, VoiceResponse  # type: ignore[import-untyped]
+from twilio.twiml.voice_response import Connect, Gather, Start, Stream, VoiceResponse  # type: ignore[import-untyped]
 
 from llcphone.errors import ConfigError, LocalProtocolError
 
@@ -28,6 +28,23 @@ _WEBSOCKET = {"https": "wss", "http": "ws"}
 
 
 @frozen
+class Speech:
+    """How Twilio reads texts to people: every ``<Say>`` comes from here."""
+
+    language: str = ""
+    """A language tag; empty: Twilio's own."""
+    voice: str = ""
+    """Empty: the usual one of the language."""
+
+    def say(self, where: VoiceResponse | Gather, text: str) -> None:
+        """Add a ``<Say>``."""
+        where.say(text, language=self.language or None, voice=self.voice or None)
+
+
+PLAIN = Speech()
+
+
+@frozen
 class Recorded:
     """A call that Twilio records from here on."""
 
@@ -35,6 +52,7 @@ class Recorded:
     """Said before anything else."""
     callback: str
     """Told where the recording is, when it is ready."""
+    speech: Speech = PLAIN
 
 
 def connect_stream(
@@ -61,7 +79,7 @@ def connect_stream(
     connect.append(stream)
     response = VoiceResponse()
     if recorded is not None:
-        response.say(recorded.notice)
+        recorded.speech.say(response, recorded.notice)
         start = Start()
         start.recording(
             channels="dual",
@@ -102,14 +120,14 @@ def go_to(url: str) -> str:
     return str(response)
 
 
-def busy(message: str | None = None) -> str:
+def busy(message: str | None = None, speech: Speech = PLAIN) -> str:
     """The way out when we cannot take a call: an apology, or without one a busy tone.
 
     The busy tone is for inbound calls not yet answered, and costs nothing; words answer the call.
     """
     response = VoiceResponse()
     if message:
-        response.say(message)
+        speech.say(response, message)
         response.hangup()
     else:
         response.reject(reason="busy")

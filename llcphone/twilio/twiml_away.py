@@ -10,6 +10,9 @@ from typing import Literal
 
 from twilio.twiml.voice_response import Dial, Gather, VoiceResponse  # type: ignore[import-untyped]
 
+from llcphone.sentences import ENGLISH
+from llcphone.twilio.twiml import PLAIN, Speech
+
 _CONFERENCE_EVENTS = "join leave end"
 _ANSWER_S = 8
 """How long a colleague may think before a call that must be accepted counts as refused."""
@@ -31,20 +34,22 @@ def dial(to: str, *, action: str, timeout_s: int, caller_id: str = "", whisper: 
     return _document(dialled)
 
 
-def whisper(text: str, *, accept: str = "") -> str:
+def whisper(text: str, *, accept: str = "", prompt: str = "", speech: Speech = PLAIN) -> str:
     """What a colleague hears before they are joined.
 
     Args:
         text: it is said.
         accept: asked when they press a key; without a key they are not joined. Empty: no key is needed.
+        prompt: asks for the key; empty: in English.
+        speech: how it is said.
     """
     response = VoiceResponse()
     if not accept:
         if text:
-            response.say(text)
+            speech.say(response, text)
         return str(response)
     gather = Gather(input="dtmf", num_digits=1, timeout=_ANSWER_S, action=accept, method="POST")
-    gather.say(f"{text} Press any key to take the call.".strip())
+    speech.say(gather, f"{text} {prompt or ENGLISH['transfers.accept_prompt']}".strip())
     response.append(gather)
     response.hangup()
     return str(response)
@@ -69,13 +74,13 @@ def conference(
     return _document(dialled)
 
 
-def voicemail(greeting: str, *, action: str, recording: str, limit_s: int) -> str:
+def voicemail(greeting: str, *, action: str, recording: str, limit_s: int, speech: Speech = PLAIN) -> str:
     """Ask for a message, record it, then ask ``action``; without a word the call ends.
 
     ``recording`` is told where the message is, when Twilio has it ready.
     """
     response = VoiceResponse()
-    response.say(greeting)
+    speech.say(response, greeting)
     response.record(
         action=action,
         method="POST",
@@ -91,10 +96,10 @@ def voicemail(greeting: str, *, action: str, recording: str, limit_s: int) -> st
     return str(response)
 
 
-def say_and_hang_up(text: str) -> str:
+def say_and_hang_up(text: str, speech: Speech = PLAIN) -> str:
     """Last words, said by Twilio."""
     response = VoiceResponse()
-    response.say(text)
+    speech.say(response, text)
     response.hangup()
     return str(response)
 

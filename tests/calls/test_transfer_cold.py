@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import xml.etree.ElementTree as ET
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -411,3 +412,44 @@ async def test_a_new_call_that_is_not_let_in_takes_the_way_out(autojump_clock: M
         record = await call.ended()
         assert (record.joined, record.ended_by) == ([SALES], EndedBy.HANGUP_VERB)
         stage.phone.draining = False
+
+
+SPANISH = {
+    "accept_prompt": "Pulse una tecla para atender la llamada.",
+    "unavailable_message": "Lo sentimos, nadie puede atenderle ahora.",
+    "caller_gone_message": "El cliente ha colgado.",
+    "voicemail_greeting": "Deje un mensaje.",
+    "voicemail_thanks": "Gracias.",
+    "record_notice": "Esta llamada se graba.",
+}
+
+
+@pytest.mark.parametrize("otherwise", ["voicemail", "hang_up"])
+async def test_a_house_of_another_language_says_nothing_in_english(
+    otherwise: str, autojump_clock: MockClock
+) -> None:
+    to = {"whisper": "Cliente: {summary}", "accept": True, "otherwise": otherwise}
+    settings = {
+        "transfers": {
+            "destinations": {"sales": {"number": SALES, **to}},
+            "voicemail": True,
+            "record_calls": True,
+            **SPANISH,
+        },
+        "twilio": {"say_language": "es-ES", "say_voice": "Polly.Lucia"},
+    }
+    agent, dial = receptionist(Desk()), DialOutcome(ring_s=1.0, unjoined="no-answer")
+    async with rehearse(agent, script=script, settings=settings, dial_outcome=dial) as stage:
+        call = await asks_for_sales(stage)
+        if otherwise == "voicemail":
+            await listens_for_message(call)
+            await call.speak(QUESTION)
+            call.press("#")
+        documents = [ET.fromstring(text) for text in (await call.ended()).documents]
+        said = [say for document in documents for say in document.iter("Say")]
+        assert {(say.get("language"), say.get("voice")) for say in said} == {("es-ES", "Polly.Lucia")}
+        texts = {text for say in said if (text := say.text or "")}
+        asked = f"Cliente: {SUMMARY} {SPANISH['accept_prompt']}"
+        left = ["voicemail_greeting", "voicemail_thanks"]
+        ends = left if otherwise == "voicemail" else ["unavailable_message"]
+        assert texts == {SPANISH["record_notice"], asked, *(SPANISH[name] for name in ends)}
