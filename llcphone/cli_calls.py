@@ -35,7 +35,7 @@ from llcphone.cli_calls_view import (
 )
 from llcphone.config_store import DEFAULT_FILE
 from llcphone.errors import ConfigError
-from llcphone.store import history
+from llcphone.store import history, journal, lines
 from llcphone.store.database import Database
 from llcphone.store.demo_data import PEOPLE, fill
 from llcphone.store.forgetting import DAY_S, forgetting, in_pieces, purging
@@ -47,13 +47,15 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from llcphone.config import Config
-    from llcphone.store.shapes import CallDetails
+    from llcphone.store.shapes import CallDetails, CallSummary
 
 ConfigPath = Annotated[Path | None, Parameter(name="--config", help="llcphone.toml to read")]
 AsJson = Annotated[bool, Parameter(name="--json", negative="", help="for programs")]
 Numbers = Annotated[bool, Parameter(negative="", help="show telephone numbers whole")]
 
 _POLL_S = 1.0
+_LATE_S = 600.0
+"""A call may be written this long after its end, behind one that ended later."""
 
 store = cyclopts.App(name="store", help="The store itself: a demo database, and forgetting.")
 
@@ -137,11 +139,16 @@ async def tail(
     Args:
         words: also what was said.
     """
-    since = time.time()
     with _reading(config) as read:
+
+        def found() -> list[CallSummary]:
+            since = time.time() - _LATE_S
+            return read(partial(history.summaries, limit=None, since=since))  # type: ignore[no-any-return]
+
+        shown = {each.id for each in found()}
         while True:
-            for each in reversed(read(partial(history.summaries, limit=None, since=since))):
-                since = max(since, each.ended_at)
+            fresh = {each.id: each for each in found()}
+            for each in reversed([each for id_, each in fresh.items() if id_ not in shown]):
                 details = read(partial(history.details, call_id=each.id)) if words else None
                 if as_json:
                     print_json(attrs.asdict(details or each))
@@ -149,6 +156,7 @@ async def tail(
                 emit("  ".join(row_of(each, whole=numbers)) + "\n")
                 if details is not None:
                     print_lines(details)
+            shown = set(fresh)
             await trio.sleep(_POLL_S)
 
 
@@ -217,14 +225,28 @@ def purge(*, number: str = "", config: ConfigPath = None) -> None:
     """
     loaded = _config(config)
     kept = loaded.store
+    if number:
+        _forget(number, loaded)
+        return
     with _opened(loaded, read_only=False) as run:
-        if number:
-            of_number = in_pieces(forgetting(number), run)
-            print(f"forgotten: {len(of_number.call_ids)} calls")
-            return
         old = purging(now=time.time(), keep_days=kept.keep_days, transcript_days=kept.transcript_days)
         gone = in_pieces(old, run)
     print(f"forgotten: {gone.calls} calls, and the words of {gone.transcripts}")
+
+
+def _forget(number: str, config: Config) -> None:
+    """All that is kept of a number: in the store, in the journal, and in the file of records."""
+    with _opened(config, read_only=False) as run:
+        gone = in_pieces(forgetting(number), run)
+    print(f"forgotten: {len(gone.call_ids)} calls")
+    try:
+        if (url := settings.with_journal(config).journal.url) and config.journal.enabled:
+            journal.forget(url, gone.call_sids)
+        if config.records.path:
+            lines.forget(config.records.path, gone.call_ids)
+    except (SQLAlchemyError, OSError) as exc:
+        why = f"still has these calls, and cannot be written ({type(exc).__name__})"
+        raise ConfigError("records.path" if isinstance(exc, OSError) else "journal.url", why) from None
 
 
 # -- reading ------------------------------------------------------------------------------------

@@ -25,7 +25,7 @@ class StoreConfig(Section):
     timeout_s: float = setting(2.0, between(0.1, 60.0))
     """Longest question; then the model is told that the records cannot be reached."""
     threads: int = setting(4, between(1, 64))
-    """Look-ups at once; as many for changes. Each holds a connection."""
+    """Look-ups at once; as many for changes. Each holds a connection; writer and purge hold one more each."""
     keep_days: float = setting(365.0, between(0.0, 36_500.0))
     """How long a call is kept, with its messages and notes; 0 for ever."""
     transcript_days: float = setting(30.0, between(0.0, 36_500.0))

@@ -18,6 +18,7 @@ from llcphone.cli import app
 from llcphone.cli_calls_view import as_csv
 from llcphone.store import Message, ToolCall
 from llcphone.store.shapes import CallSummary
+from tests.store.journal_kit import Opened, change, row
 from tests.store.store_kit import ADA, BORN_AT, opened, record, written
 
 if TYPE_CHECKING:
@@ -135,8 +136,8 @@ async def test_tail_shows_each_call_once_as_it_ends(
     place.make_file()
     place.run(cli_calls.prepare)
 
-    def end(call_id: str) -> None:
-        ended = record(call_id, born_at=BORN_AT + 10_000)
+    def end(call_id: str, ended_before_s: float = 0) -> None:
+        ended = record(call_id, born_at=BORN_AT + 10_000 - ended_before_s)
         call = cli_calls.history.KeptCall(record=ended, caller=ADA)
         place.run(lambda db: cli_calls.history.write_call(db, call, {}))
 
@@ -145,20 +146,30 @@ async def test_tail_shows_each_call_once_as_it_ends(
         await trio.sleep(2)
         end("c1")
         await trio.sleep(5)
+        end("c2", ended_before_s=60)
+        await trio.sleep(5)
         nursery.cancel_scope.cancel()
     place.close()
     shown = capsys.readouterr().out
-    assert shown.count("c1") == 1
+    assert shown.count("c1") == shown.count("c2") == 1, "though c2 was written later than the younger c1"
     assert "Bread, please." in shown
 
 
 async def test_purge_forgets_what_is_old_or_one_person(
-    kept: Path, capsys: pytest.CaptureFixture[str]
+    kept: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.chdir(kept.parent)
+    (kept.parent / "calls.jsonl").write_text('{"call_id":"aa11"}\n{"call_id":"other"}\n')
+    opened = Opened("sqlite:///journal.db")
+    opened.write([change(row(id=name, call_sid=f"CA{name}"), first=True) for name in ("aa11", "other")])
     cli_calls.purge(config=kept)
     assert capsys.readouterr().out == "forgotten: 0 calls, and the words of 1\n"
     cli_calls.purge(number=ADA, config=kept)
     assert capsys.readouterr().out == "forgotten: 2 calls\n"
+    assert (kept.parent / "calls.jsonl").read_text() == '{"call_id":"other"}\n'
+    known = [opened.claim(f"CA{name}", 0, limit=3, run="r", now=300.0) for name in ("aa11", "other")]
+    assert [each is not None for each in known] == [False, True]
+    opened.close()
     cli_calls.calls(config=kept, as_json=True)
     assert json.loads(capsys.readouterr().out) == []
 

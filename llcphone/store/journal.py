@@ -39,6 +39,8 @@ from sqlalchemy import (
     update,
 )
 
+from llcphone.store.database import Database
+from llcphone.store.forgetting import in_pieces
 from llcphone.store.tables import CALL_ID, KEY, WORD, widen
 from llcphone.store.values import fitted, fitted_row
 
@@ -50,6 +52,9 @@ if TYPE_CHECKING:
     from llcphone.store.forgetting import Piece
 
 _TABLES = MetaData()
+
+_FORGET_S = 10.0
+"""Longest statement for a person who waits, while calls do not."""
 
 CALLS = Table(
     "llcphone_calls",
@@ -236,6 +241,22 @@ def forgetting(call_sids: Sequence[str]) -> Generator[Piece, Any, None]:
     """Forget these calls, as when a person's number is forgotten."""
     for call_sid in call_sids:
         yield from _all_of(CALLS.c.call_sid == fitted(CALLS.c.call_sid, call_sid))
+
+
+def forget(url: str, call_sids: Sequence[str]) -> None:
+    """Forget these calls in the journal at this address, in this thread; where there is none, do nothing.
+
+    Raises:
+        ConfigError: no journal can be there.
+        sqlalchemy.exc.SQLAlchemyError, OSError: it cannot be written.
+    """
+    place = Database(url, key="journal.url", timeout_s=_FORGET_S)
+    try:
+        if place.path is None or place.path.is_file():
+            place.run(prepare)
+            in_pieces(forgetting(call_sids), place.run)
+    finally:
+        place.close()
 
 
 def _all_of(which: ColumnElement[bool]) -> Generator[Piece, Any, None]:

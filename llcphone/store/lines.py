@@ -6,10 +6,11 @@ given its record, bounded, because a dead disk must not keep a process alive.
 
 from __future__ import annotations
 
+import fcntl
 import logging
 import math
 import os
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,7 @@ from llcphone.call.record import CallRecord
 from llcphone.containment import contained
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Collection, Iterator
 
 log = logging.getLogger("llcphone.store")
 
@@ -76,12 +77,60 @@ def _append(path: Path, batch: list[CallRecord]) -> int:
         OSError: the file takes nothing, or not all; then it ends where it ended before.
     """
     lines = [line for record in batch if (line := _line(record))]
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    try:
+    with _locked(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND) as fd:
         _write_all(fd, b"".join(lines))
-    finally:
-        os.close(fd)
     return len(batch) - len(lines)
+
+
+def forget(path: str | Path, call_ids: Collection[str]) -> int:
+    """Take the records of these calls out of the file, which another process may be writing. How many.
+
+    Raises:
+        OSError: the file cannot be read or written; then it is as it was.
+    """
+    path = Path(path)
+    if not call_ids or not path.exists():
+        return 0
+    with _locked(path, os.O_RDONLY) as fd:
+        lines = path.read_bytes().splitlines(keepends=True)
+        left = [line for line in lines if _call_id(line) not in call_ids]
+        if len(left) < len(lines):
+            other = path.with_name(f"{path.name}.new")
+            new = os.open(other, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, os.fstat(fd).st_mode & 0o777)
+            try:
+                _write_all(new, b"".join(left))
+                os.fsync(new)
+            finally:
+                os.close(new)
+            other.replace(path)
+    return len(lines) - len(left)
+
+
+@contextmanager
+def _locked(path: Path, flags: int) -> Iterator[int]:
+    """The file, while nobody else writes it or puts another in its place."""
+    while True:
+        fd = os.open(path, flags, 0o600)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX)
+            ours, there = os.fstat(fd), path.stat() if path.exists() else None
+            if there is not None and (ours.st_dev, ours.st_ino) == (there.st_dev, there.st_ino):
+                yield fd
+                return
+        finally:
+            os.close(fd)  # and the lock
+
+
+def _call_id(line: bytes) -> str:
+    """Of which call a line is; empty: nobody can say."""
+    try:
+        return msgspec.json.decode(line, type=_OfACall).call_id
+    except msgspec.DecodeError:
+        return ""
+
+
+class _OfACall(msgspec.Struct):
+    call_id: str
 
 
 def _line(record: CallRecord) -> bytes:

@@ -54,9 +54,7 @@ async def tidy(pieces: Generator[Piece, Any, object], place: Database) -> bool:
                     continue
                 failures += 1
                 if exc.verdict is Verdict.REFUSED or failures >= _MOST_FAILURES:
-                    log.error(
-                        "old records are not deleted; it is tried again tomorrow", extra={"error": exc.error}
-                    )
+                    log.error("old records are not deleted; tried again in a day", extra={"error": exc.error})
                     return False
                 await trio.sleep(_AGAIN_S)
             else:

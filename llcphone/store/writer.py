@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import attrs
 import trio
 
+from llcphone.containment import Faults
 from llcphone.store.database import NotDone
 from llcphone.store.engines import Verdict
 from llcphone.store.parts import Tries, in_parts
@@ -67,6 +68,7 @@ class Writer:
         self._writing = trio.CancelScope(shield=True)  # what was told before a cancellation is still written
         self._finished = trio.Event()
         self._limiter = trio.CapacityLimiter(1)
+        self._faults = Faults(log)
 
     @property
     def waiting(self) -> int:
@@ -95,8 +97,7 @@ class Writer:
                 before, batch = (self._written, self.lost), list(islice(self._jobs, _BATCH))
                 await in_parts(batch, self._write, self._settle, cautious=self._failing)
                 if self._written > before[0]:
-                    for tell in self.on_written:
-                        tell()
+                    self._faults.tell_all("a listener of the store failed", self.on_written)
                 if before == (self._written, self.lost):
                     await trio.sleep(_RETRY_S)
         self._finished.set()
