@@ -104,7 +104,7 @@ def make_record(
     lines = [
         {
             "speaker": line.speaker.value,
-            "text": line.heard_text(),
+            "text": line.text if line.written else line.heard_text(),
             "at_ms": since_birth(line.at_ms),
             "heard_ms": line.heard_ms,
             "generated_ms": line.generated_ms,

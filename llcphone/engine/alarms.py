@@ -7,7 +7,8 @@ in the middle of a turn waits as well, once the silence filled in for them has n
 
 Dead air is watched by one lazy timer, so nothing is done per frame or per delta. It is set when an answer
 falls due, looks about once in the limit while one is, wakes exactly when a silence that had begun before
-becomes too long, and sleeps through a conversation in which nothing is due.
+becomes too long, and sleeps through a conversation in which nothing is due. A caller who has spoken waits
+until the agent is heard, whatever is thought to be owed: so a fault in that reckoning is told, too.
 """
 
 from __future__ import annotations
@@ -65,6 +66,8 @@ class Alarms:
     def stream_started(self, now_ms: int) -> None:
         """Somebody listens from now on."""
         self._echoed_ms = now_ms
+        talk = self._engine.talk
+        talk.unanswered = self._engine.setup.greets and not talk.playout.ever_sent
         self.answer_due(now_ms)
 
     def answer_due(self, now_ms: int) -> None:
@@ -111,9 +114,10 @@ class Alarms:
             return ""  # the apology is the last word
         if not engine.model.ready:
             first = engine.setup.greets and not talk.ledger.turns
-            return "session" if first or engine.recovery.owed is not Owed.NOTHING else ""
+            waits = first or talk.unanswered or engine.recovery.owed is not Owed.NOTHING
+            return "session" if waits else ""
         due = talk.floor is Floor.MODEL_THINKING or talk.responses.owes_anything
-        return "model" if due else ""
+        return "model" if due or talk.unanswered else ""
 
     def _raise(self, alarm: Alarm, fields: dict[str, object], out: list[Command]) -> None:
         if len(self.raised) < _KEPT:

@@ -115,7 +115,7 @@ class Conversation:
         if (active := self.responses.active) is not None:
             out.append(SendModel(CancelResponse(active.id)))
         out.append(SendModel(ClearInput()))  # the machine's greeting is no turn
-        self.floor, self._deciding = Floor.NOBODY, False
+        self.floor, self._deciding, self.unanswered = Floor.NOBODY, False, False
 
     def press(self, tones: tuple[bytes, ...], now_ms: int, out: list[Command]) -> None:
         """Press keys by their tones, after what the agent is saying; no barge-in may cut them."""

@@ -97,6 +97,7 @@ class ManualTurns:
     def answer(self) -> None:
         """The caller's last turn is to be answered by a create of ours."""
         self._unanswered = False
+        self._engine.talk.unanswered = True
         self._engine.talk.responses.want(TURN, first=True)
 
     # -- what the model says ----------------------------------------------------------------
