@@ -1,49 +1,111 @@
-"""The file of records: calls can be taken out of it while another process writes."""
+"""Records as lines of a file: each whole or not at all, and one that cannot be written costs only itself."""
 
 from __future__ import annotations
 
+import errno
 import json
-import stat
-import threading
-from typing import TYPE_CHECKING
+import os
+from typing import TYPE_CHECKING, Any
 
-from llcphone.store.lines import _append, forget
-from tests.store.store_kit import record
+import pytest
+
+from llcphone.store import lines
+from llcphone.store.lines import open_record_file
+from tests.store.store_kit import record, until
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
 def ids(path: Path) -> list[str]:
-    return [json.loads(line)["call_id"] for line in path.read_text().splitlines()]
+    return [json.loads(line)["call_id"] for line in path.read_bytes().splitlines()]
 
 
-def test_records_of_these_calls_are_taken_out_and_the_rest_stays_as_it_is(tmp_path: Path) -> None:
+async def test_records_are_appended_in_order(tmp_path: Path) -> None:
     path = tmp_path / "calls.jsonl"
-    _append(path, [record("a"), record("b"), record("c")])
-    path.write_bytes(path.read_bytes() + b"not a record\n")
-    before = path.read_bytes().splitlines()
-    assert forget(path, {"b", "unknown"}) == 1
-    assert path.read_bytes().splitlines() == [before[0], *before[2:]]
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert (forget(path, set()), forget(tmp_path / "none", {"a"})) == (0, 0)
-    assert [each.name for each in tmp_path.iterdir()] == ["calls.jsonl"]
+    for ones in (["c1", "c2"], ["c3"]):
+        async with open_record_file(path) as keep:
+            for one in ones:
+                keep(record(one))
+    assert ids(path) == ["c1", "c2", "c3"]
+    assert path.stat().st_mode & 0o777 == 0o600
 
 
-def test_what_is_written_meanwhile_is_kept(tmp_path: Path) -> None:
+def endless() -> list[Any]:
+    found: list[Any] = []
+    found.append(found)
+    return found
+
+
+@pytest.mark.parametrize(
+    "odd", ["\ud83d", object(), endless()], ids=["half a character", "object", "endless"]
+)
+async def test_a_record_that_cannot_be_written_costs_itself_only(
+    odd: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     path = tmp_path / "calls.jsonl"
+    async with open_record_file(path) as keep:
+        keep(record("c1"))
+        keep(record("c2", transcript=({"speaker": "caller", "text": odd},)))
+        keep(record("c3"))
+    assert ids(path) == ["c1", "c3"]
+    assert caplog.messages == ["call record cannot be written", "call record lost"]
+    assert vars(caplog.records[0])["call"] == "c2"
 
-    def write() -> None:
-        for number in range(200):
-            _append(path, [record(f"a{number}"), record(f"b{number}")])
 
-    writer = threading.Thread(target=write)
-    writer.start()
-    rounds = 0
-    while writer.is_alive():
-        rounds += 1
-        forget(path, {f"b{number}" for number in range(200)})
-    writer.join()
-    forget(path, {f"b{number}" for number in range(200)})
-    assert ids(path) == [f"a{number}" for number in range(200)]
-    assert rounds > 1
+async def test_a_short_write_is_finished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = os.write
+    monkeypatch.setattr(os, "write", lambda fd, text: real(fd, text[:7]))
+    path = tmp_path / "calls.jsonl"
+    async with open_record_file(path) as keep:
+        keep(record("c1"))
+        keep(record("c2"))
+    assert ids(path) == ["c1", "c2"]
+
+
+async def test_a_disk_that_is_full_in_the_middle_of_a_line_leaves_no_half_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    real, room = os.write, 7
+
+    def write(fd: int, text: bytes) -> int:
+        nonlocal room
+        if not room:
+            raise OSError(errno.ENOSPC, "full")
+        wrote = real(fd, text[:room])
+        room -= wrote
+        return wrote
+
+    path = tmp_path / "calls.jsonl"
+    async with open_record_file(path) as keep:
+        keep(record("c1"))
+        await until(lambda: path.exists() and path.stat().st_size > 0)
+        monkeypatch.setattr(os, "write", write)
+        keep(record("c2"))
+        await until(lambda: "call record lost" in caplog.messages)
+        monkeypatch.setattr(os, "write", real)
+        keep(record("c3"))
+    assert ids(path) == ["c1", "c3"]
+
+
+@pytest.mark.parametrize("fault", [RuntimeError, SystemExit])
+async def test_the_writer_outlives_whatever_a_write_raises(
+    fault: type[BaseException],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    real = lines._append
+
+    def broken(*_: object) -> int:
+        raise fault("planted")
+
+    path = tmp_path / "calls.jsonl"
+    async with open_record_file(path) as keep:
+        monkeypatch.setattr(lines, "_append", broken)
+        keep(record("c1"))
+        await until(lambda: "call record lost" in caplog.messages)
+        monkeypatch.setattr(lines, "_append", real)
+        keep(record("c2"))
+    assert ids(path) == ["c2"]
+    assert "planted" not in caplog.text
