@@ -64,6 +64,12 @@ class OutboundConfig(Section):
     """From one call to a number to the next to the same."""
     calls_per_minute: int = setting(30, between(1, 10_000))
     """Calls in any minute."""
+    sms_per_call: int = setting(3, between(0, 100))
+    """Text messages to who is on the line, in one call; 0 none."""
+    sms_per_number_per_day: int = setting(5, between(1, 1_000))
+    """Text messages to one number in any 24 hours; a caller's number can be forged to annoy its owner."""
+    sms_per_day: int = setting(500, between(1, 100_000))
+    """Text messages to callers in any 24 hours; those to destinations of [transfers] do not count."""
     calls_per_second: float = setting(1.0, between(0.01, 1_000.0))
     """Pace of dialling: an account has 1 per second, and Twilio queues what comes faster, unseen by us."""
     quiet_hours: str = setting("", _QUIET_HOURS, private=True)

@@ -23,6 +23,7 @@ from llcphone.engine.dialling import DialPlan, Line, MachinePolicy
 from llcphone.engine.events import CarrierStatus, DialFailed, Dialled, DialSent, MachineDetected
 from llcphone.guard import DialGuard, DialRequest
 from llcphone.prompts import OFF, prompt
+from llcphone.time_zones import NO_TABLE, has_table
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
@@ -66,6 +67,10 @@ class Dialler:
         self._carrier = self.carrier = carrier
         self._start = start
         self.guard = DialGuard(config, guard_files.offset_s)
+        list_file = config.outbound.do_not_call_file
+        self._list = guard_files.DoNotCallFile(list_file, self.guard) if list_file else None
+        self._time_limit_s = round(config.call.max_duration_s) + 60
+        """Of Twilio's, for each call."""
         path = config.outbound.machine_message_file or OFF  # the agent speaks the message itself
         self._message = prompt(path, "", "outbound.machine_message_file")
         self._live: dict[str, Call] = {}
@@ -74,13 +79,16 @@ class Dialler:
 
     async def keep_lists(self) -> None:
         """Keep the do-not-call list as its file is; runs for the life of the phone."""
-        path = self._config.outbound.do_not_call_file
-        if not path:
-            return
-        reader = guard_files.DoNotCallFile(path, self.guard)
-        while True:
-            await reader.refresh()
+        while self._list is not None:
+            await self._list.refresh()
             await trio.sleep(_READ_LIST_EVERY_S)
+
+    async def read_lists(self) -> None:
+        """Know at the start what would stop every call."""
+        if self._list is not None:
+            await self._list.refresh()
+        if self._config.outbound.quiet_hours and not has_table():
+            log.error("no outbound calls outside this machine's own time zone: %s", NO_TABLE)
 
     # -- admission --------------------------------------------------------------------------
 
@@ -96,10 +104,38 @@ class Dialler:
         """
         if not trusted:
             request = DialRequest(to=call.dialled, from_=call.caller)
-            now_ms = round(self._wall_clock() * 1000)
-            self.guard.check(request, now_ms)
+            now_ms = _steady_ms()
+            self.guard.check(request, now_ms, round(self._wall_clock() * 1000))
             self.guard.placed(call.call_id, request, now_ms)
         self._live[call.status_token] = call
+
+    def admit_text(self, to: str, from_: str, sent: int) -> None:
+        """Let a text message go to who is on the line; from now on it counts. Raises ``DialRefused``.
+
+        Args:
+            to: whose number it is.
+            from_: the number of ours.
+            sent: how many were sent in this call.
+        """
+        now_ms = _steady_ms()
+        self.guard.check_text(to, from_, sent, now_ms)
+        self.guard.texted(to, now_ms)
+
+    @property
+    def trouble(self) -> str:
+        """Why nobody can be rung at all; empty: they can."""
+        return "" if self._list is None else self._list.trouble
+
+    def goes_on(self, call_sid: str) -> None:
+        """A telephone call of ours outlives its run: it counts until Twilio says that it is over.
+
+        Should that word be lost, Twilio's own time limit has ended it by then all the same.
+        """
+        self.guard.goes_on(call_sid, _steady_ms() + self._time_limit_s * 1000)
+
+    def freed(self, call_sid: str) -> None:
+        """That call is over; one that is not known does no harm."""
+        self.guard.ended(call_sid)
 
     def plan(self) -> DialPlan:
         """How the engine is to ring somebody."""
@@ -129,6 +165,7 @@ class Dialler:
         outbound = call.run.engine.outbound
         if leave and outbound is not None and outbound.dialling.line is Line.ANSWERED:
             self._ended[call.status_token] = call.call_sid  # as if hung up: late callbacks change nothing
+            self.goes_on(call.call_sid)
         elif outbound is not None and call.call_sid and outbound.dialling.line is not Line.OVER:
             self._hang_up_once(call.status_token, call.call_sid)
 
@@ -223,7 +260,7 @@ class Dialler:
             status_callback=f"{public_url}/status/{call.status_token}",
             amd=amd,
             ring_timeout_s=call.ring_timeout_s or outbound.ring_timeout_s,
-            time_limit_s=round(self._config.call.max_duration_s) + 60,
+            time_limit_s=self._time_limit_s,
             send_digits=call.first_digits or None,
         )
 
@@ -253,6 +290,8 @@ class Dialler:
         call_sid, status = form.get("CallSid", ""), form.get("CallStatus", "")
         call = self._live.get(token)
         if call is None:
+            if status in _OVER:
+                self.freed(call_sid)
             if token in self._ended and status in _GOING_ON and call_sid:
                 self._hang_up_once(token, call_sid)  # it rings although its call is over
             return
@@ -278,13 +317,21 @@ class Dialler:
         return None if call.run.over else call
 
 
+def _steady_ms() -> int:
+    """A clock that nobody sets: a step of the other one neither frees the limits nor blocks them."""
+    return round(trio.current_time() * 1000)
+
+
 @asynccontextmanager
 async def open_dialler(config: Config, start: Callable[..., None]) -> AsyncIterator[Dialler]:
     """A dialler with a carrier of its own; ``start`` starts a task that outlives its call."""
     async with open_carrier(config, calls_per_second=config.outbound.calls_per_second) as carrier:
-        yield Dialler(config, carrier, start)
+        dialler = Dialler(config, carrier, start)
+        await dialler.read_lists()
+        yield dialler
 
 
 _ORDER = {"queued": 0, "initiated": 1, "ringing": 2, "in-progress": 3}
 """Should a callback come without ``SequenceNumber``; an end sorts behind by itself."""
-_ORDER |= dict.fromkeys(("completed", "busy", "failed", "no-answer", "canceled"), 9)
+_OVER = ("completed", "busy", "failed", "no-answer", "canceled")
+_ORDER |= dict.fromkeys(_OVER, 9)

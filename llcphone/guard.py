@@ -9,7 +9,8 @@ and the do-not-call list are for the person who would be called.
 
 Each limit is a sliding window: it holds in *any* minute and *any* 24 hours, not in those of a calendar,
 and it remembers no more than as many calls as it allows. Pure: Unix time comes in as ``now_ms``, clocks
-of other places as a function, the list as a set of numbers. The texts of refusals stand in one table,
+of other places as a function, the list as a set of numbers. Limits are counted by a clock that nobody sets:
+they hold across a step of the other one. The texts of refusals stand in one table,
 so none can hold a number.
 
 ``check`` and ``placed`` belong into one step, without an ``await`` between them: then no second call
@@ -21,36 +22,37 @@ from __future__ import annotations
 import math
 import re
 from collections import OrderedDict, deque
-from collections.abc import Callable, Container
 from typing import TYPE_CHECKING
 
 import attrs
 import phonenumbers
 from phonenumbers import NumberParseException, PhoneNumberFormat, PhoneNumberType, ValidationResult
-from phonenumbers.timezone import time_zones_for_geographical_number
 
 from llcphone.errors import ConfigError, DialRefused
+from llcphone.numbers import STAND_INS, identity, respelt
+from llcphone.quiet_hours import DAY_MS, OffsetS, QuietHours
 
 if TYPE_CHECKING:
+    from collections.abc import Container
+
     from phonenumbers import PhoneNumber
 
     from llcphone.config import Config
 
-__all__ = ["WHY", "DialGuard", "DialRequest", "OffsetS", "Window", "country_of", "e164"]
-
-DAY_MS = 86_400_000
+__all__ = ["DAY_MS", "WHY", "DialGuard", "DialRequest", "OffsetS", "Window", "country_of", "e164"]
 
 WHY = {
     "caller_id_not_ours": "the caller ID is none of our numbers (outbound.caller_ids, twilio.phone_number)",
     "not_e164": "the number is not written as E.164: +, country code and number, digits only",
     "impossible_number": "no telephone has such a number: its length or its range does not exist",
-    "own_number": "the number is the caller ID itself",
+    "own_number": "the number is one of our own: two of our agents would talk to each other",
     "premium": "the number is premium-rate, and such are never dialled",
     "shared_cost": "the number is shared-cost, and such are never dialled",
     "unreachable_type": "numbers of this kind are not dialled (outbound.refuse_types)",
     "country_not_allowed": "the country is not allowed (outbound.allow_countries, outbound.allow_prefixes)",
     "do_not_call": "the number is on the do-not-call list",
     "do_not_call_unreadable": "the do-not-call list cannot be read (outbound.do_not_call_file)",
+    "no_time_zones": "this machine has no table of time zones, so quiet hours cannot be kept; install tzdata",
     "quiet_hours": "it is quiet hours where the number is (outbound.quiet_hours)",
     "too_many_now": "as many calls are live as may be (outbound.max_concurrent)",
     "daily_limit": "as many calls were placed in 24 hours as may be (outbound.max_per_day)",
@@ -59,23 +61,24 @@ WHY = {
 }
 """Code of a refusal to its text. The codes are stable: programs read them."""
 
-OffsetS = Callable[[str, int], int | None]
-"""(IANA zone, Unix seconds) to the seconds its clock is ahead of UTC then; the zone "" is the server's own.
-None: this machine does not know the zone."""
+WHY_NO_TEXT = {
+    "sms_call": "as many text messages were sent in this call as may be (outbound.sms_per_call)",
+    "sms_number": "as many text messages were sent to the number as may be (outbound.sms_per_number_per_day)",
+    "sms_daily": "as many text messages were sent in 24 hours as may be (outbound.sms_per_day)",
+}
+"""The same of text messages, beside what refuses a call."""
 
 _E164 = re.compile(r"\+[1-9][0-9]{5,14}")
 _LONGEST_EXTENSION = 6
 """Digits; what is longer is a second number, which must not be lost from a list."""
 _NEVER_DIALLED = {PhoneNumberType.PREMIUM_RATE: "premium", PhoneNumberType.SHARED_COST: "shared_cost"}
-_PLACELESS = {PhoneNumberType.TOLL_FREE, PhoneNumberType.PERSONAL_NUMBER, PhoneNumberType.UAN}
-"""Numbers that are in no place: whoever answers may be in any time zone of the country."""
 
 
 @attrs.frozen
 class DialRequest:
     """A call that somebody wants placed; both numbers are E.164."""
 
-    to: str = attrs.field(repr=False)
+    to: str = attrs.field(repr=False, converter=respelt)
     from_: str = attrs.field(repr=False)
 
 
@@ -87,6 +90,8 @@ def e164(text: str, country: str | None) -> str | None:
         country: ISO code of the country whose national numbers are understood too.
     """
     number = _parsed(text, country)
+    if number is not None and (today := respelt(written := _canonical(number))) != written:
+        number = _parsed(today, None)
     if number is None or not _is_possible(number) or len(number.extension or "") > _LONGEST_EXTENSION:
         return None
     return _canonical(number)
@@ -115,7 +120,8 @@ def _canonical(number: PhoneNumber) -> str:
 
 
 def _refused(code: str, wait_ms: int | None = None) -> DialRefused:
-    return DialRefused(code, WHY[code], None if wait_ms is None else math.ceil(wait_ms / 1000))
+    why = (WHY | WHY_NO_TEXT)[code]
+    return DialRefused(code, why, None if wait_ms is None else math.ceil(wait_ms / 1000))
 
 
 class Window:
@@ -134,48 +140,6 @@ class Window:
     def count(self, now_ms: int) -> None:
         """It happened once more."""
         self._at_ms.append(now_ms)
-
-
-class QuietHours:
-    """Hours of the local clock in which nobody is called."""
-
-    def __init__(self, hours: str, offset_s: OffsetS) -> None:
-        self._offset_s = offset_s
-        minutes = [int(hhmm[:2]) * 60 + int(hhmm[3:]) for hhmm in hours.split("-")]
-        self._begin_ms = minutes[0] * 60_000
-        self._length_ms = (minutes[1] - minutes[0]) * 60_000 % DAY_MS
-
-    def wait_ms(self, number: PhoneNumber, now_ms: int) -> int | None:
-        """How long until the callee may be called; 0 is now, None is never.
-
-        A number that may be in several zones is called when it is quiet in none of them.
-        """
-        known = [
-            zone for zone in _zones_of(number) or [""] if self._offset_s(zone, now_ms // 1000) is not None
-        ]
-        if not known:  # this machine lacks the table of zones: their night would be guessed
-            return None
-        at_ms = now_ms
-        while at_ms < now_ms + 2 * DAY_MS:
-            # the shift of summer time falls into the wait at times, so every arrival is judged again
-            left_ms = max(self._left_ms(zone, at_ms) for zone in known)
-            if left_ms == 0:
-                return at_ms - now_ms
-            at_ms += left_ms
-        return None
-
-    def _left_ms(self, zone: str, at_ms: int) -> int:
-        clock_ms = at_ms + (self._offset_s(zone, at_ms // 1000) or 0) * 1000
-        since_begin_ms = (clock_ms - self._begin_ms) % DAY_MS
-        return max(0, self._length_ms - since_begin_ms)
-
-
-def _zones_of(number: PhoneNumber) -> list[str]:
-    """Zones in which the number may be; none when that cannot be told."""
-    # time_zones_for_number would give a whole continent for many mobiles
-    zones = [zone for zone in time_zones_for_geographical_number(number) if zone != "Etc/Unknown"]
-    placeless = len(zones) > 1 and phonenumbers.number_type(number) in _PLACELESS
-    return [] if placeless else zones
 
 
 class DialGuard:
@@ -202,26 +166,38 @@ class DialGuard:
         self.do_not_call: Container[str] | None = None if rules.do_not_call_file else ()
         self._rules = rules
         self._home = {number: country_of(number) for number in self.own_numbers}
+        known = (*self.own_numbers, config.twilio.phone_number, *config.routes.table)
+        self._ours = frozenset(identity(number) for number in known if number)
         self._refused_kinds = {getattr(PhoneNumberType, kind.upper()) for kind in rules.refuse_types}
         self._quiet = QuietHours(rules.quiet_hours, offset_s) if rules.quiet_hours else None
-        self._live: set[str] = set()
+        self._live: dict[str, float] = {}
+        """Calls, and until when each can last at most."""
         self._minute = Window(rules.calls_per_minute, 60_000)
         self._day = Window(rules.max_per_day, DAY_MS)
         self._called: OrderedDict[str, tuple[int, list[Window]]] = OrderedDict()
         """Number to its last call and its windows, the longest ago first."""
+        self._texts = Window(rules.sms_per_day, DAY_MS)
+        self._texted: OrderedDict[str, Window] = OrderedDict()
 
-    def check(self, request: DialRequest, now_ms: int) -> None:
+    def check(self, request: DialRequest, now_ms: int, unix_ms: int | None = None) -> None:
         """Return if the call may be placed now; it changes nothing.
+
+        Args:
+            request: the call.
+            now_ms: of a clock that nobody sets.
+            unix_ms: Unix time, for quiet hours; None: ``now_ms`` is that.
 
         Raises:
             DialRefused: it may not; the code is a key of `WHY`.
         """
-        number = self._check_destination(request)
-        if self.do_not_call is None:
-            raise _refused("do_not_call_unreadable")
-        if request.to in self.do_not_call:
-            raise _refused("do_not_call")
-        if self._quiet and (wait_ms := self._quiet.wait_ms(number, now_ms)) != 0:
+        if request.from_ not in self.own_numbers:
+            raise _refused("caller_id_not_ours")
+        number = self._check_destination(request.to, self._home[request.from_])
+        self._check_list(request.to)
+        unix_ms = now_ms if unix_ms is None else unix_ms
+        if self._quiet and not self._quiet.knows(number, unix_ms):
+            raise _refused("no_time_zones")
+        if self._quiet and (wait_ms := self._quiet.wait_ms(number, unix_ms)) != 0:
             raise _refused("quiet_hours", wait_ms)
         self._check_limits(request, now_ms)
 
@@ -230,33 +206,78 @@ class DialGuard:
 
         After a restart the calls of the last day may be told again, the oldest first.
         """
-        self._live.add(call_id)
+        self._live[call_id] = math.inf
         self._minute.count(now_ms)
         self._day.count(now_ms)
-        _, windows = self._called.pop(request.to, (0, self._new_windows()))
+        who = identity(request.to)
+        _, windows = self._called.pop(who, (0, self._new_windows()))
         for window in windows:
             window.count(now_ms)
-        self._called[request.to] = now_ms, windows
+        self._called[who] = now_ms, windows
+        self._live = {each: until_ms for each, until_ms in self._live.items() if now_ms < until_ms}
         self._forget(now_ms)
 
     def ended(self, call_id: str) -> None:
         """The call is over, or was never taken; telling it twice does no harm."""
-        self._live.discard(call_id)
+        self._live.pop(call_id, None)
 
-    def _check_destination(self, request: DialRequest) -> PhoneNumber:
-        """The rules that time does not change."""
-        if request.from_ not in self.own_numbers:
-            raise _refused("caller_id_not_ours")
-        if not _E164.fullmatch(request.to):
+    def goes_on(self, call_id: str, until_ms: int) -> None:
+        """A telephone call of ours outlives the run that placed it: it counts by this id, until ``ended``."""
+        self._live.setdefault(call_id, until_ms)
+
+    # -- text messages --------------------------------------------------------------------------
+
+    def check_text(self, to: str, from_: str, sent: int, now_ms: int) -> None:
+        """Return if a text message may be sent to who is on the line; it changes nothing.
+
+        Args:
+            to: whose number it is; a caller ID can be forged, so it is judged as a number to dial is.
+            from_: the number of ours that it comes from.
+            sent: how many were sent in this call.
+            now_ms: of a clock that nobody sets.
+
+        Raises:
+            DialRefused: it may not.
+        """
+        self._check_destination(to, country_of(from_))
+        self._check_list(to)
+        if sent >= self._rules.sms_per_call:
+            raise _refused("sms_call")
+        of_number = self._texted.get(identity(to))
+        for code, window in (("sms_number", of_number), ("sms_daily", self._texts)):
+            if window is not None and (wait_ms := window.wait_ms(now_ms)):
+                raise _refused(code, wait_ms)
+
+    def texted(self, to: str, now_ms: int) -> None:
+        """A text message was sent, or may have been."""
+        who = identity(to)
+        window = self._texted.pop(who, None) or Window(self._rules.sms_per_number_per_day, DAY_MS)
+        window.count(now_ms)
+        self._texts.count(now_ms)
+        self._texted[who] = window
+        while len(self._texted) > self._rules.sms_per_day:  # each of them counts in the day as well
+            self._texted.popitem(last=False)
+
+    # -- rules that time does not change --------------------------------------------------------
+
+    def _check_list(self, to: str) -> None:
+        if self.do_not_call is None:
+            raise _refused("do_not_call_unreadable")
+        if to in self.do_not_call or identity(to) in self.do_not_call:
+            raise _refused("do_not_call")
+
+    def _check_destination(self, to: str, home: str | None) -> PhoneNumber:
+        if not _E164.fullmatch(to):
             raise _refused("not_e164")
-        number = _parsed(request.to, None)
-        if number is None or not _is_possible(number):
+        to = respelt(to)
+        number = _parsed(to, None)
+        if number is None or not _is_possible(number) or to in STAND_INS:
             raise _refused("impossible_number")
-        if _canonical(number) != request.to:  # +49 0 30 … reaches +49 30 … past its limits and the list
+        if _canonical(number) != to:  # +49 0 30 … reaches +49 30 … past its limits and the list
             raise _refused("not_e164")
-        if request.to == request.from_:
+        if identity(to) in self._ours:
             raise _refused("own_number")
-        named = request.to.startswith(self._rules.allow_prefixes)
+        named = to.startswith(self._rules.allow_prefixes)
         kind = phonenumbers.number_type(number)
         if kind in _NEVER_DIALLED:
             raise _refused(_NEVER_DIALLED[kind])
@@ -264,19 +285,19 @@ class DialGuard:
             raise _refused("impossible_number")
         if kind in self._refused_kinds:
             raise _refused("unreachable_type")
-        if not named and not self._is_allowed_country(phonenumbers.region_code_for_number(number), request):
+        if not named and not self._is_allowed_country(phonenumbers.region_code_for_number(number), home):
             raise _refused("country_not_allowed")
         return number
 
-    def _is_allowed_country(self, country: str | None, request: DialRequest) -> bool:
+    def _is_allowed_country(self, country: str | None, home: str | None) -> bool:
         if self._rules.allow_countries or self._rules.allow_prefixes:
             return country in self._rules.allow_countries
-        return country is not None and country == self._home[request.from_]
+        return country is not None and country == home
 
     def _check_limits(self, request: DialRequest, now_ms: int) -> None:
-        if len(self._live) >= self._rules.max_concurrent:
+        if sum(now_ms < until_ms for until_ms in self._live.values()) >= self._rules.max_concurrent:
             raise _refused("too_many_now")
-        _, of_number = self._called.get(request.to, (0, []))
+        _, of_number = self._called.get(identity(request.to), (0, []))
         windows = {"daily_limit": [self._day], "rate_global": [self._minute], "rate_number": of_number}
         for code, each in windows.items():
             if wait_ms := max((window.wait_ms(now_ms) for window in each), default=0):

@@ -8,10 +8,8 @@ a person who asked not to be called must not be called for a typing mistake.
 
 from __future__ import annotations
 
-import functools
 import logging
 import time
-import zoneinfo
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +18,8 @@ import trio
 
 from llcphone.errors import ConfigError
 from llcphone.guard import country_of, e164
+from llcphone.numbers import identity
+from llcphone.time_zones import known_zone
 
 if TYPE_CHECKING:
     from llcphone.guard import DialGuard
@@ -39,7 +39,8 @@ class DoNotCallFile:
         self._guard = guard
         self._country = country_of(guard.own_numbers[0]) if guard.own_numbers else None
         self._read_at: _Stamp | None = None
-        self._told = ""
+        self.trouble = ""
+        """Why the list cannot be read; empty: it was."""
         self._lock = trio.Lock()
 
     async def refresh(self) -> None:
@@ -53,13 +54,13 @@ class DoNotCallFile:
                 found = await trio.to_thread.run_sync(self._look, abandon_on_cancel=True)
             except ConfigError as exc:
                 self._guard.do_not_call, self._read_at = None, None
-                if exc.why != self._told:
+                if str(exc) != self.trouble:
                     log.error("no outbound calls: %s", exc)
-                self._told = exc.why
+                self.trouble = str(exc)
                 return
             if found is not None:
                 self._read_at, self._guard.do_not_call = found
-                self._told = ""
+                self.trouble = ""
 
     def _look(self) -> tuple[_Stamp, frozenset[str]] | None:
         """In a thread: the new list, or None when the file is the one already read."""
@@ -72,7 +73,7 @@ class DoNotCallFile:
 
 
 def read_numbers(path: Path, country: str | None) -> frozenset[str]:
-    """The numbers of a do-not-call file as E.164.
+    """The numbers of a do-not-call file, by their identity (`numbers`).
 
     Args:
         path: the file.
@@ -93,7 +94,7 @@ def read_numbers(path: Path, country: str | None) -> frozenset[str]:
             continue
         if (number := e164(text, country)) is None:
             raise ConfigError(_KEY, f"line {at} is no telephone number; write + and the country code")
-        numbers.add(number)
+        numbers.add(identity(number))
     return frozenset(numbers)
 
 
@@ -101,14 +102,6 @@ def offset_s(zone: str, unix_s: int) -> int | None:
     """How far a zone's clock is ahead of UTC at a moment; "" is this machine's zone, None an unknown one."""
     if not zone:
         return time.localtime(unix_s).tm_gmtoff
-    table = _zone(zone)
+    table = known_zone(zone)
     offset = None if table is None else datetime.fromtimestamp(unix_s, table).utcoffset()
     return None if offset is None else round(offset.total_seconds())
-
-
-@functools.cache
-def _zone(name: str) -> zoneinfo.ZoneInfo | None:
-    try:
-        return zoneinfo.ZoneInfo(name)
-    except (zoneinfo.ZoneInfoNotFoundError, OSError, ValueError):  # as on Windows without the tzdata package
-        return None

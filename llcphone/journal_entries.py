@@ -10,6 +10,7 @@ import attrs
 import msgspec
 import trio
 
+from llcphone.call.state import state_of
 from llcphone.containment import contained
 from llcphone.engine.floor import Floor
 from llcphone.engine.recovery import Owed
@@ -17,14 +18,10 @@ from llcphone.engine.resuming import KeptLine, Resumed, kept_of
 from llcphone.store.journal import CallRow, Change
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from llcphone.call.handle import Call
     from llcphone.store.journal import Claim
 
 log = logging.getLogger("llcphone.journal")
-
-_LONGEST_STATE = 65_536
 
 
 @attrs.define(eq=False)
@@ -65,7 +62,7 @@ class Kept:
             values |= {"over": self.over, "context": "", "state": ""}
             return change
         kept = kept_of(self.call.run.engine, round(trio.current_time() * 1000))
-        values |= {"owed": kept.owed.value, "state": _as_json(self.call.state)}
+        values |= {"owed": kept.owed.value, "state": state_of(self.call)}
         lines = {line.item_id: (place, line) for place, line in enumerate(kept.lines)}
         new = [line for line in lines.values() if self._lines.get(line[1].item_id) != line]
         self._taken = lines
@@ -117,17 +114,3 @@ def _decode(body: str) -> KeptLine | None:
 
 def _encode(line: KeptLine) -> str:
     return msgspec.json.encode(line).decode()
-
-
-def _as_json(state: Mapping[str, Any]) -> str:
-    """The user's scratch space, if it is plain data of reasonable size; anything may be in it."""
-    with contained():
-        text = msgspec.json.encode(state)
-        return text.decode() if 2 < len(text) <= _LONGEST_STATE else ""
-    return ""
-
-
-def decode_state(text: str) -> dict[str, Any]:
-    """``call.state`` as it was kept; empty when there was none."""
-    state = msgspec.json.decode(text) if text else {}
-    return state if isinstance(state, dict) else {}

@@ -28,10 +28,11 @@ import trio
 
 from llcphone.agent import agents_of
 from llcphone.call.handle import Call
+from llcphone.call.state import state_and_cost
 from llcphone.engine.events import EndReason
 from llcphone.engine.recovery import Owed
 from llcphone.errors import StoreUnavailable
-from llcphone.journal_entries import Closing, Kept, decode_state, resumed_of
+from llcphone.journal_entries import Closing, Kept, resumed_of
 from llcphone.store.journal import CallRow, hash_of
 from llcphone.twilio import twiml
 from llcphone.twilio.forms import in_progress
@@ -210,15 +211,15 @@ class Journaling:
         call.token = self._writer.journal.token(row, generation + 1)
         call.generation, call.resumed_from = generation + 1, row.run
         call.first_born_at = row.born_at
-        call.state = decode_state(row.state)
+        call.lasted_s = max(0.0, call.born_at - row.born_at)
+        call.state, call.spent_usd = state_and_cost(row.state)
         fields = {"call": call.call_id, "from": call.resumed_from, "generation": call.generation}
         log.info("call resumed", extra=fields)
         agent = self._agent(row.agent, form)
-        lasted_s = max(0.0, call.born_at - row.born_at)
         resumed = resumed_of(claim)
         if news:
             resumed = attrs.evolve(resumed, owed=Owed.NOTHING, news=news, speak=speak)
-        self._phone.resume(call, agent, resumed, context=row.context, lasted_s=lasted_s)
+        self._phone.resume(call, agent, resumed, context=row.context)
         return call.twiml
 
     def _twiml(self, row: CallRow, generation: int) -> str:

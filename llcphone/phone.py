@@ -155,9 +155,11 @@ class Phone(Placing, Joining):
             return twiml.nothing()
         return await self.journaling.after_stream(form, generation)
 
-    def resume(self, call: Call, agent: Agent, resumed: Resumed, *, context: str, lasted_s: float) -> None:
+    def resume(self, call: Call, agent: Agent, resumed: Resumed, *, context: str) -> None:
         """Go on with a call whose older run, here or elsewhere, has ended."""
-        self._begin(call, agent, context=context, resumed=resumed, lasted_s=lasted_s)
+        self._begin(call, agent, context=context, resumed=resumed)
+        if self.dialler is not None and call.direction == "outbound":
+            self.dialler.goes_on(call.call_sid)
 
     def write_document(self, call: Call) -> None:
         """Let ``call.twiml`` be the document that brings its media stream."""
@@ -174,9 +176,9 @@ class Phone(Placing, Joining):
         dialler: Dialler | None = None,
         context: str = "",
         resumed: Resumed | None = None,
-        lasted_s: float = 0.0,
         trusted: bool = False,
     ) -> None:
+        person = call.dialled if call.direction == "outbound" else call.caller
         context = brief_of(agent, call, context) if resumed is None else context
         journaling, transfers, call.context = self.journaling, self.transfers, context
         self.write_document(call)
@@ -189,10 +191,11 @@ class Phone(Placing, Joining):
             dial=None if dialler is None else dialler.plan(),
             dialect=self.endpoint.dialects.answer,
             resumed=resumed,
-            lasted_s=lasted_s,
+            lasted_s=call.lasted_s,
+            spent_usd=call.spent_usd,
         )
         services = CallServices(
-            dial_model=partial(self.endpoint.dial, caller=call.caller),
+            dial_model=partial(self.endpoint.dial, caller=person),
             dialects=self.endpoint.dialects,
             on_record=partial(self._call_ended, call),
             wall_clock=time.time,
@@ -241,10 +244,12 @@ class Phone(Placing, Joining):
     def ready(self) -> list[str]:
         """Why new calls would not be taken; empty when they are."""
         trouble = self.endpoint.trouble
-        refused = [
-            f"agent {name}: its settings are refused, {why}" for name, why in self.endpoint.refused.items()
-        ]
-        return self._closed() + ([f"model endpoint: {trouble}"] if trouble else []) + refused
+        lists = self.dialler.trouble if self.dialler is not None else ""
+        refused = {
+            f"agent {name}": f"its settings are refused, {why}" for name, why in self.endpoint.refused.items()
+        }
+        whose = {"model endpoint": trouble, "no outbound calls": lists, **refused}
+        return self._closed() + [f"{name}: {why}" for name, why in whose.items() if why]
 
     def _closed(self) -> list[str]:
         """Why a new call gets the way out; empty when it is let in."""
@@ -283,8 +288,11 @@ class Phone(Placing, Joining):
                 transferred_to=self.transfers.whereto(call),
             )
         with self.faults.contained("a call not hung up at its end", **whose):
+            leaves = self._leaves_telephone(call, record.reason)
             if self.dialler is not None and call.run.engine.outbound is not None:
-                self.dialler.over(call, leave=self._leaves_telephone(call, record.reason))
+                self.dialler.over(call, leave=leaves)
+            elif self.dialler is not None and call.direction == "outbound" and not leaves:
+                self.dialler.freed(call.call_sid)
         call.finish(record)
         self._changed.set()
         log.info(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from llcphone.call.handle import Call
 from llcphone.errors import ConfigError, NotAdmitted
+from llcphone.numbers import respelt
 from llcphone.tones import check_keys
 from llcphone.twilio import twiml
 
@@ -64,6 +65,7 @@ class Placing:
         if closed := self._closed():
             raise NotAdmitted(closed[0])
         own = dialler.guard.own_numbers
+        to = respelt(to)
         call = Call(caller=caller_id or (own[0] if own else ""), dialled=to, direction="outbound")
         call.first_digits = send_digits
         agent = agent or self.choose({"From": call.caller, "To": to, "Direction": "outbound-api"})

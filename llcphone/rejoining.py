@@ -148,6 +148,5 @@ class Rejoining:
         call = left.following
         call.born_at = time.time()
         log.info("call moved here goes on", extra={"call": call.call_id, "from": call.resumed_from})
-        lasted_s = max(0.0, call.born_at - call.first_born_at)
-        self._phone.resume(call, left.agent, left.resumed, context=left.context, lasted_s=lasted_s)
+        self._phone.resume(call, left.agent, left.resumed, context=left.context)
         return call

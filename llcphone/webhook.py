@@ -35,6 +35,7 @@ import trio
 
 from llcphone.containment import AGAIN_S, Faults, contained
 from llcphone.errors import ConfigError, StoreUnavailable
+from llcphone.numbers import is_withheld
 from llcphone.store import outbox
 from llcphone.text import clean_text
 
@@ -178,13 +179,14 @@ def body_of(kept: KeptCall) -> dict[str, Any]:
     ]
     said = "\n".join(f"[{line['speaker'].capitalize()}] {line['text']}" for line in words)
     outbound = record.direction == "outbound"
+    person = kept.dialled if outbound else kept.caller
     return {
         "event": "call_ended",
         "call_id": record.call_id,
         "call_sid": record.call_sid,
         "direction": record.direction,
         "agent": record.agent,
-        "caller_phone": (kept.dialled if outbound else kept.caller) or "unknown",
+        "caller_phone": "unknown" if is_withheld(person) else person,
         "call_start": _iso(record.born_at),
         "call_end": _iso(record.born_at + record.duration_s),
         "duration_s": record.duration_s,

@@ -19,13 +19,13 @@ MOST_LINES = 340
 
 SETTINGS = sorted(path.stem for path in PACKAGE.glob("config_*.py") if path.stem != "config_fields")
 SHARED = ["errors", "text", "audio", "numbers", "sentences", "config_fields", "web_address"]
-SHARED += [*SETTINGS, "config", "guard", "leaving", "tool_hints", "tool_reading", "tool_schema"]
-SHARED += ["tooling", "agent", "tones"]
+SHARED += [*SETTINGS, "config", "quiet_hours", "guard", "leaving", "tool_hints", "tool_reading"]
+SHARED += ["tool_schema", "tooling", "agent", "tones"]
 """Each may import those before it."""
 CODECS = {"twilio", "realtime"}
 ENGINE = {*SHARED, *CODECS, "prices", "engine"}
 CALL = {*ENGINE, "seldom", "containment", "wire", "prompts", "price_files", "call"}
-BETWEEN = {*CALL, "carrier", "store", "blackbox", "guard_files", "dialler", "breaker"}
+BETWEEN = {*CALL, "time_zones", "carrier", "store", "blackbox", "guard_files", "dialler", "breaker"}
 BETWEEN |= {"spending", "watch", "watched", "pulse", "overload"}
 BETWEEN |= {"webhook", "bookkeeping"}
 BETWEEN |= {"warm_session", "warm", "journal_entries", "journaling", "transfers", "placing"}
@@ -39,6 +39,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "engine": ENGINE,
     "wire": {"errors"},
     "owners": set(),
+    "time_zones": {"errors"},
     "seldom": set(),
     "containment": {"seldom"},
     "prompts": {"errors", "audio"},

@@ -22,6 +22,7 @@ from llcphone.call.model_leg import NO_SESSION, failure_word
 from llcphone.call.plan import plan_call
 from llcphone.containment import contained
 from llcphone.errors import LegClosed, RemoteProtocolError
+from llcphone.numbers import identity, is_withheld
 from llcphone.realtime import events as said
 from llcphone.realtime.decode import decode
 from llcphone.realtime.dialects import Dialect, connect_headers, encode, is_dialect_refusal
@@ -206,8 +207,8 @@ class Endpoint:
             headers.append(("OpenAI-Organization", realtime.organization))
         if realtime.project:
             headers.append(("OpenAI-Project", realtime.project))
-        if realtime.safety_salt and caller:
-            digest = hashlib.sha256(f"{realtime.safety_salt}:{caller}".encode()).hexdigest()
+        if realtime.safety_salt and not is_withheld(caller):  # one for all of them would block them all
+            digest = hashlib.sha256(f"{realtime.safety_salt}:{identity(caller)}".encode()).hexdigest()
             headers.append(("OpenAI-Safety-Identifier", digest[:32]))
         return headers
 

@@ -44,6 +44,8 @@ class Call:
             empty: not at all.
         born_at: Unix time of its birth.
         first_born_at: Unix time of the birth of its first run.
+        lasted_s: how long older runs of it have lasted, by a clock that nobody sets.
+        spent_usd: what these have cost.
         state: the user's own scratch space.
         context: what it is about, as the prompt says it last.
         store: the phone's store, if it has one; ``llcphone.store.store_of(call)`` gives it typed.
@@ -62,6 +64,8 @@ class Call:
         self.direction = direction
         self.attestation = ""
         self.born_at = self.first_born_at = time.time()
+        self.lasted_s = self.spent_usd = 0.0
+        self._born_s = time.monotonic()
         self.state: dict[str, Any] = {}
         self.context = ""
         self.store: Any = None
@@ -94,6 +98,8 @@ class Call:
             call_sid=self.call_sid, caller=self.caller, dialled=self.dialled, direction=self.direction
         )
         call.attestation, call.first_born_at = self.attestation, self.first_born_at
+        call.lasted_s = self.lasted_s + time.monotonic() - self._born_s
+        call.spent_usd = self.spent_usd if self._run is None else self._run.engine.talk.bill.call_usd
         call.generation, call.resumed_from, call.state = self.generation + 1, self.call_id, self.state
         return call
 

@@ -6,6 +6,8 @@ import logging
 import random
 from typing import TYPE_CHECKING
 
+import attrs
+
 from llcphone.call.money import alarm_plan, money_plan
 from llcphone.call.results import LONGEST
 from llcphone.call.turn_plan import detection, echo_plan, silence_plan, turn_updates
@@ -44,6 +46,7 @@ def plan_call(
     dialect: Dialect | None = None,
     resumed: Resumed | None = None,
     lasted_s: float = 0.0,
+    spent_usd: float = 0.0,
 ) -> CallSetup:
     """The engine's setup for one call.
 
@@ -57,6 +60,7 @@ def plan_call(
         dialect: what is known of the endpoint, None to ask.
         resumed: what an older run of this call has left; None: it is a new call.
         lasted_s: how long it has lasted in older runs.
+        spent_usd: what these have cost.
     """
     config = agent.over(config)
     realtime, opening, outbound = config.realtime, config.opening, outbound or dial is not None
@@ -92,7 +96,7 @@ def plan_call(
         echo=echo_plan(config),
         silence=silence_plan(config),
         recovery=recovery_plan(config, agent.stand_in),
-        money=money_plan(config),
+        money=attrs.evolve(money_plan(config), spent_usd=spent_usd),
         farewell=_farewell_plan(config),
         alarms=alarm_plan(config),
         renewal=_renewal_plan(config),

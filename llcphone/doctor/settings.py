@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from llcphone import snapshots
@@ -11,10 +12,12 @@ from llcphone.agent_file import agent_of
 from llcphone.config import SETTINGS, parse_toml
 from llcphone.doctor.report import Finding, fail, good, warn
 from llcphone.errors import ConfigError
+from llcphone.guard import country_of
+from llcphone.guard_files import read_numbers
+from llcphone.time_zones import NO_TABLE, has_table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from llcphone.doctor.case import Case
 
@@ -29,6 +32,7 @@ async def settings(case: Case) -> list[Finding]:
         return [fail("configuration", str(case.trouble), mend), *file_modes(case.path)]
     findings = [good("configuration", f"{case.path if case.path.exists() else 'defaults'} and .env are read")]
     findings.append(_ready(case))
+    findings += _outbound(case)
     findings += file_modes(case.path)
     agents, found = _agents(case)
     findings.append(found)
@@ -43,6 +47,22 @@ def _ready(case: Case) -> Finding:
     except ConfigError as exc:
         return fail("ready to serve", str(exc), f"set {exc.key}; llcphone init asks for what is needed")
     return good("ready to serve", "key, token and public URL are set")
+
+
+def _outbound(case: Case) -> list[Finding]:
+    """What would stop every call of ours, or the modes: known before the first call."""
+    config, findings = case.config, []
+    if file := config.outbound.do_not_call_file:
+        home = next(iter(config.own_numbers), "")
+        try:
+            listed = read_numbers(Path(file), country_of(home))
+        except ConfigError as exc:
+            findings.append(fail("do-not-call list", str(exc), "correct the file: nobody is called"))
+        else:
+            findings.append(good("do-not-call list", f"{len(listed)} numbers are never called"))
+    if not has_table():
+        findings.append(fail("time zones", NO_TABLE.partition(".")[0], "install the package tzdata"))
+    return findings
 
 
 def _agents(case: Case) -> tuple[Mapping[str, Agent] | None, Finding]:

@@ -53,6 +53,8 @@ class MoneyPlan:
     at_limit: AtLimit = AtLimit.GOODBYE
     goodbye_cue: str = "Time is up. Say one short good-bye now and ask nothing."
     grace_ms: int = 20_000
+    spent_usd: float = 0.0
+    """What older runs of this telephone call have cost."""
 
 
 class Bill:
@@ -64,13 +66,18 @@ class Bill:
         self._billed: dict[str, None] = {}
         self.usage = Usage()
         self.cost_usd: float | None = None if plan.rates is None else 0.0
-        self.over = False
+        self.over = 0 < plan.budget_usd <= plan.spent_usd
         """The budget is spent."""
 
     @property
     def unbilled(self) -> int:
         """Responses that had begun, and whose tokens nobody told us."""
         return len(self._begun)
+
+    @property
+    def call_usd(self) -> float:
+        """What the telephone call has cost in all its runs, as far as is known."""
+        return self._plan.spent_usd + (self.cost_usd or 0.0)
 
     def begun(self, response_id: str) -> None:
         """A response was created: somebody will pay for it."""
@@ -93,8 +100,9 @@ class Bill:
             turn.usage, turn.cost_usd = event.usage, cost_usd
         if cost_usd is not None and self.cost_usd is not None:
             self.cost_usd += cost_usd
-            self.over = 0 < self._plan.budget_usd <= self.cost_usd
-        fields = {"cost_usd": cost_usd, "call_usd": self.cost_usd, "of_turn": turn is not None}
+            self.over = 0 < self._plan.budget_usd <= self.call_usd
+        call_usd = None if self.cost_usd is None else self.call_usd
+        fields = {"cost_usd": cost_usd, "call_usd": call_usd, "of_turn": turn is not None}
         out.append(Note("tokens", {**fields, "cached_share": round(tokens.cached_share(event.usage), 4)}))
 
 
@@ -111,7 +119,7 @@ class Budget:
         if self._noted:
             return
         self._noted = True
-        spent = {"call_usd": self._engine.talk.bill.cost_usd, "budget_usd": self._plan.budget_usd}
+        spent = {"call_usd": self._engine.talk.bill.call_usd, "budget_usd": self._plan.budget_usd}
         out.append(Note("budget spent", spent))
         if self._plan.at_limit is not AtLimit.NOTE:
             self._engine.timers.set(Timer.BUDGET, now_ms + self._plan.grace_ms)

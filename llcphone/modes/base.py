@@ -16,7 +16,6 @@ import functools
 import re
 import time
 from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import attrs
 
@@ -25,6 +24,7 @@ from llcphone.errors import ConfigError
 from llcphone.modes import hours
 from llcphone.numbers import is_number
 from llcphone.store import BookingRefused, StoreUnavailable
+from llcphone.time_zones import zone_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -54,16 +54,13 @@ class House:
     """Unix time."""
 
     @property
-    def zone(self) -> ZoneInfo:
+    def zone(self) -> datetime.tzinfo:
         """The company's time zone.
 
         Raises:
-            ConfigError: nobody knows it.
+            ConfigError: nobody knows it, or this machine knows none.
         """
-        try:
-            return ZoneInfo(self.config.company.time_zone)
-        except (ZoneInfoNotFoundError, ValueError):
-            raise ConfigError("company.time_zone", "is no time zone; write it as Europe/Madrid") from None
+        return zone_of(self.config.company.time_zone, "company.time_zone")
 
     def now(self) -> datetime.datetime:
         """Local time."""

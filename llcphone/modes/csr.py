@@ -85,7 +85,7 @@ def make(house: House) -> Agent:
         theirs = [] if customer_id is None else await store.appointments(customer_id)
         if instead_of is not None and instead_of not in [each.id for each in theirs]:
             return {"saved": False, "why": "they have no such appointment: get_appointments"}
-        if not agreed(call, f"{starts_at} {instead_of} {name}"):
+        if not agreed(call, f"{starts_at} {instead_of} {name} {' '.join(what.casefold().split())}"):
             read_back = f"{hours.say(starts_at)}, {what}" + (", instead of the old one" if instead_of else "")
             return {
                 "saved": False,

@@ -14,6 +14,7 @@ from llcphone.agent import Agent, Agents
 from llcphone.errors import ConfigError
 from llcphone.modes import csr, ivr, outbound, receptionist
 from llcphone.modes.base import House
+from llcphone.numbers import identity
 from llcphone.twilio.forms import direction_of
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ class Routed(Agents):
     """The agents of a house, and which of our numbers is whose."""
 
     numbers: Mapping[str, str]
-    """Number to agent."""
+    """Number, by its identity, to agent."""
     otherwise: str
 
     def __call__(self, form: Mapping[str, str]) -> Agent:
@@ -44,7 +45,7 @@ class Routed(Agents):
         if direction_of(form) == "outbound":
             return self.by_name[_OUTBOUND]
         dialled = re.search(r"\+[0-9]+", form.get("To", ""))  # a SIP address has the number in it
-        return self.by_name[self.numbers.get(dialled[0] if dialled else "", self.otherwise)]
+        return self.by_name[self.numbers.get(identity(dialled[0]) if dialled else "", self.otherwise)]
 
 
 def routed(
@@ -71,7 +72,7 @@ def routed(
             raise ConfigError("routes.files", f"{who} must define one agent, or make(house)")
         agents[who] = agent
     otherwise = table.pop("")
-    return Routed(agents, table, otherwise)
+    return Routed(agents, {identity(number): who for number, who in table.items()}, otherwise)
 
 
 def _check(house: House) -> None:

@@ -35,6 +35,7 @@ MEND = {
     "country_not_allowed": "add the country to outbound.allow_countries if it may be called",
     "do_not_call": "do not call this number",
     "do_not_call_unreadable": "put the file right; until then nobody is called",
+    "no_time_zones": "install tzdata on the server, or empty outbound.quiet_hours",
     "quiet_hours": "ask again when the quiet hours are over there",
     "too_many_now": "ask again when a call has ended",
     "daily_limit": "ask again after Retry-After, or raise outbound.max_per_day",

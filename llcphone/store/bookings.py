@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import datetime
 from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo
 
 import attrs
 from sqlalchemy import Connection, Row, and_, delete, insert, select, update
@@ -17,7 +16,8 @@ from llcphone.errors import BookingRefused
 from llcphone.store.calendars import DAY_MIN, Busy, Calendar, calendar_named, open_spans
 from llcphone.store.shapes import Appointment, Customer, Slot
 from llcphone.store.tables import APPOINTMENTS, CALENDARS, CUSTOMERS
-from llcphone.store.values import fitted, fitted_row
+from llcphone.store.values import fitted, fitted_row, spelt_as
+from llcphone.time_zones import zone_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -43,9 +43,10 @@ class Wish:
 
 
 def customer_by(db: Connection, *, id_: int | None = None, phone: str = "") -> Customer | None:
-    """The customer with this id, or with this number."""
-    column, value = (CUSTOMERS.c.phone, phone) if id_ is None else (CUSTOMERS.c.id, id_)
-    which = column == fitted(column, value)
+    """The customer with this id, or with this number in any of its spellings."""
+    which = (
+        spelt_as(CUSTOMERS.c.phone, phone) if id_ is None else CUSTOMERS.c.id == fitted(CUSTOMERS.c.id, id_)
+    )
     row = db.execute(select(CUSTOMERS).where(which)).mappings().first()
     return None if row is None else Customer(**row)
 
@@ -220,7 +221,7 @@ def _appointments() -> Any:
 
 
 def _appointment(row: Row[Any]) -> Appointment:
-    zone = ZoneInfo(row.timezone)
+    zone = zone_of(row.timezone, "timezone")
     return Appointment(
         id=row.id,
         customer_id=row.customer,
@@ -232,7 +233,7 @@ def _appointment(row: Row[Any]) -> Appointment:
     )
 
 
-def _time(zone: ZoneInfo, seconds: int) -> datetime.datetime:
+def _time(zone: datetime.tzinfo, seconds: int) -> datetime.datetime:
     return datetime.datetime.fromtimestamp(seconds, zone)
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import datetime
 from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo
 
 import attrs
 from sqlalchemy import Connection, and_, delete, insert, select, update
@@ -15,6 +14,7 @@ from sqlalchemy import Connection, and_, delete, insert, select, update
 from llcphone.errors import BookingRefused, ConfigError
 from llcphone.store.tables import CALENDARS, HOURS
 from llcphone.store.values import fitted, fitted_row
+from llcphone.time_zones import zone_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -36,8 +36,8 @@ class Calendar:
     timezone: str
 
     @property
-    def zone(self) -> ZoneInfo:
-        return ZoneInfo(self.timezone)
+    def zone(self) -> datetime.tzinfo:
+        return zone_of(self.timezone, "timezone")
 
     def aware(self, when: datetime.datetime) -> datetime.datetime:
         """A naive time is one of this calendar's own."""
@@ -71,10 +71,7 @@ def set_hours(
     Raises:
         ConfigError: the hours are none, or the time zone is unknown.
     """
-    try:
-        ZoneInfo(timezone)
-    except (KeyError, ValueError, OSError):
-        raise ConfigError("timezone", "is no time zone. Write it as Europe/Madrid") from None
+    zone_of(timezone, "timezone")
     values = fitted_row(CALENDARS, {"name": calendar, "timezone": timezone})
     which = CALENDARS.c.name == values["name"]
     if db.execute(update(CALENDARS).where(which).values(timezone=timezone)).rowcount == 0:
@@ -119,7 +116,7 @@ def clock_at(calendar: Calendar, day: datetime.date, minutes: int) -> int:
     return calendar.seconds(datetime.datetime.combine(day + datetime.timedelta(days=days), time))
 
 
-def day_of(db: Connection, day: datetime.date, calendar_name: str) -> tuple[int, int, ZoneInfo]:
+def day_of(db: Connection, day: datetime.date, calendar_name: str) -> tuple[int, int, datetime.tzinfo]:
     """From midnight to midnight by the calendar's clock, and its time zone."""
     calendar = calendar_named(db, calendar_name)
     return clock_at(calendar, day, 0), clock_at(calendar, day, DAY_MIN), calendar.zone

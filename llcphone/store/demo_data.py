@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import datetime
 from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo
 
 from llcphone.store import bookings, calendars
+from llcphone.time_zones import zone_of
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -36,7 +36,7 @@ def fill(db: Connection, now: float, *, timezone: str = "UTC") -> None:
     """Put the business into empty tables."""
     calendars.set_hours(db, "main", timezone, HOURS)
     people = [bookings.add_customer(db, *each) for each in PEOPLE]
-    today = datetime.datetime.fromtimestamp(now, ZoneInfo(timezone))
+    today = datetime.datetime.fromtimestamp(now, zone_of(timezone, "timezone"))
     days = [today.date() + datetime.timedelta(days=ahead) for ahead in range(1, 15)]
     working = [day for day in days if day.weekday() < 5]
     for whose, ahead, hour, minute, length, what in _APPOINTMENTS:

@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 import attrs
 from sqlalchemy import Connection, delete, exists, func, select, tuple_
 
+from llcphone.errors import ConfigError
+from llcphone.numbers import STAND_INS
 from llcphone.store.history import from_or_to
 from llcphone.store.tables import APPOINTMENTS, CALLS, CUSTOMERS, LINES, MESSAGES, NOTES, OUTBOX, TOOLS, TURNS
-from llcphone.store.values import fitted
+from llcphone.store.values import spelt_as
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -85,12 +87,18 @@ def purging(*, now: float, keep_days: float, transcript_days: float) -> Generato
 
 def forgetting(number: str) -> Generator[Piece, Any, ForgottenNumber]:
     """Delete all that is known of a number: calls from or to it with all that belongs to them, messages that
-    name it, and the customer who has it with notes and appointments."""
+    name it, and the customer who has it with notes and appointments.
+
+    Raises:
+        ConfigError: it stands for every withheld number, so it is nobody's.
+    """
+    if number in STAND_INS:
+        raise ConfigError("number", "stands for every caller who withheld theirs: it is nobody's")
     gone: list[tuple[str, str]] = []
     while found := (yield partial(_forget_calls, which=from_or_to(number))):
         gone += found
-    yield from _all_of(MESSAGES, MESSAGES.c.number == fitted(MESSAGES.c.number, number))
-    theirs = select(CUSTOMERS.c.id).where(CUSTOMERS.c.phone == fitted(CUSTOMERS.c.phone, number))
+    yield from _all_of(MESSAGES, spelt_as(MESSAGES.c.number, number))
+    theirs = select(CUSTOMERS.c.id).where(spelt_as(CUSTOMERS.c.phone, number))
     for table in (NOTES, APPOINTMENTS):
         yield from _all_of(table, table.c.customer.in_(theirs))
     yield from _all_of(CUSTOMERS, CUSTOMERS.c.id.in_(theirs))

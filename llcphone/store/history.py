@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Row, Select, insert, or_, select
 
 from llcphone.store.shapes import CallDetails, CallSummary, Message, Note, ToolCall
 from llcphone.store.tables import CALLS, LINES, MESSAGES, NOTES, OUTBOX, TOOLS, TURNS
-from llcphone.store.values import as_json, fitted, fitted_row
+from llcphone.store.values import as_json, fitted, fitted_row, spelt_as
 from llcphone.text import clean_text
 
 if TYPE_CHECKING:
@@ -158,9 +158,7 @@ def summaries(
 
 def from_or_to(number: str) -> ColumnElement[bool]:
     """Calls of this number."""
-    return or_(
-        CALLS.c.caller == fitted(CALLS.c.caller, number), CALLS.c.dialled == fitted(CALLS.c.dialled, number)
-    )
+    return or_(spelt_as(CALLS.c.caller, number), spelt_as(CALLS.c.dialled, number))
 
 
 def ids_like(db: Connection, start: str) -> list[str]:

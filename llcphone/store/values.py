@@ -21,12 +21,13 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from sqlalchemy import Boolean, Float, Integer, String
 
+from llcphone.numbers import spellings
 from llcphone.text import clean_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from sqlalchemy import Column, Table
+    from sqlalchemy import Column, ColumnElement, Table
 
     Fit = Callable[[Any], Any]
 
@@ -57,6 +58,11 @@ def fitted(column: Column[Any], value: object) -> Any:
         ValueRefused: it cannot hold it.
     """
     return _fit(column)(value)
+
+
+def spelt_as(column: Column[Any], number: str) -> ColumnElement[bool]:
+    """Rows whose number is this one, in any of its spellings."""
+    return column.in_([fitted(column, each) for each in spellings(number)])
 
 
 def fitted_row(table: Table, values: Mapping[str, object]) -> dict[str, Any]:

@@ -16,7 +16,6 @@ import attrs
 import trio
 
 from llcphone.call.handle import Call
-from llcphone.carrier.orders import CarrierError
 from llcphone.config_transfers import HANG_UP, VOICEMAIL
 from llcphone.containment import contained
 from llcphone.engine.events import DigitsAsked, EndReason, HangUpAsked
@@ -24,11 +23,13 @@ from llcphone.engine.recovery import Owed
 from llcphone.engine.resuming import Resumed, kept_of
 from llcphone.errors import ConfigError
 from llcphone.leaving import Outcome
+from llcphone.numbers import identity
 from llcphone.tones import check_keys, tones_of
 from llcphone.transfers.answers import Answers
 from llcphone.transfers.away import Away, Way, caller_id
 from llcphone.transfers.briefing import Briefings
 from llcphone.transfers.recordings import Recordings
+from llcphone.transfers.texts import Texts
 from llcphone.twilio import twiml, twiml_away
 from llcphone.twilio.forms import in_progress
 
@@ -47,9 +48,11 @@ _REMEMBERED = 2_000
 """Callers who left of whom we know without a journal."""
 _TWICE_S = 30.0
 """So late nothing that was asked once is asked again."""
-_LONGEST_TEXT = 1_600
-"""Twilio's limit of a text message."""
 _LONGEST_SUMMARY = 1_000
+_MOST_RINGS = 3
+"""How often one destination is rung for one telephone call."""
+_RUNG = "llcphone.rung"
+"""How often each was, in the call's ``state``: it goes on counting in the call's next run."""
 
 _WITHOUT_MODEL = frozenset({EndReason.MODEL_LOST, EndReason.MODEL_REFUSED, EndReason.MODEL_UNREACHABLE})
 _LEAVES_ALL_THE_SAME = _WITHOUT_MODEL | {EndReason.PHONE_LOST, EndReason.STREAM_DEAD}
@@ -66,11 +69,21 @@ class Transfers:
         self.recordings = Recordings(phone.config, self.speech)
         self.answers = Answers(self)
         self.briefings = Briefings(self)
+        self.texts = Texts(self)
         self._wanted: dict[Call, Away] = {}
         self._by_token: OrderedDict[str, Away] = OrderedDict()
         self._by_run: dict[tuple[str, int], Away] = {}
+        self._check_destinations()
         phone.observers.append(self._noted)
         phone.on_end.append(self._ended)
+
+    def _check_destinations(self) -> None:
+        """A caller who is sent to a number that we answer ourselves would come back to us without end."""
+        config = self.phone.config
+        answered = {identity(each) for each in (config.twilio.phone_number, *config.routes.table) if each}
+        for name in self.config.destinations:
+            if (to := self.config.destination(name)) is not None and identity(to.number) in answered:
+                raise ConfigError(f"transfers.destinations.{name}", "is a number that we answer ourselves")
 
     # -- what calls ask for (``call.leaving.Switchboard``) ---------------------------------------
 
@@ -86,6 +99,8 @@ class Transfers:
             return Outcome(
                 False, f"There is no such destination. There are: {', '.join(self.config.destinations)}."
             )
+        if call.state.get(_RUNG, {}).get(name, 0) >= _MOST_RINGS:
+            return Outcome(False, "They were rung too often in this call. Offer to take a message.")
         way = Way.WARM if (to.kind == "warm" if warm is None else warm) else Way.DIAL
         if way is Way.WARM or to.sms:
             self.carrier("a warm transfer" if way is Way.WARM else "a text message")
@@ -108,20 +123,7 @@ class Transfers:
 
     async def send_sms(self, call: Call, to: str, text: str) -> Outcome:
         """See ``Call.send_sms``."""
-        carrier, ours = self.carrier("a text message"), self.phone.config.twilio.phone_number
-        if not ours:
-            raise ConfigError("twilio.phone_number", "is missing: text messages are sent from it")
-        number = self._number_of(call, to)
-        if not number.startswith("+"):
-            return Outcome(False, "There is no number to which a text message could be sent.")
-        if not text.strip() or len(text) > _LONGEST_TEXT:
-            return Outcome(False, f"A text message has 1 to {_LONGEST_TEXT} characters.")
-        try:
-            await carrier.send_sms(number, ours, text)
-        except CarrierError as exc:
-            log.warning("text message not sent", extra={"call": call.call_id, "code": exc.code})
-            return Outcome(False, "The text message could not be sent.")
-        return Outcome(True, "The text message is on its way.")
+        return await self.texts.send(call, to, text)
 
     def send_digits(self, call: Call, digits: str) -> None:
         """See ``Call.send_digits``."""
@@ -141,12 +143,6 @@ class Transfers:
             key = "account_sid" if not self.phone.config.twilio.account_sid else "auth_token"
             raise ConfigError(f"twilio.{key}", f"is missing: {purpose} needs it")
         return self.phone.dialler.carrier
-
-    def _number_of(self, call: Call, to: str) -> str:
-        if to == "caller":
-            return call.dialled if call.direction == "outbound" else call.caller
-        destination = self.config.destination(to)
-        return "" if destination is None else destination.number
 
     def want(self, away: Away) -> bool:
         """Let a caller leave once the agent's last word was heard; False: there is no caller."""
@@ -179,8 +175,11 @@ class Transfers:
             fields = {"call": call.call_id, "errors": failure.kinds}
             log.warning("a conversation is not kept", extra=fields)
         destination = self.config.destination(away.to)
+        if destination is not None and not away.way_out:
+            rung = call.state.get(_RUNG, {})
+            call.state[_RUNG] = {**rung, away.to: rung.get(away.to, 0) + 1}
         if destination is not None and destination.sms and self.phone.dialler is not None:
-            self.phone.start_task(self._tell_by_sms, away, name="text message")
+            self.phone.start_task(self.texts.tell, away, name="text message")
         log.info("caller leaves", extra={"call": call.call_id, "way": away.way.value, "to": away.to})
 
     def _way_out(self, call: Call) -> Away | None:
@@ -308,8 +307,7 @@ class Transfers:
         old = away.call
         call = (away.back or old).following()
         call.state = old.state
-        lasted_s = max(0.0, call.born_at - call.first_born_at)
-        self.phone.resume(call, self._agent_of(old), resumed, context=old.context, lasted_s=lasted_s)
+        self.phone.resume(call, self._agent_of(old), resumed, context=old.context)
         return call
 
     def resumed(self, away: Away | None, news: str, *, speak: bool = True) -> Resumed | None:
@@ -321,17 +319,6 @@ class Transfers:
     @staticmethod
     def _agent_of(call: Call) -> Agent:
         return call.run.agent
-
-    # -- text messages ---------------------------------------------------------------------------
-
-    async def _tell_by_sms(self, away: Away) -> None:
-        """The colleague reads what it is about before the telephone rings, if Twilio is fast."""
-        who = away.call.dialled if away.call.direction == "outbound" else away.call.caller
-        text = f"Call from {who}: {away.summary or 'no summary'}"
-        try:
-            await self.send_sms(away.call, away.to, text[:_LONGEST_TEXT])
-        except ConfigError as exc:  # a number of ours is missing: no transfer fails for it
-            log.warning("text message not sent", extra={"call": away.call.call_id, "key": exc.key})
 
 
 _TOO_LATE = Outcome(False, "The call is ending, or has not begun: it cannot be put through.")

@@ -85,7 +85,7 @@ def make(house: House) -> Agent:
         theirs = [] if customer_id is None else await store.appointments(customer_id)
         if instead_of is not None and instead_of not in [each.id for each in theirs]:
             return {"saved": False, "why": "they have no such appointment: get_appointments"}
-        if not agreed(call, f"{starts_at} {instead_of} {name}"):
+        if not agreed(call, f"{starts_at} {instead_of} {name} {' '.join(what.casefold().split())}"):
             read_back = f"{hours.say(starts_at)}, {what}" + (", instead of the old one" if instead_of else "")
             return {
                 "saved": False,
@@ -111,10 +111,11 @@ def make(house: House) -> Agent:
         done = await put_through(house, call, house.human, summary=summary, warm=True)
         outcome, who = "escalated" if done["ok"] else "nobody there", call.state.get("customer")
         try:
-            await store_of(call).add_note(call.call_id, who, f"{reason}: {summary}", outcome, key=tool.key)
+            note = f"{reason}: {summary}"
+            kept = await store_of(call).add_note(call.call_id, who, note, outcome, key=tool.key)
         except llcphone.LLCPhoneError:
-            done["note"] = "not kept"  # a person matters more
-        return done
+            kept = False  # a person matters more
+        return done if kept else done | {"note": "not kept"}
 
     add_notes(agent)
     add_sms(agent)
