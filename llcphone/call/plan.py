@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from llcphone.call.money import alarm_plan, money_plan
-from llcphone.call.results import LONGEST
+from llcphone.call.results import LONGEST, shortened
 from llcphone.call.turn_plan import detection, echo_plan, silence_plan, turn_updates
 from llcphone.containment import contained
 from llcphone.engine.call import CallLimits, CallSetup
@@ -21,7 +21,7 @@ from llcphone.engine.tool_desk import ToolPlan, ToolRule
 from llcphone.prompts import pieces, prompt
 from llcphone.realtime.dialects import Dialect
 from llcphone.realtime.session import session_fields
-from llcphone.text import clean_text, shortened
+from llcphone.text import clean_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -26,7 +26,8 @@ import attrs
 import msgspec
 
 from llcphone.containment import contained
-from llcphone.text import clean_text, shortened
+from llcphone.engine.words import Sign, sign_of
+from llcphone.text import clean_text
 
 LONGEST = 20_000
 """Characters of one result, about 5,000 tokens: each further response pays for them again, and the vendor
@@ -74,6 +75,34 @@ def shown(result: Any) -> Shown:
     if plain.hidden and isinstance(value, str):  # the result itself, and not a part of it
         return _cannot_be_shown(plain.hidden[0])
     return Shown(shortened(text, LONGEST))
+
+
+def shortened(text: str, most: int) -> str:
+    """The text, or as much of it as makes ``most`` characters together with how many are left out.
+
+    It is cut between two text elements: no accent, half flag or half family is left over.
+    """
+    if len(text) <= most:
+        return text
+    end = max(0, most - len(_left_out(len(text))))
+    while end and _is_one(text[end - 1], text[end]):
+        end -= 1
+    return text[:end] + _left_out(len(text) - end)
+
+
+def _left_out(count: int) -> str:
+    return f"…(cut, {count} characters left out)"
+
+
+def _is_one(before: str, after: str) -> bool:
+    """Whether two neighbours may belong to one text element."""
+    if sign_of(before) is Sign.JOINS or sign_of(after) in (Sign.EXTENDS, Sign.JOINS):
+        return True
+    return _is_half_flag(before) and _is_half_flag(after)
+
+
+def _is_half_flag(character: str) -> bool:
+    return "\U0001f1e6" <= character <= "\U0001f1ff"
 
 
 def error_json(text: str) -> str:

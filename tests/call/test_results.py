@@ -18,12 +18,12 @@ import attrs
 import msgspec
 import pydantic
 import pytest
+import regex
 import sqlalchemy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llcphone.call.results import LONGEST, error_json, shown
-from llcphone.text import shortened
+from llcphone.call.results import LONGEST, error_json, shortened, shown
 
 
 class Point(NamedTuple):
@@ -235,6 +235,19 @@ def test_whatever_is_in_it_the_text_has_its_bound() -> None:
         for result in (text, [text], {text: text}, [text[:100]] * 10_000):
             assert len(shown(result).text) <= LONGEST
     assert len(error_json("x" * 100_000)) <= LONGEST
+
+
+@given(
+    st.text(
+        st.sampled_from("ae\u0301\u0e01\u0e33漢\u0915\u093f\ufe0f\U0001f1e9\U0001f1ea")
+        | st.characters(codec="utf-8")
+    )
+)
+@settings(max_examples=200, deadline=None)
+def test_a_text_is_cut_where_a_text_element_ends(text: str) -> None:
+    ends = {0, *(match.end() for match in regex.finditer(r"\X", text * 10))}
+    cut = shortened(text * 10, 50)
+    assert cut == text * 10 or cut.rindex("…(cut,") in ends
 
 
 FAMILY = "\U0001f468\u200d\U0001f469\u200d\U0001f467"
