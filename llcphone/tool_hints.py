@@ -58,8 +58,8 @@ def _without_partial(function: Any) -> Any:
 def words_of(function: Any) -> str:
     """Its docstring; that of an object with ``__call__`` is its class's, if the method has none."""
     inner = _without_partial(function)
-    own = inner.__doc__ if inspect.isroutine(inner) else ""
-    return inspect.cleandoc(own or source_of(function).__doc__ or type(inner).__doc__ or "")
+    whole = inner if inspect.isroutine(inner) else type(inner)
+    return inspect.cleandoc(source_of(function).__doc__ or whole.__doc__ or "")
 
 
 def parameters_of(function: Any, key: str) -> list[inspect.Parameter]:

@@ -328,6 +328,11 @@ def test_methods_and_objects_that_can_be_called_are_tools() -> None:
         assert list(each.schema["parameters"]["properties"]) == ["order"]
 
 
+def test_what_has_no_docstring_has_no_description() -> None:
+    for each in (anything, functools.partial(anything)):
+        assert make_tool(each).schema["description"] == ""
+
+
 def test_a_plain_wrapper_of_an_async_function_is_a_tool() -> None:
     @functools.wraps(anything)
     def timed(*args: Any, **kwargs: Any) -> Any:

@@ -30,8 +30,8 @@ from llcphone.engine.words import Sign, sign_of
 from llcphone.text import clean_text
 
 LONGEST = 20_000
-"""Characters of one result, about 5,000 tokens: each further response pays for them again, and the vendor
-refuses an item of some 100,000, which would leave the tool call without an answer."""
+"""Characters of one result, about 5,000 tokens: each further response pays for them again, the smallest
+context has 32,000, and an item that the vendor refuses as too long leaves its tool call unanswered."""
 
 _NOTES = 500
 """Of these, what is kept for the words that say how much was left out."""

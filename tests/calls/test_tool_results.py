@@ -21,6 +21,7 @@ from tests.calls.house import QUESTION, open_house
 from tests.calls.memory import open_memory
 from tests.calls.test_one_calls_fault import WAYS, lives_on, thrown
 from tests.calls.test_tools import STOP, answers, asks, creates, live_call
+from tests.test_tool_schema import SEQUENCES
 
 if TYPE_CHECKING:
     from trio.testing import MockClock
@@ -320,6 +321,24 @@ def reader(turn: int, past: list[dict[str, Any]], tools: list[dict[str, Any]]) -
     if past[-1]["type"] == "function_call_output":
         return Say(f"I read {len(past[-1]['output'])} characters.")
     return CallTool("look_up")
+
+
+async def test_the_strict_vendor_takes_every_way_to_write_a_sequence(autojump_clock: MockClock) -> None:
+    agent = Agent("Be brief.")
+    for at, (hint, _, _) in enumerate(SEQUENCES):
+
+        async def take(it: Any) -> None: ...
+
+        take.__annotations__ = {"it": hint}
+        agent.tool(name=f"take_{at}")(take)
+    async with open_house(script=[Say("Good morning!")], agent=agent) as house:
+        call = await house.ring()
+        session = await house.session()
+        await call.hears(0.3)
+        assert len(session.config["tools"]) == len(SEQUENCES)
+        call.hang_up()
+        await house.record()
+        assert not house.noted("model error")
 
 
 async def test_megabytes_cost_no_session_and_are_told_the_next_one_as_they_were_cut(
