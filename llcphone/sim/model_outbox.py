@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -83,7 +84,11 @@ class Outbox:
         self._write(_reversed(event) if self.faults.reorder_keys else event)
 
     def _write(self, event: Json) -> None:
-        self.link.send(msgspec.json.encode(event).decode())
+        try:
+            text = msgspec.json.encode(event).decode()
+        except UnicodeEncodeError:  # half a character in a script: on the wire it is an escape
+            text = json.dumps(event)
+        self.link.send(text)
 
     def _event_id(self) -> str:
         self._events += 1
