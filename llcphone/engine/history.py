@@ -24,6 +24,14 @@ class Speaker(Enum):
     """A tool call, in its place among what was said."""
 
 
+LONGEST_TEXT = 32_768
+"""Characters kept of one item: an hour of quick speech. What is told, cut and kept is read by character."""
+
+
+def _bounded(text: str) -> str:
+    return text[:LONGEST_TEXT]
+
+
 @attrs.define(eq=False)
 class CalledTool:
     """A tool call of the conversation."""
@@ -42,7 +50,7 @@ class Line:
     item_id: str
     speaker: Speaker
     at_ms: int
-    text: str = ""
+    text: str = attrs.field(default="", converter=_bounded)
     generated_ms: int = 0
     heard_ms: int | None = None
     """None while all of it counts as heard (the caller's own words; an agent line not cut)."""

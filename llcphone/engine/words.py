@@ -100,10 +100,24 @@ def sign_of(character: str) -> Sign:
     return Sign.ELEMENT if category == "So" and point >= 0x2190 else Sign.LETTER
 
 
+class _Masks(dict[int, str]):
+    """The character that stands for each, made when it is first met."""
+
+    def __missing__(self, point: int) -> str:
+        sign = sign_of(character := chr(point))
+        mask = character if sign is Sign.SPACE else sign.mask
+        if len(self) < _MOST_MASKS:
+            self[point] = mask
+        return mask
+
+
+_MOST_MASKS = 8_192
+_MASKS = _Masks()
+
+
 def masked(text: str) -> str:
     """The text's shape: as long, cut where it is cut, said as long; its white space as it was."""
-    signs = map(sign_of, text)
-    return "".join(c if s is Sign.SPACE else s.mask for c, s in zip(text, signs, strict=True))
+    return text.translate(_MASKS)
 
 
 def cut_words(text: str, end: int) -> str:

@@ -8,7 +8,6 @@ same at the end of both prompts, and stands behind a difference, is in the wrong
 
 from __future__ import annotations
 
-from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -49,8 +48,15 @@ def compare(one: Mapping[str, Any], other: Mapping[str, Any]) -> Layout:
 
 
 def _common(one: str, other: str) -> str:
-    same = takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False))
-    return "".join(letter for letter, _ in same)
+    """The beginning of both. Found by halves: a prompt is long, and calls wait meanwhile."""
+    same, differs = 0, min(len(one), len(other)) + 1
+    while differs - same > 1:
+        middle = (same + differs) // 2
+        if one[same:middle] == other[same:middle]:
+            same = middle
+        else:
+            differs = middle
+    return one[:same]
 
 
 def _common_end(one: str, other: str) -> str:

@@ -7,7 +7,7 @@ could differ. Of an ended call the view and the record stay, not the call.
 from __future__ import annotations
 
 import time
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 REMEMBERED = 1000
 """Ended calls."""
+MOST_LINES = 50_000
+"""Lines and turns in the records of all of them, some 30 MB; of the oldest only the view is kept beyond."""
 LISTENERS = 8
 """Event streams at once."""
 WAITING_EVENTS = 256
@@ -45,6 +47,9 @@ class Board:
     def __init__(self, phone: PhoneRoom) -> None:
         self._phone = phone
         self._ended: OrderedDict[str, CallDetail] = OrderedDict()
+        self._whole: deque[tuple[str, int]] = deque()
+        """Those of them that have their record still, and its lines; oldest first."""
+        self._lines = 0
         self._listeners: list[trio.MemorySendChannel[CallEvent]] = []
         self._news = trio.lowlevel.ParkingLot()
         phone.observers.append(self._noted)
@@ -78,6 +83,14 @@ class Board:
         self._ended[call.call_id] = view
         if len(self._ended) > REMEMBERED:
             self._ended.popitem(last=False)
+        if (record := call.record) is not None:
+            self._whole.append((call.call_id, len(record.transcript) + len(record.turns)))
+            self._lines += self._whole[-1][1]
+        while self._whole and (self._lines > MOST_LINES or len(self._whole) > REMEMBERED):
+            oldest, lines = self._whole.popleft()
+            self._lines -= lines
+            if (ended := self._ended.get(oldest)) is not None:
+                ended.record = None
         self._tell(call, "ended", {"reason": view.reason, "duration_s": view.duration_s}, "")
 
     # -- events -----------------------------------------------------------------------------

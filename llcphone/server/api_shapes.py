@@ -94,7 +94,10 @@ class CallView(Struct):
 class CallDetail(CallView):
     """A call with its record, once it has ended."""
 
-    record: dict[str, Any] | None = None
+    record: Annotated[
+        dict[str, Any] | None,
+        Meta(description="Null while the call lives, and of old ones after many long calls."),
+    ] = None
 
 
 class CallList(Struct):

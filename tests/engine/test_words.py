@@ -7,7 +7,7 @@ import regex
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from llcphone.engine.history import Line, Speaker
+from llcphone.engine.history import LONGEST_TEXT, Line, Speaker
 from llcphone.engine.words import Sign, cut_words, letters, masked, said_within, sign_of
 
 JAPANESE = "はい、明日の午後六時に二名様でご予約を承りました。お待ちしております。お気をつけて。"
@@ -159,3 +159,11 @@ def test_scripts_take_their_time() -> None:
     assert letters(ENGLISH) == len(ENGLISH)
     for text, seconds in ((JAPANESE, 6.0), (CHINESE, 6.0), (KOREAN, 4.0)):
         assert 0.6 <= letters(text) / 18 / seconds <= 1.4
+
+
+def test_a_line_is_kept_up_to_a_length_however_it_comes() -> None:
+    line = Line("i", Speaker.AGENT, 0)
+    line.text = "word " * 600_000
+    assert len(line.text) == LONGEST_TEXT
+    line.text += "more"
+    assert line.text == ("word " * 600_000)[:LONGEST_TEXT]

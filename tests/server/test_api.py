@@ -135,6 +135,20 @@ async def test_only_so_many_ended_calls_are_remembered(autojump_clock, monkeypat
         assert (await api.get(f"/calls/{ids[0]}")).status_code == 404
 
 
+async def test_of_old_long_calls_only_the_view_is_remembered(autojump_clock, monkeypatch):
+    monkeypatch.setattr(api_board, "MOST_LINES", 0)
+    async with open_api(callee=BUSY, outbound={"per_number_min_gap_s": 0.0, "per_number_per_day": 9}) as api:
+        call_id = await api.place()
+        (await api.stage.record())  # without a line: it stays whole
+        assert (await api.ended(call_id))["record"] is not None
+        monkeypatch.setattr(api_board, "MOST_LINES", -1)
+        second = await api.place()
+        await api.stage.record(2)
+        for one in (call_id, second):
+            view = (await api.get(f"/calls/{one}")).json()
+            assert (view["state"], view["record"]) == ("ended", None)
+
+
 async def test_an_agent_is_asked_for_by_name(autojump_clock):
     agents = Agents({"day": Agent("It is day.", name="day"), "night": Agent("It is night.", name="night")})
     async with open_api(agents, callee=BUSY) as api:
