@@ -1,9 +1,9 @@
 """Hostile calls beside ordinary ones: what do the ordinary calls lose, and what is kept of the hostile?
 
-    python -m bench.hostile [--calls 200] [--beside 20] [--at-once 12] [--postgres | --url postgresql://...]
+    python -m bench.hostile [--calls 200] [--beside 20] [--at-once 12] [--postgres] [--pace 0.5]
 
-Whole calls over loopback sockets, both vendors simulated, in real time, with store and journal in a
-database. Each hostile call performs one act of `hostile_acts`: its tool, hook, brief, chooser or observer
+Whole calls over loopback sockets, both vendors simulated in the same process, with store and journal in a
+database. Trio's clock runs at ``--pace``, so a machine that others use too can be given time. Each hostile call performs one act of `hostile_acts`: its tool, hook, brief, chooser or observer
 raises, or a text that is none reaches results, state, notes, customers, context or transcript. The ordinary
 callers talk all the while. They must lose nothing: every frame reaches the model, every question is answered,
 each call ends by its caller's hang-up. The process must live. Every call must be in the database, or be
@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 import trio
+from trio.testing import MockClock
 
 from bench.hostile_acts import ACTS, WAYS, Act, agent_of, turns_of
 from llcphone import Agent, CallRecord, EndReason
@@ -228,9 +229,7 @@ async def talk(stage: Stage, number: int, over: trio.Event, outcome: Outcome) ->
     ]
     sent = sim.record.streams[-1].frames_sent
     outcome.frames += len(heard)
-    missing = (
-        record.frames - record.frames_held_back - len(heard)
-    )
+    missing = record.frames - record.frames_held_back - len(heard)
     if len(sessions) != 1 or sent != record.frames or missing > 0:
         outcome.strange.append(
             f"{sent} frames sent, {record.frames} received, {record.frames_held_back} held back, "
@@ -299,7 +298,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--beside", type=int, default=20)
     parser.add_argument("--at-once", type=int, default=12, help="hostile calls at the same time")
     parser.add_argument("--postgres", action="store_true", help="on a PostgreSQL started for this")
-    parser.add_argument("--url", help="an empty database, which is emptied first if it is PostgreSQL")
+    parser.add_argument("--url", help="a database of yours; a PostgreSQL is emptied first")
+    parser.add_argument("--pace", type=float, default=1.0, help="seconds of the calls per second")
     options = parser.parse_args(arguments)
     with ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory())
@@ -312,7 +312,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         async def run() -> Outcome:
             return await run_hostile(options.calls, options.beside, url, folder, at_once=options.at_once)
 
-        outcome = trio.run(run)
+        outcome = trio.run(run, clock=MockClock(rate=options.pace))
     print("\n".join(report(outcome)))
     return 0 if outcome.clean else 1
 
