@@ -82,11 +82,14 @@ async def house(
     desk: Desk | None = None,
     callee: Callee | None = None,
     script: Any = script,
+    outbound: dict[str, Any] | None = None,
     **transfers: Any,
 ) -> AsyncIterator[Stage]:
     settings: dict[str, Any] = {
         "transfers": {"destinations": {"sales": {"number": SALES, **(to or {})}}, **transfers}
     }
+    if outbound is not None:
+        settings["outbound"] = outbound
     if journal is not None:
         settings["journal"] = {"url": url_of(journal)}
     agent = receptionist(desk or Desk(), way)

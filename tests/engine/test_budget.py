@@ -174,3 +174,18 @@ def test_a_hang_up_of_the_agents_own_keeps_its_reason() -> None:
     call.engine.hang_up_when_heard(call.now_ms)
     ear.at(500)
     assert call.engine.ended is EndReason.AGENT_HUNG_UP
+
+
+def test_what_older_runs_have_cost_counts() -> None:
+    call, ear = answered(plan(0.02, spent_usd=0.015))
+    assert call.engine.talk.bill.over
+    assert call.engine.talk.bill.cost_usd == pytest.approx(0.009984)  # this run's own share
+    assert call.engine.talk.bill.call_usd == pytest.approx(0.024984)
+    ear.at(600)
+    assert SystemText(CUE) in call.said.model
+
+
+def test_a_run_that_begins_with_nothing_left_says_good_bye_at_once() -> None:
+    call = Script(money=plan(0.02, spent_usd=0.02)).live()
+    call.until(100)
+    assert SystemText(CUE) in call.said.model

@@ -148,3 +148,45 @@ async def test_a_number_that_is_vouched_for_goes_before_a_spoken_one(
             (message,) = (await house.kept()).messages
             assert message.number == (ADA if vouched else "+15557654321")
             assert "5557654321" in message.reason + message.number
+
+
+@pytest.mark.parametrize("withheld", ["+266696687", "+86282452253", "anonymous"])
+async def test_withheld_callers_are_nobodys_customer(
+    withheld: str, tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    script = [Say("Good morning.", SHORT), [CallTool(LOOK)], Say("I see.", SHORT)]
+    async with open_modes(tmp_path, script, company={"trust_caller_id": True}) as house:
+        await house.store.set_hours(WEEK, timezone="Europe/Madrid")
+        if withheld != "anonymous":  # what a version that took it for a number has kept
+            await house.store.add_customer("Anna Secret", withheld)
+        call = await house.ring("csr", vouched=True, from_=withheld)
+        await house.says(call, QUESTION)
+        await call.silence_for(500)
+        told = await house.told()
+        assert "Anna Secret" not in told
+        assert "withheld" in told
+        instructions = (await house.stage.session()).config["instructions"]
+        assert "number is withheld" in instructions
+        call.hang_up()
+        await house.stage.record()
+
+
+async def test_a_yes_to_one_service_books_no_other(tmp_path: Path, autojump_clock: MockClock) -> None:
+    when = {"day": next_weekday(2).date().isoformat(), "time": "11:00:00"}
+    script = [
+        Say("Good morning.", SHORT),
+        [CallTool("book_appointment", {**when, "what": "check-up"})],
+        [CallTool("book_appointment", {**when, "what": "surgery"})],
+        Say("One moment.", SHORT),
+        Say("Good-bye.", SHORT),
+    ]
+    async with open_modes(tmp_path, script) as house:
+        ada = await customer(house)
+        call = await house.ring("csr", vouched=True)
+        await house.says(call, QUESTION)
+        await call.silence_for(800)
+        await call.speak(INTERRUPTION)
+        await call.silence_for(1_500)
+        assert [each.what for each in await house.store.appointments(ada)] == ["check-up"]  # the one she had
+        call.hang_up()
+        await house.stage.record()

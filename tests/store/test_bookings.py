@@ -11,6 +11,7 @@ import trio
 from sqlalchemy import insert
 from sqlalchemy.exc import IntegrityError
 
+from llcphone.errors import ConfigError
 from llcphone.store import BookingRefused, Customer, Store
 from llcphone.store.tables import APPOINTMENTS
 from tests.store.store_kit import ADA, WEEK, next_weekday, opened
@@ -173,3 +174,25 @@ async def test_a_name_reaches_no_log_by_way_of_repr(store: Store) -> None:
     made = await store.book(customer.id, next_weekday(), what="something private")
     assert ADA not in repr((customer, made))
     assert "private" not in repr(made)
+
+
+@pytest.mark.parametrize(
+    ("kept", "asked"),
+    [
+        ("+525512345678", "+5215512345678"),
+        ("+5215512345678", "+525512345678"),
+        ("+541123456789", "+5491123456789"),
+        ("+551187654321", "+5511987654321"),
+    ],
+)
+async def test_a_customer_is_found_by_either_spelling_of_their_number(
+    store: Store, kept: str, asked: str
+) -> None:
+    made = await store.add_customer("Ana", kept)
+    assert await store.find_customer(asked) == await store.find_customer(kept) == made
+    assert await store.add_customer("Ana again", asked) == made
+
+
+async def test_an_unknown_time_zone_is_a_setting_not_a_traceback(store: Store) -> None:
+    with pytest.raises(ConfigError, match="is no time zone"):
+        await store.set_hours(WEEK, timezone="Europe/Madird")
