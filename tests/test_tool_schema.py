@@ -396,6 +396,7 @@ def test_null_in_a_class_is_that_fields_default_too() -> None:
     assert tool_of(Place).read('{"it": [1.0, null]}') == {"it": Place(1.0, [])}
     assert tool_of(dict[str, Nested]).read('{"it": {"a": {"day": null}}}') == {"it": {"a": Nested()}}
     assert tool_of(Nested | None).read('{"it": {"day": null}}') == {"it": Nested()}
+    assert tool_of(Basket).read('{"it": {"title": null}}') == {"it": {}}
     assert tool_of(int | Row).read('{"it": [1, null]}') == {"it": Row(1)}
 
 
