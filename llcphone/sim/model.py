@@ -11,7 +11,7 @@ outside ``llcphone.sim``, and refuses what the vendor refuses, in the vendor's w
 
     model           this file: the listener, ``open_model``, ``serve_model``, ``run_model``
     model_door      who may open a session
-    model_script    what it says: Say, CallTool, Silence, Stall, Fail, Incomplete, ModelScript
+    model_script    what it says: Say, Write, CallTool, Silence, Stall, Fail, Incomplete, Cancel, ModelScript
     model_load      a script from a TOML or JSON file
     model_faults    what goes wrong
     model_session   one connection: record for assertions, live controls
@@ -38,7 +38,7 @@ from trio_websocket import ConnectionClosed, wrap_server_stream
 from llcphone.sim.model_config import SESSION_LIMIT_S
 from llcphone.sim.model_conversation import Conversation, Item
 from llcphone.sim.model_door import PATH, Dialects, Upgrade, http_refusal, reject, turned_away
-from llcphone.sim.model_faults import Faults
+from llcphone.sim.model_faults import Faults, Illness
 from llcphone.sim.model_hearing import SILENCE_MS
 from llcphone.sim.model_link import CLOSE_TIMEOUT_S, Link, Tap
 from llcphone.sim.model_load import load_script
@@ -46,6 +46,7 @@ from llcphone.sim.model_response import Pace, Response
 from llcphone.sim.model_schema import Dialect
 from llcphone.sim.model_script import (
     CallTool,
+    Cancel,
     Event,
     Fail,
     Incomplete,
@@ -55,6 +56,7 @@ from llcphone.sim.model_script import (
     Scripted,
     Silence,
     Stall,
+    Write,
     as_script,
 )
 from llcphone.sim.model_session import ModelSession, Received
@@ -70,11 +72,13 @@ if TYPE_CHECKING:
 __all__ = [
     "SILENCE_MS",
     "CallTool",
+    "Cancel",
     "Conversation",
     "Dialect",
     "Event",
     "Fail",
     "Faults",
+    "Illness",
     "Incomplete",
     "Item",
     "ModelScript",
@@ -86,6 +90,7 @@ __all__ = [
     "Say",
     "Silence",
     "Stall",
+    "Write",
     "babble",
     "load_script",
     "open_model",

@@ -14,6 +14,27 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
+@attrs.frozen
+class Illness:
+    """A server that takes sessions, but answers none of them until it is well again."""
+
+    until_s: float
+    """By Trio's clock."""
+    how: str = "failed"
+    """What becomes of a response: ``failed``; an ``error`` instead of it; or the connection ends with it, by
+    ``reset`` or ``close``."""
+    code: str = "server_error"
+    message: str = "The server had an error while processing your request."
+    """``{left}`` in it is the time until it is well: "Please try again in {left}."."""
+    names_limits: bool = False
+    """``rate_limits.updated`` says so, too: nothing remains until then."""
+    close_with: int = 1011
+
+    def text(self, now_s: float) -> str:
+        """The message at this moment."""
+        return self.message.replace("{left}", f"{max(0.0, self.until_s - now_s):.3f}s")
+
+
 @attrs.define
 class Faults:
     """Failures of one connection; the default is a faultless server."""
@@ -39,6 +60,9 @@ class Faults:
     """Accept each update but keep PCM 24 kHz both ways, and say so in the echo."""
     unasked_response: int = 0
     """The next so many updates are each followed by a response nobody asked for (True is one)."""
+
+    illness: Illness | None = None
+    """Until when no response is given; out-of-band ones are."""
 
     fail_responses: int = 0
     """The next so many responses end at once as failed, without an ``error`` event."""

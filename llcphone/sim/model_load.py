@@ -16,9 +16,10 @@
     say = "We open at nine."
     audio = "hours.ulaw"        # .ulaw or .wav beside this file; or milliseconds of babble
 
-Other steps: ``silence_ms = 800``, ``stall = true``, ``fail = "server_error"``,
-``incomplete = "content_filter"``, ``event = { type = "error", error = "odd" }``. What is odd in events of a
-type stands in a table of its own; "(absent)" takes a key away:
+Other steps: ``write = "In text."``, ``cancel = "turn_detected"``, ``silence_ms = 800``, ``stall = true``,
+``fail = "server_error"``, ``incomplete = "content_filter"``, ``event = { type = "error", error = "odd" }``; a
+call with ``cut = true`` breaks off in its arguments. What is odd in events of a type stands in a table of its
+own; "(absent)" takes a key away:
 
     [odd."response.done"]
     "response.usage.input_tokens" = 12.0
@@ -36,6 +37,7 @@ from typing import Any
 
 from llcphone.sim.model_script import (
     CallTool,
+    Cancel,
     Event,
     Fail,
     Incomplete,
@@ -45,15 +47,18 @@ from llcphone.sim.model_script import (
     Stall,
     Step,
     Turn,
+    Write,
 )
 
 _KEYS = {
     "say": {"say", "audio"},
-    "call": {"call", "arguments", "hallucinated"},
+    "call": {"call", "arguments", "hallucinated", "cut"},
     "silence_ms": {"silence_ms"},
     "stall": {"stall"},
     "fail": {"fail", "message"},
     "incomplete": {"incomplete"},
+    "write": {"write"},
+    "cancel": {"cancel"},
     "event": {"event"},
 }
 _TOP = {"turns", "otherwise", "out_of_band", "hears", "odd"}
@@ -113,7 +118,12 @@ def _step(step: Any, folder: Path, where: str) -> Step:
             return Say(step["say"], folder / audio if isinstance(audio, str) else audio)
         case "call":
             hallucinated = bool(step.get("hallucinated"))
-            return CallTool(step["call"], step.get("arguments", {}), hallucinated=hallucinated)
+            cut = bool(step.get("cut"))
+            return CallTool(step["call"], step.get("arguments", {}), hallucinated=hallucinated, cut=cut)
+        case "write":
+            return Write(step["write"])
+        case "cancel":
+            return Cancel(step["cancel"])
         case "silence_ms":
             return Silence(step["silence_ms"])
         case "stall":

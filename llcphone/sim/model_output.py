@@ -27,6 +27,8 @@ class OutputItem:
     response: Response = attrs.field(repr=False)
     body: Json
     """Type and its own fields; id, status and the rest are added here."""
+    written: bool = False
+    """In text, whatever was asked for."""
     item: Item = attrs.field(init=False)
     index: int = attrs.field(init=False)
 
@@ -45,7 +47,7 @@ class OutputItem:
 
     @property
     def _is_spoken(self) -> bool:
-        return self.response.modality == "audio"
+        return self.response.modality == "audio" and not self.written
 
     def open_part(self) -> None:
         """Begin the one content part of a message."""

@@ -20,7 +20,18 @@ import trio
 
 from llcphone.sim.model_hearing import BYTES_PER_MS, SILENCE_MS
 from llcphone.sim.model_output import OutputItem
-from llcphone.sim.model_script import CallTool, Event, Fail, Incomplete, Say, Silence, Stall, Step
+from llcphone.sim.model_script import (
+    CallTool,
+    Cancel,
+    Event,
+    Fail,
+    Incomplete,
+    Say,
+    Silence,
+    Stall,
+    Step,
+    Write,
+)
 from llcphone.sim.model_usage import Piece, Tokens, context, spoken_tokens, text_tokens, usage
 from llcphone.sim.model_voice import render, spoken
 
@@ -209,6 +220,11 @@ class Response:
         match step:
             case Say():
                 return await self._say(step, due)
+            case Write(text):
+                return await self._write(text, due)
+            case Cancel(reason):
+                await trio.sleep_until(due)
+                self.finish("cancelled", reason)
             case CallTool():
                 return await self._call(step, due)
             case Silence(ms):
@@ -241,6 +257,15 @@ class Response:
             due += self.session.pace.interval_s
         return due
 
+    async def _write(self, text: str, due: float) -> float:
+        item = self._next_item({"type": "message", "role": "assistant", "content": []}, written=True)
+        item.open_part()
+        for words in _shares(text, max(1, len(text) // _TEXT_PIECE)):
+            await trio.sleep_until(due)
+            item.add(words, b"")
+            due += self.session.pace.interval_s
+        return due
+
     def _deltas(self, step: Say) -> list[_Delta]:
         """Words and sound cut in pieces; words are whole and go with the sound they begin in."""
         sound, size = b"", 1
@@ -262,12 +287,13 @@ class Response:
         due += self.session.pace.interval_s
         await trio.sleep_until(due)
         item.add_arguments(step)
-        self._close_item("completed")
+        if not step.cut:
+            self._close_item("completed")
         return due
 
-    def _next_item(self, body: Json) -> OutputItem:
+    def _next_item(self, body: Json, *, written: bool = False) -> OutputItem:
         self._close_item("completed")
-        self._open = OutputItem(self, body)
+        self._open = OutputItem(self, body, written)
         return self._open
 
     def _close_item(self, status: str) -> None:

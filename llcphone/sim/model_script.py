@@ -2,7 +2,7 @@
 
 A script is consumed by the responses of the default conversation, one turn each; every connection reads it
 from its beginning. A turn is one step or several: two ``Say`` are two items of one response, as 2.x models
-send them. A turn can also be a plain string.
+send them. A turn can also be a plain string, or empty: a response of no items.
 
     ModelScript([
         "Good morning! How can I help?",
@@ -39,6 +39,13 @@ class Say:
 
 
 @attrs.frozen
+class Write:
+    """A message item in text, whatever the session asks for: no sound comes of it."""
+
+    text: str
+
+
+@attrs.frozen
 class CallTool:
     """A function_call item. A model cannot call a tool it was not given, so neither does the script,
     unless ``hallucinated``."""
@@ -48,11 +55,14 @@ class CallTool:
     """An object, or the raw text of one (to send broken JSON)."""
     call_id: str | None = None
     hallucinated: bool = False
+    cut: bool = False
+    """The arguments break off in the middle, and the item stays open: an ``Incomplete`` ends it."""
 
     @property
     def raw_arguments(self) -> str:
         """The arguments as they go over the wire."""
-        return self.arguments if isinstance(self.arguments, str) else json.dumps(self.arguments)
+        raw = self.arguments if isinstance(self.arguments, str) else json.dumps(self.arguments)
+        return raw[: len(raw) // 2] if self.cut else raw
 
 
 @attrs.frozen
@@ -92,7 +102,14 @@ class Incomplete:
     reason: str = "max_output_tokens"
 
 
-Step = Say | CallTool | Event | Silence | Stall | Fail | Incomplete
+@attrs.frozen
+class Cancel:
+    """The server cancels its own response, whatever the caller does."""
+
+    reason: str = "turn_detected"
+
+
+Step = Say | Write | CallTool | Event | Silence | Stall | Fail | Incomplete | Cancel
 Turn = str | Step | Sequence["str | Step"]
 Chooser = Callable[[int, list[dict[str, Any]], list[dict[str, Any]]], Turn]
 """``(turn_number, conversation, tools) -> turn``: turns count from 1, items and tools are GA-shaped."""

@@ -6,6 +6,7 @@ socket. All of them send through ``send``, which speaks the session's dialect an
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -20,12 +21,12 @@ from llcphone.sim.model_inbox import Inbox
 from llcphone.sim.model_outbox import Outbox
 from llcphone.sim.model_response import Pace, Response
 from llcphone.sim.model_schema import Dialect
-from llcphone.sim.model_script import CallTool, Fail, Reading, Say, Step, steps_of
+from llcphone.sim.model_script import CallTool, Fail, Reading, Say, Stall, Step, steps_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from llcphone.sim.model_faults import Faults
+    from llcphone.sim.model_faults import Faults, Illness
     from llcphone.sim.model_link import Link
     from llcphone.sim.model_usage import Piece
 
@@ -66,6 +67,8 @@ class ModelSession:
     received: list[Received] = attrs.field(factory=list, repr=False)
     """Every client event that was JSON; appends only while audio is kept."""
     responses: list[Response] = attrs.field(factory=list)
+    asked_s: list[float] = attrs.field(factory=list, repr=False)
+    """When a response of the default conversation was asked for, by the client or by turn detection."""
     active: Response | None = None
     """The response that holds the default conversation."""
     skipped_tools: list[str] = attrs.field(factory=list)
@@ -201,12 +204,15 @@ class ModelSession:
         """
         if request.get("conversation") == "none":
             return self._start(steps_of(self.reading.script.out_of_band), request)
+        self.asked_s.append(trio.current_time())
         if self.active is not None:
             raise Refused(
                 "conversation_already_has_active_response",
                 f"Conversation already has an active response in progress: {self.active.id}. "
                 "Wait until the response is finished before creating a new one.",
             )
+        if (illness := self._illness) is not None and illness.how == "error":
+            raise Refused(illness.code, illness.text(trio.current_time()))
         tools: list[Json] = request["tools"] if "tools" in request else self.config["tools"]
         past = [item.render() for item in self.items]
         return self._start(self._possible(self.reading.next_turn(past, tools), tools), request)
@@ -225,7 +231,10 @@ class ModelSession:
             self.inbox.expect_answer(sum(item.generated_ms for item in response.items))
         used = sum(each.usage["total_tokens"] for each in self.responses if each.usage)
         tokens = {"name": "tokens", "limit": 200_000, "remaining": 200_000 - used % 200_000}
-        self.send({"type": "rate_limits.updated", "rate_limits": [tokens | {"reset_seconds": 0.5}]})
+        tokens["reset_seconds"] = 0.5
+        if (illness := self._illness) is not None and illness.names_limits:
+            tokens |= {"remaining": 0, "reset_seconds": illness.until_s - trio.current_time()}
+        self.send({"type": "rate_limits.updated", "rate_limits": [tokens]})
 
     async def run(self, expires_at: int, model: str) -> None:
         """Hold the session until its socket has ended."""
@@ -272,7 +281,30 @@ class ModelSession:
         self.inbox.handle(event)
         self.notify()
 
+    @property
+    def _illness(self) -> Illness | None:
+        illness = self.faults.illness
+        return illness if illness is not None and trio.current_time() < illness.until_s else None
+
+    def _fall_ill(self, illness: Illness) -> list[Step]:
+        """What becomes of a response now; if the connection ends, it does so once the response has begun."""
+        match illness.how:
+            case "reset":
+                self.spawn(self._end_soon, self.reset, name="sim model illness")
+            case "close":
+                close = partial(self.close, illness.close_with, illness.text(trio.current_time()))
+                self.spawn(self._end_soon, close, name="sim model illness")
+            case _:
+                return [Fail(illness.code, illness.text(trio.current_time()))]
+        return [Stall()]
+
+    async def _end_soon(self, end: Callable[[], None]) -> None:
+        await trio.sleep(self.pace.first_audio_ms / 1000)
+        end()
+
     def _start(self, steps: list[Step], request: Json) -> Response:
+        if (illness := self._illness) is not None and request.get("conversation") != "none":
+            steps = self._fall_ill(illness)
         if self.faults.fail_responses:
             self.faults.fail_responses -= 1
             steps = [Fail("inference_rate_limit_exceeded", "Rate limit reached.", "invalid_request_error")]
@@ -294,4 +326,4 @@ class ModelSession:
                 self.skipped_tools.append(step.name)
             else:
                 kept.append(step)
-        return kept or [_CANNOT]
+        return kept or ([_CANNOT] if steps else [])
