@@ -5,7 +5,7 @@ that nobody signed, each on a connection of its own, held open), and the honest 
 every 20 ms each, and beside them signed webhooks and media upgrades in turn. Twice: the flood from an address
 of its own (127.0.0.2), then from the address of the honest, as it is behind a proxy.
 
-    python -m bench.flood [--rate 1000] [--seconds 30] [--honest 100] [--calls 20] [--request "GET /nothing"]
+    python -m bench.flood [--rate 1000] [--seconds 30] [--honest 100] [--calls 20] [--request webhook]
 """
 
 from __future__ import annotations
@@ -26,10 +26,18 @@ import trio
 from bench.bridges import raise_priority
 from bench.door_fuzz import hold_calls, next_token, tell
 from tests.server import hostile
-from tests.server.support import Server, body_of, get, make_config, webhook_request
+from tests.server.support import Server, body_of, get, make_config, media_request, webhook_request
 
 HOLD_S = 2.0
 """So long the flood keeps each socket open, whatever the server does."""
+REQUESTS = {
+    "nothing": get("/nothing"),
+    "webhook": webhook_request(
+        "&".join(f"Field{n}=value%20{n}" for n in range(40)).encode(), signature="A" * 28
+    ),
+    "stream": media_request("t", signature="A" * 28),
+}
+"""What nobody signed, or nobody who knows how."""
 WHERE = {"an address of its own": "127.0.0.2", "the address of the honest": "127.0.0.1"}
 ROOT = Path(__file__).parent.parent
 
@@ -142,15 +150,13 @@ async def measure(options: argparse.Namespace, port: int, server: psutil.Process
 def main() -> None:
     if sys.argv[1:2] == ["flood"]:
         _, _, port, address, rate, seconds, request = sys.argv
-        method, _, path = request.partition(" ")
-        data = get(path).replace(b"GET", method.encode(), 1)
-        return flood(int(port), address, float(rate), float(seconds), data)
+        return flood(int(port), address, float(rate), float(seconds), REQUESTS[request])
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--rate", type=float, default=1000, help="requests a second")
     parser.add_argument("--seconds", type=float, default=30)
     parser.add_argument("--honest", type=int, default=100, help="webhooks and upgrades during a flood")
     parser.add_argument("--calls", type=int, default=20, help="live streams that are watched")
-    parser.add_argument("--request", default="GET /nothing", help="what the flood asks")
+    parser.add_argument("--request", choices=REQUESTS, default="nothing", help="what the flood asks for")
     parser.add_argument("--nice", type=int, default=0, help="priority on a shared machine; -15 needs root")
     options = parser.parse_args()
     if options.nice:
