@@ -16,6 +16,8 @@ import attrs
 import psutil
 import trustme
 
+from llcphone.sim.ports import free_port
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -92,7 +94,7 @@ class Running:
 @contextmanager
 def run_bridge(bridge: Bridge, model_url: str, *, greet: bool, ca_file: str) -> Iterator[Running]:
     """Start it on its CPU and wait until it accepts; it is killed at the end."""
-    port = _free_port()
+    port = free_port()
     with tempfile.TemporaryDirectory() as folder:
         process = subprocess.Popen(
             [sys.executable, "-m", bridge.module, *bridge.arguments],
@@ -160,11 +162,6 @@ def _environment(
     if bridge.tls:
         env |= {"CA_FILE": ca_file, "LLCPHONE_WIRE__CA_FILE": ca_file}
     return env | bridge.env
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
 
 
 def _wait_until_open(process: subprocess.Popen[bytes], port: int, name: str) -> None:

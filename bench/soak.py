@@ -33,7 +33,7 @@ from bench.bridges import GENERATOR_CPU, Bridge, pin, run_bridge
 from bench.churn import Churn
 from bench.load import FakeWorld
 from bench.loop import connect, now
-from llcphone.rehearsal import free_port
+from llcphone.sim.ports import free_port
 
 if TYPE_CHECKING:
     from bench.bridges import Running

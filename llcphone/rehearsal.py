@@ -13,9 +13,6 @@ simulated vendors are strict, so what passes here is also well-formed for the re
 
 from __future__ import annotations
 
-import contextlib
-import random
-import socket
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any, Unpack
 from urllib.parse import urlsplit
@@ -28,6 +25,7 @@ from llcphone.phone_open import open_phone
 from llcphone.server.run import serve
 from llcphone.sim.model import ModelSession, ModelSimulator, Pace, open_model
 from llcphone.sim.phone import Callee, DialOutcome, Ring, SimCall, TwilioSimulator, open_twilio
+from llcphone.sim.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -164,16 +162,3 @@ def rehearsal_config(model_url: str, *overlays: dict[str, dict[str, Any]]) -> Co
         for section, values in overlay.items():
             data[section] = {**data.get(section, {}), **values}
     return Config.from_dict(data)
-
-
-def free_port() -> int:
-    """A loopback port nobody listens on now.
-
-    Below the range from which systems number outgoing connections (Linux: from 32,768): between
-    this look and the server's bind, one of those would take it now and then.
-    """
-    while True:
-        port = random.randrange(20_000, 32_000)
-        with socket.socket() as sock, contextlib.suppress(OSError):
-            sock.bind(("127.0.0.1", port))
-            return port

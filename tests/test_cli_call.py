@@ -15,10 +15,11 @@ import trio
 from llcphone import Agent, ConfigError
 from llcphone.cli_call import Wish, run_call
 from llcphone.config import Config
-from llcphone.rehearsal import ACCOUNT_SID, AUTH_TOKEN, free_port
+from llcphone.rehearsal import ACCOUNT_SID, AUTH_TOKEN
 from llcphone.sim import voices
 from llcphone.sim.model import open_model
 from llcphone.sim.phone import Callee, open_twilio
+from llcphone.sim.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable

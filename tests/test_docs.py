@@ -40,12 +40,13 @@ from llcphone.guard import WHY
 from llcphone.price_files import price_list
 from llcphone.realtime.dialects import Dialect, encode
 from llcphone.realtime.messages import UpdateSession
-from llcphone.rehearsal import AUTH_TOKEN, free_port
+from llcphone.rehearsal import AUTH_TOKEN
 from llcphone.server.app import make_app
 from llcphone.settings import ORIGINAL_DESTINATIONS, ORIGINAL_NAMES, OWN_NAMES, USUAL_NAMES
 from llcphone.sim import voices
 from llcphone.sim.model import CallTool, open_model
 from llcphone.sim.phone import open_twilio
+from llcphone.sim.ports import free_port
 
 ROOT = Path(__file__).parent.parent
 CONFIGURATION = ROOT / "docs" / "configuration.md"

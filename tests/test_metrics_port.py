@@ -10,8 +10,8 @@ import trio
 from trio.testing import wait_all_tasks_blocked
 
 from llcphone import Config, ConfigError
-from llcphone.rehearsal import free_port
 from llcphone.server import private
+from llcphone.sim.ports import free_port
 from tests.calls.house import nothing_left, open_fds, open_house, task_names
 from tests.test_metrics import Figures
 

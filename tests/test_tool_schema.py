@@ -342,7 +342,9 @@ def test_a_plain_wrapper_of_an_async_function_is_a_tool() -> None:
 
 
 @pytest.mark.parametrize(
-    "thing", [len, LookUp, "look_up", None, 7, lambda: None, classmethod(look_up)], ids=str
+    "thing",
+    [len, LookUp, "look_up", None, 7, lambda: None, classmethod(look_up)],
+    ids=lambda thing: type(thing).__name__,
 )
 def test_what_cannot_be_a_tool_is_refused_in_one_line(thing: Any) -> None:
     with pytest.raises(ConfigError) as told:

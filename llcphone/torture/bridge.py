@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import socket
 import subprocess
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -123,12 +122,6 @@ async def _until_it_accepts(profile: Profile, place: Place, process: trio.Proces
 
 def _last_words(output: Path) -> list[str]:
     return output.read_text("utf-8", "replace").splitlines()[-LAST_WORDS:]
-
-
-def free_port() -> int:
-    """A port nobody listens on just now."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
 
 
 def usage_of(pid: int) -> Usage | None:

@@ -19,7 +19,7 @@ import trio
 from llcphone.sim.model import Pace, open_model
 from llcphone.sim.model_voice import babble
 from llcphone.sim.phone import open_twilio
-from llcphone.torture.bridge import free_port
+from llcphone.sim.ports import free_port
 from llcphone.torture.profile import ACCOUNT_SID, AUTH_TOKEN, Place, Profile
 
 if TYPE_CHECKING:

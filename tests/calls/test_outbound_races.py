@@ -21,7 +21,6 @@ from llcphone.rehearsal import (
     AUTH_TOKEN,
     NUMBER,
     Stage,
-    free_port,
     rehearsal_config,
     rehearse,
 )
@@ -32,6 +31,7 @@ from llcphone.sim.phone import CallbackFaults, Callee, CallFaults, EndedBy, open
 from llcphone.sim.phone_record import ALL_CALLBACKS
 from llcphone.sim.phone_rest import RestError
 from llcphone.sim.phone_rest_faults import too_many_requests, unavailable
+from llcphone.sim.ports import free_port
 from tests.calls.house import nothing_left
 
 if TYPE_CHECKING:

@@ -14,10 +14,11 @@ from llcphone.agent_file import agent_of
 from llcphone.doctor.examine import GROUPS, case_of, examine
 from llcphone.doctor.report import Finding, Status
 from llcphone.process.serving import serve_as_process
-from llcphone.rehearsal import ACCOUNT_SID, AUTH_TOKEN, NUMBER, free_port
+from llcphone.rehearsal import ACCOUNT_SID, AUTH_TOKEN, NUMBER
 from llcphone.settings import load
 from llcphone.sim.model import ModelSimulator, open_model
 from llcphone.sim.phone import TwilioSimulator, open_twilio
+from llcphone.sim.ports import free_port
 from tests.carrier_desk import Asked, Desk, answer
 
 if TYPE_CHECKING:

@@ -14,8 +14,9 @@ from llcphone.doctor.fix import offer_fixes
 from llcphone.doctor.report import Status
 from llcphone.owners import port_owners
 from llcphone.process.webhook import show_number
-from llcphone.rehearsal import AUTH_TOKEN, free_port
+from llcphone.rehearsal import AUTH_TOKEN
 from llcphone.sim.model import Faults
+from llcphone.sim.ports import free_port
 from tests.carrier_desk import answer
 from tests.doctor.clinic import KEY, a_proxy, echo_of_another, open_clinic, somebody_else
 

@@ -19,9 +19,10 @@ import psutil
 import trio
 
 from llcphone.process.pidfile import Mark, read_mark, running
-from llcphone.rehearsal import ACCOUNT_SID, AUTH_TOKEN, NUMBER, free_port
+from llcphone.rehearsal import ACCOUNT_SID, AUTH_TOKEN, NUMBER
 from llcphone.sim.model import ModelSimulator, open_model
 from llcphone.sim.phone import TwilioSimulator, open_twilio
+from llcphone.sim.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,12 +14,11 @@ from tests.store.servers import empty, pooled, postgres_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 
 @pytest.fixture(scope="session")
-def postgres_url() -> Iterator[str]:
-    """One server for all tests."""
+def server_url() -> Iterator[str]:
+    """One server for all tests of this process; parallel workers have one each, unless one is given."""
     if given := os.environ.get("TEST_POSTGRES_URL"):
         yield given
         return
@@ -25,10 +27,27 @@ def postgres_url() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def pooler_url(postgres_url: str) -> Iterator[str]:
+def before_the_server(server_url: str) -> Iterator[str]:
     """The same server behind one PgBouncer, which gives its connections away after each transaction."""
-    with pooled(postgres_url) as address:
+    with pooled(server_url) as address:
         yield address
+
+
+@pytest.fixture
+def postgres_url(server_url: str) -> Iterator[str]:
+    """The database, which this test has for itself."""
+    if not os.environ.get("TEST_POSTGRES_URL"):
+        yield server_url
+        return
+    with (Path(tempfile.gettempdir()) / "llcphone-test-postgres.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # all workers share it
+        yield server_url
+
+
+@pytest.fixture
+def pooler_url(postgres_url: str, before_the_server: str) -> str:
+    """It, through the PgBouncer."""
+    return before_the_server
 
 
 @pytest.fixture(params=["sqlite", "postgresql", "pgbouncer"])

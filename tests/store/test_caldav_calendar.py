@@ -15,7 +15,7 @@ import pytest
 
 from llcphone import ConfigError
 from llcphone.config_store import CalendarConfig
-from llcphone.rehearsal import free_port
+from llcphone.sim.ports import free_port
 from llcphone.store import BookingRefused, Store, StoreUnavailable
 from tests.store.store_kit import ADA, WEEK, next_weekday, opened, written
 

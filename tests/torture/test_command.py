@@ -16,8 +16,9 @@ from rich.console import Console
 from llcphone import cli_torture
 from llcphone.cli_torture import own_profile, torture
 from llcphone.sim import voices
+from llcphone.sim.ports import free_port
 from llcphone.torture import report
-from llcphone.torture.bridge import free_port, start_process
+from llcphone.torture.bridge import start_process
 from llcphone.torture.judge import Finding, Judge, Verdict, score
 from llcphone.torture.profile import Place, Profile, ProfileError, read_profile
 from llcphone.torture.run import chosen, run_trials
