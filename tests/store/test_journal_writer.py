@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -29,8 +30,11 @@ __all__ = ["no_threads"]
 
 
 def source(**fields: Any) -> Source:
-    born = row(**fields)
-    return Source([change(born, first=True, lines=(("i1", 0, "hello"),)), change(born)])
+    """Its changes are of now: what is old is deleted, sooner or later, by the journal's own tidier."""
+    born, now = row(**fields), {"touched_at": time.time()}
+    return Source(
+        [change(born, first=True, lines=(("i1", 0, "hello"),), values=now), change(born, values=now)]
+    )
 
 
 def opened(folder: Path, **settings: Any) -> Any:
