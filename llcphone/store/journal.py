@@ -38,6 +38,7 @@ from sqlalchemy import (
     text,
     update,
 )
+from sqlalchemy.dialects import postgresql, sqlite
 
 from llcphone.store.database import Database
 from llcphone.store.forgetting import in_pieces
@@ -53,8 +54,6 @@ if TYPE_CHECKING:
 
 _TABLES = MetaData()
 
-_FORGET_S = 10.0
-"""Longest statement for a person who waits, while calls do not."""
 
 CALLS = Table(
     "llcphone_calls",
@@ -91,6 +90,19 @@ _DELETE = delete(LINES).where(
 )
 _NEWEST = (CALLS.c.born_at.desc(), CALLS.c.generation.desc())
 """A call that was moved has a row for each of its parts."""
+
+
+def _upsert(kind: type[postgresql.Insert] | type[sqlite.Insert]) -> Any:
+    """A line that is new, or that has changed."""
+    new = kind(LINES)
+    changed = {"place": new.excluded.place, "body": new.excluded.body}
+    return new.on_conflict_do_update(index_elements=[LINES.c.call, LINES.c.item_id], set_=changed)
+
+
+_UPSERT = {"postgresql": _upsert(postgresql.Insert), "sqlite": _upsert(sqlite.Insert)}
+
+_FORGET_S = 10.0
+"""Longest statement for a person who waits, while calls do not."""
 
 
 @attrs.frozen(kw_only=True)
@@ -187,20 +199,20 @@ class Journal:
         if over:
             db.execute(delete(LINES).where(LINES.c.call.in_(over)))
         live = [change for change in ours if change.id not in over]
-        old = [
+        gone = [
             {"b_call": each.id, "b_item": fitted(LINES.c.item_id, item)}
             for each in live
-            for item in _items(each)
+            for item in each.gone
         ]
-        if old:
-            db.execute(_DELETE, old)
+        if gone:
+            db.execute(_DELETE, gone)
         new = [
             fitted_row(LINES, {"call": each.id, "item_id": item_id, "place": place, "body": body})
             for each in live
             for item_id, place, body in each.lines
         ]
         if new:
-            db.execute(insert(LINES), new)
+            db.execute(_UPSERT[db.dialect.name], new)
 
     def claim(
         self, db: Connection, call_sid: str, generation: int, *, limit: int, run: str, now: float
@@ -287,11 +299,6 @@ def _row(db: Connection, call_sid: str) -> CallRow | None:
     newest = select(CALLS).where(ours).order_by(*_NEWEST).limit(1)
     found = db.execute(newest).mappings().first()
     return None if found is None else CallRow(**found)
-
-
-def _items(change: Change) -> list[str]:
-    """Lines that are not as they were."""
-    return [*change.gone, *(item_id for item_id, _, _ in change.lines)]
 
 
 def hash_of(token: str) -> str:
