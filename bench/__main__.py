@@ -21,6 +21,7 @@ OTHERS = {
     "endings": "calls that end at random moments, and what is left of them",
     "first_audio": "how soon the first voice comes",
     "flood": "who still gets in while a stranger floods the public port",
+    "misbehaving": "calls with a model that misbehaves at random",
     "outbound_endings": "the same for calls we place",
     "overload": "a full house, and more people ring",
     "parts": "where the time of one frame goes",

@@ -12,6 +12,8 @@ from llcphone.audio import BYTES_PER_MS
 from llcphone.engine import events as happened
 from llcphone.engine.commands import Command, EndCall, Note, SendModel
 from llcphone.engine.events import EndReason
+from llcphone.engine.floor import Floor
+from llcphone.engine.order import LATE_MS, Order
 from llcphone.engine.recovery import Owed
 from llcphone.engine.responses import GREETING, PRIMING
 from llcphone.engine.resuming import go_on
@@ -35,6 +37,11 @@ class ModelSide:
         self._setup = engine.model
         self._turn_ends_ms: int | None = None
         """Where the turn now being committed ends, in the session's audio."""
+        self._order = Order()
+        self._stopped = False
+        """The caller's turn is over, its commit still to come."""
+        self._stop_made_ms: int | None = None
+        """When a commit ended a turn of which no end had been told: the word of it comes late, or never."""
         talk = engine.talk
         self._on_said: dict[type, Callable[[Any, int, list[Command]], None]] = {
             said.SessionUpdated: lambda event, now, out: engine.model.in_force.taken(),
@@ -99,7 +106,8 @@ class ModelSide:
         message = event.event
         self._engine.model_spoke_ms = now_ms
         if self._setup.ready:
-            if (method := self._on_said.get(type(message))) is not None:
+            method = self._on_said.get(type(message))
+            if method is not None and not self._order.comes_late(message, now_ms):
                 method(message, now_ms, out)
         elif isinstance(message, said.SessionUpdated):
             out += self._setup.updated(message, now_ms)
@@ -114,6 +122,7 @@ class ModelSide:
 
     def _session_ready(self, now_ms: int, out: list[Command]) -> None:
         engine, plan = self._engine, self._engine.setup
+        self._stopped, self._stop_made_ms = False, None
         if engine.recovery.recovering:
             engine.recovery.restored(now_ms, out)
             return
@@ -132,6 +141,7 @@ class ModelSide:
 
     def _speech_started(self, event: said.SpeechStarted, now_ms: int, out: list[Command]) -> None:
         engine = self._engine
+        self._stop_made_ms = None
         from_ms = event.audio_start_ms
         engine.talk.speech_from_ms = None if from_ms is None else now_ms - max(0, self._appended_ms - from_ms)
         engine.recall.speech_started()
@@ -142,6 +152,10 @@ class ModelSide:
         engine.talk.speech_started(event, now_ms, out)
 
     def _speech_stopped(self, event: said.SpeechStopped, now_ms: int, out: list[Command]) -> None:
+        made_ms, self._stop_made_ms = self._stop_made_ms, None
+        if made_ms is not None and now_ms - made_ms <= LATE_MS:
+            return
+        self._stopped = True
         self._turn_ends_ms = event.audio_end_ms
         self._engine.talk.speech_from_ms = None
         self._engine.alarms.answer_due(now_ms)
@@ -150,6 +164,10 @@ class ModelSide:
         self._engine.talk.speech_stopped(event, now_ms, self._appended_ms, out)
 
     def _committed(self, event: said.InputCommitted, now_ms: int, out: list[Command]) -> None:
+        if not self._stopped and self._engine.talk.floor is Floor.CALLER:
+            self._speech_stopped(said.SpeechStopped(event.item_id), now_ms, out)
+            self._stop_made_ms = now_ms
+        self._stopped = False
         by_hand_ms = self._engine.manual.committed()
         ends_ms = self._appended_ms if by_hand_ms is None else by_hand_ms
         ends_ms = ends_ms if self._turn_ends_ms is None else self._turn_ends_ms

@@ -73,7 +73,7 @@ class Outbox:
         self.link.close(self.faults.close_with)
 
     def _put(self, event: Json) -> None:
-        if changes := self.faults.odd.get(event["type"]):
+        if changes := self.faults.odd.get(event.get("type", "")):
             event = _odd(event, changes)
         if self.faults.extra_events:
             stranger = {"type": "session.future_event", "event_id": self._event_id(), "detail": {"n": 1}}

@@ -14,6 +14,7 @@ from llcphone.engine import CallEngine, CallSetup
 from llcphone.engine import events as happened
 from llcphone.engine.commands import Command, EndCall, RunTool, SendModel, SendPhone
 from llcphone.engine.events import Event, ModelSaid, Tick
+from llcphone.engine.order import Order
 from llcphone.realtime import events as said
 from llcphone.realtime.messages import (
     AppendAudio,
@@ -48,6 +49,7 @@ class Judge:
         self.owed: set[str] = set()
         self.running: set[str] = set()
         self.answers: Counter[str] = Counter()
+        self.order = Order()
 
     def sees(self, event: Event, now_ms: int) -> list[Command]:
         """Hand the event over and check everything that must hold."""
@@ -56,6 +58,8 @@ class Judge:
         said_now = event.event if isinstance(event, ModelSaid) and ready else None
         if isinstance(event, ModelSaid) and event.generation != self.engine.model.generation:
             said_now = None
+        if said_now is not None and not over and self.order.comes_late(said_now, now_ms):
+            said_now = None  # it says nothing new: test_order.py
         if said_now is not None and not over:
             self._note_model(said_now)
         commands = self.engine.handle(event, now_ms)

@@ -1,0 +1,58 @@
+"""Events that come after what ends them, or twice: they say nothing new, and are dropped.
+
+A server, or a gateway that sends with several hands, may let events overtake each other. Taken at its word,
+a turn that begins after its commit never ends, and a response that is created after its end stays active:
+the caller would wait for both. Items and responses have ids of their own, so that much order can be told.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from llcphone.realtime import events as said
+
+if TYPE_CHECKING:
+    from llcphone.realtime.events import ModelEvent
+
+LATE_MS = 3_000
+"""What comes later than this is no mix-up of order: some servers may use an id again."""
+
+_KEPT = 16
+
+
+class Order:
+    """What has ended on the present session a short while ago."""
+
+    def __init__(self) -> None:
+        self._ended_ms: dict[tuple[type, str], int] = {}
+
+    def comes_late(self, event: ModelEvent, now_ms: int) -> bool:
+        """Whether what this event begins, or ends, has ended already."""
+        match event:
+            case said.SpeechStarted(item_id):
+                return self._ended(said.SpeechStopped, item_id, now_ms)
+            case said.SpeechStopped(item_id):
+                late = self._ended(said.InputCommitted, item_id, now_ms)
+                self._remember(said.SpeechStopped, item_id, now_ms)
+                return late
+            case said.InputCommitted(item_id):
+                late = self._ended(said.InputCommitted, item_id, now_ms)
+                self._remember(said.SpeechStopped, item_id, now_ms)
+                self._remember(said.InputCommitted, item_id, now_ms)
+                return late
+            case said.ResponseCreated(response_id):
+                return self._ended(said.ResponseDone, response_id, now_ms)
+            case said.ResponseDone(response_id):
+                self._remember(said.ResponseDone, response_id, now_ms)
+        return False
+
+    def _ended(self, kind: type, name: str, now_ms: int) -> bool:
+        at_ms = self._ended_ms.get((kind, name))
+        return at_ms is not None and now_ms - at_ms <= LATE_MS
+
+    def _remember(self, kind: type, name: str, now_ms: int) -> None:
+        if name:  # some servers do not name the item of a turn
+            self._ended_ms.pop((kind, name), None)
+            self._ended_ms[kind, name] = now_ms
+            if len(self._ended_ms) > _KEPT:
+                del self._ended_ms[next(iter(self._ended_ms))]
