@@ -3,11 +3,13 @@
     python -m bench.hostile [--calls 200] [--beside 20] [--at-once 12] [--postgres] [--pace 0.5]
 
 Whole calls over loopback sockets, both vendors simulated in the same process, with store and journal in a
-database. Trio's clock runs at ``--pace``, so a machine that others use too can be given time. Each hostile call performs one act of `hostile_acts`: its tool, hook, brief, chooser or observer
-raises, or a text that is none reaches results, state, notes, customers, context or transcript. The ordinary
-callers talk all the while. They must lose nothing: every frame reaches the model, every question is answered,
-each call ends by its caller's hang-up. The process must live. Every call must be in the database, or be
-counted as lost with a line in the log.
+database. Trio's clock runs at ``--pace``, so a machine that others use too can be given time.
+
+Each hostile call performs one act of `hostile_acts`: its tool, hook, brief, chooser or observer raises, or a
+text that is none reaches results, state, notes, customers, context or transcript. The ordinary callers talk
+all the while. They must lose nothing: every frame reaches the model, every question is answered, each call
+ends by its caller's hang-up. The process must live. Every call must be in the database, or be counted as
+lost with a line in the log.
 """
 
 from __future__ import annotations
@@ -97,10 +99,17 @@ class Lines(logging.Handler):
             self.outcome.strange.append(f"an exception's text was logged: {record.getMessage()}")
 
 
-async def run_hostile(calls: int, beside: int, url: str, folder: str, *, at_once: int = 12) -> Outcome:
-    """Hold the ordinary calls, and so many hostile ones beside them."""
-    acts = {f"{HOSTILE}{number:04}": ACTS[number * 7 % len(ACTS)] for number in range(calls)}
-    outcome = Outcome(calls, beside, url.partition(":")[0])
+def choice(calls: int) -> list[Act]:
+    """An act for each of so many calls: as many different ones as there are."""
+    return [ACTS[number * 7 % len(ACTS)] for number in range(calls)]
+
+
+async def run_hostile(
+    chosen: Sequence[Act], beside: int, url: str, folder: str, *, at_once: int = 12
+) -> Outcome:
+    """Hold the ordinary calls, and beside them one hostile call for each act."""
+    acts = {f"{HOSTILE}{number:04}": act for number, act in enumerate(chosen)}
+    outcome = Outcome(len(acts), beside, url.partition(":")[0])
     lines = Lines(outcome)
     logging.getLogger("llcphone").addHandler(lines)
     gc.collect()
@@ -131,6 +140,11 @@ async def run_hostile(calls: int, beside: int, url: str, folder: str, *, at_once
                         await trio.sleep(LASTS_S / at_once)
                 over.set()
             await look_at_the_books(stage, outcome)
+            refused = sum(place == "chooser raises" for place, _ in chosen)
+            if outcome.refused != refused:
+                outcome.strange.append(
+                    f"{outcome.refused} hostile calls never began; {refused} should not have"
+                )
     except BaseException as exc:
         if isinstance(exc, KeyboardInterrupt | trio.Cancelled):
             raise
@@ -260,9 +274,6 @@ async def look_at_the_books(stage: Stage, outcome: Outcome) -> None:
 
 
 def _check_books(records: Sequence[CallRecord], outcome: Outcome) -> None:
-    choosers = sum(ACTS[number * 7 % len(ACTS)][0] == "chooser raises" for number in range(outcome.hostile))
-    if outcome.refused != choosers:
-        outcome.strange.append(f"{outcome.refused} hostile calls never began; {choosers} should not have")
     if outcome.kept + outcome.lost < len(records):
         outcome.strange.append(f"{len(records)} records, {outcome.kept} kept, {outcome.lost} counted as lost")
     said = sum(count for line, count in outcome.lines.items() if line.startswith("not kept"))
@@ -310,7 +321,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             empty(url)
 
         async def run() -> Outcome:
-            return await run_hostile(options.calls, options.beside, url, folder, at_once=options.at_once)
+            return await run_hostile(
+                choice(options.calls), options.beside, url, folder, at_once=options.at_once
+            )
 
         outcome = trio.run(run, clock=MockClock(rate=options.pace))
     print("\n".join(report(outcome)))

@@ -13,7 +13,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import trio
 from opentelemetry.sdk.trace import TracerProvider
+from trio.testing import MockClock
 
+from bench.hostile import report, run_hostile
+from bench.hostile_acts import ACTS
 from llcphone.blackbox import Boxes
 from llcphone.breaker import Breaker
 from llcphone.call.endpoint import Endpoint
@@ -33,8 +36,6 @@ from tests.calls.house import open_house
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from trio.testing import MockClock
 
     from tests.calls.house import House
 
@@ -175,3 +176,20 @@ async def test_a_task_of_the_phone_may_fail(
         assert plant.reached == 3
     assert [line.levelname for line in caplog.records].count("ERROR") >= 1
     assert "planted" not in caplog.text
+
+
+@pytest.fixture
+def half_pace() -> MockClock:
+    """Half as fast as the machine's clock: threads work here, so no time may be jumped over."""
+    return MockClock(rate=0.5)
+
+
+@pytest.mark.slow
+async def test_hostile_calls_beside_ordinary_ones(half_pace: MockClock, tmp_path: Path) -> None:
+    """``python -m bench.hostile`` does the same with 200 calls, on PostgreSQL too."""
+    places = list(dict.fromkeys(place for place, _ in ACTS))
+    things = {place: [thing for at, thing in ACTS if at == place] for place in places}
+    acts = [(place, things[place][number % len(things[place])]) for number, place in enumerate(places)]
+    outcome = await run_hostile(acts, 2, f"sqlite:///{tmp_path / 'phone.db'}", str(tmp_path), at_once=12)
+    assert outcome.clean, "\n".join(report(outcome))
+    assert outcome.kept >= len(acts)
