@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(scope="session")
-def server_url() -> Iterator[str]:
+def the_server() -> Iterator[str]:
     """One server for all tests of this process; parallel workers have one each, unless one is given."""
     if given := os.environ.get("TEST_POSTGRES_URL"):
         yield given
@@ -27,21 +27,21 @@ def server_url() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def before_the_server(server_url: str) -> Iterator[str]:
+def before_the_server(the_server: str) -> Iterator[str]:
     """The same server behind one PgBouncer, which gives its connections away after each transaction."""
-    with pooled(server_url) as address:
+    with pooled(the_server) as address:
         yield address
 
 
 @pytest.fixture
-def postgres_url(server_url: str) -> Iterator[str]:
+def postgres_url(the_server: str) -> Iterator[str]:
     """The database, which this test has for itself."""
     if not os.environ.get("TEST_POSTGRES_URL"):
-        yield server_url
+        yield the_server
         return
     with (Path(tempfile.gettempdir()) / "llcphone-test-postgres.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # all workers share it
-        yield server_url
+        yield the_server
 
 
 @pytest.fixture
