@@ -12,6 +12,7 @@ from pathlib import Path  # noqa: TC003 (attrs reads the annotations)
 from typing import TYPE_CHECKING
 
 import attrs
+import trio
 
 from llcphone import snapshots
 from llcphone.agent_file import agent_of
@@ -24,6 +25,10 @@ from llcphone.settings import DEFAULT_FILE
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from llcphone.doctor.case import Case
+
+SECOND_LOOK_S = 2.0
+"""Between two looks at a server that seems not to be well."""
 REFUSED = frozenset({"configuration", "ready to serve", "agent", "session", "dialect", "model", "key"})
 """Findings that other settings may mend."""
 
@@ -72,8 +77,7 @@ def _job(wish: Wish) -> Job:
 async def _not_well(wish: Wish, job: Job, *, started: bool) -> int:
     """Look at the new server; whatever is wrong is told, infrastructure first."""
     case = case_of(wish.path, wish.agent)
-    quick = await examine(case, QUICK) if started else []
-    broken = [each for each in quick if each.status is Status.FAIL]
+    broken = await _broken(case) if started else []
     if started and not broken:
         wish.tell("restarted, and well (llcphone doctor looks at everything)")
         return 0
@@ -82,12 +86,23 @@ async def _not_well(wish: Wish, job: Job, *, started: bool) -> int:
     if not started:
         quick = await examine(case, ("settings", "session"))
         broken = [each for each in quick if each.status is Status.FAIL]
+    _show(wish, [each for each in broken if each.check not in REFUSED])
     if not _show(wish, [each for each in broken if each.check in REFUSED]):
         wish.tell("settings and session are not to blame: no snapshot would mend it")
         return 1
     if not await _roll_back(wish):
         return 1
     return await restart(attrs.evolve(wish, rollback=False))
+
+
+async def _broken(case: Case) -> list[Finding]:
+    """What fails twice: a new process on a busy machine may be late with its first answers."""
+    for pause_s in (0.0, SECOND_LOOK_S):
+        await trio.sleep(pause_s)
+        broken = [each for each in await examine(case, QUICK) if each.status is Status.FAIL]
+        if not broken:
+            break
+    return broken
 
 
 def _show(wish: Wish, findings: Sequence[Finding]) -> bool:

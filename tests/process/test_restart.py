@@ -8,9 +8,12 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import msgspec
+import pytest
 import trio
 
+from llcphone.doctor.report import Finding, Status
 from llcphone.owners import is_server
+from llcphone.process import restarting
 from llcphone.process.pidfile import read_mark, running
 from llcphone.sim.model import Faults
 from tests.calls.test_kill_nine import all_of, hangs_up, speak, talk, talks_again
@@ -186,6 +189,28 @@ async def test_a_snapshot_is_not_offered_for_what_it_cannot_mend(tmp_path: Path)
         code, told = await house.run("restart", "--rollback")
         assert code == 1
         assert "no snapshot would mend it" in told
+
+
+@pytest.mark.parametrize("looks_that_fail", [0, 1, 2])
+async def test_a_new_server_is_not_well_when_it_fails_twice_and_then_it_is_said_what_fails(
+    autojump_clock, monkeypatch: pytest.MonkeyPatch, looks_that_fail: int
+) -> None:
+    """Its first answers may be late: the machine is busy with its start."""
+    looks = []
+
+    async def examine(_: object, groups: object) -> list[Finding]:
+        if groups is not restarting.QUICK:
+            return []
+        looks.append(groups)
+        late = len(looks) <= looks_that_fail
+        return [Finding("answers", Status.FAIL if late else Status.PASS, "no answer in 2 s")]
+
+    told: list[str] = []
+    monkeypatch.setattr(restarting, "examine", examine)
+    monkeypatch.setattr(restarting, "case_of", lambda path, agent: None)
+    code = await restarting._not_well(restarting.Wish(tell=told.append), None, started=True)
+    assert code == (1 if looks_that_fail == 2 else 0)
+    assert ("no answer in 2 s" in "\n".join(told)) == (code == 1)
 
 
 KEEPER = """
