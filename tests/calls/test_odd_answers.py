@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import random
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import trio
 
 from llcphone import Agent, EndReason, open_phone
-from llcphone.sim.model import CallTool, Event, Faults, ModelScript, open_model
+from llcphone.realtime.dialects import Dialect
+from llcphone.sim.model import CallTool, Event, Fail, Faults, Incomplete, ModelScript, open_model
 from tests.calls.house import QUESTION, make_config, open_house, open_line
+from tests.realtime.odd import ODD_VALUES, is_needed, places
+from tests.realtime.samples import SAMPLES
 
 if TYPE_CHECKING:
     from trio.testing import MockClock
@@ -227,3 +231,47 @@ async def test_an_endpoint_that_answers_flat_keys_with_pcm_is_asked_in_ga(autoju
             await trio.sleep(1)
     assert [record.reason for record in line.records] == [EndReason.CALLER_HUNG_UP]
     assert line.records[0].dialect == "ga"
+
+
+# -- at random ----------------------------------------------------------------------------------
+
+STEPS: list[Any] = [
+    "Yes.",
+    "Of course.",
+    CallTool("hours", {}),
+    Incomplete(),
+    Fail(),
+    Event({"type": "error"}),
+]
+SAMPLE = {event["type"]: event for event, fact in SAMPLES[Dialect.GA] if fact is not None}
+
+
+def at_random(seed: int) -> ModelScript:
+    """A script with odd fields in a third of all types of events, and answers of any kind."""
+    chance = random.Random(seed)
+    odd: dict[str, dict[str, Any]] = {}
+    for kind, event in SAMPLE.items():
+        optional = [path for path in places(event) if not is_needed(event, path) and path[0] != "session"]
+        if optional and chance.random() < 0.3:
+            path = ".".join(map(str, chance.choice(optional)))
+            odd[kind] = {path: chance.choice([*ODD_VALUES, ...])}
+    turns = [chance.sample(STEPS, chance.randrange(1, 3)) for _ in range(4)]
+    return ModelScript(["Hello.", *turns], odd=odd)
+
+
+@pytest.mark.parametrize("seed", range(12))
+async def test_whatever_is_odd_about_it_a_call_ends_with_a_reason(
+    seed: int, autojump_clock: MockClock
+) -> None:
+    async with open_house(script=at_random(seed), agent=two_tools()) as house:
+        sim = await house.ring()
+        for _ in range(3):
+            await sim.silence_for(2_000)
+            if sim.record.ended_by is None:
+                await sim.speak(QUESTION)
+        await sim.silence_for(3_000)
+        if sim.record.ended_by is None:
+            sim.hang_up()
+        record = await house.record()
+    assert record.reason in (EndReason.CALLER_HUNG_UP, EndReason.MODEL_LOST)
+    assert record.bad_messages == 0
