@@ -26,7 +26,7 @@ from llcphone.prompts import OFF, prompt
 from llcphone.time_zones import NO_TABLE, has_table
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 
     from llcphone.call.handle import Call
     from llcphone.carrier import Carrier
@@ -47,7 +47,6 @@ _REMEMBERED = 2000
 """Ended calls whose late callbacks are still understood."""
 
 _GOING_ON = frozenset({"queued", "initiated", "ringing", "in-progress"})
-
 _READ_LIST_EVERY_S = 5.0
 
 
@@ -73,6 +72,8 @@ class Dialler:
         """Of Twilio's, for each call."""
         path = config.outbound.machine_message_file or OFF  # the agent speaks the message itself
         self._message = prompt(path, "", "outbound.machine_message_file")
+        self.of_others: Callable[[Sequence[str], str], Awaitable[list[str]]] | None = None
+        """Which of these CallSids another call has, as the journal knows it."""
         self._live: dict[str, Call] = {}
         self._ended: OrderedDict[str, str] = OrderedDict()
         """Status tokens of ended calls, with the CallSid that was hung up, if any."""
@@ -207,15 +208,17 @@ class Dialler:
         """Look once, and end what is found."""
         with trio.move_on_after(_GRACE_S, shield=True):
             try:
-                for call_sid in self._not_of_others(call, await self._carrier.find(order, since)):
+                for call_sid in await self._not_of_others(call, await self._carrier.find(order, since)):
                     await self._carrier.hang_up(call_sid)
                 return
             except CarrierError:
                 pass
         log.error("a telephone may ring for nobody", extra={"call": call.call_id})
 
-    def _not_of_others(self, call: Call, found: list[str]) -> list[str]:
+    async def _not_of_others(self, call: Call, found: list[str]) -> list[str]:
         others = {live.call_sid for live in self._live.values() if live is not call}
+        if self.of_others is not None:  # another process may have rung the same number
+            others.update(await self.of_others(found, call.call_id))
         return [call_sid for call_sid in found if call_sid not in others]
 
     async def _look_for(self, call: Call, order: DialOrder, since: float) -> None:
@@ -230,8 +233,8 @@ class Dialler:
             except CarrierError as exc:
                 log.warning("Twilio's list of calls cannot be read", extra={"code": exc.code})
                 continue
-            if ours := [call.call_sid] if call.call_sid else self._not_of_others(call, found):
-                self._found(call, ours[0])
+            if ours := call.call_sid or next(iter(await self._not_of_others(call, found)), ""):
+                self._found(call, call.call_sid or ours)
                 return
         call.run.step(DialFailed("unknown"))
 

@@ -76,6 +76,7 @@ async def open_phone(
             from llcphone.dialler import open_dialler
 
             phone.dialler = await stack.enter_async_context(open_dialler(config, phone._detached.start))
+            phone.dialler.of_others = None if journal is None else journal.of_others
         try:
             async with trio.open_nursery() as background:
                 for name, task in _background(phone, endpoint).items():

@@ -236,6 +236,12 @@ class Journal:
         return Claim(False, row)
 
     @staticmethod
+    def of_others(db: Connection, call_sids: Sequence[str], id_: str) -> list[str]:
+        """Which of these telephone calls are known to be of another call than this one."""
+        theirs = CALLS.c.call_sid.in_(call_sids) & (CALLS.c.id != fitted(CALLS.c.id, id_))
+        return list(db.execute(select(CALLS.c.call_sid).where(theirs)).scalars())
+
+    @staticmethod
     def end(db: Connection, call_sid: str, why: str, now: float) -> None:
         """Twilio says that this call is over."""
         values = {"over": why, "touched_at": now, "context": "", "state": ""}

@@ -18,6 +18,7 @@ import logging
 import math
 import time
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import trio
@@ -155,6 +156,14 @@ class JournalWriter:
                 await trio.sleep(pause_s)
         log.error("the journal cannot be asked", extra={"error": error})
         raise StoreUnavailable(error)
+
+    async def of_others(self, call_sids: Sequence[str], id_: str) -> list[str]:
+        """Telephone calls among these that another call has, in whatever process; none if nobody can say."""
+        try:
+            work = partial(self.journal.of_others, call_sids=call_sids, id_=id_)
+            return await self.place.ask(work, patient=True)
+        except (StoreUnavailable, SQLAlchemyError):
+            return []
 
     # -- writing ------------------------------------------------------------------------------
 
