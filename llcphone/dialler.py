@@ -233,7 +233,7 @@ class Dialler:
             except CarrierError as exc:
                 log.warning("Twilio's list of calls cannot be read", extra={"code": exc.code})
                 continue
-            if ours := call.call_sid or next(iter(await self._not_of_others(call, found)), ""):
+            if ours := call.call_sid or "".join((await self._not_of_others(call, found))[:1]):
                 self._found(call, call.call_sid or ours)
                 return
         call.run.step(DialFailed("unknown"))
