@@ -104,6 +104,6 @@ class Listening:
             self.guarding = True
             self.guard_ends_ms = now_ms + self._guard_max_ms
             return []
-        self.open = True
+        self.open = not self._muted
         kept, self._early = self._early, None
         return list(kept or ())

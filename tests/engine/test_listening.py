@@ -123,3 +123,13 @@ def test_a_frame_by_the_long_way_makes_no_other_decision_due_earlier() -> None:
     call.sees(delta(900, "i1", "g"))
     assert call.at(3_500).sees(CallerAudio(frame())) == []  # the guard is the alarm's business
     assert not call.engine.hear(frame(), 3_500)
+
+
+def test_a_session_that_is_restored_while_the_line_is_muted_does_not_open_it() -> None:
+    listening = Script().live().engine.listening
+    listening.mute(True)
+    listening.session_lost()
+    listening.session_ready(0)
+    assert not listening.open
+    listening.mute(False)
+    assert listening.open
