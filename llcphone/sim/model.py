@@ -34,6 +34,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import trio
 from trio_websocket import ConnectionClosed, wrap_server_stream
+from wsproto.utilities import LocalProtocolError
 
 from llcphone.sim.model_config import SESSION_LIMIT_S
 from llcphone.sim.model_conversation import Conversation, Item
@@ -161,8 +162,10 @@ class ModelSimulator:
                     await trio.sleep(faults.handshake_delay_s)
                     await self._greet(request, tap, faults)
                 nursery.cancel_scope.cancel()
-        except* (ConnectionClosed, UnicodeDecodeError):
-            pass  # the client left in the middle of a handshake, or sent headers that wsproto cannot read
+        except* (ConnectionClosed, UnicodeDecodeError, LocalProtocolError):
+            # The client left in the middle of a handshake, or sent headers that wsproto cannot read; or a ping of
+            # its own crossed our Close, which trio-websocket's reader answers all the same.
+            pass
         finally:
             await trio.aclose_forcefully(stream)
 
