@@ -163,8 +163,8 @@ class ModelSimulator:
                     await self._greet(request, tap, faults)
                 nursery.cancel_scope.cancel()
         except* (ConnectionClosed, UnicodeDecodeError, LocalProtocolError):
-            # The client left in the middle of a handshake, or sent headers that wsproto cannot read; or a ping of
-            # its own crossed our Close, which trio-websocket's reader answers all the same.
+            # The client left in the middle of a handshake, or sent headers that wsproto cannot read; or its
+            # ping crossed our Close, and trio-websocket's reader answers it all the same.
             pass
         finally:
             await trio.aclose_forcefully(stream)
