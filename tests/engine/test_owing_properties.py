@@ -27,6 +27,7 @@ from tests.engine.script import (
     INCOMPLETE,
     ULAW,
     Commands,
+    Ear,
     Script,
     created,
     done,
@@ -51,7 +52,7 @@ plans = st.sampled_from(
 )
 
 
-def reply(call: Script, what: str, number: int, purpose: str) -> Commands:
+def reply(call: Script, ear: Ear, what: str, number: int, purpose: str) -> Commands:
     """What the model makes of one ask."""
     response, item = f"r{number}", f"i{number}"
     begun = created(response, purpose)
@@ -74,22 +75,22 @@ def reply(call: Script, what: str, number: int, purpose: str) -> Commands:
         "silent-tool": [begun, done(response, wants(f"c{number}", "note_down"))],
         "words": [begun, TranscriptDelta(response, item, "Words")],
     }
-    return call.sees(*said[what])
+    return ear.sees(*said[what])
 
 
-def opened(call: Script, how: str) -> Commands:
+def opened(call: Script, ear: Ear, how: str) -> Commands:
     """What becomes of the leg that was asked for last."""
     generation = call.engine.model.generation
     match how:
         case "opens":
-            return call.sees(ModelConnected(generation, Dialect.GA), ULAW)
+            return ear.sees(ModelConnected(generation, Dialect.GA), ULAW)
         case "fails":
-            return call.sees(ModelConnectFailed(generation, "refused"))
+            return ear.sees(ModelConnectFailed(generation, "refused"))
         case _:
             return Commands()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(plans, st.lists(replies, min_size=1, max_size=12), st.lists(legs, max_size=8), st.booleans())
 def test_no_line_is_dead_for_long_without_an_alarm(
     plan: RecoveryPlan, moods: list[str], openings: list[str], chatty: bool
@@ -98,22 +99,25 @@ def test_no_line_is_dead_for_long_without_an_alarm(
     limits = {"dead_stream_ms": 10**9, "idle_ms": 10**9}
     call = Script(recovery=plan, alarms=alarms, limits=limits).live()
     call.caller_says("u1", "r1")
-    out = reply(call, moods[0], 1, "")
+    ear = Ear(call)
+    out = reply(call, ear, moods[0], 1, "")
     number, quiet_ms = 1, 0
     while call.engine.ended is None and call.now_ms < END_MS:
         dials = [each for each in out if isinstance(each, ConnectModel)]
         asks = [each.purpose for each in out.model if isinstance(each, CreateResponse)]
         if dials:
-            out = call.until(call.now_ms + dials[-1].after_ms + STEP_MS)
+            out = ear.plays_until(call.now_ms + dials[-1].after_ms + STEP_MS)
             if call.engine.model.generation == dials[-1].generation and not call.engine.model.ready:
-                out += opened(call, openings[dials[-1].generation % len(openings)] if openings else "opens")
+                out += opened(
+                    call, ear, openings[dials[-1].generation % len(openings)] if openings else "opens"
+                )
         elif asks:
             number += 1
-            out = reply(call, moods[number % len(moods)], number, asks[0])
+            out = reply(call, ear, moods[number % len(moods)], number, asks[0])
         else:
             if chatty and call.engine.model.ready:
-                call.sees(UnknownModelEvent("keepalive"))
-            out = call.until(call.now_ms + STEP_MS)
+                ear.sees(UnknownModelEvent("keepalive"))
+            out = ear.plays_until(call.now_ms + STEP_MS)
         if out.audio_ms:
             quiet_ms = call.now_ms
         told_ms = max((alarm.at_ms for alarm in call.engine.alarms.raised), default=0)
