@@ -33,7 +33,7 @@ import trio
 
 from llcphone.agent import Agent
 from llcphone.call.plan import plan_call
-from llcphone.cli import app as cli
+from llcphone.cli.entry import app as cli
 from llcphone.config import SECTIONS, SETTINGS, Config, RealtimeConfig, toml_value
 from llcphone.engine.events import EndReason
 from llcphone.guard import WHY

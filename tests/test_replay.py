@@ -15,8 +15,8 @@ from trio.testing import wait_all_tasks_blocked
 from llcphone import Agent, ConfigError, EndReason, blackbox
 from llcphone.blackbox import open_black_boxes
 from llcphone.call.run import CallRun
-from llcphone.cli import app
-from llcphone.cli_replay import run_replay
+from llcphone.cli.entry import app
+from llcphone.cli.replay import run_replay
 from llcphone.config import RecordsConfig
 from llcphone.engine import CallEngine, CallSetup
 from llcphone.engine.call_setup import CallLimits

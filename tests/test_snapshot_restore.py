@@ -17,15 +17,16 @@ from hypothesis import given
 from hypothesis import settings as settings_of_hypothesis
 from hypothesis import strategies as st
 
-from llcphone import ConfigError, cli_restore, cli_snapshot, settings, snapshots
+from llcphone import ConfigError, settings, snapshots
 from llcphone.agent import agents_of
 from llcphone.agent_file import agent_of
-from llcphone.cli_restore import run_restore
+from llcphone.cli import snapshot as cli_snapshot
 from llcphone.config import Config, toml_text
 from llcphone.realtime.dialects import Dialect, encode
 from llcphone.realtime.messages import UpdateSession
-from llcphone.snapshots import restoring
+from llcphone.snapshots import procedure, restoring
 from llcphone.snapshots.form import read_text
+from llcphone.snapshots.procedure import run_restore
 from tests.test_config import tables
 
 TOML = """\
@@ -346,7 +347,7 @@ def test_a_restore_that_is_killed_between_two_files_is_finished_by_the_next_comm
     desk.save()
     desk.change()
     killed = (
-        "import os, sys\nfrom pathlib import Path\nfrom llcphone.cli_restore import run_restore\n"
+        "import os, sys\nfrom pathlib import Path\nfrom llcphone.snapshots.procedure import run_restore\n"
         "replace = Path.replace\n"
         "def dies(self, target):\n"
         "    if Path(target).name == 'llcphone.toml': os.kill(os.getpid(), 9)\n"
@@ -527,7 +528,7 @@ def test_the_restart_procedure_is_run_after_the_restore_unless_told_not_to(
     desk: Desk, monkeypatch: Any
 ) -> None:
     restarted: list[Path | None] = []
-    monkeypatch.setattr(cli_restore, "_restart", lambda config, tell: restarted.append(config) or 7)
+    monkeypatch.setattr(procedure, "_restart", lambda config, tell: restarted.append(config) or 7)
     desk.save()
     desk.change()
     desk.restore(restart=False)

@@ -23,7 +23,6 @@ from hypothesis import strategies as st
 
 from llcphone.agent import agents_of
 from llcphone.agent_file import agent_of
-from llcphone.cli_restore import run_restore
 from llcphone.config import SETTINGS, Config
 from llcphone.errors import ConfigError
 from llcphone.modes import source_of
@@ -39,6 +38,7 @@ from llcphone.snapshots import (
     take,
 )
 from llcphone.snapshots.form import TUNED
+from llcphone.snapshots.procedure import run_restore
 from llcphone.snapshots.shelf import RESCUE, SHIPPED_BY
 from tests.snapshot_evidence import CALLS, evidence_of
 from tests.snapshot_evidence import FILE as EVIDENCE

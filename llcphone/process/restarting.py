@@ -121,7 +121,7 @@ async def _roll_back(wish: Wish) -> bool:
     if not wish.rollback:
         wish.tell(f"to go back to {last.stem}: llcphone restart --rollback")
         return False
-    from llcphone.cli_restore import run_restore
+    from llcphone.snapshots.procedure import run_restore
 
     put_back = partial(
         run_restore, last.stem, wish.path, dry_run=False, restart=False, force=False, tell=wish.tell

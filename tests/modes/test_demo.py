@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from llcphone import ConfigError, demo_modes
-from llcphone.cli import mode as copy_mode
+from llcphone.cli.entry import mode as copy_mode
 from llcphone.config import Config
 from tests.modes.kit import no_threads
 

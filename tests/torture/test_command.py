@@ -13,8 +13,8 @@ import pytest
 import trio
 from rich.console import Console
 
-from llcphone import cli_torture
-from llcphone.cli_torture import own_profile, torture
+from llcphone.cli import torture as cli_torture
+from llcphone.cli.torture import own_profile, torture
 from llcphone.sim import voices
 from llcphone.sim.ports import free_port
 from llcphone.torture import report

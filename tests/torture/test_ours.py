@@ -12,7 +12,7 @@ import pytest
 import trio
 
 from llcphone import open_phone, torture_agent
-from llcphone.cli_torture import own_profile
+from llcphone.cli.torture import own_profile
 from llcphone.config import Config
 from llcphone.server.run import serve
 from llcphone.torture.bridge import Usage, usage_of

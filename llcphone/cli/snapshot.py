@@ -12,9 +12,9 @@ from cyclopts import Parameter
 
 from llcphone import settings, snapshots
 from llcphone.agent_file import agent_of
-from llcphone.cli_restore import Tell, agents_or_none, diff_lines, proof_of, run_restore
 from llcphone.config import SETTINGS, toml_value
 from llcphone.errors import ConfigError
+from llcphone.snapshots.procedure import Tell, agents_or_none, diff_lines, proof_of, run_restore
 from llcphone.snapshots.restoring import writing
 from llcphone.snapshots.shelf import RESCUE
 

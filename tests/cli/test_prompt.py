@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from llcphone import Agent, Config
-from llcphone.cli_prompt import prompt_lines
+from llcphone.cli.prompt import prompt_lines
 
 
 def agent() -> Agent:

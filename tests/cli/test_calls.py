@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 import pytest
 import trio
 
-from llcphone import ConfigError, cli_calls
-from llcphone.cli import app
-from llcphone.cli_calls_view import as_csv
+from llcphone import ConfigError
+from llcphone.cli import calls as cli_calls
+from llcphone.cli.calls_view import as_csv
+from llcphone.cli.entry import app
 from llcphone.store import Message, ToolCall
 from llcphone.store.shapes import CallSummary
 from tests.store.journal_kit import Opened, change, row

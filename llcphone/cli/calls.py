@@ -21,7 +21,7 @@ from rich.table import Table
 from sqlalchemy.exc import SQLAlchemyError
 
 from llcphone import settings
-from llcphone.cli_calls_view import (
+from llcphone.cli.calls_view import (
     as_csv,
     as_json_text,
     console,

@@ -13,7 +13,7 @@ import pytest
 import trio
 
 from llcphone import Agent, ConfigError
-from llcphone.cli_call import Wish, run_call
+from llcphone.cli.call import Wish, run_call
 from llcphone.config import Config
 from llcphone.rehearsal import ACCOUNT_SID, AUTH_TOKEN
 from llcphone.sim import voices

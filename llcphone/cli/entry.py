@@ -76,7 +76,7 @@ async def call(
         config: settings file; default llcphone.toml here, with .env beside it.
         yes: really ring them.
     """
-    from llcphone.cli_call import Wish, run_call
+    from llcphone.cli.call import Wish, run_call
     from llcphone.logs import configure_logs
     from llcphone.masking import secrets_of
     from llcphone.settings import with_store
@@ -146,16 +146,16 @@ def replay(file: Path, *, accept: bool = False) -> None:
         file: a tape out of the folder ``records.blackbox_dir``.
         accept: write what this version decides into the tape.
     """
-    from llcphone.cli_replay import run_replay
+    from llcphone.cli.replay import run_replay
 
     sys.exit(run_replay(file, accept=accept, tell=print))
 
 
 app.command(
-    "llcphone.cli_torture:torture", help="Try a bridge, ours or another, with the calls that break bridges."
+    "llcphone.cli.torture:torture", help="Try a bridge, ours or another, with the calls that break bridges."
 )
 app.command(
-    "llcphone.cli_snapshot:app", name="snapshot", help="Known-good configurations: save, compare, restore."
+    "llcphone.cli.snapshot:app", name="snapshot", help="Known-good configurations: save, compare, restore."
 )
 for _name, _what in {
     "calls": "List the calls that have ended.",
@@ -164,8 +164,8 @@ for _name, _what in {
     "tail": "Show each call as it ends.",
     "export": "Write all calls as CSV or JSON lines.",
 }.items():
-    app.command(f"llcphone.cli_calls:{_name}", help=_what)
-app.command("llcphone.cli_calls:store", name="store", help="The store: a demo database, and forgetting.")
+    app.command(f"llcphone.cli.calls:{_name}", help=_what)
+app.command("llcphone.cli.calls:store", name="store", help="The store: a demo database, and forgetting.")
 for _name, _what in (
     ("doctor", "Look at everything that calls need, and say what mends what is broken."),
     ("restart", "Drain the server, clear its port, start it, and see that it is well."),
@@ -176,10 +176,10 @@ for _name, _what in (
     ("init", "Ask the few things that are needed, and write llcphone.toml and .env."),
     ("tunnel", "Open a tunnel to the server, and set everything that depends on its URL."),
 ):
-    app.command(f"llcphone.cli_ops:{_name}", help=_what)
-app.command("llcphone.cli_ops:number", name="number", help="Who is asked when the number rings.")
-app.command("llcphone.cli_snapshot:rescue", help="Restore the plainest configuration that ships.")
-app.command("llcphone.cli_skill:app", name="skill", help="The skill for OpenClaw and Claude Code.")
+    app.command(f"llcphone.cli.ops:{_name}", help=_what)
+app.command("llcphone.cli.ops:number", name="number", help="Who is asked when the number rings.")
+app.command("llcphone.cli.snapshot:rescue", help="Restore the plainest configuration that ships.")
+app.command("llcphone.cli.skill:app", name="skill", help="The skill for OpenClaw and Claude Code.")
 
 
 @app.command(name="config")
@@ -207,7 +207,7 @@ def prompt(*, config: ConfigPath = None, agent: Path | None = None, context: str
         context: what a call would be about; it stands last.
     """
     from llcphone.agent import agents_of
-    from llcphone.cli_prompt import prompt_lines
+    from llcphone.cli.prompt import prompt_lines
 
     loaded = _load(config)
     for each in agents_of(agent_of(loaded, agent)).values():
