@@ -325,7 +325,7 @@ async def test_work_that_nobody_waits_for_any_more_is_rolled_back(store: Store) 
 
 async def test_what_is_told_while_the_database_is_locked_is_written_afterwards(tmp_path: Path) -> None:
     path = tmp_path / "phone.db"
-    async with opened(f"sqlite:///{path}", store={"timeout_s": 0.2}) as store:
+    async with opened(f"sqlite:///{path}", store={"timeout_s": 0.6}) as store:
         await store.set_hours(WEEK)
         customer = await store.add_customer("Ada", ADA)
         other = sqlite3.connect(path, isolation_level=None)
