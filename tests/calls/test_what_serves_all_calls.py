@@ -20,8 +20,8 @@ from bench.hostile_acts import ACTS
 from llcphone.blackbox import Boxes
 from llcphone.breaker import Breaker
 from llcphone.call.endpoint import Endpoint
+from llcphone.dialler import Dialler
 from llcphone.engine.events import EndReason
-from llcphone.guard_files import DoNotCallFile
 from llcphone.metrics import Metrics, open_metrics
 from llcphone.overload import Overload
 from llcphone.pulse import Pulse
@@ -67,7 +67,7 @@ TASKS = [
     (WarmPool, "_keep"),
     (WarmPool, "_recipe"),
     (WarmPool, "_until_s"),
-    (DoNotCallFile, "refresh"),
+    (Dialler, "keep_lists"),
     (Boxes, "_write_batch"),
 ]
 """Standing tasks of the phone, or what they do."""
