@@ -112,10 +112,10 @@ def demo(
         config: settings file for a mode; default llcphone.toml here.
     """
     if mode or dial:
-        from llcphone.demo_modes import demo_mode
+        from llcphone.demo.modes import demo_mode
 
         sys.exit(trio.run(partial(demo_mode, _load(config), mode or "", out, print, dial=dial)))
-    from llcphone.demo import run_demo
+    from llcphone.demo.run import run_demo
 
     sys.exit(run_demo(out, caller=caller or [], dialect=dialect, inbound_only=inbound_only, quiet=quiet))
 

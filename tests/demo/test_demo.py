@@ -14,12 +14,12 @@ import pytest
 from rich.console import Console
 
 from llcphone import CallRecord, EndReason
-from llcphone import demo_script as story
-from llcphone.demo import run_demo
-from llcphone.demo_facts import Entry, Facts, ItemFacts, ModelFacts, PhoneFacts
-from llcphone.demo_report import judge
-from llcphone.demo_view import show_checks, show_verdict, show_waterfall
-from llcphone.demo_waterfall import Share, waterfall
+from llcphone.demo import script as story
+from llcphone.demo.facts import Entry, Facts, ItemFacts, ModelFacts, PhoneFacts
+from llcphone.demo.report import judge
+from llcphone.demo.run import run_demo
+from llcphone.demo.view import show_checks, show_verdict, show_waterfall
+from llcphone.demo.waterfall import Share, waterfall
 from llcphone.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def run(out: Path, **options: Any) -> subprocess.CompletedProcess[str]:
     code = f"""
 import sys
 from pathlib import Path
-from llcphone.demo import run_demo
+from llcphone.demo.run import run_demo
 sys.exit(run_demo(Path({str(out)!r}), **{options!r}))
 """
     return subprocess.run(

@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from llcphone import demo_script as story
-from llcphone.demo_report import Check, ending, faultless, last_word
-from llcphone.demo_waterfall import waterfall
+from llcphone.demo import script as story
+from llcphone.demo.report import Check, ending, faultless, last_word
+from llcphone.demo.waterfall import waterfall
 from llcphone.engine.events import EndReason
 
 if TYPE_CHECKING:
     from llcphone.call.record import CallRecord
-    from llcphone.demo_facts import Facts, ModelFacts, OutboundFacts, PhoneFacts
+    from llcphone.demo.facts import Facts, ModelFacts, OutboundFacts, PhoneFacts
 
 GIVE_UP_LIMIT_MS = 1000
 """A model session costs money, and nobody will talk to it: so soon it is closed (spec §3)."""

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from llcphone import demo_script as story
-from llcphone.demo_waterfall import waterfall
+from llcphone.demo import script as story
+from llcphone.demo.waterfall import waterfall
 from llcphone.engine.events import EndReason
 
 if TYPE_CHECKING:
     from llcphone.call.record import CallRecord
-    from llcphone.demo_facts import Facts, ModelFacts, PhoneFacts
+    from llcphone.demo.facts import Facts, ModelFacts, PhoneFacts
 
 GREETING_LIMIT_MS = 1000
 """A caller who hears nothing for longer after the click says "hello?"."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 if TYPE_CHECKING:
-    from llcphone.demo_facts import Facts
+    from llcphone.demo.facts import Facts
 
 
 class Share(Enum):

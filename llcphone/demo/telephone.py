@@ -12,9 +12,9 @@ from typing import Any
 import attrs
 import trio
 
-from llcphone import demo_script as story
-from llcphone.demo_facts import CalleesFacts, PhoneFacts
-from llcphone.demo_leash import orders, perf_s, tell
+from llcphone.demo import script as story
+from llcphone.demo.facts import CalleesFacts, PhoneFacts
+from llcphone.demo.leash import orders, perf_s, tell
 from llcphone.sim.phone import Callee, CallFaults, CallOver, Signature, SimCall, TwilioSimulator, open_twilio
 
 PATIENCE_S = 20.0

@@ -12,13 +12,13 @@ import attrs
 import msgspec
 import trio
 
-from llcphone.demo_facts import Entry, Facts
+from llcphone.demo.facts import Entry, Facts
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from llcphone.call.handle import Call
-    from llcphone.demo_view import CallView
+    from llcphone.demo.view import CallView
     from llcphone.engine.call import CallEngine
     from llcphone.engine.commands import Note
 

@@ -2,9 +2,9 @@
 
 A caller rings and is answered; then two calls are placed, one to a guest who answers, one to a busy line.
 
-The other files: ``demo_script`` the story, ``demo_stage`` the processes that hold it and ``demo_scene`` a
-call as it goes on, ``demo_facts`` what the parties report, ``demo_waterfall``, ``demo_report`` and
-``demo_report_outbound`` what follows from it, ``demo_view`` how a person sees it.
+The other files: ``script`` the story, ``stage`` the processes that hold it and ``scene`` a
+call as it goes on, ``facts`` what the parties report, ``waterfall``, ``report`` and
+``report_outbound`` what follows from it, ``view`` how a person sees it.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ import attrs
 import trio
 from rich.console import Console
 
-from llcphone import demo_script as story
-from llcphone.demo_facts import Facts, OutboundFacts
-from llcphone.demo_report import judge
-from llcphone.demo_report_outbound import judge_outbound
-from llcphone.demo_scene import Scene
-from llcphone.demo_stage import Stage
-from llcphone.demo_view import WIDTH, CallView, show_checks, show_files, show_verdict, show_waterfall
-from llcphone.demo_waterfall import waterfall
+from llcphone.demo import script as story
+from llcphone.demo.facts import Facts, OutboundFacts
+from llcphone.demo.report import judge
+from llcphone.demo.report_outbound import judge_outbound
+from llcphone.demo.scene import Scene
+from llcphone.demo.stage import Stage
+from llcphone.demo.view import WIDTH, CallView, show_checks, show_files, show_verdict, show_waterfall
+from llcphone.demo.waterfall import waterfall
 from llcphone.errors import ConfigError
 from llcphone.sim.wav import SpeechFileError
 

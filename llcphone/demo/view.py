@@ -18,7 +18,7 @@ from rich.live import Live
 from rich.text import Text
 
 from llcphone.audio import BYTES_PER_MS
-from llcphone.demo_waterfall import Share, own_share_ms
+from llcphone.demo.waterfall import Share, own_share_ms
 from llcphone.engine.floor import Floor
 from llcphone.engine.history import Line, Speaker
 
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from llcphone.demo_facts import Entry
-    from llcphone.demo_report import Check
-    from llcphone.demo_waterfall import Answer
+    from llcphone.demo.facts import Entry
+    from llcphone.demo.report import Check
+    from llcphone.demo.waterfall import Answer
     from llcphone.engine.call import CallEngine
 
 WIDTH = 80

@@ -10,10 +10,10 @@ import pytest
 from rich.console import Console
 
 from llcphone import EndReason
-from llcphone import demo_script as story
-from llcphone.demo_facts import Entry, Facts, OutboundFacts
-from llcphone.demo_report_outbound import judge_outbound
-from llcphone.demo_view import show_checks
+from llcphone.demo import script as story
+from llcphone.demo.facts import Entry, Facts, OutboundFacts
+from llcphone.demo.report_outbound import judge_outbound
+from llcphone.demo.view import show_checks
 from tests.test_demo import answered, good_facts, item, turn
 
 

@@ -1,7 +1,7 @@
 """The demo on its stage: three processes, and the calls they hold one after the other.
 
 This process is the server, exactly as ``llcphone serve`` runs it (door, quart-trio, phone, with signatures
-checked against a made-up token), and each vendor's simulator is a process of its own (``demo_party``). So
+checked against a made-up token), and each vendor's simulator is a process of its own (``party``). So
 only the server's work is in the server's timings, no loop or lock is shared, and what the checks compare was
 really seen by different parties. The server believes in a public https address; the simulated Twilio reaches
 it on loopback, as through a tunnel.
@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import trio
 
-from llcphone import demo_script as story
 from llcphone.config import Config
-from llcphone.demo_facts import CalleesFacts, ModelReport, OutboundFacts, PhoneFacts
-from llcphone.demo_process import Census, Party, open_party, warnings_to
-from llcphone.demo_scene import Scene
+from llcphone.demo import script as story
+from llcphone.demo.facts import CalleesFacts, ModelReport, OutboundFacts, PhoneFacts
+from llcphone.demo.process import Census, Party, open_party, warnings_to
+from llcphone.demo.scene import Scene
 from llcphone.phone_open import open_phone
 from llcphone.server.run import serve
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from llcphone.call.handle import Call
     from llcphone.call.record import CallRecord
-    from llcphone.demo_view import CallView
+    from llcphone.demo.view import CallView
     from llcphone.engine.commands import Note
     from llcphone.phone import Phone
     from llcphone.server.door import Door

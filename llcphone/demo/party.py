@@ -1,8 +1,8 @@
-"""The demo's two outside parties, each a process of its own: ``python -m llcphone.demo_party ROLE SETTINGS``.
+"""The demo's two outside parties, each a process of its own: ``python -m llcphone.demo.party ROLE SETTINGS``.
 
 Real vendors share no process, no event loop and no clock drift with us, so neither do the simulators: the
-server is measured alone, and a bug of one party cannot hide in another. ``demo_leash`` says how they talk
-with their parent; the model stands here, the telephone in ``demo_telephone``.
+server is measured alone, and a bug of one party cannot hide in another. ``leash`` says how they talk
+with their parent; the model stands here, the telephone in ``telephone``.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import trio
 
-from llcphone import demo_script as story
-from llcphone.demo_facts import ItemFacts, ModelFacts, ModelReport
-from llcphone.demo_leash import orders, perf_s, tell
-from llcphone.demo_telephone import be_phone
+from llcphone.demo import script as story
+from llcphone.demo.facts import ItemFacts, ModelFacts, ModelReport
+from llcphone.demo.leash import orders, perf_s, tell
+from llcphone.demo.telephone import be_phone
 from llcphone.sim.model import SILENCE_MS, Faults, ModelSimulator, Pace, serve_model
 
 if TYPE_CHECKING:

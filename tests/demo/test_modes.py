@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from llcphone import ConfigError, demo_modes
+from llcphone import ConfigError
 from llcphone.cli.entry import mode as copy_mode
 from llcphone.config import Config
+from llcphone.demo import modes
 from tests.modes.kit import no_threads
 
 if TYPE_CHECKING:
@@ -23,14 +24,14 @@ __all__ = ["no_threads"]
 @pytest.fixture(autouse=True)
 def babbles(monkeypatch: pytest.MonkeyPatch) -> None:
     """A call in virtual time does not wait for a program that speaks."""
-    demo_modes.say.cache_clear()
+    modes.say.cache_clear()
     monkeypatch.setattr("shutil.which", lambda name: None)
 
 
 async def shown(folder: Path, mode: str, dial: str = "", **settings: dict[str, object]) -> str:
     lines: list[str] = []
     config = Config.from_dict(settings)
-    assert await demo_modes.demo_mode(config, mode, folder, lines.append, dial=dial) == 0
+    assert await modes.demo_mode(config, mode, folder, lines.append, dial=dial) == 0
     assert "listen: " in lines[-1]
     return "\n".join(lines)
 

@@ -1,6 +1,6 @@
 """The demo's parties as the server's process sees them: children on a leash; and the count of what is left.
 
-A party is opened with its stdin and stdout piped (the protocol stands in ``demo_leash``) and in a session of
+A party is opened with its stdin and stdout piped (the protocol stands in ``leash``) and in a session of
 its own, so that Ctrl-C reaches this process alone and the parties end in order. Leaving ``open_party`` lets
 the leash go, waits a bounded time, then kills: whatever happens here, no process stays behind.
 """
@@ -92,10 +92,10 @@ async def open_party(role: str, settings: Mapping[str, Any]) -> AsyncIterator[Pa
 
     Args:
         role: ``model`` or ``phone``.
-        settings: what it must know; see ``demo_party`` and ``demo_telephone``.
+        settings: what it must know; see ``party`` and ``telephone``.
     """
     process = await trio.lowlevel.open_process(
-        [sys.executable, "-m", "llcphone.demo_party", role, json.dumps(settings)],
+        [sys.executable, "-m", "llcphone.demo.party", role, json.dumps(settings)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         start_new_session=True,
