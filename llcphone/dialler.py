@@ -329,9 +329,7 @@ def _steady_ms() -> int:
 async def open_dialler(config: Config, start: Callable[..., None]) -> AsyncIterator[Dialler]:
     """A dialler with a carrier of its own; ``start`` starts a task that outlives its call."""
     async with open_carrier(config, calls_per_second=config.outbound.calls_per_second) as carrier:
-        dialler = Dialler(config, carrier, start)
-        await dialler.read_lists()
-        yield dialler
+        yield Dialler(config, carrier, start)
 
 
 _ORDER = {"queued": 0, "initiated": 1, "ringing": 2, "in-progress": 3}

@@ -77,6 +77,8 @@ async def open_phone(
 
             phone.dialler = await stack.enter_async_context(open_dialler(config, phone._detached.start))
             phone.dialler.of_others = None if journal is None else journal.of_others
+            with phone.faults.contained("do-not-call list failed"):  # until it is read, every call is refused
+                await phone.dialler.read_lists()
         try:
             async with trio.open_nursery() as background:
                 for name, task in _background(phone, endpoint).items():

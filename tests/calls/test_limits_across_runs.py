@@ -62,7 +62,7 @@ async def test_a_caller_who_comes_back_from_a_failed_transfer_has_spent_what_the
         call = await asks_for_sales(stage)
         await call.stream_started(2)
         (second,) = stage.phone.calls()
-        assert second.spent_usd == pytest.approx(stage.records[0].cost_usd)
+        assert second.spent_usd == pytest.approx(stage.records[0].cost_usd, abs=1e-6)  # records are rounded
         assert second.lasted_s >= 0
         call.hang_up()
         await call.ended()
