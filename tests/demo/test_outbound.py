@@ -14,7 +14,7 @@ from llcphone.demo import script as story
 from llcphone.demo.facts import Entry, Facts, OutboundFacts
 from llcphone.demo.report_outbound import judge_outbound
 from llcphone.demo.view import show_checks
-from tests.test_demo import answered, good_facts, item, turn
+from tests.demo.test_demo import answered, good_facts, item, turn
 
 
 def carrier(at_ms: int, status: str) -> Entry:
