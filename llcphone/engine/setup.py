@@ -5,7 +5,7 @@ leg still says is recognised and dropped.
 
     warm        from birth; 10 s, dialect question and redials included
     joined      the media stream came while an attempt was in flight: that attempt has 4 s more
-    cold        what replaces it, once, with 5 s of its own, unless it is young or has connected by then;
+    cold        what replaces it, once, with 5 s of its own; an attempt that has only begun gets these itself;
                 also what a stream finds that joins after the warm time has run out
     ready       ``session.updated`` confirmed 8 kHz µ-law both ways
     recovering  the session was lost with somebody on the line: attempts of 3 s and more, until the limit
@@ -164,8 +164,8 @@ class Setup:
                 self.phase = Phase.EXPIRED
                 self.deadline_ms = None
                 return [CloseModel(self.generation), Note("setup", {"phase": "expired"})]
-            case Phase.JOINED if self.leg_dialect is not None or now_ms - self._dialled_ms < _ATTEMPT_MS:
-                self._cold(now_ms)  # it is on its way: beginning anew would only take longer
+            case Phase.JOINED if now_ms - self._dialled_ms < _ATTEMPT_MS:
+                self._cold(now_ms)  # it has only begun: beginning anew would only take longer
                 return []
             case Phase.JOINED:
                 return [CloseModel(self.generation), *self._go_cold(now_ms)]
