@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import ast
 import inspect
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -142,9 +144,32 @@ def test_a_file_can_be_read_in_one_sitting_and_says_what_it_is_for(path: Path) -
 
 
 def public_things() -> list[tuple[str, object]]:
-    names = [name for name in vars(llcphone) if not name.startswith("_")]
-    things = [(name, getattr(llcphone, name)) for name in names]
-    return [(name, thing) for name, thing in things if not inspect.ismodule(thing) and callable(thing)]
+    return [(name, getattr(llcphone, name)) for name in llcphone._HOMES]
+
+
+def test_the_public_names_are_those_that_types_know() -> None:
+    tree = ast.parse((PACKAGE / "__init__.py").read_text("utf-8"))
+    known = {
+        alias.name: node.module
+        for block in ast.walk(tree)
+        if isinstance(block, ast.If)
+        for node in block.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    assert known == llcphone._HOMES
+    assert set(known) <= set(dir(llcphone))
+    with pytest.raises(AttributeError, match="no_such_name"):
+        _ = llcphone.no_such_name  # type: ignore[attr-defined]
+
+
+def test_importing_the_package_or_its_command_loads_next_to_nothing() -> None:
+    code = "import llcphone.cli, sys; print(*(set(sys.modules) - set(sys.stdlib_module_names)))"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = {name for name in run.stdout.split() if name.partition(".")[0] not in sys.stdlib_module_names}
+    assert {name for name in loaded if name.startswith("llcphone")} == {"llcphone", "llcphone.cli"}
+    heavy = {"trio", "sqlalchemy", "twilio", "quart", "cyclopts", "attrs", "rich"}
+    assert not heavy & loaded
 
 
 @pytest.mark.parametrize(("name", "thing"), public_things(), ids=[name for name, _ in public_things()])
