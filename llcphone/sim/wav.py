@@ -23,7 +23,8 @@ from llcphone.sim import ulaw
 RATE = 8000
 SILENCE = b"\xff"
 
-_PCM, _ULAW, _EXTENSIBLE = 1, 7, 0xFFFE
+_PCM, _FLOAT, _ULAW, _EXTENSIBLE = 1, 3, 7, 0xFFFE
+_READ = {(_PCM, 8), (_PCM, 16), (_PCM, 24), (_PCM, 32), (_FLOAT, 32), (_FLOAT, 64), (_ULAW, 8)}
 _LOBES = 8
 """Zero crossings of the sinc on each side: enough for telephone speech."""
 
@@ -35,8 +36,8 @@ class SpeechFileError(ValueError):
 def read_speech(path: Path | str) -> bytes:
     """Read a speech file as raw 8 kHz µ-law.
 
-    Takes ``.ulaw`` (raw, passed through) and ``.wav``: 8 to 48 kHz, mono or stereo, 16-bit or 8-bit PCM,
-    or µ-law.
+    Takes ``.ulaw`` (raw, passed through) and ``.wav``: 8 to 48 kHz, mono or stereo, PCM of 8 to 32 bits,
+    floating point, or µ-law.
 
     Raises:
         SpeechFileError: anything else.
@@ -47,7 +48,7 @@ def read_speech(path: Path | str) -> bytes:
     if path.suffix.lower() in {".ulaw", ".ul", ".mulaw"}:
         return data
     if data[:4] != b"RIFF" or data[8:12] != b"WAVE":
-        raise SpeechFileError(f"{path.name}: neither raw .ulaw nor a WAV file")
+        raise _refused(path.name, "neither raw .ulaw nor a WAV file")
     form, body = _read_chunks(data, path.name)
     if form.encoding == _ULAW and form.channels == 1 and form.rate == RATE:
         return body
@@ -96,31 +97,43 @@ def _read_format(body: bytes, name: str) -> _Format:
     encoding, channels, rate, _, _, bits = struct.unpack_from("<HHIIHH", body)
     if encoding == _EXTENSIBLE and len(body) >= 26:
         encoding = int.from_bytes(body[24:26], "little")  # the real one opens the sub-format
-    if (encoding, bits) not in {(_PCM, 16), (_PCM, 8), (_ULAW, 8)}:
-        raise SpeechFileError(
-            f"{name}: only 16-bit or 8-bit PCM and µ-law, not format {encoding} of {bits} bits"
-        )
+    if (encoding, bits) not in _READ:
+        why = f"only PCM of 8 to 32 bits, floating point and µ-law, not format {encoding} of {bits} bits"
+        raise _refused(name, why)
     if channels not in (1, 2):
-        raise SpeechFileError(f"{name}: only mono or stereo, not {channels} channels")
+        raise _refused(name, f"only mono or stereo, not {channels} channels")
     if not RATE <= rate <= 48000:
-        raise SpeechFileError(f"{name}: only 8 to 48 kHz, not {rate} Hz")
+        raise _refused(name, f"only 8 to 48 kHz, not {rate} Hz")
     return _Format(encoding, channels, rate, bits)
 
 
+def _refused(name: str, why: str) -> SpeechFileError:
+    return SpeechFileError(f"{name}: {why}; convert it: sox {name} -r 8000 -c 1 -b 16 speech.wav")
+
+
 def _to_mono(form: _Format, body: bytes, name: str) -> array[int]:
-    if form.encoding == _ULAW:
-        samples = ulaw.decode(body)
-    elif form.bits == 8:
-        samples = array("h", ((byte - 128) << 8 for byte in body))  # 8-bit PCM is unsigned
-    else:
-        samples = array("h")
-        samples.frombytes(body[: len(body) & ~1])
-        samples = _little_endian(samples)
+    samples = _samples(form, body)
     if form.channels == 2:
         samples = array("h", ((a + b) >> 1 for a, b in zip(samples[0::2], samples[1::2], strict=False)))
     if not samples:
         raise SpeechFileError(f"{name}: a WAV file without sound")
     return samples
+
+
+def _samples(form: _Format, body: bytes) -> array[int]:
+    """The 16-bit samples nearest to those of the file, channels interleaved."""
+    width = form.bits // 8
+    body = body[: len(body) // width * width]
+    if form.encoding == _ULAW:
+        return ulaw.decode(body)
+    if form.encoding == _FLOAT:
+        numbers = struct.unpack(f"<{len(body) // width}{'f' if width == 4 else 'd'}", body)
+        return array("h", (round(32767 * max(-1.0, min(1.0, x))) if x == x else 0 for x in numbers))
+    if width == 1:
+        return array("h", ((byte - 128) << 8 for byte in body))  # 8-bit PCM is unsigned
+    upper = bytearray(len(body) // width * 2)  # the two upper bytes of each
+    upper[0::2], upper[1::2] = body[width - 2 :: width], body[width - 1 :: width]
+    return _little_endian(array("h", bytes(upper)))
 
 
 def _resample(samples: array[int], rate: int) -> array[int]:

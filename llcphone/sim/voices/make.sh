@@ -1,5 +1,6 @@
 #!/bin/sh
-# Speaks every text of __init__.py into <name>.ulaw beside this file. Needs espeak-ng, sox and python3.
+# Speaks the texts of __init__.py into <name>.ulaw beside this file: those named, else those that are missing.
+# Needs espeak-ng, sox and python3.
 # Telephone band, -16 dBFS RMS (peaks limited), silence before and after cut off, raw 8 kHz µ-law.
 set -eu
 cd "$(dirname "$0")"
@@ -25,6 +26,11 @@ for kind in ("CALLER", "AGENT"):
         print(kind, name, words, sep="\t")
 PY
 while IFS="$table" read -r kind name words; do
+    case " $* " in
+        "  ") [ ! -e "$name.ulaw" ] || continue ;;
+        *" $name "*) ;;
+        *) continue ;;
+    esac
     case $kind in
         CALLER) speak "$name" en-us 40 "$words" ;;
         AGENT) speak "$name" en-gb+f3 55 "$words" ;;
