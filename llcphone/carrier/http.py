@@ -126,7 +126,7 @@ class TrioHttp:
     async def _exchange(
         self, host: str, port: int, head: h11.Request, body: bytes, *, secure: bool
     ) -> tuple[h11.Response, bytes]:
-        sent = False
+        sent, trusted = False, True
         answer: tuple[h11.Response, bytes] | None = None
         with trio.move_on_after(self._timeout_s):
             try:
@@ -144,10 +144,12 @@ class TrioHttp:
                     sent = True  # from here on Twilio may have it
                     await stream.send_all(request)
                     answer = await _receive(stream, connection)
-            except (OSError, trio.BrokenResourceError, h11.RemoteProtocolError):
-                pass  # what was read before counts
+            except (OSError, trio.BrokenResourceError, h11.RemoteProtocolError) as exc:
+                # What was read before counts.
+                trusted = not isinstance(exc.__cause__, ssl.SSLCertVerificationError)
         if answer is None:
-            raise RequestFailed("no_answer" if sent else "no_connection", sent=sent)
+            unsent = "no_connection" if trusted else "tls"
+            raise RequestFailed("no_answer" if sent else unsent, sent=sent)
         return answer
 
 

@@ -5,7 +5,7 @@
       CreateUnknown           a call may or may not have been placed: ask ``Carrier.find``
 
 ``code`` is Twilio's error number as text, or one of ours: ``http_<status>`` (an error without a
-number), ``no_connection`` (nothing was sent), ``no_answer``, ``unreadable``. Nothing here shows a
+number), ``no_connection`` and ``tls`` (nothing was sent), ``no_answer``, ``unreadable``. Nothing here shows a
 number, an address or a document, neither in an error's text nor in a ``repr``.
 """
 

@@ -2,7 +2,7 @@
 
 Most calls that fail fail for the infrastructure: a webhook that leads elsewhere, a second listener, a closed
 tunnel. So that is looked at first, and the model's session after it. Each check gathers facts and judges them
-apart: what judges is a plain function from facts to findings, and a finding says what was seen and what mends
+apart: what judges is a plain function from facts to findings, and a finding says what was seen and how to fix
 it, with the command.
 
 Rooms:
@@ -17,5 +17,5 @@ Rooms:
     twilio      account, number, alerts
     session     key, model, dialect, session configuration
     vendors     the vendors' status pages
-    fix         the safe mends, each with a question
+    fix         the safe fixes, each with a question
 """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -28,6 +29,11 @@ STATUS_PAGES = MappingProxyType(
         "Twilio": "https://status.twilio.com/api/v2/summary.json",
     }
 )
+NOT_TRUSTED = "its certificate is not trusted"
+INSTALL_CERTIFICATES = (
+    "install certificates on this machine (the package ca-certificates; on macOS Python's own command); "
+    "for an authority of your own set SSL_CERT_FILE, for the model wire.ca_file; see that the clock is right"
+)
 _SHORTEST_SECRET = 6
 _KEY = re.compile(r"\b(?:sk|ek|rk|pk)[-_][\w*-]{6,}|\b(?:AC|SK)[0-9a-f]{32}\b")
 _LOGIN = re.compile(r"(://)[^\s/@]+@")
@@ -46,8 +52,13 @@ class Case:
     agent: Path | None = None
     live: bool = False
     """Whether it may cost money."""
+    environ: Mapping[str, str] = field(factory=lambda: os.environ)
+    origin: Mapping[str, str] = field(factory=dict)
+    """Where each setting came from."""
     now: Callable[[], float] = time.time
     status_pages: Mapping[str, str] = STATUS_PAGES
+    loaded: dict[str, Any] = field(factory=dict, repr=False)
+    """What several checks need, and only one loads."""
 
     def conceal(self, text: str) -> str:
         """Take secrets and telephone numbers out of a text."""
@@ -96,7 +107,7 @@ async def ask(url: str, *, headers: Mapping[str, str] | None = None, auth: Any =
 def _why(exc: BaseException) -> str:
     text = str(exc).lower()
     for sign, words in (
-        ("certificate", "its certificate is not trusted"),
+        ("certificate", NOT_TRUSTED),
         ("ssl", "no TLS there"),
         ("getaddrinfo", "its host is not known"),
         ("name or service", "its host is not known"),

@@ -12,7 +12,7 @@ from llcphone.doctor.case import Case, Check
 from llcphone.doctor.machine import machine
 from llcphone.doctor.process import process
 from llcphone.doctor.public import public
-from llcphone.doctor.report import Finding, fail
+from llcphone.doctor.report import Finding, fail, unknown
 from llcphone.doctor.session import session
 from llcphone.doctor.settings import settings
 from llcphone.doctor.twilio import twilio
@@ -36,7 +36,7 @@ GROUPS: Mapping[str, Check] = MappingProxyType(
     }
 )
 TITLES = {
-    "settings": "Infrastructure first, for most calls fail there. Settings",
+    "settings": "Settings",
     "process": "Process and port",
     "machine": "Machine",
     "public": "Public URL",
@@ -58,7 +58,8 @@ def case_of(path: Path | None, agent: Path | None = None, *, live: bool = False)
 
     where = path or DEFAULT_FILE
     try:
-        return Case(config=load(path).config, path=where, agent=agent, live=live)
+        loaded = load(path)
+        return Case(config=loaded.config, origin=loaded.origin, path=where, agent=agent, live=live)
     except ConfigError as exc:
         return Case(config=Config(), trouble=exc, path=where, agent=agent, live=live)
 
@@ -76,11 +77,15 @@ async def examine(
         groups: which; names in ``GROUPS``.
         tell: told of each group as soon as it was looked at.
     """
+    names = list(groups)
+    if case.trouble is not None and "settings" not in names:
+        names.insert(0, "settings")  # whatever was asked for, nothing is well with such settings
     found: list[Finding] = []
-    for name in groups:
+    for name in names:
         if case.trouble is not None and name not in _WITHOUT_SETTINGS:
-            continue
-        findings = [each.concealed(case.conceal) for each in await _bounded(name, case)]
+            findings = [unknown(name, "not examined: the settings cannot be read", "correct the settings")]
+        else:
+            findings = [each.concealed(case.conceal) for each in await _bounded(name, case)]
         found += findings
         tell(TITLES[name], findings)
     return found

@@ -1,4 +1,4 @@
-"""The safe mends, each done only when the person at the terminal says so."""
+"""The safe fixes, each done only when the person at the terminal says so."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ FIXES: Mapping[str, tuple[str, Callable[[Case], Awaitable[str]]]] = MappingProxy
 async def offer_fixes(
     case: Case, findings: Iterable[Finding], *, ask: Ask, tell: Callable[[str], None]
 ) -> int:
-    """Offer the mends of these findings; how many were done.
+    """Offer the fixes of these findings; how many were done.
 
     Args:
         case: what was examined.
@@ -62,9 +62,9 @@ async def offer_fixes(
         tell: takes a line for them.
     """
     done = 0
-    for name in dict.fromkeys(each.fix for each in findings if each.fix):
-        question, mend = FIXES[name]
+    for name in dict.fromkeys(each.offer for each in findings if each.offer):
+        question, apply = FIXES[name]
         if ask(question):
-            tell(f"  {name}: {await mend(case)}")
+            tell(f"  {name}: {await apply(case)}")
             done += 1
     return done

@@ -1,16 +1,15 @@
-"""The machine: descriptors, disk, clock."""
+"""The machine: descriptors, folders, disk, clock."""
 
 from __future__ import annotations
 
-import shutil
 from email.utils import parsedate_to_datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psutil  # type: ignore[import-untyped]
 
 from llcphone.doctor.case import ask
-from llcphone.doctor.report import Finding, fail, good, warn
+from llcphone.doctor.places import written
+from llcphone.doctor.report import Finding, fail, good, unknown, warn
 from llcphone.process.pidfile import read_mark
 
 if TYPE_CHECKING:
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
 SOCKETS_PER_CALL = 4
 """Two in talk, two more while a session is renewed or resumed."""
 OTHER_DESCRIPTORS = 64
-_DISK_LOW, _DISK_OUT = 1_000_000_000, 50_000_000
 _SKEW_SEEN_S, _SKEW_BAD_S = 2.0, 30.0
 
 
@@ -29,7 +27,7 @@ async def machine(case: Case) -> list[Finding]:
     findings = []
     if (limit := _descriptors(read_mark(config.process.pid_file))) is not None:
         findings.append(judge_descriptors(limit, config.server.max_calls))
-    findings.append(judge_disk(*_room(config.records.path)))
+    findings += written(case)
     findings.append(await _clock(case))
     return findings
 
@@ -48,30 +46,10 @@ def judge_descriptors(limit: int, max_calls: int) -> Finding:
     wanted = SOCKETS_PER_CALL * max_calls + OTHER_DESCRIPTORS
     least = SOCKETS_PER_CALL // 2 * max_calls + OTHER_DESCRIPTORS
     seen = f"{limit} may be open, {max_calls} calls want {wanted}"
-    mend = f"ulimit -n {wanted} before the start, LimitNOFILE={wanted} in the unit, or lower server.max_calls"
+    fix = f"ulimit -n {wanted} before the start, LimitNOFILE={wanted} in the unit, or lower server.max_calls"
     if 0 <= limit < least:
-        return fail("descriptors", seen, mend)
-    return warn("descriptors", seen, mend) if 0 <= limit < wanted else good("descriptors", seen)
-
-
-def _room(path: str) -> tuple[str, int | None]:
-    """The folder in which records are written, and the bytes free there."""
-    folder = Path(path or "record").absolute().parent
-    try:
-        return str(folder), shutil.disk_usage(folder).free
-    except OSError:
-        return str(folder), None
-
-
-def judge_disk(folder: str, free: int | None) -> Finding:
-    """Whether records and journal find room."""
-    if free is None:
-        return fail("disk", f"{folder} is not there", f"mkdir -p {folder}, or set records.path")
-    seen = f"{free / 1e9:.1f} GB free in {folder}"
-    mend = "make room, or move records.path, journal.url and the log elsewhere"
-    if free < _DISK_OUT:
-        return fail("disk", seen, mend)
-    return warn("disk", seen, mend) if free < _DISK_LOW else good("disk", seen)
+        return fail("descriptors", seen, fix)
+    return warn("descriptors", seen, fix) if 0 <= limit < wanted else good("descriptors", seen)
 
 
 async def _clock(case: Case) -> Finding:
@@ -84,7 +62,7 @@ async def _clock(case: Case) -> Finding:
             except ValueError:
                 continue
             return judge_clock(case.now() - theirs)
-    return warn("clock", "nobody told the time", "see that the vendors can be reached from here")
+    return unknown("clock", "not checked: no vendor could be reached", "check this machine's network and DNS")
 
 
 def clock_urls(case: Case) -> list[str]:
@@ -96,9 +74,9 @@ def clock_urls(case: Case) -> list[str]:
 def judge_clock(skew_s: float) -> Finding:
     """Whether this machine's clock is right."""
     seen = f"{abs(skew_s):.0f} s {'ahead of' if skew_s > 0 else 'behind'} the vendor's"
-    mend = "set the clock: timedatectl set-ntp true (certificates, quiet hours and look-ups go by it)"
+    fix = "set the clock: timedatectl set-ntp true (certificates, quiet hours and look-ups go by it)"
     if abs(skew_s) >= _SKEW_BAD_S:
-        return fail("clock", seen, mend, skew_s=round(skew_s, 1))
+        return fail("clock", seen, fix, skew_s=round(skew_s, 1))
     if abs(skew_s) >= _SKEW_SEEN_S:
-        return warn("clock", seen, mend, skew_s=round(skew_s, 1))
+        return warn("clock", seen, fix, skew_s=round(skew_s, 1))
     return good("clock", "agrees with the vendor's to two seconds")

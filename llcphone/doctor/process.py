@@ -66,7 +66,18 @@ async def process(case: Case) -> list[Finding]:
 
 def judge(facts: Facts) -> list[Finding]:
     """What the facts mean."""
+    if not facts.alive and not facts.owners and facts.health is None:
+        return [_nobody(facts), _log(facts)]  # port and answers would only say so again
     return [_process(facts), _port(facts), *_health(facts), _log(facts)]
+
+
+def _nobody(facts: Facts) -> Finding:
+    nobody = f"nobody listens on {facts.port}"
+    if facts.mark is None:
+        seen = f"no server runs: {nobody}, and there is no pid file"
+        return fail("process", seen, "llcphone start   (or llcphone serve, to watch it)")
+    seen = f"the server has died: {nobody}, and the pid file names {facts.mark.pid}, which does not run"
+    return fail("process", seen, "llcphone start; the end of its log may say why", offer="stale pid file")
 
 
 def _process(facts: Facts) -> Finding:
@@ -77,13 +88,15 @@ def _process(facts: Facts) -> Finding:
     if facts.mark is not None:
         seen = f"the pid file names {facts.mark.pid}, which does not run"
         if ours:
-            return warn("process", f"{seen}; {ours[0]} serves", "llcphone restart", fix="stale pid file")
-        return fail("process", f"{seen}: the server has died", "llcphone restart", fix="stale pid file")
+            return warn("process", f"{seen}; {ours[0]} serves", "llcphone restart", offer="stale pid file")
+        if facts.health is not None:
+            return warn("process", f"{seen}; another one answers", "llcphone restart", offer="stale pid file")
+        return fail("process", f"{seen}: the server has died", "llcphone restart", offer="stale pid file")
     if ours:
         return good("process", f"{ours[0]} serves, without a pid file")
     if facts.health is not None:
         return good("process", "a server answers on the port")
-    return fail("process", "no server runs", "llcphone restart   (or llcphone serve, to watch it)")
+    return fail("process", "no server of ours runs", "free the port (see below), then: llcphone start")
 
 
 def _port(facts: Facts) -> Finding:
@@ -97,13 +110,13 @@ def _port(facts: Facts) -> Finding:
         return fail("port", f"nobody listens on {facts.port}", "llcphone restart")
     if len(pids) > 1:
         strangers = [each for each in owners if facts.mark is None or each.pid != facts.mark.pid]
-        mend = "; ".join(each.mend(facts.port) for each in strangers)
+        fix = "; ".join(each.mend(facts.port) for each in strangers)
         seen = f"{facts.port} has {len(pids)} owners, so calls go astray: {named}"
-        return fail("port", seen, f"llcphone restart ends ours; {mend}")
+        return fail("port", seen, f"llcphone restart ends ours; {fix}")
     if owners[0].kind is Kind.OURS or facts.health is not None:
         return good("port", f"{facts.port} has one owner: {named}")
-    mend = f"{owners[0].mend(facts.port)}, or set server.port (PORT) to another one"
-    return fail("port", f"{facts.port} belongs to {named}", mend)
+    fix = f"{owners[0].mend(facts.port)}, or set server.port (PORT) to another one"
+    return fail("port", f"{facts.port} belongs to {named}", fix)
 
 
 def _health(facts: Facts) -> list[Finding]:
@@ -132,14 +145,14 @@ def _health(facts: Facts) -> list[Finding]:
 
 
 def _unready(reasons: Sequence[str]) -> str:
-    mends = {
+    fixes = {
         "draining": "it was asked to stop: llcphone restart starts the next one",
         "at server.max_calls": "raise server.max_calls, or wait until calls end",
         "the day's budget is spent": "raise the budget in [money], or wait for tomorrow",
         "the event loop is late": "less load, or another node: overload.another_node",
         "the processor is busy": "less load, or another node: overload.another_node",
     }
-    found = [mends[each] for each in reasons if each in mends]
+    found = [fixes[each] for each in reasons if each in fixes]
     return "; ".join(found) or "the model's session is refused: see the checks of the session below"
 
 

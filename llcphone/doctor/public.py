@@ -12,7 +12,7 @@ from attrs import frozen
 from twilio.request_validator import RequestValidator  # type: ignore[import-untyped]
 
 from llcphone.call.endpoint import leg_limits
-from llcphone.doctor.case import ASK_S, Answer, ask, plain
+from llcphone.doctor.case import ASK_S, INSTALL_CERTIFICATES, NOT_TRUSTED, Answer, ask, plain
 from llcphone.doctor.report import Finding, fail, good, warn
 from llcphone.errors import LegClosed, LLCPhoneError
 from llcphone.process.health import ask_health
@@ -81,6 +81,9 @@ def judge_address(url: str, addresses: Sequence[str]) -> Finding:
 
 def judge_reach(url: str, answer: Answer | str, nonce: str, here: str) -> Finding:
     """Whether the public URL leads to the process that runs here."""
+    if answer == NOT_TRUSTED:
+        fix = f"give it a certificate that Twilio trusts too; if it has one, {INSTALL_CERTIFICATES}"
+        return fail("public URL", f"{plain(url)}: {answer}", fix)
     if isinstance(answer, str):
         return fail("public URL", f"{plain(url)}: {answer}: the tunnel or proxy is closed", _TUNNEL)
     said = answer.json if isinstance(answer.json, dict) else {}
@@ -103,8 +106,8 @@ def judge_route(answer: Answer | str) -> Finding:
     if not isinstance(answer, str) and answer.status == 405 and "POST" in answer.headers.get("allow", ""):
         return good("webhook route", "POST /twiml is there")
     seen = answer if isinstance(answer, str) else f"GET /twiml is answered {answer.status}, not 405"
-    mend = "the proxy must pass /twiml on, without a page of its own before it"
-    return fail("webhook route", f"{seen}: something answers instead of us", mend)
+    fix = "the proxy must pass /twiml on, without a page of its own before it"
+    return fail("webhook route", f"{seen}: something answers instead of us", fix)
 
 
 @frozen

@@ -16,7 +16,9 @@ class Status(Enum):
 
     PASS = "pass"
     WARN = "warn"
-    """Calls work; something is not as it should be, or could not be seen."""
+    """Calls work; something is not as it should be."""
+    UNKNOWN = "unknown"
+    """It could not be looked at, so nobody knows."""
     FAIL = "fail"
 
 
@@ -29,22 +31,22 @@ class Finding:
     status: Status
     evidence: str
     """What was seen."""
-    mend: str = ""
-    """What mends it, with the command or the setting."""
     fix: str = ""
-    """The safe mend that ``--fix`` offers; a name in ``fix.FIXES``."""
+    """What to do about it, with the command or the setting."""
+    offer: str = ""
+    """The safe fix that ``--fix`` offers; a name in ``fix.FIXES``."""
     facts: dict[str, Any] = field(factory=dict)
     """For programs: times and codes."""
 
     def as_json(self) -> dict[str, Any]:
         """For programs."""
-        mend = {"mend": self.mend} if self.mend else {}
+        fix = {"fix": self.fix} if self.fix else {}
         facts = {"facts": self.facts} if self.facts else {}
-        return {"check": self.check, "status": self.status.value, "evidence": self.evidence, **mend, **facts}
+        return {"check": self.check, "status": self.status.value, "evidence": self.evidence, **fix, **facts}
 
     def concealed(self, conceal: Callable[[str], str]) -> Finding:
         """The same, fit to be shown to anybody."""
-        return evolve(self, evidence=conceal(self.evidence), mend=conceal(self.mend))
+        return evolve(self, evidence=conceal(self.evidence), fix=conceal(self.fix))
 
 
 def good(check: str, evidence: str, **facts: Any) -> Finding:
@@ -52,28 +54,33 @@ def good(check: str, evidence: str, **facts: Any) -> Finding:
     return Finding(check, Status.PASS, evidence, facts=facts)
 
 
-def warn(check: str, evidence: str, mend: str = "", *, fix: str = "", **facts: Any) -> Finding:
+def warn(check: str, evidence: str, fix: str = "", *, offer: str = "", **facts: Any) -> Finding:
     """Calls work all the same."""
-    return Finding(check, Status.WARN, evidence, mend, fix, facts)
+    return Finding(check, Status.WARN, evidence, fix, offer, facts)
 
 
-def fail(check: str, evidence: str, mend: str, *, fix: str = "", **facts: Any) -> Finding:
+def fail(check: str, evidence: str, fix: str, *, offer: str = "", **facts: Any) -> Finding:
     """Calls fail for this."""
-    return Finding(check, Status.FAIL, evidence, mend, fix, facts)
+    return Finding(check, Status.FAIL, evidence, fix, offer, facts)
+
+
+def unknown(check: str, evidence: str, fix: str) -> Finding:
+    """It could not be looked at."""
+    return Finding(check, Status.UNKNOWN, evidence, fix)
 
 
 def exit_code(findings: Iterable[Finding]) -> int:
-    """0: calls can be had; 1: something is broken."""
-    return 1 if any(each.status is Status.FAIL for each in findings) else 0
+    """0: calls can be had; 1: something is broken, or could not be looked at."""
+    return 1 if any(each.status in (Status.FAIL, Status.UNKNOWN) for each in findings) else 0
 
 
 def lines(findings: Iterable[Finding]) -> list[str]:
-    """For people: one line a finding, the mend below it."""
+    """For people: one line a finding, the fix below it."""
     told = []
     for each in findings:
-        told.append(f"  {each.status.value.upper():<5} {each.check:<20} {each.evidence}")
-        if each.mend and each.status is not Status.PASS:
-            told.append(f"        {'':<20} mend: {each.mend}")
+        told.append(f"  {each.status.value.upper():<7} {each.check:<20} {each.evidence}")
+        if each.fix and each.status is not Status.PASS:
+            told.append(f"          {'':<20} fix: {each.fix}")
     return told
 
 
@@ -85,5 +92,6 @@ def verdict(findings: Iterable[Finding]) -> str:
         counts[each.status] += 1
         if each.status is Status.FAIL and not first:
             first = f"; begin with: {each.check}"
-    failed, warned = counts[Status.FAIL], counts[Status.WARN]
-    return f"{failed} failed, {warned} to look at, {counts[Status.PASS]} good{first}"
+    failed, warned, unseen = counts[Status.FAIL], counts[Status.WARN], counts[Status.UNKNOWN]
+    not_examined = f"{unseen} not examined, " if unseen else ""
+    return f"{failed} failed, {not_examined}{warned} to look at, {counts[Status.PASS]} good{first}"

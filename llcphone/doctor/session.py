@@ -15,13 +15,12 @@ import attrs
 import trio
 from attrs import frozen
 
-from llcphone.agent import agents_of
-from llcphone.agent_file import agent_of
 from llcphone.call.endpoint import Endpoint, configure, wishes_of
 from llcphone.call.model_leg import NO_SESSION, failure_word
-from llcphone.doctor.case import plain
+from llcphone.doctor.agents import load_agents
+from llcphone.doctor.case import INSTALL_CERTIFICATES, plain
 from llcphone.doctor.model import judge_model, told_of
-from llcphone.doctor.report import Finding, fail, good, warn
+from llcphone.doctor.report import Finding, fail, good, unknown, warn
 from llcphone.errors import ConfigError
 from llcphone.realtime import events as said
 from llcphone.realtime.decode import decode
@@ -67,12 +66,15 @@ async def session(case: Case) -> list[Finding]:
     config = case.config
     today = datetime.fromtimestamp(case.now(), UTC).date()
     model = judge_model(config, today, await told_of(config))
+    unseen = []
     try:
-        agents = list(agents_of(agent_of(config, case.agent)).values())
-    except ConfigError:  # the settings' check tells of it
+        agents = list(load_agents(case).values())
+    except ConfigError:
         agents = []
+        fix = "see: llcphone doctor --only settings"
+        unseen = [unknown("agents' sessions", "not examined: the agents cannot be loaded", fix)]
     probes = await ask_endpoint(config, agents, live=case.live)
-    return [model, *judge_session(config, probes)]
+    return [model, *unseen, *judge_session(config, probes)]
 
 
 async def ask_endpoint(config: Config, agents: Sequence[Agent], *, live: bool = False) -> list[Probe]:
@@ -156,44 +158,43 @@ def _refusal(config: Config, probe: Probe) -> Finding:
         other = "ga" if probe.dialect is Dialect.FLAT else "flat"
         seen = f"the endpoint does not speak {dialect} [{code}]"
         return fail("dialect", seen, f'set realtime.dialect = "auto" (or "{other}")', code=code)
-    if code in _MENDS:
-        check, seen, mend = _MENDS[code]
-        return fail(check, f"{seen} [{code}]", mend, code=code)
+    if code in _FIXES:
+        check, seen, fix = _FIXES[code]
+        return fail(check, f"{seen} [{code}]", fix, code=code)
     if code in _UNREACHED:
         seen = f"{plain(config.realtime.url)} gives no session: {_UNREACHED[code]} [{code}]"
-        return fail(
-            "session", seen, "check realtime.url, the network, and the vendor's status page", code=code
-        )
+        fix = "check realtime.url, the network, and the vendor's status page"
+        return fail("session", seen, INSTALL_CERTIFICATES if code == "tls" else fix, code=code)
     where = f" at {probe.param}" if probe.param else ""
     whose = f", with the settings of agent {probe.agent}" if probe.agent else ""
     seen = f"the session is refused in the {dialect} dialect{whose}: {code}{where}"
-    return fail("session", seen, _setting_to_mend(probe.param), code=code, param=probe.param)
+    return fail("session", seen, _setting_to_fix(probe.param), code=code, param=probe.param)
 
 
-def _setting_to_mend(param: str) -> str:
+def _setting_to_fix(param: str) -> str:
     """Which of our settings the vendor's parameter is."""
-    for word, mend in (
-        ("tools", "mend that tool's signature or schema in the agent module"),
+    for word, fix in (
+        ("tools", "fix that tool's signature or schema in the agent module"),
         ("voice", "set realtime.voice to one the model has, such as cedar or marin"),
-        ("instructions", "shorten or mend the agent's instructions"),
+        ("instructions", "shorten or fix the agent's instructions"),
         ("turn_detection", "set realtime.turn_detection and realtime.eagerness back to their defaults"),
         ("transcription", "set realtime.transcription_model to another one, or unset it"),
         ("noise_reduction", "unset realtime.noise_reduction"),
         ("model", "set realtime.model to a current one"),
     ):
         if word in param:
-            return f"{mend}; or llcphone snapshot restore <name>"
+            return f"{fix}; or llcphone snapshot restore <name>"
     return "set [realtime] back to what worked: llcphone snapshot diff, llcphone snapshot restore <name>"
 
 
-_KEY_MEND = "set OPENAI_API_KEY (realtime.api_key) to a valid key of this account"
-_MENDS: Mapping[str, tuple[str, str, str]] = MappingProxyType(
+_KEY_FIX = "set OPENAI_API_KEY (realtime.api_key) to a valid key of this account"
+_FIXES: Mapping[str, tuple[str, str, str]] = MappingProxyType(
     {
-        "invalid_api_key": ("key", "the key is refused", _KEY_MEND),
-        "invalid_request_error": ("key", "the key is missing or refused", _KEY_MEND),
-        "http_401": ("key", "the key is refused", _KEY_MEND),
-        "http_403": ("key", "the key may not open sessions", _KEY_MEND),
-        "closed_3000": ("key", "the key is missing or refused", _KEY_MEND),
+        "invalid_api_key": ("key", "the key is refused", _KEY_FIX),
+        "invalid_request_error": ("key", "the key is missing or refused", _KEY_FIX),
+        "http_401": ("key", "the key is refused", _KEY_FIX),
+        "http_403": ("key", "the key may not open sessions", _KEY_FIX),
+        "closed_3000": ("key", "the key is missing or refused", _KEY_FIX),
         "insufficient_quota": (
             "account",
             "the account has no credit",

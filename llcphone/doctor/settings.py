@@ -7,18 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from llcphone import snapshots
-from llcphone.agent import Agent, agents_of
-from llcphone.agent_file import agent_of
 from llcphone.config import SETTINGS, parse_toml
-from llcphone.doctor.report import Finding, fail, good, warn
+from llcphone.doctor.agents import examine_agents
+from llcphone.doctor.report import Finding, Status, fail, good, warn
 from llcphone.errors import ConfigError
 from llcphone.guard import country_of
 from llcphone.guard_files import read_numbers
 from llcphone.time_zones import NO_TABLE, has_table
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from llcphone.doctor.case import Case
 
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
@@ -28,17 +25,22 @@ _MOST_DIFFERENCES = 6
 async def settings(case: Case) -> list[Finding]:
     """All of it."""
     if case.trouble is not None:
-        mend = f"change {case.trouble.key} as it says, or go back: llcphone snapshot restore <name>"
-        return [fail("configuration", str(case.trouble), mend), *file_modes(case.path)]
-    findings = [good("configuration", f"{case.path if case.path.exists() else 'defaults'} and .env are read")]
+        fix = f"change {case.trouble.key} as it says, or go back: llcphone snapshot restore <name>"
+        return [fail("configuration", str(case.trouble), fix), *file_modes(case.path)]
+    findings = [good("configuration", f"read: {_sources(case.path)}")]
     findings.append(_ready(case))
     findings += _outbound(case)
     findings += file_modes(case.path)
-    agents, found = _agents(case)
-    findings.append(found)
-    if agents is not None:
-        findings.append(_snapshot(case, agents))
+    findings.append(agent := examine_agents(case))
+    if agent.status is not Status.FAIL:
+        findings.append(_snapshot(case))
     return findings
+
+
+def _sources(path: Path) -> str:
+    """What there is to read, beside the environment."""
+    files = [str(each) for each in (path, path.parent / ".env") if each.exists()]
+    return ", ".join(files) or "the defaults and the environment (there is no file)"
 
 
 def _ready(case: Case) -> Finding:
@@ -65,16 +67,6 @@ def _outbound(case: Case) -> list[Finding]:
     return findings
 
 
-def _agents(case: Case) -> tuple[Mapping[str, Agent] | None, Finding]:
-    where = case.agent or case.config.agent.file
-    try:
-        agents = agents_of(agent_of(case.config, case.agent))
-    except ConfigError as exc:
-        return None, fail("agent", str(exc), "correct that, or set agent.file to a Python file with an agent")
-    names = ", ".join(agents)
-    return agents, good("agent", f"{names}, out of {where or 'the settings'}")
-
-
 def file_modes(path: Path) -> list[Finding]:
     """Whether others may read the files that hold secrets."""
     findings = []
@@ -87,8 +79,8 @@ def file_modes(path: Path) -> list[Finding]:
             continue
         if mode & _OTHERS:
             seen = f"{file} may be read by others (mode {mode:o})"
-            findings.append(warn("file modes", seen, f"chmod 600 {file}", fix="file modes"))
-    return findings or [good("file modes", "secrets are for their owner's eyes")]
+            findings.append(warn("file modes", seen, f"chmod 600 {file}", offer="file modes"))
+    return findings or [good("file modes", "files with secrets are readable by their owner only")]
 
 
 def _holds_secrets(path: Path) -> bool:
@@ -102,10 +94,12 @@ def _holds_secrets(path: Path) -> bool:
     )
 
 
-def _snapshot(case: Case, agents: Mapping[str, Agent]) -> Finding:
+def _snapshot(case: Case) -> Finding:
     last = snapshots.load_last_good(snapshots.folder_of(case.path))
     if last is None:
-        return warn("snapshot", "there is no good one", "llcphone snapshot save <name> --why <reason>")
+        return warn(
+            "snapshot", "no known-good snapshot saved yet", "llcphone snapshot save <name> --why <reason>"
+        )
     # Not the agents as they answer here: company and destinations stand in their prompts, and in no snapshot.
     differences = snapshots.diff(case.config, last, agents=snapshots.agents_told(case.config))
     if not differences:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from llcphone.carrier import CarrierError, open_carrier
 from llcphone.carrier.http import RequestFailed, TrioHttp
 from llcphone.config import TwilioConfig
-from llcphone.doctor.case import plain
+from llcphone.doctor.case import INSTALL_CERTIFICATES, plain
 from llcphone.doctor.report import Finding, fail, good, warn
 from llcphone.twilio.addresses import leads_to, same_address
 
@@ -51,8 +51,8 @@ async def twilio(case: Case) -> list[Finding]:
     """All of it."""
     settings = case.config.twilio
     if not settings.account_sid or not settings.auth_token:
-        mend = "set TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN to have the number checked"
-        return [warn("Twilio account", "not set, so nothing of it can be read", mend)]
+        fix = "set TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN to have the number checked"
+        return [warn("Twilio account", "not set, so nothing of it can be read", fix)]
     try:
         async with open_carrier(case.config) as carrier:
             number = await carrier.number(settings.phone_number) if settings.phone_number else None
@@ -60,12 +60,12 @@ async def twilio(case: Case) -> list[Finding]:
         return [judge_refusal(error.code)]
     account = good("Twilio account", "account and token are accepted")
     if not settings.phone_number:
-        mend = "set TWILIO_PHONE_NUMBER to have its webhook checked"
-        return [account, warn("number", "no number is set", mend), await _alerts(case)]
+        fix = "set TWILIO_PHONE_NUMBER to have its webhook checked"
+        return [account, warn("number", "no number is set", fix), await _alerts(case)]
     if number is None:
         seen = f"the account has no number {settings.phone_number}"
-        mend = "set TWILIO_PHONE_NUMBER to one of its numbers; another region has numbers of its own"
-        return [account, fail("number", seen, mend), await _alerts(case)]
+        fix = "set TWILIO_PHONE_NUMBER to one of its numbers; another region has numbers of its own"
+        return [account, fail("number", seen, fix), await _alerts(case)]
     application = await _application(case.config, number)
     return [account, *judge_number(number, case.config, application), await _alerts(case)]
 
@@ -73,14 +73,20 @@ async def twilio(case: Case) -> list[Finding]:
 def judge_refusal(code: str) -> Finding:
     """What Twilio's answer to a harmless question means."""
     if code in ("20003", "20404", "http_401"):
-        mend = "copy SID and primary token from Twilio's console; a region has its own token"
-        return fail("Twilio account", f"Twilio refuses account or token [{code}]", mend)
+        fix = "copy SID and primary token from Twilio's console; a region has its own token"
+        return fail("Twilio account", f"Twilio refuses account or token [{code}]", fix)
     if code == "20008":
         return fail(
             "Twilio account", "these are test credentials [20008]", "use the live ones for real calls"
         )
-    mend = "see status.twilio.com, and that api.twilio.com can be reached from here"
-    return fail("Twilio account", f"Twilio's API gives no usable answer [{code}]", mend)
+    if code == "tls":
+        return fail(
+            "Twilio account",
+            "the certificate of Twilio's API is not trusted here [tls]",
+            INSTALL_CERTIFICATES,
+        )
+    fix = "see status.twilio.com, and that api.twilio.com can be reached from here"
+    return fail("Twilio account", f"Twilio's API gives no usable answer [{code}]", fix)
 
 
 def judge_number(number: NumberSettings, config: Config, application: Mapping[str, Any]) -> list[Finding]:
@@ -103,13 +109,13 @@ def judge_number(number: NumberSettings, config: Config, application: Mapping[st
     if not same_address(url, wanted):
         seen = f"{where} asks {plain(url) if url else 'nobody'}, not {plain(wanted)}"
         if number.voice_application_sid:
-            mend = f"take the application off the number in Twilio's console, then: {_SET}"
-            findings.append(fail("voice webhook", seen, mend))
+            fix = f"take the application off the number in Twilio's console, then: {_SET}"
+            findings.append(fail("voice webhook", seen, fix))
         else:
-            findings.append(fail("voice webhook", seen, f"{_SET}   (or doctor --fix)", fix="webhook"))
+            findings.append(fail("voice webhook", seen, f"{_SET}   (or doctor --fix)", offer="webhook"))
     elif method.upper() != "POST":
         seen = f"{where} asks by {method or 'another method'}, and /twiml takes POST only"
-        findings.append(fail("voice webhook", seen, f"{_SET}   (or doctor --fix)", fix="webhook"))
+        findings.append(fail("voice webhook", seen, f"{_SET}   (or doctor --fix)", offer="webhook"))
     else:
         findings.append(good("voice webhook", f"{where} asks {plain(wanted)} by POST"))
     findings.append(_fallback(number, config))
@@ -119,11 +125,11 @@ def judge_number(number: NumberSettings, config: Config, application: Mapping[st
 def _fallback(number: NumberSettings, config: Config) -> Finding:
     fallback = number.voice_fallback_url
     if not fallback:
-        mend = "give the number a fallback URL that lives elsewhere: a TwiML Bin"
-        return warn("fallback", "none: callers hear Twilio's error when we are down", mend)
+        fix = "give the number a fallback URL that lives elsewhere: a TwiML Bin"
+        return warn("fallback", "none: callers hear Twilio's error when we are down", fix)
     if leads_to(fallback, config.server.public_url):
-        mend = "let it live elsewhere: a TwiML Bin"
-        return warn("fallback", "it leads to us, and is down when we are", mend)
+        fix = "let it live elsewhere: a TwiML Bin"
+        return warn("fallback", "it leads to us, and is down when we are", fix)
     return good("fallback", plain(fallback))
 
 
@@ -177,5 +183,5 @@ def judge_alerts(codes: list[str]) -> Finding:
         return good("alerts", f"none in the last {ALERTS_HOURS} h")
     seen = ", ".join(f"{code} ({count}x)" for code, count in counted.most_common(4))
     first = counted.most_common(1)[0][0]
-    mend = _ALERTS.get(first, f"https://www.twilio.com/docs/api/errors/{first}")
-    return warn("alerts", f"in the last {ALERTS_HOURS} h: {seen}", f"{first}: {mend}")
+    fix = _ALERTS.get(first, f"https://www.twilio.com/docs/api/errors/{first}")
+    return warn("alerts", f"in the last {ALERTS_HOURS} h: {seen}", f"{first}: {fix}")

@@ -11,10 +11,11 @@ from llcphone.config import Config
 from llcphone.doctor import examine as rooms
 from llcphone.doctor.case import Case
 from llcphone.doctor.examine import GROUPS, examine
-from llcphone.doctor.machine import judge_clock, judge_descriptors, judge_disk
+from llcphone.doctor.machine import judge_clock, judge_descriptors
+from llcphone.doctor.places import judge_disk
 from llcphone.doctor.process import Facts, errors_in, judge, last_errors
 from llcphone.doctor.public import judge_address
-from llcphone.doctor.report import Status, exit_code, fail, good, lines, verdict, warn
+from llcphone.doctor.report import Status, exit_code, fail, good, lines, unknown, verdict, warn
 from llcphone.owners import Kind, Owner
 from llcphone.process.health import Health
 from llcphone.sim.model import Faults
@@ -26,15 +27,16 @@ FAIL, WARN, PASS = Status.FAIL, Status.WARN, Status.PASS
 
 def test_only_what_breaks_calls_is_a_failure_of_the_command() -> None:
     assert exit_code([good("a", "well"), warn("b", "odd", "look")]) == 0
-    assert exit_code([good("a", "well"), fail("b", "broken", "mend it")]) == 1
+    assert exit_code([good("a", "well"), fail("b", "broken", "fix it")]) == 1
+    assert exit_code([good("a", "well"), unknown("b", "not examined", "do this first")]) == 1
 
 
-def test_a_line_says_what_was_seen_and_the_next_what_mends_it() -> None:
+def test_a_line_says_what_was_seen_and_the_next_how_to_fix_it() -> None:
     assert [
         line.split() for line in lines([fail("port", "taken", "kill 1"), good("key", "right", took_ms=1)])
     ] == [
         ["FAIL", "port", "taken"],
-        ["mend:", "kill", "1"],
+        ["fix:", "kill", "1"],
         ["PASS", "key", "right"],
     ]
     assert (
@@ -43,13 +45,13 @@ def test_a_line_says_what_was_seen_and_the_next_what_mends_it() -> None:
     )
 
 
-async def test_infrastructure_comes_first_and_that_is_said(autojump_clock, tmp_path, monkeypatch) -> None:
+async def test_infrastructure_comes_first(autojump_clock, tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     told: list[str] = []
     async with open_clinic(tmp_path, serving=False) as clinic:
         case = rooms.case_of(clinic.path)
         await examine(case, tell=lambda title, findings: told.append(title))
-    assert "Infrastructure first" in told[0]
+    assert told[0] == "Settings"
     assert [*GROUPS][-2:] == ["session", "vendors"]
 
 
@@ -101,9 +103,10 @@ async def test_the_command_tells_programs_the_same(tmp_path) -> None:
         assert by_check["process"] == {
             "check": "process",
             "status": "fail",
-            "evidence": "no server runs",
-            "mend": "llcphone restart   (or llcphone serve, to watch it)",
+            "evidence": f"no server runs: nobody listens on {house.port}, and there is no pid file",
+            "fix": "llcphone start   (or llcphone serve, to watch it)",
         }
+        assert not by_check.keys() & {"port", "answers"}, "one cause is one finding"
         code, told = await house.run("doctor", "--only", "weather")
         assert code == 2
 
@@ -137,7 +140,7 @@ def test_a_foreign_owner_is_named_with_what_ends_it() -> None:
     found = by_check(judge(facts(Owner(Kind.FOREIGN, 42, "nginx", "127.0.0.1:8081"))))["port"]
     assert found.status is FAIL
     assert "pid 42 (nginx, not llcphone" in found.evidence
-    assert "kill 42" in found.mend
+    assert "kill 42" in found.fix
 
 
 def test_a_slow_answer_is_told_before_callers_hear_it() -> None:
@@ -151,7 +154,7 @@ def test_a_slow_answer_is_told_before_callers_hear_it() -> None:
 def test_draining_is_said_with_what_follows() -> None:
     ours = Owner(Kind.OURS, 7, "llcphone", "0.0.0.0:8081")
     found = by_check(judge(facts(ours, health=ALIVE, not_ready=["draining"])))["takes calls"]
-    assert (found.status, "llcphone restart" in found.mend) == (FAIL, True)
+    assert (found.status, "llcphone restart" in found.fix) == (FAIL, True)
 
 
 def test_errors_are_read_out_of_both_kinds_of_log() -> None:
@@ -180,12 +183,7 @@ async def test_the_log_is_read_where_the_supervisor_keeps_it(tmp_path, monkeypat
 
 
 def test_disk_clock_and_descriptors_have_two_limits_each() -> None:
-    assert [judge_disk("/x", free).status for free in (10**10, 10**8, 10**6, None)] == [
-        PASS,
-        WARN,
-        FAIL,
-        FAIL,
-    ]
+    assert [judge_disk("/x", free).status for free in (10**10, 10**8, 10**6)] == [PASS, WARN, FAIL]
     assert [judge_clock(skew).status for skew in (0.4, -5.0, 90.0)] == [PASS, WARN, FAIL]
     assert [judge_descriptors(limit, 100).status for limit in (1024, 300, 100)] == [PASS, WARN, FAIL]
 

@@ -1,0 +1,106 @@
+"""Who answers: does the agents' file load, in time, and do their settings and tools make a session?"""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from llcphone.agent import Agent, agents_of
+from llcphone.agent_file import agent_of
+from llcphone.call.endpoint import wishes_of
+from llcphone.doctor.report import Finding, fail, good, warn
+from llcphone.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from llcphone.doctor.case import Case
+
+LOAD_S = 20.0
+"""Longest an agents' file may take; the server answers nobody meanwhile."""
+_SLOW_S = 5.0
+_FIX = "correct that, or set agent.file to a Python file with an agent"
+_BLOCKS = (
+    "do not wait, connect or ask at import: do it in an @agent.on_start hook, in a tool, or before open_phone"
+)
+
+
+class TooLong(BaseException):
+    """Raised where the file waits; no ``except Exception`` of its own swallows it."""
+
+
+class TooSlow(ConfigError):
+    """It did not load in time."""
+
+
+def load_agents(case: Case) -> Mapping[str, Agent]:
+    """The agents, loaded once for all checks, each with settings that fit.
+
+    Raises:
+        ConfigError: they cannot be loaded, or a call with them would fail.
+    """
+    if "agents" not in case.loaded:
+        case.loaded["agents"] = _load(case)
+    found = case.loaded["agents"]
+    if isinstance(found, ConfigError):
+        raise found
+    agents: Mapping[str, Agent] = found
+    return agents
+
+
+def _load(case: Case) -> Mapping[str, Agent] | ConfigError:
+    late = False
+    began_s = time.perf_counter()
+    try:
+        with _limited(LOAD_S):
+            agents = agents_of(agent_of(case.config, case.agent))
+    except ConfigError as exc:
+        late = time.perf_counter() - began_s >= LOAD_S
+        why = exc.why.removesuffix(f": {TooLong.__name__}")
+        return TooSlow(exc.key, f"{why}: not loaded within {LOAD_S:g} s") if late else exc
+    finally:
+        case.loaded["took_s"] = time.perf_counter() - began_s
+    for agent in agents.values():
+        try:
+            wishes_of(case.config, agent)
+        except ConfigError as exc:
+            named = exc.why if agent.name in exc.why else f"{exc.why}; agent {agent.name} has it"
+            return ConfigError(exc.key, named)
+    return agents
+
+
+def examine_agents(case: Case) -> Finding:
+    """What came of loading them."""
+    try:
+        agents = load_agents(case)
+    except TooSlow as exc:
+        return fail("agent", str(exc), _BLOCKS)
+    except ConfigError as exc:
+        return fail("agent", str(exc), _FIX)
+    seen = f"{', '.join(agents)}, out of {case.agent or case.config.agent.file or 'the settings'}"
+    took_s = case.loaded["took_s"]
+    if took_s > _SLOW_S:
+        return warn("agent", f"{seen}: loaded in {took_s:.0f} s, so every start takes as long", _BLOCKS)
+    return good("agent", seen)
+
+
+@contextmanager
+def _limited(limit_s: float) -> Iterator[None]:
+    """End what takes longer, where signals can; elsewhere it takes as long as it takes."""
+    if not hasattr(signal, "setitimer") or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def over(*_: Any) -> None:
+        raise TooLong
+
+    former = signal.signal(signal.SIGALRM, over)
+    signal.setitimer(signal.ITIMER_REAL, limit_s)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, former)

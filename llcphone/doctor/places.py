@@ -1,0 +1,120 @@
+"""Every file and folder that the server writes: is its folder there, may it be written, is there room?
+
+A journal or a record that cannot be written stops ``llcphone serve``, or is missed only when it is needed.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from attrs import frozen
+
+from llcphone.doctor.report import Finding, fail, good, warn
+from llcphone.errors import ConfigError
+from llcphone.settings import with_journal, with_store
+from llcphone.store.engines import known
+
+if TYPE_CHECKING:
+    from llcphone.doctor.case import Case
+
+_DISK_LOW, _DISK_OUT = 1_000_000_000, 50_000_000
+
+
+@frozen
+class Place:
+    """One file or folder that is written."""
+
+    key: str
+    """The setting that says where it is."""
+    path: Path
+    is_folder: bool = False
+    """A folder for files of its own, made when it is needed."""
+
+
+def places_of(case: Case) -> list[Place]:
+    """What ``llcphone serve`` writes by these settings; databases elsewhere are not files."""
+    config = with_store(with_journal(case.config), case.path)
+    settings = config.process
+    files = {
+        "records.path": config.records.path,
+        "money.spent_file": config.money.spent_file,
+        "process.pid_file": settings.pid_file,
+        "process.log_file": settings.log_file if settings.supervisor == "none" else "",
+        "journal.url": _database_file(config.journal.url if config.journal.enabled else "", "journal.url"),
+        "store.url": _database_file(config.store.url if config.store.enabled else "", "store.url"),
+    }
+    places = [Place(key, Path(path).absolute()) for key, path in files.items() if path]
+    if folder := config.records.blackbox_dir:
+        places.append(Place("records.blackbox_dir", Path(folder).absolute(), is_folder=True))
+    return places
+
+
+def _database_file(url: str, key: str) -> str:
+    try:
+        parts = known(url, key) if url else None
+    except ConfigError:  # serve says so
+        return ""
+    return (parts.database or "") if parts is not None and parts.get_backend_name() == "sqlite" else ""
+
+
+def written(case: Case) -> list[Finding]:
+    """Whether all of it can be written, and whether there is room."""
+    findings, free = [], {}
+    for place in places_of(case):
+        folder = _present(place.path) if place.is_folder else place.path.parent
+        if (finding := judge_place(place, folder, _trouble(place, folder))) is not None:
+            findings.append(finding)
+        else:
+            free[str(folder)] = shutil.disk_usage(folder).free
+    if not findings:
+        findings.append(good("folders", f"{len(free)} can be written"))
+    if free:
+        fullest = min(free, key=lambda folder: free[folder])
+        findings.append(judge_disk(fullest, free[fullest]))
+    return findings
+
+
+def judge_place(place: Place, folder: Path, trouble: str) -> Finding | None:
+    """What is wrong with a place; None when nothing is."""
+    match trouble:
+        case "":
+            return None
+        case "missing":
+            seen, fix = f"{folder} is not there", f"mkdir -p {folder}, or set {place.key}"
+        case "file":
+            seen = f"{place.path} cannot be written by this user"
+            fix = f"give it to the user of the server (chown), or set {place.key}"
+        case _:
+            seen = f"{folder} cannot be written ({trouble}); {place.path.name} belongs there"
+            fix = f"let the user of the server write there (chown, or a mounted volume), or set {place.key}"
+    return fail("folders", seen, fix, setting=place.key)
+
+
+def _present(folder: Path) -> Path:
+    """The folder, or the nearest one above it that is there."""
+    return next((each for each in (folder, *folder.parents) if each.exists()), folder)
+
+
+def _trouble(place: Place, folder: Path) -> str:
+    if not folder.is_dir():
+        return "missing"
+    try:  # tried, not asked: a read-only mount and a full quota have the right mode
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as exc:
+        return exc.strerror or type(exc).__name__
+    there = place.path.exists() and not place.is_folder
+    return "file" if there and not (place.path.is_file() and os.access(place.path, os.W_OK)) else ""
+
+
+def judge_disk(folder: str, free: int) -> Finding:
+    """Whether what is written finds room."""
+    seen = f"{free / 1e9:.1f} GB free in {folder}"
+    fix = "make room, or move records.path, journal.url, store.url and the log elsewhere"
+    if free < _DISK_OUT:
+        return fail("disk", seen, fix)
+    return warn("disk", seen, fix) if free < _DISK_LOW else good("disk", seen)

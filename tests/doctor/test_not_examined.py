@@ -1,0 +1,139 @@
+"""What could not be looked at is never green; what cannot be written or loaded is known before a call."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from llcphone.config import Config
+from llcphone.doctor import agents, places
+from llcphone.doctor.case import INSTALL_CERTIFICATES, Case
+from llcphone.doctor.examine import GROUPS
+from llcphone.doctor.places import places_of
+from llcphone.doctor.session import Probe, judge_session
+from llcphone.doctor.twilio import judge_refusal
+from llcphone.realtime.dialects import Dialect
+from tests.doctor.clinic import open_clinic
+from tests.doctor.test_faults import FAIL, PASS, UNKNOWN, _in_its_folder, names  # noqa: F401
+from tests.process.house import open_house
+
+
+@pytest.mark.parametrize("only", [*GROUPS])
+async def test_settings_that_cannot_be_read_are_told_whatever_is_asked_for(autojump_clock, tmp_path, only):
+    async with open_clinic(tmp_path, serving=False) as clinic:
+        clinic.set("server.max_cals", 3)
+        found = await clinic.examine(only)
+        names(found["configuration"], FAIL, "did you mean server.max_calls?")
+        if only in ("machine", "public", "twilio", "session"):
+            names(found[only], UNKNOWN, "not examined", "correct the settings")
+
+
+async def test_the_command_is_not_ok_with_settings_that_cannot_be_read(tmp_path) -> None:
+    async with open_house(tmp_path) as house:
+        environ = {"LLCPHONE_OUTBOUND__ALLOW_PREFIXES": '["+1"]'}
+        code, told = await house.run("doctor", "--json", "--only", "public", "twilio", environ=environ)
+        said = json.loads(told)
+        assert (code, said["ok"]) == (1, False)
+        assert said["findings"][0]["check"] == "configuration"
+
+
+async def test_agents_that_cannot_be_loaded_leave_the_session_unexamined(autojump_clock, tmp_path):
+    async with open_clinic(tmp_path, serving=False) as clinic:
+        (tmp_path / "agent.py").write_text("1/0\n")
+        clinic.set("agent.file", str(tmp_path / "agent.py"))
+        found = await clinic.examine("session")
+        names(found["agents' sessions"], UNKNOWN, "the agents cannot be loaded", "--only settings")
+
+
+async def test_a_setting_of_an_agent_that_is_none(autojump_clock, tmp_path):
+    async with open_clinic(tmp_path, serving=False) as clinic:
+        settings = '{"turns": {"silnce_s": 1}}'
+        text = f'import llcphone\nagent = llcphone.Agent("Hi.", name="ada", settings={settings})\n'
+        (tmp_path / "agent.py").write_text(text)
+        clinic.set("agent.file", str(tmp_path / "agent.py"))
+        found = await clinic.examine("settings", "session")
+        names(found["agent"], FAIL, "turns.silnce_s: is no setting; agent ada has it")
+        assert "report it" not in str(found)
+
+
+async def test_an_agents_file_that_waits_at_import(autojump_clock, tmp_path, monkeypatch):
+    monkeypatch.setattr(agents, "LOAD_S", 0.3)
+    async with open_clinic(tmp_path, serving=False) as clinic:
+        lines = "import time\ntry:\n    time.sleep(60)\nexcept Exception:\n    pass\n"
+        (tmp_path / "agent.py").write_text(lines)
+        clinic.set("agent.file", str(tmp_path / "agent.py"))
+        found = await clinic.examine("settings", "session")
+        names(found["agent"], FAIL, "agent.py, line 3: not loaded within 0.3 s", "do not wait")
+        names(found["agents' sessions"], UNKNOWN, "not examined")
+
+
+# -- folders ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("records.path", "{}/calls.jsonl"),
+        ("journal.url", "sqlite:///{}/journal.db"),
+        ("store.url", "sqlite:///{}/store.db"),
+        ("process.pid_file", "{}/llcphone.pid"),
+        ("process.log_file", "{}/llcphone.log"),
+        ("money.spent_file", "{}/spent.json"),
+        ("records.blackbox_dir", "{}/tapes"),
+    ],
+)
+async def test_a_folder_that_cannot_be_written(autojump_clock, tmp_path, monkeypatch, key, value):
+    closed = tmp_path / "closed"
+    closed.mkdir()
+
+    def refused(**where):  # the tests may run as root, who may write everywhere
+        if where["dir"] == closed:
+            raise PermissionError(13, "Permission denied")
+        return (tmp_path / "probe").open("wb")
+
+    monkeypatch.setattr(places.tempfile, "TemporaryFile", refused)
+    async with open_clinic(tmp_path, serving=False) as clinic:
+        assert (await clinic.examine("machine"))["folders"].status is PASS
+        clinic.set(key, value.format(closed))
+        found = await clinic.examine("machine")
+        names(found["folders"], FAIL, f"{closed} cannot be written (Permission denied)", key)
+
+
+async def test_a_folder_that_is_not_there(autojump_clock, tmp_path):
+    async with open_clinic(tmp_path, serving=False) as clinic:
+        clinic.set("records.path", str(tmp_path / "none" / "calls.jsonl"))
+        names((await clinic.examine("machine"))["folders"], FAIL, "none is not there", "mkdir -p")
+        clinic.set("records.path", str(tmp_path))
+        names((await clinic.examine("machine"))["folders"], FAIL, "cannot be written by this user")
+
+
+def test_every_file_that_serve_writes_is_looked_at_and_databases_elsewhere_are_not(tmp_path) -> None:
+    case = Case(config=Config(), path=tmp_path / "llcphone.toml")
+    assert {each.key for each in places_of(case)} == {
+        "records.path",
+        "process.pid_file",
+        "process.log_file",
+        "journal.url",
+        "store.url",
+    }
+    config = Config.from_dict(
+        {
+            "journal": {"url": "postgresql://u@h/d"},
+            "process": {"supervisor": "systemd"},
+            "store": {"enabled": False},
+        }
+    )
+    found = {each.key for each in places_of(Case(config=config))}
+    assert found == {"records.path", "process.pid_file"}
+
+
+# -- certificates -------------------------------------------------------------------------------
+
+
+def test_a_certificate_that_is_not_trusted_asks_for_certificates() -> None:
+    probe = Probe(dialect=Dialect.GA, code="tls")
+    [finding] = judge_session(Config(), [probe])
+    assert finding.fix == INSTALL_CERTIFICATES
+    assert judge_refusal("tls").fix == INSTALL_CERTIFICATES
+    assert "install certificates" in INSTALL_CERTIFICATES
