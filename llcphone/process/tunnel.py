@@ -6,7 +6,7 @@ running server (it checks signatures against that URL, so it is restarted), and 
 
 from __future__ import annotations
 
-import re
+import secrets
 import shutil
 import signal
 import subprocess
@@ -16,10 +16,12 @@ import trio
 from attrs import evolve, frozen
 
 from llcphone import settings
+from llcphone.doctor.case import ask
 from llcphone.errors import ConfigError
 from llcphone.process.env_file import set_variables
 from llcphone.process.health import ask_health
 from llcphone.process.restarting import Wish, restart
+from llcphone.process.tunnel_programs import PROGRAMS, Output, Program
 from llcphone.process.webhook import set_webhook
 from llcphone.settings import DEFAULT_FILE
 from llcphone.twilio.addresses import same_address
@@ -28,36 +30,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from llcphone.config import ServerConfig
+
 URL_S = 30.0
 """What a tunnel gets to tell its URL."""
+CONNECT_S = 10.0
+"""What it gets to say that it is connected: a host that is asked for too early stays unknown for long."""
+REACH_S = 60.0
+"""What its URL gets to lead here."""
+_AGAIN_S = 1.0
 _STOP_S = 5.0
-
-
-@frozen
-class Program:
-    """A tunnel program: how it is started, and what its URL looks like."""
-
-    name: str
-    arguments: tuple[str, ...]
-    url: re.Pattern[str]
-
-    def command(self, port: int) -> list[str]:
-        """What starts it."""
-        return [self.name, *(each.format(port=port) for each in self.arguments)]
-
-
-PROGRAMS = (
-    Program(
-        "cloudflared",
-        ("tunnel", "--no-autoupdate", "--url", "http://127.0.0.1:{port}"),
-        re.compile(r"https://[a-z0-9-]+\.trycloudflare\.com"),
-    ),
-    Program(
-        "ngrok",
-        ("http", "{port}", "--log", "stdout", "--log-format", "logfmt"),
-        re.compile(r"(?<=url=)https://[\w.-]+"),
-    ),
-)
+_BAD_GATEWAY = 502
+"""What a tunnel answers when nothing listens behind it."""
 
 
 @frozen(kw_only=True)
@@ -84,55 +68,72 @@ def chosen(name: str = "") -> Program:
 
 
 async def run_tunnel(wish: TunnelWish) -> int:
-    """Open the tunnel, set what depends on it, and hold it until interrupted or it ends."""
+    """Open the tunnel, set what depends on it, and hold it until interrupted or it ends.
+
+    Nothing is set before the tunnel's URL leads to this machine.
+    """
     program = chosen(wish.program)
-    port = settings.load(wish.path).config.server.port
+    server = settings.load(wish.path).config.server
     process = await trio.lowlevel.open_process(
-        program.command(port), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
+        program.command(server.port), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
     )
+    assert process.stdout is not None
+    output, opened = Output(program), False
     try:
         with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
             async with trio.open_nursery() as nursery:
-                told = _Listener(program)
-                nursery.start_soon(told.listen, process, name="tunnel output")
-                with trio.move_on_after(URL_S):
-                    await told.found.wait()
-                if not told.url:
-                    wish.tell(f"{program.name} told no URL within {URL_S:.0f} s")
-                    nursery.cancel_scope.cancel(reason="no tunnel")
-                    return 1
-                await _set_all(wish, told.url)
-                wish.tell(f"the tunnel is open: {told.url}   (Ctrl-C closes it)")
+                nursery.start_soon(output.read, process.stdout, name="tunnel output")
                 nursery.start_soon(_until_signal, signals, nursery.cancel_scope, name="signals")
-                await told.ended.wait()
-                wish.tell(f"{program.name} has ended by itself")
-                nursery.cancel_scope.cancel(reason="the tunnel has ended")
+                trouble = await _until_reached(output, program, server)
+                if not trouble:
+                    opened = True
+                    await _set_all(wish, output.url)
+                    wish.tell(f"the tunnel is open: {output.url}   (Ctrl-C closes it)")
+                    await output.ended.wait()
+                    trouble = f"{program.name} has ended: {output.reason()}"
+                wish.tell(trouble if opened else f"no tunnel, and nothing was changed: {trouble}")
+                nursery.cancel_scope.cancel(reason="no tunnel")
                 return 1
-        wish.tell("the tunnel is closed: callers reach nobody until it is opened again")
+        callers = "callers reach nobody until it is opened again" if opened else "nothing was changed"
+        wish.tell(f"the tunnel is closed: {callers}")
         return 0
     finally:
         await _end(process)
 
 
-class _Listener:
-    """Reads what the program tells, to its end: a full pipe would stop it."""
+async def _until_reached(output: Output, program: Program, server: ServerConfig) -> str:
+    """Wait until the tunnel's URL leads here; "" when it does, else why not."""
+    with trio.move_on_after(URL_S):
+        await output.found.wait()
+    if output.ended.is_set():
+        return f"{program.name} has ended: {output.reason()}"
+    if not output.url:
+        return f"{program.name} told no URL within {URL_S:.0f} s: {output.reason()}"
+    with trio.move_on_after(CONNECT_S):
+        await output.connected.wait()
+    seen = "no answer"
+    with trio.move_on_after(REACH_S):
+        while not output.ended.is_set():
+            seen = await _not_reached(output.url, server)
+            if not seen:
+                return ""
+            await trio.sleep(_AGAIN_S)
+    if output.ended.is_set():
+        return f"{program.name} has ended: {output.reason()}"
+    return f"{output.url} does not lead here after {REACH_S:.0f} s ({seen}): {output.reason()}"
 
-    def __init__(self, program: Program) -> None:
-        self.url = ""
-        self.found, self.ended = trio.Event(), trio.Event()
-        self._program = program
 
-    async def listen(self, process: trio.Process) -> None:
-        assert process.stdout is not None
-        text = ""
-        async for data in process.stdout:
-            if not self.url:
-                text += data.decode(errors="replace")
-                if (match := self._program.url.search(text)) is not None:
-                    self.url = match.group()
-                    self.found.set()
-        self.ended.set()
-        self.found.set()
+async def _not_reached(url: str, server: ServerConfig) -> str:
+    """Why the tunnel's URL does not lead to this machine; "" when it does."""
+    nonce = secrets.token_hex(8)
+    answer = await ask(f"{url}/healthz?nonce={nonce}")
+    if isinstance(answer, str):
+        return answer
+    said = answer.json if isinstance(answer.json, dict) else {}
+    if said.get("nonce") == nonce:
+        return ""
+    nobody = await ask_health(server.host, server.port) is None
+    return "" if nobody and answer.status == _BAD_GATEWAY else f"it answers {answer.status}"
 
 
 async def _until_signal(signals: object, scope: trio.CancelScope) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,11 +10,9 @@ from llcphone.config import Config
 from llcphone.errors import ConfigError
 from llcphone.process.env_file import set_variables
 from llcphone.process.setup import QUESTIONS, run_init
-from llcphone.process.tunnel import PROGRAMS, chosen
 from llcphone.process.webhook import set_webhook, show_number
 from llcphone.settings import load
 from tests.doctor.clinic import open_clinic
-from tests.process.house import open_house
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -113,51 +109,3 @@ async def test_the_numbers_webhook_is_shown_set_and_read_back(autojump_clock, tm
 async def test_a_number_that_cannot_be_read_says_why() -> None:
     with pytest.raises(ConfigError, match=r"server\.public_url"):
         await set_webhook(Config(), print, lambda q: True)
-
-
-# -- the tunnel ---------------------------------------------------------------------------------
-
-CLOUDFLARED = """#!/bin/sh
-echo "INF Requesting new quick Tunnel on trycloudflare.com..."
-echo "INF |  https://some-words-here.trycloudflare.com  |"
-exec sleep 60
-"""
-
-
-def test_the_url_of_each_tunnel_program_is_found_in_what_it_tells() -> None:
-    cloudflared, ngrok = PROGRAMS
-    told = "INF Requesting new quick Tunnel on trycloudflare.com...\nINF | https://a-b-c.trycloudflare.com |"
-    assert cloudflared.url.search(told).group() == "https://a-b-c.trycloudflare.com"
-    told = 't=1 lvl=info msg="started tunnel" obj=tunnels addr=http://localhost:8081 url=https://ab12.ngrok-free.app\n'
-    assert ngrok.url.search(told).group() == "https://ab12.ngrok-free.app"
-    assert "8081" in ngrok.command(8081)
-
-
-def test_no_tunnel_program_is_a_setting_to_change(monkeypatch, tmp_path) -> None:
-    monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(ConfigError, match="cloudflared or ngrok is not installed"):
-        chosen()
-
-
-async def test_a_tunnel_sets_everything_that_depends_on_its_url(tmp_path: Path) -> None:
-    program = tmp_path / "bin" / "cloudflared"
-    program.parent.mkdir()
-    program.write_text(CLOUDFLARED)
-    program.chmod(0o755)
-    async with open_house(tmp_path) as house:
-        house.configure(server={"public_url": ""})
-        settings = (tmp_path / "llcphone.toml").read_text().replace('public_url = ""\n', "")
-        (tmp_path / "llcphone.toml").write_text(settings)
-        with (tmp_path / "told").open("wb") as out:
-            tunnel = await house.command(
-                "tunnel", "--yes", out=out, environ={"PATH": f"{program.parent}:{os.environ['PATH']}"}
-            )
-        told = tmp_path / "told"
-        await house.until(lambda: "the tunnel is open" in told.read_text())
-        url = "https://some-words-here.trycloudflare.com"
-        assert f"PUBLIC_URL={url}" in (tmp_path / ".env").read_text()
-        assert house.twilio.rest.voice_url == f"{url}/twiml"
-        tunnel.send_signal(signal.SIGINT)
-        await tunnel.wait()
-        assert tunnel.returncode == 0
-        assert "the tunnel is closed" in told.read_text()
