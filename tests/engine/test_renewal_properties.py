@@ -42,7 +42,7 @@ from llcphone.realtime.messages import (
     UpdateSession,
     UserAudio,
 )
-from llcphone.twilio.media import CallerAudio, Mark
+from llcphone.twilio.media import CallerAudio, Mark, MarkEchoed
 from tests.engine.chaos import Moment, opened, scenes, setups, waits
 from tests.engine.script import SESSION, TOOLS, ULAW, frame, speech
 from tests.engine.test_recovery_properties import (
@@ -73,6 +73,11 @@ class Summary:
     """The present session answers what it was asked aside."""
 
 
+@attrs.frozen
+class Played:
+    """The telephone has played all that it was sent, and returns the marks."""
+
+
 class RenewingJudge(RecoveringJudge):
     """A judge who keeps an account of the legs, too."""
 
@@ -81,16 +86,18 @@ class RenewingJudge(RecoveringJudge):
         self.legs: set[int] = set()
         self.standby = 0
         self.planned = 0
+        self.marks: list[str] = []
 
     def sees(self, event: Event, now_ms: int) -> list[Command]:
         gaps = len(self.engine.recovery.gaps)
         if isinstance(event, happened.ModelConnectFailed | happened.ModelLegLost):
             self.legs.discard(event.generation)  # its task is over
         commands = super().sees(event, now_ms)
+        phone = [each.message for each in commands if isinstance(each, SendPhone)]
+        self.marks += [each.name for each in phone if isinstance(each, Mark)]
         lost = len(self.engine.recovery.gaps) > gaps
         if any(isinstance(each, SwitchModel) for each in commands) and not lost:
             self.planned += 1
-            phone = [each.message for each in commands if isinstance(each, SendPhone)]
             assert all(isinstance(each, Mark) for each in phone), "nobody hears it"
             sent = [each.message for each in commands if isinstance(each, SendModel)]
             assert not any(isinstance(each, CreateResponse) for each in sent), "nothing is asked for"
@@ -135,6 +142,12 @@ class RenewingJudge(RecoveringJudge):
                     "expires": happened.ModelExpires(generation, 2_000),
                 }[what]
                 return self.sees(event, now_ms)
+            case Played():
+                marks, self.marks = self.marks, []
+                commands: list[Command] = []
+                for mark in marks:
+                    commands += self.sees(MarkEchoed(mark), now_ms)
+                return commands
             case Summary():
                 item = said.Item("s1", "message", "completed", text="so far so good")
                 thing = said.ResponseDone(
@@ -156,22 +169,25 @@ nexts = st.sampled_from(
         [NextSays("expires")],
     ]
 )
-calm: st.SearchStrategy[list[object]] = st.just(
-    [
-        said.SpeechStarted("u9"),
-        said.SpeechStopped("u9", 500),
-        said.InputCommitted("u9"),
-        said.ResponseCreated("r9", True),
-        said.ResponseDone("r9", said.ResponseStatus.COMPLETED),
+calm: st.SearchStrategy[list[object]] = st.builds(
+    lambda number: [
+        said.SpeechStarted(f"u{number}"),
+        said.SpeechStopped(f"u{number}", 500),
+        said.InputCommitted(f"u{number}"),
+        said.ResponseCreated(f"r{number}", True),
+        said.AudioDelta(f"r{number}", f"i{number}", speech(1)),
+        said.ResponseDone(f"r{number}", said.ResponseStatus.COMPLETED),
+        Played(),
         happened.Tick(),
         NextSays("opens"),
         NextSays("is configured"),
         happened.Tick(),
         Summary(),
         happened.Tick(),
-    ]
+    ],
+    st.integers(100, 999),
 )
-"""The caller breaks in, a word is answered by nothing, and then nobody speaks for a while."""
+"""The caller breaks in, hears a short answer, and then nobody speaks for a while."""
 moments_of_renewal = st.one_of(nexts, nexts, st.just([Summary()]))
 rebirths = st.builds(
     lambda loss, failures: [loss, *[Failed()] * failures, Connected(), ULAW],
