@@ -314,7 +314,8 @@ def test_taking_a_restore_back_is_all_or_nothing_too(desk: Desk, monkeypatch: An
     desk.save()
     desk.change()
     night = desk.effect()
-    folder = snapshots.put_back(snapshots.plan_restore(snapshots.find("works"), Path("llcphone.toml")))
+    plan = snapshots.plan_restore(snapshots.find("works"), Path("llcphone.toml"))
+    folder = snapshots.put_back(plan)
     replace = restoring._replace_one
 
     def dies(target: Path, content: bytes) -> None:
@@ -324,7 +325,7 @@ def test_taking_a_restore_back_is_all_or_nothing_too(desk: Desk, monkeypatch: An
     with monkeypatch.context() as patch:
         patch.setattr(restoring, "_replace_one", dies)
         with pytest.raises(AssertionError, match="killed"):  # half of it is done
-            snapshots.take_back(folder)
+            snapshots.take_back(plan, folder)
     assert desk.effect()[1:] != night[1:]
     assert restoring.finish(desk.file("llcphone.toml"))
     assert desk.effect() == night
@@ -342,7 +343,9 @@ def test_files_stay_the_servers_when_root_restores(desk: Desk) -> None:
 
 
 @pytest.mark.slow
-def test_a_restore_that_is_killed_between_two_files_is_finished_by_the_next_command(desk: Desk) -> None:
+def test_a_restore_that_is_killed_between_two_files_is_finished_by_serve_or_restore(
+    desk: Desk,
+) -> None:
     before = desk.effect()
     desk.save()
     desk.change()
@@ -358,9 +361,58 @@ def test_a_restore_that_is_killed_between_two_files_is_finished_by_the_next_comm
     dead = subprocess.run([sys.executable, "-c", killed], capture_output=True, check=False)
     assert dead.returncode == -9, dead.stderr
     assert desk.effect()[1:] != before[1:], "half of it"
+    half = desk.effect()
     subprocess.run([sys.executable, "-m", "llcphone", "config"], check=True, capture_output=True)
+    assert desk.effect() == half, "who only looks changes nothing"
+    assert restoring.finish(Path("llcphone.toml"))
     assert desk.effect()[1:] == before[1:]
-    assert not restoring.finish(desk.file("llcphone.toml"))
+    assert not restoring.finish(Path("llcphone.toml"))
+
+
+@pytest.mark.parametrize(
+    ("pending", "files", "words"),
+    [
+        ("", "[]", "damaged"),
+        ("only-one-word", "[]", "damaged"),
+        ("x new and more", "[]", "damaged"),
+        ("../x new", "[]", "damaged"),
+        ("x other", "[]", "damaged"),
+        ("x new", "", "damaged"),
+        ("x new", "[1]", "damaged"),
+        ("x new", '[{"target": "llcphone.toml"}]', "damaged"),
+        ("x new", '[{"target": "llcphone.toml", "number": 7}]', "damaged"),
+        ("x new", '[{"target": "VICTIM", "number": 0}]', "outside this folder"),
+        ("x old", '[{"target": "VICTIM", "number": 9}]', "outside this folder"),
+    ],
+)
+def test_a_pending_restore_of_somebody_else_or_a_broken_one_replaces_nothing(
+    desk: Desk, tmp_path_factory: pytest.TempPathFactory, pending: str, files: str, words: str
+) -> None:
+    victim = tmp_path_factory.mktemp("home") / "profile"
+    victim.write_text("mine")
+    place = desk.file(".llcphone-restore")
+    (place / "x").mkdir(parents=True, mode=0o700)
+    place.chmod(0o700)
+    (place / "pending").write_text(pending)
+    (place / "x" / "files.json").write_text(files.replace("VICTIM", str(victim)))
+    (place / "x" / "0.new").write_text("theirs")
+    with pytest.raises(ConfigError, match=words) as caught:
+        restoring.finish(Path("llcphone.toml"))
+    assert "\n" not in str(caught.value)
+    assert victim.read_text() == "mine"
+    place.chmod(0o755)  # as git and archives make it
+    assert not restoring.finish(Path("llcphone.toml"))
+
+
+@pytest.mark.parametrize("path", ["../profile.py", "/tmp/profile.py"])
+def test_a_module_outside_the_folder_is_not_written(desk: Desk, path: str) -> None:
+    desk.save()
+    snapshot = snapshots.find("works")
+    outside = attrs.evolve(
+        snapshot, modules=tuple(attrs.evolve(each, path=path) for each in snapshot.modules)
+    )
+    with pytest.raises(ConfigError, match="outside this folder"):
+        snapshots.plan_restore(outside, Path("llcphone.toml"))
 
 
 # -- what is saved ----------------------------------------------------------------------------

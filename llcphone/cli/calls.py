@@ -1,4 +1,4 @@
-"""``llcphone calls``, ``show``, ``transcript``, ``tail``, ``export``, ``store``: what is kept, got out again.
+"""``llcphone calls``, ``show``, ``transcript``, ``tail``, ``export``: what is kept, got out again.
 
 Tables mask telephone numbers unless ``--numbers`` is given; JSON and CSV, which are for programs, do not.
 Exit codes: 0 found, 1 there is no such call, 2 no store or a wrong command.
@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import attrs
-import cyclopts
 import trio
 from cyclopts import Parameter
+from cyclopts.validators import Number
 from rich.table import Table
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -33,13 +33,12 @@ from llcphone.cli.calls_view import (
     print_lines,
     row_of,
 )
-from llcphone.config_store import DEFAULT_FILE
+from llcphone.cli.options import AsJson, ConfigPath, Count, number_of
 from llcphone.errors import ConfigError
-from llcphone.store import history, journal, lines
+from llcphone.store import history
 from llcphone.store.database import Database
-from llcphone.store.demo_data import PEOPLE, fill
-from llcphone.store.forgetting import DAY_S, forgetting, in_pieces, purging
-from llcphone.store.tables import WrongSchema, check, prepare
+from llcphone.store.forgetting import DAY_S
+from llcphone.store.tables import WrongSchema, check
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -49,23 +48,18 @@ if TYPE_CHECKING:
     from llcphone.config import Config
     from llcphone.store.shapes import CallDetails, CallSummary
 
-ConfigPath = Annotated[Path | None, Parameter(name="--config", help="llcphone.toml to read")]
-AsJson = Annotated[bool, Parameter(name="--json", negative="", help="for programs")]
-Numbers = Annotated[bool, Parameter(negative="", help="show telephone numbers whole")]
+Numbers = Annotated[bool, Parameter(help="show telephone numbers whole")]
 
 _POLL_S = 1.0
 _LATE_S = 600.0
 """A call may be written this long after its end, behind one that ended later."""
-
-store = cyclopts.App(name="store", help="The store itself: a demo database, and forgetting.")
-
 
 # -- commands -----------------------------------------------------------------------------------
 
 
 def calls(
     *,
-    last: int = 20,
+    last: Count = 20,
     number: str = "",
     as_json: AsJson = False,
     numbers: Numbers = False,
@@ -75,12 +69,16 @@ def calls(
 
     Args:
         last: how many.
-        number: only calls from or to this number, in E.164.
+        number: only calls from or to this number, as +<country><number>.
     """
+    wanted = number_of(number, "--number") if number else ""
     with _reading(config) as read:
-        found = read(partial(history.summaries, limit=last, number=number))
+        found = read(partial(history.summaries, limit=last, number=wanted))
     if as_json:
         print_json([attrs.asdict(each) for each in found])
+        return
+    if not found:
+        print("no call of this number is kept" if number else "no call has ended yet")
         return
     table = Table("call", "ended", "", "who", "agent", "length", "turns", "outcome", "cost", box=None)
     for each in found:
@@ -89,7 +87,7 @@ def calls(
 
 
 def show(call: str, *, as_json: AsJson = False, numbers: Numbers = False, config: ConfigPath = None) -> None:
-    """Show all that is kept of a call but its words.
+    """Show a call's record (without the transcript).
 
     Args:
         call: its id, the beginning of it, or Twilio's CallSid.
@@ -129,7 +127,7 @@ def transcript(call: str, *, as_json: AsJson = False, config: ConfigPath = None)
 
 async def tail(
     *,
-    words: Annotated[bool, Parameter(negative="")] = False,
+    words: bool = False,
     as_json: AsJson = False,
     numbers: Numbers = False,
     config: ConfigPath = None,
@@ -164,7 +162,7 @@ def export(
     *,
     format_: Annotated[Literal["csv", "json"], Parameter(name="--format")] = "csv",
     out: Path | None = None,
-    days: float | None = None,
+    days: Annotated[float | None, Parameter(validator=Number(gt=0))] = None,
     config: ConfigPath = None,
 ) -> None:
     """Write all calls that are kept: a row each as CSV, or all of each as JSON lines.
@@ -172,7 +170,7 @@ def export(
     Args:
         format_: csv or json.
         out: a new file, for its owner only; default standard output.
-        days: only calls that ended so many days ago at most.
+        days: only calls that ended at most this many days ago.
     """
     since = None if days is None else time.time() - days * DAY_S
     with _reading(config) as read:
@@ -193,83 +191,31 @@ def export(
     print(f"{len(found)} calls written to {out}", file=sys.stderr)
 
 
-@store.command
-def demo(file: Path = Path(DEFAULT_FILE), *, timezone: str = "UTC") -> None:
-    """Make a database of a small business that is not real: customers, hours, appointments.
-
-    Args:
-        file: a file that is not there yet.
-        timezone: of its opening hours.
-    """
-    if file.exists():
-        raise ConfigError("store demo", f"{file} is there already; name another file")
-
-    def make(db: Connection) -> None:
-        prepare(db)
-        fill(db, time.time(), timezone=timezone)
-
-    place = Database(f"sqlite:///{file}", key="store demo", timeout_s=10.0)
-    place.make_file()
-    place.run(make)
-    place.close()
-    print(f"{file} has {len(PEOPLE)} customers; one of them rings from {PEOPLE[0][1]}")
-    print(f'To use it: store.url = "sqlite:///{file}"')
-
-
-@store.command
-def purge(*, number: str = "", config: ConfigPath = None) -> None:
-    """Forget what is older than the settings say; with --number, all calls of one person and who they are.
-
-    Args:
-        number: in E.164.
-    """
-    loaded = _config(config)
-    kept = loaded.store
-    if number:
-        _forget(number, loaded)
-        return
-    with _opened(loaded, read_only=False) as run:
-        old = purging(now=time.time(), keep_days=kept.keep_days, transcript_days=kept.transcript_days)
-        gone = in_pieces(old, run)
-    print(f"forgotten: {gone.calls} calls, and the words of {gone.transcripts}")
-
-
-def _forget(number: str, config: Config) -> None:
-    """All that is kept of a number: in the store, in the journal, and in the file of records."""
-    with _opened(config, read_only=False) as run:
-        gone = in_pieces(forgetting(number), run)
-    print(f"forgotten: {len(gone.call_ids)} calls")
-    try:
-        if (url := settings.with_journal(config).journal.url) and config.journal.enabled:
-            journal.forget(url, gone.call_sids)
-        if config.records.path:
-            lines.forget(config.records.path, gone.call_ids)
-    except (SQLAlchemyError, OSError) as exc:
-        why = f"still has these calls, and cannot be written ({type(exc).__name__})"
-        raise ConfigError("records.path" if isinstance(exc, OSError) else "journal.url", why) from None
-
-
 # -- reading ------------------------------------------------------------------------------------
 
 
-def _config(path: Path | None) -> Config:
+def loaded_with_store(path: Path | None) -> Config:
+    """The settings, with the store that is theirs by default."""
     return settings.with_store(settings.load(path).config, path)
 
 
 @contextmanager
 def _reading(path: Path | None) -> Iterator[Callable[[Callable[[Connection], Any]], Any]]:
-    with _opened(_config(path), read_only=True) as run:
+    with open_store(loaded_with_store(path), read_only=True) as run:
         yield run
 
 
 @contextmanager
-def _opened(config: Config, *, read_only: bool) -> Iterator[Callable[[Callable[[Connection], Any]], Any]]:
+def open_store(config: Config, *, read_only: bool) -> Iterator[Callable[[Callable[[Connection], Any]], Any]]:
     """Ask the store in this thread; a person waits, no call does."""
     if not config.store.url:
-        raise ConfigError("store.url", "is not set: there is no store")
+        raise ConfigError("store.url", "is not set: there is no store. Fix: set it, or store.enabled = true")
     place = Database(config.store.url, key="store.url", timeout_s=10.0, read_only=read_only)
     if place.path is not None and not place.path.is_file():
-        raise ConfigError("store.url", f"there is no store at {place.path} yet: no call has ended")
+        raise ConfigError(
+            "store.url",
+            f"there is no store at {place.path} yet. Fix: run this where llcphone serve runs",
+        )
     try:
         place.run(partial(check, whole=True))
         yield place.run
@@ -282,6 +228,8 @@ def _opened(config: Config, *, read_only: bool) -> Iterator[Callable[[Callable[[
 
 
 def _find(start: str, config: Path | None) -> CallDetails:
+    if not start:
+        raise ConfigError("call", "is empty. Fix: give the beginning of an id that llcphone calls shows")
     with _reading(config) as read:
         ids = read(partial(history.ids_like, start=start))
         if len(ids) == 1 or start in ids:

@@ -1,8 +1,7 @@
-"""The commands of whoever runs a server: doctor, restart, start, stop, status, unit, init, number, tunnel."""
+"""The commands of whoever runs a server: doctor, restart, start, stop, status, unit, number, tunnel."""
 
 from __future__ import annotations
 
-import getpass
 import json
 import sys
 from pathlib import Path
@@ -12,48 +11,31 @@ import cyclopts
 from cyclopts import Parameter
 
 from llcphone import settings
-
-ConfigPath = Annotated[Path | None, Parameter(name="--config", help="llcphone.toml to read")]
+from llcphone.cli.options import AgentPath, AsJson, ConfigPath, agreed, confirmed
 
 number = cyclopts.App(name="number", help="Who is asked when the number rings.", backend="trio")
 _tell = print
 
 
-def confirmed(question: str) -> bool:
-    """Ask a person; no terminal is a no."""
-    if not sys.stdin.isatty():
-        _tell(f"{question} (no terminal to ask at: no; --yes says yes)")
-        return False
-    return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
-
-
-def _yes(question: str) -> bool:
-    _tell(f"{question} yes")
-    return True
-
-
 async def doctor(
     *,
     config: ConfigPath = None,
-    agent: Path | None = None,
+    agent: AgentPath = None,
     only: Annotated[list[str] | None, Parameter(consume_multiple=True)] = None,
     quick: bool = False,
     live: bool = False,
     fix: bool = False,
     yes: bool = False,
-    as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Look at everything that calls need, infrastructure first, and say what mends what is broken.
 
     Args:
-        config: settings file; default llcphone.toml here, with .env beside it.
-        agent: a Python file with an ``agent``; default the one in [agent].
         only: groups to look at: settings, process, machine, public, twilio, session, vendors.
         quick: settings, process and session only.
         live: also what costs money: one short text of the model.
         fix: offer to do the safe mends, each with a question.
         yes: say yes to those questions.
-        as_json: for programs.
     """
     from llcphone.doctor.examine import GROUPS, QUICK, case_of, examine
     from llcphone.doctor.fix import offer_fixes
@@ -69,7 +51,7 @@ async def doctor(
         sys.exit(2)
     case = case_of(config, agent, live=live)
     findings = await examine(case, groups, tell=show)
-    if fix and await offer_fixes(case, findings, ask=_yes if yes else confirmed, tell=_tell):
+    if fix and await offer_fixes(case, findings, ask=agreed if yes else confirmed, tell=_tell):
         case = case_of(config, agent, live=live)
         findings = await examine(case, groups, tell=show)
     if as_json:
@@ -81,12 +63,11 @@ async def doctor(
 
 
 async def restart(
-    *, config: ConfigPath = None, agent: Path | None = None, force: bool = False, rollback: bool = False
+    *, config: ConfigPath = None, agent: AgentPath = None, force: bool = False, rollback: bool = False
 ) -> None:
     """Drain the server, end what is left of it on the port, start it, and see that it is well.
 
     Args:
-        config: settings file; default llcphone.toml here, with .env beside it.
         agent: a Python file with an ``agent``; default as it was started.
         force: also end a foreign program on the port, or a server that a supervisor would start again.
         rollback: if settings or session are refused, go back to the last good snapshot.
@@ -97,13 +78,8 @@ async def restart(
     sys.exit(await restarting.restart(wish))
 
 
-async def start(*, config: ConfigPath = None, agent: Path | None = None) -> None:
-    """Start the server in the background, unless one runs.
-
-    Args:
-        config: settings file; default llcphone.toml here, with .env beside it.
-        agent: a Python file with an ``agent``; default the one in [agent].
-    """
+async def start(*, config: ConfigPath = None, agent: AgentPath = None) -> None:
+    """Start the server in the background, unless one runs."""
     from llcphone.process import procedure
     from llcphone.process.standing import standing, standing_lines
 
@@ -120,7 +96,6 @@ async def stop(*, config: ConfigPath = None, force: bool = False) -> None:
     """Drain the server and stop it; end what else of ours listens on its port.
 
     Args:
-        config: settings file; default llcphone.toml here, with .env beside it.
         force: also end a foreign program on the port, or a server that a supervisor would start again.
     """
     from llcphone.doctor.examine import case_of
@@ -133,15 +108,8 @@ async def stop(*, config: ConfigPath = None, force: bool = False) -> None:
     sys.exit(0 if await procedure.stop(job) else 1)
 
 
-async def status(
-    *, config: ConfigPath = None, as_json: Annotated[bool, Parameter(name="--json", negative="")] = False
-) -> None:
-    """Show how the server stands.
-
-    Args:
-        config: settings file; default llcphone.toml here, with .env beside it.
-        as_json: for programs.
-    """
+async def status(*, config: ConfigPath = None, as_json: AsJson = False) -> None:
+    """Show how the server stands."""
     from llcphone.process.standing import standing, standing_lines
 
     found = await standing(settings.load(config).config)
@@ -153,7 +121,7 @@ def unit(
     kind: Literal["systemd", "systemd-user", "pm2"],
     *,
     config: ConfigPath = None,
-    agent: Path | None = None,
+    agent: AgentPath = None,
     out: Path | None = None,
 ) -> None:
     """Write the file with which systemd or pm2 keeps the server running.
@@ -161,7 +129,6 @@ def unit(
     Args:
         kind: which.
         config: settings file that the server is to read; default llcphone.toml here.
-        agent: a Python file with an ``agent``; default the one in [agent].
         out: where to write it; default the terminal.
     """
     from llcphone.process import units
@@ -179,28 +146,9 @@ def unit(
     _tell(f'wrote {out}; set process.supervisor = "{kind}", so that llcphone restart goes by it')
 
 
-def init(*, config: ConfigPath = None, force: bool = False) -> None:
-    """Ask the few things that are needed, and write llcphone.toml and .env.
-
-    Args:
-        config: settings file; default llcphone.toml here, with .env beside it.
-        force: write the settings file anew though there is one.
-    """
-    from llcphone.process.setup import run_init
-
-    def ask(question: str, secret: bool) -> str:
-        return getpass.getpass(question) if secret and sys.stdin.isatty() else input(question)
-
-    sys.exit(run_init(config or settings.DEFAULT_FILE, ask=ask, tell=_tell, force=force))
-
-
 @number.command
 async def show(*, config: ConfigPath = None) -> None:
-    """Show what Twilio does when the number rings.
-
-    Args:
-        config: settings file; default llcphone.toml here, with .env beside it.
-    """
+    """Show what Twilio does when the number rings."""
     from llcphone.process.webhook import show_number
 
     sys.exit(await show_number(settings.load(config).config, _tell))
@@ -211,13 +159,12 @@ async def set_webhook(*, config: ConfigPath = None, yes: bool = False) -> None:
     """Let the number ask this server when it rings.
 
     Args:
-        config: settings file; default llcphone.toml here, with .env beside it.
         yes: without a question.
     """
     from llcphone.process import webhook
 
     loaded = settings.load(config).config
-    sys.exit(await webhook.set_webhook(loaded, _tell, _yes if yes else confirmed))
+    sys.exit(await webhook.set_webhook(loaded, _tell, agreed if yes else confirmed))
 
 
 async def tunnel(
@@ -226,11 +173,10 @@ async def tunnel(
     """Open a tunnel to the server, and set everything that depends on its URL.
 
     Args:
-        config: settings file; default llcphone.toml here, with .env beside it.
         program: which tunnel; default the one that is installed.
         yes: without questions.
     """
     from llcphone.process.tunnel import TunnelWish, run_tunnel
 
-    wish = TunnelWish(path=config, program=program, ask=_yes if yes else confirmed, tell=_tell)
+    wish = TunnelWish(path=config, program=program, ask=agreed if yes else confirmed, tell=_tell)
     sys.exit(await run_tunnel(wish))

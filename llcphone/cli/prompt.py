@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import attrs
+
 from llcphone.call.money import money_plan
 from llcphone.call.plan import plan_call
 from llcphone.price_files import price_list
@@ -16,6 +18,42 @@ if TYPE_CHECKING:
     from llcphone.config import Config
 
 
+@attrs.frozen
+class Sizes:
+    """About how many tokens the parts of an agent's prompt have, and what they cost."""
+
+    agent: str
+    first_tools: int
+    instructions: int
+    context: int
+    all_tools: int
+    usd: float | None
+    """For each response, uncached; None: the price list does not name the model."""
+    usd_cached: float | None
+
+    @property
+    def together(self) -> int:
+        """At the head of every response's input."""
+        return self.first_tools + self.instructions + self.context
+
+
+def sizes(config: Config, agent: Agent, context: str = "") -> Sizes:
+    """Measure one agent's prompt; ``context`` is what a call would be about."""
+    static = agent.instructions or config.agent.instructions
+    first, about = tools_tokens(agent.lean_tools()), prompt_tokens(context) if context else 0
+    known, rates = prompt_tokens(static), money_plan(config).rates
+    total = first + known + about
+    return Sizes(
+        agent=agent.name,
+        first_tools=first,
+        instructions=known,
+        context=about,
+        all_tools=tools_tokens(agent.full_tools()),
+        usd=None if rates is None else rates.cost_usd(Usage(input_text=total)),
+        usd_cached=None if rates is None else rates.cost_usd(Usage(input_text=total, cached_text=total)),
+    )
+
+
 def prompt_lines(config: Config, agent: Agent, context: str = "") -> list[str]:
     """What a person is shown of one agent's prompt.
 
@@ -25,28 +63,23 @@ def prompt_lines(config: Config, agent: Agent, context: str = "") -> list[str]:
         context: what a call would be about.
     """
     session = plan_call(config, agent, call_sid="", context=context).session
-    static = agent.instructions or config.agent.instructions
-    lean, full = tools_tokens(agent.lean_tools()), tools_tokens(agent.full_tools())
-    parts = [("tools of the first turn", lean), ("instructions", prompt_tokens(static))]
+    size = sizes(config, agent, context)
+    parts = [("tools of the first turn", size.first_tools), ("instructions", size.instructions)]
     if context:
-        parts.append(("this call's context", prompt_tokens(context)))
-    total = sum(tokens for _, tokens in parts)
+        parts.append(("this call's context", size.context))
     lines = [f"{agent.name}: the head of every response's input, in the order it is cached"]
     lines += [f"  {name:<24} about {tokens:>6} tokens" for name, tokens in parts]
-    lines.append(f"  {'together':<24} about {total:>6} tokens{_cost(config, total)}")
-    if full != lean:
-        lines.append(f"  later all tools, about {full} tokens: the change is paid in full once")
+    lines.append(f"  {'together':<24} about {size.together:>6} tokens{_cost(config, size)}")
+    if size.all_tools != size.first_tools:
+        lines.append(f"  later all tools, about {size.all_tools} tokens: the change is paid in full once")
     lines.append("  Estimates of about four letters a token; call records hold what OpenAI counted.")
     if unsent := unsupported_keys(session, Dialect.GA):
         lines.append(f"  Not sent in the GA dialect, which has no place for it: {', '.join(unsent)}")
     return lines
 
 
-def _cost(config: Config, tokens: int) -> str:
-    rates = money_plan(config).rates
-    if rates is None:
+def _cost(config: Config, size: Sizes) -> str:
+    if size.usd is None:
         return ""
-    fresh_usd = rates.cost_usd(Usage(input_text=tokens))
-    cached_usd = rates.cost_usd(Usage(input_text=tokens, cached_text=tokens))
     date = price_list(config.money.price_file).date
-    return f": ${fresh_usd:.5f} a response, ${cached_usd:.5f} cached (prices of {date})"
+    return f": ${size.usd:.5f} a response, ${size.usd_cached:.5f} cached (prices of {date})"

@@ -11,19 +11,31 @@ from __future__ import annotations
 import difflib
 import importlib.metadata
 import os
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from llcphone.engine.recording import Frames, Step, accepted, replay
+from llcphone.engine.recording import Frames, Step, accepted
+from llcphone.engine.recording import replay as replayed
 from llcphone.errors import ConfigError, RemoteProtocolError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from llcphone.engine.recording import Difference, Replay
     from llcphone.engine.tape import Data
+
+
+def replay(file: Path, *, accept: bool = False) -> None:
+    """Give the tape of a call to this version's engine: it must decide the same.
+
+    Args:
+        file: a tape out of the folder records.blackbox_dir.
+        accept: write what this version decides into the tape.
+    """
+    sys.exit(run_replay(file, accept=accept, tell=print))
 
 
 def run_replay(path: Path, *, accept: bool, tell: Callable[[str], None]) -> int:
@@ -34,7 +46,7 @@ def run_replay(path: Path, *, accept: bool, tell: Callable[[str], None]) -> int:
     """
     try:
         lines = path.read_bytes().splitlines(keepends=True)
-        outcome = replay(lines)
+        outcome = replayed(lines)
         told = list(report(outcome))
         if accept and outcome.difference is not None:
             _replace(path, accepted(lines, version=importlib.metadata.version("llcphone")))

@@ -5,13 +5,13 @@ from __future__ import annotations
 import getpass
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import cyclopts
-from cyclopts import Parameter
 
 from llcphone import settings, snapshots
 from llcphone.agent_file import agent_of
+from llcphone.cli.options import ConfigPath
 from llcphone.config import SETTINGS, toml_value
 from llcphone.errors import ConfigError
 from llcphone.snapshots.procedure import Tell, agents_or_none, diff_lines, proof_of, run_restore
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from llcphone.snapshots import Snapshot
-
-ConfigPath = Annotated[Path | None, Parameter(name="--config", help="llcphone.toml to read")]
 
 app = cyclopts.App(
     name="snapshot", help="Known-good configurations: save, list, show, diff, restore.", backend="trio"
@@ -39,7 +37,6 @@ def save(name: str, *, why: str, who: str = "", config: ConfigPath = None) -> No
         name: what to call it: a-z, 0-9, hyphens. The date is added.
         why: why these settings are good.
         who: who says so; default your login name.
-        config: settings file; default llcphone.toml here, with .env beside it.
     """
     path = config or settings.DEFAULT_FILE
     loaded = settings.load(config).config
@@ -59,11 +56,7 @@ def save(name: str, *, why: str, who: str = "", config: ConfigPath = None) -> No
 
 @app.command(name="list")
 def list_(*, config: ConfigPath = None) -> None:
-    """Name all snapshots, yours and those that ship, the newest first.
-
-    Args:
-        config: settings file; the snapshots stand beside it.
-    """
+    """Name all snapshots, yours and those that ship, the newest first."""
     folder = snapshots.folder_of(config or settings.DEFAULT_FILE)
     for place in dict.fromkeys(each.resolve() for each in (folder, snapshots.shipped_folder())):
         for _, line in sorted(map(_line_of, snapshots.paths_in(place)), reverse=True):
@@ -76,7 +69,6 @@ def show(name: str, *, config: ConfigPath = None) -> None:
 
     Args:
         name: which; its name, its name with the date, or its file.
-        config: settings file; the snapshots stand beside it.
     """
     for line in _shown(snapshots.find(name, snapshots.folder_of(config or settings.DEFAULT_FILE))):
         tell(line)
@@ -88,7 +80,6 @@ def diff(name: str = "", *, config: ConfigPath = None) -> None:
 
     Args:
         name: which; default the last one that was saved as good here.
-        config: settings file; default llcphone.toml here, with .env beside it.
     """
     folder = snapshots.folder_of(config or settings.DEFAULT_FILE)
     snapshot = snapshots.find(name, folder) if name else snapshots.load_last_good(folder)
@@ -108,7 +99,6 @@ def restore(
 
     Args:
         name: which; its name, its name with the date, or its file.
-        config: settings file; default llcphone.toml here, with .env beside it.
         dry_run: check and show only.
         restart: also restart the server.
         force: keep it even if the agents do not tell the model what they told it then.
@@ -116,12 +106,10 @@ def restore(
     sys.exit(run_restore(name, config, dry_run=dry_run, restart=restart, force=force, tell=tell))
 
 
-@app.command
 def rescue(*, config: ConfigPath = None, dry_run: bool = False, restart: bool = True) -> None:
     """Restore the plainest configuration that ships: no modules, no pool, nothing that can be in the way.
 
     Args:
-        config: settings file; default llcphone.toml here, with .env beside it.
         dry_run: check and show only.
         restart: also restart the server.
     """

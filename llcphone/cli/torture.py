@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from pathlib import Path  # noqa: TC003 (cyclopts reads the annotations)
+from pathlib import Path
 from typing import Annotated, Literal
 
 import msgspec

@@ -80,7 +80,7 @@ def _carry_out(plan: Plan, *, force: bool, tell: Tell) -> int:
         for line in problems:
             tell(line)
         if not force:
-            snapshots.take_back(kept)
+            snapshots.take_back(plan, kept)
             tell(
                 "taken back, nothing is changed: this llcphone makes something else of it (--force keeps it)"
             )

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 import tempfile
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -28,7 +29,7 @@ from llcphone.config import SETTINGS, Config, parse_toml, toml_text, toml_value
 from llcphone.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from llcphone.snapshots.form import Snapshot
 
@@ -47,6 +48,8 @@ class Plan:
     """Each file with its new content, the settings file last."""
     lost: tuple[str, ...]
     """What of the present settings file cannot be carried over, in words."""
+    base: Path
+    """The folder from which the settings name agent modules: below it all of them are."""
 
 
 def plan_restore(
@@ -77,11 +80,14 @@ def plan_restore(
             raise ConfigError(
                 f"module {module.path}", "of the snapshot is no Python that runs here"
             ) from None
+        if not target.resolve().is_relative_to(base.resolve()):
+            why = "would be written outside this folder. Fix: restore in the folder it belongs to"
+            raise ConfigError(f"module {module.path}", why)
         if not target.parent.is_dir():
             why = "has no folder here; restore in the folder in which llcphone serve runs"
             raise ConfigError(f"module {module.path}", why)
         files.append((target, module.source))
-    return Plan(snapshot, path, (*files, (path, text.encode())), lost)
+    return Plan(snapshot, path, (*files, (path, text.encode())), lost, base)
 
 
 def put_back(plan: Plan) -> Path:
@@ -93,11 +99,12 @@ def put_back(plan: Plan) -> Path:
     with writing():
         folder = _stage(plan)
         try:
-            finish(plan.path)
+            _replace(_entries(folder, "new", plan.path, plan.base))
         except OSError:  # a disk that is full, a folder that is not ours: none of it, then
-            _replace(folder, "old")
+            _replace(_entries(folder, "old", plan.path, plan.base))
             (folder.parent / _PENDING).unlink()
             raise
+        (folder.parent / _PENDING).unlink()
     return folder
 
 
@@ -105,6 +112,9 @@ def _stage(plan: Plan) -> Path:
     """Write down all that is to be written and all that it replaces; the last step announces it."""
     place = plan.path.parent / PLACE
     place.mkdir(mode=0o700, exist_ok=True)
+    if not _is_ours(place):
+        why = "is not a folder that only you can use. Fix: move it away, or chmod 700 it"
+        raise ConfigError(str(place), why)
     _write(place / ".gitignore", b"*\n")  # there are secrets in it
     folder = place / datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%S-%fZ")
     folder.mkdir(mode=0o700)
@@ -127,33 +137,73 @@ def _announce(folder: Path, which: str) -> None:
     part.replace(folder.parent / _PENDING)
 
 
-def finish(path: Path) -> bool:
-    """Do what a restore left undone when its process died; True if there was something."""
-    pending = path.parent / PLACE / _PENDING
+def finish(path: Path, *, base: Path = Path()) -> bool:
+    """Do what a restore left undone when its process died; True if there was something.
+
+    A folder may be somebody else's: unpacked, cloned, shared. So only one that this user made (mode 0700) is
+    obeyed, and it replaces nothing but the settings file and what is below the ``base``.
+
+    Raises:
+        ConfigError: what was left is broken, or would replace another file; nothing was changed.
+    """
+    place = path.parent / PLACE
+    pending = place / _PENDING
     try:
-        stamp, which = pending.read_text("utf-8").split()
-    except (FileNotFoundError, PermissionError):  # another user's, root's for one, is theirs to finish
+        if not pending.is_file() or not _is_ours(place):
+            return False
+        words = pending.read_text("utf-8").split()
+    except PermissionError:  # another user's, root's for one, is theirs to finish
         return False
-    _replace(pending.parent / stamp, which)
+    except UnicodeDecodeError:
+        words = []
+    if len(words) != 2 or Path(words[0]).name != words[0] or words[1] not in ("new", "old"):
+        raise _broken(pending)
+    _replace(_entries(place / words[0], words[1], path, base))
     pending.unlink(missing_ok=True)
     return True
 
 
-def take_back(folder: Path) -> None:
+def _is_ours(place: Path) -> bool:
+    """Whether this user made the folder, and nobody else may write in it; a link to one is not it."""
+    found = place.lstat()
+    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and not found.st_mode & 0o077
+
+
+def _broken(pending: Path) -> ConfigError:
+    why = f"a restore was broken off, and what it left is damaged. Fix: delete {pending}, then restore again"
+    return ConfigError(str(pending), why)
+
+
+def _entries(folder: Path, which: str, path: Path, base: Path) -> list[tuple[Path, bytes | None]]:
+    """Each file that is to be replaced with its content; None: it is to be gone."""
+    try:
+        listed = json.loads((folder / "files.json").read_bytes())
+        entries = [(Path(each["target"]), folder / f"{int(each['number'])}.{which}") for each in listed]
+    except (OSError, ValueError, TypeError, KeyError):
+        raise _broken(folder.parent / _PENDING) from None
+    for target, _ in entries:
+        if target.resolve() != path.resolve() and not target.resolve().is_relative_to(base.resolve()):
+            raise ConfigError(str(target), "is outside this folder, so no restore may replace it")
+    missing = [content for _, content in entries if which == "new" and not content.is_file()]
+    if missing:
+        raise _broken(folder.parent / _PENDING)
+    return [(target, content.read_bytes() if content.exists() else None) for target, content in entries]
+
+
+def take_back(plan: Plan, folder: Path) -> None:
     """Undo a restore: what it replaced stands again where it stood; all of it or nothing, too."""
     with writing():
         _announce(folder, "old")
-        _replace(folder, "old")
+        _replace(_entries(folder, "old", plan.path, plan.base))
         (folder.parent / _PENDING).unlink()
 
 
-def _replace(folder: Path, which: str) -> None:
-    for entry in json.loads((folder / "files.json").read_bytes()):
-        target, content = Path(entry["target"]), folder / f"{entry['number']}.{which}"
-        if content.exists():
-            _replace_one(target, content.read_bytes())
-        else:  # there was no such file before
+def _replace(entries: Sequence[tuple[Path, bytes | None]]) -> None:
+    for target, content in entries:
+        if content is None:  # there was no such file before
             target.unlink(missing_ok=True)
+        else:
+            _replace_one(target, content)
 
 
 def _replace_one(target: Path, content: bytes) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from llcphone import ConfigError
-from llcphone.cli.entry import mode as copy_mode
+from llcphone.cli.agents import mode as copy_mode
 from llcphone.config import Config
 from llcphone.demo import modes
 from tests.modes.kit import no_threads

@@ -46,4 +46,6 @@ def test_a_taken_port_is_named(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         line = said("model", "--port", str(port), folder=tmp_path)
-    assert line == f"llcphone: 127.0.0.1, port {port}: Address already in use"
+    assert line.startswith(
+        f"llcphone: 127.0.0.1, port {port}: Address already in use. Fix: name another port"
+    )

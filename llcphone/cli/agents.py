@@ -1,0 +1,72 @@
+"""``llcphone new``, ``mode``, ``prompt``: agents, their source and their prompts."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Literal
+
+import attrs
+
+from llcphone import settings
+from llcphone.agent import agents_of
+from llcphone.agent_file import agent_of
+from llcphone.cli.options import AgentPath, AsJson, ConfigPath
+from llcphone.errors import ConfigError
+
+
+def new(file: Path = Path("agent.py")) -> None:
+    """Write a first agent of your own: a commented Python file with a tool.
+
+    Args:
+        file: where to; it must not exist.
+    """
+    from llcphone.cli import new_agent
+
+    _write_new(file, Path(new_agent.__file__).read_text("utf-8"))
+    print(f"wrote {file}")
+    print(f"next: llcphone prompt --agent {file}, llcphone doctor --agent {file} --only settings session,")
+    print(f"      then LLCPHONE_AGENT__FILE={file} in .env, and llcphone serve")
+
+
+def mode(name: Literal["ivr", "receptionist", "csr", "outbound"], file: Path | None = None) -> None:
+    """Copy a mode that ships, to be edited: routes.files or agent.file then names the copy.
+
+    Args:
+        name: which.
+        file: where to; it must not exist. Without one, it is printed.
+    """
+    from llcphone.modes import source_of
+
+    if file is None:
+        print(source_of(name), end="")
+    else:
+        _write_new(file, source_of(name))
+
+
+def prompt(
+    *, config: ConfigPath = None, agent: AgentPath = None, context: str = "", as_json: AsJson = False
+) -> None:
+    """Show what a prompt holds, in the order in which it is cached, with estimated tokens and cost.
+
+    Args:
+        context: what a call would be about; it stands last.
+    """
+    from llcphone.cli.prompt import prompt_lines, sizes
+
+    loaded = settings.load(config).config
+    agents = agents_of(agent_of(loaded, agent)).values()
+    if as_json:
+        print(json.dumps([attrs.asdict(sizes(loaded, each, context)) for each in agents], indent=1))
+        return
+    for each in agents:
+        print(*prompt_lines(loaded, each, context), sep="\n")
+
+
+def _write_new(file: Path, text: str) -> None:
+    """Write a file that is not there yet."""
+    try:
+        with file.open("x", encoding="utf-8") as new:
+            new.write(text)
+    except FileExistsError:
+        raise ConfigError(str(file), "exists already. Fix: name another file, or move it away") from None

@@ -1,0 +1,46 @@
+"""``llcphone demo``: whole calls on this machine."""
+
+from __future__ import annotations
+
+import sys
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Literal
+
+import trio
+from cyclopts import Parameter
+
+from llcphone.cli.options import ConfigPath
+
+
+def demo(
+    *,
+    caller: Annotated[list[Path] | None, Parameter(consume_multiple=True)] = None,
+    out: Path = Path("demo-out"),
+    dialect: Literal["ga", "flat"] = "ga",
+    inbound_only: bool = False,
+    quiet: bool = False,
+    mode: Literal["ivr", "receptionist", "csr"] | None = None,
+    dial: str = "",
+    config: ConfigPath = None,
+) -> None:
+    """Hold whole calls over loopback with simulators of both vendors; no account needed.
+
+    Args:
+        caller: your own speech, WAV files, said in turn instead of the scripted caller.
+        out: where the stereo WAV, the timeline and the call record go.
+        dialect: what the simulated Realtime API speaks.
+        inbound_only: hold the call that comes in; place none.
+        quiet: print the summary only.
+        mode: instead, one call to this mode, with the company, routes and modules of your settings.
+        dial: the same, by ringing this number: whoever your routes say answers.
+    """
+    if mode or dial:
+        from llcphone import settings
+        from llcphone.demo.modes import demo_mode
+
+        loaded = settings.load(config).config
+        sys.exit(trio.run(partial(demo_mode, loaded, mode or "", out, print, dial=dial)))
+    from llcphone.demo.run import run_demo
+
+    sys.exit(run_demo(out, caller=caller or [], dialect=dialect, inbound_only=inbound_only, quiet=quiet))

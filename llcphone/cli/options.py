@@ -1,0 +1,53 @@
+"""What several commands share: their common options, and asking a person."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+from cyclopts.validators import Number
+
+from llcphone.errors import ConfigError
+from llcphone.guard import e164
+
+ConfigPath = Annotated[
+    Path | None,
+    Parameter(name="--config", help="settings file; default llcphone.toml here, with .env beside it"),
+]
+AgentPath = Annotated[
+    Path | None, Parameter(name="--agent", help="a Python file with an agent; default the one in [agent]")
+]
+AsJson = Annotated[bool, Parameter(name="--json", help="JSON, for programs")]
+Count = Annotated[int, Parameter(validator=Number(gte=1))]
+Port = Annotated[int, Parameter(validator=Number(gte=1, lte=65535))]
+Ask = Callable[[str], bool]
+
+
+def number_of(text: str, option: str) -> str:
+    """A telephone number as a person writes it, as E.164.
+
+    Raises:
+        ConfigError: it is none, or its country is not told.
+    """
+    number = e164(text, None)
+    if number is None:
+        why = "is no telephone number. Fix: write it as +<country><number>, such as +12025550123"
+        raise ConfigError(option, why)
+    return number
+
+
+def confirmed(question: str) -> bool:
+    """Ask a person; no terminal is a no."""
+    if not sys.stdin.isatty():
+        print(f"{question} (no terminal to ask at: no; --yes says yes)")
+        return False
+    return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
+
+
+def agreed(question: str) -> bool:
+    """The answer of somebody who gave --yes."""
+    print(f"{question} yes")
+    return True
