@@ -20,6 +20,7 @@ def demo(
     dialect: Literal["ga", "flat"] = "ga",
     inbound_only: bool = False,
     quiet: bool = False,
+    play: bool = False,
     mode: Literal["ivr", "receptionist", "csr"] | None = None,
     dial: str = "",
     config: ConfigPath = None,
@@ -32,6 +33,7 @@ def demo(
         dialect: what the simulated Realtime API speaks.
         inbound_only: hold the call that comes in; place none.
         quiet: print the summary only.
+        play: play the calls aloud when they are over, with whatever player this machine has.
         mode: instead, one call to this mode, with the company, routes and modules of your settings.
         dial: the same, by ringing this number: whoever your routes say answers.
     """
@@ -43,4 +45,5 @@ def demo(
         sys.exit(trio.run(partial(demo_mode, loaded, mode or "", out, print, dial=dial)))
     from llcphone.demo.run import run_demo
 
-    sys.exit(run_demo(out, caller=caller or [], dialect=dialect, inbound_only=inbound_only, quiet=quiet))
+    files = caller or []
+    sys.exit(run_demo(out, caller=files, dialect=dialect, inbound_only=inbound_only, quiet=quiet, aloud=play))

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from llcphone.demo.lateness import Stall, stalled_s
+
 if TYPE_CHECKING:
     from llcphone.call.record import CallRecord
 
@@ -49,6 +51,11 @@ class ModelFacts:
     closed_s: float | None = None
     """When the session's socket ended, likewise; None while it is open."""
 
+    @property
+    def caller_turns(self) -> int:
+        """How often it took what came in for speech."""
+        return sum(item.type == "message" and item.role == "user" for item in self.items)
+
 
 @attrs.frozen(kw_only=True)
 class ModelReport:
@@ -57,6 +64,7 @@ class ModelReport:
     inbound: ModelFacts
     outbound: list[ModelFacts]
     """One for every session since the first call was placed, in order."""
+    stalls: list[Stall] = attrs.field(factory=list)
 
 
 @attrs.frozen(kw_only=True)
@@ -84,6 +92,8 @@ class PhoneFacts:
     call_sid: str = ""
     answered_ms: float | None = None
     """When a callee picked up."""
+    stalls: list[Stall] = attrs.field(factory=list)
+    """When the telephone's process was woken late."""
 
     def heard_between(self, from_ms: float, to_ms: float) -> float:
         """Agent audio the ear heard in that time, in ms."""
@@ -98,6 +108,7 @@ class CalleesFacts:
     """The number of every order that REST took: the same twice is somebody dialled twice."""
     calls: dict[str, PhoneFacts]
     """By number."""
+    stalls: list[Stall] = attrs.field(factory=list)
 
 
 @attrs.frozen
@@ -117,8 +128,8 @@ class Entry:
 class Facts:
     """Everything that is known when the call is over; None where a party never reported."""
 
-    own: bool = False
-    """The caller spoke the user's own recordings: less is known of what should happen."""
+    own: list[str] = attrs.field(factory=list)
+    """Names of the user's own recordings, if the caller spoke those: less is known of what should happen."""
     dialect: str = ""
     """What the phone found out by asking."""
     born_s: float | None = None
@@ -127,6 +138,8 @@ class Facts:
     model: ModelFacts | None = None
     phone: PhoneFacts | None = None
     timeline: list[Entry] = attrs.field(factory=list)
+    stalls: list[Stall] = attrs.field(factory=list)
+    """When a process was woken late, by the clock that all processes share."""
     tasks_left: list[str] = attrs.field(factory=list)
     sockets_left: int = 0
 
@@ -139,6 +152,17 @@ class Facts:
         if self.phone is None or self.born_s is None:
             return phone_ms
         return phone_ms + (self.phone.born_s - self.born_s) * 1000
+
+    def phone_ms(self, call_ms: float) -> float:
+        """A moment of the call record's clock on the telephone's."""
+        return call_ms - self.call_ms(0)
+
+    def late_ms(self, from_ms: float, until_ms: float) -> float:
+        """What of that time, on the telephone's clock, was the machine's: some process could not run."""
+        if self.phone is None:
+            return 0.0
+        born_s = self.phone.born_s
+        return 1000 * stalled_s(self.stalls, born_s + from_ms / 1000, born_s + until_ms / 1000)
 
     def notes(self, kind: str) -> list[Entry]:
         """Timeline entries of the server, by kind."""

@@ -18,6 +18,7 @@ import trio
 
 from llcphone.demo import script as story
 from llcphone.demo.facts import ItemFacts, ModelFacts, ModelReport
+from llcphone.demo.lateness import Lateness
 from llcphone.demo.leash import orders, perf_s, tell
 from llcphone.demo.telephone import be_phone
 from llcphone.sim.model import SILENCE_MS, Faults, ModelSimulator, Pace, serve_model
@@ -47,9 +48,11 @@ async def be_model(settings: dict[str, Any]) -> None:
     )
     inbound: int | None = None
     moments: dict[int, Moments] = {}
+    lateness = Lateness()
     async with trio.open_nursery() as nursery:
         await nursery.start(serve_model, simulator)
         nursery.start_soon(_watch, simulator, moments, nursery, name="watch")
+        nursery.start_soon(lateness.watch, name="lateness")
         tell("ready", url=simulator.url)
         async for _ in orders():
             inbound = len(simulator.sessions)
@@ -62,6 +65,7 @@ async def be_model(settings: dict[str, Any]) -> None:
                 model_facts(simulator, [session], moments)
                 for session in simulator.sessions[len(simulator.sessions) if inbound is None else inbound :]
             ],
+            stalls=lateness.stalls,
         )
         tell("report", report=attrs.asdict(report))
         nursery.cancel_scope.cancel()

@@ -22,8 +22,11 @@ if TYPE_CHECKING:
 GREETING_LIMIT_MS = 1000
 """A caller who hears nothing for longer after the click says "hello?"."""
 
-CUT_TOLERANCE_MS = 20
-"""One frame: how far the ledger's belief may be from the ear."""
+FRAME_MS = 20
+CUT_TOLERANCE_MS = 40
+"""Two frames: how far the ledger's belief may be from the ear."""
+_MARKS_MS = 300
+"""What is believed to be heard rests on a mark that is no older."""
 
 CLOSED_BY_SERVER = 31921
 """What Twilio logs when a server ends a stream, as an agent that hangs up does (facts/twilio.md §1.1)."""
@@ -47,7 +50,7 @@ def judge(facts: Facts) -> list[Check]:
     checks = [
         _dialect(facts, model),
         _signatures(phone),
-        _greeting(record, phone),
+        _greeting(facts, record, phone),
         _answers(facts, record),
     ]
     if not facts.own:
@@ -65,14 +68,13 @@ def judge(facts: Facts) -> list[Check]:
 
 
 def _dialect(facts: Facts, model: ModelFacts) -> Check:
-    refused = ", ".join(model.refusals)
+    name, refused = "the model's message format found by asking", ", ".join(model.refusals)
     if model.dialect == "flat":
         ok = facts.dialect == "flat" and not refused
-        return Check("dialect found by asking", ok, "flat was accepted" if ok else f"refused: {refused}")
+        return Check(name, ok, "the old one (flat) accepted" if ok else f"refused: {refused}")
     ok = facts.dialect == "ga" == model.dialect and model.refusals == ["beta_api_shape_disabled"]
-    return Check(
-        "dialect found by asking", ok, f"flat refused ({refused or 'no'}), {model.dialect or 'none'} accepted"
-    )
+    accepted = f"the current one ({model.dialect}) accepted" if model.dialect else "none accepted"
+    return Check(name, ok, f"the old one (flat) refused ({refused or 'no'}), {accepted}")
 
 
 def _signatures(phone: PhoneFacts) -> Check:
@@ -80,19 +82,20 @@ def _signatures(phone: PhoneFacts) -> Check:
     ok = phone.forged_statuses == [403] and [status for status, _ in signed] == [200]
     forged = ", ".join(map(str, phone.forged_statuses))
     real = ", ".join(f"HTTP {status} in {took_ms} ms" for status, took_ms in signed)
-    return Check("only signed webhooks are believed", ok, f"forged: HTTP {forged}; signed: {real}")
+    name = "only requests that Twilio signed are believed"
+    return Check(name, ok, f"forged: HTTP {forged}; signed: {real}")
 
 
-def _greeting(record: CallRecord, phone: PhoneFacts) -> Check:
-    name = "greeting heard soon after the stream began"
+def _greeting(facts: Facts, record: CallRecord, phone: PhoneFacts) -> Check:
+    name = "greeting heard soon after the line was open"
     if not record.turns:  # what was heard then is the apology
         return Check(name, False, "the agent never spoke")
     if phone.started_ms is None or not phone.ear:
         return Check(name, False, "no stream" if phone.started_ms is None else "nothing was heard")
     after_ms = phone.ear[0][0] - phone.started_ms
-    return Check(
-        name, 0 <= after_ms <= GREETING_LIMIT_MS, f"after {after_ms:,.0f} ms, limit {GREETING_LIMIT_MS:,}"
-    )
+    late_ms = facts.late_ms(phone.started_ms, phone.ear[0][0])
+    evidence = f"after {after_ms:,.0f} ms, limit {GREETING_LIMIT_MS:,}{lateness(late_ms)}"
+    return Check(name, 0 <= after_ms <= GREETING_LIMIT_MS + late_ms, evidence)
 
 
 def _answers(facts: Facts, record: CallRecord) -> Check:
@@ -118,20 +121,36 @@ def _tools(facts: Facts, model: ModelFacts) -> Check:
     ]
     missing = [name for name in story.TOOL_RESULTS if name not in right]
     evidence = ", ".join([*times, *(f"{name} never did" for name in missing)])
-    return Check("tool results reached the model", not missing, evidence)
+    return Check("what the tools returned reached the model", not missing, evidence)
 
 
 def _cut(facts: Facts, model: ModelFacts, phone: PhoneFacts) -> Check:
-    name = "model cut where the ear stopped"
+    name = "interruption: the model's history ends where the caller stopped hearing"
     cuts = [item for item in model.items if item.truncated_ms is not None]
     if not cuts or len(cuts) != len(phone.clears):
         return Check(name, False, f"{len(cuts)} truncated items, {len(phone.clears)} clears")
+    moments = [facts.phone_ms(entry.at_ms) for entry in facts.notes("barge-in")]
+    if len(moments) != len(cuts):
+        return Check(name, False, f"{len(cuts)} truncated items, {len(moments)} decisions to cut")
     parts, ok = [], True
-    for item, clear_ms in zip(cuts, phone.clears, strict=True):
-        heard_ms = phone.heard_between(_answer_began(phone, clear_ms), clear_ms + CUT_TOLERANCE_MS)
-        ok = ok and item.truncated_ms is not None and abs(item.truncated_ms - heard_ms) <= CUT_TOLERANCE_MS
-        parts.append(f"truncated at {item.truncated_ms:,} ms, ear {heard_ms:,.0f} of {item.generated_ms:,}")
+    for item, cut_ms, clear_ms in zip(cuts, moments, phone.clears, strict=True):
+        # The ear at the moment of the decision, not at that of the clear: how long that was on its way says
+        # how busy the machine was.
+        heard_ms = phone.heard_between(_answer_began(phone, cut_ms), cut_ms)
+        late_ms = facts.late_ms(cut_ms - _MARKS_MS, cut_ms)
+        told_ms = item.truncated_ms or 0
+        ok = ok and abs(told_ms - heard_ms) <= CUT_TOLERANCE_MS + late_ms
+        ok = ok and clear_ms - cut_ms <= CUT_TOLERANCE_MS + facts.late_ms(cut_ms, clear_ms)
+        parts.append(
+            f"history ends at {told_ms:,} ms, heard {heard_ms:,.0f} of {item.generated_ms:,}, "
+            f"cut off {max(0.0, clear_ms - cut_ms):,.0f} ms later{lateness(late_ms)}"
+        )
     return Check(name, ok, "; ".join(parts))
+
+
+def lateness(late_ms: float) -> str:
+    """What a measured time owes to a busy machine, if it is worth a word."""
+    return f" (the machine was {late_ms:,.0f} ms late)" if late_ms >= FRAME_MS / 2 else ""
 
 
 def _answer_began(phone: PhoneFacts, clear_ms: float) -> float:
@@ -141,9 +160,9 @@ def _answer_began(phone: PhoneFacts, clear_ms: float) -> float:
 
 
 def _silence(phone: PhoneFacts) -> Check:
-    name = "no audio after the clear"
+    name = "interruption: the agent is silent at once"
     if not phone.clears:
-        return Check(name, False, "no clear came")
+        return Check(name, False, "the telephone was never told to stop")
     late, heard_ms = 0, 0.0
     for clear_ms in phone.clears:
         over_ms = min((at + length for at, length in phone.said if at + length > clear_ms), default=clear_ms)
@@ -154,14 +173,12 @@ def _silence(phone: PhoneFacts) -> Check:
 
 def last_word(model: ModelFacts, phone: PhoneFacts) -> Check:
     """The agent's last answer reached the ear whole."""
-    name = "last word heard before hanging up"
+    name = "the agent's last word was heard before it hung up"
     spoken = [item.generated_ms for item in model.items if item.role == "assistant" and item.generated_ms]
     if not spoken or not phone.said:
         return Check(name, False, "no last word")
     heard_ms = phone.heard_between(sum(phone.said[-1]), float("inf"))
-    return Check(
-        name, abs(heard_ms - spoken[-1]) <= CUT_TOLERANCE_MS, f"{heard_ms:,.0f} of {spoken[-1]:,} ms"
-    )
+    return Check(name, abs(heard_ms - spoken[-1]) <= FRAME_MS, f"{heard_ms:,.0f} of {spoken[-1]:,} ms")
 
 
 def ending(facts: Facts, record: CallRecord, phone: PhoneFacts) -> Check:
@@ -171,10 +188,17 @@ def ending(facts: Facts, record: CallRecord, phone: PhoneFacts) -> Check:
     ok = record.reason is wanted and not errors and not phone.gave_up
     evidence = [record.reason.value, *(f"Twilio: {text}" for text in errors)]
     if phone.gave_up:
-        evidence.append(f"the caller waited in vain for {phone.gave_up}")
+        evidence.append(_gave_up(facts, phone))
     if record.failure:
         evidence.append(f"set-up: {record.failure}")
     return Check(f"ended because the {wanted.value}", ok, "; ".join(evidence))
+
+
+def _gave_up(facts: Facts, phone: PhoneFacts) -> str:
+    turns = facts.model.caller_turns if facts.model is not None else 0
+    if facts.own and turns < len(phone.said) <= len(facts.own):
+        return f"no speech was found in {facts.own[len(phone.said) - 1]}"
+    return f"the caller waited in vain for {phone.gave_up}"
 
 
 def faultless(facts: Facts, record: CallRecord) -> Check:

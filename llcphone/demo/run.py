@@ -2,9 +2,9 @@
 
 A caller rings and is answered; then two calls are placed, one to a guest who answers, one to a busy line.
 
-The other files: ``script`` the story, ``stage`` the processes that hold it and ``scene`` a
-call as it goes on, ``facts`` what the parties report, ``waterfall``, ``report`` and
-``report_outbound`` what follows from it, ``view`` how a person sees it.
+The other files: ``script`` the story, ``stage`` the processes that hold it and ``scene`` a call as it goes
+on, ``facts`` what the parties report, ``waterfall``, ``report`` and ``report_outbound`` what follows from it,
+``view`` and ``summary`` how a person sees it. ``modes`` is ``--mode``.
 """
 
 from __future__ import annotations
@@ -18,13 +18,16 @@ from rich.console import Console
 
 from llcphone.demo import script as story
 from llcphone.demo.facts import Facts, OutboundFacts
+from llcphone.demo.player import find_player, no_player, play
 from llcphone.demo.report import judge
 from llcphone.demo.report_outbound import judge_outbound
 from llcphone.demo.scene import Scene
 from llcphone.demo.stage import Stage
-from llcphone.demo.view import WIDTH, CallView, show_checks, show_files, show_verdict, show_waterfall
+from llcphone.demo.summary import show_checks, show_files, show_verdict, show_waterfall
+from llcphone.demo.view import CallView
 from llcphone.demo.waterfall import waterfall
 from llcphone.errors import ConfigError
+from llcphone.sim.model_hearing import Hearing, Started, Stopped
 from llcphone.sim.wav import SpeechFileError
 
 if TYPE_CHECKING:
@@ -51,6 +54,7 @@ def run_demo(
     dialect: str = "ga",
     inbound_only: bool = False,
     quiet: bool = False,
+    aloud: bool = False,
     model_faults: Mapping[str, Any] | None = None,
 ) -> int:
     """Hold the calls, show them, write their files; returns the exit code, 0 only if every check holds.
@@ -61,13 +65,17 @@ def run_demo(
         dialect: what the simulated Realtime API speaks, ``ga`` or ``flat``.
         inbound_only: place no calls.
         quiet: show the summary only.
+        aloud: play the calls when they are over.
         model_faults: fields of ``llcphone.sim.model.Faults``, to see the demo fail.
 
     Raises:
-        ConfigError: a speech file cannot be read.
+        ConfigError: a speech file cannot be read, or holds no speech.
     """
-    console = Console(highlight=False, width=WIDTH)
-    speech_s = _length_s(caller)
+    console = Console(highlight=False)
+    view = CallView(Console(quiet=True) if quiet else console)
+    speech_s = _own_speech(caller, view)
+    if aloud and find_player() is None:
+        console.print(no_player())
     out.mkdir(parents=True, exist_ok=True)
     for name in FILES:
         (out / name).unlink(missing_ok=True)  # an earlier run's must not pass for this one's
@@ -76,8 +84,8 @@ def run_demo(
         [str(file.resolve()) for file in caller],
         dialect,
         dict(model_faults or {}),
-        CallView(Console(quiet=True) if quiet else console),
-        Scene(Facts(own=bool(caller))),
+        view,
+        Scene(Facts(own=[file.name for file in caller])),
         None if inbound_only else OutboundFacts(),
     )
     interrupted = False
@@ -88,15 +96,37 @@ def run_demo(
     if interrupted:
         console.print("interrupted")
         return 130
-    return _conclude(stage, console)
+    code = _conclude(stage, console)
+    if aloud:
+        files = [out / name for name in FILES if name.endswith(".wav") and (out / name).exists()]
+        play(files, partial(console.print, soft_wrap=True))
+    return code
 
 
-def _length_s(files: Sequence[Path]) -> float:
-    """How long the user's own recordings are, in seconds."""
-    try:
-        return sum(len(line.load()) / 8000 for line in story.own_lines(files))
-    except (OSError, SpeechFileError) as exc:
-        raise ConfigError("--caller", f"cannot be used: {exc}") from None
+def _own_speech(files: Sequence[Path], view: CallView) -> float:
+    """Say what is heard in the user's own recordings; returns their length in seconds."""
+    total_s = 0.0
+    for file, line in zip(files, story.own_lines(files), strict=True):
+        try:
+            audio = line.load()
+        except (OSError, SpeechFileError) as exc:
+            raise ConfigError("--caller", f"cannot be used: {exc}") from None
+        total_s += len(audio) / 8000
+        if not (spoken_s := _spoken_s(audio)):
+            louder = f"sox {file.name} louder.wav gain -n -3"
+            why = f"no speech was found in {file.name}: it is silence, or too quiet; make it louder: {louder}"
+            raise ConfigError("--caller", why)
+        view.say(f"{file.name}: {len(audio) / 8000:.1f} s long, {spoken_s:.1f} s of it speech")
+    return total_s
+
+
+def _spoken_s(audio: bytes) -> float:
+    """How long the simulated model will hear somebody speak."""
+    detection = {"type": "semantic_vad", "eagerness": "high"}
+    heard = Hearing().listen(audio + b"\xff" * 16_000, "audio/pcmu", detection)
+    begun = [event.start_ms for event in heard if isinstance(event, Started)]
+    ended = [event.end_ms for event in heard if isinstance(event, Stopped)]
+    return max(0, sum(ended) - sum(begun)) / 1000
 
 
 def _conclude(stage: Stage, console: Console) -> int:
@@ -115,6 +145,7 @@ def _conclude(stage: Stage, console: Console) -> int:
     show_waterfall(console, answers)
     show_checks(console, "The call that came in", checks)
     if stage.caller:
+        console.print("  The answers were scripted: no model has understood your words.")
         console.print("  With your own recordings, tools and interruptions are not asked for.")
     if placed:
         show_checks(console, "The calls we placed", placed)

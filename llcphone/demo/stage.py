@@ -16,19 +16,20 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import trio
 
-from llcphone.config import Config
 from llcphone.demo import script as story
 from llcphone.demo.facts import CalleesFacts, ModelReport, OutboundFacts, PhoneFacts
+from llcphone.demo.lateness import Lateness
 from llcphone.demo.process import Census, Party, open_party, warnings_to
 from llcphone.demo.scene import Scene
-from llcphone.phone_open import open_phone
-from llcphone.server.run import serve
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from llcphone.call.handle import Call
     from llcphone.call.record import CallRecord
+    from llcphone.config import Config
+    from llcphone.demo.facts import Facts
+    from llcphone.demo.lateness import Stall
     from llcphone.demo.view import CallView
     from llcphone.engine.commands import Note
     from llcphone.phone import Phone
@@ -38,8 +39,18 @@ PUBLIC_URL = "https://casa-verde.example"
 AUTH_TOKEN = "a-made-up-token-for-the-demo"
 ACCOUNT_SID = "AC" + "0" * 32
 
-ASK_S = 3.0
-"""What the dialect question may take before the caller rings all the same."""
+ASK_S = 20.0
+"""What the question for the message format may take before the caller rings all the same."""
+
+INTRODUCTION = (
+    "All on this computer, without account or network: Twilio's telephone line and OpenAI's Realtime API "
+    "(the model that listens and speaks) are simulated, the server between them is the real one."
+)
+FORMATS = {
+    "ga": "old message format refused, using the current one (GA)",
+    "flat": "old message format (flat) accepted",
+}
+"""What came of the question, by dialect."""
 
 DRAIN_S = 5.0
 
@@ -49,6 +60,8 @@ PLACED_LIMIT_S = 45.0
 
 def make_config(model_url: str, twilio_url: str) -> Config:
     """As a user would write it: everything else keeps its default."""
+    from llcphone.config import Config
+
     return Config.from_dict(
         {
             "realtime": {"url": model_url, "api_key": "sk-demo", "transcription_model": "gpt-4o-transcribe"},
@@ -83,59 +96,75 @@ class Stage:
     """By call id; every other call is the inbound one."""
     guest: Scene | None = None
     """The call to the guest who answers."""
+    _lateness: Lateness = attrs.field(factory=Lateness)
 
     def __attrs_post_init__(self) -> None:
         self.scene = self.inbound
+
+    def _story(self) -> str:
+        """What will be seen."""
+        who = "You ring" if self.caller else "A caller rings"
+        story = f"{who} a restaurant, and the server answers with an AI voice."
+        if self.caller:
+            story += " Nobody here understands your words: the answers you will hear are scripted."
+        return story if self.outbound is None else f"{story} Then it rings two guests itself."
 
     # -- the parties ------------------------------------------------------------------------
 
     async def hold_calls(self, limit_s: float) -> None:
         """Open all three parties, hold the calls, collect the facts."""
-        facts = self.inbound.facts
         with trio.move_on_after(limit_s), self.view.open(), warnings_to(self._warned):
-            self.view.open_with("simulated Twilio ⇄ llcphone ⇄ simulated Realtime API")
-            settings = {"files": self.caller, "dialect": self.dialect, "faults": self.model_faults}
-            async with open_party("model", settings) as model:
-                ready = await model.next()
-                if ready is None:
-                    return
-                before = Census.take()
-                await self._open_telephone(model, ready["url"])
+            self.view.open_with(self._story(), INTRODUCTION)
+            self.view.say("starting: the server, a simulated telephone, a simulated model")
+            before = Census.take()
+            listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
+            parties = {"files": self.caller, "dialect": self.dialect, "faults": self.model_faults}
+            line = {
+                "files": self.caller,
+                "auth_token": AUTH_TOKEN,
+                "public_url": PUBLIC_URL,
+                "port": listeners[0].socket.getsockname()[1],
+                "wav": str(self.out / "call.wav"),
+                "outbound_wav": str(self.out / "call-outbound.wav"),
+            }
+            async with (
+                listeners[0],
+                open_party("model", parties) as model,
+                open_party("phone", line) as telephone,
+            ):
+                await self._serve(listeners, model, telephone)
+                await listeners[0].aclose()
                 after = Census.take()
-                facts.tasks_left = sorted((after.tasks - before.tasks).elements())
-                facts.sockets_left = max(0, after.sockets - before.sockets)
+                self.inbound.facts.tasks_left = sorted((after.tasks - before.tasks).elements())
+                self.inbound.facts.sockets_left = max(0, after.sockets - before.sockets)
                 await model.let_go()
                 self._take(await model.report("report", ModelReport))
 
-    async def _open_telephone(self, model: Party, model_url: str) -> None:
-        """The telephone must know the server's port and the server its REST address: listen, ask, serve."""
-        listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
-        settings = {
-            "files": self.caller,
-            "auth_token": AUTH_TOKEN,
-            "public_url": PUBLIC_URL,
-            "port": listeners[0].socket.getsockname()[1],
-            "wav": str(self.out / "call.wav"),
-            "outbound_wav": str(self.out / "call-outbound.wav"),
-        }
-        async with listeners[0], open_party("phone", settings) as telephone:
-            if (ready := await telephone.next()) is not None:
-                await self._serve(make_config(model_url, ready["url"]), listeners, model, telephone)
+    async def _serve(self, listeners: list[trio.SocketListener], model: Party, telephone: Party) -> None:
+        """Be the server while the calls are held."""
+        # Imported now: the other two parties, whose processes are being started, import at the same time.
+        from llcphone.phone_open import open_phone
+        from llcphone.server.run import serve
 
-    async def _serve(
-        self, config: Config, listeners: list[trio.SocketListener], model: Party, telephone: Party
-    ) -> None:
+        ready = [await party.next() for party in (model, telephone)]
+        if ready[0] is None or ready[1] is None:
+            return
+        config = make_config(ready[0]["url"], ready[1]["url"])
         async with (
             open_phone(config, story.make_agent(), on_record=self._keep, on_note=self._note) as phone,
             trio.open_nursery() as nursery,
         ):
             nursery.start_soon(self._draw, name="view")
+            nursery.start_soon(self._lateness.watch, name="lateness")
             door: Door = await nursery.start(
                 partial(serve, phone, config, listeners=listeners), name="server"
             )
             await self._ask(phone)
+            self.view.say("a caller rings")
             await telephone.order("ring")
             self.inbound.facts.phone = await telephone.report("report", PhoneFacts, self._heard)
+            if self.inbound.facts.phone is not None:
+                self._stalled(self.inbound.facts.phone.stalls)
             if self.outbound is not None:
                 await self._place_calls(phone, self.outbound, model, telephone)
             await phone.drain(DRAIN_S)
@@ -144,15 +173,14 @@ class Stage:
 
     async def _ask(self, phone: Phone) -> None:
         """A server that has been up for a while knows the dialect before anybody rings."""
-        self.view.say("asking the Realtime API for its dialect, flat first")
         with trio.move_on_after(ASK_S):
             while phone.endpoint.trouble is not None:  # noqa: ASYNC110 (a question, not an event)
                 await trio.sleep(0.02)
         answer = phone.endpoint.dialects.answer
         self.inbound.facts.dialect = answer.value if answer is not None else ""
         trouble = phone.endpoint.trouble
-        spoken = f"it speaks {self.inbound.facts.dialect}"
-        self.view.say(spoken if trouble is None else f"no session yet: {trouble}")
+        text = FORMATS.get(self.inbound.facts.dialect, "no answer")
+        self.view.say(f"Realtime API: {text}" if trouble is None else f"no session yet: {trouble}")
 
     # -- the calls we place -----------------------------------------------------------------
 
@@ -162,11 +190,12 @@ class Stage:
         await model.next()  # from now on sessions are of calls we place
         await telephone.order("answer")
         self.guest = Scene(facts.guest)
-        await self._place(phone, self.guest, story.GUEST, "a guest who waits for a table is rung")
-        await self._place(phone, Scene(facts.busy), story.BUSY_GUEST, "another guest, whose line is busy")
+        await self._place(phone, self.guest, story.GUEST, "The server rings a guest who waits for a table")
+        await self._place(phone, Scene(facts.busy), story.BUSY_GUEST, "and another guest, whose line is busy")
         await telephone.let_go()
         callees = await telephone.report("callees", CalleesFacts, self._heard)
         if callees is not None:
+            self._stalled(callees.stalls)
             facts.orders = callees.orders
             facts.guest.phone = callees.calls.get(story.GUEST)
             facts.busy.phone = callees.calls.get(story.BUSY_GUEST)
@@ -177,7 +206,7 @@ class Stage:
         self.scene = scene
         call = phone.place_call(number, story.make_calling_agent(), context=story.CONTEXT)
         self._placed[call.call_id] = scene
-        self.view.say("warming a model session; nobody's telephone rings yet", at_ms=0)
+        self.view.say("connecting the model first; nobody's telephone rings yet", at_ms=0)
         with trio.move_on_after(PLACED_LIMIT_S):
             await call
         call.end()  # over already, unless it hangs
@@ -190,10 +219,20 @@ class Stage:
         if report is None:
             return
         self.inbound.facts.model = report.inbound
+        self._stalled([*report.stalls, *self._lateness.stalls])
         if self.outbound is not None:
             calls = (self.outbound.guest, self.outbound.busy)
             for facts, model in zip(calls, report.outbound, strict=False):
                 facts.model = model
+
+    def _stalled(self, stalls: list[Stall]) -> None:
+        """What kept a process waiting counts for every call."""
+        for facts in self._facts():
+            facts.stalls += stalls
+
+    def _facts(self) -> list[Facts]:
+        placed = [] if self.outbound is None else [self.outbound.guest, self.outbound.busy]
+        return [self.inbound.facts, *placed]
 
     # -- what the server tells --------------------------------------------------------------
 

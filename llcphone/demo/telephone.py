@@ -14,13 +14,14 @@ import trio
 
 from llcphone.demo import script as story
 from llcphone.demo.facts import CalleesFacts, PhoneFacts
+from llcphone.demo.lateness import Lateness
 from llcphone.demo.leash import orders, perf_s, tell
 from llcphone.sim.phone import Callee, CallFaults, CallOver, Signature, SimCall, TwilioSimulator, open_twilio
 
 PATIENCE_S = 20.0
 """No party of the demo waits longer for another to speak."""
 
-OVER_S = 3.0
+OVER_S = 10.0
 """What calls get to end, their last status callbacks included, once the leash was let go."""
 
 FIELD_LINE = CallFaults(connect_delay_s=0.365, first_frame_delay_s=0.15, comfort_noise=True)
@@ -40,12 +41,14 @@ async def be_phone(settings: dict[str, Any]) -> None:
         trio.open_nursery() as nursery,
     ):
         guests: Guests | None = None
+        lateness = Lateness()
+        nursery.start_soon(lateness.watch, name="lateness")
         tell("ready", url=twilio.api_url)
         async for order in orders():
             if order == "ring":
-                nursery.start_soon(_ring, twilio, settings, name="caller")
+                nursery.start_soon(_ring, twilio, settings, lateness, name="caller")
             elif order == "answer":
-                guests = Guests(twilio)
+                guests = Guests(twilio, lateness)
                 nursery.start_soon(guests.answer, name="guest")
         if guests is not None:
             await guests.see_the_end()
@@ -56,7 +59,7 @@ async def be_phone(settings: dict[str, Any]) -> None:
 # -- the caller -------------------------------------------------------------------------------------------
 
 
-async def _ring(twilio: TwilioSimulator, settings: dict[str, Any]) -> None:
+async def _ring(twilio: TwilioSimulator, settings: dict[str, Any], lateness: Lateness) -> None:
     """Ring, hold the call, write the WAV, report."""
     forged = await twilio.ring(faults=CallFaults(webhook_signature=Signature.WRONG))
     await forged.ended()
@@ -65,7 +68,8 @@ async def _ring(twilio: TwilioSimulator, settings: dict[str, Any]) -> None:
     gave_up = await _hold_call(call, story.own_lines(files) if files else story.STORY, own=bool(files))
     call.write_wav(settings["wav"])
     statuses = [status for _, status, _ in forged.record.requests]
-    tell("report", report=attrs.asdict(phone_facts(twilio, call, gave_up, statuses)))
+    facts = phone_facts(twilio, call, gave_up, statuses)
+    tell("report", report=attrs.asdict(attrs.evolve(facts, stalls=lateness.stalls)))
 
 
 async def _hold_call(
@@ -122,6 +126,7 @@ class Guests:
     """The people who are rung: one answers, one's line is busy."""
 
     twilio: TwilioSimulator
+    lateness: Lateness
     _gave_up: str = "the telephone to ring"
     _hung_up: trio.Event = attrs.field(factory=trio.Event)
 
@@ -149,6 +154,7 @@ class Guests:
         if story.GUEST in calls:
             calls[story.GUEST].write_wav(wav)
         facts = CalleesFacts(
+            stalls=self.lateness.stalls,
             orders=[form["To"][0] for form in self.twilio.rest.creates],
             calls={
                 number: phone_facts(self.twilio, call, self._gave_up if number == story.GUEST else "")

@@ -83,13 +83,13 @@ def waterfall(facts: Facts) -> list[Answer]:
         else:
             chain = _begin(facts, turn)
             chains.append(chain)
-        chain.until("created", Share.MODEL, turn["created_ms"])
-        chain.until("first delta", Share.MODEL, turn["first_delta_ms"])
+        chain.until("answer begun", Share.MODEL, turn["created_ms"])
+        chain.until("first audio", Share.MODEL, turn["first_delta_ms"])
         if turn["sent_ms"] is not None:
             started_ms = facts.record.started_after_ms
             if started_ms is not None and started_ms > chain.at_ms:
-                chain.until("stream", Share.LINE, started_ms)
-            chain.until("sent", Share.OURS, turn["sent_ms"])
+                chain.until("line open", Share.LINE, started_ms)
+            chain.until("passed on", Share.OURS, turn["sent_ms"])
             chain.until("heard", Share.OURS, _first_heard(facts, turn["sent_ms"]))
             chain.heard = chain.stretches[-1].name == "heard"
         if not chain.heard:
@@ -101,13 +101,13 @@ def _begin(facts: Facts, turn: dict[str, Any]) -> _Chain:
     if turn["asked"] == "greeting" or turn["decided_ms"] is None:
         chain = _Chain("greeting" if turn["asked"] == "greeting" else "answer", 0.0)
         if facts.record is not None:
-            chain.until("session", Share.MODEL, facts.record.ready_after_ms)
+            chain.until("set-up", Share.MODEL, facts.record.ready_after_ms)
         return chain
     chain = _Chain("answer", turn["decided_ms"])
     if facts.phone is not None:  # the mouth knows best when it fell silent: the vendor dates it later
         ends = [facts.call_ms(at + length) for at, length in facts.phone.said]
         chain.at_ms = max((end for end in ends if end <= turn["decided_ms"]), default=chain.at_ms)
-    chain.until("decided", Share.DETECTION, turn["decided_ms"])
+    chain.until("turn over", Share.DETECTION, turn["decided_ms"])
     return chain
 
 
@@ -118,7 +118,7 @@ def _add_tools(facts: Facts, turn: dict[str, Any], chain: _Chain) -> None:
         end_ms = done.get(entry.fields["call_id"])
         if entry.at_ms >= turn["created_ms"] and end_ms is not None and entry.fields["name"] in turn["tools"]:
             chain.tools.append(entry.fields["name"])
-            chain.until("call", Share.MODEL, entry.at_ms)
+            chain.until("tool call", Share.MODEL, entry.at_ms)
             chain.until(entry.fields["name"], Share.TOOL, end_ms)
 
 

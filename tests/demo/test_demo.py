@@ -16,9 +16,10 @@ from rich.console import Console
 from llcphone import CallRecord, EndReason
 from llcphone.demo import script as story
 from llcphone.demo.facts import Entry, Facts, ItemFacts, ModelFacts, PhoneFacts
+from llcphone.demo.lateness import stalled_s
 from llcphone.demo.report import judge
 from llcphone.demo.run import run_demo
-from llcphone.demo.view import show_checks, show_verdict, show_waterfall
+from llcphone.demo.summary import show_checks, show_verdict, show_waterfall
 from llcphone.demo.waterfall import Share, waterfall
 from llcphone.errors import ConfigError
 
@@ -87,10 +88,17 @@ def test_a_model_that_refuses_the_session_makes_the_demo_fail(tmp_path: Path) ->
     done = run(tmp_path, model_faults={"refuse_update": True}, quiet=True)
     assert done.returncode == 1, done.stdout + done.stderr
     assert done.stderr == ""
-    assert "✗ greeting heard soon after the stream began" in done.stdout
+    assert "✗ greeting heard soon after the line was open" in done.stdout
     assert json.loads((tmp_path / "record.json").read_text())["reason"] == "model refused the session"
     assert "over: " not in done.stdout  # quiet
     assert "✗ every call was placed and reported\n    nothing of: guest's phone, busy's phone" in done.stdout
+
+
+def test_a_recording_without_speech_is_refused_with_what_would_do(tmp_path: Path) -> None:
+    for name, sample in (("silent.ulaw", b"\xff"), ("faint.ulaw", b"\xf0\x70")):
+        (tmp_path / name).write_bytes(sample * 12_000)
+        with pytest.raises(ConfigError, match=rf"no speech was found in {name}.* sox {name} louder"):
+            run_demo(tmp_path / "out", caller=[tmp_path / name])
 
 
 def test_a_speech_file_that_cannot_be_read_is_told_in_one_line(tmp_path: Path) -> None:
@@ -194,6 +202,7 @@ def good_facts() -> Facts:
     timeline = [
         Entry(7020, "server", "tool", {"name": "opening_hours", "call_id": "1"}),
         Entry(7021, "server", "tool done", {"call_id": "1", "ok": True, "took_ms": 1}),
+        Entry(10_053, "server", "barge-in", {"item": "i"}),
         Entry(19_020, "server", "tool", {"name": "book_table", "call_id": "2"}),
         Entry(19_420, "server", "tool done", {"call_id": "2", "ok": True, "took_ms": 400}),
     ]
@@ -225,23 +234,33 @@ assert GOOD.phone is not None
 assert GOOD.model is not None
 assert GOOD.record is not None
 
+CUT = "interruption: the model's history ends where the caller stopped hearing"
+TOLD = "what the tools returned reached the model"
+LAST = "the agent's last word was heard before it hung up"
 FAULTS: list[tuple[str, dict[str, Any]]] = [
-    ("dialect found by asking", {"model_refusals": []}),
-    ("dialect found by asking", {"dialect": ""}),
-    ("only signed webhooks are believed", {"phone_forged_statuses": [200]}),
-    ("greeting heard soon after the stream began", {"phone_ear": [(1500.0, 3000.0), *GOOD.phone.ear[1:]]}),
+    ("the model's message format found by asking", {"model_refusals": []}),
+    ("the model's message format found by asking", {"dialect": ""}),
+    ("only requests that Twilio signed are believed", {"phone_forged_statuses": [200]}),
+    ("greeting heard soon after the line was open", {"phone_ear": [(1500.0, 3000.0), *GOOD.phone.ear[1:]]}),
     ("every turn of the caller was answered", {"phone_ear": [*GOOD.phone.ear[:2], *GOOD.phone.ear[3:]]}),
-    ("tool results reached the model", {"model_items": [*GOOD.model.items[:5], *GOOD.model.items[6:]]}),
     (
-        "model cut where the ear stopped",
+        "what the tools returned reached the model",
+        {"model_items": [*GOOD.model.items[:5], *GOOD.model.items[6:]]},
+    ),
+    (
+        CUT,
         {"phone_ear": [*GOOD.phone.ear[:1], (7603.0, 2500.0), *GOOD.phone.ear[2:]]},
     ),
-    ("model cut where the ear stopped", {"model_items": [*GOOD.model.items[:3], *GOOD.model.items[4:]]}),
-    ("no audio after the clear", {"phone_media": [*GOOD.phone.media, (10_200.0, 200.0)]}),
-    ("last word heard before hanging up", {"phone_ear": [*GOOD.phone.ear[:4], (27_080.0, 2000.0)]}),
+    (CUT, {"model_items": [*GOOD.model.items[:3], *GOOD.model.items[4:]]}),
+    ("interruption: the agent is silent at once", {"phone_media": [*GOOD.phone.media, (10_200.0, 200.0)]}),
+    (
+        "the agent's last word was heard before it hung up",
+        {"phone_ear": [*GOOD.phone.ear[:4], (27_080.0, 2000.0)]},
+    ),
     ("ended because the agent hung up", {"record_reason": EndReason.PHONE_LOST}),
     ("ended because the agent hung up", {"phone_errors": [(31920, "HTTP 403")]}),
     ("ended because the agent hung up", {"phone_gave_up": "an answer"}),
+    (CUT, {"phone_clears": [10_220.0]}),
     ("no fault in between", {"record_unasked_responses": 1}),
     ("no fault in between", {"timeline": [*GOOD.timeline, Entry(1, "server", "model error", {"code": "x"})]}),
     ("nothing left behind", {"tasks_left": ["call 1"]}),
@@ -255,6 +274,36 @@ def test_one_planted_fault_fails_one_check(name: str, fault: dict[str, Any]) -> 
     assert failing(planted(**fault)) == [name]
 
 
+SHORT = [attrs.evolve(each, truncated_ms=each.truncated_ms and 2500) for each in GOOD.model.items]
+LATE: list[tuple[str, dict[str, Any], tuple[float, float]]] = [
+    (CUT, {"model_items": SHORT}, (19.9, 19.94)),
+    (CUT, {"phone_clears": [10_220.0]}, (20.06, 20.11)),
+    ("greeting heard soon after the line was open", {"phone_started_ms": -200.0}, (10.2, 10.4)),
+]
+
+
+@pytest.mark.parametrize(("name", "fault", "stall"), LATE)
+def test_how_late_the_machine_was_does_not_count(
+    name: str, fault: dict[str, Any], stall: tuple[float, float]
+) -> None:
+    assert failing(planted(**fault)) == [name]
+    assert failing(planted(**fault, stalls=[stall])) == []
+    assert failing(planted(**fault, stalls=[(1.0, 2.0)])) == [name]  # at another moment
+
+
+def test_what_overlaps_of_two_stalls_counts_once() -> None:
+    stalls = [(5.0, 6.0), (1.0, 3.0), (2.0, 4.0), (2.5, 2.6)]
+    assert stalled_s(stalls, 0.0, 10.0) == pytest.approx(4.0)
+    assert stalled_s(stalls, 2.0, 5.5) == pytest.approx(2.5)
+    assert stalled_s([], 0.0, 10.0) == 0.0
+
+
+def test_a_recording_in_which_no_speech_was_found_is_named() -> None:
+    facts = planted(phone_gave_up="an answer", phone_said=[(5000.0, 900.0)], phone_clears=[], own=["sil.wav"])
+    (check,) = [each for each in judge(facts) if "waited" in each.evidence or "speech" in each.evidence]
+    assert check.evidence == "agent hung up; no speech was found in sil.wav"
+
+
 def test_a_party_that_never_reported_is_a_failure() -> None:
     facts = planted()
     facts.model = None
@@ -262,7 +311,7 @@ def test_a_party_that_never_reported_is_a_failure() -> None:
 
 
 def test_own_recordings_need_no_tools_and_no_interruption() -> None:
-    facts = planted(record_reason=EndReason.CALLER_HUNG_UP, phone_clears=[], own=True)
+    facts = planted(record_reason=EndReason.CALLER_HUNG_UP, phone_clears=[], own=["speech.wav"])
     assert facts.model is not None
     facts.model = attrs.evolve(facts.model, items=[])
     assert failing(facts) == []
@@ -271,13 +320,13 @@ def test_own_recordings_need_no_tools_and_no_interruption() -> None:
 def test_the_waterfall_begins_at_the_last_sound_and_ends_at_the_ear() -> None:
     greeting, hours, sunday, booking, farewell = waterfall(good_facts())
     assert [(stretch.name, stretch.ms) for stretch in hours.stretches] == [
-        ("decided", 500),
-        ("created", 280),
-        ("call", 240),
+        ("turn over", 500),
+        ("answer begun", 280),
+        ("tool call", 240),
         ("opening_hours", 1),
-        ("created", 279),
-        ("first delta", 200),
-        ("sent", 2),
+        ("answer begun", 279),
+        ("first audio", 200),
+        ("passed on", 2),
         ("heard", 1),
     ]
     assert hours.title == "answer, with opening_hours"
@@ -297,6 +346,17 @@ def test_a_greeting_that_waits_for_the_stream_is_not_charged_to_us() -> None:
 
 def test_everything_shown_fits_eighty_columns() -> None:
     console = Console(width=200, file=io.StringIO(), highlight=False)  # wider: rich must not do the wrapping
+    assert shown_lines(console, 80)
+
+
+def test_everything_shown_fits_forty_columns_without_a_word_cut() -> None:
+    narrow = shown_lines(Console(width=40, file=io.StringIO(), highlight=False), 40)
+    assert "  ✓ interruption: the model's history" in narrow
+    assert "    ends where the caller stopped" in narrow
+    assert "     over 500 · answer begun 280 · tool" not in narrow  # names and their figures stay together
+
+
+def shown_lines(console: Console, width: int) -> list[str]:
     show_waterfall(console, waterfall(good_facts()))
     bad = judge(planted(phone_gave_up="an answer", model_refusals=["x" * 40] * 4))
     show_checks(console, "The call that came in", bad)
@@ -304,4 +364,5 @@ def test_everything_shown_fits_eighty_columns() -> None:
     assert isinstance(console.file, io.StringIO)
     shown = console.file.getvalue().splitlines()
     assert any("500" in line for line in shown)
-    assert max(map(len, shown)) <= 80
+    assert max(map(len, shown)) <= width
+    return shown

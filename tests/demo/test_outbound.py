@@ -13,7 +13,7 @@ from llcphone import EndReason
 from llcphone.demo import script as story
 from llcphone.demo.facts import Entry, Facts, OutboundFacts
 from llcphone.demo.report_outbound import judge_outbound
-from llcphone.demo.view import show_checks
+from llcphone.demo.summary import show_checks
 from tests.demo.test_demo import answered, good_facts, item, turn
 
 
@@ -76,11 +76,11 @@ def test_good_placed_calls_pass_every_check() -> None:
 
 GUEST = good_outbound().guest
 assert GUEST.phone is not None
-READY, PRIMED = "model ready before the phone rang", "model primed before anybody answered"
-CONTEXT, SAVED = "context last in the prompt", "nobody waited for the set-up"
-SEEN, FIRST = "status callbacks seen", "first audio after the callee's turn"
-WORD, END = "last word heard before hanging up", "ended because the agent hung up"
-ONCE, BUSY = "nobody dialled twice", "busy line given up within a second"
+READY, PRIMED = "model ready before the phone rang", "model warmed up before anybody answered"
+CONTEXT, SAVED = "what this call is about stands last in the prompt", "nobody waited for the set-up"
+SEEN, FIRST = "Twilio's progress reports seen", "whoever was rung speaks first"
+WORD, END = "the agent's last word was heard before it hung up", "ended because the agent hung up"
+ONCE, BUSY = "nobody dialled twice", "a busy line is given up within a second"
 STATIC = f"{story.CONTEXT}\n\n{story.WAITING_LIST}"
 AGENT_FIRST = [(2300.0, 5631.0), *GUEST.phone.ear[1:]]
 
