@@ -39,6 +39,7 @@ from llcphone.config_transfers import TransfersConfig
 from llcphone.config_turns import TurnsConfig
 from llcphone.config_webhook import WebhookConfig
 from llcphone.errors import ConfigError
+from llcphone.sentences import defaults
 from llcphone.web_address import is_loopback_url
 
 __all__ = [
@@ -129,13 +130,13 @@ class Config:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Config:
-        """Make the settings from tables by section; what is absent has its default.
+        """Make the settings from tables by section; what is absent has its default, in the language.
 
         Raises:
             ConfigError: a key is unknown (the nearest known one is named) or a value is refused.
         """
         sections: dict[str, Any] = {}
-        for name, table in data.items():
+        for name, table in _spoken(data).items():
             if name not in SECTIONS:
                 raise _unknown(name, [*SECTIONS, *SETTINGS])
             if not isinstance(table, Mapping):
@@ -208,6 +209,17 @@ _NEEDED_TO_SERVE = {
     "server.public_url": "is where Twilio reaches us; set PUBLIC_URL to the https:// address of your tunnel",
     "twilio.account_sid": "names the Twilio account; copy it from its console to TWILIO_ACCOUNT_SID",
 }
+
+
+def _spoken(data: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The tables with what their language gives to settings that they leave out."""
+    spoken = dict(data)
+    for key, text in defaults(data).items():
+        section, _, name = key.partition(".")
+        table = spoken.get(section, {})
+        if isinstance(table, Mapping):  # if not, from_dict says what a section is
+            spoken[section] = {**table, name: text}
+    return spoken
 
 
 def _unknown(name: str, known: Iterable[str]) -> ConfigError:

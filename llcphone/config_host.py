@@ -8,6 +8,7 @@ from attrs import frozen
 
 from llcphone.config_fields import HEADER, NOT_EMPTY, Section, between, matching, setting
 from llcphone.errors import ConfigError
+from llcphone.sentences import ENGLISH
 from llcphone.web_address import BASE_ADDRESS, BASE_ADDRESS_OR_EMPTY, HOST, is_loopback_host, is_loopback_url
 
 _HOST_LABEL = matching(r"(?=.{0,63}\Z)([a-z0-9]+(-[a-z0-9]+)*)?", "one host label such as dublin or ie1")
@@ -94,10 +95,7 @@ class ServerConfig(Section):
     drain_goodbye_s: float = setting(15.0, between(0.0, 120.0))
     """So long before that limit, calls that no other process resumes hear a good-bye; 0: they are cut off.
     A shorter limit leaves no time for one."""
-    drain_goodbye_cue: str = setting(
-        "This line must close in a few seconds. Say one short, friendly good-bye now, and ask nothing.",
-        NOT_EMPTY,
-    )
+    drain_goodbye_cue: str = setting(ENGLISH["server.drain_goodbye_cue"], NOT_EMPTY, private=True)
     """Text of the system item that asks for it; who does not get to say it is followed by the apology."""
     backlog: int = setting(1_024, between(1, 65_535))
     """Connections the kernel holds for us while we are busy."""
@@ -124,9 +122,10 @@ class TwilioConfig(Section):
     """The primary token, usually TWILIO_AUTH_TOKEN: webhooks are signed with it. A region has its own."""
     phone_number: str = setting("", _PHONE_NUMBER, secret=True)
     """Where outbound calls come from; usually TWILIO_PHONE_NUMBER. A person's, so hidden like a secret."""
-    say_language: str = setting("", _LANGUAGE)
-    """Language in which Twilio reads texts to people: voicemail, notices, whispers; "" is its own, en-US."""
-    say_voice: str = setting("", _SAY_VOICE)
+    say_language: str = setting("", _LANGUAGE, private=True)
+    """Language in which Twilio reads texts to people: voicemail, notices, whispers; "" is its own, en-US.
+    Default: that of `company.language`."""
+    say_voice: str = setting("", _SAY_VOICE, private=True)
     """Twilio's voice for them, as Polly.Lucia or Google.es-ES-Standard-A; "" is the language's usual one."""
     api_url: str = setting("https://api.twilio.com", BASE_ADDRESS, private=True)
     """REST API; another address is a simulator's. The token travels in it, so https or loopback only."""

@@ -22,6 +22,7 @@ from llcphone.config_fields import (
     setting,
 )
 from llcphone.errors import ConfigError
+from llcphone.sentences import ENGLISH
 from llcphone.web_address import MODEL_ADDRESS
 
 DialectChoice = Literal["auto", "flat", "ga"]
@@ -75,8 +76,9 @@ class RealtimeConfig(Section):
     """Filter before turn detection; unset, because on phone audio it can fool the detection."""
     transcription_model: str | None = setting(None, NOT_EMPTY)
     """Model that writes down what the caller says; billed apart. Unset is off."""
-    transcription_language: str | None = setting(None, _LANGUAGE)
-    """Language the caller speaks (ISO 639-1), which makes the transcript better; unset: it is guessed."""
+    transcription_language: str | None = setting(None, _LANGUAGE, private=True)
+    """Language the caller speaks (ISO 639-1), which makes the transcript better; unset: it is guessed.
+    Default: `company.language`, unless that is en."""
     transcription_prompt: str | None = setting(None, NOT_EMPTY)
     """Names and words that the transcriber may meet: streets, products, people. Unset sends none."""
     max_response_tokens: int | Literal["inf"] | None = setting(None, between(1, 4096))
@@ -110,9 +112,7 @@ class OpeningConfig(Section):
     """Who speaks first when we are called; an agent may say otherwise."""
     outbound: OpeningChoice = setting("listen")
     """Who speaks first when we call: the callee says hello, then the agent answers."""
-    greeting_cue: str = setting(
-        "The caller is on the line. Greet them now in one short sentence and ask how you can help.", NOT_EMPTY
-    )
+    greeting_cue: str = setting(ENGLISH["opening.greeting_cue"], NOT_EMPTY, private=True)
     """Text of the user item that cues the greeting; it is never spoken itself."""
     greeting_guard_ms: int = setting(700, between(0, 3_000))
     """How much of a greeting must be heard before a barge-in counts, so "hello?" cannot kill it."""

@@ -13,6 +13,7 @@ from attrs import frozen
 
 from llcphone.config_fields import NOT_EMPTY, Rule, Section, listing, matching, setting
 from llcphone.errors import ConfigError
+from llcphone.sentences import ENGLISH, LANGUAGE, sentence, wrong_placeholders
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -72,6 +73,12 @@ _FILES = Rule(
 _HOURS = Rule('hours such as "mon-fri 09:00-17:00, sat 10:00-14:00", or "" for always', _are_hours)
 _DESK_HOURS = Rule("a table of such hours by destination", lambda table: all(map(_are_hours, table.values())))
 _DATES = listing(r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])", "a list of dates such as 2026-12-25")
+_LANGUAGE = matching(LANGUAGE, "a language such as en, es or es-MX")
+_SENTENCES = Rule(
+    "a table of sentences by their shipped names, each with no other {placeholders} than the shipped one has"
+    " (days: seven names, months: twelve)",
+    lambda table: not wrong_placeholders(table.items()),
+)
 _KEYS = Rule(
     "a table of destinations by key 0 to 9",
     lambda table: all(re.fullmatch("[0-9]", key) for key in table) and _are_names(table, ".+"),
@@ -110,7 +117,14 @@ class RoutesConfig(Section):
 class CompanyConfig(Section):
     """[company]: for whom the shipped modes speak."""
 
-    name: str = setting("our company", NOT_EMPTY, private=True)
+    language: str = setting("en", _LANGUAGE, private=True)
+    """Language of the shipped modes, of what Twilio says and of the stored recordings: en, es, fr, de or pt,
+    with a country too (es-MX), or one of your own, whose texts stand in `language_folder`."""
+    language_folder: str = setting("", private=True)
+    """Folder with `sentences.toml` and recordings, which go before those that ship; "" is none."""
+    sentences: dict[str, Any] = setting({}, _SENTENCES, private=True)
+    """Single sentences that go before those of the language: {greeting = "{wish}, {company}!"}."""
+    name: str = setting(ENGLISH["company.name"], NOT_EMPTY, private=True)
     """As it is said on the telephone; the original's COMPANY_NAME."""
     assistant: str = setting("Avery", NOT_EMPTY, private=True)
     """The agent's own name; ASSISTANT_NAME."""
@@ -130,6 +144,14 @@ class CompanyConfig(Section):
     """The destination that takes over when a person is wanted; "" is the first."""
     trust_caller_id: bool = setting(False, private=True)
     """Whether a number that no carrier vouches for proves who rings. Caller IDs can be forged."""
+
+    def sentence(self, name: str) -> str:
+        """A sentence that is no setting of its own, in the language.
+
+        Raises:
+            ConfigError: the language does not ship, and has no such sentence.
+        """
+        return sentence(self.language, self.sentences, name)
 
 
 @frozen(kw_only=True)

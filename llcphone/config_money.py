@@ -8,6 +8,7 @@ from typing import Literal
 from attrs import frozen
 
 from llcphone.config_fields import NOT_EMPTY, Section, between, setting
+from llcphone.sentences import ENGLISH
 
 AtCallBudget = Literal["goodbye", "hang_up", "note"]
 
@@ -22,10 +23,7 @@ class MoneyConfig(Section):
     """Estimated cost at which a call is ended, noticed between two answers; 0 is no limit."""
     at_call_budget: AtCallBudget = setting("goodbye")
     """Then: "goodbye" has the agent say one, "hang_up" ends after what is being said, "note" only tells."""
-    goodbye_cue: str = setting(
-        "The time for this call is up. Finish with one short, friendly good-bye now, and ask nothing.",
-        NOT_EMPTY,
-    )
+    goodbye_cue: str = setting(ENGLISH["money.goodbye_cue"], NOT_EMPTY, private=True)
     """Text of the system item that asks for that good-bye; it is never spoken itself."""
     grace_s: float = setting(20.0, between(1.0, 300.0))
     """Longest time from there to the end of the call, should the caller go on talking."""

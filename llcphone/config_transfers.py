@@ -85,35 +85,29 @@ class TransfersConfig(Section):
     """Tables by name: number, kind, caller_id, whisper, accept, timeout_s, otherwise, sms."""
     voicemail: bool = setting(False)
     """Whether callers may leave a message, recorded by Twilio."""
-    voicemail_greeting: str = setting(ENGLISH["transfers.voicemail_greeting"], NOT_EMPTY)
+    voicemail_greeting: str = setting(ENGLISH["transfers.voicemail_greeting"], NOT_EMPTY, private=True)
     """What they hear before the tone, said by Twilio."""
-    voicemail_thanks: str = setting(ENGLISH["transfers.voicemail_thanks"], NOT_EMPTY)
+    voicemail_thanks: str = setting(ENGLISH["transfers.voicemail_thanks"], NOT_EMPTY, private=True)
     """What they hear after it."""
     voicemail_limit_s: int = setting(120, between(5, 3_600))
     """Longest message."""
     way_out: str = setting(HANG_UP, private=True)
     """Where a caller goes when no model can be had: "hang_up", "voicemail" or a destination (cold)."""
-    accept_prompt: str = setting(ENGLISH["transfers.accept_prompt"], NOT_EMPTY)
+    accept_prompt: str = setting(ENGLISH["transfers.accept_prompt"], NOT_EMPTY, private=True)
     """What a colleague hears, after the whisper, when a key is needed to take the call (`accept`)."""
-    unavailable_message: str = setting(ENGLISH["transfers.unavailable_message"], NOT_EMPTY)
+    unavailable_message: str = setting(ENGLISH["transfers.unavailable_message"], NOT_EMPTY, private=True)
     """Last words to a caller whom nobody takes and who cannot go back to the agent."""
-    caller_gone_message: str = setting(ENGLISH["transfers.caller_gone_message"], NOT_EMPTY)
+    caller_gone_message: str = setting(ENGLISH["transfers.caller_gone_message"], NOT_EMPTY, private=True)
     """What a colleague hears whose caller has hung up meanwhile."""
     hold_music: str = setting("", WEB_ADDRESS_OR_EMPTY, private=True)
     """Sound file or TwiML for callers on hold during a warm transfer; "" is Twilio's own music."""
-    briefing: str = setting(
-        "You hand a telephone call over to a colleague, who has just answered. Say in two short sentences "
-        "who is calling and what it is about, and ask whether they take the call. If they do, say that you "
-        "put the caller through and use take_call. If they do not, use refuse_call with what the caller "
-        "should be told. If a machine answers, use refuse_call at once.",
-        NOT_EMPTY,
-    )
+    briefing: str = setting(ENGLISH["transfers.briefing"], NOT_EMPTY, private=True)
     """Prompt of the agent that speaks to the colleague in a warm transfer; the summary follows it."""
     digits: Literal["tones", "twilio"] = setting("tones")
     """How keys are pressed: as tones in the agent's audio, or by Twilio (the stream restarts: 0.9 s)."""
     record_calls: bool = setting(False)
     """Whether Twilio records every call; people must be told, and in many places must agree."""
-    record_notice: str = setting(ENGLISH["transfers.record_notice"], NOT_EMPTY)
+    record_notice: str = setting(ENGLISH["transfers.record_notice"], NOT_EMPTY, private=True)
     """Said by Twilio before a recorded call begins."""
 
     def check_together(self) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 from attrs import frozen
 
 from llcphone.config_fields import NOT_EMPTY, Rule, Section, between, setting
+from llcphone.sentences import ENGLISH
 
 _EAGERNESS = {"low", "medium", "high", "auto"}
 
@@ -63,14 +64,9 @@ class TurnsConfig(Section):
     """Silence after the agent was heard until it asks whether the caller is there; 0 never asks."""
     silence_prompts: int = setting(2, between(0, 20))
     """How often it asks in a row; the next silence brings the good-bye, and hangs up."""
-    silence_cue: str = setting(
-        "The caller has been silent for a while. Ask in one short sentence whether they are still there.",
-        NOT_EMPTY,
-    )
+    silence_cue: str = setting(ENGLISH["turns.silence_cue"], NOT_EMPTY, private=True)
     """Text of the system item that makes it ask; it is never spoken itself."""
-    silence_goodbye_cue: str = setting(
-        "The caller does not answer. Say a short, friendly good-bye; the call ends after it.", NOT_EMPTY
-    )
+    silence_goodbye_cue: str = setting(ENGLISH["turns.silence_goodbye_cue"], NOT_EMPTY, private=True)
     """The same for the good-bye."""
     silence_manual: bool = setting(False)
     """Also with realtime.turn_detection "none", where nobody tells that the caller speaks."""

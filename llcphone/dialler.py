@@ -61,8 +61,7 @@ class Dialler:
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
         """Take the settings, the way to Twilio, and what starts a task that outlives its call."""
-        self._config = config
-        self._wall_clock = wall_clock
+        self._config, self._wall_clock = config, wall_clock
         self._carrier = self.carrier = carrier
         self._start = start
         self.guard = DialGuard(config, guard_files.offset_s)
@@ -147,6 +146,7 @@ class Dialler:
             turn_ms=round(1000 * outbound.max_concurrent / outbound.calls_per_second),
             join_ms=_JOIN_MS + (outbound.amd_timeout_s * 1000 if outbound.amd == "sync" else 0),
             machine=MachinePolicy(outbound.machine),
+            message_cue=self._config.company.sentence("machine_cue"),
             message=self._message,
             patience_ms=round(outbound.patience_s * 1000),
         )

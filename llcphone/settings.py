@@ -1,7 +1,7 @@
 """Reads the settings: llcphone.toml, the .env beside it, and the process environment.
 
-Later wins: default, llcphone.toml, .env, environment. Inside the last two a setting has up to
-three names, and the plainest wins: ``LLCPHONE_<SECTION>__<KEY>``, then the usual name of the
+Later wins: default, the company's language, llcphone.toml, .env, environment. Inside the last two a setting
+has up to three names, and the plainest wins: ``LLCPHONE_<SECTION>__<KEY>``, then the usual name of the
 trade (``OPENAI_API_KEY``), then the name in the original (``VOSS_VOICE``). A usual or original
 name with no text counts as not set, as templates leave them so; ``LLCPHONE_…=`` says "empty".
 
@@ -26,6 +26,7 @@ from llcphone.config_fields import Setting, nearest
 from llcphone.config_journal import DEFAULT_URL
 from llcphone.config_store import DEFAULT_FILE as STORE_FILE
 from llcphone.errors import ConfigError
+from llcphone.sentences import NAMES, OWN, defaults
 from llcphone.web_address import WEB_ADDRESS_OR_EMPTY
 
 if TYPE_CHECKING:
@@ -120,7 +121,10 @@ def load(path: Path | None = None, *, environ: Mapping[str, str] | None = None) 
         if isinstance(table, dict):
             table[name] = SETTINGS[key].read_text(value)
         origin[key] = f"{source}: {variable}"
+    origin |= _add_sentences(tables)
     try:
+        language = f"company.language = {toml_value(tables.get('company', {}).get('language'))}"
+        origin |= dict.fromkeys(defaults(tables), language)
         return Loaded(Config.from_dict(tables), origin)
     except ConfigError as exc:
         source = origin.get(exc.key, str(file))
@@ -211,6 +215,28 @@ def _add_destinations(tables: dict[str, Any], variables: Mapping[str, str], sour
         known = destinations.get(name)
         destinations[name] = {**(known if isinstance(known, dict) else {}), "number": number}
     return {"transfers.destinations": source}
+
+
+def _add_sentences(tables: dict[str, Any]) -> dict[str, str]:
+    """Put the sentences of `company.language_folder` where nothing is set; returns where they came from."""
+    company = tables.get("company", {})
+    folder = company.get("language_folder", "") if isinstance(company, dict) else ""
+    if not isinstance(folder, str) or not folder:  # there is nothing to add, or from_dict says what is wrong
+        return {}
+    file = Path(folder) / "sentences.toml"
+    found, origin = _parse(_read(file, required=False) or "", file), {}
+    for section, table in found.items():
+        for name, text in table.items() if isinstance(table, dict) else [("", table)]:
+            key = f"{section}.{name}"
+            if key not in NAMES or not isinstance(text, str):
+                raise ConfigError(key, f"is no sentence; did you mean {nearest(key, NAMES)}? (from {file})")
+            home = (
+                company.setdefault("sentences", {}) if key.startswith(OWN) else tables.setdefault(section, {})
+            )
+            if isinstance(home, dict) and name not in home:
+                home[name] = text
+                origin["company.sentences" if key.startswith(OWN) else key] = str(file)
+    return origin
 
 
 def load_config(path: Path | None = None) -> Config:

@@ -129,7 +129,7 @@ def tool_plan(config: Config, tools: Iterable[Tool] = ()) -> ToolPlan:
     """
     settings = config.tools
     shipped = {"speech": "one_moment", "tone": "tone"}.get(settings.filler, "")
-    filler = prompt("" if shipped else settings.filler, shipped, "tools.filler")
+    filler = _sound(config, "" if shipped else settings.filler, shipped, "tools.filler")
     return ToolPlan(
         rules=tuple(_rule(tool, config) for tool in tools),
         filler_after_ms=settings.filler_after_ms,
@@ -168,14 +168,22 @@ def recovery_plan(config: Config, stand_in: bytes = b"") -> RecoveryPlan:
         spread=tuple(round(random.uniform(0.75, 1.25), 3) for _ in range(8)),
         filler_after_ms=recovery.filler_after_ms,
         filler_every_ms=round(recovery.filler_every_s * 1000),
-        filler=prompt(recovery.filler_file, "one_moment", "recovery.filler_file"),
-        apology=pieces(stand_in * 2) + prompt(recovery.apology_file, "apology", "recovery.apology_file"),
+        filler=_sound(config, recovery.filler_file, "one_moment", "recovery.filler_file"),
+        apology=pieces(stand_in * 2) + _apology(config),
     )
 
 
 def _farewell_plan(config: Config) -> FarewellPlan:
-    apology = prompt(config.recovery.apology_file, "apology", "recovery.apology_file")
-    return FarewellPlan(goodbye_cue=config.server.drain_goodbye_cue, apology=apology)
+    return FarewellPlan(goodbye_cue=config.server.drain_goodbye_cue, apology=_apology(config))
+
+
+def _apology(config: Config) -> tuple[bytes, ...]:
+    return _sound(config, config.recovery.apology_file, "apology", "recovery.apology_file")
+
+
+def _sound(config: Config, path: str, stored: str, key: str) -> tuple[bytes, ...]:
+    """What a setting asks for: its file, else what is stored in the company's language."""
+    return prompt(path, stored, key, config.company.language, config.company.language_folder)
 
 
 def _renewal_plan(config: Config) -> RenewalPlan:

@@ -104,7 +104,7 @@ def add_messages(agent: Agent, house: House) -> None:
         """
         callback = house.callback_number(call, number)
         if number and callback != number:
-            reason = f"{reason} (They said: call {number}.)"
+            reason = f"{reason} {house.sentence('spoken_number', number=number)}"
         message = Message(
             name=name,
             number=callback,

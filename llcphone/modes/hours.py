@@ -55,13 +55,16 @@ def _at(now: datetime.datetime, day: datetime.date, minute: int) -> datetime.dat
     return midnight + datetime.timedelta(minutes=minute)  # aware, in one zone: local arithmetic
 
 
-def day_part(now: datetime.datetime) -> str:
-    """What one wishes a caller at this hour."""
+def wish(config: Config, now: datetime.datetime) -> str:
+    """What one wishes a caller at this hour: ``Good morning``."""
     if 5 <= now.hour < 12:
-        return "Good morning"
-    return "Good afternoon" if 12 <= now.hour < 18 else "Good evening"
+        return config.company.sentence("morning")
+    return config.company.sentence("afternoon" if 12 <= now.hour < 18 else "evening")
 
 
-def say(when: datetime.datetime) -> str:
+def say(config: Config, when: datetime.datetime) -> str:
     """A time as it is read out: ``Friday 27 November, 14:30``."""
-    return f"{when:%A} {when.day} {when:%B}, {when:%H:%M}"
+    days, months = (config.company.sentence(name).split(", ") for name in ("days", "months"))
+    return config.company.sentence("when").format(
+        day=days[when.weekday()], date=when.day, month=months[when.month - 1], time=f"{when:%H:%M}"
+    )

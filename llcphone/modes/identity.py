@@ -10,7 +10,6 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING
 
-from llcphone.modes import hours
 from llcphone.modes.base import House, Json, agreed, offer, person
 from llcphone.modes.desk import TARGETS_S
 from llcphone.numbers import is_number
@@ -38,14 +37,14 @@ async def known(house: House, call: CallHandle) -> Json:
     if not (house.vouched(call) or call.state.get("proved")):
         return {"found": True, "proved": False, "do": "ask whether you may text a code to this number"}
     call.state["customer"] = customer.id
-    appointments = [told(each) for each in await store.appointments(customer.id)]
+    appointments = [told(house, each) for each in await store.appointments(customer.id)]
     found = {"found": True, "proved": True, "name": customer.name, "appointments": appointments}
     return found | ({"remarks": customer.remarks} if customer.remarks else {})
 
 
-def told(appointment: Appointment) -> Json:
+def told(house: House, appointment: Appointment) -> Json:
     """An appointment as the model reads it."""
-    return {"id": appointment.id, "when": hours.say(appointment.starts_at), "what": appointment.what}
+    return {"id": appointment.id, "when": house.say(appointment.starts_at), "what": appointment.what}
 
 
 def add_lookup(agent: Agent, house: House) -> None:
@@ -90,7 +89,8 @@ def add_lookup(agent: Agent, house: House) -> None:
 
 async def _text_code(house: House, call: CallHandle) -> Json:
     code = f"{secrets.randbelow(1_000_000):06}"
-    outcome = await call.send_sms("caller", f"{house.config.company.name}: your code is {code}")
+    text = house.sentence("text_code", company=house.config.company.name, code=code)
+    outcome = await call.send_sms("caller", text)
     if not outcome.ok:
         return {"do": "no code could be texted: tell nothing, and escalate_to_human"}
     call.state["code"] = code

@@ -46,10 +46,11 @@ def stored_menu(house: House) -> bytes:
     if file:
         pieces = list(prompt(file, "", "ivr.menu_file"))
     else:
+        spoken = (house.config.company.language, house.config.company.language_folder)
         pieces = [
             piece
             for key, name in sorted(keys.items())
-            for piece in (*stored(f"menu_{name}"), *stored(f"menu_press_{key}"))
+            for piece in (*stored(f"menu_{name}", *spoken), *stored(f"menu_press_{key}", *spoken))
         ]
     said = b"".join(base64.b64decode(piece) for piece in pieces)
     return said + bytes((SILENCE,)) * (PAUSE_MS * BYTES_PER_MS) if said else b""

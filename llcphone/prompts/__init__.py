@@ -1,11 +1,10 @@
 """Stored sound that a caller hears when no model speaks: as base64 payloads, ready to be sent.
 
-``one_moment.ulaw`` says "One moment, please.", ``apology.ulaw`` "I am sorry, we have a technical
-problem. Please call again in a few minutes. Good bye."; raw 8 kHz µ-law, made as the simulators'
-voices are (``llcphone/sim/voices/README.md``). ``tone.ulaw`` is two soft notes, 440 and 554 Hz, of
-180 ms each, at a fifteenth of full scale. ``menu_*.ulaw`` are the words of the AI IVR's menu, made by
-``menu.sh``. A file of your own is raw ``.ulaw`` or a WAV of 8 kHz
-mono µ-law.
+Each language has a folder: ``one_moment.ulaw`` says "One moment, please.", ``apology.ulaw`` "I am sorry, we
+have a technical problem. Please call again in a few minutes. Good bye.", ``menu_*.ulaw`` the parts of the AI
+IVR's menu. ``words.tsv`` has their texts, and ``make.sh`` speaks them. ``tone.ulaw`` is two soft notes, 440
+and 554 Hz, of 180 ms each, at a fifteenth of full scale. A file of your own is raw ``.ulaw`` or a WAV of
+8 kHz mono µ-law.
 """
 
 from __future__ import annotations
@@ -24,22 +23,49 @@ OFF = "off"
 _PIECE_MS = 200
 
 
-@lru_cache
-def stored(name: str) -> tuple[bytes, ...]:
-    """One of the shipped recordings: ``one_moment``, ``apology`` or ``tone``."""
-    return pieces(files(__name__).joinpath(f"{name}.ulaw").read_bytes())
+ENGLISH = "en"
+TONE = "tone"
 
 
 @lru_cache
-def prompt(path: str, default: str, key: str) -> tuple[bytes, ...]:
-    """What a setting asks for: its file, nothing when it is ``off``, the shipped recording when empty.
+def stored(name: str, language: str = ENGLISH, folder: str = "") -> tuple[bytes, ...]:
+    """One of the recordings in a language: ``one_moment``, ``apology``, a word of the menu; or ``tone``.
+
+    Args:
+        name: the recording.
+        language: such as ``es``, or ``es-MX``, for which Spanish ships.
+        folder: recordings of your own, which go before those that ship; empty: there are none.
+
+    Raises:
+        ConfigError: there is no such recording in this language.
+    """
+    for kind in ("ulaw", "wav") if folder and name != TONE else ():
+        own = Path(folder) / f"{name}.{kind}"
+        if own.exists():
+            return prompt(str(own), "", "company.language_folder")
+    base = language.partition("-")[0]
+    place = files(__name__) if name == TONE else files(__name__) / base
+    try:
+        return pieces((place / f"{name}.ulaw").read_bytes())
+    except FileNotFoundError:
+        where = f"put it into {folder}" if folder else "set a folder that has it"
+        raise ConfigError(
+            "company.language_folder", f"{language}: has no recording {name}.ulaw; {where}"
+        ) from None
+
+
+@lru_cache
+def prompt(path: str, default: str, key: str, language: str = ENGLISH, folder: str = "") -> tuple[bytes, ...]:
+    """What a setting asks for: its file, nothing when it is ``off``, the stored recording when empty.
 
     Read once for the life of the process.
 
     Args:
         path: the setting.
-        default: the shipped recording's name.
+        default: the stored recording's name.
         key: the setting's own name, for complaints.
+        language: of the stored recording.
+        folder: as for ``stored``.
 
     Raises:
         ConfigError: the file cannot be read, or is no such recording.
@@ -47,7 +73,7 @@ def prompt(path: str, default: str, key: str) -> tuple[bytes, ...]:
     if path == OFF:
         return ()
     if not path:
-        return stored(default)
+        return stored(default, language, folder)
     try:
         audio = Path(path).read_bytes()
     except OSError as exc:

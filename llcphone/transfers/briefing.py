@@ -34,7 +34,6 @@ log = logging.getLogger("llcphone.transfers")
 
 _KEY = "llcphone.transfer"
 _NAME = "briefing "
-_GREET = "The colleague has just answered. Brief them now."
 _REMEMBERED = 2_000
 _AGAIN_AFTER_S = (3.0, 10.0, 20.0, 30.0, 0.0)
 """Pauses after requests that failed, each with repetitions of its own, while a caller is on hold."""
@@ -79,7 +78,9 @@ class Briefings:
             "token": away.token,
             "room": away.room,
         }
-        context = f"The caller: {away.summary or 'nothing is known but that they wait on the line.'}"
+        company = phone.config.company
+        summary = away.summary or company.sentence("briefing_unknown")
+        context = company.sentence("briefing_caller").format(summary=summary)
         try:
             phone.ring_colleague(call, self.agent(away.to), context)
         except LLCPhoneError as exc:
@@ -110,7 +111,8 @@ class Briefings:
         return self.agent(to) if known else None
 
     def _make_agent(self, name: str) -> Agent:
-        agent = Agent(self._desk.config.briefing, name=f"{_NAME}{name}", opening="greet", greeting_cue=_GREET)
+        cue = self._desk.phone.config.company.sentence("briefing_cue")
+        agent = Agent(self._desk.config.briefing, name=f"{_NAME}{name}", opening="greet", greeting_cue=cue)
 
         @agent.tool(lean=True)
         async def take_call(call: CallHandle) -> str:

@@ -57,8 +57,10 @@ class Texts:
     async def tell(self, away: Away) -> None:
         """The colleague reads what it is about before the telephone rings, if Twilio is fast."""
         who = away.call.dialled if away.call.direction == "outbound" else away.call.caller
-        who = "a withheld number" if is_withheld(who) else who
-        text = f"Call from {who}: {away.summary or 'no summary'}"
+        company = self._desk.phone.config.company
+        who = company.sentence("text_withheld") if is_withheld(who) else who
+        summary = away.summary or company.sentence("text_no_summary")
+        text = company.sentence("text_call").format(caller=who, summary=summary)
         try:
             await self.send(away.call, away.to, text[:_LONGEST])
         except ConfigError as exc:  # a number of ours is missing: no transfer fails for it

@@ -10,7 +10,6 @@ from typing import Literal
 
 from twilio.twiml.voice_response import Dial, Gather, VoiceResponse  # type: ignore[import-untyped]
 
-from llcphone.sentences import ENGLISH
 from llcphone.twilio.twiml import PLAIN, Speech
 
 _CONFERENCE_EVENTS = "join leave end"
@@ -40,7 +39,7 @@ def whisper(text: str, *, accept: str = "", prompt: str = "", speech: Speech = P
     Args:
         text: it is said.
         accept: asked when they press a key; without a key they are not joined. Empty: no key is needed.
-        prompt: asks for the key; empty: in English.
+        prompt: asks for the key.
         speech: how it is said.
     """
     response = VoiceResponse()
@@ -49,7 +48,7 @@ def whisper(text: str, *, accept: str = "", prompt: str = "", speech: Speech = P
             speech.say(response, text)
         return str(response)
     gather = Gather(input="dtmf", num_digits=1, timeout=_ANSWER_S, action=accept, method="POST")
-    speech.say(gather, f"{text} {prompt or ENGLISH['transfers.accept_prompt']}".strip())
+    speech.say(gather, f"{text} {prompt}".strip())
     response.append(gather)
     response.hangup()
     return str(response)

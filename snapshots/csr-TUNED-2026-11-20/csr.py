@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 import llcphone
 from llcphone import CallHandle, ToolContext
-from llcphone.modes import hours
 from llcphone.modes.base import House, Json, agreed, make_agent, offer, person
 from llcphone.modes.desk import TARGETS_S, add_notes, add_sms, put_through
 from llcphone.modes.diary import Diary
@@ -37,7 +36,8 @@ DURATION_MIN = 30
 def make(house: House) -> Agent:
     """The agent."""
     settings: dict[str, Json] = {"turns": {"silence_s": 15.0}, "tools": {"filler_after_ms": 4_000}}
-    agent = make_agent(house, "csr", PROMPT, voice="cedar", cache_key="llc-csr-v1", settings=settings)
+    prompt = house.prompt("csr", PROMPT)
+    agent = make_agent(house, "csr", prompt, voice="cedar", cache_key="llc-csr-v1", settings=settings)
     add_lookup(agent, house)
     diary = Diary(house)
 
@@ -46,7 +46,9 @@ def make(house: House) -> Agent:
         """The caller's appointments to come, with their ids."""
         if (customer_id := call.state.get("customer")) is None:
             return {"error": "not known yet who calls: lookup_customer"}
-        return {"appointments": [told(each) for each in await store_of(call).appointments(customer_id)]}
+        return {
+            "appointments": [told(house, each) for each in await store_of(call).appointments(customer_id)]
+        }
 
     @offer(agent, target_s=TARGETS_S["check_availability"])
     async def check_availability(day: datetime.date, call: CallHandle) -> Json:
@@ -86,10 +88,10 @@ def make(house: House) -> Agent:
         if instead_of is not None and instead_of not in [each.id for each in theirs]:
             return {"saved": False, "why": "they have no such appointment: get_appointments"}
         if not agreed(call, f"{starts_at} {instead_of} {name} {' '.join(what.casefold().split())}"):
-            read_back = f"{hours.say(starts_at)}, {what}" + (", instead of the old one" if instead_of else "")
+            read_back = "read_back_moved" if instead_of else "read_back"
             return {
                 "saved": False,
-                "read_back": read_back,
+                "read_back": house.sentence(read_back, when=house.say(starts_at), what=what),
                 "do": "ask if that is right; after their yes, again",
             }
         if customer_id is None:
@@ -98,7 +100,7 @@ def make(house: House) -> Agent:
             done = await store.reschedule(instead_of, starts_at)
         else:
             done = await store.book(customer_id, starts_at, DURATION_MIN, what=what, key=tool.key)
-        return {"saved": True, **told(done)}
+        return {"saved": True, **told(house, done)}
 
     @offer(agent, target_s=TARGETS_S["escalate_to_human"])
     async def escalate_to_human(reason: str, summary: str, call: CallHandle, tool: ToolContext) -> Json:

@@ -33,9 +33,10 @@ def make(house: House) -> Agent:
     agent = make_agent(
         house,
         "ivr",
-        PROMPT.format(
-            destinations=", ".join(house.destinations) or "nobody, so take messages",
-            keys=", ".join(f"{key} is {name}" for key, name in keys.items()) or "there are none",
+        house.prompt("ivr", PROMPT).format(
+            destinations=", ".join(house.destinations) or house.sentence("nobody"),
+            keys=", ".join(house.sentence("key", key=key, name=name) for key, name in keys.items())
+            or house.sentence("no_keys"),
         ),
         voice="cedar",
         cache_key="llc-ivr-v1",
@@ -54,7 +55,7 @@ def make(house: House) -> Agent:
         """A key is an order: no model is asked."""
         if (name := keys.get(digit)) is None:
             return
-        arguments = {"destination": name, "reason": f"The caller pressed {digit}."}
+        arguments = {"destination": name, "reason": house.sentence("pressed", key=digit)}
         try:
             done = await put_through(house, call, name, summary=arguments["reason"])
         except llcphone.ConfigError:

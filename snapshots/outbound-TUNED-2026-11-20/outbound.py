@@ -37,18 +37,18 @@ promises or transfers it does not name. When the goal is reached or out of reach
 NEEDS = {"confirmation": ("appointment_date", "appointment_time"), "custom": ("custom_instructions",)}
 """What an order of a call must tell."""
 
-CUE = "They have answered and say nothing. Say who you are and why you call, in one sentence."
-
 
 def make(house: House, scenario: str) -> Agent:
     """The agent of a scenario."""
     agent = make_agent(
         house,
         scenario,
-        PROMPT.format(scenario=SCENARIOS[scenario]),
+        house.prompt("outbound", PROMPT).format(
+            scenario=house.prompt("outbound", SCENARIOS[scenario], scenario)
+        ),
         voice="cedar",
         cache_key="llc-outbound-v1",
-        cue=CUE,
+        cue=house.sentence("outbound_cue"),
         settings={"turns": {"silence_s": 15.0}},
     )
     agent.needs = NEEDS.get(scenario, ())

@@ -31,7 +31,9 @@ def make(house: House) -> Agent:
     agent = make_agent(
         house,
         "receptionist",
-        PROMPT.format(destinations=", ".join(house.destinations) or "nobody, so take messages"),
+        house.prompt("receptionist", PROMPT).format(
+            destinations=", ".join(house.destinations) or house.sentence("nobody")
+        ),
         voice="marin",
         cache_key="llc-receptionist-v1",
         settings={

@@ -184,4 +184,4 @@ def test_hours_stay_what_the_clock_on_the_wall_says_when_summer_ends() -> None:
     ("hour", "wish"), [(8, "morning"), (12, "afternoon"), (18, "evening"), (3, "evening")]
 )
 def test_one_wishes_by_the_hour(hour: int, wish: str) -> None:
-    assert hours.day_part(at(f"2026-11-25 {hour:02}:00")) == f"Good {wish}"
+    assert hours.wish(Config(), at(f"2026-11-25 {hour:02}:00")) == f"Good {wish}"

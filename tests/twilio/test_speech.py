@@ -10,10 +10,9 @@ from typing import Any
 import pytest
 
 import llcphone
-from llcphone.config import Config
-from llcphone.config_transfers import TransfersConfig
+from llcphone.config import SETTINGS, Config
 from llcphone.errors import ConfigError
-from llcphone.sentences import ENGLISH
+from llcphone.sentences import ENGLISH, OWN
 from llcphone.twilio import twiml, twiml_away
 
 SPANISH = twiml.Speech("es-ES", "Polly.Lucia")
@@ -52,10 +51,13 @@ def test_no_other_place_makes_a_say() -> None:
 
 
 def test_every_sentence_is_the_default_of_its_setting() -> None:
-    default = TransfersConfig()
+    default = Config()
     for key, sentence in ENGLISH.items():
-        section, name = key.split(".")
-        assert (section, getattr(default, name)) == ("transfers", sentence)
+        if not key.startswith(OWN):
+            assert default.value(key) == sentence
+            assert SETTINGS[key].private, (
+                "it belongs to one deployment: no snapshot may bring another language"
+            )
 
 
 @pytest.mark.parametrize(
