@@ -52,6 +52,7 @@ TROUBLE = frozenset(
         "barge-in dismissed",
         "dial failed",
         "tool late",
+        "loop held",
     }
 )
 """Notes that are counted by their kind."""

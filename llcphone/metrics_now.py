@@ -62,6 +62,12 @@ class Now(Collector):
         for reason, count in phone.pulse.turned_away.items():
             away.add_metric([reason], count)
         yield away
+        held = CounterMetricFamily(
+            "llcphone_loop_held_seconds", "All calls were held by this code", labels=["by"]
+        )
+        for by, seconds in phone.pulse.held_s.items():
+            held.add_metric([by], seconds)
+        yield held
         yield _gauge("spent_today_usd", "Estimated cost since midnight UTC", phone.spending.today_usd)
         yield _gauge("tasks", "Trio tasks of the process", trio.lowlevel.current_statistics().tasks_living)
         yield from self._warm()

@@ -179,7 +179,8 @@ class Phone(Placing, Joining):
         trusted: bool = False,
     ) -> None:
         person = call.dialled if call.direction == "outbound" else call.caller
-        context = brief_of(agent, call, context) if resumed is None else context
+        held = partial(self.pulse.held, call)
+        context = context if resumed else brief_of(agent, call, context, held)
         journaling, transfers, call.context = self.journaling, self.transfers, context
         self.write_document(call)
         setup = plan_call(
@@ -207,6 +208,7 @@ class Phone(Placing, Joining):
             close_timeout_s=self.config.call.close_timeout_s,
             transcript=self.config.records.transcript,
             observe=partial(self._noted, call),
+            held=held,
             on_over=partial(self._over, call),
             switchboard=transfers,
             hub=self.hub,

@@ -8,12 +8,13 @@ and still hold tasks or sockets long after everything of theirs should be closed
 from __future__ import annotations
 
 import logging
-from collections import Counter, deque
+from collections import Counter, defaultdict, deque
 from typing import TYPE_CHECKING
 
 import trio
 
 from llcphone.containment import Faults
+from llcphone.engine.events import LoopHeld
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -53,11 +54,24 @@ class Pulse:
         """Callers who got the way out, by the first reason there was."""
         self.orphans = 0
         """Calls that ended and are still not gone, at the last look."""
+        self.held_s: defaultdict[str, float] = defaultdict(float)
+        """How long tools and hooks held the event loop, by their names."""
+        self._named = False
+        """Whether the present lateness has a name."""
 
     def lag_s(self, share: float = 0.99) -> float:
         """This share of the looks of the last ten seconds were no later."""
         ordered = sorted(self._lags)
         return ordered[round((len(ordered) - 1) * share)] if ordered else 0.0
+
+    def held(self, call: Call, by: str, ms: int) -> None:
+        """A tool or hook held the event loop: it is named, in the log and to every call."""
+        self.held_s[by] += ms / 1000
+        self._named = True
+        fields = {"call": call.call_id, "by": by, "ms": ms}
+        log.warning("all calls were held: run what blocks with trio.to_thread.run_sync", extra=fields)
+        for each in self._calls():
+            each.run.step(LoopHeld(by, ms))
 
     def reasons(self) -> list[str]:
         """Why this process should be replaced; empty when it is well."""
@@ -77,6 +91,12 @@ class Pulse:
             lag_s = max(0.0, trio.current_time() - due_s)
             self._lags.append(lag_s)
             self._faults.tell_all("a look at the event loop not taken", self.listeners, lag_s)
+            if lag_s >= _LATE_S and not self._named:
+                fields = {"ms": round(lag_s * 1000)}
+                log.warning(
+                    "all calls were held, by no tool or hook: by other code, or the machine", extra=fields
+                )
+            self._named = False
             looks += 1
             if looks % _LOOKS_PER_SECOND == 0:
                 self._look_for_orphans(trio.current_time())

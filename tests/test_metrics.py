@@ -16,7 +16,7 @@ from llcphone.sim.model import CallTool, Faults
 from tests.calls.house import INTERRUPTION, QUESTION, open_house
 
 LABELS = {"state", "direction", "reason", "part", "how", "kind", "outcome", "what", "ok", "le"}
-LABELS |= {"level", "logger"}
+LABELS |= {"level", "logger", "by"}
 
 
 class Figures:

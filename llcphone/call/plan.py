@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 import random
+from functools import partial
 from typing import TYPE_CHECKING
 
 import attrs
 
+from llcphone.call.holding import timed_at_once
 from llcphone.call.money import alarm_plan, money_plan
 from llcphone.call.results import LONGEST, shortened
 from llcphone.call.turn_plan import detection, echo_plan, silence_plan, turn_updates
@@ -24,7 +26,7 @@ from llcphone.realtime.session import session_fields
 from llcphone.text import clean_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from llcphone.agent import Agent
     from llcphone.config import Config
@@ -105,11 +107,14 @@ def plan_call(
     )
 
 
-def brief_of(agent: Agent, call: CallHandle, context: str = "") -> str:
-    """What this call is about: what the agent's hook says of it, then what its owner has said."""
+def brief_of(agent: Agent, call: CallHandle, context: str, held: Callable[[str, int], None]) -> str:
+    """What this call is about: what the agent's hook says of it, then what its owner has said.
+
+    ``held`` is told of a hook that waits though it must not.
+    """
     brief: object = ""
     if agent.brief_hook is not None:
-        with contained() as failure:
+        with contained() as failure, timed_at_once(partial(held, f"brief of {agent.name}")):
             brief = agent.brief_hook(call)
         kinds = (
             failure.kinds if brief is None or isinstance(brief, str) else [f"{type(brief).__name__} for str"]

@@ -62,6 +62,8 @@ class CallServices:
     close_timeout_s: float = 1.0
     transcript: bool = False
     observe: Observer | None = None
+    held: Callable[[str, int], None] | None = None
+    """Told of code of the user's that held the event loop: its name, and for how many ms."""
     on_over: Callable[[EndReason], None] | None = None
     """Told why the call has ended before its sockets are closed."""
     switchboard: Switchboard | None = None

@@ -8,12 +8,14 @@ approval, its turn among the tools of this call, and as many tries as it allows,
 from __future__ import annotations
 
 import inspect
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import attrs
 import trio
 
 from llcphone.call.approvals import ApprovalRequest, Approvals
+from llcphone.call.holding import timed
 from llcphone.call.results import error_json, shown
 from llcphone.containment import contained
 from llcphone.engine.commands import Note
@@ -49,7 +51,8 @@ class ToolRunner:
         # The CallSid outlives this process; so does the key, and a resumed call repeats no effect.
         key = f"{call.handle.call_sid or call.handle.call_id}:{command.call_id}"
         context = ToolContext(call.handle, command.call_id, key)
-        output, ok = await self._answer(command, tool, context)
+        answer = self._answer(command, tool, context)
+        output, ok = await timed(answer, partial(self.held, f"tool {tool.name}"))
         took_ms = round((trio.current_time() - began) * 1000)
         self._measure(tool, ok, took_ms)
         if call.over:
@@ -57,6 +60,12 @@ class ToolRunner:
                 "tool ended after its call", extra={"tool": tool.name, "ok": ok, "took_ms": took_ms}
             )
         call.step(ToolFinished(command.call_id, output, ok, took_ms))
+
+    def held(self, by: str, ms: int) -> None:
+        """Code of this call's agent held the event loop, and so all calls."""
+        self._tell(Note("loop held", {"by": by, "ms": ms}))
+        if self._services.held is not None:
+            self._services.held(by, ms)
 
     def _measure(self, tool: Tool, ok: bool, took_ms: int) -> None:
         """Keep how long it took; what was slower than it should be is told."""
@@ -149,7 +158,11 @@ class ToolRunner:
 async def run_hook(call: CallRun, command: RunHook) -> None:
     """Run one of the agent's hooks; its exception is a bug of the call's, and ends it."""
     agent = call.agent
-    if command.name == "start" and agent.start_hook is not None:
-        await agent.start_hook(call.handle)
-    elif command.name == "digit" and agent.digit_hook is not None:
-        await agent.digit_hook(call.handle, command.argument)
+
+    async def run() -> None:
+        if command.name == "start" and agent.start_hook is not None:
+            await agent.start_hook(call.handle)
+        elif command.name == "digit" and agent.digit_hook is not None:
+            await agent.digit_hook(call.handle, command.argument)
+
+    await timed(run(), partial(call.tools.held, f"hook on_{command.name}"))

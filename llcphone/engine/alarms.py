@@ -13,6 +13,7 @@ until the agent is heard, whatever is thought to be owed: so a fault in that rec
 
 from __future__ import annotations
 
+from collections import Counter, deque
 from typing import TYPE_CHECKING
 
 import attrs
@@ -25,8 +26,11 @@ from llcphone.engine.timers import Timer
 
 if TYPE_CHECKING:
     from llcphone.engine.call import CallEngine
+    from llcphone.engine.events import LoopHeld
     from llcphone.engine.ledger import Turn
 
+_HOLDS = 20
+"""Times the loop was held that are remembered; a long silence has few of them or is one."""
 _KEPT = 100
 """Alarms in a record; a call with more is known to be ill."""
 
@@ -49,7 +53,8 @@ class Alarm:
     lasted_ms: int
     """The ear's gap, or the silence so far."""
     because: str
-    """A part of the turn; or what the caller waits for: ``session``, ``tools`` or ``model``."""
+    """A part of the turn; or what the caller waits for: ``session``, ``tools`` or ``model``. Where a tool or
+    hook of any call held the event loop for most of the time, that one's name: ``tool <name>``."""
 
 
 class Alarms:
@@ -61,6 +66,8 @@ class Alarms:
         self._echoed_ms = 0
         self._told_ms: int | None = None
         """Where the silence that was told began."""
+        self._held: deque[tuple[int, int, str]] = deque(maxlen=_HOLDS)
+        """When the event loop was held, from and until, and by what."""
         self.raised: list[Alarm] = []
 
     def stream_started(self, now_ms: int) -> None:
@@ -69,6 +76,10 @@ class Alarms:
         talk = self._engine.talk
         talk.unanswered = self._engine.setup.greets and not talk.playout.ever_sent
         self.answer_due(now_ms)
+
+    def loop_held(self, event: LoopHeld, now_ms: int, out: list[Command]) -> None:
+        """Nothing of this call moved, so for that time nobody else is to blame."""
+        self._held.append((now_ms - event.ms, now_ms, event.by))
 
     def answer_due(self, now_ms: int) -> None:
         """Somebody may wait from now on."""
@@ -82,8 +93,11 @@ class Alarms:
         """The ear got as far as a mark, and by that began to hear this turn."""
         self._echoed_ms = now_ms
         limit_ms = self._plan.slow_turn_ms
-        if begun is not None and limit_ms and (gap_ms := begun.ear_gap_ms) is not None and gap_ms > limit_ms:
-            self._raise(Alarm("slow turn", now_ms, gap_ms, begun.longest), {"turn": begun.index}, out)
+        if begun is None or not limit_ms or begun.ear_ms is None:
+            return
+        if (gap_ms := begun.ear_gap_ms) is not None and gap_ms > limit_ms:
+            because = self._holder(begun.ear_ms - gap_ms, begun.ear_ms) or begun.longest
+            self._raise(Alarm("slow turn", now_ms, gap_ms, because), {"turn": begun.index}, out)
 
     def look(self, now_ms: int, out: list[Command]) -> None:
         """The timer rings: has a caller waited in silence for too long?"""
@@ -96,6 +110,7 @@ class Alarms:
         if silent_ms != self._told_ms:
             if now_ms - silent_ms >= limit_ms:
                 self._told_ms = silent_ms
+                because = self._holder(silent_ms, now_ms) or because
                 self._raise(Alarm("dead air", now_ms, now_ms - silent_ms, because), {}, out)
             else:
                 again_ms = silent_ms + limit_ms
@@ -118,6 +133,14 @@ class Alarms:
             return "session" if waits else ""
         due = talk.floor is Floor.MODEL_THINKING or talk.responses.owes_anything
         return "model" if due or talk.unanswered else ""
+
+    def _holder(self, since_ms: int, until_ms: int) -> str:
+        """What held the loop for most of this time; empty when nothing did."""
+        shares: Counter[str] = Counter()
+        for from_ms, to_ms, by in self._held:
+            shares[by] += max(0, min(to_ms, until_ms) - max(from_ms, since_ms))
+        by, ms = max(shares.items(), key=lambda share: share[1], default=("", 0))
+        return by if 2 * ms > until_ms - since_ms else ""
 
     def _raise(self, alarm: Alarm, fields: dict[str, object], out: list[Command]) -> None:
         if len(self.raised) < _KEPT:

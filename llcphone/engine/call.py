@@ -107,6 +107,7 @@ class CallEngine:
             happened.DigitsAsked: lambda event, now, out: self.talk.press(event.tones, now, out),
             happened.FarewellAsked: self.farewell.asked,
             happened.EndAsked: lambda event, now, out: out.append(EndCall(event.reason)),
+            happened.LoopHeld: self.alarms.loop_held,
             happened.Tick: self._tick,
             phone.StreamConnected: lambda event, now, out: None,
             phone.StreamStarted: self._stream_started,

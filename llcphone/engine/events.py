@@ -225,6 +225,15 @@ class EndAsked:
 
 
 @attrs.frozen
+class LoopHeld:
+    """A tool or hook of this call or of another one held the event loop, so nothing moved until now."""
+
+    by: str
+    """``tool <name>``, ``hook <name>`` or ``brief of <agent>``."""
+    ms: int
+
+
+@attrs.frozen
 class Tick:
     """A timer is an event: the supervisor woke because a deadline passed or something is due."""
 
@@ -253,6 +262,7 @@ CallEvent = (
     | ResultTold
     | FarewellAsked
     | EndAsked
+    | LoopHeld
     | Tick
 )
 Event = CallEvent | PhoneEvent

@@ -51,7 +51,14 @@ Data = list[Any]
 
 _KEPT = (
     {"id", "item_id", "previous_item_id", "response_id", "call_id", "event_id"}  # OpenAI's and our ids
-    | {"name", "tools", "silent_tools", "purpose", "kind"}  # names of tools, marks and hooks, our own words
+    | {
+        "name",
+        "by",
+        "tools",
+        "silent_tools",
+        "purpose",
+        "kind",
+    }  # names of tools, marks and hooks, our own words
     | {"type", "status", "role", "reason", "code", "error_code", "param", "answered_by"}  # vendors' words
     | {"encoding", "voice", "input_audio_format", "output_audio_format"}
 )

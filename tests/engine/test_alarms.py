@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from llcphone.engine.alarms import AlarmPlan
-from llcphone.engine.events import Born, ModelConnected, StreamJoined, ToolFinished
+from llcphone.engine.events import Born, LoopHeld, ModelConnected, StreamJoined, ToolFinished
 from llcphone.engine.recovery import RecoveryPlan
 from llcphone.engine.timers import Timer
 from llcphone.realtime.dialects import Dialect
@@ -174,3 +174,38 @@ def test_a_create_of_ours_that_is_never_answered_is_dead_air() -> None:
     call, ear = watched(greets=True)
     ear.at(60_000)
     assert told(call, "dead air") == [(LIMIT_MS, "model")]
+
+
+def test_silence_while_a_tool_of_any_call_held_the_loop_is_the_tools() -> None:
+    call, ear = watched()
+    ear.at(1_000)
+    ear.sees(SpeechStarted("u1"), SpeechStopped("u1"), InputCommitted("u1"))
+    ear.at(3_900)
+    call.at(3_900).sees(LoopHeld("tool look_up", 2_600))
+    ear.at(20_000)
+    assert told(call, "dead air") == [(LIMIT_MS, "tool look_up")]
+
+
+def test_a_short_hold_is_not_blamed_for_a_long_silence() -> None:
+    call, ear = watched()
+    ear.at(1_000)
+    ear.sees(SpeechStarted("u1"), SpeechStopped("u1"), InputCommitted("u1"))
+    for now_ms in (2_000, 3_000):
+        ear.at(now_ms)
+        call.at(now_ms).sees(LoopHeld("tool look_up", 400))
+    ear.at(20_000)
+    assert told(call, "dead air") == [(LIMIT_MS, "model")]
+
+
+def test_holds_of_one_tool_add_up_for_a_slow_turn() -> None:
+    call = live(alarms=AlarmPlan(slow_turn_ms=1_000))
+    for now_ms in range(0, 1_000, 20):
+        call.at(now_ms).sees(CallerAudio(frame()))
+    ear = Ear(call.at(1_000))
+    ear.sees(SpeechStarted("u1"), SpeechStopped("u1", audio_end_ms=800), InputCommitted("u1"), created("r1"))
+    for now_ms in (1_500, 2_000):
+        ear.at(now_ms)
+        call.at(now_ms).sees(LoopHeld("hook on_start", 550))
+    ear.sees(delta(200), item_done(), done("r1"))
+    ear.at(2_300)
+    assert [because for _, because in told(call, "slow turn")] == ["hook on_start"]
