@@ -27,9 +27,11 @@ from llcphone.realtime.messages import (
     Truncate,
     UpdateSession,
 )
-from llcphone.twilio.media import Media
+from llcphone.twilio.media import CallerAudio, Media, StreamStarted
 
 CREATE_LOST_MS = 10_000
+LEFT_OPEN_MS = 10_000
+"""A turn whose frames are missing for this long, silence filled in, has been left open: the floor is free."""
 
 
 class Judge:
@@ -43,6 +45,7 @@ class Judge:
         self.active = ""
         self.create_ms: int | None = None
         self.speaking = self.deciding = False
+        self.now_ms = self.frame_ms = 0
         self.cut_items: set[str] = set()
         self.silenced: set[str] = set()
         """Responses that nobody is to hear: cancelled by us, or out of band."""
@@ -53,6 +56,9 @@ class Judge:
 
     def sees(self, event: Event, now_ms: int) -> list[Command]:
         """Hand the event over and check everything that must hold."""
+        self.now_ms = now_ms
+        if isinstance(event, CallerAudio | StreamStarted):
+            self.frame_ms = now_ms
         over = self.engine.ended is not None
         ready = self.engine.model.ready
         said_now = event.event if isinstance(event, ModelSaid) and ready else None
@@ -103,7 +109,7 @@ class Judge:
 
     @property
     def caller_has_floor(self) -> bool:
-        return self.speaking or self.deciding
+        return (self.speaking or self.deciding) and self.now_ms - self.frame_ms < LEFT_OPEN_MS
 
     # -- the rules --------------------------------------------------------------------------
 
