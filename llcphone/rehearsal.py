@@ -94,6 +94,7 @@ async def rehearse(
     callee: Callee | Callable[[str], Callee] | None = None,
     dial_outcome: DialOutcome | Callable[[str], DialOutcome] | None = None,
     settings: dict[str, dict[str, Any]] | None = None,
+    on_note: Callable[[Call, Note], None] | None = None,
 ) -> AsyncIterator[Stage]:
     """Put an agent on a stage; leaving drains the phone.
 
@@ -107,6 +108,7 @@ async def rehearse(
             nobody can be rung.
         dial_outcome: what becomes of ``<Dial>`` of a number; None: it is answered after 3 s.
         settings: sections of ``llcphone.toml``, over the rehearsal's own.
+        on_note: told of every note as it is made, besides ``Stage.notes``.
     """
     async with AsyncExitStack() as stack:
         paced: dict[str, Any] = {} if pace is None else {"pace": pace}
@@ -133,6 +135,8 @@ async def rehearse(
         def note(call: Call, what: Note) -> None:
             if stage is not None:
                 stage.notes.append((trio.current_time(), what))
+                if on_note is not None:
+                    on_note(call, what)
 
         async with open_phone(config, agent, on_record=keep, on_note=note) as phone:
             await phone.endpoint.accepted.wait()

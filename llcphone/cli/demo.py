@@ -21,7 +21,7 @@ def demo(
     inbound_only: bool = False,
     quiet: bool = False,
     play: bool = False,
-    mode: Literal["ivr", "receptionist", "csr"] | None = None,
+    mode: Literal["ivr", "receptionist", "csr", "outbound"] | None = None,
     dial: str = "",
     config: ConfigPath = None,
 ) -> None:
@@ -34,7 +34,7 @@ def demo(
         inbound_only: hold the call that comes in; place none.
         quiet: print the summary only.
         play: play the calls aloud when they are over, with whatever player this machine has.
-        mode: instead, one call to this mode, with the company, routes and modules of your settings.
+        mode: instead, one call with this mode, with the company, routes and modules of your settings.
         dial: the same, by ringing this number: whoever your routes say answers.
     """
     if mode or dial:
@@ -42,7 +42,7 @@ def demo(
         from llcphone.demo.modes import demo_mode
 
         loaded = settings.load(config).config
-        sys.exit(trio.run(partial(demo_mode, loaded, mode or "", out, print, dial=dial)))
+        sys.exit(trio.run(partial(demo_mode, loaded, mode or "", out, dial=dial, quiet=quiet, aloud=play)))
     from llcphone.demo.run import run_demo
 
     files = caller or []

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from llcphone.engine.call import CallEngine
 
 WIDTH = 80
+_WORDS_MS = 3_000
+"""How long after their turn the caller's words are waited for, before what came next is shown."""
 NARROW = 60
 """Columns below which the columns of time and speaker shrink."""
 _STYLES = {
@@ -70,8 +72,11 @@ class CallView:
     _shown: set[str] = attrs.field(factory=set)
     _tools: dict[str, str] = attrs.field(factory=dict)
     _rows: list[tuple[int, str, str]] = attrs.field(factory=list)
-    """What happened while the agent speaks: shown below its words, so the times stay in order."""
+    """What happened while somebody speaks: shown below their words, so the times stay in order."""
     _last_ms: int = 0
+    _caller_ms: int | None = None
+    """Since when the caller speaks, until their words are known."""
+    _caller_done_ms: int | None = None
     _live: Live | None = None
 
     @contextmanager
@@ -94,7 +99,7 @@ class CallView:
         """Whatever comes now is another call's."""
         self.finish()
         self.engine = None
-        self._last_ms = 0
+        self._last_ms, self._caller_ms, self._caller_done_ms = 0, None, None
         self._shown.clear()
         self._tools.clear()
         self.console.print(f"\n[dim]{title}[/]\n")
@@ -127,7 +132,9 @@ class CallView:
                 what = str(fields["what"])
                 self.say(_UPDATES.get(what, f"the model's settings change: {what}"), at_ms=entry.at_ms)
             case "caller said":
-                self.say(words, at_ms=entry.at_ms, who="caller")
+                since_ms = entry.at_ms if self._caller_ms is None else self._caller_ms
+                self.say(words, at_ms=since_ms, who="caller")
+                self._caller_ms = self._caller_done_ms = None
             case "tool":
                 self._tools[str(fields["call_id"])] = str(fields["name"])
                 self.say(f"{fields['name']} …", at_ms=entry.at_ms, who="tool")
@@ -138,8 +145,8 @@ class CallView:
                 self._cut(str(fields["item"]), words, entry.at_ms)
                 heard = f"heard {fields['heard_ms']:,} ms of {fields['generated_ms']:,} ms generated so far"
                 self.say(f"the caller interrupts: {heard}", at_ms=entry.at_ms, who="barge-in")
-            case "floor" if not self.console.is_terminal:
-                self.say(_FLOORS[Floor(fields["floor"])], at_ms=entry.at_ms, who="now")
+            case "floor":
+                self._floor(Floor(fields["floor"]), entry.at_ms)
             case "model error" | "response failed" | "session refused" | "model connect failed":
                 self.say(f"{entry.kind}: {fields.get('code', '')}", at_ms=entry.at_ms, who="trouble")
 
@@ -149,13 +156,17 @@ class CallView:
             return
         self._finish_lines()
         alive = self._alive()
-        self._print_rows(min((line.at_ms - self.engine.born_ms for line in alive), default=None))
+        since_ms, floor = now_ms - self.engine.born_ms, self.engine.talk.floor
+        if self._caller_done_ms is not None and since_ms > self._caller_done_ms + _WORDS_MS:
+            self._caller_ms = self._caller_done_ms = None
+        waiting = [line.at_ms - self.engine.born_ms for line in alive]
+        waiting += [] if self._caller_ms is None else [self._caller_ms]
+        self._print_rows(min(waiting, default=None))
         if self._live is None:
             return
         if self.engine.ended is not None:
             self._live.update(Text(""), refresh=True)
             return
-        since_ms, floor = now_ms - self.engine.born_ms, self.engine.talk.floor
         rows = [
             self._row(line.at_ms - self.engine.born_ms, "agent", self._heard_words(line, now_ms), alive=True)
             for line in alive
@@ -171,6 +182,15 @@ class CallView:
             for line in self.engine.talk.history.lines():
                 self._finish(line, line.heard_text())
         self._print_rows(None)
+
+    def _floor(self, floor: Floor, at_ms: int) -> None:
+        """Somebody else speaks now."""
+        if floor is Floor.CALLER and self._caller_ms is None:
+            self._caller_ms = at_ms
+        elif floor is not Floor.CALLER and self._caller_ms is not None and self._caller_done_ms is None:
+            self._caller_done_ms = at_ms
+        if not self.console.is_terminal:
+            self.say(_FLOORS[floor], at_ms=at_ms, who="now")
 
     # -- the agent's lines ------------------------------------------------------------------
 

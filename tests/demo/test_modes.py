@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import datetime
+import io
+import re
+import wave
 from typing import TYPE_CHECKING
 
 import pytest
+from rich.console import Console
 
 from llcphone import ConfigError
 from llcphone.cli.agents import mode as copy_mode
 from llcphone.config import Config
-from llcphone.demo import modes
+from llcphone.demo import mode_story
+from llcphone.demo.modes import demo_mode, show_mode
 from tests.modes.kit import no_threads
 
 if TYPE_CHECKING:
@@ -22,60 +28,121 @@ __all__ = ["no_threads"]
 
 
 @pytest.fixture(autouse=True)
-def babbles(monkeypatch: pytest.MonkeyPatch) -> None:
+def nothing_speaks_here(monkeypatch: pytest.MonkeyPatch) -> None:
     """A call in virtual time does not wait for a program that speaks."""
-    modes.say.cache_clear()
+    mode_story.speak.cache_clear()
     monkeypatch.setattr("shutil.which", lambda name: None)
 
 
-async def shown(folder: Path, mode: str, dial: str = "", **settings: dict[str, object]) -> str:
-    lines: list[str] = []
-    config = Config.from_dict(settings)
-    assert await modes.demo_mode(config, mode, folder, lines.append, dial=dial) == 0
-    assert "listen: " in lines[-1]
-    return "\n".join(lines)
+async def shown(
+    folder: Path, mode: str, dial: str = "", width: int = 80, **settings: dict[str, object]
+) -> list[str]:
+    file = io.StringIO()
+    console = Console(file=file, width=width, highlight=False)
+    wav = await show_mode(Config.from_dict(settings), mode, folder, console, dial=dial)
+    lines = file.getvalue().splitlines()
+    assert wav is not None
+    with wave.open(str(wav)) as sound:
+        assert sound.getnframes() > 8 * 8000
+    assert lines[-1] == f"  listen  {wav}"
+    return lines
 
 
-@pytest.mark.parametrize(
-    ("mode", "outcome"),
-    [("receptionist", "rung    sales"), ("ivr", "rung    sales"), ("csr", "an appointment: ")],
-)
-async def test_a_mode_is_heard_without_any_settings(
-    mode: str, outcome: str, tmp_path: Path, autojump_clock: MockClock
+STORIES = {
+    "receptionist": (["check_availability", "transfer_call"], "rung    sales", "sales"),
+    "ivr": (["transfer_call"], "rung    support", "support"),
+    "csr": (
+        ["check_availability", "book_appointment", "book_appointment", "add_call_note", "hang_up"],
+        "kept    an appointment: ",
+        "It is booked: tomorrow at nine in the morning.",
+    ),
+    "outbound": (["add_call_note", "hang_up"], "kept    a note, confirmed: ", "Can you still"),
+}
+
+
+@pytest.mark.parametrize("mode", STORIES)
+async def test_a_mode_is_heard_without_any_settings_in_words_that_fit(
+    mode: str, tmp_path: Path, autojump_clock: MockClock
 ) -> None:
-    text = await shown(tmp_path, mode)
-    assert f"{mode} answers" in text
+    lines = await shown(tmp_path, mode)
+    text = "\n".join(lines)
+    tools, outcome, words = STORIES[mode]
+    assert re.findall(r"tool +(\w+) …", text) == tools
     assert outcome in text
+    assert words in text
+    assert "is a hum" not in text
+    times = [float(match[1]) for line in lines if (match := re.match(r" +(\d+\.\d\d) ", line))]
+    assert times == sorted(times)
+    assert times[-1] > 5
+
+
+async def test_what_was_asked_for_is_what_is_booked(tmp_path: Path, autojump_clock: MockClock) -> None:
+    text = "\n".join(await shown(tmp_path, "csr"))
+    tomorrow = datetime.datetime.now(datetime.UTC).date() + datetime.timedelta(days=1)
+    assert f"an appointment: {tomorrow:%d %B}, 09:00, a bicycle service" in text
+    assert "have my bicycle serviced" in text
+
+
+async def test_the_caller_is_shown_before_what_their_words_lead_to(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    lines = await shown(tmp_path, "receptionist")
+    order = [at for at, line in enumerate(lines) if "two bicycles" in line or "check_availability …" in line]
+    assert "two bicycles" in lines[order[0]]
+    assert "check_availability" in lines[order[1]]
+
+
+async def test_a_narrow_terminal_breaks_lines_between_words(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    lines = await shown(tmp_path, "receptionist", width=40)
+    assert max(len(line) for line in lines[:-1]) <= 40
+    words = {word for line in lines for word in line.split()}
+    assert {"Bicycles,", "check_availability", "somebody"} <= words
 
 
 async def test_a_changed_greeting_route_and_desk_are_heard(tmp_path: Path, autojump_clock: MockClock) -> None:
-    text = await shown(
+    lines = await shown(
         tmp_path,
         "",
         "+15551230077",
         company={"greeting": "Casa Azul, good to hear you.", "closed": all_days()},
         routes={"receptionist": ["+15551230077"]},
     )
+    text = "\n".join(lines)
     assert "+15551230077 is rung: receptionist answers" in text
     assert "Casa Azul, good to hear you." in text
     assert "a message, normal" in text
     assert "rung    nobody" in text
+    assert "bicycle" not in text
+    assert "1 sentence of yours is a hum in the recording" in text
 
 
 def all_days() -> list[str]:
     """Closed for as long as anybody looks ahead."""
-    import datetime
-
     today = datetime.date.today()
     return [(today + datetime.timedelta(days=day)).isoformat() for day in range(-1, 40)]
+
+
+async def test_desks_of_another_name_are_reached(tmp_path: Path, autojump_clock: MockClock) -> None:
+    desks = {"kitchen": {"number": "+15550100009"}}
+    text = "\n".join(await shown(tmp_path, "ivr", transfers={"destinations": desks}))
+    assert "rung    kitchen" in text
+    assert "brakes" not in text
 
 
 async def test_a_copied_and_edited_module_answers(tmp_path: Path, autojump_clock: MockClock) -> None:
     copy = tmp_path / "clinic.py"
     copy_mode("receptionist", copy)
     copy.write_text(copy.read_text().replace('"receptionist",\n', '"clinic",\n', 1))
-    text = await shown(tmp_path, "", "+15551230078", routes={"files": {"+15551230078": str(copy)}})
-    assert "+15551230078 is rung: clinic answers" in text
+    lines = await shown(tmp_path, "", "+15551230078", routes={"files": {"+15551230078": str(copy)}})
+    assert "+15551230078 is rung: clinic answers" in "\n".join(lines)
+
+
+@pytest.mark.parametrize("dial", ["banana", "0155512345", "+1 555 0100", "+266696687"])
+async def test_what_is_no_number_is_not_rung(dial: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"--dial: .*is no telephone number: write it as \+<country>"):
+        await demo_mode(Config.from_dict({}), "", tmp_path, dial=dial)
 
 
 def test_a_mode_is_not_copied_over_a_file_that_exists(tmp_path: Path) -> None:

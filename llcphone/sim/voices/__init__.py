@@ -18,6 +18,7 @@ CALLER = {
     "brakes_fail": "Hello. The brakes of my new bicycle do not work. Who can help me?",
     "somebody_please": "Hello. Could you put me through to somebody who can help me, please?",
     "next_free_time": "Hello. I would like to have my bicycle serviced. When is the next free time?",
+    "appointment_please": "Hello. I would like to make an appointment. When is the next free time?",
     "hello": "Hello?",
     "will_be_there": "Yes, I will be there. Thank you for calling.",
 }
@@ -43,7 +44,7 @@ AGENT = {
     "nobody_there": "Nobody is there at the moment. May I take a message?",
     "message_taken": "I have noted that, and somebody will call you back.",
     "free_at_nine": "The next free time is tomorrow at nine in the morning. Shall I book it for you?",
-    "booked_at_nine": "It is booked: tomorrow at nine in the morning, a bicycle service.",
+    "booked_at_nine": "It is booked: tomorrow at nine in the morning.",
     "cannot_do_that": "I am sorry, I cannot do that. May I take a message?",
     "thanks": "Thank you for calling. Good bye.",
     "shop_reminder": (
