@@ -180,6 +180,9 @@ class Config:
                 raise ConfigError(key, f"is missing: it {purpose}")
             if _PLACEHOLDER.fullmatch(value) and not is_loopback_url(endpoint):
                 raise ConfigError(key, f"is still a placeholder: it {purpose}")
+        sid = self.twilio.account_sid
+        if sid and not _ACCOUNT_SID.fullmatch(sid) and not is_loopback_url(self.twilio.api_url):
+            raise ConfigError("twilio.account_sid", "must be AC and 32 hexadecimal digits; " + _SID_FIX)
 
     def _tables(self, settings: Iterable[Setting]) -> Tables:
         tables: Tables = {}
@@ -202,6 +205,9 @@ _PLACEHOLDER = re.compile(
     re.IGNORECASE,
 )
 
+
+_ACCOUNT_SID = re.compile(r"AC[0-9a-fA-F]{32}")
+_SID_FIX = "copy TWILIO_ACCOUNT_SID from Twilio's console (SK... is an API key, PN... a number)"
 
 _NEEDED_TO_SERVE = {
     "realtime.api_key": "pays for the model's sessions; set OPENAI_API_KEY",

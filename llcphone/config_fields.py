@@ -83,7 +83,9 @@ def listing(pattern: str, wants: str) -> Rule:
 
 TYPED_TABLE = Rule('a table with a "type"', lambda value: isinstance(value.get("type"), str))
 NOT_EMPTY = matching(r"(?s)\s*\S.*", "text that is not empty")
-HEADER = matching(r"[\x21-\x7e]*", "printable ASCII without spaces: it is sent in an HTTP header")
+HEADER = matching(
+    r"[\x21\x23-\x26\x28-\x7e]*", "printable ASCII without spaces and quotes: it is sent in an HTTP header"
+)
 
 TOOL_NAME = matching(
     r"[a-zA-Z0-9_-]{1,64}", "1 to 64 of a to z, A to Z, 0 to 9, _ and -, which is all the Realtime API takes"
@@ -164,6 +166,8 @@ class Setting:
             return
         if not all(map(is_clean, _texts_in(value))):
             raise ConfigError(self.key, "has a NUL, a control character or half a character; take it out")
+        if self.secret and isinstance(value, str) and unquoted(value) != value:
+            raise ConfigError(self.key, "has quotes that became part of it; take them out")
         kind_fits = type(value) in self.kinds or (type(value) is int and float in self.kinds)
         if not kind_fits or not (self.rule is None or self.rule.holds(value)):
             raise ConfigError(self.key, f"must be {self.wants()}")
@@ -195,6 +199,12 @@ class Setting:
         if tuple in self.kinds:
             return tuple(text.replace(",", " ").split())
         return self.read_value(text)
+
+
+def unquoted(text: str) -> str:
+    """Text without the quotes around it: a shell removes them, ``docker --env-file`` does not."""
+    inner = text[1:-1]
+    return inner if len(text) > 1 and text[0] == text[-1] in "\"'" and text[0] not in inner else text
 
 
 def _texts_in(value: Any) -> Iterator[str]:

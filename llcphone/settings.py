@@ -22,12 +22,12 @@ from attrs import frozen
 from dotenv.parser import parse_stream
 
 from llcphone.config import SETTINGS, Config, parse_toml, toml_value
-from llcphone.config_fields import Setting, nearest
+from llcphone.config_fields import Setting, nearest, unquoted
 from llcphone.config_journal import DEFAULT_URL
 from llcphone.config_store import DEFAULT_FILE as STORE_FILE
 from llcphone.errors import ConfigError
 from llcphone.sentences import NAMES, OWN, defaults
-from llcphone.web_address import WEB_ADDRESS_OR_EMPTY
+from llcphone.web_address import WEB_ADDRESS_OR_EMPTY, is_loopback_host
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -78,6 +78,16 @@ ORIGINAL_DESTINATIONS = {
 _OF_KUBERNETES = re.compile(
     r"LLCPHONE_(SERVICE_(HOST|PORT)\w*|PORT_\d+_\w+)=.*|LLCPHONE_PORT=\w+://.*", re.DOTALL
 )
+PLATFORMS = (
+    "RENDER",
+    "FLY_APP_NAME",
+    "RAILWAY_ENVIRONMENT_NAME",
+    "DYNO",
+    "K_SERVICE",
+    "WEBSITE_SITE_NAME",
+    "KUBERNETES_SERVICE_HOST",
+)
+"""What these set: Render, Fly.io, Railway, Heroku, Cloud Run, Azure App Service, Kubernetes."""
 OWN_NAMES = {setting.variable: key for key, setting in SETTINGS.items()}
 
 
@@ -112,6 +122,7 @@ def load(path: Path | None = None, *, environ: Mapping[str, str] | None = None) 
 
     dotenv = file.parent / ".env"
     written, environ = _dotenv_variables(dotenv), os.environ if environ is None else environ
+    environ = {name: unquoted(text.strip()) for name, text in environ.items()}
     for variables, source in ((written, str(dotenv)), (environ, "environment")):
         origin |= _add_destinations(tables, variables, source)
     overlay = _overlay(written, str(dotenv)) | _overlay(environ, "environment")
@@ -129,6 +140,8 @@ def load(path: Path | None = None, *, environ: Mapping[str, str] | None = None) 
     except ConfigError as exc:
         source = origin.get(exc.key, str(file))
         where = "" if source == DEFAULT_ORIGIN else f" (from {source})"
+        if exc.key in overlay and overlay[exc.key][1].strip("\"'") != overlay[exc.key][1]:
+            where += "; it begins or ends with a quote: write it without quotes"
         raise ConfigError(exc.key, exc.why + where) from None
 
 
@@ -214,7 +227,8 @@ def _add_destinations(tables: dict[str, Any], variables: Mapping[str, str], sour
     for name, number in found.items():
         known = destinations.get(name)
         destinations[name] = {**(known if isinstance(known, dict) else {}), "number": number}
-    return {"transfers.destinations": source}
+    names = [variable for variable, name in ORIGINAL_DESTINATIONS.items() if name in found]
+    return {"transfers.destinations": f"{source}: {', '.join(names)}"}
 
 
 def _add_sentences(tables: dict[str, Any]) -> dict[str, str]:
@@ -237,6 +251,19 @@ def _add_sentences(tables: dict[str, Any]) -> dict[str, str]:
                 home[name] = text
                 origin["company.sentences" if key.startswith(OWN) else key] = str(file)
     return origin
+
+
+def hides_from_its_platform(loaded: Loaded, environ: Mapping[str, str] = os.environ) -> str:
+    """The variable by which a hosting platform shows itself, where the server listens on this machine only.
+
+    Platforms and containers reach a server from outside, so the default ``server.host`` answers nobody there.
+    "" where nothing tells of a platform, or where the host was chosen.
+    """
+    chosen = loaded.origin.get("server.host", DEFAULT_ORIGIN) != DEFAULT_ORIGIN
+    if chosen or not is_loopback_host(loaded.config.server.host):
+        return ""
+    port = ("PORT",) if loaded.origin.get("server.port") == "environment: PORT" else ()
+    return next((name for name in (*PLATFORMS, *port) if environ.get(name)), "")
 
 
 def load_config(path: Path | None = None) -> Config:

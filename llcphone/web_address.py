@@ -13,7 +13,7 @@ from llcphone.config_fields import Rule
 def _is_host(text: str) -> bool:
     """Whether a name can be looked up at all: a resolver raises for empty labels and for long ones."""
     try:
-        return bool(text.encode("idna"))
+        return bool(text.encode("idna")) and not set(text) & {'"', "'"}
     except UnicodeError:
         return False
 

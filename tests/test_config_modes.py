@@ -62,7 +62,7 @@ def test_the_originals_names_are_read(tmp_path: Path) -> None:
         "scheduling": {"number": "+15551230031"},
     }
     assert (config.company.name, config.company.time_zone) == ("Casa Verde", "Europe/Madrid")
-    assert loaded.origin["transfers.destinations"] == "environment"
+    assert loaded.origin["transfers.destinations"] == "environment: SALES_NUMBER, SCHEDULING_NUMBER"
 
 
 def test_a_number_in_no_form_is_refused_by_its_name_and_not_repeated(tmp_path: Path) -> None:

@@ -329,3 +329,93 @@ def test_every_value_is_explained_and_no_secret_is_shown(folder: Folder) -> None
     assert rows["realtime.voice"] == ('"cedar"', "default")
     assert rows["server.port"] == ("9000", "environment: PORT")
     assert "canary" not in str(rows)
+
+
+# -- quotes that are part of the value ----------------------------------------------------------
+
+
+@pytest.mark.parametrize("quote", ['"', "'"])
+def test_quotes_that_docker_leaves_around_a_value_are_taken_off(folder: Folder, quote: str) -> None:
+    bare = {
+        "OPENAI_API_KEY": "sk-123",
+        "TWILIO_ACCOUNT_SID": "AC" + "0" * 32,
+        "TWILIO_AUTH_TOKEN": "abc",
+        "TWILIO_PHONE_NUMBER": "+15005550006",
+        "PUBLIC_URL": "https://phone.example.test",
+        "PORT": "8081",
+        "VOSS_VOICE": "cedar",
+        "COMPANY_NAME": "Joe's",
+        "SALES_NUMBER": "+15005550009",
+        "LLCPHONE_SERVER__HOST": "0.0.0.0",
+        "LLCPHONE_STORE__URL": "sqlite:///phone.db",
+    }
+    if quote == "'":
+        bare["COMPANY_NAME"] = "Joe & Sons"
+    quoted = {name: f"{quote}{value}{quote}" for name, value in bare.items()}
+    assert folder.load(**quoted).config == folder.load(**bare).config
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("OPENAI_API_KEY", 'sk-123"'),
+        ("TWILIO_AUTH_TOKEN", "'abc"),
+        ("PORT", '"8081'),
+        ("PUBLIC_URL", 'https://phone.example.test"'),
+        ("TWILIO_PHONE_NUMBER", '"+15005550006'),
+    ],
+)
+def test_a_quote_that_was_left_over_is_named_with_its_variable(
+    folder: Folder, variable: str, value: str
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        folder.load(**{variable: value})
+    assert variable in caught.value.why
+    assert "quote" in caught.value.why
+    assert value not in str(caught.value)
+
+
+def test_a_list_of_quoted_texts_is_left_as_it_is(folder: Folder) -> None:
+    with pytest.raises(ConfigError, match="quote"):
+        folder.load(LLCPHONE_OUTBOUND__ALLOW_PREFIXES='"+1", "+44"')
+
+
+def test_a_secret_in_a_file_with_quotes_twice_is_refused(folder: Folder) -> None:
+    folder.toml("[webhook]\nurl = 'https://a.example'\nsecret = '\"0123456789abcdef\"'\n")
+    with pytest.raises(ConfigError, match=r"webhook\.secret: has quotes"):
+        folder.load()
+
+
+def test_a_department_whose_number_is_wrong_is_named_by_its_variable(folder: Folder) -> None:
+    with pytest.raises(ConfigError, match="SALES_NUMBER"):
+        folder.load(SALES_NUMBER="0555")
+
+
+def test_half_a_character_of_the_environment_is_refused(folder: Folder) -> None:
+    with pytest.raises(ConfigError, match="COMPANY_NAME"):
+        folder.load(COMPANY_NAME="Caf\udce9")
+
+
+# -- where the server listens -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("environ", "variable"),
+    [
+        ({"RENDER": "true", "PORT": "10000"}, "RENDER"),
+        ({"FLY_APP_NAME": "phone"}, "FLY_APP_NAME"),
+        ({"PORT": "10000"}, "PORT"),
+        ({}, ""),
+        ({"RENDER": "true", "LLCPHONE_SERVER__HOST": "0.0.0.0"}, ""),
+        ({"RENDER": "true", "LLCPHONE_SERVER__HOST": "127.0.0.1"}, ""),
+    ],
+)
+def test_a_platform_that_cannot_reach_the_server_is_known(
+    folder: Folder, environ: dict[str, str], variable: str
+) -> None:
+    assert settings.hides_from_its_platform(folder.load(**environ), environ) == variable
+
+
+def test_a_port_in_a_file_is_no_platform(folder: Folder) -> None:
+    folder.env("PORT=8081")
+    assert settings.hides_from_its_platform(folder.load(), {}) == ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from contextlib import AsyncExitStack
 
@@ -14,14 +15,22 @@ from llcphone.process.serving import serve_as_process
 from llcphone.snapshots import finish
 from llcphone.store.lines import open_record_file
 
+log = logging.getLogger("llcphone.server")
+
 
 async def serve(*, config: ConfigPath = None, agent: AgentPath = None) -> None:
     """Answer calls until SIGTERM or SIGINT, then drain."""
     finish(config or settings.DEFAULT_FILE)  # of a restore that was broken off, all or nothing is in effect
-    loaded = settings.with_store(settings.with_journal(settings.load(config).config), config)
+    found = settings.load(config)
+    loaded = settings.with_store(settings.with_journal(found.config), config)
     loaded.check_ready_to_serve()
     configure_logs(loaded.log, secrets_of(loaded))
     chosen = agent_of(loaded, agent)
+    if variable := settings.hides_from_its_platform(found):
+        log.warning(
+            "only this machine can reach the server: set server.host to 0.0.0.0",
+            extra={"host": loaded.server.host, "because_of": variable},
+        )
     print(f"Give Twilio this voice URL (POST): {loaded.server.public_url}/twiml", file=sys.stderr)
     async with AsyncExitStack() as stack:
         path = loaded.records.path

@@ -13,13 +13,16 @@ from llcphone.doctor.report import Finding, Status, fail, good, warn
 from llcphone.errors import ConfigError
 from llcphone.guard import country_of
 from llcphone.guard_files import read_numbers
+from llcphone.settings import Loaded, hides_from_its_platform
 from llcphone.time_zones import NO_TABLE, has_table
+from llcphone.web_address import is_loopback_url
 
 if TYPE_CHECKING:
     from llcphone.doctor.case import Case
 
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 _MOST_DIFFERENCES = 6
+TOKEN_LENGTH = 32
 
 
 async def settings(case: Case) -> list[Finding]:
@@ -28,7 +31,7 @@ async def settings(case: Case) -> list[Finding]:
         fix = f"change {case.trouble.key} as it says, or go back: llcphone snapshot restore <name>"
         return [fail("configuration", str(case.trouble), fix), *file_modes(case.path)]
     findings = [good("configuration", f"read: {_sources(case.path)}")]
-    findings.append(_ready(case))
+    findings += [_ready(case), *_token(case), _listening(case)]
     findings += _outbound(case)
     findings += file_modes(case.path)
     findings.append(agent := examine_agents(case))
@@ -49,6 +52,26 @@ def _ready(case: Case) -> Finding:
     except ConfigError as exc:
         return fail("ready to serve", str(exc), f"set {exc.key}; llcphone init asks for what is needed")
     return good("ready to serve", "key, token and public URL are set")
+
+
+def _token(case: Case) -> list[Finding]:
+    """Twilio's tokens have one length; what is no token signs nothing."""
+    token, api_url = case.config.twilio.auth_token, case.config.twilio.api_url
+    if not token or len(token) == TOKEN_LENGTH or is_loopback_url(api_url):
+        return []
+    seen = f"twilio.auth_token has {len(token)} characters, Twilio's have {TOKEN_LENGTH}"
+    fix = "copy the primary auth token from Twilio's console: no API key's secret, whole, without quotes"
+    return [warn("auth token", seen, fix)]
+
+
+def _listening(case: Case) -> Finding:
+    server = case.config.server
+    where = f"the server listens on {server.host}, port {server.port}"
+    if variable := hides_from_its_platform(Loaded(case.config, dict(case.origin)), case.environ):
+        seen = f"{where}, so nothing outside this machine reaches it, and the environment has {variable}"
+        fix = 'set server.host = "0.0.0.0" (LLCPHONE_SERVER__HOST); beside a tunnel or proxy of this machine '
+        return warn("listening address", seen, f'{fix}"127.0.0.1" says that it is meant')
+    return good("listening address", where)
 
 
 def _outbound(case: Case) -> list[Finding]:

@@ -31,6 +31,7 @@ from llcphone.seldom import SeldomLog
 from llcphone.server.api import add_api, is_api_path
 from llcphone.server.api_errors import of_http
 from llcphone.server.callbacks import TWIML_TYPE, add_callbacks, signed_form
+from llcphone.server.genuine import SIGNATURE_CAUSES
 from llcphone.server.health import alive, ready
 from llcphone.server.identity import PROBE
 from llcphone.server.logs import without_texts
@@ -113,7 +114,7 @@ def _add_media_stream(app: QuartTrio, phone: PhoneRoom) -> None:
             await websocket.close(1000)
             return
         if not genuine or not phone.expects(token):
-            seldom.warning("media stream refused: wrong signature or token")
+            seldom.warning(f"media stream refused: wrong signature or token. {SIGNATURE_CAUSES}")
             abort(403)  # before accept: a real HTTP 403, which Twilio reports as 31920
         await websocket.accept()
         try:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, cast
 from quart import Response, abort, request
 
 from llcphone.seldom import SeldomLog
-from llcphone.server.genuine import by_twilio, read_form
+from llcphone.server.genuine import SIGNATURE_CAUSES, by_twilio, read_form
 
 if TYPE_CHECKING:
     from quart_trio import QuartTrio
@@ -74,6 +74,6 @@ async def signed_form(phone: PhoneRoom, seldom: SeldomLog) -> list[tuple[str, st
         target = request.path + (f"?{query}" if query else "")
         host = request.headers.get("Host", "")
         if not by_twilio(config, target, form, signature, host):
-            seldom.warning("webhook refused: wrong signature (is server.public_url what Twilio calls?)")
+            seldom.warning(f"webhook refused: wrong signature. {SIGNATURE_CAUSES}")
             abort(403)
     return form

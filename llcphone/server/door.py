@@ -36,7 +36,7 @@ from llcphone.call.endpoint import leg_limits
 from llcphone.errors import JoinRefused, RemoteProtocolError
 from llcphone.seldom import SeldomLog
 from llcphone.server.accepting import accept_each
-from llcphone.server.genuine import is_genuine
+from llcphone.server.genuine import SIGNATURE_CAUSES, is_genuine
 from llcphone.server.head import RequestHead, RequestRefused, parse_head
 from llcphone.server.health import health
 from llcphone.server.http import BoundedStream, Exchange, ServeHttp
@@ -192,7 +192,7 @@ class Door:
             signature = head.get(b"x-twilio-signature").decode("ascii")
             path, host = head.path.decode("ascii"), head.get(b"host").decode("ascii")
             if not valid_upgrade(config.twilio.auth_token, config.server.public_url, path, signature, host):
-                raise RequestRefused(403, "wrong signature of a media stream (is server.public_url right?)")
+                raise RequestRefused(403, f"wrong signature of a media stream. {SIGNATURE_CAUSES}")
         if token != PROBE and not self._phone.expects(token):
             raise RequestRefused(403, "no call waits for the token of this media stream")
 

@@ -29,6 +29,13 @@ def read_form(body: bytes) -> list[tuple[str, str]]:
     return parse_qsl(body.decode("utf-8"), keep_blank_values=True, max_num_fields=MAX_FIELDS)
 
 
+SIGNATURE_CAUSES = (
+    "Is server.public_url the address that Twilio calls, host and path? Is twilio.auth_token the primary "
+    "token of this account and region, whole and without quotes? Does a proxy change the form?"
+)
+"""Why a request of Twilio's own may not match its signature, likeliest first."""
+
+
 def by_twilio(config: Config, target: str, form: list[tuple[str, str]], signature: str, host: str) -> bool:
     """Whether Twilio signed this form for the path and query ``target``."""
     url = config.server.public_url.rstrip("/") + target

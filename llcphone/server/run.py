@@ -166,7 +166,7 @@ async def run_until_signal(
                 async with open_phone() as phone, trio.open_nursery() as nursery:
                     start = partial(serve, phone, config, listeners=listeners)
                     door: Door = await nursery.start(start, name="server")
-                    log.info("serving", extra={"port": door.addresses[0][1]})
+                    log.info("serving", extra={"host": config.server.host, "port": door.addresses[0][1]})
                     task_status.started(door)
                     await stopping.wait()
                     if on_stop is not None:

@@ -15,7 +15,7 @@ from llcphone.doctor.session import Probe, judge_session
 from llcphone.doctor.twilio import judge_refusal
 from llcphone.realtime.dialects import Dialect
 from tests.doctor.clinic import open_clinic
-from tests.doctor.test_faults import FAIL, PASS, UNKNOWN, _in_its_folder, names  # noqa: F401
+from tests.doctor.test_faults import FAIL, PASS, UNKNOWN, WARN, _in_its_folder, names  # noqa: F401
 from tests.process.house import open_house
 
 
@@ -137,3 +137,41 @@ def test_a_certificate_that_is_not_trusted_asks_for_certificates() -> None:
     assert finding.fix == INSTALL_CERTIFICATES
     assert judge_refusal("tls").fix == INSTALL_CERTIFICATES
     assert "install certificates" in INSTALL_CERTIFICATES
+
+
+# -- settings that cannot be right --------------------------------------------------------------
+
+
+async def test_a_server_that_its_platform_cannot_reach(autojump_clock, tmp_path, monkeypatch):
+    async with open_clinic(tmp_path, serving=False) as clinic:
+        assert (await clinic.examine("settings"))["listening address"].status is PASS
+        monkeypatch.setenv("RENDER", "true")
+        found = await clinic.examine("settings")
+        names(found["listening address"], WARN, "127.0.0.1", "RENDER", "0.0.0.0")
+        clinic.set("server.host", "0.0.0.0")
+        assert (await clinic.examine("settings"))["listening address"].status is PASS
+
+
+async def test_a_token_of_another_length(autojump_clock, tmp_path):
+    async with open_clinic(tmp_path, serving=False) as clinic:
+        assert "auth token" not in await clinic.examine("settings"), "a simulator takes any"
+        clinic.set("twilio.api_url", None)
+        clinic.secret("TWILIO_AUTH_TOKEN", "0123456789abcdef0123456789abcde")
+        names((await clinic.examine("settings"))["auth token"], WARN, "31 characters", "primary")
+        clinic.secret("TWILIO_AUTH_TOKEN", "0123456789abcdef0123456789abcdef")
+        assert "auth token" not in await clinic.examine("settings")
+
+
+async def test_a_sid_of_something_else(autojump_clock, tmp_path):
+    async with open_clinic(tmp_path, serving=False) as clinic:
+        clinic.set("twilio.api_url", None)
+        clinic.set("twilio.account_sid", "SK" + "0" * 32)
+        names((await clinic.examine("settings"))["ready to serve"], FAIL, "AC and 32", "TWILIO_ACCOUNT_SID")
+
+
+async def test_a_start_that_its_platform_cannot_reach_is_logged_once(tmp_path) -> None:
+    async with open_house(tmp_path) as house:
+        await house.serve(environ={"RENDER": "true"})
+        log = (tmp_path / "llcphone.log").read_text()
+        assert log.count("set server.host to 0.0.0.0") == 1
+        assert "RENDER" in log
