@@ -28,13 +28,13 @@ async def doctor(
     yes: bool = False,
     as_json: AsJson = False,
 ) -> None:
-    """Look at everything that calls need, infrastructure first, and say what mends what is broken.
+    """Look at everything that calls need, infrastructure first, and say how to fix what is broken.
 
     Args:
         only: groups to look at: settings, process, machine, public, twilio, session, vendors.
         quick: settings, process and session only.
         live: also what costs money: one short text of the model.
-        fix: offer to do the safe mends, each with a question.
+        fix: offer the safe fixes, each with a question.
         yes: say yes to those questions.
     """
     from llcphone.doctor.examine import GROUPS, QUICK, case_of, examine

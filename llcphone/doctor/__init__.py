@@ -10,9 +10,10 @@ Rooms:
     report      what a finding is, and how findings are shown
     case        what is examined, and the tools for it; ``conceal`` keeps secrets out of every text
     examine     the groups in their order
-    settings    configuration, agent, file modes, the last good snapshot
+    settings    configuration, file modes, the last good snapshot
+    agents      who answers: loaded once, within a limit
     process     pid file, port, health, log
-    machine     descriptors, disk, clock
+    machine     descriptors, clock; places: folders and disk; databases: do they answer
     public      the public URL: address, tunnel, upgrade, webhook route
     twilio      account, number, alerts
     session     key, model, dialect, session configuration

@@ -1,4 +1,4 @@
-"""The machine: descriptors, folders, disk, clock."""
+"""The machine: descriptors, folders, databases, disk, clock."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import psutil  # type: ignore[import-untyped]
 
 from llcphone.doctor.case import ask
+from llcphone.doctor.databases import databases
 from llcphone.doctor.places import written
 from llcphone.doctor.report import Finding, fail, good, unknown, warn
 from llcphone.process.pidfile import read_mark
@@ -28,6 +29,7 @@ async def machine(case: Case) -> list[Finding]:
     if (limit := _descriptors(read_mark(config.process.pid_file))) is not None:
         findings.append(judge_descriptors(limit, config.server.max_calls))
     findings += written(case)
+    findings += await databases(case)
     findings.append(await _clock(case))
     return findings
 

@@ -44,21 +44,31 @@ def places_of(case: Case) -> list[Place]:
         "money.spent_file": config.money.spent_file,
         "process.pid_file": settings.pid_file,
         "process.log_file": settings.log_file if settings.supervisor == "none" else "",
-        "journal.url": _database_file(config.journal.url if config.journal.enabled else "", "journal.url"),
-        "store.url": _database_file(config.store.url if config.store.enabled else "", "store.url"),
     }
     places = [Place(key, Path(path).absolute()) for key, path in files.items() if path]
+    for key, section in (("journal.url", config.journal), ("store.url", config.store)):
+        if section.enabled and (file := _database_file(section.url, key)):
+            places.append(Place(key, file.absolute()))
     if folder := config.records.blackbox_dir:
         places.append(Place("records.blackbox_dir", Path(folder).absolute(), is_folder=True))
     return places
 
 
-def _database_file(url: str, key: str) -> str:
+def place_of_database(url: str, key: str) -> Path | None:
+    """The file of a database; None of one on a server.
+
+    Raises:
+        ConfigError: the address is none of a database that we can use.
+    """
+    parts = known(url, key)
+    return Path(parts.database) if parts.get_backend_name() == "sqlite" and parts.database else None
+
+
+def _database_file(url: str, key: str) -> Path | None:
     try:
-        parts = known(url, key) if url else None
-    except ConfigError:  # serve says so
-        return ""
-    return (parts.database or "") if parts is not None and parts.get_backend_name() == "sqlite" else ""
+        return place_of_database(url, key) if url else None
+    except ConfigError:  # the databases' own check says so
+        return None
 
 
 def written(case: Case) -> list[Finding]:

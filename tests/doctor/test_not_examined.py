@@ -14,6 +14,7 @@ from llcphone.doctor.places import places_of
 from llcphone.doctor.session import Probe, judge_session
 from llcphone.doctor.twilio import judge_refusal
 from llcphone.realtime.dialects import Dialect
+from llcphone.sim.ports import free_port
 from tests.doctor.clinic import open_clinic
 from tests.doctor.test_faults import FAIL, PASS, UNKNOWN, WARN, _in_its_folder, names  # noqa: F401
 from tests.process.house import open_house
@@ -175,3 +176,36 @@ async def test_a_start_that_its_platform_cannot_reach_is_logged_once(tmp_path) -
         log = (tmp_path / "llcphone.log").read_text()
         assert log.count("set server.host to 0.0.0.0") == 1
         assert "RENDER" in log
+
+
+# -- databases ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("key", ["journal.url", "store.url", "store.lookup_url"])
+async def test_a_database_that_does_not_answer(tmp_path, key):
+    async with open_clinic(tmp_path, serving=False) as clinic:
+        clinic.set(key, f"postgresql://phone:canary-word@127.0.0.1:{free_port()}/calls")
+        found = await clinic.examine("machine")
+        names(found[f"{key.partition('.')[0]} database"], FAIL, f"{key}: cannot be opened", f"set {key}")
+        assert "canary-word" not in str(found)
+
+
+async def test_a_file_that_is_no_database(autojump_clock, tmp_path):
+    async with open_clinic(tmp_path, serving=False) as clinic:
+        names((await clinic.examine("machine"))["journal database"], PASS, "made at the first start")
+        (tmp_path / "journal.db").write_text(
+            "no database, but a text that is long enough to look like one" * 9
+        )
+        names((await clinic.examine("machine"))["journal database"], FAIL, "journal.db cannot be read")
+        (tmp_path / "journal.db").write_bytes(b"")
+        names((await clinic.examine("machine"))["journal database"], PASS, "can be read")
+
+
+async def test_an_address_of_another_kind_of_database(autojump_clock, tmp_path):
+    async with open_clinic(tmp_path, serving=False) as clinic:
+        clinic.set("journal.url", "mysql://u@h/d")
+        names(
+            (await clinic.examine("machine"))["journal database"],
+            FAIL,
+            "must be sqlite:///<file> or postgres",
+        )
