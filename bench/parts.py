@@ -162,6 +162,7 @@ async def call(
             f'[realtime]\nurl = "{url}"\ndialect = "flat"\napi_key = "sk-bench-0123456789abcdef"\n'
             f'[opening]\ninbound = "listen"\n[wire]\nca_file = "{ca}"\n'
             '[server]\npublic_url = "http://127.0.0.1:1"\ncheck_signatures = false\nmax_calls = 5000\n'
+            '[records]\npath = ""\n'
             "[overload]\nlag_limit_ms = 0\ncpu_limit_percent = 0\n"
         )
 

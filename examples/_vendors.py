@@ -8,13 +8,15 @@ ask for people instead, each of whom is at home, or is not, in a way of their ow
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import trio
 
 import llcphone
 from llcphone.rehearsal import ACCOUNT_SID, AUTH_TOKEN, NUMBER, rehearsal_config
 from llcphone.sim import voices
-from llcphone.sim.model import Scripted, open_model
+from llcphone.sim.model import open_model
+from llcphone.sim.model_script import Scripted
 from llcphone.sim.phone import Callee, open_twilio
 
 
@@ -42,7 +44,7 @@ async def vendors(script: Scripted = None, *, rings: bool = True) -> AsyncIterat
                 server = {"public_url": config.server.public_url, "port": config.server.port}
                 account = {"account_sid": ACCOUNT_SID, "phone_number": NUMBER, "api_url": twilio.api_url}
                 rules = {"allow_prefixes": ["+1555"], "calls_per_second": 10.0}  # 555: numbers of films
-                sections = {"server": server, "twilio": account, "outbound": rules}
+                sections: dict[str, dict[str, Any]] = {"server": server, "twilio": account, "outbound": rules}
                 yield rehearsal_config(model.url, sections)
         nursery.cancel_scope.cancel()
 

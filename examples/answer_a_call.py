@@ -11,7 +11,11 @@ agent.offer_hang_up()
 
 
 async def main() -> None:
-    async with vendors() as config, llcphone.open_phone(config, agent, on_record=print_record) as phone:
+    async with (
+        vendors() as config,
+        llcphone.open_phone(config, agent, on_record=print_record) as phone,
+        llcphone.until_signal(phone),  # SIGTERM and Ctrl-C: live calls end first
+    ):
         await serve(phone, config)
 
 

@@ -1,7 +1,7 @@
 """A campaign in a plain nursery: ring everybody in a CSV file, five at a time, and print what became of it.
 
-Nothing schedules, retries or stores here: your program does, in its own way. Leaving the nursery
-by an error or Ctrl-C ends all calls, and no telephone rings on.
+Nothing schedules, retries or stores here: your program does, in its own way. Ctrl-C lets the live calls
+end and dials no more; leaving the nursery by an error ends all calls, and no telephone rings on.
 """
 
 import csv
@@ -11,7 +11,7 @@ import trio
 from _vendors import vendors
 
 import llcphone
-from llcphone.errors import DialRefused
+from llcphone.errors import DialRefused, NotAdmitted
 from llcphone.server import serve
 
 PEOPLE = Path(__file__).with_name("people.csv")
@@ -25,6 +25,8 @@ async def ring(phone: llcphone.Phone, person: dict[str, str], lines: trio.Semaph
             record = await phone.place_call(person["number"], context=context)
         except DialRefused as refusal:  # by our own guard: Twilio never heard of it
             person["result"] = f"not dialled: {refusal.code}"
+        except NotAdmitted as refusal:  # this program was asked to stop, or is full
+            person["result"] = f"not dialled: {refusal.reason}"
         else:
             person["result"] = f"{record.reason.value}, {len(record.turns)} answers"
 
@@ -34,6 +36,7 @@ async def main() -> None:
     async with (
         vendors(rings=False) as config,
         llcphone.open_phone(config, agent) as phone,
+        llcphone.until_signal(phone),
         trio.open_nursery() as nursery,
     ):
         await nursery.start(serve, phone, config)

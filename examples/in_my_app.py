@@ -19,6 +19,7 @@ async def main() -> None:
     async with (
         vendors() as config,
         llcphone.open_phone(config, agent) as phone,
+        llcphone.until_signal(phone),  # also ends the oven's task, once the last call has ended
         trio.open_nursery() as nursery,
     ):
         nursery.start_soon(watch_the_oven, phone)

@@ -34,7 +34,11 @@ def make(house: House) -> llcphone.Agent:
 async def main() -> None:
     wish = CallTool("set_wake_up", {"room": 12, "time": "06:30"})
     script: list[str | CallTool] = ["Good evening, the porter.", wish, "Room twelve at half past six?"]
-    async with vendors(script) as config, llcphone.open_phone(config, make(House(config))) as phone:
+    async with (
+        vendors(script) as config,
+        llcphone.open_phone(config, make(House(config))) as phone,
+        llcphone.until_signal(phone),
+    ):
         await serve(phone, config)
 
 

@@ -27,13 +27,17 @@ def my_app(phone: llcphone.Phone) -> QuartTrio:
     @app.websocket("/media/<token>")
     async def media_stream(token: str) -> None:
         await websocket.accept()
-        await phone.serve_leg(websocket._get_current_object(), token)
+        await phone.serve_leg(websocket, token)
 
     return app
 
 
 async def main() -> None:
-    async with vendors() as config, llcphone.open_phone(config, agent) as phone:
+    async with (
+        vendors() as config,
+        llcphone.open_phone(config, agent) as phone,
+        llcphone.until_signal(phone),
+    ):
         server = hypercorn.Config()
         server.bind = [f"127.0.0.1:{config.server.port}"]
         server.read_timeout = 30

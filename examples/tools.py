@@ -45,7 +45,11 @@ async def main() -> None:
         order,
         "Two loaves of rye, that is nine euros.",
     ]
-    async with vendors(script) as config, llcphone.open_phone(config, agent) as phone:
+    async with (
+        vendors(script) as config,
+        llcphone.open_phone(config, agent) as phone,
+        llcphone.until_signal(phone),
+    ):
         await serve(phone, config)
 
 

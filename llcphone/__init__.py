@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from llcphone.errors import JoinRefused as JoinRefused
     from llcphone.errors import LLCPhoneError as LLCPhoneError
     from llcphone.errors import NotAdmitted as NotAdmitted
+    from llcphone.host import until_signal as until_signal
     from llcphone.leaving import Outcome as Outcome
     from llcphone.phone import Phone as Phone
     from llcphone.phone_open import open_phone as open_phone
@@ -46,6 +47,7 @@ _HOMES = {
     "JoinRefused": "llcphone.errors",
     "LLCPhoneError": "llcphone.errors",
     "NotAdmitted": "llcphone.errors",
+    "until_signal": "llcphone.host",
     "Outcome": "llcphone.leaving",
     "Phone": "llcphone.phone",
     "open_phone": "llcphone.phone_open",

@@ -147,7 +147,8 @@ class RecordsConfig(Section):
     """[records]: what is kept of a call."""
 
     path: str = setting("calls.jsonl")
-    """File that gets one line per call; "" keeps none."""
+    """File that gets one line per call, from `open_phone` too; a bare name lies where the program was
+    started. "" keeps none."""
     transcript: bool = setting(False)
     """Whether what was said is kept; off, because people must know before it is."""
     blackbox_dir: str = setting("")

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from llcphone.arguments import need_methods
 from llcphone.call.endpoint import leg_limits
 from llcphone.errors import JoinRefused
-from llcphone.wire.adapters import ForeignLeg
+from llcphone.host import need_trio
+from llcphone.wire.foreign_leg import QUART, TRIO_WEBSOCKET, ForeignLeg
 
 if TYPE_CHECKING:
     from llcphone.call.handle import Call
@@ -47,13 +49,17 @@ class Joining:
         """Serve a foreign socket in its handler's task; returns when the call has ended.
 
         Args:
-            websocket: quart's websocket object (``websocket._get_current_object()``) or a
-                trio-websocket connection, already accepted.
+            websocket: quart's ``websocket`` or a trio-websocket connection, already accepted.
             token: the one-time token; None takes the last segment of the socket's own path.
 
         Raises:
             JoinRefused: no call waits for this token.
         """
+        need_trio("serve_leg")
+        websocket = getattr(websocket, "_get_current_object", lambda: websocket)()  # quart's is a proxy
+        methods = TRIO_WEBSOCKET if hasattr(websocket, TRIO_WEBSOCKET[0]) else QUART
+        fix = "quart's websocket, or a connection of trio-websocket"
+        need_methods(websocket, methods, "serve_leg: websocket", fix)
         if token is None:
             token = str(websocket.path).partition("?")[0].rpartition("/")[2]
         leg = ForeignLeg(websocket, limits=leg_limits(self.config))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -72,7 +72,7 @@ class Phone(Placing, Joining):
         nursery: trio.Nursery,
         endpoint: Endpoint,
         *,
-        on_record: OnRecord | None,
+        on_record: Sequence[OnRecord],
         on_note: OnNote | None,
     ) -> None:
         self.config = config
@@ -301,8 +301,7 @@ class Phone(Placing, Joining):
             "call ended", extra={**whose, "reason": record.reason.value, "duration_s": record.duration_s}
         )
         taken = "end of a call not taken"  # whoever keeps records may fail: no call ends for it
-        if self._on_record is not None:
-            self.faults.tell_all(taken, [self._on_record], record, **whose)
+        self.faults.tell_all(taken, self._on_record, record, **whose)
         self.faults.tell_all(taken, self.on_end, call, **whose)
 
     def _leaves_telephone(self, call: Call, reason: EndReason) -> bool:

@@ -17,9 +17,11 @@ from llcphone.bookkeeping import open_bookkeeping
 from llcphone.call.endpoint import Endpoint
 from llcphone.call.money import money_plan
 from llcphone.call.plan import plan_call, recovery_plan, tool_plan
+from llcphone.host import need_trio
 from llcphone.journaling import Journaling
 from llcphone.phone import Phone
 from llcphone.store.journal_writer import open_journal
+from llcphone.store.lines import open_record_file
 from llcphone.warm import WarmPool
 from llcphone.wire.hub import Hub
 
@@ -43,13 +45,14 @@ async def open_phone(
     Args:
         config: the settings.
         agent: who answers, or a function that chooses by the webhook's form.
-        on_record: called synchronously with every call's record.
+        on_record: called synchronously with every call's record, besides ``records.path``.
         on_note: called synchronously with what happens in calls (floor, words, tools, barge-in);
             it runs inside the engine's step, so it must be quick.
 
     Yields:
         The phone. Leaving the block normally drains it, within ``server.drain_limit_s``.
     """
+    need_trio("open_phone")
     money_plan(config)  # so are a price list and budgets that cannot be kept
     recovery_plan(config)  # a stored prompt that cannot be read is told now, not to a caller
     tool_plan(config)
@@ -62,8 +65,11 @@ async def open_phone(
         secret = config.twilio.auth_token
         journal = await stack.enter_async_context(open_journal(config.journal, secret=secret))
         books = await stack.enter_async_context(open_bookkeeping(config))
+        takers = [] if on_record is None else [on_record]
+        if config.records.path:
+            takers.append(await stack.enter_async_context(open_record_file(config.records.path)))
         nursery = await stack.enter_async_context(trio.open_nursery())
-        phone = Phone(config, agent, nursery, endpoint, on_record=on_record, on_note=on_note)
+        phone = Phone(config, agent, nursery, endpoint, on_record=takers, on_note=on_note)
         phone.warm, phone.taping = warm, taping
         phone.journaling = None if journal is None else Journaling(phone, journal)
         if books is not None:

@@ -160,7 +160,7 @@ def rehearsal_config(model_url: str, *overlays: dict[str, dict[str, Any]]) -> Co
         "realtime": {"url": model_url, "api_key": "sk-rehearsal-0123456789"},
         "server": {"public_url": f"http://127.0.0.1:{port}", "port": port},
         "twilio": {"auth_token": AUTH_TOKEN},
-        "records": {"transcript": True},
+        "records": {"path": "", "transcript": True},
     }
     for overlay in overlays:
         for section, values in overlay.items():

@@ -20,14 +20,14 @@ PACKAGE = Path(llcphone.__file__).parent
 MOST_LINES = 340
 
 SETTINGS = sorted(path.stem for path in PACKAGE.glob("config_*.py") if path.stem != "config_fields")
-SHARED = ["errors", "text", "audio", "numbers", "sentences", "config_fields", "web_address"]
+SHARED = ["errors", "arguments", "text", "audio", "numbers", "sentences", "config_fields", "web_address"]
 SHARED += [*SETTINGS, "config", "quiet_hours", "guard", "leaving", "tool_hints", "tool_reading"]
 SHARED += ["tool_schema", "tooling", "agent", "tones"]
 """Each may import those before it."""
 CODECS = {"twilio", "realtime"}
 ENGINE = {*SHARED, *CODECS, "prices", "engine"}
 CALL = {*ENGINE, "seldom", "containment", "wire", "prompts", "price_files", "call"}
-BETWEEN = {*CALL, "time_zones", "carrier", "store", "blackbox", "guard_files", "dialler", "breaker"}
+BETWEEN = {*CALL, "host", "time_zones", "carrier", "store", "blackbox", "guard_files", "dialler", "breaker"}
 BETWEEN |= {"spending", "watch", "watched", "pulse", "overload"}
 BETWEEN |= {"webhook", "bookkeeping"}
 BETWEEN |= {"warm_session", "warm", "journal_entries", "journaling", "transfers", "placing"}
@@ -47,6 +47,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "prompts": {"errors", "audio"},
     "price_files": {"errors", "prices"},
     "call": CALL,
+    "host": {"arguments"},
     "carrier": BETWEEN,
     "store": BETWEEN,
     "blackbox": CALL,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-from contextlib import AsyncExitStack
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +14,6 @@ from llcphone.errors import ConfigError, DialRefused, NotAdmitted
 from llcphone.guard_files import DoNotCallFile
 from llcphone.phone_open import open_phone
 from llcphone.server.run import bind, serve
-from llcphone.store.lines import open_record_file
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -59,11 +57,7 @@ async def ring(
     config = attrs.evolve(config, server=attrs.evolve(config.server, max_calls=1))
     listeners = await bind(config.server)  # outside every nursery: its complaint arrives bare
     live = Live(tell, trio.current_time())
-    async with AsyncExitStack() as stack:
-        path = config.records.path
-        keep = await stack.enter_async_context(open_record_file(path)) if path else None
-        phone = await stack.enter_async_context(open_phone(config, agent, on_record=keep, on_note=live.note))
-        nursery = await stack.enter_async_context(trio.open_nursery())
+    async with open_phone(config, agent, on_note=live.note) as phone, trio.open_nursery() as nursery:
         door: Door = await nursery.start(partial(serve, phone, config, listeners=listeners), name="server")
         if phone.dialler is not None and config.outbound.do_not_call_file:
             await DoNotCallFile(config.outbound.do_not_call_file, phone.dialler.guard).refresh()

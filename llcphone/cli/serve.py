@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import sys
-from contextlib import AsyncExitStack
 
 from llcphone import settings
 from llcphone.agent_file import agent_of
@@ -13,7 +12,6 @@ from llcphone.logs import configure_logs
 from llcphone.masking import secrets_of
 from llcphone.process.serving import serve_as_process
 from llcphone.snapshots import finish
-from llcphone.store.lines import open_record_file
 
 log = logging.getLogger("llcphone.server")
 
@@ -32,7 +30,4 @@ async def serve(*, config: ConfigPath = None, agent: AgentPath = None) -> None:
             extra={"host": loaded.server.host, "because_of": variable},
         )
     print(f"Give Twilio this voice URL (POST): {loaded.server.public_url}/twiml", file=sys.stderr)
-    async with AsyncExitStack() as stack:
-        path = loaded.records.path
-        keep = await stack.enter_async_context(open_record_file(path)) if path else None
-        await serve_as_process(loaded, chosen, keep)
+    await serve_as_process(loaded, chosen)

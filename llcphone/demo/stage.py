@@ -73,7 +73,7 @@ def make_config(model_url: str, twilio_url: str) -> Config:
                 "api_url": twilio_url,
             },
             "outbound": {"allow_prefixes": ["+1555"]},  # numbers of films lie in no country
-            "records": {"transcript": True},
+            "records": {"path": "", "transcript": True},
         }
     )
 

@@ -13,17 +13,16 @@ from llcphone.server.run import bind, serve_until_signal
 
 if TYPE_CHECKING:
     from llcphone.config import Config
-    from llcphone.phone import AgentChoice, OnRecord
+    from llcphone.phone import AgentChoice
     from llcphone.server.door import Door
 
 
-async def serve_as_process(config: Config, agent: AgentChoice, on_record: OnRecord | None) -> None:
+async def serve_as_process(config: Config, agent: AgentChoice) -> None:
     """Serve until a signal, as a process that can be found.
 
     Args:
         config: all settings.
         agent: who answers.
-        on_record: told of every call that has ended.
 
     Raises:
         ConfigError: the address or port cannot be had; nothing was started then.
@@ -33,7 +32,6 @@ async def serve_as_process(config: Config, agent: AgentChoice, on_record: OnReco
         serve_until_signal,
         config,
         agent,
-        on_record=on_record,
         listeners=listeners,
         on_stop=partial(stopping, config.server.drain_limit_s),
     )

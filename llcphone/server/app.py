@@ -118,7 +118,7 @@ def _add_media_stream(app: QuartTrio, phone: PhoneRoom) -> None:
             abort(403)  # before accept: a real HTTP 403, which Twilio reports as 31920
         await websocket.accept()
         try:
-            await phone.serve_leg(websocket._get_current_object(), token)  # type: ignore[attr-defined]
+            await phone.serve_leg(websocket, token)
         except JoinRefused:  # another stream spent the token while we accepted
             await websocket.close(1008)
 

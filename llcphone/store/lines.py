@@ -1,7 +1,7 @@
 """Call records as JSON lines, written in a thread so that a slow disk never meets audio.
 
-``open_record_file`` is the outermost of the server's contexts: it flushes after the last call has
-given its record, bounded, because a dead disk must not keep a process alive.
+``open_phone`` opens the file outside the calls' nursery: it flushes after the last call has given its record,
+bounded, because a dead disk must not keep a process alive.
 """
 
 from __future__ import annotations

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
     Verb = Callable[..., Awaitable[Any]]
 
+TRIO_WEBSOCKET = ("get_message", "send_message", "aclose")
+QUART = ("receive", "send", "close")
+"""What a foreign socket must have: how it receives, sends and closes; quart-trio's is quart's."""
 RECEIVE_MESSAGES = 256
 """Messages that may wait for ``receive``: 5 s of caller audio. One more and the leg is lost."""
 SEND_MESSAGES = 1024
@@ -38,7 +41,7 @@ class ForeignLeg:
     """A leg whose socket belongs to a handler that runs ``pump`` (see ``wire.leg.Leg``)."""
 
     def __init__(self, websocket: Any, *, limits: LegLimits | None = None) -> None:
-        """Wrap quart's websocket (its ``_get_current_object()``) or a trio-websocket connection."""
+        """Wrap quart's websocket (the object behind its proxy) or a trio-websocket connection."""
         self.stats = LegStats()
         self._receive, self._send, self._close = _verbs(websocket)
         self._limits = limits or LegLimits()
@@ -214,6 +217,6 @@ class ForeignLeg:
 
 def _verbs(websocket: Any) -> tuple[Verb, Verb, Verb]:
     """The object's own words for receive, send and close."""
-    if hasattr(websocket, "get_message"):  # trio-websocket
-        return websocket.get_message, websocket.send_message, websocket.aclose
-    return websocket.receive, websocket.send, websocket.close  # quart, quart-trio
+    names = TRIO_WEBSOCKET if hasattr(websocket, TRIO_WEBSOCKET[0]) else QUART
+    receive, send, close = (getattr(websocket, name) for name in names)
+    return receive, send, close

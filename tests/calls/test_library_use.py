@@ -109,7 +109,7 @@ def own_app(phone: Phone) -> QuartTrio:
     @app.websocket("/media/<token>")
     async def media_stream(token: str) -> None:
         await websocket.accept()
-        await phone.serve_leg(websocket._get_current_object(), token)  # type: ignore[attr-defined]
+        await phone.serve_leg(websocket, token)
 
     return app
 

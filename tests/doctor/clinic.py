@@ -77,7 +77,7 @@ class Clinic:
         async def run() -> None:
             with trio.CancelScope() as self._server:
                 started.set()
-                await serve_as_process(config, agent_of(config), None)
+                await serve_as_process(config, agent_of(config))
             self._left.set()
 
         self.nursery.start_soon(run)

@@ -34,6 +34,7 @@ def make_config(*, wire: dict | None = None, **server) -> Config:
             "server": {"port": 0, "public_url": PUBLIC, **server},
             "twilio": {"auth_token": AUTH_TOKEN},
             "wire": wire or {},
+            "records": {"path": ""},
         }
     )
 
