@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import fcntl
 import logging
-import math
 import os
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,25 +40,16 @@ async def open_record_file(path: str | Path) -> AsyncIterator[Callable[[CallReco
         except trio.WouldBlock:
             log.error("call record lost: the disk is too slow", extra={"call": record.call_id})
 
+    # The writer is shielded, the block is not: what a cancellation from outside ends is still written.
+    writing = trio.CancelScope(shield=True)
+
     async def write() -> None:
-        async for record in receive:
-            batch = [record]
-            while True:
-                try:
-                    batch.append(receive.receive_nowait())
-                except (trio.WouldBlock, trio.EndOfChannel):
-                    break
-            lost = len(batch)
-            with contained() as failure:
-                in_thread = trio.to_thread.run_sync
-                lost = await in_thread(_append, Path(path), batch, abandon_on_cancel=True)
-            if lost:
-                log.error("call record lost", extra={"errors": failure.kinds, "records": lost})
+        with writing:
+            async for record in receive:
+                await _write(Path(path), [record, *_waiting(receive)])
         finished.set()
 
     async with trio.open_nursery() as nursery:
-        # Records of calls that were cancelled from outside must still be written.
-        nursery.cancel_scope.shield = True
         nursery.start_soon(write, name="record writer")
         try:
             yield keep
@@ -67,7 +57,21 @@ async def open_record_file(path: str | Path) -> AsyncIterator[Callable[[CallReco
             send.close()
             with trio.CancelScope(deadline=trio.current_time() + _FLUSH_S, shield=True):
                 await finished.wait()
-            nursery.cancel_scope.deadline = -math.inf
+            writing.cancel(reason="the disk is too slow")
+
+
+def _waiting(receive: trio.MemoryReceiveChannel[CallRecord]) -> Iterator[CallRecord]:
+    with suppress(trio.WouldBlock, trio.EndOfChannel):
+        while True:
+            yield receive.receive_nowait()
+
+
+async def _write(path: Path, batch: list[CallRecord]) -> None:
+    lost = len(batch)
+    with contained() as failure:
+        lost = await trio.to_thread.run_sync(_append, path, batch, abandon_on_cancel=True)
+    if lost:
+        log.error("call record lost", extra={"errors": failure.kinds, "records": lost})
 
 
 def _append(path: Path, batch: list[CallRecord]) -> int:

@@ -8,6 +8,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import trio
 
 from llcphone.store import lines
 from llcphone.store.lines import open_record_file
@@ -109,3 +110,17 @@ async def test_the_writer_outlives_whatever_a_write_raises(
         keep(record("c2"))
     assert ids(path) == ["c2"]
     assert "planted" not in caplog.text
+
+
+async def test_a_cancellation_from_outside_reaches_the_block_and_its_records_are_written(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "calls.jsonl"
+    with trio.move_on_after(0.1) as scope:
+        async with open_record_file(path) as keep:
+            try:
+                await trio.sleep(5)
+            finally:
+                keep(record("c1"))
+    assert scope.cancelled_caught
+    assert ids(path) == ["c1"]
