@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from llcphone.doctor.case import Answer, ask
-from llcphone.doctor.report import Finding, fail, good, warn
+from llcphone.doctor.report import Finding, fail, good, unknown, warn
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from llcphone.config import Config
 
+NOT_ASKED = "not asked"
 _SOON_DAYS = 90
 _ENDS: Mapping[str, date] = MappingProxyType(
     {
@@ -32,7 +33,7 @@ async def told_of(config: Config) -> Answer | str:
     """What the endpoint's list of models says of ours."""
     parts = urlsplit(config.realtime.url)
     if not parts.path.endswith("/v1/realtime") or "/openai/" in parts.path:
-        return "not asked"  # Azure calls models by the names of deployments
+        return NOT_ASKED  # Azure calls models by the names of deployments
     scheme = "https" if parts.scheme == "wss" else "http"
     path = parts.path.removesuffix("realtime") + "models/" + quote(config.realtime.model, safe="")
     headers = {"Authorization": f"Bearer {config.realtime.api_key}"} if config.realtime.api_key else {}
@@ -57,6 +58,8 @@ def judge_model(config: Config, today: date, told: Answer | str) -> Finding:
         if told.status == 404 and content:
             return fail("model", f"the endpoint has no model {model}", other)
     ends = _date(content.get("shutdown_date")) or _known_end(model)
+    if isinstance(told, str) and told != NOT_ASKED and (ends is None or ends > today):
+        return unknown("model", f"{model} not checked: {told}", "see the check of the session below")
     if ends is None:
         return good("model", f"{model}; no end of it is known")
     if ends <= today:

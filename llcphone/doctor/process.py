@@ -49,7 +49,8 @@ class Facts:
     owners: Sequence[Owner]
     health: Health | None
     not_ready: Sequence[str] | None
-    errors: Sequence[str]
+    errors: Sequence[str] | None
+    """None: there is no log where it should be, or it cannot be read."""
 
 
 async def process(case: Case) -> list[Finding]:
@@ -157,6 +158,11 @@ def _unready(reasons: Sequence[str]) -> str:
 
 
 def _log(facts: Facts) -> Finding:
+    if facts.errors is None:
+        fix = "read it where the server's output goes; process.supervisor and process.log_file say where"
+        return warn(
+            "server log", "not read: it is not where the settings say, or this user may not read it", fix
+        )
     if not facts.errors:
         return good("server log", "no errors lately")
     counted = Counter(facts.errors).most_common(3)
@@ -167,14 +173,16 @@ def _log(facts: Facts) -> Finding:
 # -- the log ------------------------------------------------------------------------------------
 
 
-async def last_errors(case: Case) -> list[str]:
-    """Phrases of the last errors in the server's log, wherever its supervisor keeps it."""
+async def last_errors(case: Case) -> list[str] | None:
+    """Phrases of the last errors in the server's log, wherever its supervisor keeps it; None without one."""
     settings = case.config.process
     command = _LOG_COMMANDS.get(settings.supervisor, ())
     if command:
-        return errors_in(await _told_by([each.format(unit=settings.unit) for each in command]))
+        text = await _told_by([each.format(unit=settings.unit) for each in command])
+        return None if text is None else errors_in(text)
     pm2 = Path.home() / ".pm2" / "logs" / f"{settings.unit}-error.log"
-    return errors_in(_end_of(pm2 if settings.supervisor == "pm2" else Path(settings.log_file)))
+    text = _end_of(pm2 if settings.supervisor == "pm2" else Path(settings.log_file))
+    return None if text is None else errors_in(text)
 
 
 def errors_in(text: str) -> list[str]:
@@ -187,21 +195,21 @@ def errors_in(text: str) -> list[str]:
     return found
 
 
-async def _told_by(command: list[str]) -> str:
-    """What a program that keeps logs tells; nothing when it is not there, or too slow."""
+async def _told_by(command: list[str]) -> str | None:
+    """What a program that keeps logs tells; None when it is not there, fails, or is too slow."""
     with trio.move_on_after(_LOG_S):
         try:
             done = await trio.run_process(command, capture_stdout=True, stderr=subprocess.STDOUT, check=False)
         except OSError:
-            return ""
-        return bytes(done.stdout).decode(errors="replace") if done.returncode == 0 else ""
-    return ""
+            return None
+        return bytes(done.stdout).decode(errors="replace") if done.returncode == 0 else None
+    return None
 
 
-def _end_of(path: Path) -> str:
+def _end_of(path: Path) -> str | None:
     try:
         with path.open("rb") as file:
             file.seek(max(0, path.stat().st_size - _LOG_BYTES))
             return file.read().decode(errors="replace")
     except OSError:
-        return ""
+        return None

@@ -92,7 +92,7 @@ def _outbound(case: Case) -> list[Finding]:
 
 def file_modes(path: Path) -> list[Finding]:
     """Whether others may read the files that hold secrets."""
-    findings = []
+    findings, looked_at = [], []
     for file in (path.parent / ".env", path):
         try:
             mode = stat.S_IMODE(file.stat().st_mode)
@@ -100,10 +100,12 @@ def file_modes(path: Path) -> list[Finding]:
             continue
         if file == path and not _holds_secrets(path):
             continue
+        looked_at.append(file.name)
         if mode & _OTHERS:
             seen = f"{file} may be read by others (mode {mode:o})"
             findings.append(warn("file modes", seen, f"chmod 600 {file}", offer="file modes"))
-    return findings or [good("file modes", "files with secrets are readable by their owner only")]
+    private = f"only the owner may read {' and '.join(looked_at)}" if looked_at else "no file holds a secret"
+    return findings or [good("file modes", private)]
 
 
 def _holds_secrets(path: Path) -> bool:

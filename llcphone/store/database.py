@@ -126,7 +126,8 @@ class Database:
             with trio.fail_after(_OPEN_S):
                 await in_thread(ask, abandon_on_cancel=True)
         except (SQLAlchemyError, OSError, trio.TooSlowError) as exc:
-            raise ConfigError(self.key, f"cannot be opened ({cause(exc)})") from None
+            what = f"{self.path.absolute()} " if self.path is not None else ""
+            raise ConfigError(self.key, f"{what}cannot be opened ({cause(exc)})") from None
 
     # -- asking -------------------------------------------------------------------------------
 

@@ -209,3 +209,16 @@ async def test_an_address_of_another_kind_of_database(autojump_clock, tmp_path):
             FAIL,
             "must be sqlite:///<file> or postgres",
         )
+
+
+async def test_a_log_that_is_not_there_is_not_a_log_without_errors(autojump_clock, tmp_path):
+    async with open_clinic(tmp_path, serving=False) as clinic:
+        names((await clinic.examine("process"))["server log"], WARN, "not read", "process.log_file")
+        (tmp_path / "llcphone.log").write_text("")
+        names((await clinic.examine("process"))["server log"], PASS, "no errors lately")
+
+
+async def test_an_endpoint_that_does_not_answer_says_nothing_of_its_models(autojump_clock, tmp_path):
+    async with open_clinic(tmp_path, serving=False) as clinic:
+        clinic.set("realtime.url", f"ws://127.0.0.1:{free_port()}/v1/realtime")
+        names((await clinic.examine("session"))["model"], UNKNOWN, "not checked: no connection")

@@ -177,7 +177,7 @@ async def test_the_log_is_read_where_the_supervisor_keeps_it(tmp_path, monkeypat
     log = tmp_path / "phone.log"
     log.write_text(line.replace("call failed", "out of luck") + "\n")
     settings = {"unit": "phone", "log_file": str(log)}
-    for supervisor, expected in (("systemd", ["call failed"]), ("none", ["out of luck"]), ("pm2", [])):
+    for supervisor, expected in (("systemd", ["call failed"]), ("none", ["out of luck"]), ("pm2", None)):
         config = Config.from_dict({"process": settings | {"supervisor": supervisor}})
         assert await last_errors(Case(config=config)) == expected
 

@@ -61,10 +61,15 @@ async def test_the_query_of_a_webhook_is_signed_with_it(autojump_clock):
     "signature",
     ["", "AAAA", sign(f"{PUBLIC}/twiml"), sign("http://phone.example.test/twiml", [("CallSid", "CA1")])],
 )
-async def test_a_webhook_with_another_signature_is_forbidden_and_has_no_effect(autojump_clock, signature):
+async def test_a_webhook_with_another_signature_is_forbidden_and_has_no_effect(
+    autojump_clock, caplog, signature
+):
     async with open_server() as server:
         assert status_of(await server.ask(webhook_request(b"CallSid=CA1", signature=signature))) == 403
         assert server.phone.forms == []
+    if signature:
+        for cause in ("server.public_url", "twilio.auth_token", "region", "quotes"):
+            assert cause in caplog.text
 
 
 async def test_what_is_no_form_is_a_bad_request_not_a_fault(autojump_clock):

@@ -187,7 +187,7 @@ async def test_older_tables_are_brought_forward_once(url: str, monkeypatch: pyte
         ("no address", "SQLAlchemy address"),
         ("mysql://x/y", "must be sqlite"),
         ("sqlite://", "must be sqlite"),
-        ("sqlite:////nowhere/at/all/phone.db", "cannot be opened"),
+        ("sqlite:////nowhere/at/all/phone.db", "/nowhere/at/all/phone.db cannot be opened"),
         ("postgresql://nobody@127.0.0.1:1/x", "cannot be opened"),
     ],
 )
