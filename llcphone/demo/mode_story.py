@@ -19,19 +19,21 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from llcphone.config_modes import CompanyConfig
+from llcphone.demo.mode_words import voice_of, words_in
 from llcphone.sim import voices
 from llcphone.sim.model import CallTool, Say
 from llcphone.sim.wav import read_speech
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from llcphone.sim.model_script import Turn
 
 Json = dict[str, Any]
 
 SHOP: dict[str, Any] = {"name": "Harbour Bicycles", "greeting": voices.AGENT["shop_greeting"]}
-"""The company of the demo, when the settings name none."""
+"""The company of the demo, when the settings name none; the greeting is English."""
 REMINDER = "Remind them of their bicycle service tomorrow at nine in the morning, and ask if they can come."
 """What the call we place is about."""
 NAME = "Adam Bell"
@@ -88,6 +90,8 @@ class Actor:
     prompt: Callable[[], str]
     """The instructions of the live session."""
     today: datetime.date
+    company: CompanyConfig = attrs.field(factory=CompanyConfig)
+    """Whose language is spoken."""
     hummed: set[str] = attrs.field(factory=set)
     """What it said that nobody has recorded and nothing here can speak."""
 
@@ -116,20 +120,24 @@ class Actor:
 
     def say(self, text: str) -> Say:
         """Words with their sound."""
-        said = speak(text)
+        said = speak(text, voice_of(self.company.language))
         if said.audio is None:
             self.hummed.add(text)
         return said
 
     def _recorded(self, name: str) -> Say:
-        return self.say(voices.AGENT[name])
+        return self.say(self._words[name])
+
+    @property
+    def _words(self) -> Mapping[str, str]:
+        return words_in(self.company.language)
 
     def _end(self, names: set[str], farewell: str) -> Turn:
         return [self._recorded(farewell), *([CallTool("hang_up")] if "hang_up" in names else [])]
 
     def _greeting(self) -> str:
-        prompt = self.prompt()
-        return prompt.rpartition("Greeting: ")[2].splitlines()[0] if "Greeting: " in prompt else "Hello!"
+        prompt, mark = self.prompt(), self.company.sentence("brief_greeting").partition("{greeting}")[0]
+        return prompt.rpartition(mark)[2].splitlines()[0] if mark in prompt else self._words["hello"]
 
     def _remind(self, spoken: int, names: set[str]) -> Turn:
         if spoken < 2:
@@ -167,10 +175,11 @@ class Actor:
             case "book_appointment", {"read_back": what}:
                 if self._tomorrow_at_nine(arguments):
                     return self._recorded("free_at_nine")
-                return self.say(f"The next free time is {what}. Shall I book it for you?")
+                return self.say(self._words["free_at"].format(what=what))
             case "book_appointment", {"saved": True, "when": when}:
                 tomorrow = self._tomorrow_at_nine(arguments)
-                done = self._recorded("booked_at_nine") if tomorrow else self.say(f"It is booked: {when}.")
+                booked = self._words["booked_at"].format(when=when)
+                done = self._recorded("booked_at_nine") if tomorrow else self.say(booked)
                 return [done, CallTool("add_call_note", {"text": self.story.reason, "outcome": "booked"})]
             case "transfer_call", {"ok": True}:
                 by_line = {"buy_bicycles": "to_sales", "brakes_fail": "to_support"}
@@ -193,7 +202,7 @@ def _read(output: str) -> Any:
 
 
 @cache
-def speak(text: str) -> Say:
+def speak(text: str, voice: str) -> Say:
     """Words with their sound: recorded ahead, else spoken where this machine can, else without."""
     if (name := _WORDS.get(text)) is not None:
         return Say(text, voices.load(name))
@@ -201,5 +210,5 @@ def speak(text: str) -> Say:
         return Say(text)
     with tempfile.TemporaryDirectory() as folder:
         wav = Path(folder) / "spoken.wav"
-        spoken = subprocess.run([espeak, "-v", "en-gb+f3", "-s", "150", "-w", str(wav), text], check=False)
+        spoken = subprocess.run([espeak, "-v", f"{voice}+f3", "-s", "150", "-w", str(wav), text], check=False)
         return Say(text, read_speech(wav)) if spoken.returncode == 0 else Say(text)

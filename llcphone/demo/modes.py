@@ -17,9 +17,9 @@ import trio
 from rich.console import Console
 
 from llcphone.agent_file import load_agent
-from llcphone.config_modes import CompanyConfig
 from llcphone.demo.facts import Facts
-from llcphone.demo.mode_story import NAME, REMINDED, REMINDER, SHOP, Actor, Story, choose_story
+from llcphone.demo.mode_story import NAME, REMINDED, REMINDER, SHOP, Actor, Story, choose_story, speak
+from llcphone.demo.mode_words import ENGLISH, voice_of, words_in
 from llcphone.demo.player import find_player, no_player, play
 from llcphone.demo.scene import Scene
 from llcphone.demo.view import CallView
@@ -27,6 +27,7 @@ from llcphone.errors import ConfigError
 from llcphone.modes import routed
 from llcphone.numbers import is_number
 from llcphone.rehearsal import Stage, rehearsal_config, rehearse
+from llcphone.sentences import NAMES, OWN, shipped
 from llcphone.sim import voices
 from llcphone.sim.model import SILENCE_MS, ModelScript, Pace
 from llcphone.sim.phone import Callee, CallOver, DialOutcome
@@ -90,6 +91,7 @@ async def show_mode(
     number = dial or next((each for each, who in config.routes.table.items() if who == mode), "")
     number = number or MADE_UP.get(mode, "")
     tables = _tables(config, mode, number)
+    words = words_in(config.company.language)
     own_company = tables["company"]["name"] != SHOP["name"]
     view = CallView(Console(quiet=True) if quiet else console)
     view.open_with(
@@ -107,10 +109,10 @@ async def show_mode(
             desks = list(tables["transfers"]["destinations"])
             story = choose_story(agent.tools, desks, own_company=own_company)
             view.say(f"{number} is rung: {agent.name} answers")
-        scene, actor = Scene(Facts()), Actor(story, lambda: _prompt(stage), _today(config))
+        scene, actor = Scene(Facts()), Actor(story, lambda: _prompt(stage), _today(config), config.company)
         async with rehearse(
             choice,
-            script=ModelScript(actor.reply, hears=[voices.CALLER[line] for line in story.lines]),
+            script=ModelScript(actor.reply, hears=[words[line] for line in story.lines]),
             pace=PACE,
             callee=Callee(ring_s=1.0),
             dial_outcome=DialOutcome(ring_s=1.0, talk_s=2.0),
@@ -133,13 +135,17 @@ async def show_mode(
 def _tables(config: Config, mode: str, number: str) -> dict[str, Any]:
     """The user's settings, with examples where there are none."""
     tables = {name: table for name, table in config.to_dict(secrets=True).items() if name in SHOWN}
+    for key in (name for name in NAMES if not name.startswith(OWN)):  # the sentences of every section
+        section, _, name = key.partition(".")
+        tables.setdefault(section, {})[name] = config.value(key)
+    words, in_english = shipped(config.company.language), words_in(config.company.language) is ENGLISH
     if number and number == MADE_UP.get(mode):
         tables["routes"][mode] = [number]
     if not tables["transfers"]["destinations"]:
         example = {"sales": {"number": "+15550100001"}, "support": {"number": "+15550100002"}}
         tables["transfers"]["destinations"] = example
-    if tables["company"]["name"] == CompanyConfig().name and not tables["company"]["greeting"]:
-        tables["company"] |= SHOP
+    if config.company.name == words.get("company.name") and not config.company.greeting:
+        tables["company"] |= SHOP if in_english else {"name": SHOP["name"]}
     return tables
 
 
@@ -211,7 +217,7 @@ class ModeCall:
         self.stage.phone.place_call(CALLER, self.agent, context=REMINDER)
         call = await self.stage.twilio.outbound()
         await call.stream_started()
-        await call.speak(voices.load(self.story.lines[0]))
+        await call.speak(self._sound(self.story.lines[0]))
         return call
 
     async def _speak(self, call: SimCall, line: str) -> None:
@@ -223,7 +229,14 @@ class ModeCall:
         if not self.stage.records:
             await call.silence_for(900)
         if not self.stage.records:
-            await call.speak(voices.load(line))
+            await call.speak(self._sound(line))
+
+    def _sound(self, line: str) -> bytes:
+        """What the person says; where nothing here speaks their language, the English recording."""
+        language = self.stage.config.company.language
+        words = words_in(language)
+        said = None if words is ENGLISH else speak(words[line], voice_of(language)).audio
+        return said if isinstance(said, bytes) else voices.load(line)
 
     async def _draw(self) -> None:
         with self.view.open():

@@ -15,8 +15,12 @@ from llcphone import ConfigError
 from llcphone.cli.agents import mode as copy_mode
 from llcphone.config import Config
 from llcphone.demo import mode_story
+from llcphone.demo.mode_words import ENGLISH, words_in
 from llcphone.demo.modes import demo_mode, show_mode
+from llcphone.sentences import OWN, SHIPPED, placeholders
 from tests.modes.kit import no_threads
+from tests.modes.test_languages import english_in
+from tests.test_languages import PLACE
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -151,3 +155,45 @@ def test_a_mode_is_not_copied_over_a_file_that_exists(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="exists already"):
         copy_mode("ivr", file)
     assert file.read_text() == "# mine"
+
+
+LANGUAGES = [language for language in SHIPPED if language != "en"]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("mode", ["receptionist", "csr"])
+async def test_a_call_is_shown_in_the_language(
+    mode: str, language: str, tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    lines = await shown(tmp_path, mode, company={"language": language})
+    text, words = "".join("".join(lines).split()), words_in(language)  # lines end anywhere
+    greeting = SHIPPED[language][OWN + "greeting"].partition("{company}")[2].replace("{assistant}", "Avery")
+    said = [f"Harbour Bicycles{greeting}"]
+    if mode == "csr":
+        said += [words["next_free_time"], words["yes_please"]]
+    else:
+        said += [words["buy_bicycles"], words["to_sales"]]
+    assert [each for each in said if each.replace(" ", "") not in text] == []
+    assert not any(english.replace(" ", "") in text for english in ENGLISH.values())
+
+
+async def test_a_language_of_ones_own_is_shown_with_its_sentences(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    settings: dict[str, dict[str, object]] = {}
+    own: dict[str, object] = {}
+    for key, text in SHIPPED["es"].items():
+        section, _, name = key.partition(".")
+        (own if key.startswith(OWN) else settings.setdefault(section, {}))[name] = text
+    company = settings["company"] | {"language": "nl", "language_folder": str(PLACE / "es"), "sentences": own}
+    lines = await shown(tmp_path, "receptionist", **{**settings, "company": company})
+    assert "nuestra empresa, le atiende Avery." in " ".join(" ".join(lines).split())
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_what_is_said_in_the_demo_is_no_english_and_has_the_same_values(language: str) -> None:
+    words = words_in(language)
+    assert set(words) <= set(ENGLISH)
+    assert set(words) == set(words_in("es"))
+    assert all(placeholders(text) == placeholders(ENGLISH[name]) for name, text in words.items())
+    assert english_in(re.sub(r"{\w+}", "", text) for text in words.values()) == {}
