@@ -20,7 +20,6 @@ from llcphone.demo import script as story
 from llcphone.demo.facts import ItemFacts, ModelFacts, ModelReport
 from llcphone.demo.lateness import Lateness
 from llcphone.demo.leash import orders, perf_s, tell
-from llcphone.demo.telephone import be_phone
 from llcphone.sim.model import SILENCE_MS, Faults, ModelSimulator, Pace, serve_model
 
 if TYPE_CHECKING:
@@ -134,7 +133,12 @@ def model_facts(
 def main() -> None:
     """Be the party that the command line names."""
     role, settings = sys.argv[1], json.loads(sys.argv[2])
-    trio.run({"model": be_model, "phone": be_phone}[role], settings)
+    if role == "model":
+        trio.run(be_model, settings)
+    else:
+        from llcphone.demo.telephone import be_phone  # the model need not wait for what this imports
+
+        trio.run(be_phone, settings)
 
 
 if __name__ == "__main__":
