@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import sys
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
-import trio
 from cyclopts import Parameter
 
 from llcphone.cli.options import ConfigPath
@@ -39,10 +37,10 @@ def demo(
     """
     if mode or dial:
         from llcphone import settings
-        from llcphone.demo.modes import demo_mode
+        from llcphone.demo.modes import run_mode
 
         loaded = settings.load(config).config
-        sys.exit(trio.run(partial(demo_mode, loaded, mode or "", out, dial=dial, quiet=quiet, aloud=play)))
+        sys.exit(run_mode(loaded, mode or "", out, dial=dial, quiet=quiet, aloud=play))
     from llcphone.demo.run import run_demo
 
     files = caller or []

@@ -57,7 +57,7 @@ _DRAW_S = 0.1
 _WEEK = {day: [("09:00", "17:00")] for day in range(7)}
 
 
-async def demo_mode(
+def run_mode(
     config: Config, mode: str, out: Path, *, dial: str = "", quiet: bool = False, aloud: bool = False
 ) -> int:
     """Hold one call with a mode, and tell how it went; 0 if the call came to a good end.
@@ -74,14 +74,18 @@ async def demo_mode(
         ConfigError: a setting or the number cannot be used.
     """
     if dial and not is_number(dial):
-        raise ConfigError("--dial", f"{dial!r} is no telephone number: write it as +<country><number>")
+        raise ConfigError("--dial", f"{dial!r} is no telephone number. Fix: write it as +<country><number>")
     console = Console(highlight=False)
     if aloud and find_player() is None:
         console.print(no_player())
-    wav = await show_mode(config, mode, out, console, dial=dial, quiet=quiet)
+    wav, unread = None, False
+    try:
+        wav = trio.run(partial(show_mode, config, mode, out, console, dial=dial, quiet=quiet))
+    except* SystemExit:  # rich's word for a reader that has gone, as ``head`` does
+        unread = True
     if wav is not None and aloud:
-        await trio.to_thread.run_sync(play, [wav], partial(console.print, soft_wrap=True))
-    return 0 if wav is not None else 1
+        play([wav], partial(console.print, soft_wrap=True))
+    return 0 if wav is not None or unread else 1
 
 
 async def show_mode(

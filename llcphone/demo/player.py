@@ -30,7 +30,7 @@ def find_player() -> tuple[str, ...] | None:
 def no_player() -> str:
     """What to say where there is none."""
     names = ", ".join(player[0] for player in PLAYERS)
-    return f"--play: this machine has none of {names}; install one (apt install sox), or open the WAV files"
+    return f"--play: this machine has none of {names}. Fix: apt install sox, or open the WAV files"
 
 
 def play(files: Iterable[Path], tell: Callable[[str], None]) -> None:

@@ -27,7 +27,7 @@ from llcphone.demo.summary import show_checks, show_files, show_verdict, show_wa
 from llcphone.demo.view import CallView
 from llcphone.demo.waterfall import waterfall
 from llcphone.errors import ConfigError
-from llcphone.sim.model_hearing import Hearing, Started, Stopped
+from llcphone.sim.model_hearing import SEMANTIC_PADDING_MS, SILENCE_MS, Hearing, Started, Stopped
 from llcphone.sim.wav import SpeechFileError
 
 if TYPE_CHECKING:
@@ -88,11 +88,15 @@ def run_demo(
         Scene(Facts(own=[file.name for file in caller])),
         None if inbound_only else OutboundFacts(),
     )
-    interrupted = False
+    interrupted = unread = False
     try:
         trio.run(partial(stage.hold_calls, CALL_LIMIT_S + speech_s))
     except* KeyboardInterrupt:
         interrupted = True
+    except* SystemExit:  # rich's word for a reader that has gone, as ``head`` does
+        unread = True
+    if unread:
+        return 0
     if interrupted:
         console.print("interrupted")
         return 130
@@ -113,10 +117,9 @@ def _own_speech(files: Sequence[Path], view: CallView) -> float:
             raise ConfigError("--caller", f"cannot be used: {exc}") from None
         total_s += len(audio) / 8000
         if not (spoken_s := _spoken_s(audio)):
-            louder = f"sox {file.name} louder.wav gain -n -3"
-            why = f"no speech was found in {file.name}: it is silence, or too quiet; make it louder: {louder}"
-            raise ConfigError("--caller", why)
-        view.say(f"{file.name}: {len(audio) / 8000:.1f} s long, {spoken_s:.1f} s of it speech")
+            why = f"no speech was found in {file.name}: it is silence, or too quiet"
+            raise ConfigError("--caller", f"{why}. Fix: sox {file.name} louder.wav gain -n -3")
+        view.say(f"{file.name}: {len(audio) / 8000:.1f} s long, about {spoken_s:.1f} s of it speech")
     return total_s
 
 
@@ -126,7 +129,10 @@ def _spoken_s(audio: bytes) -> float:
     heard = Hearing().listen(audio + b"\xff" * 16_000, "audio/pcmu", detection)
     begun = [event.start_ms for event in heard if isinstance(event, Started)]
     ended = [event.end_ms for event in heard if isinstance(event, Stopped)]
-    return max(0, sum(ended) - sum(begun)) / 1000
+    if not begun:
+        return 0.0
+    waits_ms = SILENCE_MS["high"] + SEMANTIC_PADDING_MS  # what a turn has around its sound
+    return max(100, sum(ended) - sum(begun) - waits_ms * len(ended)) / 1000
 
 
 def _conclude(stage: Stage, console: Console) -> int:

@@ -108,7 +108,7 @@ def _read_format(body: bytes, name: str) -> _Format:
 
 
 def _refused(name: str, why: str) -> SpeechFileError:
-    return SpeechFileError(f"{name}: {why}; convert it: sox {name} -r 8000 -c 1 -b 16 speech.wav")
+    return SpeechFileError(f"{name}: {why}. Fix: sox {name} -r 8000 -c 1 -b 16 speech.wav")
 
 
 def _to_mono(form: _Format, body: bytes, name: str) -> array[int]:

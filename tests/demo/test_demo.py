@@ -94,10 +94,19 @@ def test_a_model_that_refuses_the_session_makes_the_demo_fail(tmp_path: Path) ->
     assert "✗ every call was placed and reported\n    nothing of: guest's phone, busy's phone" in done.stdout
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("options", ["--mode ivr", "--inbound-only"])
+def test_a_reader_that_has_read_enough_is_no_traceback(options: str, tmp_path: Path) -> None:
+    command = f"{sys.executable} -m llcphone demo {options} --out {tmp_path}/out | head -n 2"
+    done = subprocess.run(command, shell=True, capture_output=True, text=True, timeout=LIMIT_S)
+    assert done.stderr == ""
+    assert done.stdout == "\nllcphone demo\n"
+
+
 def test_a_recording_without_speech_is_refused_with_what_would_do(tmp_path: Path) -> None:
     for name, sample in (("silent.ulaw", b"\xff"), ("faint.ulaw", b"\xf0\x70")):
         (tmp_path / name).write_bytes(sample * 12_000)
-        with pytest.raises(ConfigError, match=rf"no speech was found in {name}.* sox {name} louder"):
+        with pytest.raises(ConfigError, match=rf"no speech was found in {name}.*Fix: sox {name} louder"):
             run_demo(tmp_path / "out", caller=[tmp_path / name])
 
 

@@ -16,7 +16,7 @@ from llcphone.cli.agents import mode as copy_mode
 from llcphone.config import Config
 from llcphone.demo import mode_story
 from llcphone.demo.mode_words import ENGLISH, words_in
-from llcphone.demo.modes import demo_mode, show_mode
+from llcphone.demo.modes import run_mode, show_mode
 from llcphone.sentences import OWN, SHIPPED, placeholders
 from tests.modes.kit import no_threads
 from tests.modes.test_languages import english_in
@@ -144,9 +144,9 @@ async def test_a_copied_and_edited_module_answers(tmp_path: Path, autojump_clock
 
 
 @pytest.mark.parametrize("dial", ["banana", "0155512345", "+1 555 0100", "+266696687"])
-async def test_what_is_no_number_is_not_rung(dial: str, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"--dial: .*is no telephone number: write it as \+<country>"):
-        await demo_mode(Config.from_dict({}), "", tmp_path, dial=dial)
+def test_what_is_no_number_is_not_rung(dial: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"--dial: .*is no telephone number. Fix: write it as \+<country>"):
+        run_mode(Config.from_dict({}), "", tmp_path, dial=dial)
 
 
 def test_a_mode_is_not_copied_over_a_file_that_exists(tmp_path: Path) -> None:

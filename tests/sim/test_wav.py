@@ -104,7 +104,7 @@ def test_ulaw_passes_untouched(tmp_path):
     ("content", "reason"),
     [
         (b"ID3 an mp3", "neither"),
-        (chunked(2, 8000, b"1234", bits=4), "format 2 of 4 bits; convert it: sox x.wav -r 8000 -c 1 -b 16"),
+        (chunked(2, 8000, b"1234", bits=4), "format 2 of 4 bits. Fix: sox x.wav -r 8000 -c 1 -b 16"),
         (chunked(1, 8000, b"123456", bits=16, channels=6), "6 channels"),
         (chunked(1, 96000, b"1234", bits=16), "96000 Hz"),
         (chunked(1, 8000, b"", bits=16), "without sound"),
