@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 
 import attrs
 
+from llcphone.arguments import kind, need_function
 from llcphone.errors import ConfigError
 from llcphone.tooling import ApprovalHook, CallHandle, Tool, make_tool
 
@@ -28,6 +29,8 @@ Opening = Literal["greet", "listen"]
 BriefHook = Callable[[CallHandle], str]
 StartHook = Callable[[CallHandle], Awaitable[None]]
 DigitHook = Callable[[CallHandle, str], Awaitable[None]]
+
+_TEXT = (str, type(None))
 
 
 @attrs.define(eq=False)
@@ -51,17 +54,31 @@ class Agent:
         tools: by name; filled by the ``tool`` decorator.
     """
 
-    instructions: str = ""
-    name: str = attrs.field(default="agent", kw_only=True)
-    voice: str | None = attrs.field(default=None, kw_only=True)
-    opening: Opening | None = attrs.field(default=None, kw_only=True)
-    greeting_cue: str | None = attrs.field(default=None, kw_only=True)
-    priming: bool | None = attrs.field(default=None, kw_only=True)
-    schedule: Sequence[Mapping[str, Any]] = attrs.field(default=(), kw_only=True)
-    tool_groups: Mapping[str, Sequence[str]] = attrs.field(factory=dict, kw_only=True)
-    settings: Mapping[str, Mapping[str, Any]] = attrs.field(factory=dict, kw_only=True)
-    needs: Sequence[str] = attrs.field(default=(), kw_only=True)
-    stand_in: bytes = attrs.field(default=b"", kw_only=True, repr=False)
+    instructions: str = attrs.field(default="", validator=kind(str, "the prompt as text"))
+    name: str = attrs.field(default="agent", kw_only=True, validator=kind(str, "a text"))
+    voice: str | None = attrs.field(default=None, kw_only=True, validator=kind(_TEXT, "a voice's name"))
+    opening: Opening | None = attrs.field(
+        default=None, kw_only=True, validator=kind(_TEXT, '"greet" or "listen"')
+    )
+    greeting_cue: str | None = attrs.field(default=None, kw_only=True, validator=kind(_TEXT, "a text"))
+    priming: bool | None = attrs.field(
+        default=None, kw_only=True, validator=kind((bool, type(None)), "True or False")
+    )
+    schedule: Sequence[Mapping[str, Any]] = attrs.field(
+        default=(), kw_only=True, validator=kind((list, tuple), "a list of entries, as turns.schedule")
+    )
+    tool_groups: Mapping[str, Sequence[str]] = attrs.field(
+        factory=dict, kw_only=True, validator=kind(Mapping, "a table: name to names of tools")
+    )
+    settings: Mapping[str, Mapping[str, Any]] = attrs.field(
+        factory=dict, kw_only=True, validator=kind(Mapping, 'a table: {"turns": {"silence_s": 15}}')
+    )
+    needs: Sequence[str] = attrs.field(
+        default=(), kw_only=True, validator=kind((list, tuple), "a list of names")
+    )
+    stand_in: bytes = attrs.field(
+        default=b"", kw_only=True, repr=False, validator=kind(bytes, "raw 8 kHz µ-law")
+    )
     tools: dict[str, Tool] = attrs.field(factory=dict, init=False)
     brief_hook: BriefHook | None = attrs.field(default=None, init=False)
     start_hook: StartHook | None = attrs.field(default=None, init=False)
@@ -132,6 +149,7 @@ class Agent:
 
         It is asked once, when the call is born, and must not wait.
         """
+        need_function(hook, "brief: hook", "a plain function (call) that returns a text")
         self.brief_hook = hook
         return hook
 
@@ -152,11 +170,13 @@ class Agent:
 
     def on_start(self, hook: StartHook) -> StartHook:
         """Run ``hook(call)`` as a task of the call when its media stream has started."""
+        need_function(hook, "on_start: hook", "an async function (call)", waits=True)
         self.start_hook = hook
         return hook
 
     def on_digit(self, hook: DigitHook) -> DigitHook:
         """Run ``hook(call, digit)`` for every key the caller presses."""
+        need_function(hook, "on_digit: hook", "an async function (call, digit)", waits=True)
         self.digit_hook = hook
         return hook
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from llcphone.config import Config
 
-_TELLING = (ImportError, SyntaxError, NameError, AttributeError)
+_TELLING = (ImportError, SyntaxError, NameError, AttributeError, TypeError)
 """Failures whose text is about code; that of others may hold a secret."""
 
 _folders: list[str] = []

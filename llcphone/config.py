@@ -21,6 +21,7 @@ from typing import Any, cast, get_type_hints
 import attrs
 from attrs import frozen
 
+from llcphone.arguments import need
 from llcphone.config_fields import Section, Setting, nearest, settings_of
 from llcphone.config_host import CallConfig, LogConfig, RecordsConfig, ServerConfig, TwilioConfig, WireConfig
 from llcphone.config_journal import JournalConfig
@@ -126,6 +127,7 @@ class Config:
         Raises:
             ConfigError: it is no TOML, or a key is unknown or has a value it may not have.
         """
+        need(text, str, "Config.from_toml: text", "the text of a file; load_config takes its path")
         return cls.from_dict(parse_toml(text))
 
     @classmethod
@@ -135,6 +137,7 @@ class Config:
         Raises:
             ConfigError: a key is unknown (the nearest known one is named) or a value is refused.
         """
+        need(data, Mapping, "Config.from_dict: data", "a table of sections")
         sections: dict[str, Any] = {}
         for name, table in _spoken(data).items():
             if name not in SECTIONS:

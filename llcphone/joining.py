@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from llcphone.arguments import need_methods
+from llcphone.arguments import need, need_methods
 from llcphone.call.endpoint import leg_limits
 from llcphone.errors import JoinRefused
 from llcphone.host import need_trio
@@ -39,6 +39,7 @@ class Joining:
         Raises:
             JoinRefused: no call waits for this token.
         """
+        need(token, str, "join: token", "the last part of the stream's path")
         self.rejoining.take_over(token)
         call = self._by_token.pop(token, None)
         if call is None:

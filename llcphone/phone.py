@@ -16,6 +16,7 @@ import attrs
 import trio
 
 from llcphone.agent import Agent
+from llcphone.arguments import need
 from llcphone.breaker import Breaker
 from llcphone.call.detached import Detached
 from llcphone.call.handle import Call
@@ -126,6 +127,7 @@ class Phone(Placing, Joining):
             ConfigError: ``server.public_url`` is not set, so Twilio could not find the stream.
             NoAgent: the function that chooses the agent has failed.
         """
+        need(form, Mapping, "answer: form", "the webhook's fields, as a table")
         if is_over(form):
             return twiml.nothing()
         if (known := self.newest_run(form.get("CallSid", ""))) is not None:
@@ -267,6 +269,7 @@ class Phone(Placing, Joining):
         Args:
             limit_s: how long to wait, in seconds; None: ``server.drain_limit_s``.
         """
+        need(limit_s, (int, float, type(None)), "drain: limit_s", "seconds")
         await drain(self, self.config.server.drain_limit_s if limit_s is None else limit_s)
 
     async def wait_until_empty(self) -> None:

@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from llcphone.agent import agents_of
+from llcphone.agent import Agent, agents_of
+from llcphone.arguments import need, need_function
 from llcphone.blackbox import open_black_boxes
 from llcphone.bookkeeping import open_bookkeeping
 from llcphone.call.endpoint import Endpoint
 from llcphone.call.money import money_plan
 from llcphone.call.plan import plan_call, recovery_plan, tool_plan
+from llcphone.config import Config
 from llcphone.host import need_trio
 from llcphone.journaling import Journaling
 from llcphone.phone import Phone
@@ -28,7 +30,6 @@ from llcphone.wire.hub import Hub
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
-    from llcphone.config import Config
     from llcphone.phone import AgentChoice, OnNote, OnRecord
 
 
@@ -53,6 +54,12 @@ async def open_phone(
         The phone. Leaving the block normally drains it, within ``server.drain_limit_s``.
     """
     need_trio("open_phone")
+    need(config, Config, "open_phone: config", "what load_config returns")
+    if not isinstance(agent, Agent):
+        need_function(agent, "open_phone: agent", "an Agent, or a plain function (form) that returns one")
+    for name, taker in {"on_record": on_record, "on_note": on_note}.items():
+        if taker is not None:
+            need_function(taker, f"open_phone: {name}", "a plain function; let it start a task to wait")
     money_plan(config)  # so are a price list and budgets that cannot be kept
     recovery_plan(config)  # a stored prompt that cannot be read is told now, not to a caller
     tool_plan(config)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from llcphone.agent import Agent
+from llcphone.arguments import need
 from llcphone.call.handle import Call
 from llcphone.errors import ConfigError, NotAdmitted
 from llcphone.numbers import respelt
@@ -13,7 +15,6 @@ from llcphone.twilio import twiml
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from llcphone.agent import Agent
     from llcphone.config import Config
     from llcphone.dialler import Dialler
     from llcphone.rejoining import Rejoining
@@ -59,6 +60,10 @@ class Placing:
             ConfigError: what is needed to place calls is not set.
             ValueError: ``send_digits`` are no keys (see ``tones``).
         """
+        texts = {"to": to, "context": context, "caller_id": caller_id, "send_digits": send_digits}
+        for name, text in texts.items():
+            need(text, str, f"place_call: {name}", "a text")
+        need(agent, (Agent, type(None)), "place_call: agent", "an Agent, or None for the phone's own")
         dialler = self._need_dialler()
         if send_digits:
             check_keys(send_digits)

@@ -21,6 +21,7 @@ import attrs
 from attrs import frozen
 from dotenv.parser import parse_stream
 
+from llcphone.arguments import need
 from llcphone.config import SETTINGS, Config, parse_toml, toml_value
 from llcphone.config_fields import Setting, nearest, unquoted
 from llcphone.config_journal import DEFAULT_URL
@@ -266,9 +267,10 @@ def hides_from_its_platform(loaded: Loaded, environ: Mapping[str, str] = os.envi
     return next((name for name in (*PLATFORMS, *port) if environ.get(name)), "")
 
 
-def load_config(path: Path | None = None) -> Config:
+def load_config(path: str | os.PathLike[str] | None = None) -> Config:
     """The settings alone; see `load`."""
-    return load(path).config
+    need(path, (str, os.PathLike, type(None)), "load_config: path", "a path, or nothing")
+    return load(None if path is None else Path(path)).config
 
 
 def with_store(config: Config, path: Path | None = None) -> Config:

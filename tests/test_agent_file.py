@@ -28,7 +28,7 @@ class Bread:
     name: str = "{bread}"
 
 agent = llcphone.Agent("We have {bread}.", name="{bread}")
-agent.stand_in = Bread
+agent.start_hook = Bread
 
 @agent.tool
 async def order(bread: Bread) -> str:
@@ -91,7 +91,7 @@ def test_two_files_of_one_name_are_both_right(tmp_path: Path) -> None:
     rye, bun = (load(tmp_path / bread / "shop.py") for bread in ("rye", "bun"))
     for agent, bread in ((rye, "rye"), (bun, "bun")):
         assert agent.instructions == f"We have {bread}."
-        made = agent.stand_in()
+        made = agent.start_hook()
         assert pickle.loads(pickle.dumps(made)) == made
         assert agent.tools["order"].read('{"bread": {}}') == {"bread": made}
 
@@ -169,7 +169,7 @@ def test_a_tool_that_cannot_be_one_keeps_its_own_words(tmp_path: Path) -> None:
 
 def test_a_failure_leaves_what_was_loaded_before(tmp_path: Path) -> None:
     path = write(tmp_path, shop=SHOP.format(bread="rye"))
-    made = load(path).stand_in()
+    made = load(path).start_hook()
     path.write_text("1 / 0  # a longer text, so that it is compiled again" + " " * 500)
     with pytest.raises(ConfigError):
         load(path)

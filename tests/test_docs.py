@@ -283,7 +283,9 @@ def headings(path: Path) -> set[str]:
 
 def test_every_route_named_is_served() -> None:
     config = Config.from_dict({"api": {"key": "a-key-of-enough-characters"}})
-    phone: Any = SimpleNamespace(config=config, agent=Agent(), observers=[], on_end=[], dialler=None)
+    phone: Any = SimpleNamespace(
+        config=config, agent=Agent(), observers=[], on_end=[], dialler=None, answer=print, join=print
+    )
     served = {
         (method, re.sub(r"<[^>]*>", "*", rule.rule))
         for rule in make_app(phone).url_map.iter_rules()

@@ -25,6 +25,7 @@ from quart import Response, abort, request, websocket
 from quart_trio import QuartTrio
 from werkzeug.exceptions import HTTPException
 
+from llcphone.arguments import need_methods
 from llcphone.errors import JoinRefused
 from llcphone.overload import HOPPED
 from llcphone.seldom import SeldomLog
@@ -53,6 +54,7 @@ def make_app(phone: PhoneRoom) -> QuartTrio:
     `graceful_timeout` as long as a call, and know that one packet can end that server
     (facts/trio-stack.md section 2.1): the door is there for a reason.
     """
+    need_methods(phone, ("answer", "join"), "make_app: phone", "the phone that open_phone yields")
     app = QuartTrio(__name__, static_folder=None)
     without_texts(app.logger)
     server = phone.config.server

@@ -17,8 +17,11 @@ from typing import TYPE_CHECKING, Protocol
 
 import trio
 
+from llcphone.arguments import need, need_methods
+from llcphone.config import Config
 from llcphone.containment import contained
 from llcphone.errors import ConfigError
+from llcphone.host import need_trio
 from llcphone.owners import port_owners
 from llcphone.phone_open import open_phone
 from llcphone.server.app import make_app
@@ -32,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Sequence
     from contextlib import AbstractAsyncContextManager
 
-    from llcphone.config import Config, ServerConfig
+    from llcphone.config import ServerConfig
     from llcphone.phone import AgentChoice, OnNote, OnRecord, Phone
 
 log = logging.getLogger("llcphone.server")
@@ -61,6 +64,9 @@ async def serve(
     Raises:
         ConfigError: the address or port cannot be had, with what mends it.
     """
+    need_trio("serve")
+    need_methods(phone, ("answer", "join"), "serve: phone", "the phone that open_phone yields")
+    need(config, Config, "serve: config", "what load_config returns")
     listeners = listeners or await bind(config.server)
     try:
         async with (
@@ -136,6 +142,9 @@ async def serve_until_signal(
     Raises:
         ConfigError: the address or port cannot be had; nothing was started then.
     """
+
+    need_trio("serve_until_signal")
+    need(config, Config, "serve_until_signal: config", "what load_config returns")
 
     @asynccontextmanager
     async def opened() -> AsyncIterator[Phone]:
