@@ -44,7 +44,7 @@ class Judge:
         self.open_responses: set[str] = set()
         self.active = ""
         self.create_ms: int | None = None
-        self.speaking = self.deciding = False
+        self.speaking = self.deciding = self.stopped = False
         self.now_ms = self.frame_ms = 0
         self.cut_items: set[str] = set()
         self.silenced: set[str] = set()
@@ -91,9 +91,9 @@ class Judge:
             case said.SpeechStarted():
                 self.speaking, self.deciding = True, False
             case said.SpeechStopped():
-                self.speaking, self.deciding = False, True
-            case said.InputCommitted():
-                self.deciding = False
+                self.speaking, self.deciding, self.stopped = False, True, True
+            case said.InputCommitted():  # it ends its turn, though no end was told before
+                self.speaking, self.deciding, self.stopped = self.speaking and self.stopped, False, False
             case said.ResponseCreated(response_id, True) if response_id not in self.open_responses:
                 self.open_responses.add(response_id)
                 self.active, self.create_ms = response_id, None

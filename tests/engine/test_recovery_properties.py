@@ -85,7 +85,7 @@ class RecoveringJudge(Judge):
     def _new_session(self) -> None:
         self.open_responses.clear()
         self.active, self.create_ms = "", None
-        self.speaking = self.deciding = False
+        self.speaking = self.deciding = self.stopped = False
         self.answers.clear()
         self.owed.clear()
 
