@@ -21,6 +21,8 @@ OTHERS = {
     "endings": "calls that end at random moments, and what is left of them",
     "first_audio": "how soon the first voice comes",
     "flood": "who still gets in while a stranger floods the public port",
+    "hostile": "agents whose code raises and says anything at all, beside ordinary calls",
+    "illness": "who is answered after all while a provider is ill",
     "misbehaving": "calls with a model that misbehaves at random",
     "outbound_endings": "the same for calls we place",
     "overload": "a full house, and more people ring",
