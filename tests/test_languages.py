@@ -10,14 +10,16 @@ from typing import Any
 import pytest
 
 import llcphone.prompts
+from llcphone.agent_file import load_agent
 from llcphone.call.plan import plan_call
 from llcphone.config import SETTINGS, Config
 from llcphone.errors import ConfigError
-from llcphone.modes import House, outbound, source_of
+from llcphone.modes import House, outbound, routed, source_of
 from llcphone.modes.routes import INBOUND
 from llcphone.prompts import stored
 from llcphone.sentences import ENGLISH, NAMES, OWN, SHIPPED, placeholders
 from llcphone.settings import explain, load
+from tests.modes.test_agents import LONGEST_PROMPT, prompt_tokens
 
 FOREIGN = [language for language in SHIPPED if language != "en"]
 PLACE = Path(llcphone.prompts.__file__).parent
@@ -128,7 +130,26 @@ def test_a_copy_of_a_mode_that_was_edited_says_what_it_says() -> None:
     shipped = INBOUND["receptionist"].__globals__["PROMPT"]
     assert house.prompt("receptionist", shipped) == SHIPPED["es"]["sentences.receptionist"]
     assert house.prompt("receptionist", shipped + " Más.") == shipped + " Más."
-    assert "house.prompt" in source_of("receptionist")
+
+
+@pytest.mark.parametrize("mode", [*INBOUND, "outbound"])
+def test_a_mode_is_copied_with_its_prompt_in_the_language(mode: str) -> None:
+    german = spoken("de")
+    copy: dict[str, Any] = {"__name__": "copy"}
+    exec(compile(source_of(mode, House(german)), "copy.py", "exec"), copy)
+    assert copy["PROMPT"] == SHIPPED["de"][OWN + mode]
+    assert source_of(mode, House(Config())) == source_of(mode)
+    if mode == "outbound":
+        assert copy["SCENARIOS"] == {name: SHIPPED["de"][OWN + name] for name in outbound.SCENARIOS}
+    made = copy["agents"](House(german))["custom"] if mode == "outbound" else copy["make"](House(german))
+    shipped = outbound.make(House(german), "custom") if mode == "outbound" else INBOUND[mode](House(german))
+    assert made.instructions == shipped.instructions
+
+
+@pytest.mark.parametrize("language", FOREIGN)
+def test_prompts_are_no_longer_than_the_english_ones_may_be(language: str) -> None:
+    for agent in routed(spoken(language), load_agent).by_name.values():
+        assert prompt_tokens(agent.instructions) <= LONGEST_PROMPT
 
 
 # -- a language of one's own -------------------------------------------------------------------------

@@ -29,19 +29,27 @@ def new(file: Path = Path("agent.py")) -> None:
     print(f"      then LLCPHONE_AGENT__FILE={file} in .env, and llcphone serve")
 
 
-def mode(name: Literal["ivr", "receptionist", "csr", "outbound"], file: Path | None = None) -> None:
+def mode(
+    name: Literal["ivr", "receptionist", "csr", "outbound"],
+    file: Path | None = None,
+    *,
+    config: ConfigPath = None,
+) -> None:
     """Copy a mode that ships, to be edited: routes.files or agent.file then names the copy.
 
     Args:
         name: which.
         file: where to; it must not exist. Without one, it is printed.
+        config: settings file, whose company.language is that of the copied prompt.
     """
-    from llcphone.modes import source_of
+    from llcphone.modes import House, source_of
+    from llcphone.settings import load_config
 
+    source = source_of(name, House(load_config(config)))
     if file is None:
-        print(source_of(name), end="")
+        print(source, end="")
     else:
-        _write_new(file, source_of(name))
+        _write_new(file, source)
 
 
 def prompt(

@@ -85,8 +85,8 @@ def _check(house: House) -> None:
             raise ConfigError(key, f"{min(unknown)}: there is no such name in transfers.destinations")
 
 
-def source_of(mode: str) -> str:
-    """The text of a mode's module, to be copied and edited.
+def source_of(mode: str, house: House | None = None) -> str:
+    """The text of a mode's module, to be copied and edited; its prompts in the language of the house.
 
     Raises:
         ConfigError: there is no such mode.
@@ -94,4 +94,11 @@ def source_of(mode: str) -> str:
     modules = {"ivr": ivr, "receptionist": receptionist, "csr": csr, "outbound": outbound}
     if mode not in modules:
         raise ConfigError("mode", f"must be one of {', '.join(modules)}")
-    return inspect.getsource(modules[mode])
+    module = modules[mode]
+    source = inspect.getsource(module)
+    scenarios: Mapping[str, str] = getattr(module, "SCENARIOS", {})
+    if house is None:
+        return source
+    for name, english in {"": module.PROMPT, **scenarios}.items():
+        source = source.replace(f'"""{english}"""', f'"""{house.prompt(mode, english, name)}"""')
+    return source
