@@ -203,6 +203,12 @@ def test_a_language_without_a_folder_is_refused() -> None:
         spoken("nl")
 
 
+@pytest.mark.parametrize("language", ["Spanish", "es_ES", "", 3])
+def test_what_is_no_language_is_refused_without_being_repeated(language: Any) -> None:
+    with pytest.raises(ConfigError, match=r"company\.language: must be a language such as en, es or es-MX"):
+        spoken(language)
+
+
 def test_a_folder_may_change_some_of_a_language_that_ships(tmp_path: Path) -> None:
     (tmp_path / "sentences.toml").write_text('[sentences]\nmorning = "Muy buenas"\n', "utf-8")
     file = tmp_path / "llcphone.toml"

@@ -10,6 +10,7 @@ A language of one's own has all names of ``NAMES``.
 
 from __future__ import annotations
 
+import re
 import string
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -64,8 +65,8 @@ def defaults(tables: Mapping[str, Any]) -> dict[str, str]:
     """
     company = _table(tables, "company")
     language = company.get("language", "en")
-    if not isinstance(language, str) or language == "en":
-        return {}
+    if not isinstance(language, str) or language == "en" or re.fullmatch(LANGUAGE, language) is None:
+        return {}  # what is no language, the setting's own rule refuses
     texts: dict[str, str] = {
         name: text for name, text in shipped(language).items() if not name.startswith(OWN)
     }
