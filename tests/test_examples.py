@@ -19,6 +19,8 @@ SAYS = {
     "approve_a_tool": "refunded 9.0 euros, once",
     "in_my_app": "oven is fine, 1 on the phone",
     "own_route": "the caller heard",
+    "from_asyncio": "oven is fine, says asyncio",
+    "asyncio_tool": "asyncio says that rye costs four euros",
     "test_my_agent": "passed, in virtual time",
 }
 
