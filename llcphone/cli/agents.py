@@ -15,7 +15,7 @@ from llcphone.cli.options import AgentPath, AsJson, ConfigPath
 from llcphone.errors import ConfigError
 
 
-def new(file: Path = Path("agent.py")) -> None:
+def new(file: Path = Path("agent.py"), /) -> None:
     """Write a first agent of your own: a commented Python file with a tool.
 
     Args:
@@ -32,6 +32,7 @@ def new(file: Path = Path("agent.py")) -> None:
 def mode(
     name: Literal["ivr", "receptionist", "csr", "outbound"],
     file: Path | None = None,
+    /,
     *,
     config: ConfigPath = None,
 ) -> None:

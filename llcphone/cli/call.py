@@ -61,6 +61,7 @@ class Wish:
 
 async def call(
     to: str,
+    /,
     *,
     agent: AgentPath = None,
     context: str = "",

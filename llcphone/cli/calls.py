@@ -86,7 +86,7 @@ def calls(
     console().print(table)
 
 
-def show(call: str, *, as_json: AsJson = False, numbers: Numbers = False, config: ConfigPath = None) -> None:
+def show(call: str, /, *, as_json: AsJson = False, numbers: Numbers = False, config: ConfigPath = None) -> None:
     """Show a call's record (without the transcript).
 
     Args:
@@ -110,7 +110,7 @@ def show(call: str, *, as_json: AsJson = False, numbers: Numbers = False, config
         screen.print(table)
 
 
-def transcript(call: str, *, as_json: AsJson = False, config: ConfigPath = None) -> None:
+def transcript(call: str, /, *, as_json: AsJson = False, config: ConfigPath = None) -> None:
     """Show what was said in a call, as it was heard.
 
     Args:

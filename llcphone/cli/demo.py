@@ -40,6 +40,7 @@ def demo(
         from llcphone.demo.modes import run_mode
 
         loaded = settings.load(config).config
+        out.mkdir(parents=True, exist_ok=True)  # if that cannot be, before the call and not after it
         sys.exit(run_mode(loaded, mode or "", out, dial=dial, quiet=quiet, aloud=play))
     from llcphone.demo.run import run_demo
 

@@ -110,10 +110,9 @@ def in_one_line(kinds: Sequence[type[Exception]] = (), *, place: str = "") -> It
     except* fixable as group:
         troubles = leaves(group)
     if troubles:
-        texts = (
-            of_system(each, place)
-            if type(each).__module__ == "builtins" and isinstance(each, OSError)
-            else str(each)
-            for each in troubles
-        )
+        texts = (str(each) if isinstance(each, tuple(kinds)) else _place_told(each, place) for each in troubles)
         raise LLCPhoneError("; ".join(dict.fromkeys(texts)))
+
+
+def _place_told(error: BaseException, place: str) -> str:
+    return of_system(error, place) if isinstance(error, OSError) else str(error)

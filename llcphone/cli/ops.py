@@ -119,6 +119,7 @@ async def status(*, config: ConfigPath = None, as_json: AsJson = False) -> None:
 
 def unit(
     kind: Literal["systemd", "systemd-user", "pm2"],
+    /,
     *,
     config: ConfigPath = None,
     agent: AgentPath = None,
@@ -178,5 +179,6 @@ async def tunnel(
     """
     from llcphone.process.tunnel import TunnelWish, run_tunnel
 
+    settings.load(config)  # a wrong setting is told before a program is looked for
     wish = TunnelWish(path=config, program=program, ask=agreed if yes else confirmed, tell=_tell)
     sys.exit(await run_tunnel(wish))

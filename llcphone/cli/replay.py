@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from llcphone.engine.tape import Data
 
 
-def replay(file: Path, *, accept: bool = False) -> None:
+def replay(file: Path, /, *, accept: bool = False) -> None:
     """Give the tape of a call to this version's engine: it must decide the same.
 
     Args:

@@ -10,6 +10,7 @@ from llcphone.cli.options import AsJson, ConfigPath
 
 def config(
     word: str = "",
+    /,
     *,
     config: ConfigPath = None,
     explain: bool = False,

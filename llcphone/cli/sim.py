@@ -132,8 +132,10 @@ def _line(to: str, auth_token: str, public_url: str, config: Path | None) -> dic
     server, token = loaded.server, auth_token or loaded.twilio.auth_token
     here = to or f"{local_url(server.host, server.port)}/twiml"
     parts = urlsplit(here)
-    with in_one_line([ValueError], place=here):
+    try:
         port = parts.port or (443 if parts.scheme == "https" else 80)
+    except ValueError:
+        raise ConfigError("--to", f"{here} has a port above 65535. Fix: write another") from None
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ConfigError("--to", "is no web address. Fix: write it as http://127.0.0.1:8081/twiml")
     known = public_url or server.public_url

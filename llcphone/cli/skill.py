@@ -17,7 +17,7 @@ tell: Callable[[str], None] = print
 
 
 @app.command
-def build(folder: Path) -> None:
+def build(folder: Path, /) -> None:
     """Write the skill, with the docs it names, as FOLDER/llc-phone.
 
     Args:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import getpass
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import cyclopts
+from cyclopts import Parameter
 
 from llcphone import settings, snapshots
 from llcphone.agent_file import agent_of
@@ -27,10 +28,13 @@ app = cyclopts.App(
     name="snapshot", help="Known-good configurations: save, list, show, diff, restore.", backend="trio"
 )
 tell: Tell = print
+Restart = Annotated[
+    bool, Parameter(negative="--no-restart", help="also restart the server; --no-restart leaves it alone")
+]
 
 
 @app.command
-def save(name: str, *, why: str, who: str = "", config: ConfigPath = None) -> None:
+def save(name: str, /, *, why: str, who: str = "", config: ConfigPath = None) -> None:
     """Keep what is in effect: settings, agent modules, prompts, and what the calls under them measured.
 
     Args:
@@ -64,7 +68,7 @@ def list_(*, config: ConfigPath = None) -> None:
 
 
 @app.command
-def show(name: str, *, config: ConfigPath = None) -> None:
+def show(name: str, /, *, config: ConfigPath = None) -> None:
     """Show a snapshot: its evidence, agents and modules, and the settings that are not the defaults.
 
     Args:
@@ -75,7 +79,7 @@ def show(name: str, *, config: ConfigPath = None) -> None:
 
 
 @app.command
-def diff(name: str = "", *, config: ConfigPath = None) -> None:
+def diff(name: str = "", /, *, config: ConfigPath = None) -> None:
     """Show what restoring a snapshot would change.
 
     Args:
@@ -93,25 +97,29 @@ def diff(name: str = "", *, config: ConfigPath = None) -> None:
 
 @app.command
 def restore(
-    name: str, *, config: ConfigPath = None, dry_run: bool = False, restart: bool = True, force: bool = False
+    name: str,
+    /,
+    *,
+    config: ConfigPath = None,
+    dry_run: bool = False,
+    restart: Restart = True,
+    force: bool = False,
 ) -> None:
     """Put a snapshot back: check, show what changes, keep what is there, write, verify, restart.
 
     Args:
         name: which; its name, its name with the date, or its file.
         dry_run: check and show only.
-        restart: also restart the server.
         force: keep it even if the agents do not tell the model what they told it then.
     """
     sys.exit(run_restore(name, config, dry_run=dry_run, restart=restart, force=force, tell=tell))
 
 
-def rescue(*, config: ConfigPath = None, dry_run: bool = False, restart: bool = True) -> None:
+def rescue(*, config: ConfigPath = None, dry_run: bool = False, restart: Restart = True) -> None:
     """Restore the plainest configuration that ships: no modules, no pool, nothing that can be in the way.
 
     Args:
         dry_run: check and show only.
-        restart: also restart the server.
     """
     sys.exit(run_restore(RESCUE, config, dry_run=dry_run, restart=restart, force=False, tell=tell))
 

@@ -34,7 +34,7 @@ store = cyclopts.App(name="store", help="The database of calls: make one to try,
 
 
 @store.command
-def demo(file: Path = Path(DEFAULT_FILE), *, timezone: str = "UTC") -> None:
+def demo(file: Path = Path(DEFAULT_FILE), /, *, timezone: str = "UTC") -> None:
     """Make a database of a small business that is not real: customers, hours, appointments.
 
     Args:
@@ -107,7 +107,8 @@ def _of_number(number: str, config: Config) -> str:
 
 
 def _of_age(config: Config) -> str:
-    kept = config.store
+    with open_store(config, read_only=True):  # there is one
+        kept = config.store
     ages = {"calls": kept.keep_days, "transcripts": kept.transcript_days}
     old = " and ".join(f"{what} older than {days:g} days" for what, days in ages.items() if days)
     return f"Delete {old}?" if old else "Delete nothing (store.keep_days and store.transcript_days are 0)?"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from pathlib import Path
 from typing import Annotated, Literal
@@ -12,6 +13,8 @@ from cyclopts import Parameter
 from rich.console import Console
 
 from llcphone import torture_agent
+from llcphone.cli.mistakes import in_one_line
+from llcphone.cli.options import Count
 from llcphone.torture.judge import Finding, score
 from llcphone.torture.profile import Profile, ProfileError, read_profile
 from llcphone.torture.report import STYLE, as_json, listing, table
@@ -50,8 +53,8 @@ async def torture(
     dialect: Dialects = "ga",
     only: Annotated[list[str] | None, Parameter(consume_multiple=True)] = None,
     out: Annotated[Path | None, Parameter(name="--json")] = None,
-    jobs: int = JOBS,
-    list_: Annotated[bool, Parameter(name="--list", negative="")] = False,
+    jobs: Count = JOBS,
+    list_: Annotated[bool, Parameter(name="--list")] = False,
 ) -> None:
     """Try a bridge with the calls that break bridges; no account needed. Exit code 0 only if it is perfect.
 
@@ -66,7 +69,7 @@ async def torture(
         list_: say which trials there are, and run none.
     """
     screen = Console()
-    try:
+    with in_one_line([ProfileError]):
         trials = chosen(only or [])
         if list_:
             screen.print(listing(trials))
@@ -76,15 +79,13 @@ async def torture(
             bridge = read_profile(profile)
         elif cmd:
             bridge = Profile(name=cmd, cmd=cmd, webhook=webhook, dialect=dialect)
+        _check_program(bridge)
 
         def tell(found: Finding) -> None:
             line = f"{found.verdict.value:8} {found.name:22} {found.measured or found.reading}"
             screen.print(line, style=STYLE[found.verdict], highlight=False, markup=False, soft_wrap=True)
 
         findings = await run_trials(bridge, trials, jobs=jobs, tell=tell)
-    except ProfileError as error:
-        Console(stderr=True).print(f"llcphone: {error}", markup=False, highlight=False)
-        sys.exit(2)
     screen.print(table(bridge.name, findings))
     if out is not None:
         out.write_text(
@@ -92,3 +93,13 @@ async def torture(
         )
     passed, counted = score(findings)
     sys.exit(0 if passed == counted else 1)
+
+
+def _check_program(bridge: Profile) -> None:
+    """A bridge that cannot be started is said at once, and also when no trial would start it."""
+    try:
+        program = next(iter(bridge.words()), "")
+    except ValueError as error:
+        raise ProfileError(f"the command {bridge.name} cannot be read: {error}. Fix: close its quotes") from None
+    if "{" not in program and shutil.which(program) is None:
+        raise ProfileError(f"there is no program {program!r}. Fix: check the bridge's command")
