@@ -220,7 +220,9 @@ async def open_carrier(config: Config, *, calls_per_second: float = 1.0) -> Asyn
     """
     for key in ("account_sid", "auth_token"):
         if not getattr(config.twilio, key):
-            raise ConfigError(f"twilio.{key}", "is missing: dialling, transfers and hanging up need it")
+            raise ConfigError(
+                f"twilio.{key}", f"is missing: dialling and transfers need it; set TWILIO_{key.upper()}"
+            )
     from twilio.rest import Client  # type: ignore[import-untyped]  # takes 100 ms; not all need it
 
     settings = config.twilio

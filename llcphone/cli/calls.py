@@ -86,7 +86,9 @@ def calls(
     console().print(table)
 
 
-def show(call: str, /, *, as_json: AsJson = False, numbers: Numbers = False, config: ConfigPath = None) -> None:
+def show(
+    call: str, /, *, as_json: AsJson = False, numbers: Numbers = False, config: ConfigPath = None
+) -> None:
     """Show a call's record (without the transcript).
 
     Args:

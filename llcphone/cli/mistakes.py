@@ -96,12 +96,13 @@ def of_system(error: OSError, place: str = "") -> str:
 
 
 @contextmanager
-def in_one_line(kinds: Sequence[type[Exception]] = (), *, place: str = "") -> Iterator[None]:
+def in_one_line(kinds: Sequence[type[Exception]] = (), *, place: str = "", fix: str = "") -> Iterator[None]:
     """A block in which these errors, and those of the system, are the person's to fix.
 
     Args:
         kinds: errors whose text is one line for a person.
         place: what was asked for, where an error of the system names no file.
+        fix: what to do about errors of these kinds, unless they say it.
     """
     troubles: list[BaseException] = []
     fixable: tuple[type[Exception], ...] = (OSError, *kinds)
@@ -110,9 +111,13 @@ def in_one_line(kinds: Sequence[type[Exception]] = (), *, place: str = "") -> It
     except* fixable as group:
         troubles = leaves(group)
     if troubles:
-        texts = (str(each) if isinstance(each, tuple(kinds)) else _place_told(each, place) for each in troubles)
+        texts = [
+            f"{each}. Fix: {fix}" if isinstance(each, tuple(kinds)) and fix else _place_told(each, place)
+            for each in troubles
+        ]
         raise LLCPhoneError("; ".join(dict.fromkeys(texts)))
 
 
 def _place_told(error: BaseException, place: str) -> str:
+    """An error of the system with its place; any other says its own."""
     return of_system(error, place) if isinstance(error, OSError) else str(error)

@@ -12,6 +12,7 @@ from cyclopts import Parameter
 
 from llcphone import settings
 from llcphone.cli.options import AgentPath, AsJson, ConfigPath, agreed, confirmed
+from llcphone.errors import ConfigError
 
 number = cyclopts.App(name="number", help="Who is asked when the number rings.", backend="trio")
 _tell = print
@@ -47,8 +48,7 @@ async def doctor(
 
     groups = QUICK if quick else tuple(only or GROUPS)
     if unknown := [each for each in groups if each not in GROUPS]:
-        _tell(f"llcphone: no group {', '.join(unknown)}; there are {', '.join(GROUPS)}", file=sys.stderr)
-        sys.exit(2)
+        raise ConfigError("--only", f"has no group {', '.join(unknown)}. Fix: use of {', '.join(GROUPS)}")
     case = case_of(config, agent, live=live)
     findings = await examine(case, groups, tell=show)
     if fix and await offer_fixes(case, findings, ask=agreed if yes else confirmed, tell=_tell):

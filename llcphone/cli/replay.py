@@ -53,7 +53,9 @@ def run_replay(path: Path, *, accept: bool, tell: Callable[[str], None]) -> int:
             told.append("Accepted: the tape now holds what this version decides.")
     except (OSError, RemoteProtocolError) as exc:
         why = str(exc) if isinstance(exc, RemoteProtocolError) else exc.strerror
-        raise ConfigError(str(path), f"cannot be replayed: {why}") from None
+        raise ConfigError(
+            str(path), f"cannot be replayed: {why}. Fix: name a whole tape, as records.blackbox_dir has them"
+        ) from None
     for line in told:
         tell(line)
     return 0 if accept or outcome.difference is None else 1

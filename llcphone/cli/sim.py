@@ -49,7 +49,7 @@ async def model(
     from llcphone.sim.model import load_script, run_model
     from llcphone.sim.model_load import ScriptError
 
-    with in_one_line([ScriptError], place=f"{host}, port {port}"):
+    with in_one_line([ScriptError], place=f"{host}, port {port}", fix="docs/10-simulators.md has the format"):
         read = load_script(script) if script else None
         async with trio.open_nursery() as nursery:
             simulator = await nursery.start(run_model, host, port, read, dialects, name="simulated model")

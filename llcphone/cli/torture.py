@@ -76,7 +76,8 @@ async def torture(
             return
         bridge = own_profile(dialect)
         if profile is not None:
-            bridge = read_profile(profile)
+            with in_one_line([ProfileError], fix="docs/torture.md has the fields of a profile"):
+                bridge = read_profile(profile)
         elif cmd:
             bridge = Profile(name=cmd, cmd=cmd, webhook=webhook, dialect=dialect)
         _check_program(bridge)
@@ -100,6 +101,8 @@ def _check_program(bridge: Profile) -> None:
     try:
         program = next(iter(bridge.words()), "")
     except ValueError as error:
-        raise ProfileError(f"the command {bridge.name} cannot be read: {error}. Fix: close its quotes") from None
+        raise ProfileError(
+            f"the command {bridge.name} cannot be read: {error}. Fix: close its quotes"
+        ) from None
     if "{" not in program and shutil.which(program) is None:
         raise ProfileError(f"there is no program {program!r}. Fix: check the bridge's command")

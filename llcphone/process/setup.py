@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    Ask = Callable[[str, bool], str]
+
 
 @frozen
 class Question:
@@ -38,44 +40,78 @@ QUESTIONS = (
     Question("TWILIO_PHONE_NUMBER", "twilio.phone_number", "Your Twilio number, as +<country><number>"),
     Question("PUBLIC_URL", "server.public_url", "Public https:// URL (empty: llcphone tunnel finds one)"),
 )
-PROMPT = "What shall the agent be told? (one line; longer later, in llcphone.toml or an agent module)"
+PROMPT = "Instructions for the agent (one line; longer later, in llcphone.toml or an agent module)"
 _USUAL_PROMPT = "You answer the telephone. Be brief and friendly, and say so when you do not know something."
+OWN = "own"
+"""Who answers is an agent of one's own, not a mode that ships."""
+CHOICES = (
+    Question("company", "company.name", "Your company's name, as it is spoken"),
+    Question("language", "company.language", "Language of the calls, such as en or es-MX [en]"),
+    Question("voice", "realtime.voice", "Voice of the agent [cedar]"),
+    Question(
+        "mode", "routes.otherwise", f"Who answers: receptionist, ivr, csr, or an agent of your {OWN} [{OWN}]"
+    ),
+)
+"""What goes to the settings file; the variable is the option's name."""
 
 
 def run_init(
-    path: Path, *, ask: Callable[[str, bool], str], tell: Callable[[str], None], force: bool = False
+    path: Path,
+    *,
+    ask: Ask | None,
+    tell: Callable[[str], None],
+    force: bool = False,
+    given: Mapping[str, str] | None = None,
 ) -> int:
     """Ask, check, write.
 
     Args:
         path: the settings file.
-        ask: puts a question to a person; told whether the answer is a secret. "" keeps what there is.
+        ask: puts a question to a person; given whether the answer is a secret. "" keeps what there is. None:
+            there is nobody to ask.
         tell: takes a line for them.
         force: write the settings file anew though there is one.
+        given: answers that are known already, by the variable of their question, or "prompt".
+
+    Raises:
+        ConfigError: a given answer is wrong, or a file cannot be written there.
     """
+    if path.is_dir() or not path.absolute().parent.is_dir():
+        raise ConfigError(
+            str(path), "is no place for a settings file. Fix: name a file in a folder that is there"
+        )
+    answered = _answers(path, ask, tell, dict(given or {}), new=force or not path.exists())
+    answers = {name: answered[name] for name in (each.variable for each in QUESTIONS) if answered.get(name)}
     env = path.parent / ".env"
-    answers: dict[str, str] = {}
-    for question in QUESTIONS:
-        known = _known(path, question)
-        while True:
-            kept = " [Enter keeps what is set]" if known else ""
-            answer = ask(f"{question.text}{kept}: ", question.secret).strip()
-            trouble = _trouble(question, answer)
-            if not trouble:
-                break
-            tell(f"  {trouble}")
-        if answer:
-            answers[question.variable] = answer
     if answers:
         set_variables(env, answers)
         tell(f"wrote {env} (mode 600)")
     if path.exists() and not force:
         tell(f"{path} stays as it is (--force writes it anew)")
     else:
-        prompt = ask(f"{PROMPT}\n[{_USUAL_PROMPT}]: ", False).strip() or _USUAL_PROMPT
-        write_private(path, _settings_text(prompt))
+        write_private(path, _settings_text(answered))
         tell(f"wrote {path}")
     return _next(path, tell)
+
+
+def _answers(
+    path: Path, ask: Ask | None, tell: Callable[[str], None], given: dict[str, str], *, new: bool
+) -> dict[str, str]:
+    """Every answer that is given or asked for; one that cannot be right is asked for again."""
+    for question in (*QUESTIONS, *(CHOICES if new else ())):
+        if question.variable in given:
+            if trouble := _trouble(question, given[question.variable]):
+                raise ConfigError(f"--{question.variable.lower().replace('_', '-')}", trouble)
+            continue
+        kept = " [Enter keeps what is set]" if question in QUESTIONS and _known(path, question) else ""
+        trouble = "" if ask is None else "not asked yet"
+        while ask is not None and trouble:
+            given[question.variable] = ask(f"{question.text}{kept}: ", question.secret).strip()
+            if trouble := _trouble(question, given[question.variable]):
+                tell(f"  {trouble}")
+    if new and ask is not None and "prompt" not in given and given.get("mode", OWN) in ("", OWN):
+        given["prompt"] = ask(f"{PROMPT}\n[{_USUAL_PROMPT}]: ", False).strip()
+    return given
 
 
 def _known(path: Path, question: Question) -> bool:
@@ -89,7 +125,7 @@ def _known(path: Path, question: Question) -> bool:
 def _trouble(question: Question, answer: str) -> str:
     """What is wrong with an answer; "" when nothing is."""
     section, _, name = question.key.partition(".")
-    if not answer:
+    if not answer or (question.variable == "mode" and answer == OWN):
         return ""
     try:
         Config.from_dict({section: {name: answer}})
@@ -98,12 +134,19 @@ def _trouble(question: Question, answer: str) -> str:
     return ""
 
 
-def _settings_text(prompt: str) -> str:
+def _settings_text(answers: Mapping[str, str]) -> str:
     head = (
         "# Settings of llcphone. `llcphone config --explain` shows all of them and where each comes from;\n"
         "# keys, tokens and numbers stand in .env.\n\n"
     )
-    tables: Mapping[str, Mapping[str, str]] = {"agent": {"instructions": prompt}}
+    mode = answers.get("mode") or OWN
+    tables: dict[str, dict[str, str]] = {}
+    for question in CHOICES:
+        section, _, name = question.key.partition(".")
+        if (answer := answers.get(question.variable)) and answer != OWN:
+            tables.setdefault(section, {})[name] = answer
+    if mode == OWN:
+        tables["agent"] = {"instructions": answers.get("prompt") or _USUAL_PROMPT}
     return head + toml_text(tables)
 
 
@@ -115,5 +158,5 @@ def _next(path: Path, tell: Callable[[str], None], environ: Mapping[str, str] = 
     except ConfigError as exc:
         tell(f"still missing: {exc}")
         return 1
-    tell("next: llcphone restart, llcphone number set-webhook, llcphone doctor")
+    tell("next: llcphone start, llcphone number set-webhook, llcphone doctor")
     return 0

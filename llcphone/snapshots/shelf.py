@@ -84,7 +84,7 @@ def find(name: str, folder: Path = FOLDER) -> Snapshot:
         for path in paths_in(place):
             if name in (path.stem, path.stem.rpartition(TUNED)[0]):
                 return load_file(path)
-    raise ConfigError(name, "there is no such snapshot; `llcphone snapshot list` names them")
+    raise ConfigError(name, "there is no such snapshot. Fix: use a name of `llcphone snapshot list`")
 
 
 def load_last_good(folder: Path = FOLDER) -> Snapshot | None:
@@ -114,7 +114,7 @@ def put(snapshot: Snapshot, folder: Path, config: Config) -> Path:
         ConfigError: its name is none or taken, or it would hold a secret.
     """
     if not NAME.fullmatch(snapshot.name):
-        raise ConfigError(snapshot.name, "is no name for a snapshot: use a-z, 0-9 and single hyphens")
+        raise ConfigError(snapshot.name, "is no name for a snapshot. Fix: use a-z, 0-9 and single hyphens")
     text, path = snapshot.text(), folder / f"{snapshot.stem}.toml"
     _refuse_secrets(snapshot, text, config)
     if path.exists():
