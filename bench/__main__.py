@@ -29,6 +29,7 @@ OTHERS = {
     "parts": "where the time of one frame goes",
     "priming": "the first turn with and without priming",
     "recovery": "talking again after a lost session",
+    "restart": "who is refused or cut off while the server is restarted again and again",
     "soak": "an hour of callers who come and go",
     "store": "how late a beat comes beside a slow database",
 }

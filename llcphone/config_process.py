@@ -37,6 +37,6 @@ class ProcessConfig(Section):
     start_command: str = setting("", _COMMAND, private=True)
     """Command that starts it and returns; "" takes the supervisor's usual one."""
     start_timeout_s: float = setting(30.0, between(1.0, 600.0))
-    """From the start to a server that answers."""
+    """From the start to a server that takes calls; one that replaces another and is late ends."""
     term_timeout_s: float = setting(5.0, between(0.1, 600.0))
     """What a process that hangs, or is foreign and forced, gets between TERM and KILL."""

@@ -11,9 +11,13 @@ from llcphone.host import need_trio
 from llcphone.wire.foreign_leg import QUART, TRIO_WEBSOCKET, ForeignLeg
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from llcphone.call.handle import Call
     from llcphone.config import Config
+    from llcphone.journaling import Journaling
     from llcphone.rejoining import Rejoining
+    from llcphone.transfers import Transfers
     from llcphone.wire.leg import Leg
 
 
@@ -23,8 +27,12 @@ class Joining:
     config: Config
     rejoining: Rejoining
     """Calls whose stream is followed by another."""
+    transfers: Transfers
+    journaling: Journaling | None
     if TYPE_CHECKING:
         _by_token: dict[str, Call]
+
+        def newest_run(self, call_sid: str) -> Call | None: ...
 
     def expects(self, token: str) -> bool:
         """Whether this one-time token is still good."""
@@ -66,3 +74,22 @@ class Joining:
         leg = ForeignLeg(websocket, limits=leg_limits(self.config))
         self.join(token, leg)
         await leg.pump()
+
+    # -- while another process has taken the port ------------------------------------------------
+
+    def has_call(self, call_sid: str) -> bool:
+        """Whether this process has this telephone call, or had its stream a moment ago."""
+        return self.newest_run(call_sid) is not None or self.rejoining.remembers(call_sid)
+
+    async def let_go(self, form: Mapping[str, str], generation: int) -> bool:
+        """The stream of this generation has ended, and the process that follows this one is asked what next.
+
+        Returns:
+            Whether it may answer by the journal, which has all that is known here; else we answer.
+        """
+        call_sid = form.get("CallSid", "")
+        if self.transfers.has_left(call_sid, generation):
+            return False
+        if self.journaling is None:
+            return not self.has_call(call_sid)
+        return await self.journaling.let_go(form, generation)

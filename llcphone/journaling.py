@@ -182,6 +182,19 @@ class Journaling:
         self._unsure.pop(call_sid, None)
         return answer or twiml.nothing()
 
+    async def let_go(self, form: Mapping[str, str], generation: int) -> bool:
+        """Whether another process may go on with a call whose stream has ended; then all of it is written."""
+        call_sid = form.get("CallSid", "")
+        here = self._phone.newest_run(call_sid)
+        if here is not None and here.generation == generation and in_progress(form):
+            here.end(EndReason.PHONE_LOST)  # Twilio knows it before we do
+            here = self._phone.newest_run(call_sid)
+        reason = self._reason(call_sid)
+        if here is not None or (reason is not None and reason not in RESUMABLE):
+            return False
+        await self._writer.flush()
+        return True
+
     def _ask_later(self, call_sid: str, generation: int) -> str:
         """The journal cannot say whether the call goes on: Twilio keeps it for a while, and asks again."""
         now = trio.current_time()

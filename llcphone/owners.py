@@ -7,8 +7,9 @@ kernel names only processes of the same user: another's socket has no pid here.
 
 from __future__ import annotations
 
+import os
 from enum import Enum
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
@@ -38,13 +39,19 @@ class Owner:
     """Its program, never its arguments: they may hold secrets."""
     address: str
     started_at: float = 0.0
+    """See ``began``."""
+    settings: str = ""
+    """The settings file of a llcphone that serves; "" of others, and where it cannot be seen."""
 
     def __str__(self) -> str:
         match self.kind:
             case Kind.OURS:
-                return f"pid {self.pid} ({self.name}, on {self.address})"
+                of = f" of {PurePath(self.settings).parent}" if self.settings else ""
+                return f"pid {self.pid} ({self.name}{of}, on {self.address})"
             case Kind.HIDDEN:
                 return f"a process of another user (on {self.address})"
+            case Kind.FOREIGN if self.name.startswith("llcphone "):
+                return f"pid {self.pid} ({self.name}, on {self.address})"
             case _:
                 return f"pid {self.pid} ({self.name}, not llcphone, on {self.address})"
 
@@ -75,12 +82,51 @@ def port_owners(port: int) -> list[Owner]:
 
 def is_server(argv: Sequence[str]) -> bool:
     """Whether a command line is one of llcphone that listens: ``serve``, or ``call`` while it rings."""
+    return _command_of(argv) in ("serve", "call")
+
+
+def _command_of(argv: Sequence[str]) -> str:
+    """Which command of llcphone this is; "" of another program."""
     for at, word in enumerate(argv[:-1]):
-        module = word == "-m" and argv[at + 1] == "llcphone"
-        script = at <= 1 and PurePath(word).stem == "llcphone"
-        if module or script or PurePath(word).parts[-2:] == ("llcphone", "__main__.py"):
-            return bool({"serve", "call"} & set(argv[at + 1 : at + 3]))
-    return False
+        if word == "-m" and argv[at + 1] == "llcphone":
+            return argv[at + 2] if len(argv) > at + 2 else ""
+        if (at <= 1 and PurePath(word).stem == "llcphone") or (
+            PurePath(word).parts[-2:] == ("llcphone", "__main__.py")
+        ):
+            return argv[at + 1]
+    return ""
+
+
+def settings_of(argv: Sequence[str], cwd: str) -> str:
+    """The settings file that a command line of llcphone reads, started in this folder; its real path."""
+    name = "llcphone.toml"
+    for at, word in enumerate(argv):
+        if word == "--config" and at + 1 < len(argv):
+            name = argv[at + 1]
+        elif word.startswith("--config="):
+            name = word.partition("=")[2]
+    return real_path(Path(cwd, name))
+
+
+def real_path(file: Path) -> str:
+    """What tells whether two settings files are one."""
+    return os.path.realpath(file)
+
+
+def began(pid: int) -> float:
+    """When a process began, by a clock that nobody sets: seconds since the system's start, if it tells those.
+
+    Raises:
+        psutil.NoSuchProcess: there is none.
+    """
+    try:
+        # psutil adds the time of the system's start, which moves when somebody sets the clock
+        fields = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()
+        return int(fields[19]) / os.sysconf("SC_CLK_TCK")
+    except (OSError, IndexError, ValueError):
+        import psutil
+
+        return float(psutil.Process(pid).create_time())
 
 
 def _listening(psutil: Any, port: int) -> Iterator[tuple[int | None, str]]:
@@ -98,18 +144,27 @@ def _listening(psutil: Any, port: int) -> Iterator[tuple[int | None, str]]:
             yield pid, each.laddr.ip
 
 
+def _settings(psutil: Any, process: Any, argv: Sequence[str]) -> str:
+    try:
+        return settings_of(argv, process.cwd())
+    except psutil.Error:
+        return ""
+
+
 def _owner(psutil: Any, pid: int | None, address: str) -> Owner | None:
     if pid is None:
         return Owner(Kind.HIDDEN, None, "", address)
     try:
         process = psutil.Process(pid)
         with process.oneshot():
-            argv, name, started_at = process.cmdline(), process.name(), process.create_time()
+            argv, name, started_at = process.cmdline(), process.name(), began(pid)
     except psutil.NoSuchProcess:  # it has ended meanwhile
         return None
     except psutil.Error:
         return Owner(Kind.HIDDEN, pid, "", address)
     if is_server(argv):
-        return Owner(Kind.OURS, pid, "llcphone", address, started_at)
+        return Owner(Kind.OURS, pid, "llcphone", address, started_at, _settings(psutil, process, argv))
+    if command := _command_of(argv):
+        name = f"llcphone {command}"
     kind = Kind.SYSTEMD if name == "systemd" else Kind.FOREIGN
     return Owner(kind, pid, name, address, started_at)

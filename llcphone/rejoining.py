@@ -90,12 +90,17 @@ class Rejoining:
     def back(self, form: Mapping[str, str]) -> str:
         """The TwiML that lets a call go on whose stream has just ended; empty: it is none."""
         left = self._left.get(form.get("CallSid", ""))
-        if left is None or not in_progress(form) or self._phone.draining:
+        if left is None or not in_progress(form):
             return ""
         del self._left[left.following.call_sid]
         if trio.current_time() > left.until:
             return ""
         return self._begin(left).twiml
+
+    def remembers(self, call_sid: str) -> bool:
+        """Whether the stream of this call has ended here, and the call may still go on."""
+        left = self._left.get(call_sid)
+        return left is not None and trio.current_time() <= left.until
 
     # -- streams ---------------------------------------------------------------------------------
 

@@ -46,6 +46,7 @@ T = TypeVar("T")
 
 log = logging.getLogger("llcphone.model")
 
+NOT_ASKED = "not asked yet"
 _DIAL_S = 10.0
 """No dial is longer; the engine's deadlines are usually shorter and cancel it."""
 
@@ -68,7 +69,7 @@ class Endpoint:
         self._tls = _tls_context(config) if realtime.url.startswith("wss:") else None
         self._limits = leg_limits(config)
         self.dialects = DialectMemory(None if realtime.dialect == "auto" else Dialect(realtime.dialect))
-        self.trouble: str | None = "not asked yet"
+        self.trouble: str | None = NOT_ASKED
         """Why no session can be had, None when one could be opened."""
         self.refused: dict[str, str] = {}
         """Agents whose settings no session takes, and why."""

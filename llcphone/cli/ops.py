@@ -84,7 +84,7 @@ async def start(*, config: ConfigPath = None, agent: AgentPath = None) -> None:
     from llcphone.process.standing import standing, standing_lines
 
     loaded = procedure.loaded_for_serve(config)
-    found = await standing(loaded)
+    found = await standing(loaded, config)
     if found["running"] or found["owners"]:
         _tell(*standing_lines(found), "llcphone restart replaces a server", sep="\n")
         sys.exit(0 if found["running"] else 1)
@@ -99,20 +99,20 @@ async def stop(*, config: ConfigPath = None, force: bool = False) -> None:
         force: also end a foreign program on the port, or a server that a supervisor would start again.
     """
     from llcphone.doctor.examine import case_of
-    from llcphone.process import procedure
+    from llcphone.process import procedure, stopping
 
     case = case_of(config)  # a server must be stoppable whatever has become of its settings
     if case.trouble is not None:
         _tell(f"the settings are refused, so the usual port and pid file are taken: {case.trouble}")
     job = procedure.Job(config=case.config, path=config, force=force, tell=_tell)
-    sys.exit(0 if await procedure.stop(job) else 1)
+    sys.exit(0 if await stopping.stop(job) else 1)
 
 
 async def status(*, config: ConfigPath = None, as_json: AsJson = False) -> None:
     """Show how the server stands."""
     from llcphone.process.standing import standing, standing_lines
 
-    found = await standing(settings.load(config).config)
+    found = await standing(settings.load(config).config, config)
     _tell(json.dumps(found, indent=1) if as_json else "\n".join(standing_lines(found)))
     sys.exit(0 if found["ready"] else 1)
 

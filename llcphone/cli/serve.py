@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from functools import partial
 
 from llcphone import settings
 from llcphone.agent_file import agent_of
@@ -16,8 +17,12 @@ from llcphone.snapshots import finish
 log = logging.getLogger("llcphone.server")
 
 
-async def serve(*, config: ConfigPath = None, agent: AgentPath = None) -> None:
-    """Answer calls until SIGTERM or SIGINT, then drain."""
+async def serve(*, config: ConfigPath = None, agent: AgentPath = None, replace: bool = False) -> None:
+    """Answer calls until SIGTERM or SIGINT, then drain.
+
+    Args:
+        replace: take the port from the server that runs here, once this one is ready; its calls go on.
+    """
     finish(config or settings.DEFAULT_FILE)  # of a restore that was broken off, all or nothing is in effect
     found = settings.load(config)
     loaded = settings.with_store(settings.with_journal(found.config), config)
@@ -29,5 +34,6 @@ async def serve(*, config: ConfigPath = None, agent: AgentPath = None) -> None:
             "only this machine can reach the server: set server.host to 0.0.0.0",
             extra={"host": loaded.server.host, "because_of": variable},
         )
-    print(f"Give Twilio this voice URL (POST): {loaded.server.public_url}/twiml", file=sys.stderr)
-    await serve_as_process(loaded, chosen)
+    voice_url = f"Give Twilio this voice URL (POST): {loaded.server.public_url}/twiml"
+    say = partial(print, voice_url, file=sys.stderr)
+    await serve_as_process(loaded, chosen, replace=replace, on_serving=say)

@@ -10,11 +10,12 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+import psutil  # type: ignore[import-untyped]
 import trio
 from attrs import frozen
 
 from llcphone.doctor.report import Finding, fail, good, warn
-from llcphone.owners import Kind, Owner, port_owners
+from llcphone.owners import Kind, Owner, port_owners, real_path
 from llcphone.process.health import Health, ask_health, ask_ready
 from llcphone.process.pidfile import Mark, read_mark
 
@@ -51,18 +52,22 @@ class Facts:
     not_ready: Sequence[str] | None
     errors: Sequence[str] | None
     """None: there is no log where it should be, or it cannot be read."""
+    settings: str = ""
+    """The settings file of this project; its real path."""
 
 
 async def process(case: Case) -> list[Finding]:
     """All of it."""
-    host, settings = case.config.server.host, case.config.process
+    settings, path = case.config.process, real_path(case.path)
     mark = read_mark(settings.pid_file)
     alive = mark is not None and mark.alive
-    port = mark.port if mark is not None and alive else case.config.server.port
+    host, port = case.config.server.host, case.config.server.port
+    if mark is not None and alive:  # where it listens, whatever the settings say by now
+        host, port = mark.host, mark.port
     health = await ask_health(host, port)
     not_ready = await ask_ready(host, port) if health is not None else None
     errors = await last_errors(case)
-    return judge(Facts(port, mark, alive, port_owners(port), health, not_ready, errors))
+    return judge(Facts(port, mark, alive, port_owners(port), health, not_ready, errors, path))
 
 
 def judge(facts: Facts) -> list[Finding]:
@@ -84,8 +89,7 @@ def _nobody(facts: Facts) -> Finding:
 def _process(facts: Facts) -> Finding:
     ours = [each for each in facts.owners if each.kind is Kind.OURS]
     if facts.mark is not None and facts.alive:
-        began = datetime.fromtimestamp(facts.mark.created, UTC).strftime("%Y-%m-%d %H:%M")
-        return good("process", f"pid {facts.mark.pid} since {began} UTC")
+        return good("process", f"pid {facts.mark.pid}{_since(facts.mark.pid)}")
     if facts.mark is not None:
         seen = f"the pid file names {facts.mark.pid}, which does not run"
         if ours:
@@ -93,11 +97,22 @@ def _process(facts: Facts) -> Finding:
         if facts.health is not None:
             return warn("process", f"{seen}; another one answers", "llcphone restart", offer="stale pid file")
         return fail("process", f"{seen}: the server has died", "llcphone restart", offer="stale pid file")
+    if ours and facts.settings not in ("", *(each.settings for each in ours)):
+        seen = f"no server of this project runs; port {facts.port} belongs to another project: {ours[0]}"
+        return fail("process", seen, "set server.port (PORT) here, or stop it there")
     if ours:
         return good("process", f"{ours[0]} serves, without a pid file")
     if facts.health is not None:
         return good("process", "a server answers on the port")
     return fail("process", "no server of ours runs", "free the port (see below), then: llcphone start")
+
+
+def _since(pid: int) -> str:
+    try:
+        began = datetime.fromtimestamp(psutil.Process(pid).create_time(), UTC)
+    except psutil.Error:
+        return ""
+    return f" since {began:%Y-%m-%d %H:%M} UTC"
 
 
 def _port(facts: Facts) -> Finding:

@@ -48,9 +48,26 @@ async def end(
 ) -> str:
     """TERM, then KILL once patience is over; says how it ended: "ended", "killed", "stays" or "forbidden"."""
     try:
-        _signal(pid, created, signal.SIGTERM)
+        terminate(pid, created)
         if await gone(pid, created, patience_s, tell):
             return "ended"
+        return await kill(pid, created)
+    except PermissionError:
+        return "forbidden"
+
+
+def terminate(pid: int, created: float) -> None:
+    """Ask a process to end.
+
+    Raises:
+        PermissionError: it is another user's.
+    """
+    _signal(pid, created, signal.SIGTERM)
+
+
+async def kill(pid: int, created: float) -> str:
+    """End a process at once; says how it ended, as `end`."""
+    try:
         _signal(pid, created, signal.SIGKILL)
     except PermissionError:
         return "forbidden"

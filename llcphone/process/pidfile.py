@@ -1,7 +1,8 @@
 """Which process serves: a small JSON file, written once it listens and removed when it ends.
 
 A pid alone proves nothing, for the system gives it to somebody else in time; with the moment that process
-began it does. Who started it, and how, stands there too, so that it can be started again like that.
+began it does, by a clock that nobody sets. How it was started stands there too, so that it can be started
+again like that, and where it listens: it is asked there, whatever the settings say by now.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import psutil  # type: ignore[import-untyped]
 
+from llcphone.owners import began, settings_of
 from llcphone.server.identity import PROCESS
 
 if TYPE_CHECKING:
@@ -24,8 +26,11 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("llcphone.process")
 
+REPLACE = "--replace"
+"""The option of ``serve`` that is for one start only."""
+
 _SAME_S = 0.2
-"""Two readings of when a process began differ by less."""
+"""Two readings of when a process began differ by less, where it is read with a rounding."""
 
 
 class Mark(msgspec.Struct, frozen=True):
@@ -33,17 +38,53 @@ class Mark(msgspec.Struct, frozen=True):
 
     pid: int
     created: float
-    """When the process began, as the system has it."""
+    """When the process began (``owners.began``)."""
+    boot: str
+    """Which start of the system that counts from."""
+    pids: str
+    """Among which processes the number counts: a container has its own."""
+    host: str
+    """As it was configured."""
     port: int
     identity: str
     """What its ``/healthz`` says."""
+    handover: str
+    """Where the next process asks for its port; "": nowhere."""
     argv: list[str]
     cwd: str
 
     @property
     def alive(self) -> bool:
-        """Whether that very process still runs."""
-        return running(self.pid, self.created)
+        """Whether that very process still runs, as far as can be seen from here."""
+        return self.boot == _boot() and self.pids == _pids() and running(self.pid, self.created)
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether it is a process of another container, which cannot be seen from here."""
+        return self.boot == _boot() and self.pids != _pids()
+
+    @property
+    def settings(self) -> str:
+        """The settings file it was started with."""
+        return settings_of(self.argv, self.cwd)
+
+
+def _boot() -> str:
+    return _text_of("/proc/sys/kernel/random/boot_id")
+
+
+def _pids() -> str:
+    try:
+        return str(Path("/proc/self/ns/pid").readlink())
+    except OSError:
+        return ""
+
+
+def _text_of(path: str) -> str:
+    try:
+        return Path(path).read_text("ascii").strip()
+    except OSError:
+        return ""
 
 
 def running(pid: int, created: float | None = None) -> bool:
@@ -55,7 +96,7 @@ def running(pid: int, created: float | None = None) -> bool:
     """
     try:
         process = psutil.Process(pid)
-        if created is not None and abs(process.create_time() - created) > _SAME_S:
+        if created is not None and abs(began(pid) - created) > _SAME_S:
             return False
         return bool(process.status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
@@ -80,20 +121,21 @@ def forget(path: str) -> None:
         Path(path).unlink()
 
 
-def own_mark(port: int) -> Mark:
+def own_mark(host: str, port: int, handover: str = "") -> Mark:
     """This process's."""
-    argv = [sys.executable, "-m", "llcphone", *sys.argv[1:]]
-    return Mark(os.getpid(), psutil.Process().create_time(), port, PROCESS, argv, str(Path.cwd()))
+    pid, words = os.getpid(), [each for each in sys.argv[1:] if each != REPLACE]
+    argv = [sys.executable, "-m", "llcphone", *words]
+    cwd = str(Path.cwd())
+    return Mark(pid, began(pid), _boot(), _pids(), host, port, PROCESS, handover, argv, cwd)
 
 
 @contextmanager
-def marked(path: str, port: int) -> Iterator[None]:
+def marked(path: str, mark: Mark) -> Iterator[None]:
     """Say in the file that this process serves, for as long as the block lasts."""
     if not path:
         yield
         return
     file = Path(path).absolute()
-    mark = own_mark(port)
     fresh = file.with_name(f"{file.name}.{mark.pid}")
     try:
         fresh.write_bytes(msgspec.json.encode(mark) + b"\n")

@@ -1,14 +1,13 @@
-"""Stop, start and restart, step by step; each step is told.
+"""Starting the server, alone or beside the one it replaces, and what a restart does; each step is told.
 
-    restart   the settings are read first: wrong ones stop nothing
-      stop    by the supervisor, if there is one (it must not respawn what we end); else TERM, and it drains
-      sweep   what still listens on the port: ours is ended, by pid; a foreign one is named, and left alone
-      start   by the supervisor, or as the old server was started
-      verify  exactly one process listens, it is the new one, and it answers
-      doctor  a quick one; if it finds something, the infrastructure first
-
-A server is recognised by its pid file, and without one by its command line on the port. Whoever still carries
-calls gets the time of a drain; whoever does not even answer ``/healthz`` gets ``process.term_timeout_s``.
+restart   the settings are read first: wrong ones stop nothing
+  replace the new server is started beside the old one and takes its port once it is ready (``serve
+          --replace``); the old one drains. Without a supervisor, and while the old one answers; else:
+  stop    by the supervisor, if there is one (it must not respawn what we end); else TERM, and it drains
+  sweep   what still listens on the port: ours is ended, by pid; any other is named, and left alone
+  start   by the supervisor, or as the old server was started
+  verify  exactly one process listens, it is the new one, it answers, and it takes calls
+  doctor  if it does not: the infrastructure first
 """
 
 from __future__ import annotations
@@ -24,11 +23,13 @@ import attrs
 import trio
 
 from llcphone import settings
-from llcphone.owners import Kind, Owner, port_owners
-from llcphone.process.ending import EVERY_S, end, gone
-from llcphone.process.health import ask_health
-from llcphone.process.pidfile import Mark, forget, read_mark
+from llcphone.owners import Kind, Owner, port_owners, real_path
+from llcphone.process.ending import EVERY_S
+from llcphone.process.health import ask_health, ask_ready
+from llcphone.process.pidfile import REPLACE, Mark, read_mark
 from llcphone.process.supervisors import Supervisor, respawner_of, run_command, supervisor_of
+from llcphone.server.handover import Former
+from llcphone.settings import DEFAULT_FILE
 
 if TYPE_CHECKING:
     from llcphone.config import Config
@@ -68,78 +69,30 @@ class Job:
         """What the pid file says."""
         return read_mark(self.config.process.pid_file)
 
+    @property
+    def settings(self) -> str:
+        """The settings file of this command; its real path."""
+        return real_path(self.path or DEFAULT_FILE)
 
-# -- stop ---------------------------------------------------------------------------------------
-
-
-async def stop(job: Job) -> bool:
-    """Stop the server and clear its port; whether both are so."""
-    return await _stop_server(job) and await sweep(job)
-
-
-async def _stop_server(job: Job) -> bool:
-    mark, supervisor = job.mark, job.supervisor
-    if mark is not None and not mark.alive:
-        job.tell(f"stale pid file: pid {mark.pid} does not run any more; removed")
-        forget(job.config.process.pid_file)
-        mark = None
-    if supervisor.stop:
-        job.tell(f"stopping by {' '.join(supervisor.stop)}")
-        if trouble := await run_command(supervisor.stop, job.patience_s + EXIT_S):
-            job.tell(f"the supervisor's stop command {trouble}")
-            return False
-        if mark is not None and not await gone(mark.pid, mark.created, EXIT_S):
-            job.tell(f"pid {mark.pid} still runs after the supervisor's stop command")
-            return job.force
-        return True
-    if mark is None:
-        job.tell("no server is known by a pid file")
-        return True
-    return await _end(job, mark.pid, mark.created, mark.port, "the server")
+    def owns(self, server: Mark | Owner) -> bool:
+        """Whether this server is the one that this command is about."""
+        here = isinstance(server, Mark) and real_path(Path(server.cwd)) == real_path(Path.cwd())
+        return here or server.settings == self.settings
 
 
-async def sweep(job: Job) -> bool:
-    """End what of ours still listens on the port; whether it is free then."""
-    port = job.config.server.port
-    if not port:
-        return True
-    for owner in await _settled(job, port):
-        if not await _clear(job, owner, port):
-            return False
-    left = [each for each in await _settled(job, port) if not _may_stay(job, each)]
-    for owner in left:
-        again = "; something starts it again: set process.stop_command" if owner.kind is Kind.OURS else ""
-        job.tell(f"port {port} is still taken by {owner}: {owner.mend(port)}{again}")
-    return not left
+def kept_by(job: Job, pid: int, who: str) -> bool:
+    """Whether a supervisor that we do not know would start this process again; it is told."""
+    keeper = respawner_of(pid)
+    if not keeper or job.supervisor.stop or job.force:
+        return False
+    job.tell(
+        f"{who}, pid {pid}, is kept running by {keeper}, which would start it again at once: "
+        f'set process.supervisor = "{keeper}" (or process.stop_command), or use --force'
+    )
+    return True
 
 
-async def _settled(job: Job, port: int) -> list[Owner]:
-    """Who has the port; a socket without a process may be that of one that is just being cleared away."""
-    owners = port_owners(port)
-    with trio.move_on_after(_SETTLE_S):
-        while any(each.kind is Kind.HIDDEN and not _may_stay(job, each) for each in owners):
-            await trio.sleep(EVERY_S)
-            owners = port_owners(port)
-    return owners
-
-
-async def _clear(job: Job, owner: Owner, port: int) -> bool:
-    if _may_stay(job, owner):
-        job.tell(f"port {port} is held for the server by {owner.name or 'systemd'}: left alone")
-        return True
-    if owner.kind is Kind.OURS and owner.pid is not None:
-        return await _end(job, owner.pid, owner.started_at, port, "an orphan of ours")
-    if owner.kind is Kind.FOREIGN and job.force and owner.pid is not None:
-        job.tell(f"ending {owner}, as --force says")
-        how = await end(owner.pid, owner.started_at, job.config.process.term_timeout_s)
-        job.tell(f"pid {owner.pid}: {how}")
-        return how in ("ended", "killed")
-    force = " (--force does it)" if owner.kind is Kind.FOREIGN else ""
-    job.tell(f"port {port} belongs to {owner}; it is not ours to end: {owner.mend(port)}{force}")
-    return False
-
-
-def _may_stay(job: Job, owner: Owner) -> bool:
+def may_stay(job: Job, owner: Owner) -> bool:
     """A socket that is held for us is neither an orphan nor a second owner."""
     kind = job.config.process.supervisor
     by_docker = kind == "docker" and (owner.name == "docker-proxy" or owner.kind is Kind.HIDDEN)
@@ -147,33 +100,24 @@ def _may_stay(job: Job, owner: Owner) -> bool:
     return owner.kind is Kind.SYSTEMD or by_docker or by_systemd
 
 
-async def _end(job: Job, pid: int, created: float, port: int, who: str) -> bool:
-    """End one server of ours: with the time of a drain, unless it hangs."""
-    keeper = respawner_of(pid)
-    if keeper and not job.supervisor.stop and not job.force:
-        job.tell(
-            f"{who}, pid {pid}, is kept running by {keeper}, which would start it again at once: "
-            f'set process.supervisor = "{keeper}" (or process.stop_command), or use --force'
-        )
+async def can_replace(job: Job, former: Mark | None) -> bool:
+    """Whether the new server can be started beside the old one, and take its port from it."""
+    if former is None or not former.handover or job.supervisor.start or job.supervisor.stop:
         return False
-    answers = await ask_health(job.config.server.host, port) is not None
-    patience_s = job.patience_s if answers else job.config.process.term_timeout_s
-    waits = f"live calls may go on for {job.config.server.drain_limit_s:.0f} s" if answers else "it hangs"
-    job.tell(f"stopping {who}, pid {pid}: {waits}")
-    how = await end(pid, created, patience_s, lambda s: job.tell(f"still draining after {s:.0f} s"))
-    job.tell(f"pid {pid}: {how}")
-    return how in ("ended", "killed")
+    server = job.config.server
+    if former.host != server.host and server.port in (0, former.port):
+        job.tell("server.host has changed, so the old server is stopped before the new one starts")
+        return False
+    return not respawner_of(former.pid) and await Former(former.handover).alive()
 
 
-# -- start --------------------------------------------------------------------------------------
-
-
-async def start(job: Job, former: Mark | None = None) -> bool:
+async def start(job: Job, former: Mark | None = None, *, replace: bool = False) -> bool:
     """Start the server and see it serve.
 
     Args:
         job: what is to be started.
         former: the server before it, which tells how it was started.
+        replace: the server before it still runs, and gives its port to the new one.
     """
     supervisor = job.supervisor
     if supervisor.start:
@@ -185,13 +129,20 @@ async def start(job: Job, former: Mark | None = None) -> bool:
     argv, cwd = _command(job, former)
     log_file = Path(cwd) / job.config.process.log_file
     began_at = log_file.stat().st_size if log_file.exists() else 0
-    child = _spawn(argv, cwd, log_file)
+    child = _spawn([*argv, *([REPLACE] if replace else [])], cwd, log_file)
     job.tell(f"started pid {child.pid}; it tells of itself in {log_file}")
     if await verify(job, former, child):
         child.returncode = 0  # it outlives us: nobody waits for it
+        if replace and former is not None:
+            limit_s = job.config.server.drain_limit_s
+            job.tell(f"the old server, pid {former.pid}: its live calls may go on for {limit_s:.0f} s")
         return True
     for line in _tail(log_file, began_at):
         job.tell(f"  {line}")
+    if replace and former is not None and former.alive:
+        if child.poll() is None and (job.mark is None or job.mark.pid != child.pid):
+            child.terminate()  # it has not taken the port
+        job.tell(f"the server that ran, pid {former.pid}, is left serving")
     return False
 
 
@@ -220,7 +171,7 @@ async def verify(job: Job, former: Mark | None, child: subprocess.Popen[bytes] |
     process = job.config.process
     unmarked = not process.pid_file or process.supervisor == "docker"  # its file is in the container
     began_s = trio.current_time()
-    with trio.move_on_after(process.start_timeout_s):
+    with trio.move_on_after(process.start_timeout_s + _SETTLE_S):  # one that is not ready says so itself
         while child is None or child.poll() is None:
             mark = job.mark
             answer = await ask_health(host, mark.port if mark is not None else port)
@@ -228,7 +179,7 @@ async def verify(job: Job, former: Mark | None, child: subprocess.Popen[bytes] |
             ours = answer is not None and (unmarked or (mark is not None and mark.identity == answer.process))
             if fresh and ours:
                 job.tell(_serving(port, mark, trio.current_time() - began_s))
-                return _only_one(job, mark.port if mark is not None else port)
+                return await _only_one(job, mark.port if mark is not None else port)
             await trio.sleep(EVERY_S)
     if child is not None and child.poll() is not None:
         job.tell(f"the new server ended at once, with exit code {child.returncode}")
@@ -237,17 +188,33 @@ async def verify(job: Job, former: Mark | None, child: subprocess.Popen[bytes] |
     return False
 
 
+async def not_ready(job: Job) -> list[str]:
+    """Why the new server turns calls away once it has had its time to start; empty when it takes them."""
+    mark, server = job.mark, job.config.server
+    reasons: list[str] | None = None
+    port = server.port if mark is None else mark.port
+    with trio.move_on_after(job.config.process.start_timeout_s):
+        while (reasons := await ask_ready(server.host, port)) != []:  # noqa: ASYNC110
+            await trio.sleep(EVERY_S)
+    return ["/readyz does not answer"] if reasons is None else reasons
+
+
 def _serving(port: int, mark: Mark | None, took_s: float) -> str:
     who = f"pid {mark.pid}" if mark is not None else "the server"
     return f"serving: {who} answers on port {mark.port if mark is not None else port}, after {took_s:.1f} s"
 
 
-def _only_one(job: Job, port: int) -> bool:
-    owners = [each for each in port_owners(port) if not _may_stay(job, each)]
-    pids = {each.pid for each in owners}
-    if len(pids) > 1:
-        job.tell(f"port {port} has {len(pids)} owners: " + "; ".join(map(str, owners)))
-    return len(pids) <= 1
+async def _only_one(job: Job, port: int) -> bool:
+    """Whether nobody else listens; the old server closes its sockets as soon as the new one accepts."""
+    owners: list[Owner] = []
+    with trio.move_on_after(_SETTLE_S):
+        while True:
+            owners = [each for each in port_owners(port) if not may_stay(job, each)]
+            if len({each.pid for each in owners}) <= 1:
+                return True
+            await trio.sleep(EVERY_S)
+    job.tell(f"port {port} has {len(owners)} owners: " + "; ".join(map(str, owners)))
+    return False
 
 
 def _tail(path: Path, began_at: int) -> list[str]:

@@ -12,23 +12,20 @@ from pathlib import Path  # noqa: TC003 (attrs reads the annotations)
 from typing import TYPE_CHECKING
 
 import attrs
-import trio
 
 from llcphone import snapshots
 from llcphone.agent_file import agent_of
-from llcphone.doctor.examine import INFRASTRUCTURE, QUICK, case_of, examine
+from llcphone.doctor.examine import INFRASTRUCTURE, case_of, examine
 from llcphone.doctor.report import Finding, Status, lines
 from llcphone.errors import ConfigError
-from llcphone.process.procedure import Job, Tell, loaded_for_serve, start, stop
+from llcphone.process.procedure import Job, Tell, can_replace, loaded_for_serve, not_ready, start
+from llcphone.process.stopping import known, stop
 from llcphone.settings import DEFAULT_FILE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from llcphone.doctor.case import Case
 
-SECOND_LOOK_S = 2.0
-"""Between two looks at a server that seems not to be well."""
 REFUSED = frozenset({"configuration", "ready to serve", "agent", "session", "dialect", "model", "key"})
 """Findings that other settings may mend."""
 
@@ -55,12 +52,16 @@ async def restart(wish: Wish) -> int:
         if not await _roll_back(wish):
             return 2
         return await restart(attrs.evolve(wish, rollback=False))
-    former = job.mark
-    if not await stop(job):
+    former = known(job)
+    replace = await can_replace(job, former)
+    if not replace and not await stop(job):
         return 1
-    if not await start(job, former):
-        return await _not_well(wish, job, started=False)
-    return await _not_well(wish, job, started=True)
+    if not await start(job, former, replace=replace):
+        return await _not_well(wish, job, [])
+    if reasons := await not_ready(job):
+        return await _not_well(wish, job, reasons)
+    tell("restarted, and well: calls are taken (llcphone doctor looks at everything)")
+    return 0
 
 
 def _job(wish: Wish) -> Job:
@@ -74,18 +75,19 @@ def _job(wish: Wish) -> Job:
     return Job(config=config, path=wish.path, agent=wish.agent, force=wish.force, tell=wish.tell)
 
 
-async def _not_well(wish: Wish, job: Job, *, started: bool) -> int:
-    """Look at the new server; whatever is wrong is told, infrastructure first."""
+async def _not_well(wish: Wish, job: Job, reasons: Sequence[str]) -> int:
+    """Tell what is wrong with the new server, infrastructure first, and offer to go back.
+
+    Args:
+        wish: what is asked for.
+        job: how it was started.
+        reasons: why it turns calls away; none: it did not start.
+    """
     case = case_of(wish.path, wish.agent)
-    broken = await _broken(case) if started else []
-    if started and not broken:
-        wish.tell("restarted, and well (llcphone doctor looks at everything)")
-        return 0
-    wish.tell("not well. Infrastructure first:" if started else "it did not start. Infrastructure first:")
+    wish.tell(f"not well: calls are turned away: {'; '.join(reasons)}" if reasons else "it did not start")
+    wish.tell("Infrastructure first:")
     _show(wish, await examine(case, INFRASTRUCTURE))
-    if not started:
-        quick = await examine(case, ("settings", "session"))
-        broken = [each for each in quick if each.status is Status.FAIL]
+    broken = [each for each in await examine(case, ("settings", "session")) if each.status is Status.FAIL]
     _show(wish, [each for each in broken if each.check not in REFUSED])
     if not _show(wish, [each for each in broken if each.check in REFUSED]):
         wish.tell("settings and session are not to blame: no snapshot would mend it")
@@ -93,16 +95,6 @@ async def _not_well(wish: Wish, job: Job, *, started: bool) -> int:
     if not await _roll_back(wish):
         return 1
     return await restart(attrs.evolve(wish, rollback=False))
-
-
-async def _broken(case: Case) -> list[Finding]:
-    """What fails twice: a new process on a busy machine may be late with its first answers."""
-    for pause_s in (0.0, SECOND_LOOK_S):
-        await trio.sleep(pause_s)
-        broken = [each for each in await examine(case, QUICK) if each.status is Status.FAIL]
-        if not broken:
-            break
-    return broken
 
 
 def _show(wish: Wish, findings: Sequence[Finding]) -> bool:

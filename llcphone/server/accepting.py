@@ -35,7 +35,7 @@ async def accept_each(
             await trio.sleep(ACCEPT_PAUSE_S)
             continue
         try:
-            address = str(stream.socket.getpeername()[0])
+            address = str((stream.socket.getpeername() or ("",))[0])  # a Unix socket's has no name
         except OSError:  # it has left already, as reading will tell
             address = ""
         admit(stream, party_of(address))
@@ -49,3 +49,13 @@ def party_of(address: str) -> str:
     if parsed.ipv4_mapped is not None:
         return str(parsed.ipv4_mapped)
     return str(ipaddress.IPv6Address(int(parsed) >> 64 << 64))
+
+
+def listens_at(listener: trio.SocketListener, host: str, port: int) -> bool:
+    """Whether a socket listens at this address; of a host that is a name only the port is compared."""
+    there, its_port = listener.socket.getsockname()[:2]
+    try:
+        same_host = ipaddress.ip_address(host) == ipaddress.ip_address(there)
+    except ValueError:
+        same_host = True
+    return same_host and its_port == port

@@ -35,15 +35,18 @@ import trio
 from llcphone.call.endpoint import leg_limits
 from llcphone.errors import JoinRefused, RemoteProtocolError
 from llcphone.seldom import SeldomLog
-from llcphone.server.accepting import accept_each
+from llcphone.server.concerns import concerns
 from llcphone.server.genuine import SIGNATURE_CAUSES, is_genuine
-from llcphone.server.head import RequestHead, RequestRefused, parse_head
+from llcphone.server.handover import Former, passed_to_former
+from llcphone.server.head import HEAD_END, RequestHead, RequestRefused, parse_head
 from llcphone.server.health import health
 from llcphone.server.http import BoundedStream, Exchange, ServeHttp
 from llcphone.server.identity import PROBE
 from llcphone.server.lobby import Allowance, Lobby, Place, Stage
 from llcphone.server.logs import where
+from llcphone.server.passing import close
 from llcphone.server.phone_room import PhoneRoom as PhoneRoom  # noqa: TC001  (run.py takes it from here)
+from llcphone.server.port import Port, State
 from llcphone.server.strangers import bare_answer, linger, page, read_body, read_head
 from llcphone.twilio.signature import valid_upgrade
 from llcphone.wire import websocket
@@ -91,25 +94,44 @@ class Door:
     """Where it listens, as ``getsockname`` tells: the real port, also for port 0."""
     lobby: Lobby
     _connections: trio.Nursery
+    port: Port
+    former: list[Former]
+    """Processes that had the port before, and may still have calls."""
     allowance: Allowance = attrs.field(factory=Allowance, init=False)
     stats: DoorStats = attrs.field(factory=DoorStats, init=False)
     _seldom: SeldomLog = attrs.field(factory=partial(SeldomLog, log), init=False)
-    _accepting: trio.CancelScope = attrs.field(factory=trio.CancelScope, init=False)
+    _accepted: set[Place] = attrs.field(factory=set, init=False)
+    """Connections of our own that are not answered yet."""
 
     def stop_accepting(self) -> None:
         """Close the listeners. Call it when no born call waits for its stream any more (drain)."""
-        self._accepting.cancel(reason="the door closes")
+        self.port.turn(State.CLOSED)
+
+    async def answered(self) -> None:
+        """Wait until every connection that was accepted here is answered, within the time it has for that."""
+        with trio.move_on_after(EXCHANGE_LIMIT_S):
+            while self._accepted:  # noqa: ASYNC110  (once in a process' life)
+                await trio.sleep(0.05)
 
     def _admit(self, stream: trio.SocketStream, party: str) -> None:
         self.stats.accepted += 1
-        self._connections.start_soon(self._keep, stream, self.lobby.enter(party), name="door connection")
+        place = self.lobby.enter(party)
+        self._accepted.add(place)
+        self._connections.start_soon(self._keep, stream, place, name="door connection")
 
-    async def _keep(self, stream: trio.SocketStream, place: Place) -> None:
+    def admit_passed(self, sock: socket.socket, request: bytes) -> None:
+        """A connection that another process accepted for one of our calls, and what it read of it."""
+        stream = trio.SocketStream(trio.socket.from_stdlib_socket(sock))
+        self._connections.start_soon(
+            self._keep, stream, self.lobby.enter(""), request, name="door connection"
+        )
+
+    async def _keep(self, stream: trio.SocketStream, place: Place, request: bytes = b"") -> None:
         """One connection from accept to its end, contained."""
         place.scope.deadline = trio.current_time() + self._limits.head_timeout_s
         try:
             with place.scope:
-                await self._meet(stream, place)
+                await self._meet(stream, place, request)
             if place.scope.cancelled_caught and not place.put_out:
                 self.stats.too_slow += 1
         except* (OSError, trio.BrokenResourceError, trio.ClosedResourceError):
@@ -120,13 +142,18 @@ class Door:
             self.stats.failed += 1
             self._seldom.warning("connection failed", error=where(error))
         finally:
+            self._accepted.discard(place)
             self.lobby.leave(place)
             stream.socket.close()
 
-    async def _meet(self, stream: trio.SocketStream, place: Place) -> None:
+    async def _meet(self, stream: trio.SocketStream, place: Place, request: bytes) -> None:
         born_s, whole = trio.current_time(), False
         try:
-            raw, rest = await read_head(stream, self._limits.head_limit)
+            if request:
+                raw, _, rest = request.partition(HEAD_END)
+                raw += HEAD_END
+            else:
+                raw, rest = await read_head(stream, self._limits.head_limit)
             if not raw:
                 self.stats.gone += 1
                 return
@@ -144,7 +171,7 @@ class Door:
             self.stats.refused += 1
             self._seldom.warning(f"request refused: {refusal.why}", status=refusal.status)
             await stream.send_all(bare_answer(refusal.status))
-        if not whole:
+        if not whole and stream.socket.fileno() >= 0:
             place.stage = Stage.ANSWERED
             await linger(stream)
 
@@ -157,6 +184,8 @@ class Door:
             self.lobby.leave(place)
         elif not self.allowance.take(trio.current_time()):
             raise RequestRefused(429, "too many that nobody signed")
+        if await self._passed(stream, head.raw + body):
+            return
         self.stats.exchanges += 1
         last = partial(self._let_last, place)
         await self._serve_http(Exchange(stream, head.as_single_request() + body, last))
@@ -174,7 +203,11 @@ class Door:
         token = head.media_token
         if token is None:
             raise RequestRefused(404, "a WebSocket handshake for another path than /media/<token>")
-        self._check_stream(head, token)
+        self._check_signature(head)
+        if token != PROBE and not self._phone.expects(token):
+            if await self._passed(stream, head.raw + rest):
+                return
+            raise RequestRefused(403, "no call waits for the token of this media stream")
         if token == PROBE and self._phone.config.wire.phone == "fast":
             await self._answer_probe(stream, head, rest)
             return
@@ -186,15 +219,22 @@ class Door:
         else:
             self._hand_over(stream, head, rest, token)
 
-    def _check_stream(self, head: RequestHead, token: str) -> None:
+    async def _passed(self, stream: trio.SocketStream, request: bytes) -> bool:
+        """Whether a genuine request concerns a call of a process before this one, which answers it then."""
+        if not self.former or await concerns(self._phone, request):
+            return False
+        if not await passed_to_former(self.former, stream, request):
+            return False
+        stream.socket.close()  # our copy
+        return True
+
+    def _check_signature(self, head: RequestHead) -> None:
         config = self._phone.config
         if config.server.check_signatures:
             signature = head.get(b"x-twilio-signature").decode("ascii")
             path, host = head.path.decode("ascii"), head.get(b"host").decode("ascii")
             if not valid_upgrade(config.twilio.auth_token, config.server.public_url, path, signature, host):
                 raise RequestRefused(403, f"wrong signature of a media stream. {SIGNATURE_CAUSES}")
-        if token != PROBE and not self._phone.expects(token):
-            raise RequestRefused(403, "no call waits for the token of this media stream")
 
     async def _answer_probe(self, stream: trio.SocketStream, head: RequestHead, rest: bytes) -> None:
         """Somebody who can sign asks whether an upgrade gets here: 101, and a Close."""
@@ -241,6 +281,7 @@ async def serve_door(
     phone: PhoneRoom,
     *,
     limits: ServerConfig | None = None,
+    former: Sequence[Former] = (),
     task_status: trio.TaskStatus[Door] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Serve the public port until ``stop_accepting`` is called on the `Door` that it starts with.
@@ -252,6 +293,7 @@ async def serve_door(
         http: serves one connection, from `http.open_http`.
         phone: whose calls the media streams join.
         limits: what a stranger may use up; by default the phone's settings.
+        former: processes that had the port before, and are asked about calls that the phone does not know.
     """
     limits = limits or phone.config.server
     ours = [_as_listener(each) for each in listeners]
@@ -259,30 +301,21 @@ async def serve_door(
     lobby = Lobby(limits.unproven_total)
     try:
         async with trio.open_nursery() as connections:
-            door = Door(phone, http, limits, addresses, lobby, connections)
-            with door._accepting:
-                async with trio.open_nursery() as acceptors:
-                    for listener in ours:
-                        acceptors.start_soon(
-                            accept_each, listener, door._admit, door._seldom, name="door accept"
-                        )
-                    task_status.started(door)
-            _close(ours)
+            port = Port(ours)
+            door = Door(phone, http, limits, addresses, lobby, connections, port, list(former))
+            task_status.started(door)
+            await port.accept(door._admit, door._seldom)
+            close(ours)
             lobby.send_home()
             connections.cancel_scope.deadline = trio.current_time() + CLOSE_LIMIT_S
     finally:
-        _close(ours)
+        close(ours)
 
 
 def _as_listener(each: trio.SocketListener | socket.socket) -> trio.SocketListener:
     if isinstance(each, socket.socket):
         return trio.SocketListener(trio.socket.from_stdlib_socket(each))
     return each
-
-
-def _close(listeners: Sequence[trio.SocketListener]) -> None:
-    for listener in listeners:
-        listener.socket.close()
 
 
 def _detach(stream: trio.SocketStream) -> socket.socket:

@@ -20,7 +20,7 @@ import trio
 
 from llcphone.errors import ConfigError
 from llcphone.seldom import SeldomLog
-from llcphone.server.accepting import accept_each
+from llcphone.server.accepting import accept_each, listens_at
 from llcphone.server.head import RequestHead, RequestRefused, parse_head
 from llcphone.server.health import health
 from llcphone.server.lobby import Lobby, Place, Stage
@@ -28,7 +28,7 @@ from llcphone.server.logs import where
 from llcphone.server.strangers import bare_answer, linger, page, read_head
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
 
     from llcphone.config_metrics import MetricsConfig
     from llcphone.metrics import Metrics
@@ -98,29 +98,40 @@ class PrivatePort:
 
 
 @asynccontextmanager
-async def open_private_port(phone: PhoneRoom, settings: MetricsConfig) -> AsyncIterator[list[str]]:
+async def open_private_port(
+    phone: PhoneRoom, settings: MetricsConfig, listeners: Sequence[trio.SocketListener] = ()
+) -> AsyncIterator[list[trio.SocketListener]]:
     """Count what this phone does, and serve it on the private port until the block is left.
 
+    Args:
+        phone: whose figures.
+        settings: where.
+        listeners: sockets that listen there already; those for another port are closed.
+
     Yields:
-        The addresses served, as ``host:port``; none when ``metrics.port`` is 0, and then nothing is counted.
+        What listens; nothing when ``metrics.port`` is 0, and then nothing is counted.
 
     Raises:
         ConfigError: the address or port cannot be had.
     """
+    ours = [each for each in listeners if listens_at(each, settings.host, settings.port)]
+    for each in listeners:
+        if each not in ours:
+            each.socket.close()
     if not settings.port:
         yield []
         return
     # Imported here: it takes 100 ms, and who has no private port never needs it.
     from llcphone.metrics import open_metrics
 
-    listeners = await _bind(settings)
+    listeners = ours or await _bind(settings)
     try:
         with open_metrics(phone) as metrics:
             async with trio.open_nursery() as nursery:
                 port = PrivatePort(phone, metrics, nursery)
                 for listener in listeners:
                     nursery.start_soon(port.accept_from, listener, name="private port")
-                yield [f"{settings.host}:{listener.socket.getsockname()[1]}" for listener in listeners]
+                yield listeners
                 nursery.cancel_scope.cancel(reason="leaving")
     finally:
         for listener in listeners:

@@ -26,13 +26,15 @@ from llcphone.owners import port_owners
 from llcphone.phone_open import open_phone
 from llcphone.server.app import make_app
 from llcphone.server.door import Door, PhoneRoom, serve_door
+from llcphone.server.handover import Handover
 from llcphone.server.http import open_http
 from llcphone.server.interpreter import quiet_interpreter
+from llcphone.server.passing import close
 from llcphone.server.private import open_private_port
 from llcphone.server.traces import open_traces
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+    from collections.abc import AsyncIterator, Callable, Sequence
     from contextlib import AbstractAsyncContextManager
 
     from llcphone.config import ServerConfig
@@ -52,6 +54,7 @@ async def serve(
     config: Config,
     *,
     listeners: Sequence[trio.SocketListener] | None = None,
+    handover: Handover | None = None,
     task_status: trio.TaskStatus[Door] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Serve this phone on the configured port until the started `Door` is told to stop accepting.
@@ -60,6 +63,7 @@ async def serve(
         phone: whose calls are served; it stays its owner's.
         config: all settings.
         listeners: sockets that listen already (they are closed at the end); None binds as configured.
+        handover: how the port is taken from the process before this one, and given to the next.
 
     Raises:
         ConfigError: the address or port cannot be had, with what mends it.
@@ -67,16 +71,21 @@ async def serve(
     need_trio("serve")
     need_methods(phone, ("answer", "join"), "serve: phone", "the phone that open_phone yields")
     need(config, Config, "serve: config", "what load_config returns")
-    listeners = listeners or await bind(config.server)
+    handover = handover or Handover()
+    if not handover.takes_port:
+        listeners = listeners or await bind(config.server)
     try:
         async with (
-            open_private_port(phone, config.metrics),
             open_traces(phone, config.metrics),
             open_http(make_app(phone), max_message=config.wire.phone_message_limit) as http,
         ):
-            await serve_door(listeners, http, phone, limits=config.server, task_status=task_status)
+            taken = await handover.take(phone, config.process.start_timeout_s)
+            listeners = listeners or taken.public
+            async with open_private_port(phone, config.metrics, taken.private) as handover.private:
+                start = partial(serve_door, limits=config.server, former=taken.former)
+                await start(listeners, http, phone, task_status=task_status)
     finally:
-        _close(listeners)
+        close(listeners or ())
 
 
 async def bind(server: ServerConfig) -> list[trio.SocketListener]:
@@ -126,6 +135,7 @@ async def serve_until_signal(
     on_record: OnRecord | None = None,
     on_note: OnNote | None = None,
     listeners: Sequence[trio.SocketListener] | None = None,
+    handover: Handover | None = None,
     on_stop: Callable[[], object] | None = None,
     task_status: trio.TaskStatus[Door] = trio.TASK_STATUS_IGNORED,
 ) -> None:
@@ -137,6 +147,7 @@ async def serve_until_signal(
         on_record: as `llcphone.phone.open_phone` takes it.
         on_note: likewise.
         listeners: sockets that listen already; None binds as configured.
+        handover: how the port is taken from the process before this one, and given to the next.
         on_stop: called once, when the process is asked to stop.
 
     Raises:
@@ -153,7 +164,8 @@ async def serve_until_signal(
                 phone.on_end.append(call_ended)
                 yield phone
 
-    await run_until_signal(opened, config, listeners=listeners, on_stop=on_stop, task_status=task_status)
+    run = partial(run_until_signal, listeners=listeners, handover=handover, on_stop=on_stop)
+    await run(opened, config, task_status=task_status)
 
 
 async def run_until_signal(
@@ -161,45 +173,56 @@ async def run_until_signal(
     config: Config,
     *,
     listeners: Sequence[trio.SocketListener] | None = None,
+    handover: Handover | None = None,
     on_stop: Callable[[], object] | None = None,
     task_status: trio.TaskStatus[Door] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """`serve_until_signal` for a phone from anywhere."""
-    # First, and outside every nursery: its complaint arrives bare.
-    listeners = listeners or await bind(config.server)
+    handover = handover or Handover()
+    if not handover.takes_port:  # first, and outside every nursery: its complaint arrives bare
+        listeners = listeners or await bind(config.server)
     stopping = trio.Event()
     try:
         with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
             async with trio.open_nursery() as process:
                 process.start_soon(_obey, signals, stopping, process.cancel_scope, name="signals")
                 async with open_phone() as phone, trio.open_nursery() as nursery:
-                    start = partial(serve, phone, config, listeners=listeners)
+                    start = partial(serve, phone, config, listeners=listeners, handover=handover)
                     door: Door = await nursery.start(start, name="server")
-                    log.info("serving", extra={"host": config.server.host, "port": door.addresses[0][1]})
-                    task_status.started(door)
-                    await stopping.wait()
-                    if on_stop is not None:
-                        with contained() as failure:
-                            on_stop()
-                        if failure.error is not None:  # live calls are drained all the same
-                            log.error("on_stop failed", extra={"errors": failure.kinds})
-                    log.info("draining", extra={"live_calls": phone.live_calls})
-                    await phone.drain(config.server.drain_limit_s)
+                    await handover.serving()
+                    async with handover.open_to_successors(phone, door, stopping.set):
+                        log.info("serving", extra={"host": config.server.host, "port": door.addresses[0][1]})
+                        task_status.started(door)
+                        await stopping.wait()
+                        await _finish(phone, door, config.server.drain_limit_s, on_stop)
                     door.stop_accepting()
                 process.cancel_scope.cancel(reason="served to the end")
     finally:
-        _close(listeners)
+        close(listeners or ())
+
+
+async def _finish(
+    phone: DrainingPhone, door: Door, limit_s: float, on_stop: Callable[[], object] | None
+) -> None:
+    """Let live calls end; also those whose webhooks came last, if another process has the port now."""
+    if door.port.given:
+        log.info("another process has taken the port", extra={"live_calls": phone.live_calls})
+        await door.answered()
+    if on_stop is not None:
+        with contained() as failure:
+            on_stop()
+        if failure.error is not None:  # live calls are drained all the same
+            log.error("on_stop failed", extra={"errors": failure.kinds})
+    log.info("draining", extra={"live_calls": phone.live_calls})
+    await phone.drain(limit_s)
 
 
 async def _obey(signals: AsyncIterator[int], stopping: trio.Event, everything: trio.CancelScope) -> None:
     """First signal: finish the calls. Second: end them."""
+    asked = False
     async for _ in signals:
-        if stopping.is_set():
+        if asked:
             log.warning("second signal: ending all calls")
             everything.cancel(reason="second signal")
+        asked = True
         stopping.set()
-
-
-def _close(listeners: Iterable[trio.SocketListener]) -> None:
-    for listener in listeners:
-        listener.socket.close()

@@ -211,6 +211,12 @@ class Transfers:
         """Whether the telephone call goes on although this run of it has ended."""
         return (call.call_sid, call.generation) in self._by_run
 
+    def has_left(self, call_sid: str, generation: int) -> bool:
+        """Whether `after_stream` has an answer for this run: its caller leaves, or has left."""
+        run = (call_sid, generation)
+        leaving = any((call.call_sid, call.generation) == run for call in self._wanted)
+        return leaving or run in self._by_run or self.briefings.taken_back(call_sid)
+
     def whereto(self, call: Call) -> str:
         """The name of what the caller of this run has left for; empty: nothing."""
         away = self._by_run.get((call.call_sid, call.generation))

@@ -13,12 +13,16 @@ import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
+import psutil
 import pytest
 import trio
 
 from llcphone.config import Config
 from llcphone.process.marks import notify, passed_sockets, watchdog_s, watched_by_systemd
 from llcphone.process.pidfile import marked, own_mark, read_mark, running
+from llcphone.process.procedure import Job
+from llcphone.process.stopping import known
 from llcphone.process.supervisors import run_command, supervisor_of
 from llcphone.process.units import pm2_unit, systemd_unit
 from tests.process.house import open_house
@@ -26,7 +30,7 @@ from tests.process.house import open_house
 
 def test_the_pid_file_stands_as_long_as_the_process_serves(tmp_path: Path) -> None:
     path = tmp_path / "a.pid"
-    with marked(str(path), 8081):
+    with marked(str(path), own_mark("127.0.0.1", 8081)):
         mark = read_mark(str(path))
         assert mark is not None
         assert (mark.pid, mark.port, mark.alive) == (os.getpid(), 8081, True)
@@ -36,22 +40,40 @@ def test_the_pid_file_stands_as_long_as_the_process_serves(tmp_path: Path) -> No
 
 def test_a_successors_pid_file_is_not_removed(tmp_path: Path) -> None:
     path = tmp_path / "a.pid"
-    with marked(str(path), 8081):
+    with marked(str(path), own_mark("127.0.0.1", 8081)):
         path.write_text(path.read_text().replace(f'"pid":{os.getpid()}', '"pid":1'))
     assert path.exists()
 
 
 def test_a_folder_that_cannot_be_written_is_no_reason_to_take_no_calls(tmp_path: Path, caplog) -> None:
-    with marked(str(tmp_path / "nowhere" / "a.pid"), 8081):
+    with marked(str(tmp_path / "nowhere" / "a.pid"), own_mark("127.0.0.1", 8081)):
         pass
     assert [record.getMessage() for record in caplog.records] == ["no pid file"]
 
 
 def test_a_pid_that_was_given_away_is_another_process() -> None:
-    mine = own_mark(1)
+    mine = own_mark("127.0.0.1", 1)
     assert running(mine.pid, mine.created)
     assert not running(mine.pid, mine.created - 60)
     assert not running(2**22 - 3)
+
+
+def test_a_clock_that_is_set_makes_no_live_mark_look_dead(monkeypatch: pytest.MonkeyPatch) -> None:
+    mine = own_mark("127.0.0.1", 1)
+    began = psutil.Process.create_time
+    monkeypatch.setattr(psutil.Process, "create_time", lambda self: began(self) + 3600.0)
+    assert mine.alive
+
+
+def test_a_mark_of_another_container_is_neither_alive_nor_stale(tmp_path: Path) -> None:
+    mark = msgspec.structs.replace(own_mark("127.0.0.1", 1), pids="pid:[4026530000]")
+    assert (mark.alive, mark.elsewhere) == (False, True)
+    (tmp_path / "a.pid").write_bytes(msgspec.json.encode(mark))
+    told: list[str] = []
+    config = Config.from_dict({"process": {"pid_file": str(tmp_path / "a.pid")}})
+    assert known(Job(config=config, tell=told.append)) is None
+    assert (tmp_path / "a.pid").exists()
+    assert told == []
 
 
 @pytest.mark.parametrize("text", ["", "17\n", "[]", '{"pid": 1}'])

@@ -1,0 +1,147 @@
+"""The server is restarted again and again under live calls and new callers: who is refused or cut off?
+
+    python -m bench.restart [--restarts 20] [--calls 20] [--rate 20]
+
+Real processes in real time: ``llcphone serve`` and ``llcphone restart`` as a person runs them, both vendors
+simulated over loopback. The live calls last through all restarts; the drain limit is so short that the
+journal hands them from one process to the next, while new callers ring at the given rate, hear the greeting
+and hang up. Whether somebody was refused or cut off is what the simulated Twilio says.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import sys
+import tempfile
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import attrs
+import trio
+
+from tests.calls.test_kill_nine import all_of, speak, talk
+from tests.process.house import House, open_house
+
+if TYPE_CHECKING:
+    from llcphone.sim.phone import SimCall
+
+DRAIN_S = 2
+GREETED_S = 15.0
+"""A caller who hears nothing for so long waited in vain, on however busy a machine."""
+
+
+@attrs.define
+class Outcome:
+    """What the callers met."""
+
+    restarts: list[int] = attrs.field(factory=list)
+    """Exit codes."""
+    took_s: list[float] = attrs.field(factory=list)
+    rang: int = 0
+    greeted: int = 0
+    refused: Counter[str] = attrs.field(factory=Counter)
+    """New callers who were not greeted, by what ended their call."""
+    cut: Counter[str] = attrs.field(factory=Counter)
+    """Live calls that ended, by what ended them."""
+    moved: int = 0
+    """Media streams that live calls had after their first."""
+    told: list[str] = attrs.field(factory=list)
+    """What a restart said that failed."""
+
+    @property
+    def good(self) -> bool:
+        return not any(self.restarts) and not self.refused and not self.cut and self.greeted == self.rang
+
+    def lines(self) -> list[str]:
+        """For people."""
+        took = sorted(self.took_s)
+        return [
+            f"restarts        {len(self.restarts)}, exit codes {sorted(set(self.restarts))}, "
+            f"{took[0]:.1f} to {took[-1]:.1f} s",
+            f"new callers     {self.rang}, greeted {self.greeted}, refused {dict(self.refused) or 0}",
+            f"live calls cut  {dict(self.cut) or 0}; handed over {self.moved} times",
+            *self.told,
+        ]
+
+
+def end_of(call: SimCall) -> str:
+    """How a telephone call ended, as the simulated Twilio has it."""
+    return str(call.record.ended_by.value) if call.over else "still on the line"
+
+
+async def ring(house: House, outcome: Outcome) -> None:
+    """One new caller: greeted, and gone."""
+    outcome.rang += 1
+    call = house.twilio.ring_nowait()
+    with trio.move_on_after(GREETED_S) as waited:
+        try:
+            await call.stream_started()
+            await call.hears(0.3)
+        except Exception as error:
+            outcome.refused[f"{end_of(call)} ({type(error).__name__})"] += 1
+            return
+    if waited.cancelled_caught:
+        outcome.refused[f"heard nothing, {end_of(call)}"] += 1
+    else:
+        outcome.greeted += 1
+    call.hang_up()
+
+
+async def arrive(house: House, outcome: Outcome, rate: float, arriving: trio.CancelScope) -> None:
+    """New callers at an even pace until that scope is cancelled; those who rang are heard to the end."""
+    async with trio.open_nursery() as callers:
+        began_s = trio.current_time()
+        with arriving:
+            for number in itertools.count():
+                await trio.sleep_until(began_s + number / rate)
+                callers.start_soon(ring, house, outcome)
+
+
+async def measure(restarts: int, calls: int, rate: float, *, pause_s: float = 1.0) -> Outcome:
+    """All of it, in a folder of its own."""
+    outcome = Outcome()
+    with tempfile.TemporaryDirectory() as folder:
+        async with open_house(Path(folder), speak) as house:
+            house.configure(
+                server={"drain_limit_s": DRAIN_S, "max_calls": 2_000}, process={"start_timeout_s": 60}
+            )
+            await house.serve()
+            live = [house.twilio.ring_nowait() for _ in range(calls)]
+            await all_of(talk, live)
+            async with trio.open_nursery() as nursery:
+                arriving = trio.CancelScope()
+                nursery.start_soon(arrive, house, outcome, rate, arriving)
+                for _ in range(restarts):
+                    began_s = trio.current_time()
+                    code, told = await house.run("restart")
+                    outcome.took_s.append(trio.current_time() - began_s)
+                    outcome.restarts.append(code)
+                    if code:
+                        outcome.told.append(told)
+                    await trio.sleep(pause_s)
+                arriving.cancel(reason="enough")
+            await trio.sleep(DRAIN_S + 3)
+            for call in live:
+                if call.over:
+                    outcome.cut[end_of(call)] += 1
+                outcome.moved += len(call.record.streams) - 1
+                call.hang_up()
+    return outcome
+
+
+def main() -> None:
+    """Measure and print; 1 when somebody was refused or cut off."""
+    parser = argparse.ArgumentParser(prog="bench.restart", description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--restarts", type=int, default=20)
+    parser.add_argument("--calls", type=int, default=20, help="live calls that last through all restarts")
+    parser.add_argument("--rate", type=float, default=20.0, help="new callers a second")
+    options = parser.parse_args()
+    outcome = trio.run(measure, options.restarts, options.calls, options.rate)
+    print(*outcome.lines(), sep="\n")
+    sys.exit(0 if outcome.good else 1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,311 @@
+"""Handing the public port from one process to the next, so that no caller is refused in between.
+
+The process that serves listens on a Unix socket that only its own user may talk to. The one that follows
+it is started beside it, gets ready to take calls, and then asks three things there:
+
+    take    the old one stops accepting and passes its listening sockets on; connections wait in the kernel's
+            queue meanwhile. Once the new one says that it serves, the old one closes its own copies and
+            drains. If the new one ends before that, the old one accepts again
+    ask     a request that may concern a call of the old one: does it? Then its connection is passed on, with
+            what was read of it, and the old one answers. So the stream of a call, Twilio's callbacks about it
+            and its next document find the process that has the call
+    ping    does the old one's loop still turn?
+
+A process that drains is asked by all that follow it, for each of them learns the addresses of those before.
+The socket's name is in Linux' abstract namespace: it needs no folder, and ends with its process.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import secrets
+import socket
+import struct
+import sys
+from contextlib import asynccontextmanager, suppress
+from typing import TYPE_CHECKING
+
+import attrs
+import trio
+
+from llcphone.call.endpoint import NOT_ASKED
+from llcphone.errors import ConfigError
+from llcphone.seldom import SeldomLog
+from llcphone.server.accepting import accept_each
+from llcphone.server.concerns import concerns
+from llcphone.server.passing import (
+    NO,
+    YES,
+    Unreachable,
+    block,
+    close,
+    connect,
+    exactly,
+    pass_sockets,
+    passed_sockets,
+    uid_of,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Sequence
+
+    from llcphone.server.door import Door
+    from llcphone.server.phone_room import PhoneRoom
+
+SUPPORTED = sys.platform == "linux"
+ANSWER_S = 3.0
+"""The old process may have to write its journal before it answers."""
+ALIVE_S = 2.0
+"""A loop that carries calls answers within milliseconds."""
+STEADY_S = 5.0
+"""Who has been asked and says for so long why no call would be taken will not say otherwise soon."""
+SERVES_S = 30.0
+"""From the passed sockets to a new process that serves: it only has to accept."""
+_TAKE, _ASK, _PING = b"T", b"A", b"P"
+
+log = logging.getLogger("llcphone.server.handover")
+
+
+def new_address() -> str:
+    """A name for this process' socket; "" where there is no such thing."""
+    return f"llcphone-{secrets.token_hex(16)}" if SUPPORTED else ""
+
+
+# -- the process that serves ----------------------------------------------------------------------
+
+
+@attrs.frozen
+class Serving:
+    """What a process that serves can hand over."""
+
+    phone: PhoneRoom
+    door: Door
+    private: Sequence[trio.SocketListener]
+    """Listeners of the private port."""
+    given: Callable[[], object]
+    """Called once the port belongs to another process."""
+
+    async def answer(
+        self, address: str, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+    ) -> None:
+        """Answer the processes that come after this one, until cancelled."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as plain:
+            plain.bind("\0" + address)
+            plain.listen(128)
+            listener = trio.SocketListener(trio.socket.from_stdlib_socket(plain.dup()))
+            async with listener, trio.open_nursery() as nursery:
+                task_status.started()
+
+                def admit(stream: trio.SocketStream, party: str) -> None:
+                    nursery.start_soon(self._keep, stream, name="successor")
+
+                await accept_each(listener, admit, SeldomLog(log))
+
+    async def _keep(self, stream: trio.SocketStream) -> None:
+        """One question, contained."""
+        try:
+            async with stream:
+                if uid_of(stream.socket) == os.getuid():
+                    await self._obey(stream)
+        except (OSError, trio.BrokenResourceError, trio.ClosedResourceError, Unreachable, ValueError):
+            log.info("a successor left in the middle of its question")
+        except Exception as error:
+            log.warning("a successor's question failed", extra={"error": type(error).__name__})
+
+    async def _obey(self, stream: trio.SocketStream) -> None:
+        match await exactly(stream, 1):
+            case b"P":
+                await stream.send_all(YES)
+            case b"A":
+                request = await block(stream)
+                mine = await concerns(self.phone, request, asked=True)
+                await stream.send_all(YES if mine else NO)
+                if mine:
+                    sockets = await passed_sockets(stream, 1)
+                    for each in sockets:
+                        self.door.admit_passed(each, request)
+            case b"T":
+                await self._give(stream)
+
+    async def _give(self, stream: trio.SocketStream) -> None:
+        """Pass the listening sockets on; the port is given once the other one says that it serves."""
+        if not self.door.port.pause():
+            return  # given away already, or closing
+        ports = {"public": self.door.port.listeners, "private": self.private}
+        told = {name: len(each) for name, each in ports.items()}
+        said = json.dumps({**told, "former": [each.address for each in self.door.former]}).encode()
+        serves = False
+        try:
+            await stream.send_all(struct.pack("!I", len(said)) + said)
+            sockets = [listener.socket for each in ports.values() for listener in each]
+            await pass_sockets(stream, sockets)
+            with trio.fail_after(SERVES_S):
+                serves = await exactly(stream, 1) == YES
+        except (OSError, trio.BrokenResourceError, trio.TooSlowError, Unreachable):
+            log.warning("the port was not taken after all")
+        finally:
+            if not serves:
+                self.door.port.go_on()
+        if serves:
+            self.door.port.give()
+            close(self.private)
+            self.given()
+
+
+# -- the process that follows -----------------------------------------------------------------------
+
+
+@attrs.frozen
+class Former:
+    """The way to a process before this one."""
+
+    address: str
+
+    async def alive(self) -> bool:
+        """Whether its loop turns."""
+        try:
+            with trio.fail_after(ALIVE_S):
+                async with await connect(self.address) as stream:
+                    await stream.send_all(_PING)
+                    return await exactly(stream, 1) == YES
+        except (OSError, trio.BrokenResourceError, trio.TooSlowError, Unreachable):
+            return False
+
+    async def takes(self, stream: trio.SocketStream, request: bytes) -> bool:
+        """Whether this request concerns a call of that process; then its connection was passed there.
+
+        Raises:
+            ConnectionRefusedError: that process has ended.
+        """
+        with trio.move_on_after(ANSWER_S):
+            async with await connect(self.address) as way:
+                await way.send_all(_ASK + struct.pack("!I", len(request)) + request)
+                if await exactly(way, 1) != YES:
+                    return False
+                await pass_sockets(way, [stream.socket])
+                return True
+        return False
+
+
+@attrs.frozen
+class Taken:
+    """The sockets of the process before this one, and the way to all that still have calls."""
+
+    public: Sequence[trio.SocketListener] = ()
+    private: Sequence[trio.SocketListener] = ()
+    former: Sequence[Former] = ()
+    stream: trio.SocketStream | None = None
+
+
+async def _take(address: str) -> Taken:
+    """Ask the process at this address for its listening sockets.
+
+    Raises:
+        Unreachable: it does not give them.
+    """
+    stream = None
+    try:
+        with trio.fail_after(ANSWER_S):
+            stream = await connect(address)
+            await stream.send_all(_TAKE)
+            said = json.loads(await block(stream))
+            sockets = await passed_sockets(stream, said["public"] + said["private"])
+    except (OSError, trio.BrokenResourceError, trio.TooSlowError, ValueError, KeyError, Unreachable) as exc:
+        if stream is not None:
+            await trio.aclose_forcefully(stream)
+        raise Unreachable(type(exc).__name__) from None
+    listeners = [trio.SocketListener(trio.socket.from_stdlib_socket(each)) for each in sockets]
+    former = [Former(address), *map(Former, said["former"])]
+    return Taken(listeners[: said["public"]], listeners[said["public"] :], former, stream)
+
+
+async def passed_to_former(former: list[Former], stream: trio.SocketStream, request: bytes) -> bool:
+    """Whether a process before this one has taken this request; those that have ended are forgotten."""
+    for each in list(former):
+        try:
+            if await each.takes(stream, request):
+                return True
+        except ConnectionRefusedError:
+            with suppress(ValueError):
+                former.remove(each)
+        except (OSError, trio.BrokenResourceError, Unreachable):
+            continue
+    return False
+
+
+@attrs.define(eq=False)
+class Handover:
+    """How a process takes its port from the one before it, and gives it to the next."""
+
+    address: str = ""
+    """Where the next process finds this one; "": nowhere."""
+    former: str = ""
+    """Where this process finds the one before it; "": there is none."""
+    same_port: bool = True
+    """Whether both listen at the same address."""
+    private: Sequence[trio.SocketListener] = ()
+    """What listens on the private port."""
+    _taken: Taken = Taken()
+
+    @property
+    def takes_port(self) -> bool:
+        """Whether listening sockets come from the process before this one."""
+        return bool(self.former) and self.same_port
+
+    async def take(self, phone: PhoneRoom, limit_s: float) -> Taken:
+        """Take the sockets of the process before this one, once new calls would be taken here.
+
+        Raises:
+            ConfigError: they are not, within the limit, or that process does not give its sockets.
+        """
+        if self.former:
+            if reasons := await _not_ready(phone, limit_s):
+                why = f"would turn calls away: {'; '.join(reasons)}. The server that runs is left serving"
+                raise ConfigError("serve --replace", why)
+            try:
+                self._taken = await _take(self.former)
+            except Unreachable:
+                why = "the server that runs does not give its port away; use llcphone stop, then start"
+                raise ConfigError("serve --replace", why) from None
+            if not self.same_port:
+                close(self._taken.public)
+        return self._taken
+
+    async def serving(self) -> None:
+        """Tell the process before this one that it is not needed for the port any more."""
+        if (stream := self._taken.stream) is not None:
+            with suppress(OSError, trio.BrokenResourceError):  # it has ended meanwhile: so be it
+                await stream.send_all(YES)
+            await stream.aclose()
+
+    @asynccontextmanager
+    async def open_to_successors(
+        self, phone: PhoneRoom, door: Door, given: Callable[[], object]
+    ) -> AsyncIterator[None]:
+        """Answer the processes that come after this one until the block is left.
+
+        Args:
+            phone: whose calls they ask about.
+            door: has the port.
+            given: called once the port belongs to another process.
+        """
+        async with trio.open_nursery() as nursery:
+            if self.address:
+                serving = Serving(phone, door, self.private, given)
+                await nursery.start(serving.answer, self.address, name="successors")
+            yield
+            nursery.cancel_scope.cancel(reason="calls have ended")
+
+
+async def _not_ready(phone: PhoneRoom, limit_s: float) -> list[str]:
+    """Why new calls would not be taken, once that is certain enough; empty as soon as they would be."""
+    last, since_s = phone.ready(), trio.current_time()
+    with trio.move_on_after(limit_s):
+        while last and trio.current_time() - since_s < STEADY_S:
+            await trio.sleep(0.05)
+            reasons = phone.ready()
+            if reasons != last or any(NOT_ASKED in each for each in reasons):
+                last, since_s = reasons, trio.current_time()
+    return last
