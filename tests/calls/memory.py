@@ -210,7 +210,7 @@ async def open_memory(
             agent or Agent("Be brief."),
             calls,
             endpoint,  # type: ignore[arg-type]
-            on_record=on_record or keep,
+            on_record=[on_record or keep],
             on_note=on_note or (lambda call, note: notes.append(note)),
         )
         yield MemoryHouse(phone, calls, endpoint, records, notes, ended_at)
