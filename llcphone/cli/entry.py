@@ -25,6 +25,7 @@ def _app(**how: Any) -> cyclopts.App:
     return cyclopts.App(
         backend="trio",
         help_format="plaintext",
+        suppress_keyboard_interrupt=False,  # `run` says it
         default_parameter=Parameter(negative=(), show_default=_worth_showing),
         **how,
     )

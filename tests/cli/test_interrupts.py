@@ -1,0 +1,177 @@
+"""Ctrl-C at any moment, streams that are closed or of another encoding, and what nobody can foresee."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import llcphone.cli
+from llcphone import ConfigError
+from llcphone.cli import entry
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+INTERRUPTS_AT_IMPORT = """\
+import os, signal, sys
+
+class Interrupts:
+    def find_spec(self, name, path=None, target=None):
+        if name == MODULE:
+            os.kill(os.getpid(), signal.SIGINT)
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # which whoever runs the tests may ignore
+MODULE = sys.argv[1]
+sys.meta_path.insert(0, Interrupts())
+from llcphone.cli import main
+sys.argv = ["llcphone", *sys.argv[2:]]
+main()
+"""
+
+HEEDS_CTRL_C = """\
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from llcphone.cli import main
+main()
+"""
+
+
+@pytest.mark.parametrize(
+    ("module", "command"),
+    [
+        ("cyclopts", "--version"),
+        ("llcphone.cli.entry", "calls"),
+        ("llcphone.config", "config"),
+        ("sqlalchemy", "calls"),
+        ("trio", "sim model"),
+        ("llcphone.sim.model", "sim model --port 9199"),
+        ("llcphone.doctor.examine", "doctor"),
+        ("llcphone.demo.run", "demo"),
+    ],
+)
+def test_ctrl_c_while_a_command_is_imported_is_one_line(module: str, command: str, tmp_path: Path) -> None:
+    words = [sys.executable, "-c", INTERRUPTS_AT_IMPORT, module, *command.split()]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, timeout=30, check=False)
+    assert (done.returncode, done.stderr) == (130, "llcphone: interrupted\n")
+
+
+@pytest.mark.parametrize(
+    "command", ["sim model --port 0", "sim twilio --to http://127.0.0.1:9/twiml --auth-token x --port 0"]
+)
+def test_ctrl_c_in_a_simulator_is_one_line(command: str, tmp_path: Path) -> None:
+    command = command.replace("--port 0", f"--port {free_port()}")
+    with subprocess.Popen(
+        [sys.executable, "-c", HEEDS_CTRL_C, *command.split()],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            assert process.stdout is not None
+            assert "://127.0.0.1:" in process.stdout.readline()
+            process.send_signal(signal.SIGINT)
+            _, errors = process.communicate(timeout=30)
+        finally:
+            process.kill()
+    assert (process.returncode, errors) == (130, "llcphone: interrupted\n")
+
+
+def free_port() -> int:
+    from llcphone.sim.ports import free_port
+
+    return free_port()
+
+
+@pytest.fixture
+def raised(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Lets every command end with this error."""
+
+    def replace(error: BaseException) -> None:
+        def app(*args: object, **kwargs: object) -> None:
+            raise error
+
+        monkeypatch.setattr(entry, "app", app)
+
+    return replace
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "told"),
+    [
+        (KeyboardInterrupt(), 130, "interrupted"),
+        (BaseExceptionGroup("", [KeyboardInterrupt(), ConfigError("a", "b")]), 130, "interrupted"),
+        (
+            ExceptionGroup("", [ExceptionGroup("", [ConfigError("a.b", "is odd. Fix: c")])]),
+            2,
+            "a.b: is odd. Fix: c",
+        ),
+        (PermissionError(13, "Permission denied", "x.db"), 2, "x.db: Permission denied. Fix: choose a place"),
+        (OSError(28, "No space left on device"), 2, "No space left on device. Fix: free space"),
+        (EOFError(), 2, "a question was not answered"),
+        (UnicodeDecodeError("utf-8", b"\xff", 0, 1, "bad"), 2, "a text is not UTF-8. Fix: "),
+    ],
+)
+def test_what_a_command_ends_with_is_one_line(
+    raised: Any, error: BaseException, code: int, told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    raised(error)
+    assert entry.run([]) == code
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"llcphone: {told}")
+
+
+def test_a_fault_of_ours_is_not_hidden(raised: Any) -> None:
+    raised(ExceptionGroup("", [ConfigError("a", "b"), RuntimeError("ours")]))
+    with pytest.raises(ExceptionGroup):
+        entry.run([])
+
+
+def test_a_reader_that_has_read_enough_is_no_mistake(raised: Any) -> None:
+    raised(BrokenPipeError())
+    out = sys.stdout
+    try:
+        assert entry.run([]) == 0
+    finally:
+        sys.stdout.close()
+        sys.stdout = out
+
+
+def test_a_terminal_of_another_encoding_gets_question_marks(monkeypatch: pytest.MonkeyPatch) -> None:
+    raw = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding="ascii"))
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-hidden-0123456789")
+    assert entry.run(["config", "realtime.api_key"]) == 0
+    assert b"realtime.api_key = ?hidden?\n" in raw.getvalue()
+
+
+def test_closed_streams_are_no_reason_to_fail(tmp_path: Path) -> None:
+    shell = f"exec {sys.executable} -m llcphone config --changed <&- >&- 2>&-"
+    done = subprocess.run(["sh", "-c", shell], cwd=tmp_path, timeout=30, check=False)
+    assert done.returncode == 0
+
+
+def test_a_full_disk_behind_the_output_is_one_line(tmp_path: Path) -> None:
+    if not os.path.exists("/dev/full"):
+        pytest.skip("no /dev/full here")
+    with open("/dev/full", "w") as full:
+        words = [sys.executable, "-m", "llcphone", "config"]
+        done = subprocess.run(
+            words, cwd=tmp_path, stdout=full, stderr=subprocess.PIPE, text=True, timeout=30, check=False
+        )
+    assert done.stderr.startswith("llcphone: ")
+    assert "No space left on device. Fix: free space" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_entry_point_ends_with_the_commands_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["llcphone", "nonsense"])
+    with pytest.raises(SystemExit) as left:
+        llcphone.cli.main()
+    assert left.value.code == 2
