@@ -9,7 +9,7 @@ import pytest
 from llcphone.config import Config
 from llcphone.errors import ConfigError
 from llcphone.process.env_file import set_variables
-from llcphone.process.setup import QUESTIONS, run_init
+from llcphone.process.setup import CHOICES, PROMPT, QUESTIONS, run_init
 from llcphone.process.webhook import set_webhook, show_number
 from llcphone.settings import load
 from tests.doctor.clinic import open_clinic
@@ -20,13 +20,14 @@ if TYPE_CHECKING:
 
 def answers(**given: str):
     """A person who answers these questions, and keeps what there is at all others."""
-    by_text = {question.text: given.get(question.variable, "") for question in QUESTIONS}
+    by_text = {question.text: given.get(question.variable, "") for question in (*QUESTIONS, *CHOICES)}
+    by_text[PROMPT] = given.get("prompt", "")
 
     def ask(question: str, secret: bool) -> str:
         for text, answer in by_text.items():
             if question.startswith(text):
                 return answer
-        return given.get("prompt", "")
+        raise AssertionError(question)
 
     return ask
 
