@@ -81,7 +81,7 @@ def test_the_doctor_names_it() -> None:
 
     (finding,) = _outbound(Case)  # type: ignore[arg-type]
     assert (finding.check, finding.status.name) == ("time zones", "FAIL")
-    assert "tzdata" in finding.mend
+    assert "tzdata" in finding.fix
 
 
 def test_the_doctor_reads_the_do_not_call_list(tmp_path) -> None:
