@@ -16,6 +16,7 @@ import trio
 
 from bench.outbound_endings import report, run_crowd
 from llcphone import Agent, EndReason, open_phone
+from llcphone.errors import ConfigError
 from llcphone.rehearsal import (
     ACCOUNT_SID,
     AUTH_TOKEN,
@@ -354,7 +355,7 @@ async def test_a_call_may_wait_for_its_turn_longer_than_for_a_callback(autojump_
 async def test_a_call_that_could_not_be_begun_takes_no_room(autojump_clock: MockClock) -> None:
     async with stage_for(callee(), outbound={"max_concurrent": 1}) as stage:
         wrong = Agent("Hi.", settings={"turns": {"silnce_s": 1}})
-        with pytest.raises(ConfigError, match="silence_s"):
+        with pytest.raises(ConfigError, match="silnce_s"):
             stage.phone.place_call("+15551239998", wrong)
         call = stage.phone.place_call(CALLEE)
         await converse(await stage.twilio.outbound(1))
