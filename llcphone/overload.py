@@ -7,7 +7,7 @@ whom a new call could disturb, and the load is not ours. Nor does lateness count
 
 - in the first seconds of a process, which loads its last modules with the first calls;
 - while the thread uses little of its core, unless it is far worse: then others make us late, and one call
-  fewer of ours would mend nothing.
+  fewer of ours would not help.
 
 All of it is synchronous, so the answer to a call too many leaves at once, and live calls notice nothing.
 """
