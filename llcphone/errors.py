@@ -29,7 +29,7 @@ class ConfigError(LLCPhoneError):
 
     Attributes:
         key: the setting, as ``section.key`` or as its environment name.
-        why: one line that says what is wrong and what mends it.
+        why: one line that says what is wrong and how to fix it.
     """
 
     def __init__(self, key: str, why: str) -> None:

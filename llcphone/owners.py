@@ -55,7 +55,7 @@ class Owner:
             case _:
                 return f"pid {self.pid} ({self.name}, not llcphone, on {self.address})"
 
-    def mend(self, port: int) -> str:
+    def fix(self, port: int) -> str:
         """The command that ends it."""
         match self.kind:
             case Kind.OURS:

@@ -304,12 +304,12 @@ class WarmPool:
 def _check(config: Config) -> None:
     """What does not go with a pool, said before anything is opened."""
     if config.wire.model != "fast":
-        mend = 'set wire.model = "fast", or warm.sessions = 0'
-        raise ConfigError("warm.sessions", f"parked sessions need the fast model leg; {mend}")
+        fix = 'set wire.model = "fast", or warm.sessions = 0'
+        raise ConfigError("warm.sessions", f"parked sessions need the fast model leg; {fix}")
     if config.realtime.safety_salt:
-        mend = "leave realtime.safety_salt empty, or set warm.sessions = 0"
+        fix = "leave realtime.safety_salt empty, or set warm.sessions = 0"
         why = "sessions opened before the caller is known cannot carry the caller's safety identifier"
-        raise ConfigError("warm.sessions", f"{why}; {mend}")
+        raise ConfigError("warm.sessions", f"{why}; {fix}")
 
 
 def _default(agent: Agent | Callable[[Mapping[str, str]], Agent]) -> Agent:
@@ -319,5 +319,5 @@ def _default(agent: Agent | Callable[[Mapping[str, str]], Agent]) -> Agent:
         chosen: object = agent({})  # the user's function, asked about nobody's call
         if isinstance(chosen, Agent):
             return chosen
-    mend = "let it answer an empty form with the agent whose sessions are kept, or set warm.sessions = 0"
-    raise ConfigError("warm.sessions", f"the function that chooses the agent failed; {mend}")
+    fix = "let it answer an empty form with the agent whose sessions are kept, or set warm.sessions = 0"
+    raise ConfigError("warm.sessions", f"the function that chooses the agent failed; {fix}")

@@ -11,9 +11,10 @@ answered, and machines, are told too: ``outcome`` says it.
 ``X-Llcphone-Signature: t=<unix time>,v1=<hex>`` is HMAC-SHA256 of ``<t>.<body>`` with ``webhook.secret``.
 A post may come twice (the answer to the first was lost): ``Idempotency-Key`` is then the same.
 
-Who can set the address could make us ask our own network, so the name is looked up first, every address
-must be a public one, the connection goes to one of the addresses that were looked at (each is tried), and
-redirects are not followed. Any answer but 2xx is tried again, for an operator may mend what it complains of.
+The address comes from settings and could point into our own network. So its name is looked up first, every
+address found must be a public one, the connection goes to one of those addresses (each is tried), and
+redirects are not followed. Every answer but 2xx is retried, a 4xx too: an operator may correct the secret
+or the receiver.
 """
 
 from __future__ import annotations

@@ -259,7 +259,7 @@ def test_a_complete_configuration_is_ready() -> None:
 
 
 @pytest.mark.parametrize(
-    ("section", "key", "value", "mend"),
+    ("section", "key", "value", "fix"),
     [
         ("realtime", "api_key", "", "OPENAI_API_KEY"),
         ("realtime", "api_key", "sk-...", "OPENAI_API_KEY"),
@@ -275,12 +275,12 @@ def test_a_complete_configuration_is_ready() -> None:
     ],
 )
 def test_what_is_missing_says_what_it_is_for_and_how_to_mend_it(
-    section: str, key: str, value: str, mend: str
+    section: str, key: str, value: str, fix: str
 ) -> None:
     with pytest.raises(ConfigError) as caught:
         with_changes(**{section: {key: value}}).check_ready_to_serve()
     assert caught.value.key == f"{section}.{key}"
-    assert mend in caught.value.why
+    assert fix in caught.value.why
     assert ("is missing: it " if not value else "is still a placeholder: it ") in caught.value.why
 
 

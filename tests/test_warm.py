@@ -442,7 +442,7 @@ def by_number(form: Mapping[str, str]) -> Agent:
 
 
 @pytest.mark.parametrize(
-    ("sections", "agent", "mend"),
+    ("sections", "agent", "fix"),
     [
         ({"wire": {"model": "trio-websocket"}}, AGENT, 'wire.model = "fast"'),
         ({"realtime": {"safety_salt": "salt-0123456789abcdef"}}, AGENT, "realtime.safety_salt empty"),
@@ -451,9 +451,9 @@ def by_number(form: Mapping[str, str]) -> Agent:
     ids=["transport", "identifier", "no default agent"],
 )
 async def test_a_pool_that_cannot_be_is_refused_before_anything_is_opened(
-    sections: dict[str, Any], agent: Any, mend: str
+    sections: dict[str, Any], agent: Any, fix: str
 ) -> None:
-    with pytest.raises(ConfigError, match=mend) as refusal:
+    with pytest.raises(ConfigError, match=fix) as refusal:
         async with open_phone(config_for(None, 1, **sections), agent):
             pass  # pragma: no cover
     assert refusal.value.key == "warm.sessions"

@@ -1,7 +1,7 @@
 """``llcphone replay FILE``: give a call's tape to this version's engine and see whether it decides the same.
 
 The tape holds the call's own times, so an hour takes a second. With ``--accept`` the decisions of this
-version are written into the file: that makes a field problem, once mended, a regression test.
+version are written into the file: that makes a field problem, once fixed, a regression test.
 
 Exit codes: 0 the same decisions, 1 another one, 2 the file is no tape.
 """

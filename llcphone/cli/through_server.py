@@ -117,6 +117,6 @@ async def _ask(
     if not answer.is_success or not isinstance(said, dict):
         error = said.get("error", {}) if isinstance(said, dict) else {}
         text, code = error.get("message", f"HTTP {answer.status_code}"), error.get("code", "")
-        fix = next((error[key] for key in ("fix", "mend") if error.get(key)), "llcphone doctor")
+        fix = error.get("fix") or "llcphone doctor"
         raise LLCPhoneError(f"call not placed: {text} [{code}]. Fix: {fix}")
     return said

@@ -126,12 +126,12 @@ def _port(facts: Facts) -> Finding:
         return fail("port", f"nobody listens on {facts.port}", "llcphone restart")
     if len(pids) > 1:
         strangers = [each for each in owners if facts.mark is None or each.pid != facts.mark.pid]
-        fix = "; ".join(each.mend(facts.port) for each in strangers)
+        fix = "; ".join(each.fix(facts.port) for each in strangers)
         seen = f"{facts.port} has {len(pids)} owners, so calls go astray: {named}"
         return fail("port", seen, f"llcphone restart ends ours; {fix}")
     if owners[0].kind is Kind.OURS or facts.health is not None:
         return good("port", f"{facts.port} has one owner: {named}")
-    fix = f"{owners[0].mend(facts.port)}, or set server.port (PORT) to another one"
+    fix = f"{owners[0].fix(facts.port)}, or set server.port (PORT) to another one"
     return fail("port", f"{facts.port} belongs to {named}", fix)
 
 

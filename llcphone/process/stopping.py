@@ -88,7 +88,7 @@ async def sweep(job: Job) -> bool:
     left = [each for each in await _settled(job, port) if not may_stay(job, each)]
     for owner in left:
         again = "; something starts it again: set process.stop_command" if owner.kind is Kind.OURS else ""
-        job.tell(f"port {port} is still taken by {owner}: {owner.mend(port)}{again}")
+        job.tell(f"port {port} is still taken by {owner}: {owner.fix(port)}{again}")
     return not left
 
 
@@ -120,7 +120,7 @@ async def _clear(job: Job, owner: Owner, port: int) -> bool:
         job.tell(f"pid {owner.pid}: {how}")
         return how in ("ended", "killed")
     force = " (--force does it)" if owner.kind is Kind.FOREIGN else ""
-    job.tell(f"port {port} belongs to {owner}; it is not ours to end: {owner.mend(port)}{force}")
+    job.tell(f"port {port} belongs to {owner}; it is not ours to end: {owner.fix(port)}{force}")
     return False
 
 

@@ -76,7 +76,7 @@ async def _number(carrier: Carrier, config: Config) -> NumberSettings:
     try:
         number = await carrier.number(config.twilio.phone_number)
     except CarrierError as error:
-        why = f"Twilio gives no answer that helps [{error.code}]; llcphone doctor says what mends it"
+        why = f"Twilio gives no answer that helps [{error.code}]; llcphone doctor says how to fix it"
         raise ConfigError("twilio", why) from None
     if number is None:
         raise ConfigError("twilio.phone_number", "is no number of this account")

@@ -1,4 +1,4 @@
-"""How the API says no: a status, a stable code, one line that says why, one that says what mends it.
+"""How the API refuses: a status, a stable code, one line that says why, one that says how to fix it.
 
 The codes of refused calls are the guard's own (`llcphone.guard.WHY`). No text holds a number or a key;
 what a client sent is only ever named by its field.
@@ -22,9 +22,9 @@ _SHORT_WAIT_S = 10
 """Asked of whoever meets a limit that a call's end frees: nobody knows when that is."""
 
 _LATER = frozenset({"too_many_now", "daily_limit", "rate_global", "rate_number"})
-"""Refusals that time alone mends: 429. The others are about the call itself: 403."""
+"""Refusals that end by themselves: 429. The others are about the call itself: 403."""
 
-MEND = {
+FIXES = {
     "caller_id_not_ours": "leave caller_id out, or add the number to outbound.caller_ids",
     "not_e164": "write +, the country code and the number, digits only",
     "impossible_number": "check the number; outbound.allow_prefixes admits ranges too new to be known",
@@ -34,7 +34,7 @@ MEND = {
     "unreachable_type": "ring another number, or change outbound.refuse_types",
     "country_not_allowed": "add the country to outbound.allow_countries if it may be called",
     "do_not_call": "do not call this number",
-    "do_not_call_unreadable": "put the file right; until then nobody is called",
+    "do_not_call_unreadable": "correct the file; until then nobody is called",
     "no_time_zones": "install tzdata on the server, or empty outbound.quiet_hours",
     "quiet_hours": "ask again when the quiet hours are over there",
     "too_many_now": "ask again when a call has ended",
@@ -42,9 +42,9 @@ MEND = {
     "rate_global": "ask again after Retry-After, or raise outbound.calls_per_minute",
     "rate_number": "ask again after Retry-After",
 }
-"""Code of the guard to what mends it."""
+"""Code of the guard to what the client can do."""
 
-_HTTP_MENDS = defaultdict(
+_HTTP_FIXES = defaultdict(
     lambda: "see /openapi.json",
     {
         404: "see /openapi.json for what there is",
@@ -59,11 +59,11 @@ class ApiError(LLCPhoneError):
     """Answered as JSON; raised by the API's routes only."""
 
     def __init__(
-        self, status: int, code: str, message: str, mend: str, *, retry_after_s: int | None = None
+        self, status: int, code: str, message: str, fix: str, *, retry_after_s: int | None = None
     ) -> None:
         super().__init__(f"{status} {code}")
         self.status = status
-        self.body = ErrorBody(code, message, mend)
+        self.body = ErrorBody(code, message, fix)
         self.headers = {} if retry_after_s is None else {"Retry-After": str(max(1, retry_after_s))}
         if status == 401:
             self.headers["WWW-Authenticate"] = "Bearer"
@@ -85,12 +85,12 @@ def refusal(error: DialRefused | NotAdmitted | ConfigError) -> ApiError:
         case DialRefused(code=code, why=why, retry_after_s=wait_s):
             later = code in _LATER
             retry = wait_s if wait_s is not None or not later else _SHORT_WAIT_S
-            return ApiError(429 if later else 403, code, why, MEND[code], retry_after_s=retry)
+            return ApiError(429 if later else 403, code, why, FIXES[code], retry_after_s=retry)
         case NotAdmitted(reason=reason):
             draining = reason == "draining"
-            mend = "ask another server" if draining else "ask again when a call has ended"
+            fix = "ask another server" if draining else "ask again when a call has ended"
             text = f"no call is taken now: {reason}"
-            return ApiError(503, "not_admitted", text, mend, retry_after_s=_SHORT_WAIT_S)
+            return ApiError(503, "not_admitted", text, fix, retry_after_s=_SHORT_WAIT_S)
         case ConfigError(key=key, why=why):
             text = f"this server is not set up to place calls: {key}"
             return ApiError(503, "not_configured", text, f"{key}: {why}")
@@ -100,7 +100,7 @@ def of_http(error: HTTPException) -> Response:
     """What the HTTP stack refused, in the API's own form."""
     status = error.code or 500
     code = error.name.lower().replace(" ", "_")
-    response = ApiError(status, code, f"{error.name}.", _HTTP_MENDS[status]).response()
+    response = ApiError(status, code, f"{error.name}.", _HTTP_FIXES[status]).response()
     headers = dict(error.get_headers())
     if "Allow" in headers:
         response.headers["Allow"] = headers["Allow"]

@@ -26,7 +26,7 @@ _SHAPES = (NewCall, LegacyCall, CallView, CallDetail, CallList, LegacyReply, Pub
 _ERRORS = {
     400: "The body is no JSON.",
     401: "The key is missing or wrong.",
-    403: "The guard refuses this call (its code says why); time alone does not mend that.",
+    403: "The guard refuses this call (its code says why); waiting does not change that.",
     404: "There is no such call.",
     405: "The path takes another method.",
     409: "The Idempotency-Key was used for another request.",

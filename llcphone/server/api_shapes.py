@@ -123,11 +123,11 @@ class PublicUrl(Struct, rename="camel"):
 
 
 class ErrorBody(Struct):
-    """What went wrong, and what mends it."""
+    """What went wrong, and how to fix it."""
 
     code: str
     message: str
-    mend: str
+    fix: str
 
 
 class ErrorReply(Struct):

@@ -143,7 +143,7 @@ async def _bind(settings: MetricsConfig) -> list[trio.SocketListener]:
         return await trio.open_tcp_listeners(settings.port, host=settings.host)
     except OSError as error:
         name = errno.errorcode.get(error.errno or 0, "unknown error")
-        mend = "set metrics.port to a free one, or to 0 for none"
+        fix = "set metrics.port to a free one, or to 0 for none"
         raise ConfigError(
-            "metrics.port", f"cannot listen on port {settings.port} of {settings.host} ({name}): {mend}"
+            "metrics.port", f"cannot listen on port {settings.port} of {settings.host} ({name}): {fix}"
         ) from error

@@ -66,7 +66,7 @@ async def serve(
         handover: how the port is taken from the process before this one, and given to the next.
 
     Raises:
-        ConfigError: the address or port cannot be had, with what mends it.
+        ConfigError: the address or port cannot be had, with how to fix it.
     """
     need_trio("serve")
     need_methods(phone, ("answer", "join"), "serve: phone", "the phone that open_phone yields")
@@ -125,7 +125,7 @@ def _by_whom(port: int) -> str:
     owners = port_owners(port)
     if not owners:
         return f": stop the program that listens there, {other}"
-    return ": by " + "; ".join(f"{owner}: {owner.mend(port)}" for owner in owners) + f"; {other}"
+    return ": by " + "; ".join(f"{owner}: {owner.fix(port)}" for owner in owners) + f"; {other}"
 
 
 async def serve_until_signal(

@@ -27,7 +27,7 @@ async def open_traces(phone: PhoneRoom, settings: MetricsConfig) -> AsyncIterato
     try:
         from llcphone.otlp import open_otlp
     except ModuleNotFoundError as error:
-        mend = 'pip install "llcphone[otel]", or set it to ""'
-        raise ConfigError("metrics.traces_url", f"needs OpenTelemetry: {mend}") from error
+        fix = 'pip install "llcphone[otel]", or set it to ""'
+        raise ConfigError("metrics.traces_url", f"needs OpenTelemetry: {fix}") from error
     async with open_otlp(phone, settings.traces_url):
         yield

@@ -74,7 +74,7 @@ async def open_api(
 def code_of(answer: httpx.Response) -> str:
     """The code of an error, whose other fields are checked to be there."""
     error = answer.json()["error"]
-    assert set(error) == {"code", "message", "mend"}
+    assert set(error) == {"code", "message", "fix"}
     assert error["message"]
-    assert error["mend"]
+    assert error["fix"]
     return error["code"]

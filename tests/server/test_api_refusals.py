@@ -8,7 +8,7 @@ import trio
 
 from llcphone.guard import WHY
 from llcphone.phone import Phone
-from llcphone.server.api_errors import MEND
+from llcphone.server.api_errors import FIXES
 from llcphone.sim.phone import Callee
 from tests.server.api_stage import BUSY, KEY, TO, code_of, open_api
 from tests.server.support import make_config, open_server, status_of
@@ -193,7 +193,7 @@ async def test_a_server_without_an_account_says_which_setting_is_missing(autojum
     async with open_api(callee=None) as api:
         answer = await api.post("/calls", {"to": TO})
         assert (answer.status_code, code_of(answer)) == (503, "not_configured")
-        assert "TWILIO_ACCOUNT_SID" in answer.json()["error"]["mend"]
+        assert "TWILIO_ACCOUNT_SID" in answer.json()["error"]["fix"]
 
 
 async def test_a_fault_of_ours_is_a_500_without_its_text(autojump_clock, monkeypatch, caplog):
@@ -209,8 +209,8 @@ async def test_a_fault_of_ours_is_a_500_without_its_text(autojump_clock, monkeyp
     assert "LookupError at " in caplog.text
 
 
-def test_every_refusal_of_the_guard_has_what_mends_it():
-    assert MEND.keys() == WHY.keys()
+def test_every_refusal_of_the_guard_has_a_fix():
+    assert FIXES.keys() == WHY.keys()
 
 
 async def test_a_phone_without_the_api_needs_nothing_of_it(autojump_clock):
