@@ -94,7 +94,7 @@ class Lines(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         kinds = vars(record).get("errors") or vars(record).get("error") or ""
-        self.outcome.lines[f"{record.getMessage()} {kinds}"] += 1
+        self.outcome.lines[f"{vars(record).get('event') or record.getMessage()} {kinds}"] += 1
         if "planted" in str(vars(record)):
             self.outcome.strange.append(f"an exception's text was logged: {record.getMessage()}")
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import errno
 import importlib.metadata
-import logging
 import os
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -23,6 +22,7 @@ import trio
 from llcphone.containment import Faults, contained
 from llcphone.engine.recording import Recorder, cut_line
 from llcphone.errors import ConfigError
+from llcphone.log_lines import logger
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from llcphone.config import RecordsConfig
     from llcphone.engine.call import CallEngine
 
-log = logging.getLogger("llcphone.blackbox")
+log = logger("llcphone.blackbox")
 
 _in_thread = trio.to_thread.run_sync
 

@@ -8,13 +8,13 @@ endpoint itself is asked, as at the phone's start, which costs no tokens.
 
 from __future__ import annotations
 
-import logging
 from collections import deque
 from typing import TYPE_CHECKING
 
 import trio
 
 from llcphone.engine.events import EndReason
+from llcphone.log_lines import logger
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from llcphone.config_recovery import RecoveryConfig
     from llcphone.engine.commands import Note
 
-log = logging.getLogger("llcphone.breaker")
+log = logger("llcphone.breaker")
 
 _FAILURES = frozenset({"model connect failed", "session refused"})
 _SUCCESSES = frozenset({"session ready", "model restored"})

@@ -21,9 +21,10 @@ import trio
 from llcphone.seldom import SeldomLog
 
 if TYPE_CHECKING:
-    import logging
     from collections.abc import Awaitable, Callable, Iterable, Iterator
     from types import TracebackType
+
+    from llcphone.log_lines import Log
 
 AGAIN_S = (1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
 """Pauses before a task that serves all calls begins again, after failures in a row; the last one stays."""
@@ -72,10 +73,10 @@ class Faults:
     Each takes ``what`` failed as a static phrase; ``fields`` go to the log, without data of a caller.
     """
 
-    def __init__(self, logger: logging.Logger) -> None:
+    def __init__(self, log: Log) -> None:
         self.counts: Counter[str] = Counter()
         """How often each has failed."""
-        self._log = SeldomLog(logger)
+        self._log = SeldomLog(log)
 
     def count(self, what: str, kinds: list[str], **fields: object) -> None:
         """Something has failed, with exceptions of these types."""

@@ -8,7 +8,6 @@ or ended; nobody is dialled twice, and no call is forgotten.
 
 from __future__ import annotations
 
-import logging
 import time
 from collections import OrderedDict
 from contextlib import asynccontextmanager
@@ -22,6 +21,7 @@ from llcphone.carrier.grace import grace
 from llcphone.engine.dialling import DialPlan, Line, MachinePolicy
 from llcphone.engine.events import CarrierStatus, DialFailed, Dialled, DialSent, MachineDetected
 from llcphone.guard import DialGuard, DialRequest
+from llcphone.log_lines import logger
 from llcphone.prompts import OFF, prompt
 from llcphone.time_zones import NO_TABLE, has_table
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from llcphone.carrier import Carrier
     from llcphone.config import Config
 
-log = logging.getLogger("llcphone.dialler")
+log = logger("llcphone.dialler")
 
 _LOOK_AFTER_S = (1.0, 3.0, 6.0, 10.0, 20.0)
 """When to look for a call whose ``create`` did not answer; Twilio's list is not instantly complete."""
@@ -88,7 +88,7 @@ class Dialler:
         if self._list is not None:
             await self._list.refresh()
         if self._config.outbound.quiet_hours and not has_table():
-            log.error("no outbound calls outside this machine's own time zone: %s", NO_TABLE)
+            log.error("no outbound calls outside this machine's own time zone", extra={"error": NO_TABLE})
 
     # -- admission --------------------------------------------------------------------------
 

@@ -8,7 +8,6 @@ a person who asked not to be called must not be called for a typing mistake.
 
 from __future__ import annotations
 
-import logging
 import time
 from datetime import datetime
 from pathlib import Path
@@ -18,13 +17,14 @@ import trio
 
 from llcphone.errors import ConfigError
 from llcphone.guard import country_of, e164
+from llcphone.log_lines import logger
 from llcphone.numbers import identity
 from llcphone.time_zones import known_zone
 
 if TYPE_CHECKING:
     from llcphone.guard import DialGuard
 
-log = logging.getLogger("llcphone.guard")
+log = logger("llcphone.guard")
 
 _KEY = "outbound.do_not_call_file"
 _Stamp = tuple[int, int, int]
@@ -55,7 +55,7 @@ class DoNotCallFile:
             except ConfigError as exc:
                 self._guard.do_not_call, self._read_at = None, None
                 if str(exc) != self.trouble:
-                    log.error("no outbound calls: %s", exc)
+                    log.error("no outbound calls", extra={"error": str(exc)})
                 self.trouble = str(exc)
                 return
             if found is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import signal
 import threading
 from contextlib import asynccontextmanager
@@ -11,11 +10,12 @@ from typing import TYPE_CHECKING, Protocol
 import trio
 
 from llcphone.arguments import need_methods
+from llcphone.log_lines import logger
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-log = logging.getLogger("llcphone.phone")
+log = logger("llcphone.phone")
 
 
 class Drainable(Protocol):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -15,13 +14,14 @@ from llcphone.containment import contained
 from llcphone.engine.floor import Floor
 from llcphone.engine.recovery import Owed
 from llcphone.engine.resuming import KeptLine, Resumed, kept_of
+from llcphone.log_lines import logger
 from llcphone.store.journal import CallRow, Change
 
 if TYPE_CHECKING:
     from llcphone.call.handle import Call
     from llcphone.store.journal import Claim
 
-log = logging.getLogger("llcphone.journal")
+log = logger("llcphone.journal")
 
 
 @attrs.define(eq=False)

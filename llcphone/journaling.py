@@ -18,7 +18,6 @@ Caller and dialled number are not in the journal: Twilio tells them again when i
 
 from __future__ import annotations
 
-import logging
 import secrets
 from collections import OrderedDict
 from typing import TYPE_CHECKING
@@ -33,6 +32,7 @@ from llcphone.engine.events import EndReason
 from llcphone.engine.recovery import Owed
 from llcphone.errors import StoreUnavailable
 from llcphone.journal_entries import Closing, Kept, resumed_of
+from llcphone.log_lines import logger
 from llcphone.store.journal import CallRow, hash_of
 from llcphone.twilio import twiml
 from llcphone.twilio.forms import in_progress
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from llcphone.phone import Phone
     from llcphone.store.journal_writer import JournalWriter
 
-log = logging.getLogger("llcphone.journal")
+log = logger("llcphone.journal")
 
 RESUMABLE = frozenset(
     {

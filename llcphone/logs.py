@@ -56,6 +56,7 @@ def formatter(config: LogConfig, mask: Mask) -> logging.Formatter:
         structlog.stdlib.add_logger_name,
         structlog.stdlib.add_log_level,
         structlog.stdlib.ExtraAdder(),
+        _without_another_formatters_text,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         _add_call,
         _tell_places,
@@ -70,6 +71,12 @@ def formatter(config: LogConfig, mask: Mask) -> logging.Formatter:
         foreign_pre_chain=cast("Any", shared),
         processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, last],
     )
+
+
+def _without_another_formatters_text(_logger: Any, _method: str, event: Event) -> Event:
+    for name in ("message", "asctime"):  # left at the record by a handler before us; no field of the line
+        event.pop(name, None)
+    return event
 
 
 def _add_call(_logger: Any, _method: str, event: Event) -> Event:

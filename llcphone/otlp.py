@@ -9,7 +9,6 @@ pauses that grow, and what was lost meanwhile is said when it takes spans again.
 from __future__ import annotations
 
 import json
-import logging
 from collections import deque
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
@@ -21,6 +20,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 
 from llcphone.containment import Faults, contained
+from llcphone.log_lines import logger
 from llcphone.tracing import SCOPE, trace_calls
 from llcphone.web_address import add_path
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from llcphone.watched import Watched
 
-log = logging.getLogger("llcphone.otlp")
+log = logger("llcphone.otlp")
 
 MOST_WAITING = 10_000
 _BATCH = 500

@@ -6,7 +6,6 @@ Every call is a child of the nursery that ``open_phone`` (in ``phone_open``) own
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -30,6 +29,7 @@ from llcphone.engine.commands import Note
 from llcphone.engine.events import EndReason
 from llcphone.errors import ConfigError, NoAgent
 from llcphone.joining import Joining
+from llcphone.log_lines import logger
 from llcphone.overload import Overload
 from llcphone.placing import Placing
 from llcphone.pulse import Pulse
@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from llcphone.warm import WarmPool
     from llcphone.wire.hub import Hub
 
-log = logging.getLogger("llcphone.phone")
+log = logger("llcphone.phone")
 
 AgentChoice = Agent | Callable[[Mapping[str, str]], Agent]
 """One agent for all calls, or a function of the webhook's form."""

@@ -7,7 +7,6 @@ and still hold tasks or sockets long after everything of theirs should be closed
 
 from __future__ import annotations
 
-import logging
 from collections import Counter, defaultdict, deque
 from typing import TYPE_CHECKING
 
@@ -15,13 +14,14 @@ import trio
 
 from llcphone.containment import Faults
 from llcphone.engine.events import LoopHeld
+from llcphone.log_lines import logger
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from llcphone.call.handle import Call
 
-log = logging.getLogger("llcphone.pulse")
+log = logger("llcphone.pulse")
 
 EVERY_S = 0.1
 _KEPT = 100

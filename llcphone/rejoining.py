@@ -12,7 +12,6 @@ does, or when the new stream comes. What was heard is kept for a few minutes, in
 
 from __future__ import annotations
 
-import logging
 import time
 from collections import OrderedDict
 from typing import TYPE_CHECKING
@@ -22,6 +21,7 @@ import trio
 
 from llcphone.engine.events import EndReason
 from llcphone.engine.resuming import kept_of
+from llcphone.log_lines import logger
 from llcphone.twilio.forms import in_progress
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from llcphone.engine.resuming import Resumed
     from llcphone.phone import Phone
 
-log = logging.getLogger("llcphone.phone")
+log = logger("llcphone.phone")
 
 _KEPT_S = 300.0
 """How long a call whose stream has stopped may be elsewhere: hear a sentence, or ring a colleague."""

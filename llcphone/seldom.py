@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import logging
+from typing import TYPE_CHECKING
 
 import attrs
 import trio
+
+if TYPE_CHECKING:
+    from llcphone.log_lines import Log
 
 EVERY_S = 60.0
 
@@ -18,7 +22,7 @@ class SeldomLog:
     fill a disk.
     """
 
-    logger: logging.Logger
+    log: Log
     _said_at: dict[str, float] = attrs.field(factory=dict, init=False)
     _unsaid: dict[str, int] = attrs.field(factory=dict, init=False)
 
@@ -37,4 +41,4 @@ class SeldomLog:
             self._unsaid[phrase] = count
             return
         self._said_at[phrase] = now
-        self.logger.log(level, phrase, extra={"count": count, **fields})
+        self.log.log(level, phrase, extra={"count": count, **fields})

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import datetime
 import json
-import logging
 import os
 from contextlib import suppress
 from pathlib import Path
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from llcphone.errors import ConfigError
+from llcphone.log_lines import logger
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from llcphone.config_money import MoneyConfig
     from llcphone.engine.commands import Note
 
-log = logging.getLogger("llcphone.spending")
+log = logger("llcphone.spending")
 
 _EVERY_S = 1.0
 _LAST_WRITE_S = 2.0

@@ -17,7 +17,6 @@ that does not last counts as a failure, and a call that finds nothing dials for 
 
 from __future__ import annotations
 
-import logging
 import time
 from functools import partial
 from typing import TYPE_CHECKING
@@ -30,6 +29,7 @@ from llcphone.call.model_leg import failure_word
 from llcphone.call.warmth import WarmLeg
 from llcphone.containment import Faults, contained
 from llcphone.errors import ConfigError, LLCPhoneError
+from llcphone.log_lines import logger
 from llcphone.warm_session import Parked, Pause, Recipe, close, key_of, make, recipe_of
 from llcphone.wire.websocket import HandshakeRefused
 
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from llcphone.config import Config
     from llcphone.realtime.dialects import Dialect
 
-log = logging.getLogger("llcphone.warm")
+log = logger("llcphone.warm")
 
 LOOK_S = 1.0
 """Between two looks at the parked sessions."""

@@ -5,9 +5,9 @@ An observer of the phone's calls. Lines hold ids, times and counts, never what w
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING, Any
 
+from llcphone.log_lines import logger
 from llcphone.realtime.dialects import Dialect, unsupported_keys
 from llcphone.realtime.layout import compare
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from llcphone.call.handle import Call
     from llcphone.engine.commands import Note
 
-log = logging.getLogger("llcphone.watch")
+log = logger("llcphone.watch")
 
 _ALARMS = frozenset({"slow turn", "dead air", "budget spent"})
 _MOST_AGENTS = 1_000

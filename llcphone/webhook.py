@@ -23,7 +23,6 @@ import datetime
 import hmac
 import ipaddress
 import json
-import logging
 import ssl
 import time
 from contextlib import asynccontextmanager
@@ -36,6 +35,7 @@ import trio
 
 from llcphone.containment import AGAIN_S, Faults, contained
 from llcphone.errors import ConfigError, StoreUnavailable
+from llcphone.log_lines import logger
 from llcphone.numbers import is_withheld
 from llcphone.store import outbox
 from llcphone.text import clean_text
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from llcphone.store.history import KeptCall
     from llcphone.store.outbox import Post
 
-log = logging.getLogger("llcphone.webhook")
+log = logger("llcphone.webhook")
 
 _AT_ONCE = 10
 _LOOK_S = 30.0

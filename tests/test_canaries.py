@@ -81,14 +81,14 @@ def make_agent() -> Agent:
 
 
 @contextmanager
-def everything_logged(format_: str, config: Config) -> Iterator[io.StringIO]:
-    """What `llcphone serve` would write at the level debug, and what libraries would add to it."""
+def everything_logged(form: logging.Formatter, level: int = logging.DEBUG) -> Iterator[io.StringIO]:
+    """What a program with this formatter would write, and what libraries would add to it."""
     out = io.StringIO()
     handler = logging.StreamHandler(out)
-    handler.setFormatter(formatter(LogConfig(format=format_, level="debug"), Mask(secrets_of(config))))  # type: ignore[arg-type]
+    handler.setFormatter(form)
     ours, root = logging.getLogger("llcphone"), logging.getLogger()
     before = ours.level
-    handler.setLevel(logging.DEBUG)
+    handler.setLevel(level)
     root.addHandler(handler)
     ours.setLevel(logging.DEBUG)
     try:
@@ -146,7 +146,8 @@ async def test_nothing_of_a_call_can_be_read_in_logs_figures_or_traces(autojump_
     ]
     config = Config.from_dict({**SETTINGS, "twilio": {"auth_token": AUTH_TOKEN, "account_sid": ACCOUNT_SID}})
     tokens: list[str] = []
-    with everything_logged(format_, config) as out:
+    log = LogConfig(format=format_, level="debug")  # type: ignore[arg-type]
+    with everything_logged(formatter(log, Mask(secrets_of(config)))) as out:
         async with rehearse(
             make_agent(), script=script, callee=CALLEES.__getitem__, settings=SETTINGS
         ) as house:
@@ -169,6 +170,30 @@ async def test_nothing_of_a_call_can_be_read_in_logs_figures_or_traces(autojump_
         in_calls = [line for line in every if line["logger"] in ("bakers.own", "llcphone.call")]
         assert in_calls
         assert {line["call"] for line in in_calls} <= {record.call_id for record in house.records}
+
+
+async def test_nothing_of_a_call_can_be_read_under_a_plain_formatter(autojump_clock) -> None:
+    agent = Agent("canary-prompt: tell nobody.", name="bakery")
+
+    @agent.tool
+    async def look_up(what: str) -> str:
+        raise LookupError(f"canary-text {CALLER}: {what}")
+
+    script = [Say("canary-word good morning."), CallTool("look_up", {"what": "canary-argument"})]
+    form = logging.Formatter("%(levelname)s:%(name)s:%(message)s %(event)s", defaults={"event": ""})
+    with everything_logged(form, logging.INFO) as out:
+        async with rehearse(
+            agent,
+            script=[*script, *[Say("canary-word.")] * 20],
+            callee=CALLEES.__getitem__,
+            settings=SETTINGS,
+        ) as house:
+            await talk(house, 1)
+            await fail_in_every_way(house)
+    logged = "\n".join(line for line in out.getvalue().splitlines() if ":llcphone" in line)
+    assert "tool=look_up error=LookupError" in logged
+    assert "call failed call=" in logged
+    assert found(logged) == []
 
 
 # -- the mask -----------------------------------------------------------------------------------

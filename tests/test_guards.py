@@ -26,7 +26,7 @@ SHARED += ["tool_schema", "tooling", "agent", "tones"]
 """Each may import those before it."""
 CODECS = {"twilio", "realtime"}
 ENGINE = {*SHARED, *CODECS, "prices", "engine"}
-CALL = {*ENGINE, "seldom", "containment", "wire", "prompts", "price_files", "call"}
+CALL = {*ENGINE, "log_lines", "seldom", "containment", "wire", "prompts", "price_files", "call"}
 BETWEEN = {*CALL, "host", "time_zones", "carrier", "store", "blackbox", "guard_files", "dialler", "breaker"}
 BETWEEN |= {"spending", "watch", "watched", "pulse", "overload"}
 BETWEEN |= {"webhook", "bookkeeping"}
@@ -39,15 +39,16 @@ MAY_IMPORT: dict[str, set[str]] = {
     "realtime": set(SHARED),
     "prices": {*SHARED, *CODECS},
     "engine": ENGINE,
-    "wire": {"errors"},
+    "log_lines": set(),
+    "wire": {"errors", "log_lines"},
     "owners": set(),
     "time_zones": {"errors"},
-    "seldom": set(),
-    "containment": {"seldom"},
+    "seldom": {"log_lines"},
+    "containment": {"log_lines", "seldom"},
     "prompts": {"errors", "audio"},
     "price_files": {"errors", "prices"},
     "call": CALL,
-    "host": {"arguments"},
+    "host": {"arguments", "log_lines"},
     "carrier": BETWEEN,
     "store": BETWEEN,
     "blackbox": CALL,

@@ -119,7 +119,7 @@ async def test_a_process_out_of_descriptors_says_so_once_and_accepts_again(
             assert (await ask(asked, get("/healthz")))[0] == 200  # by the accept that waited
             assert (await ask(asked, get("/healthz")))[0] == 200
             monkeypatch.undo()
-            said = [(each.message, each.error) for each in caplog.records if each.name == name]
+            said = [(each.event, each.error) for each in caplog.records if each.name == name]
             assert said == [("cannot accept", "EMFILE")]
             assert trio.current_time() >= until
             await trio.sleep(61)

@@ -153,7 +153,7 @@ async def test_a_disk_that_fails_is_logged_once_and_money_is_still_counted(
             await trio.sleep(2)
         nursery.cancel_scope.cancel()
     assert spent.over
-    assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == [
+    assert [record.event for record in caplog.records if record.levelname == "ERROR"] == [
         "the day's cost is not written"
     ]
 
@@ -232,7 +232,7 @@ def test_an_alarm_is_a_warning_with_its_figures(caplog) -> None:
     Watch().noted(ready("a", {}), Note("dead air", {"ms": 3_000, "because": "tools"}))
     Watch().noted(ready("a", {}), Note("caller said", {}, "my secret"))
     (record,) = caplog.records
-    assert (record.levelno, record.getMessage()) == (logging.WARNING, "dead air")
+    assert (record.levelno, record.event) == (logging.WARNING, "dead air")
     assert (vars(record)["ms"], vars(record)["because"], vars(record)["call"]) == (3_000, "tools", "c1")
 
 

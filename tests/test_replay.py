@@ -391,7 +391,7 @@ async def test_a_disk_that_refuses_costs_the_tape_and_one_line_in_the_log(
         assert tape.handle(EndAsked(EndReason.DRAINED), 10)
         tape.close()
         monkeypatch.undo()
-    assert [(record.message, record.error) for record in caplog.records] == [("tape lost", "OSError")]  # type: ignore[attr-defined]
+    assert [(record.event, record.error) for record in caplog.records] == [("tape lost", "OSError")]  # type: ignore[attr-defined]
     assert str(tmp_path) not in caplog.text
 
 

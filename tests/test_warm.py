@@ -631,7 +631,7 @@ async def test_a_fault_in_one_session_costs_that_session(
         assert shore.boats[0].freed_at is not None
         assert pool.health == WarmHealth(ready=2, died=1)
         assert take_boat(pool) is not None
-    assert [record.message for record in caplog.records] == ["warm session failed"]
+    assert [record.event for record in caplog.records] == ["warm session failed"]
 
 
 async def test_a_session_whose_age_cannot_be_reckoned_is_closed_and_the_pool_goes_on(
@@ -649,7 +649,7 @@ async def test_a_session_whose_age_cannot_be_reckoned_is_closed_and_the_pool_goe
         pool._wall_clock = real
         await trio.sleep(10)
         assert pool.health.ready == 1
-    assert {record.message for record in caplog.records} == {"warm session failed"}
+    assert {record.event for record in caplog.records} == {"warm session failed"}
 
 
 async def test_a_fault_in_the_pool_itself_is_begun_anew_after_a_pause(
@@ -665,9 +665,7 @@ async def test_a_fault_in_the_pool_itself_is_begun_anew_after_a_pause(
         await trio.sleep(20)
         assert pool.health.ready == 2
         assert shore.sockets == 2
-    assert {record.message for record in caplog.records if record.levelname == "ERROR"} == {
-        "warm pool failed"
-    }
+    assert {record.event for record in caplog.records if record.levelname == "ERROR"} == {"warm pool failed"}
     assert pool.faults.counts["warm pool failed"] > 2
 
 

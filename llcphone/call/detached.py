@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING, Any
 
 from llcphone.containment import contained
+from llcphone.log_lines import logger
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     import trio
 
-log = logging.getLogger("llcphone.phone")
+log = logger("llcphone.phone")
 
 
 class Detached:

@@ -9,7 +9,6 @@ is a caller. It costs no tokens.
 from __future__ import annotations
 
 import hashlib
-import logging
 import ssl
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -22,6 +21,7 @@ from llcphone.call.model_leg import NO_SESSION, failure_word
 from llcphone.call.plan import plan_call
 from llcphone.containment import contained
 from llcphone.errors import LegClosed, RemoteProtocolError
+from llcphone.log_lines import logger
 from llcphone.numbers import identity, is_withheld
 from llcphone.realtime import events as said
 from llcphone.realtime.decode import decode
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 E = TypeVar("E", bound=Exception)
 T = TypeVar("T")
 
-log = logging.getLogger("llcphone.model")
+log = logger("llcphone.model")
 
 NOT_ASKED = "not asked yet"
 _DIAL_S = 10.0

@@ -7,7 +7,6 @@ it counts as lost and the engine redials.
 
 from __future__ import annotations
 
-import logging
 import math
 import ssl
 from collections.abc import Awaitable, Callable
@@ -18,6 +17,7 @@ import trio
 from llcphone.call.unreadable import Unreadable
 from llcphone.engine.events import ModelConnected, ModelConnectFailed, ModelExpires, ModelLegLost, ModelSaid
 from llcphone.errors import LegClosed, ModelRefused, RemoteProtocolError
+from llcphone.log_lines import logger
 from llcphone.realtime.decode import audio_delta_fast, decode
 from llcphone.realtime.dialects import Dialect
 from llcphone.realtime.events import SessionUpdated
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from llcphone.call.run import CallRun
     from llcphone.engine.commands import ConnectModel, ConnectStandby
 
-log = logging.getLogger("llcphone.call")
+log = logger("llcphone.call")
 
 DialModel = Callable[[Dialect, Spawn], Awaitable[Leg]]
 """Opens a model leg in a dialect; the phone passes it in with URL, key and transport bound."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import random
 from functools import partial
 from typing import TYPE_CHECKING
@@ -20,6 +19,7 @@ from llcphone.engine.recovery import Owed, RecoveryPlan
 from llcphone.engine.session_age import RenewalPlan
 from llcphone.engine.setup import SetupLimits
 from llcphone.engine.tool_desk import ToolPlan, ToolRule
+from llcphone.log_lines import logger
 from llcphone.prompts import pieces, prompt
 from llcphone.realtime.dialects import Dialect
 from llcphone.realtime.session import session_fields
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from llcphone.engine.resuming import Resumed
     from llcphone.tooling import CallHandle, Tool
 
-log = logging.getLogger("llcphone.call")
+log = logger("llcphone.call")
 
 
 def plan_call(

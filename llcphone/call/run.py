@@ -11,7 +11,6 @@ it obeys (a leg lost by a failed send) is queued and handled after the present e
 
 from __future__ import annotations
 
-import logging
 from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -22,7 +21,6 @@ from llcphone.call.context import current_call
 from llcphone.call.model_legs import ModelLegs
 from llcphone.call.phone_leg import read_phone
 from llcphone.call.record import make_record
-from llcphone.call.services import CallLog, CallServices, Decider
 from llcphone.call.supervisor import Alarm, supervise
 from llcphone.call.tools import ToolRunner, run_hook
 from llcphone.call.warmth import Warmth
@@ -31,6 +29,7 @@ from llcphone.engine import commands as asked
 from llcphone.engine.call import CallEngine, CallSetup
 from llcphone.engine.events import Born, EndAsked, EndReason, Event, HangUpAsked, PhoneLegLost, StreamJoined
 from llcphone.errors import JoinRefused
+from llcphone.log_lines import logger
 from llcphone.realtime.dialects import append_audio
 from llcphone.twilio.media import Clear, MediaEncoder, StreamStarted
 
@@ -38,6 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from llcphone.agent import Agent
+    from llcphone.call.services import CallServices, Decider
     from llcphone.tooling import CallHandle
     from llcphone.wire.leg import Leg
 
@@ -61,7 +61,7 @@ class CallRun:
         self._decider: Decider = self._tape or self.engine
         self._setup = setup
         self.alarm = Alarm()
-        self.log = CallLog(logging.getLogger("llcphone.call"), {"call": identity["call_id"]})
+        self.log = logger("llcphone.call", call=identity["call_id"])
         self.dialects = services.dialects
         self.dial_model = services.dial_model
         self.warmth = Warmth(services.take_warm)

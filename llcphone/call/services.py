@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import attrs
 
@@ -72,11 +71,3 @@ class CallServices:
     """Who reads the sockets of many calls at once; None: each reader waits for its own."""
     tape: Taping | None = None
     """None: the call is not recorded."""
-
-
-class CallLog(logging.LoggerAdapter[logging.Logger]):
-    """Adds the call id to every line."""
-
-    def process(self, msg: Any, kwargs: Any) -> tuple[Any, Any]:
-        kwargs["extra"] = {**(self.extra or {}), **kwargs.get("extra", {})}
-        return msg, kwargs

@@ -11,7 +11,6 @@ turn: by default an account places one call a second, and beyond that Twilio que
 
 from __future__ import annotations
 
-import logging
 import math
 import random
 from contextlib import asynccontextmanager
@@ -32,13 +31,14 @@ from llcphone.carrier.orders import (
 )
 from llcphone.config import TwilioConfig
 from llcphone.errors import ConfigError
+from llcphone.log_lines import logger
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
     from llcphone.config import Config
 
-log = logging.getLogger("llcphone.carrier")
+log = logger("llcphone.carrier")
 
 REPEAT_LIMIT_S = 20.0
 """Longest a request and its repetitions may take together."""

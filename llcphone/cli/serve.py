@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 from functools import partial
 
 from llcphone import settings
 from llcphone.agent_file import agent_of
 from llcphone.cli.options import AgentPath, ConfigPath
+from llcphone.log_lines import logger
 from llcphone.logs import configure_logs
 from llcphone.masking import secrets_of
 from llcphone.process.serving import serve_as_process
 from llcphone.snapshots import finish
 
-log = logging.getLogger("llcphone.server")
+log = logger("llcphone.server")
 
 
 async def serve(*, config: ConfigPath = None, agent: AgentPath = None, replace: bool = False) -> None:

@@ -7,7 +7,6 @@ again like that, and where it listens: it is asked there, whatever the settings 
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 from contextlib import contextmanager, suppress
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import psutil  # type: ignore[import-untyped]
 
+from llcphone.log_lines import logger
 from llcphone.owners import began, settings_of
 from llcphone.server.identity import PROCESS
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-log = logging.getLogger("llcphone.process")
+log = logger("llcphone.process")
 
 REPLACE = "--replace"
 """The option of ``serve`` that is for one start only."""

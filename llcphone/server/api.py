@@ -15,7 +15,6 @@ unless they are asked for.
 
 from __future__ import annotations
 
-import logging
 import re
 from typing import TYPE_CHECKING, TypeVar, cast
 
@@ -25,6 +24,7 @@ from quart import Blueprint, Response, request
 from werkzeug.exceptions import HTTPException
 
 from llcphone.agent import agents_of
+from llcphone.log_lines import logger
 from llcphone.seldom import SeldomLog
 from llcphone.server import api_legacy
 from llcphone.server.api_board import Board, without_record
@@ -58,7 +58,7 @@ BEAT_S = 10.0
 _KEY = re.compile(r"[\x21-\x7e]{1,128}")
 _NOT_FOUND = "there is no such call, or it ended more than a thousand calls ago"
 
-log = logging.getLogger("llcphone.server.api")
+log = logger("llcphone.server.api")
 Body = TypeVar("Body", bound=msgspec.Struct)
 
 

@@ -9,7 +9,6 @@ requests with one key cannot both place a call.
 from __future__ import annotations
 
 import hashlib
-import logging
 import math
 from collections import OrderedDict
 from typing import TYPE_CHECKING
@@ -19,6 +18,7 @@ import trio
 
 from llcphone.errors import ConfigError, DialRefused, NotAdmitted
 from llcphone.guard import Window
+from llcphone.log_lines import logger
 from llcphone.server.api_errors import ApiError, refusal
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from llcphone.call.handle import Call
 
-log = logging.getLogger("llcphone.server.api")
+log = logger("llcphone.server.api")
 
 KEPT_S = 86_400
 KEPT = 10_000

@@ -17,7 +17,6 @@ the app's own (quart-trio 0.12 loses the errors of those: facts/trio-stack.md se
 
 from __future__ import annotations
 
-import logging
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +26,7 @@ from werkzeug.exceptions import HTTPException
 
 from llcphone.arguments import need_methods
 from llcphone.errors import JoinRefused
+from llcphone.log_lines import logger
 from llcphone.overload import HOPPED
 from llcphone.seldom import SeldomLog
 from llcphone.server.api import add_api, is_api_path
@@ -43,7 +43,7 @@ from llcphone.twilio.signature import valid_upgrade
 if TYPE_CHECKING:
     from llcphone.server.phone_room import PhoneRoom
 
-log = logging.getLogger("llcphone.server.app")
+log = logger("llcphone.server.app")
 
 
 def make_app(phone: PhoneRoom) -> QuartTrio:

@@ -10,11 +10,11 @@ at once, since all that follows from it happens inside one step of the call.
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING, cast
 
 from quart import Response, abort, request
 
+from llcphone.log_lines import logger
 from llcphone.seldom import SeldomLog
 from llcphone.server.genuine import SIGNATURE_CAUSES, by_twilio, read_form
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 TWIML_TYPE = "text/xml; charset=utf-8"
 
-log = logging.getLogger("llcphone.server.app")
+log = logger("llcphone.server.app")
 
 
 def add_callbacks(app: QuartTrio, phone: PhoneRoom) -> None:

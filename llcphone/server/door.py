@@ -22,7 +22,6 @@ exceptions. Only cancellation and interrupts leave it.
 
 from __future__ import annotations
 
-import logging
 import math
 import socket
 from contextlib import suppress
@@ -34,6 +33,7 @@ import trio
 
 from llcphone.call.endpoint import leg_limits
 from llcphone.errors import JoinRefused, RemoteProtocolError
+from llcphone.log_lines import logger
 from llcphone.seldom import SeldomLog
 from llcphone.server.concerns import concerns
 from llcphone.server.genuine import SIGNATURE_CAUSES, is_genuine
@@ -61,7 +61,7 @@ EXCHANGE_LIMIT_S = 15.0
 """From accept to the end of an HTTP exchange: Twilio waits no longer for an answer."""
 CLOSE_LIMIT_S = 1.0
 """How long exchanges may still go on once the door is closed."""
-log = logging.getLogger("llcphone.server.door")
+log = logger("llcphone.server.door")
 
 
 @attrs.define

@@ -18,7 +18,6 @@ The socket's name is in Linux' abstract namespace: it needs no folder, and ends 
 from __future__ import annotations
 
 import json
-import logging
 import os
 import secrets
 import socket
@@ -32,6 +31,7 @@ import trio
 
 from llcphone.call.endpoint import NOT_ASKED
 from llcphone.errors import ConfigError
+from llcphone.log_lines import logger
 from llcphone.seldom import SeldomLog
 from llcphone.server.accepting import accept_each
 from llcphone.server.concerns import concerns
@@ -65,7 +65,7 @@ SERVES_S = 30.0
 """From the passed sockets to a new process that serves: it only has to accept."""
 _TAKE, _ASK, _PING = b"T", b"A", b"P"
 
-log = logging.getLogger("llcphone.server.handover")
+log = logger("llcphone.server.handover")
 
 
 def new_address() -> str:

@@ -19,7 +19,6 @@ hypercorn's classes are not documented as an interface: hence the pin `<0.19` in
 
 from __future__ import annotations
 
-import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Any
@@ -34,13 +33,14 @@ from hypercorn.trio.worker_context import WorkerContext
 from hypercorn.typing import ConnectionState, LifespanState
 from hypercorn.utils import LifespanTimeoutError
 
+from llcphone.log_lines import logger
 from llcphone.server.logs import where, without_texts
 
 STALL_TIMEOUT_S = 5.0
 """A peer that takes no byte of an answer for so long is given up."""
 LIFESPAN_LIMIT_S = 10.0
 
-log = logging.getLogger("llcphone.server.http")
+log = logger("llcphone.server.http")
 
 ServeHttp = Callable[["BoundedStream"], Awaitable[None]]
 """Serves one connection until it is over."""
@@ -153,7 +153,7 @@ async def open_http(app: Any, *, max_message: int) -> AsyncIterator[ServeHttp]:
         try:
             await lifespan.wait_for_shutdown()
         except LifespanTimeoutError as error:
-            log.warning("the app did not finish its shutdown: %s", where(error))
+            log.warning("the app did not finish its shutdown", extra={"error": where(error)})
         nursery.cancel_scope.cancel()
 
 
@@ -173,7 +173,7 @@ def _sent_whole(app: Any) -> Any:
 def _hypercorn_config(max_message: int) -> HypercornConfig:
     config = HypercornConfig()
     config.accesslog = None  # paths carry one-time tokens
-    config.errorlog = without_texts(log.getChild("hypercorn"))
+    config.errorlog = without_texts(log.logger.getChild("hypercorn"))
     config.include_server_header = False
     config.alpn_protocols = ["http/1.1"]
     config.keep_alive_max_requests = 1

@@ -12,13 +12,13 @@ longest gives way to the next, so a scraper that hangs holds nothing up.
 from __future__ import annotations
 
 import errno
-import logging
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import trio
 
 from llcphone.errors import ConfigError
+from llcphone.log_lines import logger
 from llcphone.seldom import SeldomLog
 from llcphone.server.accepting import accept_each, listens_at
 from llcphone.server.head import RequestHead, RequestRefused, parse_head
@@ -38,7 +38,7 @@ EXCHANGE_S = 5.0
 MOST = 16
 _HEAD_LIMIT = 8_192
 
-log = logging.getLogger("llcphone.server.private")
+log = logger("llcphone.server.private")
 
 
 class PrivatePort:

@@ -8,7 +8,6 @@ A stop follows architecture.md section 3 "Draining": admission off and live call
 from __future__ import annotations
 
 import errno
-import logging
 import signal
 import socket
 from contextlib import asynccontextmanager
@@ -22,6 +21,7 @@ from llcphone.config import Config
 from llcphone.containment import contained
 from llcphone.errors import ConfigError
 from llcphone.host import need_trio
+from llcphone.log_lines import logger
 from llcphone.owners import port_owners
 from llcphone.phone_open import open_phone
 from llcphone.server.app import make_app
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from llcphone.config import ServerConfig
     from llcphone.phone import AgentChoice, OnNote, OnRecord, Phone
 
-log = logging.getLogger("llcphone.server")
+log = logger("llcphone.server")
 
 
 class DrainingPhone(PhoneRoom, Protocol):

@@ -7,11 +7,11 @@ POST /recording/<what>                             a recording is ready: voicema
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING
 
 from quart import Response, abort, request
 
+from llcphone.log_lines import logger
 from llcphone.seldom import SeldomLog
 from llcphone.server.callbacks import TWIML_TYPE, signed_form
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from llcphone.server.phone_room import PhoneRoom
 
-log = logging.getLogger("llcphone.server.app")
+log = logger("llcphone.server.app")
 
 
 def add_transfers(app: QuartTrio, phone: PhoneRoom) -> None:

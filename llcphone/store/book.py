@@ -15,7 +15,6 @@ commit was on its way then, nobody knows; so give ``key``, and ask again with th
 
 from __future__ import annotations
 
-import logging
 import secrets
 import time
 from contextlib import asynccontextmanager
@@ -27,6 +26,7 @@ import trio
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from llcphone.errors import BookingRefused, ConfigError, StoreUnavailable
+from llcphone.log_lines import logger
 from llcphone.store import bookings, calendars, history
 from llcphone.store.database import Database
 from llcphone.store.forgetting import purging
@@ -54,7 +54,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 Posts = dict[str, str]
 
-log = logging.getLogger("llcphone.store")
+log = logger("llcphone.store")
 
 _SAID_S = 1.0
 """Longest wait to know that a message or note is written."""

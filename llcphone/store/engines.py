@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import contextlib
 import enum
-import logging
 import math
 import os
 import re
@@ -34,13 +33,14 @@ from sqlalchemy.exc import (
 from sqlalchemy.exc import TimeoutError as NoConnection
 
 from llcphone.errors import ConfigError
+from llcphone.log_lines import logger
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from sqlalchemy import URL, Connection, Engine
 
-log = logging.getLogger("llcphone.store")
+log = logger("llcphone.store")
 
 _STEPS = 20_000
 """SQLite's own instructions between two looks at the clock: well below a millisecond."""

@@ -6,7 +6,6 @@ logged once for that call; what it says next is tried again.
 
 from __future__ import annotations
 
-import logging
 import time
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
@@ -15,6 +14,7 @@ import attrs
 import trio
 
 from llcphone.containment import contained
+from llcphone.log_lines import logger
 from llcphone.store.database import NotDone
 from llcphone.store.engines import Verdict
 from llcphone.store.parts import Tries, in_parts
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from llcphone.store.database import Database
     from llcphone.store.journal import Change, Journal
 
-log = logging.getLogger("llcphone.journal")
+log = logger("llcphone.journal")
 
 
 class Source(Protocol):

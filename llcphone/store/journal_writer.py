@@ -14,7 +14,6 @@ limiter keeps a later one from overtaking it.
 
 from __future__ import annotations
 
-import logging
 import math
 import time
 from contextlib import asynccontextmanager
@@ -25,6 +24,7 @@ import trio
 from sqlalchemy.exc import SQLAlchemyError
 
 from llcphone.errors import StoreUnavailable
+from llcphone.log_lines import logger
 from llcphone.store.database import Database
 from llcphone.store.forgetting import DAY_S
 from llcphone.store.journal import Claim, Journal, prepare, purging
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from llcphone.config import JournalConfig
     from llcphone.store.forgetting import Piece
 
-log = logging.getLogger("llcphone.journal")
+log = logger("llcphone.journal")
 
 _ROUND_S = 1.0
 """What is not urgent waits for others: a call with much news is written once a second."""

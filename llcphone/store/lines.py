@@ -7,7 +7,6 @@ bounded, because a dead disk must not keep a process alive.
 from __future__ import annotations
 
 import fcntl
-import logging
 import os
 from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
@@ -18,11 +17,12 @@ import trio
 
 from llcphone.call.record import CallRecord
 from llcphone.containment import contained
+from llcphone.log_lines import logger
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Collection, Iterator
 
-log = logging.getLogger("llcphone.store")
+log = logger("llcphone.store")
 
 _FLUSH_S = 5.0
 _MOST_WAITING = 10_000

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import trio
 
+from llcphone.log_lines import logger
 from llcphone.store.database import NotDone
 from llcphone.store.engines import Verdict
 from llcphone.store.forgetting import DAY_S, PIECE
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from llcphone.store.database import Database
     from llcphone.store.forgetting import Piece
 
-log = logging.getLogger("llcphone.store")
+log = logger("llcphone.store")
 
 _LIMIT_S = 10.0
 """Longest piece. A caller's question has ``store.timeout_s``, but nobody waits for this."""

@@ -8,7 +8,6 @@ cannot be had is logged once and tried again; jobs stay in memory meanwhile, up 
 
 from __future__ import annotations
 
-import logging
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -16,6 +15,7 @@ import attrs
 import trio
 
 from llcphone.containment import Faults
+from llcphone.log_lines import logger
 from llcphone.store.database import NotDone
 from llcphone.store.engines import Verdict
 from llcphone.store.parts import Tries, in_parts
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     Work = Callable[[Connection], object]
 
-log = logging.getLogger("llcphone.store")
+log = logger("llcphone.store")
 
 _MOST = 10_000
 """Jobs in memory; one more is lost, and logged."""

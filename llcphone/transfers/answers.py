@@ -7,10 +7,10 @@ key pressed, did the colleague enter the room) and by Twilio's ``DialCallStatus`
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING
 
 from llcphone.config_transfers import HANG_UP, VOICEMAIL
+from llcphone.log_lines import logger
 from llcphone.transfers.away import Away, Way, news_of
 from llcphone.twilio import twiml, twiml_away
 from llcphone.twilio.forms import in_progress
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from llcphone.transfers.switchboard import Transfers
 
-log = logging.getLogger("llcphone.transfers")
+log = logger("llcphone.transfers")
 
 _REACHED = frozenset({"completed", "answered"})
 _PRESSED = "The keys have been pressed. Listen to what the other side says now. "

@@ -11,7 +11,6 @@ with it. Who hangs up on hold ends the briefing.
 
 from __future__ import annotations
 
-import logging
 import secrets
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
@@ -23,6 +22,7 @@ from llcphone.call.handle import Call
 from llcphone.carrier.orders import CarrierError
 from llcphone.engine.events import EndReason
 from llcphone.errors import LLCPhoneError
+from llcphone.log_lines import logger
 from llcphone.tooling import CallHandle  # noqa: TC001  (tools are read by their annotations)
 from llcphone.transfers.away import Away, Way
 from llcphone.twilio import twiml_away
@@ -30,7 +30,7 @@ from llcphone.twilio import twiml_away
 if TYPE_CHECKING:
     from llcphone.transfers.switchboard import Transfers
 
-log = logging.getLogger("llcphone.transfers")
+log = logger("llcphone.transfers")
 
 _KEY = "llcphone.transfer"
 _NAME = "briefing "

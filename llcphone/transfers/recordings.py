@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING
 
 import attrs
 
 from llcphone.containment import Faults
+from llcphone.log_lines import logger
 from llcphone.twilio import twiml
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from llcphone.config import Config
 
-log = logging.getLogger("llcphone.transfers")
+log = logger("llcphone.transfers")
 
 
 @attrs.frozen

@@ -8,7 +8,6 @@ run as tasks of the phone and are bounded by the carrier.
 
 from __future__ import annotations
 
-import logging
 from collections import OrderedDict
 from typing import TYPE_CHECKING
 
@@ -23,6 +22,7 @@ from llcphone.engine.recovery import Owed
 from llcphone.engine.resuming import Resumed, kept_of
 from llcphone.errors import ConfigError
 from llcphone.leaving import Outcome
+from llcphone.log_lines import logger
 from llcphone.numbers import identity
 from llcphone.tones import check_keys, tones_of
 from llcphone.transfers.answers import Answers
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from llcphone.engine.commands import Note
     from llcphone.phone import Phone
 
-log = logging.getLogger("llcphone.transfers")
+log = logger("llcphone.transfers")
 
 _REMEMBERED = 2_000
 """Callers who left of whom we know without a journal."""

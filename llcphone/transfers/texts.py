@@ -7,13 +7,13 @@ does, and there are limits for a call, a number and a day.
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING
 
 from llcphone.carrier.orders import CarrierError
 from llcphone.errors import ConfigError, DialRefused
 from llcphone.guard import WHY_NO_TEXT
 from llcphone.leaving import Outcome
+from llcphone.log_lines import logger
 from llcphone.numbers import is_number, is_withheld
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from llcphone.transfers.away import Away
     from llcphone.transfers.switchboard import Transfers
 
-log = logging.getLogger("llcphone.transfers")
+log = logger("llcphone.transfers")
 
 _LONGEST = 1_600
 """Twilio's limit of a text message."""

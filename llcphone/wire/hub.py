@@ -16,7 +16,6 @@ cost is shared: the fuller the house, the cheaper a frame.
 
 from __future__ import annotations
 
-import logging
 import select
 from contextlib import suppress
 from functools import partial
@@ -24,10 +23,12 @@ from typing import TYPE_CHECKING
 
 import trio
 
+from llcphone.log_lines import logger
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-log = logging.getLogger("llcphone.wire")
+log = logger("llcphone.wire")
 
 SOCKETS_PER_TURN = 64
 """Sockets served before the other tasks get their turn: about a millisecond."""

@@ -126,7 +126,7 @@ async def test_a_slow_model_is_an_alarm_with_its_part_and_without_a_word(autojum
     assert slow["because"] == "first_delta"
     assert slow["lasted_ms"] == record.turns[1]["ear_gap_ms"] >= 3_500
     lines = [each for each in caplog.records if each.name == "llcphone.watch"]
-    assert sorted(line.getMessage() for line in lines) == sorted(kinds)
+    assert sorted(line.event for line in lines) == sorted(kinds)
     assert not any(word in str(vars(line)) for line in lines for word in ("table", "bakery"))
 
 

@@ -238,7 +238,7 @@ async def test_an_onlooker_that_raises_is_logged_and_ends_nothing(
         assert await lives_on(ear, model)
         assert await lives_on(other_ear, other_model)
         assert house.phone.faults.counts["note not taken"] == len(seen) > 10
-    said = [record for record in caplog.records if record.message == "note not taken"]
+    said = [record for record in caplog.records if record.event == "note not taken"]
     assert len(said) == 1  # and not once for each note
     assert vars(said[0])["errors"] == kinds_of(thrown(kind))
     assert "planted" not in caplog.text

@@ -178,7 +178,7 @@ async def test_an_effect_is_not_repeated_because_its_result_cannot_be_written(
         ear.put(STOP)
         (tool,) = (await call.wait()).tools
         assert tool["ok"]
-        warned = [line for line in caplog.records if line.message.startswith("tool result cannot be shown")]
+        warned = [line for line in caplog.records if line.event.startswith("tool result cannot be shown")]
         assert len(warned) == ("status" in told)
 
 

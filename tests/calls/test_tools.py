@@ -201,7 +201,7 @@ async def test_a_detached_tool_finishes_its_work_after_hang_up(
         await call.wait()
         await house.phone.drain(100)
         assert sent == ["CA1:a"]
-        assert [line.message for line in caplog.records].count("tool ended after its call") == 1
+        assert [line.event for line in caplog.records].count("tool ended after its call") == 1
 
 
 # -- late ---------------------------------------------------------------------------------------

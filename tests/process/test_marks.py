@@ -48,7 +48,7 @@ def test_a_successors_pid_file_is_not_removed(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_written_is_no_reason_to_take_no_calls(tmp_path: Path, caplog) -> None:
     with marked(str(tmp_path / "nowhere" / "a.pid"), own_mark("127.0.0.1", 8081)):
         pass
-    assert [record.getMessage() for record in caplog.records] == ["no pid file"]
+    assert [record.event for record in caplog.records] == ["no pid file"]
 
 
 def test_a_pid_that_was_given_away_is_another_process() -> None:

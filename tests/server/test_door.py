@@ -269,7 +269,7 @@ async def test_requests_that_nobody_signed_get_a_rate_and_honest_ones_do_not_not
         await trio.sleep(1)
         assert status_of(await server.ask(get("/nothing"))) == 404
     refused = "request refused: too many that nobody signed"
-    assert [(record.message, record.status) for record in caplog.records] == [(refused, 429)]
+    assert [(record.event, record.status) for record in caplog.records] == [(refused, 429)]
 
 
 async def test_a_health_check_by_head_has_no_body_and_other_methods_are_the_apps(autojump_clock):
@@ -301,7 +301,7 @@ async def test_each_kind_of_refusal_is_logged_once_a_minute_with_why_and_nothing
             await server.ask(get("/15551230001", "Transfer-Encoding: secret"))
         await trio.sleep(60)
         await server.ask(get("/15551230001", "Content-Type: \xe3 secret"))
-    assert [(record.message, record.status, record.count) for record in caplog.records] == [
+    assert [(record.event, record.status, record.count) for record in caplog.records] == [
         ("request refused: a header that matters is not ASCII", 400, 1),
         ("request refused: its body has no length: a proxy must send Content-Length, not chunks", 411, 1),
         ("request refused: a header that matters is not ASCII", 400, 3),
@@ -335,9 +335,7 @@ async def test_accepting_goes_on_after_the_system_ran_out_of_descriptors(autojum
     async with open_server() as server:
         assert status_of(await server.ask(get("/healthz"))) == 200
     assert errors == []
-    assert [(record.message, record.error) for record in caplog.records][:1] == [
-        ("cannot accept", "ENETDOWN")
-    ]
+    assert [(record.event, record.error) for record in caplog.records][:1] == [("cannot accept", "ENETDOWN")]
 
 
 # -- containment
@@ -357,7 +355,7 @@ async def test_an_exception_in_the_http_stack_ends_only_its_connection(autojump_
         await peer.send(b"alive")
         assert await peer.receive() == b"alive"
         assert server.door.stats.failed == 1
-    assert [record.message for record in caplog.records] == ["connection failed"]
+    assert [record.event for record in caplog.records] == ["connection failed"]
     assert caplog.records[0].error.startswith("UnicodeDecodeError at ")
     assert not any(word in str(vars(caplog.records[0])) for word in ("secret", "15551230001"))
 

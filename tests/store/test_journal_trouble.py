@@ -149,7 +149,7 @@ async def test_a_call_whose_changes_cannot_be_taken_is_told_once_and_keeps_nobod
             await writer.flush(10)
         assert good.writes == 1
         assert writer.batches.lost >= 2
-    told = [each.getMessage() for each in caplog.records]
+    told = [each.event for each in caplog.records]
     assert told == ["the journal lacks something of a call"]
     assert "words" not in caplog.text
 

@@ -111,7 +111,7 @@ async def test_a_failing_disk_is_logged_once_and_tried_again(
         await trio.sleep(60)
         assert one.writes == 1
         assert writer.batches.failures == 5
-    messages = [record.getMessage() for record in caplog.records]
+    messages = [record.event for record in caplog.records]
     assert messages == [
         "the journal cannot be written; calls go on without it",
         "the journal is written again",

@@ -50,7 +50,7 @@ async def test_a_record_that_cannot_be_written_costs_itself_only(
         keep(record("c2", transcript=({"speaker": "caller", "text": odd},)))
         keep(record("c3"))
     assert ids(path) == ["c1", "c3"]
-    assert caplog.messages == ["call record cannot be written", "call record lost"]
+    assert [each.event for each in caplog.records] == ["call record cannot be written", "call record lost"]
     assert vars(caplog.records[0])["call"] == "c2"
 
 
@@ -83,7 +83,7 @@ async def test_a_disk_that_is_full_in_the_middle_of_a_line_leaves_no_half_line(
         await until(lambda: path.exists() and path.stat().st_size > 0)
         monkeypatch.setattr(os, "write", write)
         keep(record("c2"))
-        await until(lambda: "call record lost" in caplog.messages)
+        await until(lambda: "call record lost" in [each.event for each in caplog.records])
         monkeypatch.setattr(os, "write", real)
         keep(record("c3"))
     assert ids(path) == ["c1", "c3"]
@@ -105,7 +105,7 @@ async def test_the_writer_outlives_whatever_a_write_raises(
     async with open_record_file(path) as keep:
         monkeypatch.setattr(lines, "_append", broken)
         keep(record("c1"))
-        await until(lambda: "call record lost" in caplog.messages)
+        await until(lambda: "call record lost" in [each.event for each in caplog.records])
         monkeypatch.setattr(lines, "_append", real)
         keep(record("c2"))
     assert ids(path) == ["c2"]

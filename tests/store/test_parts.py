@@ -116,7 +116,7 @@ async def test_whatever_a_job_raises_the_next_one_is_written(
         assert all(job.settled.is_set() for job in jobs)
         assert [each.id for each in await store.calls()] == ["c1"]
         assert store.writer.lost == 1
-    assert [each.getMessage() for each in caplog.records] == ["not kept: the database refuses it"]
+    assert [each.event for each in caplog.records] == ["not kept: the database refuses it"]
     assert "words" not in caplog.text
 
 
@@ -137,7 +137,7 @@ async def test_a_write_that_never_fits_its_time_is_given_up_and_nothing_waits_fo
         assert not job.written
         assert store.writer.lost == 1
         assert len(await store.calls()) == 5
-    assert [each.getMessage() for each in caplog.records] == ["not kept: it takes too long or fails alone"]
+    assert [each.event for each in caplog.records] == ["not kept: it takes too long or fails alone"]
 
 
 async def test_jobs_that_take_long_together_are_written_in_smaller_batches(
@@ -237,5 +237,5 @@ async def test_a_database_that_stays_silent_is_told_once_and_costs_no_job(
         monkeypatch.setattr(database, "in_thread", answers)
         await trio.sleep(60)
         assert all(job.written for job in jobs)
-    said = [each.getMessage() for each in caplog.records if each.getMessage().startswith("the store")]
+    said = [each.event for each in caplog.records if each.event.startswith("the store")]
     assert said == ["the store cannot be written; calls go on without it", "the store is written again"]

@@ -351,7 +351,7 @@ async def test_a_job_that_the_database_refuses_holds_up_no_other_and_is_told_wit
     store.writer.put(lambda db: db.execute(text("INSERT INTO phone_schema VALUES (NULL) -- secret words")))
     await kept(store)
     assert store.writer.lost == 1
-    assert [each.getMessage() for each in caplog.records] == ["not kept: the database refuses it"]
+    assert [each.event for each in caplog.records] == ["not kept: the database refuses it"]
     assert "secret" not in caplog.text
 
 

@@ -358,7 +358,7 @@ async def test_a_leg_that_cannot_be_served_is_forgotten_and_the_others_are_serve
         assert len(hub) == 1
         os.close(reads)
         os.close(writes)
-    assert caplog.messages == ["a leg is read no more"]
+    assert [each.event for each in caplog.records] == ["a leg is read no more"]
     assert "planted" not in caplog.text
 
 
