@@ -189,6 +189,10 @@ class Agent:
         """Schemas of every tool."""
         return [dict(tool.schema) for tool in self.tools.values()]
 
+    def undescribed_tools(self) -> list[str]:
+        """Names of tools that have neither a docstring nor ``description=``."""
+        return [name for name, tool in self.tools.items() if not tool.schema["description"].strip()]
+
 
 @attrs.frozen
 class Agents:

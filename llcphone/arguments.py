@@ -58,5 +58,5 @@ def kind(kinds: Kinds, fix: str) -> Callable[[Any, Any, object], None]:
 
 
 def _wrong(value: object, name: str, fix: str) -> TypeError:
-    given = f"the class {value.__name__}" if inspect.isclass(value) else f"a {type(value).__name__}"
+    given = f"the class {value.__name__}" if inspect.isclass(value) else f"of type {type(value).__name__}"
     return TypeError(f"{name}: must not be {given}. Fix: give it {fix}")

@@ -25,6 +25,7 @@ from llcphone.phone import Phone
 from llcphone.store.journal_writer import open_journal
 from llcphone.store.lines import open_record_file
 from llcphone.warm import WarmPool
+from llcphone.watch import look_at_tools
 from llcphone.wire.hub import Hub
 
 if TYPE_CHECKING:
@@ -65,6 +66,7 @@ async def open_phone(
     tool_plan(config)
     for each in agents_of(agent).values():
         plan_call(config, each, call_sid="")
+        look_at_tools(each)
     endpoint = Endpoint(config, agents_of(agent).values())
     warm = WarmPool(config, endpoint, agent)
     async with AsyncExitStack() as stack:

@@ -14,6 +14,7 @@ from llcphone.realtime.layout import compare
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from llcphone.agent import Agent
     from llcphone.call.handle import Call
     from llcphone.engine.commands import Note
 
@@ -21,6 +22,15 @@ log = logger("llcphone.watch")
 
 _ALARMS = frozenset({"slow turn", "dead air", "budget spent"})
 _MOST_AGENTS = 1_000
+
+
+def look_at_tools(agent: Agent) -> None:
+    """Warn of tools of which the model knows only the name."""
+    if names := agent.undescribed_tools():
+        log.warning(
+            "tools without a description: write a docstring that says what each does and when to use it",
+            extra={"agent": agent.name, "tools": names},
+        )
 
 
 class Watch:

@@ -74,7 +74,8 @@ def shown(result: Any) -> Shown:
         return _cannot_be_shown(str(failure.error) if ours else failure.kinds[0])
     if plain.hidden and isinstance(value, str):  # the result itself, and not a part of it
         return _cannot_be_shown(plain.hidden[0])
-    return Shown(shortened(text, LONGEST))
+    hidden = ", ".join(dict.fromkeys(plain.hidden))
+    return Shown(shortened(text, LONGEST), hidden and f"in part: {hidden}")
 
 
 def shortened(text: str, most: int) -> str:

@@ -128,7 +128,9 @@ class ToolRunner:
         told = shown(result)
         if told.trouble:
             fields = {"tool": tool.name, "error": told.trouble}
-            self._call.log.warning("tool result cannot be shown to the model", extra=fields)
+            self._call.log.warning(
+                "tool result cannot be shown to the model: return text, numbers, lists or dicts", extra=fields
+            )
         return told.text, not told.lost
 
     async def _refusal(self, tool: Tool, request: ApprovalRequest, limit_s: float) -> str:

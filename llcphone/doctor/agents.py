@@ -23,6 +23,7 @@ LOAD_S = 20.0
 """Longest an agents' file may take; the server answers nobody meanwhile."""
 _SLOW_S = 5.0
 _FIX = "correct that, or set agent.file to a Python file with an agent"
+_DESCRIBE = "write a docstring that says what the tool does and when to use it; the model knows only its name"
 _BLOCKS = (
     "do not wait, connect or ask at import: do it in an @agent.on_start hook, in a tool, or before open_phone"
 )
@@ -84,6 +85,12 @@ def examine_agents(case: Case) -> Finding:
     took_s = case.loaded["took_s"]
     if took_s > _SLOW_S:
         return warn("agent", f"{seen}: loaded in {took_s:.0f} s, so every start takes as long", _BLOCKS)
+    if silent := [
+        f"{agent.name}: {', '.join(names)}"
+        for agent in agents.values()
+        if (names := agent.undescribed_tools())
+    ]:
+        return warn("agent", f"{seen}: tools without a description, {'; '.join(silent)}", _DESCRIBE)
     return good("agent", seen)
 
 

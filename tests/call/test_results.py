@@ -138,8 +138,6 @@ KEY = uuid.UUID("12345678-1234-5678-1234-567812345678")
         (Worded(), "worded"),
         (os.fsdecode(b"caf\xe9.pdf"), "caf\ufffd.pdf"),
         ({"file": os.fsdecode(b"caf\xe9.pdf"), "\ud83d": 1}, {"file": "caf\ufffd.pdf", "\ufffd": 1}),
-        ([Plain(), 1], ["(Plain: cannot be shown)", 1]),
-        ([lambda: 1], ["(function: cannot be shown)"]),
     ],
     ids=lambda each: type(each).__name__,
 )
@@ -148,6 +146,24 @@ def test_a_result_is_told_as_json(result: Any, told: Any) -> None:
     assert (found.text if isinstance(result, str) else json.loads(found.text)) == told
     assert "0x" not in found.text
     assert (found.trouble, found.lost) == ("", False)
+
+
+@pytest.mark.parametrize(
+    ("result", "told", "trouble"),
+    [
+        ([Plain(), 1, Plain()], ["(Plain: cannot be shown)", 1, "(Plain: cannot be shown)"], "Plain"),
+        (
+            {"f": lambda: 1, "p": Plain()},
+            {"f": "(function: cannot be shown)", "p": "(Plain: cannot be shown)"},
+            "function, Plain",
+        ),
+    ],
+    ids=["list", "dict"],
+)
+def test_a_part_that_cannot_be_shown_is_named_to_the_developer(result: Any, told: Any, trouble: str) -> None:
+    found = shown(result)
+    assert json.loads(found.text) == told
+    assert (found.trouble, found.lost) == (f"in part: {trouble}", False)
 
 
 def test_text_is_told_as_it_is() -> None:

@@ -66,6 +66,26 @@ async def test_a_phone_lives_beside_other_work_in_the_same_nursery(autojump_cloc
         mine.cancel_scope.cancel()
 
 
+async def test_a_tool_of_which_the_model_knows_only_the_name_is_warned_of_at_the_start(
+    autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    agent = Agent("Be brief.", name="baker")
+
+    @agent.tool
+    async def order(what: str) -> str:
+        return what
+
+    @agent.tool(description="When the bakery is open.")
+    async def hours() -> str:
+        return "six to six"
+
+    async with open_model() as model, open_phone(make_config(model.url), agent):
+        pass
+    (line,) = [each for each in caplog.messages if each.startswith("tools without a description")]
+    assert line.endswith(" agent=baker tools=order")
+    assert "write a docstring" in line
+
+
 async def test_leaving_normally_waits_for_the_calls(autojump_clock: MockClock) -> None:
     async with nothing_left(), open_model() as model, trio.open_nursery() as mine:
         async with open_phone(make_config(model.url), AGENT) as phone:

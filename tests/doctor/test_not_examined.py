@@ -58,6 +58,16 @@ async def test_a_setting_of_an_agent_that_is_none(autojump_clock, tmp_path):
         assert "report it" not in str(found)
 
 
+async def test_a_tool_of_which_the_model_knows_only_the_name(autojump_clock, tmp_path):
+    async with open_clinic(tmp_path, serving=False) as clinic:
+        text = 'import llcphone\nagent = llcphone.Agent("Hi.", name="ada")\n'
+        text += "@agent.tool\nasync def order(what: str) -> str:\n    return what\n"
+        (tmp_path / "agent.py").write_text(text)
+        clinic.set("agent.file", str(tmp_path / "agent.py"))
+        found = await clinic.examine("settings")
+        names(found["agent"], WARN, "tools without a description, ada: order", "write a docstring")
+
+
 async def test_an_agents_file_that_waits_at_import(autojump_clock, tmp_path, monkeypatch):
     monkeypatch.setattr(agents, "LOAD_S", 0.3)
     async with open_clinic(tmp_path, serving=False) as clinic:
