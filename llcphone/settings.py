@@ -101,20 +101,23 @@ class Loaded:
     """``section.key`` to "default", a file, or a file or the environment with the variable's name."""
 
 
-def load(path: Path | None = None, *, environ: Mapping[str, str] | None = None) -> Loaded:
+def load(
+    path: Path | None = None, *, environ: Mapping[str, str] | None = None, text: str | None = None
+) -> Loaded:
     """Read all sources.
 
     Args:
         path: the TOML file, which must then exist; by default ``llcphone.toml`` of the working
             directory, if there is one. A ``.env`` beside it is read too.
         environ: the environment; by default the process's own.
+        text: taken for what the TOML file says, which then need not exist.
 
     Raises:
         ConfigError: something cannot be read, is unknown, or has a value it may not have. The text
             names the key, the variable or file it came from and what is wanted, never the value.
     """
     file = path or DEFAULT_FILE
-    text = _read(file, required=path is not None)
+    text = _read(file, required=path is not None) if text is None else text
     tables: dict[str, Any] = {} if text is None else _parse(text, file)
     origin = dict.fromkeys(SETTINGS, DEFAULT_ORIGIN)
     for section, table in tables.items():

@@ -26,7 +26,7 @@ from llcphone.realtime.dialects import Dialect, encode
 from llcphone.realtime.messages import UpdateSession
 from llcphone.snapshots import procedure, restoring
 from llcphone.snapshots.form import read_text
-from llcphone.snapshots.procedure import run_restore
+from llcphone.snapshots.procedure import Restore, run_restore
 from tests.test_config import tables
 
 TOML = """\
@@ -70,8 +70,8 @@ class Desk:
         return next((self.folder / "snapshots").glob(f"{name}-TUNED-*.toml"))
 
     def restore(self, name: str = "works", **how: Any) -> int:
-        how = {"dry_run": False, "restart": False, "force": False} | how
-        return run_restore(name, None, tell=self.told.append, **how)
+        how = {"ask": lambda question: True, "tell": self.told.append} | how
+        return run_restore(name, None, Restore(**how))
 
     @property
     def text(self) -> str:
@@ -207,6 +207,102 @@ def test_rescue_needs_no_settings_file_and_no_module(desk: Desk) -> None:
     assert not config.agent.file
 
 
+# -- the settings file stays the user's ---------------------------------------------------------
+
+TIDY = """\
+# Ours. Keep the comments.
+[realtime]
+# a calm voice
+voice = "marin"        # Ann likes it
+model = "gpt-realtime-1.5"
+
+# how the phone is answered
+[opening]
+greeting_guard_ms = 650
+
+[company]
+name = "Bakery Voss"
+"""
+
+
+def test_only_lines_that_must_change_do_and_defaults_are_not_written(desk: Desk) -> None:
+    desk.file("llcphone.toml").write_text(TIDY)
+    desk.save()
+    changed = TIDY.replace('"marin" ', '"alloy" ').replace("greeting_guard_ms = 650\n", "")
+    changed = changed.replace("Bakery Voss", "Voss & Daughter")
+    desk.file("llcphone.toml").write_text(changed + '\n[turns]\nmode = "manual"\n')
+    assert desk.restore() == 0
+    assert desk.file("llcphone.toml").read_text() == TIDY.replace("Bakery Voss", "Voss & Daughter")
+
+
+def test_a_settings_file_that_is_not_there_gets_only_what_differs(desk: Desk) -> None:
+    desk.save()
+    for name in ("llcphone.toml", ".env"):
+        desk.file(name).unlink()
+    assert desk.restore() == 0
+    head, *lines = desk.file("llcphone.toml").read_text().splitlines()
+    assert head.startswith("# Written by `llcphone snapshot restore`")
+    said = ["[realtime]", 'eagerness = "low"', 'voice = "marin"', "[agent]", 'file = "agents/baker.py"']
+    assert sorted(filter(None, lines)) == sorted(said)
+
+
+def test_what_is_no_setting_any_more_is_told_and_left_out(desk: Desk) -> None:
+    desk.save()
+    desk.file("llcphone.toml").write_text(TOML + "\n[realtme]\nx = 1\n[opening]\nno_such = 2 # mine\n")
+    assert desk.restore() == 0
+    assert "not carried over: realtme: it is no setting" in desk.told
+    assert "not carried over: opening.no_such: it is no setting" in desk.told
+    assert desk.file("llcphone.toml").read_text().startswith(TOML)
+
+
+# -- asking -------------------------------------------------------------------------------------
+
+
+def test_it_says_what_it_will_do_and_asks_before_it_does(desk: Desk) -> None:
+    desk.save()
+    desk.change()
+    before, asked = tree(desk.folder), []
+    assert desk.restore(restart=True, ask=lambda question: bool(asked.append(question))) == 1
+    assert asked == ["Write agents/baker.py, llcphone.toml, and restart the server?"]
+    assert desk.told[-1] == "nothing was changed"
+    assert tree(desk.folder) == before
+    assert desk.restore() == 0
+    assert desk.restore(restart=True, ask=lambda question: bool(asked.append(question))) == 1
+    assert asked[-1] == "Restart the server?", "there is nothing to write any more"
+    assert desk.restore(ask=asked.append) == 0
+    assert len(asked) == 2, "nor to ask"
+
+
+@pytest.mark.parametrize("line", ["snapshot restore works", "rescue"])
+def test_without_a_terminal_only_yes_restores(desk: Desk, line: str) -> None:
+    desk.save()
+    desk.change()
+    before = tree(desk.folder)
+    command = [sys.executable, "-m", "llcphone", *line.split(), "--no-restart"]
+    refused = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    assert (refused.returncode, refused.stderr) == (1, "")
+    assert "no terminal to ask at: no; --yes says yes" in refused.stdout
+    assert tree(desk.folder) == before
+    done = subprocess.run([*command, "--yes"], stdin=subprocess.DEVNULL, capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert tree(desk.folder) != before
+
+
+def test_a_dry_run_leaves_a_broken_off_restore_to_others(desk: Desk, monkeypatch: Any) -> None:
+    desk.save()
+    desk.change()
+    with monkeypatch.context() as patch:
+        patch.setattr(restoring, "replace_file", None)
+        with pytest.raises(TypeError):
+            desk.restore()
+    before = tree(desk.folder)
+    assert desk.restore(dry_run=True) == 0
+    assert "an earlier restore was broken off" in desk.text
+    assert tree(desk.folder) == before
+    assert desk.restore() == 0
+    assert "finished a restore that was broken off" in desk.told
+
+
 # -- broken things ----------------------------------------------------------------------------
 
 
@@ -316,14 +412,14 @@ def test_taking_a_restore_back_is_all_or_nothing_too(desk: Desk, monkeypatch: An
     night = desk.effect()
     plan = snapshots.plan_restore(snapshots.find("works"), Path("llcphone.toml"))
     folder = snapshots.put_back(plan)
-    replace = restoring._replace_one
+    replace = restoring.replace_file
 
-    def dies(target: Path, content: bytes) -> None:
+    def dies(target: Path, content: bytes, **how: Any) -> None:
         assert target.suffix != ".toml", "killed"
-        replace(target, content)
+        replace(target, content, **how)
 
     with monkeypatch.context() as patch:
-        patch.setattr(restoring, "_replace_one", dies)
+        patch.setattr(restoring, "replace_file", dies)
         with pytest.raises(AssertionError, match="killed"):  # half of it is done
             snapshots.take_back(plan, folder)
     assert desk.effect()[1:] != night[1:]
@@ -350,13 +446,14 @@ def test_a_restore_that_is_killed_between_two_files_is_finished_by_serve_or_rest
     desk.save()
     desk.change()
     killed = (
-        "import os, sys\nfrom pathlib import Path\nfrom llcphone.snapshots.procedure import run_restore\n"
+        "import os, sys\nfrom pathlib import Path\n"
+        "from llcphone.snapshots.procedure import Restore, run_restore\n"
         "replace = Path.replace\n"
         "def dies(self, target):\n"
         "    if Path(target).name == 'llcphone.toml': os.kill(os.getpid(), 9)\n"
         "    return replace(self, target)\n"
         "Path.replace = dies\n"
-        "run_restore('works', None, dry_run=False, restart=False, force=False, tell=print)\n"
+        "run_restore('works', None, Restore(ask=bool, tell=print))\n"
     )
     dead = subprocess.run([sys.executable, "-c", killed], capture_output=True, check=False)
     assert dead.returncode == -9, dead.stderr

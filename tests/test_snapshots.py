@@ -38,7 +38,7 @@ from llcphone.snapshots import (
     take,
 )
 from llcphone.snapshots.form import TUNED
-from llcphone.snapshots.procedure import run_restore
+from llcphone.snapshots.procedure import Restore, run_restore
 from llcphone.snapshots.shelf import RESCUE, SHIPPED_BY
 from tests.snapshot_evidence import CALLS, evidence_of
 from tests.snapshot_evidence import FILE as EVIDENCE
@@ -184,7 +184,7 @@ def test_each_can_be_restored_into_an_empty_folder_of_any_house(
     house = "[company]\nname = 'Ann & Sons'\n[transfers]\ndestinations = {sales = {number = '+15550100'}}\n"
     Path("llcphone.toml").write_text(house)
     told: list[str] = []
-    assert run_restore(name, None, dry_run=False, restart=False, force=False, tell=told.append) == 0, told
+    assert run_restore(name, None, Restore(ask=bool, tell=told.append)) == 0, told
     config = load_config()
     assert config.company.name == "Ann & Sons"
     assert list(config.transfers.destinations) == ["sales"]

@@ -21,6 +21,7 @@ AgentPath = Annotated[
     Path | None, Parameter(name="--agent", help="a Python file with an agent; default the one in [agent]")
 ]
 AsJson = Annotated[bool, Parameter(name="--json", help="JSON, for programs")]
+Yes = Annotated[bool, Parameter(name="--yes", help="without a question, for scripts")]
 Count = Annotated[int, Parameter(validator=Number(gte=1))]
 Port = Annotated[int, Parameter(validator=Number(gte=1, lte=65535))]
 Ask = Callable[[str], bool]

@@ -12,10 +12,10 @@ from cyclopts import Parameter
 
 from llcphone import settings, snapshots
 from llcphone.agent_file import agent_of
-from llcphone.cli.options import ConfigPath
+from llcphone.cli.options import ConfigPath, Yes, agreed, confirmed
 from llcphone.config import SETTINGS, toml_value
 from llcphone.errors import ConfigError
-from llcphone.snapshots.procedure import Tell, agents_or_none, diff_lines, proof_of, run_restore
+from llcphone.snapshots.procedure import Restore, Tell, agents_or_none, diff_lines, proof_of, run_restore
 from llcphone.snapshots.restoring import writing
 from llcphone.snapshots.shelf import RESCUE
 
@@ -104,24 +104,29 @@ def restore(
     dry_run: bool = False,
     restart: Restart = True,
     force: bool = False,
+    yes: Yes = False,
 ) -> None:
-    """Put a snapshot back: check, show what changes, keep what is there, write, verify, restart.
+    """Put a snapshot back: check, show what changes, ask, keep what is there, write, verify, restart.
 
     Args:
         name: which; its name, its name with the date, or its file.
         dry_run: check and show only.
         force: keep it even if the agents do not tell the model what they told it then.
     """
-    sys.exit(run_restore(name, config, dry_run=dry_run, restart=restart, force=force, tell=tell))
+    ask = agreed if yes else confirmed
+    how = Restore(ask=ask, tell=tell, dry_run=dry_run, restart=restart, force=force)
+    sys.exit(run_restore(name, config, how))
 
 
-def rescue(*, config: ConfigPath = None, dry_run: bool = False, restart: Restart = True) -> None:
+def rescue(
+    *, config: ConfigPath = None, dry_run: bool = False, restart: Restart = True, yes: Yes = False
+) -> None:
     """Restore the plainest configuration that ships: no modules, no pool, nothing that can be in the way.
 
     Args:
         dry_run: check and show only.
     """
-    sys.exit(run_restore(RESCUE, config, dry_run=dry_run, restart=restart, force=False, tell=tell))
+    restore(RESCUE, config=config, dry_run=dry_run, restart=restart, yes=yes)
 
 
 def _line_of(path: Path) -> tuple[str, str]:

@@ -30,6 +30,7 @@ from llcphone.process.pidfile import REPLACE, Mark, read_mark
 from llcphone.process.supervisors import Supervisor, respawner_of, run_command, supervisor_of
 from llcphone.server.handover import Former
 from llcphone.settings import DEFAULT_FILE
+from llcphone.snapshots import finish
 
 if TYPE_CHECKING:
     from llcphone.config import Config
@@ -227,11 +228,12 @@ def _tail(path: Path, began_at: int) -> list[str]:
 
 
 def loaded_for_serve(path: Path | None) -> Config:
-    """The settings as ``serve`` takes them.
+    """The settings as ``serve`` takes them: if a restore was broken off, it is finished first.
 
     Raises:
         ConfigError: it would refuse them.
     """
+    finish(path or DEFAULT_FILE)
     config = settings.load(path).config
     config.check_ready_to_serve()
     return config

@@ -7,7 +7,6 @@ tunnel or a foreign listener is not mended by other settings.
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path  # noqa: TC003 (attrs reads the annotations)
 from typing import TYPE_CHECKING
 
@@ -113,13 +112,11 @@ async def _roll_back(wish: Wish) -> bool:
     if not wish.rollback:
         wish.tell(f"to go back to {last.stem}: llcphone restart --rollback")
         return False
-    from llcphone.snapshots.procedure import run_restore
+    from llcphone.snapshots.procedure import Restore, run_restore
 
-    put_back = partial(
-        run_restore, last.stem, wish.path, dry_run=False, restart=False, force=False, tell=wish.tell
-    )
+    agreed = Restore(ask=lambda question: True, tell=wish.tell)  # by --rollback
     try:
-        return put_back() == 0
+        return run_restore(last.stem, wish.path, agreed) == 0
     except ConfigError as exc:
         wish.tell(f"{last.stem} cannot be put back: {exc}")
         return False

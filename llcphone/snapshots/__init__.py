@@ -10,7 +10,7 @@ tells what differs, `restoring` puts one back.
 
 from llcphone.snapshots.compare import Difference, agent_differences, diff
 from llcphone.snapshots.form import Snapshot
-from llcphone.snapshots.restoring import Plan, finish, plan_restore, put_back, take_back
+from llcphone.snapshots.restoring import Plan, broken_off, finish, plan_restore, put_back, take_back
 from llcphone.snapshots.shelf import (
     FOLDER,
     find,
@@ -30,6 +30,7 @@ __all__ = [
     "Snapshot",
     "agent_differences",
     "agents_told",
+    "broken_off",
     "diff",
     "find",
     "finish",

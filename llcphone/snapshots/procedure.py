@@ -1,7 +1,8 @@
-"""The restore procedure: check, show, keep, put back, verify, restart; each step is told.
+"""The restore procedure: check, show, ask, keep, put back, verify, restart; each step is told.
 
-Nothing is changed before all of it was checked. If the agents that come of what was put back do not tell the
-model what the snapshot says, it is all taken back, and the server that runs is left alone.
+Nothing is changed before all of it was checked, and agreed to. If the agents that come of what was put
+back do not tell the model what the snapshot says, it is all taken back, and the server that runs is left
+alone.
 """
 
 from __future__ import annotations
@@ -28,49 +29,78 @@ Tell = Callable[[str], None]
 BEFORE = "before-restore"
 
 
-def run_restore(
-    name: str, config: Path | None, *, dry_run: bool, restart: bool, force: bool, tell: Tell
-) -> int:
-    """Restore a snapshot, and tell each step; the exit code.
+@attrs.frozen(kw_only=True)
+class Restore:
+    """How a snapshot is to be restored."""
+
+    ask: Callable[[str], bool]
+    """Puts a question to a person."""
+    tell: Tell
+    """Takes one line for them."""
+    dry_run: bool = False
+    """Check and show only."""
+    restart: bool = False
+    """Restart the server afterwards."""
+    force: bool = False
+    """Keep it although the agents differ."""
+
+
+def run_restore(name: str, config: Path | None, how: Restore) -> int:
+    """Restore a snapshot, and tell each step; the exit code: 1 if it was not agreed to, or taken back.
 
     Args:
         name: which.
         config: the settings file; None is the usual one.
-        dry_run: check and show only.
-        restart: whether to restart the server afterwards.
-        force: keep it although the agents differ.
-        tell: takes one line for a person.
+        how: what else is wanted.
 
     Raises:
         ConfigError: it cannot be restored; nothing was changed then.
     """
-    path = config or settings.DEFAULT_FILE
+    path, tell = config or settings.DEFAULT_FILE, how.tell
     if config is not None and not config.exists():
         raise ConfigError(str(config), "there is no such file; leave --config out to have one written here")
-    if snapshots.finish(path):
-        tell("finished a restore that was broken off")
+    _finish_first(path, how)
     snapshot = snapshots.find(name, snapshots.folder_of(path))
     plan = snapshots.plan_restore(snapshot, path)
     tell(f"{snapshot.stem}: checked; {proof_of(snapshot)}")
     present = _present(path, tell)
     agents = None if present is None else agents_or_none(present)
-    if present is not None:
-        differences = snapshots.diff(present, snapshot, agents=agents)
-        for line in diff_lines(differences):
-            tell(line)
-        if not differences and agents is not None:
-            return _restart(config, tell) if restart and not dry_run else 0
+    differences = None if present is None else snapshots.diff(present, snapshot, agents=agents)
+    for line in () if differences is None else diff_lines(differences):
+        tell(line)
     for what in plan.lost:
         tell(f"not carried over: {what}")
     if missing := snapshot.missing():
         tell(f"newer than the snapshot, so at their defaults: {', '.join(missing)}")
-    if dry_run:
-        tell("a dry run: nothing was changed")
+    nothing = differences == [] and agents is not None
+    wanted = _wanted(plan, nothing=nothing, restart=how.restart)
+    if how.dry_run or not wanted:
+        tell(f"a dry run: nothing was changed. Without it: {wanted}" if wanted else "nothing is to be done")
         return 0
-    if present is not None:
-        _keep(plan, present, agents or {}, tell)
-    code = _carry_out(plan, force=force, tell=tell)
-    return _restart(config, tell) if restart and code == 0 else code
+    if not how.ask(wanted):
+        tell("nothing was changed")
+        return 1
+    code = 0
+    if not nothing:
+        if present is not None:
+            _keep(plan, present, agents or {}, tell)
+        code = _carry_out(plan, force=how.force, tell=tell)
+    return _restart(config, tell) if how.restart and code == 0 else code
+
+
+def _finish_first(path: Path, how: Restore) -> None:
+    if how.dry_run and snapshots.broken_off(path):
+        how.tell("an earlier restore was broken off: llcphone serve, or any restore, finishes it")
+    elif not how.dry_run and snapshots.finish(path):
+        how.tell("finished a restore that was broken off")
+
+
+def _wanted(plan: Plan, *, nothing: bool, restart: bool) -> str:
+    """What is to be done, as a question; empty if there is nothing."""
+    write = f"Write {', '.join(str(target) for target, _ in plan.files)}"
+    if nothing:
+        return "Restart the server?" if restart else ""
+    return f"{write}, and restart the server?" if restart else f"{write}?"
 
 
 def _carry_out(plan: Plan, *, force: bool, tell: Tell) -> int:

@@ -6,9 +6,9 @@ names this folder, appears there in one step. From that moment the restore has h
 replaced by its new text, and who finds ``pending`` after a crash does the same again. The replaced files
 stay in that folder, secrets and comments included, for their owner's eyes only.
 
-Of the settings file only what belongs to the deployment is kept (keys, addresses, numbers); all else is
-the snapshot's, written out. What .env and the environment say wins over that file, so a restore that
-they would undo is refused, and says which variable is in the way.
+Of the settings file what belongs to the deployment (keys, addresses, numbers) stays, as do its comments and
+its order; of the rest only what is not the default is written. What .env and the environment say wins over
+that file, so a restore that they would undo is refused, and says which variable is in the way.
 """
 
 from __future__ import annotations
@@ -16,8 +16,7 @@ from __future__ import annotations
 import json
 import os
 import stat
-import tempfile
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,8 +24,9 @@ from typing import TYPE_CHECKING, Any
 from attrs import frozen
 
 from llcphone import settings
-from llcphone.config import SETTINGS, Config, parse_toml, toml_text, toml_value
+from llcphone.config import SETTINGS, Config, parse_toml, toml_value
 from llcphone.errors import ConfigError
+from llcphone.whole_files import read_file, replace_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -68,8 +68,7 @@ def plan_restore(
             variable would win over it.
     """
     wanted = snapshot.config
-    private, lost = _deployment_of(path)
-    text = _settings_text(snapshot, wanted, private)
+    text, lost = _settings_text(snapshot, path)
     _refuse_overridden(wanted, text, path, environ)
     files = []
     for module in snapshot.modules:
@@ -137,23 +136,33 @@ def _announce(folder: Path, which: str) -> None:
     part.replace(folder.parent / _PENDING)
 
 
+def broken_off(path: Path) -> bool:
+    """Whether a restore of this settings file died halfway, and is ours to finish.
+
+    A folder may be somebody else's: unpacked, cloned, shared. So only one that this user made (mode 0700) is
+    obeyed.
+    """
+    place = path.parent / PLACE
+    try:
+        return (place / _PENDING).is_file() and _is_ours(place)
+    except PermissionError:  # another user's, root's for one, is theirs to finish
+        return False
+
+
 def finish(path: Path, *, base: Path = Path()) -> bool:
     """Do what a restore left undone when its process died; True if there was something.
 
-    A folder may be somebody else's: unpacked, cloned, shared. So only one that this user made (mode 0700) is
-    obeyed, and it replaces nothing but the settings file and what is below the ``base``.
+    It replaces nothing but the settings file and what is below the ``base``.
 
     Raises:
         ConfigError: what was left is broken, or would replace another file; nothing was changed.
     """
+    if not broken_off(path):
+        return False
     place = path.parent / PLACE
     pending = place / _PENDING
     try:
-        if not pending.is_file() or not _is_ours(place):
-            return False
         words = pending.read_text("utf-8").split()
-    except PermissionError:  # another user's, root's for one, is theirs to finish
-        return False
     except UnicodeDecodeError:
         words = []
     if len(words) != 2 or Path(words[0]).name != words[0] or words[1] not in ("new", "old"):
@@ -203,25 +212,7 @@ def _replace(entries: Sequence[tuple[Path, bytes | None]]) -> None:
         if content is None:  # there was no such file before
             target.unlink(missing_ok=True)
         else:
-            _replace_one(target, content)
-
-
-def _replace_one(target: Path, content: bytes) -> None:
-    """Whole or not at all; whose it was it stays, for the server may run as another user than we do."""
-    like = target if target.exists() else target.parent
-    mode = like.stat().st_mode & 0o7777 if like is target else _usual_mode(target)
-    fd, staged = tempfile.mkstemp(prefix=f".{target.name}-", dir=target.parent)
-    try:
-        with os.fdopen(fd, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        with suppress(PermissionError):
-            os.chown(staged, like.stat().st_uid, like.stat().st_gid)
-        Path(staged).chmod(mode)
-        Path(staged).replace(target)
-    finally:
-        Path(staged).unlink(missing_ok=True)
+            replace_file(target, content, mode=None if target.exists() else _usual_mode(target))
 
 
 @contextmanager
@@ -246,50 +237,36 @@ def _write(path: Path, content: bytes) -> None:
         os.fsync(file.fileno())
 
 
-def _deployment_of(path: Path) -> tuple[dict[str, dict[str, Any]], tuple[str, ...]]:
-    """What a settings file says of its deployment, and what of that cannot be read."""
-    kept: dict[str, dict[str, Any]] = {}
+def _settings_text(snapshot: Snapshot, path: Path) -> tuple[str, tuple[str, ...]]:
+    """The settings file with the snapshot's settings; and, in words, what of the present one cannot stay."""
+    from llcphone.settings_file import edited, strangers  # with tomlkit, which ``serve`` has no use for
+
+    wanted = {key: snapshot.config.value(key) for key, each in SETTINGS.items() if not each.private}
+    text = f"# Written by `llcphone snapshot restore` out of {snapshot.stem}.\n"
+    unreadable: tuple[str, ...] = ()
+    tables: dict[str, Any] = {}
     try:
-        tables = parse_toml(path.read_text("utf-8-sig"))
+        present = read_file(path)
+        tables, text = parse_toml(present), present
     except FileNotFoundError:
-        return {}, ()
+        pass
     except (OSError, UnicodeDecodeError, ConfigError):
-        return {}, (f"all of {path}: it cannot be read",)
-    lost = []
+        unreadable = (f"all of {path}: it cannot be read",)
+    lost = dict.fromkeys(strangers(tables), "is no setting")
     for key, setting in SETTINGS.items():
         table = tables.get(setting.section)
-        if not setting.private or not isinstance(table, dict) or setting.name not in table:
-            continue
-        value = setting.read_value(table[setting.name])
-        try:
-            setting.check(value)
-        except ConfigError as exc:
-            lost.append(f"{key}: it {exc.why}")
-        else:
-            kept.setdefault(setting.section, {})[setting.name] = value
-    return kept, tuple(lost)
-
-
-def _settings_text(snapshot: Snapshot, wanted: Config, private: Mapping[str, Mapping[str, Any]]) -> str:
-    tables = {section: {**private.get(section, {}), **table} for section, table in wanted.tuning().items()}
-    tables |= {section: dict(table) for section, table in private.items() if section not in tables}
-    head = (
-        f"# Written by `llcphone snapshot restore` out of {snapshot.stem} (sha256 {snapshot.content_hash}).\n"
-        f"# What stood here before is kept in {PLACE}/, and as a snapshot if it could be read.\n\n"
-    )
-    return head + toml_text(tables)
+        if setting.private and isinstance(table, dict) and setting.name in table:
+            try:
+                setting.check(setting.read_value(table[setting.name]))
+            except ConfigError as exc:
+                lost[key] = exc.why
+    words = tuple(f"{key}: it {why}" for key, why in lost.items())
+    return edited(text, wanted, without=lost), (*unreadable, *words)
 
 
 def _refuse_overridden(wanted: Config, text: str, path: Path, environ: Mapping[str, str] | None) -> None:
-    """Ask the real loader what would be in effect, with the new text in a file beside the old one."""
-    with writing():
-        fd, staged = tempfile.mkstemp(prefix=".trying-", suffix=".toml", dir=path.parent)
-    try:
-        with os.fdopen(fd, "w", encoding="utf-8") as file:
-            file.write(text)
-        loaded = settings.load(Path(staged), environ=environ)
-    finally:
-        Path(staged).unlink()
+    """Ask the real loader what would be in effect with the new text."""
+    loaded = settings.load(path, environ=environ, text=text)
     for key, setting in SETTINGS.items():
         if not setting.private and loaded.config.value(key) != wanted.value(key):
             why = (
