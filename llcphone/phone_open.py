@@ -56,17 +56,13 @@ async def open_phone(
     """
     need_trio("open_phone")
     need(config, Config, "open_phone: config", "what load_config returns")
-    if not isinstance(agent, Agent):
-        need_function(agent, "open_phone: agent", "an Agent, or a plain function (form) that returns one")
     for name, taker in {"on_record": on_record, "on_note": on_note}.items():
         if taker is not None:
             need_function(taker, f"open_phone: {name}", "a plain function; let it start a task to wait")
     money_plan(config)  # so are a price list and budgets that cannot be kept
     recovery_plan(config)  # a stored prompt that cannot be read is told now, not to a caller
     tool_plan(config)
-    for each in agents_of(agent).values():
-        plan_call(config, each, call_sid="")
-        look_at_tools(each)
+    _check_agents(config, agent, "open_phone: agent")
     endpoint = Endpoint(config, agents_of(agent).values())
     warm = WarmPool(config, endpoint, agent)
     async with AsyncExitStack() as stack:
@@ -104,6 +100,31 @@ async def open_phone(
             phone.draining = True  # after an error too: a late webhook gets the way out, not a dead nursery
         await phone.drain()
         nursery.cancel_scope.cancel(reason="drained")
+
+
+def use_agent(phone: Phone, agent: AgentChoice) -> None:
+    """Let another agent answer from now on; live calls keep theirs.
+
+    Args:
+        phone: whose calls they are.
+        agent: who answers, or a function that chooses by the webhook's form.
+
+    Raises:
+        ConfigError: its settings cannot be used; nothing has changed.
+    """
+    _check_agents(phone.config, agent, "use_agent: agent")
+    if phone.warm is not None:
+        phone.warm.keep_for(agent)
+    phone.agent = agent
+    phone.endpoint.ask_for(agents_of(agent).values())
+
+
+def _check_agents(config: Config, agent: AgentChoice, argument: str) -> None:
+    if not isinstance(agent, Agent):
+        need_function(agent, argument, "an Agent, or a plain function (form) that returns one")
+    for each in agents_of(agent).values():
+        plan_call(config, each, call_sid="")
+        look_at_tools(each)
 
 
 def _background(phone: Phone, endpoint: Endpoint) -> dict[str, Callable[[], Awaitable[object]]]:

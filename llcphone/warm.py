@@ -102,10 +102,10 @@ class WarmPool:
         """
         self.sessions = config.warm.sessions
         self.agent: Agent | None = None
-        """Whose sessions are kept; another one takes its place by assignment."""
+        """Whose sessions are kept."""
         if self.sessions:
             _check(config)
-            self.agent = _default(agent)
+        self.keep_for(agent)
         self.faults = Faults(log)
         """What failed in the pool: it costs warmth, never a call."""
         self._config = config
@@ -125,6 +125,15 @@ class WarmPool:
     def health(self) -> WarmHealth:
         """The figures of this moment."""
         return attrs.evolve(self._counts, ready=len(self._ready), dialling=self._dialling)
+
+    def keep_for(self, agent: Agent | Callable[[Mapping[str, str]], Agent]) -> None:
+        """Keep sessions of this agent from now on; those of another are closed.
+
+        Raises:
+            ConfigError: the function that chooses the agent failed.
+        """
+        if self.sessions:
+            self.agent = _default(agent)
 
     # -- taking -----------------------------------------------------------------------------
 

@@ -39,10 +39,11 @@ async def order(bread: Bread) -> str:
 @pytest.fixture(autouse=True)
 def as_it_was() -> Iterator[None]:
     """No module and no folder of a test stays behind."""
-    path, modules = list(sys.path), set(sys.modules)
+    path, modules, folders = list(sys.path), set(sys.modules), list(loading._folders)
+    loading._folders.clear()
     yield
     sys.path[:] = path
-    loading._folders.clear()
+    loading._folders[:] = folders
     for name in set(sys.modules) - modules:
         del sys.modules[name]
 

@@ -73,9 +73,15 @@ class Endpoint:
         """Why no session can be had, None when one could be opened."""
         self.refused: dict[str, str] = {}
         """Agents whose settings no session takes, and why."""
-        self._wishes = [wish for agent in agents for wish in wishes_of(config, agent)]
+        self._wishes: list[Wish] = []
+        self.ask_for(agents)
         self.accepted = trio.Event()
         """Set once a session was accepted and confirmed."""
+
+    def ask_for(self, agents: Iterable[Agent]) -> None:
+        """Let ``keep_asking`` ask for the settings of these agents instead."""
+        self._wishes = [wish for agent in agents for wish in wishes_of(self._config, agent)]
+        self.refused = {}
 
     async def dial(self, dialect: Dialect, spawn: Spawn, *, caller: str = "") -> Leg:
         """Open a model leg; raises what ``wire.websocket.connect`` raises."""

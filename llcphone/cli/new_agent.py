@@ -1,7 +1,7 @@
 """Who answers the telephone. Change the words and the tools below; nothing else is needed.
 
 Try it without an account:   llcphone sim model     (in one terminal; it prints an address to set)
-                             llcphone serve --agent agent.py
+                             llcphone serve --agent agent.py --reload
                              llcphone sim phone     (in another)
 """
 

@@ -11,24 +11,33 @@ from llcphone.cli.options import AgentPath, ConfigPath
 from llcphone.log_lines import logger
 from llcphone.logs import configure_logs
 from llcphone.masking import secrets_of
+from llcphone.process.agent_source import AgentSource, looks_of
+from llcphone.process.reloading import Reloading
 from llcphone.process.serving import serve_as_process
 from llcphone.snapshots import finish
 
 log = logger("llcphone.server")
 
 
-async def serve(*, config: ConfigPath = None, agent: AgentPath = None, replace: bool = False) -> None:
+async def serve(
+    *, config: ConfigPath = None, agent: AgentPath = None, reload: bool = False, replace: bool = False
+) -> None:
     """Answer calls until SIGTERM or SIGINT, then drain.
 
     Args:
+        reload: while you write an agent: load it again whenever its files change; live calls keep theirs.
         replace: take the port from the server that runs here, once this one is ready; its calls go on.
     """
-    finish(config or settings.DEFAULT_FILE)  # of a restore that was broken off, all or nothing is in effect
+    file = config or settings.DEFAULT_FILE
+    finish(file)  # of a restore that was broken off, all or nothing is in effect
+    settings_files = looks_of((file, file.with_name(".env")))
     found = settings.load(config)
     loaded = settings.with_store(settings.with_journal(found.config), config)
     loaded.check_ready_to_serve()
     configure_logs(loaded.log, secrets_of(loaded))
-    chosen = agent_of(loaded, agent)
+    load = partial(agent_of, loaded, agent)
+    reloading = Reloading(AgentSource(load), settings_files, _tell_of_reload) if reload else None
+    chosen = load() if reloading is None else reloading.begin()
     if variable := settings.hides_from_its_platform(found):
         log.warning(
             "only this machine can reach the server: set server.host to 0.0.0.0",
@@ -36,4 +45,9 @@ async def serve(*, config: ConfigPath = None, agent: AgentPath = None, replace: 
         )
     voice_url = f"Give Twilio this voice URL (POST): {loaded.server.public_url}/twiml"
     say = partial(print, voice_url, file=sys.stderr)
-    await serve_as_process(loaded, chosen, replace=replace, on_serving=say)
+    beside = None if reloading is None else reloading.run
+    await serve_as_process(loaded, chosen, replace=replace, beside=beside, on_serving=say)
+
+
+def _tell_of_reload(text: str) -> None:
+    print(f"reload: {text}", file=sys.stderr, flush=True)

@@ -14,10 +14,10 @@ from llcphone.server.handover import Handover, new_address
 from llcphone.server.run import bind, serve_until_signal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from llcphone.config import Config
-    from llcphone.phone import AgentChoice
+    from llcphone.phone import AgentChoice, Phone
     from llcphone.server.door import Door
 
 
@@ -26,6 +26,7 @@ async def serve_as_process(
     agent: AgentChoice,
     *,
     replace: bool = False,
+    beside: Callable[[Phone], Awaitable[object]] | None = None,
     on_serving: Callable[[], object] = lambda: None,
 ) -> None:
     """Serve until a signal, as a process that can be found.
@@ -34,6 +35,7 @@ async def serve_as_process(
         config: all settings.
         agent: who answers.
         replace: take the port from the server of this folder, if one runs, once calls would be taken here.
+        beside: run with the phone while it is served.
         on_serving: called once the port is served.
 
     Raises:
@@ -50,6 +52,7 @@ async def serve_as_process(
         listeners=listeners,
         handover=handover,
         on_stop=partial(stopping, config.server.drain_limit_s),
+        beside=beside,
     )
     ended = trio.Event()
 

@@ -16,6 +16,7 @@ unless they are asked for.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, TypeVar, cast
 
 import msgspec
@@ -71,13 +72,14 @@ def add_api(app: QuartTrio, phone: PhoneRoom) -> None:
     _add_legacy(blueprint, phone, board, desk)
     if phone.config.api.events:
         _add_events(blueprint, board)
-    document = msgspec.json.encode(
-        openapi(events=phone.config.api.events, agents=agents_of(phone.agent).keys())
-    )
+
+    @lru_cache(1)
+    def document(agents: tuple[str, ...]) -> bytes:
+        return msgspec.json.encode(openapi(events=phone.config.api.events, agents=agents))
 
     @blueprint.get("/openapi.json")
     async def openapi_json() -> Response:
-        return Response(document, content_type="application/json")
+        return Response(document(tuple(agents_of(phone.agent))), content_type="application/json")
 
     app.register_blueprint(blueprint)
 

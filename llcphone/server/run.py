@@ -34,7 +34,7 @@ from llcphone.server.private import open_private_port
 from llcphone.server.traces import open_traces
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
     from contextlib import AbstractAsyncContextManager
 
     from llcphone.config import ServerConfig
@@ -137,6 +137,7 @@ async def serve_until_signal(
     listeners: Sequence[trio.SocketListener] | None = None,
     handover: Handover | None = None,
     on_stop: Callable[[], object] | None = None,
+    beside: Callable[[Phone], Awaitable[object]] | None = None,
     task_status: trio.TaskStatus[Door] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Open a phone and serve it until SIGTERM or SIGINT, then drain; a second signal cancels.
@@ -149,6 +150,7 @@ async def serve_until_signal(
         listeners: sockets that listen already; None binds as configured.
         handover: how the port is taken from the process before this one, and given to the next.
         on_stop: called once, when the process is asked to stop.
+        beside: run with the phone while it is served; begun again if it fails, and cancelled at the end.
 
     Raises:
         ConfigError: the address or port cannot be had; nothing was started then.
@@ -162,7 +164,12 @@ async def serve_until_signal(
         async with open_phone(config, agent, on_record=on_record, on_note=on_note) as phone:
             with quiet_interpreter(lambda: phone.live_calls) as call_ended:
                 phone.on_end.append(call_ended)
-                yield phone
+                async with trio.open_nursery() as nursery:
+                    if beside is not None:
+                        keep = partial(phone.faults.keep, "task beside the server failed")
+                        nursery.start_soon(keep, partial(beside, phone), name="beside the server")
+                    yield phone
+                    nursery.cancel_scope.cancel(reason="served to the end")
 
     run = partial(run_until_signal, listeners=listeners, handover=handover, on_stop=on_stop)
     await run(opened, config, task_status=task_status)

@@ -10,7 +10,8 @@ import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-from llcphone import Agent, EndReason
+from llcphone import Agent, ConfigError, EndReason
+from llcphone.phone_open import use_agent
 from llcphone.rehearsal import rehearse
 from llcphone.sim.model import Faults, Pace
 from llcphone.sim.phone import Callee
@@ -219,6 +220,38 @@ async def test_a_redial_may_still_find_what_the_pool_has_made_meanwhile(autojump
         record = await house.record()
         assert record.attempts >= 2
         assert record.reason is EndReason.CALLER_HUNG_UP
+
+
+async def test_another_agent_gets_sessions_of_its_own_and_a_live_call_keeps_its(
+    autojump_clock: MockClock,
+) -> None:
+    other = Agent("Be loud.", name="other")
+    async with nothing_left(), open_warm_house(1, script=["Good morning!"]) as house:
+        first = await house.ring()
+        await first.hears(0.5)
+        await trio.sleep(3)  # one is parked again
+        use_agent(house.phone, other)
+        await trio.sleep(3)
+        second = await house.ring()
+        await second.hears(0.5)
+        assert [call.run.agent for call in house.phone.calls()] == [AGENT, other]
+        assert not first.over
+        second.hang_up()
+        record = await house.record()
+        assert (record.agent, record.warm) == ("other", "pool")
+        assert pool_of(house).health.recycled == 1
+        first.hang_up()
+        assert (await house.record(2)).agent == AGENT.name
+
+
+async def test_an_agent_that_cannot_be_used_changes_nothing(autojump_clock: MockClock) -> None:
+    async with nothing_left(), open_warm_house(1) as house:
+        with pytest.raises(ConfigError, match="silnce_s"):
+            use_agent(house.phone, Agent("Be loud.", settings={"turns": {"silnce_s": 1}}))
+        assert house.phone.agent is AGENT
+        assert pool_of(house).agent is AGENT
+        with pytest.raises(TypeError, match="use_agent: agent"):
+            use_agent(house.phone, "Be loud.")  # type: ignore[arg-type]
 
 
 async def test_a_call_that_is_over_before_it_began_takes_nothing(autojump_clock: MockClock) -> None:
