@@ -25,7 +25,7 @@ def init(
     config: ConfigPath = None,
     force: bool = False,
 ) -> None:
-    """Ask what is needed, and write llcphone.toml and .env.
+    """Ask what is needed, and write it to llcphone.toml and .env; all else in them stays as it is.
 
     What is given by an option is not asked. Without a terminal nothing is asked: secrets are then taken from
     the environment (OPENAI_API_KEY, TWILIO_AUTH_TOKEN).
@@ -39,7 +39,7 @@ def init(
         account_sid: Twilio's account, AC...
         number: your Twilio number, as +<country><number>.
         public_url: where Twilio reaches this server, https://...
-        force: write the settings file anew though there is one.
+        force: write llcphone.toml anew; what it said is gone then.
     """
     options = {"company": company, "language": language, "voice": voice, "mode": mode, "prompt": prompt}
     options |= {"TWILIO_ACCOUNT_SID": account_sid, "TWILIO_PHONE_NUMBER": number, "PUBLIC_URL": public_url}

@@ -1,57 +1,64 @@
-"""Writing variables into a .env file: the others stay as they are, and nobody else may read it."""
+"""Writing variables into a .env file: all else in it stays as it is, and nobody else may read it."""
 
 from __future__ import annotations
 
-import os
 import re
-import tempfile
-from pathlib import Path
+from io import StringIO
 from typing import TYPE_CHECKING
 
+from dotenv.parser import parse_stream
+
 from llcphone.errors import ConfigError
+from llcphone.whole_files import read_file, replace_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
-_ASSIGNMENT = re.compile(r"\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=")
+_ASSIGNMENT = re.compile(
+    r"""(?P<head>\s*(?:export[^\S\r\n]+)?[^=]*=)(?:(?=[^\S\r\n]+\#)|[^\S\r\n]*)
+        (?:'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*"|[^\r\n]*?)
+        (?P<tail>(?:[^\S\r\n]+\#[^\r\n]*)?[^\S\r\n]*(?:\r\n|\n|\r)?)""",
+    re.VERBOSE | re.DOTALL,
+)
+"""One binding as python-dotenv takes it apart: what stands before the value, and behind it."""
 
 
 def set_variables(path: Path, values: Mapping[str, str]) -> None:
-    """Set variables in a .env file, in one step.
+    """Set variables in a .env file, in one step; comments, order and all other lines stay.
 
     Raises:
-        ConfigError: it cannot be written, or a value cannot stand in such a file.
+        ConfigError: it cannot be read or written, or a value cannot stand in such a file.
     """
     for name, value in values.items():
         if any(ord(each) < 32 for each in value) or "'" in value:
             raise ConfigError(name, "has a line break or a quote in it, which .env cannot hold")
     try:
-        lines = path.read_text("utf-8-sig").splitlines() if path.exists() else []
-        left = dict(values)
-        kept = []
-        for line in lines:
-            match = _ASSIGNMENT.match(line)
-            if match is None or match[1] not in values:
-                kept.append(line)
-            elif match[1] in left:
-                kept.append(f"{match[1]}={_quoted(left.pop(match[1]))}")
-        kept += [f"{name}={_quoted(value)}" for name, value in left.items()]
-        write_private(path, "\n".join(kept) + "\n")
+        text = _with(read_file(path) if path.exists() else "", values)
+        replace_file(path, text.encode(), mode=0o600)
     except (OSError, UnicodeDecodeError) as exc:
         reason = exc.strerror if isinstance(exc, OSError) else "it is not UTF-8 text"
         raise ConfigError(str(path), f"cannot be written: {reason}") from None
 
 
-def write_private(path: Path, text: str) -> None:
-    """Write a whole file in one step, for its owner's eyes only; a link stays a link."""
-    real = path.resolve()
-    fd, staged = tempfile.mkstemp(prefix=f".{real.name}-", dir=real.parent)  # made with mode 600
-    with os.fdopen(fd, "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    Path(staged).replace(real)
+def _with(text: str, values: Mapping[str, str]) -> str:
+    end = "\r\n" if "\r\n" in text else "\n"
+    left = dict(values)
+    kept = []
+    for binding in parse_stream(StringIO(text)):
+        whole = binding.original.string
+        if binding.key not in values:
+            kept.append(whole)
+        elif binding.key in left:  # a second line of it would win, so it goes
+            match = _ASSIGNMENT.fullmatch(whole)
+            head, tail = match.group("head", "tail") if match else (f"{binding.key}=", end)
+            kept.append(f"{head}{_quoted(left.pop(binding.key))}{tail}")
+    if left and kept and not kept[-1].endswith(("\n", "\r")):
+        kept.append(end)
+    return "".join([*kept, *(f"{name}={_quoted(value)}{end}" for name, value in left.items())])
 
 
 def _quoted(value: str) -> str:
-    return value if re.fullmatch(r"[\w.+:/@%,=-]*", value) else f"'{value}'"
+    if re.fullmatch(r"[\w.+:/@%,=-]*", value):
+        return value
+    return "'" + value.replace("\\", "\\\\") + "'"

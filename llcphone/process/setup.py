@@ -1,7 +1,8 @@
 """``llcphone init``: the few things that nobody can guess, asked once and written down.
 
 Secrets and what belongs to the deployment go to ``.env`` (for its owner's eyes only), the rest to
-``llcphone.toml``. What stands there already is offered as the answer and stays unless another is given.
+``llcphone.toml``. What stands there already stays unless another answer is given: comments, order and all
+other lines do in any case, and a default gets no line.
 """
 
 from __future__ import annotations
@@ -12,9 +13,11 @@ from typing import TYPE_CHECKING
 from attrs import frozen
 
 from llcphone import settings
-from llcphone.config import Config, toml_text
+from llcphone.config import Config
 from llcphone.errors import ConfigError
-from llcphone.process.env_file import set_variables, write_private
+from llcphone.process.env_file import set_variables
+from llcphone.settings_file import edited
+from llcphone.whole_files import read_file, replace_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -41,6 +44,11 @@ QUESTIONS = (
     Question("PUBLIC_URL", "server.public_url", "Public https:// URL (empty: llcphone tunnel finds one)"),
 )
 PROMPT = "Instructions for the agent (one line; longer later, in llcphone.toml or an agent module)"
+_KEEPS = "[Enter keeps what is set]"
+_HEAD = (
+    "# Settings of llcphone. `llcphone config --explain` shows all of them and where each comes from;\n"
+    "# keys, tokens and numbers stand in .env.\n"
+)
 _USUAL_PROMPT = "You answer the telephone. Be brief and friendly, and say so when you do not know something."
 OWN = "own"
 """Who answers is an agent of one's own, not a mode that ships."""
@@ -70,7 +78,7 @@ def run_init(
         ask: puts a question to a person; given whether the answer is a secret. "" keeps what there is. None:
             there is nobody to ask.
         tell: takes a line for them.
-        force: write the settings file anew though there is one.
+        force: write the settings file anew though there is one; its comments are gone then.
         given: answers that are known already, by the variable of their question, or "prompt".
 
     Raises:
@@ -80,46 +88,72 @@ def run_init(
         raise ConfigError(
             str(path), "is no place for a settings file. Fix: name a file in a folder that is there"
         )
-    answered = _answers(path, ask, tell, dict(given or {}), new=force or not path.exists())
+    new = force or not path.exists()
+    before = _HEAD if new else _present(path)
+    known = _known(path, anew=force)
+    answered = _answers(ask, tell, dict(given or {}), known, new=new)
     answers = {name: answered[name] for name in (each.variable for each in QUESTIONS) if answered.get(name)}
     env = path.parent / ".env"
     if answers:
         set_variables(env, answers)
         tell(f"wrote {env} (mode 600)")
-    if path.exists() and not force:
-        tell(f"{path} stays as it is (--force writes it anew)")
-    else:
-        write_private(path, _settings_text(answered))
+    after = edited(before, _values(answered, known, new=new))
+    if new or after != before:
+        replace_file(path, after.encode())
         tell(f"wrote {path}")
+    else:
+        tell(f"{path} stays as it is")
+    for line in _in_the_way(answered, known):
+        tell(line)
     return _next(path, tell)
 
 
+def _present(path: Path) -> str:
+    """The settings file as it stands.
+
+    Raises:
+        ConfigError: it cannot be read, so it cannot be changed either.
+    """
+    text = read_file(path)
+    try:
+        Config.from_toml(text)
+    except ConfigError as exc:
+        why = f"{exc.why} (from {path}). Fix: correct it, or write the file anew with --force"
+        raise ConfigError(exc.key, why) from None
+    return text
+
+
+def _known(path: Path, *, anew: bool) -> frozenset[str]:
+    """The settings that somebody has chosen; of those in a file that is written anew, none."""
+    try:
+        loaded = settings.load(path if path.exists() else None, text="" if anew else None)
+    except ConfigError:
+        return frozenset()
+    by_nobody = (settings.DEFAULT_ORIGIN, "company.language = ")
+    chosen = {key for key, origin in loaded.origin.items() if not origin.startswith(by_nobody)}
+    return frozenset(key for key in chosen if loaded.config.value(key))
+
+
 def _answers(
-    path: Path, ask: Ask | None, tell: Callable[[str], None], given: dict[str, str], *, new: bool
+    ask: Ask | None, tell: Callable[[str], None], given: dict[str, str], known: frozenset[str], *, new: bool
 ) -> dict[str, str]:
     """Every answer that is given or asked for; one that cannot be right is asked for again."""
-    for question in (*QUESTIONS, *(CHOICES if new else ())):
+    for question in (*QUESTIONS, *CHOICES):
         if question.variable in given:
             if trouble := _trouble(question, given[question.variable]):
                 raise ConfigError(f"--{question.variable.lower().replace('_', '-')}", trouble)
             continue
-        kept = " [Enter keeps what is set]" if question in QUESTIONS and _known(path, question) else ""
+        kept = f" {_KEEPS}" if question.key in known else ""
         trouble = "" if ask is None else "not asked yet"
         while ask is not None and trouble:
             given[question.variable] = ask(f"{question.text}{kept}: ", question.secret).strip()
             if trouble := _trouble(question, given[question.variable]):
                 tell(f"  {trouble}")
-    if new and ask is not None and "prompt" not in given and given.get("mode", OWN) in ("", OWN):
-        given["prompt"] = ask(f"{PROMPT}\n[{_USUAL_PROMPT}]: ", False).strip()
+    own = given.get("mode") or (OWN if new or "agent.instructions" in known else "")
+    if ask is not None and "prompt" not in given and own == OWN and "agent.file" not in known:
+        usual = _KEEPS if "agent.instructions" in known else f"[{_USUAL_PROMPT}]"
+        given["prompt"] = ask(f"{PROMPT}\n{usual}: ", False).strip()
     return given
-
-
-def _known(path: Path, question: Question) -> bool:
-    try:
-        loaded = settings.load(path if path.exists() else None)
-    except ConfigError:
-        return False
-    return bool(loaded.config.value(question.key))
 
 
 def _trouble(question: Question, answer: str) -> str:
@@ -134,20 +168,27 @@ def _trouble(question: Question, answer: str) -> str:
     return ""
 
 
-def _settings_text(answers: Mapping[str, str]) -> str:
-    head = (
-        "# Settings of llcphone. `llcphone config --explain` shows all of them and where each comes from;\n"
-        "# keys, tokens and numbers stand in .env.\n\n"
-    )
-    mode = answers.get("mode") or OWN
-    tables: dict[str, dict[str, str]] = {}
-    for question in CHOICES:
-        section, _, name = question.key.partition(".")
-        if (answer := answers.get(question.variable)) and answer != OWN:
-            tables.setdefault(section, {})[name] = answer
-    if mode == OWN:
-        tables["agent"] = {"instructions": answers.get("prompt") or _USUAL_PROMPT}
-    return head + toml_text(tables)
+def _values(answers: Mapping[str, str], known: frozenset[str], *, new: bool) -> dict[str, str]:
+    """The answers that go to the settings file, by their settings."""
+    values = {each.key: answers[each.variable] for each in CHOICES if answers.get(each.variable)}
+    mode = values.pop("routes.otherwise", OWN if new else "")
+    if mode not in ("", OWN):
+        values["routes.otherwise"] = mode
+    elif prompt := answers.get("prompt"):
+        values["agent.instructions"] = prompt
+    elif mode == OWN and not known & {"agent.instructions", "agent.file"}:
+        values["agent.instructions"] = _USUAL_PROMPT
+    return values
+
+
+def _in_the_way(answers: Mapping[str, str], known: frozenset[str]) -> list[str]:
+    """Settings that stay, and that win over who was asked for."""
+    stays: set[str] = set()
+    if answers.get("mode") not in (None, "", OWN):
+        stays = {"agent.file", "agent.instructions"}
+    elif answers.get("prompt"):
+        stays = {"agent.file"}
+    return [f"{key} is set and wins: take it out, then calls are answered as asked" for key in known & stays]
 
 
 def _next(path: Path, tell: Callable[[str], None], environ: Mapping[str, str] = os.environ) -> int:

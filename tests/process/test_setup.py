@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from dotenv import dotenv_values
 
 from llcphone.config import Config
 from llcphone.errors import ConfigError
@@ -76,13 +77,76 @@ def test_init_asks_again_what_cannot_be_right_and_keeps_what_stands_there(
 def test_an_env_file_keeps_its_other_lines_and_gains_no_second_one(tmp_path: Path) -> None:
     env = tmp_path / ".env"
     env.write_text(
-        "A=1\nexport PUBLIC_URL=https://old.example\nB='two words'\nPUBLIC_URL=https://older.example\n"
+        "# ours\nA=1\n\nexport PUBLIC_URL='https://old.example'  # the tunnel\nB='two words'\n"
+        'KEY="-----BEGIN\nPUBLIC_URL=no variable\n"\nPUBLIC_URL=https://older.example\n# end'
     )
-    set_variables(env, {"PUBLIC_URL": "https://new.example", "C": "a b$c"})
-    assert env.read_text() == "A=1\nPUBLIC_URL=https://new.example\nB='two words'\nC='a b$c'\n"
+    set_variables(env, {"PUBLIC_URL": "https://new.example", "C": r"a b$c\\d"})
+    assert env.read_text() == (
+        "# ours\nA=1\n\nexport PUBLIC_URL=https://new.example  # the tunnel\nB='two words'\n"
+        'KEY="-----BEGIN\nPUBLIC_URL=no variable\n"\n# end\n' + r"C='a b$c\\\\d'" + "\n"
+    )
+    assert dotenv_values(env)["C"] == r"a b$c\\d"
     assert env.stat().st_mode & 0o777 == 0o600
     with pytest.raises(ConfigError, match="PUBLIC_URL"):
         set_variables(env, {"PUBLIC_URL": "https://a\nOPENAI_API_KEY=x"})
+
+
+def test_an_env_file_of_windows_keeps_its_line_ends(tmp_path: Path) -> None:
+    env = tmp_path / ".env"
+    env.write_bytes("\ufeffA=1\r\nPORT= # none yet\r\n".encode())
+    set_variables(env, {"PORT": "8082", "B": "2"})
+    assert env.read_bytes() == b"A=1\r\nPORT=8082 # none yet\r\nB=2\r\n"
+
+
+HAND_MADE = """\
+# Our bakery.
+[realtime]
+voice = "marin"   # Ann's choice
+
+[agent]
+instructions = "You are Ada."
+"""
+
+
+def test_init_changes_only_the_answered_lines_of_a_settings_file(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    path, told = tmp_path / "llcphone.toml", []
+    path.write_text(HAND_MADE)
+    path.chmod(0o640)
+    run_init(path, ask=answers(), tell=told.append)
+    assert path.read_text() == HAND_MADE
+    assert f"{path} stays as it is" in told
+    run_init(path, ask=answers(voice="alloy", prompt="You are Bo.", language="en"), tell=told.append)
+    changed = HAND_MADE.replace('"marin"', '"alloy"').replace("You are Ada.", "You are Bo.")
+    assert path.read_text() == changed, "en is the default: it needs no line"
+    assert path.stat().st_mode & 0o777 == 0o640
+    run_init(path, ask=None, tell=told.append, given={"company": "Bakery Voss", "mode": "csr"})
+    said = '\n[company]\nname = "Bakery Voss"\n\n[routes]\notherwise = "csr"\n'
+    assert path.read_text() == changed + said
+    assert any("agent.instructions is set and wins" in line for line in told)
+    run_init(path, ask=None, tell=told.append, force=True)
+    assert "Bakery" not in path.read_text()
+
+
+def test_init_gives_no_prompt_to_somebody_who_has_chosen_a_mode(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "llcphone.toml"
+    run_init(path, ask=None, tell=lambda line: None, given={"mode": "receptionist"})
+    before = path.read_text()
+    assert "instructions" not in before
+    run_init(path, ask=None, tell=lambda line: None)
+    assert path.read_text() == before
+
+
+def test_init_does_not_touch_a_settings_file_that_it_cannot_read(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "llcphone.toml"
+    for broken, named in (("[realtime\n", "cannot be read"), ("[realtime]\nvoise = 'a'\n", "voise")):
+        path.write_text(broken)
+        with pytest.raises(ConfigError, match=f"{named}.* --force"):
+            run_init(path, ask=None, tell=print, given={"OPENAI_API_KEY": "sk-1"})
+        assert path.read_text() == broken
+        assert not (tmp_path / ".env").exists()
 
 
 # -- the number ---------------------------------------------------------------------------------
