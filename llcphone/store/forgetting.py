@@ -105,6 +105,28 @@ def forgetting(number: str) -> Generator[Piece, Any, ForgottenNumber]:
     return ForgottenNumber(tuple(id_ for id_, _ in gone), tuple(sid for _, sid in gone if sid))
 
 
+def count_old(db: Connection, *, calls_before: float, words_before: float) -> Forgotten:
+    """How many calls, and words of calls, ended before these moments."""
+    calls = db.execute(select(func.count()).where(CALLS.c.ended_at < calls_before)).scalar_one()
+    said = exists().where(LINES.c.call == CALLS.c.id)
+    words = select(func.count()).where(CALLS.c.ended_at < words_before, said)
+    return Forgotten(calls, db.execute(words).scalar_one())
+
+
+def count_of_number(db: Connection, number: str) -> dict[str, int]:
+    """How much is known of a number, by what it is; calls are `history.summaries` of it."""
+    theirs = select(CUSTOMERS.c.id).where(spelt_as(CUSTOMERS.c.phone, number))
+    calls = select(CALLS.c.id).where(from_or_to(number))
+    which = {
+        "messages": (MESSAGES, spelt_as(MESSAGES.c.number, number) | MESSAGES.c.call.in_(calls)),
+        "notes": (NOTES, NOTES.c.customer.in_(theirs) | NOTES.c.call.in_(calls)),
+        "appointments": (APPOINTMENTS, APPOINTMENTS.c.customer.in_(theirs)),
+        "customers": (CUSTOMERS, CUSTOMERS.c.id.in_(theirs)),
+    }
+    counts = {what: select(func.count()).select_from(table).where(of) for what, (table, of) in which.items()}
+    return {what: db.execute(query).scalar_one() for what, query in counts.items()}
+
+
 def in_pieces(pieces: Generator[Piece, Any, T], run: Callable[[Callable[[Connection], Any]], Any]) -> T:
     """Do all pieces in this thread; ``run`` gives each a transaction."""
     answer: Any = None

@@ -7,6 +7,7 @@ bounded, because a dead disk must not keep a process alive.
 from __future__ import annotations
 
 import fcntl
+import math
 import os
 from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
@@ -86,28 +87,58 @@ def _append(path: Path, batch: list[CallRecord]) -> int:
     return len(batch) - len(lines)
 
 
-def forget(path: str | Path, call_ids: Collection[str]) -> int:
+def forget(path: str | Path, call_ids: Collection[str], *, dry_run: bool = False) -> int:
     """Take the records of these calls out of the file, which another process may be writing. How many.
 
     Raises:
         OSError: the file cannot be read or written; then it is as it was.
     """
-    path = Path(path)
-    if not call_ids or not path.exists():
+    if not call_ids:
+        return 0
+    return _change(Path(path), lambda line: b"" if _Kept.of(line).call_id in call_ids else line, dry_run)
+
+
+def forget_old(
+    path: str | Path, *, calls_before: float, words_before: float, dry_run: bool = False
+) -> tuple[int, int]:
+    """Take out calls that ended before a moment, and the words of those before another. How many of each.
+
+    Raises:
+        OSError: the file cannot be read or written; then it is as it was.
+    """
+
+    def without_words(line: bytes) -> bytes:
+        kept = _Kept.of(line)
+        if not kept.transcript or kept.ended_at >= words_before:
+            return line
+        return msgspec.json.encode(msgspec.json.decode(line) | {"transcript": []}) + b"\n"
+
+    def without_call(line: bytes) -> bytes:
+        kept = _Kept.of(line)
+        return b"" if kept.call_id and kept.ended_at < calls_before else line
+
+    calls = _change(Path(path), without_call, dry_run)
+    return calls, _change(Path(path), without_words, dry_run)
+
+
+def _change(path: Path, change: Callable[[bytes], bytes], dry_run: bool) -> int:
+    """Replace lines of the file, by nothing if need be; how many are others now."""
+    if not path.exists():
         return 0
     with _locked(path, os.O_RDONLY) as fd:
-        lines = path.read_bytes().splitlines(keepends=True)
-        left = [line for line in lines if _call_id(line) not in call_ids]
-        if len(left) < len(lines):
+        before = path.read_bytes().splitlines(keepends=True)
+        after = [change(line) for line in before]
+        changed = sum(new != old for new, old in zip(after, before, strict=True))
+        if changed and not dry_run:
             other = path.with_name(f"{path.name}.new")
             new = os.open(other, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, os.fstat(fd).st_mode & 0o777)
             try:
-                _write_all(new, b"".join(left))
+                _write_all(new, b"".join(after))
                 os.fsync(new)
             finally:
                 os.close(new)
             other.replace(path)
-    return len(lines) - len(left)
+    return changed
 
 
 @contextmanager
@@ -125,16 +156,24 @@ def _locked(path: Path, flags: int) -> Iterator[int]:
             os.close(fd)  # and the lock
 
 
-def _call_id(line: bytes) -> str:
-    """Of which call a line is; empty: nobody can say."""
-    try:
-        return msgspec.json.decode(line, type=_OfACall).call_id
-    except msgspec.DecodeError:
-        return ""
+class _Kept(msgspec.Struct):
+    """What a line says of its call; a line that is no record says nothing."""
 
+    call_id: str = ""
+    born_at: float = math.inf
+    duration_s: float = 0.0
+    transcript: list[msgspec.Raw] = []
 
-class _OfACall(msgspec.Struct):
-    call_id: str
+    @property
+    def ended_at(self) -> float:
+        return self.born_at + self.duration_s
+
+    @classmethod
+    def of(cls, line: bytes) -> _Kept:
+        try:
+            return msgspec.json.decode(line, type=cls)
+        except msgspec.DecodeError:
+            return cls()
 
 
 def _line(record: CallRecord) -> bytes:

@@ -167,9 +167,14 @@ async def test_purge_forgets_what_is_old_or_one_person(
     os.mkdir(tapes)
     for name in ("aa11", "bb22", "other"):
         (tapes / f"{name}.jsonl").write_text("{}\n")
+    (tapes / "old.jsonl").write_text("{}\n")
+    os.utime(tapes / "old.jsonl", (1, 1))
     with kept.open("a") as settings:
         settings.write(f"[records]\nblackbox_dir = '{tapes}'\n")
-    (kept.parent / "calls.jsonl").write_text('{"call_id":"aa11"}\n{"call_id":"other"}\n')
+    old = {"call_id": "old", "born_at": 0, "duration_s": 9, "transcript": [{"text": "Hi."}]}
+    said = {"call_id": "aa11", "born_at": BORN_AT, "duration_s": 9, "transcript": [{"text": "Bread."}]}
+    records = [said, {"call_id": "other"}, old]
+    (kept.parent / "calls.jsonl").write_text("".join(f"{json.dumps(each)}\n" for each in records))
     opened = Opened("sqlite:///journal.db")
     opened.write([change(row(id=name, call_sid=f"CA{name}"), first=True) for name in ("aa11", "other")])
     with pytest.raises(SystemExit) as left:  # no terminal to ask at
@@ -178,14 +183,22 @@ async def test_purge_forgets_what_is_old_or_one_person(
     assert "nothing was deleted" in capsys.readouterr().out
     with pytest.raises(ConfigError, match="is no telephone number"):
         cli_store.purge(number="banana", config=kept, yes=True)
+    before = {path: path.read_bytes() for path in kept.parent.rglob("*.jsonl")}
     cli_store.purge(number=ADA, config=kept, dry_run=True)
-    assert "Delete 2 calls of this number" in capsys.readouterr().out
+    theirs = "2 calls, 1 messages, 0 notes, 0 appointments, 0 customers, 1 record lines and 2 tapes"
+    assert f"Without it: Delete {theirs}?" in capsys.readouterr().out
+    cli_store.purge(config=kept, dry_run=True)
+    aged = "0 calls, 1 transcripts, 1 record lines, 2 record transcripts and 1 tapes"
+    assert f"Without it: Delete {aged}?" in capsys.readouterr().out
+    assert {path: path.read_bytes() for path in before} == before
     cli_store.purge(config=kept, yes=True)
-    assert capsys.readouterr().out.endswith("deleted 0 calls and 1 transcripts\n")
+    assert capsys.readouterr().out.endswith(f"deleted {aged}\n")
+    assert "Bread." not in (kept.parent / "calls.jsonl").read_text()
+    assert sorted(os.listdir(tapes)) == ["aa11.jsonl", "bb22.jsonl", "other.jsonl"]
     cli_store.purge(number="+1 (555) 123-0001" if ADA == "+15551230001" else ADA, config=kept, yes=True)
-    assert capsys.readouterr().out.endswith("deleted 2 calls and who they are\n")
+    assert capsys.readouterr().out.endswith(f"deleted {theirs}\n")
     assert os.listdir(tapes) == ["other.jsonl"]
-    assert (kept.parent / "calls.jsonl").read_text() == '{"call_id":"other"}\n'
+    assert (kept.parent / "calls.jsonl").read_text() == '{"call_id": "other"}\n'
     known = [opened.claim(f"CA{name}", 0, limit=3, run="r", now=300.0) for name in ("aa11", "other")]
     assert [each is not None for each in known] == [False, True]
     opened.close()

@@ -240,6 +240,8 @@ OTHERS: list[Row] = [
     ("call +14155552671 --yes", "realtime.api_key", 2),
     ("calls --number banana", "--number", 2),
     ("store purge --number banana --config ok.toml", "--number", 2),
+    ("store purge --yes --number 0555 --config ok.toml", "--number", 2),
+    ("store purge --json --config ok.toml", "--json: leaves no place for a question", 2),
     # what is not there
     ("calls --config ok.toml", "there is no store at", 2),
     ("show a --config ok.toml", "there is no store at", 2),

@@ -1,0 +1,175 @@
+"""``llcphone store purge``: says first what it deletes, asks, and deletes it wherever it stands.
+
+A call is in the database, in the file of records, on a tape and in the journal. Recordings and voicemail are
+in Twilio's account: of these a person is told.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import attrs
+from cyclopts import Parameter
+from sqlalchemy.exc import SQLAlchemyError
+
+from llcphone import settings
+from llcphone.cli.calls import loaded_with_store, open_store
+from llcphone.cli.calls_view import print_json
+from llcphone.cli.options import AsJson, ConfigPath, agreed, confirmed, number_of
+from llcphone.errors import ConfigError
+from llcphone.store import history, journal, lines
+from llcphone.store.forgetting import DAY_S, count_of_number, count_old, forgetting, in_pieces, purging
+
+if TYPE_CHECKING:
+    from llcphone.config import Config
+
+Counts = dict[str, int]
+"""How much of what, in words for a person and a program alike."""
+
+
+def purge(
+    *,
+    number: str = "",
+    config: ConfigPath = None,
+    dry_run: bool = False,
+    yes: Annotated[bool, Parameter(help="delete without a question")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Delete what is older than the settings say; with --number, all that is kept of one person.
+
+    Both in the database, in records.path and in records.blackbox_dir. Of a person: calls with what was said,
+    messages, notes, appointments and the customer; also what the journal has.
+
+    Args:
+        number: whose, as +<country><number>.
+        dry_run: say what would be deleted, and delete nothing.
+    """
+    loaded = loaded_with_store(config)
+    what = OfNumber(loaded, number_of(number, "--number")) if number else OfAge(loaded)
+    if as_json and not (yes or dry_run):
+        raise ConfigError("--json", "leaves no place for a question. Fix: add --yes or --dry-run")
+    found = what.found()
+    question = f"Delete {_told(found)}?"
+    if as_json and dry_run:
+        print_json({"dry_run": True, **found})
+    elif dry_run:
+        print(f"a dry run, nothing is deleted. Without it: {question}")
+    elif as_json or (agreed if yes else confirmed)(question):
+        what.delete()
+        print_json({"dry_run": False, **found}) if as_json else print(f"deleted {_told(found)}")
+        if found["calls"] and loaded.transfers.record_calls:
+            print("recordings are in Twilio's account: delete them there", file=sys.stderr)
+    else:
+        print("nothing was deleted")
+        sys.exit(1)
+
+
+def _told(found: Counts) -> str:
+    """Counts in words."""
+    *most, last = [f"{count} {what.replace('_', ' ')}" for what, count in found.items()]
+    return f"{', '.join(most)} and {last}"
+
+
+@attrs.frozen
+class OfNumber:
+    """All that is kept of one person."""
+
+    config: Config
+    number: str = attrs.field(repr=False)
+
+    def found(self) -> Counts:
+        """How much there is; nothing is changed."""
+        with open_store(self.config, read_only=True) as read:
+            calls = read(partial(history.summaries, limit=None, number=self.number))
+            counts = read(partial(count_of_number, number=self.number))
+        return {"calls": len(calls), **counts, **self._files([each.id for each in calls], dry_run=True)}
+
+    def delete(self) -> None:
+        """Delete it everywhere."""
+        with open_store(self.config, read_only=False) as run:
+            gone = in_pieces(forgetting(self.number), run)
+        found = settings.with_journal(self.config).journal
+        if found.url and found.enabled:
+            with _still_there("journal.url"):
+                journal.forget(found.url, gone.call_sids)
+        self._files(gone.call_ids, dry_run=False)
+
+    def _files(self, call_ids: list[str] | tuple[str, ...], *, dry_run: bool) -> Counts:
+        records, in_file = self.config.records, 0
+        if records.path:
+            with _still_there("records.path"):
+                in_file = lines.forget(records.path, set(call_ids), dry_run=dry_run)
+        folder = Path(records.blackbox_dir)
+        tapes = [folder / f"{each}.jsonl" for each in call_ids] if records.blackbox_dir else []
+        return {"record_lines": in_file, "tapes": _delete(tapes, dry_run=dry_run)}
+
+
+@attrs.frozen
+class OfAge:
+    """What is older than ``store.keep_days`` and ``store.transcript_days`` say; 0 keeps for ever."""
+
+    config: Config
+    now: float = attrs.field(factory=time.time)
+
+    @property
+    def _calls_before(self) -> float:
+        days = self.config.store.keep_days
+        return self.now - days * DAY_S if days else -math.inf
+
+    @property
+    def _words_before(self) -> float:
+        days = self.config.store.transcript_days
+        return self.now - days * DAY_S if days else -math.inf
+
+    def found(self) -> Counts:
+        """How much there is; nothing is changed."""
+        with open_store(self.config, read_only=True) as read:
+            old = read(partial(count_old, calls_before=self._calls_before, words_before=self._words_before))
+        return {"calls": old.calls, "transcripts": old.transcripts, **self._files(dry_run=True)}
+
+    def delete(self) -> None:
+        """Delete it everywhere."""
+        days = self.config.store
+        with open_store(self.config, read_only=False) as run:
+            old = purging(now=self.now, keep_days=days.keep_days, transcript_days=days.transcript_days)
+            in_pieces(old, run)
+        self._files(dry_run=False)
+
+    def _files(self, *, dry_run: bool) -> Counts:
+        records, in_file = self.config.records, (0, 0)
+        if records.path:
+            moments = {"calls_before": self._calls_before, "words_before": self._words_before}
+            with _still_there("records.path"):
+                in_file = lines.forget_old(records.path, **moments, dry_run=dry_run)
+        tapes = []
+        if records.blackbox_dir:
+            with _still_there("records.blackbox_dir"):
+                every = Path(records.blackbox_dir).glob("*.jsonl")
+                tapes = [each for each in every if each.stat().st_mtime < self._calls_before]
+        counts = {"record_lines": in_file[0], "record_transcripts": in_file[1]}
+        return counts | {"tapes": _delete(tapes, dry_run=dry_run)}
+
+
+def _delete(tapes: list[Path], *, dry_run: bool) -> int:
+    with _still_there("records.blackbox_dir"):
+        there = [each for each in tapes if each.exists()]
+        for each in () if dry_run else there:
+            each.unlink(missing_ok=True)
+    return len(there)
+
+
+@contextmanager
+def _still_there(key: str) -> Iterator[None]:
+    """A place that cannot be read or written is named by its setting."""
+    try:
+        yield
+    except (SQLAlchemyError, OSError) as exc:
+        why = f"still has these calls, and cannot be read or written ({type(exc).__name__})"
+        raise ConfigError(key, f"{why}. Fix: make it writable, then purge again") from None
