@@ -31,7 +31,7 @@ def demo(
         dialect: what the simulated Realtime API speaks.
         inbound_only: hold the call that comes in; place none.
         quiet: print the summary only.
-        play: play the calls aloud when they are over, with whatever player this machine has.
+        play: play the calls aloud while they go on, with whatever player this machine has.
         mode: instead, one call with this mode, with the company, routes and modules of your settings.
         dial: the same, by ringing this number: whoever your routes say answers.
     """

@@ -18,9 +18,10 @@ from rich.console import Console
 
 from llcphone.agent_file import load_agent
 from llcphone.demo.facts import Facts
+from llcphone.demo.listening_in import play_live
 from llcphone.demo.mode_story import NAME, REMINDED, REMINDER, SHOP, Actor, Story, choose_story, speak
 from llcphone.demo.mode_words import ENGLISH, voice_of, words_in
-from llcphone.demo.player import find_player, no_player, play
+from llcphone.demo.player import find_live_player, find_player, no_player, play
 from llcphone.demo.scene import Scene
 from llcphone.demo.view import CallView
 from llcphone.errors import ConfigError
@@ -68,7 +69,7 @@ def run_mode(
         out: folder for ``call-<agent>.wav``.
         dial: which number is rung; empty: one that leads to the mode.
         quiet: show the outcome only.
-        aloud: play the call when it is over.
+        aloud: play the call while it goes on, or afterwards where no player here can do that.
 
     Raises:
         ConfigError: a setting or the number cannot be used.
@@ -78,20 +79,28 @@ def run_mode(
     console = Console(highlight=False)
     if aloud and find_player() is None:
         console.print(no_player())
+    player = find_live_player() if aloud else ()
     wav, unread = None, False
     try:
-        wav = trio.run(partial(show_mode, config, mode, out, console, dial=dial, quiet=quiet))
+        wav = trio.run(partial(show_mode, config, mode, out, console, player, dial=dial, quiet=quiet))
     except* SystemExit:  # rich's word for a reader that has gone, as ``head`` does
         unread = True
-    if wav is not None and aloud:
+    if wav is not None and aloud and not player:
         play([wav], partial(console.print, soft_wrap=True))
     return 0 if wav is not None or unread else 1
 
 
 async def show_mode(
-    config: Config, mode: str, out: Path, console: Console, *, dial: str = "", quiet: bool = False
+    config: Config,
+    mode: str,
+    out: Path,
+    console: Console,
+    player: tuple[str, ...] = (),
+    *,
+    dial: str = "",
+    quiet: bool = False,
 ) -> Path | None:
-    """Hold the call and show it as it goes on; returns its WAV, None if it did not end in time."""
+    """Hold the call, show and play it as it goes on; returns its WAV, None if it did not end in time."""
     number = dial or next((each for each, who in config.routes.table.items() if who == mode), "")
     number = number or MADE_UP.get(mode, "")
     tables = _tables(config, mode, number)
@@ -125,7 +134,7 @@ async def show_mode(
         ) as stage:
             store = stage.phone.store
             assert store is not None
-            held = ModeCall(stage, store, agent, story, scene, view)
+            held = ModeCall(stage, store, agent, story, scene, view, player)
             with trio.move_on_after(LIMIT_S):
                 wav = await held.hold(number, out)
                 await held.show_outcome(console)
@@ -178,6 +187,7 @@ class ModeCall:
     story: Story
     scene: Scene
     view: CallView
+    player: tuple[str, ...]
 
     async def hold(self, number: str, out: Path) -> Path:
         """Hold the call to its end, drawing it; returns its WAV."""
@@ -186,15 +196,16 @@ class ModeCall:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._draw, name="view")
             call = await (self._rung() if self.story.places_call else self._ring(number))
-            with contextlib.suppress(CallOver):  # put through, or the agent has hung up
-                for line in self.story.lines:
-                    await self._speak(call, line)
-            with trio.move_on_after(_HEARS_S):
+            async with play_live(call, self.player, self.view.say):
+                with contextlib.suppress(CallOver):  # put through, or the agent has hung up
+                    for line in self.story.lines:
+                        await self._speak(call, line)
+                with trio.move_on_after(_HEARS_S):
+                    await self.stage.record()
+                if not self.stage.records:
+                    call.hang_up()
                 await self.stage.record()
-            if not self.stage.records:
-                call.hang_up()
-            await self.stage.record()
-            await call.ended()
+                await call.ended()
             nursery.cancel_scope.cancel(reason="over")
         return self._write(call, out)
 
@@ -208,10 +219,11 @@ class ModeCall:
         """What came of it."""
         record, call = self.stage.records[0], self.stage.twilio.calls[-1]
         ended = await call.ended()
-        console.print(f"\n  rung    {', '.join(self._names(ended.joined)) or 'nobody'}")
+        console.print()
         for line in await self._kept(record):
             console.print(f"  kept    {line}")
-        console.print(f"  ended   {record.reason.value}")
+        to = f" to {', '.join(joined)}" if (joined := self._names(ended.joined)) else ""
+        console.print(f"  ended   {record.reason.value}{to}")
 
     async def _ring(self, number: str) -> SimCall:
         return await self.stage.ring(to=number, from_=CALLER)

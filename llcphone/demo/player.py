@@ -1,14 +1,18 @@
-"""``--play``: the calls aloud, by whatever plays a WAV on this machine."""
+"""``--play``: the calls aloud, by whatever plays sound on this machine; while they go on, if it can."""
 
 from __future__ import annotations
 
 import shutil
 import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
+
+_QUIET = ("-nodisp", "-autoexit", "-loglevel", "error")
+_ORDER = "LE" if sys.byteorder == "little" else "BE"
 
 PLAYERS = (
     ("afplay",),
@@ -16,10 +20,24 @@ PLAYERS = (
     ("paplay",),
     ("aplay", "-q"),
     ("play", "-q"),
-    ("ffplay", "-nodisp", "-autoexit", "-loglevel", "error"),
+    ("ffplay", *_QUIET),
     ("mpv", "--no-video", "--really-quiet"),
 )
 """Of macOS, PipeWire, PulseAudio, ALSA, SoX, FFmpeg; the first that is there plays."""
+
+_RAW = ("-t", "raw", "-r", "8000", "-c", "1")
+LIVE = (
+    ("paplay", "--raw", "--format=s16ne", "--rate=8000", "--channels=1"),
+    ("aplay", "-q", *_RAW, "-f", f"S16_{_ORDER}", "-"),
+    ("play", "-q", *_RAW, "-e", "signed-integer", "-b", "16", "-"),
+    ("ffplay", *_QUIET, "-f", f"s16{_ORDER.lower()}", "-ar", "8000", "-"),
+)
+"""Those that take sound as it comes: 8 kHz, one channel, 16 bits in this machine's byte order."""
+
+
+def find_live_player() -> tuple[str, ...]:
+    """The command that plays a call while it goes on; empty where none can."""
+    return next((player for player in LIVE if shutil.which(player[0])), ())
 
 
 def find_player() -> tuple[str, ...] | None:

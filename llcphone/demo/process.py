@@ -67,7 +67,7 @@ class Party:
         while (message := await self.next()) is not None:
             if message["kind"] == kind:
                 return msgspec.convert(message["report"], type_)
-            if message["kind"] == "event" and on_event is not None:
+            if message["kind"] in ("event", "trouble") and on_event is not None:
                 on_event(message)
         return None
 

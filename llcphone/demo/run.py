@@ -18,7 +18,7 @@ from rich.console import Console
 
 from llcphone.demo import script as story
 from llcphone.demo.facts import Facts, OutboundFacts
-from llcphone.demo.player import find_player, no_player, play
+from llcphone.demo.player import find_live_player, find_player, no_player, play
 from llcphone.demo.report import judge
 from llcphone.demo.report_outbound import judge_outbound
 from llcphone.demo.scene import Scene
@@ -65,7 +65,7 @@ def run_demo(
         dialect: what the simulated Realtime API speaks, ``ga`` or ``flat``.
         inbound_only: place no calls.
         quiet: show the summary only.
-        aloud: play the calls when they are over.
+        aloud: play the calls while they go on, or afterwards where no player here can do that.
         model_faults: fields of ``llcphone.sim.model.Faults``, to see the demo fail.
 
     Raises:
@@ -87,6 +87,7 @@ def run_demo(
         view,
         Scene(Facts(own=[file.name for file in caller])),
         None if inbound_only else OutboundFacts(),
+        player=find_live_player() if aloud else (),
     )
     interrupted = unread = False
     try:
@@ -101,7 +102,7 @@ def run_demo(
         console.print("interrupted")
         return 130
     code = _conclude(stage, console)
-    if aloud:
+    if aloud and not stage.player:
         files = [out / name for name in FILES if name.endswith(".wav") and (out / name).exists()]
         play(files, partial(console.print, soft_wrap=True))
     return code

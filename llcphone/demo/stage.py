@@ -90,6 +90,8 @@ class Stage:
     inbound: Scene
     outbound: OutboundFacts | None
     """None: no calls are placed."""
+    player: tuple[str, ...] = ()
+    """Plays the calls while they go on; empty: nothing does."""
     scene: Scene = attrs.field(init=False)
     """The call that is shown now."""
     _placed: dict[str, Scene] = attrs.field(factory=dict)
@@ -126,6 +128,7 @@ class Stage:
                 "port": listeners[0].socket.getsockname()[1],
                 "wav": str(self.out / "call.wav"),
                 "outbound_wav": str(self.out / "call-outbound.wav"),
+                "player": self.player,
             }
             async with (
                 listeners[0],
@@ -246,6 +249,8 @@ class Stage:
         """Something happened at the telephone."""
         scene = self.inbound if self.guest is None else self.guest
         scene.elsewhere.append((message["at_s"], "phone", message["what"]))
+        if message["kind"] == "trouble":
+            self.view.say(message["what"])
 
     def _warned(self, text: str) -> None:
         self.scene.elsewhere.append((time.perf_counter(), "log", text))

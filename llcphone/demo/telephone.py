@@ -16,6 +16,7 @@ from llcphone.demo import script as story
 from llcphone.demo.facts import CalleesFacts, PhoneFacts
 from llcphone.demo.lateness import Lateness
 from llcphone.demo.leash import orders, perf_s, tell
+from llcphone.demo.listening_in import play_live
 from llcphone.sim.phone import Callee, CallFaults, CallOver, Signature, SimCall, TwilioSimulator, open_twilio
 
 PATIENCE_S = 20.0
@@ -48,7 +49,7 @@ async def be_phone(settings: dict[str, Any]) -> None:
             if order == "ring":
                 nursery.start_soon(_ring, twilio, settings, lateness, name="caller")
             elif order == "answer":
-                guests = Guests(twilio, lateness)
+                guests = Guests(twilio, lateness, settings["player"])
                 nursery.start_soon(guests.answer, name="guest")
         if guests is not None:
             await guests.see_the_end()
@@ -65,11 +66,16 @@ async def _ring(twilio: TwilioSimulator, settings: dict[str, Any], lateness: Lat
     await forged.ended()
     call = twilio.ring_nowait(faults=FIELD_LINE, on_event=lambda _, line: tell("event", what=line))
     files = [Path(file) for file in settings["files"]]
-    gave_up = await _hold_call(call, story.own_lines(files) if files else story.STORY, own=bool(files))
+    async with play_live(call, settings["player"], _say_trouble):
+        gave_up = await _hold_call(call, story.own_lines(files) if files else story.STORY, own=bool(files))
     call.write_wav(settings["wav"])
     statuses = [status for _, status, _ in forged.record.requests]
     facts = phone_facts(twilio, call, gave_up, statuses)
     tell("report", report=attrs.asdict(attrs.evolve(facts, stalls=lateness.stalls)))
+
+
+def _say_trouble(what: str) -> None:
+    tell("trouble", what=what)
 
 
 async def _hold_call(
@@ -127,6 +133,7 @@ class Guests:
 
     twilio: TwilioSimulator
     lateness: Lateness
+    player: list[str]
     _gave_up: str = "the telephone to ring"
     _hung_up: trio.Event = attrs.field(factory=trio.Event)
 
@@ -134,7 +141,8 @@ class Guests:
         """Hold the first call that rings, and speak first in it."""
         call = await self.twilio.outbound()
         call.log.on_event = lambda _, line: tell("event", what=line)
-        self._gave_up = await _hold_call(call, story.GUEST_SAYS, greeted=False)
+        async with play_live(call, self.player, _say_trouble):
+            self._gave_up = await _hold_call(call, story.GUEST_SAYS, greeted=False)
         self._hung_up.set()
 
     async def see_the_end(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import subprocess
 import sys
 import wave
@@ -44,13 +45,19 @@ sys.exit(run_demo(Path({str(out)!r}), **{options!r}))
 
 @pytest.mark.slow
 def test_the_demo_holds_whole_calls_and_writes_what_was_heard(tmp_path: Path) -> None:
+    player = tmp_path / "bin/paplay"  # plays one call after the other into a file
+    player.parent.mkdir()
+    player.write_text(f'#!/bin/sh\ncat >> "{tmp_path}/played"\n')
+    player.chmod(0o755)
     done = subprocess.run(
-        [sys.executable, "-m", "llcphone", "demo", "--out", str(tmp_path / "out")],
+        [sys.executable, "-m", "llcphone", "demo", "--play", "--out", str(tmp_path / "out")],
         capture_output=True,
         text=True,
         timeout=LIMIT_S,
+        env={**os.environ, "PATH": f"{player.parent}{os.pathsep}{os.environ['PATH']}"},
     )
     assert done.returncode == 0, done.stdout + done.stderr
+    assert "playing" not in done.stdout, "it was heard while it went on"
     assert done.stderr == ""
     assert max(map(len, done.stdout.splitlines())) <= 80 + len(str(tmp_path))
     record = json.loads((tmp_path / "out/record.json").read_text())
@@ -78,6 +85,8 @@ def test_the_demo_holds_whole_calls_and_writes_what_was_heard(tmp_path: Path) ->
     assert "callee answers" in [entry["kind"] for entry in timeline if entry["party"] == "phone"]
     with wave.open(str(tmp_path / "out/call-outbound.wav")) as sound:
         assert sound.getnframes() / 8000 == pytest.approx(placed["duration_s"], abs=1)
+    played_s = (tmp_path / "played").stat().st_size / 16_000
+    assert played_s == pytest.approx(record["duration_s"] + placed["duration_s"], abs=10)  # rings are silent
     told = done.stdout + "".join(path.read_text() for path in (tmp_path / "out").glob("*outbound.json*"))
     assert story.GUEST not in told
     assert story.BUSY_GUEST not in told

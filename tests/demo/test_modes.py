@@ -53,8 +53,8 @@ async def shown(
 
 
 STORIES = {
-    "receptionist": (["check_availability", "transfer_call"], "rung    sales", "sales"),
-    "ivr": (["transfer_call"], "rung    support", "support"),
+    "receptionist": (["check_availability", "transfer_call"], "ended   transferred to sales", "sales"),
+    "ivr": (["transfer_call"], "ended   transferred to support", "support"),
     "csr": (
         ["check_availability", "book_appointment", "book_appointment", "add_call_note", "hang_up"],
         "kept    an appointment: ",
@@ -117,7 +117,7 @@ async def test_a_changed_greeting_route_and_desk_are_heard(tmp_path: Path, autoj
     assert "+15551230077 is rung: receptionist answers" in text
     assert "Casa Azul, good to hear you." in text
     assert "a message, normal" in text
-    assert "rung    nobody" in text
+    assert "transferred" not in text
     assert "bicycle" not in text
     assert "1 sentence of yours is a hum in the recording" in text
 
@@ -131,7 +131,7 @@ def all_days() -> list[str]:
 async def test_desks_of_another_name_are_reached(tmp_path: Path, autojump_clock: MockClock) -> None:
     desks = {"kitchen": {"number": "+15550100009"}}
     text = "\n".join(await shown(tmp_path, "ivr", transfers={"destinations": desks}))
-    assert "rung    kitchen" in text
+    assert "ended   transferred to kitchen" in text
     assert "brakes" not in text
 
 
