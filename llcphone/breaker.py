@@ -81,7 +81,8 @@ class Breaker:
         if now - self._failures[0] <= self._window_s:
             self._opened.set()
             self.times_opened += 1
-            log.error("breaker open: new calls get the way out", extra={"failures": len(self._failures)})
+            what = "no model session can be had: new callers hear an apology or are redirected"
+            log.error(what, extra={"failures": len(self._failures)})
 
     def _close(self) -> None:
         self._failures.clear()

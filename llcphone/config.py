@@ -176,13 +176,13 @@ class Config:
             if self.server.check_signatures
             else {"twilio.account_sid", "twilio.auth_token"}
         )
-        for key, purpose in _NEEDED_TO_SERVE.items():
+        for key, missing in _NEEDED_TO_SERVE.items():
             value = self.value(key)
             endpoint = self.realtime.url if key.startswith("realtime.") else self.twilio.api_url
             if not value and key not in optional:
-                raise ConfigError(key, f"is missing: it {purpose}")
+                raise ConfigError(key, missing)
             if _PLACEHOLDER.fullmatch(value) and not is_loopback_url(endpoint):
-                raise ConfigError(key, f"is still a placeholder: it {purpose}")
+                raise ConfigError(key, missing.replace("not set", "still a placeholder"))
         sid = self.twilio.account_sid
         if sid and not _ACCOUNT_SID.fullmatch(sid) and not is_loopback_url(self.twilio.api_url):
             raise ConfigError("twilio.account_sid", "must be AC and 32 hexadecimal digits; " + _SID_FIX)
@@ -213,10 +213,13 @@ _ACCOUNT_SID = re.compile(r"AC[0-9a-fA-F]{32}")
 _SID_FIX = "copy TWILIO_ACCOUNT_SID from Twilio's console (SK... is an API key, PN... a number)"
 
 _NEEDED_TO_SERVE = {
-    "realtime.api_key": "pays for the model's sessions; set OPENAI_API_KEY",
-    "twilio.auth_token": "proves that webhooks are Twilio's; copy it from its console to TWILIO_AUTH_TOKEN",
-    "server.public_url": "is where Twilio reaches us; set PUBLIC_URL to the https:// address of your tunnel",
-    "twilio.account_sid": "names the Twilio account; copy it from its console to TWILIO_ACCOUNT_SID",
+    "realtime.api_key": "OPENAI_API_KEY is not set: it pays for the model's sessions. Fix: set it in .env",
+    "twilio.auth_token": "TWILIO_AUTH_TOKEN is not set: it proves that webhooks are Twilio's. "
+    "Fix: copy it from Twilio's console to .env",
+    "server.public_url": "PUBLIC_URL is not set: it is where Twilio reaches this server. "
+    "Fix: set it in .env to the https:// address of your proxy or tunnel",
+    "twilio.account_sid": "TWILIO_ACCOUNT_SID is not set: it names the account. "
+    "Fix: copy it from Twilio's console to .env",
 }
 
 

@@ -274,18 +274,18 @@ def test_a_complete_configuration_is_ready() -> None:
         ("server", "public_url", "https://<your-host>", "PUBLIC_URL"),
     ],
 )
-def test_what_is_missing_says_what_it_is_for_and_how_to_mend_it(
+def test_what_is_missing_says_what_it_is_for_and_how_to_fix_it(
     section: str, key: str, value: str, fix: str
 ) -> None:
     with pytest.raises(ConfigError) as caught:
         with_changes(**{section: {key: value}}).check_ready_to_serve()
     assert caught.value.key == f"{section}.{key}"
     assert fix in caught.value.why
-    assert ("is missing: it " if not value else "is still a placeholder: it ") in caught.value.why
+    assert ("is not set: it " if not value else "is still a placeholder: it ") in caught.value.why
 
 
 def test_the_first_missing_thing_is_the_key_of_the_model() -> None:
-    with pytest.raises(ConfigError, match=r"realtime\.api_key: is missing"):
+    with pytest.raises(ConfigError, match=r"realtime\.api_key: OPENAI_API_KEY is not set"):
         Config().check_ready_to_serve()
 
 

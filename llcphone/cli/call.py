@@ -179,7 +179,8 @@ def _facts(config: Config, wish: Wish, from_: str) -> list[tuple[str, str]]:
     when = "at once" if outbound.dial == "at_once" else "when the model is ready"
     host = config.twilio.api_url.partition("//")[2]
     edge = f", edge {config.twilio.edge}" if config.twilio.edge else ""
-    machine = "no detection" if outbound.amd == "off" else f"{outbound.amd} detection: {outbound.machine}"
+    moments = {"async": "while talking", "sync": "before the first word"}
+    machine = f"{outbound.machine.replace('_', ' ')} (detected {moments.get(outbound.amd)})"
     return [
         ("to", f"{masked_number(wish.to)} ({country_of(wish.to) or 'country unknown'})"),
         ("from", masked_number(from_) or "(no number)"),
@@ -189,7 +190,7 @@ def _facts(config: Config, wish: Wish, from_: str) -> list[tuple[str, str]]:
         ("opening", "greet: the agent speaks first" if setup.greets else "listen: the callee speaks first"),
         ("pad", f"{setup.pad_ms} ms of silence before the first word"),
         ("priming", "on" if setup.priming else "off"),
-        ("machines", machine),
+        ("machine", "not detected" if outbound.amd == "off" else machine),
         ("prompt", f"about {static} tokens, and {prompt_tokens(wish.context)} of this call's context"),
         ("tools", tools),
     ]

@@ -36,9 +36,13 @@ def check_ready(config: Config) -> None:
     """Raise the ConfigError of the first setting without which no call can be placed."""
     config.check_ready_to_serve()
     if not config.twilio.account_sid:
-        raise ConfigError("twilio.account_sid", "is missing: dialling needs it; set TWILIO_ACCOUNT_SID")
+        raise ConfigError(
+            "twilio.account_sid", "TWILIO_ACCOUNT_SID is not set. Fix: copy it from Twilio's console"
+        )
     if not config.twilio.phone_number and not config.outbound.caller_ids:
-        raise ConfigError("twilio.phone_number", "is missing: calls come from it; set TWILIO_PHONE_NUMBER")
+        raise ConfigError(
+            "twilio.phone_number", "TWILIO_PHONE_NUMBER is not set: calls come from it. Fix: set it in .env"
+        )
 
 
 async def ring(

@@ -112,6 +112,7 @@ async def twilio(
     from llcphone.sim.phone_run import run_rest
 
     line = _line(to, auth_token, public_url, config)
+    account = _known(to, auth_token, config).twilio  # whose number the server asks for
     with in_one_line([SpeechFileError], place=f"127.0.0.1, port {port}"):
         says = _load(_speech(say))
         machine = answer == "voicemail"
@@ -123,12 +124,19 @@ async def twilio(
             hangs_up_after_s=hangs_up_after_s,
         )
         print(f"Twilio is simulated: LLCPHONE_TWILIO__API_URL=http://127.0.0.1:{port}", flush=True)
-        await run_rest(**line, callee=callee, port=port)
+        await run_rest(
+            **line, account_sid=account.account_sid, number=account.phone_number, callee=callee, port=port
+        )
+
+
+def _known(to: str, auth_token: str, config: Path | None) -> Config:
+    """The settings, which are not looked at where all that is needed is given."""
+    return Config() if to and auth_token else settings.load(config).config
 
 
 def _line(to: str, auth_token: str, public_url: str, config: Path | None) -> dict[str, Any]:
     """How the server is reached and which token and address it has: as given, or of its settings."""
-    loaded = Config() if to and auth_token else settings.load(config).config
+    loaded = _known(to, auth_token, config)
     server, token = loaded.server, auth_token or loaded.twilio.auth_token
     here = to or f"{local_url(server.host, server.port)}/twiml"
     parts = urlsplit(here)

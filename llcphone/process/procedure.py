@@ -131,7 +131,7 @@ async def start(job: Job, former: Mark | None = None, *, replace: bool = False) 
     log_file = Path(cwd) / job.config.process.log_file
     began_at = log_file.stat().st_size if log_file.exists() else 0
     child = _spawn([*argv, *([REPLACE] if replace else [])], cwd, log_file)
-    job.tell(f"started pid {child.pid}; it tells of itself in {log_file}")
+    job.tell(f"started pid {child.pid}; log: {log_file}")
     if await verify(job, former, child):
         child.returncode = 0  # it outlives us: nobody waits for it
         if replace and former is not None:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 REFUSED = frozenset({"configuration", "ready to serve", "agent", "session", "dialect", "model", "key"})
-"""Findings that other settings may mend."""
+"""Findings that other settings may fix."""
 
 
 @attrs.frozen(kw_only=True)
@@ -89,7 +89,7 @@ async def _not_well(wish: Wish, job: Job, reasons: Sequence[str]) -> int:
     broken = [each for each in await examine(case, ("settings", "session")) if each.status is Status.FAIL]
     _show(wish, [each for each in broken if each.check not in REFUSED])
     if not _show(wish, [each for each in broken if each.check in REFUSED]):
-        wish.tell("settings and session are not to blame: no snapshot would mend it")
+        wish.tell("the fault is outside llcphone's settings; restoring a snapshot will not help")
         return 1
     if not await _roll_back(wish):
         return 1
@@ -107,7 +107,7 @@ async def _roll_back(wish: Wish) -> bool:
     path = wish.path or DEFAULT_FILE
     last = snapshots.load_last_good(snapshots.folder_of(path))
     if last is None:
-        wish.tell("there is no good snapshot to go back to")
+        wish.tell("no known-good snapshot saved yet")
         return False
     if not wish.rollback:
         wish.tell(f"to go back to {last.stem}: llcphone restart --rollback")

@@ -62,6 +62,10 @@ def _figures(pid: int) -> dict[str, Any]:
         return {}
 
 
+_PLAIN = {"draining": "draining (new callers get a busy tone; live ones talk on)"}
+"""Reasons of one word, for people."""
+
+
 def standing_lines(found: dict[str, Any]) -> list[str]:
     """For people."""
     if found["others"] and not found["running"]:
@@ -70,7 +74,8 @@ def standing_lines(found: dict[str, Any]) -> list[str]:
     elif not found["running"]:
         told = [f"no llcphone answers on port {found['port']}"]
     else:
-        state = "takes calls" if found["ready"] else f"turns calls away: {'; '.join(found['reasons'])}"
+        reasons = "; ".join(_PLAIN.get(each, each) for each in found["reasons"])
+        state = "takes calls" if found["ready"] else f"takes no new calls: {reasons}"
         told = [f"pid {found['pid']} answers on port {found['port']}, {state}"]
     if found["stale_pid_file"]:
         told.append("the pid file is stale")

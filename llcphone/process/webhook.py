@@ -60,7 +60,9 @@ async def set_webhook(config: Config, tell: Callable[[str], None], ask: Callable
 
 def _wanted(config: Config) -> str:
     if not config.server.public_url:
-        raise ConfigError("server.public_url", "is missing: it is where Twilio shall ask; set PUBLIC_URL")
+        raise ConfigError(
+            "server.public_url", "PUBLIC_URL is not set: it is where Twilio is to ask. Fix: set it in .env"
+        )
     return f"{config.server.public_url}/twiml"
 
 
@@ -72,12 +74,15 @@ def _precedence(number: NumberSettings) -> str:
 
 async def _number(carrier: Carrier, config: Config) -> NumberSettings:
     if not config.twilio.phone_number:
-        raise ConfigError("twilio.phone_number", "is missing: set TWILIO_PHONE_NUMBER")
+        raise ConfigError("twilio.phone_number", "TWILIO_PHONE_NUMBER is not set. Fix: set it in .env")
     try:
         number = await carrier.number(config.twilio.phone_number)
     except CarrierError as error:
         why = f"Twilio gives no answer that helps [{error.code}]; llcphone doctor says how to fix it"
         raise ConfigError("twilio", why) from None
     if number is None:
-        raise ConfigError("twilio.phone_number", "is no number of this account")
+        raise ConfigError(
+            "twilio.phone_number",
+            "is no number of this account. Fix: set TWILIO_PHONE_NUMBER to one of its numbers",
+        )
     return number

@@ -74,6 +74,7 @@ __all__ = [
 
 CLOSE_LIMIT_S = 5.0
 CALLER, NUMBER = "+15551230001", "+15551230002"
+ACCOUNT_SID = "AC" + "0" * 32
 
 
 class Ring(TypedDict, total=False):
@@ -104,6 +105,7 @@ class TwilioSimulator:
     keep_audio: bool
     nursery: trio.Nursery
     """Owns the calls."""
+    number: str = NUMBER
     rest: RestApi = attrs.field(init=False)
     """The REST API: its requests, its messages, its faults."""
     api_url: str = ""
@@ -120,7 +122,7 @@ class TwilioSimulator:
         self.rest = RestApi(
             account_sid=self.exchange.account_sid,
             auth_token=self.exchange.auth_token,
-            number=NUMBER,
+            number=self.number,
             place_call=self._place_call,
             calls=self.calls,
             verified=self.exchange.own_numbers,
@@ -137,7 +139,7 @@ class TwilioSimulator:
     def ring_nowait(self, **how: Unpack[Ring]) -> SimCall:
         """A caller rings; see ``Ring``. The webhook's answer is still to come."""
         form = call_form(
-            self.exchange.account_sid, "inbound", how.get("from_", CALLER), how.get("to", NUMBER)
+            self.exchange.account_sid, "inbound", how.get("from_", CALLER), how.get("to", self.number)
         )
         form |= how.get("fields", {})
         step: Step = Fetch("voice", self.rest.voice_url, first=True)
@@ -241,7 +243,8 @@ async def open_twilio(
     *,
     webhook_url: str,
     auth_token: str,
-    account_sid: str = "AC" + "0" * 32,
+    account_sid: str = ACCOUNT_SID,
+    number: str = NUMBER,
     public_url: str | None = None,
     connect_to: tuple[str, int] | None = None,
     fallback_url: str | None = None,
@@ -259,6 +262,7 @@ async def open_twilio(
         webhook_url: the number's voice webhook; a path alone (``/twiml``) is taken below ``public_url``.
         auth_token: signs everything.
         account_sid: of the account.
+        number: which it owns.
         public_url: the server's public address, which is what is signed; the webhook's own origin by default.
         connect_to: address and port where the public host is really reached, without TLS, as behind a tunnel.
         fallback_url: asked when the voice webhook fails.
@@ -284,7 +288,7 @@ async def open_twilio(
             fallback_url=fallback_url,
             dial_outcome=(lambda _: outcome) if isinstance(outcome, DialOutcome) else outcome,
             play_s=play_s,
-            own_numbers={NUMBER},
+            own_numbers={number},
         )
         async with trio.open_nursery() as services:
             async with trio.open_nursery() as nursery:
@@ -295,6 +299,7 @@ async def open_twilio(
                     callee=(lambda _: party) if isinstance(party, Callee) else party,
                     keep_audio=keep_audio,
                     nursery=nursery,
+                    number=number,
                     on_event=on_event,
                 )
                 listeners = await trio.open_tcp_listeners(api_port, host="127.0.0.1")

@@ -10,7 +10,16 @@ import attrs
 import trio
 
 from llcphone.sim import voices
-from llcphone.sim.phone import Callee, CallFaults, CallOver, CallRecord, SimCall, open_twilio
+from llcphone.sim.phone import (
+    ACCOUNT_SID,
+    NUMBER,
+    Callee,
+    CallFaults,
+    CallOver,
+    CallRecord,
+    SimCall,
+    open_twilio,
+)
 from llcphone.sim.phone_playout import SAMPLES_PER_MS
 from llcphone.sim.wav import read_speech
 
@@ -123,6 +132,8 @@ async def run_rest(
     printer: Callable[[str], None] = print,
     public_url: str | None = None,
     connect_to: tuple[str, int] | None = None,
+    account_sid: str = "",
+    number: str = "",
 ) -> None:
     """Be the Twilio through which a running server rings people, until cancelled.
 
@@ -134,6 +145,8 @@ async def run_rest(
         printer: told where the API is (for ``twilio.api_url``), and then of each event.
         public_url: what the server believes its address to be, when it is not that of ``url``.
         connect_to: where that address is really reached.
+        account_sid: of the account; empty: a made-up one.
+        number: which it owns; empty: a made-up one.
     """
 
     def print_event(at_ms: int, line: str) -> None:
@@ -147,6 +160,8 @@ async def run_rest(
         callee=callee,
         api_port=port,
         on_event=print_event,
+        account_sid=account_sid or ACCOUNT_SID,
+        number=number or NUMBER,
     ) as twilio:
         printer(f"twilio.api_url = {twilio.api_url}")
         await trio.sleep_forever()

@@ -104,7 +104,7 @@ async def test_on_paper_everything_is_shown_and_nobody_is_called(autojump_clock:
             "…02",
             "listen: the callee speaks first",
             "500 ms of silence",
-            "async detection: hang_up",
+            "hang up (detected while talking)",
             "about 7 tokens, and 6 of this call's context",
             "1 at first",
             terminal.config.server.public_url,

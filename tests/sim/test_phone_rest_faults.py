@@ -349,3 +349,16 @@ async def test_a_twilio_for_a_running_server_says_where_it_is_and_what_happens(a
         await trio.sleep(3)
         assert lines[1:] == ["   2.000 s  call over: not answered"]
         nursery.cancel_scope.cancel()
+
+
+async def test_the_account_and_its_number_are_the_settings_own(autojump_clock):
+    lines: list[str] = []
+    sid, number = "AC" + "1" * 32, "+12025550100"
+    async with httpx.AsyncClient(trust_env=False) as http, trio.open_nursery() as nursery:
+        rest = partial(run_rest, account_sid=sid, number=number, printer=lines.append)
+        nursery.start_soon(rest, "http://127.0.0.1:9/twiml", TOKEN)
+        await trio.testing.wait_all_tasks_blocked()
+        client = Client(sid, TOKEN, http_client=TrioHttp(http, lines[0].removeprefix("twilio.api_url = ")))
+        found = await client.incoming_phone_numbers.list_async(phone_number=number)
+        assert [each.phone_number for each in found] == [number]
+        nursery.cancel_scope.cancel()
