@@ -19,7 +19,7 @@ class JournalConfig(Section):
     url: str = setting("", secret=True)
     """SQLAlchemy address of the journal; "" is `sqlite:///journal.db` for `llcphone serve`, else none."""
     limit: int = setting(3, between(0, 100))
-    """How often one call may be resumed; after that it ends."""
+    """How often one call may be resumed after a fault, then it ends; restarts do not count. 0: never."""
     keep_days: float = setting(2.0, between(0.01, 3_650.0))
     """How long a call that nobody ended is kept; what was said in one that has ended is deleted at once."""
     progress_s: float = setting(1.0, between(0.1, 60.0))

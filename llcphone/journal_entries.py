@@ -33,6 +33,8 @@ class Kept:
     born: bool = False
     """Its row is in the journal."""
     over: str = ""
+    handed_over: bool = False
+    """It goes on in the next process, as planned."""
     _lines: dict[str, tuple[int, KeptLine]] = attrs.field(factory=dict, init=False)
     _taken: dict[str, tuple[int, KeptLine]] | None = attrs.field(default=None, init=False)
 
@@ -63,6 +65,8 @@ class Kept:
             return change
         kept = kept_of(self.call.run.engine, round(trio.current_time() * 1000))
         values |= {"owed": kept.owed.value, "state": state_of(self.call)}
+        if self.handed_over:
+            values["planned"] = self.birth.planned + 1
         lines = {line.item_id: (place, line) for place, line in enumerate(kept.lines)}
         new = [line for line in lines.values() if self._lines.get(line[1].item_id) != line]
         self._taken = lines

@@ -33,7 +33,7 @@ from llcphone.engine.recovery import Owed
 from llcphone.errors import StoreUnavailable
 from llcphone.journal_entries import Closing, Kept, resumed_of
 from llcphone.log_lines import logger
-from llcphone.store.journal import CallRow, hash_of
+from llcphone.store.journal import MOST_GENERATIONS, CallRow, hash_of
 from llcphone.twilio import twiml
 from llcphone.twilio.forms import in_progress
 
@@ -62,7 +62,6 @@ RESUMABLE = frozenset(
 
 _REMEMBERED = 2_000
 """Ended calls of which we know without the journal that they are over."""
-_MOST_GENERATIONS = 1_000
 _ASK_AGAIN_S = 1
 """Between two questions to a process that is about to go, until its successor answers, or to a journal that
 cannot be reached."""
@@ -112,6 +111,7 @@ class Journaling:
                 context=context,
                 born_at=call.first_born_at,
                 touched_at=call.born_at,
+                planned=call.generation - (0 if last is None else last[1].faults),
             )
             if last is not None:
                 self._writer.ends(Closing(last[1]))
@@ -134,6 +134,7 @@ class Journaling:
             return
         if reason not in RESUMABLE:
             kept.over = reason.value
+        kept.handed_over = reason is EndReason.DRAINED
         self._remember(call.call_sid, reason, kept.birth)
         self._writer.ends(kept)
 
@@ -162,7 +163,7 @@ class Journaling:
         if not in_progress(form):
             self._writer.is_over(call_sid, "ended at Twilio")
             return twiml.nothing()
-        if not 0 <= generation < _MOST_GENERATIONS:
+        if not 0 <= generation < MOST_GENERATIONS:
             return twiml.nothing()
         here = self._phone.newest_run(call_sid)
         if here is not None and here.generation == generation:
@@ -212,8 +213,7 @@ class Journaling:
     ) -> str | None:
         await self._writer.flush()
         call = Call.of_webhook(form)
-        limit = _MOST_GENERATIONS if news else None  # a leave is no fault of the call's
-        claim = await self._writer.claim(call.call_sid, generation, call.call_id, limit=limit)
+        claim = await self._writer.claim(call.call_sid, generation, call.call_id, planned=bool(news))
         if claim is None:
             log.info("call not resumed: it is over, unknown, or was resumed too often")
             return None

@@ -6,7 +6,8 @@ run in a thread; ``journal_writer`` is the way there from Trio.
 
 The *generation* counts how often a call was resumed. It is the journal's only lock: whoever raises it
 from n to n+1 (``claim``, one UPDATE) owns the call from then on, and what an older owner still writes
-finds no row of its generation any more and changes nothing.
+finds no row of its generation any more and changes nothing. What was planned, a restart or a return from
+elsewhere, does not count against ``journal.limit``: a call may go through any number of restarts.
 
 A stream's token is kept as a hash. The token of a resumed stream is made of the row's salt, a secret
 that is not in the journal, and the generation: so two processes that are asked at once give the same
@@ -34,6 +35,7 @@ from sqlalchemy import (
     bindparam,
     delete,
     insert,
+    inspect,
     select,
     text,
     update,
@@ -61,6 +63,7 @@ CALLS = Table(
     Column("id", CALL_ID, primary_key=True),
     Column("call_sid", KEY, nullable=False, index=True),
     Column("generation", Integer, nullable=False),
+    Column("planned", Integer, nullable=False, server_default="0"),
     Column("run", CALL_ID, nullable=False),
     Column("salt", String(64), nullable=False),
     Column("token_hash", String(64), nullable=False),
@@ -101,6 +104,7 @@ def _upsert(kind: type[postgresql.Insert] | type[sqlite.Insert]) -> Any:
 
 _UPSERT = {"postgresql": _upsert(postgresql.Insert), "sqlite": _upsert(sqlite.Insert)}
 
+MOST_GENERATIONS = 1_000  # however many of them were planned
 _FORGET_S = 10.0
 """Longest statement for a person who waits, while calls do not."""
 
@@ -112,6 +116,8 @@ class CallRow:
     id: str
     call_sid: str
     generation: int = 0
+    planned: int = 0
+    """How many of its generations are nobody's fault: they began by a restart, or a return from elsewhere."""
     run: str
     """The ``call_id`` of the run that has it, as in its record."""
     salt: str
@@ -128,6 +134,15 @@ class CallRow:
     touched_at: float = 0.0
     over: str = ""
     """Why it ended; empty: it has not, as far as anybody wrote down."""
+
+    @property
+    def faults(self) -> int:
+        """How often it was resumed because something had gone wrong."""
+        return self.generation - self.planned
+
+    def goes_on(self, limit: int, planned: bool) -> bool:
+        """Whether it may be resumed once more."""
+        return self.generation < MOST_GENERATIONS and (planned or (limit > 0 and self.faults < limit))
 
 
 @attrs.frozen(kw_only=True)
@@ -163,6 +178,8 @@ def prepare(db: Connection) -> None:
         db.execute(text("SELECT pg_advisory_xact_lock(7108042)"))  # two that start at once: one makes them
     _TABLES.create_all(db)
     widen(db, _TABLES)
+    if "planned" not in {column["name"] for column in inspect(db).get_columns(CALLS.name)}:
+        db.execute(text(f"ALTER TABLE {CALLS.name} ADD COLUMN planned INTEGER NOT NULL DEFAULT 0"))
 
 
 class Journal:
@@ -215,20 +232,30 @@ class Journal:
             db.execute(_UPSERT[db.dialect.name], new)
 
     def claim(
-        self, db: Connection, call_sid: str, generation: int, *, limit: int, run: str, now: float
+        self,
+        db: Connection,
+        call_sid: str,
+        generation: int,
+        *,
+        limit: int,
+        run: str,
+        now: float,
+        planned: bool = False,
     ) -> Claim | None:
-        """Ask for a call whose stream of this generation has ended.
+        """Ask for a call whose stream of this generation has ended; ``planned``: nothing went wrong.
 
-        Returns None when it is not known, has ended, or was resumed ``limit`` times already.
+        Returns None when it is not known, has ended, or was resumed ``limit`` times already after a fault.
         """
         row = _row(db, call_sid)
-        if row is not None and not row.over and row.generation == generation < limit:
-            values = {"generation": generation + 1, "run": run, "touched_at": now}
+        if row is not None and not row.over and row.generation == generation and row.goes_on(limit, planned):
+            values: dict[str, Any] = {"generation": generation + 1, "run": run, "touched_at": now}
+            values["planned"] = row.planned + planned
             values["token_hash"] = hash_of(self.token(row, generation + 1))
             mine = (CALLS.c.id == row.id) & (CALLS.c.generation == generation) & (CALLS.c.over == "")
             if db.execute(update(CALLS).where(mine).values(fitted_row(CALLS, values))).rowcount == 1:
                 lines = select(LINES.c.item_id, LINES.c.body).where(LINES.c.call == row.id)
                 found = db.execute(lines.order_by(LINES.c.place)).all()
+                row = attrs.evolve(row, planned=values["planned"])
                 return Claim(True, row, tuple((each.item_id, each.body) for each in found))
             row = _row(db, call_sid)  # another was faster
         if row is None or row.over or row.generation <= generation:

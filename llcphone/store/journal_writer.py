@@ -130,23 +130,19 @@ class JournalWriter:
                 self._hurry.set()
                 await self._passed.park()
 
-    async def claim(
-        self, call_sid: str, generation: int, run: str, *, limit: int | None = None
-    ) -> Claim | None:
-        """``Journal.claim``; ``limit``: not ``journal.limit``.
+    async def claim(self, call_sid: str, generation: int, run: str, *, planned: bool = False) -> Claim | None:
+        """``Journal.claim``.
 
         Raises:
             StoreUnavailable: the database cannot say.
         """
-        most = self._config.limit if limit is None else limit
-        now, claim = time.time(), self.journal.claim
+        claim = partial(self.journal.claim, limit=self._config.limit, now=time.time(), planned=planned)
         error = "timeout"
         with trio.move_on_after(_ASK_S):
             for pause_s in _ASK_AGAIN_S:
                 try:
                     return await self.place.ask(
-                        lambda db: claim(db, call_sid, generation, limit=most, run=run, now=now),
-                        patient=True,
+                        lambda db: claim(db, call_sid, generation, run=run), patient=True
                     )
                 except StoreUnavailable as exc:
                     error = exc.why

@@ -256,6 +256,26 @@ async def test_a_drained_call_is_left_to_the_next_process(tmp_path: Path, autoju
         call.hang_up()
 
 
+async def test_a_call_goes_through_any_number_of_restarts_and_faults_are_counted_as_ever(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    """``journal.limit`` is 3: it keeps a call that breaks its process from breaking all others."""
+    async with journalled(tmp_path) as house:
+        call = await in_mid_answer(house)
+        await house.phone.drain(0)
+        form, restarts = {"CallSid": call.sid, **FORM}, 6
+        for generation in range(restarts + 3):
+            async with open_phone(house.config, Agent("Be brief.")) as successor:
+                assert "<Connect" in await successor.after_stream(form, generation)
+                if generation < restarts - 1:
+                    await successor.drain(0)
+                else:
+                    successor.calls()[0].end(EndReason.FAILED)
+        async with open_phone(house.config, Agent("Be brief.")) as successor:
+            assert "<Connect" not in await successor.after_stream(form, restarts + 3)
+        call.hang_up()
+
+
 async def test_an_outbound_call_goes_on_and_its_numbers_are_not_written_down(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:

@@ -87,6 +87,39 @@ def test_of_many_who_ask_at_once_one_wins(tmp_path: Path) -> None:
     assert sorted(each.won for each in claims if each is not None) == [False] * 7 + [True]
 
 
+def test_what_was_planned_does_not_count_against_the_limit(journal: Opened) -> None:
+    """A restart is written by the run that ends, a return from elsewhere is known to the one that claims."""
+    born(journal)
+    for generation in range(5):
+        drained = change(row(generation=generation), values={"planned": generation + 1})
+        journal.write([drained])
+        won = claim(journal, generation)
+        assert won is not None
+        assert won.won
+        assert won.row.planned == generation + 1
+    assert journal.claim("CA1", 5, limit=0, run="back", now=300.0, planned=True) is not None
+    for generation in (6, 7, 8):
+        assert claim(journal, generation) is not None
+    assert claim(journal, 9) is None
+
+
+def test_with_a_limit_of_zero_nothing_is_resumed_but_what_has_left_comes_back(journal: Opened) -> None:
+    born(journal, planned=1)
+    assert claim(journal, limit=0) is None
+    assert journal.claim("CA1", 0, limit=0, run="run1", now=300.0, planned=True) is not None
+
+
+def test_a_journal_of_an_older_version_learns_what_is_planned(tmp_path: Path) -> None:
+    journal = open_file(tmp_path)
+    with sqlite3.connect(tmp_path / "journal.db") as file:
+        file.execute("ALTER TABLE llcphone_calls DROP COLUMN planned")
+    journal.close()
+    again = open_file(tmp_path)
+    born(again)
+    assert claim(again) is not None
+    again.close()
+
+
 def test_a_token_cannot_be_made_from_the_journal_alone(tmp_path: Path) -> None:
     journal, stranger = open_file(tmp_path), open_file(tmp_path, secret="another")
     assert journal.token(row(), 1) != stranger.token(row(), 1)
