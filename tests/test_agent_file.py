@@ -14,6 +14,7 @@ from llcphone import Agent, ConfigError
 from llcphone import agent_file as loading
 from llcphone.agent_file import load_agent
 from llcphone.config import Config
+from tests.patience import HANG_S
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -185,7 +186,7 @@ def test_ctrl_c_is_no_fault_of_the_file(tmp_path: Path) -> None:
 def test_a_command_shows_the_line_and_no_traceback(tmp_path: Path) -> None:
     bad = write(tmp_path, bad="1 / 0\n")
     command = [sys.executable, "-m", "llcphone", "prompt", "--agent", str(bad)]
-    ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=HANG_S, check=False)
     assert ran.returncode != 0
     assert "bad.py, line 1: ZeroDivisionError" in ran.stderr
     assert "Traceback" not in ran.stderr

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.patience import HANG_S
+
 EXAMPLES = Path(__file__).parent.parent / "examples"
 RUNNABLE = sorted(path for path in EXAMPLES.glob("*.py") if not path.name.startswith("_"))
 
@@ -32,7 +34,7 @@ def test_an_example_runs_by_itself(path: Path) -> None:
         [sys.executable, "-W", "error::ResourceWarning", str(path)],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=HANG_S,
         check=False,
     )
     assert done.returncode == 0, done.stderr

@@ -20,6 +20,7 @@ from llcphone.rehearsal import ACCOUNT_SID, AUTH_TOKEN, NUMBER
 from llcphone.sim.model import Say, open_model
 from llcphone.sim.phone import Callee, open_twilio
 from llcphone.sim.ports import free_port
+from tests.patience import HANG_S
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -102,7 +103,7 @@ async def running(program: Path, folder: Path, **server: float) -> AsyncIterator
             [sys.executable, str(program), "--real"], cwd=folder, env=environ, stderr=subprocess.PIPE
         )
         try:
-            with trio.fail_after(60):
+            with trio.fail_after(HANG_S):
                 await answers(port)
                 call = await twilio.ring()
                 await call.hears(0.8)

@@ -30,6 +30,7 @@ from llcphone.store.history import KeptCall
 from llcphone.store.outbox import Post, next_due
 from llcphone.store.tables import OUTBOX
 from llcphone.webhook import NotDelivered, body_of, deliver, open_webhook, posts_of
+from tests.patience import HANG_S
 from tests.store.store_kit import ADA, opened, record, until, written
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ class Receiver:
     targets: list[str] = attrs.field(factory=list)
 
     async def wait(self, number: int) -> list[dict[str, Any]]:
-        with trio.fail_after(5):
+        with trio.fail_after(HANG_S):
             while len(self.posts) < number:
                 self.news = trio.Event()
                 await self.news.wait()
@@ -345,7 +346,7 @@ async def test_an_address_that_hangs_leaves_time_for_the_next(monkeypatch: pytes
         port = urlsplit(got.url).port
         previous = trio.socket.set_custom_hostname_resolver(Names("127.0.0.2", "127.0.0.1"))
         try:
-            with trio.fail_after(3):
+            with trio.fail_after(HANG_S):
                 await deliver(config(f"http://localhost:{port}/hook"), post(), ssl.create_default_context())
         finally:
             trio.socket.set_custom_hostname_resolver(previous)

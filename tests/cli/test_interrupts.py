@@ -14,6 +14,7 @@ import pytest
 import llcphone.cli
 from llcphone import ConfigError
 from llcphone.cli import entry
+from tests.patience import HANG_S
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -57,7 +58,7 @@ main()
 )
 def test_ctrl_c_while_a_command_is_imported_is_one_line(module: str, command: str, tmp_path: Path) -> None:
     words = [sys.executable, "-c", INTERRUPTS_AT_IMPORT, module, *command.split()]
-    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, timeout=HANG_S, check=False)
     assert (done.returncode, done.stderr) == (130, "llcphone: interrupted\n")
 
 
@@ -77,7 +78,7 @@ def test_ctrl_c_in_a_simulator_is_one_line(command: str, tmp_path: Path) -> None
             assert process.stdout is not None
             assert "://127.0.0.1:" in process.stdout.readline()
             process.send_signal(signal.SIGINT)
-            _, errors = process.communicate(timeout=30)
+            _, errors = process.communicate(timeout=HANG_S)
         finally:
             process.kill()
     assert (process.returncode, errors) == (130, "llcphone: interrupted\n")
@@ -153,7 +154,7 @@ def test_a_terminal_of_another_encoding_gets_question_marks(monkeypatch: pytest.
 
 def test_closed_streams_are_no_reason_to_fail(tmp_path: Path) -> None:
     shell = f"exec {sys.executable} -m llcphone config --changed <&- >&- 2>&-"
-    done = subprocess.run(["sh", "-c", shell], cwd=tmp_path, timeout=30, check=False)
+    done = subprocess.run(["sh", "-c", shell], cwd=tmp_path, timeout=HANG_S, check=False)
     assert done.returncode == 0
 
 
@@ -163,7 +164,7 @@ def test_a_full_disk_behind_the_output_is_one_line(tmp_path: Path) -> None:
     with open("/dev/full", "w") as full:
         words = [sys.executable, "-m", "llcphone", "config"]
         done = subprocess.run(
-            words, cwd=tmp_path, stdout=full, stderr=subprocess.PIPE, text=True, timeout=30, check=False
+            words, cwd=tmp_path, stdout=full, stderr=subprocess.PIPE, text=True, timeout=HANG_S, check=False
         )
     assert done.stderr.startswith("llcphone: ")
     assert "No space left on device. Fix: free space" in done.stderr

@@ -23,6 +23,7 @@ from llcphone.rehearsal import ACCOUNT_SID, AUTH_TOKEN, NUMBER
 from llcphone.sim.model import ModelSimulator, open_model
 from llcphone.sim.phone import TwilioSimulator, open_twilio
 from llcphone.sim.ports import free_port
+from tests.patience import HANG_S, START_S
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -55,7 +56,7 @@ class House:
                 "account_sid": ACCOUNT_SID,
                 "api_url": self.twilio.api_url,
             },
-            "process": {"start_timeout_s": 20, "term_timeout_s": 1},
+            "process": {"start_timeout_s": START_S, "term_timeout_s": 1},
         }
         lines = []
         for name in {**usual, **sections}:
@@ -121,7 +122,7 @@ class House:
         mark = self.note()
         return mark is not None and mark.alive and pid in (None, mark.pid)
 
-    async def until(self, holds: Any, within_s: float = 20.0) -> None:
+    async def until(self, holds: Any, within_s: float = HANG_S) -> None:
         with trio.fail_after(within_s):
             while not holds():  # noqa: ASYNC110
                 await trio.sleep(0.05)

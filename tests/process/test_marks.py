@@ -25,6 +25,7 @@ from llcphone.process.procedure import Job
 from llcphone.process.stopping import known
 from llcphone.process.supervisors import run_command, supervisor_of
 from llcphone.process.units import pm2_unit, systemd_unit
+from tests.patience import HANG_S
 from tests.process.house import open_house
 
 
@@ -141,7 +142,7 @@ os.execv(sys.executable, [sys.executable, "-m", "llcphone", "serve"])
 
 
 async def test_a_socket_that_systemd_passes_on_is_served(tmp_path: Path) -> None:
-    with trio.fail_after(40):
+    with trio.fail_after(HANG_S):
         async with open_house(tmp_path) as house:
             server = await house.spawn(sys.executable, "-c", PASS_SOCKET, str(house.port))
             await house.until(lambda: house.serving(server.pid))
@@ -175,7 +176,7 @@ def test_systemd_itself_finds_no_fault_in_the_unit(tmp_path: Path) -> None:
     unit = tmp_path / "llcphone.service"
     unit.write_text(systemd_unit(Config(), [sys.executable, "-m", "llcphone", "serve"], tmp_path, user=True))
     done = subprocess.run(
-        ["systemd-analyze", "verify", str(unit)], capture_output=True, text=True, timeout=30
+        ["systemd-analyze", "verify", str(unit)], capture_output=True, text=True, timeout=HANG_S
     )
     assert str(unit) not in done.stderr, done.stderr
 

@@ -22,6 +22,7 @@ from llcphone.process.pidfile import own_mark, read_mark, running
 from llcphone.process.standing import standing, standing_lines
 from llcphone.sim.model import Faults
 from tests.calls.test_kill_nine import all_of, hangs_up, speak, talk, talks_again
+from tests.patience import HANG_S
 from tests.process.house import House, open_house
 
 if TYPE_CHECKING:
@@ -37,14 +38,14 @@ time.sleep(60)
 
 
 @asynccontextmanager
-async def within(seconds: float, folder: Path, script=None, **model) -> AsyncIterator[House]:
-    with trio.fail_after(seconds):
+async def within(folder: Path, script=None, **model) -> AsyncIterator[House]:
+    with trio.fail_after(HANG_S):
         async with open_house(folder, script or "Good morning.", **model) as house:
             yield house
 
 
 async def test_none_of_twenty_live_calls_is_lost_in_a_restart(tmp_path: Path) -> None:
-    async with within(80, tmp_path, speak) as house:
+    async with within(tmp_path, speak) as house:
         first = await house.serve()
         calls = [house.twilio.ring_nowait() for _ in range(20)]
         await all_of(talk, calls)
@@ -60,7 +61,7 @@ async def test_none_of_twenty_live_calls_is_lost_in_a_restart(tmp_path: Path) ->
 
 
 async def test_a_server_without_a_pid_file_is_an_orphan_and_is_ended(tmp_path: Path) -> None:
-    async with within(40, tmp_path) as house:
+    async with within(tmp_path) as house:
         orphan = await house.serve()
         (tmp_path / "llcphone.pid").unlink()
         code, told = await house.run("restart")
@@ -73,7 +74,7 @@ async def test_a_server_without_a_pid_file_is_an_orphan_and_is_ended(tmp_path: P
 
 
 async def test_a_server_that_hangs_is_killed_and_not_waited_for(tmp_path: Path) -> None:
-    async with within(80, tmp_path) as house:
+    async with within(tmp_path) as house:
         house.configure(server={"drain_limit_s": 600})
         hung = await house.serve()
         hung.send_signal(signal.SIGSTOP)
@@ -84,7 +85,7 @@ async def test_a_server_that_hangs_is_killed_and_not_waited_for(tmp_path: Path) 
 
 
 async def test_a_foreign_listener_is_named_and_left_alone_unless_forced(tmp_path: Path) -> None:
-    async with within(40, tmp_path) as house:
+    async with within(tmp_path) as house:
         foreign = await house.spawn(sys.executable, "-c", LISTEN, str(house.port))
         assert foreign.stdout is not None
         await foreign.stdout.receive_some()
@@ -102,7 +103,7 @@ async def test_a_foreign_listener_is_named_and_left_alone_unless_forced(tmp_path
 
 
 async def test_a_stale_pid_file_is_said_and_removed(tmp_path: Path) -> None:
-    async with within(40, tmp_path) as house:
+    async with within(tmp_path) as house:
         server = await house.serve()
         server.kill()
         await server.wait()
@@ -116,7 +117,7 @@ async def test_a_stale_pid_file_is_said_and_removed(tmp_path: Path) -> None:
 
 
 async def test_a_pid_that_somebody_else_has_now_is_not_ended(tmp_path: Path) -> None:
-    async with within(40, tmp_path) as house:
+    async with within(tmp_path) as house:
         server = await house.serve()
         mark = read_mark(str(tmp_path / "llcphone.pid"))
         server.kill()
@@ -131,7 +132,7 @@ async def test_a_pid_that_somebody_else_has_now_is_not_ended(tmp_path: Path) -> 
 
 
 async def test_broken_settings_stop_nothing(tmp_path: Path) -> None:
-    async with within(40, tmp_path) as house:
+    async with within(tmp_path) as house:
         server = await house.serve()
         house.configure(server={"max_cals": 3})
         code, told = await house.run("restart")
@@ -142,7 +143,7 @@ async def test_broken_settings_stop_nothing(tmp_path: Path) -> None:
 
 
 async def test_broken_settings_are_rolled_back_when_asked_and_can_be_stopped(tmp_path: Path) -> None:
-    async with within(60, tmp_path) as house:
+    async with within(tmp_path) as house:
         server = await house.serve()
         code, told = await house.run("snapshot", "save", "works", "--why", "it works")
         assert code == 0, told
@@ -160,7 +161,7 @@ async def test_broken_settings_are_rolled_back_when_asked_and_can_be_stopped(tmp
 
 
 async def test_an_agent_that_cannot_be_loaded_stops_nothing(tmp_path: Path) -> None:
-    async with within(40, tmp_path) as house:
+    async with within(tmp_path) as house:
         server = await house.serve()
         (tmp_path / "agent.py").write_text("import nothing_of_that_name\n")
         code, told = await house.run("restart", "--agent", "agent.py")
@@ -170,7 +171,7 @@ async def test_an_agent_that_cannot_be_loaded_stops_nothing(tmp_path: Path) -> N
 
 
 async def test_a_refused_session_offers_a_snapshot_and_rolls_back_only_when_asked(tmp_path: Path) -> None:
-    async with within(120, tmp_path) as house:
+    async with within(tmp_path) as house:
         await house.serve()
         code, told = await house.run("snapshot", "save", "works", "--why", "it works")
         assert code == 0, told
@@ -188,7 +189,7 @@ async def test_a_refused_session_offers_a_snapshot_and_rolls_back_only_when_aske
 
 
 async def test_a_snapshot_is_not_offered_for_what_it_cannot_mend(tmp_path: Path) -> None:
-    async with within(40, tmp_path) as house:
+    async with within(tmp_path) as house:
         code, told = await house.run("snapshot", "save", "works", "--why", "it works")
         assert code == 0, told
         house.configure(process={"start_command": f"{sys.executable} -c pass", "start_timeout_s": 1})
@@ -246,7 +247,7 @@ async def test_a_parent_that_respawns_is_stopped_first(tmp_path: Path) -> None:
     """Else its next child and ours race for the port."""
     for name, text in (("keeper", KEEPER), ("stop", STOP_KEEPER), ("start", START_KEEPER)):
         (tmp_path / f"{name}.py").write_text(text)
-    async with within(120, tmp_path) as house:
+    async with within(tmp_path) as house:
         keeper = await house.spawn(sys.executable, "keeper.py")
         await house.until(house.serving)
         code, told = await house.run("restart")
@@ -274,7 +275,7 @@ async def test_stalled_peers_keep_no_process_beyond_two_seconds_of_its_drain_lim
     tmp_path: Path,
 ) -> None:
     faults = Faults(never_answer_close=True, stop_reading=False)
-    async with within(40, tmp_path, speak, faults=faults) as house:
+    async with within(tmp_path, speak, faults=faults) as house:
         house.configure(server={"drain_limit_s": 1}, journal={"enabled": False})
         server = await house.serve()
         calls = [house.twilio.ring_nowait() for _ in range(3)]
@@ -298,7 +299,7 @@ async def test_the_last_alarm_ends_a_loop_that_does_not_turn_any_more(tmp_path: 
     program = "from llcphone.process.marks import stopping\nstopping(0)\nwhile True: pass"
     process = await trio.lowlevel.open_process([sys.executable, "-c", program])
     try:
-        with trio.fail_after(10):
+        with trio.fail_after(HANG_S):
             await process.wait()
     finally:
         if process.returncode is None:
@@ -323,7 +324,7 @@ async def test_two_projects_on_one_port_leave_each_other_alone(
     production, other = tmp_path / "production", tmp_path / "staging"
     production.mkdir()
     other.mkdir()
-    async with within(60, production) as house:
+    async with within(production) as house:
         server = await house.serve()
         House(other, house.port, house.model, house.twilio).configure()
         monkeypatch.chdir(other)
@@ -346,7 +347,7 @@ async def test_a_new_server_that_cannot_start_leaves_the_old_one_serving(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It fails at the last moment, when the old one has stopped accepting: the private port is taken."""
-    async with within(60, tmp_path) as house:
+    async with within(tmp_path) as house:
         server = await house.serve()
         call = house.twilio.ring_nowait()
         await call.stream_started()

@@ -16,6 +16,7 @@ from llcphone.process.tunnel import TunnelWish, chosen, run_tunnel
 from llcphone.process.tunnel_programs import PROGRAMS, Output, Program
 from llcphone.settings import load
 from tests.doctor.clinic import open_clinic, somebody_else
+from tests.patience import HANG_S
 from tests.process.house import open_house
 
 if TYPE_CHECKING:
@@ -126,7 +127,7 @@ class Told(list[str]):
     """The lines of the command; one can be waited for."""
 
     async def holds(self, words: str) -> None:
-        with trio.fail_after(20):
+        with trio.fail_after(HANG_S):
             while words not in "\n".join(self):  # noqa: ASYNC110
                 await trio.sleep(0.02)
 

@@ -24,6 +24,8 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import create_engine, make_url, text
 
+from tests.patience import HANG_S
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -48,7 +50,7 @@ class Postgres:
         if os.geteuid() == 0:
             command = ["runuser", "-u", self.user, "--", *command]
         with (self.folder / "log").open("ab") as log:  # a pipe would be held open by the server
-            subprocess.run(command, check=True, stdout=log, stderr=log, cwd="/", timeout=60)
+            subprocess.run(command, check=True, stdout=log, stderr=log, cwd="/", timeout=HANG_S)
 
     def start(self) -> None:
         settings = f"-k {self.folder} -c listen_addresses= -c fsync=off -c max_connections=60"

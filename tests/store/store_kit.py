@@ -11,6 +11,7 @@ import trio
 
 from llcphone import CallRecord, Config, EndReason
 from llcphone.store import Store, open_store
+from tests.patience import HANG_S
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -28,7 +29,7 @@ async def opened(url: str, **sections: dict[str, Any]) -> AsyncIterator[Store]:
         yield store
 
 
-async def until(holds: Callable[[], bool], limit_s: float = 5.0) -> None:
+async def until(holds: Callable[[], bool], limit_s: float = HANG_S) -> None:
     """Wait for what a thread does."""
     with trio.fail_after(limit_s):
         while not holds():  # noqa: ASYNC110 (a thread sets no event)
@@ -37,7 +38,7 @@ async def until(holds: Callable[[], bool], limit_s: float = 5.0) -> None:
 
 async def written(store: Store) -> None:
     """Wait until what was told before is written."""
-    with trio.fail_after(10):
+    with trio.fail_after(HANG_S):
         await store.writer.put(lambda db: None).settled.wait()
 
 

@@ -14,6 +14,7 @@ from sqlalchemy import inspect, select
 from llcphone.store import BookingRefused, Message, Store, ToolCall
 from llcphone.store.tables import CALLS, CUSTOMERS, KEY, LINES, NOTES, OUTBOX, TABLES, TOOLS, WORD
 from llcphone.store.values import ValueRefused, as_json, fitted, fitted_row
+from tests.patience import HANG_S
 from tests.store.journal_kit import Opened, Source, change, row
 from tests.store.store_kit import ADA, WEEK, next_weekday, opened, record, written
 
@@ -268,7 +269,7 @@ async def test_what_the_database_refuses_of_one_call_keeps_no_other_from_the_jou
         for source in (*good[:20], poison, *good[20:]):
             writer.begins(source)
         writer.is_over("CAc3", "ended at Twilio")
-        with trio.fail_after(10):
+        with trio.fail_after(HANG_S):
             await writer.flush(10)
             assert [each.writes for each in good] == [1] * 40
             assert await writer.claim("CAc3", 0, "run") is None

@@ -17,6 +17,7 @@ from llcphone import ConfigError
 from llcphone.config_store import CalendarConfig
 from llcphone.sim.ports import free_port
 from llcphone.store import BookingRefused, Store, StoreUnavailable
+from tests.patience import HANG_S
 from tests.store.store_kit import ADA, WEEK, next_weekday, opened, written
 
 if TYPE_CHECKING:
@@ -47,11 +48,12 @@ def radicale(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield f"http://127.0.0.1:{port}/{USER}/"
     finally:
         server.terminate()
-        server.wait(10)
+        server.wait(HANG_S)
 
 
 def _wait(url: str, server: subprocess.Popen[bytes]) -> None:
-    for _ in range(200):
+    until = time.monotonic() + HANG_S
+    while time.monotonic() < until:
         assert server.poll() is None, "Radicale does not start"
         try:
             with urllib.request.urlopen(url, timeout=1):

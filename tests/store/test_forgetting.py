@@ -15,6 +15,7 @@ from llcphone.store import Message, Store, forgetting, tidying
 from llcphone.store.forgetting import DAY_S, PIECE, in_pieces, purging
 from llcphone.store.history import KeptCall, write_call
 from llcphone.store.tables import CALENDARS, HOURS, LINES, OUTBOX, SCHEMA, TABLES
+from tests.patience import HANG_S
 from tests.store.journal_kit import Opened, change, row
 from tests.store.store_kit import ADA, BORN_AT, WEEK, next_weekday, opened, record, written
 
@@ -200,7 +201,7 @@ async def test_a_hundred_thousand_lines_are_forgotten_while_calls_are_kept(tmp_p
         await trio.to_thread.run_sync(partial(store.main.run, write, limit_s=120))
     async with opened(url, store={**days, "timeout_s": 0.1}) as store:
         store.put_call(record("new"), caller=ADA)
-        with trio.fail_after(60):
+        with trio.fail_after(HANG_S):
             await store.writer.put(lambda db: None).settled.wait()
             assert (await rows(store))["calls"] == 501
             while (await rows(store))["lines"] > 2:  # noqa: ASYNC110 (a thread sets no event)

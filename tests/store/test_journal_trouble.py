@@ -18,6 +18,7 @@ from llcphone.store import journal_writer
 from llcphone.store.database import Database
 from llcphone.store.journal import Journal, prepare
 from llcphone.store.journal_writer import JournalWriter, open_journal
+from tests.patience import HANG_S
 from tests.store.journal_kit import Opened, Source, change, row
 from tests.store.servers import Postgres, empty, own_server
 from tests.store.store_kit import until
@@ -168,7 +169,7 @@ async def test_a_database_that_hangs_takes_no_thread_that_others_need() -> None:
                 await writer.claim(f"CA{number}", 0, "run")
             refused.append(number)
 
-        with trio.fail_after(30):
+        with trio.fail_after(HANG_S):
             async with trio.open_nursery() as nursery:
                 for number in range(40):
                     nursery.start_soon(ask, number)

@@ -14,6 +14,7 @@ from sqlalchemy.exc import OperationalError
 from llcphone.store import Message, database
 from llcphone.store.engines import Verdict
 from llcphone.store.parts import MOST_TRIES, Tries, in_parts
+from tests.patience import HANG_S
 from tests.store.journal_kit import no_threads
 from tests.store.store_kit import ADA, opened, record, written
 
@@ -131,7 +132,7 @@ async def test_a_write_that_never_fits_its_time_is_given_up_and_nothing_waits_fo
         job = store.writer.put(endless)
         for number in range(5):
             store.put_call(record(f"c{number}"))
-        with trio.fail_after(30):
+        with trio.fail_after(HANG_S):
             await job.settled.wait()
             await written(store)
         assert not job.written
@@ -163,7 +164,7 @@ async def test_jobs_that_take_long_together_are_written_in_smaller_batches(
 
         monkeypatch.setattr(store.writer, "_write", write)
         jobs = [store.writer.put(partial(takes_long, number)) for number in range(20)]
-        with trio.fail_after(30):
+        with trio.fail_after(HANG_S):
             await jobs[-1].settled.wait()
         assert all(job.written for job in jobs)
         assert done == list(range(20))
