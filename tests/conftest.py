@@ -26,6 +26,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Parallel workers, and the next run, know a test by its name."""
     if unsteady := [item.nodeid for item in items if " at 0x" in item.nodeid]:
         raise pytest.UsageError(f"names that are others in each process, give them ids: {unsteady}")
+    if os.environ.get("PYTEST_XDIST_WORKER"):  # the slow ones first: none is left alone at the end
+        items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 
 def pytest_collection_finish() -> None:

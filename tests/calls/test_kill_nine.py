@@ -128,6 +128,7 @@ async def hangs_up(call: SimCall) -> None:
         await call.log.wait_change(math.inf)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("how", "count"),
     [(signal.SIGKILL, 20), (signal.SIGTERM, 3)],

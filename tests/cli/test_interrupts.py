@@ -62,6 +62,7 @@ def test_ctrl_c_while_a_command_is_imported_is_one_line(module: str, command: st
     assert (done.returncode, done.stderr) == (130, "llcphone: interrupted\n")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "command", ["sim model --port 0", "sim twilio --to http://127.0.0.1:9/twiml --auth-token x --port 0"]
 )

@@ -141,6 +141,7 @@ os.execv(sys.executable, [sys.executable, "-m", "llcphone", "serve"])
 """
 
 
+@pytest.mark.slow
 async def test_a_socket_that_systemd_passes_on_is_served(tmp_path: Path) -> None:
     with trio.fail_after(HANG_S):
         async with open_house(tmp_path) as house:

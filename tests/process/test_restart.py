@@ -44,6 +44,7 @@ async def within(folder: Path, script=None, **model) -> AsyncIterator[House]:
             yield house
 
 
+@pytest.mark.slow
 async def test_none_of_twenty_live_calls_is_lost_in_a_restart(tmp_path: Path) -> None:
     async with within(tmp_path, speak) as house:
         first = await house.serve()
@@ -60,6 +61,7 @@ async def test_none_of_twenty_live_calls_is_lost_in_a_restart(tmp_path: Path) ->
     assert "restarted, and well" in told
 
 
+@pytest.mark.slow
 async def test_a_server_without_a_pid_file_is_an_orphan_and_is_ended(tmp_path: Path) -> None:
     async with within(tmp_path) as house:
         orphan = await house.serve()
@@ -73,6 +75,7 @@ async def test_a_server_without_a_pid_file_is_an_orphan_and_is_ended(tmp_path: P
         assert mark.pid != orphan.pid
 
 
+@pytest.mark.slow
 async def test_a_server_that_hangs_is_killed_and_not_waited_for(tmp_path: Path) -> None:
     async with within(tmp_path) as house:
         house.configure(server={"drain_limit_s": 600})
@@ -84,6 +87,7 @@ async def test_a_server_that_hangs_is_killed_and_not_waited_for(tmp_path: Path) 
         assert f"pid {hung.pid}: killed" in told
 
 
+@pytest.mark.slow
 async def test_a_foreign_listener_is_named_and_left_alone_unless_forced(tmp_path: Path) -> None:
     async with within(tmp_path) as house:
         foreign = await house.spawn(sys.executable, "-c", LISTEN, str(house.port))
@@ -102,6 +106,7 @@ async def test_a_foreign_listener_is_named_and_left_alone_unless_forced(tmp_path
         assert not running(foreign.pid)
 
 
+@pytest.mark.slow
 async def test_a_stale_pid_file_is_said_and_removed(tmp_path: Path) -> None:
     async with within(tmp_path) as house:
         server = await house.serve()
@@ -116,6 +121,7 @@ async def test_a_stale_pid_file_is_said_and_removed(tmp_path: Path) -> None:
         assert f"stale pid file: pid {server.pid} does not run any more" in told
 
 
+@pytest.mark.slow
 async def test_a_pid_that_somebody_else_has_now_is_not_ended(tmp_path: Path) -> None:
     async with within(tmp_path) as house:
         server = await house.serve()
@@ -131,6 +137,7 @@ async def test_a_pid_that_somebody_else_has_now_is_not_ended(tmp_path: Path) -> 
         assert running(bystander.pid)
 
 
+@pytest.mark.slow
 async def test_broken_settings_stop_nothing(tmp_path: Path) -> None:
     async with within(tmp_path) as house:
         server = await house.serve()
@@ -142,6 +149,7 @@ async def test_broken_settings_stop_nothing(tmp_path: Path) -> None:
         assert house.serving(server.pid)
 
 
+@pytest.mark.slow
 async def test_broken_settings_are_rolled_back_when_asked_and_can_be_stopped(tmp_path: Path) -> None:
     async with within(tmp_path) as house:
         server = await house.serve()
@@ -160,6 +168,7 @@ async def test_broken_settings_are_rolled_back_when_asked_and_can_be_stopped(tmp
         assert not house.serving()
 
 
+@pytest.mark.slow
 async def test_an_agent_that_cannot_be_loaded_stops_nothing(tmp_path: Path) -> None:
     async with within(tmp_path) as house:
         server = await house.serve()
@@ -170,6 +179,7 @@ async def test_an_agent_that_cannot_be_loaded_stops_nothing(tmp_path: Path) -> N
         assert house.serving(server.pid)
 
 
+@pytest.mark.slow
 async def test_a_refused_session_offers_a_snapshot_and_rolls_back_only_when_asked(tmp_path: Path) -> None:
     async with within(tmp_path) as house:
         await house.serve()
@@ -188,6 +198,7 @@ async def test_a_refused_session_offers_a_snapshot_and_rolls_back_only_when_aske
         assert "restarted, and well" in told
 
 
+@pytest.mark.slow
 async def test_a_snapshot_is_not_offered_for_what_it_cannot_mend(tmp_path: Path) -> None:
     async with within(tmp_path) as house:
         code, told = await house.run("snapshot", "save", "works", "--why", "it works")
@@ -243,6 +254,7 @@ with open("llcphone.log", "ab") as log:
 """
 
 
+@pytest.mark.slow
 async def test_a_parent_that_respawns_is_stopped_first(tmp_path: Path) -> None:
     """Else its next child and ours race for the port."""
     for name, text in (("keeper", KEEPER), ("stop", STOP_KEEPER), ("start", START_KEEPER)):
@@ -271,6 +283,7 @@ async def test_a_parent_that_respawns_is_stopped_first(tmp_path: Path) -> None:
         assert not house.serving()
 
 
+@pytest.mark.slow
 async def test_stalled_peers_keep_no_process_beyond_two_seconds_of_its_drain_limit(
     tmp_path: Path,
 ) -> None:
@@ -317,6 +330,7 @@ def test_a_command_line_is_recognised_as_ours() -> None:
     assert not is_server([python, "-m", "http.server", "8081"])
 
 
+@pytest.mark.slow
 async def test_two_projects_on_one_port_leave_each_other_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -343,6 +357,7 @@ async def test_two_projects_on_one_port_leave_each_other_alone(
         assert house.serving(server.pid)
 
 
+@pytest.mark.slow
 async def test_a_new_server_that_cannot_start_leaves_the_old_one_serving(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -108,6 +108,7 @@ def program_in(folder: Path, script: str) -> dict[str, str]:
     return {"PATH": f"{program.parent}:{os.environ['PATH']}"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("line", "told"), [(API, "failed to request quick Tunnel"), (LIMITED, "429 Too Many Requests")]
 )

@@ -30,6 +30,7 @@ def said(*arguments: str, folder: Path) -> str:
     return line
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
@@ -44,6 +45,7 @@ def test_a_wrong_file_is_one_line(arguments: tuple[str, ...], line: str, tmp_pat
     assert said(*arguments, folder=tmp_path).startswith(line)
 
 
+@pytest.mark.slow
 def test_a_taken_port_is_named(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
