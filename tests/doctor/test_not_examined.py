@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 
 import pytest
 
@@ -70,8 +71,11 @@ async def test_a_tool_of_which_the_model_knows_only_the_name(autojump_clock, tmp
 
 async def test_an_agents_file_that_waits_at_import(autojump_clock, tmp_path, monkeypatch):
     monkeypatch.setattr(agents, "LOAD_S", 0.3)
+    set_timer = signal.setitimer  # its time begins at line 3, however long a busy machine takes to get there
+    monkeypatch.setattr(signal, "setitimer", lambda which, s: set_timer(which, 60 if s == 0.3 else s))
     async with open_clinic(tmp_path, serving=False) as clinic:
-        lines = "import time\ntry:\n    time.sleep(60)\nexcept Exception:\n    pass\n"
+        waits = "signal.setitimer(signal.ITIMER_REAL, 0.31), time.sleep(60)"
+        lines = f"import signal, time\ntry:\n    {waits}\nexcept Exception:\n    pass\n"
         (tmp_path / "agent.py").write_text(lines)
         clinic.set("agent.file", str(tmp_path / "agent.py"))
         found = await clinic.examine("settings", "session")
