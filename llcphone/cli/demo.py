@@ -37,7 +37,7 @@ def demo(
     """
     if mode or dial:
         from llcphone import settings
-        from llcphone.demo.modes import run_mode
+        from llcphone.demo.mode_run import run_mode
 
         loaded = settings.load(config).config
         out.mkdir(parents=True, exist_ok=True)  # if that cannot be, before the call and not after it

@@ -55,7 +55,10 @@ _GROUPS: dict[str, dict[str, tuple[str, str]]] = {
     "The server in the background": {
         "start": ("ops:start", "Start the server in the background, unless one runs."),
         "stop": ("ops:stop", "Drain the server and stop it."),
-        "restart": ("ops:restart", "Drain the server, clear its port, start it, and check that it is well."),
+        "restart": (
+            "ops:restart",
+            "Start a new server beside the old one, hand over the port, see it well.",
+        ),
         "status": ("ops:status", "Show whether the server takes calls."),
         "unit": ("ops:unit", "Write the file with which systemd or pm2 keeps the server running."),
     },

@@ -65,7 +65,7 @@ async def doctor(
 async def restart(
     *, config: ConfigPath = None, agent: AgentPath = None, force: bool = False, rollback: bool = False
 ) -> None:
-    """Drain the server, end what is left of it on the port, start it, and see that it is well.
+    """Start a new server beside the old one, hand it the port, and see that it is well.
 
     Args:
         agent: a Python file with an ``agent``; default as it was started.

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import datetime
 import tempfile
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -21,12 +20,9 @@ from llcphone.demo.facts import Facts
 from llcphone.demo.listening_in import play_live
 from llcphone.demo.mode_story import NAME, REMINDED, REMINDER, SHOP, Actor, Story, choose_story, speak
 from llcphone.demo.mode_words import ENGLISH, voice_of, words_in
-from llcphone.demo.player import find_live_player, find_player, no_player, play
 from llcphone.demo.scene import Scene
 from llcphone.demo.view import CallView
-from llcphone.errors import ConfigError
 from llcphone.modes import routed
-from llcphone.numbers import is_number
 from llcphone.rehearsal import Stage, rehearsal_config, rehearse
 from llcphone.sentences import NAMES, OWN, shipped
 from llcphone.sim import voices
@@ -58,38 +54,6 @@ _DRAW_S = 0.1
 _WEEK = {day: [("09:00", "17:00")] for day in range(7)}
 
 
-def run_mode(
-    config: Config, mode: str, out: Path, *, dial: str = "", quiet: bool = False, aloud: bool = False
-) -> int:
-    """Hold one call with a mode, and tell how it went; 0 if the call came to a good end.
-
-    Args:
-        config: the user's settings; accounts and addresses in it are not used.
-        mode: ``ivr``, ``receptionist``, ``csr`` or ``outbound``.
-        out: folder for ``call-<agent>.wav``.
-        dial: which number is rung; empty: one that leads to the mode.
-        quiet: show the outcome only.
-        aloud: play the call while it goes on, or afterwards where no player here can do that.
-
-    Raises:
-        ConfigError: a setting or the number cannot be used.
-    """
-    if dial and not is_number(dial):
-        raise ConfigError("--dial", f"{dial!r} is no telephone number. Fix: write it as +<country><number>")
-    console = Console(highlight=False)
-    if aloud and find_player() is None:
-        console.print(no_player())
-    player = find_live_player() if aloud else ()
-    wav, unread = None, False
-    try:
-        wav = trio.run(partial(show_mode, config, mode, out, console, player, dial=dial, quiet=quiet))
-    except* SystemExit:  # rich's word for a reader that has gone, as ``head`` does
-        unread = True
-    if wav is not None and aloud and not player:
-        play([wav], partial(console.print, soft_wrap=True))
-    return 0 if wav is not None or unread else 1
-
-
 async def show_mode(
     config: Config,
     mode: str,
@@ -107,10 +71,6 @@ async def show_mode(
     words = words_in(config.company.language)
     own_company = tables["company"]["name"] != SHOP["name"]
     view = CallView(Console(quiet=True) if quiet else console)
-    view.open_with(
-        "One call on this computer, without account or network: the telephone and the model are simulated, "
-        "the server between them is the real one. What the model says is scripted."
-    )
     with tempfile.TemporaryDirectory() as folder:
         tables["store"] = {"url": f"sqlite:///{folder}/phone.db"}
         choice = routed(rehearsal_config("ws://127.0.0.1:9/", tables), load_agent)

@@ -4,7 +4,7 @@ A caller rings and is answered; then two calls are placed, one to a guest who an
 
 The other files: ``script`` the story, ``stage`` the processes that hold it and ``scene`` a call as it goes
 on, ``facts`` what the parties report, ``waterfall``, ``report`` and ``report_outbound`` what follows from it,
-``view`` and ``summary`` how a person sees it. ``modes`` is ``--mode``.
+``view`` and ``summary`` how a person sees it. ``mode_run`` and ``modes`` are ``--mode``.
 """
 
 from __future__ import annotations

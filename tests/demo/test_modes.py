@@ -5,6 +5,8 @@ from __future__ import annotations
 import datetime
 import io
 import re
+import subprocess
+import sys
 import wave
 from typing import TYPE_CHECKING
 
@@ -15,8 +17,9 @@ from llcphone import ConfigError
 from llcphone.cli.agents import mode as copy_mode
 from llcphone.config import Config
 from llcphone.demo import mode_story
+from llcphone.demo.mode_run import run_mode
 from llcphone.demo.mode_words import ENGLISH, words_in
-from llcphone.demo.modes import run_mode, show_mode
+from llcphone.demo.modes import show_mode
 from llcphone.sentences import OWN, SHIPPED, placeholders
 from tests.modes.kit import no_threads
 from tests.modes.test_languages import english_in
@@ -197,3 +200,9 @@ def test_what_is_said_in_the_demo_is_no_english_and_has_the_same_values(language
     assert set(words) == set(words_in("es"))
     assert all(placeholders(text) == placeholders(ENGLISH[name]) for name, text in words.items())
     assert english_in(re.sub(r"{\w+}", "", text) for text in words.values()) == {}
+
+
+def test_the_first_line_waits_for_none_of_the_large_imports() -> None:
+    code = "import sys, llcphone.settings, llcphone.demo.mode_run; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not {"quart", "sqlalchemy", "llcphone.phone", "llcphone.demo.modes"} & set(done.stdout.split())
