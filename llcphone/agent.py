@@ -19,6 +19,7 @@ import attrs
 
 from llcphone.arguments import kind, need_function
 from llcphone.errors import ConfigError
+from llcphone.sentences import transcribed
 from llcphone.tooling import ApprovalHook, CallHandle, Tool, make_tool
 
 if TYPE_CHECKING:
@@ -165,6 +166,9 @@ class Agent:
             known = {each.name for each in attrs.fields(type(section))} if section else set()
             if unknown := set(table) - known:
                 raise ConfigError(f"{name}.{min(unknown)}", f"is no setting; agent {self.name} has it")
+            if name == "realtime" and table.get("transcription_model"):
+                heard = section.transcription_language or transcribed(config.company.language) or None
+                table = {"transcription_language": heard, **table}
             sections[name] = attrs.evolve(section, **table)
         return attrs.evolve(config, **sections) if sections else config
 

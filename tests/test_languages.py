@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import base64
 import string
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 
 import llcphone.prompts
+from llcphone.agent import Agent
 from llcphone.agent_file import load_agent
 from llcphone.call.plan import plan_call
 from llcphone.config import SETTINGS, Config
@@ -18,7 +21,10 @@ from llcphone.modes import House, outbound, routed, source_of
 from llcphone.modes.routes import INBOUND
 from llcphone.prompts import stored
 from llcphone.sentences import ENGLISH, NAMES, OWN, SHIPPED, placeholders
+from llcphone.server.api_legacy import context_of
+from llcphone.server.api_shapes import LegacyCall
 from llcphone.settings import explain, load
+from tests.modes.english import english_in
 from tests.modes.test_agents import LONGEST_PROMPT, prompt_tokens
 
 FOREIGN = [language for language in SHIPPED if language != "en"]
@@ -68,6 +74,39 @@ def test_every_language_has_every_recording_and_its_words() -> None:
     assert total < 1_100_000
 
 
+def said_in(plan: object) -> list[str]:
+    """The sentences in what an engine starts from; names of tools and settings are none."""
+    if isinstance(plan, str):
+        return [plan] if " " in plan else []
+    if attrs.has(type(plan)):
+        return [text for field in attrs.fields(type(plan)) for text in said_in(getattr(plan, field.name))]
+    if isinstance(plan, Mapping):
+        return [text for name, each in plan.items() if name != "tools" for text in said_in(each)]
+    return [text for each in plan for text in said_in(each)] if isinstance(plan, (list, tuple)) else []
+
+
+@pytest.mark.parametrize("language", FOREIGN)
+def test_whatever_a_call_is_planned_with_has_no_english(language: str) -> None:
+    config = spoken(language)
+    for agent in [
+        INBOUND["receptionist"](House(config)),
+        outbound.make(House(config), "confirmation"),
+        Agent(),
+    ]:
+        setup = plan_call(config, agent, call_sid="CA1")
+        said = said_in(setup)
+        assert SHIPPED[language][OWN + "line_back_answer"] in said
+        assert english_in(said) == {}
+
+
+@pytest.mark.parametrize("language", FOREIGN)
+def test_the_facts_of_an_order_are_labelled_in_the_language(language: str) -> None:
+    order = LegacyCall("+15551230001", *["…"] * 8)
+    context = context_of(order, spoken(language).company)
+    assert len(context.splitlines()) == 8
+    assert english_in([context]) == {}
+
+
 # -- precedence --------------------------------------------------------------------------------------
 
 
@@ -96,6 +135,24 @@ def test_a_country_goes_to_twilio_and_the_rest_is_the_language() -> None:
 
 def test_the_transcriber_gets_a_language_only_when_there_is_one() -> None:
     assert spoken("es").realtime.transcription_language is None
+
+
+@pytest.mark.parametrize(
+    ("of_agent", "language"),
+    [
+        ({"transcription_model": "m"}, "es"),
+        ({"transcription_model": "m", "transcription_language": "ca"}, "ca"),
+        ({"transcription_model": "m", "transcription_language": None}, None),
+        ({}, None),
+    ],
+)
+def test_a_transcriber_of_one_agent_gets_the_language_too(
+    of_agent: dict[str, Any], language: str | None
+) -> None:
+    agent = Agent("Hola.", settings={"realtime": of_agent})
+    assert agent.over(spoken("es-MX")).realtime.transcription_language == language
+    session = plan_call(spoken("es-MX"), agent, call_sid="CA1").session
+    assert (session.get("input_audio_transcription") or {}).get("language") == language
 
 
 def test_what_is_set_goes_before_the_language_and_what_is_unset_on_purpose_too() -> None:

@@ -16,6 +16,7 @@ from llcphone.containment import contained
 from llcphone.engine.call import CallLimits, CallSetup
 from llcphone.engine.farewell import FarewellPlan
 from llcphone.engine.recovery import Owed, RecoveryPlan
+from llcphone.engine.retelling import RetellingTexts
 from llcphone.engine.session_age import RenewalPlan
 from llcphone.engine.setup import SetupLimits
 from llcphone.engine.tool_desk import ToolPlan, ToolRule
@@ -175,6 +176,9 @@ def recovery_plan(config: Config, stand_in: bytes = b"") -> RecoveryPlan:
         filler_every_ms=round(recovery.filler_every_s * 1000),
         filler=_sound(config, recovery.filler_file, "one_moment", "recovery.filler_file"),
         apology=pieces(stand_in * 2) + _apology(config),
+        texts=RetellingTexts(
+            **{each.name: config.company.sentence(each.name) for each in attrs.fields(RetellingTexts)}
+        ),
     )
 
 

@@ -26,7 +26,7 @@ from llcphone.engine.events import EndReason
 from llcphone.engine.filler import Filler
 from llcphone.engine.history import Speaker
 from llcphone.engine.responses import GREETING, RESUME
-from llcphone.engine.retelling import broke_off, retold
+from llcphone.engine.retelling import RetellingTexts, broke_off, retold
 from llcphone.engine.stall import Stall
 from llcphone.engine.timers import Timer
 from llcphone.realtime.messages import UserText
@@ -64,6 +64,8 @@ class RecoveryPlan:
     """Stored "one moment, please", as base64 payloads; empty: silence."""
     apology: tuple[bytes, ...] = ()
     """Stored apology; empty: the call just ends."""
+    texts: RetellingTexts = attrs.field(factory=RetellingTexts)
+    """What a fresh session reads about the call."""
 
 
 @attrs.define
@@ -229,7 +231,9 @@ class Recovery:
         gap.restored_ms = now_ms
         self._close_gap("restored")
         lines = talk.history.lines()
-        out.extend(SendModel(item) for item in retold(lines, engine.recall, engine.renewal.summary))
+        out.extend(
+            SendModel(item) for item in retold(lines, engine.recall, self._plan.texts, engine.renewal.summary)
+        )
         talk.retold = {line.item_id for line in lines if line.speaker is Speaker.AGENT}
         if engine.outbound is not None:
             engine.outbound.session_restored(out)
@@ -238,7 +242,7 @@ class Recovery:
                 out.append(SendModel(UserText(engine.setup.greeting_cue)))
                 talk.responses.want(GREETING)
             case Owed.REST:
-                out.append(SendModel(broke_off(lines, self._broken)))
+                out.append(SendModel(broke_off(lines, self._broken, self._plan.texts)))
                 talk.responses.want(RESUME)
             case Owed.ANSWER if not talk.responses.owes_ours:  # a tool may have answered meanwhile
                 talk.responses.want(RESUME)

@@ -37,7 +37,7 @@ from llcphone.engine.commands import (
     SwitchModel,
 )
 from llcphone.engine.history import Speaker
-from llcphone.engine.retelling import any_wordless, last_turns, retold
+from llcphone.engine.retelling import RetellingTexts, any_wordless, last_turns, retold
 from llcphone.engine.session_age import RenewalPlan, SessionAge, Why
 from llcphone.realtime import events as said
 from llcphone.realtime.dialects import Dialect, ErrorKind, error_kind
@@ -51,12 +51,6 @@ if TYPE_CHECKING:
     from llcphone.engine.call import CallEngine
 
 SUMMARY = "summary"
-
-_ASK = (
-    "Summarise this telephone call so far for a colleague who takes over in mid-call: who the caller is, "
-    "what they want, names, numbers and dates exactly as they were said, what was agreed or promised, what "
-    "is still open. Plain text, at most 150 words. Do not address the caller."
-)
 
 _ATTEMPT_MS = 10_000
 _BACKOFF_MS = (1_000, 2_000, 5_000, 10_000, 30_000)
@@ -271,7 +265,7 @@ class Renewal:
             return self._quiet_ms + plan.quiet_ms
         if self._asked_ms is None and self._wants_summary():
             self._asked_ms = now_ms
-            out.append(SendModel(AskAside(_ASK, SUMMARY)))
+            out.append(SendModel(AskAside(self._texts.summary_request, SUMMARY)))
         if self._asked_ms is not None and not self._answered:
             waits_until_ms = self._asked_ms + plan.summary_wait_ms
             if now_ms < waits_until_ms:
@@ -282,6 +276,10 @@ class Renewal:
     def _wants_summary(self) -> bool:
         lines = self._engine.talk.history.lines()
         return self._plan.summary and (self._is_refresh or any_wordless(lines, self._engine.recall))
+
+    @property
+    def _texts(self) -> RetellingTexts:
+        return self._engine.setup.recovery.texts
 
     @property
     def _is_refresh(self) -> bool:
@@ -296,7 +294,7 @@ class Renewal:
             lines = last_turns(lines, self._plan.keep_turns, self._asked_ms)
         self._take_over("switched", now_ms, out)
         talk.session_lost(now_ms, out)
-        out.extend(SendModel(item) for item in retold(lines, engine.recall, self.summary))
+        out.extend(SendModel(item) for item in retold(lines, engine.recall, self._texts, self.summary))
         talk.retold = {line.item_id for line in lines if line.speaker is Speaker.AGENT}
         engine.appended_bytes = 0  # the session counts its audio from here
         engine.append(engine.recall.take(), out)

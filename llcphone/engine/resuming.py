@@ -39,16 +39,6 @@ INTERRUPTED = msgspec.json.encode(
 ).decode()
 """The answer of a tool whose result was lost with its process."""
 
-_BROKE = "The telephone line broke for some seconds and is back. "
-_AGAIN = "Do not greet again, and do not repeat what was heard."
-_SAY = {
-    Owed.NOTHING: "Say in a few words that the line is back, and go on where you were. ",
-    Owed.ANSWER: "The caller waits for your answer to what was said last. If their last words are not above, "
-    "say that the line broke and ask them to say it once more. ",
-    Owed.REST: "You were speaking: the caller has heard everything above, and nothing after it. Go on from "
-    "there in one breath. ",
-}
-
 
 @attrs.frozen
 class KeptLine:
@@ -168,10 +158,12 @@ def go_on(engine: CallEngine, resumed: Resumed, now_ms: int, out: list[Command])
         out.append(SendModel(UserText(engine.setup.greeting_cue)))
         talk.responses.want(GREETING)
         return
-    lines = talk.history.lines()
-    out.extend(SendModel(item) for item in retold(lines, engine.recall))
+    texts, lines = engine.setup.recovery.texts, talk.history.lines()
+    out.extend(SendModel(item) for item in retold(lines, engine.recall, texts))
     talk.retold = {line.item_id for line in lines if line.speaker is Speaker.AGENT}
-    out.append(SendModel(SystemText((resumed.news or _BROKE + _SAY[resumed.owed]) + _AGAIN)))
+    line_back = {Owed.ANSWER: texts.line_back_answer, Owed.REST: texts.line_back_rest}
+    news = resumed.news or line_back.get(resumed.owed, texts.line_back)
+    out.append(SendModel(SystemText(f"{news} {texts.no_repeat}")))
     if resumed.speak:
         talk.responses.want(RESUME)
     out.append(Note("call resumed", {"lines": len(resumed.lines), "owed": resumed.owed.value}))

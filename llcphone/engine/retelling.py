@@ -10,7 +10,9 @@ system's, and never told.
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import attrs
 
 from llcphone.engine.history import Speaker
 from llcphone.realtime.messages import (
@@ -24,6 +26,7 @@ from llcphone.realtime.messages import (
     UserAudio,
     UserText,
 )
+from llcphone.sentences import ENGLISH, OWN
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Set
@@ -35,18 +38,33 @@ if TYPE_CHECKING:
 _LONGEST_ID = 32
 """Ids that we give may not be longer; OpenAI's own have 26 characters, other vendors' may have more."""
 
-_SUMMARY = "The call has been going on for a while. What was said so far, in short:\n\n"
 
-_CUT = (
-    "The line broke for a moment while you were speaking. The caller has heard everything above, and nothing "
-    "after it. Go on from there in one breath; do not greet again and do not repeat what was heard."
-)
-_CUT_AT_ONCE = (
-    "The line broke for a moment when you had just begun to speak. The caller has heard no word of it: say "
-    "it again from its beginning."
-)
+def _english(name: str) -> Any:
+    return attrs.field(default=ENGLISH[OWN + name])
 
-_MISSING = "Some of what the caller said earlier was not written down; their turns may be missing below."
+
+@attrs.frozen
+class RetellingTexts:
+    """What the model reads about a conversation it did not hold; the names are those of the sentences."""
+
+    line_cut: str = _english("line_cut")
+    """An answer broke off, and the caller has heard a part of it."""
+    line_cut_at_once: str = _english("line_cut_at_once")
+    """An answer broke off before the caller heard a word."""
+    line_missing: str = _english("line_missing")
+    """Some turns of the caller have neither words nor audio."""
+    line_back: str = _english("line_back")
+    """The telephone line broke, and nothing is owed."""
+    line_back_answer: str = _english("line_back_answer")
+    """The same, and the caller waits for an answer."""
+    line_back_rest: str = _english("line_back_rest")
+    """The same, in the middle of an answer."""
+    no_repeat: str = _english("no_repeat")
+    """Behind each of the three, and behind other news of a caller who is back."""
+    summary: str = _english("summary")
+    """Before a summary of what was said."""
+    summary_request: str = _english("summary_request")
+    """Asks for that summary."""
 
 
 def told_id(call_id: str) -> str:
@@ -72,7 +90,9 @@ def last_turns(lines: list[Line], turns: int, since_ms: int | None) -> list[Line
     return lines[first:]
 
 
-def retold(lines: Iterable[Line], recall: Recall, summary: str = "") -> list[ModelMessage]:
+def retold(
+    lines: Iterable[Line], recall: Recall, texts: RetellingTexts, summary: str = ""
+) -> list[ModelMessage]:
     """The conversation so far, as the items of a fresh session; its summary goes before them."""
     items: list[ModelMessage] = []
     wordless = False
@@ -95,14 +115,14 @@ def retold(lines: Iterable[Line], recall: Recall, summary: str = "") -> list[Mod
             case _:
                 pass
     if summary:
-        return [SystemText(_SUMMARY + summary), *items]
-    return [SystemText(_MISSING), *items] if wordless else items
+        return [SystemText(f"{texts.summary}\n\n{summary}"), *items]
+    return [SystemText(texts.line_missing), *items] if wordless else items
 
 
-def broke_off(lines: Iterable[Line], items: Set[str]) -> SystemText:
+def broke_off(lines: Iterable[Line], items: Set[str], texts: RetellingTexts) -> SystemText:
     """What a fresh session is told of an answer that broke off: these items, as far as they were heard."""
     any_words = any(line.item_id in items and line.heard_text() for line in lines)
-    return SystemText(_CUT if any_words else _CUT_AT_ONCE)
+    return SystemText(texts.line_cut if any_words else texts.line_cut_at_once)
 
 
 def cut_at(cut: Cut, text: str, told: Set[str]) -> list[ModelMessage]:

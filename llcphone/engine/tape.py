@@ -33,6 +33,7 @@ from llcphone.engine.call_setup import CallSetup
 from llcphone.engine.commands import Command
 from llcphone.engine.dialling import DialPlan
 from llcphone.engine.events import EndReason, Event
+from llcphone.engine.retelling import RetellingTexts
 from llcphone.engine.words import masked
 from llcphone.errors import LocalProtocolError, RemoteProtocolError
 from llcphone.realtime.dialects import Dialect
@@ -64,6 +65,7 @@ _KEPT = (
 )
 _WORDS = {"text", "words", "arguments", "argument", "output", "digit", "news"}
 _WORDS |= {"greeting_cue", "message_cue", "goodbye_cue", "prompt_cue"}
+_WORDS |= {each.name for each in attrs.fields(RetellingTexts)}
 _SIDS = {"call_sid", "stream_sid", "account_sid", "session_id"}
 
 _KEPT_SETTINGS = (

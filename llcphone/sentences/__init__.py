@@ -40,6 +40,12 @@ def base_of(language: str) -> str:
     return language.partition("-")[0]
 
 
+def transcribed(language: str) -> str:
+    """The language that a transcriber is given: two letters; empty: it guesses."""
+    base = base_of(language)
+    return base if len(base) == 2 and language != "en" else ""
+
+
 def shipped(language: str) -> Mapping[str, str]:
     """The sentences of a language; empty: it does not ship."""
     return SHIPPED.get(base_of(language), {})
@@ -72,8 +78,8 @@ def defaults(tables: Mapping[str, Any]) -> dict[str, str]:
     }
     if "-" in language:
         texts["twilio.say_language"] = language
-    if _table(tables, "realtime").get("transcription_model") and len(base_of(language)) == 2:
-        texts[_TRANSCRIBER] = base_of(language)
+    if _table(tables, "realtime").get("transcription_model") and transcribed(language):
+        texts[_TRANSCRIBER] = transcribed(language)
     unset = {name: text for name, text in texts.items() if not _is_set(tables, name)}
     if not shipped(language):
         own = _table(company, "sentences")

@@ -43,6 +43,49 @@ SENTENCES: Mapping[str, str] = MappingProxyType(
         "der vorgegebenen Begrüßung, und sagen Sie sonst nichts.",
         "sentences.outbound_cue": "Es wurde abgehoben, aber niemand sagt etwas. Sagen Sie in einem Satz, "
         "wer Sie sind und warum Sie anrufen.",
+        "sentences.context": "Zu diesem Anruf:",
+        "sentences.context_scenario": "Art des Anrufs: {fact}",
+        "sentences.context_caller_name": "Name der Person: {fact}",
+        "sentences.context_company_name": "Unternehmen: {fact}",
+        "sentences.context_appointment": "Termin: {fact}",
+        "sentences.context_purpose": "Zweck des Anrufs: {fact}",
+        "sentences.context_prospect_context": "Zur angerufenen Person: {fact}",
+        "sentences.context_custom_instructions": "Anweisungen für diesen Anruf: {fact}",
+        "sentences.line_cut": "Die Leitung war einen Moment unterbrochen, während Sie sprachen. Die "
+        "andere Seite hat alles gehört, was oben steht, und nichts danach. Sprechen Sie von dort in "
+        "einem Zug weiter; begrüßen Sie nicht noch einmal, und wiederholen Sie nichts, was schon "
+        "gehört wurde.",
+        "sentences.line_cut_at_once": "Die Leitung war einen Moment unterbrochen, als Sie gerade zu "
+        "sprechen begonnen hatten. Davon wurde kein Wort gehört: Sagen Sie es noch einmal von Anfang "
+        "an.",
+        "sentences.line_missing": "Ein Teil dessen, was vorher gesagt wurde, ist nicht mitgeschrieben; "
+        "unten können Sätze fehlen.",
+        "sentences.line_back": "Die Telefonleitung war einige Sekunden unterbrochen und steht wieder. "
+        "Sagen Sie in wenigen Worten, dass die Leitung wieder da ist, und machen Sie dort weiter, wo "
+        "Sie waren.",
+        "sentences.line_back_answer": "Die Telefonleitung war einige Sekunden unterbrochen und steht "
+        "wieder. Auf das zuletzt Gesagte wird Ihre Antwort erwartet. Stehen die letzten Worte nicht "
+        "oben, sagen Sie, dass die Leitung unterbrochen war, und bitten Sie, es noch einmal zu sagen.",
+        "sentences.line_back_rest": "Die Telefonleitung war einige Sekunden unterbrochen und steht "
+        "wieder. Sie waren am Sprechen: Alles, was oben steht, wurde gehört, und nichts danach. "
+        "Sprechen Sie von dort in einem Zug weiter.",
+        "sentences.no_repeat": "Begrüßen Sie nicht noch einmal, und wiederholen Sie nichts, was schon "
+        "gehört wurde.",
+        "sentences.summary": "Der Anruf dauert schon eine Weile. Was bisher gesagt wurde, in Kürze:",
+        "sentences.summary_request": "Fassen Sie diesen Anruf bis hierher für jemanden aus dem Team "
+        "zusammen, der mitten im Gespräch übernimmt: wer anruft, was gewünscht wird, Namen, Nummern "
+        "und Daten genau so, wie sie gesagt wurden, was vereinbart oder versprochen wurde und was noch "
+        "offen ist. Reiner Text, höchstens 150 Wörter. Sprechen Sie die anrufende Person nicht an.",
+        "sentences.transfer_failed": "Sie wollten den Anruf mit {name} verbinden: {why}. Die anrufende "
+        "Person hat gewartet und spricht wieder mit Ihnen. Sagen Sie das in einem kurzen Satz, und "
+        "helfen Sie weiter.",
+        "sentences.transfer_refused": "Was dort ausgerichtet werden soll: {words}",
+        "sentences.transfer_busy": "die Leitung war besetzt",
+        "sentences.transfer_no_answer": "niemand hat abgehoben",
+        "sentences.transfer_declined": "niemand dort konnte den Anruf annehmen",
+        "sentences.transfer_machine": "nur ein Anrufbeantworter hat abgehoben",
+        "sentences.transfer_not_placed": "der Anruf kam nicht zustande",
+        "sentences.keys_pressed": "Die Tasten sind gedrückt. Hören Sie, was die andere Seite jetzt sagt.",
         "sentences.text_code": "{company}: Ihr Code lautet {code}",
         "sentences.text_call": "Anruf von {caller}: {summary}",
         "sentences.text_withheld": "einer unterdrückten Nummer",

@@ -43,6 +43,47 @@ SENTENCES: Mapping[str, str] = MappingProxyType(
         "and nothing else.",
         "sentences.outbound_cue": "They have answered and say nothing. Say who you are and why you call, in "
         "one sentence.",
+        # POST /outbound-call: its fields in the prompt
+        "sentences.context": "About this call:",
+        "sentences.context_scenario": "Scenario: {fact}",
+        "sentences.context_caller_name": "Caller name: {fact}",
+        "sentences.context_company_name": "Company: {fact}",
+        "sentences.context_appointment": "Appointment: {fact}",
+        "sentences.context_purpose": "Purpose of the call: {fact}",
+        "sentences.context_prospect_context": "About the person called: {fact}",
+        "sentences.context_custom_instructions": "Instructions for this call: {fact}",
+        # a model session or a telephone line that broke
+        "sentences.line_cut": "The line broke for a moment while you were speaking. The caller has "
+        "heard everything above, and nothing after it. Go on from there in one breath; do not greet "
+        "again and do not repeat what was heard.",
+        "sentences.line_cut_at_once": "The line broke for a moment when you had just begun to speak. "
+        "The caller has heard no word of it: say it again from its beginning.",
+        "sentences.line_missing": "Some of what the caller said earlier was not written down; their "
+        "turns may be missing below.",
+        "sentences.line_back": "The telephone line broke for some seconds and is back. Say in a few "
+        "words that the line is back, and go on where you were.",
+        "sentences.line_back_answer": "The telephone line broke for some seconds and is back. The "
+        "caller waits for your answer to what was said last. If their last words are not above, say "
+        "that the line broke and ask them to say it once more.",
+        "sentences.line_back_rest": "The telephone line broke for some seconds and is back. You were "
+        "speaking: the caller has heard everything above, and nothing after it. Go on from there in "
+        "one breath.",
+        "sentences.no_repeat": "Do not greet again, and do not repeat what was heard.",
+        "sentences.summary": "The call has been going on for a while. What was said so far, in short:",
+        "sentences.summary_request": "Summarise this telephone call so far for a colleague who takes "
+        "over in mid-call: who the caller is, what they want, names, numbers and dates exactly as they "
+        "were said, what was agreed or promised, what is still open. Plain text, at most 150 words. Do "
+        "not address the caller.",
+        # a caller who comes back from a transfer
+        "sentences.transfer_failed": "You tried to put the caller through to {name}: {why}. The caller "
+        "has waited, and is back with you. Say so in one short sentence, and go on helping them.",
+        "sentences.transfer_refused": "The colleague's own words for the caller: {words}",
+        "sentences.transfer_busy": "the line was busy",
+        "sentences.transfer_no_answer": "nobody answered",
+        "sentences.transfer_declined": "nobody there could take the call",
+        "sentences.transfer_machine": "an answering machine answered, but nobody else",
+        "sentences.transfer_not_placed": "the call could not be placed",
+        "sentences.keys_pressed": "The keys have been pressed. Listen to what the other side says now.",
         # text messages
         "sentences.text_code": "{company}: your code is {code}",
         "sentences.text_call": "Call from {caller}: {summary}",

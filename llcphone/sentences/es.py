@@ -42,6 +42,43 @@ SENTENCES: Mapping[str, str] = MappingProxyType(
         "se le indica y nada más.",
         "sentences.outbound_cue": "Han descolgado y no dicen nada. Diga quién es y por qué llama, en una "
         "frase.",
+        "sentences.context": "Sobre esta llamada:",
+        "sentences.context_scenario": "Tipo de llamada: {fact}",
+        "sentences.context_caller_name": "Nombre de la persona: {fact}",
+        "sentences.context_company_name": "Empresa: {fact}",
+        "sentences.context_appointment": "Cita: {fact}",
+        "sentences.context_purpose": "Motivo de la llamada: {fact}",
+        "sentences.context_prospect_context": "Sobre la persona a la que se llama: {fact}",
+        "sentences.context_custom_instructions": "Instrucciones para esta llamada: {fact}",
+        "sentences.line_cut": "La línea se cortó un momento mientras usted hablaba. La persona ha oído "
+        "todo lo anterior y nada más. Siga desde ahí sin pausa; no vuelva a saludar ni repita lo que "
+        "ya se oyó.",
+        "sentences.line_cut_at_once": "La línea se cortó un momento cuando usted acababa de empezar a "
+        "hablar. La persona no ha oído ni una palabra: dígalo otra vez desde el principio.",
+        "sentences.line_missing": "Parte de lo que la persona dijo antes no quedó escrito; pueden "
+        "faltar frases suyas más abajo.",
+        "sentences.line_back": "La línea telefónica se cortó unos segundos y ya funciona. Diga en "
+        "pocas palabras que la línea ha vuelto y siga donde estaba.",
+        "sentences.line_back_answer": "La línea telefónica se cortó unos segundos y ya funciona. La "
+        "persona espera su respuesta a lo último que se dijo. Si sus últimas palabras no están arriba, "
+        "diga que la línea se cortó y pídale que lo repita.",
+        "sentences.line_back_rest": "La línea telefónica se cortó unos segundos y ya funciona. Usted "
+        "estaba hablando: la persona ha oído todo lo anterior y nada más. Siga desde ahí sin pausa.",
+        "sentences.no_repeat": "No vuelva a saludar ni repita lo que ya se oyó.",
+        "sentences.summary": "La llamada dura ya un rato. Lo que se ha dicho hasta ahora, en breve:",
+        "sentences.summary_request": "Resuma esta llamada hasta aquí para un compañero que la retoma a "
+        "la mitad: quién llama, qué quiere, los nombres, números y fechas exactamente como se dijeron, "
+        "qué se acordó o prometió y qué queda pendiente. Texto sin formato, 150 palabras como máximo. "
+        "No se dirija a quien llama.",
+        "sentences.transfer_failed": "Usted intentó pasar la llamada a {name}: {why}. La persona ha "
+        "esperado y está otra vez con usted. Dígalo en una frase corta y siga ayudándola.",
+        "sentences.transfer_refused": "Palabras del compañero para quien llama: {words}",
+        "sentences.transfer_busy": "la línea estaba ocupada",
+        "sentences.transfer_no_answer": "nadie contestó",
+        "sentences.transfer_declined": "allí nadie podía atender la llamada",
+        "sentences.transfer_machine": "solo contestó un contestador automático",
+        "sentences.transfer_not_placed": "no se pudo hacer la llamada",
+        "sentences.keys_pressed": "Ya se han pulsado las teclas. Escuche lo que dice ahora la otra parte.",
         "sentences.text_code": "{company}: su código es {code}",
         "sentences.text_call": "Llamada de {caller}: {summary}",
         "sentences.text_withheld": "un número oculto",

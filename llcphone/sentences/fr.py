@@ -43,6 +43,46 @@ SENTENCES: Mapping[str, str] = MappingProxyType(
         "formule d'accueil indiquée et rien d'autre.",
         "sentences.outbound_cue": "On a décroché et on ne dit rien. Dites qui vous êtes et pourquoi vous "
         "appelez, en une phrase.",
+        "sentences.context": "À propos de cet appel :",
+        "sentences.context_scenario": "Type d'appel : {fact}",
+        "sentences.context_caller_name": "Nom de la personne : {fact}",
+        "sentences.context_company_name": "Société : {fact}",
+        "sentences.context_appointment": "Rendez-vous : {fact}",
+        "sentences.context_purpose": "Motif de l'appel : {fact}",
+        "sentences.context_prospect_context": "À propos de la personne appelée : {fact}",
+        "sentences.context_custom_instructions": "Consignes pour cet appel : {fact}",
+        "sentences.line_cut": "La ligne a été coupée un instant pendant que vous parliez. La personne "
+        "a entendu tout ce qui précède, et rien de plus. Reprenez à partir de là, d'un trait ; ne "
+        "saluez pas de nouveau et ne répétez pas ce qui a été entendu.",
+        "sentences.line_cut_at_once": "La ligne a été coupée un instant alors que vous veniez de "
+        "commencer à parler. La personne n'en a pas entendu un mot : reprenez depuis le début.",
+        "sentences.line_missing": "Une partie de ce que la personne a dit plus tôt n'a pas été notée ; "
+        "certaines de ses paroles peuvent manquer ci-dessous.",
+        "sentences.line_back": "La ligne téléphonique a été coupée quelques secondes et elle est "
+        "rétablie. Dites en quelques mots que la ligne est rétablie, et reprenez où vous en étiez.",
+        "sentences.line_back_answer": "La ligne téléphonique a été coupée quelques secondes et elle "
+        "est rétablie. La personne attend votre réponse à ce qui vient d'être dit. Si ses derniers "
+        "mots ne figurent pas plus haut, dites que la ligne a été coupée et demandez-lui de répéter.",
+        "sentences.line_back_rest": "La ligne téléphonique a été coupée quelques secondes et elle est "
+        "rétablie. Vous parliez : la personne a entendu tout ce qui précède, et rien de plus. Reprenez "
+        "à partir de là, d'un trait.",
+        "sentences.no_repeat": "Ne saluez pas de nouveau, et ne répétez pas ce qui a été entendu.",
+        "sentences.summary": "L'appel dure depuis un moment. Ce qui a été dit jusqu'ici, en bref :",
+        "sentences.summary_request": "Résumez cet appel jusqu'ici pour un collègue qui le reprend en "
+        "cours de route : qui appelle, ce que la personne souhaite, les noms, numéros et dates "
+        "exactement comme ils ont été dits, ce qui a été convenu ou promis, ce qui reste à faire. "
+        "Texte simple, 150 mots au plus. Ne vous adressez pas à la personne qui appelle.",
+        "sentences.transfer_failed": "Vous avez essayé de passer l'appel à {name} : {why}. La personne "
+        "a attendu et vous l'avez de nouveau en ligne. Dites-le en une phrase courte, et continuez à "
+        "l'aider.",
+        "sentences.transfer_refused": "Les mots du collègue pour la personne : {words}",
+        "sentences.transfer_busy": "la ligne était occupée",
+        "sentences.transfer_no_answer": "personne n'a répondu",
+        "sentences.transfer_declined": "personne là-bas ne pouvait prendre l'appel",
+        "sentences.transfer_machine": "seul un répondeur a décroché",
+        "sentences.transfer_not_placed": "l'appel n'a pas pu être passé",
+        "sentences.keys_pressed": "Les touches ont été composées. Écoutez maintenant ce que dit "
+        "l'autre côté.",
         "sentences.text_code": "{company} : votre code est {code}",
         "sentences.text_call": "Appel de {caller} : {summary}",
         "sentences.text_withheld": "un numéro masqué",

@@ -42,6 +42,44 @@ SENTENCES: Mapping[str, str] = MappingProxyType(
         "sentences.inbound_cue": "A pessoa que liga está na linha. Cumprimente agora, com a saudação "
         "indicada e nada mais.",
         "sentences.outbound_cue": "Atenderam e não dizem nada. Diga quem é e por que liga, em uma frase.",
+        "sentences.context": "Sobre esta ligação:",
+        "sentences.context_scenario": "Tipo de ligação: {fact}",
+        "sentences.context_caller_name": "Nome da pessoa: {fact}",
+        "sentences.context_company_name": "Empresa: {fact}",
+        "sentences.context_appointment": "Marcação: {fact}",
+        "sentences.context_purpose": "Motivo da ligação: {fact}",
+        "sentences.context_prospect_context": "Sobre a pessoa a quem se liga: {fact}",
+        "sentences.context_custom_instructions": "Instruções para esta ligação: {fact}",
+        "sentences.line_cut": "A linha caiu por um momento enquanto você falava. A pessoa ouviu tudo o "
+        "que está acima, e nada depois. Continue a partir daí, sem pausa; não cumprimente outra vez e "
+        "não repita o que já foi ouvido.",
+        "sentences.line_cut_at_once": "A linha caiu por um momento quando você acabava de começar a "
+        "falar. A pessoa não ouviu nenhuma palavra: fale outra vez desde o início.",
+        "sentences.line_missing": "Uma parte do que a pessoa disse antes não foi anotada; podem faltar "
+        "frases dela abaixo.",
+        "sentences.line_back": "A linha telefônica caiu por alguns segundos e já voltou. Diga em "
+        "poucas palavras que a linha voltou, e continue de onde estava.",
+        "sentences.line_back_answer": "A linha telefônica caiu por alguns segundos e já voltou. A "
+        "pessoa espera a sua resposta ao que foi dito por último. Se as últimas palavras dela não "
+        "estiverem acima, diga que a linha caiu e peça que repita.",
+        "sentences.line_back_rest": "A linha telefônica caiu por alguns segundos e já voltou. Você "
+        "estava falando: a pessoa ouviu tudo o que está acima, e nada depois. Continue a partir daí, "
+        "sem pausa.",
+        "sentences.no_repeat": "Não cumprimente outra vez, e não repita o que já foi ouvido.",
+        "sentences.summary": "A ligação já dura algum tempo. O que foi dito até agora, em resumo:",
+        "sentences.summary_request": "Resuma esta ligação até aqui para um colega que a assume no "
+        "meio: quem liga, o que deseja, os nomes, números e datas exatamente como foram ditos, o que "
+        "foi combinado ou prometido e o que ainda está em aberto. Texto simples, no máximo 150 "
+        "palavras. Não se dirija a quem liga.",
+        "sentences.transfer_failed": "Você tentou passar a ligação para {name}: {why}. A pessoa "
+        "esperou e está de novo com você. Diga isso em uma frase curta, e continue a ajudar.",
+        "sentences.transfer_refused": "Palavras do colega para quem liga: {words}",
+        "sentences.transfer_busy": "a linha estava ocupada",
+        "sentences.transfer_no_answer": "ninguém atendeu",
+        "sentences.transfer_declined": "ninguém ali podia atender a ligação",
+        "sentences.transfer_machine": "só atendeu uma secretária eletrônica",
+        "sentences.transfer_not_placed": "não foi possível fazer a ligação",
+        "sentences.keys_pressed": "As teclas já foram pressionadas. Escute agora o que diz o outro lado.",
         "sentences.text_code": "{company}: o seu código é {code}",
         "sentences.text_call": "Ligação de {caller}: {summary}",
         "sentences.text_withheld": "um número oculto",

@@ -183,7 +183,8 @@ def _add_legacy(blueprint: Blueprint, phone: PhoneRoom, board: Board, desk: Desk
     @blueprint.post("/outbound-call")
     async def outbound_call() -> Response:
         order, asked = await _read(LegacyCall)
-        agent, context = api_legacy.agent_for(phone, asked), api_legacy.context_of(asked)
+        agent = api_legacy.agent_for(phone, asked)
+        context = api_legacy.context_of(asked, phone.config.company)
         placed = desk.place(order, lambda: phone.place_call(asked.to, agent, context=context))
         answer = await api_legacy.reply_to(asked, placed, board)
         return Response(answer, content_type="application/json")

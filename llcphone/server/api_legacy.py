@@ -22,6 +22,7 @@ from llcphone.server.api_shapes import LegacyCall, LegacyReply
 if TYPE_CHECKING:
     from typing import Any
 
+    from llcphone.config_modes import CompanyConfig
     from llcphone.server.api_board import Board
     from llcphone.server.api_desk import Placed
     from llcphone.server.phone_room import PhoneRoom
@@ -30,20 +31,24 @@ CALL_SID_LIMIT_S = 10.0
 """Longest wait for Twilio's name of the call; the door's limit of an exchange is 15 s."""
 
 
-def context_of(order: LegacyCall) -> str:
-    """The original's fields as the context of a call; what was not given is not named."""
+def context_of(order: LegacyCall, company: CompanyConfig) -> str:
+    """The original's fields as the context of a call, in the company's language; none that is not given."""
     when = " ".join(filter(None, [order.appointment_date, order.appointment_time]))
     facts = {
-        "Scenario": order.scenario,
-        "Caller name": order.caller_name,
-        "Company": order.company_name,
-        "Appointment": when,
-        "Purpose of the call": order.purpose,
-        "About the person called": order.prospect_context,
-        "Instructions for this call": order.custom_instructions,
+        "scenario": order.scenario,
+        "caller_name": order.caller_name,
+        "company_name": order.company_name,
+        "appointment": when,
+        "purpose": order.purpose,
+        "prospect_context": order.prospect_context,
+        "custom_instructions": order.custom_instructions,
     }
-    lines = [f"{name}: {fact.strip()}" for name, fact in facts.items() if fact.strip()]
-    return "\n".join(["About this call:", *lines]) if lines else ""
+    lines = [
+        company.sentence(f"context_{name}").format(fact=fact.strip())
+        for name, fact in facts.items()
+        if fact.strip()
+    ]
+    return "\n".join([company.sentence("context"), *lines]) if lines else ""
 
 
 def agent_for(phone: PhoneRoom, order: LegacyCall) -> Agent | None:

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 log = logger("llcphone.transfers")
 
 _REACHED = frozenset({"completed", "answered"})
-_PRESSED = "The keys have been pressed. Listen to what the other side says now. "
 
 
 class Answers:
@@ -31,6 +30,7 @@ class Answers:
 
     def __init__(self, desk: Transfers) -> None:
         self._desk = desk
+        self._company = desk.phone.config.company
         self._steps = {
             "done": self._done,
             "back": self._back,
@@ -78,7 +78,8 @@ class Answers:
         return await self.back(form, generation, to, away, form.get("why", "failed"))
 
     async def _pressed(self, form: Mapping[str, str], generation: int, to: str, away: Away | None) -> str:
-        return await self._to_agent(form, generation, away, _PRESSED, speak=False) or twiml.hang_up()
+        pressed = self._company.sentence("keys_pressed")
+        return await self._to_agent(form, generation, away, pressed, speak=False) or twiml.hang_up()
 
     async def back(
         self, form: Mapping[str, str], generation: int, to: str, away: Away | None, why: str
@@ -90,7 +91,7 @@ class Answers:
             otherwise = VOICEMAIL if config.voicemail and otherwise != HANG_UP else HANG_UP
         log.info("transfer came to nothing", extra={"to": to, "why": why, "otherwise": otherwise})
         if otherwise == "agent":
-            news = news_of(to, why, "" if away is None else away.refused)
+            news = news_of(self._company, to, why, "" if away is None else away.refused)
             if text := await self._to_agent(form, generation, away, news):
                 return text
             otherwise = VOICEMAIL if config.voicemail else HANG_UP

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from llcphone.call.handle import Call
+    from llcphone.config_modes import CompanyConfig
     from llcphone.config_transfers import Destination
     from llcphone.engine.resuming import Resumed
 
@@ -85,19 +86,16 @@ def caller_id(call: Call, to: Destination, ours: Sequence[str]) -> str:
 
 
 WHY = {
-    "busy": "the line was busy",
-    "no-answer": "nobody answered",
-    "declined": "nobody there could take the call",
-    "machine": "only an answering machine answered",
+    "busy": "transfer_busy",
+    "no-answer": "transfer_no_answer",
+    "declined": "transfer_declined",
+    "machine": "transfer_machine",
 }
-"""Why a transfer came to nothing, in words; anything else is a failure."""
+"""The sentence that says why a transfer came to nothing; anything else is a failure."""
 
 
-def news_of(name: str, why: str, refused: str = "") -> str:
-    """What the model is told when the caller is back."""
-    because = WHY.get(why, "the call could not be placed")
-    said = f" Their own words for the caller: {refused}" if refused else ""
-    return (
-        f"You tried to put the caller through to {name}, but {because}.{said} The caller has waited, and is "
-        "back with you. Say so in one short sentence, and go on helping them. "
-    )
+def news_of(company: CompanyConfig, name: str, why: str, refused: str = "") -> str:
+    """What the model reads when the caller is back, in the company's language."""
+    because = company.sentence(WHY.get(why, "transfer_not_placed"))
+    news = company.sentence("transfer_failed").format(name=name, why=because)
+    return f"{news} {company.sentence('transfer_refused').format(words=refused)}" if refused else news

@@ -13,14 +13,16 @@ import xml.etree.ElementTree as ET
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import trio
 
 from llcphone import EndReason
 from llcphone.modes import outbound
 from llcphone.prompts import stored
 from llcphone.sentences import ENGLISH, OWN, SHIPPED
-from llcphone.sim.model import CallTool, Faults, Say
+from llcphone.sim.model import CallTool, Faults, Pace, Say
 from llcphone.sim.phone import Callee, DialOutcome
 from tests.calls.house import INTERRUPTION, QUESTION, nothing_left
+from tests.modes.english import english_in
 from tests.modes.kit import SETTINGS, no_threads, open_modes
 from tests.server.api_stage import TO
 from tests.store.store_kit import next_weekday
@@ -38,19 +40,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.usefixtures(no_threads.__name__)
 __all__ = ["no_threads"]
 
-ONLY_ENGLISH = """
-the you your they their them this that with please what who how is are has have of and to not yes say ask
-call calls caller greet greeting press key speak sorry nobody good morning afternoon evening open closed
-until hello thank bye number
-"""
 languages = pytest.mark.parametrize("language", [each for each in SHIPPED if each != "en"])
-
-
-def english_in(texts: Iterable[str]) -> dict[str, set[str]]:
-    """The texts with English words, and those."""
-    english = set(ONLY_ENGLISH.split())
-    found = {text: set(re.findall(r"[^\W\d]+(?:_\w+)*", text.lower())) & english for text in texts}
-    return {text: words for text, words in found.items() if words}
 
 
 def speaks(
@@ -185,6 +175,45 @@ async def test_a_colleague_who_does_not_come_and_last_words_are_in_the_language(
         assert f"… {texts['transfers.accept_prompt']}" in said
         assert texts["transfers.unavailable_message"] in said
         assert english_in(said) == {}
+
+
+@languages
+async def test_a_caller_who_comes_back_from_a_transfer_meets_no_english(
+    language: str, tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    sales = {"number": "+15550100001", "otherwise": "agent"}
+    to = transfers(destinations={"sales": sales})
+    wish = CallTool("transfer_call", {"destination": "sales", "reason": "…"})
+    script = [Say("…", 800), wish, *[Say("…", 800)] * 3]
+    busy = DialOutcome("busy", 1.0)
+    async with speaks(language, tmp_path, script, transfers=to, dial_outcome=busy) as house:
+        call = await house.ring("ivr")
+        await house.says(call, QUESTION)
+        await call.stream_started(2)
+        await call.hears(0.3)
+        texts, read = SHIPPED[language], read_by_models(house.stage)
+        why = texts[OWN + "transfer_busy"]
+        news = texts[OWN + "transfer_failed"].format(name="sales", why=why)
+        assert f"{news} {texts[OWN + 'no_repeat']}" in read
+        assert english_in(read) == {}
+        call.hang_up()
+
+
+@languages
+async def test_a_lost_session_goes_on_without_english(
+    language: str, tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    script = [Say("…", 800), *[Say("Casa Verde, Casa Verde, Casa Verde", 6_000)] * 3]
+    async with speaks(language, tmp_path, script, pace=Pace(speed=1.5)) as house:
+        call = await house.ring("receptionist")
+        await house.says(call, QUESTION)
+        await call.hears(2.0)
+        house.stage.model.sessions[-1].reset()
+        await trio.sleep(4)
+        texts, read = SHIPPED[language], read_by_models(house.stage)
+        assert texts[OWN + "line_cut"] in read
+        assert english_in(read) == {}
+        call.hang_up()
 
 
 @languages

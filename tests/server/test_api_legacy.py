@@ -4,6 +4,7 @@ import trio
 
 from llcphone import Agent
 from llcphone.agent import Agents
+from llcphone.config_modes import CompanyConfig
 from llcphone.server import api_legacy
 from llcphone.server.api_shapes import LegacyCall
 from llcphone.sim.phone import Callee
@@ -35,9 +36,9 @@ async def test_an_outbound_call_is_answered_as_the_original_did(autojump_clock):
 
 
 def test_only_what_was_given_stands_in_the_context():
-    assert api_legacy.context_of(LegacyCall(TO)) == ""
+    assert api_legacy.context_of(LegacyCall(TO), CompanyConfig()) == ""
     order = LegacyCall(TO, purpose="Ask for a quote.", custom_instructions=" Be kind. ", company_name=" ")
-    assert api_legacy.context_of(order) == (
+    assert api_legacy.context_of(order, CompanyConfig()) == (
         "About this call:\nPurpose of the call: Ask for a quote.\nInstructions for this call: Be kind."
     )
 
