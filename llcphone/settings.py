@@ -146,6 +146,9 @@ def load(
         where = "" if source == DEFAULT_ORIGIN else f" (from {source})"
         if exc.key in overlay and overlay[exc.key][1].strip("\"'") != overlay[exc.key][1]:
             where += "; it begins or ends with a quote: write it without quotes"
+        setting = SETTINGS.get(exc.key)
+        if exc.key in overlay and setting is not None and tuple in setting.kinds:
+            where += "; in a variable, write several with commas between them, without brackets"
         raise ConfigError(exc.key, exc.why + where) from None
 
 

@@ -195,8 +195,9 @@ in effect and where it came from.
 
 Later wins: default, `llcphone.toml` (or `--config`), the `.env` beside it, the environment. Every setting is
 also read from `LLCPHONE_<SECTION>__<KEY>`; a variable that begins so and is no setting is an error. `""`
-unsets what may be unset. A *secret* is shown by no command and written to no log or snapshot; what is *of one
-deployment* is in no snapshot either.
+unsets what may be unset. A list stands in a variable with commas, without brackets
+(`LLCPHONE_OUTBOUND__ALLOW_PREFIXES=+1202,+44`), a table as JSON. A *secret* is shown by no command and
+written to no log or snapshot; what is *of one deployment* is in no snapshot either.
 
 These names are read too. Within one source `LLCPHONE_…` wins, then those of the trade, then those of the
 original.

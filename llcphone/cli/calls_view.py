@@ -83,8 +83,8 @@ def print_lines(details: CallDetails) -> None:
 
 
 def when(seconds: float) -> str:
-    """A moment, by this machine's clock."""
-    return datetime.datetime.fromtimestamp(seconds).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    """A moment, by this machine's clock, with its zone."""
+    return datetime.datetime.fromtimestamp(seconds).astimezone().isoformat(" ", "seconds")
 
 
 def money(usd: float | None) -> str:

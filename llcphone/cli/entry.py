@@ -18,7 +18,7 @@ from llcphone.cli import mistakes
 
 def _worth_showing(default: Any) -> Any:
     """An empty text and "no" are what one expects: they need no words."""
-    return "" if default is False or default == "" else default
+    return None if default is False or default == "" else default
 
 
 def _app(**how: Any) -> cyclopts.App:

@@ -148,11 +148,13 @@ def unit(
 
 
 @number.command
-async def show(*, config: ConfigPath = None) -> None:
-    """Show what Twilio does when the number rings."""
-    from llcphone.process.webhook import show_number
+async def show(*, config: ConfigPath = None, as_json: AsJson = False) -> None:
+    """Show what Twilio does when the number rings; exit code 1 if calls do not come to this server."""
+    from llcphone.process.webhook import number_lines, number_now
 
-    sys.exit(await show_number(settings.load(config).config, _tell))
+    now = await number_now(settings.load(config).config)
+    _tell(json.dumps(now, indent=1) if as_json else "\n".join(number_lines(now)))
+    sys.exit(0 if now["comes_to_us"] else 1)
 
 
 @number.command
@@ -169,7 +171,7 @@ async def set_webhook(*, config: ConfigPath = None, yes: bool = False) -> None:
 
 
 async def tunnel(
-    *, config: ConfigPath = None, program: Literal["", "cloudflared", "ngrok"] = "", yes: bool = False
+    *, config: ConfigPath = None, program: Literal["cloudflared", "ngrok"] | None = None, yes: bool = False
 ) -> None:
     """Open a tunnel to the server, and set everything that depends on its URL.
 
@@ -180,5 +182,5 @@ async def tunnel(
     from llcphone.process.tunnel import TunnelWish, run_tunnel
 
     settings.load(config)  # a wrong setting is told before a program is looked for
-    wish = TunnelWish(path=config, program=program, ask=agreed if yes else confirmed, tell=_tell)
+    wish = TunnelWish(path=config, program=program or "", ask=agreed if yes else confirmed, tell=_tell)
     sys.exit(await run_tunnel(wish))

@@ -123,7 +123,7 @@ class Live:
             "session refused": f"model refused the session: {field.get('code')}",
             "dialling": "dialling",
             "dialled": "Twilio has the call",
-            "dial failed": f"Twilio refused to dial: {field.get('code')}",
+            "dial failed": _not_dialled(field.get("code", "")),
             "carrier": _CARRIER.get(field.get("status", ""), field.get("status", "")),
             "answered by": f"answered by {field.get('who')}",
             "stream started": "on the line",
@@ -138,6 +138,14 @@ class Live:
             self.say(text)
 
 
+def _not_dialled(code: str) -> str:
+    """Why nobody was called: Twilio said no, or was not asked."""
+    if code in _NOT_ASKED:
+        return f"not dialled: Twilio was not reached [{code}]. Fix: check the network and twilio.api_url"
+    return f"Twilio refused to dial [{code}]"
+
+
+_NOT_ASKED = frozenset({"no_connection", "tls", "no_answer"})
 _CARRIER = {"initiated": "Twilio dials", "in-progress": "answered", "no-answer": "no answer"}
 """A status of Twilio in better words; the others are good enough."""
 

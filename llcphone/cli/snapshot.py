@@ -5,14 +5,16 @@ from __future__ import annotations
 import getpass
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
+import attrs
 import cyclopts
 from cyclopts import Parameter
 
 from llcphone import settings, snapshots
 from llcphone.agent_file import agent_of
-from llcphone.cli.options import ConfigPath, Yes, agreed, confirmed
+from llcphone.cli.calls_view import print_json
+from llcphone.cli.options import AsJson, ConfigPath, Yes, agreed, confirmed
 from llcphone.config import SETTINGS, toml_value
 from llcphone.errors import ConfigError
 from llcphone.snapshots.procedure import Restore, Tell, agents_or_none, diff_lines, proof_of, run_restore
@@ -34,7 +36,9 @@ Restart = Annotated[
 
 
 @app.command
-def save(name: str, /, *, why: str, who: str = "", config: ConfigPath = None) -> None:
+def save(
+    name: str, /, *, why: str, who: str = "", config: ConfigPath = None, as_json: AsJson = False
+) -> None:
     """Keep what is in effect: settings, agent modules, prompts, and what the calls under them measured.
 
     Args:
@@ -47,39 +51,54 @@ def save(name: str, /, *, why: str, who: str = "", config: ConfigPath = None) ->
     agent_of(loaded)  # what cannot be loaded is not good
     agents = agents_or_none(loaded)
     if agents is None:
-        tell("prompts and tools are not kept: the agents need settings that are no part of a snapshot")
+        why_not = "prompts and tools are not kept: the agents need settings that are no part of a snapshot"
+        tell(why_not) if not as_json else print(why_not, file=sys.stderr)
     sources = (path, path.parent / ".env")
     snapshot = snapshots.take(
         loaded, agents or {}, name=name, who=who or getpass.getuser(), why=why, sources=sources
     )
     with writing():
-        tell(f"saved {snapshots.put(snapshot, snapshots.folder_of(path), loaded)}")
+        file = snapshots.put(snapshot, snapshots.folder_of(path), loaded)
+    if as_json:
+        print_json({"file": str(file), **_facts(snapshot)})
+        return
+    tell(f"saved {file}")
     for line in _evidence(snapshot):
         tell(line)
 
 
 @app.command(name="list")
-def list_(*, config: ConfigPath = None) -> None:
+def list_(*, config: ConfigPath = None, as_json: AsJson = False) -> None:
     """Name all snapshots, yours and those that ship, the newest first."""
     folder = snapshots.folder_of(config or settings.DEFAULT_FILE)
+    found: list[dict[str, Any]] = []
     for place in dict.fromkeys(each.resolve() for each in (folder, snapshots.shipped_folder())):
-        for _, line in sorted(map(_line_of, snapshots.paths_in(place)), reverse=True):
-            tell(line)
+        here = [_listed(path) for path in snapshots.paths_in(place)]
+        found += sorted(here, key=lambda each: (each.get("saved_at", ""), each["name"]), reverse=True)
+    if as_json:
+        print_json(found)
+        return
+    for each in found:
+        tell(f"{each['name']:<36} {each['told']}")
 
 
 @app.command
-def show(name: str, /, *, config: ConfigPath = None) -> None:
+def show(name: str, /, *, config: ConfigPath = None, as_json: AsJson = False) -> None:
     """Show a snapshot: its evidence, agents and modules, and the settings that are not the defaults.
 
     Args:
         name: which; its name, its name with the date, or its file.
     """
-    for line in _shown(snapshots.find(name, snapshots.folder_of(config or settings.DEFAULT_FILE))):
+    snapshot = snapshots.find(name, snapshots.folder_of(config or settings.DEFAULT_FILE))
+    if as_json:
+        print_json({**_facts(snapshot), "settings": _not_usual(snapshot)})
+        return
+    for line in _shown(snapshot):
         tell(line)
 
 
 @app.command
-def diff(name: str = "", /, *, config: ConfigPath = None) -> None:
+def diff(name: str = "", /, *, config: ConfigPath = None, as_json: AsJson = False) -> None:
     """Show what restoring a snapshot would change.
 
     Args:
@@ -90,8 +109,12 @@ def diff(name: str = "", /, *, config: ConfigPath = None) -> None:
     if snapshot is None:
         raise ConfigError("snapshots", "none was saved here; name one of `llcphone snapshot list`")
     loaded = settings.load(config).config
+    differences = snapshots.diff(loaded, snapshot, agents=agents_or_none(loaded))
+    if as_json:
+        print_json({"name": snapshot.stem, "differences": [attrs.asdict(each) for each in differences]})
+        return
     tell(f"{snapshot.stem}: {proof_of(snapshot)}")
-    for line in diff_lines(snapshots.diff(loaded, snapshot, agents=agents_or_none(loaded))):
+    for line in diff_lines(differences):
         tell(line)
 
 
@@ -129,14 +152,37 @@ def rescue(
     restore(RESCUE, config=config, dry_run=dry_run, restart=restart, yes=yes)
 
 
-def _line_of(path: Path) -> tuple[str, str]:
-    """When it was saved, and what is told of it."""
+def _listed(path: Path) -> dict[str, Any]:
+    """What is told of a snapshot, for a program; ``told`` is for a person."""
     try:
         snapshot = snapshots.load_file(path)
     except ConfigError as exc:
-        return "", f"{path.stem:<36} {exc.why}"
+        return {"name": path.stem, "file": str(path), "trouble": exc.why, "told": exc.why}
     aside = "" if snapshot.good else "(put aside) "
-    return snapshot.saved_at, f"{path.stem:<36} {aside}{snapshot.why}; {proof_of(snapshot)}"
+    told = f"{aside}{snapshot.why}; {proof_of(snapshot)}"
+    return {**_facts(snapshot), "name": path.stem, "file": str(path), "told": told}
+
+
+def _facts(snapshot: Snapshot) -> dict[str, Any]:
+    return {
+        "name": snapshot.stem,
+        "saved_at": snapshot.saved_at,
+        "who": snapshot.who,
+        "why": snapshot.why,
+        "good": snapshot.good,
+        "sha256": snapshot.content_hash,
+        "evidence": dict(snapshot.evidence),
+        "versions": dict(snapshot.versions),
+        "modules": [{"path": each.path, "sha256": each.sha256} for each in snapshot.modules],
+        "agents": [each["name"] for each in snapshot.agents],
+    }
+
+
+def _not_usual(snapshot: Snapshot) -> dict[str, Any]:
+    """Its settings that are not the defaults of this version."""
+    config = snapshot.config
+    tuned = {key: config.value(key) for key, setting in SETTINGS.items() if not setting.private}
+    return {key: value for key, value in tuned.items() if value != SETTINGS[key].default}
 
 
 def _evidence(snapshot: Snapshot) -> list[str]:
@@ -155,7 +201,5 @@ def _shown(snapshot: Snapshot) -> Iterator[str]:
     for agent in snapshot.agents:
         yield f"agent {agent['name']}: {len(agent['instructions'])} letters, {len(agent['tools'])} tools"
     yield "settings that are not the defaults of this version:"
-    config = snapshot.config
-    for key, setting in SETTINGS.items():
-        if not setting.private and (value := config.value(key)) != setting.default:
-            yield f"  {key} = {toml_value(value)}"
+    for key, value in _not_usual(snapshot).items():
+        yield f"  {key} = {toml_value(value)}"

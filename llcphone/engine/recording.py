@@ -259,7 +259,7 @@ def _again(lines: Iterable[bytes]) -> Iterator[tuple[int, Line, Line]]:
     told = _read(lines)
     number, header = next(told, (0, None))
     if not isinstance(header, Header) or header.format != FORMAT:
-        raise RemoteProtocolError(f"not a tape of format {FORMAT}")
+        raise RemoteProtocolError(_why_none(number, header))
     engine = CallEngine(setup_of(header.setup))
     aliases: Aliases = {}
     yield number, header, header
@@ -275,6 +275,17 @@ def _again(lines: Iterable[bytes]) -> Iterator[tuple[int, Line, Line]]:
                 yield number, line, line
         if engine.ended is not None:
             return
+
+
+def _why_none(number: int, first: object) -> str:
+    """What is wrong with a file that does not begin as a tape."""
+    if not number:
+        return "it is empty"
+    if isinstance(first, Cut):
+        return "it was cut in its first line"
+    if isinstance(first, Header):
+        return f"it is a tape of format {first.format}, and this version reads format {FORMAT}"
+    return "it is no tape, or its beginning is missing"
 
 
 def _step_again(engine: CallEngine, line: Step, aliases: Aliases) -> Step:

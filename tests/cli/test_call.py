@@ -14,6 +14,7 @@ import trio
 
 from llcphone import Agent, ConfigError
 from llcphone.cli.call import Wish, run_call
+from llcphone.cli.ring import _not_dialled
 from llcphone.config import Config
 from llcphone.rehearsal import ACCOUNT_SID, AUTH_TOKEN
 from llcphone.sim import voices
@@ -281,3 +282,14 @@ async def test_the_command_itself_is_a_dry_run_with_an_exit_code(tmp_path: Path)
         )
         assert done.returncode == code
         assert words in done.stdout.decode()
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        ("no_connection", "not dialled: Twilio was not reached [no_connection]. Fix: check the network"),
+        ("21211", "Twilio refused to dial [21211]"),
+    ],
+)
+def test_a_network_that_is_down_is_no_refusal_of_twilios(code: str, words: str) -> None:
+    assert _not_dialled(code).startswith(words)

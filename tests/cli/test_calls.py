@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import re
 import stat
 import sys
 from typing import TYPE_CHECKING
@@ -245,3 +246,8 @@ async def test_a_reader_who_has_seen_enough_is_no_error(kept: Path) -> None:
     done = await trio.run_process(command, stdout=ours, capture_stderr=True, check=False)
     os.close(ours)
     assert (done.returncode, done.stderr) == (0, b"")
+
+
+async def test_times_are_told_with_their_zone(kept: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    cli_calls.show("aa11", config=kept)
+    assert re.search(r"when +\d{4}-\d\d-\d\d \d\d:\d\d:\d\d[+-]\d\d:\d\d, ", capsys.readouterr().out)

@@ -264,8 +264,10 @@ OTHERS: list[Row] = [
     # files that cannot be read
     ("replay none.jsonl", "none.jsonl", 2),
     ("replay a_folder", "a_folder", 2),
-    ("replay text.txt", "text.txt", 2),
-    ("replay cut.jsonl", "cut.jsonl", 2),
+    ("replay text.txt", "text.txt: cannot be replayed: it was cut in its first line", 2),
+    ("replay cut.jsonl", "cut.jsonl: cannot be replayed: it was cut in its first line", 2),
+    ("replay taken", "taken: cannot be replayed: it is empty", 2),
+    ("replay ok.toml", "ok.toml: cannot be replayed: line 1 is not of a tape", 2),
     ("replay loop", "loop", 2),
     ("sim model --script none.toml", "none.toml: No such file or directory", 2),
     ("sim model --script a_folder", "a_folder", 2),
@@ -352,6 +354,26 @@ def test_a_mistake_is_one_line_that_names_it(
         assert len(told) == 1 or line.startswith("restart"), told  # which says what it did not do
         assert re.search(FIXES, told[0]), told
         assert {path.name for path in folder.iterdir()} == before, "a refused command leaves nothing behind"
+
+
+def test_a_list_in_a_variable_is_said_how_to_write(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LLCPHONE_OUTBOUND__ALLOW_PREFIXES", '["+1"]')
+    assert run(["config"]) == 2
+    assert "write several with commas between them, without brackets" in capsys.readouterr().err
+    monkeypatch.setenv("LLCPHONE_OUTBOUND__ALLOW_PREFIXES", "+1202, +44")
+    assert run(["config", "allow_prefixes"]) == 0
+    assert '["+1202", "+44"]' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("line", EVERY)
+def test_help_shows_no_empty_default_or_choice(line: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([*line.split(), "--help"]) == 0
+    shown = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    assert "[default: ]" not in shown
+    assert "[choices: ," not in shown
+    assert "--no-no" not in shown
 
 
 def test_there_are_enough_rows_and_every_command_has_some() -> None:

@@ -13,7 +13,7 @@ from llcphone.doctor.examine import case_of
 from llcphone.doctor.fix import offer_fixes
 from llcphone.doctor.report import Status
 from llcphone.owners import port_owners
-from llcphone.process.webhook import show_number
+from llcphone.process.webhook import number_now
 from llcphone.rehearsal import AUTH_TOKEN
 from llcphone.sim.model import Faults
 from llcphone.sim.ports import free_port
@@ -81,7 +81,7 @@ async def test_a_webhook_that_is_ours_in_another_spelling(autojump_clock, tmp_pa
     async with open_clinic(tmp_path, serving=False) as clinic:
         clinic.twilio.rest.voice_url = written.format(clinic.port)
         assert (await clinic.examine("twilio"))["voice webhook"].status is PASS
-        assert await show_number(case_of(clinic.path).config, lambda line: None) == 0
+        assert (await number_now(case_of(clinic.path).config))["comes_to_us"]
 
 
 async def test_a_fallback_that_leads_to_us_in_another_spelling(autojump_clock, tmp_path):

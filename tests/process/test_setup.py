@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,7 +12,7 @@ from llcphone.config import Config
 from llcphone.errors import ConfigError
 from llcphone.process.env_file import set_variables
 from llcphone.process.setup import CHOICES, PROMPT, QUESTIONS, run_init
-from llcphone.process.webhook import set_webhook, show_number
+from llcphone.process.webhook import number_lines, number_now, set_webhook
 from llcphone.settings import load
 from tests.doctor.clinic import open_clinic
 
@@ -157,13 +158,18 @@ async def test_the_numbers_webhook_is_shown_set_and_read_back(autojump_clock, tm
     async with open_clinic(tmp_path, serving=False) as clinic:
         clinic.twilio.rest.voice_url = "https://user:secret@old.example/twiml?key=secret"
         config, told, asked = load(clinic.path, environ={}).config, [], []
-        assert await show_number(config, told.append) == 1
+        assert not (await number_now(config))["comes_to_us"]
         assert await set_webhook(config, told.append, lambda q: bool(asked.append(q))) == 1
         assert clinic.twilio.rest.voice_url.startswith("https://user")
         assert await set_webhook(config, told.append, lambda q: True) == 0
         assert clinic.twilio.rest.voice_url == f"{config.server.public_url}/twiml"
-        assert await show_number(config, told.append) == 0
-        assert asked == ["Set it?"]
+        now = await number_now(config)
+        assert now["comes_to_us"]
+        asked += [config.twilio.phone_number in json.dumps(now)]
+        told += number_lines(now)
+        assert asked == ["Set it?", True]
+        assert await set_webhook(config, told.append, asked.append) == 0
+        assert (told[-1], len(asked)) == ("it is so already", 2), "nothing is left to ask"
         for secret in ("secret", config.twilio.phone_number, config.twilio.auth_token):
             assert secret not in str(told)
         clinic.twilio.rest.number_fields["trunk_sid"] = "TK" + "1" * 32
