@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from llcphone.errors import ConfigError
 from llcphone.store.book import open_store
 from llcphone.store.shapes import ToolCall
 from llcphone.webhook import open_webhook
@@ -65,7 +66,21 @@ async def open_bookkeeping(config: Config) -> AsyncIterator[Bookkeeping | None]:
         ConfigError: one of them cannot be had.
     """
     async with AsyncExitStack() as stack:
-        wanted = config.store.enabled and config.store.url
-        store = await stack.enter_async_context(open_store(config)) if wanted else None
+        if not wants_store(config):
+            yield None
+            return
+        store = await stack.enter_async_context(open_store(config))
         await stack.enter_async_context(open_webhook(config.webhook, store))
-        yield None if store is None else Bookkeeping(store)
+        yield Bookkeeping(store)
+
+
+def wants_store(config: Config) -> bool:
+    """Whether there is to be a store.
+
+    Raises:
+        ConfigError: there is none, and the webhook needs one.
+    """
+    wanted = config.store.enabled and bool(config.store.url)
+    if config.webhook.url and not wanted:
+        raise ConfigError("store.url", "is needed by webhook.url: what is to be sent waits there")
+    return wanted

@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING
 import trio
 
 from llcphone import guard_files
+from llcphone.call.plan import machine_message
 from llcphone.carrier import Amd, CarrierError, CreateRefused, CreateUnknown, DialOrder, open_carrier
 from llcphone.carrier.grace import grace
 from llcphone.engine.dialling import DialPlan, Line, MachinePolicy
 from llcphone.engine.events import CarrierStatus, DialFailed, Dialled, DialSent, MachineDetected
 from llcphone.guard import DialGuard, DialRequest
 from llcphone.log_lines import logger
-from llcphone.prompts import OFF, prompt
 from llcphone.time_zones import NO_TABLE, has_table
 
 if TYPE_CHECKING:
@@ -69,8 +69,7 @@ class Dialler:
         self._list = guard_files.DoNotCallFile(list_file, self.guard) if list_file else None
         self._time_limit_s = round(config.call.max_duration_s) + 60
         """Of Twilio's, for each call."""
-        path = config.outbound.machine_message_file or OFF  # the agent speaks the message itself
-        self._message = prompt(path, "", "outbound.machine_message_file")
+        self._message = machine_message(config)
         self.of_others: Callable[[Sequence[str], str], Awaitable[list[str]]] | None = None
         """Which of these CallSids another call has, as the journal knows it."""
         self._live: dict[str, Call] = {}

@@ -59,12 +59,7 @@ async def open_phone(
     for name, taker in {"on_record": on_record, "on_note": on_note}.items():
         if taker is not None:
             need_function(taker, f"open_phone: {name}", "a plain function; let it start a task to wait")
-    money_plan(config)  # so are a price list and budgets that cannot be kept
-    recovery_plan(config)  # a stored prompt that cannot be read is told now, not to a caller
-    tool_plan(config)
-    _check_agents(config, agent, "open_phone: agent")
-    endpoint = Endpoint(config, agents_of(agent).values())
-    warm = WarmPool(config, endpoint, agent)
+    endpoint, warm = examined(config, agent)
     async with AsyncExitStack() as stack:
         taping = await stack.enter_async_context(open_black_boxes(config.records))
         secret = config.twilio.auth_token
@@ -125,6 +120,22 @@ def _check_agents(config: Config, agent: AgentChoice, argument: str) -> None:
     for each in agents_of(agent).values():
         plan_call(config, each, call_sid="")
         look_at_tools(each)
+
+
+def examined(config: Config, agent: AgentChoice) -> tuple[Endpoint, WarmPool]:
+    """The model's endpoint and the pool of its sessions, once settings and agents are seen to fit each other.
+
+    Nothing is opened, so the doctor asks the same.
+
+    Raises:
+        ConfigError: a call with them would fail, or a file that they name cannot be read.
+    """
+    money_plan(config)  # a price list that cannot be read, budgets that cannot be kept
+    recovery_plan(config)  # a recording that cannot be read is reported now, not to a caller
+    tool_plan(config)
+    _check_agents(config, agent, "open_phone: agent")
+    endpoint = Endpoint(config, agents_of(agent).values())
+    return endpoint, WarmPool(config, endpoint, agent)
 
 
 def _background(phone: Phone, endpoint: Endpoint) -> dict[str, Callable[[], Awaitable[object]]]:

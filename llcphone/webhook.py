@@ -34,7 +34,7 @@ import h11
 import trio
 
 from llcphone.containment import AGAIN_S, Faults, contained
-from llcphone.errors import ConfigError, StoreUnavailable
+from llcphone.errors import StoreUnavailable
 from llcphone.log_lines import logger
 from llcphone.numbers import is_withheld
 from llcphone.store import outbox
@@ -317,17 +317,11 @@ async def _exchange(
 
 
 @asynccontextmanager
-async def open_webhook(config: WebhookConfig, store: Store | None) -> AsyncIterator[Webhook | None]:
-    """Send what this store's calls leave in its outbox; None when no address is set.
-
-    Raises:
-        ConfigError: there is an address and no store.
-    """
+async def open_webhook(config: WebhookConfig, store: Store) -> AsyncIterator[Webhook | None]:
+    """Send what this store's calls leave in its outbox; None when no address is set."""
     if not config.url:
         yield None
         return
-    if store is None:
-        raise ConfigError("store.url", "is needed by webhook.url: what is to be sent waits there")
     if not store.config.records.transcript:
         log.warning("the webhook tells no words: records.transcript is off")
     webhook = Webhook(config, store)

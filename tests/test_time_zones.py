@@ -11,7 +11,8 @@ import pytest
 
 from llcphone import time_zones
 from llcphone.config import Config
-from llcphone.doctor.settings import _outbound
+from llcphone.doctor.settings import do_not_call
+from llcphone.doctor.settings import time_zones as doctors_time_zones
 from llcphone.errors import ConfigError, DialRefused
 from llcphone.guard import DialGuard, DialRequest
 from llcphone.guard_files import offset_s
@@ -75,16 +76,16 @@ def test_quiet_hours_that_nobody_can_keep_refuse_by_a_code_of_their_own() -> Non
 
 
 @pytest.mark.usefixtures("_no_table")
-def test_the_doctor_names_it() -> None:
+async def test_the_doctor_names_it() -> None:
     class Case:
         config = Config()
 
-    (finding,) = _outbound(Case)  # type: ignore[arg-type]
+    (finding,) = await doctors_time_zones(Case)  # type: ignore[arg-type]
     assert (finding.check, finding.status.name) == ("time zones", "FAIL")
     assert "tzdata" in finding.fix
 
 
-def test_the_doctor_reads_the_do_not_call_list(tmp_path) -> None:
+async def test_the_doctor_reads_the_do_not_call_list(tmp_path) -> None:
     file = tmp_path / "list"
 
     class Case:
@@ -95,9 +96,9 @@ def test_the_doctor_reads_the_do_not_call_list(tmp_path) -> None:
         ("+14155550101\n+5215512345678\n", "PASS", "2 numbers"),
     ):
         file.write_text(text)
-        (finding,) = _outbound(Case)  # type: ignore[arg-type]
+        (finding,) = await do_not_call(Case)  # type: ignore[arg-type]
         assert (finding.check, finding.status.name) == ("do-not-call list", status)
         assert words in finding.evidence
     file.unlink()
-    (finding,) = _outbound(Case)  # type: ignore[arg-type]
+    (finding,) = await do_not_call(Case)  # type: ignore[arg-type]
     assert finding.status.name == "FAIL"

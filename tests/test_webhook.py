@@ -22,6 +22,8 @@ import trustme
 from sqlalchemy import update
 
 from llcphone import Agent, ConfigError, EndReason
+from llcphone.bookkeeping import wants_store
+from llcphone.config import Config
 from llcphone.config_webhook import WebhookConfig
 from llcphone.rehearsal import rehearse
 from llcphone.sim.phone import Callee
@@ -243,12 +245,10 @@ async def test_over_tls_the_name_is_checked_though_the_address_is_pinned() -> No
 
 async def test_a_webhook_needs_a_store_and_a_proof() -> None:
     with pytest.raises(ConfigError, match=r"store\.url"):
-        async with open_webhook(config("https://example.com/hook"), None):
-            pass
+        wants_store(attrs.evolve(Config(), webhook=config("https://example.com/hook")))
     with pytest.raises(ConfigError, match=r"webhook\.secret"):
         WebhookConfig(url="https://example.com/hook")
-    async with open_webhook(WebhookConfig(), None) as nothing:
-        assert nothing is None
+    assert not wants_store(Config())
 
 
 async def test_a_whole_call_is_told_with_what_was_said_in_it(

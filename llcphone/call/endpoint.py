@@ -20,7 +20,7 @@ from llcphone.call.dialects import DialectMemory
 from llcphone.call.model_leg import NO_SESSION, failure_word
 from llcphone.call.plan import plan_call
 from llcphone.containment import contained
-from llcphone.errors import LegClosed, RemoteProtocolError
+from llcphone.errors import ConfigError, LegClosed, RemoteProtocolError
 from llcphone.log_lines import logger
 from llcphone.numbers import identity, is_withheld
 from llcphone.realtime import events as said
@@ -276,7 +276,11 @@ def leg_limits(config: Config) -> LegLimits:
 def _tls_context(config: Config) -> ssl.SSLContext:
     context = ssl.create_default_context()
     if config.wire.ca_file:
-        context.load_verify_locations(config.wire.ca_file)
+        try:
+            context.load_verify_locations(config.wire.ca_file)
+        except OSError as exc:  # an SSLError is one
+            why = "it holds no certificate" if isinstance(exc, ssl.SSLError) else exc.strerror
+            raise ConfigError("wire.ca_file", f"cannot be read: {why}") from None
     return context
 
 

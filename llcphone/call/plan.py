@@ -21,7 +21,7 @@ from llcphone.engine.session_age import RenewalPlan
 from llcphone.engine.setup import SetupLimits
 from llcphone.engine.tool_desk import ToolPlan, ToolRule
 from llcphone.log_lines import logger
-from llcphone.prompts import pieces, prompt
+from llcphone.prompts import OFF, pieces, prompt
 from llcphone.realtime.dialects import Dialect
 from llcphone.realtime.session import session_fields
 from llcphone.text import clean_text
@@ -188,6 +188,15 @@ def _farewell_plan(config: Config) -> FarewellPlan:
 
 def _apology(config: Config) -> tuple[bytes, ...]:
     return _sound(config, config.recovery.apology_file, "apology", "recovery.apology_file")
+
+
+def machine_message(config: Config) -> tuple[bytes, ...]:
+    """What is left on an answering machine; nothing: the agent speaks the message itself.
+
+    Raises:
+        ConfigError: the recording cannot be read.
+    """
+    return prompt(config.outbound.machine_message_file or OFF, "", "outbound.machine_message_file")
 
 
 def _sound(config: Config, path: str, stored: str, key: str) -> tuple[bytes, ...]:

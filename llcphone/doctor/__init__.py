@@ -11,6 +11,7 @@ Rooms:
     case        what is examined, and the tools for it; ``conceal`` keeps secrets out of every text
     examine     the groups in their order
     settings    configuration, file modes, the last good snapshot
+    start       what a start would refuse: files, addresses to listen on
     agents      who answers: loaded once, within a limit
     process     pid file, port, health, log
     machine     descriptors, clock; places: folders and disk; databases: do they answer

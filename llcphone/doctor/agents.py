@@ -17,6 +17,7 @@ from llcphone.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from llcphone.config import Config
     from llcphone.doctor.case import Case
 
 LOAD_S = 20.0
@@ -57,20 +58,32 @@ def _load(case: Case) -> Mapping[str, Agent] | ConfigError:
     began_s = time.perf_counter()
     try:
         with _limited(LOAD_S):
-            agents = agents_of(agent_of(case.config, case.agent))
+            choice = agent_of(case.config, case.agent)
+            agents = agents_of(choice)
     except ConfigError as exc:
         late = time.perf_counter() - began_s >= LOAD_S
         why = exc.why.removesuffix(f": {TooLong.__name__}")
         return TooSlow(exc.key, f"{why}: not loaded within {LOAD_S:g} s") if late else exc
     finally:
         case.loaded["took_s"] = time.perf_counter() - began_s
-    for agent in agents.values():
-        try:
-            wishes_of(case.config, agent)
-        except ConfigError as exc:
-            named = exc.why if agent.name in exc.why else f"{exc.why}; agent {agent.name} has it"
-            return ConfigError(exc.key, named)
+    if _trouble(case.config, Agent("Be brief.")) is None:  # else it is the settings': see ``start``
+        for agent in agents.values():
+            if (trouble := _trouble(case.config, agent)) is not None:
+                why = (
+                    trouble.why if agent.name in trouble.why else f"{trouble.why}; agent {agent.name} has it"
+                )
+                return ConfigError(trouble.key, why)
+    case.loaded["choice"] = choice
     return agents
+
+
+def _trouble(config: Config, agent: Agent) -> ConfigError | None:
+    """Why no call can be planned for this agent."""
+    try:
+        wishes_of(config, agent)
+    except ConfigError as exc:
+        return exc
+    return None
 
 
 def examine_agents(case: Case) -> Finding:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
-from contextlib import closing
+from functools import partial
 from typing import TYPE_CHECKING
 
 import trio
+from sqlalchemy import create_engine, inspect
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.pool import NullPool
 
 from llcphone.doctor.case import ASK_S
 from llcphone.doctor.places import place_of_database
@@ -14,6 +17,8 @@ from llcphone.doctor.report import Finding, fail, good
 from llcphone.errors import ConfigError
 from llcphone.settings import with_journal, with_store
 from llcphone.store.database import Database
+from llcphone.store.engines import cause
+from llcphone.store.tables import WrongSchema, check
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,39 +41,60 @@ async def databases(case: Case) -> list[Finding]:
 
 async def _examine(key: str, url: str) -> Finding:
     check = f"{key.partition('.')[0]} database"
+    fix = f"set {key} to a database that answers with this user, and start it"
     try:
         if path := place_of_database(url, key):
-            return _file(check, key, path)
+            fix = f"move it aside, or set {key} to another file; the next start makes a new one"
+            return good(check, _file(key, path))
         await _server(key, url)
     except ConfigError as exc:
-        return fail(check, str(exc), f"set {key} to a database that answers with this user, and start it")
+        return fail(check, str(exc), fix)
+    except WrongSchema as exc:
+        return fail(
+            check, f"{key}: {exc}", f"start the llcphone that made it, or set {key} to another database"
+        )
     return good(check, f"{key}: its server answers")
 
 
-def _file(check: str, key: str, path: Path) -> Finding:
-    if not path.exists():
-        return good(check, f"{path} is made at the first start")
+def _file(key: str, path: Path) -> str:
+    """How a file of SQLite is; it is opened for reading only.
+
+    Raises:
+        ConfigError: it cannot be read.
+        WrongSchema: it is not one of ours.
+    """
     try:
-        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=ASK_S)) as file:
-            file.execute("select count(*) from sqlite_master").fetchone()
-    except sqlite3.Error as exc:
-        seen = f"{path} cannot be read ({type(exc).__name__}: {exc})"
-        return fail(
-            check, seen, f"move it aside, or set {key} to another file; the next start makes a new one"
+        if not path.exists():
+            return f"{path} is made at the first start"
+        uri = f"{path.absolute().as_uri()}?mode=ro"
+        engine = create_engine(
+            "sqlite://", creator=lambda: sqlite3.connect(uri, uri=True, timeout=ASK_S), poolclass=NullPool
         )
-    return good(check, f"{path} can be read")
+        with engine.connect() as connection:
+            _ours(key, connection)
+    except (OSError, SQLAlchemyError) as exc:
+        why = f"{path} cannot be read ({cause(exc)})"
+        raise ConfigError(key, why) from None
+    return f"{path} can be read"
 
 
 async def _server(key: str, url: str) -> None:
     database = Database(url, key=key, timeout_s=ASK_S, threads=1)
     try:
         with trio.fail_after(ASK_S):
-            await database.open(_nothing)
+            await database.open(partial(_ours, key))
     except trio.TooSlowError:
         raise ConfigError(key, f"its server does not answer within {ASK_S:.0f} s") from None
     finally:
         await database.aclose()
 
 
-def _nothing(connection: Connection) -> None:
-    connection.exec_driver_sql("select 1")
+def _ours(key: str, connection: Connection) -> None:
+    """See that it answers, and that the store's tables are of a version that this one can use.
+
+    Raises:
+        WrongSchema: they are not.
+    """
+    tables = inspect(connection).get_table_names()
+    if key != "journal.url" and any(name.startswith("phone_") for name in tables):
+        check(connection)

@@ -8,15 +8,9 @@ from typing import TYPE_CHECKING
 import trio
 
 from llcphone.config import Config
+from llcphone.doctor import machine, process, public, session, settings, twilio, vendors
 from llcphone.doctor.case import Case, Check
-from llcphone.doctor.machine import machine
-from llcphone.doctor.process import process
-from llcphone.doctor.public import public
 from llcphone.doctor.report import Finding, fail, unknown
-from llcphone.doctor.session import session
-from llcphone.doctor.settings import settings
-from llcphone.doctor.twilio import twilio
-from llcphone.doctor.vendors import vendors
 from llcphone.errors import ConfigError
 from llcphone.settings import load
 
@@ -24,17 +18,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
-GROUPS: Mapping[str, Check] = MappingProxyType(
+GROUPS: Mapping[str, Mapping[str, Check]] = MappingProxyType(
     {
-        "settings": settings,
-        "process": process,
-        "machine": machine,
-        "public": public,
-        "twilio": twilio,
-        "session": session,
-        "vendors": vendors,
+        "settings": settings.CHECKS,
+        "process": process.CHECKS,
+        "machine": machine.CHECKS,
+        "public": public.CHECKS,
+        "twilio": twilio.CHECKS,
+        "session": session.CHECKS,
+        "vendors": vendors.CHECKS,
     }
 )
+"""Each group's checks in their order, by the name of the finding when one fails itself."""
 TITLES = {
     "settings": "Settings",
     "process": "Process and port",
@@ -46,10 +41,10 @@ TITLES = {
 }
 QUICK = ("settings", "process", "session")
 INFRASTRUCTURE = ("process", "machine", "public", "twilio")
-_WITHOUT_SETTINGS = frozenset({"settings", "process", "vendors"})
-"""What can be looked at when the settings cannot be read: the port is then the default one."""
-GROUP_S = 45.0
-"""Longest one group may take; each question in it has a limit of its own."""
+_WITHOUT_SETTINGS = frozenset({"configuration", "file modes", "process", "status pages"})
+"""Checks that are of use when the settings cannot be read: the port is then the default one."""
+CHECK_S = 45.0
+"""Longest one check may take; each question in it has a limit of its own."""
 
 
 def case_of(path: Path | None, agent: Path | None = None, *, live: bool = False) -> Case:
@@ -82,20 +77,40 @@ async def examine(
         names.insert(0, "settings")  # whatever was asked for, nothing is well with such settings
     found: list[Finding] = []
     for name in names:
-        if case.trouble is not None and name not in _WITHOUT_SETTINGS:
-            findings = [unknown(name, "not examined: the settings cannot be read", "correct the settings")]
-        else:
-            findings = [each.concealed(case.conceal) for each in await _bounded(name, case)]
+        findings = [each.concealed(case.conceal) for each in await _group(name, case)]
         found += findings
         tell(TITLES[name], findings)
     return found
 
 
-async def _bounded(name: str, case: Case) -> list[Finding]:
-    with trio.move_on_after(GROUP_S):
-        try:
-            return await GROUPS[name](case)
-        except Exception as exc:  # a bug in one check must not hide what the others see
-            seen = f"this check failed itself: {type(exc).__name__}"
-            return [fail(name, seen, "report it, with the output of llcphone doctor --json")]
-    return [fail(name, f"no answer within {GROUP_S:.0f} s", "see what it waits for: the network, or a disk")]
+async def _group(name: str, case: Case) -> list[Finding]:
+    checks = GROUPS[name]
+    if case.trouble is not None:
+        checks = {check: look for check, look in checks.items() if check in _WITHOUT_SETTINGS}
+    if not checks:
+        return [unknown(name, "not examined: the settings cannot be read", "correct the settings")]
+    found: list[Finding] = []
+    for check in checks:
+        with trio.move_on_after(CHECK_S) as limit:
+            seen = {(each.check, each.evidence) for each in found}  # what two checks meet is said once
+            found += [
+                each
+                for each in await _examined(check, checks[check], case)
+                if (each.check, each.evidence) not in seen
+            ]
+        if limit.cancelled_caught:
+            fix = "see what it waits for: the network, or a disk"
+            found.append(fail(check, f"no answer within {CHECK_S:.0f} s", fix))
+    return found
+
+
+async def _examined(check: str, look: Check, case: Case) -> list[Finding]:
+    """What one check finds; whatever it raises is a finding too, so it hides nothing that the others see."""
+    try:
+        return await look(case)
+    except PermissionError as exc:
+        seen = f"not examined: {exc.filename or 'something'} may not be read by this user"
+        return [unknown(check, seen, "run llcphone doctor as the user of the server")]
+    except Exception as exc:
+        seen = f"this check failed itself: {type(exc).__name__}"
+        return [fail(check, seen, "report it, with the output of llcphone doctor --json")]

@@ -36,7 +36,7 @@ async def _file_modes(case: Case) -> str:
 
 async def _stale_pid_file(case: Case) -> str:
     mark = read_mark(case.config.process.pid_file)
-    if mark is not None and not mark.alive:
+    if mark is not None and not mark.alive and not mark.elsewhere:
         forget(case.config.process.pid_file)
     return "removed"
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from email.utils import parsedate_to_datetime
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import psutil  # type: ignore[import-untyped]
@@ -14,7 +16,9 @@ from llcphone.doctor.report import Finding, fail, good, unknown, warn
 from llcphone.process.pidfile import read_mark
 
 if TYPE_CHECKING:
-    from llcphone.doctor.case import Case
+    from collections.abc import Mapping
+
+    from llcphone.doctor.case import Case, Check
 
 SOCKETS_PER_CALL = 4
 """Two in talk, two more while a session is renewed or resumed."""
@@ -22,39 +26,58 @@ OTHER_DESCRIPTORS = 64
 _SKEW_SEEN_S, _SKEW_BAD_S = 2.0, 30.0
 
 
-async def machine(case: Case) -> list[Finding]:
-    """All of it."""
-    config = case.config
-    findings = []
-    if (limit := _descriptors(read_mark(config.process.pid_file))) is not None:
-        findings.append(judge_descriptors(limit, config.server.max_calls))
-    findings += written(case)
-    findings += await databases(case)
-    findings.append(await _clock(case))
-    return findings
+async def descriptors(case: Case) -> list[Finding]:
+    """Of the server; of this command, when none runs."""
+    mark = read_mark(case.config.process.pid_file)
+    pid = mark.pid if mark is not None and mark.alive else None
+    limit = _limit_of(pid)
+    if limit is None:
+        seen = f"not examined: this system does not say how many files {pid or 'a process'} may open"
+        fix = "run llcphone doctor as the user of the server; elsewhere than on Linux see ulimit -n"
+        return [unknown("descriptors", seen, fix)]
+    return [judge_descriptors(limit, case.config.server.max_calls, "" if pid else " (of this shell)")]
 
 
-def _descriptors(mark: object) -> int | None:
-    """How many the server may open; of this command, when none runs."""
+def _limit_of(pid: int | None) -> int | None:
+    """How many descriptors a process may open; None: of this one. None is answered when it cannot be seen."""
     try:
-        pid = getattr(mark, "pid", None)
+        if pid is None:
+            import resource  # only where there is such a thing
+
+            return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
         return int(psutil.Process(pid).rlimit(psutil.RLIMIT_NOFILE)[0])
-    except (psutil.Error, AttributeError, OSError):  # not this system, or not ours
+    except (psutil.Error, ImportError, AttributeError, OSError):
         return None
 
 
-def judge_descriptors(limit: int, max_calls: int) -> Finding:
+def judge_descriptors(limit: int, max_calls: int, whose: str = "") -> Finding:
     """Whether all calls that are let in find sockets."""
     wanted = SOCKETS_PER_CALL * max_calls + OTHER_DESCRIPTORS
     least = SOCKETS_PER_CALL // 2 * max_calls + OTHER_DESCRIPTORS
-    seen = f"{limit} may be open, {max_calls} calls want {wanted}"
+    seen = f"{limit} may be open{whose}, {max_calls} calls want {wanted}"
     fix = f"ulimit -n {wanted} before the start, LimitNOFILE={wanted} in the unit, or lower server.max_calls"
     if 0 <= limit < least:
         return fail("descriptors", seen, fix)
     return warn("descriptors", seen, fix) if 0 <= limit < wanted else good("descriptors", seen)
 
 
-async def _clock(case: Case) -> Finding:
+async def user(case: Case) -> list[Finding]:
+    """Whether files and limits are looked at as the server's user: only then do they say what it may do."""
+    mark = read_mark(case.config.process.pid_file)
+    if mark is None or not mark.alive or not hasattr(os, "geteuid"):
+        return []
+    try:
+        process = psutil.Process(mark.pid)
+        if process.uids().effective == os.geteuid():
+            return []
+        name = process.username()
+    except psutil.Error:
+        return []
+    seen = f"the server runs as {name}, so what that user may read and write was not examined"
+    return [unknown("user", seen, f"sudo -u {name} llcphone doctor")]
+
+
+async def clock(case: Case) -> list[Finding]:
     """Compare with the first vendor who tells the time."""
     for url in clock_urls(case):
         answer = await ask(url)
@@ -63,8 +86,9 @@ async def _clock(case: Case) -> Finding:
                 theirs = parsedate_to_datetime(date).timestamp()
             except ValueError:
                 continue
-            return judge_clock(case.now() - theirs)
-    return unknown("clock", "not checked: no vendor could be reached", "check this machine's network and DNS")
+            return [judge_clock(case.now() - theirs)]
+    fix = "check this machine's network and DNS"
+    return [unknown("clock", "not checked: no vendor could be reached", fix)]
 
 
 def clock_urls(case: Case) -> list[str]:
@@ -82,3 +106,14 @@ def judge_clock(skew_s: float) -> Finding:
     if abs(skew_s) >= _SKEW_SEEN_S:
         return warn("clock", seen, fix, skew_s=round(skew_s, 1))
     return good("clock", "agrees with the vendor's to two seconds")
+
+
+CHECKS: Mapping[str, Check] = MappingProxyType(
+    {
+        "user": user,
+        "descriptors": descriptors,
+        "folders": written,
+        "databases": databases,
+        "clock": clock,
+    }
+)

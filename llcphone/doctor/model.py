@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 NOT_ASKED = "not asked"
 _SOON_DAYS = 90
+KEY_FIX = "set OPENAI_API_KEY (realtime.api_key) to a valid key of this account"
 _ENDS: Mapping[str, date] = MappingProxyType(
     {
         "gpt-realtime": date(2027, 1, 20),
@@ -53,19 +54,26 @@ def judge_model(config: Config, today: date, told: Answer | str) -> Finding:
     content: dict[str, Any] = {}
     if not isinstance(told, str):
         content = told.json if isinstance(told.json, dict) else {}
+        error = content.get("error")
+        code = error.get("code") if isinstance(error, dict) else None
         if told.status == 401:
-            return fail("key", "the key is refused [401]", "set OPENAI_API_KEY to a key of this account")
-        if told.status == 404 and content:
-            return fail("model", f"the endpoint has no model {model}", other)
+            return fail("key", f"the key is refused [{code or 'http_401'}]", KEY_FIX)
+        if told.status == 404 and code:
+            return fail("model", f"the endpoint has no such model: {model}", other)
     ends = _date(content.get("shutdown_date")) or _known_end(model)
-    if isinstance(told, str) and told != NOT_ASKED and (ends is None or ends > today):
-        return unknown("model", f"{model} not checked: {told}", "see the check of the session below")
+    if ends is not None and ends <= today:
+        return fail("model", f"{model} was switched off on {ends}", other)
+    if ends is not None and (ends - today).days <= _SOON_DAYS:
+        return warn("model", f"{model} is switched off on {ends}, in {(ends - today).days} days", other)
+    if told == NOT_ASKED or (not isinstance(told, str) and told.status == 404):
+        seen = f"{model} not checked: this endpoint has no list of models, so nothing says when it ends"
+        return warn("model", seen, "see the vendor's page of deprecations")
+    if isinstance(told, str) or told.status != 200 or not content:
+        why = told if isinstance(told, str) else f"the endpoint's list of models answers {told.status}"
+        fix = "see the check of the session below; a restricted key needs the right to read models"
+        return unknown("model", f"{model} not checked: {why}", fix)
     if ends is None:
         return good("model", f"{model}; no end of it is known")
-    if ends <= today:
-        return fail("model", f"{model} was switched off on {ends}", other)
-    if (ends - today).days <= _SOON_DAYS:
-        return warn("model", f"{model} is switched off on {ends}, in {(ends - today).days} days", other)
     return good("model", f"{model}; it stays until {ends}")
 
 

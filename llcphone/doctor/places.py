@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from attrs import frozen
 
-from llcphone.doctor.report import Finding, fail, good, warn
+from llcphone.doctor.report import Finding, fail, good, unknown, warn
 from llcphone.errors import ConfigError
 from llcphone.settings import with_journal, with_store
 from llcphone.store.engines import known
@@ -71,17 +71,24 @@ def _database_file(url: str, key: str) -> Path | None:
         return None
 
 
-def written(case: Case) -> list[Finding]:
+async def written(case: Case) -> list[Finding]:
     """Whether all of it can be written, and whether there is room."""
-    findings, free = [], {}
+    findings: list[Finding] = []
+    free: dict[str, int] = {}
+    unseen = ""
     for place in places_of(case):
         folder = _present(place.path) if place.is_folder else place.path.parent
         if (finding := judge_place(place, folder, _trouble(place, folder))) is not None:
             findings.append(finding)
-        else:
+            continue
+        try:
             free[str(folder)] = shutil.disk_usage(folder).free
+        except OSError as exc:
+            unseen = f"the room left in {folder} cannot be asked for: {exc.strerror}"
     if not findings:
-        findings.append(good("folders", f"{len(free)} can be written"))
+        findings.append(good("folders", f"each can be written: {', '.join(sorted(free))}"))
+    if unseen:
+        findings.append(unknown("disk", unseen, "see with df whether there is room"))
     if free:
         fullest = min(free, key=lambda folder: free[folder])
         findings.append(judge_disk(fullest, free[fullest]))
@@ -105,19 +112,19 @@ def judge_place(place: Place, folder: Path, trouble: str) -> Finding | None:
 
 
 def _present(folder: Path) -> Path:
-    """The folder, or the nearest one above it that is there."""
-    return next((each for each in (folder, *folder.parents) if each.exists()), folder)
+    """The folder, or the nearest one above it that is there, as far as can be seen."""
+    return next((each for each in (folder, *folder.parents) if os.path.exists(each)), folder)
 
 
 def _trouble(place: Place, folder: Path) -> str:
-    if not folder.is_dir():
-        return "missing"
     try:  # tried, not asked: a read-only mount and a full quota have the right mode
+        if not folder.is_dir():
+            return "missing"
         with tempfile.TemporaryFile(dir=folder):
             pass
+        there = place.path.exists() and not place.is_folder
     except OSError as exc:
         return exc.strerror or type(exc).__name__
-    there = place.path.exists() and not place.is_folder
     return "file" if there and not (place.path.is_file() and os.access(place.path, os.W_OK)) else ""
 
 

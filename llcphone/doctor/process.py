@@ -14,15 +14,16 @@ import psutil  # type: ignore[import-untyped]
 import trio
 from attrs import frozen
 
-from llcphone.doctor.report import Finding, fail, good, warn
+from llcphone.doctor.report import Finding, fail, good, unknown, warn
 from llcphone.owners import Kind, Owner, port_owners, real_path
 from llcphone.process.health import Health, ask_health, ask_ready
-from llcphone.process.pidfile import Mark, read_mark
+from llcphone.process.pidfile import Mark, read_mark, trouble_with
+from llcphone.process.procedure import Job
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from llcphone.doctor.case import Case
+    from llcphone.doctor.case import Case, Check
 
 SLOW_MS = 500.0
 _LOG_BYTES = 65_536
@@ -54,6 +55,10 @@ class Facts:
     """None: there is no log where it should be, or it cannot be read."""
     settings: str = ""
     """The settings file of this project; its real path."""
+    marked_ours: bool = True
+    """Whether the process that the pid file names is of this project."""
+    pid_file: str = ""
+    """Why the pid file cannot be read; "" when it can, or there is none."""
 
 
 async def process(case: Case) -> list[Finding]:
@@ -67,7 +72,10 @@ async def process(case: Case) -> list[Finding]:
     health = await ask_health(host, port)
     not_ready = await ask_ready(host, port) if health is not None else None
     errors = await last_errors(case)
-    return judge(Facts(port, mark, alive, port_owners(port), health, not_ready, errors, path))
+    ours = mark is None or Job(config=case.config, path=case.path).owns(mark)
+    trouble = trouble_with(settings.pid_file)
+    owners = port_owners(port)
+    return judge(Facts(port, mark, alive, owners, health, not_ready, errors, path, ours, trouble))
 
 
 def judge(facts: Facts) -> list[Finding]:
@@ -79,6 +87,8 @@ def judge(facts: Facts) -> list[Finding]:
 
 def _nobody(facts: Facts) -> Finding:
     nobody = f"nobody listens on {facts.port}"
+    if (finding := _unseen(facts)) is not None:
+        return finding
     if facts.mark is None:
         seen = f"no server runs: {nobody}, and there is no pid file"
         return fail("process", seen, "llcphone start   (or llcphone serve, to watch it)")
@@ -86,10 +96,28 @@ def _nobody(facts: Facts) -> Finding:
     return fail("process", seen, "llcphone start; the end of its log may say why", offer="stale pid file")
 
 
+def _unseen(facts: Facts) -> Finding | None:
+    """What the pid file names, where that cannot be seen from here."""
+    if facts.pid_file:
+        seen = f"the pid file cannot be read ({facts.pid_file}), so it is not known which process it names"
+        fix = "run llcphone doctor as the user of the server; if none runs, delete the file"
+        return unknown("process", seen, fix)
+    if facts.mark is not None and facts.mark.elsewhere:
+        seen = f"the pid file names pid {facts.mark.pid} of another container, which cannot be seen from here"
+        return unknown("process", seen, "run llcphone doctor in that container")
+    return None
+
+
 def _process(facts: Facts) -> Finding:
     ours = [each for each in facts.owners if each.kind is Kind.OURS]
     if facts.mark is not None and facts.alive:
-        return good("process", f"pid {facts.mark.pid}{_since(facts.mark.pid)}")
+        if facts.marked_ours:
+            return good("process", f"pid {facts.mark.pid}{_since(facts.mark.pid)}")
+        of = f"pid {facts.mark.pid}, a llcphone of {facts.mark.cwd}"
+        fix = "set process.pid_file and server.port (PORT) to others here, or stop it there"
+        return fail("process", f"no server of this project runs; the pid file names {of}", fix)
+    if (finding := _unseen(facts)) is not None:
+        return finding
     if facts.mark is not None:
         seen = f"the pid file names {facts.mark.pid}, which does not run"
         if ours:
@@ -97,13 +125,17 @@ def _process(facts: Facts) -> Finding:
         if facts.health is not None:
             return warn("process", f"{seen}; another one answers", "llcphone restart", offer="stale pid file")
         return fail("process", f"{seen}: the server has died", "llcphone restart", offer="stale pid file")
+    if ours and not any(each.settings for each in ours):
+        seen = f"{ours[0]} serves, without a pid file; of which project cannot be seen by this user"
+        return unknown("process", seen, "run llcphone doctor as the user of the server")
     if ours and facts.settings not in ("", *(each.settings for each in ours)):
         seen = f"no server of this project runs; port {facts.port} belongs to another project: {ours[0]}"
         return fail("process", seen, "set server.port (PORT) here, or stop it there")
     if ours:
         return good("process", f"{ours[0]} serves, without a pid file")
     if facts.health is not None:
-        return good("process", "a server answers on the port")
+        seen = f"a llcphone answers on port {facts.port}; whose it is cannot be seen: there is no pid file"
+        return unknown("process", seen, "run llcphone doctor as the user of the server, and in its container")
     return fail("process", "no server of ours runs", "free the port (see below), then: llcphone start")
 
 
@@ -120,15 +152,20 @@ def _port(facts: Facts) -> Finding:
     pids = {each.pid for each in owners}
     named = "; ".join(map(str, owners))
     if not owners:
-        held = any(each.kind is Kind.SYSTEMD for each in facts.owners)
-        if held or facts.health is not None:
+        if any(each.kind is Kind.SYSTEMD for each in facts.owners):
             return good("port", f"{facts.port} is held for the server")
+        if facts.health is not None:
+            seen = f"who listens on {facts.port} cannot be seen by this user, so it may be two programs"
+            return unknown("port", seen, f"sudo ss -ltnp 'sport = :{facts.port}'")
         return fail("port", f"nobody listens on {facts.port}", "llcphone restart")
     if len(pids) > 1:
         strangers = [each for each in owners if facts.mark is None or each.pid != facts.mark.pid]
         fix = "; ".join(each.fix(facts.port) for each in strangers)
         seen = f"{facts.port} has {len(pids)} owners, so calls go astray: {named}"
         return fail("port", seen, f"llcphone restart ends ours; {fix}")
+    if len(owners) > 1 and owners[0].pid is None:
+        seen = f"{named}: whether that is one program cannot be seen by this user"
+        return unknown("port", seen, owners[0].fix(facts.port))
     if owners[0].kind is Kind.OURS or facts.health is not None:
         return good("port", f"{facts.port} has one owner: {named}")
     fix = f"{owners[0].fix(facts.port)}, or set server.port (PORT) to another one"
@@ -151,7 +188,7 @@ def _health(facts: Facts) -> list[Finding]:
         found = [good("answers", took, took_ms=round(facts.health.took_ms, 1))]
     reasons = facts.not_ready
     if reasons is None:
-        return [*found, warn("takes calls", "/readyz does not answer", "llcphone restart")]
+        return [*found, unknown("takes calls", "/readyz does not answer", "llcphone restart")]
     if reasons:
         return [
             *found,
@@ -228,3 +265,6 @@ def _end_of(path: Path) -> str | None:
             return file.read().decode(errors="replace")
     except OSError:
         return None
+
+
+CHECKS: Mapping[str, Check] = MappingProxyType({"process": process})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import secrets
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -13,7 +14,7 @@ from twilio.request_validator import RequestValidator  # type: ignore[import-unt
 
 from llcphone.call.endpoint import leg_limits
 from llcphone.doctor.case import ASK_S, INSTALL_CERTIFICATES, NOT_TRUSTED, Answer, ask, plain
-from llcphone.doctor.report import Finding, fail, good, warn
+from llcphone.doctor.report import Finding, fail, good, unknown, warn
 from llcphone.errors import LegClosed, LLCPhoneError
 from llcphone.process.health import ask_health
 from llcphone.process.pidfile import read_mark
@@ -23,9 +24,9 @@ from llcphone.web_address import is_loopback_url
 from llcphone.wire.websocket import HandshakeRefused, connect
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-    from llcphone.doctor.case import Case
+    from llcphone.doctor.case import Case, Check
 
 _TUNNEL = "start the tunnel again (llcphone tunnel), or set PUBLIC_URL to where it leads now"
 
@@ -97,7 +98,8 @@ def judge_reach(url: str, answer: Answer | str, nonce: str, here: str) -> Findin
         seen = "the public URL leads to another llcphone than the one that runs here"
         return fail("public URL", seen, "point the tunnel at this one, or end the other")
     if not here:
-        return warn("public URL", "a llcphone answers there; none runs here", "run the doctor where it runs")
+        seen = "a llcphone answers there; none runs here, so whether it is the right one was not examined"
+        return unknown("public URL", seen, "run llcphone doctor where the server runs")
     return good("public URL", f"{plain(url)} leads to this process")
 
 
@@ -168,3 +170,6 @@ def judge_upgrade(upgrade: Upgrade) -> Finding:
         case status:
             seen = f"answered {status} instead of 101"
             return fail("stream upgrade", seen, "let the proxy pass /media/... and its Upgrade header on")
+
+
+CHECKS: Mapping[str, Check] = MappingProxyType({"public URL": public})

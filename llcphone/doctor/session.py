@@ -15,11 +15,12 @@ import attrs
 import trio
 from attrs import frozen
 
+from llcphone.agent import Agent
 from llcphone.call.endpoint import Endpoint, configure, wishes_of
 from llcphone.call.model_leg import NO_SESSION, failure_word
 from llcphone.doctor.agents import load_agents
 from llcphone.doctor.case import INSTALL_CERTIFICATES, plain
-from llcphone.doctor.model import judge_model, told_of
+from llcphone.doctor.model import KEY_FIX, judge_model, told_of
 from llcphone.doctor.report import Finding, fail, good, unknown, warn
 from llcphone.errors import ConfigError
 from llcphone.realtime import events as said
@@ -31,9 +32,8 @@ from llcphone.realtime.session import confirms_ulaw
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from llcphone.agent import Agent
     from llcphone.config import Config
-    from llcphone.doctor.case import Case
+    from llcphone.doctor.case import Case, Check
     from llcphone.wire.leg import Leg
 
 PROBE_S = 12.0
@@ -59,22 +59,30 @@ class Probe:
     update_ms: float = 0.0
     answer_ms: float | None = None
     """With ``--live``: from asking to the whole of a short text."""
+    answer_code: str = ""
+    """Why there was none."""
+
+
+async def model(case: Case) -> list[Finding]:
+    """Whether there is such a model, and how long."""
+    today = datetime.fromtimestamp(case.now(), UTC).date()
+    return [judge_model(case.config, today, await told_of(case.config))]
 
 
 async def session(case: Case) -> list[Finding]:
-    """All of it."""
-    config = case.config
-    today = datetime.fromtimestamp(case.now(), UTC).date()
-    model = judge_model(config, today, await told_of(config))
-    unseen = []
+    """Whether the agents get a session; without them, whether a plain agent does."""
+    config, unseen = case.config, []
     try:
         agents = list(load_agents(case).values())
     except ConfigError:
-        agents = []
+        agents = [Agent("You answer the telephone.", name="a plain agent")]
         fix = "see: llcphone doctor --only settings"
         unseen = [unknown("agents' sessions", "not examined: the agents cannot be loaded", fix)]
-    probes = await ask_endpoint(config, agents, live=case.live)
-    return [model, *unseen, *judge_session(config, probes)]
+    try:
+        probes = await ask_endpoint(config, agents, live=case.live)
+    except ConfigError as exc:
+        return [*unseen, unknown("session", f"not examined: {exc}", f"correct {exc.key}")]
+    return [*unseen, *judge_session(config, probes)]
 
 
 async def ask_endpoint(config: Config, agents: Sequence[Agent], *, live: bool = False) -> list[Probe]:
@@ -93,8 +101,8 @@ async def _probe(config: Config, agents: Sequence[Agent], dialect: Dialect, *, l
     async def talk(leg: Leg) -> Probe:
         connect_ms = (trio.current_time() - began_s) * 1000
         found = await _configured(leg, config, agents, dialect)
-        answer_ms = await _answer_ms(leg, dialect) if live and not found.code else None
-        return attrs.evolve(found, connect_ms=connect_ms, answer_ms=answer_ms)
+        found = attrs.evolve(found, connect_ms=connect_ms)
+        return await _answered(found, leg) if live and not found.code else found
 
     try:
         return await Endpoint(config).visit(dialect, talk, within_s=PROBE_S)
@@ -125,13 +133,19 @@ def _speaks_other(error: said.ModelError, dialect: Dialect) -> bool:
     return error.code in ("unknown_parameter", "invalid_value") and error.param in _GA_KEYS
 
 
-async def _answer_ms(leg: Leg, dialect: Dialect) -> float:
+async def _answered(probe: Probe, leg: Leg) -> Probe:
+    """The same, and how long a short text took, or why none came."""
     began_s = trio.current_time()
-    leg.send_nowait(encode(CreateResponse("doctor", priming=True), dialect))
+    leg.send_nowait(encode(CreateResponse("doctor", priming=True), probe.dialect))
     while True:
         for message in await leg.receive():
-            if isinstance(decode(message), said.ResponseDone):
-                return (trio.current_time() - began_s) * 1000
+            match decode(message):
+                case said.ResponseDone(status=said.ResponseStatus.FAILED, error_code=code):
+                    return attrs.evolve(probe, answer_code=code or "failed")
+                case said.ResponseDone():
+                    return attrs.evolve(probe, answer_ms=(trio.current_time() - began_s) * 1000)
+                case said.ModelError(code=code):
+                    return attrs.evolve(probe, answer_code=code or "error")
 
 
 def judge_session(config: Config, probes: Sequence[Probe]) -> list[Finding]:
@@ -146,10 +160,19 @@ def judge_session(config: Config, probes: Sequence[Probe]) -> list[Finding]:
     told = warn("session", f"{seen}: slow", "another network or region; see docs/06-latency-tuning.md")
     findings = [good("dialect", f"{last.dialect.value}{asked}")]
     findings.append(attrs.evolve(told, facts=facts) if slow else good("session", seen, **facts))
+    if last.answer_code:
+        findings.append(_no_answer(last.answer_code))
     if last.answer_ms is not None:
         took = f"a short text within {last.answer_ms:.0f} ms"
         findings.append(good("answer", took, answer_ms=round(last.answer_ms)))
     return findings
+
+
+def _no_answer(code: str) -> Finding:
+    check, seen, fix = _FIXES.get(
+        code, ("answer", "the model fails to answer", "see the vendor's status page")
+    )
+    return fail(check, f"{seen} [{code}]", fix, code=code)
 
 
 def _refusal(config: Config, probe: Probe) -> Finding:
@@ -187,14 +210,13 @@ def _setting_to_fix(param: str) -> str:
     return "set [realtime] back to what worked: llcphone snapshot diff, llcphone snapshot restore <name>"
 
 
-_KEY_FIX = "set OPENAI_API_KEY (realtime.api_key) to a valid key of this account"
 _FIXES: Mapping[str, tuple[str, str, str]] = MappingProxyType(
     {
-        "invalid_api_key": ("key", "the key is refused", _KEY_FIX),
-        "invalid_request_error": ("key", "the key is missing or refused", _KEY_FIX),
-        "http_401": ("key", "the key is refused", _KEY_FIX),
-        "http_403": ("key", "the key may not open sessions", _KEY_FIX),
-        "closed_3000": ("key", "the key is missing or refused", _KEY_FIX),
+        "invalid_api_key": ("key", "the key is refused", KEY_FIX),
+        "invalid_request_error": ("key", "the key is missing or refused", KEY_FIX),
+        "http_401": ("key", "the key is refused", KEY_FIX),
+        "http_403": ("key", "the key may not open sessions", KEY_FIX),
+        "closed_3000": ("key", "the key is missing or refused", KEY_FIX),
         "insufficient_quota": (
             "account",
             "the account has no credit",
@@ -230,3 +252,6 @@ _UNREACHED: Mapping[str, str] = MappingProxyType(
         "http_503": "it is overloaded",
     }
 )
+
+
+CHECKS: Mapping[str, Check] = MappingProxyType({"model": model, "session": session})

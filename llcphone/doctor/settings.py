@@ -4,40 +4,37 @@ from __future__ import annotations
 
 import stat
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from llcphone import snapshots
 from llcphone.config import SETTINGS, parse_toml
-from llcphone.doctor.agents import examine_agents
-from llcphone.doctor.report import Finding, Status, fail, good, warn
+from llcphone.doctor.agents import examine_agents, load_agents
+from llcphone.doctor.report import Finding, fail, good, unknown, warn
+from llcphone.doctor.start import listening, start
 from llcphone.errors import ConfigError
 from llcphone.guard import country_of
 from llcphone.guard_files import read_numbers
-from llcphone.settings import Loaded, hides_from_its_platform
 from llcphone.time_zones import NO_TABLE, has_table
 from llcphone.web_address import is_loopback_url
 
 if TYPE_CHECKING:
-    from llcphone.doctor.case import Case
+    from collections.abc import Mapping
+
+    from llcphone.doctor.case import Case, Check
 
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 _MOST_DIFFERENCES = 6
+_NONE = "no known-good snapshot saved yet"
 TOKEN_LENGTH = 32
 
 
-async def settings(case: Case) -> list[Finding]:
-    """All of it."""
-    if case.trouble is not None:
-        fix = f"change {case.trouble.key} as it says, or go back: llcphone snapshot restore <name>"
-        return [fail("configuration", str(case.trouble), fix), *file_modes(case.path)]
-    findings = [good("configuration", f"read: {_sources(case.path)}")]
-    findings += [_ready(case), *_token(case), _listening(case)]
-    findings += _outbound(case)
-    findings += file_modes(case.path)
-    findings.append(agent := examine_agents(case))
-    if agent.status is not Status.FAIL:
-        findings.append(_snapshot(case))
-    return findings
+async def configuration(case: Case) -> list[Finding]:
+    """Whether it can be read, and out of what it was read."""
+    if case.trouble is None:
+        return [good("configuration", f"read: {_sources(case.path)}")]
+    fix = f"change {case.trouble.key} as it says, or go back: llcphone snapshot restore <name>"
+    return [fail("configuration", str(case.trouble), fix)]
 
 
 def _sources(path: Path) -> str:
@@ -46,59 +43,53 @@ def _sources(path: Path) -> str:
     return ", ".join(files) or "the defaults and the environment (there is no file)"
 
 
-def _ready(case: Case) -> Finding:
+async def ready(case: Case) -> list[Finding]:
+    """Whether what every call needs is set."""
     try:
         case.config.check_ready_to_serve()
     except ConfigError as exc:
-        return fail("ready to serve", str(exc), f"set {exc.key}; llcphone init asks for what is needed")
-    return good("ready to serve", "key, token and public URL are set")
+        return [fail("ready to serve", str(exc), f"set {exc.key}; llcphone init asks for what is needed")]
+    return [good("ready to serve", "key, token and public URL are set")]
 
 
-def _token(case: Case) -> list[Finding]:
+async def token(case: Case) -> list[Finding]:
     """Twilio's tokens have one length; what is no token signs nothing."""
-    token, api_url = case.config.twilio.auth_token, case.config.twilio.api_url
-    if not token or len(token) == TOKEN_LENGTH or is_loopback_url(api_url):
+    value, api_url = case.config.twilio.auth_token, case.config.twilio.api_url
+    if not value or len(value) == TOKEN_LENGTH or is_loopback_url(api_url):
         return []
-    seen = f"twilio.auth_token has {len(token)} characters, Twilio's have {TOKEN_LENGTH}"
+    seen = f"twilio.auth_token has {len(value)} characters, Twilio's have {TOKEN_LENGTH}"
     fix = "copy the primary auth token from Twilio's console: no API key's secret, whole, without quotes"
     return [warn("auth token", seen, fix)]
 
 
-def _listening(case: Case) -> Finding:
-    server = case.config.server
-    where = f"the server listens on {server.host}, port {server.port}"
-    if variable := hides_from_its_platform(Loaded(case.config, dict(case.origin)), case.environ):
-        seen = f"{where}, so nothing outside this machine reaches it, and the environment has {variable}"
-        fix = 'set server.host = "0.0.0.0" (LLCPHONE_SERVER__HOST); beside a tunnel or proxy of this machine '
-        return warn("listening address", seen, f'{fix}"127.0.0.1" says that it is meant')
-    return good("listening address", where)
+async def do_not_call(case: Case) -> list[Finding]:
+    """A list that cannot be read stops every call of ours: known before the first."""
+    if not (file := case.config.outbound.do_not_call_file):
+        return []
+    home = next(iter(case.config.own_numbers), "")
+    try:
+        listed = read_numbers(Path(file), country_of(home))
+    except ConfigError as exc:
+        return [fail("do-not-call list", str(exc), "correct the file: nobody is called")]
+    return [good("do-not-call list", f"{len(listed)} numbers are never called")]
 
 
-def _outbound(case: Case) -> list[Finding]:
-    """What would stop every call of ours, or the modes: known before the first call."""
-    config, findings = case.config, []
-    if file := config.outbound.do_not_call_file:
-        home = next(iter(config.own_numbers), "")
-        try:
-            listed = read_numbers(Path(file), country_of(home))
-        except ConfigError as exc:
-            findings.append(fail("do-not-call list", str(exc), "correct the file: nobody is called"))
-        else:
-            findings.append(good("do-not-call list", f"{len(listed)} numbers are never called"))
-    if not has_table():
-        findings.append(fail("time zones", NO_TABLE.partition(".")[0], "install the package tzdata"))
-    return findings
+async def time_zones(case: Case) -> list[Finding]:
+    """Whether this machine knows any, for quiet hours and the modes."""
+    if has_table():
+        return []
+    return [fail("time zones", NO_TABLE.partition(".")[0], "install the package tzdata")]
 
 
-def file_modes(path: Path) -> list[Finding]:
+async def file_modes(case: Case) -> list[Finding]:
     """Whether others may read the files that hold secrets."""
     findings, looked_at = [], []
-    for file in (path.parent / ".env", path):
+    for file in (case.path.parent / ".env", case.path):
         try:
             mode = stat.S_IMODE(file.stat().st_mode)
-        except OSError:
+        except (FileNotFoundError, NotADirectoryError):
             continue
-        if file == path and not _holds_secrets(path):
+        if file == case.path and not _holds_secrets(file):
             continue
         looked_at.append(file.name)
         if mode & _OTHERS:
@@ -109,29 +100,56 @@ def file_modes(path: Path) -> list[Finding]:
 
 
 def _holds_secrets(path: Path) -> bool:
+    """Whether it does; a file that cannot be read as settings may."""
     try:
         tables = parse_toml(path.read_text("utf-8-sig"))
     except (OSError, UnicodeDecodeError, ConfigError):
-        return False
+        return True
     secret = [each for each in SETTINGS.values() if each.secret]
     return any(
         isinstance(tables.get(each.section), dict) and tables[each.section].get(each.name) for each in secret
     )
 
 
-def _snapshot(case: Case) -> Finding:
-    last = snapshots.load_last_good(snapshots.folder_of(case.path))
+async def agent(case: Case) -> list[Finding]:
+    """Who answers."""
+    return [examine_agents(case)]
+
+
+async def snapshot(case: Case) -> list[Finding]:
+    """What has changed since it worked."""
+    folder = snapshots.folder_of(case.path)
+    last = snapshots.load_last_good(folder)
     if last is None:
-        return warn(
-            "snapshot", "no known-good snapshot saved yet", "llcphone snapshot save <name> --why <reason>"
-        )
-    # Not the agents as they answer here: company and destinations stand in their prompts, and in no snapshot.
-    differences = snapshots.diff(case.config, last, agents=snapshots.agents_told(case.config))
+        seen = f"none in {folder} is known-good and can be read" if any(folder.glob("*.toml")) else _NONE
+        return [warn("snapshot", seen, "llcphone snapshot save <name> --why <reason>")]
+    try:
+        load_agents(case)  # within its time limit; what fails is the finding of "agent"
+        # not the agents as they answer here: their prompts name the company, and no snapshot does
+        differences = snapshots.diff(case.config, last, agents=snapshots.agents_told(case.config))
+    except ConfigError:
+        fix = "see: llcphone doctor --only settings"
+        return [unknown("snapshot", f"not compared with {last.stem}: the agents cannot be loaded", fix)]
     if not differences:
-        return good("snapshot", f"as in {last.stem}")
+        return [good("snapshot", f"as in {last.stem}")]
     keys = [each.key for each in differences]
     more = f" and {len(keys) - _MOST_DIFFERENCES} more" if len(keys) > _MOST_DIFFERENCES else ""
     seen = f"differs from {last.stem}: {', '.join(keys[:_MOST_DIFFERENCES])}{more}"
-    return warn(
-        "snapshot", seen, f"see llcphone snapshot diff; back with llcphone snapshot restore {last.stem}"
-    )
+    fix = f"see llcphone snapshot diff; back with llcphone snapshot restore {last.stem}"
+    return [warn("snapshot", seen, fix)]
+
+
+CHECKS: Mapping[str, Check] = MappingProxyType(
+    {
+        "configuration": configuration,
+        "ready to serve": ready,
+        "auth token": token,
+        "listening address": listening,
+        "do-not-call list": do_not_call,
+        "time zones": time_zones,
+        "file modes": file_modes,
+        "agent": agent,
+        "start": start,
+        "snapshot": snapshot,
+    }
+)

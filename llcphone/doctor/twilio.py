@@ -12,7 +12,7 @@ from llcphone.carrier import CarrierError, open_carrier
 from llcphone.carrier.http import RequestFailed, TrioHttp
 from llcphone.config import TwilioConfig
 from llcphone.doctor.case import INSTALL_CERTIFICATES, plain
-from llcphone.doctor.report import Finding, fail, good, warn
+from llcphone.doctor.report import Finding, fail, good, unknown, warn
 from llcphone.twilio.addresses import leads_to, same_address
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from llcphone.carrier import NumberSettings
     from llcphone.config import Config
-    from llcphone.doctor.case import Case
+    from llcphone.doctor.case import Case, Check
 
 ALERTS_HOURS = 1
 _SET = "llcphone number set-webhook"
@@ -89,18 +89,27 @@ def judge_refusal(code: str) -> Finding:
     return fail("Twilio account", f"Twilio's API gives no usable answer [{code}]", fix)
 
 
-def judge_number(number: NumberSettings, config: Config, application: Mapping[str, Any]) -> list[Finding]:
+def judge_number(
+    number: NumberSettings, config: Config, application: Mapping[str, Any] | str
+) -> list[Finding]:
     """Whether whoever rings the number gets us.
 
     Args:
         number: its settings at Twilio.
         config: ours.
-        application: the TwiML application that takes precedence over them; empty without one.
+        application: the TwiML application that takes precedence over them; empty without one, a
+            code when Twilio does not tell.
     """
     wanted = f"{config.server.public_url}/twiml"
     if number.trunk_sid:
         seen = "a SIP trunk on the number takes its calls: the voice URL is not asked"
         return [fail("voice webhook", seen, "take the number out of the trunk in Twilio's console")]
+    if isinstance(application, str):
+        seen = (
+            f"a TwiML application on the number takes its calls; Twilio does not tell of it [{application}]"
+        )
+        fix = f"look at it in Twilio's console, or take it off the number, then: {_SET}"
+        return [unknown("voice webhook", seen, fix), _fallback(number, config)]
     url, method, where = number.voice_url, number.voice_method, "the number"
     if number.voice_application_sid:
         url, method = str(application.get("voice_url") or ""), str(application.get("voice_method") or "")
@@ -133,7 +142,8 @@ def _fallback(number: NumberSettings, config: Config) -> Finding:
     return good("fallback", plain(fallback))
 
 
-async def _application(config: Config, number: NumberSettings) -> Mapping[str, Any]:
+async def _application(config: Config, number: NumberSettings) -> Mapping[str, Any] | str:
+    """The TwiML application on the number; a code when Twilio does not tell."""
     if not number.voice_application_sid:
         return {}
     path = (
@@ -141,8 +151,8 @@ async def _application(config: Config, number: NumberSettings) -> Mapping[str, A
     )
     try:
         return await get_twilio(config, "api", path)
-    except RequestFailed:
-        return {}
+    except RequestFailed as failed:
+        return failed.code
 
 
 async def get_twilio(
@@ -169,11 +179,15 @@ async def _alerts(case: Case) -> Finding:
     try:
         page = await get_twilio(case.config, "monitor", "/v1/Alerts", params)
     except RequestFailed as failed:
-        return warn(
-            "alerts", f"Twilio does not tell them [{failed.code}]", "see its console: Monitor, Errors"
-        )
-    found = page.get("alerts", [])
+        return _unread(failed.code)
+    found = page.get("alerts")
+    if not isinstance(found, list):
+        return _unread("no_alerts")
     return judge_alerts([str(each.get("error_code", "")) for each in found if isinstance(each, dict)])
+
+
+def _unread(code: str) -> Finding:
+    return unknown("alerts", f"Twilio does not tell them [{code}]", "see its console: Monitor, Errors")
 
 
 def judge_alerts(codes: list[str]) -> Finding:
@@ -185,3 +199,6 @@ def judge_alerts(codes: list[str]) -> Finding:
     first = counted.most_common(1)[0][0]
     fix = _ALERTS.get(first, f"https://www.twilio.com/docs/api/errors/{first}")
     return warn("alerts", f"in the last {ALERTS_HOURS} h: {seen}", f"{first}: {fix}")
+
+
+CHECKS: Mapping[str, Check] = MappingProxyType({"Twilio account": twilio})

@@ -107,12 +107,25 @@ def running(pid: int, created: float | None = None) -> bool:
 
 def read_mark(path: str) -> Mark | None:
     """What the file says; None when there is none, or it cannot be read."""
+    return _read(path)[0]
+
+
+def trouble_with(path: str) -> str:
+    """Why a pid file cannot be read; "" when it can, or there is none."""
+    return _read(path)[1]
+
+
+def _read(path: str) -> tuple[Mark | None, str]:
     if not path:
-        return None
+        return None, ""
     try:
-        return msgspec.json.decode(Path(path).read_bytes(), type=Mark)
-    except (OSError, msgspec.DecodeError):
-        return None
+        return msgspec.json.decode(Path(path).read_bytes(), type=Mark), ""
+    except FileNotFoundError:
+        return None, ""
+    except OSError as exc:
+        return None, exc.strerror or type(exc).__name__
+    except msgspec.DecodeError:
+        return None, "it is not one that this version writes"
 
 
 def forget(path: str) -> None:

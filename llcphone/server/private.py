@@ -124,7 +124,7 @@ async def open_private_port(
     # Imported here: it takes 100 ms, and who has no private port never needs it.
     from llcphone.metrics import open_metrics
 
-    listeners = ours or await _bind(settings)
+    listeners = ours or await bind_private(settings)
     try:
         with open_metrics(phone) as metrics:
             async with trio.open_nursery() as nursery:
@@ -138,7 +138,14 @@ async def open_private_port(
             listener.socket.close()
 
 
-async def _bind(settings: MetricsConfig) -> list[trio.SocketListener]:
+async def bind_private(settings: MetricsConfig) -> list[trio.SocketListener]:
+    """Listen on the private port; on nothing when there is none.
+
+    Raises:
+        ConfigError: it cannot be had.
+    """
+    if not settings.port:
+        return []
     try:
         return await trio.open_tcp_listeners(settings.port, host=settings.host)
     except OSError as error:

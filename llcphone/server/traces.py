@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from llcphone.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
+    from contextlib import AbstractAsyncContextManager
 
     from llcphone.config_metrics import MetricsConfig
     from llcphone.server.phone_room import PhoneRoom
@@ -24,10 +25,24 @@ async def open_traces(phone: PhoneRoom, settings: MetricsConfig) -> AsyncIterato
     if not settings.traces_url:
         yield
         return
+    async with _exporter()(phone, settings.traces_url):
+        yield
+
+
+def need_traces(settings: MetricsConfig) -> None:
+    """See that spans can be sent, if they are to be.
+
+    Raises:
+        ConfigError: OpenTelemetry is not installed.
+    """
+    if settings.traces_url:
+        _exporter()
+
+
+def _exporter() -> Callable[[PhoneRoom, str], AbstractAsyncContextManager[None]]:
     try:
         from llcphone.otlp import open_otlp
     except ModuleNotFoundError as error:
         fix = 'pip install "llcphone[otel]", or set it to ""'
         raise ConfigError("metrics.traces_url", f"needs OpenTelemetry: {fix}") from error
-    async with open_otlp(phone, settings.traces_url):
-        yield
+    return open_otlp

@@ -42,6 +42,7 @@ from llcphone.sim.model_door import PATH, Dialects, Upgrade, http_refusal, rejec
 from llcphone.sim.model_faults import Faults, Illness
 from llcphone.sim.model_hearing import SILENCE_MS
 from llcphone.sim.model_link import CLOSE_TIMEOUT_S, Link, Tap
+from llcphone.sim.model_list import about_model, question
 from llcphone.sim.model_load import load_script
 from llcphone.sim.model_response import Pace, Response
 from llcphone.sim.model_schema import Dialect
@@ -155,6 +156,9 @@ class ModelSimulator:
             async with trio.open_nursery() as nursery:
                 request = None
                 with trio.move_on_after(HANDSHAKE_TIMEOUT_S):
+                    if (asked := await question(tap)) is not None:
+                        await tap.send_all(about_model(asked, self.dialects, self.key, faults.refuse_status))
+                        return
                     request = await wrap_server_stream(
                         nursery, tap, 64, max_message_size=MAX_MESSAGE_BYTES, receive_buffer_size=None
                     )
@@ -162,7 +166,7 @@ class ModelSimulator:
                     await trio.sleep(faults.handshake_delay_s)
                     await self._greet(request, tap, faults)
                 nursery.cancel_scope.cancel()
-        except* (ConnectionClosed, UnicodeDecodeError, LocalProtocolError):
+        except* (ConnectionClosed, UnicodeDecodeError, LocalProtocolError, trio.BrokenResourceError):
             # The client left in the middle of a handshake, or sent headers that wsproto cannot read; or its
             # ping crossed our Close, and trio-websocket's reader answers it all the same.
             pass

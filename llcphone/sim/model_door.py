@@ -24,7 +24,7 @@ Dialects = Literal["ga", "flat", "both"]
 PATH, AZURE_PATH = "/v1/realtime", "/openai/v1/realtime"
 _BETA_HEADER = "openai-beta"
 _KEY_PROTOCOL = "openai-insecure-api-key."
-_HTTP_CODES = {401: "invalid_api_key", 429: "rate_limit_exceeded", 503: "server_is_overloaded"}
+HTTP_CODES = {401: "invalid_api_key", 429: "rate_limit_exceeded", 503: "server_is_overloaded"}
 
 
 class TurnedAway(NamedTuple):
@@ -46,8 +46,8 @@ class TurnedAway(NamedTuple):
         return msgspec.json.encode(error).decode()
 
 
-_NO_KEY = TurnedAway(3000, None, "Missing bearer or basic authentication in header")
-_BAD_KEY = TurnedAway(3000, "invalid_api_key", "Incorrect API key provided.")
+NO_KEY = TurnedAway(3000, None, "Missing bearer or basic authentication in header")
+BAD_KEY = TurnedAway(3000, "invalid_api_key", "Incorrect API key provided.")
 _NO_MODEL = TurnedAway(4000, "missing_model", "You must provide a model parameter.")
 _BAD_MODEL = TurnedAway(4000, "invalid_model", "The requested model does not exist.")
 _BETA = TurnedAway(
@@ -106,11 +106,11 @@ def turned_away(upgrade: Upgrade, dialects: Dialects, accepted_key: str | None) 
     is_openai = upgrade.path == PATH and dialects != "flat"
     if accepted_key is not None or dialects != "flat":
         if not upgrade.key:
-            return _NO_KEY
+            return NO_KEY
         if accepted_key is not None and upgrade.key != accepted_key:
-            return _BAD_KEY
+            return BAD_KEY
         if accepted_key is None and is_openai and not upgrade.key.startswith(("sk-", "ek_")):
-            return _BAD_KEY
+            return BAD_KEY
     if _BETA_HEADER in upgrade.headers and dialects == "ga":
         return _BETA
     if not upgrade.model:
@@ -125,6 +125,6 @@ async def reject(request: WebSocketRequest, status: int, retry_after_s: int | No
     extra = [(b"Content-Type", b"application/json")]
     if retry_after_s is not None:
         extra.append((b"Retry-After", str(retry_after_s).encode()))
-    error: dict[str, Any] = {"message": "Refused by the simulator.", "code": _HTTP_CODES.get(status)}
+    error: dict[str, Any] = {"message": "Refused by the simulator.", "code": HTTP_CODES.get(status)}
     body = {"error": error | {"type": "invalid_request_error", "param": None}}
     await request.reject(status, extra_headers=extra, body=msgspec.json.encode(body))

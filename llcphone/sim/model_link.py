@@ -42,6 +42,7 @@ class Tap(trio.abc.Stream):
 
     def __init__(self, stream: trio.abc.Stream, faults: Faults) -> None:
         self._stream = stream
+        self._unread = b""
         self._faults = faults
         self._closed = False
         self.upgraded = False
@@ -55,6 +56,10 @@ class Tap(trio.abc.Stream):
             return
         await self._stream.send_all(data)
 
+    def unread(self, data: bytes) -> None:
+        """Give back what was received too early."""
+        self._unread = data
+
     async def wait_send_all_might_not_block(self) -> None:
         """As the stream below."""
         await self._stream.wait_send_all_might_not_block()
@@ -65,6 +70,9 @@ class Tap(trio.abc.Stream):
             raise trio.ClosedResourceError
         if self._faults.stop_reading:
             await trio.sleep_forever()
+        if self._unread:
+            data, self._unread = self._unread, b""
+            return data
         return await self._stream.receive_some(max_bytes)
 
     async def aclose(self) -> None:

@@ -225,6 +225,10 @@ def cause(exc: BaseException) -> str:
     For a first question only: no words of a caller are in it yet.
     """
     kind, orig = type(exc).__name__, getattr(exc, "orig", None)
+    if isinstance(exc, OSError) and exc.strerror:
+        return exc.strerror
+    if isinstance(orig, sqlite3.Error):
+        return str(orig)
     found = re.search(r"FATAL: *([^\n]+)", str(orig))  # of a connection
     said = str(orig).partition("\n")[0] if getattr(orig, "sqlstate", None) else found[1] if found else ""
     if not said:

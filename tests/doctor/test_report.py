@@ -63,12 +63,25 @@ async def test_a_bug_in_one_check_hides_nothing_of_the_others(autojump_clock, mo
         await trio.sleep_forever()
         return []
 
-    monkeypatch.setattr(rooms, "GROUPS", {**GROUPS, "machine": broken, "public": waits})
-    found = await examine(Case(), ["machine", "public", "process"])
-    assert [each.status for each in found[:2]] == [FAIL, FAIL]
+    async def closed(case: Case) -> list:
+        raise PermissionError(13, "Permission denied", "/closed")
+
+    async def well(case: Case) -> list:
+        return [good("well", "seen")]
+
+    checks = {"broken": broken, "slow": waits, "closed": closed, "well": well}
+    monkeypatch.setattr(rooms, "GROUPS", {**GROUPS, "machine": checks})
+    found = await examine(Case(), ["machine", "process"])
+    assert [(each.check, each.status) for each in found[:4]] == [
+        ("broken", FAIL),
+        ("slow", FAIL),
+        ("closed", Status.UNKNOWN),
+        ("well", PASS),
+    ]
     assert "this check failed itself: KeyError" in found[0].evidence
     assert "no answer within 45 s" in found[1].evidence
-    assert len(found) > 3
+    assert "/closed may not be read by this user" in found[2].evidence
+    assert len(found) > 4
     assert "15551230001" not in str(found)
 
 

@@ -1,0 +1,79 @@
+"""What ``llcphone serve`` does before it takes a call, tried: read its files, and listen."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from llcphone.bookkeeping import wants_store
+from llcphone.call.plan import machine_message
+from llcphone.doctor.agents import load_agents
+from llcphone.doctor.report import Finding, Status, fail, good, unknown, warn
+from llcphone.errors import ConfigError
+from llcphone.owners import port_owners
+from llcphone.phone_open import examined
+from llcphone.process.pidfile import read_mark
+from llcphone.server.private import bind_private
+from llcphone.server.run import bind
+from llcphone.server.traces import need_traces
+from llcphone.settings import Loaded, hides_from_its_platform, with_store
+from llcphone.spending import Spending
+from llcphone.store.caldav_calendar import CalDav
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from llcphone.doctor.case import Case
+
+
+async def start(case: Case) -> list[Finding]:
+    """Whether settings, agents and the files that they name let a server start; nothing is opened."""
+    config = with_store(case.config, case.path)
+    parts: list[Callable[[], object]] = [
+        lambda: Spending(config.money, time.time),
+        lambda: machine_message(config),
+        lambda: wants_store(config),
+        lambda: need_traces(config.metrics),
+        lambda: config.calendar.url and CalDav(config.calendar),
+    ]
+    findings = []
+    try:
+        load_agents(case)
+    except ConfigError:
+        fix = "see: llcphone doctor --only settings"
+        findings.append(unknown("start", "not examined with the agents: they cannot be loaded", fix))
+    else:
+        parts.insert(0, lambda: examined(config, case.loaded["choice"]))
+    for part in parts:
+        try:
+            part()
+        except ConfigError as exc:
+            findings.append(fail("start", str(exc), f"correct {exc.key}: the server does not start with it"))
+    seen = "settings and agents fit each other, and the files that they name can be read"
+    return findings or [good("start", seen)]
+
+
+async def listening(case: Case) -> list[Finding]:
+    """Where the server listens, tried where none does yet."""
+    server = case.config.server
+    where = f"the server listens on {server.host}, port {server.port}"
+    if variable := hides_from_its_platform(Loaded(case.config, dict(case.origin)), case.environ):
+        seen = f"{where}, so nothing outside this machine reaches it, and the environment has {variable}"
+        fix = 'set server.host = "0.0.0.0" (LLCPHONE_SERVER__HOST); beside a tunnel or proxy of this machine '
+        findings = [warn("listening address", seen, f'{fix}"127.0.0.1" says that it is meant')]
+    else:
+        findings = [good("listening address", where)]
+    mark = read_mark(case.config.process.pid_file)
+    if (mark is not None and mark.alive) or port_owners(server.port):
+        return findings  # taken: by whom is what the checks of the process say
+    for name, opened in (
+        ("listening address", bind(server)),
+        ("metrics port", bind_private(case.config.metrics)),
+    ):
+        try:
+            for listener in await opened:
+                listener.socket.close()
+        except ConfigError as exc:
+            findings = [each for each in findings if each.check != name or each.status is not Status.PASS]
+            findings.append(fail(name, str(exc), f"correct {exc.key}: the server does not start with it"))
+    return findings

@@ -1,0 +1,210 @@
+"""What a start would refuse, whose process it is, answers that say nothing: none of it is green unseen."""
+
+from __future__ import annotations
+
+import socket
+import sqlite3
+from contextlib import closing
+from datetime import date
+
+import msgspec
+import pytest
+
+from llcphone.config import Config
+from llcphone.doctor import machine, places
+from llcphone.doctor.case import Answer, Case
+from llcphone.doctor.examine import examine
+from llcphone.doctor.fix import FIXES
+from llcphone.doctor.model import NOT_ASKED, judge_model
+from llcphone.doctor.process import Facts, judge
+from llcphone.doctor.vendors import judge_status
+from llcphone.owners import Kind, Owner
+from llcphone.process.health import Health
+from llcphone.process.pidfile import Mark, own_mark
+from llcphone.sim.model import Faults
+from llcphone.sim.ports import free_port
+from tests.doctor.clinic import open_clinic
+from tests.doctor.test_faults import FAIL, PASS, UNKNOWN, WARN, _in_its_folder, names  # noqa: F401
+
+# -- what a start needs -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [
+        ("recovery.apology_file", "none.ulaw", "No such file"),
+        ("outbound.machine_message_file", "none.ulaw", "No such file"),
+        ("money.price_file", "none.toml", "No such file"),
+        ("money.spent_file", "spent.json", "is there and cannot be read"),
+        ("webhook.url", "https://example.com/hook", "store.url: is needed by webhook.url"),
+    ],
+)
+async def test_what_the_server_would_not_start_with(autojump_clock, tmp_path, key, value, words):
+    (tmp_path / "spent.json").write_text("{")
+    async with open_clinic(tmp_path, serving=False) as clinic:
+        assert (await clinic.examine("settings"))["start"].status is PASS
+        clinic.set("webhook.secret", "a-secret-of-some-length-0123")
+        clinic.set("store.enabled", key != "webhook.url")
+        clinic.set(key, value)
+        names((await clinic.examine("settings"))["start"], FAIL, words, "does not start")
+
+
+async def test_certificates_that_cannot_be_read(autojump_clock, tmp_path):
+    config = Config.from_dict(
+        {
+            "wire": {"ca_file": str(tmp_path / "ca.pem")},
+            "realtime": {"url": "wss://model.example/v1/realtime"},
+        }
+    )
+    found = await examine(Case(config=config, path=tmp_path / "llcphone.toml"), ("settings",))
+    [start] = [each for each in found if each.check == "start"]
+    names(start, FAIL, "wire.ca_file: cannot be read: No such file")
+
+
+async def test_an_address_and_a_port_that_cannot_be_listened_on(autojump_clock, tmp_path):
+    async with open_clinic(tmp_path, serving=False) as clinic:
+        assert (await clinic.examine("settings"))["listening address"].status is PASS
+        clinic.set("server.host", "192.0.2.77")
+        names((await clinic.examine("settings"))["listening address"], FAIL, "is no address of this machine")
+        clinic.set("server.host", "127.0.0.1")
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            clinic.set("metrics.port", taken.getsockname()[1])
+            names((await clinic.examine("settings"))["metrics port"], FAIL, "EADDRINUSE", "metrics.port")
+
+
+async def test_a_settings_file_that_is_no_toml_may_hold_a_secret(autojump_clock, tmp_path):
+    async with open_clinic(tmp_path, serving=False) as clinic:
+        clinic.path.write_text('[realtime\napi_key = "sk-canary"\n')
+        clinic.path.chmod(0o644)
+        names((await clinic.examine("settings"))["file modes"], WARN, "llcphone.toml may be read by others")
+
+
+async def test_a_store_of_a_newer_llcphone(autojump_clock, tmp_path):
+    async with open_clinic(tmp_path, serving=False) as clinic:
+        with closing(sqlite3.connect(tmp_path / "phone.db")) as file:
+            file.executescript(
+                "create table phone_schema (version int); insert into phone_schema values (99)"
+            )
+        names((await clinic.examine("machine"))["store database"], FAIL, "was made by a newer llcphone")
+
+
+async def test_a_folder_that_may_not_even_be_looked_into(autojump_clock, tmp_path, monkeypatch):
+    def refused(folder):
+        raise PermissionError(13, "Permission denied", str(folder))
+
+    async with open_clinic(tmp_path, serving=False) as clinic:
+        clinic.set("records.path", "/closed/deep/calls.jsonl")
+        monkeypatch.setattr(places.Path, "is_dir", refused)
+        found = await clinic.examine("machine")
+        names(found["folders"], FAIL, "/closed/deep cannot be written (Permission denied)")
+        assert "clock" in found, "it hides nothing of the others"
+
+
+# -- whose process it is ------------------------------------------------------------------------
+
+MARK = Mark(7, 1.0, "", "", "127.0.0.1", 8081, "p", "", ["python"], "/elsewhere")
+OURS = Owner(Kind.OURS, 7, "llcphone", "127.0.0.1:8081")
+HIDDEN = Owner(Kind.HIDDEN, None, "", "127.0.0.1:8081")
+
+
+@pytest.mark.parametrize(
+    ("owners", "more", "check", "status", "words"),
+    [
+        ([HIDDEN], {}, "process", UNKNOWN, "whose it is cannot be seen"),
+        ([OURS], {"settings": "/here/llcphone.toml"}, "process", UNKNOWN, "cannot be seen by this user"),
+        ([OURS], {"pid_file": "Permission denied"}, "process", UNKNOWN, "cannot be read (Permission denied)"),
+        ([], {"pid_file": "Permission denied", "health": None}, "process", UNKNOWN, "cannot be read"),
+        (
+            [OURS],
+            {"mark": MARK, "alive": True, "marked_ours": False},
+            "process",
+            FAIL,
+            "llcphone of /elsewhere",
+        ),
+        ([OURS], {"mark": MARK, "alive": True}, "process", PASS, "pid 7"),
+        ([], {}, "port", UNKNOWN, "cannot be seen by this user"),
+        ([HIDDEN, HIDDEN], {}, "port", UNKNOWN, "whether that is one program"),
+        ([OURS], {"not_ready": None}, "takes calls", UNKNOWN, "/readyz does not answer"),
+    ],
+)
+def test_a_process_that_cannot_be_seen_is_not_known_to_be_ours(owners, more, check, status, words) -> None:
+    seen = {
+        "mark": None,
+        "alive": False,
+        "not_ready": (),
+        "errors": (),
+        "health": Health("p", 3.0, alive=True),
+    }
+    found = {each.check: each for each in judge(Facts(port=8081, owners=owners, **seen | more))}
+    names(found[check], status, words)
+
+
+async def test_the_pid_file_of_another_container_is_left_alone(tmp_path) -> None:
+    mark = msgspec.structs.replace(own_mark("127.0.0.1", 8081), pids="pid:[1]")
+    file = tmp_path / "llcphone.pid"
+    file.write_bytes(msgspec.json.encode(mark))
+    config = Config.from_dict({"process": {"pid_file": str(file)}, "server": {"port": free_port()}})
+    found = {each.check: each for each in await examine(Case(config=config), ("process",))}
+    names(found["process"], UNKNOWN, "another container")
+    await FIXES["stale pid file"][1](Case(config=config))
+    assert file.exists()
+    file.write_text("{")
+    found = {each.check: each for each in await examine(Case(config=config), ("process",))}
+    names(found["process"], UNKNOWN, "the pid file cannot be read")
+
+
+async def test_a_server_of_another_user(autojump_clock, tmp_path, monkeypatch):
+    async with open_clinic(tmp_path) as clinic:
+        assert "user" not in await clinic.examine("machine")
+        monkeypatch.setattr(machine.os, "geteuid", lambda: 12345)
+        names((await clinic.examine("machine"))["user"], UNKNOWN, "was not examined", "sudo -u")
+
+
+# -- vendors' answers that say nothing ----------------------------------------------------------
+
+
+def test_a_list_of_models_that_does_not_answer_is_not_a_model_without_an_end() -> None:
+    config, today = Config(), date(2026, 11, 30)
+    known = {"id": config.realtime.model}
+    for told, status in (
+        (Answer(200, {}, "", known), PASS),
+        (Answer(500, {}, "", {"error": {}}), UNKNOWN),
+        (Answer(403, {}, "", {"error": {}}), UNKNOWN),
+        (Answer(200, {}, "", None), UNKNOWN),
+        (Answer(404, {}, "", {"detail": "Not Found"}), WARN),
+        (NOT_ASKED, WARN),
+        (Answer(404, {}, "", {"error": {"code": "model_not_found"}}), FAIL),
+    ):
+        assert judge_model(config, today, told).status is status, told
+
+
+def test_a_status_page_without_a_status_is_not_read() -> None:
+    for page in (
+        Answer(200, {}, "", {}),
+        Answer(503, {}, "", {"status": {"indicator": "none"}}),
+        "no answer",
+    ):
+        names(judge_status("Vendor", page), WARN, "cannot be read")
+    assert judge_status("Vendor", Answer(200, {}, "", {"status": {"indicator": "none"}})).status is PASS
+
+
+async def test_a_group_with_nothing_to_look_at_says_so(autojump_clock, tmp_path):
+    async with open_clinic(tmp_path, serving=False) as clinic:
+        names((await clinic.examine("vendors"))["status pages"], PASS, "name no vendor")
+
+
+async def test_a_model_that_fails_to_answer(autojump_clock, tmp_path):
+    failing = Faults(fail_responses=1)
+    async with open_clinic(tmp_path, serving=False, faults=failing) as clinic:
+        found = await clinic.examine("session", live=True)
+        names(found["answer"], FAIL, "fails to answer [inference_rate_limit_exceeded]")
+
+
+async def test_without_agents_the_dialect_is_still_asked_for(autojump_clock, tmp_path):
+    async with open_clinic(tmp_path, serving=False) as clinic:
+        clinic.set("agent.file", str(tmp_path / "none.py"))
+        found = await clinic.examine("session")
+        names(found["agents' sessions"], UNKNOWN, "cannot be loaded")
+        names(found["dialect"], PASS, "ga (asked: auto)")
+        clinic.model.faults = Faults(refuse_update="invalid_value")
+        names((await clinic.examine("session"))["session"], FAIL, "a plain agent", "invalid_value")
