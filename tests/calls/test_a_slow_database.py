@@ -130,6 +130,8 @@ async def test_a_database_in_trouble_is_an_answer_and_delays_no_frame(
         await trio.sleep(6)  # the lock is over; nothing else is
         config = house.config
     monkeypatch.setattr(database, "in_thread", at_once)
+    for place in (store.main, store.look_ups):
+        place.close()  # this database did not let them, and Python 3.13 warns of what nobody closed
     async with open_store(config) as again:
         calls = await again.calls()
         assert [each.id for each in calls] == ([record.call_id] if kept else [])
