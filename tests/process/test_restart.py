@@ -206,7 +206,7 @@ async def test_a_snapshot_is_not_offered_for_what_it_cannot_mend(tmp_path: Path)
         house.configure(process={"start_command": f"{sys.executable} -c pass", "start_timeout_s": 1})
         code, told = await house.run("restart", "--rollback")
         assert code == 1
-        assert "no snapshot would mend it" in told
+        assert "restoring a snapshot will not help" in told
 
 
 @pytest.mark.parametrize("late", [0, 3, 1000])
