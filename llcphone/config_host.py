@@ -135,7 +135,7 @@ class TwilioConfig(Section):
     """Twilio region that handles the calls (us1, ie1, au1), each with its own token."""
 
     def check_together(self) -> None:
-        """api.<region>.twilio.com was switched off on 2026-04-28 (facts/twilio.md §4.5)."""
+        """api.<region>.twilio.com was switched off on 2026-04-28."""
         if self.region and not self.edge:
             raise ConfigError(
                 "twilio.region", "needs twilio.edge beside it: the host of a region alone no longer exists"

@@ -247,7 +247,7 @@ class Dialler:
     def _order(self, call: Call) -> DialOrder:
         outbound, public_url = self._config.outbound, self._config.server.public_url
         amd = None
-        if outbound.amd != "off" and not call.first_digits:  # they turn detection off (facts §3)
+        if outbound.amd != "off" and not call.first_digits:  # they turn detection off
             callback = f"{public_url}/amd/{call.status_token}" if outbound.amd == "async" else ""
             # Only a message needs the end of the machine's greeting, and the beep.
             to_the_end = outbound.machine == "leave_message"

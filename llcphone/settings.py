@@ -38,8 +38,8 @@ DEFAULT_ORIGIN = "default"
 HIDDEN = "«hidden»"
 NOT_SET = "(not set)"
 
-# TWILIO_EDGE and TWILIO_REGION are here because the twilio package reads them behind our back
-# (facts/twilio.md §4.5): so a region alone is refused wherever it comes from.
+# TWILIO_EDGE and TWILIO_REGION are here because the twilio package reads them behind our back:
+# so a region alone is refused wherever it comes from.
 USUAL_NAMES = {
     "OPENAI_API_KEY": "realtime.api_key",
     "TWILIO_ACCOUNT_SID": "twilio.account_sid",

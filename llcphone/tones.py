@@ -1,6 +1,6 @@
 """The keys of a telephone as sound: two sines each (ITU-T Q.23), in µ-law, as base64 payloads.
 
-Media Streams carry no key presses outwards (facts/twilio.md §1.1), but the far side listens for the
+Media Streams carry no key presses outwards, but the far side listens for the
 tones themselves, wherever they come from.
 """
 

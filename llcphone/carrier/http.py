@@ -1,6 +1,6 @@
 """HTTP for the ``twilio`` package, on Trio: one request, one connection.
 
-The package wants a client with ``is_async`` and an awaitable ``request`` (facts/twilio.md §6), and
+The package wants a client with ``is_async`` and an awaitable ``request``, and
 nothing about it is bound to asyncio. Why not httpx below it:
 
 - A create must never be sent twice, so after a failure we must know whether anything was sent. On a

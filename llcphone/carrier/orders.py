@@ -43,7 +43,7 @@ class CreateUnknown(CarrierError):
 
 @frozen
 class Amd:
-    """Answering machine detection (facts/twilio.md §4.2).
+    """Answering machine detection.
 
     ``async`` lets the call begin at once and reports to ``callback``; ``sync`` keeps the callee in
     silence for some four seconds and reports in the voice webhook, so it needs ``DialOrder.url``.
@@ -118,5 +118,5 @@ class NumberSettings:
 
     @property
     def voice_url_counts(self) -> bool:
-        """An application or a trunk takes precedence over ``voice_url`` (facts/twilio.md §4.3)."""
+        """An application or a trunk takes precedence over ``voice_url``."""
         return not self.voice_application_sid and not self.trunk_sid

@@ -1,6 +1,6 @@
 """The carrier: which request may be repeated, and when a create may leave.
 
-Twilio has no idempotency key for calls (facts/twilio.md §6), so creating twice is dialling twice. A
+Twilio has no idempotency key for calls, so creating twice is dialling twice. A
 create is repeated only when Twilio certainly did not take it: nothing was sent, or the answer was 429.
 Any other failure but a clear no is ``CreateUnknown``; then ``find`` tells. Looking up, hanging up and
 setting a webhook have the same effect twice as once, so they are simply tried again.

@@ -29,7 +29,7 @@ _MARKS_MS = 300
 """What is believed to be heard rests on a mark that is no older."""
 
 CLOSED_BY_SERVER = 31921
-"""What Twilio logs when a server ends a stream, as an agent that hangs up does (facts/twilio.md §1.1)."""
+"""What Twilio logs when a server ends a stream, as an agent that hangs up does."""
 
 
 @attrs.frozen

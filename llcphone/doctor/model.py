@@ -27,7 +27,7 @@ _ENDS: Mapping[str, date] = MappingProxyType(
         "gpt-4o-realtime-preview": date(2026, 5, 7),
     }
 )
-"""When models are switched off, as of 2026-11-20 (facts/openai-realtime.md §3.1)."""
+"""When models are switched off, as of 2026-11-20."""
 
 
 async def told_of(config: Config) -> Answer | str:

@@ -1,7 +1,7 @@
 """Tool calls of one response, answered together.
 
 A call runs only when its response is over and was not cancelled, because a cancelled response
-still delivers complete-looking calls (facts/openai-realtime.md §4.3). Every ``call_id`` is
+still delivers complete-looking calls. Every ``call_id`` is
 answered, run or not, or the model would wait for it for ever. One ``response.create`` follows all
 answers of one response, none when every tool of it was silent.
 """

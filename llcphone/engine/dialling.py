@@ -158,7 +158,7 @@ class Dialling:
     def machine(self, answered_by: str) -> MachinePolicy | None:
         """The verdict of machine detection: what to do, None for a human.
 
-        ``unknown`` is a human (facts/twilio.md §4.2). A message waits for the end of the greeting,
+        ``unknown`` is a human. A message waits for the end of the greeting,
         so ``machine_start`` alone does not start it.
         """
         self.answered_by = answered_by

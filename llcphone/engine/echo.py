@@ -2,7 +2,7 @@
 
 A telephone line has no echo canceller of its own between our audio and the caller's microphone;
 on a speakerphone or a poor hybrid the agent's voice comes back, turn detection takes it for the
-caller, and the agent interrupts itself (facts/openai-realtime.md §5). The audio is never decoded
+caller, and the agent interrupts itself. The audio is never decoded
 here, so the guard goes by events and by the clock. It has two halves, each a setting:
 
     mute      for the first ``mute_ms`` of each stretch of agent audio the caller's frames are

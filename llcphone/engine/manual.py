@@ -1,7 +1,7 @@
 """Manual turns: the program around the call says when the caller has the floor, not a detector.
 
 With ``turn_detection`` null the server hears no turns: the input buffer fills until it is
-committed, and nobody answers or interrupts unless told to (facts/openai-realtime.md §2.4). So:
+committed, and nobody answers or interrupts unless told to. So:
 
     interrupt  what a barge-in does: the telephone is cleared, the item truncated, the response cancelled
     clear      the buffer is emptied: what was said so far is no part of the next turn

@@ -91,7 +91,7 @@ class Owing:
             self._engine.recovery.owes_nothing(now_ms)
 
     def error(self, event: ModelError, now_ms: int, out: list[Command]) -> None:
-        """An ``error`` event on a configured session, by its code (facts/openai-realtime.md §2.7)."""
+        """An ``error`` event on a configured session, by its code."""
         out.append(Note("model error", {"code": event.code, "param": event.param}))
         match error_kind(event):
             case ErrorKind.ACTIVE_RESPONSE:

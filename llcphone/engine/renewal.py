@@ -1,6 +1,6 @@
 """Make before break: a session that nears its end is replaced before it ends, and nobody hears it.
 
-OpenAI ends every session at 60 minutes, and there is no resume (facts/openai-realtime.md §3.2, §5).
+OpenAI ends every session at 60 minutes, and there is no resume.
 
     due        the limit is near; or, if the user asked for a *refresh*, the session is old, its context
                large, or its answers slower than they were

@@ -223,7 +223,7 @@ class Responses:
     def caller_started(self) -> None:
         """The caller speaks: a create of ours still on its way would answer an old moment.
 
-        A cancel sent before ``response.created`` is a no-op (facts/openai-realtime.md §4.3), so
+        A cancel sent before ``response.created`` is a no-op, so
         it is remembered and sent by id.
         """
         if self._create is not None:

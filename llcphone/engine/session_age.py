@@ -2,7 +2,7 @@
 
 The limit is the vendor's: a session ends at 60 minutes, or when its server says. The rest is the user's
 wish, off by default: a *refresh* by age, by the size of its context, or because its answers have become
-slower, for context grows with a call and answers with it (facts/openai-realtime.md §5).
+slower, for context grows with a call and answers with it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Nobody speaks: ask whether the caller is still there, then say good-bye and hang up.
 
 semantic_vad has no idle timeout at all, and server_vad's counts on the server, which cannot hear
-when the telephone has played the answer to its end (facts/openai-realtime.md §2.4, §5). So the
+when the telephone has played the answer to its end. So the
 engine counts: from the moment the agent was heard to its end, the caller last spoke, or last
 pressed a key. A prompt is a system item and a ``response.create``, which leaves by the one
 sequencer like any other. The caller's voice or a key starts the count of prompts anew.

@@ -148,7 +148,7 @@ def _create_response(message: CreateResponse, dialect: Dialect) -> dict[str, Any
             "input": [],
         }
     # Metadata comes back in response.created and response.done: the only mark that tells an
-    # out-of-band response from the conversation's (facts §2.5).
+    # out-of-band response from the conversation's.
     purpose = message.purpose or ("priming" if message.priming else "")
     if purpose:
         response["metadata"] = {"llcphone": purpose}
@@ -189,7 +189,7 @@ _GA_PLACE: Mapping[str, tuple[str, ...]] = {
     "tracing": ("tracing",),
     "include": ("include",),
 }
-"""Flat name -> where GA keeps it (facts §1.3). No place: the endpoint would refuse the whole update."""
+"""Flat name -> where GA keeps it. No place: the endpoint would refuse the whole update."""
 
 _GA_FORMAT: Mapping[str, dict[str, Any]] = {
     "g711_ulaw": {"type": "audio/pcmu"},  # a "rate" here is refused as unknown

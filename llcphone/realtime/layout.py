@@ -1,7 +1,7 @@
 """Whether a prompt can be cached: what differs from call to call must stand last.
 
 The server caches the beginning of the input as far as it is the same as before, in the order tools,
-instructions, conversation (facts/openai-realtime.md §3.3). So text that stands behind something of one
+instructions, conversation. So text that stands behind something of one
 call is paid in full each time, however static it is. Two calls of the same agent show it: what is the
 same at the end of both prompts, and stands behind a difference, is in the wrong place.
 """

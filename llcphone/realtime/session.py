@@ -2,7 +2,7 @@
 
 Only what the user set is sent: every key here either belongs to the default agent of spec §2 or
 stands in the configuration with a value other than None. Later updates are deltas and never hold
-``voice``: once the agent has spoken, an update that names a voice is refused whole (facts §2.7).
+``voice``: once the agent has spoken, an update that names a voice is refused whole.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Tokens of a call, added up over its responses.
 
 Every response sends the whole conversation again as input, and what the server still had in its
-cache is counted inside that input (facts §3.2, §3.3). So the cached share is the one figure that
+cache is counted inside that input. So the cached share is the one figure that
 says whether a prompt is laid out well: static text first, the call's own context last.
 """
 

@@ -1,4 +1,4 @@
-"""The original's HTTP interface, so that campaign layers written for it go on (facts/peers.md section 1).
+"""The original's HTTP interface, so that campaign layers written for it go on.
 
     POST /outbound-call     its fields in, ``success, call_sid, to, scenario`` out
     GET  /tools             the schemas of the agent's tools

@@ -49,10 +49,10 @@ log = logger("llcphone.server.app")
 def make_app(phone: PhoneRoom) -> QuartTrio:
     """The app of this phone.
 
-    It may be served by the door or by an embedding program. With `hypercorn.trio.serve` set
-    `read_timeout = 30` (else hypercorn 0.18 never closes what said `Connection: close`) and a
-    `graceful_timeout` as long as a call, and know that one packet can end that server
-    (facts/trio-stack.md section 2.1): the door is there for a reason.
+     It may be served by the door or by an embedding program. With `hypercorn.trio.serve` set
+     `read_timeout = 30` (else hypercorn 0.18 never closes what said `Connection: close`) and a
+     `graceful_timeout` as long as a call, and know that one packet can end that server:
+    the door is there for a reason.
     """
     need_methods(phone, ("answer", "join"), "make_app: phone", "the phone that open_phone yields")
     app = QuartTrio(__name__, static_folder=None)

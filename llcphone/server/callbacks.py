@@ -1,6 +1,6 @@
 """What Twilio tells of the calls we placed, and the one way to read a signed form.
 
-    POST /status/<token>    how the call stands: any order, twice, late (facts/twilio.md section 5)
+    POST /status/<token>    how the call stands: any order, twice, late
     POST /amd/<token>       the verdict of asynchronous machine detection
     POST /twiml/<token>     synchronous detection: Twilio asks what to do, with the verdict
 

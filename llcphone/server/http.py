@@ -179,7 +179,7 @@ def _hypercorn_config(max_message: int) -> HypercornConfig:
     config.keep_alive_max_requests = 1
     config.max_app_queue_size = 64
     config.startup_timeout = config.shutdown_timeout = LIFESPAN_LIMIT_S
-    # hypercorn never looks for the pongs and its ping task outlives the peer (facts/trio-stack.md section 1).
+    # hypercorn never looks for the pongs and its ping task outlives the peer.
     config.websocket_ping_interval = None
     config.websocket_max_message_size = max_message
     return config

@@ -1,7 +1,7 @@
 """A small language for "what the Realtime API accepts here", and its refusals word for word.
 
 A check is a function ``(value, where)`` that returns nothing or raises ``Refused`` with the vendor's code,
-text and ``param`` path (facts/openai-realtime.md §1.2, §2.7). Checks are combined like sentences:
+text and ``param`` path. Checks are combined like sentences:
 ``record(type=..., eagerness=word("low", "high"))``. A record refuses keys it does not name, because the
 vendor does: one stray key loses a whole ``session.update``.
 """

@@ -10,7 +10,7 @@ from llcphone.sim.model_check import Refused, unsupported
 Json = dict[str, Any]
 
 SESSION_LIMIT_S = 3600.0
-"""A session lasts at most 60 minutes (facts §3.2)."""
+"""A session lasts at most 60 minutes."""
 
 _INSTRUCTIONS = (
     "You are a helpful, witty, and friendly AI. Act like a human, but remember that you are not one. "
@@ -21,7 +21,7 @@ _VAD: dict[str, Json] = {
         "type": "server_vad",
         "threshold": 0.5,
         "prefix_padding_ms": 300,
-        # The reference says 500; live sessions said 200 (facts §2.4).
+        # The reference says 500; live sessions said 200.
         "silence_duration_ms": 200,
         "idle_timeout_ms": None,
         "create_response": True,
@@ -35,7 +35,7 @@ _VAD: dict[str, Json] = {
     },
 }
 _NOT_ECHOED = ("delay",)
-"""Accepted in a transcription, absent from the echo (facts §8.3, 12)."""
+"""Accepted in a transcription, absent from the echo."""
 
 
 def pcm() -> Json:

@@ -2,7 +2,7 @@
 
 OpenAI accepts the upgrade first and refuses in a frame: 101, ``error``, close 3000 for a key and 4000 for
 the rest (``fixtures/openai/observed_wire_behaviour_2026-09.json``). Azure refuses a missing key before the
-upgrade (facts/openai-realtime.md §1.2).
+upgrade.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ class Upgrade:
         return cls(request.path, url.path, model, key, headers, subprotocol)
 
     def dialect(self, dialects: Dialects) -> Dialect:
-        """How this session will be spelled: the header alone chooses where both are spoken (facts §1.1)."""
+        """How this session will be spelled: the header alone chooses where both are spoken."""
         is_flat = dialects == "flat" or (dialects == "both" and _BETA_HEADER in self.headers)
         return Dialect.FLAT if is_flat else Dialect.GA
 

@@ -187,7 +187,7 @@ class Inbox:
             session.spawn(self._transcribe, item, words, name="sim model transcriber")
 
     async def _transcribe(self, item: Item, words: str) -> None:
-        """The caller's words come later than the answer to them may begin (facts §5)."""
+        """The caller's words come later than the answer to them may begin."""
         await trio.sleep(self.session.pace.transcript_ms / 1000)
         item.body["content"][0]["transcript"] = words
         about = {"item_id": item.id, "content_index": 0}

@@ -1,6 +1,6 @@
 """One output item while the model generates it: a spoken or written message, or a function call.
 
-Opening, every delta and closing send their events in the vendor's order (facts §2.2). What ``.done`` events
+Opening, every delta and closing send their events in the vendor's order. What ``.done`` events
 repeat is exactly what the deltas before them said, also when the item is cut short.
 """
 

@@ -32,7 +32,7 @@ from llcphone.sim.model_check import (
 
 
 class Dialect(Enum):
-    """The two ways to spell the same session (facts §1)."""
+    """The two ways to spell the same session."""
 
     GA = "ga"
     FLAT = "flat"
@@ -106,7 +106,7 @@ _TOOL_CHOICE = either(
 
 
 def _modalities(*combinations: tuple[str, ...]) -> Check:
-    """Only whole sets are valid: audio brings its transcript, so GA refuses both together (facts §0)."""
+    """Only whole sets are valid: audio brings its transcript, so GA refuses both together."""
 
     def check(value: Any, where: str) -> None:
         every(word("text", "audio"))(value, where)
@@ -119,7 +119,7 @@ def _modalities(*combinations: tuple[str, ...]) -> Check:
 
 
 def _metadata(value: Any, where: str) -> None:
-    """At most 16 pairs of strings, 64 and 512 characters (facts §2.5)."""
+    """At most 16 pairs of strings, 64 and 512 characters."""
     if not isinstance(value, dict) or len(value) > 16:
         raise Refused("invalid_value", f"Invalid '{where}': expected at most 16 pairs of strings.", where)
     for key, word_ in value.items():

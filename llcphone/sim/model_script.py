@@ -79,7 +79,7 @@ class Stall:
 
 @attrs.frozen
 class Fail:
-    """The response ends as failed, by default without an ``error`` event (facts §2.6)."""
+    """The response ends as failed, by default without an ``error`` event."""
 
     code: str = "server_error"
     message: str = "The server had an error while processing your request."

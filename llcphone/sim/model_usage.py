@@ -1,6 +1,6 @@
 """Token arithmetic of one response: an honest model of the bill, not of the tokenizer.
 
-Caller audio costs 1 token per 100 ms, agent audio 1 per 50 ms (facts §3.2), text about one per 4
+Caller audio costs 1 token per 100 ms, agent audio 1 per 50 ms, text about one per 4
 characters. The whole conversation is the input of every response; what repeats the beginning of the input
 before it is cached, in steps of 64 tokens as live usage shows (fixtures, usage_two_responses).
 """

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from llcphone.torture.rig import Rig
 
 SETTLE_S = 5.0
-"""What a bridge gets to close everything (facts/peers.md section 2)."""
+"""What a bridge gets to close everything."""
 SPARE_DESCRIPTORS = 2
 """What may be opened once and kept for good reasons: a log, a database."""
 BATCHES, BATCH = 4, 5

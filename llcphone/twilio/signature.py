@@ -1,7 +1,7 @@
 """Did Twilio send this? Judged by Twilio's own validator, and never raising.
 
 Twilio signs the URL it was configured with. Behind a proxy our server sees another one, so every
-check here is against the configured public URL, never against the request's (facts §2.3); but that
+check here is against the configured public URL, never against the request's; but that
 may be written in another way in Twilio's console (``addresses``). Any doubt, odd input included, is a no.
 """
 

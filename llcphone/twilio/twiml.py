@@ -1,7 +1,7 @@
 """The TwiML we answer with, built by Twilio's own package.
 
 A caller must never be left on a silent line: whatever follows ``<Connect>`` ends the call or leads
-on, for Twilio goes on with the next verb as soon as our media socket closes (facts §1.1).
+on, for Twilio goes on with the next verb as soon as our media socket closes.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 
 _PAIR_LIMIT = 500
-"""Name and value of one <Parameter> must stay below this many characters (facts §1.1)."""
+"""Name and value of one <Parameter> must stay below this many characters."""
 
 _WEBSOCKET = {"https": "wss", "http": "ws"}
 

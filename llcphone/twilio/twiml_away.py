@@ -1,7 +1,7 @@
 """TwiML for callers who leave their agent: dialled on, put on hold, asked for a message.
 
 Each document leads somewhere at its end: ``action`` is asked, or the call ends. Every address is
-absolute, as Twilio wants it in documents that arrive by REST (facts/twilio.md §3).
+absolute, as Twilio wants it in documents that arrive by REST.
 """
 
 from __future__ import annotations

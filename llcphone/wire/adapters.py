@@ -2,7 +2,7 @@
 
 ``ForeignLeg`` takes any socket object that stays with its handler. ``connect_trio_websocket`` opens the
 model leg with that package instead of the fast lane (``[wire] model = "trio-websocket"``), under the
-guards that its faults demand (facts/trio-stack.md §3):
+guards that its faults demand:
 
 - own dial and TLS handshake, one deadline over everything: the package has none, or hides the cause;
 - TCP is always closed: the package does not when the far side closes first;

@@ -5,7 +5,7 @@ task, and both its ends wait. So two pumps run in that task, ``await leg.pump()`
 talks to two bounded queues: ``send_nowait`` fills one, ``receive`` empties the other. A cancelled
 handler ends the leg with 1001; it never cancels the call.
 
-A send that is cancelled half-way leaves half a frame behind (facts/trio-stack.md §3), so a stuck
+A send that is cancelled half-way leaves half a frame behind, so a stuck
 send always ends the leg.
 """
 

@@ -32,7 +32,7 @@ RECV_BYTES = 64 * 1024
 TLS_RECORD_BYTES = 16 * 1024
 """The largest TLS record: one read, and the most a blocked write can bind."""
 UNSENT_LIMIT_BYTES = 16 * 1024
-"""Most that the kernel holds unsent: a ``clear`` is not stuck behind audio (facts/trio-stack.md §2.3)."""
+"""Most that the kernel holds unsent: a ``clear`` is not stuck behind audio."""
 
 
 class Socket:
