@@ -13,6 +13,7 @@ restart   the settings are read first: wrong ones stop nothing
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -42,6 +43,9 @@ EXIT_S = 5.0
 _SETTLE_S = 2.0
 _TAIL = 8
 """Lines of the log that are told when a start fails."""
+_MOST_READ = 256 * 1024
+_RECORD = re.compile(r"\{|\d{4}-\d\d-\d\dT")
+"""How a log record begins; why a command ends is a plain line."""
 
 
 @attrs.frozen(kw_only=True)
@@ -219,12 +223,14 @@ async def _only_one(job: Job, port: int) -> bool:
 
 
 def _tail(path: Path, began_at: int) -> list[str]:
+    """What a server that failed said last; the one before it may log into the same file meanwhile."""
     try:
         with path.open("rb") as file:
-            file.seek(max(began_at, path.stat().st_size - 4096))
-            return file.read().decode(errors="replace").splitlines()[-_TAIL:]
+            file.seek(max(began_at, path.stat().st_size - _MOST_READ))
+            lines = file.read().decode(errors="replace").splitlines()
     except OSError:
         return []
+    return ([line for line in lines if not _RECORD.match(line)] or lines)[-_TAIL:]
 
 
 def loaded_for_serve(path: Path | None) -> Config:

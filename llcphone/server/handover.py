@@ -57,6 +57,9 @@ if TYPE_CHECKING:
 SUPPORTED = sys.platform == "linux"
 ANSWER_S = 3.0
 """The old process may have to write its journal before it answers."""
+TAKE_S = 10.0
+"""For the sockets: the old process answers at once, but on a busy machine neither may run for a while. Nobody
+waits in vain meanwhile: the old one accepts until it is asked, and Twilio is patient for 15 s."""
 ALIVE_S = 2.0
 """A loop that carries calls answers within milliseconds."""
 STEADY_S = 5.0
@@ -207,7 +210,7 @@ async def _take(address: str) -> Taken:
     """
     stream = None
     try:
-        with trio.fail_after(ANSWER_S):
+        with trio.fail_after(TAKE_S):
             stream = await connect(address)
             await stream.send_all(_TAKE)
             said = json.loads(await block(stream))

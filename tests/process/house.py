@@ -21,7 +21,7 @@ import trio
 from llcphone.process.pidfile import Mark, read_mark, running
 from llcphone.rehearsal import ACCOUNT_SID, AUTH_TOKEN, NUMBER
 from llcphone.sim.model import ModelSimulator, open_model
-from llcphone.sim.phone import TwilioSimulator, open_twilio
+from llcphone.sim.phone import DialOutcome, TwilioSimulator, open_twilio
 from llcphone.sim.ports import free_port
 from tests.patience import HANG_S, START_S
 
@@ -115,7 +115,8 @@ class House:
                 command, cwd=self.folder, env={**os.environ, **(environ or {})}, stderr=out
             )
         self.extra.append(process)
-        await self.until(lambda: self.serving(process.pid))
+        await self.until(lambda: self.serving(process.pid) or process.poll() is not None)
+        assert process.returncode is None, (self.folder / "llcphone.log").read_text()
         return process
 
     def serving(self, pid: int | None = None) -> bool:
@@ -143,13 +144,18 @@ class House:
 
 
 @asynccontextmanager
-async def open_house(folder: Path, script: Any = "Good morning.", **model: Any) -> AsyncIterator[House]:
-    """A configured house; nothing serves yet."""
+async def open_house(
+    folder: Path, script: Any = "Good morning.", *, dial: DialOutcome | None = None, **model: Any
+) -> AsyncIterator[House]:
+    """A configured house; nothing serves yet. ``dial``: what becomes of callers who are put through."""
     port = free_port()
     async with (
         open_model(script, **model) as api,
         open_twilio(
-            webhook_url=f"http://127.0.0.1:{port}/twiml", auth_token=AUTH_TOKEN, account_sid=ACCOUNT_SID
+            webhook_url=f"http://127.0.0.1:{port}/twiml",
+            auth_token=AUTH_TOKEN,
+            account_sid=ACCOUNT_SID,
+            dial_outcome=dial or DialOutcome(),
         ) as twilio,
     ):
         house = House(folder, port, api, twilio)
