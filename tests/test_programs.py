@@ -140,8 +140,10 @@ async def test_a_program_drains_on_sigterm_says_good_bye_and_keeps_its_records(
 
 
 @pytest.mark.slow
-async def test_ctrl_c_lets_the_call_end_by_itself(tmp_path: Path) -> None:
-    async with running(readme_program(tmp_path), tmp_path) as run:
+@pytest.mark.parametrize("example", ["", "from_asyncio", "asyncio_tool"], ids=lambda name: name or "readme")
+async def test_ctrl_c_lets_the_call_end_by_itself(example: str, tmp_path: Path) -> None:
+    program = ROOT / "examples" / f"{example}.py" if example else readme_program(tmp_path)
+    async with running(program, tmp_path) as run:
         run.process.send_signal(signal.SIGINT)
         await trio.sleep(0.3)  # the call goes on meanwhile, whether it is long or short
         assert run.process.returncode is None
