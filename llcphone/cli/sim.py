@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -74,7 +75,8 @@ async def phone(
     """
     from llcphone.sim.phone_run import DEFAULT_SAY, run_phone
 
-    line = _line(to, auth_token, public_url, config)
+    loaded = Config() if to and auth_token else settings.load(config).config
+    line = _line(loaded, to, auth_token, public_url)
     _check_place(out)
     with in_one_line([SpeechFileError]):
         speeches = [_speech(name) for name in say or DEFAULT_SAY]
@@ -111,8 +113,7 @@ async def twilio(
     from llcphone.sim.phone import Callee
     from llcphone.sim.phone_run import run_rest
 
-    line = _line(to, auth_token, public_url, config)
-    account = _known(to, auth_token, config).twilio  # whose number the server asks for
+    line = _line(settings.load(config).config, to, auth_token, public_url)
     with in_one_line([SpeechFileError], place=f"127.0.0.1, port {port}"):
         says = _load(_speech(say))
         machine = answer == "voicemail"
@@ -123,20 +124,13 @@ async def twilio(
             ring_s=ring_s,
             hangs_up_after_s=hangs_up_after_s,
         )
-        print(f"Twilio is simulated: LLCPHONE_TWILIO__API_URL=http://127.0.0.1:{port}", flush=True)
-        await run_rest(
-            **line, account_sid=account.account_sid, number=account.phone_number, callee=callee, port=port
-        )
+        await run_rest(**line, callee=callee, port=port, printer=partial(print, flush=True))
 
 
-def _known(to: str, auth_token: str, config: Path | None) -> Config:
-    """The settings, which are not looked at where all that is needed is given."""
-    return Config() if to and auth_token else settings.load(config).config
+def _line(loaded: Config, to: str, auth_token: str, public_url: str) -> dict[str, Any]:
+    """How the server is reached, and which account and address it has: as given, or of its settings."""
+    from llcphone.sim.phone import ACCOUNT_SID, NUMBER
 
-
-def _line(to: str, auth_token: str, public_url: str, config: Path | None) -> dict[str, Any]:
-    """How the server is reached and which token and address it has: as given, or of its settings."""
-    loaded = _known(to, auth_token, config)
     server, token = loaded.server, auth_token or loaded.twilio.auth_token
     here = to or f"{local_url(server.host, server.port)}/twiml"
     parts = urlsplit(here)
@@ -146,12 +140,18 @@ def _line(to: str, auth_token: str, public_url: str, config: Path | None) -> dic
         raise ConfigError("--to", f"{here} has a port above 65535. Fix: write another") from None
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ConfigError("--to", "is no web address. Fix: write it as http://127.0.0.1:8081/twiml")
+    twilio, numbers = loaded.twilio, [loaded.twilio.phone_number, *loaded.own_numbers]
+    account = {
+        "auth_token": token,
+        "account_sid": twilio.account_sid or ACCOUNT_SID,
+        "numbers": tuple(filter(None, dict.fromkeys(numbers))) or (NUMBER,),
+    }
     known = public_url or server.public_url
     if not known:
-        return {"url": here, "auth_token": token, "public_url": None, "connect_to": None}
+        return {**account, "url": here, "public_url": None, "connect_to": None}
     return {
+        **account,
         "url": f"{known.rstrip('/')}{parts.path or '/twiml'}",
-        "auth_token": token,
         "public_url": known,
         "connect_to": None if known.startswith("http://") and to else (parts.hostname, port),
     }

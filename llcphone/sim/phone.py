@@ -50,7 +50,7 @@ from llcphone.sim.phone_rest import Form, RestApi, RestError
 from llcphone.sim.phone_steps import Callee, DialOutcome, Document, Exchange, Fetch, RingOut, Step, make_sid
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
 __all__ = [
     "CallFaults",
@@ -101,11 +101,11 @@ class TwilioSimulator:
     webhook_url: str
     status_callback_url: str
     exchange: Exchange
+    number: str
     callee: Callable[[str], Callee]
     keep_audio: bool
     nursery: trio.Nursery
     """Owns the calls."""
-    number: str = NUMBER
     rest: RestApi = attrs.field(init=False)
     """The REST API: its requests, its messages, its faults."""
     api_url: str = ""
@@ -244,7 +244,7 @@ async def open_twilio(
     webhook_url: str,
     auth_token: str,
     account_sid: str = ACCOUNT_SID,
-    number: str = NUMBER,
+    numbers: Sequence[str] = (NUMBER,),
     public_url: str | None = None,
     connect_to: tuple[str, int] | None = None,
     fallback_url: str | None = None,
@@ -262,7 +262,7 @@ async def open_twilio(
         webhook_url: the number's voice webhook; a path alone (``/twiml``) is taken below ``public_url``.
         auth_token: signs everything.
         account_sid: of the account.
-        number: which it owns.
+        numbers: what may be called from; the first is the account's, whose webhook is ``webhook_url``.
         public_url: the server's public address, which is what is signed; the webhook's own origin by default.
         connect_to: address and port where the public host is really reached, without TLS, as behind a tunnel.
         fallback_url: asked when the voice webhook fails.
@@ -288,7 +288,7 @@ async def open_twilio(
             fallback_url=fallback_url,
             dial_outcome=(lambda _: outcome) if isinstance(outcome, DialOutcome) else outcome,
             play_s=play_s,
-            own_numbers={number},
+            own_numbers=set(numbers),
         )
         async with trio.open_nursery() as services:
             async with trio.open_nursery() as nursery:
@@ -296,10 +296,10 @@ async def open_twilio(
                     webhook_url=webhook_url if "//" in webhook_url else f"{route.public_url}{webhook_url}",
                     status_callback_url=status_callback_url,
                     exchange=exchange,
+                    number=numbers[0],
                     callee=(lambda _: party) if isinstance(party, Callee) else party,
                     keep_audio=keep_audio,
                     nursery=nursery,
-                    number=number,
                     on_event=on_event,
                 )
                 listeners = await trio.open_tcp_listeners(api_port, host="127.0.0.1")

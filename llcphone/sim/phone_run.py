@@ -70,8 +70,9 @@ async def run_phone(
     printer: Callable[[str], None] = print,
     public_url: str | None = None,
     connect_to: tuple[str, int] | None = None,
+    account_sid: str = ACCOUNT_SID,
+    numbers: Sequence[str] = (NUMBER,),
     from_: str = "+15551230001",
-    to: str = "+15551230002",
     greeting: bool = True,
     silence_ms: int = 700,
     patience_s: float = 20.0,
@@ -87,8 +88,9 @@ async def run_phone(
         printer: called with a line per event.
         public_url: what the server believes its address to be, when it is not that of ``url``.
         connect_to: where that address is really reached.
+        account_sid: the server's account.
+        numbers: its numbers; the first is called.
         from_: the caller's number.
-        to: the number that is called.
         greeting: wait for the agent to speak first.
         silence_ms: the agent has finished when it has been silent for so long.
         patience_s: longest wait for the agent to start speaking.
@@ -105,9 +107,14 @@ async def run_phone(
         printer(f"{at_ms / 1000:8.3f} s  {line}")
 
     async with open_twilio(
-        webhook_url=url, auth_token=auth_token, public_url=public_url, connect_to=connect_to
+        webhook_url=url,
+        auth_token=auth_token,
+        account_sid=account_sid,
+        numbers=numbers,
+        public_url=public_url,
+        connect_to=connect_to,
     ) as twilio:
-        call = await twilio.ring(from_=from_, to=to, faults=faults or CallFaults(), on_event=print_event)
+        call = await twilio.ring(from_=from_, faults=faults or CallFaults(), on_event=print_event)
         script = _Script(call, silence_ms, patience_s)
         with contextlib.suppress(CallOver):
             await call.stream_started()
@@ -127,26 +134,26 @@ async def run_rest(
     url: str,
     auth_token: str,
     *,
+    account_sid: str = ACCOUNT_SID,
+    numbers: Sequence[str] = (NUMBER,),
     callee: Callee | Callable[[str], Callee] = Callee(),  # noqa: B008 (frozen)
     port: int = 0,
     printer: Callable[[str], None] = print,
     public_url: str | None = None,
     connect_to: tuple[str, int] | None = None,
-    account_sid: str = "",
-    number: str = "",
 ) -> None:
     """Be the Twilio through which a running server rings people, until cancelled.
 
     Args:
         url: the server's voice webhook, such as ``http://127.0.0.1:8081/twiml``.
         auth_token: the Auth Token of both.
+        account_sid: the account of both.
+        numbers: what the server may call from.
         callee: how people behave, all or by number.
         port: of the REST API on this machine; 0 takes a free one.
-        printer: told where the API is (for ``twilio.api_url``), and then of each event.
+        printer: given the setting that leads to the API once it is served, and then each event.
         public_url: what the server believes its address to be, when it is not that of ``url``.
         connect_to: where that address is really reached.
-        account_sid: of the account; empty: a made-up one.
-        number: which it owns; empty: a made-up one.
     """
 
     def print_event(at_ms: int, line: str) -> None:
@@ -155,15 +162,15 @@ async def run_rest(
     async with open_twilio(
         webhook_url=url,
         auth_token=auth_token,
+        account_sid=account_sid,
+        numbers=numbers,
         public_url=public_url,
         connect_to=connect_to,
         callee=callee,
         api_port=port,
         on_event=print_event,
-        account_sid=account_sid or ACCOUNT_SID,
-        number=number or NUMBER,
     ) as twilio:
-        printer(f"twilio.api_url = {twilio.api_url}")
+        printer(f"Twilio is simulated: LLCPHONE_TWILIO__API_URL={twilio.api_url}")
         await trio.sleep_forever()
 
 
