@@ -15,6 +15,7 @@ from attrs import frozen
 from llcphone import settings
 from llcphone.config import Config
 from llcphone.errors import ConfigError
+from llcphone.guard import e164
 from llcphone.process.env_file import set_variables
 from llcphone.settings_file import edited
 from llcphone.whole_files import read_file, replace_file
@@ -35,6 +36,17 @@ class Question:
     text: str
     secret: bool = False
 
+    @property
+    def given_by(self) -> str:
+        """What gives the answer to the command: an option, or for secrets the environment."""
+        return self.variable if self.secret else _OPTIONS.get(self.variable, f"--{self.variable}")
+
+
+_OPTIONS = {
+    "TWILIO_ACCOUNT_SID": "--account-sid",
+    "TWILIO_PHONE_NUMBER": "--number",
+    "PUBLIC_URL": "--public-url",
+}
 
 QUESTIONS = (
     Question("OPENAI_API_KEY", "realtime.api_key", "OpenAI API key (sk-...)", secret=True),
@@ -140,13 +152,14 @@ def _answers(
     """Every answer that is given or asked for; one that cannot be right is asked for again."""
     for question in (*QUESTIONS, *CHOICES):
         if question.variable in given:
+            given[question.variable] = _spelt(question, given[question.variable])
             if trouble := _trouble(question, given[question.variable]):
-                raise ConfigError(f"--{question.variable.lower().replace('_', '-')}", trouble)
+                raise ConfigError(question.given_by, trouble)
             continue
         kept = f" {_KEEPS}" if question.key in known else ""
         trouble = "" if ask is None else "not asked yet"
         while ask is not None and trouble:
-            given[question.variable] = ask(f"{question.text}{kept}: ", question.secret).strip()
+            given[question.variable] = _spelt(question, ask(f"{question.text}{kept}: ", question.secret))
             if trouble := _trouble(question, given[question.variable]):
                 tell(f"  {trouble}")
     own = given.get("mode") or (OWN if new or "agent.instructions" in known else "")
@@ -154,6 +167,12 @@ def _answers(
         usual = _KEEPS if "agent.instructions" in known else f"[{_USUAL_PROMPT}]"
         given["prompt"] = ask(f"{PROMPT}\n{usual}: ", False).strip()
     return given
+
+
+def _spelt(question: Question, answer: str) -> str:
+    """An answer as settings have it; people write numbers with spaces."""
+    answer = answer.strip()
+    return (e164(answer, None) or answer) if question.key == "twilio.phone_number" else answer
 
 
 def _trouble(question: Question, answer: str) -> str:

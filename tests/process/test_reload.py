@@ -94,7 +94,7 @@ def answers(session: ModelSession) -> list[str]:
 
 async def test_a_saved_agent_takes_the_next_call_and_leaves_the_live_one_alone(tmp_path: Path) -> None:
     write(tmp_path, agent_py=AGENT, bread_py="KIND = 'rye'\n", prompt_txt="You are Ada.")
-    with trio.fail_after(120):
+    with trio.fail_after(180):
         async with open_house(tmp_path, speak) as house:
             house.configure(warm={"sessions": 1})
             server = await house.serve("--agent", "agent.py", "--reload")
