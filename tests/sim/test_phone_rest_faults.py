@@ -358,7 +358,7 @@ async def test_the_account_and_its_number_are_the_settings_own(autojump_clock):
         rest = partial(run_rest, account_sid=sid, numbers=[number], printer=lines.append)
         nursery.start_soon(rest, "http://127.0.0.1:9/twiml", TOKEN)
         await trio.testing.wait_all_tasks_blocked()
-        client = Client(sid, TOKEN, http_client=TrioHttp(http, lines[0].removeprefix("twilio.api_url = ")))
+        client = Client(sid, TOKEN, http_client=TrioHttp(http, lines[0].partition("=")[2]))
         found = await client.incoming_phone_numbers.list_async(phone_number=number)
         assert [each.phone_number for each in found] == [number]
         nursery.cancel_scope.cancel()
