@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -67,14 +68,12 @@ def _file(key: str, path: Path) -> str:
         if not path.exists():
             return f"{path} is made at the first start"
         uri = f"{path.absolute().as_uri()}?mode=ro"
-        engine = create_engine(
-            "sqlite://", creator=lambda: sqlite3.connect(uri, uri=True, timeout=ASK_S), poolclass=NullPool
-        )
-        with engine.connect() as connection:
-            _ours(key, connection)
-    except (OSError, SQLAlchemyError) as exc:
-        why = f"{path} cannot be read ({cause(exc)})"
-        raise ConfigError(key, why) from None
+        with closing(sqlite3.connect(uri, uri=True, timeout=ASK_S)) as file:
+            engine = create_engine("sqlite://", creator=lambda: file, poolclass=NullPool)
+            with engine.connect() as connection:
+                _ours(key, connection)
+    except (OSError, sqlite3.Error, SQLAlchemyError) as exc:
+        raise ConfigError(key, f"{path} cannot be read ({cause(exc)})") from None
     return f"{path} can be read"
 
 
