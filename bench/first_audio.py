@@ -18,9 +18,9 @@ from rich.console import Console
 from rich.table import Table
 
 from llcphone import Agent
-from llcphone.rehearsal import Stage, rehearse
 from llcphone.sim.model import Faults, Pace, Say
 from llcphone.sim.phone import Callee
+from llcphone.testing import Stage, rehearse
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -33,16 +33,16 @@ from trio.testing import MockClock
 
 from bench.hostile_acts import ACTS, WAYS, Act, agent_of, turns_of
 from llcphone import Agent, CallRecord, EndReason
-from llcphone.rehearsal import rehearse
 from llcphone.sim import voices
 from llcphone.sim.model import CallTool, Say
+from llcphone.testing import rehearse
 from tests.store.servers import empty, postgres_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from llcphone import Call
-    from llcphone.rehearsal import Stage
+    from llcphone.testing import Stage
 
 QUESTION = voices.load("book_table")
 SALT = "hostile"

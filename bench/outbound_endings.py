@@ -26,13 +26,13 @@ import trio.testing
 from bench.endings import count
 from bench.outbound_plan import LONGEST_RING_ON_S, Fate, Plan, make_plans
 from llcphone import Agent
-from llcphone.rehearsal import rehearse
 from llcphone.sim.model import Say
+from llcphone.testing import rehearse
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from llcphone.rehearsal import Stage
+    from llcphone.testing import Stage
 
 PATIENCE_S = 200.0
 OUTBOUND = {

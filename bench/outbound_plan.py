@@ -11,11 +11,11 @@ import attrs
 from llcphone import EndReason
 from llcphone.sim import voices
 from llcphone.sim.phone import CallbackFaults, Callee, CallFaults
-from llcphone.sim.phone_record import ALL_CALLBACKS
-from llcphone.sim.phone_rest_faults import too_many_requests, unavailable
+from llcphone.sim.phone.record import ALL_CALLBACKS
+from llcphone.sim.phone.rest_faults import too_many_requests, unavailable
 
 if TYPE_CHECKING:
-    from llcphone.sim.phone_rest import RestFaults
+    from llcphone.sim.phone.rest import RestFaults
 
 R = EndReason
 

@@ -40,8 +40,8 @@ from bench.bridges import certificate
 from bench.loop import frame
 from llcphone import Agent, Config, open_phone
 from llcphone.wire.frames import masked_text_frame
-from llcphone.wire.hub import Hub
-from llcphone.wire.reading import read_all
+from llcphone.wire.poller import Hub
+from llcphone.wire.read_loop import read_all
 from llcphone.wire.socket import Socket, TLSSocket
 from llcphone.wire.websocket import WebSocketLeg, accept
 

@@ -23,10 +23,10 @@ from rich.console import Console
 from rich.table import Table
 
 from llcphone import Agent
-from llcphone.rehearsal import rehearse
 from llcphone.sim import voices
 from llcphone.sim.model import Pace, Say
 from llcphone.sim.phone import Callee
+from llcphone.testing import rehearse
 
 if TYPE_CHECKING:
     from llcphone import CallRecord

@@ -13,11 +13,11 @@ from typing import Any
 import trio
 
 import llcphone
-from llcphone.rehearsal import ACCOUNT_SID, AUTH_TOKEN, NUMBER, rehearsal_config
 from llcphone.sim import voices
 from llcphone.sim.model import open_model
-from llcphone.sim.model_script import Scripted
+from llcphone.sim.model.script import Scripted
 from llcphone.sim.phone import Callee, open_twilio
+from llcphone.testing import ACCOUNT_SID, AUTH_TOKEN, NUMBER, rehearsal_config
 
 
 @asynccontextmanager

@@ -4,9 +4,9 @@ import trio
 from trio.testing import MockClock
 
 import llcphone
-from llcphone.rehearsal import rehearse
 from llcphone.sim import voices
 from llcphone.sim.model import CallTool
+from llcphone.testing import rehearse
 
 agent = llcphone.Agent("You tell the opening hours of a bakery.")
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from llcphone.agent import Agent as Agent
-    from llcphone.call.handle import Call as Call
+    from llcphone.call.call import Call as Call
     from llcphone.call.record import CallRecord as CallRecord
     from llcphone.config import Config as Config
     from llcphone.engine.commands import Note as Note
@@ -24,20 +24,20 @@ if TYPE_CHECKING:
     from llcphone.errors import JoinRefused as JoinRefused
     from llcphone.errors import LLCPhoneError as LLCPhoneError
     from llcphone.errors import NotAdmitted as NotAdmitted
-    from llcphone.host import until_signal as until_signal
-    from llcphone.leaving import Outcome as Outcome
-    from llcphone.phone import Phone as Phone
-    from llcphone.phone_open import open_phone as open_phone
+    from llcphone.phone.open import open_phone as open_phone
+    from llcphone.phone.phone import Phone as Phone
+    from llcphone.phone.transfers import Recording as Recording
+    from llcphone.runtime.host import until_signal as until_signal
     from llcphone.settings import load_config as load_config
-    from llcphone.tooling import CallHandle as CallHandle
-    from llcphone.tooling import ToolContext as ToolContext
-    from llcphone.transfers import Recording as Recording
+    from llcphone.tools.outcome import Outcome as Outcome
+    from llcphone.tools.tool import CallHandle as CallHandle
+    from llcphone.tools.tool import ToolContext as ToolContext
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "Agent": "llcphone.agent",
-    "Call": "llcphone.call.handle",
+    "Call": "llcphone.call.call",
     "CallRecord": "llcphone.call.record",
     "Config": "llcphone.config",
     "Note": "llcphone.engine.commands",
@@ -47,14 +47,14 @@ _HOMES = {
     "JoinRefused": "llcphone.errors",
     "LLCPhoneError": "llcphone.errors",
     "NotAdmitted": "llcphone.errors",
-    "until_signal": "llcphone.host",
-    "Outcome": "llcphone.leaving",
-    "Phone": "llcphone.phone",
-    "open_phone": "llcphone.phone_open",
+    "until_signal": "llcphone.runtime.host",
+    "Outcome": "llcphone.tools.outcome",
+    "Phone": "llcphone.phone.phone",
+    "open_phone": "llcphone.phone.open",
     "load_config": "llcphone.settings",
-    "CallHandle": "llcphone.tooling",
-    "ToolContext": "llcphone.tooling",
-    "Recording": "llcphone.transfers",
+    "CallHandle": "llcphone.tools.tool",
+    "ToolContext": "llcphone.tools.tool",
+    "Recording": "llcphone.phone.transfers",
 }
 """Each public name and the module that has it."""
 

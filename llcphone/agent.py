@@ -17,14 +17,14 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 
 import attrs
 
-from llcphone.arguments import kind, need_function
 from llcphone.errors import ConfigError
-from llcphone.sentences import transcribed
-from llcphone.tooling import ApprovalHook, CallHandle, Tool, make_tool
+from llcphone.languages import transcribed
+from llcphone.tools.tool import ApprovalHook, CallHandle, Tool, make_tool
+from llcphone.validation.arguments import kind, need_function
 
 if TYPE_CHECKING:
     from llcphone.config import Config
-    from llcphone.tool_schema import ToolFunction
+    from llcphone.tools.schema import ToolFunction
 
 Opening = Literal["greet", "listen"]
 BriefHook = Callable[[CallHandle], str]

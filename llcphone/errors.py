@@ -75,7 +75,7 @@ class NoAgent(LLCPhoneError):
 
 
 class DialRefused(LLCPhoneError):
-    """A call that we will not place; `llcphone.guard` lists the codes, and Twilio never hears of it.
+    """A call that is not placed; `llcphone.dial_guard.guard` lists the codes. Twilio never hears of it.
 
     Attributes:
         code: one stable word, for programs.

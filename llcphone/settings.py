@@ -21,14 +21,14 @@ import attrs
 from attrs import frozen
 from dotenv.parser import parse_stream
 
-from llcphone.arguments import need
 from llcphone.config import SETTINGS, Config, parse_toml, toml_value
-from llcphone.config_fields import Setting, nearest, unquoted
-from llcphone.config_journal import DEFAULT_URL
-from llcphone.config_store import DEFAULT_FILE as STORE_FILE
+from llcphone.config.addresses import WEB_ADDRESS_OR_EMPTY, is_loopback_host
+from llcphone.config.fields import Setting, nearest, unquoted
+from llcphone.config.journal import DEFAULT_URL
+from llcphone.config.store import DEFAULT_FILE as STORE_FILE
 from llcphone.errors import ConfigError
-from llcphone.sentences import NAMES, OWN, defaults
-from llcphone.web_address import WEB_ADDRESS_OR_EMPTY, is_loopback_host
+from llcphone.languages import NAMES, OWN, defaults
+from llcphone.validation.arguments import need
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -32,21 +32,21 @@ import pytest
 import trio
 
 from llcphone.agent import Agent
-from llcphone.call.plan import plan_call
+from llcphone.call.setup import plan_call
 from llcphone.cli.entry import app as cli
 from llcphone.config import SECTIONS, SETTINGS, Config, RealtimeConfig, toml_value
+from llcphone.dial_guard.guard import WHY
 from llcphone.engine.events import EndReason
-from llcphone.guard import WHY
-from llcphone.price_files import price_list
+from llcphone.price_lists import price_list
 from llcphone.realtime.dialects import Dialect, encode
 from llcphone.realtime.messages import UpdateSession
-from llcphone.rehearsal import AUTH_TOKEN
 from llcphone.server.app import make_app
 from llcphone.settings import ORIGINAL_DESTINATIONS, ORIGINAL_NAMES, OWN_NAMES, USUAL_NAMES
 from llcphone.sim import voices
 from llcphone.sim.model import CallTool, open_model
 from llcphone.sim.phone import open_twilio
 from llcphone.sim.ports import free_port
+from llcphone.testing import AUTH_TOKEN
 
 ROOT = Path(__file__).parent.parent
 CONFIGURATION = ROOT / "docs" / "configuration.md"
@@ -304,7 +304,7 @@ def test_every_route_named_is_served() -> None:
 def test_every_refusal_of_the_guard_and_of_the_api_is_told() -> None:
     page = read(ROOT / "docs" / "03-prewarm-outbound.md")
     assert set(WHY) <= set(page.spans)
-    source = "".join(path.read_text() for path in (ROOT / "llcphone" / "server").glob("api*.py"))
+    source = "".join(path.read_text() for path in (ROOT / "llcphone" / "server" / "api").glob("*.py"))
     raised = set(re.findall(r'ApiError\(\s*(\d+),\s*"(\w+)"', source))
     assert set(re.findall(r"^\| (\d+) \| `(\w+)` \|", page.prose, re.M)) == raised
 

@@ -19,19 +19,12 @@ import llcphone
 PACKAGE = Path(llcphone.__file__).parent
 MOST_LINES = 340
 
-SETTINGS = sorted(path.stem for path in PACKAGE.glob("config_*.py") if path.stem != "config_fields")
-SHARED = ["errors", "arguments", "text", "audio", "numbers", "sentences", "config_fields", "web_address"]
-SHARED += [*SETTINGS, "config", "quiet_hours", "guard", "leaving", "tool_hints", "tool_reading"]
-SHARED += ["tool_schema", "tooling", "agent", "tones"]
+SHARED = ["errors", "validation", "audio", "languages", "config", "dial_guard", "tools", "agent", "dtmf"]
 """Each may import those before it."""
 CODECS = {"twilio", "realtime"}
 ENGINE = {*SHARED, *CODECS, "prices", "engine"}
-CALL = {*ENGINE, "log_lines", "seldom", "containment", "wire", "prompts", "price_files", "call"}
-BETWEEN = {*CALL, "host", "time_zones", "carrier", "store", "blackbox", "guard_files", "dialler", "breaker"}
-BETWEEN |= {"spending", "watch", "watched", "pulse", "overload"}
-BETWEEN |= {"webhook", "bookkeeping"}
-BETWEEN |= {"warm_session", "warm", "journal_entries", "journaling", "transfers", "placing"}
-BETWEEN |= {"rejoining", "joining", "draining", "phone", "phone_open"}
+CALL = {*ENGINE, "runtime", "wire", "announcements", "price_lists", "call"}
+BETWEEN = {*CALL, "carrier", "store", "phone"}
 
 MAY_IMPORT: dict[str, set[str]] = {
     **{room: set(SHARED[:at]) for at, room in enumerate(SHARED)},
@@ -39,45 +32,16 @@ MAY_IMPORT: dict[str, set[str]] = {
     "realtime": set(SHARED),
     "prices": {*SHARED, *CODECS},
     "engine": ENGINE,
-    "log_lines": set(),
-    "wire": {"errors", "log_lines"},
-    "owners": set(),
-    "time_zones": {"errors"},
-    "seldom": {"log_lines"},
-    "containment": {"log_lines", "seldom"},
-    "prompts": {"errors", "audio"},
-    "price_files": {"errors", "prices"},
+    "wire": {"errors", "runtime"},
+    "runtime": {"errors", "validation"},
+    "announcements": {"errors", "audio"},
+    "price_lists": {"errors", "prices"},
     "call": CALL,
-    "host": {"arguments", "log_lines"},
     "carrier": BETWEEN,
     "store": BETWEEN,
-    "blackbox": CALL,
-    "guard_files": BETWEEN,
-    "dialler": BETWEEN,
-    "breaker": BETWEEN,
-    "spending": BETWEEN,
-    "overload": BETWEEN,
-    "watch": BETWEEN,
-    "watched": BETWEEN,
-    "pulse": BETWEEN,
-    "metrics_now": BETWEEN,
-    "metrics": {*BETWEEN, "metrics_now"},
-    "tracing": BETWEEN,
-    "otlp": {*BETWEEN, "tracing"},
-    "webhook": BETWEEN - {"phone_open"},
-    "bookkeeping": BETWEEN - {"phone_open"},
-    "warm_session": BETWEEN,
-    "warm": BETWEEN,
-    "journal_entries": BETWEEN - {"phone_open"},
-    "journaling": BETWEEN - {"phone_open"},
-    "transfers": BETWEEN - {"phone_open"},
-    "placing": BETWEEN - {"phone_open"},
-    "rejoining": BETWEEN - {"phone_open"},
-    "joining": BETWEEN - {"phone_open"},
-    "draining": BETWEEN - {"phone_open"},
-    "phone": BETWEEN - {"phone_open"},
-    "phone_open": BETWEEN,
-    "server": {*BETWEEN, "metrics", "otlp", "owners", "server"},
+    "phone": BETWEEN,
+    "telemetry": BETWEEN,
+    "server": {*BETWEEN, "telemetry"},
     "sim": set(),
     "torture": {"sim"},
     "__init__": {*BETWEEN, "settings"},
@@ -104,7 +68,7 @@ def imports_of(path: Path) -> set[str]:
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: relative imports hide which room they reach into"
             assert node.module is not None
-            # "from llcphone import phone" reaches a room; "from llcphone.phone import Phone" names it
+            # "from llcphone import phone" reaches a room; "from llcphone.phone.phone import Phone" names it
             found.update(f"llcphone.{a.name}" for a in node.names if node.module == "llcphone")
             found.add(node.module)
     return found

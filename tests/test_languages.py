@@ -11,18 +11,18 @@ from typing import Any
 import attrs
 import pytest
 
-import llcphone.prompts
+import llcphone.announcements
 from llcphone.agent import Agent
-from llcphone.agent_file import load_agent
-from llcphone.call.plan import plan_call
+from llcphone.announcements import stored
+from llcphone.call.setup import plan_call
 from llcphone.config import SETTINGS, Config
 from llcphone.errors import ConfigError
+from llcphone.languages import ENGLISH, NAMES, OWN, SHIPPED, placeholders
 from llcphone.modes import House, outbound, routed, source_of
+from llcphone.modes.agent_file import load_agent
 from llcphone.modes.routes import INBOUND
-from llcphone.prompts import stored
-from llcphone.sentences import ENGLISH, NAMES, OWN, SHIPPED, placeholders
-from llcphone.server.api_legacy import context_of
-from llcphone.server.api_shapes import LegacyCall
+from llcphone.server.api.legacy import context_of
+from llcphone.server.api.models import LegacyCall
 from llcphone.settings import explain, load
 from tests.modes.english import english_in
 from tests.modes.test_agents import LONGEST_PROMPT, prompt_tokens

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llcphone import Config, ConfigError
-from llcphone.call.money import money_plan
-from llcphone.price_files import SHIPPED, price_list
+from llcphone.call.setup_money import money_plan
+from llcphone.price_lists import SHIPPED, price_list
 from llcphone.prices import Rates, parse_prices
 from llcphone.realtime.events import Usage
 from llcphone.realtime.usage import add

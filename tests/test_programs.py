@@ -16,10 +16,10 @@ import attrs
 import pytest
 import trio
 
-from llcphone.rehearsal import ACCOUNT_SID, AUTH_TOKEN, NUMBER
 from llcphone.sim.model import Say, open_model
 from llcphone.sim.phone import Callee, open_twilio
 from llcphone.sim.ports import free_port
+from llcphone.testing import ACCOUNT_SID, AUTH_TOKEN, NUMBER
 from tests.patience import HANG_S
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from llcphone.engine.commands import Note
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from llcphone.tooling import Approval
+    from llcphone.tools.tool import Approval
 
 
 @attrs.frozen

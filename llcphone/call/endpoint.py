@@ -18,16 +18,16 @@ import trio
 
 from llcphone.call.dialects import DialectMemory
 from llcphone.call.model_leg import NO_SESSION, failure_word
-from llcphone.call.plan import plan_call
-from llcphone.containment import contained
+from llcphone.call.setup import plan_call
 from llcphone.errors import ConfigError, LegClosed, RemoteProtocolError
-from llcphone.log_lines import logger
-from llcphone.numbers import identity, is_withheld
 from llcphone.realtime import events as said
 from llcphone.realtime.decode import decode
 from llcphone.realtime.dialects import Dialect, connect_headers, encode, is_dialect_refusal
 from llcphone.realtime.messages import UpdateSession
 from llcphone.realtime.session import confirms_ulaw, session_fields
+from llcphone.runtime.containment import contained
+from llcphone.runtime.log_lines import logger
+from llcphone.validation.phone_numbers import identity, is_withheld
 from llcphone.wire.adapters import connect_trio_websocket
 from llcphone.wire.leg import Leg, LegLimits, Spawn
 from llcphone.wire.websocket import connect

@@ -1,6 +1,6 @@
 """How a call is asked to go elsewhere: what the phone provides and ``Call`` hands on.
 
-The state of a transfer outlives the call's run, so it is the phone's (``llcphone.transfers``).
+The state of a transfer outlives the call's run, so it is the phone's (``llcphone.phone.transfers``).
 """
 
 from __future__ import annotations
@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from llcphone.call.handle import Call
-    from llcphone.leaving import Outcome
+    from llcphone.call.call import Call
+    from llcphone.tools.outcome import Outcome
 
 
 class Switchboard(Protocol):

@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from llcphone.call.unreadable import Unreadable
+from llcphone.call.bad_messages import Unreadable
 from llcphone.engine.events import ModelConnected, ModelConnectFailed, ModelExpires, ModelLegLost, ModelSaid
 from llcphone.errors import LegClosed, ModelRefused, RemoteProtocolError
-from llcphone.log_lines import logger
 from llcphone.realtime.decode import audio_delta_fast, decode
 from llcphone.realtime.dialects import Dialect
+from llcphone.realtime.error_codes import is_busy, named_wait_ms
 from llcphone.realtime.events import SessionUpdated
-from llcphone.realtime.refusals import is_busy, named_wait_ms
+from llcphone.runtime.log_lines import logger
 from llcphone.wire.leg import Leg, Spawn
-from llcphone.wire.reading import read_all
+from llcphone.wire.read_loop import read_all
 from llcphone.wire.websocket import HandshakeRefused
 
 if TYPE_CHECKING:

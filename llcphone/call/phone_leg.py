@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from llcphone.call.unreadable import Unreadable
+from llcphone.call.bad_messages import Unreadable
 from llcphone.engine.events import EndReason, PhoneLegLost
 from llcphone.errors import LegClosed, RemoteProtocolError
 from llcphone.twilio.media import StreamStarted, caller_audio_fast, decode
-from llcphone.wire.reading import read_all
+from llcphone.wire.read_loop import read_all
 
 if TYPE_CHECKING:
     from llcphone.call.run import CallRun

@@ -11,7 +11,7 @@ from llcphone.realtime import usage as tokens
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from llcphone.call.warmth import Warmth
+    from llcphone.call.session_source import Warmth
     from llcphone.engine.call import CallEngine
     from llcphone.engine.events import EndReason
 

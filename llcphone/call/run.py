@@ -17,20 +17,20 @@ from typing import TYPE_CHECKING, Any
 
 import trio
 
-from llcphone.call.context import current_call
+from llcphone.call.log_context import current_call
 from llcphone.call.model_legs import ModelLegs
 from llcphone.call.phone_leg import read_phone
 from llcphone.call.record import make_record
+from llcphone.call.session_source import Warmth
 from llcphone.call.supervisor import Alarm, supervise
 from llcphone.call.tools import ToolRunner, run_hook
-from llcphone.call.warmth import Warmth
-from llcphone.containment import contained, kinds_of
 from llcphone.engine import commands as asked
 from llcphone.engine.call import CallEngine, CallSetup
 from llcphone.engine.events import Born, EndAsked, EndReason, Event, HangUpAsked, PhoneLegLost, StreamJoined
 from llcphone.errors import JoinRefused
-from llcphone.log_lines import logger
 from llcphone.realtime.dialects import append_audio
+from llcphone.runtime.containment import contained, kinds_of
+from llcphone.runtime.log_lines import logger
 from llcphone.twilio.media import Clear, MediaEncoder, StreamStarted
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     from llcphone.agent import Agent
     from llcphone.call.services import CallServices, Decider
-    from llcphone.tooling import CallHandle
+    from llcphone.tools.tool import CallHandle
     from llcphone.wire.leg import Leg
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import attrs
 
-from llcphone.config_tools import ToolsConfig
+from llcphone.config.tools import ToolsConfig
 from llcphone.engine.commands import Note
 
 if TYPE_CHECKING:
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from llcphone.call.leaving import Switchboard
     from llcphone.call.model_leg import DialModel
     from llcphone.call.record import CallRecord
-    from llcphone.call.warmth import TakeWarm
+    from llcphone.call.session_source import TakeWarm
     from llcphone.engine.call import CallEngine
     from llcphone.engine.commands import Command
     from llcphone.engine.events import EndReason, Event
-    from llcphone.wire.hub import Hub
+    from llcphone.wire.poller import Hub
 
 Observer = Callable[[Note], None]
 StartTask = Callable[..., None]

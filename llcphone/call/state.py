@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from llcphone.containment import contained
+from llcphone.runtime.containment import contained
 
 if TYPE_CHECKING:
-    from llcphone.call.handle import Call
+    from llcphone.call.call import Call
 
 _LONGEST = 65_536
 _SPENT = "llcphone.spent_usd"

@@ -15,18 +15,18 @@ import attrs
 import trio
 
 from llcphone.call.approvals import ApprovalRequest, Approvals
-from llcphone.call.holding import timed
-from llcphone.call.results import error_json, shown
-from llcphone.containment import contained
+from llcphone.call.loop_blocking import timed
+from llcphone.call.tool_results import error_json, shown
 from llcphone.engine.commands import Note
 from llcphone.engine.events import ToolFinished
-from llcphone.tooling import OPERATOR, Approval, ToolContext
+from llcphone.runtime.containment import contained
+from llcphone.tools.tool import OPERATOR, Approval, ToolContext
 
 if TYPE_CHECKING:
     from llcphone.call.run import CallRun
     from llcphone.call.services import CallServices
     from llcphone.engine.commands import RunHook, RunTool
-    from llcphone.tooling import Tool
+    from llcphone.tools.tool import Tool
 
 
 class ToolRunner:

@@ -31,7 +31,7 @@ from llcphone.carrier.orders import (
 )
 from llcphone.config import TwilioConfig
 from llcphone.errors import ConfigError
-from llcphone.log_lines import logger
+from llcphone.runtime.log_lines import logger
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable

@@ -10,9 +10,9 @@ import attrs
 
 from llcphone import settings
 from llcphone.agent import agents_of
-from llcphone.agent_file import agent_of
 from llcphone.cli.options import AgentPath, AsJson, ConfigPath
 from llcphone.errors import ConfigError
+from llcphone.modes.agent_file import agent_of
 
 
 def new(file: Path = Path("agent.py"), /) -> None:

@@ -21,19 +21,19 @@ from cyclopts import Parameter
 
 from llcphone import settings
 from llcphone.agent import agents_of
-from llcphone.agent_file import agent_of
-from llcphone.call.plan import plan_call
+from llcphone.call.setup import plan_call
 from llcphone.cli.options import AgentPath, AsJson, ConfigPath, number_of
 from llcphone.cli.ring import check_ready, ring
 from llcphone.cli.through_server import serving_at, through_server
-from llcphone.engine.dialling import DialPlan
+from llcphone.dial_guard.guard import DialGuard, DialRequest, country_of
+from llcphone.engine.parts.dialling import DialPlan
 from llcphone.errors import ConfigError, DialRefused
-from llcphone.guard import DialGuard, DialRequest, country_of
-from llcphone.guard_files import DoNotCallFile, offset_s
-from llcphone.logs import configure_logs
-from llcphone.masking import secrets_of
+from llcphone.modes.agent_file import agent_of
+from llcphone.phone.do_not_call import DoNotCallFile, offset_s
 from llcphone.realtime.session import prompt_tokens, tools_tokens
-from llcphone.server.api_shapes import masked_number
+from llcphone.server.api.models import masked_number
+from llcphone.telemetry.logs import configure_logs
+from llcphone.telemetry.redaction import secrets_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable

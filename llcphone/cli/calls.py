@@ -35,9 +35,9 @@ from llcphone.cli.calls_view import (
 )
 from llcphone.cli.options import AsJson, ConfigPath, Count, number_of
 from llcphone.errors import ConfigError
-from llcphone.store import history
+from llcphone.store import calls as history
 from llcphone.store.database import Database
-from llcphone.store.forgetting import DAY_S
+from llcphone.store.deletion import DAY_S
 from llcphone.store.tables import WrongSchema, check
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from llcphone.config import Config
-    from llcphone.store.shapes import CallDetails, CallSummary
+    from llcphone.store.models import CallDetails, CallSummary
 
 Numbers = Annotated[bool, Parameter(help="show telephone numbers whole")]
 

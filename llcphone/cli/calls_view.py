@@ -13,8 +13,8 @@ import attrs
 import msgspec
 from rich.console import Console
 
-from llcphone.server.api_shapes import masked_number
-from llcphone.store.shapes import CallDetails, CallSummary
+from llcphone.server.api.models import masked_number
+from llcphone.store.models import CallDetails, CallSummary
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

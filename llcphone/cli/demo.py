@@ -42,7 +42,7 @@ def demo(
         loaded = settings.load(config).config
         out.mkdir(parents=True, exist_ok=True)  # if that cannot be, before the call and not after it
         sys.exit(run_mode(loaded, mode or "", out, dial=dial, quiet=quiet, aloud=play))
-    from llcphone.demo.run import run_demo
+    from llcphone.demo.main import run_demo
 
     files = caller or []
     sys.exit(run_demo(out, caller=files, dialect=dialect, inbound_only=inbound_only, quiet=quiet, aloud=play))

@@ -38,7 +38,7 @@ async def doctor(
         fix: offer the safe fixes, each with a question.
         yes: say yes to those questions.
     """
-    from llcphone.doctor.examine import GROUPS, QUICK, case_of, examine
+    from llcphone.doctor.checks import GROUPS, QUICK, case_of, examine
     from llcphone.doctor.fix import offer_fixes
     from llcphone.doctor.report import Finding, exit_code, lines, verdict
 
@@ -72,7 +72,7 @@ async def restart(
         force: also end a foreign program on the port, or a server that a supervisor would start again.
         rollback: if settings or session are refused, go back to the last good snapshot.
     """
-    from llcphone.process import restarting
+    from llcphone.cli import restart as restarting
 
     wish = restarting.Wish(path=config, agent=agent, force=force, rollback=rollback, tell=_tell)
     sys.exit(await restarting.restart(wish))
@@ -80,16 +80,16 @@ async def restart(
 
 async def start(*, config: ConfigPath = None, agent: AgentPath = None) -> None:
     """Start the server in the background, unless one runs."""
-    from llcphone.process import procedure
-    from llcphone.process.standing import standing, standing_lines
+    from llcphone.process import lifecycle
+    from llcphone.process.status import standing, standing_lines
 
-    loaded = procedure.loaded_for_serve(config)
+    loaded = lifecycle.loaded_for_serve(config)
     found = await standing(loaded, config)
     if found["running"] or found["owners"]:
         _tell(*standing_lines(found), "llcphone restart replaces a server", sep="\n")
         sys.exit(0 if found["running"] else 1)
-    job = procedure.Job(config=loaded, path=config, agent=agent, tell=_tell)
-    sys.exit(0 if await procedure.start(job) else 1)
+    job = lifecycle.Job(config=loaded, path=config, agent=agent, tell=_tell)
+    sys.exit(0 if await lifecycle.start(job) else 1)
 
 
 async def stop(*, config: ConfigPath = None, force: bool = False) -> None:
@@ -98,19 +98,20 @@ async def stop(*, config: ConfigPath = None, force: bool = False) -> None:
     Args:
         force: also end a foreign program on the port, or a server that a supervisor would start again.
     """
-    from llcphone.doctor.examine import case_of
-    from llcphone.process import procedure, stopping
+    from llcphone.doctor.checks import case_of
+    from llcphone.process import lifecycle
+    from llcphone.process import stop as stopping
 
     case = case_of(config)  # a server must be stoppable whatever has become of its settings
     if case.trouble is not None:
         _tell(f"the settings are refused, so the usual port and pid file are taken: {case.trouble}")
-    job = procedure.Job(config=case.config, path=config, force=force, tell=_tell)
+    job = lifecycle.Job(config=case.config, path=config, force=force, tell=_tell)
     sys.exit(0 if await stopping.stop(job) else 1)
 
 
 async def status(*, config: ConfigPath = None, as_json: AsJson = False) -> None:
     """Show how the server stands."""
-    from llcphone.process.standing import standing, standing_lines
+    from llcphone.process.status import standing, standing_lines
 
     found = await standing(settings.load(config).config, config)
     _tell(json.dumps(found, indent=1) if as_json else "\n".join(standing_lines(found)))
@@ -150,7 +151,7 @@ def unit(
 @number.command
 async def show(*, config: ConfigPath = None, as_json: AsJson = False) -> None:
     """Show what Twilio does when the number rings; exit code 1 if calls do not come to this server."""
-    from llcphone.process.webhook import number_lines, number_now
+    from llcphone.cli.number import number_lines, number_now
 
     now = await number_now(settings.load(config).config)
     _tell(json.dumps(now, indent=1) if as_json else "\n".join(number_lines(now)))
@@ -164,7 +165,7 @@ async def set_webhook(*, config: ConfigPath = None, yes: bool = False) -> None:
     Args:
         yes: without a question.
     """
-    from llcphone.process import webhook
+    from llcphone.cli import number as webhook
 
     loaded = settings.load(config).config
     sys.exit(await webhook.set_webhook(loaded, _tell, agreed if yes else confirmed))
@@ -179,7 +180,7 @@ async def tunnel(
         program: which tunnel; default the one that is installed.
         yes: without questions.
     """
-    from llcphone.process.tunnel import TunnelWish, run_tunnel
+    from llcphone.cli.tunnel import TunnelWish, run_tunnel
 
     settings.load(config)  # a wrong setting is told before a program is looked for
     wish = TunnelWish(path=config, program=program or "", ask=agreed if yes else confirmed, tell=_tell)

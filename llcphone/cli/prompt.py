@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from llcphone.call.money import money_plan
-from llcphone.call.plan import plan_call
-from llcphone.price_files import price_list
+from llcphone.call.setup import plan_call
+from llcphone.call.setup_money import money_plan
+from llcphone.price_lists import price_list
 from llcphone.realtime.dialects import Dialect, unsupported_keys
 from llcphone.realtime.events import Usage
 from llcphone.realtime.session import prompt_tokens, tools_tokens

@@ -24,8 +24,9 @@ from llcphone.cli.calls import loaded_with_store, open_store
 from llcphone.cli.calls_view import print_json
 from llcphone.cli.options import AsJson, ConfigPath, agreed, confirmed, number_of
 from llcphone.errors import ConfigError
-from llcphone.store import history, journal, lines
-from llcphone.store.forgetting import DAY_S, count_of_number, count_old, forgetting, in_pieces, purging
+from llcphone.store import calls as history
+from llcphone.store import journal, record_file
+from llcphone.store.deletion import DAY_S, count_of_number, count_old, forgetting, in_pieces, purging
 
 if TYPE_CHECKING:
     from llcphone.config import Config
@@ -105,7 +106,7 @@ class OfNumber:
         records, in_file = self.config.records, 0
         if records.path:
             with _still_there("records.path"):
-                in_file = lines.forget(records.path, set(call_ids), dry_run=dry_run)
+                in_file = record_file.forget(records.path, set(call_ids), dry_run=dry_run)
         folder = Path(records.blackbox_dir)
         tapes = [folder / f"{each}.jsonl" for each in call_ids] if records.blackbox_dir else []
         return {"record_lines": in_file, "tapes": _delete(tapes, dry_run=dry_run)}
@@ -147,7 +148,7 @@ class OfAge:
         if records.path:
             moments = {"calls_before": self._calls_before, "words_before": self._words_before}
             with _still_there("records.path"):
-                in_file = lines.forget_old(records.path, **moments, dry_run=dry_run)
+                in_file = record_file.forget_old(records.path, **moments, dry_run=dry_run)
         tapes = []
         if records.blackbox_dir:
             with _still_there("records.blackbox_dir"):

@@ -17,15 +17,15 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from llcphone.engine.recording import Frames, Step, accepted
-from llcphone.engine.recording import replay as replayed
+from llcphone.engine.tape.recorder import Frames, Step, accepted
+from llcphone.engine.tape.recorder import replay as replayed
 from llcphone.errors import ConfigError, RemoteProtocolError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from llcphone.engine.recording import Difference, Replay
-    from llcphone.engine.tape import Data
+    from llcphone.engine.tape.codec import Data
+    from llcphone.engine.tape.recorder import Difference, Replay
 
 
 def replay(file: Path, /, *, accept: bool = False) -> None:

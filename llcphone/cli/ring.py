@@ -11,19 +11,19 @@ import trio
 
 from llcphone.engine.events import EndReason
 from llcphone.errors import ConfigError, DialRefused, NotAdmitted
-from llcphone.guard_files import DoNotCallFile
-from llcphone.phone_open import open_phone
+from llcphone.phone.do_not_call import DoNotCallFile
+from llcphone.phone.open import open_phone
 from llcphone.server.run import bind, serve
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from llcphone.agent import Agent
-    from llcphone.call.handle import Call
+    from llcphone.call.call import Call
     from llcphone.call.record import CallRecord
     from llcphone.config import Config
     from llcphone.engine.commands import Note
-    from llcphone.server.door import Door
+    from llcphone.server.listener import Door
 
     Tell = Callable[[str], None]
 

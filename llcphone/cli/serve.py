@@ -6,15 +6,15 @@ import sys
 from functools import partial
 
 from llcphone import settings
-from llcphone.agent_file import agent_of
 from llcphone.cli.options import AgentPath, ConfigPath
-from llcphone.log_lines import logger
-from llcphone.logs import configure_logs
-from llcphone.masking import secrets_of
+from llcphone.modes.agent_file import agent_of
 from llcphone.process.agent_source import AgentSource, looks_of
 from llcphone.process.reloading import Reloading
-from llcphone.process.serving import serve_as_process
+from llcphone.process.serve import serve_as_process
+from llcphone.runtime.log_lines import logger
 from llcphone.snapshots import finish
+from llcphone.telemetry.logs import configure_logs
+from llcphone.telemetry.redaction import secrets_of
 
 log = logger("llcphone.server")
 

@@ -9,7 +9,7 @@ from typing import Literal
 
 from llcphone import settings
 from llcphone.cli.options import ConfigPath
-from llcphone.process.setup import QUESTIONS, run_init
+from llcphone.process.init import QUESTIONS, run_init
 
 
 def init(

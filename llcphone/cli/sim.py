@@ -48,7 +48,7 @@ async def model(
         dialects: which session shapes it accepts.
     """
     from llcphone.sim.model import load_script, run_model
-    from llcphone.sim.model_load import ScriptError
+    from llcphone.sim.model.load import ScriptError
 
     with in_one_line([ScriptError], place=f"{host}, port {port}", fix="docs/10-simulators.md has the format"):
         read = load_script(script) if script else None
@@ -73,7 +73,7 @@ async def phone(
         say: WAV or .ulaw files, or names of recordings that ship, spoken in turn when the agent has finished.
         out: a stereo WAV of the call: the caller left, the agent right.
     """
-    from llcphone.sim.phone_run import DEFAULT_SAY, run_phone
+    from llcphone.sim.phone.run import DEFAULT_SAY, run_phone
 
     loaded = Config() if to and auth_token else settings.load(config).config
     line = _line(loaded, to, auth_token, public_url)
@@ -111,7 +111,7 @@ async def twilio(
         hangs_up_after_s: how long after answering they hang up.
     """
     from llcphone.sim.phone import Callee
-    from llcphone.sim.phone_run import run_rest
+    from llcphone.sim.phone.run import run_rest
 
     line = _line(settings.load(config).config, to, auth_token, public_url)
     with in_one_line([SpeechFileError], place=f"127.0.0.1, port {port}"):

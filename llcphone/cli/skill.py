@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import cyclopts
 
-from llcphone.skill import build_skill
+from llcphone.cli.skill_folder import build_skill
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,17 +9,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import attrs
 import cyclopts
+import trio
 from cyclopts import Parameter
 
 from llcphone import settings, snapshots
-from llcphone.agent_file import agent_of
+from llcphone.cli import restart as restarting
 from llcphone.cli.calls_view import print_json
 from llcphone.cli.options import AsJson, ConfigPath, Yes, agreed, confirmed
 from llcphone.config import SETTINGS, toml_value
 from llcphone.errors import ConfigError
+from llcphone.modes.agent_file import agent_of
+from llcphone.snapshots.folder import RESCUE
 from llcphone.snapshots.procedure import Restore, Tell, agents_or_none, diff_lines, proof_of, run_restore
-from llcphone.snapshots.restoring import writing
-from llcphone.snapshots.shelf import RESCUE
+from llcphone.snapshots.restore import writing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -137,7 +139,7 @@ def restore(
         force: keep it even if the agents do not tell the model what they told it then.
     """
     ask = agreed if yes else confirmed
-    how = Restore(ask=ask, tell=tell, dry_run=dry_run, restart=restart, force=force)
+    how = Restore(ask=ask, tell=tell, dry_run=dry_run, restart=_restart if restart else None, force=force)
     sys.exit(run_restore(name, config, how))
 
 
@@ -203,3 +205,7 @@ def _shown(snapshot: Snapshot) -> Iterator[str]:
     yield "settings that are not the defaults of this version:"
     for key, value in _not_usual(snapshot).items():
         yield f"  {key} = {toml_value(value)}"
+
+
+def _restart(config: Path | None, tell: Tell) -> int:
+    return trio.run(restarting.restart, restarting.Wish(path=config, tell=tell))

@@ -11,12 +11,12 @@ import cyclopts
 from llcphone.cli.calls_view import print_json
 from llcphone.cli.options import AsJson
 from llcphone.cli.purging import purge
-from llcphone.config_store import DEFAULT_FILE
+from llcphone.config.store import DEFAULT_FILE
 from llcphone.errors import ConfigError
+from llcphone.runtime.time_zones import zone_of
 from llcphone.store.database import Database
 from llcphone.store.demo_data import PEOPLE, fill
 from llcphone.store.tables import prepare
-from llcphone.time_zones import zone_of
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection

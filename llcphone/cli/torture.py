@@ -12,7 +12,7 @@ import msgspec
 from cyclopts import Parameter
 from rich.console import Console
 
-from llcphone import torture_agent
+from llcphone.cli import torture_agent
 from llcphone.cli.mistakes import in_one_line
 from llcphone.cli.options import Count
 from llcphone.torture.judge import Finding, score

@@ -11,7 +11,7 @@ from rich.console import Console
 from llcphone.demo.player import find_live_player, find_player, no_player, play
 from llcphone.demo.view import CallView
 from llcphone.errors import ConfigError
-from llcphone.numbers import is_number
+from llcphone.validation.phone_numbers import is_number
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from llcphone.config_modes import CompanyConfig
+from llcphone.config.modes import CompanyConfig
 from llcphone.demo.mode_words import voice_of, words_in
 from llcphone.sim import voices
 from llcphone.sim.model import CallTool, Say
@@ -28,7 +28,7 @@ from llcphone.sim.wav import read_speech
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from llcphone.sim.model_script import Turn
+    from llcphone.sim.model.script import Turn
 
 Json = dict[str, Any]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from llcphone.sentences import base_of
+from llcphone.languages import base_of
 from llcphone.sim import voices
 
 if TYPE_CHECKING:

@@ -15,20 +15,20 @@ import attrs
 import trio
 from rich.console import Console
 
-from llcphone.agent_file import load_agent
+from llcphone.demo.call import Scene
 from llcphone.demo.facts import Facts
 from llcphone.demo.listening_in import play_live
 from llcphone.demo.mode_story import NAME, REMINDED, REMINDER, SHOP, Actor, Story, choose_story, speak
 from llcphone.demo.mode_words import ENGLISH, voice_of, words_in
-from llcphone.demo.scene import Scene
 from llcphone.demo.view import CallView
+from llcphone.languages import NAMES, OWN, shipped
 from llcphone.modes import routed
-from llcphone.rehearsal import Stage, rehearsal_config, rehearse
-from llcphone.sentences import NAMES, OWN, shipped
+from llcphone.modes.agent_file import load_agent
+from llcphone.runtime.time_zones import zone_of
 from llcphone.sim import voices
 from llcphone.sim.model import SILENCE_MS, ModelScript, Pace
 from llcphone.sim.phone import Callee, CallOver, DialOutcome
-from llcphone.time_zones import zone_of
+from llcphone.testing import Stage, rehearsal_config, rehearse
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -1,161 +1,265 @@
-"""``llcphone demo``: whole calls over loopback, no account needed, and a verdict on them.
+"""The demo on its stage: three processes, and the calls they hold one after the other.
 
-A caller rings and is answered; then two calls are placed, one to a guest who answers, one to a busy line.
-
-The other files: ``script`` the story, ``stage`` the processes that hold it and ``scene`` a call as it goes
-on, ``facts`` what the parties report, ``waterfall``, ``report`` and ``report_outbound`` what follows from it,
-``view`` and ``summary`` how a person sees it. ``mode_run`` and ``modes`` are ``--mode``.
+This process is the server, exactly as ``llcphone serve`` runs it (door, quart-trio, phone, with signatures
+checked against a made-up token), and each vendor's simulator is a process of its own (``party``). So
+only the server's work is in the server's timings, no loop or lock is shared, and what the checks compare was
+really seen by different parties. The server believes in a public https address; the simulated Twilio reaches
+it on loopback, as through a tunnel.
 """
 
 from __future__ import annotations
 
+import time
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import attrs
 import trio
-from rich.console import Console
 
 from llcphone.demo import script as story
-from llcphone.demo.facts import Facts, OutboundFacts
-from llcphone.demo.player import find_live_player, find_player, no_player, play
-from llcphone.demo.report import judge
-from llcphone.demo.report_outbound import judge_outbound
-from llcphone.demo.scene import Scene
-from llcphone.demo.stage import Stage
-from llcphone.demo.summary import show_checks, show_files, show_verdict, show_waterfall
-from llcphone.demo.view import CallView
-from llcphone.demo.waterfall import waterfall
-from llcphone.errors import ConfigError
-from llcphone.sim.model_hearing import SEMANTIC_PADDING_MS, SILENCE_MS, Hearing, Started, Stopped
-from llcphone.sim.wav import SpeechFileError
+from llcphone.demo.call import Scene
+from llcphone.demo.facts import CalleesFacts, ModelReport, OutboundFacts, PhoneFacts
+from llcphone.demo.lateness import Lateness
+from llcphone.demo.parent import Census, Party, open_party, warnings_to
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-CALL_LIMIT_S = 150.0
-"""For all calls, on top of the length of the user's own recordings."""
+    from llcphone.call.call import Call
+    from llcphone.call.record import CallRecord
+    from llcphone.config import Config
+    from llcphone.demo.facts import Facts
+    from llcphone.demo.lateness import Stall
+    from llcphone.demo.view import CallView
+    from llcphone.engine.commands import Note
+    from llcphone.phone.phone import Phone
+    from llcphone.server.listener import Door
 
-FILES = {
-    "call.wav": "what was said (left) and heard (right), in true time",
-    "timeline.jsonl": "what happened, in ms since the call was born",
-    "record.json": "the call record",
-    "call-outbound.wav": "the call we placed",
-    "timeline-outbound.jsonl": "its timeline",
-    "record-outbound.json": "its record",
+PUBLIC_URL = "https://casa-verde.example"
+AUTH_TOKEN = "a-made-up-token-for-the-demo"
+ACCOUNT_SID = "AC" + "0" * 32
+
+ASK_S = 20.0
+"""What the question for the message format may take before the caller rings all the same."""
+
+INTRODUCTION = (
+    "All on this computer, without account or network: Twilio's telephone line and OpenAI's Realtime API "
+    "(the model that listens and speaks) are simulated, the server between them is the real one."
+)
+FORMATS = {
+    "ga": "old message format refused, using the current one (GA)",
+    "flat": "old message format (flat) accepted",
 }
+"""What came of the question, by dialect."""
+
+DRAIN_S = 5.0
+
+PLACED_LIMIT_S = 45.0
+"""For a call we place; the longest takes 20 s."""
 
 
-def run_demo(
-    out: Path,
-    *,
-    caller: Sequence[Path] = (),
-    dialect: str = "ga",
-    inbound_only: bool = False,
-    quiet: bool = False,
-    aloud: bool = False,
-    model_faults: Mapping[str, Any] | None = None,
-) -> int:
-    """Hold the calls, show them, write their files; returns the exit code, 0 only if every check holds.
+def make_config(model_url: str, twilio_url: str) -> Config:
+    """As a user would write it: everything else keeps its default."""
+    from llcphone.config import Config
 
-    Args:
-        out: folder for the files, see ``FILES``; made if it is missing.
-        caller: speech files that replace the scripted caller's; fewer checks apply.
-        dialect: what the simulated Realtime API speaks, ``ga`` or ``flat``.
-        inbound_only: place no calls.
-        quiet: show the summary only.
-        aloud: play the calls while they go on, or afterwards where no player here can do that.
-        model_faults: fields of ``llcphone.sim.model.Faults``, to see the demo fail.
-
-    Raises:
-        ConfigError: a speech file cannot be read, or holds no speech.
-    """
-    console = Console(highlight=False)
-    view = CallView(Console(quiet=True) if quiet else console)
-    speech_s = _own_speech(caller, view)
-    if aloud and find_player() is None:
-        console.print(no_player())
-    out.mkdir(parents=True, exist_ok=True)
-    for name in FILES:
-        (out / name).unlink(missing_ok=True)  # an earlier run's must not pass for this one's
-    stage = Stage(
-        out.resolve(),
-        [str(file.resolve()) for file in caller],
-        dialect,
-        dict(model_faults or {}),
-        view,
-        Scene(Facts(own=[file.name for file in caller])),
-        None if inbound_only else OutboundFacts(),
-        player=find_live_player() if aloud else (),
+    return Config.from_dict(
+        {
+            "realtime": {"url": model_url, "api_key": "sk-demo", "transcription_model": "gpt-4o-transcribe"},
+            "server": {"port": 0, "public_url": PUBLIC_URL},
+            "twilio": {
+                "account_sid": ACCOUNT_SID,
+                "auth_token": AUTH_TOKEN,
+                "phone_number": story.OWN_NUMBER,
+                "api_url": twilio_url,
+            },
+            "outbound": {"allow_prefixes": ["+1555"]},  # numbers of films lie in no country
+            "records": {"path": "", "transcript": True},
+        }
     )
-    interrupted = unread = False
-    try:
-        trio.run(partial(stage.hold_calls, CALL_LIMIT_S + speech_s))
-    except* KeyboardInterrupt:
-        interrupted = True
-    except* SystemExit:  # rich's word for a reader that has gone, as ``head`` does
-        unread = True
-    if unread:
-        return 0
-    if interrupted:
-        console.print("interrupted")
-        return 130
-    code = _conclude(stage, console)
-    if aloud and not stage.player:
-        files = [out / name for name in FILES if name.endswith(".wav") and (out / name).exists()]
-        play(files, partial(console.print, soft_wrap=True))
-    return code
 
 
-def _own_speech(files: Sequence[Path], view: CallView) -> float:
-    """Say what is heard in the user's own recordings; returns their length in seconds."""
-    total_s = 0.0
-    for file, line in zip(files, story.own_lines(files), strict=True):
+@attrs.define(eq=False)
+class Stage:
+    """One run of the demo."""
+
+    out: Path
+    caller: list[str]
+    dialect: str
+    model_faults: dict[str, Any]
+    view: CallView
+    inbound: Scene
+    outbound: OutboundFacts | None
+    """None: no calls are placed."""
+    player: tuple[str, ...] = ()
+    """Plays the calls while they go on; empty: nothing does."""
+    scene: Scene = attrs.field(init=False)
+    """The call that is shown now."""
+    _placed: dict[str, Scene] = attrs.field(factory=dict)
+    """By call id; every other call is the inbound one."""
+    guest: Scene | None = None
+    """The call to the guest who answers."""
+    _lateness: Lateness = attrs.field(factory=Lateness)
+
+    def __attrs_post_init__(self) -> None:
+        self.scene = self.inbound
+
+    def _story(self) -> str:
+        """What will be seen."""
+        who = "You ring" if self.caller else "A caller rings"
+        story = f"{who} a restaurant, and the server answers with an AI voice."
+        if self.caller:
+            story += " Nobody here understands your words: the answers you will hear are scripted."
+        return story if self.outbound is None else f"{story} Then it rings two guests itself."
+
+    # -- the parties ------------------------------------------------------------------------
+
+    async def hold_calls(self, limit_s: float) -> None:
+        """Open all three parties, hold the calls, collect the facts."""
+        with trio.move_on_after(limit_s), self.view.open(), warnings_to(self._warned):
+            self.view.open_with(self._story(), INTRODUCTION)
+            self.view.say("starting: the server, a simulated telephone, a simulated model")
+            before = Census.take()
+            listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
+            parties = {"files": self.caller, "dialect": self.dialect, "faults": self.model_faults}
+            line = {
+                "files": self.caller,
+                "auth_token": AUTH_TOKEN,
+                "public_url": PUBLIC_URL,
+                "port": listeners[0].socket.getsockname()[1],
+                "wav": str(self.out / "call.wav"),
+                "outbound_wav": str(self.out / "call-outbound.wav"),
+                "player": self.player,
+            }
+            async with (
+                listeners[0],
+                open_party("model", parties) as model,
+                open_party("phone", line) as telephone,
+            ):
+                await self._serve(listeners, model, telephone)
+                await listeners[0].aclose()
+                after = Census.take()
+                self.inbound.facts.tasks_left = sorted((after.tasks - before.tasks).elements())
+                self.inbound.facts.sockets_left = max(0, after.sockets - before.sockets)
+                await model.let_go()
+                self._take(await model.report("report", ModelReport))
+
+    async def _serve(self, listeners: list[trio.SocketListener], model: Party, telephone: Party) -> None:
+        """Be the server while the calls are held."""
+        # Imported now: the other two parties, whose processes are being started, import at the same time.
+        from llcphone.phone.open import open_phone
+        from llcphone.server.run import serve
+
+        ready = [await party.next() for party in (model, telephone)]
+        if ready[0] is None or ready[1] is None:
+            return
+        config = make_config(ready[0]["url"], ready[1]["url"])
+        async with (
+            open_phone(config, story.make_agent(), on_record=self._keep, on_note=self._note) as phone,
+            trio.open_nursery() as nursery,
+        ):
+            nursery.start_soon(self._draw, name="view")
+            nursery.start_soon(self._lateness.watch, name="lateness")
+            door: Door = await nursery.start(
+                partial(serve, phone, config, listeners=listeners), name="server"
+            )
+            await self._ask(phone)
+            self.view.say("a caller rings")
+            await telephone.order("ring")
+            self.inbound.facts.phone = await telephone.report("report", PhoneFacts, self._heard)
+            if self.inbound.facts.phone is not None:
+                self._stalled(self.inbound.facts.phone.stalls)
+            if self.outbound is not None:
+                await self._place_calls(phone, self.outbound, model, telephone)
+            await phone.drain(DRAIN_S)
+            door.stop_accepting()
+            nursery.cancel_scope.cancel(reason="over")
+
+    async def _ask(self, phone: Phone) -> None:
+        """A server that has been up for a while knows the dialect before anybody rings."""
+        with trio.move_on_after(ASK_S):
+            while phone.endpoint.trouble is not None:  # noqa: ASYNC110 (a question, not an event)
+                await trio.sleep(0.02)
+        answer = phone.endpoint.dialects.answer
+        self.inbound.facts.dialect = answer.value if answer is not None else ""
+        trouble = phone.endpoint.trouble
+        text = FORMATS.get(self.inbound.facts.dialect, "no answer")
+        self.view.say(f"Realtime API: {text}" if trouble is None else f"no session yet: {trouble}")
+
+    # -- the calls we place -----------------------------------------------------------------
+
+    async def _place_calls(self, phone: Phone, facts: OutboundFacts, model: Party, telephone: Party) -> None:
+        """Ring a guest who answers, then one whose line is busy."""
+        await model.order("outbound")
+        await model.next()  # from now on sessions are of calls we place
+        await telephone.order("answer")
+        self.guest = Scene(facts.guest)
+        await self._place(phone, self.guest, story.GUEST, "The server rings a guest who waits for a table")
+        await self._place(phone, Scene(facts.busy), story.BUSY_GUEST, "and another guest, whose line is busy")
+        await telephone.let_go()
+        callees = await telephone.report("callees", CalleesFacts, self._heard)
+        if callees is not None:
+            self._stalled(callees.stalls)
+            facts.orders = callees.orders
+            facts.guest.phone = callees.calls.get(story.GUEST)
+            facts.busy.phone = callees.calls.get(story.BUSY_GUEST)
+
+    async def _place(self, phone: Phone, scene: Scene, number: str, title: str) -> None:
+        self.scene.draw(self.view)
+        self.view.next_call(title)
+        self.scene = scene
+        call = phone.place_call(number, story.make_calling_agent(), context=story.CONTEXT)
+        self._placed[call.call_id] = scene
+        self.view.say("connecting the model first; nobody's telephone rings yet", at_ms=0)
+        with trio.move_on_after(PLACED_LIMIT_S):
+            await call
+        call.end()  # over already, unless it hangs
+        record = await call
+        scene.draw(self.view)
+        self.view.say(f"over: {record.reason.value}", at_ms=round(record.duration_s * 1000))
+
+    def _take(self, report: ModelReport | None) -> None:
+        """Give each call its model's facts; the model counts sessions in the order we placed calls."""
+        if report is None:
+            return
+        self.inbound.facts.model = report.inbound
+        self._stalled([*report.stalls, *self._lateness.stalls])
+        if self.outbound is not None:
+            calls = (self.outbound.guest, self.outbound.busy)
+            for facts, model in zip(calls, report.outbound, strict=False):
+                facts.model = model
+
+    def _stalled(self, stalls: list[Stall]) -> None:
+        """What kept a process waiting counts for every call."""
+        for facts in self._facts():
+            facts.stalls += stalls
+
+    def _facts(self) -> list[Facts]:
+        placed = [] if self.outbound is None else [self.outbound.guest, self.outbound.busy]
+        return [self.inbound.facts, *placed]
+
+    # -- what the server tells --------------------------------------------------------------
+
+    def _keep(self, record: CallRecord) -> None:
+        self._placed.get(record.call_id, self.inbound).facts.record = record
+
+    def _note(self, call: Call, note: Note) -> None:
+        self._placed.get(call.call_id, self.inbound).note(call, note)
+
+    def _heard(self, message: dict[str, Any]) -> None:
+        """Something happened at the telephone."""
+        scene = self.inbound if self.guest is None else self.guest
+        scene.elsewhere.append((message["at_s"], "phone", message["what"]))
+        if message["kind"] == "trouble":
+            self.view.say(message["what"])
+
+    def _warned(self, text: str) -> None:
+        self.scene.elsewhere.append((time.perf_counter(), "log", text))
+
+    async def _draw(self) -> None:
         try:
-            audio = line.load()
-        except (OSError, SpeechFileError) as exc:
-            raise ConfigError("--caller", f"cannot be used: {exc}") from None
-        total_s += len(audio) / 8000
-        if not (spoken_s := _spoken_s(audio)):
-            why = f"no speech was found in {file.name}: it is silence, or too quiet"
-            raise ConfigError("--caller", f"{why}. Fix: sox {file.name} louder.wav gain -n -3")
-        view.say(f"{file.name}: {len(audio) / 8000:.1f} s long, about {spoken_s:.1f} s of it speech")
-    return total_s
-
-
-def _spoken_s(audio: bytes) -> float:
-    """How long the simulated model will hear somebody speak."""
-    detection = {"type": "semantic_vad", "eagerness": "high"}
-    heard = Hearing().listen(audio + b"\xff" * 16_000, "audio/pcmu", detection)
-    begun = [event.start_ms for event in heard if isinstance(event, Started)]
-    ended = [event.end_ms for event in heard if isinstance(event, Stopped)]
-    if not begun:
-        return 0.0
-    waits_ms = SILENCE_MS["high"] + SEMANTIC_PADDING_MS  # what a turn has around its sound
-    return max(100, sum(ended) - sum(begun) - waits_ms * len(ended)) / 1000
-
-
-def _conclude(stage: Stage, console: Console) -> int:
-    """Write the files, say how it went; returns the exit code."""
-    out, inbound, outbound = stage.out, stage.inbound, stage.outbound
-    inbound.write(out / "timeline.jsonl", out / "record.json")
-    if stage.guest is not None:
-        stage.guest.write(out / "timeline-outbound.jsonl", out / "record-outbound.json")
-    answers, checks = waterfall(inbound.facts), judge(inbound.facts)
-    placed = [] if outbound is None else judge_outbound(outbound)
-    if outbound is not None:
-        answers += [
-            attrs.evolve(answer, title=f"{answer.title}, to the guest we rang")
-            for answer in waterfall(outbound.guest)
-        ]
-    show_waterfall(console, answers)
-    show_checks(console, "The call that came in", checks)
-    if stage.caller:
-        console.print("  The answers were scripted: no model has understood your words.")
-        console.print("  With your own recordings, tools and interruptions are not asked for.")
-    if placed:
-        show_checks(console, "The calls we placed", placed)
-    show_verdict(console, [*checks, *placed])
-    show_files(console, {out / name: what for name, what in FILES.items() if (out / name).exists()})
-    return 0 if all(check.ok for check in [*checks, *placed]) else 1
+            while True:
+                self.scene.draw(self.view)
+                await trio.sleep(0.1)
+        finally:
+            self.scene.draw(self.view)
+            self.view.finish()

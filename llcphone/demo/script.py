@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from llcphone.sim.model_script import Chooser, Turn
+    from llcphone.sim.model.script import Chooser, Turn
 
 BOOKING_WORK_S = 0.4
 """What the booking system takes: long enough to be seen, and audio must not notice."""

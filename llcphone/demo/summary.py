@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from llcphone.demo.report import Check
+    from llcphone.demo.verdict import Check
     from llcphone.demo.waterfall import Answer
 
 _SHARES = {

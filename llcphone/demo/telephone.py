@@ -13,9 +13,9 @@ import attrs
 import trio
 
 from llcphone.demo import script as story
+from llcphone.demo.child import orders, perf_s, tell
 from llcphone.demo.facts import CalleesFacts, PhoneFacts
 from llcphone.demo.lateness import Lateness
-from llcphone.demo.leash import orders, perf_s, tell
 from llcphone.demo.listening_in import play_live
 from llcphone.sim.phone import Callee, CallFaults, CallOver, Signature, SimCall, TwilioSimulator, open_twilio
 

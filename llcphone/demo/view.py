@@ -18,8 +18,8 @@ from rich.live import Live
 from rich.text import Text
 
 from llcphone.audio import BYTES_PER_MS
-from llcphone.engine.floor import Floor
-from llcphone.engine.history import Line, Speaker
+from llcphone.engine.parts.floor import Floor
+from llcphone.engine.parts.history import Line, Speaker
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,16 +9,16 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from llcphone.agent import Agent, agents_of
-from llcphone.agent_file import agent_of
 from llcphone.call.endpoint import wishes_of
 from llcphone.doctor.report import Finding, fail, good, warn
 from llcphone.errors import ConfigError
+from llcphone.modes.agent_file import agent_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from llcphone.config import Config
-    from llcphone.doctor.case import Case
+    from llcphone.doctor.context import Case
 
 LOAD_S = 20.0
 """Longest an agents' file may take; the server answers nobody meanwhile."""

@@ -12,7 +12,7 @@ from sqlalchemy import create_engine, inspect
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
-from llcphone.doctor.case import ASK_S
+from llcphone.doctor.context import ASK_S
 from llcphone.doctor.places import place_of_database
 from llcphone.doctor.report import Finding, fail, good
 from llcphone.errors import ConfigError
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from llcphone.doctor.case import Case
+    from llcphone.doctor.context import Case
 
 
 async def databases(case: Case) -> list[Finding]:

@@ -12,7 +12,7 @@ from llcphone.process.pidfile import forget, read_mark
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Iterable, Mapping
 
-    from llcphone.doctor.case import Case
+    from llcphone.doctor.context import Case
     from llcphone.doctor.report import Finding
 
 Ask = Callable[[str], bool]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import psutil  # type: ignore[import-untyped]
 
-from llcphone.doctor.case import ask
+from llcphone.doctor.context import ask
 from llcphone.doctor.databases import databases
 from llcphone.doctor.places import written
 from llcphone.doctor.report import Finding, fail, good, unknown, warn
@@ -18,7 +18,7 @@ from llcphone.process.pidfile import read_mark
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from llcphone.doctor.case import Case, Check
+    from llcphone.doctor.context import Case, Check
 
 SOCKETS_PER_CALL = 4
 """Two in talk, two more while a session is renewed or resumed."""

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit, urlunsplit
 
-from llcphone.doctor.case import Answer, ask
+from llcphone.doctor.context import Answer, ask
 from llcphone.doctor.report import Finding, fail, good, unknown, warn
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from llcphone.settings import with_journal, with_store
 from llcphone.store.engines import known
 
 if TYPE_CHECKING:
-    from llcphone.doctor.case import Case
+    from llcphone.doctor.context import Case
 
 _DISK_LOW, _DISK_OUT = 1_000_000_000, 50_000_000
 

@@ -15,15 +15,15 @@ import trio
 from attrs import frozen
 
 from llcphone.doctor.report import Finding, fail, good, unknown, warn
-from llcphone.owners import Kind, Owner, port_owners, real_path
 from llcphone.process.health import Health, ask_health, ask_ready
+from llcphone.process.lifecycle import Job
 from llcphone.process.pidfile import Mark, read_mark, trouble_with
-from llcphone.process.procedure import Job
+from llcphone.server.port_owners import Kind, Owner, port_owners, real_path
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from llcphone.doctor.case import Case, Check
+    from llcphone.doctor.context import Case, Check
 
 SLOW_MS = 500.0
 _LOG_BYTES = 65_536

@@ -13,20 +13,20 @@ from attrs import frozen
 from twilio.request_validator import RequestValidator  # type: ignore[import-untyped]
 
 from llcphone.call.endpoint import leg_limits
-from llcphone.doctor.case import ASK_S, INSTALL_CERTIFICATES, NOT_TRUSTED, Answer, ask, plain
+from llcphone.config.addresses import is_loopback_url
+from llcphone.doctor.context import ASK_S, INSTALL_CERTIFICATES, NOT_TRUSTED, Answer, ask, plain
 from llcphone.doctor.report import Finding, fail, good, unknown, warn
 from llcphone.errors import LegClosed, LLCPhoneError
 from llcphone.process.health import ask_health
 from llcphone.process.pidfile import read_mark
-from llcphone.server.identity import PROBE
+from llcphone.server.instance_id import PROBE
 from llcphone.twilio.twiml import websocket_url
-from llcphone.web_address import is_loopback_url
 from llcphone.wire.websocket import HandshakeRefused, connect
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from llcphone.doctor.case import Case, Check
+    from llcphone.doctor.context import Case, Check
 
 _TUNNEL = "start the tunnel again (llcphone tunnel), or set PUBLIC_URL to where it leads now"
 

@@ -19,7 +19,7 @@ from llcphone.agent import Agent
 from llcphone.call.endpoint import Endpoint, configure, wishes_of
 from llcphone.call.model_leg import NO_SESSION, failure_word
 from llcphone.doctor.agents import load_agents
-from llcphone.doctor.case import INSTALL_CERTIFICATES, plain
+from llcphone.doctor.context import INSTALL_CERTIFICATES, plain
 from llcphone.doctor.model import KEY_FIX, judge_model, told_of
 from llcphone.doctor.report import Finding, fail, good, unknown, warn
 from llcphone.errors import ConfigError
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from llcphone.config import Config
-    from llcphone.doctor.case import Case, Check
+    from llcphone.doctor.context import Case, Check
     from llcphone.wire.leg import Leg
 
 PROBE_S = 12.0

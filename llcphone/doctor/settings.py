@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING
 
 from llcphone import snapshots
 from llcphone.config import SETTINGS, parse_toml
+from llcphone.config.addresses import is_loopback_url
+from llcphone.dial_guard.guard import country_of
 from llcphone.doctor.agents import examine_agents, load_agents
 from llcphone.doctor.report import Finding, fail, good, unknown, warn
 from llcphone.doctor.start import listening, start
 from llcphone.errors import ConfigError
-from llcphone.guard import country_of
-from llcphone.guard_files import read_numbers
-from llcphone.time_zones import NO_TABLE, has_table
-from llcphone.web_address import is_loopback_url
+from llcphone.phone.do_not_call import read_numbers
+from llcphone.runtime.time_zones import NO_TABLE, has_table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from llcphone.doctor.case import Case, Check
+    from llcphone.doctor.context import Case, Check
 
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 _MOST_DIFFERENCES = 6

@@ -5,25 +5,25 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from llcphone.bookkeeping import wants_store
-from llcphone.call.plan import machine_message
+from llcphone.call.setup import machine_message
 from llcphone.doctor.agents import load_agents
 from llcphone.doctor.report import Finding, Status, fail, good, unknown, warn
 from llcphone.errors import ConfigError
-from llcphone.owners import port_owners
-from llcphone.phone_open import examined
+from llcphone.phone.call_store import wants_store
+from llcphone.phone.day_budget import Spending
+from llcphone.phone.open import examined
 from llcphone.process.pidfile import read_mark
-from llcphone.server.private import bind_private
+from llcphone.server.metrics_port import bind_private
+from llcphone.server.port_owners import port_owners
 from llcphone.server.run import bind
 from llcphone.server.traces import need_traces
 from llcphone.settings import Loaded, hides_from_its_platform, with_store
-from llcphone.spending import Spending
-from llcphone.store.caldav_calendar import CalDav
+from llcphone.store.caldav import CalDav
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from llcphone.doctor.case import Case
+    from llcphone.doctor.context import Case
 
 
 async def start(case: Case) -> list[Finding]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from llcphone.carrier import CarrierError, open_carrier
 from llcphone.carrier.http import RequestFailed, TrioHttp
 from llcphone.config import TwilioConfig
-from llcphone.doctor.case import INSTALL_CERTIFICATES, plain
+from llcphone.doctor.context import INSTALL_CERTIFICATES, plain
 from llcphone.doctor.report import Finding, fail, good, unknown, warn
 from llcphone.twilio.addresses import leads_to, same_address
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from llcphone.carrier import NumberSettings
     from llcphone.config import Config
-    from llcphone.doctor.case import Case, Check
+    from llcphone.doctor.context import Case, Check
 
 ALERTS_HOURS = 1
 _SET = "llcphone number set-webhook"

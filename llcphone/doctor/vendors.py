@@ -6,13 +6,13 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from llcphone.doctor.case import Answer, ask
+from llcphone.doctor.context import Answer, ask
 from llcphone.doctor.report import Finding, good, warn
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from llcphone.doctor.case import Case, Check
+    from llcphone.doctor.context import Case, Check
 
 _HOME = {"OpenAI": ("realtime.url", "openai.com"), "Twilio": ("twilio.api_url", "twilio.com")}
 

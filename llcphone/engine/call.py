@@ -13,31 +13,31 @@ from typing import TYPE_CHECKING, Any
 
 from llcphone.audio import payload_bytes
 from llcphone.engine import events as happened
-from llcphone.engine.alarms import Alarms
-from llcphone.engine.budget import Budget
 from llcphone.engine.call_setup import CallLimits as CallLimits
 from llcphone.engine.call_setup import CallSetup as CallSetup  # noqa: TC001  (imported from here by others)
 from llcphone.engine.commands import Command, EndCall, Note, RunHook, SendModel
-from llcphone.engine.conversation import Conversation
-from llcphone.engine.echo import EchoGuard
 from llcphone.engine.events import EndReason, Event
-from llcphone.engine.farewell import Farewell
-from llcphone.engine.listening import Listening
-from llcphone.engine.manual import ManualTurns
-from llcphone.engine.model_side import ModelSide
-from llcphone.engine.outbound import Outbound
-from llcphone.engine.owing import Owing
-from llcphone.engine.patience import Patience
-from llcphone.engine.phone_line import PhoneLine
-from llcphone.engine.recall import Recall
-from llcphone.engine.recovery import STALLED, Recovery
-from llcphone.engine.renewal import Renewal
-from llcphone.engine.resuming import adopt
-from llcphone.engine.settling import Settling
-from llcphone.engine.setup import Setup
-from llcphone.engine.silence import Silence
-from llcphone.engine.telling import Telling
-from llcphone.engine.timers import Timer, Timers
+from llcphone.engine.parts.audio_gate import Listening
+from llcphone.engine.parts.caller_audio import Recall
+from llcphone.engine.parts.connecting import Setup
+from llcphone.engine.parts.conversation import Conversation
+from llcphone.engine.parts.retry_timing import Patience
+from llcphone.engine.parts.timers import Timer, Timers
+from llcphone.engine.policies.alarms import Alarms
+from llcphone.engine.policies.budget import Budget
+from llcphone.engine.policies.echo_guard import EchoGuard
+from llcphone.engine.policies.goodbye import Farewell
+from llcphone.engine.policies.manual_turns import ManualTurns
+from llcphone.engine.policies.model_events import ModelSide
+from llcphone.engine.policies.outbound import Outbound
+from llcphone.engine.policies.pending_reply import Owing
+from llcphone.engine.policies.phone_line import PhoneLine
+from llcphone.engine.policies.recovery import STALLED, Recovery
+from llcphone.engine.policies.renewal import Renewal
+from llcphone.engine.policies.resume import adopt
+from llcphone.engine.policies.settle import Settling
+from llcphone.engine.policies.silence import Silence
+from llcphone.engine.policies.unasked_results import Telling
 from llcphone.realtime import events as said
 from llcphone.realtime.messages import AppendAudio, UpdateSession
 from llcphone.twilio import media as phone

@@ -6,22 +6,22 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from llcphone.engine.alarms import AlarmPlan
-from llcphone.engine.budget import MoneyPlan
-from llcphone.engine.echo import EchoPlan
-from llcphone.engine.farewell import FarewellPlan
-from llcphone.engine.recovery import RecoveryPlan
-from llcphone.engine.resuming import Resumed  # noqa: TC001  (tape.py reads the annotations)
-from llcphone.engine.schedule import TurnUpdate  # noqa: TC001  (tape.py reads the annotations)
-from llcphone.engine.session_age import RenewalPlan
-from llcphone.engine.setup import SetupLimits
-from llcphone.engine.silence import SilencePlan
-from llcphone.engine.tool_desk import ToolPlan
+from llcphone.engine.parts.connecting import SetupLimits
+from llcphone.engine.parts.schedule import TurnUpdate  # noqa: TC001  (tape.py reads the annotations)
+from llcphone.engine.parts.session_age import RenewalPlan
+from llcphone.engine.policies.alarms import AlarmPlan
+from llcphone.engine.policies.budget import MoneyPlan
+from llcphone.engine.policies.echo_guard import EchoPlan
+from llcphone.engine.policies.goodbye import FarewellPlan
+from llcphone.engine.policies.recovery import RecoveryPlan
+from llcphone.engine.policies.resume import Resumed  # noqa: TC001  (tape.py reads the annotations)
+from llcphone.engine.policies.silence import SilencePlan
+from llcphone.engine.policies.tool_calls import ToolPlan
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from llcphone.engine.dialling import DialPlan
+    from llcphone.engine.parts.dialling import DialPlan
     from llcphone.realtime.dialects import Dialect
 
 

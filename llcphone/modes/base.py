@@ -22,18 +22,18 @@ import attrs
 
 from llcphone.agent import Agent
 from llcphone.errors import ConfigError
+from llcphone.languages import base_of
 from llcphone.modes import hours
-from llcphone.numbers import is_number
-from llcphone.sentences import base_of
+from llcphone.runtime.time_zones import zone_of
 from llcphone.store import BookingRefused, StoreUnavailable
-from llcphone.time_zones import zone_of
+from llcphone.validation.phone_numbers import is_number
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from llcphone.config import Config
-    from llcphone.tool_schema import ToolFunction
-    from llcphone.tooling import CallHandle
+    from llcphone.tools.schema import ToolFunction
+    from llcphone.tools.tool import CallHandle
 
 Json = dict[str, Any]
 

@@ -16,8 +16,8 @@ from llcphone.modes.base import House, Json, agreed, make_agent, offer, person
 from llcphone.modes.desk import TARGETS_S, add_notes, add_sms, put_through
 from llcphone.modes.diary import Diary
 from llcphone.modes.identity import add_lookup, known, told
-from llcphone.numbers import is_number
 from llcphone.store import store_of
+from llcphone.validation.phone_numbers import is_number
 
 if TYPE_CHECKING:
     from llcphone import Agent

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Literal
 
 from llcphone.modes import hours
 from llcphone.modes.base import Json, agreed, offer, person
-from llcphone.numbers import is_number
 from llcphone.store import Message, store_of
-from llcphone.tooling import CallHandle, ToolContext  # noqa: TC001  (tools are read by their annotations)
+from llcphone.tools.tool import CallHandle, ToolContext  # noqa: TC001  (tools are read by their annotations)
+from llcphone.validation.phone_numbers import is_number
 
 if TYPE_CHECKING:
     from llcphone.agent import Agent

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from llcphone.config_modes import read_hours
+from llcphone.config.modes import read_hours
 from llcphone.store import BookingRefused, Slot, store_of
 
 if TYPE_CHECKING:
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from llcphone.modes.base import House
     from llcphone.store import Store
-    from llcphone.tooling import CallHandle
+    from llcphone.tools.tool import CallHandle
 
 
 class Diary:

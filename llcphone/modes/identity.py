@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 from llcphone.modes.base import House, Json, agreed, offer, person
 from llcphone.modes.desk import TARGETS_S
-from llcphone.numbers import is_number
 from llcphone.store import StoreUnavailable, store_of
-from llcphone.tooling import CallHandle  # noqa: TC001  (tools are read by their annotations)
+from llcphone.tools.tool import CallHandle  # noqa: TC001  (tools are read by their annotations)
+from llcphone.validation.phone_numbers import is_number
 
 if TYPE_CHECKING:
     from llcphone.agent import Agent

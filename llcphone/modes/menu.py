@@ -10,10 +10,10 @@ from __future__ import annotations
 import base64
 from typing import TYPE_CHECKING
 
+from llcphone.announcements import prompt, stored
 from llcphone.audio import BYTES_PER_MS, SILENCE
 from llcphone.errors import ConfigError
 from llcphone.modes.desk import VOICEMAIL
-from llcphone.prompts import prompt, stored
 
 if TYPE_CHECKING:
     from llcphone.modes.base import House

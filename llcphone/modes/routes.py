@@ -14,8 +14,8 @@ from llcphone.agent import Agent, Agents
 from llcphone.errors import ConfigError
 from llcphone.modes import csr, ivr, outbound, receptionist
 from llcphone.modes.base import House
-from llcphone.numbers import identity
 from llcphone.twilio.forms import direction_of
+from llcphone.validation.phone_numbers import identity
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from dotenv.parser import parse_stream
 
 from llcphone.errors import ConfigError
-from llcphone.whole_files import read_file, replace_file
+from llcphone.runtime.atomic_write import read_file, replace_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 import msgspec
 import psutil  # type: ignore[import-untyped]
 
-from llcphone.log_lines import logger
-from llcphone.owners import began, settings_of
-from llcphone.server.identity import PROCESS
+from llcphone.runtime.log_lines import logger
+from llcphone.server.instance_id import PROCESS
+from llcphone.server.port_owners import began, settings_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -15,14 +15,14 @@ import attrs
 import trio
 
 from llcphone.errors import ConfigError
-from llcphone.phone_open import use_agent
+from llcphone.phone.open import use_agent
 from llcphone.process.agent_source import AgentSource, Look, looks_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from llcphone.agent import Agent, Agents
-    from llcphone.phone import Phone
+    from llcphone.phone.phone import Phone
 
 EVERY_S = 0.3
 

@@ -21,7 +21,7 @@ import msgspec
 from llcphone.audio import is_base64, padded
 from llcphone.errors import RemoteProtocolError
 from llcphone.realtime import lenient
-from llcphone.realtime import wire_shapes as wire
+from llcphone.realtime import shapes as wire
 from llcphone.realtime.events import (
     AudioDelta,
     AudioDone,

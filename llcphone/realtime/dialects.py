@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from llcphone.errors import LocalProtocolError
+from llcphone.realtime.error_codes import ErrorKind, error_kind, is_dialect_refusal, is_known
 from llcphone.realtime.messages import (
     OUTPUT_EVENT,
     AppendAudio,
@@ -34,7 +35,6 @@ from llcphone.realtime.messages import (
     UserAudio,
     UserText,
 )
-from llcphone.realtime.refusals import ErrorKind, error_kind, is_dialect_refusal, is_known
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

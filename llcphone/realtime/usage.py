@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from llcphone.realtime.events import Usage
-from llcphone.realtime.wire_shapes import CachedDetails, InputDetails, OutputDetails, UsageBody
+from llcphone.realtime.shapes import CachedDetails, InputDetails, OutputDetails, UsageBody
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

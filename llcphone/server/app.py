@@ -24,21 +24,21 @@ from quart import Response, abort, request, websocket
 from quart_trio import QuartTrio
 from werkzeug.exceptions import HTTPException
 
-from llcphone.arguments import need_methods
 from llcphone.errors import JoinRefused
-from llcphone.log_lines import logger
-from llcphone.overload import HOPPED
-from llcphone.seldom import SeldomLog
-from llcphone.server.api import add_api, is_api_path
-from llcphone.server.api_errors import of_http
+from llcphone.phone.overload import HOPPED
+from llcphone.runtime.log_lines import logger
+from llcphone.runtime.rare_log import SeldomLog
+from llcphone.server.api.errors import of_http
+from llcphone.server.api.routes import add_api, is_api_path
+from llcphone.server.authentication import SIGNATURE_CAUSES
 from llcphone.server.callbacks import TWIML_TYPE, add_callbacks, signed_form
-from llcphone.server.genuine import SIGNATURE_CAUSES
 from llcphone.server.health import alive, ready
-from llcphone.server.identity import PROBE
-from llcphone.server.logs import without_texts
+from llcphone.server.instance_id import PROBE
+from llcphone.server.quiet_log import without_texts
 from llcphone.server.transfers import add_transfers
 from llcphone.twilio import twiml as documents
 from llcphone.twilio.signature import valid_upgrade
+from llcphone.validation.arguments import need_methods
 
 if TYPE_CHECKING:
     from llcphone.server.phone_room import PhoneRoom

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, cast
 
 from quart import Response, abort, request
 
-from llcphone.log_lines import logger
-from llcphone.seldom import SeldomLog
-from llcphone.server.genuine import SIGNATURE_CAUSES, by_twilio, read_form
+from llcphone.runtime.log_lines import logger
+from llcphone.runtime.rare_log import SeldomLog
+from llcphone.server.authentication import SIGNATURE_CAUSES, by_twilio, read_form
 
 if TYPE_CHECKING:
     from quart_trio import QuartTrio
 
-    from llcphone.dialler import Dialler
+    from llcphone.phone.dialler import Dialler
     from llcphone.server.phone_room import PhoneRoom
 
 TWIML_TYPE = "text/xml; charset=utf-8"

@@ -31,11 +31,11 @@ import trio
 
 from llcphone.call.endpoint import NOT_ASKED
 from llcphone.errors import ConfigError
-from llcphone.log_lines import logger
-from llcphone.seldom import SeldomLog
+from llcphone.runtime.log_lines import logger
+from llcphone.runtime.rare_log import SeldomLog
 from llcphone.server.accepting import accept_each
-from llcphone.server.concerns import concerns
-from llcphone.server.passing import (
+from llcphone.server.own_calls import concerns
+from llcphone.server.socket_passing import (
     NO,
     YES,
     Unreachable,
@@ -51,7 +51,7 @@ from llcphone.server.passing import (
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
 
-    from llcphone.server.door import Door
+    from llcphone.server.listener import Door
     from llcphone.server.phone_room import PhoneRoom
 
 SUPPORTED = sys.platform == "linux"

@@ -10,7 +10,7 @@ import json
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
-from llcphone.server.identity import identity
+from llcphone.server.instance_id import identity
 
 if TYPE_CHECKING:
     from llcphone.server.phone_room import PhoneRoom

@@ -33,8 +33,8 @@ from hypercorn.trio.worker_context import WorkerContext
 from hypercorn.typing import ConnectionState, LifespanState
 from hypercorn.utils import LifespanTimeoutError
 
-from llcphone.log_lines import logger
-from llcphone.server.logs import where, without_texts
+from llcphone.runtime.log_lines import logger
+from llcphone.server.quiet_log import where, without_texts
 
 STALL_TIMEOUT_S = 5.0
 """A peer that takes no byte of an answer for so long is given up."""

@@ -1,24 +1,24 @@
-"""What the server room asks of the phone (`llcphone.phone.Phone`), and of any stand-in for it."""
+"""What the server room asks of the phone (`llcphone.phone.phone.Phone`), and of any stand-in for it."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
-from llcphone.watched import Watched
+from llcphone.phone.ports import Watched
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from llcphone.agent import Agent
-    from llcphone.call.handle import Call
-    from llcphone.dialler import Dialler
-    from llcphone.phone import AgentChoice
-    from llcphone.transfers import Transfers
+    from llcphone.call.call import Call
+    from llcphone.phone.dialler import Dialler
+    from llcphone.phone.phone import AgentChoice
+    from llcphone.phone.transfers import Transfers
     from llcphone.wire.leg import Leg
 
 
 class PhoneRoom(Watched, Protocol):
-    """What the server room asks of the phone (`llcphone.phone.Phone`)."""
+    """What the server room asks of the phone (`llcphone.phone.phone.Phone`)."""
 
     @property
     def live_calls(self) -> int: ...

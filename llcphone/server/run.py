@@ -16,29 +16,29 @@ from typing import TYPE_CHECKING, Protocol
 
 import trio
 
-from llcphone.arguments import need, need_methods
 from llcphone.config import Config
-from llcphone.containment import contained
 from llcphone.errors import ConfigError
-from llcphone.host import need_trio
-from llcphone.log_lines import logger
-from llcphone.owners import port_owners
-from llcphone.phone_open import open_phone
+from llcphone.phone.open import open_phone
+from llcphone.runtime.containment import contained
+from llcphone.runtime.host import need_trio
+from llcphone.runtime.log_lines import logger
 from llcphone.server.app import make_app
-from llcphone.server.door import Door, PhoneRoom, serve_door
+from llcphone.server.gc_tuning import quiet_interpreter
 from llcphone.server.handover import Handover
 from llcphone.server.http import open_http
-from llcphone.server.interpreter import quiet_interpreter
-from llcphone.server.passing import close
-from llcphone.server.private import open_private_port
+from llcphone.server.listener import Door, PhoneRoom, serve_door
+from llcphone.server.metrics_port import open_private_port
+from llcphone.server.port_owners import port_owners
+from llcphone.server.socket_passing import close
 from llcphone.server.traces import open_traces
+from llcphone.validation.arguments import need, need_methods
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
     from contextlib import AbstractAsyncContextManager
 
     from llcphone.config import ServerConfig
-    from llcphone.phone import AgentChoice, OnNote, OnRecord, Phone
+    from llcphone.phone.phone import AgentChoice, OnNote, OnRecord, Phone
 
 log = logger("llcphone.server")
 
@@ -145,7 +145,7 @@ async def serve_until_signal(
     Args:
         config: all settings; `Config.check_ready_to_serve` is the caller's business.
         agent: who answers, or a function that chooses by the webhook's form.
-        on_record: as `llcphone.phone.open_phone` takes it.
+        on_record: as `llcphone.phone.phone.open_phone` takes it.
         on_note: likewise.
         listeners: sockets that listen already; None binds as configured.
         handover: how the port is taken from the process before this one, and given to the next.

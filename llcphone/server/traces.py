@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from contextlib import AbstractAsyncContextManager
 
-    from llcphone.config_metrics import MetricsConfig
+    from llcphone.config.metrics import MetricsConfig
     from llcphone.server.phone_room import PhoneRoom
 
 
@@ -41,7 +41,7 @@ def need_traces(settings: MetricsConfig) -> None:
 
 def _exporter() -> Callable[[PhoneRoom, str], AbstractAsyncContextManager[None]]:
     try:
-        from llcphone.otlp import open_otlp
+        from llcphone.telemetry.otlp import open_otlp
     except ModuleNotFoundError as error:
         fix = 'pip install "llcphone[otel]", or set it to ""'
         raise ConfigError("metrics.traces_url", f"needs OpenTelemetry: {fix}") from error

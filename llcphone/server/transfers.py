@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from quart import Response, abort, request
 
-from llcphone.log_lines import logger
-from llcphone.seldom import SeldomLog
+from llcphone.runtime.log_lines import logger
+from llcphone.runtime.rare_log import SeldomLog
 from llcphone.server.callbacks import TWIML_TYPE, signed_form
 
 if TYPE_CHECKING:

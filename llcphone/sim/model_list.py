@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from llcphone.sim.model_door import BAD_KEY, HTTP_CODES, NO_KEY, PATH, Upgrade, turned_away
+from llcphone.sim.model.door import BAD_KEY, HTTP_CODES, NO_KEY, PATH, Upgrade, turned_away
 
 if TYPE_CHECKING:
-    from llcphone.sim.model_door import Dialects
-    from llcphone.sim.model_link import Tap
+    from llcphone.sim.model.door import Dialects
+    from llcphone.sim.model.link import Tap
 
 _ASKS = b"GET /v1/models/"
 _MOST_BYTES = 65_536

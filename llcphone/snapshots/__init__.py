@@ -8,10 +8,9 @@
 tells what differs, `restoring` puts one back.
 """
 
+from llcphone.snapshots.capture import agents_told, take
 from llcphone.snapshots.compare import Difference, agent_differences, diff
-from llcphone.snapshots.form import Snapshot
-from llcphone.snapshots.restoring import Plan, broken_off, finish, plan_restore, put_back, take_back
-from llcphone.snapshots.shelf import (
+from llcphone.snapshots.folder import (
     FOLDER,
     find,
     folder_of,
@@ -21,7 +20,8 @@ from llcphone.snapshots.shelf import (
     put,
     shipped_folder,
 )
-from llcphone.snapshots.taking import agents_told, take
+from llcphone.snapshots.format import Snapshot
+from llcphone.snapshots.restore import Plan, broken_off, finish, plan_restore, put_back, take_back
 
 __all__ = [
     "FOLDER",

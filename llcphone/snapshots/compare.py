@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 from attrs import frozen
 
 from llcphone.config import SETTINGS, Config, toml_value
-from llcphone.snapshots.form import shape_of
+from llcphone.snapshots.format import shape_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from llcphone.agent import Agent
-    from llcphone.snapshots.form import Module, Snapshot
+    from llcphone.snapshots.format import Module, Snapshot
 
 ABSENT = "(not there)"
 

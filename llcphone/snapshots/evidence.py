@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-from llcphone.web_address import is_loopback_url
+from llcphone.config.addresses import is_loopback_url
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -12,11 +12,10 @@ from pathlib import Path  # noqa: TC003 (cyclopts reads the annotations of who u
 from typing import TYPE_CHECKING
 
 import attrs
-import trio
 
 from llcphone import settings, snapshots
-from llcphone.agent_file import agent_of
 from llcphone.errors import ConfigError
+from llcphone.modes.agent_file import agent_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -39,8 +38,8 @@ class Restore:
     """Takes one line for them."""
     dry_run: bool = False
     """Check and show only."""
-    restart: bool = False
-    """Restart the server afterwards."""
+    restart: Callable[[Path | None, Tell], int] | None = None
+    """Restarts the server afterwards, and returns the exit code; None: it is left as it is."""
     force: bool = False
     """Keep it although the agents differ."""
 
@@ -73,7 +72,7 @@ def run_restore(name: str, config: Path | None, how: Restore) -> int:
     if missing := snapshot.missing():
         tell(f"newer than the snapshot, so at their defaults: {', '.join(missing)}")
     nothing = differences == [] and agents is not None
-    wanted = _wanted(plan, nothing=nothing, restart=how.restart)
+    wanted = _wanted(plan, nothing=nothing, restart=how.restart is not None)
     if how.dry_run or not wanted:
         tell(f"a dry run: nothing was changed. Without it: {wanted}" if wanted else "nothing is to be done")
         return 0
@@ -85,7 +84,7 @@ def run_restore(name: str, config: Path | None, how: Restore) -> int:
         if present is not None:
             _keep(plan, present, agents or {}, tell)
         code = _carry_out(plan, force=how.force, tell=tell)
-    return _restart(config, tell) if how.restart and code == 0 else code
+    return how.restart(config, tell) if how.restart is not None and code == 0 else code
 
 
 def _finish_first(path: Path, how: Restore) -> None:
@@ -130,12 +129,6 @@ def _not_as_then(plan: Plan) -> list[str]:
         return [f"the agents cannot be loaded: {exc}"]
     differences = snapshots.diff(config, plan.snapshot, agents=agents)
     return diff_lines(differences) if differences else []
-
-
-def _restart(config: Path | None, tell: Tell) -> int:
-    from llcphone.process.restarting import Wish, restart  # it offers restores itself
-
-    return trio.run(restart, Wish(path=config, tell=tell))
 
 
 def _present(path: Path, tell: Tell) -> Config | None:

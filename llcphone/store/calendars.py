@@ -12,9 +12,9 @@ import attrs
 from sqlalchemy import Connection, and_, delete, insert, select, update
 
 from llcphone.errors import BookingRefused, ConfigError
+from llcphone.runtime.time_zones import zone_of
 from llcphone.store.tables import CALENDARS, HOURS
 from llcphone.store.values import fitted, fitted_row
-from llcphone.time_zones import zone_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

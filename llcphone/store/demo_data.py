@@ -8,8 +8,8 @@ from __future__ import annotations
 import datetime
 from typing import TYPE_CHECKING
 
-from llcphone.store import bookings, calendars
-from llcphone.time_zones import zone_of
+from llcphone.runtime.time_zones import zone_of
+from llcphone.store import appointments, calendars
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -35,10 +35,10 @@ _APPOINTMENTS = (  # whose, in how many open days, at which hour and minute, how
 def fill(db: Connection, now: float, *, timezone: str = "UTC") -> None:
     """Put the business into empty tables."""
     calendars.set_hours(db, "main", timezone, HOURS)
-    people = [bookings.add_customer(db, *each) for each in PEOPLE]
+    people = [appointments.add_customer(db, *each) for each in PEOPLE]
     today = datetime.datetime.fromtimestamp(now, zone_of(timezone, "timezone"))
     days = [today.date() + datetime.timedelta(days=ahead) for ahead in range(1, 15)]
     working = [day for day in days if day.weekday() < 5]
     for whose, ahead, hour, minute, length, what in _APPOINTMENTS:
         starts_at = datetime.datetime.combine(working[ahead - 1], datetime.time(hour, minute))
-        bookings.book(db, bookings.Wish(people[whose].id, starts_at, length, what), now)
+        appointments.book(db, appointments.Wish(people[whose].id, starts_at, length, what), now)

@@ -33,7 +33,7 @@ from sqlalchemy.exc import (
 from sqlalchemy.exc import TimeoutError as NoConnection
 
 from llcphone.errors import ConfigError
-from llcphone.log_lines import logger
+from llcphone.runtime.log_lines import logger
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -43,7 +43,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 
 from llcphone.store.database import Database
-from llcphone.store.forgetting import in_pieces
+from llcphone.store.deletion import in_pieces
 from llcphone.store.tables import CALL_ID, KEY, WORD, widen
 from llcphone.store.values import fitted, fitted_row
 
@@ -52,7 +52,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import ColumnElement
 
-    from llcphone.store.forgetting import Piece
+    from llcphone.store.deletion import Piece
 
 _TABLES = MetaData()
 

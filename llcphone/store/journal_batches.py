@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Protocol
 import attrs
 import trio
 
-from llcphone.containment import contained
-from llcphone.log_lines import logger
+from llcphone.runtime.containment import contained
+from llcphone.runtime.log_lines import logger
+from llcphone.store.batch_writes import Tries, in_parts
 from llcphone.store.database import NotDone
 from llcphone.store.engines import Verdict
-from llcphone.store.parts import Tries, in_parts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -24,19 +24,19 @@ import trio
 from sqlalchemy.exc import SQLAlchemyError
 
 from llcphone.errors import StoreUnavailable
-from llcphone.log_lines import logger
+from llcphone.runtime.log_lines import logger
 from llcphone.store.database import Database
-from llcphone.store.forgetting import DAY_S
+from llcphone.store.deletion import DAY_S
 from llcphone.store.journal import Claim, Journal, prepare, purging
 from llcphone.store.journal_batches import Batches, Item, Source, speaks
-from llcphone.store.tidying import keep_tidy
+from llcphone.store.retention import keep_tidy
 from llcphone.store.values import ValueRefused
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Generator, Sequence
 
     from llcphone.config import JournalConfig
-    from llcphone.store.forgetting import Piece
+    from llcphone.store.deletion import Piece
 
 log = logger("llcphone.journal")
 

@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from sqlalchemy import Boolean, Float, Integer, String
 
-from llcphone.numbers import spellings
-from llcphone.text import clean_text
+from llcphone.validation.phone_numbers import spellings
+from llcphone.validation.text import clean_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING
 import attrs
 import trio
 
-from llcphone.containment import Faults
-from llcphone.log_lines import logger
+from llcphone.runtime.containment import Faults
+from llcphone.runtime.log_lines import logger
+from llcphone.store.batch_writes import Tries, in_parts
 from llcphone.store.database import NotDone
 from llcphone.store.engines import Verdict
-from llcphone.store.parts import Tries, in_parts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

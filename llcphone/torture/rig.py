@@ -17,7 +17,7 @@ import attrs
 import trio
 
 from llcphone.sim.model import Pace, open_model
-from llcphone.sim.model_voice import babble
+from llcphone.sim.model.voice import babble
 from llcphone.sim.phone import open_twilio
 from llcphone.sim.ports import free_port
 from llcphone.torture.profile import ACCOUNT_SID, AUTH_TOKEN, Place, Profile
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
     from llcphone.sim.model import ModelSession, ModelSimulator
-    from llcphone.sim.model_script import Scripted
+    from llcphone.sim.model.script import Scripted
     from llcphone.sim.phone import Ring, SimCall, TwilioSimulator
     from llcphone.torture.bridge import Bridge
 

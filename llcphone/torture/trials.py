@@ -12,7 +12,7 @@ from llcphone.torture.rig import FIELD_PACE
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
-    from llcphone.sim.model_script import Chooser, Scripted, Turn
+    from llcphone.sim.model.script import Chooser, Scripted, Turn
     from llcphone.torture.judge import Judge
     from llcphone.torture.profile import Profile
     from llcphone.torture.rig import Rig

@@ -17,7 +17,7 @@ from llcphone.torture.rig import GaveUp, patience, until
 from llcphone.torture.trials import GREETING, answers, tool_answers, trial
 
 if TYPE_CHECKING:
-    from llcphone.sim.model_script import Scripted
+    from llcphone.sim.model.script import Scripted
     from llcphone.torture.judge import Judge
     from llcphone.torture.profile import Profile
     from llcphone.torture.rig import Rig

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from llcphone.sim.model import ModelSession
-    from llcphone.sim.model_script import Chooser
+    from llcphone.sim.model.script import Chooser
     from llcphone.torture.judge import Judge
     from llcphone.torture.profile import Profile
     from llcphone.torture.rig import Caller, Rig

@@ -17,7 +17,7 @@ from llcphone.torture.trials import GREETING, answers, trial
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from llcphone.sim.model_script import Turn
+    from llcphone.sim.model.script import Turn
     from llcphone.torture.judge import Judge
     from llcphone.torture.rig import Caller, Rig
 

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 import trio
 
 from llcphone.sim.model import Say
-from llcphone.sim.model_voice import babble
+from llcphone.sim.model.voice import babble
 from llcphone.torture.rig import patience, until
 from llcphone.torture.trials import tool_answers, trial
 
 if TYPE_CHECKING:
     from llcphone.sim.model import ModelSession
-    from llcphone.sim.model_script import Scripted
+    from llcphone.sim.model.script import Scripted
     from llcphone.torture.judge import Judge
     from llcphone.torture.profile import Profile
     from llcphone.torture.rig import Caller, Rig

@@ -25,15 +25,15 @@ from websockets.protocol import OPEN, Protocol, Side
 
 from llcphone.errors import LegClosed
 from llcphone.wire.frames import FrameReader
-from llcphone.wire.hub import Loan
 from llcphone.wire.keepalive import Keepalive
 from llcphone.wire.leg import LegLimits, OnLost, Spawn
-from llcphone.wire.sending import SendingSide
+from llcphone.wire.poller import Loan
+from llcphone.wire.send_side import SendingSide
 from llcphone.wire.socket import RECV_BYTES, Socket
 
 if TYPE_CHECKING:
-    from llcphone.wire.hub import Hub
     from llcphone.wire.leg import Take
+    from llcphone.wire.poller import Hub
 
 READS_PER_TURN = 16
 """Reads before the other tasks get their turn."""

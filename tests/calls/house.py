@@ -22,19 +22,20 @@ import trio
 import trio.testing
 
 from llcphone import Agent, open_phone
-from llcphone.rehearsal import AUTH_TOKEN as TOKEN
-from llcphone.rehearsal import Stage, rehearsal_config, rehearse
 from llcphone.server.run import serve
 from llcphone.sim import voices
 from llcphone.sim.model import Faults
 from llcphone.sim.phone import open_twilio
+from llcphone.testing import AUTH_TOKEN as TOKEN
+from llcphone.testing import Stage, rehearsal_config, rehearse
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
     from llcphone import CallRecord, Config, Phone
-    from llcphone.phone import AgentChoice
-    from llcphone.sim.model import Pace, Scripted
+    from llcphone.phone.phone import AgentChoice
+    from llcphone.sim.model import Pace
+    from llcphone.sim.model.script import Scripted
     from llcphone.sim.phone import TwilioSimulator
 
 QUESTION = voices.load("book_table")

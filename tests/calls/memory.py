@@ -20,7 +20,7 @@ import trio
 
 from llcphone import Agent, Call, CallRecord, Note
 from llcphone.call.dialects import DialectMemory
-from llcphone.phone import Phone
+from llcphone.phone.phone import Phone
 from llcphone.realtime.dialects import Dialect
 from tests.calls.house import make_config
 from tests.calls.memory_leg import Failure as Failure

@@ -9,11 +9,11 @@ import trio
 
 from llcphone import Agent, EndReason
 from llcphone.errors import DialRefused
-from llcphone.rehearsal import rehearse
 from llcphone.sim import voices
 from llcphone.sim.model import Faults, Say
 from llcphone.sim.phone import Callee
-from llcphone.sim.phone_rest import RestError
+from llcphone.sim.phone.rest import RestError
+from llcphone.testing import rehearse
 from tests.calls.house import nothing_left
 
 if TYPE_CHECKING:

@@ -10,10 +10,10 @@ import pytest
 import trio
 
 from llcphone import Agent, EndReason
-from llcphone.rehearsal import rehearse
 from llcphone.sim import ulaw
 from llcphone.sim.model import Say
 from llcphone.sim.phone import Callee, EndedBy
+from llcphone.testing import rehearse
 from tests.calls.house import INTERRUPTION, nothing_left
 from tests.store.journal_kit import no_threads, url_of
 
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     from trio.testing import MockClock
 
-    from llcphone.rehearsal import Stage
     from llcphone.sim.phone import SimCall
+    from llcphone.testing import Stage
 
 pytestmark = pytest.mark.usefixtures(no_threads.__name__)
 __all__ = ["no_threads"]

@@ -8,10 +8,10 @@ import pytest
 
 from llcphone import Agent
 from llcphone.modes.base import person
-from llcphone.rehearsal import rehearse
 from llcphone.sim.phone import Callee
-from llcphone.store.history import KeptCall
-from llcphone.webhook import body_of
+from llcphone.store.calls import KeptCall
+from llcphone.store.webhook import body_of
+from llcphone.testing import rehearse
 from tests.store.journal_kit import no_threads, url_of
 
 if TYPE_CHECKING:
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from trio.testing import MockClock
 
-    from llcphone.phone import Phone
-    from llcphone.rehearsal import Stage
+    from llcphone.phone.phone import Phone
+    from llcphone.testing import Stage
 
 pytestmark = pytest.mark.usefixtures(no_threads.__name__)
 __all__ = ["no_threads"]

@@ -10,11 +10,11 @@ import pytest
 import trio
 
 from llcphone import Agent, CallHandle, Note
-from llcphone.call.holding import LONG_MS, timed
-from llcphone.metrics import open_metrics
-from llcphone.pulse import Pulse
+from llcphone.call.loop_blocking import LONG_MS, timed
+from llcphone.phone.loop_monitor import Pulse
+from llcphone.telemetry.metrics import open_metrics
 from tests.calls.test_tools import answers, asks, live_call, open_house
-from tests.test_metrics import Figures
+from tests.telemetry.test_metrics import Figures
 
 if TYPE_CHECKING:
     from trio.testing import MockClock

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import trio
 
-from llcphone.rehearsal import AUTH_TOKEN
 from llcphone.sim import voices
 from llcphone.sim.model import Say, open_model
 from llcphone.sim.phone import open_twilio
 from llcphone.sim.ports import free_port
+from llcphone.testing import AUTH_TOKEN
 from tests.patience import HANG_S
 
 if TYPE_CHECKING:

@@ -8,14 +8,14 @@ import pytest
 import trio
 
 from llcphone import Agent, EndReason
-from llcphone.agent_file import load_agent
 from llcphone.config import Config
 from llcphone.errors import DialRefused
 from llcphone.modes import routed
-from llcphone.rehearsal import rehearse
+from llcphone.modes.agent_file import load_agent
 from llcphone.sim.model import Say
 from llcphone.sim.phone import Callee, DialOutcome
-from llcphone.webhook import body_of
+from llcphone.store.webhook import body_of
+from llcphone.testing import rehearse
 from tests.calls.house import QUESTION, nothing_left, open_house
 from tests.calls.test_resume import in_mid_answer, journalled, script
 from tests.calls.test_transfer_cold import Desk, asks_for_sales, house

@@ -8,8 +8,8 @@ import pytest
 import trio
 
 from llcphone import Agent, EndReason
-from llcphone.rehearsal import rehearse
 from llcphone.sim.phone import Callee, CallFaults, EndedBy
+from llcphone.testing import rehearse
 from tests.calls.house import QUESTION, nothing_left
 from tests.calls.memory import open_memory
 from tests.calls.test_resume import ANSWER, GREETING, script, told
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from trio.testing import MockClock
 
-    from llcphone.rehearsal import Stage
     from llcphone.sim.phone import SimCall
+    from llcphone.testing import Stage
 
 pytestmark = pytest.mark.usefixtures(no_threads.__name__)
 __all__ = ["no_threads"]

@@ -10,8 +10,8 @@ import trio
 from trio.testing import wait_all_tasks_blocked
 
 from llcphone import Agent, Call, CallHandle, CallRecord, EndReason
-from llcphone.containment import kinds_of
 from llcphone.errors import NoAgent
+from llcphone.runtime.containment import kinds_of
 from tests.calls.memory import MemoryHouse, MemoryLeg, Turn, media, open_memory
 
 if TYPE_CHECKING:

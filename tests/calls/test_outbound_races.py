@@ -17,22 +17,15 @@ import trio
 from bench.outbound_endings import report, run_crowd
 from llcphone import Agent, EndReason, open_phone
 from llcphone.errors import ConfigError
-from llcphone.rehearsal import (
-    ACCOUNT_SID,
-    AUTH_TOKEN,
-    NUMBER,
-    Stage,
-    rehearsal_config,
-    rehearse,
-)
 from llcphone.server.run import serve
 from llcphone.sim import voices
 from llcphone.sim.model import Faults, Say, open_model
 from llcphone.sim.phone import CallbackFaults, Callee, CallFaults, EndedBy, open_twilio
-from llcphone.sim.phone_record import ALL_CALLBACKS
-from llcphone.sim.phone_rest import RestError
-from llcphone.sim.phone_rest_faults import too_many_requests, unavailable
+from llcphone.sim.phone.record import ALL_CALLBACKS
+from llcphone.sim.phone.rest import RestError
+from llcphone.sim.phone.rest_faults import too_many_requests, unavailable
 from llcphone.sim.ports import free_port
+from llcphone.testing import ACCOUNT_SID, AUTH_TOKEN, NUMBER, Stage, rehearsal_config, rehearse
 from tests.calls.house import nothing_left
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ import pytest
 import trio
 
 from llcphone import Agent, CallHandle, CallRecord, EndReason, open_phone
-from llcphone.rehearsal import rehearse
 from llcphone.sim.model import Say
 from llcphone.sim.phone import Callee, CallFaults, EndedBy
+from llcphone.testing import rehearse
 from tests.calls.house import GOODBYE, QUESTION, TRANSPORTS, House, nothing_left, open_house
 from tests.store.journal_kit import no_threads, url_of
 

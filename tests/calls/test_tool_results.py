@@ -14,14 +14,14 @@ import trio
 from trio.testing import wait_all_tasks_blocked
 
 from llcphone import Agent, CallHandle, ConfigError, EndReason
-from llcphone.call.results import LONGEST
-from llcphone.containment import kinds_of
+from llcphone.call.tool_results import LONGEST
+from llcphone.runtime.containment import kinds_of
 from llcphone.sim.model import CallTool, Say
 from tests.calls.house import QUESTION, open_house
 from tests.calls.memory import open_memory
 from tests.calls.test_one_calls_fault import WAYS, lives_on, thrown
 from tests.calls.test_tools import STOP, answers, asks, creates, live_call
-from tests.test_tool_schema import SEQUENCES
+from tests.tools.test_schema import SEQUENCES
 
 if TYPE_CHECKING:
     from trio.testing import MockClock

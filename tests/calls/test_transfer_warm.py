@@ -10,11 +10,11 @@ import pytest
 import trio
 
 from llcphone import Agent, CallHandle, EndReason, Outcome, open_phone
-from llcphone.rehearsal import rehearse
 from llcphone.sim import voices
 from llcphone.sim.model import CallTool, Faults, Say
 from llcphone.sim.phone import Callee, EndedBy
-from llcphone.sim.phone_rest_faults import unavailable
+from llcphone.sim.phone.rest_faults import unavailable
+from llcphone.testing import rehearse
 from tests.calls.house import QUESTION, nothing_left
 from tests.store.journal_kit import no_threads, url_of
 
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from trio.testing import MockClock
 
-    from llcphone.rehearsal import Stage
     from llcphone.sim.phone import SimCall
+    from llcphone.testing import Stage
 
 pytestmark = pytest.mark.usefixtures(no_threads.__name__)
 __all__ = ["no_threads"]

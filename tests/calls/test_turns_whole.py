@@ -8,7 +8,7 @@ import pytest
 import trio
 
 from llcphone import Agent, ConfigError, EndReason, open_phone
-from llcphone.call.turn_plan import turn_updates
+from llcphone.call.setup_turns import turn_updates
 from llcphone.config import SETTINGS
 from llcphone.sim.model import Say
 from tests.calls.house import (

@@ -11,11 +11,11 @@ import trio
 from trio.testing import wait_all_tasks_blocked
 
 from llcphone import Agent, ConfigError, EndReason
-from llcphone.phone_open import use_agent
-from llcphone.rehearsal import rehearse
+from llcphone.phone.open import use_agent
+from llcphone.phone.warm_pool import WarmHealth, WarmPool
 from llcphone.sim.model import Faults, Pace
 from llcphone.sim.phone import Callee
-from llcphone.warm import WarmHealth, WarmPool
+from llcphone.testing import rehearse
 from tests.calls.house import QUESTION, nothing_left
 from tests.calls.memory import FRAME, MemoryLeg, echo, open_memory
 

@@ -16,7 +16,7 @@ from tests.calls.house import QUESTION, open_house
 if TYPE_CHECKING:
     from trio.testing import MockClock
 
-    from llcphone.sim.model import Turn
+    from llcphone.sim.model.script import Turn
     from tests.calls.house import House
 
 ANSWER = b"\x31\xb1" * 4_000

@@ -2,7 +2,7 @@
 
 A fault is planted in each task of the phone and in each of those that are told of calls. Writers of records,
 the store, the webhook and the collector work in threads or on sockets of their own: their faults are planted
-in tests/store, tests/test_webhook.py and tests/test_tracing.py.
+in tests/store, tests/store/test_webhook.py and tests/telemetry/test_tracing.py.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ from trio.testing import MockClock
 
 from bench.hostile import report, run_hostile
 from bench.hostile_acts import ACTS
-from llcphone.blackbox import Boxes
-from llcphone.breaker import Breaker
 from llcphone.call.endpoint import Endpoint
-from llcphone.dialler import Dialler
 from llcphone.engine.events import EndReason
-from llcphone.metrics import Metrics, open_metrics
-from llcphone.overload import Overload
-from llcphone.pulse import Pulse
-from llcphone.server.api_board import Board
+from llcphone.phone.black_box import Boxes
+from llcphone.phone.breaker import Breaker
+from llcphone.phone.call_warnings import Watch
+from llcphone.phone.day_budget import Spending
+from llcphone.phone.dialler import Dialler
+from llcphone.phone.loop_monitor import Pulse
+from llcphone.phone.overload import Overload
+from llcphone.phone.transfers.transfers import Transfers
+from llcphone.phone.warm_pool import WarmPool
+from llcphone.server.api.calls import Board
 from llcphone.sim.model import Say
-from llcphone.spending import Spending
-from llcphone.tracing import CallSpans, trace_calls
-from llcphone.transfers.switchboard import Transfers
-from llcphone.warm import WarmPool
-from llcphone.watch import Watch
+from llcphone.telemetry.metrics import Metrics, open_metrics
+from llcphone.telemetry.tracing import CallSpans, trace_calls
 from tests.calls.house import open_house
 
 if TYPE_CHECKING:

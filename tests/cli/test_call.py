@@ -16,11 +16,11 @@ from llcphone import Agent, ConfigError
 from llcphone.cli.call import Wish, run_call
 from llcphone.cli.ring import _not_dialled
 from llcphone.config import Config
-from llcphone.rehearsal import ACCOUNT_SID, AUTH_TOKEN
 from llcphone.sim import voices
 from llcphone.sim.model import open_model
 from llcphone.sim.phone import Callee, open_twilio
 from llcphone.sim.ports import free_port
+from llcphone.testing import ACCOUNT_SID, AUTH_TOKEN
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable

@@ -52,8 +52,8 @@ main()
         ("sqlalchemy", "calls"),
         ("trio", "sim model"),
         ("llcphone.sim.model", "sim model --port 9199"),
-        ("llcphone.doctor.examine", "doctor"),
-        ("llcphone.demo.run", "demo"),
+        ("llcphone.doctor.checks", "doctor"),
+        ("llcphone.demo.main", "demo"),
     ],
 )
 def test_ctrl_c_while_a_command_is_imported_is_one_line(module: str, command: str, tmp_path: Path) -> None:

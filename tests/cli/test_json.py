@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import trio
 
+from llcphone.cli import number
 from llcphone.cli.entry import run
-from llcphone.process import webhook
 from tests.store.store_kit import ADA, opened, record, written
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def test_json_and_nothing_else_on_standard_output(
     async def now(config: Any) -> dict[str, Any]:
         return {"number": "+15551230002", "comes_to_us": False}
 
-    monkeypatch.setattr(webhook, "number_now", now)
+    monkeypatch.setattr(number, "number_now", now)
     left = run(line.split())
     out = capsys.readouterr().out
     assert left == code, out

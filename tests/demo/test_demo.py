@@ -18,9 +18,9 @@ from llcphone import CallRecord, EndReason
 from llcphone.demo import script as story
 from llcphone.demo.facts import Entry, Facts, ItemFacts, ModelFacts, PhoneFacts
 from llcphone.demo.lateness import stalled_s
-from llcphone.demo.report import judge
-from llcphone.demo.run import run_demo
+from llcphone.demo.main import run_demo
 from llcphone.demo.summary import show_checks, show_verdict, show_waterfall
+from llcphone.demo.verdict import judge
 from llcphone.demo.waterfall import Share, waterfall
 from llcphone.errors import ConfigError
 
@@ -35,7 +35,7 @@ def run(out: Path, **options: Any) -> subprocess.CompletedProcess[str]:
     code = f"""
 import sys
 from pathlib import Path
-from llcphone.demo.run import run_demo
+from llcphone.demo.main import run_demo
 sys.exit(run_demo(Path({str(out)!r}), **{options!r}))
 """
     return subprocess.run(

@@ -12,8 +12,8 @@ from rich.console import Console
 from llcphone import EndReason
 from llcphone.demo import script as story
 from llcphone.demo.facts import Entry, Facts, OutboundFacts
-from llcphone.demo.report_outbound import judge_outbound
 from llcphone.demo.summary import show_checks
+from llcphone.demo.verdict_outbound import judge_outbound
 from tests.demo.test_demo import answered, good_facts, item, turn
 
 

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import trio
 
-from llcphone.agent_file import agent_of
-from llcphone.doctor.examine import GROUPS, case_of, examine
+from llcphone.doctor.checks import GROUPS, case_of, examine
 from llcphone.doctor.report import Finding, Status
-from llcphone.process.serving import serve_as_process
-from llcphone.rehearsal import ACCOUNT_SID, AUTH_TOKEN, NUMBER
+from llcphone.modes.agent_file import agent_of
+from llcphone.process.serve import serve_as_process
 from llcphone.settings import load
 from llcphone.sim.model import ModelSimulator, open_model
 from llcphone.sim.phone import TwilioSimulator, open_twilio
 from llcphone.sim.ports import free_port
-from tests.carrier_desk import Asked, Desk, answer
+from llcphone.testing import ACCOUNT_SID, AUTH_TOKEN, NUMBER
+from tests.carrier.carrier_desk import Asked, Desk, answer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable

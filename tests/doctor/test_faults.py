@@ -9,15 +9,15 @@ from datetime import UTC, datetime
 import pytest
 import trio
 
-from llcphone.doctor.examine import case_of
+from llcphone.cli.number import number_now
+from llcphone.doctor.checks import case_of
 from llcphone.doctor.fix import offer_fixes
 from llcphone.doctor.report import Status
-from llcphone.owners import port_owners
-from llcphone.process.webhook import number_now
-from llcphone.rehearsal import AUTH_TOKEN
+from llcphone.server.port_owners import port_owners
 from llcphone.sim.model import Faults
 from llcphone.sim.ports import free_port
-from tests.carrier_desk import answer
+from llcphone.testing import AUTH_TOKEN
+from tests.carrier.carrier_desk import answer
 from tests.doctor.clinic import KEY, a_proxy, echo_of_another, open_clinic, somebody_else
 
 FAIL, WARN, PASS, UNKNOWN = Status.FAIL, Status.WARN, Status.PASS, Status.UNKNOWN

@@ -9,8 +9,8 @@ import pytest
 
 from llcphone.config import Config
 from llcphone.doctor import agents, places
-from llcphone.doctor.case import INSTALL_CERTIFICATES, Case
-from llcphone.doctor.examine import GROUPS
+from llcphone.doctor.checks import GROUPS
+from llcphone.doctor.context import INSTALL_CERTIFICATES, Case
 from llcphone.doctor.places import places_of
 from llcphone.doctor.session import Probe, judge_session
 from llcphone.doctor.twilio import judge_refusal

@@ -6,18 +6,18 @@ import json
 
 import trio
 
-from llcphone.agent_file import agent_of
 from llcphone.config import Config
-from llcphone.doctor import examine as rooms
-from llcphone.doctor.case import Case
-from llcphone.doctor.examine import GROUPS, examine
+from llcphone.doctor import checks as rooms
+from llcphone.doctor.checks import GROUPS, examine
+from llcphone.doctor.context import Case
 from llcphone.doctor.machine import judge_clock, judge_descriptors
 from llcphone.doctor.places import judge_disk
 from llcphone.doctor.process import Facts, errors_in, judge, last_errors
 from llcphone.doctor.public import judge_address
 from llcphone.doctor.report import Status, exit_code, fail, good, lines, unknown, verdict, warn
-from llcphone.owners import Kind, Owner
+from llcphone.modes.agent_file import agent_of
 from llcphone.process.health import Health
+from llcphone.server.port_owners import Kind, Owner
 from llcphone.sim.model import Faults
 from tests.doctor.clinic import KEY, open_clinic
 from tests.process.house import open_house

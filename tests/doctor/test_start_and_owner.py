@@ -12,15 +12,15 @@ import pytest
 
 from llcphone.config import Config
 from llcphone.doctor import machine, places
-from llcphone.doctor.case import Answer, Case
-from llcphone.doctor.examine import examine
+from llcphone.doctor.checks import examine
+from llcphone.doctor.context import Answer, Case
 from llcphone.doctor.fix import FIXES
 from llcphone.doctor.model import NOT_ASKED, judge_model
 from llcphone.doctor.process import Facts, judge
 from llcphone.doctor.vendors import judge_status
-from llcphone.owners import Kind, Owner
 from llcphone.process.health import Health
 from llcphone.process.pidfile import Mark, own_mark
+from llcphone.server.port_owners import Kind, Owner
 from llcphone.sim.model import Faults
 from llcphone.sim.ports import free_port
 from tests.doctor.clinic import open_clinic

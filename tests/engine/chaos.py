@@ -11,11 +11,11 @@ import base64
 from hypothesis import strategies as st
 
 from llcphone.engine import events as happened
-from llcphone.engine.dialling import DialPlan, MachinePolicy
-from llcphone.engine.echo import EchoPlan
 from llcphone.engine.events import EndReason, Event
-from llcphone.engine.silence import SilencePlan
-from llcphone.engine.tool_desk import ToolPlan, ToolRule
+from llcphone.engine.parts.dialling import DialPlan, MachinePolicy
+from llcphone.engine.policies.echo_guard import EchoPlan
+from llcphone.engine.policies.silence import SilencePlan
+from llcphone.engine.policies.tool_calls import ToolPlan, ToolRule
 from llcphone.realtime import events as said
 from llcphone.realtime.dialects import Dialect
 from llcphone.twilio import media as phone

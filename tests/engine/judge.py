@@ -14,7 +14,7 @@ from llcphone.engine import CallEngine, CallSetup
 from llcphone.engine import events as happened
 from llcphone.engine.commands import Command, EndCall, RunTool, SendModel, SendPhone
 from llcphone.engine.events import Event, ModelSaid, Tick
-from llcphone.engine.order import Order
+from llcphone.engine.parts.event_order import Order
 from llcphone.realtime import events as said
 from llcphone.realtime.messages import (
     AppendAudio,

@@ -24,8 +24,8 @@ from llcphone.audio import payload_bytes
 from llcphone.engine import CallEngine, CallSetup
 from llcphone.engine import commands as asked
 from llcphone.engine import events as happened
-from llcphone.engine.alarms import AlarmPlan
-from llcphone.engine.recovery import RecoveryPlan
+from llcphone.engine.policies.alarms import AlarmPlan
+from llcphone.engine.policies.recovery import RecoveryPlan
 from llcphone.errors import RemoteProtocolError
 from llcphone.realtime import messages as told
 from llcphone.realtime.decode import decode

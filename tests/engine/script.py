@@ -18,8 +18,8 @@ from llcphone.engine import CallEngine, CallSetup
 from llcphone.engine.call import CallLimits
 from llcphone.engine.commands import Command, EndCall, Note, RunTool, SendModel, SendPhone
 from llcphone.engine.events import Born, EndReason, Event, ModelConnected, ModelSaid, StreamJoined, Tick
-from llcphone.engine.recovery import RecoveryPlan
-from llcphone.engine.schedule import TurnUpdate
+from llcphone.engine.parts.schedule import TurnUpdate
+from llcphone.engine.policies.recovery import RecoveryPlan
 from llcphone.realtime.dialects import Dialect
 from llcphone.realtime.events import (
     AudioDelta,

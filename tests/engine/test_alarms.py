@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from llcphone.engine.alarms import AlarmPlan
 from llcphone.engine.events import Born, LoopHeld, ModelConnected, StreamJoined, ToolFinished
-from llcphone.engine.recovery import RecoveryPlan
-from llcphone.engine.timers import Timer
+from llcphone.engine.parts.timers import Timer
+from llcphone.engine.policies.alarms import AlarmPlan
+from llcphone.engine.policies.recovery import RecoveryPlan
 from llcphone.realtime.dialects import Dialect
 from llcphone.realtime.events import InputCommitted, SpeechStarted, SpeechStopped
 from llcphone.twilio.media import CallerAudio

@@ -9,7 +9,7 @@ from __future__ import annotations
 import pytest
 
 from llcphone.engine.events import ToolFinished
-from llcphone.engine.floor import Floor
+from llcphone.engine.parts.floor import Floor
 from llcphone.realtime.events import (
     AudioDone,
     InputCommitted,

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from llcphone.engine.budget import AtLimit, MoneyPlan
 from llcphone.engine.events import EndReason, ModelLegLost
-from llcphone.engine.recovery import RecoveryPlan
+from llcphone.engine.policies.budget import AtLimit, MoneyPlan
+from llcphone.engine.policies.recovery import RecoveryPlan
 from llcphone.prices import Rates
 from llcphone.realtime.events import InputCommitted, SpeechStarted, SpeechStopped, Usage
 from llcphone.realtime.messages import CreateResponse, SystemText

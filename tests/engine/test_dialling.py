@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from llcphone.engine.commands import Dial, EndCall
-from llcphone.engine.dialling import DialPlan, MachinePolicy
 from llcphone.engine.events import (
     Born,
     CarrierStatus,
@@ -17,6 +16,7 @@ from llcphone.engine.events import (
     StreamJoined,
     Tick,
 )
+from llcphone.engine.parts.dialling import DialPlan, MachinePolicy
 from llcphone.realtime.dialects import Dialect
 from llcphone.realtime.events import ModelError, ResponseCreated, ResponseDone, ResponseStatus, SpeechStarted
 from llcphone.realtime.messages import CancelResponse, ClearInput, CreateResponse, Truncate, UserText

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from llcphone.engine.commands import EndCall, SendModel
-from llcphone.engine.dialling import DialPlan, MachinePolicy
 from llcphone.engine.events import (
     CarrierStatus,
     Dialled,
@@ -14,7 +13,8 @@ from llcphone.engine.events import (
     MachineDetected,
     StreamJoined,
 )
-from llcphone.engine.responses import MESSAGE
+from llcphone.engine.parts.dialling import DialPlan, MachinePolicy
+from llcphone.engine.parts.responses import MESSAGE
 from llcphone.realtime.messages import CreateResponse
 from llcphone.twilio.media import StreamStarted
 from tests.engine.script import Script

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from llcphone.engine.events import Born, ModelConnected, StreamJoined
-from llcphone.engine.floor import Floor
+from llcphone.engine.parts.floor import Floor
 from llcphone.realtime.dialects import Dialect
 from llcphone.realtime.events import SessionCreated, SpeechStarted
 from llcphone.realtime.messages import CreateResponse, DeleteItem, Truncate, UpdateSession, UserText

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from llcphone.engine.events import ModelConnected, ModelLegLost
-from llcphone.engine.history import Speaker
-from llcphone.engine.recovery import Owed, RecoveryPlan
-from llcphone.engine.resuming import kept_of
+from llcphone.engine.parts.history import Speaker
+from llcphone.engine.policies.recovery import Owed, RecoveryPlan
+from llcphone.engine.policies.resume import kept_of
 from llcphone.realtime.dialects import Dialect
 from llcphone.realtime.events import AudioDone, SpeechStarted, TranscriptDelta, TranscriptDone
 from llcphone.realtime.messages import AssistantText, CreateResponse, DeleteItem, SystemText, Truncate

@@ -6,9 +6,9 @@ import pytest
 
 from llcphone.engine.commands import EndCall
 from llcphone.engine.events import DigitsAsked, EndAsked, EndReason, HangUpAsked, PhoneLegLost, ToolFinished
-from llcphone.engine.history import Speaker
-from llcphone.engine.recovery import Owed
-from llcphone.engine.resuming import KeptLine, Resumed
+from llcphone.engine.parts.history import Speaker
+from llcphone.engine.policies.recovery import Owed
+from llcphone.engine.policies.resume import KeptLine, Resumed
 from llcphone.realtime.events import InputCommitted, SpeechStarted, SpeechStopped
 from llcphone.realtime.messages import CreateResponse, SystemText, Truncate
 from llcphone.twilio.media import Clear, StreamStopped

@@ -9,14 +9,14 @@ import pytest
 
 from llcphone.audio import payload_bytes
 from llcphone.engine import CallEngine
-from llcphone.engine.alarms import AlarmPlan
 from llcphone.engine.commands import EndCall
-from llcphone.engine.echo import EchoPlan
 from llcphone.engine.events import EndReason
-from llcphone.engine.floor import Floor
-from llcphone.engine.recording import Recorder, replay
-from llcphone.engine.recovery import RecoveryPlan
-from llcphone.engine.silence import SilencePlan
+from llcphone.engine.parts.floor import Floor
+from llcphone.engine.policies.alarms import AlarmPlan
+from llcphone.engine.policies.echo_guard import EchoPlan
+from llcphone.engine.policies.recovery import RecoveryPlan
+from llcphone.engine.policies.silence import SilencePlan
+from llcphone.engine.tape.recorder import Recorder, replay
 from llcphone.realtime.events import SpeechStarted, SpeechStopped
 from llcphone.realtime.messages import AppendAudio
 from llcphone.twilio.media import CallerAudio, Digit, Mark, MarkEchoed

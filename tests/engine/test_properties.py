@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from llcphone.engine import CallEngine, CallSetup
 from llcphone.engine.commands import Dial, SendModel, SendPhone
-from llcphone.engine.recovery import RecoveryPlan
+from llcphone.engine.policies.recovery import RecoveryPlan
 from llcphone.realtime.events import SpeechStarted
 from llcphone.realtime.messages import AppendAudio, DeleteItem, Truncate
 from llcphone.twilio.media import CallerAudio
@@ -18,7 +18,7 @@ from tests.engine.judge import Judge
 from tests.engine.script import SESSION, TOOLS, Commands, Ear, delta, done, item_done, live
 
 if TYPE_CHECKING:
-    from llcphone.engine.dialling import DialPlan
+    from llcphone.engine.parts.dialling import DialPlan
 
 Facts = dict[str, object]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import pytest
 
 from llcphone.engine.events import InterruptAsked, StreamJoined, ToolFinished, TurnCommitted
-from llcphone.engine.floor import Floor
+from llcphone.engine.parts.floor import Floor
 from llcphone.realtime.dialects import Dialect, encode
 from llcphone.realtime.events import InputCommitted, Item, ModelError, SpeechStarted, SpeechStopped
 from llcphone.realtime.messages import (

@@ -7,7 +7,6 @@ import base64
 import pytest
 
 from llcphone.engine.commands import CloseModel, ConnectModel, EndCall, RememberDialect, RunTool
-from llcphone.engine.dialling import DialPlan, MachinePolicy
 from llcphone.engine.events import (
     Born,
     EndReason,
@@ -19,9 +18,10 @@ from llcphone.engine.events import (
     StreamJoined,
     ToolFinished,
 )
-from llcphone.engine.floor import Floor
-from llcphone.engine.history import Speaker
-from llcphone.engine.recovery import Gap, Owed, RecoveryPlan
+from llcphone.engine.parts.dialling import DialPlan, MachinePolicy
+from llcphone.engine.parts.floor import Floor
+from llcphone.engine.parts.history import Speaker
+from llcphone.engine.policies.recovery import Gap, Owed, RecoveryPlan
 from llcphone.realtime.dialects import Dialect
 from llcphone.realtime.events import (
     AudioDone,

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from llcphone.engine import CallSetup
 from llcphone.engine import events as happened
 from llcphone.engine.commands import Command, ConnectModel, RunTool, SendModel
-from llcphone.engine.recovery import RecoveryPlan
+from llcphone.engine.policies.recovery import RecoveryPlan
 from llcphone.realtime import events as said
 from llcphone.realtime.dialects import Dialect
 from llcphone.realtime.messages import AppendAudio, ToolCall, UpdateSession, UserAudio

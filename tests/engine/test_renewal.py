@@ -27,8 +27,8 @@ from llcphone.engine.events import (
     StreamJoined,
     ToolFinished,
 )
-from llcphone.engine.recovery import RecoveryPlan
-from llcphone.engine.session_age import RenewalPlan
+from llcphone.engine.parts.session_age import RenewalPlan
+from llcphone.engine.policies.recovery import RecoveryPlan
 from llcphone.realtime.dialects import Dialect
 from llcphone.realtime.events import (
     AudioDelta,

@@ -29,9 +29,9 @@ from llcphone.engine.commands import (
     SendStandby,
     SwitchModel,
 )
-from llcphone.engine.recording import Recorder, replay
-from llcphone.engine.recovery import RecoveryPlan
-from llcphone.engine.session_age import RenewalPlan
+from llcphone.engine.parts.session_age import RenewalPlan
+from llcphone.engine.policies.recovery import RecoveryPlan
+from llcphone.engine.tape.recorder import Recorder, replay
 from llcphone.realtime import events as said
 from llcphone.realtime.dialects import Dialect
 from llcphone.realtime.messages import (

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from llcphone.engine.events import EndReason, ToolFinished
-from llcphone.engine.floor import Floor
-from llcphone.engine.responses import Asked
+from llcphone.engine.parts.floor import Floor
+from llcphone.engine.parts.responses import Asked
 from llcphone.realtime.events import InputCommitted as Committed
 from llcphone.realtime.events import Item, ModelError, SpeechStarted, SpeechStopped, TimeoutTriggered
 from llcphone.realtime.messages import CancelResponse, CreateResponse, DeleteItem, ToolOutput

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from llcphone.engine.commands import Note
-from llcphone.engine.dialling import DialPlan
 from llcphone.engine.events import EndReason, MachineDetected, ModelLegLost, ToolFinished
-from llcphone.engine.recovery import RecoveryPlan
-from llcphone.engine.silence import SilencePlan
+from llcphone.engine.parts.dialling import DialPlan
+from llcphone.engine.policies.recovery import RecoveryPlan
+from llcphone.engine.policies.silence import SilencePlan
 from llcphone.realtime.events import SpeechStarted
 from llcphone.realtime.messages import CreateResponse, SystemText
 from llcphone.twilio.media import Digit

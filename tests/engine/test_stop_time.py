@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from llcphone.engine.echo import EchoPlan
 from llcphone.engine.events import InterruptAsked
+from llcphone.engine.policies.echo_guard import EchoPlan
 from llcphone.realtime.events import InputCommitted, SpeechStarted, SpeechStopped
 from llcphone.twilio.media import CallerAudio
 from tests.engine.script import Ear, Script, created, delta, frame

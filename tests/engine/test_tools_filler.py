@@ -8,9 +8,9 @@ import pytest
 
 from llcphone.audio import silence_payload
 from llcphone.engine.events import HangUpAsked, ModelConnected, ModelLegLost, ToolFinished
-from llcphone.engine.history import Speaker
-from llcphone.engine.recovery import RecoveryPlan
-from llcphone.engine.tool_desk import ToolPlan, ToolRule
+from llcphone.engine.parts.history import Speaker
+from llcphone.engine.policies.recovery import RecoveryPlan
+from llcphone.engine.policies.tool_calls import ToolPlan, ToolRule
 from llcphone.realtime.dialects import Dialect
 from llcphone.realtime.events import InputCommitted, SpeechStarted, SpeechStopped
 from llcphone.realtime.messages import CreateResponse, ToolCall, ToolOutput

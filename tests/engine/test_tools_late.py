@@ -6,9 +6,9 @@ import json
 from typing import Any
 
 from llcphone.engine.events import HangUpAsked, ModelConnected, ModelLegLost, ToolFinished
-from llcphone.engine.recovery import RecoveryPlan
-from llcphone.engine.resuming import kept_of
-from llcphone.engine.tool_desk import ToolPlan, ToolRule
+from llcphone.engine.policies.recovery import RecoveryPlan
+from llcphone.engine.policies.resume import kept_of
+from llcphone.engine.policies.tool_calls import ToolPlan, ToolRule
 from llcphone.realtime.dialects import Dialect
 from llcphone.realtime.events import InputCommitted, SpeechStarted, SpeechStopped
 from llcphone.realtime.messages import CreateResponse, ToolCall, ToolOutput

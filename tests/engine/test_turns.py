@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from llcphone.engine.events import ToolFinished
-from llcphone.engine.floor import FLOOR, Cue, Floor, move
-from llcphone.engine.history import History, Line, Speaker
-from llcphone.engine.timers import Timer, Timers
+from llcphone.engine.parts.floor import FLOOR, Cue, Floor, move
+from llcphone.engine.parts.history import History, Line, Speaker
+from llcphone.engine.parts.timers import Timer, Timers
 from llcphone.realtime.events import (
     CallerTranscript,
     InputCommitted,

@@ -16,19 +16,19 @@ import attrs
 import pytest
 import trio
 
-from llcphone.agent_file import load_agent
 from llcphone.config import Config
 from llcphone.modes import routed
-from llcphone.rehearsal import rehearse
+from llcphone.modes.agent_file import load_agent
 from llcphone.store import database
+from llcphone.testing import rehearse
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
-    from llcphone.rehearsal import Stage
     from llcphone.sim.phone import SimCall
     from llcphone.store import CallDetails, Store
+    from llcphone.testing import Stage
 
 IVR, CSR, FRONT = "+15551230003", "+15551230004", "+15551230005"
 NUMBERS = {"ivr": IVR, "csr": CSR, "receptionist": FRONT}

@@ -10,8 +10,8 @@ import trio
 from trio.testing import wait_all_tasks_blocked
 
 from llcphone import Agent, CallHandle, ConfigError, Note
-from llcphone.call.handle import attestation_of
-from llcphone.call.plan import plan_call
+from llcphone.call.call import attestation_of
+from llcphone.call.setup import plan_call
 from llcphone.config import Config
 from tests.calls.memory import Turn, open_memory
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from llcphone import ConfigError
-from llcphone.agent_file import agent_of, load_agent
-from llcphone.call.plan import plan_call
+from llcphone.call.setup import plan_call
 from llcphone.config import Config
 from llcphone.modes import Routed, csr, hours, ivr, outbound, receptionist, routed, source_of
+from llcphone.modes.agent_file import agent_of, load_agent
 from llcphone.modes.desk import TARGETS_S
 from llcphone.realtime.session import prompt_tokens
 from tests.modes.kit import CSR, IVR, SETTINGS, WEDNESDAY, ZONE

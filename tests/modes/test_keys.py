@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from llcphone import ConfigError, EndReason
-from llcphone.agent_file import load_agent
 from llcphone.config import Config
 from llcphone.modes import routed
+from llcphone.modes.agent_file import load_agent
 from llcphone.modes.menu import PAUSE_MS
 from llcphone.sim.model import Faults, Say
 from llcphone.sim.phone import DialOutcome

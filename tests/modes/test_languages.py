@@ -16,9 +16,9 @@ import pytest
 import trio
 
 from llcphone import EndReason
+from llcphone.announcements import stored
+from llcphone.languages import ENGLISH, OWN, SHIPPED
 from llcphone.modes import outbound
-from llcphone.prompts import stored
-from llcphone.sentences import ENGLISH, OWN, SHIPPED
 from llcphone.sim.model import CallTool, Faults, Pace, Say
 from llcphone.sim.phone import Callee, DialOutcome
 from tests.calls.house import INTERRUPTION, QUESTION, nothing_left
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from trio.testing import MockClock
 
-    from llcphone.rehearsal import Stage
+    from llcphone.testing import Stage
     from tests.modes.kit import House
 
 pytestmark = pytest.mark.usefixtures(no_threads.__name__)

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from llcphone.agent_file import load_agent
 from llcphone.config import Config
 from llcphone.modes import routed
+from llcphone.modes.agent_file import load_agent
 from llcphone.sim.model import CallTool, Say
 from llcphone.sim.phone import Callee
 from tests.calls.house import INTERRUPTION, QUESTION, nothing_left

@@ -19,10 +19,10 @@ import psutil
 import trio
 
 from llcphone.process.pidfile import Mark, read_mark, running
-from llcphone.rehearsal import ACCOUNT_SID, AUTH_TOKEN, NUMBER
 from llcphone.sim.model import ModelSimulator, open_model
 from llcphone.sim.phone import DialOutcome, TwilioSimulator, open_twilio
 from llcphone.sim.ports import free_port
+from llcphone.testing import ACCOUNT_SID, AUTH_TOKEN, NUMBER
 from tests.patience import HANG_S, START_S
 
 if TYPE_CHECKING:

@@ -9,13 +9,13 @@ import pytest
 import trio
 
 from llcphone import Agent, ConfigError
-from llcphone import agent_file as loading
-from llcphone.agent_file import load_agent
 from llcphone.config import Config
+from llcphone.modes import agent_file as loading
+from llcphone.modes.agent_file import load_agent
 from llcphone.process import agent_source
 from llcphone.process.agent_source import AgentSource, looks_of
 from llcphone.process.reloading import Reloading
-from llcphone.rehearsal import rehearse
+from llcphone.testing import rehearse
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 import trio
 
 from llcphone import Agent
-from llcphone.agent_file import load_agent
 from llcphone.cli.entry import run
 from llcphone.config import Config
-from llcphone.rehearsal import rehearse
+from llcphone.modes.agent_file import load_agent
 from llcphone.sim import voices
 from llcphone.sim.model import CallTool
 from llcphone.sim.phone import Callee
 from llcphone.sim.ports import free_port
+from llcphone.testing import rehearse
 from tests.process.house import House, open_house
 
 if TYPE_CHECKING:

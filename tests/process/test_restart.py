@@ -13,13 +13,14 @@ import pytest
 import trio
 
 from llcphone import settings
+from llcphone.cli import restart
 from llcphone.config import Config
-from llcphone.doctor.examine import case_of, examine
+from llcphone.doctor.checks import case_of, examine
 from llcphone.doctor.report import Status
-from llcphone.owners import is_server
-from llcphone.process import procedure, restarting, stopping
+from llcphone.process import lifecycle, stop
 from llcphone.process.pidfile import own_mark, read_mark, running
-from llcphone.process.standing import standing, standing_lines
+from llcphone.process.status import standing, standing_lines
+from llcphone.server.port_owners import is_server
 from llcphone.sim.model import Faults
 from tests.calls.test_kill_nine import all_of, hangs_up, speak, talk, talks_again
 from tests.patience import HANG_S
@@ -220,9 +221,9 @@ async def test_a_new_server_has_its_time_to_become_ready_and_then_what_fails_is_
         asked.append(port)
         return ["model endpoint: not asked yet"] if len(asked) <= late else []
 
-    monkeypatch.setattr(procedure, "ask_ready", ask_ready)
+    monkeypatch.setattr(lifecycle, "ask_ready", ask_ready)
     config = Config.from_dict({"process": {"start_timeout_s": 5, "pid_file": ""}, "server": {"port": 7}})
-    reasons = await procedure.not_ready(procedure.Job(config=config))
+    reasons = await lifecycle.not_ready(lifecycle.Job(config=config))
     assert reasons == (["model endpoint: not asked yet"] if late == 1000 else [])
     assert set(asked) == {7}
 
@@ -309,7 +310,7 @@ async def test_stalled_peers_keep_no_process_beyond_two_seconds_of_its_drain_lim
 
 
 async def test_the_last_alarm_ends_a_loop_that_does_not_turn_any_more(tmp_path: Path) -> None:
-    program = "from llcphone.process.marks import stopping\nstopping(0)\nwhile True: pass"
+    program = "from llcphone.process.notify import stopping\nstopping(0)\nwhile True: pass"
     process = await trio.lowlevel.open_process([sys.executable, "-c", program])
     try:
         with trio.fail_after(HANG_S):
@@ -343,9 +344,9 @@ async def test_two_projects_on_one_port_leave_each_other_alone(
         House(other, house.port, house.model, house.twilio).configure()
         monkeypatch.chdir(other)
         told: list[str] = []
-        job = procedure.Job(config=settings.load(None).config, tell=told.append)
-        assert not await stopping.stop(job)
-        assert await restarting.restart(restarting.Wish(tell=told.append)) == 1
+        job = lifecycle.Job(config=settings.load(None).config, tell=told.append)
+        assert not await stop.stop(job)
+        assert await restart.restart(restart.Wish(tell=told.append)) == 1
         named = f"port {house.port} belongs to another project: pid {server.pid} (llcphone of {production}"
         assert sum(line.startswith(named) for line in told) == 2
         (line,) = standing_lines(await standing(job.config))
@@ -370,7 +371,7 @@ async def test_a_new_server_that_cannot_start_leaves_the_old_one_serving(
         house.configure(metrics={"port": taken.getsockname()[1]})
         monkeypatch.chdir(tmp_path)
         told: list[str] = []
-        assert await restarting.restart(restarting.Wish(tell=told.append)) == 1
+        assert await restart.restart(restart.Wish(tell=told.append)) == 1
         assert f"the server that ran, pid {server.pid}, is left serving" in told
         assert house.serving(server.pid)
         await house.twilio.ring_nowait().stream_started()
@@ -386,18 +387,18 @@ async def test_a_busy_server_that_misses_questions_is_drained_and_not_killed(
 
     async def ask_health(host: str, port: int) -> object | None:
         asked.append((host, port))
-        return None if len(asked) <= stopping._TRIES + 1 else object()
+        return None if len(asked) <= stop._TRIES + 1 else object()
 
     async def gone(pid: int, created: float, within_s: float, tell: object = None) -> bool:
         await trio.sleep(within_s)
         return within_s > 100
 
-    monkeypatch.setattr(stopping, "ask_health", ask_health)
-    monkeypatch.setattr(stopping, "gone", gone)
-    monkeypatch.setattr(stopping, "terminate", lambda *which: signals.append(which))
-    job = procedure.Job(config=Config.from_dict({"process": {"pid_file": ""}}), tell=told.append)
+    monkeypatch.setattr(stop, "ask_health", ask_health)
+    monkeypatch.setattr(stop, "gone", gone)
+    monkeypatch.setattr(stop, "terminate", lambda *which: signals.append(which))
+    job = lifecycle.Job(config=Config.from_dict({"process": {"pid_file": ""}}), tell=told.append)
     mark = msgspec.structs.replace(own_mark("127.0.0.9", 9), pid=2**22 - 3)
-    assert await stopping._end(job, mark.pid, mark.created, mark, "the server")
+    assert await stop._end(job, mark.pid, mark.created, mark, "the server")
     assert signals == [(mark.pid, mark.created)], "a second TERM would end all calls"
     assert set(asked) == {("127.0.0.9", 9)}, "where it was started, not where the settings say by now"
     assert told[-1] == f"pid {mark.pid}: ended"

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from llcphone import Agent, Config, ConfigError
-from llcphone.call.plan import plan_call
+from llcphone.call.setup import plan_call
 from llcphone.config import RealtimeConfig
 from llcphone.realtime.dialects import Dialect, encode
 from llcphone.realtime.events import SessionUpdated

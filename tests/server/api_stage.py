@@ -10,13 +10,13 @@ import httpx
 import trio
 
 from llcphone import Agent
-from llcphone.rehearsal import Stage, rehearse
 from llcphone.sim.phone import Callee
+from llcphone.testing import Stage, rehearse
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from llcphone.phone import AgentChoice
+    from llcphone.phone.phone import AgentChoice
 
 KEY = "a-key-of-enough-characters"
 TO = "+15551239999"

@@ -16,7 +16,7 @@ import trio
 
 from llcphone.config import Config
 from llcphone.errors import JoinRefused, LegClosed
-from llcphone.pulse import Pulse
+from llcphone.phone.loop_monitor import Pulse
 from llcphone.server.run import serve
 
 AUTH_TOKEN = "12345-auth-token"

@@ -5,8 +5,8 @@ import trio
 
 from llcphone import Agent
 from llcphone.agent import Agents
-from llcphone.server import api_board
-from llcphone.server.api_shapes import masked_number
+from llcphone.server.api import calls
+from llcphone.server.api.models import masked_number
 from llcphone.sim import voices
 from llcphone.sim.phone import Callee
 from tests.server.api_stage import BUSY, TO, open_api
@@ -125,7 +125,7 @@ async def test_a_hang_up_before_the_answer_cancels_the_call_at_twilio(autojump_c
 
 
 async def test_only_so_many_ended_calls_are_remembered(autojump_clock, monkeypatch):
-    monkeypatch.setattr(api_board, "REMEMBERED", 2)
+    monkeypatch.setattr(calls, "REMEMBERED", 2)
     async with open_api(callee=BUSY, outbound={"per_number_min_gap_s": 0.0, "per_number_per_day": 9}) as api:
         ids = []
         for _ in range(3):
@@ -136,12 +136,12 @@ async def test_only_so_many_ended_calls_are_remembered(autojump_clock, monkeypat
 
 
 async def test_of_old_long_calls_only_the_view_is_remembered(autojump_clock, monkeypatch):
-    monkeypatch.setattr(api_board, "MOST_LINES", 0)
+    monkeypatch.setattr(calls, "MOST_LINES", 0)
     async with open_api(callee=BUSY, outbound={"per_number_min_gap_s": 0.0, "per_number_per_day": 9}) as api:
         call_id = await api.place()
         (await api.stage.record())  # without a line: it stays whole
         assert (await api.ended(call_id))["record"] is not None
-        monkeypatch.setattr(api_board, "MOST_LINES", -1)
+        monkeypatch.setattr(calls, "MOST_LINES", -1)
         second = await api.place()
         await api.stage.record(2)
         for one in (call_id, second):

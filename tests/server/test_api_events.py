@@ -5,11 +5,11 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 import trio
 
-from llcphone.server import api_board
-from llcphone.server.api import BEAT_S, STREAM_LIMIT_S
-from llcphone.server.api_board import Board
-from llcphone.server.door import CLOSE_LIMIT_S, EXCHANGE_LIMIT_S
+from llcphone.server.api import calls
+from llcphone.server.api.calls import Board
+from llcphone.server.api.routes import BEAT_S, STREAM_LIMIT_S
 from llcphone.server.http import STALL_TIMEOUT_S
+from llcphone.server.listener import CLOSE_LIMIT_S, EXCHANGE_LIMIT_S
 from llcphone.sim import voices
 from tests.server.api_stage import BUSY, KEY, TO, code_of, open_api
 
@@ -120,7 +120,7 @@ async def test_a_stream_lasts_beyond_an_exchange_shows_that_it_lives_and_ends_in
 
 async def test_there_are_only_so_many_streams_and_one_that_left_makes_room(autojump_clock):
     async with open_api() as api, AsyncExitStack() as stack:
-        for _ in range(api_board.LISTENERS - 1):
+        for _ in range(calls.LISTENERS - 1):
             await stack.enter_async_context(listen(api))
         async with listen(api):
             answer = await api.get("/logs")
@@ -132,7 +132,7 @@ async def test_there_are_only_so_many_streams_and_one_that_left_makes_room(autoj
 
 
 async def test_a_reader_that_is_too_slow_is_dropped_and_the_others_hear_all(autojump_clock, monkeypatch):
-    monkeypatch.setattr(api_board, "WAITING_EVENTS", 4)
+    monkeypatch.setattr(calls, "WAITING_EVENTS", 4)
     async with open_api(callee=BUSY) as api, listen(api, buffer=4096), listen(api) as quick:
         board = board_of(api)
         assert len(board._listeners) == 2

@@ -4,11 +4,11 @@ import trio
 
 from llcphone import Agent
 from llcphone.agent import Agents
-from llcphone.config_modes import CompanyConfig
-from llcphone.server import api_legacy
-from llcphone.server.api_shapes import LegacyCall
+from llcphone.config.modes import CompanyConfig
+from llcphone.server.api import legacy
+from llcphone.server.api.models import LegacyCall
 from llcphone.sim.phone import Callee
-from llcphone.sim.phone_rest import RestError
+from llcphone.sim.phone.rest import RestError
 from tests.server.api_stage import TO, code_of, open_api
 
 
@@ -36,9 +36,9 @@ async def test_an_outbound_call_is_answered_as_the_original_did(autojump_clock):
 
 
 def test_only_what_was_given_stands_in_the_context():
-    assert api_legacy.context_of(LegacyCall(TO), CompanyConfig()) == ""
+    assert legacy.context_of(LegacyCall(TO), CompanyConfig()) == ""
     order = LegacyCall(TO, purpose="Ask for a quote.", custom_instructions=" Be kind. ", company_name=" ")
-    assert api_legacy.context_of(order, CompanyConfig()) == (
+    assert legacy.context_of(order, CompanyConfig()) == (
         "About this call:\nPurpose of the call: Ask for a quote.\nInstructions for this call: Be kind."
     )
 
@@ -54,7 +54,7 @@ async def test_a_call_that_twilio_refuses_is_no_success(autojump_clock):
 
 
 async def test_a_call_sid_that_comes_late_is_empty_but_the_call_goes_on(autojump_clock, monkeypatch):
-    monkeypatch.setattr(api_legacy, "CALL_SID_LIMIT_S", 0.0)
+    monkeypatch.setattr(legacy, "CALL_SID_LIMIT_S", 0.0)
     async with open_api(callee=Callee(ring_s=5)) as api:
         answer = await api.post("/outbound-call", {"to": TO}, "k1")
         assert (answer.status_code, answer.json()["success"], answer.json()["call_sid"]) == (200, True, "")

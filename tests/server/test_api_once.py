@@ -2,7 +2,7 @@
 
 import trio
 
-from llcphone.server import api_desk
+from llcphone.server.api import orders as api_desk
 from llcphone.sim.phone import Callbacks, Callee, CallFaults
 from tests.server.api_stage import BUSY, TO, code_of, open_api
 

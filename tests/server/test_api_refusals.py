@@ -6,9 +6,9 @@ import httpx
 import pytest
 import trio
 
-from llcphone.guard import WHY
-from llcphone.phone import Phone
-from llcphone.server.api_errors import FIXES
+from llcphone.dial_guard.guard import WHY
+from llcphone.phone.phone import Phone
+from llcphone.server.api.errors import FIXES
 from llcphone.sim.phone import Callee
 from tests.server.api_stage import BUSY, KEY, TO, code_of, open_api
 from tests.server.support import make_config, open_server, status_of

@@ -9,7 +9,7 @@ import pytest
 import trio
 import trio.testing
 
-from llcphone.server.lobby import Allowance
+from llcphone.server.pending import Allowance
 from tests.server import hostile
 from tests.server.support import body_of, make_config, open_server, webhook_request
 

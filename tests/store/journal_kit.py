@@ -10,7 +10,7 @@ import trio
 
 from llcphone.store import database, journal
 from llcphone.store.database import Database
-from llcphone.store.forgetting import in_pieces
+from llcphone.store.deletion import in_pieces
 from llcphone.store.journal import CallRow, Change, Claim, Journal, hash_of
 
 if TYPE_CHECKING:

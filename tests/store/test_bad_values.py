@@ -258,7 +258,7 @@ def test_a_journal_keeps_odd_words_and_long_names_and_finds_them_again(journal: 
 
 
 async def test_what_the_database_refuses_of_one_call_keeps_no_other_from_the_journal(url: str) -> None:
-    from llcphone.config_journal import JournalConfig
+    from llcphone.config.journal import JournalConfig
     from llcphone.store.journal_writer import open_journal
 
     bad = row(id="bad", call_sid="CA2")

@@ -12,7 +12,7 @@ import trio
 from sqlalchemy import text
 
 from llcphone import ConfigError
-from llcphone.config_journal import JournalConfig
+from llcphone.config.journal import JournalConfig
 from llcphone.errors import StoreUnavailable
 from llcphone.store import journal_writer
 from llcphone.store.database import Database

@@ -12,7 +12,7 @@ import trio
 from sqlalchemy.exc import OperationalError
 
 from llcphone import ConfigError
-from llcphone.config_journal import JournalConfig
+from llcphone.config.journal import JournalConfig
 from llcphone.errors import StoreUnavailable
 from llcphone.store.journal import Change, Journal
 from llcphone.store.journal_writer import JournalWriter, open_journal

@@ -16,9 +16,9 @@ from sqlalchemy import func, insert, select, text, update
 from sqlalchemy.exc import DBAPIError
 
 from llcphone import ConfigError
-from llcphone.store import CallDetails, Message, Store, StoreUnavailable, ToolCall, history, tables
+from llcphone.store import CallDetails, Message, Store, StoreUnavailable, ToolCall, calls, tables
 from llcphone.store.database import Database
-from llcphone.store.forgetting import DAY_S, Forgotten, forgetting, in_pieces, purging
+from llcphone.store.deletion import DAY_S, Forgotten, forgetting, in_pieces, purging
 from llcphone.store.tables import LINES, SCHEMA, VERSION
 from tests.store.servers import Postgres, empty, own_server
 from tests.store.store_kit import ADA, BORN_AT, WEEK, next_weekday, opened, record, until, written
@@ -369,7 +369,7 @@ async def test_a_server_that_stops_in_between_is_an_answer_and_its_return_is_not
         assert time.monotonic() - began < 3
         await trio.to_thread.run_sync(own_server.start)
         await written(store)
-        details = await store.look_ups.ask(lambda db: history.details(db, "c2"), patient=True)
+        details = await store.look_ups.ask(lambda db: calls.details(db, "c2"), patient=True)
         assert details is not None
         assert [note.text for note in details.notes] == ["later"]
 

@@ -11,7 +11,8 @@ import attrs
 import pytest
 import trio
 
-from llcphone import open_phone, torture_agent
+from llcphone import open_phone
+from llcphone.cli import torture_agent
 from llcphone.cli.torture import own_profile
 from llcphone.config import Config
 from llcphone.server.run import serve
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
     from trio.testing import MockClock
 
-    from llcphone.server.door import Door
+    from llcphone.server.listener import Door
     from llcphone.torture.bridge import Bridge
 
 

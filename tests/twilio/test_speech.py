@@ -12,8 +12,8 @@ import pytest
 import llcphone
 from llcphone.config import SETTINGS, Config
 from llcphone.errors import ConfigError
-from llcphone.sentences import ENGLISH, OWN
-from llcphone.twilio import twiml, twiml_away
+from llcphone.languages import ENGLISH, OWN
+from llcphone.twilio import twiml, twiml_transfer
 
 SPANISH = twiml.Speech("es-ES", "Polly.Lucia")
 A = "https://a.example"
@@ -26,10 +26,10 @@ def says(document: str) -> list[tuple[str | None, str | None]]:
 DOCUMENTS: list[Any] = [
     lambda speech: twiml.connect_stream("wss://a.example/media/t", recorded=twiml.Recorded("x", A, speech)),
     lambda speech: twiml.busy("x", speech),
-    lambda speech: twiml_away.whisper("x", speech=speech),
-    lambda speech: twiml_away.whisper("x", accept=A, prompt="y", speech=speech),
-    lambda speech: twiml_away.voicemail("x", action=A, recording=A, limit_s=60, speech=speech),
-    lambda speech: twiml_away.say_and_hang_up("x", speech),
+    lambda speech: twiml_transfer.whisper("x", speech=speech),
+    lambda speech: twiml_transfer.whisper("x", accept=A, prompt="y", speech=speech),
+    lambda speech: twiml_transfer.voicemail("x", action=A, recording=A, limit_s=60, speech=speech),
+    lambda speech: twiml_transfer.say_and_hang_up("x", speech),
 ]
 
 

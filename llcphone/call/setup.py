@@ -1,0 +1,242 @@
+"""What a call starts from: an agent and a configuration, made into the engine's plain data."""
+
+from __future__ import annotations
+
+import random
+from functools import partial
+from typing import TYPE_CHECKING
+
+import attrs
+
+from llcphone.announcements import OFF, pieces, prompt
+from llcphone.call.loop_blocking import timed_at_once
+from llcphone.call.setup_money import alarm_plan, money_plan
+from llcphone.call.setup_turns import detection, echo_plan, silence_plan, turn_updates
+from llcphone.call.tool_results import LONGEST, shortened
+from llcphone.engine.call import CallLimits, CallSetup
+from llcphone.engine.parts.connecting import SetupLimits
+from llcphone.engine.parts.retell import RetellingTexts
+from llcphone.engine.parts.session_age import RenewalPlan
+from llcphone.engine.policies.goodbye import FarewellPlan
+from llcphone.engine.policies.recovery import Owed, RecoveryPlan
+from llcphone.engine.policies.tool_calls import ToolPlan, ToolRule
+from llcphone.realtime.dialects import Dialect
+from llcphone.realtime.session import session_fields
+from llcphone.runtime.containment import contained
+from llcphone.runtime.log_lines import logger
+from llcphone.validation.text import clean_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from llcphone.agent import Agent
+    from llcphone.config import Config
+    from llcphone.engine.parts.dialling import DialPlan
+    from llcphone.engine.policies.resume import Resumed
+    from llcphone.tools.tool import CallHandle, Tool
+
+log = logger("llcphone.call")
+
+
+def plan_call(
+    config: Config,
+    agent: Agent,
+    *,
+    call_sid: str,
+    outbound: bool = False,
+    context: str = "",
+    dial: DialPlan | None = None,
+    dialect: Dialect | None = None,
+    resumed: Resumed | None = None,
+    lasted_s: float = 0.0,
+    spent_usd: float = 0.0,
+) -> CallSetup:
+    """The engine's setup for one call.
+
+    Args:
+        config: the settings; the agent's own values go before them.
+        agent: who answers.
+        call_sid: what ``start.callSid`` must say; empty when Twilio has not named the call yet.
+        context: what this call is about; last in the prompt, so that what is static is cached.
+        outbound: somebody has rung them for us: other opening, pad and priming apply.
+        dial: how we ring them ourselves; None: the telephone call is there already.
+        dialect: what is known of the endpoint, None to ask.
+        resumed: what an older run of this call has left; None: it is a new call.
+        lasted_s: how long it has lasted in older runs.
+        spent_usd: what these have cost.
+    """
+    config = agent.over(config)
+    realtime, opening, outbound = config.realtime, config.opening, outbound or dial is not None
+    static = agent.instructions or config.agent.instructions
+    session = session_fields(
+        detection(config),
+        instructions=clean_text("\n\n".join(part for part in (static, context) if part)),
+        tools=agent.lean_tools(),
+        eagerness=realtime.eagerness,
+        voice=agent.voice,
+    )
+    priming = opening.priming_outbound if outbound else opening.priming_inbound
+    greets = (agent.opening or (opening.outbound if outbound else opening.inbound)) == "greet"
+    if resumed is not None:
+        greets = resumed.owed is Owed.GREETING
+    detects_turns = realtime.turn_detection != "none"
+    return CallSetup(
+        session=session,
+        call_sid=call_sid,
+        greets=greets,
+        greeting_cue=clean_text(agent.greeting_cue or opening.greeting_cue),
+        pad_ms=opening.silence_pad_outbound_ms if outbound else opening.silence_pad_inbound_ms,
+        priming=resumed is None and (priming if agent.priming is None else agent.priming),
+        schedule=turn_updates(config, agent),
+        tools=frozenset(agent.tools),
+        silent_tools=frozenset(name for name, tool in agent.tools.items() if tool.silent),
+        tool_plan=tool_plan(config, agent.tools.values()),
+        dial=dial,
+        dialect=dialect if realtime.dialect == "auto" else Dialect(realtime.dialect),
+        may_switch=realtime.dialect == "auto",
+        create_response=detects_turns and detection(config).create_response,
+        interrupt_response=detects_turns and realtime.interrupt_response,
+        echo=echo_plan(config),
+        silence=silence_plan(config),
+        recovery=recovery_plan(config, agent.stand_in),
+        money=attrs.evolve(money_plan(config), spent_usd=spent_usd),
+        farewell=_farewell_plan(config),
+        alarms=alarm_plan(config),
+        renewal=_renewal_plan(config),
+        resumed=resumed,
+        limits=_limits(config, lasted_s),
+    )
+
+
+def brief_of(agent: Agent, call: CallHandle, context: str, held: Callable[[str, int], None]) -> str:
+    """What this call is about: what the agent's hook says of it, then what its owner has said.
+
+    ``held`` is told of a hook that waits though it must not.
+    """
+    brief: object = ""
+    if agent.brief_hook is not None:
+        with contained() as failure, timed_at_once(partial(held, f"brief of {agent.name}")):
+            brief = agent.brief_hook(call)
+        kinds = (
+            failure.kinds if brief is None or isinstance(brief, str) else [f"{type(brief).__name__} for str"]
+        )
+        if kinds:  # the user's code: a caller is answered without it
+            log.error("brief failed", extra={"call": call.call_id, "errors": kinds})
+    parts = (brief, context)
+    texts = [shortened(part, LONGEST) for part in parts if isinstance(part, str) and part]
+    return clean_text("\n\n".join(texts))
+
+
+def tool_plan(config: Config, tools: Iterable[Tool] = ()) -> ToolPlan:
+    """How the agent's tools are waited for.
+
+    Raises:
+        ConfigError: the filler cannot be read.
+    """
+    settings = config.tools
+    shipped = {"speech": "one_moment", "tone": "tone"}.get(settings.filler, "")
+    filler = _sound(config, "" if shipped else settings.filler, shipped, "tools.filler")
+    return ToolPlan(
+        rules=tuple(_rule(tool, config) for tool in tools),
+        filler_after_ms=settings.filler_after_ms,
+        filler_every_ms=round(settings.filler_every_s * 1000),
+        filler=filler if settings.filler_after_ms else (),
+    )
+
+
+def _rule(tool: Tool, config: Config) -> ToolRule:
+    times, options = tool.times(config.call.tool_timeout_s, config.tools), tool.options
+    return ToolRule(
+        name=tool.name,
+        timeout_ms=round(times.patience_s * 1000),
+        goes_on=times.goes_on,
+        deliver=options.late == "deliver",
+        irreversible=options.irreversible,
+    )
+
+
+def recovery_plan(config: Config, stand_in: bytes = b"") -> RecoveryPlan:
+    """What is done when the model is lost.
+
+    Args:
+        config: the settings.
+        stand_in: what the caller hears, twice, before the apology.
+
+    Raises:
+        ConfigError: a stored prompt cannot be read.
+    """
+    recovery = config.recovery
+    return RecoveryPlan(
+        enabled=recovery.enabled,
+        limit_ms=round(recovery.limit_s * 1000),
+        most=recovery.most,
+        stall_ms=round(recovery.stall_s * 1000),
+        spread=tuple(round(random.uniform(0.75, 1.25), 3) for _ in range(8)),
+        filler_after_ms=recovery.filler_after_ms,
+        filler_every_ms=round(recovery.filler_every_s * 1000),
+        filler=_sound(config, recovery.filler_file, "one_moment", "recovery.filler_file"),
+        apology=pieces(stand_in * 2) + _apology(config),
+        texts=RetellingTexts(
+            **{each.name: config.company.sentence(each.name) for each in attrs.fields(RetellingTexts)}
+        ),
+    )
+
+
+def _farewell_plan(config: Config) -> FarewellPlan:
+    return FarewellPlan(goodbye_cue=config.server.drain_goodbye_cue, apology=_apology(config))
+
+
+def _apology(config: Config) -> tuple[bytes, ...]:
+    return _sound(config, config.recovery.apology_file, "apology", "recovery.apology_file")
+
+
+def machine_message(config: Config) -> tuple[bytes, ...]:
+    """What is left on an answering machine; nothing: the agent speaks the message itself.
+
+    Raises:
+        ConfigError: the recording cannot be read.
+    """
+    return prompt(config.outbound.machine_message_file or OFF, "", "outbound.machine_message_file")
+
+
+def _sound(config: Config, path: str, stored: str, key: str) -> tuple[bytes, ...]:
+    """What a setting asks for: its file, else what is stored in the company's language."""
+    return prompt(path, stored, key, config.company.language, config.company.language_folder)
+
+
+def _renewal_plan(config: Config) -> RenewalPlan:
+    renewal = config.renewal
+    return RenewalPlan(
+        at_age_ms=round(renewal.at_age_s * 1000),
+        margin_ms=round(renewal.margin_s * 1000),
+        quiet_ms=renewal.quiet_ms,
+        most_tries=renewal.tries,
+        refresh_age_ms=round(renewal.refresh_at_age_s * 1000),
+        refresh_tokens=renewal.refresh_at_tokens,
+        refresh_gap_ms=renewal.refresh_at_gap_ms,
+        keep_turns=renewal.keep_turns,
+        summary=renewal.summary,
+        summary_wait_ms=round(renewal.summary_wait_s * 1000),
+    )
+
+
+def _limits(config: Config, lasted_s: float) -> CallLimits:
+    call, opening = config.call, config.opening
+    return CallLimits(
+        setup=SetupLimits(
+            warm_ms=opening.warm_deadline_ms,
+            join_grace_ms=opening.join_grace_ms,
+            cold_ms=opening.cold_deadline_ms,
+        ),
+        token_ms=round(call.token_ttl_s * 1000),
+        start_ms=round(call.start_timeout_s * 1000),
+        dead_stream_ms=round(call.dead_stream_s * 1000),
+        idle_ms=round(call.idle_limit_s * 1000),
+        max_duration_ms=max(1_000, round((call.max_duration_s - lasted_s) * 1000)),
+        goodbye_ms=call.goodbye_timeout_ms,
+        greeting_guard_ms=opening.greeting_guard_ms,
+        greeting_guard_max_ms=opening.greeting_guard_max_ms,
+        early_audio_ms=opening.early_audio_ms,
+        mark_every_ms=call.mark_every_ms,
+        response_wait_ms=call.response_wait_ms,
+    )

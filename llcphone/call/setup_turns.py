@@ -1,0 +1,129 @@
+"""The turns of a call as the engine's plain data: schedule, echo guard, silence.
+
+A schedule is a list of steps, from ``turns.schedule`` or from the agent:
+
+    {"after_turn": 0, "tools": "full"}          after the first response, the greeting included
+    {"after_turn": 1, "eagerness": "medium"}    after the first answer to the caller
+    {"after_turn": 3, "tools": "booking", "eagerness": "low"}
+
+``tools`` is ``lean``, ``full``, ``none``, a group of the agent's ``tool_groups``, or a list of names.
+Detection settings add up from step to step, because the server replaces ``turn_detection`` whole.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from llcphone.config.turns import SCHEDULE
+from llcphone.engine.parts.schedule import TurnUpdate
+from llcphone.engine.policies.echo_guard import EchoPlan
+from llcphone.engine.policies.silence import SilencePlan
+from llcphone.errors import ConfigError
+from llcphone.realtime.session import eagerness_update, tools_update, turn_detection_fields
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from llcphone.agent import Agent
+    from llcphone.config import Config
+    from llcphone.config.realtime import RealtimeConfig
+
+_VAD = ("vad_threshold", "vad_silence_ms", "vad_prefix_ms")
+
+
+def detection(config: Config) -> RealtimeConfig:
+    """The ``[realtime]`` section as the session is told it.
+
+    Where speech over the agent is doubted the server may neither interrupt nor answer by itself.
+    """
+    realtime = config.realtime
+    if not echo_plan(config).after_ms:
+        return realtime
+    return attrs.evolve(realtime, create_response=False, interrupt_response=False)
+
+
+def echo_plan(config: Config) -> EchoPlan:
+    """What of the caller's side may be the agent's own voice."""
+    realtime, turns = config.realtime, config.turns
+    stops = realtime.turn_detection != "none" and realtime.interrupt_response
+    return EchoPlan(
+        mute_ms=turns.echo_mute_ms,
+        after_ms=turns.barge_in_after_ms if stops else 0,
+        answer=realtime.create_response,
+    )
+
+
+def silence_plan(config: Config) -> SilencePlan:
+    """What happens when nobody speaks."""
+    turns = config.turns
+    return SilencePlan(
+        after_ms=round(turns.silence_s * 1000),
+        prompts=turns.silence_prompts,
+        prompt_cue=turns.silence_cue,
+        goodbye_cue=turns.silence_goodbye_cue,
+        manual=turns.silence_manual,
+    )
+
+
+def turn_updates(config: Config, agent: Agent) -> tuple[TurnUpdate, ...]:
+    """All session updates of a call, by the turn after which each is due.
+
+    Raises:
+        ConfigError: a step names a tool nobody has, or what the turn detection does not take.
+    """
+    steps: Sequence[Mapping[str, Any]] = agent.schedule or config.turns.schedule
+    if not SCHEDULE.holds(steps):
+        raise ConfigError("turns.schedule", f"must be {SCHEDULE.wants}")
+    return tuple(_updates(steps or _usual(config, agent), detection(config), agent))
+
+
+def _usual(config: Config, agent: Agent) -> list[dict[str, Any]]:
+    """The schedule of spec §5: it has steps only where something changes."""
+    realtime = config.realtime
+    steps: list[dict[str, Any]] = []
+    if len(agent.full_tools()) != len(agent.lean_tools()):
+        steps.append({"after_turn": 0, "tools": "full"})
+    if realtime.turn_detection == "semantic_vad" and realtime.eagerness_after != realtime.eagerness:
+        steps.append({"after_turn": 1, "eagerness": realtime.eagerness_after})
+    return steps
+
+
+def _updates(
+    steps: Iterable[Mapping[str, Any]], realtime: RealtimeConfig, agent: Agent
+) -> Iterable[TurnUpdate]:
+    eagerness = realtime.eagerness
+    for step in sorted(steps, key=lambda step: step["after_turn"]):
+        turn = step["after_turn"]
+        if "tools" in step:
+            yield TurnUpdate(turn, "tools", tools_update(_tools(step["tools"], agent)))
+        vad = {name: step[name] for name in _VAD if name in step}
+        if vad:
+            if realtime.turn_detection != "server_vad":
+                raise ConfigError("turns.schedule", 'vad_ keys want realtime.turn_detection = "server_vad"')
+            realtime = attrs.evolve(realtime, **vad)
+            yield TurnUpdate(turn, "vad", {"turn_detection": turn_detection_fields(realtime, eagerness)})
+        if "eagerness" in step:
+            if realtime.turn_detection != "semantic_vad":
+                raise ConfigError("turns.schedule", 'eagerness wants turn_detection = "semantic_vad"')
+            eagerness = step["eagerness"]
+            yield TurnUpdate(turn, "eagerness", eagerness_update(realtime, eagerness))
+
+
+def _tools(which: str | Sequence[str], agent: Agent) -> list[dict[str, Any]]:
+    match which:
+        case "lean":
+            return agent.lean_tools()
+        case "full":
+            return agent.full_tools()
+        case "none":
+            return []
+        case str():
+            if which not in agent.tool_groups:
+                raise ConfigError("turns.schedule", f"tools {which!r}: the agent has no such group")
+            which = agent.tool_groups[which]
+    for name in which:
+        if name not in agent.tools:
+            raise ConfigError("turns.schedule", f"tools: the agent has no tool {name!r}")
+    return [dict(agent.tools[name].schema) for name in which]

@@ -1,0 +1,287 @@
+"""The settings of llcphone: one frozen `Config`, with a section per concern.
+
+Pure: it takes text and tables and gives values or a `ConfigError`. Reading files and the
+environment is `llcphone.settings`. Each section class says what its settings mean
+(`realtime`: the model and the agent; `server`: calls, sockets, server, accounts;
+`outbound`: the calls we place, and the API that asks for them; `recovery`: a lost
+model); how one setting is declared and checked is `fields`.
+
+A setting that may be unset is None here and ``""`` in TOML and in the environment.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+import tomllib
+from collections.abc import Iterable, Mapping
+from typing import Any, cast, get_type_hints
+
+import attrs
+from attrs import frozen
+
+from llcphone.config.addresses import is_loopback_url
+from llcphone.config.fields import Section, Setting, nearest, settings_of
+from llcphone.config.journal import JournalConfig
+from llcphone.config.metrics import MetricsConfig
+from llcphone.config.modes import CompanyConfig, IvrConfig, RoutesConfig
+from llcphone.config.money import MoneyConfig
+from llcphone.config.outbound import ApiConfig, OutboundConfig
+from llcphone.config.overload import OverloadConfig
+from llcphone.config.process import ProcessConfig
+from llcphone.config.realtime import AgentConfig, OpeningConfig, RealtimeConfig, WarmConfig
+from llcphone.config.recovery import RecoveryConfig
+from llcphone.config.renewal import RenewalConfig
+from llcphone.config.server import (
+    CallConfig,
+    LogConfig,
+    RecordsConfig,
+    ServerConfig,
+    TwilioConfig,
+    WireConfig,
+)
+from llcphone.config.store import CalendarConfig, StoreConfig
+from llcphone.config.tools import ToolsConfig
+from llcphone.config.transfers import TransfersConfig
+from llcphone.config.turns import TurnsConfig
+from llcphone.config.webhook import WebhookConfig
+from llcphone.errors import ConfigError
+from llcphone.languages import defaults
+from llcphone.validation.arguments import need
+
+__all__ = [
+    "SECTIONS",
+    "SETTINGS",
+    "AgentConfig",
+    "ApiConfig",
+    "CalendarConfig",
+    "CallConfig",
+    "CompanyConfig",
+    "Config",
+    "IvrConfig",
+    "JournalConfig",
+    "LogConfig",
+    "MetricsConfig",
+    "MoneyConfig",
+    "OpeningConfig",
+    "OutboundConfig",
+    "OverloadConfig",
+    "ProcessConfig",
+    "RealtimeConfig",
+    "RecordsConfig",
+    "RecoveryConfig",
+    "RenewalConfig",
+    "RoutesConfig",
+    "ServerConfig",
+    "StoreConfig",
+    "ToolsConfig",
+    "TransfersConfig",
+    "TurnsConfig",
+    "TwilioConfig",
+    "WarmConfig",
+    "WebhookConfig",
+    "WireConfig",
+    "parse_toml",
+    "toml_text",
+]
+
+Tables = dict[str, dict[str, Any]]
+
+
+@frozen(kw_only=True)
+class Config:
+    """Every setting, in effect. Change one with ``attrs.evolve``."""
+
+    realtime: RealtimeConfig = attrs.field(factory=RealtimeConfig)
+    opening: OpeningConfig = attrs.field(factory=OpeningConfig)
+    call: CallConfig = attrs.field(factory=CallConfig)
+    wire: WireConfig = attrs.field(factory=WireConfig)
+    server: ServerConfig = attrs.field(factory=ServerConfig)
+    twilio: TwilioConfig = attrs.field(factory=TwilioConfig)
+    outbound: OutboundConfig = attrs.field(factory=OutboundConfig)
+    api: ApiConfig = attrs.field(factory=ApiConfig)
+    warm: WarmConfig = attrs.field(factory=WarmConfig)
+    recovery: RecoveryConfig = attrs.field(factory=RecoveryConfig)
+    renewal: RenewalConfig = attrs.field(factory=RenewalConfig)
+    tools: ToolsConfig = attrs.field(factory=ToolsConfig)
+    turns: TurnsConfig = attrs.field(factory=TurnsConfig)
+    transfers: TransfersConfig = attrs.field(factory=TransfersConfig)
+    money: MoneyConfig = attrs.field(factory=MoneyConfig)
+    journal: JournalConfig = attrs.field(factory=JournalConfig)
+    store: StoreConfig = attrs.field(factory=StoreConfig)
+    calendar: CalendarConfig = attrs.field(factory=CalendarConfig)
+    webhook: WebhookConfig = attrs.field(factory=WebhookConfig)
+    overload: OverloadConfig = attrs.field(factory=OverloadConfig)
+    process: ProcessConfig = attrs.field(factory=ProcessConfig)
+    records: RecordsConfig = attrs.field(factory=RecordsConfig)
+    log: LogConfig = attrs.field(factory=LogConfig)
+    metrics: MetricsConfig = attrs.field(factory=MetricsConfig)
+    agent: AgentConfig = attrs.field(factory=AgentConfig)
+    routes: RoutesConfig = attrs.field(factory=RoutesConfig)
+    company: CompanyConfig = attrs.field(factory=CompanyConfig)
+    ivr: IvrConfig = attrs.field(factory=IvrConfig)
+
+    @property
+    def own_numbers(self) -> tuple[str, ...]:
+        """The numbers we may show and call from, the usual one first."""
+        return self.outbound.caller_ids or tuple(filter(None, [self.twilio.phone_number]))
+
+    @classmethod
+    def from_toml(cls, text: str) -> Config:
+        """Read the text of an ``llcphone.toml``.
+
+        Raises:
+            ConfigError: it is no TOML, or a key is unknown or has a value it may not have.
+        """
+        need(text, str, "Config.from_toml: text", "the text of a file; load_config takes its path")
+        return cls.from_dict(parse_toml(text))
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Config:
+        """Make the settings from tables by section; what is absent has its default, in the language.
+
+        Raises:
+            ConfigError: a key is unknown (the nearest known one is named) or a value is refused.
+        """
+        need(data, Mapping, "Config.from_dict: data", "a table of sections")
+        sections: dict[str, Any] = {}
+        for name, table in _spoken(data).items():
+            if name not in SECTIONS:
+                raise _unknown(name, [*SECTIONS, *SETTINGS])
+            if not isinstance(table, Mapping):
+                raise ConfigError(name, f"is a section: write [{name}] and its keys below")
+            known = settings_of(SECTIONS[name])
+            for key in table:
+                if key not in known:
+                    raise _unknown(f"{name}.{key}", SETTINGS)
+            sections[name] = SECTIONS[name](
+                **{key: known[key].read_value(value) for key, value in table.items()}
+            )
+        return cls(**sections)
+
+    def to_dict(self, *, secrets: bool = False) -> Tables:
+        """All settings as tables by section; without secrets unless they are asked for."""
+        return self._tables(setting for setting in SETTINGS.values() if secrets or not setting.secret)
+
+    def tuning(self) -> Tables:
+        """What a snapshot keeps: all settings but those that belong to one deployment."""
+        return self._tables(setting for setting in SETTINGS.values() if not setting.private)
+
+    def value(self, key: str) -> Any:
+        """The value of ``section.name``."""
+        section, _, name = key.partition(".")
+        return getattr(getattr(self, section), name)
+
+    def check_ready_to_serve(self) -> None:
+        """Raise ConfigError for the first thing that `llcphone serve` cannot do without.
+
+        A placeholder counts as missing, save where the address is on loopback: a simulator takes any.
+        """
+        optional = (
+            {"twilio.account_sid"}
+            if self.server.check_signatures
+            else {"twilio.account_sid", "twilio.auth_token"}
+        )
+        for key, missing in _NEEDED_TO_SERVE.items():
+            value = self.value(key)
+            endpoint = self.realtime.url if key.startswith("realtime.") else self.twilio.api_url
+            if not value and key not in optional:
+                raise ConfigError(key, missing)
+            if _PLACEHOLDER.fullmatch(value) and not is_loopback_url(endpoint):
+                raise ConfigError(key, missing.replace("not set", "still a placeholder"))
+        sid = self.twilio.account_sid
+        if sid and not _ACCOUNT_SID.fullmatch(sid) and not is_loopback_url(self.twilio.api_url):
+            raise ConfigError("twilio.account_sid", "must be AC and 32 hexadecimal digits; " + _SID_FIX)
+
+    def _tables(self, settings: Iterable[Setting]) -> Tables:
+        tables: Tables = {}
+        for setting in settings:
+            tables.setdefault(setting.section, {})[setting.name] = copy.deepcopy(self.value(setting.key))
+        return tables
+
+
+SECTIONS: Mapping[str, type[Section]] = cast("dict[str, type[Section]]", get_type_hints(Config))
+"""Section name to section class, in the order of `Config`."""
+
+SETTINGS: Mapping[str, Setting] = {
+    setting.key: setting for section in SECTIONS.values() for setting in settings_of(section).values()
+}
+"""Every setting by ``section.name``."""
+
+# What the templates of .env files and consoles write: sk-..., sk-xxxx, ACxxxx, your_auth_token, <token>.
+_PLACEHOLDER = re.compile(
+    r"(sk-(proj-)?|ac|https?://)?(your\b|your[_-]|x{3,}|<|\*{3,}|changeme|replace[_-]).*|.*(\.\.\.|…).*",
+    re.IGNORECASE,
+)
+
+
+_ACCOUNT_SID = re.compile(r"AC[0-9a-fA-F]{32}")
+_SID_FIX = "copy TWILIO_ACCOUNT_SID from Twilio's console (SK... is an API key, PN... a number)"
+
+_NEEDED_TO_SERVE = {
+    "realtime.api_key": "OPENAI_API_KEY is not set: it pays for the model's sessions. Fix: set it in .env",
+    "twilio.auth_token": "TWILIO_AUTH_TOKEN is not set: it proves that webhooks are Twilio's. "
+    "Fix: copy it from Twilio's console to .env",
+    "server.public_url": "PUBLIC_URL is not set: it is where Twilio reaches this server. "
+    "Fix: set it in .env to the https:// address of your proxy or tunnel",
+    "twilio.account_sid": "TWILIO_ACCOUNT_SID is not set: it names the account. "
+    "Fix: copy it from Twilio's console to .env",
+}
+
+
+def _spoken(data: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The tables with what their language gives to settings that they leave out."""
+    spoken = dict(data)
+    for key, text in defaults(data).items():
+        section, _, name = key.partition(".")
+        table = spoken.get(section, {})
+        if isinstance(table, Mapping):  # if not, from_dict says what a section is
+            spoken[section] = {**table, name: text}
+    return spoken
+
+
+def _unknown(name: str, known: Iterable[str]) -> ConfigError:
+    """Names the nearest key: one of the same name elsewhere first, then the most similar."""
+    candidates = list(known)
+    same_name = [key for key in candidates if key.rpartition(".")[2] == name.rpartition(".")[2]]
+    best = nearest(name, same_name or candidates)
+    spelled = f"[{best}]" if best in SECTIONS else best
+    return ConfigError(name, f"is not a setting; did you mean {spelled}?")
+
+
+def parse_toml(text: str) -> dict[str, Any]:
+    """Read TOML text into tables; ConfigError says where it is broken."""
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as exc:
+        raise ConfigError("toml", f"cannot be read: {exc}") from None
+
+
+def toml_text(tables: Mapping[str, Mapping[str, Any]]) -> str:
+    """Write tables as TOML that `Config.from_toml` reads back; None becomes ``""``."""
+    sections = []
+    for name, table in tables.items():
+        lines = [f"{key} = {toml_value(value)}" for key, value in table.items()]
+        sections.append("\n".join([f"[{name}]", *lines, ""]))
+    return "\n".join(sections)
+
+
+def toml_value(value: Any) -> str:
+    match value:
+        case None:
+            return '""'
+        case str():  # JSON's escapes are TOML's, but TOML wants DEL escaped too
+            return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+        case bool():
+            return str(value).lower()
+        case Mapping():
+            return (
+                "{"
+                + ", ".join(f"{toml_value(key)} = {toml_value(each)}" for key, each in value.items())
+                + "}"
+            )
+        case list() | tuple():
+            return "[" + ", ".join(toml_value(each) for each in value) + "]"
+        case _:
+            return repr(value)

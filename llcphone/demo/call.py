@@ -1,0 +1,63 @@
+"""One call of the demo as the server's process sees it: its notes become facts, lines on the screen, a file.
+
+Notes arrive inside the engine's step, so they are only written down there and drawn later.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import attrs
+import msgspec
+import trio
+
+from llcphone.demo.facts import Entry, Facts
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from llcphone.call.call import Call
+    from llcphone.demo.view import CallView
+    from llcphone.engine.call import CallEngine
+    from llcphone.engine.commands import Note
+
+
+@attrs.define(eq=False)
+class Scene:
+    """A call, and what it tells."""
+
+    facts: Facts
+    elsewhere: list[tuple[float, str, str]] = attrs.field(factory=list)
+    """What others than the call said: (moment, party, what); perhaps before the call was born."""
+    _engine: CallEngine | None = None
+    _unseen: list[Entry] = attrs.field(factory=list)
+    """Notes not drawn yet."""
+
+    def note(self, call: Call, note: Note) -> None:
+        """Inside the engine's step: write it down, draw it later."""
+        if self._engine is None:
+            self._engine = call.run.engine
+            self.facts.born_s = time.perf_counter() - trio.current_time() + self._engine.born_ms / 1000
+        at_ms = round(trio.current_time() * 1000) - self._engine.born_ms
+        entry = Entry(at_ms, "server", note.kind, dict(note.fields), note.words)
+        self.facts.timeline.append(entry)
+        self._unseen.append(entry)
+
+    def draw(self, view: CallView) -> None:
+        """Bring the screen up to now."""
+        view.engine = self._engine
+        unseen, self._unseen = self._unseen, []
+        for entry in sorted(unseen, key=lambda entry: (entry.at_ms, entry.kind == "floor")):
+            view.show(entry)  # of one step, what moved the floor before the floor
+        view.refresh(round(trio.current_time() * 1000))
+
+    def write(self, timeline: Path, record: Path) -> None:
+        """The timeline and the record; the telephone has written the WAV."""
+        born_s = self.facts.born_s or 0.0
+        others = [Entry(round((at_s - born_s) * 1000), who, what) for at_s, who, what in self.elsewhere]
+        entries = sorted([*self.facts.timeline, *others], key=lambda entry: entry.at_ms)
+        timeline.write_bytes(b"".join(msgspec.json.encode(entry) + b"\n" for entry in entries))
+        if self.facts.record is not None:
+            text = msgspec.json.format(msgspec.json.encode(self.facts.record.as_dict()), indent=2)
+            record.write_bytes(text + b"\n")

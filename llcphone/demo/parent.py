@@ -1,0 +1,167 @@
+"""The demo's parties as the server's process sees them: children on a leash; and the count of what is left.
+
+A party is opened with its stdin and stdout piped (the protocol stands in ``leash``) and in a session of
+its own, so that Ctrl-C reaches this process alone and the parties end in order. Leaving ``open_party`` lets
+the leash go, waits a bounded time, then kills: whatever happens here, no process stays behind.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import subprocess
+import sys
+from collections import Counter
+from contextlib import asynccontextmanager, contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import attrs
+import msgspec
+import trio
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+
+T = TypeVar("T")
+
+EXIT_S = 5.0
+"""What a party gets to report and end, once its leash is let go."""
+
+
+@attrs.define(eq=False)
+class Party:
+    """One simulator's process."""
+
+    _process: trio.Process
+    _text: bytes = b""
+
+    async def next(self) -> dict[str, Any] | None:
+        """Its next message; None when it has ended."""
+        assert self._process.stdout is not None
+        while b"\n" not in self._text:
+            more = await self._process.stdout.receive_some()
+            if not more:
+                return None
+            self._text += more
+        line, _, self._text = self._text.partition(b"\n")
+        message: dict[str, Any] = json.loads(line)
+        return message
+
+    async def order(self, word: str) -> None:
+        """Tell it what to do next; a party that is gone shows in ``next``."""
+        assert self._process.stdin is not None
+        with contextlib.suppress(trio.BrokenResourceError):
+            await self._process.stdin.send_all(word.encode() + b"\n")
+
+    async def let_go(self) -> None:
+        """Ask it to report and to end."""
+        assert self._process.stdin is not None
+        await self._process.stdin.aclose()
+
+    async def report(
+        self, kind: str, type_: type[T], on_event: Callable[[dict[str, Any]], None] | None = None
+    ) -> T | None:
+        """Read on to a report; None when it ended without one."""
+        while (message := await self.next()) is not None:
+            if message["kind"] == kind:
+                return msgspec.convert(message["report"], type_)
+            if message["kind"] in ("event", "trouble") and on_event is not None:
+                on_event(message)
+        return None
+
+    async def aclose(self) -> None:
+        """See it end, by itself or killed. Bounded, whatever is cancelled around it."""
+        with trio.CancelScope(shield=True):
+            await self.let_go()
+            with trio.move_on_after(EXIT_S):
+                while await self.next() is not None:  # a full pipe would keep it
+                    pass
+                await self._process.wait()
+            if self._process.returncode is None:
+                self._process.kill()
+                await self._process.wait()
+            assert self._process.stdout is not None
+            await self._process.stdout.aclose()
+
+
+@asynccontextmanager
+async def open_party(role: str, settings: Mapping[str, Any]) -> AsyncIterator[Party]:
+    """Run a party for as long as the block lasts.
+
+    Args:
+        role: ``model`` or ``phone``.
+        settings: what it must know; see ``party`` and ``telephone``.
+    """
+    process = await trio.lowlevel.open_process(
+        [sys.executable, "-m", "llcphone.demo.simulators", role, json.dumps(settings)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+    )
+    party = Party(process)
+    try:
+        yield party
+    finally:
+        await party.aclose()
+
+
+# -- what is left -----------------------------------------------------------------------------------------
+
+
+@attrs.frozen
+class Census:
+    """What this process has open at a moment."""
+
+    tasks: Counter[str]
+    sockets: int
+
+    @classmethod
+    def take(cls) -> Census:
+        """Count every task below Trio's root, and every socket where the system tells."""
+        root = trio.lowlevel.current_root_task()
+        tasks = Counter(_names(root)) if root is not None else Counter[str]()
+        return cls(tasks, sum(map(_is_socket, _descriptors())))
+
+
+def _names(task: trio.lowlevel.Task) -> Iterator[str]:
+    for nursery in task.child_nurseries:
+        for child in nursery.child_tasks:
+            yield child.name
+            yield from _names(child)
+
+
+def _descriptors() -> list[str]:
+    try:
+        return [f"/proc/self/fd/{name}" for name in os.listdir("/proc/self/fd")]
+    except OSError:  # not Linux: tasks and the other parties' sockets must do
+        return []
+
+
+def _is_socket(path: str) -> bool:
+    try:
+        return os.readlink(path).startswith("socket:")
+    except OSError:
+        return False
+
+
+# -- logs -------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def warnings_to(tell: Callable[[str], None]) -> Iterator[None]:
+    """Send llcphone's warnings to ``tell`` instead of the terminal that is being drawn on."""
+
+    class Teller(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            tell(record.getMessage())
+
+    log, handler = logging.getLogger("llcphone"), Teller(logging.WARNING)
+    propagate, log.propagate = log.propagate, False
+    log.addHandler(handler)
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
+        log.propagate = propagate

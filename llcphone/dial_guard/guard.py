@@ -1,0 +1,313 @@
+"""May this call be placed? Toll fraud and mistakes are refused here, before Twilio hears of them.
+
+Whoever gets hold of an open outbound API dials premium numbers of their own, or short calls to far
+countries that share the profit with them, as fast as they can; and a program gone wrong calls one
+person all night. So a number must exist, be of a kind that costs an ordinary price, and lie in a country
+that was chosen, by default only the caller ID's own (+1 is twenty-five countries: Jamaica is not the
+United States); and there are limits for one number, for a minute, for a day and at once. Quiet hours
+and the do-not-call list are for the person who would be called.
+
+Each limit is a sliding window: it holds in *any* minute and *any* 24 hours, not in those of a calendar,
+and it remembers no more than as many calls as it allows. Pure: Unix time comes in as ``now_ms``, clocks
+of other places as a function, the list as a set of numbers. Limits are counted by a clock that nobody sets:
+they hold across a step of the other one. The texts of refusals stand in one table,
+so none can hold a number.
+
+``check`` and ``placed`` belong into one step, without an ``await`` between them: then no second call
+can pass on the same room.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import OrderedDict, deque
+from typing import TYPE_CHECKING
+
+import attrs
+import phonenumbers
+from phonenumbers import NumberParseException, PhoneNumberFormat, PhoneNumberType, ValidationResult
+
+from llcphone.dial_guard.quiet_hours import DAY_MS, OffsetS, QuietHours
+from llcphone.errors import ConfigError, DialRefused
+from llcphone.validation.phone_numbers import STAND_INS, identity, respelt
+
+if TYPE_CHECKING:
+    from collections.abc import Container
+
+    from phonenumbers import PhoneNumber
+
+    from llcphone.config import Config
+
+__all__ = ["DAY_MS", "WHY", "DialGuard", "DialRequest", "OffsetS", "Window", "country_of", "e164"]
+
+WHY = {
+    "caller_id_not_ours": "the caller ID is none of our numbers (outbound.caller_ids, twilio.phone_number)",
+    "not_e164": "the number is not written as E.164: +, country code and number, digits only",
+    "impossible_number": "no telephone has such a number: its length or its range does not exist",
+    "own_number": "the number is one of our own: two of our agents would talk to each other",
+    "premium": "the number is premium-rate, and such are never dialled",
+    "shared_cost": "the number is shared-cost, and such are never dialled",
+    "unreachable_type": "numbers of this kind are not dialled (outbound.refuse_types)",
+    "country_not_allowed": "the country is not allowed (outbound.allow_countries, outbound.allow_prefixes)",
+    "do_not_call": "the number is on the do-not-call list",
+    "do_not_call_unreadable": "the do-not-call list cannot be read (outbound.do_not_call_file)",
+    "no_time_zones": "this machine has no table of time zones, so quiet hours cannot be kept; install tzdata",
+    "quiet_hours": "it is quiet hours where the number is (outbound.quiet_hours)",
+    "too_many_now": "as many calls are live as may be (outbound.max_concurrent)",
+    "daily_limit": "as many calls were placed in 24 hours as may be (outbound.max_per_day)",
+    "rate_global": "as many calls were placed in a minute as may be (outbound.calls_per_minute)",
+    "rate_number": "the number was called lately (outbound.per_number_min_gap_s, per_number_per_day)",
+}
+"""Code of a refusal to its text. The codes are stable: programs read them."""
+
+WHY_NO_TEXT = {
+    "sms_call": "as many text messages were sent in this call as may be (outbound.sms_per_call)",
+    "sms_number": "as many text messages were sent to the number as may be (outbound.sms_per_number_per_day)",
+    "sms_daily": "as many text messages were sent in 24 hours as may be (outbound.sms_per_day)",
+}
+"""The same of text messages, beside what refuses a call."""
+
+_E164 = re.compile(r"\+[1-9][0-9]{5,14}")
+_LONGEST_EXTENSION = 6
+"""Digits; what is longer is a second number, which must not be lost from a list."""
+_NEVER_DIALLED = {PhoneNumberType.PREMIUM_RATE: "premium", PhoneNumberType.SHARED_COST: "shared_cost"}
+
+
+@attrs.frozen
+class DialRequest:
+    """A call that somebody wants placed; both numbers are E.164."""
+
+    to: str = attrs.field(repr=False, converter=respelt)
+    from_: str = attrs.field(repr=False)
+
+
+def e164(text: str, country: str | None) -> str | None:
+    """A number in any spelling as E.164; None if it is none.
+
+    Args:
+        text: "+44 (0)20 7946 0000", "tel:…", "(415) 555-2671 x5" (the extension is dropped), …
+        country: ISO code of the country whose national numbers are understood too.
+    """
+    number = _parsed(text, country)
+    if number is not None and (today := respelt(written := _canonical(number))) != written:
+        number = _parsed(today, None)
+    if number is None or not _is_possible(number) or len(number.extension or "") > _LONGEST_EXTENSION:
+        return None
+    return _canonical(number)
+
+
+def country_of(number: str) -> str | None:
+    """ISO code of the country of an E.164 number; None when phonenumbers knows no such range."""
+    parsed = _parsed(number, None)
+    return None if parsed is None else phonenumbers.region_code_for_number(parsed)
+
+
+def _parsed(text: str, country: str | None) -> PhoneNumber | None:
+    try:
+        return phonenumbers.parse(text, country)
+    except NumberParseException:
+        return None
+
+
+def _is_possible(number: PhoneNumber) -> bool:
+    # is_possible_number would take a number without its area code too
+    return phonenumbers.is_possible_number_with_reason(number) == ValidationResult.IS_POSSIBLE
+
+
+def _canonical(number: PhoneNumber) -> str:
+    return phonenumbers.format_number(number, PhoneNumberFormat.E164)
+
+
+def _refused(code: str, wait_ms: int | None = None) -> DialRefused:
+    why = (WHY | WHY_NO_TEXT)[code]
+    return DialRefused(code, why, None if wait_ms is None else math.ceil(wait_ms / 1000))
+
+
+class Window:
+    """At most ``limit`` times in any ``span_ms``; remembers the last ``limit`` of them."""
+
+    def __init__(self, limit: int, span_ms: int) -> None:
+        self._span_ms = span_ms
+        self._at_ms: deque[int] = deque(maxlen=limit)
+
+    def wait_ms(self, now_ms: int) -> int:
+        """How long until once more is allowed; 0 is now."""
+        if len(self._at_ms) < (self._at_ms.maxlen or 0):
+            return 0
+        return max(0, self._at_ms[0] + self._span_ms - now_ms)
+
+    def count(self, now_ms: int) -> None:
+        """It happened once more."""
+        self._at_ms.append(now_ms)
+
+
+class DialGuard:
+    """Judges every call before it is placed, and remembers those that were.
+
+    Attributes:
+        own_numbers: the numbers we may call from, the usual one first.
+        do_not_call: E.164 numbers that are never called; None refuses every call, and is what it
+            begins with when ``outbound.do_not_call_file`` is set: `guard_files` reads the file.
+    """
+
+    def __init__(self, config: Config, offset_s: OffsetS) -> None:
+        """Take the settings, and the clocks of other places (`guard_files.offset_s`).
+
+        Raises:
+            ConfigError: ``outbound.allow_countries`` names what is no country.
+        """
+        rules = config.outbound
+        if not set(rules.allow_countries) <= phonenumbers.SUPPORTED_REGIONS:
+            raise ConfigError(
+                "outbound.allow_countries", "has a code of no country (the ISO code of the UK is GB)"
+            )
+        self.own_numbers = config.own_numbers
+        self.do_not_call: Container[str] | None = None if rules.do_not_call_file else ()
+        self._rules = rules
+        self._home = {number: country_of(number) for number in self.own_numbers}
+        known = (*self.own_numbers, config.twilio.phone_number, *config.routes.table)
+        self._ours = frozenset(identity(number) for number in known if number)
+        self._refused_kinds = {getattr(PhoneNumberType, kind.upper()) for kind in rules.refuse_types}
+        self._quiet = QuietHours(rules.quiet_hours, offset_s) if rules.quiet_hours else None
+        self._live: dict[str, float] = {}
+        """Calls, and until when each can last at most."""
+        self._minute = Window(rules.calls_per_minute, 60_000)
+        self._day = Window(rules.max_per_day, DAY_MS)
+        self._called: OrderedDict[str, tuple[int, list[Window]]] = OrderedDict()
+        """Number to its last call and its windows, the longest ago first."""
+        self._texts = Window(rules.sms_per_day, DAY_MS)
+        self._texted: OrderedDict[str, Window] = OrderedDict()
+
+    def check(self, request: DialRequest, now_ms: int, unix_ms: int | None = None) -> None:
+        """Return if the call may be placed now; it changes nothing.
+
+        Args:
+            request: the call.
+            now_ms: of a clock that nobody sets.
+            unix_ms: Unix time, for quiet hours; None: ``now_ms`` is that.
+
+        Raises:
+            DialRefused: it may not; the code is a key of `WHY`.
+        """
+        if request.from_ not in self.own_numbers:
+            raise _refused("caller_id_not_ours")
+        number = self._check_destination(request.to, self._home[request.from_])
+        self._check_list(request.to)
+        unix_ms = now_ms if unix_ms is None else unix_ms
+        if self._quiet and not self._quiet.knows(number, unix_ms):
+            raise _refused("no_time_zones")
+        if self._quiet and (wait_ms := self._quiet.wait_ms(number, unix_ms)) != 0:
+            raise _refused("quiet_hours", wait_ms)
+        self._check_limits(request, now_ms)
+
+    def placed(self, call_id: str, request: DialRequest, now_ms: int) -> None:
+        """A call was placed; it counts until `ended`, and in every window, whatever becomes of it.
+
+        After a restart the calls of the last day may be told again, the oldest first.
+        """
+        self._live[call_id] = math.inf
+        self._minute.count(now_ms)
+        self._day.count(now_ms)
+        who = identity(request.to)
+        _, windows = self._called.pop(who, (0, self._new_windows()))
+        for window in windows:
+            window.count(now_ms)
+        self._called[who] = now_ms, windows
+        self._live = {each: until_ms for each, until_ms in self._live.items() if now_ms < until_ms}
+        self._forget(now_ms)
+
+    def ended(self, call_id: str) -> None:
+        """The call is over, or was never taken; telling it twice does no harm."""
+        self._live.pop(call_id, None)
+
+    def goes_on(self, call_id: str, until_ms: int) -> None:
+        """A telephone call of ours outlives the run that placed it: it counts by this id, until ``ended``."""
+        self._live.setdefault(call_id, until_ms)
+
+    # -- text messages --------------------------------------------------------------------------
+
+    def check_text(self, to: str, from_: str, sent: int, now_ms: int) -> None:
+        """Return if a text message may be sent to who is on the line; it changes nothing.
+
+        Args:
+            to: whose number it is; a caller ID can be forged, so it is judged as a number to dial is.
+            from_: the number of ours that it comes from.
+            sent: how many were sent in this call.
+            now_ms: of a clock that nobody sets.
+
+        Raises:
+            DialRefused: it may not.
+        """
+        self._check_destination(to, country_of(from_))
+        self._check_list(to)
+        if sent >= self._rules.sms_per_call:
+            raise _refused("sms_call")
+        of_number = self._texted.get(identity(to))
+        for code, window in (("sms_number", of_number), ("sms_daily", self._texts)):
+            if window is not None and (wait_ms := window.wait_ms(now_ms)):
+                raise _refused(code, wait_ms)
+
+    def texted(self, to: str, now_ms: int) -> None:
+        """A text message was sent, or may have been."""
+        who = identity(to)
+        window = self._texted.pop(who, None) or Window(self._rules.sms_per_number_per_day, DAY_MS)
+        window.count(now_ms)
+        self._texts.count(now_ms)
+        self._texted[who] = window
+        while len(self._texted) > self._rules.sms_per_day:  # each of them counts in the day as well
+            self._texted.popitem(last=False)
+
+    # -- rules that time does not change --------------------------------------------------------
+
+    def _check_list(self, to: str) -> None:
+        if self.do_not_call is None:
+            raise _refused("do_not_call_unreadable")
+        if to in self.do_not_call or identity(to) in self.do_not_call:
+            raise _refused("do_not_call")
+
+    def _check_destination(self, to: str, home: str | None) -> PhoneNumber:
+        if not _E164.fullmatch(to):
+            raise _refused("not_e164")
+        to = respelt(to)
+        number = _parsed(to, None)
+        if number is None or not _is_possible(number) or to in STAND_INS:
+            raise _refused("impossible_number")
+        if _canonical(number) != to:  # +49 0 30 … reaches +49 30 … past its limits and the list
+            raise _refused("not_e164")
+        if identity(to) in self._ours:
+            raise _refused("own_number")
+        named = to.startswith(self._rules.allow_prefixes)
+        kind = phonenumbers.number_type(number)
+        if kind in _NEVER_DIALLED:
+            raise _refused(_NEVER_DIALLED[kind])
+        if kind == PhoneNumberType.UNKNOWN and not named:
+            raise _refused("impossible_number")
+        if kind in self._refused_kinds:
+            raise _refused("unreachable_type")
+        if not named and not self._is_allowed_country(phonenumbers.region_code_for_number(number), home):
+            raise _refused("country_not_allowed")
+        return number
+
+    def _is_allowed_country(self, country: str | None, home: str | None) -> bool:
+        if self._rules.allow_countries or self._rules.allow_prefixes:
+            return country in self._rules.allow_countries
+        return country is not None and country == home
+
+    def _check_limits(self, request: DialRequest, now_ms: int) -> None:
+        if sum(now_ms < until_ms for until_ms in self._live.values()) >= self._rules.max_concurrent:
+            raise _refused("too_many_now")
+        _, of_number = self._called.get(identity(request.to), (0, []))
+        windows = {"daily_limit": [self._day], "rate_global": [self._minute], "rate_number": of_number}
+        for code, each in windows.items():
+            if wait_ms := max((window.wait_ms(now_ms) for window in each), default=0):
+                raise _refused(code, wait_ms)
+
+    def _new_windows(self) -> list[Window]:
+        gap_ms = math.ceil(self._rules.per_number_min_gap_s * 1000)
+        return [Window(1, gap_ms), Window(self._rules.per_number_per_day, DAY_MS)]
+
+    def _forget(self, now_ms: int) -> None:
+        """Drop numbers that no window holds any more, so memory is bounded by the calls of one day."""
+        while self._called and next(iter(self._called.values()))[0] <= now_ms - DAY_MS:
+            self._called.popitem(last=False)

@@ -1,0 +1,125 @@
+"""What is examined, and the tools for it."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import httpx
+import trio
+from attrs import field, frozen
+
+from llcphone.config import Config
+from llcphone.doctor.report import Finding
+from llcphone.errors import ConfigError  # noqa: TC001 (attrs reads annotations)
+from llcphone.telemetry.redaction import secrets_of
+
+ASK_S = 8.0
+"""Longest wait for one answer from outside."""
+
+STATUS_PAGES = MappingProxyType(
+    {
+        "OpenAI": "https://status.openai.com/api/v2/summary.json",
+        "Twilio": "https://status.twilio.com/api/v2/summary.json",
+    }
+)
+NOT_TRUSTED = "its certificate is not trusted"
+INSTALL_CERTIFICATES = (
+    "install certificates on this machine (the package ca-certificates; on macOS Python's own command); "
+    "for an authority of your own set SSL_CERT_FILE, for the model wire.ca_file; see that the clock is right"
+)
+_SHORTEST_SECRET = 6
+_KEY = re.compile(r"\b(?:sk|ek|rk|pk)[-_][\w*-]{6,}|\b(?:AC|SK)[0-9a-f]{32}\b")
+_LOGIN = re.compile(r"(://)[^\s/@]+@")
+_E164 = re.compile(r"\+\d{6,15}\b")
+
+
+@frozen(kw_only=True)
+class Case:
+    """One deployment, as this command sees it."""
+
+    config: Config = field(factory=Config)
+    """The settings; the defaults when they cannot be read."""
+    trouble: ConfigError | None = None
+    """Why they cannot."""
+    path: Path = Path("llcphone.toml")
+    agent: Path | None = None
+    live: bool = False
+    """Whether it may cost money."""
+    environ: Mapping[str, str] = field(factory=lambda: os.environ)
+    origin: Mapping[str, str] = field(factory=dict)
+    """Where each setting came from."""
+    now: Callable[[], float] = time.time
+    status_pages: Mapping[str, str] = STATUS_PAGES
+    loaded: dict[str, Any] = field(factory=dict, repr=False)
+    """What several checks need, and only one loads."""
+
+    def conceal(self, text: str) -> str:
+        """Take secrets and telephone numbers out of a text."""
+        # Not the log's mask: it takes dates and addresses for numbers, and those are the evidence here.
+        for secret in sorted(secrets_of(self.config), key=len, reverse=True):
+            if len(secret) >= _SHORTEST_SECRET:
+                text = text.replace(secret, "«hidden»")
+        text = _LOGIN.sub(r"\1«login»@", _KEY.sub("«key»", text))
+        return _E164.sub(lambda number: f"«number …{number.group()[-2:]}»", text)
+
+
+Check = Callable[[Case], Awaitable[list[Finding]]]
+
+
+@frozen
+class Answer:
+    """What a URL answered."""
+
+    status: int
+    headers: Mapping[str, str]
+    text: str
+    json: Any
+    """None when it is none."""
+
+
+async def ask(url: str, *, headers: Mapping[str, str] | None = None, auth: Any = None) -> Answer | str:
+    """GET one page; a few words say why there is no answer. Nothing is followed, no proxy is used."""
+    with trio.move_on_after(ASK_S):
+        try:
+            async with httpx.AsyncClient(trust_env=False, timeout=ASK_S, auth=auth) as client:
+                answer = await client.get(url, headers=dict(headers or {}))
+        except httpx.ConnectError as exc:
+            return _why(exc)
+        except httpx.HTTPError as exc:
+            return f"no answer ({type(exc).__name__})"
+        except (httpx.InvalidURL, UnicodeError):
+            return "no address"
+        try:
+            content = answer.json()
+        except ValueError:
+            content = None
+        return Answer(answer.status_code, answer.headers, answer.text[:2000], content)
+    return f"no answer within {ASK_S:.0f} s"
+
+
+def _why(exc: BaseException) -> str:
+    text = str(exc).lower()
+    for sign, words in (
+        ("certificate", NOT_TRUSTED),
+        ("ssl", "no TLS there"),
+        ("getaddrinfo", "its host is not known"),
+        ("name or service", "its host is not known"),
+        ("no address", "its host is not known"),
+    ):
+        if sign in text:
+            return words
+    return "no connection"
+
+
+def plain(url: str) -> str:
+    """A URL fit to be shown: no user, no query."""
+    parts = urlsplit(url)
+    host = (parts.hostname or "") + (f":{parts.port}" if parts.port else "")
+    return urlunsplit((parts.scheme, host, parts.path, "", ""))

@@ -1,0 +1,1 @@
+"""The parts of the engine: each keeps one fact of a call."""

@@ -1,0 +1,322 @@
+"""From birth to a configured session.
+
+One attempt at a time, each a numbered *generation* of the model leg, so that whatever an older
+leg still says is recognised and dropped.
+
+    warm        from birth; 10 s, dialect question and redials included
+    joined      the media stream came while an attempt was in flight: that attempt has 4 s more
+    cold        what replaces it, once, with 5 s of its own; an attempt that has only begun gets these itself;
+                also what a stream finds that joins after the warm time has run out
+    ready       ``session.updated`` confirmed 8 kHz µ-law both ways
+    recovering  the session was lost with somebody on the line: attempts of 3 s and more, until the limit
+
+A session lost with nobody on the line yet begins at the top again. A dialect refusal (spec §2)
+turns flat into GA once, inside the same deadline; so does an answer in flat that is not µ-law. A
+refusal of settings with later updates among them is asked again without those. Any other refusal is a
+bad setting: asking again cannot help. An error that names neither an event nor a known cause is taken
+for a refusal if ``session.updated`` does not follow it soon.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from llcphone.engine.commands import (
+    CloseModel,
+    Command,
+    ConnectModel,
+    EndCall,
+    Note,
+    RememberDialect,
+    SendModel,
+)
+from llcphone.engine.events import EndReason, ModelConnected, ModelConnectFailed
+from llcphone.engine.parts.session_in_force import InForce
+from llcphone.realtime.dialects import Dialect, ErrorKind, error_kind, is_dialect_refusal, is_known
+from llcphone.realtime.error_codes import named_wait_ms
+from llcphone.realtime.messages import UpdateSession
+from llcphone.realtime.session import confirms_ulaw
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from llcphone.engine.events import ModelLegLost
+    from llcphone.engine.parts.retry_timing import Patience
+    from llcphone.realtime.events import ModelError, SessionUpdated
+
+_REFUSED_CLOSES = frozenset({3000, 4000})
+"""Close codes of a bad key and of a bad model or shape (wire capture of 2026-09-18)."""
+
+_ATTEMPT_MS = 3_000
+"""The first attempt to replace a lost session; connecting and configuring take about 0.6 s (fixtures). Each
+further one may take twice as long as the one before: the endpoint may only be slow."""
+
+
+_GRACE_MS = 300
+"""How long ``session.updated`` may follow an error that does not say what it is about."""
+
+
+class Phase(Enum):
+    """Where the set-up stands."""
+
+    WARM = "warm"
+    JOINED = "joined"
+    COLD = "cold"
+    EXPIRED = "expired"
+    """The warm time ran out and nobody is on the line: nothing is in flight."""
+    READY = "ready"
+    RECOVERING = "recovering"
+    """A configured session was lost in mid-call; the next one is being opened."""
+    GIVEN_UP = "given up"
+
+
+@attrs.frozen
+class SetupLimits:
+    """Deadlines of the set-up, in milliseconds."""
+
+    warm_ms: int = 10_000
+    join_grace_ms: int = 4_000
+    cold_ms: int = 5_000
+
+
+class Setup:
+    """The attempts to reach a configured model session."""
+
+    def __init__(
+        self,
+        session: Mapping[str, Any],
+        *,
+        dialect: Dialect | None,
+        may_switch: bool,
+        limits: SetupLimits,
+        patience: Patience,
+    ) -> None:
+        self.in_force = InForce(session)
+        self._dialect = dialect
+        self._may_switch = may_switch
+        self._limits = limits
+        self._patience = patience
+        self._redials = 0
+        self._attempt_ms = _ATTEMPT_MS
+        self._until_ms = 0
+        """When a recovery is given up."""
+        self._dialled_ms = 0
+        """When the present attempt begins, or began."""
+        self._update_id = ""
+        self._unclear: tuple[int, ModelError] | None = None
+        """An error that may be the refusal of our update, and when it counts as that."""
+        self._newest = 0
+        """The newest generation of any leg, successors included."""
+        self.leg_dialect: Dialect | None = None
+        self.generation = 0
+        self.phase = Phase.WARM
+        self.deadline_ms: int | None = None
+        self.joined = False
+        self.attempts = 0
+        self.last_failure = ""
+
+    @property
+    def session(self) -> Mapping[str, Any]:
+        """What a session is configured with, later updates included."""
+        return self.in_force.session
+
+    @property
+    def due_ms(self) -> int | None:
+        """When ``deadline_passed`` is to be called."""
+        times = [self.deadline_ms, None if self._unclear is None else self._unclear[0]]
+        return min((each for each in times if each is not None), default=None)
+
+    @property
+    def dialect(self) -> Dialect | None:
+        """The present leg's, or what is known of the endpoint."""
+        return self.leg_dialect or self._dialect
+
+    @property
+    def ready(self) -> bool:
+        """The session is configured."""
+        return self.phase is Phase.READY
+
+    def born(self, now_ms: int) -> list[Command]:
+        """Begin the warm attempt."""
+        self.deadline_ms = now_ms + self._limits.warm_ms
+        return self._dial(now_ms)
+
+    def stream_joined(self, now_ms: int) -> list[Command]:
+        """The caller is on the line and hears silence from now on."""
+        self.joined = True
+        if self.phase is Phase.WARM:
+            self.phase = Phase.JOINED
+            self.deadline_ms = now_ms + self._limits.join_grace_ms
+        elif self.phase is Phase.EXPIRED:
+            return self._go_cold(now_ms)
+        return []
+
+    def deadline_passed(self, now_ms: int) -> list[Command]:
+        """The present attempt's time is up."""
+        if self._unclear is not None and self._unclear[0] <= now_ms:
+            return self._refuse(self._unclear[1], now_ms)
+        self.last_failure = self.last_failure or "timeout"
+        match self.phase:
+            case Phase.WARM:
+                self.phase = Phase.EXPIRED
+                self.deadline_ms = None
+                return [CloseModel(self.generation), Note("setup", {"phase": "expired"})]
+            case Phase.JOINED if now_ms - self._dialled_ms < _ATTEMPT_MS:
+                self._cold(now_ms)  # it has only begun: beginning anew would only take longer
+                return []
+            case Phase.JOINED:
+                return [CloseModel(self.generation), *self._go_cold(now_ms)]
+            case Phase.RECOVERING if now_ms < self._until_ms:
+                self._attempt_ms *= 2
+                return [CloseModel(self.generation), *self._dial(now_ms)]
+            case Phase.RECOVERING:
+                return [CloseModel(self.generation), EndCall(EndReason.MODEL_LOST)]
+            case Phase.COLD:
+                return [CloseModel(self.generation), EndCall(EndReason.MODEL_UNREACHABLE)]
+            case _:
+                return []
+
+    def connected(self, event: ModelConnected) -> list[Command]:
+        """The socket is open: configure it at once, without waiting for ``session.created``."""
+        self.leg_dialect = event.dialect
+        self._update_id = f"setup-{self.generation}"
+        self.in_force.begins()
+        return [SendModel(UpdateSession(self.session, self._update_id))]
+
+    def connect_failed(self, event: ModelConnectFailed, now_ms: int) -> list[Command]:
+        """The socket could not be opened."""
+        self.last_failure = event.code
+        if event.fatal:
+            return [EndCall(EndReason.MODEL_REFUSED)]
+        return self._redial(now_ms, event.retry_after_ms)
+
+    def leg_lost(self, event: ModelLegLost, now_ms: int) -> list[Command]:
+        """The socket closed before it was configured."""
+        self.last_failure = self.last_failure or f"closed_{event.code}"
+        if event.code in _REFUSED_CLOSES:
+            return [EndCall(EndReason.MODEL_REFUSED)]
+        return self._redial(now_ms, event.retry_after_ms)
+
+    def refused(self, error: ModelError, now_ms: int) -> list[Command]:
+        """An ``error`` event before the session was configured."""
+        if self._flat_may_turn and is_dialect_refusal(error):
+            return self._turn_to_ga(now_ms, RememberDialect(Dialect.GA))
+        self.last_failure = error.code or "error"
+        kind = error_kind(error)
+        if kind is ErrorKind.RETRY:
+            return [CloseModel(self.generation), *self._redial(now_ms, named_wait_ms(error.message))]
+        if kind in (ErrorKind.FATAL, ErrorKind.SETUP) or error.event_id == self._update_id:
+            return self._refuse(error, now_ms)
+        if not error.event_id and not is_known(error):
+            self._unclear = self._unclear or (now_ms + _GRACE_MS, error)
+        return []
+
+    def _refuse(self, error: ModelError, now_ms: int) -> list[Command]:
+        unclear, self._unclear = self._unclear, None
+        fatal = error_kind(error) is ErrorKind.FATAL
+        if not fatal and (names := self.in_force.doubted()):
+            self._update_id += "-opening"
+            fields = {"what": names, "code": error.code, "param": error.param}
+            again = SendModel(UpdateSession(self.session, self._update_id))
+            return [Note("session update refused", fields), again]
+        if unclear is not None and self._flat_may_turn:
+            return self._turn_to_ga(now_ms)
+        # A refused update leaves defaults behind: 24 kHz PCM, loud static on a telephone.
+        return [EndCall(EndReason.MODEL_REFUSED)]
+
+    @property
+    def _flat_may_turn(self) -> bool:
+        return self.leg_dialect is Dialect.FLAT and self._may_switch
+
+    def _turn_to_ga(self, now_ms: int, *known: Command) -> list[Command]:
+        self._may_switch = False
+        self._dialect = Dialect.GA
+        return [CloseModel(self.generation), *known, *self._dial(now_ms)]
+
+    def updated(self, event: SessionUpdated, now_ms: int) -> list[Command]:
+        """``session.updated``: ready only if it confirms µ-law both ways."""
+        if not confirms_ulaw(event):
+            self.last_failure = "audio_format"
+            if self._flat_may_turn:  # a server that skips what it does not know, and speaks GA
+                return self._turn_to_ga(now_ms)
+            return [EndCall(EndReason.MODEL_REFUSED)]
+        self.in_force.set_up()
+        self._unclear = None
+        self.phase = Phase.READY
+        self.deadline_ms = None
+        self.last_failure = ""
+        return [RememberDialect(self.leg_dialect)] if self.leg_dialect is not None else []
+
+    def recover(self, now_ms: int, pause_ms: int, *, on_the_line: bool) -> list[Command]:
+        """The configured session is lost: open another, again and again until patience ends."""
+        self._redials = 0
+        self._attempt_ms = _ATTEMPT_MS
+        self._dialect = self.dialect
+        if on_the_line:
+            self.phase = Phase.RECOVERING
+            self._until_ms = now_ms if self._patience.until_ms is None else self._patience.until_ms
+        else:  # nobody hears the gap yet
+            self.phase = Phase.JOINED if self.joined else Phase.WARM
+            self.deadline_ms = now_ms + (self._limits.join_grace_ms if self.joined else self._limits.warm_ms)
+        return [CloseModel(self.generation), *self._dial(now_ms, pause_ms)]
+
+    def next_generation(self) -> int:
+        """The number of the next attempt to have a leg."""
+        self._newest += 1
+        self.attempts += 1
+        return self._newest
+
+    def take_over(self, generation: int, dialect: Dialect | None) -> None:
+        """The session of this generation, configured already, is the present one."""
+        self.generation, self.leg_dialect = generation, dialect
+        self.in_force.begins()
+        self.phase = Phase.READY
+        self.deadline_ms = None
+
+    def give_up(self) -> None:
+        """No session any more; whatever a leg still says is stale."""
+        self.phase = Phase.GIVEN_UP
+        self._unclear = None
+        self.deadline_ms = None
+
+    # -- attempts ---------------------------------------------------------------------------
+
+    def _dial(self, now_ms: int, after_ms: int = 0) -> list[Command]:
+        self.generation = self.next_generation()
+        self.leg_dialect = self._unclear = None
+        self._dialled_ms = now_ms + after_ms
+        if self.phase is Phase.RECOVERING:
+            self.deadline_ms = min(now_ms + after_ms + self._attempt_ms, self._until_ms)
+        return [ConnectModel(self.generation, self._dialect, after_ms)]
+
+    def _redial(self, now_ms: int, retry_after_ms: int = 0) -> list[Command]:
+        if self.phase is Phase.RECOVERING:
+            if retry_after_ms:
+                self._patience.heed(retry_after_ms, now_ms)
+            recovery_pause_ms = self._patience.pause_ms(now_ms)
+            if recovery_pause_ms is None:  # no use in letting the caller wait for the limit
+                return [EndCall(EndReason.MODEL_LOST)]
+            return self._dial(now_ms, recovery_pause_ms)
+        pause_ms = max(self._patience.growing_ms(self._redials), retry_after_ms)
+        self._redials += 1
+        if retry_after_ms and self.joined and now_ms + retry_after_ms > self._last_ms:
+            return [EndCall(EndReason.MODEL_UNREACHABLE)]
+        return self._dial(now_ms, pause_ms)
+
+    @property
+    def _last_ms(self) -> int:
+        """When the set-up is given up, with the caller on the line."""
+        later_ms = self._limits.cold_ms if self.phase is Phase.JOINED else 0
+        return (self.deadline_ms or 0) + later_ms
+
+    def _cold(self, now_ms: int) -> None:
+        self.phase = Phase.COLD
+        self.deadline_ms = now_ms + self._limits.cold_ms
+
+    def _go_cold(self, now_ms: int) -> list[Command]:
+        self._cold(now_ms)
+        self._redials = 0
+        return self._dial(now_ms)

@@ -1,0 +1,100 @@
+"""The conversation in the order it was held, as far as it reached an ear.
+
+Items are ordered by the server's item ids, never by arrival: a caller's transcription may come
+after the answer to it. The agent's words are cut where the caller stopped hearing.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+import attrs
+
+from llcphone.engine.parts.words import cut_words
+
+
+class Speaker(Enum):
+    """Whose words."""
+
+    CALLER = "caller"
+    AGENT = "agent"
+    SYSTEM = "system"
+    """Fillers: heard by the caller, never shown to the model."""
+    TOOL = "tool"
+    """A tool call, in its place among what was said."""
+
+
+LONGEST_TEXT = 32_768
+"""Characters kept of one item: an hour of quick speech. What is told, cut and kept is read by character."""
+
+
+def _bounded(text: str) -> str:
+    return text[:LONGEST_TEXT]
+
+
+@attrs.define(eq=False)
+class CalledTool:
+    """A tool call of the conversation."""
+
+    name: str
+    arguments: str
+    output: str | None = None
+    promised: bool = False
+    """The answer so far only says that the result will follow."""
+
+
+@attrs.define(eq=False)
+class Line:
+    """One item of the conversation."""
+
+    item_id: str
+    speaker: Speaker
+    at_ms: int
+    text: str = attrs.field(default="", converter=_bounded)
+    generated_ms: int = 0
+    heard_ms: int | None = None
+    """None while all of it counts as heard (the caller's own words; an agent line not cut)."""
+    final: bool = False
+    written: bool = False
+    """The model answered in text: nobody heard it, and it was told to forget it."""
+    tool: CalledTool | None = None
+
+    def heard_text(self) -> str:
+        """The words that reached the ear, cut at a word boundary by the share of audio heard."""
+        if self.written:
+            return ""
+        if self.heard_ms is None or self.heard_ms >= self.generated_ms:
+            return self.text
+        return cut_words(self.text, len(self.text) * self.heard_ms // max(1, self.generated_ms))
+
+
+class History:
+    """All lines of a call in conversation order."""
+
+    def __init__(self) -> None:
+        self._lines: dict[str, Line] = {}
+        self._order: list[str] = []
+
+    def place(self, item_id: str, speaker: Speaker, now_ms: int, *, after: str | None = None) -> Line:
+        """The line of this item, made in its place when it is new."""
+        if (line := self._lines.get(item_id)) is not None:
+            return line
+        line = self._lines[item_id] = Line(item_id, speaker, now_ms)
+        if after is not None and after in self._lines:
+            self._order.insert(self._order.index(after) + 1, item_id)
+        else:
+            self._order.append(item_id)
+        return line
+
+    def get(self, item_id: str) -> Line | None:
+        """The line of this item, if it has one."""
+        return self._lines.get(item_id)
+
+    def drop(self, item_id: str) -> None:
+        """Forget an item of which nothing was heard."""
+        if self._lines.pop(item_id, None) is not None:
+            self._order.remove(item_id)
+
+    def lines(self) -> list[Line]:
+        """Every line, in conversation order."""
+        return [self._lines[item_id] for item_id in self._order]

@@ -1,0 +1,139 @@
+"""What the model believes was said, held to what was heard: on its own session, and on the next.
+
+The API keeps no session that was lost (facts/openai-realtime.md §5: no resume), so a fresh one is
+told the conversation item by item: the agent's words as far as they reached the ear, as
+``output_text`` because the API takes no assistant audio; tool calls with their results; the
+caller's words, or where nobody wrote them down their audio, while it is kept. Fillers are the
+system's, and never told.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from llcphone.engine.parts.history import Speaker
+from llcphone.languages import ENGLISH, OWN
+from llcphone.realtime.messages import (
+    AssistantText,
+    DeleteItem,
+    ModelMessage,
+    SystemText,
+    ToolCall,
+    ToolOutput,
+    Truncate,
+    UserAudio,
+    UserText,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Set
+
+    from llcphone.engine.parts.caller_audio import Recall
+    from llcphone.engine.parts.history import Line
+    from llcphone.engine.parts.playout import Cut
+
+_LONGEST_ID = 32
+"""Ids that we give may not be longer; OpenAI's own have 26 characters, other vendors' may have more."""
+
+
+def _english(name: str) -> Any:
+    return attrs.field(default=ENGLISH[OWN + name])
+
+
+@attrs.frozen
+class RetellingTexts:
+    """What the model reads about a conversation it did not hold; the names are those of the sentences."""
+
+    line_cut: str = _english("line_cut")
+    """An answer broke off, and the caller has heard a part of it."""
+    line_cut_at_once: str = _english("line_cut_at_once")
+    """An answer broke off before the caller heard a word."""
+    line_missing: str = _english("line_missing")
+    """Some turns of the caller have neither words nor audio."""
+    line_back: str = _english("line_back")
+    """The telephone line broke, and nothing is owed."""
+    line_back_answer: str = _english("line_back_answer")
+    """The same, and the caller waits for an answer."""
+    line_back_rest: str = _english("line_back_rest")
+    """The same, in the middle of an answer."""
+    no_repeat: str = _english("no_repeat")
+    """Behind each of the three, and behind other news of a caller who is back."""
+    summary: str = _english("summary")
+    """Before a summary of what was said."""
+    summary_request: str = _english("summary_request")
+    """Asks for that summary."""
+
+
+def told_id(call_id: str) -> str:
+    """The id by which a fresh session is told of a tool call; a long one is shortened, always to the same."""
+    if len(call_id) <= _LONGEST_ID:
+        return call_id
+    digest = hashlib.sha256(call_id.encode()).hexdigest()[:12]
+    return f"{call_id[: _LONGEST_ID - 13]}-{digest}"
+
+
+def any_wordless(lines: Iterable[Line], recall: Recall) -> bool:
+    """Whether the caller said something of which neither words nor audio are kept."""
+    callers = (line for line in lines if line.speaker is Speaker.CALLER)
+    return any(not line.heard_text() and not recall.has(line.item_id) for line in callers)
+
+
+def last_turns(lines: list[Line], turns: int, since_ms: int | None) -> list[Line]:
+    """The last so many turns of the caller with all around them, and everything since that moment."""
+    begins = [at for at, line in enumerate(lines) if line.speaker is Speaker.CALLER]
+    first = begins[-turns] if len(begins) >= turns else 0
+    if since_ms is not None:
+        first = next((at for at, line in enumerate(lines[:first]) if line.at_ms >= since_ms), first)
+    return lines[first:]
+
+
+def retold(
+    lines: Iterable[Line], recall: Recall, texts: RetellingTexts, summary: str = ""
+) -> list[ModelMessage]:
+    """The conversation so far, as the items of a fresh session; its summary goes before them."""
+    items: list[ModelMessage] = []
+    wordless = False
+    for line in lines:
+        text = line.heard_text()
+        match line.speaker:
+            case Speaker.TOOL if line.tool is not None:
+                call_id = told_id(line.item_id)
+                items.append(ToolCall(call_id, line.tool.name, line.tool.arguments))
+                if line.tool.output is not None:
+                    items.append(ToolOutput(call_id, line.tool.output))
+            case Speaker.AGENT if text:
+                items.append(AssistantText(text, line.item_id if len(line.item_id) <= _LONGEST_ID else ""))
+            case Speaker.CALLER if text:
+                items.append(UserText(text))
+            case Speaker.CALLER if audio := recall.turn(line.item_id):
+                items.append(UserAudio(audio))
+            case Speaker.CALLER:
+                wordless = True
+            case _:
+                pass
+    if summary:
+        return [SystemText(f"{texts.summary}\n\n{summary}"), *items]
+    return [SystemText(texts.line_missing), *items] if wordless else items
+
+
+def broke_off(lines: Iterable[Line], items: Set[str], texts: RetellingTexts) -> SystemText:
+    """What a fresh session is told of an answer that broke off: these items, as far as they were heard."""
+    any_words = any(line.item_id in items and line.heard_text() for line in lines)
+    return SystemText(texts.line_cut if any_words else texts.line_cut_at_once)
+
+
+def cut_at(cut: Cut, text: str, told: Set[str]) -> list[ModelMessage]:
+    """What tells the model where the caller stopped hearing an item.
+
+    Args:
+        cut: the item and how much of it was heard.
+        text: the words that were heard.
+        told: items that this session knows as text only; text cannot be truncated.
+    """
+    if cut.heard_ms > 0 and cut.item_id not in told:
+        return [Truncate(cut.item_id, cut.heard_ms)]
+    heard = [AssistantText(text)] if cut.heard_ms > 0 and text else []
+    return [DeleteItem(cut.item_id), *heard]

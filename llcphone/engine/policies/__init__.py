@@ -1,0 +1,1 @@
+"""The policies of the engine: each decides one thing."""

@@ -1,0 +1,148 @@
+"""What an operator wants to be told of while it happens: a slow turn, and dead air.
+
+A *slow turn* is known when the ear begins to hear the answer: the ear's gap was longer than the limit;
+the alarm names the longest part of it. *Dead air* is a caller who waits in silence: an answer is due and
+nobody was heard for so long, be it the caller, the agent or a filler. A caller whose frames have stopped
+in the middle of a turn waits as well, once the silence filled in for them has not ended it.
+
+Dead air is watched by one lazy timer, so nothing is done per frame or per delta. It is set when an answer
+falls due, looks about once in the limit while one is, wakes exactly when a silence that had begun before
+becomes too long, and sleeps through a conversation in which nothing is due. A caller who has spoken waits
+until the agent is heard, whatever is thought to be owed: so a fault in that reckoning is told, too.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from typing import TYPE_CHECKING
+
+import attrs
+
+from llcphone.engine.commands import Command, Note
+from llcphone.engine.parts.connecting import Phase
+from llcphone.engine.parts.floor import Floor
+from llcphone.engine.parts.timers import Timer
+from llcphone.engine.policies.recovery import Owed
+
+if TYPE_CHECKING:
+    from llcphone.engine.call import CallEngine
+    from llcphone.engine.events import LoopHeld
+    from llcphone.engine.parts.turn_times import Turn
+
+_HOLDS = 20
+"""Times the loop was held that are remembered; a long silence has few of them or is one."""
+_KEPT = 100
+"""Alarms in a record; a call with more is known to be ill."""
+
+
+@attrs.frozen
+class AlarmPlan:
+    """When an alarm is raised; 0 never."""
+
+    slow_turn_ms: int = 0
+    dead_air_ms: int = 0
+
+
+@attrs.frozen
+class Alarm:
+    """One alarm, for the record."""
+
+    kind: str
+    """``slow turn`` or ``dead air``."""
+    at_ms: int
+    lasted_ms: int
+    """The ear's gap, or the silence so far."""
+    because: str
+    """A part of the turn; or what the caller waits for: ``session``, ``tools`` or ``model``. Where a tool or
+    hook of any call held the event loop for most of the time, that one's name: ``tool <name>``."""
+
+
+class Alarms:
+    """Raises the alarms of one call."""
+
+    def __init__(self, engine: CallEngine, plan: AlarmPlan) -> None:
+        self._engine = engine
+        self._plan = plan
+        self._echoed_ms = 0
+        self._told_ms: int | None = None
+        """Where the silence that was told began."""
+        self._held: deque[tuple[int, int, str]] = deque(maxlen=_HOLDS)
+        """When the event loop was held, from and until, and by what."""
+        self.raised: list[Alarm] = []
+
+    def stream_started(self, now_ms: int) -> None:
+        """Somebody listens from now on."""
+        self._echoed_ms = now_ms
+        talk = self._engine.talk
+        talk.unanswered = self._engine.setup.greets and not talk.playout.ever_sent
+        self.answer_due(now_ms)
+
+    def loop_held(self, event: LoopHeld, now_ms: int, out: list[Command]) -> None:
+        """Nothing of this call moved, so for that time nobody else is to blame."""
+        self._held.append((now_ms - event.ms, now_ms, event.by))
+
+    def answer_due(self, now_ms: int) -> None:
+        """Somebody may wait from now on."""
+        engine = self._engine
+        if engine.started_ms is None or not self._plan.dead_air_ms:
+            return  # nobody listens, or nobody wants to know
+        if engine.timers.get(Timer.DEAD_AIR) is None:
+            engine.timers.set(Timer.DEAD_AIR, now_ms + self._plan.dead_air_ms)
+
+    def echoed(self, begun: Turn | None, now_ms: int, out: list[Command]) -> None:
+        """The ear got as far as a mark, and by that began to hear this turn."""
+        self._echoed_ms = now_ms
+        limit_ms = self._plan.slow_turn_ms
+        if begun is None or not limit_ms or begun.ear_ms is None:
+            return
+        if (gap_ms := begun.ear_gap_ms) is not None and gap_ms > limit_ms:
+            because = self._holder(begun.ear_ms - gap_ms, begun.ear_ms) or begun.longest
+            self._raise(Alarm("slow turn", now_ms, gap_ms, because), {"turn": begun.index}, out)
+
+    def look(self, now_ms: int, out: list[Command]) -> None:
+        """The timer rings: has a caller waited in silence for too long?"""
+        limit_ms = self._plan.dead_air_ms
+        talk = self._engine.talk
+        silent_ms = max(talk.active_ms, self._echoed_ms, talk.playout.ends_ms)
+        again_ms = now_ms + limit_ms
+        if not (because := self._waits_for()):
+            return  # until an answer falls due
+        if silent_ms != self._told_ms:
+            if now_ms - silent_ms >= limit_ms:
+                self._told_ms = silent_ms
+                because = self._holder(silent_ms, now_ms) or because
+                self._raise(Alarm("dead air", now_ms, now_ms - silent_ms, because), {}, out)
+            else:
+                again_ms = silent_ms + limit_ms
+        self._engine.timers.set(Timer.DEAD_AIR, again_ms)
+
+    def _waits_for(self) -> str:
+        """What the caller waits for; empty when they do not."""
+        engine, talk = self._engine, self._engine.talk
+        if talk.floor is Floor.CALLER:
+            return ""
+        if engine.line.left_open:
+            return "model"  # it has heard the end of their turn, and does not say so
+        if talk.batches.running:
+            return "tools"
+        if engine.model.phase is Phase.GIVEN_UP:
+            return ""  # the apology is the last word
+        if not engine.model.ready:
+            first = engine.setup.greets and not talk.ledger.turns
+            waits = first or talk.unanswered or engine.recovery.owed is not Owed.NOTHING
+            return "session" if waits else ""
+        due = talk.floor is Floor.MODEL_THINKING or talk.responses.owes_anything
+        return "model" if due or talk.unanswered else ""
+
+    def _holder(self, since_ms: int, until_ms: int) -> str:
+        """What held the loop for most of this time; empty when nothing did."""
+        shares: Counter[str] = Counter()
+        for from_ms, to_ms, by in self._held:
+            shares[by] += max(0, min(to_ms, until_ms) - max(from_ms, since_ms))
+        by, ms = max(shares.items(), key=lambda share: share[1], default=("", 0))
+        return by if 2 * ms > until_ms - since_ms else ""
+
+    def _raise(self, alarm: Alarm, fields: dict[str, object], out: list[Command]) -> None:
+        if len(self.raised) < _KEPT:
+            self.raised.append(alarm)
+        out.append(Note(alarm.kind, {"ms": alarm.lasted_ms, "because": alarm.because, **fields}))

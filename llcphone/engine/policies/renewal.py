@@ -1,0 +1,337 @@
+"""Make before break: a session that nears its end is replaced before it ends, and nobody hears it.
+
+OpenAI ends every session at 60 minutes, and there is no resume.
+
+    due        the limit is near; or, if the user asked for a *refresh*, the session is old, its context
+               large, or its answers slower than they were
+    dialling   a successor is opened and configured beside the present session, which knows nothing of it
+    ready      it stands by and waits for a quiet moment: the caller silent, no response active, wished for
+               or owed, no tool running, all that was said heard
+    switch     one step: the successor is told the conversation *as it was heard*, then the last moments
+               of the caller's audio, so that a word just begun is not lost; the old leg is closed
+
+Nothing is spoken and no response is asked for. The history is told in the switch itself, so nothing
+that changes while the successor waits is missed. If no quiet moment comes, the session ends by itself:
+that is a lost session (``recovery``), and a successor that is ready takes its place at once.
+
+A refresh tells a *summary* and the last turns only. The model writes it, out of band, on the session
+that still has everything, the caller's voice included. Words of the caller that nobody wrote down
+would be lost in any renewal, so it is asked for there too.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from llcphone.engine import events as happened
+from llcphone.engine.commands import (
+    CloseModel,
+    Command,
+    ConnectStandby,
+    EndCall,
+    Note,
+    SendModel,
+    SendStandby,
+    SwitchModel,
+)
+from llcphone.engine.parts.history import Speaker
+from llcphone.engine.parts.retell import RetellingTexts, any_wordless, last_turns, retold
+from llcphone.engine.parts.session_age import RenewalPlan, SessionAge, Why
+from llcphone.realtime import events as said
+from llcphone.realtime.dialects import Dialect, ErrorKind, error_kind
+from llcphone.realtime.error_codes import named_wait_ms
+from llcphone.realtime.messages import AskAside, CancelResponse, UpdateSession
+from llcphone.realtime.session import confirms_ulaw
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from llcphone.engine.call import CallEngine
+
+SUMMARY = "summary"
+
+_ATTEMPT_MS = 10_000
+_BACKOFF_MS = (1_000, 2_000, 5_000, 10_000, 30_000)
+_REFUSED_CLOSES = frozenset({3000, 4000})
+
+
+@attrs.define
+class Renewed:
+    """One renewal, for the record."""
+
+    why: Why
+    due_ms: int
+    tries: int = 0
+    outcome: str = ""
+    """``switched``; ``took over`` from a session that was lost; ``dropped`` with it; ``given up``; or
+    ``call ended`` in the middle of it."""
+    ready_ms: int | None = None
+    switched_ms: int | None = None
+    """When the successor became the present session."""
+
+
+@attrs.define(eq=False)
+class _Successor:
+    generation: int
+    session: Mapping[str, Any]
+    """What it is configured with."""
+    deadline_ms: int
+    age: SessionAge | None = None
+    dialect: Dialect | None = None
+    ready: bool = False
+
+
+class Renewal:
+    """The engine's part that replaces a session in time."""
+
+    def __init__(self, engine: CallEngine, plan: RenewalPlan) -> None:
+        self._engine = engine
+        self._plan = plan
+        self._age: SessionAge | None = None
+        """Of the present session; None while there is none, or none to be renewed."""
+        self._next: _Successor | None = None
+        self._now: Renewed | None = None
+        """The renewal that goes on."""
+        self._quiet_ms: int | None = None
+        """Since when it is quiet."""
+        self._asked_ms: int | None = None
+        """When the present session was asked for a summary."""
+        self._answered = False
+        self.summary = ""
+        """The latest one, in the model's words."""
+        self.renewals: list[Renewed] = []
+
+    # -- the present session ----------------------------------------------------------------
+
+    def began(self, now_ms: int) -> None:
+        """A session of which all is new."""
+        self._age = SessionAge(self._plan, now_ms, self._engine.talk.ledger.turns)
+
+    def expires(self, generation: int, in_ms: int, now_ms: int) -> None:
+        """The server has named the end of a session."""
+        ours = generation == self._engine.model.generation
+        age = self._age if ours else None
+        if self._next is not None and self.owns(generation):
+            age = self._next.age
+        if age is not None:
+            age.expires(in_ms, now_ms)
+
+    def response_done(self, event: said.ResponseDone, now_ms: int) -> None:
+        """A response of the present session: its summary, or a sign that it grows slow."""
+        if event.in_conversation:
+            if self._age is not None:
+                self._age.response_done(event, now_ms)
+        elif event.purpose == SUMMARY and self._asked_ms is not None:
+            self._answered = True
+            text = " ".join(item.text for item in event.items if item.text)
+            if text and event.status is said.ResponseStatus.COMPLETED:
+                self.summary = text
+
+    @property
+    def _due(self) -> tuple[int, Why] | None:
+        return None if self._age is None else self._age.due
+
+    # -- the successor ----------------------------------------------------------------------
+
+    def owns(self, generation: int) -> bool:
+        """This generation is the successor's."""
+        return self._next is not None and self._next.generation == generation
+
+    def handle(self, event: happened.Event, now_ms: int, out: list[Command]) -> None:
+        """What the successor's leg tells."""
+        successor = self._next
+        assert successor is not None
+        match event:
+            case happened.ModelConnected(dialect=dialect):
+                turns = self._engine.talk.ledger.turns
+                successor.age, successor.dialect = SessionAge(self._plan, now_ms, turns), dialect
+                update = UpdateSession(successor.session, f"setup-{successor.generation}")
+                out.append(SendStandby(successor.generation, update))
+            case happened.ModelConnectFailed(code=code, fatal=fatal, retry_after_ms=pause_ms):
+                self._failed(code, now_ms, out, fatal=fatal, pause_ms=pause_ms)
+            case happened.ModelLegLost(code=code, retry_after_ms=pause_ms):
+                self._failed(f"closed_{code}", now_ms, out, fatal=code in _REFUSED_CLOSES, pause_ms=pause_ms)
+            case happened.ModelSaid(event=said.ModelError() as error) if not successor.ready:
+                kind = error_kind(error)
+                refused = kind in (ErrorKind.FATAL, ErrorKind.SETUP) or bool(error.event_id)
+                if (
+                    refused
+                    and kind is not ErrorKind.FATAL
+                    and self._asks_without_later(successor, error, out)
+                ):
+                    return
+                if refused or kind is ErrorKind.RETRY:
+                    self._failed(
+                        error.code, now_ms, out, fatal=refused, pause_ms=named_wait_ms(error.message)
+                    )
+            case happened.ModelSaid(event=said.SessionUpdated() as update) if not successor.ready:
+                if not confirms_ulaw(update):
+                    self._failed("audio_format", now_ms, out, fatal=True)
+                elif self._now is not None:
+                    successor.ready, self._now.ready_ms = True, now_ms
+                    out.append(Note("successor ready"))
+            case happened.ModelSaid(event=said.ResponseCreated(response_id, in_conversation=True)):
+                # Nobody asked it; what is left of it after the switch is not for the caller's ear.
+                self._engine.talk.playout.cut_off(response_id)
+                out.append(SendStandby(successor.generation, CancelResponse(response_id)))
+            case _:
+                pass
+
+    def _asks_without_later(self, successor: _Successor, error: said.ModelError, out: list[Command]) -> bool:
+        """A set-up was refused: ask again with what is in force without the updates that may be the cause."""
+        in_force = self._engine.model.in_force
+        if successor.session == in_force.session and (names := in_force.doubted()):
+            fields = {"what": names, "code": error.code, "param": error.param}
+            out.append(Note("session update refused", fields))
+        if successor.session == in_force.session:
+            return False
+        successor.session = in_force.session
+        again = UpdateSession(successor.session, f"setup-{successor.generation}")
+        out.append(SendStandby(successor.generation, again))
+        return True
+
+    def _dial(self, now_ms: int, after_ms: int, out: list[Command]) -> None:
+        model = self._engine.model
+        generation = model.next_generation()
+        self._next = _Successor(generation, model.session, now_ms + after_ms + _ATTEMPT_MS)
+        self._quiet_ms = None
+        out.append(ConnectStandby(generation, model.dialect, after_ms))
+
+    def _failed(
+        self, code: str, now_ms: int, out: list[Command], *, fatal: bool = False, pause_ms: int = 0
+    ) -> None:
+        """The old session goes on untouched; try again, but not for ever."""
+        renewal = self._now
+        assert renewal is not None
+        self._drop(out)
+        out.append(Note("successor failed", {"code": code}))
+        if fatal or renewal.tries >= self._plan.most_tries:
+            self._close("given up")
+            self._age = None  # not again for this session
+            return
+        backoff_ms = _BACKOFF_MS[min(renewal.tries, len(_BACKOFF_MS)) - 1]
+        renewal.tries += 1
+        self._dial(now_ms, max(backoff_ms, pause_ms), out)
+
+    def _drop(self, out: list[Command]) -> None:
+        if self._next is not None:
+            out.append(CloseModel(self._next.generation))
+            self._next = None
+
+    def _close(self, outcome: str) -> None:
+        if self._now is not None:
+            self._now.outcome = outcome
+            self.renewals.append(self._now)
+        self._now = self._asked_ms = None
+        self._answered = False
+
+    # -- after every event ------------------------------------------------------------------
+
+    def settle(self, now_ms: int, out: list[Command]) -> int | None:
+        """Do what is due; returns when to look again, None when only events can help."""
+        if self._next is None and (self._due is None or now_ms < self._due[0]):
+            return self._due[0] if self._due is not None and self._possible else None
+        if any(isinstance(each, EndCall) for each in out):
+            return None  # first it is decided whether this session, or the call, is over
+        if self._next is None:
+            if self._due is None or not self._possible:
+                return None
+            self._now = Renewed(self._due[1], now_ms, tries=1)
+            out.append(Note("session due", {"why": self._now.why.value}))
+            self._dial(now_ms, 0, out)
+        elif not self._next.ready and now_ms >= self._next.deadline_ms:
+            self._failed("timeout", now_ms, out)
+        if self._next is None:
+            return None
+        return self._wait_for_quiet(now_ms, out) if self._next.ready else self._next.deadline_ms
+
+    @property
+    def _possible(self) -> bool:
+        """Somebody is on the line, with a session, for longer than a goodbye."""
+        engine = self._engine
+        return engine.model.ready and engine.listening.open and not engine.hanging_up
+
+    def _wait_for_quiet(self, now_ms: int, out: list[Command]) -> int | None:
+        plan, talk = self._plan, self._engine.talk
+        from_ms = talk.quiet_from_ms
+        busy = talk.batches.running or not talk.playout.silent
+        if from_ms is None or busy or not self._possible:
+            self._quiet_ms = None
+            return None
+        self._quiet_ms = max(from_ms, now_ms if self._quiet_ms is None else self._quiet_ms)
+        if now_ms < self._quiet_ms + plan.quiet_ms:
+            return self._quiet_ms + plan.quiet_ms
+        if self._asked_ms is None and self._wants_summary():
+            self._asked_ms = now_ms
+            out.append(SendModel(AskAside(self._texts.summary_request, SUMMARY)))
+        if self._asked_ms is not None and not self._answered:
+            waits_until_ms = self._asked_ms + plan.summary_wait_ms
+            if now_ms < waits_until_ms:
+                return waits_until_ms
+        self._switch(now_ms, out)
+        return self._due[0] if self._due is not None else None
+
+    def _wants_summary(self) -> bool:
+        lines = self._engine.talk.history.lines()
+        return self._plan.summary and (self._is_refresh or any_wordless(lines, self._engine.recall))
+
+    @property
+    def _texts(self) -> RetellingTexts:
+        return self._engine.setup.recovery.texts
+
+    @property
+    def _is_refresh(self) -> bool:
+        return self._now is not None and self._now.why is not Why.LIMIT
+
+    # -- the switch -------------------------------------------------------------------------
+
+    def _switch(self, now_ms: int, out: list[Command]) -> None:
+        engine, talk = self._engine, self._engine.talk
+        lines = talk.history.lines()
+        if self._is_refresh:
+            lines = last_turns(lines, self._plan.keep_turns, self._asked_ms)
+        self._take_over("switched", now_ms, out)
+        talk.session_lost(now_ms, out)
+        out.extend(SendModel(item) for item in retold(lines, engine.recall, self._texts, self.summary))
+        talk.retold = {line.item_id for line in lines if line.speaker is Speaker.AGENT}
+        engine.appended_bytes = 0  # the session counts its audio from here
+        engine.append(engine.recall.take(), out)
+        out.append(Note("model renewed"))
+
+    def stand_in(self, now_ms: int, out: list[Command]) -> bool:
+        """The present session is lost: a successor that is ready is the next one, at once."""
+        if self._next is not None and self._next.ready:
+            self._take_over("took over", now_ms, out)
+            return True
+        self.session_over(out)
+        return False
+
+    def session_over(self, out: list[Command]) -> None:
+        """No session is to be renewed any more."""
+        self._drop(out)
+        self._close("dropped")
+        self._age = None
+
+    def call_ended(self) -> None:
+        """Whatever was being made ready is not needed any more."""
+        self._close("call ended")
+
+    def _take_over(self, outcome: str, now_ms: int, out: list[Command]) -> None:
+        successor, engine = self._next, self._engine
+        assert successor is not None
+        self._next = None
+        out.append(SwitchModel(successor.generation))
+        engine.model.take_over(successor.generation, successor.dialect)
+        told = successor.session
+        newer = {key: value for key, value in engine.model.session.items() if told.get(key) != value}
+        if newer:  # updates that were sent while it stood by
+            engine.model.in_force.sent_again(newer, "renewal")
+            out.append(SendModel(UpdateSession(newer, "renewal")))
+        if self._now is not None:
+            self._now.switched_ms = now_ms
+        self._close(outcome)
+        self._age = successor.age
+        if self._age is not None:
+            self._age.first_turn = len(engine.talk.ledger.turns)

@@ -1,0 +1,229 @@
+"""Tool calls of one call: begun, answered, and then spoken about.
+
+Every ``call_id`` is answered, or the model waits for it for ever: by its tool, or by us when the
+tool's time has passed. Audio and barge-in never wait for a tool: a result is an item of the
+conversation at once, whoever speaks, and ``responses`` says when a response about it may be created.
+
+    late     a tool that may go on when the model waits no longer. Its result is dropped, or told
+             as a tool call of its own with the same arguments (a second answer to one ``call_id``
+             does not exist, and a system message would let a tool's text speak as the house)
+    filler   so long a silence while the caller waits for tools that something stored is played.
+             It stands in the transcript as the system's; the answer does not wait for its end
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import attrs
+import msgspec
+
+from llcphone.engine.commands import Command, Note, RunTool, SendModel, SendPhone
+from llcphone.engine.parts.history import Speaker
+from llcphone.engine.parts.responses import TOOLS
+from llcphone.engine.policies.tool_outputs import Outputs
+from llcphone.realtime.messages import ToolCall
+from llcphone.twilio.media import Clear
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from llcphone.engine.events import ToolFinished
+    from llcphone.engine.parts.conversation import Conversation
+    from llcphone.engine.parts.tool_batches import Batches
+    from llcphone.realtime.events import Item
+
+
+@attrs.frozen
+class ToolRule:
+    """What the engine has to know of one tool."""
+
+    name: str
+    timeout_ms: int
+    """So long the model waits for it; 0: for ever."""
+    goes_on: bool = False
+    """It may still work after that ..."""
+    deliver: bool = False
+    """... and what it finds is told then."""
+    irreversible: bool = False
+    """It does not run while the caller is cutting in: they may mean "no"."""
+
+
+@attrs.frozen
+class ToolPlan:
+    """How tools are waited for."""
+
+    rules: tuple[ToolRule, ...] = ()
+    filler_after_ms: int = 0
+    """Silence until the caller hears the filler; 0: never."""
+    filler_every_ms: int = 8_000
+    """Silence until the next one; 0: there is none."""
+    filler: tuple[bytes, ...] = ()
+    """Stored speech or a tone, as base64 payloads."""
+
+
+@attrs.frozen
+class _Late:
+    """A tool call that was answered without its tool."""
+
+    call: RunTool
+    speak: bool
+
+
+class ToolDesk:
+    """Where the model's tool calls are taken and their answers given."""
+
+    def __init__(self, talk: Conversation, batches: Batches, plan: ToolPlan) -> None:
+        self._talk = talk
+        self._batches = batches
+        self._plan = plan
+        self._rules = {rule.name: rule for rule in plan.rules}
+        self._irreversible = frozenset(rule.name for rule in plan.rules if rule.irreversible)
+        self._running: dict[str, RunTool] = {}
+        self._due_ms: dict[str, int] = {}
+        self._late: dict[str, _Late] = {}
+        self.outputs = Outputs(talk)
+        self._told_late = 0
+        self._silent_ms: int | None = None
+        """Since when the caller hears nothing; None while they do, or nobody waits for a tool."""
+        self._fillers = 0
+        self.filling = False
+        """What plays may be our filler."""
+
+    def begin(
+        self, items: Iterable[Item], why_not: str, response_id: str, now_ms: int, out: list[Command]
+    ) -> bool:
+        """The calls of a response that has ended, unless something is against them.
+
+        Returns whether the model will be asked to speak about them.
+        """
+        talk = self._talk
+        held = self._irreversible if talk.caller_has_floor else ()
+        to_run, answers, speak = self._batches.begin(items, why_not=why_not, held=held)
+        for answer in answers:
+            self._answer(answer.call_id, answer.output, out)
+        turn = talk.ledger.of(response_id)
+        for call in to_run:
+            if turn is not None:
+                turn.tools.append(call.name)
+            self._running[call.call_id] = call
+            rule = self._rules.get(call.name)
+            if rule is not None and rule.timeout_ms:
+                self._due_ms[call.call_id] = now_ms + rule.timeout_ms
+            talk.scribe.tool_called(call.call_id, call.name, call.arguments, now_ms)
+            out.append(call)
+            out.append(Note("tool", {"name": call.name, "call_id": call.call_id}))
+        if speak:
+            talk.responses.want(TOOLS)
+        return speak or self._batches.awaits(call.call_id for call in to_run)
+
+    def session_lost(self) -> None:
+        """What still runs is answered on another session, which is told of it."""
+        self.outputs.session_lost(self._running)
+
+    # -- answers ----------------------------------------------------------------------------
+
+    def finished(self, event: ToolFinished, out: list[Command], *, ready: bool, leaving: bool) -> None:
+        """A tool answered; the last answer of its response asks the model to speak.
+
+        Args:
+            event: the answer.
+            out: takes the commands.
+            ready: there is a session to tell; a next one is told the history.
+            leaving: the call is hanging up, and no late news may hold it.
+        """
+        late = self._late.pop(event.call_id, None)
+        call = self._running.pop(event.call_id, None)
+        if late is None and call is None:
+            return
+        out.append(Note("tool done", {"call_id": event.call_id, "ok": event.ok, "took_ms": event.took_ms}))
+        if late is None:
+            self._settle(event.call_id, event.output, out)
+            return
+        self._talk.scribe.tool_answered(event.call_id, event.output)
+        if ready:
+            self._tell_again(late.call, event.output, out)
+        if late.speak and not leaving:
+            self._talk.responses.want(TOOLS)
+
+    @property
+    def deadline_ms(self) -> int | None:
+        """When the model stops waiting for a tool."""
+        return min(self._due_ms.values(), default=None)
+
+    def overdue(self, now_ms: int, out: list[Command]) -> None:
+        """The time of some tools may have passed: they are answered without their result."""
+        for call_id in [each for each, due_ms in self._due_ms.items() if due_ms <= now_ms]:
+            call = self._running.pop(call_id)
+            rule = self._rules[call.name]
+            promised = rule.goes_on and rule.deliver
+            if promised:
+                self._late[call_id] = _Late(call, self._batches.speaks(call.name))
+            out.append(Note("tool late", {"name": call.name, "call_id": call_id}))
+            self._settle(call_id, _no_answer(rule), out, promised=promised)
+
+    def _settle(self, call_id: str, output: str, out: list[Command], *, promised: bool = False) -> None:
+        self._due_ms.pop(call_id, None)
+        self._answer(call_id, output, out, promised=promised)
+        if self._batches.finished(call_id):
+            self._talk.responses.want(TOOLS)
+
+    def _answer(self, call_id: str, output: str, out: list[Command], *, promised: bool = False) -> None:
+        self._talk.scribe.tool_answered(call_id, output, promised=promised)
+        self.outputs.tell(call_id, output, out)
+
+    def _tell_again(self, call: RunTool, output: str, out: list[Command]) -> None:
+        self._told_late += 1
+        again = f"late-{self._told_late}"
+        out.append(SendModel(ToolCall(again, call.name, call.arguments)))
+        self.outputs.tell(again, output, out)
+
+    # -- the caller's wait ------------------------------------------------------------------
+
+    def filler_at_ms(self, now_ms: int) -> int | None:
+        """When the silence has lasted long enough for a filler; None while only events can tell.
+
+        To be asked after every event: it also notices when the silence began.
+        """
+        plan, talk = self._plan, self._talk
+        if not (plan.filler_after_ms and plan.filler and self._batches.awaited):
+            self._silent_ms, self._fillers = None, 0
+            return None
+        quiet_ms = talk.quiet_from_ms
+        if quiet_ms is None or not talk.playout.started or not talk.playout.silent:
+            self._silent_ms = None
+            return None
+        self._silent_ms = now_ms if self._silent_ms is None else self._silent_ms
+        wait_ms = plan.filler_every_ms if self._fillers else plan.filler_after_ms
+        return max(self._silent_ms, quiet_ms) + wait_ms if wait_ms else None
+
+    def filler_is_due(self, now_ms: int, out: list[Command]) -> None:
+        """If the caller still waits in silence, play it."""
+        at_ms = self.filler_at_ms(now_ms)
+        if at_ms is None or at_ms > now_ms:
+            return
+        talk = self._talk
+        for payload in self._plan.filler:
+            out.extend(SendPhone(message) for message in talk.playout.filler(payload, now_ms))
+        talk.history.place(f"tool filler {now_ms}", Speaker.SYSTEM, now_ms).text = "(filler)"
+        out.append(Note("filler", {"why": "tool"}))
+        self._fillers += 1
+        self.filling = True
+
+    def agent_speaks(self, out: list[Command]) -> None:
+        """The answer does not wait for a filler's end."""
+        self.filling = False
+        if self._talk.playout.drop_fillers():
+            out.append(SendPhone(Clear()))
+
+
+def _no_answer(rule: ToolRule) -> str:
+    """What the model reads in place of a result."""
+    seconds = f"{rule.timeout_ms / 1000:g} s"
+    if rule.goes_on and rule.deliver:
+        answer = {"status": f"still running after {seconds}; its result will follow"}
+    elif rule.goes_on:
+        answer = {"error": f"no answer after {seconds}; it goes on, and its result will not be told"}
+    else:
+        answer = {"error": f"timed out after {seconds}"}
+    return msgspec.json.encode(answer).decode()

@@ -1,0 +1,108 @@
+"""Tools' answers on their way to the present session, until it has them or refuses them.
+
+A refused answer leaves its ``call_id`` unanswered, and the model waits for it, or speaks as if it had no
+result. So it is given again: first cut short, then as a sentence that the result could not be passed on. A
+response that was asked for in the meantime knows nothing of the result: it is cancelled and asked for anew.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import attrs
+import msgspec
+
+from llcphone.engine.commands import Command, Note, SendModel
+from llcphone.engine.parts.history import Speaker
+from llcphone.engine.parts.responses import TOOLS
+from llcphone.engine.parts.retell import told_id
+from llcphone.realtime.messages import OUTPUT_EVENT, ToolOutput
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from llcphone.engine.parts.conversation import Conversation
+    from llcphone.realtime.events import ModelError
+
+_SHORT = 1_000
+"""Characters of a refused answer that are tried again."""
+
+_NOT_PASSED_ON = msgspec.json.encode({"error": "the result could not be passed on to you"}).decode()
+
+
+@attrs.frozen
+class _Told:
+    call_id: str
+    """In the history; the session may know it by a shorter one."""
+    output: str
+
+
+class Outputs:
+    """What was answered and not yet taken."""
+
+    def __init__(self, talk: Conversation) -> None:
+        self._talk = talk
+        self._retold: frozenset[str] = frozenset()
+        """Calls that an older session made and the present one was told of."""
+        self._waiting: dict[str, _Told] = {}
+        self.refused_for_good = 0
+
+    def tell(self, call_id: str, output: str, out: list[Command]) -> None:
+        """Answer a call."""
+        told = told_id(call_id) if call_id in self._retold else call_id
+        self._send(told, _Told(call_id, output), out)
+
+    def acked(self, told: str) -> None:
+        """The session has an answer: a response created from now on sees it."""
+        self._waiting.pop(told, None)
+        self._talk.responses.output_acked(told)
+
+    def session_lost(self, running: Iterable[str]) -> None:
+        """Answers of these calls go to a session that was told of them."""
+        self._retold = frozenset(running)
+        self._waiting.clear()
+
+    def refused(self, error: ModelError, out: list[Command]) -> bool:
+        """An error: whether it refuses an answer, which then is given again in another form."""
+        told = self._told_of(error)
+        if told is None:
+            return False
+        given = self._waiting.pop(told)
+        out.append(Note("item refused", {"code": error.code, "param": error.param}))
+        again = _milder(given.output)
+        if again is None:
+            self.refused_for_good += 1
+            self._talk.responses.output_acked(told)
+            return True
+        self._talk.scribe.tool_answered(given.call_id, again)
+        self._send(told, _Told(given.call_id, again), out)
+        self._talk.responses.ask_anew(TOOLS)
+        return True
+
+    def _send(self, told: str, answer: _Told, out: list[Command]) -> None:
+        self._waiting[told] = answer
+        self._talk.responses.output_sent(told)
+        out.append(SendModel(ToolOutput(told, answer.output)))
+
+    def _told_of(self, error: ModelError) -> str | None:
+        """The call whose answer the error refuses, as the session knows it."""
+        if not error.event_id:  # some servers name the item's key only; they refuse in order
+            about_item = error.param.startswith("item.")
+            return next(iter(self._waiting), None) if about_item else None
+        if not error.event_id.startswith(OUTPUT_EVENT):
+            return None
+        told = error.event_id.removeprefix(OUTPUT_EVENT)
+        if told not in self._waiting:  # told with the conversation so far
+            lines = [line for line in self._talk.history.lines() if line.speaker is Speaker.TOOL]
+            line = next((line for line in lines if told_id(line.item_id) == told), None)
+            if line is None or line.tool is None or line.tool.output is None:
+                return None
+            self._waiting[told] = _Told(line.item_id, line.tool.output)
+        return told
+
+
+def _milder(output: str) -> str | None:
+    """A form of a refused answer that is more likely to be taken; None: there is none."""
+    if len(output) > 2 * _SHORT:
+        return f"{output[:_SHORT]}…(cut, {len(output) - _SHORT} characters left out)"
+    return None if output == _NOT_PASSED_ON else _NOT_PASSED_ON

@@ -1,0 +1,1 @@
+"""The phone: all that lives between calls and outlives each of them."""

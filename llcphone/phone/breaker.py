@@ -1,0 +1,91 @@
+"""The breaker: while no model session can be had, new calls get the way out at once.
+
+It listens to what calls note. Failures in a row within the window open it: an attempt to reach a
+session that failed, a session that was refused, a call given up for want of one. A session that is
+configured, by whichever call, closes it. While it is open no caller has to be the one who tries: the
+endpoint itself is asked, as at the phone's start, which costs no tokens.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING
+
+import trio
+
+from llcphone.engine.events import EndReason
+from llcphone.runtime.log_lines import logger
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from llcphone.call.call import Call
+    from llcphone.config.recovery import RecoveryConfig
+    from llcphone.engine.commands import Note
+
+log = logger("llcphone.breaker")
+
+_FAILURES = frozenset({"model connect failed", "session refused"})
+_SUCCESSES = frozenset({"session ready", "model restored"})
+_NO_SESSION = frozenset({EndReason.MODEL_UNREACHABLE, EndReason.MODEL_REFUSED})
+
+
+class Breaker:
+    """Whether the model's endpoint is worth asking."""
+
+    def __init__(self, config: RecoveryConfig, ask: Callable[[], Awaitable[str | None]]) -> None:
+        """Take the settings, and what asks the endpoint for a session: None, or what is in the way."""
+        self._most = config.breaker_failures
+        self._window_s = config.breaker_window_s
+        self._probe_s = config.breaker_probe_s
+        self._ask = ask
+        self._failures: deque[float] = deque(maxlen=max(1, self._most))
+        self._opened = trio.Event()
+        self.times_opened = 0
+
+    @property
+    def is_open(self) -> bool:
+        """New calls are not let in."""
+        return self._opened.is_set()
+
+    def noted(self, call: Call, note: Note) -> None:
+        """An observer of calls: something happened in one."""
+        if note.kind in _FAILURES:
+            self._failed()
+        elif note.kind in _SUCCESSES:
+            self._close()
+
+    def ended(self, call: Call) -> None:
+        """A call has its record."""
+        if (record := call.record) is None:
+            return
+        lost = (
+            record.reason is EndReason.MODEL_LOST and record.gaps and record.gaps[-1]["restored_ms"] is None
+        )
+        if lost or record.reason in _NO_SESSION:
+            self._failed()
+
+    async def run(self) -> None:
+        """While it is open, ask the endpoint; until cancelled."""
+        while True:
+            await self._opened.wait()
+            await trio.sleep(self._probe_s)
+            if self.is_open and await self._ask() is None:
+                self._close()
+
+    def _failed(self) -> None:
+        now = trio.current_time()
+        self._failures.append(now)
+        if not self._most or self.is_open or len(self._failures) < self._most:
+            return
+        if now - self._failures[0] <= self._window_s:
+            self._opened.set()
+            self.times_opened += 1
+            what = "no model session can be had: new callers hear an apology or are redirected"
+            log.error(what, extra={"failures": len(self._failures)})
+
+    def _close(self) -> None:
+        self._failures.clear()
+        if self.is_open:
+            self._opened = trio.Event()
+            log.info("breaker closed: the model can be had again")

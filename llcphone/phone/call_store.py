@@ -1,0 +1,86 @@
+"""The phone's own store: each call that ends goes there by itself, and its tools find it by ``store_of``."""
+
+from __future__ import annotations
+
+import time
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from llcphone.errors import ConfigError
+from llcphone.store.models import ToolCall
+from llcphone.store.store import open_store
+from llcphone.store.webhook import open_webhook
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from llcphone.call.call import Call
+    from llcphone.config import Config
+    from llcphone.engine.commands import Note
+    from llcphone.phone.phone import Phone
+    from llcphone.store.store import Store
+
+
+class Bookkeeping:
+    """Puts a phone's calls by."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self._tools: dict[str, dict[str, ToolCall]] = {}
+
+    def watch(self, phone: Phone) -> None:
+        """Keep the calls of this phone from now on."""
+        phone.store = self.store
+        phone.observers.append(self.noted)
+        phone.on_end.append(self.ended)
+
+    def noted(self, call: Call, note: Note) -> None:
+        """Something happened in a call; its tools are remembered, without what they were asked."""
+        if note.kind not in ("tool", "tool done"):
+            return
+        at_ms = max(0, round((time.time() - call.born_at) * 1000))
+        tools = self._tools.setdefault(call.call_id, {})
+        key = str(note.fields["call_id"])
+        if note.kind == "tool":
+            tools[key] = ToolCall(name=str(note.fields["name"]), at_ms=at_ms)
+        elif key in tools:
+            done: Any = note.fields
+            tools[key] = attrs.evolve(tools[key], took_ms=done["took_ms"], ok=done["ok"])
+
+    def ended(self, call: Call) -> None:
+        """A call has its record."""
+        tools = tuple(self._tools.pop(call.call_id, {}).values())
+        if call.record is not None:
+            self.store.put_call(
+                call.record, caller=call.caller, dialled=call.dialled, context=call.context, tools=tools
+            )
+
+
+@asynccontextmanager
+async def open_bookkeeping(config: Config) -> AsyncIterator[Bookkeeping | None]:
+    """The store and the webhook of a phone, as its settings say; None when it has no store.
+
+    Raises:
+        ConfigError: one of them cannot be had.
+    """
+    async with AsyncExitStack() as stack:
+        if not wants_store(config):
+            yield None
+            return
+        store = await stack.enter_async_context(open_store(config))
+        await stack.enter_async_context(open_webhook(config.webhook, store))
+        yield Bookkeeping(store)
+
+
+def wants_store(config: Config) -> bool:
+    """Whether there is to be a store.
+
+    Raises:
+        ConfigError: there is none, and the webhook needs one.
+    """
+    wanted = config.store.enabled and bool(config.store.url)
+    if config.webhook.url and not wanted:
+        raise ConfigError("store.url", "is needed by webhook.url: what is to be sent waits there")
+    return wanted

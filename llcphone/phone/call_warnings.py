@@ -1,0 +1,86 @@
+"""What the log is told of calls while they live: slow turns, dead air, spent budgets, refused updates.
+
+An observer of the phone's calls. Lines hold ids, times and counts, never what was said.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from llcphone.realtime.dialects import Dialect, unsupported_keys
+from llcphone.realtime.prompt_cache import compare
+from llcphone.runtime.log_lines import logger
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from llcphone.agent import Agent
+    from llcphone.call.call import Call
+    from llcphone.engine.commands import Note
+
+log = logger("llcphone.watch")
+
+_ALARMS = frozenset({"slow turn", "dead air", "budget spent"})
+_MOST_AGENTS = 1_000
+
+
+def look_at_tools(agent: Agent) -> None:
+    """Warn of tools of which the model knows only the name."""
+    if names := agent.undescribed_tools():
+        log.warning(
+            "tools without a description: write a docstring that says what each does and when to use it",
+            extra={"agent": agent.name, "tools": names},
+        )
+
+
+class Watch:
+    """Turns notes of calls into log lines."""
+
+    def __init__(self) -> None:
+        self._prompts: dict[str, Mapping[str, Any]] = {}
+        """The last call's opening settings, by agent."""
+        self._warned: set[str] = set()
+        self._unsent: set[str] = set()
+
+    def noted(self, call: Call, note: Note) -> None:
+        """Something happened in a call."""
+        if note.kind in _ALARMS:
+            log.warning(note.kind, extra={"call": call.call_id, **note.fields})
+        elif note.kind == "session update refused":
+            log.error(
+                "session update refused: the agent goes on with the settings it had",
+                extra={"call": call.call_id, "agent": call.run.agent.name, **note.fields},
+            )
+        elif note.kind == "item refused":
+            log.warning(
+                "a tool's answer was refused, and is given again in short",
+                extra={"call": call.call_id, "agent": call.run.agent.name, **note.fields},
+            )
+        elif note.kind == "session ready":
+            engine = call.run.engine
+            self._look_at_prompt(call.run.agent.name, engine.setup.session)
+            if engine.model.leg_dialect is Dialect.GA:
+                self._look_at_keys(engine.setup.session, call.run.agent.settings.get("realtime", {}))
+
+    def _look_at_prompt(self, agent: str, session: Mapping[str, Any]) -> None:
+        """Two calls in a row of one agent: does text of one call stand before static text? Said once."""
+        before = self._prompts.get(agent)
+        if agent in self._warned or (before is None and len(self._prompts) >= _MOST_AGENTS):
+            return
+        self._prompts[agent] = session
+        if before is not None and (layout := compare(before, session)).is_wrong:
+            self._warned.add(agent)
+            log.warning(
+                "the prompt is laid out so that it cannot be cached: put what differs from call to call last",
+                extra={
+                    "agent": agent,
+                    "same_tokens": layout.same_tokens,
+                    "misplaced_tokens": layout.misplaced_tokens,
+                },
+            )
+
+    def _look_at_keys(self, session: Mapping[str, Any], of_agent: Mapping[str, Any]) -> None:
+        """A setting that this dialect has no place for is left out: said once, of what the user has set."""
+        for key in set(unsupported_keys(session, Dialect.GA)) - self._unsent - set(of_agent):
+            self._unsent.add(key)
+            log.warning("setting not sent: the GA dialect has no place for it", extra={"setting": key})

@@ -1,0 +1,133 @@
+"""What all calls of this process have cost today, and whether that is enough.
+
+Money is added with every response, not at the end of a call: a day's budget must not wait for an hour's
+call. With ``money.spent_file`` the sum survives a restart. It is written by one task, in a thread, at most
+once a second, into a new file that then takes the old one's place; so a crash loses a second's worth, and
+a slow or full disk meets no call. One file belongs to one process.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import trio
+
+from llcphone.errors import ConfigError
+from llcphone.runtime.log_lines import logger
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from llcphone.call.call import Call
+    from llcphone.config.money import MoneyConfig
+    from llcphone.engine.commands import Note
+
+log = logger("llcphone.spending")
+
+_EVERY_S = 1.0
+_LAST_WRITE_S = 2.0
+
+
+class Spending:
+    """The day's cost; days are UTC."""
+
+    def __init__(self, money: MoneyConfig, wall_clock: Callable[[], float]) -> None:
+        """Take up where the file ends.
+
+        Raises:
+            ConfigError: ``money.spent_file`` is there and cannot be read.
+        """
+        self._budget_usd = money.day_budget_usd
+        self._path = Path(money.spent_file) if money.spent_file else None
+        self._clock = wall_clock
+        self._day, self._usd = self._read()
+        self._of_call: dict[str, float] = {}
+        self._told_day = ""
+        self._changed = trio.Event()
+        self._write_fails = False
+
+    @property
+    def today_usd(self) -> float:
+        """Cost of all responses that ended today, an estimate."""
+        return self._usd if self._day == self._today() else 0.0
+
+    @property
+    def over(self) -> bool:
+        """The day's budget is spent."""
+        return 0 < self._budget_usd <= self.today_usd
+
+    def noted(self, call: Call, note: Note) -> None:
+        """An observer of calls: a response has told its tokens."""
+        if note.kind == "tokens" and isinstance(cost_usd := note.fields["cost_usd"], float):
+            self._of_call[call.call_id] = self._of_call.get(call.call_id, 0.0) + cost_usd
+            self._add(cost_usd)
+
+    def ended(self, call: Call) -> None:
+        """A call has its record; what no note had told is added now."""
+        noted_usd = self._of_call.pop(call.call_id, 0.0)
+        if call.record is not None and (missing_usd := (call.record.cost_usd or 0.0) - noted_usd) > 1e-6:
+            self._add(missing_usd)
+
+    async def run(self) -> None:
+        """Write the file when the sum has changed; once more, bounded, when cancelled."""
+        if self._path is None:
+            return
+        try:
+            while True:
+                await self._changed.wait()
+                self._changed = trio.Event()
+                await self._write(self._path)
+                await trio.sleep(_EVERY_S)
+        finally:
+            with trio.move_on_after(_LAST_WRITE_S, shield=True):
+                await self._write(self._path)
+
+    def _add(self, cost_usd: float) -> None:
+        self._usd = self.today_usd + cost_usd
+        self._day = self._today()
+        self._changed.set()
+        if self.over and self._told_day != self._day:
+            self._told_day = self._day
+            log.warning("the day's budget is spent: no new calls until midnight UTC")
+
+    def _today(self) -> str:
+        return datetime.datetime.fromtimestamp(self._clock(), datetime.UTC).date().isoformat()
+
+    def _read(self) -> tuple[str, float]:
+        if self._path is None:
+            return "", 0.0
+        try:
+            data = json.loads(self._path.read_text("utf-8"))
+            return str(data["day"]), float(data["usd"])
+        except FileNotFoundError:
+            return "", 0.0
+        except (OSError, ValueError, KeyError, TypeError):
+            why = "is there and cannot be read; without it today's budget is not known: repair or delete it"
+            raise ConfigError("money.spent_file", why) from None
+
+    async def _write(self, path: Path) -> None:
+        text = json.dumps({"day": self._day or self._today(), "usd": round(self._usd, 6)})
+        try:
+            # Abandoned at worst in its last write: the name then holds the old file or the new one, whole.
+            await trio.to_thread.run_sync(_replace, path, text, abandon_on_cancel=True)
+            self._write_fails = False
+        except OSError as exc:
+            if not self._write_fails:  # once, not every second
+                log.error("the day's cost is not written", extra={"error": type(exc).__name__})
+            self._write_fails = True
+
+
+def _replace(path: Path, text: str) -> None:
+    new = path.with_name(f"{path.name}.{os.getpid()}.new")
+    try:
+        new.write_text(text + "\n", "utf-8")
+        os.replace(new, path)
+    except OSError:
+        with suppress(OSError):
+            new.unlink()
+        raise

@@ -1,0 +1,337 @@
+"""Placing calls: guard, carrier, and the truth about what became of a ``create``.
+
+A dial task belongs to the phone, not to its call: cancelled in mid-request it could not know whether
+somebody's telephone now rings. So it runs to its end, bounded, and when its call is over by then, it
+hangs up. A create that was neither accepted nor refused is looked for at Twilio: found, it is adopted
+or ended; nobody is dialled twice, and no call is forgotten.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import trio
+
+from llcphone.call.setup import machine_message
+from llcphone.carrier import Amd, CarrierError, CreateRefused, CreateUnknown, DialOrder, open_carrier
+from llcphone.carrier.grace import grace
+from llcphone.dial_guard.guard import DialGuard, DialRequest
+from llcphone.engine.events import CarrierStatus, DialFailed, Dialled, DialSent, MachineDetected
+from llcphone.engine.parts.dialling import DialPlan, Line, MachinePolicy
+from llcphone.phone import do_not_call
+from llcphone.runtime.log_lines import logger
+from llcphone.runtime.time_zones import NO_TABLE, has_table
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+
+    from llcphone.call.call import Call
+    from llcphone.carrier import Carrier
+    from llcphone.config import Config
+
+log = logger("llcphone.dialler")
+
+_LOOK_AFTER_S = (1.0, 3.0, 6.0, 10.0, 20.0)
+"""When to look for a call whose ``create`` did not answer; Twilio's list is not instantly complete."""
+
+_GRACE_S = 3.0
+"""What a request that may ring a telephone, or stop one, gets when everything around it is cancelled."""
+
+_JOIN_MS = 20_000
+"""From an answer to the media stream; it takes half a second, if it comes at all."""
+
+_REMEMBERED = 2000
+"""Ended calls whose late callbacks are still understood."""
+
+_GOING_ON = frozenset({"queued", "initiated", "ringing", "in-progress"})
+_READ_LIST_EVERY_S = 5.0
+
+
+class Dialler:
+    """Rings people for a phone."""
+
+    def __init__(
+        self,
+        config: Config,
+        carrier: Carrier,
+        start: Callable[..., None],
+        wall_clock: Callable[[], float] = time.time,
+    ) -> None:
+        """Take the settings, the way to Twilio, and what starts a task that outlives its call."""
+        self._config, self._wall_clock = config, wall_clock
+        self._carrier = self.carrier = carrier
+        self._start = start
+        self.guard = DialGuard(config, do_not_call.offset_s)
+        list_file = config.outbound.do_not_call_file
+        self._list = do_not_call.DoNotCallFile(list_file, self.guard) if list_file else None
+        self._time_limit_s = round(config.call.max_duration_s) + 60
+        """Of Twilio's, for each call."""
+        self._message = machine_message(config)
+        self.of_others: Callable[[Sequence[str], str], Awaitable[list[str]]] | None = None
+        """Which of these CallSids another call has, as the journal knows it."""
+        self._live: dict[str, Call] = {}
+        self._ended: OrderedDict[str, str] = OrderedDict()
+        """Status tokens of ended calls, with the CallSid that was hung up, if any."""
+
+    async def keep_lists(self) -> None:
+        """Keep the do-not-call list as its file is; runs for the life of the phone."""
+        while self._list is not None:
+            await self._list.refresh()
+            await trio.sleep(_READ_LIST_EVERY_S)
+
+    async def read_lists(self) -> None:
+        """Know at the start what would stop every call."""
+        if self._list is not None:
+            await self._list.refresh()
+        if self._config.outbound.quiet_hours and not has_table():
+            log.error("no outbound calls outside this machine's own time zone", extra={"error": NO_TABLE})
+
+    # -- admission --------------------------------------------------------------------------
+
+    def admit(self, call: Call, *, trusted: bool = False) -> None:
+        """Let this call be placed, or say why not; from now on it counts.
+
+        Args:
+            call: the call.
+            trusted: its number stands in our own settings: it is not judged, and counts for nobody.
+
+        Raises:
+            DialRefused: the guard refuses it; Twilio never hears of it.
+        """
+        if not trusted:
+            request = DialRequest(to=call.dialled, from_=call.caller)
+            now_ms = _steady_ms()
+            self.guard.check(request, now_ms, round(self._wall_clock() * 1000))
+            self.guard.placed(call.call_id, request, now_ms)
+        self._live[call.status_token] = call
+
+    def admit_text(self, to: str, from_: str, sent: int) -> None:
+        """Let a text message go to who is on the line; from now on it counts. Raises ``DialRefused``.
+
+        Args:
+            to: whose number it is.
+            from_: the number of ours.
+            sent: how many were sent in this call.
+        """
+        now_ms = _steady_ms()
+        self.guard.check_text(to, from_, sent, now_ms)
+        self.guard.texted(to, now_ms)
+
+    @property
+    def trouble(self) -> str:
+        """Why nobody can be rung at all; empty: they can."""
+        return "" if self._list is None else self._list.trouble
+
+    def goes_on(self, call_sid: str) -> None:
+        """A telephone call of ours outlives its run: it counts until Twilio says that it is over.
+
+        Should that word be lost, Twilio's own time limit has ended it by then all the same.
+        """
+        self.guard.goes_on(call_sid, _steady_ms() + self._time_limit_s * 1000)
+
+    def freed(self, call_sid: str) -> None:
+        """That call is over; one that is not known does no harm."""
+        self.guard.ended(call_sid)
+
+    def plan(self) -> DialPlan:
+        """How the engine is to ring somebody."""
+        outbound = self._config.outbound
+        return DialPlan(
+            at_once=outbound.dial == "at_once",
+            no_callback_ms=round(outbound.no_callback_limit_s * 1000),
+            turn_ms=round(1000 * outbound.max_concurrent / outbound.calls_per_second),
+            join_ms=_JOIN_MS + (outbound.amd_timeout_s * 1000 if outbound.amd == "sync" else 0),
+            machine=MachinePolicy(outbound.machine),
+            message_cue=self._config.company.sentence("machine_cue"),
+            message=self._message,
+            patience_ms=round(outbound.patience_s * 1000),
+        )
+
+    def over(self, call: Call, *, leave: bool = False) -> None:
+        """The call has its record: whatever still rings or talks at the carrier is hung up.
+
+        Args:
+            call: the call.
+            leave: the telephone call may go on in another run of it: let it be.
+        """
+        self.guard.ended(call.call_id)
+        self._live.pop(call.status_token, None)
+        self._ended[call.status_token] = ""
+        if len(self._ended) > _REMEMBERED:
+            self._ended.popitem(last=False)
+        outbound = call.run.engine.outbound
+        if leave and outbound is not None and outbound.dialling.line is Line.ANSWERED:
+            self._ended[call.status_token] = call.call_sid  # as if hung up: late callbacks change nothing
+            self.goes_on(call.call_sid)
+        elif outbound is not None and call.call_sid and outbound.dialling.line is not Line.OVER:
+            self._hang_up_once(call.status_token, call.call_sid)
+
+    # -- dialling ---------------------------------------------------------------------------
+
+    def dial(self, call: Call) -> None:
+        """Obey the engine's ``Dial``."""
+        self._start(self._dial, call, name=f"dial {call.call_id}")
+
+    async def _dial(self, call: Call) -> None:
+        order = self._order(call)
+        since = self._wall_clock()
+        try:
+            async with grace(_GRACE_S) as scope:
+                await self._place(call, order, since, scope)
+        finally:
+            if scope.cancelled_caught:  # create has not answered, and whoever waited for it is gone
+                await self._hang_up_unknown(call, order, since)
+
+    async def _place(self, call: Call, order: DialOrder, since: float, scope: trio.CancelScope) -> None:
+        def go_ahead() -> bool:
+            if call.run.over:
+                return False
+            # From here on a telephone may ring: a cancellation waits a little for the truth.
+            scope.shield = True
+            call.run.step(DialSent())
+            return True
+
+        try:
+            call_sid = await self._carrier.dial(order, go_ahead)
+        except CreateRefused as exc:
+            call.run.step(DialFailed(exc.code))
+        except CreateUnknown:
+            await self._look_for(call, order, since)
+        else:
+            self._found(call, call_sid)
+
+    async def _hang_up_unknown(self, call: Call, order: DialOrder, since: float) -> None:
+        """Look once, and end what is found."""
+        with trio.move_on_after(_GRACE_S, shield=True):
+            try:
+                for call_sid in await self._not_of_others(call, await self._carrier.find(order, since)):
+                    await self._carrier.hang_up(call_sid)
+                return
+            except CarrierError:
+                pass
+        log.error("a telephone may ring for nobody", extra={"call": call.call_id})
+
+    async def _not_of_others(self, call: Call, found: list[str]) -> list[str]:
+        others = {live.call_sid for live in self._live.values() if live is not call}
+        if self.of_others is not None:  # another process may have rung the same number
+            others.update(await self.of_others(found, call.call_id))
+        return [call_sid for call_sid in found if call_sid not in others]
+
+    async def _look_for(self, call: Call, order: DialOrder, since: float) -> None:
+        log.warning("create did not answer: looking for the call", extra={"call": call.call_id})
+        for pause_s in _LOOK_AFTER_S:
+            await trio.sleep(pause_s)
+            if call.call_sid:  # a status callback was faster
+                self._found(call, call.call_sid)
+                return
+            try:
+                found = await self._carrier.find(order, since)
+            except CarrierError as exc:
+                log.warning("Twilio's list of calls cannot be read", extra={"code": exc.code})
+                continue
+            if ours := call.call_sid or "".join((await self._not_of_others(call, found))[:1]):
+                self._found(call, call.call_sid or ours)
+                return
+        call.run.step(DialFailed("unknown"))
+
+    def _found(self, call: Call, call_sid: str) -> None:
+        call.call_sid = call.call_sid or call_sid
+        if call.run.over:
+            self._hang_up_once(call.status_token, call_sid)
+        else:
+            call.run.step(Dialled(call_sid))
+
+    def _order(self, call: Call) -> DialOrder:
+        outbound, public_url = self._config.outbound, self._config.server.public_url
+        amd = None
+        if outbound.amd != "off" and not call.first_digits:  # they turn detection off
+            callback = f"{public_url}/amd/{call.status_token}" if outbound.amd == "async" else ""
+            # Only a message needs the end of the machine's greeting, and the beep.
+            to_the_end = outbound.machine == "leave_message"
+            amd = Amd(outbound.amd, outbound.amd_timeout_s, callback, message_end=to_the_end)
+        synchronous = amd is not None and amd.kind == "sync"
+        return DialOrder(
+            to=call.dialled,
+            from_=call.caller,
+            # Synchronous detection tells its verdict with the TwiML request only.
+            twiml=None if synchronous else call.twiml,
+            url=f"{public_url}/twiml/{call.status_token}" if synchronous else None,
+            status_callback=f"{public_url}/status/{call.status_token}",
+            amd=amd,
+            ring_timeout_s=call.ring_timeout_s or outbound.ring_timeout_s,
+            time_limit_s=self._time_limit_s,
+            send_digits=call.first_digits or None,
+        )
+
+    def _hang_up_once(self, token: str, call_sid: str) -> None:
+        if self._ended.get(token) != call_sid:
+            self._ended[token] = call_sid
+            self._start(self._hang_up, token, call_sid, name="hang up")
+
+    async def _hang_up(self, token: str, call_sid: str) -> None:
+        async with grace(_GRACE_S, shield=True):  # a telephone must not ring on because we leave
+            try:
+                await self._carrier.hang_up(call_sid)
+                return
+            except CarrierError as exc:  # repeated and bounded already: Twilio's own limits end it
+                log.error("a call could not be hung up", extra={"code": exc.code, "call_sid": call_sid})
+        if token in self._ended:
+            self._ended[token] = ""  # should its callbacks tell that it goes on, we try again
+
+    # -- what Twilio tells ------------------------------------------------------------------
+
+    def knows(self, token: str) -> bool:
+        """Whether a callback's token is one of ours; the callbacks below ignore others."""
+        return token in self._live or token in self._ended
+
+    def status(self, token: str, form: Mapping[str, str]) -> None:
+        """A status callback: any order, twice, late, or before ``create`` has answered."""
+        call_sid, status = form.get("CallSid", ""), form.get("CallStatus", "")
+        call = self._live.get(token)
+        if call is None:
+            if status in _OVER:
+                self.freed(call_sid)
+            if token in self._ended and status in _GOING_ON and call_sid:
+                self._hang_up_once(token, call_sid)  # it rings although its call is over
+            return
+        call.call_sid = call.call_sid or call_sid
+        sequence = form.get("SequenceNumber", "")
+        number = int(sequence) if sequence.isdecimal() else _ORDER.get(status, 0)
+        call.run.step(CarrierStatus(status, number, call_sid))
+
+    def machine(self, token: str, form: Mapping[str, str]) -> None:
+        """The verdict of machine detection."""
+        if (call := self._live.get(token)) is not None:
+            call.call_sid = call.call_sid or form.get("CallSid", "")
+            call.run.step(MachineDetected(form.get("AnsweredBy", "unknown")))
+
+    def answered(self, token: str, form: Mapping[str, str]) -> Call | None:
+        """Twilio asks for an answered call's TwiML: with synchronous detection only. None: it is over."""
+        call = self._live.get(token)
+        if call is None:
+            return None
+        call.call_sid = call.call_sid or form.get("CallSid", "")
+        if "AnsweredBy" in form:
+            self.machine(token, form)
+        return None if call.run.over else call
+
+
+def _steady_ms() -> int:
+    """A clock that nobody sets: a step of the other one neither frees the limits nor blocks them."""
+    return round(trio.current_time() * 1000)
+
+
+@asynccontextmanager
+async def open_dialler(config: Config, start: Callable[..., None]) -> AsyncIterator[Dialler]:
+    """A dialler with a carrier of its own; ``start`` starts a task that outlives its call."""
+    async with open_carrier(config, calls_per_second=config.outbound.calls_per_second) as carrier:
+        yield Dialler(config, carrier, start)
+
+
+_ORDER = {"queued": 0, "initiated": 1, "ringing": 2, "in-progress": 3}
+"""Should a callback come without ``SequenceNumber``; an end sorts behind by itself."""
+_OVER = ("completed", "busy", "failed", "no-answer", "canceled")
+_ORDER |= dict.fromkeys(_OVER, 9)

@@ -1,0 +1,107 @@
+"""The pulse of the process: how late its event loop is, and whether calls that have ended are gone.
+
+One task sleeps for a tenth of a second at a time and looks how much later than asked it woke: so long
+any frame that came meanwhile has waited too. Once a second it looks for *orphans*: calls that have ended
+and still hold tasks or sockets long after everything of theirs should be closed. There should never be one.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict, deque
+from typing import TYPE_CHECKING
+
+import trio
+
+from llcphone.engine.events import LoopHeld
+from llcphone.runtime.containment import Faults
+from llcphone.runtime.log_lines import logger
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from llcphone.call.call import Call
+
+log = logger("llcphone.pulse")
+
+EVERY_S = 0.1
+_KEPT = 100
+"""Looks that the figures are made of: ten seconds."""
+_LOOKS_PER_SECOND = round(1 / EVERY_S)
+_GRACE_S = 5.0
+"""What a call that has ended gets beyond ``call.close_timeout_s``."""
+_LATE_S = 1.0
+"""A loop that is so late in the middle of ten seconds serves nobody: half of all audio waits so long."""
+
+
+class Pulse:
+    """Looks at the event loop and at calls that have ended."""
+
+    def __init__(
+        self,
+        calls: Callable[[], Iterable[Call]],
+        *,
+        close_timeout_s: float,
+        faults: Faults | None = None,
+    ) -> None:
+        self.listeners: list[Callable[[float], None]] = []
+        """Told of each look: the loop's lateness in seconds."""
+        self._calls = calls
+        self._faults = faults or Faults(log)
+        self._grace_s = close_timeout_s + _GRACE_S
+        self._lags: deque[float] = deque(maxlen=_KEPT)
+        self._over_since: dict[str, float] = {}
+        self.turned_away: Counter[str] = Counter()
+        """Callers who got the way out, by the first reason there was."""
+        self.orphans = 0
+        """Calls that ended and are still not gone, at the last look."""
+        self.held_s: defaultdict[str, float] = defaultdict(float)
+        """How long tools and hooks held the event loop, by their names."""
+        self._named = False
+        """Whether the present lateness has a name."""
+
+    def lag_s(self, share: float = 0.99) -> float:
+        """This share of the looks of the last ten seconds were no later."""
+        ordered = sorted(self._lags)
+        return ordered[round((len(ordered) - 1) * share)] if ordered else 0.0
+
+    def held(self, call: Call, by: str, ms: int) -> None:
+        """A tool or hook held the event loop: it is named, in the log and to every call."""
+        self.held_s[by] += ms / 1000
+        self._named = True
+        fields = {"call": call.call_id, "by": by, "ms": ms}
+        log.warning("all calls were held: run what blocks with trio.to_thread.run_sync", extra=fields)
+        for each in self._calls():
+            each.run.step(LoopHeld(by, ms))
+
+    def reasons(self) -> list[str]:
+        """Why this process should be replaced; empty when it is well."""
+        reasons = []
+        if self.lag_s(0.5) > _LATE_S:
+            reasons.append("the event loop is more than a second late")
+        if self.orphans:
+            reasons.append("calls that have ended do not close")
+        return reasons
+
+    async def run(self) -> None:
+        """Look, until cancelled."""
+        looks = 0
+        while True:
+            due_s = trio.current_time() + EVERY_S
+            await trio.sleep_until(due_s)
+            lag_s = max(0.0, trio.current_time() - due_s)
+            self._lags.append(lag_s)
+            self._faults.tell_all("a look at the event loop not taken", self.listeners, lag_s)
+            if lag_s >= _LATE_S and not self._named:
+                fields = {"ms": round(lag_s * 1000)}
+                log.warning(
+                    "all calls were held, by no tool or hook: by other code, or the machine", extra=fields
+                )
+            self._named = False
+            looks += 1
+            if looks % _LOOKS_PER_SECOND == 0:
+                self._look_for_orphans(trio.current_time())
+
+    def _look_for_orphans(self, now_s: float) -> None:
+        over = [call.call_id for call in self._calls() if call.run.over]
+        self._over_since = {call_id: self._over_since.get(call_id, now_s) for call_id in over}
+        self.orphans = sum(now_s - since_s > self._grace_s for since_s in self._over_since.values())

@@ -1,0 +1,157 @@
+"""Calls that Twilio asks about again, moved here by REST or by ``<Redirect>``: they go on with their memory.
+
+Twilio ends the media stream of such a call and asks the voice webhook once more. The two come over different
+connections, in either order, so neither alone says what has become of the telephone call:
+
+    webhook first   the stream has joined and is still there: another document, whose stream takes over
+    stop first      the run has ended as if the caller had hung up: Twilio's "in-progress" corrects it
+
+The webhook alone changes nothing of a live call, for it may be a repetition: its run ends when its stream
+does, or when the new stream comes. What was heard is kept for a few minutes, in this process' memory.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from typing import TYPE_CHECKING
+
+import attrs
+import trio
+
+from llcphone.engine.events import EndReason
+from llcphone.engine.policies.resume import kept_of
+from llcphone.runtime.log_lines import logger
+from llcphone.twilio.forms import in_progress
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from llcphone.agent import Agent
+    from llcphone.call.call import Call
+    from llcphone.engine.policies.resume import Resumed
+    from llcphone.phone.phone import Phone
+
+log = logger("llcphone.phone")
+
+_KEPT_S = 300.0
+"""How long a call whose stream has stopped may be elsewhere: hear a sentence, or ring a colleague."""
+_MOST_KEPT = 500
+
+_STREAM_ENDED = frozenset(
+    {
+        EndReason.CALLER_HUNG_UP,
+        EndReason.PHONE_LOST,
+        EndReason.STREAM_DEAD,
+        EndReason.START_TIMEOUT,
+        EndReason.NEVER_JOINED,
+        EndReason.FAILED,
+    }
+)
+"""Ends of a run that are nobody's decision: the telephone call goes on if Twilio says so."""
+
+
+@attrs.frozen
+class _Left:
+    """What the next run of a call goes on from."""
+
+    following: Call
+    agent: Agent
+    resumed: Resumed
+    context: str
+    until: float
+
+
+class Rejoining:
+    """The calls of one phone whose media stream may be followed by another."""
+
+    def __init__(self, phone: Phone) -> None:
+        self._phone = phone
+        self._following: dict[Call, Call] = {}
+        """Live runs, and the run that begins when another stream comes."""
+        self._asked: dict[str, Call] = {}
+        """Tokens of those other streams, and the run they end."""
+        self._left: OrderedDict[str, _Left] = OrderedDict()
+        """Runs whose stream has ended, by CallSid."""
+        phone.on_end.append(self._recorded)
+
+    # -- Twilio asks -----------------------------------------------------------------------------
+
+    def document(self, call: Call) -> str:
+        """The TwiML that joins this live call: another stream takes over from one that has joined."""
+        if call.run.phone_leg is None:
+            return call.twiml
+        if (following := self._following.get(call)) is None:
+            following = self._following[call] = call.following()
+            self._phone.write_document(following)
+            self._asked[following.token] = call
+        return following.twiml
+
+    def back(self, form: Mapping[str, str]) -> str:
+        """The TwiML that lets a call go on whose stream has just ended; empty: it is none."""
+        left = self._left.get(form.get("CallSid", ""))
+        if left is None or not in_progress(form):
+            return ""
+        del self._left[left.following.call_sid]
+        if trio.current_time() > left.until:
+            return ""
+        return self._begin(left).twiml
+
+    def remembers(self, call_sid: str) -> bool:
+        """Whether the stream of this call has ended here, and the call may still go on."""
+        left = self._left.get(call_sid)
+        return left is not None and trio.current_time() <= left.until
+
+    # -- streams ---------------------------------------------------------------------------------
+
+    def expects(self, token: str) -> bool:
+        """Whether a stream with this token would take over a live call."""
+        call = self._asked.get(token)
+        return call is not None and not call.run.over
+
+    def take_over(self, token: str) -> None:
+        """The stream with this token is there: the run it follows ends, and its own begins."""
+        if (call := self._asked.get(token)) is not None:
+            call.end(EndReason.PHONE_LOST)
+
+    # -- what the phone tells --------------------------------------------------------------------
+
+    def over(self, call: Call, reason: EndReason) -> None:
+        """The engine has ended a run; its sockets are still open."""
+        following = self._following.pop(call, None)
+        if following is not None:
+            self._asked.pop(following.token, None)
+        if reason not in _STREAM_ENDED or not call.call_sid or self._phone.transfers.leaves(call):
+            return
+        left = _Left(
+            following or call.following(),
+            call.run.agent,
+            kept_of(call.run.engine, round(trio.current_time() * 1000)),
+            call.context,
+            trio.current_time() + _KEPT_S,
+        )
+        if following is not None:
+            self._begin(left)
+            return
+        self._left[call.call_sid] = left
+        self._left.move_to_end(call.call_sid)
+        self._forget_old()
+
+    def _recorded(self, call: Call) -> None:
+        if call in self._following:  # it ended by a fault, so its engine has not said it
+            self.over(call, EndReason.FAILED)
+
+    def _forget_old(self) -> None:
+        now = trio.current_time()
+        while self._left:
+            oldest = next(iter(self._left.values()))
+            if len(self._left) <= _MOST_KEPT and oldest.until > now:
+                return
+            self._left.popitem(last=False)
+
+    def _begin(self, left: _Left) -> Call:
+        call = left.following
+        call.born_at = time.time()
+        log.info("call moved here goes on", extra={"call": call.call_id, "from": call.resumed_from})
+        self._phone.resume(call, left.agent, left.resumed, context=left.context)
+        return call

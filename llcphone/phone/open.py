@@ -1,0 +1,153 @@
+"""Opening a phone: what it owns, and in which order that is left.
+
+``open_phone`` owns one nursery; every call is a child of it. Leaving it normally drains; leaving it
+by an error or a cancellation ends all calls at once.
+"""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING
+
+import trio
+
+from llcphone.agent import Agent, agents_of
+from llcphone.call.endpoint import Endpoint
+from llcphone.call.setup import plan_call, recovery_plan, tool_plan
+from llcphone.call.setup_money import money_plan
+from llcphone.config import Config
+from llcphone.phone.black_box import open_black_boxes
+from llcphone.phone.call_store import open_bookkeeping
+from llcphone.phone.call_warnings import look_at_tools
+from llcphone.phone.phone import Phone
+from llcphone.phone.resumption import Journaling
+from llcphone.phone.warm_pool import WarmPool
+from llcphone.runtime.host import need_trio
+from llcphone.store.journal_writer import open_journal
+from llcphone.store.record_file import open_record_file
+from llcphone.validation.arguments import need, need_function
+from llcphone.wire.poller import Hub
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+    from llcphone.phone.phone import AgentChoice, OnNote, OnRecord
+
+
+@asynccontextmanager
+async def open_phone(
+    config: Config,
+    agent: AgentChoice,
+    *,
+    on_record: OnRecord | None = None,
+    on_note: OnNote | None = None,
+) -> AsyncIterator[Phone]:
+    """A phone inside the caller's own task tree.
+
+    Args:
+        config: the settings.
+        agent: who answers, or a function that chooses by the webhook's form.
+        on_record: called synchronously with every call's record, besides ``records.path``.
+        on_note: called synchronously with what happens in calls (floor, words, tools, barge-in);
+            it runs inside the engine's step, so it must be quick.
+
+    Yields:
+        The phone. Leaving the block normally drains it, within ``server.drain_limit_s``.
+    """
+    need_trio("open_phone")
+    need(config, Config, "open_phone: config", "what load_config returns")
+    for name, taker in {"on_record": on_record, "on_note": on_note}.items():
+        if taker is not None:
+            need_function(taker, f"open_phone: {name}", "a plain function; let it start a task to wait")
+    endpoint, warm = examined(config, agent)
+    async with AsyncExitStack() as stack:
+        taping = await stack.enter_async_context(open_black_boxes(config.records))
+        secret = config.twilio.auth_token
+        journal = await stack.enter_async_context(open_journal(config.journal, secret=secret))
+        books = await stack.enter_async_context(open_bookkeeping(config))
+        takers = [] if on_record is None else [on_record]
+        if config.records.path:
+            takers.append(await stack.enter_async_context(open_record_file(config.records.path)))
+        nursery = await stack.enter_async_context(trio.open_nursery())
+        phone = Phone(config, agent, nursery, endpoint, on_record=takers, on_note=on_note)
+        phone.warm, phone.taping = warm, taping
+        phone.journaling = None if journal is None else Journaling(phone, journal)
+        if books is not None:
+            books.watch(phone)
+        if Hub.supported():
+            phone.hub = Hub()
+            nursery.start_soon(phone.hub.run, name="hub")
+        if config.twilio.account_sid and config.twilio.auth_token:
+            # Imported here: Twilio's REST package takes 100 ms, and who only answers never needs it.
+            from llcphone.phone.dialler import open_dialler
+
+            phone.dialler = await stack.enter_async_context(open_dialler(config, phone._detached.start))
+            phone.dialler.of_others = None if journal is None else journal.of_others
+            with phone.faults.contained("do-not-call list failed"):  # until it is read, every call is refused
+                await phone.dialler.read_lists()
+        try:
+            async with trio.open_nursery() as background:
+                for name, task in _background(phone, endpoint).items():
+                    background.start_soon(phone.faults.keep, f"{name} failed", task, name=name)
+                yield phone
+                background.cancel_scope.cancel(reason="leaving")
+        finally:
+            phone.draining = True  # after an error too: a late webhook gets the way out, not a dead nursery
+        await phone.drain()
+        nursery.cancel_scope.cancel(reason="drained")
+
+
+def use_agent(phone: Phone, agent: AgentChoice) -> None:
+    """Let another agent answer from now on; live calls keep theirs.
+
+    Args:
+        phone: whose calls they are.
+        agent: who answers, or a function that chooses by the webhook's form.
+
+    Raises:
+        ConfigError: its settings cannot be used; nothing has changed.
+    """
+    _check_agents(phone.config, agent, "use_agent: agent")
+    if phone.warm is not None:
+        phone.warm.keep_for(agent)
+    phone.agent = agent
+    phone.endpoint.ask_for(agents_of(agent).values())
+
+
+def _check_agents(config: Config, agent: AgentChoice, argument: str) -> None:
+    if not isinstance(agent, Agent):
+        need_function(agent, argument, "an Agent, or a plain function (form) that returns one")
+    for each in agents_of(agent).values():
+        plan_call(config, each, call_sid="")
+        look_at_tools(each)
+
+
+def examined(config: Config, agent: AgentChoice) -> tuple[Endpoint, WarmPool]:
+    """The model's endpoint and the pool of its sessions, once settings and agents are seen to fit each other.
+
+    Nothing is opened, so the doctor asks the same.
+
+    Raises:
+        ConfigError: a call with them would fail, or a file that they name cannot be read.
+    """
+    money_plan(config)  # a price list that cannot be read, budgets that cannot be kept
+    recovery_plan(config)  # a recording that cannot be read is reported now, not to a caller
+    tool_plan(config)
+    _check_agents(config, agent, "open_phone: agent")
+    endpoint = Endpoint(config, agents_of(agent).values())
+    return endpoint, WarmPool(config, endpoint, agent)
+
+
+def _background(phone: Phone, endpoint: Endpoint) -> dict[str, Callable[[], Awaitable[object]]]:
+    """The tasks that serve all calls, by name; one that fails begins again and ends no call."""
+    tasks: dict[str, Callable[[], Awaitable[object]]] = {
+        "dialect question": endpoint.keep_asking,
+        "breaker": phone.breaker.run,
+        "pulse": phone.pulse.run,
+        "spending writer": phone.spending.run,
+    }
+    if phone.warm is not None:
+        tasks["warm pool"] = phone.warm.run
+    if phone.dialler is not None:
+        tasks["do-not-call list"] = phone.dialler.keep_lists
+    return tasks

@@ -1,0 +1,124 @@
+"""Calls beyond our strength: when a new one gets the way out, and what that is.
+
+Three limits. ``server.max_calls`` counts; the phone looks at it itself. The event loop's lateness and the CPU
+use of its thread are measured, over two seconds: one late moment (a collection, another program) refuses
+nobody, a loop that is late again and again does. Neither counts while no call is live: then there is nobody
+whom a new call could disturb, and the load is not ours. Nor does lateness count
+
+- in the first seconds of a process, which loads its last modules with the first calls;
+- while the thread uses little of its core, unless it is far worse: then others make us late, and one call
+  fewer of ours would not help.
+
+All of it is synchronous, so the answer to a call too many leaves at once, and live calls notice nothing.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+import trio
+
+from llcphone.config.addresses import add_path
+from llcphone.twilio import twiml
+from llcphone.twilio.forms import in_progress
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from llcphone.config.overload import OverloadConfig
+
+HOPPED = "llcphone-hop"
+"""Marks the form of a call that another node has sent to us: it is not sent on again."""
+
+_NOTHING: Mapping[str, str] = MappingProxyType({})
+_LOOKS = 20
+"""As the pulse looks ten times a second: two seconds."""
+_LATE_SHARE = 4
+"""One in so many late looks is again and again."""
+_FIRST_LOOKS = 50
+"""Five seconds of start-up."""
+_OURS_PERCENT = 30
+"""A thread that uses so much of its core may be late by its own work; below, by others' or by waiting."""
+_MUCH_LATER = 5
+"""So many times the limit counts whoever's doing it is: a tool that blocks, a machine that is no use."""
+_LEAST_S = 1.0
+"""A share of less time than this is noise."""
+_SAME_TIME = 0.1
+"""How far the loop's clock and the machine's may be apart; beyond, time is simulated, CPU says nothing."""
+
+
+def clocks() -> tuple[float, float, float]:
+    """The loop's time, the machine's, and what this thread used of its core, in seconds."""
+    return trio.current_time(), time.perf_counter(), time.thread_time()
+
+
+class Overload:
+    """Whether the process has strength for one more call."""
+
+    def __init__(
+        self,
+        limits: OverloadConfig,
+        live: Callable[[], int],
+        read: Callable[[], tuple[float, float, float]] = clocks,
+    ) -> None:
+        """Take the limits, what tells how many calls are live, and the clocks."""
+        self._limits = limits
+        self._live = live
+        self._read = read
+        self._first_looks = _FIRST_LOOKS
+        self._lags_ms: deque[float] = deque(maxlen=_LOOKS)
+        self._clocks: deque[tuple[float, float, float]] = deque(maxlen=_LOOKS + 1)
+
+    def look(self, lag_s: float) -> None:
+        """Told regularly how late the event loop is."""
+        if self._first_looks:
+            self._first_looks -= 1
+        else:
+            self._lags_ms.append(lag_s * 1000)
+        self._clocks.append(self._read())
+
+    def reasons(self) -> list[str]:
+        """Why a new call would be one too many; empty when it would not."""
+        if not self._live():
+            return []
+        reasons = []
+        if self._limits.lag_limit_ms and self._late():
+            reasons.append("the event loop is late")
+        if self._limits.cpu_limit_percent and self.cpu_percent() > self._limits.cpu_limit_percent:
+            reasons.append("the processor is busy")
+        return reasons
+
+    def _late(self) -> bool:
+        """Whether the loop is late again and again."""
+        used = self._used_percent()
+        ours = used is None or used >= _OURS_PERCENT
+        limit_ms = self._limits.lag_limit_ms * (1 if ours else _MUCH_LATER)
+        return sum(lag_ms > limit_ms for lag_ms in self._lags_ms) * _LATE_SHARE > _LOOKS
+
+    def cpu_percent(self) -> float:
+        """What the loop's thread used of one core during the last two seconds."""
+        return self._used_percent() or 0.0
+
+    def _used_percent(self) -> float | None:
+        """The same; None where it cannot be known."""
+        if not self._clocks:
+            return None
+        (trio0, real0, cpu0), (trio1, real1, cpu1) = self._clocks[0], self._clocks[-1]
+        real_s = real1 - real0
+        if real_s < _LEAST_S or abs(trio1 - trio0 - real_s) > _SAME_TIME * real_s:
+            return None
+        return 100 * (cpu1 - cpu0) / real_s
+
+    def another_node(self, form: Mapping[str, str]) -> str:
+        """The TwiML that sends a caller to another node; "" when there is none, or it sent them to us."""
+        node = self._limits.another_node
+        return twiml.go_to(add_path(node, "/twiml", "hop=1")) if node and HOPPED not in form else ""
+
+    def busy(self, form: Mapping[str, str] = _NOTHING, speech: twiml.Speech = twiml.PLAIN) -> str:
+        """The TwiML for a caller whom nobody can take: a message, or a busy tone while it rings."""
+        if in_progress(form) and not self._limits.busy_message:
+            return twiml.hang_up()  # <Reject> is for calls that ring
+        return twiml.busy(self._limits.busy_message or None, speech)

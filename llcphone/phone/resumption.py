@@ -1,0 +1,258 @@
+"""Calls that survive their process: what the phone tells the journal, and what it does when Twilio asks.
+
+Every document we give Twilio says ``<Connect action=".../resume/<generation>">``. When the media stream
+of that generation has ended, for whatever reason, Twilio asks there what next, and whichever process
+is asked answers:
+
+    the call is over (Twilio says so, or we know or wrote down why it ended)    nothing: Twilio hangs up
+    it is not, and nobody has taken it yet                                      a new stream: we go on
+    somebody has taken it in this very moment                                   the same new stream
+
+In memory stands what was true a moment ago: the stream's end and Twilio's question are faster than any
+disk, so a call that ended in this process is recognised here, and the journal is for the others.
+A run that lost its telephone is over; the one that goes on is a new run with a record of its own, which
+names the one before (``resumed_from``).
+
+Caller and dialled number are not in the journal: Twilio tells them again when it asks.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections import OrderedDict
+from typing import TYPE_CHECKING
+
+import attrs
+import trio
+
+from llcphone.agent import agents_of
+from llcphone.call.call import Call
+from llcphone.call.state import state_and_cost
+from llcphone.engine.events import EndReason
+from llcphone.engine.policies.recovery import Owed
+from llcphone.errors import StoreUnavailable
+from llcphone.phone.journal_entries import Closing, Kept, resumed_of
+from llcphone.runtime.log_lines import logger
+from llcphone.store.journal import MOST_GENERATIONS, CallRow, hash_of
+from llcphone.twilio import twiml
+from llcphone.twilio.forms import in_progress
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from llcphone.agent import Agent
+    from llcphone.engine.commands import Note
+    from llcphone.phone.phone import Phone
+    from llcphone.store.journal_writer import JournalWriter
+
+log = logger("llcphone.journal")
+
+RESUMABLE = frozenset(
+    {
+        EndReason.PHONE_LOST,
+        EndReason.STREAM_DEAD,
+        EndReason.START_TIMEOUT,
+        EndReason.NEVER_JOINED,
+        EndReason.DRAINED,
+        EndReason.FAILED,
+        EndReason.TRANSFERRED,
+    }
+)
+"""What ends a run and not the telephone call: if Twilio still has it, it goes on in another run."""
+
+_REMEMBERED = 2_000
+"""Ended calls of which we know without the journal that they are over."""
+_ASK_AGAIN_S = 1
+"""Between two questions to a process that is about to go, until its successor answers, or to a journal that
+cannot be reached."""
+_ASK_FOR_S = 30.0
+"""How long Twilio is told to ask again while the journal cannot be reached; then the call ends."""
+
+
+class Journaling:
+    """Between the phone and its journal."""
+
+    def __init__(self, phone: Phone, writer: JournalWriter) -> None:
+        self._phone = phone
+        self._writer = writer
+        self._kept: dict[Call, Kept] = {}
+        self._claimed: dict[Call, CallRow] = {}
+        self._ended: OrderedDict[str, tuple[EndReason, CallRow]] = OrderedDict()
+        """Calls that ended here and were not resumed, by CallSid."""
+        self._unsure: OrderedDict[str, float] = OrderedDict()
+        """When the journal could first not say what becomes of a call, by CallSid."""
+        phone.observers.append(self._noted)
+        phone.on_end.append(self._recorded)
+
+    # -- what the phone tells: synchronous -------------------------------------------------------
+
+    def action_url(self, generation: int) -> str:
+        """Where Twilio asks what next when the stream of this generation has ended.
+
+        The fragment is for Twilio (facts/twilio.md §5, connection overrides): ask up to five times
+        more, whatever went wrong, for the process that is to answer may just be starting.
+        """
+        return f"{self._phone.config.server.public_url}/resume/{generation}#rc=5&rp=all"
+
+    def born(self, call: Call, agent: str, context: str) -> None:
+        """A run of a call begins: a new call's, one that was claimed, or one that goes on from memory."""
+        last = self._ended.pop(call.call_sid, None)
+        claimed = self._claimed.pop(call, None)
+        if claimed is None:
+            row = CallRow(
+                id=call.call_id,
+                call_sid=call.call_sid,
+                run=call.call_id,
+                salt=secrets.token_hex(16),
+                token_hash=hash_of(call.token),
+                generation=call.generation,
+                direction=call.direction,
+                agent=agent,
+                context=context,
+                born_at=call.first_born_at,
+                touched_at=call.born_at,
+                planned=call.generation - (0 if last is None else last[1].faults),
+            )
+            if last is not None:
+                self._writer.ends(Closing(last[1]))
+        else:
+            row = attrs.evolve(claimed, generation=call.generation, run=call.call_id)
+        kept = self._kept[call] = Kept(call, row, born=claimed is not None)
+        self._writer.begins(kept)
+
+    def _noted(self, call: Call, note: Note) -> None:
+        if (kept := self._kept.get(call)) is not None:
+            self._writer.news(kept)
+
+    def _recorded(self, call: Call) -> None:
+        # Without a word of the engine it failed, or the process ends: neither ends the telephone call.
+        self.ended(call, call.run.engine.ended or EndReason.FAILED)
+
+    def ended(self, call: Call, reason: EndReason) -> None:
+        """The engine has ended it; its sockets are still open."""
+        if (kept := self._kept.pop(call, None)) is None:
+            return
+        if reason not in RESUMABLE:
+            kept.over = reason.value
+        kept.handed_over = reason is EndReason.DRAINED
+        self._remember(call.call_sid, reason, kept.birth)
+        self._writer.ends(kept)
+
+    def goes_on(self, reason: EndReason) -> bool:
+        """Whether a call that ended so here may go on, if the telephone is still there."""
+        return reason in RESUMABLE and self._phone.config.journal.limit > 0
+
+    def is_over(self, call_sid: str) -> None:
+        """The telephone call has ended elsewhere: after a transfer, or a message."""
+        self._writer.is_over(call_sid, EndReason.TRANSFERRED.value)
+
+    # -- Twilio asks ----------------------------------------------------------------------------
+
+    async def come_back(
+        self, form: Mapping[str, str], generation: int, news: str, *, speak: bool = True
+    ) -> str:
+        """A caller who had left is back, with such news for the model; empty: their call is not known."""
+        try:
+            return await self._resume(form, generation, news=news, speak=speak) or ""
+        except StoreUnavailable:
+            return ""
+
+    async def after_stream(self, form: Mapping[str, str], generation: int) -> str:
+        """The stream of this generation has ended: the TwiML that says what next."""
+        call_sid = form.get("CallSid", "")
+        if not in_progress(form):
+            self._writer.is_over(call_sid, "ended at Twilio")
+            return twiml.nothing()
+        if not 0 <= generation < MOST_GENERATIONS:
+            return twiml.nothing()
+        here = self._phone.newest_run(call_sid)
+        if here is not None and here.generation == generation:
+            here.end(EndReason.PHONE_LOST)  # Twilio knows it before we do
+            here = self._phone.newest_run(call_sid)
+        if here is not None and here.generation > generation:
+            return self._phone.rejoining.document(here)  # asked twice, or moved here meanwhile
+        reason = self._reason(call_sid)
+        if reason is EndReason.DRAINED:  # we are about to go: whoever comes next goes on
+            return twiml.ask_again(self.action_url(generation), after_s=_ASK_AGAIN_S)
+        if reason is not None and reason not in RESUMABLE:
+            return twiml.nothing()
+        try:
+            answer = await self._resume(form, generation)
+        except StoreUnavailable:
+            return self._ask_later(call_sid, generation)
+        self._unsure.pop(call_sid, None)
+        return answer or twiml.nothing()
+
+    async def let_go(self, form: Mapping[str, str], generation: int) -> bool:
+        """Whether another process may go on with a call whose stream has ended; then all of it is written."""
+        call_sid = form.get("CallSid", "")
+        here = self._phone.newest_run(call_sid)
+        if here is not None and here.generation == generation and in_progress(form):
+            here.end(EndReason.PHONE_LOST)  # Twilio knows it before we do
+            here = self._phone.newest_run(call_sid)
+        reason = self._reason(call_sid)
+        if here is not None or (reason is not None and reason not in RESUMABLE):
+            return False
+        await self._writer.flush()
+        return True
+
+    def _ask_later(self, call_sid: str, generation: int) -> str:
+        """The journal cannot say whether the call goes on: Twilio keeps it for a while, and asks again."""
+        now = trio.current_time()
+        since = self._unsure.setdefault(call_sid, now)
+        if len(self._unsure) > _REMEMBERED:
+            self._unsure.popitem(last=False)
+        if now - since < _ASK_FOR_S:
+            return twiml.ask_again(self.action_url(generation), after_s=_ASK_AGAIN_S)
+        self._unsure.pop(call_sid, None)
+        log.error("call not resumed: the journal cannot be reached")
+        return twiml.nothing()
+
+    async def _resume(
+        self, form: Mapping[str, str], generation: int, *, news: str = "", speak: bool = True
+    ) -> str | None:
+        await self._writer.flush()
+        call = Call.of_webhook(form)
+        claim = await self._writer.claim(call.call_sid, generation, call.call_id, planned=bool(news))
+        if claim is None:
+            log.info("call not resumed: it is over, unknown, or was resumed too often")
+            return None
+        if not claim.won:
+            return self._twiml(claim.row, claim.row.generation)
+        row = claim.row
+        self._claimed[call] = row
+        call.token = self._writer.journal.token(row, generation + 1)
+        call.generation, call.resumed_from = generation + 1, row.run
+        call.first_born_at = row.born_at
+        call.lasted_s = max(0.0, call.born_at - row.born_at)
+        call.state, call.spent_usd = state_and_cost(row.state)
+        fields = {"call": call.call_id, "from": call.resumed_from, "generation": call.generation}
+        log.info("call resumed", extra=fields)
+        agent = self._agent(row.agent, form)
+        resumed = resumed_of(claim)
+        if news:
+            resumed = attrs.evolve(resumed, owed=Owed.NOTHING, news=news, speak=speak)
+        self._phone.resume(call, agent, resumed, context=row.context)
+        return call.twiml
+
+    def _twiml(self, row: CallRow, generation: int) -> str:
+        token = self._writer.journal.token(row, generation)
+        url = twiml.stream_url(self._phone.config.server.public_url, token)
+        return twiml.connect_stream(url, action=self.action_url(generation))
+
+    def _agent(self, name: str, form: Mapping[str, str]) -> Agent:
+        """The agent that had the call, or whom the phone chooses for such a call."""
+        if (named := agents_of(self._phone.agent).get(name)) is not None:
+            return named
+        if (briefing := self._phone.transfers.briefings.agent_named(name)) is not None:
+            return briefing
+        return self._phone.choose(form)
+
+    def _reason(self, call_sid: str) -> EndReason | None:
+        return self._ended[call_sid][0] if call_sid in self._ended else None
+
+    def _remember(self, call_sid: str, reason: EndReason, row: CallRow) -> None:
+        if call_sid:
+            self._ended[call_sid] = reason, row
+            if len(self._ended) > _REMEMBERED:
+                self._ended.popitem(last=False)

@@ -1,0 +1,86 @@
+"""Text messages out of a call: to who is on the line, and to destinations.
+
+Destinations stand in the settings and are not judged. A caller's number is no setting: it can be forged, so
+that a caller would choose who is written to, and at what price. So it passes the guard as a number to dial
+does, and there are limits for a call, a number and a day.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from llcphone.carrier.orders import CarrierError
+from llcphone.dial_guard.guard import WHY_NO_TEXT
+from llcphone.errors import ConfigError, DialRefused
+from llcphone.runtime.log_lines import logger
+from llcphone.tools.outcome import Outcome
+from llcphone.validation.phone_numbers import is_number, is_withheld
+
+if TYPE_CHECKING:
+    from llcphone.call.call import Call
+    from llcphone.phone.transfers.transfer import Away
+    from llcphone.phone.transfers.transfers import Transfers
+
+log = logger("llcphone.transfers")
+
+_LONGEST = 1_600
+"""Twilio's limit of a text message."""
+_SENT = "llcphone.texts"
+"""How many went to who is on the line: in the call's ``state``, so the call's next run goes on counting."""
+
+
+class Texts:
+    """The text messages of one phone."""
+
+    def __init__(self, desk: Transfers) -> None:
+        self._desk = desk
+
+    async def send(self, call: Call, to: str, text: str) -> Outcome:
+        """See ``Call.send_sms``."""
+        carrier, ours = self._desk.carrier("a text message"), self._desk.phone.config.twilio.phone_number
+        if not ours:
+            raise ConfigError("twilio.phone_number", "is missing: text messages are sent from it")
+        number = self._number_of(call, to)
+        if not is_number(number):
+            return Outcome(False, "There is no number to which a text message could be sent.")
+        if not text.strip() or len(text) > _LONGEST:
+            return Outcome(False, f"A text message has 1 to {_LONGEST} characters.")
+        if to == "caller" and (refused := self._refused(call, number, ours)):
+            return Outcome(False, refused)
+        try:
+            await carrier.send_sms(number, ours, text)
+        except CarrierError as exc:
+            log.warning("text message not sent", extra={"call": call.call_id, "code": exc.code})
+            return Outcome(False, "The text message could not be sent.")
+        return Outcome(True, "The text message is on its way.")
+
+    async def tell(self, away: Away) -> None:
+        """The colleague reads what it is about before the telephone rings, if Twilio is fast."""
+        who = away.call.dialled if away.call.direction == "outbound" else away.call.caller
+        company = self._desk.phone.config.company
+        who = company.sentence("text_withheld") if is_withheld(who) else who
+        summary = away.summary or company.sentence("text_no_summary")
+        text = company.sentence("text_call").format(caller=who, summary=summary)
+        try:
+            await self.send(away.call, away.to, text[:_LONGEST])
+        except ConfigError as exc:  # a number of ours is missing: no transfer fails for it
+            log.warning("text message not sent", extra={"call": away.call.call_id, "key": exc.key})
+
+    def _number_of(self, call: Call, to: str) -> str:
+        if to == "caller":
+            return call.dialled if call.direction == "outbound" else call.caller
+        destination = self._desk.config.destination(to)
+        return "" if destination is None else destination.number
+
+    def _refused(self, call: Call, number: str, ours: str) -> str:
+        """Why no text message goes to who is on the line; empty: it counts from now on."""
+        assert self._desk.phone.dialler is not None  # there is a carrier
+        sent = int(call.state.get(_SENT, 0))
+        try:
+            self._desk.phone.dialler.admit_text(number, ours, sent)
+        except DialRefused as exc:
+            log.warning("text message refused", extra={"call": call.call_id, "code": exc.code})
+            spent = exc.code in WHY_NO_TEXT
+            return "No more text messages can be sent." if spent else "No text message may go to this number."
+        call.state[_SENT] = sent + 1
+        return ""

@@ -1,0 +1,65 @@
+"""Recordings at Twilio: voicemail, and whole calls when people are told so."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import attrs
+
+from llcphone.runtime.containment import Faults
+from llcphone.runtime.log_lines import logger
+from llcphone.twilio import twiml
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from llcphone.config import Config
+
+log = logger("llcphone.transfers")
+
+
+@attrs.frozen
+class Recording:
+    """A recording that is ready at Twilio."""
+
+    what: str
+    """``voicemail`` or ``call``."""
+    call_sid: str
+    recording_sid: str
+    url: str = attrs.field(repr=False)
+    """Needs the account's own credentials; add ``.wav`` or ``.mp3``."""
+    duration_s: int
+
+
+class Recordings:
+    """What is recorded, and who is told of it."""
+
+    def __init__(self, config: Config, speech: twiml.Speech) -> None:
+        self._config = config
+        self._speech = speech
+        self._faults = Faults(log)
+        self.on_ready: list[Callable[[Recording], None]] = []
+        """Told of each recording; Twilio's account keeps it."""
+
+    def of_call(self) -> twiml.Recorded | None:
+        """How Twilio is to record a call from its beginning; None: not at all."""
+        transfers = self._config.transfers
+        if not transfers.record_calls:
+            return None
+        callback = f"{self._config.server.public_url}/recording/call"
+        return twiml.Recorded(transfers.record_notice, callback, self._speech)
+
+    def ready(self, what: str, form: Mapping[str, str]) -> None:
+        """Twilio's callback."""
+        if form.get("RecordingStatus", "completed") != "completed":
+            return
+        seconds = form.get("RecordingDuration", "")
+        recording = Recording(
+            what=what,
+            call_sid=form.get("CallSid", ""),
+            recording_sid=form.get("RecordingSid", ""),
+            url=form.get("RecordingUrl", ""),
+            duration_s=int(seconds) if seconds.isdecimal() else 0,
+        )
+        log.info("recording ready", extra={"what": what, "recording_sid": recording.recording_sid})
+        self._faults.tell_all("recording not taken", self.on_ready, recording)  # Twilio has it still

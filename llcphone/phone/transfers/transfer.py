@@ -1,0 +1,101 @@
+"""A caller who has left their agent, or wants to."""
+
+from __future__ import annotations
+
+import secrets
+from enum import Enum
+from typing import TYPE_CHECKING
+
+import attrs
+
+from llcphone.validation.phone_numbers import is_number
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from llcphone.call.call import Call
+    from llcphone.config.modes import CompanyConfig
+    from llcphone.config.transfers import Destination
+    from llcphone.engine.policies.resume import Resumed
+
+
+class Way(Enum):
+    """How they leave."""
+
+    DIAL = "cold"
+    WARM = "warm"
+    VOICEMAIL = "voicemail"
+    KEYS = "keys"
+    JOIN = "join"
+    """A colleague who was briefed joins the caller."""
+
+
+@attrs.define(eq=False)
+class Away:
+    """One leave."""
+
+    call: Call
+    """The run that lets them go."""
+    way: Way
+    to: str
+    """The destination's name; for other ways a word of ours."""
+    summary: str = attrs.field(default="", repr=False)
+    digits: str = attrs.field(default="", repr=False)
+    room: str = ""
+    """The conference of a warm transfer."""
+    way_out: bool = False
+    """There is no agent to come back to."""
+    token: str = attrs.field(factory=lambda: secrets.token_urlsafe(18), repr=False)
+    kept: Resumed | None = attrs.field(default=None, repr=False)
+    """The conversation, as it was heard."""
+    answer: str = attrs.field(default="", repr=False)
+    """What Twilio was told when it asked first; it may ask again."""
+    accepted: bool = False
+    """The colleague pressed the key that was asked for."""
+    joining: bool = False
+    """The colleague is on the way to the room."""
+    joined: bool = False
+    """The colleague is in the room, or was."""
+    returning: bool = False
+    """They are being fetched out of the room: that they leave it is no hang-up."""
+    back: Call | None = None
+    """The run they came back to."""
+    gone: bool = False
+    """The caller has hung up."""
+    refused: str = attrs.field(default="", repr=False)
+    """What the caller is to be told by a colleague who does not take the call."""
+    briefing: Call | None = None
+    """The call to the colleague."""
+
+
+def caller_id(call: Call, to: Destination, ours: Sequence[str]) -> str:
+    """What a colleague is shown; empty: what Twilio shows by itself, which is the number that rang.
+
+    That one may be withheld, or no telephone's: then Twilio dials nobody (13214), unless it is told one of
+    our numbers. A SIP address may be rung from anywhere.
+
+    Args:
+        call: whose caller is put through.
+        to: where.
+        ours: our numbers, the usual one first.
+    """
+    if to.caller_id or is_number(call.caller) or not is_number(to.number):
+        return to.caller_id
+    known = [call.dialled] if call.dialled in ours else [*ours, call.dialled]
+    return next(filter(is_number, known), "")
+
+
+WHY = {
+    "busy": "transfer_busy",
+    "no-answer": "transfer_no_answer",
+    "declined": "transfer_declined",
+    "machine": "transfer_machine",
+}
+"""The sentence that says why a transfer came to nothing; anything else is a failure."""
+
+
+def news_of(company: CompanyConfig, name: str, why: str, refused: str = "") -> str:
+    """What the model reads when the caller is back, in the company's language."""
+    because = company.sentence(WHY.get(why, "transfer_not_placed"))
+    news = company.sentence("transfer_failed").format(name=name, why=because)
+    return f"{news} {company.sentence('transfer_refused').format(words=refused)}" if refused else news

@@ -1,0 +1,82 @@
+"""What ``llcphone serve`` runs: the server, with all that lets others find, watch and stop its process."""
+
+from __future__ import annotations
+
+import os
+from functools import partial
+from typing import TYPE_CHECKING
+
+import trio
+
+from llcphone.process.notify import passed_sockets, stopped, stopping, watched_by_systemd
+from llcphone.process.pidfile import marked, own_mark, read_mark
+from llcphone.server.handover import Handover, new_address
+from llcphone.server.run import bind, serve_until_signal
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from llcphone.config import Config
+    from llcphone.phone.phone import AgentChoice, Phone
+    from llcphone.server.listener import Door
+
+
+async def serve_as_process(
+    config: Config,
+    agent: AgentChoice,
+    *,
+    replace: bool = False,
+    beside: Callable[[Phone], Awaitable[object]] | None = None,
+    on_serving: Callable[[], object] = lambda: None,
+) -> None:
+    """Serve until a signal, as a process that can be found.
+
+    Args:
+        config: all settings.
+        agent: who answers.
+        replace: take the port from the server of this folder, if one runs, once calls would be taken here.
+        beside: run with the phone while it is served.
+        on_serving: called once the port is served.
+
+    Raises:
+        ConfigError: the address or port cannot be had; nothing was started then.
+    """
+    handover = _handover(config) if replace else Handover(new_address())
+    listeners = passed_sockets() or None
+    if listeners is None and not handover.takes_port:
+        listeners = await bind(config.server)  # outside every nursery: it complains bare
+    serve = partial(
+        serve_until_signal,
+        config,
+        agent,
+        listeners=listeners,
+        handover=handover,
+        on_stop=partial(stopping, config.server.drain_limit_s),
+        beside=beside,
+    )
+    ended = trio.Event()
+
+    async def run(task_status: trio.TaskStatus[Door]) -> None:
+        try:
+            await serve(task_status=task_status)
+        finally:
+            ended.set()
+
+    async with trio.open_nursery() as nursery:
+        door: Door = await nursery.start(run, name="server process")
+        # Only now: who could not listen must not take the pid file of who does.
+        mark = own_mark(config.server.host, door.addresses[0][1], handover.address)
+        with marked(config.process.pid_file, mark):
+            on_serving()
+            async with watched_by_systemd():
+                await ended.wait()
+    stopped()
+
+
+def _handover(config: Config) -> Handover:
+    """From whom the port is taken, and how it is given to the next."""
+    mark, server = read_mark(config.process.pid_file), config.server
+    if mark is None or not mark.alive or mark.pid == os.getpid():
+        return Handover(new_address())
+    same = mark.host == server.host and server.port in (0, mark.port)
+    return Handover(new_address(), mark.handover, same_port=same)

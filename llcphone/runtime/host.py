@@ -1,0 +1,83 @@
+"""The program that a phone lives in: it runs on Trio, and ends well when it is told to stop."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Protocol
+
+import trio
+
+from llcphone.runtime.log_lines import logger
+from llcphone.validation.arguments import need_methods
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+log = logger("llcphone.phone")
+
+
+class Drainable(Protocol):
+    """A phone, as far as its end goes."""
+
+    draining: bool
+
+    @property
+    def live_calls(self) -> int: ...
+    async def drain(self, limit_s: float | None = None) -> None: ...
+
+
+def need_trio(function: str) -> None:
+    """Say what to do where no Trio task runs.
+
+    Raises:
+        RuntimeError: this is no Trio task: asyncio's, another thread's, or none at all.
+    """
+    if not trio.lowlevel.in_trio_task():
+        raise RuntimeError(
+            f"{function}: llcphone runs on Trio, and no Trio task runs here. Fix: start the program with "
+            "trio.run(main); beside asyncio use Trio's guest mode, as examples/from_asyncio.py does"
+        )
+
+
+@asynccontextmanager
+async def until_signal(phone: Drainable) -> AsyncIterator[None]:
+    """A block that ends at SIGTERM or SIGINT (Ctrl-C), after the phone has drained.
+
+    The first signal takes no new call and lets live ones end, within ``server.drain_limit_s``; the block
+    runs on meanwhile, because callers still need its server, and is cancelled then. A second signal ends
+    all calls at once. Use it in the main thread, inside of ``open_phone``.
+
+    Args:
+        phone: the phone to drain.
+
+    Raises:
+        RuntimeError: this is not the main thread, which alone can take signals.
+    """
+    need_trio("until_signal")
+    need_methods(phone, ("drain",), "until_signal: phone", "the phone that open_phone yields")
+    if threading.current_thread() is not threading.main_thread():
+        raise RuntimeError(
+            "until_signal: only the main thread can take signals. Fix: leave it out, and await phone.drain()"
+        )
+    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        async with trio.open_nursery() as block:
+            block.start_soon(_obey, signals, phone, block.cancel_scope, name="signals")
+            yield
+            if not phone.draining:
+                block.cancel_scope.cancel(reason="the block has ended")
+
+
+async def _obey(signals: AsyncIterator[int], phone: Drainable, block: trio.CancelScope) -> None:
+    async def finish() -> None:
+        await phone.drain()
+        block.cancel(reason="drained")
+
+    async with trio.open_nursery() as nursery:
+        await anext(signals)
+        log.info("draining", extra={"live_calls": phone.live_calls})
+        nursery.start_soon(finish, name="drain")
+        async for _ in signals:
+            log.warning("second signal: ending all calls")
+            await phone.drain(0)

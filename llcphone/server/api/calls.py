@@ -1,0 +1,174 @@
+"""What the API knows of calls: live ones are the phone's, ended ones are kept here, and what happens is told.
+
+A call's state is read from its engine when somebody asks, so there is no second account of it that
+could differ. Of an ended call the view and the record stay, not the call.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict, deque
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import trio
+
+from llcphone.engine.parts.dialling import Line
+from llcphone.server.api.models import CallDetail, CallEvent, CallView, State
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from llcphone.call.call import Call
+    from llcphone.engine.commands import Note
+    from llcphone.server.phone_room import PhoneRoom
+
+REMEMBERED = 1000
+"""Ended calls."""
+MOST_LINES = 50_000
+"""Lines and turns in the records of all of them, some 30 MB; of the oldest only the view is kept beyond."""
+LISTENERS = 8
+"""Event streams at once."""
+WAITING_EVENTS = 256
+"""Events a listener may be late by; one more and it is dropped."""
+
+_STATES: dict[Line, State] = {
+    Line.IDLE: "warming",
+    Line.DIALLING: "dialling",
+    Line.RINGING: "ringing",
+    Line.ANSWERED: "answered",
+    Line.OVER: "ended",
+}
+
+
+class Board:
+    """The calls of one phone."""
+
+    def __init__(self, phone: PhoneRoom) -> None:
+        self._phone = phone
+        self._ended: OrderedDict[str, CallDetail] = OrderedDict()
+        self._whole: deque[tuple[str, int]] = deque()
+        """Those of them that have their record still, and its lines; oldest first."""
+        self._lines = 0
+        self._listeners: list[trio.MemorySendChannel[CallEvent]] = []
+        self._news = trio.lowlevel.ParkingLot()
+        phone.observers.append(self._noted)
+        phone.on_end.append(self._keep)
+
+    # -- calls ------------------------------------------------------------------------------
+
+    def live(self, call_id: str) -> Call | None:
+        """A call that has no record yet."""
+        return next((call for call in self._phone.calls() if call.call_id == call_id), None)
+
+    def find(self, call_id: str) -> CallDetail | None:
+        """A call, live or ended."""
+        call = self.live(call_id)
+        return self._ended.get(call_id) if call is None else view_of(call)
+
+    def newest(self, limit: int) -> list[CallView]:
+        """Calls, newest first."""
+        calls = [*self._ended.values(), *map(view_of, self._phone.calls())]
+        newest = sorted(calls, key=lambda view: view.created_at, reverse=True)[:limit]
+        return [without_record(view) for view in newest]
+
+    async def call_sid(self, call: Call) -> str:
+        """Wait until Twilio has named the call; "" when it ended before."""
+        while not call.call_sid and call.record is None:
+            await self._news.park()
+        return call.call_sid
+
+    def _keep(self, call: Call) -> None:
+        view = view_of(call)
+        self._ended[call.call_id] = view
+        if len(self._ended) > REMEMBERED:
+            self._ended.popitem(last=False)
+        if (record := call.record) is not None:
+            self._whole.append((call.call_id, len(record.transcript) + len(record.turns)))
+            self._lines += self._whole[-1][1]
+        while self._whole and (self._lines > MOST_LINES or len(self._whole) > REMEMBERED):
+            oldest, lines = self._whole.popleft()
+            self._lines -= lines
+            if (ended := self._ended.get(oldest)) is not None:
+                ended.record = None
+        self._tell(call, "ended", {"reason": view.reason, "duration_s": view.duration_s}, "")
+
+    # -- events -----------------------------------------------------------------------------
+
+    @property
+    def has_room(self) -> bool:
+        """Whether one more may listen."""
+        return len(self._listeners) < LISTENERS
+
+    @contextmanager
+    def listen(self) -> Iterator[trio.MemoryReceiveChannel[CallEvent]]:
+        """Events from now on; the channel ends when its reader is too slow for them."""
+        send, receive = trio.open_memory_channel[CallEvent](WAITING_EVENTS)
+        self._listeners.append(send)
+        try:
+            yield receive
+        finally:
+            self._drop(send)
+            receive.close()
+
+    def _drop(self, listener: trio.MemorySendChannel[CallEvent]) -> None:
+        listener.close()
+        if listener in self._listeners:
+            self._listeners.remove(listener)
+
+    def _noted(self, call: Call, note: Note) -> None:
+        self._tell(call, note.kind, note.fields, note.words)
+
+    def _tell(self, call: Call, kind: str, fields: Mapping[str, object], words: str) -> None:
+        """Inside a step of the call: nothing here waits or raises."""
+        self._news.unpark_all()
+        if not self._listeners:
+            return
+        event = CallEvent(call.call_id, round(time.time(), 3), kind, dict(fields), words)
+        for listener in list(self._listeners):
+            try:
+                listener.send_nowait(event)
+            except trio.WouldBlock:
+                self._drop(listener)
+
+
+def view_of(call: Call) -> CallDetail:
+    """A call as it is now."""
+    engine, record = call.run.engine, call.record
+    dialling = engine.outbound.dialling if engine.outbound is not None else None
+
+    def after(at_ms: int | None) -> int | None:
+        return None if at_ms is None else at_ms - engine.born_ms
+
+    return CallDetail(
+        id=call.call_id,
+        state=_state_of(call),
+        direction="outbound" if call.direction == "outbound" else "inbound",
+        agent=call.run.agent.name,
+        to=call.dialled,
+        from_=call.caller,
+        call_sid=call.call_sid or None,
+        created_at=round(call.born_at, 3),
+        dialled_after_ms=after(dialling.dialled_ms) if dialling else None,
+        answered_after_ms=after(dialling.answered_ms) if dialling else None,
+        talking_after_ms=after(engine.started_ms),
+        duration_s=None if record is None else record.duration_s,
+        answered_by=(dialling.answered_by or None) if dialling else None,
+        reason=None if record is None else record.reason.value,
+        record=None if record is None else record.as_dict(),
+    )
+
+
+def _state_of(call: Call) -> State:
+    engine = call.run.engine
+    if call.record is not None or call.run.over:
+        return "ended"
+    if engine.started_ms is not None:
+        return "talking"
+    # a call that rings us is answered by our TwiML
+    return "answered" if engine.outbound is None else _STATES[engine.outbound.dialling.line]
+
+
+def without_record(detail: CallDetail) -> CallView:
+    """The view alone."""
+    return CallView(**{name: getattr(detail, name) for name in CallView.__struct_fields__})

@@ -1,0 +1,193 @@
+"""The OpenAPI 3.1 document of the API, made from the types that check its requests and write its answers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from llcphone.server.api.models import (
+    CallDetail,
+    CallList,
+    CallView,
+    ErrorReply,
+    LegacyCall,
+    LegacyReply,
+    NewCall,
+    PublicUrl,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+Json = dict[str, Any]
+
+_SHAPES = (NewCall, LegacyCall, CallView, CallDetail, CallList, LegacyReply, PublicUrl, ErrorReply)
+_ERRORS = {
+    400: "The body is no JSON.",
+    401: "The key is missing or wrong.",
+    403: "The guard refuses this call (its code says why); waiting does not change that.",
+    404: "There is no such call.",
+    405: "The path takes another method.",
+    409: "The Idempotency-Key was used for another request.",
+    413: "The body is too large.",
+    422: "A field, parameter or header has a value it may not have.",
+    429: "A limit is met; Retry-After says when to ask again.",
+    502: "The call ended before Twilio placed it.",
+    503: "No call is taken now, or this server is not set up to place any.",
+}
+_WAITS = {429, 503}
+_ALWAYS = (401,)
+_OF_PLACING = (400, 403, 409, 413, 422, 429, 503)
+
+
+def openapi(*, events: bool, agents: Iterable[str]) -> Json:
+    """The document.
+
+    Args:
+        events: whether the event stream is offered.
+        agents: names that a call may ask for.
+    """
+    _, schemas = msgspec.json.schema_components(_SHAPES, ref_template="#/components/schemas/{name}")
+    schemas["NewCall"]["properties"]["agent"]["enum"] = ["", *agents]
+    paths = _calls() | _legacy() | _document()
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "llcphone",
+            "version": "1",
+            "description": "Places telephone calls that an AI model holds, and tells of them.",
+        },
+        "security": [{"key": []}],
+        "paths": paths | (_events() if events else {}),
+        "components": {
+            "schemas": schemas,
+            "securitySchemes": {"key": {"type": "http", "scheme": "bearer", "description": "api.key"}},
+            "responses": {f"E{status}": _error(status) for status in _ERRORS},
+        },
+    }
+
+
+# -- paths ------------------------------------------------------------------------------------
+
+
+def _calls() -> Json:
+    placed = _answer("The call is begun.", CallView)
+    placed["headers"] = {"Location": {"description": "The call.", "schema": {"type": "string"}}}
+    placed["links"] = {
+        "it": {"operationId": "getCall", "parameters": {"call_id": "$response.body#/id"}},
+        "end": {"operationId": "hangUpCall", "parameters": {"call_id": "$response.body#/id"}},
+    }
+    limit = _parameter(
+        "limit", {"type": "integer", "minimum": 1, "maximum": 1000, "default": 100}, "How many."
+    )
+    numbers = _switch("numbers", "Numbers of people, whole.")
+    words = _switch("words", "The transcript too, if records.transcript keeps it.")
+    return {
+        "/calls": {
+            "post": _places("placeCall", "Ring somebody.", NewCall, {"202": placed}),
+            "get": _operation(
+                "listCalls", "Calls, newest first.", _ok("Calls.", CallList), (422,), [limit, numbers]
+            ),
+        },
+        "/calls/{call_id}": {
+            "parameters": [_call_id()],
+            "get": _operation(
+                "getCall", "A call, with its record.", _ok("It.", CallDetail), (404, 422), [numbers, words]
+            ),
+        },
+        "/calls/{call_id}/hangup": {
+            "parameters": [_call_id()],
+            "post": _operation(
+                "hangUpCall",
+                "End a call once the agent's last word was heard; one that is over stays so.",
+                {"202": _answer("The call as it is now.", CallView)},
+                (404,),
+            ),
+        },
+    }
+
+
+def _legacy() -> Json:
+    tools = {"type": "array", "items": {"type": "object"}}
+    rings = _ok("It rings.", LegacyReply)
+    outbound = _places("outboundCall", "Ring somebody as the original did.", LegacyCall, rings)
+    outbound["responses"]["502"] = {"$ref": "#/components/responses/E502"}
+    return {
+        "/outbound-call": {"post": outbound},
+        "/tools": {"get": _operation("listTools", "The agent's tools.", _ok("Schemas.", tools))},
+        "/public-url": {"get": _operation("publicUrl", "Where Twilio reaches us.", _ok("It.", PublicUrl))},
+    }
+
+
+def _document() -> Json:
+    return {"/openapi.json": {"get": _operation("openapi", "This.", _ok("This.", {"type": "object"}))}}
+
+
+def _events() -> Json:
+    stream = {
+        "description": "Server-sent events, one JSON object each, until the reader leaves.",
+        "content": {"text/event-stream": {"schema": {"type": "string"}}},
+    }
+    only = _parameter("call", {"type": "string"}, "Of this call only.")
+    words = _switch("words", "What was said too.")
+    what = "What happens in calls, as it happens."
+    return {"/logs": {"get": _operation("events", what, {"200": stream}, (422, 429), [words, only])}}
+
+
+# -- parts ------------------------------------------------------------------------------------
+
+
+def _operation(
+    name: str, summary: str, answers: Json, errors: tuple[int, ...] = (), parameters: list[Json] | None = None
+) -> Json:
+    refused = {
+        str(status): {"$ref": f"#/components/responses/E{status}"} for status in sorted({*_ALWAYS, *errors})
+    }
+    operation = {"operationId": name, "summary": summary, "responses": answers | refused}
+    return operation | ({"parameters": parameters} if parameters else {})
+
+
+def _places(name: str, summary: str, body: type[msgspec.Struct], answers: Json) -> Json:
+    """An operation that places a call."""
+    key = {"type": "string", "pattern": "^[!-~]{1,128}$"}
+    what = "Names this request: asked again with the same body within a day, it rings nobody twice."
+    header = _parameter("Idempotency-Key", key, what) | {"in": "header"}
+    operation = _operation(name, summary, answers, _OF_PLACING, [header])
+    content = {"application/json": {"schema": _ref(body)}}
+    return operation | {"requestBody": {"required": True, "content": content}}
+
+
+def _parameter(name: str, schema: Json, description: str) -> Json:
+    return {"name": name, "in": "query", "description": description, "schema": schema}
+
+
+def _switch(name: str, description: str) -> Json:
+    return _parameter(name, {"type": "string", "enum": ["0", "1"], "default": "0"}, description)
+
+
+def _call_id() -> Json:
+    return {"name": "call_id", "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
+
+
+def _ok(description: str, shape: type[msgspec.Struct] | Json) -> Json:
+    return {"200": _answer(description, shape)}
+
+
+def _answer(description: str, shape: type[msgspec.Struct] | Json) -> Json:
+    schema = shape if isinstance(shape, dict) else _ref(shape)
+    return {"description": description, "content": {"application/json": {"schema": schema}}}
+
+
+def _error(status: int) -> Json:
+    error = _answer(_ERRORS[status], ErrorReply)
+    if status == 413:  # the door reads no more than it must, and answers without a body
+        del error["content"]
+    if status in _WAITS:
+        waits = {"description": "Seconds.", "schema": {"type": "integer", "minimum": 1}}
+        error["headers"] = {"Retry-After": waits}
+    return error
+
+
+def _ref(shape: type[msgspec.Struct]) -> Json:
+    return {"$ref": f"#/components/schemas/{shape.__name__}"}

@@ -1,0 +1,156 @@
+"""The private port: figures and health for programs of the operator, on an address of this machine.
+
+    GET /metrics    for Prometheus
+    GET /healthz    200, or 503 and why this process should be replaced
+    GET /readyz     200, or 503 and why new calls are not taken
+
+It asks nobody who they are, which is why it is not on the public port. Requests are read by the door's own
+strict reader, one per connection, each within ``EXCHANGE_S``; of ``MOST`` connections the one that has waited
+longest gives way to the next, so a scraper that hangs holds nothing up.
+"""
+
+from __future__ import annotations
+
+import errno
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import trio
+
+from llcphone.errors import ConfigError
+from llcphone.runtime.log_lines import logger
+from llcphone.runtime.rare_log import SeldomLog
+from llcphone.server.accepting import accept_each, listens_at
+from llcphone.server.head import RequestHead, RequestRefused, parse_head
+from llcphone.server.health import health
+from llcphone.server.pending import Lobby, Place, Stage
+from llcphone.server.quiet_log import where
+from llcphone.server.request import bare_answer, linger, page, read_head
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+    from llcphone.config.metrics import MetricsConfig
+    from llcphone.server.phone_room import PhoneRoom
+    from llcphone.telemetry.metrics import Metrics
+
+EXCHANGE_S = 5.0
+MOST = 16
+_HEAD_LIMIT = 8_192
+
+log = logger("llcphone.server.private")
+
+
+class PrivatePort:
+    """Answers scrapes and health checks of one phone."""
+
+    def __init__(self, phone: PhoneRoom, metrics: Metrics, connections: trio.Nursery) -> None:
+        self._phone = phone
+        self._metrics = metrics
+        self._connections = connections
+        self._lobby = Lobby(MOST)
+        self._seldom = SeldomLog(log)
+
+    async def accept_from(self, listener: trio.SocketListener) -> None:
+        """Serve whoever comes, until cancelled."""
+        await accept_each(listener, self._admit, self._seldom)
+
+    def _admit(self, stream: trio.SocketStream, party: str) -> None:
+        place = self._lobby.enter(party)
+        self._connections.start_soon(self._keep, stream, place, name="private connection")
+
+    async def _keep(self, stream: trio.SocketStream, place: Place) -> None:
+        """One connection, contained."""
+        place.scope.deadline = trio.current_time() + EXCHANGE_S
+        try:
+            with place.scope:
+                await self._exchange(stream, place)
+        except (OSError, trio.BrokenResourceError, trio.ClosedResourceError):
+            pass  # the scraper has left
+        except Exception as error:
+            self._seldom.warning("private port: request failed", error=where(error))
+        finally:
+            self._lobby.leave(place)
+            stream.socket.close()
+
+    async def _exchange(self, stream: trio.SocketStream, place: Place) -> None:
+        try:
+            raw, rest = await read_head(stream, _HEAD_LIMIT)
+            if not raw:
+                return
+            head = parse_head(raw)
+            place.stage = Stage.BEING_ANSWERED
+            await stream.send_all(self._answer(head))
+            if not rest:
+                return
+        except RequestRefused as refusal:
+            self._seldom.warning(f"private port: request refused: {refusal.why}", status=refusal.status)
+            await stream.send_all(bare_answer(refusal.status))
+        place.stage = Stage.ANSWERED
+        await linger(stream)
+
+    def _answer(self, head: RequestHead) -> bytes:
+        if head.path == b"/metrics":
+            return page(head.method, 200, self._metrics.content_type, self._metrics.page())
+        if (said := health(self._phone, head.target)) is not None:
+            return page(head.method, said[1], "application/json", said[0])
+        raise RequestRefused(404, "there is no such page")
+
+
+@asynccontextmanager
+async def open_private_port(
+    phone: PhoneRoom, settings: MetricsConfig, listeners: Sequence[trio.SocketListener] = ()
+) -> AsyncIterator[list[trio.SocketListener]]:
+    """Count what this phone does, and serve it on the private port until the block is left.
+
+    Args:
+        phone: whose figures.
+        settings: where.
+        listeners: sockets that listen there already; those for another port are closed.
+
+    Yields:
+        What listens; nothing when ``metrics.port`` is 0, and then nothing is counted.
+
+    Raises:
+        ConfigError: the address or port cannot be had.
+    """
+    ours = [each for each in listeners if listens_at(each, settings.host, settings.port)]
+    for each in listeners:
+        if each not in ours:
+            each.socket.close()
+    if not settings.port:
+        yield []
+        return
+    # Imported here: it takes 100 ms, and who has no private port never needs it.
+    from llcphone.telemetry.metrics import open_metrics
+
+    listeners = ours or await bind_private(settings)
+    try:
+        with open_metrics(phone) as metrics:
+            async with trio.open_nursery() as nursery:
+                port = PrivatePort(phone, metrics, nursery)
+                for listener in listeners:
+                    nursery.start_soon(port.accept_from, listener, name="private port")
+                yield listeners
+                nursery.cancel_scope.cancel(reason="leaving")
+    finally:
+        for listener in listeners:
+            listener.socket.close()
+
+
+async def bind_private(settings: MetricsConfig) -> list[trio.SocketListener]:
+    """Listen on the private port; on nothing when there is none.
+
+    Raises:
+        ConfigError: it cannot be had.
+    """
+    if not settings.port:
+        return []
+    try:
+        return await trio.open_tcp_listeners(settings.port, host=settings.host)
+    except OSError as error:
+        name = errno.errorcode.get(error.errno or 0, "unknown error")
+        fix = "set metrics.port to a free one, or to 0 for none"
+        raise ConfigError(
+            "metrics.port", f"cannot listen on port {settings.port} of {settings.host} ({name}): {fix}"
+        ) from error

@@ -1,0 +1,1 @@
+"""Logs, metrics and traces, and what must not be in them."""

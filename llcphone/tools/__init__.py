@@ -1,0 +1,1 @@
+"""Tools: functions that an agent offers to the model."""

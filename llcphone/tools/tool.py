@@ -1,0 +1,245 @@
+"""Typed functions as the model's tools.
+
+A tool is an async function whose signature is its contract; `tool_schema` makes the schema of it
+and converts the model's arguments back. A parameter annotated ``CallHandle`` is filled with the
+call, one annotated ``ToolContext`` with what is known of this very tool call; neither is part of
+the schema. The rest of this file is what may be said of a tool: how long, how often, who must agree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+import attrs
+
+from llcphone.config.fields import TOOL_NAME
+from llcphone.errors import ConfigError
+from llcphone.tools.parameters import is_async, name_of
+from llcphone.tools.schema import Signature, ToolFunction, read_signature
+
+if TYPE_CHECKING:
+    from llcphone.config.tools import ToolsConfig
+    from llcphone.tools.outcome import Outcome
+
+
+class CallHandle(Protocol):
+    """What a tool or hook may know of its call, and do to it."""
+
+    call_id: str
+    """Our own id, safe to log."""
+    call_sid: str
+    """Twilio's id."""
+    caller: str
+    """The number that rang, as Twilio gave it; may be ``anonymous``."""
+    dialled: str
+    """The number that was rung."""
+    direction: str
+    """``inbound`` or ``outbound``."""
+    attestation: str
+    """How far carriers vouch for the caller's number: ``A``, ``B``, ``C``, or empty: not at all."""
+    state: dict[str, Any]
+    """The user's own scratch space, one per call."""
+
+    @property
+    def caller_turns(self) -> int:
+        """How often the caller has spoken so far."""
+
+    def tell(self, tool: str, arguments: Mapping[str, Any], result: Any) -> None:
+        """Let the model know a tool's result that it has not asked for; nobody speaks because of it."""
+
+    def hang_up(self) -> None:
+        """End the call once the agent's last word was heard."""
+
+    def commit_turn(self, *, respond: bool = True) -> None:
+        """Manual turns: the caller is done, and the agent answers."""
+
+    def clear_turn(self) -> None:
+        """Forget what the caller said since the last turn."""
+
+    def interrupt(self) -> None:
+        """Let the agent fall silent now."""
+
+    def respond(self) -> None:
+        """Let the agent speak as soon as it may."""
+
+    async def transfer(self, name: str, *, summary: str = "", warm: bool | None = None) -> Outcome:
+        """Send the caller to a destination of ``[transfers]`` once the agent's last word was heard."""
+
+    def voicemail(self) -> Outcome:
+        """Let the caller leave a message once the agent's last word was heard."""
+
+    async def send_sms(self, to: str, text: str) -> Outcome:
+        """Send a text message to ``"caller"`` or to a destination."""
+
+    def send_digits(self, digits: str) -> None:
+        """Press keys."""
+
+
+@attrs.frozen
+class ToolContext:
+    """One tool call, as the function that runs it may see it."""
+
+    call: CallHandle
+    tool_call_id: str
+    """The model's own id of it."""
+    key: str
+    """Idempotency key: the same on every try, in a restored session and after a restart; no other
+    tool call has it. Hand it to whatever books, pays or sends."""
+    attempt: int = 1
+
+
+Approval = bool | str
+"""True: it may run. False, or the reason as text: it may not."""
+ApprovalHook = Callable[[CallHandle, str, dict[str, Any]], Awaitable[Approval]]
+"""Asked with the call, the tool's name and its typed arguments."""
+OPERATOR: Literal["operator"] = "operator"
+"""In place of a hook: ``call.approvals`` is where a person gives the answer."""
+
+
+@attrs.frozen
+class ToolTimes:
+    """How long one tool may take, in seconds."""
+
+    timeout_s: float
+    """From its approval; then the model is told that it is late."""
+    limit_s: float
+    """From its approval; then it is cancelled. Never less than ``timeout_s``."""
+    approve_s: float
+    """Longest wait for its approval; 0 for a tool that needs none."""
+
+    @property
+    def patience_s(self) -> float:
+        """How long the model waits for its answer at most."""
+        return self.approve_s + self.timeout_s
+
+    @property
+    def goes_on(self) -> bool:
+        """It may still work when the model waits no longer."""
+        return self.limit_s > self.timeout_s
+
+
+@attrs.frozen(kw_only=True)
+class ToolOptions:
+    """What the ``tool`` decorator may say of a function."""
+
+    name: str | None = None
+    description: str | None = None
+    lean: bool = False
+    """Already offered in the first turn."""
+    silent: bool = False
+    """Its answer asks for no response."""
+    detached: bool = False
+    """Goes on after hang-up, under its own limit; drain waits for it."""
+    timeout_s: float | None = None
+    """How long the model waits for it; None: ``call.tool_timeout_s``."""
+    target_s: float | None = None
+    """How long it should take at most; slower is measured, and warned about."""
+    limit_s: float | None = None
+    """How long it may run; None: ``timeout_s``, or ``tools.limit_s`` if it is detached or delivers late."""
+    late: Literal["drop", "deliver"] = "drop"
+    """What becomes of a result for which the model no longer waits."""
+    retry: int = 0
+    """Further tries after an exception, inside ``limit_s``. Say so only if a second try does no harm."""
+    irreversible: bool = False
+    """Needs ``approve``, and never runs while the caller is cutting in."""
+    approve: ApprovalHook | Literal["operator"] | None = None
+    """Must say True before it runs."""
+    approve_timeout_s: float | None = None
+    """None: ``tools.approve_timeout_s``."""
+
+    def check(self, key: str) -> None:
+        """Raise ConfigError for what cannot be meant."""
+        if self.late not in ("drop", "deliver"):
+            raise ConfigError(key, 'late must be "drop" or "deliver"')
+        if type(self.retry) is not int or self.retry < 0:
+            raise ConfigError(key, "retry must be a number of further tries, 0 or more")
+        for name in ("timeout_s", "target_s", "limit_s", "approve_timeout_s"):
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise ConfigError(key, f"{name} must be more than 0 seconds")
+        if self.limit_s is not None and self.timeout_s is not None and self.limit_s < self.timeout_s:
+            raise ConfigError(key, "limit_s is how long it may run in all: not less than timeout_s")
+        hook = "an async function (call, name, arguments) -> True or the reason why not"
+        if self.irreversible and self.approve is None:
+            who = f'approve=, {hook}, or "{OPERATOR}" to be asked on call.approvals'
+            raise ConfigError(key, f"is irreversible, so each call of it must be approved: give {who}")
+        if self.approve not in (None, OPERATOR) and not is_async(self.approve):
+            raise ConfigError(key, f'approve must be {hook}, or "{OPERATOR}"')
+
+
+@attrs.frozen
+class Tool:
+    """A function the model may call."""
+
+    name: str
+    function: ToolFunction
+    schema: Mapping[str, Any] = attrs.field(eq=False, repr=False)
+    """As the Realtime API takes it: ``type``, ``name``, ``description``, ``parameters``."""
+    signature: Signature = attrs.field(eq=False, repr=False)
+    options: ToolOptions = attrs.field(factory=ToolOptions)
+
+    @property
+    def lean(self) -> bool:
+        """Already offered in the first turn."""
+        return self.options.lean
+
+    @property
+    def silent(self) -> bool:
+        """Its answer asks for no response."""
+        return self.options.silent
+
+    @property
+    def detached(self) -> bool:
+        """Goes on after hang-up."""
+        return self.options.detached
+
+    def read(self, arguments: str) -> dict[str, Any]:
+        """The model's JSON arguments as typed values.
+
+        Raises:
+            ValueError: they do not fit; the text says what is wrong and is meant for the model.
+        """
+        return self.signature.read(arguments)
+
+    def bind(self, arguments: str, context: ToolContext) -> dict[str, Any]:
+        """All keyword arguments of one try, fresh; raises as ``read`` does."""
+        given = {CallHandle: context.call, ToolContext: context}
+        return self.read(arguments) | {name: given[kind] for name, kind in self.signature.given.items()}
+
+    def times(self, timeout_s: float, tools: ToolsConfig) -> ToolTimes:
+        """Its own times, and the configuration's where it names none.
+
+        Args:
+            timeout_s: ``call.tool_timeout_s``.
+            tools: the section ``[tools]``.
+        """
+        options = self.options
+        timeout = options.timeout_s or timeout_s
+        outlives = options.detached or options.late == "deliver"
+        limit = options.limit_s or (tools.limit_s if outlives else timeout)
+        approve = 0.0 if options.approve is None else options.approve_timeout_s or tools.approve_timeout_s
+        return ToolTimes(timeout, max(limit, timeout), approve)
+
+
+def make_tool(function: ToolFunction, **options: Any) -> Tool:
+    """Read a function's signature and docstring; ``options`` are those of `ToolOptions`.
+
+    Raises:
+        ConfigError: its signature cannot be a tool's, or an option cannot be meant.
+    """
+    chosen = ToolOptions(**options)
+    if not callable(function):
+        raise ConfigError(f"tool {chosen.name or ''}".rstrip(), "must be an async function")
+    name = name_of(function) if chosen.name is None else chosen.name
+    if not isinstance(name, str) or not TOOL_NAME.holds(name):
+        raise ConfigError(f"tool {name}", f"its name must be {TOOL_NAME.wants}. Give it one with name=")
+    chosen.check(f"tool {name}")
+    signature = read_signature(function, name, (CallHandle, ToolContext))
+    schema = {
+        "type": "function",
+        "name": name,
+        "description": chosen.description or signature.description,
+        "parameters": signature.schema,
+    }
+    return Tool(name, function, schema, signature, chosen)

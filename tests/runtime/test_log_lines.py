@@ -1,0 +1,178 @@
+"""The fields of a log line are seen by every formatter, and stay apart for those that want them apart."""
+
+from __future__ import annotations
+
+import ast
+import io
+import json
+import logging
+import subprocess
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+import llcphone
+from llcphone import Agent
+from llcphone.config.server import LogConfig
+from llcphone.runtime.log_lines import Line, logger
+from llcphone.runtime.rare_log import SeldomLog
+from llcphone.sim.model import CallTool, Say
+from llcphone.telemetry.logs import formatter
+from llcphone.telemetry.redaction import Mask
+from llcphone.testing import rehearse
+from tests.calls.house import QUESTION
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PACKAGE = Path(llcphone.__file__).parent
+CONFIGURES = ("log_lines.py", "logs.py", "metrics.py", "demo/process.py")
+"""Those that look at loggers, and log nothing themselves."""
+
+
+@contextmanager
+def written(form: logging.Formatter, level: int = logging.INFO) -> Iterator[io.StringIO]:
+    """What a program with this formatter at its root logger writes."""
+    out, root, ours = io.StringIO(), logging.getLogger(), logging.getLogger("llcphone")
+    handler = logging.StreamHandler(out)
+    handler.setFormatter(form)
+    before = root.level, ours.level
+    root.addHandler(handler)
+    root.setLevel(level)
+    ours.setLevel(logging.NOTSET)
+    try:
+        yield out
+    finally:
+        root.removeHandler(handler)
+        root.setLevel(before[0])
+        ours.setLevel(before[1])
+
+
+def plain() -> logging.Formatter:
+    return logging.Formatter(logging.BASIC_FORMAT)
+
+
+async def test_a_plain_formatter_shows_call_tool_and_reason(autojump_clock) -> None:
+    agent = Agent("You answer the telephone of a bakery.", name="bakery")
+
+    @agent.tool
+    async def look_up(what: str) -> str:
+        """Look something up."""
+        raise LookupError(what)
+
+    script = [Say("Good morning."), CallTool("look_up", {"what": "bread"}), Say("Sorry.")]
+    with written(plain()) as out:
+        async with rehearse(agent, script=script) as house:
+            call = await house.ring()
+            await call.hears(0.3)
+            await call.silence_for(800)
+            await call.speak(QUESTION)
+            await call.hears(0.3)
+            call.hang_up()
+            record = await house.record(1)
+    lines = out.getvalue().splitlines()
+    assert (
+        f"WARNING:llcphone.call:tool failed call={record.call_id} tool=look_up error=LookupError attempt=1"
+        in lines
+    )
+    (ended,) = [line for line in lines if line.startswith("INFO:llcphone.phone.phone:call ended ")]
+    assert f"call={record.call_id}" in ended
+    assert f"reason={json.dumps(record.reason.value)}" in ended
+    assert "bread" not in out.getvalue()
+
+
+def test_without_any_set_up_python_shows_the_fields_of_a_warning() -> None:
+    program = (
+        "from llcphone.runtime.log_lines import logger\n"
+        "logger('llcphone.call', call='c1').warning('tool failed', extra={'tool': 'look_up'})\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stderr == "tool failed call=c1 tool=look_up\n"
+
+
+def test_json_has_the_fields_apart_and_the_phrase_alone() -> None:
+    with written(formatter(LogConfig(format="json"), Mask())) as out:
+        logger("llcphone.call", call="c1").warning("tool failed", extra={"tool": "look_up", "took_ms": 12})
+    line = json.loads(out.getvalue())
+    assert line.pop("timestamp")
+    assert line == {
+        "event": "tool failed",
+        "call": "c1",
+        "tool": "look_up",
+        "took_ms": 12,
+        "level": "warning",
+        "logger": "llcphone.call",
+    }
+
+
+def test_another_formatter_finds_phrase_and_fields_at_the_record(caplog: pytest.LogCaptureFixture) -> None:
+    logger("llcphone.call", call="c1").error("tool failed", extra={"errors": ["KeyError", "OSError"]})
+    (record,) = caplog.records
+    assert vars(record)["event"] == "tool failed"
+    assert (vars(record)["call"], vars(record)["errors"]) == ("c1", ["KeyError", "OSError"])
+    assert record.getMessage() == "tool failed call=c1 errors=KeyError,OSError"
+    assert record.pathname == __file__, "the line is where it was logged"
+
+
+async def test_a_line_that_is_seldom_said_shows_its_fields_too(caplog: pytest.LogCaptureFixture) -> None:
+    SeldomLog(logger("llcphone.server")).warning("signature refused", status=403)
+    assert caplog.messages == ["signature refused count=1 status=403"]
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (3_000, "3000"),
+        (0.25, "0.25"),
+        (None, "None"),
+        ("", '""'),
+        ("caller hung up", '"caller hung up"'),
+        ("x error=none", '"x error=none"'),
+        ("x\nERROR:root:forged", '"x\\nERROR:root:forged"'),
+        ('say "hi"', '"say \\"hi\\""'),
+        ([], ""),
+        (["KeyError", "a b"], 'KeyError,"a b"'),
+        ("50%s", "50%s"),
+        ("größe", "größe"),
+    ],
+)
+def test_no_value_looks_like_another_field_or_begins_a_line(value: object, shown: str) -> None:
+    assert str(Line("odd", {"value": value, "call": "c1"})) == f"odd value={shown} call=c1"
+
+
+class Costly:
+    def __str__(self) -> str:
+        raise AssertionError("formatted for nobody")
+
+
+def test_a_level_that_is_off_costs_no_formatting(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.WARNING, "llcphone")
+    logger("llcphone.call", call=Costly()).info("call ended", extra={"reason": Costly()})
+    assert caplog.records == []
+
+
+def calls_that_log(path: Path) -> Iterator[ast.Call]:
+    levels = {"debug", "info", "warning", "error", "exception", "critical"}
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in levels:
+            owner = node.func.value
+            if (owner.id if isinstance(owner, ast.Name) else getattr(owner, "attr", "")) in ("log", "_log"):
+                yield node
+
+
+OURS = [path for path in sorted(PACKAGE.rglob("*.py")) if "sim" not in path.relative_to(PACKAGE).parts]
+
+
+def test_every_line_is_a_fixed_phrase_with_fields() -> None:
+    seen = 0
+    for path in OURS:
+        name = str(path.relative_to(PACKAGE))
+        assert "getLogger(" not in path.read_text("utf-8") or name in CONFIGURES, f"{name}: use logger()"
+        for node in calls_that_log(path):
+            seen += 1
+            assert len(node.args) == 1, f"{name}:{node.lineno}: fields belong into extra"
+            assert isinstance(node.args[0], (ast.Constant, ast.Name, ast.Attribute)), f"{name}:{node.lineno}"
+    assert seen > 80

@@ -1,0 +1,250 @@
+"""Spans of calls: what a trace tells of a call, and how it reaches a collector."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import httpx
+import pytest
+import trio
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+from llcphone import ConfigError
+from llcphone.config.metrics import MetricsConfig
+from llcphone.server.traces import open_traces
+from llcphone.telemetry import otlp
+from llcphone.telemetry.otlp import MOST_WAITING, Outbox, open_otlp
+from llcphone.telemetry.tracing import trace_calls
+from tests.calls.house import INTERRUPTION, JUST_END, QUESTION, nothing_left, open_house
+
+STORY = "Once upon a time there was a miller who had three sons."
+
+
+class Collector:
+    """A collector of OTLP over HTTP, by hand."""
+
+    def __init__(self) -> None:
+        self.status = b"200 OK"
+        self.paths: list[str] = []
+        self.spans: list[dict[str, Any]] = []
+        self.requests = 0
+
+    async def serve(self, task_status: trio.TaskStatus[str]) -> None:
+        listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
+        task_status.started(f"http://127.0.0.1:{listeners[0].socket.getsockname()[1]}")
+        await trio.serve_listeners(self._keep, listeners)
+
+    async def _keep(self, stream: trio.SocketStream) -> None:
+        received = b""
+        while b"\r\n\r\n" not in received:
+            received += await stream.receive_some()
+        head, _, body = received.partition(b"\r\n\r\n")
+        lines = [line.partition(b":") for line in head.lower().split(b"\r\n")]
+        length = next(int(value) for name, _, value in lines if name == b"content-length")
+        while len(body) < length:
+            body += await stream.receive_some()
+        self.requests += 1
+        if self.status.startswith(b"200"):
+            self.paths.append(head.split()[1].decode())
+            (resource,) = json.loads(body)["resourceSpans"]
+            self.spans += resource["scopeSpans"][0]["spans"]
+        head = b"HTTP/1.1 " + self.status + b"\r\nContent-Length: 2\r\nConnection: close\r\n\r\n"
+        await stream.send_all(head + b"{}")
+        await stream.aclose()
+
+
+def attributes(span: dict[str, Any]) -> dict[str, str]:
+    return {each["key"]: next(iter(each["value"].values())) for each in span["attributes"]}
+
+
+async def test_a_call_is_a_trace_and_each_turn_a_span_in_it(autojump_clock) -> None:
+    kept = InMemorySpanExporter()
+    provider = TracerProvider(shutdown_on_exit=False)
+    provider.add_span_processor(SimpleSpanProcessor(kept))
+    async with open_house(script=["Good morning, this is the bakery.", STORY, "Yes?"]) as house:
+        with trace_calls(house.phone, provider):
+            call = await house.ring()
+            await call.hears(0.5)
+            await call.silence_for(1_500)
+            await call.speak(QUESTION)
+            await call.hears(0.5)
+            await call.speak(INTERRUPTION)
+            await trio.sleep(2)
+            call.hang_up()
+            record = await house.record()
+    *turns, whole = kept.get_finished_spans()
+    assert whole.name == "call"
+    assert whole.parent is None
+    assert whole.attributes["llcphone.call"] == record.call_id
+    assert whole.attributes["llcphone.reason"] == "caller hung up"
+    assert (whole.end_time - whole.start_time) / 1e9 == pytest.approx(record.duration_s)
+    assert len(turns) == len(record.turns)
+    assert {turn.parent.span_id for turn in turns} == {whole.context.span_id}
+    answered = next(turn for turn in turns if turn.attributes["llcphone.asked"] == "caller")
+    told = next(turn for turn in record.turns if turn["asked"] == "caller")
+    assert (answered.end_time - answered.start_time) / 1e6 == told["ear_gap_ms"]
+    names = [event.name for event in answered.events]
+    assert names == ["decided", "created", "first_delta", "sent", "barged_in"]
+    assert all(whole.start_time <= turn.start_time <= turn.end_time <= whole.end_time for turn in turns)
+
+
+async def test_a_lost_model_is_a_span_and_a_call_that_failed_says_so(autojump_clock) -> None:
+    kept = InMemorySpanExporter()
+    provider = TracerProvider(shutdown_on_exit=False)
+    provider.add_span_processor(SimpleSpanProcessor(kept))
+    async with open_house(script=[STORY], recovery=JUST_END) as house:
+        with trace_calls(house.phone, provider):
+            call = await house.ring()
+            await call.hears(0.5)
+            (await house.session()).reset()
+            await house.record()
+    spans = {span.name: span for span in kept.get_finished_spans()}
+    assert not spans["call"].status.is_ok
+    assert spans["call"].status.description == "model leg lost"
+
+
+async def test_spans_reach_the_configured_collector(autojump_clock) -> None:
+    collector = Collector()
+    async with trio.open_nursery() as nursery:
+        url = await nursery.start(collector.serve)
+        async with nothing_left(), open_house(metrics={"traces_url": url}) as house:
+            for number in (1, 2):
+                call = await house.ring()
+                await call.hears(0.3)
+                call.hang_up()
+                record = await house.record(number)
+            await trio.sleep(1)
+        nursery.cancel_scope.cancel()
+    assert set(collector.paths) == {"/v1/traces"}
+    calls = [span for span in collector.spans if span["name"] == "call"]
+    assert attributes(calls[1])["llcphone.call"] == record.call_id
+    turn = next(span for span in collector.spans if span["name"] == "turn")
+    assert turn["parentSpanId"] == calls[0]["spanId"]
+    assert turn["traceId"] == calls[0]["traceId"] != calls[1]["traceId"]
+    assert int(turn["endTimeUnixNano"]) >= int(turn["startTimeUnixNano"]) > 1_700_000_000 * 10**9
+
+
+async def test_a_collector_that_is_away_costs_nothing_until_it_is_back(autojump_clock, caplog) -> None:
+    collector = Collector()
+    collector.status = b"503 Service Unavailable"
+    async with trio.open_nursery() as nursery:
+        url = await nursery.start(collector.serve)
+        async with open_house() as house, open_otlp(house.phone, url):
+            call = await house.ring()
+            call.hang_up()
+            await house.record()
+            await trio.sleep(30)
+            assert collector.spans == []
+            assert collector.requests == 3  # after 0, 5 and 15 s; the next is after 35
+            collector.status = b"200 OK"
+            await trio.sleep(6)
+            assert [span["name"] for span in collector.spans] == ["call"]
+        nursery.cancel_scope.cancel()
+    assert caplog.text.count("spans cannot be sent") == 1
+    assert caplog.text.count("spans are sent again") == 1
+
+
+async def test_a_span_that_cannot_be_written_costs_itself_only(autojump_clock, caplog, monkeypatch) -> None:
+    real = otlp._span
+
+    def broken(span: Any) -> Any:
+        if span.name == "odd":
+            raise KeyError("planted")
+        return real(span)
+
+    monkeypatch.setattr(otlp, "_span", broken)
+    collector, provider = Collector(), TracerProvider(shutdown_on_exit=False)
+    async with trio.open_nursery() as nursery:
+        outbox = Outbox(await nursery.start(collector.serve))
+        provider.add_span_processor(outbox)
+        tracer = provider.get_tracer("test")
+        for name in ("one", "odd", "two"):
+            tracer.start_span(name).end()
+        with trio.move_on_after(5):
+            await outbox.run()
+        nursery.cancel_scope.cancel()
+    assert [span["name"] for span in collector.spans] == ["one", "two"]
+    assert outbox.lost == 1
+    assert "planted" not in caplog.text
+
+
+@pytest.mark.parametrize("fault", [UnicodeError, SystemExit, httpx.InvalidURL])
+async def test_a_post_that_fails_oddly_is_tried_again(fault, autojump_clock, monkeypatch, caplog) -> None:
+    tries = []
+
+    async def post(self: Any, *args: Any, **names: Any) -> Any:
+        tries.append(trio.current_time())
+        raise fault("planted")
+
+    monkeypatch.setattr(httpx.AsyncClient, "post", post)
+    outbox, provider = Outbox("http://127.0.0.1:1"), TracerProvider(shutdown_on_exit=False)
+    provider.add_span_processor(outbox)
+    provider.get_tracer("test").start_span("one").end()
+    start = trio.current_time()
+    with trio.move_on_after(400):
+        await outbox.run()
+    assert [round(at - start) for at in tries[:-1]] == [0, 5, 15, 35, 95, 395]
+    assert "planted" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("url", "asked"),
+    [
+        ("http://127.0.0.1:1", "http://127.0.0.1:1/v1/traces"),
+        ("http://127.0.0.1:1/", "http://127.0.0.1:1/v1/traces"),
+        ("https://h/otlp?key=a", "https://h/otlp/v1/traces?key=a"),
+        ("https://h/v1/traces?key=a", "https://h/v1/traces?key=a"),
+    ],
+)
+def test_the_collector_is_asked_where_it_is(url, asked) -> None:
+    assert Outbox(url)._url == asked
+
+
+async def test_what_a_collector_refuses_is_not_sent_again(autojump_clock, caplog) -> None:
+    collector = Collector()
+    collector.status = b"400 Bad Request"
+    async with trio.open_nursery() as nursery:
+        url = await nursery.start(collector.serve)
+        async with open_house() as house, open_otlp(house.phone, url):
+            call = await house.ring()
+            call.hang_up()
+            await house.record()
+            await trio.sleep(30)
+        nursery.cancel_scope.cancel()
+    assert collector.requests == 1
+    assert "spans refused" in caplog.text
+
+
+async def test_what_ended_last_is_sent_before_leaving(autojump_clock) -> None:
+    collector = Collector()
+    async with trio.open_nursery() as nursery:
+        url = await nursery.start(collector.serve)
+        async with open_house() as house, open_otlp(house.phone, url):
+            call = await house.ring()
+            call.hang_up()
+            await house.record()
+        nursery.cancel_scope.cancel()
+    assert [span["name"] for span in collector.spans] == ["call"]
+
+
+async def test_spans_that_wait_are_bounded_and_the_oldest_give_way(autojump_clock) -> None:
+    outbox = Outbox("http://127.0.0.1:1")
+    provider = TracerProvider(shutdown_on_exit=False)
+    provider.add_span_processor(outbox)
+    tracer = provider.get_tracer("test")
+    for number in range(MOST_WAITING + 5):
+        tracer.start_span(str(number)).end()
+    with trio.move_on_after(60):
+        await outbox.run()  # nobody listens there
+    waiting = [int(span.name) for span in outbox._spans]
+    assert waiting == list(range(5, MOST_WAITING + 5))
+
+
+async def test_without_the_extra_the_setting_says_what_to_install(autojump_clock, monkeypatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "llcphone.otlp", None)
+    with pytest.raises(ConfigError, match=r"llcphone\[otel\]"):
+        async with open_traces(None, MetricsConfig(traces_url="http://127.0.0.1:4318")):
+            raise AssertionError("there is no OpenTelemetry")
