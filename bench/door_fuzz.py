@@ -3,7 +3,7 @@
 Three processes on one machine: the server (a small phone that echoes), the callers (20 streams,
 a frame every 20 ms each), the attackers (mutations of the packets that killed other servers).
 Prints the added one-way-and-back latency of the frames, alone and under attack, and what is left
-in the server afterwards. Bars: facts/reliability-ux.md section A3, numbers 1 and 25.
+in the server afterwards.
 
     python bench/door_fuzz.py [--cases 20000] [--seconds 60] [--calls 20]
 """

@@ -3,8 +3,8 @@
     python -m bench.priming                 # real time, under a minute
     python -m bench.priming --cold-ms 300
 
-The vendor has published nothing about cold inference, and nobody has measured it (facts/openai-realtime.md,
-"Inference priming"). So the simulated model is *told* that a session's first response takes ``--cold-ms``
+The vendor has published nothing about cold inference, and nobody has measured it
+(searched 2026-11-20). So the simulated model is *told* that a session's first response takes ``--cold-ms``
 longer, and this shows only what llcphone makes of it: how much of that delay the callee no longer hears when
 a text-only response was asked for before the phone rang, and how much it costs. Whether a real session has
 such a delay must be measured on a live account, by comparing the first turn's ``first_delta`` part in call

@@ -9,8 +9,7 @@ audio both ways (from outside), loop lag and orphans (from /metrics). Before and
 then descriptors and tasks must be the same, to the last one.
 
 Slopes are least squares over the minutes after the warm-up: caches that remember the last 2,000 calls are
-full only after as many. Bars: memory below 1 MB per hour, descriptors and tasks flat, p99 flat
-(facts/reliability-ux.md §A3, bar 26).
+full only after as many. Bars: memory below 1 MB per hour, descriptors and tasks flat, p99 flat.
 """
 
 from __future__ import annotations

@@ -58,7 +58,8 @@ REQUIRED = ["OPENAI_API_KEY", "TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN", "TWILIO
 """What the skill asks for, as the original did."""
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), SKILL]
 
-FOREIGN = {"llcphone", "phone", "session", "response", "conversation", "input_audio_buffer", "start"}
+OPENAI = {"session", "response", "conversation", "input_audio_buffer", "rate_limits"}
+FOREIGN = {"llcphone", "phone", "start", *OPENAI}
 """What stands before the dot in names that are no settings: our own objects, the vendors' events."""
 FILES = {"py", "md", "toml", "json", "jsonl", "ulaw"}
 VARIABLES = {*OWN_NAMES, *USUAL_NAMES, *ORIGINAL_NAMES, *ORIGINAL_DESTINATIONS}

@@ -1,7 +1,7 @@
 """Guards of the house: imports point downward, pure rooms stay pure, files stay readable.
 
-The table is architecture.md §2. The imports are read from the source, also those inside functions
-and under ``TYPE_CHECKING``: a type alone is knowledge too.
+docs/architecture.md draws the layers. The imports are read from the source, also those inside
+functions and under ``TYPE_CHECKING``: a type alone is knowledge too.
 """
 
 from __future__ import annotations

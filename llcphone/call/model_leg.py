@@ -37,7 +37,8 @@ DialModel = Callable[[Dialect, Spawn], Awaitable[Leg]]
 
 _ABNORMAL = 1006
 _PROOF_S = 1.5
-"""An adopted leg must have said something by then; an update takes about 0.3 s (fixtures, timings_ms)."""
+"""An adopted leg must have said something by then; an update takes about 0.3 s
+(docs/vendor-facts.md, Session set-up)."""
 
 
 async def read_model(call: CallRun, command: ConnectModel | ConnectStandby) -> None:

@@ -80,7 +80,7 @@ def turn_updates(config: Config, agent: Agent) -> tuple[TurnUpdate, ...]:
 
 
 def _usual(config: Config, agent: Agent) -> list[dict[str, Any]]:
-    """The schedule of spec §5: it has steps only where something changes."""
+    """The usual schedule, which has steps only where something changes."""
     realtime = config.realtime
     steps: list[dict[str, Any]] = []
     if len(agent.full_tools()) != len(agent.lean_tools()):

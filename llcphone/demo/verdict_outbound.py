@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from llcphone.demo.facts import Facts, ModelFacts, OutboundFacts, PhoneFacts
 
 GIVE_UP_LIMIT_MS = 1000
-"""A model session costs money, and nobody will talk to it: so soon it is closed (spec §3)."""
+"""How soon the session of a call that was not answered is closed: it costs money."""
 
 PROGRESS = ["initiated", "ringing", "in-progress"]
 """What the carrier tells while the call goes on; ``completed`` comes when it is over."""

@@ -89,7 +89,7 @@ class Journaling:
     def action_url(self, generation: int) -> str:
         """Where Twilio asks what next when the stream of this generation has ended.
 
-        The fragment is for Twilio (facts/twilio.md §5, connection overrides): ask up to five times
+        The fragment is for Twilio (docs/vendor-facts.md, Calls and callbacks): ask up to five times
         more, whatever went wrong, for the process that is to answer may just be starting.
         """
         return f"{self._phone.config.server.public_url}/resume/{generation}#rc=5&rp=all"

@@ -1,6 +1,6 @@
 """The two spellings of the Realtime API: what we say, put on the wire.
 
-Above this file there is one vocabulary, the documented flat names (spec §2). ``FLAT`` sends
+Above this file there is one vocabulary, the flat names (docs/vendor-facts.md, Dialects). ``FLAT`` sends
 exactly those; ``GA`` is the nested form that OpenAI's own endpoint requires since 2026-05-12.
 They differ in three places only: the session object (``ga_session``), the text part of an
 assistant item, and the modality and token limit of a ``response.create``. Audio is the same

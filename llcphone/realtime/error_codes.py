@@ -1,8 +1,9 @@
 """What an ``error`` event of the Realtime API means for a call.
 
 Most errors leave the session open, so the question is never "is there an error?" but "whose
-business is it?". The codes are documented nowhere in one place: the table is facts §2.7 (SDK,
-recorded traffic, livekit's list); a code that is not in it is ignored here and counted by the engine.
+business is it?". The codes are documented nowhere in one place: the table comes from
+the sources in docs/vendor-facts.md (Error codes); a code that is not in it is ignored
+here and counted by the engine.
 """
 
 from __future__ import annotations
@@ -144,7 +145,7 @@ def _unit_ms(unit: str) -> int:
 
 
 def is_dialect_refusal(error: ModelError) -> bool:
-    """Whether a server answers our flat dialect with "I speak GA" (spec §2, the documented three)."""
+    """Whether a server answers our flat dialect with "I speak GA" (docs/vendor-facts.md, Dialects)."""
     match error.code:
         case "beta_api_shape_disabled":
             return True

@@ -1,6 +1,6 @@
 """What we say to the Realtime API, dialect-neutral; ``dialects.encode`` puts it on the wire.
 
-Session settings use the flat names of the spec's §2 (``voice``, ``input_audio_format``,
+Session settings use the flat names (``voice``, ``input_audio_format``,
 ``turn_detection`` ...) everywhere above ``dialects``: one vocabulary, two spellings.
 """
 
@@ -86,7 +86,7 @@ class ToolOutput:
 
 @attrs.frozen
 class CreateResponse:
-    """``response.create``; never with instructions (spec §3).
+    """``response.create``; never with instructions, which would replace the session's for this response.
 
     ``purpose`` marks the response in its metadata. ``priming`` asks for a text-only response
     out of band (``conversation: "none"``, no input items), so that history stays clean.

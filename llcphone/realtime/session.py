@@ -1,6 +1,6 @@
 """Session settings in the flat vocabulary, made from a configuration.
 
-Only what the user set is sent: every key here either belongs to the default agent of spec §2 or
+Only what the user set is sent: every key here either belongs to the default agent or
 stands in the configuration with a value other than None. Later updates are deltas and never hold
 ``voice``: once the agent has spoken, an update that names a voice is refused whole.
 """

@@ -12,7 +12,8 @@
 
 `llcphone serve` puts the door before it; an embedding program may serve it with
 `hypercorn.trio.serve` itself. The phone is closed over: no global, no lifespan, no nursery of
-the app's own (quart-trio 0.12 loses the errors of those: facts/trio-stack.md section 1).
+the app's own (quart-trio 0.12 loses the errors of those: docs/vendor-facts.md,
+HTTP and WebSocket libraries).
 """
 
 from __future__ import annotations

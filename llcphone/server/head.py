@@ -1,10 +1,11 @@
 """The head of one HTTP/1 request: read strictly, and written anew for the HTTP stack.
 
 Two readers that disagree about one head are how requests are smuggled, and hypercorn 0.18
-dies of heads that it only meets after its parser has let them through (facts/trio-stack.md
-section 2.1: a non-ASCII byte, an odd HTTP2-Settings). So the door reads the head by the
-narrowest grammar that real clients use, and hands on a head of its own making: one request,
-`Connection: close`, no upgrade. What is not in the grammar is refused with a status and a reason.
+dies of heads that it only meets after its parser has let them through (a
+non-ASCII byte, an odd HTTP2-Settings: docs/vendor-facts.md, HTTP and WebSocket libraries). So the
+public listener reads the head by the narrowest grammar that real clients use, and hands on a head of its
+own making: one request, `Connection: close`, no upgrade.
+What is not in the grammar is refused with a status and a reason.
 
 A proxy may add headers of its own in any encoding (the caller's city, say). Their values are read by
 nobody: one that is not ASCII is left out, and so not in what is handed on.

@@ -1,7 +1,7 @@
 """The HTTP stack, contained: any ASGI app (ours is quart-trio) on hypercorn's TCPServer.
 
-hypercorn 0.18 is used one connection at a time, without its accept loop (facts/trio-stack.md
-section 2, reliability-ux.md section 0). Four of its habits are answered here:
+hypercorn 0.18 is used one connection at a time, without its accept loop (docs/vendor-facts.md,
+HTTP and WebSocket libraries). Four of its habits are answered here:
 
 - It shields `send_all`, so a peer that stops reading would hang it, and our shutdown, for ever.
   `BoundedStream` puts a deadline inside that shield, and a cancelled reader closes the socket

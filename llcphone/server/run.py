@@ -1,6 +1,6 @@
 """The process's part: bind, serve, and stop in the right order.
 
-A stop follows architecture.md section 3 "Draining": admission off and live calls to their end
+The order of a stop: admission off and live calls to their end
 (``phone.drain``; the door still lets in the streams of calls already born) -> listeners closed
 -> HTTP exchanges, bounded -> the phone's own exit. A second signal ends everything at once.
 """

@@ -14,5 +14,6 @@ knows llcphone: it stands in the same row as every other bridge. Rooms:
     run        all of them, several at a time
     report     the table and the JSON
 
-The trials are those of facts/peers.md section 2, with the ear's clock as the measure.
+The trials repeat measurements made of other bridges (docs/vendor-facts.md, Other bridges). All times are
+those at which the caller hears something.
 """

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from llcphone.torture.rig import Caller, Rig
 
 TOLERANCE_MS = 100
-"""One of the rig's chunks in facts/peers.md; marks every 200 ms with the time since give 20."""
+"""One whole chunk of 100 ms; marks every 200 ms with the time since give 20."""
 CLEAR_MS = 300
 """From the model's ``speech_started`` to the phone's ``clear``."""
 LATE_MS = 20

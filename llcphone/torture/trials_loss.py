@@ -41,7 +41,7 @@ PITCH = {word: 400 + 150 * number for number, word in enumerate([*ANSWER, HELLO,
 
 PACE = Pace(speed=3, first_audio_ms=400, ack_delay_s=0.05)
 HANDSHAKE = Faults(handshake_delay_s=0.3)
-"""The provider's own delays, as in facts/peers.md section 2."""
+"""The provider's own delays."""
 DEAD_S = 12.0
 """A line that was silent for so long is dead."""
 GAP_MS = 3_000

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class _CloseAnywhere(Protocol):
-    """A Close may come between the fragments of a message, which is then given up (§5.4).
+    """A Close may come between the fragments of a message, which is then given up (RFC 6455 §5.4).
 
     websockets answers it with 1002 instead of the code that it was sent.
     """

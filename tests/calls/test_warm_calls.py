@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 AGENT = Agent("Be brief.")
 OBSERVED = Pace(first_audio_ms=200, created_ms=280, ack_delay_s=0.26)
-"""As on the wire (fixtures, timings_ms)."""
+"""As recorded on the wire (docs/vendor-facts.md, Session set-up)."""
 SLOW_DOOR = Faults(handshake_delay_s=0.4)
 
 

@@ -37,7 +37,7 @@ async def test_an_order_reaches_twilio_whole(autojump_clock):
         request = desk.asked[0]
         assert (request.method, request.path) == ("POST", f"/2010-04-01/Accounts/{ACCOUNT}/Calls.json")
         assert request.headers["connection"] == "close"
-        assert request.values("StatusCallbackEvent") == FOUR_EVENTS  # repeated fields, facts §4.1
+        assert request.values("StatusCallbackEvent") == FOUR_EVENTS  # repeated fields
         assert {key: value for key, value in request.form if key != "StatusCallbackEvent"} == {
             "To": TO,
             "From": FROM,

@@ -42,7 +42,7 @@ FULL_TOOLS = {"tools": [{"name": "look_up"}, {"name": "book"}]}
 MEDIUM = {"turn_detection": {"type": "semantic_vad", "eagerness": "medium"}}
 ALL_TOOLS = TurnUpdate(0, "tools", FULL_TOOLS)
 LATER = TurnUpdate(1, "eagerness", MEDIUM)
-"""The two updates of spec §5."""
+"""The two updates of the usual schedule."""
 ULAW = SessionUpdated("g711_ulaw", "g711_ulaw")
 STARTED = StreamStarted("MZ1", "CA1")
 TOOLS = frozenset({"look_up", "book", "note_down"})

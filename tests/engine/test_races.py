@@ -1,4 +1,4 @@
-"""The races of facts/openai-realtime.md §4.3, row by row, and those of the ledger in §4.2.
+"""The races of docs/vendor-facts.md (Responses and tools, Barge-in), one by one.
 
 Each test tells one crossing on the wire. What they have in common: one sequencer decides, and
 nothing that was cut, cancelled or unasked is ever heard.

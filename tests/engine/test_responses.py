@@ -1,4 +1,4 @@
-"""The one sequencer of ``response.create``: the races of facts/openai-realtime.md §4.3, one by one."""
+"""The one sequencer of ``response.create``: the races of docs/vendor-facts.md, one by one."""
 
 from __future__ import annotations
 

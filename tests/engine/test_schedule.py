@@ -1,4 +1,4 @@
-"""Full tools and later eagerness: when they are due and in which moment they leave (spec §5)."""
+"""Full tools and later eagerness: when they are due and in which moment they leave."""
 
 from __future__ import annotations
 

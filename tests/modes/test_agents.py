@@ -39,7 +39,7 @@ TOOLS = {
 ALWAYS = {"get_current_time", "hang_up"}
 VOICES = {"ivr": "cedar", "receptionist": "marin", "csr": "cedar"}
 LONGEST_PROMPT = 478
-"""Tokens of an outbound prompt (spec §5)."""
+"""Tokens of an outbound prompt."""
 
 
 def agents(config: Config = CONFIG) -> Routed:

@@ -1,4 +1,4 @@
-"""The official package as judge of both dialects (facts/openai-realtime.md §8.2)."""
+"""The official package's types check both dialects."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Packets that killed or wedged other servers, mutations of them, and calls that must not notice.
 
-The seeds are facts/reliability-ux.md section G and facts/trio-stack.md section 2.1. Used by the
+The seeds are those of docs/vendor-facts.md (HTTP and WebSocket libraries). Used by the
 fuzz test and, for figures, by bench/door_fuzz.py.
 """
 

@@ -178,7 +178,7 @@ def body_of(answer: bytes) -> bytes:
 
 
 def sign(url: str, form: list[tuple[str, str]] = ()) -> str:
-    """Twilio's HMAC-SHA1 over the URL and the sorted fields (facts/twilio.md section 2.1)."""
+    """Twilio's HMAC-SHA1 over the URL and the sorted fields (twilio.com/docs/usage/security)."""
     text = url + "".join(name + value for name, value in sorted(form))
     return base64.b64encode(hmac.new(AUTH_TOKEN.encode(), text.encode(), hashlib.sha1).digest()).decode()
 

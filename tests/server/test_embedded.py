@@ -58,7 +58,7 @@ async def test_hostile_upgrades_never_reach_quart(autojump_clock):
 
 
 async def test_the_byte_that_killed_hypercorn_ends_only_its_own_stream(autojump_clock):
-    """Crash 1 of reliability-ux.md G, signed: one byte behind the handshake."""
+    """The crash of github.com/pgjones/hypercorn/issues/225, signed: one byte behind the handshake."""
     async with open_server(make_config(wire=QUART)) as server:
         peer = await server.stream()
         server.phone.tokens.add("t")
@@ -77,7 +77,7 @@ async def bare():
     config, hypercorn = make_config(), HypercornConfig()
     hypercorn.bind = ["127.0.0.1:0"]
     hypercorn.accesslog = hypercorn.errorlog = None
-    hypercorn.read_timeout = 30  # else `Connection: close` never closes (facts/trio-stack.md section 1)
+    hypercorn.read_timeout = 30  # else `Connection: close` never closes (docs/vendor-facts.md)
     async with trio.open_nursery() as nursery:
         phone = FakePhone(config, nursery)
         addresses = await nursery.start(partial(serve, make_app(phone), hypercorn))

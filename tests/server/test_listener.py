@@ -396,7 +396,7 @@ async def test_a_stopped_door_closes_its_listeners_and_lets_streams_go_on(autoju
 
 
 async def test_a_stalled_reader_delays_neither_a_deadline_nor_the_end(autojump_clock, monkeypatch):
-    """hypercorn shields its sends: without the bound below it, this hangs (reliability-ux.md section 0.2)."""
+    """hypercorn shields its sends: without the bound below it, this hangs (docs/vendor-facts.md)."""
 
     async def flood(stream):
         with trio.CancelScope(shield=True):

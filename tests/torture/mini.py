@@ -1,6 +1,6 @@
 """A bridge in two files that passes every trial, and fails the right ones when it is told to.
 
-It judges the judge: each flaw is a real one of facts/peers.md section 2, planted in an otherwise sound
+It judges the judge: each flaw was seen in a real bridge and is planted in an otherwise sound
 bridge, and must show in the trials made for it. It runs in the test's own process, so that trials take no
 real time, and it shares nothing with llcphone but the vendors' protocols.
 """

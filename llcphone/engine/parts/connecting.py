@@ -10,7 +10,7 @@ leg still says is recognised and dropped.
     ready       ``session.updated`` confirmed 8 kHz µ-law both ways
     recovering  the session was lost with somebody on the line: attempts of 3 s and more, until the limit
 
-A session lost with nobody on the line yet begins at the top again. A dialect refusal (spec §2)
+A session lost with nobody on the line yet begins at the top again. A dialect refusal
 turns flat into GA once, inside the same deadline; so does an answer in flat that is not µ-law. A
 refusal of settings with later updates among them is asked again without those. Any other refusal is a
 bad setting: asking again cannot help. An error that names neither an event nor a known cause is taken
@@ -48,10 +48,10 @@ if TYPE_CHECKING:
     from llcphone.realtime.events import ModelError, SessionUpdated
 
 _REFUSED_CLOSES = frozenset({3000, 4000})
-"""Close codes of a bad key and of a bad model or shape (wire capture of 2026-09-18)."""
+"""Close codes of a bad key and of a bad model or shape (docs/vendor-facts.md, Session set-up)."""
 
 _ATTEMPT_MS = 3_000
-"""The first attempt to replace a lost session; connecting and configuring take about 0.6 s (fixtures). Each
+"""The first attempt to replace a lost session; connecting and configuring take about 0.6 s. Each
 further one may take twice as long as the one before: the endpoint may only be slow."""
 
 

@@ -7,7 +7,8 @@ itself after a committed turn. So a wish waits until no response is active, none
 way, and no committed turn is still to be answered by the server (bounded by ``response_wait_ms``).
 
 A response is *unasked* if neither our create nor a new commit precedes it (an accepted
-``session.update`` may provoke one, facts/peers.md §1): it is cancelled before any of it is heard.
+``session.update`` may provoke one: docs/vendor-facts.md, Responses and tools): it is
+cancelled before any of it is heard.
 The conversation's first response is exempt: nothing of ours can have provoked it a second time,
 and servers exist that open the conversation themselves or report no commits.
 Out-of-band responses (``conversation: "none"``) never take part.

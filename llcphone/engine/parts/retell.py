@@ -1,6 +1,6 @@
 """What the model believes was said, held to what was heard: on its own session, and on the next.
 
-The API keeps no session that was lost (facts/openai-realtime.md §5: no resume), so a fresh one is
+The API keeps no session that was lost (docs/vendor-facts.md, Session set-up), so a fresh one is
 told the conversation item by item: the agent's words as far as they reached the ear, as
 ``output_text`` because the API takes no assistant audio; tool calls with their results; the
 caller's words, or where nobody wrote them down their audio, while it is kept. Fillers are the

@@ -44,7 +44,7 @@ def pcm() -> Json:
 
 
 def fresh_session(session_id: str, model: str, expires_at: int) -> Json:
-    """The defaults of ``session.created``, as recorded on the wire (fixtures, 2025-12)."""
+    """The defaults of ``session.created``, as recorded on the wire in December 2025."""
     return {
         "type": "realtime",
         "object": "realtime.session",

@@ -1,7 +1,7 @@
 """The conversation as the server keeps it: items, their audio, and what each refusal says.
 
 For every agent item the ledger knows how much audio was generated and how much of it still counts after a
-truncate, which is what a barge-in test wants to assert. Refusals: facts/openai-realtime.md §2.7, §4.2; the
+truncate, which is what a barge-in test wants to assert. Refusals: docs/vendor-facts.md, Barge-in; the
 texts about unknown and duplicate ids are those of live errors quoted in public code.
 """
 

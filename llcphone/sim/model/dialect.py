@@ -1,7 +1,7 @@
 """The flat dialect as a translation of the nested one.
 
 The simulator thinks in GA terms only. A flat client event is nested when it has been checked, a server
-event is flattened as it leaves. Renames: facts/openai-realtime.md §1.3 and §1.4.
+event is flattened as it leaves. Renames: docs/vendor-facts.md, Dialects.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Who may open a session, and how the others are turned away.
 
 OpenAI accepts the upgrade first and refuses in a frame: 101, ``error``, close 3000 for a key and 4000 for
-the rest (``fixtures/openai/observed_wire_behaviour_2026-09.json``). Azure refuses a missing key before the
+the rest (docs/vendor-facts.md, Session set-up). Azure refuses a missing key before the
 upgrade.
 """
 

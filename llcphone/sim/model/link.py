@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from llcphone.sim.model.faults import Faults
 
 PING_EVERY_S = 20.26
-"""Observed on the wire, with a payload of 4 bytes (fixtures, keepalive)."""
+"""Recorded on the wire, with a payload of 4 bytes (docs/vendor-facts.md, Session set-up)."""
 CLOSE_TIMEOUT_S = 5.0
 OUTBOX_LIMIT = 20_000
 """Messages a client may leave unread; a deeper backlog is a client that hangs, and the link is reset."""

@@ -5,7 +5,7 @@ last step, the caller's voice, a client's cancel) closes the open item, sends ev
 ``response.done`` in one go, so no event of a finished response follows, except the late deltas a fault
 asks for. Every ``.done`` repeats exactly the deltas that were sent before it.
 
-Order of events: facts/openai-realtime.md §2.2 and ``fixtures/openai/observed_wire_behaviour_2026-09.json``.
+Order of events: docs/vendor-facts.md, Responses and tools.
 Audio leaves faster than real time, ``delta_ms`` of it every ``delta_ms / speed``.
 """
 

@@ -1,7 +1,7 @@
 """Which client events the simulated server takes, key by key, in both dialects.
 
-Sources: facts/openai-realtime.md §1.2 (refusals seen live), §1.3 (names), §2.1, §2.3–2.5 (values), and
-``fixtures/openai/observed_wire_behaviour_2026-09.json`` (accepted event types). The flat tables describe
+Sources: the official package's types (openai 3.52.0), and recorded traffic for refusals and accepted event
+types (docs/vendor-facts.md). The flat tables describe
 what the retired beta took and self-hosted servers still take: any voice, and the ``prompt_cache_key`` of
 servers that cache.
 """

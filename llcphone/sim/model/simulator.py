@@ -261,6 +261,6 @@ async def run_model(
     """``llcphone sim model``: serve a script file at the pace of the real service, until cancelled."""
     if script is not None and not isinstance(script, ModelScript):
         script = load_script(script)
-    pace = Pace(first_audio_ms=200, created_ms=280, ack_delay_s=0.26)  # as observed (fixtures, timings_ms)
+    pace = Pace(first_audio_ms=200, created_ms=280, ack_delay_s=0.26)  # as recorded: docs/vendor-facts.md
     simulator = ModelSimulator(script, dialects, pace=pace, keep_audio=False)
     await serve_model(simulator, host, port, task_status=task_status)

@@ -2,7 +2,7 @@
 
 Caller audio costs 1 token per 100 ms, agent audio 1 per 50 ms, text about one per 4
 characters. The whole conversation is the input of every response; what repeats the beginning of the input
-before it is cached, in steps of 64 tokens as live usage shows (fixtures, usage_two_responses).
+before it is cached, in steps of 64 tokens as recorded usage shows.
 """
 
 from __future__ import annotations

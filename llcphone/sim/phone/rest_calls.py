@@ -36,7 +36,7 @@ TWIML_LIMIT = 4000
 _SUBRESOURCES = ("Notifications", "Recordings", "Payments", "Events", "Siprec", "Streams")
 PAGE_LIMIT = 1000
 _E164 = re.compile(r"\+[1-9][0-9]{1,14}")
-_NUMBERS = {  # inclusive ranges (facts: twilio.com/docs/voice/api/call-resource)
+_NUMBERS = {  # inclusive ranges (twilio.com/docs/voice/api/call-resource)
     "Timeout": (1, 600),
     "TimeLimit": (1, 86_400),
     "MachineDetectionTimeout": (3, 59),
