@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from llcphone.tools.outcome import Outcome as Outcome
     from llcphone.tools.tool import CallHandle as CallHandle
     from llcphone.tools.tool import ToolContext as ToolContext
+    from llcphone.tools.tool import ToolOptions as ToolOptions
 
 __version__ = "0.1.0"
 
@@ -54,6 +55,7 @@ _HOMES = {
     "load_config": "llcphone.settings",
     "CallHandle": "llcphone.tools.tool",
     "ToolContext": "llcphone.tools.tool",
+    "ToolOptions": "llcphone.tools.tool",
     "Recording": "llcphone.phone.transfers",
 }
 """Each public name and the module that has it."""

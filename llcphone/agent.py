@@ -13,13 +13,13 @@ Everything left None is the configuration's. An agent holds no call: one agent a
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, Unpack, overload
 
 import attrs
 
 from llcphone.errors import ConfigError
 from llcphone.languages import transcribed
-from llcphone.tools.tool import ApprovalHook, CallHandle, Tool, make_tool
+from llcphone.tools.tool import CallHandle, Tool, ToolOptions, make_tool
 from llcphone.validation.arguments import kind, need_function
 
 if TYPE_CHECKING:
@@ -89,42 +89,17 @@ class Agent:
     def tool(self, function: ToolFunction, /) -> ToolFunction: ...
     @overload
     def tool(
-        self,
-        function: None = None,
-        /,
-        *,
-        name: str | None = None,
-        description: str | None = None,
-        lean: bool = False,
-        silent: bool = False,
-        detached: bool = False,
-        timeout_s: float | None = None,
-        target_s: float | None = None,
-        limit_s: float | None = None,
-        late: Literal["drop", "deliver"] = "drop",
-        retry: int = 0,
-        irreversible: bool = False,
-        approve: ApprovalHook | Literal["operator"] | None = None,
-        approve_timeout_s: float | None = None,
+        self, function: None = None, /, **options: Unpack[ToolOptions]
     ) -> Callable[[ToolFunction], ToolFunction]: ...
-    def tool(self, function: ToolFunction | None = None, /, **options: Any) -> Any:
+    def tool(self, function: ToolFunction | None = None, /, **options: Unpack[ToolOptions]) -> Any:
         """Offer an async function to the model; the function itself is returned unchanged.
 
         Args:
             function: the function, when used as a bare decorator.
-            **options: ``name`` and ``description`` replace the function's own. ``lean``: offered
-                in the first turn already; ``silent``: its answer asks for no response;
-                ``detached``: goes on after hang-up. ``timeout_s``: how long the model waits for
-                it; ``target_s``: how long it should take, else a warning; ``limit_s``: how long it may
-                run in all; ``late="deliver"``: a result for which
-                the model waits no longer is told later; ``retry``: further tries after an
-                exception. ``approve``: an async function ``(call, name, arguments)`` that must
-                return True before it runs (else False, or the reason), or ``"operator"``: a person
-                answers on ``call.approvals``; ``irreversible``: it must be approved;
-                ``approve_timeout_s``: then it counts as refused.
+            **options: see `llcphone.ToolOptions`.
 
         Raises:
-            ConfigError: its signature or its options cannot be a tool's, or the name is taken.
+            ConfigError: the function cannot be a tool, an option makes no sense, or the name is taken.
         """
 
         def add(function: ToolFunction) -> ToolFunction:

@@ -47,6 +47,7 @@ from llcphone.sim.model import CallTool, open_model
 from llcphone.sim.phone import open_twilio
 from llcphone.sim.ports import free_port
 from llcphone.testing import AUTH_TOKEN
+from llcphone.tools.tool import ToolOptions
 
 ROOT = Path(__file__).parent.parent
 CONFIGURATION = ROOT / "docs" / "configuration.md"
@@ -308,6 +309,11 @@ def test_every_refusal_of_the_guard_and_of_the_api_is_told() -> None:
     source = "".join(path.read_text() for path in (ROOT / "llcphone" / "server" / "api").glob("*.py"))
     raised = set(re.findall(r'ApiError\(\s*(\d+),\s*"(\w+)"', source))
     assert set(re.findall(r"^\| (\d+) \| `(\w+)` \|", page.prose, re.M)) == raised
+
+
+def test_every_option_of_a_tool_is_told() -> None:
+    spans = read(ROOT / "docs" / "05-async-tools.md").spans
+    assert set(ToolOptions.__annotations__) <= set(spans)
 
 
 def test_every_end_reason_is_told() -> None:

@@ -145,13 +145,13 @@ def tool_plan(config: Config, tools: Iterable[Tool] = ()) -> ToolPlan:
 
 
 def _rule(tool: Tool, config: Config) -> ToolRule:
-    times, options = tool.times(config.call.tool_timeout_s, config.tools), tool.options
+    times = tool.times(config.call.tool_timeout_s, config.tools)
     return ToolRule(
         name=tool.name,
         timeout_ms=round(times.patience_s * 1000),
         goes_on=times.goes_on,
-        deliver=options.late == "deliver",
-        irreversible=options.irreversible,
+        deliver=tool.delivers_late,
+        irreversible=tool.options.get("irreversible", False),
     )
 
 

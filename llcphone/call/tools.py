@@ -69,7 +69,7 @@ class ToolRunner:
 
     def _measure(self, tool: Tool, ok: bool, took_ms: int) -> None:
         """Keep how long it took; what was slower than it should be is told."""
-        target_s = tool.options.target_s
+        target_s = tool.options.get("target_s")
         target_ms = None if target_s is None else round(target_s * 1000)
         self.done.append({"name": tool.name, "took_ms": took_ms, "target_ms": target_ms, "ok": ok})
         if target_ms is not None and took_ms > target_ms:
@@ -112,7 +112,7 @@ class ToolRunner:
         """
         pause_s = self._services.tools.retry_after_ms / 1000
         error = ""
-        for attempt in range(1, tool.options.retry + 2):
+        for attempt in range(1, tool.options.get("retry", 0) + 2):
             if attempt > 1:
                 await trio.sleep(pause_s)
                 pause_s *= 2
@@ -136,7 +136,7 @@ class ToolRunner:
     async def _refusal(self, tool: Tool, request: ApprovalRequest, limit_s: float) -> str:
         """Why a tool call may not run; empty when it was approved."""
         verdict: Approval = "nobody answered in time"
-        hook = tool.options.approve
+        hook = tool.options.get("approve")
         with contained() as failure, trio.move_on_after(limit_s):
             if hook is None or hook == OPERATOR:
                 verdict = await self.approvals.ask(request)

@@ -30,10 +30,11 @@ from llcphone.validation.phone_numbers import is_number
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from typing import Unpack
 
     from llcphone.config import Config
     from llcphone.tools.schema import ToolFunction
-    from llcphone.tools.tool import CallHandle
+    from llcphone.tools.tool import CallHandle, ToolOptions
 
 Json = dict[str, Any]
 
@@ -212,7 +213,7 @@ def make_agent(
     return agent
 
 
-def offer(agent: Agent, **options: Any) -> Callable[[ToolFunction], ToolFunction]:
+def offer(agent: Agent, **options: Unpack[ToolOptions]) -> Callable[[ToolFunction], ToolFunction]:
     """``agent.tool``, with what the house cannot do told to the model in words it can pass on."""
 
     def add(function: ToolFunction) -> ToolFunction:

@@ -9,7 +9,7 @@ the schema. The rest of this file is what may be said of a tool: how long, how o
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypedDict, Unpack
 
 import attrs
 
@@ -119,53 +119,63 @@ class ToolTimes:
         return self.limit_s > self.timeout_s
 
 
-@attrs.frozen(kw_only=True)
-class ToolOptions:
-    """What the ``tool`` decorator may say of a function."""
+class ToolOptions(TypedDict, total=False):
+    """What ``@agent.tool(...)`` may say of a function; everything may be left out."""
 
-    name: str | None = None
-    description: str | None = None
-    lean: bool = False
-    """Already offered in the first turn."""
-    silent: bool = False
-    """Its answer asks for no response."""
-    detached: bool = False
-    """Goes on after hang-up, under its own limit; drain waits for it."""
-    timeout_s: float | None = None
-    """How long the model waits for it; None: ``call.tool_timeout_s``."""
-    target_s: float | None = None
-    """How long it should take at most; slower is measured, and warned about."""
-    limit_s: float | None = None
-    """How long it may run; None: ``timeout_s``, or ``tools.limit_s`` if it is detached or delivers late."""
-    late: Literal["drop", "deliver"] = "drop"
-    """What becomes of a result for which the model no longer waits."""
-    retry: int = 0
-    """Further tries after an exception, inside ``limit_s``. Say so only if a second try does no harm."""
-    irreversible: bool = False
-    """Needs ``approve``, and never runs while the caller is cutting in."""
-    approve: ApprovalHook | Literal["operator"] | None = None
-    """Must say True before it runs."""
-    approve_timeout_s: float | None = None
-    """None: ``tools.approve_timeout_s``."""
+    name: str | None
+    """The name that the model sees. Default: the function's own."""
+    description: str | None
+    """What the model reads about the tool. Default: the function's docstring."""
+    lean: bool
+    """Offer it in the first turn already. Default False; if no tool is lean, all are offered."""
+    silent: bool
+    """Its answer asks for no response. Default False."""
+    detached: bool
+    """It continues after hang-up, up to its own limit, and a drain waits for it. Default False."""
+    timeout_s: float | None
+    """How long the model waits for it. Default: ``call.tool_timeout_s``."""
+    target_s: float | None
+    """How long it should take. If it takes longer, llcphone logs a warning. Default: no target."""
+    limit_s: float | None
+    """How long it may run. Default: ``timeout_s``, or ``tools.limit_s`` if detached or ``late="deliver"``."""
+    late: Literal["drop", "deliver"]
+    """What happens to a result after ``timeout_s``: it is dropped (default), or sent to the model later."""
+    retry: int
+    """How often it is tried again after an exception, within ``limit_s``. Default 0.
+    Set it only if a second try does no harm."""
+    irreversible: bool
+    """It needs ``approve``, and never runs while the caller is interrupting. Default False."""
+    approve: ApprovalHook | Literal["operator"] | None
+    """An async function ``(call, name, arguments)``. The tool runs only if it returns True; it may return
+    the reason for a refusal as text. ``"operator"``: a person answers on ``call.approvals``. Default: the
+    tool needs no approval."""
+    approve_timeout_s: float | None
+    """The call counts as refused after this time. Default: ``tools.approve_timeout_s``."""
 
-    def check(self, key: str) -> None:
-        """Raise ConfigError for what cannot be meant."""
-        if self.late not in ("drop", "deliver"):
-            raise ConfigError(key, 'late must be "drop" or "deliver"')
-        if type(self.retry) is not int or self.retry < 0:
-            raise ConfigError(key, "retry must be a number of further tries, 0 or more")
-        for name in ("timeout_s", "target_s", "limit_s", "approve_timeout_s"):
-            value = getattr(self, name)
-            if value is not None and not value > 0:
-                raise ConfigError(key, f"{name} must be more than 0 seconds")
-        if self.limit_s is not None and self.timeout_s is not None and self.limit_s < self.timeout_s:
-            raise ConfigError(key, "limit_s is how long it may run in all: not less than timeout_s")
-        hook = "an async function (call, name, arguments) -> True or the reason why not"
-        if self.irreversible and self.approve is None:
-            who = f'approve=, {hook}, or "{OPERATOR}" to be asked on call.approvals'
-            raise ConfigError(key, f"is irreversible, so each call of it must be approved: give {who}")
-        if self.approve not in (None, OPERATOR) and not is_async(self.approve):
-            raise ConfigError(key, f'approve must be {hook}, or "{OPERATOR}"')
+
+def _check(options: Mapping[str, Any], key: str) -> None:
+    """Raise ConfigError for options that make no sense."""
+    if unknown := options.keys() - ToolOptions.__annotations__.keys():
+        known = ", ".join(ToolOptions.__annotations__)
+        raise ConfigError(key, f"has no option {min(unknown)}. Use one of {known}")
+    if options.get("late", "drop") not in ("drop", "deliver"):
+        raise ConfigError(key, 'late must be "drop" or "deliver"')
+    retry = options.get("retry", 0)
+    if type(retry) is not int or retry < 0:
+        raise ConfigError(key, "retry must be a number of further tries, 0 or more")
+    for name in ("timeout_s", "target_s", "limit_s", "approve_timeout_s"):
+        value = options.get(name)
+        if value is not None and not value > 0:
+            raise ConfigError(key, f"{name} must be more than 0 seconds")
+    timeout_s, limit_s, approve = options.get("timeout_s"), options.get("limit_s"), options.get("approve")
+    if limit_s is not None and timeout_s is not None and limit_s < timeout_s:
+        raise ConfigError(key, "limit_s is how long it may run in all: not less than timeout_s")
+    hook = "an async function (call, name, arguments) -> True or the reason why not"
+    if options.get("irreversible") and approve is None:
+        who = f'approve=, {hook}, or "{OPERATOR}" to be asked on call.approvals'
+        raise ConfigError(key, f"is irreversible, so each call of it must be approved: give {who}")
+    if approve not in (None, OPERATOR) and not is_async(approve):
+        raise ConfigError(key, f'approve must be {hook}, or "{OPERATOR}"')
 
 
 @attrs.frozen
@@ -178,21 +188,27 @@ class Tool:
     """As the Realtime API takes it: ``type``, ``name``, ``description``, ``parameters``."""
     signature: Signature = attrs.field(eq=False, repr=False)
     options: ToolOptions = attrs.field(factory=ToolOptions)
+    """Those that were given."""
 
     @property
     def lean(self) -> bool:
-        """Already offered in the first turn."""
-        return self.options.lean
+        """It is offered in the first turn already."""
+        return self.options.get("lean", False)
 
     @property
     def silent(self) -> bool:
         """Its answer asks for no response."""
-        return self.options.silent
+        return self.options.get("silent", False)
 
     @property
     def detached(self) -> bool:
-        """Goes on after hang-up."""
-        return self.options.detached
+        """It continues after hang-up."""
+        return self.options.get("detached", False)
+
+    @property
+    def delivers_late(self) -> bool:
+        """The model receives its result also when it no longer waits for it."""
+        return self.options.get("late") == "deliver"
 
     def read(self, arguments: str) -> dict[str, Any]:
         """The model's JSON arguments as typed values.
@@ -215,31 +231,33 @@ class Tool:
             tools: the section ``[tools]``.
         """
         options = self.options
-        timeout = options.timeout_s or timeout_s
-        outlives = options.detached or options.late == "deliver"
-        limit = options.limit_s or (tools.limit_s if outlives else timeout)
-        approve = 0.0 if options.approve is None else options.approve_timeout_s or tools.approve_timeout_s
-        return ToolTimes(timeout, max(limit, timeout), approve)
+        timeout_s = options.get("timeout_s") or timeout_s
+        outlives = self.detached or self.delivers_late
+        limit_s = options.get("limit_s") or (tools.limit_s if outlives else timeout_s)
+        approve_s = 0.0
+        if options.get("approve") is not None:
+            approve_s = options.get("approve_timeout_s") or tools.approve_timeout_s
+        return ToolTimes(timeout_s, max(limit_s, timeout_s), approve_s)
 
 
-def make_tool(function: ToolFunction, **options: Any) -> Tool:
-    """Read a function's signature and docstring; ``options`` are those of `ToolOptions`.
+def make_tool(function: ToolFunction, **options: Unpack[ToolOptions]) -> Tool:
+    """Read a function's signature and docstring.
 
     Raises:
-        ConfigError: its signature cannot be a tool's, or an option cannot be meant.
+        ConfigError: the function cannot be a tool, or an option makes no sense.
     """
-    chosen = ToolOptions(**options)
+    name = options.get("name")
     if not callable(function):
-        raise ConfigError(f"tool {chosen.name or ''}".rstrip(), "must be an async function")
-    name = name_of(function) if chosen.name is None else chosen.name
+        raise ConfigError(f"tool {name or ''}".rstrip(), "must be an async function")
+    name = name_of(function) if name is None else name
     if not isinstance(name, str) or not TOOL_NAME.holds(name):
         raise ConfigError(f"tool {name}", f"its name must be {TOOL_NAME.wants}. Give it one with name=")
-    chosen.check(f"tool {name}")
+    _check(dict(options), f"tool {name}")
     signature = read_signature(function, name, (CallHandle, ToolContext))
     schema = {
         "type": "function",
         "name": name,
-        "description": chosen.description or signature.description,
+        "description": options.get("description") or signature.description,
         "parameters": signature.schema,
     }
-    return Tool(name, function, schema, signature, chosen)
+    return Tool(name, function, schema, signature, options)

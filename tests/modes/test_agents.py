@@ -62,10 +62,10 @@ def test_every_agent_knows_the_time_from_the_first_turn_and_can_hang_up() -> Non
 
 def test_every_tool_that_has_a_target_is_measured_against_it() -> None:
     measured = {
-        tool.name: tool.options.target_s
+        tool.name: tool.options.get("target_s")
         for agent in agents().by_name.values()
         for tool in agent.tools.values()
-        if tool.options.target_s is not None
+        if tool.options.get("target_s") is not None
     }
     assert measured == TARGETS_S
 

@@ -287,6 +287,7 @@ async def yes(call: CallHandle, name: str, arguments: dict[str, Any]) -> bool:
         ({"retry": True}, "retry must be a number"),
         ({"timeout_s": 0}, "timeout_s must be more than 0 seconds"),
         ({"timeout_s": 5, "limit_s": 4}, "not less than timeout_s"),
+        ({"patience": 3}, "has no option patience. Use one of name, description, lean"),
     ],
 )
 def test_options_that_cannot_be_meant_are_refused_where_the_tool_is_declared(
