@@ -28,7 +28,7 @@ from llcphone.process.health import ask_health, ask_ready
 from llcphone.process.pidfile import REPLACE, Mark, read_mark
 from llcphone.process.supervisors import Supervisor, respawner_of, run_command, supervisor_of
 from llcphone.process.terminate import EVERY_S
-from llcphone.server.handover import Former
+from llcphone.server.former import Former
 from llcphone.server.port_owners import Kind, Owner, port_owners, real_path
 from llcphone.settings import DEFAULT_FILE
 from llcphone.snapshots import finish

@@ -17,7 +17,7 @@ from llcphone.process.lifecycle import EXIT_S, Job, kept_by, may_stay
 from llcphone.process.pidfile import Mark, forget
 from llcphone.process.supervisors import run_command
 from llcphone.process.terminate import EVERY_S, end, gone, kill, terminate
-from llcphone.server.handover import Former
+from llcphone.server.former import Former
 from llcphone.server.port_owners import Kind, Owner, port_owners
 
 if TYPE_CHECKING:

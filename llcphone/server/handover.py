@@ -34,6 +34,7 @@ from llcphone.errors import ConfigError
 from llcphone.runtime.log_lines import logger
 from llcphone.runtime.rare_log import SeldomLog
 from llcphone.server.accepting import accept_each
+from llcphone.server.former import ASK, PING, TAKE, Former
 from llcphone.server.own_calls import concerns
 from llcphone.server.socket_passing import (
     NO,
@@ -55,18 +56,13 @@ if TYPE_CHECKING:
     from llcphone.server.phone_room import PhoneRoom
 
 SUPPORTED = sys.platform == "linux"
-ANSWER_S = 3.0
-"""The old process may have to write its journal before it answers."""
 TAKE_S = 10.0
 """For the sockets: the old process answers at once, but on a busy machine neither may run for a while. Nobody
 waits in vain meanwhile: the old one accepts until it is asked, and Twilio is patient for 15 s."""
-ALIVE_S = 2.0
-"""A loop that carries calls answers within milliseconds."""
 STEADY_S = 5.0
 """Who has been asked and says for so long why no call would be taken will not say otherwise soon."""
 SERVES_S = 30.0
 """From the passed sockets to a new process that serves: it only has to accept."""
-_TAKE, _ASK, _PING = b"T", b"A", b"P"
 
 log = logger("llcphone.server.handover")
 
@@ -118,19 +114,18 @@ class Serving:
             log.warning("a successor's question failed", extra={"error": type(error).__name__})
 
     async def _obey(self, stream: trio.SocketStream) -> None:
-        match await exactly(stream, 1):
-            case b"P":
-                await stream.send_all(YES)
-            case b"A":
-                request = await block(stream)
-                mine = await concerns(self.phone, request, asked=True)
-                await stream.send_all(YES if mine else NO)
-                if mine:
-                    sockets = await passed_sockets(stream, 1)
-                    for each in sockets:
-                        self.door.admit_passed(each, request)
-            case b"T":
-                await self._give(stream)
+        question = await exactly(stream, 1)
+        if question == PING:
+            await stream.send_all(YES)
+        elif question == ASK:
+            request = await block(stream)
+            mine = await concerns(self.phone, request, asked=True)
+            await stream.send_all(YES if mine else NO)
+            if mine:
+                for each in await passed_sockets(stream, 1):
+                    self.door.admit_passed(each, request)
+        elif question == TAKE:
+            await self._give(stream)
 
     async def _give(self, stream: trio.SocketStream) -> None:
         """Pass the listening sockets on; the port is given once the other one says that it serves."""
@@ -161,38 +156,6 @@ class Serving:
 
 
 @attrs.frozen
-class Former:
-    """The way to a process before this one."""
-
-    address: str
-
-    async def alive(self) -> bool:
-        """Whether its loop turns."""
-        try:
-            with trio.fail_after(ALIVE_S):
-                async with await connect(self.address) as stream:
-                    await stream.send_all(_PING)
-                    return await exactly(stream, 1) == YES
-        except (OSError, trio.BrokenResourceError, trio.TooSlowError, Unreachable):
-            return False
-
-    async def takes(self, stream: trio.SocketStream, request: bytes) -> bool:
-        """Whether this request concerns a call of that process; then its connection was passed there.
-
-        Raises:
-            ConnectionRefusedError: that process has ended.
-        """
-        with trio.move_on_after(ANSWER_S):
-            async with await connect(self.address) as way:
-                await way.send_all(_ASK + struct.pack("!I", len(request)) + request)
-                if await exactly(way, 1) != YES:
-                    return False
-                await pass_sockets(way, [stream.socket])
-                return True
-        return False
-
-
-@attrs.frozen
 class Taken:
     """The sockets of the process before this one, and the way to all that still have calls."""
 
@@ -212,7 +175,7 @@ async def _take(address: str) -> Taken:
     try:
         with trio.fail_after(TAKE_S):
             stream = await connect(address)
-            await stream.send_all(_TAKE)
+            await stream.send_all(TAKE)
             said = json.loads(await block(stream))
             sockets = await passed_sockets(stream, said["public"] + said["private"])
     except (OSError, trio.BrokenResourceError, trio.TooSlowError, ValueError, KeyError, Unreachable) as exc:
@@ -222,20 +185,6 @@ async def _take(address: str) -> Taken:
     listeners = [trio.SocketListener(trio.socket.from_stdlib_socket(each)) for each in sockets]
     former = [Former(address), *map(Former, said["former"])]
     return Taken(listeners[: said["public"]], listeners[said["public"] :], former, stream)
-
-
-async def passed_to_former(former: list[Former], stream: trio.SocketStream, request: bytes) -> bool:
-    """Whether a process before this one has taken this request; those that have ended are forgotten."""
-    for each in list(former):
-        try:
-            if await each.takes(stream, request):
-                return True
-        except ConnectionRefusedError:
-            with suppress(ValueError):
-                former.remove(each)
-        except (OSError, trio.BrokenResourceError, Unreachable):
-            continue
-    return False
 
 
 @attrs.define(eq=False)

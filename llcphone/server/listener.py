@@ -36,7 +36,7 @@ from llcphone.errors import JoinRefused, RemoteProtocolError
 from llcphone.runtime.log_lines import logger
 from llcphone.runtime.rare_log import SeldomLog
 from llcphone.server.authentication import SIGNATURE_CAUSES, is_genuine
-from llcphone.server.handover import Former, passed_to_former
+from llcphone.server.former import Former, passed_to_former
 from llcphone.server.head import HEAD_END, RequestHead, RequestRefused, parse_head
 from llcphone.server.health import health
 from llcphone.server.http import BoundedStream, Exchange, ServeHttp

@@ -1,0 +1,67 @@
+"""The way to a process that had the public port before this one and may still have calls.
+
+`llcphone.server.handover` is the other end: it says what the three questions mean.
+"""
+
+from __future__ import annotations
+
+import struct
+from contextlib import suppress
+
+import attrs
+import trio
+
+from llcphone.server.socket_passing import YES, Unreachable, connect, exactly, pass_sockets
+
+TAKE, ASK, PING = b"T", b"A", b"P"
+"""The first byte of a question."""
+ANSWER_S = 3.0
+"""The old process may have to write its journal before it answers."""
+ALIVE_S = 2.0
+"""A loop that carries calls answers within milliseconds."""
+
+
+@attrs.frozen
+class Former:
+    """The way to a process before this one."""
+
+    address: str
+
+    async def alive(self) -> bool:
+        """Whether its loop turns."""
+        try:
+            with trio.fail_after(ALIVE_S):
+                async with await connect(self.address) as stream:
+                    await stream.send_all(PING)
+                    return await exactly(stream, 1) == YES
+        except (OSError, trio.BrokenResourceError, trio.TooSlowError, Unreachable):
+            return False
+
+    async def takes(self, stream: trio.SocketStream, request: bytes) -> bool:
+        """Whether this request concerns a call of that process; then its connection was passed there.
+
+        Raises:
+            ConnectionRefusedError: that process has ended.
+        """
+        with trio.move_on_after(ANSWER_S):
+            async with await connect(self.address) as way:
+                await way.send_all(ASK + struct.pack("!I", len(request)) + request)
+                if await exactly(way, 1) != YES:
+                    return False
+                await pass_sockets(way, [stream.socket])
+                return True
+        return False
+
+
+async def passed_to_former(former: list[Former], stream: trio.SocketStream, request: bytes) -> bool:
+    """Whether a process before this one has taken this request; those that have ended are forgotten."""
+    for each in list(former):
+        try:
+            if await each.takes(stream, request):
+                return True
+        except ConnectionRefusedError:
+            with suppress(ValueError):
+                former.remove(each)
+        except (OSError, trio.BrokenResourceError, Unreachable):
+            continue
+    return False
