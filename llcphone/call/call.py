@@ -17,7 +17,7 @@ from llcphone.engine.events import (
     TurnCleared,
     TurnCommitted,
 )
-from llcphone.engine.parts.history import Speaker
+from llcphone.engine.resumed import Speaker
 from llcphone.errors import ConfigError
 from llcphone.twilio.forms import direction_of
 
@@ -99,7 +99,7 @@ class Call:
         )
         call.attestation, call.first_born_at = self.attestation, self.first_born_at
         call.lasted_s = self.lasted_s + time.monotonic() - self._born_s
-        call.spent_usd = self.spent_usd if self._run is None else self._run.engine.talk.bill.call_usd
+        call.spent_usd = self.spent_usd if self._run is None else self._run.status.call_usd
         call.generation, call.resumed_from, call.state = self.generation + 1, self.call_id, self.state
         return call
 
@@ -127,7 +127,7 @@ class Call:
         Raises:
             ConfigError: ``realtime.turn_detection`` is not ``none``: the server ends the turns.
         """
-        if not self.run.engine.setup.manual_turns:
+        if not self.run.setup.manual_turns:
             raise ConfigError("realtime.turn_detection", 'must be "none" for commit_turn')
         self.run.step(TurnCommitted(respond))
 
@@ -212,8 +212,7 @@ class Call:
     @property
     def caller_turns(self) -> int:
         """How often the caller has spoken so far."""
-        lines = self.run.engine.talk.history.lines()
-        return sum(line.speaker is Speaker.CALLER for line in lines)
+        return sum(line.speaker is Speaker.CALLER for line in self.run.lines())
 
     def end(self, reason: EndReason = EndReason.CANCELLED) -> None:
         """End the call now."""

@@ -20,7 +20,7 @@ from llcphone.call.dialects import DialectMemory
 from llcphone.call.model_leg import NO_SESSION, failure_word
 from llcphone.call.setup import plan_call
 from llcphone.errors import ConfigError, LegClosed, RemoteProtocolError
-from llcphone.realtime import events as said
+from llcphone.realtime import events as model_events
 from llcphone.realtime.decode import decode
 from llcphone.realtime.dialects import Dialect, connect_headers, encode, is_dialect_refusal
 from llcphone.realtime.messages import UpdateSession
@@ -173,7 +173,7 @@ class Endpoint:
         realtime = self._config.realtime
         fields = session_fields(realtime, instructions="", tools=[], eagerness=realtime.eagerness, voice=None)
         answer = await configure(leg, UpdateSession(fields, "question"), dialect)
-        if isinstance(answer, said.ModelError):
+        if isinstance(answer, model_events.ModelError):
             speaks_ga = dialect is Dialect.FLAT and is_dialect_refusal(answer)
             return _SPEAKS_GA if speaks_ga else answer.code or "error"
         if not confirms_ulaw(answer):
@@ -195,7 +195,7 @@ class Endpoint:
             except (LegClosed, RemoteProtocolError) as exc:
                 refused.setdefault(agent, failure_word(exc))
                 break
-            if isinstance(answer, said.ModelError):
+            if isinstance(answer, model_events.ModelError):
                 where = f" at {answer.param}" if answer.param else ""
                 refused.setdefault(agent, (answer.code or "error") + where)
         for agent, why in refused.items():
@@ -231,7 +231,7 @@ def wishes_of(config: Config, agent: Agent) -> list[Wish]:
 
 async def configure(
     leg: Leg, update: UpdateSession, dialect: Dialect
-) -> said.SessionUpdated | said.ModelError:
+) -> model_events.SessionUpdated | model_events.ModelError:
     """Send a leg's first update; returns the server's answer. Bounded by its caller.
 
     Raises:
@@ -250,7 +250,7 @@ async def configure(
                     raise
                 continue
             unreadable = 0
-            if isinstance(event, said.SessionUpdated | said.ModelError):
+            if isinstance(event, model_events.SessionUpdated | model_events.ModelError):
                 return event
 
 

@@ -46,7 +46,7 @@ async def read_model(call: CallRun, command: ConnectModel | ConnectStandby) -> N
     if command.after_ms:
         await trio.sleep(command.after_ms / 1000)
     await trio.lowlevel.checkpoint_if_cancelled()  # a call that is over takes nothing from the pool
-    warm = call.warmth.connecting(call.engine, command.dialect)
+    warm = call.warmth.connecting(call.status, command.dialect)
     if warm is not None:  # ours from here on: no await before it is held
         await _hold(call, command.generation, warm.leg, warm.dialect, first_within_s=_PROOF_S)
         return

@@ -19,7 +19,7 @@ from llcphone.realtime.messages import AppendAudio
 
 if TYPE_CHECKING:
     from llcphone.call.run import CallRun
-    from llcphone.engine import commands as asked
+    from llcphone.engine import commands
     from llcphone.realtime.dialects import Dialect
     from llcphone.wire.leg import Leg
 
@@ -46,35 +46,35 @@ class ModelLegs:
 
     # -- obeying ----------------------------------------------------------------------------
 
-    def connect(self, command: asked.ConnectModel) -> None:
+    def connect(self, command: commands.ConnectModel) -> None:
         """Open the leg that is spoken to from now on."""
         self._present(command.generation)
         self._read(command)
 
-    def close(self, command: asked.CloseModel) -> None:
+    def close(self, command: commands.CloseModel) -> None:
         """Close a leg, open or still connecting."""
         if (opened := self._open.pop(command.generation, None)) is not None:
             opened.scope.cancel(reason="replaced")
         if command.generation == self._generation:
             self.present = None
 
-    def stand_by(self, command: asked.ConnectStandby) -> None:
+    def stand_by(self, command: commands.ConnectStandby) -> None:
         """Open the successor's leg; nothing is sent to it but ``SendStandby``."""
         self._read(command)
 
-    def send_standby(self, command: asked.SendStandby) -> None:
+    def send_standby(self, command: commands.SendStandby) -> None:
         """To the successor."""
         opened = self._open.get(command.generation)
         if opened is not None and opened.leg is not None and opened.dialect is not None:
             opened.leg.send_nowait(encode(command.message, opened.dialect))
 
-    def switch(self, command: asked.SwitchModel) -> None:
+    def switch(self, command: commands.SwitchModel) -> None:
         """The successor is the present leg from now on; the one before it is closed."""
         if (former := self._open.pop(self._generation, None)) is not None:
             former.scope.cancel(reason="renewed")
         self._present(command.generation)
 
-    def send(self, command: asked.SendModel) -> None:
+    def send(self, command: commands.SendModel) -> None:
         """To the present leg; without one it goes nowhere."""
         if self.present is not None and self._dialect is not None:
             message = command.message
@@ -114,7 +114,7 @@ class ModelLegs:
         opened = self._open.get(generation)
         self.present, self._dialect = (None, None) if opened is None else (opened.leg, opened.dialect)
 
-    def _read(self, command: asked.ConnectModel | asked.ConnectStandby) -> None:
+    def _read(self, command: commands.ConnectModel | commands.ConnectStandby) -> None:
         opened = self._open[command.generation] = _Open(trio.CancelScope())
 
         async def read() -> None:

@@ -24,8 +24,8 @@ from llcphone.call.record import make_record
 from llcphone.call.session_source import Warmth
 from llcphone.call.supervisor import Alarm, supervise
 from llcphone.call.tools import ToolRunner, run_hook
-from llcphone.engine import commands as asked
-from llcphone.engine.call import CallEngine, CallSetup
+from llcphone.engine import commands
+from llcphone.engine.call import CallEngine
 from llcphone.engine.events import Born, EndAsked, EndReason, Event, HangUpAsked, PhoneLegLost, StreamJoined
 from llcphone.errors import JoinRefused
 from llcphone.realtime.dialects import append_audio
@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 
     from llcphone.agent import Agent
     from llcphone.call.services import CallServices, Decider
+    from llcphone.engine.call_setup import CallSetup
+    from llcphone.engine.resumed import Resumed
+    from llcphone.engine.status import CallStatus, SpokenLine
     from llcphone.tools.tool import CallHandle
     from llcphone.wire.leg import Leg
 
@@ -59,7 +62,7 @@ class CallRun:
         self.engine = CallEngine(setup)
         self._tape = None if services.tape is None else services.tape(identity["call_id"], self.engine)
         self._decider: Decider = self._tape or self.engine
-        self._setup = setup
+        self.setup = setup
         self.alarm = Alarm()
         self.log = logger("llcphone.call", call=identity["call_id"])
         self.dialects = services.dialects
@@ -85,18 +88,18 @@ class CallRun:
         self._fault: BaseException | None = None
         self._over = False
         self._obey: dict[type, Callable[[Any], None]] = {
-            asked.SendModel: self.models.send,
-            asked.ConnectModel: self.models.connect,
-            asked.ConnectStandby: self.models.stand_by,
-            asked.SendStandby: self.models.send_standby,
-            asked.SwitchModel: self.models.switch,
-            asked.CloseModel: self.models.close,
-            asked.RememberDialect: lambda command: self.dialects.remember(command.dialect),
-            asked.Dial: self._dial,
-            asked.RunTool: self.tools.start,
-            asked.RunHook: self._run_hook,
-            asked.Note: self._note,
-            asked.EndCall: self._end,
+            commands.SendModel: self.models.send,
+            commands.ConnectModel: self.models.connect,
+            commands.ConnectStandby: self.models.stand_by,
+            commands.SendStandby: self.models.send_standby,
+            commands.SwitchModel: self.models.switch,
+            commands.CloseModel: self.models.close,
+            commands.RememberDialect: lambda command: self.dialects.remember(command.dialect),
+            commands.Dial: self._dial,
+            commands.RunTool: self.tools.start,
+            commands.RunHook: self._run_hook,
+            commands.Note: self._note,
+            commands.EndCall: self._end,
         }
 
     # -- the nursery ------------------------------------------------------------------------
@@ -142,7 +145,7 @@ class CallRun:
             record = write(self.engine)
         if failure.error is not None:  # a fault may leave the engine in any state: then one without details
             self._log_fault(failure.error)
-            record = write(CallEngine(self._setup))
+            record = write(CallEngine(self.setup))
         self._services.on_record(record)
 
     @property
@@ -177,9 +180,9 @@ class CallRun:
     def hear(self, payload: bytes) -> None:
         """The step of a caller's frame: straight from one kernel buffer to the other."""
         try:
-            through = self._decider.hear(payload, round(self._clock() * 1000))
-            if through and (model := self.models.present) is not None:
-                model.send_nowait(append_audio(payload))
+            audio = self._decider.hear(payload, round(self._clock() * 1000))
+            if audio is not None and (model := self.models.present) is not None:
+                model.send_nowait(append_audio(audio))
         except Exception as exc:
             self._break(exc)
 
@@ -188,26 +191,25 @@ class CallRun:
         try:
             while self._waiting:
                 event = self._waiting.popleft()
-                commands = self._decider.handle(event, round(trio.current_time() * 1000))
-                if commands:
-                    self._obey_all(commands)
+                if asked := self._decider.handle(event, _now_ms()):
+                    self._obey_all(asked)
         except Exception as exc:  # a fault in the engine ends the call, whichever task met it
             self._break(exc)
         finally:
             self._stepping = False
         self.alarm.set(self.engine.next_deadline_ms)
 
-    def _obey_all(self, commands: list[asked.Command]) -> None:
+    def _obey_all(self, asked: list[commands.Command]) -> None:
         """Obey in order; neighbours for the phone leave in one kernel send."""
         phone: list[bytes] = []
-        for command in commands:
-            if isinstance(command, asked.SendPhone):
+        for command in asked:
+            if isinstance(command, commands.SendPhone):
                 if isinstance(command.message, Clear):
                     self._clear(phone)
                 elif self._to_phone is not None:
                     phone.append(self._to_phone.encode(command.message))
                 continue
-            if phone and not isinstance(command, asked.Note):
+            if phone and not isinstance(command, commands.Note):
                 self._flush_phone(phone)
             self._obey[type(command)](command)
         self._flush_phone(phone)
@@ -232,20 +234,20 @@ class CallRun:
             self._phone.drop_media_nowait()
             self._phone.send_nowait(self._to_phone.clear())
 
-    def _dial(self, command: asked.Dial) -> None:
+    def _dial(self, command: commands.Dial) -> None:
         if self._services.dial is not None:
             self._services.dial()
 
-    def _run_hook(self, command: asked.RunHook) -> None:
+    def _run_hook(self, command: commands.RunHook) -> None:
         hook = self.agent.start_hook if command.name == "start" else self.agent.digit_hook
         if hook is not None:
             self.spawn(run_hook, self, command, name=f"hook {command.name}")
 
-    def _note(self, note: asked.Note) -> None:
+    def _note(self, note: commands.Note) -> None:
         if self._services.observe is not None:
             self._services.observe(note)
 
-    def _end(self, command: asked.EndCall) -> None:
+    def _end(self, command: commands.EndCall) -> None:
         if self._services.on_over is not None:
             self._services.on_over(command.reason)
         if self._nursery is not None:
@@ -260,6 +262,21 @@ class CallRun:
         outside = current_call.set(self._identity["call_id"])  # a webhook's task may be the one that steps
         self._nursery.start_soon(function, *args, name=name)
         current_call.reset(outside)
+
+    # -- what others may know ---------------------------------------------------------------
+
+    @property
+    def status(self) -> CallStatus:
+        """The call at this moment."""
+        return self.engine.status()
+
+    def lines(self) -> tuple[SpokenLine, ...]:
+        """The conversation as it is heard at this moment."""
+        return self.engine.lines(_now_ms())
+
+    def kept(self) -> Resumed:
+        """What another run of this call must know if this one ended here."""
+        return self.engine.kept(_now_ms())
 
     # -- joining ----------------------------------------------------------------------------
 
@@ -300,3 +317,7 @@ class CallRun:
     def end(self, reason: EndReason) -> None:
         """End the call now."""
         self.step(EndAsked(reason))
+
+
+def _now_ms() -> int:
+    return round(trio.current_time() * 1000)

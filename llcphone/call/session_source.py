@@ -17,10 +17,8 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from llcphone.engine.parts.connecting import Phase
-
 if TYPE_CHECKING:
-    from llcphone.engine.call import CallEngine
+    from llcphone.engine.status import CallStatus
     from llcphone.realtime.dialects import Dialect
     from llcphone.wire.leg import Leg
 
@@ -50,12 +48,12 @@ class Warmth:
     _unproven: bool = False
     """The leg adopted last has not said anything."""
 
-    def connecting(self, engine: CallEngine, dialect: Dialect | None) -> WarmLeg | None:
+    def connecting(self, call: CallStatus, dialect: Dialect | None) -> WarmLeg | None:
         """A leg is wanted: a parked one if there is one, None to dial."""
         warm = None if self._take is None or self._unproven else self._take(dialect)
         self._unproven = self._unproven or warm is not None
-        if engine.ready_ms is None:  # the record tells of the first session, not of those that replace it
-            self._cold = engine.model.phase is Phase.COLD
+        if call.ready_ms is None:  # the record tells of the first session, not of those that replace it
+            self._cold = call.cold
             self._took_ms = None if warm is None else warm.took_ms
         return warm
 
@@ -63,21 +61,21 @@ class Warmth:
         """The present leg has said something."""
         self._unproven = False
 
-    def word(self, engine: CallEngine) -> str:
+    def word(self, call: CallStatus) -> str:
         """How the call met its session; see above."""
-        if engine.started_ms is None:
+        if call.started_ms is None:
             return "wasted"
-        if engine.ready_ms is not None and self._took_ms is not None:
+        if call.ready_ms is not None and self._took_ms is not None:
             return "pool"
         if self._cold:
             return "cold"
-        ready_in_time = engine.ready_ms is not None and engine.ready_ms <= engine.started_ms
+        ready_in_time = call.ready_ms is not None and call.ready_ms <= call.started_ms
         return "hit" if ready_in_time else "joined"
 
-    def saved_ms(self, engine: CallEngine) -> int:
+    def saved_ms(self, call: CallStatus) -> int:
         """Set-up of the session that the person on the line did not wait for."""
-        word = self.word(engine)
-        if engine.ready_ms is None or engine.started_ms is None or word == "cold":
+        word = self.word(call)
+        if call.ready_ms is None or call.started_ms is None or word == "cold":
             return 0
-        took_ms = engine.ready_ms - engine.born_ms if self._took_ms is None else self._took_ms
-        return max(0, took_ms - max(0, engine.ready_ms - engine.started_ms))
+        took_ms = call.ready_ms - call.born_ms if self._took_ms is None else self._took_ms
+        return max(0, took_ms - max(0, call.ready_ms - call.started_ms))

@@ -13,13 +13,18 @@ from llcphone.call.loop_blocking import timed_at_once
 from llcphone.call.setup_money import alarm_plan, money_plan
 from llcphone.call.setup_turns import detection, echo_plan, silence_plan, turn_updates
 from llcphone.call.tool_results import LONGEST, shortened
-from llcphone.engine.call import CallLimits, CallSetup
-from llcphone.engine.parts.connecting import SetupLimits
-from llcphone.engine.parts.retell import RetellingTexts
-from llcphone.engine.parts.session_age import RenewalPlan
-from llcphone.engine.policies.goodbye import FarewellPlan
-from llcphone.engine.policies.recovery import Owed, RecoveryPlan
-from llcphone.engine.policies.tool_calls import ToolPlan, ToolRule
+from llcphone.engine.call_setup import (
+    CallLimits,
+    CallSetup,
+    GoodbyePlan,
+    RecoveryPlan,
+    RenewalPlan,
+    RetellingTexts,
+    SetupLimits,
+    ToolPlan,
+    ToolRule,
+)
+from llcphone.engine.resumed import Owed
 from llcphone.realtime.dialects import Dialect
 from llcphone.realtime.session import session_fields
 from llcphone.runtime.containment import contained
@@ -31,8 +36,8 @@ if TYPE_CHECKING:
 
     from llcphone.agent import Agent
     from llcphone.config import Config
-    from llcphone.engine.parts.dialling import DialPlan
-    from llcphone.engine.policies.resume import Resumed
+    from llcphone.engine.call_setup import DialPlan
+    from llcphone.engine.resumed import Resumed
     from llcphone.tools.tool import CallHandle, Tool
 
 log = logger("llcphone.call")
@@ -99,8 +104,8 @@ def plan_call(
         echo=echo_plan(config),
         silence=silence_plan(config),
         recovery=recovery_plan(config, agent.stand_in),
-        money=attrs.evolve(money_plan(config), spent_usd=spent_usd),
-        farewell=_farewell_plan(config),
+        money=money_plan(config, spent_usd=spent_usd),
+        goodbye=_goodbye_plan(config),
         alarms=alarm_plan(config),
         renewal=_renewal_plan(config),
         resumed=resumed,
@@ -182,8 +187,8 @@ def recovery_plan(config: Config, stand_in: bytes = b"") -> RecoveryPlan:
     )
 
 
-def _farewell_plan(config: Config) -> FarewellPlan:
-    return FarewellPlan(goodbye_cue=config.server.drain_goodbye_cue, apology=_apology(config))
+def _goodbye_plan(config: Config) -> GoodbyePlan:
+    return GoodbyePlan(goodbye_cue=config.server.drain_goodbye_cue, apology=_apology(config))
 
 
 def _apology(config: Config) -> tuple[bytes, ...]:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from llcphone.engine.policies.alarms import AlarmPlan
-from llcphone.engine.policies.budget import AtLimit, MoneyPlan
+from llcphone.engine.call_setup import AlarmPlan, AtLimit, MoneyPlan
 from llcphone.errors import ConfigError
 from llcphone.price_lists import price_list
 
@@ -13,8 +12,8 @@ if TYPE_CHECKING:
     from llcphone.config import Config
 
 
-def money_plan(config: Config) -> MoneyPlan:
-    """By which prices a call is billed, and what it may cost.
+def money_plan(config: Config, *, spent_usd: float = 0.0) -> MoneyPlan:
+    """By which prices a call is billed, and what it may cost; ``spent_usd``: what its older runs have cost.
 
     Raises:
         ConfigError: the price list cannot be read, or a budget is set and the model has no price.
@@ -32,6 +31,7 @@ def money_plan(config: Config) -> MoneyPlan:
         at_limit=AtLimit(money.at_call_budget),
         goodbye_cue=money.goodbye_cue,
         grace_ms=round(money.grace_s * 1000),
+        spent_usd=spent_usd,
     )
 
 

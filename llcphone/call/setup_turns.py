@@ -17,9 +17,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from llcphone.config.turns import SCHEDULE
-from llcphone.engine.parts.schedule import TurnUpdate
-from llcphone.engine.policies.echo_guard import EchoPlan
-from llcphone.engine.policies.silence import SilencePlan
+from llcphone.engine.call_setup import EchoPlan, SilencePlan, TurnUpdate
 from llcphone.errors import ConfigError
 from llcphone.realtime.session import eagerness_update, tools_update, turn_detection_fields
 

@@ -18,7 +18,7 @@ _SPENT = "llcphone.spent_usd"
 
 def state_of(call: Call) -> str:
     """A call's state, if it is plain data of reasonable size; its cost in any case."""
-    spent_usd = call.run.engine.talk.bill.call_usd
+    spent_usd = call.run.status.call_usd
     spent = {_SPENT: spent_usd} if spent_usd else {}
     return _as_json({**call.state, **spent}) or _as_json(spent)
 

@@ -25,7 +25,7 @@ from typing import Any
 import attrs
 import msgspec
 
-from llcphone.engine.parts.words import Sign, sign_of
+from llcphone.engine.words import Sign, sign_of
 from llcphone.runtime.containment import contained
 from llcphone.validation.text import clean_text
 

@@ -26,7 +26,6 @@ from llcphone.cli.options import AgentPath, AsJson, ConfigPath, number_of
 from llcphone.cli.ring import check_ready, ring
 from llcphone.cli.through_server import serving_at, through_server
 from llcphone.dial_guard.guard import DialGuard, DialRequest, country_of
-from llcphone.engine.parts.dialling import DialPlan
 from llcphone.errors import ConfigError, DialRefused
 from llcphone.modes.agent_file import agent_of
 from llcphone.phone.do_not_call import DoNotCallFile, offset_s
@@ -170,7 +169,7 @@ def _missing(config: Config) -> list[str]:
 def _facts(config: Config, wish: Wish, from_: str) -> list[tuple[str, str]]:
     """What would be sent, number by number masked."""
     agent, realtime, outbound = wish.agent, config.realtime, config.outbound
-    setup = plan_call(config, agent, call_sid="", context=wish.context, dial=DialPlan())
+    setup = plan_call(config, agent, call_sid="", context=wish.context, outbound=True)
     static = prompt_tokens(agent.instructions or config.agent.instructions)
     lean, full = agent.lean_tools(), agent.full_tools()
     tools = f"{len(lean)} at first, about {tools_tokens(lean)} tokens"

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from llcphone.call.call import Call
+    from llcphone.call.run import CallRun
     from llcphone.demo.view import CallView
-    from llcphone.engine.call import CallEngine
     from llcphone.engine.commands import Note
 
 
@@ -30,23 +30,25 @@ class Scene:
     facts: Facts
     elsewhere: list[tuple[float, str, str]] = attrs.field(factory=list)
     """What others than the call said: (moment, party, what); perhaps before the call was born."""
-    _engine: CallEngine | None = None
+    _run: CallRun | None = None
+    _born_ms: int = 0
     _unseen: list[Entry] = attrs.field(factory=list)
     """Notes not drawn yet."""
 
     def note(self, call: Call, note: Note) -> None:
         """Inside the engine's step: write it down, draw it later."""
-        if self._engine is None:
-            self._engine = call.run.engine
-            self.facts.born_s = time.perf_counter() - trio.current_time() + self._engine.born_ms / 1000
-        at_ms = round(trio.current_time() * 1000) - self._engine.born_ms
+        if self._run is None:
+            self._run = call.run
+            self._born_ms = call.run.status.born_ms
+            self.facts.born_s = time.perf_counter() - trio.current_time() + self._born_ms / 1000
+        at_ms = round(trio.current_time() * 1000) - self._born_ms
         entry = Entry(at_ms, "server", note.kind, dict(note.fields), note.words)
         self.facts.timeline.append(entry)
         self._unseen.append(entry)
 
     def draw(self, view: CallView) -> None:
         """Bring the screen up to now."""
-        view.engine = self._engine
+        view.run = self._run
         unseen, self._unseen = self._unseen, []
         for entry in sorted(unseen, key=lambda entry: (entry.at_ms, entry.kind == "floor")):
             view.show(entry)  # of one step, what moved the floor before the floor

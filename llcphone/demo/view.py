@@ -17,17 +17,17 @@ from rich.console import Group
 from rich.live import Live
 from rich.text import Text
 
-from llcphone.audio import BYTES_PER_MS
-from llcphone.engine.parts.floor import Floor
-from llcphone.engine.parts.history import Line, Speaker
+from llcphone.engine.resumed import Speaker
+from llcphone.engine.status import Floor
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from rich.console import Console
 
+    from llcphone.call.run import CallRun
     from llcphone.demo.facts import Entry
-    from llcphone.engine.call import CallEngine
+    from llcphone.engine.status import SpokenLine
 
 WIDTH = 80
 _WORDS_MS = 3_000
@@ -67,7 +67,7 @@ class CallView:
     """The call while it lasts."""
 
     console: Console
-    engine: CallEngine | None = None
+    run: CallRun | None = None
     """The live call's, once it is born: whose words were heard is asked of it."""
     _shown: set[str] = attrs.field(factory=set)
     _tools: dict[str, str] = attrs.field(factory=dict)
@@ -98,7 +98,7 @@ class CallView:
     def next_call(self, title: str) -> None:
         """Whatever comes now is another call's."""
         self.finish()
-        self.engine = None
+        self.run = None
         self._last_ms, self._caller_ms, self._caller_done_ms = 0, None, None
         self._shown.clear()
         self._tools.clear()
@@ -118,7 +118,7 @@ class CallView:
             case "stream started":
                 self.say("the audio connection is open", at_ms=entry.at_ms)
             case "session ready":
-                outbound = self.engine is not None and self.engine.outbound is not None
+                outbound = self.run is not None and self.run.status.dial is not None
                 since = "it was asked for" if outbound else "the call came in"
                 self.say(f"the model is ready, {fields['took_ms']} ms after {since}", at_ms=entry.at_ms)
             case "dialling":
@@ -152,25 +152,23 @@ class CallView:
 
     def refresh(self, now_ms: int) -> None:
         """Finish what is over and redraw what is alive."""
-        if self.engine is None:
+        if self.run is None:
             return
         self._finish_lines()
         alive = self._alive()
-        since_ms, floor = now_ms - self.engine.born_ms, self.engine.talk.floor
+        now = self.run.status
+        since_ms, floor = now_ms - now.born_ms, now.floor
         if self._caller_done_ms is not None and since_ms > self._caller_done_ms + _WORDS_MS:
             self._caller_ms = self._caller_done_ms = None
-        waiting = [line.at_ms - self.engine.born_ms for line in alive]
+        waiting = [line.at_ms for line in alive]
         waiting += [] if self._caller_ms is None else [self._caller_ms]
         self._print_rows(min(waiting, default=None))
         if self._live is None:
             return
-        if self.engine.ended is not None:
+        if now.ended is not None:
             self._live.update(Text(""), refresh=True)
             return
-        rows = [
-            self._row(line.at_ms - self.engine.born_ms, "agent", self._heard_words(line, now_ms), alive=True)
-            for line in alive
-        ]
+        rows = [self._row(line.at_ms, "agent", line.heard, alive=True) for line in alive]
         rows += [self._row(*row) for row in self._rows]
         style = {Floor.CALLER: "cyan", Floor.AGENT: "green"}.get(floor, "dim")
         status = self._row(since_ms, "now", "").append("● ", style).append(_FLOORS[floor], style)
@@ -178,9 +176,9 @@ class CallView:
 
     def finish(self) -> None:
         """The call is over: whatever was heard of the last line is its end."""
-        if self.engine is not None:
-            for line in self.engine.talk.history.lines():
-                self._finish(line, line.heard_text())
+        if self.run is not None:
+            for line in self.run.lines():
+                self._finish(line, line.heard)
         self._print_rows(None)
 
     def _floor(self, floor: Floor, at_ms: int) -> None:
@@ -194,48 +192,28 @@ class CallView:
 
     # -- the agent's lines ------------------------------------------------------------------
 
-    def _alive(self) -> list[Line]:
+    def _alive(self) -> list[SpokenLine]:
         """Lines of the agent that are being heard."""
-        assert self.engine is not None
-        return [
-            line
-            for line in self.engine.talk.history.lines()
-            if line.item_id not in self._shown
-            and (audio := self.engine.talk.playout.item(line.item_id)) is not None
-            and not audio.cut
-        ]
+        assert self.run is not None
+        return [line for line in self.run.lines() if line.sounds and line.item_id not in self._shown]
 
     def _finish_lines(self) -> None:
         """Show the agent's lines of which the last word was heard."""
-        assert self.engine is not None
         for line in self._alive():
-            audio = self.engine.talk.playout.item(line.item_id)
-            if audio is not None and audio.done and audio.heard >= audio.generated:
+            if line.heard_whole:
                 self._finish(line, line.text)
 
-    def _finish(self, line: Line, words: str) -> None:
+    def _finish(self, line: SpokenLine, words: str) -> None:
         if line.item_id not in self._shown and line.speaker is Speaker.AGENT and words:
-            assert self.engine is not None
             self._shown.add(line.item_id)
-            self.say(words, at_ms=line.at_ms - self.engine.born_ms, who="agent")
+            self.say(words, at_ms=line.at_ms, who="agent")
 
     def _cut(self, item_id: str, words: str, at_ms: int) -> None:
         """What was heard of a line that the caller has cut short."""
         self._shown.add(item_id)
-        line = self.engine.talk.history.get(item_id) if self.engine is not None else None
-        if self.engine is not None and line is not None:
-            at_ms = line.at_ms - self.engine.born_ms
+        lines = () if self.run is None else self.run.lines()
+        at_ms = next((line.at_ms for line in lines if line.item_id == item_id), at_ms)
         self.say(f"{words} —", at_ms=at_ms, who="agent")
-
-    def _heard_words(self, line: Line, now_ms: int) -> str:
-        """What of a line has reached the ear by now."""
-        assert self.engine is not None
-        playout = self.engine.talk.playout
-        audio = playout.item(line.item_id)
-        if audio is None:
-            return ""
-        generated_ms, heard_ms = audio.generated // BYTES_PER_MS, playout.heard_ms(line.item_id, now_ms)
-        return attrs.evolve(line, generated_ms=generated_ms, heard_ms=heard_ms).heard_text()
 
     # -- rows -------------------------------------------------------------------------------
 

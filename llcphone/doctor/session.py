@@ -23,7 +23,7 @@ from llcphone.doctor.context import INSTALL_CERTIFICATES, plain
 from llcphone.doctor.model import KEY_FIX, judge_model, told_of
 from llcphone.doctor.report import Finding, fail, good, unknown, warn
 from llcphone.errors import ConfigError
-from llcphone.realtime import events as said
+from llcphone.realtime import events as model_events
 from llcphone.realtime.decode import decode
 from llcphone.realtime.dialects import Dialect, encode, is_dialect_refusal
 from llcphone.realtime.messages import CreateResponse, UpdateSession
@@ -117,7 +117,7 @@ async def _configured(leg: Leg, config: Config, agents: Sequence[Agent], dialect
         began_s = trio.current_time()
         answer = await configure(leg, UpdateSession(fields, "doctor"), dialect)
         first_ms = first_ms or (trio.current_time() - began_s) * 1000
-        if isinstance(answer, said.ModelError):
+        if isinstance(answer, model_events.ModelError):
             other = _speaks_other(answer, dialect)
             return Probe(
                 dialect=dialect, code=answer.code, param=answer.param, agent=name, speaks_other=other
@@ -127,7 +127,7 @@ async def _configured(leg: Leg, config: Config, agents: Sequence[Agent], dialect
     return Probe(dialect=dialect, update_ms=first_ms)
 
 
-def _speaks_other(error: said.ModelError, dialect: Dialect) -> bool:
+def _speaks_other(error: model_events.ModelError, dialect: Dialect) -> bool:
     if dialect is Dialect.FLAT:
         return is_dialect_refusal(error)
     return error.code in ("unknown_parameter", "invalid_value") and error.param in _GA_KEYS
@@ -140,11 +140,11 @@ async def _answered(probe: Probe, leg: Leg) -> Probe:
     while True:
         for message in await leg.receive():
             match decode(message):
-                case said.ResponseDone(status=said.ResponseStatus.FAILED, error_code=code):
+                case model_events.ResponseDone(status=model_events.ResponseStatus.FAILED, error_code=code):
                     return attrs.evolve(probe, answer_code=code or "failed")
-                case said.ResponseDone():
+                case model_events.ResponseDone():
                     return attrs.evolve(probe, answer_ms=(trio.current_time() - began_s) * 1000)
-                case said.ModelError(code=code):
+                case model_events.ModelError(code=code):
                     return attrs.evolve(probe, answer_code=code or "error")
 
 

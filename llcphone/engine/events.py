@@ -209,7 +209,7 @@ class ResultTold:
 
 
 @attrs.frozen
-class FarewellAsked:
+class GoodbyeAsked:
     """Our side must end the call, and the caller is to hear a good-bye first."""
 
     reason: EndReason
@@ -260,7 +260,7 @@ CallEvent = (
     | InterruptAsked
     | ResponseAsked
     | ResultTold
-    | FarewellAsked
+    | GoodbyeAsked
     | EndAsked
     | LoopHeld
     | Tick

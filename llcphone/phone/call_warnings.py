@@ -57,10 +57,10 @@ class Watch:
                 extra={"call": call.call_id, "agent": call.run.agent.name, **note.fields},
             )
         elif note.kind == "session ready":
-            engine = call.run.engine
-            self._look_at_prompt(call.run.agent.name, engine.setup.session)
-            if engine.model.leg_dialect is Dialect.GA:
-                self._look_at_keys(engine.setup.session, call.run.agent.settings.get("realtime", {}))
+            session = call.run.setup.session
+            self._look_at_prompt(call.run.agent.name, session)
+            if call.run.status.dialect is Dialect.GA:
+                self._look_at_keys(session, call.run.agent.settings.get("realtime", {}))
 
     def _look_at_prompt(self, agent: str, session: Mapping[str, Any]) -> None:
         """Two calls in a row of one agent: does text of one call stand before static text? Said once."""

@@ -19,8 +19,9 @@ from llcphone.call.setup import machine_message
 from llcphone.carrier import Amd, CarrierError, CreateRefused, CreateUnknown, DialOrder, open_carrier
 from llcphone.carrier.grace import grace
 from llcphone.dial_guard.guard import DialGuard, DialRequest
+from llcphone.engine.call_setup import DialPlan, MachinePolicy
 from llcphone.engine.events import CarrierStatus, DialFailed, Dialled, DialSent, MachineDetected
-from llcphone.engine.parts.dialling import DialPlan, Line, MachinePolicy
+from llcphone.engine.status import DialState
 from llcphone.phone import do_not_call
 from llcphone.runtime.log_lines import logger
 from llcphone.runtime.time_zones import NO_TABLE, has_table
@@ -162,11 +163,11 @@ class Dialler:
         self._ended[call.status_token] = ""
         if len(self._ended) > _REMEMBERED:
             self._ended.popitem(last=False)
-        outbound = call.run.engine.outbound
-        if leave and outbound is not None and outbound.dialling.line is Line.ANSWERED:
+        dial = call.run.status.dial
+        if leave and dial is not None and dial.state is DialState.ANSWERED:
             self._ended[call.status_token] = call.call_sid  # as if hung up: late callbacks change nothing
             self.goes_on(call.call_sid)
-        elif outbound is not None and call.call_sid and outbound.dialling.line is not Line.OVER:
+        elif dial is not None and call.call_sid and dial.state is not DialState.OVER:
             self._hang_up_once(call.status_token, call.call_sid)
 
     # -- dialling ---------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from llcphone.engine.events import EndReason, FarewellAsked
+from llcphone.engine.events import EndReason, GoodbyeAsked
 
 if TYPE_CHECKING:
     from llcphone.phone.phone import Phone
@@ -31,7 +31,7 @@ async def drain(phone: Phone, limit_s: float) -> None:
         await phone.wait_until_empty()
     if goodbye_s and not (phone.journaling is not None and phone.journaling.goes_on(EndReason.DRAINED)):
         for call in phone.calls():
-            call.run.step(FarewellAsked(EndReason.DRAINED, round(goodbye_s * 1000)))
+            call.run.step(GoodbyeAsked(EndReason.DRAINED, round(goodbye_s * 1000)))
     with trio.move_on_after(goodbye_s):
         await phone.wait_until_empty()
     for call in phone.calls():

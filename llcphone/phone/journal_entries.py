@@ -7,12 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 import msgspec
-import trio
 
 from llcphone.call.state import state_of
-from llcphone.engine.parts.floor import Floor
-from llcphone.engine.policies.recovery import Owed
-from llcphone.engine.policies.resume import KeptLine, Resumed, kept_of
+from llcphone.engine.resumed import KeptLine, Owed, Resumed
+from llcphone.engine.status import Floor
 from llcphone.runtime.containment import contained
 from llcphone.runtime.log_lines import logger
 from llcphone.store.journal import CallRow, Change
@@ -41,8 +39,8 @@ class Kept:
     @property
     def speaking(self) -> bool:
         """What the caller has heard grows by itself."""
-        engine = self.call.run.engine
-        return engine.talk.floor is Floor.AGENT and engine.ended is None
+        now = self.call.run.status
+        return now.floor is Floor.AGENT and now.ended is None
 
     def take(self) -> Change | None:
         """What has changed since it was last written; None: it cannot be told, and what was written stays."""
@@ -63,7 +61,7 @@ class Kept:
         if self.over:
             values |= {"over": self.over, "context": "", "state": ""}
             return change
-        kept = kept_of(self.call.run.engine, round(trio.current_time() * 1000))
+        kept = self.call.run.kept()
         values |= {"owed": kept.owed.value, "state": state_of(self.call)}
         if self.handed_over:
             values["planned"] = self.birth.planned + 1

@@ -20,7 +20,6 @@ import attrs
 import trio
 
 from llcphone.engine.events import EndReason
-from llcphone.engine.policies.resume import kept_of
 from llcphone.runtime.log_lines import logger
 from llcphone.twilio.forms import in_progress
 
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
 
     from llcphone.agent import Agent
     from llcphone.call.call import Call
-    from llcphone.engine.policies.resume import Resumed
+    from llcphone.engine.resumed import Resumed
     from llcphone.phone.phone import Phone
 
 log = logger("llcphone.phone")
@@ -126,7 +125,7 @@ class Rejoining:
         left = _Left(
             following or call.following(),
             call.run.agent,
-            kept_of(call.run.engine, round(trio.current_time() * 1000)),
+            call.run.kept(),
             call.context,
             trio.current_time() + _KEPT_S,
         )

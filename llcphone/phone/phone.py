@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from llcphone.call.endpoint import Endpoint
     from llcphone.call.services import Taping
     from llcphone.config import Config
-    from llcphone.engine.policies.resume import Resumed
+    from llcphone.engine.resumed import Resumed
     from llcphone.phone.dialler import Dialler
     from llcphone.phone.resumption import Journaling
     from llcphone.phone.warm_pool import WarmPool
@@ -294,7 +294,7 @@ class Phone(Placing, Joining):
             )
         with self.faults.contained("a call not hung up at its end", **whose):
             leaves = self._leaves_telephone(call, record.reason)
-            if self.dialler is not None and call.run.engine.outbound is not None:
+            if self.dialler is not None and call.run.status.dial is not None:
                 self.dialler.over(call, leave=leaves)
             elif self.dialler is not None and call.direction == "outbound" and not leaves:
                 self.dialler.freed(call.call_sid)

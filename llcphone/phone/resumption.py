@@ -29,7 +29,7 @@ from llcphone.agent import agents_of
 from llcphone.call.call import Call
 from llcphone.call.state import state_and_cost
 from llcphone.engine.events import EndReason
-from llcphone.engine.policies.recovery import Owed
+from llcphone.engine.resumed import Owed
 from llcphone.errors import StoreUnavailable
 from llcphone.phone.journal_entries import Closing, Kept, resumed_of
 from llcphone.runtime.log_lines import logger
@@ -126,7 +126,7 @@ class Journaling:
 
     def _recorded(self, call: Call) -> None:
         # Without a word of the engine it failed, or the process ends: neither ends the telephone call.
-        self.ended(call, call.run.engine.ended or EndReason.FAILED)
+        self.ended(call, call.run.status.ended or EndReason.FAILED)
 
     def ended(self, call: Call, reason: EndReason) -> None:
         """The engine has ended it; its sockets are still open."""

@@ -8,8 +8,6 @@ import trio
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from llcphone.engine.parts.connecting import Phase
-
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
@@ -24,12 +22,12 @@ STATES = ("born", "talking", "restoring", "ending")
 
 def state_of(call: Call) -> str:
     """``born`` until its media stream starts, ``restoring`` while it has no model, ``ending`` at its end."""
-    engine = call.run.engine
-    if engine.ended is not None or engine.hanging_up or engine.model.phase is Phase.GIVEN_UP:
+    now = call.run.status
+    if now.ending:
         return "ending"
-    if engine.started_ms is None:
+    if now.started_ms is None:
         return "born"
-    return "talking" if engine.model.ready or engine.ready_ms is None else "restoring"
+    return "talking" if now.model_ready or now.ready_ms is None else "restoring"
 
 
 class Now(Collector):

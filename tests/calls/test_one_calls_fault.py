@@ -54,7 +54,7 @@ async def lives_on(ear: MemoryLeg, model: MemoryLeg) -> bool:
 # -- our own code -------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("spot", ["hear", "handle", "settling", "next_deadline_ms"])
+@pytest.mark.parametrize("spot", ["hear", "handle", "_settle", "next_deadline_ms"])
 async def test_a_bug_in_the_engine_ends_the_call_that_met_it(spot: str, autojump_clock: MockClock) -> None:
     def bug(*args: object, **more: object) -> None:
         raise RuntimeError("planted")
@@ -80,7 +80,7 @@ async def test_a_record_is_written_even_when_it_cannot_be_made(autojump_clock: M
     async with open_memory(turns=[Turn(800)]) as house:
         _, other_ear, other_model = await live_call(house)
         call, ear, _ = await live_call(house)
-        call.run.engine.talk.history = None  # type: ignore[assignment]
+        call.run.engine.state.talk.history = None  # type: ignore[assignment]
         ear.put({"event": "stop", "streamSid": "MZ1"})
         record = await call.wait()
         assert (record.reason, record.call_id) == (EndReason.CALLER_HUNG_UP, call.call_id)

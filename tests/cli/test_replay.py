@@ -17,8 +17,7 @@ from llcphone.call.run import CallRun
 from llcphone.cli.entry import app
 from llcphone.cli.replay import run_replay
 from llcphone.config import RecordsConfig
-from llcphone.engine import CallEngine, CallSetup
-from llcphone.engine.call_setup import CallLimits
+from llcphone.engine import CallEngine
 from llcphone.engine.events import Born, EndAsked, Tick
 from llcphone.engine.parts.playout import Cut, Playout
 from llcphone.engine.tape.recorder import Replay, replay
@@ -29,6 +28,7 @@ from llcphone.sim.phone import Callee
 from llcphone.testing import AUTH_TOKEN, NUMBER, rehearse
 from tests.calls.house import INTERRUPTION, QUESTION, nothing_left, open_house
 from tests.calls.memory import Turn, media, open_memory
+from tests.engine.setups import call_limits, call_setup
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -242,7 +242,7 @@ class Mini:
     path: Path
 
     async def record(self, **limits: int) -> None:
-        setup = CallSetup({}, limits=CallLimits(**limits))
+        setup = call_setup(limits=call_limits(**limits))
         async with open_black_boxes(RecordsConfig(blackbox_dir=str(self.path.parent))) as taping:
             assert taping is not None
             tape = taping(self.path.stem, CallEngine(setup))
@@ -299,7 +299,7 @@ async def test_a_tape_stays_within_its_limit_and_says_that_it_was_cut(
     limit: int, tmp_path: Path, autojump_clock: MockClock
 ) -> None:
     records = RecordsConfig(blackbox_dir=str(tmp_path / "new" / "folder"), blackbox_limit=limit)
-    engine = CallEngine(CallSetup({}))
+    engine = CallEngine(call_setup())
     async with open_black_boxes(records) as taping:
         assert taping is not None
         tape = taping("c1", engine)
@@ -345,7 +345,7 @@ async def test_lines_are_written_in_batches_and_never_in_the_calls_own_step(
     async with open_black_boxes(records) as taping:
         assert taping is not None
         await trio.sleep(1)
-        tapes = [taping(f"c{number}", CallEngine(CallSetup({}))) for number in range(20)]
+        tapes = [taping(f"c{number}", CallEngine(call_setup())) for number in range(20)]
         for now_ms in range(200):
             for tape in tapes:
                 tape.handle(Born() if now_ms == 0 else Tick(), now_ms)
@@ -383,7 +383,7 @@ async def test_a_disk_that_refuses_costs_the_tape_and_one_line_in_the_log(
         if when == "later":
             await trio.sleep(1)
         monkeypatch.setattr("builtins.open", full)
-        engine = CallEngine(CallSetup({}))
+        engine = CallEngine(call_setup())
         tape = taping("c1", engine)
         assert tape.handle(Born(), 0)
         for now_ms in range(1, 5):
@@ -409,7 +409,7 @@ async def test_a_dead_disk_keeps_no_process_alive_and_no_unbounded_memory(
     async with open_black_boxes(RecordsConfig(blackbox_dir=str(tmp_path))) as taping:
         assert taping is not None
         monkeypatch.setattr(black_box, "_in_thread", never)
-        tape = taping("c1", CallEngine(CallSetup({})))
+        tape = taping("c1", CallEngine(call_setup()))
         tape.handle(Born(), 0)
         await stuck.wait()
         for now_ms in range(1, 500):

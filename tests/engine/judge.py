@@ -8,14 +8,14 @@ ledger's public page of an item.
 from __future__ import annotations
 
 from collections import Counter
+from typing import TYPE_CHECKING
 
 from llcphone.audio import payload_bytes
-from llcphone.engine import CallEngine, CallSetup
-from llcphone.engine import events as happened
+from llcphone.engine import CallEngine, events
 from llcphone.engine.commands import Command, EndCall, RunTool, SendModel, SendPhone
 from llcphone.engine.events import Event, ModelSaid, Tick
-from llcphone.engine.parts.event_order import Order
-from llcphone.realtime import events as said
+from llcphone.engine.parts.event_order import EventOrder
+from llcphone.realtime import events as model_events
 from llcphone.realtime.messages import (
     AppendAudio,
     CancelResponse,
@@ -28,6 +28,9 @@ from llcphone.realtime.messages import (
     UpdateSession,
 )
 from llcphone.twilio.media import CallerAudio, Media, StreamStarted
+
+if TYPE_CHECKING:
+    from llcphone.engine.call_setup import CallSetup
 
 CREATE_LOST_MS = 10_000
 LEFT_OPEN_MS = 10_000
@@ -52,7 +55,7 @@ class Judge:
         self.owed: set[str] = set()
         self.running: set[str] = set()
         self.answers: Counter[str] = Counter()
-        self.order = Order()
+        self.order = EventOrder()
 
     def sees(self, event: Event, now_ms: int) -> list[Command]:
         """Hand the event over and check everything that must hold."""
@@ -60,9 +63,9 @@ class Judge:
         if isinstance(event, CallerAudio | StreamStarted):
             self.frame_ms = now_ms
         over = self.engine.ended is not None
-        ready = self.engine.model.ready
+        ready = self.engine.state.session.ready
         said_now = event.event if isinstance(event, ModelSaid) and ready else None
-        if isinstance(event, ModelSaid) and event.generation != self.engine.model.generation:
+        if isinstance(event, ModelSaid) and event.generation != self.engine.state.session.generation:
             said_now = None
         if said_now is not None and not over and self.order.comes_late(said_now, now_ms):
             said_now = None  # it says nothing new: test_order.py
@@ -86,25 +89,25 @@ class Judge:
 
     def _note_model(self, event: object) -> None:
         match event:
-            case said.AudioDelta(_, item_id, payload):
+            case model_events.AudioDelta(_, item_id, payload):
                 self.generated[item_id] += payload_bytes(payload)
-            case said.SpeechStarted():
+            case model_events.SpeechStarted():
                 self.speaking, self.deciding = True, False
-            case said.SpeechStopped():
+            case model_events.SpeechStopped():
                 self.speaking, self.deciding, self.stopped = False, True, True
-            case said.InputCommitted():  # it ends its turn, though no end was told before
+            case model_events.InputCommitted():  # it ends its turn, though no end was told before
                 self.speaking, self.deciding, self.stopped = self.speaking and self.stopped, False, False
-            case said.ResponseCreated(response_id, True) if response_id not in self.open_responses:
+            case model_events.ResponseCreated(response_id, True) if response_id not in self.open_responses:
                 self.open_responses.add(response_id)
                 self.active, self.create_ms = response_id, None
-            case said.ResponseCreated(response_id, False):
+            case model_events.ResponseCreated(response_id, False):
                 self.silenced.add(response_id)
-            case said.ResponseDone(response_id) if not response_id.startswith("x"):
+            case model_events.ResponseDone(response_id) if not response_id.startswith("x"):
                 self.open_responses.discard(response_id)
                 if self.active == response_id:
                     self.active = ""
                 self.owed |= {item.call_id for item in event.items if item.type == "function_call"}
-            case said.ModelError():
+            case model_events.ModelError():
                 self.create_ms = None
 
     @property
@@ -156,19 +159,19 @@ class Judge:
                 assert not self.active
                 assert not self.caller_has_floor
             case ClearInput():
-                assert isinstance(event, happened.MachineDetected | happened.TurnCleared)
+                assert isinstance(event, events.MachineDetected | events.TurnCleared)
                 self.speaking = self.deciding = False  # a machine is no caller
             case AppendAudio():
-                assert self.engine.ready_ms is not None
-                assert self.engine.started_ms is not None
+                assert self.engine.state.ready_ms is not None
+                assert self.engine.state.started_ms is not None
 
     def _check_audio(self, event: object, commands: list[Command]) -> None:
-        if isinstance(event, said.AudioDelta):
+        if isinstance(event, model_events.AudioDelta):
             sent = any(isinstance(c, SendPhone) and isinstance(c.message, Media) for c in commands)
             assert not (sent and (event.item_id in self.cut_items or event.response_id in self.silenced))
 
     def _check_heard(self, now_ms: int) -> None:
-        playout = self.engine.talk.playout
+        playout = self.engine.state.talk.playout
         for item_id, generated in self.generated.items():
             if (item := playout.item(item_id)) is not None:
                 assert 0 <= item.heard <= item.sent <= item.generated <= generated
@@ -190,6 +193,6 @@ class Judge:
     def settle(self, now_ms: int) -> None:
         """At the end of the story every call has been answered exactly once."""
         for call_id in sorted(self.running):
-            self.sees(happened.ToolFinished(call_id, "1"), now_ms)
+            self.sees(events.ToolFinished(call_id, "1"), now_ms)
         if self.engine.ended is None:
             assert {call_id for call_id, count in self.answers.items() if count == 1} == self.owed

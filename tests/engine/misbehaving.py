@@ -21,19 +21,17 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from llcphone.audio import payload_bytes
-from llcphone.engine import CallEngine, CallSetup
-from llcphone.engine import commands as asked
-from llcphone.engine import events as happened
-from llcphone.engine.policies.alarms import AlarmPlan
-from llcphone.engine.policies.recovery import RecoveryPlan
+from llcphone.engine import CallEngine, commands, events
 from llcphone.errors import RemoteProtocolError
-from llcphone.realtime import messages as told
+from llcphone.realtime import messages
 from llcphone.realtime.decode import decode
 from llcphone.realtime.dialects import Dialect
-from llcphone.twilio import media as phone
+from llcphone.twilio import media
 from tests.engine.script import ALL_TOOLS, LATER, SESSION, STARTED, TOOLS, frame, speech
+from tests.engine.setups import alarm_plan, call_setup, recovery_plan
 from tests.realtime.odd import ODD_VALUES, is_needed, places, with_odd
-from tests.realtime.sample_parts import GA_SESSION, TOKENS, events, response
+from tests.realtime.sample_parts import GA_SESSION, TOKENS, response
+from tests.realtime.sample_parts import events as told
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -82,20 +80,20 @@ class World:
 
     def __init__(self, seed: int) -> None:
         self.chance = random.Random(seed)
-        setup = CallSetup(
+        setup = call_setup(
             session=SESSION,
             greets=self.chance.random() < 0.7,
             tools=TOOLS,
             silent_tools=frozenset({"note_down"}),
             dialect=Dialect.GA,
             schedule=(ALL_TOOLS, LATER),
-            alarms=AlarmPlan(dead_air_ms=5_000),
-            recovery=RecoveryPlan(filler=(speech(600),), apology=(speech(900),)),
+            alarms=alarm_plan(dead_air_ms=5_000),
+            recovery=recovery_plan(filler=(speech(600),), apology=(speech(900),)),
         )
         self.engine = CallEngine(setup)
         self.now_ms = 0
         self.wrong: list[Wrong] = []
-        self.notes: list[asked.Note] = []
+        self.notes: list[commands.Note] = []
         self.bad_messages = 0
         self.longest_ms = 0
         """The longest that the caller waited for a sound."""
@@ -116,10 +114,10 @@ class World:
 
     def run(self, *, lasts_ms: int = 60_000) -> list[Wrong]:
         """Play the call to its end; returns what was wrong."""
-        self._step(happened.Born())
-        self._at(400, lambda: self._step(happened.StreamJoined()))
+        self._step(events.Born())
+        self._at(400, lambda: self._step(events.StreamJoined()))
         self._at(500, self._answered)
-        self._at(lasts_ms, lambda: self._step(phone.StreamStopped()))
+        self._at(lasts_ms, lambda: self._step(media.StreamStopped()))
         for _ in range(self.chance.choice([0, 0, 1, 2])):
             self._at(self.chance.randrange(1_000, lasts_ms), self._lose)
         while self.engine.ended is None:
@@ -127,7 +125,7 @@ class World:
             next_ms = self._due[0][0] if self._due else None
             if alarm_ms is not None and (next_ms is None or alarm_ms <= next_ms):
                 self.now_ms = max(self.now_ms, alarm_ms)
-                self._step(happened.Tick())
+                self._step(events.Tick())
             elif next_ms is not None:
                 self.now_ms, _, thing = heapq.heappop(self._due)
                 thing()
@@ -152,24 +150,24 @@ class World:
 
     # -- the engine -------------------------------------------------------------------------
 
-    def _step(self, event: happened.Event) -> None:
+    def _step(self, event: events.Event) -> None:
         for command in self.engine.handle(event, self.now_ms):
             self._obey(command)
 
-    def _obey(self, command: asked.Command) -> None:
+    def _obey(self, command: commands.Command) -> None:
         match command:
-            case asked.ConnectModel(generation, _, after_ms):
+            case commands.ConnectModel(generation, _, after_ms):
                 self._at(after_ms + self.chance.randrange(100, 500), lambda: self._connected(generation))
-            case asked.CloseModel(generation) if generation in self._sessions:
+            case commands.CloseModel(generation) if generation in self._sessions:
                 self._sessions[generation].open = False
-            case asked.SendModel(message):
+            case commands.SendModel(message):
                 self._to_model(message)
-            case asked.SendPhone(message):
+            case commands.SendPhone(message):
                 self._to_phone(message)
-            case asked.RunTool(call_id):
-                answer = happened.ToolFinished(call_id, self.chance.choice(["1", '"nine"', "x" * 5_000]))
+            case commands.RunTool(call_id):
+                answer = events.ToolFinished(call_id, self.chance.choice(["1", '"nine"', "x" * 5_000]))
                 self._at(self.chance.randrange(50, 3_000), lambda: self._step(answer))
-            case asked.Note(kind):
+            case commands.Note(kind):
                 self.notes.append(command)
                 if kind == "dead air":
                     self._alarmed_ms = self.now_ms
@@ -189,15 +187,15 @@ class World:
             self.engine.hear(frame(), self.now_ms)
             self._at(FRAME_MS, self._frame)
 
-    def _to_phone(self, message: phone.PhoneMessage) -> None:
+    def _to_phone(self, message: media.PhoneMessage) -> None:
         match message:
-            case phone.Media(payload):
+            case media.Media(payload):
                 self._plays_until_ms = max(self.now_ms, self._plays_until_ms) + payload_bytes(payload) // 8
-            case phone.Mark(name):
+            case media.Mark(name):
                 at_ms = max(self.now_ms, self._plays_until_ms)
                 self._marks.append((at_ms, name))
                 self._at(at_ms - self.now_ms, self._echo)
-            case phone.Clear():
+            case media.Clear():
                 self._plays_until_ms = self.now_ms
                 self._marks = [(self.now_ms, name) for _, name in self._marks]
                 self._at(0, self._echo)
@@ -206,7 +204,7 @@ class World:
         while self._marks and self._marks[0][0] <= self.now_ms:
             _, name = self._marks.pop(0)
             self._heard()
-            self._step(phone.MarkEchoed(name))
+            self._step(media.MarkEchoed(name))
 
     def _heard(self) -> None:
         self._heard_ms = self.now_ms
@@ -225,8 +223,8 @@ class World:
         self._unheard_turn = session is None
         if session is not None:
             self._cancel_active(session, "turn_detected")
-            start_ms = self.engine.appended_bytes // 8
-            started = events("input_audio_buffer.speech_started", item_id=item, audio_start_ms=start_ms)
+            start_ms = self.engine.state.appended_bytes // 8
+            started = told("input_audio_buffer.speech_started", item_id=item, audio_start_ms=start_ms)
             self._tell(session, started)
         self._at(self.chance.randrange(500, 2_500), lambda: self._caller_stops(item, session))
         self._at(self.chance.randrange(6_000, 25_000), self._caller_asks)
@@ -245,7 +243,7 @@ class World:
         if session is not None and self._unheard_turn and not self._speaks:
             self._unheard_turn = False
             item = f"u{next(self._numbers)}"
-            started = events("input_audio_buffer.speech_started", item_id=item, audio_start_ms=0)
+            started = told("input_audio_buffer.speech_started", item_id=item, audio_start_ms=0)
             self._at(300, lambda: self._tell(session, started))
             self._at(600, lambda: self._turn_ends(session, item))
 
@@ -254,46 +252,46 @@ class World:
             self._unheard_turn = True
             self._hear_turn()
             return
-        end_ms = self.engine.appended_bytes // 8
-        self._tell(session, events("input_audio_buffer.speech_stopped", item_id=item, audio_end_ms=end_ms))
-        self._tell(session, events("input_audio_buffer.committed", item_id=item, previous_item_id=None))
+        end_ms = self.engine.state.appended_bytes // 8
+        self._tell(session, told("input_audio_buffer.speech_stopped", item_id=item, audio_end_ms=end_ms))
+        self._tell(session, told("input_audio_buffer.committed", item_id=item, previous_item_id=None))
         self._at(100, lambda: self._respond(session, None))
 
     # -- the model --------------------------------------------------------------------------
 
     @property
     def _present(self) -> Session | None:
-        session = self._sessions.get(self.engine.model.generation)
+        session = self._sessions.get(self.engine.state.session.generation)
         return session if session is not None and session.open and session.configured else None
 
     def _connected(self, generation: int) -> None:
-        if self.engine.ended is not None or generation != self.engine.model.generation:
+        if self.engine.ended is not None or generation != self.engine.state.session.generation:
             return
         if self.chance.random() < 0.05:
-            self._step(happened.ModelConnectFailed(generation, "refused"))
+            self._step(events.ModelConnectFailed(generation, "refused"))
             return
         session = self._sessions[generation] = Session(generation)
-        self._step(happened.ModelConnected(generation, Dialect.GA))
-        self._tell(session, events("session.created", session=GA_SESSION))
+        self._step(events.ModelConnected(generation, Dialect.GA))
+        self._tell(session, told("session.created", session=GA_SESSION))
 
     def _lose(self) -> None:
-        session = self._sessions.get(self.engine.model.generation)
+        session = self._sessions.get(self.engine.state.session.generation)
         if session is not None and session.open and self.engine.ended is None:
             session.open = False
-            self._step(happened.ModelLegLost(session.generation, self.chance.choice([1006, 1011])))
+            self._step(events.ModelLegLost(session.generation, self.chance.choice([1006, 1011])))
 
-    def _to_model(self, message: told.ModelMessage) -> None:
-        session = self._sessions.get(self.engine.model.generation)
+    def _to_model(self, message: messages.ModelMessage) -> None:
+        session = self._sessions.get(self.engine.state.session.generation)
         if session is None or not session.open:
             return
         match message:
-            case told.UpdateSession(_, event_id):
+            case messages.UpdateSession(_, event_id):
                 self._at(50, lambda: self._update(session, event_id))
-            case told.CreateResponse(purpose):
+            case messages.CreateResponse(purpose):
                 self._at(20, lambda: self._respond(session, purpose))
-            case told.ToolOutput(call_id):
+            case messages.ToolOutput(call_id):
                 self._at(20, lambda: self._take_output(session, call_id))
-            case told.CancelResponse():
+            case messages.CancelResponse():
                 self._at(20, lambda: self._cancel_active(session, "client_cancelled"))
             case _:
                 pass
@@ -301,20 +299,20 @@ class World:
     def _update(self, session: Session, event_id: str) -> None:
         if self.chance.random() < (0.1 if session.configured else 0.03):
             odd = self.chance.choice([*ERRORS, {"error": {"code": "invalid_value", "event_id": event_id}}])
-            self._tell(session, events("error", **odd))
+            self._tell(session, told("error", **odd))
             return
         first, session.configured = not session.configured, True
-        self._tell(session, events("session.updated", session=GA_SESSION), whole=True)
+        self._tell(session, told("session.updated", session=GA_SESSION), whole=True)
         if first:
             self._at(100, self._hear_turn)
 
     def _take_output(self, session: Session, call_id: str) -> None:
         if self.chance.random() < 0.1:
             refused = {"code": "string_above_max_length", "param": "item.output"}
-            self._tell(session, events("error", error=refused | {"event_id": f"output-{call_id}"}))
+            self._tell(session, told("error", error=refused | {"event_id": f"output-{call_id}"}))
             return
         body = {"id": f"o{next(self._numbers)}", "type": "function_call_output", "call_id": call_id}
-        self._tell(session, events("conversation.item.added", item=body))
+        self._tell(session, told("conversation.item.added", item=body))
 
     def _cancel_active(self, session: Session, reason: str) -> None:
         if session.active:
@@ -328,12 +326,12 @@ class World:
         if session.active:
             if purpose is not None:
                 code = "conversation_already_has_active_response"
-                self._tell(session, events("error", error={"code": code, "message": "Wait."}))
+                self._tell(session, told("error", error={"code": code, "message": "Wait."}))
             return
         name = session.active = f"r{next(self._numbers)}"
         metadata = {"llcphone": purpose} if purpose else None
         self._tell(
-            session, events("response.created", response=response("in_progress", id=name, metadata=metadata))
+            session, told("response.created", response=response("in_progress", id=name, metadata=metadata))
         )
         kind = self.chance.choice(KINDS)
         self._at(self.chance.randrange(50, 900), lambda: self._answer(session, name, kind))
@@ -416,9 +414,7 @@ class World:
             self._done(session, name, status, status_details=details, output=listed)
 
     def _done(self, session: Session, name: str, status: str, **fields: Any) -> None:
-        self._tell(
-            session, events("response.done", response=response(status, id=name, usage=TOKENS, **fields))
-        )
+        self._tell(session, told("response.done", response=response(status, id=name, usage=TOKENS, **fields)))
 
     def _tell_of(self, session: Session, kind: str, name: str, of_item: str = "", **fields: Any) -> None:
         ids = {"response_id": name, "output_index": 0, "content_index": 0}
@@ -437,7 +433,7 @@ class World:
                 odd = self.chance.choice([*ODD_VALUES, ...])
                 event = with_odd(event, self.chance.choice(optional), odd)
         if self.chance.random() < self._oddness / 4:
-            stray = json.dumps(events("error", **self.chance.choice(ERRORS))).encode()
+            stray = json.dumps(told("error", **self.chance.choice(ERRORS))).encode()
             self._at(1, lambda: self._deliver(session, stray))
         text = json.dumps(event).encode()
         late_ms = self.chance.randrange(0, 600) if self.chance.random() < self._disorder else 0
@@ -455,10 +451,10 @@ class World:
             session.unreadable += 1
             if session.unreadable >= MOST_UNREADABLE:
                 session.open = False
-                self._step(happened.ModelLegLost(session.generation, 1002))
+                self._step(events.ModelLegLost(session.generation, 1002))
             return
         session.unreadable = 0
-        self._step(happened.ModelSaid(session.generation, fact))
+        self._step(events.ModelSaid(session.generation, fact))
 
 
 def _sound(ms: int) -> str:

@@ -14,12 +14,10 @@ import base64
 from collections import deque
 from typing import Any
 
-from llcphone.engine import CallEngine, CallSetup
-from llcphone.engine.call import CallLimits
+from llcphone.engine import CallEngine
+from llcphone.engine.call_setup import TurnUpdate
 from llcphone.engine.commands import Command, EndCall, Note, RunTool, SendModel, SendPhone
 from llcphone.engine.events import Born, EndReason, Event, ModelConnected, ModelSaid, StreamJoined, Tick
-from llcphone.engine.parts.schedule import TurnUpdate
-from llcphone.engine.policies.recovery import RecoveryPlan
 from llcphone.realtime.dialects import Dialect
 from llcphone.realtime.events import (
     AudioDelta,
@@ -36,6 +34,7 @@ from llcphone.realtime.events import (
     SpeechStopped,
 )
 from llcphone.twilio.media import Clear, Mark, MarkEchoed, Media, StreamStarted
+from tests.engine.setups import call_limits, call_setup, recovery_plan
 
 SESSION = {"voice": "cedar", "input_audio_format": "g711_ulaw", "output_audio_format": "g711_ulaw"}
 FULL_TOOLS = {"tools": [{"name": "look_up"}, {"name": "book"}]}
@@ -135,8 +134,8 @@ class Script:
             "dialect": Dialect.GA,
         }
         # Recovery has dialogues of its own; everywhere else a lost model ends the call.
-        defaults["recovery"] = RecoveryPlan(enabled=False)
-        self.setup = CallSetup(**(defaults | setup), limits=CallLimits(**(limits or {})))
+        defaults["recovery"] = recovery_plan(enabled=False)
+        self.setup = call_setup(**(defaults | setup), limits=call_limits(**(limits or {})))
         self.engine = CallEngine(self.setup)
         self.now_ms = 0
         self.sends_frames = sends_frames
@@ -155,10 +154,10 @@ class Script:
         out = Commands()
         for event in events:
             if isinstance(event, _MODEL_EVENTS):
-                event = ModelSaid(self.engine.model.generation, event)
+                event = ModelSaid(self.engine.state.session.generation, event)
             self.tape.append((event, self.now_ms))
-            if self.sends_frames and self.engine.started_ms is not None:
-                self.engine.last_frame_ms = self.now_ms
+            if self.sends_frames and self.engine.state.started_ms is not None:
+                self.engine.state.last_frame_ms = self.now_ms
             for command in self.engine.handle(event, self.now_ms):
                 (self.notes if isinstance(command, Note) else out).append(command)
         self.said += out

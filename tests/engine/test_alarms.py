@@ -6,8 +6,6 @@ from typing import Any
 
 from llcphone.engine.events import Born, LoopHeld, ModelConnected, StreamJoined, ToolFinished
 from llcphone.engine.parts.timers import Timer
-from llcphone.engine.policies.alarms import AlarmPlan
-from llcphone.engine.policies.recovery import RecoveryPlan
 from llcphone.realtime.dialects import Dialect
 from llcphone.realtime.events import InputCommitted, SpeechStarted, SpeechStopped
 from llcphone.twilio.media import CallerAudio
@@ -25,6 +23,7 @@ from tests.engine.script import (
     spoke,
     wants,
 )
+from tests.engine.setups import alarm_plan, recovery_plan
 
 LIMIT_MS = 3_000
 
@@ -42,12 +41,12 @@ def told(call: Script, kind: str) -> list[tuple[int, str]]:
 def watched(**setup: Any) -> tuple[Script, Ear]:
     """A live call, however long it is; only the model owes something."""
     limits = {"dead_stream_ms": 10**9, "response_wait_ms": 10**6}
-    call = Script(alarms=AlarmPlan(dead_air_ms=LIMIT_MS), limits=limits, **setup).live()
+    call = Script(alarms=alarm_plan(dead_air_ms=LIMIT_MS), limits=limits, **setup).live()
     return call, Ear(call)
 
 
 def test_an_answer_heard_too_late_is_a_slow_turn_and_its_longest_part_is_named() -> None:
-    call = Script(alarms=AlarmPlan(slow_turn_ms=1_000)).live()
+    call = Script(alarms=alarm_plan(slow_turn_ms=1_000)).live()
     for now_ms in range(0, 1_000, 20):
         call.at(now_ms).sees(CallerAudio(frame()))
     ear = Ear(call.at(1_000))
@@ -59,17 +58,17 @@ def test_an_answer_heard_too_late_is_a_slow_turn_and_its_longest_part_is_named()
     assert told(call, "slow turn") == []  # not heard yet
     ear.at(2_300)
     ((gap_ms, because),) = told(call, "slow turn")
-    assert gap_ms == call.engine.talk.ledger.turns[0].ear_gap_ms == 1_200
+    assert gap_ms == call.engine.state.talk.timings.turns[0].ear_gap_ms == 1_200
     assert because == "first_delta"
 
 
 def test_a_turn_within_the_limit_is_no_alarm() -> None:
-    call = live(alarms=AlarmPlan(slow_turn_ms=1_000))
+    call = live(alarms=alarm_plan(slow_turn_ms=1_000))
     ear = Ear(call)
     ear.at(900)
     ear.sees(delta(200), item_done(), done("r1"))
     ear.at(1_200)
-    assert call.engine.talk.ledger.turns[0].ear_gap_ms == 900
+    assert call.engine.state.talk.timings.turns[0].ear_gap_ms == 900
     assert told(call, "slow turn") == []
 
 
@@ -123,7 +122,7 @@ def test_a_tool_that_works_in_silence_is_dead_air_of_the_tools() -> None:
 
 
 def test_a_filler_is_heard() -> None:
-    filler = RecoveryPlan(filler=(speech(2_000),), filler_every_ms=2_500, limit_ms=20_000)
+    filler = recovery_plan(filler=(speech(2_000),), filler_every_ms=2_500, limit_ms=20_000)
     call, ear = watched(recovery=filler)
     ear.sees(SpeechStarted("u1"), SpeechStopped("u1"), InputCommitted("u1"), created("r1"))
     ear.at(12_000)  # the model says nothing: stalled after 4 s, fillers from then on
@@ -132,7 +131,7 @@ def test_a_filler_is_heard() -> None:
 
 
 def test_a_caller_who_waits_for_the_session_waits_in_dead_air() -> None:
-    call = Script(alarms=AlarmPlan(dead_air_ms=LIMIT_MS), greets=True, limits={"dead_stream_ms": 10**9})
+    call = Script(alarms=alarm_plan(dead_air_ms=LIMIT_MS), greets=True, limits={"dead_stream_ms": 10**9})
     call.sees(Born(), ModelConnected(1, Dialect.GA), StreamJoined(), STARTED)
     call.until(3_500)
     assert told(call, "dead air") == [(LIMIT_MS, "session")]
@@ -156,7 +155,7 @@ def test_a_record_keeps_a_hundred_alarms_and_a_long_call_no_more() -> None:
 
 
 def test_an_answer_that_is_made_before_anybody_is_on_the_line_keeps_nobody_waiting() -> None:
-    call = Script(alarms=AlarmPlan(dead_air_ms=LIMIT_MS), greets=True)
+    call = Script(alarms=alarm_plan(dead_air_ms=LIMIT_MS), greets=True)
     call.configured()
     call.until(20_000)
     assert told(call, "dead air") == []
@@ -165,9 +164,9 @@ def test_an_answer_that_is_made_before_anybody_is_on_the_line_keeps_nobody_waiti
 def test_nobody_wakes_while_nothing_is_due() -> None:
     call, ear = watched()
     ear.at(LIMIT_MS)
-    assert call.engine.timers.get(Timer.DEAD_AIR) is None
+    assert call.engine.state.timers.get(Timer.DEAD_AIR) is None
     ear.sees(SpeechStarted("u1"), SpeechStopped("u1"))
-    assert call.engine.timers.get(Timer.DEAD_AIR) == 2 * LIMIT_MS
+    assert call.engine.state.timers.get(Timer.DEAD_AIR) == 2 * LIMIT_MS
 
 
 def test_a_create_of_ours_that_is_never_answered_is_dead_air() -> None:
@@ -198,7 +197,7 @@ def test_a_short_hold_is_not_blamed_for_a_long_silence() -> None:
 
 
 def test_holds_of_one_tool_add_up_for_a_slow_turn() -> None:
-    call = live(alarms=AlarmPlan(slow_turn_ms=1_000))
+    call = live(alarms=alarm_plan(slow_turn_ms=1_000))
     for now_ms in range(0, 1_000, 20):
         call.at(now_ms).sees(CallerAudio(frame()))
     ear = Ear(call.at(1_000))

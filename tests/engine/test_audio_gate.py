@@ -26,7 +26,7 @@ def test_nothing_is_forwarded_before_the_session_is_confirmed() -> None:
     call = Script()
     call.sees(Born(), ModelConnected(1, Dialect.GA), StreamJoined(), STARTED)
     assert call.sees(CallerAudio(frame())) == []
-    assert call.engine.frames == 1
+    assert call.engine.state.frames == 1
 
 
 def test_what_a_listening_agent_missed_is_sent_in_order_when_the_session_is_ready() -> None:
@@ -42,7 +42,7 @@ def test_kept_audio_is_bounded_and_the_oldest_falls_out() -> None:
     call.sees(Born(), StreamJoined(), STARTED, *(CallerAudio(frame(n)) for n in range(8)))
     sent = call.sees(ModelConnected(1, Dialect.GA), ULAW).model
     assert sent[1:] == [AppendAudio(frame(n)) for n in range(3, 8)]
-    assert call.engine.listening.held_back == 3
+    assert call.engine.state.gate.held_back == 3
 
 
 def test_a_greeting_agent_keeps_no_early_audio() -> None:
@@ -50,7 +50,7 @@ def test_a_greeting_agent_keeps_no_early_audio() -> None:
     call.sees(Born(), StreamJoined(), STARTED, CallerAudio(frame()))
     sent = call.sees(ModelConnected(1, Dialect.GA), ULAW).model
     assert AppendAudio(frame()) not in sent
-    assert call.engine.listening.held_back == 1
+    assert call.engine.state.gate.held_back == 1
 
 
 def test_the_guard_holds_frames_back_until_seven_hundred_ms_of_a_live_greeting_are_heard() -> None:
@@ -60,7 +60,7 @@ def test_the_guard_holds_frames_back_until_seven_hundred_ms_of_a_live_greeting_a
     assert ear.at(699).sees(CallerAudio(frame())) == []
     assert ear.at(700).sees(CallerAudio(frame())).model == [AppendAudio(frame())]
     assert ear.heard_ms == 700
-    assert (call.engine.frames, call.engine.listening.held_back) == (2, 1)
+    assert (call.engine.state.frames, call.engine.state.gate.held_back) == (2, 1)
 
 
 def test_the_guard_counts_a_replayed_greeting_from_the_ear_not_from_its_making() -> None:
@@ -113,9 +113,9 @@ def test_the_short_way_and_the_long_way_decide_the_same() -> None:
     for now_ms in range(0, 1_000, 20):
         for call in (short, long):
             call.until(now_ms)
-        through = short.engine.hear(frame(), now_ms)
-        assert long.sees(CallerAudio(frame())) == ([SendModel(AppendAudio(frame()))] if through else [])
-    assert short.engine.listening.held_back == long.engine.listening.held_back == 35
+        heard = short.engine.hear(frame(), now_ms)
+        assert long.sees(CallerAudio(frame())) == ([] if heard is None else [SendModel(AppendAudio(heard))])
+    assert short.engine.state.gate.held_back == long.engine.state.gate.held_back == 35
 
 
 def test_a_frame_by_the_long_way_makes_no_other_decision_due_earlier() -> None:
@@ -126,7 +126,7 @@ def test_a_frame_by_the_long_way_makes_no_other_decision_due_earlier() -> None:
 
 
 def test_a_session_that_is_restored_while_the_line_is_muted_does_not_open_it() -> None:
-    listening = Script().live().engine.listening
+    listening = Script().live().engine.state.gate
     listening.mute(True)
     listening.session_lost()
     listening.session_ready(0)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import pytest
 
 from llcphone.engine.events import ToolFinished
-from llcphone.engine.parts.floor import Floor
+from llcphone.engine.status import Floor
 from llcphone.realtime.events import (
     AudioDone,
     InputCommitted,
@@ -104,14 +104,14 @@ def test_a_lost_echo_is_made_good_by_the_next_one() -> None:
 def test_an_answer_heard_to_its_end_is_not_truncated() -> None:
     ear, _ = answering(1_000)
     assert ear.at(1_200).sees(SpeechStarted()) == []
-    assert ear.call.engine.talk.barge_ins == 0
+    assert ear.call.engine.state.talk.barge_ins == 0
 
 
 def test_after_the_last_millisecond_but_before_its_echo_nothing_is_truncated() -> None:
     call = live()
     call.sees(delta(200), done("r1"))
     assert call.at(210).sees(SpeechStarted()).model == []
-    assert call.engine.talk.playout.heard_ms("i1", 210) == 200
+    assert call.engine.state.talk.playout.heard_ms("i1", 210) == 200
 
 
 def test_a_barge_in_after_response_done_still_cuts_what_is_playing() -> None:
@@ -131,11 +131,11 @@ def test_marks_echoed_by_a_clear_do_not_count_as_heard() -> None:
     ear, _ = answering()
     ear.at(500).sees(SpeechStarted())
     assert ear.cleared_marks
-    heard = ear.call.engine.talk.playout.heard_ms("i1", 500)
+    heard = ear.call.engine.state.talk.playout.heard_ms("i1", 500)
     assert ear.call.at(520).sees(*(MarkEchoed(name) for name in ear.cleared_marks)) == []
-    assert ear.call.engine.talk.playout.heard_ms("i1", 9_000) == heard == 500
-    assert ear.call.engine.talk.playout.stray_echoes == len(ear.cleared_marks)
-    assert ear.call.engine.talk.floor is Floor.CALLER
+    assert ear.call.engine.state.talk.playout.heard_ms("i1", 9_000) == heard == 500
+    assert ear.call.engine.state.talk.playout.stray_echoes == len(ear.cleared_marks)
+    assert ear.call.engine.state.talk.floor is Floor.CALLER
 
 
 def test_late_deltas_of_a_cut_answer_are_dropped() -> None:
@@ -143,8 +143,8 @@ def test_late_deltas_of_a_cut_answer_are_dropped() -> None:
     call.sees(delta(400))
     call.at(100).sees(SpeechStarted())
     assert call.sees(delta(400), delta(400, "i2")) == []
-    assert call.engine.talk.late_deltas == 2
-    assert call.engine.talk.playout.silent
+    assert call.engine.state.talk.late_deltas == 2
+    assert call.engine.state.talk.playout.silent
 
 
 def test_an_item_that_never_reached_the_phone_is_deleted_when_its_cut_response_ends() -> None:
@@ -188,7 +188,7 @@ def test_two_barge_ins_at_once_are_one() -> None:
     ear, _ = answering()
     ear.at(300).sees(SpeechStarted())
     assert ear.sees(SpeechStarted()) == []
-    assert ear.call.engine.talk.barge_ins == 1
+    assert ear.call.engine.state.talk.barge_ins == 1
 
 
 def test_the_second_answer_is_counted_from_its_own_beginning() -> None:
@@ -197,14 +197,14 @@ def test_the_second_answer_is_counted_from_its_own_beginning() -> None:
     ear.at(1_500).sees(delta(1_000, "i2", "r2"), done("r2"))
     assert ear.at(1_950).sees(SpeechStarted()).model == [Truncate("i2", 450)]
     assert ear.heard_ms == 700 + 450
-    assert ear.call.engine.talk.barge_ins == 2
+    assert ear.call.engine.state.talk.barge_ins == 2
 
 
 @pytest.mark.parametrize("at_ms", [0, 50, 198, 200, 299])
 def test_a_barge_in_inside_a_filler_clears_it_and_tells_the_model_nothing(at_ms: int) -> None:
     call = live()
     call.sees(done("r1"))
-    assert call.engine.talk.playout.filler(speech(300), 0)
+    assert call.engine.state.talk.playout.filler(speech(300), 0)
     cut = call.at(at_ms).sees(SpeechStarted())
     assert cut.phone == [Clear()]
     assert cut.model == []
@@ -212,7 +212,7 @@ def test_a_barge_in_inside_a_filler_clears_it_and_tells_the_model_nothing(at_ms:
 
 def test_a_filler_takes_its_time_before_the_item_that_follows() -> None:
     call = live()
-    call.engine.talk.playout.filler(speech(150), 0)
+    call.engine.state.talk.playout.filler(speech(150), 0)
     call.sees(delta(500), done("r1"))
     call.at(150).sees(MarkEchoed("p1"))
     assert call.at(250).sees(SpeechStarted()).model == [Truncate("i1", 100)]
@@ -220,7 +220,7 @@ def test_a_filler_takes_its_time_before_the_item_that_follows() -> None:
 
 def test_an_item_waiting_behind_a_filler_has_not_been_heard() -> None:
     call = live()
-    call.engine.talk.playout.filler(speech(150), 0)
+    call.engine.state.talk.playout.filler(speech(150), 0)
     call.sees(delta(500), done("r1"))
     assert call.at(140).sees(SpeechStarted()).model == [DeleteItem("i1")]
 
@@ -245,7 +245,7 @@ def test_the_transcript_keeps_the_words_that_were_heard() -> None:
     ear.sees(delta(1_000), TranscriptDelta("r1", "i1", "one two "), TranscriptDelta("r1", "i1", "three four"))
     ear.sees(TranscriptDone("r1", "i1", "one two three four"), item_done(), done("r1"))
     ear.at(500).sees(SpeechStarted())
-    line = ear.call.engine.talk.history.get("i1")
+    line = ear.call.engine.state.talk.history.get("i1")
     assert line is not None
     assert (line.heard_ms, line.generated_ms) == (500, 1_000)
     assert line.heard_text() == "one two"
@@ -255,7 +255,7 @@ def test_words_of_an_answer_that_was_never_heard_do_not_enter_the_transcript() -
     call = live()
     call.at(100).sees(SpeechStarted())
     call.sees(TranscriptDelta("r1", "i1", "never"), TranscriptDone("r1", "i1", "never"))
-    assert call.engine.talk.history.get("i1") is None
+    assert call.engine.state.talk.history.get("i1") is None
 
 
 def test_without_interrupt_response_the_agent_speaks_on() -> None:
@@ -278,9 +278,9 @@ def test_a_real_answer_is_created_while_the_clear_is_still_on_its_way() -> None:
     ear.at(300).sees(SpeechStarted("u2"), SpeechStopped("u2"), InputCommitted("u2"), created("r2"))
     ear.sees(delta(200, "i2", "r2"), done("r2"))
     ear.call.sees(*(MarkEchoed(name) for name in ear.cleared_marks))
-    assert ear.call.engine.talk.playout.heard_ms("i2", 300) == 0
+    assert ear.call.engine.state.talk.playout.heard_ms("i2", 300) == 0
     ear.at(700)
-    assert ear.call.engine.talk.playout.heard_ms("i2", 700) == 200
+    assert ear.call.engine.state.talk.playout.heard_ms("i2", 700) == 200
     assert CreateResponse("tools") not in ear.call.said.model
 
 
@@ -289,4 +289,4 @@ def test_a_straggler_after_its_response_ended_and_was_cut_is_dropped() -> None:
     call.sees(delta(400), done("r1"))
     call.at(100).sees(SpeechStarted())
     assert call.sees(delta(400)).phone == []
-    assert call.engine.talk.late_deltas == 1
+    assert call.engine.state.talk.late_deltas == 1

@@ -7,17 +7,17 @@ import base64
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llcphone.engine.parts.caller_audio import Recall, joined
+from llcphone.engine.parts.caller_audio import CallerAudioBuffer, joined
 from tests.engine.script import frame
 
 
-def remembering(*numbers: int) -> Recall:
-    recall = Recall()
+def remembering(*numbers: int) -> CallerAudioBuffer:
+    recall = CallerAudioBuffer()
     add(recall, *numbers)
     return recall
 
 
-def add(recall: Recall, *numbers: int) -> None:
+def add(recall: CallerAudioBuffer, *numbers: int) -> None:
     for number in numbers:
         recall.add(frame(number))
 

@@ -38,14 +38,14 @@ def test_a_call_dials_the_model_at_birth_and_configures_without_waiting_for_sess
     update = call.at(200).sees(ModelConnected(1, Dialect.GA))
     assert update == [SendModel(UpdateSession(SESSION, "setup-1"))]
     assert call.sees(SessionCreated("s1")) == []
-    assert not call.engine.model.ready
+    assert not call.engine.state.session.ready
 
 
 def test_the_session_is_ready_once_updated_confirms_ulaw_both_ways() -> None:
     call = Script()
     call.sees(Born(), ModelConnected(1, Dialect.GA))
     assert call.at(300).sees(ULAW) == [RememberDialect(Dialect.GA)]
-    assert call.engine.ready_ms == 300
+    assert call.engine.state.ready_ms == 300
     assert call.until(60_000 - 1) == []  # the set-up's deadline is gone
 
 
@@ -56,7 +56,7 @@ def test_another_audio_format_than_ulaw_refuses_the_session(formats: tuple[str, 
     call = Script()
     call.sees(Born(), ModelConnected(1, Dialect.GA))
     assert call.sees(SessionUpdated(*formats)) == [EndCall(EndReason.MODEL_REFUSED)]
-    assert call.engine.model.last_failure == "audio_format"
+    assert call.engine.state.session.last_failure == "audio_format"
 
 
 @pytest.mark.parametrize("refusal", [BETA_IS_GONE, WANTS_TYPE, KNOWS_NO_FLAT_KEY])
@@ -70,14 +70,14 @@ def test_a_refused_flat_dialect_is_dialled_again_in_ga_within_the_same_deadline(
     ]
     assert call.engine.next_deadline_ms == due == 10_000
     call.at(600).sees(ModelConnected(2, Dialect.GA), ULAW)
-    assert call.engine.model.ready
+    assert call.engine.state.session.ready
 
 
 def test_close_4000_after_the_dialect_refusal_is_the_same_refusal_not_a_second() -> None:
     call = asking()
     call.sees(BETA_IS_GONE)
     assert call.sees(ModelLegLost(1, 4000)) == []
-    assert call.engine.stale_events == 1
+    assert call.engine.state.stale_events == 1
 
 
 def test_the_dialect_turns_only_once() -> None:
@@ -111,14 +111,14 @@ def test_a_flat_dialect_that_was_asked_for_is_not_turned() -> None:
 def test_any_other_refusal_of_the_set_up_is_final(error: ModelError) -> None:
     call = asking()
     assert call.sees(error).end is EndReason.MODEL_REFUSED
-    assert call.engine.model.last_failure == error.code
+    assert call.engine.state.session.last_failure == error.code
 
 
 def test_an_error_that_is_not_about_the_set_up_does_not_end_it() -> None:
     call = asking()
     assert call.sees(ModelError("response_cancel_not_active")) == []
     call.sees(ULAW)
-    assert call.engine.model.ready
+    assert call.engine.state.session.ready
 
 
 @pytest.mark.parametrize("code", [3000, 4000])
@@ -172,14 +172,14 @@ def test_what_an_older_leg_still_says_is_counted_and_dropped() -> None:
         ModelConnectFailed(1, "x"),
     ]
     assert call.sees(*old) == []
-    assert call.engine.stale_events == 4
-    assert not call.engine.model.ready
+    assert call.engine.state.stale_events == 4
+    assert not call.engine.state.session.ready
 
 
 def test_unknown_words_during_the_set_up_are_counted() -> None:
     call = asking()
     assert call.sees(UnknownModelEvent("session.hello")) == []
-    assert call.engine.unknown_events == 1
+    assert call.engine.state.unknown_events == 1
 
 
 def test_the_warm_attempt_is_closed_after_ten_seconds_with_nobody_on_the_line() -> None:
@@ -187,7 +187,7 @@ def test_the_warm_attempt_is_closed_after_ten_seconds_with_nobody_on_the_line() 
     call.sees(Born())
     assert call.until(9_999) == []
     assert call.until(10_000) == [CloseModel(1)]
-    assert call.engine.model.phase is Phase.EXPIRED
+    assert call.engine.state.session.phase is Phase.EXPIRED
 
 
 def test_redials_do_not_move_the_warm_deadline() -> None:
@@ -213,7 +213,7 @@ def test_a_late_word_of_the_expired_leg_changes_nothing() -> None:
     call.sees(Born())
     call.until(10_000)
     assert call.sees(ModelConnected(1, Dialect.GA), ULAW) == []
-    assert call.engine.stale_events == 2
+    assert call.engine.state.stale_events == 2
 
 
 def test_a_stream_that_joins_early_gives_the_attempt_in_flight_four_seconds_more() -> None:
@@ -222,9 +222,9 @@ def test_a_stream_that_joins_early_gives_the_attempt_in_flight_four_seconds_more
     call.at(8_000).sees(StreamJoined())
     assert call.until(11_999) == []
     assert call.until(12_000) == [CloseModel(1), ConnectModel(2, Dialect.GA)]
-    assert call.engine.model.phase is Phase.COLD
+    assert call.engine.state.session.phase is Phase.COLD
     call.sees(ModelConnected(2, Dialect.GA), ULAW)
-    assert call.engine.model.ready
+    assert call.engine.state.session.ready
 
 
 def test_there_is_one_cold_attempt_and_then_the_way_out() -> None:

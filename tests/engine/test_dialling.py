@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from llcphone.engine.call_setup import MachinePolicy
 from llcphone.engine.commands import Dial, EndCall
 from llcphone.engine.events import (
     Born,
@@ -16,7 +17,6 @@ from llcphone.engine.events import (
     StreamJoined,
     Tick,
 )
-from llcphone.engine.parts.dialling import DialPlan, MachinePolicy
 from llcphone.realtime.dialects import Dialect
 from llcphone.realtime.events import ModelError, ResponseCreated, ResponseDone, ResponseStatus, SpeechStarted
 from llcphone.realtime.messages import CancelResponse, ClearInput, CreateResponse, Truncate, UserText
@@ -34,10 +34,11 @@ from tests.engine.script import (
     speech,
     spoke,
 )
+from tests.engine.setups import dial_plan
 
 
 def outbound(**plan: object) -> Script:
-    return Script(dial=DialPlan(**plan))  # type: ignore[arg-type]
+    return Script(dial=dial_plan(**plan))  # type: ignore[arg-type]
 
 
 def talking(**plan: object) -> Script:
@@ -56,7 +57,7 @@ def test_the_phone_rings_once_the_session_is_configured_and_only_once() -> None:
 
 
 def test_the_phone_rings_when_the_priming_has_ended() -> None:
-    call = Script(dial=DialPlan(), priming=True)
+    call = Script(dial=dial_plan(), priming=True)
     assert Dial() not in call.configured()
     call.sees(ResponseCreated("prime", in_conversation=False, purpose="priming"))
     ended = ResponseDone("prime", ResponseStatus.COMPLETED, in_conversation=False, purpose="priming")
@@ -64,7 +65,7 @@ def test_the_phone_rings_when_the_priming_has_ended() -> None:
 
 
 def test_a_server_that_never_primes_delays_the_ring_by_two_seconds_at_most() -> None:
-    call = Script(dial=DialPlan(), priming=True)
+    call = Script(dial=dial_plan(), priming=True)
     call.configured()
     assert call.engine.next_deadline_ms == 2_000
     assert Dial() in call.at(2_000).sees(Tick())
@@ -113,8 +114,8 @@ def test_callbacks_may_come_late_twice_and_before_dialling_has_answered() -> Non
     call.configured()
     ringing, answered = CarrierStatus("ringing", 1, "CA1"), CarrierStatus("in-progress", 2, "CA1")
     assert call.sees(answered, ringing, ringing, answered, Dialled("CA1")) == []
-    assert call.engine.outbound is not None
-    assert call.engine.outbound.dialling.status == "in-progress"
+    assert call.engine.state.dialling is not None
+    assert call.engine.state.dialling.status == "in-progress"
 
 
 def test_a_carrier_that_never_says_anything_is_not_waited_for_for_ever() -> None:
@@ -209,7 +210,7 @@ def test_without_patience_the_agent_waits() -> None:
 
 
 def test_a_greeting_agent_needs_no_patience() -> None:
-    call = Script(greets=True, dial=DialPlan(patience_ms=1_500))
+    call = Script(greets=True, dial=dial_plan(patience_ms=1_500))
     call.configured()
     call.sees(StreamJoined(), STARTED, created("g", "greeting"))
     call.until(5_000)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from llcphone.engine.call_setup import MachinePolicy
 from llcphone.engine.commands import EndCall, SendModel
 from llcphone.engine.events import (
     CarrierStatus,
@@ -13,15 +14,15 @@ from llcphone.engine.events import (
     MachineDetected,
     StreamJoined,
 )
-from llcphone.engine.parts.dialling import DialPlan, MachinePolicy
 from llcphone.engine.parts.responses import MESSAGE
 from llcphone.realtime.messages import CreateResponse
 from llcphone.twilio.media import StreamStarted
 from tests.engine.script import Script
+from tests.engine.setups import dial_plan
 
 
 def ringing(**plan: object) -> Script:
-    call = Script(dial=DialPlan(**plan))  # type: ignore[arg-type]
+    call = Script(dial=dial_plan(**plan))  # type: ignore[arg-type]
     call.configured()
     return call
 
@@ -50,8 +51,8 @@ def test_an_answer_told_after_the_stream_has_come_is_no_news() -> None:
     call = ringing(join_ms=20_000)
     call.at(5_000).sees(StreamJoined(), StreamStarted("MZ1", "CA1"), Dialled("CA1"))
     call.at(6_000).sees(CarrierStatus("in-progress", 2, "CA1"))
-    assert call.engine.outbound is not None
-    assert call.engine.outbound.dialling.deadline_ms is None
+    assert call.engine.state.dialling is not None
+    assert call.engine.state.dialling.deadline_ms is None
 
 
 @pytest.mark.parametrize("sequence", [0, 1, 2, 3])

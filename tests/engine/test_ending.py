@@ -219,7 +219,7 @@ def test_words_nobody_heard_before_the_end_are_not_written_as_heard() -> None:
     ear = Ear(live())
     ear.sees(delta(1_000), TranscriptDone("r1", "i1", "one two three four"), done("r1"))
     ear.at(500).sees(StreamStopped())
-    line = ear.call.engine.talk.history.get("i1")
+    line = ear.call.engine.state.talk.history.get("i1")
     assert line is not None
     assert (line.heard_ms, line.heard_text()) == (500, "one two")
 
@@ -230,7 +230,7 @@ def test_words_nobody_heard_before_the_end_are_not_written_as_heard() -> None:
 def test_a_digit_runs_the_agents_hook() -> None:
     call = Script().live()
     assert call.sees(Digit("#")) == [RunHook("digit", "#")]
-    assert call.engine.digits == 1
+    assert call.engine.state.digits == 1
 
 
 def test_the_start_runs_the_agents_hook_once_and_last() -> None:
@@ -243,4 +243,4 @@ def test_the_start_runs_the_agents_hook_once_and_last() -> None:
 def test_unknown_words_of_either_side_are_counted_never_raised() -> None:
     call = Script().live()
     assert call.sees(UnknownModelEvent("new.thing"), UnknownPhoneMessage("new")) == []
-    assert call.engine.unknown_events == 2
+    assert call.engine.state.unknown_events == 2

@@ -7,9 +7,7 @@ from typing import Any
 
 import pytest
 
-from llcphone.engine.events import EndReason, FarewellAsked, HangUpAsked, ModelLegLost, StreamJoined
-from llcphone.engine.policies.goodbye import FarewellPlan
-from llcphone.engine.policies.recovery import RecoveryPlan
+from llcphone.engine.events import EndReason, GoodbyeAsked, HangUpAsked, ModelLegLost, StreamJoined
 from llcphone.realtime.events import InputCommitted, SpeechStarted, SpeechStopped
 from llcphone.realtime.messages import CancelResponse, CreateResponse, SystemText
 from llcphone.twilio.media import Clear, StreamStopped
@@ -25,12 +23,13 @@ from tests.engine.script import (
     item_done,
     live,
 )
+from tests.engine.setups import goodbye_plan, recovery_plan
 
 CUE = "Say good-bye."
 APOLOGY_MS = 2_000
 APOLOGY = (base64.b64encode(b"\x22" * 8_000), base64.b64encode(b"\x22" * 8_000))
-PLAN = FarewellPlan(goodbye_cue=CUE, apology=APOLOGY)
-ASKED = FarewellAsked(EndReason.DRAINED, 15_000)
+PLAN = goodbye_plan(goodbye_cue=CUE, apology=APOLOGY)
+ASKED = GoodbyeAsked(EndReason.DRAINED, 15_000)
 PATIENT = {"dead_stream_ms": 60_000}
 LAST_WORD_MS = 15_000 - APOLOGY_MS - 500
 
@@ -42,7 +41,7 @@ def sorry_ms(ear: Ear) -> int:
 
 def on_the_line(**setup: Any) -> tuple[Script, Ear]:
     """The agent answers with 400 ms, all of it sent."""
-    call = live(farewell=PLAN, limits=PATIENT, **setup)
+    call = live(goodbye=PLAN, limits=PATIENT, **setup)
     ear = Ear(call)
     ear.sees(delta(400), item_done())
     return call, ear
@@ -72,7 +71,7 @@ def test_the_agent_finishes_its_answer_then_says_good_bye_then_the_call_ends() -
 
 
 def test_a_silent_line_gets_its_good_bye_at_once() -> None:
-    call = Script(farewell=PLAN).live()
+    call = Script(goodbye=PLAN).live()
     call.sees(ASKED)
     assert call.said.model[-2:] == [SystemText(CUE), CreateResponse("goodbye")]
 
@@ -135,7 +134,7 @@ def test_a_good_bye_that_would_last_too_long_is_not_waited_for() -> None:
 
 @pytest.mark.parametrize("recovers", [True, False])
 def test_a_call_without_its_model_hears_the_last_word(*, recovers: bool) -> None:
-    call, ear = on_the_line(recovery=RecoveryPlan(enabled=recovers, limit_ms=60_000, apology=APOLOGY))
+    call, ear = on_the_line(recovery=recovery_plan(enabled=recovers, limit_ms=60_000, apology=APOLOGY))
     ear.sees(done(), ModelLegLost(1), ASKED)
     lets(ear, 14_900)
     assert sorry_ms(ear) == APOLOGY_MS
@@ -162,7 +161,7 @@ def test_an_echo_that_never_comes_is_no_good_bye_unsaid() -> None:
 
 
 def test_a_caller_who_joins_meanwhile_hears_it_too() -> None:
-    call = Script(farewell=PLAN)
+    call = Script(goodbye=PLAN)
     call.configured()
     call.sees(ASKED)
     call.at(5_000)
@@ -171,7 +170,7 @@ def test_a_caller_who_joins_meanwhile_hears_it_too() -> None:
 
 
 def test_nobody_on_the_line_nothing_is_played() -> None:
-    call = Script(farewell=PLAN, session=SESSION)
+    call = Script(goodbye=PLAN, session=SESSION)
     call.configured()
     call.sees(ASKED)
     call.until(14_900)
@@ -180,7 +179,7 @@ def test_nobody_on_the_line_nothing_is_played() -> None:
 
 
 def test_without_a_stored_apology_the_call_ends_a_little_early() -> None:
-    call = live(farewell=FarewellPlan(goodbye_cue=CUE), limits=PATIENT)
+    call = live(goodbye=goodbye_plan(goodbye_cue=CUE), limits=PATIENT)
     ear = Ear(call)
     ear.sees(ASKED, delta(60_000))
     lets(ear, 14_900)

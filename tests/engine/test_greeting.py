@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from llcphone.engine.events import Born, ModelConnected, StreamJoined
-from llcphone.engine.parts.floor import Floor
+from llcphone.engine.status import Floor
 from llcphone.realtime.dialects import Dialect
 from llcphone.realtime.events import SessionCreated, SpeechStarted
 from llcphone.realtime.messages import CreateResponse, DeleteItem, Truncate, UpdateSession, UserText
@@ -52,14 +52,14 @@ def test_priming_is_never_heard_even_if_the_server_speaks_it() -> None:
     call = Script(priming=True).live()
     assert call.sees(created("p", "priming", in_conversation=False), delta(400, "i0", "p")).phone == []
     assert call.sees(done("p")) == []
-    assert call.engine.talk.playout.silent
+    assert call.engine.state.talk.playout.silent
 
 
 def test_priming_does_not_make_the_greeting_wait() -> None:
     call = Script(greets=True, priming=True)
     call.configured()
     call.sees(created("p", "priming", in_conversation=False), created("g", "greeting"))
-    assert call.engine.talk.greeting_id == "g"
+    assert call.engine.state.talk.greeting_id == "g"
 
 
 def test_a_greeting_generated_early_is_flushed_at_start_after_the_pad() -> None:
@@ -72,7 +72,7 @@ def test_a_greeting_generated_early_is_flushed_at_start_after_the_pad() -> None:
     ear.at(6_000)
     assert ear.played == b"\xff" * 4_000 + b"\x55" * 3_200
     assert isinstance(flushed.phone[-1], Mark)
-    assert call.engine.talk.playout.silent
+    assert call.engine.state.talk.playout.silent
 
 
 def test_only_a_greeting_is_padded() -> None:
@@ -86,8 +86,8 @@ def test_a_greeting_flushed_at_start_counts_as_sent_then() -> None:
     call.configured()
     call.sees(created("g", "greeting"), delta(100, "i1", "g"))
     call.at(4_000).sees(StreamJoined(), STARTED)
-    assert call.engine.talk.ledger.turns[0].sent_ms == 4_000
-    assert call.engine.talk.floor is Floor.AGENT
+    assert call.engine.state.talk.timings.turns[0].sent_ms == 4_000
+    assert call.engine.state.talk.floor is Floor.AGENT
 
 
 def test_a_pad_alone_is_not_the_agent_speaking() -> None:
@@ -95,10 +95,10 @@ def test_a_pad_alone_is_not_the_agent_speaking() -> None:
     call.configured()
     call.sees(created("g", "greeting"))
     call.at(4_000).sees(StreamJoined(), STARTED)
-    assert call.engine.talk.ledger.turns[0].sent_ms is None
-    assert call.engine.talk.floor is Floor.MODEL_THINKING
+    assert call.engine.state.talk.timings.turns[0].sent_ms is None
+    assert call.engine.state.talk.floor is Floor.MODEL_THINKING
     call.at(4_300).sees(delta(100, "i1", "g"))
-    assert call.engine.talk.ledger.turns[0].sent_ms == 4_300
+    assert call.engine.state.talk.timings.turns[0].sent_ms == 4_300
 
 
 def test_a_barge_in_inside_the_pad_deletes_the_greeting_nobody_heard() -> None:
@@ -129,4 +129,4 @@ def test_a_greeting_that_fails_is_asked_for_once_more() -> None:
     assert call.sees(done("g", status=FAILED)).model == []
     assert call.until(250).model == [CreateResponse("greeting")]
     call.sees(created("g2", "greeting"))
-    assert call.engine.talk.greeting_id == "g2"
+    assert call.engine.state.talk.greeting_id == "g2"

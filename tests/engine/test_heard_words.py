@@ -5,13 +5,12 @@ from __future__ import annotations
 import pytest
 
 from llcphone.engine.events import ModelConnected, ModelLegLost
-from llcphone.engine.parts.history import Speaker
-from llcphone.engine.policies.recovery import Owed, RecoveryPlan
-from llcphone.engine.policies.resume import kept_of
+from llcphone.engine.resumed import Owed, Speaker
 from llcphone.realtime.dialects import Dialect
 from llcphone.realtime.events import AudioDone, SpeechStarted, TranscriptDelta, TranscriptDone
 from llcphone.realtime.messages import AssistantText, CreateResponse, DeleteItem, SystemText, Truncate
 from tests.engine.script import SESSION, ULAW, Commands, Ear, Script, created, delta, done
+from tests.engine.setups import recovery_plan
 from tests.engine.test_words import CHINESE, ENGLISH, JAPANESE, KOREAN, THAI
 
 FAST_ENGLISH = (
@@ -21,13 +20,13 @@ FAST_ENGLISH = (
 
 def answering(**setup: object) -> Script:
     """A caller has asked, and the answer ``r1`` has begun."""
-    call = Script(**{"recovery": RecoveryPlan()} | setup).live()
+    call = Script(**{"recovery": recovery_plan()} | setup).live()
     call.caller_says("u1", "r1")
     return call
 
 
 def reborn(call: Script) -> Commands:
-    return call.sees(ModelConnected(call.engine.model.generation, Dialect.GA), ULAW)
+    return call.sees(ModelConnected(call.engine.state.session.generation, Dialect.GA), ULAW)
 
 
 def lost_after(text: str, ms: int, **setup: object) -> str:
@@ -44,7 +43,7 @@ def test_a_barge_in_leaves_the_heard_words_in_the_record(text: str) -> None:
     ear.sees(TranscriptDelta("r1", "i1", text), delta(10_000), TranscriptDone("r1", "i1", text), done("r1"))
     ear.at(6_000)
     assert ear.sees(SpeechStarted("u2")).model == [Truncate("i1", 6_000)]
-    (line,) = (each for each in ear.call.engine.talk.history.lines() if each.speaker is Speaker.AGENT)
+    (line,) = (each for each in ear.call.engine.state.talk.history.lines() if each.speaker is Speaker.AGENT)
     assert 0.5 <= len(line.heard_text()) / len(text) <= 0.6
 
 
@@ -105,7 +104,7 @@ def test_a_second_loss_in_a_row_still_knows_what_the_first_one_cut() -> None:
     call.sees(TranscriptDelta("r1", "i1", ENGLISH), delta(2_000))
     call.at(2_000).sees(ModelLegLost(1, 1006))
     reborn(call)
-    call.sees(created("r2", "resume"), ModelLegLost(call.engine.model.generation, 1006))
+    call.sees(created("r2", "resume"), ModelLegLost(call.engine.state.session.generation, 1006))
     notes = [each.text for each in reborn(call).model if isinstance(each, SystemText)]
     assert "has heard everything above" in notes[-1]
 
@@ -115,6 +114,6 @@ def test_another_process_is_told_to_go_on_only_behind_words(ms: int, owed: Owed)
     ear = Ear(answering())
     ear.sees(TranscriptDelta("r1", "i1", "Straightforward, " + ENGLISH), delta(10_000))
     ear.at(ms)
-    kept = kept_of(ear.call.engine, ms)
+    kept = ear.call.engine.kept(ms)
     assert kept.owed is owed
     assert any(line.speaker is Speaker.AGENT for line in kept.lines) is (owed is Owed.REST)

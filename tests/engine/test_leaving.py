@@ -6,9 +6,7 @@ import pytest
 
 from llcphone.engine.commands import EndCall
 from llcphone.engine.events import DigitsAsked, EndAsked, EndReason, HangUpAsked, PhoneLegLost, ToolFinished
-from llcphone.engine.parts.history import Speaker
-from llcphone.engine.policies.recovery import Owed
-from llcphone.engine.policies.resume import KeptLine, Resumed
+from llcphone.engine.resumed import KeptLine, Owed, Resumed, Speaker
 from llcphone.realtime.events import InputCommitted, SpeechStarted, SpeechStopped
 from llcphone.realtime.messages import CreateResponse, SystemText, Truncate
 from llcphone.twilio.media import Clear, StreamStopped
@@ -96,7 +94,7 @@ def test_keys_follow_what_the_agent_is_saying_and_are_no_ones_item() -> None:
     ear.sees(DigitsAsked(TONES))
     ear.at(2_000)
     assert ear.heard_ms == 400 + 630
-    line = ear.call.engine.talk.history.lines()[-1]
+    line = ear.call.engine.state.talk.history.lines()[-1]
     assert (line.speaker, line.text) == (Speaker.SYSTEM, "(keys)")
 
 

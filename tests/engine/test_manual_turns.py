@@ -14,7 +14,6 @@ from llcphone.engine.events import (
     TurnCommitted,
 )
 from llcphone.engine.parts.responses import Asked
-from llcphone.engine.policies.recovery import RecoveryPlan
 from llcphone.realtime.dialects import Dialect
 from llcphone.realtime.events import InputCommitted, ModelError
 from llcphone.realtime.messages import (
@@ -41,6 +40,7 @@ from tests.engine.script import (
     spoke,
     wants,
 )
+from tests.engine.setups import recovery_plan
 
 TURN = CreateResponse("turn")
 TOO_SHORT = ModelError("input_audio_buffer_commit_empty")
@@ -75,11 +75,11 @@ def test_a_turn_is_a_commit_and_then_a_create() -> None:
 
 def test_its_answer_counts_as_one_to_the_caller() -> None:
     call = asked(manual(schedule=(LATER,)))
-    assert call.engine.talk.responses.active is not None
-    assert call.engine.talk.responses.active.asked is Asked.CALLER
+    assert call.engine.state.talk.responses.active is not None
+    assert call.engine.state.talk.responses.active.asked is Asked.CALLER
     call.sees(*spoke("r1"))
-    assert call.engine.talk.schedule.waiting
-    assert [turn.asked for turn in call.engine.talk.ledger.turns] == ["caller"]
+    assert call.engine.state.talk.schedule.waiting
+    assert [turn.asked for turn in call.engine.state.talk.timings.turns] == ["caller"]
 
 
 def test_less_than_a_hundred_ms_is_not_sent_because_it_would_be_refused() -> None:
@@ -112,7 +112,7 @@ def test_the_agent_may_be_asked_to_speak_of_itself() -> None:
     call = manual()
     assert call.sees(ResponseAsked()).model == [CreateResponse("host")]
     call.sees(created("r1", "host"), done("r1"))
-    assert call.engine.talk.ledger.turns[0].asked == "host"
+    assert call.engine.state.talk.timings.turns[0].asked == "host"
 
 
 def test_speaking_of_itself_waits_for_the_response_that_is_active() -> None:
@@ -201,7 +201,7 @@ def test_a_refusal_that_comes_when_the_answer_is_heard_leaves_it_alone() -> None
 
 
 def test_a_turn_committed_while_the_session_is_replaced_is_committed_to_the_next_one() -> None:
-    call = manual(recovery=RecoveryPlan())
+    call = manual(recovery=recovery_plan())
     speaks(call, 200)
     call.sees(ModelLegLost(1))
     speaks(call, 200, first=10)
@@ -211,7 +211,7 @@ def test_a_turn_committed_while_the_session_is_replaced_is_committed_to_the_next
 
 
 def test_a_long_turn_is_kept_from_its_beginning_for_the_next_session() -> None:
-    call = manual(recovery=RecoveryPlan())
+    call = manual(recovery=recovery_plan())
     speaks(call, 4_000)
     call.sees(ModelLegLost(1))
     out = call.sees(ModelConnected(2, Dialect.GA), ULAW).model
@@ -219,7 +219,7 @@ def test_a_long_turn_is_kept_from_its_beginning_for_the_next_session() -> None:
 
 
 def test_a_cleared_buffer_is_not_told_to_the_next_session() -> None:
-    call = manual(recovery=RecoveryPlan())
+    call = manual(recovery=recovery_plan())
     speaks(call, 400)
     call.sees(TurnCleared(), ModelLegLost(1))
     assert call.sees(ModelConnected(2, Dialect.GA), ULAW).model[1:] == []

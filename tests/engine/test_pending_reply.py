@@ -8,8 +8,7 @@ import pytest
 
 from llcphone.engine.commands import CloseModel
 from llcphone.engine.events import EndReason, InterruptAsked, ModelConnected, ToolFinished
-from llcphone.engine.policies.alarms import AlarmPlan
-from llcphone.engine.policies.recovery import Owed, RecoveryPlan
+from llcphone.engine.resumed import Owed
 from llcphone.realtime.dialects import Dialect
 from llcphone.realtime.events import (
     InputCommitted,
@@ -43,9 +42,10 @@ from tests.engine.script import (
     spoke,
     wants,
 )
+from tests.engine.setups import alarm_plan, recovery_plan
 
 FILLER, APOLOGY = speech(100), speech(200)
-PLAN = RecoveryPlan(filler=(FILLER,), apology=(APOLOGY,))
+PLAN = recovery_plan(filler=(FILLER,), apology=(APOLOGY,))
 MESSAGE = Item("i1", "message", "completed")
 QUICK = {"dead_stream_ms": 10**9, "response_wait_ms": 3_000}
 
@@ -86,17 +86,17 @@ def test_an_answer_without_a_sound_is_asked_for_once_more(ending: list[object]) 
     ended = call.sees(*ending)  # type: ignore[arg-type]
     ended += call.until(3_000)
     assert creates(ended) == ["turn"]
-    assert call.engine.recovery.owed is Owed.ANSWER
+    assert call.engine.state.pending.owed is Owed.ANSWER
     call.sees(created("r2", "turn"), *spoke("r2"))
     assert creates(call.until(9_000)) == []
-    assert call.engine.recovery.owed is Owed.NOTHING
+    assert call.engine.state.pending.owed is Owed.NOTHING
 
 
 def test_what_the_model_wrote_is_forgotten_by_it_and_stands_as_unheard() -> None:
     call = waiting()
     ended = call.sees(TextDelta("r1", "i1", "We open "), TextDelta("r1", "i1", "at nine."), done("r1"))
     assert deleted(ended) == ["i1"]
-    (line,) = [each for each in call.engine.talk.history.lines() if each.item_id == "i1"]
+    (line,) = [each for each in call.engine.state.talk.history.lines() if each.item_id == "i1"]
     assert (line.text, line.written, line.heard_text(), line.heard_ms) == ("We open at nine.", True, "", 0)
 
 
@@ -118,8 +118,8 @@ def test_a_second_session_without_a_sound_is_the_last() -> None:
     asked = 0
     while ear.call.engine.recovery.given_up is None and ear.now_ms < 60_000:
         told = ear.plays_until(ear.now_ms + 50)
-        if not ear.call.engine.model.ready:
-            told += ear.sees(ModelConnected(ear.call.engine.model.generation, Dialect.GA), ULAW)
+        if not ear.call.engine.state.session.ready:
+            told += ear.sees(ModelConnected(ear.call.engine.state.session.generation, Dialect.GA), ULAW)
         for purpose in creates(told):
             asked += 1
             number = next(numbers)
@@ -161,7 +161,7 @@ def test_a_response_of_silent_tools_alone_is_meant_to_be_silent() -> None:
     call.sees(done("r1", wants("c1", "note_down")), ToolFinished("c1", "1"))
     call.until(20_000)
     assert creates(call.said) == []
-    assert call.engine.recovery.owed is Owed.NOTHING
+    assert call.engine.state.pending.owed is Owed.NOTHING
 
 
 def test_text_beside_a_silent_tool_is_still_owed_as_sound() -> None:
@@ -175,14 +175,14 @@ def test_a_response_out_of_band_owes_nothing() -> None:
     call.sees(created("x1", "summary", in_conversation=False), TextDelta("x1", "x1-i", "Words."))
     call.sees(ResponseDone("x1", COMPLETED, in_conversation=False, purpose="summary"))
     assert creates(call.until(20_000)) == []
-    assert call.engine.talk.history.lines() == []
+    assert call.engine.state.talk.history.lines() == []
 
 
 @pytest.mark.parametrize("status", [COMPLETED, INCOMPLETE, CANCELLED, FAILED])
 def test_a_greeting_without_a_sound_is_greeted_again(status: ResponseStatus) -> None:
     call = Script(greets=True, recovery=PLAN, limits=QUICK).live()
     call.sees(created("r1", "greeting"), done("r1", status=status))
-    assert not call.engine.talk.greeting_over
+    assert not call.engine.state.talk.greeting_over
     assert creates(call.until(1_000)) == ["greeting"]
 
 
@@ -195,14 +195,14 @@ def test_the_answer_about_a_tool_is_owed_too(status: ResponseStatus) -> None:
 
 
 def test_dead_air_of_an_answer_without_a_sound_is_alarmed() -> None:
-    call = live(alarms=AlarmPlan(dead_air_ms=3_000), limits=QUICK)
+    call = live(alarms=alarm_plan(dead_air_ms=3_000), limits=QUICK)
     call.sees(done("r1"))
     call.until(10_000)
     assert [alarm.kind for alarm in call.engine.alarms.raised] == ["dead air"]
 
 
 def test_dead_air_is_alarmed_although_nothing_is_owed_any_more() -> None:
-    call = live(alarms=AlarmPlan(dead_air_ms=3_000), limits=QUICK)
+    call = live(alarms=alarm_plan(dead_air_ms=3_000), limits=QUICK)
     call.sees(done("r1", wants("c1", "note_down")), ToolFinished("c1", "1"))
     call.until(10_000)
     assert [alarm.because for alarm in call.engine.alarms.raised] == ["model"]
@@ -260,13 +260,13 @@ def test_a_response_cut_before_it_sounded_leaves_no_line_though_its_items_are_no
     call = waiting()
     call.sees(TranscriptDone("r1", "i1", "We open at nine."), SpeechStarted("u2"))
     assert deleted(call.sees(done("r1", status=CANCELLED))) == ["i1"]
-    assert call.engine.talk.history.get("i1") is None
+    assert call.engine.state.talk.history.get("i1") is None
 
 
 def test_lengths_are_known_though_the_items_are_not_listed() -> None:
     call = waiting()
     call.sees(TranscriptDone("r1", "i1", "We open at nine."), delta(1_000), done("r1"))
-    line = call.engine.talk.history.get("i1")
+    line = call.engine.state.talk.history.get("i1")
     assert line is not None
     assert (line.text, line.generated_ms) == ("We open at nine.", 1_000)
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llcphone.engine.commands import ConnectModel
 from llcphone.engine.events import ModelConnected, ModelConnectFailed, ModelLegLost
-from llcphone.engine.policies.alarms import AlarmPlan
-from llcphone.engine.policies.recovery import RecoveryPlan
 from llcphone.realtime.dialects import Dialect
 from llcphone.realtime.events import (
     ModelError,
@@ -34,6 +32,10 @@ from tests.engine.script import (
     speech,
     wants,
 )
+from tests.engine.setups import alarm_plan, recovery_plan
+
+if TYPE_CHECKING:
+    from llcphone.engine.call_setup import RecoveryPlan
 
 DEAD_AIR_MS, DEAD_LINE_MS, STEP_MS, END_MS = 8_000, 15_000, 500, 60_000
 NAMED = "Please try again in 3s."
@@ -44,10 +46,10 @@ replies = st.sampled_from(MOODS.split())
 legs = st.sampled_from(["opens", "opens", "opens", "fails", "hangs"])
 plans = st.sampled_from(
     [
-        RecoveryPlan(filler=(speech(100),), apology=(speech(100),)),
-        RecoveryPlan(apology=(speech(100),)),
-        RecoveryPlan(),
-        RecoveryPlan(enabled=False),
+        recovery_plan(filler=(speech(100),), apology=(speech(100),)),
+        recovery_plan(apology=(speech(100),)),
+        recovery_plan(),
+        recovery_plan(enabled=False),
     ]
 )
 
@@ -70,7 +72,7 @@ def reply(call: Script, ear: Ear, what: str, number: int, purpose: str) -> Comma
         "half": [begun, OutputItemAdded(response, wants(f"c{number}", status="in_progress")), done(response)],
         "active-error": [ModelError("conversation_already_has_active_response")],
         "error": [ModelError("server_error", message=NAMED)],
-        "reset": [begun, ModelLegLost(call.engine.model.generation)],
+        "reset": [begun, ModelLegLost(call.engine.state.session.generation)],
         "mute": [begun],
         "silent-tool": [begun, done(response, wants(f"c{number}", "note_down"))],
         "words": [begun, TranscriptDelta(response, item, "Words")],
@@ -80,7 +82,7 @@ def reply(call: Script, ear: Ear, what: str, number: int, purpose: str) -> Comma
 
 def opened(call: Script, ear: Ear, how: str) -> Commands:
     """What becomes of the leg that was asked for last."""
-    generation = call.engine.model.generation
+    generation = call.engine.state.session.generation
     match how:
         case "opens":
             return ear.sees(ModelConnected(generation, Dialect.GA), ULAW)
@@ -95,7 +97,7 @@ def opened(call: Script, ear: Ear, how: str) -> Commands:
 def test_no_line_is_dead_for_long_without_an_alarm(
     plan: RecoveryPlan, moods: list[str], openings: list[str], chatty: bool
 ) -> None:
-    alarms = AlarmPlan(dead_air_ms=DEAD_AIR_MS)
+    alarms = alarm_plan(dead_air_ms=DEAD_AIR_MS)
     limits = {"dead_stream_ms": 10**9, "idle_ms": 10**9}
     call = Script(recovery=plan, alarms=alarms, limits=limits).live()
     call.caller_says("u1", "r1")
@@ -107,7 +109,10 @@ def test_no_line_is_dead_for_long_without_an_alarm(
         asks = [each.purpose for each in out.model if isinstance(each, CreateResponse)]
         if dials:
             out = ear.plays_until(call.now_ms + dials[-1].after_ms + STEP_MS)
-            if call.engine.model.generation == dials[-1].generation and not call.engine.model.ready:
+            if (
+                call.engine.state.session.generation == dials[-1].generation
+                and not call.engine.state.session.ready
+            ):
                 out += opened(
                     call, ear, openings[dials[-1].generation % len(openings)] if openings else "opens"
                 )
@@ -115,7 +120,7 @@ def test_no_line_is_dead_for_long_without_an_alarm(
             number += 1
             out = reply(call, ear, moods[number % len(moods)], number, asks[0])
         else:
-            if chatty and call.engine.model.ready:
+            if chatty and call.engine.state.session.ready:
                 ear.sees(UnknownModelEvent("keepalive"))
             out = ear.plays_until(call.now_ms + STEP_MS)
         if out.audio_ms:

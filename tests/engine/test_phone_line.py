@@ -11,16 +11,13 @@ from llcphone.audio import payload_bytes
 from llcphone.engine import CallEngine
 from llcphone.engine.commands import EndCall
 from llcphone.engine.events import EndReason
-from llcphone.engine.parts.floor import Floor
-from llcphone.engine.policies.alarms import AlarmPlan
-from llcphone.engine.policies.echo_guard import EchoPlan
-from llcphone.engine.policies.recovery import RecoveryPlan
-from llcphone.engine.policies.silence import SilencePlan
+from llcphone.engine.status import Floor
 from llcphone.engine.tape.recorder import Recorder, replay
 from llcphone.realtime.events import SpeechStarted, SpeechStopped
 from llcphone.realtime.messages import AppendAudio
 from llcphone.twilio.media import CallerAudio, Digit, Mark, MarkEchoed
 from tests.engine.script import Commands, Ear, Script, created, delta, done, frame
+from tests.engine.setups import alarm_plan, echo_plan, recovery_plan, silence_plan
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -58,10 +55,10 @@ def marks(commands: Iterable[object]) -> list[str]:
 def test_while_the_caller_has_the_floor_missing_frames_are_silence_by_the_clock() -> None:
     call = silent()
     says(call, 1_000)
-    frames, last_ms = call.engine.frames, call.engine.last_frame_ms
+    frames, last_ms = call.engine.state.frames, call.engine.state.last_frame_ms
     assert 900 <= appended_ms(call.until(last_ms + 1_000)) <= 1_000
-    assert (call.engine.frames, call.engine.last_frame_ms) == (frames, last_ms)
-    assert call.engine.appended_bytes == 1_000 * 8 + 1_000 * 8  # the session counts all it was sent
+    assert (call.engine.state.frames, call.engine.state.last_frame_ms) == (frames, last_ms)
+    assert call.engine.state.appended_bytes == 1_000 * 8 + 1_000 * 8  # the session counts all it was sent
 
 
 def test_frames_that_are_only_late_are_no_gap() -> None:
@@ -91,7 +88,7 @@ def test_silence_is_filled_in_only_while_a_turn_waits_for_its_end() -> None:
 
 
 def test_speech_over_the_agent_that_is_still_doubted_waits_for_its_end_too() -> None:
-    call = silent(echo=EchoPlan(after_ms=5_000))
+    call = silent(echo=echo_plan(after_ms=5_000))
     ear = Ear(call)
     ear.sees(created("r1"), delta(8_000), done("r1"))
     ear.at(1_000).sees(CallerAudio(frame()), SpeechStarted("u1"))
@@ -107,14 +104,14 @@ def test_a_caller_who_presses_to_talk_gets_no_silence_between_their_words() -> N
 def test_a_turn_that_no_silence_ends_is_left_open_and_the_floor_is_free() -> None:
     call = silent(
         limits={"dead_stream_ms": 10**9},
-        alarms=AlarmPlan(dead_air_ms=4_000),
-        silence=SilencePlan(after_ms=20_000, prompts=1),
+        alarms=alarm_plan(dead_air_ms=4_000),
+        silence=silence_plan(after_ms=20_000, prompts=1),
     )
     says(call, 1_000)
     call.until(10_500)
-    assert call.engine.talk.floor is Floor.CALLER
+    assert call.engine.state.talk.floor is Floor.CALLER
     call.until(11_000)
-    assert call.engine.talk.floor is Floor.NOBODY
+    assert call.engine.state.talk.floor is Floor.NOBODY
     call.until(16_000)
     assert [(each.kind, each.because) for each in call.engine.alarms.raised] == [("dead air", "model")]
     call.sees(CallerAudio(frame()))
@@ -123,14 +120,14 @@ def test_a_turn_that_no_silence_ends_is_left_open_and_the_floor_is_free() -> Non
 
 
 def test_the_model_is_not_blamed_for_a_phone_that_is_silent() -> None:
-    call = silent(limits={"dead_stream_ms": 10**9}, recovery=RecoveryPlan())
+    call = silent(limits={"dead_stream_ms": 10**9}, recovery=recovery_plan())
     says(call, 2_000)
     call.until(60_000)
     assert call.engine.recovery.gaps == []
 
 
 def test_a_model_that_was_given_fifteen_seconds_of_turn_and_silence_is_deaf_all_the_same() -> None:
-    call = silent(limits={"dead_stream_ms": 10**9}, recovery=RecoveryPlan())
+    call = silent(limits={"dead_stream_ms": 10**9}, recovery=recovery_plan())
     says(call, 6_000)
     call.until(14_999)
     assert call.engine.recovery.gaps == []
@@ -164,11 +161,11 @@ def test_a_line_without_frames_is_asked_after_four_seconds_and_lives_as_long_as_
     assert call.engine.ended is None
     assert asked == [f"here{number + 1}" for number in range(len(asked))]
     assert 13 <= len(asked) <= 15
-    assert call.engine.talk.playout.stray_echoes == 0
+    assert call.engine.state.talk.playout.stray_echoes == 0
 
 
 def test_the_echo_of_our_question_is_no_word_heard() -> None:
-    call = silent(alarms=AlarmPlan(dead_air_ms=6_000), limits={"response_wait_ms": 10**6})
+    call = silent(alarms=alarm_plan(dead_air_ms=6_000), limits={"response_wait_ms": 10**6})
     ear = Ear(call)
     call.caller_says("u1", "r1")
     for now_ms in range(0, 9_000, 100):

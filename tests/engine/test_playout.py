@@ -13,7 +13,7 @@ from tests.engine.script import speech
 
 
 def playing() -> Playout:
-    playout = Playout()
+    playout = Playout(mark_every_ms=200)
     playout.start(0)
     return playout
 
@@ -52,7 +52,7 @@ def test_audio_without_base64_padding_is_all_counted(chunks: list[bytes]) -> Non
 
 
 def test_nothing_is_sent_before_the_stream_starts_and_all_of_it_after() -> None:
-    playout = Playout()
+    playout = Playout(mark_every_ms=200)
     assert playout.add("r1", "i1", speech(100), 0) == []
     assert playout.holding
     assert not playout.silent
@@ -61,17 +61,17 @@ def test_nothing_is_sent_before_the_stream_starts_and_all_of_it_after() -> None:
 
 
 def test_an_item_finished_before_the_start_gets_its_last_mark_at_the_start() -> None:
-    playout = Playout()
+    playout = Playout(mark_every_ms=200)
     playout.add("r1", "i1", speech(100), 0)
     playout.finish_item("i1")
     assert isinstance(playout.start(50)[-1], Mark)
-    unfinished = Playout()
+    unfinished = Playout(mark_every_ms=200)
     unfinished.add("r1", "i1", speech(100), 0)
     assert isinstance(unfinished.start(50)[-1], Media)
 
 
 def test_an_interruption_before_the_start_forgets_what_was_held() -> None:
-    playout = Playout()
+    playout = Playout(mark_every_ms=200)
     playout.add("r1", "i1", speech(100), 0)
     cut = playout.interrupt(10)
     assert cut is not None
@@ -81,7 +81,7 @@ def test_an_interruption_before_the_start_forgets_what_was_held() -> None:
 
 
 def test_a_filler_held_before_the_start_keeps_its_place() -> None:
-    playout = Playout()
+    playout = Playout(mark_every_ms=200)
     assert playout.filler(speech(60), 0) == []
     playout.add("r1", "i1", speech(40), 0)
     sent = playout.start(10)

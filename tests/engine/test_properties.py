@@ -7,25 +7,26 @@ from typing import TYPE_CHECKING
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llcphone.engine import CallEngine, CallSetup
+from llcphone.engine import CallEngine
 from llcphone.engine.commands import Dial, SendModel, SendPhone
-from llcphone.engine.policies.recovery import RecoveryPlan
 from llcphone.realtime.events import SpeechStarted
 from llcphone.realtime.messages import AppendAudio, DeleteItem, Truncate
 from llcphone.twilio.media import CallerAudio
 from tests.engine.chaos import Moment, any_calls, as_event, dial_plans, live_calls, outbound_calls, setups
 from tests.engine.judge import Judge
 from tests.engine.script import SESSION, TOOLS, Commands, Ear, delta, done, item_done, live
+from tests.engine.setups import call_setup, recovery_plan
 
 if TYPE_CHECKING:
-    from llcphone.engine.parts.dialling import DialPlan
+    from llcphone.engine.call_setup import CallSetup, DialPlan
 
 Facts = dict[str, object]
 
 
 def make_setup(facts: Facts) -> CallSetup:
-    off = RecoveryPlan(enabled=False)  # a lost session takes its debts with it: dialogues of its own
-    return CallSetup(SESSION, recovery=off, tools=TOOLS, silent_tools=frozenset({"note_down"}), **facts)  # type: ignore[arg-type]
+    off = recovery_plan(enabled=False)  # a lost session takes its debts with it: dialogues of its own
+    silent = frozenset({"note_down"})
+    return call_setup(session=SESSION, recovery=off, tools=TOOLS, silent_tools=silent, **facts)
 
 
 def watched(facts: Facts, moments: list[Moment]) -> Judge:
@@ -33,7 +34,7 @@ def watched(facts: Facts, moments: list[Moment]) -> Judge:
     judge, now_ms = Judge(make_setup(facts)), 0
     for wait_ms, thing in moments:
         now_ms += wait_ms
-        judge.sees(as_event(thing, judge.engine.model.generation), now_ms)
+        judge.sees(as_event(thing, judge.engine.state.session.generation), now_ms)
     judge.settle(now_ms)
     return judge
 
@@ -77,13 +78,13 @@ def test_the_short_way_of_a_frame_decides_what_the_long_way_decides(
     short = CallEngine(make_setup(facts))
     for event, now_ms, commands in judge.tape:
         if isinstance(event, CallerAudio) and short.ended is None:
-            through = short.hear(event.payload, now_ms)
-            assert commands == ([SendModel(AppendAudio(event.payload))] if through else [])
+            heard = short.hear(event.payload, now_ms)
+            assert commands == ([] if heard is None else [SendModel(AppendAudio(heard))])
         else:
             assert short.handle(event, now_ms) == commands
     long = judge.engine
-    assert (short.frames, short.appended_bytes) == (long.frames, long.appended_bytes)
-    assert short.listening.held_back == long.listening.held_back
+    assert (short.state.frames, short.state.appended_bytes) == (long.state.frames, long.state.appended_bytes)
+    assert short.state.gate.held_back == long.state.gate.held_back
     assert short.next_deadline_ms == long.next_deadline_ms
 
 
@@ -108,7 +109,7 @@ def play(steps: list[tuple[int, str]], *, echoes: list[bool]) -> tuple[Ear, dict
                 item += 1
                 lengths[f"i{item}"] = 0
             case "filler":
-                messages = ear.call.engine.talk.playout.filler(b"////" * (ms // 3 * 8), ear.now_ms)
+                messages = ear.call.engine.state.talk.playout.filler(b"////" * (ms // 3 * 8), ear.now_ms)
                 ear.takes(Commands(SendPhone(message) for message in messages))
     ear.sees(item_done(f"i{item}"), done("r1"))
     return ear, lengths
@@ -138,5 +139,5 @@ def test_with_echoes_lost_never_more_is_claimed_than_the_ear_heard(
 ) -> None:
     ear, lengths = play(steps, echoes=echoes)
     ear.plays_until(ear.now_ms + wait_ms, echoes=echoes[0])
-    claimed = sum(ear.call.engine.talk.playout.heard_ms(item, ear.now_ms) for item in lengths)
+    claimed = sum(ear.call.engine.state.talk.playout.heard_ms(item, ear.now_ms) for item in lengths)
     assert claimed <= ear.heard_ms

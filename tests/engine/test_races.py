@@ -9,7 +9,7 @@ from __future__ import annotations
 import pytest
 
 from llcphone.engine.events import InterruptAsked, StreamJoined, ToolFinished, TurnCommitted
-from llcphone.engine.parts.floor import Floor
+from llcphone.engine.status import Floor
 from llcphone.realtime.dialects import Dialect, encode
 from llcphone.realtime.events import InputCommitted, Item, ModelError, SpeechStarted, SpeechStopped
 from llcphone.realtime.messages import (
@@ -125,7 +125,7 @@ def test_a_create_of_ours_that_the_caller_overtook_is_cancelled_by_id_and_never_
     assert call.sees(SpeechStarted("u2")).model == []  # nothing to cancel yet: it would be a no-op
     assert call.sees(created("r2", "tools")).model == [CancelResponse("r2")]
     assert call.sees(delta(400, "i2", "r2")).phone == []
-    assert call.engine.talk.floor is Floor.CALLER
+    assert call.engine.state.talk.floor is Floor.CALLER
 
 
 def test_a_ghost_whose_metadata_is_not_echoed_is_known_by_order() -> None:
@@ -232,7 +232,7 @@ def test_an_echo_of_a_cleared_mark_after_the_truncate_changes_nothing() -> None:
     ear.at(500).sees(SpeechStarted("u2"))
     assert ear.cleared_marks
     call.sees(*(MarkEchoed(name) for name in ear.cleared_marks))
-    assert call.engine.talk.playout.heard_ms("i1", 600) == 500
+    assert call.engine.state.talk.playout.heard_ms("i1", 600) == 500
 
 
 # -- late deltas -------------------------------------------------------------------------------------
@@ -244,7 +244,7 @@ def test_deltas_that_come_after_the_cancel_are_dropped_whenever_they_come() -> N
     assert call.sees(delta(200)).phone == []
     call.sees(done("r1", status=CANCELLED), SpeechStopped("u2"), InputCommitted("u2"), created("r2"))
     assert call.sees(delta(200), delta(300, "i2", "r2"), delta(200)).audio_ms == 300
-    assert call.engine.talk.late_deltas == 3
+    assert call.engine.state.talk.late_deltas == 3
 
 
 def test_a_new_item_of_a_cut_response_is_dropped_as_well() -> None:
@@ -264,7 +264,7 @@ def test_a_second_response_that_an_update_provokes_is_cancelled_unheard() -> Non
     assert call.sees(delta(400, "i9", "ghost")).phone == []
     ended = call.sees(done("ghost", Item("i9", "message", "incomplete"), status=CANCELLED))
     assert ended.model == [DeleteItem("i9")]
-    assert call.engine.talk.responses.unasked == 1
+    assert call.engine.state.talk.responses.unasked == 1
     call.caller_says("u2", "r2")
     assert call.sees(delta(100, "i2", "r2")).audio_ms == 100
 
@@ -303,7 +303,7 @@ def test_a_hello_during_the_guard_is_counted_and_not_sent_and_the_greeting_is_in
     ear.sees(*(StreamJoined(), STARTED) if replayed else ())
     for at_ms in range(0, 700, 20):
         assert ear.at(at_ms).sees(CallerAudio(frame())).model == []
-    assert (call.engine.frames, call.engine.listening.held_back) == (35, 35)
+    assert (call.engine.state.frames, call.engine.state.gate.held_back) == (35, 35)
     assert len(ear.at(700).sees(CallerAudio(frame())).model) == 1
     out = ear.at(1_000).sees(SpeechStarted("u1"))
     assert out.phone == [Clear()]

@@ -11,21 +11,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llcphone.engine import CallEngine, CallSetup
-from llcphone.engine.call_setup import CallLimits
+from llcphone.engine import CallEngine
 from llcphone.engine.commands import Note
 from llcphone.engine.events import Born, EndAsked, EndReason, ModelConnected, ModelSaid, StreamJoined, Tick
-from llcphone.engine.policies.recovery import RecoveryPlan
 from llcphone.engine.tape import recorder as recording
 from llcphone.engine.tape.recorder import Recorder, accepted, replay
 from llcphone.errors import RemoteProtocolError
-from llcphone.realtime import events as said
+from llcphone.realtime import events as model_events
 from llcphone.realtime.dialects import Dialect
 from llcphone.twilio.media import CallerAudio
 from tests.engine.chaos import any_calls, as_event, dial_plans, live_calls, outbound_calls, setups
 from tests.engine.script import SESSION, STARTED, TOOLS, ULAW, created, delta, frame
+from tests.engine.setups import call_limits, call_setup, recovery_plan
 
 if TYPE_CHECKING:
+    from llcphone.engine.call_setup import CallSetup
     from llcphone.engine.events import Event
 
 Moments = list[tuple[int, Any]]
@@ -62,7 +62,7 @@ def recorded(setup: CallSetup, events: list[tuple[int, Event]], reel: Reel | Non
 
 
 def make_setup(**facts: Any) -> CallSetup:
-    return CallSetup(**({"session": SESSION, "tools": TOOLS, "dialect": Dialect.GA} | facts))
+    return call_setup(**({"session": SESSION, "tools": TOOLS, "dialect": Dialect.GA} | facts))
 
 
 LIVE: list[tuple[int, Any]] = [
@@ -75,7 +75,7 @@ LIVE: list[tuple[int, Any]] = [
 TALK: list[tuple[int, Any]] = [
     (930, ModelSaid(1, created("r1", "greeting"))),
     (1_000, ModelSaid(1, delta(1_000))),
-    (3_000, ModelSaid(1, said.SpeechStarted("u1"))),
+    (3_000, ModelSaid(1, model_events.SpeechStarted("u1"))),
 ]
 
 # -- any call -----------------------------------------------------------------------------------
@@ -83,7 +83,7 @@ TALK: list[tuple[int, Any]] = [
 talkative = st.fixed_dictionaries(
     {
         "recovery": st.sampled_from(
-            [RecoveryPlan(), RecoveryPlan(filler=(frame(), frame()), apology=(frame(),))]
+            [recovery_plan(), recovery_plan(filler=(frame(), frame()), apology=(frame(),))]
         ),
         "greeting_cue": st.just("Greet Anna now."),
     }
@@ -111,7 +111,7 @@ def test_any_call_is_decided_again_as_it_was(
             for number in range(60):
                 recorder.hear(frame(number), now_ms)
         else:
-            event = as_event(spoken(thing, data.draw(sayings)), engine.model.generation)
+            event = as_event(spoken(thing, data.draw(sayings)), engine.state.session.generation)
             if type(event) in engine._on or engine.ended:  # carriers' events, told to a call of no carrier
                 recorder.handle(event, now_ms)
     recorder.close()
@@ -152,7 +152,7 @@ def test_frames_of_one_length_in_base64_may_differ_in_size() -> None:
 def test_frames_kept_back_by_the_greeting_guard_are_a_decision_too(monkeypatch: pytest.MonkeyPatch) -> None:
     reel = recorded(make_setup(), [*LIVE, *((930 + at, CallerAudio(frame())) for at in range(9))])
     assert reel.told[-1]["sent"] == 0
-    monkeypatch.setattr(CallEngine, "hear", lambda self, payload, now_ms: True)
+    monkeypatch.setattr(CallEngine, "hear", lambda self, payload, now_ms: payload)
     found = replay(reel.lines).difference
     assert found is not None
     assert (found.recorded.sent, found.replayed.sent) == (0, 9)  # type: ignore[union-attr]
@@ -186,7 +186,7 @@ def test_the_first_other_decision_is_found_and_nothing_is_asked_after_it(
 
 
 def test_another_alarm_is_another_decision() -> None:
-    setup = make_setup(limits=CallLimits(idle_ms=300))
+    setup = make_setup(limits=call_limits(idle_ms=300))
     reel = recorded(setup, [*LIVE, (930, Tick())])
     header = msgspec.json.decode(reel.lines[0])
     header["setup"][1]["limits"]["idle_ms"] = 350

@@ -6,6 +6,7 @@ import base64
 
 import pytest
 
+from llcphone.engine.call_setup import MachinePolicy, RecoveryPlan
 from llcphone.engine.commands import CloseModel, ConnectModel, EndCall, RememberDialect, RunTool
 from llcphone.engine.events import (
     Born,
@@ -18,10 +19,9 @@ from llcphone.engine.events import (
     StreamJoined,
     ToolFinished,
 )
-from llcphone.engine.parts.dialling import DialPlan, MachinePolicy
-from llcphone.engine.parts.floor import Floor
-from llcphone.engine.parts.history import Speaker
-from llcphone.engine.policies.recovery import Gap, Owed, RecoveryPlan
+from llcphone.engine.policies.recovery import Gap
+from llcphone.engine.resumed import Owed, Speaker
+from llcphone.engine.status import Floor
 from llcphone.realtime.dialects import Dialect
 from llcphone.realtime.events import (
     AudioDone,
@@ -67,10 +67,11 @@ from tests.engine.script import (
     item_done,
     wants,
 )
+from tests.engine.setups import dial_plan, recovery_plan
 
 FILLER = base64.b64encode(b"\x33" * 800)
 APOLOGY = base64.b64encode(b"\x44" * 1600)
-PLAN = RecoveryPlan(filler=(FILLER,), apology=(APOLOGY,))
+PLAN = recovery_plan(filler=(FILLER,), apology=(APOLOGY,))
 LOST = ModelLegLost(1, 1006)
 CUE = UserText("Greet the caller.")
 WORDLESS = "Some of what the caller said earlier"
@@ -90,7 +91,7 @@ def answering(plan: RecoveryPlan = PLAN, **setup: object) -> Script:
 
 def reborn(call: Script) -> Commands:
     """The next session is there: what it is told behind its settings."""
-    told = call.sees(ModelConnected(call.engine.model.generation, Dialect.GA), ULAW)
+    told = call.sees(ModelConnected(call.engine.state.session.generation, Dialect.GA), ULAW)
     assert isinstance(told.model[0], UpdateSession)
     return Commands(each for each in told[1:] if not isinstance(each, RememberDialect))
 
@@ -110,7 +111,7 @@ def creates(commands: Commands) -> list[str]:
 
 def lost_leg(call: Script) -> ModelLegLost:
     """The present leg ends."""
-    return ModelLegLost(call.engine.model.generation, 1006)
+    return ModelLegLost(call.engine.state.session.generation, 1006)
 
 
 def played(commands: Commands, what: bytes) -> bool:
@@ -234,9 +235,9 @@ def test_a_resumed_answer_that_ends_without_a_sound_is_asked_for_again() -> None
     ear.takes(reborn(ear.call))
     ear.sees(created("r2", "resume"), done("r2", status=CANCELLED))
     assert creates(ear.plays_until(450)) == ["resume"]
-    assert ear.call.engine.recovery.owed is Owed.REST
+    assert ear.call.engine.state.pending.owed is Owed.REST
     ear.sees(created("r3", "resume"), delta(400, "i3", "r3"), done("r3"))
-    assert ear.call.engine.recovery.owed is Owed.NOTHING
+    assert ear.call.engine.state.pending.owed is Owed.NOTHING
     assert not played(ear.plays_until(7_000), FILLER)
 
 
@@ -331,7 +332,7 @@ def test_a_filler_stands_in_the_history_as_the_systems_and_is_never_told() -> No
     call = answering()
     call.sees(LOST)
     call.until(500)
-    lines = [line for line in call.engine.talk.history.lines() if line.speaker is Speaker.SYSTEM]
+    lines = [line for line in call.engine.state.talk.history.lines() if line.speaker is Speaker.SYSTEM]
     assert [line.text for line in lines] == ["(filler)"]
     assert "filler" not in repr(reborn(call).model)
 
@@ -386,7 +387,7 @@ def test_turn_detection_of_the_next_session_hears_the_turn_and_it_is_answered_on
     call.sees(SpeechStarted("u7"), SpeechStopped("u7", 40), InputCommitted("u7"), created("r7"))
     call.sees(delta(400, "i7", "r7"), done("r7"))
     assert creates(call.until(20_000)) == []
-    assert call.engine.talk.floor is not Floor.CALLER
+    assert call.engine.state.talk.floor is not Floor.CALLER
 
 
 def test_a_turn_that_the_next_session_does_not_hear_leaves_nobody_waiting_for_ever() -> None:
@@ -412,14 +413,14 @@ def test_a_turn_lost_twice_is_sent_twice_and_nothing_of_it_is_lost() -> None:
 
 
 def test_what_the_caller_says_while_nobody_listens_is_kept_within_bounds() -> None:
-    call = calling(RecoveryPlan(limit_ms=60_000))
+    call = calling(recovery_plan(limit_ms=60_000))
     call.sees(LOST)
     hears(call, *range(3_000))
     told = reborn(call)
     assert len(appended(told)) == 1_500
     assert appended(told)[-1] == frame(2_999)
-    assert call.engine.listening.held_back == 1_500
-    assert len(call.engine.recall) <= 1_500
+    assert call.engine.state.gate.held_back == 1_500
+    assert len(call.engine.state.caller_audio) <= 1_500
 
 
 # -- tools --------------------------------------------------------------------------------------
@@ -531,12 +532,12 @@ def test_a_greeting_that_fails_after_it_was_heard_in_part_is_not_begun_again() -
 
 def test_the_listening_guard_does_not_begin_again() -> None:
     call = greeting()
-    assert call.engine.listening.guarding
+    assert call.engine.state.gate.guarding
     call.sees(delta(400), LOST)
     assert hears(call, 1) == []
     assert appended(reborn(call)) == [frame(1)]
     assert appended(hears(call, 2)) == [frame(2)]
-    assert not call.engine.listening.guarding
+    assert not call.engine.state.gate.guarding
 
 
 # -- before anybody is on the line --------------------------------------------------------------
@@ -551,7 +552,7 @@ def test_a_session_lost_before_the_stream_starts_is_made_again_and_greets_once()
     assert reborn(call).model == [CUE, CreateResponse("greeting")]
     call.sees(created("r2", "greeting"), delta(600, "i2", "r2"), done("r2"), StreamJoined())
     assert call.sees(STARTED).audio_ms == 600
-    assert call.engine.listening.guarding
+    assert call.engine.state.gate.guarding
 
 
 def test_a_caller_who_joins_in_the_middle_of_a_gap_hears_the_filler() -> None:
@@ -586,7 +587,7 @@ def test_a_session_that_cannot_be_made_again_before_the_stream_is_looked_for_whe
 
 
 def test_a_callee_who_says_nothing_is_spoken_to_although_the_model_was_lost_when_patience_ran_out() -> None:
-    call = calling(dial=DialPlan(patience_ms=1_500))
+    call = calling(dial=dial_plan(patience_ms=1_500))
     call.at(1_000).sees(LOST)
     call.until(1_800)
     reborn(call)
@@ -594,7 +595,7 @@ def test_a_callee_who_says_nothing_is_spoken_to_although_the_model_was_lost_when
 
 
 def test_a_message_that_broke_off_is_gone_on_with_by_a_model_that_knows_it_speaks_to_a_machine() -> None:
-    plan = DialPlan(machine=MachinePolicy.LEAVE_MESSAGE, message_cue="A machine. Leave a message.")
+    plan = dial_plan(machine=MachinePolicy.LEAVE_MESSAGE, message_cue="A machine. Leave a message.")
     call = calling(dial=plan)
     hears(call, 1, 2)
     call.sees(MachineDetected("machine_end_beep"), created("r1", "message"))
@@ -640,10 +641,10 @@ def test_an_attempt_that_hangs_is_replaced_before_the_limit() -> None:
 def test_what_the_lost_session_still_says_is_dropped() -> None:
     call = answering()
     call.sees(LOST)
-    generation = call.engine.model.generation
+    generation = call.engine.state.session.generation
     assert call.sees(ModelLegLost(1, 1006)) == []
-    assert call.engine.model.generation == generation
-    assert call.engine.stale_events == 1
+    assert call.engine.state.session.generation == generation
+    assert call.engine.state.stale_events == 1
 
 
 # -- what the next session is configured with ---------------------------------------------------
@@ -719,7 +720,7 @@ def test_an_answer_that_stops_in_the_middle_is_lost_four_seconds_after_its_last_
     ear = Ear(answering())
     ear.sees(delta(2_000))
     assert not ear.plays_until(5_999).model
-    assert ear.call.engine.model.ready
+    assert ear.call.engine.state.session.ready
     ear.at(6_001)
     assert ear.call.engine.recovery.gaps[0].owed == "rest of an answer"
 
@@ -766,7 +767,7 @@ def test_what_cannot_be_restored_within_the_limit_is_apologised_for_and_ends() -
     assert ear.call.engine.ended is None
     sorry = ear.plays_until(9_050)
     assert played(sorry, APOLOGY)
-    assert CloseModel(ear.call.engine.model.generation) in ear.call.said
+    assert CloseModel(ear.call.engine.state.session.generation) in ear.call.said
     assert ear.plays_until(9_400).end is EndReason.MODEL_LOST
     assert ear.played.count(b"\x44") == 1_600
 
@@ -823,7 +824,7 @@ def test_nobody_waits_for_ever_for_a_stream_that_would_hear_an_apology() -> None
 
 
 def test_without_an_apology_a_set_up_that_fails_just_ends() -> None:
-    call = Script(recovery=RecoveryPlan())
+    call = Script(recovery=recovery_plan())
     assert call.sees(Born(), ModelConnectFailed(1, "http_401", fatal=True)).end is EndReason.MODEL_REFUSED
 
 
@@ -875,7 +876,7 @@ def test_a_session_that_was_well_for_a_while_begins_the_count_anew() -> None:
 
 
 def test_a_call_may_lose_many_sessions_that_did_their_work() -> None:
-    call = calling(RecoveryPlan(most=2))
+    call = calling(recovery_plan(most=2))
     for generation in range(1, 10):
         call.sees(ModelLegLost(generation, 1006))
         reborn(call)
@@ -887,7 +888,7 @@ def test_a_call_may_lose_many_sessions_that_did_their_work() -> None:
 
 
 def test_with_recovery_off_a_lost_model_ends_the_call() -> None:
-    call = calling(RecoveryPlan(enabled=False))
+    call = calling(recovery_plan(enabled=False))
     assert call.sees(LOST) == [EndCall(EndReason.MODEL_LOST)]
 
 

@@ -13,17 +13,16 @@ import attrs
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llcphone.engine import CallSetup
-from llcphone.engine import events as happened
+from llcphone.engine import events
 from llcphone.engine.commands import Command, ConnectModel, RunTool, SendModel
-from llcphone.engine.policies.recovery import RecoveryPlan
-from llcphone.realtime import events as said
+from llcphone.realtime import events as model_events
 from llcphone.realtime.dialects import Dialect
 from llcphone.realtime.messages import AppendAudio, ToolCall, UpdateSession, UserAudio
 from llcphone.twilio.media import CallerAudio
 from tests.engine.chaos import Moment, opened, scenes, setups, waits
 from tests.engine.judge import Judge
 from tests.engine.script import SESSION, TOOLS, ULAW, frame
+from tests.engine.setups import call_setup, recovery_plan
 
 if TYPE_CHECKING:
     from llcphone.engine.events import Event
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
 Facts = dict[str, Any]
 
 SAYING = base64.b64encode(b"\x33" * 800)
-PLAN = RecoveryPlan(filler=(SAYING,), apology=(SAYING,))
+PLAN = recovery_plan(filler=(SAYING,), apology=(SAYING,))
 
 
 @attrs.frozen
@@ -49,7 +48,7 @@ class Lost:
     """The present leg ends."""
 
 
-losses = st.sampled_from([Lost(), Lost(), said.ModelError("session_expired")])
+losses = st.sampled_from([Lost(), Lost(), model_events.ModelError("session_expired")])
 rebirths = st.builds(
     lambda loss, failures, upto: [loss, *[Failed()] * failures, Connected(), ULAW][:upto],
     losses,
@@ -76,7 +75,7 @@ class RecoveringJudge(Judge):
             case SendModel(ToolCall(call_id)):
                 self.owed.add(call_id)
             case SendModel(message):
-                ready = self.engine.model.ready
+                ready = self.engine.state.session.ready
                 assert ready or isinstance(message, UpdateSession), "not configured, not spoken to"
             case _:
                 pass
@@ -91,25 +90,25 @@ class RecoveringJudge(Judge):
 
     def settle(self, now_ms: int) -> None:
         for call_id in sorted(self.running):
-            self.sees(happened.ToolFinished(call_id, "1"), now_ms)
-        if self.engine.ended is None and self.engine.model.ready:
+            self.sees(events.ToolFinished(call_id, "1"), now_ms)
+        if self.engine.ended is None and self.engine.state.session.ready:
             assert {call_id for call_id, count in self.answers.items() if count == 1} == self.owed
 
     def meets(self, thing: object, now_ms: int) -> list[Command]:
         """What happens, in the words and with the ids of the present session."""
-        generation = self.engine.model.generation
+        generation = self.engine.state.session.generation
         match thing:
             case Connected():
-                event: Any = happened.ModelConnected(generation, Dialect.GA)
+                event: Any = events.ModelConnected(generation, Dialect.GA)
             case Failed():
-                event = happened.ModelConnectFailed(generation, "refused")
+                event = events.ModelConnectFailed(generation, "refused")
             case Lost():
-                event = happened.ModelLegLost(generation)
-            case happened.ToolFinished(call_id):
+                event = events.ModelLegLost(generation)
+            case events.ToolFinished(call_id):
                 known = [each for each in self.running if each.startswith(call_id)]
                 event = attrs.evolve(thing, call_id=known[-1] if known else call_id)
-            case _ if isinstance(thing, said.ModelEvent):
-                event = happened.ModelSaid(generation, of_session(thing, generation))
+            case _ if isinstance(thing, model_events.ModelEvent):
+                event = events.ModelSaid(generation, of_session(thing, generation))
             case _:
                 event = thing
         return self.sees(event, now_ms)
@@ -123,14 +122,14 @@ def of_session(thing: Any, generation: int) -> Any:
             changes[name] = f"{getattr(thing, name)}.{generation}"
     if isinstance(getattr(thing, "items", None), tuple):
         changes["items"] = tuple(of_session(item, generation) for item in thing.items)
-    if isinstance(getattr(thing, "item", None), said.Item):
+    if isinstance(getattr(thing, "item", None), model_events.Item):
         changes["item"] = of_session(thing.item, generation)
     return attrs.evolve(thing, **changes)
 
 
 def watched(facts: Facts, moments: list[Moment]) -> RecoveringJudge:
     facts = {"recovery": PLAN, "tools": TOOLS, "silent_tools": frozenset({"note_down"}), **facts}
-    judge, now_ms = RecoveringJudge(CallSetup(SESSION, **facts)), 0
+    judge, now_ms = RecoveringJudge(call_setup(session=SESSION, **facts)), 0
     for wait_ms, thing in moments:
         now_ms += wait_ms
         judge.meets(thing, now_ms)
@@ -148,7 +147,9 @@ def test_a_call_that_loses_its_model_keeps_every_rule(facts: Facts, moments: lis
 @given(setups, broken_calls())
 def test_the_caller_is_greeted_once_and_every_tool_runs_once(facts: Facts, moments: list[Moment]) -> None:
     judge = watched(facts, moments)
-    greetings = [turn for turn in judge.engine.talk.ledger.turns if turn.asked == "greeting" and turn.sent_ms]
+    greetings = [
+        turn for turn in judge.engine.state.talk.timings.turns if turn.asked == "greeting" and turn.sent_ms
+    ]
     assert len(greetings) <= 1
     runs = [command.call_id for *_, out in judge.tape for command in out if isinstance(command, RunTool)]
     assert len(runs) == len(set(runs))
@@ -162,7 +163,7 @@ def test_every_gap_but_the_last_was_closed(facts: Facts, moments: list[Moment]) 
         assert gap.restored_ms is None or gap.restored_ms - gap.at_ms >= 0
     restored = [gap.restored_ms for gap in engine.recovery.gaps]
     assert None not in restored[:-1]
-    assert engine.recovery.given_up is None or engine.ended or engine.hanging_up
+    assert engine.recovery.given_up is None or engine.ended or engine.state.hanging_up
 
 
 pieces = st.lists(
@@ -174,8 +175,8 @@ pieces = st.lists(
 @settings(max_examples=60, deadline=None)
 @given(pieces)
 def test_of_what_the_caller_says_nothing_is_lost_and_nothing_is_out_of_order(steps: list[str]) -> None:
-    facts: Facts = {"greets": False, "recovery": RecoveryPlan(most=100)}
-    judge = RecoveringJudge(CallSetup(SESSION, **facts))
+    facts: Facts = {"greets": False, "recovery": recovery_plan(most=100)}
+    judge = RecoveringJudge(call_setup(session=SESSION, **facts))
     for _, thing in opened:
         judge.meets(thing, 0)
     spoken, turn = 0, 0
@@ -187,13 +188,13 @@ def test_of_what_the_caller_says_nothing_is_lost_and_nothing_is_out_of_order(ste
                     spoken += 1
             case "begin":
                 turn += 1
-                judge.meets(said.SpeechStarted(f"u{turn}"), number)
+                judge.meets(model_events.SpeechStarted(f"u{turn}"), number)
             case "end":
-                ends_ms = max(0, judge.engine.appended_bytes // 8 - 20)  # the last frame came later
-                judge.meets(said.SpeechStopped(f"u{turn}", ends_ms), number)
-                judge.meets(said.InputCommitted(f"u{turn}"), number)
+                ends_ms = max(0, judge.engine.state.appended_bytes // 8 - 20)  # the last frame came later
+                judge.meets(model_events.SpeechStopped(f"u{turn}", ends_ms), number)
+                judge.meets(model_events.InputCommitted(f"u{turn}"), number)
             case "answer":
-                judge.meets(said.ResponseCreated(f"r{number}", True, ""), number)
+                judge.meets(model_events.ResponseCreated(f"r{number}", True, ""), number)
             case "lose":
                 judge.meets(Lost(), number)
             case "fail":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import pytest
@@ -27,8 +27,6 @@ from llcphone.engine.events import (
     StreamJoined,
     ToolFinished,
 )
-from llcphone.engine.parts.session_age import RenewalPlan
-from llcphone.engine.policies.recovery import RecoveryPlan
 from llcphone.realtime.dialects import Dialect
 from llcphone.realtime.events import (
     AudioDelta,
@@ -79,8 +77,12 @@ from tests.engine.script import (
     spoke,
     wants,
 )
+from tests.engine.setups import recovery_plan, renewal_plan
 
-PLAN = RenewalPlan(at_age_ms=60_000)
+if TYPE_CHECKING:
+    from llcphone.engine.call_setup import RenewalPlan
+
+PLAN = renewal_plan(at_age_ms=60_000)
 DUE = 60_000
 STAND_BY = ConnectStandby(2, Dialect.GA)
 
@@ -88,7 +90,7 @@ STAND_BY = ConnectStandby(2, Dialect.GA)
 def calling(plan: RenewalPlan = PLAN, **setup: Any) -> Script:
     """A live call in which nobody need speak."""
     patient = {"dead_stream_ms": 10**9, "idle_ms": 10**9}
-    return Script(limits=patient, **{"renewal": plan, "recovery": RecoveryPlan()} | setup).live()
+    return Script(limits=patient, **{"renewal": plan, "recovery": recovery_plan()} | setup).live()
 
 
 def answered(call: Script, number: int, *, words: bool = True, usage: Usage | None = None) -> Ear:
@@ -96,7 +98,7 @@ def answered(call: Script, number: int, *, words: bool = True, usage: Usage | No
     u, r, i = f"u{number}", f"r{number}", f"i{number}"
     ear = Ear(call)
     call.sees(CallerAudio(frame(number)), SpeechStarted(u))
-    call.sees(SpeechStopped(u, call.engine.appended_bytes // 8), InputCommitted(u))
+    call.sees(SpeechStopped(u, call.engine.state.appended_bytes // 8), InputCommitted(u))
     if words:
         call.sees(CallerTranscript(u, f"Question {number}?", final=True))
     ear.sees(created(r), TranscriptDone(r, i, f"Answer {number}."), delta(400, i, r), item_done(i, r))
@@ -138,18 +140,18 @@ def test_at_its_age_a_session_gets_a_successor_and_notices_nothing() -> None:
     connected = call.sees(ModelConnected(2, Dialect.GA))
     assert connected == [SendStandby(2, UpdateSession(SESSION, "setup-2"))]
     assert call.sees(ModelSaid(2, ULAW)) == []
-    assert call.engine.model.generation == 1
+    assert call.engine.state.session.generation == 1
 
 
 def test_a_server_that_names_an_earlier_end_is_believed() -> None:
-    call = calling(RenewalPlan(at_age_ms=3_300_000, margin_ms=300_000))
+    call = calling(renewal_plan(at_age_ms=3_300_000, margin_ms=300_000))
     call.sees(ModelExpires(1, 1_800_000))
     assert due(call, 1_499_999) == []
     assert due(call, 1_500_000) == [STAND_BY]
 
 
 def test_a_short_life_keeps_a_quarter_of_itself_as_margin() -> None:
-    call = calling(RenewalPlan())
+    call = calling(renewal_plan())
     call.sees(ModelExpires(1, 40_000), ModelExpires(1, 39_000))
     assert due(call, 29_249) == []
     assert due(call, 30_000) == [STAND_BY]
@@ -162,7 +164,7 @@ def test_a_later_end_than_the_age_changes_nothing() -> None:
 
 
 def test_renewal_is_off_at_age_0() -> None:
-    call = calling(RenewalPlan(at_age_ms=0))
+    call = calling(renewal_plan(at_age_ms=0))
     call.sees(ModelExpires(1, 40_000))
     assert call.until(250_000) == []
 
@@ -184,7 +186,7 @@ def test_the_switch_is_one_step_that_tells_what_was_heard_and_asks_for_nothing()
         SendModel(AppendAudio(frame(7))),
         SendModel(AppendAudio(frame(8))),
     ]
-    assert call.engine.model.generation == 2
+    assert call.engine.state.session.generation == 2
     assert call.until(DUE + 9_000) == []
     assert outcomes(call) == [("limit", "switched", 1)]
 
@@ -199,7 +201,7 @@ def test_the_next_turn_is_heard_and_answered_by_the_successor_from_its_first_fra
     assert call.sees(CallerAudio(frame(2))).model == [AppendAudio(frame(2))]
     call.sees(SpeechStarted("u1"), SpeechStopped("u1", 40), InputCommitted("u1"), created("r1"))
     assert call.sees(delta(200)).audio_ms == 200
-    assert call.engine.stale_events == 1
+    assert call.engine.state.stale_events == 1
 
 
 def test_a_settings_update_sent_while_the_successor_stood_by_is_told_in_the_switch() -> None:
@@ -235,7 +237,7 @@ def test_after_the_switch_positions_count_in_the_successors_audio() -> None:
     assert told == [AppendAudio(frame(number)) for number in range(125, 200)]
     call.sees(SpeechStarted("u1"), CallerAudio(frame(1)), CallerAudio(frame(2)))
     call.at(DUE + 2_000).sees(SpeechStopped("u1", 1_500), InputCommitted("u1"), created("r1"))
-    assert call.engine.talk.ledger.turns[-1].caller_stopped_ms == DUE + 2_000 - 40
+    assert call.engine.state.talk.timings.turns[-1].caller_stopped_ms == DUE + 2_000 - 40
 
 
 def test_an_old_tool_answer_that_was_never_acknowledged_does_not_bring_a_second_answer_later() -> None:
@@ -333,7 +335,7 @@ def test_a_call_that_says_good_bye_is_not_renewed_any_more() -> None:
 
 
 def test_nobody_on_the_line_needs_no_younger_session() -> None:
-    call = Script(renewal=RenewalPlan(at_age_ms=1_000), recovery=RecoveryPlan())
+    call = Script(renewal=renewal_plan(at_age_ms=1_000), recovery=recovery_plan())
     call.configured()
     assert call.until(30_000) == []
     call.sees(StreamJoined(), STARTED)
@@ -456,7 +458,7 @@ def test_an_end_that_comes_in_the_very_moment_of_the_switch_switches_once() -> N
 
 
 def test_a_model_that_is_given_up_takes_its_successor_with_it() -> None:
-    call = calling(recovery=RecoveryPlan(apology=(speech(200),)))
+    call = calling(recovery=recovery_plan(apology=(speech(200),)))
     due(call)
     out = call.sees(ModelError("insufficient_quota"))
     assert [each for each in out if isinstance(each, CloseModel)] == [CloseModel(2), CloseModel(1)]
@@ -474,7 +476,7 @@ def test_a_call_that_ends_takes_both_sessions_with_it() -> None:
 
 # -- refresh, and the summary -------------------------------------------------------------------
 
-REFRESH = RenewalPlan(at_age_ms=0, refresh_age_ms=DUE, keep_turns=1)
+REFRESH = renewal_plan(at_age_ms=0, refresh_age_ms=DUE, keep_turns=1)
 
 
 def refreshing(plan: RenewalPlan = REFRESH, *, words: bool = True) -> Script:
@@ -564,7 +566,7 @@ def test_the_summary_is_never_heard() -> None:
 
 
 def test_a_large_context_is_refreshed_but_no_session_younger_than_two_minutes() -> None:
-    call = calling(RenewalPlan(refresh_tokens=1_000, summary=False))
+    call = calling(renewal_plan(refresh_tokens=1_000, summary=False))
     answered(call, 1, usage=Usage(input_text=600, input_audio=399))
     assert call.until(DUE) == []
     answered(call, 2, usage=Usage(input_text=600, input_audio=400))
@@ -573,7 +575,7 @@ def test_a_large_context_is_refreshed_but_no_session_younger_than_two_minutes() 
 
 
 def test_answers_that_grow_slower_bring_a_refresh() -> None:
-    call = calling(RenewalPlan(refresh_gap_ms=300, summary=False))
+    call = calling(renewal_plan(refresh_gap_ms=300, summary=False))
     for number in range(10):
         call.at(10_000 * (number + 1))
         u, r, i = f"u{number}", f"r{number}", f"i{number}"

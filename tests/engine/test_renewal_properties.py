@@ -14,9 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llcphone.audio import silence_payload
-from llcphone.engine import CallSetup
-from llcphone.engine import events as happened
-from llcphone.engine.call_setup import CallLimits
+from llcphone.engine import events
 from llcphone.engine.commands import (
     CloseModel,
     Command,
@@ -29,10 +27,8 @@ from llcphone.engine.commands import (
     SendStandby,
     SwitchModel,
 )
-from llcphone.engine.parts.session_age import RenewalPlan
-from llcphone.engine.policies.recovery import RecoveryPlan
 from llcphone.engine.tape.recorder import Recorder, replay
-from llcphone.realtime import events as said
+from llcphone.realtime import events as model_events
 from llcphone.realtime.dialects import Dialect
 from llcphone.realtime.messages import (
     AppendAudio,
@@ -45,6 +41,7 @@ from llcphone.realtime.messages import (
 from llcphone.twilio.media import CallerAudio, Mark, MarkEchoed
 from tests.engine.chaos import Moment, opened, scenes, setups, waits
 from tests.engine.script import SESSION, TOOLS, ULAW, frame, speech
+from tests.engine.setups import call_limits, call_setup, recovery_plan, renewal_plan
 from tests.engine.test_recovery_properties import (
     PLAN,
     Connected,
@@ -56,6 +53,7 @@ from tests.engine.test_recovery_properties import (
 )
 
 if TYPE_CHECKING:
+    from llcphone.engine.call_setup import CallSetup, RenewalPlan
     from llcphone.engine.events import Event
 
 Facts = dict[str, Any]
@@ -90,7 +88,7 @@ class RenewingJudge(RecoveringJudge):
 
     def sees(self, event: Event, now_ms: int) -> list[Command]:
         gaps = len(self.engine.recovery.gaps)
-        if isinstance(event, happened.ModelConnectFailed | happened.ModelLegLost):
+        if isinstance(event, events.ModelConnectFailed | events.ModelLegLost):
             self.legs.discard(event.generation)  # its task is over
         commands = super().sees(event, now_ms)
         phone = [each.message for each in commands if isinstance(each, SendPhone)]
@@ -134,12 +132,14 @@ class RenewingJudge(RecoveringJudge):
             case NextSays(what):
                 generation = self.standby or 999
                 event: Any = {
-                    "opens": happened.ModelConnected(generation, Dialect.GA),
-                    "is configured": happened.ModelSaid(generation, ULAW),
-                    "speaks": happened.ModelSaid(generation, said.ResponseCreated(f"q{generation}", True)),
-                    "fails": happened.ModelConnectFailed(generation, "refused"),
-                    "is lost": happened.ModelLegLost(generation),
-                    "expires": happened.ModelExpires(generation, 2_000),
+                    "opens": events.ModelConnected(generation, Dialect.GA),
+                    "is configured": events.ModelSaid(generation, ULAW),
+                    "speaks": events.ModelSaid(
+                        generation, model_events.ResponseCreated(f"q{generation}", True)
+                    ),
+                    "fails": events.ModelConnectFailed(generation, "refused"),
+                    "is lost": events.ModelLegLost(generation),
+                    "expires": events.ModelExpires(generation, 2_000),
                 }[what]
                 return self.sees(event, now_ms)
             case Played():
@@ -149,10 +149,10 @@ class RenewingJudge(RecoveringJudge):
                     commands += self.sees(MarkEchoed(mark), now_ms)
                 return commands
             case Summary():
-                item = said.Item("s1", "message", "completed", text="so far so good")
-                thing = said.ResponseDone(
+                item = model_events.Item("s1", "message", "completed", text="so far so good")
+                thing = model_events.ResponseDone(
                     "x7",
-                    said.ResponseStatus.COMPLETED,
+                    model_events.ResponseStatus.COMPLETED,
                     items=(item,),
                     in_conversation=False,
                     purpose="summary",
@@ -171,19 +171,19 @@ nexts = st.sampled_from(
 )
 calm: st.SearchStrategy[list[object]] = st.builds(
     lambda number: [
-        said.SpeechStarted(f"u{number}"),
-        said.SpeechStopped(f"u{number}", 500),
-        said.InputCommitted(f"u{number}"),
-        said.ResponseCreated(f"r{number}", True),
-        said.AudioDelta(f"r{number}", f"i{number}", speech(1)),
-        said.ResponseDone(f"r{number}", said.ResponseStatus.COMPLETED),
+        model_events.SpeechStarted(f"u{number}"),
+        model_events.SpeechStopped(f"u{number}", 500),
+        model_events.InputCommitted(f"u{number}"),
+        model_events.ResponseCreated(f"r{number}", True),
+        model_events.AudioDelta(f"r{number}", f"i{number}", speech(1)),
+        model_events.ResponseDone(f"r{number}", model_events.ResponseStatus.COMPLETED),
         Played(),
-        happened.Tick(),
+        events.Tick(),
         NextSays("opens"),
         NextSays("is configured"),
-        happened.Tick(),
+        events.Tick(),
         Summary(),
-        happened.Tick(),
+        events.Tick(),
     ],
     st.integers(100, 999),
 )
@@ -195,7 +195,7 @@ rebirths = st.builds(
     st.sampled_from([0, 0, 1]),
 )
 plans = st.builds(
-    RenewalPlan,
+    renewal_plan,
     at_age_ms=st.sampled_from([500, 500, 1_000, 0]),
     refresh_age_ms=st.sampled_from([0, 500, 1_500]),
     quiet_ms=st.sampled_from([0, 0, 100]),
@@ -214,13 +214,13 @@ def renewed_calls(draw: st.DrawFn) -> list[Moment]:
     moments = list(opened)
     for things in told:
         moments += [(draw(waits), thing) for thing in things]
-        moments.append((draw(waits), happened.Tick()))
+        moments.append((draw(waits), events.Tick()))
     return moments
 
 
 def watched(facts: Facts, moments: list[Moment]) -> RenewingJudge:
     facts = {"recovery": PLAN, "tools": TOOLS, "silent_tools": frozenset({"note_down"}), **facts}
-    judge, now_ms = RenewingJudge(CallSetup(SESSION, **facts)), 0
+    judge, now_ms = RenewingJudge(call_setup(session=SESSION, **facts)), 0
     for wait_ms, thing in moments:
         now_ms += wait_ms
         judge.meets(thing, now_ms)
@@ -258,9 +258,9 @@ pieces = st.lists(
 @settings(max_examples=100, deadline=None)
 @given(pieces)
 def test_of_what_the_caller_says_nothing_is_lost_and_nothing_is_out_of_order(steps: list[str]) -> None:
-    plan = RenewalPlan(at_age_ms=1_000, quiet_ms=100, summary=False)
-    facts: Facts = {"greets": False, "recovery": RecoveryPlan(most=100, stall_ms=0), "renewal": plan}
-    judge = RenewingJudge(CallSetup(SESSION, limits=CallLimits(dead_stream_ms=10**9), **facts))
+    plan = renewal_plan(at_age_ms=1_000, quiet_ms=100, summary=False)
+    facts: Facts = {"greets": False, "recovery": recovery_plan(most=100, stall_ms=0), "renewal": plan}
+    judge = RenewingJudge(call_setup(session=SESSION, limits=call_limits(dead_stream_ms=10**9), **facts))
     for _, thing in opened:
         judge.meets(thing, 0)
     spoken, turn, now_ms = 0, 0, 0
@@ -272,21 +272,23 @@ def test_of_what_the_caller_says_nothing_is_lost_and_nothing_is_out_of_order(ste
                     spoken += 1
             case "begin":
                 turn += 1
-                judge.meets(said.SpeechStarted(f"u{turn}"), now_ms)
+                judge.meets(model_events.SpeechStarted(f"u{turn}"), now_ms)
             case "end":
-                ends_ms = max(0, judge.engine.appended_bytes // 8 - 20)  # the last frame came later
-                judge.meets(said.SpeechStopped(f"u{turn}", ends_ms), now_ms)
-                judge.meets(said.InputCommitted(f"u{turn}"), now_ms)
+                ends_ms = max(0, judge.engine.state.appended_bytes // 8 - 20)  # the last frame came later
+                judge.meets(model_events.SpeechStopped(f"u{turn}", ends_ms), now_ms)
+                judge.meets(model_events.InputCommitted(f"u{turn}"), now_ms)
             case "answer":
-                judge.meets(said.ResponseCreated(f"r{number}", True, ""), now_ms)
-                judge.meets(said.AudioDelta(f"r{number}", f"i{number}", speech(1)), now_ms)
-                judge.meets(said.ResponseDone(f"r{number}", said.ResponseStatus.COMPLETED), now_ms)
+                judge.meets(model_events.ResponseCreated(f"r{number}", True, ""), now_ms)
+                judge.meets(model_events.AudioDelta(f"r{number}", f"i{number}", speech(1)), now_ms)
+                judge.meets(
+                    model_events.ResponseDone(f"r{number}", model_events.ResponseStatus.COMPLETED), now_ms
+                )
             case "stand by":
                 judge.meets(NextSays("opens"), now_ms)
                 judge.meets(NextSays("is configured"), now_ms)
             case "wait":
                 now_ms += 1_000
-                judge.meets(happened.Tick(), now_ms)
+                judge.meets(events.Tick(), now_ms)
             case "lose":
                 for thing in (Lost(), Connected(), ULAW):
                     judge.meets(thing, now_ms)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from llcphone.engine.events import EndReason, ToolFinished
-from llcphone.engine.parts.floor import Floor
 from llcphone.engine.parts.responses import Asked
+from llcphone.engine.status import Floor
 from llcphone.realtime.events import InputCommitted as Committed
 from llcphone.realtime.events import Item, ModelError, SpeechStarted, SpeechStopped, TimeoutTriggered
 from llcphone.realtime.messages import CancelResponse, CreateResponse, DeleteItem, ToolOutput
@@ -83,8 +83,8 @@ def test_a_create_sent_after_that_wait_is_known_again_without_metadata() -> None
     call.sees(SpeechStarted("u2"), SpeechStopped("u2"), Committed("u2"), ToolFinished("c1", "7"))
     call.until(3_000)
     call.sees(created("r2"))
-    assert call.engine.talk.responses.active is not None
-    assert call.engine.talk.responses.active.asked is Asked.TOOLS
+    assert call.engine.state.talk.responses.active is not None
+    assert call.engine.state.talk.responses.active.asked is Asked.TOOLS
 
 
 def test_wishes_of_two_rounds_of_tools_become_one_create() -> None:
@@ -120,14 +120,14 @@ def test_a_create_refused_for_an_active_response_is_repeated_after_its_end() -> 
     call.sees(created("r2"))
     assert call.sees(ACTIVE, has_answer("c1")).model == []
     assert call.sees(done("r2")).model == [AGAIN]
-    assert call.engine.talk.responses.refused_creates == 1
+    assert call.engine.state.talk.responses.refused_creates == 1
 
 
 def test_a_create_that_crosses_the_servers_own_answer_is_not_taken_for_it() -> None:
     call = with_a_tool_running()
     call.sees(ToolFinished("c1", "7"), TimeoutTriggered("u2"), Committed("u2"), created("r2"))
-    assert call.engine.talk.responses.active is not None
-    assert call.engine.talk.responses.active.asked is Asked.CALLER
+    assert call.engine.state.talk.responses.active is not None
+    assert call.engine.state.talk.responses.active.asked is Asked.CALLER
 
 
 def test_a_refused_create_whose_answers_were_seen_by_the_other_response_is_not_repeated() -> None:
@@ -182,7 +182,7 @@ def test_a_response_nobody_asked_for_is_cancelled_before_any_of_it_is_heard() ->
     ended = call.sees(done("r2", Item("i2", "message", "incomplete"), wants("c9"), status=CANCELLED))
     nobody = '{"error":"not run: nobody had asked for this response"}'
     assert ended.model == [DeleteItem("i2"), ToolOutput("c9", nobody)]
-    assert call.engine.talk.responses.unasked == 1
+    assert call.engine.state.talk.responses.unasked == 1
 
 
 def test_an_unasked_response_that_ends_before_its_cancel_runs_no_tool() -> None:
@@ -198,15 +198,15 @@ def test_an_unasked_response_moves_neither_floor_nor_turns() -> None:
     call.sees(*spoke("r1"))
     call.hears_all()
     call.sees(created("r2"), done("r2", status=CANCELLED))
-    assert call.engine.talk.floor is Floor.NOBODY
-    assert len(call.engine.talk.ledger.turns) == 1
+    assert call.engine.state.talk.floor is Floor.NOBODY
+    assert len(call.engine.state.talk.timings.turns) == 1
 
 
 def test_an_unasked_response_that_fails_is_not_asked_for() -> None:
     call = live()
     call.sees(done("r1"), created("r2"))
     assert call.sees(done("r2", status=FAILED)).model == []
-    assert call.engine.talk.failed_responses == 0
+    assert call.engine.state.talk.failed_responses == 0
 
 
 def test_one_commit_pays_for_one_response() -> None:
@@ -231,7 +231,7 @@ def test_out_of_band_responses_take_no_part() -> None:
 def test_a_response_created_twice_is_one() -> None:
     call = live()
     assert call.sees(created("r1"), delta(100)).audio_ms == 100
-    assert call.engine.talk.responses.unasked == 0
+    assert call.engine.state.talk.responses.unasked == 0
 
 
 def test_an_end_that_comes_after_the_next_beginning_still_answers_its_calls() -> None:
@@ -289,7 +289,7 @@ def test_an_error_beside_the_failed_response_it_belongs_to_is_not_a_second_failu
     call = live()
     call.sees(SERVER_ERROR, done("r1", status=FAILED))
     assert call.until(250).model == [CreateResponse("turn")]
-    assert call.engine.talk.failed_responses == 1
+    assert call.engine.state.talk.failed_responses == 1
 
 
 def test_an_error_instead_of_our_response_asks_again_for_the_same() -> None:

@@ -7,9 +7,8 @@ from typing import Any
 import pytest
 
 from llcphone.engine.events import Born, EndReason, ModelConnected, PhoneLegLost, StreamJoined
-from llcphone.engine.parts.history import Speaker
-from llcphone.engine.policies.recovery import Owed
-from llcphone.engine.policies.resume import INTERRUPTED, KeptLine, Resumed, kept_of
+from llcphone.engine.policies.resume import INTERRUPTED
+from llcphone.engine.resumed import KeptLine, Owed, Resumed, Speaker
 from llcphone.engine.tape.codec import as_data, setup_of
 from llcphone.realtime.dialects import Dialect
 from llcphone.realtime.events import (
@@ -53,7 +52,7 @@ WORDS = "one two three four five six seven eight nine ten"
 
 
 def kept(call: Script) -> Resumed:
-    return kept_of(call.engine, call.now_ms)
+    return call.engine.kept(call.now_ms)
 
 
 def speaks(call: Ear, text: str = WORDS, ms: int = 2_000) -> None:
@@ -146,7 +145,7 @@ def test_fillers_are_not_kept() -> None:
     ear = Ear(live())
     speaks(ear)
     ear.at(2_500)
-    ear.call.engine.talk.history.place("filler 1", Speaker.SYSTEM, 0).text = "(filler)"
+    ear.call.engine.state.talk.history.place("filler 1", Speaker.SYSTEM, 0).text = "(filler)"
     assert all(line.speaker is not Speaker.SYSTEM for line in kept(ear.call).lines)
 
 
@@ -181,7 +180,7 @@ def test_whatever_was_owed_there_is_one_response_and_no_greeting(owed: Owed) -> 
 def test_a_call_in_which_nobody_had_spoken_is_greeted_even_if_its_agent_listens() -> None:
     call = resumed(owed=Owed.GREETING)
     assert told(call) == [UserText("Greet the caller."), CreateResponse("greeting")]
-    assert call.engine.listening.guarding
+    assert call.engine.state.gate.guarding
 
 
 def test_a_tool_whose_result_was_lost_is_told_as_interrupted_and_never_run_again() -> None:

@@ -60,11 +60,11 @@ def test_priming_never_counts() -> None:
 def test_an_unasked_response_never_counts() -> None:
     call = scheduled(greets=True)
     call.sees(created("x", "elsewhere"))
-    assert call.engine.talk.responses.unasked == 0  # the first of all is taken as asked
+    assert call.engine.state.talk.responses.unasked == 0  # the first of all is taken as asked
     call = scheduled()
     call.caller_says("u1", "r1")
     call.sees(created("x"), done("x", status=CANCELLED))
-    assert not call.engine.talk.schedule.waiting
+    assert not call.engine.state.talk.schedule.waiting
 
 
 def test_what_follows_a_tool_does_not_answer_caller_speech() -> None:
@@ -160,5 +160,5 @@ def test_an_unasked_answer_to_an_update_is_cancelled() -> None:
     call.sees(done("r1"))
     call.until(10)
     call.sees(created("ghost"))
-    assert call.engine.talk.responses.unasked == 1
+    assert call.engine.state.talk.responses.unasked == 1
     assert call.sees(delta(100, "i9", "ghost")).phone == []

@@ -8,10 +8,7 @@ import pytest
 
 from llcphone.engine.commands import ConnectModel, EndCall, SendModel, SendStandby
 from llcphone.engine.events import Born, EndReason, ModelConnected, ModelLegLost, ModelSaid
-from llcphone.engine.parts.history import Speaker
-from llcphone.engine.parts.session_age import RenewalPlan
-from llcphone.engine.policies.recovery import RecoveryPlan
-from llcphone.engine.policies.resume import KeptLine, Resumed
+from llcphone.engine.resumed import KeptLine, Resumed, Speaker
 from llcphone.realtime.dialects import Dialect
 from llcphone.realtime.events import ModelError, SessionUpdated
 from llcphone.realtime.messages import UpdateSession
@@ -29,9 +26,10 @@ from tests.engine.script import (
     done,
     item_done,
 )
+from tests.engine.setups import recovery_plan, renewal_plan
 
 BAD_TOOL = ModelError("invalid_value", param="session.tools[1].name", event_id="due-tools")
-RECOVERS = RecoveryPlan()
+RECOVERS = recovery_plan()
 
 
 def updated(**setup: Any) -> Script:
@@ -50,8 +48,8 @@ def set_up_of(commands: Commands) -> dict[str, Any]:
 
 def next_session(call: Script) -> dict[str, Any]:
     """The session breaks: what the next one is configured with."""
-    call.sees(ModelLegLost(call.engine.model.generation, 1006))
-    return set_up_of(call.sees(ModelConnected(call.engine.model.generation, Dialect.GA)))
+    call.sees(ModelLegLost(call.engine.state.session.generation, 1006))
+    return set_up_of(call.sees(ModelConnected(call.engine.state.session.generation, Dialect.GA)))
 
 
 def refusals(call: Script) -> list[Any]:
@@ -72,7 +70,7 @@ def test_a_refused_update_is_told_and_no_part_of_the_next_session(refusal: Model
     assert refusals(call) == [{"what": "tools", "code": "invalid_value", "param": "session.tools[1].name"}]
     assert next_session(call) == SESSION | MEDIUM
     call.sees(ULAW)
-    assert call.engine.model.ready
+    assert call.engine.state.session.ready
 
 
 def test_an_update_that_was_taken_stays_whatever_is_refused_later() -> None:
@@ -103,7 +101,7 @@ def test_a_set_up_that_is_refused_for_an_unproven_update_is_asked_again_without(
     again = call.sees(ModelError("invalid_value", param="session.tools[1].name", event_id="setup-2"))
     assert again == [SendModel(UpdateSession(SESSION, "setup-2-opening"))]
     call.sees(ULAW)
-    assert call.engine.model.ready
+    assert call.engine.state.session.ready
     assert next_session(call) == SESSION
 
 
@@ -125,13 +123,13 @@ def test_a_resumed_call_whose_due_updates_are_refused_goes_on_with_its_opening_s
     assert set_up_of(call.sees(Born(), ModelConnected(1, Dialect.GA))) == SESSION | FULL_TOOLS
     assert set_up_of(call.sees(ModelError("invalid_value", event_id="setup-1"))) == SESSION
     call.sees(ULAW)
-    assert call.engine.model.ready
+    assert call.engine.state.session.ready
 
 
 def test_a_successor_whose_set_up_is_refused_is_asked_again_without_the_unproven() -> None:
     patient = {"dead_stream_ms": 10**9, "idle_ms": 10**9}
     call = Script(
-        schedule=(ALL_TOOLS,), renewal=RenewalPlan(at_age_ms=60_000), recovery=RECOVERS, limits=patient
+        schedule=(ALL_TOOLS,), renewal=renewal_plan(at_age_ms=60_000), recovery=RECOVERS, limits=patient
     ).live()
     call.caller_says("u1", "r1")
     call.sees(delta(20), item_done(), done("r1"))
@@ -147,7 +145,7 @@ def test_a_successor_whose_set_up_is_refused_is_asked_again_without_the_unproven
 def test_what_a_switch_carries_over_can_be_refused_too() -> None:
     patient = {"dead_stream_ms": 10**9, "idle_ms": 10**9}
     call = Script(
-        schedule=(ALL_TOOLS,), renewal=RenewalPlan(at_age_ms=60_000), recovery=RECOVERS, limits=patient
+        schedule=(ALL_TOOLS,), renewal=renewal_plan(at_age_ms=60_000), recovery=RECOVERS, limits=patient
     ).live()
     call.until(60_000)
     call.sees(ModelConnected(2, Dialect.GA))
@@ -177,14 +175,14 @@ def test_an_unclear_error_counts_as_the_refusal_after_a_grace(error: ModelError,
     assert call.until(299) == []
     assert call.until(1_000) == [EndCall(EndReason.MODEL_REFUSED)]
     assert call.now_ms <= 300
-    assert call.engine.model.last_failure == failure
+    assert call.engine.state.session.last_failure == failure
 
 
 def test_a_session_that_is_updated_all_the_same_was_not_refused() -> None:
     call = asking()
     call.sees(ModelError("1302"))
     call.at(250).sees(ULAW)
-    assert call.engine.model.ready
+    assert call.engine.state.session.ready
     assert call.until(5_000).end is None
 
 
@@ -205,7 +203,7 @@ def test_an_answer_in_flat_that_is_not_ulaw_is_one_reason_to_ask_in_ga(answer: S
     call = asking(None)
     assert ConnectModel(2, Dialect.GA) in call.sees(answer)
     call.sees(ModelConnected(2, Dialect.GA), ULAW)
-    assert call.engine.model.ready
+    assert call.engine.state.session.ready
     call = asking(None)
     call.sees(answer, ModelConnected(2, Dialect.GA))
     assert call.sees(answer).end is EndReason.MODEL_REFUSED

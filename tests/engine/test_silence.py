@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from llcphone.engine.commands import Note
 from llcphone.engine.events import EndReason, MachineDetected, ModelLegLost, ToolFinished
-from llcphone.engine.parts.dialling import DialPlan
-from llcphone.engine.policies.recovery import RecoveryPlan
-from llcphone.engine.policies.silence import SilencePlan
 from llcphone.realtime.events import SpeechStarted
 from llcphone.realtime.messages import CreateResponse, SystemText
 from llcphone.twilio.media import Digit
 from tests.engine.script import Commands, Ear, Script, created, delta, done, live, wants
+from tests.engine.setups import dial_plan, recovery_plan, silence_plan
 
-PLAN = SilencePlan(after_ms=5_000, prompts=2, prompt_cue="Ask.", goodbye_cue="Bye.")
+PLAN = silence_plan(after_ms=5_000, prompts=2, prompt_cue="Ask.", goodbye_cue="Bye.")
 NO_WATCHDOG = {"dead_stream_ms": 10**9}
 ASK = [SystemText("Ask."), CreateResponse("silence")]
 BYE = [SystemText("Bye."), CreateResponse("goodbye")]
@@ -66,12 +64,12 @@ def test_the_callers_voice_starts_the_count_anew() -> None:
 
 
 def test_a_caller_who_speaks_over_the_good_bye_keeps_the_call() -> None:
-    ear = answered(silence=SilencePlan(after_ms=5_000, prompts=0, goodbye_cue="Bye."))
+    ear = answered(silence=silence_plan(after_ms=5_000, prompts=0, goodbye_cue="Bye."))
     assert said(ear.plays_until(6_000)) == BYE
     ear.sees(created("r2", "goodbye"), delta(2_000, "i2", "r2"), done("r2"))
     ear.at(6_500).sees(SpeechStarted("u2"))
     assert ear.at(20_000).sees().end is None
-    assert not ear.call.engine.hanging_up
+    assert not ear.call.engine.state.hanging_up
 
 
 def test_a_key_is_as_good_as_a_word() -> None:
@@ -85,7 +83,7 @@ def test_a_key_is_as_good_as_a_word() -> None:
 
 
 def test_it_is_off_unless_asked_for() -> None:
-    ear = answered(silence=SilencePlan())
+    ear = answered(silence=silence_plan())
     assert said(ear.plays_until(200_000)) == []
 
 
@@ -98,7 +96,7 @@ def test_never_while_a_tool_runs() -> None:
 
 
 def test_never_while_the_caller_speaks_however_long() -> None:
-    ear = answered(recovery=RecoveryPlan(enabled=False))
+    ear = answered(recovery=recovery_plan(enabled=False))
     ear.at(2_000).sees(SpeechStarted("u2"))
     assert said(ear.plays_until(60_000)) == []
 
@@ -109,13 +107,13 @@ def test_never_before_the_agent_was_heard() -> None:
 
 
 def test_never_to_a_machine() -> None:
-    ear = answered(dial=DialPlan())
+    ear = answered(dial=dial_plan())
     ear.sees(MachineDetected("machine_start"))
     assert said(ear.plays_until(60_000)) == []
 
 
 def test_never_while_the_session_is_being_replaced() -> None:
-    ear = answered(recovery=RecoveryPlan(limit_ms=25_000))
+    ear = answered(recovery=recovery_plan(limit_ms=25_000))
     ear.at(2_000).sees(ModelLegLost(1))
     assert said(ear.plays_until(20_000)) == []
 
@@ -125,7 +123,7 @@ def test_never_in_manual_mode_unless_it_is_asked_for() -> None:
     manual = {"session": session, "create_response": False, "interrupt_response": False}
     for also, expected in ((False, []), (True, ASK)):
         call = Script(
-            silence=SilencePlan(5_000, prompt_cue="Ask.", manual=also), limits=NO_WATCHDOG, **manual
+            silence=silence_plan(after_ms=5_000, prompt_cue="Ask.", manual=also), limits=NO_WATCHDOG, **manual
         )
         ear = Ear(call.live())
         ear.sees(created("r1"), delta(1_000), done("r1"))

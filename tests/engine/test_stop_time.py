@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from llcphone.engine.events import InterruptAsked
-from llcphone.engine.policies.echo_guard import EchoPlan
 from llcphone.realtime.events import InputCommitted, SpeechStarted, SpeechStopped
 from llcphone.twilio.media import CallerAudio
 from tests.engine.script import Ear, Script, created, delta, frame
+from tests.engine.setups import echo_plan
 
 
 def talking(**setup: object) -> Ear:
@@ -30,14 +30,14 @@ def test_it_counts_from_where_turn_detection_dates_the_speech() -> None:
 
 
 def test_speech_that_was_doubted_was_heard_all_the_while() -> None:
-    ear = talking(echo=EchoPlan(after_ms=600))
+    ear = talking(echo=echo_plan(after_ms=600))
     ear.at(500).sees(SpeechStarted("u2", audio_start_ms=900))
     ear.plays_until(1_100)
     assert stops(ear) == [700]
 
 
 def test_a_silence_that_the_program_asked_for_has_none() -> None:
-    ear = talking(echo=EchoPlan(after_ms=600))
+    ear = talking(echo=echo_plan(after_ms=600))
     ear.at(500).sees(SpeechStarted("u2", audio_start_ms=900))
     ear.at(700).sees(SpeechStopped("u2"))  # dismissed
     ear.at(800).sees(InterruptAsked())

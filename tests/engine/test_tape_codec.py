@@ -18,9 +18,9 @@ from llcphone.audio import payload_bytes
 from llcphone.engine.call_setup import CallSetup
 from llcphone.engine.commands import Command, RunTool, SendPhone
 from llcphone.engine.events import Dialled, Event, ModelSaid, ToolFinished
-from llcphone.engine.parts.words import cut_words, masked
 from llcphone.engine.tape import codec
 from llcphone.engine.tape.codec import as_data, command_of, event_of, setup_of
+from llcphone.engine.words import cut_words, masked
 from llcphone.errors import LocalProtocolError, RemoteProtocolError
 from llcphone.realtime import error_codes
 from llcphone.realtime.error_codes import error_kind, is_dialect_refusal

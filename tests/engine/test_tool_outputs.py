@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from llcphone.engine.events import ModelConnected, ModelLegLost, ResultTold, ToolFinished
-from llcphone.engine.policies.recovery import RecoveryPlan
 from llcphone.realtime.dialects import Dialect, encode
 from llcphone.realtime.events import ModelError
 from llcphone.realtime.messages import CancelResponse, CreateResponse, ToolCall, ToolOutput
 from tests.engine.script import CANCELLED, ULAW, Script, created, done, has_answer, live, wants
+from tests.engine.setups import recovery_plan
 
 LONG = "x" * 300_000
 SHORT = "x" * 1_000 + "…(cut, 299000 characters left out)"
@@ -24,7 +24,7 @@ def too_long(call_id: str = "c1") -> ModelError:
 
 def answered(output: str, call_id: str = "c1") -> Script:
     """A call whose tool has just answered with this."""
-    call = live(recovery=RecoveryPlan())
+    call = live(recovery=recovery_plan())
     call.sees(done("r1", wants(call_id)))
     assert call.sees(ToolFinished(call_id, output)).model == [
         ToolOutput(call_id, output),
@@ -47,7 +47,7 @@ def test_a_refused_answer_is_given_again_cut_short_and_only_then_spoken_about(re
     call.sees(has_answer("c1"))
     assert call.sees(done("r2", status=CANCELLED)).model == [CreateResponse("tools")]
     call.sees(created("r3", "tools"))
-    assert call.engine.talk.responses.active is not None
+    assert call.engine.state.talk.responses.active is not None
     assert [note.kind for note in call.notes].count("item refused") == 1
 
 
@@ -61,7 +61,7 @@ def test_no_answer_is_given_for_ever() -> None:
     assert call.sees(too_long()).model == [ToolOutput("c1", SHORT)]
     assert call.sees(too_long()).model == [ToolOutput("c1", SAFE)]
     assert call.sees(too_long()).model == []
-    assert call.engine.talk.desk.outputs.refused_for_good == 1
+    assert call.engine.state.talk.outputs.refused_for_good == 1
 
 
 def test_the_next_session_is_told_the_answer_that_was_taken() -> None:
@@ -112,7 +112,7 @@ def test_a_fresh_session_is_told_of_a_call_and_its_answer_by_one_shorter_id() ->
 
 
 def test_an_answer_that_comes_after_the_loss_names_the_call_as_it_was_told() -> None:
-    call = live(recovery=RecoveryPlan())
+    call = live(recovery=recovery_plan())
     call.sees(done("r1", wants(VENDORS)))
     (asked,) = retold(call)
     told = call.sees(ToolFinished(VENDORS, '"nine"')).model
@@ -120,7 +120,7 @@ def test_an_answer_that_comes_after_the_loss_names_the_call_as_it_was_told() -> 
 
 
 def test_two_long_ids_that_begin_alike_stay_two() -> None:
-    call = live(recovery=RecoveryPlan())
+    call = live(recovery=recovery_plan())
     call.sees(done("r1", wants(VENDORS + "1"), wants(VENDORS + "2")))
     one, other = retold(call)
     assert one.call_id != other.call_id

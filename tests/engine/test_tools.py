@@ -142,7 +142,7 @@ def test_answers_of_two_responses_ask_once() -> None:
 def test_tools_of_a_turn_stand_in_its_ledger() -> None:
     call = live()
     call.sees(done("r1", wants("c1"), wants("c2", "book")))
-    assert call.engine.talk.ledger.turns[0].tools == ["look_up", "book"]
+    assert call.engine.state.talk.timings.turns[0].tools == ["look_up", "book"]
 
 
 def test_an_agent_without_tools_answers_whatever_the_model_invents() -> None:

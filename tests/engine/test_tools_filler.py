@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import attrs
 import pytest
 
 from llcphone.audio import silence_payload
 from llcphone.engine.events import HangUpAsked, ModelConnected, ModelLegLost, ToolFinished
-from llcphone.engine.parts.history import Speaker
-from llcphone.engine.policies.recovery import RecoveryPlan
-from llcphone.engine.policies.tool_calls import ToolPlan, ToolRule
+from llcphone.engine.resumed import Speaker
 from llcphone.realtime.dialects import Dialect
 from llcphone.realtime.events import InputCommitted, SpeechStarted, SpeechStopped
 from llcphone.realtime.messages import CreateResponse, ToolCall, ToolOutput
@@ -28,12 +27,16 @@ from tests.engine.script import (
     spoke,
     wants,
 )
+from tests.engine.setups import recovery_plan, tool_plan, tool_rule
+
+if TYPE_CHECKING:
+    from llcphone.engine.call_setup import ToolPlan
 
 CLIP_MS = 400
 CLIP = (silence_payload(200), silence_payload(200))
 PATIENT = {"dead_stream_ms": 600_000}
 """These callers send no frames."""
-PLAN = ToolPlan(filler_after_ms=1_000, filler_every_ms=3_000, filler=CLIP)
+PLAN = tool_plan(filler_after_ms=1_000, filler_every_ms=3_000, filler=CLIP)
 
 
 def working(tool: str = "look_up", plan: ToolPlan = PLAN, **setup: Any) -> Ear:
@@ -62,7 +65,7 @@ def test_after_a_silence_the_caller_hears_it() -> None:
 
 
 def test_it_is_off_by_default() -> None:
-    ear = working(plan=ToolPlan())
+    ear = working(plan=tool_plan())
     hears_until(ear, 60_000)
     assert ear.call.said.audio_ms == 0
 
@@ -93,7 +96,7 @@ def test_the_next_wait_begins_anew() -> None:
 
 
 def test_it_comes_once_if_it_is_not_to_be_repeated() -> None:
-    ear = working(plan=ToolPlan(filler_after_ms=1_000, filler_every_ms=0, filler=CLIP))
+    ear = working(plan=tool_plan(filler_after_ms=1_000, filler_every_ms=0, filler=CLIP))
     hears_until(ear, 60_000)
     assert fillers(ear.call) == 1
 
@@ -156,9 +159,9 @@ def test_an_answer_after_its_end_clears_nothing() -> None:
 
 
 def test_it_stands_in_the_transcript_as_the_systems_and_is_not_told_to_the_model() -> None:
-    ear = working(recovery=RecoveryPlan())
+    ear = working(recovery=recovery_plan())
     hears_until(ear, 1_100)
-    lines = [line for line in ear.call.engine.talk.history.lines() if line.speaker is Speaker.SYSTEM]
+    lines = [line for line in ear.call.engine.state.talk.history.lines() if line.speaker is Speaker.SYSTEM]
     assert [line.text for line in lines] == ["(filler)"]
     ear.sees(ModelLegLost(1))
     told = ear.sees(ModelConnected(2, Dialect.GA), ULAW).model
@@ -166,10 +169,10 @@ def test_it_stands_in_the_transcript_as_the_systems_and_is_not_told_to_the_model
     assert "(filler)" not in str(told)
 
 
-@pytest.mark.parametrize("plan", [PLAN, ToolPlan(filler_after_ms=1_000)], ids=["clip", "no clip"])
+@pytest.mark.parametrize("plan", [PLAN, tool_plan(filler_after_ms=1_000)], ids=["clip", "no clip"])
 def test_it_ends_with_the_tools_own_deadline(plan: ToolPlan) -> None:
-    rules = (ToolRule("look_up", 500),)
-    ear = working(plan=ToolPlan(rules, plan.filler_after_ms, plan.filler_every_ms, plan.filler))
+    rules = (tool_rule("look_up", 500),)
+    ear = working(plan=attrs.evolve(plan, rules=rules))
     hears_until(ear, 20_000)
     assert fillers(ear.call) == 0
 
@@ -182,7 +185,7 @@ def test_a_call_that_hangs_up_plays_none() -> None:
 
 
 def test_while_a_session_is_restored_the_recovery_speaks_for_itself() -> None:
-    ear = working(recovery=RecoveryPlan(limit_ms=20_000))
+    ear = working(recovery=recovery_plan(limit_ms=20_000))
     hears_until(ear, 100).sees(ModelLegLost(1))
     hears_until(ear, 15_000)
     assert fillers(ear.call) == 0

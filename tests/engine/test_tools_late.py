@@ -6,9 +6,6 @@ import json
 from typing import Any
 
 from llcphone.engine.events import HangUpAsked, ModelConnected, ModelLegLost, ToolFinished
-from llcphone.engine.policies.recovery import RecoveryPlan
-from llcphone.engine.policies.resume import kept_of
-from llcphone.engine.policies.tool_calls import ToolPlan, ToolRule
 from llcphone.realtime.dialects import Dialect
 from llcphone.realtime.events import InputCommitted, SpeechStarted, SpeechStopped
 from llcphone.realtime.messages import CreateResponse, ToolCall, ToolOutput
@@ -24,13 +21,14 @@ from tests.engine.script import (
     spoke,
     wants,
 )
+from tests.engine.setups import recovery_plan, tool_plan, tool_rule
 
 SPEAK = CreateResponse("tools")
-PLAN = ToolPlan(
+PLAN = tool_plan(
     (
-        ToolRule("look_up", 5_000),
-        ToolRule("book", 5_000, goes_on=True, deliver=True, irreversible=True),
-        ToolRule("note_down", 5_000, goes_on=True),
+        tool_rule("look_up", 5_000),
+        tool_rule("book", 5_000, goes_on=True, deliver=True, irreversible=True),
+        tool_rule("note_down", 5_000, goes_on=True),
     )
 )
 PATIENT = {"dead_stream_ms": 600_000}
@@ -148,7 +146,7 @@ def test_a_late_result_that_the_server_may_not_have_had_in_sight_is_spoken_about
 
 
 def test_a_tool_that_ends_with_its_deadline_promises_nothing() -> None:
-    call = live(tool_plan=ToolPlan((ToolRule("look_up", 5_000, deliver=True),)))
+    call = live(tool_plan=tool_plan((tool_rule("look_up", 5_000, deliver=True),)))
     call.sees(done("r1", wants("c1")))
     assert outputs(call.until(5_000).model) == {"c1": {"error": "timed out after 5 s"}}
     assert call.sees(ToolFinished("c1", "1")) == []
@@ -181,15 +179,15 @@ def test_two_late_results_are_two_calls() -> None:
 
 
 def lost(call: Script) -> None:
-    call.sees(ModelLegLost(call.engine.model.generation))
+    call.sees(ModelLegLost(call.engine.state.session.generation))
 
 
 def reborn(call: Script) -> list[object]:
-    return call.sees(ModelConnected(call.engine.model.generation, Dialect.GA), ULAW).model
+    return call.sees(ModelConnected(call.engine.state.session.generation, Dialect.GA), ULAW).model
 
 
 def test_a_result_that_comes_late_between_two_sessions_is_the_calls_only_answer() -> None:
-    call = calling(("c1", "book"), recovery=RecoveryPlan())
+    call = calling(("c1", "book"), recovery=recovery_plan())
     call.until(5_000)
     call.sees(has_answer("c1"), created("r2", "tools"), *spoke("r2"))
     lost(call)
@@ -208,7 +206,7 @@ def test_a_result_that_comes_late_between_two_sessions_is_the_calls_only_answer(
 def test_a_result_told_late_is_the_only_answer_that_a_next_session_knows() -> None:
     call = told_to_wait()
     call.sees(ToolFinished("c1", '"done"'), has_answer("late-1"), created("r3", "tools"), done("r3"))
-    call = calling(("c1", "book"), recovery=RecoveryPlan())
+    call = calling(("c1", "book"), recovery=recovery_plan())
     call.until(5_000)
     call.sees(has_answer("c1"), created("r2", "tools"), done("r2"), ToolFinished("c1", '"done"'))
     lost(call)
@@ -218,7 +216,7 @@ def test_a_result_told_late_is_the_only_answer_that_a_next_session_knows() -> No
 
 
 def test_a_deadline_that_passes_between_two_sessions_is_told_to_the_next() -> None:
-    call = calling(("c1", "look_up"), recovery=RecoveryPlan(limit_ms=20_000))
+    call = calling(("c1", "look_up"), recovery=recovery_plan(limit_ms=20_000))
     lost(call)
     assert call.until(5_000).model == []
     told = reborn(call)
@@ -226,7 +224,7 @@ def test_a_deadline_that_passes_between_two_sessions_is_told_to_the_next() -> No
 
 
 def test_a_call_that_was_answered_is_not_run_again_by_a_next_session() -> None:
-    call = calling(("c1", "look_up"), recovery=RecoveryPlan())
+    call = calling(("c1", "look_up"), recovery=recovery_plan())
     call.sees(ToolFinished("c1", "1"))
     lost(call)
     reborn(call)
@@ -237,11 +235,11 @@ def test_a_call_that_was_answered_is_not_run_again_by_a_next_session() -> None:
 def test_a_result_that_was_to_follow_has_no_answer_when_the_process_ends() -> None:
     call = calling(("c1", "book"), ("c2", "look_up"))
     call.until(5_000)
-    kept = {line.item_id: line.output for line in kept_of(call.engine, call.now_ms).lines if line.name}
+    kept = {line.item_id: line.output for line in call.engine.kept(call.now_ms).lines if line.name}
     assert kept["c1"] is None
     assert kept["c2"] is not None
     call.sees(ToolFinished("c1", '"done"'))
-    assert kept_of(call.engine, call.now_ms).lines[-2].output == '"done"'
+    assert call.engine.kept(call.now_ms).lines[-2].output == '"done"'
 
 
 # -- second thoughts ----------------------------------------------------------------------------

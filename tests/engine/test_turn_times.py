@@ -14,7 +14,7 @@ SERVER_VAD = {**SESSION, "turn_detection": {"type": "server_vad", "silence_durat
 
 
 def turns(call: Script) -> list[Turn]:
-    return call.engine.talk.ledger.turns
+    return call.engine.state.talk.timings.turns
 
 
 def caller_turn(call: Script, *, ends_ms: int, decided_ms: int) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from llcphone.engine.events import ToolFinished
-from llcphone.engine.parts.floor import FLOOR, Cue, Floor, move
-from llcphone.engine.parts.history import History, Line, Speaker
+from llcphone.engine.parts.floor import FLOOR, Cue, move
+from llcphone.engine.parts.history import History, Line
 from llcphone.engine.parts.timers import Timer, Timers
+from llcphone.engine.resumed import Speaker
+from llcphone.engine.status import Floor
 from llcphone.realtime.events import (
     CallerTranscript,
     InputCommitted,
@@ -21,7 +23,7 @@ from tests.engine.script import Ear, Script, created, delta, done, frame, item_d
 
 def test_the_floor_goes_round_once_in_a_turn() -> None:
     call = Script().live()
-    ear, floor = Ear(call), lambda: call.engine.talk.floor
+    ear, floor = Ear(call), lambda: call.engine.state.talk.floor
     assert floor() is Floor.NOBODY
     ear.sees(SpeechStarted("u1"))
     assert floor() is Floor.CALLER
@@ -39,9 +41,9 @@ def test_the_floor_goes_round_once_in_a_turn() -> None:
 def test_a_running_tool_keeps_the_model_thinking() -> None:
     call = live()
     call.sees(done("r1", wants("c1", "note_down")))
-    assert call.engine.talk.floor is Floor.MODEL_THINKING
+    assert call.engine.state.talk.floor is Floor.MODEL_THINKING
     call.sees(ToolFinished("c1", "1"))
-    assert call.engine.talk.floor is Floor.NOBODY
+    assert call.engine.state.talk.floor is Floor.NOBODY
 
 
 def test_a_missing_pair_leaves_the_floor_as_it_is() -> None:
@@ -57,7 +59,7 @@ def test_the_answer_gap_counts_from_the_end_of_speech_not_from_its_decision() ->
     call.at(2_000).sees(SpeechStarted("u1"), SpeechStopped("u1", audio_end_ms=1_400), InputCommitted("u1"))
     call.at(2_100).sees(created("r1"))
     call.at(2_300).sees(delta(200))
-    (turn,) = call.engine.talk.ledger.turns
+    (turn,) = call.engine.state.talk.timings.turns
     assert (turn.caller_stopped_ms, turn.decided_ms, turn.created_ms, turn.sent_ms) == (
         1_400,
         2_000,
@@ -76,13 +78,13 @@ def test_the_answer_gap_is_still_right_after_many_minutes() -> None:
         call.engine.hear(frame(), 0)
     call.at(600_000).sees(SpeechStarted("u1"), SpeechStopped("u1", audio_end_ms=599_500))
     call.sees(InputCommitted("u1"), created("r1"), delta(20))
-    assert call.engine.talk.ledger.turns[-1].answer_gap_ms == 500
+    assert call.engine.state.talk.timings.turns[-1].answer_gap_ms == 500
 
 
 def test_the_greeting_is_a_turn_without_an_answer_gap() -> None:
     call = Script(greets=True).live()
     call.sees(created("g", "greeting"), delta(100, "i1", "g"))
-    (turn,) = call.engine.talk.ledger.turns
+    (turn,) = call.engine.state.talk.timings.turns
     assert (turn.asked, turn.answer_gap_ms) == ("greeting", None)
 
 
@@ -90,14 +92,14 @@ def test_a_barge_in_stands_in_the_ledger() -> None:
     call = live()
     call.sees(delta(500))
     call.at(120).sees(SpeechStarted())
-    assert call.engine.talk.ledger.turns[-1].barged_in_ms == 120
+    assert call.engine.state.talk.timings.turns[-1].barged_in_ms == 120
 
 
 def test_the_transcript_is_in_conversation_order_whenever_the_transcriber_is_done() -> None:
     call = live()
     call.sees(delta(100), TranscriptDone("r1", "i1", "Good day."), item_done(), done("r1"))
     call.sees(CallerTranscript("u1", "Hel", final=False), CallerTranscript("u1", "Hello?", final=True))
-    lines = [(line.speaker, line.text) for line in call.engine.talk.history.lines()]
+    lines = [(line.speaker, line.text) for line in call.engine.state.talk.history.lines()]
     assert lines == [(Speaker.CALLER, "Hello?"), (Speaker.AGENT, "Good day.")]
 
 
@@ -122,7 +124,7 @@ def test_heard_words_are_cut_at_a_word() -> None:
 def test_words_missing_from_the_stream_are_taken_from_the_finished_item() -> None:
     call = live()
     call.sees(delta(100), done("r1", Item("i1", "message", "completed", text="Good day.")))
-    line = call.engine.talk.history.get("i1")
+    line = call.engine.state.talk.history.get("i1")
     assert line is not None
     assert (line.text, line.generated_ms) == ("Good day.", 100)
 
@@ -132,7 +134,7 @@ def test_tokens_of_every_response_are_added_up_priming_included() -> None:
     call.sees(created("p", "priming", in_conversation=False), done("p", usage=Usage(input_text=10)))
     call.caller_says("u1", "r1")
     call.sees(done("r1", usage=Usage(input_text=5, output_audio=7)))
-    assert call.engine.talk.bill.usage == Usage(input_text=15, output_audio=7)
+    assert call.engine.state.talk.bill.usage == Usage(input_text=15, output_audio=7)
 
 
 def test_deadlines_come_out_earliest_first_and_once() -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from llcphone.engine.events import ModelConnected, ModelLegLost, ResultTold
-from llcphone.engine.parts.history import Speaker
-from llcphone.engine.policies.recovery import RecoveryPlan
+from llcphone.engine.resumed import Speaker
 from llcphone.realtime.dialects import Dialect
 from llcphone.realtime.messages import CreateResponse, ToolCall, ToolOutput
 from tests.engine.script import ULAW, Script, delta, live, spoke
+from tests.engine.setups import recovery_plan
 
 FOUND = ResultTold("look_up", "{}", '{"name": "Ada"}')
 TOLD = [ToolCall("told-1", "look_up", "{}"), ToolOutput("told-1", '{"name": "Ada"}')]
@@ -40,7 +40,7 @@ def test_a_second_result_has_another_id() -> None:
 
 
 def test_a_session_that_replaces_a_lost_one_is_told_it_again() -> None:
-    call = live(recovery=RecoveryPlan())
+    call = live(recovery=recovery_plan())
     call.sees(FOUND)
     call.sees(ModelLegLost(1))
     said = call.sees(ModelConnected(2, Dialect.GA), ULAW).model
@@ -50,4 +50,4 @@ def test_a_session_that_replaces_a_lost_one_is_told_it_again() -> None:
 def test_it_stands_in_the_history_as_a_tool() -> None:
     call = live()
     call.sees(FOUND)
-    assert call.engine.talk.history.lines()[-1].speaker is Speaker.TOOL
+    assert call.engine.state.talk.history.lines()[-1].speaker is Speaker.TOOL

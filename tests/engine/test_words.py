@@ -7,8 +7,9 @@ import regex
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from llcphone.engine.parts.history import LONGEST_TEXT, Line, Speaker
-from llcphone.engine.parts.words import Sign, cut_words, letters, masked, said_within, sign_of
+from llcphone.engine.parts.history import LONGEST_TEXT, Line
+from llcphone.engine.resumed import Speaker
+from llcphone.engine.words import Sign, cut_words, letters, masked, said_within, sign_of
 
 JAPANESE = "はい、明日の午後六時に二名様でご予約を承りました。お待ちしております。お気をつけて。"
 CHINESE = "好的，您明天晚上六点两位的座位已经预订好了，期待您的光临。"

@@ -9,19 +9,24 @@ session is ready is kept and sent when it is; with ``greet`` the guard would hav
 from __future__ import annotations
 
 from collections import deque
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from llcphone.engine.call_setup import CallLimits
 
 _LOST_FRAMES = 1500
 """Frames kept while a lost session is being replaced: 30 s."""
 
 
-class Listening:
+class AudioGate:
     """The gate between the phone leg and the model leg."""
 
-    def __init__(self, *, greets: bool, guard_ms: int, guard_max_ms: int, early_ms: int) -> None:
-        self._greets = greets and guard_ms > 0
-        self._guard_ms = guard_ms
-        self._guard_max_ms = guard_max_ms
-        self._early: deque[bytes] | None = None if greets else deque(maxlen=max(1, early_ms // 20))
+    def __init__(self, limits: CallLimits, *, greets: bool) -> None:
+        self._greets = greets and limits.greeting_guard_ms > 0
+        self._guard_ms = limits.greeting_guard_ms
+        self._guard_max_ms = limits.greeting_guard_max_ms
+        most = max(1, limits.early_audio_ms // 20)
+        self._early: deque[bytes] | None = None if greets else deque(maxlen=most)
         self._started = False
         self._ready = False
         self.open = False

@@ -28,7 +28,7 @@ _TURN_FRAMES = 1500
 """Longest audio kept: 30 s of 20 ms frames, about 330 KB, only while somebody speaks that long."""
 
 
-class Recall:
+class CallerAudioBuffer:
     """The caller's audio that a lost session would take with it."""
 
     def __init__(self) -> None:

@@ -22,8 +22,6 @@ from __future__ import annotations
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
-import attrs
-
 from llcphone.engine.commands import (
     CloseModel,
     Command,
@@ -34,17 +32,18 @@ from llcphone.engine.commands import (
     SendModel,
 )
 from llcphone.engine.events import EndReason, ModelConnected, ModelConnectFailed
-from llcphone.engine.parts.session_in_force import InForce
+from llcphone.engine.parts.session_in_force import SessionInForce
 from llcphone.realtime.dialects import Dialect, ErrorKind, error_kind, is_dialect_refusal, is_known
 from llcphone.realtime.error_codes import named_wait_ms
-from llcphone.realtime.messages import UpdateSession
 from llcphone.realtime.session import confirms_ulaw
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from llcphone.engine.call_setup import CallSetup
     from llcphone.engine.events import ModelLegLost
-    from llcphone.engine.parts.retry_timing import Patience
+    from llcphone.engine.parts.retry_timing import RetryTiming
+    from llcphone.engine.parts.speech import Opening
     from llcphone.realtime.events import ModelError, SessionUpdated
 
 _REFUSED_CLOSES = frozenset({3000, 4000})
@@ -73,32 +72,16 @@ class Phase(Enum):
     GIVEN_UP = "given up"
 
 
-@attrs.frozen
-class SetupLimits:
-    """Deadlines of the set-up, in milliseconds."""
-
-    warm_ms: int = 10_000
-    join_grace_ms: int = 4_000
-    cold_ms: int = 5_000
-
-
-class Setup:
+class SessionSetup:
     """The attempts to reach a configured model session."""
 
-    def __init__(
-        self,
-        session: Mapping[str, Any],
-        *,
-        dialect: Dialect | None,
-        may_switch: bool,
-        limits: SetupLimits,
-        patience: Patience,
-    ) -> None:
-        self.in_force = InForce(session)
-        self._dialect = dialect
-        self._may_switch = may_switch
-        self._limits = limits
-        self._patience = patience
+    def __init__(self, setup: CallSetup, retry: RetryTiming, opening: Opening) -> None:
+        self.in_force = SessionInForce(setup.session)
+        self._dialect = setup.dialect
+        self._may_switch = setup.may_switch
+        self._limits = setup.limits.setup
+        self._retry = retry
+        self._opening = opening
         self._redials = 0
         self._attempt_ms = _ATTEMPT_MS
         self._until_ms = 0
@@ -184,7 +167,7 @@ class Setup:
         self.leg_dialect = event.dialect
         self._update_id = f"setup-{self.generation}"
         self.in_force.begins()
-        return [SendModel(UpdateSession(self.session, self._update_id))]
+        return [SendModel(self._opening(self.session, self._update_id))]
 
     def connect_failed(self, event: ModelConnectFailed, now_ms: int) -> list[Command]:
         """The socket could not be opened."""
@@ -220,7 +203,7 @@ class Setup:
         if not fatal and (names := self.in_force.doubted()):
             self._update_id += "-opening"
             fields = {"what": names, "code": error.code, "param": error.param}
-            again = SendModel(UpdateSession(self.session, self._update_id))
+            again = SendModel(self._opening(self.session, self._update_id))
             return [Note("session update refused", fields), again]
         if unclear is not None and self._flat_may_turn:
             return self._turn_to_ga(now_ms)
@@ -251,13 +234,13 @@ class Setup:
         return [RememberDialect(self.leg_dialect)] if self.leg_dialect is not None else []
 
     def recover(self, now_ms: int, pause_ms: int, *, on_the_line: bool) -> list[Command]:
-        """The configured session is lost: open another, again and again until patience ends."""
+        """The configured session is lost: open another, again and again until the limit."""
         self._redials = 0
         self._attempt_ms = _ATTEMPT_MS
         self._dialect = self.dialect
         if on_the_line:
             self.phase = Phase.RECOVERING
-            self._until_ms = now_ms if self._patience.until_ms is None else self._patience.until_ms
+            self._until_ms = now_ms if self._retry.until_ms is None else self._retry.until_ms
         else:  # nobody hears the gap yet
             self.phase = Phase.JOINED if self.joined else Phase.WARM
             self.deadline_ms = now_ms + (self._limits.join_grace_ms if self.joined else self._limits.warm_ms)
@@ -295,12 +278,12 @@ class Setup:
     def _redial(self, now_ms: int, retry_after_ms: int = 0) -> list[Command]:
         if self.phase is Phase.RECOVERING:
             if retry_after_ms:
-                self._patience.heed(retry_after_ms, now_ms)
-            recovery_pause_ms = self._patience.pause_ms(now_ms)
+                self._retry.heed(retry_after_ms, now_ms)
+            recovery_pause_ms = self._retry.pause_ms(now_ms)
             if recovery_pause_ms is None:  # no use in letting the caller wait for the limit
                 return [EndCall(EndReason.MODEL_LOST)]
             return self._dial(now_ms, recovery_pause_ms)
-        pause_ms = max(self._patience.growing_ms(self._redials), retry_after_ms)
+        pause_ms = max(self._retry.growing_ms(self._redials), retry_after_ms)
         self._redials += 1
         if retry_after_ms and self.joined and now_ms + retry_after_ms > self._last_ms:
             return [EndCall(EndReason.MODEL_UNREACHABLE)]

@@ -1,4 +1,4 @@
-"""The conversation on a configured session: turns and barge-in; `tool_desk` has the tools.
+"""The conversation on a configured session: turns and barge-in.
 
 Every method appends commands to the list it is given. The order inside a barge-in matters: the
 telephone is silenced first, then the model is told where the caller stopped hearing.
@@ -10,44 +10,78 @@ from typing import TYPE_CHECKING
 
 from llcphone.audio import BYTES_PER_MS
 from llcphone.engine.commands import Command, Note, SendModel, SendPhone
-from llcphone.engine.parts import tool_batches
-from llcphone.engine.parts.floor import Cue, Floor, move
-from llcphone.engine.parts.history import Speaker
+from llcphone.engine.parts.bill import Bill
+from llcphone.engine.parts.floor import Cue, move
 from llcphone.engine.parts.playout import Kind, Playout
 from llcphone.engine.parts.response_items import ResponseItems
-from llcphone.engine.parts.responses import PRIMING, Asked, Responses
+from llcphone.engine.parts.responses import Asked, Response, Responses
 from llcphone.engine.parts.retell import cut_at
 from llcphone.engine.parts.schedule import Schedule
-from llcphone.engine.parts.tool_batches import Batches
-from llcphone.engine.parts.transcript import Scribe
-from llcphone.engine.parts.turn_times import Turn, TurnLedger, vad_silence_ms
-from llcphone.engine.policies.budget import Bill
-from llcphone.engine.policies.pending_reply import Outcome
-from llcphone.engine.policies.tool_calls import ToolDesk
-from llcphone.realtime.error_codes import named_wait_ms
-from llcphone.realtime.messages import CancelResponse, ClearInput, DeleteItem
+from llcphone.engine.parts.speech import RealtimeSpeech
+from llcphone.engine.parts.tool_batches import ToolBatches
+from llcphone.engine.parts.tool_outputs import ToolOutputs
+from llcphone.engine.parts.transcript import TranscriptBuilder
+from llcphone.engine.parts.turn_times import Turn, TurnTimings, vad_silence_ms
+from llcphone.engine.resumed import Speaker
+from llcphone.engine.status import Floor
+from llcphone.realtime.messages import CancelResponse, ClearInput
 from llcphone.twilio.media import Clear, PhoneMessage
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from llcphone.engine.call_setup import CallSetup
-    from llcphone.realtime import events as said
+    from llcphone.realtime import events as model_events
 
 
 class Conversation:
     """What is said, by whom, and what of it was heard."""
 
+    __slots__ = (
+        "_deciding",
+        "_interrupted_id",
+        "_pressing_until_ms",
+        "_setup",
+        "active_ms",
+        "ask",
+        "barge_ins",
+        "batches",
+        "bill",
+        "failed_responses",
+        "floor",
+        "greeting_id",
+        "greeting_over",
+        "history",
+        "in_doubt",
+        "items",
+        "late_deltas",
+        "outputs",
+        "playout",
+        "primed",
+        "responses",
+        "retold",
+        "schedule",
+        "speech",
+        "speech_from_ms",
+        "tell",
+        "timings",
+        "transcript",
+        "unanswered",
+        "voice_ms",
+    )
+
     def __init__(self, setup: CallSetup) -> None:
         self._setup = setup
         self.playout = Playout(mark_every_ms=setup.limits.mark_every_ms)
         self.responses = Responses(response_wait_ms=setup.limits.response_wait_ms)
-        self.scribe = Scribe(self.playout, speed=float(setup.session.get("speed") or 1.0))
-        self.history = self.scribe.history
-        self.ledger = TurnLedger(silence_ms=vad_silence_ms(setup.session))
+        self.speech = RealtimeSpeech(self.responses)
+        self.ask, self.tell = self.speech.ask, self.speech.tell
+        self.transcript = TranscriptBuilder(self.playout, speed=float(setup.session.get("speed") or 1.0))
+        self.history = self.transcript.history
+        self.timings = TurnTimings(silence_ms=vad_silence_ms(setup.session))
         self.schedule = Schedule(setup.schedule)
-        self.batches = Batches(setup.tools, setup.silent_tools)
-        self.desk = ToolDesk(self, self.batches, setup.tool_plan)
+        self.batches = ToolBatches(setup.tools, setup.silent_tools)
+        self.outputs = ToolOutputs(self.responses, self.transcript)
         self.bill = Bill(setup.money)
         self.floor = Floor.NOBODY
         self.greeting_id = ""
@@ -73,7 +107,7 @@ class Conversation:
         self.unanswered = False
         """The caller has not heard the agent since they spoke, or since they are to be greeted."""
         self.in_doubt = False
-        """Somebody speaks over the agent: perhaps the caller (``engine.echo``)."""
+        """Somebody speaks over the agent: perhaps the caller (``policies.echo_guard``)."""
         self._pressing_until_ms = 0
 
     @property
@@ -106,7 +140,7 @@ class Conversation:
             if span.kind is not Kind.ITEM:
                 continue
             self.active_ms = now_ms
-            begun = self.ledger.heard(span.response_id, span.size // BYTES_PER_MS, now_ms) or begun
+            begun = self.timings.heard(span.response_id, span.size // BYTES_PER_MS, now_ms) or begun
         return begun
 
     def yield_to_machine(self, now_ms: int, out: list[Command]) -> None:
@@ -127,7 +161,7 @@ class Conversation:
 
     # -- the caller -------------------------------------------------------------------------
 
-    def speech_started(self, event: said.SpeechStarted, now_ms: int, out: list[Command]) -> None:
+    def speech_started(self, event: model_events.SpeechStarted, now_ms: int, out: list[Command]) -> None:
         """The caller takes the floor; what is unheard of the agent is cut."""
         self.active_ms = now_ms
         self._deciding = False
@@ -158,9 +192,9 @@ class Conversation:
         if interruption is None:
             return False
         for cut in interruption.cuts:
-            line = self.scribe.cut(cut, now_ms)
+            line = self.transcript.cut(cut, now_ms)
             out.extend(SendModel(message) for message in cut_at(cut, line.heard_text(), self.retold))
-            if (turn := self.ledger.of(cut.response_id)) is not None:
+            if (turn := self.timings.of(cut.response_id)) is not None:
                 turn.barged_in_ms = now_ms
             fields = {"item": cut.item_id, "heard_ms": cut.heard_ms, "generated_ms": cut.generated_ms}
             if self.speech_from_ms is not None:
@@ -169,7 +203,7 @@ class Conversation:
         return True
 
     def speech_stopped(
-        self, event: said.SpeechStopped, now_ms: int, heard_audio_ms: int, out: list[Command]
+        self, event: model_events.SpeechStopped, now_ms: int, heard_audio_ms: int, out: list[Command]
     ) -> None:
         """Turn detection decided that the caller is done.
 
@@ -179,7 +213,7 @@ class Conversation:
         self.active_ms = now_ms
         self.unanswered = self._setup.create_response
         end_ms = heard_audio_ms if event.audio_end_ms is None else event.audio_end_ms
-        self.ledger.caller_stopped(now_ms, now_ms - max(0, heard_audio_ms - end_ms))
+        self.timings.caller_stopped(now_ms, now_ms - max(0, heard_audio_ms - end_ms))
         self._deciding = True
         self._move(Cue.SPEECH_STOPPED, out)
 
@@ -188,7 +222,7 @@ class Conversation:
         out.append(Note("turn left open"))
         self._move(Cue.TURN_LEFT_OPEN, out)
 
-    def committed(self, event: said.InputCommitted, now_ms: int) -> None:
+    def committed(self, event: model_events.InputCommitted, now_ms: int) -> None:
         """The caller's words became an item; the server answers it when it creates responses."""
         self._deciding = False
         if self._setup.create_response:
@@ -197,7 +231,7 @@ class Conversation:
 
     # -- the model --------------------------------------------------------------------------
 
-    def response_created(self, event: said.ResponseCreated, now_ms: int, out: list[Command]) -> None:
+    def response_created(self, event: model_events.ResponseCreated, now_ms: int, out: list[Command]) -> None:
         """A response exists; one that nobody asked for is cancelled before it is heard."""
         response, messages = self.responses.created(
             event.response_id, now_ms, in_conversation=event.in_conversation, purpose=event.purpose
@@ -211,18 +245,13 @@ class Conversation:
         elif response.asked is not Asked.OUT_OF_BAND:
             if response.asked is Asked.GREETING:
                 self.greeting_id = response.id
-            self.ledger.response_created(response.id, response.asked.value, now_ms)
+            self.timings.response_created(response.id, response.asked.value, now_ms)
             self._move(Cue.RESPONSE_CREATED, out)
 
-    def audio_delta(self, event: said.AudioDelta, now_ms: int, out: list[Command]) -> None:
-        """A piece of the agent's voice, straight to the phone unless its response was cut off."""
-        if self.playout.is_cut_off(event.response_id):
-            self.late_deltas += 1
-            return
+    def audio_delta(self, event: model_events.AudioDelta, now_ms: int, out: list[Command]) -> None:
+        """A piece of the agent's voice, straight to the phone."""
         self.voice_ms = now_ms
-        if self.desk.filling:
-            self.desk.agent_speaks(out)
-        turn = self.ledger.of(event.response_id)
+        turn = self.timings.of(event.response_id)
         if turn is not None and turn.first_delta_ms is None:
             turn.first_delta_ms = now_ms
         messages = self.playout.add(event.response_id, event.item_id, event.payload, now_ms)
@@ -234,42 +263,23 @@ class Conversation:
         """No more audio of this item."""
         self._to_phone(self.playout.finish_item(item_id), out)
 
-    def response_done(self, event: said.ResponseDone, now_ms: int, out: list[Command]) -> Outcome | None:
-        """A response ended, one way or another: what became of it, if somebody had asked for it."""
-        response = self.responses.done(event.response_id)
-        self.bill.done(event, self.ledger.of(event.response_id), out)
-        items = self.items.take(event.response_id, event.items)
-        if response is None and event.in_conversation and event.purpose != PRIMING:
-            # A repetition, or never announced: nothing of it runs, but each call is owed its answer.
-            self.desk.begin(items, tool_batches.STRAY, event.response_id, now_ms, out)
-        if response is None or response.asked is Asked.OUT_OF_BAND:
-            self.primed = self.primed or response is not None or event.purpose == PRIMING
-            return None
-        self._to_phone(self.playout.finish_response(event.response_id), out)
-        cut = self.playout.is_cut_off(event.response_id)
-        written = self._delete_unheard(event.response_id, items, now_ms, out)
-        self.scribe.lengths(event.response_id, items, now_ms)
-        interrupted = event.response_id == self._interrupted_id or self.caller_has_floor
-        why_not = tool_batches.why_not(event.status, response.asked, interrupted=interrupted)
-        follows = self.desk.begin(items, why_not, event.response_id, now_ms, out)
-        if response.asked is Asked.UNASKED:
-            return None
-        out.append(Note("response done", {"asked": response.asked.value, "status": event.status.value}))
-        spoken = any(item.generated for item in self.playout.items_of(event.response_id))
-        silent_tools = self.batches.ran and not written
-        quiet = follows or silent_tools or cut or self.caller_has_floor or response.asked is Asked.SILENCE
-        outcome = Outcome(
-            response, event.status, spoken, quiet, event.error_code, named_wait_ms(event.error_message)
-        )
-        if not outcome.owed:  # else it is still to come
-            self.schedule.response_done(answered_caller=response.asked is Asked.CALLER)
-            self.greeting_over = self.greeting_over or event.response_id == self.greeting_id
-        return outcome
+    def response_over(self, response: Response, out: list[Command]) -> None:
+        """A response has put out all its audio."""
+        self._to_phone(self.playout.finish_response(response.id), out)
+
+    def answered(self, response: Response) -> None:
+        """A response has come to its end, and nothing of it is still to come."""
+        self.schedule.response_done(answered_caller=response.asked is Asked.CALLER)
+        self.greeting_over = self.greeting_over or response.id == self.greeting_id
+
+    def was_interrupted(self, response_id: str) -> bool:
+        """The caller took the floor from this response, or has it now."""
+        return response_id == self._interrupted_id or self.caller_has_floor
 
     def session_lost(self, now_ms: int, out: list[Command]) -> None:
         """The model's session is gone: what has become sound will be heard, all else never was."""
-        self.scribe.session_lost()
-        self.desk.session_lost()
+        self.transcript.session_lost()
+        self.outputs.session_lost(self.batches.call_ids)
         if (active := self.responses.active) is not None:
             self._to_phone(self.playout.finish_response(active.id), out)
             if active.id == self.greeting_id:
@@ -283,7 +293,7 @@ class Conversation:
         """The call has ended, or begins anew: what is unheard now will never be heard."""
         interruption = self.playout.interrupt(now_ms)
         for cut in interruption.cuts if interruption is not None else ():
-            self.scribe.cut(cut, now_ms)
+            self.transcript.cut(cut, now_ms)
 
     # -- small parts ------------------------------------------------------------------------
 
@@ -295,29 +305,10 @@ class Conversation:
         if self.floor is Floor.AGENT or (self.floor is Floor.MODEL_THINKING and not thinking):
             self._move(Cue.AGENT_SILENT, out)
 
-    def _delete_unheard(
-        self, response_id: str, items: Iterable[said.Item], now_ms: int, out: list[Command]
-    ) -> bool:
-        """Messages that never became sound: the model forgets them. True when some had words.
-
-        Of a response that was cut off nothing stays; else the words stand in the history as written.
-        """
-        written, cut = False, self.playout.is_cut_off(response_id)
-        for item in items:
-            if item.type != "message" or self.playout.item(item.id) is not None:
-                continue
-            out.append(SendModel(DeleteItem(item.id)))
-            self.playout.cut_off(response_id)  # what comes of it later is not heard either
-            if cut:
-                self.history.drop(item.id)
-            else:
-                written = self.scribe.written(item, now_ms) or written
-        return written
-
     def _agent_audio_sent(self, response_id: str, now_ms: int, out: list[Command]) -> None:
         self.active_ms = now_ms
         self.unanswered = False
-        turn = self.ledger.of(response_id)
+        turn = self.timings.of(response_id)
         if turn is not None and turn.sent_ms is None:
             turn.sent_ms = now_ms
             out.append(Note("agent speaks", {"answer_gap_ms": turn.answer_gap_ms}))

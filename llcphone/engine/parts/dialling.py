@@ -11,53 +11,10 @@ whatever comes after it. If nobody ever says anything, a deadline does.
 
 from __future__ import annotations
 
-from enum import Enum
-
-import attrs
-
+from llcphone.engine.call_setup import DialPlan, MachinePolicy
 from llcphone.engine.commands import Command, Dial, EndCall, Note
 from llcphone.engine.events import CarrierStatus, DialFailed, Dialled, EndReason
-
-
-class MachinePolicy(Enum):
-    """What to do when a machine has answered."""
-
-    HANG_UP = "hang_up"
-    LEAVE_MESSAGE = "leave_message"
-    GO_ON = "go_on"
-
-
-class Line(Enum):
-    """How far the telephone has come."""
-
-    IDLE = "idle"
-    DIALLING = "dialling"
-    """``calls.create`` was asked for."""
-    RINGING = "ringing"
-    """Twilio has the call: queued, initiated or ringing."""
-    ANSWERED = "answered"
-    OVER = "over"
-
-
-@attrs.frozen
-class DialPlan:
-    """How to ring somebody."""
-
-    at_once: bool = False
-    """Dial without waiting for the model leg."""
-    no_callback_ms: int = 90_000
-    """Longest wait for any word of the carrier after dialling: ring time included."""
-    turn_ms: int = 0
-    """Longest wait for our turn to dial, before that: an account has so many calls per second."""
-    join_ms: int = 20_000
-    """Longest wait for the media stream once somebody has answered; synchronous detection included."""
-    machine: MachinePolicy = MachinePolicy.HANG_UP
-    message_cue: str = "You have reached an answering machine. Leave a short message now, then say good-bye."
-    message: tuple[bytes, ...] = ()
-    """A stored message, as base64 payloads; empty: the agent speaks it."""
-    patience_ms: int = 0
-    """With opening ``listen``: speak first after so much silence of the callee; 0: never."""
-
+from llcphone.engine.status import DialState
 
 _ENDS = {
     "busy": EndReason.BUSY,
@@ -75,7 +32,7 @@ class Dialling:
 
     def __init__(self, plan: DialPlan) -> None:
         self.plan = plan
-        self.line = Line.IDLE
+        self.state = DialState.IDLE
         self.call_sid = ""
         self.deadline_ms: int | None = None
         self.answered_by = ""
@@ -90,28 +47,28 @@ class Dialling:
 
     def go(self, now_ms: int) -> list[Command]:
         """The model leg is ready, or its warm time is over: ring them now. Only once."""
-        if self.line is not Line.IDLE:
+        if self.state is not DialState.IDLE:
             return []
-        self.line = Line.DIALLING
+        self.state = DialState.DIALLING
         self.dialled_ms = now_ms
         self.deadline_ms = now_ms + self.plan.turn_ms + self.plan.no_callback_ms
         return [Dial(), Note("dialling")]
 
     def sent(self, now_ms: int) -> None:
         """The order leaves only now."""
-        if self.line is Line.DIALLING:
+        if self.state is DialState.DIALLING:
             self.deadline_ms = now_ms + self.plan.no_callback_ms
 
     def dialled(self, event: Dialled) -> list[Command]:
         """``calls.create`` has answered; callbacks may have come before it."""
         self.call_sid = event.call_sid
-        if self.line is Line.DIALLING:
-            self.line = Line.RINGING
+        if self.state is DialState.DIALLING:
+            self.state = DialState.RINGING
         return [Note("dialled")]
 
     def dial_failed(self, event: DialFailed) -> list[Command]:
         """Twilio refused the call, or it is known that it never began."""
-        self.line = Line.OVER
+        self.state = DialState.OVER
         self.status = event.code
         return [Note("dial failed", {"code": event.code}), EndCall(EndReason.DIAL_REFUSED)]
 
@@ -119,21 +76,21 @@ class Dialling:
         """A status callback, in whatever order."""
         self.call_sid = self.call_sid or event.call_sid
         over = event.status in _ENDS or event.status == "completed"  # an end is one, wherever it sorts
-        if self.line is Line.OVER or (event.sequence <= self._sequence and not over):
+        if self.state is DialState.OVER or (event.sequence <= self._sequence and not over):
             return []
         self._sequence = event.sequence
         self.status = event.status
         if (reason := _ENDS.get(event.status)) is not None:
-            self.line = Line.OVER
+            self.state = DialState.OVER
             self.deadline_ms = None
             return [Note("carrier", {"status": event.status}), EndCall(reason)]
         if event.status == "completed":
             # Twilio's word for a call that was answered, also when nothing told us so before.
-            self.line = Line.OVER
+            self.state = DialState.OVER
             self.deadline_ms = None
             return [Note("carrier", {"status": event.status}), EndCall(EndReason.CALLER_HUNG_UP)]
-        if event.status in _RINGING and self.line is Line.DIALLING:
-            self.line = Line.RINGING
+        if event.status in _RINGING and self.state is DialState.DIALLING:
+            self.state = DialState.RINGING
         elif event.status == "in-progress":
             self._picked_up(now_ms)
         return [Note("carrier", {"status": event.status})]
@@ -144,15 +101,15 @@ class Dialling:
         self.deadline_ms = None
 
     def _picked_up(self, now_ms: int) -> None:
-        if self.line is not Line.OVER and self.line is not Line.ANSWERED:
-            self.line = Line.ANSWERED
+        if self.state is not DialState.OVER and self.state is not DialState.ANSWERED:
+            self.state = DialState.ANSWERED
             self.answered_ms = now_ms
             self.deadline_ms = now_ms + self.plan.join_ms
 
     def deadline_passed(self) -> list[Command]:
         """Nobody ever said what became of the call; or it was answered, and no stream came."""
         self.deadline_ms = None
-        answered = self.line is Line.ANSWERED
+        answered = self.state is DialState.ANSWERED
         return [EndCall(EndReason.NEVER_JOINED if answered else EndReason.NO_CALLBACK)]
 
     def machine(self, answered_by: str) -> MachinePolicy | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from llcphone.realtime import events as said
+from llcphone.realtime import events as model_events
 
 if TYPE_CHECKING:
     from llcphone.realtime.events import ModelEvent
@@ -20,7 +20,7 @@ LATE_MS = 3_000
 _KEPT = 16
 
 
-class Order:
+class EventOrder:
     """What has ended on the present session a short while ago."""
 
     def __init__(self) -> None:
@@ -29,21 +29,21 @@ class Order:
     def comes_late(self, event: ModelEvent, now_ms: int) -> bool:
         """Whether what this event begins, or ends, has ended already."""
         match event:
-            case said.SpeechStarted(item_id):
-                return self._ended(said.SpeechStopped, item_id, now_ms)
-            case said.SpeechStopped(item_id):
-                late = self._ended(said.InputCommitted, item_id, now_ms)
-                self._remember(said.SpeechStopped, item_id, now_ms)
+            case model_events.SpeechStarted(item_id):
+                return self._ended(model_events.SpeechStopped, item_id, now_ms)
+            case model_events.SpeechStopped(item_id):
+                late = self._ended(model_events.InputCommitted, item_id, now_ms)
+                self._remember(model_events.SpeechStopped, item_id, now_ms)
                 return late
-            case said.InputCommitted(item_id):
-                late = self._ended(said.InputCommitted, item_id, now_ms)
-                self._remember(said.SpeechStopped, item_id, now_ms)
-                self._remember(said.InputCommitted, item_id, now_ms)
+            case model_events.InputCommitted(item_id):
+                late = self._ended(model_events.InputCommitted, item_id, now_ms)
+                self._remember(model_events.SpeechStopped, item_id, now_ms)
+                self._remember(model_events.InputCommitted, item_id, now_ms)
                 return late
-            case said.ResponseCreated(response_id):
-                return self._ended(said.ResponseDone, response_id, now_ms)
-            case said.ResponseDone(response_id):
-                self._remember(said.ResponseDone, response_id, now_ms)
+            case model_events.ResponseCreated(response_id):
+                return self._ended(model_events.ResponseDone, response_id, now_ms)
+            case model_events.ResponseDone(response_id):
+                self._remember(model_events.ResponseDone, response_id, now_ms)
         return False
 
     def _ended(self, kind: type, name: str, now_ms: int) -> bool:

@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from llcphone.engine.commands import Command, Note, SendPhone
-from llcphone.engine.parts.history import Speaker
 from llcphone.engine.parts.timers import Timer
+from llcphone.engine.resumed import Speaker
 
 if TYPE_CHECKING:
     from llcphone.engine.parts.history import History

@@ -9,14 +9,7 @@ from __future__ import annotations
 
 from enum import Enum
 
-
-class Floor(Enum):
-    """Who holds the floor now."""
-
-    NOBODY = "nobody"
-    CALLER = "caller"
-    MODEL_THINKING = "model thinking"
-    AGENT = "agent"
+from llcphone.engine.status import Floor
 
 
 class Cue(Enum):

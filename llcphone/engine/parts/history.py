@@ -6,23 +6,14 @@ after the answer to it. The agent's words are cut where the caller stopped heari
 
 from __future__ import annotations
 
-from enum import Enum
+from typing import TYPE_CHECKING
 
 import attrs
 
-from llcphone.engine.parts.words import cut_words
+from llcphone.engine.words import cut_words
 
-
-class Speaker(Enum):
-    """Whose words."""
-
-    CALLER = "caller"
-    AGENT = "agent"
-    SYSTEM = "system"
-    """Fillers: heard by the caller, never shown to the model."""
-    TOOL = "tool"
-    """A tool call, in its place among what was said."""
-
+if TYPE_CHECKING:
+    from llcphone.engine.resumed import Speaker
 
 LONGEST_TEXT = 32_768
 """Characters kept of one item: an hour of quick speech. What is told, cut and kept is read by character."""

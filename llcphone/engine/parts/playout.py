@@ -90,7 +90,7 @@ class Interruption:
 class Playout:
     """The ledger of agent audio on its way to the caller's ear."""
 
-    def __init__(self, *, mark_every_ms: int = 200) -> None:
+    def __init__(self, *, mark_every_ms: int) -> None:
         self._limit_ms = mark_every_ms
         self._limit = mark_every_ms * BYTES_PER_MS
         self._spans: deque[Span] = deque()

@@ -85,7 +85,7 @@ class Response:
 class Responses:
     """Which response is active, which are wished for, and what may be created now."""
 
-    def __init__(self, *, response_wait_ms: int = 3000) -> None:
+    def __init__(self, *, response_wait_ms: int) -> None:
         self._wait_ms = response_wait_ms
         self._wishes: list[str] = []
         self._create: str | None = None
@@ -167,7 +167,7 @@ class Responses:
         return (since := self.idle_from_ms) is not None and since <= now_ms
 
     @property
-    def owes_ours(self) -> bool:
+    def reply_pending(self) -> bool:
         """A response of ours is wished for or on its way."""
         return bool(self._wishes) or self._create is not None
 
@@ -179,7 +179,7 @@ class Responses:
     @property
     def owes_anything(self) -> bool:
         """A response is active, wished for, on its way or owed."""
-        return self.active is not None or self.owes_ours or self.owes_caller
+        return self.active is not None or self.reply_pending or self.owes_caller
 
     def owes(self, purpose: str) -> bool:
         """A response of this purpose is active, wished for or on its way."""

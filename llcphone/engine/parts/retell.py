@@ -10,12 +10,9 @@ system's, and never told.
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import attrs
-
-from llcphone.engine.parts.history import Speaker
-from llcphone.languages import ENGLISH, OWN
+from llcphone.engine.resumed import Speaker
 from llcphone.realtime.messages import (
     AssistantText,
     DeleteItem,
@@ -31,40 +28,13 @@ from llcphone.realtime.messages import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Set
 
-    from llcphone.engine.parts.caller_audio import Recall
+    from llcphone.engine.call_setup import RetellingTexts
+    from llcphone.engine.parts.caller_audio import CallerAudioBuffer
     from llcphone.engine.parts.history import Line
     from llcphone.engine.parts.playout import Cut
 
 _LONGEST_ID = 32
 """Ids that we give may not be longer; OpenAI's own have 26 characters, other vendors' may have more."""
-
-
-def _english(name: str) -> Any:
-    return attrs.field(default=ENGLISH[OWN + name])
-
-
-@attrs.frozen
-class RetellingTexts:
-    """What the model reads about a conversation it did not hold; the names are those of the sentences."""
-
-    line_cut: str = _english("line_cut")
-    """An answer broke off, and the caller has heard a part of it."""
-    line_cut_at_once: str = _english("line_cut_at_once")
-    """An answer broke off before the caller heard a word."""
-    line_missing: str = _english("line_missing")
-    """Some turns of the caller have neither words nor audio."""
-    line_back: str = _english("line_back")
-    """The telephone line broke, and nothing is owed."""
-    line_back_answer: str = _english("line_back_answer")
-    """The same, and the caller waits for an answer."""
-    line_back_rest: str = _english("line_back_rest")
-    """The same, in the middle of an answer."""
-    no_repeat: str = _english("no_repeat")
-    """Behind each of the three, and behind other news of a caller who is back."""
-    summary: str = _english("summary")
-    """Before a summary of what was said."""
-    summary_request: str = _english("summary_request")
-    """Asks for that summary."""
 
 
 def told_id(call_id: str) -> str:
@@ -75,10 +45,10 @@ def told_id(call_id: str) -> str:
     return f"{call_id[: _LONGEST_ID - 13]}-{digest}"
 
 
-def any_wordless(lines: Iterable[Line], recall: Recall) -> bool:
+def any_wordless(lines: Iterable[Line], caller_audio: CallerAudioBuffer) -> bool:
     """Whether the caller said something of which neither words nor audio are kept."""
     callers = (line for line in lines if line.speaker is Speaker.CALLER)
-    return any(not line.heard_text() and not recall.has(line.item_id) for line in callers)
+    return any(not line.heard_text() and not caller_audio.has(line.item_id) for line in callers)
 
 
 def last_turns(lines: list[Line], turns: int, since_ms: int | None) -> list[Line]:
@@ -91,7 +61,7 @@ def last_turns(lines: list[Line], turns: int, since_ms: int | None) -> list[Line
 
 
 def retold(
-    lines: Iterable[Line], recall: Recall, texts: RetellingTexts, summary: str = ""
+    lines: Iterable[Line], caller_audio: CallerAudioBuffer, texts: RetellingTexts, summary: str = ""
 ) -> list[ModelMessage]:
     """The conversation so far, as the items of a fresh session; its summary goes before them."""
     items: list[ModelMessage] = []
@@ -108,7 +78,7 @@ def retold(
                 items.append(AssistantText(text, line.item_id if len(line.item_id) <= _LONGEST_ID else ""))
             case Speaker.CALLER if text:
                 items.append(UserText(text))
-            case Speaker.CALLER if audio := recall.turn(line.item_id):
+            case Speaker.CALLER if audio := caller_audio.turn(line.item_id):
                 items.append(UserAudio(audio))
             case Speaker.CALLER:
                 wordless = True
@@ -119,10 +89,10 @@ def retold(
     return [SystemText(texts.line_missing), *items] if wordless else items
 
 
-def broke_off(lines: Iterable[Line], items: Set[str], texts: RetellingTexts) -> SystemText:
+def broke_off(lines: Iterable[Line], items: Set[str], texts: RetellingTexts) -> str:
     """What a fresh session is told of an answer that broke off: these items, as far as they were heard."""
     any_words = any(line.item_id in items and line.heard_text() for line in lines)
-    return SystemText(texts.line_cut if any_words else texts.line_cut_at_once)
+    return texts.line_cut if any_words else texts.line_cut_at_once
 
 
 def cut_at(cut: Cut, text: str, told: Set[str]) -> list[ModelMessage]:

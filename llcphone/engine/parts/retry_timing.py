@@ -16,7 +16,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from llcphone.engine.call_setup import RecoveryPlan
 
 PAUSES_MS = (250, 500, 1_000, 2_000)
 """Before the second, third, … try in a row; then always the last."""
@@ -34,14 +34,14 @@ _ANY_SIGN = 3
 """A model that says anything but the answer is waited for up to this many times as long."""
 
 
-class Patience:
+class RetryTiming:
     """The patience of one call with its model."""
 
-    def __init__(self, *, limit_ms: int, most: int, stall_ms: int, spread: Sequence[float] = ()) -> None:
-        self._limit_ms = limit_ms
-        self._most = most
-        self._base_stall_ms = stall_ms
-        self._spread = tuple(spread)
+    def __init__(self, plan: RecoveryPlan) -> None:
+        self._limit_ms = plan.limit_ms
+        self._most = plan.most
+        self._base_stall_ms = plan.stall_ms
+        self._spread = plan.spread
         self._slow = 1
         self._in_row = 0
         self._tries = 0

@@ -11,11 +11,10 @@ from enum import Enum
 from statistics import median
 from typing import TYPE_CHECKING
 
-import attrs
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from llcphone.engine.call_setup import RenewalPlan
     from llcphone.engine.parts.turn_times import Turn
     from llcphone.realtime.events import ResponseDone
 
@@ -24,28 +23,6 @@ _LEAST_AGE_MS = 120_000
 
 _SAMPLE = 5
 """Answer gaps compared: the first so many of a session with the last."""
-
-
-@attrs.frozen
-class RenewalPlan:
-    """When a session is replaced, and how."""
-
-    at_age_ms: int = 3_300_000
-    """0: never; then the end of a session is a lost session."""
-    margin_ms: int = 300_000
-    """So long before the end that the server names, at the latest; a quarter of a shorter life."""
-    quiet_ms: int = 500
-    """How long it must have been quiet."""
-    most_tries: int = 5
-    refresh_age_ms: int = 0
-    refresh_tokens: int = 0
-    """Input tokens of a response."""
-    refresh_gap_ms: int = 0
-    """How much longer than at its beginning a session may take to answer."""
-    keep_turns: int = 6
-    """Turns of the caller that a refresh tells word by word."""
-    summary: bool = True
-    summary_wait_ms: int = 5_000
 
 
 class Why(Enum):

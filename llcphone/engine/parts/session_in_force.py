@@ -9,7 +9,6 @@ set-up is refused, it is asked for again without that.
 
 from __future__ import annotations
 
-from collections import deque
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -31,13 +30,13 @@ class _Later:
     proven: bool = False
 
 
-class InForce:
+class SessionInForce:
     """The settings of one call's sessions."""
 
     def __init__(self, opening: Mapping[str, Any]) -> None:
         self._opening = opening
         self._later: list[_Later] = []
-        self._waiting: deque[str] = deque()
+        self._waiting: list[str] = []
         """Updates of the present session that it has not answered, by event id."""
 
     @property
@@ -73,7 +72,7 @@ class InForce:
     def taken(self) -> None:
         """The session has taken the oldest update that waits."""
         if self._waiting:
-            event_id = self._waiting.popleft()
+            event_id = self._waiting.pop(0)
             for each in self._later:
                 each.proven = each.proven or each.event_id == event_id
 

@@ -40,7 +40,7 @@ class Batch:
     speak: bool
 
 
-class Batches:
+class ToolBatches:
     """Which calls are being answered."""
 
     def __init__(self, tools: Collection[str], silent: Collection[str]) -> None:
@@ -105,6 +105,11 @@ class Batches:
     def awaited(self) -> bool:
         """The model will speak when the tools that run have answered."""
         return any(batch.speak for batch in self._of.values())
+
+    @property
+    def call_ids(self) -> frozenset[str]:
+        """The calls that have not been answered yet."""
+        return frozenset(self._of)
 
     @property
     def running(self) -> int:

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 from llcphone.audio import BYTES_PER_MS
 from llcphone.engine.commands import Command, Note
-from llcphone.engine.parts.history import CalledTool, History, Line, Speaker
-from llcphone.engine.parts.words import cut_words, letters, said_within
-from llcphone.realtime import events as said
+from llcphone.engine.parts.history import CalledTool, History, Line
+from llcphone.engine.resumed import Speaker
+from llcphone.engine.words import cut_words, letters, said_within
+from llcphone.realtime import events as model_events
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -26,7 +27,7 @@ _MARGIN = 1.2
 """Rather a word lost that was never spoken than one repeated that was heard."""
 
 
-class Scribe:
+class TranscriptBuilder:
     """Keeps the history in step with what was said and heard."""
 
     def __init__(self, playout: Playout, *, speed: float = 1.0) -> None:
@@ -37,7 +38,7 @@ class Scribe:
         self._estimated: set[str] = set()
         """Lines that were cut by pace: they say nothing about it."""
 
-    def caller_words(self, event: said.CallerTranscript, now_ms: int, out: list[Command]) -> None:
+    def caller_words(self, event: model_events.CallerTranscript, now_ms: int, out: list[Command]) -> None:
         """Words of the caller, whenever the transcriber is done with them."""
         line = self.history.place(event.item_id, Speaker.CALLER, now_ms)
         if event.final:
@@ -47,19 +48,22 @@ class Scribe:
             line.text += event.text
 
     def agent_words(
-        self, event: said.TranscriptDelta | said.TranscriptDone, now_ms: int, out: list[Command]
+        self,
+        event: model_events.TranscriptDelta | model_events.TranscriptDone,
+        now_ms: int,
+        out: list[Command],
     ) -> None:
         """Words of the agent; they run ahead of the voice."""
         if self._playout.is_cut_off(event.response_id) and self.history.get(event.item_id) is None:
             return
         line = self.history.place(event.item_id, Speaker.AGENT, now_ms)
-        if isinstance(event, said.TranscriptDone):
+        if isinstance(event, model_events.TranscriptDone):
             line.text, line.final = event.text, True
             out.append(Note("agent said", {"item": event.item_id}, event.text))
         elif not line.final:
             line.text += event.text
 
-    def text_words(self, event: said.TextDelta, now_ms: int, out: list[Command]) -> None:
+    def text_words(self, event: model_events.TextDelta, now_ms: int, out: list[Command]) -> None:
         """Words that the agent writes where it should speak."""
         if self._playout.is_cut_off(event.response_id) and self.history.get(event.item_id) is None:
             return  # nobody was to hear them
@@ -68,7 +72,7 @@ class Scribe:
         if not line.final:
             line.text += event.text
 
-    def written(self, item: said.Item, now_ms: int) -> bool:
+    def written(self, item: model_events.Item, now_ms: int) -> bool:
         """A message is complete and has no sound: whether it has words, which then stand as written."""
         line = self.history.get(item.id)
         if not (text := item.text or (line.text if line is not None else "")):
@@ -147,7 +151,7 @@ class Scribe:
             return line.generated_ms
         return audio.generated // BYTES_PER_MS
 
-    def lengths(self, response_id: str, items: Iterable[said.Item], now_ms: int) -> None:
+    def lengths(self, response_id: str, items: Iterable[model_events.Item], now_ms: int) -> None:
         """A response is over: how long each of its messages is that has become sound and was not cut."""
         texts = {item.id: item.text for item in items}
         for audio in self._playout.items_of(response_id):

@@ -103,7 +103,7 @@ class Turn:
         return data
 
 
-class TurnLedger:
+class TurnTimings:
     """Collects turns; the latest one is being filled."""
 
     def __init__(self, *, silence_ms: int = 0) -> None:

@@ -20,27 +20,20 @@ import attrs
 
 from llcphone.engine.commands import Command, Note
 from llcphone.engine.parts.connecting import Phase
-from llcphone.engine.parts.floor import Floor
 from llcphone.engine.parts.timers import Timer
-from llcphone.engine.policies.recovery import Owed
+from llcphone.engine.resumed import Owed
+from llcphone.engine.status import Floor
 
 if TYPE_CHECKING:
-    from llcphone.engine.call import CallEngine
     from llcphone.engine.events import LoopHeld
     from llcphone.engine.parts.turn_times import Turn
+    from llcphone.engine.policies.phone_line import PhoneLine
+    from llcphone.engine.state import CallState
 
 _HOLDS = 20
 """Times the loop was held that are remembered; a long silence has few of them or is one."""
 _KEPT = 100
 """Alarms in a record; a call with more is known to be ill."""
-
-
-@attrs.frozen
-class AlarmPlan:
-    """When an alarm is raised; 0 never."""
-
-    slow_turn_ms: int = 0
-    dead_air_ms: int = 0
 
 
 @attrs.frozen
@@ -60,9 +53,10 @@ class Alarm:
 class Alarms:
     """Raises the alarms of one call."""
 
-    def __init__(self, engine: CallEngine, plan: AlarmPlan) -> None:
-        self._engine = engine
-        self._plan = plan
+    def __init__(self, state: CallState, *, line: PhoneLine) -> None:
+        self._state = state
+        self._plan = state.setup.alarms
+        self._line = line
         self._echoed_ms = 0
         self._told_ms: int | None = None
         """Where the silence that was told began."""
@@ -73,8 +67,8 @@ class Alarms:
     def stream_started(self, now_ms: int) -> None:
         """Somebody listens from now on."""
         self._echoed_ms = now_ms
-        talk = self._engine.talk
-        talk.unanswered = self._engine.setup.greets and not talk.playout.ever_sent
+        talk = self._state.talk
+        talk.unanswered = self._state.setup.greets and not talk.playout.ever_sent
         self.answer_due(now_ms)
 
     def loop_held(self, event: LoopHeld, now_ms: int, out: list[Command]) -> None:
@@ -83,11 +77,11 @@ class Alarms:
 
     def answer_due(self, now_ms: int) -> None:
         """Somebody may wait from now on."""
-        engine = self._engine
-        if engine.started_ms is None or not self._plan.dead_air_ms:
+        state = self._state
+        if state.started_ms is None or not self._plan.dead_air_ms:
             return  # nobody listens, or nobody wants to know
-        if engine.timers.get(Timer.DEAD_AIR) is None:
-            engine.timers.set(Timer.DEAD_AIR, now_ms + self._plan.dead_air_ms)
+        if state.timers.get(Timer.DEAD_AIR) is None:
+            state.timers.set(Timer.DEAD_AIR, now_ms + self._plan.dead_air_ms)
 
     def echoed(self, begun: Turn | None, now_ms: int, out: list[Command]) -> None:
         """The ear got as far as a mark, and by that began to hear this turn."""
@@ -102,7 +96,7 @@ class Alarms:
     def look(self, now_ms: int, out: list[Command]) -> None:
         """The timer rings: has a caller waited in silence for too long?"""
         limit_ms = self._plan.dead_air_ms
-        talk = self._engine.talk
+        talk = self._state.talk
         silent_ms = max(talk.active_ms, self._echoed_ms, talk.playout.ends_ms)
         again_ms = now_ms + limit_ms
         if not (because := self._waits_for()):
@@ -114,22 +108,22 @@ class Alarms:
                 self._raise(Alarm("dead air", now_ms, now_ms - silent_ms, because), {}, out)
             else:
                 again_ms = silent_ms + limit_ms
-        self._engine.timers.set(Timer.DEAD_AIR, again_ms)
+        self._state.timers.set(Timer.DEAD_AIR, again_ms)
 
     def _waits_for(self) -> str:
         """What the caller waits for; empty when they do not."""
-        engine, talk = self._engine, self._engine.talk
+        state, talk = self._state, self._state.talk
         if talk.floor is Floor.CALLER:
             return ""
-        if engine.line.left_open:
+        if self._line.left_open:
             return "model"  # it has heard the end of their turn, and does not say so
         if talk.batches.running:
             return "tools"
-        if engine.model.phase is Phase.GIVEN_UP:
+        if state.session.phase is Phase.GIVEN_UP:
             return ""  # the apology is the last word
-        if not engine.model.ready:
-            first = engine.setup.greets and not talk.ledger.turns
-            waits = first or talk.unanswered or engine.recovery.owed is not Owed.NOTHING
+        if not state.session.ready:
+            first = state.setup.greets and not talk.timings.turns
+            waits = first or talk.unanswered or state.pending.owed is not Owed.NOTHING
             return "session" if waits else ""
         due = talk.floor is Floor.MODEL_THINKING or talk.responses.owes_anything
         return "model" if due or talk.unanswered else ""

@@ -24,35 +24,27 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import attrs
-
 from llcphone.engine.commands import Command, Note, SendModel
 from llcphone.engine.parts.timers import Timer
 from llcphone.realtime.messages import DeleteItem
 
 if TYPE_CHECKING:
-    from llcphone.engine.call import CallEngine
+    from llcphone.engine.policies.manual_turns import ManualTurns
+    from llcphone.engine.policies.recovery import Recovery
+    from llcphone.engine.policies.silence import Silence
+    from llcphone.engine.state import CallState
     from llcphone.realtime.events import InputCommitted, SpeechStarted, SpeechStopped
-
-
-@attrs.frozen
-class EchoPlan:
-    """How much of what comes over the agent's own voice is believed."""
-
-    mute_ms: int = 0
-    """Frames held back at the beginning of each stretch of agent audio; 0: none."""
-    after_ms: int = 0
-    """How long speech over the agent's voice must last to be a barge-in; 0: it is one at once."""
-    answer: bool = True
-    """Whether turns are answered where the server, while it is doubted, does not."""
 
 
 class EchoGuard:
     """Speech that may be the agent's own voice."""
 
-    def __init__(self, engine: CallEngine, plan: EchoPlan) -> None:
-        self._engine = engine
-        self._plan = plan
+    def __init__(
+        self, state: CallState, *, manual: ManualTurns, recovery: Recovery, silence: Silence
+    ) -> None:
+        self._state = state
+        self._plan = state.setup.echo
+        self._manual, self._recovery, self._silence = manual, recovery, silence
         self._generation = 0
         self._doubted: SpeechStarted | None = None
         self._doubt_ends_ms = 0
@@ -66,7 +58,7 @@ class EchoGuard:
 
     def doubts(self, event: SpeechStarted, now_ms: int) -> bool:
         """Speech began: whether it may be the agent's own voice; then nothing is done yet."""
-        talk = self._engine.talk
+        talk = self._state.talk
         talk.in_doubt = False  # the speech before has ended, whatever became of its commit
         if not (self._plan.after_ms and self._agent_is_heard()):
             return False
@@ -96,21 +88,21 @@ class EchoGuard:
     def committed(self) -> None:
         """A turn of the caller stands: without the server's own answers it is ours to answer."""
         if self._plan.after_ms and self._plan.answer:
-            self._engine.manual.answer()
+            self._manual.answer()
 
     def _agent_is_heard(self) -> bool:
-        return not self._engine.talk.playout.silent
+        return not self._state.talk.playout.silent
 
     def _over(self) -> None:
         self._doubted = None
-        self._engine.talk.in_doubt = False
+        self._state.talk.in_doubt = False
 
     # -- after every event ------------------------------------------------------------------
 
     def settle(self, now_ms: int, out: list[Command]) -> None:
         """Believe what has lasted; mute what has just begun."""
-        if self._generation != self._engine.model.generation:  # nobody says any more whether it stops
-            self._generation = self._engine.model.generation
+        if self._generation != self._state.session.generation:  # nobody says any more whether it stops
+            self._generation = self._state.session.generation
             self._dropped.clear()
             self._over()
         self.believe(now_ms, out)
@@ -119,28 +111,28 @@ class EchoGuard:
 
     def believe(self, now_ms: int, out: list[Command]) -> None:
         """Speech that has lasted is the caller's: they have the floor."""
-        engine = self._engine
+        state = self._state
         if (event := self._doubted) is not None:
             # The agent has fallen silent: then it is an ordinary turn, and nothing is cut.
             if now_ms >= self._doubt_ends_ms or not self._agent_is_heard():
                 self._over()
-                engine.recovery.caller_speaks(now_ms)
-                engine.silence.caller_active()
-                engine.talk.speech_started(event, now_ms, out)
-                engine.timers.clear(Timer.DOUBT)
+                self._recovery.caller_speaks(now_ms)
+                self._silence.caller_active()
+                state.talk.speech_started(event, now_ms, out)
+                state.timers.clear(Timer.DOUBT)
             else:
-                engine.timers.arm(Timer.DOUBT, self._doubt_ends_ms)
+                state.timers.arm(Timer.DOUBT, self._doubt_ends_ms)
         else:
-            engine.timers.clear(Timer.DOUBT)
+            state.timers.clear(Timer.DOUBT)
 
     def _settle_mute(self, now_ms: int) -> None:
-        engine = self._engine
-        speaks = engine.started_ms is not None and self._agent_is_heard()
-        if speaks and not self._agent_spoke and not engine.talk.caller_has_floor:
+        state = self._state
+        speaks = state.started_ms is not None and self._agent_is_heard()
+        if speaks and not self._agent_spoke and not state.talk.caller_has_floor:
             self._mute_ends_ms = now_ms + self._plan.mute_ms
         self._agent_spoke = speaks
         ends_ms = self._mute_ends_ms
         if ends_ms is not None and (now_ms >= ends_ms or not speaks):
             ends_ms = self._mute_ends_ms = None
-        engine.listening.mute(ends_ms is not None)
-        engine.timers.arm(Timer.MUTE, ends_ms)
+        state.gate.mute(ends_ms is not None)
+        state.timers.arm(Timer.MUTE, ends_ms)

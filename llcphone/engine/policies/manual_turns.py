@@ -19,7 +19,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from llcphone.audio import BYTES_PER_MS
-from llcphone.engine import events as happened
+from llcphone.engine import events
 from llcphone.engine.commands import Command, Note, SendModel
 from llcphone.engine.parts.responses import HOST, TURN
 from llcphone.realtime.messages import ClearInput, CommitInput
@@ -27,7 +27,8 @@ from llcphone.realtime.messages import ClearInput, CommitInput
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from llcphone.engine.call import CallEngine
+    from llcphone.engine.policies.silence import Silence
+    from llcphone.engine.state import CallState
 
 SHORTEST_MS = 100
 """What the server wants to be committed at least."""
@@ -36,76 +37,77 @@ SHORTEST_MS = 100
 class ManualTurns:
     """What the program around the call asks of its turns."""
 
-    def __init__(self, engine: CallEngine) -> None:
-        self._engine = engine
+    def __init__(self, state: CallState, *, silence: Silence) -> None:
+        self._state = state
+        self._silence = silence
         self._generation = 0
         self._from_bytes = 0
         """Where the present buffer begins, in the caller audio that the session was sent."""
         self._ends: list[int] = []
         """Where committed turns end, in ms of the session's audio; their items are still to come."""
-        self._waiting: happened.TurnCommitted | None = None
+        self._waiting: events.TurnCommitted | None = None
         self._unanswered = False
         """The caller's last committed turn is nobody's to answer but ours, and was not yet."""
 
     def handlers(self) -> dict[type, Callable[[Any, int, list[Command]], None]]:
         """What the call's handle asks for."""
         return {
-            happened.TurnCommitted: self._commit,
-            happened.TurnCleared: self._clear,
-            happened.InterruptAsked: lambda event, now, out: self._engine.talk.interrupt(
+            events.TurnCommitted: self._commit,
+            events.TurnCleared: self._clear,
+            events.InterruptAsked: lambda event, now, out: self._state.talk.interrupt(
                 now, out, by_caller=False
             ),
-            happened.ResponseAsked: self._respond,
+            events.ResponseAsked: self._respond,
         }
 
     # -- asked for --------------------------------------------------------------------------
 
-    def _commit(self, event: happened.TurnCommitted, now_ms: int, out: list[Command]) -> None:
-        engine, talk = self._engine, self._engine.talk
-        engine.silence.caller_active()
-        if not engine.model.ready:
+    def _commit(self, event: events.TurnCommitted, now_ms: int, out: list[Command]) -> None:
+        state, talk = self._state, self._state.talk
+        self._silence.caller_active()
+        if not state.session.ready:
             self._waiting = event
             return
-        sent_ms = (engine.appended_bytes - self._from_bytes) // BYTES_PER_MS
+        sent_ms = (state.appended_bytes - self._from_bytes) // BYTES_PER_MS
         if sent_ms < SHORTEST_MS:
             out.append(Note("turn too short", {"ms": sent_ms}))
             return
         talk.interrupt(now_ms, out)
         talk.active_ms = now_ms
-        talk.ledger.caller_stopped(now_ms, now_ms)
-        self._ends.append(engine.appended_bytes // BYTES_PER_MS)
-        self._from_bytes = engine.appended_bytes
+        talk.timings.caller_stopped(now_ms, now_ms)
+        self._ends.append(state.appended_bytes // BYTES_PER_MS)
+        self._from_bytes = state.appended_bytes
         self._unanswered = True
         out.append(SendModel(CommitInput()))
         if event.respond:
             self.answer()
 
-    def _clear(self, event: happened.TurnCleared, now_ms: int, out: list[Command]) -> None:
-        engine = self._engine
+    def _clear(self, event: events.TurnCleared, now_ms: int, out: list[Command]) -> None:
+        state = self._state
         self._waiting = None
-        self._from_bytes = engine.appended_bytes
-        engine.recall.cleared()
-        if engine.model.ready:
+        self._from_bytes = state.appended_bytes
+        state.caller_audio.cleared()
+        if state.session.ready:
             out.append(SendModel(ClearInput()))
 
-    def _respond(self, event: happened.ResponseAsked, now_ms: int, out: list[Command]) -> None:
+    def _respond(self, event: events.ResponseAsked, now_ms: int, out: list[Command]) -> None:
         if self._unanswered:
             self.answer()
         else:
-            self._engine.talk.responses.want(HOST)
+            self._state.talk.ask(HOST, "", out)
 
     def answer(self) -> None:
         """The caller's last turn is to be answered by a create of ours."""
         self._unanswered = False
-        self._engine.talk.unanswered = True
-        self._engine.talk.responses.want(TURN, first=True)
+        self._state.talk.unanswered = True
+        self._state.talk.responses.want(TURN, first=True)
 
     # -- what the model says ----------------------------------------------------------------
 
     def committed(self) -> int | None:
         """A turn became an item: where it ends in the session's audio, if it was committed by hand."""
         if not self._ends:
-            self._unanswered = self._unanswered or not self._engine.setup.create_response
+            self._unanswered = self._unanswered or not self._state.setup.create_response
             return None
         return self._ends.pop(0)
 
@@ -115,7 +117,7 @@ class ManualTurns:
             return
         self._ends.pop(0)
         self._unanswered = False
-        talk = self._engine.talk
+        talk = self._state.talk
         unheard = talk.responses.active is None or not any(
             item.sent for item in talk.playout.items_of(talk.responses.active.id)
         )
@@ -124,13 +126,13 @@ class ManualTurns:
 
     def turn_begins(self) -> None:
         """Nobody will say where the next turn began: all that comes is part of it."""
-        if self._engine.setup.manual_turns:
-            self._engine.recall.speech_started()
+        if self._state.setup.manual_turns:
+            self._state.caller_audio.speech_started()
 
     def settle(self, now_ms: int, out: list[Command]) -> None:
         """On a configured session: begin its count, and do the commit that waited for it."""
-        if self._generation != self._engine.model.generation:
-            self._generation = self._engine.model.generation
+        if self._generation != self._state.session.generation:
+            self._generation = self._state.session.generation
             self._from_bytes = 0  # it counts its audio from its beginning, and owes no item
             self._ends.clear()
             self.turn_begins()

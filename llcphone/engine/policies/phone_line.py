@@ -21,12 +21,12 @@ from typing import TYPE_CHECKING
 from llcphone.audio import silence_payload
 from llcphone.engine.commands import Command, EndCall, Note, SendPhone
 from llcphone.engine.events import EndReason
-from llcphone.engine.parts.floor import Floor
 from llcphone.engine.parts.timers import Timer
+from llcphone.engine.status import Floor
 from llcphone.twilio.media import Mark
 
 if TYPE_CHECKING:
-    from llcphone.engine.call import CallEngine
+    from llcphone.engine.state import CallState
 
 _ASK_AFTER_MS = 4_000
 """A line that says nothing for so long is asked; what is left of the limit is its time to answer."""
@@ -45,8 +45,9 @@ _FRAME = silence_payload(_FRAME_MS)
 class PhoneLine:
     """What is heard of one call's telephone."""
 
-    def __init__(self, engine: CallEngine, dead_ms: int) -> None:
-        self._engine = engine
+    def __init__(self, state: CallState) -> None:
+        dead_ms = state.setup.limits.dead_stream_ms
+        self._state = state
         self._dead_ms = dead_ms
         self._ask_after_ms = min(_ASK_AFTER_MS, dead_ms * 2 // 5)
         self._heard_ms = 0
@@ -63,14 +64,14 @@ class PhoneLine:
     def stream_started(self, now_ms: int) -> None:
         """Frames are due from now on."""
         self._heard_ms = now_ms
-        self._engine.timers.set(Timer.FRAMES, now_ms + self._ask_after_ms)
+        self._state.timers.set(Timer.FRAMES, now_ms + self._ask_after_ms)
 
     def heard(self, now_ms: int) -> None:
         """The phone said something else than audio."""
         self._heard_ms = now_ms
         if self._asked_ms is not None:  # the next silence begins here, and is asked about in its turn
             self._asked_ms = None
-            self._engine.timers.set(Timer.FRAMES, now_ms + self._ask_after_ms)
+            self._state.timers.set(Timer.FRAMES, now_ms + self._ask_after_ms)
 
     def echoed(self, mark: str, now_ms: int) -> bool:
         """A mark came back; whether it was our question, which tells nothing of what was played."""
@@ -79,7 +80,7 @@ class PhoneLine:
 
     def look(self, now_ms: int, out: list[Command]) -> None:
         """The timer rings: ask a line that says nothing, give up one that does not answer."""
-        last_ms = max(self._engine.last_frame_ms, self._heard_ms)
+        last_ms = max(self._state.last_frame_ms, self._heard_ms)
         next_ms = last_ms + self._ask_after_ms
         if now_ms - last_ms >= self._dead_ms:
             out.append(EndCall(EndReason.STREAM_DEAD))
@@ -88,7 +89,7 @@ class PhoneLine:
                 self._asked, self._asked_ms = self._asked + 1, now_ms
                 out.append(SendPhone(Mark(self._mark)))
             next_ms = last_ms + self._dead_ms
-        self._engine.timers.set(Timer.FRAMES, next_ms)
+        self._state.timers.set(Timer.FRAMES, next_ms)
 
     @property
     def _mark(self) -> str:
@@ -99,33 +100,36 @@ class PhoneLine:
     @property
     def left_open(self) -> bool:
         """The caller's turn was begun and not ended: neither by frames, nor by the silence in their place."""
-        return self._filled_ms >= FILL_MS and self._gap_from_ms == self._engine.last_frame_ms
+        return self._filled_ms >= FILL_MS and self._gap_from_ms == self._state.last_frame_ms
 
     def settle(self) -> None:
         """After every event: while a turn waits for its end, look out for missing frames."""
-        self._engine.timers.arm_early(Timer.FILL, self._fill_at_ms())
+        self._state.timers.arm_early(Timer.FILL, self._fill_at_ms())
 
     def _fill_at_ms(self) -> int | None:
-        engine, talk = self._engine, self._engine.talk
-        if not (engine.listening.open and (talk.floor is Floor.CALLER or talk.in_doubt)):
+        state, talk = self._state, self._state.talk
+        if not (state.gate.open and (talk.floor is Floor.CALLER or talk.in_doubt)):
             return None
-        last_ms = engine.last_frame_ms
+        last_ms = state.last_frame_ms
         if self._gap_from_ms != last_ms:
             return last_ms + _LATE_MS
         return last_ms + min(self._filled_ms + _FILL_EVERY_MS, FILL_MS) if self._filled_ms < FILL_MS else None
 
-    def fill(self, now_ms: int, out: list[Command]) -> None:
-        """The timer rings: send the model the silence that the phone did not."""
+    def fill(self, now_ms: int, out: list[Command]) -> bool:
+        """The timer rings: send the model the silence that the phone did not.
+
+        Returns whether that was all there will be, and the turn is still open.
+        """
         at_ms = self._fill_at_ms()
         if at_ms is None or at_ms > now_ms:
-            return  # frames have come since, or nobody waits for them any more
-        last_ms = self._engine.last_frame_ms
+            return False  # frames have come since, or nobody waits for them any more
+        last_ms = self._state.last_frame_ms
         if self._gap_from_ms != last_ms:
             self._gap_from_ms, self._filled_ms = last_ms, 0
             out.append(Note("frames missing"))
         missing = (min(now_ms - last_ms, FILL_MS) - self._filled_ms) // _FRAME_MS
-        self._engine.append([_FRAME] * missing, out)
+        self._state.append([_FRAME] * missing, out)
         self._filled_ms += missing * _FRAME_MS
         if self.left_open:
-            self._engine.talk.turn_left_open(out)
-            self._engine.alarms.answer_due(now_ms)
+            self._state.talk.turn_left_open(out)
+        return self.left_open

@@ -16,7 +16,6 @@ that long, the filler comes even if nothing was owed.
 
 from __future__ import annotations
 
-from enum import Enum
 from typing import TYPE_CHECKING
 
 import attrs
@@ -24,16 +23,17 @@ import attrs
 from llcphone.engine.commands import CloseModel, Command, Note, SendModel, SendPhone
 from llcphone.engine.events import EndReason
 from llcphone.engine.parts.filler import Filler
-from llcphone.engine.parts.history import Speaker
 from llcphone.engine.parts.responses import GREETING, RESUME
-from llcphone.engine.parts.retell import RetellingTexts, broke_off, retold
+from llcphone.engine.parts.retell import broke_off, retold
 from llcphone.engine.parts.timers import Timer
-from llcphone.engine.policies.stall import Stall
-from llcphone.realtime.messages import UserText
+from llcphone.engine.resumed import Owed, Speaker
 from llcphone.twilio.media import Clear
 
 if TYPE_CHECKING:
-    from llcphone.engine.call import CallEngine
+    from llcphone.engine.policies.outbound import Outbound
+    from llcphone.engine.policies.renewal import Renewal
+    from llcphone.engine.policies.stall import Stall
+    from llcphone.engine.state import CallState
 
 STALLED = "stalled"
 """The cause of a loss that only the clock noticed."""
@@ -42,30 +42,6 @@ _APOLOGISES = frozenset({EndReason.MODEL_LOST, EndReason.MODEL_REFUSED, EndReaso
 
 _UNCERTAIN_MS = 2_500
 """So long the caller may have nothing to wait for, for all we know."""
-
-
-@attrs.frozen
-class RecoveryPlan:
-    """How hard to try, and what the caller hears meanwhile."""
-
-    enabled: bool = True
-    limit_ms: int = 8_000
-    """Longest time from a lost session or a failed answer until the agent is heard again."""
-    most: int = 3
-    """Such troubles, or stalls, in a row with no answer spoken to its end; then the call is given up."""
-    stall_ms: int = 4_000
-    """An answer that is due and does not come for so long is a lost session; 0: never. The next one
-    is given up to twice as long."""
-    spread: tuple[float, ...] = ()
-    """Factors of the pauses between tries, drawn by chance, so that calls do not come back together."""
-    filler_after_ms: int = 400
-    filler_every_ms: int = 6_000
-    filler: tuple[bytes, ...] = ()
-    """Stored "one moment, please", as base64 payloads; empty: silence."""
-    apology: tuple[bytes, ...] = ()
-    """Stored apology; empty: the call just ends."""
-    texts: RetellingTexts = attrs.field(factory=RetellingTexts)
-    """What a fresh session reads about the call."""
 
 
 @attrs.define
@@ -85,30 +61,22 @@ class Gap:
     """When it first spoke to a caller who waited."""
 
 
-class Owed(Enum):
-    """What the caller waits for."""
-
-    NOTHING = "nothing"
-    """They listen to what plays, speak themselves, or are silent."""
-    GREETING = "greeting"
-    """Nothing of it was heard."""
-    ANSWER = "answer"
-    """To their turn, or to a tool's result; nothing of it was heard."""
-    REST = "rest of an answer"
-
-
 class Recovery:
     """The engine's part that keeps a call alive without its model."""
 
-    def __init__(self, engine: CallEngine, plan: RecoveryPlan) -> None:
-        self._engine = engine
-        self._plan = plan
+    def __init__(
+        self, state: CallState, *, stall: Stall, renewal: Renewal, outbound: Outbound | None
+    ) -> None:
+        self._state = state
+        self._plan = plan = state.setup.recovery
+        self._stall, self._renewal, self._outbound = stall, renewal, outbound
+        self._pending = state.pending
         self._hopeless = False
         """No session is worth trying any more."""
         self._filler = Filler(
-            engine.talk.playout,
-            engine.talk.history,
-            engine.timers,
+            state.talk.playout,
+            state.talk.history,
+            state.timers,
             words=plan.filler,
             after_ms=plan.filler_after_ms,
             every_ms=plan.filler_every_ms,
@@ -116,8 +84,6 @@ class Recovery:
         self._dialled_before = 0
         self._broken: set[str] = set()
         """The items of the answer that the last loss cut."""
-        self.stall = Stall(engine, enabled=plan.enabled and bool(plan.stall_ms))
-        self.owed = Owed.NOTHING
         self.gaps: list[Gap] = []
         self.recovering = False
         self.given_up: EndReason | None = None
@@ -127,20 +93,20 @@ class Recovery:
 
     def instead_of_ending(self, reason: EndReason, cause: str, now_ms: int, out: list[Command]) -> bool:
         """The model is lost: recover, or apologise; False when the call is simply over."""
-        engine = self._engine
+        state = self._state
         if reason not in _APOLOGISES or self.given_up is not None:
             return False
-        if reason is EndReason.MODEL_LOST and engine.model.ready and self._plan.enabled:
+        if reason is EndReason.MODEL_LOST and state.session.ready and self._plan.enabled:
             owed = self._what_is_owed()
-            if engine.hanging_up and owed is Owed.NOTHING:
-                self._let_go(now_ms, out)  # the last word plays on without a model
+            if state.hanging_up and owed is Owed.NOTHING:
+                self._release_model(now_ms, out)  # the last word plays on without a model
                 return True
             if not self._hopeless and self._lose(owed, cause, now_ms, out):
                 return True
         return self._give_up(reason, now_ms, out)
 
     def _what_is_owed(self) -> Owed:
-        talk = self._engine.talk
+        talk = self._state.talk
         responses = talk.responses
         if talk.caller_has_floor:
             return Owed.NOTHING  # the next session hears the turn, and answers it
@@ -148,11 +114,11 @@ class Recovery:
         if active is not None and not talk.playout.is_cut_off(active.id):
             if any(item.sent for item in talk.playout.items_of(active.id)):
                 return Owed.REST
-        elif not responses.owes_ours and not responses.owes_caller:
+        elif not responses.reply_pending and not responses.owes_caller:
             return Owed.NOTHING
         if responses.owes(GREETING):
             return Owed.GREETING
-        return Owed.REST if self.owed is Owed.REST else Owed.ANSWER
+        return Owed.REST if self._pending.owed is Owed.REST else Owed.ANSWER
 
     def cannot_be_had(self) -> None:
         """Another session would not help: the end that is asked for next is one."""
@@ -160,15 +126,15 @@ class Recovery:
 
     def _lose(self, owed: Owed, cause: str, now_ms: int, out: list[Command]) -> bool:
         """Try another session; False when it is no use any more."""
-        engine, talk = self._engine, self._engine.talk
-        on_the_line = engine.started_ms is not None
-        bearable = not on_the_line or engine.patience.troubled(now_ms, stalled=cause == STALLED)
-        pause_ms = engine.patience.pause_ms(now_ms, at_once=True)
+        state, talk = self._state, self._state.talk
+        on_the_line = state.started_ms is not None
+        bearable = not on_the_line or state.retry.troubled(now_ms, stalled=cause == STALLED)
+        pause_ms = state.retry.pause_ms(now_ms, at_once=True)
         if not bearable or pause_ms is None:
             return False
-        self.stall.session_lost(stalled=cause == STALLED)
-        self.recovering, self.owed = True, owed
-        self._dialled_before = engine.model.attempts
+        self._stall.session_lost(stalled=cause == STALLED)
+        self.recovering, self._pending.owed = True, owed
+        self._dialled_before = state.session.attempts
         self.gaps.append(Gap(now_ms, cause, owed.value))
         out.append(Note("model lost", {"cause": cause}))
         if (active := talk.responses.active) is not None and (cut := talk.playout.items_of(active.id)):
@@ -177,16 +143,16 @@ class Recovery:
         if owed is Owed.GREETING:  # it will be given anew
             talk.drop_unheard(now_ms)
             talk.greeting_id, talk.greeting_over = "", False
-        engine.listening.session_lost()
-        engine.owing.session_lost()
-        stands_in = engine.renewal.stand_in(now_ms, out)
-        if not stands_in:
-            out += engine.model.recover(now_ms, pause_ms, on_the_line=on_the_line)
+        state.gate.session_lost()
+        self._pending.session_lost()
+        taken_over = self._renewal.take_over(now_ms, out)
+        if not taken_over:
+            out += state.session.recover(now_ms, pause_ms, on_the_line=on_the_line)
         # After a stall the silence has lasted long enough.
         self._filler.later(now_ms, at_once=cause == STALLED)
-        if engine.timers.get(Timer.FILLER) == now_ms:
+        if state.timers.get(Timer.FILLER) == now_ms:
             self.filler_is_due(now_ms, out)
-        if stands_in:
+        if taken_over:
             self.restored(now_ms, out)
         return True
 
@@ -196,106 +162,103 @@ class Recovery:
         """The caller is on the line from now on."""
         if self.given_up is not None:
             self._apologise(self._plan.apology, now_ms, out)
-        elif self.recovering or self.owed is not Owed.NOTHING:
+        elif self.recovering or self._pending.owed is not Owed.NOTHING:
             self._filler.later(now_ms)
 
     def filler_is_due(self, now_ms: int, out: list[Command]) -> None:
         """If the gap can be heard, say something."""
-        talk = self._engine.talk
+        talk = self._state.talk
         if not (self.recovering or talk.batches.running or talk.responses.owes_anything):
-            self.owed = Owed.NOTHING  # its response has ended without a sound
+            self._pending.owed = Owed.NOTHING  # its response has ended without a sound
         long = self.recovering and now_ms - self.gaps[-1].at_ms >= _UNCERTAIN_MS
-        if self.owed is not Owed.NOTHING or long:
+        if self._pending.owed is not Owed.NOTHING or long:
             self._filler.now(now_ms, out)
         elif self.recovering:
             self._filler.later(now_ms)
 
     def owes_still(self, *, greeting: bool, now_ms: int) -> None:
         """An answer is asked for again: the caller waits on."""
-        if self.owed is Owed.NOTHING:
-            self.owed = Owed.GREETING if greeting else Owed.ANSWER
+        if self._pending.owed is Owed.NOTHING:
+            self._pending.owed = Owed.GREETING if greeting else Owed.ANSWER
         self._filler.later(now_ms)
 
     def owes_nothing(self, now_ms: int) -> None:
         """What was owed has come to its end without a sound, and rightly."""
         if not self.recovering:
             self._settle()
-            self._engine.patience.nobody_waits(now_ms)
+            self._state.retry.nobody_waits(now_ms)
 
     # -- restoring --------------------------------------------------------------------------
 
     def restored(self, now_ms: int, out: list[Command]) -> None:
         """A fresh session is configured: tell it the conversation as it was heard, and go on."""
-        engine, talk = self._engine, self._engine.talk
+        state, talk = self._state, self._state.talk
         gap = self.gaps[-1]
         gap.restored_ms = now_ms
         self._close_gap("restored")
         lines = talk.history.lines()
-        out.extend(
-            SendModel(item) for item in retold(lines, engine.recall, self._plan.texts, engine.renewal.summary)
-        )
+        retelling = retold(lines, state.caller_audio, self._plan.texts, self._renewal.summary)
+        out.extend(SendModel(item) for item in retelling)
         talk.retold = {line.item_id for line in lines if line.speaker is Speaker.AGENT}
-        if engine.outbound is not None:
-            engine.outbound.session_restored(out)
-        match self.owed:
+        if self._outbound is not None:
+            self._outbound.session_restored(out)
+        match self._pending.owed:
             case Owed.GREETING:
-                out.append(SendModel(UserText(engine.setup.greeting_cue)))
-                talk.responses.want(GREETING)
+                talk.ask(GREETING, state.setup.greeting_cue, out)
             case Owed.REST:
-                out.append(SendModel(broke_off(lines, self._broken, self._plan.texts)))
-                talk.responses.want(RESUME)
-            case Owed.ANSWER if not talk.responses.owes_ours:  # a tool may have answered meanwhile
-                talk.responses.want(RESUME)
+                talk.ask(RESUME, broke_off(lines, self._broken, self._plan.texts), out)
+            case Owed.ANSWER if not talk.responses.reply_pending:  # a tool may have answered meanwhile
+                talk.ask(RESUME, "", out)
             case Owed.NOTHING:
-                engine.timers.clear(Timer.FILLER)
-                engine.patience.nobody_waits(now_ms)
-        talk.responses.hold(engine.patience.not_before_ms)
-        kept = engine.listening.session_ready(now_ms)
-        engine.appended_bytes = 0  # the session counts its audio from here
-        if engine.listening.open:
-            engine.append([*engine.recall.take(), *kept], out)
+                state.timers.clear(Timer.FILLER)
+                state.retry.nobody_waits(now_ms)
+        talk.responses.hold(state.retry.not_before_ms)
+        kept = state.gate.session_ready(now_ms)
+        state.appended_bytes = 0  # the session counts its audio from here
+        if state.gate.open:
+            state.append([*state.caller_audio.take(), *kept], out)
         out.append(Note("model restored", {"gap_ms": now_ms - gap.at_ms}))
 
     def agent_speaks(self, now_ms: int, out: list[Command]) -> None:
         """What was owed begins: it does not wait for a filler's end."""
         self._settle()
-        self._engine.patience.agent_heard()
-        self._engine.owing.agent_speaks()
+        self._state.retry.agent_heard()
+        self._pending.agent_speaks()
         if self.gaps and self.gaps[-1].spoke_ms is None:
             self.gaps[-1].spoke_ms = now_ms
-        if self._engine.talk.playout.drop_fillers():
+        if self._state.talk.playout.drop_fillers():
             out.append(SendPhone(Clear()))
 
     def caller_speaks(self, now_ms: int) -> None:
         """The caller takes the floor: what was owed is out of date."""
         self._settle()
-        self._engine.patience.nobody_waits(now_ms)
-        self._engine.owing.caller_speaks()
+        self._state.retry.nobody_waits(now_ms)
+        self._pending.caller_speaks()
 
     def _settle(self) -> None:
-        self.owed = Owed.NOTHING
-        self._engine.timers.clear(Timer.FILLER)
+        self._pending.owed = Owed.NOTHING
+        self._state.timers.clear(Timer.FILLER)
 
     def _close_gap(self, outcome: str) -> None:
         if self.recovering:
             self.recovering = False
             gap = self.gaps[-1]
-            gap.outcome, gap.attempts = outcome, self._engine.model.attempts - self._dialled_before
+            gap.outcome, gap.attempts = outcome, self._state.session.attempts - self._dialled_before
 
     # -- giving up --------------------------------------------------------------------------
 
     def call_ended(self) -> None:
         """Whatever was being tried is over."""
-        self._engine.renewal.call_ended()
+        self._renewal.call_ended()
         self._close_gap("call ended")
 
     def _give_up(self, reason: EndReason, now_ms: int, out: list[Command]) -> bool:
-        engine = self._engine
-        nobody = engine.outbound is not None and not engine.joined
+        state = self._state
+        nobody = state.dialling is not None and not state.joined
         if not self._plan.apology or nobody:
             return False
-        self._part(reason, now_ms, out)
-        if engine.started_ms is not None:  # else when the stream starts
+        self._stop_model(reason, now_ms, out)
+        if state.started_ms is not None:  # else when the stream starts
             self._apologise(self._plan.apology, now_ms, out)
         return True
 
@@ -303,27 +266,27 @@ class Recovery:
         self, reason: EndReason, last_word: tuple[bytes, ...], now_ms: int, out: list[Command]
     ) -> None:
         """No time is left: what is being said gives way to these words, and the call ends after them."""
-        self._engine.talk.silence_agent(now_ms, out)
-        self._part(reason, now_ms, out)
+        self._state.talk.silence_agent(now_ms, out)
+        self._stop_model(reason, now_ms, out)
         self._apologise(last_word, now_ms, out)
 
-    def _part(self, reason: EndReason, now_ms: int, out: list[Command]) -> None:
+    def _stop_model(self, reason: EndReason, now_ms: int, out: list[Command]) -> None:
         """From here on the call only ends, for this reason."""
         self.given_up = reason
         self._close_gap("given up")
-        self._let_go(now_ms, out)
+        self._release_model(now_ms, out)
 
-    def _let_go(self, now_ms: int, out: list[Command]) -> None:
+    def _release_model(self, now_ms: int, out: list[Command]) -> None:
         """No model any more: what plays, plays on, and nobody listens."""
-        engine = self._engine
+        state = self._state
         self._settle()
-        engine.listening.close()
-        engine.recall.forget()
-        engine.talk.session_lost(now_ms, out)
-        engine.renewal.session_over(out)
-        out.append(CloseModel(engine.model.generation))
-        engine.model.give_up()
+        state.gate.close()
+        state.caller_audio.forget()
+        state.talk.session_lost(now_ms, out)
+        self._renewal.session_over(out)
+        out.append(CloseModel(state.session.generation))
+        state.session.give_up()
 
     def _apologise(self, words: tuple[bytes, ...], now_ms: int, out: list[Command]) -> None:
         self._filler.say(words, "apology", now_ms, out)
-        self._engine.hang_up_when_heard(now_ms)
+        self._state.hang_up_when_heard(now_ms)

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from llcphone.engine import events as happened
+from llcphone.engine import events
 from llcphone.engine.commands import (
     CloseModel,
     Command,
@@ -36,10 +36,10 @@ from llcphone.engine.commands import (
     SendStandby,
     SwitchModel,
 )
-from llcphone.engine.parts.history import Speaker
-from llcphone.engine.parts.retell import RetellingTexts, any_wordless, last_turns, retold
-from llcphone.engine.parts.session_age import RenewalPlan, SessionAge, Why
-from llcphone.realtime import events as said
+from llcphone.engine.parts.retell import any_wordless, last_turns, retold
+from llcphone.engine.parts.session_age import SessionAge, Why
+from llcphone.engine.resumed import Speaker
+from llcphone.realtime import events as model_events
 from llcphone.realtime.dialects import Dialect, ErrorKind, error_kind
 from llcphone.realtime.error_codes import named_wait_ms
 from llcphone.realtime.messages import AskAside, CancelResponse, UpdateSession
@@ -48,7 +48,8 @@ from llcphone.realtime.session import confirms_ulaw
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from llcphone.engine.call import CallEngine
+    from llcphone.engine.call_setup import RetellingTexts
+    from llcphone.engine.state import CallState
 
 SUMMARY = "summary"
 
@@ -86,9 +87,10 @@ class _Successor:
 class Renewal:
     """The engine's part that replaces a session in time."""
 
-    def __init__(self, engine: CallEngine, plan: RenewalPlan) -> None:
-        self._engine = engine
-        self._plan = plan
+    def __init__(self, state: CallState) -> None:
+        self._state = state
+        self._plan = state.setup.renewal
+        self._opening = state.talk.speech.opening
         self._age: SessionAge | None = None
         """Of the present session; None while there is none, or none to be renewed."""
         self._next: _Successor | None = None
@@ -107,18 +109,18 @@ class Renewal:
 
     def began(self, now_ms: int) -> None:
         """A session of which all is new."""
-        self._age = SessionAge(self._plan, now_ms, self._engine.talk.ledger.turns)
+        self._age = SessionAge(self._plan, now_ms, self._state.talk.timings.turns)
 
     def expires(self, generation: int, in_ms: int, now_ms: int) -> None:
         """The server has named the end of a session."""
-        ours = generation == self._engine.model.generation
+        ours = generation == self._state.session.generation
         age = self._age if ours else None
         if self._next is not None and self.owns(generation):
             age = self._next.age
         if age is not None:
             age.expires(in_ms, now_ms)
 
-    def response_done(self, event: said.ResponseDone, now_ms: int) -> None:
+    def response_done(self, event: model_events.ResponseDone, now_ms: int) -> None:
         """A response of the present session: its summary, or a sign that it grows slow."""
         if event.in_conversation:
             if self._age is not None:
@@ -126,7 +128,7 @@ class Renewal:
         elif event.purpose == SUMMARY and self._asked_ms is not None:
             self._answered = True
             text = " ".join(item.text for item in event.items if item.text)
-            if text and event.status is said.ResponseStatus.COMPLETED:
+            if text and event.status is model_events.ResponseStatus.COMPLETED:
                 self.summary = text
 
     @property
@@ -139,21 +141,21 @@ class Renewal:
         """This generation is the successor's."""
         return self._next is not None and self._next.generation == generation
 
-    def handle(self, event: happened.Event, now_ms: int, out: list[Command]) -> None:
+    def handle(self, event: events.Event, now_ms: int, out: list[Command]) -> None:
         """What the successor's leg tells."""
         successor = self._next
         assert successor is not None
         match event:
-            case happened.ModelConnected(dialect=dialect):
-                turns = self._engine.talk.ledger.turns
+            case events.ModelConnected(dialect=dialect):
+                turns = self._state.talk.timings.turns
                 successor.age, successor.dialect = SessionAge(self._plan, now_ms, turns), dialect
-                update = UpdateSession(successor.session, f"setup-{successor.generation}")
+                update = self._opening(successor.session, f"setup-{successor.generation}")
                 out.append(SendStandby(successor.generation, update))
-            case happened.ModelConnectFailed(code=code, fatal=fatal, retry_after_ms=pause_ms):
+            case events.ModelConnectFailed(code=code, fatal=fatal, retry_after_ms=pause_ms):
                 self._failed(code, now_ms, out, fatal=fatal, pause_ms=pause_ms)
-            case happened.ModelLegLost(code=code, retry_after_ms=pause_ms):
+            case events.ModelLegLost(code=code, retry_after_ms=pause_ms):
                 self._failed(f"closed_{code}", now_ms, out, fatal=code in _REFUSED_CLOSES, pause_ms=pause_ms)
-            case happened.ModelSaid(event=said.ModelError() as error) if not successor.ready:
+            case events.ModelSaid(event=model_events.ModelError() as error) if not successor.ready:
                 kind = error_kind(error)
                 refused = kind in (ErrorKind.FATAL, ErrorKind.SETUP) or bool(error.event_id)
                 if (
@@ -166,34 +168,36 @@ class Renewal:
                     self._failed(
                         error.code, now_ms, out, fatal=refused, pause_ms=named_wait_ms(error.message)
                     )
-            case happened.ModelSaid(event=said.SessionUpdated() as update) if not successor.ready:
+            case events.ModelSaid(event=model_events.SessionUpdated() as update) if not successor.ready:
                 if not confirms_ulaw(update):
                     self._failed("audio_format", now_ms, out, fatal=True)
                 elif self._now is not None:
                     successor.ready, self._now.ready_ms = True, now_ms
                     out.append(Note("successor ready"))
-            case happened.ModelSaid(event=said.ResponseCreated(response_id, in_conversation=True)):
+            case events.ModelSaid(event=model_events.ResponseCreated(response_id, in_conversation=True)):
                 # Nobody asked it; what is left of it after the switch is not for the caller's ear.
-                self._engine.talk.playout.cut_off(response_id)
+                self._state.talk.playout.cut_off(response_id)
                 out.append(SendStandby(successor.generation, CancelResponse(response_id)))
             case _:
                 pass
 
-    def _asks_without_later(self, successor: _Successor, error: said.ModelError, out: list[Command]) -> bool:
+    def _asks_without_later(
+        self, successor: _Successor, error: model_events.ModelError, out: list[Command]
+    ) -> bool:
         """A set-up was refused: ask again with what is in force without the updates that may be the cause."""
-        in_force = self._engine.model.in_force
+        in_force = self._state.session.in_force
         if successor.session == in_force.session and (names := in_force.doubted()):
             fields = {"what": names, "code": error.code, "param": error.param}
             out.append(Note("session update refused", fields))
         if successor.session == in_force.session:
             return False
         successor.session = in_force.session
-        again = UpdateSession(successor.session, f"setup-{successor.generation}")
+        again = self._opening(successor.session, f"setup-{successor.generation}")
         out.append(SendStandby(successor.generation, again))
         return True
 
     def _dial(self, now_ms: int, after_ms: int, out: list[Command]) -> None:
-        model = self._engine.model
+        model = self._state.session
         generation = model.next_generation()
         self._next = _Successor(generation, model.session, now_ms + after_ms + _ATTEMPT_MS)
         self._quiet_ms = None
@@ -250,11 +254,11 @@ class Renewal:
     @property
     def _possible(self) -> bool:
         """Somebody is on the line, with a session, for longer than a goodbye."""
-        engine = self._engine
-        return engine.model.ready and engine.listening.open and not engine.hanging_up
+        state = self._state
+        return state.session.ready and state.gate.open and not state.hanging_up
 
     def _wait_for_quiet(self, now_ms: int, out: list[Command]) -> int | None:
-        plan, talk = self._plan, self._engine.talk
+        plan, talk = self._plan, self._state.talk
         from_ms = talk.quiet_from_ms
         busy = talk.batches.running or not talk.playout.silent
         if from_ms is None or busy or not self._possible:
@@ -274,12 +278,12 @@ class Renewal:
         return self._due[0] if self._due is not None else None
 
     def _wants_summary(self) -> bool:
-        lines = self._engine.talk.history.lines()
-        return self._plan.summary and (self._is_refresh or any_wordless(lines, self._engine.recall))
+        lines = self._state.talk.history.lines()
+        return self._plan.summary and (self._is_refresh or any_wordless(lines, self._state.caller_audio))
 
     @property
     def _texts(self) -> RetellingTexts:
-        return self._engine.setup.recovery.texts
+        return self._state.setup.recovery.texts
 
     @property
     def _is_refresh(self) -> bool:
@@ -288,19 +292,20 @@ class Renewal:
     # -- the switch -------------------------------------------------------------------------
 
     def _switch(self, now_ms: int, out: list[Command]) -> None:
-        engine, talk = self._engine, self._engine.talk
+        state, talk = self._state, self._state.talk
         lines = talk.history.lines()
         if self._is_refresh:
             lines = last_turns(lines, self._plan.keep_turns, self._asked_ms)
         self._take_over("switched", now_ms, out)
         talk.session_lost(now_ms, out)
-        out.extend(SendModel(item) for item in retold(lines, engine.recall, self._texts, self.summary))
+        retelling = retold(lines, state.caller_audio, self._texts, self.summary)
+        out.extend(SendModel(item) for item in retelling)
         talk.retold = {line.item_id for line in lines if line.speaker is Speaker.AGENT}
-        engine.appended_bytes = 0  # the session counts its audio from here
-        engine.append(engine.recall.take(), out)
+        state.appended_bytes = 0  # the session counts its audio from here
+        state.append(state.caller_audio.take(), out)
         out.append(Note("model renewed"))
 
-    def stand_in(self, now_ms: int, out: list[Command]) -> bool:
+    def take_over(self, now_ms: int, out: list[Command]) -> bool:
         """The present session is lost: a successor that is ready is the next one, at once."""
         if self._next is not None and self._next.ready:
             self._take_over("took over", now_ms, out)
@@ -319,19 +324,19 @@ class Renewal:
         self._close("call ended")
 
     def _take_over(self, outcome: str, now_ms: int, out: list[Command]) -> None:
-        successor, engine = self._next, self._engine
+        successor, state = self._next, self._state
         assert successor is not None
         self._next = None
         out.append(SwitchModel(successor.generation))
-        engine.model.take_over(successor.generation, successor.dialect)
+        state.session.take_over(successor.generation, successor.dialect)
         told = successor.session
-        newer = {key: value for key, value in engine.model.session.items() if told.get(key) != value}
+        newer = {key: value for key, value in state.session.session.items() if told.get(key) != value}
         if newer:  # updates that were sent while it stood by
-            engine.model.in_force.sent_again(newer, "renewal")
+            state.session.in_force.sent_again(newer, "renewal")
             out.append(SendModel(UpdateSession(newer, "renewal")))
         if self._now is not None:
             self._now.switched_ms = now_ms
         self._close(outcome)
         self._age = successor.age
         if self._age is not None:
-            self._age.first_turn = len(engine.talk.ledger.turns)
+            self._age.first_turn = len(state.talk.timings.turns)

@@ -17,22 +17,20 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-import attrs
 import msgspec
 
 from llcphone.audio import BYTES_PER_MS
 from llcphone.engine.commands import Command, Note, SendModel
-from llcphone.engine.parts.history import CalledTool, Speaker
+from llcphone.engine.parts.history import CalledTool
 from llcphone.engine.parts.responses import GREETING, RESUME
 from llcphone.engine.parts.retell import retold
-from llcphone.engine.policies.recovery import Owed
-from llcphone.realtime.messages import SystemText, UserText
+from llcphone.engine.resumed import KeptLine, Owed, Resumed, Speaker
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from llcphone.engine.call import CallEngine
     from llcphone.engine.parts.history import Line
+    from llcphone.engine.state import CallState
 
 INTERRUPTED = msgspec.json.encode(
     {"error": "interrupted: the line broke while this ran; nobody knows whether it was done"}
@@ -40,50 +38,21 @@ INTERRUPTED = msgspec.json.encode(
 """The answer of a tool whose result was lost with its process."""
 
 
-@attrs.frozen
-class KeptLine:
-    """One line of the conversation, as far as it was heard."""
-
-    item_id: str
-    speaker: Speaker
-    text: str = ""
-    heard_ms: int = 0
-    """Of an agent's line."""
-    name: str = ""
-    """Of a tool, and what it was called with."""
-    arguments: str = ""
-    output: str | None = None
-    """None: it has not answered."""
-
-
-@attrs.frozen
-class Resumed:
-    """What a call goes on from."""
-
-    lines: tuple[KeptLine, ...] = ()
-    owed: Owed = Owed.GREETING
-    """What the caller waits for; a greeting as long as nobody has said anything."""
-    news: str = ""
-    """Why they are back, for the model; empty: the line broke."""
-    speak: bool = True
-    """The agent speaks first."""
-
-
 # -- keeping ------------------------------------------------------------------------------------
 
 
-def kept_of(engine: CallEngine, now_ms: int) -> Resumed:
+def kept_of(state: CallState, now_ms: int) -> Resumed:
     """What is to be known of this call if it ended here."""
-    lines = engine.talk.history.lines()
-    kept = (_kept(engine, line, now_ms) for line in lines)
-    return Resumed(tuple(line for line in kept if line is not None), _owed(engine, lines, now_ms))
+    lines = state.talk.history.lines()
+    kept = (_kept(state, line, now_ms) for line in lines)
+    return Resumed(tuple(line for line in kept if line is not None), _owed(state, lines, now_ms))
 
 
-def _kept(engine: CallEngine, line: Line, now_ms: int) -> KeptLine | None:
+def _kept(state: CallState, line: Line, now_ms: int) -> KeptLine | None:
     match line.speaker:
         case Speaker.AGENT:
-            heard_ms = _heard_ms(engine, line, now_ms)
-            text = engine.talk.scribe.heard_so_far(line, heard_ms)
+            heard_ms = _heard_ms(state, line, now_ms)
+            text = state.talk.transcript.heard_so_far(line, heard_ms)
             return KeptLine(line.item_id, line.speaker, text, heard_ms) if text else None
         case Speaker.TOOL if line.tool is not None:
             tool = line.tool
@@ -97,19 +66,19 @@ def _kept(engine: CallEngine, line: Line, now_ms: int) -> KeptLine | None:
             return None  # fillers are the system's
 
 
-def _heard_ms(engine: CallEngine, line: Line, now_ms: int) -> int:
-    playout = engine.talk.playout
+def _heard_ms(state: CallState, line: Line, now_ms: int) -> int:
+    playout = state.talk.playout
     if line.heard_ms is not None:
         return min(line.heard_ms, line.generated_ms)
     # What the ledger has forgotten was heard long ago.
     return line.generated_ms if playout.item(line.item_id) is None else playout.heard_ms(line.item_id, now_ms)
 
 
-def _owed(engine: CallEngine, lines: Sequence[Line], now_ms: int) -> Owed:
-    talk, before = engine.talk, engine.setup.resumed
-    if before is not None and (engine.ready_ms is None or talk.responses.owes(RESUME)):
+def _owed(state: CallState, lines: Sequence[Line], now_ms: int) -> Owed:
+    talk, before = state.talk, state.setup.resumed
+    if before is not None and (state.ready_ms is None or talk.responses.owes(RESUME)):
         return before.owed  # it has not gone on yet
-    said = any(line.speaker is not Speaker.SYSTEM and _was_said(engine, line, now_ms) for line in lines)
+    said = any(line.speaker is not Speaker.SYSTEM and _was_said(state, line, now_ms) for line in lines)
     if not said and not talk.playout.heard_response_ms(talk.greeting_id, now_ms):
         return Owed.GREETING
     last = next((line for line in reversed(lines) if line.speaker is not Speaker.SYSTEM), None)
@@ -117,22 +86,22 @@ def _owed(engine: CallEngine, lines: Sequence[Line], now_ms: int) -> Owed:
     if audio is not None and not talk.caller_has_floor:  # nobody has spoken since
         heard_ms = talk.playout.heard_ms(audio.item_id, now_ms)
         if not audio.done or heard_ms < audio.generated // BYTES_PER_MS:
-            words = last is not None and talk.scribe.heard_so_far(last, heard_ms)
+            words = last is not None and talk.transcript.heard_so_far(last, heard_ms)
             return Owed.REST if words else Owed.ANSWER
     waits = talk.caller_has_floor or talk.batches.running or talk.responses.owes_anything
     return Owed.ANSWER if waits else Owed.NOTHING
 
 
-def _was_said(engine: CallEngine, line: Line, now_ms: int) -> bool:
-    return line.speaker is not Speaker.AGENT or _heard_ms(engine, line, now_ms) > 0
+def _was_said(state: CallState, line: Line, now_ms: int) -> bool:
+    return line.speaker is not Speaker.AGENT or _heard_ms(state, line, now_ms) > 0
 
 
 # -- going on -----------------------------------------------------------------------------------
 
 
-def adopt(engine: CallEngine, resumed: Resumed, now_ms: int) -> None:
+def adopt(state: CallState, resumed: Resumed, now_ms: int) -> None:
     """A call is born with a conversation: write it down, and let due updates be in force."""
-    talk = engine.talk
+    talk = state.talk
     for kept in resumed.lines:
         line = talk.history.place(kept.item_id, kept.speaker, now_ms)
         line.text, line.final = kept.text, True
@@ -148,22 +117,22 @@ def adopt(engine: CallEngine, resumed: Resumed, now_ms: int) -> None:
         if turn == (Speaker.CALLER, Speaker.AGENT):
             talk.schedule.response_done(answered_caller=True)
     while talk.schedule.waiting:
-        engine.model.in_force.sent(*talk.schedule.take(), event_id="")
+        state.session.in_force.sent(*talk.schedule.take(), event_id="")
 
 
-def go_on(engine: CallEngine, resumed: Resumed, now_ms: int, out: list[Command]) -> None:
+def go_on(state: CallState, resumed: Resumed, now_ms: int, out: list[Command]) -> None:
     """The first session is configured: tell it the conversation, and let the agent speak."""
-    talk = engine.talk
+    talk = state.talk
     if resumed.owed is Owed.GREETING:
-        out.append(SendModel(UserText(engine.setup.greeting_cue)))
-        talk.responses.want(GREETING)
+        talk.ask(GREETING, state.setup.greeting_cue, out)
         return
-    texts, lines = engine.setup.recovery.texts, talk.history.lines()
-    out.extend(SendModel(item) for item in retold(lines, engine.recall, texts))
+    texts, lines = state.setup.recovery.texts, talk.history.lines()
+    out.extend(SendModel(item) for item in retold(lines, state.caller_audio, texts))
     talk.retold = {line.item_id for line in lines if line.speaker is Speaker.AGENT}
     line_back = {Owed.ANSWER: texts.line_back_answer, Owed.REST: texts.line_back_rest}
-    news = resumed.news or line_back.get(resumed.owed, texts.line_back)
-    out.append(SendModel(SystemText(f"{news} {texts.no_repeat}")))
+    news = f"{resumed.news or line_back.get(resumed.owed, texts.line_back)} {texts.no_repeat}"
     if resumed.speak:
-        talk.responses.want(RESUME)
+        talk.ask(RESUME, news, out)
+    else:
+        talk.tell(news, out)
     out.append(Note("call resumed", {"lines": len(resumed.lines), "owed": resumed.owed.value}))

@@ -16,41 +16,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import attrs
-
-from llcphone.engine.commands import Command, Note, SendModel
+from llcphone.engine.commands import Command, Note
 from llcphone.engine.parts.responses import GOODBYE, SILENCE
 from llcphone.engine.parts.timers import Timer
-from llcphone.engine.policies.recovery import Owed
-from llcphone.realtime.messages import SystemText
+from llcphone.engine.resumed import Owed
 
 if TYPE_CHECKING:
-    from llcphone.engine.call import CallEngine
+    from llcphone.engine.state import CallState
 
 _PERSONS = frozenset({"", "human", "unknown"})
 """Verdicts of answering machine detection after which somebody may be there; "" is none yet."""
 
 
-@attrs.frozen
-class SilencePlan:
-    """How long a silence may last, and what the model is told then."""
-
-    after_ms: int = 0
-    """0: silence is nobody's business but the idle limit's."""
-    prompts: int = 2
-    """How often the caller is asked; the silence after the last one ends the call."""
-    prompt_cue: str = "The caller has been silent for a while. Ask in one short sentence if they are there."
-    goodbye_cue: str = "The caller does not answer. Say a short good-bye; the call ends after it."
-    manual: bool = False
-    """Also with manual turns, where nobody tells us that the caller speaks."""
-
-
 class Silence:
     """The silence of one call."""
 
-    def __init__(self, engine: CallEngine, plan: SilencePlan) -> None:
-        self._engine = engine
-        self._plan = plan
+    def __init__(self, state: CallState) -> None:
+        self._state = state
+        self._plan = state.setup.silence
         self._asked_ms = 0
         self.prompts = 0
         """Prompts since the caller was last active."""
@@ -67,32 +50,30 @@ class Silence:
         if due_ms is not None and due_ms <= now_ms:
             self._speak_up(now_ms, out)
             due_ms = None  # until the prompt was heard
-        self._engine.timers.arm(Timer.SILENCE, due_ms)
+        self._state.timers.arm(Timer.SILENCE, due_ms)
 
     def _speak_up(self, now_ms: int, out: list[Command]) -> None:
         self._asked_ms = now_ms
-        talk = self._engine.talk
+        talk = self._state.talk
         if self.prompts < self._plan.prompts:
             self.prompts += 1
             out.append(Note("silence", {"prompt": self.prompts}))
-            out.append(SendModel(SystemText(self._plan.prompt_cue)))
-            talk.responses.want(SILENCE)
+            talk.ask(SILENCE, self._plan.prompt_cue, out)
         else:
             out.append(Note("silence", {"prompt": 0}))
-            out.append(SendModel(SystemText(self._plan.goodbye_cue)))
-            talk.responses.want(GOODBYE)
-            self._engine.hang_up_when_heard(now_ms)
+            talk.ask(GOODBYE, self._plan.goodbye_cue, out)
+            self._state.hang_up_when_heard(now_ms)
 
     def _due_ms(self, now_ms: int) -> int | None:
         """When this silence has lasted long enough; None while it is none."""
-        engine, talk = self._engine, self._engine.talk
+        state, talk = self._state, self._state.talk
         if (
-            engine.started_ms is None
-            or not engine.model.ready
-            or engine.recovery.owed is not Owed.NOTHING
-            or engine.hanging_up
-            or (engine.setup.manual_turns and not self._plan.manual)
-            or (engine.outbound is not None and engine.outbound.dialling.answered_by not in _PERSONS)
+            state.started_ms is None
+            or not state.session.ready
+            or state.pending.owed is not Owed.NOTHING
+            or state.hanging_up
+            or (state.setup.manual_turns and not self._plan.manual)
+            or (state.dialling is not None and state.dialling.answered_by not in _PERSONS)
         ):
             return None
         if talk.caller_has_floor or talk.batches.running:

@@ -1,18 +1,21 @@
 """A model that should say something and does not.
 
-An answer that is due and does not come in time is lost with its session; how long that is, ``patience`` says,
-and what plays meanwhile takes none of it. A model that says other things but gives no answer is waited for
-longer, but not for ever. One that says nothing while the caller speaks on and on may have gone deaf.
+An answer that is due and does not come in time is lost with its session. ``retry_timing`` says how long
+that is, and what plays meanwhile takes none of it. A model that says other things but gives no answer is
+waited for longer, but not for ever. One that says nothing while the caller speaks on and on may have gone
+deaf.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from llcphone.engine.commands import Command, EndCall
+from llcphone.engine.events import EndReason
 from llcphone.engine.policies.phone_line import FILL_MS
 
 if TYPE_CHECKING:
-    from llcphone.engine.call import CallEngine
+    from llcphone.engine.state import CallState
 
 _TURN_STALL_MS = 15_000
 """A model that says nothing for so long while the caller has the floor may have gone deaf.
@@ -24,34 +27,36 @@ Few turns are that long. One that is, is sent whole to the next session, once; t
 class Stall:
     """When the silence of the model has lasted too long."""
 
-    def __init__(self, engine: CallEngine, *, enabled: bool) -> None:
-        self._engine = engine
-        self._enabled = enabled
+    def __init__(self, state: CallState) -> None:
+        plan = state.setup.recovery
+        self._state = state
+        self._enabled = plan.enabled and bool(plan.stall_ms)
         self._turn_moved = False
         """The caller's present turn was taken from a session that seemed deaf."""
 
     def at_ms(self) -> int | None:
         """When an answer that is due counts as lost, or a model as deaf; None while neither can be."""
-        engine, talk, patience = self._engine, self._engine.talk, self._engine.patience
-        if not (self._enabled and engine.model.ready):
+        state, talk, retry = self._state, self._state.talk, self._state.retry
+        if not (self._enabled and state.session.ready):
             return None
         if talk.caller_has_floor:
-            at_ms = engine.model_spoke_ms + _TURN_STALL_MS
-            deaf = at_ms <= engine.last_frame_ms + FILL_MS  # later, it is the phone that is silent
+            at_ms = state.model_spoke_ms + _TURN_STALL_MS
+            deaf = at_ms <= state.last_frame_ms + FILL_MS  # later, it is the phone that is silent
             return at_ms if deaf and not self._turn_moved else None
         if (since_ms := talk.responses.owed_since_ms) is None:
             return None
         since_ms = max(since_ms, talk.playout.voice_ends_ms, talk.voice_ms)
-        any_sign_ms = max(engine.model_spoke_ms, since_ms)
-        return min(any_sign_ms + patience.stall_ms, since_ms + patience.stall_at_most_ms)
+        any_sign_ms = max(state.model_spoke_ms, since_ms)
+        return min(any_sign_ms + retry.stall_ms, since_ms + retry.stall_at_most_ms)
 
-    def over(self, now_ms: int) -> bool:
-        """An answer that is due is lost, or the model deaf."""
-        return (at_ms := self.at_ms()) is not None and at_ms <= now_ms
+    def look(self, now_ms: int, out: list[Command]) -> None:
+        """The timer rings: an answer that is due may be lost, or the model deaf."""
+        if (at_ms := self.at_ms()) is not None and at_ms <= now_ms:
+            out.append(EndCall(EndReason.MODEL_LOST))
 
     def session_lost(self, *, stalled: bool) -> None:
         """The next session has the turn from its beginning."""
-        self._turn_moved = stalled and self._engine.talk.caller_has_floor
+        self._turn_moved = stalled and self._state.talk.caller_has_floor
 
     def turn_over(self) -> None:
         """The session has the caller's whole turn."""

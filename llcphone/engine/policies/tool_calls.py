@@ -19,47 +19,18 @@ import attrs
 import msgspec
 
 from llcphone.engine.commands import Command, Note, RunTool, SendModel, SendPhone
-from llcphone.engine.parts.history import Speaker
 from llcphone.engine.parts.responses import TOOLS
-from llcphone.engine.policies.tool_outputs import Outputs
+from llcphone.engine.resumed import Speaker
 from llcphone.realtime.messages import ToolCall
 from llcphone.twilio.media import Clear
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from llcphone.engine.call_setup import ToolRule
     from llcphone.engine.events import ToolFinished
-    from llcphone.engine.parts.conversation import Conversation
-    from llcphone.engine.parts.tool_batches import Batches
+    from llcphone.engine.state import CallState
     from llcphone.realtime.events import Item
-
-
-@attrs.frozen
-class ToolRule:
-    """What the engine has to know of one tool."""
-
-    name: str
-    timeout_ms: int
-    """So long the model waits for it; 0: for ever."""
-    goes_on: bool = False
-    """It may still work after that ..."""
-    deliver: bool = False
-    """... and what it finds is told then."""
-    irreversible: bool = False
-    """It does not run while the caller is cutting in: they may mean "no"."""
-
-
-@attrs.frozen
-class ToolPlan:
-    """How tools are waited for."""
-
-    rules: tuple[ToolRule, ...] = ()
-    filler_after_ms: int = 0
-    """Silence until the caller hears the filler; 0: never."""
-    filler_every_ms: int = 8_000
-    """Silence until the next one; 0: there is none."""
-    filler: tuple[bytes, ...] = ()
-    """Stored speech or a tone, as base64 payloads."""
 
 
 @attrs.frozen
@@ -70,19 +41,20 @@ class _Late:
     speak: bool
 
 
-class ToolDesk:
+class ToolCalls:
     """Where the model's tool calls are taken and their answers given."""
 
-    def __init__(self, talk: Conversation, batches: Batches, plan: ToolPlan) -> None:
-        self._talk = talk
-        self._batches = batches
-        self._plan = plan
+    def __init__(self, state: CallState) -> None:
+        self._state = state
+        self._talk = state.talk
+        self._batches = state.talk.batches
+        self._plan = plan = state.setup.tool_plan
         self._rules = {rule.name: rule for rule in plan.rules}
         self._irreversible = frozenset(rule.name for rule in plan.rules if rule.irreversible)
         self._running: dict[str, RunTool] = {}
         self._due_ms: dict[str, int] = {}
         self._late: dict[str, _Late] = {}
-        self.outputs = Outputs(talk)
+        self._outputs = state.talk.outputs
         self._told_late = 0
         self._silent_ms: int | None = None
         """Since when the caller hears nothing; None while they do, or nobody waits for a tool."""
@@ -102,7 +74,7 @@ class ToolDesk:
         to_run, answers, speak = self._batches.begin(items, why_not=why_not, held=held)
         for answer in answers:
             self._answer(answer.call_id, answer.output, out)
-        turn = talk.ledger.of(response_id)
+        turn = talk.timings.of(response_id)
         for call in to_run:
             if turn is not None:
                 turn.tools.append(call.name)
@@ -110,28 +82,17 @@ class ToolDesk:
             rule = self._rules.get(call.name)
             if rule is not None and rule.timeout_ms:
                 self._due_ms[call.call_id] = now_ms + rule.timeout_ms
-            talk.scribe.tool_called(call.call_id, call.name, call.arguments, now_ms)
+            talk.transcript.tool_called(call.call_id, call.name, call.arguments, now_ms)
             out.append(call)
             out.append(Note("tool", {"name": call.name, "call_id": call.call_id}))
         if speak:
             talk.responses.want(TOOLS)
         return speak or self._batches.awaits(call.call_id for call in to_run)
 
-    def session_lost(self) -> None:
-        """What still runs is answered on another session, which is told of it."""
-        self.outputs.session_lost(self._running)
-
     # -- answers ----------------------------------------------------------------------------
 
-    def finished(self, event: ToolFinished, out: list[Command], *, ready: bool, leaving: bool) -> None:
-        """A tool answered; the last answer of its response asks the model to speak.
-
-        Args:
-            event: the answer.
-            out: takes the commands.
-            ready: there is a session to tell; a next one is told the history.
-            leaving: the call is hanging up, and no late news may hold it.
-        """
+    def finished(self, event: ToolFinished, now_ms: int, out: list[Command]) -> None:
+        """A tool answered; the last answer of its response asks the model to speak."""
         late = self._late.pop(event.call_id, None)
         call = self._running.pop(event.call_id, None)
         if late is None and call is None:
@@ -140,10 +101,10 @@ class ToolDesk:
         if late is None:
             self._settle(event.call_id, event.output, out)
             return
-        self._talk.scribe.tool_answered(event.call_id, event.output)
-        if ready:
+        self._talk.transcript.tool_answered(event.call_id, event.output)
+        if self._state.session.ready:  # a next one is told the history
             self._tell_again(late.call, event.output, out)
-        if late.speak and not leaving:
+        if late.speak and not self._state.hanging_up:  # no late news may hold the call
             self._talk.responses.want(TOOLS)
 
     @property
@@ -169,14 +130,14 @@ class ToolDesk:
             self._talk.responses.want(TOOLS)
 
     def _answer(self, call_id: str, output: str, out: list[Command], *, promised: bool = False) -> None:
-        self._talk.scribe.tool_answered(call_id, output, promised=promised)
-        self.outputs.tell(call_id, output, out)
+        self._talk.transcript.tool_answered(call_id, output, promised=promised)
+        self._outputs.tell(call_id, output, out)
 
     def _tell_again(self, call: RunTool, output: str, out: list[Command]) -> None:
         self._told_late += 1
         again = f"late-{self._told_late}"
         out.append(SendModel(ToolCall(again, call.name, call.arguments)))
-        self.outputs.tell(again, output, out)
+        self._outputs.tell(again, output, out)
 
     # -- the caller's wait ------------------------------------------------------------------
 

@@ -10,43 +10,43 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from llcphone.engine import events as happened
+from llcphone.engine import events
 from llcphone.engine.commands import Command, Note, SendModel
 from llcphone.realtime.messages import ToolCall
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from llcphone.engine.call import CallEngine
+    from llcphone.engine.state import CallState
 
 
-class Telling:
+class UnaskedResults:
     """Results that nobody has asked for yet."""
 
-    def __init__(self, engine: CallEngine) -> None:
-        self._engine = engine
-        self._waiting: list[happened.ResultTold] = []
+    def __init__(self, state: CallState) -> None:
+        self._state = state
+        self._waiting: list[events.ResultTold] = []
         self._told = 0
 
     def handlers(self) -> dict[type, Callable[[Any, int, list[Command]], None]]:
         """What the call's handle asks for."""
-        return {happened.ResultTold: lambda event, now_ms, out: self._waiting.append(event)}
+        return {events.ResultTold: lambda event, now_ms, out: self._waiting.append(event)}
 
     def settle(self, now_ms: int, out: list[Command]) -> None:
         """On a configured session: tell what waits."""
-        talk = self._engine.talk
+        talk = self._state.talk
         for event in self._waiting:
             call_id = self._next_id()
-            talk.scribe.tool_called(call_id, event.name, event.arguments, now_ms)
-            talk.scribe.tool_answered(call_id, event.output)
+            talk.transcript.tool_called(call_id, event.name, event.arguments, now_ms)
+            talk.transcript.tool_answered(call_id, event.output)
             out.append(SendModel(ToolCall(call_id, event.name, event.arguments)))
-            talk.desk.outputs.tell(call_id, event.output, out)
+            talk.outputs.tell(call_id, event.output, out)
             out.append(Note("told", {"name": event.name}))
         self._waiting.clear()
 
     def _next_id(self) -> str:
         """An id that no older run of this call has used either."""
         self._told += 1
-        while self._engine.talk.history.get(f"told-{self._told}") is not None:
+        while self._state.talk.history.get(f"told-{self._told}") is not None:
             self._told += 1
         return f"told-{self._told}"

@@ -29,13 +29,13 @@ from typing import Any, Union, cast, get_args, get_origin, get_type_hints
 import attrs
 
 from llcphone.audio import SILENCE, payload_bytes
-from llcphone.engine.call_setup import CallSetup
+from llcphone.engine.call_setup import CallSetup, RetellingTexts
 from llcphone.engine.commands import Command
 from llcphone.engine.events import EndReason, Event
-from llcphone.engine.parts.dialling import DialPlan
-from llcphone.engine.parts.retell import RetellingTexts
-from llcphone.engine.parts.words import masked
+from llcphone.engine.resumed import Resumed
+from llcphone.engine.words import masked
 from llcphone.errors import LocalProtocolError, RemoteProtocolError
+from llcphone.prices import Rates
 from llcphone.realtime.dialects import Dialect
 from llcphone.realtime.error_codes import NAMED_WAIT
 from llcphone.realtime.events import ModelEvent
@@ -80,7 +80,7 @@ _TELLING = re.compile(
 )
 """The parts of an error's text that the engine decides on."""
 
-_NAMES = {each.__name__: each for each in (Mapping, Dialect, DialPlan, EndReason)} | {
+_NAMES = {each.__name__: each for each in (Mapping, Dialect, EndReason, Rates, Resumed)} | {
     "Any": Any,
     "ModelEvent": ModelEvent,
     "ModelMessage": ModelMessage,

@@ -107,13 +107,13 @@ class Recorder:
         self._tell(self._step, event, now_ms, commands)
         return commands
 
-    def hear(self, payload: bytes, now_ms: int) -> bool:
+    def hear(self, payload: bytes, now_ms: int) -> bytes | None:
         """``CallEngine.hear``, counted."""
         if len(payload) != self._length or not payload.endswith(b"=="):
             self._look_at_size(payload)
         through = self._engine.hear(payload, now_ms)
         self._frames += 1
-        self._sent += through
+        self._sent += through is not None
         return through
 
     def close(self) -> None:
@@ -138,7 +138,7 @@ class Recorder:
     def _tell_frames(self) -> None:
         engine = self._engine
         if self._frames and engine.ended is None:
-            self._tell(Frames, engine.last_frame_ms, self._frames, self._size, self._sent)
+            self._tell(Frames, engine.state.last_frame_ms, self._frames, self._size, self._sent)
         self._frames = self._sent = 0
 
     def _tell(self, make: Callable[..., Line], *args: Any) -> None:
@@ -269,7 +269,7 @@ def _again(lines: Iterable[bytes]) -> Iterator[tuple[int, Line, Line]]:
                 yield number, line, _step_again(engine, line, aliases)
             case Frames():
                 payload = audio_of(line.bytes)
-                sent = sum(engine.hear(payload, line.now_ms) for _ in range(line.frames))
+                sent = sum(engine.hear(payload, line.now_ms) is not None for _ in range(line.frames))
                 yield number, line, Frames(line.now_ms, line.frames, line.bytes, sent)
             case _:
                 yield number, line, line

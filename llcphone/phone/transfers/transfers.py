@@ -18,8 +18,7 @@ from llcphone.call.call import Call
 from llcphone.config.transfers import HANG_UP, VOICEMAIL
 from llcphone.dtmf import check_keys, tones_of
 from llcphone.engine.events import DigitsAsked, EndReason, HangUpAsked
-from llcphone.engine.policies.recovery import Owed
-from llcphone.engine.policies.resume import Resumed, kept_of
+from llcphone.engine.resumed import Owed, Resumed
 from llcphone.errors import ConfigError
 from llcphone.phone.transfers.messages import Texts
 from llcphone.phone.transfers.recordings import Recordings
@@ -147,7 +146,7 @@ class Transfers:
     def want(self, away: Away) -> bool:
         """Let a caller leave once the agent's last word was heard; False: there is no caller."""
         call = away.call
-        if call.run.over or call.run.engine.started_ms is None or not call.call_sid:
+        if call.run.over or call.run.status.started_ms is None or not call.call_sid:
             return False
         self._wanted[call] = away
         call.run.step(HangUpAsked(EndReason.TRANSFERRED))
@@ -170,7 +169,7 @@ class Transfers:
             return
         self.keep(away)
         with contained() as failure:
-            away.kept = kept_of(call.run.engine, round(trio.current_time() * 1000))
+            away.kept = call.run.kept()
         if failure.error is not None:  # an engine that broke may be in any state: then there is no way back
             fields = {"call": call.call_id, "errors": failure.kinds}
             log.warning("a conversation is not kept", extra=fields)

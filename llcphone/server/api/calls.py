@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from llcphone.engine.parts.dialling import Line
+from llcphone.engine.status import DialState
 from llcphone.server.api.models import CallDetail, CallEvent, CallView, State
 
 if TYPE_CHECKING:
@@ -32,12 +32,12 @@ LISTENERS = 8
 WAITING_EVENTS = 256
 """Events a listener may be late by; one more and it is dropped."""
 
-_STATES: dict[Line, State] = {
-    Line.IDLE: "warming",
-    Line.DIALLING: "dialling",
-    Line.RINGING: "ringing",
-    Line.ANSWERED: "answered",
-    Line.OVER: "ended",
+_STATES: dict[DialState, State] = {
+    DialState.IDLE: "warming",
+    DialState.DIALLING: "dialling",
+    DialState.RINGING: "ringing",
+    DialState.ANSWERED: "answered",
+    DialState.OVER: "ended",
 }
 
 
@@ -134,12 +134,8 @@ class Board:
 
 def view_of(call: Call) -> CallDetail:
     """A call as it is now."""
-    engine, record = call.run.engine, call.record
-    dialling = engine.outbound.dialling if engine.outbound is not None else None
-
-    def after(at_ms: int | None) -> int | None:
-        return None if at_ms is None else at_ms - engine.born_ms
-
+    now, record = call.run.status, call.record
+    dial = now.dial
     return CallDetail(
         id=call.call_id,
         state=_state_of(call),
@@ -149,24 +145,24 @@ def view_of(call: Call) -> CallDetail:
         from_=call.caller,
         call_sid=call.call_sid or None,
         created_at=round(call.born_at, 3),
-        dialled_after_ms=after(dialling.dialled_ms) if dialling else None,
-        answered_after_ms=after(dialling.answered_ms) if dialling else None,
-        talking_after_ms=after(engine.started_ms),
+        dialled_after_ms=now.since_birth(dial.dialled_ms) if dial else None,
+        answered_after_ms=now.since_birth(dial.answered_ms) if dial else None,
+        talking_after_ms=now.since_birth(now.started_ms),
         duration_s=None if record is None else record.duration_s,
-        answered_by=(dialling.answered_by or None) if dialling else None,
+        answered_by=(dial.answered_by or None) if dial else None,
         reason=None if record is None else record.reason.value,
         record=None if record is None else record.as_dict(),
     )
 
 
 def _state_of(call: Call) -> State:
-    engine = call.run.engine
+    now = call.run.status
     if call.record is not None or call.run.over:
         return "ended"
-    if engine.started_ms is not None:
+    if now.started_ms is not None:
         return "talking"
     # a call that rings us is answered by our TwiML
-    return "answered" if engine.outbound is None else _STATES[engine.outbound.dialling.line]
+    return "answered" if now.dial is None else _STATES[now.dial.state]
 
 
 def without_record(detail: CallDetail) -> CallView:

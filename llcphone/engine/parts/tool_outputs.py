@@ -13,15 +13,16 @@ import attrs
 import msgspec
 
 from llcphone.engine.commands import Command, Note, SendModel
-from llcphone.engine.parts.history import Speaker
 from llcphone.engine.parts.responses import TOOLS
 from llcphone.engine.parts.retell import told_id
+from llcphone.engine.resumed import Speaker
 from llcphone.realtime.messages import OUTPUT_EVENT, ToolOutput
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from llcphone.engine.parts.conversation import Conversation
+    from llcphone.engine.parts.responses import Responses
+    from llcphone.engine.parts.transcript import TranscriptBuilder
     from llcphone.realtime.events import ModelError
 
 _SHORT = 1_000
@@ -37,11 +38,12 @@ class _Told:
     output: str
 
 
-class Outputs:
+class ToolOutputs:
     """What was answered and not yet taken."""
 
-    def __init__(self, talk: Conversation) -> None:
-        self._talk = talk
+    def __init__(self, responses: Responses, transcript: TranscriptBuilder) -> None:
+        self._responses = responses
+        self._transcript = transcript
         self._retold: frozenset[str] = frozenset()
         """Calls that an older session made and the present one was told of."""
         self._waiting: dict[str, _Told] = {}
@@ -55,7 +57,7 @@ class Outputs:
     def acked(self, told: str) -> None:
         """The session has an answer: a response created from now on sees it."""
         self._waiting.pop(told, None)
-        self._talk.responses.output_acked(told)
+        self._responses.output_acked(told)
 
     def session_lost(self, running: Iterable[str]) -> None:
         """Answers of these calls go to a session that was told of them."""
@@ -72,16 +74,16 @@ class Outputs:
         again = _milder(given.output)
         if again is None:
             self.refused_for_good += 1
-            self._talk.responses.output_acked(told)
+            self._responses.output_acked(told)
             return True
-        self._talk.scribe.tool_answered(given.call_id, again)
+        self._transcript.tool_answered(given.call_id, again)
         self._send(told, _Told(given.call_id, again), out)
-        self._talk.responses.ask_anew(TOOLS)
+        self._responses.ask_anew(TOOLS)
         return True
 
     def _send(self, told: str, answer: _Told, out: list[Command]) -> None:
         self._waiting[told] = answer
-        self._talk.responses.output_sent(told)
+        self._responses.output_sent(told)
         out.append(SendModel(ToolOutput(told, answer.output)))
 
     def _told_of(self, error: ModelError) -> str | None:
@@ -93,7 +95,7 @@ class Outputs:
             return None
         told = error.event_id.removeprefix(OUTPUT_EVENT)
         if told not in self._waiting:  # told with the conversation so far
-            lines = [line for line in self._talk.history.lines() if line.speaker is Speaker.TOOL]
+            lines = [line for line in self._transcript.history.lines() if line.speaker is Speaker.TOOL]
             line = next((line for line in lines if told_id(line.item_id) == told), None)
             if line is None or line.tool is None or line.tool.output is None:
                 return None

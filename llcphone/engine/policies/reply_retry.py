@@ -18,8 +18,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import attrs
-
 from llcphone.engine.commands import Command, EndCall, Note
 from llcphone.engine.events import EndReason
 from llcphone.engine.parts.responses import GREETING, TOOLS, TURN, Asked, Response
@@ -27,7 +25,9 @@ from llcphone.realtime.error_codes import ErrorKind, asks_for_time, error_kind, 
 from llcphone.realtime.events import ModelError, RateLimits, ResponseStatus
 
 if TYPE_CHECKING:
-    from llcphone.engine.call import CallEngine
+    from llcphone.engine.parts.pending_reply import Outcome
+    from llcphone.engine.policies.recovery import Recovery
+    from llcphone.engine.state import CallState
 
 _MOST_AGAIN = 2
 """How often an answer that ended without a sound is asked for again on the same session."""
@@ -36,66 +36,39 @@ _MOST_FAILURES = 2
 """Responses that may fail in a row before the session is to blame."""
 
 
-@attrs.frozen
-class Outcome:
-    """What became of a response that was asked for."""
+class ReplyRetry:
+    """Asks again for a reply that came to nothing."""
 
-    response: Response
-    status: ResponseStatus
-    spoken: bool
-    """Some of it became sound."""
-    quiet: bool
-    """It need not be heard: tools run, the caller has taken the floor, or it was meant to be silent."""
-    code: str = ""
-    """Of the error, if it failed."""
-    wait_ms: int = 0
-    """Named by the far side."""
-
-    @property
-    def owed(self) -> bool:
-        """The caller has heard nothing of it, and waits for it."""
-        return not (self.spoken or self.quiet)
-
-
-class Owing:
-    """Decides what is still owed when a response is over."""
-
-    def __init__(self, engine: CallEngine) -> None:
-        self._engine = engine
-        self._again = ""
-        """The wish that is a repetition; empty: none is."""
-        self._unspoken = 0
-        """Answers in a row that ended without a sound, on this session and to this turn."""
-        self._unspoken_sessions = 0
-        self._failures = 0
-        """Responses that failed in a row, on this session."""
+    def __init__(self, state: CallState, *, recovery: Recovery) -> None:
+        self._state = state
+        self._pending = state.pending
+        self._recovery = recovery
         self._resets_ms = 0
         """When a limit that is used up is there again, as the server has told unasked."""
-        self._waits_for_limits = False
 
     # -- what happened ----------------------------------------------------------------------
 
     def over(self, outcome: Outcome, now_ms: int, out: list[Command]) -> None:
         """A response that somebody asked for has ended."""
-        talk = self._engine.talk
+        talk = self._state.talk
         if outcome.status is ResponseStatus.FAILED:
             again = TOOLS if outcome.spoken else _purpose(outcome.response)
             self._failed(again, outcome.code, outcome.wait_ms, now_ms, out)
             return
-        self._failures = 0
+        self._pending.failures = 0
         if outcome.spoken:
-            self._unspoken = self._unspoken_sessions = 0
+            self._pending.unspoken = self._pending.unspoken_sessions = 0
         elif outcome.owed:
             self._not_spoken(_purpose(outcome.response), now_ms, out)
         elif not (talk.batches.awaited or talk.responses.owes_anything):
-            self._engine.recovery.owes_nothing(now_ms)
+            self._recovery.owes_nothing(now_ms)
 
     def error(self, event: ModelError, now_ms: int, out: list[Command]) -> None:
         """An ``error`` event on a configured session, by its code."""
         out.append(Note("model error", {"code": event.code, "param": event.param}))
         match error_kind(event):
             case ErrorKind.ACTIVE_RESPONSE:
-                self._engine.talk.responses.create_refused(now_ms)
+                self._state.talk.responses.create_refused(now_ms)
             case ErrorKind.FATAL:
                 out.append(EndCall(EndReason.MODEL_REFUSED))
             case ErrorKind.RETRY if event.code == "session_expired":
@@ -107,8 +80,8 @@ class Owing:
 
     def _in_trouble(self, code: str, wait_ms: int, now_ms: int, out: list[Command]) -> None:
         """The server may have failed before a response began; an active one tells its own end."""
-        responses = self._engine.talk.responses
-        self._engine.patience.heed(wait_ms, now_ms)
+        responses = self._state.talk.responses
+        self._state.retry.heed(wait_ms, now_ms)
         if responses.active is None and (again := responses.take_unanswered()):
             self._failed(again, code, wait_ms, now_ms, out)
 
@@ -116,71 +89,60 @@ class Owing:
         """How much may still be asked for: it matters once a response has failed for want of it."""
         resets = [reset_s for _, remaining, reset_s in event.limits.values() if remaining <= 0]
         self._resets_ms = now_ms + round(max(resets, default=0.0) * 1000)
-        if self._waits_for_limits and self._resets_ms > now_ms and self._engine.talk.responses.owes_ours:
-            self._engine.patience.heed(self._resets_ms - now_ms, now_ms)
+        if (
+            self._pending.waits_for_limits
+            and self._resets_ms > now_ms
+            and self._state.talk.responses.reply_pending
+        ):
+            self._state.retry.heed(self._resets_ms - now_ms, now_ms)
             self._hold(0, now_ms, out)
-
-    def caller_speaks(self) -> None:
-        """The caller takes the floor: their turn will be answered, and nothing is repeated."""
-        if self._again:
-            self._engine.talk.responses.withdraw(self._again)
-        self._again, self._unspoken, self._waits_for_limits = "", 0, False
-
-    def agent_speaks(self) -> None:
-        """What was asked for again is there."""
-        self._again, self._waits_for_limits = "", False
-
-    def session_lost(self) -> None:
-        """What is owed is asked of the next session."""
-        self._again = ""
-        self._unspoken = self._failures = 0
 
     # -- what is done about it --------------------------------------------------------------
 
     def _not_spoken(self, again: str, now_ms: int, out: list[Command]) -> None:
-        engine = self._engine
-        self._unspoken += 1
-        out.append(Note("no sound", {"asked": again, "times": self._unspoken}))
-        if self._unspoken <= _MOST_AGAIN:
-            if not engine.talk.responses.owes_ours:  # else the next one is asked for already
+        state = self._state
+        self._pending.unspoken += 1
+        out.append(Note("no sound", {"asked": again, "times": self._pending.unspoken}))
+        if self._pending.unspoken <= _MOST_AGAIN:
+            if not state.talk.responses.reply_pending:  # else the next one is asked for already
                 self._ask_again(again, now_ms, out)
             return
-        self._unspoken = 0
-        self._unspoken_sessions += 1
-        if not engine.hanging_up:  # else the call ends without it
-            engine.talk.responses.want(again)
-        if self._unspoken_sessions > 1:
-            engine.recovery.cannot_be_had()
+        self._pending.unspoken = 0
+        self._pending.unspoken_sessions += 1
+        if not state.hanging_up:  # else the call ends without it
+            state.talk.responses.want(again)
+        if self._pending.unspoken_sessions > 1:
+            self._recovery.cannot_be_had()
         out.append(EndCall(EndReason.MODEL_LOST))
 
     def _failed(self, again: str, code: str, wait_ms: int, now_ms: int, out: list[Command]) -> None:
-        engine, talk = self._engine, self._engine.talk
+        state, talk = self._state, self._state.talk
         talk.failed_responses += 1
-        self._failures += 1
+        self._pending.failures += 1
         out.append(Note("response failed", {"code": code}))
         if error_kind(ModelError(code)) is ErrorKind.FATAL:
             out.append(EndCall(EndReason.MODEL_REFUSED))
             return
         wants_time = asks_for_time(code) or wait_ms > 0
         if wants_time:
-            self._waits_for_limits = True
-            engine.patience.heed(wait_ms or max(0, self._resets_ms - now_ms), now_ms)
+            self._pending.waits_for_limits = True
+            state.retry.heed(wait_ms or max(0, self._resets_ms - now_ms), now_ms)
         if talk.caller_has_floor:
             return  # what they say now is answered
-        if self._failures >= _MOST_FAILURES and not wants_time:
+        if self._pending.failures >= _MOST_FAILURES and not wants_time:
             talk.responses.want(again)
             out.append(EndCall(EndReason.MODEL_LOST))
         else:
             self._ask_again(again, now_ms, out)
 
     def _ask_again(self, again: str, now_ms: int, out: list[Command]) -> None:
-        engine = self._engine
-        on_the_line = engine.started_ms is not None
-        few = not on_the_line or engine.patience.troubled(now_ms)  # nobody waits for it yet
-        pause_ms = engine.patience.pause_ms(now_ms)
-        self._again = again
-        engine.talk.responses.want(again)
-        engine.recovery.owes_still(greeting=again == GREETING, now_ms=now_ms)
+        state = self._state
+        on_the_line = state.started_ms is not None
+        few = not on_the_line or state.retry.troubled(now_ms)  # nobody waits for it yet
+        pause_ms = state.retry.pause_ms(now_ms)
+        self._pending.again = again
+        state.talk.responses.want(again)
+        self._recovery.owes_still(greeting=again == GREETING, now_ms=now_ms)
         if pause_ms is None or not few:
             self._give_up(out)
         else:
@@ -188,14 +150,14 @@ class Owing:
 
     def _hold(self, pause_ms: int, now_ms: int, out: list[Command]) -> None:
         """The next create leaves then, if that is not too late."""
-        engine = self._engine
-        if engine.started_ms is not None and engine.patience.too_late(now_ms):
+        state = self._state
+        if state.started_ms is not None and state.retry.too_late(now_ms):
             self._give_up(out)
         else:
-            engine.talk.responses.hold(max(now_ms + pause_ms, engine.patience.not_before_ms))
+            state.talk.responses.hold(max(now_ms + pause_ms, state.retry.not_before_ms))
 
     def _give_up(self, out: list[Command]) -> None:
-        self._engine.recovery.cannot_be_had()
+        self._recovery.cannot_be_had()
         out.append(EndCall(EndReason.MODEL_LOST))
 
 

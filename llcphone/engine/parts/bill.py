@@ -1,0 +1,69 @@
+"""Tokens and money of one call so far.
+
+A response whose end never came (the caller hung up, the session died) was billed and is not in our sum:
+``unbilled`` counts them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from llcphone.engine.commands import Command, Note
+from llcphone.realtime import usage as tokens
+from llcphone.realtime.events import ResponseDone, Usage
+
+if TYPE_CHECKING:
+    from llcphone.engine.call_setup import MoneyPlan
+    from llcphone.engine.parts.turn_times import Turn
+
+_REMEMBERED = 16
+"""Responses whose end may be told twice."""
+
+
+class Bill:
+    """Tokens and money of one call so far."""
+
+    def __init__(self, plan: MoneyPlan) -> None:
+        self._plan = plan
+        self._begun: set[str] = set()
+        self._billed: dict[str, None] = {}
+        self.usage = Usage()
+        self.cost_usd: float | None = None if plan.rates is None else 0.0
+        self.over = 0 < plan.budget_usd <= plan.spent_usd
+        """The budget is spent."""
+
+    @property
+    def unbilled(self) -> int:
+        """Responses that had begun, and whose tokens nobody told us."""
+        return len(self._begun)
+
+    @property
+    def call_usd(self) -> float:
+        """What the telephone call has cost in all its runs, as far as is known."""
+        return self._plan.spent_usd + (self.cost_usd or 0.0)
+
+    def begun(self, response_id: str) -> None:
+        """A response was created: somebody will pay for it."""
+        if response_id not in self._billed:
+            self._begun.add(response_id)
+
+    def done(self, event: ResponseDone, turn: Turn | None, out: list[Command]) -> None:
+        """A response has ended and tells its tokens; an end that is told twice is paid once."""
+        if event.response_id in self._billed:
+            return
+        self._begun.discard(event.response_id)
+        self._billed[event.response_id] = None
+        if len(self._billed) > _REMEMBERED:
+            del self._billed[next(iter(self._billed))]
+        if event.usage == Usage():
+            return
+        self.usage = tokens.add(self.usage, event.usage)
+        cost_usd = None if self._plan.rates is None else self._plan.rates.cost_usd(event.usage)
+        if turn is not None:
+            turn.usage, turn.cost_usd = event.usage, cost_usd
+        if cost_usd is not None and self.cost_usd is not None:
+            self.cost_usd += cost_usd
+            self.over = 0 < self._plan.budget_usd <= self.call_usd
+        call_usd = None if self.cost_usd is None else self.call_usd
+        fields = {"cost_usd": cost_usd, "call_usd": call_usd, "of_turn": turn is not None}
+        out.append(Note("tokens", {**fields, "cached_share": round(tokens.cached_share(event.usage), 4)}))

@@ -1,0 +1,66 @@
+"""What the caller waits for, and how often in a row a reply to it came to nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import attrs
+
+from llcphone.engine.resumed import Owed
+
+if TYPE_CHECKING:
+    from llcphone.engine.parts.responses import Response, Responses
+    from llcphone.realtime.events import ResponseStatus
+
+
+@attrs.frozen
+class Outcome:
+    """What became of a response that was asked for."""
+
+    response: Response
+    status: ResponseStatus
+    spoken: bool
+    """Some of it became sound."""
+    quiet: bool
+    """It need not be heard: tools run, the caller has taken the floor, or it was meant to be silent."""
+    code: str = ""
+    """Of the error, if it failed."""
+    wait_ms: int = 0
+    """Named by the far side."""
+
+    @property
+    def owed(self) -> bool:
+        """The caller has heard nothing of it, and waits for it."""
+        return not (self.spoken or self.quiet)
+
+
+class PendingReply:
+    """The reply that one caller waits for."""
+
+    def __init__(self, responses: Responses) -> None:
+        self._responses = responses
+        self.owed = Owed.NOTHING
+        self.again = ""
+        """The wish that is a repetition; empty: none is."""
+        self.unspoken = 0
+        """Answers in a row that ended without a sound, on this session and to this turn."""
+        self.unspoken_sessions = 0
+        self.failures = 0
+        """Responses that failed in a row, on this session."""
+        self.waits_for_limits = False
+        """It failed for want of what the server's rate limits allow."""
+
+    def caller_speaks(self) -> None:
+        """The caller takes the floor: their turn will be answered, and nothing is repeated."""
+        if self.again:
+            self._responses.withdraw(self.again)
+        self.again, self.unspoken, self.waits_for_limits = "", 0, False
+
+    def agent_speaks(self) -> None:
+        """What was asked for again is there."""
+        self.again, self.waits_for_limits = "", False
+
+    def session_lost(self) -> None:
+        """What is owed is asked of the next session."""
+        self.again = ""
+        self.unspoken = self.failures = 0

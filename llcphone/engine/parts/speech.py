@@ -1,0 +1,57 @@
+"""How the model is opened, asked to speak and told something: what differs from one voice API to another.
+
+The Realtime API is asked by an item of the conversation, the cue, and a ``response.create`` that the
+sequencer (``responses``) sends when it may leave. Another protocol would have another class with this face:
+
+    opening    the first message on a new socket
+    ask        the agent is to speak, for this purpose and by this cue
+    tell       the model is to know this; nobody speaks because of it
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from llcphone.engine.commands import Command, SendModel
+from llcphone.engine.parts.responses import GREETING, MESSAGE
+from llcphone.realtime.messages import ModelMessage, SystemText, UpdateSession, UserText
+
+if TYPE_CHECKING:
+    from llcphone.engine.parts.responses import Responses
+
+Opening = Callable[[Mapping[str, Any], str], ModelMessage]
+"""The first message to a session, from what it is configured with and an id for it."""
+
+_AS_USER = frozenset({GREETING, MESSAGE})
+"""What begins a conversation is asked for as if by the user; all else stands in it as the system's word."""
+
+
+class RealtimeSpeech:
+    """The Realtime API's way."""
+
+    def __init__(self, responses: Responses) -> None:
+        self._responses = responses
+
+    @staticmethod
+    def opening(session: Mapping[str, Any], event_id: str) -> ModelMessage:
+        """Configures a session."""
+        return UpdateSession(session, event_id)
+
+    def ask(self, purpose: str, cue: str, out: list[Command]) -> None:
+        """The agent is to speak as soon as it may; an empty cue: it knows about what."""
+        if cue:
+            self._put(purpose, cue, out)
+        self._responses.want(purpose)
+
+    def remind(self, purpose: str, cue: str, out: list[Command]) -> None:
+        """A fresh session is given the cue of what was asked of an older one."""
+        self._put(purpose, cue, out)
+
+    def tell(self, text: str, out: list[Command]) -> None:
+        """The model is to know this."""
+        out.append(SendModel(SystemText(text)))
+
+    @staticmethod
+    def _put(purpose: str, cue: str, out: list[Command]) -> None:
+        out.append(SendModel(UserText(cue) if purpose in _AS_USER else SystemText(cue)))

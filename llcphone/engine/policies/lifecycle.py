@@ -1,0 +1,164 @@
+"""The call's own life: born, joined, started, told to end, and what is due at fixed times of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from llcphone.engine import events
+from llcphone.engine.commands import Command, EndCall, Note, RunHook, SendModel
+from llcphone.engine.events import EndReason
+from llcphone.engine.parts.timers import Timer
+from llcphone.engine.policies.resume import adopt
+from llcphone.realtime.messages import UpdateSession
+from llcphone.twilio import media
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from llcphone.engine.policies.alarms import Alarms
+    from llcphone.engine.policies.outbound import Outbound
+    from llcphone.engine.policies.phone_line import PhoneLine
+    from llcphone.engine.policies.recovery import Recovery
+    from llcphone.engine.policies.silence import Silence
+    from llcphone.engine.state import CallState
+
+
+class Lifecycle:
+    """What happens to one call, whatever is said in it."""
+
+    def __init__(
+        self,
+        state: CallState,
+        *,
+        alarms: Alarms,
+        line: PhoneLine,
+        outbound: Outbound | None,
+        recovery: Recovery,
+        silence: Silence,
+    ) -> None:
+        self._state = state
+        self._limits = state.setup.limits
+        self._alarms = alarms
+        self._line = line
+        self._outbound = outbound
+        self._recovery = recovery
+        self._silence = silence
+
+    def handlers(self) -> dict[type, Callable[[Any, int, list[Command]], None]]:
+        """The events of the call itself and of its telephone."""
+        return {
+            events.Born: self._born,
+            events.StreamJoined: self._stream_joined,
+            events.PhoneLegLost: _ends(EndReason.PHONE_LOST),
+            events.HangUpAsked: self._hang_up_asked,
+            events.DigitsAsked: lambda event, now, out: self._state.talk.press(event.tones, now, out),
+            events.EndAsked: lambda event, now, out: out.append(EndCall(event.reason)),
+            media.StreamConnected: lambda event, now, out: None,
+            media.StreamStarted: self._stream_started,
+            media.MarkEchoed: self._mark_echoed,
+            media.Digit: self._digit,
+            media.StreamStopped: _ends(EndReason.CALLER_HUNG_UP),
+            media.UnknownPhoneMessage: self._unknown,
+        }
+
+    def timers(self) -> dict[Timer, Callable[[int, list[Command]], None]]:
+        """What is done when a deadline of the call itself has passed."""
+        return {
+            Timer.SETUP: self._setup_due,
+            Timer.TOKEN: lambda now, out: out.append(EndCall(EndReason.NEVER_JOINED)),
+            Timer.START: lambda now, out: out.append(EndCall(EndReason.START_TIMEOUT)),
+            Timer.LIMIT: lambda now, out: out.append(EndCall(EndReason.TIME_LIMIT)),
+            Timer.BUDGET: lambda now, out: out.append(EndCall(EndReason.BUDGET)),
+            Timer.IDLE: self._watch_idle,
+            Timer.DUE: self._send_due_update,
+        }
+
+    # -- what happens -----------------------------------------------------------------------
+
+    def _born(self, event: events.Born, now_ms: int, out: list[Command]) -> None:
+        state = self._state
+        state.born_ms = now_ms
+        if state.setup.resumed is not None:
+            adopt(state, state.setup.resumed, now_ms)
+        out += state.session.born(now_ms)
+        if self._outbound is not None:
+            out += self._outbound.dialling.born(now_ms)
+        else:
+            state.timers.set(Timer.TOKEN, now_ms + self._limits.token_ms)
+
+    def _stream_joined(self, event: events.StreamJoined, now_ms: int, out: list[Command]) -> None:
+        state = self._state
+        state.joined = True
+        state.timers.clear(Timer.TOKEN)
+        state.timers.set(Timer.START, now_ms + self._limits.start_ms)
+        if self._outbound is not None:
+            self._outbound.dialling.answered(now_ms)
+        out += state.session.stream_joined(now_ms)
+
+    def _stream_started(self, event: media.StreamStarted, now_ms: int, out: list[Command]) -> None:
+        state, setup, outbound = self._state, self._state.setup, self._outbound
+        ulaw = event.encoding == "audio/x-mulaw" and event.sample_rate == 8000 and event.channels == 1
+        # Twilio may connect the stream of an outbound call before it has told us the CallSid.
+        expected = setup.call_sid or (outbound.dialling.call_sid if outbound is not None else "")
+        if not ulaw or (expected and event.call_sid != expected) or state.started_ms is not None:
+            out.append(EndCall(EndReason.BAD_STREAM))
+            return
+        state.started_ms = state.last_frame_ms = now_ms
+        state.timers.clear(Timer.START)
+        self._line.stream_started(now_ms)
+        state.timers.set(Timer.IDLE, now_ms + self._limits.idle_ms)
+        state.timers.set(Timer.LIMIT, now_ms + self._limits.max_duration_ms)
+        if outbound is not None:
+            outbound.stream_started(now_ms, greets=setup.greets)
+        out.append(Note("stream started"))
+        state.talk.stream_started(setup.pad_ms if setup.greets else 0, now_ms, out)
+        state.append(state.gate.stream_started(now_ms), out)
+        self._recovery.stream_started(now_ms, out)
+        self._alarms.stream_started(now_ms)
+        out.append(RunHook("start"))
+
+    def _mark_echoed(self, event: media.MarkEchoed, now_ms: int, out: list[Command]) -> None:
+        if not self._line.echoed(event.name, now_ms):
+            self._alarms.echoed(self._state.talk.mark_echoed(event.name, now_ms), now_ms, out)
+
+    def _digit(self, event: media.Digit, now_ms: int, out: list[Command]) -> None:
+        self._state.digits += 1
+        self._line.heard(now_ms)
+        self._state.talk.active_ms = now_ms
+        self._silence.caller_active()
+        out.append(RunHook("digit", event.digit))
+
+    def _hang_up_asked(self, event: events.HangUpAsked, now_ms: int, out: list[Command]) -> None:
+        if not self._state.hanging_up:
+            out.append(Note("hanging up"))
+        self._state.hang_up_when_heard(now_ms, event.reason)
+
+    def _unknown(self, event: object, now_ms: int, out: list[Command]) -> None:
+        """Something this version does not use: counted, never fatal."""
+        self._state.unknown_events += 1
+
+    # -- what is due ------------------------------------------------------------------------
+
+    def _setup_due(self, now_ms: int, out: list[Command]) -> None:
+        out += self._state.session.deadline_passed(now_ms)
+
+    def _watch_idle(self, now_ms: int, out: list[Command]) -> None:
+        due_ms = self._state.talk.active_ms + self._limits.idle_ms
+        if now_ms >= due_ms:
+            out.append(EndCall(EndReason.IDLE))
+        else:
+            self._state.timers.set(Timer.IDLE, due_ms)
+
+    def _send_due_update(self, now_ms: int, out: list[Command]) -> None:
+        """Only here: an update is sent by the supervisor's step, never between two deltas."""
+        talk = self._state.talk
+        quiet_ms = talk.quiet_from_ms
+        if talk.schedule.waiting and quiet_ms is not None and quiet_ms <= now_ms:
+            name, fields = talk.schedule.take()
+            self._state.session.in_force.sent(name, fields, f"due-{name}")
+            out.append(SendModel(UpdateSession(fields, f"due-{name}")))
+            out.append(Note("session update", {"what": name}))
+
+
+def _ends(reason: EndReason) -> Callable[[Any, int, list[Command]], None]:
+    return lambda event, now_ms, out: out.append(EndCall(reason))

@@ -1,0 +1,146 @@
+"""A call as others may see it: reads everything, changes nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from llcphone.audio import BYTES_PER_MS
+from llcphone.engine.parts.connecting import Phase
+from llcphone.engine.status import CallReport, CallStatus, DialStatus, SpokenLine
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from llcphone.engine.events import EndReason
+    from llcphone.engine.parts.history import Line
+    from llcphone.engine.policies.alarms import Alarms
+    from llcphone.engine.policies.recovery import Recovery
+    from llcphone.engine.policies.renewal import Renewal
+    from llcphone.engine.state import CallState
+
+
+def status_of(state: CallState, ended: EndReason | None) -> CallStatus:
+    """The present state."""
+    dialling, phase = state.dialling, state.session.phase
+    return CallStatus(
+        born_ms=state.born_ms,
+        started_ms=state.started_ms,
+        ready_ms=state.ready_ms,
+        ended=ended,
+        ending=ended is not None or state.hanging_up or phase is Phase.GIVEN_UP,
+        model_ready=state.session.ready,
+        cold=phase is Phase.COLD,
+        floor=state.talk.floor,
+        dial=None
+        if dialling is None
+        else DialStatus(dialling.state, dialling.dialled_ms, dialling.answered_ms, dialling.answered_by),
+        dialect=state.session.leg_dialect,
+        call_usd=state.talk.bill.call_usd,
+    )
+
+
+def spoken_lines(state: CallState, now_ms: int) -> tuple[SpokenLine, ...]:
+    """The conversation as it is heard at this moment."""
+    return tuple(_spoken(state, line, now_ms) for line in state.talk.history.lines())
+
+
+def _spoken(state: CallState, line: Line, now_ms: int) -> SpokenLine:
+    playout = state.talk.playout
+    audio = playout.item(line.item_id)
+    heard = line.heard_text()
+    if audio is not None and not audio.cut:
+        generated_ms, heard_ms = audio.generated // BYTES_PER_MS, playout.heard_ms(line.item_id, now_ms)
+        heard = attrs.evolve(line, generated_ms=generated_ms, heard_ms=heard_ms).heard_text()
+    return SpokenLine(
+        line.item_id,
+        line.speaker,
+        line.at_ms - state.born_ms,
+        line.text,
+        heard,
+        sounds=audio is not None and not audio.cut,
+        heard_whole=audio is not None and audio.done and audio.heard >= audio.generated,
+    )
+
+
+def report_of(state: CallState, *, alarms: Alarms, recovery: Recovery, renewal: Renewal) -> CallReport:
+    """All that a record tells."""
+
+    def since_birth(at_ms: int | None) -> int | None:
+        return None if at_ms is None else at_ms - state.born_ms
+
+    talk, session = state.talk, state.session
+    lines = [
+        {
+            "speaker": line.speaker.value,
+            "text": line.text if line.written else line.heard_text(),
+            "at_ms": since_birth(line.at_ms),
+            "heard_ms": line.heard_ms,
+            "generated_ms": line.generated_ms,
+        }
+        for line in talk.history.lines()
+    ]
+    return CallReport(
+        started_after_ms=since_birth(state.started_ms),
+        ready_after_ms=since_birth(state.ready_ms),
+        dialect=session.leg_dialect.value if session.leg_dialect else "",
+        attempts=session.attempts,
+        failure=session.last_failure,
+        frames=state.frames,
+        frames_held_back=state.gate.held_back,
+        turns=tuple(turn.as_data(since_birth) for turn in talk.timings.turns),
+        gaps=_gaps(recovery, renewal, since_birth),
+        barge_ins=talk.barge_ins,
+        late_deltas=talk.late_deltas,
+        unasked_responses=talk.responses.unasked,
+        failed_responses=talk.failed_responses,
+        digits=state.digits,
+        unknown_events=state.unknown_events,
+        stray_echoes=talk.playout.stray_echoes,
+        usage=talk.bill.usage,
+        cost_usd=talk.bill.cost_usd,
+        unbilled_responses=talk.bill.unbilled,
+        alarms=tuple(attrs.asdict(each) | {"at_ms": since_birth(each.at_ms)} for each in alarms.raised),
+        transcript=tuple(line for line in lines if line["text"]),
+    )
+
+
+def _gaps(
+    recovery: Recovery, renewal: Renewal, since_birth: Callable[[int | None], int | None]
+) -> tuple[dict[str, Any], ...]:
+    """Each end of a model session in mid-call: when it was noticed or due, why, attempts, how it came out.
+
+    ``restored_ms`` is when the next session took over, ``gap_ms`` how long there was none: a planned
+    renewal has none, and ``ready_ms`` says when its successor stood by.
+    """
+    lost = [
+        {
+            "kind": "lost",
+            "at_ms": since_birth(gap.at_ms),
+            "cause": gap.cause,
+            "owed": gap.owed,
+            "attempts": gap.attempts,
+            "outcome": gap.outcome,
+            "restored_ms": since_birth(gap.restored_ms),
+            "spoke_ms": since_birth(gap.spoke_ms),
+            "gap_ms": None if gap.restored_ms is None else gap.restored_ms - gap.at_ms,
+        }
+        for gap in recovery.gaps
+    ]
+    planned = [
+        {
+            "kind": "planned",
+            "at_ms": since_birth(each.due_ms),
+            "cause": each.why.value,
+            "owed": "nothing",
+            "attempts": each.tries,
+            "outcome": each.outcome,
+            "ready_ms": since_birth(each.ready_ms),
+            "restored_ms": since_birth(each.switched_ms),
+            "spoke_ms": None,
+            "gap_ms": 0,
+        }
+        for each in renewal.renewals
+    ]
+    return tuple(sorted([*lost, *planned], key=lambda gap: gap["at_ms"] or 0))

@@ -1,0 +1,124 @@
+"""What others may know of a live call: plain values, read from the engine and never kept up to date.
+
+``CallEngine.status`` gives the present state, ``lines`` the conversation as it is heard, and ``report`` all
+that a record tells of a call. Nothing else of an engine is read outside this folder.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+if TYPE_CHECKING:
+    from llcphone.engine.events import EndReason
+    from llcphone.engine.resumed import Speaker
+    from llcphone.realtime.dialects import Dialect
+    from llcphone.realtime.events import Usage
+
+
+class Floor(Enum):
+    """Who may speak now."""
+
+    NOBODY = "nobody"
+    CALLER = "caller"
+    MODEL_THINKING = "model thinking"
+    AGENT = "agent"
+
+
+class DialState(Enum):
+    """How far the telephone of an outbound call has come."""
+
+    IDLE = "idle"
+    DIALLING = "dialling"
+    """``calls.create`` was asked for."""
+    RINGING = "ringing"
+    """Twilio has the call: queued, initiated or ringing."""
+    ANSWERED = "answered"
+    OVER = "over"
+
+
+@attrs.frozen
+class DialStatus:
+    """The telephone of an outbound call. Times are of the call's clock."""
+
+    state: DialState
+    dialled_ms: int | None
+    answered_ms: int | None
+    answered_by: str
+    """The verdict of machine detection, in Twilio's words; empty: none."""
+
+
+@attrs.frozen
+class CallStatus:
+    """A call at one moment. Times are of the call's clock, in milliseconds; None: not yet."""
+
+    born_ms: int
+    started_ms: int | None
+    """The media stream started: somebody is on the line."""
+    ready_ms: int | None
+    """The first model session was configured."""
+    ended: EndReason | None
+    ending: bool
+    """It has ended, ends when the last word was heard, or has given the model up."""
+    model_ready: bool
+    """There is a configured session now."""
+    cold: bool
+    """The set-up began anew with somebody on the line."""
+    floor: Floor
+    dial: DialStatus | None
+    """None: they rang us."""
+    dialect: Dialect | None
+    """Of the present model leg."""
+    call_usd: float
+    """What the telephone call has cost in all its runs, as far as is known."""
+
+    def since_birth(self, at_ms: int | None) -> int | None:
+        """A time of the clock as a time of the call."""
+        return None if at_ms is None else at_ms - self.born_ms
+
+
+@attrs.frozen
+class SpokenLine:
+    """One item of the conversation as it stands at one moment."""
+
+    item_id: str
+    speaker: Speaker
+    at_ms: int
+    """Since the call's birth."""
+    text: str
+    heard: str
+    """The words that have reached the ear."""
+    sounds: bool
+    """It has become sound, and nobody has cut it."""
+    heard_whole: bool
+    """All of it was played."""
+
+
+@attrs.frozen
+class CallReport:
+    """What a record tells of a call. Times are milliseconds since its birth."""
+
+    started_after_ms: int | None
+    ready_after_ms: int | None
+    dialect: str
+    attempts: int
+    failure: str
+    frames: int
+    frames_held_back: int
+    turns: tuple[dict[str, Any], ...]
+    gaps: tuple[dict[str, Any], ...]
+    """Each end of a model session in mid-call, ``lost`` or ``planned``."""
+    barge_ins: int
+    late_deltas: int
+    unasked_responses: int
+    failed_responses: int
+    digits: int
+    unknown_events: int
+    stray_echoes: int
+    usage: Usage
+    cost_usd: float | None
+    unbilled_responses: int
+    alarms: tuple[dict[str, Any], ...]
+    transcript: tuple[dict[str, Any], ...]
