@@ -116,7 +116,7 @@ KEPT = (KeptLine("a", Speaker.AGENT, "Hello.", 500), KeptLine("b", Speaker.CALLE
 
 @pytest.mark.parametrize("speak", [True, False])
 def test_who_is_back_is_told_why_in_place_of_a_broken_line(speak: bool) -> None:
-    resumed = Resumed(KEPT, Owed.NOTHING, "Nobody answered. ", speak=speak)
+    resumed = Resumed(KEPT, Owed.NOTHING, "Nobody answered.", speak=speak)
     call = Script(resumed=resumed)
     out = call.configured()
     (news,) = [each.text for each in out.model if isinstance(each, SystemText)]
