@@ -48,7 +48,6 @@ from llcphone.realtime.session import confirms_ulaw
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from llcphone.engine.call_setup import RetellingTexts
     from llcphone.engine.state import CallState
 
 SUMMARY = "summary"
@@ -91,6 +90,7 @@ class Renewal:
         self._state = state
         self._plan = state.setup.renewal
         self._opening = state.talk.speech.opening
+        self._texts = state.setup.recovery.texts
         self._age: SessionAge | None = None
         """Of the present session; None while there is none, or none to be renewed."""
         self._next: _Successor | None = None
@@ -280,10 +280,6 @@ class Renewal:
     def _wants_summary(self) -> bool:
         lines = self._state.talk.history.lines()
         return self._plan.summary and (self._is_refresh or any_wordless(lines, self._state.caller_audio))
-
-    @property
-    def _texts(self) -> RetellingTexts:
-        return self._state.setup.recovery.texts
 
     @property
     def _is_refresh(self) -> bool:
