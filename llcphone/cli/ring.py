@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from llcphone.call.record import CallRecord
     from llcphone.config import Config
     from llcphone.engine.commands import Note
-    from llcphone.server.listener import Door
+    from llcphone.server.listener import PublicListener
 
     Tell = Callable[[str], None]
 
@@ -62,12 +62,14 @@ async def ring(
     listeners = await bind(config.server)  # outside every nursery: its complaint arrives bare
     live = Live(tell, trio.current_time())
     async with open_phone(config, agent, on_note=live.note) as phone, trio.open_nursery() as nursery:
-        door: Door = await nursery.start(partial(serve, phone, config, listeners=listeners), name="server")
+        listener: PublicListener = await nursery.start(
+            partial(serve, phone, config, listeners=listeners), name="server"
+        )
         if phone.dialler is not None and config.outbound.do_not_call_file:
             await DoNotCallFile(config.outbound.do_not_call_file, phone.dialler.guard).refresh()
         record = await _call(partial(phone.place_call, to, agent, context=context, caller_id=caller_id), live)
         await phone.drain()
-        door.stop_accepting()
+        listener.stop_accepting()
     if record is None:
         return 1
     outcome |= {"call": record.call_id, "call_sid": record.call_sid, "reason": record.reason.value}

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from llcphone.demo.view import CallView
     from llcphone.engine.commands import Note
     from llcphone.phone.phone import Phone
-    from llcphone.server.listener import Door
+    from llcphone.server.listener import PublicListener
 
 PUBLIC_URL = "https://casa-verde.example"
 AUTH_TOKEN = "a-made-up-token-for-the-demo"
@@ -159,7 +159,7 @@ class Stage:
         ):
             nursery.start_soon(self._draw, name="view")
             nursery.start_soon(self._lateness.watch, name="lateness")
-            door: Door = await nursery.start(
+            door: PublicListener = await nursery.start(
                 partial(serve, phone, config, listeners=listeners), name="server"
             )
             await self._ask(phone)

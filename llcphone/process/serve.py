@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from llcphone.config import Config
     from llcphone.phone.phone import AgentChoice, Phone
-    from llcphone.server.listener import Door
+    from llcphone.server.listener import PublicListener
 
 
 async def serve_as_process(
@@ -56,16 +56,16 @@ async def serve_as_process(
     )
     ended = trio.Event()
 
-    async def run(task_status: trio.TaskStatus[Door]) -> None:
+    async def run(task_status: trio.TaskStatus[PublicListener]) -> None:
         try:
             await serve(task_status=task_status)
         finally:
             ended.set()
 
     async with trio.open_nursery() as nursery:
-        door: Door = await nursery.start(run, name="server process")
+        listener: PublicListener = await nursery.start(run, name="server process")
         # Only now: who could not listen must not take the pid file of who does.
-        mark = own_mark(config.server.host, door.addresses[0][1], handover.address)
+        mark = own_mark(config.server.host, listener.addresses[0][1], handover.address)
         with marked(config.process.pid_file, mark):
             on_serving()
             async with watched_by_systemd():

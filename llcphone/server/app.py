@@ -5,12 +5,12 @@
     POST /resume/<generation>    a media stream has ended: what next (`journaling`)
     POST /status/<token> /amd/<token> /twiml/<token>    what Twilio tells of calls we placed (`callbacks`)
     POST /transfer/... /voicemail/... /recording/...    callers who have left their agent (`transfers`)
-    ws   /media/<token>     the media stream, when this app serves it (the door's fast lane does not)
+    ws   /media/<token>     the media stream, when this app serves it (not with `[wire] phone = "fast"`)
     GET  /healthz           the process is alive, or why it should be replaced
     GET  /readyz            new calls are taken, or why not
     GET  /                  what this is
 
-`llcphone serve` puts the door before it; an embedding program may serve it with
+`llcphone serve` puts its public listener before it; an embedding program may serve it with
 `hypercorn.trio.serve` itself. The phone is closed over: no global, no lifespan, no nursery of
 the app's own (quart-trio 0.12 loses the errors of those: docs/vendor-facts.md,
 HTTP and WebSocket libraries).
@@ -50,10 +50,10 @@ log = logger("llcphone.server.app")
 def make_app(phone: PhoneRoom) -> QuartTrio:
     """The app of this phone.
 
-     It may be served by the door or by an embedding program. With `hypercorn.trio.serve` set
-     `read_timeout = 30` (else hypercorn 0.18 never closes what said `Connection: close`) and a
-     `graceful_timeout` as long as a call, and know that one packet can end that server:
-    the door is there for a reason.
+    `llcphone serve` or an embedding program may serve it. With `hypercorn.trio.serve` set
+    `read_timeout = 30` (else hypercorn 0.18 never closes what said `Connection: close`) and a
+    `graceful_timeout` as long as a call. Note that one malformed packet can end that server: the
+    public listener of `llcphone serve` keeps such packets away from it.
     """
     need_methods(phone, ("answer", "join"), "make_app: phone", "the phone that open_phone yields")
     app = QuartTrio(__name__, static_folder=None)
@@ -105,18 +105,18 @@ def _add_media_stream(app: QuartTrio, phone: PhoneRoom) -> None:
     async def media(token: str) -> None:
         config = phone.config
         signature = websocket.headers.get("X-Twilio-Signature", "")
-        genuine = not config.server.check_signatures or valid_upgrade(
+        authenticated = not config.server.check_signatures or valid_upgrade(
             config.twilio.auth_token,
             config.server.public_url,
             websocket.path,
             signature,
             websocket.headers.get("Host", ""),
         )
-        if genuine and token == PROBE:
+        if authenticated and token == PROBE:
             await websocket.accept()
             await websocket.close(1000)
             return
-        if not genuine or not phone.expects(token):
+        if not authenticated or not phone.expects(token):
             seldom.warning(f"media stream refused: wrong signature or token. {SIGNATURE_CAUSES}")
             abort(403)  # before accept: a real HTTP 403, which Twilio reports as 31920
         await websocket.accept()

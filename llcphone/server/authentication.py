@@ -1,4 +1,4 @@
-"""Who is genuine: Twilio by its signature, a user of the API by the key. Asked by the routes and by the door.
+"""Authentication: Twilio by its signature, a user of the API by the key. Used by the routes and the listener.
 
 Twilio's URL is the configured one, never rebuilt from the request (behind a proxy that is another), and
 the fields are the raw body's, repeated ones and empty ones included: all are signed.
@@ -49,9 +49,9 @@ def has_key(key: str, authorization: str) -> bool:
     return right and scheme.lower() == "bearer" and key != ""
 
 
-def is_genuine(config: Config, head: RequestHead, body: bytes) -> bool:
-    """Whether this request comes from somebody we know; never raises, any doubt is a no."""
-    if not config.server.check_signatures:  # on this machine only: everybody is known
+def is_authenticated(config: Config, head: RequestHead, body: bytes) -> bool:
+    """Whether this request comes from Twilio or a user of the API; never raises, False in doubt."""
+    if not config.server.check_signatures:  # for tests on this machine only
         return True
     if has_key(config.api.key, head.get(b"authorization").decode("ascii")):
         return True

@@ -35,7 +35,7 @@ from llcphone.runtime.log_lines import logger
 from llcphone.runtime.rare_log import SeldomLog
 from llcphone.server.accepting import accept_each
 from llcphone.server.former import ASK, PING, TAKE, Former
-from llcphone.server.own_calls import concerns
+from llcphone.server.own_calls import is_for_own_call
 from llcphone.server.socket_passing import (
     NO,
     YES,
@@ -52,7 +52,7 @@ from llcphone.server.socket_passing import (
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
 
-    from llcphone.server.listener import Door
+    from llcphone.server.listener import PublicListener
     from llcphone.server.phone_room import PhoneRoom
 
 SUPPORTED = sys.platform == "linux"
@@ -80,7 +80,7 @@ class Serving:
     """What a process that serves can hand over."""
 
     phone: PhoneRoom
-    door: Door
+    listener: PublicListener
     private: Sequence[trio.SocketListener]
     """Listeners of the private port."""
     given: Callable[[], object]
@@ -98,11 +98,11 @@ class Serving:
                 task_status.started()
 
                 def admit(stream: trio.SocketStream, party: str) -> None:
-                    nursery.start_soon(self._keep, stream, name="successor")
+                    nursery.start_soon(self._serve_question, stream, name="successor")
 
                 await accept_each(listener, admit, SeldomLog(log))
 
-    async def _keep(self, stream: trio.SocketStream) -> None:
+    async def _serve_question(self, stream: trio.SocketStream) -> None:
         """One question, contained."""
         try:
             async with stream:
@@ -119,21 +119,21 @@ class Serving:
             await stream.send_all(YES)
         elif question == ASK:
             request = await block(stream)
-            mine = await concerns(self.phone, request, asked=True)
+            mine = await is_for_own_call(self.phone, request, asked=True)
             await stream.send_all(YES if mine else NO)
             if mine:
                 for each in await passed_sockets(stream, 1):
-                    self.door.admit_passed(each, request)
+                    self.listener.admit_passed(each, request)
         elif question == TAKE:
             await self._give(stream)
 
     async def _give(self, stream: trio.SocketStream) -> None:
         """Pass the listening sockets on; the port is given once the other one says that it serves."""
-        if not self.door.port.pause():
+        if not self.listener.port.pause():
             return  # given away already, or closing
-        ports = {"public": self.door.port.listeners, "private": self.private}
+        ports = {"public": self.listener.port.listeners, "private": self.private}
         told = {name: len(each) for name, each in ports.items()}
-        said = json.dumps({**told, "former": [each.address for each in self.door.former]}).encode()
+        said = json.dumps({**told, "former": [each.address for each in self.listener.former]}).encode()
         serves = False
         try:
             await stream.send_all(struct.pack("!I", len(said)) + said)
@@ -145,9 +145,9 @@ class Serving:
             log.warning("the port was not taken after all")
         finally:
             if not serves:
-                self.door.port.go_on()
+                self.listener.port.go_on()
         if serves:
-            self.door.port.give()
+            self.listener.port.give()
             close(self.private)
             self.given()
 
@@ -234,18 +234,18 @@ class Handover:
 
     @asynccontextmanager
     async def open_to_successors(
-        self, phone: PhoneRoom, door: Door, given: Callable[[], object]
+        self, phone: PhoneRoom, listener: PublicListener, given: Callable[[], object]
     ) -> AsyncIterator[None]:
         """Answer the processes that come after this one until the block is left.
 
         Args:
             phone: whose calls they ask about.
-            door: has the port.
+            listener: has the port.
             given: called once the port belongs to another process.
         """
         async with trio.open_nursery() as nursery:
             if self.address:
-                serving = Serving(phone, door, self.private, given)
+                serving = Serving(phone, listener, self.private, given)
                 await nursery.start(serving.answer, self.address, name="successors")
             yield
             nursery.cancel_scope.cancel(reason="calls have ended")

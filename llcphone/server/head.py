@@ -1,14 +1,13 @@
 """The head of one HTTP/1 request: read strictly, and written anew for the HTTP stack.
 
-Two readers that disagree about one head are how requests are smuggled, and hypercorn 0.18
-dies of heads that it only meets after its parser has let them through (a
-non-ASCII byte, an odd HTTP2-Settings: docs/vendor-facts.md, HTTP and WebSocket libraries). So the
-public listener reads the head by the narrowest grammar that real clients use, and hands on a head of its
-own making: one request, `Connection: close`, no upgrade.
-What is not in the grammar is refused with a status and a reason.
+Request smuggling needs two readers that disagree about one head. And hypercorn 0.18 ends the process on
+some heads that its parser accepts (docs/vendor-facts.md, HTTP and WebSocket libraries). So the public
+listener reads the head by the narrowest grammar that real clients use, and passes on a head that it writes
+itself: one request, `Connection: close`, no upgrade. A head outside the grammar is refused with a status
+and a reason.
 
-A proxy may add headers of its own in any encoding (the caller's city, say). Their values are read by
-nobody: one that is not ASCII is left out, and so not in what is handed on.
+A proxy may add headers of its own in any encoding (the caller's city, say). Nothing reads their values: one
+that is not ASCII is left out.
 
 This room is pure: bytes in, a value or `RequestRefused` out.
 """
@@ -45,7 +44,8 @@ _SINGLE = frozenset(
 # Read by us or by the HTTP stack: a value that is not ASCII is refused, not left out.
 _MATTERS = _SINGLE | {b"authorization", b"connection", b"content-type", b"expect", b"idempotency-key"}
 _MATTERS_ALL = (b"sec-websocket-",)
-# Between a client and its neighbour only (RFC 9110 section 7.6.1), or served by the door itself (Expect).
+# Between a client and its neighbour only (RFC 9110 section 7.6.1), or answered by the listener itself
+# (Expect).
 _NOT_PASSED_ON = frozenset(
     [b"connection", b"keep-alive", b"proxy-connection", b"upgrade", b"http2-settings", b"te", b"expect"]
 )

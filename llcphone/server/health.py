@@ -1,7 +1,7 @@
 """What ``/healthz`` and ``/readyz`` say, whichever port is asked.
 
-The door answers them itself: a flood of other requests must not make a healthy process look ill, and the
-answer costs no more than a refusal.
+The public listener answers them itself: a flood of other requests must not make a healthy process look
+unhealthy, and the answer costs no more than a refusal.
 """
 
 from __future__ import annotations

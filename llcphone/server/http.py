@@ -3,15 +3,15 @@
 hypercorn 0.18 is used one connection at a time, without its accept loop (docs/vendor-facts.md,
 HTTP and WebSocket libraries). Four of its habits are answered here:
 
-- It shields `send_all`, so a peer that stops reading would hang it, and our shutdown, for ever.
+- It shields `send_all`, so a peer that stops reading would hang it, and our shutdown, forever.
   `BoundedStream` puts a deadline inside that shield, and a cancelled reader closes the socket
   under the shielded sender.
 - It serves what follows a request on the same connection, and leaks descriptors over it.
-  `Exchange` shows it exactly one whole request and then nothing more.
+  `HttpExchange` shows it exactly one whole request and then nothing more.
 - Quart cancels its own sender as soon as hypercorn tells it that the answer is out, in the
   middle of hypercorn's closing of the connection, which then stays open. `_sent_whole` lets every
   send of an HTTP answer come to its end.
-- What it raises ends whatever nursery it runs in. The door runs each connection in a task of
+- What it raises ends whatever nursery it runs in. The listener runs each connection in a task of
   its own and keeps the exception there.
 
 hypercorn's classes are not documented as an interface: hence the pin `<0.19` in pyproject.toml.
@@ -96,15 +96,15 @@ class BoundedStream(trio.abc.HalfCloseableStream):
 
 
 @attrs.define(eq=False)
-class Exchange(BoundedStream):
-    """One whole request and its answer; the socket stays open for the door to close gently.
+class HttpExchange(BoundedStream):
+    """One whole request and its answer; the listener closes the socket gently afterwards.
 
     A client that half-closes after its request still gets its answer: the end of its input is
-    not looked for. How long the answer may take is the door's deadline; an app finds the exchange as
-    ``scope["state"]["llcphone.exchange"]`` and may ask for more by ``last(seconds)``.
+    not looked for. The listener's deadline bounds the answer; an app finds the exchange as
+    ``scope["state"]["llcphone.exchange"]`` and may ask for more time by ``extend(seconds)``.
     """
 
-    last: Callable[[float], None] = lambda limit_s: None
+    extend: Callable[[float], None] = lambda limit_s: None
     _over: trio.Event = attrs.field(factory=trio.Event, init=False)
 
     async def _receive_more(self, max_bytes: int | None) -> bytes | bytearray:
@@ -133,7 +133,7 @@ async def open_http(app: Any, *, max_message: int) -> AsyncIterator[ServeHttp]:
     """
     streams, exchanges = _hypercorn_config(max_message), _hypercorn_config(max_message)
     # Only the media stream of `[wire] phone = "quart"` is read on, and it always carries 50 frames a
-    # second: a silent one is dead. An exchange has been read, and ends by the door's own deadline.
+    # second: a silent one is dead. An exchange has been read, and ends by the listener's own deadline.
     streams.read_timeout, exchanges.read_timeout = 30, None
     wrapped = ASGIWrapper(_sent_whole(app))
     context = WorkerContext(None)
@@ -142,7 +142,7 @@ async def open_http(app: Any, *, max_message: int) -> AsyncIterator[ServeHttp]:
 
     async def serve_http(stream: BoundedStream) -> None:
         plain: Any = stream  # typed for TLS there; for plain TCP it asks no more than we have
-        config = exchanges if isinstance(stream, Exchange) else streams
+        config = exchanges if isinstance(stream, HttpExchange) else streams
         own = ConnectionState({**state, "llcphone.exchange": stream})
         await TCPServer(wrapped, config, context, own, plain).run()
 

@@ -1,23 +1,22 @@
-"""The one public port: every connection is met here before anything else sees a byte of it.
+"""The one public port: every connection is read here before anything else sees a byte of it.
 
-The door accepts, reads one request head by `head.parse_head`, and decides:
+The listener accepts, reads one request head with `head.parse_head`, and decides:
 
-- a WebSocket handshake on ``/media/<token>`` must carry Twilio's signature for the configured
-  public URL and a token that a call waits for, or it is answered 403 and nothing else learns of
-  it. A good one becomes a leg of `llcphone.wire`, the call takes it by ``phone.join``, and the
-  door's task ends there. With ``[wire] phone = "quart"`` it goes to the HTTP stack instead.
-- another WebSocket handshake is answered 404; other upgrades are ignored.
-- ``/healthz`` and ``/readyz`` it answers itself.
-- everything else is read to the end of its body and goes to the HTTP stack as one rewritten
-  request, alone on its connection. Proxies reuse connections, so serving a second request there
-  would let an upgrade slip past the door. What is not genuine (`genuine`) goes there only so
-  often, and is answered 429 beyond.
+- A WebSocket handshake on ``/media/<token>`` must carry Twilio's signature for the configured public URL
+  and a token that a call waits for. Otherwise it is answered 403 and goes no further. A valid one becomes
+  a leg of `llcphone.wire`, the call takes it by ``phone.join``, and the listener's task ends. With
+  ``[wire] phone = "quart"`` it goes to the HTTP stack instead.
+- Another WebSocket handshake is answered 404; other upgrades are ignored.
+- ``/healthz`` and ``/readyz`` are answered here.
+- Everything else is read to the end of its body and goes to the HTTP stack as one rewritten request, alone on
+  its connection. Proxies reuse connections: a second request there could carry an upgrade past these checks.
+  Requests without authentication (`authentication`) are limited, and answered 429 beyond the limit.
 
-Nobody is trusted with time: a socket has `head_timeout_s` for its head, `body_timeout_s` for its
-body and `EXCHANGE_LIMIT_S` for everything, all by moving the deadline of one cancel scope, which
-the lobby also cancels when it needs the place. Only an app that knows its client may ask for more
-(`http.Exchange.last`: the API's event stream). Each connection is a task that keeps its own
-exceptions. Only cancellation and interrupts leave it.
+A client has `head_timeout_s` for its head, `body_timeout_s` for its body and `EXCHANGE_LIMIT_S` for
+everything. These are deadlines of one cancel scope, which `pending` also cancels when it evicts the
+connection. An app that has authenticated its client may ask for more (`http.HttpExchange.extend`: the API's
+event stream). Each connection is a task that keeps its own exceptions; only cancellation and interrupts
+leave it.
 """
 
 from __future__ import annotations
@@ -35,14 +34,14 @@ from llcphone.call.endpoint import leg_limits
 from llcphone.errors import JoinRefused, RemoteProtocolError
 from llcphone.runtime.log_lines import logger
 from llcphone.runtime.rare_log import SeldomLog
-from llcphone.server.authentication import SIGNATURE_CAUSES, is_genuine
+from llcphone.server.authentication import SIGNATURE_CAUSES, is_authenticated
 from llcphone.server.former import Former, passed_to_former
 from llcphone.server.head import HEAD_END, RequestHead, RequestRefused, parse_head
 from llcphone.server.health import health
-from llcphone.server.http import BoundedStream, Exchange, ServeHttp
+from llcphone.server.http import BoundedStream, HttpExchange, ServeHttp
 from llcphone.server.instance_id import PROBE
-from llcphone.server.own_calls import concerns
-from llcphone.server.pending import Allowance, Lobby, Place, Stage
+from llcphone.server.own_calls import is_for_own_call
+from llcphone.server.pending import Allowance, PendingConnection, PendingConnections, Stage
 from llcphone.server.phone_room import PhoneRoom as PhoneRoom  # noqa: TC001  (run.py takes it from here)
 from llcphone.server.public_port import Port, State
 from llcphone.server.quiet_log import where
@@ -60,13 +59,13 @@ if TYPE_CHECKING:
 EXCHANGE_LIMIT_S = 15.0
 """From accept to the end of an HTTP exchange: Twilio waits no longer for an answer."""
 CLOSE_LIMIT_S = 1.0
-"""How long exchanges may still go on once the door is closed."""
-log = logger("llcphone.server.door")
+"""How long exchanges may still go on once the port is closed."""
+log = logger("llcphone.server.listener")
 
 
 @attrs.define
-class DoorStats:
-    """Counters since the door opened; each connection ends in at most one of the last six."""
+class ConnectionCounts:
+    """Counters since the port opened; each connection ends in at most one of the last six."""
 
     accepted: int = 0
     streams: int = 0
@@ -74,7 +73,7 @@ class DoorStats:
     exchanges: int = 0
     """HTTP requests handed to the app."""
     refused: int = 0
-    """Answered by the door itself with 4xx or 5xx."""
+    """Answered by the listener itself with 4xx or 5xx."""
     too_slow: int = 0
     """Out of time before their request was complete or answered."""
     gone: int = 0
@@ -84,27 +83,27 @@ class DoorStats:
 
 
 @attrs.define(eq=False)
-class Door:
-    """An open door. Made by `serve_door`; ``stop_accepting`` closes it."""
+class PublicListener:
+    """The open public port. Made by `serve_public_port`; ``stop_accepting`` closes it."""
 
     _phone: PhoneRoom
     _serve_http: ServeHttp
     _limits: ServerConfig
     addresses: list[Any]
     """Where it listens, as ``getsockname`` tells: the real port, also for port 0."""
-    lobby: Lobby
+    pending: PendingConnections
     _connections: trio.Nursery
     port: Port
     former: list[Former]
     """Processes that had the port before, and may still have calls."""
     allowance: Allowance = attrs.field(factory=Allowance, init=False)
-    stats: DoorStats = attrs.field(factory=DoorStats, init=False)
+    stats: ConnectionCounts = attrs.field(factory=ConnectionCounts, init=False)
     _seldom: SeldomLog = attrs.field(factory=partial(SeldomLog, log), init=False)
-    _accepted: set[Place] = attrs.field(factory=set, init=False)
+    _accepted: set[PendingConnection] = attrs.field(factory=set, init=False)
     """Connections of our own that are not answered yet."""
 
     def stop_accepting(self) -> None:
-        """Close the listeners. Call it when no born call waits for its stream any more (drain)."""
+        """Close the listening sockets. Call it when no call waits for its stream any more (drain)."""
         self.port.turn(State.CLOSED)
 
     async def answered(self) -> None:
@@ -115,24 +114,26 @@ class Door:
 
     def _admit(self, stream: trio.SocketStream, party: str) -> None:
         self.stats.accepted += 1
-        place = self.lobby.enter(party)
-        self._accepted.add(place)
-        self._connections.start_soon(self._keep, stream, place, name="door connection")
+        connection = self.pending.add(party)
+        self._accepted.add(connection)
+        self._connections.start_soon(self._serve_connection, stream, connection, name="public connection")
 
     def admit_passed(self, sock: socket.socket, request: bytes) -> None:
         """A connection that another process accepted for one of our calls, and what it read of it."""
         stream = trio.SocketStream(trio.socket.from_stdlib_socket(sock))
         self._connections.start_soon(
-            self._keep, stream, self.lobby.enter(""), request, name="door connection"
+            self._serve_connection, stream, self.pending.add(""), request, name="public connection"
         )
 
-    async def _keep(self, stream: trio.SocketStream, place: Place, request: bytes = b"") -> None:
+    async def _serve_connection(
+        self, stream: trio.SocketStream, connection: PendingConnection, request: bytes = b""
+    ) -> None:
         """One connection from accept to its end, contained."""
-        place.scope.deadline = trio.current_time() + self._limits.head_timeout_s
+        connection.scope.deadline = trio.current_time() + self._limits.head_timeout_s
         try:
-            with place.scope:
-                await self._meet(stream, place, request)
-            if place.scope.cancelled_caught and not place.put_out:
+            with connection.scope:
+                await self._handle(stream, connection, request)
+            if connection.scope.cancelled_caught and not connection.evicted:
                 self.stats.too_slow += 1
         except* (OSError, trio.BrokenResourceError, trio.ClosedResourceError):
             self.stats.gone += 1
@@ -142,11 +143,11 @@ class Door:
             self.stats.failed += 1
             self._seldom.warning("connection failed", error=where(error))
         finally:
-            self._accepted.discard(place)
-            self.lobby.leave(place)
+            self._accepted.discard(connection)
+            self.pending.remove(connection)
             stream.socket.close()
 
-    async def _meet(self, stream: trio.SocketStream, place: Place, request: bytes) -> None:
+    async def _handle(self, stream: trio.SocketStream, connection: PendingConnection, request: bytes) -> None:
         born_s, whole = trio.current_time(), False
         try:
             if request:
@@ -160,45 +161,48 @@ class Door:
             head = parse_head(raw)
             if head.wants_websocket:
                 whole = not rest
-                await self._let_in(stream, place, head, rest)
+                await self._accept_stream(stream, connection, head, rest)
                 return
-            place.scope.deadline = trio.current_time() + self._limits.body_timeout_s
+            connection.scope.deadline = trio.current_time() + self._limits.body_timeout_s
             body, behind = await read_body(stream, head, rest, self._limits.body_limit)
             whole = not behind
-            place.stage, place.scope.deadline = Stage.BEING_ANSWERED, born_s + EXCHANGE_LIMIT_S
-            await self._answer(stream, place, head, body)
+            connection.stage, connection.scope.deadline = Stage.BEING_ANSWERED, born_s + EXCHANGE_LIMIT_S
+            await self._answer(stream, connection, head, body)
         except RequestRefused as refusal:
             self.stats.refused += 1
             self._seldom.warning(f"request refused: {refusal.why}", status=refusal.status)
             await stream.send_all(bare_answer(refusal.status))
         if not whole and stream.socket.fileno() >= 0:
-            place.stage = Stage.ANSWERED
+            connection.stage = Stage.ANSWERED
             await linger(stream)
 
-    async def _answer(self, stream: trio.SocketStream, place: Place, head: RequestHead, body: bytes) -> None:
+    async def _answer(
+        self, stream: trio.SocketStream, connection: PendingConnection, head: RequestHead, body: bytes
+    ) -> None:
         """A whole request that is no handshake."""
         if head.method in (b"GET", b"HEAD") and (said := health(self._phone, head.target)) is not None:
             await stream.send_all(page(head.method, said[1], "application/json", said[0]))
             return
-        if is_genuine(self._phone.config, head, body):
-            self.lobby.leave(place)
+        if is_authenticated(self._phone.config, head, body):
+            self.pending.remove(connection)
         elif not self.allowance.take(trio.current_time()):
-            raise RequestRefused(429, "too many that nobody signed")
+            raise RequestRefused(429, "too many requests without authentication")
         if await self._passed(stream, head.raw + body):
             return
         self.stats.exchanges += 1
-        last = partial(self._let_last, place)
-        await self._serve_http(Exchange(stream, head.as_single_request() + body, last))
+        extend = partial(self._extend, connection)
+        await self._serve_http(HttpExchange(stream, head.as_single_request() + body, extend))
         if stream.socket.fileno() < 0:
             raise trio.ClosedResourceError("the peer stopped reading, or left")
 
-    def _let_last(self, place: Place, limit_s: float) -> None:
-        """An answer that goes on for so long, to somebody whom the app has found genuine: it gives the
-        place up, since strangers must not wait for it to end."""
-        self.lobby.leave(place)
-        place.scope.deadline = trio.current_time() + limit_s
+    def _extend(self, connection: PendingConnection, limit_s: float) -> None:
+        """Give an answer to an authenticated client this much time; the connection leaves ``pending``."""
+        self.pending.remove(connection)
+        connection.scope.deadline = trio.current_time() + limit_s
 
-    async def _let_in(self, stream: trio.SocketStream, place: Place, head: RequestHead, rest: bytes) -> None:
+    async def _accept_stream(
+        self, stream: trio.SocketStream, connection: PendingConnection, head: RequestHead, rest: bytes
+    ) -> None:
         """A WebSocket handshake: a media stream that a call waits for, or a refusal."""
         token = head.media_token
         if token is None:
@@ -211,17 +215,17 @@ class Door:
         if token == PROBE and self._phone.config.wire.phone == "fast":
             await self._answer_probe(stream, head, rest)
             return
-        self.lobby.leave(place)
-        place.scope.deadline = math.inf
+        self.pending.remove(connection)
+        connection.scope.deadline = math.inf
         if self._phone.config.wire.phone == "quart":
             self.stats.streams += 1
             await self._serve_http(BoundedStream(stream, head.as_plain_upgrade() + rest))
         else:
-            self._hand_over(stream, head, rest, token)
+            self._join_call(stream, head, rest, token)
 
     async def _passed(self, stream: trio.SocketStream, request: bytes) -> bool:
-        """Whether a genuine request concerns a call of a process before this one, which answers it then."""
-        if not self.former or await concerns(self._phone, request):
+        """Whether a process before this one has the call of an authenticated request, and answers it."""
+        if not self.former or await is_for_own_call(self._phone, request):
             return False
         if not await passed_to_former(self.former, stream, request):
             return False
@@ -237,20 +241,20 @@ class Door:
                 raise RequestRefused(403, f"wrong signature of a media stream. {SIGNATURE_CAUSES}")
 
     async def _answer_probe(self, stream: trio.SocketStream, head: RequestHead, rest: bytes) -> None:
-        """Somebody who can sign asks whether an upgrade gets here: 101, and a Close."""
+        """Answer a signed upgrade that only asks whether upgrades arrive here: 101, then a Close."""
         raw = _detach(stream)
         try:
             leg = websocket.accept(Socket.from_accepted(raw), head.raw, rest)
         except BaseException:
-            raw.close()  # nobody waits for it yet
+            raw.close()  # it has no other owner yet
             raise
         try:
             await leg.aclose()
         finally:
             leg.abort()
 
-    def _hand_over(self, stream: trio.SocketStream, head: RequestHead, rest: bytes, token: str) -> None:
-        """Make the socket a leg of its call. No await in here: nobody can spend the token in between."""
+    def _join_call(self, stream: trio.SocketStream, head: RequestHead, rest: bytes, token: str) -> None:
+        """Make the socket a leg of its call. It never waits, so no other connection can use the token."""
         config = self._phone.config
         raw = _detach(stream)
         try:
@@ -264,8 +268,8 @@ class Door:
         except BaseException as error:
             if isinstance(error, RemoteProtocolError):
                 with suppress(OSError):
-                    raw.send(bare_answer(400))  # a fresh socket takes so few bytes at once
-            raw.close()  # nobody waits for it yet
+                    raw.send(bare_answer(400))  # a new socket has room for these few bytes
+            raw.close()  # it has no other owner yet
             raise
         try:
             self._phone.join(token, leg)
@@ -275,16 +279,16 @@ class Door:
         self.stats.streams += 1
 
 
-async def serve_door(
+async def serve_public_port(
     listeners: Sequence[trio.SocketListener | socket.socket],
     http: ServeHttp,
     phone: PhoneRoom,
     *,
     limits: ServerConfig | None = None,
     former: Sequence[Former] = (),
-    task_status: trio.TaskStatus[Door] = trio.TASK_STATUS_IGNORED,
+    task_status: trio.TaskStatus[PublicListener] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    """Serve the public port until ``stop_accepting`` is called on the `Door` that it starts with.
+    """Serve the public port until ``stop_accepting`` is called on the `PublicListener` that it starts with.
 
     It owns the listeners. Once they are closed, exchanges in progress have `CLOSE_LIMIT_S`.
 
@@ -292,21 +296,23 @@ async def serve_door(
         listeners: listening sockets, Trio's or the standard library's.
         http: serves one connection, from `http.open_http`.
         phone: whose calls the media streams join.
-        limits: what a stranger may use up; by default the phone's settings.
+        limits: time, bytes and connections that a client may use; by default the phone's settings.
         former: processes that had the port before, and are asked about calls that the phone does not know.
     """
     limits = limits or phone.config.server
     ours = [_as_listener(each) for each in listeners]
     addresses = [each.socket.getsockname() for each in ours]
-    lobby = Lobby(limits.unproven_total)
+    pending = PendingConnections(limits.unproven_total)
     try:
         async with trio.open_nursery() as connections:
             port = Port(ours)
-            door = Door(phone, http, limits, addresses, lobby, connections, port, list(former))
-            task_status.started(door)
-            await port.accept(door._admit, door._seldom)
+            listener = PublicListener(
+                phone, http, limits, addresses, pending, connections, port, list(former)
+            )
+            task_status.started(listener)
+            await port.accept(listener._admit, listener._seldom)
             close(ours)
-            lobby.send_home()
+            pending.evict_all()
             connections.cancel_scope.deadline = trio.current_time() + CLOSE_LIMIT_S
     finally:
         close(ours)

@@ -4,9 +4,9 @@
     GET /healthz    200, or 503 and why this process should be replaced
     GET /readyz     200, or 503 and why new calls are not taken
 
-It asks nobody who they are, which is why it is not on the public port. Requests are read by the door's own
-strict reader, one per connection, each within ``EXCHANGE_S``; of ``MOST`` connections the one that has waited
-longest gives way to the next, so a scraper that hangs holds nothing up.
+This port has no authentication, so it is not the public port. Requests are read by the strict reader of the
+public listener, one per connection, each within ``EXCHANGE_S``. Beyond ``MOST`` connections, a new one
+replaces the one that has waited longest, so a scraper that hangs blocks nothing.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from llcphone.runtime.rare_log import SeldomLog
 from llcphone.server.accepting import accept_each, listens_at
 from llcphone.server.head import RequestHead, RequestRefused, parse_head
 from llcphone.server.health import health
-from llcphone.server.pending import Lobby, Place, Stage
+from llcphone.server.pending import PendingConnection, PendingConnections, Stage
 from llcphone.server.quiet_log import where
 from llcphone.server.request import bare_answer, linger, page, read_head
 
@@ -48,45 +48,45 @@ class PrivatePort:
         self._phone = phone
         self._metrics = metrics
         self._connections = connections
-        self._lobby = Lobby(MOST)
+        self._pending = PendingConnections(MOST)
         self._seldom = SeldomLog(log)
 
     async def accept_from(self, listener: trio.SocketListener) -> None:
-        """Serve whoever comes, until cancelled."""
+        """Serve each connection, until cancelled."""
         await accept_each(listener, self._admit, self._seldom)
 
     def _admit(self, stream: trio.SocketStream, party: str) -> None:
-        place = self._lobby.enter(party)
-        self._connections.start_soon(self._keep, stream, place, name="private connection")
+        connection = self._pending.add(party)
+        self._connections.start_soon(self._serve_connection, stream, connection, name="private connection")
 
-    async def _keep(self, stream: trio.SocketStream, place: Place) -> None:
+    async def _serve_connection(self, stream: trio.SocketStream, connection: PendingConnection) -> None:
         """One connection, contained."""
-        place.scope.deadline = trio.current_time() + EXCHANGE_S
+        connection.scope.deadline = trio.current_time() + EXCHANGE_S
         try:
-            with place.scope:
-                await self._exchange(stream, place)
+            with connection.scope:
+                await self._exchange(stream, connection)
         except (OSError, trio.BrokenResourceError, trio.ClosedResourceError):
             pass  # the scraper has left
         except Exception as error:
             self._seldom.warning("private port: request failed", error=where(error))
         finally:
-            self._lobby.leave(place)
+            self._pending.remove(connection)
             stream.socket.close()
 
-    async def _exchange(self, stream: trio.SocketStream, place: Place) -> None:
+    async def _exchange(self, stream: trio.SocketStream, connection: PendingConnection) -> None:
         try:
             raw, rest = await read_head(stream, _HEAD_LIMIT)
             if not raw:
                 return
             head = parse_head(raw)
-            place.stage = Stage.BEING_ANSWERED
+            connection.stage = Stage.BEING_ANSWERED
             await stream.send_all(self._answer(head))
             if not rest:
                 return
         except RequestRefused as refusal:
             self._seldom.warning(f"private port: request refused: {refusal.why}", status=refusal.status)
             await stream.send_all(bare_answer(refusal.status))
-        place.stage = Stage.ANSWERED
+        connection.stage = Stage.ANSWERED
         await linger(stream)
 
     def _answer(self, head: RequestHead) -> bytes:
@@ -121,7 +121,7 @@ async def open_private_port(
     if not settings.port:
         yield []
         return
-    # Imported here: it takes 100 ms, and who has no private port never needs it.
+    # Imported here: it takes 100 ms, and is not needed without a private port.
     from llcphone.telemetry.metrics import open_metrics
 
     listeners = ours or await bind_private(settings)

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from llcphone.server.phone_room import PhoneRoom
 
 
-async def concerns(phone: PhoneRoom, request: bytes, *, asked: bool = False) -> bool:
-    """Whether it does.
+async def is_for_own_call(phone: PhoneRoom, request: bytes, *, asked: bool = False) -> bool:
+    """Whether it does; False for a request that cannot be read.
 
     Args:
         phone: whose calls.

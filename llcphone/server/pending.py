@@ -1,16 +1,16 @@
-"""The lobby: sockets that have not proven themselves, and which of them gives way.
+"""Connections that nobody has authenticated yet, and which of them is closed when there are too many.
 
-Every accepted socket waits here until it has proven itself (a signature, the API's key, a media stream with a
-token) or is closed. Whoever is proven leaves at once and is never counted: behind a proxy all come from one
-address, honest callers and strangers alike.
+Every accepted socket is pending until it is authenticated (by Twilio's signature, by the API's key, or as a
+media stream with a valid token) or closed. An authenticated connection leaves at once and is not counted:
+behind a proxy all connections come from one address, whether they are honest or not.
 
-When every place is taken, a newcomer gets the place of somebody from the address that holds most of them: of
-one whose answer is out, else of the one that has owed its request longest, else of one that is being
-answered. So nobody is ever turned away, an address takes places from itself first, and even from the address
-of our own proxy slow sockets cannot keep the door shut: an honest client sends its request in one piece with
-the first packet, a slow one is by nature the oldest.
+When the limit is reached, a new connection replaces one of the address that has most of them. The order is:
+one whose answer is sent, then the one that has been sending its request for longest, then one that is being
+answered. So no newcomer is turned away, and a flood from one address replaces its own connections first.
+Slow sockets cannot block the port, not even from the address of our own proxy: an honest client sends its
+request in one piece with the first packet, so the oldest unfinished one is slow.
 
-What nobody has proven costs time as well as a place: `Allowance` is how much of it strangers get.
+Requests without authentication cost time as well as sockets: `Allowance` limits how many are answered.
 """
 
 from __future__ import annotations
@@ -22,77 +22,78 @@ import trio
 
 
 class Stage(IntEnum):
-    """Where a socket stands; the lowest gives way first."""
+    """How far a connection is; the lowest is evicted first."""
 
     ANSWERED = 0
-    """Our answer is out; it only has to read it."""
-    OWES = 1
-    """Owes us bytes of its request."""
+    """Our answer is sent; the client only has to read it."""
+    READING = 1
+    """The request has not arrived completely."""
     BEING_ANSWERED = 2
 
 
 @attrs.define(eq=False)
-class Place:
-    """One socket in the lobby. ``scope`` is everything done for it; cancelling it closes it."""
+class PendingConnection:
+    """One socket that is not authenticated. Cancelling ``scope`` ends all its work and closes it."""
 
     address: str
     scope: trio.CancelScope = attrs.field(factory=trio.CancelScope)
-    stage: Stage = Stage.OWES
-    put_out: bool = False
+    stage: Stage = Stage.READING
+    evicted: bool = False
 
 
 @attrs.define(eq=False)
-class Lobby:
-    """At most ``total`` places."""
+class PendingConnections:
+    """At most ``total`` connections."""
 
     total: int
-    put_out: int = attrs.field(default=0, init=False)
-    _held: dict[str, dict[Place, None]] = attrs.field(factory=dict, init=False)
-    """Places by address, each in order of arrival."""
+    evicted: int = attrs.field(default=0, init=False)
+    """Connections closed to make room since the start."""
+    _by_address: dict[str, dict[PendingConnection, None]] = attrs.field(factory=dict, init=False)
+    """Each address's connections in order of arrival."""
     _count: int = attrs.field(default=0, init=False)
 
     def __len__(self) -> int:
         return self._count
 
-    def enter(self, address: str) -> Place:
-        """A place for a newcomer."""
+    def add(self, address: str) -> PendingConnection:
+        """Count a new connection; evicts another one if the limit is reached."""
         if self._count >= self.total:
-            crowded = max(self._held, key=lambda each: len(self._held[each]) + (each == address))
-            self._put_out(min(self._held[crowded], key=lambda place: place.stage))
-        place = Place(address)
-        self._held.setdefault(address, {})[place] = None
+            crowded = max(self._by_address, key=lambda each: len(self._by_address[each]) + (each == address))
+            self._evict(min(self._by_address[crowded], key=lambda connection: connection.stage))
+        connection = PendingConnection(address)
+        self._by_address.setdefault(address, {})[connection] = None
         self._count += 1
-        return place
+        return connection
 
-    def leave(self, place: Place) -> None:
-        """Free the place; harmless when it is no longer held."""
-        neighbours = self._held.get(place.address, {})
-        if place in neighbours:
-            del neighbours[place]
+    def remove(self, connection: PendingConnection) -> None:
+        """Count this connection no longer; harmless when it is removed already."""
+        same_address = self._by_address.get(connection.address, {})
+        if connection in same_address:
+            del same_address[connection]
             self._count -= 1
-            if not neighbours:
-                del self._held[place.address]
+            if not same_address:
+                del self._by_address[connection.address]
 
-    def send_home(self) -> None:
-        """Put out everybody who still owes a request: the door is closing."""
-        everybody = [place for places in self._held.values() for place in places]
-        for place in everybody:
-            if place.stage is Stage.OWES:
-                self._put_out(place)
+    def evict_all(self) -> None:
+        """Close all connections whose request has not arrived: the port closes."""
+        connections = [each for same_address in self._by_address.values() for each in same_address]
+        for connection in connections:
+            if connection.stage is Stage.READING:
+                self._evict(connection)
 
-    def _put_out(self, place: Place) -> None:
-        self.put_out += 1
-        place.put_out = True
-        self.leave(place)
-        place.scope.cancel(reason="the lobby is full")
+    def _evict(self, connection: PendingConnection) -> None:
+        self.evicted += 1
+        connection.evicted = True
+        self.remove(connection)
+        connection.scope.cancel(reason="too many pending connections")
 
 
 @attrs.define(eq=False)
 class Allowance:
-    """Requests that nobody has signed: so many a second on average, at most ``burst`` at once.
+    """How many unauthenticated requests are answered: ``per_s`` on average, at most ``burst`` at once.
 
-    Each costs the HTTP stack one to two milliseconds, in which no frame of any call goes on; a refusal by the
-    door costs a tenth of that. Nothing of an honest caller depends on it.
+    Each costs the HTTP stack one to two milliseconds, in which no audio moves. A refusal by the listener
+    costs a tenth of that. Authenticated requests do not need it.
     """
 
     per_s: float = 20.0

@@ -72,4 +72,4 @@ class Port:
                     await trio.sleep_forever()
                 async with trio.open_nursery() as acceptors:
                     for each in self.listeners:
-                        acceptors.start_soon(accept_each, each, admit, seldom, name="door accept")
+                        acceptors.start_soon(accept_each, each, admit, seldom, name="public accept")

@@ -1,7 +1,7 @@
-"""What may be logged of strangers: never their own words (`seldom` says how often).
+"""What may be logged of errors that a client can cause: never its own bytes (`rare_log` limits how often).
 
 The text of an exception, the path of a request and a traceback's last line can all carry
-bytes that somebody sent us: a number, a token, a name. Where it arose cannot.
+bytes that a client sent: a number, a token, a name. The file and line of the error cannot.
 """
 
 from __future__ import annotations

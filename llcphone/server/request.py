@@ -1,4 +1,4 @@
-"""Reading one request from a stranger, answering him with a bare status, parting from him.
+"""Reads one request of a client that nobody has authenticated, and answers it with a bare status.
 
 Every wait in here is bounded by its caller's cancel scope, every read by a limit in bytes.
 """

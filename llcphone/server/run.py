@@ -1,7 +1,7 @@
 """The process's part: bind, serve, and stop in the right order.
 
 The order of a stop: admission off and live calls to their end
-(``phone.drain``; the door still lets in the streams of calls already born) -> listeners closed
+(``phone.drain``; the listener still accepts the streams of existing calls) -> listening sockets closed
 -> HTTP exchanges, bounded -> the phone's own exit. A second signal ends everything at once.
 """
 
@@ -26,7 +26,7 @@ from llcphone.server.app import make_app
 from llcphone.server.gc_tuning import quiet_interpreter
 from llcphone.server.handover import Handover
 from llcphone.server.http import open_http
-from llcphone.server.listener import Door, PhoneRoom, serve_door
+from llcphone.server.listener import PhoneRoom, PublicListener, serve_public_port
 from llcphone.server.metrics_port import open_private_port
 from llcphone.server.port_owners import port_owners
 from llcphone.server.socket_passing import close
@@ -55,9 +55,9 @@ async def serve(
     *,
     listeners: Sequence[trio.SocketListener] | None = None,
     handover: Handover | None = None,
-    task_status: trio.TaskStatus[Door] = trio.TASK_STATUS_IGNORED,
+    task_status: trio.TaskStatus[PublicListener] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    """Serve this phone on the configured port until the started `Door` is told to stop accepting.
+    """Serve this phone on the configured port until the started `PublicListener` is told to stop accepting.
 
     Args:
         phone: whose calls are served; it stays its owner's.
@@ -82,7 +82,7 @@ async def serve(
             taken = await handover.take(phone, config.process.start_timeout_s)
             listeners = listeners or taken.public
             async with open_private_port(phone, config.metrics, taken.private) as handover.private:
-                start = partial(serve_door, limits=config.server, former=taken.former)
+                start = partial(serve_public_port, limits=config.server, former=taken.former)
                 await start(listeners, http, phone, task_status=task_status)
     finally:
         close(listeners or ())
@@ -138,7 +138,7 @@ async def serve_until_signal(
     handover: Handover | None = None,
     on_stop: Callable[[], object] | None = None,
     beside: Callable[[Phone], Awaitable[object]] | None = None,
-    task_status: trio.TaskStatus[Door] = trio.TASK_STATUS_IGNORED,
+    task_status: trio.TaskStatus[PublicListener] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Open a phone and serve it until SIGTERM or SIGINT, then drain; a second signal cancels.
 
@@ -182,7 +182,7 @@ async def run_until_signal(
     listeners: Sequence[trio.SocketListener] | None = None,
     handover: Handover | None = None,
     on_stop: Callable[[], object] | None = None,
-    task_status: trio.TaskStatus[Door] = trio.TASK_STATUS_IGNORED,
+    task_status: trio.TaskStatus[PublicListener] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """`serve_until_signal` for a phone from anywhere."""
     handover = handover or Handover()
@@ -195,26 +195,28 @@ async def run_until_signal(
                 process.start_soon(_obey, signals, stopping, process.cancel_scope, name="signals")
                 async with open_phone() as phone, trio.open_nursery() as nursery:
                     start = partial(serve, phone, config, listeners=listeners, handover=handover)
-                    door: Door = await nursery.start(start, name="server")
+                    listener: PublicListener = await nursery.start(start, name="server")
                     await handover.serving()
-                    async with handover.open_to_successors(phone, door, stopping.set):
-                        log.info("serving", extra={"host": config.server.host, "port": door.addresses[0][1]})
-                        task_status.started(door)
+                    async with handover.open_to_successors(phone, listener, stopping.set):
+                        log.info(
+                            "serving", extra={"host": config.server.host, "port": listener.addresses[0][1]}
+                        )
+                        task_status.started(listener)
                         await stopping.wait()
-                        await _finish(phone, door, config.server.drain_limit_s, on_stop)
-                    door.stop_accepting()
+                        await _finish(phone, listener, config.server.drain_limit_s, on_stop)
+                    listener.stop_accepting()
                 process.cancel_scope.cancel(reason="served to the end")
     finally:
         close(listeners or ())
 
 
 async def _finish(
-    phone: DrainingPhone, door: Door, limit_s: float, on_stop: Callable[[], object] | None
+    phone: DrainingPhone, listener: PublicListener, limit_s: float, on_stop: Callable[[], object] | None
 ) -> None:
     """Let live calls end; also those whose webhooks came last, if another process has the port now."""
-    if door.port.given:
+    if listener.port.given:
         log.info("another process has taken the port", extra={"live_calls": phone.live_calls})
-        await door.answered()
+        await listener.answered()
     if on_stop is not None:
         with contained() as failure:
             on_stop()

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from llcphone.call.record import CallRecord
     from llcphone.engine.commands import Note
     from llcphone.phone.phone import AgentChoice, Phone
-    from llcphone.server.listener import Door
+    from llcphone.server.listener import PublicListener
     from llcphone.sim.model.script import Scripted
 
 AUTH_TOKEN = "rehearsal-0123456789abcdef"
@@ -50,7 +50,7 @@ class Stage:
     phone: Phone
     twilio: TwilioSimulator
     model: ModelSimulator
-    door: Door
+    door: PublicListener
     config: Config
     records: list[CallRecord] = attrs.field(factory=list)
     notes: list[tuple[float, Note]] = attrs.field(factory=list)
@@ -144,7 +144,7 @@ async def rehearse(
             if faults is not None:
                 model.faults = faults
             async with trio.open_nursery() as nursery:
-                door: Door = await nursery.start(serve, phone, config)
+                door: PublicListener = await nursery.start(serve, phone, config)
                 stage = Stage(phone, twilio, model, door, config)
                 yield stage
                 for call in twilio.calls:

@@ -1,6 +1,6 @@
 """A server with a small phone, and peers that speak HTTP and WebSocket by hand.
 
-The peers share no code with the door: heads are written out, frames are built from RFC 6455.
+The peers share no code with the server: heads are written out, frames are built from RFC 6455.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import hashlib
 import hmac
 import struct
 from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
 
 import attrs
 import trio
@@ -18,6 +19,9 @@ from llcphone.config import Config
 from llcphone.errors import JoinRefused, LegClosed
 from llcphone.phone.loop_monitor import Pulse
 from llcphone.server.run import serve
+
+if TYPE_CHECKING:
+    from llcphone.server.listener import PublicListener
 
 AUTH_TOKEN = "12345-auth-token"
 PUBLIC = "https://phone.example.test"
@@ -110,13 +114,13 @@ class FakePhone:
 @attrs.define(eq=False)
 class Server:
     phone: FakePhone
-    door: object
+    listener: PublicListener
     port: int
     nursery: trio.Nursery
     _opened: list[trio.SocketStream] = attrs.field(factory=list)
 
     async def connect(self) -> trio.SocketStream:
-        """A socket to the door, closed at the end if the test does not."""
+        """A socket to the public port, closed at the end if the test does not."""
         self._opened.append(await trio.open_tcp_stream("127.0.0.1", self.port))
         return self._opened[-1]
 
@@ -136,7 +140,7 @@ class Server:
             return answer
 
     async def stream(self, token: str = "token-1") -> MediaPeer:
-        """A genuine media stream, accepted."""
+        """An authenticated media stream, accepted."""
         self.phone.tokens.add(token)
         stream = await self.connect()
         await stream.send_all(media_request(token))
@@ -150,8 +154,8 @@ async def open_server(config: Config | None = None, *, phone_type: type[FakePhon
     config = config or make_config()
     async with trio.open_nursery() as nursery:
         phone = phone_type(config, nursery)
-        door = await nursery.start(serve, phone, config)
-        server = Server(phone, door, door.addresses[0][1], nursery)
+        listener = await nursery.start(serve, phone, config)
+        server = Server(phone, listener, listener.addresses[0][1], nursery)
         try:
             yield server
         finally:

@@ -111,7 +111,7 @@ async def test_a_stream_lasts_beyond_an_exchange_shows_that_it_lives_and_ends_in
         start = trio.current_time()
         async with listen(api) as listener:
             await trio.sleep(3 * EXCHANGE_LIMIT_S)
-            assert len(api.stage.door.lobby) == 0  # no stranger waits for it
+            assert len(api.stage.door.pending) == 0  # no stranger waits for it
             await listener.read_to_end()
             assert listener.text.count(b": still here") >= STREAM_LIMIT_S / BEAT_S - 2
             assert STREAM_LIMIT_S <= trio.current_time() - start < STREAM_LIMIT_S + 2 * BEAT_S

@@ -30,7 +30,7 @@ async def test_quart_serves_the_media_stream_behind_the_door(autojump_clock):
         for text in (b"hello", b"x" * 30_000):
             await peer.send(text)
             assert await peer.receive() == text
-        assert (server.phone.live_calls, len(server.door.lobby)) == (1, 0)
+        assert (server.phone.live_calls, len(server.listener.pending)) == (1, 0)
         await trio.sleep(20)  # no exchange limit for a stream
         await peer.send(b"later")
         assert await peer.receive() == b"later"

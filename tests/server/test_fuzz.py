@@ -33,7 +33,7 @@ async def test_the_known_killers_each_cost_only_their_own_connection(autojump_cl
                         pass
             await peer.send(b"alive")
             assert await peer.receive() == b"alive"
-        assert server.door.stats.failed == 0
+        assert server.listener.stats.failed == 0
 
 
 @pytest.mark.slow
@@ -44,7 +44,7 @@ async def test_thousands_of_mutations_lose_no_frame_and_leave_nothing_behind(tra
         open_server(config, phone_type=hostile.OpenPhone) as server,
         trio.open_nursery() as nursery,
     ):
-        server.door.allowance = Allowance(per_s=1e9, burst=1e9)  # all of it is to reach the HTTP stack
+        server.listener.allowance = Allowance(per_s=1e9, burst=1e9)  # all of it is to reach the HTTP stack
         calls = [hostile.LiveCall(await server.stream(f"live-{number}")) for number in range(2)]
         for call in calls:
             nursery.start_soon(call.run)
@@ -58,7 +58,7 @@ async def test_thousands_of_mutations_lose_no_frame_and_leave_nothing_behind(tra
                 await trio.sleep(0.1)
         for call in calls:
             call.over = True
-    stats = server.door.stats
+    stats = server.listener.stats
     assert [call.heard for call in calls] == [call.sent for call in calls]
     assert min(call.sent for call in calls) > 50
     assert stats.accepted >= cases

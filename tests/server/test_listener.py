@@ -9,7 +9,7 @@ import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-from llcphone.server import listener as door_module
+from llcphone.server import listener as listener_module
 from tests.server.support import (
     HANDSHAKE,
     TWIML,
@@ -33,7 +33,11 @@ async def test_a_genuine_media_stream_becomes_the_leg_of_its_call(autojump_clock
         for text in (b'{"event":"connected"}', b"x" * 60_000):
             await peer.send(text)
             assert await peer.receive() == text
-        assert (server.phone.live_calls, len(server.door.lobby), server.door.stats.streams) == (1, 0, 1)
+        assert (server.phone.live_calls, len(server.listener.pending), server.listener.stats.streams) == (
+            1,
+            0,
+            1,
+        )
         peer.stream.socket.close()
         await wait_all_tasks_blocked()
         assert server.phone.live_calls == 0
@@ -103,7 +107,7 @@ async def test_a_phone_that_refuses_a_join_costs_only_that_socket(autojump_clock
         assert answer.startswith(b"HTTP/1.1 101 ")
         server.phone.refuse_joins = False
         await server.stream("next")
-        assert server.door.stats.failed == 0
+        assert server.listener.stats.failed == 0
 
 
 async def test_signatures_may_be_off_on_loopback(autojump_clock):
@@ -197,7 +201,7 @@ async def test_a_head_that_never_ends_is_closed_by_time_and_by_size(autojump_clo
             with pytest.raises(trio.BrokenResourceError):
                 await drip(slow, get("/healthz", "X: " + "a" * 1000))
         assert trio.current_time() - start == pytest.approx(5, abs=0.3)
-        assert server.door.stats.too_slow == 1
+        assert server.listener.stats.too_slow == 1
         assert status_of(await server.ask(b"GET / HTTP/1.1\r\nX: " + b"a" * 20_000)) == 431
 
 
@@ -233,8 +237,8 @@ async def test_slow_sockets_cannot_keep_the_door_shut_nor_touch_a_stream(autojum
         await peer.send(b"still here")
         assert await peer.receive() == b"still here"
         assert body_of(await server.ask(webhook_request())) == TWIML.encode()
-        assert len(server.door.lobby) <= 32
-        assert server.door.lobby.put_out >= 68
+        assert len(server.listener.pending) <= 32
+        assert server.listener.pending.evicted >= 68
         await server.stream("token-2")
 
 
@@ -268,7 +272,7 @@ async def test_requests_that_nobody_signed_get_a_rate_and_honest_ones_do_not_not
         await server.stream()
         await trio.sleep(1)
         assert status_of(await server.ask(get("/nothing"))) == 404
-    refused = "request refused: too many that nobody signed"
+    refused = "request refused: too many requests without authentication"
     assert [(record.event, record.status) for record in caplog.records] == [(refused, 429)]
 
 
@@ -348,13 +352,13 @@ async def test_an_exception_in_the_http_stack_ends_only_its_connection(autojump_
         async def broken(stream):
             raise ExceptionGroup("x", [UnicodeDecodeError("ascii", b"+15551230001", 0, 1, "secret")])
 
-        server.door._serve_http, healthy = broken, server.door._serve_http
+        server.listener._serve_http, healthy = broken, server.listener._serve_http
         assert await server.ask(get("/")) == b""
-        server.door._serve_http = healthy
+        server.listener._serve_http = healthy
         assert status_of(await server.ask(get("/"))) == 200
         await peer.send(b"alive")
         assert await peer.receive() == b"alive"
-        assert server.door.stats.failed == 1
+        assert server.listener.stats.failed == 1
     assert [record.event for record in caplog.records] == ["connection failed"]
     assert caplog.records[0].error.startswith("UnicodeDecodeError at ")
     assert not any(word in str(vars(caplog.records[0])) for word in ("secret", "15551230001"))
@@ -365,7 +369,7 @@ async def test_a_fault_of_the_phone_ends_only_its_connection(autojump_clock, mon
         server.phone.tokens.add("t")
         monkeypatch.setattr(type(server.phone), "join", lambda self, token, leg: 1 / 0)
         assert (await server.ask(media_request("t"))).startswith(b"HTTP/1.1 101 ")
-        assert server.door.stats.failed == 1
+        assert server.listener.stats.failed == 1
         assert status_of(await server.ask(get("/healthz"))) == 200
 
 
@@ -376,7 +380,7 @@ async def test_a_peer_that_resets_is_only_counted(autojump_clock, caplog):
         stream.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         stream.socket.close()
         await wait_all_tasks_blocked(0.01)
-        assert (server.door.stats.gone, server.door.stats.failed) == (1, 0)
+        assert (server.listener.stats.gone, server.listener.stats.failed) == (1, 0)
 
 
 # -- stopping
@@ -387,7 +391,7 @@ async def test_a_stopped_door_closes_its_listeners_and_lets_streams_go_on(autoju
         peer = await server.stream()
         waiting = await server.connect()
         await wait_all_tasks_blocked()
-        server.door.stop_accepting()
+        server.listener.stop_accepting()
         assert await waiting.receive_some() == b""
         with pytest.raises(OSError, match="127"):
             await server.connect()
@@ -411,11 +415,11 @@ async def test_a_stalled_reader_delays_neither_a_deadline_nor_the_end(autojump_c
     listener = (await trio.open_tcp_listeners(0, host="127.0.0.1"))[0]
     start = trio.current_time()
     async with open_server() as server, trio.open_nursery() as nursery:
-        door = await nursery.start(door_module.serve_door, [listener], http, server.phone)
-        async with await trio.open_tcp_stream("127.0.0.1", door.addresses[0][1]) as stalled:
+        public = await nursery.start(listener_module.serve_public_port, [listener], http, server.phone)
+        async with await trio.open_tcp_stream("127.0.0.1", public.addresses[0][1]) as stalled:
             await stalled.send_all(get("/"))
             await trio.sleep(0.5)
-            door.stop_accepting()
+            public.stop_accepting()
             await trio.sleep(1.2)
             assert nursery.child_tasks == frozenset()
     assert trio.current_time() - start < 3
@@ -428,11 +432,11 @@ async def test_a_peer_that_stops_reading_is_given_up(autojump_clock):
 
     listener = (await trio.open_tcp_listeners(0, host="127.0.0.1"))[0]
     async with open_server() as server, trio.open_nursery() as nursery:
-        door = await nursery.start(door_module.serve_door, [listener], http, server.phone)
-        async with await trio.open_tcp_stream("127.0.0.1", door.addresses[0][1]) as stalled:
+        public = await nursery.start(listener_module.serve_public_port, [listener], http, server.phone)
+        async with await trio.open_tcp_stream("127.0.0.1", public.addresses[0][1]) as stalled:
             await stalled.send_all(get("/"))
             await trio.sleep(5.5)
-            assert door.stats.gone == 1
+            assert public.stats.gone == 1
         nursery.cancel_scope.cancel()
 
 

@@ -30,7 +30,7 @@ from tests.server.support import (
 async def test_port_zero_reports_the_real_port(autojump_clock):
     async with open_server() as server:
         assert server.port > 0
-        assert server.door.addresses == [("127.0.0.1", server.port)]
+        assert server.listener.addresses == [("127.0.0.1", server.port)]
 
 
 async def test_every_address_of_both_kinds_is_served_and_asked_for_its_health(autojump_clock):
@@ -99,8 +99,8 @@ async def signalled_process(config=None):
             yield opened[0]
 
     async with trio.open_nursery() as nursery:
-        door = await nursery.start(partial(run.run_until_signal, open_phone, config))
-        server = Server(opened[0], door, door.addresses[0][1], nursery)
+        listener = await nursery.start(partial(run.run_until_signal, open_phone, config))
+        server = Server(opened[0], listener, listener.addresses[0][1], nursery)
         yield server
         server.hang_up()
 
@@ -170,8 +170,8 @@ async def test_the_listener_is_closed_after_the_drain_not_before(autojump_clock)
             yield phones[0]
 
     async with trio.open_nursery() as nursery:
-        door = await nursery.start(partial(run.run_until_signal, open_phone, config))
-        ports.append(door.addresses[0][1])
+        listener = await nursery.start(partial(run.run_until_signal, open_phone, config))
+        ports.append(listener.addresses[0][1])
         signal.raise_signal(signal.SIGTERM)
     assert phones[0].open_during_drain
     with pytest.raises(OSError, match="127"):
@@ -185,10 +185,10 @@ async def test_the_real_phone_is_served_until_a_signal(autojump_clock):
     )
     try:
         async with trio.open_nursery() as nursery:
-            door = await nursery.start(
+            listener = await nursery.start(
                 run.serve_until_signal, config, Agent(name="front", instructions="Hi.")
             )
-            server = Server(None, door, door.addresses[0][1], nursery)
+            server = Server(None, listener, listener.addresses[0][1], nursery)
             assert status_of(await server.ask(get("/healthz"))) == 200
             assert status_of(await server.ask(webhook_request(signature="AAAA"))) == 403
             assert gc.get_freeze_count() > 0  # no full collection over the imports while calls are live

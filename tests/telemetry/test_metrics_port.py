@@ -111,7 +111,7 @@ async def test_a_process_out_of_descriptors_says_so_once_and_accepts_again(
 
     port = free_port()
     async with open_house(metrics={"port": port}) as house:
-        ports = {"llcphone.server.private": port, "llcphone.server.door": house.config.server.port}
+        ports = {"llcphone.server.private": port, "llcphone.server.listener": house.config.server.port}
         for name, asked in ports.items():
             caplog.clear()
             until = trio.current_time() + 20

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from trio.testing import MockClock
 
-    from llcphone.server.listener import Door
+    from llcphone.server.listener import PublicListener
     from llcphone.torture.bridge import Bridge
 
 
@@ -41,7 +41,7 @@ class OurPhone:
 
     async def run(self, config: Config, task_status: trio.TaskStatus[None]) -> None:
         async with open_phone(config, torture_agent.agent) as phone, trio.open_nursery() as nursery:
-            door: Door = await nursery.start(partial(serve, phone, config))
+            door: PublicListener = await nursery.start(partial(serve, phone, config))
             task_status.started()
             await self.stopping.wait()
             await phone.drain(config.server.drain_limit_s)

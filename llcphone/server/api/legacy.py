@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from llcphone.server.phone_room import PhoneRoom
 
 CALL_SID_LIMIT_S = 10.0
-"""Longest wait for Twilio's name of the call; the door's limit of an exchange is 15 s."""
+"""Longest wait for Twilio's name of the call; the whole exchange is limited to 15 s."""
 
 
 def context_of(order: LegacyCall, company: CompanyConfig) -> str:

@@ -181,7 +181,7 @@ def _answer(description: str, shape: type[msgspec.Struct] | Json) -> Json:
 
 def _error(status: int) -> Json:
     error = _answer(_ERRORS[status], ErrorReply)
-    if status == 413:  # the door reads no more than it must, and answers without a body
+    if status == 413:  # the listener reads no further, and answers without a body
         del error["content"]
     if status in _WAITS:
         waits = {"description": "Seconds.", "schema": {"type": "integer", "minimum": 1}}

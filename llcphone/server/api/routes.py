@@ -211,7 +211,7 @@ def _add_events(blueprint: Blueprint, board: Board) -> None:
         if request.method == "HEAD":
             return Response("", content_type="text/event-stream")
         if (exchange := request.scope.get("state", {}).get("llcphone.exchange")) is not None:
-            exchange.last(STREAM_LIMIT_S + BEAT_S)
+            exchange.extend(STREAM_LIMIT_S + BEAT_S)
         headers = {"X-Accel-Buffering": "no"}  # else nginx would collect events before it passes them on
         response = Response(_events(board, words, only), 200, headers, content_type="text/event-stream")
         response.timeout = None
