@@ -145,3 +145,106 @@ def test_every_public_name_is_documented(name: str, thing: object) -> None:
         methods = {word: value for word, value in vars(thing).items() if not word.startswith("_")}
         silent = [word for word, value in methods.items() if inspect.isfunction(value) and not value.__doc__]
         assert not silent, f"{name}: {silent}"
+
+
+# -- the engine's floors ------------------------------------------------------------------------
+
+BELOW_PARTS = {"call_setup", "commands", "events", "notes", "resumed", "status", "words"}
+"""Plain data and pure functions: what the rest of the engine, and other rooms, may import."""
+
+ENGINE_MAY_IMPORT: dict[str, set[str]] = {
+    **dict.fromkeys(BELOW_PARTS, BELOW_PARTS),
+    "parts": {*BELOW_PARTS, "parts"},
+    "state": {*BELOW_PARTS, "parts"},
+    "policies": {*BELOW_PARTS, "parts", "state", "policies"},
+    "call": {*BELOW_PARTS, "parts", "state", "policies"},
+    "tape": {*BELOW_PARTS, "call", "tape"},
+    "__init__": {"call", "call_setup"},
+}
+
+
+def floors_reached(names: set[str]) -> set[str]:
+    """The floors of the engine among dotted module names."""
+    return {name.split(".")[2] for name in names if name.startswith("llcphone.engine.")}
+
+
+def engine_floor_of(path: Path) -> str:
+    return path.relative_to(PACKAGE / "engine").parts[0].removesuffix(".py")
+
+
+@pytest.mark.parametrize("path", [path for path in FILES if room_of(path) == "engine"], ids=str)
+def test_the_engines_floors_look_only_down(path: Path) -> None:
+    floor = engine_floor_of(path)
+    found = floors_reached(modules_of(path))
+    assert found <= ENGINE_MAY_IMPORT[floor], f"{floor} reaches {sorted(found - ENGINE_MAY_IMPORT[floor])}"
+
+
+@pytest.mark.parametrize("path", [path for path in FILES if room_of(path) != "engine"], ids=str)
+def test_nobody_outside_the_engine_knows_its_parts_or_policies(path: Path) -> None:
+    assert not floors_reached(modules_of(path)) & {"parts", "policies", "state"}
+
+
+# -- circles ------------------------------------------------------------------------------------
+
+BENCH = PACKAGE.parent / "bench"
+STILL_TIED = ("llcphone.call.", "llcphone.phone.", "llcphone.server.", "llcphone.sim.", "bench.")
+"""Where circles are still to be opened; to be emptied."""
+
+
+def module_name(path: Path) -> str:
+    return ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__")
+
+
+MODULES = {module_name(path): path for path in [*FILES, *sorted(BENCH.glob("*.py"))]}
+
+
+def modules_of(path: Path) -> set[str]:
+    """The files that a file imports: of ``from package import name`` the file of that name, if it is one."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module is not None:
+            whole = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= {name if name in MODULES else node.module for name in whole}
+    return found
+
+
+def circles(graph: dict[str, set[str]]) -> list[set[str]]:
+    """The strongly connected components of more than one node (Tarjan)."""
+    found: list[set[str]] = []
+    index: dict[str, int] = {}
+    low: dict[str, int] = {}
+    stack: list[str] = []
+
+    def visit(node: str) -> None:
+        index[node] = low[node] = len(index)
+        stack.append(node)
+        for other in sorted(graph[node]):
+            if other not in index:
+                visit(other)
+                low[node] = min(low[node], low[other])
+            elif other in stack:
+                low[node] = min(low[node], index[other])
+        if low[node] == index[node]:
+            at = stack.index(node)
+            if len(stack) - at > 1:
+                found.append(set(stack[at:]))
+            del stack[at:]
+
+    for node in graph:
+        if node not in index:
+            visit(node)
+    return found
+
+
+def test_no_file_is_in_a_circle() -> None:
+    graph = {name: (modules_of(path) & MODULES.keys()) - {name} for name, path in MODULES.items()}
+    tied = [circle for circle in circles(graph) if not all(name.startswith(STILL_TIED) for name in circle)]
+    assert not tied, [sorted(circle) for circle in tied]
+
+
+def test_a_planted_fault_is_found() -> None:
+    assert floors_reached({"llcphone.engine.policies.budget", "llcphone.audio"}) == {"policies"}
+    assert circles({"a": {"b"}, "b": {"c"}, "c": {"a"}, "d": {"a"}}) == [{"a", "b", "c"}]
+    assert circles({"a": {"b"}, "b": set()}) == []
