@@ -1,6 +1,7 @@
 """A phone that stops: no new call, time for the live ones, a good-bye, the end.
 
-until the limit less the good-bye   live calls, born ones included, go on and end by themselves
+until the limit less the good-bye   live calls, born ones included, go on and end by themselves; callers
+                                    who were away on a transfer come back to their agent
 until the limit                     who is not resumed by another process hears a good-bye
 then                                whoever is still there is ended; sockets get a moment to close
 """
@@ -29,6 +30,7 @@ async def drain(phone: Phone, limit_s: float) -> None:
     goodbye_s = server.drain_goodbye_s if server.drain_goodbye_s < limit_s else 0.0
     with trio.move_on_after(limit_s - goodbye_s):
         await phone.wait_until_empty()
+    phone.closing = True
     if goodbye_s and not (phone.journaling is not None and phone.journaling.goes_on(EndReason.DRAINED)):
         for call in phone.calls():
             call.run.step(GoodbyeAsked(EndReason.DRAINED, round(goodbye_s * 1000)))

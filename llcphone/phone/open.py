@@ -91,9 +91,9 @@ async def open_phone(
                     background.start_soon(phone.faults.keep, f"{name} failed", task, name=name)
                 yield phone
                 background.cancel_scope.cancel(reason="leaving")
-        finally:
-            phone.draining = True  # after an error too: a late webhook gets the way out, not a dead nursery
-        await phone.drain()
+            await phone.drain()
+        finally:  # after an error too: a late webhook gets the way out, not a dead nursery
+            phone.draining = phone.closing = True
         nursery.cancel_scope.cancel(reason="drained")
 
 

@@ -78,7 +78,7 @@ class Phone(Placing, Joining):
     ) -> None:
         self.config = config
         self.endpoint = endpoint
-        self.draining = False
+        self.draining = self.closing = False  # draining: no new call; closing: no caller comes back either
         self.finished_calls = 0
         self.agent = agent
         """Who answers, or the function that chooses."""

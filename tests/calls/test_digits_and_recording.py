@@ -118,6 +118,18 @@ async def test_keys_by_twilio_restart_the_stream_and_the_agent_listens(
         assert (await stage.record(2)).resumed_from == stage.records[0].call_id
 
 
+async def test_after_keys_by_twilio_the_line_is_not_dead_when_the_agent_cannot_come_back(
+    autojump_clock: MockClock,
+) -> None:
+    async with nothing_left(), house(transfers={"digits": "twilio"}) as stage:
+        call = await greeted(stage)
+        stage.phone.calls()[0].send_digits("12#")
+        await stage.record()
+        stage.phone.draining = stage.phone.closing = True
+        record = await call.ended()
+        assert "nobody can take your call now" in record.documents[-1]
+
+
 async def test_an_extension_is_dialled_before_the_agent_joins(autojump_clock: MockClock) -> None:
     async with nothing_left(), house(callee=Callee()) as stage:
         stage.phone.place_call("+15550100055", send_digits="ww12#")

@@ -172,6 +172,34 @@ async def test_when_nobody_can_be_had_the_caller_is_back_with_the_agent_that_rem
         assert (await call.ended()).joined == []
 
 
+async def test_a_phone_that_drains_takes_the_caller_back(
+    journal: Path | None, autojump_clock: MockClock
+) -> None:
+    """Their call had begun: it goes on to its end, like any live call."""
+    async with nothing_left(), house(journal, dial=DialOutcome("busy", 1.0)) as stage:
+        other = await stage.ring()  # what the phone waits for
+        await other.hears(0.5)
+        call = await asks_for_sales(stage)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(stage.phone.drain, 300.0, name="drain")
+            await call.stream_started(2)
+            await call.hears(0.8)
+            other.hang_up()
+            call.hang_up()
+        assert (await stage.record(3)).resumed_from == stage.records[0].call_id
+
+
+async def test_a_caller_who_comes_back_when_the_drain_limit_is_near_hears_why_the_line_closes(
+    autojump_clock: MockClock,
+) -> None:
+    async with nothing_left(), house(dial=DialOutcome("busy", 1.0)) as stage:
+        call = await asks_for_sales(stage)
+        stage.phone.draining = stage.phone.closing = True
+        record = await call.ended()
+        assert "nobody can take your call now" in record.documents[-1]
+        assert (record.ended_by, stage.phone.live_calls) == (EndedBy.HANGUP_VERB, 0)
+
+
 @pytest.mark.parametrize("unjoined", ["completed", "no-answer"])
 async def test_a_colleague_hears_what_it_is_about_and_declines_by_pressing_no_key(
     unjoined: str, journal: Path | None, autojump_clock: MockClock

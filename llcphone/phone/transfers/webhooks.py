@@ -79,7 +79,7 @@ class Answers:
 
     async def _pressed(self, form: Mapping[str, str], generation: int, to: str, away: Away | None) -> str:
         pressed = self._company.sentence("keys_pressed")
-        return await self._to_agent(form, generation, away, pressed, speak=False) or twiml.hang_up()
+        return await self._to_agent(form, generation, away, pressed, speak=False) or self._goodbye(form, away)
 
     async def back(
         self, form: Mapping[str, str], generation: int, to: str, away: Away | None, why: str
@@ -97,10 +97,7 @@ class Answers:
             otherwise = VOICEMAIL if config.voicemail else HANG_UP
         if otherwise == VOICEMAIL:
             return self.voicemail(generation)
-        if away is not None:
-            self._desk.forget(away)
-        self._call_is_over(form)
-        return self._last_words(config.unavailable_message)
+        return self._goodbye(form, away)
 
     async def _to_agent(
         self, form: Mapping[str, str], generation: int, away: Away | None, news: str, *, speak: bool = True
@@ -121,13 +118,20 @@ class Answers:
             runs = [call for call in phone.calls() if call_sid and call.call_sid == call_sid]
             if away is not None and text:
                 away.back = max(runs, key=lambda call: call.generation, default=None)
-        if text or away is None or phone.draining:
+        if text or away is None or phone.closing:
             return text
         resumed = self._desk.resumed(away, news, speak=speak)
         if resumed is not None:
             away.back = self._desk.resume(away, resumed)
             text = away.back.twiml
         return text
+
+    def _goodbye(self, form: Mapping[str, str], away: Away | None) -> str:
+        """Nobody can take this caller: say so, and hang up."""
+        if away is not None:
+            self._desk.forget(away)
+        self._call_is_over(form)
+        return self._last_words(self._desk.config.unavailable_message)
 
     def caller_gone(self, away: Away) -> None:
         """The caller has hung up: nobody is to be rung or briefed for them any more."""
