@@ -11,19 +11,18 @@ How the docs write things, and what is checked of them:
     `POST /path`            a route of the server
     ```python, ```toml      runs; is accepted as llcphone.toml
 
-``python -m tests.test_docs`` writes docs/configuration.md and the table of variables in docs/09 anew.
+``./dev docs`` writes the pages that are made from the code (docs_tools/make_docs.py) and builds the site.
 """
 
 from __future__ import annotations
 
 import ast
-import inspect
+import asyncio
 import json
 import re
+import threading
 import tomllib
-from itertools import pairwise
 from pathlib import Path
-from textwrap import dedent
 from types import SimpleNamespace
 from typing import Any
 
@@ -31,10 +30,11 @@ import attrs
 import pytest
 import trio
 
+from docs_tools.make_docs import MADE_PAGES, plain_default
 from llcphone.agent import Agent
 from llcphone.call.setup import plan_call
 from llcphone.cli.entry import app as cli
-from llcphone.config import SECTIONS, SETTINGS, Config, RealtimeConfig, toml_value
+from llcphone.config import SECTIONS, SETTINGS, Config, RealtimeConfig
 from llcphone.dial_guard.guard import WHY
 from llcphone.engine.events import EndReason
 from llcphone.price_lists import price_list
@@ -48,19 +48,16 @@ from llcphone.sim.phone import open_twilio
 from llcphone.sim.ports import free_port
 from llcphone.testing import AUTH_TOKEN
 from llcphone.tools.tool import ToolOptions
+from tests.patience import HANG_S
 
 ROOT = Path(__file__).parent.parent
-CONFIGURATION = ROOT / "docs" / "configuration.md"
 PLACES = [ROOT, ROOT / "llcphone"]
 """What a path in the docs may begin at."""
 SKILL = ROOT / "skill" / "llc-phone" / "SKILL.md"
-SKILL_PAGE = ROOT / "docs" / "09-openclaw-config.md"
-REQUIRED = ["OPENAI_API_KEY", "TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN", "TWILIO_PHONE_NUMBER"]
-"""What the skill asks for, as the original did."""
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), SKILL]
 
 OPENAI = {"session", "response", "conversation", "input_audio_buffer", "rate_limits"}
-FOREIGN = {"llcphone", "phone", "start", *OPENAI}
+FOREIGN = {"llcphone", "phone", "start", "trio", "attrs", *OPENAI}
 """What stands before the dot in names that are no settings: our own objects, the vendors' events."""
 FILES = {"py", "md", "toml", "json", "jsonl", "ulaw"}
 VARIABLES = {*OWN_NAMES, *USUAL_NAMES, *ORIGINAL_NAMES, *ORIGINAL_DESTINATIONS}
@@ -142,20 +139,6 @@ def test_every_default_named_is_the_codes(page: Page) -> None:
         assert said.replace(",", "") == plain_default(f"{section}.{name}"), f"{section}.{name}"
 
 
-def plain_default(key: str) -> str:
-    """A default as a sentence has it, save for the commas in long numbers: 10 s, on, greet, not set."""
-    match SETTINGS[key].default:
-        case None | "" | ():
-            return "not set"
-        case bool(on):
-            return "on" if on else "off"
-        case int() | float() as number:
-            unit = {"ms": " ms", "s": " s"}.get(key.rpartition("_")[2], "")
-            return str(number).removesuffix(".0") + unit
-        case other:
-            return str(other)
-
-
 @pages
 def test_every_variable_named_is_read(page: Page) -> None:
     named = {name for _, text in page.blocks for name in _VARIABLE.findall(text)}
@@ -170,71 +153,9 @@ def test_every_block_of_settings_is_accepted(page: Page) -> None:
             Config.from_toml(text)
 
 
-def configuration_page() -> str:
-    """docs/configuration.md, made of the declarations of the settings."""
-    lines = [CONFIGURATION_HEAD]
-    lines += [f"| `{variable}` | `{key}` |" for variable, key in (USUAL_NAMES | ORIGINAL_NAMES).items()]
-    destinations = ORIGINAL_DESTINATIONS.items()
-    lines += [f"| `{variable}` | `transfers.destinations`, as `{name}` |" for variable, name in destinations]
-    for name, section in SECTIONS.items():
-        about = inspect.getdoc(section).partition(": ")[2]
-        lines += ["", f"## [{name}]", "", about[0].upper() + about[1:], ""]
-        lines += ["| setting | default | may be | what it is |", "|---|---|---|---|"]
-        told = told_of(section)
-        for setting in SETTINGS.values():
-            if setting.section == name:
-                kind = " *Secret.*" if setting.secret else " *Of one deployment.*" if setting.private else ""
-                default = toml_value(setting.default)
-                cells = [f"`{setting.key}`", f"`{default}`", setting.wants(), told[setting.name] + kind]
-                lines.append(f"| {' | '.join(cells)} |".replace("<", "&lt;"))
-    return "\n".join(lines) + "\n"
-
-
-CONFIGURATION_HEAD = """# Configuration
-
-Made from the code by `python -m tests.test_docs`; a test compares. `llcphone config --explain` shows what is
-in effect and where it came from.
-
-Later wins: default, `llcphone.toml` (or `--config`), the `.env` beside it, the environment. Every setting is
-also read from `LLCPHONE_<SECTION>__<KEY>`; a variable that begins so and is no setting is an error. `""`
-unsets what may be unset. A list stands in a variable with commas, without brackets
-(`LLCPHONE_OUTBOUND__ALLOW_PREFIXES=+1202,+44`), a table as JSON. A *secret* is shown by no command and
-written to no log or snapshot; what is *of one deployment* is in no snapshot either.
-
-These names are read too. Within one source `LLCPHONE_…` wins, then those of the trade, then those of the
-original.
-
-| variable | setting |
-|---|---|"""
-
-
-def told_of(section: type) -> dict[str, str]:
-    """What stands under each setting of a section."""
-    body = ast.parse(dedent(inspect.getsource(section))).body[0].body
-    return {
-        each.target.id: " ".join(below.value.value.split())
-        for each, below in pairwise(body)
-        if isinstance(each, ast.AnnAssign) and isinstance(below, ast.Expr)
-    }
-
-
-def test_the_table_of_settings_is_what_the_code_declares() -> None:
-    assert CONFIGURATION.read_text("utf-8") == configuration_page(), "run: python -m tests.test_docs"
-
-
-def skill_page() -> str:
-    """docs/09-openclaw-config.md with every name that is read, its setting and default."""
-    names = [each for each in (USUAL_NAMES | ORIGINAL_NAMES).items() if each[0] not in REQUIRED]
-    rows = [f"| `{variable}` | `{key}` | {plain_default(key)} |" for variable, key in names]
-    destinations = ORIGINAL_DESTINATIONS.items()
-    rows += [f"| `{each}` | `transfers.destinations`, as `{name}` | not set |" for each, name in destinations]
-    above, below = r"(\| `TWILIO_PHONE_NUMBER` \|[^\n]*\n)", r"(?:\|[^\n]*\n)*"
-    text = SKILL_PAGE.read_text("utf-8")
-    return re.sub(above + below, lambda found: found[1] + "\n".join(rows) + "\n", text)
-
-
-def test_the_table_of_variables_is_what_is_read() -> None:
-    assert SKILL_PAGE.read_text("utf-8") == skill_page(), "run: python -m tests.test_docs"
+@pytest.mark.parametrize("path", MADE_PAGES, ids=lambda path: path.stem)
+def test_a_page_made_from_the_code_is_up_to_date(path: Path) -> None:
+    assert path.read_text("utf-8") == MADE_PAGES[path](), "run: ./dev docs"
 
 
 # -- commands, files, routes --------------------------------------------------------------------
@@ -341,7 +262,9 @@ def test_every_model_of_the_overview_has_a_price() -> None:
 def test_every_program_shown_runs_as_far_as_its_definitions(page: Page) -> None:
     for info, text in page.blocks:
         if info == "python":
-            define(text)
+            for made in define(text).values():
+                if isinstance(made, asyncio.AbstractEventLoop):
+                    made.close()
 
 
 def define(text: str) -> dict[str, Any]:
@@ -377,6 +300,53 @@ async def test_the_quick_start_answers_a_call(autojump_clock, tmp_path, monkeypa
     assert outputs == ["seven to noon"]
 
 
+ASYNCIO_PAGE = ROOT / "docs" / "asyncio-tools.md"
+
+
+def test_the_bridge_to_asyncio_that_is_shown_is_that_of_the_example() -> None:
+    def bridge(source: str) -> str:
+        functions = [each for each in ast.parse(source).body if isinstance(each, ast.AsyncFunctionDef)]
+        (found,) = [ast.unparse(each) for each in functions if each.name == "in_asyncio"]
+        return found
+
+    (shown,) = [text for info, text in read(ASYNCIO_PAGE).blocks if info == "python"]
+    assert bridge(shown) == bridge((ROOT / "examples" / "asyncio_tool.py").read_text("utf-8"))
+
+
+async def test_the_bridge_to_asyncio_that_is_shown_brings_results_and_cancellation() -> None:
+    (shown,) = [text for info, text in read(ASYNCIO_PAGE).blocks if info == "python"]
+    names = define(shown)
+    loop, in_asyncio = names["loop"], names["in_asyncio"]
+    begun, cancelled = threading.Event(), threading.Event()
+
+    async def price() -> str:
+        await asyncio.sleep(0)
+        return "four euros"
+
+    async def hang() -> str:
+        begun.set()
+        try:
+            await asyncio.get_running_loop().create_future()
+        finally:
+            cancelled.set()
+        return ""
+
+    names["start_asyncio"]()
+    try:
+        assert await in_asyncio(price()) == "four euros"
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(in_asyncio, hang())
+            assert await trio.to_thread.run_sync(begun.wait, HANG_S)
+            nursery.cancel_scope.cancel()
+        assert await trio.to_thread.run_sync(cancelled.wait, HANG_S)
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        for thread in threading.enumerate():
+            if thread.name == "asyncio":
+                await trio.to_thread.run_sync(thread.join, HANG_S)
+        loop.close()
+
+
 async def ask_for_the_hours(webhook_url: str) -> None:
     async with open_twilio(webhook_url=webhook_url, auth_token=AUTH_TOKEN) as twilio:
         call = await twilio.ring()
@@ -387,8 +357,3 @@ async def ask_for_the_hours(webhook_url: str) -> None:
         await call.hears(0.3)
         call.hang_up()
         await call.ended()
-
-
-if __name__ == "__main__":
-    CONFIGURATION.write_text(configuration_page(), "utf-8")
-    SKILL_PAGE.write_text(skill_page(), "utf-8")

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
+from docs_tools.make_docs import REQUIRED, SKILL_PAGE
 from llcphone import ConfigError, settings
 from llcphone.cli.skill_folder import NAME, build_skill, self_contained
-from tests.test_docs import REQUIRED, SKILL_PAGE, VARIABLES, headings, read
+from tests.test_docs import VARIABLES, headings, read
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -1,0 +1,157 @@
+"""Writes the documentation pages that are made from the code: ``python -m docs_tools.make_docs``.
+
+``./dev docs`` runs this and builds the site. tests/test_docs.py fails while a page differs from its code.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+from importlib import import_module
+from itertools import pairwise
+from pathlib import Path
+from textwrap import dedent
+from typing import TYPE_CHECKING
+
+import llcphone
+from llcphone.config import SECTIONS, SETTINGS, toml_value
+from llcphone.settings import ORIGINAL_DESTINATIONS, ORIGINAL_NAMES, USUAL_NAMES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+DOCS = Path(__file__).parent.parent / "docs"
+CONFIGURATION = DOCS / "configuration.md"
+SKILL_PAGE = DOCS / "09-openclaw-config.md"
+REFERENCE = DOCS / "reference.md"
+REQUIRED = ["OPENAI_API_KEY", "TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN", "TWILIO_PHONE_NUMBER"]
+"""What the skill asks for, as that of llc-phone 3 did."""
+
+
+def configuration_page() -> str:
+    """docs/configuration.md, made of the declarations of the settings."""
+    lines = [CONFIGURATION_HEAD]
+    lines += [f"| `{variable}` | `{key}` |" for variable, key in (USUAL_NAMES | ORIGINAL_NAMES).items()]
+    destinations = ORIGINAL_DESTINATIONS.items()
+    lines += [f"| `{variable}` | `transfers.destinations`, as `{name}` |" for variable, name in destinations]
+    for name, section in SECTIONS.items():
+        about = (inspect.getdoc(section) or "").partition(": ")[2]
+        lines += ["", f"## [{name}]", "", about[0].upper() + about[1:], ""]
+        lines += ["| setting | default | may be | what it is |", "|---|---|---|---|"]
+        told = told_of(section)
+        for setting in SETTINGS.values():
+            if setting.section == name:
+                kind = " *Secret.*" if setting.secret else " *Of one deployment.*" if setting.private else ""
+                default = toml_value(setting.default)
+                cells = [f"`{setting.key}`", f"`{default}`", setting.wants(), told[setting.name] + kind]
+                lines.append(f"| {' | '.join(cells)} |".replace("<", "&lt;"))
+    return "\n".join(lines) + "\n"
+
+
+CONFIGURATION_HEAD = """# Configuration
+
+For everybody who changes a setting.
+
+Made from the code by `./dev docs`; a test compares. `llcphone config --explain` shows what is
+in effect and where it came from.
+
+Later wins: default, `llcphone.toml` (or `--config`), the `.env` beside it, the environment. Every setting is
+also read from `LLCPHONE_<SECTION>__<KEY>`; a variable that begins so and is no setting is an error. `""`
+unsets what may be unset. A list stands in a variable with commas, without brackets
+(`LLCPHONE_OUTBOUND__ALLOW_PREFIXES=+1202,+44`), a table as JSON. A *secret* is shown by no command and
+written to no log or snapshot; what is *of one deployment* is in no snapshot either.
+
+These names are read too. Within one source `LLCPHONE_…` wins, then those of the trade, then those of the
+original.
+
+| variable | setting |
+|---|---|"""
+
+
+def told_of(section: type) -> dict[str, str]:
+    """What stands under each setting of a section."""
+    (parsed,) = ast.parse(dedent(inspect.getsource(section))).body
+    assert isinstance(parsed, ast.ClassDef)
+    told: dict[str, str] = {}
+    for each, below in pairwise(parsed.body):
+        match each, below:
+            case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(text))):
+                told[name] = " ".join(text.split())
+    return told
+
+
+def plain_default(key: str) -> str:
+    """A default as a sentence has it, save for the commas in long numbers: 10 s, on, greet, not set."""
+    match SETTINGS[key].default:
+        case None | "" | ():
+            return "not set"
+        case bool(on):
+            return "on" if on else "off"
+        case int() | float() as number:
+            unit = {"ms": " ms", "s": " s"}.get(key.rpartition("_")[2], "")
+            return str(number).removesuffix(".0") + unit
+        case other:
+            return str(other)
+
+
+def skill_page() -> str:
+    """docs/09-openclaw-config.md with every name that is read, its setting and default."""
+    names = [each for each in (USUAL_NAMES | ORIGINAL_NAMES).items() if each[0] not in REQUIRED]
+    rows = [f"| `{variable}` | `{key}` | {plain_default(key)} |" for variable, key in names]
+    destinations = ORIGINAL_DESTINATIONS.items()
+    rows += [f"| `{each}` | `transfers.destinations`, as `{name}` | not set |" for each, name in destinations]
+    above, below = r"(\| `TWILIO_PHONE_NUMBER` \|[^\n]*\n)", r"(?:\|[^\n]*\n)*"
+    text = SKILL_PAGE.read_text("utf-8")
+    return re.sub(above + below, lambda found: found[1] + "\n".join(rows) + "\n", text)
+
+
+REFERENCE_HEAD = """# Reference
+
+For engineers who write a program with llcphone: every public name, and what it is for.
+
+Made from the docstrings by `./dev docs`, which also builds a site with the whole text, arguments and members.
+Everything that is not named here may change without notice.
+"""
+
+
+def reference_page() -> str:
+    """docs/reference.md: the public names, each with its summary and its module."""
+    parts = [REFERENCE_HEAD]
+    for place, names in PUBLIC.items():
+        parts.append(f"## {place}\n")
+        parts += [f"### {name}\n\n{summary_of(place, name)}\n" for name in names]
+    return "\n".join(parts)
+
+
+PUBLIC: dict[str, list[str]] = {
+    "llcphone": sorted(name for name in dir(llcphone) if name in llcphone._HOMES),
+    "llcphone.server": ["serve", "serve_until_signal", "make_app"],
+    "llcphone.testing": ["rehearse", "rehearsal_config", "Stage"],
+    "llcphone.telemetry.metrics": ["open_metrics"],
+    "llcphone.telemetry.tracing": ["trace_calls"],
+    "llcphone.twilio.signature": ["valid_webhook", "valid_upgrade"],
+}
+"""The modules that users import from, and their names."""
+
+
+def summary_of(place: str, name: str) -> str:
+    text = inspect.getdoc(getattr(import_module(place), name)) or ""
+    return " ".join(text.partition("\n\n")[0].split()).replace("``", "`")
+
+
+MADE_PAGES: dict[Path, Callable[[], str]] = {
+    CONFIGURATION: configuration_page,
+    SKILL_PAGE: skill_page,
+    REFERENCE: reference_page,
+}
+"""Each page and what writes it."""
+
+
+def main() -> None:
+    for path, page in MADE_PAGES.items():
+        path.write_text(page(), "utf-8")
+
+
+if __name__ == "__main__":
+    main()
