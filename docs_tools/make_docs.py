@@ -8,7 +8,6 @@ from __future__ import annotations
 import ast
 import inspect
 import re
-from importlib import import_module
 from itertools import pairwise
 from pathlib import Path
 from textwrap import dedent
@@ -108,19 +107,19 @@ def skill_page() -> str:
 
 REFERENCE_HEAD = """# Reference
 
-For engineers who write a program with llcphone: every public name, and what it is for.
+For engineers who write a program with llcphone: every public name.
 
-Made from the docstrings by `./dev docs`, which also builds a site with the whole text, arguments and members.
-Everything that is not named here may change without notice.
+The site that `./dev docs` builds has each name's documentation here, made from its docstring. Everything that
+is not named here may change without notice.
 """
 
 
 def reference_page() -> str:
-    """docs/reference.md: the public names, each with its summary and its module."""
+    """docs/reference.md: the public names and where to import them from."""
     parts = [REFERENCE_HEAD]
     for place, names in PUBLIC.items():
         parts.append(f"## {place}\n")
-        parts += [f"### {name}\n\n{summary_of(place, name)}\n" for name in names]
+        parts += [f"### {name}\n\n`from {place} import {name}`\n" for name in names]
     return "\n".join(parts)
 
 
@@ -133,11 +132,6 @@ PUBLIC: dict[str, list[str]] = {
     "llcphone.twilio.signature": ["valid_webhook", "valid_upgrade"],
 }
 """The modules that users import from, and their names."""
-
-
-def summary_of(place: str, name: str) -> str:
-    text = inspect.getdoc(getattr(import_module(place), name)) or ""
-    return " ".join(text.partition("\n\n")[0].split()).replace("``", "`")
 
 
 MADE_PAGES: dict[Path, Callable[[], str]] = {
