@@ -29,7 +29,7 @@ from tests.calls.house import QUESTION, open_house
 
 if TYPE_CHECKING:
     from llcphone.sim.model import ModelSession
-    from llcphone.tools.tool import CallHandle
+    from llcphone.tools.call_handle import CallHandle
     from tests.calls.house import House
 
 SECONDS = (1.0, 3.0, 6.0)

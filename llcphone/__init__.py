@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from llcphone.phone.transfers import Recording as Recording
     from llcphone.runtime.host import until_signal as until_signal
     from llcphone.settings import load_config as load_config
+    from llcphone.tools.call_handle import CallHandle as CallHandle
+    from llcphone.tools.call_handle import ToolContext as ToolContext
     from llcphone.tools.outcome import Outcome as Outcome
-    from llcphone.tools.tool import CallHandle as CallHandle
-    from llcphone.tools.tool import ToolContext as ToolContext
     from llcphone.tools.tool import ToolOptions as ToolOptions
 
 __version__ = "0.1.0"
@@ -53,8 +53,8 @@ _HOMES = {
     "Phone": "llcphone.phone.phone",
     "open_phone": "llcphone.phone.open",
     "load_config": "llcphone.settings",
-    "CallHandle": "llcphone.tools.tool",
-    "ToolContext": "llcphone.tools.tool",
+    "CallHandle": "llcphone.tools.call_handle",
+    "ToolContext": "llcphone.tools.call_handle",
     "ToolOptions": "llcphone.tools.tool",
     "Recording": "llcphone.phone.transfers",
 }

@@ -19,7 +19,8 @@ import attrs
 
 from llcphone.errors import ConfigError
 from llcphone.languages import transcribed
-from llcphone.tools.tool import CallHandle, Tool, ToolOptions, make_tool
+from llcphone.tools.call_handle import CallHandle
+from llcphone.tools.tool import Tool, ToolOptions, make_tool
 from llcphone.validation.arguments import kind, need_function
 
 if TYPE_CHECKING:

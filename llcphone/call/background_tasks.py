@@ -15,17 +15,17 @@ if TYPE_CHECKING:
 log = logger("llcphone.phone")
 
 
-class Detached:
-    """Starts such tasks and counts them, so that draining can wait for them."""
+class BackgroundTasks:
+    """Starts these tasks and counts them, so that a drain can wait for them."""
 
     def __init__(self, nursery: trio.Nursery, one_ended: Callable[[], None]) -> None:
-        """Take the nursery that owns them, and who wants to know when one has ended."""
+        """``nursery`` owns the tasks; ``one_ended`` is called after each."""
         self._nursery = nursery
         self._one_ended = one_ended
         self.running = 0
 
     def start(self, function: Callable[..., Any], *args: Any, name: str) -> None:
-        """Start a task that belongs to no call any more; its failure is logged and ends nothing."""
+        """Start a task that outlives its call. If it fails, the failure is logged and nothing ends."""
         self.running += 1
 
         async def run() -> None:

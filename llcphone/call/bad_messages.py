@@ -13,16 +13,16 @@ _MOST_IN_ROW = 10
 _PROTOCOL_ERROR = 1002
 
 
-class Unreadable:
-    """The count of one leg."""
+class BadMessageCount:
+    """The count for one leg."""
 
     def __init__(self, call: CallRun) -> None:
         self._call = call
         self.in_row = 0
-        """Its reader sets it back when it has read one."""
+        """The reader resets it after each message that it could read."""
 
     def one_more(self) -> None:
-        """Another one; raises ``LegClosed`` when it is one too many."""
+        """Count one; raises ``LegClosed`` when there are too many in a row."""
         self._call.bad_messages += 1
         self.in_row += 1
         if self.in_row >= _MOST_IN_ROW:

@@ -56,7 +56,7 @@ _NOT_ULAW = "audio_format"
 _ASK_S = 10.0
 _ASK_AGAIN_S = (1.0, 2.0, 5.0, 10.0, 30.0)
 _MOST_UNREADABLE = 10
-"""Messages in a row, as in a call (``call.unreadable``)."""
+"""Messages in a row, as in a call (``call/bad_messages.py``)."""
 
 
 class Endpoint:

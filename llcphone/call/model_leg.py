@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from llcphone.call.bad_messages import Unreadable
+from llcphone.call.bad_messages import BadMessageCount
 from llcphone.engine.events import ModelConnected, ModelConnectFailed, ModelExpires, ModelLegLost, ModelSaid
 from llcphone.errors import LegClosed, ModelRefused, RemoteProtocolError
 from llcphone.realtime.decode import audio_delta_fast, decode
@@ -89,16 +89,16 @@ async def _hold(
 
 
 async def _pump(call: CallRun, generation: int, leg: Leg, first_within_s: float) -> None:
-    unreadable = Unreadable(call)
+    bad = BadMessageCount(call)
     proven = first_within_s == math.inf
 
     def take(message: bytes) -> None:
         try:
             event = audio_delta_fast(message) or decode(message)
         except RemoteProtocolError:
-            unreadable.one_more()
+            bad.one_more()
         else:
-            unreadable.in_row = 0
+            bad.in_row = 0
             call.step(ModelSaid(generation, event))
             if isinstance(event, SessionUpdated):
                 _tell_expiry(call, generation, event)

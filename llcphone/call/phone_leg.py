@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from llcphone.call.bad_messages import Unreadable
+from llcphone.call.bad_messages import BadMessageCount
 from llcphone.engine.events import EndReason, PhoneLegLost
 from llcphone.errors import LegClosed, RemoteProtocolError
 from llcphone.twilio.media import StreamStarted, caller_audio_fast, decode
@@ -24,20 +24,20 @@ if TYPE_CHECKING:
 async def read_phone(call: CallRun) -> None:
     """Wait for the media stream to join, read it to its end, and close its leg."""
     leg: Leg | None = None
-    unreadable = Unreadable(call)
+    bad = BadMessageCount(call)
 
     def take(message: bytes) -> None:
         payload = caller_audio_fast(message)
         if payload is not None:
-            unreadable.in_row = 0
+            bad.in_row = 0
             call.hear(payload)
             return
         try:
             event = decode(message)
         except RemoteProtocolError:
-            unreadable.one_more()
+            bad.one_more()
         else:
-            unreadable.in_row = 0
+            bad.in_row = 0
             if isinstance(event, StreamStarted):
                 call.stream_known(event)
             call.step(event)

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from llcphone.engine.call_setup import CallSetup
     from llcphone.engine.resumed import Resumed
     from llcphone.engine.status import CallStatus, SpokenLine
-    from llcphone.tools.tool import CallHandle
+    from llcphone.tools.call_handle import CallHandle
     from llcphone.wire.leg import Leg
 
 

@@ -38,7 +38,8 @@ if TYPE_CHECKING:
     from llcphone.config import Config
     from llcphone.engine.call_setup import DialPlan
     from llcphone.engine.resumed import Resumed
-    from llcphone.tools.tool import CallHandle, Tool
+    from llcphone.tools.call_handle import CallHandle
+    from llcphone.tools.tool import Tool
 
 log = logger("llcphone.call")
 

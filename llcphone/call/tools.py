@@ -20,7 +20,8 @@ from llcphone.call.tool_results import error_json, shown
 from llcphone.engine.commands import Note
 from llcphone.engine.events import ToolFinished
 from llcphone.runtime.containment import contained
-from llcphone.tools.tool import OPERATOR, Approval, ToolContext
+from llcphone.tools.call_handle import ToolContext
+from llcphone.tools.tool import OPERATOR, Approval
 
 if TYPE_CHECKING:
     from llcphone.call.run import CallRun

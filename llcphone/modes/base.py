@@ -33,8 +33,9 @@ if TYPE_CHECKING:
     from typing import Unpack
 
     from llcphone.config import Config
+    from llcphone.tools.call_handle import CallHandle
     from llcphone.tools.schema import ToolFunction
-    from llcphone.tools.tool import CallHandle, ToolOptions
+    from llcphone.tools.tool import ToolOptions
 
 Json = dict[str, Any]
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from llcphone.modes import hours
 from llcphone.modes.base import Json, agreed, offer, person
 from llcphone.store import Message, store_of
-from llcphone.tools.tool import CallHandle, ToolContext  # noqa: TC001  (tools are read by their annotations)
+from llcphone.tools.call_handle import CallHandle, ToolContext  # noqa: TC001  (tools are read by their annotations)
 from llcphone.validation.phone_numbers import is_number
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from llcphone.modes.base import House
     from llcphone.store import Store
-    from llcphone.tools.tool import CallHandle
+    from llcphone.tools.call_handle import CallHandle
 
 
 class Diary:

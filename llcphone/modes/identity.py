@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from llcphone.modes.base import House, Json, agreed, offer, person
 from llcphone.modes.desk import TARGETS_S
 from llcphone.store import StoreUnavailable, store_of
-from llcphone.tools.tool import CallHandle  # noqa: TC001  (tools are read by their annotations)
+from llcphone.tools.call_handle import CallHandle  # noqa: TC001  (tools are read by their annotations)
 from llcphone.validation.phone_numbers import is_number
 
 if TYPE_CHECKING:

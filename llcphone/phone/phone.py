@@ -15,7 +15,7 @@ import attrs
 import trio
 
 from llcphone.agent import Agent
-from llcphone.call.background_tasks import Detached
+from llcphone.call.background_tasks import BackgroundTasks
 from llcphone.call.call import Call
 from llcphone.call.record import CallRecord
 from llcphone.call.run import CallRun
@@ -100,7 +100,7 @@ class Phone(Placing, Joining):
         self.overload = Overload(config.overload, lambda: len(self._calls))
         self.pulse = Pulse(self.calls, close_timeout_s=config.call.close_timeout_s, faults=self.faults)
         self.pulse.listeners.append(self.overload.look)
-        self._detached = Detached(nursery, lambda: self._changed.set())
+        self._detached = BackgroundTasks(nursery, lambda: self._changed.set())
         self.warm: WarmPool | None = None  # sessions that are ready before anybody calls
         self.dialler: Dialler | None = None
         """Rings people; None when ``twilio.account_sid`` is not set."""

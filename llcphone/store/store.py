@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from llcphone.store.calls import KeptCall
     from llcphone.store.deletion import Forgotten, Piece
     from llcphone.store.models import Appointment, CallDetails, CallSummary, Customer, Slot, ToolCall
-    from llcphone.tools.tool import CallHandle
+    from llcphone.tools.call_handle import CallHandle
 
 T = TypeVar("T")
 Posts = dict[str, str]

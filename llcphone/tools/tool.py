@@ -9,84 +9,18 @@ the schema. The rest of this file is what may be said of a tool: how long, how o
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack
 
 import attrs
 
 from llcphone.config.fields import TOOL_NAME
 from llcphone.errors import ConfigError
+from llcphone.tools.call_handle import CallHandle, ToolContext
 from llcphone.tools.parameters import is_async, name_of
 from llcphone.tools.schema import Signature, ToolFunction, read_signature
 
 if TYPE_CHECKING:
     from llcphone.config.tools import ToolsConfig
-    from llcphone.tools.outcome import Outcome
-
-
-class CallHandle(Protocol):
-    """What a tool or hook may know of its call, and do to it."""
-
-    call_id: str
-    """Our own id, safe to log."""
-    call_sid: str
-    """Twilio's id."""
-    caller: str
-    """The number that rang, as Twilio gave it; may be ``anonymous``."""
-    dialled: str
-    """The number that was rung."""
-    direction: str
-    """``inbound`` or ``outbound``."""
-    attestation: str
-    """How far carriers vouch for the caller's number: ``A``, ``B``, ``C``, or empty: not at all."""
-    state: dict[str, Any]
-    """The user's own scratch space, one per call."""
-
-    @property
-    def caller_turns(self) -> int:
-        """How often the caller has spoken so far."""
-
-    def tell(self, tool: str, arguments: Mapping[str, Any], result: Any) -> None:
-        """Let the model know a tool's result that it has not asked for; nobody speaks because of it."""
-
-    def hang_up(self) -> None:
-        """End the call once the agent's last word was heard."""
-
-    def commit_turn(self, *, respond: bool = True) -> None:
-        """Manual turns: the caller is done, and the agent answers."""
-
-    def clear_turn(self) -> None:
-        """Forget what the caller said since the last turn."""
-
-    def interrupt(self) -> None:
-        """Let the agent fall silent now."""
-
-    def respond(self) -> None:
-        """Let the agent speak as soon as it may."""
-
-    async def transfer(self, name: str, *, summary: str = "", warm: bool | None = None) -> Outcome:
-        """Send the caller to a destination of ``[transfers]`` once the agent's last word was heard."""
-
-    def voicemail(self) -> Outcome:
-        """Let the caller leave a message once the agent's last word was heard."""
-
-    async def send_sms(self, to: str, text: str) -> Outcome:
-        """Send a text message to ``"caller"`` or to a destination."""
-
-    def send_digits(self, digits: str) -> None:
-        """Press keys."""
-
-
-@attrs.frozen
-class ToolContext:
-    """One tool call, as the function that runs it may see it."""
-
-    call: CallHandle
-    tool_call_id: str
-    """The model's own id of it."""
-    key: str
-    """Idempotency key: the same on every try, in a restored session and after a restart; no other
-    tool call has it. Hand it to whatever books, pays or sends."""
-    attempt: int = 1
 
 
 Approval = bool | str

@@ -24,7 +24,7 @@ from llcphone.engine.events import EndReason
 from llcphone.errors import LLCPhoneError
 from llcphone.phone.transfers.transfer import Away, Way
 from llcphone.runtime.log_lines import logger
-from llcphone.tools.tool import CallHandle  # noqa: TC001  (tools are read by their annotations)
+from llcphone.tools.call_handle import CallHandle  # noqa: TC001  (tools are read by their annotations)
 from llcphone.twilio import twiml_transfer
 
 if TYPE_CHECKING:
