@@ -1,19 +1,19 @@
-"""Callers who come and go, for ``bench.soak``: in place of ``bench.load.Load``, which has one fixed crowd."""
+"""Callers who come and go, for ``bench.soak``; ``bench.load.Load`` has one fixed crowd."""
 
 from __future__ import annotations
 
 import random
-from collections import deque
 from typing import TYPE_CHECKING
 
 import attrs
 
-from bench.load import FakeWorld, Scenario
 from bench.loop import now
 from bench.phone import FakePhone
+from bench.samples import Samples, Scenario
 
 if TYPE_CHECKING:
-    from bench.model import FakeModel
+    from bench.load import FakeWorld
+    from bench.samples import Session
 
 CUT, LOSE_MODEL = 0.1, 0.1
 """Shares of calls whose stream breaks, and which lose their model session."""
@@ -44,15 +44,11 @@ class Delays:
         return round(at * STEP_MS, 2)
 
 
-class Churn:
-    """In place of ``bench.load.Load``: callers who come and go."""
+class Churn(Samples):
+    """Callers who come and go."""
 
     def __init__(self, world: FakeWorld, port: int, calls: int, life_s: float) -> None:
-        self.loop, self.bridge_port = world.loop, port
-        self.scenario = Scenario(calls, handshake_s=0.05, configure_s=0.02)
-        self.quiet = False
-        self.sessions: deque[FakeModel] = deque(maxlen=0)
-        self.model_of: dict[int, FakeModel] = {}
+        super().__init__(world.loop, Scenario(calls, handshake_s=0.05, configure_s=0.02), port)
         self.phones: dict[int, FakePhone] = {}
         self.forward, self.back = Delays(), Delays()
         self.born = self.failed = 0
@@ -81,7 +77,7 @@ class Churn:
     def one_more(self) -> FakePhone:
         """Somebody rings."""
         self.born += 1
-        phone = self.phones[self.born] = FakePhone(self, self.born)  # type: ignore[arg-type]
+        phone = self.phones[self.born] = FakePhone(self, self.born)
         phone.ring()
         self._steady_s[phone.call] = now() + STEADY_S
         return phone
@@ -92,9 +88,9 @@ class Churn:
             phone._conn.close()
 
     def _lose_model(self, call: int) -> None:
-        if (model := self.model_of.get(call)) is not None and model._conn is not None:
+        if (model := self.model_of.get(call)) is not None:
             self._steady_s[call] = now() + STEADY_S
-            model._conn.close()
+            model.drop()
 
     def _forget(self, phone: FakePhone) -> None:
         self.failed += phone.failed
@@ -113,14 +109,17 @@ class Churn:
         """Streams that are up."""
         return sum(phone.streaming for phone in self.phones.values())
 
-    # -- what arrives, as ``Load`` takes it -------------------------------------------------
+    # -- what arrives -----------------------------------------------------------------------
+
+    def session_opened(self, session: Session) -> None:
+        """Only sessions of known calls are kept, and no longer than their call."""
 
     def frame_arrived(self, call: int, number: int, when: float) -> None:
         """A caller's frame is at the model."""
         if (phone := self.phones.get(call)) is not None and phone.sent_at[number] > self._steady_s[call]:
             self.forward.add(when - phone.sent_at[number])
 
-    def delta_arrived(self, phone: FakePhone, call: int, number: int, when: float) -> None:
+    def delta_arrived(self, at_call: int, call: int, number: int, when: float) -> None:
         """The last piece of a delta is at the phone."""
         if (model := self.model_of.get(call)) is not None and number < len(model.deltas_at):
             self.back.add(max(0.0, when - model.deltas_at[number]))

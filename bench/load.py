@@ -10,31 +10,14 @@ import attrs
 from bench.loop import Conn, Listener, Loop, now
 from bench.model import FakeModel
 from bench.phone import FakePhone
+from bench.samples import Samples, Scenario
 
 if TYPE_CHECKING:
     import socket
     import ssl
     from collections.abc import Callable
 
-
-@attrs.frozen
-class Scenario:
-    """What the callers and the model do."""
-
-    calls: int
-    bursts: bool = True
-    """Answers of 4 s in 240 to 500 ms pieces, five times faster than speech; else endless 20 ms pieces."""
-    turns: bool = True
-    """The model detects turns; else it answers ``response.create`` only (the greeting)."""
-    handshake_s: float = 0.0
-    configure_s: float = 0.0
-    think_s: float = 0.4
-    ring_s: float = 0.0
-    """From TwiML to the media stream."""
-    ramp_s: float = 0.02
-    """Between two calls' births."""
-    warm_s: float = 4.5
-    window_s: float = 8.0
+    from bench.samples import Session
 
 
 @attrs.frozen
@@ -70,7 +53,8 @@ class FakeWorld:
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         self.loop = Loop()
         self.tls = tls
-        self.load: Load | None = None
+        self.load: Samples | None = None
+        """Whose the sessions are that a bridge opens."""
         self._listener = Listener(self.loop, self._accepted)
         self._sessions = 0
 
@@ -87,7 +71,7 @@ class FakeWorld:
         load = self.load
         session = FakeModel(load or Load(self, Scenario(0), 0), self._sessions)
         if load is not None:
-            load.sessions.append(session)
+            load.session_opened(session)
         Conn(self.loop, sock, session, client=False)
 
     def idle(self, seconds: float) -> None:
@@ -97,17 +81,17 @@ class FakeWorld:
 
     def run(self, scenario: Scenario, bridge_port: int, sample: Callable[[], Any]) -> Result:
         """Put one load on the bridge."""
-        self.load = Load(self, scenario, bridge_port)
-        self.load.schedule(sample, self._stop)
+        self.load = load = Load(self, scenario, bridge_port)
+        load.schedule(sample, self._stop)
         gc.collect()
         gc.disable()  # no pauses of ours in the bridge's figures
         try:
             self._run()
         finally:
             gc.enable()
-        result, self.load = self.load.result(), None
+        self.load = None
         self.idle(1.0)  # the bridge closes its sessions
-        return result
+        return load.result()
 
     def _run(self) -> None:
         self.loop.stopped = False
@@ -121,16 +105,13 @@ class FakeWorld:
         self._listener.close()
 
 
-class Load:
-    """The state of one run; phones and sessions report to it."""
+class Load(Samples):
+    """The state of one run."""
 
     def __init__(self, world: FakeWorld, scenario: Scenario, bridge_port: int) -> None:
-        self.loop, self.scenario, self.bridge_port = world.loop, scenario, bridge_port
+        super().__init__(world.loop, scenario, bridge_port)
         self.phones = [FakePhone(self, call) for call in range(scenario.calls)]
-        self.sessions: list[FakeModel] = []
-        self.model_of: dict[int, FakeModel] = {}
-        self.quiet = False
-        """The window has closed: no new deltas."""
+        self.sessions: list[Session] = []
         self._opens = self._closes = float("inf")
         self._forward: list[float] = []
         self._back: list[float] = []
@@ -168,16 +149,20 @@ class Load:
 
     # -- what arrives -----------------------------------------------------------------------
 
+    def session_opened(self, session: Session) -> None:
+        """The bridge opened a session."""
+        self.sessions.append(session)
+
     def frame_arrived(self, call: int, number: int, when: float) -> None:
         """A caller's frame is at the model."""
         sent = self.phones[call].sent_at[number]
         if self._opens <= sent < self._closes:
             self._forward.append(when - sent)
 
-    def delta_arrived(self, phone: FakePhone, call: int, number: int, when: float) -> None:
+    def delta_arrived(self, at_call: int, call: int, number: int, when: float) -> None:
         """The last piece of a delta is at the phone."""
         sent = self.model_of[call].deltas_at[number]
-        if self._opens <= sent < self._closes and call == phone.call:
+        if self._opens <= sent < self._closes and call == at_call:
             self._back.append(when - sent)
 
     def call_without_frames(self) -> int:

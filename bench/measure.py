@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import attrs
 
 from bench.bridges import Bridge, Running, certificate, run_bridge
-from bench.load import FakeWorld, Result, Scenario
+from bench.load import FakeWorld, Result
+from bench.samples import Scenario
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -13,7 +13,7 @@ from bench.audio import base64_chars, delta, read_label
 from bench.loop import Conn, now
 
 if TYPE_CHECKING:
-    from bench.load import Load
+    from bench.samples import Samples
 
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 USER_S, PAUSE_S, SPEECH_MS, SPEED = 3.0, 0.5, 4000, 5.0
@@ -25,7 +25,7 @@ SLICE_MS = 20
 class FakeModel:
     """One session."""
 
-    def __init__(self, load: Load, number: int) -> None:
+    def __init__(self, load: Samples, number: int) -> None:
         self.load, self.number = load, number
         self.random = random.Random(number)
         self.call: int | None = None
@@ -196,6 +196,11 @@ class FakeModel:
 
     def _later(self, seconds: float, function: Any, *args: Any) -> None:
         self.load.loop.at(now() + seconds, function, *args)
+
+    def drop(self) -> None:
+        """Break the connection."""
+        if self._conn is not None:
+            self._conn.close()
 
     def on_end(self, conn: Conn) -> None:
         """The bridge closed the session."""

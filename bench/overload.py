@@ -82,7 +82,7 @@ def main() -> int:
     phases: list[tuple[str, float, float]] = []
     with run_bridge(bridge, world.model_url, greet=False, ca_file="") as running:
         world.idle(1.5)
-        crowd = world.load = Crowd(world, running.port, options.calls, 0.0)  # type: ignore[assignment]
+        crowd = world.load = Crowd(world, running.port, options.calls, 0.0)
         world.idle(0.05 * options.calls + STEADY_S + 2.0)
         live = crowd.live()
 

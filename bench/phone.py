@@ -10,7 +10,7 @@ from bench.audio import FRAME_MS, caller_tail, label, read_label
 from bench.loop import Conn, connect, now
 
 if TYPE_CHECKING:
-    from bench.load import Load
+    from bench.samples import Samples
 
 _HEAD = (
     b'{"event":"media","sequenceNumber":"%d",'
@@ -25,7 +25,7 @@ _STOP = (
 class FakePhone:
     """From the ring to ``stop``."""
 
-    def __init__(self, load: Load, call: int) -> None:
+    def __init__(self, load: Samples, call: int) -> None:
         self.load, self.call = load, call
         self.call_sid = f"CA{call:032d}"
         self.stream_sid = f"MZ{call:032d}"
@@ -154,7 +154,7 @@ class FakePhone:
             self.answered_audio_ms = (when - self._dialled_at) * 1000
         if payload[-16:-15] == b"E" and payload[-15:].isdigit():  # else a stored prompt of the bridge
             call, number = read_label(payload[-16:])
-            self.load.delta_arrived(self, call, number, when)
+            self.load.delta_arrived(self.call, call, number, when)
 
     def _echo(self, name: str) -> None:
         if name in self._marks and self.streaming:

@@ -218,13 +218,13 @@ def main() -> int:
         gc.collect()
         gc.freeze()
         # One short crowd first: what is made once (threads, pools, caches of code) is no leak.
-        churn = world.load = Churn(world, running.port, calls, 3.0)  # type: ignore[assignment]
+        churn = world.load = Churn(world, running.port, calls, 3.0)
         world.idle(10.0)
         churn.end()
         world.idle(SETTLE_S)
         before = soak.idle()
         print(f"{calls} calls at once, {options.life:.0f} s each; before: {before[0]} fds, {before[1]} tasks")
-        churn = world.load = Churn(world, running.port, calls, options.life)  # type: ignore[assignment]
+        churn = world.load = Churn(world, running.port, calls, options.life)
         rows = soak.minutes(churn, options.minutes)
         churn.end()
         world.idle(SETTLE_S)
