@@ -116,7 +116,8 @@ async def is_briefed(stage: Stage) -> SimCall:
 
 
 async def both_inside(stage: Stage, *calls: SimCall) -> None:
-    while not any(set(calls) <= set(room.inside) for room in stage.twilio.exchange.rooms.values()):
+    sids = {call.sid for call in calls}
+    while not any(sids <= room.inside.keys() for room in stage.twilio.exchange.rooms.values()):
         await calls[0].log.wait_change(trio.current_time() + 0.5)
 
 

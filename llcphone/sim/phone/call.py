@@ -1,9 +1,9 @@
-"""One call to the server under test, and the hands, mouth and ear of its caller.
+"""One call to the server under test: what its caller does, and what can be seen of it.
 
-A call is one task. It follows TwiML step by step; whatever interrupts it (the caller hangs up, REST completes
-or updates the call) is written to ``_fate`` first and then ends the step in progress: a live stream by
-``finish``, so that its ``stop`` message goes out, anything else by cancellation. Between steps the fate is
-looked at, so none is lost.
+The call's task is ``follow.live``, which follows TwiML step by step. An interruption (the caller hangs up,
+REST completes or updates the call) is written to ``fate`` first. Then it ends the step in progress: a live
+stream by ``finish``, so that its ``stop`` message goes out, anything else by cancellation of ``verbs``.
+``fate`` is read between two steps, so no interruption is lost.
 
 Times given out are milliseconds since the call began.
 """
@@ -18,14 +18,10 @@ import attrs
 import trio
 
 from llcphone.sim.phone.http import WebhookFailed
-from llcphone.sim.phone.moving import Moving
-from llcphone.sim.phone.outbound import StatusCallbacks
 from llcphone.sim.phone.playout import SAMPLES_PER_MS, SAMPLES_PER_S, Playout, lay_out
 from llcphone.sim.phone.record import CallFaults, CallLog, CallRecord, EndedBy, Received
-from llcphone.sim.phone.recording import recording_fields, tell_recording
-from llcphone.sim.phone.steps import Document, Exchange, Fetch, Step
+from llcphone.sim.phone.steps import Document, Exchange, Fetch, StatusCallbacks, Step
 from llcphone.sim.phone.stream import Ending, MediaStream
-from llcphone.sim.phone.verbs import run_step
 from llcphone.sim.wav import write_stereo_wav
 
 if TYPE_CHECKING:
@@ -70,12 +66,17 @@ class SimCall:
     """When the callee picked up."""
     answered_by: str | None = None
     """The verdict of machine detection."""
-    moving: Moving = attrs.field(factory=Moving)
+    stream_over: trio.Event = attrs.field(factory=trio.Event)
+    """The present stream has ended, or the call goes on without it (see ``moving``)."""
+    left_stream: MediaStream | None = None
+    """A stream of which the call was moved away and whose ``stop`` is still to come."""
     recording: tuple[int, str] | None = None
-    """Since when all of it is recorded, and who is told."""
-    _fate: Step | None = None
-    _verbs: trio.CancelScope = attrs.field(factory=trio.CancelScope)
-    _background: trio.Nursery | None = None
+    """Since which sample all of it is recorded, and the URL that receives the recording."""
+    fate: Step | None = None
+    """What the call does next, because something interrupted it."""
+    verbs: trio.CancelScope = attrs.field(factory=trio.CancelScope)
+    """The step in progress."""
+    background: trio.Nursery | None = None
     _ended: trio.Event = attrs.field(factory=trio.Event)
 
     # ---- the caller ----------------------------------------------------------------------------------
@@ -216,54 +217,40 @@ class SimCall:
 
     # ---- for the simulator's own parts ---------------------------------------------------------------
 
-    async def live(self, first: Step) -> None:
-        """The call's task: follows TwiML from its first step until the call is over."""
-        try:
-            async with trio.open_nursery() as self._background:
-                async with trio.open_nursery() as nursery:
-                    nursery.start_soon(self.mouth.run, name="sim caller's mouth")
-                    ended_by = await self._follow(first)
-                    self.moving.stop_old(self)
-                    nursery.cancel_scope.cancel()
-                self._finish(ended_by)
-                self.callbacks.tell(self, "completed")
-                if self.recording is not None:
-                    began, callback = self.recording
-                    tell_recording(self, callback, recording_fields(self, began, "StartCallRecordingTwiML"))
-        finally:
-            self._finish(EndedBy.SIMULATOR)
-
-    async def _follow(self, step: Step) -> EndedBy:
-        while True:
-            if self._fate is not None:
-                step = self._fate
-                self._fate = None
-            if isinstance(step, EndedBy):
-                return step
-            with trio.CancelScope() as self._verbs:
-                step = await run_step(self, step)
-
     def _interrupt(self, fate: Step) -> None:
-        if self.over or isinstance(self._fate, EndedBy):
+        if self.over or isinstance(self.fate, EndedBy):
             return
-        self._fate = fate
+        self.fate = fate
         self.log.event(fate.value if isinstance(fate, EndedBy) else "call updated")
         if self.stream is None:
-            self._verbs.cancel()
+            self.verbs.cancel()
         elif self.hung_up or self.faults.stop_late_s is None:
             self.stream.finish(Ending.STOP)
         else:
-            self.moving.leave(self, self.stream)
+            self.left_stream = self.stream
+            self.stream.leave(self.mouth)
+            self.stream_over.set()
 
     @property
     def interrupted(self) -> bool:
         """The present step was ended from outside."""
-        return self._fate is not None
+        return self.fate is not None
 
     @property
     def hung_up(self) -> bool:
         """The interruption is the end of the call."""
-        return isinstance(self._fate, EndedBy)
+        return isinstance(self.fate, EndedBy)
+
+    def finish(self, status: str, ended_by: EndedBy) -> None:
+        """The call is over; a second end changes nothing."""
+        if self.over:
+            return
+        self.status = status
+        self.record.ended_by = ended_by
+        self.record.duration_ms = self.log.now_ms
+        self.playout.stop(self.log.now)
+        self._ended.set()
+        self.log.event(f"call over: {ended_by.value}")
 
     @contextlib.contextmanager
     def streaming(self, stream: MediaStream) -> Iterator[None]:
@@ -280,8 +267,8 @@ class SimCall:
 
     def in_background(self, work: Callable[..., Awaitable[None]], *args: object, name: str) -> None:
         """Work the call does not wait for before it goes on, but does before it is gone."""
-        if self._background is not None:
-            self._background.start_soon(work, *args, name=name)
+        if self.background is not None:
+            self.background.start_soon(work, *args, name=name)
 
     def notify(self, purpose: str, url: str, form: Mapping[str, str], method: str = "POST") -> None:
         """Make a request nobody waits for; its answer is ignored."""
@@ -320,13 +307,3 @@ class SimCall:
             if self.over:
                 raise CallOver(self.record)
             await self.log.wait_change(math.inf if at is None else self.log.time_of(at))
-
-    def _finish(self, ended_by: EndedBy) -> None:
-        if self.over:
-            return
-        self.status = self.callbacks.final_status(self, ended_by)
-        self.record.ended_by = ended_by
-        self.record.duration_ms = self.log.now_ms
-        self.playout.stop(self.log.now)
-        self._ended.set()
-        self.log.event(f"call over: {ended_by.value}")

@@ -3,17 +3,14 @@
 A room begins when somebody enters whose ``startConferenceOnEnter`` is true; until then everybody hears the
 hold music. When somebody leaves whose ``endConferenceOnExit`` is true, it is over for all
 (twilio.com/docs/voice/twiml/conference). A name that is used again later is another room.
-``statusCallback`` is the one of whoever entered first with one, told of the events that were asked for.
+The ``statusCallback`` of the first participant that names one receives the events that were asked for.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import attrs
-import trio
-
-from llcphone.sim.phone.steps import absolute, make_sid
+from llcphone.sim.phone.steps import Room, absolute
 
 if TYPE_CHECKING:
     from llcphone.sim.phone.call import SimCall
@@ -25,48 +22,24 @@ _EVENTS = {"participant-join": "join", "participant-leave": "leave"}
 _EVENTS |= {"conference-start": "start", "conference-end": "end"}
 
 
-@attrs.define(eq=False)
-class Room:
-    """A conference while anybody is in it."""
-
-    name: str
-    sid: str = attrs.field(factory=lambda: make_sid("CF"))
-    inside: list[SimCall] = attrs.field(factory=list)
-    """Who is in it, in the order of entering."""
-    start: trio.Event = attrs.field(factory=trio.Event)
-    over: trio.Event = attrs.field(factory=trio.Event)
-    _callback: str = ""
-    _wanted: frozenset[str] = frozenset()
-    _sequence: int = 0
-
-    @property
-    def begun(self) -> bool:
-        """Those inside hear each other."""
-        return self.start.is_set()
-
-    def tells(self, url: str, events: str) -> None:
-        """Whoever first asks for events gets them all."""
-        if url and not self._callback:
-            self._callback, self._wanted = url, frozenset(events.split() or ["start", "end"])
-
-    def tell(self, call: SimCall, event: str) -> None:
-        """Tell the server of something that this call did."""
-        if not self._callback or _EVENTS[event] not in self._wanted:
-            return
-        self._sequence += 1
-        form = {
-            "AccountSid": call.exchange.account_sid,
-            "ConferenceSid": self.sid,
-            "FriendlyName": self.name,
-            "StatusCallbackEvent": event,
-            "SequenceNumber": str(self._sequence),
-            "Timestamp": call.timestamp.strftime("%a, %d %b %Y %H:%M:%S +0000"),
-            "Muted": "false",
-            "Hold": "false",
-        }
-        if event.startswith("participant"):
-            form["CallSid"] = call.sid
-        call.notify("conference", self._callback, form)
+def _tell(call: SimCall, room: Room, event: str) -> None:
+    """Tell the server of something that this call did."""
+    if not room.callback or _EVENTS[event] not in room.wanted:
+        return
+    room.sequence += 1
+    form = {
+        "AccountSid": call.exchange.account_sid,
+        "ConferenceSid": room.sid,
+        "FriendlyName": room.name,
+        "StatusCallbackEvent": event,
+        "SequenceNumber": str(room.sequence),
+        "Timestamp": call.timestamp.strftime("%a, %d %b %Y %H:%M:%S +0000"),
+        "Muted": "false",
+        "Hold": "false",
+    }
+    if event.startswith("participant"):
+        form["CallSid"] = call.sid
+    call.notify("conference", room.callback, form)
 
 
 async def confer(call: SimCall, noun: Verb, base: str) -> None:
@@ -83,18 +56,20 @@ async def confer(call: SimCall, noun: Verb, base: str) -> None:
         call.log.note("the conference is full")
         return
     callback = noun.get("statusCallback")
-    room.tells(absolute(base, callback) if callback else "", noun.get("statusCallbackEvent"))
-    room.inside.append(call)
-    room.tell(call, "participant-join")
-    if noun.get("startConferenceOnEnter", "true") != "false" and not room.begun:
-        room.tell(call, "conference-start")
-        for each in room.inside:
-            each.log.event("the conference begins")
+    if callback and not room.callback:  # the first participant who names one
+        room.callback = absolute(base, callback)
+        room.wanted = frozenset(noun.get("statusCallbackEvent").split() or ["start", "end"])
+    room.inside[call.sid] = call.log
+    _tell(call, room, "participant-join")
+    if noun.get("startConferenceOnEnter", "true") != "false" and not room.start.is_set():
+        _tell(call, room, "conference-start")
+        for log in room.inside.values():
+            log.event("the conference begins")
         room.start.set()
     try:
         began_ms = call.log.now_ms
         try:
-            call.log.event("in a conference" if room.begun else "hold music")
+            call.log.event("in a conference" if room.start.is_set() else "hold music")
             await room.start.wait()
         finally:
             call.record.on_hold_ms += call.log.now_ms - began_ms
@@ -104,11 +79,11 @@ async def confer(call: SimCall, noun: Verb, base: str) -> None:
 
 
 def _leave(call: SimCall, room: Room, *, ends: bool) -> None:
-    room.inside.remove(call)
-    room.tell(call, "participant-leave")
+    del room.inside[call.sid]
+    _tell(call, room, "participant-leave")
     if (ends and not room.over.is_set()) or (not room.inside and not room.over.is_set()):
         room.over.set()
         room.start.set()  # nobody waits for it any more
-        room.tell(call, "conference-end")
+        _tell(call, room, "conference-end")
     if call.exchange.rooms.get(room.name) is room and room.over.is_set():
         del call.exchange.rooms[room.name]

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from llcphone.sim.phone.messages import StreamWriter
+from llcphone.sim.phone.moving import carry
 from llcphone.sim.phone.record import StreamRecord
 from llcphone.sim.phone.steps import Step, absolute, action_of, make_sid
 from llcphone.sim.phone.stream import MediaStream
@@ -31,7 +32,7 @@ async def connect(call: SimCall, verb: Verb, base: str) -> Step | None:
         callback = noun.get("statusCallback")
         _tell_stream_event(call, stream, callback, "stream-started")
         with call.streaming(stream):
-            await call.moving.carry(call, stream)
+            await carry(call, stream)
         opened = stream.record.ended_at_ms is not None
         _tell_stream_event(call, stream, callback, "stream-stopped" if opened else "stream-error")
     action = action_of(verb, base, {})

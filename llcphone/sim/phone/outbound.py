@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import math
 import random
-from collections import deque
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -23,87 +22,75 @@ if TYPE_CHECKING:
     from llcphone.sim.phone.call import SimCall
 
 
-@attrs.define
-class StatusCallbacks:
-    """Where and of what the server wants to be told."""
+def tell_status(call: SimCall, event: str) -> None:
+    """Tell the server of ``initiated``, ``ringing``, ``answered`` or ``completed``."""
+    callbacks = call.callbacks
+    if not callbacks.url or event not in callbacks.events or callbacks.muted:
+        return
+    form = call.form(_fields(call, event))
+    callbacks.sequence += 1
+    if call.faults.callbacks != CallbackFaults():
+        _deliver(call, event, "status callback", callbacks.url, form, callbacks.method)
+        return
+    match call.faults.status_callbacks:
+        case Callbacks.IN_ORDER:
+            _send(call, [form])
+        case Callbacks.TWICE:
+            _send(call, [form, form])
+        case Callbacks.REVERSED:
+            callbacks.held.append(form)
+            if event == "completed":
+                _send(call, callbacks.held[::-1])
 
-    url: str = ""
-    method: str = "POST"
-    events: frozenset[str] = frozenset({"completed"})
-    muted: bool = False
-    """The call is queued: canceled now, nobody is told."""
-    _sequence: int = 0
-    _held: list[dict[str, str]] = attrs.field(factory=list)
-    _outbox: deque[dict[str, str]] = attrs.field(factory=deque)
-    _sending: bool = False
-    _chance: random.Random | None = None
 
-    def tell(self, call: SimCall, event: str) -> None:
-        """Tell the server of ``initiated``, ``ringing``, ``answered`` or ``completed``."""
-        if not self.url or event not in self.events or self.muted:
-            return
-        form = call.form(self._fields(call, event))
-        self._sequence += 1
-        faults = call.faults.callbacks
-        if faults != CallbackFaults():
-            self.deliver(call, event, "status callback", self.url, form, self.method)
-            return
-        match call.faults.status_callbacks:
-            case Callbacks.IN_ORDER:
-                self._send(call, [form])
-            case Callbacks.TWICE:
-                self._send(call, [form, form])
-            case Callbacks.REVERSED:
-                self._held.append(form)
-                if event == "completed":
-                    self._send(call, self._held[::-1])
+def _fields(call: SimCall, event: str) -> dict[str, str]:
+    fields = {
+        "CallStatus": "in-progress" if event == "answered" else event,
+        "Timestamp": call.timestamp.strftime("%a, %d %b %Y %H:%M:%S +0000"),
+        "CallbackSource": "call-progress-events",
+        "SequenceNumber": str(call.callbacks.sequence),
+    }
+    if event == "completed":
+        duration_s = math.ceil(call.record.duration_ms / 1000) if call.status == "completed" else 0
+        fields |= {"CallStatus": call.status, "CallDuration": str(duration_s)}
+        fields["Duration"] = str(math.ceil(duration_s / 60))
+    return fields
 
-    def _fields(self, call: SimCall, event: str) -> dict[str, str]:
-        fields = {
-            "CallStatus": "in-progress" if event == "answered" else event,
-            "Timestamp": call.timestamp.strftime("%a, %d %b %Y %H:%M:%S +0000"),
-            "CallbackSource": "call-progress-events",
-            "SequenceNumber": str(self._sequence),
-        }
-        if event == "completed":
-            duration_s = math.ceil(call.record.duration_ms / 1000) if call.status == "completed" else 0
-            fields |= {"CallStatus": call.status, "CallDuration": str(duration_s)}
-            fields["Duration"] = str(math.ceil(duration_s / 60))
-        return fields
 
-    def _send(self, call: SimCall, forms: list[dict[str, str]]) -> None:
-        self._outbox.extend(forms)
-        if not self._sending:
-            self._sending = True
-            call.in_background(self._send_one_by_one, call, name="sim status callbacks")
+def _send(call: SimCall, forms: list[dict[str, str]]) -> None:
+    call.callbacks.unsent.extend(forms)
+    if not call.callbacks.sending:
+        call.callbacks.sending = True
+        call.in_background(_send_one_by_one, call, name="sim status callbacks")
 
-    async def _send_one_by_one(self, call: SimCall) -> None:
-        while self._outbox:
-            await call.tell("status callback", self.url, self._outbox.popleft(), self.method)
-        self._sending = False
 
-    def deliver(
-        self, call: SimCall, event: str, purpose: str, url: str, form: dict[str, str], method: str
-    ) -> None:
-        """As the call's faults will have it: not at all, late, in any order, more than once."""
-        faults = call.faults.callbacks
-        chance = self._chance = self._chance or random.Random(faults.seed)
-        for _ in range(0 if event in faults.lost else faults.copies):
-            late_s = faults.delay_s + chance.uniform(0, faults.scatter_s)
-            call.in_background(_late, late_s, call, purpose, url, form, method, name=f"sim {purpose}")
+async def _send_one_by_one(call: SimCall) -> None:
+    callbacks = call.callbacks
+    while callbacks.unsent:
+        await call.tell("status callback", callbacks.url, callbacks.unsent.popleft(), callbacks.method)
+    callbacks.sending = False
 
-    @staticmethod
-    def final_status(call: SimCall, ended_by: EndedBy) -> str:
-        """``CallStatus`` of a call that is over."""
-        match ended_by:
-            case EndedBy.NOT_ANSWERED:
-                return call.status
-            case EndedBy.CANCELED:
-                return "canceled"
-            case EndedBy.REJECT_VERB:
-                return "busy"
-            case _:
-                return "completed"
+
+def _deliver(call: SimCall, event: str, purpose: str, url: str, form: dict[str, str], method: str) -> None:
+    """As the call's faults say: not at all, late, in any order, more than once."""
+    faults = call.faults.callbacks
+    chance = call.callbacks.chance = call.callbacks.chance or random.Random(faults.seed)
+    for _ in range(0 if event in faults.lost else faults.copies):
+        late_s = faults.delay_s + chance.uniform(0, faults.scatter_s)
+        call.in_background(_late, late_s, call, purpose, url, form, method, name=f"sim {purpose}")
+
+
+def final_status(call: SimCall, ended_by: EndedBy) -> str:
+    """``CallStatus`` of a call that is over."""
+    match ended_by:
+        case EndedBy.NOT_ANSWERED:
+            return call.status
+        case EndedBy.CANCELED:
+            return "canceled"
+        case EndedBy.REJECT_VERB:
+            return "busy"
+        case _:
+            return "completed"
 
 
 async def _late(late_s: float, call: SimCall, *request: Any) -> None:
@@ -118,9 +105,9 @@ async def ring_out(call: SimCall, step: RingOut) -> Step:
     call.queue_ms = round(step.queued_s * 1000)
     await trio.sleep(step.queued_s)
     call.callbacks.muted = False
-    call.callbacks.tell(call, "initiated")
+    tell_status(call, "initiated")
     call.status = "ringing"
-    call.callbacks.tell(call, "ringing")
+    tell_status(call, "ringing")
     await trio.sleep(min(callee.ring_s, step.timeout_s))
     if callee.outcome != "answers" or callee.ring_s >= step.timeout_s:
         call.status = callee.outcome if callee.outcome != "answers" else "no-answer"
@@ -131,7 +118,7 @@ async def ring_out(call: SimCall, step: RingOut) -> Step:
     call.mouth.speak_nowait(callee.says)
     if callee.hangs_up_after_s is not None:
         call.in_background(_hang_up, call, callee.hangs_up_after_s, name="sim callee's hand")
-    call.callbacks.tell(call, "answered")
+    tell_status(call, "answered")
     if step.send_digits:  # sending digits turns detection off
         await trio.sleep(sum({"w": 0.5, "W": 1.0}.get(digit, 0.25) for digit in step.send_digits))
     elif step.detection and step.detection_url:
@@ -157,7 +144,7 @@ async def _detect(call: SimCall, step: RingOut) -> None:
     }
     if step.detection_url:
         purpose = "machine detection"
-        call.callbacks.deliver(call, "amd", purpose, step.detection_url, verdict, "POST")
+        _deliver(call, "amd", purpose, step.detection_url, verdict, "POST")
 
 
 async def _hang_up(call: SimCall, after_s: float) -> None:

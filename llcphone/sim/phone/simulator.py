@@ -29,9 +29,9 @@ import attrs
 import trio
 
 from llcphone.sim.phone.call import CallOver, SimCall
+from llcphone.sim.phone.follow import live
 from llcphone.sim.phone.http import Route, Webhooks, call_form, make_client, sign
 from llcphone.sim.phone.mouth import Mouth
-from llcphone.sim.phone.outbound import StatusCallbacks
 from llcphone.sim.phone.playout import Playout
 from llcphone.sim.phone.record import (
     CallbackFaults,
@@ -47,7 +47,17 @@ from llcphone.sim.phone.record import (
     TwilioError,
 )
 from llcphone.sim.phone.rest import Form, RestApi, RestError
-from llcphone.sim.phone.steps import Callee, DialOutcome, Document, Exchange, Fetch, RingOut, Step, make_sid
+from llcphone.sim.phone.steps import (
+    Callee,
+    DialOutcome,
+    Document,
+    Exchange,
+    Fetch,
+    RingOut,
+    StatusCallbacks,
+    Step,
+    make_sid,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -219,7 +229,7 @@ class TwilioSimulator:
             callbacks=callbacks,
         )
         self.calls.append(call)
-        self.nursery.start_soon(call.live, step, name=f"sim call {sid}")
+        self.nursery.start_soon(live, call, step, name=f"sim call {sid}")
         return call
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections import deque
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, TypeAlias
 from urllib.parse import urljoin
@@ -13,10 +14,11 @@ import trio
 from llcphone.sim.phone.record import CallFaults, EndedBy
 
 if TYPE_CHECKING:
+    import random
     from collections.abc import Callable, Mapping
 
-    from llcphone.sim.phone.conference import Room
     from llcphone.sim.phone.http import Route, Webhooks
+    from llcphone.sim.phone.record import CallLog
     from llcphone.sim.phone.twiml import Verb
 
 
@@ -60,6 +62,39 @@ class Exchange:
         """Wall-clock time of a moment of Trio's clock: they go on together, also in virtual time."""
         began, began_at = self._epoch
         return began + timedelta(seconds=at - began_at)
+
+
+@attrs.define(eq=False)
+class Room:
+    """A conference that has participants; ``conference`` runs it."""
+
+    name: str
+    sid: str = attrs.field(factory=lambda: make_sid("CF"))
+    inside: dict[str, CallLog] = attrs.field(factory=dict)
+    """The participants' calls, by SID, in the order of entering."""
+    start: trio.Event = attrs.field(factory=trio.Event)
+    """Participants hear each other."""
+    over: trio.Event = attrs.field(factory=trio.Event)
+    callback: str = ""
+    wanted: frozenset[str] = frozenset()
+    """Events that ``callback`` receives."""
+    sequence: int = 0
+
+
+@attrs.define
+class StatusCallbacks:
+    """Where the server receives the status of a call, and what of it; ``outbound`` sends it."""
+
+    url: str = ""
+    method: str = "POST"
+    events: frozenset[str] = frozenset({"completed"})
+    muted: bool = False
+    """The call is queued: if it is canceled now, nothing is sent."""
+    sequence: int = 0
+    held: list[dict[str, str]] = attrs.field(factory=list)
+    unsent: deque[dict[str, str]] = attrs.field(factory=deque)
+    sending: bool = False
+    chance: random.Random | None = None
 
 
 @attrs.frozen

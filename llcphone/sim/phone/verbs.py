@@ -16,6 +16,7 @@ from llcphone.sim.phone import twiml
 from llcphone.sim.phone.connect import connect
 from llcphone.sim.phone.dial import SAY_S_PER_WORD, dial
 from llcphone.sim.phone.http import Answer, WebhookFailed
+from llcphone.sim.phone.moving import stop_left_stream
 from llcphone.sim.phone.outbound import ring_out
 from llcphone.sim.phone.record import EndedBy, Signature
 from llcphone.sim.phone.recording import recording_fields, tell_recording
@@ -43,7 +44,7 @@ async def run_step(call: SimCall, step: RingOut | Fetch | Document) -> Step:
         return EndedBy.APPLICATION_ERROR
     call.record.documents.append(document.text)
     if isinstance(step, Fetch):
-        call.moving.stop_old(call, call.faults.stop_late_s or 0.0)
+        stop_left_stream(call, call.faults.stop_late_s or 0.0)
     try:
         if len(call.record.documents) > DOCUMENT_LIMIT:
             raise twiml.BadTwiML(11200, "documents without end")
@@ -56,7 +57,7 @@ async def run_step(call: SimCall, step: RingOut | Fetch | Document) -> Step:
         if verb.name not in _BEFORE_THE_ANSWER:
             call.status = "in-progress"
         if verb.name != "Redirect":
-            call.moving.stop_old(call)
+            stop_left_stream(call)
         call.log.event(f"<{verb.name}>")
         outcome = await _VERBS.get(verb.name, _not_simulated)(call, verb, document.url)
         if outcome is not None or call.interrupted:

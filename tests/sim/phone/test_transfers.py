@@ -128,7 +128,7 @@ async def test_music_plays_until_somebody_begins_the_room_and_who_ends_it_ends_i
         waiting, host = await two(server, twilio, room(start="false", end="true"), room(end="true"))
         assert (waiting.record.on_hold_ms, host.record.on_hold_ms) == (3_000, 0)
         (only,) = twilio.exchange.rooms.values()
-        assert only.inside == [waiting, host]
+        assert list(only.inside) == [waiting.sid, host.sid]
         host.hang_up()
         assert (await waiting.ended()).ended_by is EndedBy.HANGUP_VERB
         assert twilio.exchange.rooms == {}
