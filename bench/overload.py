@@ -1,9 +1,9 @@
-"""The house is full and more people ring: how soon do they get the way out, and who hears of it?
+"""The house is full and more people ring: how soon do they get the fallback, and who hears of it?
 
     python -m bench.overload [--calls 100] [--rate 20] [--seconds 10] [--rounds 3]
 
 ``llcphone serve`` with ``server.max_calls`` live calls in a process of its own. In turns nobody rings, and
-so many people a second do: each must be given the way out (TwiML without a stream) in 200 ms, and audio of
+so many people a second do: each must be given the fallback (TwiML without a stream) in 200 ms, and audio of
 the live calls must come as before. Audio is timed from outside, both ways, as in ``bench.soak``.
 """
 
@@ -103,7 +103,7 @@ def main() -> int:
         print(f"{name:>14}: audio p99 {forward_ms:6.2f} ms to the model, {back_ms:6.2f} ms to the phone")
     took = sorted(caller.took_ms for caller in callers if caller.took_ms is not None)
     away = sum(caller.sent_away for caller in callers)
-    print(f"{live} calls live, {after} after it; {away} of {len(callers)} more were given the way out")
+    print(f"{live} calls live, {after} after it; {away} of {len(callers)} more were given the fallback")
     print(f"it took p50 {quantile(took, 0.5)}, p99 {quantile(took, 0.99)}, longest {quantile(took, 1.0)} ms")
     in_time = away == len(callers) and all(each <= LIMIT_MS for each in took)
     well = in_time and live == after == options.calls

@@ -10,7 +10,7 @@ from llcphone.config.fields import Section, between, setting
 
 @frozen(kw_only=True)
 class OverloadConfig(Section):
-    """[overload]: besides `server.max_calls`, when a new call gets the way out, and which that is."""
+    """[overload]: besides `server.max_calls`, when a new call gets the fallback, and which that is."""
 
     lag_limit_ms: int = setting(40, between(0, 10_000))
     """No new call while the process wakes up so much too late, again and again, or five times as much when it

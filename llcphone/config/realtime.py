@@ -131,7 +131,7 @@ class OpeningConfig(Section):
     join_grace_ms: int = setting(4_000, between(0, 30_000))
     """How much longer the attempt in flight may take once the phone has joined it."""
     cold_deadline_ms: int = setting(5_000, between(100, 60_000))
-    """The one attempt after that; then the way out."""
+    """The one attempt after that; then the fallback."""
     early_audio_ms: int = setting(10_000, between(0, 60_000))
     """Caller audio kept while the session is not ready and the agent listens first."""
 

@@ -28,7 +28,7 @@ class RecoveryConfig(Section):
     apology_file: str = setting("")
     """8 kHz µ-law file played when model or server fails a call; "" is the shipped one, "off" none."""
     breaker_failures: int = setting(5, between(0, 1_000))
-    """Sessions in a row that could not be had until new calls get the way out at once; 0 never."""
+    """Sessions in a row that could not be had until new calls get the fallback at once; 0 never."""
     breaker_window_s: float = setting(30.0, between(1.0, 3_600.0))
     """Within how long."""
     breaker_probe_s: float = setting(5.0, between(0.5, 600.0))

@@ -84,7 +84,7 @@ class ServerConfig(Section):
     public_url: str = setting("", BASE_ADDRESS_OR_EMPTY, private=True)
     """How Twilio reaches us, usually PUBLIC_URL; signatures are checked against it, not a Host header."""
     max_calls: int = setting(200, between(1, 100_000))
-    """Calls at once; the next one gets the way out."""
+    """Calls at once; the next one gets the fallback."""
     head_limit: int = setting(16_384, between(1_024, 1_048_576))
     """Bytes of a request head."""
     head_timeout_s: float = setting(5.0, between(0.1, 60.0))

@@ -79,7 +79,7 @@ DESTINATIONS = Rule(
 
 @frozen(kw_only=True)
 class TransfersConfig(Section):
-    """[transfers]: where a call may be sent, voicemail, keys, and the way out when no model can be had."""
+    """[transfers]: where a call may be sent, voicemail, keys, and the fallback when no model can be had."""
 
     destinations: dict[str, Any] = setting({}, DESTINATIONS, secret=True)  # noqa: RUF009
     """Tables by name: number, kind, caller_id, whisper, accept, timeout_s, otherwise, sms."""
@@ -91,7 +91,7 @@ class TransfersConfig(Section):
     """What they hear after it."""
     voicemail_limit_s: int = setting(120, between(5, 3_600))
     """Longest message."""
-    way_out: str = setting(HANG_UP, private=True)
+    fallback: str = setting(HANG_UP, private=True)
     """Where a caller goes when no model can be had: "hang_up", "voicemail" or a destination (cold)."""
     accept_prompt: str = setting(ENGLISH["transfers.accept_prompt"], NOT_EMPTY, private=True)
     """What a colleague hears, after the whisper, when a key is needed to take the call (`accept`)."""
@@ -113,15 +113,15 @@ class TransfersConfig(Section):
     def check_together(self) -> None:
         """A way that leads nowhere would be found out by a caller."""
         known = {HANG_UP, *self.destinations}
-        for key, way in [("transfers.way_out", self.way_out), *self._otherwise()]:
+        for key, way in [("transfers.fallback", self.fallback), *self._otherwise()]:
             if way == VOICEMAIL and not self.voicemail:
                 raise ConfigError(key, "needs transfers.voicemail = true")
             if way not in {VOICEMAIL, "agent", *known}:
                 raise ConfigError(
                     key, f'must be "{HANG_UP}", "{VOICEMAIL}" or a name in transfers.destinations'
                 )
-        if self.way_out == "agent":
-            raise ConfigError("transfers.way_out", "cannot be the agent: it is for when there is none")
+        if self.fallback == "agent":
+            raise ConfigError("transfers.fallback", "cannot be the agent: it is for when there is none")
 
     def _otherwise(self) -> list[tuple[str, str]]:
         ways = ((f"transfers.destinations.{name}", each) for name, each in self.destinations.items())
@@ -135,5 +135,5 @@ class TransfersConfig(Section):
     @property
     def any(self) -> bool:
         """Whether a call may go anywhere when its stream ends."""
-        way_out = self.way_out != HANG_UP
-        return bool(self.destinations) or self.voicemail or way_out or self.digits == "twilio"
+        fallback = self.fallback != HANG_UP
+        return bool(self.destinations) or self.voicemail or fallback or self.digits == "twilio"

@@ -10,7 +10,7 @@ from llcphone.doctor.agents import load_agents
 from llcphone.doctor.report import Finding, Status, fail, good, unknown, warn
 from llcphone.errors import ConfigError
 from llcphone.phone.call_store import wants_store
-from llcphone.phone.day_budget import Spending
+from llcphone.phone.day_budget import DayBudget
 from llcphone.phone.open import examined
 from llcphone.process.pidfile import read_mark
 from llcphone.server.metrics_port import bind_private
@@ -30,7 +30,7 @@ async def start(case: Case) -> list[Finding]:
     """Whether settings, agents and the files that they name let a server start; nothing is opened."""
     config = with_store(case.config, case.path)
     parts: list[Callable[[], object]] = [
-        lambda: Spending(config.money, time.time),
+        lambda: DayBudget(config.money, time.time),
         lambda: machine_message(config),
         lambda: wants_store(config),
         lambda: need_traces(config.metrics),

@@ -41,7 +41,7 @@ def judge_status(name: str, answer: Answer | str) -> Finding:
         return good(check, str(said.get("description", "all is well")))
     names = ", ".join(str(each.get("name", "")) for each in incidents[:2])
     seen = f"{said.get('description', 'trouble')}{f': {names}' if names else ''}"
-    return warn(check, seen, "wait; until then callers hear an apology or are redirected (transfers.way_out)")
+    return warn(check, seen, "wait; until then callers are given the fallback (transfers.fallback)")
 
 
 CHECKS: Mapping[str, Check] = MappingProxyType({"status pages": status_pages})

@@ -1,4 +1,4 @@
-"""The breaker: while no model session can be had, new calls get the way out at once.
+"""The breaker: while no model session can be had, new calls get the fallback at once.
 
 It listens to what calls note. Failures in a row within the window open it: an attempt to reach a
 session that failed, a session that was refused, a call given up for want of one. A session that is
@@ -30,7 +30,7 @@ _SUCCESSES = frozenset({"session ready", "model restored"})
 _NO_SESSION = frozenset({EndReason.MODEL_UNREACHABLE, EndReason.MODEL_REFUSED})
 
 
-class Breaker:
+class CircuitBreaker:
     """Whether the model's endpoint is worth asking."""
 
     def __init__(self, config: RecoveryConfig, ask: Callable[[], Awaitable[str | None]]) -> None:

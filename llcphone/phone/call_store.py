@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from llcphone.store.store import Store
 
 
-class Bookkeeping:
+class CallStoreObserver:
     """Puts a phone's calls by."""
 
     def __init__(self, store: Store) -> None:
@@ -59,7 +59,7 @@ class Bookkeeping:
 
 
 @asynccontextmanager
-async def open_bookkeeping(config: Config) -> AsyncIterator[Bookkeeping | None]:
+async def open_call_store(config: Config) -> AsyncIterator[CallStoreObserver | None]:
     """The store and the webhook of a phone, as its settings say; None when it has no store.
 
     Raises:
@@ -71,7 +71,7 @@ async def open_bookkeeping(config: Config) -> AsyncIterator[Bookkeeping | None]:
             return
         store = await stack.enter_async_context(open_store(config))
         await stack.enter_async_context(open_webhook(config.webhook, store))
-        yield Bookkeeping(store)
+        yield CallStoreObserver(store)
 
 
 def wants_store(config: Config) -> bool:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from llcphone.call.call import Call
     from llcphone.engine.commands import Note
 
-log = logger("llcphone.watch")
+log = logger("llcphone.call_warnings")
 
 _ALARMS = frozenset({"slow turn", "dead air", "budget spent"})
 _MOST_AGENTS = 1_000
@@ -33,7 +33,7 @@ def look_at_tools(agent: Agent) -> None:
         )
 
 
-class Watch:
+class CallWarnings:
     """Turns notes of calls into log lines."""
 
     def __init__(self) -> None:

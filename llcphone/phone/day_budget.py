@@ -27,13 +27,13 @@ if TYPE_CHECKING:
     from llcphone.config.money import MoneyConfig
     from llcphone.engine.commands import Note
 
-log = logger("llcphone.spending")
+log = logger("llcphone.day_budget")
 
 _EVERY_S = 1.0
 _LAST_WRITE_S = 2.0
 
 
-class Spending:
+class DayBudget:
     """The day's cost; days are UTC."""
 
     def __init__(self, money: MoneyConfig, wall_clock: Callable[[], float]) -> None:

@@ -31,7 +31,7 @@ async def drain(phone: Phone, limit_s: float) -> None:
     with trio.move_on_after(limit_s - goodbye_s):
         await phone.wait_until_empty()
     phone.closing = True
-    if goodbye_s and not (phone.journaling is not None and phone.journaling.goes_on(EndReason.DRAINED)):
+    if goodbye_s and not (phone.resumption is not None and phone.resumption.goes_on(EndReason.DRAINED)):
         for call in phone.calls():
             call.run.step(GoodbyeAsked(EndReason.DRAINED, round(goodbye_s * 1000)))
     with trio.move_on_after(goodbye_s):

@@ -23,7 +23,7 @@ log = logger("llcphone.journal")
 
 
 @attrs.define(eq=False)
-class Kept:
+class JournalEntry:
     """One run of a call: what of it is in the journal, and what is not yet."""
 
     call: Call

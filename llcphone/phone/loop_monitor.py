@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from llcphone.call.call import Call
 
-log = logger("llcphone.pulse")
+log = logger("llcphone.loop_monitor")
 
 EVERY_S = 0.1
 _KEPT = 100
@@ -33,7 +33,7 @@ _LATE_S = 1.0
 """A loop that is so late in the middle of ten seconds serves nobody: half of all audio waits so long."""
 
 
-class Pulse:
+class LoopMonitor:
     """Looks at the event loop and at calls that have ended."""
 
     def __init__(
@@ -51,7 +51,7 @@ class Pulse:
         self._lags: deque[float] = deque(maxlen=_KEPT)
         self._over_since: dict[str, float] = {}
         self.turned_away: Counter[str] = Counter()
-        """Callers who got the way out, by the first reason there was."""
+        """Callers who got the fallback, by the first reason there was."""
         self.orphans = 0
         """Calls that ended and are still not gone, at the last look."""
         self.held_s: defaultdict[str, float] = defaultdict(float)

@@ -61,7 +61,7 @@ class _Left:
     until: float
 
 
-class Rejoining:
+class MovedCalls:
     """The calls of one phone whose media stream may be followed by another."""
 
     def __init__(self, phone: Phone) -> None:

@@ -17,10 +17,10 @@ from llcphone.call.setup import plan_call, recovery_plan, tool_plan
 from llcphone.call.setup_money import money_plan
 from llcphone.config import Config
 from llcphone.phone.black_box import open_black_boxes
-from llcphone.phone.call_store import open_bookkeeping
+from llcphone.phone.call_store import open_call_store
 from llcphone.phone.call_warnings import look_at_tools
 from llcphone.phone.phone import Phone
-from llcphone.phone.resumption import Journaling
+from llcphone.phone.resumption import CallResumption
 from llcphone.phone.warm_pool import WarmPool
 from llcphone.runtime.host import need_trio
 from llcphone.store.journal_writer import open_journal
@@ -64,14 +64,14 @@ async def open_phone(
         taping = await stack.enter_async_context(open_black_boxes(config.records))
         secret = config.twilio.auth_token
         journal = await stack.enter_async_context(open_journal(config.journal, secret=secret))
-        books = await stack.enter_async_context(open_bookkeeping(config))
+        books = await stack.enter_async_context(open_call_store(config))
         takers = [] if on_record is None else [on_record]
         if config.records.path:
             takers.append(await stack.enter_async_context(open_record_file(config.records.path)))
         nursery = await stack.enter_async_context(trio.open_nursery())
         phone = Phone(config, agent, nursery, endpoint, on_record=takers, on_note=on_note)
         phone.warm, phone.taping = warm, taping
-        phone.journaling = None if journal is None else Journaling(phone, journal)
+        phone.resumption = None if journal is None else CallResumption(phone, journal)
         if books is not None:
             books.watch(phone)
         if Hub.supported():
@@ -92,7 +92,7 @@ async def open_phone(
                 yield phone
                 background.cancel_scope.cancel(reason="leaving")
             await phone.drain()
-        finally:  # after an error too: a late webhook gets the way out, not a dead nursery
+        finally:  # after an error too: a late webhook gets the fallback, not a dead nursery
             phone.draining = phone.closing = True
         nursery.cancel_scope.cancel(reason="drained")
 
@@ -143,8 +143,8 @@ def _background(phone: Phone, endpoint: Endpoint) -> dict[str, Callable[[], Awai
     tasks: dict[str, Callable[[], Awaitable[object]]] = {
         "dialect question": endpoint.keep_asking,
         "breaker": phone.breaker.run,
-        "pulse": phone.pulse.run,
-        "spending writer": phone.spending.run,
+        "pulse": phone.loop_monitor.run,
+        "spending writer": phone.day_budget.run,
     }
     if phone.warm is not None:
         tasks["warm pool"] = phone.warm.run

@@ -1,4 +1,4 @@
-"""Calls beyond our strength: when a new one gets the way out, and what that is.
+"""Calls beyond our strength: when a new one gets the fallback, and what that is.
 
 Three limits. ``server.max_calls`` counts; the phone looks at it itself. The event loop's lateness and the CPU
 use of its thread are measured, over two seconds: one late moment (a collection, another program) refuses

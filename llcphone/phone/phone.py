@@ -24,15 +24,15 @@ from llcphone.call.setup import brief_of, plan_call
 from llcphone.engine.commands import Note
 from llcphone.engine.events import EndReason
 from llcphone.errors import ConfigError, NoAgent
-from llcphone.phone.breaker import Breaker
-from llcphone.phone.call_warnings import Watch
-from llcphone.phone.day_budget import Spending
+from llcphone.phone.breaker import CircuitBreaker
+from llcphone.phone.call_warnings import CallWarnings
+from llcphone.phone.day_budget import DayBudget
 from llcphone.phone.drain import drain
-from llcphone.phone.loop_monitor import Pulse
-from llcphone.phone.moved_calls import Rejoining
+from llcphone.phone.loop_monitor import LoopMonitor
+from llcphone.phone.moved_calls import MovedCalls
 from llcphone.phone.overload import Overload
 from llcphone.phone.placing import Placing
-from llcphone.phone.streams import Joining
+from llcphone.phone.streams import MediaStreams
 from llcphone.phone.transfers import Transfers
 from llcphone.runtime.containment import Faults, contained
 from llcphone.runtime.log_lines import logger
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from llcphone.config import Config
     from llcphone.engine.resumed import Resumed
     from llcphone.phone.dialler import Dialler
-    from llcphone.phone.resumption import Journaling
+    from llcphone.phone.resumption import CallResumption
     from llcphone.phone.warm_pool import WarmPool
     from llcphone.store.store import Store
     from llcphone.wire.poller import Hub
@@ -59,11 +59,10 @@ AgentChoice = Agent | Callable[[Mapping[str, str]], Agent]
 OnRecord = Callable[[CallRecord], None]
 OnNote = Callable[["Call", Note], None]
 
-
 _NO_MODEL = "no model session can be had"
 
 
-class Phone(Placing, Joining):
+class Phone(Placing, MediaStreams):
     """Live calls, and what begins and ends them."""
 
     def __init__(
@@ -88,18 +87,20 @@ class Phone(Placing, Joining):
         """Told of each call once it has its record."""
         self.faults = Faults(log)
         """What failed of that which serves all calls, and was contained."""
-        self.spending = Spending(config.money, time.time)
-        self.breaker = Breaker(config.recovery, endpoint.ask)
+        self.day_budget = DayBudget(config.money, time.time)
+        self.breaker = CircuitBreaker(config.recovery, endpoint.ask)
         """Open while no model session can be had: then new calls are not let in."""
-        self.observers += [self.breaker.noted, self.spending.noted, Watch().noted]
-        self.on_end += [self.breaker.ended, self.spending.ended]
+        self.observers += [self.breaker.noted, self.day_budget.noted, CallWarnings().noted]
+        self.on_end += [self.breaker.ended, self.day_budget.ended]
         self._nursery = nursery
         self._on_record = on_record
         self._calls: dict[str, Call] = {}
         self._by_token: dict[str, Call] = {}
         self.overload = Overload(config.overload, lambda: len(self._calls))
-        self.pulse = Pulse(self.calls, close_timeout_s=config.call.close_timeout_s, faults=self.faults)
-        self.pulse.listeners.append(self.overload.look)
+        self.loop_monitor = LoopMonitor(
+            self.calls, close_timeout_s=config.call.close_timeout_s, faults=self.faults
+        )
+        self.loop_monitor.listeners.append(self.overload.look)
         self._detached = BackgroundTasks(nursery, lambda: self._changed.set())
         self.warm: WarmPool | None = None  # sessions that are ready before anybody calls
         self.dialler: Dialler | None = None
@@ -107,9 +108,11 @@ class Phone(Placing, Joining):
         self.hub: Hub | None = None  # reads the sockets of all calls
         self.taping: Taping | None = None  # black boxes, when ``records.blackbox_dir`` is set
         self.start_task = self._detached.start  # a task that outlives its call; drain waits for it
-        self.rejoining = Rejoining(self)
+        self.moved_calls = MovedCalls(self)
         self.transfers = Transfers(self)  # where callers go when they leave their agent
-        self.journaling: Journaling | None = None  # lets calls outlive this process, when there is a journal
+        self.resumption: CallResumption | None = (
+            None  # lets calls outlive this process, when there is a journal
+        )
         self.store: Store | None = None  # calls, customers, appointments, when there is one
         self._changed = trio.Event()
 
@@ -120,7 +123,7 @@ class Phone(Placing, Joining):
 
         A retried webhook (same ``CallSid``) gets the same call, also when it has a media stream already, or
         had one a moment ago (``rejoining``). While draining, at ``server.max_calls``,
-        or while no model can be had, the way out is returned instead; it never raises for that.
+        or while no model can be had, the fallback is returned instead; it never raises for that.
         A call that is over already begins nothing.
 
         Raises:
@@ -131,17 +134,17 @@ class Phone(Placing, Joining):
         if is_over(form):
             return twiml.nothing()
         if (known := self.newest_run(form.get("CallSid", ""))) is not None:
-            return self.rejoining.document(known)
-        if back := self.rejoining.back(form):
+            return self.moved_calls.document(known)
+        if back := self.moved_calls.back(form):
             return back
         closed = self._closed()
         if closed == [_NO_MODEL] and self.choose(form).stand_in:
             closed = []  # its menu of keys needs no model
         if closed:
-            self.pulse.turned_away[closed[0]] += 1
+            self.loop_monitor.turned_away[closed[0]] += 1
             log.warning("call not admitted", extra={"live": len(self._calls), "why": closed[0]})
-            way_out = self.overload.another_node(form) or self.transfers.instead_of_busy(form)
-            return way_out or self.overload.busy(form, self.transfers.speech)
+            fallback = self.overload.another_node(form) or self.transfers.instead_of_busy(form)
+            return fallback or self.overload.busy(form, self.transfers.speech)
         if not self.config.server.public_url:
             raise ConfigError("server.public_url", "needed to tell Twilio where the media stream goes")
         agent = self.choose(form)
@@ -153,9 +156,9 @@ class Phone(Placing, Joining):
         """Twilio asks what next, for the media stream of this generation has ended; returns the TwiML."""
         if (left := await self.transfers.after_stream(form, generation)) is not None:
             return left
-        if self.journaling is None:
+        if self.resumption is None:
             return twiml.nothing()
-        return await self.journaling.after_stream(form, generation)
+        return await self.resumption.after_stream(form, generation)
 
     def resume(self, call: Call, agent: Agent, resumed: Resumed, *, context: str) -> None:
         """Go on with a call whose older run, here or elsewhere, has ended."""
@@ -165,7 +168,7 @@ class Phone(Placing, Joining):
 
     def write_document(self, call: Call) -> None:
         """Let ``call.twiml`` be the document that brings its media stream."""
-        action = (self.journaling or self.transfers).action_url(call.generation)
+        action = (self.resumption or self.transfers).action_url(call.generation)
         stream_url = twiml.stream_url(self.config.server.public_url, call.token)
         recorded = self.transfers.recorded_from(call)
         call.twiml = twiml.connect_stream(stream_url, action=action, recorded=recorded)
@@ -181,9 +184,9 @@ class Phone(Placing, Joining):
         trusted: bool = False,
     ) -> None:
         person = call.dialled if call.direction == "outbound" else call.caller
-        held = partial(self.pulse.held, call)
+        held = partial(self.loop_monitor.held, call)
         context = context if resumed else brief_of(agent, call, context, held)
-        journaling, transfers, call.context = self.journaling, self.transfers, context
+        resumption, transfers, call.context = self.resumption, self.transfers, context
         self.write_document(call)
         setup = plan_call(
             self.config,
@@ -223,8 +226,8 @@ class Phone(Placing, Joining):
             dialler.admit(call, trusted=trusted)  # last: nothing can fail once it counts
         self._calls[call.call_id] = call
         self._by_token[call.token] = call
-        if journaling is not None:
-            journaling.born(call, agent.name, context)
+        if resumption is not None:
+            resumption.born(call, agent.name, context)
         self._nursery.start_soon(call.run.run, name=f"call {call.call_id}")
 
     # -- state ------------------------------------------------------------------------------
@@ -256,11 +259,11 @@ class Phone(Placing, Joining):
         return self._closed() + [f"{name}: {why}" for name, why in whose.items() if why]
 
     def _closed(self) -> list[str]:
-        """Why a new call gets the way out; empty when it is let in."""
+        """Why a new call gets the fallback; empty when it is let in."""
         full = len(self._calls) >= self.config.server.max_calls
         reasons = {"draining": self.draining, "at server.max_calls": full}
         reasons[_NO_MODEL] = self.breaker.is_open
-        reasons["the day's budget is spent"] = self.spending.over
+        reasons["the day's budget is spent"] = self.day_budget.over
         return [reason for reason, holds in reasons.items() if holds] + self.overload.reasons()
 
     async def drain(self, limit_s: float | None = None) -> None:
@@ -290,7 +293,7 @@ class Phone(Placing, Joining):
                 record,
                 generation=call.generation,
                 resumed_from=call.resumed_from,
-                transferred_to=self.transfers.whereto(call),
+                transferred_to=self.transfers.destination_of(call),
             )
         with self.faults.contained("a call not hung up at its end", **whose):
             leaves = self._leaves_telephone(call, record.reason)
@@ -313,15 +316,15 @@ class Phone(Placing, Joining):
         A ``stop`` is Twilio's: the call has ended, or somebody has moved it. Neither needs our help.
         """
         stopped = reason is EndReason.CALLER_HUNG_UP or self.newest_run(call.call_sid) is not None
-        resumable = self.journaling is not None and self.journaling.goes_on(reason)
+        resumable = self.resumption is not None and self.resumption.goes_on(reason)
         return stopped or resumable or self.transfers.leaves(call)
 
     def _over(self, call: Call, reason: EndReason) -> None:
         """The engine has ended a run; its sockets are still open."""
         listeners = [self.transfers.over]
-        if self.journaling is not None:
-            listeners.append(self.journaling.ended)
-        listeners.append(self.rejoining.over)
+        if self.resumption is not None:
+            listeners.append(self.resumption.ended)
+        listeners.append(self.moved_calls.over)
         self.faults.tell_all("end of a run not noted", listeners, call, reason, call=call.call_id)
 
     def _noted(self, call: Call, note: Note) -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from llcphone.config import Config
     from llcphone.phone.dialler import Dialler
-    from llcphone.phone.moved_calls import Rejoining
+    from llcphone.phone.moved_calls import MovedCalls
 
 
 class Placing:
@@ -26,7 +26,7 @@ class Placing:
     config: Config
     dialler: Dialler | None
     """Rings people; None when ``twilio.account_sid`` is not set."""
-    rejoining: Rejoining
+    moved_calls: MovedCalls
     """Calls whose stream is followed by another."""
     if TYPE_CHECKING:
         _begin: Callable[..., None]
@@ -81,8 +81,8 @@ class Placing:
         """Twilio asks what a call of ours shall hear, once or again; returns the TwiML."""
         call = None if self.dialler is None else self.dialler.answered(token, form)
         if call is not None:
-            return self.rejoining.document(call)
-        return self.rejoining.back(form) or twiml.hang_up()
+            return self.moved_calls.document(call)
+        return self.moved_calls.back(form) or twiml.hang_up()
 
     def ring_colleague(self, call: Call, agent: Agent, context: str) -> None:
         """Ring a number of our own settings, for a warm transfer; raises as ``place_call`` does."""

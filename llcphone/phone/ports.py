@@ -9,9 +9,9 @@ if TYPE_CHECKING:
 
     from llcphone.call.call import Call
     from llcphone.config import Config
-    from llcphone.phone.breaker import Breaker
-    from llcphone.phone.day_budget import Spending
-    from llcphone.phone.loop_monitor import Pulse
+    from llcphone.phone.breaker import CircuitBreaker
+    from llcphone.phone.day_budget import DayBudget
+    from llcphone.phone.loop_monitor import LoopMonitor
     from llcphone.phone.phone import OnNote
     from llcphone.phone.warm_pool import WarmPool
 
@@ -24,11 +24,11 @@ class Watched(Protocol):
     @property
     def draining(self) -> bool: ...
     @property
-    def pulse(self) -> Pulse: ...
+    def loop_monitor(self) -> LoopMonitor: ...
     @property
-    def breaker(self) -> Breaker: ...
+    def breaker(self) -> CircuitBreaker: ...
     @property
-    def spending(self) -> Spending: ...
+    def day_budget(self) -> DayBudget: ...
     @property
     def warm(self) -> WarmPool | None: ...
     @property

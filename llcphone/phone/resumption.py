@@ -31,7 +31,7 @@ from llcphone.call.state import state_and_cost
 from llcphone.engine.events import EndReason
 from llcphone.engine.resumed import Owed
 from llcphone.errors import StoreUnavailable
-from llcphone.phone.journal_entries import Closing, Kept, resumed_of
+from llcphone.phone.journal_entries import Closing, JournalEntry, resumed_of
 from llcphone.runtime.log_lines import logger
 from llcphone.store.journal import MOST_GENERATIONS, CallRow, hash_of
 from llcphone.twilio import twiml
@@ -69,13 +69,13 @@ _ASK_FOR_S = 30.0
 """How long Twilio is told to ask again while the journal cannot be reached; then the call ends."""
 
 
-class Journaling:
+class CallResumption:
     """Between the phone and its journal."""
 
     def __init__(self, phone: Phone, writer: JournalWriter) -> None:
         self._phone = phone
         self._writer = writer
-        self._kept: dict[Call, Kept] = {}
+        self._kept: dict[Call, JournalEntry] = {}
         self._claimed: dict[Call, CallRow] = {}
         self._ended: OrderedDict[str, tuple[EndReason, CallRow]] = OrderedDict()
         """Calls that ended here and were not resumed, by CallSid."""
@@ -117,7 +117,7 @@ class Journaling:
                 self._writer.ends(Closing(last[1]))
         else:
             row = attrs.evolve(claimed, generation=call.generation, run=call.call_id)
-        kept = self._kept[call] = Kept(call, row, born=claimed is not None)
+        kept = self._kept[call] = JournalEntry(call, row, born=claimed is not None)
         self._writer.begins(kept)
 
     def _noted(self, call: Call, note: Note) -> None:
@@ -170,7 +170,7 @@ class Journaling:
             here.end(EndReason.PHONE_LOST)  # Twilio knows it before we do
             here = self._phone.newest_run(call_sid)
         if here is not None and here.generation > generation:
-            return self._phone.rejoining.document(here)  # asked twice, or moved here meanwhile
+            return self._phone.moved_calls.document(here)  # asked twice, or moved here meanwhile
         reason = self._reason(call_sid)
         if reason is EndReason.DRAINED:  # we are about to go: whoever comes next goes on
             return twiml.ask_again(self.action_url(generation), after_s=_ASK_AGAIN_S)

@@ -15,20 +15,20 @@ if TYPE_CHECKING:
 
     from llcphone.call.call import Call
     from llcphone.config import Config
-    from llcphone.phone.moved_calls import Rejoining
-    from llcphone.phone.resumption import Journaling
+    from llcphone.phone.moved_calls import MovedCalls
+    from llcphone.phone.resumption import CallResumption
     from llcphone.phone.transfers import Transfers
     from llcphone.wire.leg import Leg
 
 
-class Joining:
+class MediaStreams:
     """Gives streams to calls; ``Phone`` is the other half, and lets calls begin."""
 
     config: Config
-    rejoining: Rejoining
+    moved_calls: MovedCalls
     """Calls whose stream is followed by another."""
     transfers: Transfers
-    journaling: Journaling | None
+    resumption: CallResumption | None
     if TYPE_CHECKING:
         _by_token: dict[str, Call]
 
@@ -37,7 +37,7 @@ class Joining:
     def expects(self, token: str) -> bool:
         """Whether this one-time token is still good."""
         call = self._by_token.get(token)
-        return self.rejoining.expects(token) if call is None else not call.run.over
+        return self.moved_calls.expects(token) if call is None else not call.run.over
 
     def join(self, token: str, leg: Leg) -> None:
         """Hand a media stream's leg to the call that waits for it. Synchronous.
@@ -48,7 +48,7 @@ class Joining:
             JoinRefused: no call waits for this token.
         """
         need(token, str, "join: token", "the last part of the stream's path")
-        self.rejoining.take_over(token)
+        self.moved_calls.take_over(token)
         call = self._by_token.pop(token, None)
         if call is None:
             raise JoinRefused("no call waits for this media stream")
@@ -79,7 +79,7 @@ class Joining:
 
     def has_call(self, call_sid: str) -> bool:
         """Whether this process has this telephone call, or had its stream a moment ago."""
-        return self.newest_run(call_sid) is not None or self.rejoining.remembers(call_sid)
+        return self.newest_run(call_sid) is not None or self.moved_calls.remembers(call_sid)
 
     async def let_go(self, form: Mapping[str, str], generation: int) -> bool:
         """The stream of this generation has ended, and the process that follows this one is asked what next.
@@ -90,6 +90,6 @@ class Joining:
         call_sid = form.get("CallSid", "")
         if self.transfers.has_left(call_sid, generation):
             return False
-        if self.journaling is None:
+        if self.resumption is None:
             return not self.has_call(call_sid)
-        return await self.journaling.let_go(form, generation)
+        return await self.resumption.let_go(form, generation)

@@ -28,7 +28,7 @@ from llcphone.agent import Agent
 from llcphone.call.model_leg import failure_word
 from llcphone.call.session_source import WarmLeg
 from llcphone.errors import ConfigError, LLCPhoneError
-from llcphone.phone.warm_session import Parked, Pause, Recipe, close, key_of, make, recipe_of
+from llcphone.phone.warm_session import Backoff, SessionSpec, WarmSession, close, key_of, make, spec_of
 from llcphone.runtime.containment import Faults, contained
 from llcphone.runtime.log_lines import logger
 from llcphone.wire.websocket import HandshakeRefused
@@ -63,7 +63,7 @@ class WarmHealth:
     """How the pool does; all but the first two count from the phone's start."""
 
     ready: int = 0
-    """Parked now."""
+    """WarmSession now."""
     dialling: int = 0
     """Being connected or configured now."""
     taken: int = 0
@@ -111,11 +111,11 @@ class WarmPool:
         self._config = config
         self._endpoint = endpoint
         self._wall_clock = wall_clock
-        self._ready: dict[Parked, None] = {}
+        self._ready: dict[WarmSession, None] = {}
         """In the order in which they became ready."""
         self._dialling = self._closing = self._made = 0
         self._counts = WarmHealth()
-        self._pause = Pause()
+        self._backoff = Backoff()
         self._wake = trio.Event()
         self._scope = trio.CancelScope()
         self._shut = False
@@ -147,16 +147,16 @@ class WarmPool:
             return None
         now = trio.current_time()
         for parked in list(reversed(self._ready)):
-            recipe = parked.recipe
-            if recipe.key != key or dialect not in (None, recipe.dialect) or now >= parked.until_s:
+            spec = parked.spec
+            if spec.key != key or dialect not in (None, spec.dialect) or now >= parked.until_s:
                 continue
             if self._has_ended(parked):
-                self._bury(parked)
+                self._discard(parked)
                 continue
             del self._ready[parked]
             self._counts.taken += 1
             self._wake.set()
-            return WarmLeg(parked.leg, recipe.dialect, parked.took_ms)
+            return WarmLeg(parked.leg, spec.dialect, parked.took_ms)
         self._counts.misses += 1
         return None
 
@@ -186,23 +186,23 @@ class WarmPool:
     async def _keep(self) -> None:
         async with trio.open_nursery() as nursery:
             while True:
-                recipe = self._recipe()
-                await self._look(recipe, nursery)
+                spec = self._spec()
+                await self._look(spec, nursery)
                 next_look_s = trio.current_time() + LOOK_S
                 while trio.current_time() < next_look_s:
-                    if recipe is not None:
-                        self._fill(recipe, nursery)
+                    if spec is not None:
+                        self._fill(spec, nursery)
                     self._wake = trio.Event()
                     with trio.move_on_at(next_look_s):
                         await self._wake.wait()
 
-    def _recipe(self) -> Recipe | None:
+    def _spec(self) -> SessionSpec | None:
         dialect = self._endpoint.dialects.answer
         if dialect is None or self.agent is None:
             return None
-        return recipe_of(self._config, self.agent, dialect)
+        return spec_of(self._config, self.agent, dialect)
 
-    async def _look(self, recipe: Recipe | None, nursery: trio.Nursery) -> None:
+    async def _look(self, spec: SessionSpec | None, nursery: trio.Nursery) -> None:
         """Keep what is sound, bury what has ended, replace what is old or no longer wished for."""
         now = trio.current_time()
         for count, parked in enumerate(list(self._ready), start=1):
@@ -211,27 +211,27 @@ class WarmPool:
             if parked not in self._ready:
                 continue  # taken meanwhile
             if self._has_ended(parked):
-                self._bury(parked)
-            elif now >= parked.until_s or parked.recipe != recipe:
+                self._discard(parked)
+            elif now >= parked.until_s or parked.spec != spec:
                 self._recycle(parked, nursery)
             else:
                 parked.leg.keepalive_nowait(now)
                 if now - parked.ready_s >= STEADY_S:
-                    self._pause.has_lasted(parked.ready_s)
+                    self._backoff.has_lasted(parked.ready_s)
 
-    def _has_ended(self, parked: Parked) -> bool:
+    def _has_ended(self, parked: WarmSession) -> bool:
         with self.faults.contained("warm session failed"):
             return parked.has_ended()
         return True
 
-    def _bury(self, parked: Parked) -> None:
+    def _discard(self, parked: WarmSession) -> None:
         with self.faults.contained("warm session not closed"):
             parked.leg.abort()
         self._counts.died += 1
         self._gone(parked)
         self._was_it_short(parked)
 
-    def _recycle(self, parked: Parked, nursery: trio.Nursery) -> None:
+    def _recycle(self, parked: WarmSession, nursery: trio.Nursery) -> None:
         self._counts.recycled += 1
         self._closing += 1
         nursery.start_soon(self._close, parked, name="warm close")
@@ -239,41 +239,41 @@ class WarmPool:
         if trio.current_time() >= parked.until_s:  # else our own settings have changed, which is no failure
             self._was_it_short(parked)
 
-    def _gone(self, parked: Parked) -> None:
+    def _gone(self, parked: WarmSession) -> None:
         del self._ready[parked]
         log.info("warm session ended", extra={"age_s": round(trio.current_time() - parked.ready_s)})
         self._wake.set()
 
-    def _was_it_short(self, parked: Parked) -> None:
+    def _was_it_short(self, parked: WarmSession) -> None:
         if trio.current_time() - parked.ready_s < STEADY_S:
-            self._pause.failed()
+            self._backoff.failed()
 
     # -- making and closing -----------------------------------------------------------------
 
-    def _fill(self, recipe: Recipe, nursery: trio.Nursery) -> None:
+    def _fill(self, spec: SessionSpec, nursery: trio.Nursery) -> None:
         """Start what is missing, as far as failures let us."""
         while (
-            self._dialling < (1 if self._pause.failures else _AT_ONCE)
+            self._dialling < (1 if self._backoff.failures else _AT_ONCE)
             and len(self._ready) + self._dialling + self._closing < self.sessions
-            and trio.current_time() >= self._pause.until_s
+            and trio.current_time() >= self._backoff.until_s
         ):
             self._dialling += 1
-            nursery.start_soon(self._make, recipe, nursery, name="warm session")
+            nursery.start_soon(self._make, spec, nursery, name="warm session")
 
-    async def _make(self, recipe: Recipe, nursery: trio.Nursery) -> None:
-        parked: Parked | None = None
+    async def _make(self, spec: SessionSpec, nursery: trio.Nursery) -> None:
+        parked: WarmSession | None = None
         try:
             with contained() as failure:
                 timeout_s = self._config.call.close_timeout_s
-                parked = await make(self._endpoint, recipe, nursery, close_timeout_s=timeout_s)
+                parked = await make(self._endpoint, spec, nursery, close_timeout_s=timeout_s)
                 parked.until_s = self._until_s(parked)
                 self._ready[parked] = None
             if (exc := failure.error) is not None:
                 self._counts.failed += 1
                 asked_s = exc.retry_after if isinstance(exc, HandshakeRefused) else None
-                self._pause.failed(asked_s or 0.0)
+                self._backoff.failed(asked_s or 0.0)
                 if isinstance(exc, LLCPhoneError | OSError | trio.TooSlowError):
-                    fields = {"trouble": failure_word(exc), "row": self._pause.failures}
+                    fields = {"trouble": failure_word(exc), "row": self._backoff.failures}
                     log.warning("no warm session", extra=fields)
                 else:
                     self.faults.count("warm session failed", failure.kinds)
@@ -283,7 +283,7 @@ class WarmPool:
             self._dialling -= 1
             self._wake.set()
 
-    def _until_s(self, parked: Parked) -> float:
+    def _until_s(self, parked: WarmSession) -> float:
         """When a session is too old: by our own setting, and well before the server's limit."""
         self._made += 1
         share = _SPREAD * (self._made % self.sessions) / self.sessions
@@ -294,7 +294,7 @@ class WarmPool:
         # Nothing left at birth means a wrong clock, the server's or ours: then only the age counts.
         return min(until_s, parked.ready_s + left_s) if left_s > 0 else until_s
 
-    async def _close(self, parked: Parked) -> None:
+    async def _close(self, parked: WarmSession) -> None:
         try:
             await close(parked.leg, self._config.call.close_timeout_s)
         finally:

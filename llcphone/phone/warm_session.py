@@ -38,7 +38,7 @@ _MAKE_S = 10.0
 
 
 @attrs.frozen
-class Recipe:
+class SessionSpec:
     """What a session is configured with; ``key`` says whether two are the same."""
 
     dialect: Dialect
@@ -46,10 +46,10 @@ class Recipe:
     key: bytes
 
 
-def recipe_of(config: Config, agent: Agent, dialect: Dialect) -> Recipe:
+def spec_of(config: Config, agent: Agent, dialect: Dialect) -> SessionSpec:
     """The opening update of this agent's calls, without any call's context."""
     fields = plan_call(config, agent, call_sid="").session
-    return Recipe(dialect, fields, msgspec.json.encode(fields))
+    return SessionSpec(dialect, fields, msgspec.json.encode(fields))
 
 
 def key_of(config: Config, agent: Agent) -> bytes:
@@ -58,11 +58,11 @@ def key_of(config: Config, agent: Agent) -> bytes:
 
 
 @attrs.define(eq=False)
-class Parked:
+class WarmSession:
     """A session that waits for a call; times are Trio's."""
 
     leg: Leg
-    recipe: Recipe
+    spec: SessionSpec
     began_s: float
     ready_s: float
     expires_at: int | None
@@ -90,8 +90,8 @@ class Parked:
 
 
 async def make(
-    endpoint: Endpoint, recipe: Recipe, nursery: trio.Nursery, *, close_timeout_s: float
-) -> Parked:
+    endpoint: Endpoint, spec: SessionSpec, nursery: trio.Nursery, *, close_timeout_s: float
+) -> WarmSession:
     """Connect and configure a session. What fails is closed; what is returned is the caller's to close.
 
     Raises:
@@ -99,10 +99,10 @@ async def make(
     """
     began_s = trio.current_time()
     with trio.fail_after(_MAKE_S):
-        leg = await endpoint.dial(recipe.dialect, nursery.start_soon)
+        leg = await endpoint.dial(spec.dialect, nursery.start_soon)
         try:
             leg.attach(nursery.start_soon, lambda end: None)
-            answer = await configure(leg, UpdateSession(recipe.fields, "warm"), recipe.dialect)
+            answer = await configure(leg, UpdateSession(spec.fields, "warm"), spec.dialect)
             if isinstance(answer, ModelError):
                 raise ModelRefused(answer.code)
             if not confirms_ulaw(answer):
@@ -110,7 +110,7 @@ async def make(
         except BaseException:
             await close(leg, close_timeout_s)
             raise
-    parked = Parked(leg, recipe, began_s, trio.current_time(), answer.expires_at)
+    parked = WarmSession(leg, spec, began_s, trio.current_time(), answer.expires_at)
     leg.attach(parked.lose, parked.lose)
     return parked
 
@@ -125,7 +125,7 @@ async def close(leg: Leg, timeout_s: float) -> None:
 
 
 @attrs.define
-class Pause:
+class Backoff:
     """When the endpoint may be tried again."""
 
     failures: int = 0

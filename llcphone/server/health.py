@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def alive(phone: PhoneRoom, nonce: str = "") -> tuple[dict[str, Any], int]:
     """Whether the process should be replaced, and with a nonce who it is."""
-    reasons = phone.pulse.reasons()
+    reasons = phone.loop_monitor.reasons()
     return {"alive": not reasons, "reasons": reasons} | identity(nonce), 503 if reasons else 200
 
 

@@ -51,22 +51,22 @@ class Now(Collector):
         yield _gauge("calls_most", "Calls at once: server.max_calls", phone.config.server.max_calls)
         yield _gauge("ready", "1: new calls are taken", not phone.ready())
         yield _gauge("draining", "1: asked to stop", phone.draining)
-        yield _gauge("orphans", "Calls that ended and are not gone: always 0", phone.pulse.orphans)
+        yield _gauge("orphans", "Calls that ended and are not gone: always 0", phone.loop_monitor.orphans)
         yield _gauge("breaker_open", "1: no model session can be had", phone.breaker.is_open)
         opened = CounterMetricFamily("llcphone_breaker_openings", "Times the breaker opened")
         opened.add_metric([], phone.breaker.times_opened)
         yield opened
-        away = CounterMetricFamily("llcphone_turned_away", "Callers who got the way out", labels=["reason"])
-        for reason, count in phone.pulse.turned_away.items():
+        away = CounterMetricFamily("llcphone_turned_away", "Callers who got the fallback", labels=["reason"])
+        for reason, count in phone.loop_monitor.turned_away.items():
             away.add_metric([reason], count)
         yield away
         held = CounterMetricFamily(
             "llcphone_loop_held_seconds", "All calls were held by this code", labels=["by"]
         )
-        for by, seconds in phone.pulse.held_s.items():
+        for by, seconds in phone.loop_monitor.held_s.items():
             held.add_metric([by], seconds)
         yield held
-        yield _gauge("spent_today_usd", "Estimated cost since midnight UTC", phone.spending.today_usd)
+        yield _gauge("spent_today_usd", "Estimated cost since midnight UTC", phone.day_budget.today_usd)
         yield _gauge("tasks", "Trio tasks of the process", trio.lowlevel.current_statistics().tasks_living)
         yield from self._warm()
 

@@ -207,7 +207,7 @@ def open_metrics(phone: Watched) -> Iterator[Metrics]:
     metrics = Metrics(phone)
     phone.observers.append(metrics.noted)
     phone.on_end.append(metrics.ended)
-    phone.pulse.listeners.append(metrics.loop_lag)
+    phone.loop_monitor.listeners.append(metrics.loop_lag)
     gc.callbacks.append(metrics.collected)
     lines = _LogLines(metrics)
     logging.getLogger("llcphone").addHandler(lines)
@@ -216,7 +216,7 @@ def open_metrics(phone: Watched) -> Iterator[Metrics]:
     finally:
         logging.getLogger("llcphone").removeHandler(lines)
         gc.callbacks.remove(metrics.collected)
-        phone.pulse.listeners.remove(metrics.loop_lag)
+        phone.loop_monitor.listeners.remove(metrics.loop_lag)
         phone.on_end.remove(metrics.ended)
         phone.observers.remove(metrics.noted)
 

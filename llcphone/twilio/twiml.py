@@ -121,7 +121,7 @@ def go_to(url: str) -> str:
 
 
 def busy(message: str | None = None, speech: Speech = PLAIN) -> str:
-    """The way out when we cannot take a call: an apology, or without one a busy tone.
+    """The fallback when we cannot take a call: an apology, or without one a busy tone.
 
     The busy tone is for inbound calls not yet answered, and costs nothing; words answer the call.
     """

@@ -11,7 +11,7 @@ import trio
 
 from llcphone import Agent, CallHandle, Note
 from llcphone.call.loop_blocking import LONG_MS, timed
-from llcphone.phone.loop_monitor import Pulse
+from llcphone.phone.loop_monitor import LoopMonitor
 from llcphone.telemetry.metrics import open_metrics
 from tests.calls.test_tools import answers, asks, live_call, open_house
 from tests.telemetry.test_metrics import Figures
@@ -80,7 +80,7 @@ async def test_a_brief_that_waits_is_named(autojump_clock: MockClock) -> None:
 
     async with open_house(agent) as house:
         await live_call(house)
-        assert list(house.phone.pulse.held_s) == ["brief of ada"]
+        assert list(house.phone.loop_monitor.held_s) == ["brief of ada"]
 
 
 async def test_a_tool_that_waits_as_it_should_is_not_named(autojump_clock: MockClock) -> None:
@@ -124,13 +124,13 @@ async def test_what_is_timed_returns_raises_and_is_cancelled_as_ever(autojump_cl
 
 
 async def test_a_loop_that_something_else_held_is_told_too(caplog: pytest.LogCaptureFixture) -> None:
-    pulse = Pulse(list, close_timeout_s=1.0)
+    pulse = LoopMonitor(list, close_timeout_s=1.0)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(pulse.run)
         await trio.sleep(0.15)
         time.sleep(1.2)  # noqa: ASYNC251
         await trio.sleep(0.15)
         nursery.cancel_scope.cancel()
-    (line,) = [each for each in caplog.records if each.name == "llcphone.pulse"]
+    (line,) = [each for each in caplog.records if each.name == "llcphone.loop_monitor"]
     assert "no tool or hook" in line.getMessage()
     assert line.ms >= 1_000

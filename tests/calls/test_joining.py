@@ -1,4 +1,4 @@
-"""From birth to the first word: one-time tokens, early and late streams, admission, and the way out."""
+"""From birth to the first word: one-time tokens, early and late streams, admission, and the fallback."""
 
 from __future__ import annotations
 

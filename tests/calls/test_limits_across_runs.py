@@ -52,7 +52,7 @@ async def test_a_call_that_lost_its_stream_comes_back_with_what_it_has_spent(
         call.hang_up()
         record = await stage.record(2)
         assert record.cost_usd is not None  # a run's record has its own share: the day's sum counts each once
-        assert stage.phone.spending.today_usd == pytest.approx(first.cost_usd + record.cost_usd)
+        assert stage.phone.day_budget.today_usd == pytest.approx(first.cost_usd + record.cost_usd)
 
 
 async def test_a_caller_who_comes_back_from_a_failed_transfer_has_spent_what_they_had(

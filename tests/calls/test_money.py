@@ -45,7 +45,7 @@ async def test_a_record_says_what_the_call_cost_and_where_the_time_of_each_turn_
         greeting, answer = record.turns
         assert record.cost_usd == pytest.approx(RATES.cost_usd(Usage(**record.usage)), abs=1e-6)
         assert record.cost_usd == pytest.approx(greeting["cost_usd"] + answer["cost_usd"], abs=1e-6)
-        assert record.cost_usd == pytest.approx(house.phone.spending.today_usd, abs=1e-6)
+        assert record.cost_usd == pytest.approx(house.phone.day_budget.today_usd, abs=1e-6)
         assert greeting["usage"]["output_audio"] > 0
         assert answer["usage"]["input_audio"] > 0
         assert record.unbilled_responses == 0
@@ -102,14 +102,14 @@ async def test_a_spent_day_lets_no_new_call_in_and_no_live_one_out(autojump_cloc
         assert house.phone.ready() == ["the day's budget is spent"]
         assert "Stream" not in house.phone.answer({"CallSid": "CA9", "From": "+1555", "To": "+1555"})
     async with open_house(script=TURNS, money=money) as house:
-        assert house.phone.spending.over  # and it is still that day
+        assert house.phone.day_budget.over  # and it is still that day
 
 
 async def test_a_slow_model_is_an_alarm_with_its_part_and_without_a_word(autojump_clock, caplog) -> None:
     pace = Pace(first_audio_ms=3_500)
     money = {"slow_turn_ms": 2_000, "dead_air_ms": 1_500}
     recovery = {"stall_s": 20.0}
-    with caplog.at_level(logging.WARNING, "llcphone.watch"):
+    with caplog.at_level(logging.WARNING, "llcphone.call_warnings"):
         async with open_house(script=TURNS, pace=pace, money=money, recovery=recovery) as house:
             call = await house.ring()
             await call.hears(0.5)
@@ -125,7 +125,7 @@ async def test_a_slow_model_is_an_alarm_with_its_part_and_without_a_word(autojum
     (slow,) = [alarm for alarm in record.alarms if alarm["kind"] == "slow turn"]
     assert slow["because"] == "first_delta"
     assert slow["lasted_ms"] == record.turns[1]["ear_gap_ms"] >= 3_500
-    lines = [each for each in caplog.records if each.name == "llcphone.watch"]
+    lines = [each for each in caplog.records if each.name == "llcphone.call_warnings"]
     assert sorted(line.event for line in lines) == sorted(kinds)
     assert not any(word in str(vars(line)) for line in lines for word in ("table", "bakery"))
 

@@ -418,26 +418,26 @@ async def test_an_outbound_call_can_be_transferred_and_is_not_hung_up_by_us(
         assert updates == []
 
 
-@pytest.mark.parametrize("way_out", ["sales", "voicemail"])
+@pytest.mark.parametrize("fallback", ["sales", "voicemail"])
 async def test_without_a_model_the_way_out_is_taken_by_the_action_answer(
-    way_out: str, journal: Path | None, autojump_clock: MockClock
+    fallback: str, journal: Path | None, autojump_clock: MockClock
 ) -> None:
     def script(turn: int, conversation: list[dict[str, Any]], tools: list[Any]) -> Any:
         return Say(GREETING, 1_000)
 
-    async with nothing_left(), house(journal, script=script, voicemail=True, way_out=way_out) as stage:
+    async with nothing_left(), house(journal, script=script, voicemail=True, fallback=fallback) as stage:
         call = await stage.ring()
         await call.hears(0.5)
         stage.model.faults = Faults(refuse_status=503)
         (await stage.session()).reset()
         record = await call.ended()
         assert (await stage.record()).reason in {EndReason.MODEL_LOST, EndReason.MODEL_UNREACHABLE}
-        assert (SALES in record.joined) is (way_out == "sales")
-        assert ("Record" in record.verbs) is (way_out == "voicemail")
+        assert (SALES in record.joined) is (fallback == "sales")
+        assert ("Record" in record.verbs) is (fallback == "voicemail")
 
 
 async def test_a_new_call_that_is_not_let_in_takes_the_way_out(autojump_clock: MockClock) -> None:
-    async with nothing_left(), house(way_out="sales") as stage:
+    async with nothing_left(), house(fallback="sales") as stage:
         stage.phone.draining = True
         call = await stage.twilio.ring()
         record = await call.ended()

@@ -20,11 +20,11 @@ from bench.hostile_acts import ACTS
 from llcphone.call.endpoint import Endpoint
 from llcphone.engine.events import EndReason
 from llcphone.phone.black_box import Boxes
-from llcphone.phone.breaker import Breaker
-from llcphone.phone.call_warnings import Watch
-from llcphone.phone.day_budget import Spending
+from llcphone.phone.breaker import CircuitBreaker
+from llcphone.phone.call_warnings import CallWarnings
+from llcphone.phone.day_budget import DayBudget
 from llcphone.phone.dialler import Dialler
-from llcphone.phone.loop_monitor import Pulse
+from llcphone.phone.loop_monitor import LoopMonitor
 from llcphone.phone.overload import Overload
 from llcphone.phone.transfers.transfers import Transfers
 from llcphone.phone.warm_pool import WarmPool
@@ -40,11 +40,11 @@ if TYPE_CHECKING:
     from tests.calls.house import House
 
 TOLD = [
-    (Watch, "noted"),
-    (Spending, "noted"),
-    (Spending, "ended"),
-    (Breaker, "noted"),
-    (Breaker, "ended"),
+    (CallWarnings, "noted"),
+    (DayBudget, "noted"),
+    (DayBudget, "ended"),
+    (CircuitBreaker, "noted"),
+    (CircuitBreaker, "ended"),
     (Board, "_noted"),
     (Board, "_keep"),
     (Metrics, "noted"),
@@ -54,18 +54,18 @@ TOLD = [
     (Transfers, "_noted"),
     (Transfers, "_ended"),
     (Transfers, "over"),
-    (Transfers, "whereto"),
+    (Transfers, "destination_of"),
     (Overload, "look"),
 ]
 """Called within a step of a call, at its end, or at each look at the event loop."""
 TASKS = [
     (Endpoint, "ask"),
-    (Breaker, "run"),
-    (Pulse, "_look_for_orphans"),
-    (Pulse, "run"),
-    (Spending, "_write"),
+    (CircuitBreaker, "run"),
+    (LoopMonitor, "_look_for_orphans"),
+    (LoopMonitor, "run"),
+    (DayBudget, "_write"),
     (WarmPool, "_keep"),
-    (WarmPool, "_recipe"),
+    (WarmPool, "_spec"),
     (WarmPool, "_until_s"),
     (Dialler, "keep_lists"),
     (Boxes, "_write_batch"),
@@ -87,15 +87,15 @@ class Plant:
         self.fault, self.left = fault, times
         real = getattr(owner, name)
 
-        def planted(*args: Any, **names: Any) -> Any:
+        def fails(*args: Any, **names: Any) -> Any:
             self.meet()
             return real(*args, **names)
 
-        async def planted_task(*args: Any, **names: Any) -> Any:
+        async def task_fails(*args: Any, **names: Any) -> Any:
             self.meet()
             return await real(*args, **names)
 
-        self.instead = planted_task if inspect.iscoroutinefunction(real) else planted
+        self.instead = task_fails if inspect.iscoroutinefunction(real) else fails
 
     def meet(self) -> None:
         if self.left:

@@ -134,7 +134,7 @@ async def test_a_call_that_is_placed_has_no_english(
 async def test_the_menu_the_apology_and_voicemail_are_in_the_language(
     language: str, tmp_path: Path, autojump_clock: MockClock
 ) -> None:
-    refused, voicemail = Faults(refuse_status=503), {"voicemail": True, "way_out": "voicemail"}
+    refused, voicemail = Faults(refuse_status=503), {"voicemail": True, "fallback": "voicemail"}
     async with speaks(language, tmp_path, [], faults=refused, transfers=transfers(**voicemail)) as house:
         call = await house.stage.ring(to="+15551230003")
         await house.stage.record()

@@ -12,8 +12,8 @@ import pytest
 import trio
 
 from llcphone import Config, ConfigError, Note
-from llcphone.phone.call_warnings import Watch
-from llcphone.phone.day_budget import Spending
+from llcphone.phone.call_warnings import CallWarnings
+from llcphone.phone.day_budget import DayBudget
 from llcphone.realtime.dialects import Dialect
 from llcphone.realtime.prompt_cache import compare
 
@@ -36,9 +36,9 @@ class Clock:
         return self.now
 
 
-def spending(clock: Clock, path: Path | None = None, budget_usd: float = 0.0) -> Spending:
+def spending(clock: Clock, path: Path | None = None, budget_usd: float = 0.0) -> DayBudget:
     money = {"day_budget_usd": budget_usd, "spent_file": str(path or "")}
-    return Spending(Config.from_dict({"money": money}).money, clock)
+    return DayBudget(Config.from_dict({"money": money}).money, clock)
 
 
 def call(name: str = "c1", cost_usd: float | None = None) -> Any:
@@ -218,7 +218,7 @@ READY = Note("session ready", {"took_ms": 1})
 
 
 def test_a_badly_laid_out_prompt_is_told_once_per_agent_and_never_quoted(caplog) -> None:
-    watch = Watch()
+    watch = CallWarnings()
     for minute in range(10, 15):
         for name in ("baker", "butcher"):
             watch.noted(ready(name, prompt(f"It is 10:{minute}. {STATIC}")), READY)
@@ -229,15 +229,15 @@ def test_a_badly_laid_out_prompt_is_told_once_per_agent_and_never_quoted(caplog)
 
 
 def test_an_alarm_is_a_warning_with_its_figures(caplog) -> None:
-    Watch().noted(ready("a", {}), Note("dead air", {"ms": 3_000, "because": "tools"}))
-    Watch().noted(ready("a", {}), Note("caller said", {}, "my secret"))
+    CallWarnings().noted(ready("a", {}), Note("dead air", {"ms": 3_000, "because": "tools"}))
+    CallWarnings().noted(ready("a", {}), Note("caller said", {}, "my secret"))
     (record,) = caplog.records
     assert (record.levelno, record.event) == (logging.WARNING, "dead air")
     assert (vars(record)["ms"], vars(record)["because"], vars(record)["call"]) == (3_000, "tools", "c1")
 
 
 def test_a_key_that_the_dialect_has_no_place_for_is_told_once(caplog) -> None:
-    watch = Watch()
+    watch = CallWarnings()
     for _ in range(2):
         watch.noted(ready("a", {"prompt_cache_key": "k"}, Dialect.FLAT), READY)
         assert not caplog.records

@@ -1,4 +1,4 @@
-"""A call too many gets the way out at once, and those that are live notice nothing."""
+"""A call too many gets the fallback at once, and those that are live notice nothing."""
 
 from __future__ import annotations
 

@@ -60,9 +60,9 @@ def test_a_destination_that_cannot_be_meant_is_refused_without_its_number(destin
 @pytest.mark.parametrize(
     ("transfers", "key"),
     [
-        ({"way_out": "voicemail"}, "transfers.way_out"),
-        ({"way_out": "sales"}, "transfers.way_out"),
-        ({"way_out": "agent"}, "transfers.way_out"),
+        ({"fallback": "voicemail"}, "transfers.fallback"),
+        ({"fallback": "sales"}, "transfers.fallback"),
+        ({"fallback": "agent"}, "transfers.fallback"),
         ({"destinations": {"sales": {**SALES, "otherwise": "voicemail"}}}, "transfers.destinations.sales"),
     ],
 )

@@ -659,7 +659,7 @@ async def test_a_fault_in_the_pool_itself_is_begun_anew_after_a_pause(
     async with open_shore(2) as (pool, shore):
         pool.agent = agent
         await trio.sleep(2)
-        agent.settings = {"turns": {"silnce_s": 1}}  # no recipe can be made of it
+        agent.settings = {"turns": {"silnce_s": 1}}  # no session can be specified by it
         await trio.sleep(10)
         agent.settings = {}
         await trio.sleep(20)

@@ -35,7 +35,7 @@ number = "+12025550123"
         ({"realtime.eagerness": "low"}, "choice\n", 'choice\neagerness = "low"\n'),
         ({"realtime.eagerness": "high"}, "", ""),
         ({"opening.greeting_guard_ms": 700}, "[opening]\ngreeting_guard_ms = 300\n", ""),
-        ({"transfers.way_out": "menu"}, "[transfers.", '[transfers]\nway_out = "menu"\n[transfers.'),
+        ({"transfers.fallback": "menu"}, "[transfers.", '[transfers]\nfallback = "menu"\n[transfers.'),
         ({"agent.instructions": "A\n\tB"}, '0123"\n', '0123"\n\n[agent]\ninstructions = """A\n\\tB"""\n'),
         ({"company.name": "our company"}, '0123"\n', '0123"\n\n[company]\nname = "our company"\n'),
     ],

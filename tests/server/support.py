@@ -17,7 +17,7 @@ import trio
 
 from llcphone.config import Config
 from llcphone.errors import JoinRefused, LegClosed
-from llcphone.phone.loop_monitor import Pulse
+from llcphone.phone.loop_monitor import LoopMonitor
 from llcphone.server.run import serve
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class FakePhone:
     live_calls: int = 0
     ended: list[int] = attrs.field(factory=list)
     refuse_joins: bool = False
-    pulse: Pulse = attrs.field(factory=lambda: Pulse(list, close_timeout_s=1.0))
+    loop_monitor: LoopMonitor = attrs.field(factory=lambda: LoopMonitor(list, close_timeout_s=1.0))
 
     def answer(self, form) -> str:
         self.forms.append(dict(form))

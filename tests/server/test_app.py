@@ -102,7 +102,7 @@ async def test_health_says_alive_and_readiness_says_why_not(autojump_clock):
         assert status_of(answer) == 503
         assert json.loads(body_of(answer)) == {"ready": False, "reasons": ["draining"]}
         assert status_of(await server.ask(get("/healthz"))) == 200
-        server.phone.pulse.orphans = 1
+        server.phone.loop_monitor.orphans = 1
         answer = await server.ask(get("/healthz"))
         assert status_of(answer) == 503
         why = "calls that have ended do not close"

@@ -112,7 +112,7 @@ async def test_the_first_signal_drains_and_born_calls_still_get_their_streams(au
         signal.raise_signal(signal.SIGTERM)
         await trio.sleep(1)
         assert b"draining" in await server.ask(get("/readyz"))
-        assert status_of(await server.ask(webhook_request())) == 200  # the way out, not a refused connection
+        assert status_of(await server.ask(webhook_request())) == 200  # the fallback, not a refused connection
         born = await server.connect()
         await born.send_all(media_request("born"))
         joined = MediaPeer(born)

@@ -10,7 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from llcphone import Agent, ToolContext
 from llcphone.engine.events import EndReason
-from llcphone.phone.loop_monitor import Pulse
+from llcphone.phone.loop_monitor import LoopMonitor
 from llcphone.sim.model import CallTool, Faults
 from llcphone.telemetry.metrics import open_metrics
 from tests.calls.house import INTERRUPTION, QUESTION, open_house
@@ -125,10 +125,17 @@ async def test_a_phone_that_is_no_longer_watched_is_left_as_it_was(autojump_cloc
     async with open_house() as house:
         phone = house.phone
         log = logging.getLogger("llcphone")
-        before = [*phone.observers, *phone.on_end, *phone.pulse.listeners, *gc.callbacks, *log.handlers]
+        before = [
+            *phone.observers,
+            *phone.on_end,
+            *phone.loop_monitor.listeners,
+            *gc.callbacks,
+            *log.handlers,
+        ]
         with open_metrics(phone):
             gc.collect()
-        after = [*phone.observers, *phone.on_end, *phone.pulse.listeners, *gc.callbacks, *log.handlers]
+        looks = phone.loop_monitor.listeners
+        after = [*phone.observers, *phone.on_end, *looks, *gc.callbacks, *log.handlers]
         assert after == before
 
 
@@ -164,7 +171,7 @@ async def test_labels_take_few_values_whatever_happens(autojump_clock) -> None:
 
 
 async def test_the_pulse_tells_how_late_the_loop_was(autojump_clock) -> None:
-    pulse = Pulse(list, close_timeout_s=1.0)
+    pulse = LoopMonitor(list, close_timeout_s=1.0)
     told: list[float] = []
     pulse.listeners.append(told.append)
     async with trio.open_nursery() as nursery:
@@ -180,7 +187,7 @@ async def test_the_pulse_tells_how_late_the_loop_was(autojump_clock) -> None:
 
 
 async def test_a_loop_that_is_always_late_is_not_well(autojump_clock) -> None:
-    pulse = Pulse(list, close_timeout_s=1.0)
+    pulse = LoopMonitor(list, close_timeout_s=1.0)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(pulse.run)
         for _ in range(5):
@@ -203,9 +210,9 @@ async def test_a_call_that_has_ended_and_does_not_go_is_an_orphan(autojump_clock
         live.run.spawn(hang, name="planted")
         call.hang_up()
         await trio.sleep(4)
-        assert house.phone.pulse.orphans == 0  # it may still be closing
+        assert house.phone.loop_monitor.orphans == 0  # it may still be closing
         await trio.sleep(6)
-        assert house.phone.pulse.orphans == 1
-        assert house.phone.pulse.reasons() == ["calls that have ended do not close"]
+        assert house.phone.loop_monitor.orphans == 1
+        assert house.phone.loop_monitor.reasons() == ["calls that have ended do not close"]
         await trio.sleep(25)
-        assert house.phone.pulse.orphans == 0
+        assert house.phone.loop_monitor.orphans == 0

@@ -48,7 +48,7 @@ async def test_health_and_readiness_say_why_not(autojump_clock) -> None:
     async with open_house(metrics={"port": port}) as house:
         assert await ask(port, get("/healthz")) == (200, b'{"alive": true, "reasons": []}')
         assert await ask(port, get("/readyz")) == (200, b'{"ready": true, "reasons": []}')
-        house.phone.draining, house.phone.pulse.orphans = True, 2
+        house.phone.draining, house.phone.loop_monitor.orphans = True, 2
         status, body = await ask(port, get("/readyz"))
         assert (status, json.loads(body)) == (503, {"ready": False, "reasons": ["draining"]})
         status, body = await ask(port, get("/healthz"))

@@ -244,7 +244,7 @@ async def test_spans_that_wait_are_bounded_and_the_oldest_give_way(autojump_cloc
 
 
 async def test_without_the_extra_the_setting_says_what_to_install(autojump_clock, monkeypatch) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "llcphone.otlp", None)
+    monkeypatch.setitem(__import__("sys").modules, "llcphone.telemetry.otlp", None)
     with pytest.raises(ConfigError, match=r"llcphone\[otel\]"):
         async with open_traces(None, MetricsConfig(traces_url="http://127.0.0.1:4318")):
             raise AssertionError("there is no OpenTelemetry")

@@ -3,7 +3,7 @@
     lost      the socket died, the session expired, or an answer that is due does not come
     restored  a fresh session has the configuration, the *heard* history with tool calls and their
               results, and the caller's audio that only the lost one held; the call goes on
-    given up  the limit passed or the model refuses: a stored apology, then the way out
+    given up  the limit passed or the model refuses: a stored apology, then the fallback
 
 The caller's frames are kept meanwhile, and what already went to the telephone plays on. ``Owed``
 says what the caller waits for: it is decided when the session is lost, asked of the fresh one, and

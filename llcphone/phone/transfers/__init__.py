@@ -5,7 +5,7 @@ call to us says ``<Connect action>``, so Twilio asks what next as soon as we clo
 to be transferred is transferred by our answer. No REST request is needed for that, and no ``stop`` has to
 be told apart from a hang-up: who hangs up during the good-bye has hung up, and Twilio says so when it asks.
 
-    switchboard   what calls ask for, what is known of those who left (``Away``), Twilio's first question
+    switchboard   what calls ask for, what is known of those who left (``Transfer``), Twilio's first question
     answers       Twilio's further questions: nobody answered, whispered, recorded, back again
     briefing      warm transfers: the agent that speaks to the colleague while the caller hears music
     recordings    who is told where voicemail and recorded calls are

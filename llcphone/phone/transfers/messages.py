@@ -18,7 +18,7 @@ from llcphone.validation.phone_numbers import is_number, is_withheld
 
 if TYPE_CHECKING:
     from llcphone.call.call import Call
-    from llcphone.phone.transfers.transfer import Away
+    from llcphone.phone.transfers.transfer import Transfer
     from llcphone.phone.transfers.transfers import Transfers
 
 log = logger("llcphone.transfers")
@@ -29,7 +29,7 @@ _SENT = "llcphone.texts"
 """How many went to who is on the line: in the call's ``state``, so the call's next run goes on counting."""
 
 
-class Texts:
+class TextMessages:
     """The text messages of one phone."""
 
     def __init__(self, desk: Transfers) -> None:
@@ -54,7 +54,7 @@ class Texts:
             return Outcome(False, "The text message could not be sent.")
         return Outcome(True, "The text message is on its way.")
 
-    async def tell(self, away: Away) -> None:
+    async def tell(self, away: Transfer) -> None:
         """The colleague reads what it is about before the telephone rings, if Twilio is fast."""
         who = away.call.dialled if away.call.direction == "outbound" else away.call.caller
         company = self._desk.phone.config.company

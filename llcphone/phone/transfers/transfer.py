@@ -31,7 +31,7 @@ class Way(Enum):
 
 
 @attrs.define(eq=False)
-class Away:
+class Transfer:
     """One leave."""
 
     call: Call
@@ -43,7 +43,7 @@ class Away:
     digits: str = attrs.field(default="", repr=False)
     room: str = ""
     """The conference of a warm transfer."""
-    way_out: bool = False
+    fallback: bool = False
     """There is no agent to come back to."""
     token: str = attrs.field(factory=lambda: secrets.token_urlsafe(18), repr=False)
     kept: Resumed | None = attrs.field(default=None, repr=False)

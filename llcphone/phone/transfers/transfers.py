@@ -20,11 +20,11 @@ from llcphone.dtmf import check_keys, tones_of
 from llcphone.engine.events import DigitsAsked, EndReason, HangUpAsked
 from llcphone.engine.resumed import Owed, Resumed
 from llcphone.errors import ConfigError
-from llcphone.phone.transfers.messages import Texts
+from llcphone.phone.transfers.messages import TextMessages
 from llcphone.phone.transfers.recordings import Recordings
-from llcphone.phone.transfers.transfer import Away, Way, caller_id
-from llcphone.phone.transfers.warm_transfer import Briefings
-from llcphone.phone.transfers.webhooks import Answers
+from llcphone.phone.transfers.transfer import Transfer, Way, caller_id
+from llcphone.phone.transfers.warm_transfer import WarmTransfers
+from llcphone.phone.transfers.webhooks import TransferWebhooks
 from llcphone.runtime.containment import contained
 from llcphone.runtime.log_lines import logger
 from llcphone.tools.outcome import Outcome
@@ -66,12 +66,12 @@ class Transfers:
         self.config = phone.config.transfers
         self.speech = twiml.Speech(phone.config.twilio.say_language, phone.config.twilio.say_voice)
         self.recordings = Recordings(phone.config, self.speech)
-        self.answers = Answers(self)
-        self.briefings = Briefings(self)
-        self.texts = Texts(self)
-        self._wanted: dict[Call, Away] = {}
-        self._by_token: OrderedDict[str, Away] = OrderedDict()
-        self._by_run: dict[tuple[str, int], Away] = {}
+        self.answers = TransferWebhooks(self)
+        self.briefings = WarmTransfers(self)
+        self.texts = TextMessages(self)
+        self._wanted: dict[Call, Transfer] = {}
+        self._by_token: OrderedDict[str, Transfer] = OrderedDict()
+        self._by_run: dict[tuple[str, int], Transfer] = {}
         self._check_destinations()
         phone.observers.append(self._noted)
         phone.on_end.append(self._ended)
@@ -103,7 +103,7 @@ class Transfers:
         way = Way.WARM if (to.kind == "warm" if warm is None else warm) else Way.DIAL
         if way is Way.WARM or to.sms:
             self.carrier("a warm transfer" if way is Way.WARM else "a text message")
-        if not self.want(Away(call, way, name, summary=summary[:_LONGEST_SUMMARY])):
+        if not self.want(Transfer(call, way, name, summary=summary[:_LONGEST_SUMMARY])):
             return _TOO_LATE
         says = "Say in one short sentence that you put them through now; it happens when you have finished."
         if way is Way.WARM:
@@ -116,7 +116,7 @@ class Transfers:
         """See ``Call.voicemail``."""
         if not self.config.voicemail:
             raise ConfigError("transfers.voicemail", "is off: set it to true to let callers leave messages")
-        if not self.want(Away(call, Way.VOICEMAIL, VOICEMAIL)):
+        if not self.want(Transfer(call, Way.VOICEMAIL, VOICEMAIL)):
             return _TOO_LATE
         return Outcome(True, "Say in one short sentence that they can leave a message after the tone.")
 
@@ -130,7 +130,7 @@ class Transfers:
         if self.config.digits == "tones":
             call.run.step(DigitsAsked(tones_of(digits)))
         else:
-            self.want(Away(call, Way.KEYS, "keys", digits=digits))
+            self.want(Transfer(call, Way.KEYS, "keys", digits=digits))
 
     def carrier(self, purpose: str) -> Carrier:
         """The way to Twilio's REST API.
@@ -143,7 +143,7 @@ class Transfers:
             raise ConfigError(f"twilio.{key}", f"is missing: {purpose} needs it")
         return self.phone.dialler.carrier
 
-    def want(self, away: Away) -> bool:
+    def want(self, away: Transfer) -> bool:
         """Let a caller leave once the agent's last word was heard; False: there is no caller."""
         call = away.call
         if call.run.over or call.run.status.started_ms is None or not call.call_sid:
@@ -164,7 +164,7 @@ class Transfers:
         if reason is not EndReason.TRANSFERRED and reason not in _LEAVES_ALL_THE_SAME:
             return
         if away is None:
-            away = self._way_out(call) if reason in _WITHOUT_MODEL else None
+            away = self._fallback(call) if reason in _WITHOUT_MODEL else None
         if away is None or not call.call_sid:
             return
         self.keep(away)
@@ -174,35 +174,35 @@ class Transfers:
             fields = {"call": call.call_id, "errors": failure.kinds}
             log.warning("a conversation is not kept", extra=fields)
         destination = self.config.destination(away.to)
-        if destination is not None and not away.way_out:
+        if destination is not None and not away.fallback:
             rung = call.state.get(_RUNG, {})
             call.state[_RUNG] = {**rung, away.to: rung.get(away.to, 0) + 1}
         if destination is not None and destination.sms and self.phone.dialler is not None:
             self.phone.start_task(self.texts.tell, away, name="text message")
         log.info("caller leaves", extra={"call": call.call_id, "way": away.way.value, "to": away.to})
 
-    def _way_out(self, call: Call) -> Away | None:
+    def _fallback(self, call: Call) -> Transfer | None:
         """Where callers go for want of a model; not colleagues, for whom somebody waits."""
-        way = self.config.way_out
+        way = self.config.fallback
         if way == HANG_UP or self.briefings.is_briefing(call):
             return None
-        return Away(call, Way.VOICEMAIL if way == VOICEMAIL else Way.DIAL, way, way_out=True)
+        return Transfer(call, Way.VOICEMAIL if way == VOICEMAIL else Way.DIAL, way, fallback=True)
 
-    def keep(self, away: Away) -> None:
+    def keep(self, away: Transfer) -> None:
         """Remember who has left."""
         self._by_token[away.token] = away
         self._by_run[away.call.call_sid, away.call.generation] = away
         while len(self._by_token) > _REMEMBERED:
             self.forget(next(iter(self._by_token.values())))
 
-    def forget(self, away: Away) -> None:
+    def forget(self, away: Transfer) -> None:
         """The telephone call is over, or with others for good."""
         self._by_token.pop(away.token, None)
         run = (away.call.call_sid, away.call.generation)
         if self._by_run.get(run) is away:
             del self._by_run[run]
 
-    def known(self, token: str) -> Away | None:
+    def known(self, token: str) -> Transfer | None:
         """Who left with this token; None too after a restart."""
         return self._by_token.get(token)
 
@@ -216,7 +216,7 @@ class Transfers:
         leaving = any((call.call_sid, call.generation) == run for call in self._wanted)
         return leaving or run in self._by_run or self.briefings.taken_back(call_sid)
 
-    def whereto(self, call: Call) -> str:
+    def destination_of(self, call: Call) -> str:
         """The name of what the caller of this run has left for; empty: nothing."""
         away = self._by_run.get((call.call_sid, call.generation))
         return away.to if away is not None and away.call is call else ""
@@ -252,7 +252,7 @@ class Transfers:
             away.answer = self._leave(away)
         return away.answer or await self.answers.back(form, generation, away.to, away, "failed")
 
-    def _leave(self, away: Away) -> str:
+    def _leave(self, away: Transfer) -> str:
         """How they leave; empty: they cannot."""
         match away.way:
             case Way.VOICEMAIL:
@@ -267,7 +267,7 @@ class Transfers:
                 destination = self.config.destination(away.to)
                 return "" if destination is None else self._dial(away, destination)
 
-    def _dial(self, away: Away, to: Destination) -> str:
+    def _dial(self, away: Transfer, to: Destination) -> str:
         whispered = to.whisper or to.accept
         return twiml_transfer.dial(
             to.number,
@@ -277,7 +277,7 @@ class Transfers:
             whisper=self.url(away, "whisper") if whispered else "",
         )
 
-    def url(self, away: Away, step: str) -> str:
+    def url(self, away: Transfer, step: str) -> str:
         """Where Twilio asks about this leave."""
         base = self.phone.config.server.public_url
         return f"{base}/transfer/{away.call.generation}/{away.to}/{away.token}/{step}"
@@ -296,9 +296,9 @@ class Transfers:
         return None if begun else self.recordings.of_call()
 
     def instead_of_busy(self, form: Mapping[str, str]) -> str | None:
-        """The way out of a new call that is not let in; None: a busy tone."""
+        """The fallback of a new call that is not let in; None: a busy tone."""
         call = Call.of_webhook(form)
-        away = self._way_out(call) if call.call_sid else None
+        away = self._fallback(call) if call.call_sid else None
         if away is None:
             return None
         self.keep(away)
@@ -307,7 +307,7 @@ class Transfers:
 
     # -- going on here, without a journal --------------------------------------------------------
 
-    def resume(self, away: Away, resumed: Resumed) -> Call:
+    def resume(self, away: Transfer, resumed: Resumed) -> Call:
         """The caller is back: a new run of their call."""
         old = away.call
         call = (away.back or old).following()
@@ -315,7 +315,7 @@ class Transfers:
         self.phone.resume(call, self._agent_of(old), resumed, context=old.context)
         return call
 
-    def resumed(self, away: Away | None, news: str, *, speak: bool = True) -> Resumed | None:
+    def resumed(self, away: Transfer | None, news: str, *, speak: bool = True) -> Resumed | None:
         """What the next run goes on from; None: it is not known here."""
         if away is None or away.kept is None:
             return None

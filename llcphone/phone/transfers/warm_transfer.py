@@ -22,7 +22,7 @@ from llcphone.call.call import Call
 from llcphone.carrier.orders import CarrierError
 from llcphone.engine.events import EndReason
 from llcphone.errors import LLCPhoneError
-from llcphone.phone.transfers.transfer import Away, Way
+from llcphone.phone.transfers.transfer import Transfer, Way
 from llcphone.runtime.log_lines import logger
 from llcphone.tools.call_handle import CallHandle  # noqa: TC001  (tools are read by their annotations)
 from llcphone.twilio import twiml_transfer
@@ -48,7 +48,7 @@ _WHY = {
 """What the end of a briefing means; any other is a failure."""
 
 
-class Briefings:
+class WarmTransfers:
     """The warm transfers of one phone."""
 
     def __init__(self, desk: Transfers) -> None:
@@ -59,7 +59,7 @@ class Briefings:
 
     # -- the caller is on hold -------------------------------------------------------------------
 
-    def begin(self, away: Away) -> str:
+    def begin(self, away: Transfer) -> str:
         """Ring the colleague, and let the caller wait; empty: nobody can be rung."""
         phone, destination = self._desk.phone, self._desk.config.destination(away.to)
         if destination is None:
@@ -91,7 +91,7 @@ class Briefings:
         action = self._desk.url(away, "done")
         return twiml_transfer.conference(away.room, action=action, who="caller", events=events, music=music)
 
-    def caller_gone(self, away: Away) -> None:
+    def caller_gone(self, away: Transfer) -> None:
         """The caller hung up on hold: nobody needs to be briefed."""
         if away.briefing is not None and not away.briefing.run.over:
             away.briefing.end()
@@ -133,12 +133,12 @@ class Briefings:
         return agent
 
     def _take(self, call: Any) -> str:
-        away = Away(call, Way.JOIN, call.state[_KEY]["to"], room=call.state[_KEY]["room"])
+        away = Transfer(call, Way.JOIN, call.state[_KEY]["to"], room=call.state[_KEY]["room"])
         if not self._desk.want(away):
             return "The call is over."
         return "Say in three words that you put the caller through; it happens when you have finished."
 
-    def join(self, away: Away) -> str:
+    def join(self, away: Transfer) -> str:
         """The briefing is over: the colleague enters the room."""
         caller = self._desk.known(away.call.state[_KEY]["token"])
         if caller is not None:
@@ -162,7 +162,7 @@ class Briefings:
         data, record = call.state.get(_KEY), call.record
         if data is None or record is None or self._desk.leaves(call):
             return
-        if record.reason is EndReason.DRAINED and self._desk.phone.journaling is not None:
+        if record.reason is EndReason.DRAINED and self._desk.phone.resumption is not None:
             return  # whoever comes next goes on with it
         self._over[call.call_sid] = None
         while len(self._over) > _REMEMBERED:
@@ -172,11 +172,11 @@ class Briefings:
             return
         self._fetch(data, _WHY.get(record.reason, "failed"))
 
-    def never_came(self, away: Away) -> None:
+    def never_came(self, away: Transfer) -> None:
         """A colleague who took the call hung up before Twilio had put them into the room."""
         self._fetch(away.call.state[_KEY], "declined")
 
-    def left(self, away: Away) -> None:
+    def left(self, away: Transfer) -> None:
         """A colleague's place in the room has ended: were they ever in it?"""
         caller = self._desk.known(away.call.state[_KEY]["token"])
         if caller is not None and not caller.joined:

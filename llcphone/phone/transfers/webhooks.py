@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from llcphone.config.transfers import HANG_UP, VOICEMAIL
-from llcphone.phone.transfers.transfer import Away, Way, news_of
+from llcphone.phone.transfers.transfer import Transfer, Way, news_of
 from llcphone.runtime.log_lines import logger
 from llcphone.twilio import twiml, twiml_transfer
 from llcphone.twilio.forms import in_progress
@@ -25,7 +25,7 @@ log = logger("llcphone.transfers")
 _REACHED = frozenset({"completed", "answered"})
 
 
-class Answers:
+class TransferWebhooks:
     """What Twilio is told at ``/transfer/<generation>/<destination>/<token>/<step>``."""
 
     def __init__(self, desk: Transfers) -> None:
@@ -50,7 +50,7 @@ class Answers:
 
     # -- the caller's leg ------------------------------------------------------------------------
 
-    async def _done(self, form: Mapping[str, str], generation: int, to: str, away: Away | None) -> str:
+    async def _done(self, form: Mapping[str, str], generation: int, to: str, away: Transfer | None) -> str:
         """A ``<Dial>`` is over: the two have talked, or nobody was there."""
         if not in_progress(form):
             if away is not None:
@@ -65,7 +65,7 @@ class Answers:
             return twiml.hang_up()
         return await self.back(form, generation, to, away, "declined" if status in _REACHED else status)
 
-    def _were_joined(self, form: Mapping[str, str], to: str, away: Away | None) -> bool:
+    def _were_joined(self, form: Mapping[str, str], to: str, away: Transfer | None) -> bool:
         if away is not None and away.way is Way.WARM:
             return away.joined or away.joining
         destination = self._desk.config.destination(to)
@@ -73,21 +73,21 @@ class Answers:
             return away.accepted
         return form.get("DialBridged", "true") != "false"
 
-    async def _back(self, form: Mapping[str, str], generation: int, to: str, away: Away | None) -> str:
+    async def _back(self, form: Mapping[str, str], generation: int, to: str, away: Transfer | None) -> str:
         """A warm transfer came to nothing, so we have asked Twilio to ask here."""
         return await self.back(form, generation, to, away, form.get("why", "failed"))
 
-    async def _pressed(self, form: Mapping[str, str], generation: int, to: str, away: Away | None) -> str:
+    async def _pressed(self, form: Mapping[str, str], generation: int, to: str, away: Transfer | None) -> str:
         pressed = self._company.sentence("keys_pressed")
         return await self._to_agent(form, generation, away, pressed, speak=False) or self._goodbye(form, away)
 
     async def back(
-        self, form: Mapping[str, str], generation: int, to: str, away: Away | None, why: str
+        self, form: Mapping[str, str], generation: int, to: str, away: Transfer | None, why: str
     ) -> str:
         """Nobody took the call: back to the agent, to voicemail, or good-bye."""
         destination, config = self._desk.config.destination(to), self._desk.config
         otherwise: str = "agent" if destination is None else destination.otherwise
-        if away is not None and away.way_out:
+        if away is not None and away.fallback:
             otherwise = VOICEMAIL if config.voicemail and otherwise != HANG_UP else HANG_UP
         log.info("transfer came to nothing", extra={"to": to, "why": why, "otherwise": otherwise})
         if otherwise == "agent":
@@ -100,7 +100,13 @@ class Answers:
         return self._goodbye(form, away)
 
     async def _to_agent(
-        self, form: Mapping[str, str], generation: int, away: Away | None, news: str, *, speak: bool = True
+        self,
+        form: Mapping[str, str],
+        generation: int,
+        away: Transfer | None,
+        news: str,
+        *,
+        speak: bool = True,
     ) -> str:
         """A new run of the call, with its memory; empty: it cannot be had.
 
@@ -111,10 +117,10 @@ class Answers:
         runs = [call for call in phone.calls() if call_sid and call.call_sid == call_sid]
         for call in runs:
             if call.generation > generation and not call.run.over:
-                return phone.rejoining.document(call)  # asked twice
+                return phone.moved_calls.document(call)  # asked twice
         text = ""
-        if phone.journaling is not None:
-            text = await phone.journaling.come_back(form, generation, news, speak=speak)
+        if phone.resumption is not None:
+            text = await phone.resumption.come_back(form, generation, news, speak=speak)
             runs = [call for call in phone.calls() if call_sid and call.call_sid == call_sid]
             if away is not None and text:
                 away.back = max(runs, key=lambda call: call.generation, default=None)
@@ -126,14 +132,14 @@ class Answers:
             text = away.back.twiml
         return text
 
-    def _goodbye(self, form: Mapping[str, str], away: Away | None) -> str:
+    def _goodbye(self, form: Mapping[str, str], away: Transfer | None) -> str:
         """Nobody can take this caller: say so, and hang up."""
         if away is not None:
             self._desk.forget(away)
         self._call_is_over(form)
         return self._last_words(self._desk.config.unavailable_message)
 
-    def caller_gone(self, away: Away) -> None:
+    def caller_gone(self, away: Transfer) -> None:
         """The caller has hung up: nobody is to be rung or briefed for them any more."""
         if not away.gone:
             away.gone = True
@@ -141,12 +147,12 @@ class Answers:
             self._desk.briefings.caller_gone(away)
 
     def _call_is_over(self, form: Mapping[str, str]) -> None:
-        if self._desk.phone.journaling is not None:
-            self._desk.phone.journaling.is_over(form.get("CallSid", ""))
+        if self._desk.phone.resumption is not None:
+            self._desk.phone.resumption.is_over(form.get("CallSid", ""))
 
     # -- the colleague's leg ---------------------------------------------------------------------
 
-    async def _whisper(self, form: Mapping[str, str], generation: int, to: str, away: Away | None) -> str:
+    async def _whisper(self, form: Mapping[str, str], generation: int, to: str, away: Transfer | None) -> str:
         destination = self._desk.config.destination(to)
         if destination is None:
             return twiml.hang_up()
@@ -157,20 +163,20 @@ class Answers:
             text, accept=accept, prompt=self._desk.config.accept_prompt, speech=self._desk.speech
         )
 
-    async def _accept(self, form: Mapping[str, str], generation: int, to: str, away: Away | None) -> str:
+    async def _accept(self, form: Mapping[str, str], generation: int, to: str, away: Transfer | None) -> str:
         if away is None or not form.get("Digits"):
             return twiml.hang_up()
         away.accepted = True
         return twiml.nothing()  # an empty document joins the two
 
-    async def _left(self, form: Mapping[str, str], generation: int, to: str, away: Away | None) -> str:
+    async def _left(self, form: Mapping[str, str], generation: int, to: str, away: Transfer | None) -> str:
         """The colleague's place in the room has ended, perhaps before it began."""
         if away is not None and away.way is Way.JOIN:
             self._desk.briefings.left(away)
         self._call_is_over(form)
         return twiml.hang_up()
 
-    async def _room(self, form: Mapping[str, str], generation: int, to: str, away: Away | None) -> str:
+    async def _room(self, form: Mapping[str, str], generation: int, to: str, away: Transfer | None) -> str:
         """Who enters and leaves the room of a warm transfer; ``away`` is the caller's."""
         if away is None or away.way is not Way.WARM:
             return twiml.nothing()
