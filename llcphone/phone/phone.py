@@ -52,7 +52,6 @@ if TYPE_CHECKING:
     from llcphone.wire.poller import Hub
 
 log = logger("llcphone.phone")
-
 AgentChoice = Agent | Callable[[Mapping[str, str]], Agent]
 """One agent for all calls, or a function of the webhook's form."""
 
@@ -243,10 +242,9 @@ class Phone(Placing, MediaStreams):
 
     def newest_run(self, call_sid: str) -> Call | None:
         """The run that has this telephone call now; None when none of ours has."""
-        runs = [call for call in self._calls.values() if call_sid and call.call_sid == call_sid]
-        return max(
-            (call for call in runs if not call.run.over), key=lambda call: call.generation, default=None
-        )
+        live = (call for call in self._calls.values() if not call.run.over)
+        runs = (call for call in live if call_sid and call.call_sid == call_sid)
+        return max(runs, key=lambda call: call.generation, default=None)
 
     def ready(self) -> list[str]:
         """Why new calls would not be taken; empty when they are."""
@@ -260,8 +258,8 @@ class Phone(Placing, MediaStreams):
 
     def _closed(self) -> list[str]:
         """Why a new call gets the fallback; empty when it is let in."""
-        full = len(self._calls) >= self.config.server.max_calls
-        reasons = {"draining": self.draining, "at server.max_calls": full}
+        reasons = {"draining": self.draining}
+        reasons["at server.max_calls"] = len(self._calls) >= self.config.server.max_calls
         reasons[_NO_MODEL] = self.breaker.is_open
         reasons["the day's budget is spent"] = self.day_budget.over
         return [reason for reason, holds in reasons.items() if holds] + self.overload.reasons()
@@ -303,10 +301,9 @@ class Phone(Placing, MediaStreams):
                 self.dialler.freed(call.call_sid)
         call.finish(record)
         self._changed.set()
-        log.info(
-            "call ended", extra={**whose, "reason": record.reason.value, "duration_s": record.duration_s}
-        )
-        taken = "end of a call not taken"  # whoever keeps records may fail: no call ends for it
+        fields = {**whose, "reason": record.reason.value, "duration_s": record.duration_s}
+        log.info("call ended", extra=fields)
+        taken = "end of a call not taken"
         self.faults.tell_all(taken, self._on_record, record, **whose)
         self.faults.tell_all(taken, self.on_end, call, **whose)
 
