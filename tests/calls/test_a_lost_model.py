@@ -329,7 +329,7 @@ async def test_a_session_lost_while_the_phone_rings_is_replaced_before_anybody_n
 # -- the breaker --------------------------------------------------------------------------------
 
 
-async def test_calls_get_the_way_out_at_once_while_no_model_can_be_had(autojump_clock: MockClock) -> None:
+async def test_calls_get_the_fallback_at_once_while_no_model_can_be_had(autojump_clock: MockClock) -> None:
     faults = Faults(refuse_status=503)
     settings = {"breaker_failures": 4, "breaker_probe_s": 5.0, "apology_file": "off"}
     async with (

@@ -158,7 +158,7 @@ async def test_a_model_that_answers_no_close_delays_nothing_longer_than_a_second
 
 @both
 @pytest.mark.parametrize("code", [1001, 1011, 0], ids=["1001", "1011", "reset"])
-async def test_a_model_leg_lost_in_mid_call_ends_it_and_the_caller_reaches_the_way_out(
+async def test_a_model_leg_lost_in_mid_call_ends_it_and_the_caller_reaches_the_fallback(
     code: int, transports: Transports, autojump_clock: MockClock
 ) -> None:
     async with nothing_left(), open_house(recovery=JUST_END, transports=transports) as house:

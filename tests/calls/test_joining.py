@@ -154,7 +154,7 @@ async def test_an_attempt_that_keeps_the_caller_waiting_is_replaced_once_and_gre
 
 @both
 @pytest.mark.parametrize("faults", [SILENT, Faults(handshake_delay_s=60)], ids=["silent", "no handshake"])
-async def test_a_caller_whom_no_session_comes_for_reaches_the_way_out_after_nine_seconds(
+async def test_a_caller_whom_no_session_comes_for_reaches_the_fallback_after_nine_seconds(
     faults: Faults, transports: Transports, autojump_clock: MockClock
 ) -> None:
     async with nothing_left(), open_house(recovery=JUST_END, transports=transports, faults=faults) as house:
@@ -188,7 +188,7 @@ async def test_a_stream_that_joins_after_the_warm_time_gets_a_cold_session(
 
 
 @both
-async def test_one_call_too_many_gets_the_way_out(transports: Transports, autojump_clock: MockClock) -> None:
+async def test_one_call_too_many_gets_the_fallback(transports: Transports, autojump_clock: MockClock) -> None:
     async with nothing_left(), open_house(transports=transports, server={"max_calls": 1}) as house:
         first = await house.ring()
         second = await house.twilio.ring()

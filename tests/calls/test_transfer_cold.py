@@ -419,7 +419,7 @@ async def test_an_outbound_call_can_be_transferred_and_is_not_hung_up_by_us(
 
 
 @pytest.mark.parametrize("fallback", ["sales", "voicemail"])
-async def test_without_a_model_the_way_out_is_taken_by_the_action_answer(
+async def test_without_a_model_the_fallback_is_taken_by_the_action_answer(
     fallback: str, journal: Path | None, autojump_clock: MockClock
 ) -> None:
     def script(turn: int, conversation: list[dict[str, Any]], tools: list[Any]) -> Any:
@@ -436,7 +436,7 @@ async def test_without_a_model_the_way_out_is_taken_by_the_action_answer(
         assert ("Record" in record.verbs) is (fallback == "voicemail")
 
 
-async def test_a_new_call_that_is_not_let_in_takes_the_way_out(autojump_clock: MockClock) -> None:
+async def test_a_new_call_that_is_not_let_in_takes_the_fallback(autojump_clock: MockClock) -> None:
     async with nothing_left(), house(fallback="sales") as stage:
         stage.phone.draining = True
         call = await stage.twilio.ring()

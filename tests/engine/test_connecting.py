@@ -227,7 +227,7 @@ def test_a_stream_that_joins_early_gives_the_attempt_in_flight_four_seconds_more
     assert call.engine.state.session.ready
 
 
-def test_there_is_one_cold_attempt_and_then_the_way_out() -> None:
+def test_there_is_one_cold_attempt_and_then_the_fallback() -> None:
     call = Script()
     call.sees(Born(), StreamJoined(), STARTED)
     call.until(4_000)

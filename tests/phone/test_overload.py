@@ -102,7 +102,7 @@ def test_simulated_time_tells_nothing_of_the_processor() -> None:
     assert at_work(0.95, simulated=True).reasons() == []
 
 
-def test_the_way_out_is_another_node_a_message_or_a_busy_tone() -> None:
+def test_the_fallback_is_another_node_a_message_or_a_busy_tone() -> None:
     node = watched(another_node="https://two.example.com")
     assert node.another_node({}) == twiml.go_to("https://two.example.com/twiml?hop=1")
     signed = watched(another_node="https://two.example.com/a?key=b")
@@ -165,7 +165,7 @@ async def test_two_full_nodes_end_in_a_busy_tone(autojump_clock) -> None:
                 await each.ended()
 
 
-async def test_who_rings_while_we_drain_gets_the_way_out(autojump_clock) -> None:
+async def test_who_rings_while_we_drain_gets_the_fallback(autojump_clock) -> None:
     async with open_house(overload={"busy_message": "Please call again in a minute."}) as house:
         house.phone.draining = True
         call = await house.twilio.ring()

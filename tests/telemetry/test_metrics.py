@@ -108,7 +108,7 @@ async def test_a_lost_model_is_counted_with_what_came_of_it(autojump_clock) -> N
     assert figures("model_gap_seconds_count") == 1
 
 
-async def test_callers_who_get_the_way_out_are_counted_by_its_reason(autojump_clock) -> None:
+async def test_callers_who_get_the_fallback_are_counted_by_its_reason(autojump_clock) -> None:
     async with open_house() as house:
         with open_metrics(house.phone) as metrics:
             house.phone.draining = True
