@@ -56,7 +56,7 @@ async def test_who_has_no_number_is_put_through_under_ours(from_: str, autojump_
 
 
 @pytest.mark.parametrize("from_", NO_NUMBER)
-async def test_the_fallback_of_a_full_house_is_open_to_them_too(from_: str, autojump_clock: MockClock) -> None:
+async def test_the_fallback_of_a_full_phone_is_theirs_too(from_: str, autojump_clock: MockClock) -> None:
     async with house(callee=Callee(), fallback="sales") as stage:
         stage.phone.draining = True
         call = await stage.twilio.ring(from_=from_)
