@@ -62,6 +62,8 @@ class Judge:
         self.now_ms = now_ms
         if isinstance(event, CallerAudio | StreamStarted):
             self.frame_ms = now_ms
+        if isinstance(event, Tick) and now_ms - self.frame_ms >= LEFT_OPEN_MS:
+            self.speaking = False  # and frames that come later begin no turn by themselves
         over = self.engine.ended is not None
         ready = self.engine.state.session.ready
         said_now = event.event if isinstance(event, ModelSaid) and ready else None

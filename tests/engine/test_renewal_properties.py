@@ -10,7 +10,7 @@ import base64
 from typing import TYPE_CHECKING, Any
 
 import attrs
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from llcphone.audio import silence_payload
@@ -41,7 +41,7 @@ from llcphone.realtime.messages import (
 from llcphone.twilio.media import CallerAudio, Mark, MarkEchoed
 from tests.engine.chaos import Moment, opened, scenes, setups, waits
 from tests.engine.script import SESSION, TOOLS, ULAW, frame, speech
-from tests.engine.setups import call_limits, call_setup, recovery_plan, renewal_plan
+from tests.engine.setups import call_limits, call_setup, recovery_plan, renewal_plan, silence_plan
 from tests.engine.test_recovery_properties import (
     PLAN,
     Connected,
@@ -228,7 +228,22 @@ def watched(facts: Facts, moments: list[Moment]) -> RenewingJudge:
     return judge
 
 
+LEFT_OPEN: list[Moment] = [
+    *opened,
+    (0, model_events.ResponseCreated("r1", True)),
+    (0, model_events.AudioDelta("r1", "r1-i1", speech(1_000))),
+    (0, model_events.ResponseDone("r1", model_events.ResponseStatus.COMPLETED)),
+    (2_000, Played()),
+    (8_500, model_events.SpeechStarted("u1")),
+    (0, events.Tick()),
+    (0, CallerAudio(frame())),
+    (4_000, events.Tick()),
+]
+"""No frame for ten seconds leaves a turn open; the frame behind it is no speech, and they are asked."""
+
+
 @settings(max_examples=80, deadline=None)
+@example({"silence": silence_plan(after_ms=1_500, prompts=1)}, renewal_plan(), LEFT_OPEN)
 @given(setups, plans, renewed_calls())
 def test_a_call_whose_sessions_are_replaced_keeps_every_rule(
     facts: Facts, plan: RenewalPlan, moments: list[Moment]
