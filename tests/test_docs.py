@@ -22,6 +22,7 @@ import json
 import re
 import threading
 import tomllib
+from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -57,7 +58,7 @@ SKILL = ROOT / "skill" / "llc-phone" / "SKILL.md"
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), SKILL]
 
 OPENAI = {"session", "response", "conversation", "input_audio_buffer", "rate_limits"}
-FOREIGN = {"llcphone", "phone", "start", "trio", "attrs", *OPENAI}
+FOREIGN = {"llcphone", "phone", "engine", "start", "trio", "attrs", *OPENAI}
 """What stands before the dot in names that are no settings: our own objects, the vendors' events."""
 FILES = {"py", "md", "toml", "json", "jsonl", "ulaw"}
 VARIABLES = {*OWN_NAMES, *USUAL_NAMES, *ORIGINAL_NAMES, *ORIGINAL_DESTINATIONS}
@@ -239,6 +240,29 @@ def test_every_option_of_a_tool_is_told() -> None:
 
 def test_every_end_reason_is_told() -> None:
     assert {reason.value for reason in EndReason} <= set(read(ROOT / "docs" / "reliability.md").spans)
+
+
+def glossary() -> list[tuple[str, str]]:
+    """Each row's terms, and its classes."""
+    rows = re.findall(
+        r"^\| (?!term|---)(.+) \| .+ \| (.*)\|$", (ROOT / "docs" / "glossary.md").read_text("utf-8"), re.M
+    )
+    return [(terms, classes.strip()) for terms, classes in rows]
+
+
+def test_each_term_of_the_glossary_has_one_meaning() -> None:
+    terms = [term for row, _ in glossary() for term in row.split(", ")]
+    assert len(terms) > 50
+    assert [term for term, times in Counter(terms).items() if times > 1] == []
+
+
+def test_each_class_that_the_glossary_names_exists_once() -> None:
+    sources = "".join(path.read_text("utf-8") for path in (ROOT / "llcphone").rglob("*.py"))
+    classes = set(re.findall(r"^class (\w+)", sources, re.M))
+    named = [name for _, row in glossary() for name in re.findall(r"`(\w+)`", row)]
+    assert len(named) > 20
+    assert set(named) <= classes
+    assert len(named) == len(set(named)), "one class stands for one term"
 
 
 @pytest.mark.parametrize("dialect", list(Dialect), ids=lambda dialect: dialect.value)
