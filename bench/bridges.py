@@ -154,7 +154,7 @@ def _environment(
         "LLCPHONE_OPENING__INBOUND": "greet" if greet else "listen",
         "LLCPHONE_SERVER__CHECK_SIGNATURES": "false",
         "LLCPHONE_SERVER__MAX_CALLS": "5000",
-        "LLCPHONE_SERVER__UNPROVEN_TOTAL": "1000",
+        "LLCPHONE_SERVER__MAX_PENDING": "1000",
         "LLCPHONE_RECORDS__PATH": f"{folder}/calls.jsonl",
         "LLCPHONE_LOG__LEVEL": "error",
     }

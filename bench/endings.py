@@ -82,7 +82,8 @@ async def run_crowd(calls: int, seed: int, transports: tuple[str, str], *, at_on
         pace=Pace(ack_delay_s=ACK_S),
         realtime={"safety_salt": SALT},
         call={"token_ttl_s": 5.0},
-        recovery=JUST_END | {"breaker_failures": 0},  # a lost model is an ending here, not an episode
+        recovery=JUST_END,
+        breaker={"failures": 0},  # a lost model is an ending here, not an episode
     ) as house:
         house.model.keep_audio = house.twilio.keep_audio = False
         before = await count()

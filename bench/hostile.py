@@ -120,7 +120,7 @@ async def run_hostile(
         "journal": {"url": f"sqlite:///{folder}/journal.db" if url.startswith("sqlite") else url},
         "transfers": {"destinations": {"sales": {"number": "+15551230009"}}, "voicemail": True},
         "records": {"transcript": True, "blackbox_dir": f"{folder}/boxes"},
-        "tools": {"filler_after_ms": 0},
+        "filler": {"tool_after_ms": 0},
         "overload": {"lag_limit_ms": 0},
         "realtime": {"safety_salt": SALT},
     }

@@ -268,7 +268,7 @@ async def run(
             faults=Faults(handshake_delay_s=HANDSHAKE_S),
             pace=Pace(SPEED, first_audio_ms=FIRST_AUDIO_MS, ack_delay_s=UPDATED_S),
             warm={"sessions": 2 if pool else 0},
-            recovery={"filler_file": str(filler)},
+            filler={"sound": str(filler)},
         ) as house:
             outcomes = []
             for number in range(cuts):

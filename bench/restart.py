@@ -142,7 +142,7 @@ async def measure(restarts: int, calls: int, rate: float, *, pause_s: float = 1.
     outcome = Outcome()
     with tempfile.TemporaryDirectory() as folder:
         async with open_house(Path(folder), speak) as house:
-            house.configure(server={"drain_limit_s": DRAIN_S, "max_calls": 2_000}, **PATIENT)
+            house.configure(server={"max_calls": 2_000}, drain={"limit_s": DRAIN_S}, **PATIENT)
             await house.serve()
             live = [house.twilio.ring_nowait() for _ in range(calls)]
             await all_of(talk, live)

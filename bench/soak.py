@@ -206,7 +206,7 @@ def main() -> int:
     env = {
         "LLCPHONE_SERVER__MAX_CALLS": str(options.limit),
         "LLCPHONE_METRICS__PORT": str(private_port),
-        "LLCPHONE_RECOVERY__BREAKER_FAILURES": "0",
+        "LLCPHONE_BREAKER__FAILURES": "0",
     }
     world = FakeWorld()
     with run_bridge(

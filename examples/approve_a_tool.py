@@ -41,7 +41,7 @@ async def main() -> None:
     asks = CallTool("refund", {"euros": 9})
     script: list[str | CallTool] = ["Hello, this is the bakery!", asks, "You get nine euros back."]
     async with vendors(script) as config:
-        config = attrs.evolve(config, tools=attrs.evolve(config.tools, filler_after_ms=500))
+        config = attrs.evolve(config, filler=attrs.evolve(config.filler, tool_after_ms=500))
         async with (
             llcphone.open_phone(config, agent, on_note=look) as phone,
             llcphone.until_signal(phone),

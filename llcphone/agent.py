@@ -49,7 +49,7 @@ class Agent:
         schedule: what the session is told after which turn; see ``turns.schedule``.
         tool_groups: names of tools under one name, for the schedule.
         settings: sections of the configuration that are other for this agent's calls, as
-            ``{"turns": {"silence_s": 15}}``.
+            ``{"silence": {"after_s": 15}}``.
         needs: facts without which ``POST /outbound-call`` places no call of it, by their names there.
         stand_in: raw 8 kHz µ-law that a caller hears when the model is given up, before the apology: a
             menu of keys, for ``on_digit`` needs no model.
@@ -73,7 +73,7 @@ class Agent:
         factory=dict, kw_only=True, validator=kind(Mapping, "a table: name to names of tools")
     )
     settings: Mapping[str, Mapping[str, Any]] = attrs.field(
-        factory=dict, kw_only=True, validator=kind(Mapping, 'a table: {"turns": {"silence_s": 15}}')
+        factory=dict, kw_only=True, validator=kind(Mapping, 'a table: {"silence": {"after_s": 15}}')
     )
     needs: Sequence[str] = attrs.field(
         default=(), kw_only=True, validator=kind((list, tuple), "a list of names")

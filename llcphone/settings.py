@@ -58,7 +58,7 @@ ORIGINAL_NAMES = {
     "VOSS_CACHE_KEY": "realtime.prompt_cache_key",
     "VOSS_EDGE_LOCATION": "twilio.edge",
     "TRANSCRIPT_WEBHOOK_URL": "webhook.url",
-    "TRANSCRIPT_WEBHOOK_BEARER_TOKEN": "webhook.bearer",
+    "TRANSCRIPT_WEBHOOK_BEARER_TOKEN": "webhook.bearer_token",
     "IVR_DID": "routes.ivr",
     "RECEPTIONIST_DID": "routes.receptionist",
     "CSR_DID": "routes.csr",

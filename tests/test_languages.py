@@ -28,7 +28,7 @@ from tests.modes.english import english_in
 from tests.modes.test_agents import LONGEST_PROMPT, prompt_tokens
 
 FOREIGN = [language for language in SHIPPED if language != "en"]
-PLACE = Path(llcphone.prompts.__file__).parent
+PLACE = Path(llcphone.announcements.__file__).parent
 RECORDINGS = sorted(path.name for path in (PLACE / "en").glob("*.ulaw"))
 
 
@@ -170,10 +170,10 @@ def test_explain_says_that_a_value_comes_from_the_language(tmp_path: Path) -> No
     assert rows["transfers.accept_prompt"][1] == 'company.language = "de"'
     assert rows["twilio.say_language"] == ('"de-DE"', 'company.language = "de"')
     assert rows["transfers.record_notice"] == ('"Aufnahme."', str(file))
-    assert rows["turns.silence_s"][1] == rows["company.greeting"][1] == "default"
+    assert rows["silence.after_s"][1] == rows["company.greeting"][1] == "default"
     loaded = load(file, environ={"LLCPHONE_COMPANY__LANGUAGE": "fr"})
-    assert loaded.origin["turns.silence_cue"] == 'company.language = "fr"'
-    assert loaded.config.turns.silence_cue == SHIPPED["fr"]["turns.silence_cue"]
+    assert loaded.origin["silence.cue"] == 'company.language = "fr"'
+    assert loaded.config.silence.cue == SHIPPED["fr"]["silence.cue"]
 
 
 def test_no_snapshot_carries_a_language() -> None:
@@ -280,7 +280,7 @@ def test_a_folder_may_change_some_of_a_language_that_ships(tmp_path: Path) -> No
     [
         ('[sentences]\nmornin = "x"', "sentences.mornin: is no sentence; did you mean sentences.morning?"),
         ("[sentences]\nmorning = 1", "sentences.morning: is no sentence"),
-        ('[turns]\nsilence_s = "x"', "turns.silence_s: is no sentence"),
+        ('[silence]\nafter_s = "x"', "silence.after_s: is no sentence"),
         ('[sentences]\ngreeting = "{nobody}"', "company.sentences: must be a table"),
         ('[sentences]\ngreeting = "{company"', "company.sentences: must be a table"),
         ('[sentences]\ndays = "lunes, martes"', "company.sentences: must be a table"),

@@ -73,7 +73,7 @@ class Run:
 
 
 @asynccontextmanager
-async def running(program: Path, folder: Path, **server: float) -> AsyncIterator[Run]:
+async def running(program: Path, folder: Path, **drain: float) -> AsyncIterator[Run]:
     """The program beside both vendors, once a caller has heard it greet."""
     port = free_port()
     url = f"http://127.0.0.1:{port}"
@@ -85,7 +85,8 @@ async def running(program: Path, folder: Path, **server: float) -> AsyncIterator
     ):
         sections: dict[str, dict[str, Any]] = {
             "realtime": {"url": model.url, "api_key": "sk-rehearsal-0123456789"},
-            "server": {"public_url": url, "port": port, **server},
+            "server": {"public_url": url, "port": port},
+            "drain": drain,
             "twilio": {
                 "account_sid": ACCOUNT_SID,
                 "auth_token": AUTH_TOKEN,
@@ -132,7 +133,7 @@ async def test_a_program_drains_on_sigterm_says_good_bye_and_keeps_its_records(
     path: Path | None, tmp_path: Path
 ) -> None:
     program = path or readme_program(tmp_path)
-    async with running(program, tmp_path, drain_limit_s=5.5, drain_goodbye_s=5.0) as run:
+    async with running(program, tmp_path, limit_s=5.5, goodbye_s=5.0) as run:
         run.process.send_signal(signal.SIGTERM)
         await run.call.heard_audio(800 + 700)
         await run.ended()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from llcphone.announcements import OFF, pieces, prompt
+from llcphone.announcements import OFF, TONE, pieces, prompt
 from llcphone.call.loop_blocking import timed_at_once
 from llcphone.call.setup_money import alarm_plan, money_plan
 from llcphone.call.setup_turns import detection, echo_plan, silence_plan, turn_updates
@@ -139,19 +139,23 @@ def tool_plan(config: Config, tools: Iterable[Tool] = ()) -> ToolPlan:
     Raises:
         ConfigError: the filler cannot be read.
     """
-    settings = config.tools
-    shipped = {"speech": "one_moment", "tone": "tone"}.get(settings.filler, "")
-    filler = _sound(config, "" if shipped else settings.filler, shipped, "tools.filler")
+    filler, sound = config.filler, _filler(config)
     return ToolPlan(
         rules=tuple(_rule(tool, config) for tool in tools),
-        filler_after_ms=settings.filler_after_ms,
-        filler_every_ms=round(settings.filler_every_s * 1000),
-        filler=filler if settings.filler_after_ms else (),
+        filler_after_ms=filler.tool_after_ms,
+        filler_every_ms=filler.every_ms,
+        filler=sound if filler.tool_after_ms else (),
     )
 
 
+def _filler(config: Config) -> tuple[bytes, ...]:
+    sound = config.filler.sound
+    shipped = {"speech": "one_moment", "tone": TONE}.get(sound, "")
+    return _sound(config, "" if shipped else sound, shipped, "filler.sound")
+
+
 def _rule(tool: Tool, config: Config) -> ToolRule:
-    times = tool.times(config.call.tool_timeout_s, config.tools)
+    times = tool.times(config.tools.timeout_s, config.tools)
     return ToolRule(
         name=tool.name,
         timeout_ms=round(times.patience_s * 1000),
@@ -171,16 +175,16 @@ def recovery_plan(config: Config, stand_in: bytes = b"") -> RecoveryPlan:
     Raises:
         ConfigError: a stored prompt cannot be read.
     """
-    recovery = config.recovery
+    recovery, filler = config.recovery, config.filler
     return RecoveryPlan(
         enabled=recovery.enabled,
         limit_ms=round(recovery.limit_s * 1000),
-        most=recovery.most,
+        most=recovery.max_losses,
         stall_ms=round(recovery.stall_s * 1000),
         spread=tuple(round(random.uniform(0.75, 1.25), 3) for _ in range(8)),
-        filler_after_ms=recovery.filler_after_ms,
-        filler_every_ms=round(recovery.filler_every_s * 1000),
-        filler=_sound(config, recovery.filler_file, "one_moment", "recovery.filler_file"),
+        filler_after_ms=filler.loss_after_ms,
+        filler_every_ms=filler.every_ms,
+        filler=_filler(config),
         apology=pieces(stand_in * 2) + _apology(config),
         texts=RetellingTexts(
             **{each.name: config.company.sentence(each.name) for each in attrs.fields(RetellingTexts)}
@@ -189,7 +193,7 @@ def recovery_plan(config: Config, stand_in: bytes = b"") -> RecoveryPlan:
 
 
 def _goodbye_plan(config: Config) -> GoodbyePlan:
-    return GoodbyePlan(goodbye_cue=config.server.drain_goodbye_cue, apology=_apology(config))
+    return GoodbyePlan(goodbye_cue=config.agent.goodbye_cue, apology=_apology(config))
 
 
 def _apology(config: Config) -> tuple[bytes, ...]:
@@ -236,10 +240,10 @@ def _limits(config: Config, lasted_s: float) -> CallLimits:
         ),
         token_ms=round(call.token_ttl_s * 1000),
         start_ms=round(call.start_timeout_s * 1000),
-        dead_stream_ms=round(call.dead_stream_s * 1000),
+        dead_stream_ms=round(call.media_timeout_s * 1000),
         idle_ms=round(call.idle_limit_s * 1000),
         max_duration_ms=max(1_000, round((call.max_duration_s - lasted_s) * 1000)),
-        goodbye_ms=call.goodbye_timeout_ms,
+        goodbye_ms=round(call.goodbye_timeout_s * 1000),
         greeting_guard_ms=opening.greeting_guard_ms,
         greeting_guard_max_ms=opening.greeting_guard_max_ms,
         early_audio_ms=opening.early_audio_ms,

@@ -29,7 +29,7 @@ def money_plan(config: Config, *, spent_usd: float = 0.0) -> MoneyPlan:
         rates=rates,
         budget_usd=money.call_budget_usd,
         at_limit=AtLimit(money.at_call_budget),
-        goodbye_cue=money.goodbye_cue,
+        goodbye_cue=config.agent.goodbye_cue,
         grace_ms=round(money.grace_s * 1000),
         spent_usd=spent_usd,
     )
@@ -37,4 +37,4 @@ def money_plan(config: Config, *, spent_usd: float = 0.0) -> MoneyPlan:
 
 def alarm_plan(config: Config) -> AlarmPlan:
     """Which delays are told."""
-    return AlarmPlan(slow_turn_ms=config.money.slow_turn_ms, dead_air_ms=config.money.dead_air_ms)
+    return AlarmPlan(slow_turn_ms=config.alarms.slow_turn_ms, dead_air_ms=config.alarms.dead_air_ms)

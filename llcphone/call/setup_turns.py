@@ -55,13 +55,13 @@ def echo_plan(config: Config) -> EchoPlan:
 
 def silence_plan(config: Config) -> SilencePlan:
     """What happens when nobody speaks."""
-    turns = config.turns
+    silence = config.silence
     return SilencePlan(
-        after_ms=round(turns.silence_s * 1000),
-        prompts=turns.silence_prompts,
-        prompt_cue=turns.silence_cue,
-        goodbye_cue=turns.silence_goodbye_cue,
-        manual=turns.silence_manual,
+        after_ms=round(silence.after_s * 1000),
+        prompts=silence.prompts,
+        prompt_cue=silence.cue,
+        goodbye_cue=config.agent.goodbye_cue,
+        manual=silence.manual,
     )
 
 

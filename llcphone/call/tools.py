@@ -36,7 +36,7 @@ class ToolRunner:
     def __init__(self, call: CallRun, services: CallServices) -> None:
         self._call = call
         self._services = services
-        self._turn = trio.CapacityLimiter(services.tools.at_once)
+        self._turn = trio.CapacityLimiter(services.tools.max_concurrent)
         self.approvals = Approvals(self._tell)
         self.done: list[dict[str, Any]] = []
         """Every tool that has ended in this call: its name, how long it took and should have, how it went."""

@@ -24,17 +24,18 @@ from attrs import frozen
 from llcphone.config.addresses import is_loopback_url
 from llcphone.config.fields import Section, Setting, nearest, settings_of
 from llcphone.config.journal import JournalConfig
-from llcphone.config.metrics import MetricsConfig
+from llcphone.config.metrics import AlarmsConfig, MetricsConfig
 from llcphone.config.modes import CompanyConfig, IvrConfig, RoutesConfig
 from llcphone.config.money import MoneyConfig
 from llcphone.config.outbound import ApiConfig, OutboundConfig
 from llcphone.config.overload import OverloadConfig
 from llcphone.config.process import ProcessConfig
 from llcphone.config.realtime import AgentConfig, OpeningConfig, RealtimeConfig, WarmConfig
-from llcphone.config.recovery import RecoveryConfig
+from llcphone.config.recovery import BreakerConfig, FillerConfig, RecoveryConfig
 from llcphone.config.renewal import RenewalConfig
 from llcphone.config.server import (
     CallConfig,
+    DrainConfig,
     LogConfig,
     RecordsConfig,
     ServerConfig,
@@ -44,7 +45,7 @@ from llcphone.config.server import (
 from llcphone.config.store import CalendarConfig, StoreConfig
 from llcphone.config.tools import ToolsConfig
 from llcphone.config.transfers import TransfersConfig
-from llcphone.config.turns import TurnsConfig
+from llcphone.config.turns import SilenceConfig, TurnsConfig
 from llcphone.config.webhook import WebhookConfig
 from llcphone.errors import ConfigError
 from llcphone.languages import defaults
@@ -54,11 +55,15 @@ __all__ = [
     "SECTIONS",
     "SETTINGS",
     "AgentConfig",
+    "AlarmsConfig",
     "ApiConfig",
+    "BreakerConfig",
     "CalendarConfig",
     "CallConfig",
     "CompanyConfig",
     "Config",
+    "DrainConfig",
+    "FillerConfig",
     "IvrConfig",
     "JournalConfig",
     "LogConfig",
@@ -74,6 +79,7 @@ __all__ = [
     "RenewalConfig",
     "RoutesConfig",
     "ServerConfig",
+    "SilenceConfig",
     "StoreConfig",
     "ToolsConfig",
     "TransfersConfig",
@@ -98,14 +104,18 @@ class Config:
     call: CallConfig = attrs.field(factory=CallConfig)
     wire: WireConfig = attrs.field(factory=WireConfig)
     server: ServerConfig = attrs.field(factory=ServerConfig)
+    drain: DrainConfig = attrs.field(factory=DrainConfig)
     twilio: TwilioConfig = attrs.field(factory=TwilioConfig)
     outbound: OutboundConfig = attrs.field(factory=OutboundConfig)
     api: ApiConfig = attrs.field(factory=ApiConfig)
     warm: WarmConfig = attrs.field(factory=WarmConfig)
     recovery: RecoveryConfig = attrs.field(factory=RecoveryConfig)
+    breaker: BreakerConfig = attrs.field(factory=BreakerConfig)
+    filler: FillerConfig = attrs.field(factory=FillerConfig)
     renewal: RenewalConfig = attrs.field(factory=RenewalConfig)
     tools: ToolsConfig = attrs.field(factory=ToolsConfig)
     turns: TurnsConfig = attrs.field(factory=TurnsConfig)
+    silence: SilenceConfig = attrs.field(factory=SilenceConfig)
     transfers: TransfersConfig = attrs.field(factory=TransfersConfig)
     money: MoneyConfig = attrs.field(factory=MoneyConfig)
     journal: JournalConfig = attrs.field(factory=JournalConfig)
@@ -117,6 +127,7 @@ class Config:
     records: RecordsConfig = attrs.field(factory=RecordsConfig)
     log: LogConfig = attrs.field(factory=LogConfig)
     metrics: MetricsConfig = attrs.field(factory=MetricsConfig)
+    alarms: AlarmsConfig = attrs.field(factory=AlarmsConfig)
     agent: AgentConfig = attrs.field(factory=AgentConfig)
     routes: RoutesConfig = attrs.field(factory=RoutesConfig)
     company: CompanyConfig = attrs.field(factory=CompanyConfig)

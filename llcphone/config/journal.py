@@ -18,7 +18,7 @@ class JournalConfig(Section):
     """Whether calls are journalled; a program of your own has to set `journal.url` too."""
     url: str = setting("", secret=True)
     """SQLAlchemy address of the journal; "" is `sqlite:///journal.db` for `llcphone serve`, else none."""
-    limit: int = setting(3, between(0, 100))
+    max_resumes: int = setting(3, between(0, 100))
     """How often one call may be resumed after a fault, then it ends; restarts do not count. 0: never."""
     keep_days: float = setting(2.0, between(0.01, 3_650.0))
     """How long a call that nobody ended is kept; what was said in one that has ended is deleted at once."""

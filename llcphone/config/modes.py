@@ -97,7 +97,7 @@ class RoutesConfig(Section):
     """Our numbers that customer service answers; CSR_DID."""
     files: dict[str, Any] = setting({}, _FILES, secret=True)
     """Our numbers that modules of your own answer: number to Python file."""
-    otherwise: str = setting("receptionist", _MODE, private=True)
+    default: str = setting("receptionist", _MODE, private=True)
     """Who answers every other number: a mode, or a Python file."""
 
     def check_together(self) -> None:
@@ -140,7 +140,7 @@ class CompanyConfig(Section):
     """Days on which nobody is: holidays, as 2026-12-25."""
     desk_hours: dict[str, Any] = setting({}, _DESK_HOURS, private=True)
     """Hours of single destinations of `transfers.destinations`, where they are other."""
-    human: str = setting("", private=True)
+    escalate_to: str = setting("", private=True)
     """The destination that takes over when a person is wanted; "" is the first."""
     trust_caller_id: bool = setting(False, private=True)
     """Whether a number that no carrier vouches for proves who rings. Caller IDs can be forged."""

@@ -1,5 +1,5 @@
 # ruff: noqa: RUF009  (setting() declares an attrs field; ruff sees a call in a default)
-"""The section about what calls cost and how fast they answer; `config` says how sections are read."""
+"""The section about what calls cost; `config` says how sections are read."""
 
 from __future__ import annotations
 
@@ -7,15 +7,14 @@ from typing import Literal
 
 from attrs import frozen
 
-from llcphone.config.fields import NOT_EMPTY, Section, between, setting
-from llcphone.languages import ENGLISH
+from llcphone.config.fields import Section, between, setting
 
 AtCallBudget = Literal["goodbye", "hang_up", "note"]
 
 
 @frozen(kw_only=True)
 class MoneyConfig(Section):
-    """[money]: what the model's tokens may cost, and which delays an operator is told of."""
+    """[money]: what the model's tokens may cost."""
 
     price_file: str = setting("")
     """Price list in TOML, US$ per million tokens; "" is the shipped one, which says its date."""
@@ -23,15 +22,9 @@ class MoneyConfig(Section):
     """Estimated cost at which a call is ended, noticed between two answers; 0 is no limit."""
     at_call_budget: AtCallBudget = setting("goodbye")
     """Then: "goodbye" has the agent say one, "hang_up" ends after what is being said, "note" only tells."""
-    goodbye_cue: str = setting(ENGLISH["money.goodbye_cue"], NOT_EMPTY, private=True)
-    """Text of the system item that asks for that good-bye; it is never spoken itself."""
     grace_s: float = setting(20.0, between(1.0, 300.0))
     """Longest time from there to the end of the call, should the caller go on talking."""
     day_budget_usd: float = setting(0.0, between(0.0, 1_000_000.0))
     """Estimated cost per day (UTC) of all calls of this process, after which no call is let in; 0 is none."""
-    spent_file: str = setting("")
+    state_file: str = setting("")
     """File that remembers the day's cost across restarts; "" forgets it."""
-    slow_turn_ms: int = setting(2_500, between(0, 60_000))
-    """An answer that is heard so long after the caller's last sound is logged as slow; 0 logs none."""
-    dead_air_ms: int = setting(3_000, between(0, 60_000))
-    """Silence while an answer is due that is logged as dead air; 0 logs none."""

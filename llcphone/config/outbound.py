@@ -82,7 +82,7 @@ class OutboundConfig(Section):
     """How long it may ring; Twilio may add 5 s."""
     dial: Literal["after_ready", "at_once"] = setting("after_ready")
     """Whether the phone rings when the model is ready, or both are begun at once."""
-    patience_s: float = setting(0.0, between(0.0, 60.0))
+    speak_first_after_s: float = setting(0.0, between(0.0, 60.0))
     """When the agent listens first: it speaks after so much silence of the callee; 0 never."""
     amd: Literal["async", "sync", "off"] = setting("async")
     """Twilio's machine detection; sync keeps the callee in silence for about 4 s."""
@@ -107,7 +107,5 @@ class ApiConfig(Section):
 
     key: str = setting("", _API_KEY, secret=True)
     """Who knows it may spend our money on calls; "" keeps the API off."""
-    calls_per_minute: int = setting(60, between(1, 10_000))
-    """Requests for a call in any minute, refused ones included."""
     events: bool = setting(True)
     """Whether the API also tells what happens in a call while it lasts."""

@@ -19,5 +19,5 @@ class OverloadConfig(Section):
     """No new call while the calls' thread uses so much of its core; 0 does not look, as lateness tells."""
     busy_message: str = setting("")
     """What Twilio says to callers we cannot take; "" is a busy tone, which costs nothing."""
-    another_node: str = setting("", WEB_ADDRESS_OR_EMPTY, private=True)
+    redirect_url: str = setting("", WEB_ADDRESS_OR_EMPTY, private=True)
     """Public URL of another llcphone of the same account, which is asked to take them; "" is none."""

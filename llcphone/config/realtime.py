@@ -156,3 +156,6 @@ class AgentConfig(Section):
     """The agent's name in records and logs."""
     instructions: str = setting("")
     """The agent's prompt when there is no module."""
+    goodbye_cue: str = setting(ENGLISH["agent.goodbye_cue"], NOT_EMPTY, private=True)
+    """Text of the system item that asks for a good-bye before llcphone ends a call: budget, drain, silence.
+    It is never spoken itself."""

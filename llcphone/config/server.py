@@ -1,4 +1,7 @@
-"""Settings of calls, sockets, server and accounts: [call], [wire], [server], [twilio], [records], [log]."""
+"""Settings of calls, sockets, server and accounts.
+
+[call], [wire], [server], [drain], [twilio], [records], [log].
+"""
 
 from __future__ import annotations
 
@@ -13,9 +16,8 @@ from llcphone.config.addresses import (
     is_loopback_host,
     is_loopback_url,
 )
-from llcphone.config.fields import HEADER, NOT_EMPTY, Section, between, matching, setting
+from llcphone.config.fields import HEADER, Section, between, matching, setting
 from llcphone.errors import ConfigError
-from llcphone.languages import ENGLISH
 
 _HOST_LABEL = matching(r"(?=.{0,63}\Z)([a-z0-9]+(-[a-z0-9]+)*)?", "one host label such as dublin or ie1")
 _LANGUAGE = matching(r"([a-z]{2,3}(-[A-Za-z0-9]{2,8})*)?", "a language tag such as es-ES")
@@ -31,16 +33,14 @@ class CallConfig(Section):
     """Longest call; the vendor's session ends at 60 minutes too."""
     idle_limit_s: float = setting(300.0, between(1.0, 86_400.0))
     """A call in which neither caller nor agent said anything for so long is over."""
-    dead_stream_s: float = setting(10.0, between(0.5, 300.0))
+    media_timeout_s: float = setting(10.0, between(0.5, 300.0))
     """A phone of which nothing is heard for this long is gone: no frame, no key, no echo of a mark."""
     token_ttl_s: float = setting(60.0, between(1.0, 600.0))
     """A stream token nobody brought by then ends the call that waits for it."""
     start_timeout_s: float = setting(10.0, between(0.5, 60.0))
     """From an accepted media socket to Twilio's `start`."""
-    goodbye_timeout_ms: int = setting(4_000, between(0, 60_000))
+    goodbye_timeout_s: float = setting(4.0, between(0.0, 60.0))
     """Longest wait for the last mark before we hang up."""
-    tool_timeout_s: float = setting(15.0, between(0.1, 3_600.0))
-    """Limit of a tool that names none of its own; the model is told that it timed out."""
     response_wait_ms: int = setting(3_000, between(0, 30_000))
     """How long a committed turn may wait for response.created before our own create may go."""
     close_timeout_s: float = setting(1.0, between(0.1, 10.0))
@@ -89,20 +89,13 @@ class ServerConfig(Section):
     """Bytes of a request head."""
     head_timeout_s: float = setting(5.0, between(0.1, 60.0))
     """From accept to a complete request head."""
-    unproven_total: int = setting(256, between(1, 100_000))
+    max_pending: int = setting(256, between(1, 100_000))
     """Sockets that have not shown a good signature; one more takes the place of the oldest from the address
     that holds most. Proven ones are not counted, for behind a proxy all have one address."""
     body_limit: int = setting(65_536, between(1_024, 16_777_216))
     """Bytes of a request body; a webhook has about 1,000."""
     body_timeout_s: float = setting(5.0, between(0.1, 60.0))
     """From the head to the complete body."""
-    drain_limit_s: float = setting(600.0, between(0.0, 86_400.0))
-    """How long live calls may go on after the process was asked to stop."""
-    drain_goodbye_s: float = setting(15.0, between(0.0, 120.0))
-    """So long before that limit, calls that no other process resumes hear a good-bye; 0: they are cut off.
-    A shorter limit leaves no time for one."""
-    drain_goodbye_cue: str = setting(ENGLISH["server.drain_goodbye_cue"], NOT_EMPTY, private=True)
-    """Text of the system item that asks for it; who does not get to say it is followed by the apology."""
     backlog: int = setting(1_024, between(1, 65_535))
     """Connections the kernel holds for us while we are busy."""
     check_signatures: bool = setting(True)
@@ -116,6 +109,17 @@ class ServerConfig(Section):
                 "server.check_signatures",
                 "may be false only when server.public_url and server.host are on loopback (http://127.0.0.1:8081)",
             )
+
+
+@frozen(kw_only=True)
+class DrainConfig(Section):
+    """[drain]: how live calls end when the process is asked to stop."""
+
+    limit_s: float = setting(600.0, between(0.0, 86_400.0))
+    """How long live calls may go on after the process was asked to stop."""
+    goodbye_s: float = setting(15.0, between(0.0, 120.0))
+    """Calls that no other process resumes hear a good-bye this long before that limit; 0: they are cut off.
+    A limit that is not longer leaves no time for one."""
 
 
 @frozen(kw_only=True)

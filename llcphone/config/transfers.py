@@ -41,7 +41,7 @@ class Destination:
     """They must press a key to be joined (cold); so no mailbox of theirs ever takes the call."""
     timeout_s: int = 20
     """How long it rings."""
-    otherwise: Literal["agent", "voicemail", "hang_up"] = "agent"
+    on_no_answer: Literal["agent", "voicemail", "hang_up"] = "agent"
     """What follows when nobody is there, or nobody wants the call."""
     sms: bool = False
     """Whether they get the summary as a text message before it rings."""
@@ -63,7 +63,7 @@ def _is_destination(name: Any, table: Any) -> bool:
         (_E164.fullmatch(to.number) or _SIP.fullmatch(to.number)) is not None
         and (not to.caller_id or _E164.fullmatch(to.caller_id) is not None)
         and to.kind in {"cold", "warm"}
-        and to.otherwise in {"agent", VOICEMAIL, HANG_UP}
+        and to.on_no_answer in {"agent", VOICEMAIL, HANG_UP}
         and 5 <= to.timeout_s <= 120
         and len(to.whisper) <= 500
     )
@@ -71,7 +71,7 @@ def _is_destination(name: Any, table: Any) -> bool:
 
 DESTINATIONS = Rule(
     "a table of destinations by name (a-z, 0-9, - and _), each with number (E.164 or sip:) and any of kind "
-    '("cold", "warm"), caller_id, whisper, accept, timeout_s (5 to 120), otherwise ("agent", "voicemail", '
+    '("cold", "warm"), caller_id, whisper, accept, timeout_s (5 to 120), on_no_answer ("agent", "voicemail", '
     '"hang_up"), sms',
     lambda value: all(_is_destination(name, table) for name, table in value.items()),
 )
@@ -82,7 +82,7 @@ class TransfersConfig(Section):
     """[transfers]: where a call may be sent, voicemail, keys, and the fallback when no model can be had."""
 
     destinations: dict[str, Any] = setting({}, DESTINATIONS, secret=True)  # noqa: RUF009
-    """Tables by name: number, kind, caller_id, whisper, accept, timeout_s, otherwise, sms."""
+    """Tables by name: number, kind, caller_id, whisper, accept, timeout_s, on_no_answer, sms."""
     voicemail: bool = setting(False)
     """Whether callers may leave a message, recorded by Twilio."""
     voicemail_greeting: str = setting(ENGLISH["transfers.voicemail_greeting"], NOT_EMPTY, private=True)
@@ -113,7 +113,7 @@ class TransfersConfig(Section):
     def check_together(self) -> None:
         """A way that leads nowhere would be found out by a caller."""
         known = {HANG_UP, *self.destinations}
-        for key, way in [("transfers.fallback", self.fallback), *self._otherwise()]:
+        for key, way in [("transfers.fallback", self.fallback), *self._without_answer()]:
             if way == VOICEMAIL and not self.voicemail:
                 raise ConfigError(key, "needs transfers.voicemail = true")
             if way not in {VOICEMAIL, "agent", *known}:
@@ -123,9 +123,9 @@ class TransfersConfig(Section):
         if self.fallback == "agent":
             raise ConfigError("transfers.fallback", "cannot be the agent: it is for when there is none")
 
-    def _otherwise(self) -> list[tuple[str, str]]:
+    def _without_answer(self) -> list[tuple[str, str]]:
         ways = ((f"transfers.destinations.{name}", each) for name, each in self.destinations.items())
-        return [(key, each.get("otherwise", "agent")) for key, each in ways]
+        return [(key, each.get("on_no_answer", "agent")) for key, each in ways]
 
     def destination(self, name: str) -> Destination | None:
         """A destination by its name."""

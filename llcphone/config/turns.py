@@ -1,4 +1,7 @@
-"""The section about who may speak when, beyond turn detection; `config` says how sections are read."""
+"""The sections about who may speak when, beyond turn detection, [turns] and [silence].
+
+`config` says how sections are read.
+"""
 
 from __future__ import annotations
 
@@ -52,7 +55,7 @@ SCHEDULE = Rule(
 
 @frozen(kw_only=True)
 class TurnsConfig(Section):
-    """[turns]: what changes from turn to turn, what counts as a barge-in, and what silence means."""
+    """[turns]: what changes from turn to turn, and what counts as a barge-in."""
 
     schedule: tuple[dict[str, Any], ...] = setting((), SCHEDULE)
     """Session updates by answered turns; empty: all tools after 0, realtime.eagerness_after after 1."""
@@ -60,13 +63,17 @@ class TurnsConfig(Section):
     """Speech over the agent must last so long to stop it; shorter is dropped as its echo. 0 stops at once."""
     echo_mute_ms: int = setting(0, between(0, 3_000))
     """Caller audio held back at the beginning of each stretch of agent audio, while echo cancellers adapt."""
-    silence_s: float = setting(0.0, between(0.0, 600.0))
+
+
+@frozen(kw_only=True)
+class SilenceConfig(Section):
+    """[silence]: what happens when nobody speaks."""
+
+    after_s: float = setting(0.0, between(0.0, 600.0))
     """Silence after the agent was heard until it asks whether the caller is there; 0 never asks."""
-    silence_prompts: int = setting(2, between(0, 20))
+    prompts: int = setting(2, between(0, 20))
     """How often it asks in a row; the next silence brings the good-bye, and hangs up."""
-    silence_cue: str = setting(ENGLISH["turns.silence_cue"], NOT_EMPTY, private=True)
+    cue: str = setting(ENGLISH["silence.cue"], NOT_EMPTY, private=True)
     """Text of the system item that makes it ask; it is never spoken itself."""
-    silence_goodbye_cue: str = setting(ENGLISH["turns.silence_goodbye_cue"], NOT_EMPTY, private=True)
-    """The same for the good-bye."""
-    silence_manual: bool = setting(False)
-    """Also with realtime.turn_detection "none", where nobody tells that the caller speaks."""
+    manual: bool = setting(False)
+    """Also with realtime.turn_detection "none", where no event says that the caller speaks."""

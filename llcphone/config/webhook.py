@@ -15,7 +15,7 @@ class WebhookConfig(Section):
 
     url: str = setting("", WEB_ADDRESS_OR_EMPTY, private=True)
     """Where to; "" for nowhere. Words are in it only if `records.transcript` is on."""
-    bearer: str = setting("", HEADER, secret=True)
+    bearer_token: str = setting("", HEADER, secret=True)
     """Sent as `Authorization: Bearer`."""
     secret: str = setting("", secret=True)
     """Signs each post, so that who receives it knows that it is ours and new."""
@@ -30,5 +30,5 @@ class WebhookConfig(Section):
 
     def check_together(self) -> None:
         """Who receives calls must be able to tell ours from anybody's."""
-        if self.url and not (self.bearer or self.secret):
-            raise ConfigError("webhook.secret", "is missing beside webhook.url (or set webhook.bearer)")
+        if self.url and not (self.bearer_token or self.secret):
+            raise ConfigError("webhook.secret", "is missing beside webhook.url (or set webhook.bearer_token)")

@@ -41,7 +41,7 @@ def places_of(case: Case) -> list[Place]:
     settings = config.process
     files = {
         "records.path": config.records.path,
-        "money.spent_file": config.money.spent_file,
+        "money.state_file": config.money.state_file,
         "process.pid_file": settings.pid_file,
         "process.log_file": settings.log_file if settings.supervisor == "none" else "",
     }

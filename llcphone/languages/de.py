@@ -26,14 +26,10 @@ SENTENCES: Mapping[str, str] = MappingProxyType(
         "werden soll. Meldet sich ein Anrufbeantworter, benutzen Sie sofort refuse_call.",
         "opening.greeting_cue": "Die anrufende Person ist in der Leitung. Begrüßen Sie sie jetzt auf "
         "Deutsch mit einem kurzen Satz, und fragen Sie, wie Sie helfen können.",
-        "turns.silence_cue": "Die anrufende Person schweigt schon eine Weile. Fragen Sie mit einem "
+        "silence.cue": "Die anrufende Person schweigt schon eine Weile. Fragen Sie mit einem "
         "kurzen Satz, ob sie noch da ist.",
-        "turns.silence_goodbye_cue": "Die anrufende Person antwortet nicht. Verabschieden Sie sich kurz "
-        "und freundlich; danach endet der Anruf.",
-        "money.goodbye_cue": "Die Zeit für diesen Anruf ist um. Verabschieden Sie sich jetzt kurz und "
-        "freundlich, und fragen Sie nichts mehr.",
-        "server.drain_goodbye_cue": "Diese Leitung wird in wenigen Sekunden geschlossen. Verabschieden "
-        "Sie sich jetzt kurz und freundlich, und fragen Sie nichts mehr.",
+        "agent.goodbye_cue": "Dieser Anruf muss jetzt enden. Verabschieden Sie sich mit einem kurzen, "
+        "freundlichen Satz und fragen Sie nichts.",
         "sentences.machine_cue": "Ein Anrufbeantworter hat sich gemeldet. Hinterlassen Sie jetzt eine "
         "kurze Nachricht, und verabschieden Sie sich.",
         "sentences.briefing_cue": "Es wurde gerade abgehoben. Informieren Sie jetzt über den Anruf.",

@@ -26,14 +26,9 @@ SENTENCES: Mapping[str, str] = MappingProxyType(
         "with what the caller should be told. If a machine answers, use refuse_call at once.",
         "opening.greeting_cue": "The caller is on the line. Greet them now in one short sentence and ask how "
         "you can help.",
-        "turns.silence_cue": "The caller has been silent for a while. Ask in one short sentence whether they "
+        "silence.cue": "The caller has been silent for a while. Ask in one short sentence whether they "
         "are still there.",
-        "turns.silence_goodbye_cue": "The caller does not answer. Say a short, friendly good-bye; the call "
-        "ends after it.",
-        "money.goodbye_cue": "The time for this call is up. Finish with one short, friendly good-bye now, "
-        "and ask nothing.",
-        "server.drain_goodbye_cue": "This line must close in a few seconds. Say one short, friendly good-bye "
-        "now, and ask nothing.",
+        "agent.goodbye_cue": "This call must end now. Say one short, friendly good-bye, and ask nothing.",
         "sentences.machine_cue": "You have reached an answering machine. Leave a short message now, then say "
         "good-bye.",
         "sentences.briefing_cue": "The colleague has just answered. Brief them now.",

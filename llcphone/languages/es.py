@@ -25,14 +25,10 @@ SENTENCES: Mapping[str, str] = MappingProxyType(
         "con lo que se debe decir a quien llama. Si contesta un contestador, use refuse_call enseguida.",
         "opening.greeting_cue": "La persona que llama está en línea. Salúdela ahora en español con una "
         "frase corta y pregunte en qué puede ayudarle.",
-        "turns.silence_cue": "La persona que llama lleva un rato en silencio. Pregunte con una frase "
+        "silence.cue": "La persona que llama lleva un rato en silencio. Pregunte con una frase "
         "corta si sigue ahí.",
-        "turns.silence_goodbye_cue": "La persona que llama no responde. Despídase con una frase corta y "
-        "amable; después termina la llamada.",
-        "money.goodbye_cue": "El tiempo de esta llamada ha terminado. Despídase ahora con una frase "
-        "corta y amable, y no pregunte nada.",
-        "server.drain_goodbye_cue": "Esta línea se cierra en unos segundos. Despídase ahora con una "
-        "frase corta y amable, y no pregunte nada.",
+        "agent.goodbye_cue": "Esta llamada tiene que terminar ahora. Despídase con una frase corta y "
+        "amable, sin preguntar nada.",
         "sentences.machine_cue": "Ha contestado un contestador automático. Deje ahora un mensaje corto y "
         "despídase.",
         "sentences.briefing_cue": "Su compañero acaba de descolgar. Infórmele ahora.",

@@ -26,14 +26,10 @@ SENTENCES: Mapping[str, str] = MappingProxyType(
         "refuse_call tout de suite.",
         "opening.greeting_cue": "La personne qui appelle est en ligne. Saluez-la maintenant en français, "
         "en une phrase courte, et demandez en quoi vous pouvez l'aider.",
-        "turns.silence_cue": "La personne se tait depuis un moment. Demandez en une phrase courte si "
+        "silence.cue": "La personne se tait depuis un moment. Demandez en une phrase courte si "
         "elle est toujours là.",
-        "turns.silence_goodbye_cue": "La personne ne répond pas. Dites au revoir en une phrase courte et "
-        "aimable ; l'appel se termine ensuite.",
-        "money.goodbye_cue": "Le temps de cet appel est écoulé. Dites maintenant au revoir en une phrase "
+        "agent.goodbye_cue": "Cet appel doit se terminer maintenant. Dites au revoir en une phrase "
         "courte et aimable, sans rien demander.",
-        "server.drain_goodbye_cue": "Cette ligne ferme dans quelques secondes. Dites maintenant au "
-        "revoir en une phrase courte et aimable, sans rien demander.",
         "sentences.machine_cue": "Un répondeur a décroché. Laissez maintenant un court message, puis "
         "dites au revoir.",
         "sentences.briefing_cue": "Votre collègue vient de décrocher. Informez-le maintenant.",

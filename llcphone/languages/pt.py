@@ -26,14 +26,10 @@ SENTENCES: Mapping[str, str] = MappingProxyType(
         "imediatamente.",
         "opening.greeting_cue": "A pessoa que liga está na linha. Cumprimente agora em português, com "
         "uma frase curta, e pergunte como pode ajudar.",
-        "turns.silence_cue": "A pessoa está em silêncio há algum tempo. Pergunte com uma frase curta se "
+        "silence.cue": "A pessoa está em silêncio há algum tempo. Pergunte com uma frase curta se "
         "ainda está na linha.",
-        "turns.silence_goodbye_cue": "A pessoa não responde. Despeça-se com uma frase curta e amável; "
-        "depois a ligação termina.",
-        "money.goodbye_cue": "O tempo desta ligação terminou. Despeça-se agora com uma frase curta e "
-        "amável, e não pergunte nada.",
-        "server.drain_goodbye_cue": "Esta linha fecha em poucos segundos. Despeça-se agora com uma frase "
-        "curta e amável, e não pergunte nada.",
+        "agent.goodbye_cue": "Esta ligação tem de terminar agora. Despeça-se com uma frase curta e "
+        "amável, sem perguntar nada.",
         "sentences.machine_cue": "Uma secretária eletrônica atendeu. Deixe agora uma mensagem curta e "
         "despeça-se.",
         "sentences.briefing_cue": "O colega acabou de atender. Informe-o agora.",

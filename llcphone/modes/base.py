@@ -69,7 +69,7 @@ class House:
     @property
     def human(self) -> str:
         """Who takes over when a person is wanted; empty: nobody can."""
-        return self.config.company.human or next(iter(self.destinations), "")
+        return self.config.company.escalate_to or next(iter(self.destinations), "")
 
     def named(self, spoken: str) -> str:
         """The destination a model means; empty: there is none of that name."""

@@ -41,7 +41,7 @@ def make(house: House) -> Agent:
         voice="cedar",
         cache_key="llc-ivr-v1",
         settings={
-            "turns": {"silence_s": SILENCE_S},
+            "silence": {"after_s": SILENCE_S},
             # Who rings a menu gets a menu soon: not the ten seconds that a conversation is worth.
             "opening": {"warm_deadline_ms": 5_000, "join_grace_ms": 1_500, "cold_deadline_ms": 2_500},
         },

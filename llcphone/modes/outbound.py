@@ -49,7 +49,7 @@ def make(house: House, scenario: str) -> Agent:
         voice="cedar",
         cache_key="llc-outbound-v1",
         cue=house.sentence("outbound_cue"),
-        settings={"turns": {"silence_s": 15.0}},
+        settings={"silence": {"after_s": 15.0}},
     )
     agent.needs = NEEDS.get(scenario, ())
     add_notes(agent)

@@ -64,7 +64,7 @@ def routed(
     house = House(config, clock)
     _check(house)
     agents = {name: make(house) for name, make in INBOUND.items()} | outbound.agents(house)
-    table: dict[str, str] = {**config.routes.table, "": config.routes.otherwise}
+    table: dict[str, str] = {**config.routes.table, "": config.routes.default}
     files = {str(who) for who in table.values() if who not in INBOUND}
     for who in sorted(files):
         agent = load(Path(who), config)
@@ -80,7 +80,10 @@ def _check(house: House) -> None:
     company = house.config.company
     _ = house.zone
     known = {"", *house.destinations}
-    for key, names in (("company.human", {company.human}), ("company.desk_hours", set(company.desk_hours))):
+    for key, names in (
+        ("company.escalate_to", {company.escalate_to}),
+        ("company.desk_hours", set(company.desk_hours)),
+    ):
         if unknown := names - known:
             raise ConfigError(key, f"{min(unknown)}: there is no such name in transfers.destinations")
 

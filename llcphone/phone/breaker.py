@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from llcphone.call.call import Call
-    from llcphone.config.recovery import RecoveryConfig
+    from llcphone.config.recovery import BreakerConfig
     from llcphone.engine.commands import Note
 
 log = logger("llcphone.breaker")
@@ -33,11 +33,11 @@ _NO_SESSION = frozenset({EndReason.MODEL_UNREACHABLE, EndReason.MODEL_REFUSED})
 class CircuitBreaker:
     """Whether the model's endpoint is worth asking."""
 
-    def __init__(self, config: RecoveryConfig, ask: Callable[[], Awaitable[str | None]]) -> None:
+    def __init__(self, config: BreakerConfig, ask: Callable[[], Awaitable[str | None]]) -> None:
         """Take the settings, and what asks the endpoint for a session: None, or what is in the way."""
-        self._most = config.breaker_failures
-        self._window_s = config.breaker_window_s
-        self._probe_s = config.breaker_probe_s
+        self._most = config.failures
+        self._window_s = config.window_s
+        self._probe_s = config.probe_s
         self._ask = ask
         self._failures: deque[float] = deque(maxlen=max(1, self._most))
         self._opened = trio.Event()

@@ -1,7 +1,7 @@
 """What all calls of this process have cost today, and whether that is enough.
 
 Money is added with every response, not at the end of a call: a day's budget must not wait for an hour's
-call. With ``money.spent_file`` the sum survives a restart. It is written by one task, in a thread, at most
+call. With ``money.state_file`` the sum survives a restart. It is written by one task, in a thread, at most
 once a second, into a new file that then takes the old one's place; so a crash loses a second's worth, and
 a slow or full disk meets no call. One file belongs to one process.
 """
@@ -40,10 +40,10 @@ class DayBudget:
         """Take up where the file ends.
 
         Raises:
-            ConfigError: ``money.spent_file`` is there and cannot be read.
+            ConfigError: ``money.state_file`` is there and cannot be read.
         """
         self._budget_usd = money.day_budget_usd
-        self._path = Path(money.spent_file) if money.spent_file else None
+        self._path = Path(money.state_file) if money.state_file else None
         self._clock = wall_clock
         self._day, self._usd = self._read()
         self._of_call: dict[str, float] = {}
@@ -108,7 +108,7 @@ class DayBudget:
             return "", 0.0
         except (OSError, ValueError, KeyError, TypeError):
             why = "is there and cannot be read; without it today's budget is not known: repair or delete it"
-            raise ConfigError("money.spent_file", why) from None
+            raise ConfigError("money.state_file", why) from None
 
     async def _write(self, path: Path) -> None:
         text = json.dumps({"day": self._day or self._today(), "usd": round(self._usd, 6)})

@@ -148,7 +148,7 @@ class Dialler:
             machine=MachinePolicy(outbound.machine),
             message_cue=self._config.company.sentence("machine_cue"),
             message=self._message,
-            patience_ms=round(outbound.patience_s * 1000),
+            patience_ms=round(outbound.speak_first_after_s * 1000),
         )
 
     def over(self, call: Call, *, leave: bool = False) -> None:

@@ -26,8 +26,9 @@ async def drain(phone: Phone, limit_s: float) -> None:
     phone.draining = True
     if phone.warm is not None:
         await phone.warm.aclose()
-    server = phone.config.server
-    goodbye_s = server.drain_goodbye_s if server.drain_goodbye_s < limit_s else 0.0
+    goodbye_s = phone.config.drain.goodbye_s
+    if goodbye_s >= limit_s:
+        goodbye_s = 0.0
     with trio.move_on_after(limit_s - goodbye_s):
         await phone.wait_until_empty()
     phone.closing = True

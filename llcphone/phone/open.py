@@ -52,7 +52,7 @@ async def open_phone(
             it runs inside the engine's step, so it must be quick.
 
     Yields:
-        The phone. Leaving the block normally drains it, within ``server.drain_limit_s``.
+        The phone. Leaving the block normally drains it, within ``drain.limit_s``.
     """
     need_trio("open_phone")
     need(config, Config, "open_phone: config", "what load_config returns")

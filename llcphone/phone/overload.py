@@ -114,7 +114,7 @@ class Overload:
 
     def another_node(self, form: Mapping[str, str]) -> str:
         """The TwiML that sends a caller to another node; "" when there is none, or it sent them to us."""
-        node = self._limits.another_node
+        node = self._limits.redirect_url
         return twiml.go_to(add_path(node, "/twiml", "hop=1")) if node and HOPPED not in form else ""
 
     def busy(self, form: Mapping[str, str] = _NOTHING, speech: twiml.Speech = twiml.PLAIN) -> str:

@@ -87,7 +87,7 @@ class Phone(Placing, MediaStreams):
         self.faults = Faults(log)
         """What failed of that which serves all calls, and was contained."""
         self.day_budget = DayBudget(config.money, time.time)
-        self.breaker = CircuitBreaker(config.recovery, endpoint.ask)
+        self.breaker = CircuitBreaker(config.breaker, endpoint.ask)
         """Open while no model session can be had: then new calls are not let in."""
         self.observers += [self.breaker.noted, self.day_budget.noted, CallWarnings().noted]
         self.on_end += [self.breaker.ended, self.day_budget.ended]
@@ -207,7 +207,7 @@ class Phone(Placing, MediaStreams):
             start_detached=self._detached.start,
             dial=None if dialler is None else partial(dialler.dial, call),
             take_warm=None if self.warm is None else self.warm.taker(agent),
-            tool_timeout_s=self.config.call.tool_timeout_s,
+            tool_timeout_s=self.config.tools.timeout_s,
             tools=self.config.tools,
             close_timeout_s=self.config.call.close_timeout_s,
             transcript=self.config.records.transcript,
@@ -268,10 +268,10 @@ class Phone(Placing, MediaStreams):
         """Take no new call, let live ones (born ones included) end, then end the rest.
 
         Args:
-            limit_s: how long to wait, in seconds; None: ``server.drain_limit_s``.
+            limit_s: how long to wait, in seconds; None: ``drain.limit_s``.
         """
         need(limit_s, (int, float, type(None)), "drain: limit_s", "seconds")
-        await drain(self, self.config.server.drain_limit_s if limit_s is None else limit_s)
+        await drain(self, self.config.drain.limit_s if limit_s is None else limit_s)
 
     async def wait_until_empty(self) -> None:
         """Wait until no call lives, and no tool goes on after its call."""

@@ -140,7 +140,7 @@ class CallResumption:
 
     def goes_on(self, reason: EndReason) -> bool:
         """Whether a call that ended so here may go on, if the telephone is still there."""
-        return reason in RESUMABLE and self._phone.config.journal.limit > 0
+        return reason in RESUMABLE and self._phone.config.journal.max_resumes > 0
 
     def is_over(self, call_sid: str) -> None:
         """The telephone call has ended elsewhere: after a transfer, or a message."""

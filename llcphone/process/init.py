@@ -69,7 +69,7 @@ CHOICES = (
     Question("language", "company.language", "Language of the calls, such as en or es-MX [en]"),
     Question("voice", "realtime.voice", "Voice of the agent [cedar]"),
     Question(
-        "mode", "routes.otherwise", f"Who answers: receptionist, ivr, csr, or an agent of your {OWN} [{OWN}]"
+        "mode", "routes.default", f"Who answers: receptionist, ivr, csr, or an agent of your {OWN} [{OWN}]"
     ),
 )
 """What goes to the settings file; the variable is the option's name."""
@@ -190,9 +190,9 @@ def _trouble(question: Question, answer: str) -> str:
 def _values(answers: Mapping[str, str], known: frozenset[str], *, new: bool) -> dict[str, str]:
     """The answers that go to the settings file, by their settings."""
     values = {each.key: answers[each.variable] for each in CHOICES if answers.get(each.variable)}
-    mode = values.pop("routes.otherwise", OWN if new else "")
+    mode = values.pop("routes.default", OWN if new else "")
     if mode not in ("", OWN):
-        values["routes.otherwise"] = mode
+        values["routes.default"] = mode
     elif prompt := answers.get("prompt"):
         values["agent.instructions"] = prompt
     elif mode == OWN and not known & {"agent.instructions", "agent.file"}:

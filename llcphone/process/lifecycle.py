@@ -62,7 +62,7 @@ class Job:
     @property
     def patience_s(self) -> float:
         """Longest a server may take to end."""
-        return self.config.server.drain_limit_s + EXIT_S
+        return self.config.drain.limit_s + EXIT_S
 
     @property
     def supervisor(self) -> Supervisor:
@@ -139,7 +139,7 @@ async def start(job: Job, former: Mark | None = None, *, replace: bool = False) 
     if await verify(job, former, child):
         child.returncode = 0  # it outlives us: nobody waits for it
         if replace and former is not None:
-            limit_s = job.config.server.drain_limit_s
+            limit_s = job.config.drain.limit_s
             job.tell(f"the old server, pid {former.pid}: its live calls may go on for {limit_s:.0f} s")
         return True
     for line in _tail(log_file, began_at):

@@ -4,7 +4,7 @@
 - systemd's protocol, when ``NOTIFY_SOCKET`` is set: ready, stopping, and a sign of life twice per watchdog
   interval from the very loop that carries the calls;
 - sockets that systemd passes on (``LISTEN_FDS``), so that no connection is refused between two processes;
-- the last alarm: a process that was asked to stop ends within ``server.drain_limit_s`` and two seconds more,
+- the last alarm: a process that was asked to stop ends within ``drain.limit_s`` and two seconds more,
   whatever hangs. The kernel's own timer does it, so a loop that does not turn any more ends too.
 """
 

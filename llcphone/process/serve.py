@@ -51,7 +51,7 @@ async def serve_as_process(
         agent,
         listeners=listeners,
         handover=handover,
-        on_stop=partial(stopping, config.server.drain_limit_s),
+        on_stop=partial(stopping, config.drain.limit_s),
         beside=beside,
     )
     ended = trio.Event()

@@ -131,7 +131,7 @@ async def _end(job: Job, pid: int, created: float, mark: Mark | None, who: str) 
     server, short_s = job.config.server, job.config.process.term_timeout_s
     host, port = (mark.host, mark.port) if mark is not None else (server.host, server.port)
     ask = partial(_answers, host, port, "" if mark is None else mark.handover)
-    waits = f"live calls may go on for {server.drain_limit_s:.0f} s"
+    waits = f"live calls may go on for {job.config.drain.limit_s:.0f} s"
     answers = await ask()
     job.tell(f"stopping {who}, pid {pid}: {waits if answers else 'it does not answer'}")
     try:

@@ -42,7 +42,7 @@ def systemd_unit(config: Config, command: list[str], folder: Path, *, user: bool
     """
     name = f"{config.process.unit}.service"
     where = f"~/.config/systemd/user/{name}" if user else f"/etc/systemd/system/{name}"
-    drain = round(config.server.drain_limit_s)
+    drain = round(config.drain.limit_s)
     return _template("llcphone.service").substitute(
         where=where,
         command=" ".join(_quoted(word) for word in command),
@@ -64,7 +64,7 @@ def _quoted(word: str) -> str:
 
 def pm2_unit(config: Config, command: list[str], folder: Path) -> str:
     """An ecosystem file for one process."""
-    drain = round(config.server.drain_limit_s)
+    drain = round(config.drain.limit_s)
     return _template("ecosystem.config.cjs").substitute(
         name=json.dumps(config.process.unit),
         program=json.dumps(command[0]),

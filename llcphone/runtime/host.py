@@ -45,7 +45,7 @@ def need_trio(function: str) -> None:
 async def until_signal(phone: Drainable) -> AsyncIterator[None]:
     """A block that ends at SIGTERM or SIGINT (Ctrl-C), after the phone has drained.
 
-    The first signal takes no new call and lets live ones end, within ``server.drain_limit_s``; the block
+    The first signal takes no new call and lets live ones end, within ``drain.limit_s``; the block
     runs on meanwhile, because callers still need its server, and is cancelled then. A second signal ends
     all calls at once. Use it in the main thread, inside of ``open_phone``.
 

@@ -302,7 +302,7 @@ async def serve_public_port(
     limits = limits or phone.config.server
     ours = [_as_listener(each) for each in listeners]
     addresses = [each.socket.getsockname() for each in ours]
-    pending = PendingConnections(limits.unproven_total)
+    pending = PendingConnections(limits.max_pending)
     try:
         async with trio.open_nursery() as connections:
             port = Port(ours)

@@ -203,7 +203,7 @@ async def run_until_signal(
                         )
                         task_status.started(listener)
                         await stopping.wait()
-                        await _finish(phone, listener, config.server.drain_limit_s, on_stop)
+                        await _finish(phone, listener, config.drain.limit_s, on_stop)
                     listener.stop_accepting()
                 process.cancel_scope.cancel(reason="served to the end")
     finally:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 def named_modules(config: Config) -> list[str]:
     """The agent modules that the settings name, as they name them: the agent's, then those of the routes."""
-    routed = [*config.routes.files.values(), config.routes.otherwise]
+    routed = [*config.routes.files.values(), config.routes.default]
     return list(dict.fromkeys(path for path in (config.agent.file, *routed) if path.endswith(".py")))
 
 

@@ -7,7 +7,7 @@ run in a thread; ``journal_writer`` is the way there from Trio.
 The *generation* counts how often a call was resumed. It is the journal's only lock: whoever raises it
 from n to n+1 (``claim``, one UPDATE) owns the call from then on, and what an older owner still writes
 finds no row of its generation any more and changes nothing. What was planned, a restart or a return from
-elsewhere, does not count against ``journal.limit``: a call may go through any number of restarts.
+elsewhere, does not count against ``journal.max_resumes``: a call may go through any number of restarts.
 
 A stream's token is kept as a hash. The token of a resumed stream is made of the row's salt, a secret
 that is not in the journal, and the generation: so two processes that are asked at once give the same

@@ -136,7 +136,7 @@ class JournalWriter:
         Raises:
             StoreUnavailable: the database cannot say.
         """
-        claim = partial(self.journal.claim, limit=self._config.limit, now=time.time(), planned=planned)
+        claim = partial(self.journal.claim, limit=self._config.max_resumes, now=time.time(), planned=planned)
         error = "timeout"
         with trio.move_on_after(_ASK_S):
             for pause_s in _ASK_AGAIN_S:

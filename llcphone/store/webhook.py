@@ -289,8 +289,8 @@ def _is_public(address: str) -> bool:
 
 def _headers(config: WebhookConfig, post: Post) -> dict[str, str]:
     headers = {"Content-Type": "application/json", "Idempotency-Key": post.id, "User-Agent": "llcphone"}
-    if config.bearer:
-        headers["Authorization"] = f"Bearer {config.bearer}"
+    if config.bearer_token:
+        headers["Authorization"] = f"Bearer {config.bearer_token}"
     if config.secret:
         headers["X-Llcphone-Signature"] = signature(config.secret, post.body.encode(), int(time.time()))
     return headers

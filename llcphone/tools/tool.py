@@ -67,7 +67,7 @@ class ToolOptions(TypedDict, total=False):
     detached: bool
     """It continues after hang-up, up to its own limit, and a drain waits for it. Default False."""
     timeout_s: float | None
-    """How long the model waits for it. Default: ``call.tool_timeout_s``."""
+    """How long the model waits for it. Default: ``tools.timeout_s``."""
     target_s: float | None
     """How long it should take. If it takes longer, llcphone logs a warning. Default: no target."""
     limit_s: float | None
@@ -161,7 +161,7 @@ class Tool:
         """Its own times, and the configuration's where it names none.
 
         Args:
-            timeout_s: ``call.tool_timeout_s``.
+            timeout_s: ``tools.timeout_s``.
             tools: the section ``[tools]``.
         """
         options = self.options

@@ -12,7 +12,7 @@ module.exports = {
       instances: 1,
       autorestart: true,
       restart_delay: 1000,
-      // SIGTERM drains: live calls get server.drain_limit_s (${drain} s), and this is beyond it.
+      // SIGTERM drains: live calls get drain.limit_s (${drain} s), and this is beyond it.
       kill_timeout: ${kill_ms},
       shutdown_with_message: false,
     },

@@ -35,7 +35,7 @@ DURATION_MIN = 30
 
 def make(house: House) -> Agent:
     """The agent."""
-    settings: dict[str, Json] = {"turns": {"silence_s": 15.0}, "tools": {"filler_after_ms": 4_000}}
+    settings: dict[str, Json] = {"silence": {"after_s": 15.0}, "filler": {"tool_after_ms": 4_000}}
     prompt = house.prompt("csr", PROMPT)
     agent = make_agent(house, "csr", prompt, voice="cedar", cache_key="llc-csr-v1", settings=settings)
     add_lookup(agent, house)

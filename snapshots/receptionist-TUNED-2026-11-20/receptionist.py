@@ -37,8 +37,8 @@ def make(house: House) -> Agent:
         voice="marin",
         cache_key="llc-receptionist-v1",
         settings={
-            "turns": {"silence_s": SILENCE_S, "silence_prompts": 2},
-            "tools": {"filler_after_ms": 4_000, "filler_every_s": 8.0},
+            "silence": {"after_s": SILENCE_S, "prompts": 2},
+            "filler": {"tool_after_ms": 4_000, "every_ms": 8_000},
         },
     )
 

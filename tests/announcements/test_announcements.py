@@ -41,7 +41,7 @@ def test_the_shipped_recordings_are_those_of_the_simulators_voices(name: str) ->
 def test_a_file_of_ones_own_is_played_in_place_of_the_shipped_recording(form: str, tmp_path: Path) -> None:
     file = tmp_path / f"sorry.{form}"
     file.write_bytes(wav(SPEECH) if form == "wav" else SPEECH)
-    config = Config.from_dict({"recovery": {"filler_file": OFF, "apology_file": str(file)}})
+    config = Config.from_dict({"filler": {"sound": OFF}, "recovery": {"apology_file": str(file)}})
     plan = recovery_plan(config)
     assert plan.filler == ()
     assert audio_of(plan.apology) == SPEECH
@@ -60,8 +60,8 @@ def test_a_file_that_would_be_noise_on_the_line_is_refused(data: bytes, tmp_path
 async def test_a_prompt_that_cannot_be_read_is_told_when_the_phone_opens_not_to_a_caller(
     tmp_path: Path,
 ) -> None:
-    config = Config.from_dict({"recovery": {"filler_file": str(tmp_path / "nothing.ulaw")}})
-    with pytest.raises(ConfigError, match=r"recovery\.filler_file"):
+    config = Config.from_dict({"filler": {"sound": str(tmp_path / "nothing.ulaw")}})
+    with pytest.raises(ConfigError, match=r"filler\.sound"):
         async with open_phone(config, Agent("Be brief.")):
             pass
 
@@ -70,12 +70,13 @@ def test_every_setting_of_a_recovery_reaches_the_engine() -> None:
     settings = {
         "enabled": False,
         "limit_s": 3.0,
-        "most": 2,
+        "max_losses": 2,
         "stall_s": 1.5,
-        "filler_after_ms": 250,
-        "filler_every_s": 2.0,
     }
-    plan = plan_call(Config.from_dict({"recovery": settings}), Agent("Hi."), call_sid="").recovery
+    filler = {"loss_after_ms": 250, "every_ms": 2_000}
+    plan = plan_call(
+        Config.from_dict({"recovery": settings, "filler": filler}), Agent("Hi."), call_sid=""
+    ).recovery
     assert (plan.enabled, plan.limit_ms, plan.most, plan.stall_ms) == (False, 3_000, 2, 1_500)
     assert (plan.filler_after_ms, plan.filler_every_ms) == (250, 2_000)
     assert (plan.filler, plan.apology) == (stored("one_moment"), stored("apology"))

@@ -140,7 +140,7 @@ async def test_a_greeting_waits_behind_half_a_second_of_silence(autojump_clock: 
 
 
 async def test_patience_ends_and_the_agent_speaks_first_after_all(autojump_clock: MockClock) -> None:
-    settings = {"outbound": {"patience_s": 3.0, "allow_prefixes": ["+1555"]}}
+    settings = {"outbound": {"speak_first_after_s": 3.0, "allow_prefixes": ["+1555"]}}
     async with rehearse(Agent("Hi."), script=["Hello?"], callee=Callee(), settings=settings) as stage:
         call = stage.phone.place_call(CALLEE)
         callee = await stage.twilio.outbound(1)

@@ -91,11 +91,11 @@ async def test_whom_another_process_goes_on_with_is_not_bidden_farewell(
         call.hang_up()
 
 
-@pytest.mark.parametrize("settings", [{"drain_goodbye_s": 0}, {"drain_goodbye_s": 60}])
+@pytest.mark.parametrize("settings", [{"goodbye_s": 0}, {"goodbye_s": 60}])
 async def test_without_the_time_for_it_there_is_no_good_bye(
     settings: dict[str, Any], autojump_clock: MockClock
 ) -> None:
-    async with nothing_left(), open_house(script=script, server=settings) as house:
+    async with nothing_left(), open_house(script=script, drain=settings) as house:
         call = await house.ring()
         await call.hears(0.8)
         began_s = trio.current_time()

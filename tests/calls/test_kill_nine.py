@@ -84,7 +84,8 @@ dialect = "ga"
 [server]
 public_url = "{url}"
 port = {port}
-drain_limit_s = 0
+[drain]
+limit_s = 0
 [twilio]
 auth_token = "{AUTH_TOKEN}"
 account_sid = "AC{"0" * 32}"

@@ -93,7 +93,7 @@ async def test_a_muted_caller_hears_a_long_story_to_its_end(autojump_clock: Mock
 
 async def test_no_model_is_blamed_for_a_minute_without_frames(autojump_clock: MockClock) -> None:
     gap = CallFaults(gap_after_s=5.0 + QUESTION_S / 2, gap_s=60.0)
-    async with open_house(script=[GREETING, ANSWER], call={"dead_stream_s": 120.0}) as house:
+    async with open_house(script=[GREETING, ANSWER], call={"media_timeout_s": 120.0}) as house:
         sim = await house.ring(faults=gap)
         await sim.stream_started()
         await trio.sleep(5)

@@ -94,7 +94,7 @@ async def test_a_tool_that_runs_when_the_budget_is_spent_does_not_keep_the_call(
 
 
 async def test_a_spent_day_lets_no_new_call_in_and_no_live_one_out(autojump_clock, tmp_path: Path) -> None:
-    money = {"day_budget_usd": 0.001, "spent_file": str(tmp_path / "spent.json")}
+    money = {"day_budget_usd": 0.001, "state_file": str(tmp_path / "spent.json")}
     async with open_house(script=TURNS, money=money) as house:
         record = await one_question(house)
         assert record.reason is EndReason.CALLER_HUNG_UP  # though the greeting alone had spent the day
@@ -107,10 +107,10 @@ async def test_a_spent_day_lets_no_new_call_in_and_no_live_one_out(autojump_cloc
 
 async def test_a_slow_model_is_an_alarm_with_its_part_and_without_a_word(autojump_clock, caplog) -> None:
     pace = Pace(first_audio_ms=3_500)
-    money = {"slow_turn_ms": 2_000, "dead_air_ms": 1_500}
+    alarms = {"slow_turn_ms": 2_000, "dead_air_ms": 1_500}
     recovery = {"stall_s": 20.0}
     with caplog.at_level(logging.WARNING, "llcphone.call_warnings"):
-        async with open_house(script=TURNS, pace=pace, money=money, recovery=recovery) as house:
+        async with open_house(script=TURNS, pace=pace, alarms=alarms, recovery=recovery) as house:
             call = await house.ring()
             await call.hears(0.5)
             await call.silence_for(2500)

@@ -259,7 +259,7 @@ async def test_a_drained_call_is_left_to_the_next_process(tmp_path: Path, autoju
 async def test_a_call_goes_through_any_number_of_restarts_and_faults_are_counted_as_ever(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
-    """``journal.limit`` is 3: it keeps a call that breaks its process from breaking all others."""
+    """``journal.max_resumes`` is 3: it keeps a call that breaks its process from breaking all others."""
     async with journalled(tmp_path) as house:
         call = await in_mid_answer(house)
         await house.phone.drain(0)

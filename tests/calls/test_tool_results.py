@@ -26,7 +26,7 @@ from tests.tools.test_schema import SEQUENCES
 if TYPE_CHECKING:
     from trio.testing import MockClock
 
-open_calls = partial(open_memory, call={"dead_stream_s": 300.0})
+open_calls = partial(open_memory, call={"media_timeout_s": 300.0})
 
 
 def name_of(kind: type[BaseException]) -> str:

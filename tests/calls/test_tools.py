@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from trio.testing import MockClock
 
 STOP = {"event": "stop", "streamSid": "MZ1"}
-open_house = partial(open_memory, call={"dead_stream_s": 300.0})
+open_house = partial(open_memory, call={"media_timeout_s": 300.0})
 """Calls whose caller may be silent for long."""
 
 
@@ -98,7 +98,7 @@ async def test_tools_beyond_the_limit_wait_their_turn(autojump_clock: MockClock)
     async def slow() -> None:
         await trio.sleep(1)
 
-    async with open_house(agent, tools={"at_once": 2}) as house:
+    async with open_house(agent, tools={"max_concurrent": 2}) as house:
         _, _, model = await live_call(house)
         model.put(*asks(("a", "slow"), ("b", "slow"), ("c", "slow")))
         await trio.sleep(1.01)
@@ -528,8 +528,8 @@ async def test_the_caller_hears_the_configured_filler_while_a_tool_works(
     async def slow() -> None:
         await trio.sleep(10)
 
-    tools = {"filler_after_ms": 800, "filler": filler, "filler_every_s": 0}
-    async with open_house(agent, tools=tools) as house:
+    sounds = {"tool_after_ms": 800, "sound": filler, "every_ms": 600_000}
+    async with open_house(agent, filler=sounds) as house:
         _, ear, model = await live_call(house)
         model.put(*asks(("a", "slow")))
         await wait_all_tasks_blocked()

@@ -50,10 +50,10 @@ async def test_a_slow_tool_is_bridged_by_a_filler_and_told_when_it_is_late(
     transports: tuple[str, str], autojump_clock: MockClock
 ) -> None:
     agent = slow_agent(7, timeout_s=4, late="deliver")
-    settings = {"filler_after_ms": 700, "filler_every_s": 0}
+    settings = {"tool_after_ms": 700, "every_ms": 600_000}
     async with (
         nothing_left(),
-        open_house(script=clerk, agent=agent, transports=transports, tools=settings) as house,
+        open_house(script=clerk, agent=agent, transports=transports, filler=settings) as house,
     ):
         call = await house.ring()
         session = await house.session()
@@ -79,10 +79,10 @@ async def test_a_caller_who_speaks_into_the_filler_silences_it_and_is_answered_w
     transports: tuple[str, str], autojump_clock: MockClock
 ) -> None:
     agent = slow_agent(12)
-    settings = {"filler_after_ms": 700, "filler_every_s": 0}
+    settings = {"tool_after_ms": 700, "every_ms": 600_000}
     async with (
         nothing_left(),
-        open_house(script=clerk, agent=agent, transports=transports, tools=settings) as house,
+        open_house(script=clerk, agent=agent, transports=transports, filler=settings) as house,
     ):
         call = await house.ring()
         session = await house.session()

@@ -307,7 +307,7 @@ async def test_nobody_there_may_mean_voicemail_and_the_recording_is_told(
     journal: Path | None, autojump_clock: MockClock
 ) -> None:
     told: list[Any] = []
-    to = {"otherwise": "voicemail"}
+    to = {"on_no_answer": "voicemail"}
     async with nothing_left(), house(journal, to=to, dial=DialOutcome("busy", 1.0), voicemail=True) as stage:
         stage.phone.transfers.recordings.on_ready.append(told.append)
         call = await asks_for_sales(stage)
@@ -343,7 +343,7 @@ async def test_a_silent_voicemail_ends_the_call(autojump_clock: MockClock) -> No
 
 
 async def test_nobody_there_may_mean_good_bye(journal: Path | None, autojump_clock: MockClock) -> None:
-    to = {"otherwise": "hang_up"}
+    to = {"on_no_answer": "hang_up"}
     async with nothing_left(), house(journal, to=to, dial=DialOutcome("busy", 1.0)) as stage:
         call = await asks_for_sales(stage)
         record = await call.ended()
@@ -459,7 +459,7 @@ SPANISH = {
 async def test_a_house_of_another_language_says_nothing_in_english(
     otherwise: str, autojump_clock: MockClock
 ) -> None:
-    to = {"whisper": "Cliente: {summary}", "accept": True, "otherwise": otherwise}
+    to = {"whisper": "Cliente: {summary}", "accept": True, "on_no_answer": otherwise}
     settings = {
         "transfers": {
             "destinations": {"sales": {"number": SALES, **to}},

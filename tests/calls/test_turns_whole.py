@@ -157,7 +157,7 @@ async def test_a_silent_caller_is_asked_twice_and_then_told_good_bye(
     script: Script = ["Hello!", "Are you there?", "Hello?", Say("Good-bye then.", 1_500)]
     async with (
         nothing_left(),
-        open_house(script=script, transports=transports, turns={"silence_s": 6.0}) as house,
+        open_house(script=script, transports=transports, silence={"after_s": 6.0}) as house,
     ):
         call = await house.ring()
         record = await house.record()
@@ -173,7 +173,7 @@ async def test_a_caller_who_answers_the_question_is_not_asked_again_too_soon(
     autojump_clock: MockClock,
 ) -> None:
     script: Script = ["Hello!", "Are you there?", "Good.", "Are you there now?"]
-    async with nothing_left(), open_house(script=script, turns={"silence_s": 6.0}) as house:
+    async with nothing_left(), open_house(script=script, silence={"after_s": 6.0}) as house:
         call = await house.ring()
         await call.hears(0.2)
         await call.silence_for(3_000)

@@ -109,7 +109,7 @@ def settings_with_everything(folder: Path) -> dict[str, Any]:
     numbers.write_text("")
     return {
         "api": {"key": "a" * 32},
-        "money": {"spent_file": str(folder / "spent.json")},
+        "money": {"state_file": str(folder / "spent.json")},
         "records": {"blackbox_dir": str(folder / "boxes")},
         "twilio": {"account_sid": "AC" + "0" * 32},
         "outbound": {"do_not_call_file": str(numbers)},

@@ -550,7 +550,7 @@ def test_numbers_of_the_routes_are_secrets_too_and_paths_and_names_are_none(desk
 
 
 def test_modules_that_the_routes_name_are_kept_and_come_back(desk: Desk) -> None:
-    routes = '[routes]\notherwise = "agents/baker.py"\nfiles = {"+15550100" = "agents/baker.py"}\n'
+    routes = '[routes]\ndefault = "agents/baker.py"\nfiles = {"+15550100" = "agents/baker.py"}\n'
     desk.file("llcphone.toml").write_text(TOML.partition("[agent]")[0] + routes)
     desk.save()
     assert [module.path for module in snapshots.find("works").modules] == ["agents/baker.py"]

@@ -37,7 +37,7 @@ def test_a_number_that_stands_twice_is_refused() -> None:
         Config.from_dict({"routes": {"ivr": ["+15551230002"], "csr": ["+15551230002"]}})
 
 
-@pytest.mark.parametrize("settings", [{"otherwise": "butler"}, {"files": {"clinic.py": "+15551230002"}}])
+@pytest.mark.parametrize("settings", [{"default": "butler"}, {"files": {"clinic.py": "+15551230002"}}])
 def test_who_answers_is_a_mode_or_a_python_file(settings: dict[str, object]) -> None:
     with pytest.raises(ConfigError, match="routes"):
         Config.from_dict({"routes": settings})

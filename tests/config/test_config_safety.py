@@ -142,7 +142,7 @@ ADDRESSES = {
     "webhook.url": {"secret": "s"},
     "calendar.url": {},
     "transfers.hold_music": {},
-    "overload.another_node": {},
+    "overload.redirect_url": {},
     "metrics.traces_url": {},
     "server.public_url": {},
     "twilio.api_url": {},

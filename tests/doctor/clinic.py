@@ -120,7 +120,8 @@ async def open_clinic(folder: Path, *, serving: bool = True, **model: Any) -> As
         clinic = Clinic(folder, port, api, twilio, nursery)
         clinic.settings = {
             "realtime": {"url": api.url},
-            "server": {"public_url": url, "port": port, "drain_limit_s": 0},
+            "server": {"public_url": url, "port": port},
+            "drain": {"limit_s": 0},
             "twilio": {"account_sid": ACCOUNT_SID, "api_url": twilio.api_url},
             "process": {"pid_file": str(folder / "llcphone.pid")},
         }

@@ -94,7 +94,7 @@ async def test_an_agents_file_that_waits_at_import(autojump_clock, tmp_path, mon
         ("store.url", "sqlite:///{}/store.db"),
         ("process.pid_file", "{}/llcphone.pid"),
         ("process.log_file", "{}/llcphone.log"),
-        ("money.spent_file", "{}/spent.json"),
+        ("money.state_file", "{}/spent.json"),
         ("records.blackbox_dir", "{}/tapes"),
     ],
 )

@@ -35,7 +35,7 @@ from tests.doctor.test_faults import FAIL, PASS, UNKNOWN, WARN, _in_its_folder, 
         ("recovery.apology_file", "none.ulaw", "No such file"),
         ("outbound.machine_message_file", "none.ulaw", "No such file"),
         ("money.price_file", "none.toml", "No such file"),
-        ("money.spent_file", "spent.json", "is there and cannot be read"),
+        ("money.state_file", "spent.json", "is there and cannot be read"),
         ("webhook.url", "https://example.com/hook", "store.url: is needed by webhook.url"),
     ],
 )

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def test_an_agents_settings_are_its_calls_alone() -> None:
-    agent = Agent("Be brief.", settings={"turns": {"silence_s": 15.0}, "realtime": {"speed": 1.2}})
+    agent = Agent("Be brief.", settings={"silence": {"after_s": 15.0}, "realtime": {"speed": 1.2}})
     config = Config()
     setup = plan_call(config, agent, call_sid="")
     assert setup.silence.after_ms == 15_000
@@ -32,8 +32,8 @@ def test_an_agents_settings_are_its_calls_alone() -> None:
     ("settings", "key"),
     [
         ({"turns": {"silence": 1.0}}, "turns.silence"),
-        ({"turn": {"silence_s": 1.0}}, "turn.silence_s"),
-        ({"turns": {"silence_s": -1.0}}, "turns.silence_s"),
+        ({"silent": {"after_s": 1.0}}, "silent.after_s"),
+        ({"silence": {"after_s": -1.0}}, "silence.after_s"),
     ],
 )
 def test_a_setting_that_is_none_is_refused(settings: dict[str, dict[str, float]], key: str) -> None:

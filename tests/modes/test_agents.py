@@ -91,10 +91,10 @@ def test_a_mode_is_a_small_module(module: Any) -> None:
 
 def test_the_receptionist_never_leaves_20_s_of_silence() -> None:
     config = agents().by_name["receptionist"].over(CONFIG)
-    assert 0 < config.turns.silence_s <= 15
-    assert config.turns.silence_prompts > 0
-    assert 0 < config.tools.filler_after_ms < 10_000
-    assert 0 < config.tools.filler_every_s < 10
+    assert 0 < config.silence.after_s <= 15
+    assert config.silence.prompts > 0
+    assert 0 < config.filler.tool_after_ms < 10_000
+    assert 0 < config.filler.every_ms < 10_000
 
 
 # -- who answers -----------------------------------------------------------------------------------
@@ -135,7 +135,9 @@ def test_a_time_zone_that_nobody_knows_is_refused_at_the_start() -> None:
         agents(Config.from_dict({"company": {"time_zone": "Middle/Earth"}}))
 
 
-@pytest.mark.parametrize("company", [{"human": "butler"}, {"desk_hours": {"butler": "mon 09:00-17:00"}}])
+@pytest.mark.parametrize(
+    "company", [{"escalate_to": "butler"}, {"desk_hours": {"butler": "mon 09:00-17:00"}}]
+)
 def test_a_person_who_cannot_be_rung_is_refused_at_the_start(company: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match="butler: there is no such name"):
         agents(Config.from_dict({**SETTINGS, "company": company}))

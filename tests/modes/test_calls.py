@@ -202,7 +202,7 @@ async def test_customer_service_hands_over_to_a_person_who_is_told_first(
 ) -> None:
     reason = {"reason": "wants a person", "summary": "Ada's cake was broken."}
     script: Any = escalation(reason)
-    human, rung = {"human": "support"}, list[str]()
+    human, rung = {"escalate_to": "support"}, list[str]()
 
     def callee(number: str) -> Callee:
         rung.append(number)

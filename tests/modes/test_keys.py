@@ -55,8 +55,8 @@ async def test_a_key_puts_through_when_there_is_no_model(tmp_path: Path, autojum
 async def test_the_menu_answers_also_when_new_calls_are_not_let_in_for_want_of_a_model(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
-    refused, breaker = Faults(refuse_status=503), {"breaker_failures": 1}
-    async with open_modes(tmp_path, [], dial_outcome=ANSWERS, faults=refused, recovery=breaker) as house:
+    refused, breaker = Faults(refuse_status=503), {"failures": 1}
+    async with open_modes(tmp_path, [], dial_outcome=ANSWERS, faults=refused, breaker=breaker) as house:
         first = await house.stage.ring(to="+15551230003")
         await house.stage.record()
         await first.ended()

@@ -97,7 +97,7 @@ async def test_a_call_that_falls_silent_has_no_english(
         assert (await house.stage.record()).reason is EndReason.AGENT_HUNG_UP
         read = read_by_models(house.stage)
         texts = SHIPPED[language]
-        assert {texts["turns.silence_cue"], texts["turns.silence_goodbye_cue"]} <= set(read)
+        assert {texts["silence.cue"], texts["agent.goodbye_cue"]} <= set(read)
         assert texts[OWN + "inbound_cue"] in read
         wish = texts[OWN + "greeting"].format(
             wish=texts[OWN + "morning"], company="Casa Verde", assistant="Avery"
@@ -114,7 +114,7 @@ async def test_a_call_that_falls_silent_has_no_english(
 async def test_a_call_that_is_placed_has_no_english(
     scenario: str, language: str, tmp_path: Path, autojump_clock: MockClock
 ) -> None:
-    person, patience = Callee(), {"patience_s": 3.0}
+    person, patience = Callee(), {"speak_first_after_s": 3.0}
     script = [Say("…", 800), [Say("…", 800), CallTool("hang_up")]]
     async with nothing_left(), speaks(language, tmp_path, script, callee=person, outbound=patience) as house:
         agent = house.stage.phone.agent.by_name[scenario]  # type: ignore[union-attr]
@@ -159,7 +159,7 @@ def transfers(**more: Any) -> dict[str, Any]:
 async def test_a_colleague_who_does_not_come_and_last_words_are_in_the_language(
     language: str, tmp_path: Path, autojump_clock: MockClock
 ) -> None:
-    sales = {"number": "+15550100001", "whisper": "{summary}", "accept": True, "otherwise": "hang_up"}
+    sales = {"number": "+15550100001", "whisper": "{summary}", "accept": True, "on_no_answer": "hang_up"}
     to = transfers(destinations={"sales": sales})
     script = [
         Say("…", 800),
@@ -181,7 +181,7 @@ async def test_a_colleague_who_does_not_come_and_last_words_are_in_the_language(
 async def test_a_caller_who_comes_back_from_a_transfer_meets_no_english(
     language: str, tmp_path: Path, autojump_clock: MockClock
 ) -> None:
-    sales = {"number": "+15550100001", "otherwise": "agent"}
+    sales = {"number": "+15550100001", "on_no_answer": "agent"}
     to = transfers(destinations={"sales": sales})
     wish = CallTool("transfer_call", {"destination": "sales", "reason": "…"})
     script = [Say("…", 800), wish, *[Say("…", 800)] * 3]

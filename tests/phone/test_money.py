@@ -37,7 +37,7 @@ class Clock:
 
 
 def spending(clock: Clock, path: Path | None = None, budget_usd: float = 0.0) -> DayBudget:
-    money = {"day_budget_usd": budget_usd, "spent_file": str(path or "")}
+    money = {"day_budget_usd": budget_usd, "state_file": str(path or "")}
     return DayBudget(Config.from_dict({"money": money}).money, clock)
 
 
@@ -164,7 +164,7 @@ def test_a_file_that_cannot_be_read_is_a_wrong_setting_not_an_empty_day(tmp_path
     path.write_text(text)
     with pytest.raises(ConfigError) as refusal:
         spending(Clock(), path)
-    assert refusal.value.key == "money.spent_file"
+    assert refusal.value.key == "money.state_file"
 
 
 # -- the layout of prompts ------------------------------------------------------------------------

@@ -103,9 +103,9 @@ def test_simulated_time_tells_nothing_of_the_processor() -> None:
 
 
 def test_the_fallback_is_another_node_a_message_or_a_busy_tone() -> None:
-    node = watched(another_node="https://two.example.com")
+    node = watched(redirect_url="https://two.example.com")
     assert node.another_node({}) == twiml.go_to("https://two.example.com/twiml?hop=1")
-    signed = watched(another_node="https://two.example.com/a?key=b")
+    signed = watched(redirect_url="https://two.example.com/a?key=b")
     assert signed.another_node({}) == twiml.go_to("https://two.example.com/a/twiml?key=b&hop=1")
     assert node.another_node({HOPPED: "1"}) == "", "two full nodes do not send a caller round in circles"
     assert watched().busy() == twiml.busy()
@@ -136,7 +136,7 @@ async def test_a_call_too_many_is_answered_within_200_ms_and_the_live_one_loses_
 
 async def test_a_full_node_sends_its_callers_to_another_which_keeps_them(autojump_clock) -> None:
     async with open_house(script=["I am the other node."]) as other:
-        settings = {"overload": {"another_node": other.config.server.public_url}, "server": {"max_calls": 1}}
+        settings = {"overload": {"redirect_url": other.config.server.public_url}, "server": {"max_calls": 1}}
         async with open_house(**settings) as house:
             first = await house.ring()
             await first.stream_started()
@@ -154,7 +154,7 @@ async def test_a_full_node_sends_its_callers_to_another_which_keeps_them(autojum
 async def test_two_full_nodes_end_in_a_busy_tone(autojump_clock) -> None:
     async with open_house(server={"max_calls": 1}) as other:
         node = other.config.server.public_url
-        async with open_house(overload={"another_node": node}, server={"max_calls": 1}) as house:
+        async with open_house(overload={"redirect_url": node}, server={"max_calls": 1}) as house:
             calls = [await other.ring(), await house.ring()]
             third = await house.twilio.ring()
             await third.ended()

@@ -63,7 +63,7 @@ def test_a_destination_that_cannot_be_meant_is_refused_without_its_number(destin
         ({"fallback": "voicemail"}, "transfers.fallback"),
         ({"fallback": "sales"}, "transfers.fallback"),
         ({"fallback": "agent"}, "transfers.fallback"),
-        ({"destinations": {"sales": {**SALES, "otherwise": "voicemail"}}}, "transfers.destinations.sales"),
+        ({"destinations": {"sales": {**SALES, "on_no_answer": "voicemail"}}}, "transfers.destinations.sales"),
     ],
 )
 def test_a_way_that_leads_nowhere_is_refused(transfers: Any, key: str) -> None:

@@ -51,7 +51,8 @@ class House:
         """Write llcphone.toml; ``sections`` go over the usual ones."""
         usual: dict[str, dict[str, Any]] = {
             "realtime": {"url": self.model.url, "dialect": "ga"},
-            "server": {"public_url": self.url, "port": self.port, "drain_limit_s": 2},
+            "server": {"public_url": self.url, "port": self.port},
+            "drain": {"limit_s": 2},
             "twilio": {
                 "account_sid": ACCOUNT_SID,
                 "api_url": self.twilio.api_url,

@@ -136,7 +136,7 @@ def test_who_refuses_the_agent_leaves_the_one_before(tmp_path: Path, write) -> N
     before = [sys.modules[name] for name in source._modules()]
 
     def refuse(agent: object) -> None:
-        raise ConfigError("turns.silence_s", "is no number")
+        raise ConfigError("silence.after_s", "is no number")
 
     with pytest.raises(ConfigError, match="is no number"):
         source.load(refuse)

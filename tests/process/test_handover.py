@@ -51,7 +51,8 @@ async def serve(house: House, *, journal: bool) -> trio.Process:
     """A server whose live calls may go on for minutes after a restart."""
     (house.folder / "agent.py").write_text(AGENT)
     house.configure(
-        server={"drain_limit_s": 300, "head_timeout_s": 60},
+        server={"head_timeout_s": 60},
+        drain={"limit_s": 300},
         overload={"lag_limit_ms": 0},
         journal={"enabled": journal},
         api={"key": API_KEY},

@@ -122,7 +122,7 @@ def test_init_changes_only_the_answered_lines_of_a_settings_file(tmp_path: Path,
     assert path.read_text() == changed, "en is the default: it needs no line"
     assert path.stat().st_mode & 0o777 == 0o640
     run_init(path, ask=None, tell=told.append, given={"company": "Bakery Voss", "mode": "csr"})
-    said = '\n[company]\nname = "Bakery Voss"\n\n[routes]\notherwise = "csr"\n'
+    said = '\n[company]\nname = "Bakery Voss"\n\n[routes]\ndefault = "csr"\n'
     assert path.read_text() == changed + said
     assert any("agent.instructions is set and wins" in line for line in told)
     run_init(path, ask=None, tell=told.append, force=True)

@@ -156,7 +156,7 @@ async def test_a_socket_that_systemd_passes_on_is_served(tmp_path: Path) -> None
 
 
 def test_the_systemd_unit_notifies_is_watched_and_outlasts_the_drain(tmp_path: Path) -> None:
-    config = Config.from_dict({"server": {"drain_limit_s": 120, "max_calls": 1000}})
+    config = Config.from_dict({"server": {"max_calls": 1000}, "drain": {"limit_s": 120}})
     text = systemd_unit(config, ["/opt/a b/python", "-m", "llcphone", "serve"], Path("/srv/50%"), user=False)
     unit = configparser.RawConfigParser(strict=False)
     unit.optionxform = str  # type: ignore[assignment,method-assign]

@@ -79,7 +79,7 @@ async def test_a_server_without_a_pid_file_is_an_orphan_and_is_ended(tmp_path: P
 @pytest.mark.slow
 async def test_a_server_that_hangs_is_killed_and_not_waited_for(tmp_path: Path) -> None:
     async with within(tmp_path) as house:
-        house.configure(server={"drain_limit_s": 600})
+        house.configure(drain={"limit_s": 600})
         hung = await house.serve()
         hung.send_signal(signal.SIGSTOP)
         code, told = await house.run("restart")
@@ -290,7 +290,7 @@ async def test_stalled_peers_keep_no_process_beyond_two_seconds_of_its_drain_lim
 ) -> None:
     faults = Faults(never_answer_close=True, stop_reading=False)
     async with within(tmp_path, speak, faults=faults) as house:
-        house.configure(server={"drain_limit_s": 1}, journal={"enabled": False})
+        house.configure(drain={"limit_s": 1}, journal={"enabled": False})
         server = await house.serve()
         calls = [house.twilio.ring_nowait() for _ in range(3)]
         await all_of(talk, calls)

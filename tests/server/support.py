@@ -32,12 +32,13 @@ HANDSHAKE = (
 )
 
 
-def make_config(*, wire: dict | None = None, **server) -> Config:
+def make_config(*, wire: dict | None = None, drain: dict | None = None, **server) -> Config:
     return Config.from_dict(
         {
             "server": {"port": 0, "public_url": PUBLIC, **server},
             "twilio": {"auth_token": AUTH_TOKEN},
             "wire": wire or {},
+            "drain": drain or {},
             "records": {"path": ""},
         }
     )

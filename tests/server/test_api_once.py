@@ -59,10 +59,11 @@ async def test_what_was_refused_may_be_asked_again_under_its_key(autojump_clock)
 
 
 async def test_a_remembered_answer_is_given_beyond_the_rate(autojump_clock):
-    async with open_api(callee=BUSY, api={"calls_per_minute": 1}) as api:
+    async with open_api(callee=BUSY, outbound={"calls_per_minute": 1}) as api:
         first = await api.post("/calls", {"to": TO}, "k1")
         assert (await api.post("/calls", {"to": TO}, "k1")).content == first.content
-        assert code_of(await api.post("/calls", {"to": TO}, "k2")) == "api_rate"
+        assert code_of(await api.post("/calls", {"to": "+19005550123"}, "k2")) == "premium"
+        assert code_of(await api.post("/calls", {"to": TO}, "k3")) == "api_rate"
 
 
 async def test_a_key_is_remembered_for_a_day_and_no_longer(autojump_clock):

@@ -66,7 +66,7 @@ async def test_schemathesis_finds_no_fault(tmp_path):
         "max_concurrent": many,
         "calls_per_second": 1_000.0,
     }
-    async with open_api(callee=BUSY, api={"calls_per_minute": many}, outbound=guard) as api:
+    async with open_api(callee=BUSY, outbound=guard) as api:
         url = f"{api.stage.config.server.public_url}/openapi.json"
         command = [str(JUDGE), "--config-file", str(config), "run", url]
         command += ["--header", f"Authorization: Bearer {KEY}", "--exclude-path", "/logs"]

@@ -169,7 +169,7 @@ async def test_as_many_calls_as_may_be_live_are_a_reason_to_wait(autojump_clock)
 
 
 async def test_only_so_many_calls_are_asked_for_in_a_minute_refused_ones_included(autojump_clock):
-    async with open_api(callee=BUSY, api={"calls_per_minute": 2}) as api:
+    async with open_api(callee=BUSY, outbound={"calls_per_minute": 1}) as api:
         assert code_of(await api.post("/calls", {"to": "+19005550123"})) == "premium"
         assert code_of(await api.post("/calls", {"to": "+19005550123"})) == "premium"
         answer = await api.post("/outbound-call", {"to": TO})

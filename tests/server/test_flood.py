@@ -23,7 +23,7 @@ REQUESTS = {
 async def test_of_honest_callers_none_is_turned_away_and_none_waits(autojump_clock, address, request_):
     """All of it within no time at all, since none passes here; what floods holds its sockets open."""
     held = []
-    async with open_server(make_config(unproven_total=PLACES)) as server:
+    async with open_server(make_config(max_pending=PLACES)) as server:
         peer = await server.stream("live")
         start = trio.current_time()
         for number in range(HONEST):

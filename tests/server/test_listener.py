@@ -229,7 +229,7 @@ async def test_noise_is_refused_at_once(autojump_clock):
 
 
 async def test_slow_sockets_cannot_keep_the_door_shut_nor_touch_a_stream(autojump_clock):
-    async with open_server(make_config(unproven_total=32)) as server:
+    async with open_server(make_config(max_pending=32)) as server:
         peer = await server.stream()
         slow = [await server.connect() for _ in range(100)]
         for stream in slow:
@@ -244,7 +244,7 @@ async def test_slow_sockets_cannot_keep_the_door_shut_nor_touch_a_stream(autojum
 
 async def test_answered_sockets_that_stay_open_keep_nobody_out(autojump_clock):
     """No second passes: what was answered is closed at once, or gives way."""
-    async with open_server(make_config(unproven_total=8)) as server:
+    async with open_server(make_config(max_pending=8)) as server:
         peer = await server.stream()
         unsigned = get("/nothing"), webhook_request(signature="x"), media_request("t", signature="x")
         for kind, request in enumerate(unsigned):

@@ -127,7 +127,7 @@ async def test_the_first_signal_drains_and_born_calls_still_get_their_streams(au
 
 
 async def test_a_drain_ends_at_its_limit_with_calls_still_open(autojump_clock):
-    async with signalled_process(make_config(drain_limit_s=30)) as server:
+    async with signalled_process(make_config(drain={"limit_s": 30})) as server:
         await server.stream()
         signal.raise_signal(signal.SIGINT)
         start = trio.current_time()

@@ -69,7 +69,7 @@ PERSONAL = {
     "calendar.user",
     "calendar.password",
     "webhook.url",
-    "webhook.bearer",
+    "webhook.bearer_token",
     "webhook.secret",
 }
 """What must be in no snapshot, whatever else becomes private."""

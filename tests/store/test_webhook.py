@@ -105,7 +105,7 @@ async def receiver(*statuses: int, context: ssl.SSLContext | None = None) -> Asy
 
 
 def config(url: str, **fields: Any) -> WebhookConfig:
-    given = {"secret": SECRET, "bearer": BEARER, "allow_private": True, "retry_after_s": 0.1, **fields}
+    given = {"secret": SECRET, "bearer_token": BEARER, "allow_private": True, "retry_after_s": 0.1, **fields}
     return WebhookConfig(url=url, **given)
 
 
@@ -276,7 +276,7 @@ async def test_a_call_that_nobody_takes_is_kept_and_told(outcome: str, tmp_path:
     async with receiver() as got:
         settings = {
             "store": {"url": f"sqlite:///{tmp_path / 'phone.db'}"},
-            "webhook": {"url": got.url, "bearer": BEARER, "allow_private": True},
+            "webhook": {"url": got.url, "bearer_token": BEARER, "allow_private": True},
         }
         callee = Callee(outcome=outcome)
         async with rehearse(Agent("Be brief."), callee=callee, settings=settings) as stage:

@@ -328,11 +328,11 @@ def test_the_engine_waits_for_the_approval_and_for_the_tool() -> None:
 
 def test_fillers_are_off_until_they_are_asked_for() -> None:
     assert tool_plan(Config()).filler == ()
-    plan = tool_plan(Config.from_dict({"tools": {"filler_after_ms": 900, "filler": "tone"}}))
+    plan = tool_plan(Config.from_dict({"filler": {"tool_after_ms": 900, "sound": "tone"}}))
     assert plan.filler == stored("tone")
 
 
 def test_a_filler_that_cannot_be_read_is_told(tmp_path: Path) -> None:
-    config = Config.from_dict({"tools": {"filler": str(tmp_path / "gone.ulaw")}})
-    with pytest.raises(ConfigError, match=r"^tools\.filler: cannot be read"):
+    config = Config.from_dict({"filler": {"sound": str(tmp_path / "gone.ulaw")}})
+    with pytest.raises(ConfigError, match=r"^filler\.sound: cannot be read"):
         tool_plan(config)

@@ -44,7 +44,7 @@ class OurPhone:
             door: PublicListener = await nursery.start(partial(serve, phone, config))
             task_status.started()
             await self.stopping.wait()
-            await phone.drain(config.server.drain_limit_s)
+            await phone.drain(config.drain.limit_s)
             door.stop_accepting()
         self.ended.set()
 

@@ -86,7 +86,7 @@ class TransferWebhooks:
     ) -> str:
         """Nobody took the call: back to the agent, to voicemail, or good-bye."""
         destination, config = self._desk.config.destination(to), self._desk.config
-        otherwise: str = "agent" if destination is None else destination.otherwise
+        otherwise: str = "agent" if destination is None else destination.on_no_answer
         if away is not None and away.fallback:
             otherwise = VOICEMAIL if config.voicemail and otherwise != HANG_UP else HANG_UP
         log.info("transfer came to nothing", extra={"to": to, "why": why, "otherwise": otherwise})

@@ -58,11 +58,15 @@ class Placed:
     """What was answered; empty until that is known."""
 
 
+REQUESTS_PER_CALL = 2
+"""Requests allowed per call of ``outbound.calls_per_minute``: each refused one may be corrected once."""
+
+
 class Desk:
     """Takes orders."""
 
     def __init__(self, calls_per_minute: int) -> None:
-        self._minute = Window(calls_per_minute, 60_000)
+        self._minute = Window(REQUESTS_PER_CALL * calls_per_minute, 60_000)
         self._placed: OrderedDict[str, Placed] = OrderedDict()
 
     def place(self, order: Order, place_call: Callable[[], Call]) -> Placed:
@@ -92,7 +96,7 @@ class Desk:
 
     def _count(self, now_ms: int) -> None:
         if wait_ms := self._minute.wait_ms(now_ms):
-            text = "as many calls were asked for in a minute as may be (api.calls_per_minute)"
+            text = "as many calls were asked for in a minute as may be (outbound.calls_per_minute)"
             wait_s = math.ceil(wait_ms / 1000)
             raise ApiError(429, "api_rate", text, "ask again after Retry-After", retry_after_s=wait_s)
         self._minute.count(now_ms)

@@ -66,7 +66,7 @@ Body = TypeVar("Body", bound=msgspec.Struct)
 def add_api(app: QuartTrio, phone: PhoneRoom) -> None:
     """Offer the API of this phone; the caller has seen that there is a key."""
     blueprint = Blueprint("api", __name__)
-    board, desk = Board(phone), Desk(phone.config.api.calls_per_minute)
+    board, desk = Board(phone), Desk(phone.config.outbound.calls_per_minute)
     _guard(blueprint, phone.config.api.key)
     _add_calls(blueprint, phone, board, desk)
     _add_legacy(blueprint, phone, board, desk)
