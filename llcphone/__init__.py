@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from llcphone.call.call import Call as Call
     from llcphone.call.record import CallRecord as CallRecord
     from llcphone.config import Config as Config
-    from llcphone.engine.commands import Note as Note
     from llcphone.engine.events import EndReason as EndReason
+    from llcphone.engine.notes import Note as Note
     from llcphone.errors import ConfigError as ConfigError
     from llcphone.errors import DialRefused as DialRefused
     from llcphone.errors import JoinRefused as JoinRefused
@@ -41,7 +41,7 @@ _HOMES = {
     "Call": "llcphone.call.call",
     "CallRecord": "llcphone.call.record",
     "Config": "llcphone.config",
-    "Note": "llcphone.engine.commands",
+    "Note": "llcphone.engine.notes",
     "EndReason": "llcphone.engine.events",
     "ConfigError": "llcphone.errors",
     "DialRefused": "llcphone.errors",

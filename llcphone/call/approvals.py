@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import trio
 
-from llcphone.engine.commands import Note
+from llcphone.engine.notes import ApprovalAsked, Note
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -70,7 +70,7 @@ class Approvals:
         """Wait for somebody's word; who waits says how long."""
         question = self._open[request.tool_call_id] = _Question(request)
         try:
-            self._tell(Note("approval asked", {"name": request.name, "call_id": request.tool_call_id}))
+            self._tell(ApprovalAsked(request.name, request.tool_call_id))
             await question.answered.wait()
         finally:
             self._open.pop(request.tool_call_id, None)

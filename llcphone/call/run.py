@@ -27,6 +27,7 @@ from llcphone.call.tools import ToolRunner, run_hook
 from llcphone.engine import commands
 from llcphone.engine.call import CallEngine
 from llcphone.engine.events import Born, EndAsked, EndReason, Event, HangUpAsked, PhoneLegLost, StreamJoined
+from llcphone.engine.notes import Note
 from llcphone.errors import JoinRefused
 from llcphone.realtime.dialects import append_audio
 from llcphone.runtime.containment import contained, kinds_of
@@ -98,7 +99,6 @@ class CallRun:
             commands.Dial: self._dial,
             commands.RunTool: self.tools.start,
             commands.RunHook: self._run_hook,
-            commands.Note: self._note,
             commands.EndCall: self._end,
         }
 
@@ -208,10 +208,12 @@ class CallRun:
                     self._clear(phone)
                 elif self._to_phone is not None:
                     phone.append(self._to_phone.encode(command.message))
-                continue
-            if phone and not isinstance(command, commands.Note):
-                self._flush_phone(phone)
-            self._obey[type(command)](command)
+            elif isinstance(command, Note):
+                self._note(command)
+            else:
+                if phone:
+                    self._flush_phone(phone)
+                self._obey[type(command)](command)
         self._flush_phone(phone)
 
     def _break(self, exc: Exception) -> None:
@@ -243,7 +245,7 @@ class CallRun:
         if hook is not None:
             self.spawn(run_hook, self, command, name=f"hook {command.name}")
 
-    def _note(self, note: commands.Note) -> None:
+    def _note(self, note: Note) -> None:
         if self._services.observe is not None:
             self._services.observe(note)
 

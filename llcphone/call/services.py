@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 import attrs
 
 from llcphone.config.tools import ToolsConfig
-from llcphone.engine.commands import Note
+from llcphone.engine.notes import Note
 
 if TYPE_CHECKING:
     from llcphone.call.dialects import DialectMemory

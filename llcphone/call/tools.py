@@ -17,7 +17,7 @@ import trio
 from llcphone.call.approvals import ApprovalRequest, Approvals
 from llcphone.call.loop_blocking import timed
 from llcphone.call.tool_results import error_json, shown
-from llcphone.engine.commands import Note
+from llcphone.engine import notes
 from llcphone.engine.events import ToolFinished
 from llcphone.runtime.containment import contained
 from llcphone.tools.call_handle import ToolContext
@@ -64,7 +64,7 @@ class ToolRunner:
 
     def held(self, by: str, ms: int) -> None:
         """Code of this call's agent held the event loop, and so all calls."""
-        self._tell(Note("loop held", {"by": by, "ms": ms}))
+        self._tell(notes.LoopHeld(by, ms))
         if self._services.held is not None:
             self._services.held(by, ms)
 
@@ -76,7 +76,7 @@ class ToolRunner:
         if target_ms is not None and took_ms > target_ms:
             fields = {"took_ms": took_ms, "target_ms": target_ms}
             self._call.log.warning("tool slower than its target", extra={"tool": tool.name, **fields})
-            self._tell(Note("tool slow", {"name": tool.name, **fields}))
+            self._tell(notes.ToolSlow(tool.name, took_ms, target_ms))
 
     async def _answer(self, command: RunTool, tool: Tool, context: ToolContext) -> tuple[str, bool]:
         """What the model reads, and whether the tool did its work."""
@@ -153,7 +153,7 @@ class ToolRunner:
     def _failed(self, tool: Tool, error: str, attempt: int = 1) -> None:
         self._call.log.warning("tool failed", extra={"tool": tool.name, "error": error, "attempt": attempt})
 
-    def _tell(self, note: Note) -> None:
+    def _tell(self, note: notes.Note) -> None:
         if self._services.observe is not None:
             self._services.observe(note)
 

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from llcphone.engine.notes import Note
 
+if TYPE_CHECKING:
     from llcphone.engine.events import EndReason
     from llcphone.realtime.dialects import Dialect
     from llcphone.realtime.messages import ModelMessage
@@ -95,18 +95,6 @@ class RunHook:
 
     name: str
     argument: str = ""
-
-
-@attrs.frozen
-class Note:
-    """Something an onlooker may want to know: the demo's live view, the timeline, a log.
-
-    ``words`` is the only field that may hold what was said; it never goes to a log.
-    """
-
-    kind: str
-    fields: Mapping[str, object] = attrs.field(factory=dict)
-    words: str = ""
 
 
 @attrs.frozen

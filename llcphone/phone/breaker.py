@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from llcphone.engine.events import EndReason
+from llcphone.engine.notes import ModelConnectFailed, ModelRestored, SessionReady, SessionRefused
 from llcphone.runtime.log_lines import logger
 
 if TYPE_CHECKING:
@@ -21,12 +22,12 @@ if TYPE_CHECKING:
 
     from llcphone.call.call import Call
     from llcphone.config.recovery import BreakerConfig
-    from llcphone.engine.commands import Note
+    from llcphone.engine.notes import Note
 
 log = logger("llcphone.breaker")
 
-_FAILURES = frozenset({"model connect failed", "session refused"})
-_SUCCESSES = frozenset({"session ready", "model restored"})
+_FAILURES = ModelConnectFailed | SessionRefused
+_SUCCESSES = SessionReady | ModelRestored
 _NO_SESSION = frozenset({EndReason.MODEL_UNREACHABLE, EndReason.MODEL_REFUSED})
 
 
@@ -50,9 +51,9 @@ class CircuitBreaker:
 
     def noted(self, call: Call, note: Note) -> None:
         """An observer of calls: something happened in one."""
-        if note.kind in _FAILURES:
+        if isinstance(note, _FAILURES):
             self._failed()
-        elif note.kind in _SUCCESSES:
+        elif isinstance(note, _SUCCESSES):
             self._close()
 
     def ended(self, call: Call) -> None:

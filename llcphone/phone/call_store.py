@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import attrs
 
+from llcphone.engine.notes import ToolBegun, ToolDone
 from llcphone.errors import ConfigError
 from llcphone.store.models import ToolCall
 from llcphone.store.store import open_store
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     from llcphone.call.call import Call
     from llcphone.config import Config
-    from llcphone.engine.commands import Note
+    from llcphone.engine.notes import Note
     from llcphone.phone.phone import Phone
     from llcphone.store.store import Store
 
@@ -38,16 +39,14 @@ class CallStoreObserver:
 
     def noted(self, call: Call, note: Note) -> None:
         """Something happened in a call; its tools are remembered, without what they were asked."""
-        if note.kind not in ("tool", "tool done"):
-            return
-        at_ms = max(0, round((time.time() - call.born_at) * 1000))
-        tools = self._tools.setdefault(call.call_id, {})
-        key = str(note.fields["call_id"])
-        if note.kind == "tool":
-            tools[key] = ToolCall(name=str(note.fields["name"]), at_ms=at_ms)
-        elif key in tools:
-            done: Any = note.fields
-            tools[key] = attrs.evolve(tools[key], took_ms=done["took_ms"], ok=done["ok"])
+        match note:
+            case ToolBegun(name=name, call_id=key):
+                at_ms = max(0, round((time.time() - call.born_at) * 1000))
+                self._tools.setdefault(call.call_id, {})[key] = ToolCall(name=name, at_ms=at_ms)
+            case ToolDone(call_id=key, ok=ok, took_ms=took_ms):
+                tools = self._tools.get(call.call_id, {})
+                if key in tools:
+                    tools[key] = attrs.evolve(tools[key], took_ms=took_ms, ok=ok)
 
     def ended(self, call: Call) -> None:
         """A call has its record."""

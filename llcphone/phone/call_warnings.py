@@ -7,6 +7,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from llcphone.engine.notes import (
+    BudgetSpent,
+    DeadAir,
+    SessionReady,
+    SessionUpdateRefused,
+    SlowTurn,
+    ToolOutputRefused,
+)
 from llcphone.realtime.dialects import Dialect, unsupported_keys
 from llcphone.realtime.prompt_cache import compare
 from llcphone.runtime.log_lines import logger
@@ -16,11 +24,11 @@ if TYPE_CHECKING:
 
     from llcphone.agent import Agent
     from llcphone.call.call import Call
-    from llcphone.engine.commands import Note
+    from llcphone.engine.notes import Note
 
 log = logger("llcphone.call_warnings")
 
-_ALARMS = frozenset({"slow turn", "dead air", "budget spent"})
+_ALARMS = SlowTurn | DeadAir | BudgetSpent
 _MOST_AGENTS = 1_000
 
 
@@ -44,19 +52,19 @@ class CallWarnings:
 
     def noted(self, call: Call, note: Note) -> None:
         """Something happened in a call."""
-        if note.kind in _ALARMS:
+        if isinstance(note, _ALARMS):
             log.warning(note.kind, extra={"call": call.call_id, **note.fields})
-        elif note.kind == "session update refused":
+        elif isinstance(note, SessionUpdateRefused):
             log.error(
                 "session update refused: the agent goes on with the settings it had",
                 extra={"call": call.call_id, "agent": call.run.agent.name, **note.fields},
             )
-        elif note.kind == "item refused":
+        elif isinstance(note, ToolOutputRefused):
             log.warning(
                 "a tool's answer was refused, and is given again in short",
                 extra={"call": call.call_id, "agent": call.run.agent.name, **note.fields},
             )
-        elif note.kind == "session ready":
+        elif isinstance(note, SessionReady):
             session = call.run.setup.session
             self._look_at_prompt(call.run.agent.name, session)
             if call.run.status.dialect is Dialect.GA:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
+from llcphone.engine.notes import Tokens
 from llcphone.errors import ConfigError
 from llcphone.runtime.log_lines import logger
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
     from llcphone.call.call import Call
     from llcphone.config.money import MoneyConfig
-    from llcphone.engine.commands import Note
+    from llcphone.engine.notes import Note
 
 log = logger("llcphone.day_budget")
 
@@ -63,9 +64,9 @@ class DayBudget:
 
     def noted(self, call: Call, note: Note) -> None:
         """An observer of calls: a response has told its tokens."""
-        if note.kind == "tokens" and isinstance(cost_usd := note.fields["cost_usd"], float):
-            self._of_call[call.call_id] = self._of_call.get(call.call_id, 0.0) + cost_usd
-            self._add(cost_usd)
+        if isinstance(note, Tokens) and note.cost_usd is not None:
+            self._of_call[call.call_id] = self._of_call.get(call.call_id, 0.0) + note.cost_usd
+            self._add(note.cost_usd)
 
     def ended(self, call: Call) -> None:
         """A call has its record; what no note had told is added now."""

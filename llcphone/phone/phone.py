@@ -21,8 +21,8 @@ from llcphone.call.record import CallRecord
 from llcphone.call.run import CallRun
 from llcphone.call.services import CallServices
 from llcphone.call.setup import brief_of, plan_call
-from llcphone.engine.commands import Note
 from llcphone.engine.events import EndReason
+from llcphone.engine.notes import Note
 from llcphone.errors import ConfigError, NoAgent
 from llcphone.phone.breaker import CircuitBreaker
 from llcphone.phone.call_warnings import CallWarnings

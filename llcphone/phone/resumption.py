@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from llcphone.agent import Agent
-    from llcphone.engine.commands import Note
+    from llcphone.engine.notes import Note
     from llcphone.phone.phone import Phone
     from llcphone.store.journal_writer import JournalWriter
 

@@ -20,40 +20,39 @@ from typing import TYPE_CHECKING, Any
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
+from llcphone.engine import notes
 from llcphone.engine.events import EndReason
 from llcphone.telemetry.collector import Now
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from llcphone.call.call import Call
     from llcphone.call.record import CallRecord
-    from llcphone.engine.commands import Note
+    from llcphone.engine.notes import Note
     from llcphone.phone.ports import Watched
 
 _SPEECH_S = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0)
 _LOOP_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 _CALL_S = (1, 5, 15, 30, 60, 120, 300, 600, 1_200, 1_800, 3_600)
 
-TROUBLE = frozenset(
-    {
-        "slow turn",
-        "dead air",
-        "budget spent",
-        "model connect failed",
-        "session refused",
-        "model lost",
-        "session update refused",
-        "item refused",
-        "model error",
-        "response failed",
-        "unasked response",
-        "successor failed",
-        "barge-in dismissed",
-        "dial failed",
-        "tool late",
-        "loop held",
-    }
+TROUBLE = (
+    notes.SlowTurn,
+    notes.DeadAir,
+    notes.BudgetSpent,
+    notes.ModelConnectFailed,
+    notes.SessionRefused,
+    notes.ModelLost,
+    notes.SessionUpdateRefused,
+    notes.ToolOutputRefused,
+    notes.ModelError,
+    notes.ResponseFailed,
+    notes.UnaskedResponse,
+    notes.SuccessorFailed,
+    notes.BargeInDismissed,
+    notes.DialFailed,
+    notes.ToolLate,
+    notes.LoopHeld,
 )
 """Notes that are counted by their kind."""
 
@@ -93,20 +92,12 @@ class Metrics:
         self._lag = self._seconds("loop_lag_seconds", "How late the event loop wakes a task", _LOOP_S)
         self._pauses = self._seconds("gc_pause_seconds", "Full garbage collections", _LOOP_S)
         self._collection_began = 0.0
-        self._on_note: dict[str, Callable[[Note], None]] = {
-            "agent speaks": lambda note: _observe_ms(self._answer_gap, note.fields["answer_gap_ms"]),
-            "barge-in": lambda note: _observe_ms(self._stop, note.fields.get("stop_ms")),
-            "tool done": lambda note: _observe_ms(
-                self._tools.labels(str(note.fields["ok"]).lower()), note.fields["took_ms"]
-            ),
-            "model restored": lambda note: _observe_ms(self._gap_seconds, note.fields["gap_ms"]),
-        }
         self._begin_at_zero()
 
     def _begin_at_zero(self) -> None:
         """What alerts look for stands there before it happens: the first time is no increase otherwise."""
         for what in TROUBLE:
-            self._trouble.labels(what)
+            self._trouble.labels(what.kind)
         for reason in EndReason:
             for direction in ("inbound", "outbound"):
                 self._calls_ended.labels(direction, reason.value)
@@ -123,10 +114,19 @@ class Metrics:
 
     def noted(self, call: Call, note: Note) -> None:
         """An observer of calls."""
-        if (take := self._on_note.get(note.kind)) is not None:
-            take(note)
-        elif note.kind in TROUBLE:
-            self._trouble.labels(note.kind).inc()
+        match note:
+            case notes.AgentSpeaks(answer_gap_ms=gap_ms):
+                _observe_ms(self._answer_gap, gap_ms)
+            case notes.BargeIn(stop_ms=stop_ms):
+                _observe_ms(self._stop, stop_ms)
+            case notes.ToolDone(ok=ok, took_ms=took_ms):
+                _observe_ms(self._tools.labels(str(ok).lower()), took_ms)
+            case notes.ModelRestored(gap_ms=gap_ms):
+                _observe_ms(self._gap_seconds, gap_ms)
+            case _ if isinstance(note, TROUBLE):
+                self._trouble.labels(note.kind).inc()
+            case _:
+                pass
 
     def ended(self, call: Call) -> None:
         """A call has its record."""

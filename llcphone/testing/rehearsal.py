@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from llcphone.call.call import Call
     from llcphone.call.record import CallRecord
-    from llcphone.engine.commands import Note
+    from llcphone.engine.notes import Note
     from llcphone.phone.phone import AgentChoice, Phone
     from llcphone.server.listener import PublicListener
     from llcphone.sim.model.script import Scripted

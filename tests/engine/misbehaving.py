@@ -22,6 +22,7 @@ import attrs
 
 from llcphone.audio import payload_bytes
 from llcphone.engine import CallEngine, commands, events
+from llcphone.engine.notes import DeadAir, Note
 from llcphone.errors import RemoteProtocolError
 from llcphone.realtime import messages
 from llcphone.realtime.decode import decode
@@ -93,7 +94,7 @@ class World:
         self.engine = CallEngine(setup)
         self.now_ms = 0
         self.wrong: list[Wrong] = []
-        self.notes: list[commands.Note] = []
+        self.notes: list[Note] = []
         self.bad_messages = 0
         self.longest_ms = 0
         """The longest that the caller waited for a sound."""
@@ -167,9 +168,9 @@ class World:
             case commands.RunTool(call_id):
                 answer = events.ToolFinished(call_id, self.chance.choice(["1", '"nine"', "x" * 5_000]))
                 self._at(self.chance.randrange(50, 3_000), lambda: self._step(answer))
-            case commands.Note(kind):
+            case Note():
                 self.notes.append(command)
-                if kind == "dead air":
+                if isinstance(command, DeadAir):
                     self._alarmed_ms = self.now_ms
             case _:
                 pass

@@ -11,8 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llcphone.engine import CallEngine
-from llcphone.engine.commands import Note
+from llcphone.engine import CallEngine, notes
 from llcphone.engine.events import Born, EndAsked, EndReason, ModelConnected, ModelSaid, StreamJoined, Tick
 from llcphone.engine.tape import recorder as recording
 from llcphone.engine.tape.recorder import Recorder, accepted, replay
@@ -198,7 +197,7 @@ def test_another_alarm_is_another_decision() -> None:
 
 def test_notes_are_no_decisions(monkeypatch: pytest.MonkeyPatch) -> None:
     reel = recorded(make_setup(), [*LIVE, *TALK])
-    monkeypatch.setattr("llcphone.engine.parts.conversation.Note", lambda kind, *_: Note(f"another {kind}"))
+    monkeypatch.setattr(notes, "FloorMoved", lambda floor: notes.KeysPressed())
     assert replay(reel.lines).difference is None
 
 

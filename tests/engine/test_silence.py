@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from llcphone.engine.commands import Note
+from llcphone.engine import notes
 from llcphone.engine.events import EndReason, MachineDetected, ModelLegLost, ToolFinished
 from llcphone.realtime.events import SpeechStarted
 from llcphone.realtime.messages import CreateResponse, SystemText
@@ -141,7 +141,7 @@ def test_a_prompt_that_comes_to_nothing_is_not_repeated_at_once() -> None:
 def test_each_prompt_is_told_to_onlookers() -> None:
     ear = answered()
     ear.plays_until(6_000)
-    assert Note("silence", {"prompt": 1}) in ear.call.notes
+    assert notes.Silence(1) in ear.call.notes
 
 
 def test_the_idle_limit_stays_behind_it() -> None:

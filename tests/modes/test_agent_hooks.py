@@ -9,10 +9,11 @@ import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-from llcphone import Agent, CallHandle, ConfigError, Note
+from llcphone import Agent, CallHandle, ConfigError
 from llcphone.call.call import attestation_of
 from llcphone.call.setup import plan_call
 from llcphone.config import Config
+from llcphone.engine.notes import ToolSlow
 from tests.calls.memory import Turn, open_memory
 
 if TYPE_CHECKING:
@@ -92,11 +93,7 @@ async def test_a_tool_that_misses_its_target_is_told_and_kept(
     took_ms = round(takes_s * 1000)
     assert record.tools == ({"name": "look_up", "took_ms": took_ms, "target_ms": 500, "ok": True},)
     slow = [note for note in house.notes if note.kind == "tool slow"]
-    assert slow == (
-        [Note("tool slow", {"name": "look_up", "took_ms": took_ms, "target_ms": 500})]
-        if takes_s > 0.5
-        else []
-    )
+    assert slow == ([ToolSlow("look_up", took_ms, 500)] if takes_s > 0.5 else [])
     assert ("tool slower than its target" in caplog.text) is (takes_s > 0.5)
 
 

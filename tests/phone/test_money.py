@@ -12,6 +12,7 @@ import pytest
 import trio
 
 from llcphone import Config, ConfigError, Note
+from llcphone.engine.notes import CallerSaid, DeadAir, SessionReady, Tokens
 from llcphone.phone.call_warnings import CallWarnings
 from llcphone.phone.day_budget import DayBudget
 from llcphone.realtime.dialects import Dialect
@@ -46,7 +47,7 @@ def call(name: str = "c1", cost_usd: float | None = None) -> Any:
 
 
 def costs(usd: float | None) -> Note:
-    return Note("tokens", {"cost_usd": usd, "call_usd": usd})
+    return Tokens(usd, usd, of_turn=True, cached_share=0.0)
 
 
 def test_money_counts_with_every_response_and_not_only_when_a_call_ends() -> None:
@@ -208,13 +209,12 @@ def test_two_equal_prompts_have_nothing_in_the_wrong_place() -> None:
 
 
 def ready(name: str, session: dict[str, Any], dialect: Dialect = Dialect.GA) -> Any:
-    model = SimpleNamespace(leg_dialect=dialect)
-    engine = SimpleNamespace(setup=SimpleNamespace(session=session), model=model)
-    run = SimpleNamespace(agent=SimpleNamespace(name=name, settings={}), engine=engine)
+    setup, status = SimpleNamespace(session=session), SimpleNamespace(dialect=dialect)
+    run = SimpleNamespace(agent=SimpleNamespace(name=name, settings={}), setup=setup, status=status)
     return SimpleNamespace(call_id="c1", run=run)
 
 
-READY = Note("session ready", {"took_ms": 1})
+READY = SessionReady(1)
 
 
 def test_a_badly_laid_out_prompt_is_told_once_per_agent_and_never_quoted(caplog) -> None:
@@ -229,8 +229,8 @@ def test_a_badly_laid_out_prompt_is_told_once_per_agent_and_never_quoted(caplog)
 
 
 def test_an_alarm_is_a_warning_with_its_figures(caplog) -> None:
-    CallWarnings().noted(ready("a", {}), Note("dead air", {"ms": 3_000, "because": "tools"}))
-    CallWarnings().noted(ready("a", {}), Note("caller said", {}, "my secret"))
+    CallWarnings().noted(ready("a", {}), DeadAir(3_000, "tools"))
+    CallWarnings().noted(ready("a", {}), CallerSaid("u1", "my secret"))
     (record,) = caplog.records
     assert (record.levelno, record.event) == (logging.WARNING, "dead air")
     assert (vars(record)["ms"], vars(record)["because"], vars(record)["call"]) == (3_000, "tools", "c1")

@@ -28,7 +28,7 @@ NAME = re.compile(r"\b(?:llcphone|process)_\w+")
 SELECTED = re.compile(r'(\w+)(?:!=|=~|=)"([^"]*)"')
 VALUES = {
     "reason": {*(reason.value for reason in EndReason), "draining"},
-    "what": TROUBLE,
+    "what": {each.kind for each in TROUBLE},
     "kind": set(Usage.__annotations__),
     "state": set(STATES),
     "job": {"llcphone"},

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from llcphone.engine.commands import Command, Note
+from llcphone.engine import notes
 from llcphone.realtime import usage as tokens
 from llcphone.realtime.events import ResponseDone, Usage
 
 if TYPE_CHECKING:
     from llcphone.engine.call_setup import MoneyPlan
+    from llcphone.engine.commands import Command
     from llcphone.engine.parts.turn_times import Turn
 
 _REMEMBERED = 16
@@ -65,5 +66,5 @@ class Bill:
             self.cost_usd += cost_usd
             self.over = 0 < self._plan.budget_usd <= self.call_usd
         call_usd = None if self.cost_usd is None else self.call_usd
-        fields = {"cost_usd": cost_usd, "call_usd": call_usd, "of_turn": turn is not None}
-        out.append(Note("tokens", {**fields, "cached_share": round(tokens.cached_share(event.usage), 4)}))
+        cached_share = round(tokens.cached_share(event.usage), 4)
+        out.append(notes.Tokens(cost_usd, call_usd, turn is not None, cached_share))

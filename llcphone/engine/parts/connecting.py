@@ -22,12 +22,12 @@ from __future__ import annotations
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
+from llcphone.engine import notes
 from llcphone.engine.commands import (
     CloseModel,
     Command,
     ConnectModel,
     EndCall,
-    Note,
     RememberDialect,
     SendModel,
 )
@@ -146,7 +146,7 @@ class SessionSetup:
             case Phase.WARM:
                 self.phase = Phase.EXPIRED
                 self.deadline_ms = None
-                return [CloseModel(self.generation), Note("setup", {"phase": "expired"})]
+                return [CloseModel(self.generation), notes.SetupPhase("expired")]
             case Phase.JOINED if now_ms - self._dialled_ms < _ATTEMPT_MS:
                 self._cold(now_ms)  # it has only begun: beginning anew would only take longer
                 return []
@@ -202,9 +202,8 @@ class SessionSetup:
         fatal = error_kind(error) is ErrorKind.FATAL
         if not fatal and (names := self.in_force.doubted()):
             self._update_id += "-opening"
-            fields = {"what": names, "code": error.code, "param": error.param}
             again = SendModel(self._opening(self.session, self._update_id))
-            return [Note("session update refused", fields), again]
+            return [notes.SessionUpdateRefused(names, error.code, error.param), again]
         if unclear is not None and self._flat_may_turn:
             return self._turn_to_ga(now_ms)
         # A refused update leaves defaults behind: 24 kHz PCM, loud static on a telephone.

@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from llcphone.audio import BYTES_PER_MS
-from llcphone.engine.commands import Command, Note, SendModel, SendPhone
+from llcphone.engine import notes
+from llcphone.engine.commands import Command, SendModel, SendPhone
 from llcphone.engine.parts.bill import Bill
 from llcphone.engine.parts.floor import Cue, move
 from llcphone.engine.parts.playout import Kind, Playout
@@ -157,7 +158,7 @@ class Conversation:
             self._to_phone(self.playout.filler(payload, now_ms), out)
         self._pressing_until_ms = max(now_ms, self.playout.ends_ms)
         self.history.place(f"keys {now_ms}", Speaker.SYSTEM, now_ms).text = "(keys)"
-        out.append(Note("keys pressed"))
+        out.append(notes.KeysPressed())
 
     # -- the caller -------------------------------------------------------------------------
 
@@ -196,10 +197,10 @@ class Conversation:
             out.extend(SendModel(message) for message in cut_at(cut, line.heard_text(), self.retold))
             if (turn := self.timings.of(cut.response_id)) is not None:
                 turn.barged_in_ms = now_ms
-            fields = {"item": cut.item_id, "heard_ms": cut.heard_ms, "generated_ms": cut.generated_ms}
-            if self.speech_from_ms is not None:
-                fields["stop_ms"], self.speech_from_ms = now_ms - self.speech_from_ms, None
-            out.append(Note("barge-in", fields, line.heard_text()))
+            stop_ms = None if self.speech_from_ms is None else now_ms - self.speech_from_ms
+            self.speech_from_ms = None
+            heard = line.heard_text()
+            out.append(notes.BargeIn(cut.item_id, cut.heard_ms, cut.generated_ms, heard, stop_ms))
         return True
 
     def speech_stopped(
@@ -219,7 +220,7 @@ class Conversation:
 
     def turn_left_open(self, out: list[Command]) -> None:
         """The caller is not heard any more, and turn detection does not end their turn: the floor is free."""
-        out.append(Note("turn left open"))
+        out.append(notes.TurnLeftOpen())
         self._move(Cue.TURN_LEFT_OPEN, out)
 
     def committed(self, event: model_events.InputCommitted, now_ms: int) -> None:
@@ -241,7 +242,7 @@ class Conversation:
         if response.asked in (Asked.UNASKED, Asked.OUT_OF_BAND):
             self.playout.cut_off(response.id)  # not for the caller's ear, whatever the server says in it
         if response.asked is Asked.UNASKED:
-            out.append(Note("unasked response"))
+            out.append(notes.UnaskedResponse())
         elif response.asked is not Asked.OUT_OF_BAND:
             if response.asked is Asked.GREETING:
                 self.greeting_id = response.id
@@ -311,14 +312,14 @@ class Conversation:
         turn = self.timings.of(response_id)
         if turn is not None and turn.sent_ms is None:
             turn.sent_ms = now_ms
-            out.append(Note("agent speaks", {"answer_gap_ms": turn.answer_gap_ms}))
+            out.append(notes.AgentSpeaks(turn.answer_gap_ms))
         self._move(Cue.AGENT_AUDIO, out)
 
     def _move(self, cue: Cue, out: list[Command]) -> None:
         floor = move(self.floor, cue)
         if floor is not self.floor:
             self.floor = floor
-            out.append(Note("floor", {"floor": floor.value}))
+            out.append(notes.FloorMoved(floor.value))
 
     @staticmethod
     def _to_phone(messages: Iterable[PhoneMessage], out: list[Command]) -> None:

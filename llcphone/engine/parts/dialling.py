@@ -11,8 +11,9 @@ whatever comes after it. If nobody ever says anything, a deadline does.
 
 from __future__ import annotations
 
+from llcphone.engine import notes
 from llcphone.engine.call_setup import DialPlan, MachinePolicy
-from llcphone.engine.commands import Command, Dial, EndCall, Note
+from llcphone.engine.commands import Command, Dial, EndCall
 from llcphone.engine.events import CarrierStatus, DialFailed, Dialled, EndReason
 from llcphone.engine.status import DialState
 
@@ -52,7 +53,7 @@ class Dialling:
         self.state = DialState.DIALLING
         self.dialled_ms = now_ms
         self.deadline_ms = now_ms + self.plan.turn_ms + self.plan.no_callback_ms
-        return [Dial(), Note("dialling")]
+        return [Dial(), notes.Dialling()]
 
     def sent(self, now_ms: int) -> None:
         """The order leaves only now."""
@@ -64,13 +65,13 @@ class Dialling:
         self.call_sid = event.call_sid
         if self.state is DialState.DIALLING:
             self.state = DialState.RINGING
-        return [Note("dialled")]
+        return [notes.Dialled()]
 
     def dial_failed(self, event: DialFailed) -> list[Command]:
         """Twilio refused the call, or it is known that it never began."""
         self.state = DialState.OVER
         self.status = event.code
-        return [Note("dial failed", {"code": event.code}), EndCall(EndReason.DIAL_REFUSED)]
+        return [notes.DialFailed(event.code), EndCall(EndReason.DIAL_REFUSED)]
 
     def carrier_status(self, event: CarrierStatus, now_ms: int) -> list[Command]:
         """A status callback, in whatever order."""
@@ -83,17 +84,17 @@ class Dialling:
         if (reason := _ENDS.get(event.status)) is not None:
             self.state = DialState.OVER
             self.deadline_ms = None
-            return [Note("carrier", {"status": event.status}), EndCall(reason)]
+            return [notes.Carrier(event.status), EndCall(reason)]
         if event.status == "completed":
             # Twilio's word for a call that was answered, also when nothing told us so before.
             self.state = DialState.OVER
             self.deadline_ms = None
-            return [Note("carrier", {"status": event.status}), EndCall(EndReason.CALLER_HUNG_UP)]
+            return [notes.Carrier(event.status), EndCall(EndReason.CALLER_HUNG_UP)]
         if event.status in _RINGING and self.state is DialState.DIALLING:
             self.state = DialState.RINGING
         elif event.status == "in-progress":
             self._picked_up(now_ms)
-        return [Note("carrier", {"status": event.status})]
+        return [notes.Carrier(event.status)]
 
     def answered(self, now_ms: int) -> None:
         """The media stream has joined: somebody picked up, and it tells all that is to come."""

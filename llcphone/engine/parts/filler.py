@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from llcphone.engine.commands import Command, Note, SendPhone
+from llcphone.engine import notes
+from llcphone.engine.commands import Command, SendPhone
 from llcphone.engine.parts.timers import Timer
 from llcphone.engine.resumed import Speaker
 
@@ -51,15 +52,17 @@ class Filler:
 
     def now(self, now_ms: int, out: list[Command]) -> None:
         """Play it; the next one follows."""
-        self.say(self._words, "filler", now_ms, out)
+        self.say(self._words, "filler", notes.FillerPlayed(), now_ms, out)
         self._played_ms = now_ms
         self._timers.set(Timer.FILLER, now_ms + self._every_ms)
 
-    def say(self, words: tuple[bytes, ...], what: str, now_ms: int, out: list[Command]) -> None:
+    def say(
+        self, words: tuple[bytes, ...], what: str, note: notes.Note, now_ms: int, out: list[Command]
+    ) -> None:
         """Play stored words, and write down that they were played."""
         if not words:
             return
         for payload in words:
             out.extend(SendPhone(message) for message in self._playout.filler(payload, now_ms))
         self._history.place(f"{what} {now_ms}", Speaker.SYSTEM, now_ms).text = f"({what})"
-        out.append(Note(what))
+        out.append(note)

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import attrs
 import msgspec
 
-from llcphone.engine.commands import Command, Note, SendModel
+from llcphone.engine import notes
+from llcphone.engine.commands import Command, SendModel
 from llcphone.engine.parts.responses import TOOLS
 from llcphone.engine.parts.retell import told_id
 from llcphone.engine.resumed import Speaker
@@ -70,7 +71,7 @@ class ToolOutputs:
         if told is None:
             return False
         given = self._waiting.pop(told)
-        out.append(Note("item refused", {"code": error.code, "param": error.param}))
+        out.append(notes.ToolOutputRefused(error.code, error.param))
         again = _milder(given.output)
         if again is None:
             self.refused_for_good += 1

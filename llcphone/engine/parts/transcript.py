@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from llcphone.audio import BYTES_PER_MS
-from llcphone.engine.commands import Command, Note
+from llcphone.engine import notes
 from llcphone.engine.parts.history import CalledTool, History, Line
 from llcphone.engine.resumed import Speaker
 from llcphone.engine.words import cut_words, letters, said_within
@@ -18,6 +18,7 @@ from llcphone.realtime import events as model_events
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from llcphone.engine.commands import Command
     from llcphone.engine.parts.playout import Cut, Playout
 
 
@@ -43,7 +44,7 @@ class TranscriptBuilder:
         line = self.history.place(event.item_id, Speaker.CALLER, now_ms)
         if event.final:
             line.text, line.final = event.text, True
-            out.append(Note("caller said", {"item": event.item_id}, event.text))
+            out.append(notes.CallerSaid(event.item_id, event.text))
         else:
             line.text += event.text
 
@@ -59,7 +60,7 @@ class TranscriptBuilder:
         line = self.history.place(event.item_id, Speaker.AGENT, now_ms)
         if isinstance(event, model_events.TranscriptDone):
             line.text, line.final = event.text, True
-            out.append(Note("agent said", {"item": event.item_id}, event.text))
+            out.append(notes.AgentSaid(event.item_id, event.text))
         elif not line.final:
             line.text += event.text
 

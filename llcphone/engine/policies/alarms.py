@@ -18,13 +18,14 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from llcphone.engine.commands import Command, Note
+from llcphone.engine import notes
 from llcphone.engine.parts.connecting import Phase
 from llcphone.engine.parts.timers import Timer
 from llcphone.engine.resumed import Owed
 from llcphone.engine.status import Floor
 
 if TYPE_CHECKING:
+    from llcphone.engine.commands import Command
     from llcphone.engine.events import LoopHeld
     from llcphone.engine.parts.turn_times import Turn
     from llcphone.engine.policies.phone_line import PhoneLine
@@ -91,7 +92,8 @@ class Alarms:
             return
         if (gap_ms := begun.ear_gap_ms) is not None and gap_ms > limit_ms:
             because = self._holder(begun.ear_ms - gap_ms, begun.ear_ms) or begun.longest
-            self._raise(Alarm("slow turn", now_ms, gap_ms, because), {"turn": begun.index}, out)
+            alarm = Alarm("slow turn", now_ms, gap_ms, because)
+            self._raise(alarm, notes.SlowTurn(gap_ms, because, begun.index), out)
 
     def look(self, now_ms: int, out: list[Command]) -> None:
         """The timer rings: has a caller waited in silence for too long?"""
@@ -105,7 +107,9 @@ class Alarms:
             if now_ms - silent_ms >= limit_ms:
                 self._told_ms = silent_ms
                 because = self._holder(silent_ms, now_ms) or because
-                self._raise(Alarm("dead air", now_ms, now_ms - silent_ms, because), {}, out)
+                lasted_ms = now_ms - silent_ms
+                alarm = Alarm("dead air", now_ms, lasted_ms, because)
+                self._raise(alarm, notes.DeadAir(lasted_ms, because), out)
             else:
                 again_ms = silent_ms + limit_ms
         self._state.timers.set(Timer.DEAD_AIR, again_ms)
@@ -136,7 +140,7 @@ class Alarms:
         by, ms = max(shares.items(), key=lambda share: share[1], default=("", 0))
         return by if 2 * ms > until_ms - since_ms else ""
 
-    def _raise(self, alarm: Alarm, fields: dict[str, object], out: list[Command]) -> None:
+    def _raise(self, alarm: Alarm, note: notes.Note, out: list[Command]) -> None:
         if len(self.raised) < _KEPT:
             self.raised.append(alarm)
-        out.append(Note(alarm.kind, {"ms": alarm.lasted_ms, "because": alarm.because, **fields}))
+        out.append(note)

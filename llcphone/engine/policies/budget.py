@@ -10,12 +10,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from llcphone.engine import notes
 from llcphone.engine.call_setup import AtLimit
-from llcphone.engine.commands import Command, Note
 from llcphone.engine.events import EndReason
 from llcphone.engine.parts.timers import Timer
 
 if TYPE_CHECKING:
+    from llcphone.engine.commands import Command
     from llcphone.engine.policies.goodbye import Goodbye
     from llcphone.engine.state import CallState
 
@@ -34,8 +35,8 @@ class Budget:
         if self._noted:
             return
         self._noted = True
-        spent = {"call_usd": self._state.talk.bill.call_usd, "budget_usd": self._plan.budget_usd}
-        out.append(Note("budget spent", spent))
+        call_usd = self._state.talk.bill.call_usd
+        out.append(notes.BudgetSpent(call_usd, self._plan.budget_usd))
         if self._plan.at_limit is not AtLimit.NOTE:
             self._state.timers.set(Timer.BUDGET, now_ms + self._plan.grace_ms)
             cue = self._plan.goodbye_cue if self._plan.at_limit is AtLimit.GOODBYE else ""

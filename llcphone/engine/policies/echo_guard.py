@@ -24,7 +24,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from llcphone.engine.commands import Command, Note, SendModel
+from llcphone.engine import notes
+from llcphone.engine.commands import Command, SendModel
 from llcphone.engine.parts.timers import Timer
 from llcphone.realtime.messages import DeleteItem
 
@@ -73,7 +74,7 @@ class EchoGuard:
         self._doubted = None  # still in doubt: a response created before the item is gone would see it
         self._dropped.add(event.item_id)
         self.dismissed += 1
-        out.append(Note("barge-in dismissed"))
+        out.append(notes.BargeInDismissed())
         return True
 
     def drops(self, event: InputCommitted, out: list[Command]) -> bool:

@@ -12,7 +12,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from llcphone.audio import BYTES_PER_MS, payload_bytes
-from llcphone.engine.commands import Command, EndCall, Note
+from llcphone.engine import notes
+from llcphone.engine.commands import Command, EndCall
 from llcphone.engine.events import EndReason, GoodbyeAsked
 from llcphone.engine.parts.responses import GOODBYE
 from llcphone.engine.parts.timers import Timer
@@ -52,7 +53,7 @@ class Goodbye:
         self._until_ms = now_ms + event.within_ms
         lasts_ms = sum(map(payload_bytes, self._plan.apology)) // BYTES_PER_MS
         self._state.timers.set(Timer.LAST_WORD, max(now_ms, self._until_ms - lasts_ms - _MARGIN_MS))
-        out.append(Note("farewell"))
+        out.append(notes.GoodbyeAsked())
 
     def settle(self, now_ms: int, out: list[Command]) -> None:
         """Take the next step towards the end, when it may be taken."""

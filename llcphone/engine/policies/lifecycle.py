@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from llcphone.engine import events
-from llcphone.engine.commands import Command, EndCall, Note, RunHook, SendModel
+from llcphone.engine import events, notes
+from llcphone.engine.commands import Command, EndCall, RunHook, SendModel
 from llcphone.engine.events import EndReason
 from llcphone.engine.parts.timers import Timer
 from llcphone.engine.policies.resume import adopt
@@ -110,7 +110,7 @@ class Lifecycle:
         state.timers.set(Timer.LIMIT, now_ms + self._limits.max_duration_ms)
         if outbound is not None:
             outbound.stream_started(now_ms, greets=setup.greets)
-        out.append(Note("stream started"))
+        out.append(notes.StreamStarted())
         state.talk.stream_started(setup.pad_ms if setup.greets else 0, now_ms, out)
         state.append(state.gate.stream_started(now_ms), out)
         self._recovery.stream_started(now_ms, out)
@@ -130,7 +130,7 @@ class Lifecycle:
 
     def _hang_up_asked(self, event: events.HangUpAsked, now_ms: int, out: list[Command]) -> None:
         if not self._state.hanging_up:
-            out.append(Note("hanging up"))
+            out.append(notes.HangingUp())
         self._state.hang_up_when_heard(now_ms, event.reason)
 
     def _unknown(self, event: object, now_ms: int, out: list[Command]) -> None:
@@ -157,7 +157,7 @@ class Lifecycle:
             name, fields = talk.schedule.take()
             self._state.session.in_force.sent(name, fields, f"due-{name}")
             out.append(SendModel(UpdateSession(fields, f"due-{name}")))
-            out.append(Note("session update", {"what": name}))
+            out.append(notes.SessionUpdate(name))
 
 
 def _ends(reason: EndReason) -> Callable[[Any, int, list[Command]], None]:

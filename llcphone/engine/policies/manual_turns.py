@@ -19,8 +19,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from llcphone.audio import BYTES_PER_MS
-from llcphone.engine import events
-from llcphone.engine.commands import Command, Note, SendModel
+from llcphone.engine import events, notes
+from llcphone.engine.commands import Command, SendModel
 from llcphone.engine.parts.responses import HOST, TURN
 from llcphone.realtime.messages import ClearInput, CommitInput
 
@@ -70,7 +70,7 @@ class ManualTurns:
             return
         sent_ms = (state.appended_bytes - self._from_bytes) // BYTES_PER_MS
         if sent_ms < SHORTEST_MS:
-            out.append(Note("turn too short", {"ms": sent_ms}))
+            out.append(notes.TurnTooShort(sent_ms))
             return
         talk.interrupt(now_ms, out)
         talk.active_ms = now_ms

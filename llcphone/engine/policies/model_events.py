@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from llcphone.audio import BYTES_PER_MS
-from llcphone.engine import events
-from llcphone.engine.commands import Command, EndCall, Note, SendModel
+from llcphone.engine import events, notes
+from llcphone.engine.commands import Command, EndCall, SendModel
 from llcphone.engine.events import EndReason
 from llcphone.engine.parts.connecting import Phase
 from llcphone.engine.parts.event_order import LATE_MS, EventOrder
@@ -115,12 +115,12 @@ class ModelEvents:
         if not self._is_of_session(event, now_ms, out):
             return
         self._renewal.began(now_ms)
-        out.append(Note("model connected", {"dialect": event.dialect.value}))
+        out.append(notes.ModelConnected(event.dialect.value))
         out += self._setup.connected(event)
 
     def _connect_failed(self, event: events.ModelConnectFailed, now_ms: int, out: list[Command]) -> None:
         if self._is_of_session(event, now_ms, out) and not self._setup.ready:
-            out.append(Note("model connect failed", {"code": event.code}))
+            out.append(notes.ModelConnectFailed(event.code))
             out += self._setup.connect_failed(event, now_ms)
 
     def _expires(self, event: events.ModelExpires, now_ms: int, out: list[Command]) -> None:
@@ -134,7 +134,7 @@ class ModelEvents:
         if self._setup.ready:
             out.append(EndCall(EndReason.MODEL_LOST))
         else:
-            out.append(Note("model connect failed", {"code": f"closed_{event.code}"}))
+            out.append(notes.ModelConnectFailed(f"closed_{event.code}"))
             out += self._setup.leg_lost(event, now_ms)
 
     def _said(self, event: events.ModelSaid, now_ms: int, out: list[Command]) -> None:
@@ -151,8 +151,7 @@ class ModelEvents:
             if self._setup.ready:
                 self._session_ready(now_ms, out)
         elif isinstance(message, model_events.ModelError):
-            fields = {"code": message.code, "param": message.param}
-            out.append(Note("session refused", fields))
+            out.append(notes.SessionRefused(message.code, message.param))
             out += self._setup.refused(message, now_ms)
         elif isinstance(message, model_events.UnknownModelEvent):
             self._unknown(message, now_ms, out)
@@ -164,7 +163,7 @@ class ModelEvents:
             self._recovery.restored(now_ms, out)
             return
         state.ready_ms = now_ms
-        out.append(Note("session ready", {"took_ms": now_ms - state.born_ms}))
+        out.append(notes.SessionReady(now_ms - state.born_ms))
         if setup.priming:
             out.append(SendModel(CreateResponse(PRIMING, priming=True)))
         if setup.resumed is not None:
@@ -258,8 +257,7 @@ class ModelEvents:
 
     def _error(self, event: model_events.ModelError, now_ms: int, out: list[Command]) -> None:
         if name := self._setup.in_force.refused(event):
-            fields = {"what": name, "code": event.code, "param": event.param}
-            out.append(Note("session update refused", fields))
+            out.append(notes.SessionUpdateRefused(name, event.code, event.param))
             return
         if self._state.talk.outputs.refused(event, out):
             return

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from llcphone.engine import events
+from llcphone.engine import events, notes
 from llcphone.engine.call_setup import MachinePolicy
-from llcphone.engine.commands import Command, EndCall, Note, SendPhone
+from llcphone.engine.commands import Command, EndCall, SendPhone
 from llcphone.engine.events import EndReason
 from llcphone.engine.parts.connecting import Phase
 from llcphone.engine.parts.responses import GREETING, MESSAGE
@@ -103,7 +103,7 @@ class Outbound:
         if self.dialling.answered_by:  # there is one verdict; another is a repetition
             return
         policy = self.dialling.machine(event.answered_by)
-        out.append(Note("answered by", {"who": event.answered_by}))
+        out.append(notes.AnsweredBy(event.answered_by))
         if policy is MachinePolicy.HANG_UP:
             out.append(EndCall(EndReason.MACHINE))
         self._message_due = policy is MachinePolicy.LEAVE_MESSAGE

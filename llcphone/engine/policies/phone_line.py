@@ -19,7 +19,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from llcphone.audio import silence_payload
-from llcphone.engine.commands import Command, EndCall, Note, SendPhone
+from llcphone.engine import notes
+from llcphone.engine.commands import Command, EndCall, SendPhone
 from llcphone.engine.events import EndReason
 from llcphone.engine.parts.timers import Timer
 from llcphone.engine.status import Floor
@@ -126,7 +127,7 @@ class PhoneLine:
         last_ms = self._state.last_frame_ms
         if self._gap_from_ms != last_ms:
             self._gap_from_ms, self._filled_ms = last_ms, 0
-            out.append(Note("frames missing"))
+            out.append(notes.FramesMissing())
         missing = (min(now_ms - last_ms, FILL_MS) - self._filled_ms) // _FRAME_MS
         self._state.append([_FRAME] * missing, out)
         self._filled_ms += missing * _FRAME_MS

@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from llcphone.engine.commands import CloseModel, Command, Note, SendModel, SendPhone
+from llcphone.engine import notes
+from llcphone.engine.commands import CloseModel, Command, SendModel, SendPhone
 from llcphone.engine.events import EndReason
 from llcphone.engine.parts.filler import Filler
 from llcphone.engine.parts.responses import GREETING, RESUME
@@ -136,7 +137,7 @@ class Recovery:
         self.recovering, self._pending.owed = True, owed
         self._dialled_before = state.session.attempts
         self.gaps.append(Gap(now_ms, cause, owed.value))
-        out.append(Note("model lost", {"cause": cause}))
+        out.append(notes.ModelLost(cause))
         if (active := talk.responses.active) is not None and (cut := talk.playout.items_of(active.id)):
             self._broken = {item.item_id for item in cut}
         talk.session_lost(now_ms, out)
@@ -217,7 +218,7 @@ class Recovery:
         state.appended_bytes = 0  # the session counts its audio from here
         if state.gate.open:
             state.append([*state.caller_audio.take(), *kept], out)
-        out.append(Note("model restored", {"gap_ms": now_ms - gap.at_ms}))
+        out.append(notes.ModelRestored(now_ms - gap.at_ms))
 
     def agent_speaks(self, now_ms: int, out: list[Command]) -> None:
         """What was owed begins: it does not wait for a filler's end."""
@@ -288,5 +289,5 @@ class Recovery:
         state.session.give_up()
 
     def _apologise(self, words: tuple[bytes, ...], now_ms: int, out: list[Command]) -> None:
-        self._filler.say(words, "apology", now_ms, out)
+        self._filler.say(words, "apology", notes.ApologyPlayed(), now_ms, out)
         self._state.hang_up_when_heard(now_ms)

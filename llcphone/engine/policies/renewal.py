@@ -25,13 +25,12 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from llcphone.engine import events
+from llcphone.engine import events, notes
 from llcphone.engine.commands import (
     CloseModel,
     Command,
     ConnectStandby,
     EndCall,
-    Note,
     SendModel,
     SendStandby,
     SwitchModel,
@@ -173,7 +172,7 @@ class Renewal:
                     self._failed("audio_format", now_ms, out, fatal=True)
                 elif self._now is not None:
                     successor.ready, self._now.ready_ms = True, now_ms
-                    out.append(Note("successor ready"))
+                    out.append(notes.SuccessorReady())
             case events.ModelSaid(event=model_events.ResponseCreated(response_id, in_conversation=True)):
                 # Nobody asked it; what is left of it after the switch is not for the caller's ear.
                 self._state.talk.playout.cut_off(response_id)
@@ -187,8 +186,7 @@ class Renewal:
         """A set-up was refused: ask again with what is in force without the updates that may be the cause."""
         in_force = self._state.session.in_force
         if successor.session == in_force.session and (names := in_force.doubted()):
-            fields = {"what": names, "code": error.code, "param": error.param}
-            out.append(Note("session update refused", fields))
+            out.append(notes.SessionUpdateRefused(names, error.code, error.param))
         if successor.session == in_force.session:
             return False
         successor.session = in_force.session
@@ -210,7 +208,7 @@ class Renewal:
         renewal = self._now
         assert renewal is not None
         self._drop(out)
-        out.append(Note("successor failed", {"code": code}))
+        out.append(notes.SuccessorFailed(code))
         if fatal or renewal.tries >= self._plan.most_tries:
             self._close("given up")
             self._age = None  # not again for this session
@@ -243,7 +241,7 @@ class Renewal:
             if self._due is None or not self._possible:
                 return None
             self._now = Renewed(self._due[1], now_ms, tries=1)
-            out.append(Note("session due", {"why": self._now.why.value}))
+            out.append(notes.SessionDue(self._now.why.value))
             self._dial(now_ms, 0, out)
         elif not self._next.ready and now_ms >= self._next.deadline_ms:
             self._failed("timeout", now_ms, out)
@@ -299,7 +297,7 @@ class Renewal:
         talk.retold = {line.item_id for line in lines if line.speaker is Speaker.AGENT}
         state.appended_bytes = 0  # the session counts its audio from here
         state.append(state.caller_audio.take(), out)
-        out.append(Note("model renewed"))
+        out.append(notes.ModelRenewed())
 
     def take_over(self, now_ms: int, out: list[Command]) -> bool:
         """The present session is lost: a successor that is ready is the next one, at once."""

@@ -18,7 +18,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from llcphone.engine.commands import Command, EndCall, Note
+from llcphone.engine import notes
+from llcphone.engine.commands import Command, EndCall
 from llcphone.engine.events import EndReason
 from llcphone.engine.parts.responses import GREETING, TOOLS, TURN, Asked, Response
 from llcphone.realtime.error_codes import ErrorKind, asks_for_time, error_kind, named_wait_ms
@@ -65,7 +66,7 @@ class ReplyRetry:
 
     def error(self, event: ModelError, now_ms: int, out: list[Command]) -> None:
         """An ``error`` event on a configured session, by its code."""
-        out.append(Note("model error", {"code": event.code, "param": event.param}))
+        out.append(notes.ModelError(event.code, event.param))
         match error_kind(event):
             case ErrorKind.ACTIVE_RESPONSE:
                 self._state.talk.responses.create_refused(now_ms)
@@ -102,7 +103,7 @@ class ReplyRetry:
     def _not_spoken(self, again: str, now_ms: int, out: list[Command]) -> None:
         state = self._state
         self._pending.unspoken += 1
-        out.append(Note("no sound", {"asked": again, "times": self._pending.unspoken}))
+        out.append(notes.NoSound(again, self._pending.unspoken))
         if self._pending.unspoken <= _MOST_AGAIN:
             if not state.talk.responses.reply_pending:  # else the next one is asked for already
                 self._ask_again(again, now_ms, out)
@@ -119,7 +120,7 @@ class ReplyRetry:
         state, talk = self._state, self._state.talk
         talk.failed_responses += 1
         self._pending.failures += 1
-        out.append(Note("response failed", {"code": code}))
+        out.append(notes.ResponseFailed(code))
         if error_kind(ModelError(code)) is ErrorKind.FATAL:
             out.append(EndCall(EndReason.MODEL_REFUSED))
             return

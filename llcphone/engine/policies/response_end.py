@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from llcphone.engine.commands import Command, Note, SendModel
+from llcphone.engine import notes
+from llcphone.engine.commands import Command, SendModel
 from llcphone.engine.parts import tool_batches
 from llcphone.engine.parts.pending_reply import Outcome
 from llcphone.engine.parts.responses import PRIMING, Asked
@@ -50,7 +51,7 @@ class ResponseEnd:
         follows = self._tools.begin(items, why_not, response.id, now_ms, out)
         if response.asked is Asked.UNASKED:
             return None
-        out.append(Note("response done", {"asked": response.asked.value, "status": event.status.value}))
+        out.append(notes.ResponseDone(response.asked.value, event.status.value))
         spoken = any(item.generated for item in talk.playout.items_of(response.id))
         silent_tools = talk.batches.ran and not written
         quiet = follows or silent_tools or cut or talk.caller_has_floor or response.asked is Asked.SILENCE

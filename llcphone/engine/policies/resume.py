@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from llcphone.audio import BYTES_PER_MS
-from llcphone.engine.commands import Command, Note, SendModel
+from llcphone.engine import notes
+from llcphone.engine.commands import Command, SendModel
 from llcphone.engine.parts.history import CalledTool
 from llcphone.engine.parts.responses import GREETING, RESUME
 from llcphone.engine.parts.retell import retold
@@ -135,4 +136,4 @@ def go_on(state: CallState, resumed: Resumed, now_ms: int, out: list[Command]) -
         talk.ask(RESUME, news, out)
     else:
         talk.tell(news, out)
-    out.append(Note("call resumed", {"lines": len(resumed.lines), "owed": resumed.owed.value}))
+    out.append(notes.CallResumed(len(resumed.lines), resumed.owed.value))

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from llcphone.engine.commands import Command, EndCall, Note, SendModel
+from llcphone.engine import notes
+from llcphone.engine.commands import Command, EndCall, SendModel
 from llcphone.engine.events import EndReason
 from llcphone.engine.parts.connecting import Phase
 from llcphone.engine.parts.timers import Timer
@@ -130,7 +131,7 @@ class Settle:
             state.timers.clear(Timer.GOODBYE)
             if transfer and not gone:
                 talk.tell(_NOT_YET, out)
-                out.append(Note("transfer put off"))
+                out.append(notes.TransferPutOff())
         elif talk.playout.silent and (gone or not (waits or (transfer and talk.batches.running))):
             out.append(EndCall(state.leaving_for))
         else:  # by the clock of the audio itself: no other event may push the bound back

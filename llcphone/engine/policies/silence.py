@@ -16,12 +16,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from llcphone.engine.commands import Command, Note
+from llcphone.engine import notes
 from llcphone.engine.parts.responses import GOODBYE, SILENCE
 from llcphone.engine.parts.timers import Timer
 from llcphone.engine.resumed import Owed
 
 if TYPE_CHECKING:
+    from llcphone.engine.commands import Command
     from llcphone.engine.state import CallState
 
 _PERSONS = frozenset({"", "human", "unknown"})
@@ -57,10 +58,10 @@ class Silence:
         talk = self._state.talk
         if self.prompts < self._plan.prompts:
             self.prompts += 1
-            out.append(Note("silence", {"prompt": self.prompts}))
+            out.append(notes.Silence(self.prompts))
             talk.ask(SILENCE, self._plan.prompt_cue, out)
         else:
-            out.append(Note("silence", {"prompt": 0}))
+            out.append(notes.Silence(0))
             talk.ask(GOODBYE, self._plan.goodbye_cue, out)
             self._state.hang_up_when_heard(now_ms)
 

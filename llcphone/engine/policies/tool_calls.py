@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING
 import attrs
 import msgspec
 
-from llcphone.engine.commands import Command, Note, RunTool, SendModel, SendPhone
+from llcphone.engine import notes
+from llcphone.engine.commands import Command, RunTool, SendModel, SendPhone
 from llcphone.engine.parts.responses import TOOLS
 from llcphone.engine.resumed import Speaker
 from llcphone.realtime.messages import ToolCall
@@ -84,7 +85,7 @@ class ToolCalls:
                 self._due_ms[call.call_id] = now_ms + rule.timeout_ms
             talk.transcript.tool_called(call.call_id, call.name, call.arguments, now_ms)
             out.append(call)
-            out.append(Note("tool", {"name": call.name, "call_id": call.call_id}))
+            out.append(notes.ToolBegun(call.name, call.call_id))
         if speak:
             talk.responses.want(TOOLS)
         return speak or self._batches.awaits(call.call_id for call in to_run)
@@ -97,7 +98,7 @@ class ToolCalls:
         call = self._running.pop(event.call_id, None)
         if late is None and call is None:
             return
-        out.append(Note("tool done", {"call_id": event.call_id, "ok": event.ok, "took_ms": event.took_ms}))
+        out.append(notes.ToolDone(event.call_id, event.ok, event.took_ms))
         if late is None:
             self._settle(event.call_id, event.output, out)
             return
@@ -120,7 +121,7 @@ class ToolCalls:
             promised = rule.goes_on and rule.deliver
             if promised:
                 self._late[call_id] = _Late(call, self._batches.speaks(call.name))
-            out.append(Note("tool late", {"name": call.name, "call_id": call_id}))
+            out.append(notes.ToolLate(call.name, call_id))
             self._settle(call_id, _no_answer(rule), out, promised=promised)
 
     def _settle(self, call_id: str, output: str, out: list[Command], *, promised: bool = False) -> None:
@@ -167,7 +168,7 @@ class ToolCalls:
         for payload in self._plan.filler:
             out.extend(SendPhone(message) for message in talk.playout.filler(payload, now_ms))
         talk.history.place(f"tool filler {now_ms}", Speaker.SYSTEM, now_ms).text = "(filler)"
-        out.append(Note("filler", {"why": "tool"}))
+        out.append(notes.ToolFillerPlayed())
         self._fillers += 1
         self.filling = True
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from llcphone.engine import events
-from llcphone.engine.commands import Command, Note, SendModel
+from llcphone.engine import events, notes
+from llcphone.engine.commands import Command, SendModel
 from llcphone.realtime.messages import ToolCall
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class UnaskedResults:
             talk.transcript.tool_answered(call_id, event.output)
             out.append(SendModel(ToolCall(call_id, event.name, event.arguments)))
             talk.outputs.tell(call_id, event.output, out)
-            out.append(Note("told", {"name": event.name}))
+            out.append(notes.ResultTold(event.name))
         self._waiting.clear()
 
     def _next_id(self) -> str:

@@ -138,7 +138,6 @@ _SETTINGS = _Way(lambda table, aliases: _masked_settings(table))
 
 _TABLES = {
     "session": _SETTINGS,
-    "fields": _AS_IT_IS,  # a note's; what was said stands in its words
     "limits": _Way(
         lambda table, aliases: {name: list(each) for name, each in table.items()},
         lambda data: {name: tuple(each) for name, each in data.items()},

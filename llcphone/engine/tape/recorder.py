@@ -21,7 +21,7 @@ import msgspec
 
 from llcphone.audio import payload_bytes
 from llcphone.engine.call import CallEngine
-from llcphone.engine.commands import Note
+from llcphone.engine.notes import Note
 from llcphone.engine.tape.codec import Aliases, Data, as_data, audio_of, event_of, setup_of
 from llcphone.errors import RemoteProtocolError
 

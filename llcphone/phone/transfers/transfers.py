@@ -18,6 +18,7 @@ from llcphone.call.call import Call
 from llcphone.config.transfers import HANG_UP, VOICEMAIL
 from llcphone.dtmf import check_keys, tones_of
 from llcphone.engine.events import DigitsAsked, EndReason, HangUpAsked
+from llcphone.engine.notes import TransferPutOff
 from llcphone.engine.resumed import Owed, Resumed
 from llcphone.errors import ConfigError
 from llcphone.phone.transfers.messages import TextMessages
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from llcphone.agent import Agent
     from llcphone.carrier import Carrier
     from llcphone.config.transfers import Destination
-    from llcphone.engine.commands import Note
+    from llcphone.engine.notes import Note
     from llcphone.phone.phone import Phone
 
 log = logger("llcphone.transfers")
@@ -155,7 +156,7 @@ class Transfers:
     # -- what the phone tells --------------------------------------------------------------------
 
     def _noted(self, call: Call, note: Note) -> None:
-        if note.kind == "transfer put off":  # the caller spoke: the model has to ask again
+        if isinstance(note, TransferPutOff):  # the caller spoke: the model has to ask again
             self._wanted.pop(call, None)
 
     def over(self, call: Call, reason: EndReason) -> None:

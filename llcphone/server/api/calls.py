@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from llcphone.call.call import Call
-    from llcphone.engine.commands import Note
+    from llcphone.engine.notes import Note
     from llcphone.server.phone_room import PhoneRoom
 
 REMEMBERED = 1000
