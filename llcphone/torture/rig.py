@@ -115,7 +115,9 @@ class Caller:
         await until(self._find_session, 5, "the caller's audio at the model")
 
     def _find_session(self) -> bool:
-        hearing = [each for each in self.rig.model.sessions if each.is_open and each.inbox.audio_bytes]
+        hearing = [
+            each for each in self.rig.model.sessions if each.is_open and each.caller_audio.received_bytes
+        ]
         taken = {caller._session for caller in self.rig.callers if caller is not self}
         self._session = next((each for each in reversed(hearing) if each not in taken), None)
         return self._session is not None

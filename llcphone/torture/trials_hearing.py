@@ -50,7 +50,7 @@ async def barge_in(caller: Caller, after_s: float) -> BargeIn:
     await caller.hears(after_s)
     began_ms = caller.sim.log.now_ms
     caller.sim.speak_nowait(SPEECH)
-    await until(lambda: session.inbox.hearing.speaking, 3, "the caller's speech at the model")
+    await until(lambda: session.caller_audio.hearing.speaking, 3, "the caller's speech at the model")
     started_ms = caller.sim.log.now_ms
     reply = [each for each in session.items if each.is_spoken][-1]
     with trio.move_on_after(2.5):

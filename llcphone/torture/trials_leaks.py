@@ -41,7 +41,7 @@ async def _one_call(rig: Rig, how: CallFaults, talk_s: float) -> None:
 async def _before(rig: Rig, judge: Judge) -> int | None:
     """What an idle bridge has open, once it has held a call. One that never opens a session leaks none."""
     await _one_call(rig, CallFaults(), 1.0)
-    reached = any(each.inbox.audio_bytes or each.responses for each in rig.model.sessions)
+    reached = any(each.caller_audio.received_bytes or each.responses for each in rig.model.sessions)
     judge.must(reached, "the bridge never reaches the model")
     await trio.sleep(2)
     return rig.descriptors

@@ -94,7 +94,7 @@ async def slow(rig: Rig, judge: Judge) -> None:
     await caller.hears(0.5)
     interrupted_ms = caller.sim.log.now_ms
     caller.sim.speak_nowait(babble(500))
-    await until(lambda: session.inbox.hearing.speaking, 3, "the caller's speech at the model")
+    await until(lambda: session.caller_audio.hearing.speaking, 3, "the caller's speech at the model")
     started_ms, old = caller.sim.log.now_ms, session.responses[-1]
     await until(lambda: session.responses[-1] is not old, 5, "the model's next answer")
     reply = session.responses[-1]

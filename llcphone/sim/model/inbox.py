@@ -17,13 +17,15 @@ from llcphone.sim.model.check import Refused, short
 from llcphone.sim.model.config import merged, pcm
 from llcphone.sim.model.conversation import Item
 from llcphone.sim.model.dialect import nest, nest_item
-from llcphone.sim.model.hearing import BYTES_PER_MS, Hearing, Started, Stopped
+from llcphone.sim.model.hearing import Started, Stopped
 from llcphone.sim.model.schema import MAX_APPEND_BYTES, Dialect, check_event
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from llcphone.sim.model.session import ModelSession
+    from llcphone.sim.model.caller_audio import CallerAudio
+    from llcphone.sim.model.responses import Responses
+    from llcphone.sim.model.state import SessionState
 
 Json = dict[str, Any]
 MIN_COMMIT_MS = 100
@@ -33,17 +35,12 @@ MIN_COMMIT_MS = 100
 class Inbox:
     """The client's side of one session: its events and its audio."""
 
-    session: ModelSession
-    hearing: Hearing
-    audio: bytearray = attrs.field(factory=bytearray, repr=False)
-    """All caller audio that arrived, in whatever format the session had."""
-    audio_bytes: int = 0
-    _form_from_ms: float = 0.0
-    _form_from_byte: int = 0
+    session: SessionState
+    audio: CallerAudio
+    responses: Responses
     _buffered_from_ms: float = 0.0
     _turn_item_id: str = ""
     _turn_start_ms: int = 0
-    _idle_due_ms: float | None = None
     _updated: bool = False
     _updates: list[tuple[float, Json]] = attrs.field(factory=list)
     _news: trio.Event = attrs.field(factory=trio.Event)
@@ -102,21 +99,13 @@ class Inbox:
         if faults.wrong_format:
             for side in ("input", "output"):
                 config["audio"][side]["format"] = pcm()
-        self._change_input(config["audio"]["input"])
+        self.audio.settings_change(config["audio"]["input"])
         session.config = config
         self._updated = True
         session.send({"type": "session.updated", "session": config})
-        if faults.unasked_response and session.active is None:
+        if faults.unasked_response and self.responses.active is None:
             faults.unasked_response -= 1
-            session.answer()
-
-    def _change_input(self, new: Json) -> None:
-        old = self.session.config["audio"]["input"]
-        if new["format"] != old["format"]:
-            self._form_from_ms, self._form_from_byte = self._received_ms(), self.audio_bytes
-        # A changed turn detection begins anew, an update of anything else leaves the turn alone.
-        if new["turn_detection"] != old["turn_detection"] and self.hearing.speaking:
-            self.hearing.forget()
+            self.responses.answer()
 
     # Audio -----------------------------------------------------------------------------------------------
 
@@ -128,56 +117,54 @@ class Inbox:
             raise Refused("invalid_value", text, "audio") from None
         if len(audio) > MAX_APPEND_BYTES:
             raise Refused("invalid_value", "Audio chunks may be at most 15 MiB.", "audio")
-        self.audio_bytes += len(audio)
-        if self.session.keep_audio:
-            self.audio += audio
-        settings = self.session.config["audio"]["input"]["turn_detection"]
-        for happened in self.hearing.listen(audio, self._form(), settings):
+        settings = self.audio.turn_detection
+        for happened in self.audio.append(audio):
+            assert settings is not None
             match happened:
                 case Started(start_ms):
                     self._speech_started(start_ms, settings)
                 case Stopped(end_ms):
                     self._speech_stopped(end_ms, settings)
-        self._watch_idle(settings)
+        self._watch_idle()
 
     def _speech_started(self, start_ms: int, settings: Json) -> None:
         session = self.session
-        self._idle_due_ms = None
+        self.audio.caller_spoke()
         self._turn_item_id, self._turn_start_ms = session.new_id("item"), start_ms
         kind = "input_audio_buffer.speech_started"
         session.send({"type": kind, "audio_start_ms": start_ms, "item_id": self._turn_item_id})
-        if settings["interrupt_response"] and session.active:
-            session.active.finish("cancelled", "turn_detected")
+        if settings["interrupt_response"] and self.responses.active:
+            self.responses.active.finish("cancelled", "turn_detected")
 
     def _speech_stopped(self, end_ms: int, settings: Json) -> None:
         kind = "input_audio_buffer.speech_stopped"
         self.session.send({"type": kind, "audio_end_ms": end_ms, "item_id": self._turn_item_id})
         self._commit(self._turn_item_id, self._turn_start_ms, end_ms)
         if settings["create_response"]:
-            self.session.answer()
+            self.responses.answer()
 
     def _commit_by_hand(self, event: Json) -> None:
-        buffered_ms = self._received_ms() - self._buffered_from_ms
+        buffered_ms = self.audio.received_ms - self._buffered_from_ms
         if buffered_ms < MIN_COMMIT_MS:
             text = (
                 "Error committing input audio buffer: buffer too small. Expected at least "
                 f"{MIN_COMMIT_MS}ms of audio, but buffer only has {buffered_ms:.2f}ms of audio."
             )
             raise Refused("input_audio_buffer_commit_empty", text)
-        self._commit(self.session.new_id("item"), int(self._buffered_from_ms), int(self._received_ms()))
-        self.hearing.forget()
+        self._commit(self.session.new_id("item"), int(self._buffered_from_ms), int(self.audio.received_ms))
+        self.audio.hearing.forget()
 
     def _clear(self, event: Json) -> None:
-        self._buffered_from_ms = self._received_ms()
-        self.hearing.forget()
+        self._buffered_from_ms = self.audio.received_ms
+        self.audio.hearing.forget()
         self.session.send({"type": "input_audio_buffer.cleared"})
 
     def _commit(self, item_id: str, start_ms: int, end_ms: int) -> None:
         """The buffered audio becomes a caller item."""
         session = self.session
-        item = Item(item_id, _caller_message(item_id), self._form(), generated_ms=end_ms - start_ms)
-        item.audio += self.audio[self._byte_at(start_ms) : self._byte_at(end_ms)]
-        self._buffered_from_ms = self._received_ms()
+        item = Item(item_id, _caller_message(item_id), self.audio.format, generated_ms=end_ms - start_ms)
+        item.audio += self.audio.between(start_ms, end_ms)
+        self._buffered_from_ms = self.audio.received_ms
         before = session.conversation.add(item)
         kind = "input_audio_buffer.committed"
         session.send({"type": kind, "previous_item_id": before, "item_id": item_id})
@@ -196,32 +183,15 @@ class Inbox:
         usage = {"type": "duration", "seconds": item.generated_ms / 1000}
         self.session.send({"type": f"{kind}.completed", "transcript": words, "usage": usage} | about)
 
-    def expect_answer(self, playing_ms: int) -> None:
-        """A response ended with so much audio still to play: start counting server_vad's idle time."""
-        settings = self.session.config["audio"]["input"]["turn_detection"] or {}
-        if settings.get("idle_timeout_ms"):
-            self._idle_due_ms = self._received_ms() + playing_ms + settings["idle_timeout_ms"]
-
-    def _watch_idle(self, settings: Json | None) -> None:
-        now_ms = self._received_ms()
-        if self._idle_due_ms is None or now_ms < self._idle_due_ms or self.session.active:
+    def _watch_idle(self) -> None:
+        if self.responses.active or not self.audio.idle_time_is_over():
             return
-        self._idle_due_ms = None
         item_id = self.session.new_id("item")
-        span = {"audio_start_ms": int(self._buffered_from_ms), "audio_end_ms": int(now_ms)}
+        span = {"audio_start_ms": int(self._buffered_from_ms), "audio_end_ms": int(self.audio.received_ms)}
         kind = "input_audio_buffer.timeout_triggered"
         self.session.send({"type": kind, "item_id": item_id} | span)
         self._commit(item_id, span["audio_start_ms"], span["audio_end_ms"])
-        self.session.answer()
-
-    def _form(self) -> str:
-        return str(self.session.config["audio"]["input"]["format"]["type"])
-
-    def _received_ms(self) -> float:
-        return self._form_from_ms + (self.audio_bytes - self._form_from_byte) / BYTES_PER_MS[self._form()]
-
-    def _byte_at(self, ms: float) -> int:
-        return max(0, self._form_from_byte + int((ms - self._form_from_ms) * BYTES_PER_MS[self._form()]))
+        self.responses.answer()
 
     # Conversation ----------------------------------------------------------------------------------------
 
@@ -257,11 +227,11 @@ class Inbox:
         request = event.get("response") or {}
         if self.session.dialect is Dialect.FLAT:
             request = nest(request)
-        self.session.start_response(request)
+        self.responses.start(request)
 
     def _cancel(self, event: Json) -> None:
         wanted = event.get("response_id")
-        for response in self.session.responses:
+        for response in self.responses.all:
             if response.is_active and (response.id == wanted if wanted else response.in_conversation):
                 response.finish("cancelled", "client_cancelled")
                 return

@@ -14,8 +14,8 @@ import attrs
 from llcphone.sim.model.conversation import Item
 
 if TYPE_CHECKING:
-    from llcphone.sim.model.response import Response
     from llcphone.sim.model.script import CallTool
+    from llcphone.sim.model.state import SessionState
 
 Json = dict[str, Any]
 
@@ -24,34 +24,34 @@ Json = dict[str, Any]
 class OutputItem:
     """The open item of a response."""
 
-    response: Response = attrs.field(repr=False)
+    session: SessionState = attrs.field(repr=False)
+    response_id: str
+    index: int
+    """Its place among the items of the response."""
     body: Json
     """Type and its own fields; id, status and the rest are added here."""
-    written: bool = False
-    """In text, whatever was asked for."""
+    format: str
+    is_spoken: bool
+    """False for text, whatever the session asks for."""
+    in_conversation: bool
     item: Item = attrs.field(init=False)
-    index: int = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        response, session = self.response, self.response.session
-        self.index = len(response.items)
-        item_id = session.new_id("item")
+        item_id = self.session.new_id("item")
         head: Json = {"id": item_id, "object": "realtime.item", "status": "in_progress"}
-        self.item = Item(item_id, head | self.body, response.form["type"], response_id=response.id)
-        response.items.append(self.item)
-        self._send("response.output_item.added", item=self.item.render())
-        if response.in_conversation:
-            before = session.conversation.add(self.item)
-            kind = "conversation.item.added"
-            session.send({"type": kind, "previous_item_id": before, "item": self.item.render()})
+        self.item = Item(item_id, head | self.body, self.format, response_id=self.response_id)
 
-    @property
-    def _is_spoken(self) -> bool:
-        return self.response.modality == "audio" and not self.written
+    def announce(self) -> None:
+        """The events that open it."""
+        self._send("response.output_item.added", item=self.item.render())
+        if self.in_conversation:
+            before = self.session.conversation.add(self.item)
+            kind = "conversation.item.added"
+            self.session.send({"type": kind, "previous_item_id": before, "item": self.item.render()})
 
     def open_part(self) -> None:
         """Begin the one content part of a message."""
-        if self._is_spoken:
+        if self.is_spoken:
             content, part = {"type": "output_audio", "transcript": ""}, {"type": "audio", "transcript": ""}
         else:
             content, part = {"type": "output_text", "text": ""}, {"type": "text", "text": ""}
@@ -62,11 +62,11 @@ class OutputItem:
         """A piece of a message: its words go before its sound."""
         content = self.item.body["content"][0]
         if text:
-            content["transcript" if self._is_spoken else "text"] += text
-            kind = "output_audio_transcript" if self._is_spoken else "output_text"
+            content["transcript" if self.is_spoken else "text"] += text
+            kind = "output_audio_transcript" if self.is_spoken else "output_text"
             self._part(f"response.{kind}.delta", delta=text)
         if audio:
-            self.item.add_audio(audio, keep=self.response.session.keep_audio)
+            self.item.add_audio(audio, keep=self.session.keep_audio)
             self._part("response.output_audio.delta", delta=base64.b64encode(audio).decode())
 
     def add_arguments(self, call: CallTool) -> None:
@@ -82,23 +82,22 @@ class OutputItem:
         if self.item.type == "function_call":
             about = {key: self.item.body[key] for key in ("call_id", "name", "arguments")}
             self._send("response.function_call_arguments.done", item_id=self.item.id, **about)
-        elif self._is_spoken:
+        elif self.is_spoken:
             self._part("response.output_audio.done")
             self._part("response.output_audio_transcript.done", transcript=words)
             self._part("response.content_part.done", part={"type": "audio", "transcript": words})
         else:
             self._part("response.output_text.done", text=words)
             self._part("response.content_part.done", part={"type": "text", "text": words})
-        session = self.response.session
-        if self.response.in_conversation:
-            before = session.conversation.before(self.item)
+        if self.in_conversation:
+            before = self.session.conversation.before(self.item)
             kind = "conversation.item.done"
-            session.send({"type": kind, "previous_item_id": before, "item": self.item.render()})
+            self.session.send({"type": kind, "previous_item_id": before, "item": self.item.render()})
         self._send("response.output_item.done", item=self.item.render())
 
     def _part(self, kind: str, **fields: Any) -> None:
         self._send(kind, item_id=self.item.id, content_index=0, **fields)
 
     def _send(self, kind: str, **fields: Any) -> None:
-        where = {"type": kind, "response_id": self.response.id, "output_index": self.index}
-        self.response.session.send(where | fields)
+        where = {"type": kind, "response_id": self.response_id, "output_index": self.index}
+        self.session.send(where | fields)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import attrs
 import trio
 
-from llcphone.sim.model.hearing import BYTES_PER_MS, SILENCE_MS
+from llcphone.sim.model.hearing import BYTES_PER_MS
 from llcphone.sim.model.output import OutputItem
 from llcphone.sim.model.script import (
     CallTool,
@@ -36,44 +36,15 @@ from llcphone.sim.model.usage import Piece, Tokens, context, spoken_tokens, text
 from llcphone.sim.model.voice import render, spoken
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable
 
     from llcphone.sim.model.conversation import Item
-    from llcphone.sim.model.session import ModelSession
+    from llcphone.sim.model.state import SessionState
 
 Json = dict[str, Any]
 
 _TEXT_PIECE = 20
 """Characters in one delta of a text-only answer."""
-
-
-@attrs.frozen
-class Pace:
-    """How fast the simulated model is."""
-
-    speed: float = 5.0
-    """Audio is generated so many times faster than it plays."""
-    delta_ms: int = 200
-    """Audio in one delta."""
-    first_audio_ms: int = 50
-    """From ``response.created`` to the first delta."""
-    cold_ms: int = 0
-    """What a session's first response takes longer, whichever it is: a model of cold inference. The vendor
-    has published nothing about it (facts, priming), so the figure is whoever's who sets it."""
-    created_ms: int = 0
-    """From the reason of a response to its ``response.created``: the window of the cancel race."""
-    ack_delay_s: float = 0.0
-    """From ``session.update`` to ``session.updated``. What comes meanwhile meets the old settings."""
-    transcript_ms: int = 300
-    """From a committed turn to the caller's transcript, if the session asks for one."""
-
-    silence_ms: Mapping[str, int] = SILENCE_MS
-    """How long a caller must be silent under semantic_vad, by eagerness, in audio time."""
-
-    @property
-    def interval_s(self) -> float:
-        """Time between two deltas."""
-        return self.delta_ms / 1000 / self.speed
 
 
 class _Delta(NamedTuple):
@@ -85,7 +56,9 @@ class _Delta(NamedTuple):
 class Response:
     """A running or finished response; ``status``, ``reason``, ``items`` and ``usage`` are for assertions."""
 
-    session: ModelSession = attrs.field(repr=False)
+    session: SessionState = attrs.field(repr=False)
+    on_over: Callable[[Response], None] = attrs.field(repr=False)
+    """Called once, when it has ended."""
     id: str
     steps: list[Step]
     request: Json = attrs.field(repr=False)
@@ -97,7 +70,7 @@ class Response:
     items: list[Item] = attrs.field(factory=list)
     usage: Json | None = None
     voice: Any = "alloy"
-    form: Json = attrs.field(factory=dict)
+    format: Json = attrs.field(factory=dict)
     modality: str = "audio"
     _open: OutputItem | None = None
     _unsent: deque[_Delta] = attrs.field(factory=deque, repr=False)
@@ -108,7 +81,7 @@ class Response:
         config = self.session.config
         asked: Json = self.request.get("audio", {}).get("output", {})
         self.voice = asked.get("voice", config["audio"]["output"]["voice"])
-        self.form = asked.get("format", config["audio"]["output"]["format"])
+        self.format = asked.get("format", config["audio"]["output"]["format"])
         modalities: list[str] = self.request.get("output_modalities") or config["output_modalities"]
         self.modality = modalities[0]
 
@@ -156,7 +129,7 @@ class Response:
             if self.status == "pending":  # never announced, so nothing is owed
                 self.status = status
                 self._scope.cancel()
-                self.session.response_over(self)
+                self.on_over(self)
             return
         self.status, self.reason, self.error = status, reason, error
         speaking = self._open
@@ -166,7 +139,7 @@ class Response:
         if self.in_conversation:
             self.session.last_context = self._context
         self.session.send({"type": "response.done", "response": self.render()})
-        self.session.response_over(self)
+        self.on_over(self)
         if status == "cancelled" and speaking and self._unsent and self.session.faults.late_deltas:
             self.session.spawn(self._send_late, speaking, name="sim model late deltas")
         self._scope.cancel()
@@ -182,7 +155,7 @@ class Response:
             "conversation_id": self.session.conversation_id if self.in_conversation else None,
             "output_modalities": [self.modality],
             "max_output_tokens": self._max_output_tokens(),
-            "audio": {"output": {"format": self.form, "voice": self.voice}},
+            "audio": {"output": {"format": self.format, "voice": self.voice}},
             "usage": self.usage,
             "metadata": self.request.get("metadata"),
         }
@@ -271,8 +244,8 @@ class Response:
         sound, size = b"", 1
         count = -(-len(step.text) // _TEXT_PIECE)
         if self.modality == "audio":
-            sound = render(spoken(step.text, step.audio), self.form["type"])
-            size = self.session.pace.delta_ms * BYTES_PER_MS[self.form["type"]]
+            sound = render(spoken(step.text, step.audio), self.format["type"])
+            size = self.session.pace.delta_ms * BYTES_PER_MS[self.format["type"]]
             count = -(-len(sound) // size)
         return [
             _Delta(words, sound[n * size : (n + 1) * size])
@@ -293,8 +266,18 @@ class Response:
 
     def _next_item(self, body: Json, *, written: bool = False) -> OutputItem:
         self._close_item("completed")
-        self._open = OutputItem(self, body, written)
-        return self._open
+        opened = self._open = OutputItem(
+            session=self.session,
+            response_id=self.id,
+            index=len(self.items),
+            body=body,
+            format=self.format["type"],
+            is_spoken=self.modality == "audio" and not written,
+            in_conversation=self.in_conversation,
+        )
+        self.items.append(opened.item)
+        opened.announce()
+        return opened
 
     def _close_item(self, status: str) -> None:
         item, self._open = self._open, None
@@ -312,7 +295,7 @@ class Response:
         if not isinstance(limit, int):
             return False
         sent = sum((_cost(item) for item in self.items), Tokens())
-        more = Tokens(text_tokens(delta.text), len(delta.audio) // BYTES_PER_MS[self.form["type"]] // 50)
+        more = Tokens(text_tokens(delta.text), len(delta.audio) // BYTES_PER_MS[self.format["type"]] // 50)
         return (sent + more).total > limit
 
 

@@ -43,7 +43,8 @@ from llcphone.sim.model.faults import Faults, Illness
 from llcphone.sim.model.hearing import SILENCE_MS
 from llcphone.sim.model.link import CLOSE_TIMEOUT_S, Link, Tap
 from llcphone.sim.model.load import load_script
-from llcphone.sim.model.response import Pace, Response
+from llcphone.sim.model.pace import Pace
+from llcphone.sim.model.response import Response
 from llcphone.sim.model.schema import Dialect
 from llcphone.sim.model.script import (
     CallTool,
@@ -60,7 +61,8 @@ from llcphone.sim.model.script import (
     Write,
     as_script,
 )
-from llcphone.sim.model.session import ModelSession, Received
+from llcphone.sim.model.session import ModelSession
+from llcphone.sim.model.state import Received
 from llcphone.sim.model.voice import babble
 from llcphone.sim.model_list import about_model, question
 
