@@ -42,12 +42,12 @@ from llcphone.twilio.signature import valid_upgrade
 from llcphone.validation.arguments import need_methods
 
 if TYPE_CHECKING:
-    from llcphone.server.phone_room import PhoneRoom
+    from llcphone.phone.ports import PhonePort
 
 log = logger("llcphone.server.app")
 
 
-def make_app(phone: PhoneRoom) -> QuartTrio:
+def make_app(phone: PhonePort) -> QuartTrio:
     """The app of this phone.
 
     `llcphone serve` or an embedding program may serve it. With `hypercorn.trio.serve` set
@@ -73,7 +73,7 @@ def make_app(phone: PhoneRoom) -> QuartTrio:
     return app
 
 
-def _add_webhook(app: QuartTrio, phone: PhoneRoom) -> None:
+def _add_webhook(app: QuartTrio, phone: PhonePort) -> None:
     seldom = SeldomLog(log)
 
     @app.post("/twiml", strict_slashes=False)
@@ -98,7 +98,7 @@ def _add_webhook(app: QuartTrio, phone: PhoneRoom) -> None:
         return Response(text, 405, {"Allow": "POST"}, content_type="text/plain")
 
 
-def _add_media_stream(app: QuartTrio, phone: PhoneRoom) -> None:
+def _add_media_stream(app: QuartTrio, phone: PhonePort) -> None:
     seldom = SeldomLog(log)
 
     @app.websocket("/media/<token>")
@@ -131,7 +131,7 @@ def _add_media_stream(app: QuartTrio, phone: PhoneRoom) -> None:
         return Response(text, 426, {"Upgrade": "websocket"}, content_type="text/plain")
 
 
-def _add_health(app: QuartTrio, phone: PhoneRoom) -> None:
+def _add_health(app: QuartTrio, phone: PhonePort) -> None:
     @app.get("/")
     async def index() -> Response:
         return Response("llcphone answers telephone calls here.\n", content_type="text/plain")

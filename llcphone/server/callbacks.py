@@ -22,14 +22,14 @@ if TYPE_CHECKING:
     from quart_trio import QuartTrio
 
     from llcphone.phone.dialler import Dialler
-    from llcphone.server.phone_room import PhoneRoom
+    from llcphone.phone.ports import PhonePort
 
 TWIML_TYPE = "text/xml; charset=utf-8"
 
 log = logger("llcphone.server.app")
 
 
-def add_callbacks(app: QuartTrio, phone: PhoneRoom) -> None:
+def add_callbacks(app: QuartTrio, phone: PhonePort) -> None:
     """The routes that Twilio calls back on."""
     seldom = SeldomLog(log)
 
@@ -58,7 +58,7 @@ def add_callbacks(app: QuartTrio, phone: PhoneRoom) -> None:
         return Response(phone.answer_placed(token, form), content_type=TWIML_TYPE)
 
 
-async def signed_form(phone: PhoneRoom, seldom: SeldomLog) -> list[tuple[str, str]]:
+async def signed_form(phone: PhonePort, seldom: SeldomLog) -> list[tuple[str, str]]:
     """The form of a webhook that is Twilio's; anything else is answered 400 or 403."""
     config = phone.config
     signature = request.headers.get("X-Twilio-Signature", "")

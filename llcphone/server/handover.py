@@ -52,8 +52,8 @@ from llcphone.server.socket_passing import (
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
 
+    from llcphone.phone.ports import PhonePort
     from llcphone.server.listener import PublicListener
-    from llcphone.server.phone_room import PhoneRoom
 
 SUPPORTED = sys.platform == "linux"
 TAKE_S = 10.0
@@ -79,7 +79,7 @@ def new_address() -> str:
 class Serving:
     """What a process that serves can hand over."""
 
-    phone: PhoneRoom
+    phone: PhonePort
     listener: PublicListener
     private: Sequence[trio.SocketListener]
     """Listeners of the private port."""
@@ -206,7 +206,7 @@ class Handover:
         """Whether listening sockets come from the process before this one."""
         return bool(self.former) and self.same_port
 
-    async def take(self, phone: PhoneRoom, limit_s: float) -> Taken:
+    async def take(self, phone: PhonePort, limit_s: float) -> Taken:
         """Take the sockets of the process before this one, once new calls would be taken here.
 
         Raises:
@@ -234,7 +234,7 @@ class Handover:
 
     @asynccontextmanager
     async def open_to_successors(
-        self, phone: PhoneRoom, listener: PublicListener, given: Callable[[], object]
+        self, phone: PhonePort, listener: PublicListener, given: Callable[[], object]
     ) -> AsyncIterator[None]:
         """Answer the processes that come after this one until the block is left.
 
@@ -251,7 +251,7 @@ class Handover:
             nursery.cancel_scope.cancel(reason="calls have ended")
 
 
-async def _not_ready(phone: PhoneRoom, limit_s: float) -> list[str]:
+async def _not_ready(phone: PhonePort, limit_s: float) -> list[str]:
     """Why new calls would not be taken, once that is certain enough; empty as soon as they would be."""
     last, since_s = phone.ready(), trio.current_time()
     with trio.move_on_after(limit_s):

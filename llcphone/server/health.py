@@ -13,22 +13,22 @@ from urllib.parse import parse_qs
 from llcphone.server.instance_id import identity
 
 if TYPE_CHECKING:
-    from llcphone.server.phone_room import PhoneRoom
+    from llcphone.phone.ports import PhonePort
 
 
-def alive(phone: PhoneRoom, nonce: str = "") -> tuple[dict[str, Any], int]:
+def alive(phone: PhonePort, nonce: str = "") -> tuple[dict[str, Any], int]:
     """Whether the process should be replaced, and with a nonce who it is."""
     reasons = phone.loop_monitor.reasons()
     return {"alive": not reasons, "reasons": reasons} | identity(nonce), 503 if reasons else 200
 
 
-def ready(phone: PhoneRoom) -> tuple[dict[str, Any], int]:
+def ready(phone: PhonePort) -> tuple[dict[str, Any], int]:
     """Whether new calls are taken, or why not."""
     reasons = phone.ready()
     return {"ready": not reasons, "reasons": reasons}, 503 if reasons else 200
 
 
-def health(phone: PhoneRoom, target: bytes) -> tuple[bytes, int] | None:
+def health(phone: PhonePort, target: bytes) -> tuple[bytes, int] | None:
     """The answer as JSON, and its status; None for a target that asks something else."""
     path, _, query = target.partition(b"?")
     match path:

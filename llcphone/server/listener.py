@@ -42,7 +42,6 @@ from llcphone.server.http import BoundedStream, HttpExchange, ServeHttp
 from llcphone.server.instance_id import PROBE
 from llcphone.server.own_calls import is_for_own_call
 from llcphone.server.pending import Allowance, PendingConnection, PendingConnections, Stage
-from llcphone.server.phone_room import PhoneRoom as PhoneRoom  # noqa: TC001  (run.py takes it from here)
 from llcphone.server.public_port import Port, State
 from llcphone.server.quiet_log import where
 from llcphone.server.request import bare_answer, linger, page, read_body, read_head
@@ -55,6 +54,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from llcphone.config import ServerConfig
+    from llcphone.phone.ports import PhonePort
 
 EXCHANGE_LIMIT_S = 15.0
 """From accept to the end of an HTTP exchange: Twilio waits no longer for an answer."""
@@ -86,7 +86,7 @@ class ConnectionCounts:
 class PublicListener:
     """The open public port. Made by `serve_public_port`; ``stop_accepting`` closes it."""
 
-    _phone: PhoneRoom
+    _phone: PhonePort
     _serve_http: ServeHttp
     _limits: ServerConfig
     addresses: list[Any]
@@ -282,7 +282,7 @@ class PublicListener:
 async def serve_public_port(
     listeners: Sequence[trio.SocketListener | socket.socket],
     http: ServeHttp,
-    phone: PhoneRoom,
+    phone: PhonePort,
     *,
     limits: ServerConfig | None = None,
     former: Sequence[Former] = (),

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
     from llcphone.config.metrics import MetricsConfig
-    from llcphone.server.phone_room import PhoneRoom
+    from llcphone.phone.ports import PhonePort
     from llcphone.telemetry.metrics import Metrics
 
 EXCHANGE_S = 5.0
@@ -44,7 +44,7 @@ log = logger("llcphone.server.private")
 class PrivatePort:
     """Answers scrapes and health checks of one phone."""
 
-    def __init__(self, phone: PhoneRoom, metrics: Metrics, connections: trio.Nursery) -> None:
+    def __init__(self, phone: PhonePort, metrics: Metrics, connections: trio.Nursery) -> None:
         self._phone = phone
         self._metrics = metrics
         self._connections = connections
@@ -99,7 +99,7 @@ class PrivatePort:
 
 @asynccontextmanager
 async def open_private_port(
-    phone: PhoneRoom, settings: MetricsConfig, listeners: Sequence[trio.SocketListener] = ()
+    phone: PhonePort, settings: MetricsConfig, listeners: Sequence[trio.SocketListener] = ()
 ) -> AsyncIterator[list[trio.SocketListener]]:
     """Count what this phone does, and serve it on the private port until the block is left.
 

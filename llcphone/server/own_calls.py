@@ -8,10 +8,10 @@ from llcphone.server.authentication import read_form
 from llcphone.server.head import HEAD_END, RequestRefused, parse_head
 
 if TYPE_CHECKING:
-    from llcphone.server.phone_room import PhoneRoom
+    from llcphone.phone.ports import PhonePort
 
 
-async def is_for_own_call(phone: PhoneRoom, request: bytes, *, asked: bool = False) -> bool:
+async def is_for_own_call(phone: PhonePort, request: bytes, *, asked: bool = False) -> bool:
     """Whether it does; False for a request that cannot be read.
 
     Args:

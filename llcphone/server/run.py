@@ -12,7 +12,7 @@ import signal
 import socket
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import trio
 
@@ -26,7 +26,7 @@ from llcphone.server.app import make_app
 from llcphone.server.gc_tuning import quiet_interpreter
 from llcphone.server.handover import Handover
 from llcphone.server.http import open_http
-from llcphone.server.listener import PhoneRoom, PublicListener, serve_public_port
+from llcphone.server.listener import PublicListener, serve_public_port
 from llcphone.server.metrics_port import open_private_port
 from llcphone.server.port_owners import port_owners
 from llcphone.server.socket_passing import close
@@ -39,18 +39,13 @@ if TYPE_CHECKING:
 
     from llcphone.config import ServerConfig
     from llcphone.phone.phone import AgentChoice, OnNote, OnRecord, Phone
+    from llcphone.phone.ports import PhonePort
 
 log = logger("llcphone.server")
 
 
-class DrainingPhone(PhoneRoom, Protocol):
-    """A phone that can be asked to finish."""
-
-    async def drain(self, limit_s: float) -> None: ...
-
-
 async def serve(
-    phone: PhoneRoom,
+    phone: PhonePort,
     config: Config,
     *,
     listeners: Sequence[trio.SocketListener] | None = None,
@@ -145,7 +140,7 @@ async def serve_until_signal(
     Args:
         config: all settings; `Config.check_ready_to_serve` is the caller's business.
         agent: who answers, or a function that chooses by the webhook's form.
-        on_record: as `llcphone.phone.phone.open_phone` takes it.
+        on_record: as `llcphone.phone.open.open_phone` takes it.
         on_note: likewise.
         listeners: sockets that listen already; None binds as configured.
         handover: how the port is taken from the process before this one, and given to the next.
@@ -176,7 +171,7 @@ async def serve_until_signal(
 
 
 async def run_until_signal(
-    open_phone: Callable[[], AbstractAsyncContextManager[DrainingPhone]],
+    open_phone: Callable[[], AbstractAsyncContextManager[PhonePort]],
     config: Config,
     *,
     listeners: Sequence[trio.SocketListener] | None = None,
@@ -211,7 +206,7 @@ async def run_until_signal(
 
 
 async def _finish(
-    phone: DrainingPhone, listener: PublicListener, limit_s: float, on_stop: Callable[[], object] | None
+    phone: PhonePort, listener: PublicListener, limit_s: float, on_stop: Callable[[], object] | None
 ) -> None:
     """Let live calls end; also those whose webhooks came last, if another process has the port now."""
     if listener.port.given:

@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
     from llcphone.config.metrics import MetricsConfig
-    from llcphone.server.phone_room import PhoneRoom
+    from llcphone.phone.ports import PhonePort
 
 
 @asynccontextmanager
-async def open_traces(phone: PhoneRoom, settings: MetricsConfig) -> AsyncIterator[None]:
+async def open_traces(phone: PhonePort, settings: MetricsConfig) -> AsyncIterator[None]:
     """Send spans of this phone's calls until the block is left.
 
     Raises:
@@ -39,7 +39,7 @@ def need_traces(settings: MetricsConfig) -> None:
         _exporter()
 
 
-def _exporter() -> Callable[[PhoneRoom, str], AbstractAsyncContextManager[None]]:
+def _exporter() -> Callable[[PhonePort, str], AbstractAsyncContextManager[None]]:
     try:
         from llcphone.telemetry.otlp import open_otlp
     except ModuleNotFoundError as error:

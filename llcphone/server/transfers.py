@@ -18,12 +18,12 @@ from llcphone.server.callbacks import TWIML_TYPE, signed_form
 if TYPE_CHECKING:
     from quart_trio import QuartTrio
 
-    from llcphone.server.phone_room import PhoneRoom
+    from llcphone.phone.ports import PhonePort
 
 log = logger("llcphone.server.app")
 
 
-def add_transfers(app: QuartTrio, phone: PhoneRoom) -> None:
+def add_transfers(app: QuartTrio, phone: PhonePort) -> None:
     """The routes of transfers and recordings."""
     seldom = SeldomLog(log)
 

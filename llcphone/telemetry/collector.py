@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from prometheus_client.core import Metric
 
     from llcphone.call.call import Call
-    from llcphone.phone.ports import Watched
+    from llcphone.phone.ports import PhonePort
 
 
 STATES = ("born", "talking", "restoring", "ending")
@@ -33,7 +33,7 @@ def state_of(call: Call) -> str:
 class Now(Collector):
     """Reads the phone at each scrape."""
 
-    def __init__(self, phone: Watched) -> None:
+    def __init__(self, phone: PhonePort) -> None:
         self._phone = phone
 
     def describe(self) -> Iterable[Metric]:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from opentelemetry.sdk.trace import Event, ReadableSpan
 
-    from llcphone.phone.ports import Watched
+    from llcphone.phone.ports import PhonePort
 
 log = logger("llcphone.otlp")
 
@@ -133,7 +133,7 @@ class Outbox(SpanProcessor):
 
 
 @asynccontextmanager
-async def open_otlp(phone: Watched, url: str) -> AsyncIterator[None]:
+async def open_otlp(phone: PhonePort, url: str) -> AsyncIterator[None]:
     """Trace this phone's calls to that collector until the block is left."""
     outbox = Outbox(url)
     provider = TracerProvider(resource=Resource({"service.name": SCOPE}), shutdown_on_exit=False)

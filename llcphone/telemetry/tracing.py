@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from llcphone.call.call import Call
     from llcphone.call.record import CallRecord
-    from llcphone.phone.ports import Watched
+    from llcphone.phone.ports import PhonePort
 
 SCOPE = "llcphone"
 _FAILURES = frozenset(
@@ -108,7 +108,7 @@ class CallSpans:
 
 
 @contextmanager
-def trace_calls(phone: Watched, provider: trace.TracerProvider) -> Iterator[None]:
+def trace_calls(phone: PhonePort, provider: trace.TracerProvider) -> Iterator[None]:
     """Make spans of this phone's calls until the block is left.
 
     Args:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from llcphone.call.call import Call
     from llcphone.engine.notes import Note
-    from llcphone.server.phone_room import PhoneRoom
+    from llcphone.phone.ports import PhonePort
 
 REMEMBERED = 1000
 """Ended calls."""
@@ -44,7 +44,7 @@ _STATES: dict[DialState, State] = {
 class Board:
     """The calls of one phone."""
 
-    def __init__(self, phone: PhoneRoom) -> None:
+    def __init__(self, phone: PhonePort) -> None:
         self._phone = phone
         self._ended: OrderedDict[str, CallDetail] = OrderedDict()
         self._whole: deque[tuple[str, int]] = deque()

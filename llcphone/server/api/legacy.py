@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from typing import Any
 
     from llcphone.config.modes import CompanyConfig
+    from llcphone.phone.ports import PhonePort
     from llcphone.server.api.calls import Board
     from llcphone.server.api.orders import Placed
-    from llcphone.server.phone_room import PhoneRoom
 
 CALL_SID_LIMIT_S = 10.0
 """Longest wait for Twilio's name of the call; the whole exchange is limited to 15 s."""
@@ -51,7 +51,7 @@ def context_of(order: LegacyCall, company: CompanyConfig) -> str:
     return "\n".join([company.sentence("context"), *lines]) if lines else ""
 
 
-def agent_for(phone: PhoneRoom, order: LegacyCall) -> Agent | None:
+def agent_for(phone: PhonePort, order: LegacyCall) -> Agent | None:
     """The agent whose name is the scenario's; None: the phone's own choice.
 
     Raises:
@@ -90,7 +90,7 @@ async def reply_to(order: LegacyCall, placed: Placed, board: Board) -> bytes:
     return answer
 
 
-def tools_of(phone: PhoneRoom) -> list[dict[str, Any]]:
+def tools_of(phone: PhonePort) -> list[dict[str, Any]]:
     """The tools of whoever speaks in a call that names no agent."""
     agent = phone.agent
     if not isinstance(agent, Agent):

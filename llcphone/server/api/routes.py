@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from quart_trio import QuartTrio
 
     from llcphone.agent import Agent
-    from llcphone.server.phone_room import PhoneRoom
+    from llcphone.phone.ports import PhonePort
 
 STREAM_LIMIT_S = 3600.0
 """Longest event stream; its client connects again, as every client of such streams does."""
@@ -63,7 +63,7 @@ log = logger("llcphone.server.api")
 Body = TypeVar("Body", bound=msgspec.Struct)
 
 
-def add_api(app: QuartTrio, phone: PhoneRoom) -> None:
+def add_api(app: QuartTrio, phone: PhonePort) -> None:
     """Offer the API of this phone; the caller has seen that there is a key."""
     blueprint = Blueprint("api", __name__)
     board, desk = Board(phone), Desk(phone.config.outbound.calls_per_minute)
@@ -119,7 +119,7 @@ def _guard(blueprint: Blueprint, key: str) -> None:
 # -- calls ------------------------------------------------------------------------------------
 
 
-def _add_calls(blueprint: Blueprint, phone: PhoneRoom, board: Board, desk: Desk) -> None:
+def _add_calls(blueprint: Blueprint, phone: PhonePort, board: Board, desk: Desk) -> None:
     @blueprint.post("/calls")
     async def place() -> Response:
         order, asked = await _read(NewCall)
@@ -157,7 +157,7 @@ def _add_calls(blueprint: Blueprint, phone: PhoneRoom, board: Board, desk: Desk)
         return json_response(without_record(detail.masked()), 202)
 
 
-def _agent_named(phone: PhoneRoom, name: str) -> Agent | None:
+def _agent_named(phone: PhonePort, name: str) -> Agent | None:
     """The agent of this name; None is the phone's own choice."""
     if not name:
         return None
@@ -179,7 +179,7 @@ def _found(board: Board, call_id: str) -> CallDetail:
 # -- the original's ---------------------------------------------------------------------------
 
 
-def _add_legacy(blueprint: Blueprint, phone: PhoneRoom, board: Board, desk: Desk) -> None:
+def _add_legacy(blueprint: Blueprint, phone: PhonePort, board: Board, desk: Desk) -> None:
     @blueprint.post("/outbound-call")
     async def outbound_call() -> Response:
         order, asked = await _read(LegacyCall)
