@@ -1,8 +1,8 @@
 """Where the time of a message goes: the bridge built up layer by layer, in one process.
 
 Each row forwards the same caller frames over the same kind of loopback TCP sockets with one layer
-more than the row before, so the differences are the layers: kernel, hub (Trio's turn included), wire,
-call, TLS. The last row is what the hub's would be if each socket had a task of its own. Frames
+more than the row before, so the differences are the layers: kernel, poller (Trio's turn included), wire,
+call, TLS. The last row is what the poller's would be if each socket had a task of its own. Frames
 come in small batches, as they do to a busy bridge. Writing them, reading them back and the
 measuring task itself are not counted. The best of many batches counts: a shared machine can only
 add. The caches are warm here, so a bridge under load takes about twice as long for the same work.
@@ -40,7 +40,7 @@ from bench.bridges import certificate
 from bench.loop import frame
 from llcphone import Agent, Config, open_phone
 from llcphone.wire.frames import masked_text_frame
-from llcphone.wire.poller import Hub
+from llcphone.wire.poller import Poller
 from llcphone.wire.read_loop import read_all
 from llcphone.wire.socket import Socket, TLSSocket
 from llcphone.wire.websocket import WebSocketLeg, accept
@@ -104,9 +104,9 @@ def kernel(calls: int, seconds: float) -> float:
     return best / BATCH * 1e6
 
 
-async def hub(calls: int, nursery: trio.Nursery) -> list[Line]:
-    """One wait for all sockets: the hub calls, we receive and send; no WebSocket, no call."""
-    watcher, lines = Hub(), []
+async def poller(calls: int, nursery: trio.Nursery) -> list[Line]:
+    """One wait for all sockets: the poller calls, we receive and send; no WebSocket, no call."""
+    watcher, lines = Poller(), []
     nursery.start_soon(watcher.run)
 
     def bridge(near: socket.socket, to: socket.socket) -> None:
@@ -121,7 +121,7 @@ async def hub(calls: int, nursery: trio.Nursery) -> list[Line]:
 
 
 async def tasks(calls: int, nursery: trio.Nursery) -> list[Line]:
-    """What the hub spares: a task that waits for each socket."""
+    """What the poller spares: a task that waits for each socket."""
 
     async def bridge(near: socket.socket, to: socket.socket) -> None:
         while True:
@@ -139,7 +139,7 @@ async def tasks(calls: int, nursery: trio.Nursery) -> list[Line]:
 
 async def wire(calls: int, nursery: trio.Nursery) -> list[Line]:
     """Two legs of ours; the message goes out as it came in."""
-    watcher, lines = Hub(), []
+    watcher, lines = Poller(), []
     nursery.start_soon(watcher.run)
     for _ in range(calls):
         (phone, phone_near), (model, model_near) = tcp_pair(), tcp_pair()
@@ -314,7 +314,7 @@ def measure(calls: int, seconds: float) -> dict[str, float]:
 
         return {
             "kernel": kernel(calls, seconds),
-            "+ hub": trio.run(timed, calls, seconds, hub),
+            "+ poller": trio.run(timed, calls, seconds, poller),
             "+ wire": trio.run(timed, calls, seconds, wire),
             "+ call": trio.run(timed, calls, seconds, call),
             "+ TLS": trio.run(timed, calls, seconds, secure),

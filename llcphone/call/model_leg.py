@@ -92,7 +92,7 @@ async def _pump(call: CallRun, generation: int, leg: Leg, first_within_s: float)
     bad = BadMessageCount(call)
     proven = first_within_s == math.inf
 
-    def take(message: bytes) -> None:
+    def on_message(message: bytes) -> None:
         try:
             event = audio_delta_fast(message) or decode(message)
         except RemoteProtocolError:
@@ -109,8 +109,8 @@ async def _pump(call: CallRun, generation: int, leg: Leg, first_within_s: float)
         call.warmth.answered()
         proven = True
         for message in messages:
-            take(message)
-        await read_all(leg, take, call.hub)
+            on_message(message)
+        await read_all(leg, on_message, call.poller)
     except LegClosed as exc:
         # What ended a session while it was parked is no word about this call's settings.
         call.step(_ended(generation, exc) if proven else ModelLegLost(generation, _ABNORMAL))

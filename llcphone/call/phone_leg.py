@@ -26,7 +26,7 @@ async def read_phone(call: CallRun) -> None:
     leg: Leg | None = None
     bad = BadMessageCount(call)
 
-    def take(message: bytes) -> None:
+    def on_message(message: bytes) -> None:
         payload = caller_audio_fast(message)
         if payload is not None:
             bad.in_row = 0
@@ -44,7 +44,7 @@ async def read_phone(call: CallRun) -> None:
 
     try:
         leg = await call.phone_joined()
-        await read_all(leg, take, call.hub)
+        await read_all(leg, on_message, call.poller)
     except LegClosed as exc:
         call.step(PhoneLegLost(exc.code))
     finally:

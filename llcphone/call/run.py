@@ -71,7 +71,7 @@ class CallRun:
         self.warmth = Warmth(services.take_warm)
         self.close_timeout_s = services.close_timeout_s
         self.wall_clock = services.wall_clock
-        self.hub = services.hub
+        self.poller = services.poller
         self.switchboard = services.switchboard
         self.bad_messages = 0
         self._services = services

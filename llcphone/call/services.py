@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from llcphone.engine.call import CallEngine
     from llcphone.engine.commands import Command
     from llcphone.engine.events import EndReason, Event
-    from llcphone.wire.poller import Hub
+    from llcphone.wire.poller import Poller
 
 Observer = Callable[[Note], None]
 StartTask = Callable[..., None]
@@ -67,7 +67,7 @@ class CallServices:
     """Told why the call has ended before its sockets are closed."""
     switchboard: Switchboard | None = None
     """Sends callers elsewhere; None: nobody can."""
-    hub: Hub | None = None
+    poller: Poller | None = None
     """Who reads the sockets of many calls at once; None: each reader waits for its own."""
     tape: Taping | None = None
     """None: the call is not recorded."""

@@ -26,7 +26,7 @@ from llcphone.runtime.host import need_trio
 from llcphone.store.journal_writer import open_journal
 from llcphone.store.record_file import open_record_file
 from llcphone.validation.arguments import need, need_function
-from llcphone.wire.poller import Hub
+from llcphone.wire.poller import Poller
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -74,9 +74,9 @@ async def open_phone(
         phone.resumption = None if journal is None else CallResumption(phone, journal)
         if books is not None:
             books.watch(phone)
-        if Hub.supported():
-            phone.hub = Hub()
-            nursery.start_soon(phone.hub.run, name="hub")
+        if Poller.supported():
+            phone.poller = Poller()
+            nursery.start_soon(phone.poller.run, name="poller")
         if config.twilio.account_sid and config.twilio.auth_token:
             # Imported here: Twilio's REST package takes 100 ms, and who only answers never needs it.
             from llcphone.phone.dialler import open_dialler

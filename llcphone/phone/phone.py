@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from llcphone.phone.resumption import CallResumption
     from llcphone.phone.warm_pool import WarmPool
     from llcphone.store.store import Store
-    from llcphone.wire.poller import Hub
+    from llcphone.wire.poller import Poller
 
 log = logger("llcphone.phone")
 AgentChoice = Agent | Callable[[Mapping[str, str]], Agent]
@@ -104,7 +104,7 @@ class Phone(Placing, MediaStreams):
         self.warm: WarmPool | None = None  # sessions that are ready before anybody calls
         self.dialler: Dialler | None = None
         """Rings people; None when ``twilio.account_sid`` is not set."""
-        self.hub: Hub | None = None  # reads the sockets of all calls
+        self.poller: Poller | None = None  # reads the sockets of all calls
         self.taping: Taping | None = None  # black boxes, when ``records.blackbox_dir`` is set
         self.start_task = self._detached.start  # a task that outlives its call; drain waits for it
         self.moved_calls = MovedCalls(self)
@@ -215,7 +215,7 @@ class Phone(Placing, MediaStreams):
             held=held,
             on_over=partial(self._over, call),
             switchboard=transfers,
-            hub=self.hub,
+            poller=self.poller,
             tape=self.taping,
         )
         identity = call.identity(agent.name)

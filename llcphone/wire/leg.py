@@ -28,7 +28,7 @@ Spawn = Callable[..., None]
 
 OnLost = Callable[[LegClosed], None]
 
-Take = Callable[[bytes], None]
+OnMessage = Callable[[bytes], None]
 """Takes one complete message; synchronous."""
 
 

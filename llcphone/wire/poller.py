@@ -1,17 +1,19 @@
-"""One wait for all media sockets: the hub reads whatever is readable, each leg's owner decides what it means.
+"""One wait for all media sockets: the poller reads what is readable, each leg's owner decides what it means.
 
 A task that waits for its own socket costs two system calls and a task switch per frame, and a busy
-phone has thousands of frames a second. So a reader may *lend* its leg to the hub: it parks, and each
-complete message is handed to its ``take`` in the hub's task, in order. ``take`` is synchronous, as a
-call's step is, and runs in the reader's own context (``contextvars``), so it makes no difference to
-the call which task runs it. Everything that is not an ordinary message (the end, an error, a leg that
-has more than its share) wakes the reader, which goes on by itself and may lend the leg again. An
-exception of ``take`` is raised in the reader, also when the loan ended meanwhile: one call's trouble stays in
-that call. A leg that cannot even be woken is watched no more; the others are served on.
+phone has thousands of frames a second. So a reader may register its leg with the poller. The reader
+then parks, and the poller's task passes each complete message to the reader's ``on_message``, in
+order. ``on_message`` is synchronous, as a call's step is, and runs in the reader's own context
+(``contextvars``), so it makes no difference to the call which task runs it.
 
-The sockets stand in an epoll set of the hub's own, registered once, not anew for every frame; Trio
-watches the set. A busy hub finds many frames at each turn of Trio's loop, so under load the turn's
-cost is shared: the fuller the house, the cheaper a frame.
+Everything that is not an ordinary message (the end, an error, a leg that has more than its share)
+wakes the reader, which continues by itself and may register the leg again. An exception of
+``on_message`` is raised in the reader, also when polling ended meanwhile: the trouble of one call
+stays in that call. A leg that cannot even be woken is no longer watched; the others are served on.
+
+The sockets stand in an epoll set of the poller's own. They are registered once, not for every frame;
+Trio watches the set. A busy poller finds many frames at each turn of Trio's loop, so the turn's cost
+is shared: the more calls there are, the less a frame costs.
 """
 
 from __future__ import annotations
@@ -34,8 +36,8 @@ SOCKETS_PER_TURN = 64
 """Sockets served before the other tasks get their turn: about a millisecond."""
 
 
-class Hub:
-    """Watches descriptors for tasks that are parked."""
+class Poller:
+    """Watches descriptors for parked tasks."""
 
     def __init__(self) -> None:
         self._set = select.epoll()
@@ -43,7 +45,7 @@ class Hub:
 
     @staticmethod
     def supported() -> bool:
-        """Whether this platform has what a hub needs; without it every reader waits for its own socket."""
+        """Whether this platform has what a poller needs; without it every reader waits for its own socket."""
         return hasattr(select, "epoll")
 
     def __len__(self) -> int:
@@ -81,28 +83,28 @@ class Hub:
             self._set.close()
 
 
-class Loan:
-    """A leg in the hub's hands: its reader is parked until the loan ends."""
+class PolledReader:
+    """A parked reader, whose leg the poller reads until ``end``."""
 
-    def __init__(self, hub: Hub, fd: int, serve: Callable[[], bool]) -> None:
-        """``serve`` reads the descriptor once, and says whether the hub may go on with it."""
-        self._hub = hub
+    def __init__(self, poller: Poller, fd: int, serve: Callable[[], bool]) -> None:
+        """``serve`` reads the descriptor once, and says whether the poller may go on with it."""
+        self._poller = poller
         self._fd = fd
         self._serve = serve
         self._reader: trio.lowlevel.Task | None = None
         self._failure: BaseException | None = None
 
-    async def over(self) -> None:
-        """Wait for the end of the loan; raises what ``serve`` raised."""
+    async def finished(self) -> None:
+        """Wait until the reader must continue by itself; raises what ``serve`` raised."""
         self._reader = trio.lowlevel.current_task()
-        self._hub.watch(self._fd, partial(self._reader.context.run, self._readable))
+        self._poller.watch(self._fd, partial(self._reader.context.run, self._readable))
         await trio.lowlevel.wait_task_rescheduled(self._cancelled)
         if self._failure is not None:
             raise self._failure
 
     def end(self, failure: BaseException | None = None) -> None:
         """The reader goes on by itself, or raises. Idempotent; called before the descriptor is closed."""
-        self._failure = self._failure or failure  # perhaps of a turn in which the loan ended before
+        self._failure = self._failure or failure  # perhaps of a turn in which it ended before
         if (reader := self._take_back()) is not None:
             trio.lowlevel.reschedule(reader)
 
@@ -110,7 +112,7 @@ class Loan:
         try:
             if not self._serve():
                 self.end()
-        except BaseException as exc:  # the reader's, not the hub's: raised where the leg belongs
+        except BaseException as exc:  # the reader's, not the poller's: raised where the leg belongs
             self.end(exc)
 
     def _cancelled(self, _: object) -> trio.lowlevel.Abort:
@@ -120,5 +122,5 @@ class Loan:
     def _take_back(self) -> trio.lowlevel.Task | None:
         reader, self._reader = self._reader, None
         if reader is not None:
-            self._hub.forget(self._fd)
+            self._poller.forget(self._fd)
         return reader

@@ -1,8 +1,8 @@
 """The fast leg: a WebSocket as a value (descriptor, parser, outbox), not as a set of tasks.
 
 Nothing runs behind an idle leg, so it can be parked, polled and handed to another owner by one
-assignment. A batch of frames in wakes the one task in ``receive``, or nobody when it has lent the
-leg to the ``Hub``. ``sending`` is the other half.
+assignment. A batch of frames in wakes the one task in ``receive``, or no task when the
+``Poller`` reads the leg. ``sending`` is the other half.
 
 The end has three parts, each known at its own time:
 
@@ -27,13 +27,13 @@ from llcphone.errors import LegClosed
 from llcphone.wire.frames import FrameReader
 from llcphone.wire.keepalive import Keepalive
 from llcphone.wire.leg import LegLimits, OnLost, Spawn
-from llcphone.wire.poller import Loan
+from llcphone.wire.poller import PolledReader
 from llcphone.wire.send_side import SendingSide
 from llcphone.wire.socket import RECV_BYTES, Socket
 
 if TYPE_CHECKING:
-    from llcphone.wire.leg import Take
-    from llcphone.wire.poller import Hub
+    from llcphone.wire.leg import OnMessage
+    from llcphone.wire.poller import Poller
 
 READS_PER_TURN = 16
 """Reads before the other tasks get their turn."""
@@ -54,7 +54,7 @@ class WebSocketLeg(SendingSide):
         rest: bytes = b"",
         limits: LegLimits | None = None,
     ) -> None:
-        """Take over a socket whose handshake is done; ``rest`` is what was read behind it."""
+        """OnMessage over a socket whose handshake is done; ``rest`` is what was read behind it."""
         client = protocol.side is Side.CLIENT
         super().__init__(sock, masked=client, limits=limits or LegLimits())
         self._protocol = protocol
@@ -65,7 +65,7 @@ class WebSocketLeg(SendingSide):
         self._end: LegClosed | None = None
         self._peer_done = False
         self._linger = False
-        self._loan: Loan | None = None
+        self._polled: PolledReader | None = None
         self._ping = Keepalive(self._limits)
         self._write(protocol.data_to_send(), False)  # a server owes its 101; a client owes nothing
 
@@ -113,30 +113,30 @@ class WebSocketLeg(SendingSide):
             raise LegClosed(self._end.code, self._end.reason)
         return []
 
-    async def lend(self, hub: Hub, take: Take) -> None:
-        """Let the hub give the messages to ``take``, until only ``receive`` can go on.
+    async def poll_with(self, poller: Poller, on_message: OnMessage) -> None:
+        """Let the poller give the messages to ``on_message``, until only ``receive`` can go on.
 
         Raises:
-            Exception: whatever ``take`` raised.
+            Exception: whatever ``on_message`` raised.
         """
 
         def serve() -> bool:
             for message in self._read_turn():
-                take(message)
+                on_message(message)
             return not self._more and self._end is None and not self._sock.recv_wants_write
 
         if not self._more and self._end is None:
-            self._loan = Loan(hub, self._sock.fileno(), serve)
+            self._polled = PolledReader(poller, self._sock.fileno(), serve)
             try:
-                await self._loan.over()
+                await self._polled.finished()
             finally:
-                self._loan = None
+                self._polled = None
 
     def _wake(self) -> None:
         """Whoever reads or flushes looks again."""
-        if self._loan is not None:
+        if self._polled is not None:
             self._more = True
-            self._loan.end()
+            self._polled.end()
         self._sock.wake()
 
     def _read_turn(self) -> list[bytes]:

@@ -1,4 +1,4 @@
-"""A leg lent to the hub: the same messages, the same end, and nobody else's trouble."""
+"""A leg that the poller reads: the same messages, the same end, and no trouble for other legs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from trio.testing import wait_all_tasks_blocked
 
 from llcphone.errors import LegClosed
-from llcphone.wire.poller import Hub
+from llcphone.wire.poller import Poller
 from llcphone.wire.read_loop import read_all
 from llcphone.wire.socket import TLSSocket
 from llcphone.wire.websocket import connect
@@ -35,18 +35,18 @@ FIRST = b"first"
 
 
 class Reader:
-    """A task that reads a leg to its end, through the hub."""
+    """A task that reads a leg to its end, through the poller."""
 
-    def __init__(self, leg, hub: Hub | None, take=None) -> None:
-        self.leg, self.hub = leg, hub
+    def __init__(self, leg, poller: Poller | None, on_message=None) -> None:
+        self.leg, self.poller = leg, poller
         self.taken: list[bytes] = []
         self.end: BaseException | None = None
         self.task: trio.lowlevel.Task | None = None
         self.scope = trio.CancelScope()
         self.ended = trio.Event()
-        self._also = take
+        self._also = on_message
 
-    def take(self, message: bytes) -> None:
+    def on_message(self, message: bytes) -> None:
         if message == FIRST:
             return
         self.taken.append(message)
@@ -57,29 +57,29 @@ class Reader:
         self.task = trio.lowlevel.current_task()
         with self.scope:
             try:
-                await read_all(self.leg, self.take, self.hub)
+                await read_all(self.leg, self.on_message, self.poller)
             except Exception as exc:
                 self.end = exc
                 self.ended.set()
 
 
 @asynccontextmanager
-async def open_hub():
-    """``(hub, start)``: a hub that runs, and a way to start readers."""
-    hub = Hub()
+async def open_poller():
+    """``(poller, start)``: a poller that runs, and a way to start readers."""
+    poller = Poller()
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(hub.run)
+        nursery.start_soon(poller.run)
 
-        async def start(leg, far=None, take=None) -> Reader:
-            """With its far side given it is lent by then: the first message a reader fetches itself."""
-            reader = Reader(leg, hub, take)
+        async def start(leg, far=None, on_message=None) -> Reader:
+            """With its far side given it is polled by then: the first message a reader fetches itself."""
+            reader = Reader(leg, poller, on_message)
             nursery.start_soon(reader.run)
             if far is not None:
                 await far.send(text(FIRST))
                 await wait_all_tasks_blocked()
             return reader
 
-        yield hub, start
+        yield poller, start
         nursery.cancel_scope.cancel()
 
 
@@ -96,9 +96,9 @@ class Schedules(trio.abc.Instrument):
 
 
 async def test_messages_are_taken_in_order_without_waking_the_reader(autojump_clock):
-    async with open_hub() as (hub, start), leg_and_far() as (leg, far, _):
+    async with open_poller() as (poller, start), leg_and_far() as (leg, far, _):
         reader = await start(leg, far)
-        assert len(hub) == 1
+        assert len(poller) == 1
         watch = Schedules()
         trio.lowlevel.add_instrument(watch)
         for number in range(20):
@@ -113,10 +113,10 @@ async def test_messages_are_taken_in_the_readers_own_context(autojump_clock):
     whose = contextvars.ContextVar("whose", default="nobody")
     seen: list[str] = []
 
-    async with open_hub() as (_, start), leg_and_far() as (leg, far, _), leg_and_far() as (other, its, _):
+    async with open_poller() as (_, start), leg_and_far() as (leg, far, _), leg_and_far() as (other, its, _):
         for name, line in {"one": (leg, far), "two": (other, its)}.items():
             whose.set(name)  # a task begins with its starter's context
-            await start(*line, take=lambda _: seen.append(whose.get()))
+            await start(*line, on_message=lambda _: seen.append(whose.get()))
         whose.set("neither")
         await far.send(text(b"x"))
         await its.send(text(b"x"))
@@ -125,19 +125,19 @@ async def test_messages_are_taken_in_the_readers_own_context(autojump_clock):
 
 
 async def test_a_close_ends_the_reader_after_everything_before_it(autojump_clock):
-    async with open_hub() as (hub, start), leg_and_far() as (leg, far, _):
+    async with open_poller() as (poller, start), leg_and_far() as (leg, far, _):
         reader = await start(leg, far)
         await far.send(text(b"a") + text(b"b") + frame(CLOSE, close_payload(4001), masked=True))
         await wait_all_tasks_blocked()
         assert reader.taken == [b"a", b"b"]
         assert isinstance(reader.end, LegClosed)
         assert reader.end.code == 4001
-        assert len(hub) == 0
+        assert len(poller) == 0
 
 
 @pytest.mark.parametrize("how", ["eof", "reset", "abort", "aclose", "send failed", "lost"])
 async def test_every_end_reaches_the_reader_and_leaves_the_hub_empty(autojump_clock, how):
-    async with open_hub() as (hub, start), leg_and_far() as (leg, far, _):
+    async with open_poller() as (poller, start), leg_and_far() as (leg, far, _):
         reader = await start(leg, far)
         await far.send(text(b"before"))
         await wait_all_tasks_blocked()
@@ -159,11 +159,11 @@ async def test_every_end_reaches_the_reader_and_leaves_the_hub_empty(autojump_cl
         await wait_all_tasks_blocked()
         assert reader.taken == [b"before"]
         assert isinstance(reader.end, LegClosed)
-        assert len(hub) == 0
+        assert len(poller) == 0
 
 
 async def test_a_failed_send_leaves_the_far_sides_last_words_to_be_taken_first(autojump_clock):
-    async with open_hub() as (_, start), leg_and_far() as (leg, far, _):
+    async with open_poller() as (_, start), leg_and_far() as (leg, far, _):
 
         def answer(message: bytes) -> None:
             if message == b"go":  # the refusal is already in our buffer when this send fails
@@ -182,7 +182,11 @@ async def test_what_take_raises_is_raised_in_its_own_reader_and_nowhere_else(aut
     def bad(message: bytes) -> None:
         raise ZeroDivisionError
 
-    async with open_hub() as (hub, start), leg_and_far() as (leg, far, _), leg_and_far() as (other, its, _):
+    async with (
+        open_poller() as (poller, start),
+        leg_and_far() as (leg, far, _),
+        leg_and_far() as (other, its, _),
+    ):
         broken, sound = await start(leg, far, bad), await start(other, its)
         await far.send(text(b"boom") + text(b"never taken"))
         await its.send(text(b"fine"))
@@ -190,22 +194,22 @@ async def test_what_take_raises_is_raised_in_its_own_reader_and_nowhere_else(aut
         assert isinstance(broken.end, ZeroDivisionError)
         assert broken.taken == [b"boom"]
         assert sound.taken == [b"fine"]
-        assert len(hub) == 1
+        assert len(poller) == 1
 
 
 async def test_a_cancelled_reader_takes_its_leg_back(autojump_clock):
-    async with open_hub() as (hub, start), leg_and_far() as (leg, far, _):
+    async with open_poller() as (poller, start), leg_and_far() as (leg, far, _):
         reader = await start(leg, far)
         reader.scope.cancel()
         await wait_all_tasks_blocked()
-        assert len(hub) == 0
+        assert len(poller) == 0
         await far.send(text(b"later"))
         assert await leg.receive() == [b"later"]  # nothing was lost: the leg is its owner's again
 
 
 async def test_one_that_ends_another_in_the_same_turn_does_not_disturb_the_rest(autojump_clock):
     async with (
-        open_hub() as (hub, start),
+        open_poller() as (poller, start),
         leg_and_far() as (one, far_one, _),
         leg_and_far() as (two, far_two, _),
     ):
@@ -217,11 +221,11 @@ async def test_one_that_ends_another_in_the_same_turn_does_not_disturb_the_rest(
         far_two.sock.send(text(b"x"))
         await wait_all_tasks_blocked()
         assert sum(len(reader.taken) for reader in readers.values()) == 1
-        assert len(hub) == 1
+        assert len(poller) == 1
 
 
 async def test_a_new_leg_may_get_the_descriptor_of_one_that_was_just_closed(autojump_clock):
-    async with open_hub() as (hub, start):
+    async with open_poller() as (poller, start):
         for _ in range(5):
             async with leg_and_far() as (leg, far, _):
                 reader = await start(leg, far)
@@ -234,12 +238,12 @@ async def test_a_new_leg_may_get_the_descriptor_of_one_that_was_just_closed(auto
                 far.sock.send(text(b"b"))
                 await wait_all_tasks_blocked()
                 assert reader.taken == [b"b"]
-        assert len(hub) <= 1
+        assert len(poller) <= 1
 
 
 async def test_a_flood_on_one_leg_does_not_keep_the_others_waiting(autojump_clock):
     async with (
-        open_hub() as (_, start),
+        open_poller() as (_, start),
         leg_and_far(max_message=1 << 20) as (leg, far, _),
         leg_and_far() as (other, its, _),
     ):
@@ -255,7 +259,7 @@ async def test_a_flood_on_one_leg_does_not_keep_the_others_waiting(autojump_cloc
 
 
 async def test_a_ping_is_answered_while_the_leg_is_lent(autojump_clock):
-    async with open_hub() as (_, start), leg_and_far() as (leg, far, _):
+    async with open_poller() as (_, start), leg_and_far() as (leg, far, _):
         await start(leg, far)
         await far.send(frame(PING, b"?", masked=True))
         assert parse(await far.read()) == [(PONG, b"?")]
@@ -271,7 +275,7 @@ async def test_a_tls_leg_can_be_lent_although_openssl_hides_bytes_from_epoll(aut
             await websocket.send_message(message.decode())
         await websocket.aclose()
 
-    async with open_hub() as (_, start), websocket_server(many, ssl_context=server) as url:
+    async with open_poller() as (_, start), websocket_server(many, ssl_context=server) as url:
         leg = await connect(url, headers=(), tls=client, timeout_s=5, max_message=1 << 20)
         assert isinstance(leg._sock, TLSSocket)
         reader = await start(leg)
@@ -283,7 +287,7 @@ async def test_a_tls_leg_can_be_lent_although_openssl_hides_bytes_from_epoll(aut
 
 async def test_the_hub_leaves_no_descriptor_behind(autojump_clock):
     before = len(os.listdir("/proc/self/fd"))
-    async with open_hub() as (_, start), leg_and_far() as (leg, far, _):
+    async with open_poller() as (_, start), leg_and_far() as (leg, far, _):
         await start(leg, far)
     assert len(os.listdir("/proc/self/fd")) == before
 
@@ -306,9 +310,13 @@ FRAMES = st.lists(
 def test_whatever_comes_however_it_is_cut_the_hub_tells_what_receive_tells(frames, cuts):
     data = b"".join(frames)
 
-    async def told(with_hub: bool) -> tuple[list[bytes], int | None]:
-        async with open_hub() as (hub, _), leg_and_far() as (leg, far, _), trio.open_nursery() as nursery:
-            reader = Reader(leg, hub if with_hub else None)
+    async def told(with_poller: bool) -> tuple[list[bytes], int | None]:
+        async with (
+            open_poller() as (poller, _),
+            leg_and_far() as (leg, far, _),
+            trio.open_nursery() as nursery,
+        ):
+            reader = Reader(leg, poller if with_poller else None)
             nursery.start_soon(reader.run)
             at = 0
             for size in [*cuts, len(data)]:
@@ -329,33 +337,33 @@ def test_whatever_comes_however_it_is_cut_the_hub_tells_what_receive_tells(frame
 
 
 async def test_what_take_raises_after_it_has_ended_the_leg_is_raised_all_the_same(autojump_clock):
-    async with open_hub() as (hub, start), leg_and_far() as (leg, far, _):
+    async with open_poller() as (poller, start), leg_and_far() as (leg, far, _):
 
         def bad(message: bytes) -> None:
-            leg.abort()  # the loan is over, the reader will be woken
+            leg.abort()  # polling is over, the reader will be woken
             raise ZeroDivisionError
 
         reader = await start(leg, far, bad)
         await far.send(text(b"boom"))
         await wait_all_tasks_blocked()
         assert isinstance(reader.end, ZeroDivisionError)
-        assert len(hub) == 0
+        assert len(poller) == 0
 
 
 async def test_a_leg_that_cannot_be_served_is_forgotten_and_the_others_are_served_on(autojump_clock, caplog):
     def broken() -> None:
         raise RuntimeError("planted")
 
-    async with open_hub() as (hub, start), leg_and_far() as (leg, far, _):
+    async with open_poller() as (poller, start), leg_and_far() as (leg, far, _):
         reader = await start(leg, far)
         reads, writes = os.pipe()
-        hub.watch(reads, broken)
+        poller.watch(reads, broken)
         os.write(writes, b"x")
         await wait_all_tasks_blocked()
         await far.send(text(b"fine"))
         await wait_all_tasks_blocked()
         assert reader.taken == [b"fine"]
-        assert len(hub) == 1
+        assert len(poller) == 1
         os.close(reads)
         os.close(writes)
     assert [each.event for each in caplog.records] == ["a leg is read no more"]
@@ -363,10 +371,10 @@ async def test_a_leg_that_cannot_be_served_is_forgotten_and_the_others_are_serve
 
 
 async def test_a_descriptor_that_was_closed_before_it_was_forgotten_is_forgotten(autojump_clock):
-    async with open_hub() as (hub, _):
+    async with open_poller() as (poller, _):
         reads, writes = os.pipe()
-        hub.watch(reads, lambda: None)
+        poller.watch(reads, lambda: None)
         os.close(reads)
         os.close(writes)
-        hub.forget(reads)
-        assert len(hub) == 0
+        poller.forget(reads)
+        assert len(poller) == 0
