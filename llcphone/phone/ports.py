@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from llcphone.phone.phone import AgentChoice, OnNote
     from llcphone.phone.transfers import Transfers
     from llcphone.phone.warm_pool import WarmPool
+    from llcphone.store.store import Store
     from llcphone.wire.leg import Leg
 
 
@@ -54,6 +55,8 @@ class PhonePort(Protocol):
     # placing calls
     @property
     def agent(self) -> AgentChoice: ...
+    @property
+    def store(self) -> Store | None: ...
     def place_call(
         self, to: str, agent: Agent | None = None, *, context: str, caller_id: str = ""
     ) -> Call: ...

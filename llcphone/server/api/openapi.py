@@ -34,7 +34,7 @@ _ERRORS = {
     422: "A field, parameter or header has a value it may not have.",
     429: "A limit is met; Retry-After says when to ask again.",
     502: "The call ended before Twilio placed it.",
-    503: "No call is taken now, or this server is not set up to place any.",
+    503: "No call is taken now, this server is not set up to place any, or its store gives no answer.",
 }
 _WAITS = {429, 503}
 _ALWAYS = (401,)
@@ -93,7 +93,11 @@ def _calls() -> Json:
         "/calls/{call_id}": {
             "parameters": [_call_id()],
             "get": _operation(
-                "getCall", "A call, with its record.", _ok("It.", CallDetail), (404, 422), [numbers, words]
+                "getCall",
+                "A call, with its record.",
+                _ok("It.", CallDetail),
+                (404, 422, 503),
+                [numbers, words],
             ),
         },
         "/calls/{call_id}/hangup": {
@@ -102,7 +106,7 @@ def _calls() -> Json:
                 "hangUpCall",
                 "End a call once the agent's last word was heard; one that is over stays so.",
                 {"202": _answer("The call as it is now.", CallView)},
-                (404,),
+                (404, 503),
             ),
         },
     }

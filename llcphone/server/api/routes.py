@@ -2,7 +2,7 @@
 
     POST /calls                 ring somebody: 202 with the call
     GET  /calls                 live calls, and the last thousand that ended
-    GET  /calls/{id}            one of them, with its record
+    GET  /calls/{id}            one of them, or one that the store keeps, with its record
     POST /calls/{id}/hangup     end it once the agent's last word was heard
     GET  /logs                  what happens in calls, as server-sent events
     GET  /openapi.json          all of this for machines
@@ -41,6 +41,7 @@ from llcphone.server.api.models import (
 )
 from llcphone.server.api.openapi import openapi
 from llcphone.server.api.orders import Desk, Order
+from llcphone.server.api.stored_calls import stored_call
 from llcphone.server.authentication import has_key
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ BEAT_S = 10.0
 """An event stream says something at least so often, so that a peer who left is noticed."""
 
 _KEY = re.compile(r"[\x21-\x7e]{1,128}")
-_NOT_FOUND = "there is no such call, or it ended more than a thousand calls ago"
+_NOT_FOUND = "there is no such call, or it ended long ago and is not in the store"
 
 log = logger("llcphone.server.api")
 Body = TypeVar("Body", bound=msgspec.Struct)
@@ -129,7 +130,7 @@ def _add_calls(blueprint: Blueprint, phone: PhonePort, board: Board, desk: Desk)
             lambda: phone.place_call(asked.to, agent, context=asked.context, caller_id=asked.caller_id),
         )
         if not placed.answer:  # nothing was awaited since: the call is as it was born
-            view = without_record(_found(board, placed.call_id).masked())
+            view = without_record((await _known(phone, board, placed.call_id)).masked())
             placed.answer = msgspec.json.encode(view)
         headers = {"Location": f"/calls/{placed.call_id}"}
         return Response(placed.answer, 202, headers, content_type="application/json")
@@ -143,7 +144,7 @@ def _add_calls(blueprint: Blueprint, phone: PhonePort, board: Board, desk: Desk)
     @blueprint.get("/calls/<call_id>")
     async def one(call_id: str) -> Response:
         numbers, words = _flag("numbers"), _flag("words")
-        detail = _found(board, call_id)
+        detail = await _known(phone, board, call_id)
         detail = detail if numbers else detail.masked()
         if detail.record is not None and not words:
             detail = msgspec.structs.replace(detail, record={**detail.record, "transcript": ()})
@@ -151,7 +152,7 @@ def _add_calls(blueprint: Blueprint, phone: PhonePort, board: Board, desk: Desk)
 
     @blueprint.post("/calls/<call_id>/hangup")
     async def hang_up(call_id: str) -> Response:
-        detail = _found(board, call_id)
+        detail = await _known(phone, board, call_id)
         if (call := board.live(call_id)) is not None:
             call.hang_up()
         return json_response(without_record(detail.masked()), 202)
@@ -169,9 +170,9 @@ def _agent_named(phone: PhonePort, name: str) -> Agent | None:
     return agents[name]
 
 
-def _found(board: Board, call_id: str) -> CallDetail:
-    detail = board.find(call_id)
-    if detail is None:
+async def _known(phone: PhonePort, board: Board, call_id: str) -> CallDetail:
+    """A call of this phone, or one that the store keeps."""
+    if (detail := board.find(call_id) or await stored_call(phone.store, call_id)) is None:
         raise ApiError(404, "no_such_call", _NOT_FOUND, "list the calls: GET /calls")
     return detail
 
