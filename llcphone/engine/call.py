@@ -1,13 +1,13 @@
-"""The engine of one call: what happened comes in, what to do goes out.
+"""The engine of one call: events come in, commands go out.
 
-Rule: everything that decides lives in this room, and everything here is synchronous, takes its
-time as ``now_ms`` and keeps its ids as counters; so a recorded list of events gives a second
-engine the same commands. ``handle`` is one step: the event's own method, then ``settle``, which
-looks once at everything that may have become possible. ``hear`` is the same step for the one event
-that comes fifty times a second, without building an object for it.
+The engine is synchronous, takes its time as ``now_ms`` and makes its ids from counters. So a recorded
+list of events gives a second engine the same commands. ``handle`` is one step: it gives the event to its
+handler, then ``settle`` looks once at everything that may have become possible. ``hear`` is the same step
+for a frame of the caller, which comes 50 times a second, and builds no object for it.
 
-This file wires and dispatches. Below it are ``policies`` (each decides one thing), ``state`` (what they
-share), ``parts`` (each keeps one fact) and the plain data of ``events``, ``commands`` and ``call_setup``.
+This file only wires and dispatches. Below it are ``policies`` (each decides one thing), ``state`` (what
+they share), ``parts`` (each keeps one fact) and the plain data of ``events``, ``commands`` and
+``call_setup``.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""All the engine knows of a call before it happens: plain data, so that a call can be replayed.
+"""All that the engine knows of a call before it begins. It is plain data, so a call can be replayed.
 
-No class here has a default for anything that a user may set: the settings have it (``llcphone.config``),
-and ``llcphone.call.setup`` brings it here.
+No class here has a default. The settings (``llcphone.config``) have the defaults, and
+``llcphone.call.setup`` passes them on.
 """
 
 from __future__ import annotations
@@ -239,7 +239,7 @@ class DialPlan:
     no_callback_ms: int
     """Longest wait for any word of the carrier after dialling: ring time included."""
     turn_ms: int
-    """Longest wait for our turn to dial, before that: an account has so many calls per second."""
+    """Longest wait for our turn to dial, before that: an account may place a limited number of calls per second."""
     join_ms: int
     """Longest wait for the media stream once somebody has answered; synchronous detection included."""
     machine: MachinePolicy

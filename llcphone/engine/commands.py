@@ -1,4 +1,4 @@
-"""What the engine asks for; the call's tasks obey without deciding anything."""
+"""What the engine asks for. The tasks of the call carry it out and decide nothing."""
 
 from __future__ import annotations
 

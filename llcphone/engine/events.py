@@ -1,7 +1,7 @@
-"""What can happen in a call, besides what the two wires say.
+"""What can happen in a call.
 
-A wire's own words arrive as they were decoded: phone events bare, model events inside
-``ModelSaid`` with the generation of the leg that said them. The rest is the call's own life.
+Events of the two WebSockets come as they were decoded: those of the phone bare, those of the model inside
+``ModelSaid`` with the generation of the leg that sent them. All others are defined here.
 """
 
 from __future__ import annotations
@@ -199,7 +199,7 @@ class ResponseAsked:
 
 @attrs.frozen
 class ResultTold:
-    """Something was looked up that the model has not asked for; it is told, and nobody speaks of it."""
+    """A result that the model has not asked for: the model gets it, and no response is asked for."""
 
     name: str
     """The tool's that would have found it."""
@@ -214,7 +214,7 @@ class GoodbyeAsked:
 
     reason: EndReason
     within_ms: int
-    """Whoever asks ends the call after so long, whatever was said."""
+    """After this time the asking side ends the call, whatever was said."""
 
 
 @attrs.frozen

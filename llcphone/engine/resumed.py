@@ -1,5 +1,6 @@
-"""What is kept of a call that its process may not outlive: the conversation as far as it was heard, and what
-the caller waits for. A journal stores it, and a call in another process goes on from it."""
+"""What is kept of a call for the case that its process ends: the conversation as far as the caller heard
+it, and what the caller waits for. The journal stores it, and another process resumes the call from it.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""What the policies of one call share: its facts, each kept by one part, and no decision.
+"""What the policies of one call share: its facts, each kept by one part.
 
-A policy is given this and, by name, the other policies it calls. So whoever reads a policy's first lines
-knows all that it can reach.
+A policy is given this object and, by name, the other policies that it calls. So the first lines of a
+policy show all that it can reach. Nothing here decides.
 """
 
 from __future__ import annotations

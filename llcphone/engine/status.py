@@ -1,7 +1,8 @@
-"""What others may know of a live call: plain values, read from the engine and never kept up to date.
+"""What other rooms may know of a live call. These values are read from the engine once and then stay as
+they are.
 
-``CallEngine.status`` gives the present state, ``lines`` the conversation as it is heard, and ``report`` all
-that a record tells of a call. Nothing else of an engine is read outside this folder.
+``CallEngine.status`` gives the present state, ``lines`` the conversation as the caller hears it, and
+``report`` the figures for the call record. Nothing else of an engine is read outside this folder.
 """
 
 from __future__ import annotations

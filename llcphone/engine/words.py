@@ -1,12 +1,12 @@
 """Text in any script: where it may be cut, and how long it takes to say.
 
-Words run ahead of the voice and nothing aligns them with it, so what was heard is a share of the
-text. Most scripts are cut at white space, of whatever kind. Some are written without it (Chinese,
-Japanese, Thai ...): those are cut between two text elements, behind a mark of punctuation if one is
-near. A cut never falls inside a text element: a letter with its accents, an emoji of several parts.
+Words run ahead of the voice and are not aligned with it, so what was heard is a share of the text. Most
+scripts are cut at white space. Some are written without it (Chinese, Japanese, Thai ...): those are cut
+between two text elements, behind a mark of punctuation if one is near. A cut never falls inside a text
+element: a letter with its accents, an emoji of several parts.
 
-Everything is decided by the kind of each character, and each kind has one character that stands for
-it. So ``masked`` text is cut where the text itself is (``engine.tape``), and says nothing of it.
+Everything is decided by the kind of each character, and each kind has one character that stands for it.
+So ``masked`` text (``engine.tape``) is cut where the text itself is, and shows nothing of it.
 """
 
 from __future__ import annotations
@@ -154,6 +154,6 @@ def letters(text: str) -> float:
 
 
 def said_within(text: str, count: float) -> int:
-    """How many characters of a text take no longer to say than so many Latin letters."""
+    """How many characters of a text take no longer to say than ``count`` Latin letters."""
     costs = accumulate(sign_of(each).letters for each in text)
     return next((at for at, cost in enumerate(costs) if cost > count), len(text))

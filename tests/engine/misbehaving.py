@@ -420,7 +420,7 @@ class World:
     def _tell_of(self, session: Session, kind: str, name: str, of_item: str = "", **fields: Any) -> None:
         ids = {"response_id": name, "output_index": 0, "content_index": 0}
         ids |= {"item_id": of_item} if of_item else {}
-        self._tell(session, events(kind, **ids, **fields))
+        self._tell(session, told(kind, **ids, **fields))
 
     # -- how it says it ---------------------------------------------------------------------
 

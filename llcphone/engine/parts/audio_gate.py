@@ -1,9 +1,9 @@
-"""Whether the caller's frames reach the model, decided once per change, not once per frame.
+"""Decides whether the caller's frames go to the model; decided once per change, not once per frame.
 
-Closed while the stream has not started, while the session is not configured, and while the
-greeting guard holds: until ``guard_ms`` of a greeting has been heard, a caller's "hello?" must not
-kill it. Frames are counted in every case. With opening ``listen`` what the caller says before the
-session is ready is kept and sent when it is; with ``greet`` the guard would have dropped it anyway.
+The gate is closed until the stream has started and the session is configured, and while the greeting
+guard is on. The guard keeps a caller's "hello?" from cutting the greeting: it ends when ``guard_ms`` of
+the greeting was heard. Frames are counted in every case. With opening ``listen``, frames that come before
+the session is ready are kept and sent when it is; with ``greet`` the guard would have dropped them.
 """
 
 from __future__ import annotations

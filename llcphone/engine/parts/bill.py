@@ -1,7 +1,7 @@
-"""Tokens and money of one call so far.
+"""Tokens and cost of one call so far.
 
-A response whose end never came (the caller hung up, the session died) was billed and is not in our sum:
-``unbilled`` counts them.
+A response whose end never came (the caller hung up, the session died) was billed by OpenAI and is not in
+our sum. ``unbilled`` counts these responses.
 """
 
 from __future__ import annotations

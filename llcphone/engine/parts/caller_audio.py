@@ -1,12 +1,12 @@
-"""Caller audio that only the model's session holds, kept so that a lost session loses none of it.
+"""Keeps the caller's audio that only the model's session has, so that a lost session loses none of it.
 
-OpenAI keeps what the caller said as audio; when the socket dies, the turn being spoken and the turns
-not yet answered die with it. Both are kept here, bounded:
+OpenAI keeps the caller's turns as audio. When the socket dies, the turn being spoken and the turns not
+yet answered die with it. This file keeps both, up to a limit:
 
-    the present turn   sent again to the next session as it was sent to the lost one, whose turn
-                       detection then hears what the lost one heard
-    committed turns    given to the next session as items in their place, until an answer was spoken
-                       to its end; then the answer tells what they were about
+    the present turn   is sent again to the next session, frame by frame, so that its turn detection works
+                       on the same audio
+    committed turns    are given to the next session as items in their place, until an answer was spoken
+                       to its end
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ class CallerAudioBuffer:
         return len(self._frames) + sum(map(len, self._turns.values()))
 
     def _last(self, ms: int) -> int:
-        """How many frames at the end make up at most so many milliseconds."""
+        """How many frames at the end make up at most ``ms`` milliseconds."""
         count = 0
         for frame in reversed(self._frames):
             ms -= payload_bytes(frame) // BYTES_PER_MS

@@ -1,20 +1,21 @@
-"""From birth to a configured session.
+"""From the call's birth to a configured session.
 
-One attempt at a time, each a numbered *generation* of the model leg, so that whatever an older
-leg still says is recognised and dropped.
+There is one attempt at a time. Each has a number, the *generation* of the model leg, so that events of an
+older leg are recognised and dropped.
 
-    warm        from birth; 10 s, dialect question and redials included
-    joined      the media stream came while an attempt was in flight: that attempt has 4 s more
-    cold        what replaces it, once, with 5 s of its own; an attempt that has only begun gets these itself;
-                also what a stream finds that joins after the warm time has run out
+    warm        from birth: 10 s, including the dialect question and retries
+    joined      the media stream came while an attempt was under way: that attempt has 4 s more
+    cold        one more attempt with 5 s of its own. It replaces the joined one, or is made when a stream
+                joins after the warm time has run out; a joined attempt that has only just begun gets
+                these 5 s itself
     ready       ``session.updated`` confirmed 8 kHz µ-law both ways
     recovering  the session was lost with somebody on the line: attempts of 3 s and more, until the limit
 
-A session lost with nobody on the line yet begins at the top again. A dialect refusal
-turns flat into GA once, inside the same deadline; so does an answer in flat that is not µ-law. A
-refusal of settings with later updates among them is asked again without those. Any other refusal is a
-bad setting: asking again cannot help. An error that names neither an event nor a known cause is taken
-for a refusal if ``session.updated`` does not follow it soon.
+If a session is lost while nobody is on the line, the set-up starts again at the top. A refusal of the
+dialect changes flat into GA once, inside the same deadline; so does an answer in flat that is not µ-law.
+When settings with later updates are refused, the engine asks again without these updates. Any other
+refusal means a bad setting, and asking again cannot help. An error that names neither an event nor a
+known cause counts as a refusal if ``session.updated`` does not follow soon.
 """
 
 from __future__ import annotations

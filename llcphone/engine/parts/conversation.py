@@ -1,7 +1,7 @@
 """The conversation on a configured session: turns and barge-in.
 
-Every method appends commands to the list it is given. The order inside a barge-in matters: the
-telephone is silenced first, then the model is told where the caller stopped hearing.
+Every method appends commands to the list that it is given. Their order in a barge-in matters: first the
+phone is silenced, then the model is told where the caller stopped hearing.
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
-"""The outbound half of a call: when Twilio is asked to dial, and what the carrier says of it.
+"""The telephone's side of an outbound call: when Twilio is asked to dial, and what the carrier reports.
 
-The model leg is made ready first, then the phone rings (or both at once, by setting); when the
-warm-up has run out, the phone rings all the same and the stream finds a cold attempt. A refused
-session never rings anybody.
+The model leg is made ready first, then the phone rings (or both at once, by setting). When the warm time
+has run out, the phone rings all the same, and the stream meets a cold attempt. A refused session never
+rings anybody.
 
 Status callbacks come in any order, twice, late, or before ``calls.create`` has answered
-(twilio.com/docs/voice/api/call-resource): ``SequenceNumber`` orders them, and an end is an end
-whatever comes after it. If nobody ever says anything, a deadline does.
+(https://www.twilio.com/docs/voice/api/call-resource). ``SequenceNumber`` orders them, and an end stays an
+end whatever comes after it. If no callback ever comes, a deadline ends the call.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Events that come after what ends them, or twice: they say nothing new, and are dropped.
+"""Drops events that come after what ends them, or twice.
 
-A server, or a gateway that sends with several hands, may let events overtake each other. Taken at its word,
-a turn that begins after its commit never ends, and a response that is created after its end stays active:
-the caller would wait for both. Items and responses have ids of their own, so that much order can be told.
+A server or a gateway may let events overtake each other. If they were taken literally, a turn that begins
+after its commit would never end, and a response that is created after its end would stay active: the
+caller would wait for both. Items and responses have ids, so this much of their order can be checked.
 """
 
 from __future__ import annotations

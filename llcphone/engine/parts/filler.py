@@ -1,7 +1,7 @@
-"""The system's own words: what a caller hears while the agent is owed, and at the end of a call without one.
+"""Plays stored words: while the caller waits for the agent, and as an apology at the end.
 
-A filler comes after a short silence, then at its interval; another loss in the meantime neither puts it off
-nor brings it sooner. It takes its place in the playout like any audio, but no item is credited with it.
+A filler comes after a short silence, then at its interval. Another loss in the meantime does not move it.
+It takes its time in the playout like any audio, but counts for no item.
 """
 
 from __future__ import annotations

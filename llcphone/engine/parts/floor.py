@@ -1,8 +1,8 @@
-"""Who may speak.
+"""Who may speak: how events move the floor.
 
-The table says what may happen; a missing pair leaves the floor as it is. The far ends decide
-most of it (turn detection is the model's); this file only keeps one name for the present state,
-which the sequencer, the supervisor's quiet moments and the live view all read.
+A pair that is not in the table leaves the floor as it is. The model's turn detection decides most of it.
+This file keeps one name for the present state, which the sequencer, the quiet moments and the live view
+read.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The conversation in the order it was held, as far as it reached an ear.
+"""The conversation in the order in which it was held, as far as it was heard.
 
-Items are ordered by the server's item ids, never by arrival: a caller's transcription may come
-after the answer to it. The agent's words are cut where the caller stopped hearing.
+Items are ordered by the server's item ids, not by arrival: the transcription of a turn may come after the
+answer to it. The agent's words are cut where the caller stopped hearing.
 """
 
 from __future__ import annotations

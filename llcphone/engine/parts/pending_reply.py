@@ -1,4 +1,4 @@
-"""What the caller waits for, and how often in a row a reply to it came to nothing."""
+"""What the caller waits for, and how often in a row a reply to it failed or had no sound."""
 
 from __future__ import annotations
 

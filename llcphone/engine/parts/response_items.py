@@ -1,8 +1,8 @@
-"""What a response has put out so far, whichever event told of it.
+"""Collects what a response has put out so far.
 
 ``response.done`` lists the items of a response, but some servers send ``output`` as null or ``[]``. The
-items' own events (``output_item.added``, ``output_item.done``, the deltas) say the same, so both count: an
-item known from any of them is one, and the latest account of it stands.
+events of the items (``output_item.added``, ``output_item.done``, the deltas) say the same. So both count:
+an item known from several events is one item, and the latest event about it wins.
 """
 
 from __future__ import annotations

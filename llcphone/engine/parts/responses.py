@@ -1,17 +1,16 @@
 """The one sequencer of ``response.create`` and ``response.cancel``.
 
-Rule: every ``response.create`` of ours leaves from ``due`` and nowhere else. The API allows one
-active response in the default conversation and answers a second create with
-``conversation_already_has_active_response``; with create_response it also creates responses by
-itself after a committed turn. So a wish waits until no response is active, none of ours is on its
-way, and no committed turn is still to be answered by the server (bounded by ``response_wait_ms``).
+Rule: every ``response.create`` of ours leaves from ``due`` and nowhere else. The API allows one active
+response in the default conversation and refuses a second create with
+``conversation_already_has_active_response``. With create_response, it also creates responses by itself
+after a committed turn. So a wish waits until no response is active, none of ours is on its way, and the
+server owes no answer to a committed turn (for at most ``response_wait_ms``).
 
-A response is *unasked* if neither our create nor a new commit precedes it (an accepted
-``session.update`` may provoke one: docs/vendor-facts.md, Responses and tools): it is
-cancelled before any of it is heard.
-The conversation's first response is exempt: nothing of ours can have provoked it a second time,
-and servers exist that open the conversation themselves or report no commits.
-Out-of-band responses (``conversation: "none"``) never take part.
+A response is *unasked* if neither a create of ours nor a new commit precedes it; an accepted
+``session.update`` may cause one (docs/vendor-facts.md, Responses and tools). It is cancelled before any
+of it is heard. The first response of the conversation is never taken as unasked: some servers open the
+conversation themselves or report no commits. Out-of-band responses (``conversation: "none"``) take no
+part.
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ _KEPT = 16
 """Responses remembered at most; one or two are ever open."""
 
 _CREATE_LOST_MS = 10_000
-"""A create that was neither answered nor refused for so long is taken as lost."""
+"""A create that was neither answered nor refused for this long counts as lost."""
 
 
 class Asked(Enum):

@@ -1,10 +1,10 @@
-"""What the model believes was said, held to what was heard: on its own session, and on the next.
+"""Tells the model what the caller heard: on its own session after a cut, and on the session that replaces
+it.
 
-The API keeps no session that was lost (docs/vendor-facts.md, Session set-up), so a fresh one is
-told the conversation item by item: the agent's words as far as they reached the ear, as
-``output_text`` because the API takes no assistant audio; tool calls with their results; the
-caller's words, or where nobody wrote them down their audio, while it is kept. Fillers are the
-system's, and never told.
+The API cannot resume a lost session (docs/vendor-facts.md, Session set-up). So a fresh one gets the
+conversation item by item: the agent's words as far as they were heard, as ``output_text`` because the API
+takes no assistant audio; tool calls with their results; the caller's words or, where there are none,
+their audio while it is kept. Fillers are the system's words, and the model never gets them.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def any_wordless(lines: Iterable[Line], caller_audio: CallerAudioBuffer) -> bool
 
 
 def last_turns(lines: list[Line], turns: int, since_ms: int | None) -> list[Line]:
-    """The last so many turns of the caller with all around them, and everything since that moment."""
+    """The last ``turns`` turns of the caller with all around them, and everything since ``since_ms``."""
     begins = [at for at, line in enumerate(lines) if line.speaker is Speaker.CALLER]
     first = begins[-turns] if len(begins) >= turns else 0
     if since_ms is not None:

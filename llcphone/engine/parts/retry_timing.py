@@ -1,14 +1,14 @@
-"""How long one call waits for its model, and how soon it asks again.
+"""How long a call waits for its model, and how soon it asks again.
 
-A *trouble* is a lost session or an answer that failed. From the first one on a clock runs: when ``limit_ms``
-have passed and the agent has still not been heard, the call is given up. Tries in a row are further and
-further apart, and never earlier than the far side has named ("Please try again in 3.2s", Retry-After): a
-named moment beyond the limit is known at once to be too late. Hearing the agent stops the clock; only an
-answer that was spoken to its end makes the pauses short again.
+A *trouble* is a lost session or an answer that failed. The first one starts a clock. If the agent was not
+heard within ``limit_ms``, the call is given up. The pauses between tries grow. No try comes before the
+moment that the server has named ("Please try again in 3.2s", Retry-After); if that moment is beyond the
+limit, the call is given up at once. Hearing the agent stops the clock. Only an answer that was spoken to
+its end makes the pauses short again.
 
-A model that is merely slow is waited for: every answer that did not come in time allows the next one more
-of it. That takes time by itself, so a stall starts the clock anew, and the number of such new starts in a
-row is bounded instead (``most``).
+A model that is only slow is waited for: each answer that did not come in time gives the next one more
+time. Waiting is our own choice, so a stall starts the clock anew; the number of such starts in a row is
+limited (``most``).
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _ANY_SIGN = 3
 
 
 class RetryTiming:
-    """The patience of one call with its model."""
+    """When one call asks its model again, and how long it waits."""
 
     def __init__(self, plan: RecoveryPlan) -> None:
         self._limit_ms = plan.limit_ms
@@ -100,7 +100,7 @@ class RetryTiming:
         return max(0, pause_ms, named_ms)
 
     def growing_ms(self, tries: int) -> int:
-        """The pause after so many tries in a row, spread so that calls do not come back together."""
+        """The pause after ``tries`` tries in a row, spread so that calls do not come back together."""
         pause_ms = PAUSES_MS[min(max(0, tries), len(PAUSES_MS) - 1)]
         if not self._spread:
             return pause_ms

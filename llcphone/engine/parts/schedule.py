@@ -1,10 +1,10 @@
-"""Session updates that become due as the conversation moves on, as data.
+"""Session updates that become due as the conversation moves on.
 
-Each update says after how many answered turns of the caller it is due; 0 is the first response of
-the default conversation, the greeting's included. Priming never counts. Each is sent as its own
-update, by the supervisor's step, in a quiet moment.
+Each update says after how many answered turns of the caller it is due; 0 is the first response of the
+default conversation, the greeting included. Priming never counts. Each update is sent alone, by the
+supervisor's step, in a quiet moment.
 
-The usual schedule is two updates: the full tools after 0, the later eagerness after 1.
+The usual schedule has two updates: the full tools after 0, the later eagerness after 1.
 """
 
 from __future__ import annotations

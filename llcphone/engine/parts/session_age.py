@@ -1,8 +1,8 @@
-"""When a session is due to be replaced: how old it is, and what it has shown.
+"""When a session is due to be replaced.
 
-The limit is the vendor's: a session ends at 60 minutes, or when its server says. The rest is the user's
-wish, off by default: a *refresh* by age, by the size of its context, or because its answers have become
-slower, for context grows with a call and answers with it.
+OpenAI ends a session at 60 minutes, or when its server says. All else is the user's choice and off by
+default: a *refresh* by age, by the size of the context, or because answers have become slower. Context
+grows with a call, and answer times grow with context.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _LEAST_AGE_MS = 120_000
 """No refresh for a large context or slow answers sooner: the fresh session may be no better."""
 
 _SAMPLE = 5
-"""Answer gaps compared: the first so many of a session with the last."""
+"""Answer gaps compared: this many at the beginning of a session with as many at its end."""
 
 
 class Why(Enum):

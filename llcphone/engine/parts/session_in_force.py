@@ -1,10 +1,11 @@
-"""What a session is configured with: the opening settings, and later updates that the server has not refused.
+"""What a session is configured with: the opening settings, and later updates that the server has not
+refused.
 
-Every session of a call is set up with what is in force, so a refused update must not stay in it: it would
-have the next session refused whole, and the call with it. An update counts from when it is sent; a refusal
-takes it back. A server answers updates in their order, and names the refused one by its event id or, if it
-names none, leaves only the oldest that waits. What a session was never heard to take is *unproven*: if a
-set-up is refused, it is asked for again without that.
+Every session of a call is set up with these settings. So a refused update must be taken out: with it, the
+server would refuse the next session whole, and the call would end. An update counts from when it is sent;
+a refusal takes it back. A server answers updates in order. It names the refused one by its event id; if
+it names none, it is the oldest without an answer. An update that no session has confirmed is *unproven*:
+if a set-up is refused, the engine asks again without it.
 """
 
 from __future__ import annotations

@@ -1,11 +1,12 @@
 """How the model is opened, asked to speak and told something: what differs from one voice API to another.
 
-The Realtime API is asked by an item of the conversation, the cue, and a ``response.create`` that the
-sequencer (``responses``) sends when it may leave. Another protocol would have another class with this face:
+The Realtime API is asked by an item of the conversation, the cue, and a ``response.create``, which the
+sequencer (``responses``) sends when it may. Another protocol would have another class with the same
+methods:
 
     opening    the first message on a new socket
     ask        the agent is to speak, for this purpose and by this cue
-    tell       the model is to know this; nobody speaks because of it
+    tell       the model is to know this; no response is asked for
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The engine's deadlines in one table, so that "when next, and why" has one answer.
 
-A timer may be early but never late: whoever set it looks again when it fires. That is what lets
-the per-frame path push a watchdog back by writing one integer instead of moving a timer.
+A timer may be early but never late: its owner looks again when it fires. So the path of a frame can move
+a watchdog by writing one integer.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""Tool calls of one response, answered together.
+"""The tool calls of one response, answered together.
 
-A call runs only when its response is over and was not cancelled, because a cancelled response
-still delivers complete-looking calls. Every ``call_id`` is
-answered, run or not, or the model would wait for it for ever. One ``response.create`` follows all
-answers of one response, none when every tool of it was silent.
+A call runs only when its response is over and was not cancelled, because a cancelled response still
+delivers calls that look complete. Every ``call_id`` gets an answer, whether its tool ran or not:
+otherwise the model would wait for it for ever. One ``response.create`` follows all answers of one
+response, none if all its tools were silent.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
-"""Tools' answers on their way to the present session, until it has them or refuses them.
+"""Answers of tools on their way to the present session, until it has taken or refused them.
 
-A refused answer leaves its ``call_id`` unanswered, and the model waits for it, or speaks as if it had no
-result. So it is given again: first cut short, then as a sentence that the result could not be passed on. A
-response that was asked for in the meantime knows nothing of the result: it is cancelled and asked for anew.
+A refused answer leaves its ``call_id`` unanswered: the model waits, or speaks as if there were no result.
+So the answer is given again: first shortened, then as a sentence that the result could not be passed on.
+A response that was asked for in the meantime does not know the result, so it is cancelled and asked for
+again.
 """
 
 from __future__ import annotations

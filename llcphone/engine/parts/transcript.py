@@ -1,7 +1,6 @@
-"""Writes the conversation down: whose words, in which order, and how much of them was heard.
+"""Builds the transcript: whose words, in which order, and how much of them was heard.
 
-``history`` keeps the lines; the playout ledger knows what reached the ear. Nothing here decides
-what happens next.
+``history`` keeps the lines; ``playout`` knows what was heard. Nothing here decides what happens next.
 """
 
 from __future__ import annotations
@@ -90,7 +89,7 @@ class TranscriptBuilder:
         return line
 
     def heard_so_far(self, line: Line, heard_ms: int) -> str:
-        """The words of an agent's line that had reached the ear when so much of it was heard.
+        """The words of an agent's line that the caller has heard after ``heard_ms`` of its audio.
 
         Where the line is complete, by the share of its audio; else by pace, as in ``session_lost``.
         """

@@ -1,13 +1,13 @@
-"""The turn ledger: for each turn, when each thing happened on its way to the ear, and what it cost.
+"""When each step of a turn happened, and what the turn cost.
 
     caller's last sound -> turn decided -> response created -> first delta -> sent -> heard
 
-Two gaps come of it. The *answer gap* ends when the first audio is sent: it is what we and the model
-can change. The *ear's gap* is what a person waits: from the caller's last sound to the first sound in
-the ear. Neither end of it is observed, both are reckoned from what is (``spoke_until_ms``, ``ear_ms``).
-Its parts add up to it, so the longest part says whose time it was.
+Two gaps follow from it. The *answer gap* ends when the first audio is sent: it is what llcphone and the
+model can change. The *heard latency* (``ear_gap_ms``) is what the caller waits: from their last sound to
+the first sound that they hear. Neither end of it can be observed; both are calculated
+(``spoke_until_ms``, ``ear_ms``). Its parts add up to it, so the longest part shows where the time went.
 
-All times are milliseconds of the call's clock, None when that step never came.
+All times are milliseconds of the call's clock; None: that step never happened.
 """
 
 from __future__ import annotations

@@ -1,14 +1,14 @@
-"""What an operator wants to be told of while it happens: a slow turn, and dead air.
+"""What an operator wants to know at once: a slow turn, and dead air.
 
-A *slow turn* is known when the ear begins to hear the answer: the ear's gap was longer than the limit;
-the alarm names the longest part of it. *Dead air* is a caller who waits in silence: an answer is due and
-nobody was heard for so long, be it the caller, the agent or a filler. A caller whose frames have stopped
-in the middle of a turn waits as well, once the silence filled in for them has not ended it.
+A *slow turn* is known when the caller begins to hear the answer and has waited longer than the limit. The
+alarm names the longest part of the wait. *Dead air* is a caller who waits in silence: an answer is due,
+and for this long neither caller, agent nor filler was heard. A caller whose frames stop in the middle of
+a turn also waits, once the silence that is filled in has not ended the turn.
 
-Dead air is watched by one lazy timer, so nothing is done per frame or per delta. It is set when an answer
-falls due, looks about once in the limit while one is, wakes exactly when a silence that had begun before
-becomes too long, and sleeps through a conversation in which nothing is due. A caller who has spoken waits
-until the agent is heard, whatever is thought to be owed: so a fault in that reckoning is told, too.
+One lazy timer watches for dead air, so nothing is done per frame or per delta. It is set when an answer
+falls due, looks about once per limit while one is, wakes exactly when a silence that had begun before
+becomes too long, and is off while nothing is due. A caller who has spoken waits until the agent is heard,
+whatever the engine thinks is owed: so an error in that reckoning raises an alarm too.
 """
 
 from __future__ import annotations

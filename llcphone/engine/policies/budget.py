@@ -1,9 +1,9 @@
-"""What a call costs, response by response, and what happens when that is enough.
+"""What happens when a call has cost enough.
 
-OpenAI tells the tokens of a response with its end, not before. So a budget is noticed between two
-answers: what is being said is finished, the agent says good-bye, and the call ends once that was heard;
-the call costs about one answer and a good-bye more than its budget. A caller who goes on speaking is
-answered, but only for ``grace_ms``: then the call ends wherever it is.
+OpenAI reports the tokens of a response at its end. So a spent budget is noticed between two answers: the
+present answer is finished, the agent says good-bye, and the call ends after it. The call costs about one
+answer and a good-bye more than its budget. If the caller keeps talking, the agent answers for up to
+``grace_ms``; then the call ends.
 """
 
 from __future__ import annotations

@@ -1,10 +1,11 @@
 """Our side must end the call: the caller hears a good-bye before the line closes.
 
-    good-bye   as soon as agent and caller let it, the agent is told to say one, and the call ends after it
-    last word  when little time is left and no good-bye will be heard in it, a stored apology breaks in,
+    good-bye   as soon as agent and caller are silent, the agent is asked for one, and the call ends after
+               it
+    last word  when little time is left and no good-bye will be heard in it, a stored apology is played,
                which needs no model
 
-Whoever asks says how long there is. A call that nobody hears yet has no one to say good-bye to.
+The request says how long there is. If nobody is on the line yet, nothing is said.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ _MARGIN_MS = 500
 
 
 class Goodbye:
-    """The engine's part that lets a call end politely."""
+    """Lets a call end politely."""
 
     def __init__(self, state: CallState, *, recovery: Recovery) -> None:
         self._state = state
@@ -48,7 +49,7 @@ class Goodbye:
             self._reason, self._cue = reason, cue
 
     def asked(self, event: GoodbyeAsked, now_ms: int, out: list[Command]) -> None:
-        """There is so much time for it."""
+        """The request came; it says how long there is."""
         self.begin(event.reason, self._plan.goodbye_cue)
         self._until_ms = now_ms + event.within_ms
         lasts_ms = sum(map(payload_bytes, self._plan.apology)) // BYTES_PER_MS

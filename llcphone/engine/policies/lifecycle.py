@@ -1,4 +1,6 @@
-"""The call's own life: born, joined, started, told to end, and what is due at fixed times of it."""
+"""The life of a call: birth, the media stream, requests to end, and deadlines that do not depend on what
+is said.
+"""
 
 from __future__ import annotations
 

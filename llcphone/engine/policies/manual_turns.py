@@ -1,17 +1,17 @@
-"""Manual turns: the program around the call says when the caller has the floor, not a detector.
+"""Manual turns: the application says when the caller's turn ends; no detector does.
 
-With ``turn_detection`` null the server hears no turns: the input buffer fills until it is
-committed, and nobody answers or interrupts unless told to. So:
+With ``turn_detection`` null the server detects no turns: the input buffer fills until it is committed,
+and the server neither answers nor interrupts by itself. So:
 
-    interrupt  what a barge-in does: the telephone is cleared, the item truncated, the response cancelled
-    clear      the buffer is emptied: what was said so far is no part of the next turn
-    commit     the buffer becomes an item, and a ``response.create`` follows by the one sequencer
-    respond    a ``response.create`` alone, in any mode
+    interrupt  does what a barge-in does: clears the phone, truncates the item, cancels the response
+    clear      empties the buffer: what was said so far is no part of the next turn
+    commit     makes the buffer an item, and a ``response.create`` follows through the sequencer
+    respond    sends a ``response.create`` alone, in any mode
 
-A buffer of less than 100 ms is refused with ``input_audio_buffer_commit_empty``, and the refusal may
-come a second later; so what is too short is not sent at all, and a refusal that comes all the same
-takes the answer back. A commit asked for while the session is being replaced waits for the next one,
-which is given the kept audio first.
+The server refuses a buffer of less than 100 ms with ``input_audio_buffer_commit_empty``, perhaps a second
+later. So a buffer that is too short is not committed at all, and a refusal that comes all the same takes
+the answer back. A commit during the replacement of a session waits for the next session, which gets the
+kept audio first.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The model leg's events: first towards a configured session, then towards the conversation.
+"""Events of the model's legs: first during the set-up of a session, then in the conversation.
 
-``Setup`` keeps how far the session is; this file lets its events act on the rest of the call, and
-drops what an older leg still says.
+``SessionSetup`` keeps the state of the set-up. This file lets the events act on the rest of the call, and
+drops events of older legs.
 """
 
 from __future__ import annotations

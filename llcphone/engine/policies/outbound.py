@@ -1,4 +1,5 @@
-"""What an outbound call adds to the engine: the carrier's events, machines, and patience.
+"""What an outbound call adds: events of the carrier, answering machines, and speaking first to a silent
+callee.
 
 ``Dialling`` keeps the telephone's state; this file lets it act on the rest of the call.
 """

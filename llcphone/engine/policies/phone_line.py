@@ -1,15 +1,15 @@
-"""Whether the telephone is still there, and silence in place of the frames that do not come.
+"""Whether the telephone is still there, and silence in place of frames that do not come.
 
-Twilio sends fifty frames a second, silence too; yet a caller who is on hold, who has muted their
-telephone, or whose network sends no packets of silence may send none for minutes. Two things must
-not depend on frames alone:
+Twilio sends 50 frames a second, also for silence. But a caller who is on hold, who has muted the
+telephone, or whose network sends no packets for silence may send none for minutes. Two things must not
+depend on frames alone:
 
-    life    a stream is dead when nothing of it is heard: no frame, no mark, no key. After a silence
-            of some seconds it is asked, by a mark of its own: Twilio returns a mark at once when
-            nothing is queued before it, and a line that echoes is alive.
-    turns   the model detects turns in audio time. While it waits for the end of one, missing frames
-            are filled in by the clock, as a telephone would have sent them; not for ever. If that
-            ends no turn either, the floor is free.
+    life    a stream is dead when nothing comes from it: no frame, no mark, no key. After some seconds of
+            that the engine sends a mark of its own. Twilio returns a mark at once when no audio is queued
+            before it, so a returned mark shows that the line is alive.
+    turns   the model detects turns in audio time. While it waits for the end of one, the engine fills in
+            missing frames by the clock, up to a limit. If that does not end the turn either, the floor is
+            free.
 
 Filled silence counts as audio that the model has, never as frames of the caller.
 """
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from llcphone.engine.state import CallState
 
 _ASK_AFTER_MS = 4_000
-"""A line that says nothing for so long is asked; what is left of the limit is its time to answer."""
+"""A line that sends nothing for this long is asked; the rest of the limit is its time to answer."""
 
 _LATE_MS = 500
 """Frames that come later than this are missing. Turn detection waits as long, so no turn ends later."""

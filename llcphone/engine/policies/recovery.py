@@ -1,17 +1,17 @@
-"""Never a dead line: what happens when the model's session is lost.
+"""What happens when the model's session is lost.
 
     lost      the socket died, the session expired, or an answer that is due does not come
-    restored  a fresh session has the configuration, the *heard* history with tool calls and their
-              results, and the caller's audio that only the lost one held; the call goes on
+    restored  a fresh session has the configuration, the history as it was *heard* with tool calls and
+              their results, and the caller's audio that only the lost one had; the call continues
     given up  the limit passed or the model refuses: a stored apology, then the fallback
 
-The caller's frames are kept meanwhile, and what already went to the telephone plays on. ``Owed``
-says what the caller waits for: it is decided when the session is lost, asked of the fresh one, and
-settled when the agent speaks or the caller takes the floor. While something is owed and nothing is
-heard, a stored filler is; the answer itself does not wait for the filler's end.
+Meanwhile the caller's frames are kept, and audio that already went to the phone plays on. ``Owed`` says
+what the caller waits for. It is decided when the session is lost, asked of the fresh session, and settled
+when the agent speaks or the caller takes the floor. While something is owed and nothing is heard, a
+stored filler is played; the answer does not wait for the filler's end.
 
-Nothing here looks at the audio, so nobody knows whether the caller has spoken since: if a gap is
-that long, the filler comes even if nothing was owed.
+The engine does not look at the audio, so it cannot know whether the caller has spoken in the gap. If the
+gap is long, the filler comes even if nothing was owed.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ STALLED = "stalled"
 _APOLOGISES = frozenset({EndReason.MODEL_LOST, EndReason.MODEL_REFUSED, EndReason.MODEL_UNREACHABLE})
 
 _UNCERTAIN_MS = 2_500
-"""So long the caller may have nothing to wait for, for all we know."""
+"""After a gap of this length, the caller may have spoken and wait for an answer."""
 
 
 @attrs.define
@@ -63,7 +63,7 @@ class Gap:
 
 
 class Recovery:
-    """The engine's part that keeps a call alive without its model."""
+    """Keeps one call alive without its model."""
 
     def __init__(
         self, state: CallState, *, stall: Stall, renewal: Renewal, outbound: Outbound | None

@@ -1,22 +1,23 @@
-"""Make before break: a session that nears its end is replaced before it ends, and nobody hears it.
+"""Make before break: a session that nears its end is replaced before it ends, and the caller hears
+nothing of it.
 
-OpenAI ends every session at 60 minutes, and there is no resume.
+OpenAI ends every session at 60 minutes, and a session cannot be resumed.
 
     due        the limit is near; or, if the user asked for a *refresh*, the session is old, its context
                large, or its answers slower than they were
-    dialling   a successor is opened and configured beside the present session, which knows nothing of it
-    ready      it stands by and waits for a quiet moment: the caller silent, no response active, wished for
-               or owed, no tool running, all that was said heard
-    switch     one step: the successor is told the conversation *as it was heard*, then the last moments
-               of the caller's audio, so that a word just begun is not lost; the old leg is closed
+    dialling   a successor is opened and configured beside the present session
+    ready      it waits for a quiet moment: the caller silent, no response active, wished for or owed, no
+               tool running, all audio heard
+    switch     one step: the successor gets the conversation *as it was heard*, then the last moments of
+               the caller's audio, so that a word just begun is not lost; the old leg is closed
 
-Nothing is spoken and no response is asked for. The history is told in the switch itself, so nothing
-that changes while the successor waits is missed. If no quiet moment comes, the session ends by itself:
-that is a lost session (``recovery``), and a successor that is ready takes its place at once.
+Nothing is spoken and no response is asked for. The history is sent in the switch itself, so nothing that
+changes while the successor waits is missed. If no quiet moment comes, the session ends by itself. That is
+a lost session (``recovery``), and a successor that is ready takes its place at once.
 
-A refresh tells a *summary* and the last turns only. The model writes it, out of band, on the session
-that still has everything, the caller's voice included. Words of the caller that nobody wrote down
-would be lost in any renewal, so it is asked for there too.
+A refresh sends a *summary* and the last turns only. The present session writes the summary, out of band.
+Words of the caller that have no transcript would be lost in any renewal, so a summary is asked for there
+too.
 """
 
 from __future__ import annotations
@@ -83,7 +84,7 @@ class _Successor:
 
 
 class Renewal:
-    """The engine's part that replaces a session in time."""
+    """Replaces the session of one call in time."""
 
     def __init__(self, state: CallState) -> None:
         self._state = state

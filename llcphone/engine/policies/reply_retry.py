@@ -1,17 +1,18 @@
-"""A response that was due gives a sound, or it is still owed.
+"""Asks again for a response that the caller waits for and that had no sound.
 
-Every response that somebody waits for (greeting, answer, what is said about a tool's result, …) ends here.
-If it ended without a sound (text instead of audio, nothing at all, filtered, cut short, cancelled by the
-server, failed), it is asked for again: after a pause that grows, not before a moment the far side has named,
-and never once the caller has taken the floor, for then their turn is answered instead.
+Every response that somebody waits for (greeting, answer, what is said about a tool's result, …) ends
+here. If it ended without a sound (text in place of audio, nothing at all, filtered, cut short, cancelled
+by the server, failed), it is asked for again. The pause before that grows and respects a moment that the
+server has named. Once the caller has taken the floor, nothing is asked for again: their turn is answered
+instead.
 
     no sound   twice more on this session; then the session counts as lost, once; then the apology
-    failed     until ``recovery.limit_s`` has passed. Of two in a row the session is to blame, unless
-               the far side only asks for time: then a fresh one would cost more of what is scarce
-    too long   a named wait that ends beyond the limit: the apology at once
+    failed     until ``recovery.limit_s`` has passed. If two fail in a row, the session counts as lost,
+               unless the server only asks for time: then a fresh session would use more of what is scarce
+    too long   the named moment is beyond the limit: the apology at once
 
-A response in which only silent tools ran was meant to be silent, and nothing is owed. Nor is a prompt that
-breaks a silence: if the silence lasts, another follows.
+A response in which only silent tools ran was meant to be silent, and nothing is owed. The same holds for
+a prompt that breaks a silence: if the silence lasts, another follows.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
-"""A response has ended: its tools run, what nobody heard of it is forgotten, and what became of it is told.
+"""What is done at the end of a response: its tools are run, what nobody heard is deleted, the outcome is
+told.
 
-Most of it depends on how it ended: cut off by the caller, failed, without a sound, or never announced.
+It depends on how the response ended: cut off by the caller, failed, without a sound, or never announced.
 """
 
 from __future__ import annotations

@@ -1,15 +1,15 @@
-"""A call that outlives its process: what is kept of it, and how it goes on from there.
+"""A call that another process resumes: what is kept of it, and how it continues.
 
-``kept_of`` tells at any moment what a successor must know: the lines of the conversation as far as
-they were *heard*, tool calls with their results, and what the caller waits for. A call is born with
-it when ``CallSetup.resumed`` is set: the lines are its history from the first moment (so the record,
-and every later loss of the model's session, have them too), session updates that were due in the
-older call are in force from the start, and the first session is told all of it.
+``kept_of`` gives at any moment what a successor must know: the lines of the conversation as far as they
+were *heard*, tool calls with their results, and what the caller waits for. A call is born with it when
+``CallSetup.resumed`` is set. Then the lines are its history from the first moment, so the record and
+every later recovery have them. Session updates that were due in the older run are in force from the
+start. The first session gets all of it.
 
-Nobody knows what happened between the last note of the older process and its end, and the caller has
-heard a silence meanwhile. So, other than after a lost model session, the agent always speaks first.
-It never greets again if any of the greeting was heard. A tool that had begun and has no result is
-told as interrupted: whether it did its work nobody knows, so it is not run again by itself.
+What happened between the last note of the older process and its end is unknown, and the caller has heard
+a silence. So the agent speaks first, unlike after a lost model session. It does not greet again if any of
+the greeting was heard. A tool that had begun and has no result is told as interrupted: it may have done
+its work, so it is not run again by itself.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""What is looked at once after every event: everything that may have become possible or due.
+"""Looks once after every event at everything that may have become possible or due.
 
-An event's own method says what happened; it need not know who waited for it. Here stand the looks
-that belong to no event alone: our next ``response.create``, the greeting guard, the floor, the
-good-bye, and the timers that follow from all of them.
+The handler of an event need not know who waited for it. This file does what belongs to no single event:
+our next ``response.create``, the greeting guard, the floor, the good-bye, and the timers that follow from
+them.
 """
 
 from __future__ import annotations

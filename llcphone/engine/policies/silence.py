@@ -1,15 +1,13 @@
 """Nobody speaks: ask whether the caller is still there, then say good-bye and hang up.
 
-semantic_vad has no idle timeout at all, and server_vad's counts on the server, which cannot hear
-when the telephone has played the answer to its end. So the
-engine counts: from the moment the agent was heard to its end, the caller last spoke, or last
-pressed a key. A prompt is a system item and a ``response.create``, which leaves by the one
-sequencer like any other. The caller's voice or a key starts the count of prompts anew.
+semantic_vad has no idle timeout, and the one of server_vad runs on the server, which does not know when
+the phone has played the answer to its end. So the engine counts: from the moment when the agent was heard
+to its end, or the caller last spoke or pressed a key. A prompt is a cue and a ``response.create``, which
+leaves by the sequencer like any other. The caller's voice or a key starts the count of prompts anew.
 
-It is never silence while somebody holds the floor, a response or a tool is under way, the session
-is being replaced, a machine listens, before the agent was heard once (a callee who has not yet
-spoken is patience's business), or with manual turns unless the plan says so. The idle limit stays
-behind all this.
+A silence does not count while somebody has the floor, a response or a tool is under way, the session is
+being replaced, or a machine listens; before the agent was heard once (``outbound`` speaks first to a
+silent callee); or with manual turns, unless the plan says so. The idle limit applies in every case.
 """
 
 from __future__ import annotations

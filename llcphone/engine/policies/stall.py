@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from llcphone.engine.state import CallState
 
 _TURN_STALL_MS = 15_000
-"""A model that says nothing for so long while the caller has the floor may have gone deaf.
+"""A model that says nothing for this long while the caller has the floor may have gone deaf.
 
 Few turns are that long. One that is, is sent whole to the next session, once; the caller hears none of it.
 """

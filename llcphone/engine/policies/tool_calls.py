@@ -1,14 +1,14 @@
 """Tool calls of one call: begun, answered, and then spoken about.
 
-Every ``call_id`` is answered, or the model waits for it for ever: by its tool, or by us when the
-tool's time has passed. Audio and barge-in never wait for a tool: a result is an item of the
-conversation at once, whoever speaks, and ``responses`` says when a response about it may be created.
+Every ``call_id`` gets an answer, from its tool or, when the tool's time has passed, from the engine:
+otherwise the model would wait for ever. Audio and barge-in never wait for a tool. A result becomes an
+item of the conversation at once, and ``responses`` decides when a response about it may be created.
 
-    late     a tool that may go on when the model waits no longer. Its result is dropped, or told
-             as a tool call of its own with the same arguments (a second answer to one ``call_id``
-             does not exist, and a system message would let a tool's text speak as the house)
-    filler   so long a silence while the caller waits for tools that something stored is played.
-             It stands in the transcript as the system's; the answer does not wait for its end
+    late     a tool may go on when the model no longer waits for it. Its result is discarded, or sent as a
+             tool call of its own with the same arguments. A second answer to one ``call_id`` does not
+             exist, and a system message would give a tool's text the authority of a system prompt
+    filler   when the caller has waited for tools in silence for this long, a stored sound is played. The
+             transcript has it as the system's; the answer does not wait for its end
 """
 
 from __future__ import annotations

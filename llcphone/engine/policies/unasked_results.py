@@ -1,9 +1,10 @@
-"""What the model is told unasked: a tool's result that somebody looked up while the agent was speaking.
+"""Tells the model a result that it has not asked for: something was looked up while the agent was
+speaking.
 
-It is told as a tool call of its own with its answer, which is how late results are told too: a system
-message would let a database's text speak as the house. No response is asked for, so nobody speaks because
-of it; whatever the model says next knows it. While there is no session to tell, it waits; once told it
-stands in the history, from which a session that replaces a lost one is told.
+The result is sent as a tool call of its own with its answer, like a late result: a system message would
+give a database's text the authority of a system prompt. No response is asked for, so the agent does not
+speak because of it, but whatever it says next can use it. While there is no session, the result waits.
+Once sent it is part of the history, so a session that replaces a lost one gets it too.
 """
 
 from __future__ import annotations

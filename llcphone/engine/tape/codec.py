@@ -1,18 +1,19 @@
 """Events, commands and the setup of a call as plain JSON data, and back: what a tape is made of.
 
-A tape leaves the house, so nothing personal is on it, and yet a second engine must decide from it
-what the first one decided. So what is personal is replaced by something of the same shape:
+A tape may be given to others, so it holds nothing personal. But a second engine must decide from it what
+the first one decided. So what is personal is replaced by something of the same shape:
 
-    words    each character but white space becomes ``x``: the engine cuts words at spaces and by
-             their length, and looks no further (spoken words, tool arguments and answers, prompts, keys)
-    audio    only its number of bytes is kept; it comes back as so much silence
-    names    of calls, streams and accounts become numbered ones, the same one for the same name,
-             because the engine compares them
-    session  every text but the vendor's own words (formats, types, voices, names of tools)
+    words    each character but white space becomes ``x``: the engine cuts words at spaces and by their
+             length, and reads nothing else in them (spoken words, tool arguments and answers, prompts,
+             keys)
+    audio    only its number of bytes is kept; it comes back as silence of that length
+    names    of calls, streams and accounts become numbered names, the same one for the same name, because
+             the engine compares them
+    session  every text is masked but the vendor's own words (formats, types, voices, names of tools)
 
-Which field is which stands in the tables below. A field that stands in none cannot be taped: who
-adds one has to say first whether it may hold what somebody said. Putting a thing on tape twice
-gives the same data, and ``tape(engine(events)) == tape(engine(taped events))`` is what replay checks.
+The tables below say which field is which. A field that is in none cannot be taped: its author must first
+say whether it may hold what somebody said. Putting a thing on tape twice gives the same data, and
+``tape(engine(events)) == tape(engine(taped events))`` is what replay checks.
 """
 
 from __future__ import annotations
@@ -118,7 +119,7 @@ def _masked_settings(value: Any, key: str = "") -> Any:
 
 
 def audio_of(size: int) -> bytes:
-    """What audio of so many bytes comes back as."""
+    """What audio of this many bytes comes back as."""
     return binascii.b2a_base64(bytes((SILENCE,)) * size, newline=False)
 
 

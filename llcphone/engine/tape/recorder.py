@@ -1,15 +1,15 @@
-"""A call's tape: what the engine was given and what it decided, told line by line, and replayed.
+"""A call's tape: what the engine was given and what it decided, line by line; and its replay.
 
-A ``Recorder`` stands before an engine and is called as it would be. Its lines are JSON:
+A ``Recorder`` is called in place of an engine. Its lines are JSON:
 
-    header   the engine's version and the call's setup
-    step     an event, when it happened, what was decided, and when the engine wants to be woken
-    frames   caller frames of one size that came between two steps: how many, how many went on to the
-             model. A frame decides nothing but that, so only the time of the last one is kept
-    cut      why there is no more, though the call went on
+    header   the version of llcphone and the call's setup
+    step     an event, its time, what was decided, and when the engine wants to be woken
+    frames   caller frames of one size between two steps: how many came, and how many went on to the
+             model. A frame decides nothing else, so only the time of the last one is kept
+    cut      why the tape ends although the call went on
 
-Notes are no decisions, so a tape outlives a change of what onlookers are told. A recorder that
-fails stops recording; it never fails the call.
+Notes are no decisions, so a tape stays valid when notes change. A recorder that fails stops recording; it
+never fails the call.
 """
 
 from __future__ import annotations
