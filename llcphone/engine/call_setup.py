@@ -239,7 +239,7 @@ class DialPlan:
     no_callback_ms: int
     """Longest wait for any word of the carrier after dialling: ring time included."""
     turn_ms: int
-    """Longest wait for our turn to dial, before that: an account may place a limited number of calls per second."""
+    """Longest wait for our turn to dial, before that: an account is allowed a number of calls per second."""
     join_ms: int
     """Longest wait for the media stream once somebody has answered; synchronous detection included."""
     machine: MachinePolicy
