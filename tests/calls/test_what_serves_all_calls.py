@@ -28,7 +28,7 @@ from llcphone.phone.loop_monitor import LoopMonitor
 from llcphone.phone.overload import Overload
 from llcphone.phone.transfers.transfers import Transfers
 from llcphone.phone.warm_pool import WarmPool
-from llcphone.server.api.calls import Board
+from llcphone.server.api.calls import CallIndex
 from llcphone.sim.model import Say
 from llcphone.telemetry.metrics import Metrics, open_metrics
 from llcphone.telemetry.tracing import CallSpans, trace_calls
@@ -45,8 +45,8 @@ TOLD = [
     (DayBudget, "ended"),
     (CircuitBreaker, "noted"),
     (CircuitBreaker, "ended"),
-    (Board, "_noted"),
-    (Board, "_keep"),
+    (CallIndex, "_noted"),
+    (CallIndex, "_keep"),
     (Metrics, "noted"),
     (Metrics, "ended"),
     (Metrics, "loop_lag"),

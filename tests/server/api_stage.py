@@ -72,9 +72,14 @@ async def open_api(
 
 
 def code_of(answer: httpx.Response) -> str:
-    """The code of an error, whose other fields are checked to be there."""
-    error = answer.json()["error"]
-    assert set(error) == {"code", "message", "fix"}
-    assert error["message"]
-    assert error["fix"]
-    return error["code"]
+    """The code of an error; the other members of the problem are checked."""
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    problem = answer.json()
+    assert problem.keys() - {"success", "error"} == {"type", "title", "status", "detail", "code", "fix"}
+    assert problem["status"] == answer.status_code
+    assert problem["type"] in ("about:blank", f"urn:llcphone:problem:{problem['code']}")
+    assert all(problem[name] for name in ("title", "detail", "fix"))
+    is_legacy = answer.request.url.path == "/outbound-call" and problem["type"] != "about:blank"
+    legacy = {"success": False, "error": problem["detail"]} if is_legacy else {}
+    assert {name: problem[name] for name in ("success", "error") if name in problem} == legacy
+    return problem["code"]

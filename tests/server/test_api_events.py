@@ -6,8 +6,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import trio
 
 from llcphone.server.api import calls
-from llcphone.server.api.calls import Board
-from llcphone.server.api.routes import BEAT_S, STREAM_LIMIT_S
+from llcphone.server.api.calls import CallIndex
+from llcphone.server.api.routes import KEEPALIVE_S, STREAM_LIMIT_S
 from llcphone.server.http import STALL_TIMEOUT_S
 from llcphone.server.listener import CLOSE_LIMIT_S, EXCHANGE_LIMIT_S
 from llcphone.sim import voices
@@ -113,8 +113,8 @@ async def test_a_stream_lasts_beyond_an_exchange_shows_that_it_lives_and_ends_in
             await trio.sleep(3 * EXCHANGE_LIMIT_S)
             assert len(api.stage.door.pending) == 0  # no stranger waits for it
             await listener.read_to_end()
-            assert listener.text.count(b": still here") >= STREAM_LIMIT_S / BEAT_S - 2
-            assert STREAM_LIMIT_S <= trio.current_time() - start < STREAM_LIMIT_S + 2 * BEAT_S
+            assert listener.text.count(b": still here") >= STREAM_LIMIT_S / KEEPALIVE_S - 2
+            assert STREAM_LIMIT_S <= trio.current_time() - start < STREAM_LIMIT_S + 2 * KEEPALIVE_S
             assert listener.text.endswith(b"0\r\n\r\n")
 
 
@@ -126,7 +126,7 @@ async def test_there_are_only_so_many_streams_and_one_that_left_makes_room(autoj
             answer = await api.get("/logs")
             assert (answer.status_code, code_of(answer)) == (429, "too_many_streams")
             assert int(answer.headers["Retry-After"]) > 0
-        await trio.sleep(3 * BEAT_S)  # that it left is noticed by what is sent to it
+        await trio.sleep(3 * KEEPALIVE_S)  # that it left is noticed by what is sent to it
         async with listen(api) as listener:
             assert listener.text.startswith(b"HTTP/1.1 200")
 
@@ -134,18 +134,18 @@ async def test_there_are_only_so_many_streams_and_one_that_left_makes_room(autoj
 async def test_a_reader_that_is_too_slow_is_dropped_and_the_others_hear_all(autojump_clock, monkeypatch):
     monkeypatch.setattr(calls, "WAITING_EVENTS", 4)
     async with open_api(callee=BUSY) as api, listen(api, buffer=4096), listen(api) as quick:
-        board = board_of(api)
-        assert len(board._listeners) == 2
+        index = index_of(api)
+        assert len(index._listeners) == 2
         async with trio.open_nursery() as nursery:
             nursery.start_soon(quick.read_to_end)
             call = api.stage.phone.place_call(TO)
             for _ in range(60):  # 6 MB: more than the buffers of a socket hold
-                board._tell(call, "many", {"filler": "x" * 100_000}, "")
+                index._send(call, "many", {"filler": "x" * 100_000}, "")
                 await trio.sleep(0.05)
             await call
-            await trio.sleep(STALL_TIMEOUT_S + BEAT_S)
+            await trio.sleep(STALL_TIMEOUT_S + KEEPALIVE_S)
             assert quick.text.count(b'"many"') == 60
-            assert len(board._listeners) == 1
+            assert len(index._listeners) == 1
             assert api.stage.door.stats.gone == 1
             nursery.cancel_scope.cancel()
 
@@ -162,7 +162,7 @@ async def test_a_head_request_is_no_stream(autojump_clock):
     async with open_api() as api:
         answer = await api.client.head("/logs")
         assert (answer.status_code, answer.headers["Content-Type"]) == (200, "text/event-stream")
-        assert board_of(api)._listeners == []
+        assert index_of(api)._listeners == []
 
 
 async def test_events_can_be_switched_off(autojump_clock):
@@ -171,8 +171,8 @@ async def test_events_can_be_switched_off(autojump_clock):
         assert "/logs" not in (await api.get("/openapi.json")).json()["paths"]
 
 
-def board_of(api):
-    """The board that watches the stage's phone."""
+def index_of(api):
+    """The index that watches the stage's phone."""
     observers = [getattr(each, "__self__", None) for each in api.stage.phone.observers]
-    (board,) = [each for each in observers if isinstance(each, Board)]
-    return board
+    (index,) = [each for each in observers if isinstance(each, CallIndex)]
+    return index

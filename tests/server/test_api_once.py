@@ -2,7 +2,7 @@
 
 import trio
 
-from llcphone.server.api import orders as api_desk
+from llcphone.server.api import call_requests
 from llcphone.sim.phone import Callbacks, Callee, CallFaults
 from tests.server.api_stage import BUSY, TO, code_of, open_api
 
@@ -67,31 +67,31 @@ async def test_a_remembered_answer_is_given_beyond_the_rate(autojump_clock):
 
 
 async def test_a_key_is_remembered_for_a_day_and_no_longer(autojump_clock):
-    desk = api_desk.Desk(100)
+    requests = call_requests.CallRequests(100)
     calls = []
 
     def place():
         calls.append(Named(f"c{len(calls)}"))
         return calls[-1]
 
-    order = api_desk.Order("/calls", b"{}", "k1")
-    assert desk.place(order, place) is desk.place(order, place)
+    request = call_requests.CallRequest("/calls", b"{}", "k1")
+    assert requests.place(request, place) is requests.place(request, place)
     await trio.sleep(DAY_S - 1)
-    assert desk.place(order, place).call_id == "c0"
+    assert requests.place(request, place).call_id == "c0"
     await trio.sleep(1)
-    assert desk.place(order, place).call_id == "c1"
+    assert requests.place(request, place).call_id == "c1"
 
 
 async def test_only_so_many_keys_are_remembered_the_oldest_goes_first(autojump_clock, monkeypatch):
-    monkeypatch.setattr(api_desk, "KEPT", 2)
-    desk = api_desk.Desk(100)
+    monkeypatch.setattr(call_requests, "KEPT", 2)
+    requests = call_requests.CallRequests(100)
     ids = iter("abcdef")
-    orders = [api_desk.Order("/calls", b"{}", f"k{n}") for n in range(4)]
-    for order in orders:
-        desk.place(order, lambda: Named(next(ids)))
-    assert desk.place(orders[3], lambda: Named("new")).call_id == "d"
-    assert desk.place(orders[2], lambda: Named("new")).call_id == "c"
-    assert desk.place(orders[0], lambda: Named("new")).call_id == "new"
+    all_requests = [call_requests.CallRequest("/calls", b"{}", f"k{n}") for n in range(4)]
+    for request in all_requests:
+        requests.place(request, lambda: Named(next(ids)))
+    assert requests.place(all_requests[3], lambda: Named("new")).call_id == "d"
+    assert requests.place(all_requests[2], lambda: Named("new")).call_id == "c"
+    assert requests.place(all_requests[0], lambda: Named("new")).call_id == "new"
 
 
 async def test_a_client_that_left_while_waiting_finds_its_call_again(autojump_clock):
@@ -108,7 +108,7 @@ async def test_a_client_that_left_while_waiting_finds_its_call_again(autojump_cl
 
 
 class Named:
-    """As much of a call as the desk looks at."""
+    """As much of a call as is looked at."""
 
     def __init__(self, call_id: str) -> None:
         self.call_id = call_id

@@ -20,7 +20,7 @@ JUDGE_CONFIG = """
 [checks.negative_data_rejection]
 expected-statuses = [400, 401, 403, 404, 405, 409, 413, 422, 429]
 """
-"""What a schema forbids may also be too large for the door, which looks first."""
+"""What a schema forbids may also be too large for the listener, which looks first."""
 
 
 def references(node: object) -> set[str]:

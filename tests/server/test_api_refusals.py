@@ -20,7 +20,7 @@ from tests.server.support import make_config, open_server, status_of
 async def test_only_the_key_opens_the_api(given, autojump_clock):
     async with open_api() as api, httpx.AsyncClient(base_url=api.client.base_url, verify=False) as stranger:
         headers = {} if given is None else {"Authorization": given.encode("latin-1", "replace")}
-        if given == "Bearer é":  # the door lets no such head in
+        if given == "Bearer é":  # the listener refuses such a head
             assert (await stranger.get("/calls", headers=headers)).status_code == 400
             return
         for method, path in [
@@ -58,7 +58,7 @@ async def test_what_cannot_be_read_is_named_by_its_field(path, autojump_clock):
         ]:
             answer = await api.post(path, body)
             assert (answer.status_code, code_of(answer)) == (422, "bad_field")
-            assert field in answer.json()["error"]["message"]
+            assert field in answer.json()["detail"]
         assert api.stage.phone.live_calls == 0
 
 
@@ -80,7 +80,7 @@ async def test_a_field_that_is_unknown_too_long_or_of_another_type_is_named(auto
         ]:
             answer = await api.post("/calls", {"to": TO, **extra})
             assert (answer.status_code, code_of(answer)) == (422, "bad_field")
-            assert named in answer.json()["error"]["message"]
+            assert named in answer.json()["detail"]
         answer = await api.post("/calls", {"to": TO, "agent": "nobody"})
         assert (answer.status_code, code_of(answer)) == (422, "unknown_agent")
         answer = await api.post("/outbound-call", {"to": TO, "purpose": "x" * 8_001})
@@ -100,7 +100,7 @@ async def test_a_body_of_more_than_64_kib_is_too_large(autojump_clock):
         body = b'{"to": "' + b"1" * 65_536 + b'"}'
         answer = await api.client.post("/calls", content=body)
         assert (answer.status_code, code_of(answer)) == (413, "too_large")
-        answer = await api.client.post("/calls", content=b" " * 100_001)  # the door's own limit
+        answer = await api.client.post("/calls", content=b" " * 100_001)  # the listener's own limit
         assert answer.status_code == 413
 
 
@@ -185,7 +185,7 @@ async def test_a_phone_that_takes_no_call_now_says_when_to_come_back(autojump_cl
             api.stage.phone.draining = reason == "draining"
             answer = await api.post("/calls", {"to": "+15551239998"})
             assert (answer.status_code, code_of(answer)) == (503, "not_admitted")
-            assert reason in answer.json()["error"]["message"]
+            assert reason in answer.json()["detail"]
             assert int(answer.headers["Retry-After"]) > 0
 
 
@@ -193,7 +193,7 @@ async def test_a_server_without_an_account_says_which_setting_is_missing(autojum
     async with open_api(callee=None) as api:
         answer = await api.post("/calls", {"to": TO})
         assert (answer.status_code, code_of(answer)) == (503, "not_configured")
-        assert "TWILIO_ACCOUNT_SID" in answer.json()["error"]["fix"]
+        assert "TWILIO_ACCOUNT_SID" in answer.json()["fix"]
 
 
 async def test_a_fault_of_ours_is_a_500_without_its_text(autojump_clock, monkeypatch, caplog):

@@ -1,7 +1,7 @@
-"""What the API knows of calls: live ones are the phone's, ended ones are kept here, and what happens is told.
+"""The calls that the API shows (live ones are the phone's, ended ones are kept here), and their events.
 
-A call's state is read from its engine when somebody asks, so there is no second account of it that
-could differ. Of an ended call the view and the record stay, not the call.
+A call's state is read from its engine when a request asks for it, so no second copy of it can differ. Of an
+ended call the view and the record are kept, not the call.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 REMEMBERED = 1000
 """Ended calls."""
 MOST_LINES = 50_000
-"""Lines and turns in the records of all of them, some 30 MB; of the oldest only the view is kept beyond."""
+"""Lines and turns in all their records, some 30 MB; beyond, the oldest calls keep their view only."""
 LISTENERS = 8
 """Event streams at once."""
 WAITING_EVENTS = 256
-"""Events a listener may be late by; one more and it is dropped."""
+"""Events that may wait for a listener; one more and its stream ends."""
 
 _STATES: dict[DialState, State] = {
     DialState.IDLE: "warming",
@@ -41,14 +41,14 @@ _STATES: dict[DialState, State] = {
 }
 
 
-class Board:
+class CallIndex:
     """The calls of one phone."""
 
     def __init__(self, phone: PhonePort) -> None:
         self._phone = phone
         self._ended: OrderedDict[str, CallDetail] = OrderedDict()
         self._whole: deque[tuple[str, int]] = deque()
-        """Those of them that have their record still, and its lines; oldest first."""
+        """The calls that still have their record, and how many lines that has; oldest first."""
         self._lines = 0
         self._listeners: list[trio.MemorySendChannel[CallEvent]] = []
         self._news = trio.lowlevel.ParkingLot()
@@ -91,7 +91,7 @@ class Board:
             self._lines -= lines
             if (ended := self._ended.get(oldest)) is not None:
                 ended.record = None
-        self._tell(call, "ended", {"reason": view.reason, "duration_s": view.duration_s}, "")
+        self._send(call, "ended", {"reason": view.reason, "duration_s": view.duration_s}, "")
 
     # -- events -----------------------------------------------------------------------------
 
@@ -117,9 +117,9 @@ class Board:
             self._listeners.remove(listener)
 
     def _noted(self, call: Call, note: Note) -> None:
-        self._tell(call, note.kind, note.fields, note.words)
+        self._send(call, note.kind, note.fields, note.words)
 
-    def _tell(self, call: Call, kind: str, fields: Mapping[str, object], words: str) -> None:
+    def _send(self, call: Call, kind: str, fields: Mapping[str, object], words: str) -> None:
         """Inside a step of the call: nothing here waits or raises."""
         self._news.unpark_all()
         if not self._listeners:

@@ -1,11 +1,15 @@
-"""The original's HTTP interface, so that campaign layers written for it go on.
+"""The HTTP interface of llc-phone 3 (the predecessor), for campaign software written for it.
 
-    POST /outbound-call     its fields in, ``success, call_sid, to, scenario`` out
+    POST /outbound-call     its fields in; ``success, call_sid, to, scenario`` out
     GET  /tools             the schemas of the agent's tools
     GET  /public-url        where Twilio reaches this server
 
-Its reply carries the CallSid, so it waits for it; Twilio is asked when the model is ready. Should that
-take too long, the answer still says that the call goes on: whoever heard "failed" would ring twice.
+The reply carries the CallSid, so it waits until Twilio has created the call; that happens when the model is
+ready. If that takes too long, the reply has an empty CallSid but still reports success: the call goes on, and
+a client that reads a failure would place it again.
+
+Errors are the API's problem details. On ``POST /outbound-call`` they also have ``success`` (false) and
+``error`` (the text), as clients of the predecessor read those.
 """
 
 from __future__ import annotations
@@ -24,24 +28,24 @@ if TYPE_CHECKING:
 
     from llcphone.config.modes import CompanyConfig
     from llcphone.phone.ports import PhonePort
-    from llcphone.server.api.calls import Board
-    from llcphone.server.api.orders import Placed
+    from llcphone.server.api.call_requests import Placed
+    from llcphone.server.api.calls import CallIndex
 
 CALL_SID_LIMIT_S = 10.0
 """Longest wait for Twilio's name of the call; the whole exchange is limited to 15 s."""
 
 
-def context_of(order: LegacyCall, company: CompanyConfig) -> str:
-    """The original's fields as the context of a call, in the company's language; none that is not given."""
-    when = " ".join(filter(None, [order.appointment_date, order.appointment_time]))
+def context_of(request: LegacyCall, company: CompanyConfig) -> str:
+    """The given fields as the context of a call, in the company's language."""
+    when = " ".join(filter(None, [request.appointment_date, request.appointment_time]))
     facts = {
-        "scenario": order.scenario,
-        "caller_name": order.caller_name,
-        "company_name": order.company_name,
+        "scenario": request.scenario,
+        "caller_name": request.caller_name,
+        "company_name": request.company_name,
         "appointment": when,
-        "purpose": order.purpose,
-        "prospect_context": order.prospect_context,
-        "custom_instructions": order.custom_instructions,
+        "purpose": request.purpose,
+        "prospect_context": request.prospect_context,
+        "custom_instructions": request.custom_instructions,
     }
     lines = [
         company.sentence(f"context_{name}").format(fact=fact.strip())
@@ -51,22 +55,22 @@ def context_of(order: LegacyCall, company: CompanyConfig) -> str:
     return "\n".join([company.sentence("context"), *lines]) if lines else ""
 
 
-def agent_for(phone: PhonePort, order: LegacyCall) -> Agent | None:
-    """The agent whose name is the scenario's; None: the phone's own choice.
+def agent_for(phone: PhonePort, request: LegacyCall) -> Agent | None:
+    """The agent of the scenario's name; None: the phone chooses.
 
     Raises:
         ApiError: the agent needs facts that were not given.
     """
-    agent = agents_of(phone.agent).get(order.scenario)
-    missing = [name for name in agent.needs if not getattr(order, name)] if agent is not None else []
+    agent = agents_of(phone.agent).get(request.scenario)
+    missing = [name for name in agent.needs if not getattr(request, name)] if agent is not None else []
     if missing:
-        text = f"a call of the scenario {order.scenario} needs {' and '.join(missing)}"
-        raise ApiError(422, "missing_facts", text, "give them beside the scenario")
+        text = f"a call of the scenario {request.scenario} needs {' and '.join(missing)}"
+        raise ApiError(422, "missing_facts", text, "send them with the scenario")
     return agent
 
 
-async def reply_to(order: LegacyCall, placed: Placed, board: Board) -> bytes:
-    """The answer to an order that has placed a call; one that is complete is kept with it.
+async def reply_to(request: LegacyCall, placed: Placed, index: CallIndex) -> bytes:
+    """The answer to a request that has placed a call; a complete one is kept for repetitions.
 
     Raises:
         ApiError: the call ended before Twilio had it.
@@ -74,16 +78,16 @@ async def reply_to(order: LegacyCall, placed: Placed, board: Board) -> bytes:
     if placed.answer:
         return placed.answer
     call_sid = ""
-    if (call := board.live(placed.call_id)) is not None:
+    if (call := index.live(placed.call_id)) is not None:
         with trio.move_on_after(CALL_SID_LIMIT_S):
-            call_sid = await board.call_sid(call)
-    detail = board.find(placed.call_id)
+            call_sid = await index.call_sid(call)
+    detail = index.find(placed.call_id)
     if detail is not None:
         call_sid = detail.call_sid or ""
         if not call_sid and detail.state == "ended":
             text = f"the call ended before Twilio placed it: {detail.reason}"
             raise ApiError(502, "not_placed", text, f"see the record: GET /calls/{placed.call_id}")
-    reply = LegacyReply(True, call_sid, order.to, order.scenario, placed.call_id)
+    reply = LegacyReply(True, call_sid, request.to, request.scenario, placed.call_id)
     answer = msgspec.json.encode(reply)
     if call_sid:
         placed.answer = answer

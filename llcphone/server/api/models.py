@@ -1,6 +1,7 @@
-"""What goes over the API's wire, as types: they check requests, and the OpenAPI document is made of them.
+"""Requests and answers of the API as types: they check requests, and the OpenAPI document is made of them.
 
-Numbers of people are whole in here; `CallView.masked` is what leaves without ``?numbers=1``.
+Telephone numbers are complete in these types; `CallView.masked` is sent unless the client asks
+``?numbers=1``.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ Text = Annotated[str, Meta(max_length=8_000)]
 
 
 class NewCall(Struct, forbid_unknown_fields=True):
-    """Whom to ring, and what about."""
+    """Whom to call, and what about."""
 
     to: Number
     context: Annotated[
@@ -47,7 +48,7 @@ class NewCall(Struct, forbid_unknown_fields=True):
 
 
 class LegacyCall(Struct):
-    """The body of the original's ``POST /outbound-call``; what it does not know is ignored, as there."""
+    """The body of ``POST /outbound-call`` of llc-phone 3; unknown fields are ignored, as there."""
 
     to: Number
     caller_name: Line = ""
@@ -107,10 +108,10 @@ class CallList(Struct):
 
 
 class LegacyReply(Struct):
-    """What the original answered."""
+    """The answer of llc-phone 3."""
 
     success: bool
-    call_sid: Annotated[str, Meta(description='"" when Twilio has not told it within ten seconds.')]
+    call_sid: Annotated[str, Meta(description='"" when Twilio has not sent it within ten seconds.')]
     to: str
     scenario: str
     id: Annotated[str, Meta(description="For GET /calls/{id}.")]
@@ -122,18 +123,17 @@ class PublicUrl(Struct, rename="camel"):
     public_url: str
 
 
-class ErrorBody(Struct):
-    """What went wrong, and how to fix it."""
+class Problem(Struct, omit_defaults=True):
+    """Every error of the API: problem details (RFC 9457), with ``code`` and ``fix`` as members of our own."""
 
-    code: str
-    message: str
-    fix: str
-
-
-class ErrorReply(Struct):
-    """Every error of the API."""
-
-    error: ErrorBody
+    type: Annotated[str, Meta(description="A URI for this kind of error; about:blank: see the status.")]
+    title: Annotated[str, Meta(description="The kind of error, for people.")]
+    status: int
+    detail: Annotated[str, Meta(description="What is wrong with this request.")]
+    code: Annotated[str, Meta(description="The kind of error, for programs; it does not change.")]
+    fix: Annotated[str, Meta(description="What the client or the operator can do.")]
+    success: Annotated[bool | None, Meta(description="False; POST /outbound-call only.")] = None
+    error: Annotated[str | None, Meta(description="The detail again; POST /outbound-call only.")] = None
 
 
 class CallEvent(Struct, omit_defaults=True):

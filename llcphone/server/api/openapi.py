@@ -10,10 +10,10 @@ from llcphone.server.api.models import (
     CallDetail,
     CallList,
     CallView,
-    ErrorReply,
     LegacyCall,
     LegacyReply,
     NewCall,
+    Problem,
     PublicUrl,
 )
 
@@ -22,19 +22,19 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 
-_SHAPES = (NewCall, LegacyCall, CallView, CallDetail, CallList, LegacyReply, PublicUrl, ErrorReply)
+_SHAPES = (NewCall, LegacyCall, CallView, CallDetail, CallList, LegacyReply, PublicUrl, Problem)
 _ERRORS = {
-    400: "The body is no JSON.",
+    400: "The body is not JSON.",
     401: "The key is missing or wrong.",
-    403: "The guard refuses this call (its code says why); waiting does not change that.",
+    403: "The dial guard refuses this call (the code says why). Waiting does not help.",
     404: "There is no such call.",
     405: "The path takes another method.",
     409: "The Idempotency-Key was used for another request.",
     413: "The body is too large.",
-    422: "A field, parameter or header has a value it may not have.",
-    429: "A limit is met; Retry-After says when to ask again.",
+    422: "A field, parameter or header has an invalid value.",
+    429: "A limit is reached; Retry-After says when to try again.",
     502: "The call ended before Twilio placed it.",
-    503: "No call is taken now, this server is not set up to place any, or its store gives no answer.",
+    503: "No call is accepted now, this server cannot place any, or its store gives no answer.",
 }
 _WAITS = {429, 503}
 _ALWAYS = (401,)
@@ -56,7 +56,7 @@ def openapi(*, events: bool, agents: Iterable[str]) -> Json:
         "info": {
             "title": "llcphone",
             "version": "1",
-            "description": "Places telephone calls that an AI model holds, and tells of them.",
+            "description": "Places telephone calls that an AI agent holds, and shows them.",
         },
         "security": [{"key": []}],
         "paths": paths | (_events() if events else {}),
@@ -72,7 +72,7 @@ def openapi(*, events: bool, agents: Iterable[str]) -> Json:
 
 
 def _calls() -> Json:
-    placed = _answer("The call is begun.", CallView)
+    placed = _answer("The call has begun.", CallView)
     placed["headers"] = {"Location": {"description": "The call.", "schema": {"type": "string"}}}
     placed["links"] = {
         "it": {"operationId": "getCall", "parameters": {"call_id": "$response.body#/id"}},
@@ -85,7 +85,7 @@ def _calls() -> Json:
     words = _switch("words", "The transcript too, if records.transcript keeps it.")
     return {
         "/calls": {
-            "post": _places("placeCall", "Ring somebody.", NewCall, {"202": placed}),
+            "post": _places("placeCall", "Place a call.", NewCall, {"202": placed}),
             "get": _operation(
                 "listCalls", "Calls, newest first.", _ok("Calls.", CallList), (422,), [limit, numbers]
             ),
@@ -114,8 +114,8 @@ def _calls() -> Json:
 
 def _legacy() -> Json:
     tools = {"type": "array", "items": {"type": "object"}}
-    rings = _ok("It rings.", LegacyReply)
-    outbound = _places("outboundCall", "Ring somebody as the original did.", LegacyCall, rings)
+    rings = _ok("The call is placed.", LegacyReply)
+    outbound = _places("outboundCall", "Place a call, as llc-phone 3 does.", LegacyCall, rings)
     outbound["responses"]["502"] = {"$ref": "#/components/responses/E502"}
     return {
         "/outbound-call": {"post": outbound},
@@ -130,12 +130,12 @@ def _document() -> Json:
 
 def _events() -> Json:
     stream = {
-        "description": "Server-sent events, one JSON object each, until the reader leaves.",
+        "description": "Server-sent events, one JSON object each, until the client disconnects.",
         "content": {"text/event-stream": {"schema": {"type": "string"}}},
     }
     only = _parameter("call", {"type": "string"}, "Of this call only.")
     words = _switch("words", "What was said too.")
-    what = "What happens in calls, as it happens."
+    what = "Events of calls, as they happen."
     return {"/logs": {"get": _operation("events", what, {"200": stream}, (422, 429), [words, only])}}
 
 
@@ -155,7 +155,7 @@ def _operation(
 def _places(name: str, summary: str, body: type[msgspec.Struct], answers: Json) -> Json:
     """An operation that places a call."""
     key = {"type": "string", "pattern": "^[!-~]{1,128}$"}
-    what = "Names this request: asked again with the same body within a day, it rings nobody twice."
+    what = "Names this request. The same request within a day places no second call."
     header = _parameter("Idempotency-Key", key, what) | {"in": "header"}
     operation = _operation(name, summary, answers, _OF_PLACING, [header])
     content = {"application/json": {"schema": _ref(body)}}
@@ -184,7 +184,8 @@ def _answer(description: str, shape: type[msgspec.Struct] | Json) -> Json:
 
 
 def _error(status: int) -> Json:
-    error = _answer(_ERRORS[status], ErrorReply)
+    content = {"application/problem+json": {"schema": _ref(Problem)}}
+    error: Json = {"description": _ERRORS[status], "content": content}
     if status == 413:  # the listener reads no further, and answers without a body
         del error["content"]
     if status in _WAITS:

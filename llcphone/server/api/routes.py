@@ -1,16 +1,16 @@
-"""The API that places calls and tells of them: for a campaign layer, under one key.
+"""The HTTP API that places and shows calls, for campaign software, under one key.
 
-    POST /calls                 ring somebody: 202 with the call
+    POST /calls                 place a call: 202 with the call
     GET  /calls                 live calls, and the last thousand that ended
     GET  /calls/{id}            one of them, or one that the store keeps, with its record
     POST /calls/{id}/hangup     end it once the agent's last word was heard
-    GET  /logs                  what happens in calls, as server-sent events
-    GET  /openapi.json          all of this for machines
-    POST /outbound-call, GET /tools, GET /public-url    the original's (`api_legacy`)
+    GET  /logs                  events of calls, as server-sent events
+    GET  /openapi.json          the OpenAPI document
+    POST /outbound-call, GET /tools, GET /public-url    as llc-phone 3 has them (`legacy`)
 
-Whoever has the key spends money on calls, so without ``api.key`` none of this exists, and no route
-can forget to ask for it: the blueprint does, before each. Numbers leave masked, words not at all,
-unless they are asked for.
+A client with the key can spend money on calls. So without ``api.key`` none of these routes exists, and the
+blueprint checks the key before each of them. Telephone numbers are masked and transcripts left out
+unless the request asks for them.
 """
 
 from __future__ import annotations
@@ -28,8 +28,9 @@ from llcphone.agent import agents_of
 from llcphone.runtime.log_lines import logger
 from llcphone.runtime.rare_log import SeldomLog
 from llcphone.server.api import legacy
-from llcphone.server.api.calls import Board, without_record
-from llcphone.server.api.errors import ApiError, json_response, of_http
+from llcphone.server.api.call_requests import CallRequest, CallRequests
+from llcphone.server.api.calls import CallIndex, without_record
+from llcphone.server.api.errors import ApiError, json_response, of_http, problem_response
 from llcphone.server.api.models import (
     BODY_LIMIT,
     CallDetail,
@@ -40,7 +41,6 @@ from llcphone.server.api.models import (
     PublicUrl,
 )
 from llcphone.server.api.openapi import openapi
-from llcphone.server.api.orders import Desk, Order
 from llcphone.server.api.stored_calls import stored_call
 from llcphone.server.authentication import has_key
 
@@ -53,9 +53,9 @@ if TYPE_CHECKING:
     from llcphone.phone.ports import PhonePort
 
 STREAM_LIMIT_S = 3600.0
-"""Longest event stream; its client connects again, as every client of such streams does."""
-BEAT_S = 10.0
-"""An event stream says something at least so often, so that a peer who left is noticed."""
+"""Longest event stream; its client connects again, as clients of such streams do."""
+KEEPALIVE_S = 10.0
+"""Longest silence of an event stream: a comment is sent, so a client that left is noticed."""
 
 _KEY = re.compile(r"[\x21-\x7e]{1,128}")
 _NOT_FOUND = "there is no such call, or it ended long ago and is not in the store"
@@ -65,14 +65,14 @@ Body = TypeVar("Body", bound=msgspec.Struct)
 
 
 def add_api(app: QuartTrio, phone: PhonePort) -> None:
-    """Offer the API of this phone; the caller has seen that there is a key."""
+    """Offer the API of this phone; the caller has checked that there is a key."""
     blueprint = Blueprint("api", __name__)
-    board, desk = Board(phone), Desk(phone.config.outbound.calls_per_minute)
-    _guard(blueprint, phone.config.api.key)
-    _add_calls(blueprint, phone, board, desk)
-    _add_legacy(blueprint, phone, board, desk)
+    index, requests = CallIndex(phone), CallRequests(phone.config.outbound.calls_per_minute)
+    _require_key(blueprint, phone.config.api.key)
+    _add_calls(blueprint, phone, index, requests)
+    _add_legacy(blueprint, phone, index, requests)
     if phone.config.api.events:
-        _add_events(blueprint, board)
+        _add_events(blueprint, index)
 
     @lru_cache(1)
     def document(agents: tuple[str, ...]) -> bytes:
@@ -86,16 +86,16 @@ def add_api(app: QuartTrio, phone: PhonePort) -> None:
 
 
 def is_api_path(path: str) -> bool:
-    """Whether the API answers here, so that its refusals are the API's too."""
+    """Whether the API answers here, so that errors have the API's form."""
     first = path.removeprefix("/").partition("/")[0]
     return first in {"calls", "outbound-call", "tools", "public-url", "logs", "openapi.json"}
 
 
-def _guard(blueprint: Blueprint, key: str) -> None:
+def _require_key(blueprint: Blueprint, key: str) -> None:
     seldom = SeldomLog(log)
 
     @blueprint.before_request
-    async def ask_for_the_key() -> None:
+    async def check_key() -> None:
         given = request.headers.get("Authorization", "")
         if not has_key(key, given):
             seldom.warning("API request refused: wrong key" if given else "API request refused: no key")
@@ -104,47 +104,47 @@ def _guard(blueprint: Blueprint, key: str) -> None:
             )
 
     @blueprint.after_request
-    async def keep_out_of_caches(response: Response) -> Response:
+    async def forbid_caching(response: Response) -> Response:
         response.headers["Cache-Control"] = "no-store"
         return response
 
     @blueprint.errorhandler(ApiError)
-    async def refuse(error: ApiError) -> Response:
-        return error.response()
+    async def api_error(error: ApiError) -> Response:
+        return problem_response(error, legacy=request.path == "/outbound-call")
 
     @blueprint.errorhandler(HTTPException)
-    async def refuse_http(error: HTTPException) -> Response:
+    async def http_error(error: HTTPException) -> Response:
         return of_http(error)
 
 
 # -- calls ------------------------------------------------------------------------------------
 
 
-def _add_calls(blueprint: Blueprint, phone: PhonePort, board: Board, desk: Desk) -> None:
+def _add_calls(blueprint: Blueprint, phone: PhonePort, index: CallIndex, requests: CallRequests) -> None:
     @blueprint.post("/calls")
     async def place() -> Response:
-        order, asked = await _read(NewCall)
+        call_request, asked = await _read(NewCall)
         agent = _agent_named(phone, asked.agent)
-        placed = desk.place(
-            order,
+        placed = requests.place(
+            call_request,
             lambda: phone.place_call(asked.to, agent, context=asked.context, caller_id=asked.caller_id),
         )
-        if not placed.answer:  # nothing was awaited since: the call is as it was born
-            view = without_record((await _known(phone, board, placed.call_id)).masked())
+        if not placed.answer:  # the call has not changed since
+            view = without_record((await _known(phone, index, placed.call_id)).masked())
             placed.answer = msgspec.json.encode(view)
         headers = {"Location": f"/calls/{placed.call_id}"}
         return Response(placed.answer, 202, headers, content_type="application/json")
 
     @blueprint.get("/calls")
     async def listing() -> Response:
-        views = board.newest(_limit())
+        views = index.newest(_limit())
         numbers = _flag("numbers")
         return json_response(CallList([view if numbers else view.masked() for view in views]))
 
     @blueprint.get("/calls/<call_id>")
     async def one(call_id: str) -> Response:
         numbers, words = _flag("numbers"), _flag("words")
-        detail = await _known(phone, board, call_id)
+        detail = await _known(phone, index, call_id)
         detail = detail if numbers else detail.masked()
         if detail.record is not None and not words:
             detail = msgspec.structs.replace(detail, record={**detail.record, "transcript": ()})
@@ -152,14 +152,14 @@ def _add_calls(blueprint: Blueprint, phone: PhonePort, board: Board, desk: Desk)
 
     @blueprint.post("/calls/<call_id>/hangup")
     async def hang_up(call_id: str) -> Response:
-        detail = await _known(phone, board, call_id)
-        if (call := board.live(call_id)) is not None:
+        detail = await _known(phone, index, call_id)
+        if (call := index.live(call_id)) is not None:
             call.hang_up()
         return json_response(without_record(detail.masked()), 202)
 
 
 def _agent_named(phone: PhonePort, name: str) -> Agent | None:
-    """The agent of this name; None is the phone's own choice."""
+    """The agent of this name; None: the phone chooses."""
     if not name:
         return None
     agents = agents_of(phone.agent)
@@ -170,24 +170,24 @@ def _agent_named(phone: PhonePort, name: str) -> Agent | None:
     return agents[name]
 
 
-async def _known(phone: PhonePort, board: Board, call_id: str) -> CallDetail:
+async def _known(phone: PhonePort, index: CallIndex, call_id: str) -> CallDetail:
     """A call of this phone, or one that the store keeps."""
-    if (detail := board.find(call_id) or await stored_call(phone.store, call_id)) is None:
-        raise ApiError(404, "no_such_call", _NOT_FOUND, "list the calls: GET /calls")
+    if (detail := index.find(call_id) or await stored_call(phone.store, call_id)) is None:
+        raise ApiError(404, "no_such_call", _NOT_FOUND, "see the list of calls: GET /calls")
     return detail
 
 
-# -- the original's ---------------------------------------------------------------------------
+# -- routes of llc-phone 3 --------------------------------------------------------------------
 
 
-def _add_legacy(blueprint: Blueprint, phone: PhonePort, board: Board, desk: Desk) -> None:
+def _add_legacy(blueprint: Blueprint, phone: PhonePort, index: CallIndex, requests: CallRequests) -> None:
     @blueprint.post("/outbound-call")
     async def outbound_call() -> Response:
-        order, asked = await _read(LegacyCall)
+        call_request, asked = await _read(LegacyCall)
         agent = legacy.agent_for(phone, asked)
         context = legacy.context_of(asked, phone.config.company)
-        placed = desk.place(order, lambda: phone.place_call(asked.to, agent, context=context))
-        answer = await legacy.reply_to(asked, placed, board)
+        placed = requests.place(call_request, lambda: phone.place_call(asked.to, agent, context=context))
+        answer = await legacy.reply_to(asked, placed, index)
         return Response(answer, content_type="application/json")
 
     @blueprint.get("/tools")
@@ -202,37 +202,37 @@ def _add_legacy(blueprint: Blueprint, phone: PhonePort, board: Board, desk: Desk
 # -- events -----------------------------------------------------------------------------------
 
 
-def _add_events(blueprint: Blueprint, board: Board) -> None:
+def _add_events(blueprint: Blueprint, index: CallIndex) -> None:
     @blueprint.get("/logs")
     async def logs() -> Response:
         words, only = _flag("words"), request.args.get("call", "")
-        if not board.has_room:
-            text = "as many event streams are open as may be"
+        if not index.has_room:
+            text = "too many event streams are open"
             raise ApiError(429, "too_many_streams", text, "close one of them", retry_after_s=5)
         if request.method == "HEAD":
             return Response("", content_type="text/event-stream")
         if (exchange := request.scope.get("state", {}).get("llcphone.exchange")) is not None:
-            exchange.extend(STREAM_LIMIT_S + BEAT_S)
-        headers = {"X-Accel-Buffering": "no"}  # else nginx would collect events before it passes them on
-        response = Response(_events(board, words, only), 200, headers, content_type="text/event-stream")
+            exchange.extend(STREAM_LIMIT_S + KEEPALIVE_S)
+        headers = {"X-Accel-Buffering": "no"}  # or nginx would buffer the events
+        response = Response(_events(index, words, only), 200, headers, content_type="text/event-stream")
         response.timeout = None
         return response
 
 
-async def _events(board: Board, words: bool, only: str) -> AsyncIterator[bytes]:
+async def _events(index: CallIndex, words: bool, only: str) -> AsyncIterator[bytes]:
     """Server-sent events until the reader leaves, is too slow, or an hour is over."""
-    if not board.has_room:  # another took the last place since the request was let in
+    if not index.has_room:  # another request has taken the last place
         return
     now = trio.current_time()
-    until, beat = now + STREAM_LIMIT_S, now + BEAT_S
-    with board.listen() as events:
+    until, keepalive = now + STREAM_LIMIT_S, now + KEEPALIVE_S
+    with index.listen() as events:
         line = b": events follow\n\n"
         while now < until:
             if line:
                 yield line
-                beat = now + BEAT_S
+                keepalive = now + KEEPALIVE_S
             line = b": still here\n\n"
-            with trio.move_on_at(beat):
+            with trio.move_on_at(keepalive):
                 try:
                     line = _as_line(await events.receive(), words, only)
                 except trio.EndOfChannel:
@@ -241,7 +241,7 @@ async def _events(board: Board, words: bool, only: str) -> AsyncIterator[bytes]:
 
 
 def _as_line(event: CallEvent, words: bool, only: str) -> bytes:
-    """An event as it goes over the wire; nothing of another call than the only one."""
+    """An event as it is sent; empty if the client asked for another call only."""
     if only and event.call != only:
         return b""
     return b"data: " + msgspec.json.encode(event if words else event.wordless()) + b"\n\n"
@@ -250,8 +250,8 @@ def _as_line(event: CallEvent, words: bool, only: str) -> bytes:
 # -- reading requests -------------------------------------------------------------------------
 
 
-async def _read(shape: type[Body]) -> tuple[Order, Body]:
-    """The request's body by its shape, and what makes it the same request as another."""
+async def _read(shape: type[Body]) -> tuple[CallRequest, Body]:
+    """The request's body as this type, and what identifies the request."""
     body = cast("bytes", await request.get_data())
     if len(body) > BODY_LIMIT:
         raise ApiError(413, "too_large", "the body is too large", f"send at most {BODY_LIMIT} bytes")
@@ -265,7 +265,7 @@ async def _read(shape: type[Body]) -> tuple[Order, Body]:
         raise ApiError(422, "bad_field", str(error), "see /openapi.json for the fields") from None
     except (ValueError, RecursionError):  # msgspec's DecodeError is a ValueError
         raise ApiError(400, "not_json", "the body is no JSON", "send one JSON object in UTF-8") from None
-    return Order(request.path, body, key or ""), asked
+    return CallRequest(request.path, body, key or ""), asked
 
 
 def _flag(name: str) -> bool:

@@ -1,9 +1,9 @@
-"""The desk that takes orders for calls: each only once, and not too many in a minute.
+"""Requests for calls: each places one call only, and their number in a minute is limited.
 
-An ``Idempotency-Key`` names an order. What placed a call is remembered under it for a day, so a client
-that lost our answer asks again without ringing anybody twice. What was refused placed nothing and is
-not remembered: the same key may be used again when the limit is over. Placing is synchronous, so two
-requests with one key cannot both place a call.
+An ``Idempotency-Key`` names a request. A request that placed a call is remembered under its key for a day,
+so a client that lost our answer repeats the request, and nobody is called twice. A refused request placed
+nothing and is not remembered: its key may be used again. Placing is synchronous, so two requests with one
+key cannot both place a call.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ log = logger("llcphone.server.api")
 
 KEPT_S = 86_400
 KEPT = 10_000
-"""Orders remembered; beyond, the oldest is forgotten before its day is over."""
+"""Requests remembered; beyond, the oldest is forgotten before its day is over."""
 
 
 @attrs.frozen
-class Order:
-    """A request for a call, as far as it can be repeated."""
+class CallRequest:
+    """A request for a call: what makes it the same when it is repeated."""
 
     path: str
     body: bytes = attrs.field(repr=False)
@@ -43,13 +43,13 @@ class Order:
 
     @property
     def fingerprint(self) -> bytes:
-        """Two requests with one key must have one of these."""
+        """Equal for two requests with one key; anything else is a conflict."""
         return hashlib.sha256(self.path.encode() + b"\0" + self.body).digest()
 
 
 @attrs.define(eq=False)
 class Placed:
-    """A call that an order has placed."""
+    """A call, and the request that placed it."""
 
     call_id: str
     fingerprint: bytes = attrs.field(repr=False)
@@ -62,24 +62,24 @@ REQUESTS_PER_CALL = 2
 """Requests allowed per call of ``outbound.calls_per_minute``: each refused one may be corrected once."""
 
 
-class Desk:
-    """Takes orders."""
+class CallRequests:
+    """Places each request's call once."""
 
     def __init__(self, calls_per_minute: int) -> None:
         self._minute = Window(REQUESTS_PER_CALL * calls_per_minute, 60_000)
         self._placed: OrderedDict[str, Placed] = OrderedDict()
 
-    def place(self, order: Order, place_call: Callable[[], Call]) -> Placed:
-        """Place the call, unless this very order has placed it. Synchronous.
+    def place(self, request: CallRequest, place_call: Callable[[], Call]) -> Placed:
+        """Place the call, unless this request has placed it already. Synchronous.
 
         Raises:
-            ApiError: the key was used for another order, or the call is refused.
+            ApiError: the key was used for another request, or the call is refused.
         """
         now_s = trio.current_time()
         self._forget(now_s)
-        known = self._placed.get(order.key) if order.key else None
+        known = self._placed.get(request.key) if request.key else None
         if known is not None:
-            if known.fingerprint != order.fingerprint:
+            if known.fingerprint != request.fingerprint:
                 text = "this Idempotency-Key was used for another request"
                 raise ApiError(409, "idempotency_conflict", text, "use a new key for a new call")
             return known
@@ -89,16 +89,16 @@ class Desk:
         except (DialRefused, NotAdmitted, ConfigError) as error:
             raise refusal(error) from None
         log.info("call placed over the API", extra={"call": call.call_id})
-        placed = Placed(call.call_id, order.fingerprint, now_s)
-        if order.key:
-            self._placed[order.key] = placed
+        placed = Placed(call.call_id, request.fingerprint, now_s)
+        if request.key:
+            self._placed[request.key] = placed
         return placed
 
     def _count(self, now_ms: int) -> None:
         if wait_ms := self._minute.wait_ms(now_ms):
-            text = "as many calls were asked for in a minute as may be (outbound.calls_per_minute)"
+            text = "too many calls were requested in one minute (outbound.calls_per_minute)"
             wait_s = math.ceil(wait_ms / 1000)
-            raise ApiError(429, "api_rate", text, "ask again after Retry-After", retry_after_s=wait_s)
+            raise ApiError(429, "api_rate", text, "try again after Retry-After", retry_after_s=wait_s)
         self._minute.count(now_ms)
 
     def _forget(self, now_s: float) -> None:
