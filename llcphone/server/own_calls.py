@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import Enum
 from typing import TYPE_CHECKING
 
 from llcphone.server.authentication import read_form
@@ -9,6 +10,9 @@ from llcphone.server.head import HEAD_END, RequestRefused, parse_head
 
 if TYPE_CHECKING:
     from llcphone.phone.ports import PhonePort
+
+_OF_A_CALL = frozenset({"media", "status", "amd", "twiml", "transfer", "calls", "resume"})
+"""First parts of paths whose next part names a call."""
 
 
 async def is_for_own_call(phone: PhonePort, request: bytes, *, asked: bool = False) -> bool:
@@ -19,13 +23,10 @@ async def is_for_own_call(phone: PhonePort, request: bytes, *, asked: bool = Fal
         request: its head, and its whole body if it has one.
         asked: the process that has the port asks. What it may go on with by the journal is then let go.
     """
-    raw, _, body = request.partition(HEAD_END)
-    try:
-        head = parse_head(raw + HEAD_END)
-        form = dict(read_form(body)) if head.method == b"POST" else {}
-    except (RequestRefused, ValueError):
+    if (read := _read(request)) is None:
         return False
-    match head.path.decode("ascii").strip("/").split("/"):
+    path, form = read
+    match path:
         case ["media", token]:
             return phone.expects(token)
         case ["status" | "amd" | "twiml", token]:
@@ -37,3 +38,34 @@ async def is_for_own_call(phone: PhonePort, request: bytes, *, asked: bool = Fal
         case ["resume", generation] if asked and generation.isdecimal():
             return not await phone.let_go(form, int(generation))
     return phone.has_call(form.get("CallSid", ""))
+
+
+class Concern(Enum):
+    """Which calls a request may be about."""
+
+    NONE = "none"
+    NEW = "a call that is probably new"
+    """The voice webhook; it comes again, with the same call, when its answer was lost."""
+    BEGUN = "a call that has begun"
+
+
+def concern_of(request: bytes) -> Concern:
+    """Which calls a whole request may be about, by its path and form."""
+    if (read := _read(request)) is None:
+        return Concern.NONE
+    path, form = read
+    if path == ["twiml"]:
+        return Concern.NEW
+    of_a_call = len(path) > 1 and path[0] in _OF_A_CALL
+    return Concern.BEGUN if of_a_call or form.get("CallSid") else Concern.NONE
+
+
+def _read(request: bytes) -> tuple[list[str], dict[str, str]] | None:
+    """Path and form; None: it cannot be read."""
+    raw, _, body = request.partition(HEAD_END)
+    try:
+        head = parse_head(raw + HEAD_END)
+        form = dict(read_form(body)) if head.method == b"POST" else {}
+    except (RequestRefused, ValueError):
+        return None
+    return head.path.decode("ascii").strip("/").split("/"), form
