@@ -4,9 +4,11 @@
     GET /healthz    200, or 503 and why this process should be replaced
     GET /readyz     200, or 503 and why new calls are not taken
 
-This port has no authentication, so it is not the public port. Requests are read by the strict reader of the
-public listener, one per connection, each within ``EXCHANGE_S``. Beyond ``MOST`` connections, a new one
-replaces the one that has waited longest, so a scraper that hangs blocks nothing.
+This port has no authentication, so it is not the public port. On a loopback address it answers only
+requests whose ``Host`` is this machine, so a web page whose name was made to point here (DNS rebinding)
+reads nothing. Requests are read by the strict reader of the public listener, one per connection, each
+within ``EXCHANGE_S``. Beyond ``MOST`` connections, a new one replaces the one that has waited longest, so a
+scraper that hangs blocks nothing.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
+from llcphone.config.addresses import is_loopback_host, is_loopback_url
 from llcphone.errors import ConfigError
 from llcphone.runtime.log_lines import logger
 from llcphone.runtime.rare_log import SeldomLog
@@ -47,6 +50,7 @@ class PrivatePort:
     def __init__(self, phone: PhonePort, metrics: Metrics, connections: trio.Nursery) -> None:
         self._phone = phone
         self._metrics = metrics
+        self._local_only = is_loopback_host(phone.config.metrics.host)
         self._connections = connections
         self._pending = PendingConnections(MOST)
         self._seldom = SeldomLog(log)
@@ -90,6 +94,8 @@ class PrivatePort:
         await linger(stream)
 
     def _answer(self, head: RequestHead) -> bytes:
+        if self._local_only and not is_loopback_url("http://" + head.get(b"host").decode("ascii")):
+            raise RequestRefused(403, "its Host is another machine's: ask for 127.0.0.1, or set metrics.host")
         if head.path == b"/metrics":
             return page(head.method, 200, self._metrics.content_type, self._metrics.page())
         if (said := health(self._phone, head.target)) is not None:
