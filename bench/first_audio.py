@@ -20,7 +20,7 @@ from rich.table import Table
 from llcphone import Agent
 from llcphone.sim.model import Faults, Pace, Say
 from llcphone.sim.phone import Callee
-from llcphone.testing import Stage, rehearse
+from llcphone.testing import Rehearsal, rehearse
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -33,20 +33,20 @@ ROUNDS = 5
 NUMBER = "+15551239999"
 
 
-async def ring_them(stage: Stage) -> SimCall:
+async def ring_them(stage: Rehearsal) -> SimCall:
     """Outbound, pre-warmed: the model is ready and has spoken before the phone rings."""
     placed = len(stage.twilio.calls)
     stage.phone.place_call(f"{NUMBER[:-2]}{placed:02}")
     return await stage.twilio.outbound(placed + 1)
 
 
-async def they_ring(stage: Stage) -> SimCall:
+async def they_ring(stage: Rehearsal) -> SimCall:
     """Inbound, the stream right behind the webhook: nothing was prepared for this call."""
     return await stage.twilio.ring()
 
 
 async def measure(
-    start: Callable[[Stage], Awaitable[SimCall]], pad_ms: int, settings: dict[str, dict[str, Any]]
+    start: Callable[[Rehearsal], Awaitable[SimCall]], pad_ms: int, settings: dict[str, dict[str, Any]]
 ) -> list[float]:
     """Milliseconds from the stream's start to the first voice on the wire, a value a round."""
     agent = Agent("Be brief.", opening="greet")

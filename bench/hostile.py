@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from llcphone import Call
-    from llcphone.testing import Stage
+    from llcphone.testing import Rehearsal
 
 QUESTION = voices.load("book_table")
 SALT = "hostile"
@@ -178,7 +178,7 @@ def chooser(acts: Mapping[str, Act]) -> Any:
     return choose
 
 
-def plant_listeners(stage: Stage, acts: Mapping[str, Act]) -> None:
+def plant_listeners(stage: Rehearsal, acts: Mapping[str, Act]) -> None:
     """Observers of the user's own that raise when told of certain calls."""
 
     def told(place: str, call: Call) -> None:
@@ -203,7 +203,7 @@ def script(turn: int, past: list[dict[str, Any]], tools: list[dict[str, Any]]) -
     )
 
 
-async def harass(stage: Stage, caller: str, outcome: Outcome, limiter: trio.Semaphore) -> None:
+async def harass(stage: Rehearsal, caller: str, outcome: Outcome, limiter: trio.Semaphore) -> None:
     """One hostile call."""
     try:
         sim = await stage.twilio.ring(from_=caller)
@@ -218,7 +218,7 @@ async def harass(stage: Stage, caller: str, outcome: Outcome, limiter: trio.Sema
         limiter.release()
 
 
-async def talk(stage: Stage, number: int, over: trio.Event, outcome: Outcome) -> None:
+async def talk(stage: Rehearsal, number: int, over: trio.Event, outcome: Outcome) -> None:
     """One ordinary caller: asks, listens, asks again."""
     await trio.sleep(number * 0.2)
     sim = await stage.ring(from_=f"{ORDINARY}{number:04}")
@@ -253,7 +253,7 @@ async def talk(stage: Stage, number: int, over: trio.Event, outcome: Outcome) ->
         outcome.late_ms.append(max((later - sooner) * 1000 - 20 for sooner, later in pairwise(heard)))
 
 
-async def look_at_the_books(stage: Stage, outcome: Outcome) -> None:
+async def look_at_the_books(stage: Rehearsal, outcome: Outcome) -> None:
     """Each call that began has a record, and is in the database or counted as lost."""
     records = {record.call_id: record for record in stage.records}
     store = stage.phone.store

@@ -32,7 +32,7 @@ from llcphone.testing import rehearse
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from llcphone.testing import Stage
+    from llcphone.testing import Rehearsal
 
 PATIENCE_S = 200.0
 OUTBOUND = {
@@ -104,7 +104,7 @@ async def run_crowd(calls: int, seed: int, *, at_once: int = 40) -> Outcome:
     return outcome
 
 
-async def hold(stage: Stage, plan: Plan, outcome: Outcome, limiter: trio.Semaphore) -> None:
+async def hold(stage: Rehearsal, plan: Plan, outcome: Outcome, limiter: trio.Semaphore) -> None:
     """One call from the wish to its record."""
     try:
         outcome.asked[plan.fate] += 1
@@ -126,7 +126,7 @@ async def hold(stage: Stage, plan: Plan, outcome: Outcome, limiter: trio.Semapho
         limiter.release()
 
 
-def judge(stage: Stage, plans: dict[str, Plan], outcome: Outcome) -> None:
+def judge(stage: Rehearsal, plans: dict[str, Plan], outcome: Outcome) -> None:
     """What Twilio and the model saw of it."""
     orders = Counter(form["To"][0] for form in stage.twilio.rest.creates)
     for to, times in orders.items():

@@ -126,7 +126,7 @@ def reference_page() -> str:
 PUBLIC: dict[str, list[str]] = {
     "llcphone": sorted(name for name in dir(llcphone) if name in llcphone._HOMES),
     "llcphone.server": ["serve", "serve_until_signal", "make_app"],
-    "llcphone.testing": ["rehearse", "rehearsal_config", "Stage"],
+    "llcphone.testing": ["rehearse", "Rehearsal", "open_stage", "Stage", "rehearsal_config"],
     "llcphone.telemetry.metrics": ["open_metrics"],
     "llcphone.telemetry.tracing": ["trace_calls"],
     "llcphone.twilio.signature": ["valid_webhook", "valid_upgrade"],

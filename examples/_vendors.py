@@ -8,16 +8,14 @@ ask for people instead, each of whom is at home, or is not, in a way of their ow
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
 
 import trio
 
 import llcphone
 from llcphone.sim import voices
-from llcphone.sim.model import open_model
 from llcphone.sim.model.script import Scripted
-from llcphone.sim.phone import Callee, open_twilio
-from llcphone.testing import ACCOUNT_SID, AUTH_TOKEN, NUMBER, rehearsal_config
+from llcphone.sim.phone import Callee
+from llcphone.testing import Stage, open_stage
 
 
 @asynccontextmanager
@@ -31,21 +29,12 @@ async def vendors(script: Scripted = None, *, rings: bool = True) -> AsyncIterat
     if "--real" in sys.argv:
         yield llcphone.load_config()
         return
-    script = script or ["Hello, this is the bakery!", "We bake until six."]
-    async with open_model(script) as model, trio.open_nursery() as nursery:
-        config = rehearsal_config(model.url)
+    callee = None if rings else somebody
+    said = script or ["Hello, this is the bakery!", "We bake until six."]
+    async with open_stage(said, callee=callee) as stage, trio.open_nursery() as nursery:
         if rings:
-            nursery.start_soon(somebody_rings, config, nursery.cancel_scope, name="caller")
-            yield config
-        else:
-            async with open_twilio(
-                webhook_url=f"{config.server.public_url}/twiml", auth_token=AUTH_TOKEN, callee=somebody
-            ) as twilio:
-                server = {"public_url": config.server.public_url, "port": config.server.port}
-                account = {"account_sid": ACCOUNT_SID, "phone_number": NUMBER, "api_url": twilio.api_url}
-                rules = {"allow_prefixes": ["+1555"], "calls_per_second": 10.0}  # 555: numbers of films
-                sections: dict[str, dict[str, Any]] = {"server": server, "twilio": account, "outbound": rules}
-                yield rehearsal_config(model.url, sections)
+            nursery.start_soon(somebody_rings, stage, nursery.cancel_scope, name="caller")
+        yield stage.make_config({} if rings else {"outbound": {"calls_per_second": 10.0}})
         nursery.cancel_scope.cancel()
 
 
@@ -56,23 +45,20 @@ def somebody(number: str) -> Callee:
     return ways.get(number[-1], talks)
 
 
-async def somebody_rings(config: llcphone.Config, everything: trio.CancelScope) -> None:
+async def somebody_rings(stage: Stage, everything: trio.CancelScope) -> None:
     """One caller, from ringing to hanging up."""
-    while not await listens(config.server.port):  # noqa: ASYNC110 (a server knows no event)
+    while not await listens(stage.port):  # noqa: ASYNC110 (a server knows no event)
         await trio.sleep(0.05)
-    webhook = f"{config.server.public_url}/twiml"
-    async with open_twilio(webhook_url=webhook, auth_token=AUTH_TOKEN) as twilio:
-        call = await twilio.ring()
-        await call.stream_started()
-        await call.hears(0.3)
-        await call.silence_for(500)
-        await call.speak(voices.load("book_table"))
-        await call.hears(0.3)
-        await call.silence_for(700)
-        call.hang_up()
-        await call.ended()
-        heard_s = sum(len(audio) for _, audio in call.ear) / 8000
-        print(f"the caller heard {heard_s:.1f} s of the agent and hung up")
+    call = await stage.ring()
+    await call.hears(0.3)
+    await call.silence_for(500)
+    await call.speak(voices.load("book_table"))
+    await call.hears(0.3)
+    await call.silence_for(700)
+    call.hang_up()
+    await call.ended()
+    heard_s = sum(len(audio) for _, audio in call.ear) / 8000
+    print(f"the caller heard {heard_s:.1f} s of the agent and hung up")
     await trio.sleep(0.2)
     everything.cancel()
 

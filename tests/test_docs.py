@@ -44,10 +44,8 @@ from llcphone.realtime.messages import UpdateSession
 from llcphone.server.app import make_app
 from llcphone.settings import ORIGINAL_DESTINATIONS, ORIGINAL_NAMES, OWN_NAMES, USUAL_NAMES
 from llcphone.sim import voices
-from llcphone.sim.model import CallTool, open_model
-from llcphone.sim.phone import open_twilio
-from llcphone.sim.ports import free_port
-from llcphone.testing import AUTH_TOKEN
+from llcphone.sim.model import CallTool
+from llcphone.testing import API_KEY, AUTH_TOKEN, Stage, open_stage
 from llcphone.tools.tool import ToolOptions
 from tests.patience import HANG_S
 
@@ -305,21 +303,20 @@ async def test_the_quick_start_answers_a_call(autojump_clock, tmp_path, monkeypa
     readme = read(ROOT / "README.md")
     (program,) = [text for info, text in readme.blocks if info == "python"]
     asks = CallTool("opening_hours", {"day": "sunday"})
-    port = free_port()
-    public_url = f"http://127.0.0.1:{port}"
-    values = {"OPENAI_API_KEY": "sk-quick-start", "TWILIO_AUTH_TOKEN": AUTH_TOKEN, "PUBLIC_URL": public_url}
     (asked,) = [text for _, text in readme.blocks if "PUBLIC_URL" in text]
-    assert {line.partition("=")[0] for line in asked.split()} == set(values), "what .env needs"
-    async with open_model(["Good morning!", asks, "Seven to noon."]) as model:
-        for name, value in {**values, "PORT": str(port), "LLCPHONE_REALTIME__URL": model.url}.items():
+    async with open_stage(["Good morning!", asks, "Seven to noon."]) as stage:
+        values = {"OPENAI_API_KEY": API_KEY, "TWILIO_AUTH_TOKEN": AUTH_TOKEN, "PUBLIC_URL": stage.url}
+        assert {line.partition("=")[0] for line in asked.split()} == set(values), "what .env needs"
+        values |= {"PORT": str(stage.port), "LLCPHONE_REALTIME__URL": stage.model.url}
+        for name, value in values.items():
             monkeypatch.setenv(name, value)
         monkeypatch.chdir(tmp_path)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(define(program)["main"])
             await trio.sleep(1)
-            await ask_for_the_hours(f"{public_url}/twiml")
+            await ask_for_the_hours(stage)
             nursery.cancel_scope.cancel()
-        items = [item for session in model.sessions for item in session.items]
+        items = [item for session in stage.model.sessions for item in session.items]
         outputs = [item.text for item in items if item.type == "function_call_output"]
     assert outputs == ["seven to noon"]
 
@@ -371,13 +368,11 @@ async def test_the_bridge_to_asyncio_that_is_shown_brings_results_and_cancellati
         loop.close()
 
 
-async def ask_for_the_hours(webhook_url: str) -> None:
-    async with open_twilio(webhook_url=webhook_url, auth_token=AUTH_TOKEN) as twilio:
-        call = await twilio.ring()
-        await call.stream_started()
-        await call.hears(0.3)
-        await call.silence_for(500)
-        await call.speak(voices.load("hello_opening_hours"))
-        await call.hears(0.3)
-        call.hang_up()
-        await call.ended()
+async def ask_for_the_hours(stage: Stage) -> None:
+    call = await stage.ring()
+    await call.hears(0.3)
+    await call.silence_for(500)
+    await call.speak(voices.load("hello_opening_hours"))
+    await call.hears(0.3)
+    call.hang_up()
+    await call.ended()

@@ -16,10 +16,9 @@ import attrs
 import pytest
 import trio
 
-from llcphone.sim.model import Say, open_model
-from llcphone.sim.phone import Callee, open_twilio
-from llcphone.sim.ports import free_port
-from llcphone.testing import ACCOUNT_SID, AUTH_TOKEN, NUMBER
+from llcphone.sim.model import Say
+from llcphone.sim.phone import Callee
+from llcphone.testing import open_stage
 from tests.patience import HANG_S
 
 if TYPE_CHECKING:
@@ -75,38 +74,16 @@ class Run:
 @asynccontextmanager
 async def running(program: Path, folder: Path, **drain: float) -> AsyncIterator[Run]:
     """The program beside both vendors, once a caller has heard it greet."""
-    port = free_port()
-    url = f"http://127.0.0.1:{port}"
-    async with (
-        open_model(speak) as model,
-        open_twilio(
-            webhook_url=f"{url}/twiml", auth_token=AUTH_TOKEN, callee=Callee(hangs_up_after_s=30)
-        ) as twilio,
-    ):
-        sections: dict[str, dict[str, Any]] = {
-            "realtime": {"url": model.url, "api_key": "sk-rehearsal-0123456789"},
-            "server": {"public_url": url, "port": port},
-            "drain": drain,
-            "twilio": {
-                "account_sid": ACCOUNT_SID,
-                "auth_token": AUTH_TOKEN,
-                "phone_number": NUMBER,
-                "api_url": twilio.api_url,
-            },
-            "outbound": {"allow_prefixes": ["+1555"]},
-        }
-        lines = []
-        for name, table in sections.items():
-            lines += [f"[{name}]", *(f"{key} = {json.dumps(value)}" for key, value in table.items())]
-        (folder / "llcphone.toml").write_text("\n".join(lines))
+    async with open_stage(speak, callee=Callee(hangs_up_after_s=30)) as stage:
+        stage.write_settings(folder, {"drain": drain, "records": {"path": "calls.jsonl"}})
         environ = {name: value for name, value in os.environ.items() if not name.startswith("LLCPHONE_")}
         process = await trio.lowlevel.open_process(
             [sys.executable, str(program), "--real"], cwd=folder, env=environ, stderr=subprocess.PIPE
         )
         try:
             with trio.fail_after(HANG_S):
-                await answers(port)
-                call = await twilio.ring()
+                await answers(stage.port)
+                call = await stage.twilio.ring()
                 await call.hears(0.8)
                 yield Run(process, call, folder)
         finally:

@@ -28,7 +28,7 @@ from llcphone.runtime.time_zones import zone_of
 from llcphone.sim import voices
 from llcphone.sim.model import SILENCE_MS, ModelScript, Pace
 from llcphone.sim.phone import Callee, CallOver, DialOutcome
-from llcphone.testing import Stage, rehearsal_config, rehearse
+from llcphone.testing import Rehearsal, rehearsal_config, rehearse
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -122,7 +122,7 @@ def _tables(config: Config, mode: str, number: str) -> dict[str, Any]:
     return tables
 
 
-def _prompt(stage: Stage) -> str:
+def _prompt(stage: Rehearsal) -> str:
     return str(stage.model.sessions[-1].config["instructions"])
 
 
@@ -141,7 +141,7 @@ def _show_hums(console: Console, hummed: set[str]) -> None:
 class ModeCall:
     """One call with a mode."""
 
-    stage: Stage
+    stage: Rehearsal
     store: Store
     agent: Agent
     story: Story

@@ -27,7 +27,7 @@ from llcphone.sim import voices
 from llcphone.sim.model import Faults
 from llcphone.sim.phone import open_twilio
 from llcphone.testing import AUTH_TOKEN as TOKEN
-from llcphone.testing import Stage, rehearsal_config, rehearse
+from llcphone.testing import Rehearsal, rehearsal_config, rehearse
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -49,7 +49,7 @@ TRANSPORTS = [("fast", "fast"), ("trio-websocket", "quart")]
 """(model leg, phone leg): both pairs run the same calls."""
 
 
-House = Stage
+House = Rehearsal
 
 
 @asynccontextmanager

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from trio.testing import MockClock
 
     from llcphone.sim.phone import SimCall
-    from llcphone.testing import Stage
+    from llcphone.testing import Rehearsal
 
 pytestmark = pytest.mark.usefixtures(no_threads.__name__)
 __all__ = ["no_threads"]
@@ -62,14 +62,14 @@ def heard_after(call: SimCall, at_ms: int) -> bytes:
 
 
 @asynccontextmanager
-async def house(**settings: Any) -> AsyncIterator[Stage]:
+async def house(**settings: Any) -> AsyncIterator[Rehearsal]:
     script = [Say("Hello.", 600), Say("Well then.", 600)]
     callee = settings.pop("callee", None)
     async with rehearse(Agent("Be brief."), script=script, settings=settings, callee=callee) as stage:
         yield stage
 
 
-async def greeted(stage: Stage) -> SimCall:
+async def greeted(stage: Rehearsal) -> SimCall:
     call = await stage.ring()
     await call.hears(0.3)
     await call.silence_for(300)

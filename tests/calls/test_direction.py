@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from trio.testing import MockClock
 
     from llcphone.phone.phone import Phone
-    from llcphone.testing import Stage
+    from llcphone.testing import Rehearsal
 
 pytestmark = pytest.mark.usefixtures(no_threads.__name__)
 __all__ = ["no_threads"]
@@ -32,7 +32,7 @@ def newest(phone: Phone) -> Any:
     return max(phone.calls(), key=lambda call: call.generation)
 
 
-async def texts(stage: Stage) -> list[str]:
+async def texts(stage: Rehearsal) -> list[str]:
     """To whom a text message goes that is for the person on the line."""
     assert (await newest(stage.phone).send_sms("caller", "Your table is booked.")).ok
     return [message["To"] for message in stage.twilio.rest.messages]

@@ -15,17 +15,14 @@ import pytest
 import trio
 
 from llcphone.sim import voices
-from llcphone.sim.model import Say, open_model
-from llcphone.sim.phone import open_twilio
-from llcphone.sim.ports import free_port
-from llcphone.testing import AUTH_TOKEN
+from llcphone.sim.model import Say
+from llcphone.testing import ACCOUNT_SID, open_stage
 from tests.patience import HANG_S
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from llcphone.sim.model import ModelSimulator
     from llcphone.sim.phone import SimCall
 
 GREETING = "Good morning, this is the bakery."
@@ -74,28 +71,6 @@ async def drain(pipe: trio.abc.ReceiveStream) -> None:
         pass
 
 
-def configure(folder: Path, model: ModelSimulator, port: int) -> str:
-    url = f"http://127.0.0.1:{port}"
-    text = f"""
-[realtime]
-url = "{model.url}"
-api_key = "sk-kill-0123456789"
-dialect = "ga"
-[server]
-public_url = "{url}"
-port = {port}
-[drain]
-limit_s = 0
-[twilio]
-auth_token = "{AUTH_TOKEN}"
-account_sid = "AC{"0" * 32}"
-[records]
-transcript = true
-"""
-    (folder / "llcphone.toml").write_text(text)
-    return url
-
-
 async def talk(call: SimCall) -> None:
     """The greeting to its end, a question, and the beginning of a long answer."""
     await call.stream_started()
@@ -138,9 +113,13 @@ async def hangs_up(call: SimCall) -> None:
 async def test_all_calls_talk_again_after_a_restart_and_none_twice(
     how: signal.Signals, count: int, tmp_path: Path
 ) -> None:
-    async with open_model(speak) as model:
-        url = configure(tmp_path, model, free_port())
-        async with open_twilio(webhook_url=f"{url}/twiml", auth_token=AUTH_TOKEN) as twilio:
+    async with open_stage(speak) as stage:
+        model, twilio = stage.model, stage.twilio
+        realtime, twilio_account = {"dialect": "ga"}, {"account_sid": ACCOUNT_SID}
+        stage.write_settings(
+            tmp_path, {"realtime": realtime, "drain": {"limit_s": 0}, "twilio": twilio_account}
+        )
+        if True:
             with trio.fail_after(HANG_S):
                 async with served(tmp_path) as process:
                     calls = [twilio.ring_nowait() for _ in range(count)]

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from trio.testing import MockClock
 
     from llcphone.sim.phone import SimCall
-    from llcphone.testing import Stage
+    from llcphone.testing import Rehearsal
 
 pytestmark = pytest.mark.usefixtures(no_threads.__name__)
 __all__ = ["no_threads"]
@@ -45,7 +45,7 @@ async def in_mid_answer(call: SimCall) -> None:
     await call.hears(2.0)
 
 
-async def goes_on(stage: Stage, call: SimCall) -> None:
+async def goes_on(stage: Rehearsal, call: SimCall) -> None:
     """The caller is with the agent again, which remembers and does not greet; then they hang up."""
     await call.stream_started(2)
     await call.hears(0.5)

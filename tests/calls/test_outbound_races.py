@@ -19,13 +19,12 @@ from llcphone import Agent, EndReason, open_phone
 from llcphone.errors import ConfigError
 from llcphone.server.run import serve
 from llcphone.sim import voices
-from llcphone.sim.model import Faults, Say, open_model
-from llcphone.sim.phone import CallbackFaults, Callee, CallFaults, EndedBy, open_twilio
+from llcphone.sim.model import Faults, Say
+from llcphone.sim.phone import CallbackFaults, Callee, CallFaults, EndedBy
 from llcphone.sim.phone.record import ALL_CALLBACKS
 from llcphone.sim.phone.rest import RestError
 from llcphone.sim.phone.rest_faults import too_many_requests, unavailable
-from llcphone.sim.ports import free_port
-from llcphone.testing import ACCOUNT_SID, AUTH_TOKEN, NUMBER, Stage, rehearsal_config, rehearse
+from llcphone.testing import Rehearsal, open_stage, rehearse
 from tests.calls.house import nothing_left
 
 if TYPE_CHECKING:
@@ -49,7 +48,7 @@ def callee(**how: Any) -> Callee:
 @asynccontextmanager
 async def stage_for(
     party: Callee, *, agent: Agent | None = None, outbound: dict[str, Any] | None = None, **how: Any
-) -> AsyncIterator[Stage]:
+) -> AsyncIterator[Rehearsal]:
     """A rehearsal that must leave nothing behind, and dial nobody twice for one wish."""
     settings = {"outbound": {"allow_prefixes": ["+1555"], "calls_per_second": 100.0, **(outbound or {})}}
     async with (
@@ -68,7 +67,7 @@ async def converse(sim: SimCall) -> None:
     sim.hang_up()
 
 
-async def model_gone_within(stage: Stage, limit_s: float, number: int = 1) -> None:
+async def model_gone_within(stage: Rehearsal, limit_s: float, number: int = 1) -> None:
     session = await stage.session(number)
     with trio.fail_after(limit_s):
         await session.until(lambda: not session.is_open)
@@ -361,20 +360,12 @@ async def test_a_call_that_could_not_be_begun_takes_no_room(autojump_clock: Mock
 @asynccontextmanager
 async def dying_phone(party: Callee, **outbound: Any) -> AsyncIterator[tuple[Phone, TwilioSimulator, Any]]:
     """A phone whose death is the test's: (phone, Twilio, what kills it)."""
-    url = f"http://127.0.0.1:{free_port()}"
-    async with (
-        nothing_left(),
-        open_model() as model,
-        open_twilio(webhook_url=f"{url}/twiml", auth_token=AUTH_TOKEN, callee=party) as twilio,
-    ):
-        account = {"account_sid": ACCOUNT_SID, "api_url": twilio.api_url, "phone_number": NUMBER}
-        place = {"public_url": url, "port": int(url.rpartition(":")[2])}
-        rules = {"allow_prefixes": ["+1555"], "calls_per_second": 100.0, **outbound}
-        config = rehearsal_config(model.url, {"twilio": account, "server": place, "outbound": rules})
+    async with nothing_left(), open_stage(callee=party) as stage:
+        config = stage.make_config({"outbound": {"calls_per_second": 100.0, **outbound}})
         with trio.CancelScope() as life:
             async with open_phone(config, Agent("Hi.")) as phone, trio.open_nursery() as nursery:
                 await nursery.start(serve, phone, config)
-                yield phone, twilio, life
+                yield phone, stage.twilio, life
                 nursery.cancel_scope.cancel()
 
 

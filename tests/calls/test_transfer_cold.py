@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from trio.testing import MockClock
 
     from llcphone.sim.phone import SimCall
-    from llcphone.testing import Stage
+    from llcphone.testing import Rehearsal
 
 pytestmark = pytest.mark.usefixtures(no_threads.__name__)
 __all__ = ["no_threads"]
@@ -84,7 +84,7 @@ async def house(
     script: Any = script,
     outbound: dict[str, Any] | None = None,
     **transfers: Any,
-) -> AsyncIterator[Stage]:
+) -> AsyncIterator[Rehearsal]:
     settings: dict[str, Any] = {
         "transfers": {"destinations": {"sales": {"number": SALES, **(to or {})}}, **transfers}
     }
@@ -97,7 +97,7 @@ async def house(
         yield stage
 
 
-async def asks_for_sales(stage: Stage) -> SimCall:
+async def asks_for_sales(stage: Rehearsal) -> SimCall:
     """A caller who has heard the greeting and asks; the agent's good-bye is over."""
     call = await stage.ring()
     await call.hears(0.5)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from trio.testing import MockClock
 
     from llcphone.sim.phone import SimCall
-    from llcphone.testing import Stage
+    from llcphone.testing import Rehearsal
 
 pytestmark = pytest.mark.usefixtures(no_threads.__name__)
 __all__ = ["no_threads"]
@@ -78,7 +78,7 @@ async def house(
     callee: Callee = Callee(),  # noqa: B008 (frozen)
     to: dict[str, Any] | None = None,
     **transfers: Any,
-) -> AsyncIterator[Stage]:
+) -> AsyncIterator[Rehearsal]:
     destinations = {"sales": {"number": SALES, **(to or {})}}
     settings: dict[str, Any] = {"transfers": {"destinations": destinations, **transfers}}
     if journal is not None:
@@ -94,7 +94,7 @@ def journal(request: pytest.FixtureRequest, tmp_path: Path) -> Path | None:
     return tmp_path if request.param == "journal" else None
 
 
-async def on_hold(stage: Stage) -> SimCall:
+async def on_hold(stage: Rehearsal) -> SimCall:
     """A caller who hears music."""
     call = await stage.ring()
     await call.hears(0.5)
@@ -106,7 +106,7 @@ async def on_hold(stage: Stage) -> SimCall:
     return call
 
 
-async def is_briefed(stage: Stage) -> SimCall:
+async def is_briefed(stage: Rehearsal) -> SimCall:
     """A colleague who has heard what it is about."""
     colleague = await stage.twilio.outbound()
     await colleague.stream_started()
@@ -115,7 +115,7 @@ async def is_briefed(stage: Stage) -> SimCall:
     return colleague
 
 
-async def both_inside(stage: Stage, *calls: SimCall) -> None:
+async def both_inside(stage: Rehearsal, *calls: SimCall) -> None:
     sids = {call.sid for call in calls}
     while not any(sids <= room.inside.keys() for room in stage.twilio.exchange.rooms.values()):
         await calls[0].log.wait_change(trio.current_time() + 0.5)
@@ -125,7 +125,7 @@ def told(session: Any) -> str:
     return str([item.render() for item in session.items])
 
 
-async def is_back(stage: Stage, call: SimCall, why: str) -> None:
+async def is_back(stage: Rehearsal, call: SimCall, why: str) -> None:
     """The caller hears the agent again, which knows the conversation and what became of the transfer."""
     await call.stream_started(2)
     await call.hears(0.8)

@@ -15,12 +15,9 @@ import trio
 from llcphone import Agent, ConfigError
 from llcphone.cli.call import Wish, run_call
 from llcphone.cli.ring import _not_dialled
-from llcphone.config import Config
 from llcphone.sim import voices
-from llcphone.sim.model import open_model
-from llcphone.sim.phone import Callee, open_twilio
-from llcphone.sim.ports import free_port
-from llcphone.testing import ACCOUNT_SID, AUTH_TOKEN
+from llcphone.sim.phone import Callee
+from llcphone.testing import ACCOUNT_SID, AUTH_TOKEN, open_stage
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -28,6 +25,7 @@ if TYPE_CHECKING:
 
     from trio.testing import MockClock
 
+    from llcphone.config import Config
     from llcphone.sim.phone import SimCall, TwilioSimulator
 
 TO = "+15551239999"
@@ -57,26 +55,8 @@ class Terminal:
 async def open_terminal(
     callee: Callee | None = None, script: Any = None, **sections: dict[str, Any]
 ) -> AsyncIterator[Terminal]:
-    url = f"http://127.0.0.1:{free_port()}"
-    async with (
-        open_model(script) as model,
-        open_twilio(webhook_url=f"{url}/twiml", auth_token=AUTH_TOKEN, callee=callee or Callee()) as twilio,
-    ):
-        data: dict[str, dict[str, Any]] = {
-            "realtime": {"url": model.url, "api_key": "sk-rehearsal-0123456789"},
-            "server": {"public_url": url, "port": int(url.rpartition(":")[2])},
-            "twilio": {
-                "account_sid": ACCOUNT_SID,
-                "auth_token": AUTH_TOKEN,
-                "phone_number": "+15551230002",
-                "api_url": twilio.api_url,
-            },
-            "outbound": {"allow_prefixes": ["+1555"]},
-            "records": {"path": ""},
-        }
-        for name, values in sections.items():
-            data[name] = {**data.get(name, {}), **values}
-        yield Terminal(Config.from_dict(data), twilio)
+    async with open_stage(script, callee=callee or Callee()) as stage:
+        yield Terminal(stage.make_config(sections), stage.twilio)
 
 
 async def with_callee(terminal: Terminal, party: Callable[[SimCall], Any], **how: Any) -> int:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from llcphone.sim.phone import SimCall
     from llcphone.store import CallDetails, Store
-    from llcphone.testing import Stage
+    from llcphone.testing import Rehearsal
 
 IVR, CSR, FRONT = "+15551230003", "+15551230004", "+15551230005"
 NUMBERS = {"ivr": IVR, "csr": CSR, "receptionist": FRONT}
@@ -59,7 +59,7 @@ def no_threads(monkeypatch: pytest.MonkeyPatch) -> None:
 class House:
     """What a test drives and asks."""
 
-    stage: Stage
+    stage: Rehearsal
     store: Store
 
     async def ring(self, mode: str, *, vouched: bool = False, **how: Any) -> SimCall:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from trio.testing import MockClock
 
-    from llcphone.testing import Stage
+    from llcphone.testing import Rehearsal
     from tests.modes.kit import House
 
 pytestmark = pytest.mark.usefixtures(no_threads.__name__)
@@ -53,7 +53,7 @@ def speaks(
     )
 
 
-def read_by_models(stage: Stage) -> list[str]:
+def read_by_models(stage: Rehearsal) -> list[str]:
     """The prompts of all sessions, and what was written into them as a user or as the system."""
     found = []
     for session in stage.model.sessions:

@@ -11,7 +11,7 @@ import trio
 
 from llcphone import Agent
 from llcphone.sim.phone import Callee
-from llcphone.testing import Stage, rehearse
+from llcphone.testing import Rehearsal, rehearse
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -28,7 +28,7 @@ BUSY = Callee(outcome="busy", ring_s=0.1)
 
 @attrs.frozen
 class Api:
-    stage: Stage
+    stage: Rehearsal
     client: httpx.AsyncClient
 
     async def get(self, path: str, **how: Any) -> httpx.Response:

@@ -111,7 +111,7 @@ async def test_a_stream_lasts_beyond_an_exchange_shows_that_it_lives_and_ends_in
         start = trio.current_time()
         async with listen(api) as listener:
             await trio.sleep(3 * EXCHANGE_LIMIT_S)
-            assert len(api.stage.door.pending) == 0  # no stranger waits for it
+            assert len(api.stage.listener.pending) == 0  # no stranger waits for it
             await listener.read_to_end()
             assert listener.text.count(b": still here") >= STREAM_LIMIT_S / KEEPALIVE_S - 2
             assert STREAM_LIMIT_S <= trio.current_time() - start < STREAM_LIMIT_S + 2 * KEEPALIVE_S
@@ -146,14 +146,14 @@ async def test_a_reader_that_is_too_slow_is_dropped_and_the_others_hear_all(auto
             await trio.sleep(STALL_TIMEOUT_S + KEEPALIVE_S)
             assert quick.text.count(b'"many"') == 60
             assert len(index._listeners) == 1
-            assert api.stage.door.stats.gone == 1
+            assert api.stage.listener.stats.gone == 1
             nursery.cancel_scope.cancel()
 
 
 async def test_a_closing_door_waits_for_no_stream(autojump_clock):
     async with open_api() as api, listen(api) as listener:
         start = trio.current_time()
-        api.stage.door.stop_accepting()
+        api.stage.listener.stop_accepting()
         await listener.read_to_end()
         assert trio.current_time() - start <= CLOSE_LIMIT_S + 0.1
 

@@ -30,7 +30,7 @@ from llcphone.testing import rehearse
 
 if TYPE_CHECKING:
     from llcphone.sim.phone import SimCall
-    from llcphone.testing import Stage
+    from llcphone.testing import Rehearsal
 
 FILE = Path(__file__).with_suffix(".json")
 CALLS = 10
@@ -67,7 +67,7 @@ async def _hold_calls(
             keep(await stage.record())
 
 
-async def _begun(stage: Stage, outbound: bool) -> SimCall:
+async def _begun(stage: Rehearsal, outbound: bool) -> SimCall:
     if not outbound:
         return await stage.ring()
     stage.phone.place_call("+15551239999", context="The table of tonight is for two.")
