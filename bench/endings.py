@@ -175,8 +175,8 @@ async def end(house: House, plan: Plan, sim: SimCall, call: Call) -> None:
         case E.MODEL_CLOSE | E.MODEL_RESET:
             await lose_model(house, plan, call)
         case E.CANCEL:
-            assert call.run._nursery is not None
-            call.run._nursery.cancel_scope.cancel()
+            assert call.run._core._nursery is not None
+            call.run._core._nursery.cancel_scope.cancel()
         case E.TOOL:
             plan.now.set()
             await trio.sleep(1)  # the call goes on

@@ -7,23 +7,23 @@ from typing import TYPE_CHECKING
 from llcphone.errors import LegClosed
 
 if TYPE_CHECKING:
-    from llcphone.call.run import CallRun
+    from llcphone.call.core import CallCore
 
-_MOST_IN_ROW = 10
+MOST_IN_ROW = 10
 _PROTOCOL_ERROR = 1002
 
 
 class BadMessageCount:
     """The count for one leg."""
 
-    def __init__(self, call: CallRun) -> None:
-        self._call = call
+    def __init__(self, core: CallCore) -> None:
+        self._core = core
         self.in_row = 0
         """The reader resets it after each message that it could read."""
 
     def one_more(self) -> None:
         """Count one; raises ``LegClosed`` when there are too many in a row."""
-        self._call.bad_messages += 1
+        self._core.bad_messages += 1
         self.in_row += 1
-        if self.in_row >= _MOST_IN_ROW:
+        if self.in_row >= MOST_IN_ROW:
             raise LegClosed(_PROTOCOL_ERROR, "unreadable messages") from None

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import secrets
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import trio
 
 from llcphone.call.tool_results import shown
 from llcphone.engine.events import (
+    EndAsked,
     EndReason,
+    HangUpAsked,
     InterruptAsked,
     ResponseAsked,
     ResultTold,
@@ -26,10 +28,21 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
 
     from llcphone.call.approvals import Approvals
-    from llcphone.call.leaving import Switchboard
     from llcphone.call.record import CallRecord
     from llcphone.call.run import CallRun
     from llcphone.tools.outcome import Outcome
+
+
+class Switchboard(Protocol):
+    """What a call asks of the phone when its caller is to go elsewhere: a transfer outlives the call's run.
+
+    Each method raises ConfigError when a setting that it needs is missing.
+    """
+
+    async def transfer(self, call: Call, name: str, *, summary: str, warm: bool | None) -> Outcome: ...
+    def voicemail(self, call: Call) -> Outcome: ...
+    async def send_sms(self, call: Call, to: str, text: str) -> Outcome: ...
+    def send_digits(self, call: Call, digits: str) -> None: ...
 
 
 class Call(CallHandle):
@@ -74,6 +87,7 @@ class Call(CallHandle):
         self.record: CallRecord | None = None
         self._ended = trio.Event()
         self._run: CallRun | None = None
+        self._switchboard: Switchboard | None = None
 
     @classmethod
     def of_webhook(cls, form: Mapping[str, str]) -> Call:
@@ -98,17 +112,8 @@ class Call(CallHandle):
         call.generation, call.resumed_from, call.state = self.generation + 1, self.call_id, self.state
         return call
 
-    def identity(self, agent: str) -> dict[str, str]:
-        """The fields that name it in its record."""
-        return {
-            "call_id": self.call_id,
-            "call_sid": self.call_sid,
-            "direction": self.direction,
-            "agent": agent,
-        }
-
     def hang_up(self) -> None:
-        self.run.hang_up()
+        self.run.step(HangUpAsked())
 
     def commit_turn(self, *, respond: bool = True) -> None:
         if not self.run.setup.manual_turns:
@@ -125,23 +130,22 @@ class Call(CallHandle):
         self.run.step(ResponseAsked())
 
     async def transfer(self, name: str, *, summary: str = "", warm: bool | None = None) -> Outcome:
-        return await self._switchboard.transfer(self, name, summary=summary, warm=warm)
+        return await self._transfers.transfer(self, name, summary=summary, warm=warm)
 
     def voicemail(self) -> Outcome:
-        return self._switchboard.voicemail(self)
+        return self._transfers.voicemail(self)
 
     async def send_sms(self, to: str, text: str) -> Outcome:
-        return await self._switchboard.send_sms(self, to, text)
+        return await self._transfers.send_sms(self, to, text)
 
     def send_digits(self, digits: str) -> None:
-        self._switchboard.send_digits(self, digits)
+        self._transfers.send_digits(self, digits)
 
     @property
-    def _switchboard(self) -> Switchboard:
-        switchboard = self.run.switchboard
-        if switchboard is None:
+    def _transfers(self) -> Switchboard:
+        if self._switchboard is None:
             raise ConfigError("transfers", "is not available in this call: it has no phone")
-        return switchboard
+        return self._switchboard
 
     def tell(self, tool: str, arguments: Mapping[str, Any], result: Any) -> None:
         if tool not in self.run.agent.tools:
@@ -154,12 +158,12 @@ class Call(CallHandle):
 
     def end(self, reason: EndReason = EndReason.CANCELLED) -> None:
         """End the call now."""
-        self.run.end(reason)
+        self.run.step(EndAsked(reason))
 
     @property
     def approvals(self) -> Approvals:
         """Tool calls that wait for a person's approval."""
-        return self.run.tools.approvals
+        return self.run.approvals
 
     async def wait(self) -> CallRecord:
         """Wait for the call's end; returns its record."""
@@ -172,13 +176,13 @@ class Call(CallHandle):
 
     @property
     def run(self) -> CallRun:
-        """The call's nursery and engine."""
+        """The call's tasks and sockets, for its owner."""
         assert self._run is not None
         return self._run
 
-    def begin(self, run: CallRun) -> None:
-        """The phone has made the call's nursery."""
-        self._run = run
+    def begin(self, run: CallRun, switchboard: Switchboard | None = None) -> None:
+        """The phone gives the call what runs it, and who transfers its caller; None: nobody can."""
+        self._run, self._switchboard = run, switchboard
 
     def finish(self, record: CallRecord) -> None:
         """The phone has the call's record."""

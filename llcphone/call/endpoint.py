@@ -16,6 +16,7 @@ from urllib.parse import parse_qsl, quote, urlsplit
 
 import trio
 
+from llcphone.call.bad_messages import MOST_IN_ROW
 from llcphone.call.dialects import DialectMemory
 from llcphone.call.model_leg import NO_SESSION, failure_word
 from llcphone.call.setup import plan_call
@@ -55,8 +56,6 @@ _NOT_ULAW = "audio_format"
 
 _ASK_S = 10.0
 _ASK_AGAIN_S = (1.0, 2.0, 5.0, 10.0, 30.0)
-_MOST_UNREADABLE = 10
-"""Messages in a row, as in a call (``call/bad_messages.py``)."""
 
 
 class Endpoint:
@@ -246,7 +245,7 @@ async def configure(
                 event = decode(message)
             except RemoteProtocolError:
                 unreadable += 1
-                if unreadable >= _MOST_UNREADABLE:
+                if unreadable >= MOST_IN_ROW:
                     raise
                 continue
             unreadable = 0

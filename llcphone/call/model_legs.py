@@ -1,8 +1,8 @@
-"""The sockets to the model: the one that is spoken to, and during a renewal its successor.
+"""The legs to the model: the present one, and during a renewal its successor.
 
 Each is a task of its own (``openai reader``) and belongs to one *generation*. Which of them is the
 present one, only the engine decides: with ``ConnectModel`` the next, with ``SwitchModel`` the successor
-that stands by. Everything here is synchronous, for it is part of a step.
+that stands by. Everything here is synchronous, because it is part of a step.
 """
 
 from __future__ import annotations
@@ -10,116 +10,94 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-import attrs
 import trio
 
-from llcphone.call.model_leg import read_model
+from llcphone.call.model_leg import ModelLeg
 from llcphone.realtime.dialects import append_audio, encode
 from llcphone.realtime.messages import AppendAudio
 
 if TYPE_CHECKING:
-    from llcphone.call.run import CallRun
+    from llcphone.call.core import CallCore
     from llcphone.engine import commands
     from llcphone.realtime.dialects import Dialect
-    from llcphone.wire.leg import Leg
-
-
-@attrs.define(eq=False)
-class _Open:
-    """A leg that is being opened or read."""
-
-    scope: trio.CancelScope
-    leg: Leg | None = None
-    dialect: Dialect | None = None
 
 
 class ModelLegs:
-    """The model legs of one call."""
+    """The model legs of one call; sets ``core.model``, where the caller's frames go."""
 
-    def __init__(self, call: CallRun) -> None:
-        self._call = call
-        self._open: dict[int, _Open] = {}
+    def __init__(self, core: CallCore) -> None:
+        self._core = core
+        self._legs: dict[int, ModelLeg] = {}
+        """Those that are being opened or read, by generation."""
         self._generation = 0
         self._dialect: Dialect | None = None
-        self.present: Leg | None = None
-        """Where the caller's frames go; None while no leg is open."""
 
     # -- obeying ----------------------------------------------------------------------------
 
     def connect(self, command: commands.ConnectModel) -> None:
-        """Open the leg that is spoken to from now on."""
-        self._present(command.generation)
-        self._read(command)
+        """Open the leg that is the present one from now on."""
+        self._generation = command.generation
+        self._start(command)
+        self._choose()
 
     def close(self, command: commands.CloseModel) -> None:
         """Close a leg, open or still connecting."""
-        if (opened := self._open.pop(command.generation, None)) is not None:
-            opened.scope.cancel(reason="replaced")
-        if command.generation == self._generation:
-            self.present = None
+        self._close(command.generation, "replaced")
+        self._choose()
 
     def stand_by(self, command: commands.ConnectStandby) -> None:
-        """Open the successor's leg; nothing is sent to it but ``SendStandby``."""
-        self._read(command)
+        """Open the successor's leg; only ``SendStandby`` sends to it."""
+        self._start(command)
 
     def send_standby(self, command: commands.SendStandby) -> None:
-        """To the successor."""
-        opened = self._open.get(command.generation)
-        if opened is not None and opened.leg is not None and opened.dialect is not None:
-            opened.leg.send_nowait(encode(command.message, opened.dialect))
+        """Send to the successor."""
+        leg = self._legs.get(command.generation)
+        if leg is not None and leg.leg is not None and leg.dialect is not None:
+            leg.leg.send_nowait(encode(command.message, leg.dialect))
 
     def switch(self, command: commands.SwitchModel) -> None:
-        """The successor is the present leg from now on; the one before it is closed."""
-        if (former := self._open.pop(self._generation, None)) is not None:
-            former.scope.cancel(reason="renewed")
-        self._present(command.generation)
+        """Let the successor be the present leg from now on, and close the one before."""
+        self._close(self._generation, "renewed")
+        self._generation = command.generation
+        self._choose()
 
     def send(self, command: commands.SendModel) -> None:
-        """To the present leg; without one it goes nowhere."""
-        if self.present is not None and self._dialect is not None:
+        """Send to the present leg; without one the message is dropped."""
+        present = self._core.model
+        if present is not None and self._dialect is not None:
             message = command.message
             if isinstance(message, AppendAudio):
-                self.present.send_nowait(append_audio(message.payload))
+                present.send_nowait(append_audio(message.payload))
             else:
-                self.present.send_nowait(encode(message, self._dialect))
+                present.send_nowait(encode(message, self._dialect))
 
-    # -- what the readers tell --------------------------------------------------------------
-
-    def connected(self, generation: int, leg: Leg, dialect: Dialect) -> None:
-        """The leg of this generation is open, unless it was closed meanwhile."""
-        if (opened := self._open.get(generation)) is not None:
-            opened.leg, opened.dialect = leg, dialect
-            if generation == self._generation:
-                self._present(generation)
-            self.keepalive()
-
-    def gone(self, leg: Leg) -> None:
-        """This leg takes nothing any more."""
-        for opened in self._open.values():
-            if opened.leg is leg:
-                opened.leg = None
-        if self.present is leg:
-            self.present = None
+    # -- the legs ---------------------------------------------------------------------------
 
     def keepalive(self) -> None:
         """Ping the legs that are due."""
         now = trio.current_time()
-        legs = [opened.leg for opened in self._open.values() if opened.leg is not None]
-        self._call.alarm.ping_at(min((leg.keepalive_nowait(now) for leg in legs), default=math.inf))
+        legs = [each.leg for each in self._legs.values() if each.leg is not None]
+        self._core.alarm.ping_at(min((leg.keepalive_nowait(now) for leg in legs), default=math.inf))
 
-    # -- small parts ------------------------------------------------------------------------
+    def _changed(self) -> None:
+        """A leg is open, or no longer."""
+        self._choose()
+        self.keepalive()
 
-    def _present(self, generation: int) -> None:
-        self._generation = generation
-        opened = self._open.get(generation)
-        self.present, self._dialect = (None, None) if opened is None else (opened.leg, opened.dialect)
+    def _choose(self) -> None:
+        """Let the caller's frames go to the present leg, if it is open."""
+        present = self._legs.get(self._generation)
+        self._core.model, self._dialect = (None, None) if present is None else (present.leg, present.dialect)
 
-    def _read(self, command: commands.ConnectModel | commands.ConnectStandby) -> None:
-        opened = self._open[command.generation] = _Open(trio.CancelScope())
+    def _start(self, command: commands.ConnectModel | commands.ConnectStandby) -> None:
+        leg = self._legs[command.generation] = ModelLeg(command.generation, self._core, self._changed)
 
         async def read() -> None:
-            with opened.scope:
-                await read_model(self._call, command)
-            self._open.pop(command.generation, None)
+            await leg.run(command.dialect, command.after_ms)
+            self._legs.pop(command.generation, None)
 
-        self._call.spawn(read, name="openai reader")
+        self._core.spawn(read, name="openai reader")
+
+    def _close(self, generation: int, reason: str) -> None:
+        if (leg := self._legs.pop(generation, None)) is not None:
+            leg.close(reason)

@@ -9,11 +9,8 @@ import attrs
 from llcphone.realtime import usage as tokens
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-    from llcphone.call.session_source import Warmth
-    from llcphone.engine.call import CallEngine
     from llcphone.engine.events import EndReason
+    from llcphone.engine.status import CallReport
 
 
 @attrs.frozen
@@ -49,7 +46,7 @@ class CallRecord:
     transferred_to: str = ""
     """Where the caller left for at its end: a destination, ``voicemail`` or ``keys``; empty: nowhere."""
     warm: str = ""
-    """How the caller met it: ``pool``, ``hit``, ``joined``, ``cold`` or ``wasted`` (see ``call.warmth``)."""
+    """How warm it was: ``pool``, ``hit``, ``joined``, ``cold`` or ``wasted`` (``call/session_source.py``)."""
     warm_saved_ms: int = 0
     """Set-up of the session that the person on the line did not wait for."""
     turns: tuple[dict[str, Any], ...] = ()
@@ -83,33 +80,11 @@ class CallRecord:
         return data
 
 
-def make_record(
-    engine: CallEngine,
-    *,
-    identity: Mapping[str, Any],
-    reason: EndReason,
-    born_at: float,
-    duration_s: float,
-    bad_messages: int,
-    warmth: Warmth,
-    transcript: bool,
-    tools: Iterable[dict[str, Any]] = (),
-) -> CallRecord:
-    """The record of a call that has ended."""
-    status, report = engine.status(), engine.report()
-    figures = attrs.asdict(report, recurse=False)
-    del figures["usage"], figures["transcript"]
-    return CallRecord(
-        **identity,
-        **figures | {"cost_usd": None if report.cost_usd is None else round(report.cost_usd, 6)},
-        reason=reason,
-        born_at=born_at,
-        duration_s=round(duration_s, 3),
-        warm=warmth.word(status),
-        warm_saved_ms=warmth.saved_ms(status),
-        tools=tuple(tools),
-        bad_messages=bad_messages,
-        usage=attrs.asdict(report.usage),
-        cached_share=round(tokens.cached_share(report.usage), 4),
-        transcript=report.transcript if transcript else (),
-    )
+def figures_of(report: CallReport, *, transcript: bool) -> dict[str, Any]:
+    """What the engine reports of a call, as fields of its record; the words only with ``transcript``."""
+    return attrs.asdict(report, recurse=False) | {
+        "usage": attrs.asdict(report.usage),
+        "cached_share": round(tokens.cached_share(report.usage), 4),
+        "cost_usd": None if report.cost_usd is None else round(report.cost_usd, 6),
+        "transcript": report.transcript if transcript else (),
+    }

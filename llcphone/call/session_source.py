@@ -1,4 +1,6 @@
-"""How warm the session was that a call met, in a word and in milliseconds.
+"""Where the model legs of one call come from: the warm pool, or a dial.
+
+The record tells how warm the first session was, in a word and in milliseconds:
 
     pool     taken from the warm pool: connected before anybody called
     hit      made ready for this call before its media stream started
@@ -6,51 +8,58 @@
     cold     the set-up began again, or for the first time, with somebody on the line
     wasted   no media stream ever started
 
-After a parked session that did not say a word the call dials: a path that has forgotten one session has
-perhaps forgotten all, and somebody on the line has no time to find that out one by one.
+After a warm session that never answered, the call dials: if one idle session was lost on the way, the others
+in the pool may be lost too, and with somebody on the line there is no time to try them one by one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 import attrs
 
+from llcphone.realtime.dialects import Dialect
+from llcphone.wire.leg import Leg, Spawn
+
 if TYPE_CHECKING:
+    from llcphone.call.dialects import DialectMemory
     from llcphone.engine.status import CallStatus
-    from llcphone.realtime.dialects import Dialect
-    from llcphone.wire.leg import Leg
 
 
 @attrs.frozen
 class WarmLeg:
-    """The leg of a parked session; who is given it owns and closes it."""
+    """The leg of a session from the warm pool; whoever is given it owns and closes it."""
 
     leg: Leg
     dialect: Dialect
     took_ms: int
-    """What it took to connect and configure it, while nobody waited."""
+    """How long it took to connect and configure it, while nobody waited."""
 
 
 TakeWarm = Callable[["Dialect | None"], WarmLeg | None]
-"""Takes a parked session out of the pool, in that dialect or in any; None when none fits. Synchronous."""
+"""Takes a session out of the warm pool, in that dialect or in any; None when none fits. Synchronous."""
+DialModel = Callable[[Dialect, Spawn], Awaitable[Leg]]
+"""Opens a model leg in a dialect; the phone passes it in with URL, key and transport bound."""
 
 
 @attrs.define(eq=False)
-class Warmth:
+class SessionSource:
     """Where the model legs of one call come from."""
 
-    _take: TakeWarm | None = None
-    _cold: bool = False
-    _took_ms: int | None = None
-    """Of the first session, if it was adopted."""
-    _unproven: bool = False
-    """The leg adopted last has not said anything."""
+    dial: DialModel
+    dialects: DialectMemory
+    _take_warm: TakeWarm | None = None
+    """None: this call has no pool."""
+    _cold: bool = attrs.field(default=False, init=False)
+    _took_ms: int | None = attrs.field(default=None, init=False)
+    """Of the first session, if it came from the pool."""
+    _unproven: bool = attrs.field(default=False, init=False)
+    """The leg taken last has not said anything."""
 
-    def connecting(self, call: CallStatus, dialect: Dialect | None) -> WarmLeg | None:
-        """A leg is wanted: a parked one if there is one, None to dial."""
-        warm = None if self._take is None or self._unproven else self._take(dialect)
+    def take_warm(self, call: CallStatus, dialect: Dialect | None) -> WarmLeg | None:
+        """A leg is wanted: one from the pool if there is one, None to dial."""
+        warm = None if self._take_warm is None or self._unproven else self._take_warm(dialect)
         self._unproven = self._unproven or warm is not None
         if call.ready_ms is None:  # the record tells of the first session, not of those that replace it
             self._cold = call.cold
@@ -61,7 +70,7 @@ class Warmth:
         """The present leg has said something."""
         self._unproven = False
 
-    def word(self, call: CallStatus) -> str:
+    def warmth(self, call: CallStatus) -> str:
         """How the call met its session; see above."""
         if call.started_ms is None:
             return "wasted"
@@ -73,9 +82,8 @@ class Warmth:
         return "hit" if ready_in_time else "joined"
 
     def saved_ms(self, call: CallStatus) -> int:
-        """Set-up of the session that the person on the line did not wait for."""
-        word = self.word(call)
-        if call.ready_ms is None or call.started_ms is None or word == "cold":
+        """How much of the set-up the person on the line did not wait for."""
+        if call.ready_ms is None or call.started_ms is None or self.warmth(call) == "cold":
             return 0
         took_ms = call.ready_ms - call.born_ms if self._took_ms is None else self._took_ms
         return max(0, took_ms - max(0, call.ready_ms - call.started_ms))

@@ -1,7 +1,7 @@
 """Tools and hooks: the user's own code, each run as a task of the call, or of the phone if detached.
 
-A tool's failure is the model's news, not the call's: bad arguments, a refusal, exceptions and
-timeouts become answers. The engine keeps the model's deadline, this file the tool's own life:
+A tool's failure is an answer to the model and does not end the call: bad arguments, a refusal, exceptions
+and timeouts. The engine keeps the deadline until which the model waits, this file the tool's own life:
 approval, its turn among the tools of this call, and as many tries as it allows, all inside one limit.
 """
 
@@ -24,49 +24,70 @@ from llcphone.tools.call_handle import ToolContext
 from llcphone.tools.tool import OPERATOR, Approval
 
 if TYPE_CHECKING:
-    from llcphone.call.run import CallRun
-    from llcphone.call.services import CallServices
+    from llcphone.agent import Agent
+    from llcphone.call.core import CallCore
     from llcphone.engine.commands import RunHook, RunTool
+    from llcphone.tools.call_handle import CallHandle
     from llcphone.tools.tool import Tool
 
 
 class ToolRunner:
-    """The tool tasks of one call."""
+    """The tools and hooks of one call's agent."""
 
-    def __init__(self, call: CallRun, services: CallServices) -> None:
-        self._call = call
-        self._services = services
-        self._turn = trio.CapacityLimiter(services.tools.max_concurrent)
-        self.approvals = Approvals(self._tell)
+    def __init__(self, core: CallCore, agent: Agent, handle: CallHandle) -> None:
+        self._core = core
+        self._agent = agent
+        self._handle = handle
+        self._services = core.services
+        self._settings = core.services.config.tools
+        self._turn = trio.CapacityLimiter(self._settings.max_concurrent)
+        self.approvals = Approvals(core.observe)
         self.done: list[dict[str, Any]] = []
         """Every tool that has ended in this call: its name, how long it took and should have, how it went."""
 
     def start(self, command: RunTool) -> None:
         """Run a tool as a task; its answer comes back as ``ToolFinished``."""
-        tool = self._call.agent.tools[command.name]
-        start = self._services.start_detached if tool.detached else self._call.spawn
+        tool = self._agent.tools[command.name]
+        start = self._services.start_detached if tool.detached else self._core.spawn
         start(self._run, command, tool, name=f"tool {command.name}")
 
+    def start_hook(self, command: RunHook) -> None:
+        """Run one of the agent's hooks as a task; its exception is a bug, and ends the call."""
+        if command.name == "start" and (on_start := self._agent.start_hook) is not None:
+            hook = partial(on_start, self._handle)
+        elif command.name == "digit" and (on_digit := self._agent.digit_hook) is not None:
+            hook = partial(on_digit, self._handle, command.argument)
+        else:
+            return
+
+        async def run() -> None:
+            await hook()
+
+        async def run_timed() -> None:
+            await timed(run(), partial(self.held, f"hook on_{command.name}"))
+
+        self._core.spawn(run_timed, name=f"hook {command.name}")
+
     async def _run(self, command: RunTool, tool: Tool) -> None:
-        call, began = self._call, trio.current_time()
+        core, call, began = self._core, self._handle, trio.current_time()
         # The CallSid outlives this process; so does the key, and a resumed call repeats no effect.
-        key = f"{call.handle.call_sid or call.handle.call_id}:{command.call_id}"
-        context = ToolContext(call.handle, command.call_id, key)
+        key = f"{call.call_sid or call.call_id}:{command.call_id}"
+        context = ToolContext(call, command.call_id, key)
         answer = self._answer(command, tool, context)
         output, ok = await timed(answer, partial(self.held, f"tool {tool.name}"))
         took_ms = round((trio.current_time() - began) * 1000)
         self._measure(tool, ok, took_ms)
-        if call.over:
-            call.log.info(
+        if core.over:
+            core.log.info(
                 "tool ended after its call", extra={"tool": tool.name, "ok": ok, "took_ms": took_ms}
             )
-        call.step(ToolFinished(command.call_id, output, ok, took_ms))
+        core.step(ToolFinished(command.call_id, output, ok, took_ms))
 
     def held(self, by: str, ms: int) -> None:
         """Code of this call's agent held the event loop, and so all calls."""
-        self._tell(notes.LoopHeld(by, ms))
-        if self._services.held is not None:
-            self._services.held(by, ms)
+        self._core.observe(notes.LoopHeld(by, ms))
+        if self._services.on_loop_held is not None:
+            self._services.on_loop_held(by, ms)
 
     def _measure(self, tool: Tool, ok: bool, took_ms: int) -> None:
         """Keep how long it took; what was slower than it should be is told."""
@@ -75,12 +96,12 @@ class ToolRunner:
         self.done.append({"name": tool.name, "took_ms": took_ms, "target_ms": target_ms, "ok": ok})
         if target_ms is not None and took_ms > target_ms:
             fields = {"took_ms": took_ms, "target_ms": target_ms}
-            self._call.log.warning("tool slower than its target", extra={"tool": tool.name, **fields})
-            self._tell(notes.ToolSlow(tool.name, took_ms, target_ms))
+            self._core.log.warning("tool slower than its target", extra={"tool": tool.name, **fields})
+            self._core.observe(notes.ToolSlow(tool.name, took_ms, target_ms))
 
     async def _answer(self, command: RunTool, tool: Tool, context: ToolContext) -> tuple[str, bool]:
         """What the model reads, and whether the tool did its work."""
-        times = tool.times(self._services.tool_timeout_s, self._services.tools)
+        times = tool.times(self._settings.timeout_s, self._settings)
         with contained() as failure:  # the user's own validators run
             arguments = tool.read(command.arguments)
         if failure.error is not None:
@@ -111,7 +132,7 @@ class ToolRunner:
         What becomes of the result is nobody's business here: an effect that has happened is not repeated
         because its result cannot be told.
         """
-        pause_s = self._services.tools.retry_after_ms / 1000
+        pause_s = self._settings.retry_after_ms / 1000
         error = ""
         for attempt in range(1, tool.options.get("retry", 0) + 2):
             if attempt > 1:
@@ -129,7 +150,7 @@ class ToolRunner:
         told = shown(result)
         if told.trouble:
             fields = {"tool": tool.name, "error": told.trouble}
-            self._call.log.warning(
+            self._core.log.warning(
                 "tool result cannot be shown to the model: return text, numbers, lists or dicts", extra=fields
             )
         return told.text, not told.lost
@@ -142,7 +163,7 @@ class ToolRunner:
             if hook is None or hook == OPERATOR:
                 verdict = await self.approvals.ask(request)
             else:
-                verdict = await hook(self._call.handle, tool.name, request.arguments)
+                verdict = await hook(self._handle, tool.name, request.arguments)
         if failure.error is not None:  # what could not be asked is not approved
             verdict = "nobody could be asked"
             self._failed(tool, failure.kinds[0])
@@ -151,21 +172,4 @@ class ToolRunner:
         return verdict if isinstance(verdict, str) and verdict else "it was refused"
 
     def _failed(self, tool: Tool, error: str, attempt: int = 1) -> None:
-        self._call.log.warning("tool failed", extra={"tool": tool.name, "error": error, "attempt": attempt})
-
-    def _tell(self, note: notes.Note) -> None:
-        if self._services.observe is not None:
-            self._services.observe(note)
-
-
-async def run_hook(call: CallRun, command: RunHook) -> None:
-    """Run one of the agent's hooks; its exception is a bug of the call's, and ends it."""
-    agent = call.agent
-
-    async def run() -> None:
-        if command.name == "start" and agent.start_hook is not None:
-            await agent.start_hook(call.handle)
-        elif command.name == "digit" and agent.digit_hook is not None:
-            await agent.digit_hook(call.handle, command.argument)
-
-    await timed(run(), partial(call.tools.held, f"hook on_{command.name}"))
+        self._core.log.warning("tool failed", extra={"tool": tool.name, "error": error, "attempt": attempt})

@@ -20,6 +20,7 @@ from llcphone.call.call import Call
 from llcphone.call.record import CallRecord
 from llcphone.call.run import CallRun
 from llcphone.call.services import CallServices
+from llcphone.call.session_source import SessionSource
 from llcphone.call.setup import brief_of, plan_call
 from llcphone.engine.events import EndReason
 from llcphone.engine.notes import Note
@@ -187,8 +188,9 @@ class Phone(Placing, MediaStreams):
         context = context if resumed else brief_of(agent, call, context, held)
         resumption, transfers, call.context = self.resumption, self.transfers, context
         self.write_document(call)
+        config = agent.over(self.config)
         setup = plan_call(
-            self.config,
+            config,
             agent,
             call_sid=call.call_sid,
             outbound=call.direction == "outbound",
@@ -200,27 +202,24 @@ class Phone(Placing, MediaStreams):
             spent_usd=call.spent_usd,
         )
         services = CallServices(
-            dial_model=partial(self.endpoint.dial, caller=person),
-            dialects=self.endpoint.dialects,
+            config=config,
+            sessions=SessionSource(
+                partial(self.endpoint.dial, caller=person),
+                self.endpoint.dialects,
+                None if self.warm is None else self.warm.taker(agent),
+            ),
             on_record=partial(self._call_ended, call),
             wall_clock=time.time,
             start_detached=self._detached.start,
             dial=None if dialler is None else partial(dialler.dial, call),
-            take_warm=None if self.warm is None else self.warm.taker(agent),
-            tool_timeout_s=self.config.tools.timeout_s,
-            tools=self.config.tools,
-            close_timeout_s=self.config.call.close_timeout_s,
-            transcript=self.config.records.transcript,
             observe=partial(self._noted, call),
-            held=held,
+            on_loop_held=held,
             on_over=partial(self._over, call),
-            switchboard=transfers,
             poller=self.poller,
             tape=self.taping,
         )
-        identity = call.identity(agent.name)
         call.store = self.store
-        call.begin(CallRun(setup, agent=agent, identity=identity, handle=call, services=services))
+        call.begin(CallRun(setup, agent=agent, handle=call, services=services), transfers)
         if dialler is not None:
             dialler.admit(call, trusted=trusted)  # last: nothing can fail once it counts
         self._calls[call.call_id] = call

@@ -58,7 +58,7 @@ async def test_a_phone_that_stops_reading_is_given_up_and_no_other_call_notices(
         other = await house.ring(faults=SLOW_FRAMES)
         sim = await house.ring(faults=SLOW_FRAMES)
         call = house.phone.calls()[1]
-        nursery = call.run._nursery
+        nursery = call.run._core._nursery
         assert nursery is not None
         await sim.hears(0.5)
         sim.stop_reading()
@@ -287,7 +287,7 @@ async def test_a_call_that_is_born_before_the_phone_asked_asks_for_it(autojump_c
                 phone.answer({"CallSid": f"CA{number}"})
             await phone.endpoint.accepted.wait()
             await trio.sleep(1)
-            assert {call.run.engine.state.session.ready for call in phone.calls()} == {True}
+            assert {call.run._core.engine.state.session.ready for call in phone.calls()} == {True}
             for call in phone.calls():
                 call.end()
         assert model.refusals == ["beta_api_shape_disabled"]

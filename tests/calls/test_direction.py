@@ -87,7 +87,7 @@ async def test_a_person_whom_somebody_else_rang_for_us_speaks_first(autojump_clo
     ) as stage:
         await stage.ring(from_=OURS, to=ANA, fields={"Direction": "outbound-api"})
         await stage.ring(from_=ANA, to=OURS)
-        by = {call.direction: call.run.engine.setup.greets for call in stage.phone.calls()}
+        by = {call.direction: call.run.setup.greets for call in stage.phone.calls()}
         assert by == {"outbound": False, "inbound": True}
 
 

@@ -57,7 +57,8 @@ async def hold(house: MemoryHouse, ear: MemoryLeg) -> CallRecord:
     ear.reply = lambda message: ()
     house.model.put(*house.mind.caller_turn())
     await wait_all_tasks_blocked()
-    call.run.step(ModelSaid(call.run.engine.state.session.generation, SpeechStarted("u", 0)))  # a barge-in
+    generation = call.run._core.engine.state.session.generation
+    call.run.step(ModelSaid(generation, SpeechStarted("u", 0)))  # a barge-in
     await wait_all_tasks_blocked()
     ear.put({"event": "stop", "streamSid": "MZ1"})
     with trio.fail_after(1):

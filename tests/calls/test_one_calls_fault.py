@@ -62,7 +62,7 @@ async def test_a_bug_in_the_engine_ends_the_call_that_met_it(spot: str, autojump
     async with open_memory(turns=[Turn(800)]) as house:
         _, other_ear, other_model = await live_call(house)
         call, ear, model = await live_call(house)
-        engine = call.run.engine
+        engine = call.run._core.engine
         engine.__class__ = type(
             "Faulty", (engine.__class__,), {spot: property(bug) if "next" in spot else bug}
         )
@@ -80,7 +80,7 @@ async def test_a_record_is_written_even_when_it_cannot_be_made(autojump_clock: M
     async with open_memory(turns=[Turn(800)]) as house:
         _, other_ear, other_model = await live_call(house)
         call, ear, _ = await live_call(house)
-        call.run.engine.state.talk.history = None  # type: ignore[assignment]
+        call.run._core.engine.state.talk.history = None  # type: ignore[assignment]
         ear.put({"event": "stop", "streamSid": "MZ1"})
         record = await call.wait()
         assert (record.reason, record.call_id) == (EndReason.CALLER_HUNG_UP, call.call_id)
@@ -179,7 +179,7 @@ async def test_a_brief_that_raises_is_left_out(kind: type[BaseException], autoju
     async with open_memory(agent, turns=[Turn(800)]) as house:
         call, ear, model = await live_call(house)
         assert await lives_on(ear, model)
-        assert call.run.engine.setup.session["instructions"] == "Be brief."
+        assert call.run.setup.session["instructions"] == "Be brief."
 
 
 @pytest.mark.parametrize("brief", [7, b"bytes", ["a"]])
@@ -189,7 +189,7 @@ async def test_a_brief_that_is_no_text_is_left_out(brief: object, autojump_clock
     async with open_memory(agent, turns=[Turn(800)]) as house:
         call, ear, model = await live_call(house)
         assert await lives_on(ear, model)
-        assert call.run.engine.setup.session["instructions"] == "Be brief."
+        assert call.run.setup.session["instructions"] == "Be brief."
 
 
 async def test_text_that_cannot_be_sent_or_kept_is_cleaned_in_the_prompt(autojump_clock: MockClock) -> None:
@@ -198,9 +198,9 @@ async def test_text_that_cannot_be_sent_or_kept_is_cleaned_in_the_prompt(autojum
     async with open_memory(agent, turns=[Turn(800)]) as house:
         call, ear, model = await live_call(house)
         assert await lives_on(ear, model)
-        assert call.run.engine.setup.session["instructions"] == "Be \ufffdbrief.\n\nCaf\ufffd"
+        assert call.run.setup.session["instructions"] == "Be \ufffdbrief.\n\nCaf\ufffd"
         assert call.context == "Caf\ufffd"
-        assert call.run.engine.setup.greeting_cue == "Greet \ufffd."
+        assert call.run.setup.greeting_cue == "Greet \ufffd."
 
 
 @pytest.mark.parametrize("kind", [*WAYS, type(None)])

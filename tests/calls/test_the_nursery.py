@@ -83,7 +83,7 @@ async def test_a_call_is_three_tasks_and_its_tools(
     async with open_house(agent=agent, script=script, transports=transports) as house:
         sim = await house.ring()
         (call,) = house.phone.calls()
-        nursery = call.run._nursery
+        nursery = call.run._core._nursery
         assert nursery is not None
         await sim.hears(0.4)
         assert tasks_below(nursery) == sorted([*standing, "tool look_up"])
@@ -104,8 +104,8 @@ async def test_cancelling_a_call_closes_both_sockets_within_a_second(
         (call,) = house.phone.calls()
         await sim.hears(1)
         begin = trio.current_time()
-        assert call.run._nursery is not None
-        call.run._nursery.cancel_scope.cancel()
+        assert call.run._core._nursery is not None
+        call.run._core._nursery.cancel_scope.cancel()
         record = await call.wait()
         assert record.reason is EndReason.CANCELLED
         await session.until(lambda: not session.is_open)

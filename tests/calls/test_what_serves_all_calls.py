@@ -128,9 +128,9 @@ async def two_calls(house: House) -> None:
     assert record.reason is EndReason.CALLER_HUNG_UP
     await trio.sleep(12)
     (call,) = house.phone.calls()
-    before = call.run.engine.state.frames
+    before = call.run._core.engine.state.frames
     await trio.sleep(1)
-    assert call.run.engine.state.frames >= before + 45
+    assert call.run._core.engine.state.frames >= before + 45
     bystander.hang_up()
     assert (await house.record(2)).reason is EndReason.CALLER_HUNG_UP
     assert house.phone.live_calls == 0

@@ -291,7 +291,7 @@ async def test_black_boxes_are_off_and_cost_nothing_unless_a_folder_is_set(autoj
     async with open_memory() as house:
         run = house.answer().run
         assert isinstance(run, CallRun)
-        assert run._decider is run.engine
+        assert run._core._decider is run._core.engine
 
 
 @pytest.mark.parametrize("limit", range(4_096, 4_196, 9))

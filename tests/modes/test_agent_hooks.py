@@ -52,7 +52,7 @@ async def test_a_brief_stands_last_in_the_prompt(autojump_clock: MockClock) -> N
 
     async with open_memory(agent) as house:
         call = house.answer()
-        assert call.run.engine.setup.session["instructions"] == "Be brief.\n\nThey rang sim."
+        assert call.run.setup.session["instructions"] == "Be brief.\n\nThey rang sim."
 
 
 async def test_a_brief_that_fails_costs_no_call_and_tells_no_secret(
@@ -66,7 +66,7 @@ async def test_a_brief_that_fails_costs_no_call_and_tells_no_secret(
 
     async with open_memory(agent) as house:
         call = house.answer()
-        assert call.run.engine.setup.session["instructions"] == "Be brief."
+        assert call.run.setup.session["instructions"] == "Be brief."
     assert "brief failed" in caplog.text
     assert "anonymous" not in caplog.text
 

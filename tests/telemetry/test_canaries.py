@@ -119,7 +119,7 @@ async def fail_in_every_way(house: House) -> None:
     call.vanish()
     await house.record(2)
     call = await house.ring(from_=CALLER)  # a bug of ours, with a text that nobody may read
-    house.phone.calls()[0].run._break(ValueError(f"canary-text {CALLER} {KEY}"))
+    house.phone.calls()[0].run._core._break(ValueError(f"canary-text {CALLER} {KEY}"))
     await house.record(3)
     house.model.faults = Faults(refuse_update="invalid_value")
     call = await house.twilio.ring(from_=CALLER)
