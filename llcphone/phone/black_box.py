@@ -21,6 +21,7 @@ import trio
 
 from llcphone.engine.tape.recorder import Recorder, cut_line
 from llcphone.errors import ConfigError
+from llcphone.runtime.background import NEVER, BackgroundWriter
 from llcphone.runtime.containment import Faults, contained
 from llcphone.runtime.log_lines import logger
 
@@ -36,20 +37,19 @@ log = logger("llcphone.blackbox")
 _in_thread = trio.to_thread.run_sync
 
 _BATCH_S = 0.5
-_FLUSH_S = 5.0
 _MOST_WAITING = 64 * 1024 * 1024
 _CUT_LINE = 128
 """Bytes kept free in every box for the line that says why it ends."""
 
 
 @attrs.define(eq=False)
-class Box:
+class BlackBox:
     """One call's file, and what waits to be written to it."""
 
     path: Path
     room: int
     """Bytes it may still take."""
-    boxes: Boxes
+    boxes: BlackBoxes
     waiting: list[bytes] = attrs.field(factory=list)
     broken: bool = False
     """The disk has refused it."""
@@ -74,39 +74,30 @@ class Box:
         self.boxes.has_news(self, len(line))
 
 
-class Boxes:
+class BlackBoxes:
     """The boxes with something to write."""
 
     def __init__(self) -> None:
         self.waiting = 0
         """Bytes that are not on disk yet."""
-        self._dirty: dict[Box, None] = {}
-        self._faults = Faults(log)
-        self._news = trio.Event()
-        self._leaving = trio.Event()
-        self._finished = trio.Event()
-        # Tapes of calls that were cancelled from outside are written too.
-        self._writing = trio.CancelScope(shield=True)
+        self.writer = BackgroundWriter(
+            self._write_batch, self._due, Faults(log), failed="tapes not written", pauses_s=(_BATCH_S,)
+        )
+        self._dirty: dict[BlackBox, None] = {}
+        self._due_at = 0.0
 
-    def has_news(self, box: Box, size: int) -> None:
-        """A box has so many bytes more to write."""
+    def has_news(self, box: BlackBox, size: int) -> None:
+        """This box has that many more bytes to write."""
+        if not self._dirty:
+            self._due_at = trio.current_time() + _BATCH_S
         self.waiting += size
         self._dirty[box] = None
-        self._news.set()
+        self.writer.news()
 
-    async def write(self) -> None:
-        """Write what there is, a batch at a time, until ``finish``."""
-        with self._writing:
-            while self._dirty or not self._leaving.is_set():
-                with trio.move_on_after(_BATCH_S):
-                    await self._leaving.wait()
-                await self._news.wait()
-                self._news = trio.Event()
-                with self._faults.contained("tapes not written"):
-                    await self._write_batch()
-        self._finished.set()
+    def _due(self) -> float:
+        return self._due_at if self._dirty else NEVER
 
-    async def _write_batch(self) -> None:
+    async def _write_batch(self) -> bool:
         batch = {box: b"".join(box.waiting) for box in self._dirty}
         for box in batch:
             box.waiting.clear()
@@ -122,14 +113,7 @@ class Boxes:
             if (error := failed.get(box.path)) is not None:
                 box.broken = True
                 log.error("tape lost", extra={"call": box.path.stem, "error": error})
-
-    async def finish(self) -> None:
-        """Write the rest, for a few seconds at most: a dead disk must not keep a process alive."""
-        self._leaving.set()
-        self._news.set()
-        with trio.CancelScope(deadline=trio.current_time() + _FLUSH_S, shield=True):
-            await self._finished.wait()
-        self._writing.cancel(reason="the disk is too slow")
+        return True
 
 
 @asynccontextmanager
@@ -144,19 +128,15 @@ async def open_black_boxes(records: RecordsConfig) -> AsyncIterator[Taping | Non
         return
     folder = Path(records.blackbox_dir)
     version = importlib.metadata.version("llcphone")
-    boxes = Boxes()
+    boxes = BlackBoxes()
 
     def tape(call_id: str, engine: CallEngine) -> Recorder:
-        box = Box(folder / f"{call_id}.jsonl", records.blackbox_limit, boxes)
+        box = BlackBox(folder / f"{call_id}.jsonl", records.blackbox_limit, boxes)
         return Recorder(engine, box.write, version=version)
 
     await _in_thread(_make, folder)
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(boxes.write, name="black boxes")
-        try:
-            yield tape
-        finally:
-            await boxes.finish()
+    async with boxes.writer.opened("black boxes"):
+        yield tape
 
 
 def _make(folder: Path) -> None:

@@ -19,6 +19,8 @@ import trio
 
 from llcphone.engine.notes import Tokens
 from llcphone.errors import ConfigError
+from llcphone.runtime.background import NEVER, NOW, BackgroundWriter
+from llcphone.runtime.containment import Faults
 from llcphone.runtime.log_lines import logger
 
 if TYPE_CHECKING:
@@ -49,8 +51,17 @@ class DayBudget:
         self._day, self._usd = self._read()
         self._of_call: dict[str, float] = {}
         self._told_day = ""
-        self._changed = trio.Event()
         self._write_fails = False
+        self._changed = False
+        self._next_at = NOW
+        self._writer = BackgroundWriter(
+            self._write,
+            lambda: self._next_at if self._changed else NEVER,
+            Faults(log),
+            failed="the day's cost is not written",
+            pauses_s=(_EVERY_S,),
+            flush_s=_LAST_WRITE_S,
+        )
 
     @property
     def today_usd(self) -> float:
@@ -76,22 +87,15 @@ class DayBudget:
 
     async def run(self) -> None:
         """Write the file when the sum has changed; once more, bounded, when cancelled."""
-        if self._path is None:
-            return
-        try:
-            while True:
-                await self._changed.wait()
-                self._changed = trio.Event()
-                await self._write(self._path)
-                await trio.sleep(_EVERY_S)
-        finally:
-            with trio.move_on_after(_LAST_WRITE_S, shield=True):
-                await self._write(self._path)
+        if self._path is not None:
+            async with self._writer.opened("day budget"):
+                await trio.sleep_forever()
 
     def _add(self, cost_usd: float) -> None:
         self._usd = self.today_usd + cost_usd
         self._day = self._today()
-        self._changed.set()
+        self._changed = True
+        self._writer.news()
         if self.over and self._told_day != self._day:
             self._told_day = self._day
             log.warning("the day's budget is spent: no new calls until midnight UTC")
@@ -111,16 +115,19 @@ class DayBudget:
             why = "is there and cannot be read; without it today's budget is not known: repair or delete it"
             raise ConfigError("money.state_file", why) from None
 
-    async def _write(self, path: Path) -> None:
+    async def _write(self) -> bool:
+        assert self._path is not None
+        self._changed, self._next_at = False, trio.current_time() + _EVERY_S
         text = json.dumps({"day": self._day or self._today(), "usd": round(self._usd, 6)})
         try:
             # Abandoned at worst in its last write: the name then holds the old file or the new one, whole.
-            await trio.to_thread.run_sync(_replace, path, text, abandon_on_cancel=True)
+            await trio.to_thread.run_sync(_replace, self._path, text, abandon_on_cancel=True)
             self._write_fails = False
         except OSError as exc:
             if not self._write_fails:  # once, not every second
                 log.error("the day's cost is not written", extra={"error": type(exc).__name__})
-            self._write_fails = True
+            self._write_fails = self._changed = True
+        return not self._write_fails
 
 
 def _replace(path: Path, text: str) -> None:

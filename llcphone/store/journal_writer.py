@@ -1,15 +1,15 @@
 """The one task that writes the journal, so that no call ever waits for a disk.
 
-Who has something to write says so with ``news``, which is synchronous and keeps nothing but *that*
-there is something: what it is, is asked for when the thread is free (``Source.take``). So much news of
-one call becomes one write, and what waits is bounded by the number of calls. Births and ends are
-written at once, the rest in rounds, some at a time, and while an agent speaks how much of it was
-heard every ``journal.progress_s``.
+A call that has something to write calls ``news``. That is synchronous and keeps only *that* there is
+something: the content is taken when the thread is free (``Source.take``). So many changes of one call
+become one write, and the number of calls bounds what waits. Births and ends are written at once, the rest
+in rounds, in batches. While an agent speaks, how much of it was heard is written every
+``journal.progress_s``.
 
-A database that cannot be had ends no call: it is logged once, counted, and tried again; what was not
-written is still to be written. What it refuses of one call is given up and counted (``parts``), and no other
-call waits for it. Threads are abandoned at their deadline: what nobody waits for is rolled back, and the
-limiter keeps a later one from overtaking it.
+A database that is away ends no call: it is logged once, counted, and tried again; what was not written still
+waits. A change that the database refuses is given up and counted (``batch_writes``), and no other call waits
+for it. A statement that misses its deadline is abandoned with its thread and rolled back; the limiter keeps
+a later one from overtaking it.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ import trio
 from sqlalchemy.exc import SQLAlchemyError
 
 from llcphone.errors import StoreUnavailable
+from llcphone.runtime.background import NEVER, NOW, BackgroundWriter
+from llcphone.runtime.containment import Faults
 from llcphone.runtime.log_lines import logger
 from llcphone.store.database import Database
 from llcphone.store.deletion import DAY_S
@@ -44,7 +46,6 @@ _ROUND_S = 1.0
 """What is not urgent waits for others: a call with much news is written once a second."""
 _RETRY_S = 2.0
 """After a failure."""
-_FLUSH_S = 5.0
 _TIMEOUT_S = 2.0
 """Longest statement, and longest wait for a connection or a lock."""
 _IDLE_S = 2.0
@@ -81,14 +82,12 @@ class JournalWriter:
         self._all = False
         """Somebody wants everything written now."""
         self._ends: dict[str, str] = {}
-        self._news = trio.Event()
-        self._hurry = trio.Event()
         self._busy = False
         self._passed = trio.lowlevel.ParkingLot()
         """Where those wait who want everything written."""
-        self._leaving = False
-        self._writing = trio.CancelScope(shield=True)
-        self._finished = trio.Event()
+        self.background = BackgroundWriter(
+            self._write_due, self._due, Faults(log), failed="writing the journal failed", pauses_s=(_RETRY_S,)
+        )
 
     # -- what calls tell: synchronous ---------------------------------------------------------
 
@@ -103,9 +102,7 @@ class JournalWriter:
             self.batches.lost += 1
             return
         (self._urgent if at_once else self._dirty)[source] = None
-        self._news.set()
-        if at_once:
-            self._hurry.set()
+        self.background.news()
 
     def ends(self, source: Source) -> None:
         """The call is over; what it has to write is written once more."""
@@ -117,7 +114,7 @@ class JournalWriter:
         """Twilio says that this call is over, whoever had it."""
         if call_sid and len(self._ends) < _MOST:
             self._ends[call_sid] = why
-            self._news.set()
+            self.background.news()
 
     # -- asking -------------------------------------------------------------------------------
 
@@ -126,8 +123,7 @@ class JournalWriter:
         with trio.move_on_after(limit_s):
             while self._busy or self._waiting:
                 self._all = True
-                self._news.set()
-                self._hurry.set()
+                self.background.news()
                 await self._passed.park()
 
     async def claim(self, call_sid: str, generation: int, run: str, *, planned: bool = False) -> Claim | None:
@@ -163,42 +159,35 @@ class JournalWriter:
 
     # -- writing ------------------------------------------------------------------------------
 
-    async def run(self) -> None:
-        """Write what there is until ``finish``, then what is left."""
-        with self._writing:
-            while self._waiting or not self._leaving:
-                await self._wait()
-                self._news, self._hurry = trio.Event(), trio.Event()
-                self._busy = True
-                waiting = self._take_waiting()
-                ends, self._ends = self._ends, {}
-                items = [Item(call_sid=call_sid, why=why) for call_sid, why in ends.items()]
-                sound = await self._write_all(waiting, items)
-                self._busy = False
-                self._passed.unpark_all()
-                if not sound:
-                    await trio.sleep(_RETRY_S)
-                if self._waiting:
-                    self._news.set()
-        self._finished.set()
-
     @property
     def _waiting(self) -> bool:
         return bool(self._dirty or self._urgent or self._ends)
 
-    async def _wait(self) -> None:
-        """Until something is urgent, or the next round has something to write."""
-        speaking = any(speaks(source) for source in self._live)
-        with trio.move_on_after(self._config.progress_s if speaking else math.inf):
-            await self._news.wait()
-            with trio.move_on_at(-math.inf if self._leaving else self._round_at):
-                await self._hurry.wait()
+    def _due(self) -> float:
+        if self._urgent or (self._all and self._waiting):
+            return NOW
+        if self._waiting:
+            return self._round_at
+        if not self.background.leaving and any(speaks(source) for source in self._live):
+            return self._round_at - self._round_s + self._config.progress_s
+        return NEVER
+
+    async def _write_due(self) -> bool:
+        self._busy = True
+        try:
+            waiting = self._take_waiting()
+            ends, self._ends = self._ends, {}
+            items = [Item(call_sid=call_sid, why=why) for call_sid, why in ends.items()]
+            return await self._write_all(waiting, items)
+        finally:
+            self._busy = False
+            self._passed.unpark_all()
 
     def _take_waiting(self) -> list[Source]:
         """What is written now: all that waits when a round is due, else what is urgent."""
         now = trio.current_time()
         waiting, self._urgent = self._urgent, {}
-        if now >= self._round_at or self._all or self._leaving:
+        if now >= self._round_at or self._all or self.background.leaving:
             waiting |= self._dirty
             waiting |= {source: None for source in self._live if speaks(source)}
             self._dirty, self._all, self._round_at = {}, False, now + self._round_s
@@ -216,7 +205,7 @@ class JournalWriter:
                     self.news(source)
                 return False
             items = []
-            if at + _BATCH < len(sources) and not self._hurry.is_set():
+            if at + _BATCH < len(sources) and not self._urgent:
                 await trio.sleep(_BREATH_S)
         return True
 
@@ -229,15 +218,6 @@ class JournalWriter:
     def too_old(self) -> Generator[Piece, Any, None]:
         """What is to be deleted by now, piece by piece."""
         return purging(time.time() - self._config.keep_days * DAY_S)
-
-    async def finish(self) -> None:
-        """Write the rest, for a few seconds at most: a dead disk must not keep a process alive."""
-        self._leaving = True
-        self._news.set()
-        self._hurry.set()
-        with trio.CancelScope(deadline=trio.current_time() + _FLUSH_S, shield=True):
-            await self._finished.wait()
-        self._writing.cancel(reason="the disk is too slow")
 
 
 @asynccontextmanager
@@ -259,12 +239,11 @@ async def open_journal(config: JournalConfig, *, secret: str) -> AsyncIterator[J
         await place.open(prepare, make_file=True)
         writer = JournalWriter(Journal(secret), place, config)
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(writer.run, name="journal writer")
             nursery.start_soon(keep_tidy, writer.too_old, place, name="journal tidier")
             try:
-                yield writer
+                async with writer.background.opened("journal writer"):
+                    yield writer
             finally:
-                await writer.finish()
                 nursery.cancel_scope.cancel(reason="the journal is closed")
     finally:
         await place.aclose()

@@ -9,62 +9,49 @@ from __future__ import annotations
 import fcntl
 import math
 import os
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 import trio
 
-from llcphone.call.record import CallRecord
-from llcphone.runtime.containment import contained
+from llcphone.runtime.background import NEVER, NOW, BackgroundWriter
+from llcphone.runtime.containment import Faults, contained
 from llcphone.runtime.log_lines import logger
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Collection, Iterator
 
+    from llcphone.call.record import CallRecord
+
 log = logger("llcphone.store")
 
-_FLUSH_S = 5.0
 _MOST_WAITING = 10_000
 
 
 @asynccontextmanager
 async def open_record_file(path: str | Path) -> AsyncIterator[Callable[[CallRecord], None]]:
     """Append records to a file, mode 0600; yields a synchronous ``keep(record)``."""
-    send, receive = trio.open_memory_channel[CallRecord](_MOST_WAITING)
-    finished = trio.Event()
+    waiting: list[CallRecord] = []
 
     def keep(record: CallRecord) -> None:
-        try:
-            send.send_nowait(record)
-        except trio.WouldBlock:
+        if len(waiting) < _MOST_WAITING:
+            waiting.append(record)
+            writer.news()
+        else:
             log.error("call record lost: the disk is too slow", extra={"call": record.call_id})
 
-    # The writer is shielded, the block is not: what a cancellation from outside ends is still written.
-    writing = trio.CancelScope(shield=True)
+    async def write() -> bool:
+        batch = waiting.copy()
+        waiting.clear()
+        await _write(Path(path), batch)
+        return True
 
-    async def write() -> None:
-        with writing:
-            async for record in receive:
-                await _write(Path(path), [record, *_waiting(receive)])
-        finished.set()
-
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(write, name="record writer")
-        try:
-            yield keep
-        finally:
-            send.close()
-            with trio.CancelScope(deadline=trio.current_time() + _FLUSH_S, shield=True):
-                await finished.wait()
-            writing.cancel(reason="the disk is too slow")
-
-
-def _waiting(receive: trio.MemoryReceiveChannel[CallRecord]) -> Iterator[CallRecord]:
-    with suppress(trio.WouldBlock, trio.EndOfChannel):
-        while True:
-            yield receive.receive_nowait()
+    due = lambda: NOW if waiting else NEVER  # noqa: E731
+    writer = BackgroundWriter(write, due, Faults(log), failed="call record lost")
+    async with writer.opened("record writer"):
+        yield keep
 
 
 async def _write(path: Path, batch: list[CallRecord]) -> None:

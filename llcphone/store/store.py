@@ -319,12 +319,11 @@ async def open_store(config: Config) -> AsyncIterator[Store]:
             except WrongSchema as exc:
                 raise ConfigError(place.key, str(exc)) from None
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(store.writer.run, name="store writer")
             nursery.start_soon(keep_tidy, store.too_old, main, name="store tidier")
             try:
-                yield store
+                async with store.writer.opened():
+                    yield store
             finally:
-                await store.writer.finish()
                 nursery.cancel_scope.cancel(reason="the store is closed")
     finally:
         await main.aclose()

@@ -34,6 +34,7 @@ import h11
 import trio
 
 from llcphone.errors import StoreUnavailable
+from llcphone.runtime.background import NEVER, NOW, BackgroundWriter
 from llcphone.runtime.containment import AGAIN_S, Faults, contained
 from llcphone.runtime.log_lines import logger
 from llcphone.store import webhook_outbox
@@ -76,42 +77,49 @@ class Webhook:
         """What failed that is not the receiver's doing."""
         self._config = config
         self._store = store
-        self._news = trio.Event()
-        self._leaving = False
-        self._finished = trio.Event()
+        self._due_at = NOW
+        self._writer = BackgroundWriter(
+            self._write,
+            lambda: self._due_at,
+            self.faults,
+            failed="webhook failed",
+            pauses_s=AGAIN_S,
+            flush_s=_LAST_S,
+        )
         self._failing = False
         self._context = ssl.create_default_context()
         store.posts = posts_of
-        store.writer.on_written.append(lambda: self._news.set())
+        store.writer.on_written.append(self._look)
 
-    async def run(self) -> None:
-        """Send until ``finish``."""
-        in_a_row = 0
+    @asynccontextmanager
+    async def opened(self) -> AsyncIterator[None]:
+        """Send until the block is left, then once more; the next process sends what stays in the outbox."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._writer.run, name="webhook")
+            try:
+                yield
+            finally:
+                deadline = trio.current_time() + _LAST_S
+                with trio.CancelScope(deadline=deadline, shield=True):
+                    await self._store.writer.put(lambda db: None).settled.wait()  # the last calls too
+                self._due_at = NOW
+                await self._writer.finish(deadline)
+
+    def _look(self) -> None:
+        """There may be new posts."""
+        self._due_at = NOW
+        self._writer.news()
+
+    async def _write(self) -> bool:
+        leaving, self._due_at = self._writer.leaving, NEVER
+        next_at = NOW
         try:
-            while True:
-                leaving = self._leaving
-                self._news = trio.Event()
-                with contained() as failure:
-                    pause_s = await self._send_due()
-                    in_a_row = 0
-                if failure.error is not None:
-                    pause_s, in_a_row = AGAIN_S[min(in_a_row, len(AGAIN_S) - 1)], in_a_row + 1
-                    if not isinstance(failure.error, StoreUnavailable):
-                        self.faults.count("webhook failed", failure.kinds)
-                if leaving:
-                    return
-                with trio.move_on_after(0 if self._leaving else pause_s):
-                    await self._news.wait()
+            next_at = trio.current_time() + await self._send_due()
+        except StoreUnavailable:  # logged by the store
+            return False
         finally:
-            self._finished.set()
-
-    async def finish(self) -> None:
-        """Send what there is once more; the rest stays in the outbox, and the next process sends it."""
-        with trio.CancelScope(deadline=trio.current_time() + _LAST_S, shield=True):
-            await self._store.writer.put(lambda db: None).settled.wait()  # the last calls too
-            self._leaving = True
-            self._news.set()
-            await self._finished.wait()
+            self._due_at = NEVER if leaving else min(self._due_at, next_at)
+        return True
 
     async def _send_due(self) -> float:
         """Send what is due; returns how long there is nothing to do."""
@@ -325,10 +333,5 @@ async def open_webhook(config: WebhookConfig, store: Store) -> AsyncIterator[Web
     if not store.config.records.transcript:
         log.warning("the webhook tells no words: records.transcript is off")
     webhook = Webhook(config, store)
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(webhook.run, name="webhook")
-        try:
-            yield webhook
-        finally:
-            await webhook.finish()
-            nursery.cancel_scope.cancel(reason="leaving")
+    async with webhook.opened():
+        yield webhook

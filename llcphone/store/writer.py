@@ -1,19 +1,21 @@
-"""The one task that writes what is only told: calls, messages, notes. Nobody waits for it who need not.
+"""The one task that writes calls, messages and notes to the database; a call never waits for it.
 
-Each job is a function of a connection. What waits is written some at a time, in one transaction, and
-``parts`` says what happens when that fails. A job that the database refuses is given up and counted, and so
-is one that takes too long again and again; whatever a job raises, the next one is written. A database that
-cannot be had is logged once and tried again; jobs stay in memory meanwhile, up to a limit.
+Each job is a function of a connection. Waiting jobs are written in batches, one transaction each, and
+``batch_writes`` says what happens when that fails. A job that the database refuses is given up and counted,
+and so is one that takes too long repeatedly; the next job is written whatever this one raises. A database
+that is away is logged once and tried again. Jobs stay in memory meanwhile, up to a limit.
 """
 
 from __future__ import annotations
 
+from contextlib import asynccontextmanager
 from itertools import islice
 from typing import TYPE_CHECKING
 
 import attrs
 import trio
 
+from llcphone.runtime.background import NEVER, NOW, BackgroundWriter
 from llcphone.runtime.containment import Faults
 from llcphone.runtime.log_lines import logger
 from llcphone.store.batch_writes import Tries, in_parts
@@ -21,7 +23,7 @@ from llcphone.store.database import NotDone
 from llcphone.store.engines import Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import AsyncIterator, Callable, Sequence
 
     from sqlalchemy import Connection
 
@@ -35,13 +37,12 @@ _MOST = 10_000
 """Jobs in memory; one more is lost, and logged."""
 _BATCH = 100
 _RETRY_S = 2.0
-_FLUSH_S = 5.0
 PATIENCE = 5
 """No caller waits for what is written here: its statements get this many times the limit of a question."""
 
 
 @attrs.define(eq=False)
-class Job:
+class WriteJob:
     """Something to be written."""
 
     work: Work
@@ -60,49 +61,51 @@ class Writer:
         self.on_written: list[Callable[[], None]] = []
         """Told after each write; must be quick."""
         self._database = database
-        self._jobs: dict[Job, None] = {}
+        self._jobs: dict[WriteJob, None] = {}
         self._written = 0
-        self._news = trio.Event()
-        self._leaving = False
         self._failing = False
-        self._writing = trio.CancelScope(shield=True)  # what was told before a cancellation is still written
-        self._finished = trio.Event()
         self._limiter = trio.CapacityLimiter(1)
         self._faults = Faults(log)
+        self._background = BackgroundWriter(
+            self._write_batch,
+            lambda: NOW if self._jobs else NEVER,
+            self._faults,
+            failed="writing to the store failed",
+            pauses_s=(_RETRY_S,),
+        )
 
     @property
     def waiting(self) -> int:
         """Jobs not yet written."""
         return len(self._jobs)
 
-    def put(self, work: Work) -> Job:
+    def put(self, work: Work) -> WriteJob:
         """Have this written. Synchronous."""
-        job = Job(work)
+        job = WriteJob(work)
         if len(self._jobs) >= _MOST:
             self._give_up(job)
             log.error("not kept: too much waits for the database", extra={"lost": self.lost})
         else:
             self._jobs[job] = None
-            self._news.set()
+            self._background.news()
         return job
 
-    async def run(self) -> None:
-        """Write until ``finish``, then what is left."""
-        with self._writing:
-            while self._jobs or not self._leaving:
-                if not self._jobs:
-                    self._news = trio.Event()
-                    await self._news.wait()
-                    continue
-                before, batch = (self._written, self.lost), list(islice(self._jobs, _BATCH))
-                await in_parts(batch, self._write, self._settle, cautious=self._failing)
-                if self._written > before[0]:
-                    self._faults.tell_all("a listener of the store failed", self.on_written)
-                if before == (self._written, self.lost):
-                    await trio.sleep(_RETRY_S)
-        self._finished.set()
+    @asynccontextmanager
+    async def opened(self) -> AsyncIterator[None]:
+        """Write until the block is left, then the rest."""
+        async with self._background.opened("store writer"):
+            yield
+        if self._jobs:
+            log.error("not kept: the database cannot be written", extra={"lost": len(self._jobs)})
 
-    async def _write(self, batch: Sequence[Job]) -> Verdict | None:
+    async def _write_batch(self) -> bool:
+        before, batch = (self._written, self.lost), list(islice(self._jobs, _BATCH))
+        await in_parts(batch, self._write, self._settle, cautious=self._failing)
+        if self._written > before[0]:
+            self._faults.tell_all("a listener of the store failed", self.on_written)
+        return before != (self._written, self.lost)
+
+    async def _write(self, batch: Sequence[WriteJob]) -> Verdict | None:
         limit_s = PATIENCE * self._database.timeout_s
         try:
             await self._database.attempt(
@@ -120,7 +123,7 @@ class Writer:
             log.warning("the store is written again")
         return None
 
-    def _settle(self, job: Job, found: Verdict | None) -> None:
+    def _settle(self, job: WriteJob, found: Verdict | None) -> None:
         """A job is written, or has failed alone."""
         del self._jobs[job]
         if found is None:
@@ -134,16 +137,6 @@ class Writer:
             if found is not Verdict.REFUSED:
                 log.error("not kept: it takes too long or fails alone", extra={"lost": self.lost})
 
-    def _give_up(self, job: Job) -> None:
+    def _give_up(self, job: WriteJob) -> None:
         self.lost += 1
         job.settled.set()
-
-    async def finish(self) -> None:
-        """Write the rest, for a few seconds at most: a dead disk must not keep a process alive."""
-        self._leaving = True
-        self._news.set()
-        with trio.CancelScope(deadline=trio.current_time() + _FLUSH_S, shield=True):
-            await self._finished.wait()
-        self._writing.cancel(reason="the database is too slow")
-        if self._jobs:
-            log.error("not kept: the database cannot be written", extra={"lost": len(self._jobs)})

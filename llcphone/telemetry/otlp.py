@@ -1,9 +1,9 @@
-"""Spans on their way to an OTLP/HTTP collector, as JSON, from one task and no thread.
+"""Sends spans to an OTLP/HTTP collector, as JSON, from one task and no thread.
 
-OpenTelemetry's own exporters send from a thread of theirs; beside calls that would be somebody else's hand on
-the interpreter. Here an ended span is put into a bounded queue, and a task posts what is there. A
-collector that cannot be reached costs spans, the oldest first, and nothing else: it is asked again after
-pauses that grow, and what was lost meanwhile is said when it takes spans again.
+OpenTelemetry's own exporters send from a thread, which would compete with the calls for the interpreter.
+Here an ended span goes into a bounded queue, and a task posts the queue. A collector that cannot be reached
+costs spans, the oldest first, and nothing else: posts are repeated after growing pauses, and the number of
+lost spans is logged when it takes spans again.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import httpx
-import trio
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 
 from llcphone.config.addresses import add_path
+from llcphone.runtime.background import NEVER, NOW, BackgroundWriter
 from llcphone.runtime.containment import Faults, contained
 from llcphone.runtime.log_lines import logger
 from llcphone.telemetry.tracing import SCOPE, trace_calls
@@ -43,15 +43,23 @@ _TRY_AGAIN = frozenset({429, 502, 503, 504})
 """OTLP: these may be tried again, all others say that they never will be taken."""
 
 
-class Outbox(SpanProcessor):
-    """Ended spans, until a task has posted them."""
+class SpanSender(SpanProcessor):
+    """Ended spans, until they are posted."""
 
     def __init__(self, url: str) -> None:
         is_whole = urlsplit(url).path.endswith("/v1/traces")
         self._url = url if is_whole else add_path(url, "/v1/traces")
+        self._client = httpx.AsyncClient(timeout=_TIMEOUT_S)
         self._spans: deque[ReadableSpan] = deque(maxlen=MOST_WAITING)
-        self._some = trio.Event()
-        self._in_a_row = 0
+        self._writer = BackgroundWriter(
+            self._post_batch,
+            lambda: NOW if self._spans else NEVER,
+            Faults(log),
+            failed="sending spans failed",
+            pauses_s=_PAUSES_S,
+            flush_s=_LAST_S,
+        )
+        self._failing = False
         self._losing = False
         self.lost = 0
         """Spans that gave way to newer ones, or could not be written."""
@@ -61,7 +69,7 @@ class Outbox(SpanProcessor):
         if len(self._spans) == MOST_WAITING:
             self._lose(1)
         self._spans.append(span)
-        self._some.set()
+        self._writer.news()
 
     def _lose(self, spans: int) -> None:
         if spans and not self._losing:  # once until they are sent again
@@ -69,35 +77,24 @@ class Outbox(SpanProcessor):
         self._losing = self._losing or spans > 0
         self.lost += spans
 
-    async def run(self) -> None:
-        """Post until cancelled; then, bounded, what is left."""
-        async with httpx.AsyncClient(timeout=_TIMEOUT_S) as client:
-            try:
-                while True:
-                    await self._some.wait()
-                    self._some = trio.Event()
-                    if not await self._post_all(client):
-                        await trio.sleep(_PAUSES_S[min(self._in_a_row, len(_PAUSES_S)) - 1])
-                        self._some.set()
-            finally:
-                with trio.move_on_after(_LAST_S, shield=True):
-                    await self._post_all(client)
+    @asynccontextmanager
+    async def opened(self) -> AsyncIterator[None]:
+        """Post until the block is left; then, for a moment at most, the rest."""
+        async with self._client, self._writer.opened("otlp"):
+            yield
 
-    async def _post_all(self, client: httpx.AsyncClient) -> bool:
-        """Post what waits, the oldest first; False, and it stays, when the collector does not take it."""
-        while self._spans:
-            batch = [self._spans.popleft() for _ in range(min(_BATCH, len(self._spans)))]
-            taken = False
-            try:
-                taken = await self._post(client, batch)
-            finally:
-                if not taken:  # also when cancelled
-                    room = MOST_WAITING - len(self._spans)
-                    self._lose(max(0, len(batch) - room))
-                    self._spans.extendleft(reversed(batch[max(0, len(batch) - room) :]))
-            if not taken:
-                return False
-        return True
+    async def _post_batch(self) -> bool:
+        """Post the oldest spans; False, and they stay, when the collector does not take them."""
+        batch = [self._spans.popleft() for _ in range(min(_BATCH, len(self._spans)))]
+        taken = False
+        try:
+            taken = await self._post(self._client, batch)
+        finally:
+            if not taken:  # also when cancelled
+                room = MOST_WAITING - len(self._spans)
+                self._lose(max(0, len(batch) - room))
+                self._spans.extendleft(reversed(batch[max(0, len(batch) - room) :]))
+        return taken
 
     async def _post(self, client: httpx.AsyncClient, batch: list[ReadableSpan]) -> bool:
         body = self._body(batch)
@@ -109,12 +106,12 @@ class Outbox(SpanProcessor):
             trouble = f"http_{answer.status_code}" if answer.status_code in _TRY_AGAIN else ""
             if answer.is_error and not trouble:
                 log.warning("spans refused", extra={"status": answer.status_code, "spans": len(batch)})
-        if trouble and not self._in_a_row:  # once, not at every try
+        if trouble and not self._failing:  # once, not at every try
             log.warning("spans cannot be sent", extra={"trouble": trouble})
-        elif self._in_a_row and not trouble:
+        elif self._failing and not trouble:
             log.warning("spans are sent again", extra={"lost": self.lost})
             self._losing = False
-        self._in_a_row = self._in_a_row + 1 if trouble else 0
+        self._failing = bool(trouble)
         return not trouble
 
     def _body(self, batch: list[ReadableSpan]) -> bytes:
@@ -135,14 +132,12 @@ class Outbox(SpanProcessor):
 @asynccontextmanager
 async def open_otlp(phone: PhonePort, url: str) -> AsyncIterator[None]:
     """Trace this phone's calls to that collector until the block is left."""
-    outbox = Outbox(url)
+    sender = SpanSender(url)
     provider = TracerProvider(resource=Resource({"service.name": SCOPE}), shutdown_on_exit=False)
-    provider.add_span_processor(outbox)
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(Faults(log).keep, "sending spans failed", outbox.run, name="otlp")
+    provider.add_span_processor(sender)
+    async with sender.opened():
         with trace_calls(phone, provider):
             yield
-        nursery.cancel_scope.cancel(reason="leaving")
 
 
 def as_otlp(spans: list[ReadableSpan]) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from bench.hostile import report, run_hostile
 from bench.hostile_acts import ACTS
 from llcphone.call.endpoint import Endpoint
 from llcphone.engine.events import EndReason
-from llcphone.phone.black_box import Boxes
+from llcphone.phone.black_box import BlackBoxes
 from llcphone.phone.breaker import CircuitBreaker
 from llcphone.phone.call_warnings import CallWarnings
 from llcphone.phone.day_budget import DayBudget
@@ -68,7 +68,7 @@ TASKS = [
     (WarmPool, "_spec"),
     (WarmPool, "_until_s"),
     (Dialler, "keep_lists"),
-    (Boxes, "_write_batch"),
+    (BlackBoxes, "_write_batch"),
 ]
 """Standing tasks of the phone, or what they do."""
 

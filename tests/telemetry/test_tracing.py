@@ -16,7 +16,7 @@ from llcphone import ConfigError
 from llcphone.config.metrics import MetricsConfig
 from llcphone.server.traces import open_traces
 from llcphone.telemetry import otlp
-from llcphone.telemetry.otlp import MOST_WAITING, Outbox, open_otlp
+from llcphone.telemetry.otlp import MOST_WAITING, SpanSender, open_otlp
 from llcphone.telemetry.tracing import trace_calls
 from tests.calls.house import INTERRUPTION, JUST_END, QUESTION, nothing_left, open_house
 
@@ -158,16 +158,16 @@ async def test_a_span_that_cannot_be_written_costs_itself_only(autojump_clock, c
     monkeypatch.setattr(otlp, "_span", broken)
     collector, provider = Collector(), TracerProvider(shutdown_on_exit=False)
     async with trio.open_nursery() as nursery:
-        outbox = Outbox(await nursery.start(collector.serve))
-        provider.add_span_processor(outbox)
+        sender = SpanSender(await nursery.start(collector.serve))
+        provider.add_span_processor(sender)
         tracer = provider.get_tracer("test")
         for name in ("one", "odd", "two"):
             tracer.start_span(name).end()
-        with trio.move_on_after(5):
-            await outbox.run()
+        async with sender.opened():
+            await trio.sleep(5)
         nursery.cancel_scope.cancel()
     assert [span["name"] for span in collector.spans] == ["one", "two"]
-    assert outbox.lost == 1
+    assert sender.lost == 1
     assert "planted" not in caplog.text
 
 
@@ -180,12 +180,12 @@ async def test_a_post_that_fails_oddly_is_tried_again(fault, autojump_clock, mon
         raise fault("planted")
 
     monkeypatch.setattr(httpx.AsyncClient, "post", post)
-    outbox, provider = Outbox("http://127.0.0.1:1"), TracerProvider(shutdown_on_exit=False)
-    provider.add_span_processor(outbox)
+    sender, provider = SpanSender("http://127.0.0.1:1"), TracerProvider(shutdown_on_exit=False)
+    provider.add_span_processor(sender)
     provider.get_tracer("test").start_span("one").end()
     start = trio.current_time()
-    with trio.move_on_after(400):
-        await outbox.run()
+    async with sender.opened():
+        await trio.sleep(400)
     assert [round(at - start) for at in tries[:-1]] == [0, 5, 15, 35, 95, 395]
     assert "planted" not in caplog.text
 
@@ -200,7 +200,7 @@ async def test_a_post_that_fails_oddly_is_tried_again(fault, autojump_clock, mon
     ],
 )
 def test_the_collector_is_asked_where_it_is(url, asked) -> None:
-    assert Outbox(url)._url == asked
+    assert SpanSender(url)._url == asked
 
 
 async def test_what_a_collector_refuses_is_not_sent_again(autojump_clock, caplog) -> None:
@@ -231,15 +231,15 @@ async def test_what_ended_last_is_sent_before_leaving(autojump_clock) -> None:
 
 
 async def test_spans_that_wait_are_bounded_and_the_oldest_give_way(autojump_clock) -> None:
-    outbox = Outbox("http://127.0.0.1:1")
+    sender = SpanSender("http://127.0.0.1:1")
     provider = TracerProvider(shutdown_on_exit=False)
-    provider.add_span_processor(outbox)
+    provider.add_span_processor(sender)
     tracer = provider.get_tracer("test")
     for number in range(MOST_WAITING + 5):
         tracer.start_span(str(number)).end()
-    with trio.move_on_after(60):
-        await outbox.run()  # nobody listens there
-    waiting = [int(span.name) for span in outbox._spans]
+    async with sender.opened():
+        await trio.sleep(60)  # nobody listens there
+    waiting = [int(span.name) for span in sender._spans]
     assert waiting == list(range(5, MOST_WAITING + 5))
 
 
