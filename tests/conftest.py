@@ -6,10 +6,16 @@ Hypothesis explores by chance at a desk and repeats itself in CI: what lands is 
 from __future__ import annotations
 
 import gc
+import logging
 import os
+import sys
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 settings.register_profile("ci", derandomize=True)
 if os.environ.get("CI"):
@@ -34,3 +40,18 @@ def pytest_collection_finish() -> None:
     """Many tests collect garbage to see that nothing is left: not over all modules again each time."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(autouse=True)
+def logs_stay_as_they_are() -> Iterator[None]:
+    """A command that a test runs in this process configures the logs of the whole process."""
+    loggers = [logging.getLogger(name) for name in (None, "llcphone", "py.warnings")]
+    before = [(each.handlers[:], each.level, each.propagate) for each in loggers]
+    hook = sys.excepthook
+    yield
+    logging.captureWarnings(False)
+    for each, (handlers, level, propagate) in zip(loggers, before, strict=True):
+        each.handlers[:] = handlers
+        each.setLevel(level)
+        each.propagate = propagate
+    sys.excepthook = hook

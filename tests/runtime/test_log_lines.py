@@ -20,7 +20,7 @@ from llcphone.config.server import LogConfig
 from llcphone.runtime.log_lines import Line, logger
 from llcphone.runtime.rare_log import SeldomLog
 from llcphone.sim.model import CallTool, Say
-from llcphone.telemetry.logs import formatter
+from llcphone.telemetry.logs import configure_logs, formatter
 from llcphone.telemetry.redaction import Mask
 from llcphone.testing import rehearse
 from tests.calls.house import QUESTION
@@ -176,3 +176,14 @@ def test_every_line_is_a_fixed_phrase_with_fields() -> None:
             assert len(node.args) == 1, f"{name}:{node.lineno}: fields belong into extra"
             assert isinstance(node.args[0], (ast.Constant, ast.Name, ast.Attribute)), f"{name}:{node.lineno}"
     assert seen > 80
+
+
+@pytest.mark.parametrize("time", ["first", "again"])
+def test_a_test_that_configures_logs_changes_them_for_itself_only(
+    time: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Run one after the other in a process: what the first one leaves, the other one would find."""
+    logging.getLogger("llcphone.call").warning("call %s", time)
+    assert [record.getMessage() for record in caplog.records] == [f"call {time}"]
+    configure_logs(LogConfig(level="error"))
+    assert not logging.getLogger("llcphone").propagate

@@ -69,28 +69,18 @@ async def test_without_a_private_port_nothing_is_counted(autojump_clock) -> None
         assert "private port" not in task_names()
 
 
-@pytest.mark.parametrize("path", ["/metrics", "/healthz", "/readyz"])
-@pytest.mark.parametrize(
-    ("host", "status"),
-    [
-        ("localhost", 200),
-        ("LOCALHOST:{port}", 200),
-        ("127.0.0.1:{port}", 200),
-        ("[::1]:{port}", 200),
-        ("evil.example", 403),
-        ("127.0.0.1.evil.example:{port}", 403),
-        ("localhost.evil.example", 403),
-        ("192.168.0.7", 403),
-    ],
-)
-async def test_a_web_page_whose_name_leads_here_reads_nothing(
-    autojump_clock, host: str, status: int, path: str
-) -> None:
+async def test_a_web_page_whose_name_leads_here_reads_nothing(autojump_clock) -> None:
     """DNS rebinding: a browser sends the name of the page as Host."""
     port = free_port()
+    ours = ("localhost", f"LOCALHOST:{port}", f"127.0.0.1:{port}", f"[::1]:{port}")
+    theirs = ("evil.example", f"127.0.0.1.evil.example:{port}", "localhost.evil.example", "192.168.0.7")
     async with open_house(metrics={"port": port}):
-        request = f"GET {path} HTTP/1.1\r\nHost: {host.format(port=port)}\r\n\r\n".encode()
-        assert (await ask(port, request))[0] == status
+        for path in ("/metrics", "/healthz", "/readyz"):
+            for host in ours + theirs:
+                request = f"GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode()
+                status, body = await ask(port, request)
+                assert (status == 403) is (host in theirs), (host, path)
+                assert bool(body) is (host in ours), (host, path)
 
 
 async def test_a_private_port_that_other_machines_may_reach_takes_any_host(autojump_clock) -> None:
