@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PACKAGE = Path(llcphone.__file__).parent
-CONFIGURES = ("log_lines.py", "logs.py", "metrics.py", "demo/process.py")
+CONFIGURES = ("runtime/log_lines.py", "telemetry/logs.py", "telemetry/metrics.py", "demo/parent.py")
 """Those that look at loggers, and log nothing themselves."""
 
 
@@ -78,7 +78,7 @@ async def test_a_plain_formatter_shows_call_tool_and_reason(autojump_clock) -> N
         f"WARNING:llcphone.call:tool failed call={record.call_id} tool=look_up error=LookupError attempt=1"
         in lines
     )
-    (ended,) = [line for line in lines if line.startswith("INFO:llcphone.phone.phone:call ended ")]
+    (ended,) = [line for line in lines if line.startswith("INFO:llcphone.phone:call ended ")]
     assert f"call={record.call_id}" in ended
     assert f"reason={json.dumps(record.reason.value)}" in ended
     assert "bread" not in out.getvalue()
