@@ -2,7 +2,7 @@
 
 Later wins: default, the company's language, llcphone.toml, .env, environment. Inside the last two a setting
 has up to three names, and the plainest wins: ``LLCPHONE_<SECTION>__<KEY>``, then the usual name of the
-trade (``OPENAI_API_KEY``), then the name in the original (``VOSS_VOICE``). A usual or original
+trade (``OPENAI_API_KEY``), then the name in llc-phone 3 (``VOSS_VOICE``). A usual or old
 name with no text counts as not set, as templates leave them so; ``LLCPHONE_…=`` says "empty".
 
 A variable that begins with ``LLCPHONE_`` and is no setting is an error: a typing mistake there
@@ -74,7 +74,7 @@ ORIGINAL_DESTINATIONS = {
     "BILLING_NUMBER": "billing",
     "SCHEDULING_NUMBER": "scheduling",
 }
-"""Numbers of the original's departments: each is a destination of that name in ``[transfers]``."""
+"""Numbers of llc-phone 3's departments: each is a destination of that name in ``[transfers]``."""
 # Kubernetes describes a Service named llcphone to every pod beside it with such variables.
 _OF_KUBERNETES = re.compile(
     r"LLCPHONE_(SERVICE_(HOST|PORT)\w*|PORT_\d+_\w+)=.*|LLCPHONE_PORT=\w+://.*", re.DOTALL
@@ -224,7 +224,7 @@ def _overlay(variables: Mapping[str, str], source: str) -> dict[str, tuple[str, 
 
 
 def _add_destinations(tables: dict[str, Any], variables: Mapping[str, str], source: str) -> dict[str, str]:
-    """Put the original's departments among the destinations; returns where they came from."""
+    """Put the departments of llc-phone 3 among the destinations; returns where they came from."""
     found = {name: variables.get(variable, "").strip() for variable, name in ORIGINAL_DESTINATIONS.items()}
     found = {name: number for name, number in found.items() if number}
     table = tables.setdefault("transfers", {}) if found else None

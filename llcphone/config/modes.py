@@ -90,7 +90,7 @@ class RoutesConfig(Section):
     """[routes]: who answers which of our numbers, where `agent` names nobody."""
 
     ivr: tuple[str, ...] = setting((), _NUMBERS, secret=True)
-    """Our numbers that the AI IVR answers; the original's IVR_DID."""
+    """Numbers that the AI IVR answers; IVR_DID of llc-phone 3."""
     receptionist: tuple[str, ...] = setting((), _NUMBERS, secret=True)
     """Our numbers that the receptionist answers; RECEPTIONIST_DID."""
     csr: tuple[str, ...] = setting((), _NUMBERS, secret=True)
@@ -125,7 +125,7 @@ class CompanyConfig(Section):
     sentences: dict[str, Any] = setting({}, _SENTENCES, private=True)
     """Single sentences that go before those of the language: {greeting = "{wish}, {company}!"}."""
     name: str = setting(ENGLISH["company.name"], NOT_EMPTY, private=True)
-    """As it is said on the telephone; the original's COMPANY_NAME."""
+    """As it is spoken on the telephone; COMPANY_NAME of llc-phone 3."""
     assistant: str = setting("Avery", NOT_EMPTY, private=True)
     """The agent's own name; ASSISTANT_NAME."""
     about: str = setting("", private=True)

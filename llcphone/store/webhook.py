@@ -1,6 +1,6 @@
 """Tells another system of each call that has ended: a signed POST, from an outbox that survives a restart.
 
-The body has the fields of the original's transcript webhook, and a few more::
+The body has the fields of llc-phone 3's transcript webhook, and a few more::
 
     {"event": "call_ended", "call_id": …, "direction": …, "caller_phone": …, "call_start": …, "call_end": …,
      "turn_count": …, "transcript": …, "outbound_context": …, "outcome": …, "answered": …, "lines": […]}

@@ -1,4 +1,4 @@
-"""[routes], [company] and [ivr]: what may stand there, and the original's names for it."""
+"""[routes], [company] and [ivr]: what may stand there, and the names of llc-phone 3 for it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The original's routes: what its campaign layers send and expect."""
+"""The routes of llc-phone 3: what its campaign layers send and expect."""
 
 import trio
 
@@ -20,7 +20,7 @@ async def test_an_outbound_call_is_answered_as_the_original_did(autojump_clock):
             "appointment_date": "2026-12-01",
             "appointment_time": "10:30",
             "scenario": "confirmation",
-            "campaign": "what the original did not know either",
+            "campaign": "what llc-phone 3 did not know either",
         }
         answer = await api.post("/outbound-call", body)
         callee = await api.stage.twilio.outbound(1)
