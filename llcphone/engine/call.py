@@ -190,7 +190,7 @@ class CallEngine:
         return spoken_lines(self.state, now_ms)
 
     def report(self) -> CallReport:
-        """What a record tells of the call."""
+        """The figures for the call record."""
         return report_of(self.state, alarms=self.alarms, recovery=self.recovery, renewal=self.renewal)
 
     def kept(self, now_ms: int) -> Resumed:
@@ -222,7 +222,7 @@ class CallEngine:
 
 
 def _may_be_said(command: Command) -> bool:
-    """A session that is not configured is told its settings and nothing else; the rest is told later."""
+    """Before a session is configured, only its settings are sent; the rest follows later."""
     return not isinstance(command, SendModel) or isinstance(command.message, UpdateSession)
 
 

@@ -27,7 +27,7 @@ class SetupLimits:
     """Deadlines of the session's set-up."""
 
     warm_ms: int
-    """From the call's birth, as long as nobody is on the line."""
+    """From the call's birth until somebody is on the line."""
     join_grace_ms: int
     """From when the media stream joins, for the attempt under way."""
     cold_ms: int
@@ -36,7 +36,7 @@ class SetupLimits:
 
 @attrs.frozen
 class TurnUpdate:
-    """What a session is told after a number of answered turns."""
+    """A session update that is due after a number of answered turns."""
 
     after_turn: int
     """Responses that answered caller speech; 0: any first response of the conversation."""
@@ -63,7 +63,7 @@ class RenewalPlan:
     refresh_gap_ms: int
     """How much longer than at its beginning a session may take to answer."""
     keep_turns: int
-    """Turns of the caller that a refresh tells word by word."""
+    """Turns of the caller that a refresh sends word by word."""
     summary: bool
     summary_wait_ms: int
 
@@ -82,7 +82,7 @@ class EchoPlan:
 
 @attrs.frozen
 class SilencePlan:
-    """How long a silence may last, and what the model is told then."""
+    """How long a silence may last, and the cues for what the agent says then."""
 
     after_ms: int
     """0: only the idle limit ends a silence."""
@@ -107,7 +107,7 @@ class ToolRule:
     goes_on: bool
     """It may still work after that ..."""
     deliver: bool
-    """... and what it finds is told then."""
+    """... and its result is sent to the model then."""
     irreversible: bool
     """It does not run while the caller is cutting in: they may mean "no"."""
 
@@ -300,7 +300,7 @@ class CallSetup:
     goodbye: GoodbyePlan
     """What is said when our side must end the call."""
     alarms: AlarmPlan
-    """What an operator is told of."""
+    """What raises an alarm."""
     renewal: RenewalPlan
     """When a session is replaced before it ends."""
     dial: DialPlan | None
@@ -319,5 +319,5 @@ class CallSetup:
 
     @property
     def manual_turns(self) -> bool:
-        """The program around the call says when a turn ends; nobody detects it."""
+        """The application says when a turn ends; no detector does."""
         return self.session.get("turn_detection", ...) is None

@@ -21,7 +21,7 @@ class ConnectModel:
 
     generation: int
     dialect: Dialect | None
-    """None: whatever the endpoint's dialect question says, flat when nobody knows yet."""
+    """None: the answer to the endpoint's dialect question, flat while there is none."""
     after_ms: int = 0
     """Pause before dialling (back-off of a redial)."""
 
@@ -37,7 +37,7 @@ class ConnectStandby:
 
 @attrs.frozen
 class SendStandby:
-    """To the successor that stands by; everything else goes to the present leg."""
+    """To the successor; everything else goes to the present leg."""
 
     generation: int
     message: ModelMessage

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class EndReason(Enum):
-    """Why a call ended: first cause wins, and stands in the call record."""
+    """Why a call ended: the first cause wins and is in the call record."""
 
     CALLER_HUNG_UP = "caller hung up"
     AGENT_HUNG_UP = "agent hung up"
@@ -163,7 +163,7 @@ class HangUpAsked:
     """The agent wants to end the call once its last word was heard."""
 
     reason: EndReason = EndReason.AGENT_HUNG_UP
-    """``TRANSFERRED``: the telephone call goes on elsewhere."""
+    """``TRANSFERRED``: the telephone call continues elsewhere."""
 
 
 @attrs.frozen

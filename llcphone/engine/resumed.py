@@ -50,11 +50,11 @@ class KeptLine:
 
 @attrs.frozen
 class Resumed:
-    """What a call goes on from."""
+    """What a call continues from."""
 
     lines: tuple[KeptLine, ...] = ()
     owed: Owed = Owed.GREETING
-    """What the caller waits for; a greeting as long as nobody has said anything."""
+    """What the caller waits for; a greeting until somebody has spoken."""
     news: str = ""
     """Why they are back, for the model; empty: the line broke."""
     speak: bool = True

@@ -82,7 +82,7 @@ class CallStatus:
 
 @attrs.frozen
 class SpokenLine:
-    """One item of the conversation as it stands at one moment."""
+    """One item of the conversation at one moment."""
 
     item_id: str
     speaker: Speaker
@@ -90,16 +90,16 @@ class SpokenLine:
     """Since the call's birth."""
     text: str
     heard: str
-    """The words that have reached the ear."""
+    """The words that the caller has heard."""
     sounds: bool
-    """It has become sound, and nobody has cut it."""
+    """It has become sound and was not cut."""
     heard_whole: bool
     """All of it was played."""
 
 
 @attrs.frozen
 class CallReport:
-    """What a record tells of a call. Times are milliseconds since its birth."""
+    """The figures for a call record. Times are milliseconds since the call's birth."""
 
     started_after_ms: int | None
     ready_after_ms: int | None

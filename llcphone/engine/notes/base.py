@@ -21,7 +21,7 @@ class Note:
 
     @property
     def fields(self) -> dict[str, object]:
-        """What it tells beside its kind: ids, times, counts and codes, never what was said."""
+        """Ids, times, counts and codes; never what was said."""
         names = (each.name for each in attrs.fields(type(self)))
         return {name: getattr(self, name) for name in names if name != "words"}
 

@@ -133,7 +133,7 @@ class NoSound(Note):
 
 @attrs.frozen
 class Tokens(Note):
-    """A response has told its tokens."""
+    """A response has reported its tokens."""
 
     kind = "tokens"
     cost_usd: float | None

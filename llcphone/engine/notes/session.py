@@ -122,7 +122,7 @@ class SessionUpdate(Note):
 
 @attrs.frozen
 class SessionUpdateRefused(Note):
-    """The server has refused later updates; the call goes on without them."""
+    """The server has refused later updates; the call continues without them."""
 
     kind = "session update refused"
     what: str
@@ -157,7 +157,7 @@ class ModelRestored(Note):
 
 @attrs.frozen
 class CallResumed(Note):
-    """The call goes on from what another process has kept of it."""
+    """The call continues from what another process has kept of it."""
 
     kind = "call resumed"
     lines: int
@@ -174,7 +174,7 @@ class SessionDue(Note):
 
 @attrs.frozen
 class SuccessorReady(Note):
-    """The session that will replace the present one stands by."""
+    """The session that will replace the present one is ready."""
 
     kind = "successor ready"
 

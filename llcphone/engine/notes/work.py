@@ -1,4 +1,4 @@
-"""Notes of tools, of the end of a call, and of what an operator is told at once."""
+"""Notes of tools, of the end of a call, and alarms."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class ApprovalAsked(Note):
 
 @attrs.frozen
 class ResultTold(Note):
-    """The model was told a result that nobody asked for."""
+    """The model got a result that it had not asked for."""
 
     kind = "told"
     name: str

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from llcphone.engine.parts.turn_times import Turn
 
 _REMEMBERED = 16
-"""Responses whose end may be told twice."""
+"""Responses whose end may be reported twice."""
 
 
 class Bill:
@@ -35,7 +35,7 @@ class Bill:
 
     @property
     def unbilled(self) -> int:
-        """Responses that had begun, and whose tokens nobody told us."""
+        """Responses that had begun and whose tokens were never reported."""
         return len(self._begun)
 
     @property
@@ -49,7 +49,7 @@ class Bill:
             self._begun.add(response_id)
 
     def done(self, event: ResponseDone, turn: Turn | None, out: list[Command]) -> None:
-        """A response has ended and tells its tokens; an end that is told twice is paid once."""
+        """A response has ended and reports its tokens; an end that is reported twice counts once."""
         if event.response_id in self._billed:
             return
         self._begun.discard(event.response_id)

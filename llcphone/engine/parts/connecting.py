@@ -60,13 +60,13 @@ _GRACE_MS = 300
 
 
 class Phase(Enum):
-    """Where the set-up stands."""
+    """The state of the set-up."""
 
     WARM = "warm"
     JOINED = "joined"
     COLD = "cold"
     EXPIRED = "expired"
-    """The warm time ran out and nobody is on the line: nothing is in flight."""
+    """The warm time ran out while nobody was on the line: no attempt is under way."""
     READY = "ready"
     RECOVERING = "recovering"
     """A configured session was lost in mid-call; the next one is being opened."""

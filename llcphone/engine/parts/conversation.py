@@ -97,7 +97,7 @@ class Conversation:
         self.late_deltas = 0
         self.failed_responses = 0
         self.retold: set[str] = set()
-        """Items that the present session was told of as text: an older one had spoken them."""
+        """Items that the present session has as text only: an older session had spoken them."""
         self.items = ResponseItems()
         self.speech_from_ms: int | None = None
         """Where turn detection dates the caller's speech of this moment, its padding included."""

@@ -97,7 +97,7 @@ class Dialling:
         return [notes.Carrier(event.status)]
 
     def answered(self, now_ms: int) -> None:
-        """The media stream has joined: somebody picked up, and it tells all that is to come."""
+        """The media stream has joined: somebody picked up, and from now on the stream reports the rest."""
         self._picked_up(now_ms)
         self.deadline_ms = None
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from llcphone.engine.resumed import Speaker
 
 LONGEST_TEXT = 32_768
-"""Characters kept of one item: an hour of quick speech. What is told, cut and kept is read by character."""
+"""Characters kept of one item: an hour of quick speech. Texts are cut and kept by character."""
 
 
 def _bounded(text: str) -> str:
@@ -47,11 +47,11 @@ class Line:
     """None while all of it counts as heard (the caller's own words; an agent line not cut)."""
     final: bool = False
     written: bool = False
-    """The model answered in text: nobody heard it, and it was told to forget it."""
+    """The model answered in text: nobody heard it, and it was deleted from the session."""
     tool: CalledTool | None = None
 
     def heard_text(self) -> str:
-        """The words that reached the ear, cut at a word boundary by the share of audio heard."""
+        """The words that were heard, cut at a word boundary by the share of audio heard."""
         if self.written:
             return ""
         if self.heard_ms is None or self.heard_ms >= self.generated_ms:

@@ -88,7 +88,7 @@ class Interruption:
 
 
 class Playout:
-    """The ledger of agent audio on its way to the caller's ear."""
+    """The ledger of agent audio on its way to the caller."""
 
     def __init__(self, *, mark_every_ms: int) -> None:
         self._limit_ms = mark_every_ms
@@ -178,12 +178,12 @@ class Playout:
         return settled
 
     def heard_ms(self, item_id: str, now_ms: int) -> int:
-        """Milliseconds of this item that reached the ear."""
+        """Milliseconds of this item that were heard."""
         item = self._items.get(item_id)
         return self._heard(item, now_ms) // BYTES_PER_MS if item is not None else 0
 
     def heard_response_ms(self, response_id: str, now_ms: int) -> int:
-        """Milliseconds of all items of a response that reached the ear."""
+        """Milliseconds of all items of a response that were heard."""
         return sum(
             self._heard(item, now_ms) // BYTES_PER_MS
             for item in self._items.values()
@@ -242,7 +242,7 @@ class Playout:
         return [item for item in self._items.values() if item.response_id == response_id]
 
     def item(self, item_id: str) -> ItemAudio | None:
-        """The ledger's page for an item."""
+        """The ledger entry of an item."""
         return self._items.get(item_id)
 
     @property

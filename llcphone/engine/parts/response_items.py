@@ -25,7 +25,7 @@ class ResponseItems:
         self._of: dict[str, dict[str, Item]] = {}
 
     def saw(self, response_id: str, item: Item) -> None:
-        """An event told of this item."""
+        """An event named this item."""
         items = self._of.get(response_id)
         if items is None:
             items = self._of[response_id] = {}
@@ -35,7 +35,7 @@ class ResponseItems:
             items[key] = item
 
     def saw_words(self, response_id: str, item_id: str) -> None:
-        """A delta told that there is a message of this id."""
+        """A delta named a message of this id."""
         if item_id not in self._of.get(response_id, ()):
             self.saw(response_id, Item(item_id, "message", "in_progress"))
 

@@ -94,7 +94,7 @@ class Responses:
         self._not_before_ms = 0
         self._hold_ms = 0
         self._refused_ms: int | None = None
-        """Since when our create is refused, for a response that nobody has announced."""
+        """Since when our create is refused because of a response that was never announced."""
         self._unacked: set[str] = set()
         self._known: dict[str, Response] = {}
         self.active: Response | None = None
@@ -208,7 +208,7 @@ class Responses:
 
     @property
     def _free_ms(self) -> int | None:
-        """When nothing stands in the way of a create any more, None while a response is active."""
+        """From when a create may leave; None while a response is active."""
         if self.active is not None:
             return None
         free_ms = self._not_before_ms
@@ -236,7 +236,7 @@ class Responses:
     def created(
         self, response_id: str, now_ms: int, *, in_conversation: bool, purpose: str
     ) -> tuple[Response, list[ModelMessage]]:
-        """A response exists: who asked for it, and a cancel if nobody did."""
+        """A response exists: who asked for it, and a cancel if it is unasked."""
         if (known := self._known.get(response_id)) is not None:
             return known, []  # said twice
         out_of_band = not in_conversation or purpose == PRIMING

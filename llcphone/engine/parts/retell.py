@@ -38,7 +38,7 @@ _LONGEST_ID = 32
 
 
 def told_id(call_id: str) -> str:
-    """The id by which a fresh session is told of a tool call; a long one is shortened, always to the same."""
+    """The id that a tool call has on a fresh session; a long one is shortened, always to the same."""
     if len(call_id) <= _LONGEST_ID:
         return call_id
     digest = hashlib.sha256(call_id.encode()).hexdigest()[:12]
@@ -90,13 +90,13 @@ def retold(
 
 
 def broke_off(lines: Iterable[Line], items: Set[str], texts: RetellingTexts) -> str:
-    """What a fresh session is told of an answer that broke off: these items, as far as they were heard."""
+    """The cue for a fresh session about an answer that broke off: these items, as far as they were heard."""
     any_words = any(line.item_id in items and line.heard_text() for line in lines)
     return texts.line_cut if any_words else texts.line_cut_at_once
 
 
 def cut_at(cut: Cut, text: str, told: Set[str]) -> list[ModelMessage]:
-    """What tells the model where the caller stopped hearing an item.
+    """The messages that tell the model where the caller stopped hearing an item.
 
     Args:
         cut: the item and how much of it was heard.

@@ -25,7 +25,7 @@ _TRY_MS = 1_000
 """What a try takes when all is well: handshake, settings, first sound. The last one begins that early."""
 
 _REST_MS = 4_000
-"""A session that nobody waited for and that lasted this long was well."""
+"""A session that lasted this long while the caller waited for nothing was healthy."""
 
 _SLOWER = 2
 """A slow model is allowed up to this many times ``stall_ms``."""
@@ -119,7 +119,7 @@ class RetryTiming:
         self._at_rest_ms = now_ms
 
     def agent_heard(self) -> None:
-        """The caller hears the agent: nobody waits in silence."""
+        """The caller hears the agent and does not wait in silence."""
         self.until_ms = None
 
     def answered(self, first_sound_ms: int | None) -> None:

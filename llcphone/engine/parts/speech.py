@@ -25,7 +25,7 @@ Opening = Callable[[Mapping[str, Any], str], ModelMessage]
 """The first message to a session, from what it is configured with and an id for it."""
 
 _AS_USER = frozenset({GREETING, MESSAGE})
-"""What begins a conversation is asked for as if by the user; all else stands in it as the system's word."""
+"""These begin a conversation and are asked for by a user item; all else by a system item."""
 
 
 class RealtimeSpeech:

@@ -47,7 +47,7 @@ class ToolOutputs:
         self._responses = responses
         self._transcript = transcript
         self._retold: frozenset[str] = frozenset()
-        """Calls that an older session made and the present one was told of."""
+        """Calls that an older session made and that the present one got with the history."""
         self._waiting: dict[str, _Told] = {}
         self.refused_for_good = 0
 
@@ -62,7 +62,7 @@ class ToolOutputs:
         self._responses.output_acked(told)
 
     def session_lost(self, running: Iterable[str]) -> None:
-        """Answers of these calls go to a session that was told of them."""
+        """Answers of these calls go to a session that has the calls from the history."""
         self._retold = frozenset(running)
         self._waiting.clear()
 

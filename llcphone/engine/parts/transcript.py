@@ -31,7 +31,7 @@ class TranscriptBuilder:
     """Keeps the history in step with what was said and heard."""
 
     def __init__(self, playout: Playout, *, speed: float = 1.0) -> None:
-        """``speed``: how fast the agent is told to speak."""
+        """``speed``: how fast the agent is to speak."""
         self._playout = playout
         self._typical_pace = _TYPICAL_PACE * speed
         self.history = History()

@@ -66,7 +66,7 @@ class Turn:
 
     @property
     def ear_gap_ms(self) -> int | None:
-        """The caller's last sound to the first sound of the answer in the ear."""
+        """The heard latency: from the caller's last sound to the first sound of the answer that they hear."""
         return _between(self.spoke_until_ms, self.ear_ms)
 
     def parts(self) -> dict[str, int]:
@@ -88,7 +88,7 @@ class Turn:
 
     @property
     def longest(self) -> str:
-        """The longest part of an answer that the caller waited for; empty when nobody waited."""
+        """The longest part of an answer that the caller waited for; empty when the caller did not wait."""
         parts = self.parts() if self.spoke_until_ms is not None else {}
         return max(parts, key=lambda name: parts[name]) if parts else ""
 
@@ -107,7 +107,7 @@ class TurnTimings:
     """Collects turns; the latest one is being filled."""
 
     def __init__(self, *, silence_ms: int = 0) -> None:
-        """``silence_ms`` is what turn detection waits for after the last sound, where that is told."""
+        """``silence_ms``: the silence that turn detection waits for after the last sound; 0: unknown."""
         self.turns: list[Turn] = []
         self._silence_ms = silence_ms
         self._by_response: dict[str, Turn] = {}
@@ -120,7 +120,7 @@ class TurnTimings:
         self._decided_ms = now_ms
 
     def response_created(self, response_id: str, asked: str, now_ms: int) -> Turn:
-        """A turn of the agent begins; one that is told twice is one."""
+        """A turn of the agent begins; a repeated event makes no second one."""
         if (known := self._by_response.get(response_id)) is not None:
             return known
         turn = Turn(len(self.turns) + 1, asked, begun_ms=now_ms, created_ms=now_ms)
@@ -143,7 +143,7 @@ class TurnTimings:
         return turn
 
     def heard(self, response_id: str, before_mark_ms: int, now_ms: int) -> Turn | None:
-        """A mark of this response was echoed: its turn, if the ear has begun to hear it by that."""
+        """A mark of this response was echoed: its turn, if the caller has begun to hear it by that."""
         turn = self._by_response.get(response_id)
         if turn is None or turn.heard_ms is not None:
             return None

@@ -60,7 +60,7 @@ class Alarms:
         self._line = line
         self._echoed_ms = 0
         self._told_ms: int | None = None
-        """Where the silence that was told began."""
+        """Where the silence began for which the last alarm was raised."""
         self._held: deque[tuple[int, int, str]] = deque(maxlen=_HOLDS)
         """When the event loop was held, from and until, and by what."""
         self.raised: list[Alarm] = []
@@ -73,7 +73,7 @@ class Alarms:
         self.answer_due(now_ms)
 
     def loop_held(self, event: LoopHeld, now_ms: int, out: list[Command]) -> None:
-        """Nothing of this call moved, so for that time nobody else is to blame."""
+        """The event loop was held: for that time, this is the cause of any wait."""
         self._held.append((now_ms - event.ms, now_ms, event.by))
 
     def answer_due(self, now_ms: int) -> None:

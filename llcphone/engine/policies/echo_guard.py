@@ -87,7 +87,7 @@ class EchoGuard:
         return True
 
     def committed(self) -> None:
-        """A turn of the caller stands: without the server's own answers it is ours to answer."""
+        """A turn of the caller is real. Where the server gives no answers, we ask for one."""
         if self._plan.after_ms and self._plan.answer:
             self._manual.answer()
 

@@ -47,7 +47,7 @@ class ManualTurns:
         """Where committed turns end, in ms of the session's audio; their items are still to come."""
         self._waiting: events.TurnCommitted | None = None
         self._unanswered = False
-        """The caller's last committed turn is nobody's to answer but ours, and was not yet."""
+        """The caller's last committed turn has no answer, and only we can ask for one."""
 
     def handlers(self) -> dict[type, Callable[[Any, int, list[Command]], None]]:
         """What the call's handle asks for."""

@@ -76,7 +76,7 @@ class ModelEvents:
         self._stopped = False
         """The caller's turn is over, its commit still to come."""
         self._stop_made_ms: int | None = None
-        """When a commit ended a turn of which no end had been told: the word of it comes late, or never."""
+        """When a commit ended a turn without ``speech_stopped``, which then comes late or never."""
         talk = state.talk
         self._on_said: dict[type, Callable[[Any, int, list[Command]], None]] = {
             model_events.SessionUpdated: lambda event, now, out: state.session.in_force.taken(),

@@ -65,7 +65,7 @@ def _spoken(state: CallState, line: Line, now_ms: int) -> SpokenLine:
 
 
 def report_of(state: CallState, *, alarms: Alarms, recovery: Recovery, renewal: Renewal) -> CallReport:
-    """All that a record tells."""
+    """The figures for the call record."""
 
     def since_birth(at_ms: int | None) -> int | None:
         return None if at_ms is None else at_ms - state.born_ms

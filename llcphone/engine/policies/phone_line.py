@@ -75,7 +75,7 @@ class PhoneLine:
             self._state.timers.set(Timer.FRAMES, now_ms + self._ask_after_ms)
 
     def echoed(self, mark: str, now_ms: int) -> bool:
-        """A mark came back; whether it was our question, which tells nothing of what was played."""
+        """A mark came back; whether it was our question, which proves nothing about what was played."""
         self.heard(now_ms)
         return mark == self._mark
 

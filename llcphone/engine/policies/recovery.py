@@ -278,7 +278,7 @@ class Recovery:
         self._release_model(now_ms, out)
 
     def _release_model(self, now_ms: int, out: list[Command]) -> None:
-        """No model any more: what plays, plays on, and nobody listens."""
+        """No model from now on: what plays, plays on, and the caller's audio goes nowhere."""
         state = self._state
         self._settle()
         state.gate.close()

@@ -95,7 +95,7 @@ class Renewal:
         """Of the present session; None while there is none, or none to be renewed."""
         self._next: _Successor | None = None
         self._now: Renewed | None = None
-        """The renewal that goes on."""
+        """The present renewal."""
         self._quiet_ms: int | None = None
         """Since when it is quiet."""
         self._asked_ms: int | None = None
@@ -142,7 +142,7 @@ class Renewal:
         return self._next is not None and self._next.generation == generation
 
     def handle(self, event: events.Event, now_ms: int, out: list[Command]) -> None:
-        """What the successor's leg tells."""
+        """An event of the successor's leg."""
         successor = self._next
         assert successor is not None
         match event:
@@ -205,7 +205,7 @@ class Renewal:
     def _failed(
         self, code: str, now_ms: int, out: list[Command], *, fatal: bool = False, pause_ms: int = 0
     ) -> None:
-        """The old session goes on untouched; try again, but not for ever."""
+        """The old session stays in use; try again, up to a limit."""
         renewal = self._now
         assert renewal is not None
         self._drop(out)

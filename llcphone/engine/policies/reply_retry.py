@@ -46,7 +46,7 @@ class ReplyRetry:
         self._pending = state.pending
         self._recovery = recovery
         self._resets_ms = 0
-        """When a limit that is used up is there again, as the server has told unasked."""
+        """When a rate limit that is used up is reset, by the server's own report."""
 
     # -- what happened ----------------------------------------------------------------------
 
@@ -81,7 +81,7 @@ class ReplyRetry:
                 pass
 
     def _in_trouble(self, code: str, wait_ms: int, now_ms: int, out: list[Command]) -> None:
-        """The server may have failed before a response began; an active one tells its own end."""
+        """The server may have failed before a response began; an active response reports its own end."""
         responses = self._state.talk.responses
         self._state.retry.heed(wait_ms, now_ms)
         if responses.active is None and (again := responses.take_unanswered()):

@@ -58,7 +58,7 @@ class ToolCalls:
         self._outputs = state.talk.outputs
         self._told_late = 0
         self._silent_ms: int | None = None
-        """Since when the caller hears nothing; None while they do, or nobody waits for a tool."""
+        """Since when the caller hears nothing; None while they do, or while no tool is awaited."""
         self._fillers = 0
         self.filling = False
         """What plays may be our filler."""

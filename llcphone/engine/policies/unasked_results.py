@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class UnaskedResults:
-    """Results that nobody has asked for yet."""
+    """Results that the model has not asked for."""
 
     def __init__(self, state: CallState) -> None:
         self._state = state

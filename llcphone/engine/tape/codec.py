@@ -44,7 +44,7 @@ from llcphone.realtime.messages import ModelMessage
 from llcphone.twilio.media import PhoneMessage
 
 Aliases = dict[str, str]
-"""One call's sids, each with the name that stands for it on tape."""
+"""One call's sids, each with its name on tape."""
 
 Data = list[Any]
 """A thing on tape: ``[class name, {field: data}]``."""
