@@ -22,13 +22,13 @@ from llcphone.engine.commands import SendPhone
 from llcphone.engine.events import Born, EndReason
 from llcphone.engine.notes import Note
 from llcphone.errors import JoinRefused
-from llcphone.realtime.dialects import append_audio
 from llcphone.runtime.containment import kinds_of
 from llcphone.runtime.log_lines import logger
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from llcphone.call.codec import ModelCodec
     from llcphone.call.services import CallServices, EngineLike
     from llcphone.engine.call_setup import CallSetup
     from llcphone.engine.commands import Command
@@ -79,6 +79,8 @@ class CallCore:
         self.phone = PhoneWriter()
         self.model: Leg | None = None
         """Where the caller's frames go; None while no model leg is open."""
+        self.codec: ModelCodec | None = None
+        """How that leg is written."""
         self.bad_messages = 0
         self.fault: BaseException | None = None
         """What broke the call."""
@@ -118,8 +120,8 @@ class CallCore:
         """The step of a caller's frame: straight from one kernel buffer to the other."""
         try:
             audio = self._decider.hear(payload, round(self._clock() * 1000))
-            if audio is not None and self.model is not None:
-                self.model.send_nowait(append_audio(audio))
+            if audio is not None and self.model is not None and (codec := self.codec) is not None:
+                self.model.send_nowait(codec.append_prefix + audio + codec.append_end)
         except Exception as exc:
             self._break(exc)
 

@@ -17,13 +17,13 @@ from urllib.parse import parse_qsl, quote, urlsplit
 import trio
 
 from llcphone.call.bad_messages import MOST_IN_ROW
+from llcphone.call.codec import codec_of
 from llcphone.call.dialects import DialectMemory
 from llcphone.call.model_leg import NO_SESSION, failure_word
 from llcphone.call.setup import plan_call
 from llcphone.errors import ConfigError, LegClosed, RemoteProtocolError
 from llcphone.realtime import events as model_events
-from llcphone.realtime.decode import decode
-from llcphone.realtime.dialects import Dialect, connect_headers, encode, is_dialect_refusal
+from llcphone.realtime.dialects import Dialect, connect_headers, is_dialect_refusal
 from llcphone.realtime.messages import UpdateSession
 from llcphone.realtime.session import confirms_ulaw, session_fields
 from llcphone.runtime.containment import contained
@@ -237,12 +237,13 @@ async def configure(
         LegClosed: the leg ended before there was one.
         RemoteProtocolError: nothing that came can be read.
     """
-    leg.send_nowait(encode(update, dialect))
+    codec = codec_of(dialect)
+    leg.send_nowait(codec.encode(update))
     unreadable = 0
     while True:
         for message in await leg.receive():
             try:
-                event = decode(message)
+                event = codec.decode(message)
             except RemoteProtocolError:
                 unreadable += 1
                 if unreadable >= MOST_IN_ROW:

@@ -15,9 +15,9 @@ import attrs
 import trio
 
 from llcphone.call.bad_messages import BadMessageCount
+from llcphone.call.codec import ModelCodec, codec_of
 from llcphone.engine.events import ModelConnected, ModelConnectFailed, ModelExpires, ModelLegLost, ModelSaid
 from llcphone.errors import LegClosed, ModelRefused, RemoteProtocolError
-from llcphone.realtime.decode import audio_delta_fast, decode
 from llcphone.realtime.dialects import Dialect
 from llcphone.realtime.error_codes import is_busy, named_wait_ms
 from llcphone.realtime.events import SessionUpdated
@@ -45,7 +45,8 @@ class ModelLeg:
     """Called when the leg is open, and when it takes nothing any more."""
     leg: Leg | None = attrs.field(default=None, init=False)
     """None: it is not open yet, or no longer."""
-    dialect: Dialect | None = attrs.field(default=None, init=False)
+    codec: ModelCodec | None = attrs.field(default=None, init=False)
+    """What it is written and read with, from when it is open."""
     _scope: trio.CancelScope = attrs.field(factory=trio.CancelScope, init=False)
 
     async def run(self, dialect: Dialect | None, after_ms: int) -> None:
@@ -92,10 +93,10 @@ class ModelLeg:
         core = self._core
         try:
             leg.attach(core.spawn, lambda end: core.step(_ended(self.generation, end)))
-            self.leg, self.dialect = leg, dialect
+            self.leg, self.codec = leg, codec_of(dialect)
             self._changed()
             core.step(ModelConnected(self.generation, dialect))
-            await self._pump(leg, first_within_s)
+            await self._pump(leg, self.codec, first_within_s)
         finally:
             self.leg = None
             self._changed()
@@ -103,13 +104,13 @@ class ModelLeg:
                 await leg.aclose()
             leg.abort()
 
-    async def _pump(self, leg: Leg, first_within_s: float) -> None:
+    async def _pump(self, leg: Leg, codec: ModelCodec, first_within_s: float) -> None:
         core, generation, bad = self._core, self.generation, BadMessageCount(self._core)
         proven = first_within_s == math.inf
 
         def on_message(message: bytes) -> None:
             try:
-                event = audio_delta_fast(message) or decode(message)
+                event = codec.decode(message)
             except RemoteProtocolError:
                 bad.one_more()
             else:

@@ -13,13 +13,10 @@ from typing import TYPE_CHECKING
 import trio
 
 from llcphone.call.model_leg import ModelLeg
-from llcphone.realtime.dialects import append_audio, encode
-from llcphone.realtime.messages import AppendAudio
 
 if TYPE_CHECKING:
     from llcphone.call.core import CallCore
     from llcphone.engine import commands
-    from llcphone.realtime.dialects import Dialect
 
 
 class ModelLegs:
@@ -30,7 +27,6 @@ class ModelLegs:
         self._legs: dict[int, ModelLeg] = {}
         """Those that are being opened or read, by generation."""
         self._generation = 0
-        self._dialect: Dialect | None = None
 
     # -- obeying ----------------------------------------------------------------------------
 
@@ -52,8 +48,8 @@ class ModelLegs:
     def send_standby(self, command: commands.SendStandby) -> None:
         """Send to the successor."""
         leg = self._legs.get(command.generation)
-        if leg is not None and leg.leg is not None and leg.dialect is not None:
-            leg.leg.send_nowait(encode(command.message, leg.dialect))
+        if leg is not None and leg.leg is not None and leg.codec is not None:
+            leg.leg.send_nowait(leg.codec.encode(command.message))
 
     def switch(self, command: commands.SwitchModel) -> None:
         """Let the successor be the present leg from now on, and close the one before."""
@@ -63,13 +59,9 @@ class ModelLegs:
 
     def send(self, command: commands.SendModel) -> None:
         """Send to the present leg; without one the message is dropped."""
-        present = self._core.model
-        if present is not None and self._dialect is not None:
-            message = command.message
-            if isinstance(message, AppendAudio):
-                present.send_nowait(append_audio(message.payload))
-            else:
-                present.send_nowait(encode(message, self._dialect))
+        present, codec = self._core.model, self._core.codec
+        if present is not None and codec is not None:
+            present.send_nowait(codec.encode(command.message))
 
     # -- the legs ---------------------------------------------------------------------------
 
@@ -87,7 +79,8 @@ class ModelLegs:
     def _choose(self) -> None:
         """Let the caller's frames go to the present leg, if it is open."""
         present = self._legs.get(self._generation)
-        self._core.model, self._dialect = (None, None) if present is None else (present.leg, present.dialect)
+        leg, codec = (None, None) if present is None else (present.leg, present.codec)
+        self._core.model, self._core.codec = leg, codec
 
     def _start(self, command: commands.ConnectModel | commands.ConnectStandby) -> None:
         leg = self._legs[command.generation] = ModelLeg(command.generation, self._core, self._changed)

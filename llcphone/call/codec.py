@@ -1,0 +1,67 @@
+"""How one model leg's messages are written and read: the wire's side of a voice API.
+
+Each leg has one codec from its first message to its last. All else in a call knows only messages and events.
+Another protocol would be another class with these methods.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from llcphone.realtime.decode import audio_delta_fast, decode
+from llcphone.realtime.dialects import Dialect, append_prefix, encode
+
+if TYPE_CHECKING:
+    from llcphone.realtime.events import ModelEvent
+    from llcphone.realtime.messages import ModelMessage
+
+
+class ModelCodec(Protocol):
+    """What a model leg is written and read with."""
+
+    @property
+    def append_prefix(self) -> bytes:
+        """What stands before the base64 of a caller's frame; ``append_end`` stands behind it."""
+
+    @property
+    def append_end(self) -> bytes:
+        """What stands behind the base64 of a caller's frame."""
+
+    def encode(self, message: ModelMessage) -> bytes:
+        """A message as it goes on the wire."""
+
+    def decode(self, message: bytes) -> ModelEvent:
+        """An event of its text.
+
+        Raises:
+            RemoteProtocolError: it is none.
+        """
+
+
+class RealtimeCodec:
+    """The Realtime API, in one of its dialects."""
+
+    __slots__ = ("dialect",)
+
+    append_prefix = append_prefix
+    append_end = b'"}'
+
+    def __init__(self, dialect: Dialect) -> None:
+        self.dialect = dialect
+
+    def encode(self, message: ModelMessage) -> bytes:
+        """A message as compact JSON."""
+        return encode(message, self.dialect)
+
+    @staticmethod
+    def decode(message: bytes) -> ModelEvent:
+        """An event of its JSON; the agent's audio takes a short way."""
+        return audio_delta_fast(message) or decode(message)
+
+
+_CODECS: dict[Dialect, ModelCodec] = {dialect: RealtimeCodec(dialect) for dialect in Dialect}
+
+
+def codec_of(dialect: Dialect) -> ModelCodec:
+    """The codec of a leg that was opened in this dialect."""
+    return _CODECS[dialect]
