@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from llcphone.errors import NotAdmitted as NotAdmitted
     from llcphone.phone.open import open_phone as open_phone
     from llcphone.phone.phone import Phone as Phone
-    from llcphone.phone.transfers import Recording as Recording
+    from llcphone.phone.transfers.recordings import Recording as Recording
     from llcphone.runtime.host import until_signal as until_signal
     from llcphone.settings import load_config as load_config
     from llcphone.tools.call_handle import CallHandle as CallHandle
@@ -56,7 +56,7 @@ _HOMES = {
     "CallHandle": "llcphone.tools.call_handle",
     "ToolContext": "llcphone.tools.call_handle",
     "ToolOptions": "llcphone.tools.tool",
-    "Recording": "llcphone.phone.transfers",
+    "Recording": "llcphone.phone.transfers.recordings",
 }
 """Each public name and the module that has it."""
 

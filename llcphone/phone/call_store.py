@@ -20,22 +20,15 @@ if TYPE_CHECKING:
     from llcphone.call.call import Call
     from llcphone.config import Config
     from llcphone.engine.notes import Note
-    from llcphone.phone.phone import Phone
     from llcphone.store.store import Store
 
 
 class CallStoreObserver:
-    """Puts a phone's calls by."""
+    """Stores each call of a phone when it ends."""
 
     def __init__(self, store: Store) -> None:
         self.store = store
         self._tools: dict[str, dict[str, ToolCall]] = {}
-
-    def watch(self, phone: Phone) -> None:
-        """Keep the calls of this phone from now on."""
-        phone.store = self.store
-        phone.observers.append(self.noted)
-        phone.on_end.append(self.ended)
 
     def noted(self, call: Call, note: Note) -> None:
         """Something happened in a call; its tools are remembered, without what they were asked."""

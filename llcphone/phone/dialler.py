@@ -9,7 +9,7 @@ or ended; nobody is dialled twice, and no call is forgotten.
 from __future__ import annotations
 
 import time
-from collections import OrderedDict
+from collections.abc import Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -25,15 +25,19 @@ from llcphone.engine.status import DialState
 from llcphone.phone import do_not_call
 from llcphone.runtime.log_lines import logger
 from llcphone.runtime.time_zones import NO_TABLE, has_table
+from llcphone.validation.bounded_dict import BoundedDict
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 
     from llcphone.call.call import Call
     from llcphone.carrier import Carrier
     from llcphone.config import Config
 
 log = logger("llcphone.dialler")
+
+OfOthers = Callable[["Sequence[str]", str], "Awaitable[list[str]]"]
+"""Which of these CallSids belong to another call than this call_id."""
 
 _LOOK_AFTER_S = (1.0, 3.0, 6.0, 10.0, 20.0)
 """When to look for a call whose ``create`` did not answer; Twilio's list is not instantly complete."""
@@ -48,6 +52,9 @@ _REMEMBERED = 2000
 """Ended calls whose late callbacks are still understood."""
 
 _GOING_ON = frozenset({"queued", "initiated", "ringing", "in-progress"})
+_OVER = frozenset({"completed", "busy", "failed", "no-answer", "canceled"})
+_ORDER = {"queued": 0, "initiated": 1, "ringing": 2, "in-progress": 3} | dict.fromkeys(_OVER, 9)
+"""For a callback that comes without ``SequenceNumber``."""
 _READ_LIST_EVERY_S = 5.0
 
 
@@ -59,9 +66,10 @@ class Dialler:
         config: Config,
         carrier: Carrier,
         start: Callable[..., None],
+        of_others: OfOthers | None = None,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
-        """Take the settings, the way to Twilio, and what starts a task that outlives its call."""
+        """Take settings, carrier, what starts a task that outlives its call, and what asks the journal."""
         self._config, self._wall_clock = config, wall_clock
         self._carrier = self.carrier = carrier
         self._start = start
@@ -71,10 +79,9 @@ class Dialler:
         self._time_limit_s = round(config.call.max_duration_s) + 60
         """Of Twilio's, for each call."""
         self._message = machine_message(config)
-        self.of_others: Callable[[Sequence[str], str], Awaitable[list[str]]] | None = None
-        """Which of these CallSids another call has, as the journal knows it."""
+        self._of_others = of_others
         self._live: dict[str, Call] = {}
-        self._ended: OrderedDict[str, str] = OrderedDict()
+        self._ended: BoundedDict[str, str] = BoundedDict(_REMEMBERED)
         """Status tokens of ended calls, with the CallSid that was hung up, if any."""
 
     async def keep_lists(self) -> None:
@@ -161,8 +168,6 @@ class Dialler:
         self.guard.ended(call.call_id)
         self._live.pop(call.status_token, None)
         self._ended[call.status_token] = ""
-        if len(self._ended) > _REMEMBERED:
-            self._ended.popitem(last=False)
         dial = call.run.status.dial
         if leave and dial is not None and dial.state is DialState.ANSWERED:
             self._ended[call.status_token] = call.call_sid  # as if hung up: late callbacks change nothing
@@ -217,8 +222,8 @@ class Dialler:
 
     async def _not_of_others(self, call: Call, found: list[str]) -> list[str]:
         others = {live.call_sid for live in self._live.values() if live is not call}
-        if self.of_others is not None:  # another process may have rung the same number
-            others.update(await self.of_others(found, call.call_id))
+        if self._of_others is not None:  # another process may have rung the same number
+            others.update(await self._of_others(found, call.call_id))
         return [call_sid for call_sid in found if call_sid not in others]
 
     async def _look_for(self, call: Call, order: DialOrder, since: float) -> None:
@@ -326,13 +331,9 @@ def _steady_ms() -> int:
 
 
 @asynccontextmanager
-async def open_dialler(config: Config, start: Callable[..., None]) -> AsyncIterator[Dialler]:
-    """A dialler with a carrier of its own; ``start`` starts a task that outlives its call."""
+async def open_dialler(
+    config: Config, start: Callable[..., None], of_others: OfOthers | None = None
+) -> AsyncIterator[Dialler]:
+    """A dialler with a carrier of its own; the arguments are the same."""
     async with open_carrier(config, calls_per_second=config.outbound.calls_per_second) as carrier:
-        yield Dialler(config, carrier, start)
-
-
-_ORDER = {"queued": 0, "initiated": 1, "ringing": 2, "in-progress": 3}
-"""Should a callback come without ``SequenceNumber``; an end sorts behind by itself."""
-_OVER = ("completed", "busy", "failed", "no-answer", "canceled")
-_ORDER |= dict.fromkeys(_OVER, 9)
+        yield Dialler(config, carrier, start, of_others)

@@ -9,6 +9,7 @@ import attrs
 import msgspec
 
 from llcphone.call.state import state_of
+from llcphone.engine.events import EndReason
 from llcphone.engine.resumed import KeptLine, Owed, Resumed
 from llcphone.engine.status import Floor
 from llcphone.runtime.containment import contained
@@ -20,6 +21,19 @@ if TYPE_CHECKING:
     from llcphone.store.journal import Claim
 
 log = logger("llcphone.journal")
+
+RESUMABLE = frozenset(
+    {
+        EndReason.PHONE_LOST,
+        EndReason.STREAM_DEAD,
+        EndReason.START_TIMEOUT,
+        EndReason.NEVER_JOINED,
+        EndReason.DRAINED,
+        EndReason.FAILED,
+        EndReason.TRANSFERRED,
+    }
+)
+"""What ends a run and not the telephone call: if Twilio still has it, it goes on in another run."""
 
 
 @attrs.define(eq=False)

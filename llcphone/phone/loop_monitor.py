@@ -7,7 +7,7 @@ and still hold tasks or sockets long after everything of theirs should be closed
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict, deque
+from collections import defaultdict, deque
 from typing import TYPE_CHECKING
 
 import trio
@@ -50,8 +50,6 @@ class LoopMonitor:
         self._grace_s = close_timeout_s + _GRACE_S
         self._lags: deque[float] = deque(maxlen=_KEPT)
         self._over_since: dict[str, float] = {}
-        self.turned_away: Counter[str] = Counter()
-        """Callers who got the fallback, by the first reason there was."""
         self.orphans = 0
         """Calls that ended and are still not gone, at the last look."""
         self.held_s: defaultdict[str, float] = defaultdict(float)

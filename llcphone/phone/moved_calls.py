@@ -13,7 +13,6 @@ does, or when the new stream comes. What was heard is kept for a few minutes, in
 from __future__ import annotations
 
 import time
-from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 import attrs
@@ -22,6 +21,7 @@ import trio
 from llcphone.engine.events import EndReason
 from llcphone.runtime.log_lines import logger
 from llcphone.twilio.forms import in_progress
+from llcphone.validation.bounded_dict import BoundedDict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,7 +29,9 @@ if TYPE_CHECKING:
     from llcphone.agent import Agent
     from llcphone.call.call import Call
     from llcphone.engine.resumed import Resumed
-    from llcphone.phone.phone import Phone
+    from llcphone.phone.documents import StreamDocuments
+    from llcphone.phone.runs import CallRuns
+    from llcphone.phone.transfers.registry import TransferRegistry
 
 log = logger("llcphone.phone")
 
@@ -64,15 +66,17 @@ class _Left:
 class MovedCalls:
     """The calls of one phone whose media stream may be followed by another."""
 
-    def __init__(self, phone: Phone) -> None:
-        self._phone = phone
+    def __init__(self, runs: CallRuns, documents: StreamDocuments, transfers: TransferRegistry) -> None:
+        """Take what begins the next run, what writes its document, and who was sent elsewhere."""
+        self._runs = runs
+        self._documents = documents
+        self._transfers = transfers
         self._following: dict[Call, Call] = {}
         """Live runs, and the run that begins when another stream comes."""
         self._asked: dict[str, Call] = {}
         """Tokens of those other streams, and the run they end."""
-        self._left: OrderedDict[str, _Left] = OrderedDict()
+        self._left: BoundedDict[str, _Left] = BoundedDict(_MOST_KEPT)
         """Runs whose stream has ended, by CallSid."""
-        phone.on_end.append(self._recorded)
 
     # -- Twilio asks -----------------------------------------------------------------------------
 
@@ -82,7 +86,7 @@ class MovedCalls:
             return call.twiml
         if (following := self._following.get(call)) is None:
             following = self._following[call] = call.following()
-            self._phone.write_document(following)
+            self._documents.write(following)
             self._asked[following.token] = call
         return following.twiml
 
@@ -113,14 +117,14 @@ class MovedCalls:
         if (call := self._asked.get(token)) is not None:
             call.end(EndReason.PHONE_LOST)
 
-    # -- what the phone tells --------------------------------------------------------------------
+    # -- what calls tell --------------------------------------------------------------------
 
     def over(self, call: Call, reason: EndReason) -> None:
         """The engine has ended a run; its sockets are still open."""
         following = self._following.pop(call, None)
         if following is not None:
             self._asked.pop(following.token, None)
-        if reason not in _STREAM_ENDED or not call.call_sid or self._phone.transfers.leaves(call):
+        if reason not in _STREAM_ENDED or not call.call_sid or self._transfers.leaves(call):
             return
         left = _Left(
             following or call.following(),
@@ -133,24 +137,21 @@ class MovedCalls:
             self._begin(left)
             return
         self._left[call.call_sid] = left
-        self._left.move_to_end(call.call_sid)
         self._forget_old()
 
-    def _recorded(self, call: Call) -> None:
+    def ended(self, call: Call) -> None:
+        """A run has its record."""
         if call in self._following:  # it ended by a fault, so its engine has not said it
             self.over(call, EndReason.FAILED)
 
     def _forget_old(self) -> None:
         now = trio.current_time()
-        while self._left:
-            oldest = next(iter(self._left.values()))
-            if len(self._left) <= _MOST_KEPT and oldest.until > now:
-                return
+        while self._left and next(iter(self._left.values())).until <= now:
             self._left.popitem(last=False)
 
     def _begin(self, left: _Left) -> Call:
         call = left.following
         call.born_at = time.time()
         log.info("call moved here goes on", extra={"call": call.call_id, "from": call.resumed_from})
-        self._phone.resume(call, left.agent, left.resumed, context=left.context)
+        self._runs.resume(call, left.agent, left.resumed, context=left.context)
         return call

@@ -16,11 +16,12 @@ from llcphone.call.endpoint import Endpoint
 from llcphone.call.setup import plan_call, recovery_plan, tool_plan
 from llcphone.call.setup_money import money_plan
 from llcphone.config import Config
+from llcphone.phone.assembly import Opened, assembled
 from llcphone.phone.black_box import open_black_boxes
 from llcphone.phone.call_store import open_call_store
 from llcphone.phone.call_warnings import look_at_tools
-from llcphone.phone.phone import Phone
-from llcphone.phone.resumption import CallResumption
+from llcphone.phone.calls import LiveCalls
+from llcphone.phone.transfers.transfers import check_destinations
 from llcphone.phone.warm_pool import WarmPool
 from llcphone.runtime.host import need_trio
 from llcphone.store.journal_writer import open_journal
@@ -31,7 +32,11 @@ from llcphone.wire.poller import Poller
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
-    from llcphone.phone.phone import AgentChoice, OnNote, OnRecord
+    from llcphone.phone.agents import AgentChoice
+    from llcphone.phone.calls import OnNote, OnRecord
+    from llcphone.phone.dialler import Dialler
+    from llcphone.phone.phone import Phone
+    from llcphone.store.journal_writer import JournalWriter
 
 
 @asynccontextmanager
@@ -64,37 +69,46 @@ async def open_phone(
         taping = await stack.enter_async_context(open_black_boxes(config.records))
         secret = config.twilio.auth_token
         journal = await stack.enter_async_context(open_journal(config.journal, secret=secret))
-        books = await stack.enter_async_context(open_call_store(config))
+        call_store = await stack.enter_async_context(open_call_store(config))
         takers = [] if on_record is None else [on_record]
         if config.records.path:
             takers.append(await stack.enter_async_context(open_record_file(config.records.path)))
         nursery = await stack.enter_async_context(trio.open_nursery())
-        phone = Phone(config, agent, nursery, endpoint, on_record=takers, on_note=on_note)
-        phone.warm, phone.taping = warm, taping
-        phone.resumption = None if journal is None else CallResumption(phone, journal)
-        if books is not None:
-            books.watch(phone)
-        if Poller.supported():
-            phone.poller = Poller()
-            nursery.start_soon(phone.poller.run, name="poller")
-        if config.twilio.account_sid and config.twilio.auth_token:
-            # Imported here: Twilio's REST package takes 100 ms, and who only answers never needs it.
-            from llcphone.phone.dialler import open_dialler
-
-            phone.dialler = await stack.enter_async_context(open_dialler(config, phone._detached.start))
-            phone.dialler.of_others = None if journal is None else journal.of_others
-            with phone.faults.contained("do-not-call list failed"):  # until it is read, every call is refused
-                await phone.dialler.read_lists()
+        calls = LiveCalls(nursery)
+        poller = Poller() if Poller.supported() else None
+        if poller is not None:
+            nursery.start_soon(poller.run, name="poller")
+        dialler = await stack.enter_async_context(_opened_dialler(config, calls, journal))
+        opened = Opened(config, endpoint, warm, calls, dialler, poller, taping, journal, call_store)
+        phone = assembled(opened, agent, takers, on_note)
         try:
             async with trio.open_nursery() as background:
-                for name, task in _background(phone, endpoint).items():
+                for name, task in _background(phone).items():
                     background.start_soon(phone.faults.keep, f"{name} failed", task, name=name)
                 yield phone
                 background.cancel_scope.cancel(reason="leaving")
             await phone.drain()
         finally:  # after an error too: a late webhook gets the fallback, not a dead nursery
-            phone.draining = phone.closing = True
+            phone.admission.close()
         nursery.cancel_scope.cancel(reason="drained")
+
+
+@asynccontextmanager
+async def _opened_dialler(
+    config: Config, calls: LiveCalls, journal: JournalWriter | None
+) -> AsyncIterator[Dialler | None]:
+    """What rings people; None without a Twilio account."""
+    if not (config.twilio.account_sid and config.twilio.auth_token):
+        yield None
+        return
+    # Imported here: Twilio's REST package takes 100 ms, and who only answers never needs it.
+    from llcphone.phone.dialler import open_dialler
+
+    of_others = None if journal is None else journal.of_others
+    async with open_dialler(config, calls.start_task, of_others) as dialler:
+        with calls.faults.contained("do-not-call list failed"):  # until it is read, every call is refused
+            await dialler.read_lists()
+        yield dialler
 
 
 def use_agent(phone: Phone, agent: AgentChoice) -> None:
@@ -108,9 +122,8 @@ def use_agent(phone: Phone, agent: AgentChoice) -> None:
         ConfigError: its settings cannot be used; nothing has changed.
     """
     _check_agents(phone.config, agent, "use_agent: agent")
-    if phone.warm is not None:
-        phone.warm.keep_for(agent)
-    phone.agent = agent
+    phone.warm.keep_for(agent)
+    phone.agents.agent = agent
     phone.endpoint.ask_for(agents_of(agent).values())
 
 
@@ -133,21 +146,21 @@ def examined(config: Config, agent: AgentChoice) -> tuple[Endpoint, WarmPool]:
     money_plan(config)  # a price list that cannot be read, budgets that cannot be kept
     recovery_plan(config)  # a recording that cannot be read is reported now, not to a caller
     tool_plan(config)
+    check_destinations(config)
     _check_agents(config, agent, "open_phone: agent")
     endpoint = Endpoint(config, agents_of(agent).values())
     return endpoint, WarmPool(config, endpoint, agent)
 
 
-def _background(phone: Phone, endpoint: Endpoint) -> dict[str, Callable[[], Awaitable[object]]]:
+def _background(phone: Phone) -> dict[str, Callable[[], Awaitable[object]]]:
     """The tasks that serve all calls, by name; one that fails begins again and ends no call."""
     tasks: dict[str, Callable[[], Awaitable[object]]] = {
-        "dialect question": endpoint.keep_asking,
+        "dialect question": phone.endpoint.keep_asking,
         "breaker": phone.breaker.run,
-        "pulse": phone.loop_monitor.run,
-        "spending writer": phone.day_budget.run,
+        "loop monitor": phone.loop_monitor.run,
+        "day budget writer": phone.day_budget.run,
+        "warm pool": phone.warm.run,
     }
-    if phone.warm is not None:
-        tasks["warm pool"] = phone.warm.run
     if phone.dialler is not None:
         tasks["do-not-call list"] = phone.dialler.keep_lists
     return tasks

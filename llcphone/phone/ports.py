@@ -10,12 +10,14 @@ if TYPE_CHECKING:
     from llcphone.agent import Agent
     from llcphone.call.call import Call
     from llcphone.config import Config
+    from llcphone.phone.admission import Admission
+    from llcphone.phone.agents import AgentChoice
     from llcphone.phone.breaker import CircuitBreaker
+    from llcphone.phone.calls import OnNote
     from llcphone.phone.day_budget import DayBudget
     from llcphone.phone.dialler import Dialler
     from llcphone.phone.loop_monitor import LoopMonitor
-    from llcphone.phone.phone import AgentChoice, OnNote
-    from llcphone.phone.transfers import Transfers
+    from llcphone.phone.transfers.transfers import Transfers
     from llcphone.phone.warm_pool import WarmPool
     from llcphone.store.store import Store
     from llcphone.wire.leg import Leg
@@ -63,6 +65,8 @@ class PhonePort(Protocol):
 
     # how the phone is, and its end
     def ready(self) -> list[str]: ...
+    @property
+    def admission(self) -> Admission: ...
     @property
     def loop_monitor(self) -> LoopMonitor: ...
     @property

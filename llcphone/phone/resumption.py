@@ -19,46 +19,35 @@ Caller and dialled number are not in the journal: Twilio tells them again when i
 from __future__ import annotations
 
 import secrets
-from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 import attrs
 import trio
 
-from llcphone.agent import agents_of
 from llcphone.call.call import Call
 from llcphone.call.state import state_and_cost
 from llcphone.engine.events import EndReason
 from llcphone.engine.resumed import Owed
 from llcphone.errors import StoreUnavailable
-from llcphone.phone.journal_entries import Closing, JournalEntry, resumed_of
+from llcphone.phone.journal_entries import RESUMABLE, Closing, JournalEntry, resumed_of
 from llcphone.runtime.log_lines import logger
 from llcphone.store.journal import MOST_GENERATIONS, CallRow, hash_of
 from llcphone.twilio import twiml
 from llcphone.twilio.forms import in_progress
+from llcphone.validation.bounded_dict import BoundedDict
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from llcphone.agent import Agent
     from llcphone.engine.notes import Note
-    from llcphone.phone.phone import Phone
+    from llcphone.phone.calls import LiveCalls
+    from llcphone.phone.documents import StreamDocuments
+    from llcphone.phone.moved_calls import MovedCalls
+    from llcphone.phone.runs import CallRuns
     from llcphone.store.journal_writer import JournalWriter
 
 log = logger("llcphone.journal")
-
-RESUMABLE = frozenset(
-    {
-        EndReason.PHONE_LOST,
-        EndReason.STREAM_DEAD,
-        EndReason.START_TIMEOUT,
-        EndReason.NEVER_JOINED,
-        EndReason.DRAINED,
-        EndReason.FAILED,
-        EndReason.TRANSFERRED,
-    }
-)
-"""What ends a run and not the telephone call: if Twilio still has it, it goes on in another run."""
 
 _REMEMBERED = 2_000
 """Ended calls of which we know without the journal that they are over."""
@@ -72,29 +61,41 @@ _ASK_FOR_S = 30.0
 class CallResumption:
     """Between the phone and its journal."""
 
-    def __init__(self, phone: Phone, writer: JournalWriter) -> None:
-        self._phone = phone
+    def __init__(
+        self,
+        writer: JournalWriter,
+        calls: LiveCalls,
+        runs: CallRuns,
+        documents: StreamDocuments,
+        moved_calls: MovedCalls,
+        agent_named: Callable[[str, Mapping[str, str]], Agent],
+    ) -> None:
+        """Take the journal's writer, and what answers Twilio.
+
+        Args:
+            writer: writes and claims.
+            calls: the live calls.
+            runs: begins the run that goes on.
+            documents: writes the document of a run that another process has begun.
+            moved_calls: has the document of a live run.
+            agent_named: the agent that had a call, or whom the phone chooses for such a call.
+        """
         self._writer = writer
+        self._calls = calls
+        self._runs = runs
+        self._documents = documents
+        self._moved_calls = moved_calls
+        self._agent_named = agent_named
         self._kept: dict[Call, JournalEntry] = {}
         self._claimed: dict[Call, CallRow] = {}
-        self._ended: OrderedDict[str, tuple[EndReason, CallRow]] = OrderedDict()
+        self._ended: BoundedDict[str, tuple[EndReason, CallRow]] = BoundedDict(_REMEMBERED)
         """Calls that ended here and were not resumed, by CallSid."""
-        self._unsure: OrderedDict[str, float] = OrderedDict()
+        self._unsure: BoundedDict[str, float] = BoundedDict(_REMEMBERED)
         """When the journal could first not say what becomes of a call, by CallSid."""
-        phone.observers.append(self._noted)
-        phone.on_end.append(self._recorded)
 
-    # -- what the phone tells: synchronous -------------------------------------------------------
+    # -- what calls tell: synchronous -------------------------------------------------------
 
-    def action_url(self, generation: int) -> str:
-        """Where Twilio asks what next when the stream of this generation has ended.
-
-        The fragment is for Twilio (docs/vendor-facts.md, Calls and callbacks): ask up to five times
-        more, whatever went wrong, for the process that is to answer may just be starting.
-        """
-        return f"{self._phone.config.server.public_url}/resume/{generation}#rc=5&rp=all"
-
-    def born(self, call: Call, agent: str, context: str) -> None:
+    def born(self, call: Call) -> None:
         """A run of a call begins: a new call's, one that was claimed, or one that goes on from memory."""
         last = self._ended.pop(call.call_sid, None)
         claimed = self._claimed.pop(call, None)
@@ -107,8 +108,8 @@ class CallResumption:
                 token_hash=hash_of(call.token),
                 generation=call.generation,
                 direction=call.direction,
-                agent=agent,
-                context=context,
+                agent=call.run.agent.name,
+                context=call.context,
                 born_at=call.first_born_at,
                 touched_at=call.born_at,
                 planned=call.generation - (0 if last is None else last[1].faults),
@@ -120,11 +121,13 @@ class CallResumption:
         kept = self._kept[call] = JournalEntry(call, row, born=claimed is not None)
         self._writer.begins(kept)
 
-    def _noted(self, call: Call, note: Note) -> None:
+    def noted(self, call: Call, note: Note) -> None:
+        """An observer of calls: what was heard of one has changed."""
         if (kept := self._kept.get(call)) is not None:
             self._writer.news(kept)
 
-    def _recorded(self, call: Call) -> None:
+    def recorded(self, call: Call) -> None:
+        """A run has its record."""
         # Without a word of the engine it failed, or the process ends: neither ends the telephone call.
         self.ended(call, call.run.status.ended or EndReason.FAILED)
 
@@ -137,10 +140,6 @@ class CallResumption:
         kept.handed_over = reason is EndReason.DRAINED
         self._remember(call.call_sid, reason, kept.birth)
         self._writer.ends(kept)
-
-    def goes_on(self, reason: EndReason) -> bool:
-        """Whether a call that ended so here may go on, if the telephone is still there."""
-        return reason in RESUMABLE and self._phone.config.journal.max_resumes > 0
 
     def is_over(self, call_sid: str) -> None:
         """The telephone call has ended elsewhere: after a transfer, or a message."""
@@ -165,15 +164,15 @@ class CallResumption:
             return twiml.nothing()
         if not 0 <= generation < MOST_GENERATIONS:
             return twiml.nothing()
-        here = self._phone.newest_run(call_sid)
+        here = self._calls.newest_run(call_sid)
         if here is not None and here.generation == generation:
             here.end(EndReason.PHONE_LOST)  # Twilio knows it before we do
-            here = self._phone.newest_run(call_sid)
+            here = self._calls.newest_run(call_sid)
         if here is not None and here.generation > generation:
-            return self._phone.moved_calls.document(here)  # asked twice, or moved here meanwhile
+            return self._moved_calls.document(here)  # asked twice, or moved here meanwhile
         reason = self._reason(call_sid)
         if reason is EndReason.DRAINED:  # we are about to go: whoever comes next goes on
-            return twiml.ask_again(self.action_url(generation), after_s=_ASK_AGAIN_S)
+            return twiml.ask_again(self._documents.resume_url(generation), after_s=_ASK_AGAIN_S)
         if reason is not None and reason not in RESUMABLE:
             return twiml.nothing()
         try:
@@ -186,10 +185,10 @@ class CallResumption:
     async def let_go(self, form: Mapping[str, str], generation: int) -> bool:
         """Whether another process may go on with a call whose stream has ended; then all of it is written."""
         call_sid = form.get("CallSid", "")
-        here = self._phone.newest_run(call_sid)
+        here = self._calls.newest_run(call_sid)
         if here is not None and here.generation == generation and in_progress(form):
             here.end(EndReason.PHONE_LOST)  # Twilio knows it before we do
-            here = self._phone.newest_run(call_sid)
+            here = self._calls.newest_run(call_sid)
         reason = self._reason(call_sid)
         if here is not None or (reason is not None and reason not in RESUMABLE):
             return False
@@ -200,10 +199,8 @@ class CallResumption:
         """The journal cannot say whether the call goes on: Twilio keeps it for a while, and asks again."""
         now = trio.current_time()
         since = self._unsure.setdefault(call_sid, now)
-        if len(self._unsure) > _REMEMBERED:
-            self._unsure.popitem(last=False)
         if now - since < _ASK_FOR_S:
-            return twiml.ask_again(self.action_url(generation), after_s=_ASK_AGAIN_S)
+            return twiml.ask_again(self._documents.resume_url(generation), after_s=_ASK_AGAIN_S)
         self._unsure.pop(call_sid, None)
         log.error("call not resumed: the journal cannot be reached")
         return twiml.nothing()
@@ -218,7 +215,8 @@ class CallResumption:
             log.info("call not resumed: it is over, unknown, or was resumed too often")
             return None
         if not claim.won:
-            return self._twiml(claim.row, claim.row.generation)
+            token = self._writer.journal.token(claim.row, claim.row.generation)
+            return self._documents.again(token, claim.row.generation)
         row = claim.row
         self._claimed[call] = row
         call.token = self._writer.journal.token(row, generation + 1)
@@ -228,25 +226,12 @@ class CallResumption:
         call.state, call.spent_usd = state_and_cost(row.state)
         fields = {"call": call.call_id, "from": call.resumed_from, "generation": call.generation}
         log.info("call resumed", extra=fields)
-        agent = self._agent(row.agent, form)
+        agent = self._agent_named(row.agent, form)
         resumed = resumed_of(claim)
         if news:
             resumed = attrs.evolve(resumed, owed=Owed.NOTHING, news=news, speak=speak)
-        self._phone.resume(call, agent, resumed, context=row.context)
+        self._runs.resume(call, agent, resumed, context=row.context)
         return call.twiml
-
-    def _twiml(self, row: CallRow, generation: int) -> str:
-        token = self._writer.journal.token(row, generation)
-        url = twiml.stream_url(self._phone.config.server.public_url, token)
-        return twiml.connect_stream(url, action=self.action_url(generation))
-
-    def _agent(self, name: str, form: Mapping[str, str]) -> Agent:
-        """The agent that had the call, or whom the phone chooses for such a call."""
-        if (named := agents_of(self._phone.agent).get(name)) is not None:
-            return named
-        if (briefing := self._phone.transfers.briefings.agent_named(name)) is not None:
-            return briefing
-        return self._phone.choose(form)
 
     def _reason(self, call_sid: str) -> EndReason | None:
         return self._ended[call_sid][0] if call_sid in self._ended else None
@@ -254,5 +239,3 @@ class CallResumption:
     def _remember(self, call_sid: str, reason: EndReason, row: CallRow) -> None:
         if call_sid:
             self._ended[call_sid] = reason, row
-            if len(self._ended) > _REMEMBERED:
-                self._ended.popitem(last=False)

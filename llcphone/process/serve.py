@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from llcphone.config import Config
-    from llcphone.phone.phone import AgentChoice, Phone
+    from llcphone.phone.agents import AgentChoice
+    from llcphone.phone.phone import Phone
     from llcphone.server.listener import PublicListener
 
 

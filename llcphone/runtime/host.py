@@ -21,8 +21,8 @@ log = logger("llcphone.phone")
 class Drainable(Protocol):
     """A phone, as far as its end goes."""
 
-    draining: bool
-
+    @property
+    def draining(self) -> bool: ...
     @property
     def live_calls(self) -> int: ...
     async def drain(self, limit_s: float | None = None) -> None: ...

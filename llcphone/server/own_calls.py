@@ -32,7 +32,7 @@ async def is_for_own_call(phone: PhonePort, request: bytes, *, asked: bool = Fal
         case ["status" | "amd" | "twiml", token]:
             return phone.dialler is not None and phone.dialler.knows(token)
         case ["transfer", _, _, token, _]:
-            return phone.transfers.known(token) is not None
+            return phone.transfers.knows(token)
         case ["calls", call_id, *_]:
             return any(call.call_id == call_id for call in phone.calls())
         case ["resume", generation] if asked and generation.isdecimal():

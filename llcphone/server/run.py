@@ -38,7 +38,9 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
     from llcphone.config import ServerConfig
-    from llcphone.phone.phone import AgentChoice, OnNote, OnRecord, Phone
+    from llcphone.phone.agents import AgentChoice
+    from llcphone.phone.calls import OnNote, OnRecord
+    from llcphone.phone.phone import Phone
     from llcphone.phone.ports import PhonePort
 
 log = logger("llcphone.server")

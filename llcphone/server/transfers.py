@@ -32,7 +32,7 @@ def add_transfers(app: QuartTrio, phone: PhonePort) -> None:
         form = dict(await signed_form(phone, seldom))
         why = request.args.get("why")
         form |= {} if why is None else {"why": why}
-        text = await phone.transfers.answers.ask(step, generation, to, token, form)
+        text = await phone.transfers.webhooks.ask(step, generation, to, token, form)
         if text is None:
             abort(404)
         return Response(text, content_type=TWIML_TYPE)
@@ -40,7 +40,7 @@ def add_transfers(app: QuartTrio, phone: PhonePort) -> None:
     @app.post("/voicemail/recorded")
     async def recorded() -> Response:
         form = dict(await signed_form(phone, seldom))
-        return Response(phone.transfers.answers.recorded(form), content_type=TWIML_TYPE)
+        return Response(phone.transfers.webhooks.recorded(form), content_type=TWIML_TYPE)
 
     @app.post("/recording/<what>")
     async def recording(what: str) -> tuple[str, int]:

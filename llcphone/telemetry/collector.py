@@ -57,7 +57,7 @@ class Now(Collector):
         opened.add_metric([], phone.breaker.times_opened)
         yield opened
         away = CounterMetricFamily("llcphone_turned_away", "Callers who got the fallback", labels=["reason"])
-        for reason, count in phone.loop_monitor.turned_away.items():
+        for reason, count in phone.admission.turned_away.items():
             away.add_metric([reason], count)
         yield away
         held = CounterMetricFamily(

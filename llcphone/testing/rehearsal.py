@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from llcphone.call.record import CallRecord
     from llcphone.config import Config
     from llcphone.engine.notes import Note
-    from llcphone.phone.phone import AgentChoice, Phone
+    from llcphone.phone.agents import AgentChoice
+    from llcphone.phone.phone import Phone
     from llcphone.server.listener import PublicListener
     from llcphone.sim.model import Pace
     from llcphone.sim.model.script import Scripted

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
     from llcphone import CallRecord, Config, Phone
-    from llcphone.phone.phone import AgentChoice
+    from llcphone.phone.agents import AgentChoice
     from llcphone.sim.model import Pace
     from llcphone.sim.model.script import Scripted
     from llcphone.sim.phone import TwilioSimulator

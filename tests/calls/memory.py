@@ -20,7 +20,9 @@ import trio
 
 from llcphone import Agent, Call, CallRecord, Note
 from llcphone.call.dialects import DialectMemory
-from llcphone.phone.phone import Phone
+from llcphone.phone.assembly import Opened, assembled
+from llcphone.phone.calls import LiveCalls
+from llcphone.phone.warm_pool import WarmPool
 from llcphone.realtime.dialects import Dialect
 from tests.calls.house import make_config
 from tests.calls.memory_leg import Failure as Failure
@@ -30,6 +32,7 @@ from tests.calls.memory_leg import MemoryLeg as MemoryLeg
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
 
+    from llcphone.phone.phone import Phone
     from llcphone.wire.leg import Spawn
 
 FRAME = base64.b64encode(b"\xff" * 160).decode()
@@ -205,14 +208,11 @@ async def open_memory(
 
     async with trio.open_nursery() as nursery:
         calls = await nursery.start(own_calls)
-        phone = Phone(
-            config,
-            agent or Agent("Be brief."),
-            calls,
-            endpoint,  # type: ignore[arg-type]
-            on_record=[on_record or keep],
-            on_note=on_note or (lambda call, note: notes.append(note)),
-        )
+        agent = agent or Agent("Be brief.")
+        warm = WarmPool(config, endpoint, agent)  # type: ignore[arg-type]
+        opened = Opened(config, endpoint, warm, LiveCalls(calls))  # type: ignore[arg-type]
+        take_note = on_note or (lambda call, note: notes.append(note))
+        phone = assembled(opened, agent, [on_record or keep], take_note)
         yield MemoryHouse(phone, calls, endpoint, records, notes, ended_at)
         await phone.drain(1)
         calls.cancel_scope.cancel()

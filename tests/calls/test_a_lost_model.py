@@ -359,9 +359,8 @@ async def test_no_call_is_placed_while_no_model_can_be_had(autojump_clock: MockC
     async with open_memory() as house:
         for _ in range(5):
             house.phone.breaker._failed()
-        house.phone._need_dialler = lambda: None  # type: ignore[method-assign,assignment,return-value]
         with pytest.raises(NotAdmitted, match="no model session can be had"):
-            house.phone.place_call("+15551230009")
+            house.phone.admission.check()
 
 
 async def test_failures_far_apart_or_with_a_session_between_them_do_not_open_the_breaker(

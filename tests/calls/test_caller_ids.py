@@ -58,12 +58,12 @@ async def test_who_has_no_number_is_put_through_under_ours(from_: str, autojump_
 @pytest.mark.parametrize("from_", NO_NUMBER)
 async def test_the_fallback_of_a_full_phone_is_theirs_too(from_: str, autojump_clock: MockClock) -> None:
     async with house(callee=Callee(), fallback="sales") as stage:
-        stage.phone.draining = True
+        stage.phone.admission.draining = True
         call = await stage.twilio.ring(from_=from_)
         await call.ended()
         assert caller_ids(call) == [NUMBER]
         assert call.record.joined == [SALES]
-        stage.phone.draining = False
+        stage.phone.admission.draining = False
 
 
 @pytest.mark.parametrize(

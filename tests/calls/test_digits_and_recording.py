@@ -125,7 +125,7 @@ async def test_after_keys_by_twilio_the_line_is_not_dead_when_the_agent_cannot_c
         call = await greeted(stage)
         stage.phone.calls()[0].send_digits("12#")
         await stage.record()
-        stage.phone.draining = stage.phone.closing = True
+        stage.phone.admission.close()
         record = await call.ended()
         assert "nobody can take your call now" in record.documents[-1]
 

@@ -107,7 +107,7 @@ async def test_a_retried_webhook_gets_the_same_answer_for_as_long_as_the_call_li
         form = {"CallSid": call.call_sid}
         assert [house.phone.answer(form) for _ in range(3)] == [call.twiml] * 3
         await trio.sleep(1)
-        house.phone.draining = True  # a retry of a call that is born already is still that call
+        house.phone.admission.draining = True  # a retry of a call that is born already is still that call
         assert house.phone.answer(form) == call.twiml
         assert house.phone.live_calls == len(house.endpoint.legs) == 1
         call.end()

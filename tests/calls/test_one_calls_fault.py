@@ -371,8 +371,8 @@ async def test_whoever_drains_is_told_when_it_is_done(autojump_clock: MockClock)
 async def test_a_detached_task_that_fails_ends_no_call(autojump_clock: MockClock) -> None:
     async with open_memory(turns=[Turn(800)]) as house:
         _, ear, model = await live_call(house)
-        house.phone._detached.start(raises, name="planted")
-        house.phone._detached.start(fails_in_its_nursery, name="planted")
+        house.phone._calls.start_task(raises, name="planted")
+        house.phone._calls.start_task(fails_in_its_nursery, name="planted")
         await wait_all_tasks_blocked()
         assert await lives_on(ear, model)
         ear.put({"event": "stop", "streamSid": "MZ1"})

@@ -194,7 +194,7 @@ async def test_a_caller_who_comes_back_when_the_drain_limit_is_near_hears_why_th
 ) -> None:
     async with nothing_left(), house(dial=DialOutcome("busy", 1.0)) as stage:
         call = await asks_for_sales(stage)
-        stage.phone.draining = stage.phone.closing = True
+        stage.phone.admission.close()
         record = await call.ended()
         assert "nobody can take your call now" in record.documents[-1]
         assert (record.ended_by, stage.phone.live_calls) == (EndedBy.HANGUP_VERB, 0)
@@ -438,11 +438,11 @@ async def test_without_a_model_the_fallback_is_taken_by_the_action_answer(
 
 async def test_a_new_call_that_is_not_let_in_takes_the_fallback(autojump_clock: MockClock) -> None:
     async with nothing_left(), house(fallback="sales") as stage:
-        stage.phone.draining = True
+        stage.phone.admission.draining = True
         call = await stage.twilio.ring()
         record = await call.ended()
         assert (record.joined, record.ended_by) == ([SALES], EndedBy.HANGUP_VERB)
-        stage.phone.draining = False
+        stage.phone.admission.draining = False
 
 
 SPANISH = {

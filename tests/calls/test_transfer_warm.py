@@ -322,13 +322,13 @@ async def test_a_phone_that_is_draining_takes_the_caller_back_at_once(
         call = await stage.ring()
         await call.hears(0.5)
         await call.silence_for(300)
-        stage.phone.draining = True
+        stage.phone.admission.draining = True
         await call.speak(QUESTION)
         await stage.record()
         await is_back(stage, call, "could not be placed")
         call.hang_up()
         await call.ended()
-        stage.phone.draining = False
+        stage.phone.admission.draining = False
 
 
 async def test_twice_in_a_row(journal: Path | None, autojump_clock: MockClock) -> None:

@@ -25,7 +25,9 @@ from llcphone.phone.call_warnings import CallWarnings
 from llcphone.phone.day_budget import DayBudget
 from llcphone.phone.dialler import Dialler
 from llcphone.phone.loop_monitor import LoopMonitor
+from llcphone.phone.moved_calls import MovedCalls
 from llcphone.phone.overload import Overload
+from llcphone.phone.transfers.registry import TransferRegistry
 from llcphone.phone.transfers.transfers import Transfers
 from llcphone.phone.warm_pool import WarmPool
 from llcphone.server.api.calls import CallIndex
@@ -51,10 +53,12 @@ TOLD = [
     (Metrics, "ended"),
     (Metrics, "loop_lag"),
     (CallSpans, "ended"),
-    (Transfers, "_noted"),
-    (Transfers, "_ended"),
+    (Transfers, "ended"),
     (Transfers, "over"),
-    (Transfers, "destination_of"),
+    (TransferRegistry, "noted"),
+    (TransferRegistry, "destination_of"),
+    (MovedCalls, "over"),
+    (MovedCalls, "ended"),
     (Overload, "look"),
 ]
 """Called within a step of a call, at its end, or at each look at the event loop."""

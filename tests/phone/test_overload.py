@@ -167,7 +167,7 @@ async def test_two_full_nodes_end_in_a_busy_tone(autojump_clock) -> None:
 
 async def test_who_rings_while_we_drain_gets_the_fallback(autojump_clock) -> None:
     async with open_house(overload={"busy_message": "Please call again in a minute."}) as house:
-        house.phone.draining = True
+        house.phone.admission.draining = True
         call = await house.twilio.ring()
         await call.ended()
         assert "Please call again in a minute." in call.record.documents[0]

@@ -99,7 +99,7 @@ async def test_another_process_answers_for_a_transfer_it_did_not_begin(
         await trio.sleep(1)
         form = {"CallSid": call.sid, **FORM, "DialCallStatus": status}
         async with open_phone(house.config, Agent("Be brief.")) as other:
-            answer = await other.transfers.answers.ask("done", 0, "sales", "forgotten", form)
+            answer = await other.transfers.webhooks.ask("done", 0, "sales", "forgotten", form)
             assert answer is not None
             assert ("<Connect" in answer) is back
             assert ("<Hangup" in answer) is True
@@ -116,7 +116,7 @@ async def test_another_process_answers_for_a_transfer_it_did_not_begin(
 
 async def test_a_transfer_nobody_remembers_ends_with_an_apology(autojump_clock: MockClock) -> None:
     async with open_memory(transfers={"destinations": {"sales": SALES}}) as house:
-        answers = house.phone.transfers.answers
+        answers = house.phone.transfers.webhooks
         form = {"CallSid": "CA9", **FORM, "DialCallStatus": "busy"}
         assert "nobody can take your call" in str(await answers.ask("done", 0, "sales", "t", form))
         assert "<Hangup" in str(await answers.ask("accept", 0, "sales", "t", {**form, "Digits": "1"}))

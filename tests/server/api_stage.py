@@ -16,7 +16,7 @@ from llcphone.testing import Rehearsal, rehearse
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from llcphone.phone.phone import AgentChoice
+    from llcphone.phone.agents import AgentChoice
 
 KEY = "a-key-of-enough-characters"
 TO = "+15551239999"

@@ -182,7 +182,7 @@ async def test_a_phone_that_takes_no_call_now_says_when_to_come_back(autojump_cl
     async with open_api(callee=Callee(ring_s=20), server={"max_calls": 1}) as api:
         await api.place()
         for reason in ("at server.max_calls", "draining"):
-            api.stage.phone.draining = reason == "draining"
+            api.stage.phone.admission.draining = reason == "draining"
             answer = await api.post("/calls", {"to": "+15551239998"})
             assert (answer.status_code, code_of(answer)) == (503, "not_admitted")
             assert reason in answer.json()["detail"]

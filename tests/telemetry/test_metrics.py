@@ -111,10 +111,10 @@ async def test_a_lost_model_is_counted_with_what_came_of_it(autojump_clock) -> N
 async def test_callers_who_get_the_fallback_are_counted_by_its_reason(autojump_clock) -> None:
     async with open_house() as house:
         with open_metrics(house.phone) as metrics:
-            house.phone.draining = True
+            house.phone.admission.draining = True
             house.phone.answer({"CallSid": "CA1"})
             figures = Figures(metrics.page())
-            house.phone.draining = False
+            house.phone.admission.draining = False
     assert figures("turned_away_total", reason="draining") == 1
     assert figures("log_lines_total", level="warning", logger="llcphone.phone") == 1
     assert figures("ready") == 0

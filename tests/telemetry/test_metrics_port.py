@@ -48,12 +48,12 @@ async def test_health_and_readiness_say_why_not(autojump_clock) -> None:
     async with open_house(metrics={"port": port}) as house:
         assert await ask(port, get("/healthz")) == (200, b'{"alive": true, "reasons": []}')
         assert await ask(port, get("/readyz")) == (200, b'{"ready": true, "reasons": []}')
-        house.phone.draining, house.phone.loop_monitor.orphans = True, 2
+        house.phone.admission.draining, house.phone.loop_monitor.orphans = True, 2
         status, body = await ask(port, get("/readyz"))
         assert (status, json.loads(body)) == (503, {"ready": False, "reasons": ["draining"]})
         status, body = await ask(port, get("/healthz"))
         assert (status, json.loads(body)["reasons"]) == (503, ["calls that have ended do not close"])
-        house.phone.draining = False
+        house.phone.admission.draining = False
 
 
 async def test_the_public_port_has_no_figures(autojump_clock) -> None:

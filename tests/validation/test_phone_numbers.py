@@ -13,6 +13,7 @@ from llcphone.config import Config
 from llcphone.dial_guard.guard import DialGuard, DialRequest, e164
 from llcphone.errors import ConfigError, DialRefused
 from llcphone.phone.do_not_call import read_numbers
+from llcphone.phone.transfers.transfers import check_destinations
 from llcphone.validation.phone_numbers import STAND_INS, identity, is_number, is_withheld, respelt, spellings
 
 if TYPE_CHECKING:
@@ -208,15 +209,11 @@ def test_a_call_that_goes_on_keeps_its_place_until_it_is_over_or_must_be() -> No
 
 
 def test_a_destination_that_we_answer_ourselves_is_refused_at_the_start() -> None:
-    from llcphone.phone.transfers.transfers import Transfers
-
-    class OnlySettings:
-        config = Config.from_dict(
-            {
-                "twilio": {"phone_number": "+5215512345678"},
-                "transfers": {"destinations": {"sales": {"number": "+525512345678"}}},
-            }
-        )
-
+    config = Config.from_dict(
+        {
+            "twilio": {"phone_number": "+5215512345678"},
+            "transfers": {"destinations": {"sales": {"number": "+525512345678"}}},
+        }
+    )
     with pytest.raises(ConfigError, match=r"transfers\.destinations\.sales"):
-        Transfers(OnlySettings())  # type: ignore[arg-type]
+        check_destinations(config)

@@ -18,8 +18,9 @@ from llcphone.validation.phone_numbers import is_number, is_withheld
 
 if TYPE_CHECKING:
     from llcphone.call.call import Call
-    from llcphone.phone.transfers.transfer import Transfer
-    from llcphone.phone.transfers.transfers import Transfers
+    from llcphone.config import Config
+    from llcphone.phone.dialler import Dialler
+    from llcphone.phone.transfers.transfer import CarrierFor, Transfer
 
 log = logger("llcphone.transfers")
 
@@ -32,12 +33,20 @@ _SENT = "llcphone.texts"
 class TextMessages:
     """The text messages of one phone."""
 
-    def __init__(self, desk: Transfers) -> None:
-        self._desk = desk
+    def __init__(self, config: Config, dialler: Dialler | None, carrier_for: CarrierFor) -> None:
+        """Take the settings, what judges a caller's number, and the way to Twilio."""
+        self._config = config
+        self._dialler = dialler
+        self._carrier_for = carrier_for
+
+    @property
+    def can_send(self) -> bool:
+        """Whether there is a Twilio account."""
+        return self._dialler is not None
 
     async def send(self, call: Call, to: str, text: str) -> Outcome:
         """See ``Call.send_sms``."""
-        carrier, ours = self._desk.carrier("a text message"), self._desk.phone.config.twilio.phone_number
+        carrier, ours = self._carrier_for("a text message"), self._config.twilio.phone_number
         if not ours:
             raise ConfigError("twilio.phone_number", "is missing: text messages are sent from it")
         number = self._number_of(call, to)
@@ -54,30 +63,30 @@ class TextMessages:
             return Outcome(False, "The text message could not be sent.")
         return Outcome(True, "The text message is on its way.")
 
-    async def tell(self, away: Transfer) -> None:
+    async def tell(self, transfer: Transfer) -> None:
         """The colleague reads what it is about before the telephone rings, if Twilio is fast."""
-        who = away.call.dialled if away.call.direction == "outbound" else away.call.caller
-        company = self._desk.phone.config.company
+        who = transfer.call.dialled if transfer.call.direction == "outbound" else transfer.call.caller
+        company = self._config.company
         who = company.sentence("text_withheld") if is_withheld(who) else who
-        summary = away.summary or company.sentence("text_no_summary")
+        summary = transfer.summary or company.sentence("text_no_summary")
         text = company.sentence("text_call").format(caller=who, summary=summary)
         try:
-            await self.send(away.call, away.to, text[:_LONGEST])
+            await self.send(transfer.call, transfer.to, text[:_LONGEST])
         except ConfigError as exc:  # a number of ours is missing: no transfer fails for it
-            log.warning("text message not sent", extra={"call": away.call.call_id, "key": exc.key})
+            log.warning("text message not sent", extra={"call": transfer.call.call_id, "key": exc.key})
 
     def _number_of(self, call: Call, to: str) -> str:
         if to == "caller":
             return call.dialled if call.direction == "outbound" else call.caller
-        destination = self._desk.config.destination(to)
+        destination = self._config.transfers.destination(to)
         return "" if destination is None else destination.number
 
     def _refused(self, call: Call, number: str, ours: str) -> str:
         """Why no text message goes to who is on the line; empty: it counts from now on."""
-        assert self._desk.phone.dialler is not None  # there is a carrier
+        assert self._dialler is not None  # there is a carrier
         sent = int(call.state.get(_SENT, 0))
         try:
-            self._desk.phone.dialler.admit_text(number, ours, sent)
+            self._dialler.admit_text(number, ours, sent)
         except DialRefused as exc:
             log.warning("text message refused", extra={"call": call.call_id, "code": exc.code})
             spent = exc.code in WHY_NO_TEXT

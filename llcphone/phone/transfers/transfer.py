@@ -1,8 +1,9 @@
-"""A caller who has left their agent, or wants to."""
+"""One transfer: a caller who has left their agent, or is about to."""
 
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
 from enum import Enum
 from typing import TYPE_CHECKING
 
@@ -14,13 +15,23 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from llcphone.call.call import Call
+    from llcphone.carrier import Carrier
     from llcphone.config.modes import CompanyConfig
     from llcphone.config.transfers import Destination
     from llcphone.engine.resumed import Resumed
 
 
+CarrierFor = Callable[[str], "Carrier"]
+"""The way to Twilio's REST API for a purpose; raises ConfigError when there is no account."""
+
+RUNG = "llcphone.rung"
+"""How often each destination was rung, in the call's ``state``: the call's next run goes on counting."""
+BRIEFING = "llcphone.transfer"
+"""What the briefing of a colleague must know, in the ``state`` of the call to them."""
+
+
 class Way(Enum):
-    """How they leave."""
+    """How a caller leaves."""
 
     DIAL = "cold"
     WARM = "warm"
@@ -32,7 +43,7 @@ class Way(Enum):
 
 @attrs.define(eq=False)
 class Transfer:
-    """One leave."""
+    """One transfer."""
 
     call: Call
     """The run that lets them go."""
@@ -83,6 +94,11 @@ def caller_id(call: Call, to: Destination, ours: Sequence[str]) -> str:
         return to.caller_id
     known = [call.dialled] if call.dialled in ours else [*ours, call.dialled]
     return next(filter(is_number, known), "")
+
+
+def is_briefing(call: Call) -> bool:
+    """Whether the other side is the colleague of a warm transfer."""
+    return BRIEFING in call.state
 
 
 WHY = {

@@ -12,7 +12,6 @@ with it. Who hangs up on hold ends the briefing.
 from __future__ import annotations
 
 import secrets
-from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
 import trio
@@ -22,17 +21,22 @@ from llcphone.call.call import Call
 from llcphone.carrier.orders import CarrierError
 from llcphone.engine.events import EndReason
 from llcphone.errors import LLCPhoneError
-from llcphone.phone.transfers.transfer import Transfer, Way
+from llcphone.phone.transfers.transfer import BRIEFING, Transfer, Way
 from llcphone.runtime.log_lines import logger
 from llcphone.tools.call_handle import CallHandle  # noqa: TC001  (tools are read by their annotations)
 from llcphone.twilio import twiml_transfer
+from llcphone.validation.bounded_dict import BoundedDict
 
 if TYPE_CHECKING:
-    from llcphone.phone.transfers.transfers import Transfers
+    from llcphone.config import Config
+    from llcphone.phone.calls import LiveCalls
+    from llcphone.phone.runs import CallRuns
+    from llcphone.phone.transfers.registry import TransferRegistry
+    from llcphone.phone.transfers.transfer import CarrierFor
+    from llcphone.twilio.twiml import Speech
 
 log = logger("llcphone.transfers")
 
-_KEY = "llcphone.transfer"
 _NAME = "briefing "
 _REMEMBERED = 2_000
 _AGAIN_AFTER_S = (3.0, 10.0, 20.0, 30.0, 0.0)
@@ -51,50 +55,85 @@ _WHY = {
 class WarmTransfers:
     """The warm transfers of one phone."""
 
-    def __init__(self, desk: Transfers) -> None:
-        self._desk = desk
+    def __init__(
+        self,
+        config: Config,
+        registry: TransferRegistry,
+        calls: LiveCalls,
+        runs: CallRuns,
+        carrier_for: CarrierFor,
+        speech: Speech,
+        *,
+        journal: bool,
+    ) -> None:
+        """Take what a call to a colleague needs.
+
+        Args:
+            config: the settings.
+            registry: who was sent where.
+            calls: where tasks start that outlive their call.
+            runs: begins the call to the colleague.
+            carrier_for: the way to Twilio.
+            speech: how Twilio speaks.
+            journal: whether another process can go on with a briefing.
+        """
+        self._config = config
+        self._registry = registry
+        self._calls = calls
+        self._runs = runs
+        self._carrier_for = carrier_for
+        self._speech = speech
+        self._journal = journal
         self._agents: dict[str, Agent] = {}
-        self._over: OrderedDict[str, None] = OrderedDict()
+        self._over: BoundedDict[str, None] = BoundedDict(_REMEMBERED)
         """CallSids of colleagues whose caller was taken back."""
 
     # -- the caller is on hold -------------------------------------------------------------------
 
-    def begin(self, away: Transfer) -> str:
+    def begin(self, transfer: Transfer) -> str:
         """Ring the colleague, and let the caller wait; empty: nobody can be rung."""
-        phone, destination = self._desk.phone, self._desk.config.destination(away.to)
+        destination = self._config.transfers.destination(transfer.to)
         if destination is None:
             return ""
-        away.room = away.room or f"llcphone-{secrets.token_hex(8)}"
+        transfer.room = transfer.room or f"llcphone-{secrets.token_hex(8)}"
         call = Call(
-            caller=destination.caller_id or next(iter(phone.config.own_numbers), ""),
+            caller=destination.caller_id or next(iter(self._config.own_numbers), ""),
             dialled=destination.number,
             direction="outbound",
         )
         call.ring_timeout_s = destination.timeout_s
-        call.state[_KEY] = {
-            "call_sid": away.call.call_sid,
-            "generation": away.call.generation,
-            "to": away.to,
-            "token": away.token,
-            "room": away.room,
+        call.state[BRIEFING] = {
+            "call_sid": transfer.call.call_sid,
+            "generation": transfer.call.generation,
+            "to": transfer.to,
+            "token": transfer.token,
+            "room": transfer.room,
         }
-        company = phone.config.company
-        summary = away.summary or company.sentence("briefing_unknown")
+        company = self._config.company
+        summary = transfer.summary or company.sentence("briefing_unknown")
         context = company.sentence("briefing_caller").format(summary=summary)
         try:
-            phone.ring_colleague(call, self.agent(away.to), context)
+            dialler = self._runs.need_dialler()
+            agent = self.agent(transfer.to)
+            self._runs.begin(call, agent, dialler=dialler, context=context, trusted=True)
         except LLCPhoneError as exc:
             log.warning("nobody can be rung for a warm transfer", extra={"error": type(exc).__name__})
             return ""
-        away.briefing = call
-        music, events = self._desk.config.hold_music, self._desk.url(away, "room")
-        action = self._desk.url(away, "done")
-        return twiml_transfer.conference(away.room, action=action, who="caller", events=events, music=music)
+        transfer.briefing = call
+        music, events = self._config.transfers.hold_music, self._registry.url(transfer, "room")
+        action = self._registry.url(transfer, "done")
+        return twiml_transfer.conference(
+            transfer.room, action=action, who="caller", events=events, music=music
+        )
 
-    def caller_gone(self, away: Transfer) -> None:
-        """The caller hung up on hold: nobody needs to be briefed."""
-        if away.briefing is not None and not away.briefing.run.over:
-            away.briefing.end()
+    def caller_gone(self, transfer: Transfer) -> None:
+        """The caller has hung up: nobody is to be rung or briefed for them any more."""
+        if transfer.gone:
+            return
+        transfer.gone = True
+        transfer.kept = None  # nobody comes back
+        if transfer.briefing is not None and not transfer.briefing.run.over:
+            transfer.briefing.end()
 
     # -- the colleague ---------------------------------------------------------------------------
 
@@ -107,12 +146,14 @@ class WarmTransfers:
     def agent_named(self, name: str) -> Agent | None:
         """The agent of a briefing that is resumed, by what the journal calls it."""
         to = name.removeprefix(_NAME)
-        known = name.startswith(_NAME) and self._desk.config.destination(to) is not None
+        known = name.startswith(_NAME) and self._config.transfers.destination(to) is not None
         return self.agent(to) if known else None
 
     def _make_agent(self, name: str) -> Agent:
-        cue = self._desk.phone.config.company.sentence("briefing_cue")
-        agent = Agent(self._desk.config.briefing, name=f"{_NAME}{name}", opening="greet", greeting_cue=cue)
+        cue = self._config.company.sentence("briefing_cue")
+        agent = Agent(
+            self._config.transfers.briefing, name=f"{_NAME}{name}", opening="greet", greeting_cue=cue
+        )
 
         @agent.tool(lean=True)
         async def take_call(call: CallHandle) -> str:
@@ -126,83 +167,80 @@ class WarmTransfers:
             Args:
                 reason: what the caller is to be told.
             """
-            call.state[_KEY] = {**call.state[_KEY], "refused": reason[:500]}
+            call.state[BRIEFING] = {**call.state[BRIEFING], "refused": reason[:500]}
             call.hang_up()
             return "Say good-bye in two words."
 
         return agent
 
     def _take(self, call: Any) -> str:
-        away = Transfer(call, Way.JOIN, call.state[_KEY]["to"], room=call.state[_KEY]["room"])
-        if not self._desk.want(away):
+        transfer = Transfer(call, Way.JOIN, call.state[BRIEFING]["to"], room=call.state[BRIEFING]["room"])
+        if not self._registry.request(transfer):
             return "The call is over."
         return "Say in three words that you put the caller through; it happens when you have finished."
 
-    def join(self, away: Transfer) -> str:
+    def join(self, transfer: Transfer) -> str:
         """The briefing is over: the colleague enters the room."""
-        caller = self._desk.known(away.call.state[_KEY]["token"])
+        caller = self._registry.known(transfer.call.state[BRIEFING]["token"])
         if caller is not None:
             if caller.gone:
-                return self._desk.answers.too_late()
+                message = self._config.transfers.caller_gone_message
+                return twiml_transfer.say_and_hang_up(message, self._speech)
             caller.joining = True
-        return twiml_transfer.conference(away.room, action=self._desk.url(away, "left"), who="colleague")
+        return twiml_transfer.conference(
+            transfer.room, action=self._registry.url(transfer, "left"), who="colleague"
+        )
 
     def alone(self, call_sid: str) -> None:
         """A colleague has entered a room that the caller had left."""
-        self._desk.phone.start_task(self._hang_up, call_sid, name="hang up")
+        self._calls.start_task(self._hang_up, call_sid, name="hang up")
 
     # -- nobody takes the call -------------------------------------------------------------------
 
-    def is_briefing(self, call: Call) -> bool:
-        """Whether the other side is a colleague."""
-        return _KEY in call.state
-
     def ended(self, call: Call) -> None:
         """A run has its record; was it a briefing that came to nothing?"""
-        data, record = call.state.get(_KEY), call.record
-        if data is None or record is None or self._desk.leaves(call):
+        data, record = call.state.get(BRIEFING), call.record
+        if data is None or record is None or self._registry.leaves(call):
             return
-        if record.reason is EndReason.DRAINED and self._desk.phone.resumption is not None:
+        if record.reason is EndReason.DRAINED and self._journal:
             return  # whoever comes next goes on with it
         self._over[call.call_sid] = None
-        while len(self._over) > _REMEMBERED:
-            self._over.popitem(last=False)
-        away = self._desk.known(data["token"])
-        if away is not None and away.joining:
+        transfer = self._registry.known(data["token"])
+        if transfer is not None and transfer.joining:
             return
         self._fetch(data, _WHY.get(record.reason, "failed"))
 
-    def never_came(self, away: Transfer) -> None:
+    def never_came(self, transfer: Transfer) -> None:
         """A colleague who took the call hung up before Twilio had put them into the room."""
-        self._fetch(away.call.state[_KEY], "declined")
+        self._fetch(transfer.call.state[BRIEFING], "declined")
 
-    def left(self, away: Transfer) -> None:
+    def left(self, transfer: Transfer) -> None:
         """A colleague's place in the room has ended: were they ever in it?"""
-        caller = self._desk.known(away.call.state[_KEY]["token"])
+        caller = self._registry.known(transfer.call.state[BRIEFING]["token"])
         if caller is not None and not caller.joined:
-            self._fetch(away.call.state[_KEY], "declined")
+            self._fetch(transfer.call.state[BRIEFING], "declined")
 
     def _fetch(self, data: dict[str, Any], why: str) -> None:
         """Fetch the caller out of the room, unless they have left it."""
-        away = self._desk.known(data["token"])
-        if away is not None:
-            if away.gone or away.joined or away.returning:
+        transfer = self._registry.known(data["token"])
+        if transfer is not None:
+            if transfer.gone or transfer.joined or transfer.returning:
                 return
-            away.refused, away.returning, away.joining = data.get("refused", ""), True, False
-        self._desk.phone.start_task(self._bring_back, data, why, name="bring the caller back")
+            transfer.refused, transfer.returning, transfer.joining = data.get("refused", ""), True, False
+        self._calls.start_task(self._bring_back, data, why, name="bring the caller back")
 
     def taken_back(self, call_sid: str) -> bool:
         """Whether this colleague's caller is no longer on hold."""
         return call_sid in self._over
 
     async def _bring_back(self, data: dict[str, Any], why: str) -> None:
-        base = self._desk.phone.config.server.public_url
-        away = self._desk.known(data["token"])
+        base = self._config.server.public_url
+        transfer = self._registry.known(data["token"])
         url = f"{base}/transfer/{data['generation']}/{data['to']}/{data['token']}/back?why={why}"
-        carrier = self._desk.carrier("a warm transfer")
+        carrier = self._carrier_for("a warm transfer")
 
         def wanted() -> bool:
-            return away is None or (away.back is None and not away.gone)
+            return transfer is None or (transfer.back is None and not transfer.gone)
 
         for pause_s in _AGAIN_AFTER_S:
             try:
@@ -216,11 +254,11 @@ class WarmTransfers:
             return  # their own patience ends it
         if not on_hold:
             log.info("the caller on hold has hung up", extra={"call_sid": data["call_sid"]})
-            if away is not None:
-                self._desk.answers.caller_gone(away)
+            if transfer is not None:
+                self.caller_gone(transfer)
 
     async def _hang_up(self, call_sid: str) -> None:
         try:
-            await self._desk.carrier("a warm transfer").hang_up(call_sid)
+            await self._carrier_for("a warm transfer").hang_up(call_sid)
         except CarrierError as exc:
             log.error("a call could not be hung up", extra={"code": exc.code, "call_sid": call_sid})

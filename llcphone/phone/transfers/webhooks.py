@@ -9,7 +9,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import attrs
+
 from llcphone.config.transfers import HANG_UP, VOICEMAIL
+from llcphone.engine.resumed import Owed
 from llcphone.phone.transfers.transfer import Transfer, Way, news_of
 from llcphone.runtime.log_lines import logger
 from llcphone.twilio import twiml, twiml_transfer
@@ -18,19 +21,73 @@ from llcphone.twilio.forms import in_progress
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from llcphone.phone.transfers.transfers import Transfers
+    from llcphone.config import Config
+    from llcphone.phone.admission import Admission
+    from llcphone.phone.calls import LiveCalls
+    from llcphone.phone.moved_calls import MovedCalls
+    from llcphone.phone.resumption import CallResumption
+    from llcphone.phone.runs import CallRuns
+    from llcphone.phone.transfers.registry import TransferRegistry
+    from llcphone.phone.transfers.warm_transfer import WarmTransfers
+    from llcphone.twilio.twiml import Speech
 
 log = logger("llcphone.transfers")
 
 _REACHED = frozenset({"completed", "answered"})
 
 
+@attrs.frozen
+class Question:
+    """Twilio asks what next."""
+
+    form: Mapping[str, str] = attrs.field(repr=False)
+    generation: int
+    """Of the run that let the caller go."""
+    to: str
+    """The destination's name."""
+    transfer: Transfer | None
+    """What is known here; another process may have begun it."""
+
+
 class TransferWebhooks:
     """What Twilio is told at ``/transfer/<generation>/<destination>/<token>/<step>``."""
 
-    def __init__(self, desk: Transfers) -> None:
-        self._desk = desk
-        self._company = desk.phone.config.company
+    def __init__(
+        self,
+        config: Config,
+        registry: TransferRegistry,
+        warm: WarmTransfers,
+        calls: LiveCalls,
+        admission: Admission,
+        runs: CallRuns,
+        moved_calls: MovedCalls,
+        resumption: CallResumption | None,
+        speech: Speech,
+    ) -> None:
+        """Take what an answer needs.
+
+        Args:
+            config: the settings.
+            registry: who was sent where.
+            warm: calls to colleagues.
+            calls: the live calls.
+            admission: whether a caller may come back.
+            runs: begins the run that a caller comes back to.
+            moved_calls: has the document of a live run.
+            resumption: lets a call go on by the journal; None without one.
+            speech: how Twilio speaks.
+        """
+        self._public_url = config.server.public_url
+        self._config = config.transfers
+        self._company = config.company
+        self._registry = registry
+        self._warm = warm
+        self._calls = calls
+        self._admission = admission
+        self._runs = runs
+        self._moved_calls = moved_calls
+        self._resumption = resumption
+        self._speech = speech
         self._steps = {
             "done": self._done,
             "back": self._back,
@@ -46,171 +103,161 @@ class TransferWebhooks:
     ) -> str | None:
         """The document for this step; None: there is no such step."""
         answer = self._steps.get(step)
-        return None if answer is None else await answer(form, generation, to, self._desk.known(token))
+        transfer = self._registry.known(token)
+        return None if answer is None else await answer(Question(form, generation, to, transfer))
 
     # -- the caller's leg ------------------------------------------------------------------------
 
-    async def _done(self, form: Mapping[str, str], generation: int, to: str, away: Transfer | None) -> str:
+    async def _done(self, asked: Question) -> str:
         """A ``<Dial>`` is over: the two have talked, or nobody was there."""
-        if not in_progress(form):
-            if away is not None:
-                self.caller_gone(away)
-            self._call_is_over(form)
+        transfer = asked.transfer
+        if not in_progress(asked.form):
+            if transfer is not None:
+                self._warm.caller_gone(transfer)
+            self._call_is_over(asked.form)
             return twiml.nothing()
-        status = form.get("DialCallStatus", "")
-        if status in _REACHED and self._were_joined(form, to, away):
-            if away is not None:
-                self._desk.forget(away)
-            self._call_is_over(form)
+        status = asked.form.get("DialCallStatus", "")
+        if status in _REACHED and self._were_joined(asked):
+            if transfer is not None:
+                self._registry.forget(transfer)
+            self._call_is_over(asked.form)
             return twiml.hang_up()
-        return await self.back(form, generation, to, away, "declined" if status in _REACHED else status)
+        return await self.back(asked, "declined" if status in _REACHED else status)
 
-    def _were_joined(self, form: Mapping[str, str], to: str, away: Transfer | None) -> bool:
-        if away is not None and away.way is Way.WARM:
-            return away.joined or away.joining
-        destination = self._desk.config.destination(to)
-        if away is not None and destination is not None and destination.accept:
-            return away.accepted
-        return form.get("DialBridged", "true") != "false"
+    def _were_joined(self, asked: Question) -> bool:
+        transfer = asked.transfer
+        if transfer is not None and transfer.way is Way.WARM:
+            return transfer.joined or transfer.joining
+        destination = self._config.destination(asked.to)
+        if transfer is not None and destination is not None and destination.accept:
+            return transfer.accepted
+        return asked.form.get("DialBridged", "true") != "false"
 
-    async def _back(self, form: Mapping[str, str], generation: int, to: str, away: Transfer | None) -> str:
+    async def _back(self, asked: Question) -> str:
         """A warm transfer came to nothing, so we have asked Twilio to ask here."""
-        return await self.back(form, generation, to, away, form.get("why", "failed"))
+        return await self.back(asked, asked.form.get("why", "failed"))
 
-    async def _pressed(self, form: Mapping[str, str], generation: int, to: str, away: Transfer | None) -> str:
+    async def _pressed(self, asked: Question) -> str:
         pressed = self._company.sentence("keys_pressed")
-        return await self._to_agent(form, generation, away, pressed, speak=False) or self._goodbye(form, away)
+        return await self._to_agent(asked, pressed, speak=False) or self._goodbye(asked)
 
-    async def back(
-        self, form: Mapping[str, str], generation: int, to: str, away: Transfer | None, why: str
-    ) -> str:
+    async def back(self, asked: Question, why: str) -> str:
         """Nobody took the call: back to the agent, to voicemail, or good-bye."""
-        destination, config = self._desk.config.destination(to), self._desk.config
+        transfer = asked.transfer
+        destination, config = self._config.destination(asked.to), self._config
         otherwise: str = "agent" if destination is None else destination.on_no_answer
-        if away is not None and away.fallback:
+        if transfer is not None and transfer.fallback:
             otherwise = VOICEMAIL if config.voicemail and otherwise != HANG_UP else HANG_UP
-        log.info("transfer came to nothing", extra={"to": to, "why": why, "otherwise": otherwise})
+        log.info("transfer came to nothing", extra={"to": asked.to, "why": why, "otherwise": otherwise})
         if otherwise == "agent":
-            news = news_of(self._company, to, why, "" if away is None else away.refused)
-            if text := await self._to_agent(form, generation, away, news):
+            news = news_of(self._company, asked.to, why, "" if transfer is None else transfer.refused)
+            if text := await self._to_agent(asked, news):
                 return text
             otherwise = VOICEMAIL if config.voicemail else HANG_UP
         if otherwise == VOICEMAIL:
-            return self.voicemail(generation)
-        return self._goodbye(form, away)
+            return self.voicemail(asked.generation)
+        return self._goodbye(asked)
 
-    async def _to_agent(
-        self,
-        form: Mapping[str, str],
-        generation: int,
-        away: Transfer | None,
-        news: str,
-        *,
-        speak: bool = True,
-    ) -> str:
+    async def _to_agent(self, asked: Question, news: str, *, speak: bool = True) -> str:
         """A new run of the call, with its memory; empty: it cannot be had.
 
         Twilio says that the call is in progress, so a run that ended by a ``stop`` meanwhile was moved
         here, by a redirection that came twice, and did not hang up.
         """
-        phone, call_sid = self._desk.phone, form.get("CallSid", "")
-        runs = [call for call in phone.calls() if call_sid and call.call_sid == call_sid]
-        for call in runs:
-            if call.generation > generation and not call.run.over:
-                return phone.moved_calls.document(call)  # asked twice
+        transfer = asked.transfer
+        call_sid = asked.form.get("CallSid", "")
+        here = self._calls.newest_run(call_sid)
+        if here is not None and here.generation > asked.generation:
+            return self._moved_calls.document(here)  # asked twice
         text = ""
-        if phone.resumption is not None:
-            text = await phone.resumption.come_back(form, generation, news, speak=speak)
-            runs = [call for call in phone.calls() if call_sid and call.call_sid == call_sid]
-            if away is not None and text:
-                away.back = max(runs, key=lambda call: call.generation, default=None)
-        if text or away is None or phone.closing:
+        if self._resumption is not None:
+            text = await self._resumption.come_back(asked.form, asked.generation, news, speak=speak)
+            if transfer is not None and text:
+                runs = self._calls.runs_of(call_sid)
+                transfer.back = max(runs, key=lambda call: call.generation, default=None)
+        if text or transfer is None or transfer.kept is None or self._admission.closing:
             return text
-        resumed = self._desk.resumed(away, news, speak=speak)
-        if resumed is not None:
-            away.back = self._desk.resume(away, resumed)
-            text = away.back.twiml
-        return text
+        resumed = attrs.evolve(transfer.kept, owed=Owed.NOTHING, news=news, speak=speak)
+        old = transfer.call
+        transfer.back = (transfer.back or old).following()
+        transfer.back.state = old.state
+        self._runs.resume(transfer.back, old.run.agent, resumed, context=old.context)
+        return transfer.back.twiml
 
-    def _goodbye(self, form: Mapping[str, str], away: Transfer | None) -> str:
+    def _goodbye(self, asked: Question) -> str:
         """Nobody can take this caller: say so, and hang up."""
-        if away is not None:
-            self._desk.forget(away)
-        self._call_is_over(form)
-        return self._last_words(self._desk.config.unavailable_message)
-
-    def caller_gone(self, away: Transfer) -> None:
-        """The caller has hung up: nobody is to be rung or briefed for them any more."""
-        if not away.gone:
-            away.gone = True
-            away.kept = None  # nobody comes back
-            self._desk.briefings.caller_gone(away)
+        if asked.transfer is not None:
+            self._registry.forget(asked.transfer)
+        self._call_is_over(asked.form)
+        return self._last_words(self._config.unavailable_message)
 
     def _call_is_over(self, form: Mapping[str, str]) -> None:
-        if self._desk.phone.resumption is not None:
-            self._desk.phone.resumption.is_over(form.get("CallSid", ""))
+        if self._resumption is not None:
+            self._resumption.is_over(form.get("CallSid", ""))
 
     # -- the colleague's leg ---------------------------------------------------------------------
 
-    async def _whisper(self, form: Mapping[str, str], generation: int, to: str, away: Transfer | None) -> str:
-        destination = self._desk.config.destination(to)
+    async def _whisper(self, asked: Question) -> str:
+        transfer = asked.transfer
+        destination = self._config.destination(asked.to)
         if destination is None:
             return twiml.hang_up()
-        summary = "" if away is None else away.summary
+        summary = "" if transfer is None else transfer.summary
         text = destination.whisper.replace("{summary}", summary).strip()
-        accept = self._desk.url(away, "accept") if away is not None and destination.accept else ""
+        accept = self._registry.url(transfer, "accept") if transfer is not None and destination.accept else ""
         return twiml_transfer.whisper(
-            text, accept=accept, prompt=self._desk.config.accept_prompt, speech=self._desk.speech
+            text, accept=accept, prompt=self._config.accept_prompt, speech=self._speech
         )
 
-    async def _accept(self, form: Mapping[str, str], generation: int, to: str, away: Transfer | None) -> str:
-        if away is None or not form.get("Digits"):
+    async def _accept(self, asked: Question) -> str:
+        transfer = asked.transfer
+        if transfer is None or not asked.form.get("Digits"):
             return twiml.hang_up()
-        away.accepted = True
+        transfer.accepted = True
         return twiml.nothing()  # an empty document joins the two
 
-    async def _left(self, form: Mapping[str, str], generation: int, to: str, away: Transfer | None) -> str:
+    async def _left(self, asked: Question) -> str:
         """The colleague's place in the room has ended, perhaps before it began."""
-        if away is not None and away.way is Way.JOIN:
-            self._desk.briefings.left(away)
-        self._call_is_over(form)
+        transfer = asked.transfer
+        if transfer is not None and transfer.way is Way.JOIN:
+            self._warm.left(transfer)
+        self._call_is_over(asked.form)
         return twiml.hang_up()
 
-    async def _room(self, form: Mapping[str, str], generation: int, to: str, away: Transfer | None) -> str:
-        """Who enters and leaves the room of a warm transfer; ``away`` is the caller's."""
-        if away is None or away.way is not Way.WARM:
+    async def _room(self, asked: Question) -> str:
+        """Who enters and leaves the room of a warm transfer; ``transfer`` is the caller's."""
+        transfer = asked.transfer
+        if transfer is None or transfer.way is not Way.WARM:
             return twiml.nothing()
-        is_caller = form.get("CallSid") == away.call.call_sid
-        match form.get("StatusCallbackEvent"):
-            case "participant-leave" if is_caller and not (away.joined or away.joining or away.returning):
-                self.caller_gone(away)
-            case "participant-join" if not is_caller and away.gone:
-                self._desk.briefings.alone(form.get("CallSid", ""))
+        is_caller = asked.form.get("CallSid") == transfer.call.call_sid
+        match asked.form.get("StatusCallbackEvent"):
+            case "participant-leave" if is_caller and not (
+                transfer.joined or transfer.joining or transfer.returning
+            ):
+                self._warm.caller_gone(transfer)
+            case "participant-join" if not is_caller and transfer.gone:
+                self._warm.alone(asked.form.get("CallSid", ""))
             case "participant-join" if not is_caller:
-                away.joined = True
+                transfer.joined = True
         return twiml.nothing()
 
     # -- voicemail -------------------------------------------------------------------------------
 
     def voicemail(self, generation: int) -> str:
         """Ask for a message."""
-        config, base = self._desk.config, self._desk.phone.config.server.public_url
+        config, base = self._config, self._public_url
         return twiml_transfer.voicemail(
             config.voicemail_greeting,
             action=f"{base}/voicemail/recorded",
             recording=f"{base}/recording/voicemail",
             limit_s=config.voicemail_limit_s,
-            speech=self._desk.speech,
+            speech=self._speech,
         )
 
     def recorded(self, form: Mapping[str, str]) -> str:
         """A message was left."""
         self._call_is_over(form)
-        return self._last_words(self._desk.config.voicemail_thanks) if in_progress(form) else twiml.nothing()
-
-    def too_late(self) -> str:
-        """For a colleague whose caller has hung up meanwhile."""
-        return self._last_words(self._desk.config.caller_gone_message)
+        return self._last_words(self._config.voicemail_thanks) if in_progress(form) else twiml.nothing()
 
     def _last_words(self, text: str) -> str:
-        return twiml_transfer.say_and_hang_up(text, self._desk.speech)
+        return twiml_transfer.say_and_hang_up(text, self._speech)

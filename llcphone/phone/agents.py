@@ -1,0 +1,41 @@
+"""Who answers: the phone's agent, or the user's function that chooses one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from llcphone.agent import Agent, agents_of
+from llcphone.errors import NoAgent
+from llcphone.runtime.containment import contained
+
+if TYPE_CHECKING:
+    from llcphone.runtime.containment import Faults
+
+AgentChoice = Agent | Callable[[Mapping[str, str]], Agent]
+"""One agent for all calls, or a function of the webhook's form."""
+
+
+class AgentChooser:
+    """Chooses an agent for each call."""
+
+    def __init__(self, agent: AgentChoice, faults: Faults) -> None:
+        self.agent = agent
+        """Who answers from now on, or the function that chooses."""
+        self._faults = faults
+
+    def choose(self, form: Mapping[str, str]) -> Agent:
+        """Who answers such a call; raises ``NoAgent`` when the user's function fails."""
+        if isinstance(self.agent, Agent):
+            return self.agent
+        with contained() as failure:
+            chosen: object = self.agent(form)
+            if isinstance(chosen, Agent):
+                return chosen
+        kinds = failure.kinds or [f"{type(chosen).__name__} for Agent"]
+        self._faults.count("no agent was chosen", kinds)
+        raise NoAgent(kinds)
+
+    def named(self, name: str) -> Agent | None:
+        """The agent of this name; None when there is none."""
+        return agents_of(self.agent).get(name)

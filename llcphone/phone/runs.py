@@ -1,0 +1,182 @@
+"""Runs of calls: how each begins, and what follows from its record.
+
+A telephone call may have several runs, one after the other. All of them begin here, whoever begins them:
+the phone for a new call, and transfers, resumption or a redirection for one that goes on.
+"""
+
+from __future__ import annotations
+
+import time
+from functools import partial
+from typing import TYPE_CHECKING
+
+import attrs
+
+from llcphone.call.run import CallRun
+from llcphone.call.services import CallServices
+from llcphone.call.session_source import SessionSource
+from llcphone.call.setup import brief_of, plan_call
+from llcphone.engine.events import EndReason
+from llcphone.errors import ConfigError
+from llcphone.phone.journal_entries import RESUMABLE
+
+if TYPE_CHECKING:
+    from llcphone.agent import Agent
+    from llcphone.call.call import Call
+    from llcphone.call.endpoint import Endpoint
+    from llcphone.call.record import CallRecord
+    from llcphone.call.services import Taping
+    from llcphone.config import Config
+    from llcphone.engine.resumed import Resumed
+    from llcphone.phone.admission import Admission
+    from llcphone.phone.calls import LiveCalls
+    from llcphone.phone.dialler import Dialler
+    from llcphone.phone.documents import StreamDocuments
+    from llcphone.phone.loop_monitor import LoopMonitor
+    from llcphone.phone.transfers.registry import TransferRegistry
+    from llcphone.phone.transfers.requests import TransferRequests
+    from llcphone.phone.warm_pool import WarmPool
+    from llcphone.store.store import Store
+    from llcphone.wire.poller import Poller
+
+
+@attrs.frozen(eq=False, kw_only=True)
+class CallRuns:
+    """Begins runs with what the phone has for them."""
+
+    config: Config
+    endpoint: Endpoint
+    calls: LiveCalls
+    admission: Admission
+    loop_monitor: LoopMonitor
+    documents: StreamDocuments
+    transfers: TransferRegistry
+    requests: TransferRequests
+    warm: WarmPool
+    dialler: Dialler | None
+    """None when ``twilio.account_sid`` is not set."""
+    poller: Poller | None
+    """Reads the sockets of all calls; None where the system has no epoll."""
+    taping: Taping | None
+    """Black boxes, when ``records.blackbox_dir`` is set."""
+    store: Store | None
+    resumes: bool
+    """Whether another run may go on with a call that has lost its own."""
+
+    def need_dialler(self) -> Dialler:
+        """What rings people.
+
+        Raises:
+            ConfigError: a setting that is needed to place calls is missing.
+            NotAdmitted: no new call is taken.
+        """
+        if self.dialler is None:
+            raise ConfigError("twilio.account_sid", "needed to place calls; set TWILIO_ACCOUNT_SID")
+        if not self.config.server.public_url:
+            raise ConfigError("server.public_url", "needed to tell Twilio where the media stream goes")
+        self.admission.check()
+        return self.dialler
+
+    def begin(
+        self,
+        call: Call,
+        agent: Agent,
+        *,
+        dialler: Dialler | None = None,
+        context: str = "",
+        resumed: Resumed | None = None,
+        trusted: bool = False,
+    ) -> None:
+        """Begin a run.
+
+        Args:
+            call: the run.
+            agent: who speaks.
+            dialler: rings the person; None: they ring us, or are on the line already.
+            context: what the call is about.
+            resumed: what it goes on from.
+            trusted: the number that is rung stands in our own settings.
+
+        Raises:
+            DialRefused: the guard refuses the call.
+        """
+        held = partial(self.loop_monitor.held, call)
+        call.context = context if resumed else brief_of(agent, call, context, held)
+        self.documents.write(call)
+        config = agent.over(self.config)
+        setup = plan_call(
+            config,
+            agent,
+            call_sid=call.call_sid,
+            outbound=call.direction == "outbound",
+            context=call.context,
+            dial=None if dialler is None else dialler.plan(),
+            dialect=self.endpoint.dialects.answer,
+            resumed=resumed,
+            lasted_s=call.lasted_s,
+            spent_usd=call.spent_usd,
+        )
+        services = self._services(call, agent, config, dialler)
+        call.store = self.store
+        call.begin(CallRun(setup, agent=agent, handle=call, services=services), self.requests)
+        if dialler is not None:
+            dialler.admit(call, trusted=trusted)  # last: nothing can fail once it counts
+        self.calls.start(call)
+
+    def resume(self, call: Call, agent: Agent, resumed: Resumed, *, context: str) -> None:
+        """Go on with a call whose older run, here or elsewhere, has ended."""
+        self.begin(call, agent, context=context, resumed=resumed)
+        if self.dialler is not None and call.direction == "outbound":
+            self.dialler.goes_on(call.call_sid)
+
+    def _services(self, call: Call, agent: Agent, config: Config, dialler: Dialler | None) -> CallServices:
+        person = call.dialled if call.direction == "outbound" else call.caller
+        dial_model = partial(self.endpoint.dial, caller=person)
+        return CallServices(
+            config=config,
+            sessions=SessionSource(dial_model, self.endpoint.dialects, self.warm.taker(agent)),
+            on_record=partial(self._ended, call),
+            wall_clock=time.time,
+            start_detached=self.calls.start_task,
+            dial=None if dialler is None else partial(dialler.dial, call),
+            observe=partial(self.calls.noted, call),
+            on_loop_held=partial(self.loop_monitor.held, call),
+            on_over=partial(self.calls.over, call),
+            poller=self.poller,
+            tape=self.taping,
+        )
+
+    # -- a run's end -----------------------------------------------------------------------------
+
+    def _ended(self, call: Call, record: CallRecord) -> None:
+        """A run has its record: its place is free, whatever fails of what is told of it."""
+        calls = self.calls
+        calls.remove(call)
+        with calls.faults.contained("end of a call not noted", call=call.call_id):
+            record = attrs.evolve(
+                record,
+                generation=call.generation,
+                resumed_from=call.resumed_from,
+                transferred_to=self.transfers.destination_of(call),
+            )
+        with calls.faults.contained("a call not hung up at its end", call=call.call_id):
+            self._hang_up(call, record.reason)
+        calls.ended(call, record)
+
+    def _hang_up(self, call: Call, reason: EndReason) -> None:
+        if self.dialler is None:
+            return
+        leave = self._leaves_telephone(call, reason)
+        if call.run.status.dial is not None:
+            self.dialler.over(call, leave=leave)
+        elif call.direction == "outbound" and not leave:
+            self.dialler.freed(call.call_sid)
+
+    def _leaves_telephone(self, call: Call, reason: EndReason) -> bool:
+        """Whether the telephone call may go on without this run, so that we do not hang it up.
+
+        A ``stop`` is Twilio's: the call has ended, or somebody has moved it. Neither needs our help.
+        """
+        stopped = reason is EndReason.CALLER_HUNG_UP or self.calls.newest_run(call.call_sid) is not None
+        resumable = self.resumes and reason in RESUMABLE
+        return stopped or resumable or self.transfers.leaves(call)

@@ -1,0 +1,100 @@
+"""Who was sent where: transfers that were asked for, and callers who have left their agent.
+
+A transfer that was asked for begins when the call's engine says that the agent's last word was heard; a
+caller who speaks before that takes it back. From then on it is known by its token and by its run, until the
+telephone call is over.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from llcphone.engine.events import EndReason, HangUpAsked
+from llcphone.engine.notes import TransferPutOff
+
+if TYPE_CHECKING:
+    from llcphone.call.call import Call
+    from llcphone.engine.notes import Note
+    from llcphone.phone.transfers.transfer import Transfer
+
+_REMEMBERED = 2_000
+"""Callers who left of whom we know without a journal."""
+
+
+class TransferRegistry:
+    """The transfers of one phone."""
+
+    def __init__(self, public_url: str) -> None:
+        self._public_url = public_url
+        self._requested: dict[Call, Transfer] = {}
+        self._by_token: dict[str, Transfer] = {}
+        self._by_run: dict[tuple[str, int], Transfer] = {}
+
+    # -- asked for, and not begun ----------------------------------------------------------------
+
+    def request(self, transfer: Transfer) -> bool:
+        """Let a caller leave once the agent's last word was heard; False: there is no caller."""
+        call = transfer.call
+        if call.run.over or call.run.status.started_ms is None or not call.call_sid:
+            return False
+        self._requested[call] = transfer
+        call.run.step(HangUpAsked(EndReason.TRANSFERRED))
+        return True
+
+    def noted(self, call: Call, note: Note) -> None:
+        """An observer of calls: the caller has spoken, so the model has to ask again."""
+        if isinstance(note, TransferPutOff):
+            self._requested.pop(call, None)
+
+    def take_request(self, call: Call) -> Transfer | None:
+        """What this call had asked for; it asks for nothing any more."""
+        return self._requested.pop(call, None)
+
+    def requested_by(self, call_sid: str, generation: int) -> Call | None:
+        """The live run that has asked for a transfer."""
+        run = (call_sid, generation)
+        return next((call for call in self._requested if (call.call_sid, call.generation) == run), None)
+
+    # -- begun -----------------------------------------------------------------------------------
+
+    def keep(self, transfer: Transfer) -> None:
+        """Remember who has left."""
+        self._by_token[transfer.token] = transfer
+        self._by_run[transfer.call.call_sid, transfer.call.generation] = transfer
+        while len(self._by_token) > _REMEMBERED:
+            self.forget(next(iter(self._by_token.values())))
+
+    def forget(self, transfer: Transfer) -> None:
+        """The telephone call is over, or with others for good."""
+        self._by_token.pop(transfer.token, None)
+        run = (transfer.call.call_sid, transfer.call.generation)
+        if self._by_run.get(run) is transfer:
+            del self._by_run[run]
+
+    def forget_before(self, call: Call) -> None:
+        """The caller is back for good: nobody asks for what older runs have begun."""
+        for generation in range(call.generation):
+            if (transfer := self.of_run(call.call_sid, generation)) is not None:
+                self.forget(transfer)
+
+    def known(self, token: str) -> Transfer | None:
+        """The transfer with this token; None too after a restart."""
+        return self._by_token.get(token)
+
+    def of_run(self, call_sid: str, generation: int) -> Transfer | None:
+        """The transfer that ended this run."""
+        return self._by_run.get((call_sid, generation))
+
+    def leaves(self, call: Call) -> bool:
+        """Whether the telephone call goes on although this run of it has ended."""
+        return (call.call_sid, call.generation) in self._by_run
+
+    def destination_of(self, call: Call) -> str:
+        """The name of where the caller of this run went; empty: nowhere."""
+        transfer = self.of_run(call.call_sid, call.generation)
+        return transfer.to if transfer is not None and transfer.call is call else ""
+
+    def url(self, transfer: Transfer, step: str) -> str:
+        """Where Twilio asks about this transfer."""
+        generation = transfer.call.generation
+        return f"{self._public_url}/transfer/{generation}/{transfer.to}/{transfer.token}/{step}"
