@@ -186,7 +186,9 @@ async def test_a_phone_that_drains_takes_the_caller_back(
             await call.hears(0.8)
             other.hang_up()
             call.hang_up()
-        assert (await stage.record(3)).resumed_from == stage.records[0].call_id
+        await stage.record(3)
+        # The two end at the same moment, so either record may be the last one.
+        assert stage.records[0].call_id in [record.resumed_from for record in stage.records]
 
 
 async def test_a_caller_who_comes_back_when_the_drain_limit_is_near_hears_why_the_line_closes(
