@@ -33,7 +33,7 @@ import trio
 
 from docs_tools.make_docs import MADE_PAGES, plain_default
 from llcphone.agent import Agent
-from llcphone.call.setup import plan_call
+from llcphone.call.setup import plan_session
 from llcphone.cli.entry import app as cli
 from llcphone.config import SECTIONS, SETTINGS, Config, RealtimeConfig
 from llcphone.dial_guard.guard import WHY
@@ -266,7 +266,7 @@ def test_each_class_that_the_glossary_names_exists_once() -> None:
 @pytest.mark.parametrize("dialect", list(Dialect), ids=lambda dialect: dialect.value)
 def test_the_session_update_shown_is_the_one_sent(dialect: Dialect) -> None:
     shown = dict(read(ROOT / "docs" / "02-session-config.md").blocks)[f"json {dialect.value}"]
-    session = plan_call(Config(), Agent("You answer the telephone of a bakery."), call_sid="").session
+    session = plan_session(Config(), Agent("You answer the telephone of a bakery."))
     assert json.loads(shown) == json.loads(encode(UpdateSession(session), dialect))
 
 

@@ -188,8 +188,6 @@ def test_nobody_outside_the_engine_knows_its_parts_or_policies(path: Path) -> No
 # -- circles ------------------------------------------------------------------------------------
 
 BENCH = PACKAGE.parent / "bench"
-STILL_TIED = ("llcphone.call.", "llcphone.server.", "llcphone.sim.", "bench.")
-"""Where circles are still to be opened; to be emptied."""
 
 
 def module_name(path: Path) -> str:
@@ -241,8 +239,7 @@ def circles(graph: dict[str, set[str]]) -> list[set[str]]:
 
 def test_no_file_is_in_a_circle() -> None:
     graph = {name: (modules_of(path) & MODULES.keys()) - {name} for name, path in MODULES.items()}
-    tied = [circle for circle in circles(graph) if not all(name.startswith(STILL_TIED) for name in circle)]
-    assert not tied, [sorted(circle) for circle in tied]
+    assert not circles(graph)
 
 
 def test_a_planted_fault_is_found() -> None:

@@ -14,7 +14,7 @@ import pytest
 import llcphone.announcements
 from llcphone.agent import Agent
 from llcphone.announcements import stored
-from llcphone.call.setup import plan_call
+from llcphone.call.setup import plan_call, plan_session
 from llcphone.config import SETTINGS, Config
 from llcphone.errors import ConfigError
 from llcphone.languages import ENGLISH, NAMES, OWN, SHIPPED, placeholders
@@ -93,7 +93,7 @@ def test_whatever_a_call_is_planned_with_has_no_english(language: str) -> None:
         outbound.make(House(config), "confirmation"),
         Agent(),
     ]:
-        setup = plan_call(config, agent, call_sid="CA1")
+        setup = plan_call(config, agent)
         said = said_in(setup)
         assert SHIPPED[language][OWN + "line_back_answer"] in said
         assert english_in(said) == {}
@@ -151,7 +151,7 @@ def test_a_transcriber_of_one_agent_gets_the_language_too(
 ) -> None:
     agent = Agent("Hola.", settings={"realtime": of_agent})
     assert agent.over(spoken("es-MX")).realtime.transcription_language == language
-    session = plan_call(spoken("es-MX"), agent, call_sid="CA1").session
+    session = plan_session(spoken("es-MX"), agent)
     assert (session.get("input_audio_transcription") or {}).get("language") == language
 
 
@@ -236,7 +236,7 @@ def test_a_language_of_ones_own_is_a_folder(tmp_path: Path) -> None:
     assert loaded.origin["company.sentences"] == str(tmp_path / "sentences.toml")
     agent = INBOUND["ivr"](house)
     assert SHIPPED["es"]["sentences.rules"] in agent.instructions
-    setup = plan_call(loaded.config, agent, call_sid="CA1")
+    setup = plan_call(loaded.config, agent)
     assert setup.recovery.filler == stored("one_moment", "nl", str(tmp_path))
     assert base64.b64decode(setup.recovery.filler[0])[0] == 1
 
@@ -252,7 +252,7 @@ def test_a_recording_that_is_missing_is_named(tmp_path: Path) -> None:
     (tmp_path / "apology.ulaw").unlink()
     config = load(file, environ={}).config
     with pytest.raises(ConfigError, match=r"company.language_folder: nl: has no recording apology.ulaw"):
-        plan_call(config, INBOUND["ivr"](House(config)), call_sid="CA1")
+        plan_call(config, INBOUND["ivr"](House(config)))
 
 
 def test_a_language_without_a_folder_is_refused() -> None:

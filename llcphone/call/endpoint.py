@@ -224,7 +224,7 @@ class Endpoint:
 
 def wishes_of(config: Config, agent: Agent) -> list[Wish]:
     """What an agent's session is asked for: its opening settings, and each later update."""
-    plan = plan_call(config, agent, call_sid="")
+    plan = plan_call(config, agent)
     return [(agent.name, plan.session), *((agent.name, update.session) for update in plan.schedule)]
 
 

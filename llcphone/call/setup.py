@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
@@ -44,60 +44,53 @@ if TYPE_CHECKING:
 log = logger("llcphone.call")
 
 
+@attrs.frozen(kw_only=True)
+class CallStart:
+    """What is known of a call when a run of it begins."""
+
+    call_sid: str = ""
+    """What ``start.callSid`` must say; empty: Twilio has not named the call yet."""
+    outbound: bool = False
+    """We called them: another opening, silence pad and priming apply."""
+    context: str = ""
+    """What this call is about; last in the prompt, so that the static part is cached."""
+    dial: DialPlan | None = None
+    """How we dial them; None: the telephone call is there already."""
+    resumed: Resumed | None = None
+    """What an older run of this call has left; None: it is a new call."""
+    lasted_s: float = 0.0
+    """How long it lasted in older runs."""
+    spent_usd: float = 0.0
+    """What the older runs cost."""
+
+
 def plan_call(
-    config: Config,
-    agent: Agent,
-    *,
-    call_sid: str,
-    outbound: bool = False,
-    context: str = "",
-    dial: DialPlan | None = None,
-    dialect: Dialect | None = None,
-    resumed: Resumed | None = None,
-    lasted_s: float = 0.0,
-    spent_usd: float = 0.0,
+    config: Config, agent: Agent, start: CallStart | None = None, *, dialect: Dialect | None = None
 ) -> CallSetup:
-    """The engine's setup for one call.
+    """The engine's setup for one run of a call.
 
     Args:
-        config: the settings; the agent's own values go before them.
+        config: the settings; the agent's own values take precedence.
         agent: who answers.
-        call_sid: what ``start.callSid`` must say; empty when Twilio has not named the call yet.
-        context: what this call is about; last in the prompt, so that what is static is cached.
-        outbound: somebody has rung them for us: other opening, pad and priming apply.
-        dial: how we ring them ourselves; None: the telephone call is there already.
+        start: what is known of the call; None: it is inbound and new.
         dialect: what is known of the endpoint, None to ask.
-        resumed: what an older run of this call has left; None: it is a new call.
-        lasted_s: how long it has lasted in older runs.
-        spent_usd: what these have cost.
     """
-    config = agent.over(config)
-    realtime, opening, outbound = config.realtime, config.opening, outbound or dial is not None
-    static = agent.instructions or config.agent.instructions
-    session = session_fields(
-        detection(config),
-        instructions=clean_text("\n\n".join(part for part in (static, context) if part)),
-        tools=agent.lean_tools(),
-        eagerness=realtime.eagerness,
-        voice=agent.voice,
-    )
-    priming = opening.priming_outbound if outbound else opening.priming_inbound
-    greets = (agent.opening or (opening.outbound if outbound else opening.inbound)) == "greet"
-    if resumed is not None:
-        greets = resumed.owed is Owed.GREETING
+    config, start = agent.over(config), start or CallStart()
+    realtime, outbound = config.realtime, start.outbound or start.dial is not None
     detects_turns = realtime.turn_detection != "none"
+    opening = config.opening
     return CallSetup(
-        session=session,
-        call_sid=call_sid,
-        greets=greets,
+        session=plan_session(config, agent, start.context),
+        call_sid=start.call_sid,
+        greets=_greets(config, agent, start.resumed, outbound=outbound),
         greeting_cue=clean_text(agent.greeting_cue or opening.greeting_cue),
         pad_ms=opening.silence_pad_outbound_ms if outbound else opening.silence_pad_inbound_ms,
-        priming=resumed is None and (priming if agent.priming is None else agent.priming),
+        priming=start.resumed is None and _primes(config, agent, outbound=outbound),
         schedule=turn_updates(config, agent),
         tools=frozenset(agent.tools),
         silent_tools=frozenset(name for name, tool in agent.tools.items() if tool.silent),
         tool_plan=tool_plan(config, agent.tools.values()),
-        dial=dial,
+        dial=start.dial,
         dialect=dialect if realtime.dialect == "auto" else Dialect(realtime.dialect),
         may_switch=realtime.dialect == "auto",
         create_response=detects_turns and detection(config).create_response,
@@ -105,13 +98,47 @@ def plan_call(
         echo=echo_plan(config),
         silence=silence_plan(config),
         recovery=recovery_plan(config, agent.stand_in),
-        money=money_plan(config, spent_usd=spent_usd),
+        money=money_plan(config, spent_usd=start.spent_usd),
         goodbye=_goodbye_plan(config),
         alarms=alarm_plan(config),
         renewal=_renewal_plan(config),
-        resumed=resumed,
-        limits=_limits(config, lasted_s),
+        resumed=start.resumed,
+        limits=_limits(config, start.lasted_s),
     )
+
+
+def plan_session(config: Config, agent: Agent, context: str = "") -> dict[str, Any]:
+    """The fields of a session's first update.
+
+    Args:
+        config: the settings; the agent's own values take precedence.
+        agent: who answers.
+        context: what the call is about.
+    """
+    config = agent.over(config)
+    static = agent.instructions or config.agent.instructions
+    return session_fields(
+        detection(config),
+        instructions=clean_text("\n\n".join(part for part in (static, context) if part)),
+        tools=agent.lean_tools(),
+        eagerness=config.realtime.eagerness,
+        voice=agent.voice,
+    )
+
+
+def _greets(config: Config, agent: Agent, resumed: Resumed | None, *, outbound: bool) -> bool:
+    """Whether the agent speaks first."""
+    if resumed is not None:
+        return resumed.owed is Owed.GREETING
+    usual = config.opening.outbound if outbound else config.opening.inbound
+    return (agent.opening or usual) == "greet"
+
+
+def _primes(config: Config, agent: Agent, *, outbound: bool) -> bool:
+    """Whether inference is warmed by a text-only response."""
+    if agent.priming is not None:
+        return agent.priming
+    return config.opening.priming_outbound if outbound else config.opening.priming_inbound
 
 
 def brief_of(agent: Agent, call: CallHandle, context: str, held: Callable[[str, int], None]) -> str:
@@ -155,7 +182,7 @@ def _filler(config: Config) -> tuple[bytes, ...]:
 
 
 def _rule(tool: Tool, config: Config) -> ToolRule:
-    times = tool.times(config.tools.timeout_s, config.tools)
+    times = tool.times(config.tools)
     return ToolRule(
         name=tool.name,
         timeout_ms=round(times.patience_s * 1000),

@@ -101,7 +101,7 @@ class ToolRunner:
 
     async def _answer(self, command: RunTool, tool: Tool, context: ToolContext) -> tuple[str, bool]:
         """What the model reads, and whether the tool did its work."""
-        times = tool.times(self._settings.timeout_s, self._settings)
+        times = tool.times(self._settings)
         with contained() as failure:  # the user's own validators run
             arguments = tool.read(command.arguments)
         if failure.error is not None:

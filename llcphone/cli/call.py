@@ -21,7 +21,7 @@ from cyclopts import Parameter
 
 from llcphone import settings
 from llcphone.agent import agents_of
-from llcphone.call.setup import plan_call
+from llcphone.call.setup import CallStart, plan_call
 from llcphone.cli.options import AgentPath, AsJson, ConfigPath, number_of
 from llcphone.cli.ring import check_ready, ring
 from llcphone.cli.through_server import serving_at, through_server
@@ -169,7 +169,7 @@ def _missing(config: Config) -> list[str]:
 def _facts(config: Config, wish: Wish, from_: str) -> list[tuple[str, str]]:
     """What would be sent, number by number masked."""
     agent, realtime, outbound = wish.agent, config.realtime, config.outbound
-    setup = plan_call(config, agent, call_sid="", context=wish.context, outbound=True)
+    setup = plan_call(config, agent, CallStart(outbound=True, context=wish.context))
     static = prompt_tokens(agent.instructions or config.agent.instructions)
     lean, full = agent.lean_tools(), agent.full_tools()
     tools = f"{len(lean)} at first, about {tools_tokens(lean)} tokens"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from llcphone.call.setup import plan_call
+from llcphone.call.setup import plan_session
 from llcphone.call.setup_money import money_plan
 from llcphone.price_lists import price_list
 from llcphone.realtime.dialects import Dialect, unsupported_keys
@@ -62,7 +62,7 @@ def prompt_lines(config: Config, agent: Agent, context: str = "") -> list[str]:
         agent: whose prompt it is.
         context: what a call would be about.
     """
-    session = plan_call(config, agent, call_sid="", context=context).session
+    session = plan_session(config, agent, context)
     size = sizes(config, agent, context)
     parts = [("tools of the first turn", size.first_tools), ("instructions", size.instructions)]
     if context:

@@ -131,7 +131,7 @@ def _check_agents(config: Config, agent: AgentChoice, argument: str) -> None:
     if not isinstance(agent, Agent):
         need_function(agent, argument, "an Agent, or a plain function (form) that returns one")
     for each in agents_of(agent).values():
-        plan_call(config, each, call_sid="")
+        plan_call(config, each)
         look_at_tools(each)
 
 

@@ -15,7 +15,7 @@ import attrs
 from llcphone.call.run import CallRun
 from llcphone.call.services import CallServices
 from llcphone.call.session_source import SessionSource
-from llcphone.call.setup import brief_of, plan_call
+from llcphone.call.setup import CallStart, brief_of, plan_call
 from llcphone.engine.events import EndReason
 from llcphone.errors import ConfigError
 from llcphone.phone.journal_entries import RESUMABLE
@@ -104,18 +104,16 @@ class CallRuns:
         call.context = context if resumed else brief_of(agent, call, context, held)
         self.documents.write(call)
         config = agent.over(self.config)
-        setup = plan_call(
-            config,
-            agent,
+        start = CallStart(
             call_sid=call.call_sid,
             outbound=call.direction == "outbound",
             context=call.context,
             dial=None if dialler is None else dialler.plan(),
-            dialect=self.endpoint.dialects.answer,
             resumed=resumed,
             lasted_s=call.lasted_s,
             spent_usd=call.spent_usd,
         )
+        setup = plan_call(config, agent, start, dialect=self.endpoint.dialects.answer)
         services = self._services(call, agent, config, dialler)
         call.store = self.store
         call.begin(CallRun(setup, agent=agent, handle=call, services=services), self.requests)

@@ -13,7 +13,7 @@ import msgspec
 import trio
 
 from llcphone.call.endpoint import configure
-from llcphone.call.setup import plan_call
+from llcphone.call.setup import plan_session
 from llcphone.errors import LegClosed, ModelRefused, RemoteProtocolError
 from llcphone.realtime.decode import decode
 from llcphone.realtime.events import ModelError
@@ -48,13 +48,13 @@ class SessionSpec:
 
 def spec_of(config: Config, agent: Agent, dialect: Dialect) -> SessionSpec:
     """The opening update of this agent's calls, without any call's context."""
-    fields = plan_call(config, agent, call_sid="").session
+    fields = plan_session(config, agent)
     return SessionSpec(dialect, fields, msgspec.json.encode(fields))
 
 
 def key_of(config: Config, agent: Agent) -> bytes:
     """What a session must have been configured with to serve this agent."""
-    return msgspec.json.encode(plan_call(config, agent, call_sid="").session)
+    return msgspec.json.encode(plan_session(config, agent))
 
 
 @attrs.define(eq=False)

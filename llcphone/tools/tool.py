@@ -157,15 +157,10 @@ class Tool:
         given = {CallHandle: context.call, ToolContext: context}
         return self.read(arguments) | {name: given[kind] for name, kind in self.signature.given.items()}
 
-    def times(self, timeout_s: float, tools: ToolsConfig) -> ToolTimes:
-        """Its own times, and the configuration's where it names none.
-
-        Args:
-            timeout_s: ``tools.timeout_s``.
-            tools: the section ``[tools]``.
-        """
+    def times(self, tools: ToolsConfig) -> ToolTimes:
+        """Its own times, and those of the section ``[tools]`` where it has none."""
         options = self.options
-        timeout_s = options.get("timeout_s") or timeout_s
+        timeout_s = options.get("timeout_s") or tools.timeout_s
         outlives = self.detached or self.delivers_late
         limit_s = options.get("limit_s") or (tools.limit_s if outlives else timeout_s)
         approve_s = 0.0

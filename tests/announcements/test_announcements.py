@@ -74,9 +74,7 @@ def test_every_setting_of_a_recovery_reaches_the_engine() -> None:
         "stall_s": 1.5,
     }
     filler = {"loss_after_ms": 250, "every_ms": 2_000}
-    plan = plan_call(
-        Config.from_dict({"recovery": settings, "filler": filler}), Agent("Hi."), call_sid=""
-    ).recovery
+    plan = plan_call(Config.from_dict({"recovery": settings, "filler": filler}), Agent("Hi.")).recovery
     assert (plan.enabled, plan.limit_ms, plan.most, plan.stall_ms) == (False, 3_000, 2, 1_500)
     assert (plan.filler_after_ms, plan.filler_every_ms) == (250, 2_000)
     assert (plan.filler, plan.apology) == (stored("one_moment"), stored("apology"))

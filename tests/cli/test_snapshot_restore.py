@@ -82,12 +82,12 @@ class Desk:
 
     def effect(self) -> tuple[Any, ...]:
         """All that a call could notice: every setting, and what the model is told, byte by byte."""
-        from llcphone.call.setup import plan_call
+        from llcphone.call.setup import plan_session
 
         config = settings.load(environ={}).config
         updates = []
         for agent in agents_of(agent_of(config)).values():
-            session = plan_call(config, agent, call_sid="").session
+            session = plan_session(config, agent)
             updates += [encode(UpdateSession(session), dialect) for dialect in Dialect]
             updates.append(json.dumps(agent.full_tools()))
         return config, updates, self.file("agents/baker.py").read_bytes()

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 def test_an_agents_settings_are_its_calls_alone() -> None:
     agent = Agent("Be brief.", settings={"silence": {"after_s": 15.0}, "realtime": {"speed": 1.2}})
     config = Config()
-    setup = plan_call(config, agent, call_sid="")
+    setup = plan_call(config, agent)
     assert setup.silence.after_ms == 15_000
     assert setup.session["speed"] == 1.2
     assert config == Config()

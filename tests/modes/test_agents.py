@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from llcphone import ConfigError
-from llcphone.call.setup import plan_call
+from llcphone.call.setup import plan_call, plan_session
 from llcphone.config import Config
 from llcphone.modes import Routed, csr, hours, ivr, outbound, receptionist, routed, source_of
 from llcphone.modes.agent_file import agent_of, load_agent
@@ -51,8 +51,8 @@ def test_a_mode_has_its_tools_by_name_its_voice_and_its_cache_key(mode: str) -> 
     agent = agents().by_name[mode]
     assert set(agent.tools) == TOOLS[mode] | ALWAYS
     assert agent.voice == VOICES[mode]
-    assert plan_call(CONFIG, agent, call_sid="").session["prompt_cache_key"] == f"llc-{mode}-v1"
-    assert plan_call(CONFIG, agent, call_sid="").greets
+    assert plan_session(CONFIG, agent)["prompt_cache_key"] == f"llc-{mode}-v1"
+    assert plan_call(CONFIG, agent).greets
 
 
 def test_every_agent_knows_the_time_from_the_first_turn_and_can_hang_up() -> None:
@@ -80,7 +80,7 @@ def test_notes_are_silent_and_outlive_the_call() -> None:
 def test_an_outbound_prompt_is_short_and_listens_first(scenario: str) -> None:
     agent = agents().by_name[scenario]
     assert prompt_tokens(agent.instructions) <= LONGEST_PROMPT
-    session = plan_call(CONFIG, agent, call_sid="").session
+    session = plan_session(CONFIG, agent)
     assert session["prompt_cache_key"] == "llc-outbound-v1"
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from llcphone import Agent, Config, ConfigError
-from llcphone.call.setup import plan_call
+from llcphone.call.setup import plan_session
 from llcphone.config import RealtimeConfig
 from llcphone.realtime.dialects import Dialect, encode
 from llcphone.realtime.events import SessionUpdated
@@ -147,7 +147,7 @@ def test_a_transcribers_setting_that_cannot_be_is_refused(settings: dict[str, An
 def test_an_agent_may_have_a_language_of_its_own() -> None:
     agent = Agent("Be brief.", settings={"realtime": {"transcription_language": "de"}})
     config = Config.from_dict({"realtime": {"transcription_model": "whisper-1"}})
-    session = plan_call(config, agent, call_sid="").session
+    session = plan_session(config, agent)
     assert session["input_audio_transcription"] == {"model": "whisper-1", "language": "de"}
 
 

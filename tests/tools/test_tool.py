@@ -315,14 +315,14 @@ def test_options_that_cannot_be_meant_are_refused_where_the_tool_is_declared(
 def test_a_tool_has_its_own_times_before_those_of_the_configuration(
     options: dict[str, Any], times: tuple[float, float, float]
 ) -> None:
-    found = make_tool(pay, **options).times(15.0, ToolsConfig())
+    found = make_tool(pay, **options).times(ToolsConfig())
     assert (found.timeout_s, found.limit_s, found.approve_s) == times
 
 
 def test_the_engine_waits_for_the_approval_and_for_the_tool() -> None:
     agent = Agent()
     agent.tool(timeout_s=5, approve=yes, late="deliver")(pay)
-    (rule,) = plan_call(Config(), agent, call_sid="CA1").tool_plan.rules
+    (rule,) = plan_call(Config(), agent).tool_plan.rules
     assert (rule.name, rule.timeout_ms, rule.goes_on, rule.deliver) == ("pay", 35_000, True, True)
 
 
