@@ -14,6 +14,7 @@ from attrs import frozen
 from llcphone.config.fields import NOT_EMPTY, Rule, Section, listing, matching, setting
 from llcphone.errors import ConfigError
 from llcphone.languages import ENGLISH, LANGUAGE, sentence, wrong_placeholders
+from llcphone.validation.phone_numbers import E164
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,7 +27,6 @@ DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 Hours = dict[int, list[tuple[int, int]]]
 """Weekday (Monday is 0) to its spans, in minutes of the day."""
 
-_E164 = r"\+[1-9][0-9]{5,14}"
 _SPAN = re.compile(r"([a-z]{3})(?:-([a-z]{3}))? +([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-4]):([0-5]\d)")
 
 
@@ -64,11 +64,11 @@ def _are_names(table: Any, value: str) -> bool:
     return all(isinstance(each, str) and re.fullmatch(value, each) for each in table.values())
 
 
-_NUMBERS = listing(_E164, "a list of +<country><number>, digits only")
+_NUMBERS = listing(E164, "a list of +<country><number>, digits only")
 _MODE = matching(r"ivr|receptionist|csr|.+\.py", f"one of {', '.join(MODES)}, or a Python file")
 _FILES = Rule(
     "a table of Python files by number",
-    lambda table: all(re.fullmatch(_E164, number) for number in table) and _are_names(table, r".+\.py"),
+    lambda table: all(re.fullmatch(E164, number) for number in table) and _are_names(table, r".+\.py"),
 )
 _HOURS = Rule('hours such as "mon-fri 09:00-17:00, sat 10:00-14:00", or "" for always', _are_hours)
 _DESK_HOURS = Rule("a table of such hours by destination", lambda table: all(map(_are_hours, table.values())))

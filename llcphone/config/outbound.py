@@ -14,6 +14,7 @@ from attrs import frozen
 
 from llcphone.config.fields import Rule, Section, between, listing, matching, setting
 from llcphone.errors import ConfigError
+from llcphone.validation.phone_numbers import E164
 
 REFUSABLE_TYPES = (
     "fixed_line",
@@ -39,7 +40,7 @@ def _is_quiet_hours(text: str) -> bool:
 _QUIET_HOURS = Rule('hours of the clock such as "21:00-08:00", or "" for none', _is_quiet_hours)
 _COUNTRIES = listing("[A-Z]{2}", "a list of ISO country codes such as GB")
 _PREFIXES = listing(r"\+[1-9][0-9]{0,14}", "a list of +<country><first digits>")
-_NUMBERS = listing(r"\+[1-9][0-9]{5,14}", "a list of +<country><number>, digits only")
+_NUMBERS = listing(E164, "a list of +<country><number>, digits only")
 _TYPES = listing("|".join(REFUSABLE_TYPES), f"a list of some of {', '.join(REFUSABLE_TYPES)}")
 _API_KEY = matching(r"([\x21-\x7e]{16,})?", "at least 16 printable ASCII characters without spaces")
 

@@ -18,11 +18,12 @@ from llcphone.config.addresses import (
 )
 from llcphone.config.fields import HEADER, Section, between, matching, setting
 from llcphone.errors import ConfigError
+from llcphone.validation.phone_numbers import E164
 
 _HOST_LABEL = matching(r"(?=.{0,63}\Z)([a-z0-9]+(-[a-z0-9]+)*)?", "one host label such as dublin or ie1")
 _LANGUAGE = matching(r"([a-z]{2,3}(-[A-Za-z0-9]{2,8})*)?", "a language tag such as es-ES")
 _SAY_VOICE = matching(r"([A-Za-z0-9]+([._-][A-Za-z0-9]+)*)?", "the name of a voice such as Polly.Lucia")
-_PHONE_NUMBER = matching(r"(\+[1-9][0-9]{5,14})?", "a number as +<country><number>, digits only")
+_PHONE_NUMBER = matching(f"({E164})?", "a number as +<country><number>, digits only")
 
 
 @frozen(kw_only=True)

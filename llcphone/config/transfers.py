@@ -15,11 +15,12 @@ from llcphone.config.addresses import WEB_ADDRESS_OR_EMPTY
 from llcphone.config.fields import NOT_EMPTY, Rule, Section, between, setting
 from llcphone.errors import ConfigError
 from llcphone.languages import ENGLISH
+from llcphone.validation.phone_numbers import E164
 
 VOICEMAIL = "voicemail"
 HANG_UP = "hang_up"
 
-_E164 = re.compile(r"\+[1-9][0-9]{5,14}")
+_E164 = re.compile(E164)
 _SIP = re.compile(r"sips?:[\x21-\x7e]{3,250}")
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 _RESERVED = {VOICEMAIL, HANG_UP, "agent", "caller"}

@@ -30,7 +30,8 @@ from phonenumbers import NumberParseException, PhoneNumberFormat, PhoneNumberTyp
 
 from llcphone.dial_guard.quiet_hours import DAY_MS, OffsetS, QuietHours
 from llcphone.errors import ConfigError, DialRefused
-from llcphone.validation.phone_numbers import STAND_INS, identity, respelt
+from llcphone.validation.bounded_dict import BoundedDict
+from llcphone.validation.phone_numbers import E164, STAND_INS, identity, respelt
 
 if TYPE_CHECKING:
     from collections.abc import Container
@@ -68,7 +69,7 @@ WHY_NO_TEXT = {
 }
 """The same of text messages, beside what refuses a call."""
 
-_E164 = re.compile(r"\+[1-9][0-9]{5,14}")
+_E164 = re.compile(E164)
 _LONGEST_EXTENSION = 6
 """Digits; what is longer is a second number, which must not be lost from a list."""
 _NEVER_DIALLED = {PhoneNumberType.PREMIUM_RATE: "premium", PhoneNumberType.SHARED_COST: "shared_cost"}
@@ -148,11 +149,11 @@ class DialGuard:
     Attributes:
         own_numbers: the numbers we may call from, the usual one first.
         do_not_call: E.164 numbers that are never called; None refuses every call, and is what it
-            begins with when ``outbound.do_not_call_file`` is set: `guard_files` reads the file.
+            begins with when ``outbound.do_not_call_file`` is set: `phone.do_not_call` reads the file.
     """
 
     def __init__(self, config: Config, offset_s: OffsetS) -> None:
-        """Take the settings, and the clocks of other places (`guard_files.offset_s`).
+        """Take the settings, and the clocks of other places (`phone.do_not_call.offset_s`).
 
         Raises:
             ConfigError: ``outbound.allow_countries`` names what is no country.
@@ -177,7 +178,7 @@ class DialGuard:
         self._called: OrderedDict[str, tuple[int, list[Window]]] = OrderedDict()
         """Number to its last call and its windows, the longest ago first."""
         self._texts = Window(rules.sms_per_day, DAY_MS)
-        self._texted: OrderedDict[str, Window] = OrderedDict()
+        self._texted: BoundedDict[str, Window] = BoundedDict(rules.sms_per_day)  # each counts there too
 
     def check(self, request: DialRequest, now_ms: int, unix_ms: int | None = None) -> None:
         """Return if the call may be placed now; it changes nothing.
@@ -251,12 +252,10 @@ class DialGuard:
     def texted(self, to: str, now_ms: int) -> None:
         """A text message was sent, or may have been."""
         who = identity(to)
-        window = self._texted.pop(who, None) or Window(self._rules.sms_per_number_per_day, DAY_MS)
+        window = self._texted.get(who) or Window(self._rules.sms_per_number_per_day, DAY_MS)
         window.count(now_ms)
         self._texts.count(now_ms)
         self._texted[who] = window
-        while len(self._texted) > self._rules.sms_per_day:  # each of them counts in the day as well
-            self._texted.popitem(last=False)
 
     # -- rules that time does not change --------------------------------------------------------
 

@@ -6,7 +6,6 @@ on, for Twilio goes on with the next verb as soon as our media socket closes.
 
 from __future__ import annotations
 
-from ipaddress import ip_address
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
@@ -14,6 +13,7 @@ from urllib.parse import quote, urlsplit
 from attrs import frozen
 from twilio.twiml.voice_response import Connect, Gather, Start, Stream, VoiceResponse  # type: ignore[import-untyped]
 
+from llcphone.config.addresses import is_loopback_host
 from llcphone.errors import ConfigError, LocalProtocolError
 
 if TYPE_CHECKING:
@@ -155,13 +155,6 @@ def websocket_url(public_url: str) -> str:
     parts = urlsplit(public_url)
     if parts.scheme not in _WEBSOCKET or not parts.hostname or parts.query or parts.fragment:
         raise ConfigError("server.public_url", "must be an https:// address without a query")
-    if parts.scheme == "http" and not _is_loopback(parts.hostname):
+    if parts.scheme == "http" and not is_loopback_host(parts.hostname):
         raise ConfigError("server.public_url", "plain http is for loopback only: Twilio opens wss:// streams")
     return f"{_WEBSOCKET[parts.scheme]}://{parts.netloc}{parts.path.rstrip('/')}"
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        return False

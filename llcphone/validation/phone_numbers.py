@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import re
 
-_E164 = re.compile(r"\+[1-9][0-9]{5,14}")
+E164 = r"\+[1-9][0-9]{5,14}"
+"""A number as E.164: +, country code and number, digits only."""
+_E164 = re.compile(E164)
 
 STAND_INS = frozenset({"+266696687", "+7378742833", "+2562533", "+8656696", "+86282452253"})
 """ANONYMOUS, RESTRICTED, BLOCKED, UNKNOWN and UNAVAILABLE on a keypad: what carriers tell instead of a

@@ -32,6 +32,7 @@ from tests.calls.memory_leg import MemoryLeg as MemoryLeg
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
 
+    from llcphone.call.services import Taping
     from llcphone.phone.phone import Phone
     from llcphone.wire.leg import Spawn
 
@@ -193,6 +194,7 @@ async def open_memory(
     dial_takes_s: float = 0.0,
     on_record: Callable[[CallRecord], None] | None = None,
     on_note: Callable[[Call, Note], None] | None = None,
+    taping: Taping | None = None,
     **settings: Any,
 ) -> AsyncIterator[MemoryHouse]:
     """A phone with memory legs; leaving drains it as ``open_phone`` does."""
@@ -210,7 +212,7 @@ async def open_memory(
         calls = await nursery.start(own_calls)
         agent = agent or Agent("Be brief.")
         warm = WarmPool(config, endpoint, agent)  # type: ignore[arg-type]
-        opened = Opened(config, endpoint, warm, LiveCalls(calls))  # type: ignore[arg-type]
+        opened = Opened(config, endpoint, warm, LiveCalls(calls), taping=taping)  # type: ignore[arg-type]
         take_note = on_note or (lambda call, note: notes.append(note))
         phone = assembled(opened, agent, [on_record or keep], take_note)
         yield MemoryHouse(phone, calls, endpoint, records, notes, ended_at)

@@ -217,8 +217,8 @@ async def test_a_fault_in_the_field_is_met_again_on_the_desk(
     records = RecordsConfig(blackbox_dir=str(tmp_path))
     with monkeypatch.context() as fault:
         fault.setattr("llcphone.engine.parts.conversation.Conversation.speech_started", broken)
-        async with open_black_boxes(records) as taping, open_memory(turns=[Turn(800)]) as house:
-            house.phone.taping = taping
+        boxes = open_black_boxes(records)
+        async with boxes as taping, open_memory(turns=[Turn(800)], taping=taping) as house:
             call = house.answer()
             await wait_all_tasks_blocked()
             house.join(call).put(media())
@@ -321,8 +321,7 @@ async def test_tapes_of_calls_that_are_cancelled_are_written_to_their_last_frame
 ) -> None:
     records = RecordsConfig(blackbox_dir=str(tmp_path))
     with trio.CancelScope() as everything:
-        async with open_black_boxes(records) as taping, open_memory() as house:
-            house.phone.taping = taping
+        async with open_black_boxes(records) as taping, open_memory(taping=taping) as house:
             call = house.answer()
             await wait_all_tasks_blocked()
             ear = house.join(call)

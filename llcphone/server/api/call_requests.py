@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 import attrs
@@ -20,6 +19,7 @@ from llcphone.dial_guard.guard import Window
 from llcphone.errors import ConfigError, DialRefused, NotAdmitted
 from llcphone.runtime.log_lines import logger
 from llcphone.server.api.errors import ApiError, refusal
+from llcphone.validation.bounded_dict import BoundedDict
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -67,7 +67,7 @@ class CallRequests:
 
     def __init__(self, calls_per_minute: int) -> None:
         self._minute = Window(REQUESTS_PER_CALL * calls_per_minute, 60_000)
-        self._placed: OrderedDict[str, Placed] = OrderedDict()
+        self._placed: BoundedDict[str, Placed] = BoundedDict(KEPT)
 
     def place(self, request: CallRequest, place_call: Callable[[], Call]) -> Placed:
         """Place the call, unless this request has placed it already. Synchronous.
@@ -102,8 +102,5 @@ class CallRequests:
         self._minute.count(now_ms)
 
     def _forget(self, now_s: float) -> None:
-        while self._placed:
-            oldest = next(iter(self._placed.values()))
-            if len(self._placed) <= KEPT and oldest.at_s > now_s - KEPT_S:
-                return
+        while self._placed and next(iter(self._placed.values())).at_s <= now_s - KEPT_S:
             self._placed.popitem(last=False)

@@ -7,7 +7,7 @@ ended call the view and the record are kept, not the call.
 from __future__ import annotations
 
 import time
-from collections import OrderedDict, deque
+from collections import deque
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ import trio
 
 from llcphone.engine.status import DialState
 from llcphone.server.api.models import CallDetail, CallEvent, CallView, State
+from llcphone.validation.bounded_dict import BoundedDict
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -46,7 +47,7 @@ class CallIndex:
 
     def __init__(self, phone: PhonePort) -> None:
         self._phone = phone
-        self._ended: OrderedDict[str, CallDetail] = OrderedDict()
+        self._ended: BoundedDict[str, CallDetail] = BoundedDict(REMEMBERED)
         self._whole: deque[tuple[str, int]] = deque()
         """The calls that still have their record, and how many lines that has; oldest first."""
         self._lines = 0
@@ -81,8 +82,6 @@ class CallIndex:
     def _keep(self, call: Call) -> None:
         view = view_of(call)
         self._ended[call.call_id] = view
-        if len(self._ended) > REMEMBERED:
-            self._ended.popitem(last=False)
         if (record := call.record) is not None:
             self._whole.append((call.call_id, len(record.transcript) + len(record.turns)))
             self._lines += self._whole[-1][1]

@@ -12,13 +12,15 @@ from typing import Annotated, Any, Literal, Self
 import msgspec
 from msgspec import Meta, Struct
 
+from llcphone.validation.phone_numbers import E164
+
 BODY_LIMIT = 65_536
 """Bytes of a request's body."""
 
 Number = Annotated[
     str,
     Meta(
-        pattern=r"^\+[1-9][0-9]{5,14}$",
+        pattern=f"^{E164}$",
         description="A telephone number as E.164: +, country code, number.",
         examples=["+14155552671"],
     ),
@@ -26,7 +28,7 @@ Number = Annotated[
 OwnNumber = Annotated[
     str,
     Meta(
-        pattern=r"^(\+[1-9][0-9]{5,14})?$",
+        pattern=f"^({E164})?$",
         description='One of our own numbers, which the callee sees; "" is the first of them.',
     ),
 ]
