@@ -34,7 +34,7 @@ class CallRecord:
     attempts: int
     """Model legs dialled or adopted."""
     failure: str
-    """The last trouble of the set-up, by its code; empty when there was none."""
+    """Code of why Twilio placed no call, else of the last trouble of the set-up; empty: there was none."""
     frames: int
     """Caller frames received."""
     frames_held_back: int

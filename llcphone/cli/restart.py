@@ -26,7 +26,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-REFUSED = frozenset({"configuration", "ready to serve", "agent", "session", "dialect", "model", "key"})
+REFUSED = frozenset(
+    {"configuration", "ready to serve", "agent", "start", "session", "dialect", "model", "key"}
+)
 """Findings that other settings may fix."""
 
 

@@ -125,7 +125,7 @@ class Live:
             "session refused": f"model refused the session: {field.get('code')}",
             "dialling": "dialling",
             "dialled": "Twilio has the call",
-            "dial failed": _not_dialled(field.get("code", "")),
+            "dial failed": not_dialled(field.get("code", "")),
             "carrier": _CARRIER.get(field.get("status", ""), field.get("status", "")),
             "answered by": f"answered by {field.get('who')}",
             "stream started": "on the line",
@@ -140,7 +140,7 @@ class Live:
             self.say(text)
 
 
-def _not_dialled(code: str) -> str:
+def not_dialled(code: str) -> str:
     """Why nobody was called: Twilio said no, or was not asked."""
     if code in _NOT_ASKED:
         return f"not dialled: Twilio was not reached [{code}]. Fix: check the network and twilio.api_url"

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import trio
 
+from llcphone.cli.ring import not_dialled
+from llcphone.engine.events import EndReason
 from llcphone.errors import ConfigError, LLCPhoneError
 from llcphone.process.health import ask_health, local_url
 
@@ -70,6 +72,9 @@ async def through_server(
                 nursery.cancel_scope.cancel(reason="the call has ended")
     outcome |= {"call": call["id"], "call_sid": call["call_sid"], "reason": call["reason"]}
     outcome |= {"duration_s": call["duration_s"], "answered_by": call["answered_by"]}
+    failure = outcome["failure"] = (call["record"] or {}).get("failure", "")
+    if call["reason"] == EndReason.DIAL_REFUSED.value and failure:
+        say(not_dialled(failure))
     tell(f"ended: {call['reason']}, after {call['duration_s'] or 0:.1f} s")
     tell(f"  call       {call['id']}; llcphone show {call['id']}")
     return 0 if call["talking_after_ms"] is not None and call["reason"] in _TALKED else 1

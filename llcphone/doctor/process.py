@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from llcphone.doctor.context import Case, Check
 
 SLOW_MS = 500.0
+_OTHER_PROJECT = "set server.port (PORT) here, or stop it there"
+_MARKED_OTHER = "set process.pid_file and server.port (PORT) to others here, or stop it there"
 _LOG_BYTES = 65_536
 _LOG_S = 5.0
 _JOURNAL = ("--no-pager", "--output=cat", "--lines=500", "--unit={unit}")
@@ -110,12 +112,14 @@ def _unseen(facts: Facts) -> Finding | None:
 
 def _process(facts: Facts) -> Finding:
     ours = [each for each in facts.owners if each.kind is Kind.OURS]
+    marked = facts.mark is not None and facts.alive
+    if other := _other_project(facts):
+        of_port = f"port {facts.port} belongs to another project"
+        whose = f"the pid file names {other}" if marked else f"{of_port}: {other}"
+        fix = _MARKED_OTHER if marked else _OTHER_PROJECT
+        return fail("process", f"no server of this project runs; {whose}", fix)
     if facts.mark is not None and facts.alive:
-        if facts.marked_ours:
-            return good("process", f"pid {facts.mark.pid}{_since(facts.mark.pid)}")
-        of = f"pid {facts.mark.pid}, a llcphone of {facts.mark.cwd}"
-        fix = "set process.pid_file and server.port (PORT) to others here, or stop it there"
-        return fail("process", f"no server of this project runs; the pid file names {of}", fix)
+        return good("process", f"pid {facts.mark.pid}{_since(facts.mark.pid)}")
     if (finding := _unseen(facts)) is not None:
         return finding
     if facts.mark is not None:
@@ -128,15 +132,21 @@ def _process(facts: Facts) -> Finding:
     if ours and not any(each.settings for each in ours):
         seen = f"{ours[0]} serves, without a pid file; of which project cannot be seen by this user"
         return unknown("process", seen, "run llcphone doctor as the user of the server")
-    if ours and facts.settings not in ("", *(each.settings for each in ours)):
-        seen = f"no server of this project runs; port {facts.port} belongs to another project: {ours[0]}"
-        return fail("process", seen, "set server.port (PORT) here, or stop it there")
     if ours:
         return good("process", f"{ours[0]} serves, without a pid file")
     if facts.health is not None:
         seen = f"a llcphone answers on port {facts.port}; whose it is cannot be seen: there is no pid file"
         return unknown("process", seen, "run llcphone doctor as the user of the server, and in its container")
     return fail("process", "no server of ours runs", "free the port (see below), then: llcphone start")
+
+
+def _other_project(facts: Facts) -> str:
+    """The server of another project that runs in place of ours; "" when there is none to be seen."""
+    if facts.mark is not None and facts.alive:
+        return "" if facts.marked_ours else f"pid {facts.mark.pid}, a llcphone of {facts.mark.cwd}"
+    ours = [each for each in facts.owners if each.kind is Kind.OURS]
+    known = [each.settings for each in ours if each.settings]
+    return str(ours[0]) if known and facts.settings not in ("", *known) else ""
 
 
 def _since(pid: int) -> str:
@@ -173,6 +183,9 @@ def _port(facts: Facts) -> Finding:
 
 
 def _health(facts: Facts) -> list[Finding]:
+    if other := _other_project(facts):
+        seen = f"not by a server of this project; on port {facts.port} is {other}"
+        return [fail(each, seen, _OTHER_PROJECT) for each in ("answers", "takes calls")]
     if facts.health is None:
         if facts.owners:
             seen = f"who listens on {facts.port} does not answer /healthz within 2 s"

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
+import pytest
 import trio
 
 from llcphone.config import Config
@@ -17,6 +19,7 @@ from llcphone.doctor.public import judge_address
 from llcphone.doctor.report import Status, exit_code, fail, good, lines, unknown, verdict, warn
 from llcphone.modes.agent_file import agent_of
 from llcphone.process.health import Health
+from llcphone.process.pidfile import Mark
 from llcphone.server.port_owners import Kind, Owner
 from llcphone.sim.model import Faults
 from tests.doctor.clinic import KEY, open_clinic
@@ -154,6 +157,20 @@ def test_a_foreign_owner_is_named_with_what_ends_it() -> None:
     assert found.status is FAIL
     assert "pid 42 (nginx, not llcphone" in found.evidence
     assert "kill 42" in found.fix
+
+
+@pytest.mark.parametrize("owner", ["port", "port and a stale pid file", "pid file"])
+def test_the_server_of_another_project_is_not_examined_as_ours(owner: str) -> None:
+    theirs = Owner(Kind.OURS, 7, "llcphone", "0.0.0.0:8081", settings="/theirs/llcphone.toml")
+    seen: dict[str, Any] = {"settings": "/ours/llcphone.toml", "health": ALIVE}
+    if owner != "port":
+        mark = Mark(7, 1.0, "b", "p", "127.0.0.1", 8081, "p", "", ["llcphone", "serve"], "/theirs")
+        seen |= {"mark": mark, "alive": owner == "pid file", "marked_ours": False}
+    found = by_check(judge(facts(theirs, **seen)))
+    for check in ("process", "answers", "takes calls"):
+        assert found[check].status is FAIL, check
+        assert "/theirs" in found[check].evidence
+        assert found[check].fix
 
 
 def test_a_slow_answer_is_told_before_callers_hear_it() -> None:

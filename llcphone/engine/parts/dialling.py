@@ -38,6 +38,8 @@ class Dialling:
         self.deadline_ms: int | None = None
         self.answered_by = ""
         self.status = ""
+        self.failure = ""
+        """Why Twilio placed no call, by its code."""
         self.dialled_ms: int | None = None
         self.answered_ms: int | None = None
         self._sequence = -1
@@ -70,7 +72,7 @@ class Dialling:
     def dial_failed(self, event: DialFailed) -> list[Command]:
         """Twilio refused the call, or it is known that it never began."""
         self.state = DialState.OVER
-        self.status = event.code
+        self.status = self.failure = event.code
         return [notes.DialFailed(event.code), EndCall(EndReason.DIAL_REFUSED)]
 
     def carrier_status(self, event: CarrierStatus, now_ms: int) -> list[Command]:

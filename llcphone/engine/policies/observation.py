@@ -71,6 +71,7 @@ def report_of(state: CallState, *, alarms: Alarms, recovery: Recovery, renewal: 
         return None if at_ms is None else at_ms - state.born_ms
 
     talk, session = state.talk, state.session
+    not_dialled = "" if state.dialling is None else state.dialling.failure
     lines = [
         {
             "speaker": line.speaker.value,
@@ -86,7 +87,7 @@ def report_of(state: CallState, *, alarms: Alarms, recovery: Recovery, renewal: 
         ready_after_ms=since_birth(state.ready_ms),
         dialect=session.leg_dialect.value if session.leg_dialect else "",
         attempts=session.attempts,
-        failure=session.last_failure,
+        failure=not_dialled or session.last_failure,
         frames=state.frames,
         frames_held_back=state.gate.held_back,
         turns=tuple(turn.as_data(since_birth) for turn in talk.timings.turns),
