@@ -65,11 +65,20 @@ def purge(
     elif as_json or (agreed if yes else confirmed)(question):
         what.delete()
         print_json({"dry_run": False, **found}) if as_json else print(f"deleted {_told(found)}")
-        if found["calls"] and loaded.transfers.record_calls:
-            print("recordings are in Twilio's account: delete them there", file=sys.stderr)
+        if found["calls"] and (kept := at_twilio(loaded)):
+            print(f"{' and '.join(kept)} are in Twilio's account: delete them there", file=sys.stderr)
     else:
         print("nothing was deleted")
         sys.exit(1)
+
+
+def at_twilio(config: Config) -> list[str]:
+    """What Twilio keeps of calls in the account, which no command here deletes."""
+    kept = {
+        "recordings of calls": config.transfers.record_calls,
+        "messages left on voicemail": config.transfers.voicemail,
+    }
+    return [name for name, is_kept in kept.items() if is_kept]
 
 
 def _told(found: Counts) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 
 from llcphone import settings
 from llcphone.cli.options import AsJson, ConfigPath
@@ -24,13 +25,16 @@ def config(
         explain: also where each value came from.
         changed: only what is not the default.
     """
-    found = settings.explain(settings.load(config))
-    rows = [row for row in found if word in row[0] and (not changed or row[2] != settings.DEFAULT_ORIGIN)]
+    named = [row for row in settings.explain(settings.load(config)) if word in row[0]]
+    rows = [row for row in named if not changed or row[2] != settings.DEFAULT_ORIGIN]
     if as_json:
         names = ("key", "value", "from")
         print(json.dumps([dict(zip(names, row, strict=True)) for row in rows], indent=1))
-        return
-    for key, value, origin in rows:
+    for key, value, origin in () if as_json else rows:
         print(f"{key} = {value}" + (f"    # {origin}" if explain else ""))
-    if not rows:
-        print("every setting is at its default" if changed and not word else f"no such setting: {word}")
+    if not named:
+        fix = "llcphone config shows all of them"
+        print(f"llcphone: no setting has {word!r} in its name. Fix: {fix}", file=sys.stderr)
+        sys.exit(1)
+    if not rows and not as_json:
+        print("every setting is at its default")

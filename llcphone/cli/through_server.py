@@ -50,7 +50,7 @@ async def through_server(
     if not config.api.key:
         why = (
             f"is not set, but the server on port {config.server.port} runs, and only it can place calls. "
-            "Fix: set LLCPHONE_API__KEY in .env and llcphone restart, or llcphone stop"
+            "Fix: llcphone init makes one in .env; then llcphone restart, or llcphone stop"
         )
         raise ConfigError("api.key", why)
     url = local_url(config.server.host, config.server.port)

@@ -1,13 +1,15 @@
 """``llcphone init``: the few things that nobody can guess, asked once and written down.
 
 Secrets and what belongs to the deployment go to ``.env`` (for its owner's eyes only), the rest to
-``llcphone.toml``. What stands there already stays unless another answer is given: comments, order and all
-other lines do in any case, and a default gets no line.
+``llcphone.toml``. A key for the API is made by chance, unless there is one. What stands there already stays
+unless another answer is given: comments, order and all other lines do in any case. A default
+gets no line.
 """
 
 from __future__ import annotations
 
 import os
+import secrets
 from typing import TYPE_CHECKING
 
 from attrs import frozen
@@ -47,6 +49,8 @@ _OPTIONS = {
     "TWILIO_PHONE_NUMBER": "--number",
     "PUBLIC_URL": "--public-url",
 }
+
+_API_KEY = "LLCPHONE_API__KEY"
 
 QUESTIONS = (
     Question("OPENAI_API_KEY", "realtime.api_key", "OpenAI API key (sk-...)", secret=True),
@@ -106,6 +110,9 @@ def run_init(
     answered = _answers(ask, tell, dict(given or {}), known, new=new)
     answers = {name: answered[name] for name in (each.variable for each in QUESTIONS) if answered.get(name)}
     env = path.parent / ".env"
+    if "api.key" not in known:
+        answers[_API_KEY] = secrets.token_urlsafe(32)
+        tell("made a key for the API, which llcphone call uses while the server runs (LLCPHONE_API__KEY)")
     if answers:
         set_variables(env, answers)
         tell(f"wrote {env} (mode 600)")

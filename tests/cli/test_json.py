@@ -62,7 +62,7 @@ ROWS: list[tuple[str, int, Any]] = [
     ("store demo new.db --json", 0, has(file="new.db", url="sqlite:///new.db", customers=4)),
     ("config voice --json", 0, lambda said: VOICE in said),
     ("config --changed --json", 0, lambda said: "sk-json" not in json.dumps(said)),
-    ("config no.such --json", 0, lambda said: said == []),
+    ("config no.such --json", 1, lambda said: said == []),
     ("prompt --json", 0, lambda said: said[0]["instructions"] > 0),
     ("call +14155552671 --json", 1, has(ok=False, dry_run=True)),
     ("status --json", 1, has(ready=False)),

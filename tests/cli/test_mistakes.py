@@ -260,7 +260,7 @@ OTHERS: list[Row] = [
     ("snapshot restore banana", "banana", 2),
     ("snapshot restore rescue --config none.toml", "none.toml", 2),
     ("snapshot save BAD.name --why x", "BAD.name", 2),
-    ("config no.such.setting", "no such setting: no.such.setting", 0),
+    ("config no.such.setting", "no setting has 'no.such.setting' in its name", 1),
     # files that cannot be read
     ("replay none.jsonl", "none.jsonl", 2),
     ("replay a_folder", "a_folder", 2),

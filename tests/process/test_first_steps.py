@@ -16,6 +16,7 @@ from llcphone.modes.agent_file import load_agent
 from llcphone.sim import voices
 from llcphone.sim.model import CallTool
 from llcphone.sim.phone import Callee
+from llcphone.sim.phone.rest_faults import RestError
 from llcphone.sim.ports import free_port
 from llcphone.testing import rehearse
 from tests.process.house import House, open_house
@@ -126,6 +127,10 @@ async def test_a_call_rings_through_the_running_server(tmp_path: Path) -> None:
                 assert code == 2
                 assert f"llcphone: api.key: {why}" in told
             assert house.twilio.calls == []
+            unknown = RestError(400, 21211, "Invalid 'To' Phone Number")
+            house.twilio.rest.faults.plant(on="create", refuse=unknown)
+            code, told = await house.run("call", "--yes", TO)
+            assert (code, "Twilio refused to dial [21211]" in told) == (1, True), told
 
             code, told = await house.run(
                 "call", "--yes", TO, "--context", "They asked for a table.", "--json"

@@ -55,6 +55,30 @@ def test_init_writes_what_serve_needs_and_secrets_for_nobody_else(tmp_path: Path
     assert "sk-init" not in str(told)
 
 
+def test_init_makes_a_key_for_the_api_once_and_shows_it_to_nobody(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    path, told = tmp_path / "llcphone.toml", []
+    run_init(path, ask=None, tell=told.append)
+    key = load(path, environ={}).config.api.key
+    assert len(key) >= 32
+    assert any("a key for the API" in line for line in told)
+    assert key not in str(told)
+    for force in (False, True):
+        told.clear()
+        run_init(path, ask=None, tell=told.append, force=force)
+        assert load(path, environ={}).config.api.key == key
+        assert not any("a key for the API" in line for line in told)
+
+
+def test_init_leaves_a_key_of_the_api_that_stands_in_the_settings_file(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "llcphone.toml"
+    path.write_text('[api]\nkey = "my-own-key-0123456789"\n')
+    run_init(path, ask=None, tell=lambda _: None)
+    assert load(path, environ={}).config.api.key == "my-own-key-0123456789"
+    assert not (tmp_path / ".env").exists()
+
+
 def test_init_asks_again_what_cannot_be_right_and_keeps_what_stands_there(
     tmp_path: Path, monkeypatch
 ) -> None:

@@ -200,6 +200,20 @@ async def test_a_refused_session_offers_a_snapshot_and_rolls_back_only_when_aske
 
 
 @pytest.mark.slow
+async def test_what_keeps_a_server_from_starting_offers_a_snapshot(tmp_path: Path) -> None:
+    async with within(tmp_path) as house:
+        server = await house.serve()
+        code, told = await house.run("snapshot", "save", "works", "--why", "it works")
+        assert code == 0, told
+        house.configure(money={"price_file": "not-there.toml"})
+        code, told = await house.run("restart")
+        assert code in (1, 2), told
+        assert "price_file" in told
+        assert "llcphone restart --rollback" in told
+        assert house.serving(server.pid)
+
+
+@pytest.mark.slow
 async def test_a_snapshot_is_not_offered_for_what_it_cannot_mend(tmp_path: Path) -> None:
     async with within(tmp_path) as house:
         code, told = await house.run("snapshot", "save", "works", "--why", "it works")

@@ -11,6 +11,8 @@ import pytest
 import trio
 from sqlalchemy import func, insert, select
 
+from llcphone.cli.purging import at_twilio
+from llcphone.config import Config
 from llcphone.store import Message, Store, deletion, retention
 from llcphone.store.calls import KeptCall, write_call
 from llcphone.store.deletion import DAY_S, PIECE, in_pieces, purging
@@ -207,3 +209,16 @@ async def test_a_hundred_thousand_lines_are_forgotten_while_calls_are_kept(tmp_p
             while (await rows(store))["lines"] > 2:  # noqa: ASYNC110 (a thread sets no event)
                 await trio.sleep(0.1)
         assert store.writer.lost == 0
+
+
+@pytest.mark.parametrize(
+    ("transfers", "named"),
+    [
+        ({}, []),
+        ({"record_calls": True}, ["recordings of calls"]),
+        ({"voicemail": True}, ["messages left on voicemail"]),
+        ({"voicemail": True, "record_calls": True}, ["recordings of calls", "messages left on voicemail"]),
+    ],
+)
+def test_what_twilio_keeps_is_named_to_who_deletes(transfers: dict[str, bool], named: list[str]) -> None:
+    assert at_twilio(Config.from_dict({"transfers": transfers})) == named
