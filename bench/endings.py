@@ -25,14 +25,14 @@ import trio.testing
 from bench.endings_plan import ACK_S, CELLS, EXPECTED, HANDSHAKE_S, SALT, E, Ending, M, Moment, Plan
 from llcphone import Agent, CallHandle, CallRecord
 from llcphone.sim.model import CallTool, Faults, Pace, Say
-from tests.calls.house import JUST_END, TRANSPORTS, open_fds, open_house, task_names
+from tests.calls.stage import JUST_END, TRANSPORTS, open_fds, rehearsal, task_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from llcphone import Call
     from llcphone.sim.phone import SimCall
-    from tests.calls.house import House
+    from tests.calls.stage import Rehearsal
 
 PATIENCE_S = 120.0
 SETTLE_S = 8.0
@@ -74,7 +74,7 @@ async def run_crowd(calls: int, seed: int, transports: tuple[str, str], *, at_on
     outcome = Outcome(transports, calls)
     began = time.perf_counter()
     tasks, fds = await count()
-    async with open_house(
+    async with rehearsal(
         agent=make_agent(plans),
         script=lambda turn, past, tools: [Say("Once upon a time.", 2_000), CallTool("look_up")],
         transports=transports,
@@ -84,20 +84,20 @@ async def run_crowd(calls: int, seed: int, transports: tuple[str, str], *, at_on
         call={"token_ttl_s": 5.0},
         recovery=JUST_END,
         breaker={"failures": 0},  # a lost model is an ending here, not an episode
-    ) as house:
-        house.model.keep_audio = house.twilio.keep_audio = False
+    ) as stage:
+        stage.model.keep_audio = stage.twilio.keep_audio = False
         before = await count()
         limiter = trio.Semaphore(at_once)
         async with trio.open_nursery() as nursery:
             for plan in plans.values():
                 await limiter.acquire()
-                nursery.start_soon(hold, house, plan, outcome, limiter)
+                nursery.start_soon(hold, stage, plan, outcome, limiter)
         after = await count()
         outcome.tasks, outcome.fds = (before[0], after[0]), (before[1], after[1])
-        if len(house.records) != calls:
-            outcome.strange.append(f"{len(house.records)} records of {calls} calls")
+        if len(stage.records) != calls:
+            outcome.strange.append(f"{len(stage.records)} records of {calls} calls")
     if await count() != (tasks, fds):
-        outcome.strange.append("the house itself left something behind")
+        outcome.strange.append("the stage itself left something behind")
     outcome.seconds = time.perf_counter() - began
     return outcome
 
@@ -126,15 +126,15 @@ def make_agent(plans: dict[str, Plan]) -> Agent:
     return agent
 
 
-async def hold(house: House, plan: Plan, outcome: Outcome, limiter: trio.Semaphore) -> None:
+async def hold(stage: Rehearsal, plan: Plan, outcome: Outcome, limiter: trio.Semaphore) -> None:
     """One call from the ring to its record."""
     try:
         outcome.asked[plan.moment, plan.ending] += 1
-        sim = await house.twilio.ring(from_=plan.caller, faults=plan.faults())
-        call = next(call for call in house.phone.calls() if call.caller == plan.caller)
+        sim = await stage.twilio.ring(from_=plan.caller, faults=plan.faults())
+        call = next(call for call in stage.phone.calls() if call.caller == plan.caller)
         with trio.move_on_after(PATIENCE_S) as patience:
             await reach(plan, sim)
-            await end(house, plan, sim, call)
+            await end(stage, plan, sim, call)
             tell(plan, await call.wait(), outcome)
         if patience.cancelled_caught:
             outcome.strange.append(f"no record: {plan.moment.value}, {plan.ending.value}")
@@ -163,7 +163,7 @@ async def reach(plan: Plan, sim: SimCall) -> None:
             await trio.sleep(2.5 * plan.offset)
 
 
-async def end(house: House, plan: Plan, sim: SimCall, call: Call) -> None:
+async def end(stage: Rehearsal, plan: Plan, sim: SimCall, call: Call) -> None:
     """End the call in its way."""
     match plan.ending:
         case E.STOP | E.CLOSE:
@@ -173,7 +173,7 @@ async def end(house: House, plan: Plan, sim: SimCall, call: Call) -> None:
         case E.VANISH:
             sim.vanish()
         case E.MODEL_CLOSE | E.MODEL_RESET:
-            await lose_model(house, plan, call)
+            await lose_model(stage, plan, call)
         case E.CANCEL:
             assert call.run._core._nursery is not None
             call.run._core._nursery.cancel_scope.cancel()
@@ -185,10 +185,10 @@ async def end(house: House, plan: Plan, sim: SimCall, call: Call) -> None:
             plan.now.set()
 
 
-async def lose_model(house: House, plan: Plan, call: Call) -> None:
+async def lose_model(stage: Rehearsal, plan: Plan, call: Call) -> None:
     """Every session of this call, as soon as it is there: until it is configured, a lost one is replaced."""
     while call.record is None:
-        for session in house.model.sessions[-200:]:
+        for session in stage.model.sessions[-200:]:
             if session.is_open and plan.owns(session):
                 if plan.ending is E.MODEL_CLOSE:
                     session.close(1011)

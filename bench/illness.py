@@ -25,12 +25,12 @@ import trio.testing
 
 from llcphone import Agent
 from llcphone.sim.model import Faults, Illness, Pace, Say
-from tests.calls.house import QUESTION, open_house
+from tests.calls.stage import QUESTION, rehearsal
 
 if TYPE_CHECKING:
     from llcphone.sim.model import ModelSession
     from llcphone.tools.call_handle import CallHandle
-    from tests.calls.house import House
+    from tests.calls.stage import Rehearsal
 
 SECONDS = (1.0, 3.0, 6.0)
 HANDSHAKE_S, UPDATED_S, FIRST_AUDIO_MS = 0.3, 0.05, 400
@@ -84,29 +84,29 @@ def number_of(session: ModelSession) -> str:
     return str(session.config["instructions"]).rpartition("call ")[2]
 
 
-def fall_ill(house: House, illness: Illness, **delays: Any) -> None:
-    house.model.faults = Faults(illness=illness, **delays)
-    for session in house.model.sessions:
+def fall_ill(stage: Rehearsal, illness: Illness, **delays: Any) -> None:
+    stage.model.faults = Faults(illness=illness, **delays)
+    for session in stage.model.sessions:
         session.faults.illness = illness
 
 
-async def hold(house: House, kind: str, seconds: float, calls: int) -> Outcome:
+async def hold(stage: Rehearsal, kind: str, seconds: float, calls: int) -> Outcome:
     """All calls at once."""
     outcome = Outcome(kind, seconds)
-    sims = [await house.ring() for _ in range(calls)]
+    sims = [await stage.ring() for _ in range(calls)]
     for sim in sims:
         await sim.heard_audio(300)
     await trio.sleep(3)
     facts, delays = KINDS[kind], {"handshake_delay_s": HANDSHAKE_S}
-    fall_ill(house, Illness(math.inf, **facts), **delays)
+    fall_ill(stage, Illness(math.inf, **facts), **delays)
     asked_s = trio.current_time()
     for sim in sims:
         sim.speak_nowait(QUESTION)
-    first = house.model.sessions[0]
+    first = stage.model.sessions[0]
     await first.until(lambda: first.asked_s[-1] >= asked_s)
-    ill_s = min(itertools.chain(*asks_since(house, asked_s).values()))
-    fall_ill(house, Illness(ill_s + seconds, **facts), **delays)
-    before = len(house.model.sessions)
+    ill_s = min(itertools.chain(*asks_since(stage, asked_s).values()))
+    fall_ill(stage, Illness(ill_s + seconds, **facts), **delays)
+    before = len(stage.model.sessions)
     began_ms = sims[0].log.now_ms
     await trio.sleep(seconds + 12)
     for sim in sims:
@@ -114,8 +114,8 @@ async def hold(house: House, kind: str, seconds: float, calls: int) -> Outcome:
         outcome.talking += bool(heard)
         outcome.back_ms += [round(heard[0] - began_ms)] if heard else []
         sim.hang_up()
-    outcome.sessions = len(house.model.sessions) - before
-    for times in asks_since(house, asked_s).values():
+    outcome.sessions = len(stage.model.sessions) - before
+    for times in asks_since(stage, asked_s).values():
         ill = [each for each in times if each < ill_s + seconds]
         outcome.asks.append(len(ill))
         outcome.too_soon += sum(
@@ -130,10 +130,10 @@ def allowed_at_once(facts: dict[str, Any]) -> int:
     return 1 if facts.get("how") in ("reset", "close") else 0
 
 
-def asks_since(house: House, since_s: float) -> dict[str, list[float]]:
+def asks_since(stage: Rehearsal, since_s: float) -> dict[str, list[float]]:
     """When each call's answers were asked for, by us or by turn detection, as the provider saw it."""
     asks: dict[str, list[float]] = {}
-    for session in house.model.sessions:
+    for session in stage.model.sessions:
         times = [each for each in session.asked_s if each >= since_s]
         if times:
             asks.setdefault(number_of(session), []).extend(times)
@@ -141,7 +141,7 @@ def asks_since(house: House, since_s: float) -> dict[str, list[float]]:
 
 
 async def run(kind: str, seconds: float, calls: int) -> Outcome:
-    """One illness in a house of its own."""
+    """One illness in a stage of its own."""
     agent = Agent("You are the bakery.")
     numbers = itertools.count(1)
 
@@ -149,13 +149,13 @@ async def run(kind: str, seconds: float, calls: int) -> Outcome:
     def brief(call: CallHandle) -> str:
         return f"call {next(numbers)}"
 
-    async with open_house(
+    async with rehearsal(
         agent=agent,
         script=speak,
         faults=Faults(handshake_delay_s=HANDSHAKE_S),
         pace=Pace(3.0, first_audio_ms=FIRST_AUDIO_MS, ack_delay_s=UPDATED_S),
-    ) as house:
-        return await hold(house, kind, seconds, calls)
+    ) as stage:
+        return await hold(stage, kind, seconds, calls)
 
 
 def report(outcome: Outcome, calls: int) -> bool:

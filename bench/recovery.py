@@ -29,7 +29,7 @@ import trio.testing
 
 from llcphone import Agent
 from llcphone.sim.model import Faults, Pace, Say
-from tests.calls.house import QUESTION, TRANSPORTS, open_house
+from tests.calls.stage import QUESTION, TRANSPORTS, rehearsal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from llcphone import CallRecord
     from llcphone.sim.model import ModelSession
     from llcphone.sim.phone import SimCall
-    from tests.calls.house import House
+    from tests.calls.stage import Rehearsal
 
 GREETING = ["good", "morning", "this", "is", "the", "bakery"]
 STORY = """
@@ -135,18 +135,18 @@ def frames(audio: bytes) -> list[bytes]:
 # -- one call -----------------------------------------------------------------------------------
 
 
-async def lose_once(house: House, cut: Cut, at: float) -> Outcome:
+async def lose_once(stage: Rehearsal, cut: Cut, at: float) -> Outcome:
     """Hold a call whose session dies once; ``at`` is where in its moment, 0 to 1."""
     outcome = Outcome(cut)
-    before = {session: len(session.received_audio) for session in house.model.sessions}
-    sim = await house.ring()
+    before = {session: len(session.received_audio) for session in stage.model.sessions}
+    sim = await stage.ring()
     await sim.heard_audio(len(voice(GREETING)) // 8)
     await sim.silence_for(200)
     murmured = murmur(40)
     sim.speak_nowait(murmured[: 8 * 1_000])
     sim.speak_nowait(QUESTION)
     sim.speak_nowait(murmured[8 * 1_000 :])
-    session = next(each for each in house.model.sessions if each.is_open and each.responses)
+    session = next(each for each in stage.model.sessions if each.is_open and each.responses)
     if cut is Cut.TURN:
         await trio.sleep(1 + at * len(QUESTION) / 8_000)
     else:
@@ -160,8 +160,8 @@ async def lose_once(house: House, cut: Cut, at: float) -> Outcome:
     await trio.sleep(0.5)
     sim.fall_silent()
     sim.hang_up()
-    record = await house.record(len(house.records) + 1)
-    received = {each: each.received_audio[before.get(each, 0) :] for each in house.model.sessions}
+    record = await stage.record(len(stage.records) + 1)
+    received = {each: each.received_audio[before.get(each, 0) :] for each in stage.model.sessions}
     judge_words(outcome, sim, lost_ms)
     judge_frames(outcome, sim, [audio for audio in received.values() if audio])
     judge_record(outcome, record)
@@ -256,12 +256,12 @@ def judge_history(outcome: Outcome, sessions: list[ModelSession]) -> None:
 async def run(
     cuts: int, seed: int, *, pool: bool, transports: tuple[str, str] = TRANSPORTS[0]
 ) -> list[Outcome]:
-    """So many calls in one house, one after the other."""
+    """So many calls in one stage, one after the other."""
     rng = random.Random(seed)
     with tempfile.TemporaryDirectory() as folder:
         filler = Path(folder) / "filler.ulaw"
         filler.write_bytes(bytes((FILLER_CODE, FILLER_CODE | 0x80)) * 4 * 1_480)
-        async with open_house(
+        async with rehearsal(
             agent=Agent("You are the bakery."),
             script=speak,
             transports=transports,
@@ -269,12 +269,12 @@ async def run(
             pace=Pace(SPEED, first_audio_ms=FIRST_AUDIO_MS, ack_delay_s=UPDATED_S),
             warm={"sessions": 2 if pool else 0},
             filler={"sound": str(filler)},
-        ) as house:
+        ) as stage:
             outcomes = []
             for number in range(cuts):
                 await trio.sleep(3)  # the pool fills
                 cut = Cut.TURN if number % 4 == 3 else Cut.ANSWER
-                outcomes.append(await lose_once(house, cut, rng.random()))
+                outcomes.append(await lose_once(stage, cut, rng.random()))
             return outcomes
 
 

@@ -30,7 +30,7 @@ import trio
 from llcphone.sim import voices
 from llcphone.sim.phone import CallOver
 from tests.calls.test_kill_nine import all_of, speak, talk
-from tests.process.house import House, open_house
+from tests.process.deployment import Deployment, deploy
 
 if TYPE_CHECKING:
     from llcphone.sim.phone import SimCall
@@ -96,10 +96,10 @@ def end_of(call: SimCall) -> str:
     return str(call.record.ended_by.value) if call.over else "still on the line"
 
 
-async def ring(house: House, outcome: Outcome) -> None:
+async def ring(deployed: Deployment, outcome: Outcome) -> None:
     """One new caller: greeted, and gone."""
     outcome.rang += 1
-    call = house.twilio.ring_nowait()
+    call = deployed.twilio.ring_nowait()
     with trio.move_on_after(GREETED_S) as waited:
         try:
             await call.stream_started()
@@ -114,7 +114,7 @@ async def ring(house: House, outcome: Outcome) -> None:
     call.hang_up()
 
 
-async def arrive(house: House, outcome: Outcome, rate: float, arriving: trio.CancelScope) -> None:
+async def arrive(deployed: Deployment, outcome: Outcome, rate: float, arriving: trio.CancelScope) -> None:
     """New callers at an even pace until that scope is cancelled; those who rang are heard to the end."""
     async with trio.open_nursery() as callers:
         began_s = trio.current_time()
@@ -122,15 +122,15 @@ async def arrive(house: House, outcome: Outcome, rate: float, arriving: trio.Can
             for number in itertools.count():
                 await trio.sleep_until(began_s + number / rate)
                 if len(callers.child_tasks) < MOST_AT_ONCE:
-                    callers.start_soon(ring, house, outcome)
+                    callers.start_soon(ring, deployed, outcome)
         outcome.ringing_s = trio.current_time() - began_s
 
 
-async def restart(house: House, outcome: Outcome) -> None:
+async def restart(deployed: Deployment, outcome: Outcome) -> None:
     """One restart, and what it said if it failed."""
     began_s, code, said = trio.current_time(), None, f"not within {RESTARTED_S:.0f} s"
     with trio.move_on_after(RESTARTED_S):
-        code, said = await house.run("restart")
+        code, said = await deployed.run("restart")
     outcome.took_s.append(trio.current_time() - began_s)
     outcome.restarts.append(code)
     if code != 0:
@@ -141,16 +141,16 @@ async def measure(restarts: int, calls: int, rate: float, *, pause_s: float = 1.
     """All of it, in a folder of its own."""
     outcome = Outcome()
     with tempfile.TemporaryDirectory() as folder:
-        async with open_house(Path(folder), speak) as house:
-            house.configure(server={"max_calls": 2_000}, drain={"limit_s": DRAIN_S}, **PATIENT)
-            await house.serve()
-            live = [house.twilio.ring_nowait() for _ in range(calls)]
+        async with deploy(Path(folder), speak) as deployed:
+            deployed.configure(server={"max_calls": 2_000}, drain={"limit_s": DRAIN_S}, **PATIENT)
+            await deployed.serve()
+            live = [deployed.twilio.ring_nowait() for _ in range(calls)]
             await all_of(talk, live)
             async with trio.open_nursery() as nursery:
                 arriving = trio.CancelScope()
-                nursery.start_soon(arrive, house, outcome, rate, arriving)
+                nursery.start_soon(arrive, deployed, outcome, rate, arriving)
                 for _ in range(restarts):
-                    await restart(house, outcome)
+                    await restart(deployed, outcome)
                     await trio.sleep(pause_s)
                 arriving.cancel(reason="enough")
             async with trio.open_nursery() as nursery:

@@ -86,6 +86,7 @@ async def open_stage(
     dialects: Any = "ga",
     faults: Any = None,
     pace: Pace | None = None,
+    key: str | None = None,
     callee: Callee | Callable[[str], Callee] | None = None,
     dial_outcome: DialOutcome | Callable[[str], DialOutcome] | None = None,
 ) -> AsyncIterator[Stage]:
@@ -96,6 +97,7 @@ async def open_stage(
         dialects: what the simulated endpoint speaks: ``ga``, ``flat`` or ``both``.
         faults: what goes wrong at the model's end.
         pace: how fast the simulated model is.
+        key: the one API key that the model accepts; None: every one.
         callee: how the people behave whom the server calls, all or by number; None: it can call nobody.
         dial_outcome: what becomes of ``<Dial>`` of a number; None: it is answered after 3 s.
     """
@@ -103,7 +105,7 @@ async def open_stage(
     people: dict[str, Any] = {"callee": callee, "dial_outcome": dial_outcome}
     people = {name: value for name, value in people.items() if value is not None}
     async with (
-        open_model(script, dialects, faults=faults, pace=pace) as model,
+        open_model(script, dialects, faults=faults, pace=pace, key=key) as model,
         open_twilio(webhook_url=f"{_url(port)}/twiml", auth_token=AUTH_TOKEN, **people) as twilio,
     ):
         yield Stage(twilio=twilio, model=model, port=port, can_dial=callee is not None)

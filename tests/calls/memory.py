@@ -1,9 +1,9 @@
 """Calls without sockets: both legs are memory, so any send can be made to fail and no time passes by itself.
 
-    async with open_memory(agent) as house:
-        call = house.answer()
-        ear = house.join(call)              # the phone leg: what the call sends is in ear.sent
-        model = await house.model()         # the model leg; it answers by itself, from ``turns``
+    async with open_memory(agent) as stage:
+        call = stage.answer()
+        ear = stage.join(call)              # the phone leg: what the call sends is in ear.sent
+        model = await stage.model()         # the model leg; it answers by itself, from ``turns``
         ear.put(media()); model.put(speech_started())
 
 The phone, its calls, the engine and all codecs are the real ones.
@@ -24,10 +24,10 @@ from llcphone.phone.assembly import Opened, assembled
 from llcphone.phone.calls import LiveCalls
 from llcphone.phone.warm_pool import WarmPool
 from llcphone.realtime.dialects import Dialect
-from tests.calls.house import make_config
 from tests.calls.memory_leg import Failure as Failure
 from tests.calls.memory_leg import Json as Json
 from tests.calls.memory_leg import MemoryLeg as MemoryLeg
+from tests.calls.stage import make_config
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
@@ -149,7 +149,7 @@ class MemoryEndpoint:
 
 
 @attrs.define(eq=False)
-class MemoryHouse:
+class MemoryStage:
     """A phone, its calls, and both far sides."""
 
     phone: Phone
@@ -196,7 +196,7 @@ async def open_memory(
     on_note: Callable[[Call, Note], None] | None = None,
     taping: Taping | None = None,
     **settings: Any,
-) -> AsyncIterator[MemoryHouse]:
+) -> AsyncIterator[MemoryStage]:
     """A phone with memory legs; leaving drains it as ``open_phone`` does."""
     config = make_config("ws://127.0.0.1:9/v1/realtime", **settings)
     endpoint = MemoryEndpoint(list(turns), dial_takes_s)
@@ -215,7 +215,7 @@ async def open_memory(
         opened = Opened(config, endpoint, warm, LiveCalls(calls), taping=taping)  # type: ignore[arg-type]
         take_note = on_note or (lambda call, note: notes.append(note))
         phone = assembled(opened, agent, [on_record or keep], take_note)
-        yield MemoryHouse(phone, calls, endpoint, records, notes, ended_at)
+        yield MemoryStage(phone, calls, endpoint, records, notes, ended_at)
         await phone.drain(1)
         calls.cancel_scope.cancel()
 

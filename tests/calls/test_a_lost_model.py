@@ -12,8 +12,8 @@ from llcphone import Agent, EndReason, NotAdmitted
 from llcphone.sim import voices
 from llcphone.sim.model import CallTool, Faults, Pace, Say, Stall
 from llcphone.sim.phone import CallFaults, EndedBy
-from tests.calls.house import QUESTION, TRANSPORTS, nothing_left, open_house
 from tests.calls.memory import open_memory
+from tests.calls.stage import QUESTION, TRANSPORTS, nothing_left, rehearsal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from llcphone import CallRecord
     from llcphone.sim.model import ModelSession
     from llcphone.sim.phone import SimCall
-    from tests.calls.house import House
+    from tests.calls.stage import Rehearsal
 
 Transports = tuple[str, str]
 both = pytest.mark.parametrize("transports", TRANSPORTS, ids="/".join)
@@ -59,10 +59,10 @@ def agent_words(record: CallRecord) -> str:
     return " ".join(line["text"] for line in record.transcript if line["speaker"] == "agent")
 
 
-async def asked(house: House) -> tuple[SimCall, ModelSession]:
+async def asked(stage: Rehearsal) -> tuple[SimCall, ModelSession]:
     """A caller who was greeted and has asked."""
-    call = await house.ring()
-    session = await house.session()
+    call = await stage.ring()
+    session = await stage.session()
     await call.hears(0.3)
     await call.silence_for(300)
     await call.speak(QUESTION)
@@ -93,14 +93,14 @@ ENDINGS = [close_1001, close_1011, reset, expire]
 async def test_an_answer_goes_on_whatever_ended_the_session_in_its_middle(
     ending: Callable[[ModelSession], None], transports: Transports, autojump_clock: MockClock
 ) -> None:
-    async with nothing_left(), open_house(script=receptionist, transports=transports) as house:
-        call, session = await asked(house)
+    async with nothing_left(), rehearsal(script=receptionist, transports=transports) as stage:
+        call, session = await asked(stage)
         await call.hears(0.6)
         ending(session)
         await call.hears(2.5)
         await call.silence_for(500)
         call.hang_up()
-        record = await house.record()
+        record = await stage.record()
         assert record.reason is EndReason.CALLER_HUNG_UP
         assert agent_words(record) == f"Good morning! {HOURS}"
         assert [turn["asked"] for turn in record.turns] == ["greeting", "caller", "resume"]
@@ -114,11 +114,11 @@ async def test_an_answer_goes_on_whatever_ended_the_session_in_its_middle(
 async def test_the_next_session_is_told_what_was_heard_the_callers_turn_as_audio(
     autojump_clock: MockClock,
 ) -> None:
-    async with nothing_left(), open_house(script=receptionist) as house:
-        call, session = await asked(house)
+    async with nothing_left(), rehearsal(script=receptionist) as stage:
+        call, session = await asked(stage)
         await call.hears(0.3)
         session.reset()
-        fresh = await house.session(2)
+        fresh = await stage.session(2)
         await fresh.receives("response.create")
         past = told(fresh)
         assert past[0] == "assistant: Good morning!"
@@ -130,28 +130,28 @@ async def test_the_next_session_is_told_what_was_heard_the_callers_turn_as_audio
         assert created[1]["content"][0]["type"] == "input_audio"
         assert not any(each.event["type"] == "error" for each in fresh.received)
         call.hang_up()
-        await house.record()
+        await stage.record()
 
 
 @both
 async def test_a_turn_that_was_being_spoken_reaches_the_next_session_whole_and_is_answered_once(
     transports: Transports, autojump_clock: MockClock
 ) -> None:
-    async with nothing_left(), open_house(script=receptionist, transports=transports) as house:
-        call = await house.ring()
-        session = await house.session()
+    async with nothing_left(), rehearsal(script=receptionist, transports=transports) as stage:
+        call = await stage.ring()
+        session = await stage.session()
         await call.hears(0.3)
         await call.silence_for(300)
         call.speak_nowait(QUESTION)
         await trio.sleep(2.0)
         session.reset()
-        fresh = await house.session(2)
+        fresh = await stage.session(2)
         await fresh.until(lambda: fresh.responses)
         assert QUESTION in fresh.received_audio
         await call.hears(2.0)
         await call.silence_for(500)
         call.hang_up()
-        record = await house.record()
+        record = await stage.record()
         assert [turn["asked"] for turn in record.turns] == ["greeting", "caller"]
         assert record.gaps[0]["owed"] == "nothing"
         assert agent_words(record) == f"Good morning! {HOURS}"
@@ -161,19 +161,19 @@ async def test_a_turn_that_was_being_spoken_reaches_the_next_session_whole_and_i
 async def test_a_quiet_session_is_replaced_without_a_word(
     transports: Transports, autojump_clock: MockClock
 ) -> None:
-    async with nothing_left(), open_house(script=receptionist, transports=transports) as house:
-        call = await house.ring()
-        session = await house.session()
+    async with nothing_left(), rehearsal(script=receptionist, transports=transports) as stage:
+        call = await stage.ring()
+        session = await stage.session()
         await call.hears(0.3)
         await call.silence_for(1_000)
         session.reset()
         await trio.sleep(3)
-        assert call.playout.voiced(call.log.now) == house.model.sessions[0].items[1].generated_ms * 8
-        assert house.model.sessions[1].events("response.create") == []
+        assert call.playout.voiced(call.log.now) == stage.model.sessions[0].items[1].generated_ms * 8
+        assert stage.model.sessions[1].events("response.create") == []
         await call.speak(QUESTION)
         await call.hears(1.0)
         call.hang_up()
-        assert (await house.record()).gaps[0]["spoke_ms"] is None
+        assert (await stage.record()).gaps[0]["spoke_ms"] is None
 
 
 async def test_a_session_that_falls_silent_while_an_answer_is_due_is_replaced_and_the_gap_is_filled(
@@ -183,8 +183,8 @@ async def test_a_session_that_falls_silent_while_an_answer_is_due_is_replaced_an
         return Stall() if turn == 2 else receptionist(turn, past, tools)
 
     pace = Pace(first_audio_ms=1_600)
-    async with nothing_left(), open_house(script=script, pace=pace) as house:
-        call, session = await asked(house)
+    async with nothing_left(), rehearsal(script=script, pace=pace) as stage:
+        call, session = await asked(stage)
         await session.until(lambda: len(session.responses) > 1)
         begin = call.log.now_ms
         await call.hears(0.05)
@@ -192,7 +192,7 @@ async def test_a_session_that_falls_silent_while_an_answer_is_due_is_replaced_an
         await call.silence_for(500)
         assert heard(call, ONE_MOMENT)
         call.hang_up()
-        record = await house.record()
+        record = await stage.record()
         assert (record.gaps[0]["cause"], record.gaps[0]["owed"]) == ("stalled", "answer")
         assert agent_words(record) == f"Good morning! {HOURS}"
 
@@ -200,28 +200,28 @@ async def test_a_session_that_falls_silent_while_an_answer_is_due_is_replaced_an
 async def test_a_session_that_goes_deaf_in_the_callers_turn_is_replaced_and_the_turn_answered(
     autojump_clock: MockClock,
 ) -> None:
-    async with nothing_left(), open_house(script=receptionist) as house:
-        call = await house.ring()
-        session = await house.session()
+    async with nothing_left(), rehearsal(script=receptionist) as stage:
+        call = await stage.ring()
+        session = await stage.session()
         await call.hears(0.3)
         await call.silence_for(300)
         call.speak_nowait(QUESTION)
         await trio.sleep(1)
         session.stall()
-        fresh = await house.session(2)
+        fresh = await stage.session(2)
         await fresh.until(lambda: fresh.responses)
         assert QUESTION in fresh.received_audio
         await call.hears(1)
         call.hang_up()
-        assert (await house.record()).gaps[0]["cause"] == "stalled"
+        assert (await stage.record()).gaps[0]["cause"] == "stalled"
 
 
 async def test_a_slow_replacement_is_bridged_by_the_filler_within_half_a_second(
     autojump_clock: MockClock,
 ) -> None:
-    async with nothing_left(), open_house(script=receptionist) as house:
-        call, session = await asked(house)
-        house.model.faults = Faults(handshake_delay_s=2.5)
+    async with nothing_left(), rehearsal(script=receptionist) as stage:
+        call, session = await asked(stage)
+        stage.model.faults = Faults(handshake_delay_s=2.5)
         await session.until(lambda: len(session.responses) > 1)
         await trio.sleep(0.01)  # a reset destroys what is still on its way
         session.reset()
@@ -231,7 +231,7 @@ async def test_a_slow_replacement_is_bridged_by_the_filler_within_half_a_second(
         await trio.sleep(6)
         assert heard(call, ONE_MOMENT)
         call.hang_up()
-        record = await house.record()
+        record = await stage.record()
         assert [line["text"] for line in record.transcript if line["speaker"] == "system"] == ["(filler)"]
         assert HOURS.split()[0] in agent_words(record)
 
@@ -256,37 +256,37 @@ async def test_a_tool_that_outlives_its_session_answers_the_next_one_once(
 
     async with (
         nothing_left(),
-        open_house(script=script, agent=agent, transports=transports) as house,
+        rehearsal(script=script, agent=agent, transports=transports) as stage,
     ):
-        call, session = await asked(house)
+        call, session = await asked(stage)
         await session.until(lambda: any(item.type == "function_call" for item in session.items))
         await trio.sleep(0.5)
         session.reset()
         await call.hears(0.3)
         await call.silence_for(500)
-        fresh = house.model.sessions[1]
+        fresh = stage.model.sessions[1]
         kinds = [item.type for item in fresh.items if item.type != "message"]
         assert kinds == ["function_call", "function_call_output"]
         assert runs == ["once"]
         call.hang_up()
-        assert "At noon." in agent_words(await house.record())
+        assert "At noon." in agent_words(await stage.record())
 
 
 @both
 async def test_a_model_that_cannot_be_had_again_is_apologised_for_and_the_call_ends(
     transports: Transports, autojump_clock: MockClock
 ) -> None:
-    async with nothing_left(), open_house(script=receptionist, transports=transports) as house:
-        call, session = await asked(house)
+    async with nothing_left(), rehearsal(script=receptionist, transports=transports) as stage:
+        call, session = await asked(stage)
         await call.hears(0.3)
-        house.model.faults = Faults(refuse_status=503)
+        stage.model.faults = Faults(refuse_status=503)
         session.reset()
         begin = trio.current_time()
         ended = await call.ended()
         assert trio.current_time() - begin < 8 + len(APOLOGY) / 8_000 + 2
         assert ended.ended_by is EndedBy.HANGUP_VERB
         assert heard(call, APOLOGY)
-        record = await house.record()
+        record = await stage.record()
         assert record.reason is EndReason.MODEL_LOST
         (gap,) = record.gaps
         assert gap["restored_ms"] is None
@@ -299,11 +299,11 @@ async def test_a_caller_whom_no_session_comes_for_hears_an_apology(
     status: int, transports: Transports, autojump_clock: MockClock
 ) -> None:
     faults = Faults(refuse_status=status)
-    async with nothing_left(), open_house(transports=transports, faults=faults) as house:
-        call = await house.ring()
+    async with nothing_left(), rehearsal(transports=transports, faults=faults) as stage:
+        call = await stage.ring()
         assert (await call.ended()).ended_by is EndedBy.HANGUP_VERB
         assert heard(call, APOLOGY)
-        record = await house.record()
+        record = await stage.record()
         expected = EndReason.MODEL_REFUSED if status == 401 else EndReason.MODEL_UNREACHABLE
         assert record.reason is expected
         assert record.gaps == ()
@@ -312,16 +312,16 @@ async def test_a_caller_whom_no_session_comes_for_hears_an_apology(
 async def test_a_session_lost_while_the_phone_rings_is_replaced_before_anybody_notices(
     autojump_clock: MockClock,
 ) -> None:
-    async with nothing_left(), open_house(script=receptionist) as house:
-        call = await house.twilio.ring(faults=CallFaults(connect_delay_s=3))
-        session = await house.session()
+    async with nothing_left(), rehearsal(script=receptionist) as stage:
+        call = await stage.twilio.ring(faults=CallFaults(connect_delay_s=3))
+        session = await stage.session()
         await session.until(lambda: session.responses and not session.active)
         session.reset()
         await call.stream_started()
         await call.hears(0.5)
         await call.silence_for(500)
         call.hang_up()
-        record = await house.record()
+        record = await stage.record()
         assert agent_words(record) == "Good morning!"
         assert len(record.gaps) == 1
 
@@ -334,40 +334,40 @@ async def test_calls_get_the_fallback_at_once_while_no_model_can_be_had(autojump
     breaker, recovery = {"failures": 4, "probe_s": 5.0}, {"apology_file": "off"}
     async with (
         nothing_left(),
-        open_house(script=receptionist, faults=faults, breaker=breaker, recovery=recovery) as house,
+        rehearsal(script=receptionist, faults=faults, breaker=breaker, recovery=recovery) as stage,
     ):
-        first = await house.twilio.ring()
+        first = await stage.twilio.ring()
         await first.ended()
-        assert house.phone.breaker.is_open
-        assert house.phone.ready() == ["no model session can be had"]
+        assert stage.phone.breaker.is_open
+        assert stage.phone.ready() == ["no model session can be had"]
         begin = trio.current_time()
-        second = await house.twilio.ring()
+        second = await stage.twilio.ring()
         assert (await second.ended()).ended_by is EndedBy.REJECT_VERB
         assert trio.current_time() - begin < 0.2
-        assert len(house.records) == 1  # no call was born
-        house.model.faults = Faults()
+        assert len(stage.records) == 1  # no call was born
+        stage.model.faults = Faults()
         await trio.sleep(5.1)
-        assert house.phone.ready() == []
-        third = await house.ring()
+        assert stage.phone.ready() == []
+        third = await stage.ring()
         await third.hears(0.3)
         third.hang_up()
-        assert (await house.record(2)).reason is EndReason.CALLER_HUNG_UP
-        assert house.phone.breaker.times_opened == 1
+        assert (await stage.record(2)).reason is EndReason.CALLER_HUNG_UP
+        assert stage.phone.breaker.times_opened == 1
 
 
 async def test_no_call_is_placed_while_no_model_can_be_had(autojump_clock: MockClock) -> None:
-    async with open_memory() as house:
+    async with open_memory() as stage:
         for _ in range(5):
-            house.phone.breaker._failed()
+            stage.phone.breaker._failed()
         with pytest.raises(NotAdmitted, match="no model session can be had"):
-            house.phone.admission.check()
+            stage.phone.admission.check()
 
 
 async def test_failures_far_apart_or_with_a_session_between_them_do_not_open_the_breaker(
     autojump_clock: MockClock,
 ) -> None:
-    async with open_memory() as house:
-        breaker = house.phone.breaker
+    async with open_memory() as stage:
+        breaker = stage.phone.breaker
         for _ in range(8):
             breaker._failed()
             await trio.sleep(10)
@@ -375,8 +375,8 @@ async def test_failures_far_apart_or_with_a_session_between_them_do_not_open_the
         await trio.sleep(31)
         for _ in range(4):
             breaker._failed()
-        call = house.answer()
-        house.join(call)
+        call = stage.answer()
+        stage.join(call)
         await trio.testing.wait_all_tasks_blocked()
         for _ in range(4):
             breaker._failed()

@@ -13,7 +13,7 @@ import trio
 from llcphone import Agent, CallHandle
 from llcphone.sim.model import CallTool, Say
 from llcphone.store import database, open_store, store_of
-from tests.calls.house import QUESTION, open_house
+from tests.calls.stage import QUESTION, rehearsal
 from tests.store.servers import Postgres, own_server
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from llcphone.sim.phone import SimCall
-    from tests.calls.house import House
+    from tests.calls.stage import Rehearsal
 
 CALLER = "+15551230001"
 __all__ = ["own_server"]
@@ -46,9 +46,9 @@ def agent_with_records() -> Agent:
     return agent
 
 
-async def ask(house: House, patience_s: float = 12.0) -> SimCall:
+async def ask(stage: Rehearsal, patience_s: float = 12.0) -> SimCall:
     """A caller hears the greeting, asks, and listens."""
-    call = await house.ring()
+    call = await stage.ring()
     await call.hears(0.3)
     await call.silence_for(2_500)
     await call.speak(QUESTION)
@@ -56,8 +56,8 @@ async def ask(house: House, patience_s: float = 12.0) -> SimCall:
     return call
 
 
-def told(house: House) -> str:
-    said = [str(note.words) for note in house.noted("agent said")]
+def told(stage: Rehearsal) -> str:
+    said = [str(note.words) for note in stage.noted("agent said")]
     return said[-1]
 
 
@@ -114,21 +114,21 @@ async def test_a_database_in_trouble_is_an_answer_and_delays_no_frame(
 ) -> None:
     monkeypatch.setattr(database, "in_thread", at_once)
     settings = {"url": f"sqlite:///{tmp_path / 'phone.db'}"}
-    async with open_house(script=clerk, agent=agent_with_records(), store=settings) as house:
-        store = house.phone.store
+    async with rehearsal(script=clerk, agent=agent_with_records(), store=settings) as stage:
+        store = stage.phone.store
         assert store is not None
         await store.add_customer("Ada", CALLER)
         monkeypatch.setattr(database, "in_thread", trouble)
-        call = await ask(house)
-        session = await house.session()
-        assert answer in told(house)
+        call = await ask(stage)
+        session = await stage.session()
+        assert answer in told(stage)
         assert lateness_ms(session) < 0.01
         call.hang_up()
-        record = await house.record()
+        record = await stage.record()
         turn = record.turns[-1]
         assert turn["ear_gap_ms"] < 4_500
         await trio.sleep(6)  # the lock is over; nothing else is
-        config = house.config
+        config = stage.config
     monkeypatch.setattr(database, "in_thread", at_once)
     for place in (store.main, store.look_ups):
         place.close()  # this database did not let them, and Python 3.13 warns of what nobody closed
@@ -145,8 +145,8 @@ async def test_a_database_in_trouble_is_an_answer_and_delays_no_frame(
 @pytest.mark.slow
 async def test_a_real_server_that_is_stopped_in_mid_call_is_an_answer(own_server: Postgres) -> None:
     settings = {"url": own_server.url, "timeout_s": 1.0}
-    async with open_house(script=clerk, agent=agent_with_records(), store=settings) as house:
-        store = house.phone.store
+    async with rehearsal(script=clerk, agent=agent_with_records(), store=settings) as stage:
+        store = stage.phone.store
         assert store is not None
         await store.add_customer("Ada", CALLER)
         assert await store.find_customer(CALLER) is not None  # its connection is open
@@ -154,10 +154,10 @@ async def test_a_real_server_that_is_stopped_in_mid_call_is_an_answer(own_server
         try:
             for pid in group:
                 os.kill(pid, signal.SIGSTOP)  # of our own server only
-            call = await ask(house, 6.0)
-            assert "StoreUnavailable" in told(house)
+            call = await ask(stage, 6.0)
+            assert "StoreUnavailable" in told(stage)
             call.hang_up()
-            record = await house.record()
+            record = await stage.record()
         finally:
             for pid in group:
                 os.kill(pid, signal.SIGCONT)

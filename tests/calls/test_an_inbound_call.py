@@ -8,7 +8,7 @@ import pytest
 
 from llcphone import Agent, EndReason
 from llcphone.sim.model import CallTool, Say
-from tests.calls.house import INTERRUPTION, QUESTION, TRANSPORTS, nothing_left, open_house
+from tests.calls.stage import INTERRUPTION, QUESTION, TRANSPORTS, nothing_left, rehearsal
 
 if TYPE_CHECKING:
     from trio.testing import MockClock
@@ -21,16 +21,16 @@ async def test_a_caller_is_greeted_asks_and_hangs_up(
 ) -> None:
     async with (
         nothing_left(),
-        open_house(script=["Good morning!", "We open at nine."], transports=transports) as house,
+        rehearsal(script=["Good morning!", "We open at nine."], transports=transports) as stage,
     ):
-        call = await house.ring()
+        call = await stage.ring()
         await call.hears(0.5)
         await call.silence_for(500)
         await call.speak(QUESTION)
         await call.hears(0.5)
         await call.silence_for(500)
         call.hang_up()
-        record = await house.record()
+        record = await stage.record()
         assert record.reason is EndReason.CALLER_HUNG_UP
         assert [turn["asked"] for turn in record.turns] == ["greeting", "caller"]
         assert [line["text"] for line in record.transcript if line["speaker"] == "agent"] == [
@@ -48,9 +48,9 @@ async def test_a_barge_in_truncates_where_the_ear_stopped(
         Say("A very long answer about everything.", 12_000),
         "Of course, here you are.",
     ]
-    async with nothing_left(), open_house(script=script, transports=transports) as house:
-        call = await house.ring()
-        session = await house.session()
+    async with nothing_left(), rehearsal(script=script, transports=transports) as stage:
+        call = await stage.ring()
+        session = await stage.session()
         await call.hears(0.5)
         await call.silence_for(300)
         await call.speak(QUESTION)
@@ -63,7 +63,7 @@ async def test_a_barge_in_truncates_where_the_ear_stopped(
         await call.hears(0.5)  # "Of course, here you are."
         await call.silence_for(500)
         call.hang_up()
-        record = await house.record()
+        record = await stage.record()
         assert record.barge_ins == 1
         assert record.unasked_responses == 0
         cut = next(line for line in record.transcript if line["text"].startswith("A very"))
@@ -88,9 +88,9 @@ async def test_a_tool_answers_and_the_agent_hangs_up_after_its_last_word(
         "Nine to five.",
         [Say("Good-bye!", 1500), CallTool("hang_up")],
     ]
-    async with nothing_left(), open_house(script=script, agent=agent, transports=transports) as house:
-        call = await house.ring()
-        session = await house.session()
+    async with nothing_left(), rehearsal(script=script, agent=agent, transports=transports) as stage:
+        call = await stage.ring()
+        session = await stage.session()
         await call.hears(0.5)
         await call.silence_for(300)
         await call.speak(QUESTION)
@@ -99,7 +99,7 @@ async def test_a_tool_answers_and_the_agent_hangs_up_after_its_last_word(
         output = next(item for item in session.items if item.type == "function_call_output")
         assert output.render()["output"] == "nine to five on a sunday"
         await call.speak(QUESTION)
-        record = await house.record()
+        record = await stage.record()
         assert record.reason is EndReason.AGENT_HUNG_UP
         await call.ended()
         heard_ms = sum(len(audio) for _, audio in call.ear) / 8

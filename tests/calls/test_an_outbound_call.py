@@ -14,7 +14,7 @@ from llcphone.sim.model import Faults, Say
 from llcphone.sim.phone import Callee
 from llcphone.sim.phone.rest import RestError
 from llcphone.testing import rehearse
-from tests.calls.house import nothing_left
+from tests.calls.stage import nothing_left
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from llcphone.sim.phone import Callee, EndedBy
-from tests.calls.house import QUESTION
-from tests.calls.test_transfer_cold import SALES, house
+from tests.calls.stage import QUESTION
+from tests.calls.test_transfer_cold import SALES, staged
 
 if TYPE_CHECKING:
     from trio.testing import MockClock
@@ -48,7 +48,7 @@ async def put_through(stage: Any, **how: Any) -> SimCall:
 
 @pytest.mark.parametrize("from_", NO_NUMBER)
 async def test_who_has_no_number_is_put_through_under_ours(from_: str, autojump_clock: MockClock) -> None:
-    async with house(callee=Callee()) as stage:
+    async with staged(callee=Callee()) as stage:
         call = await put_through(stage, from_=from_)
         assert caller_ids(call) == [NUMBER]
         assert (call.record.joined, call.record.ended_by) == ([SALES], EndedBy.HANGUP_VERB)
@@ -57,7 +57,7 @@ async def test_who_has_no_number_is_put_through_under_ours(from_: str, autojump_
 
 @pytest.mark.parametrize("from_", NO_NUMBER)
 async def test_the_fallback_of_a_full_phone_is_theirs_too(from_: str, autojump_clock: MockClock) -> None:
-    async with house(callee=Callee(), fallback="sales") as stage:
+    async with staged(callee=Callee(), fallback="sales") as stage:
         stage.phone.admission.draining = True
         call = await stage.twilio.ring(from_=from_)
         await call.ended()
@@ -79,7 +79,7 @@ async def test_the_fallback_of_a_full_phone_is_theirs_too(from_: str, autojump_c
 async def test_a_caller_id_is_given_only_where_it_is_needed_or_set(
     from_: str, to: dict[str, Any], shown: str | None, autojump_clock: MockClock
 ) -> None:
-    async with house(callee=Callee(), to=to) as stage:
+    async with staged(callee=Callee(), to=to) as stage:
         call = await put_through(stage, from_=from_)
         assert caller_ids(call) == [shown]
         assert call.record.joined == [to.get("number", SALES)]
@@ -88,7 +88,7 @@ async def test_a_caller_id_is_given_only_where_it_is_needed_or_set(
 async def test_without_a_number_in_the_settings_the_one_that_was_dialled_is_shown(
     autojump_clock: MockClock,
 ) -> None:
-    async with house() as stage:
+    async with staged() as stage:
         call = await put_through(stage, from_="client:anna", to="+15550009999")
         assert caller_ids(call) == ["+15550009999"]
         assert call.record.joined == [SALES]

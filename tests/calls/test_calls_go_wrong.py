@@ -10,13 +10,13 @@ import trio
 from llcphone import Agent, EndReason, open_phone
 from llcphone.sim.model import Faults, Say, open_model
 from llcphone.sim.phone import CallFaults, EndedBy
-from tests.calls.house import (
+from tests.calls.stage import (
     JUST_END,
     TRANSPORTS,
     make_config,
     nothing_left,
-    open_house,
-    open_line,
+    rehearsal,
+    serve_phone,
     tasks_below,
 )
 
@@ -37,13 +37,13 @@ SLOW_FRAMES = CallFaults(frame_ms=200)
 async def test_a_phone_that_has_vanished_is_freed_within_ten_seconds(
     transports: Transports, autojump_clock: MockClock
 ) -> None:
-    async with nothing_left(), open_house(transports=transports) as house:
-        sim = await house.ring()
-        session = await house.session()
+    async with nothing_left(), rehearsal(transports=transports) as stage:
+        sim = await stage.ring()
+        session = await stage.session()
         await sim.hears(0.5)
         sim.vanish()
         begin = trio.current_time()
-        record = await house.record()
+        record = await stage.record()
         assert record.reason is EndReason.STREAM_DEAD
         assert trio.current_time() - begin <= 10.1
         assert not session.is_open
@@ -54,10 +54,10 @@ async def test_a_phone_that_stops_reading_is_given_up_and_no_other_call_notices(
     transports: Transports, autojump_clock: MockClock
 ) -> None:
     script = [Say("A very long story.", 180_000)]
-    async with nothing_left(), open_house(script=script, transports=transports) as house:
-        other = await house.ring(faults=SLOW_FRAMES)
-        sim = await house.ring(faults=SLOW_FRAMES)
-        call = house.phone.calls()[1]
+    async with nothing_left(), rehearsal(script=script, transports=transports) as stage:
+        other = await stage.ring(faults=SLOW_FRAMES)
+        sim = await stage.ring(faults=SLOW_FRAMES)
+        call = stage.phone.calls()[1]
         nursery = call.run._core._nursery
         assert nursery is not None
         await sim.hears(0.5)
@@ -68,13 +68,13 @@ async def test_a_phone_that_stops_reading_is_given_up_and_no_other_call_notices(
         else:
             await trio.sleep(2)
         begin = trio.current_time()
-        record = await house.record()
+        record = await stage.record()
         assert record.reason is EndReason.PHONE_LOST
-        assert trio.current_time() - begin < house.config.wire.stall_timeout_s + 1.5
+        assert trio.current_time() - begin < stage.config.wire.stall_timeout_s + 1.5
         assert not tasks_below(nursery)
         await trio.sleep(1)
         other.hang_up()
-        record = await house.record(2)
+        record = await stage.record(2)
         assert record.reason is EndReason.CALLER_HUNG_UP
         assert record.frames == other.record.streams[0].frames_sent
 
@@ -83,9 +83,9 @@ async def test_a_phone_that_stops_reading_is_given_up_and_no_other_call_notices(
 async def test_a_stream_of_another_call_is_no_stream_of_ours(
     transports: Transports, autojump_clock: MockClock
 ) -> None:
-    async with nothing_left(), open_house(transports=transports) as house:
-        sim = await house.ring(faults=CallFaults(wrong_call_sid=True))
-        assert (await house.record()).reason is EndReason.BAD_STREAM
+    async with nothing_left(), rehearsal(transports=transports) as stage:
+        sim = await stage.ring(faults=CallFaults(wrong_call_sid=True))
+        assert (await stage.record()).reason is EndReason.BAD_STREAM
         assert (await sim.ended()).ended_by is EndedBy.HANGUP_VERB
 
 
@@ -93,32 +93,32 @@ async def test_a_stream_of_another_call_is_no_stream_of_ours(
 async def test_a_stream_that_never_starts_ends_the_call(
     transports: Transports, autojump_clock: MockClock
 ) -> None:
-    async with nothing_left(), open_house(transports=transports) as house:
-        await house.twilio.ring(faults=CallFaults(no_start=True))
+    async with nothing_left(), rehearsal(transports=transports) as stage:
+        await stage.twilio.ring(faults=CallFaults(no_start=True))
         begin = trio.current_time()
-        assert (await house.record()).reason is EndReason.START_TIMEOUT
-        assert trio.current_time() - begin < house.config.call.start_timeout_s + 1
+        assert (await stage.record()).reason is EndReason.START_TIMEOUT
+        assert trio.current_time() - begin < stage.config.call.start_timeout_s + 1
 
 
 async def test_a_webhook_sent_twice_is_one_call(autojump_clock: MockClock) -> None:
-    async with nothing_left(), open_house() as house:
-        sim = await house.ring(faults=CallFaults(repeat_webhook=True))
+    async with nothing_left(), rehearsal() as stage:
+        sim = await stage.ring(faults=CallFaults(repeat_webhook=True))
         assert len(sim.record.requests) == 2
-        assert house.phone.live_calls == 1
+        assert stage.phone.live_calls == 1
         sim.hang_up()
-        await house.record()
-        assert len(house.model.sessions) == 1
+        await stage.record()
+        assert len(stage.model.sessions) == 1
 
 
 async def test_a_token_opens_one_stream_and_no_second(autojump_clock: MockClock) -> None:
-    async with nothing_left(), open_house() as house:
-        sim = await house.ring()
-        thief = await house.twilio.ring(twiml=sim.record.documents[0])
+    async with nothing_left(), rehearsal() as stage:
+        sim = await stage.ring()
+        thief = await stage.twilio.ring(twiml=sim.record.documents[0])
         assert (await thief.ended()).error_codes == [31920]  # HTTP 403 instead of an upgrade
         await sim.hears(0.5)
-        assert house.listener.stats.streams == 1
+        assert stage.listener.stats.streams == 1
         sim.hang_up()
-        assert (await house.record()).reason is EndReason.CALLER_HUNG_UP
+        assert (await stage.record()).reason is EndReason.CALLER_HUNG_UP
 
 
 # -- the model leg ------------------------------------------------------------------------------
@@ -130,14 +130,14 @@ async def test_a_model_that_says_nothing_and_answers_no_ping_is_freed_within_for
 ) -> None:
     async with (
         nothing_left(),
-        open_house(recovery=JUST_END, transports=transports, faults=Faults(ignore_pings=True)) as house,
+        rehearsal(recovery=JUST_END, transports=transports, faults=Faults(ignore_pings=True)) as stage,
     ):
-        sim = await house.ring(faults=SLOW_FRAMES)
+        sim = await stage.ring(faults=SLOW_FRAMES)
         await sim.hears(0.5)
         await sim.silence_for(500)
-        (await house.session()).stall()  # else its own pings prove that it lives
+        (await stage.session()).stall()  # else its own pings prove that it lives
         begin = trio.current_time()
-        record = await house.record()
+        record = await stage.record()
         assert record.reason is EndReason.MODEL_LOST
         assert trio.current_time() - begin <= 40.1
 
@@ -147,12 +147,12 @@ async def test_a_model_that_answers_no_close_delays_nothing_longer_than_a_second
     transports: Transports, autojump_clock: MockClock
 ) -> None:
     faults = Faults(never_answer_close=True)
-    async with nothing_left(), open_house(transports=transports, faults=faults) as house:
-        sim = await house.ring()
+    async with nothing_left(), rehearsal(transports=transports, faults=faults) as stage:
+        sim = await stage.ring()
         await sim.hears(0.5)
         sim.hang_up()
         begin = trio.current_time()
-        assert (await house.record()).reason is EndReason.CALLER_HUNG_UP
+        assert (await stage.record()).reason is EndReason.CALLER_HUNG_UP
         assert trio.current_time() - begin <= 1.05
 
 
@@ -161,16 +161,16 @@ async def test_a_model_that_answers_no_close_delays_nothing_longer_than_a_second
 async def test_a_model_leg_lost_in_mid_call_ends_it_and_the_caller_reaches_the_fallback(
     code: int, transports: Transports, autojump_clock: MockClock
 ) -> None:
-    async with nothing_left(), open_house(recovery=JUST_END, transports=transports) as house:
-        sim = await house.ring()
-        session = await house.session()
+    async with nothing_left(), rehearsal(recovery=JUST_END, transports=transports) as stage:
+        sim = await stage.ring()
+        session = await stage.session()
         await sim.hears(0.5)
         if code:
             session.close(code)
         else:
             session.reset()
         begin = trio.current_time()
-        assert (await house.record()).reason is EndReason.MODEL_LOST
+        assert (await stage.record()).reason is EndReason.MODEL_LOST
         assert trio.current_time() - begin <= 1.05
         assert (await sim.ended()).ended_by is EndedBy.HANGUP_VERB
 
@@ -182,11 +182,11 @@ async def test_a_refusal_that_no_retry_mends_ends_the_call_at_once(
 ) -> None:
     async with (
         nothing_left(),
-        open_house(recovery=JUST_END, transports=transports, faults=Faults(refuse_status=status)) as house,
+        rehearsal(recovery=JUST_END, transports=transports, faults=Faults(refuse_status=status)) as stage,
     ):
         begin = trio.current_time()
-        sim = await house.twilio.ring()
-        record = await house.record()
+        sim = await stage.twilio.ring()
+        record = await stage.record()
         assert (record.reason, record.failure) == (EndReason.MODEL_REFUSED, f"http_{status}")
         assert record.attempts == 1
         await sim.ended()
@@ -200,11 +200,11 @@ async def test_an_endpoint_that_is_busy_is_asked_again_until_the_caller_has_wait
 ) -> None:
     async with (
         nothing_left(),
-        open_house(recovery=JUST_END, transports=transports, faults=Faults(refuse_status=status)) as house,
+        rehearsal(recovery=JUST_END, transports=transports, faults=Faults(refuse_status=status)) as stage,
     ):
         begin = trio.current_time()
-        sim = await house.twilio.ring()
-        record = await house.record()
+        sim = await stage.twilio.ring()
+        record = await stage.record()
         assert (record.reason, record.failure) == (EndReason.MODEL_UNREACHABLE, f"http_{status}")
         assert record.attempts > 2
         assert (await sim.ended()).ended_by is EndedBy.HANGUP_VERB
@@ -218,13 +218,13 @@ async def test_an_endpoint_that_was_busy_for_a_moment_costs_a_moment(
     transports: Transports, autojump_clock: MockClock
 ) -> None:
     faults = [Faults(), Faults(refuse_status=503)]  # the first connection was the phone's own question
-    async with nothing_left(), open_house(transports=transports, faults=faults) as house:
+    async with nothing_left(), rehearsal(transports=transports, faults=faults) as stage:
         begin = trio.current_time()
-        sim = await house.ring()
+        sim = await stage.ring()
         await sim.hears(0.5)
         assert trio.current_time() - begin < 1.5
         sim.hang_up()
-        assert (await house.record()).attempts == 2
+        assert (await stage.record()).attempts == 2
 
 
 @both
@@ -232,9 +232,9 @@ async def test_an_endpoint_that_was_busy_for_a_moment_costs_a_moment(
 async def test_a_refused_session_update_ends_the_call(
     code: str, transports: Transports, autojump_clock: MockClock
 ) -> None:
-    async with nothing_left(), open_house(transports=transports, faults=Faults(refuse_update=code)) as house:
-        await house.twilio.ring()
-        record = await house.record()
+    async with nothing_left(), rehearsal(transports=transports, faults=Faults(refuse_update=code)) as stage:
+        await stage.twilio.ring()
+        record = await stage.record()
         assert (record.reason, record.failure) == (EndReason.MODEL_REFUSED, code)
 
 
@@ -249,7 +249,7 @@ async def test_an_endpoint_that_refuses_behind_its_handshake_ends_the_call(
 ) -> None:
     async with nothing_left(), open_model(key="sk-right") as model:
         realtime = {"dialect": "ga", "api_key": "sk-right", **realtime}
-        async with open_line(make_config(model.url, transports, realtime=realtime)) as line:
+        async with serve_phone(make_config(model.url, transports, realtime=realtime)) as line:
             sim = await line.twilio.ring()
             await sim.ended()
             (record,) = line.records
@@ -267,7 +267,7 @@ async def test_twenty_calls_at_once_ask_for_the_dialect_once(
     async with nothing_left(), open_model("ga") as model:
         model.faults = Faults(handshake_delay_s=0.3)
         config = make_config(model.url, transports, realtime={"dialect": "auto"})
-        async with open_line(config) as line:
+        async with serve_phone(config) as line:
             sims = [line.twilio.ring_nowait(faults=SLOW_FRAMES) for _ in range(20)]
             for sim in sims:
                 await sim.heard_audio(200)

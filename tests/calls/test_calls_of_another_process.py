@@ -10,7 +10,7 @@ import trio
 from llcphone import Agent, EndReason
 from llcphone.sim.phone import Callee, CallFaults
 from llcphone.testing import rehearse
-from tests.calls.house import nothing_left
+from tests.calls.stage import nothing_left
 from tests.calls.test_outbound_races import CALLEE, UNHEARD
 from tests.store.journal_kit import change, no_threads, open_file, row, url_of
 

@@ -14,7 +14,7 @@ from llcphone.sim import ulaw
 from llcphone.sim.model import Say
 from llcphone.sim.phone import Callee, EndedBy
 from llcphone.testing import rehearse
-from tests.calls.house import INTERRUPTION, nothing_left
+from tests.calls.stage import INTERRUPTION, nothing_left
 from tests.store.journal_kit import no_threads, url_of
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def heard_after(call: SimCall, at_ms: int) -> bytes:
 
 
 @asynccontextmanager
-async def house(**settings: Any) -> AsyncIterator[Rehearsal]:
+async def staged(**settings: Any) -> AsyncIterator[Rehearsal]:
     script = [Say("Hello.", 600), Say("Well then.", 600)]
     callee = settings.pop("callee", None)
     async with rehearse(Agent("Be brief."), script=script, settings=settings, callee=callee) as stage:
@@ -77,7 +77,7 @@ async def greeted(stage: Rehearsal) -> SimCall:
 
 
 async def test_keys_are_heard_as_tones_and_are_the_systems(autojump_clock: MockClock) -> None:
-    async with nothing_left(), house() as stage:
+    async with nothing_left(), staged() as stage:
         call = await greeted(stage)
         begin_ms = call.log.now_ms
         stage.phone.calls()[0].send_digits("12w0#")
@@ -90,7 +90,7 @@ async def test_keys_are_heard_as_tones_and_are_the_systems(autojump_clock: MockC
 
 
 async def test_a_machine_that_talks_on_cannot_cut_the_tones(autojump_clock: MockClock) -> None:
-    async with nothing_left(), house() as stage:
+    async with nothing_left(), staged() as stage:
         call = await greeted(stage)
         begin_ms = call.log.now_ms
         call.speak_nowait(INTERRUPTION)
@@ -105,7 +105,7 @@ async def test_keys_by_twilio_restart_the_stream_and_the_agent_listens(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
     settings = {"transfers": {"digits": "twilio"}, "journal": {"url": url_of(tmp_path)}}
-    async with nothing_left(), house(**settings) as stage:
+    async with nothing_left(), staged(**settings) as stage:
         call = await greeted(stage)
         stage.phone.calls()[0].send_digits("12#")
         await call.stream_started(2)
@@ -121,7 +121,7 @@ async def test_keys_by_twilio_restart_the_stream_and_the_agent_listens(
 async def test_after_keys_by_twilio_the_line_is_not_dead_when_the_agent_cannot_come_back(
     autojump_clock: MockClock,
 ) -> None:
-    async with nothing_left(), house(transfers={"digits": "twilio"}) as stage:
+    async with nothing_left(), staged(transfers={"digits": "twilio"}) as stage:
         call = await greeted(stage)
         stage.phone.calls()[0].send_digits("12#")
         await stage.record()
@@ -131,7 +131,7 @@ async def test_after_keys_by_twilio_the_line_is_not_dead_when_the_agent_cannot_c
 
 
 async def test_an_extension_is_dialled_before_the_agent_joins(autojump_clock: MockClock) -> None:
-    async with nothing_left(), house(callee=Callee()) as stage:
+    async with nothing_left(), staged(callee=Callee()) as stage:
         stage.phone.place_call("+15550100055", send_digits="ww12#")
         call = await stage.twilio.outbound()
         await call.stream_started()
@@ -146,7 +146,7 @@ async def test_an_extension_is_dialled_before_the_agent_joins(autojump_clock: Mo
 
 async def test_a_recorded_call_says_so_first_and_the_recording_is_told(autojump_clock: MockClock) -> None:
     told: list[Any] = []
-    async with nothing_left(), house(transfers={"record_calls": True}) as stage:
+    async with nothing_left(), staged(transfers={"record_calls": True}) as stage:
         stage.phone.transfers.recordings.on_ready.append(told.append)
         call = await greeted(stage)
         assert call.record.verbs == ["Say", "Start", "Connect"]
@@ -163,7 +163,7 @@ async def test_whoever_takes_recordings_may_fail(autojump_clock: MockClock) -> N
         raise RuntimeError("no room")
 
     told: list[Any] = []
-    async with nothing_left(), house(transfers={"record_calls": True}) as stage:
+    async with nothing_left(), staged(transfers={"record_calls": True}) as stage:
         stage.phone.transfers.recordings.on_ready += [fail, told.append]
         call = await greeted(stage)
         call.hang_up()

@@ -11,7 +11,7 @@ from llcphone import EndReason
 from llcphone.sim import voices
 from llcphone.sim.model import Say
 from llcphone.sim.phone import EndedBy
-from tests.calls.house import QUESTION, TRANSPORTS, nothing_left, open_house
+from tests.calls.stage import QUESTION, TRANSPORTS, nothing_left, rehearsal
 from tests.store.journal_kit import no_threads, url_of
 
 if TYPE_CHECKING:
@@ -34,21 +34,21 @@ def script(turn: int, past: list[dict[str, Any]], tools: list[dict[str, Any]]) -
     if turn == 1:
         return GREETING
     told = past[-1].get("role") == "system"
-    return GOODBYE if told else Say("All about our house. " * 40, audio=60_000)
+    return GOODBYE if told else Say("All about our stage. " * 40, audio=60_000)
 
 
 @both
 async def test_a_silent_caller_hears_the_agents_good_bye(
     transports: Transports, autojump_clock: MockClock
 ) -> None:
-    async with nothing_left(), open_house(script=script, transports=transports) as house:
-        call = await house.ring()
+    async with nothing_left(), rehearsal(script=script, transports=transports) as stage:
+        call = await stage.ring()
         await call.hears(0.8)
         await call.silence_for(300)
         began_s = trio.current_time()
-        await house.phone.drain(40)
+        await stage.phone.drain(40)
         assert 25 <= trio.current_time() - began_s < 29  # at the limit less 15 s, and as long as it takes
-        record = await house.record()
+        record = await stage.record()
         assert record.reason is EndReason.DRAINED
         last = record.transcript[-1]
         assert last["text"] == GOODBYE.text
@@ -60,16 +60,16 @@ async def test_a_silent_caller_hears_the_agents_good_bye(
 async def test_an_agent_in_the_middle_of_a_long_answer_gives_way_to_the_stored_words(
     autojump_clock: MockClock,
 ) -> None:
-    async with nothing_left(), open_house(script=script) as house:
-        call = await house.ring()
+    async with nothing_left(), rehearsal(script=script) as stage:
+        call = await stage.ring()
         await call.hears(0.8)
         await call.silence_for(300)
         await call.speak(QUESTION)
         await call.hears(1)
         began_s = trio.current_time()
-        await house.phone.drain(20)
+        await stage.phone.drain(20)
         assert trio.current_time() - began_s < 20
-        record = await house.record()
+        record = await stage.record()
         assert record.reason is EndReason.DRAINED
         assert any(APOLOGY in audio for _, audio in call.ear)
         spoken = record.transcript[-2]
@@ -80,11 +80,11 @@ async def test_an_agent_in_the_middle_of_a_long_answer_gives_way_to_the_stored_w
 async def test_whom_another_process_goes_on_with_is_not_bidden_farewell(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
-    async with nothing_left(), open_house(script=script, journal={"url": url_of(tmp_path)}) as house:
-        call = await house.ring()
+    async with nothing_left(), rehearsal(script=script, journal={"url": url_of(tmp_path)}) as stage:
+        call = await stage.ring()
         await call.hears(0.8)
-        await house.phone.drain(40)
-        record = await house.record()
+        await stage.phone.drain(40)
+        record = await stage.record()
         assert record.reason is EndReason.DRAINED
         assert len(record.turns) == 1
         assert not call.over
@@ -95,22 +95,22 @@ async def test_whom_another_process_goes_on_with_is_not_bidden_farewell(
 async def test_without_the_time_for_it_there_is_no_good_bye(
     settings: dict[str, Any], autojump_clock: MockClock
 ) -> None:
-    async with nothing_left(), open_house(script=script, drain=settings) as house:
-        call = await house.ring()
+    async with nothing_left(), rehearsal(script=script, drain=settings) as stage:
+        call = await stage.ring()
         await call.hears(0.8)
         began_s = trio.current_time()
-        await house.phone.drain(40)
+        await stage.phone.drain(40)
         assert trio.current_time() - began_s == pytest.approx(40, abs=1)
-        assert len((await house.record()).turns) == 1
+        assert len((await stage.record()).turns) == 1
 
 
 async def test_a_call_that_is_born_late_and_never_joins_does_not_last_longer(
     autojump_clock: MockClock,
 ) -> None:
     settings = {"token_ttl_s": 300}
-    async with nothing_left(), open_house(script=script, call=settings) as house:
-        house.phone.answer({"CallSid": "CA1", "From": "anonymous", "To": "s"})
+    async with nothing_left(), rehearsal(script=script, call=settings) as stage:
+        stage.phone.answer({"CallSid": "CA1", "From": "anonymous", "To": "s"})
         began_s = trio.current_time()
-        await house.phone.drain(20)
+        await stage.phone.drain(20)
         assert trio.current_time() - began_s == pytest.approx(20, abs=1)
-        assert (await house.record()).reason is EndReason.DRAINED
+        assert (await stage.record()).reason is EndReason.DRAINED

@@ -16,8 +16,8 @@ from trio.testing import wait_all_tasks_blocked
 from llcphone import Agent, CallRecord, EndReason, JoinRefused
 from llcphone.engine.events import ModelSaid
 from llcphone.realtime.events import SpeechStarted
-from tests.calls.house import JUST_END, task_names
 from tests.calls.memory import Failure, MemoryHouse, MemoryLeg, Turn, echo, media, open_memory
+from tests.calls.stage import JUST_END, task_names
 
 if TYPE_CHECKING:
     from trio.testing import MockClock
@@ -41,21 +41,21 @@ def make_agent() -> Agent:
     return agent
 
 
-async def hold(house: MemoryHouse, ear: MemoryLeg) -> CallRecord:
+async def hold(stage: MemoryHouse, ear: MemoryLeg) -> CallRecord:
     """The short call, every input of it, whatever has become of the call meanwhile."""
-    call = house.answer()
+    call = stage.answer()
     await trio.sleep(0.5)  # a leg that fails before the session is configured is dialled again
     try:
-        house.join(call, ear)
+        stage.join(call, ear)
     except JoinRefused:
         return await call.wait()
     await wait_all_tasks_blocked()  # the full tools leave with the supervisor
     ear.put(media(), media())
     await wait_all_tasks_blocked()
-    house.model.put(*house.mind.caller_turn())  # a tool, its answer, the next response
+    stage.model.put(*stage.mind.caller_turn())  # a tool, its answer, the next response
     await wait_all_tasks_blocked()
     ear.reply = lambda message: ()
-    house.model.put(*house.mind.caller_turn())
+    stage.model.put(*stage.mind.caller_turn())
     await wait_all_tasks_blocked()
     generation = call.run._core.engine.state.session.generation
     call.run.step(ModelSaid(generation, SpeechStarted("u", 0)))  # a barge-in
@@ -69,13 +69,13 @@ async def hold_with_a_failure(
     leg: str, k: int, failure: Failure, recovery: dict[str, Any] = JUST_END
 ) -> tuple[MemoryLeg, CallRecord]:
     ear = MemoryLeg(echo, fails_at=k if leg == "phone" else 0, failure=failure)
-    async with open_memory(make_agent(), turns=TURNS, recovery=recovery) as house:
-        house.endpoint.fail_first(k if leg == "model" else 0, failure)
-        record = await hold(house, ear)
-        failing = ear if leg == "phone" else house.endpoint.legs[0]
-        assert house.records == [record]
+    async with open_memory(make_agent(), turns=TURNS, recovery=recovery) as stage:
+        stage.endpoint.fail_first(k if leg == "model" else 0, failure)
+        record = await hold(stage, ear)
+        failing = ear if leg == "phone" else stage.endpoint.legs[0]
+        assert stage.records == [record]
         joined = [ear] if record.started_after_ms is not None else []
-        assert all(each.freed_at is not None for each in (*joined, *house.endpoint.legs))
+        assert all(each.freed_at is not None for each in (*joined, *stage.endpoint.legs))
     return failing, record
 
 

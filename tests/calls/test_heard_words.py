@@ -8,7 +8,7 @@ import pytest
 import trio
 
 from llcphone.sim.model import Pace, Say
-from tests.calls.house import INTERRUPTION, QUESTION, nothing_left, open_house
+from tests.calls.stage import INTERRUPTION, QUESTION, nothing_left, rehearsal
 from tests.engine.test_words import CHINESE, JAPANESE, THAI
 
 if TYPE_CHECKING:
@@ -22,8 +22,8 @@ async def test_a_barge_in_after_six_of_ten_seconds_leaves_six_tenths_of_the_word
     text: str, autojump_clock: MockClock
 ) -> None:
     script = [GREETING, Say(text, 10_000), Say("どうぞ。", 500)]
-    async with nothing_left(), open_house(script=script) as house:
-        call = await house.ring()
+    async with nothing_left(), rehearsal(script=script) as stage:
+        call = await stage.ring()
         await call.hears(0.9)
         await call.silence_for(300)
         await call.speak(QUESTION)
@@ -31,7 +31,7 @@ async def test_a_barge_in_after_six_of_ten_seconds_leaves_six_tenths_of_the_word
         await call.speak(INTERRUPTION)
         await call.hears(0.4)
         call.hang_up()
-        record = await house.record()
+        record = await stage.record()
         (cut,) = (line for line in record.transcript if text.startswith(line["text"]))
         assert 0.5 <= len(cut["text"]) / len(text) <= 0.65
 
@@ -40,14 +40,14 @@ async def test_a_session_lost_early_in_an_answer_leaves_the_next_one_only_what_w
     autojump_clock: MockClock,
 ) -> None:
     script = [GREETING, Say(JAPANESE, 6_000), Say("はい。", 500)]
-    async with nothing_left(), open_house(script=script, pace=Pace(speed=1.0)) as house:
-        call = await house.ring()
+    async with nothing_left(), rehearsal(script=script, pace=Pace(speed=1.0)) as stage:
+        call = await stage.ring()
         await call.hears(0.9)
         await call.silence_for(300)
         await call.speak(QUESTION)
         await call.hears(1.6)
-        (await house.session()).reset()
-        fresh = await house.session(2)
+        (await stage.session()).reset()
+        fresh = await stage.session(2)
         await fresh.receives("response.create")
         items = [each["item"] for each in fresh.events("conversation.item.create")]
         texts = [each["content"][0].get("text", "") for each in items if each.get("role") == "assistant"]
@@ -55,4 +55,4 @@ async def test_a_session_lost_early_in_an_answer_leaves_the_next_one_only_what_w
         assert 0.15 <= len(texts[-1]) / len(JAPANESE) <= 0.4
         await trio.sleep(1)
         call.hang_up()
-        await house.record()
+        await stage.record()

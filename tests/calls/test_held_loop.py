@@ -13,7 +13,7 @@ from llcphone import Agent, CallHandle, Note
 from llcphone.call.loop_blocking import LONG_MS, timed
 from llcphone.phone.loop_monitor import LoopMonitor
 from llcphone.telemetry.metrics import open_metrics
-from tests.calls.test_tools import answers, asks, live_call, open_house
+from tests.calls.test_tools import answers, asks, live_call, rehearsal
 from tests.telemetry.test_metrics import Figures
 
 if TYPE_CHECKING:
@@ -35,10 +35,10 @@ async def test_a_tool_that_blocks_is_named_in_log_metrics_and_notes(
         return 7
 
     caplog.set_level(logging.WARNING)
-    async with open_house(agent, on_note=lambda call, note: notes.append((call, note))) as house:
-        with open_metrics(house.phone) as metrics:
-            call, _, model = await live_call(house)
-            other, _, _ = await live_call(house)
+    async with rehearsal(agent, on_note=lambda call, note: notes.append((call, note))) as stage:
+        with open_metrics(stage.phone) as metrics:
+            call, _, model = await live_call(stage)
+            other, _, _ = await live_call(stage)
             model.put(*asks(("a", "look_up")))
             await trio.sleep(3)
             assert answers(model) == {"a": 7}
@@ -65,8 +65,8 @@ async def test_a_hook_that_blocks_is_named(autojump_clock: MockClock) -> None:
     def noted(call: CallHandle, note: Note) -> None:
         notes.append(note)
 
-    async with open_house(agent, on_note=noted) as house:
-        await live_call(house)
+    async with rehearsal(agent, on_note=noted) as stage:
+        await live_call(stage)
     assert [note.fields["by"] for note in notes if note.kind == "loop held"] == ["hook on_start"]
 
 
@@ -78,9 +78,9 @@ async def test_a_brief_that_waits_is_named(autojump_clock: MockClock) -> None:
         time.sleep(BLOCKS_S)
         return "It is noon."
 
-    async with open_house(agent) as house:
-        await live_call(house)
-        assert list(house.phone.loop_monitor.held_s) == ["brief of ada"]
+    async with rehearsal(agent) as stage:
+        await live_call(stage)
+        assert list(stage.phone.loop_monitor.held_s) == ["brief of ada"]
 
 
 async def test_a_tool_that_waits_as_it_should_is_not_named(autojump_clock: MockClock) -> None:
@@ -91,8 +91,8 @@ async def test_a_tool_that_waits_as_it_should_is_not_named(autojump_clock: MockC
         await trio.sleep(3)
         return 7
 
-    async with open_house(agent, on_note=lambda call, note: notes.append(note)) as house:
-        _, _, model = await live_call(house)
+    async with rehearsal(agent, on_note=lambda call, note: notes.append(note)) as stage:
+        _, _, model = await live_call(stage)
         model.put(*asks(("a", "look_up")))
         await trio.sleep(4)
     assert [note for note in notes if note.kind == "loop held"] == []

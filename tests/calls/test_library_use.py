@@ -18,7 +18,7 @@ from llcphone import Agent, CallRecord, EndReason, JoinRefused, Phone, open_phon
 from llcphone.server.run import serve
 from llcphone.sim.model import open_model
 from llcphone.sim.phone import EndedBy, SimCall, TwilioSimulator, open_twilio
-from tests.calls.house import TOKEN, make_config, nothing_left
+from tests.calls.stage import TOKEN, make_config, nothing_left
 
 if TYPE_CHECKING:
     from trio.testing import MockClock

@@ -16,9 +16,9 @@ from llcphone.sim.model import Say
 from llcphone.sim.phone import Callee, DialOutcome
 from llcphone.store.webhook import body_of
 from llcphone.testing import rehearse
-from tests.calls.house import QUESTION, nothing_left, open_house
+from tests.calls.stage import QUESTION, nothing_left, rehearsal
 from tests.calls.test_resume import in_mid_answer, journalled, script
-from tests.calls.test_transfer_cold import Desk, asks_for_sales, house
+from tests.calls.test_transfer_cold import Desk, asks_for_sales, staged
 from tests.store.journal_kit import no_threads, url_of
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ async def test_a_call_that_lost_its_stream_comes_back_with_what_it_has_spent(
 async def test_a_caller_who_comes_back_from_a_failed_transfer_has_spent_what_they_had(
     autojump_clock: MockClock,
 ) -> None:
-    async with nothing_left(), house(dial=DialOutcome("busy")) as stage:
+    async with nothing_left(), staged(dial=DialOutcome("busy")) as stage:
         call = await asks_for_sales(stage)
         await call.stream_started(2)
         (second,) = stage.phone.calls()
@@ -102,7 +102,7 @@ async def test_a_call_of_ours_that_was_transferred_keeps_its_place_until_twilio_
 ) -> None:
     outbound = {"max_concurrent": 1}
     dial = DialOutcome(ring_s=1.0, talk_s=20.0)
-    async with nothing_left(), house(callee=Callee(), dial=dial, outbound=outbound) as stage:
+    async with nothing_left(), staged(callee=Callee(), dial=dial, outbound=outbound) as stage:
         stage.phone.place_call(FIRST)
         call = await stage.twilio.outbound()
         await call.stream_started()
@@ -126,7 +126,7 @@ async def test_a_call_of_ours_that_was_transferred_keeps_its_place_until_twilio_
 async def test_a_call_sends_no_more_than_its_text_messages_and_none_to_odd_numbers(
     autojump_clock: MockClock,
 ) -> None:
-    async with nothing_left(), house(callee=Callee()) as stage:
+    async with nothing_left(), staged(callee=Callee()) as stage:
         for number in ("+19005550101", "+881612345678", "+266696687", "anonymous", "sip:ana@example.test"):
             call = await stage.ring(from_=number)
             (ours,) = stage.phone.calls()
@@ -146,7 +146,7 @@ async def test_a_call_sends_no_more_than_its_text_messages_and_none_to_odd_numbe
 
 async def test_a_destination_is_rung_three_times_at_most_for_one_call(autojump_clock: MockClock) -> None:
     desk = Desk()
-    async with nothing_left(), house(desk=desk, dial=DialOutcome("busy")) as stage:
+    async with nothing_left(), staged(desk=desk, dial=DialOutcome("busy")) as stage:
         call = await asks_for_sales(stage)
         for nth in range(2, 5):
             await call.stream_started(nth)
@@ -164,7 +164,7 @@ async def test_withheld_callers_share_no_safety_identifier_and_people_have_one_e
     autojump_clock: MockClock,
 ) -> None:
     seen: dict[str, str] = {}
-    async with open_house(script=[Say("Hello.", 500)] * 9, realtime={"safety_salt": "salt"}) as stage:
+    async with rehearsal(script=[Say("Hello.", 500)] * 9, realtime={"safety_salt": "salt"}) as stage:
         callers = ["anonymous", "+266696687", "+15550100001", "+525512345678", "+5215512345678"]
         for nth, caller in enumerate([*callers, "sip:ana@example.test"], start=1):
             call = await stage.ring(from_=caller)
@@ -200,7 +200,7 @@ async def test_a_bad_line_of_the_list_is_named_by_readiness(
 ) -> None:
     file = tmp_path / "list"
     file.write_text("+15550100001\n611\n")
-    async with house(outbound={"do_not_call_file": str(file)}, callee=Callee()) as stage:
+    async with staged(outbound={"do_not_call_file": str(file)}, callee=Callee()) as stage:
         assert any("do_not_call_file: line 2" in reason for reason in stage.phone.ready())
         file.write_text("+15550100001\n")
         assert stage.phone.dialler is not None

@@ -10,7 +10,7 @@ import trio
 from llcphone import EndReason
 from llcphone.sim.model import Faults, Say
 from llcphone.sim.phone import CallFaults
-from tests.calls.house import JUST_END, QUESTION, TRANSPORTS, nothing_left, open_house
+from tests.calls.stage import JUST_END, QUESTION, TRANSPORTS, nothing_left, rehearsal
 
 if TYPE_CHECKING:
     from trio.testing import MockClock
@@ -30,18 +30,18 @@ async def test_a_gap_behind_the_callers_last_word_delays_no_answer(
     gap_s: float, transports: tuple[str, str], autojump_clock: MockClock
 ) -> None:
     lossy = CallFaults(gap_after_s=5.0 + QUESTION_S + 0.02, gap_s=gap_s)
-    async with nothing_left(), open_house(script=[GREETING, ANSWER], transports=transports) as house:
-        sim = await house.ring(faults=lossy)
+    async with nothing_left(), rehearsal(script=[GREETING, ANSWER], transports=transports) as stage:
+        sim = await stage.ring(faults=lossy)
         await sim.stream_started()
         await trio.sleep(5)
         await sim.speak(QUESTION)
         said = trio.current_time()
         await sim.hears(1.0)
         assert trio.current_time() - said < 4 + 1
-        assert house.noted("frames missing")
+        assert stage.noted("frames missing")
         await trio.sleep(gap_s)
         sim.hang_up()
-        record = await house.record()
+        record = await stage.record()
         assert record.reason is EndReason.CALLER_HUNG_UP
         assert record.frames == sim.record.streams[0].frames_sent
         assert [line["speaker"] for line in record.transcript] == ["agent", "agent"]
@@ -50,8 +50,8 @@ async def test_a_gap_behind_the_callers_last_word_delays_no_answer(
 async def test_a_caller_whose_network_sends_no_silence_holds_a_conversation(
     autojump_clock: MockClock,
 ) -> None:
-    async with open_house(script=[GREETING, ANSWER, ANSWER]) as house:
-        sim = await house.ring(faults=CallFaults(silence_suppressed=True))
+    async with rehearsal(script=[GREETING, ANSWER, ANSWER]) as stage:
+        sim = await stage.ring(faults=CallFaults(silence_suppressed=True))
         await sim.hears(0.5)
         await sim.silence_for(6_000)
         for _ in range(2):
@@ -61,7 +61,7 @@ async def test_a_caller_whose_network_sends_no_silence_holds_a_conversation(
             assert trio.current_time() - said < 4
             await sim.silence_for(15_000)
         assert not sim.over
-        assert len(house.model.sessions) == 1
+        assert len(stage.model.sessions) == 1
 
 
 @both
@@ -69,8 +69,8 @@ async def test_a_caller_on_hold_is_still_there_after_half_a_minute(
     transports: tuple[str, str], autojump_clock: MockClock
 ) -> None:
     held = CallFaults(gap_after_s=5.0, gap_s=25.0)
-    async with open_house(script=[GREETING, ANSWER], transports=transports) as house:
-        sim = await house.ring(faults=held)
+    async with rehearsal(script=[GREETING, ANSWER], transports=transports) as stage:
+        sim = await stage.ring(faults=held)
         await sim.stream_started()
         await trio.sleep(12)
         sim.press("5")
@@ -81,25 +81,25 @@ async def test_a_caller_on_hold_is_still_there_after_half_a_minute(
 
 
 async def test_a_muted_caller_hears_a_long_story_to_its_end(autojump_clock: MockClock) -> None:
-    async with open_house(script=[GREETING, STORY]) as house:
-        sim = await house.ring(faults=CallFaults(gap_after_s=4.0 + QUESTION_S + 1.0, gap_s=120.0))
+    async with rehearsal(script=[GREETING, STORY]) as stage:
+        sim = await stage.ring(faults=CallFaults(gap_after_s=4.0 + QUESTION_S + 1.0, gap_s=120.0))
         await sim.stream_started()
         await trio.sleep(4)
         await sim.speak(QUESTION)
         await sim.hears(29.9)
         sim.hang_up()
-        assert (await house.record()).reason is EndReason.CALLER_HUNG_UP
+        assert (await stage.record()).reason is EndReason.CALLER_HUNG_UP
 
 
 async def test_no_model_is_blamed_for_a_minute_without_frames(autojump_clock: MockClock) -> None:
     gap = CallFaults(gap_after_s=5.0 + QUESTION_S / 2, gap_s=60.0)
-    async with open_house(script=[GREETING, ANSWER], call={"media_timeout_s": 120.0}) as house:
-        sim = await house.ring(faults=gap)
+    async with rehearsal(script=[GREETING, ANSWER], call={"media_timeout_s": 120.0}) as stage:
+        sim = await stage.ring(faults=gap)
         await sim.stream_started()
         await trio.sleep(5)
         sim.speak_nowait(QUESTION)
         await trio.sleep(70)
-        assert len(house.model.sessions) == 1
+        assert len(stage.model.sessions) == 1
         assert not sim.over
 
 
@@ -107,12 +107,12 @@ async def test_no_model_is_blamed_for_a_minute_without_frames(autojump_clock: Mo
 async def test_a_phone_that_reads_but_says_nothing_is_freed_within_ten_seconds(
     transports: tuple[str, str], autojump_clock: MockClock
 ) -> None:
-    async with nothing_left(), open_house(transports=transports) as house:
-        sim = await house.ring()
+    async with nothing_left(), rehearsal(transports=transports) as stage:
+        sim = await stage.ring()
         await sim.hears(0.5)
         sim.stop_sending()
         begin = trio.current_time()
-        assert (await house.record()).reason is EndReason.STREAM_DEAD
+        assert (await stage.record()).reason is EndReason.STREAM_DEAD
         assert trio.current_time() - begin <= 10.1
 
 
@@ -122,13 +122,13 @@ async def test_a_model_that_talks_but_answers_no_ping_lives(
 ) -> None:
     talks = Faults(ignore_pings=True)
     script = [GREETING, *[Say("A chapter.", 6_000)] * 8]
-    async with open_house(recovery=JUST_END, transports=transports, faults=talks, script=script) as house:
-        sim = await house.ring()
+    async with rehearsal(recovery=JUST_END, transports=transports, faults=talks, script=script) as stage:
+        sim = await stage.ring()
         await sim.hears(0.5)
         for _ in range(8):
             await sim.silence_for(200)
             await sim.speak(QUESTION)
             await sim.hears(6.0)
         assert trio.current_time() > 80  # forty seconds twice
-        assert len(house.model.sessions) == 1
+        assert len(stage.model.sessions) == 1
         assert not sim.over

@@ -10,8 +10,8 @@ import trio
 from llcphone import Agent, EndReason
 from llcphone.sim.phone import Callee, CallFaults, EndedBy
 from llcphone.testing import rehearse
-from tests.calls.house import QUESTION, nothing_left
 from tests.calls.memory import open_memory
+from tests.calls.stage import QUESTION, nothing_left
 from tests.calls.test_resume import ANSWER, GREETING, script, told
 from tests.store.journal_kit import no_threads, url_of
 
@@ -139,23 +139,23 @@ async def test_an_outbound_call_that_is_moved_is_not_hung_up_by_us(
 async def test_a_repeated_webhook_gets_the_same_document_until_the_stream_is_there(
     autojump_clock: MockClock,
 ) -> None:
-    async with open_memory() as house:
-        call = house.answer()
+    async with open_memory() as stage:
+        call = stage.answer()
         form = {"CallSid": call.call_sid, "CallStatus": "in-progress"}
-        assert {house.phone.answer(form) for _ in range(3)} == {call.twiml}
+        assert {stage.phone.answer(form) for _ in range(3)} == {call.twiml}
         await trio.sleep(1)
-        house.join(call)
+        stage.join(call)
         await trio.sleep(1)
-        again = {house.phone.answer(form) for _ in range(3)}
+        again = {stage.phone.answer(form) for _ in range(3)}
         assert len(again) == 1
         assert again != {call.twiml}
         (document,) = again
         token = document.partition("/media/")[2].partition('"')[0]
-        assert house.phone.expects(token)
+        assert stage.phone.expects(token)
         assert not call.run.over, "the webhook alone may be a repetition"
         call.end()
         await call
-        assert not house.phone.expects(token)
+        assert not stage.phone.expects(token)
 
 
 async def test_a_webhook_for_a_live_call_costs_nothing_if_no_stream_follows(

@@ -11,8 +11,8 @@ import trio
 
 from bench.endings import report, run_crowd
 from llcphone import CallRecord, EndReason
-from tests.calls.house import TRANSPORTS, nothing_left, task_names
 from tests.calls.memory import MemoryLeg, echo, open_memory
+from tests.calls.stage import TRANSPORTS, nothing_left, task_names
 from tests.calls.test_failing_sends import TURNS, hold, make_agent
 
 if TYPE_CHECKING:
@@ -46,16 +46,16 @@ class CancelAt(trio.abc.Instrument):
 async def hold_and_cancel(k: int) -> tuple[CancelAt, CallRecord, float]:
     """The short call, cancelled at its k-th checkpoint; also when its record was there."""
     ear = MemoryLeg(echo)
-    async with open_memory(make_agent(), turns=TURNS) as house:
-        instrument = CancelAt(house.calls, k)
+    async with open_memory(make_agent(), turns=TURNS) as stage:
+        instrument = CancelAt(stage.calls, k)
         trio.lowlevel.add_instrument(instrument)
         try:
-            record = await hold(house, ear)
+            record = await hold(stage, ear)
         finally:
             trio.lowlevel.remove_instrument(instrument)
-        (ended_at,) = house.ended_at
-        assert house.records == [record]
-        assert all(leg.freed_at is not None for leg in house.endpoint.legs)
+        (ended_at,) = stage.ended_at
+        assert stage.records == [record]
+        assert all(leg.freed_at is not None for leg in stage.endpoint.legs)
         assert ear.freed_at is not None or record.started_after_ms is None
     return instrument, record, ended_at
 

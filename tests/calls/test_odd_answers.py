@@ -11,7 +11,7 @@ import trio
 from llcphone import Agent, EndReason, open_phone
 from llcphone.realtime.dialects import Dialect
 from llcphone.sim.model import CallTool, Event, Fail, Faults, Incomplete, ModelScript, open_model
-from tests.calls.house import QUESTION, make_config, open_house, open_line
+from tests.calls.stage import QUESTION, make_config, rehearsal, serve_phone
 from tests.realtime.odd import ODD_VALUES, is_needed, places
 from tests.realtime.samples import SAMPLES
 
@@ -44,11 +44,11 @@ async def asks(sim: SimCall) -> None:
 @pytest.mark.parametrize("odd", ODD.values(), ids=ODD)
 async def test_an_odd_field_costs_no_turn_and_no_session(odd: Any, autojump_clock: MockClock) -> None:
     script = ModelScript(["Good morning.", "We open at nine."], odd=odd)
-    async with open_house(script=script) as house:
-        sim = await house.ring()
+    async with rehearsal(script=script) as stage:
+        sim = await stage.ring()
         await asks(sim)
         sim.hang_up()
-        record = await house.record()
+        record = await stage.record()
     assert record.reason is EndReason.CALLER_HUNG_UP
     assert record.bad_messages == 0
     assert len(record.turns) == 2
@@ -67,11 +67,11 @@ async def test_arguments_written_as_an_object_reach_the_tool(autojump_clock: Moc
 
     odd = {"response.done": {"response.output.0.arguments": {"day": "sunday"}}}
     script = ModelScript(["Hello.", [CallTool("hours", {"day": "monday"})], "At nine."], odd=odd)
-    async with open_house(script=script, agent=agent) as house:
-        sim = await house.ring()
+    async with rehearsal(script=script, agent=agent) as stage:
+        sim = await stage.ring()
         await asks(sim)
         sim.hang_up()
-        await house.record()
+        await stage.record()
     assert days == ["sunday"]
 
 
@@ -82,18 +82,18 @@ async def test_arguments_written_as_an_object_reach_the_tool(autojump_clock: Moc
 )
 async def test_an_odd_error_in_mid_call_changes_nothing(odd: Any, autojump_clock: MockClock) -> None:
     script = [["Good morning.", Event({"type": "error"} | odd)], "We open at nine."]
-    async with open_house(script=script) as house:
-        sim = await house.ring()
+    async with rehearsal(script=script) as stage:
+        sim = await stage.ring()
         await asks(sim)
         sim.hang_up()
-        record = await house.record()
+        record = await stage.record()
     assert (record.bad_messages, len(record.turns), record.gaps) == (0, 2, ())
 
 
 async def test_an_odd_refusal_of_the_set_up_is_named_within_a_second(autojump_clock: MockClock) -> None:
     async with open_model(faults=Faults(refuse_update={"error": {"code": 1302}})) as model:
         config = make_config(model.url, recovery={"apology_file": "off"}, realtime={"dialect": "ga"})
-        async with open_line(config) as line:
+        async with serve_phone(config) as line:
             sim = await line.twilio.ring()
             await sim.ended()
             (record,) = line.records
@@ -121,21 +121,21 @@ def two_tools() -> Agent:
 async def test_a_refused_later_update_leaves_the_agent_what_it_had_and_a_lost_session_is_replaced(
     autojump_clock: MockClock,
 ) -> None:
-    async with open_house(agent=two_tools(), faults=Faults()) as house:
-        house.model.faults = Faults(refuse_later=True)
-        sim = await house.ring()
-        session = await house.session()
+    async with rehearsal(agent=two_tools(), faults=Faults()) as stage:
+        stage.model.faults = Faults(refuse_later=True)
+        sim = await stage.ring()
+        session = await stage.session()
         await sim.hears(1.0)
         await session.receives("session.update", 2)
         await trio.sleep(1)
         session.reset()
         await trio.sleep(3)
-        again = house.model.sessions[-1]
+        again = stage.model.sessions[-1]
         assert again is not session
         assert [tool["name"] for tool in again.config["tools"]] == ["hours"]
         assert sim.record.ended_by is None
         sim.hang_up()
-        record = await house.record()
+        record = await stage.record()
     assert record.reason is EndReason.CALLER_HUNG_UP
     assert [gap["outcome"] for gap in record.gaps] == ["restored"]
 
@@ -156,17 +156,17 @@ async def test_an_answer_that_the_model_refuses_is_given_in_short_and_spoken_abo
             return CallTool("read_all", {})
         return f"It has {len(last['output'])}." if last.get("type") == "function_call_output" else "Hello."
 
-    async with open_house(script=reply, agent=agent, faults=Faults()) as house:
-        house.model.faults = Faults(longest_output=2_000)
-        sim = await house.ring()
-        session = await house.session()
+    async with rehearsal(script=reply, agent=agent, faults=Faults()) as stage:
+        stage.model.faults = Faults(longest_output=2_000)
+        sim = await stage.ring()
+        session = await stage.session()
         await sim.hears(0.3)
         await sim.silence_for(800)
         await sim.speak(QUESTION)
         await session.receives("conversation.item.create", 2)
         await trio.sleep(3)
         sim.hang_up()
-        record = await house.record()
+        record = await stage.record()
     outputs = [item for item in session.items if item.type == "function_call_output"]
     assert len(outputs) == 1
     assert "characters left out)" in outputs[0].body["output"]
@@ -222,7 +222,7 @@ async def test_an_endpoint_that_answers_flat_keys_with_pcm_is_asked_in_ga(autoju
         # In flat it answers with PCM, whatever it was asked for; in GA it keeps its word.
         model.script = ModelScript(["Hello."], odd={"session.updated": pcm})
         config = make_config(model.url, realtime={"dialect": "auto"})
-        async with open_line(config) as line:
+        async with serve_phone(config) as line:
             await until_asked(line.phone)
             assert line.phone.ready() == []
             sim = await line.twilio.ring()
@@ -263,8 +263,8 @@ def at_random(seed: int) -> ModelScript:
 async def test_whatever_is_odd_about_it_a_call_ends_with_a_reason(
     seed: int, autojump_clock: MockClock
 ) -> None:
-    async with open_house(script=at_random(seed), agent=two_tools()) as house:
-        sim = await house.ring()
+    async with rehearsal(script=at_random(seed), agent=two_tools()) as stage:
+        sim = await stage.ring()
         for _ in range(3):
             await sim.silence_for(2_000)
             if sim.record.ended_by is None:
@@ -272,6 +272,6 @@ async def test_whatever_is_odd_about_it_a_call_ends_with_a_reason(
         await sim.silence_for(3_000)
         if sim.record.ended_by is None:
             sim.hang_up()
-        record = await house.record()
+        record = await stage.record()
     assert record.reason in (EndReason.CALLER_HUNG_UP, EndReason.MODEL_LOST)
     assert record.bad_messages == 0

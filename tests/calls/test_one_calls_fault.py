@@ -12,7 +12,7 @@ from trio.testing import wait_all_tasks_blocked
 from llcphone import Agent, Call, CallHandle, CallRecord, EndReason
 from llcphone.errors import NoAgent
 from llcphone.runtime.containment import kinds_of
-from tests.calls.memory import MemoryHouse, MemoryLeg, Turn, media, open_memory
+from tests.calls.memory import MemoryLeg, MemoryStage, Turn, media, open_memory
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,13 +34,13 @@ def thrown(kind: type[BaseException]) -> BaseException:
     return kind("planted")
 
 
-async def live_call(house: MemoryHouse) -> tuple[Call, MemoryLeg, MemoryLeg]:
+async def live_call(stage: MemoryStage) -> tuple[Call, MemoryLeg, MemoryLeg]:
     """A call in its middle: itself, its phone leg and its model leg."""
-    call = house.answer()
+    call = stage.answer()
     await wait_all_tasks_blocked()
-    ear = house.join(call)
+    ear = stage.join(call)
     await wait_all_tasks_blocked()
-    return call, ear, house.model
+    return call, ear, stage.model
 
 
 async def lives_on(ear: MemoryLeg, model: MemoryLeg) -> bool:
@@ -59,9 +59,9 @@ async def test_a_bug_in_the_engine_ends_the_call_that_met_it(spot: str, autojump
     def bug(*args: object, **more: object) -> None:
         raise RuntimeError("planted")
 
-    async with open_memory(turns=[Turn(800)]) as house:
-        _, other_ear, other_model = await live_call(house)
-        call, ear, model = await live_call(house)
+    async with open_memory(turns=[Turn(800)]) as stage:
+        _, other_ear, other_model = await live_call(stage)
+        call, ear, model = await live_call(stage)
         engine = call.run._core.engine
         engine.__class__ = type(
             "Faulty", (engine.__class__,), {spot: property(bug) if "next" in spot else bug}
@@ -77,9 +77,9 @@ async def test_a_bug_in_the_engine_ends_the_call_that_met_it(spot: str, autojump
 
 
 async def test_a_record_is_written_even_when_it_cannot_be_made(autojump_clock: MockClock) -> None:
-    async with open_memory(turns=[Turn(800)]) as house:
-        _, other_ear, other_model = await live_call(house)
-        call, ear, _ = await live_call(house)
+    async with open_memory(turns=[Turn(800)]) as stage:
+        _, other_ear, other_model = await live_call(stage)
+        call, ear, _ = await live_call(stage)
         call.run._core.engine.state.talk.history = None  # type: ignore[assignment]
         ear.put({"event": "stop", "streamSid": "MZ1"})
         record = await call.wait()
@@ -97,9 +97,9 @@ async def test_a_record_that_its_taker_cannot_take_ends_no_other_call(
     def taker(record: CallRecord) -> None:
         raise thrown(kind)
 
-    async with open_memory(turns=[Turn(800)], on_record=taker) as house:
-        _, other_ear, other_model = await live_call(house)
-        call, ear, _ = await live_call(house)
+    async with open_memory(turns=[Turn(800)], on_record=taker) as stage:
+        _, other_ear, other_model = await live_call(stage)
+        call, ear, _ = await live_call(stage)
         ear.put({"event": "stop", "streamSid": "MZ1"})
         assert (await call.wait()).reason is EndReason.CALLER_HUNG_UP
         assert await lives_on(other_ear, other_model)
@@ -121,9 +121,9 @@ async def test_a_hook_that_raises_ends_its_call_only(
     async def on_digit(call: CallHandle, digit: str) -> None:
         raise thrown(kind)
 
-    async with open_memory(agent, turns=[Turn(800)]) as house:
-        _, other_ear, other_model = await live_call(house)
-        call, ear, _ = await live_call(house)
+    async with open_memory(agent, turns=[Turn(800)]) as stage:
+        _, other_ear, other_model = await live_call(stage)
+        call, ear, _ = await live_call(stage)
         ear.put({"event": "dtmf", "streamSid": "MZ1", "dtmf": {"digit": "1"}})
         assert (await call.wait()).reason is EndReason.FAILED
         assert await lives_on(other_ear, other_model)
@@ -143,9 +143,9 @@ async def test_a_cancellation_that_a_hook_has_kept_ends_its_call_only(autojump_c
                 kept.append(exc)
         raise kept[0]
 
-    async with open_memory(agent, turns=[Turn(800)]) as house:
-        _, other_ear, other_model = await live_call(house)
-        call, ear, _ = await live_call(house)
+    async with open_memory(agent, turns=[Turn(800)]) as stage:
+        _, other_ear, other_model = await live_call(stage)
+        call, ear, _ = await live_call(stage)
         ear.put({"event": "dtmf", "streamSid": "MZ1", "dtmf": {"digit": "1"}})
         assert (await call.wait()).reason in {EndReason.FAILED, EndReason.CANCELLED}
         assert await lives_on(other_ear, other_model)
@@ -159,8 +159,8 @@ async def test_ctrl_c_in_a_hook_still_ends_the_process() -> None:
         raise KeyboardInterrupt
 
     async def hold() -> None:
-        async with open_memory(agent, turns=[Turn(800)]) as house:
-            await live_call(house)
+        async with open_memory(agent, turns=[Turn(800)]) as stage:
+            await live_call(stage)
             await trio.sleep(5)
 
     with pytest.raises(BaseExceptionGroup) as out:
@@ -176,8 +176,8 @@ async def test_a_brief_that_raises_is_left_out(kind: type[BaseException], autoju
     def brief(call: CallHandle) -> str:
         raise thrown(kind)
 
-    async with open_memory(agent, turns=[Turn(800)]) as house:
-        call, ear, model = await live_call(house)
+    async with open_memory(agent, turns=[Turn(800)]) as stage:
+        call, ear, model = await live_call(stage)
         assert await lives_on(ear, model)
         assert call.run.setup.session["instructions"] == "Be brief."
 
@@ -186,8 +186,8 @@ async def test_a_brief_that_raises_is_left_out(kind: type[BaseException], autoju
 async def test_a_brief_that_is_no_text_is_left_out(brief: object, autojump_clock: MockClock) -> None:
     agent = Agent("Be brief.")
     agent.brief(lambda call: brief)  # type: ignore[arg-type,return-value]
-    async with open_memory(agent, turns=[Turn(800)]) as house:
-        call, ear, model = await live_call(house)
+    async with open_memory(agent, turns=[Turn(800)]) as stage:
+        call, ear, model = await live_call(stage)
         assert await lives_on(ear, model)
         assert call.run.setup.session["instructions"] == "Be brief."
 
@@ -195,8 +195,8 @@ async def test_a_brief_that_is_no_text_is_left_out(brief: object, autojump_clock
 async def test_text_that_cannot_be_sent_or_kept_is_cleaned_in_the_prompt(autojump_clock: MockClock) -> None:
     agent = Agent("Be \x00brief.", greeting_cue="Greet \ud83d.")
     agent.brief(lambda call: "Caf\udce9")
-    async with open_memory(agent, turns=[Turn(800)]) as house:
-        call, ear, model = await live_call(house)
+    async with open_memory(agent, turns=[Turn(800)]) as stage:
+        call, ear, model = await live_call(stage)
         assert await lives_on(ear, model)
         assert call.run.setup.session["instructions"] == "Be \ufffdbrief.\n\nCaf\ufffd"
         assert call.context == "Caf\ufffd"
@@ -214,10 +214,10 @@ async def test_a_chooser_that_fails_costs_the_call_it_was_asked_about(
             return None  # type: ignore[return-value]
         raise thrown(kind)
 
-    async with open_memory(choose, turns=[Turn(800)]) as house:
-        _, other_ear, other_model = await live_call(house)
+    async with open_memory(choose, turns=[Turn(800)]) as stage:
+        _, other_ear, other_model = await live_call(stage)
         with pytest.raises(NoAgent) as refused:
-            house.answer()
+            stage.answer()
         assert "planted" not in str(refused.value)
         assert await lives_on(other_ear, other_model)
 
@@ -232,12 +232,12 @@ async def test_an_onlooker_that_raises_is_logged_and_ends_nothing(
         seen.append(call.call_sid)
         raise thrown(kind)
 
-    async with open_memory(turns=[Turn(800)], on_note=look) as house:
-        _, other_ear, other_model = await live_call(house)
-        _, ear, model = await live_call(house)
+    async with open_memory(turns=[Turn(800)], on_note=look) as stage:
+        _, other_ear, other_model = await live_call(stage)
+        _, ear, model = await live_call(stage)
         assert await lives_on(ear, model)
         assert await lives_on(other_ear, other_model)
-        assert house.phone.faults.counts["note not taken"] == len(seen) > 10
+        assert stage.phone.faults.counts["note not taken"] == len(seen) > 10
     said = [record for record in caplog.records if record.event == "note not taken"]
     assert len(said) == 1  # and not once for each note
     assert vars(said[0])["errors"] == kinds_of(thrown(kind))
@@ -298,8 +298,8 @@ async def test_a_tool_that_fails_is_news_for_the_model_and_ends_nothing(
 ) -> None:
     agent = Agent("Be brief.")
     agent.tool(name="look_up", timeout_s=0.5, detached=detached)(function)  # type: ignore[call-overload]
-    async with open_memory(agent, turns=[Turn(800, tool="look_up")]) as house:
-        call, ear, model = await live_call(house)
+    async with open_memory(agent, turns=[Turn(800, tool="look_up")]) as stage:
+        call, ear, model = await live_call(stage)
         await trio.sleep(1)
         assert model.kinds().count("response.create") == 2
         answers = [message["item"] for message in model.sent if message["type"] == "conversation.item.create"]
@@ -315,8 +315,8 @@ async def test_a_tool_that_fails_as_it_is_cancelled_does_not_change_why_the_call
 ) -> None:
     agent = Agent("Be brief.")
     agent.tool(name="look_up")(function)  # type: ignore[call-overload]
-    async with open_memory(agent, turns=[Turn(800, tool="look_up")]) as house:
-        call, ear, _ = await live_call(house)
+    async with open_memory(agent, turns=[Turn(800, tool="look_up")]) as stage:
+        call, ear, _ = await live_call(stage)
         ear.put({"event": "stop", "streamSid": "MZ1"})
         assert (await call.wait()).reason is EndReason.CALLER_HUNG_UP
 
@@ -325,14 +325,14 @@ async def test_a_tool_that_fails_as_it_is_cancelled_does_not_change_why_the_call
 
 
 async def test_after_its_end_a_call_decides_nothing(autojump_clock: MockClock) -> None:
-    async with open_memory() as house:
-        call, _, _ = await live_call(house)
-        house.calls.cancel_scope.cancel()  # no EndCall of the engine's
+    async with open_memory() as stage:
+        call, _, _ = await live_call(stage)
+        stage.calls.cancel_scope.cancel()  # no EndCall of the engine's
         assert (await call.wait()).reason is EndReason.CANCELLED
-        noted = len(house.notes)
+        noted = len(stage.notes)
         call.hang_up()
         call.end()
-        assert len(house.notes) == noted
+        assert len(stage.notes) == noted
 
 
 async def test_a_detached_tool_outlives_its_call_and_drain_waits_for_it(autojump_clock: MockClock) -> None:
@@ -345,37 +345,37 @@ async def test_a_detached_tool_outlives_its_call_and_drain_waits_for_it(autojump
         written.append(trio.current_time())
         return "done"
 
-    async with open_memory(agent, turns=[Turn(800, tool="write_it_down")]) as house:
-        call, ear, _ = await live_call(house)
+    async with open_memory(agent, turns=[Turn(800, tool="write_it_down")]) as stage:
+        call, ear, _ = await live_call(stage)
         ear.put({"event": "stop", "streamSid": "MZ1"})
         record = await call.wait()
-        ended_at, noted = trio.current_time(), len(house.notes)
-        await house.phone.drain(10)
+        ended_at, noted = trio.current_time(), len(stage.notes)
+        await stage.phone.drain(10)
         assert written == [trio.current_time()]
         assert written[0] - ended_at == pytest.approx(5, abs=0.1)
-        assert (house.records, len(house.notes)) == ([record], noted)
+        assert (stage.records, len(stage.notes)) == ([record], noted)
 
 
 async def test_whoever_drains_is_told_when_it_is_done(autojump_clock: MockClock) -> None:
-    async with open_memory() as house:
-        _, ear, _ = await live_call(house)
+    async with open_memory() as stage:
+        _, ear, _ = await live_call(stage)
         begin = trio.current_time()
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(house.phone.drain, 100)
-            nursery.start_soon(house.phone.drain, 100)
+            nursery.start_soon(stage.phone.drain, 100)
+            nursery.start_soon(stage.phone.drain, 100)
             await trio.sleep(1)
             ear.put({"event": "stop", "streamSid": "MZ1"})
         assert trio.current_time() - begin < 2
 
 
 async def test_a_detached_task_that_fails_ends_no_call(autojump_clock: MockClock) -> None:
-    async with open_memory(turns=[Turn(800)]) as house:
-        _, ear, model = await live_call(house)
-        house.phone._calls.start_task(raises, name="planted")
-        house.phone._calls.start_task(fails_in_its_nursery, name="planted")
+    async with open_memory(turns=[Turn(800)]) as stage:
+        _, ear, model = await live_call(stage)
+        stage.phone._calls.start_task(raises, name="planted")
+        stage.phone._calls.start_task(fails_in_its_nursery, name="planted")
         await wait_all_tasks_blocked()
         assert await lives_on(ear, model)
         ear.put({"event": "stop", "streamSid": "MZ1"})
         begin = trio.current_time()
-        await house.phone.drain(10)
+        await stage.phone.drain(10)
         assert trio.current_time() == begin

@@ -25,7 +25,7 @@ from llcphone.sim.phone.record import ALL_CALLBACKS
 from llcphone.sim.phone.rest import RestError
 from llcphone.sim.phone.rest_faults import too_many_requests, unavailable
 from llcphone.testing import Rehearsal, open_stage, rehearse
-from tests.calls.house import nothing_left
+from tests.calls.stage import nothing_left
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

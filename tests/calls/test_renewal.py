@@ -10,7 +10,7 @@ import trio
 
 from llcphone import Agent, EndReason
 from llcphone.sim.model import CallTool, Faults, ModelScript, Pace, Say
-from tests.calls.house import INTERRUPTION, QUESTION, TRANSPORTS, nothing_left, open_house, task_names
+from tests.calls.stage import INTERRUPTION, QUESTION, TRANSPORTS, nothing_left, rehearsal, task_names
 from tests.calls.test_a_lost_model import HOURS, ONE_MOMENT, agent_words, heard, receptionist, text_of, told
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from llcphone.sim.model import ModelSession
     from llcphone.sim.phone import SimCall
-    from tests.calls.house import House
+    from tests.calls.stage import Rehearsal
 
 Transports = tuple[str, str]
 both = pytest.mark.parametrize("transports", TRANSPORTS, ids="/".join)
@@ -37,10 +37,10 @@ def words(*hears: str) -> ModelScript:
     return ModelScript(receptionist, hears=hears)
 
 
-async def legs_over_time(house: House, seen: dict[float, int]) -> None:
+async def legs_over_time(stage: Rehearsal, seen: dict[float, int]) -> None:
     """Look at the live sessions every 10 ms."""
     while True:
-        seen[trio.current_time()] = house.model.live_sessions
+        seen[trio.current_time()] = stage.model.live_sessions
         await trio.sleep(0.01)
 
 
@@ -53,11 +53,11 @@ LEAD_IN = 8 * 1_500
 
 
 @asynccontextmanager
-async def short_life(*hears: str, **house: Any) -> AsyncIterator[tuple[House, SimCall, ModelSession]]:
+async def short_life(*hears: str, **how: Any) -> AsyncIterator[tuple[Rehearsal, SimCall, ModelSession]]:
     """A call that was greeted, on a session that ends after ``LIFE_S``; nothing may outlive it, or hang."""
     with trio.fail_after(200):
-        settings: dict[str, Any] = {"script": words(*hears), "faults": SHORT} | house
-        async with nothing_left(), open_house(**settings) as stage:
+        settings: dict[str, Any] = {"script": words(*hears), "faults": SHORT} | how
+        async with nothing_left(), rehearsal(**settings) as stage:
             call = await stage.ring()
             session = await stage.session()
             await call.hears(0.3)
@@ -75,19 +75,19 @@ async def test_a_call_outlives_its_session_and_nothing_is_lost_or_said_twice(
     transports: Transports, autojump_clock: MockClock
 ) -> None:
     turns = ("When are you open?", "Yes please.")
-    async with short_life(*turns, transports=transports, realtime=WRITTEN) as (house, call, first):
+    async with short_life(*turns, transports=transports, realtime=WRITTEN) as (stage, call, first):
         await call.speak(QUESTION)
         await call.hears(0.5)
         await call.silence_for(1_000)
-        second = await house.session(2)
+        second = await stage.session(2)
         await told_of_the_past(second)
         await trio.sleep(LIFE_S - DUE_S + 5)  # the first would have ended by now
-        assert house.model.live_sessions == 1
+        assert stage.model.live_sessions == 1
         await call.speak(INTERRUPTION)
         await call.hears(0.3)
         await call.silence_for(500)
         call.hang_up()
-        record = await house.record()
+        record = await stage.record()
     # The model's side: what was heard was told, and nothing was asked for.
     past = ["assistant: Good morning!", "user: When are you open?", f"assistant: {HOURS}"]
     assert told(second) == past
@@ -111,9 +111,9 @@ async def test_a_call_outlives_its_session_and_nothing_is_lost_or_said_twice(
 
 
 async def test_two_legs_live_only_while_a_successor_stands_by(autojump_clock: MockClock) -> None:
-    async with short_life(realtime=WRITTEN) as (house, call, _):
+    async with short_life(realtime=WRITTEN) as (stage, call, _):
         legs: dict[int, float] = {}
-        while len(house.model.sessions) < 2 or house.model.live_sessions == 2:
+        while len(stage.model.sessions) < 2 or stage.model.live_sessions == 2:
             readers = task_names()["openai reader"]
             legs[readers] = legs.get(readers, 0.0) + 0.01
             await trio.sleep(0.01)
@@ -121,7 +121,7 @@ async def test_two_legs_live_only_while_a_successor_stands_by(autojump_clock: Mo
         assert 0.4 < legs[2] < 0.7  # the quiet half second
         assert task_names()["openai reader"] == 1
         call.hang_up()
-        await house.record()
+        await stage.record()
 
 
 @pytest.mark.parametrize("early_ms", range(0, 1_000, 150))
@@ -129,15 +129,15 @@ async def test_a_word_begun_about_the_moment_of_the_switch_is_heard_whole_and_an
     early_ms: int, autojump_clock: MockClock
 ) -> None:
     begun = trio.current_time()
-    async with short_life("Hm.", realtime=WRITTEN) as (house, call, first):
+    async with short_life("Hm.", realtime=WRITTEN) as (stage, call, first):
         await trio.sleep_until(begun + DUE_S + 0.5 - early_ms / 1000)
         await call.speak(QUESTION)
         await call.hears(0.5)
         await call.silence_for(2_000)
-        second = await house.session(2)
+        second = await stage.session(2)
         assert QUESTION in first.received_audio or QUESTION in second.received_audio
         call.hang_up()
-        record = await house.record()
+        record = await stage.record()
     assert [turn["asked"] for turn in record.turns] == ["greeting", "caller"]
     assert agent_words(record) == f"Good morning! {HOURS}"
 
@@ -148,10 +148,10 @@ async def test_a_session_that_ends_in_mid_answer_is_followed_at_once_by_the_one_
 ) -> None:
     begun, slow = trio.current_time(), Pace(speed=1.5)
     settings = {"transports": transports, "pace": slow, "realtime": WRITTEN}
-    async with short_life("When?", **settings) as (house, call, first):
+    async with short_life("When?", **settings) as (stage, call, first):
         await trio.sleep_until(begun + DUE_S - 5)
         await call.speak(QUESTION)
-        second = await house.session(2)  # the answer is being spoken when the session is due
+        second = await stage.session(2)  # the answer is being spoken when the session is due
         await second.until(lambda: second.events("session.update"))
         await trio.sleep(0.2)
         assert first.active
@@ -159,7 +159,7 @@ async def test_a_session_that_ends_in_mid_answer_is_followed_at_once_by_the_one_
         await call.hears(1.0)
         await call.silence_for(800)
         call.hang_up()
-        record = await house.record()
+        record = await stage.record()
     lost = [gap for gap in record.gaps if gap["kind"] == "lost"]
     assert [gap["cause"] for gap in lost] == ["session_expired"]
     assert (lost[0]["owed"], lost[0]["gap_ms"], lost[0]["attempts"]) == ("rest of an answer", 0, 0)
@@ -169,15 +169,15 @@ async def test_a_session_that_ends_in_mid_answer_is_followed_at_once_by_the_one_
 
 
 async def test_successors_that_fail_cost_the_call_nothing(autojump_clock: MockClock) -> None:
-    async with short_life(realtime=WRITTEN, renewal={"tries": 2}) as (house, call, first):
-        house.model.faults = Faults(refuse_status=503)
+    async with short_life(realtime=WRITTEN, renewal={"tries": 2}) as (stage, call, first):
+        stage.model.faults = Faults(refuse_status=503)
         await trio.sleep(DUE_S + 5)
         assert first.is_open
-        house.model.faults = Faults()
-        fresh = await house.session(2)  # the ordinary way, once the first has ended
+        stage.model.faults = Faults()
+        fresh = await stage.session(2)  # the ordinary way, once the first has ended
         await told_of_the_past(fresh)
         call.hang_up()
-        record = await house.record()
+        record = await stage.record()
     planned, lost = record.gaps
     assert (planned["outcome"], planned["attempts"]) == ("given up", 2)
     assert (lost["cause"], lost["outcome"]) == ("session_expired", "restored")
@@ -187,11 +187,11 @@ async def test_words_nobody_wrote_down_are_told_as_the_summary_the_old_session_m
     autojump_clock: MockClock,
 ) -> None:
     script = ModelScript(receptionist, out_of_band=Say("The caller asked for the hours."))
-    async with short_life(script=script) as (house, call, first):
+    async with short_life(script=script) as (stage, call, first):
         await call.speak(QUESTION)
         await call.hears(0.5)
         await call.silence_for(1_000)
-        second = await house.session(2)
+        second = await stage.session(2)
         await told_of_the_past(second)
         aside = [each["response"] for each in first.events("response.create") if "response" in each]
         assert [each["metadata"] for each in aside if each.get("conversation")] == [{"llcphone": "summary"}]
@@ -200,7 +200,7 @@ async def test_words_nobody_wrote_down_are_told_as_the_summary_the_old_session_m
         assert past[0].endswith("The caller asked for the hours.")
         assert past[1:] == ["assistant: Good morning!", f"assistant: {HOURS}"]
         call.hang_up()
-        record = await house.record()
+        record = await stage.record()
     assert agent_words(record) == f"Good morning! {HOURS}"
     assert call.record.error_codes == []
 
@@ -211,18 +211,18 @@ async def test_a_refresh_by_age_takes_a_parked_session_and_keeps_the_last_turn(
     renewal = {"refresh_at_age_s": 20.0, "keep_turns": 1}
     settings = {"renewal": renewal, "warm": {"sessions": 1}, "realtime": WRITTEN, "faults": None}
     script = ModelScript(receptionist, out_of_band=Say("They were greeted."), hears=("When?",))
-    async with short_life(script=script, **settings) as (house, call, _):
+    async with short_life(script=script, **settings) as (stage, call, _):
         await call.speak(QUESTION)
         await call.hears(0.5)
         await call.silence_for(1_000)
-        pool = house.phone.warm
+        pool = stage.phone.warm
         assert pool is not None
         taken = pool.health.taken
         await trio.sleep(20)
-        assert [note.kind for _, note in house.notes].count("model renewed") == 1
+        assert [note.kind for _, note in stage.notes].count("model renewed") == 1
         assert pool.health.taken == taken + 1
         call.hang_up()
-        record = await house.record()
+        record = await stage.record()
     assert [(gap["cause"], gap["outcome"]) for gap in record.gaps] == [("age", "switched")]
 
 
@@ -241,13 +241,13 @@ async def test_a_tool_that_runs_when_the_session_is_due_answers_the_session_that
             return Say("At noon.")
         return CallTool("look_up") if any(text_of(item) for item in past[1:]) else Say("Good morning!")
 
-    async with short_life(script=script, agent=agent, realtime=WRITTEN) as (house, call, first):
+    async with short_life(script=script, agent=agent, realtime=WRITTEN) as (stage, call, first):
         await call.speak(QUESTION)
-        second = await house.session(2)
+        second = await stage.session(2)
         await told_of_the_past(second)
         outputs = [each["item"]["type"] for each in first.events("conversation.item.create")]
         assert outputs.count("function_call_output") == 1
         kinds = [item.type for item in second.items if item.type != "message"]
         assert kinds == ["function_call", "function_call_output"]
         call.hang_up()
-        assert "At noon." in agent_words(await house.record())
+        assert "At noon." in agent_words(await stage.record())

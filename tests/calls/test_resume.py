@@ -12,7 +12,7 @@ from llcphone import Agent, CallHandle, CallRecord, EndReason, open_phone
 from llcphone.sim.model import Say
 from llcphone.sim.phone import Callee, CallFaults, EndedBy
 from llcphone.testing import rehearse
-from tests.calls.house import GOODBYE, QUESTION, TRANSPORTS, House, nothing_left, open_house
+from tests.calls.stage import GOODBYE, QUESTION, TRANSPORTS, Rehearsal, nothing_left, rehearsal
 from tests.store.journal_kit import no_threads, url_of
 
 if TYPE_CHECKING:
@@ -37,14 +37,14 @@ def script(turn: int, conversation: list[dict[str, Any]], tools: list[Any]) -> S
 
 
 def journalled(folder: Path, agent: Agent | None = None, **settings: Any) -> Any:
-    """A house with a journal in this folder."""
+    """A stage with a journal in this folder."""
     journal = {"url": url_of(folder), **settings.pop("journal", {})}
-    return open_house(script=script, agent=agent, journal=journal, **settings)
+    return rehearsal(script=script, agent=agent, journal=journal, **settings)
 
 
-async def in_mid_answer(house: House, **how: Any) -> SimCall:
+async def in_mid_answer(stage: Rehearsal, **how: Any) -> SimCall:
     """A call whose caller has heard the greeting and two seconds of an answer."""
-    call = await house.ring(**how)
+    call = await stage.ring(**how)
     await call.hears(0.5)
     await call.silence_for(300)
     await call.speak(QUESTION)
@@ -67,20 +67,20 @@ def told(session: Any, role: str) -> list[str]:
 async def test_a_lost_stream_is_followed_by_another_and_the_call_goes_on_where_it_was_heard(
     transports: tuple[str, str], tmp_path: Path, autojump_clock: MockClock
 ) -> None:
-    async with nothing_left(), journalled(tmp_path, transports=transports) as house:
-        call = await in_mid_answer(house)
+    async with nothing_left(), journalled(tmp_path, transports=transports) as stage:
+        call = await in_mid_answer(stage)
         call.drop()
         await call.stream_started(2)
         await call.hears(0.5)
         await call.silence_for(500)
-        session = await house.session(2)
+        session = await stage.session(2)
         greeting, answer = told(session, "assistant")
         assert greeting == GREETING
         assert ANSWER.startswith(answer)
         assert 0.15 < len(answer) / len(ANSWER) < 0.35
         assert "Go on from there" in told(session, "system")[-1]
         call.hang_up()
-        lost, resumed = await house.record(1), await house.record(2)
+        lost, resumed = await stage.record(1), await stage.record(2)
         assert (lost.reason, lost.generation, lost.resumed_from) == (EndReason.PHONE_LOST, 0, "")
         assert (resumed.reason, resumed.generation) == (EndReason.CALLER_HUNG_UP, 1)
         assert (resumed.resumed_from, resumed.call_sid) == (lost.call_id, lost.call_sid)
@@ -93,14 +93,14 @@ async def test_a_call_that_has_ended_in_order_is_not_resumed(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
     agent = Agent("Be brief.")
-    async with nothing_left(), journalled(tmp_path, agent) as house:
-        call = await house.ring()
+    async with nothing_left(), journalled(tmp_path, agent) as stage:
+        call = await stage.ring()
         await call.hears(0.5)
-        house.phone.calls()[0].hang_up()
+        stage.phone.calls()[0].hang_up()
         record = await call.ended()
         assert record.ended_by is EndedBy.END_OF_TWIML
         assert (actions(call), len(record.streams)) == ([200], 1)
-        assert (await house.record()).reason is EndReason.AGENT_HUNG_UP
+        assert (await stage.record()).reason is EndReason.AGENT_HUNG_UP
         await trio.sleep(1)
         assert rows(tmp_path) == [(0, "agent hung up", 0)]
 
@@ -122,20 +122,20 @@ def rows(folder: Path) -> list[tuple[int, str, int]]:
 async def test_a_caller_who_has_gone_is_not_talked_to_though_we_only_saw_the_stream_break(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
-    async with nothing_left(), journalled(tmp_path) as house:
-        call = await in_mid_answer(house, faults=CallFaults(no_stop=True))
+    async with nothing_left(), journalled(tmp_path) as stage:
+        call = await in_mid_answer(stage, faults=CallFaults(no_stop=True))
         assert rows(tmp_path)[0][2] > 0
         call.hang_up()
-        assert (await house.record()).reason is EndReason.PHONE_LOST
+        assert (await stage.record()).reason is EndReason.PHONE_LOST
         await trio.sleep(2)
         assert actions(call) == [200]
         assert rows(tmp_path) == [(0, "ended at Twilio", 0)]
-        assert len(house.records) == 1
+        assert len(stage.records) == 1
 
 
 async def test_a_call_is_resumed_three_times_and_no_more(tmp_path: Path, autojump_clock: MockClock) -> None:
-    async with nothing_left(), journalled(tmp_path) as house:
-        call = await house.ring()
+    async with nothing_left(), journalled(tmp_path) as stage:
+        call = await stage.ring()
         for number in (1, 2, 3, 4):
             await call.stream_started(number)
             await call.hears(0.3)
@@ -143,40 +143,40 @@ async def test_a_call_is_resumed_three_times_and_no_more(tmp_path: Path, autojum
         record = await call.ended()
         assert record.ended_by is EndedBy.END_OF_TWIML
         assert len(record.streams) == 4
-        await house.record(4)
-        assert sorted(each.generation for each in house.records) == [0, 1, 2, 3]
+        await stage.record(4)
+        assert sorted(each.generation for each in stage.records) == [0, 1, 2, 3]
 
 
 async def test_a_stream_whose_token_nobody_knows_leads_back_and_is_answered(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
-    async with nothing_left(), journalled(tmp_path) as house:
-        call = await in_mid_answer(house, faults=CallFaults(connect_delay_s=1.0))
+    async with nothing_left(), journalled(tmp_path) as stage:
+        call = await in_mid_answer(stage, faults=CallFaults(connect_delay_s=1.0))
         call.drop()
-        await house.record(1)
+        await stage.record(1)
         await trio.sleep(0.5)  # the new stream is on its way
-        (waiting,) = house.phone.calls()
+        (waiting,) = stage.phone.calls()
         waiting.end(EndReason.FAILED)  # the run that was to take the stream is gone before it comes
         await call.stream_started(2)
         await call.hears(0.5)
         assert 31920 in call.record.error_codes
         assert actions(call) == [200, 200]
         call.hang_up()
-        await house.record(3)
-        assert [each.generation for each in house.records] == [0, 1, 2]
+        await stage.record(3)
+        assert [each.generation for each in stage.records] == [0, 1, 2]
 
 
 async def test_a_silent_stream_that_we_close_is_followed_by_another(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
-    async with nothing_left(), journalled(tmp_path) as house:
-        call = await in_mid_answer(house)
+    async with nothing_left(), journalled(tmp_path) as stage:
+        call = await in_mid_answer(stage)
         call.stop_sending()  # no frame, no mark: its telephone is gone, or Twilio's end of it
         await call.stream_started(2)
         await call.hears(0.5)
         call.hang_up()
-        assert (await house.record(1)).reason is EndReason.STREAM_DEAD
-        assert (await house.record(2)).generation == 1
+        assert (await stage.record(1)).reason is EndReason.STREAM_DEAD
+        assert (await stage.record(2)).generation == 1
 
 
 async def test_of_two_processes_one_goes_on_and_both_give_the_same_answer(
@@ -188,13 +188,13 @@ async def test_of_two_processes_one_goes_on_and_both_give_the_same_answer(
     async def ask(name: str, phone: Any) -> None:
         answers[name] = await phone.after_stream({"CallSid": "CA1", **FORM}, 0)
 
-    async with journalled(tmp_path) as house:
-        house.phone.answer({"CallSid": "CA1", **FORM})
+    async with journalled(tmp_path) as stage:
+        stage.phone.answer({"CallSid": "CA1", **FORM})
         await trio.sleep(1)
         agent = Agent("Be brief.")
         async with (
-            open_phone(house.config, agent, on_record=records.append) as here,
-            open_phone(house.config, agent, on_record=records.append) as there,
+            open_phone(stage.config, agent, on_record=records.append) as here,
+            open_phone(stage.config, agent, on_record=records.append) as there,
         ):
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(ask, "here", here)
@@ -207,7 +207,7 @@ async def test_of_two_processes_one_goes_on_and_both_give_the_same_answer(
             assert await winner.after_stream({"CallSid": "CA1", **FORM}, 0) == answers["here"], "asked again"
             for call in winner.calls():
                 call.end()
-        for call in house.phone.calls():
+        for call in stage.phone.calls():
             call.end()
     assert [record.generation for record in records] == [1]
     assert rows(tmp_path) == [(1, "cancelled", 0)]
@@ -217,37 +217,37 @@ async def test_of_two_processes_one_goes_on_and_both_give_the_same_answer(
 async def test_only_a_call_in_progress_is_resumed(
     status: str, tmp_path: Path, autojump_clock: MockClock
 ) -> None:
-    async with journalled(tmp_path) as house:
-        house.phone.answer({"CallSid": "CA1", **FORM})
+    async with journalled(tmp_path) as stage:
+        stage.phone.answer({"CallSid": "CA1", **FORM})
         await trio.sleep(1)
-        async with open_phone(house.config, Agent("Be brief.")) as other:
+        async with open_phone(stage.config, Agent("Be brief.")) as other:
             form = {"CallSid": "CA1", **FORM, "CallStatus": status}
             assert "<Connect" not in await other.after_stream(form, 0)
             assert other.live_calls == 0
-        for call in house.phone.calls():
+        for call in stage.phone.calls():
             call.end()
 
 
 async def test_a_call_nobody_knows_is_not_answered(tmp_path: Path, autojump_clock: MockClock) -> None:
-    async with journalled(tmp_path) as house:
+    async with journalled(tmp_path) as stage:
         for form, generation in (
             ({"CallSid": "CA9", **FORM}, 0),
             ({"CallSid": "CA9", **FORM}, 10**9),
             (FORM, 0),
         ):
-            assert "<Connect" not in await house.phone.after_stream(form, generation)
+            assert "<Connect" not in await stage.phone.after_stream(form, generation)
 
 
 async def test_a_drained_call_is_left_to_the_next_process(tmp_path: Path, autojump_clock: MockClock) -> None:
-    async with journalled(tmp_path) as house:
-        call = await in_mid_answer(house)
-        await house.phone.drain(0)
-        assert (await house.record()).reason is EndReason.DRAINED
+    async with journalled(tmp_path) as stage:
+        call = await in_mid_answer(stage)
+        await stage.phone.drain(0)
+        assert (await stage.record()).reason is EndReason.DRAINED
         await trio.sleep(2.5)
         assert call.record.verbs.count("Pause") >= 2, "asked to wait for whoever comes next"
         assert not call.over
         form = {"CallSid": call.sid, **FORM}
-        async with open_phone(house.config, Agent("Be brief.")) as successor:
+        async with open_phone(stage.config, Agent("Be brief.")) as successor:
             assert "<Connect" in await successor.after_stream(form, 0)
             (again,) = successor.calls()
             await trio.sleep(0.1)
@@ -260,18 +260,18 @@ async def test_a_call_goes_through_any_number_of_restarts_and_faults_are_counted
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
     """``journal.max_resumes`` is 3: it keeps a call that breaks its process from breaking all others."""
-    async with journalled(tmp_path) as house:
-        call = await in_mid_answer(house)
-        await house.phone.drain(0)
+    async with journalled(tmp_path) as stage:
+        call = await in_mid_answer(stage)
+        await stage.phone.drain(0)
         form, restarts = {"CallSid": call.sid, **FORM}, 6
         for generation in range(restarts + 3):
-            async with open_phone(house.config, Agent("Be brief.")) as successor:
+            async with open_phone(stage.config, Agent("Be brief.")) as successor:
                 assert "<Connect" in await successor.after_stream(form, generation)
                 if generation < restarts - 1:
                     await successor.drain(0)
                 else:
                     successor.calls()[0].end(EndReason.FAILED)
-        async with open_phone(house.config, Agent("Be brief.")) as successor:
+        async with open_phone(stage.config, Agent("Be brief.")) as successor:
             assert "<Connect" not in await successor.after_stream(form, restarts + 3)
         call.hang_up()
 
@@ -312,21 +312,21 @@ async def test_plain_state_comes_back_and_the_start_hook_runs_again(
         started.append(dict(call.state))
         call.state["customer"] = {"name": "Ada"}
 
-    async with nothing_left(), journalled(tmp_path, agent) as house:
-        call = await in_mid_answer(house)
+    async with nothing_left(), journalled(tmp_path, agent) as stage:
+        call = await in_mid_answer(stage)
         call.drop()
         await call.stream_started(2)
         await call.hears(0.5)
         call.hang_up()
-        await house.record(2)
+        await stage.record(2)
     assert started == [{}, {"customer": {"name": "Ada"}}]
 
 
 async def test_a_line_of_another_version_is_left_out_and_the_call_goes_on(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
-    async with nothing_left(), journalled(tmp_path) as house:
-        call = await in_mid_answer(house)
+    async with nothing_left(), journalled(tmp_path) as stage:
+        call = await in_mid_answer(stage)
         await call.silence_for(500)
         await trio.sleep(1)
         db = sqlite3.connect(tmp_path / "journal.db")
@@ -337,18 +337,18 @@ async def test_a_line_of_another_version_is_left_out_and_the_call_goes_on(
         call.drop()
         await call.stream_started(2)
         await call.hears(0.5)
-        assert told(await house.session(2), "assistant") == [GREETING, ANSWER]
+        assert told(await stage.session(2), "assistant") == [GREETING, ANSWER]
         call.hang_up()
-        assert (await house.record(2)).generation == 1
+        assert (await stage.record(2)).generation == 1
 
 
 async def test_without_a_journal_a_lost_stream_ends_the_call_as_ever(autojump_clock: MockClock) -> None:
-    async with nothing_left(), open_house(script=script) as house:
-        call = await in_mid_answer(house)
+    async with nothing_left(), rehearsal(script=script) as stage:
+        call = await in_mid_answer(stage)
         call.drop()
         record = await call.ended()
         assert (record.ended_by, actions(call)) == (EndedBy.HANGUP_VERB, [])
-        assert "<Connect" not in await house.phone.after_stream({"CallSid": call.sid, **FORM}, 0)
+        assert "<Connect" not in await stage.phone.after_stream({"CallSid": call.sid, **FORM}, 0)
 
 
 async def test_a_full_disk_ends_no_call(
@@ -357,11 +357,11 @@ async def test_a_full_disk_ends_no_call(
     from tests.store.test_journal_writer import break_disk
 
     break_disk(monkeypatch)
-    async with nothing_left(), journalled(tmp_path) as house:
-        call = await in_mid_answer(house)
+    async with nothing_left(), journalled(tmp_path) as stage:
+        call = await in_mid_answer(stage)
         await call.silence_for(300)
         await call.speak(GOODBYE)
         await call.hears(1.0)
         call.hang_up()
-        record = await house.record()
+        record = await stage.record()
         assert (record.reason, record.barge_ins) == (EndReason.CALLER_HUNG_UP, 0)

@@ -11,7 +11,7 @@ from sqlalchemy.exc import OperationalError
 from llcphone import EndReason
 from llcphone.sim.phone import EndedBy
 from llcphone.store.database import Database
-from tests.calls.house import nothing_left
+from tests.calls.stage import nothing_left
 from tests.calls.test_resume import FORM, actions, in_mid_answer, journalled
 from tests.store.journal_kit import no_threads
 
@@ -47,8 +47,8 @@ def outage(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
 async def test_a_caller_is_kept_until_the_database_can_say_and_goes_on(
     away_s: float, tmp_path: Path, autojump_clock: MockClock, outage: Callable[[float], None]
 ) -> None:
-    async with nothing_left(), journalled(tmp_path) as house:
-        call = await in_mid_answer(house)
+    async with nothing_left(), journalled(tmp_path) as stage:
+        call = await in_mid_answer(stage)
         outage(away_s)
         began = trio.current_time()
         call.drop()
@@ -56,7 +56,7 @@ async def test_a_caller_is_kept_until_the_database_can_say_and_goes_on(
         assert away_s <= trio.current_time() - began < away_s + 8
         await call.hears(0.5)
         call.hang_up()
-        assert (await house.record(2)).generation == 1
+        assert (await stage.record(2)).generation == 1
         await call.ended()
         assert call.record.ended_by is EndedBy.CALLER
         assert len(actions(call)) == 1, "the rest was asked by our own <Redirect>"
@@ -65,28 +65,28 @@ async def test_a_caller_is_kept_until_the_database_can_say_and_goes_on(
 async def test_after_half_a_minute_without_an_answer_the_call_ends(
     tmp_path: Path, autojump_clock: MockClock, outage: Callable[[float], None]
 ) -> None:
-    async with nothing_left(), journalled(tmp_path) as house:
-        call = await in_mid_answer(house)
+    async with nothing_left(), journalled(tmp_path) as stage:
+        call = await in_mid_answer(stage)
         outage(600)
         began = trio.current_time()
         call.drop()
         record = await call.ended()
         assert record.ended_by is EndedBy.END_OF_TWIML
         assert 30 <= trio.current_time() - began < 45
-        assert (await house.record()).reason is EndReason.PHONE_LOST
+        assert (await stage.record()).reason is EndReason.PHONE_LOST
         outage(0)
 
 
 async def test_a_call_that_is_known_to_be_over_needs_no_database(
     tmp_path: Path, autojump_clock: MockClock, outage: Callable[[float], None]
 ) -> None:
-    async with nothing_left(), journalled(tmp_path) as house:
-        call = await in_mid_answer(house)
+    async with nothing_left(), journalled(tmp_path) as stage:
+        call = await in_mid_answer(stage)
         call.hang_up()
-        await house.record()
+        await stage.record()
         outage(600)
         began = trio.current_time()
-        answer = await house.phone.after_stream({**FORM, "CallSid": call.sid, "CallStatus": "completed"}, 0)
+        answer = await stage.phone.after_stream({**FORM, "CallSid": call.sid, "CallStatus": "completed"}, 0)
         assert "<Redirect" not in answer
         assert trio.current_time() == began
         outage(0)

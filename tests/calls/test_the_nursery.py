@@ -14,8 +14,8 @@ from llcphone.server.run import serve
 from llcphone.sim.model import CallTool, Say, open_model
 from llcphone.sim.phone import SimCall, open_twilio
 from llcphone.twilio import twiml
-from tests.calls.house import TOKEN, TRANSPORTS, make_config, open_house, tasks_below
 from tests.calls.memory import Turn, media, open_memory, speech_started
+from tests.calls.stage import TOKEN, TRANSPORTS, make_config, rehearsal, tasks_below
 
 if TYPE_CHECKING:
     from trio.testing import MockClock
@@ -32,13 +32,13 @@ async def test_nothing_waits(autojump_clock: MockClock) -> None:
         return "nine to five"
 
     turns = [Turn(800), Turn(400, tool="look_up"), Turn(400), Turn(600)]
-    async with open_memory(agent, turns=turns) as house:
+    async with open_memory(agent, turns=turns) as stage:
         begin = trio.current_time()
-        call = house.answer()
+        call = stage.answer()
         await wait_all_tasks_blocked()
-        model = house.model
+        model = stage.model
         assert model.kinds() == ["session.update", "conversation.item.create", "response.create"]
-        ear = house.join(call)
+        ear = stage.join(call)
         await wait_all_tasks_blocked()
         assert ear.voice_ms == 800  # the greeting, generated early, leaves with the stream's start
 
@@ -46,14 +46,14 @@ async def test_nothing_waits(autojump_clock: MockClock) -> None:
         await wait_all_tasks_blocked()
         assert model.kinds()[-1] == "input_audio_buffer.append"
 
-        model.put(*house.mind.caller_turn())
+        model.put(*stage.mind.caller_turn())
         await wait_all_tasks_blocked()
         assert model.kinds().count("response.create") == 2  # the greeting's, and for the tool's answer
         assert model.kinds().count("session.update") == 2  # the next turn's eagerness was due at once
         assert ear.voice_ms == 800 + 400 + 400
 
         ear.reply = lambda message: ()  # from now on nothing more is heard
-        model.put(*house.mind.caller_turn())
+        model.put(*stage.mind.caller_turn())
         await wait_all_tasks_blocked()
         model.put(speech_started())
         await wait_all_tasks_blocked()
@@ -80,9 +80,9 @@ async def test_a_call_is_three_tasks_and_its_tools(
     script = [[Say("One moment.", 500), CallTool("look_up")], "There is nothing."]
     # The adapter's one task holds trio-websocket's reader and our pumps; the fast lane has none.
     standing = sorted([*STANDING, *(["trio-websocket leg"] if transports[0] == "trio-websocket" else [])])
-    async with open_house(agent=agent, script=script, transports=transports) as house:
-        sim = await house.ring()
-        (call,) = house.phone.calls()
+    async with rehearsal(agent=agent, script=script, transports=transports) as stage:
+        sim = await stage.ring()
+        (call,) = stage.phone.calls()
         nursery = call.run._core._nursery
         assert nursery is not None
         await sim.hears(0.4)
@@ -98,10 +98,10 @@ async def test_a_call_is_three_tasks_and_its_tools(
 async def test_cancelling_a_call_closes_both_sockets_within_a_second(
     transports: tuple[str, str], autojump_clock: MockClock
 ) -> None:
-    async with open_house(script=[Say("A long story.", 20_000)], transports=transports) as house:
-        sim = await house.ring()
-        session = await house.session()
-        (call,) = house.phone.calls()
+    async with rehearsal(script=[Say("A long story.", 20_000)], transports=transports) as stage:
+        sim = await stage.ring()
+        session = await stage.session()
+        (call,) = stage.phone.calls()
         await sim.hears(1)
         begin = trio.current_time()
         assert call.run._core._nursery is not None
@@ -111,7 +111,7 @@ async def test_cancelling_a_call_closes_both_sockets_within_a_second(
         await session.until(lambda: not session.is_open)
         await sim.ended()
         assert trio.current_time() - begin <= 1
-        assert house.twilio.open_streams == house.model.live_sessions == 0
+        assert stage.twilio.open_streams == stage.model.live_sessions == 0
 
 
 @pytest.mark.parametrize("transports", TRANSPORTS, ids="/".join)
@@ -156,9 +156,9 @@ class StepsOf(trio.abc.Instrument):
 
 
 async def test_the_supervisor_sleeps_through_a_quiet_call(autojump_clock: MockClock) -> None:
-    async with open_memory(turns=[Turn(800)]) as house:
-        call = house.answer()
-        ear = house.join(call)
+    async with open_memory(turns=[Turn(800)]) as stage:
+        call = stage.answer()
+        ear = stage.join(call)
         await trio.sleep(1)
         counted = StepsOf("supervisor")
         trio.lowlevel.add_instrument(counted)

@@ -17,8 +17,8 @@ from llcphone import Agent, CallHandle, ConfigError, EndReason
 from llcphone.call.tool_results import LONGEST
 from llcphone.runtime.containment import kinds_of
 from llcphone.sim.model import CallTool, Say
-from tests.calls.house import QUESTION, open_house
 from tests.calls.memory import open_memory
+from tests.calls.stage import QUESTION, rehearsal
 from tests.calls.test_one_calls_fault import WAYS, lives_on, thrown
 from tests.calls.test_tools import STOP, answers, asks, creates, live_call
 from tests.tools.test_schema import SEQUENCES
@@ -49,9 +49,9 @@ async def test_whatever_a_tool_raises_is_an_answer_and_all_calls_live_on(
         await trio.sleep(1)
         raise thrown(kind)
 
-    async with open_calls(agent) as house:
-        _, other_ear, other_model = await live_call(house)
-        _, ear, model = await live_call(house)
+    async with open_calls(agent) as stage:
+        _, other_ear, other_model = await live_call(stage)
+        _, ear, model = await live_call(stage)
         model.put(*asks(("a", "book")))
         await trio.sleep(1.01)
         assert answers(model) == {"a": {"error": name_of(kind)}}
@@ -86,8 +86,8 @@ async def test_whatever_an_approval_raises_is_a_refusal(
     async def book(who: Picky) -> None:
         raise AssertionError("never run")
 
-    async with open_calls(agent) as house:
-        call, ear, model = await live_call(house)
+    async with open_calls(agent) as stage:
+        call, ear, model = await live_call(stage)
         model.put(*asks(("a", "pay")), *asks(("b", "book"), arguments='{"who": {"name": "Ada"}}'))
         await trio.sleep(1)
         told = {
@@ -109,8 +109,8 @@ async def test_a_tool_of_a_call_that_ends_is_still_cancelled(autojump_clock: Moc
         finally:
             ended.append(trio.current_time())
 
-    async with open_calls(agent) as house:
-        call, ear, model = await live_call(house)
+    async with open_calls(agent) as stage:
+        call, ear, model = await live_call(stage)
         model.put(*asks(("a", "endless")))
         await wait_all_tasks_blocked()
         ear.put(STOP)
@@ -126,8 +126,8 @@ async def test_ctrl_c_in_a_tool_still_ends_the_process() -> None:
         raise KeyboardInterrupt
 
     async def hold() -> None:
-        async with open_calls(agent) as house:
-            _, _, model = await live_call(house)
+        async with open_calls(agent) as stage:
+            _, _, model = await live_call(stage)
             model.put(*asks(("a", "stop")))
             await trio.sleep(5)
 
@@ -170,8 +170,8 @@ async def test_an_effect_is_not_repeated_because_its_result_cannot_be_written(
         effects.append(1)
         return result
 
-    async with open_calls(agent) as house:
-        call, ear, model = await live_call(house)
+    async with open_calls(agent) as stage:
+        call, ear, model = await live_call(stage)
         model.put(*asks(("a", "pay")))
         await trio.sleep(5)
         assert (effects, answers(model)) == ([1], {"a": told})
@@ -192,8 +192,8 @@ async def test_a_forgotten_await_is_an_error_that_names_it(autojump_clock: MockC
         effects.append(1)
         return send_mail()
 
-    async with open_calls(agent) as house:
-        _, _, model = await live_call(house)
+    async with open_calls(agent) as stage:
+        _, _, model = await live_call(stage)
         model.put(*asks(("a", "mail")))
         await trio.sleep(5)
         assert "misses an await before send_mail()" in answers(model)["a"]["error"]
@@ -211,8 +211,8 @@ async def test_rows_of_a_database_keep_their_names(autojump_clock: MockClock) ->
         db.close()
         return rows
 
-    async with open_calls(agent) as house:
-        _, _, model = await live_call(house)
+    async with open_calls(agent) as stage:
+        _, _, model = await live_call(stage)
         model.put(*asks(("a", "customers")))
         await trio.sleep(1)
         assert answers(model) == {"a": [{"id": 7, "name": "Ana"}]}
@@ -245,8 +245,8 @@ async def test_partials_objects_and_wrappers_run(autojump_clock: MockClock) -> N
     agent.tool(partial(hours, object()))
     agent.tool(name="desk")(Desk())
     agent.tool(plain_wrapper(week))
-    async with open_calls(agent) as house:
-        _, _, model = await live_call(house)
+    async with open_calls(agent) as stage:
+        _, _, model = await live_call(stage)
         given = '{"day": "monday"}'
         model.put(*asks(("a", "hours"), ("b", "desk"), ("c", "week"), arguments=given))
         await trio.sleep(1)
@@ -270,8 +270,8 @@ async def test_a_late_result_and_one_told_unasked_have_the_same_bound(autojump_c
         await trio.sleep(2)
         return "x" * 5_000_000
 
-    async with open_calls(agent) as house:
-        call, ear, model = await live_call(house)
+    async with open_calls(agent) as stage:
+        call, ear, model = await live_call(stage)
         model.put(*asks(("a", "slow")))
         await trio.sleep(3)
         call.tell("slow", {"of": "y" * 5_000_000}, "x" * 5_000_000)
@@ -291,8 +291,8 @@ async def test_a_late_result_and_one_told_unasked_have_the_same_bound(autojump_c
 
 
 async def test_only_a_tool_of_the_agent_is_told_of(autojump_clock: MockClock) -> None:
-    async with open_calls(Agent()) as house:
-        call, ear, model = await live_call(house)
+    async with open_calls(Agent()) as stage:
+        call, ear, model = await live_call(stage)
         with pytest.raises(ConfigError, match="the agent has no such tool"):
             call.tell("crm.lookup", {}, 1)
         assert await lives_on(ear, model)
@@ -301,9 +301,9 @@ async def test_only_a_tool_of_the_agent_is_told_of(autojump_clock: MockClock) ->
 async def test_a_brief_has_a_bound_too(autojump_clock: MockClock) -> None:
     agent = Agent("Be brief.")
     agent.brief(lambda call: "x" * 5_000_000)
-    async with open_calls(agent) as house:
-        await live_call(house)
-        (update, *_) = [each for each in house.model.sent if each["type"] == "session.update"]
+    async with open_calls(agent) as stage:
+        await live_call(stage)
+        (update, *_) = [each for each in stage.model.sent if each["type"] == "session.update"]
         _, brief = update["session"]["instructions"].split("\n\n")
         assert len(brief) == LONGEST
 
@@ -331,14 +331,14 @@ async def test_the_strict_vendor_takes_every_way_to_write_a_sequence(autojump_cl
 
         take.__annotations__ = {"it": hint}
         agent.tool(name=f"take_{at}")(take)
-    async with open_house(script=[Say("Good morning!")], agent=agent) as house:
-        call = await house.ring()
-        session = await house.session()
+    async with rehearsal(script=[Say("Good morning!")], agent=agent) as stage:
+        call = await stage.ring()
+        session = await stage.session()
         await call.hears(0.3)
         assert len(session.config["tools"]) == len(SEQUENCES)
         call.hang_up()
-        await house.record()
-        assert not house.noted("model error")
+        await stage.record()
+        assert not stage.noted("model error")
 
 
 async def test_megabytes_cost_no_session_and_are_told_the_next_one_as_they_were_cut(
@@ -350,23 +350,23 @@ async def test_megabytes_cost_no_session_and_are_told_the_next_one_as_they_were_
     async def look_up() -> str:
         return "x" * 5_000_000
 
-    async with open_house(script=reader, agent=agent) as house:
-        call = await house.ring()
-        session = await house.session()
+    async with rehearsal(script=reader, agent=agent) as stage:
+        call = await stage.ring()
+        session = await stage.session()
         await call.hears(0.5)
         await call.silence_for(300)
         await call.speak(QUESTION)
         await session.until(lambda: any(item.type == "function_call_output" for item in session.items))
         await call.hears(0.3)
-        assert len(house.model.sessions) == 1
+        assert len(stage.model.sessions) == 1
         await call.silence_for(800)
         session.reset()
-        again = await house.session(2)
+        again = await stage.session(2)
         await again.until(lambda: any(item.type == "function_call_output" for item in again.items))
         call.hang_up()
-        await house.record()
+        await stage.record()
         (first,) = outputs_of(session)
         (second,) = outputs_of(again)
         assert first == second
         assert len(first) == LONGEST
-        assert len(house.model.sessions) == 2
+        assert len(stage.model.sessions) == 2

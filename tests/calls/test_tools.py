@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from trio.testing import MockClock
 
 STOP = {"event": "stop", "streamSid": "MZ1"}
-open_house = partial(open_memory, call={"media_timeout_s": 300.0})
+rehearsal = partial(open_memory, call={"media_timeout_s": 300.0})
 """Calls whose caller may be silent for long."""
 
 
@@ -47,13 +47,13 @@ def asks(*calls: tuple[str, str], arguments: str = "{}") -> list[dict[str, Any]]
     ]
 
 
-async def live_call(house: MemoryHouse) -> tuple[Call, MemoryLeg, MemoryLeg]:
+async def live_call(stage: MemoryHouse) -> tuple[Call, MemoryLeg, MemoryLeg]:
     """A call that was greeted: itself, its phone leg and its model leg."""
-    call = house.answer()
+    call = stage.answer()
     await wait_all_tasks_blocked()
-    ear = house.join(call)
+    ear = stage.join(call)
     await wait_all_tasks_blocked()
-    return call, ear, house.model
+    return call, ear, stage.model
 
 
 def answers(model: MemoryLeg) -> dict[str, Any]:
@@ -82,8 +82,8 @@ async def test_two_tools_at_once_take_the_time_of_one_and_are_one_response(
         await trio.sleep(3)
         return 1
 
-    async with open_house(agent) as house:
-        _, _, model = await live_call(house)
+    async with rehearsal(agent) as stage:
+        _, _, model = await live_call(stage)
         model.put(*asks(("a", "slow"), ("b", "slow")))
         await trio.sleep(3.01)
         assert answers(model) == {"a": 1, "b": 1}
@@ -98,8 +98,8 @@ async def test_tools_beyond_the_limit_wait_their_turn(autojump_clock: MockClock)
     async def slow() -> None:
         await trio.sleep(1)
 
-    async with open_house(agent, tools={"max_concurrent": 2}) as house:
-        _, _, model = await live_call(house)
+    async with rehearsal(agent, tools={"max_concurrent": 2}) as stage:
+        _, _, model = await live_call(stage)
         model.put(*asks(("a", "slow"), ("b", "slow"), ("c", "slow")))
         await trio.sleep(1.01)
         assert len(answers(model)) == 2
@@ -114,12 +114,12 @@ async def test_frames_and_barge_in_do_not_wait_for_a_tool(autojump_clock: MockCl
     async def slow() -> None:
         await trio.sleep(10)
 
-    async with open_house(agent, turns=[Turn(400), Turn(800)]) as house:
-        _, ear, model = await live_call(house)
+    async with rehearsal(agent, turns=[Turn(400), Turn(800)]) as stage:
+        _, ear, model = await live_call(stage)
         model.put(*asks(("a", "slow")))
         await wait_all_tasks_blocked()
         ear.put(media())
-        model.put(*house.mind.caller_turn())
+        model.put(*stage.mind.caller_turn())
         await wait_all_tasks_blocked()
         assert model.kinds()[-1] == "input_audio_buffer.append"
         assert [message["event"] for message in ear.sent].count("media") == 6
@@ -137,8 +137,8 @@ async def test_a_tool_that_does_not_let_go_is_answered_for_at_its_deadline(autoj
             await trio.sleep(20)
         return "done"
 
-    async with open_house(agent) as house:
-        _, _, model = await live_call(house)
+    async with rehearsal(agent) as stage:
+        _, _, model = await live_call(stage)
         model.put(*asks(("a", "stubborn")))
         await trio.sleep(2.01)
         assert answers(model) == {"a": {"error": "timed out after 2 s"}}
@@ -169,14 +169,14 @@ async def test_hang_up_cancels_a_tool_and_lets_a_detached_one_go_on_to_its_own_l
     async def detached() -> None:
         await sleeps("detached")
 
-    async with open_house(agent) as house:
-        call, ear, model = await live_call(house)
+    async with rehearsal(agent) as stage:
+        call, ear, model = await live_call(stage)
         model.put(*asks(("a", "own"), ("b", "detached")))
         await trio.sleep(5)
         ear.put(STOP)
         assert (await call.wait()).reason is EndReason.CALLER_HUNG_UP
         assert ended == {"own": 5}
-        await house.phone.drain(100)
+        await stage.phone.drain(100)
         assert ended == {"own": 5, "detached": 60}
 
 
@@ -193,13 +193,13 @@ async def test_a_detached_tool_finishes_its_work_after_hang_up(
             raise OSError("planted")
         sent.append(tool.key)
 
-    async with open_house(agent) as house:
-        call, ear, model = await live_call(house)
+    async with rehearsal(agent) as stage:
+        call, ear, model = await live_call(stage)
         model.put(*asks(("a", "send")))
         await trio.sleep(1)
         ear.put(STOP)
         await call.wait()
-        await house.phone.drain(100)
+        await stage.phone.drain(100)
         assert sent == ["CA1:a"]
         assert [line.event for line in caplog.records].count("tool ended after its call") == 1
 
@@ -215,8 +215,8 @@ async def test_a_result_that_comes_late_is_told_later(autojump_clock: MockClock)
         await trio.sleep(7)
         return '"done"'
 
-    async with open_house(agent) as house:
-        _, _, model = await live_call(house)
+    async with rehearsal(agent) as stage:
+        _, _, model = await live_call(stage)
         model.put(*asks(("a", "slow")))
         await trio.sleep(2.01)
         assert answers(model) == {"a": {"status": "still running after 2 s; its result will follow"}}
@@ -239,8 +239,8 @@ async def test_a_late_tool_that_never_ends_is_told_as_failed_at_its_limit(
             if cleanup == "raises":
                 raise ValueError("planted")
 
-    async with open_house(agent) as house:
-        _, _, model = await live_call(house)
+    async with rehearsal(agent) as stage:
+        _, _, model = await live_call(stage)
         model.put(*asks(("a", "endless")))
         await trio.sleep(9.01)
         assert answers(model)["late-1"] == {"error": "timed out after 9 s"}
@@ -261,8 +261,8 @@ async def test_a_tool_is_tried_again_with_the_same_key_and_fresh_arguments(autoj
             raise OSError("planted")
         return '"booked"'
 
-    async with open_house(agent) as house:
-        _, _, model = await live_call(house)
+    async with rehearsal(agent) as stage:
+        _, _, model = await live_call(stage)
         began = trio.current_time()
         model.put(*asks(("a", "book"), arguments='{"names": ["Ada"]}'))
         await trio.sleep(5)
@@ -279,8 +279,8 @@ async def test_a_tool_is_tried_once_unless_it_is_marked(autojump_clock: MockCloc
         tries.append(1)
         raise OSError("planted")
 
-    async with open_house(agent) as house:
-        _, _, model = await live_call(house)
+    async with rehearsal(agent) as stage:
+        _, _, model = await live_call(stage)
         model.put(*asks(("a", "book")))
         await trio.sleep(5)
         assert (tries, answers(model)) == ([1], {"a": {"error": "OSError"}})
@@ -295,8 +295,8 @@ async def test_all_tries_have_one_deadline(autojump_clock: MockClock) -> None:
         await trio.sleep(1)
         raise OSError("planted")
 
-    async with open_house(agent) as house:
-        _, _, model = await live_call(house)
+    async with rehearsal(agent) as stage:
+        _, _, model = await live_call(stage)
         model.put(*asks(("a", "book")))
         await trio.sleep(20)
         assert answers(model) == {"a": {"error": "timed out after 5 s"}}
@@ -312,8 +312,8 @@ async def test_bad_arguments_are_told_and_not_tried_again(
     async def book(guests: int) -> None:
         raise AssertionError("never run")
 
-    async with open_house(agent) as house:
-        _, _, model = await live_call(house)
+    async with rehearsal(agent) as stage:
+        _, _, model = await live_call(stage)
         model.put(*asks(("a", "book"), arguments='{"guests": "Ada Lovelace"}'))
         await trio.sleep(1)
         assert answers(model) == {"a": {"error": "bad arguments: Expected `int`, got `str` - at `$.guests`"}}
@@ -335,8 +335,8 @@ async def test_a_validator_that_raises_is_news_for_the_model_too(autojump_clock:
     @agent.tool
     async def book(who: Picky) -> None: ...
 
-    async with open_house(agent) as house:
-        call, _, model = await live_call(house)
+    async with rehearsal(agent) as stage:
+        call, _, model = await live_call(stage)
         model.put(*asks(("a", "book"), arguments='{"who": {"name": "Ada"}}'))
         await trio.sleep(1)
         assert answers(model) == {"a": {"error": "bad arguments: LookupError"}}
@@ -350,8 +350,8 @@ async def test_two_calls_of_one_tool_have_two_keys(autojump_clock: MockClock) ->
     async def book(tool: ToolContext) -> None:
         keys.append(tool.key)
 
-    async with open_house(agent) as house:
-        _, _, model = await live_call(house)
+    async with rehearsal(agent) as stage:
+        _, _, model = await live_call(stage)
         model.put(*asks(("a", "book"), ("b", "book")))
         await wait_all_tasks_blocked()
         assert sorted(keys) == ["CA1:a", "CA1:b"]
@@ -408,8 +408,8 @@ async def test_a_hook_decides_whether_a_tool_may_run(
         paid.append(euros)
         return {"paid": True}
 
-    async with open_house(agent) as house:
-        call, _, model = await live_call(house)
+    async with rehearsal(agent) as stage:
+        call, _, model = await live_call(stage)
         model.put(*asks(("a", "pay"), arguments='{"euros": 5}'))
         await trio.sleep(11)
         assert answers(model) == {"a": told}
@@ -430,8 +430,8 @@ async def test_a_tool_has_its_whole_time_after_a_slow_approval(autojump_clock: M
         await trio.sleep(4)
         return '"paid"'
 
-    async with open_house(agent) as house:
-        _, _, model = await live_call(house)
+    async with rehearsal(agent) as stage:
+        _, _, model = await live_call(stage)
         model.put(*asks(("a", "pay")))
         await trio.sleep(13.5)
         assert answers(model) == {"a": "paid"}
@@ -449,8 +449,8 @@ async def test_a_person_may_approve_from_outside_of_the_call(autojump_clock: Moc
     async def pay(euros: int) -> str:
         return f'"paid {euros}"'
 
-    async with open_house(agent, on_note=look) as house:
-        call, _, model = await live_call(house)
+    async with rehearsal(agent, on_note=look) as stage:
+        call, _, model = await live_call(stage)
         model.put(*asks(("a", "pay"), ("b", "pay"), arguments='{"euros": 5}'))
         await trio.sleep(5)
         assert sorted(call_id for each, call_id in asked if each is call) == ["a", "b"]
@@ -474,8 +474,8 @@ async def test_an_onlooker_may_approve_in_the_very_moment_it_is_asked(autojump_c
     async def pay() -> str:
         return '"paid"'
 
-    async with open_house(agent, on_note=look) as house:
-        _, _, model = await live_call(house)
+    async with rehearsal(agent, on_note=look) as stage:
+        _, _, model = await live_call(stage)
         model.put(*asks(("a", "pay")))
         await wait_all_tasks_blocked()
         assert answers(model) == {"a": "paid"}
@@ -488,8 +488,8 @@ async def test_an_approval_that_comes_too_late_runs_nothing(autojump_clock: Mock
     async def pay() -> None:
         paid.append(1)
 
-    async with open_house(agent, tools={"approve_timeout_s": 5}) as house:
-        call, _, model = await live_call(house)
+    async with rehearsal(agent, tools={"approve_timeout_s": 5}) as stage:
+        call, _, model = await live_call(stage)
         model.put(*asks(("a", "pay")))
         await trio.sleep(5.01)
         assert not call.approvals.answer("a", True)
@@ -505,8 +505,8 @@ async def test_hang_up_ends_the_wait_for_an_approval(autojump_clock: MockClock) 
     async def pay() -> None:
         paid.append(1)
 
-    async with open_house(agent) as house:
-        call, ear, model = await live_call(house)
+    async with rehearsal(agent) as stage:
+        call, ear, model = await live_call(stage)
         model.put(*asks(("a", "pay")))
         await trio.sleep(1)
         ear.put(STOP)
@@ -529,8 +529,8 @@ async def test_the_caller_hears_the_configured_filler_while_a_tool_works(
         await trio.sleep(10)
 
     sounds = {"tool_after_ms": 800, "sound": filler, "every_ms": 600_000}
-    async with open_house(agent, filler=sounds) as house:
-        _, ear, model = await live_call(house)
+    async with rehearsal(agent, filler=sounds) as stage:
+        _, ear, model = await live_call(stage)
         model.put(*asks(("a", "slow")))
         await wait_all_tasks_blocked()
         before = len(ear.sent)
@@ -538,7 +538,7 @@ async def test_the_caller_hears_the_configured_filler_while_a_tool_works(
         assert len(ear.sent) == before
         await trio.sleep(0.02)
         assert ear.sent[before]["event"] == "media"
-        assert [note.kind for note in house.notes].count("filler") == 1
+        assert [note.kind for note in stage.notes].count("filler") == 1
 
 
 async def test_without_the_setting_the_caller_hears_nothing(autojump_clock: MockClock) -> None:
@@ -548,8 +548,8 @@ async def test_without_the_setting_the_caller_hears_nothing(autojump_clock: Mock
     async def slow() -> None:
         await trio.sleep(10)
 
-    async with open_house(agent) as house:
-        _, ear, model = await live_call(house)
+    async with rehearsal(agent) as stage:
+        _, ear, model = await live_call(stage)
         model.put(*asks(("a", "slow")))
         await wait_all_tasks_blocked()
         before = ear.voice_ms

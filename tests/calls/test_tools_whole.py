@@ -10,7 +10,7 @@ import trio
 from llcphone import Agent
 from llcphone.sim import voices
 from llcphone.sim.model import CallTool, Say
-from tests.calls.house import INTERRUPTION, QUESTION, TRANSPORTS, nothing_left, open_house
+from tests.calls.stage import INTERRUPTION, QUESTION, TRANSPORTS, nothing_left, rehearsal
 
 if TYPE_CHECKING:
     from trio.testing import MockClock
@@ -53,10 +53,10 @@ async def test_a_slow_tool_is_bridged_by_a_filler_and_told_when_it_is_late(
     settings = {"tool_after_ms": 700, "every_ms": 600_000}
     async with (
         nothing_left(),
-        open_house(script=clerk, agent=agent, transports=transports, filler=settings) as house,
+        rehearsal(script=clerk, agent=agent, transports=transports, filler=settings) as stage,
     ):
-        call = await house.ring()
-        session = await house.session()
+        call = await stage.ring()
+        session = await stage.session()
         await call.hears(0.5)
         await call.silence_for(300)
         await call.speak(QUESTION)
@@ -64,7 +64,7 @@ async def test_a_slow_tool_is_bridged_by_a_filler_and_told_when_it_is_late(
         await call.hears(0.3)
         await call.silence_for(800)
         call.hang_up()
-        record = await house.record()
+        record = await stage.record()
         assert ONE_MOMENT in heard(call)
         assert [line["text"] for line in record.transcript if line["speaker"] == "system"] == ["(filler)"]
         words = [line["text"] for line in record.transcript if line["speaker"] == "agent"]
@@ -82,10 +82,10 @@ async def test_a_caller_who_speaks_into_the_filler_silences_it_and_is_answered_w
     settings = {"tool_after_ms": 700, "every_ms": 600_000}
     async with (
         nothing_left(),
-        open_house(script=clerk, agent=agent, transports=transports, filler=settings) as house,
+        rehearsal(script=clerk, agent=agent, transports=transports, filler=settings) as stage,
     ):
-        call = await house.ring()
-        session = await house.session()
+        call = await stage.ring()
+        session = await stage.session()
         await call.hears(0.5)
         await call.silence_for(300)
         await call.speak(QUESTION)
@@ -99,6 +99,6 @@ async def test_a_caller_who_speaks_into_the_filler_silences_it_and_is_answered_w
         await call.hears(0.3)
         await call.silence_for(800)
         call.hang_up()
-        record = await house.record()
+        record = await stage.record()
         words = [line["text"] for line in record.transcript if line["speaker"] == "agent"]
         assert words == ["Good morning!", "I am still looking.", "I was told: noon"]

@@ -14,7 +14,7 @@ from llcphone import Agent, CallHandle, ConfigError, EndReason, Outcome
 from llcphone.sim.model import CallTool, Faults, Say
 from llcphone.sim.phone import Callee, DialOutcome, EndedBy
 from llcphone.testing import rehearse
-from tests.calls.house import GOODBYE, QUESTION, nothing_left
+from tests.calls.stage import GOODBYE, QUESTION, nothing_left
 from tests.store.journal_kit import no_threads, url_of
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def receptionist(desk: Desk, way: str = "sales", **how: Any) -> Agent:
 
 
 @asynccontextmanager
-async def house(
+async def staged(
     journal: Path | None = None,
     *,
     to: dict[str, Any] | None = None,
@@ -131,7 +131,7 @@ async def test_a_caller_is_put_through_after_the_last_word_was_heard(
     journal: Path | None, autojump_clock: MockClock
 ) -> None:
     desk = Desk()
-    async with nothing_left(), house(journal, desk=desk) as stage:
+    async with nothing_left(), staged(journal, desk=desk) as stage:
         call = await asks_for_sales(stage)
         record = await call.ended()
         assert (record.dialled, record.joined) == ([SALES], [SALES])
@@ -155,7 +155,7 @@ async def test_a_caller_is_put_through_after_the_last_word_was_heard(
 async def test_when_nobody_can_be_had_the_caller_is_back_with_the_agent_that_remembers(
     dial: DialOutcome, why: str, journal: Path | None, autojump_clock: MockClock
 ) -> None:
-    async with nothing_left(), house(journal, dial=dial) as stage:
+    async with nothing_left(), staged(journal, dial=dial) as stage:
         call = await asks_for_sales(stage)
         await call.stream_started(2)
         await call.hears(0.8)
@@ -176,7 +176,7 @@ async def test_a_phone_that_drains_takes_the_caller_back(
     journal: Path | None, autojump_clock: MockClock
 ) -> None:
     """Their call had begun: it goes on to its end, like any live call."""
-    async with nothing_left(), house(journal, dial=DialOutcome("busy", 1.0)) as stage:
+    async with nothing_left(), staged(journal, dial=DialOutcome("busy", 1.0)) as stage:
         other = await stage.ring()  # what the phone waits for
         await other.hears(0.5)
         call = await asks_for_sales(stage)
@@ -194,7 +194,7 @@ async def test_a_phone_that_drains_takes_the_caller_back(
 async def test_a_caller_who_comes_back_when_the_drain_limit_is_near_hears_why_the_line_closes(
     autojump_clock: MockClock,
 ) -> None:
-    async with nothing_left(), house(dial=DialOutcome("busy", 1.0)) as stage:
+    async with nothing_left(), staged(dial=DialOutcome("busy", 1.0)) as stage:
         call = await asks_for_sales(stage)
         stage.phone.admission.close()
         record = await call.ended()
@@ -208,7 +208,7 @@ async def test_a_colleague_hears_what_it_is_about_and_declines_by_pressing_no_ke
 ) -> None:
     to = {"whisper": "A call for you: {summary}", "accept": True}
     dial = DialOutcome(ring_s=1.0, unjoined=unjoined)
-    async with nothing_left(), house(journal, to=to, dial=dial) as stage:
+    async with nothing_left(), staged(journal, to=to, dial=dial) as stage:
         call = await asks_for_sales(stage)
         await call.stream_started(2)
         await call.hears(0.5)
@@ -224,7 +224,7 @@ async def test_a_colleague_hears_what_it_is_about_and_declines_by_pressing_no_ke
 
 async def test_a_colleague_who_presses_a_key_is_joined(autojump_clock: MockClock) -> None:
     to = {"accept": True}
-    async with nothing_left(), house(to=to, dial=DialOutcome(ring_s=1.0, presses="1")) as stage:
+    async with nothing_left(), staged(to=to, dial=DialOutcome(ring_s=1.0, presses="1")) as stage:
         call = await asks_for_sales(stage)
         record = await call.ended()
         assert (record.joined, record.ended_by) == ([SALES], EndedBy.HANGUP_VERB)
@@ -233,7 +233,7 @@ async def test_a_colleague_who_presses_a_key_is_joined(autojump_clock: MockClock
 
 
 async def test_a_whisper_without_a_key_joins_by_itself(autojump_clock: MockClock) -> None:
-    async with nothing_left(), house(to={"whisper": "From the bakery."}) as stage:
+    async with nothing_left(), staged(to={"whisper": "From the bakery."}) as stage:
         call = await asks_for_sales(stage)
         assert (await call.ended()).joined == [SALES]
 
@@ -241,7 +241,7 @@ async def test_a_whisper_without_a_key_joins_by_itself(autojump_clock: MockClock
 async def test_a_caller_who_hangs_up_while_it_rings_leaves_nothing_behind(
     journal: Path | None, autojump_clock: MockClock
 ) -> None:
-    async with nothing_left(), house(journal, dial=DialOutcome(ring_s=10.0)) as stage:
+    async with nothing_left(), staged(journal, dial=DialOutcome(ring_s=10.0)) as stage:
         call = await asks_for_sales(stage)
         await trio.sleep(2)
         call.hang_up()
@@ -255,7 +255,7 @@ async def test_a_caller_who_hangs_up_while_it_rings_leaves_nothing_behind(
 async def test_a_caller_who_hangs_up_during_the_good_bye_has_hung_up(
     journal: Path | None, autojump_clock: MockClock
 ) -> None:
-    async with nothing_left(), house(journal) as stage:
+    async with nothing_left(), staged(journal) as stage:
         call = await stage.ring()
         await call.hears(0.5)
         await call.silence_for(300)
@@ -270,7 +270,7 @@ async def test_a_caller_who_hangs_up_during_the_good_bye_has_hung_up(
 async def test_a_stream_that_breaks_during_the_good_bye_does_not_stop_the_transfer(
     journal: Path | None, autojump_clock: MockClock
 ) -> None:
-    async with nothing_left(), house(journal) as stage:
+    async with nothing_left(), staged(journal) as stage:
         call = await stage.ring()
         await call.hears(0.5)
         await call.silence_for(300)
@@ -292,7 +292,7 @@ async def test_a_caller_who_speaks_into_the_good_bye_is_heard_and_the_model_asks
         return CallTool("put_through", {})
 
     desk = Desk()
-    async with nothing_left(), house(script=script, desk=desk) as stage:
+    async with nothing_left(), staged(script=script, desk=desk) as stage:
         call = await stage.ring()
         await call.hears(0.5)
         await call.silence_for(300)
@@ -310,7 +310,7 @@ async def test_nobody_there_may_mean_voicemail_and_the_recording_is_told(
 ) -> None:
     told: list[Any] = []
     to = {"on_no_answer": "voicemail"}
-    async with nothing_left(), house(journal, to=to, dial=DialOutcome("busy", 1.0), voicemail=True) as stage:
+    async with nothing_left(), staged(journal, to=to, dial=DialOutcome("busy", 1.0), voicemail=True) as stage:
         stage.phone.transfers.recordings.on_ready.append(told.append)
         call = await asks_for_sales(stage)
         await listens_for_message(call)
@@ -327,7 +327,7 @@ async def test_an_agent_offers_voicemail_and_a_caller_who_hangs_up_has_left_a_me
     autojump_clock: MockClock,
 ) -> None:
     told: list[Any] = []
-    async with nothing_left(), house(way="voicemail", voicemail=True) as stage:
+    async with nothing_left(), staged(way="voicemail", voicemail=True) as stage:
         stage.phone.transfers.recordings.on_ready.append(told.append)
         call = await asks_for_sales(stage)
         await listens_for_message(call)
@@ -339,14 +339,14 @@ async def test_an_agent_offers_voicemail_and_a_caller_who_hangs_up_has_left_a_me
 
 
 async def test_a_silent_voicemail_ends_the_call(autojump_clock: MockClock) -> None:
-    async with nothing_left(), house(way="voicemail", voicemail=True) as stage:
+    async with nothing_left(), staged(way="voicemail", voicemail=True) as stage:
         call = await asks_for_sales(stage)
         assert (await call.ended()).ended_by is EndedBy.HANGUP_VERB
 
 
 async def test_nobody_there_may_mean_good_bye(journal: Path | None, autojump_clock: MockClock) -> None:
     to = {"on_no_answer": "hang_up"}
-    async with nothing_left(), house(journal, to=to, dial=DialOutcome("busy", 1.0)) as stage:
+    async with nothing_left(), staged(journal, to=to, dial=DialOutcome("busy", 1.0)) as stage:
         call = await asks_for_sales(stage)
         record = await call.ended()
         assert record.ended_by is EndedBy.HANGUP_VERB
@@ -357,7 +357,7 @@ async def test_an_unknown_destination_is_an_answer_and_a_missing_account_an_erro
     autojump_clock: MockClock,
 ) -> None:
     desk = Desk()
-    async with nothing_left(), house(way="nobody", desk=desk) as stage:
+    async with nothing_left(), staged(way="nobody", desk=desk) as stage:
         call = await stage.ring()
         await call.hears(0.5)
         await call.silence_for(300)
@@ -379,7 +379,7 @@ async def test_an_unknown_destination_is_an_answer_and_a_missing_account_an_erro
 
 
 async def test_the_colleague_reads_what_it_is_about(autojump_clock: MockClock) -> None:
-    async with nothing_left(), house(to={"sms": True}, callee=Callee()) as stage:
+    async with nothing_left(), staged(to={"sms": True}, callee=Callee()) as stage:
         call = await asks_for_sales(stage)
         await call.ended()
         (message,) = stage.twilio.rest.messages
@@ -388,7 +388,7 @@ async def test_the_colleague_reads_what_it_is_about(autojump_clock: MockClock) -
 
 
 async def test_texts_go_to_the_caller_and_a_refused_one_is_an_answer(autojump_clock: MockClock) -> None:
-    async with nothing_left(), house(callee=Callee()) as stage:
+    async with nothing_left(), staged(callee=Callee()) as stage:
         call = await stage.ring(from_="+15550100077")
         (ours,) = stage.phone.calls()
         assert (await ours.send_sms("caller", "Your table is booked.")).ok
@@ -404,7 +404,7 @@ async def test_an_outbound_call_can_be_transferred_and_is_not_hung_up_by_us(
 ) -> None:
     async with (
         nothing_left(),
-        house(journal, callee=Callee(), dial=DialOutcome(ring_s=1.0, talk_s=20.0)) as stage,
+        staged(journal, callee=Callee(), dial=DialOutcome(ring_s=1.0, talk_s=20.0)) as stage,
     ):
         stage.phone.place_call("+15550100055")
         call = await stage.twilio.outbound()
@@ -427,7 +427,7 @@ async def test_without_a_model_the_fallback_is_taken_by_the_action_answer(
     def script(turn: int, conversation: list[dict[str, Any]], tools: list[Any]) -> Any:
         return Say(GREETING, 1_000)
 
-    async with nothing_left(), house(journal, script=script, voicemail=True, fallback=fallback) as stage:
+    async with nothing_left(), staged(journal, script=script, voicemail=True, fallback=fallback) as stage:
         call = await stage.ring()
         await call.hears(0.5)
         stage.model.faults = Faults(refuse_status=503)
@@ -439,7 +439,7 @@ async def test_without_a_model_the_fallback_is_taken_by_the_action_answer(
 
 
 async def test_a_new_call_that_is_not_let_in_takes_the_fallback(autojump_clock: MockClock) -> None:
-    async with nothing_left(), house(fallback="sales") as stage:
+    async with nothing_left(), staged(fallback="sales") as stage:
         stage.phone.admission.draining = True
         call = await stage.twilio.ring()
         record = await call.ended()
@@ -458,7 +458,7 @@ SPANISH = {
 
 
 @pytest.mark.parametrize("otherwise", ["voicemail", "hang_up"])
-async def test_a_house_of_another_language_says_nothing_in_english(
+async def test_an_application_in_another_language_says_nothing_in_english(
     otherwise: str, autojump_clock: MockClock
 ) -> None:
     to = {"whisper": "Cliente: {summary}", "accept": True, "on_no_answer": otherwise}

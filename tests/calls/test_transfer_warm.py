@@ -15,7 +15,7 @@ from llcphone.sim.model import CallTool, Faults, Say
 from llcphone.sim.phone import Callee, EndedBy
 from llcphone.sim.phone.rest_faults import unavailable
 from llcphone.testing import rehearse
-from tests.calls.house import QUESTION, nothing_left
+from tests.calls.stage import QUESTION, nothing_left
 from tests.store.journal_kit import no_threads, url_of
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def receptionist() -> Agent:
 
 
 @asynccontextmanager
-async def house(
+async def staged(
     journal: Path | None = None,
     *,
     colleague: str = "take_call",
@@ -140,7 +140,7 @@ async def is_back(stage: Rehearsal, call: SimCall, why: str) -> None:
 async def test_the_colleague_is_briefed_takes_the_call_and_the_agent_drops_out(
     journal: Path | None, autojump_clock: MockClock
 ) -> None:
-    async with nothing_left(), house(journal) as stage:
+    async with nothing_left(), staged(journal) as stage:
         call = await on_hold(stage)
         colleague = await is_briefed(stage)
         assert SUMMARY in str(stage.model.sessions[-1].config)
@@ -162,7 +162,7 @@ async def test_the_colleague_is_briefed_takes_the_call_and_the_agent_drops_out(
 
 
 async def test_a_caller_who_leaves_the_room_ends_it_for_the_colleague(autojump_clock: MockClock) -> None:
-    async with nothing_left(), house() as stage:
+    async with nothing_left(), staged() as stage:
         call = await on_hold(stage)
         colleague = await is_briefed(stage)
         await colleague.speak(YES)
@@ -175,7 +175,7 @@ async def test_a_caller_who_leaves_the_room_ends_it_for_the_colleague(autojump_c
 async def test_a_colleague_who_declines_sends_the_caller_back_with_a_word_for_them(
     journal: Path | None, autojump_clock: MockClock
 ) -> None:
-    async with nothing_left(), house(journal, colleague="refuse_call") as stage:
+    async with nothing_left(), staged(journal, colleague="refuse_call") as stage:
         call = await on_hold(stage)
         colleague = await is_briefed(stage)
         await colleague.speak(YES)
@@ -200,7 +200,7 @@ async def test_a_colleague_who_declines_sends_the_caller_back_with_a_word_for_th
 async def test_a_colleague_who_cannot_be_had_sends_the_caller_back(
     callee: Callee, why: str, journal: Path | None, autojump_clock: MockClock
 ) -> None:
-    async with nothing_left(), house(journal, callee=callee) as stage:
+    async with nothing_left(), staged(journal, callee=callee) as stage:
         call = await on_hold(stage)
         await is_back(stage, call, why)
         call.hang_up()
@@ -208,7 +208,7 @@ async def test_a_colleague_who_cannot_be_had_sends_the_caller_back(
 
 
 async def test_a_colleague_who_just_hangs_up_sends_the_caller_back(autojump_clock: MockClock) -> None:
-    async with nothing_left(), house() as stage:
+    async with nothing_left(), staged() as stage:
         call = await on_hold(stage)
         colleague = await is_briefed(stage)
         colleague.hang_up()
@@ -220,7 +220,7 @@ async def test_a_colleague_who_just_hangs_up_sends_the_caller_back(autojump_cloc
 async def test_a_colleague_who_says_yes_and_hangs_up_sends_the_caller_back(
     journal: Path | None, autojump_clock: MockClock
 ) -> None:
-    async with nothing_left(), house(journal) as stage:
+    async with nothing_left(), staged(journal) as stage:
         call = await on_hold(stage)
         colleague = await is_briefed(stage)
         stage.phone.on_end.append(lambda _: colleague.hang_up())  # Twilio is about to ask
@@ -233,7 +233,7 @@ async def test_a_colleague_who_says_yes_and_hangs_up_sends_the_caller_back(
 async def test_a_caller_who_hangs_up_on_hold_ends_the_briefing(
     journal: Path | None, autojump_clock: MockClock
 ) -> None:
-    async with nothing_left(), house(journal) as stage:
+    async with nothing_left(), staged(journal) as stage:
         call = await on_hold(stage)
         colleague = await is_briefed(stage)
         call.hang_up()
@@ -247,7 +247,7 @@ async def test_a_caller_who_hangs_up_on_hold_ends_the_briefing(
 async def test_a_caller_who_hangs_up_while_the_colleague_says_yes_is_not_waited_for(
     autojump_clock: MockClock,
 ) -> None:
-    async with nothing_left(), house() as stage:
+    async with nothing_left(), staged() as stage:
         call = await on_hold(stage)
         colleague = await is_briefed(stage)
         await colleague.speak(YES)
@@ -259,7 +259,7 @@ async def test_a_caller_who_hangs_up_while_the_colleague_says_yes_is_not_waited_
 
 
 async def test_a_caller_who_hangs_up_while_it_rings_stops_the_ringing(autojump_clock: MockClock) -> None:
-    async with nothing_left(), house(callee=Callee(ring_s=15.0)) as stage:
+    async with nothing_left(), staged(callee=Callee(ring_s=15.0)) as stage:
         call = await on_hold(stage)
         colleague = await stage.twilio.outbound()
         await trio.sleep(3)
@@ -270,7 +270,7 @@ async def test_a_caller_who_hangs_up_while_it_rings_stops_the_ringing(autojump_c
 
 
 async def test_a_model_that_dies_in_the_briefing_sends_the_caller_back(autojump_clock: MockClock) -> None:
-    async with nothing_left(), house() as stage:
+    async with nothing_left(), staged() as stage:
         call = await on_hold(stage)
         await is_briefed(stage)
         stage.model.faults = Faults(refuse_status=503)
@@ -286,7 +286,7 @@ async def test_a_model_that_dies_in_the_briefing_sends_the_caller_back(autojump_
 async def test_a_request_without_an_answer_does_not_leave_the_caller_on_hold(
     done: bool, journal: Path | None, autojump_clock: MockClock
 ) -> None:
-    async with nothing_left(), house(journal, callee=Callee(outcome="busy")) as stage:
+    async with nothing_left(), staged(journal, callee=Callee(outcome="busy")) as stage:
         stage.twilio.rest.faults.plant(on="update", reset=True, done=done)
         call = await on_hold(stage)
         await is_back(stage, call, "the line was busy")
@@ -295,7 +295,7 @@ async def test_a_request_without_an_answer_does_not_leave_the_caller_on_hold(
 
 
 async def test_while_twilio_takes_no_request_it_is_tried_again(autojump_clock: MockClock) -> None:
-    async with nothing_left(), house(callee=Callee(outcome="busy")) as stage:
+    async with nothing_left(), staged(callee=Callee(outcome="busy")) as stage:
         stage.twilio.rest.faults.plant(on="update", refuse=unavailable(), times=7)
         call = await on_hold(stage)
         await is_back(stage, call, "the line was busy")
@@ -305,7 +305,7 @@ async def test_while_twilio_takes_no_request_it_is_tried_again(autojump_clock: M
 
 
 async def test_twilio_may_ask_twice_and_nobody_is_rung_twice(autojump_clock: MockClock) -> None:
-    async with nothing_left(), house() as stage:
+    async with nothing_left(), staged() as stage:
         call = await on_hold(stage)
         form = {"CallSid": call.sid, "CallStatus": "in-progress"}
         assert await stage.phone.after_stream(form, 0) == call.record.documents[-1]
@@ -318,7 +318,7 @@ async def test_twilio_may_ask_twice_and_nobody_is_rung_twice(autojump_clock: Moc
 async def test_a_phone_that_is_draining_takes_the_caller_back_at_once(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
-    async with nothing_left(), house(tmp_path) as stage:
+    async with nothing_left(), staged(tmp_path) as stage:
         call = await stage.ring()
         await call.hears(0.5)
         await call.silence_for(300)
@@ -372,7 +372,7 @@ async def test_twice_in_a_row(journal: Path | None, autojump_clock: MockClock) -
 async def test_a_briefing_whose_stream_breaks_sends_the_caller_back_and_lets_the_colleague_go(
     journal: Path | None, autojump_clock: MockClock
 ) -> None:
-    async with nothing_left(), house(journal) as stage:
+    async with nothing_left(), staged(journal) as stage:
         call = await on_hold(stage)
         colleague = await is_briefed(stage)
         colleague.drop()
@@ -385,7 +385,7 @@ async def test_a_briefing_whose_stream_breaks_sends_the_caller_back_and_lets_the
 async def test_a_redirection_that_comes_twice_is_no_hang_up(
     journal: Path | None, autojump_clock: MockClock
 ) -> None:
-    async with nothing_left(), house(journal, callee=Callee(outcome="busy")) as stage:
+    async with nothing_left(), staged(journal, callee=Callee(outcome="busy")) as stage:
         call = await on_hold(stage)
         await is_back(stage, call, "the line was busy")
         hold = next(text for text in call.record.documents if "<Conference" in text)
@@ -398,7 +398,7 @@ async def test_a_redirection_that_comes_twice_is_no_hang_up(
 
 
 async def test_a_briefing_outlives_its_process(tmp_path: Path, autojump_clock: MockClock) -> None:
-    async with house(tmp_path) as stage:
+    async with staged(tmp_path) as stage:
         call = await on_hold(stage)
         colleague = await is_briefed(stage)
         await stage.phone.drain(0)

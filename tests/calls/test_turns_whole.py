@@ -11,14 +11,14 @@ from llcphone import Agent, ConfigError, EndReason, open_phone
 from llcphone.call.setup_turns import turn_updates
 from llcphone.config import SETTINGS
 from llcphone.sim.model import Say
-from tests.calls.house import (
+from tests.calls.stage import (
     GOODBYE,
     INTERRUPTION,
     QUESTION,
     TRANSPORTS,
     make_config,
     nothing_left,
-    open_house,
+    rehearsal,
 )
 
 if TYPE_CHECKING:
@@ -76,10 +76,10 @@ async def test_a_schedule_of_ones_own_is_sent_turn_by_turn(
     script: Script = ["Good morning!", "One.", "Two.", "Three."]
     async with (
         nothing_left(),
-        open_house(script=script, agent=agent, transports=transports, turns={"schedule": schedule}) as house,
+        rehearsal(script=script, agent=agent, transports=transports, turns={"schedule": schedule}) as stage,
     ):
-        call = await house.ring()
-        session = await house.session()
+        call = await stage.ring()
+        session = await stage.session()
         seen = []
         for _ in range(3):
             await call.hears(0.3)
@@ -88,7 +88,7 @@ async def test_a_schedule_of_ones_own_is_sent_turn_by_turn(
             await call.speak(QUESTION)
         await call.hears(0.3)
         call.hang_up()
-        await house.record()
+        await stage.record()
         assert seen == [1, 1, 3]
         first, tools, eager = updates(session)
         assert [tool["name"] for tool in first["tools"]] == ["book", "look_up"]
@@ -101,17 +101,17 @@ async def test_server_vad_gets_its_own_numbers_and_new_ones_later(autojump_clock
     turns = {"schedule": [{"after_turn": 1, "vad_silence_ms": 700}]}
     async with (
         nothing_left(),
-        open_house(script=["Hello!", "Yes.", "No."], realtime=realtime, turns=turns) as house,
+        rehearsal(script=["Hello!", "Yes.", "No."], realtime=realtime, turns=turns) as stage,
     ):
-        call = await house.ring()
-        session = await house.session()
+        call = await stage.ring()
+        session = await stage.session()
         await call.hears(0.3)
         await call.silence_for(500)
         await call.speak(QUESTION)
         await call.hears(0.3)
         await call.silence_for(1_000)
         call.hang_up()
-        record = await house.record()
+        record = await stage.record()
         (update,) = updates(session)
         detection = update["audio"]["input"]["turn_detection"]
         assert detection["silence_duration_ms"] == 700
@@ -130,10 +130,10 @@ async def test_a_response_that_an_update_provokes_is_cancelled_unheard(
     ]
     async with (
         nothing_left(),
-        open_house(script=script, agent=with_tools(), transports=transports) as house,
+        rehearsal(script=script, agent=with_tools(), transports=transports) as stage,
     ):
-        call = await house.ring()
-        session = await house.session()
+        call = await stage.ring()
+        session = await stage.session()
         session.faults.unasked_response = 1  # the next update is the full tools', after the greeting
         await call.hears(0.3)
         await call.silence_for(1_500)
@@ -142,7 +142,7 @@ async def test_a_response_that_an_update_provokes_is_cancelled_unheard(
         await call.hears(0.3)
         await call.silence_for(500)
         call.hang_up()
-        record = await house.record()
+        record = await stage.record()
         assert record.unasked_responses == 1
         assert session.events("response.cancel")
         said = [line["text"] for line in record.transcript if line["speaker"] == "agent"]
@@ -157,10 +157,10 @@ async def test_a_silent_caller_is_asked_twice_and_then_told_good_bye(
     script: Script = ["Hello!", "Are you there?", "Hello?", Say("Good-bye then.", 1_500)]
     async with (
         nothing_left(),
-        open_house(script=script, transports=transports, silence={"after_s": 6.0}) as house,
+        rehearsal(script=script, transports=transports, silence={"after_s": 6.0}) as stage,
     ):
-        call = await house.ring()
-        record = await house.record()
+        call = await stage.ring()
+        record = await stage.record()
         await call.ended()
         assert record.reason is EndReason.AGENT_HUNG_UP
         assert [turn["asked"] for turn in record.turns] == ["greeting", "silence", "silence", "goodbye"]
@@ -173,8 +173,8 @@ async def test_a_caller_who_answers_the_question_is_not_asked_again_too_soon(
     autojump_clock: MockClock,
 ) -> None:
     script: Script = ["Hello!", "Are you there?", "Good.", "Are you there now?"]
-    async with nothing_left(), open_house(script=script, silence={"after_s": 6.0}) as house:
-        call = await house.ring()
+    async with nothing_left(), rehearsal(script=script, silence={"after_s": 6.0}) as stage:
+        call = await stage.ring()
         await call.hears(0.2)
         await call.silence_for(3_000)
         await call.hears(0.2)  # are you there?
@@ -186,7 +186,7 @@ async def test_a_caller_who_answers_the_question_is_not_asked_again_too_soon(
         await call.hears(0.1)
         assert trio.current_time() - answered_at > 6.0
         call.hang_up()
-        record = await house.record()
+        record = await stage.record()
         assert [turn["asked"] for turn in record.turns] == ["greeting", "silence", "caller", "silence"]
 
 
@@ -218,10 +218,10 @@ async def test_a_caller_talks_by_keys(transports: Transports, autojump_clock: Mo
     ]
     async with (
         nothing_left(),
-        open_house(script=script, agent=push_to_talk(), transports=transports, realtime=MANUAL) as house,
+        rehearsal(script=script, agent=push_to_talk(), transports=transports, realtime=MANUAL) as stage,
     ):
-        call = await house.ring()
-        session = await house.session()
+        call = await stage.ring()
+        session = await stage.session()
         await call.hears(0.3)
         await call.silence_for(300)
         await call.speak(QUESTION)  # not heard as a turn: no key was pressed
@@ -243,7 +243,7 @@ async def test_a_caller_talks_by_keys(transports: Transports, autojump_clock: Mo
         await call.hears(0.3)
         await call.silence_for(300)
         call.hang_up()
-        record = await house.record()
+        record = await stage.record()
         assert [turn["asked"] for turn in record.turns] == ["greeting", "caller", "caller", "caller"]
         assert record.barge_ins == 1
         cut = next(line for line in record.transcript if line["generated_ms"] > 5_000)
@@ -252,35 +252,35 @@ async def test_a_caller_talks_by_keys(transports: Transports, autojump_clock: Mo
             "input_audio_buffer.clear",
             "input_audio_buffer.commit",
         ] * 3
-        assert not house.noted("model error")
+        assert not stage.noted("model error")
 
 
 async def test_an_empty_turn_asks_nothing_of_the_model(autojump_clock: MockClock) -> None:
     async with (
         nothing_left(),
-        open_house(script=["Hello!"], agent=push_to_talk(), realtime=MANUAL) as house,
+        rehearsal(script=["Hello!"], agent=push_to_talk(), realtime=MANUAL) as stage,
     ):
-        call = await house.ring()
-        session = await house.session()
+        call = await stage.ring()
+        session = await stage.session()
         await call.hears(0.3)
         await call.silence_for(300)
         call.press("*#")
         await trio.sleep(1)
         call.hang_up()
-        record = await house.record()
+        record = await stage.record()
         assert not session.events("input_audio_buffer.commit")
         assert len(session.events("response.create")) == 1
         assert record.reason is EndReason.CALLER_HUNG_UP
 
 
 async def test_turns_that_the_server_detects_cannot_be_committed_by_hand(autojump_clock: MockClock) -> None:
-    async with nothing_left(), open_house(script=["Hello!"]) as house:
-        call = await house.ring()
-        (live,) = house.phone.calls()
+    async with nothing_left(), rehearsal(script=["Hello!"]) as stage:
+        call = await stage.ring()
+        (live,) = stage.phone.calls()
         with pytest.raises(ConfigError, match="turn_detection"):
             live.commit_turn()
         call.hang_up()
-        await house.record()
+        await stage.record()
 
 
 @both
@@ -291,12 +291,12 @@ async def test_a_short_noise_over_the_agent_does_not_stop_it_and_a_real_word_doe
     script: Script = ["Hello!", Say("A long answer.", 9_000), "Yes?"]
     async with (
         nothing_left(),
-        open_house(
+        rehearsal(
             script=script, transports=transports, realtime=realtime, turns={"barge_in_after_ms": 900}
-        ) as house,
+        ) as stage,
     ):
-        call = await house.ring()
-        session = await house.session()
+        call = await stage.ring()
+        session = await stage.session()
         await call.hears(0.3)
         await call.silence_for(300)
         await call.speak(QUESTION)
@@ -313,10 +313,10 @@ async def test_a_short_noise_over_the_agent_does_not_stop_it_and_a_real_word_doe
         await call.hears(0.2)
         await call.silence_for(300)
         call.hang_up()
-        record = await house.record()
+        record = await stage.record()
         assert record.barge_ins == 1
         assert [turn["asked"] for turn in record.turns] == ["greeting", "caller", "caller"]
-        assert not house.noted("model error")
+        assert not stage.noted("model error")
 
 
 @pytest.mark.parametrize(

@@ -11,13 +11,13 @@ from bench import illness
 from llcphone import Agent, EndReason
 from llcphone.sim import voices
 from llcphone.sim.model import CallTool, Cancel, Fail, Faults, Incomplete, Pace, Say, Write
-from tests.calls.house import QUESTION, open_house
+from tests.calls.stage import QUESTION, rehearsal
 
 if TYPE_CHECKING:
     from trio.testing import MockClock
 
     from llcphone.sim.model.script import Turn
-    from tests.calls.house import House
+    from tests.calls.stage import Rehearsal
 
 ANSWER = b"\x31\xb1" * 4_000
 SPOKEN = Say("We open at nine.", ANSWER)
@@ -31,9 +31,9 @@ NOT_SPOKEN: dict[str, Turn] = {
 }
 
 
-async def ask(house: House) -> Any:
+async def ask(stage: Rehearsal) -> Any:
     """A caller who was greeted and has asked."""
-    call = await house.ring()
+    call = await stage.ring()
     await call.heard_audio(300)
     await trio.sleep(3)
     await call.speak(QUESTION)
@@ -59,15 +59,15 @@ def outputs(session: Any) -> list[str]:
 async def test_an_answer_without_a_sound_is_given_after_all(
     autojump_clock: MockClock, turn: Turn, dialects: str
 ) -> None:
-    async with open_house(script=["Good morning!", turn, SPOKEN], dialects=dialects) as house:
-        call = await ask(house)
+    async with rehearsal(script=["Good morning!", turn, SPOKEN], dialects=dialects) as stage:
+        call = await ask(stage)
         assert await hears(call, ANSWER, 5)
-        session = await house.session()
+        session = await stage.session()
         assert len(session.events("response.create")) == 2  # the greeting, and the answer once more
         await trio.sleep(2)
         call.hang_up()
-        record = await house.record()
-    assert len(house.model.sessions) == 1
+        record = await stage.record()
+    assert len(stage.model.sessions) == 1
     words = [line for line in record.transcript if line["text"] == "We open at nine."]
     heard = [line["heard_ms"] for line in words]
     assert heard == ([0, None] if isinstance(turn, Write) else [None])
@@ -75,21 +75,21 @@ async def test_an_answer_without_a_sound_is_given_after_all(
 
 @pytest.mark.parametrize("turn", NOT_SPOKEN.values(), ids=NOT_SPOKEN)
 async def test_a_greeting_without_a_sound_is_given_after_all(autojump_clock: MockClock, turn: Turn) -> None:
-    async with open_house(script=[turn, SPOKEN]) as house:
-        call = await house.ring()
+    async with rehearsal(script=[turn, SPOKEN]) as stage:
+        call = await stage.ring()
         assert await hears(call, ANSWER, 5)
         call.hang_up()
-        await house.record()
+        await stage.record()
 
 
 async def test_a_model_that_never_speaks_is_apologised_for(autojump_clock: MockClock) -> None:
-    async with open_house(script=lambda *_: Write("I only write.")) as house:
-        call = await house.ring()
+    async with rehearsal(script=lambda *_: Write("I only write.")) as stage:
+        call = await stage.ring()
         assert await hears(call, APOLOGY, 15)
-        record = await house.record()
+        record = await stage.record()
     assert record.reason is EndReason.MODEL_LOST
-    assert len(house.model.sessions) == 2
-    assert sum(len(each.events("response.create")) for each in house.model.sessions) == 6
+    assert len(stage.model.sessions) == 2
+    assert sum(len(each.events("response.create")) for each in stage.model.sessions) == 6
 
 
 async def test_half_a_tool_call_does_not_run_and_the_model_reads_why(autojump_clock: MockClock) -> None:
@@ -103,12 +103,12 @@ async def test_half_a_tool_call_does_not_run_and_the_model_reads_why(autojump_cl
         return "nine to five"
 
     half = [CallTool("hours", {"day": "sunday"}, cut=True), Incomplete()]
-    async with open_house(agent=agent, script=["Good morning!", half, SPOKEN]) as house:
-        call = await ask(house)
+    async with rehearsal(agent=agent, script=["Good morning!", half, SPOKEN]) as stage:
+        call = await ask(stage)
         assert await hears(call, ANSWER, 5)
-        assert outputs(await house.session()) == ['{"error":"not run: its arguments were cut off"}']
+        assert outputs(await stage.session()) == ['{"error":"not run: its arguments were cut off"}']
         call.hang_up()
-        await house.record()
+        await stage.record()
     assert ran == []
 
 
@@ -126,12 +126,12 @@ async def test_a_tool_call_runs_though_the_response_does_not_list_it(
 
     faults = Faults(odd={"response.done": {"response.output": output}})
     script = ["Good morning!", CallTool("hours"), SPOKEN]
-    async with open_house(agent=agent, script=script, faults=faults, dialects=dialects) as house:
-        call = await ask(house)
+    async with rehearsal(agent=agent, script=script, faults=faults, dialects=dialects) as stage:
+        call = await ask(stage)
         assert await hears(call, ANSWER, 5)
-        assert outputs(await house.session()) == ["nine to five"]
+        assert outputs(await stage.session()) == ["nine to five"]
         call.hang_up()
-        await house.record()
+        await stage.record()
 
 
 @pytest.mark.parametrize(("named", "within_s"), [("3.2s", 6), ("8s", 10), ("350ms", 3)])
@@ -139,50 +139,50 @@ async def test_a_rate_limit_is_waited_out_on_the_same_session(
     autojump_clock: MockClock, named: str, within_s: float
 ) -> None:
     limit = Fail("rate_limit_exceeded", f"Rate limit reached. Please try again in {named}.")
-    async with open_house(script=["Good morning!", limit, SPOKEN]) as house:
-        call = await ask(house)
+    async with rehearsal(script=["Good morning!", limit, SPOKEN]) as stage:
+        call = await ask(stage)
         assert await hears(call, ANSWER, within_s)
-        assert not house.records
-        assert len(house.model.sessions) == 1
-        assert len((await house.session()).events("response.create")) == 2
+        assert not stage.records
+        assert len(stage.model.sessions) == 1
+        assert len((await stage.session()).events("response.create")) == 2
         call.hang_up()
-        await house.record()
+        await stage.record()
 
 
 async def test_a_slow_first_sound_is_waited_for(autojump_clock: MockClock) -> None:
     def speak(turn: int, past: list[dict[str, Any]], tools: list[dict[str, Any]]) -> Say:
         return SPOKEN if any(item.get("role") == "assistant" for item in past) else Say("Good morning!")
 
-    async with open_house(script=speak, pace=Pace(first_audio_ms=6_000)) as house:
-        call = await house.ring()
+    async with rehearsal(script=speak, pace=Pace(first_audio_ms=6_000)) as stage:
+        call = await stage.ring()
         await trio.sleep(20)
         await call.speak(QUESTION)
         assert await hears(call, ANSWER, 15)
         call.hang_up()
-        record = await house.record()
+        record = await stage.record()
     assert record.reason is EndReason.CALLER_HUNG_UP
-    assert len(house.model.sessions) <= 2
+    assert len(stage.model.sessions) <= 2
 
 
 async def test_a_session_that_stays_mute_is_given_up_within_a_bound(autojump_clock: MockClock) -> None:
-    async with open_house(script=["Good morning!"], pace=Pace(first_audio_ms=100_000)) as house:
-        await house.ring()
-        record = await house.record()
+    async with rehearsal(script=["Good morning!"], pace=Pace(first_audio_ms=100_000)) as stage:
+        await stage.ring()
+        record = await stage.record()
     assert record.reason is EndReason.MODEL_LOST
     assert record.duration_s < 45
 
 
 async def test_a_slow_handshake_after_a_loss_is_waited_for(autojump_clock: MockClock) -> None:
     faults = [Faults(), Faults(handshake_delay_s=3.5), Faults(handshake_delay_s=3.5)]
-    async with open_house(script=lambda *_: SPOKEN, faults=faults) as house:
-        call = await house.ring()
+    async with rehearsal(script=lambda *_: SPOKEN, faults=faults) as stage:
+        call = await stage.ring()
         await call.heard_audio(1_000)
         await trio.sleep(2)
-        house.model.sessions[0].reset()
+        stage.model.sessions[0].reset()
         await trio.sleep(8)
-        assert house.noted("model restored")
+        assert stage.noted("model restored")
         call.hang_up()
-        record = await house.record()
+        record = await stage.record()
     assert record.gaps[0]["gap_ms"] < 8_000
 
 

@@ -34,12 +34,12 @@ from llcphone.server.api.calls import CallIndex
 from llcphone.sim.model import Say
 from llcphone.telemetry.metrics import Metrics, open_metrics
 from llcphone.telemetry.tracing import CallSpans, trace_calls
-from tests.calls.house import open_house
+from tests.calls.stage import rehearsal
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.calls.house import House
+    from tests.calls.stage import Rehearsal
 
 TOLD = [
     (CallWarnings, "noted"),
@@ -121,23 +121,23 @@ def settings_with_everything(folder: Path) -> dict[str, Any]:
     }
 
 
-async def two_calls(house: House) -> None:
+async def two_calls(stage: Rehearsal) -> None:
     """A bystander lives on while another call comes and goes, and again while time passes."""
-    bystander = await house.ring()
+    bystander = await stage.ring()
     await bystander.hears(0.3)
-    other = await house.ring()
+    other = await stage.ring()
     await other.hears(0.3)
     other.hang_up()
-    record = await house.record()
+    record = await stage.record()
     assert record.reason is EndReason.CALLER_HUNG_UP
     await trio.sleep(12)
-    (call,) = house.phone.calls()
+    (call,) = stage.phone.calls()
     before = call.run._core.engine.state.frames
     await trio.sleep(1)
     assert call.run._core.engine.state.frames >= before + 45
     bystander.hang_up()
-    assert (await house.record(2)).reason is EndReason.CALLER_HUNG_UP
-    assert house.phone.live_calls == 0
+    assert (await stage.record(2)).reason is EndReason.CALLER_HUNG_UP
+    assert stage.phone.live_calls == 0
 
 
 @pytest.mark.parametrize("fault", [RuntimeError, SystemExit, Odd])
@@ -153,11 +153,11 @@ async def test_whoever_is_told_of_calls_may_fail(
 ) -> None:
     plant = Plant(owner, name, fault)
     monkeypatch.setattr(owner, name, plant.instead)
-    async with open_house(script=lambda *_: Say("Good morning."), api={"key": "a" * 32}) as house:
-        with open_metrics(house.phone), trace_calls(house.phone, TracerProvider(shutdown_on_exit=False)):
-            await two_calls(house)
+    async with rehearsal(script=lambda *_: Say("Good morning."), api={"key": "a" * 32}) as stage:
+        with open_metrics(stage.phone), trace_calls(stage.phone, TracerProvider(shutdown_on_exit=False)):
+            await two_calls(stage)
         assert plant.reached
-        assert house.phone.faults.counts.total() == plant.reached
+        assert stage.phone.faults.counts.total() == plant.reached
     assert "planted" not in caplog.text
 
 
@@ -175,8 +175,8 @@ async def test_a_task_of_the_phone_may_fail(
     plant = Plant(owner, name, fault, times=3)
     monkeypatch.setattr(owner, name, plant.instead)
     everything = settings_with_everything(tmp_path)
-    async with open_house(script=lambda *_: Say("Good morning."), **everything) as house:
-        await two_calls(house)
+    async with rehearsal(script=lambda *_: Say("Good morning."), **everything) as stage:
+        await two_calls(stage)
         assert plant.reached == 3
     assert [line.levelname for line in caplog.records].count("ERROR") >= 1
     assert "planted" not in caplog.text

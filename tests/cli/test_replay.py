@@ -26,8 +26,8 @@ from llcphone.phone.black_box import open_black_boxes
 from llcphone.sim.model import CallTool, Say
 from llcphone.sim.phone import Callee
 from llcphone.testing import AUTH_TOKEN, NUMBER, rehearse
-from tests.calls.house import INTERRUPTION, QUESTION, nothing_left, open_house
 from tests.calls.memory import Turn, media, open_memory
+from tests.calls.stage import INTERRUPTION, QUESTION, nothing_left, rehearsal
 from tests.engine.setups import call_limits, call_setup
 
 if TYPE_CHECKING:
@@ -82,9 +82,9 @@ async def an_inbound_call(folder: Path) -> None:
         [Say("Good-bye, Kirsche!", 1500), CallTool("hang_up")],
     ]
     records = {"blackbox_dir": str(folder)}
-    async with open_house(script=script, agent=agent_with_tools(), records=records) as house:
-        call = await house.ring(from_=CALLER)
-        session = await house.session()
+    async with rehearsal(script=script, agent=agent_with_tools(), records=records) as stage:
+        call = await stage.ring(from_=CALLER)
+        session = await stage.session()
         await call.hears(0.5)
         await call.silence_for(300)
         await call.speak(QUESTION)
@@ -94,7 +94,7 @@ async def an_inbound_call(folder: Path) -> None:
         await session.receives("conversation.item.truncate")
         await call.silence_for(3_000)
         await call.speak(QUESTION)
-        record = await house.record()
+        record = await stage.record()
         assert record.reason is EndReason.AGENT_HUNG_UP
         assert record.barge_ins == 1
         assert record.digits == 8
@@ -128,9 +128,9 @@ async def a_call_that_loses_its_model(folder: Path) -> None:
     """The model's socket is reset in the middle of an answer."""
     script = ["Hello, Kirsche.", Say("A long answer about Birne and the rest.", 8_000), "Where were we?"]
     records = {"blackbox_dir": str(folder)}
-    async with open_house(script=script, agent=agent_with_tools(), records=records) as house:
-        call = await house.ring(from_=CALLER)
-        session = await house.session()
+    async with rehearsal(script=script, agent=agent_with_tools(), records=records) as stage:
+        call = await stage.ring(from_=CALLER)
+        session = await stage.session()
         await call.hears(0.5)
         await call.silence_for(300)
         await call.speak(QUESTION)
@@ -138,7 +138,7 @@ async def a_call_that_loses_its_model(folder: Path) -> None:
         session.reset()
         await call.silence_for(6_000)
         call.hang_up()
-        assert (await house.record()).attempts == 2
+        assert (await stage.record()).attempts == 2
 
 
 WHOLE_CALLS = [an_inbound_call, an_outbound_call, a_call_to_nobody, a_call_that_loses_its_model]
@@ -218,12 +218,12 @@ async def test_a_fault_in_the_field_is_met_again_on_the_desk(
     with monkeypatch.context() as fault:
         fault.setattr("llcphone.engine.parts.conversation.Conversation.speech_started", broken)
         boxes = open_black_boxes(records)
-        async with boxes as taping, open_memory(turns=[Turn(800)], taping=taping) as house:
-            call = house.answer()
+        async with boxes as taping, open_memory(turns=[Turn(800)], taping=taping) as stage:
+            call = stage.answer()
             await wait_all_tasks_blocked()
-            house.join(call).put(media())
+            stage.join(call).put(media())
             await wait_all_tasks_blocked()
-            house.model.put(*house.mind.caller_turn())
+            stage.model.put(*stage.mind.caller_turn())
             assert (await call.wait()).reason is EndReason.FAILED
         (path,) = tapes_in(tmp_path)
         assert path.stem == call.call_id
@@ -288,8 +288,8 @@ def test_a_file_that_is_no_tape_is_one_line_and_not_a_traceback(
 async def test_black_boxes_are_off_and_cost_nothing_unless_a_folder_is_set(autojump_clock: MockClock) -> None:
     async with open_black_boxes(RecordsConfig()) as taping:
         assert taping is None
-    async with open_memory() as house:
-        run = house.answer().run
+    async with open_memory() as stage:
+        run = stage.answer().run
         assert isinstance(run, CallRun)
         assert run._core._decider is run._core.engine
 
@@ -321,10 +321,10 @@ async def test_tapes_of_calls_that_are_cancelled_are_written_to_their_last_frame
 ) -> None:
     records = RecordsConfig(blackbox_dir=str(tmp_path))
     with trio.CancelScope() as everything:
-        async with open_black_boxes(records) as taping, open_memory(taping=taping) as house:
-            call = house.answer()
+        async with open_black_boxes(records) as taping, open_memory(taping=taping) as stage:
+            call = stage.answer()
             await wait_all_tasks_blocked()
-            ear = house.join(call)
+            ear = stage.join(call)
             await wait_all_tasks_blocked()
             ear.put(*[media()] * 7)
             await wait_all_tasks_blocked()

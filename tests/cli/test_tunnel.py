@@ -15,9 +15,9 @@ from llcphone.cli.tunnel import TunnelWish, chosen, run_tunnel
 from llcphone.cli.tunnel_programs import PROGRAMS, Output, Program
 from llcphone.errors import ConfigError
 from llcphone.settings import load
-from tests.doctor.clinic import open_clinic, somebody_else
+from tests.doctor.stage import open_doctor, somebody_else
 from tests.patience import HANG_S
-from tests.process.house import open_house
+from tests.process.deployment import deploy
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -113,15 +113,15 @@ def program_in(folder: Path, script: str) -> dict[str, str]:
     ("line", "told"), [(API, "failed to request quick Tunnel"), (LIMITED, "429 Too Many Requests")]
 )
 async def test_a_program_that_fails_changes_nothing_and_says_why(tmp_path: Path, line, told) -> None:
-    async with open_house(tmp_path) as house:
-        before, voice_url = (tmp_path / ".env").read_bytes(), house.twilio.rest.voice_url
+    async with deploy(tmp_path) as deployed:
+        before, voice_url = (tmp_path / ".env").read_bytes(), deployed.twilio.rest.voice_url
         environ = program_in(tmp_path, f"echo '{line}'\nexit 1")
-        code, said = await house.run("tunnel", "--yes", environ=environ)
+        code, said = await deployed.run("tunnel", "--yes", environ=environ)
         assert code == 1
         assert told in said
         assert "nothing was changed" in said
         assert (tmp_path / ".env").read_bytes() == before
-        assert house.twilio.rest.voice_url == voice_url
+        assert deployed.twilio.rest.voice_url == voice_url
 
 
 class Told(list[str]):
@@ -152,9 +152,9 @@ def stand_in(tmp_path, monkeypatch):
     return prepare
 
 
-def wish(clinic, told: list[str]) -> TunnelWish:
+def wish(stage, told: list[str]) -> TunnelWish:
     return TunnelWish(
-        path=clinic.path,
+        path=stage.path,
         program="",
         ask=lambda question: not question.startswith("Restart"),
         tell=told.append,
@@ -162,20 +162,20 @@ def wish(clinic, told: list[str]) -> TunnelWish:
 
 
 async def test_a_tunnel_that_leads_here_is_set_everywhere(tmp_path, stand_in) -> None:
-    async with open_clinic(tmp_path) as clinic, trio.open_nursery() as nursery:
-        url, told = clinic.settings["server"]["public_url"], Told()
-        clinic.set("server.public_url", None)
+    async with open_doctor(tmp_path) as stage, trio.open_nursery() as nursery:
+        url, told = stage.sections["server"]["public_url"], Told()
+        stage.set("server.public_url", None)
         stand_in(url)
-        clinic.twilio.rest.voice_url = "https://old.example/twiml"
+        stage.twilio.rest.voice_url = "https://old.example/twiml"
         codes: list[int] = []
 
         async def run() -> None:
-            codes.append(await run_tunnel(wish(clinic, told)))
+            codes.append(await run_tunnel(wish(stage, told)))
 
         nursery.start_soon(run)
         await told.holds("the tunnel is open")
-        assert load(clinic.path, environ={}).config.server.public_url == url
-        assert clinic.twilio.rest.voice_url == f"{url}/twiml"
+        assert load(stage.path, environ={}).config.server.public_url == url
+        assert stage.twilio.rest.voice_url == f"{url}/twiml"
         os.kill(os.getpid(), signal.SIGINT)
         await told.holds("the tunnel is closed: callers reach nobody")
     assert codes == [0]
@@ -185,18 +185,18 @@ async def test_a_tunnel_without_a_server_yet_is_set_too(tmp_path, stand_in) -> N
     from tests.carrier.carrier_desk import answer
 
     async with (
-        open_clinic(tmp_path, serving=False) as clinic,
+        open_doctor(tmp_path, serving=False) as stage,
         somebody_else(lambda asked: answer(502, b"Bad gateway")) as url,
     ):
-        clinic.set("server.public_url", None)
+        stage.set("server.public_url", None)
         end = tmp_path / "end"
         stand_in(url, after=f"until [ -e {end} ]; do sleep 0.1; done; echo 'ERR lost the edge'; exit 1")
         told = Told()
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(run_tunnel, wish(clinic, told))
+            nursery.start_soon(run_tunnel, wish(stage, told))
             await told.holds("the tunnel is open")
             end.touch()
-        assert load(clinic.path, environ={}).config.server.public_url == url
+        assert load(stage.path, environ={}).config.server.public_url == url
         assert "no server runs yet" in "\n".join(told)
         assert "cloudflared has ended: ERR lost the edge" in told[-1]
 
@@ -207,13 +207,13 @@ async def test_a_tunnel_that_leads_elsewhere_changes_nothing(tmp_path, stand_in,
 
     monkeypatch.setattr(tunnel, "REACH_S", 60.0 if ends else 0.5)
     async with (
-        open_clinic(tmp_path) as clinic,
+        open_doctor(tmp_path) as stage,
         somebody_else(lambda asked: answer(502, b"Bad gateway")) as url,
     ):
-        before, voice_url = (tmp_path / ".env").read_bytes(), clinic.twilio.rest.voice_url
+        before, voice_url = (tmp_path / ".env").read_bytes(), stage.twilio.rest.voice_url
         stand_in(url, after="sleep 0.5; echo 'ERR no route'; exit 1" if ends else "exec sleep 60")
         told = Told()
-        assert await run_tunnel(wish(clinic, told)) == 1
+        assert await run_tunnel(wish(stage, told)) == 1
         assert ("has ended: ERR no route" if ends else "does not lead here") in told[-1]
         assert (tmp_path / ".env").read_bytes() == before
-        assert clinic.twilio.rest.voice_url == voice_url
+        assert stage.twilio.rest.voice_url == voice_url

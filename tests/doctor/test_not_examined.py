@@ -16,56 +16,56 @@ from llcphone.doctor.session import Probe, judge_session
 from llcphone.doctor.twilio import judge_refusal
 from llcphone.realtime.dialects import Dialect
 from llcphone.sim.ports import free_port
-from tests.doctor.clinic import open_clinic
+from tests.doctor.stage import open_doctor
 from tests.doctor.test_faults import FAIL, PASS, UNKNOWN, WARN, _in_its_folder, names  # noqa: F401
-from tests.process.house import open_house
+from tests.process.deployment import deploy
 
 
 @pytest.mark.parametrize("only", [*GROUPS])
 async def test_settings_that_cannot_be_read_are_told_whatever_is_asked_for(autojump_clock, tmp_path, only):
-    async with open_clinic(tmp_path, serving=False) as clinic:
-        clinic.set("server.max_cals", 3)
-        found = await clinic.examine(only)
+    async with open_doctor(tmp_path, serving=False) as stage:
+        stage.set("server.max_cals", 3)
+        found = await stage.examine(only)
         names(found["configuration"], FAIL, "did you mean server.max_calls?")
         if only in ("machine", "public", "twilio", "session"):
             names(found[only], UNKNOWN, "not examined", "correct the settings")
 
 
 async def test_the_command_is_not_ok_with_settings_that_cannot_be_read(tmp_path) -> None:
-    async with open_house(tmp_path) as house:
+    async with deploy(tmp_path) as deployed:
         environ = {"LLCPHONE_OUTBOUND__ALLOW_PREFIXES": '["+1"]'}
-        code, told = await house.run("doctor", "--json", "--only", "public", "twilio", environ=environ)
+        code, told = await deployed.run("doctor", "--json", "--only", "public", "twilio", environ=environ)
         said = json.loads(told)
         assert (code, said["ok"]) == (1, False)
         assert said["findings"][0]["check"] == "configuration"
 
 
 async def test_agents_that_cannot_be_loaded_leave_the_session_unexamined(autojump_clock, tmp_path):
-    async with open_clinic(tmp_path, serving=False) as clinic:
+    async with open_doctor(tmp_path, serving=False) as stage:
         (tmp_path / "agent.py").write_text("1/0\n")
-        clinic.set("agent.file", str(tmp_path / "agent.py"))
-        found = await clinic.examine("session")
+        stage.set("agent.file", str(tmp_path / "agent.py"))
+        found = await stage.examine("session")
         names(found["agents' sessions"], UNKNOWN, "the agents cannot be loaded", "--only settings")
 
 
 async def test_a_setting_of_an_agent_that_is_none(autojump_clock, tmp_path):
-    async with open_clinic(tmp_path, serving=False) as clinic:
+    async with open_doctor(tmp_path, serving=False) as stage:
         settings = '{"turns": {"silnce_s": 1}}'
         text = f'import llcphone\nagent = llcphone.Agent("Hi.", name="ada", settings={settings})\n'
         (tmp_path / "agent.py").write_text(text)
-        clinic.set("agent.file", str(tmp_path / "agent.py"))
-        found = await clinic.examine("settings", "session")
+        stage.set("agent.file", str(tmp_path / "agent.py"))
+        found = await stage.examine("settings", "session")
         names(found["agent"], FAIL, "turns.silnce_s: is no setting; agent ada has it")
         assert "report it" not in str(found)
 
 
 async def test_a_tool_of_which_the_model_knows_only_the_name(autojump_clock, tmp_path):
-    async with open_clinic(tmp_path, serving=False) as clinic:
+    async with open_doctor(tmp_path, serving=False) as stage:
         text = 'import llcphone\nagent = llcphone.Agent("Hi.", name="ada")\n'
         text += "@agent.tool\nasync def order(what: str) -> str:\n    return what\n"
         (tmp_path / "agent.py").write_text(text)
-        clinic.set("agent.file", str(tmp_path / "agent.py"))
-        found = await clinic.examine("settings")
+        stage.set("agent.file", str(tmp_path / "agent.py"))
+        found = await stage.examine("settings")
         names(found["agent"], WARN, "tools without a description, ada: order", "write a docstring")
 
 
@@ -73,12 +73,12 @@ async def test_an_agents_file_that_waits_at_import(autojump_clock, tmp_path, mon
     monkeypatch.setattr(agents, "LOAD_S", 0.3)
     set_timer = signal.setitimer  # its time begins at line 3, however long a busy machine takes to get there
     monkeypatch.setattr(signal, "setitimer", lambda which, s: set_timer(which, 60 if s == 0.3 else s))
-    async with open_clinic(tmp_path, serving=False) as clinic:
+    async with open_doctor(tmp_path, serving=False) as stage:
         waits = "signal.setitimer(signal.ITIMER_REAL, 0.31), time.sleep(60)"
         lines = f"import signal, time\ntry:\n    {waits}\nexcept Exception:\n    pass\n"
         (tmp_path / "agent.py").write_text(lines)
-        clinic.set("agent.file", str(tmp_path / "agent.py"))
-        found = await clinic.examine("settings", "session")
+        stage.set("agent.file", str(tmp_path / "agent.py"))
+        found = await stage.examine("settings", "session")
         names(found["agent"], FAIL, "agent.py, line 3: not loaded within 0.3 s", "do not wait")
         names(found["agents' sessions"], UNKNOWN, "not examined")
 
@@ -108,19 +108,19 @@ async def test_a_folder_that_cannot_be_written(autojump_clock, tmp_path, monkeyp
         return (tmp_path / "probe").open("wb")
 
     monkeypatch.setattr(places.tempfile, "TemporaryFile", refused)
-    async with open_clinic(tmp_path, serving=False) as clinic:
-        assert (await clinic.examine("machine"))["folders"].status is PASS
-        clinic.set(key, value.format(closed))
-        found = await clinic.examine("machine")
+    async with open_doctor(tmp_path, serving=False) as stage:
+        assert (await stage.examine("machine"))["folders"].status is PASS
+        stage.set(key, value.format(closed))
+        found = await stage.examine("machine")
         names(found["folders"], FAIL, f"{closed} cannot be written (Permission denied)", key)
 
 
 async def test_a_folder_that_is_not_there(autojump_clock, tmp_path):
-    async with open_clinic(tmp_path, serving=False) as clinic:
-        clinic.set("records.path", str(tmp_path / "none" / "calls.jsonl"))
-        names((await clinic.examine("machine"))["folders"], FAIL, "none is not there", "mkdir -p")
-        clinic.set("records.path", str(tmp_path))
-        names((await clinic.examine("machine"))["folders"], FAIL, "cannot be written by this user")
+    async with open_doctor(tmp_path, serving=False) as stage:
+        stage.set("records.path", str(tmp_path / "none" / "calls.jsonl"))
+        names((await stage.examine("machine"))["folders"], FAIL, "none is not there", "mkdir -p")
+        stage.set("records.path", str(tmp_path))
+        names((await stage.examine("machine"))["folders"], FAIL, "cannot be written by this user")
 
 
 def test_every_file_that_serve_writes_is_looked_at_and_databases_elsewhere_are_not(tmp_path) -> None:
@@ -158,35 +158,35 @@ def test_a_certificate_that_is_not_trusted_asks_for_certificates() -> None:
 
 
 async def test_a_server_that_its_platform_cannot_reach(autojump_clock, tmp_path, monkeypatch):
-    async with open_clinic(tmp_path, serving=False) as clinic:
-        assert (await clinic.examine("settings"))["listening address"].status is PASS
+    async with open_doctor(tmp_path, serving=False) as stage:
+        assert (await stage.examine("settings"))["listening address"].status is PASS
         monkeypatch.setenv("RENDER", "true")
-        found = await clinic.examine("settings")
+        found = await stage.examine("settings")
         names(found["listening address"], WARN, "127.0.0.1", "RENDER", "0.0.0.0")
-        clinic.set("server.host", "0.0.0.0")
-        assert (await clinic.examine("settings"))["listening address"].status is PASS
+        stage.set("server.host", "0.0.0.0")
+        assert (await stage.examine("settings"))["listening address"].status is PASS
 
 
 async def test_a_token_of_another_length(autojump_clock, tmp_path):
-    async with open_clinic(tmp_path, serving=False) as clinic:
-        assert "auth token" not in await clinic.examine("settings"), "a simulator takes any"
-        clinic.set("twilio.api_url", None)
-        clinic.secret("TWILIO_AUTH_TOKEN", "0123456789abcdef0123456789abcde")
-        names((await clinic.examine("settings"))["auth token"], WARN, "31 characters", "primary")
-        clinic.secret("TWILIO_AUTH_TOKEN", "0123456789abcdef0123456789abcdef")
-        assert "auth token" not in await clinic.examine("settings")
+    async with open_doctor(tmp_path, serving=False) as stage:
+        assert "auth token" not in await stage.examine("settings"), "a simulator takes any"
+        stage.set("twilio.api_url", None)
+        stage.secret("TWILIO_AUTH_TOKEN", "0123456789abcdef0123456789abcde")
+        names((await stage.examine("settings"))["auth token"], WARN, "31 characters", "primary")
+        stage.secret("TWILIO_AUTH_TOKEN", "0123456789abcdef0123456789abcdef")
+        assert "auth token" not in await stage.examine("settings")
 
 
 async def test_a_sid_of_something_else(autojump_clock, tmp_path):
-    async with open_clinic(tmp_path, serving=False) as clinic:
-        clinic.set("twilio.api_url", None)
-        clinic.set("twilio.account_sid", "SK" + "0" * 32)
-        names((await clinic.examine("settings"))["ready to serve"], FAIL, "AC and 32", "TWILIO_ACCOUNT_SID")
+    async with open_doctor(tmp_path, serving=False) as stage:
+        stage.set("twilio.api_url", None)
+        stage.set("twilio.account_sid", "SK" + "0" * 32)
+        names((await stage.examine("settings"))["ready to serve"], FAIL, "AC and 32", "TWILIO_ACCOUNT_SID")
 
 
 async def test_a_start_that_its_platform_cannot_reach_is_logged_once(tmp_path) -> None:
-    async with open_house(tmp_path) as house:
-        await house.serve(environ={"RENDER": "true"})
+    async with deploy(tmp_path) as deployed:
+        await deployed.serve(environ={"RENDER": "true"})
         log = (tmp_path / "llcphone.log").read_text()
         assert log.count("set server.host to 0.0.0.0") == 1
         assert "RENDER" in log
@@ -197,42 +197,42 @@ async def test_a_start_that_its_platform_cannot_reach_is_logged_once(tmp_path) -
 
 @pytest.mark.parametrize("key", ["journal.url", "store.url", "store.lookup_url"])
 async def test_a_database_that_does_not_answer(tmp_path, key):
-    async with open_clinic(tmp_path, serving=False) as clinic:
-        clinic.set(key, f"postgresql://phone:canary-word@127.0.0.1:{free_port()}/calls")
-        found = await clinic.examine("machine")
+    async with open_doctor(tmp_path, serving=False) as stage:
+        stage.set(key, f"postgresql://phone:canary-word@127.0.0.1:{free_port()}/calls")
+        found = await stage.examine("machine")
         names(found[f"{key.partition('.')[0]} database"], FAIL, f"{key}: cannot be opened", f"set {key}")
         assert "canary-word" not in str(found)
 
 
 async def test_a_file_that_is_no_database(autojump_clock, tmp_path):
-    async with open_clinic(tmp_path, serving=False) as clinic:
-        names((await clinic.examine("machine"))["journal database"], PASS, "made at the first start")
+    async with open_doctor(tmp_path, serving=False) as stage:
+        names((await stage.examine("machine"))["journal database"], PASS, "made at the first start")
         (tmp_path / "journal.db").write_text(
             "no database, but a text that is long enough to look like one" * 9
         )
-        names((await clinic.examine("machine"))["journal database"], FAIL, "journal.db cannot be read")
+        names((await stage.examine("machine"))["journal database"], FAIL, "journal.db cannot be read")
         (tmp_path / "journal.db").write_bytes(b"")
-        names((await clinic.examine("machine"))["journal database"], PASS, "can be read")
+        names((await stage.examine("machine"))["journal database"], PASS, "can be read")
 
 
 async def test_an_address_of_another_kind_of_database(autojump_clock, tmp_path):
-    async with open_clinic(tmp_path, serving=False) as clinic:
-        clinic.set("journal.url", "mysql://u@h/d")
+    async with open_doctor(tmp_path, serving=False) as stage:
+        stage.set("journal.url", "mysql://u@h/d")
         names(
-            (await clinic.examine("machine"))["journal database"],
+            (await stage.examine("machine"))["journal database"],
             FAIL,
             "must be sqlite:///<file> or postgres",
         )
 
 
 async def test_a_log_that_is_not_there_is_not_a_log_without_errors(autojump_clock, tmp_path):
-    async with open_clinic(tmp_path, serving=False) as clinic:
-        names((await clinic.examine("process"))["server log"], WARN, "not read", "process.log_file")
+    async with open_doctor(tmp_path, serving=False) as stage:
+        names((await stage.examine("process"))["server log"], WARN, "not read", "process.log_file")
         (tmp_path / "llcphone.log").write_text("")
-        names((await clinic.examine("process"))["server log"], PASS, "no errors lately")
+        names((await stage.examine("process"))["server log"], PASS, "no errors lately")
 
 
 async def test_an_endpoint_that_does_not_answer_says_nothing_of_its_models(autojump_clock, tmp_path):
-    async with open_clinic(tmp_path, serving=False) as clinic:
-        clinic.set("realtime.url", f"ws://127.0.0.1:{free_port()}/v1/realtime")
-        names((await clinic.examine("session"))["model"], UNKNOWN, "not checked: no connection")
+    async with open_doctor(tmp_path, serving=False) as stage:
+        stage.set("realtime.url", f"ws://127.0.0.1:{free_port()}/v1/realtime")
+        names((await stage.examine("session"))["model"], UNKNOWN, "not checked: no connection")

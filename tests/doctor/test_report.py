@@ -22,8 +22,8 @@ from llcphone.process.health import Health
 from llcphone.process.pidfile import Mark
 from llcphone.server.port_owners import Kind, Owner
 from llcphone.sim.model import Faults
-from tests.doctor.clinic import KEY, open_clinic
-from tests.process.house import open_house
+from tests.doctor.stage import KEY, open_doctor
+from tests.process.deployment import deploy
 
 FAIL, WARN, PASS = Status.FAIL, Status.WARN, Status.PASS
 
@@ -51,8 +51,8 @@ def test_a_line_says_what_was_seen_and_the_next_how_to_fix_it() -> None:
 async def test_infrastructure_comes_first(autojump_clock, tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     told: list[str] = []
-    async with open_clinic(tmp_path, serving=False) as clinic:
-        case = rooms.case_of(clinic.path)
+    async with open_doctor(tmp_path, serving=False) as stage:
+        case = rooms.case_of(stage.path)
         await examine(case, tell=lambda title, findings: told.append(title))
     assert told[0] == "Settings"
     assert [*GROUPS][-2:] == ["session", "vendors"]
@@ -95,35 +95,35 @@ async def test_no_secret_and_no_number_is_told_whatever_fails(autojump_clock, tm
         "TWILIO_AUTH_TOKEN": "canarytoken0123456789abcdef",
         "TWILIO_PHONE_NUMBER": "+15559876543",
     }
-    async with open_clinic(tmp_path, serving=False, faults=Faults(refuse_update=True)) as clinic:
+    async with open_doctor(tmp_path, serving=False, faults=Faults(refuse_update=True)) as stage:
         for name, value in canaries.items():
-            clinic.secret(name, value)
-        clinic.set("agent.instructions", "canary-prompt-0123456789")
-        clinic.set("server.public_url", "http://127.0.0.1:9/canary")
-        clinic.twilio.rest.auth_token = canaries["TWILIO_AUTH_TOKEN"]
-        clinic.twilio.rest.voice_url = "https://user:canary-password@elsewhere.example/twiml?key=canary-query"
-        text = str([each.as_json() for each in await examine(rooms.case_of(clinic.path))])
-        clinic.twilio.rest.number = canaries["TWILIO_PHONE_NUMBER"]
-        text += str([each.as_json() for each in await examine(rooms.case_of(clinic.path))])
+            stage.secret(name, value)
+        stage.set("agent.instructions", "canary-prompt-0123456789")
+        stage.set("server.public_url", "http://127.0.0.1:9/canary")
+        stage.twilio.rest.auth_token = canaries["TWILIO_AUTH_TOKEN"]
+        stage.twilio.rest.voice_url = "https://user:canary-password@elsewhere.example/twiml?key=canary-query"
+        text = str([each.as_json() for each in await examine(rooms.case_of(stage.path))])
+        stage.twilio.rest.number = canaries["TWILIO_PHONE_NUMBER"]
+        text += str([each.as_json() for each in await examine(rooms.case_of(stage.path))])
     for canary in (*canaries.values(), "canary-prompt", "canary-password", "canary-query", "9876543"):
         assert canary not in text, canary
     assert "elsewhere.example/twiml" in text
 
 
 async def test_the_command_tells_programs_the_same(tmp_path) -> None:
-    async with open_house(tmp_path) as house:
-        code, told = await house.run("doctor", "--json", "--only", "settings", "process")
+    async with deploy(tmp_path) as deployed:
+        code, told = await deployed.run("doctor", "--json", "--only", "settings", "process")
         said = json.loads(told)
         assert (code, said["ok"]) == (1, False)
         by_check = {each["check"]: each for each in said["findings"]}
         assert by_check["process"] == {
             "check": "process",
             "status": "fail",
-            "evidence": f"no server runs: nobody listens on {house.port}, and there is no pid file",
+            "evidence": f"no server runs: nobody listens on {deployed.port}, and there is no pid file",
             "fix": "llcphone start   (or llcphone serve, to watch it)",
         }
         assert not by_check.keys() & {"port", "answers"}, "one cause is one finding"
-        code, told = await house.run("doctor", "--only", "weather")
+        code, told = await deployed.run("doctor", "--only", "weather")
         assert code == 2
 
 

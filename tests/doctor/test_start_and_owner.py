@@ -23,7 +23,7 @@ from llcphone.process.pidfile import Mark, own_mark
 from llcphone.server.port_owners import Kind, Owner
 from llcphone.sim.model import Faults
 from llcphone.sim.ports import free_port
-from tests.doctor.clinic import open_clinic
+from tests.doctor.stage import open_doctor
 from tests.doctor.test_faults import FAIL, PASS, UNKNOWN, WARN, _in_its_folder, names  # noqa: F401
 
 # -- what a start needs -------------------------------------------------------------------------
@@ -41,12 +41,12 @@ from tests.doctor.test_faults import FAIL, PASS, UNKNOWN, WARN, _in_its_folder, 
 )
 async def test_what_the_server_would_not_start_with(autojump_clock, tmp_path, key, value, words):
     (tmp_path / "spent.json").write_text("{")
-    async with open_clinic(tmp_path, serving=False) as clinic:
-        assert (await clinic.examine("settings"))["start"].status is PASS
-        clinic.set("webhook.secret", "a-secret-of-some-length-0123")
-        clinic.set("store.enabled", key != "webhook.url")
-        clinic.set(key, value)
-        names((await clinic.examine("settings"))["start"], FAIL, words, "does not start")
+    async with open_doctor(tmp_path, serving=False) as stage:
+        assert (await stage.examine("settings"))["start"].status is PASS
+        stage.set("webhook.secret", "a-secret-of-some-length-0123")
+        stage.set("store.enabled", key != "webhook.url")
+        stage.set(key, value)
+        names((await stage.examine("settings"))["start"], FAIL, words, "does not start")
 
 
 async def test_certificates_that_cannot_be_read(autojump_clock, tmp_path):
@@ -62,40 +62,40 @@ async def test_certificates_that_cannot_be_read(autojump_clock, tmp_path):
 
 
 async def test_an_address_and_a_port_that_cannot_be_listened_on(autojump_clock, tmp_path):
-    async with open_clinic(tmp_path, serving=False) as clinic:
-        assert (await clinic.examine("settings"))["listening address"].status is PASS
-        clinic.set("server.host", "192.0.2.77")
-        names((await clinic.examine("settings"))["listening address"], FAIL, "is no address of this machine")
-        clinic.set("server.host", "127.0.0.1")
+    async with open_doctor(tmp_path, serving=False) as stage:
+        assert (await stage.examine("settings"))["listening address"].status is PASS
+        stage.set("server.host", "192.0.2.77")
+        names((await stage.examine("settings"))["listening address"], FAIL, "is no address of this machine")
+        stage.set("server.host", "127.0.0.1")
         with socket.create_server(("127.0.0.1", 0)) as taken:
-            clinic.set("metrics.port", taken.getsockname()[1])
-            names((await clinic.examine("settings"))["metrics port"], FAIL, "EADDRINUSE", "metrics.port")
+            stage.set("metrics.port", taken.getsockname()[1])
+            names((await stage.examine("settings"))["metrics port"], FAIL, "EADDRINUSE", "metrics.port")
 
 
 async def test_a_settings_file_that_is_no_toml_may_hold_a_secret(autojump_clock, tmp_path):
-    async with open_clinic(tmp_path, serving=False) as clinic:
-        clinic.path.write_text('[realtime\napi_key = "sk-canary"\n')
-        clinic.path.chmod(0o644)
-        names((await clinic.examine("settings"))["file modes"], WARN, "llcphone.toml may be read by others")
+    async with open_doctor(tmp_path, serving=False) as stage:
+        stage.path.write_text('[realtime\napi_key = "sk-canary"\n')
+        stage.path.chmod(0o644)
+        names((await stage.examine("settings"))["file modes"], WARN, "llcphone.toml may be read by others")
 
 
 async def test_a_store_of_a_newer_llcphone(autojump_clock, tmp_path):
-    async with open_clinic(tmp_path, serving=False) as clinic:
+    async with open_doctor(tmp_path, serving=False) as stage:
         with closing(sqlite3.connect(tmp_path / "phone.db")) as file:
             file.executescript(
                 "create table phone_schema (version int); insert into phone_schema values (99)"
             )
-        names((await clinic.examine("machine"))["store database"], FAIL, "was made by a newer llcphone")
+        names((await stage.examine("machine"))["store database"], FAIL, "was made by a newer llcphone")
 
 
 async def test_a_folder_that_may_not_even_be_looked_into(autojump_clock, tmp_path, monkeypatch):
     def refused(folder):
         raise PermissionError(13, "Permission denied", str(folder))
 
-    async with open_clinic(tmp_path, serving=False) as clinic:
-        clinic.set("records.path", "/closed/deep/calls.jsonl")
+    async with open_doctor(tmp_path, serving=False) as stage:
+        stage.set("records.path", "/closed/deep/calls.jsonl")
         monkeypatch.setattr(places.Path, "is_dir", refused)
-        found = await clinic.examine("machine")
+        found = await stage.examine("machine")
         names(found["folders"], FAIL, "/closed/deep cannot be written (Permission denied)")
         assert "clock" in found, "it hides nothing of the others"
 
@@ -154,10 +154,10 @@ async def test_the_pid_file_of_another_container_is_left_alone(tmp_path) -> None
 
 
 async def test_a_server_of_another_user(autojump_clock, tmp_path, monkeypatch):
-    async with open_clinic(tmp_path) as clinic:
-        assert "user" not in await clinic.examine("machine")
+    async with open_doctor(tmp_path) as stage:
+        assert "user" not in await stage.examine("machine")
         monkeypatch.setattr(machine.os, "geteuid", lambda: 12345)
-        names((await clinic.examine("machine"))["user"], UNKNOWN, "was not examined", "sudo -u")
+        names((await stage.examine("machine"))["user"], UNKNOWN, "was not examined", "sudo -u")
 
 
 # -- vendors' answers that say nothing ----------------------------------------------------------
@@ -189,22 +189,22 @@ def test_a_status_page_without_a_status_is_not_read() -> None:
 
 
 async def test_a_group_with_nothing_to_look_at_says_so(autojump_clock, tmp_path):
-    async with open_clinic(tmp_path, serving=False) as clinic:
-        names((await clinic.examine("vendors"))["status pages"], PASS, "name no vendor")
+    async with open_doctor(tmp_path, serving=False) as stage:
+        names((await stage.examine("vendors"))["status pages"], PASS, "name no vendor")
 
 
 async def test_a_model_that_fails_to_answer(autojump_clock, tmp_path):
     failing = Faults(fail_responses=1)
-    async with open_clinic(tmp_path, serving=False, faults=failing) as clinic:
-        found = await clinic.examine("session", live=True)
+    async with open_doctor(tmp_path, serving=False, faults=failing) as stage:
+        found = await stage.examine("session", live=True)
         names(found["answer"], FAIL, "fails to answer [inference_rate_limit_exceeded]")
 
 
 async def test_without_agents_the_dialect_is_still_asked_for(autojump_clock, tmp_path):
-    async with open_clinic(tmp_path, serving=False) as clinic:
-        clinic.set("agent.file", str(tmp_path / "none.py"))
-        found = await clinic.examine("session")
+    async with open_doctor(tmp_path, serving=False) as stage:
+        stage.set("agent.file", str(tmp_path / "none.py"))
+        found = await stage.examine("session")
         names(found["agents' sessions"], UNKNOWN, "cannot be loaded")
         names(found["dialect"], PASS, "ga (asked: auto)")
-        clinic.model.faults = Faults(refuse_update="invalid_value")
-        names((await clinic.examine("session"))["session"], FAIL, "a plain agent", "invalid_value")
+        stage.model.faults = Faults(refuse_update="invalid_value")
+        names((await stage.examine("session"))["session"], FAIL, "a plain agent", "invalid_value")

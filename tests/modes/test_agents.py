@@ -15,7 +15,7 @@ from llcphone.modes import Routed, csr, hours, ivr, outbound, receptionist, rout
 from llcphone.modes.agent_file import agent_of, load_agent
 from llcphone.modes.desk import TARGETS_S
 from llcphone.realtime.session import prompt_tokens
-from tests.modes.kit import CSR, IVR, SETTINGS, WEDNESDAY, ZONE
+from tests.modes.all_modes import CSR, IVR, SETTINGS, WEDNESDAY, ZONE
 
 if TYPE_CHECKING:
     from pathlib import Path

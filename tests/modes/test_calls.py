@@ -12,8 +12,8 @@ from llcphone import EndReason
 from llcphone.sim.model import CallTool, Say
 from llcphone.sim.phone import Callee, DialOutcome
 from llcphone.store import Store
-from tests.calls.house import GOODBYE, INTERRUPTION, QUESTION, nothing_left
-from tests.modes.kit import ADA, SALES, SUPPORT, no_threads, open_modes
+from tests.calls.stage import GOODBYE, INTERRUPTION, QUESTION, nothing_left
+from tests.modes.all_modes import ADA, SALES, SUPPORT, no_threads, open_modes
 from tests.store.store_kit import WEEK, next_weekday
 
 if TYPE_CHECKING:
@@ -41,22 +41,22 @@ async def test_the_receptionist_takes_a_message_when_nobody_is_there(
         BYE,
     ]
     closed = {"desk_hours": {"sales": "sat 10:00-12:00"}}
-    async with nothing_left(), open_modes(tmp_path, script, company=closed) as house:
-        call = await house.ring("receptionist", vouched=True)
+    async with nothing_left(), open_modes(tmp_path, script, company=closed) as modes:
+        call = await modes.ring("receptionist", vouched=True)
         for speech in (QUESTION, INTERRUPTION, GOODBYE):
-            await house.says(call, speech)
+            await modes.says(call, speech)
         await call.ended()
-        kept = await house.kept()
+        kept = await modes.kept()
         (taken,) = kept.messages
         assert (taken.name, taken.number, taken.reason) == ("Ada", ADA, "A cake for Saturday.")
         assert (taken.urgency, taken.for_whom) == ("urgent", "sales")
-        available = json.loads((await house.outputs())[0])
+        available = json.loads((await modes.outputs())[0])
         assert available == {
             "available": False,
             "destination": "sales",
             "hours": "closed until Saturday 28 November, 10:00",
         }
-        record = await house.stage.record()
+        record = await modes.stage.record()
         assert (record.agent, record.reason) == ("receptionist", EndReason.AGENT_HUNG_UP)
         assert [(tool["name"], tool["ok"]) for tool in record.tools] == [
             ("check_availability", True),
@@ -80,10 +80,10 @@ async def test_a_message_that_the_store_does_not_say_is_written_is_not_told_as_s
         CallTool("take_message", message),
         Say("I could not keep that.", SHORT),
     ]
-    async with open_modes(tmp_path, script) as house:
-        call = await house.ring("receptionist", vouched=True)
-        await house.says(call, QUESTION)
-        told = json.loads((await house.outputs())[0])
+    async with open_modes(tmp_path, script) as modes:
+        call = await modes.ring("receptionist", vouched=True)
+        await modes.says(call, QUESTION)
+        told = json.loads((await modes.outputs())[0])
         assert told["saved"] is False
         assert "promise nothing" in told["says"]
     script = [
@@ -95,10 +95,10 @@ async def test_a_message_that_the_store_does_not_say_is_written_is_not_told_as_s
         Say("I put you through.", SHORT),
     ]
     closed = {"desk_hours": {"sales": "sat 10:00-12:00"}}
-    async with open_modes(tmp_path, script, company=closed) as house:
-        call = await house.ring("csr", vouched=True)
-        await house.says(call, QUESTION)
-        outputs = await house.outputs()  # in the order in which they were done
+    async with open_modes(tmp_path, script, company=closed) as modes:
+        call = await modes.ring("csr", vouched=True)
+        await modes.says(call, QUESTION)
+        outputs = await modes.outputs()  # in the order in which they were done
         assert [json.loads(each)["note"] for each in outputs if '"note"' in each] == ["not kept"]
         assert sum("promise nothing" in each for each in outputs) == 1
 
@@ -106,9 +106,9 @@ async def test_a_message_that_the_store_does_not_say_is_written_is_not_told_as_s
 async def test_the_receptionist_greets_by_the_hour_with_its_own_voice_and_prompt(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
-    async with open_modes(tmp_path, [Say("Good morning!", SHORT)]) as house:
-        await house.ring("receptionist")
-        session = await house.stage.session()
+    async with open_modes(tmp_path, [Say("Good morning!", SHORT)]) as modes:
+        await modes.ring("receptionist")
+        session = await modes.stage.session()
         assert "You are the receptionist." in session.config["instructions"]
         assert session.config["instructions"].endswith(
             "This call: It is Wednesday 25 November, 09:30. We are open until 17:00. The caller's number "
@@ -126,12 +126,12 @@ async def test_the_ivr_puts_the_caller_through_to_whom_they_need(
         Say("I put you through to support.", SHORT),
     ]
     outcome = DialOutcome(ring_s=2.0, talk_s=5.0)
-    async with nothing_left(), open_modes(tmp_path, script, dial_outcome=outcome) as house:
-        call = await house.ring("ivr")
-        await house.says(call, QUESTION)
+    async with nothing_left(), open_modes(tmp_path, script, dial_outcome=outcome) as modes:
+        call = await modes.ring("ivr")
+        await modes.says(call, QUESTION)
         record = await call.ended()
         assert (record.dialled, record.joined) == ([SUPPORT], [SUPPORT])
-        kept = await house.kept()
+        kept = await modes.kept()
         assert (kept.summary.agent, kept.summary.reason) == ("ivr", "transferred")
         assert [tool.name for tool in kept.tools] == ["transfer_call"]
 
@@ -150,22 +150,22 @@ async def test_customer_service_moves_an_appointment_after_the_callers_yes(
         [Say("Done.", SHORT), CallTool("add_call_note", note)],
         BYE,
     ]
-    async with nothing_left(), open_modes(tmp_path, script) as house:
-        await house.store.set_hours(WEEK, timezone="Europe/Madrid")
-        ada = await house.store.add_customer("Ada Lovelace", ADA)
-        await house.store.book(ada.id, old, what="check-up")
-        call = await house.ring("csr", vouched=True)
+    async with nothing_left(), open_modes(tmp_path, script) as modes:
+        await modes.store.set_hours(WEEK, timezone="Europe/Madrid")
+        ada = await modes.store.add_customer("Ada Lovelace", ADA)
+        await modes.store.book(ada.id, old, what="check-up")
+        call = await modes.ring("csr", vouched=True)
         await call.silence_for(100)
-        assert "Ada Lovelace" in await house.told(), "she was looked up while the agent greeted"
-        await house.says(call, QUESTION)
-        (before,) = await house.store.appointments(ada.id)
+        assert "Ada Lovelace" in await modes.told(), "she was looked up while the agent greeted"
+        await modes.says(call, QUESTION)
+        (before,) = await modes.store.appointments(ada.id)
         assert before.starts_at.hour == 10, "nothing is saved before the caller has agreed"
-        await house.says(call, INTERRUPTION)
-        await house.says(call, GOODBYE)
+        await modes.says(call, INTERRUPTION)
+        await modes.says(call, GOODBYE)
         await call.ended()
-        (after,) = await house.store.appointments(ada.id)
+        (after,) = await modes.store.appointments(ada.id)
         assert (after.starts_at.replace(tzinfo=None), after.what) == (new, "check-up")
-        kept = await house.kept()
+        kept = await modes.kept()
         assert [(each.text, each.outcome, each.customer_id) for each in kept.notes] == [
             (note["text"], "moved", ada.id)
         ]
@@ -184,17 +184,17 @@ async def test_customer_service_books_for_a_new_customer(tmp_path: Path, autojum
         CallTool("book_appointment", wish),
         Say("Booked.", SHORT),
     ]
-    async with open_modes(tmp_path, script) as house:  # its calendar has the company's hours
-        call = await house.ring("csr")
-        await house.says(call, QUESTION)
-        await house.says(call, INTERRUPTION)
+    async with open_modes(tmp_path, script) as modes:  # its calendar has the company's hours
+        call = await modes.ring("csr")
+        await modes.says(call, QUESTION)
+        await modes.says(call, INTERRUPTION)
         await call.silence_for(1_500)
-        bob = await house.store.find_customer(ADA)
+        bob = await modes.store.find_customer(ADA)
         assert bob is not None
         assert bob.name == "Bob"
-        (booked,) = await house.store.appointments(bob.id)
+        (booked,) = await modes.store.appointments(bob.id)
         assert booked.starts_at.replace(tzinfo=None) == day
-        assert json.loads((await house.outputs())[1])["free"][0] == "09:00"
+        assert json.loads((await modes.outputs())[1])["free"][0] == "09:00"
 
 
 async def test_customer_service_hands_over_to_a_person_who_is_told_first(
@@ -208,14 +208,14 @@ async def test_customer_service_hands_over_to_a_person_who_is_told_first(
         rung.append(number)
         return Callee()
 
-    async with open_modes(tmp_path, script, company=human, callee=callee) as house:
-        call = await house.ring("csr", vouched=True)
-        await house.says(call, QUESTION)
-        colleague = await house.stage.twilio.outbound()
+    async with open_modes(tmp_path, script, company=human, callee=callee) as modes:
+        call = await modes.ring("csr", vouched=True)
+        await modes.says(call, QUESTION)
+        colleague = await modes.stage.twilio.outbound()
         await colleague.stream_started()
         assert rung == [SUPPORT]
-        assert reason["summary"] in (await house.stage.session(2)).config["instructions"]
-        kept = await house.kept()
+        assert reason["summary"] in (await modes.stage.session(2)).config["instructions"]
+        kept = await modes.kept()
         assert [(each.text, each.outcome) for each in kept.notes] == [
             ("wants a person: Ada's cake was broken.", "escalated")
         ]
@@ -247,10 +247,10 @@ async def test_nothing_is_booked_on_a_holiday(tmp_path: Path, autojump_clock: Mo
         [CallTool("check_availability", {"day": wish["day"]}), CallTool("book_appointment", wish)],
         Say("We are closed that day.", SHORT),
     ]
-    async with open_modes(tmp_path, script, company={"closed": [wish["day"]]}) as house:
-        call = await house.ring("csr")
-        await house.says(call, QUESTION)
-        answers = [json.loads(output) for output in (await house.outputs())[-2:]]
+    async with open_modes(tmp_path, script, company={"closed": [wish["day"]]}) as modes:
+        call = await modes.ring("csr")
+        await modes.says(call, QUESTION)
+        answers = [json.loads(output) for output in (await modes.outputs())[-2:]]
         assert {"free": []} in answers
         assert {"saved": False, "code": "closed", "why": "we are closed on that day"} in answers
 
@@ -263,11 +263,11 @@ async def test_records_that_cannot_be_reached_are_an_answer(
         CallTool("lookup_customer"),
         Say("I cannot see that now.", SHORT),
     ]
-    async with open_modes(tmp_path, script) as house:
-        house.stage.phone.store = None
-        call = await house.ring("csr", vouched=True)
-        await house.says(call, QUESTION)
-        assert "cannot be reached now" in (await house.outputs())[-1]
+    async with open_modes(tmp_path, script) as modes:
+        modes.stage.phone.store = None
+        call = await modes.ring("csr", vouched=True)
+        await modes.says(call, QUESTION)
+        assert "cannot be reached now" in (await modes.outputs())[-1]
         assert not call.over
 
 
@@ -286,17 +286,17 @@ async def test_nobody_answers_so_the_receptionist_goes_on_and_takes_a_message(
         return BYE if back else Say("I put you through.", SHORT)
 
     nobody = DialOutcome(status="no-answer", ring_s=5.0)
-    async with nothing_left(), open_modes(tmp_path, reply, dial_outcome=nobody) as house:
-        call = await house.ring("receptionist", vouched=True)
-        await house.says(call, QUESTION)
+    async with nothing_left(), open_modes(tmp_path, reply, dial_outcome=nobody) as modes:
+        call = await modes.ring("receptionist", vouched=True)
+        await modes.says(call, QUESTION)
         await call.stream_started(2)
         await call.hears(0.5)
-        await house.says(call, INTERRUPTION)
+        await modes.says(call, INTERRUPTION)
         ended = await call.ended()
         assert (ended.dialled, ended.joined) == ([SALES], [])
-        kept = await house.kept(2)
+        kept = await modes.kept(2)
         assert [(each.name, each.number, each.reason) for each in kept.messages] == [("Ada", ADA, "A cake.")]
-        assert [record.reason for record in house.stage.records] == [
+        assert [record.reason for record in modes.stage.records] == [
             EndReason.TRANSFERRED,
             EndReason.AGENT_HUNG_UP,
         ]
@@ -306,9 +306,9 @@ async def test_the_receptionist_leaves_no_20_s_of_silence(tmp_path: Path, autoju
     def slow(turn: int, past: list[dict[str, Any]], tools: list[dict[str, Any]]) -> Any:
         return Say("Good morning." if turn == 1 else "Are you still there?", SHORT)
 
-    async with open_modes(tmp_path, slow) as house:
-        call = await house.ring("receptionist")
-        record = await house.stage.record()
+    async with open_modes(tmp_path, slow) as modes:
+        call = await modes.ring("receptionist")
+        record = await modes.stage.record()
         await call.ended()
         assert record.reason is EndReason.AGENT_HUNG_UP
         heard = call.ear

@@ -13,8 +13,8 @@ from llcphone.modes.agent_file import load_agent
 from llcphone.modes.menu import PAUSE_MS
 from llcphone.sim.model import Faults, Say
 from llcphone.sim.phone import DialOutcome
-from tests.calls.house import nothing_left
-from tests.modes.kit import SALES, SETTINGS, SUPPORT, no_threads, open_modes
+from tests.calls.stage import nothing_left
+from tests.modes.all_modes import SALES, SETTINGS, SUPPORT, no_threads, open_modes
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,10 +31,10 @@ LONG = [Say("Casa Verde, how can I direct your call?", 20_000)]
 async def test_a_key_puts_through_at_once_in_the_middle_of_a_sentence(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
-    async with nothing_left(), open_modes(tmp_path, LONG, dial_outcome=ANSWERS) as house:
-        call = await house.ring("ivr")
+    async with nothing_left(), open_modes(tmp_path, LONG, dial_outcome=ANSWERS) as modes:
+        call = await modes.ring("ivr")
         call.press("2")
-        record = await house.stage.record()
+        record = await modes.stage.record()
         assert record.reason is EndReason.TRANSFERRED
         assert record.duration_s < 5
         assert (await call.ended()).joined == [SUPPORT]
@@ -42,11 +42,11 @@ async def test_a_key_puts_through_at_once_in_the_middle_of_a_sentence(
 
 async def test_a_key_puts_through_when_there_is_no_model(tmp_path: Path, autojump_clock: MockClock) -> None:
     refused = Faults(refuse_status=503)
-    async with nothing_left(), open_modes(tmp_path, [], dial_outcome=ANSWERS, faults=refused) as house:
-        call = await house.stage.ring(to="+15551230003")
+    async with nothing_left(), open_modes(tmp_path, [], dial_outcome=ANSWERS, faults=refused) as modes:
+        call = await modes.stage.ring(to="+15551230003")
         await call.hears(2.0)  # the stored menu
         call.press("1")
-        record = await house.stage.record()
+        record = await modes.stage.record()
         assert record.reason is EndReason.TRANSFERRED
         assert "(apology)" in str(record.transcript)
         assert (await call.ended()).joined == [SALES]
@@ -56,14 +56,14 @@ async def test_the_menu_answers_also_when_new_calls_are_not_let_in_for_want_of_a
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
     refused, breaker = Faults(refuse_status=503), {"failures": 1}
-    async with open_modes(tmp_path, [], dial_outcome=ANSWERS, faults=refused, breaker=breaker) as house:
-        first = await house.stage.ring(to="+15551230003")
-        await house.stage.record()
+    async with open_modes(tmp_path, [], dial_outcome=ANSWERS, faults=refused, breaker=breaker) as modes:
+        first = await modes.stage.ring(to="+15551230003")
+        await modes.stage.record()
         await first.ended()
-        assert house.stage.phone.breaker.is_open
-        turned_away = await house.stage.twilio.ring(to="+15551230005")
+        assert modes.stage.phone.breaker.is_open
+        turned_away = await modes.stage.twilio.ring(to="+15551230005")
         assert not (await turned_away.ended()).streams
-        call = await house.stage.ring(to="+15551230003")
+        call = await modes.stage.ring(to="+15551230003")
         await call.hears(2.0)
         call.press("2")
         assert (await call.ended()).joined == [SUPPORT]
@@ -72,11 +72,11 @@ async def test_the_menu_answers_also_when_new_calls_are_not_let_in_for_want_of_a
 async def test_without_a_model_and_without_a_key_the_menu_is_said_twice_and_then_the_apology(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
-    async with open_modes(tmp_path, [], faults=Faults(refuse_status=503)) as house:
-        call = await house.stage.ring(to="+15551230003")
-        record = await house.stage.record()
+    async with open_modes(tmp_path, [], faults=Faults(refuse_status=503)) as modes:
+        call = await modes.stage.ring(to="+15551230003")
+        record = await modes.stage.record()
         await call.ended()
-        menu_ms = len(house.stage.phone.agent({"To": "+15551230003"}).stand_in) / 8  # type: ignore[operator]
+        menu_ms = len(modes.stage.phone.agent({"To": "+15551230003"}).stand_in) / 8  # type: ignore[operator]
         assert menu_ms > PAUSE_MS + 2_000
         assert record.duration_s * 1000 > 2 * menu_ms + 5_000
         assert record.reason is EndReason.MODEL_UNREACHABLE
@@ -87,24 +87,24 @@ async def test_a_key_to_a_desk_that_is_closed_is_explained_by_the_agent(
 ) -> None:
     script = [Say("Casa Verde.", 500), Say("They are closed.", 500)]
     closed = {"desk_hours": {"sales": "sun 10:00-12:00"}}
-    async with open_modes(tmp_path, script, company=closed) as house:
-        call = await house.ring("ivr")
+    async with open_modes(tmp_path, script, company=closed) as modes:
+        call = await modes.ring("ivr")
         await call.silence_for(1_000)
         call.press("1")
         await call.silence_for(2_000)
-        assert "closed until Sunday" in await house.told()
-        assert "They are closed." in str([note.words for note in house.stage.noted("agent said")])
+        assert "closed until Sunday" in await modes.told()
+        assert "They are closed." in str([note.words for note in modes.stage.noted("agent said")])
         call.hang_up()
-        assert (await house.stage.record()).reason is EndReason.CALLER_HUNG_UP
+        assert (await modes.stage.record()).reason is EndReason.CALLER_HUNG_UP
 
 
 async def test_a_key_that_means_nothing_does_nothing(tmp_path: Path, autojump_clock: MockClock) -> None:
-    async with open_modes(tmp_path, LONG) as house:
-        call = await house.ring("ivr")
+    async with open_modes(tmp_path, LONG) as modes:
+        call = await modes.ring("ivr")
         call.press("9")
         await call.silence_for(1_000)
         assert not call.over
-        assert "told" not in {note.kind for _, note in house.stage.notes}
+        assert "told" not in {note.kind for _, note in modes.stage.notes}
 
 
 def test_a_key_to_nobody_is_refused_at_the_start() -> None:

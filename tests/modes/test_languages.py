@@ -21,9 +21,9 @@ from llcphone.languages import ENGLISH, OWN, SHIPPED
 from llcphone.modes import outbound
 from llcphone.sim.model import CallTool, Faults, Pace, Say
 from llcphone.sim.phone import Callee, DialOutcome
-from tests.calls.house import INTERRUPTION, QUESTION, nothing_left
+from tests.calls.stage import INTERRUPTION, QUESTION, nothing_left
+from tests.modes.all_modes import SETTINGS, no_threads, open_modes
 from tests.modes.english import english_in
-from tests.modes.kit import SETTINGS, no_threads, open_modes
 from tests.server.api_stage import TO
 from tests.store.store_kit import next_weekday
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from trio.testing import MockClock
 
     from llcphone.testing import Rehearsal
-    from tests.modes.kit import House
+    from tests.modes.all_modes import ModesStage
 
 pytestmark = pytest.mark.usefixtures(no_threads.__name__)
 __all__ = ["no_threads"]
@@ -45,7 +45,7 @@ languages = pytest.mark.parametrize("language", [each for each in SHIPPED if eac
 
 def speaks(
     language: str, folder: Path, script: Any, *, transfers: dict[str, Any] | None = None, **how: Any
-) -> AbstractAsyncContextManager[House]:
+) -> AbstractAsyncContextManager[ModesStage]:
     """All modes in a language; every call is recorded, with a notice."""
     company = {"language": language, "about": "", **how.pop("company", {})}
     return open_modes(
@@ -91,11 +91,11 @@ async def test_a_call_that_falls_silent_has_no_english(
     mode: str, language: str, tmp_path: Path, autojump_clock: MockClock
 ) -> None:
     script = [Say("…", 800)] * 4
-    async with nothing_left(), speaks(language, tmp_path, script) as house:
-        call = await house.ring(mode, vouched=True)
+    async with nothing_left(), speaks(language, tmp_path, script) as modes:
+        call = await modes.ring(mode, vouched=True)
         document = (await call.ended()).documents[0]
-        assert (await house.stage.record()).reason is EndReason.AGENT_HUNG_UP
-        read = read_by_models(house.stage)
+        assert (await modes.stage.record()).reason is EndReason.AGENT_HUNG_UP
+        read = read_by_models(modes.stage)
         texts = SHIPPED[language]
         assert {texts["silence.cue"], texts["agent.goodbye_cue"]} <= set(read)
         assert texts[OWN + "inbound_cue"] in read
@@ -116,16 +116,16 @@ async def test_a_call_that_is_placed_has_no_english(
 ) -> None:
     person, patience = Callee(), {"speak_first_after_s": 3.0}
     script = [Say("…", 800), [Say("…", 800), CallTool("hang_up")]]
-    async with nothing_left(), speaks(language, tmp_path, script, callee=person, outbound=patience) as house:
-        agent = house.stage.phone.agent.by_name[scenario]  # type: ignore[union-attr]
-        call = house.stage.phone.place_call(TO, agent)
-        callee = await house.stage.twilio.outbound()
+    async with nothing_left(), speaks(language, tmp_path, script, callee=person, outbound=patience) as modes:
+        agent = modes.stage.phone.agent.by_name[scenario]  # type: ignore[union-attr]
+        call = modes.stage.phone.place_call(TO, agent)
+        callee = await modes.stage.twilio.outbound()
         await callee.stream_started()
         await callee.hears(0.3)
-        await house.says(callee, INTERRUPTION)
+        await modes.says(callee, INTERRUPTION)
         await call
         documents = (await callee.ended()).documents
-        read = read_by_models(house.stage)
+        read = read_by_models(modes.stage)
         assert SHIPPED[language][OWN + "outbound_cue"] in read
         assert english_in([*read, *said_by_twilio(documents, language)]) == {}
 
@@ -135,9 +135,9 @@ async def test_the_menu_the_apology_and_voicemail_are_in_the_language(
     language: str, tmp_path: Path, autojump_clock: MockClock
 ) -> None:
     refused, voicemail = Faults(refuse_status=503), {"voicemail": True, "fallback": "voicemail"}
-    async with speaks(language, tmp_path, [], faults=refused, transfers=transfers(**voicemail)) as house:
-        call = await house.stage.ring(to="+15551230003")
-        await house.stage.record()
+    async with speaks(language, tmp_path, [], faults=refused, transfers=transfers(**voicemail)) as modes:
+        call = await modes.stage.ring(to="+15551230003")
+        await modes.stage.record()
         heard = call.heard_ulaw()
         await call.silence_for(1_000)
         call.press("#")
@@ -167,9 +167,9 @@ async def test_a_colleague_who_does_not_come_and_last_words_are_in_the_language(
         Say("…", 800),
     ]
     nobody = DialOutcome(ring_s=1.0, unjoined="no-answer")
-    async with speaks(language, tmp_path, script, transfers=to, dial_outcome=nobody) as house:
-        call = await house.ring("ivr")
-        await house.says(call, QUESTION)
+    async with speaks(language, tmp_path, script, transfers=to, dial_outcome=nobody) as modes:
+        call = await modes.ring("ivr")
+        await modes.says(call, QUESTION)
         said = said_by_twilio((await call.ended()).documents, language)
         texts = SHIPPED[language]
         assert f"… {texts['transfers.accept_prompt']}" in said
@@ -186,12 +186,12 @@ async def test_a_caller_who_comes_back_from_a_transfer_meets_no_english(
     wish = CallTool("transfer_call", {"destination": "sales", "reason": "…"})
     script = [Say("…", 800), wish, *[Say("…", 800)] * 3]
     busy = DialOutcome("busy", 1.0)
-    async with speaks(language, tmp_path, script, transfers=to, dial_outcome=busy) as house:
-        call = await house.ring("ivr")
-        await house.says(call, QUESTION)
+    async with speaks(language, tmp_path, script, transfers=to, dial_outcome=busy) as modes:
+        call = await modes.ring("ivr")
+        await modes.says(call, QUESTION)
         await call.stream_started(2)
         await call.hears(0.3)
-        texts, read = SHIPPED[language], read_by_models(house.stage)
+        texts, read = SHIPPED[language], read_by_models(modes.stage)
         why = texts[OWN + "transfer_busy"]
         news = texts[OWN + "transfer_failed"].format(name="sales", why=why)
         assert f"{news} {texts[OWN + 'no_repeat']}" in read
@@ -204,13 +204,13 @@ async def test_a_lost_session_goes_on_without_english(
     language: str, tmp_path: Path, autojump_clock: MockClock
 ) -> None:
     script = [Say("…", 800), *[Say("Casa Verde, Casa Verde, Casa Verde", 6_000)] * 3]
-    async with speaks(language, tmp_path, script, pace=Pace(speed=1.5)) as house:
-        call = await house.ring("receptionist")
-        await house.says(call, QUESTION)
+    async with speaks(language, tmp_path, script, pace=Pace(speed=1.5)) as modes:
+        call = await modes.ring("receptionist")
+        await modes.says(call, QUESTION)
         await call.hears(2.0)
-        house.stage.model.sessions[-1].reset()
+        modes.stage.model.sessions[-1].reset()
         await trio.sleep(4)
-        texts, read = SHIPPED[language], read_by_models(house.stage)
+        texts, read = SHIPPED[language], read_by_models(modes.stage)
         assert texts[OWN + "line_cut"] in read
         assert english_in(read) == {}
         call.hang_up()
@@ -222,13 +222,13 @@ async def test_a_colleague_is_briefed_in_the_language(
 ) -> None:
     wish = {"destination": "sales", "introduction": "…"}
     script = [Say("…", 800), CallTool("warm_transfer", wish), Say("…", 800), Say("…", 800)]
-    async with speaks(language, tmp_path, script, callee=Callee(), transfers=transfers()) as house:
-        call = await house.ring("receptionist")
-        await house.says(call, QUESTION)
-        colleague = await house.stage.twilio.outbound()
+    async with speaks(language, tmp_path, script, callee=Callee(), transfers=transfers()) as modes:
+        call = await modes.ring("receptionist")
+        await modes.says(call, QUESTION)
+        colleague = await modes.stage.twilio.outbound()
         await colleague.stream_started()
         await colleague.hears(0.3)
-        texts, read = SHIPPED[language], read_by_models(house.stage)
+        texts, read = SHIPPED[language], read_by_models(modes.stage)
         who = texts[OWN + "briefing_caller"].format(summary="…")
         assert f"{texts['transfers.briefing']}\n\n{who}" in read
         assert texts[OWN + "briefing_cue"] in read
@@ -249,12 +249,12 @@ async def test_what_is_read_back_and_booked_is_in_the_language(
         CallTool("book_appointment", wish),
         Say("…", 800),
     ]
-    async with speaks(language, tmp_path, script) as house:
-        call = await house.ring("csr")
-        await house.says(call, QUESTION)
-        await house.says(call, INTERRUPTION)
+    async with speaks(language, tmp_path, script) as modes:
+        call = await modes.ring("csr")
+        await modes.says(call, QUESTION)
+        await modes.says(call, INTERRUPTION)
         await call.silence_for(1_500)
-        first, second = [json.loads(each) for each in (await house.outputs())[-2:]]
+        first, second = [json.loads(each) for each in (await modes.outputs())[-2:]]
         texts = SHIPPED[language]
         weekday = texts[OWN + "days"].split(", ")[day.weekday()]
         month = texts[OWN + "months"].split(", ")[day.month - 1]

@@ -11,8 +11,8 @@ from llcphone.modes import routed
 from llcphone.modes.agent_file import load_agent
 from llcphone.sim.model import CallTool, Say
 from llcphone.sim.phone import Callee
-from tests.calls.house import INTERRUPTION, QUESTION, nothing_left
-from tests.modes.kit import SETTINGS, no_threads, open_modes
+from tests.calls.stage import INTERRUPTION, QUESTION, nothing_left
+from tests.modes.all_modes import SETTINGS, no_threads, open_modes
 from tests.server.api_stage import TO, code_of, open_api
 
 if TYPE_CHECKING:
@@ -60,15 +60,15 @@ async def test_what_they_said_is_noted_and_the_callee_speaks_first(
         [Say("Thank you, good-bye.", 800), CallTool("add_call_note", note), CallTool("hang_up")],
     ]
     person = Callee(says=QUESTION)
-    async with nothing_left(), open_modes(tmp_path, script, callee=person) as house:
-        call = house.stage.phone.place_call(TO, house.stage.phone.agent.by_name["confirmation"])  # type: ignore[union-attr]
-        callee = await house.stage.twilio.outbound()
+    async with nothing_left(), open_modes(tmp_path, script, callee=person) as modes:
+        call = modes.stage.phone.place_call(TO, modes.stage.phone.agent.by_name["confirmation"])  # type: ignore[union-attr]
+        callee = await modes.stage.twilio.outbound()
         await callee.stream_started()
         await callee.hears(0.3)
-        await house.says(callee, INTERRUPTION)
+        await modes.says(callee, INTERRUPTION)
         record = await call
         await callee.ended()
-        kept = await house.kept()
+        kept = await modes.kept()
         assert [(each.text, each.outcome) for each in kept.notes] == [(note["text"], "confirmed")]
         assert record.agent == "confirmation"
         assert record.turns[0]["asked"] == "caller", "nobody greets a callee who has not spoken"

@@ -10,8 +10,8 @@ import pytest
 
 from llcphone.sim.model import CallTool, Say
 from llcphone.sim.phone import Callee
-from tests.calls.house import INTERRUPTION, QUESTION
-from tests.modes.kit import ADA, House, no_threads, open_modes
+from tests.calls.stage import INTERRUPTION, QUESTION
+from tests.modes.all_modes import ADA, ModesStage, no_threads, open_modes
 from tests.store.store_kit import WEEK, next_weekday
 
 if TYPE_CHECKING:
@@ -26,11 +26,11 @@ SHORT = 500
 LOOK = "lookup_customer"
 
 
-async def customer(house: House) -> int:
+async def customer(modes: ModesStage) -> int:
     """Ada, who has an appointment."""
-    await house.store.set_hours(WEEK, timezone="Europe/Madrid")
-    ada = await house.store.add_customer("Ada Lovelace", ADA)
-    await house.store.book(ada.id, next_weekday(), what="check-up")
+    await modes.store.set_hours(WEEK, timezone="Europe/Madrid")
+    ada = await modes.store.add_customer("Ada Lovelace", ADA)
+    await modes.store.book(ada.id, next_weekday(), what="check-up")
     return ada.id
 
 
@@ -49,17 +49,17 @@ async def test_a_number_that_nobody_vouches_for_opens_no_record(
         [CallTool("book_appointment", new)],
         Say("I cannot.", SHORT),
     ]
-    async with open_modes(tmp_path, script) as house:
-        ada = await customer(house)
-        call = await house.ring("csr", fields={"StirVerstat": verstat})
-        await house.says(call, QUESTION)
+    async with open_modes(tmp_path, script) as modes:
+        ada = await customer(modes)
+        call = await modes.ring("csr", fields={"StirVerstat": verstat})
+        await modes.says(call, QUESTION)
         await call.silence_for(1_000)
-        told = await house.told()
+        told = await modes.told()
         assert "Ada Lovelace" not in told
         assert "check-up" not in told
-        (kept,) = await house.store.appointments(ada)
+        (kept,) = await modes.store.appointments(ada)
         assert kept.starts_at.replace(tzinfo=None) == next_weekday()
-        assert len(await house.outputs()) == 5
+        assert len(await modes.outputs()) == 5
 
 
 async def test_a_number_counts_as_proof_where_the_house_says_so(
@@ -67,11 +67,11 @@ async def test_a_number_counts_as_proof_where_the_house_says_so(
 ) -> None:
     async with open_modes(
         tmp_path, [Say("Good morning.", SHORT)], company={"trust_caller_id": True}
-    ) as house:
-        await customer(house)
-        call = await house.ring("csr")
+    ) as modes:
+        await customer(modes)
+        call = await modes.ring("csr")
         await call.silence_for(500)
-        assert "Ada Lovelace" in await house.told()
+        assert "Ada Lovelace" in await modes.told()
 
 
 @pytest.mark.parametrize("right", [True, False])
@@ -91,17 +91,17 @@ async def test_a_code_that_is_texted_and_read_back_proves_it(
         wrong = "000000" if code != "000000" else "111111"
         return CallTool(LOOK, {"code": " ".join(code if right else wrong)})
 
-    async with open_modes(tmp_path, reply, callee=Callee()) as house:
-        await customer(house)
-        call = await house.ring("csr")
-        await house.says(call, QUESTION)
-        texts.extend(house.stage.twilio.rest.messages)
+    async with open_modes(tmp_path, reply, callee=Callee()) as modes:
+        await customer(modes)
+        call = await modes.ring("csr")
+        await modes.says(call, QUESTION)
+        texts.extend(modes.stage.twilio.rest.messages)
         assert texts[0]["To"] == ADA
         for _ in range(1 if right else 4):
-            await house.says(call, INTERRUPTION)
-        last = json.loads((await house.outputs())[-1])
+            await modes.says(call, INTERRUPTION)
+        last = json.loads((await modes.outputs())[-1])
         assert last["proved"] is right
-        assert ("Ada Lovelace" in await house.told()) is right
+        assert ("Ada Lovelace" in await modes.told()) is right
         if not right:
             assert "last try" in last["do"]
 
@@ -110,12 +110,12 @@ async def test_no_code_is_texted_before_the_caller_was_asked(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
     script = [[Say("Good morning.", SHORT), CallTool(LOOK, {"may_text": True})], Say("Hm.", SHORT)]
-    async with open_modes(tmp_path, script, callee=Callee()) as house:
-        await customer(house)
-        call = await house.ring("csr")
+    async with open_modes(tmp_path, script, callee=Callee()) as modes:
+        await customer(modes)
+        call = await modes.ring("csr")
         await call.silence_for(2_000)
-        assert len(await house.outputs()) == 2
-        assert not house.stage.twilio.rest.messages
+        assert len(await modes.outputs()) == 2
+        assert not modes.stage.twilio.rest.messages
 
 
 async def test_a_text_message_goes_out_only_when_the_caller_has_answered(
@@ -123,13 +123,13 @@ async def test_a_text_message_goes_out_only_when_the_caller_has_answered(
 ) -> None:
     text = CallTool("send_sms", {"text": "We are at 1 Green Street."})
     script = [Say("Good morning.", SHORT), text, [text, Say("May I?", SHORT)], Say("Hm.", SHORT), text]
-    async with open_modes(tmp_path, script, callee=Callee()) as house:
-        call = await house.ring("receptionist")
-        await house.says(call, QUESTION)
-        assert not house.stage.twilio.rest.messages, "the model asked twice, the caller was not"
+    async with open_modes(tmp_path, script, callee=Callee()) as modes:
+        call = await modes.ring("receptionist")
+        await modes.says(call, QUESTION)
+        assert not modes.stage.twilio.rest.messages, "the model asked twice, the caller was not"
         await call.silence_for(1_000)
-        await house.says(call, INTERRUPTION)
-        (sent,) = house.stage.twilio.rest.messages
+        await modes.says(call, INTERRUPTION)
+        (sent,) = modes.stage.twilio.rest.messages
         assert (sent["To"], sent["Body"]) == (ADA, "We are at 1 Green Street.")
 
 
@@ -140,12 +140,12 @@ async def test_a_number_that_is_vouched_for_goes_before_a_spoken_one(
     script = [Say("Good morning.", SHORT), CallTool("take_message", spoken), Say("Noted.", SHORT)]
     for number, vouched in enumerate((True, False), 1):
         (tmp_path / str(number)).mkdir()
-        async with open_modes(tmp_path / str(number), script) as house:
-            call = await house.ring("receptionist", vouched=vouched)
-            await house.says(call, QUESTION)
+        async with open_modes(tmp_path / str(number), script) as modes:
+            call = await modes.ring("receptionist", vouched=vouched)
+            await modes.says(call, QUESTION)
             await call.silence_for(500)
             call.hang_up()
-            (message,) = (await house.kept()).messages
+            (message,) = (await modes.kept()).messages
             assert message.number == (ADA if vouched else "+15557654321")
             assert "5557654321" in message.reason + message.number
 
@@ -155,20 +155,20 @@ async def test_withheld_callers_are_nobodys_customer(
     withheld: str, tmp_path: Path, autojump_clock: MockClock
 ) -> None:
     script = [Say("Good morning.", SHORT), [CallTool(LOOK)], Say("I see.", SHORT)]
-    async with open_modes(tmp_path, script, company={"trust_caller_id": True}) as house:
-        await house.store.set_hours(WEEK, timezone="Europe/Madrid")
+    async with open_modes(tmp_path, script, company={"trust_caller_id": True}) as modes:
+        await modes.store.set_hours(WEEK, timezone="Europe/Madrid")
         if withheld != "anonymous":  # what a version that took it for a number has kept
-            await house.store.add_customer("Anna Secret", withheld)
-        call = await house.ring("csr", vouched=True, from_=withheld)
-        await house.says(call, QUESTION)
+            await modes.store.add_customer("Anna Secret", withheld)
+        call = await modes.ring("csr", vouched=True, from_=withheld)
+        await modes.says(call, QUESTION)
         await call.silence_for(500)
-        told = await house.told()
+        told = await modes.told()
         assert "Anna Secret" not in told
         assert "withheld" in told
-        instructions = (await house.stage.session()).config["instructions"]
+        instructions = (await modes.stage.session()).config["instructions"]
         assert "number is withheld" in instructions
         call.hang_up()
-        await house.stage.record()
+        await modes.stage.record()
 
 
 async def test_a_yes_to_one_service_books_no_other(tmp_path: Path, autojump_clock: MockClock) -> None:
@@ -180,13 +180,13 @@ async def test_a_yes_to_one_service_books_no_other(tmp_path: Path, autojump_cloc
         Say("One moment.", SHORT),
         Say("Good-bye.", SHORT),
     ]
-    async with open_modes(tmp_path, script) as house:
-        ada = await customer(house)
-        call = await house.ring("csr", vouched=True)
-        await house.says(call, QUESTION)
+    async with open_modes(tmp_path, script) as modes:
+        ada = await customer(modes)
+        call = await modes.ring("csr", vouched=True)
+        await modes.says(call, QUESTION)
         await call.silence_for(800)
         await call.speak(INTERRUPTION)
         await call.silence_for(1_500)
-        assert [each.what for each in await house.store.appointments(ada)] == ["check-up"]  # the one she had
+        assert [each.what for each in await modes.store.appointments(ada)] == ["check-up"]  # the one she had
         call.hang_up()
-        await house.stage.record()
+        await modes.stage.record()

@@ -12,7 +12,7 @@ from llcphone.phone.overload import HOPPED, Overload
 from llcphone.sim import voices
 from llcphone.sim.phone import EndedBy
 from llcphone.twilio import twiml
-from tests.calls.house import open_house
+from tests.calls.stage import rehearsal
 
 LATE, IN_TIME = 0.5, 0.001
 START_UP_S = 5.0
@@ -49,12 +49,12 @@ async def test_the_lateness_of_a_start_refuses_nobody() -> None:
 
 
 async def test_callers_in_the_first_seconds_of_a_busy_process_are_answered(autojump_clock) -> None:
-    async with open_house() as house:
-        first = await house.ring()
+    async with rehearsal() as stage:
+        first = await stage.ring()
         await first.stream_started()
         for _ in range(20):
-            house.phone.overload.look(LATE)
-        second = await house.ring()
+            stage.phone.overload.look(LATE)
+        second = await stage.ring()
         await second.stream_started()
         for call in (first, second):
             call.hang_up()
@@ -115,13 +115,13 @@ def test_the_fallback_is_another_node_a_message_or_a_busy_tone() -> None:
 async def test_a_call_too_many_is_answered_within_200_ms_and_the_live_one_loses_nothing(
     autojump_clock,
 ) -> None:
-    async with open_house(overload={"busy_message": "All lines are busy."}) as house:
-        live = await house.ring()
+    async with rehearsal(overload={"busy_message": "All lines are busy."}) as stage:
+        live = await stage.ring()
         await live.stream_started()
         await trio.sleep(START_UP_S)
         for _ in range(20):
-            house.phone.overload.look(LATE)
-        second = await house.twilio.ring()
+            stage.phone.overload.look(LATE)
+        second = await stage.twilio.ring()
         await second.ended()
         assert second.record.documents == [twiml.busy("All lines are busy.")]
         ((_, status, took_ms),) = second.record.requests[:1]
@@ -135,16 +135,16 @@ async def test_a_call_too_many_is_answered_within_200_ms_and_the_live_one_loses_
 
 
 async def test_a_full_node_sends_its_callers_to_another_which_keeps_them(autojump_clock) -> None:
-    async with open_house(script=["I am the other node."]) as other:
+    async with rehearsal(script=["I am the other node."]) as other:
         settings = {"overload": {"redirect_url": other.config.server.public_url}, "server": {"max_calls": 1}}
-        async with open_house(**settings) as house:
-            first = await house.ring()
+        async with rehearsal(**settings) as stage:
+            first = await stage.ring()
             await first.stream_started()
-            second = await house.twilio.ring()
+            second = await stage.twilio.ring()
             await second.stream_started()
             await second.hears(0.5)
             assert other.phone.live_calls == 1
-            assert house.phone.live_calls == 1
+            assert stage.phone.live_calls == 1
             assert second.record.verbs[0] == "Redirect"
             for each in (first, second):
                 each.hang_up()
@@ -152,11 +152,11 @@ async def test_a_full_node_sends_its_callers_to_another_which_keeps_them(autojum
 
 
 async def test_two_full_nodes_end_in_a_busy_tone(autojump_clock) -> None:
-    async with open_house(server={"max_calls": 1}) as other:
+    async with rehearsal(server={"max_calls": 1}) as other:
         node = other.config.server.public_url
-        async with open_house(overload={"redirect_url": node}, server={"max_calls": 1}) as house:
-            calls = [await other.ring(), await house.ring()]
-            third = await house.twilio.ring()
+        async with rehearsal(overload={"redirect_url": node}, server={"max_calls": 1}) as stage:
+            calls = [await other.ring(), await stage.ring()]
+            third = await stage.twilio.ring()
             await third.ended()
             assert third.record.ended_by is EndedBy.REJECT_VERB
             assert third.record.documents[1:] == [twiml.busy()]
@@ -166,12 +166,12 @@ async def test_two_full_nodes_end_in_a_busy_tone(autojump_clock) -> None:
 
 
 async def test_who_rings_while_we_drain_gets_the_fallback(autojump_clock) -> None:
-    async with open_house(overload={"busy_message": "Please call again in a minute."}) as house:
-        house.phone.admission.draining = True
-        call = await house.twilio.ring()
+    async with rehearsal(overload={"busy_message": "Please call again in a minute."}) as stage:
+        stage.phone.admission.draining = True
+        call = await stage.twilio.ring()
         await call.ended()
         assert "Please call again in a minute." in call.record.documents[0]
-        assert house.phone.ready()[0] == "draining"
+        assert stage.phone.ready()[0] == "draining"
 
 
 def test_a_call_that_is_answered_already_hears_no_busy_tone() -> None:

@@ -11,8 +11,8 @@ from llcphone import Agent, Config, ConfigError, EndReason, open_phone
 from llcphone.dtmf import KEYS, tones_of
 from llcphone.engine.events import DigitsAsked, HangUpAsked
 from llcphone.engine.tape.codec import as_data, event_of
-from tests.calls.house import open_house
 from tests.calls.memory import open_memory
+from tests.calls.stage import rehearsal
 from tests.store.journal_kit import no_threads, url_of
 
 if TYPE_CHECKING:
@@ -87,18 +87,18 @@ async def test_another_process_answers_for_a_transfer_it_did_not_begin(
     status: str, back: bool, tmp_path: Path, autojump_clock: MockClock
 ) -> None:
     settings: dict[str, Any] = {"journal": {"url": url_of(tmp_path)}}
-    async with open_house(
+    async with rehearsal(
         script=["Hello!"], transfers={"destinations": {"sales": SALES}}, **settings
-    ) as house:
-        call = await house.ring()
+    ) as stage:
+        call = await stage.ring()
         await call.hears()
         await call.silence_for(300)
-        (ours,) = house.phone.calls()
+        (ours,) = stage.phone.calls()
         assert (await ours.transfer("sales")).ok
-        assert (await house.record()).reason is EndReason.TRANSFERRED
+        assert (await stage.record()).reason is EndReason.TRANSFERRED
         await trio.sleep(1)
         form = {"CallSid": call.sid, **FORM, "DialCallStatus": status}
-        async with open_phone(house.config, Agent("Be brief.")) as other:
+        async with open_phone(stage.config, Agent("Be brief.")) as other:
             answer = await other.transfers.webhooks.ask("done", 0, "sales", "forgotten", form)
             assert answer is not None
             assert ("<Connect" in answer) is back
@@ -115,8 +115,8 @@ async def test_another_process_answers_for_a_transfer_it_did_not_begin(
 
 
 async def test_a_transfer_nobody_remembers_ends_with_an_apology(autojump_clock: MockClock) -> None:
-    async with open_memory(transfers={"destinations": {"sales": SALES}}) as house:
-        answers = house.phone.transfers.webhooks
+    async with open_memory(transfers={"destinations": {"sales": SALES}}) as stage:
+        answers = stage.phone.transfers.webhooks
         form = {"CallSid": "CA9", **FORM, "DialCallStatus": "busy"}
         assert "nobody can take your call" in str(await answers.ask("done", 0, "sales", "t", form))
         assert "<Hangup" in str(await answers.ask("accept", 0, "sales", "t", {**form, "Digits": "1"}))
@@ -126,8 +126,8 @@ async def test_a_transfer_nobody_remembers_ends_with_an_apology(autojump_clock: 
 async def test_routes_want_twilios_signature(autojump_clock: MockClock) -> None:
     from llcphone.server.app import make_app
 
-    async with open_memory(transfers={"destinations": {"sales": SALES}}) as house:
-        client = make_app(house.phone).test_client()
+    async with open_memory(transfers={"destinations": {"sales": SALES}}) as stage:
+        client = make_app(stage.phone).test_client()
         for path in ("/transfer/0/sales/t/done", "/voicemail/recorded", "/recording/call"):
             assert (await client.post(path, form=FORM)).status_code == 403
 
@@ -135,8 +135,8 @@ async def test_routes_want_twilios_signature(autojump_clock: MockClock) -> None:
 async def test_without_settings_nothing_is_asked_and_a_transfer_is_an_error(
     autojump_clock: MockClock,
 ) -> None:
-    async with open_memory() as house:
-        call = house.answer()
+    async with open_memory() as stage:
+        call = stage.answer()
         assert "action" not in call.twiml
         with pytest.raises(ConfigError, match=r"transfers\.destinations"):
             await call.transfer("sales")
@@ -144,8 +144,8 @@ async def test_without_settings_nothing_is_asked_and_a_transfer_is_an_error(
 
 
 async def test_a_call_that_has_no_stream_yet_cannot_be_put_through(autojump_clock: MockClock) -> None:
-    async with open_memory(transfers={"destinations": {"sales": SALES}}) as house:
-        call = house.answer()
+    async with open_memory(transfers={"destinations": {"sales": SALES}}) as stage:
+        call = stage.answer()
         assert "/resume/0" in call.twiml
         assert not (await call.transfer("sales")).ok
         call.end()

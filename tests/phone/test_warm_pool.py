@@ -27,8 +27,8 @@ from llcphone.phone.warm_pool import WarmHealth, WarmPool
 from llcphone.phone.warm_session import BACKOFF_S, key_of
 from llcphone.realtime.dialects import Dialect
 from llcphone.sim.model import Faults, ModelSimulator, open_model
-from tests.calls.house import make_config, nothing_left, task_names
 from tests.calls.memory import Json, MemoryEndpoint, MemoryLeg, MemoryModel
+from tests.calls.stage import make_config, nothing_left, task_names
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
@@ -50,7 +50,7 @@ def config_for(model: ModelSimulator | None, sessions: int, **warm: Any) -> Conf
 
 
 @attrs.frozen
-class Pond:
+class PoolUnderTest:
     """A running pool and the model behind it."""
 
     pool: WarmPool
@@ -76,7 +76,7 @@ async def open_pool(
     settle_s: float = 2.0,
     dialects: Any = "ga",
     **warm: Any,
-) -> AsyncIterator[Pond]:
+) -> AsyncIterator[PoolUnderTest]:
     """A pool that had the time to fill; ``faults`` start after the endpoint's own question."""
     clock = {} if wall_clock is None else {"wall_clock": wall_clock}
     async with open_model(dialects=dialects) as model, trio.open_nursery() as nursery:
@@ -91,7 +91,7 @@ async def open_pool(
             model.faults = faults
         nursery.start_soon(pool.run, name="warm pool")
         await trio.sleep(settle_s)
-        yield Pond(pool, endpoint, model, config)
+        yield PoolUnderTest(pool, endpoint, model, config)
         await pool.aclose()
         nursery.cancel_scope.cancel()
 
@@ -102,11 +102,11 @@ async def open_pool(
 async def test_an_idle_pool_configures_its_sessions_and_never_asks_them_anything(
     autojump_clock: MockClock,
 ) -> None:
-    async with open_pool(2) as pond:
+    async with open_pool(2) as tested:
         await trio.sleep(600)
-        assert pond.pool.health == WarmHealth(ready=2)
-        assert len(pond.model.sessions) == 2
-        for session in pond.model.sessions:
+        assert tested.pool.health == WarmHealth(ready=2)
+        assert len(tested.model.sessions) == 2
+        for session in tested.model.sessions:
             assert [each.event["type"] for each in session.received] == ["session.update"]
             assert session.config["instructions"] == AGENT.instructions
             assert session.config["audio"]["output"]["format"] == {"type": "audio/pcmu"}
@@ -114,19 +114,19 @@ async def test_an_idle_pool_configures_its_sessions_and_never_asks_them_anything
 
 
 async def test_no_task_waits_on_a_parked_session(autojump_clock: MockClock) -> None:
-    async with open_pool(3) as pond:
-        assert pond.pool.health.ready == 3
+    async with open_pool(3) as tested:
+        assert tested.pool.health.ready == 3
         theirs = ("sim", "llcphone.sim", "pytest", "trio", "<")
         assert [name for name in task_names().elements() if not name.startswith(theirs)] == ["warm pool"]
 
 
 async def test_pings_are_answered_while_parked(autojump_clock: MockClock) -> None:
-    async with open_pool(2) as pond:
+    async with open_pool(2) as tested:
         await trio.sleep(300)
         assert task_names()["sim model ping"] <= 2  # one that waits for the next look; never more
         await trio.sleep(1.5)
         assert task_names()["sim model ping"] == 0
-        assert len(pond.live) == 2
+        assert len(tested.live) == 2
 
 
 async def test_parked_sessions_live_over_tls_as_well(tmp_path: Path, autojump_clock: MockClock) -> None:
@@ -151,13 +151,13 @@ async def test_parked_sessions_live_over_tls_as_well(tmp_path: Path, autojump_cl
 
 
 async def test_a_session_whose_server_no_longer_answers_pings_is_replaced(autojump_clock: MockClock) -> None:
-    async with open_pool(1) as pond:
-        pond.model.sessions[0].faults.ignore_pings = True
-        pond.model.sessions[0].stall()  # else its own pings prove that it lives
+    async with open_pool(1) as tested:
+        tested.model.sessions[0].faults.ignore_pings = True
+        tested.model.sessions[0].stall()  # else its own pings prove that it lives
         await trio.sleep(60)
-        assert not pond.model.sessions[0].is_open
-        assert pond.model.sessions[1].is_open
-        assert pond.pool.health == WarmHealth(ready=1, died=1)
+        assert not tested.model.sessions[0].is_open
+        assert tested.model.sessions[1].is_open
+        assert tested.pool.health == WarmHealth(ready=1, died=1)
 
 
 # -- ends ---------------------------------------------------------------------------------------
@@ -175,89 +175,89 @@ ENDS: list[Callable[[ModelSession], None]] = [
 async def test_a_session_that_ends_while_parked_is_replaced(
     end: Callable[[ModelSession], None], autojump_clock: MockClock
 ) -> None:
-    async with nothing_left(), open_pool(2) as pond:
+    async with nothing_left(), open_pool(2) as tested:
         await trio.sleep(60)
-        end(pond.model.sessions[0])
+        end(tested.model.sessions[0])
         await trio.sleep(2)
-        assert pond.pool.health == WarmHealth(ready=2, died=1)
-        assert [session.number for session in pond.live] == [2, 3]
+        assert tested.pool.health == WarmHealth(ready=2, died=1)
+        assert [session.number for session in tested.live] == [2, 3]
 
 
 async def test_a_dead_session_is_not_given_to_a_call_even_between_two_looks(
     autojump_clock: MockClock,
 ) -> None:
-    async with open_pool(2, settle_s=2.5) as pond:
-        for session in pond.model.sessions:
+    async with open_pool(2, settle_s=2.5) as tested:
+        for session in tested.model.sessions:
             session.reset()
         await trio.testing.wait_all_tasks_blocked()
-        assert pond.pool.health.ready == 2  # the pool's task has not looked yet
-        assert pond.take() is None
-        assert pond.pool.health == WarmHealth(ready=0, died=2, misses=1)
+        assert tested.pool.health.ready == 2  # the pool's task has not looked yet
+        assert tested.take() is None
+        assert tested.pool.health == WarmHealth(ready=0, died=2, misses=1)
 
 
 async def test_a_server_that_ends_every_session_soon_is_dialled_less_and_less(
     autojump_clock: MockClock,
 ) -> None:
-    async with open_pool(1, faults=Faults(close_after_s=0.5), settle_s=0) as pond:
+    async with open_pool(1, faults=Faults(close_after_s=0.5), settle_s=0) as tested:
         await trio.sleep(47)  # pauses of 1, 2, 5, 10, 30 seconds, each after a look that finds it dead
-        assert 4 <= len(pond.model.sessions) <= 6
+        assert 4 <= len(tested.model.sessions) <= 6
         await trio.sleep(310)
-        assert len(pond.model.sessions) <= 16
-        pond.model.faults = Faults()
+        assert len(tested.model.sessions) <= 16
+        tested.model.faults = Faults()
         await trio.sleep(90)
-        assert pond.pool.health.ready == 1
+        assert tested.pool.health.ready == 1
         await trio.sleep(60)
-        pond.live[0].reset()  # it had lasted: the next is there at once
+        tested.live[0].reset()  # it had lasted: the next is there at once
         await trio.sleep(2)
-        assert pond.pool.health.ready == 1
-        pond.live[0].reset()  # that was short; but what had failed before is forgotten
+        assert tested.pool.health.ready == 1
+        tested.live[0].reset()  # that was short; but what had failed before is forgotten
         await trio.sleep(3)
-        assert pond.pool.health.ready == 1
+        assert tested.pool.health.ready == 1
 
 
 async def test_a_session_that_lives_on_does_not_speak_for_an_endpoint_that_fails(
     autojump_clock: MockClock,
 ) -> None:
-    async with open_pool(2) as pond:
+    async with open_pool(2) as tested:
         await trio.sleep(60)
-        pond.model.faults, pond.model.connections = Faults(refuse_status=503), 0
-        pond.model.sessions[1].reset()
+        tested.model.faults, tested.model.connections = Faults(refuse_status=503), 0
+        tested.model.sessions[1].reset()
         await trio.sleep(60)
-        assert pond.pool.health.ready == 1
-        assert pond.model.connections == 6  # at 0, 1, 3, 8, 18, 48 s
+        assert tested.pool.health.ready == 1
+        assert tested.model.connections == 6  # at 0, 1, 3, 8, 18, 48 s
 
 
 # -- age ----------------------------------------------------------------------------------------
 
 
 async def test_sessions_are_recycled_before_their_age_one_after_the_other(autojump_clock: MockClock) -> None:
-    async with open_pool(2, max_age_s=600.0) as pond:
-        first = list(pond.model.sessions)
+    async with open_pool(2, max_age_s=600.0) as tested:
+        first = list(tested.model.sessions)
         await trio.sleep(500)
         assert all(session.is_open for session in first)
         await trio.sleep(80)
         assert sum(session.is_open for session in first) == 1
-        assert pond.pool.health.ready == 2
+        assert tested.pool.health.ready == 2
         await trio.sleep(20)
         assert [session.close_code for session in first] == [1000, 1000]
-        assert pond.pool.health == WarmHealth(ready=2, recycled=2)
+        assert tested.pool.health == WarmHealth(ready=2, recycled=2)
 
 
 async def test_a_session_is_replaced_before_the_server_ends_it(autojump_clock: MockClock) -> None:
     def fifty_minutes_later() -> float:  # the simulator ends a session 3600 s from now, by the real clock
         return time.time() + 3000
 
-    async with open_pool(1, wall_clock=fifty_minutes_later) as pond:
+    async with open_pool(1, wall_clock=fifty_minutes_later) as tested:
         await trio.sleep(530)
-        assert pond.pool.health == WarmHealth(ready=1)
+        assert tested.pool.health == WarmHealth(ready=1)
         await trio.sleep(15)  # 600 s less the margin of 60
-        assert pond.pool.health == WarmHealth(ready=1, recycled=1)
+        assert tested.pool.health == WarmHealth(ready=1, recycled=1)
 
 
 async def test_a_clock_that_is_wrong_does_not_recycle_for_ever(autojump_clock: MockClock) -> None:
-    async with open_pool(1, wall_clock=lambda: 4e9, max_age_s=600.0) as pond:
+    async with open_pool(1, wall_clock=lambda: 4e9, max_age_s=600.0) as tested:
         await trio.sleep(400)
-        assert pond.pool.health == WarmHealth(ready=1)
+        assert tested.pool.health == WarmHealth(ready=1)
 
 
 # -- failures -----------------------------------------------------------------------------------
@@ -266,26 +266,26 @@ async def test_a_clock_that_is_wrong_does_not_recycle_for_ever(autojump_clock: M
 async def test_refused_dials_back_off_and_the_pool_fills_when_the_server_is_back(
     autojump_clock: MockClock,
 ) -> None:
-    async with open_pool(8, faults=Faults(refuse_status=503), settle_s=0) as pond:
+    async with open_pool(8, faults=Faults(refuse_status=503), settle_s=0) as tested:
         tried = []
         for _ in range(200):
             await trio.sleep(0.5)
-            tried.append(pond.model.connections)
+            tried.append(tested.model.connections)
         assert tried[0] == 4  # at once, then one by one
         assert tried[-1] == 4 + 6  # after 1, 3, 8, 18, 48 and 78 s
-        assert pond.pool.health.failed == 10
-        pond.model.faults = Faults()
+        assert tested.pool.health.failed == 10
+        tested.model.faults = Faults()
         await trio.sleep(31)
-        assert pond.pool.health.ready == 8
+        assert tested.pool.health.ready == 8
         assert BACKOFF_S[-1] == 30
 
 
 async def test_a_server_that_names_its_own_pause_is_given_it(autojump_clock: MockClock) -> None:
-    async with open_pool(1, faults=Faults(refuse_status=429, retry_after_s=120), settle_s=0) as pond:
+    async with open_pool(1, faults=Faults(refuse_status=429, retry_after_s=120), settle_s=0) as tested:
         await trio.sleep(119)
-        assert pond.model.connections == 1
+        assert tested.model.connections == 1
         await trio.sleep(3)
-        assert pond.model.connections == 2
+        assert tested.model.connections == 2
 
 
 @pytest.mark.parametrize(
@@ -301,11 +301,11 @@ async def test_a_server_that_names_its_own_pause_is_given_it(autojump_clock: Moc
 async def test_a_session_that_cannot_be_configured_is_closed_and_counted(
     faults: Faults, autojump_clock: MockClock
 ) -> None:
-    async with nothing_left(), open_pool(1, faults=faults, settle_s=0) as pond:
+    async with nothing_left(), open_pool(1, faults=faults, settle_s=0) as tested:
         await trio.sleep(20)
-        assert pond.pool.health.ready == 0
-        assert pond.pool.health.failed >= 1
-        assert pond.model.live_sessions <= 1
+        assert tested.pool.health.ready == 0
+        assert tested.pool.health.failed >= 1
+        assert tested.model.live_sessions <= 1
 
 
 async def test_nothing_is_dialled_before_the_endpoint_has_accepted_a_session(
@@ -327,36 +327,36 @@ async def test_nothing_is_dialled_before_the_endpoint_has_accepted_a_session(
 
 
 async def test_the_freshest_session_is_taken(autojump_clock: MockClock) -> None:
-    async with open_pool(2) as pond:
+    async with open_pool(2) as tested:
         await trio.sleep(60)
-        pond.model.sessions[1].reset()
+        tested.model.sessions[1].reset()
         await trio.sleep(2)
-        warm = pond.take()
+        warm = tested.take()
         warm.leg.abort()
         await trio.sleep(0.5)
-        assert [session.is_open for session in pond.model.sessions] == [True, False, False, True]
+        assert [session.is_open for session in tested.model.sessions] == [True, False, False, True]
 
 
 async def test_what_was_taken_is_the_takers_and_is_replaced_at_once(autojump_clock: MockClock) -> None:
-    async with open_pool(2) as pond:
-        warm = pond.take()
+    async with open_pool(2) as tested:
+        warm = tested.take()
         assert warm.dialect is Dialect.GA
-        assert pond.pool.health.ready == 1
+        assert tested.pool.health.ready == 1
         await trio.sleep(0.2)  # no look in between
-        assert pond.pool.health == WarmHealth(ready=2, taken=1)
-        assert len(pond.live) == 3  # the taken one is the taker's
+        assert tested.pool.health == WarmHealth(ready=2, taken=1)
+        assert len(tested.live) == 3  # the taken one is the taker's
         await warm.leg.aclose()
         await trio.sleep(1)
-        assert [each.close_code for each in pond.model.sessions if not each.is_open] == [1000]
+        assert [each.close_code for each in tested.model.sessions if not each.is_open] == [1000]
         await trio.sleep(60)
-        assert pond.pool.health == WarmHealth(ready=2, taken=1)
+        assert tested.pool.health == WarmHealth(ready=2, taken=1)
 
 
 async def test_what_was_taken_outlives_the_pool(autojump_clock: MockClock) -> None:
-    async with open_pool(2) as pond:
-        warm = pond.take()
-        await pond.pool.aclose()
-        assert len(pond.live) == 1
+    async with open_pool(2) as tested:
+        warm = tested.take()
+        await tested.pool.aclose()
+        assert len(tested.live) == 1
         assert warm.leg.receive_nowait() == []
         warm.leg.abort()
 
@@ -371,30 +371,30 @@ async def test_a_call_of_another_static_part_finds_nothing(change: str, autojump
             other.voice = "marin"
         case "tools":
             other.offer_hang_up()
-    async with open_pool(1) as pond:
-        assert pond.take(other) is None
-        assert pond.pool.health == WarmHealth(ready=1, misses=1)
+    async with open_pool(1) as tested:
+        assert tested.take(other) is None
+        assert tested.pool.health == WarmHealth(ready=1, misses=1)
         twin = Agent(AGENT.instructions, name="twin", greeting_cue="Hello")  # what no session knows
-        warm = pond.take(twin)
+        warm = tested.take(twin)
         warm.leg.abort()
 
 
 async def test_a_call_that_needs_the_other_dialect_finds_nothing(autojump_clock: MockClock) -> None:
-    async with open_pool(1) as pond:
-        key = key_of(pond.config, AGENT)
-        assert pond.pool.take(key, Dialect.FLAT) is None
-        warm = pond.pool.take(key, Dialect.GA)
+    async with open_pool(1) as tested:
+        key = key_of(tested.config, AGENT)
+        assert tested.pool.take(key, Dialect.FLAT) is None
+        warm = tested.pool.take(key, Dialect.GA)
         assert warm is not None
         warm.leg.abort()
 
 
 async def test_a_closed_pool_gives_nothing_and_keeps_nothing(autojump_clock: MockClock) -> None:
-    async with nothing_left(), open_pool(2) as pond:
-        await pond.pool.aclose()
-        assert pond.take() is None
-        assert pond.live == []
-        await pond.pool.aclose()
-        await pond.pool.run()  # never comes back
+    async with nothing_left(), open_pool(2) as tested:
+        await tested.pool.aclose()
+        assert tested.take() is None
+        assert tested.live == []
+        await tested.pool.aclose()
+        await tested.pool.run()  # never comes back
 
 
 # -- what is wished for -------------------------------------------------------------------------
@@ -402,21 +402,21 @@ async def test_a_closed_pool_gives_nothing_and_keeps_nothing(autojump_clock: Moc
 
 async def test_when_the_agent_changes_the_old_sessions_are_closed(autojump_clock: MockClock) -> None:
     agent = Agent("You answer for a bakery.")
-    async with open_pool(2, agent=agent) as pond:
+    async with open_pool(2, agent=agent) as tested:
         agent.instructions = "You answer for a garage."
         await trio.sleep(2.5)
-        assert [s.config["instructions"] for s in pond.live] == ["You answer for a garage."] * 2
-        assert pond.pool.health.recycled == 2
+        assert [s.config["instructions"] for s in tested.live] == ["You answer for a garage."] * 2
+        assert tested.pool.health.recycled == 2
 
 
 async def test_when_the_endpoint_turns_out_to_speak_otherwise_the_old_sessions_are_closed(
     autojump_clock: MockClock,
 ) -> None:
-    async with open_pool(2, dialects="both", realtime={"dialect": "auto"}) as pond:
-        assert [session.dialect.value for session in pond.live] == ["flat"] * 2
-        pond.endpoint.dialects.remember(Dialect.GA)
+    async with open_pool(2, dialects="both", realtime={"dialect": "auto"}) as tested:
+        assert [session.dialect.value for session in tested.live] == ["flat"] * 2
+        tested.endpoint.dialects.remember(Dialect.GA)
         await trio.sleep(2.5)
-        assert [session.dialect.value for session in pond.live] == ["ga"] * 2
+        assert [session.dialect.value for session in tested.live] == ["ga"] * 2
 
 
 async def test_a_function_that_chooses_agents_is_asked_once_about_nobodys_call(
@@ -428,10 +428,10 @@ async def test_a_function_that_chooses_agents_is_asked_once_about_nobodys_call(
         asked.append(form)
         return AGENT
 
-    async with open_pool(1, agent=choose) as pond:
+    async with open_pool(1, agent=choose) as tested:
         await trio.sleep(30)
         assert asked == [{}]
-        assert pond.live[0].config["instructions"] == AGENT.instructions
+        assert tested.live[0].config["instructions"] == AGENT.instructions
 
 
 # -- settings that do not go with a pool --------------------------------------------------------

@@ -185,19 +185,19 @@ async def test_what_changed_is_told_and_the_task_ends_when_it_is_cancelled(tmp_p
         return lines[-1]
 
     with trio.fail_after(30):
-        async with rehearse(first) as house, trio.open_nursery() as nursery:
-            nursery.start_soon(reloading.run, house.phone)
+        async with rehearse(first) as stage, trio.open_nursery() as nursery:
+            nursery.start_soon(reloading.run, stage.phone)
             text = await after(lambda: settings.write_text("X=1\n"))
             assert text == ".env: settings are read only at the start. Fix: restart the server"
             text = await after(lambda: write(shop=PLAIN.format("two")))
             assert text == "shop.py changed: new calls get the new agent"
-            assert house.phone.choose({}).instructions == "two"
+            assert stage.phone.choose({}).instructions == "two"
             text = await after(
                 lambda: write(
                     shop=PLAIN.format("three").replace("')", "', settings={'turns': {'silnce_s': 1}})")
                 )
             )
             assert "New calls get the agent from before. Fix: correct the file and save it" in text
-            assert house.phone.choose({}).instructions == "two"
+            assert stage.phone.choose({}).instructions == "two"
             nursery.cancel_scope.cancel()
     assert len(lines) == 4

@@ -15,7 +15,7 @@ from llcphone.sim.phone import DialOutcome, SimCall, sign
 from llcphone.testing import ACCOUNT_SID, AUTH_TOKEN
 from tests.calls.test_kill_nine import all_of
 from tests.patience import HANG_S
-from tests.process.house import House, open_house
+from tests.process.deployment import Deployment, deploy
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,10 +47,10 @@ def script(turn: int, conversation: list[dict[str, Any]], tools: list[Any]) -> A
     return CallTool("put_through", {}) if "function_call_output" not in texts else Say("One moment.", 1_000)
 
 
-async def serve(house: House, *, journal: bool) -> trio.Process:
+async def serve(deployed: Deployment, *, journal: bool) -> trio.Process:
     """A server whose live calls may go on for minutes after a restart."""
-    (house.folder / "agent.py").write_text(AGENT)
-    house.configure(
+    (deployed.folder / "agent.py").write_text(AGENT)
+    deployed.configure(
         server={"head_timeout_s": 60},
         drain={"limit_s": 300},
         overload={"lag_limit_ms": 0},
@@ -59,28 +59,28 @@ async def serve(house: House, *, journal: bool) -> trio.Process:
         outbound={"allow_prefixes": [CALLEE]},
         **{"transfers.destinations.sales": {"number": SALES}},
     )
-    return await house.serve("--agent", "agent.py")
+    return await deployed.serve("--agent", "agent.py")
 
 
-async def restarted(house: House, old: trio.Process) -> Mark:
+async def restarted(deployed: Deployment, old: trio.Process) -> Mark:
     """Restart; returns who serves then, while the old one still has its calls."""
-    code, said = await house.run("restart")
+    code, said = await deployed.run("restart")
     assert code == 0, said
     assert old.poll() is None, "it has live calls"
-    mark = house.note()
+    mark = deployed.note()
     assert mark is not None
     assert mark.pid != old.pid
     return mark
 
 
-async def ask(house: House, method: str, path: str, **body: Any) -> httpx.Response:
+async def ask(deployed: Deployment, method: str, path: str, **body: Any) -> httpx.Response:
     """A request to the API."""
     async with httpx.AsyncClient(trust_env=False, timeout=30) as client:
         headers = {"Authorization": f"Bearer {API_KEY}"}
-        return await client.request(method, house.url + path, headers=headers, json=body or None)
+        return await client.request(method, deployed.url + path, headers=headers, json=body or None)
 
 
-def webhook(house: House, call_sid: str) -> bytes:
+def webhook(deployed: Deployment, call_sid: str) -> bytes:
     """A signed voice webhook, as bytes."""
     form = {
         "AccountSid": ACCOUNT_SID,
@@ -93,8 +93,8 @@ def webhook(house: House, call_sid: str) -> bytes:
     body = urlencode(form)
     head = [
         "POST /twiml HTTP/1.1",
-        f"Host: 127.0.0.1:{house.port}",
-        f"X-Twilio-Signature: {sign(AUTH_TOKEN, house.url + '/twiml', form)}",
+        f"Host: 127.0.0.1:{deployed.port}",
+        f"X-Twilio-Signature: {sign(AUTH_TOKEN, deployed.url + '/twiml', form)}",
         "Content-Type: application/x-www-form-urlencoded",
         f"Content-Length: {len(body)}",
     ]
@@ -129,73 +129,73 @@ def statuses(call: SimCall) -> dict[str, set[int]]:
 
 async def test_what_concerns_a_call_of_the_old_process_is_answered_there(tmp_path: Path) -> None:
     with trio.fail_after(HANG_S):
-        async with open_house(tmp_path, script, dial=DialOutcome("no-answer", ring_s=0.1)) as house:
-            old = await serve(house, journal=True)
-            live, asks = house.twilio.ring_nowait(), house.twilio.ring_nowait()
+        async with deploy(tmp_path, script, dial=DialOutcome("no-answer", ring_s=0.1)) as deployed:
+            old = await serve(deployed, journal=True)
+            live, asks = deployed.twilio.ring_nowait(), deployed.twilio.ring_nowait()
             await all_of(greeted, [live, asks])
-            placed = (await ask(house, "POST", "/calls", to=CALLEE)).json()["id"]
-            callee = await house.twilio.outbound(1)
+            placed = (await ask(deployed, "POST", "/calls", to=CALLEE)).json()["id"]
+            callee = await deployed.twilio.outbound(1)
             await callee.stream_started()
-            calls = (await ask(house, "GET", "/calls")).json()["calls"]
+            calls = (await ask(deployed, "GET", "/calls")).json()["calls"]
             ids = {each["call_sid"]: each["id"] for each in calls}
 
-            new = await restarted(house, old)
-            health = await ask_health("127.0.0.1", house.port)
+            new = await restarted(deployed, old)
+            health = await ask_health("127.0.0.1", deployed.port)
             assert health is not None
             assert health.process == new.identity, "who asks how the server is, means the new one"
-            assert await ask_ready("127.0.0.1", house.port) == []
+            assert await ask_ready("127.0.0.1", deployed.port) == []
 
             for each in ids.values():
-                assert (await ask(house, "GET", f"/calls/{each}")).json()["state"] == "talking"
+                assert (await ask(deployed, "GET", f"/calls/{each}")).json()["state"] == "talking"
             # The call leaves: what next, <Dial>, its action, and a stream back to the agent who was told.
             await asks.speak(voices.load("yes_please"))
             await asks.stream_started(2)
             await asks.hears(0.3)
             assert statuses(asks)["<Connect> action"] == {200}
             assert statuses(asks)["<Dial> action"] == {200}
-            ours = (await ask(house, "GET", "/calls")).json()["calls"]
+            ours = (await ask(deployed, "GET", "/calls")).json()["calls"]
             assert asks.sid not in [each["call_sid"] for each in ours], "the list has the new server's calls"
             # Its last status callback, and the API's own word.
             callee.hang_up()
             await callee.ended()
             assert {status for _, status, _ in callee.record.requests} <= {200, 204}
-            assert (await ask(house, "POST", f"/calls/{ids[live.sid]}/hangup")).status_code < 300
+            assert (await ask(deployed, "POST", f"/calls/{ids[live.sid]}/hangup")).status_code < 300
             await live.ended()
             assert [len(call.record.streams) for call in (live, asks, callee)] == [1, 2, 1]
             assert placed in ids.values()
             asks.hang_up()
             assert await old.wait() == 0
-            assert await ask_ready("127.0.0.1", house.port) == []
+            assert await ask_ready("127.0.0.1", deployed.port) == []
 
 
 async def test_half_a_webhook_and_a_late_stream_lose_nobody(tmp_path: Path) -> None:
     """The port changes hands within a request, and between webhook and stream; no journal helps."""
     with trio.fail_after(HANG_S):
-        async with open_house(tmp_path, script) as house:
-            old = await serve(house, journal=False)
-            live = house.twilio.ring_nowait()
+        async with deploy(tmp_path, script) as deployed:
+            old = await serve(deployed, journal=False)
+            live = deployed.twilio.ring_nowait()
             await greeted(live)
-            async with await trio.open_tcp_stream("127.0.0.1", house.port) as stream:
-                await stream.send_all(webhook(house, "CA" + "1" * 32))
+            async with await trio.open_tcp_stream("127.0.0.1", deployed.port) as stream:
+                await stream.send_all(webhook(deployed, "CA" + "1" * 32))
                 answered_before = document(await answer(stream))
-            request = webhook(house, "CA" + "2" * 32)
+            request = webhook(deployed, "CA" + "2" * 32)
             halves: list[trio.SocketStream] = []  # one after the other, for each has but a minute
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(restarted, house, old)
-                while house.serving(old.pid):
-                    halves.append(await trio.open_tcp_stream("127.0.0.1", house.port))
+                nursery.start_soon(restarted, deployed, old)
+                while deployed.serving(old.pid):
+                    halves.append(await trio.open_tcp_stream("127.0.0.1", deployed.port))
                     await halves[-1].send_all(request[:40])
                     with trio.move_on_after(5):
-                        await house.until(lambda: not house.serving(old.pid))
+                        await deployed.until(lambda: not deployed.serving(old.pid))
                 half = halves[-2:][0]  # the last one may have come to the new process
                 await half.send_all(request[40:])
                 begun_before = document(await answer(half))
             for each in halves:
                 await each.aclose()
-            late = [house.twilio.ring_nowait(twiml=each) for each in (answered_before, begun_before)]
+            late = [deployed.twilio.ring_nowait(twiml=each) for each in (answered_before, begun_before)]
             await all_of(SimCall.stream_started, late)  # another process would answer 403
             assert old.poll() is None
             for call in (live, *late):  # the late ones have another CallSid than their webhooks
                 call.hang_up()
             assert await old.wait() == 0
-            await greeted(house.twilio.ring_nowait())
+            await greeted(deployed.twilio.ring_nowait())

@@ -14,7 +14,7 @@ from llcphone.errors import ConfigError
 from llcphone.process.env_file import set_variables
 from llcphone.process.init import CHOICES, PROMPT, QUESTIONS, run_init
 from llcphone.settings import load
-from tests.doctor.clinic import open_clinic
+from tests.doctor.stage import open_doctor
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -179,14 +179,14 @@ def test_init_does_not_touch_a_settings_file_that_it_cannot_read(tmp_path: Path,
 
 async def test_the_numbers_webhook_is_shown_set_and_read_back(autojump_clock, tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
-    async with open_clinic(tmp_path, serving=False) as clinic:
-        clinic.twilio.rest.voice_url = "https://user:secret@old.example/twiml?key=secret"
-        config, told, asked = load(clinic.path, environ={}).config, [], []
+    async with open_doctor(tmp_path, serving=False) as stage:
+        stage.twilio.rest.voice_url = "https://user:secret@old.example/twiml?key=secret"
+        config, told, asked = load(stage.path, environ={}).config, [], []
         assert not (await number_now(config))["comes_to_us"]
         assert await set_webhook(config, told.append, lambda q: bool(asked.append(q))) == 1
-        assert clinic.twilio.rest.voice_url.startswith("https://user")
+        assert stage.twilio.rest.voice_url.startswith("https://user")
         assert await set_webhook(config, told.append, lambda q: True) == 0
-        assert clinic.twilio.rest.voice_url == f"{config.server.public_url}/twiml"
+        assert stage.twilio.rest.voice_url == f"{config.server.public_url}/twiml"
         now = await number_now(config)
         assert now["comes_to_us"]
         asked += [config.twilio.phone_number in json.dumps(now)]
@@ -196,7 +196,7 @@ async def test_the_numbers_webhook_is_shown_set_and_read_back(autojump_clock, tm
         assert (told[-1], len(asked)) == ("it is so already", 2), "nothing is left to ask"
         for secret in ("secret", config.twilio.phone_number, config.twilio.auth_token):
             assert secret not in str(told)
-        clinic.twilio.rest.number_fields["trunk_sid"] = "TK" + "1" * 32
+        stage.twilio.rest.number_fields["trunk_sid"] = "TK" + "1" * 32
         assert await set_webhook(config, told.append, lambda q: True) == 1
         assert "a SIP trunk takes precedence" in told[-1]
 

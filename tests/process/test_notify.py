@@ -26,7 +26,7 @@ from llcphone.process.stop import known
 from llcphone.process.supervisors import run_command, supervisor_of
 from llcphone.process.units import pm2_unit, systemd_unit
 from tests.patience import HANG_S
-from tests.process.house import open_house
+from tests.process.deployment import deploy
 
 
 def test_the_pid_file_stands_as_long_as_the_process_serves(tmp_path: Path) -> None:
@@ -144,12 +144,12 @@ os.execv(sys.executable, [sys.executable, "-m", "llcphone", "serve"])
 @pytest.mark.slow
 async def test_a_socket_that_systemd_passes_on_is_served(tmp_path: Path) -> None:
     with trio.fail_after(HANG_S):
-        async with open_house(tmp_path) as house:
-            server = await house.spawn(sys.executable, "-c", PASS_SOCKET, str(house.port))
-            await house.until(lambda: house.serving(server.pid))
-            code, told = await house.run("doctor", "--only", "process", "public")
+        async with deploy(tmp_path) as deployed:
+            server = await deployed.spawn(sys.executable, "-c", PASS_SOCKET, str(deployed.port))
+            await deployed.until(lambda: deployed.serving(server.pid))
+            code, told = await deployed.run("doctor", "--only", "process", "public")
             assert code == 0, told
-            assert f"{house.port} has one owner: pid {server.pid} (llcphone" in told
+            assert f"{deployed.port} has one owner: pid {server.pid} (llcphone" in told
             server.send_signal(signal.SIGTERM)
             await server.wait()
             assert server.returncode == 0

@@ -10,7 +10,7 @@ import trio
 from llcphone.sim import voices
 from llcphone.sim.model import CallTool, Say
 from tests.calls.test_kill_nine import all_of
-from tests.process.house import House, open_house
+from tests.process.deployment import Deployment, deploy
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -53,10 +53,10 @@ def write(folder: Path, **files: str) -> None:
         new.replace(path)
 
 
-async def told(house: House, text: str, times: int = 1) -> str:
+async def told(deployed: Deployment, text: str, times: int = 1) -> str:
     """The server's log, once it says this so often."""
-    log = house.folder / "llcphone.log"
-    await house.until(lambda: log.read_text().count(text) >= times, 30)
+    log = deployed.folder / "llcphone.log"
+    await deployed.until(lambda: log.read_text().count(text) >= times, 30)
     return log.read_text()
 
 
@@ -70,17 +70,17 @@ async def ask(call: SimCall) -> None:
     await call.silence_for(400)
 
 
-async def greeted(house: House) -> SimCall:
-    call = house.twilio.ring_nowait()
+async def greeted(deployed: Deployment) -> SimCall:
+    call = deployed.twilio.ring_nowait()
     await call.stream_started()
     await call.hears(0.4)
     await call.silence_for(400)
     return call
 
 
-def sessions(house: House) -> list[ModelSession]:
+def sessions(deployed: Deployment) -> list[ModelSession]:
     """Those of calls."""
-    return [session for session in house.model.sessions if session.has_spoken]
+    return [session for session in deployed.model.sessions if session.has_spoken]
 
 
 def prompt(session: ModelSession) -> str:
@@ -95,30 +95,30 @@ def answers(session: ModelSession) -> list[str]:
 async def test_a_saved_agent_takes_the_next_call_and_leaves_the_live_one_alone(tmp_path: Path) -> None:
     write(tmp_path, agent_py=AGENT, bread_py="KIND = 'rye'\n", prompt_txt="You are Ada.")
     with trio.fail_after(180):
-        async with open_house(tmp_path, speak) as house:
-            house.configure(warm={"sessions": 1})
-            server = await house.serve("--agent", "agent.py", "--reload")
-            assert "reload: watching agent.py and 2 more" in await told(house, "reload: ")
-            first = await greeted(house)
+        async with deploy(tmp_path, speak) as deployed:
+            deployed.configure(warm={"sessions": 1})
+            server = await deployed.serve("--agent", "agent.py", "--reload")
+            assert "reload: watching agent.py and 2 more" in await told(deployed, "reload: ")
+            first = await greeted(deployed)
 
             write(tmp_path, bread_py="KIND = 'oat'\n", prompt_txt="You are Bob.")  # same size, same second
-            log = await told(house, AGAIN)
+            log = await told(deployed, AGAIN)
             assert f"{AGAIN}; 1 live call keeps its own" in log
-            second = await greeted(house)
+            second = await greeted(deployed)
             await all_of(ask, [first, second])
 
             write(tmp_path, agent_py=AGENT.replace("bread.KIND", "bread.KIND +"))
-            log = await told(house, "reload: agent.file")
+            log = await told(deployed, "reload: agent.file")
             assert f"reload: agent.file: {tmp_path / 'agent.py'}, line 13: SyntaxError: invalid syntax" in log
             assert "New calls get the agent from before" in log
-            third = await greeted(house)
+            third = await greeted(deployed)
 
             write(tmp_path, agent_py=AGENT.replace("bread.KIND", "'cake'"))
-            await told(house, AGAIN, 2)
-            calls = [first, second, third, await greeted(house)]
+            await told(deployed, AGAIN, 2)
+            calls = [first, second, third, await greeted(deployed)]
             await all_of(ask, calls)
             assert [call.ended_by for call in calls if call.over] == []
-            talks = sessions(house)
+            talks = sessions(deployed)
             assert [prompt(talk) for talk in talks] == ["You are Ada.", *["You are Bob."] * 3]
             assert [answers(talk) for talk in talks] == [["rye"] * 2, ["oat"] * 2, ["oat"], ["cake"]]
             for call in calls:

@@ -24,7 +24,7 @@ from llcphone.server.port_owners import is_server
 from llcphone.sim.model import Faults
 from tests.calls.test_kill_nine import all_of, hangs_up, speak, talk, talks_again
 from tests.patience import HANG_S
-from tests.process.house import House, open_house
+from tests.process.deployment import Deployment, deploy
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -39,19 +39,19 @@ time.sleep(60)
 
 
 @asynccontextmanager
-async def within(folder: Path, script=None, **model) -> AsyncIterator[House]:
+async def within(folder: Path, script=None, **model) -> AsyncIterator[Deployment]:
     with trio.fail_after(HANG_S):
-        async with open_house(folder, script or "Good morning.", **model) as house:
-            yield house
+        async with deploy(folder, script or "Good morning.", **model) as deployed:
+            yield deployed
 
 
 @pytest.mark.slow
 async def test_none_of_twenty_live_calls_is_lost_in_a_restart(tmp_path: Path) -> None:
-    async with within(tmp_path, speak) as house:
-        first = await house.serve()
-        calls = [house.twilio.ring_nowait() for _ in range(20)]
+    async with within(tmp_path, speak) as deployed:
+        first = await deployed.serve()
+        calls = [deployed.twilio.ring_nowait() for _ in range(20)]
         await all_of(talk, calls)
-        code, told = await house.run("restart")
+        code, told = await deployed.run("restart")
         await all_of(talks_again, calls)
         assert code == 0, told
         assert await first.wait() == 0
@@ -64,10 +64,10 @@ async def test_none_of_twenty_live_calls_is_lost_in_a_restart(tmp_path: Path) ->
 
 @pytest.mark.slow
 async def test_a_server_without_a_pid_file_is_an_orphan_and_is_ended(tmp_path: Path) -> None:
-    async with within(tmp_path) as house:
-        orphan = await house.serve()
+    async with within(tmp_path) as deployed:
+        orphan = await deployed.serve()
         (tmp_path / "llcphone.pid").unlink()
-        code, told = await house.run("restart")
+        code, told = await deployed.run("restart")
         assert code == 0, told
         assert f"stopping an orphan of ours, pid {orphan.pid}" in told
         assert orphan.poll() == 0
@@ -78,11 +78,11 @@ async def test_a_server_without_a_pid_file_is_an_orphan_and_is_ended(tmp_path: P
 
 @pytest.mark.slow
 async def test_a_server_that_hangs_is_killed_and_not_waited_for(tmp_path: Path) -> None:
-    async with within(tmp_path) as house:
-        house.configure(drain={"limit_s": 600})
-        hung = await house.serve()
+    async with within(tmp_path) as deployed:
+        deployed.configure(drain={"limit_s": 600})
+        hung = await deployed.serve()
         hung.send_signal(signal.SIGSTOP)
-        code, told = await house.run("restart")
+        code, told = await deployed.run("restart")
         assert code == 0, told
         assert f"pid {hung.pid} hangs" in told
         assert f"pid {hung.pid}: killed" in told
@@ -90,49 +90,49 @@ async def test_a_server_that_hangs_is_killed_and_not_waited_for(tmp_path: Path) 
 
 @pytest.mark.slow
 async def test_a_foreign_listener_is_named_and_left_alone_unless_forced(tmp_path: Path) -> None:
-    async with within(tmp_path) as house:
-        foreign = await house.spawn(sys.executable, "-c", LISTEN, str(house.port))
+    async with within(tmp_path) as deployed:
+        foreign = await deployed.spawn(sys.executable, "-c", LISTEN, str(deployed.port))
         assert foreign.stdout is not None
         await foreign.stdout.receive_some()
-        code, told = await house.run("restart")
+        code, told = await deployed.run("restart")
         assert code == 1
         assert f"belongs to pid {foreign.pid} (python" in told
         assert f"kill {foreign.pid}" in told
         assert running(foreign.pid)
-        code, told = await house.run("serve")
+        code, told = await deployed.run("serve")
         assert code == 2
         assert f"is taken: by pid {foreign.pid} (python" in told
-        code, told = await house.run("restart", "--force")
+        code, told = await deployed.run("restart", "--force")
         assert code == 0, told
         assert not running(foreign.pid)
 
 
 @pytest.mark.slow
 async def test_a_stale_pid_file_is_said_and_removed(tmp_path: Path) -> None:
-    async with within(tmp_path) as house:
-        server = await house.serve()
+    async with within(tmp_path) as deployed:
+        server = await deployed.serve()
         server.kill()
         await server.wait()
         assert (tmp_path / "llcphone.pid").exists()
-        code, told = await house.run("status")
+        code, told = await deployed.run("status")
         assert code == 1
         assert "the pid file is stale" in told
-        code, told = await house.run("restart")
+        code, told = await deployed.run("restart")
         assert code == 0, told
         assert f"stale pid file: pid {server.pid} does not run any more" in told
 
 
 @pytest.mark.slow
 async def test_a_pid_that_somebody_else_has_now_is_not_ended(tmp_path: Path) -> None:
-    async with within(tmp_path) as house:
-        server = await house.serve()
+    async with within(tmp_path) as deployed:
+        server = await deployed.serve()
         mark = read_mark(str(tmp_path / "llcphone.pid"))
         server.kill()
         await server.wait()
-        bystander = await house.spawn(sys.executable, "-c", "import time; time.sleep(60)")
+        bystander = await deployed.spawn(sys.executable, "-c", "import time; time.sleep(60)")
         stale = msgspec.structs.replace(mark, pid=bystander.pid)
         (tmp_path / "llcphone.pid").write_bytes(msgspec.json.encode(stale))
-        code, told = await house.run("restart")
+        code, told = await deployed.run("restart")
         assert code == 0, told
         assert "stale pid file" in told
         assert running(bystander.pid)
@@ -140,60 +140,60 @@ async def test_a_pid_that_somebody_else_has_now_is_not_ended(tmp_path: Path) -> 
 
 @pytest.mark.slow
 async def test_broken_settings_stop_nothing(tmp_path: Path) -> None:
-    async with within(tmp_path) as house:
-        server = await house.serve()
-        house.configure(server={"max_cals": 3})
-        code, told = await house.run("restart")
+    async with within(tmp_path) as deployed:
+        server = await deployed.serve()
+        deployed.configure(server={"max_cals": 3})
+        code, told = await deployed.run("restart")
         assert code == 2
         assert "server.max_cals: is not a setting; did you mean server.max_calls?" in told
         assert "a server that runs is left alone" in told
-        assert house.serving(server.pid)
+        assert deployed.serving(server.pid)
 
 
 @pytest.mark.slow
 async def test_broken_settings_are_rolled_back_when_asked_and_can_be_stopped(tmp_path: Path) -> None:
-    async with within(tmp_path) as house:
-        server = await house.serve()
-        code, told = await house.run("snapshot", "save", "works", "--why", "it works")
+    async with within(tmp_path) as deployed:
+        server = await deployed.serve()
+        code, told = await deployed.run("snapshot", "save", "works", "--why", "it works")
         assert code == 0, told
-        house.configure(server={"max_cals": 3})
-        code, told = await house.run("restart", "--rollback")
+        deployed.configure(server={"max_cals": 3})
+        code, told = await deployed.run("restart", "--rollback")
         assert code == 0, told
         assert "max_cals" not in (tmp_path / "llcphone.toml").read_text()
         assert await server.wait() == 0
-        assert house.serving()
-        house.configure(server={"max_cals": 3})
-        code, told = await house.run("stop")
+        assert deployed.serving()
+        deployed.configure(server={"max_cals": 3})
+        code, told = await deployed.run("stop")
         assert code == 0, told
         assert "the settings are refused" in told
-        assert not house.serving()
+        assert not deployed.serving()
 
 
 @pytest.mark.slow
 async def test_an_agent_that_cannot_be_loaded_stops_nothing(tmp_path: Path) -> None:
-    async with within(tmp_path) as house:
-        server = await house.serve()
+    async with within(tmp_path) as deployed:
+        server = await deployed.serve()
         (tmp_path / "agent.py").write_text("import nothing_of_that_name\n")
-        code, told = await house.run("restart", "--agent", "agent.py")
+        code, told = await deployed.run("restart", "--agent", "agent.py")
         assert code == 2
         assert "agent.py, line 1: ModuleNotFoundError: No module named 'nothing_of_that_name'" in told
-        assert house.serving(server.pid)
+        assert deployed.serving(server.pid)
 
 
 @pytest.mark.slow
 async def test_a_refused_session_offers_a_snapshot_and_rolls_back_only_when_asked(tmp_path: Path) -> None:
-    async with within(tmp_path) as house:
-        await house.serve()
-        code, told = await house.run("snapshot", "save", "works", "--why", "it works")
+    async with within(tmp_path) as deployed:
+        await deployed.serve()
+        code, told = await deployed.run("snapshot", "save", "works", "--why", "it works")
         assert code == 0, told
-        house.configure(realtime={"model": "gpt-nothing"})
-        code, told = await house.run("restart")
+        deployed.configure(realtime={"model": "gpt-nothing"})
+        code, told = await deployed.run("restart")
         assert code == 1
         assert "Infrastructure first" in told
         assert "the endpoint has no such model [invalid_model]" in told
         assert "llcphone restart --rollback" in told
         assert "gpt-nothing" in (tmp_path / "llcphone.toml").read_text()
-        code, told = await house.run("restart", "--rollback")
+        code, told = await deployed.run("restart", "--rollback")
         assert code == 0, told
         assert "gpt-nothing" not in (tmp_path / "llcphone.toml").read_text()
         assert "restarted, and well" in told
@@ -215,11 +215,11 @@ async def test_what_keeps_a_server_from_starting_offers_a_snapshot(tmp_path: Pat
 
 @pytest.mark.slow
 async def test_a_snapshot_is_not_offered_for_what_it_cannot_mend(tmp_path: Path) -> None:
-    async with within(tmp_path) as house:
-        code, told = await house.run("snapshot", "save", "works", "--why", "it works")
+    async with within(tmp_path) as deployed:
+        code, told = await deployed.run("snapshot", "save", "works", "--why", "it works")
         assert code == 0, told
-        house.configure(process={"start_command": f"{sys.executable} -c pass", "start_timeout_s": 1})
-        code, told = await house.run("restart", "--rollback")
+        deployed.configure(process={"start_command": f"{sys.executable} -c pass", "start_timeout_s": 1})
+        code, told = await deployed.run("restart", "--rollback")
         assert code == 1
         assert "restoring a snapshot will not help" in told
 
@@ -274,28 +274,28 @@ async def test_a_parent_that_respawns_is_stopped_first(tmp_path: Path) -> None:
     """Else its next child and ours race for the port."""
     for name, text in (("keeper", KEEPER), ("stop", STOP_KEEPER), ("start", START_KEEPER)):
         (tmp_path / f"{name}.py").write_text(text)
-    async with within(tmp_path) as house:
-        keeper = await house.spawn(sys.executable, "keeper.py")
-        await house.until(house.serving)
-        code, told = await house.run("restart")
+    async with within(tmp_path) as deployed:
+        keeper = await deployed.spawn(sys.executable, "keeper.py")
+        await deployed.until(deployed.serving)
+        code, told = await deployed.run("restart")
         assert code == 1
         assert (
             'kept running by pm2, which would start it again at once: set process.supervisor = "pm2"' in told
         )
-        assert house.serving()
+        assert deployed.serving()
         commands = {
             "stop_command": f"{sys.executable} stop.py",
             "start_command": f"{sys.executable} start.py",
         }
-        house.configure(process=commands)
-        code, told = await house.run("restart")
+        deployed.configure(process=commands)
+        code, told = await deployed.run("restart")
         assert code == 0, told
         await keeper.wait()
-        assert house.serving()
-        code, told = await house.run("stop")
+        assert deployed.serving()
+        code, told = await deployed.run("stop")
         assert code == 0, told
         assert not (tmp_path / "keeper.pid").exists()
-        assert not house.serving()
+        assert not deployed.serving()
 
 
 @pytest.mark.slow
@@ -303,14 +303,14 @@ async def test_stalled_peers_keep_no_process_beyond_two_seconds_of_its_drain_lim
     tmp_path: Path,
 ) -> None:
     faults = Faults(never_answer_close=True, stop_reading=False)
-    async with within(tmp_path, speak, faults=faults) as house:
-        house.configure(drain={"limit_s": 1}, journal={"enabled": False})
-        server = await house.serve()
-        calls = [house.twilio.ring_nowait() for _ in range(3)]
+    async with within(tmp_path, speak, faults=faults) as deployed:
+        deployed.configure(drain={"limit_s": 1}, journal={"enabled": False})
+        server = await deployed.serve()
+        calls = [deployed.twilio.ring_nowait() for _ in range(3)]
         await all_of(talk, calls)
-        stalled = await trio.open_tcp_stream("127.0.0.1", house.port)
+        stalled = await trio.open_tcp_stream("127.0.0.1", deployed.port)
         await stalled.send_all(b"POST /twiml HTTP/1.1\r\nHost: x\r\n")
-        for session in house.model.sessions:
+        for session in deployed.model.sessions:
             session.faults.stop_reading = True
         began = trio.current_time()
         server.send_signal(signal.SIGTERM)
@@ -353,23 +353,23 @@ async def test_two_projects_on_one_port_leave_each_other_alone(
     production, other = tmp_path / "production", tmp_path / "staging"
     production.mkdir()
     other.mkdir()
-    async with within(production) as house:
-        server = await house.serve()
-        House(other, house.port, house.model, house.twilio).configure()
+    async with within(production) as deployed:
+        server = await deployed.serve()
+        Deployment(other, deployed.port, deployed.model, deployed.twilio).configure()
         monkeypatch.chdir(other)
         told: list[str] = []
         job = lifecycle.Job(config=settings.load(None).config, tell=told.append)
         assert not await stop.stop(job)
         assert await restart.restart(restart.Wish(tell=told.append)) == 1
-        named = f"port {house.port} belongs to another project: pid {server.pid} (llcphone of {production}"
+        named = f"port {deployed.port} belongs to another project: pid {server.pid} (llcphone of {production}"
         assert sum(line.startswith(named) for line in told) == 2
         (line,) = standing_lines(await standing(job.config))
         assert line.startswith(
-            f"no server of this project runs; port {house.port} belongs to pid {server.pid}"
+            f"no server of this project runs; port {deployed.port} belongs to pid {server.pid}"
         )
         findings = await examine(case_of(None), ("process",))
         assert [each.status for each in findings if each.check == "process"] == [Status.FAIL]
-        assert house.serving(server.pid)
+        assert deployed.serving(server.pid)
 
 
 @pytest.mark.slow
@@ -377,18 +377,18 @@ async def test_a_new_server_that_cannot_start_leaves_the_old_one_serving(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It fails at the last moment, when the old one has stopped accepting: the private port is taken."""
-    async with within(tmp_path) as house:
-        server = await house.serve()
-        call = house.twilio.ring_nowait()
+    async with within(tmp_path) as deployed:
+        server = await deployed.serve()
+        call = deployed.twilio.ring_nowait()
         await call.stream_started()
         taken = socket.create_server(("127.0.0.1", 0))
-        house.configure(metrics={"port": taken.getsockname()[1]})
+        deployed.configure(metrics={"port": taken.getsockname()[1]})
         monkeypatch.chdir(tmp_path)
         told: list[str] = []
         assert await restart.restart(restart.Wish(tell=told.append)) == 1
         assert f"the server that ran, pid {server.pid}, is left serving" in told
-        assert house.serving(server.pid)
-        await house.twilio.ring_nowait().stream_started()
+        assert deployed.serving(server.pid)
+        await deployed.twilio.ring_nowait().stream_started()
         assert not call.over
         taken.close()
 

@@ -23,7 +23,7 @@ from llcphone.sim.model import CallTool, Say
 from llcphone.telemetry.logs import configure_logs, formatter
 from llcphone.telemetry.redaction import Mask
 from llcphone.testing import rehearse
-from tests.calls.house import QUESTION
+from tests.calls.stage import QUESTION
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -65,14 +65,14 @@ async def test_a_plain_formatter_shows_call_tool_and_reason(autojump_clock) -> N
 
     script = [Say("Good morning."), CallTool("look_up", {"what": "bread"}), Say("Sorry.")]
     with written(plain()) as out:
-        async with rehearse(agent, script=script) as house:
-            call = await house.ring()
+        async with rehearse(agent, script=script) as stage:
+            call = await stage.ring()
             await call.hears(0.3)
             await call.silence_for(800)
             await call.speak(QUESTION)
             await call.hears(0.3)
             call.hang_up()
-            record = await house.record(1)
+            record = await stage.record(1)
     lines = out.getvalue().splitlines()
     assert (
         f"WARNING:llcphone.call:tool failed call={record.call_id} tool=look_up error=LookupError attempt=1"

@@ -34,12 +34,12 @@ from llcphone.telemetry.otlp import as_otlp
 from llcphone.telemetry.redaction import Mask, places, secrets_of
 from llcphone.telemetry.tracing import trace_calls
 from llcphone.testing import ACCOUNT_SID, AUTH_TOKEN, NUMBER, rehearse
-from tests.calls.house import QUESTION
+from tests.calls.stage import QUESTION
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.calls.house import House
+    from tests.calls.stage import Rehearsal
 
 CALLER, CALLEE, BUSY, REFUSED = "+15558675309", "+15554443322", "+15554443311", "+15554443300"
 CALLEES = {CALLEE: Callee(), BUSY: Callee("busy"), REFUSED: Callee(refused=21211)}
@@ -98,35 +98,35 @@ def everything_logged(form: logging.Formatter, level: int = logging.DEBUG) -> It
         root.removeHandler(handler)
 
 
-async def talk(house: House, number: int) -> None:
+async def talk(stage: Rehearsal, number: int) -> None:
     """A call whose tool answers, then fails."""
-    call = await house.ring(from_=CALLER)
+    call = await stage.ring(from_=CALLER)
     for _ in range(2):
         await call.hears(0.3)
         await call.silence_for(800)
         await call.speak(QUESTION)
     await call.hears(0.3)
     call.hang_up()
-    await house.record(number)
+    await stage.record(number)
 
 
-async def fail_in_every_way(house: House) -> None:
+async def fail_in_every_way(stage: Rehearsal) -> None:
     """Calls that end badly, by the model, by Twilio, by us."""
-    call = await house.ring(from_=CALLER)
+    call = await stage.ring(from_=CALLER)
     await trio.sleep(0.5)
-    house.model.sessions[-1].reset()
+    stage.model.sessions[-1].reset()
     await trio.sleep(3)
     call.vanish()
-    await house.record(2)
-    call = await house.ring(from_=CALLER)  # a bug of ours, with a text that nobody may read
-    house.phone.calls()[0].run._core._break(ValueError(f"canary-text {CALLER} {KEY}"))
-    await house.record(3)
-    house.model.faults = Faults(refuse_update="invalid_value")
-    call = await house.twilio.ring(from_=CALLER)
-    await house.record(4)
-    house.model.faults = Faults()
+    await stage.record(2)
+    call = await stage.ring(from_=CALLER)  # a bug of ours, with a text that nobody may read
+    stage.phone.calls()[0].run._core._break(ValueError(f"canary-text {CALLER} {KEY}"))
+    await stage.record(3)
+    stage.model.faults = Faults(refuse_update="invalid_value")
+    call = await stage.twilio.ring(from_=CALLER)
+    await stage.record(4)
+    stage.model.faults = Faults()
     for number in (CALLEE, BUSY, REFUSED):
-        placed = house.phone.place_call(number, context=f"canary-context {number}")
+        placed = stage.phone.place_call(number, context=f"canary-context {number}")
         await trio.sleep(3)
         placed.end(EndReason.CANCELLED)
         await placed.wait()
@@ -150,11 +150,11 @@ async def test_nothing_of_a_call_can_be_read_in_logs_figures_or_traces(autojump_
     with everything_logged(formatter(log, Mask(secrets_of(config)))) as out:
         async with rehearse(
             make_agent(), script=script, callee=CALLEES.__getitem__, settings=SETTINGS
-        ) as house:
-            house.phone.on_end.append(lambda call: tokens.extend((call.token, call.status_token)))
-            with open_metrics(house.phone) as metrics, trace_calls(house.phone, provider):
-                await talk(house, 1)
-                await fail_in_every_way(house)
+        ) as stage:
+            stage.phone.on_end.append(lambda call: tokens.extend((call.token, call.status_token)))
+            with open_metrics(stage.phone) as metrics, trace_calls(stage.phone, provider):
+                await talk(stage, 1)
+                await fail_in_every_way(stage)
                 page = metrics.page().decode()
     logged = out.getvalue()
     assert "asked by «number …09»" in logged, "the tool has run, and its line has come through"
@@ -169,7 +169,7 @@ async def test_nothing_of_a_call_can_be_read_in_logs_figures_or_traces(autojump_
         every = [json.loads(line) for line in logged.splitlines()]
         in_calls = [line for line in every if line["logger"] in ("bakers.own", "llcphone.call")]
         assert in_calls
-        assert {line["call"] for line in in_calls} <= {record.call_id for record in house.records}
+        assert {line["call"] for line in in_calls} <= {record.call_id for record in stage.records}
 
 
 async def test_nothing_of_a_call_can_be_read_under_a_plain_formatter(autojump_clock) -> None:
@@ -187,9 +187,9 @@ async def test_nothing_of_a_call_can_be_read_under_a_plain_formatter(autojump_cl
             script=[*script, *[Say("canary-word.")] * 20],
             callee=CALLEES.__getitem__,
             settings=SETTINGS,
-        ) as house:
-            await talk(house, 1)
-            await fail_in_every_way(house)
+        ) as stage:
+            await talk(stage, 1)
+            await fail_in_every_way(stage)
     logged = "\n".join(line for line in out.getvalue().splitlines() if ":llcphone" in line)
     assert "tool=look_up error=LookupError" in logged
     assert "call failed call=" in logged
@@ -288,8 +288,8 @@ def test_an_error_that_ends_the_process_is_told_masked() -> None:
 async def test_nothing_of_a_deployment_can_be_read_in_what_the_doctor_says(autojump_clock, tmp_path) -> None:
     destinations = {"anna": {"number": CALLER}}
     settings = {**SETTINGS, "transfers": {"destinations": destinations}, "outbound": {"caller_ids": [CALLEE]}}
-    async with rehearse(make_agent(), callee=CALLEES.get, settings=settings) as house:
-        case = Case(config=house.config, path=tmp_path / "llcphone.toml", status_pages={})
+    async with rehearse(make_agent(), callee=CALLEES.get, settings=settings) as stage:
+        case = Case(config=stage.config, path=tmp_path / "llcphone.toml", status_pages={})
         findings = await examine(case)
     told = "\n".join(
         [*lines(findings), verdict(findings), *(json.dumps(each.as_json()) for each in findings)]

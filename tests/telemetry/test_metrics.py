@@ -13,7 +13,7 @@ from llcphone.engine.events import EndReason
 from llcphone.phone.loop_monitor import LoopMonitor
 from llcphone.sim.model import CallTool, Faults
 from llcphone.telemetry.metrics import open_metrics
-from tests.calls.house import INTERRUPTION, QUESTION, open_house
+from tests.calls.stage import INTERRUPTION, QUESTION, rehearsal
 
 LABELS = {"state", "direction", "reason", "part", "how", "kind", "outcome", "what", "ok", "le"}
 LABELS |= {"level", "logger", "by"}
@@ -46,9 +46,9 @@ async def test_a_call_is_counted_while_it_lives_and_once_it_has_ended(autojump_c
         return "seven"
 
     script = ["Good morning, this is the bakery.", CallTool("look_up"), "We open at seven."]
-    async with open_house(script=script, agent=agent) as house:
-        with open_metrics(house.phone) as metrics:
-            call = await house.ring()
+    async with rehearsal(script=script, agent=agent) as stage:
+        with open_metrics(stage.phone) as metrics:
+            call = await stage.ring()
             await call.hears(0.5)
             figures = Figures(metrics.page())
             assert figures.is_there("calls_ended_total", direction="inbound", reason="failed"), "as 0"
@@ -57,7 +57,7 @@ async def test_a_call_is_counted_while_it_lives_and_once_it_has_ended(autojump_c
             await call.speak(QUESTION)
             await call.hears(0.5)
             call.hang_up()
-            record = await house.record()
+            record = await stage.record()
             figures = Figures(metrics.page())
     assert figures("calls", state="talking") == 0
     assert figures("calls_ended_total", direction="inbound", reason="caller hung up") == 1
@@ -77,14 +77,14 @@ async def test_a_call_is_counted_while_it_lives_and_once_it_has_ended(autojump_c
 
 
 async def test_a_barge_in_is_timed_from_where_the_caller_began(autojump_clock) -> None:
-    async with open_house(script=["Once upon a time there was a miller who had three sons."]) as house:
-        with open_metrics(house.phone) as metrics:
-            call = await house.ring()
+    async with rehearsal(script=["Once upon a time there was a miller who had three sons."]) as stage:
+        with open_metrics(stage.phone) as metrics:
+            call = await stage.ring()
             await call.hears(0.5)
             await call.speak(INTERRUPTION)
             await trio.sleep(1)
             call.hang_up()
-            record = await house.record()
+            record = await stage.record()
             figures = Figures(metrics.page())
     assert figures("barge_ins_total") == record.barge_ins == 1
     assert figures("barge_in_stop_seconds_count") == 1
@@ -93,15 +93,15 @@ async def test_a_barge_in_is_timed_from_where_the_caller_began(autojump_clock) -
 
 async def test_a_lost_model_is_counted_with_what_came_of_it(autojump_clock) -> None:
     script = ["Once upon a time there was a miller who had three sons.", "As I said."]
-    async with open_house(script=script) as house:
-        with open_metrics(house.phone) as metrics:
-            call = await house.ring()
+    async with rehearsal(script=script) as stage:
+        with open_metrics(stage.phone) as metrics:
+            call = await stage.ring()
             await call.hears(0.5)
-            session = await house.session()
+            session = await stage.session()
             session.reset()
             await trio.sleep(5)
             call.hang_up()
-            record = await house.record()
+            record = await stage.record()
             figures = Figures(metrics.page())
     assert figures("trouble_total", what="model lost") == 1
     assert figures("model_gaps_total", kind="lost", outcome=record.gaps[0]["outcome"]) == 1
@@ -109,12 +109,12 @@ async def test_a_lost_model_is_counted_with_what_came_of_it(autojump_clock) -> N
 
 
 async def test_callers_who_get_the_fallback_are_counted_by_its_reason(autojump_clock) -> None:
-    async with open_house() as house:
-        with open_metrics(house.phone) as metrics:
-            house.phone.admission.draining = True
-            house.phone.answer({"CallSid": "CA1"})
+    async with rehearsal() as stage:
+        with open_metrics(stage.phone) as metrics:
+            stage.phone.admission.draining = True
+            stage.phone.answer({"CallSid": "CA1"})
             figures = Figures(metrics.page())
-            house.phone.admission.draining = False
+            stage.phone.admission.draining = False
     assert figures("turned_away_total", reason="draining") == 1
     assert figures("log_lines_total", level="warning", logger="llcphone.phone") == 1
     assert figures("ready") == 0
@@ -122,8 +122,8 @@ async def test_callers_who_get_the_fallback_are_counted_by_its_reason(autojump_c
 
 
 async def test_a_phone_that_is_no_longer_watched_is_left_as_it_was(autojump_clock) -> None:
-    async with open_house() as house:
-        phone = house.phone
+    async with rehearsal() as stage:
+        phone = stage.phone
         log = logging.getLogger("llcphone")
         before = [
             *phone.observers,
@@ -140,7 +140,7 @@ async def test_a_phone_that_is_no_longer_watched_is_left_as_it_was(autojump_cloc
 
 
 async def test_two_phones_have_figures_of_their_own(autojump_clock) -> None:
-    async with open_house() as one, open_house() as other:
+    async with rehearsal() as one, rehearsal() as other:
         with open_metrics(one.phone) as metrics, open_metrics(other.phone) as others:
             call = await one.ring()
             call.hang_up()
@@ -152,12 +152,12 @@ async def test_two_phones_have_figures_of_their_own(autojump_clock) -> None:
 async def test_labels_take_few_values_whatever_happens(autojump_clock) -> None:
     """A label that the far side could choose would grow without end, and could hold a number."""
     faults = Faults(refuse_update="no-such-code")
-    async with open_house(faults=faults, recovery={"apology_file": "off"}) as house:
-        with open_metrics(house.phone) as metrics:
+    async with rehearsal(faults=faults, recovery={"apology_file": "off"}) as stage:
+        with open_metrics(stage.phone) as metrics:
             for _ in range(3):
-                call = await house.twilio.ring()
+                call = await stage.twilio.ring()
                 await call.ended()
-            await house.record(3)
+            await stage.record(3)
             page = metrics.page().decode()
     assert "no-such-code" not in page
     reasons = {reason.value for reason in EndReason}
@@ -199,9 +199,9 @@ async def test_a_loop_that_is_always_late_is_not_well(autojump_clock) -> None:
 
 
 async def test_a_call_that_has_ended_and_does_not_go_is_an_orphan(autojump_clock) -> None:
-    async with open_house() as house:
-        call = await house.ring()
-        live = house.phone.calls()[0]
+    async with rehearsal() as stage:
+        call = await stage.ring()
+        live = stage.phone.calls()[0]
 
         async def hang() -> None:
             with trio.CancelScope(shield=True):
@@ -210,9 +210,9 @@ async def test_a_call_that_has_ended_and_does_not_go_is_an_orphan(autojump_clock
         live.run.spawn(hang, name="planted")
         call.hang_up()
         await trio.sleep(4)
-        assert house.phone.loop_monitor.orphans == 0  # it may still be closing
+        assert stage.phone.loop_monitor.orphans == 0  # it may still be closing
         await trio.sleep(6)
-        assert house.phone.loop_monitor.orphans == 1
-        assert house.phone.loop_monitor.reasons() == ["calls that have ended do not close"]
+        assert stage.phone.loop_monitor.orphans == 1
+        assert stage.phone.loop_monitor.reasons() == ["calls that have ended do not close"]
         await trio.sleep(25)
-        assert house.phone.loop_monitor.orphans == 0
+        assert stage.phone.loop_monitor.orphans == 0

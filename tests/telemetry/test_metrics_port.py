@@ -12,7 +12,7 @@ from trio.testing import wait_all_tasks_blocked
 from llcphone import Config, ConfigError
 from llcphone.server import metrics_port
 from llcphone.sim.ports import free_port
-from tests.calls.house import nothing_left, open_fds, open_house, task_names
+from tests.calls.stage import nothing_left, open_fds, rehearsal, task_names
 from tests.telemetry.test_metrics import Figures
 
 
@@ -32,10 +32,10 @@ def get(path: str) -> bytes:
 
 async def test_a_served_phone_is_scraped_on_its_private_port(autojump_clock) -> None:
     port = free_port()
-    async with open_house(metrics={"port": port}) as house:
-        call = await house.ring()
+    async with rehearsal(metrics={"port": port}) as stage:
+        call = await stage.ring()
         call.hang_up()
-        await house.record()
+        await stage.record()
         status, page = await ask(port, get("/metrics?name=x"))
         assert status == 200
         assert Figures(page)("call_seconds_count") == 1
@@ -45,26 +45,26 @@ async def test_a_served_phone_is_scraped_on_its_private_port(autojump_clock) -> 
 
 async def test_health_and_readiness_say_why_not(autojump_clock) -> None:
     port = free_port()
-    async with open_house(metrics={"port": port}) as house:
+    async with rehearsal(metrics={"port": port}) as stage:
         assert await ask(port, get("/healthz")) == (200, b'{"alive": true, "reasons": []}')
         assert await ask(port, get("/readyz")) == (200, b'{"ready": true, "reasons": []}')
-        house.phone.admission.draining, house.phone.loop_monitor.orphans = True, 2
+        stage.phone.admission.draining, stage.phone.loop_monitor.orphans = True, 2
         status, body = await ask(port, get("/readyz"))
         assert (status, json.loads(body)) == (503, {"ready": False, "reasons": ["draining"]})
         status, body = await ask(port, get("/healthz"))
         assert (status, json.loads(body)["reasons"]) == (503, ["calls that have ended do not close"])
-        house.phone.admission.draining = False
+        stage.phone.admission.draining = False
 
 
 async def test_the_public_port_has_no_figures(autojump_clock) -> None:
-    async with open_house(metrics={"port": free_port()}) as house:
-        status, _ = await ask(house.config.server.port, get("/metrics"))
+    async with rehearsal(metrics={"port": free_port()}) as stage:
+        status, _ = await ask(stage.config.server.port, get("/metrics"))
         assert status == 404
 
 
 async def test_without_a_private_port_nothing_is_counted(autojump_clock) -> None:
-    async with open_house() as house:
-        kinds = {type(getattr(each, "__self__", None)).__name__ for each in house.phone.observers}
+    async with rehearsal() as stage:
+        kinds = {type(getattr(each, "__self__", None)).__name__ for each in stage.phone.observers}
         assert "Metrics" not in kinds
         assert "private port" not in task_names()
 
@@ -74,7 +74,7 @@ async def test_a_web_page_whose_name_leads_here_reads_nothing(autojump_clock) ->
     port = free_port()
     ours = ("localhost", f"LOCALHOST:{port}", f"127.0.0.1:{port}", f"[::1]:{port}")
     theirs = ("evil.example", f"127.0.0.1.evil.example:{port}", "localhost.evil.example", "192.168.0.7")
-    async with open_house(metrics={"port": port}):
+    async with rehearsal(metrics={"port": port}):
         for path in ("/metrics", "/healthz", "/readyz"):
             for host in ours + theirs:
                 request = f"GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode()
@@ -85,7 +85,7 @@ async def test_a_web_page_whose_name_leads_here_reads_nothing(autojump_clock) ->
 
 async def test_a_private_port_that_other_machines_may_reach_takes_any_host(autojump_clock) -> None:
     port = free_port()
-    async with open_house(metrics={"port": port, "host": "0.0.0.0"}):
+    async with rehearsal(metrics={"port": port, "host": "0.0.0.0"}):
         request = b"GET /healthz HTTP/1.1\r\nHost: prometheus-target.internal\r\n\r\n"
         assert (await ask(port, request))[0] == 200
 
@@ -100,13 +100,13 @@ async def test_a_private_port_that_other_machines_may_reach_takes_any_host(autoj
 )
 async def test_strange_requests_get_a_bare_status(autojump_clock, request_: bytes, status: int) -> None:
     port = free_port()
-    async with open_house(metrics={"port": port}):
+    async with rehearsal(metrics={"port": port}):
         assert await ask(port, request_) == (status, b"")
 
 
 async def test_scrapers_that_hang_are_let_go_and_hold_nobody_up(autojump_clock) -> None:
     port = free_port()
-    async with open_house(metrics={"port": port}), nothing_left():
+    async with rehearsal(metrics={"port": port}), nothing_left():
         before, start = open_fds()["socket"], trio.current_time()
         silent = [await trio.open_tcp_stream("127.0.0.1", port) for _ in range(metrics_port.MOST * 3)]
         await wait_all_tasks_blocked()
@@ -131,8 +131,8 @@ async def test_a_process_out_of_descriptors_says_so_once_and_accepts_again(
         return await real(self)
 
     port = free_port()
-    async with open_house(metrics={"port": port}) as house:
-        ports = {"llcphone.server.private": port, "llcphone.server.listener": house.config.server.port}
+    async with rehearsal(metrics={"port": port}) as stage:
+        ports = {"llcphone.server.private": port, "llcphone.server.listener": stage.config.server.port}
         for name, asked in ports.items():
             caplog.clear()
             until = trio.current_time() + 20

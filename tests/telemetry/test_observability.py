@@ -14,7 +14,7 @@ from llcphone.engine.events import EndReason
 from llcphone.realtime.events import Usage
 from llcphone.telemetry.collector import STATES
 from llcphone.telemetry.metrics import TROUBLE, open_metrics
-from tests.calls.house import QUESTION, open_house
+from tests.calls.stage import QUESTION, rehearsal
 from tests.telemetry.test_metrics import Figures
 
 FOLDER = Path(__file__).parent.parent.parent / "examples" / "observability"
@@ -37,15 +37,15 @@ VALUES = {
 
 
 async def test_every_figure_named_exists_and_every_label_it_is_split_by(autojump_clock) -> None:
-    async with open_house(script=["Good morning, this is the bakery.", "Yes."]) as house:
-        with open_metrics(house.phone) as metrics:
-            call = await house.ring()
+    async with rehearsal(script=["Good morning, this is the bakery.", "Yes."]) as stage:
+        with open_metrics(stage.phone) as metrics:
+            call = await stage.ring()
             await call.hears(0.5)
             await call.silence_for(1_000)
             await call.speak(QUESTION)
             await call.hears(0.2)
             call.hang_up()
-            await house.record()
+            await stage.record()
             await trio.sleep(1)
             families = Figures(metrics.page()).families
             labels_of = {

@@ -18,7 +18,7 @@ from llcphone.server.traces import open_traces
 from llcphone.telemetry import otlp
 from llcphone.telemetry.otlp import MOST_WAITING, SpanSender, open_otlp
 from llcphone.telemetry.tracing import trace_calls
-from tests.calls.house import INTERRUPTION, JUST_END, QUESTION, nothing_left, open_house
+from tests.calls.stage import INTERRUPTION, JUST_END, QUESTION, nothing_left, rehearsal
 
 STORY = "Once upon a time there was a miller who had three sons."
 
@@ -64,9 +64,9 @@ async def test_a_call_is_a_trace_and_each_turn_a_span_in_it(autojump_clock) -> N
     kept = InMemorySpanExporter()
     provider = TracerProvider(shutdown_on_exit=False)
     provider.add_span_processor(SimpleSpanProcessor(kept))
-    async with open_house(script=["Good morning, this is the bakery.", STORY, "Yes?"]) as house:
-        with trace_calls(house.phone, provider):
-            call = await house.ring()
+    async with rehearsal(script=["Good morning, this is the bakery.", STORY, "Yes?"]) as stage:
+        with trace_calls(stage.phone, provider):
+            call = await stage.ring()
             await call.hears(0.5)
             await call.silence_for(1_500)
             await call.speak(QUESTION)
@@ -74,7 +74,7 @@ async def test_a_call_is_a_trace_and_each_turn_a_span_in_it(autojump_clock) -> N
             await call.speak(INTERRUPTION)
             await trio.sleep(2)
             call.hang_up()
-            record = await house.record()
+            record = await stage.record()
     *turns, whole = kept.get_finished_spans()
     assert whole.name == "call"
     assert whole.parent is None
@@ -95,12 +95,12 @@ async def test_a_lost_model_is_a_span_and_a_call_that_failed_says_so(autojump_cl
     kept = InMemorySpanExporter()
     provider = TracerProvider(shutdown_on_exit=False)
     provider.add_span_processor(SimpleSpanProcessor(kept))
-    async with open_house(script=[STORY], recovery=JUST_END) as house:
-        with trace_calls(house.phone, provider):
-            call = await house.ring()
+    async with rehearsal(script=[STORY], recovery=JUST_END) as stage:
+        with trace_calls(stage.phone, provider):
+            call = await stage.ring()
             await call.hears(0.5)
-            (await house.session()).reset()
-            await house.record()
+            (await stage.session()).reset()
+            await stage.record()
     spans = {span.name: span for span in kept.get_finished_spans()}
     assert not spans["call"].status.is_ok
     assert spans["call"].status.description == "model leg lost"
@@ -110,12 +110,12 @@ async def test_spans_reach_the_configured_collector(autojump_clock) -> None:
     collector = Collector()
     async with trio.open_nursery() as nursery:
         url = await nursery.start(collector.serve)
-        async with nothing_left(), open_house(metrics={"traces_url": url}) as house:
+        async with nothing_left(), rehearsal(metrics={"traces_url": url}) as stage:
             for number in (1, 2):
-                call = await house.ring()
+                call = await stage.ring()
                 await call.hears(0.3)
                 call.hang_up()
-                record = await house.record(number)
+                record = await stage.record(number)
             await trio.sleep(1)
         nursery.cancel_scope.cancel()
     assert set(collector.paths) == {"/v1/traces"}
@@ -132,10 +132,10 @@ async def test_a_collector_that_is_away_costs_nothing_until_it_is_back(autojump_
     collector.status = b"503 Service Unavailable"
     async with trio.open_nursery() as nursery:
         url = await nursery.start(collector.serve)
-        async with open_house() as house, open_otlp(house.phone, url):
-            call = await house.ring()
+        async with rehearsal() as stage, open_otlp(stage.phone, url):
+            call = await stage.ring()
             call.hang_up()
-            await house.record()
+            await stage.record()
             await trio.sleep(30)
             assert collector.spans == []
             assert collector.requests == 3  # after 0, 5 and 15 s; the next is after 35
@@ -208,10 +208,10 @@ async def test_what_a_collector_refuses_is_not_sent_again(autojump_clock, caplog
     collector.status = b"400 Bad Request"
     async with trio.open_nursery() as nursery:
         url = await nursery.start(collector.serve)
-        async with open_house() as house, open_otlp(house.phone, url):
-            call = await house.ring()
+        async with rehearsal() as stage, open_otlp(stage.phone, url):
+            call = await stage.ring()
             call.hang_up()
-            await house.record()
+            await stage.record()
             await trio.sleep(30)
         nursery.cancel_scope.cancel()
     assert collector.requests == 1
@@ -222,10 +222,10 @@ async def test_what_ended_last_is_sent_before_leaving(autojump_clock) -> None:
     collector = Collector()
     async with trio.open_nursery() as nursery:
         url = await nursery.start(collector.serve)
-        async with open_house() as house, open_otlp(house.phone, url):
-            call = await house.ring()
+        async with rehearsal() as stage, open_otlp(stage.phone, url):
+            call = await stage.ring()
             call.hang_up()
-            await house.record()
+            await stage.record()
         nursery.cancel_scope.cancel()
     assert [span["name"] for span in collector.spans] == ["call"]
 

@@ -1,12 +1,11 @@
 """A deployment in a folder: settings, both vendors simulated, the real commands in processes of their own.
 
-Every process that a test starts, or lets a command start, is ended when its house is left: by the pid file
-that it wrote in that folder, and by nothing else.
+Every process that a test starts, or lets a command start, is ended when its deployment is left: by the pid
+file that it wrote in that folder, and by nothing else.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -19,52 +18,37 @@ import psutil
 import trio
 
 from llcphone.process.pidfile import Mark, read_mark, running
-from llcphone.sim.model import ModelSimulator, open_model
-from llcphone.sim.phone import DialOutcome, TwilioSimulator, open_twilio
-from llcphone.sim.ports import free_port
-from llcphone.testing import ACCOUNT_SID, AUTH_TOKEN, NUMBER
+from llcphone.testing import ACCOUNT_SID, AUTH_TOKEN, NUMBER, Stage, open_stage, write_toml
 from tests.patience import HANG_S, START_S
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-KEY = "sk-house-0123456789"
+    from llcphone.sim.phone import DialOutcome
+
+KEY = "sk-deployed-0123456789"
 
 
-@attrs.define(eq=False)
-class House:
+@attrs.define(eq=False, kw_only=True)
+class Deployment(Stage):
     """One deployment."""
 
     folder: Path
-    port: int
-    model: ModelSimulator
-    twilio: TwilioSimulator
     known: list[Mark] = attrs.field(factory=list)
     extra: list[trio.Process] = attrs.field(factory=list)
 
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
     def configure(self, **sections: dict[str, Any]) -> None:
-        """Write llcphone.toml; ``sections`` go over the usual ones."""
+        """Write llcphone.toml and .env; ``sections`` go over the usual ones."""
         usual: dict[str, dict[str, Any]] = {
             "realtime": {"url": self.model.url, "dialect": "ga"},
             "server": {"public_url": self.url, "port": self.port},
             "drain": {"limit_s": 2},
-            "twilio": {
-                "account_sid": ACCOUNT_SID,
-                "api_url": self.twilio.api_url,
-            },
+            "twilio": {"account_sid": ACCOUNT_SID, "api_url": self.twilio.api_url},
             "process": {"start_timeout_s": START_S, "term_timeout_s": 1},
         }
-        lines = []
-        for name in {**usual, **sections}:
-            lines.append(f"[{name}]")
-            table = usual.get(name, {}) | sections.get(name, {})
-            lines += [f"{key} = {json.dumps(value)}" for key, value in table.items()]
-        (self.folder / "llcphone.toml").write_text("\n".join(lines) + "\n")
+        both = {name: usual.get(name, {}) | sections.get(name, {}) for name in {**usual, **sections}}
+        write_toml(self.folder / "llcphone.toml", both)
         env = f"OPENAI_API_KEY={KEY}\nTWILIO_AUTH_TOKEN={AUTH_TOKEN}\nTWILIO_PHONE_NUMBER={NUMBER}\n"
         (self.folder / ".env").write_text(env)
         (self.folder / ".env").chmod(0o600)
@@ -83,7 +67,7 @@ class House:
         return done.returncode, done.stdout.decode()
 
     def note(self) -> Mark | None:
-        """Remember who serves, to end it when the house is left."""
+        """Remember who serves, to end it when the deployment is left."""
         mark = read_mark(str(self.folder / "llcphone.pid"))
         if mark is not None and mark.alive and mark not in self.known:
             self.known.append(mark)
@@ -130,7 +114,7 @@ class House:
                 await trio.sleep(0.05)
 
     async def leave(self) -> None:
-        """End what this house started, and nothing else."""
+        """End what this deployment started, and nothing else."""
         self.note()
         for process in self.extra:
             if process.returncode is None:
@@ -145,24 +129,17 @@ class House:
 
 
 @asynccontextmanager
-async def open_house(
+async def deploy(
     folder: Path, script: Any = "Good morning.", *, dial: DialOutcome | None = None, **model: Any
-) -> AsyncIterator[House]:
-    """A configured house; nothing serves yet. ``dial``: what becomes of callers who are put through."""
-    port = free_port()
-    async with (
-        open_model(script, **model) as api,
-        open_twilio(
-            webhook_url=f"http://127.0.0.1:{port}/twiml",
-            auth_token=AUTH_TOKEN,
-            account_sid=ACCOUNT_SID,
-            dial_outcome=dial or DialOutcome(),
-        ) as twilio,
-    ):
-        house = House(folder, port, api, twilio)
-        house.configure()
+) -> AsyncIterator[Deployment]:
+    """A configured deployment; nothing serves yet. ``dial``: what becomes of callers who are put through."""
+    async with open_stage(script, dial_outcome=dial, **model) as stage:
+        deployed = Deployment(
+            twilio=stage.twilio, model=stage.model, port=stage.port, can_dial=False, folder=folder
+        )
+        deployed.configure()
         try:
-            yield house
+            yield deployed
         finally:
             with trio.CancelScope(shield=True):
-                await house.leave()
+                await deployed.leave()

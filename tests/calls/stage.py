@@ -1,9 +1,9 @@
-"""A whole house on loopback: server, simulated Twilio and simulated Realtime API, all real sockets.
+"""Whole calls on loopback: server, simulated Twilio and simulated Realtime API, all real sockets.
 
-    async with open_house(script=["Hello!"]) as house:
-        call = await house.ring()
+    async with rehearsal(script=["Hello!"]) as stage:
+        call = await stage.ring()
         ...
-        record = await house.record()
+        record = await stage.record()
 
 Everything runs on Trio's clock, so under ``autojump_clock`` minutes take milliseconds.
 """
@@ -49,11 +49,8 @@ TRANSPORTS = [("fast", "fast"), ("trio-websocket", "quart")]
 """(model leg, phone leg): both pairs run the same calls."""
 
 
-House = Rehearsal
-
-
 @asynccontextmanager
-async def open_house(
+async def rehearsal(
     *,
     script: Scripted = None,
     agent: Agent | None = None,
@@ -62,7 +59,7 @@ async def open_house(
     faults: Any = None,
     pace: Pace | None = None,
     **settings: dict[str, Any],
-) -> AsyncIterator[House]:
+) -> AsyncIterator[Rehearsal]:
     """A rehearsal on one transport pair; ``settings`` are sections of the TOML file."""
     wire = {"model": transports[0], "phone": transports[1], **settings.pop("wire", {})}
     dialect = {"dialect": "ga" if dialects == "ga" else "auto", **settings.pop("realtime", {})}
@@ -73,8 +70,8 @@ async def open_house(
         faults=faults,
         pace=pace,
         settings={"wire": wire, "realtime": dialect, **settings},
-    ) as house:
-        yield house
+    ) as stage:
+        yield stage
 
 
 def make_config(
@@ -85,7 +82,7 @@ def make_config(
 
 
 @attrs.frozen
-class Line:
+class ServedPhone:
     """A served phone and the Twilio that rings it; the model is the test's own."""
 
     phone: Phone
@@ -94,7 +91,7 @@ class Line:
 
 
 @asynccontextmanager
-async def open_line(config: Config, agent: AgentChoice | None = None) -> AsyncIterator[Line]:
+async def serve_phone(config: Config, agent: AgentChoice | None = None) -> AsyncIterator[ServedPhone]:
     """Open a phone that does not wait for its model to be well, as ``llcphone serve`` does not."""
     records: list[CallRecord] = []
     async with (
@@ -104,7 +101,7 @@ async def open_line(config: Config, agent: AgentChoice | None = None) -> AsyncIt
         await nursery.start(serve, phone, config)
         url = f"{config.server.public_url}/twiml"
         async with open_twilio(webhook_url=url, auth_token=TOKEN) as twilio:
-            yield Line(phone, twilio, records)
+            yield ServedPhone(phone, twilio, records)
         await phone.drain(5)
         nursery.cancel_scope.cancel()
 
@@ -160,11 +157,11 @@ __all__ = [
     "TOKEN",
     "TRANSPORTS",
     "Faults",
-    "House",
-    "Line",
+    "Rehearsal",
+    "ServedPhone",
     "make_config",
     "nothing_left",
-    "open_house",
-    "open_line",
+    "rehearsal",
+    "serve_phone",
     "tasks_below",
 ]

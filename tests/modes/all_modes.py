@@ -1,8 +1,8 @@
-"""A house with all its modes, between simulators of both vendors, with a store of its own.
+"""All modes between simulators of both vendors, with a store of their own.
 
-async with open_modes(tmp_path, script) as house:
-    call = await house.ring("csr", vouched=True)
-    await house.says(call, QUESTION)
+async with open_modes(tmp_path, script) as modes:
+    call = await modes.ring("csr", vouched=True)
+    await modes.says(call, QUESTION)
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def no_threads(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @attrs.frozen
-class House:
+class ModesStage:
     """What a test drives and asks."""
 
     stage: Rehearsal
@@ -97,7 +97,7 @@ class House:
 @asynccontextmanager
 async def open_modes(
     folder: Path, script: Any, *, now: datetime.datetime = WEDNESDAY, **how: Any
-) -> AsyncIterator[House]:
+) -> AsyncIterator[ModesStage]:
     """All modes; ``how`` are settings, or what ``rehearse`` takes."""
     settings = {name: dict(table) for name, table in SETTINGS.items()}
     settings["store"] = {"url": f"sqlite:///{folder / 'phone.db'}"}
@@ -108,4 +108,4 @@ async def open_modes(
     choice = routed(Config.from_dict(settings), load_agent, clock=lambda: now.timestamp())
     async with rehearse(choice, script=script, settings=settings, **stage_only) as stage:
         assert stage.phone.store is not None
-        yield House(stage, stage.phone.store)
+        yield ModesStage(stage, stage.phone.store)

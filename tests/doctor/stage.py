@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,30 +14,24 @@ from llcphone.doctor.report import Finding, Status
 from llcphone.modes.agent_file import agent_of
 from llcphone.process.serve import serve_as_process
 from llcphone.settings import load
-from llcphone.sim.model import ModelSimulator, open_model
-from llcphone.sim.phone import TwilioSimulator, open_twilio
-from llcphone.sim.ports import free_port
-from llcphone.testing import ACCOUNT_SID, AUTH_TOKEN, NUMBER
+from llcphone.testing import ACCOUNT_SID, AUTH_TOKEN, NUMBER, Stage, open_stage, write_toml
 from tests.carrier.carrier_desk import Asked, Desk, answer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
 _BAD = {each: at for at, each in enumerate((Status.PASS, Status.WARN, Status.UNKNOWN, Status.FAIL))}
-KEY = "sk-clinic-0123456789abcdef"
+KEY = "sk-stage-0123456789abcdef"
 
 
-@attrs.define(eq=False)
-class Clinic:
-    """One deployment, well unless a test makes it ill."""
+@attrs.define(eq=False, kw_only=True)
+class DoctorStage(Stage):
+    """One deployment in which all is well, until a test changes something."""
 
     folder: Path
-    port: int
-    model: ModelSimulator
-    twilio: TwilioSimulator
     nursery: trio.Nursery
-    settings: dict[str, dict[str, Any]] = attrs.field(factory=dict)
-    env: dict[str, str] = attrs.field(factory=dict)
+    sections: dict[str, dict[str, Any]]
+    env: dict[str, str]
     _server: trio.CancelScope | None = None
     _left: trio.Event = attrs.field(factory=trio.Event)
 
@@ -49,9 +42,9 @@ class Clinic:
     def set(self, key: str, value: Any) -> None:
         """Write one setting; None takes it out."""
         section, _, name = key.partition(".")
-        self.settings.setdefault(section, {})[name] = value
+        self.sections.setdefault(section, {})[name] = value
         if value is None:
-            del self.settings[section][name]
+            del self.sections[section][name]
         self.write()
 
     def secret(self, variable: str, value: str) -> None:
@@ -60,10 +53,7 @@ class Clinic:
         self.write()
 
     def write(self) -> None:
-        lines = []
-        for section, table in self.settings.items():
-            lines += [f"[{section}]", *(f"{key} = {json.dumps(value)}" for key, value in table.items())]
-        self.path.write_text("\n".join(lines) + "\n")
+        write_toml(self.path, self.sections)
         env = self.folder / ".env"
         env.write_text("".join(f"{name}={value}\n" for name, value in self.env.items()))
         env.chmod(0o600)
@@ -108,36 +98,35 @@ class Clinic:
 
 
 @asynccontextmanager
-async def open_clinic(folder: Path, *, serving: bool = True, **model: Any) -> AsyncIterator[Clinic]:
-    """A deployment that is well; the folder is the working directory of the test."""
-    port = free_port()
-    url = f"http://127.0.0.1:{port}"
-    async with (
-        open_model("Good morning.", **model) as api,
-        open_twilio(webhook_url=f"{url}/twiml", auth_token=AUTH_TOKEN, account_sid=ACCOUNT_SID) as twilio,
-        trio.open_nursery() as nursery,
-    ):
-        clinic = Clinic(folder, port, api, twilio, nursery)
-        clinic.settings = {
-            "realtime": {"url": api.url},
-            "server": {"public_url": url, "port": port},
+async def open_doctor(folder: Path, *, serving: bool = True, **model: Any) -> AsyncIterator[DoctorStage]:
+    """A deployment in which all is well; the folder is the working directory of the test."""
+    async with open_stage("Good morning.", **model) as plain, trio.open_nursery() as nursery:
+        sections: dict[str, dict[str, Any]] = {
+            "realtime": {"url": plain.model.url},
+            "server": {"public_url": plain.url, "port": plain.port},
             "drain": {"limit_s": 0},
-            "twilio": {"account_sid": ACCOUNT_SID, "api_url": twilio.api_url},
+            "twilio": {"account_sid": ACCOUNT_SID, "api_url": plain.twilio.api_url},
             "process": {"pid_file": str(folder / "llcphone.pid")},
         }
-        clinic.env = {
-            "OPENAI_API_KEY": KEY,
-            "TWILIO_AUTH_TOKEN": AUTH_TOKEN,
-            "TWILIO_PHONE_NUMBER": NUMBER,
-        }
-        clinic.write()
+        env = {"OPENAI_API_KEY": KEY, "TWILIO_AUTH_TOKEN": AUTH_TOKEN, "TWILIO_PHONE_NUMBER": NUMBER}
+        stage = DoctorStage(
+            twilio=plain.twilio,
+            model=plain.model,
+            port=plain.port,
+            can_dial=False,
+            folder=folder,
+            nursery=nursery,
+            sections=sections,
+            env=env,
+        )
+        stage.write()
         if serving:
-            await clinic.serve()
+            await stage.serve()
         try:
-            yield clinic
+            yield stage
         finally:
             with trio.CancelScope(shield=True):
-                await clinic.stop()
+                await stage.stop()
             nursery.cancel_scope.cancel()
 
 
