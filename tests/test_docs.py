@@ -240,6 +240,26 @@ def test_every_end_reason_is_told() -> None:
     assert {reason.value for reason in EndReason} <= set(read(ROOT / "docs" / "reliability.md").spans)
 
 
+PRIVATE_WORDS = re.compile(
+    r"\b(mends?|way out|put by|whereto|in the ear|the (?:house|door|original)|lobby|strangers?|judges?)\b",
+    re.IGNORECASE,
+)
+"""Words of our own for which the trade has a name: see the glossary."""
+
+
+@pages
+def test_pages_use_the_words_of_the_trade(page: Page) -> None:
+    prose = re.sub(r"`[^`]*`", "", page.prose)
+    assert [line for line in prose.splitlines() if PRIVATE_WORDS.search(line)] == []
+
+
+@pages
+def test_a_page_says_who_needs_it(page: Page) -> None:
+    if page.path.parent.name == "docs":
+        first = page.prose.split("\n\n")[1]
+        assert first.startswith("For "), f"{page.path.name}: {first}"
+
+
 def glossary() -> list[tuple[str, str]]:
     """Each row's terms, and its classes."""
     rows = re.findall(

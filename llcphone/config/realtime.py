@@ -51,7 +51,7 @@ class RealtimeConfig(Section):
     safety_salt: str = setting("", secret=True)
     """Secret that hashes the caller's number into OpenAI-Safety-Identifier; "" sends none."""
     model: str = setting("gpt-realtime-1.5", NOT_EMPTY)
-    """Model, or Azure's deployment name. Any name passes; the endpoint judges it."""
+    """Model, or Azure's deployment name. Any name passes; the endpoint decides whether it exists."""
     dialect: DialectChoice = setting("auto")
     """Wire dialect: flat (self-hosted servers), ga (OpenAI since 2026-05-12), auto asks the endpoint once."""
     voice: str = setting("cedar", NOT_EMPTY)
