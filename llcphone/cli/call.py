@@ -30,9 +30,8 @@ from llcphone.errors import ConfigError, DialRefused
 from llcphone.modes.agent_file import agent_of
 from llcphone.phone.do_not_call import DoNotCallFile, offset_s
 from llcphone.realtime.session import prompt_tokens, tools_tokens
-from llcphone.server.api.models import masked_number
 from llcphone.telemetry.logs import configure_logs
-from llcphone.telemetry.redaction import secrets_of
+from llcphone.telemetry.redaction import masked_number, secrets_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,7 +43,7 @@ if TYPE_CHECKING:
 
 
 @attrs.frozen
-class Wish:
+class CallOptions:
     """The call that is wanted."""
 
     to: str = attrs.field(repr=False)
@@ -94,8 +93,8 @@ async def call(
             loaded, number, context=context, caller_id=shown, tell=tell, outcome=outcome
         )
     else:
-        wish = Wish(number, agent_of(loaded, agent), context, shown)
-        code = await run_call(loaded, wish, yes=yes, tell=tell, outcome=outcome)
+        options = CallOptions(number, agent_of(loaded, agent), context, shown)
+        code = await run_call(loaded, options, yes=yes, tell=tell, outcome=outcome)
     if as_json:
         print(json.dumps({"ok": code == 0, **outcome}, indent=1))
     sys.exit(code)
@@ -106,13 +105,13 @@ def _to_stderr(line: str) -> None:
 
 
 async def run_call(
-    config: Config, wish: Wish, *, yes: bool, tell: Tell, outcome: dict[str, Any] | None = None
+    config: Config, options: CallOptions, *, yes: bool, tell: Tell, outcome: dict[str, Any] | None = None
 ) -> int:
     """Do what the command says, without another server; returns its exit code.
 
     Args:
         config: all settings.
-        wish: the call.
+        options: the call.
         yes: really call them.
         tell: takes each line for the terminal.
         outcome: filled with what a program wants to know.
@@ -122,29 +121,29 @@ async def run_call(
     """
     outcome = {} if outcome is None else outcome
     if not yes:
-        return await _dry_run(config, wish, tell, outcome)
+        return await _dry_run(config, options, tell, outcome)
     return await ring(
         config,
-        wish.to,
-        wish.agent,
-        context=wish.context,
-        caller_id=wish.caller_id,
+        options.to,
+        options.agent,
+        context=options.context,
+        caller_id=options.caller_id,
         tell=tell,
         outcome=outcome,
     )
 
 
-async def _dry_run(config: Config, wish: Wish, tell: Tell, outcome: dict[str, Any]) -> int:
+async def _dry_run(config: Config, options: CallOptions, tell: Tell, outcome: dict[str, Any]) -> int:
     guard = DialGuard(config, offset_s)
     if config.outbound.do_not_call_file:
         await DoNotCallFile(config.outbound.do_not_call_file, guard).refresh()
-    from_ = wish.caller_id or next(iter(guard.own_numbers), "")
+    from_ = options.caller_id or next(iter(guard.own_numbers), "")
     troubles = _missing(config)
     try:
-        guard.check(DialRequest(to=wish.to, from_=from_), round(time.time() * 1000))
+        guard.check(DialRequest(to=options.to, from_=from_), round(time.time() * 1000))
     except DialRefused as refused:
         troubles.append(f"{refused.why} [{refused.code}]")
-    facts = _facts(config, wish, from_)
+    facts = _facts(config, options, from_)
     outcome |= {"dry_run": True, "refused": troubles, **dict(facts)}
     if troubles:
         tell("Dry run: this call would be refused.")
@@ -166,10 +165,10 @@ def _missing(config: Config) -> list[str]:
     return []
 
 
-def _facts(config: Config, wish: Wish, from_: str) -> list[tuple[str, str]]:
+def _facts(config: Config, options: CallOptions, from_: str) -> list[tuple[str, str]]:
     """What would be sent, number by number masked."""
-    agent, realtime, outbound = wish.agent, config.realtime, config.outbound
-    setup = plan_call(config, agent, CallStart(outbound=True, context=wish.context))
+    agent, realtime, outbound = options.agent, config.realtime, config.outbound
+    setup = plan_call(config, agent, CallStart(outbound=True, context=options.context))
     static = prompt_tokens(agent.instructions or config.agent.instructions)
     lean, full = agent.lean_tools(), agent.full_tools()
     tools = f"{len(lean)} at first, about {tools_tokens(lean)} tokens"
@@ -181,7 +180,7 @@ def _facts(config: Config, wish: Wish, from_: str) -> list[tuple[str, str]]:
     moments = {"async": "while talking", "sync": "before the first word"}
     machine = f"{outbound.machine.replace('_', ' ')} (detected {moments.get(outbound.amd)})"
     return [
-        ("to", f"{masked_number(wish.to)} ({country_of(wish.to) or 'country unknown'})"),
+        ("to", f"{masked_number(options.to)} ({country_of(options.to) or 'country unknown'})"),
         ("from", masked_number(from_) or "(no number)"),
         ("carrier", f"{host}{edge}; dialled {when}, rings at most {outbound.ring_timeout_s} s"),
         ("callbacks", config.server.public_url or "(no public URL)"),
@@ -190,6 +189,6 @@ def _facts(config: Config, wish: Wish, from_: str) -> list[tuple[str, str]]:
         ("pad", f"{setup.pad_ms} ms of silence before the first word"),
         ("priming", "on" if setup.priming else "off"),
         ("machine", "not detected" if outbound.amd == "off" else machine),
-        ("prompt", f"about {static} tokens, and {prompt_tokens(wish.context)} of this call's context"),
+        ("prompt", f"about {static} tokens, and {prompt_tokens(options.context)} of this call's context"),
         ("tools", tools),
     ]

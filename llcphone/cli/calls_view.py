@@ -13,8 +13,8 @@ import attrs
 import msgspec
 from rich.console import Console
 
-from llcphone.server.api.models import masked_number
 from llcphone.store.models import CallDetails, CallSummary
+from llcphone.telemetry.redaction import masked_number
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from llcphone.carrier import CarrierError, open_carrier
 from llcphone.doctor.context import plain
 from llcphone.errors import ConfigError
-from llcphone.server.api.models import masked_number
+from llcphone.telemetry.redaction import masked_number
 from llcphone.twilio.addresses import same_address
 
 if TYPE_CHECKING:

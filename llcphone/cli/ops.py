@@ -38,7 +38,7 @@ async def doctor(
         fix: offer the safe fixes, each with a question.
         yes: say yes to those questions.
     """
-    from llcphone.doctor.checks import GROUPS, QUICK, case_of, examine
+    from llcphone.doctor.checks import GROUPS, QUICK, context_of, run_checks
     from llcphone.doctor.fix import offer_fixes
     from llcphone.doctor.report import Finding, exit_code, lines, verdict
 
@@ -49,11 +49,11 @@ async def doctor(
     groups = QUICK if quick else tuple(only or GROUPS)
     if unknown := [each for each in groups if each not in GROUPS]:
         raise ConfigError("--only", f"has no group {', '.join(unknown)}. Fix: use of {', '.join(GROUPS)}")
-    case = case_of(config, agent, live=live)
-    findings = await examine(case, groups, tell=show)
-    if fix and await offer_fixes(case, findings, ask=agreed if yes else confirmed, tell=_tell):
-        case = case_of(config, agent, live=live)
-        findings = await examine(case, groups, tell=show)
+    context = context_of(config, agent, live=live)
+    findings = await run_checks(context, groups, tell=show)
+    if fix and await offer_fixes(context, findings, ask=agreed if yes else confirmed, tell=_tell):
+        context = context_of(config, agent, live=live)
+        findings = await run_checks(context, groups, tell=show)
     if as_json:
         ok = exit_code(findings) == 0
         _tell(json.dumps({"ok": ok, "findings": [each.as_json() for each in findings]}, indent=1))
@@ -74,8 +74,8 @@ async def restart(
     """
     from llcphone.cli import restart as restarting
 
-    wish = restarting.Wish(path=config, agent=agent, force=force, rollback=rollback, tell=_tell)
-    sys.exit(await restarting.restart(wish))
+    options = restarting.RestartOptions(path=config, agent=agent, force=force, rollback=rollback, tell=_tell)
+    sys.exit(await restarting.restart(options))
 
 
 async def start(*, config: ConfigPath = None, agent: AgentPath = None) -> None:
@@ -88,7 +88,7 @@ async def start(*, config: ConfigPath = None, agent: AgentPath = None) -> None:
     if found["running"] or found["owners"]:
         _tell(*standing_lines(found), "llcphone restart replaces a server", sep="\n")
         sys.exit(0 if found["running"] else 1)
-    job = lifecycle.Job(config=loaded, path=config, agent=agent, tell=_tell)
+    job = lifecycle.ServerJob(config=loaded, path=config, agent=agent, tell=_tell)
     sys.exit(0 if await lifecycle.start(job) else 1)
 
 
@@ -98,14 +98,14 @@ async def stop(*, config: ConfigPath = None, force: bool = False) -> None:
     Args:
         force: also end a foreign program on the port, or a server that a supervisor would start again.
     """
-    from llcphone.doctor.checks import case_of
+    from llcphone.doctor.checks import context_of
     from llcphone.process import lifecycle
     from llcphone.process import stop as stopping
 
-    case = case_of(config)  # a server must be stoppable whatever has become of its settings
-    if case.trouble is not None:
-        _tell(f"the settings are refused, so the usual port and pid file are taken: {case.trouble}")
-    job = lifecycle.Job(config=case.config, path=config, force=force, tell=_tell)
+    context = context_of(config)  # a server must be stoppable whatever has become of its settings
+    if context.trouble is not None:
+        _tell(f"the settings are refused, so the usual port and pid file are taken: {context.trouble}")
+    job = lifecycle.ServerJob(config=context.config, path=config, force=force, tell=_tell)
     sys.exit(0 if await stopping.stop(job) else 1)
 
 
@@ -180,8 +180,8 @@ async def tunnel(
         program: which tunnel; default the one that is installed.
         yes: without questions.
     """
-    from llcphone.cli.tunnel import TunnelWish, run_tunnel
+    from llcphone.cli.tunnel import TunnelOptions, run_tunnel
 
     settings.load(config)  # a wrong setting is told before a program is looked for
-    wish = TunnelWish(path=config, program=program or "", ask=agreed if yes else confirmed, tell=_tell)
-    sys.exit(await run_tunnel(wish))
+    options = TunnelOptions(path=config, program=program or "", ask=agreed if yes else confirmed, tell=_tell)
+    sys.exit(await run_tunnel(options))

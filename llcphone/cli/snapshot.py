@@ -208,4 +208,4 @@ def _shown(snapshot: Snapshot) -> Iterator[str]:
 
 
 def _restart(config: Path | None, tell: Tell) -> int:
-    return trio.run(restarting.restart, restarting.Wish(path=config, tell=tell))
+    return trio.run(restarting.restart, restarting.RestartOptions(path=config, tell=tell))

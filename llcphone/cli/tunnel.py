@@ -17,7 +17,7 @@ from attrs import evolve, frozen
 
 from llcphone import settings
 from llcphone.cli.number import set_webhook
-from llcphone.cli.restart import Wish, restart
+from llcphone.cli.restart import RestartOptions, restart
 from llcphone.cli.tunnel_programs import PROGRAMS, Output, Program
 from llcphone.doctor.context import ask
 from llcphone.errors import ConfigError
@@ -45,7 +45,7 @@ _BAD_GATEWAY = 502
 
 
 @frozen(kw_only=True)
-class TunnelWish:
+class TunnelOptions:
     """What is asked for, and who is asked."""
 
     path: Path | None
@@ -67,13 +67,13 @@ def chosen(name: str = "") -> Program:
     raise ConfigError("tunnel", f"{known} is not installed here; install it, or set PUBLIC_URL to your proxy")
 
 
-async def run_tunnel(wish: TunnelWish) -> int:
+async def run_tunnel(options: TunnelOptions) -> int:
     """Open the tunnel, set what depends on it, and hold it until interrupted or it ends.
 
     Nothing is set before the tunnel's URL leads to this machine.
     """
-    program = chosen(wish.program)
-    server = settings.load(wish.path).config.server
+    program = chosen(options.program)
+    server = settings.load(options.path).config.server
     process = await trio.lowlevel.open_process(
         program.command(server.port), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
     )
@@ -87,15 +87,15 @@ async def run_tunnel(wish: TunnelWish) -> int:
                 trouble = await _until_reached(output, program, server)
                 if not trouble:
                     opened = True
-                    await _set_all(wish, output.url)
-                    wish.tell(f"the tunnel is open: {output.url}   (Ctrl-C closes it)")
+                    await _set_all(options, output.url)
+                    options.tell(f"the tunnel is open: {output.url}   (Ctrl-C closes it)")
                     await output.ended.wait()
                     trouble = f"{program.name} has ended: {output.reason()}"
-                wish.tell(trouble if opened else f"no tunnel, and nothing was changed: {trouble}")
+                options.tell(trouble if opened else f"no tunnel, and nothing was changed: {trouble}")
                 nursery.cancel_scope.cancel(reason="no tunnel")
                 return 1
         callers = "callers reach nobody until it is opened again" if opened else "nothing was changed"
-        wish.tell(f"the tunnel is closed: {callers}")
+        options.tell(f"the tunnel is closed: {callers}")
         return 0
     finally:
         await _end(process)
@@ -141,26 +141,26 @@ async def _until_signal(signals: object, scope: trio.CancelScope) -> None:
         scope.cancel(reason="interrupted")
 
 
-async def _set_all(wish: TunnelWish, url: str) -> None:
-    env = (wish.path or DEFAULT_FILE).parent / ".env"
+async def _set_all(options: TunnelOptions, url: str) -> None:
+    env = (options.path or DEFAULT_FILE).parent / ".env"
     set_variables(env, {"PUBLIC_URL": url})
-    wish.tell(f"wrote PUBLIC_URL to {env}")
-    config = settings.load(wish.path).config
+    options.tell(f"wrote PUBLIC_URL to {env}")
+    config = settings.load(options.path).config
     if not same_address(config.server.public_url, url):
-        wish.tell("the environment sets PUBLIC_URL too, and wins: unset it there")
+        options.tell("the environment sets PUBLIC_URL too, and wins: unset it there")
         config = evolve(config, server=evolve(config.server, public_url=url))
     elif await ask_health(config.server.host, config.server.port) is not None:
-        if wish.ask("Restart the running server, so that it takes this URL?"):
-            await restart(Wish(path=wish.path, tell=wish.tell))
+        if options.ask("Restart the running server, so that it takes this URL?"):
+            await restart(RestartOptions(path=options.path, tell=options.tell))
     else:
-        wish.tell("no server runs yet: llcphone serve, in another terminal")
+        options.tell("no server runs yet: llcphone serve, in another terminal")
     if not config.twilio.account_sid or not config.twilio.phone_number:
-        wish.tell(f"give Twilio this voice URL (POST): {url}/twiml")
+        options.tell(f"give Twilio this voice URL (POST): {url}/twiml")
         return
     try:
-        await set_webhook(config, wish.tell, wish.ask)
+        await set_webhook(config, options.tell, options.ask)
     except ConfigError as exc:
-        wish.tell(f"the number's webhook is not set: {exc}")
+        options.tell(f"the number's webhook is not set: {exc}")
 
 
 async def _end(process: trio.Process) -> None:

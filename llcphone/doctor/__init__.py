@@ -1,15 +1,14 @@
 """The debugging checklist as a program: ``llcphone doctor``.
 
-Most calls that fail fail for the infrastructure: a webhook that leads elsewhere, a second listener, a closed
-tunnel. So that is looked at first, and the model's session after it. Each check gathers facts and judges them
-apart: what judges is a plain function from facts to findings, and a finding says what was seen and how to fix
-it, with the command.
+Most failed calls fail because of the infrastructure: a webhook that leads elsewhere, a second listener, a
+closed tunnel. So the infrastructure is checked first, and the model's session after it. Each check gathers
+facts, and a plain function judges them. A finding says what was seen and how to fix it, with the command.
 
-Rooms:
+Modules:
 
     report      what a finding is, and how findings are shown
-    case        what is examined, and the tools for it; ``conceal`` keeps secrets out of every text
-    examine     the groups in their order
+    context     what a check may look at; ``conceal`` keeps secrets out of every text
+    checks      the groups of checks in their order
     settings    configuration, file modes, the last good snapshot
     start       what a start would refuse: files, addresses to listen on
     agents      who answers: loaded once, within a limit

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from llcphone.config import Config
-    from llcphone.doctor.context import Case
+    from llcphone.doctor.context import DoctorContext
 
 LOAD_S = 20.0
 """Longest an agents' file may take; the server answers nobody meanwhile."""
@@ -38,42 +38,42 @@ class TooSlow(ConfigError):
     """It did not load in time."""
 
 
-def load_agents(case: Case) -> Mapping[str, Agent]:
+def load_agents(context: DoctorContext) -> Mapping[str, Agent]:
     """The agents, loaded once for all checks, each with settings that fit.
 
     Raises:
         ConfigError: they cannot be loaded, or a call with them would fail.
     """
-    if "agents" not in case.loaded:
-        case.loaded["agents"] = _load(case)
-    found = case.loaded["agents"]
+    if "agents" not in context.loaded:
+        context.loaded["agents"] = _load(context)
+    found = context.loaded["agents"]
     if isinstance(found, ConfigError):
         raise found
     agents: Mapping[str, Agent] = found
     return agents
 
 
-def _load(case: Case) -> Mapping[str, Agent] | ConfigError:
+def _load(context: DoctorContext) -> Mapping[str, Agent] | ConfigError:
     late = False
     began_s = time.perf_counter()
     try:
         with _limited(LOAD_S):
-            choice = agent_of(case.config, case.agent)
+            choice = agent_of(context.config, context.agent)
             agents = agents_of(choice)
     except ConfigError as exc:
         late = time.perf_counter() - began_s >= LOAD_S
         why = exc.why.removesuffix(f": {TooLong.__name__}")
         return TooSlow(exc.key, f"{why}: not loaded within {LOAD_S:g} s") if late else exc
     finally:
-        case.loaded["took_s"] = time.perf_counter() - began_s
-    if _trouble(case.config, Agent("Be brief.")) is None:  # else it is the settings': see ``start``
+        context.loaded["took_s"] = time.perf_counter() - began_s
+    if _trouble(context.config, Agent("Be brief.")) is None:  # else it is the settings': see ``start``
         for agent in agents.values():
-            if (trouble := _trouble(case.config, agent)) is not None:
+            if (trouble := _trouble(context.config, agent)) is not None:
                 why = (
                     trouble.why if agent.name in trouble.why else f"{trouble.why}; agent {agent.name} has it"
                 )
                 return ConfigError(trouble.key, why)
-    case.loaded["choice"] = choice
+    context.loaded["choice"] = choice
     return agents
 
 
@@ -86,16 +86,16 @@ def _trouble(config: Config, agent: Agent) -> ConfigError | None:
     return None
 
 
-def examine_agents(case: Case) -> Finding:
+def check_agents(context: DoctorContext) -> Finding:
     """What came of loading them."""
     try:
-        agents = load_agents(case)
+        agents = load_agents(context)
     except TooSlow as exc:
         return fail("agent", str(exc), _BLOCKS)
     except ConfigError as exc:
         return fail("agent", str(exc), _FIX)
-    seen = f"{', '.join(agents)}, out of {case.agent or case.config.agent.file or 'the settings'}"
-    took_s = case.loaded["took_s"]
+    seen = f"{', '.join(agents)}, out of {context.agent or context.config.agent.file or 'the settings'}"
+    took_s = context.loaded["took_s"]
     if took_s > _SLOW_S:
         return warn("agent", f"{seen}: loaded in {took_s:.0f} s, so every start takes as long", _BLOCKS)
     if silent := [

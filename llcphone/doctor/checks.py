@@ -9,7 +9,7 @@ import trio
 
 from llcphone.config import Config
 from llcphone.doctor import machine, process, public, session, settings, twilio, vendors
-from llcphone.doctor.context import Case, Check
+from llcphone.doctor.context import Check, DoctorContext
 from llcphone.doctor.report import Finding, fail, unknown
 from llcphone.errors import ConfigError
 from llcphone.settings import load
@@ -47,20 +47,20 @@ CHECK_S = 45.0
 """Longest one check may take; each question in it has a limit of its own."""
 
 
-def case_of(path: Path | None, agent: Path | None = None, *, live: bool = False) -> Case:
+def context_of(path: Path | None, agent: Path | None = None, *, live: bool = False) -> DoctorContext:
     """What the files and the environment say; settings that cannot be read are a finding, not an error."""
     from llcphone.settings import DEFAULT_FILE
 
     where = path or DEFAULT_FILE
     try:
         loaded = load(path)
-        return Case(config=loaded.config, origin=loaded.origin, path=where, agent=agent, live=live)
+        return DoctorContext(config=loaded.config, origin=loaded.origin, path=where, agent=agent, live=live)
     except ConfigError as exc:
-        return Case(config=Config(), trouble=exc, path=where, agent=agent, live=live)
+        return DoctorContext(config=Config(), trouble=exc, path=where, agent=agent, live=live)
 
 
-async def examine(
-    case: Case,
+async def run_checks(
+    context: DoctorContext,
     groups: Iterable[str] = tuple(GROUPS),
     *,
     tell: Callable[[str, list[Finding]], None] = lambda title, findings: None,
@@ -68,24 +68,24 @@ async def examine(
     """Look at everything, group by group; no fault of a check ends the others.
 
     Args:
-        case: what is examined.
+        context: what is examined.
         groups: which; names in ``GROUPS``.
         tell: told of each group as soon as it was looked at.
     """
     names = list(groups)
-    if case.trouble is not None and "settings" not in names:
+    if context.trouble is not None and "settings" not in names:
         names.insert(0, "settings")  # whatever was asked for, nothing is well with such settings
     found: list[Finding] = []
     for name in names:
-        findings = [each.concealed(case.conceal) for each in await _group(name, case)]
+        findings = [each.concealed(context.conceal) for each in await _group(name, context)]
         found += findings
         tell(TITLES[name], findings)
     return found
 
 
-async def _group(name: str, case: Case) -> list[Finding]:
+async def _group(name: str, context: DoctorContext) -> list[Finding]:
     checks = GROUPS[name]
-    if case.trouble is not None:
+    if context.trouble is not None:
         checks = {check: look for check, look in checks.items() if check in _WITHOUT_SETTINGS}
     if not checks:
         return [unknown(name, "not examined: the settings cannot be read", "correct the settings")]
@@ -95,7 +95,7 @@ async def _group(name: str, case: Case) -> list[Finding]:
             seen = {(each.check, each.evidence) for each in found}  # what two checks meet is said once
             found += [
                 each
-                for each in await _examined(check, checks[check], case)
+                for each in await _examined(check, checks[check], context)
                 if (each.check, each.evidence) not in seen
             ]
         if limit.cancelled_caught:
@@ -104,10 +104,10 @@ async def _group(name: str, case: Case) -> list[Finding]:
     return found
 
 
-async def _examined(check: str, look: Check, case: Case) -> list[Finding]:
+async def _examined(check: str, look: Check, context: DoctorContext) -> list[Finding]:
     """What one check finds; whatever it raises is a finding too, so it hides nothing that the others see."""
     try:
-        return await look(case)
+        return await look(context)
     except PermissionError as exc:
         seen = f"not examined: {exc.filename or 'something'} may not be read by this user"
         return [unknown(check, seen, "run llcphone doctor as the user of the server")]

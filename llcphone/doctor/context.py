@@ -1,9 +1,8 @@
-"""What is examined, and the tools for it."""
+"""What a check may look at: the settings, the files, and questions to other servers."""
 
 from __future__ import annotations
 
 import os
-import re
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
@@ -18,7 +17,7 @@ from attrs import field, frozen
 from llcphone.config import Config
 from llcphone.doctor.report import Finding
 from llcphone.errors import ConfigError  # noqa: TC001 (attrs reads annotations)
-from llcphone.telemetry.redaction import secrets_of
+from llcphone.telemetry.redaction import Mask, secrets_of
 
 ASK_S = 8.0
 """Longest wait for one answer from outside."""
@@ -34,20 +33,16 @@ INSTALL_CERTIFICATES = (
     "install certificates on this machine (the package ca-certificates; on macOS Python's own command); "
     "for an authority of your own set SSL_CERT_FILE, for the model wire.ca_file; see that the clock is right"
 )
-_SHORTEST_SECRET = 6
-_KEY = re.compile(r"\b(?:sk|ek|rk|pk)[-_][\w*-]{6,}|\b(?:AC|SK)[0-9a-f]{32}\b")
-_LOGIN = re.compile(r"(://)[^\s/@]+@")
-_E164 = re.compile(r"\+\d{6,15}\b")
 
 
 @frozen(kw_only=True)
-class Case:
+class DoctorContext:
     """One deployment, as this command sees it."""
 
     config: Config = field(factory=Config)
     """The settings; the defaults when they cannot be read."""
     trouble: ConfigError | None = None
-    """Why they cannot."""
+    """Why they cannot be read."""
     path: Path = Path("llcphone.toml")
     agent: Path | None = None
     live: bool = False
@@ -62,15 +57,10 @@ class Case:
 
     def conceal(self, text: str) -> str:
         """Take secrets and telephone numbers out of a text."""
-        # Not the log's mask: it takes dates and addresses for numbers, and those are the evidence here.
-        for secret in sorted(secrets_of(self.config), key=len, reverse=True):
-            if len(secret) >= _SHORTEST_SECRET:
-                text = text.replace(secret, "«hidden»")
-        text = _LOGIN.sub(r"\1«login»@", _KEY.sub("«key»", text))
-        return _E164.sub(lambda number: f"«number …{number.group()[-2:]}»", text)
+        return Mask(secrets_of(self.config)).evidence(text)
 
 
-Check = Callable[[Case], Awaitable[list[Finding]]]
+Check = Callable[[DoctorContext], Awaitable[list[Finding]]]
 
 
 @frozen

@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from llcphone.doctor.context import Case
+    from llcphone.doctor.context import DoctorContext
 
 
-async def databases(case: Case) -> list[Finding]:
+async def databases(context: DoctorContext) -> list[Finding]:
     """All that ``llcphone serve`` would open; nothing is made or changed."""
-    config = with_store(with_journal(case.config), case.path)
+    config = with_store(with_journal(context.config), context.path)
     asked = {
         "journal.url": config.journal.url if config.journal.enabled else "",
         "store.url": config.store.url if config.store.enabled else "",

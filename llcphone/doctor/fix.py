@@ -7,41 +7,41 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from llcphone.carrier import open_carrier
-from llcphone.process.pidfile import forget, read_mark
+from llcphone.process.pidfile import forget, read_pid_file
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Iterable, Mapping
 
-    from llcphone.doctor.context import Case
+    from llcphone.doctor.context import DoctorContext
     from llcphone.doctor.report import Finding
 
 Ask = Callable[[str], bool]
 
 
-async def _webhook(case: Case) -> str:
-    async with open_carrier(case.config) as carrier:
-        number = await carrier.number(case.config.twilio.phone_number)
+async def _webhook(context: DoctorContext) -> str:
+    async with open_carrier(context.config) as carrier:
+        number = await carrier.number(context.config.twilio.phone_number)
         if number is None:
             return "the number is not the account's any more"
-        await carrier.set_webhook(number.number_sid, f"{case.config.server.public_url}/twiml")
+        await carrier.set_webhook(number.number_sid, f"{context.config.server.public_url}/twiml")
     return "set"
 
 
-async def _file_modes(case: Case) -> str:
-    for file in (case.path.parent / ".env", case.path):
+async def _file_modes(context: DoctorContext) -> str:
+    for file in (context.path.parent / ".env", context.path):
         if file.exists():
             file.chmod(0o600)
     return "done"
 
 
-async def _stale_pid_file(case: Case) -> str:
-    mark = read_mark(case.config.process.pid_file)
-    if mark is not None and not mark.alive and not mark.elsewhere:
-        forget(case.config.process.pid_file)
+async def _stale_pid_file(context: DoctorContext) -> str:
+    pid_file = read_pid_file(context.config.process.pid_file)
+    if pid_file is not None and not pid_file.alive and not pid_file.elsewhere:
+        forget(context.config.process.pid_file)
     return "removed"
 
 
-FIXES: Mapping[str, tuple[str, Callable[[Case], Awaitable[str]]]] = MappingProxyType(
+FIXES: Mapping[str, tuple[str, Callable[[DoctorContext], Awaitable[str]]]] = MappingProxyType(
     {
         "webhook": ("Set the number's voice webhook at Twilio to POST <public URL>/twiml?", _webhook),
         "file modes": ("Let nobody but you read .env and the settings file (chmod 600)?", _file_modes),
@@ -51,12 +51,12 @@ FIXES: Mapping[str, tuple[str, Callable[[Case], Awaitable[str]]]] = MappingProxy
 
 
 async def offer_fixes(
-    case: Case, findings: Iterable[Finding], *, ask: Ask, tell: Callable[[str], None]
+    context: DoctorContext, findings: Iterable[Finding], *, ask: Ask, tell: Callable[[str], None]
 ) -> int:
     """Offer the fixes of these findings; how many were done.
 
     Args:
-        case: what was examined.
+        context: what was examined.
         findings: what was found.
         ask: puts a question to a person.
         tell: takes a line for them.
@@ -65,6 +65,6 @@ async def offer_fixes(
     for name in dict.fromkeys(each.offer for each in findings if each.offer):
         question, apply = FIXES[name]
         if ask(question):
-            tell(f"  {name}: {await apply(case)}")
+            tell(f"  {name}: {await apply(context)}")
             done += 1
     return done

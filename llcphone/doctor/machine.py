@@ -13,29 +13,27 @@ from llcphone.doctor.context import ask
 from llcphone.doctor.databases import databases
 from llcphone.doctor.places import written
 from llcphone.doctor.report import Finding, fail, good, unknown, warn
-from llcphone.process.pidfile import read_mark
+from llcphone.process.pidfile import read_pid_file
+from llcphone.process.units import OTHER_DESCRIPTORS, SOCKETS_PER_CALL
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from llcphone.doctor.context import Case, Check
+    from llcphone.doctor.context import Check, DoctorContext
 
-SOCKETS_PER_CALL = 4
-"""Two in talk, two more while a session is renewed or resumed."""
-OTHER_DESCRIPTORS = 64
 _SKEW_SEEN_S, _SKEW_BAD_S = 2.0, 30.0
 
 
-async def descriptors(case: Case) -> list[Finding]:
+async def descriptors(context: DoctorContext) -> list[Finding]:
     """Of the server; of this command, when none runs."""
-    mark = read_mark(case.config.process.pid_file)
-    pid = mark.pid if mark is not None and mark.alive else None
+    pid_file = read_pid_file(context.config.process.pid_file)
+    pid = pid_file.pid if pid_file is not None and pid_file.alive else None
     limit = _limit_of(pid)
     if limit is None:
         seen = f"not examined: this system does not say how many files {pid or 'a process'} may open"
         fix = "run llcphone doctor as the user of the server; elsewhere than on Linux see ulimit -n"
         return [unknown("descriptors", seen, fix)]
-    return [judge_descriptors(limit, case.config.server.max_calls, "" if pid else " (of this shell)")]
+    return [judge_descriptors(limit, context.config.server.max_calls, "" if pid else " (of this shell)")]
 
 
 def _limit_of(pid: int | None) -> int | None:
@@ -61,13 +59,13 @@ def judge_descriptors(limit: int, max_calls: int, whose: str = "") -> Finding:
     return warn("descriptors", seen, fix) if 0 <= limit < wanted else good("descriptors", seen)
 
 
-async def user(case: Case) -> list[Finding]:
+async def user(context: DoctorContext) -> list[Finding]:
     """Whether files and limits are looked at as the server's user: only then do they say what it may do."""
-    mark = read_mark(case.config.process.pid_file)
-    if mark is None or not mark.alive or not hasattr(os, "geteuid"):
+    pid_file = read_pid_file(context.config.process.pid_file)
+    if pid_file is None or not pid_file.alive or not hasattr(os, "geteuid"):
         return []
     try:
-        process = psutil.Process(mark.pid)
+        process = psutil.Process(pid_file.pid)
         if process.uids().effective == os.geteuid():
             return []
         name = process.username()
@@ -77,24 +75,24 @@ async def user(case: Case) -> list[Finding]:
     return [unknown("user", seen, f"sudo -u {name} llcphone doctor")]
 
 
-async def clock(case: Case) -> list[Finding]:
+async def clock(context: DoctorContext) -> list[Finding]:
     """Compare with the first vendor who tells the time."""
-    for url in clock_urls(case):
+    for url in clock_urls(context):
         answer = await ask(url)
         if not isinstance(answer, str) and (date := answer.headers.get("date")):
             try:
                 theirs = parsedate_to_datetime(date).timestamp()
             except ValueError:
                 continue
-            return [judge_clock(case.now() - theirs)]
+            return [judge_clock(context.now() - theirs)]
     fix = "check this machine's network and DNS"
     return [unknown("clock", "not checked: no vendor could be reached", fix)]
 
 
-def clock_urls(case: Case) -> list[str]:
+def clock_urls(context: DoctorContext) -> list[str]:
     """Who is asked; pages that need no key."""
-    model = case.config.realtime.url.replace("wss:", "https:", 1).replace("ws:", "http:", 1)
-    return [f"{case.config.twilio.api_url}/", model]
+    model = context.config.realtime.url.replace("wss:", "https:", 1).replace("ws:", "http:", 1)
+    return [f"{context.config.twilio.api_url}/", model]
 
 
 def judge_clock(skew_s: float) -> Finding:

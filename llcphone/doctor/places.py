@@ -19,7 +19,7 @@ from llcphone.settings import with_journal, with_store
 from llcphone.store.engines import known
 
 if TYPE_CHECKING:
-    from llcphone.doctor.context import Case
+    from llcphone.doctor.context import DoctorContext
 
 _DISK_LOW, _DISK_OUT = 1_000_000_000, 50_000_000
 
@@ -35,9 +35,9 @@ class Place:
     """A folder for files of its own, made when it is needed."""
 
 
-def places_of(case: Case) -> list[Place]:
+def places_of(context: DoctorContext) -> list[Place]:
     """What ``llcphone serve`` writes by these settings; databases elsewhere are not files."""
-    config = with_store(with_journal(case.config), case.path)
+    config = with_store(with_journal(context.config), context.path)
     settings = config.process
     files = {
         "records.path": config.records.path,
@@ -71,12 +71,12 @@ def _database_file(url: str, key: str) -> Path | None:
         return None
 
 
-async def written(case: Case) -> list[Finding]:
+async def written(context: DoctorContext) -> list[Finding]:
     """Whether all of it can be written, and whether there is room."""
     findings: list[Finding] = []
     free: dict[str, int] = {}
     unseen = ""
-    for place in places_of(case):
+    for place in places_of(context):
         folder = _present(place.path) if place.is_folder else place.path.parent
         if (finding := judge_place(place, folder, _trouble(place, folder))) is not None:
             findings.append(finding)

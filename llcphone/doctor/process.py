@@ -16,14 +16,14 @@ from attrs import frozen
 
 from llcphone.doctor.report import Finding, fail, good, unknown, warn
 from llcphone.process.health import Health, ask_health, ask_ready
-from llcphone.process.lifecycle import Job
-from llcphone.process.pidfile import Mark, read_mark, trouble_with
+from llcphone.process.lifecycle import ServerJob
+from llcphone.process.pidfile import PidFile, read_pid_file, trouble_with
 from llcphone.server.port_owners import Kind, Owner, port_owners, real_path
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from llcphone.doctor.context import Case, Check
+    from llcphone.doctor.context import Check, DoctorContext
 
 SLOW_MS = 500.0
 _OTHER_PROJECT = "set server.port (PORT) here, or stop it there"
@@ -48,7 +48,7 @@ class Facts:
     """What was seen of the process."""
 
     port: int
-    mark: Mark | None
+    pid_file: PidFile | None
     alive: bool
     owners: Sequence[Owner]
     health: Health | None
@@ -57,27 +57,27 @@ class Facts:
     """None: there is no log where it should be, or it cannot be read."""
     settings: str = ""
     """The settings file of this project; its real path."""
-    marked_ours: bool = True
+    is_own: bool = True
     """Whether the process that the pid file names is of this project."""
-    pid_file: str = ""
+    trouble: str = ""
     """Why the pid file cannot be read; "" when it can, or there is none."""
 
 
-async def process(case: Case) -> list[Finding]:
+async def process(context: DoctorContext) -> list[Finding]:
     """All of it."""
-    settings, path = case.config.process, real_path(case.path)
-    mark = read_mark(settings.pid_file)
-    alive = mark is not None and mark.alive
-    host, port = case.config.server.host, case.config.server.port
-    if mark is not None and alive:  # where it listens, whatever the settings say by now
-        host, port = mark.host, mark.port
+    settings, path = context.config.process, real_path(context.path)
+    pid_file = read_pid_file(settings.pid_file)
+    alive = pid_file is not None and pid_file.alive
+    host, port = context.config.server.host, context.config.server.port
+    if pid_file is not None and alive:  # where it listens, whatever the settings say by now
+        host, port = pid_file.host, pid_file.port
     health = await ask_health(host, port)
     not_ready = await ask_ready(host, port) if health is not None else None
-    errors = await last_errors(case)
-    ours = mark is None or Job(config=case.config, path=case.path).owns(mark)
+    errors = await last_errors(context)
+    ours = pid_file is None or ServerJob(config=context.config, path=context.path).owns(pid_file)
     trouble = trouble_with(settings.pid_file)
     owners = port_owners(port)
-    return judge(Facts(port, mark, alive, owners, health, not_ready, errors, path, ours, trouble))
+    return judge(Facts(port, pid_file, alive, owners, health, not_ready, errors, path, ours, trouble))
 
 
 def judge(facts: Facts) -> list[Finding]:
@@ -91,39 +91,39 @@ def _nobody(facts: Facts) -> Finding:
     nobody = f"nobody listens on {facts.port}"
     if (finding := _unseen(facts)) is not None:
         return finding
-    if facts.mark is None:
+    if facts.pid_file is None:
         seen = f"no server runs: {nobody}, and there is no pid file"
         return fail("process", seen, "llcphone start   (or llcphone serve, to watch it)")
-    seen = f"the server has died: {nobody}, and the pid file names {facts.mark.pid}, which does not run"
+    seen = f"the server has died: {nobody}, and the pid file names {facts.pid_file.pid}, which does not run"
     return fail("process", seen, "llcphone start; the end of its log may say why", offer="stale pid file")
 
 
 def _unseen(facts: Facts) -> Finding | None:
     """What the pid file names, where that cannot be seen from here."""
-    if facts.pid_file:
-        seen = f"the pid file cannot be read ({facts.pid_file}), so it is not known which process it names"
+    if facts.trouble:
+        seen = f"the pid file cannot be read ({facts.trouble}), so it is not known which process it names"
         fix = "run llcphone doctor as the user of the server; if none runs, delete the file"
         return unknown("process", seen, fix)
-    if facts.mark is not None and facts.mark.elsewhere:
-        seen = f"the pid file names pid {facts.mark.pid} of another container, which cannot be seen from here"
+    if facts.pid_file is not None and facts.pid_file.elsewhere:
+        seen = f"the pid file names pid {facts.pid_file.pid} of another container, not visible from here"
         return unknown("process", seen, "run llcphone doctor in that container")
     return None
 
 
 def _process(facts: Facts) -> Finding:
     ours = [each for each in facts.owners if each.kind is Kind.OURS]
-    marked = facts.mark is not None and facts.alive
+    marked = facts.pid_file is not None and facts.alive
     if other := _other_project(facts):
         of_port = f"port {facts.port} belongs to another project"
         whose = f"the pid file names {other}" if marked else f"{of_port}: {other}"
         fix = _MARKED_OTHER if marked else _OTHER_PROJECT
         return fail("process", f"no server of this project runs; {whose}", fix)
-    if facts.mark is not None and facts.alive:
-        return good("process", f"pid {facts.mark.pid}{_since(facts.mark.pid)}")
+    if facts.pid_file is not None and facts.alive:
+        return good("process", f"pid {facts.pid_file.pid}{_since(facts.pid_file.pid)}")
     if (finding := _unseen(facts)) is not None:
         return finding
-    if facts.mark is not None:
-        seen = f"the pid file names {facts.mark.pid}, which does not run"
+    if facts.pid_file is not None:
+        seen = f"the pid file names {facts.pid_file.pid}, which does not run"
         if ours:
             return warn("process", f"{seen}; {ours[0]} serves", "llcphone restart", offer="stale pid file")
         if facts.health is not None:
@@ -142,8 +142,8 @@ def _process(facts: Facts) -> Finding:
 
 def _other_project(facts: Facts) -> str:
     """The server of another project that runs in place of ours; "" when there is none to be seen."""
-    if facts.mark is not None and facts.alive:
-        return "" if facts.marked_ours else f"pid {facts.mark.pid}, a llcphone of {facts.mark.cwd}"
+    if facts.pid_file is not None and facts.alive:
+        return "" if facts.is_own else f"pid {facts.pid_file.pid}, a llcphone of {facts.pid_file.cwd}"
     ours = [each for each in facts.owners if each.kind is Kind.OURS]
     known = [each.settings for each in ours if each.settings]
     return str(ours[0]) if known and facts.settings not in ("", *known) else ""
@@ -169,7 +169,7 @@ def _port(facts: Facts) -> Finding:
             return unknown("port", seen, f"sudo ss -ltnp 'sport = :{facts.port}'")
         return fail("port", f"nobody listens on {facts.port}", "llcphone restart")
     if len(pids) > 1:
-        strangers = [each for each in owners if facts.mark is None or each.pid != facts.mark.pid]
+        strangers = [each for each in owners if facts.pid_file is None or each.pid != facts.pid_file.pid]
         fix = "; ".join(each.fix(facts.port) for each in strangers)
         seen = f"{facts.port} has {len(pids)} owners, so calls go astray: {named}"
         return fail("port", seen, f"llcphone restart ends ours; {fix}")
@@ -238,9 +238,9 @@ def _log(facts: Facts) -> Finding:
 # -- the log ------------------------------------------------------------------------------------
 
 
-async def last_errors(case: Case) -> list[str] | None:
+async def last_errors(context: DoctorContext) -> list[str] | None:
     """Phrases of the last errors in the server's log, wherever its supervisor keeps it; None without one."""
-    settings = case.config.process
+    settings = context.config.process
     command = _LOG_COMMANDS.get(settings.supervisor, ())
     if command:
         text = await _told_by([each.format(unit=settings.unit) for each in command])

@@ -18,7 +18,7 @@ from llcphone.doctor.context import ASK_S, INSTALL_CERTIFICATES, NOT_TRUSTED, An
 from llcphone.doctor.report import Finding, fail, good, unknown, warn
 from llcphone.errors import LegClosed, LLCPhoneError
 from llcphone.process.health import ask_health
-from llcphone.process.pidfile import read_mark
+from llcphone.process.pidfile import read_pid_file
 from llcphone.server.instance_id import PROBE
 from llcphone.twilio.twiml import websocket_url
 from llcphone.wire.websocket import HandshakeRefused, connect
@@ -26,14 +26,14 @@ from llcphone.wire.websocket import HandshakeRefused, connect
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from llcphone.doctor.context import Case, Check
+    from llcphone.doctor.context import Check, DoctorContext
 
 _TUNNEL = "start the tunnel again (llcphone tunnel), or set PUBLIC_URL to where it leads now"
 
 
-async def public(case: Case) -> list[Finding]:
+async def public(context: DoctorContext) -> list[Finding]:
     """All of it."""
-    url = case.config.server.public_url
+    url = context.config.server.public_url
     if not url:
         return [
             fail("public URL", "server.public_url is not set", "set PUBLIC_URL; llcphone tunnel opens one")
@@ -41,20 +41,20 @@ async def public(case: Case) -> list[Finding]:
     parts = urlsplit(url)
     findings = [judge_address(url, await _addresses(parts.hostname or "", parts.port or 443))]
     nonce = secrets.token_hex(8)
-    local = await ask_health(case.config.server.host, _port(case))
+    local = await ask_health(context.config.server.host, _port(context))
     answer = await ask(f"{url}/healthz?nonce={nonce}")
     reached = judge_reach(url, answer, nonce, "" if local is None else local.process)
     findings.append(reached)
     if isinstance(answer, str):
         return findings  # without a tunnel the rest would only say so again
     findings.append(judge_route(await ask(f"{url}/twiml")))
-    findings.append(judge_upgrade(await try_upgrade(case)))
+    findings.append(judge_upgrade(await try_upgrade(context)))
     return findings
 
 
-def _port(case: Case) -> int:
-    mark = read_mark(case.config.process.pid_file)
-    return mark.port if mark is not None and mark.alive else case.config.server.port
+def _port(context: DoctorContext) -> int:
+    pid_file = read_pid_file(context.config.process.pid_file)
+    return pid_file.port if pid_file is not None and pid_file.alive else context.config.server.port
 
 
 async def _addresses(host: str, port: int) -> list[str]:
@@ -122,9 +122,9 @@ class Upgrade:
     took_ms: float = 0.0
 
 
-async def try_upgrade(case: Case) -> Upgrade:
+async def try_upgrade(context: DoctorContext) -> Upgrade:
     """Open a media stream that belongs to no call, signed as Twilio's are."""
-    config = case.config
+    config = context.config
     path = f"/media/{PROBE}"
     url = websocket_url(config.server.public_url) + path
     signed = "wss://" + url.partition("://")[2]  # always so, also where a simulator's address is plain

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from llcphone.config import Config
-    from llcphone.doctor.context import Case, Check
+    from llcphone.doctor.context import Check, DoctorContext
     from llcphone.wire.leg import Leg
 
 PROBE_S = 12.0
@@ -63,23 +63,23 @@ class Probe:
     """Why there was none."""
 
 
-async def model(case: Case) -> list[Finding]:
+async def model(context: DoctorContext) -> list[Finding]:
     """Whether there is such a model, and how long."""
-    today = datetime.fromtimestamp(case.now(), UTC).date()
-    return [judge_model(case.config, today, await told_of(case.config))]
+    today = datetime.fromtimestamp(context.now(), UTC).date()
+    return [judge_model(context.config, today, await told_of(context.config))]
 
 
-async def session(case: Case) -> list[Finding]:
+async def session(context: DoctorContext) -> list[Finding]:
     """Whether the agents get a session; without them, whether a plain agent does."""
-    config, unseen = case.config, []
+    config, unseen = context.config, []
     try:
-        agents = list(load_agents(case).values())
+        agents = list(load_agents(context).values())
     except ConfigError:
         agents = [Agent("You answer the telephone.", name="a plain agent")]
         fix = "see: llcphone doctor --only settings"
         unseen = [unknown("agents' sessions", "not examined: the agents cannot be loaded", fix)]
     try:
-        probes = await ask_endpoint(config, agents, live=case.live)
+        probes = await ask_endpoint(config, agents, live=context.live)
     except ConfigError as exc:
         return [*unseen, unknown("session", f"not examined: {exc}", f"correct {exc.key}")]
     return [*unseen, *judge_session(config, probes)]

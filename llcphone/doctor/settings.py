@@ -11,7 +11,7 @@ from llcphone import snapshots
 from llcphone.config import SETTINGS, parse_toml
 from llcphone.config.addresses import is_loopback_url
 from llcphone.dial_guard.guard import country_of
-from llcphone.doctor.agents import examine_agents, load_agents
+from llcphone.doctor.agents import check_agents, load_agents
 from llcphone.doctor.report import Finding, fail, good, unknown, warn
 from llcphone.doctor.start import listening, start
 from llcphone.errors import ConfigError
@@ -21,7 +21,7 @@ from llcphone.runtime.time_zones import NO_TABLE, has_table
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from llcphone.doctor.context import Case, Check
+    from llcphone.doctor.context import Check, DoctorContext
 
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 _MOST_DIFFERENCES = 6
@@ -29,12 +29,12 @@ _NONE = "no known-good snapshot saved yet"
 TOKEN_LENGTH = 32
 
 
-async def configuration(case: Case) -> list[Finding]:
+async def configuration(context: DoctorContext) -> list[Finding]:
     """Whether it can be read, and out of what it was read."""
-    if case.trouble is None:
-        return [good("configuration", f"read: {_sources(case.path)}")]
-    fix = f"change {case.trouble.key} as it says, or go back: llcphone snapshot restore <name>"
-    return [fail("configuration", str(case.trouble), fix)]
+    if context.trouble is None:
+        return [good("configuration", f"read: {_sources(context.path)}")]
+    fix = f"change {context.trouble.key} as it says, or go back: llcphone snapshot restore <name>"
+    return [fail("configuration", str(context.trouble), fix)]
 
 
 def _sources(path: Path) -> str:
@@ -43,18 +43,18 @@ def _sources(path: Path) -> str:
     return ", ".join(files) or "the defaults and the environment (there is no file)"
 
 
-async def ready(case: Case) -> list[Finding]:
+async def ready(context: DoctorContext) -> list[Finding]:
     """Whether what every call needs is set."""
     try:
-        case.config.check_ready_to_serve()
+        context.config.check_ready_to_serve()
     except ConfigError as exc:
         return [fail("ready to serve", str(exc), f"set {exc.key}; llcphone init asks for what is needed")]
     return [good("ready to serve", "key, token and public URL are set")]
 
 
-async def token(case: Case) -> list[Finding]:
+async def token(context: DoctorContext) -> list[Finding]:
     """Twilio's tokens have one length; what is no token signs nothing."""
-    value, api_url = case.config.twilio.auth_token, case.config.twilio.api_url
+    value, api_url = context.config.twilio.auth_token, context.config.twilio.api_url
     if not value or len(value) == TOKEN_LENGTH or is_loopback_url(api_url):
         return []
     seen = f"twilio.auth_token has {len(value)} characters, Twilio's have {TOKEN_LENGTH}"
@@ -62,11 +62,11 @@ async def token(case: Case) -> list[Finding]:
     return [warn("auth token", seen, fix)]
 
 
-async def do_not_call(case: Case) -> list[Finding]:
+async def do_not_call(context: DoctorContext) -> list[Finding]:
     """A list that cannot be read stops every call of ours: known before the first."""
-    if not (file := case.config.outbound.do_not_call_file):
+    if not (file := context.config.outbound.do_not_call_file):
         return []
-    home = next(iter(case.config.own_numbers), "")
+    home = next(iter(context.config.own_numbers), "")
     try:
         listed = read_numbers(Path(file), country_of(home))
     except ConfigError as exc:
@@ -74,22 +74,22 @@ async def do_not_call(case: Case) -> list[Finding]:
     return [good("do-not-call list", f"{len(listed)} numbers are never called")]
 
 
-async def time_zones(case: Case) -> list[Finding]:
+async def time_zones(context: DoctorContext) -> list[Finding]:
     """Whether this machine knows any, for quiet hours and the modes."""
     if has_table():
         return []
     return [fail("time zones", NO_TABLE.partition(".")[0], "install the package tzdata")]
 
 
-async def file_modes(case: Case) -> list[Finding]:
+async def file_modes(context: DoctorContext) -> list[Finding]:
     """Whether others may read the files that hold secrets."""
     findings, looked_at = [], []
-    for file in (case.path.parent / ".env", case.path):
+    for file in (context.path.parent / ".env", context.path):
         try:
             mode = stat.S_IMODE(file.stat().st_mode)
         except (FileNotFoundError, NotADirectoryError):
             continue
-        if file == case.path and not _holds_secrets(file):
+        if file == context.path and not _holds_secrets(file):
             continue
         looked_at.append(file.name)
         if mode & _OTHERS:
@@ -111,22 +111,22 @@ def _holds_secrets(path: Path) -> bool:
     )
 
 
-async def agent(case: Case) -> list[Finding]:
+async def agent(context: DoctorContext) -> list[Finding]:
     """Who answers."""
-    return [examine_agents(case)]
+    return [check_agents(context)]
 
 
-async def snapshot(case: Case) -> list[Finding]:
+async def snapshot(context: DoctorContext) -> list[Finding]:
     """What has changed since it worked."""
-    folder = snapshots.folder_of(case.path)
+    folder = snapshots.folder_of(context.path)
     last = snapshots.load_last_good(folder)
     if last is None:
         seen = f"none in {folder} is known-good and can be read" if any(folder.glob("*.toml")) else _NONE
         return [warn("snapshot", seen, "llcphone snapshot save <name> --why <reason>")]
     try:
-        load_agents(case)  # within its time limit; what fails is the finding of "agent"
+        load_agents(context)  # within its time limit; what fails is the finding of "agent"
         # not the agents as they answer here: their prompts name the company, and no snapshot does
-        differences = snapshots.diff(case.config, last, agents=snapshots.agents_told(case.config))
+        differences = snapshots.diff(context.config, last, agents=snapshots.agents_told(context.config))
     except ConfigError:
         fix = "see: llcphone doctor --only settings"
         return [unknown("snapshot", f"not compared with {last.stem}: the agents cannot be loaded", fix)]

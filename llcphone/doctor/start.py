@@ -12,7 +12,7 @@ from llcphone.errors import ConfigError
 from llcphone.phone.call_store import wants_store
 from llcphone.phone.day_budget import DayBudget
 from llcphone.phone.open import examined
-from llcphone.process.pidfile import read_mark
+from llcphone.process.pidfile import read_pid_file
 from llcphone.server.metrics_port import bind_private
 from llcphone.server.port_owners import port_owners
 from llcphone.server.run import bind
@@ -23,12 +23,12 @@ from llcphone.store.caldav import CalDav
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from llcphone.doctor.context import Case
+    from llcphone.doctor.context import DoctorContext
 
 
-async def start(case: Case) -> list[Finding]:
+async def start(context: DoctorContext) -> list[Finding]:
     """Whether settings, agents and the files that they name let a server start; nothing is opened."""
-    config = with_store(case.config, case.path)
+    config = with_store(context.config, context.path)
     parts: list[Callable[[], object]] = [
         lambda: DayBudget(config.money, time.time),
         lambda: machine_message(config),
@@ -38,12 +38,12 @@ async def start(case: Case) -> list[Finding]:
     ]
     findings = []
     try:
-        load_agents(case)
+        load_agents(context)
     except ConfigError:
         fix = "see: llcphone doctor --only settings"
         findings.append(unknown("start", "not examined with the agents: they cannot be loaded", fix))
     else:
-        parts.insert(0, lambda: examined(config, case.loaded["choice"]))
+        parts.insert(0, lambda: examined(config, context.loaded["choice"]))
     for part in parts:
         try:
             part()
@@ -53,22 +53,22 @@ async def start(case: Case) -> list[Finding]:
     return findings or [good("start", seen)]
 
 
-async def listening(case: Case) -> list[Finding]:
+async def listening(context: DoctorContext) -> list[Finding]:
     """Where the server listens, tried where none does yet."""
-    server = case.config.server
+    server = context.config.server
     where = f"the server listens on {server.host}, port {server.port}"
-    if variable := hides_from_its_platform(Loaded(case.config, dict(case.origin)), case.environ):
+    if variable := hides_from_its_platform(Loaded(context.config, dict(context.origin)), context.environ):
         seen = f"{where}, so nothing outside this machine reaches it, and the environment has {variable}"
         fix = 'set server.host = "0.0.0.0" (LLCPHONE_SERVER__HOST); beside a tunnel or proxy of this machine '
         findings = [warn("listening address", seen, f'{fix}"127.0.0.1" says that it is meant')]
     else:
         findings = [good("listening address", where)]
-    mark = read_mark(case.config.process.pid_file)
-    if (mark is not None and mark.alive) or port_owners(server.port):
+    pid_file = read_pid_file(context.config.process.pid_file)
+    if (pid_file is not None and pid_file.alive) or port_owners(server.port):
         return findings  # taken: by whom is what the checks of the process say
     for name, opened in (
         ("listening address", bind(server)),
-        ("metrics port", bind_private(case.config.metrics)),
+        ("metrics port", bind_private(context.config.metrics)),
     ):
         try:
             for listener in await opened:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from llcphone.carrier import NumberSettings
     from llcphone.config import Config
-    from llcphone.doctor.context import Case, Check
+    from llcphone.doctor.context import Check, DoctorContext
 
 ALERTS_HOURS = 1
 _SET = "llcphone number set-webhook"
@@ -47,27 +47,27 @@ _ALERTS: Mapping[str, str] = MappingProxyType(
 _ORDINARY = frozenset({"31921"})
 
 
-async def twilio(case: Case) -> list[Finding]:
+async def twilio(context: DoctorContext) -> list[Finding]:
     """All of it."""
-    settings = case.config.twilio
+    settings = context.config.twilio
     if not settings.account_sid or not settings.auth_token:
         fix = "set TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN to have the number checked"
         return [warn("Twilio account", "not set, so nothing of it can be read", fix)]
     try:
-        async with open_carrier(case.config) as carrier:
+        async with open_carrier(context.config) as carrier:
             number = await carrier.number(settings.phone_number) if settings.phone_number else None
     except CarrierError as error:
         return [judge_refusal(error.code)]
     account = good("Twilio account", "account and token are accepted")
     if not settings.phone_number:
         fix = "set TWILIO_PHONE_NUMBER to have its webhook checked"
-        return [account, warn("number", "no number is set", fix), await _alerts(case)]
+        return [account, warn("number", "no number is set", fix), await _alerts(context)]
     if number is None:
         seen = f"the account has no number {settings.phone_number}"
         fix = "set TWILIO_PHONE_NUMBER to one of its numbers; another region has numbers of its own"
-        return [account, fail("number", seen, fix), await _alerts(case)]
-    application = await _application(case.config, number)
-    return [account, *judge_number(number, case.config, application), await _alerts(case)]
+        return [account, fail("number", seen, fix), await _alerts(context)]
+    application = await _application(context.config, number)
+    return [account, *judge_number(number, context.config, application), await _alerts(context)]
 
 
 def judge_refusal(code: str) -> Finding:
@@ -173,11 +173,11 @@ async def get_twilio(
     return found
 
 
-async def _alerts(case: Case) -> Finding:
-    since = datetime.fromtimestamp(case.now(), UTC) - timedelta(hours=ALERTS_HOURS)
+async def _alerts(context: DoctorContext) -> Finding:
+    since = datetime.fromtimestamp(context.now(), UTC) - timedelta(hours=ALERTS_HOURS)
     params = {"StartDate": since.strftime("%Y-%m-%dT%H:%M:%SZ"), "PageSize": "50"}
     try:
-        page = await get_twilio(case.config, "monitor", "/v1/Alerts", params)
+        page = await get_twilio(context.config, "monitor", "/v1/Alerts", params)
     except RequestFailed as failed:
         return _unread(failed.code)
     found = page.get("alerts")

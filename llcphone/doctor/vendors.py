@@ -12,17 +12,17 @@ from llcphone.doctor.report import Finding, good, warn
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from llcphone.doctor.context import Case, Check
+    from llcphone.doctor.context import Check, DoctorContext
 
 _HOME = {"OpenAI": ("realtime.url", "openai.com"), "Twilio": ("twilio.api_url", "twilio.com")}
 
 
-async def status_pages(case: Case) -> list[Finding]:
+async def status_pages(context: DoctorContext) -> list[Finding]:
     """Only of those that the settings name: a simulator has no status page."""
     findings = []
-    for name, url in case.status_pages.items():
+    for name, url in context.status_pages.items():
         key, home = _HOME.get(name, ("", ""))
-        if key and not (urlsplit(case.config.value(key)).hostname or "").endswith(home):
+        if key and not (urlsplit(context.config.value(key)).hostname or "").endswith(home):
             continue
         findings.append(judge_status(name, await ask(url)))
     return findings or [good("status pages", "the settings name no vendor that has one")]

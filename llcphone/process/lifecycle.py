@@ -25,7 +25,7 @@ import trio
 
 from llcphone import settings
 from llcphone.process.health import ask_health, ask_ready
-from llcphone.process.pidfile import REPLACE, Mark, read_mark
+from llcphone.process.pidfile import REPLACE, PidFile, read_pid_file
 from llcphone.process.supervisors import Supervisor, respawner_of, run_command, supervisor_of
 from llcphone.process.terminate import EVERY_S
 from llcphone.server.former import Former
@@ -49,7 +49,7 @@ _RECORD = re.compile(r"\{|\d{4}-\d\d-\d\dT")
 
 
 @attrs.frozen(kw_only=True)
-class Job:
+class ServerJob:
     """What is to be stopped or started, and how far one may go."""
 
     config: Config
@@ -70,22 +70,22 @@ class Job:
         return supervisor_of(self.config, self.patience_s)
 
     @property
-    def mark(self) -> Mark | None:
+    def pid_file(self) -> PidFile | None:
         """What the pid file says."""
-        return read_mark(self.config.process.pid_file)
+        return read_pid_file(self.config.process.pid_file)
 
     @property
     def settings(self) -> str:
         """The settings file of this command; its real path."""
         return real_path(self.path or DEFAULT_FILE)
 
-    def owns(self, server: Mark | Owner) -> bool:
+    def owns(self, server: PidFile | Owner) -> bool:
         """Whether this server is the one that this command is about."""
-        here = isinstance(server, Mark) and real_path(Path(server.cwd)) == real_path(Path.cwd())
+        here = isinstance(server, PidFile) and real_path(Path(server.cwd)) == real_path(Path.cwd())
         return here or server.settings == self.settings
 
 
-def kept_by(job: Job, pid: int, who: str) -> bool:
+def kept_by(job: ServerJob, pid: int, who: str) -> bool:
     """Whether a supervisor that we do not know would start this process again; it is told."""
     keeper = respawner_of(pid)
     if not keeper or job.supervisor.stop or job.force:
@@ -97,7 +97,7 @@ def kept_by(job: Job, pid: int, who: str) -> bool:
     return True
 
 
-def may_stay(job: Job, owner: Owner) -> bool:
+def may_stay(job: ServerJob, owner: Owner) -> bool:
     """A socket that is held for us is neither an orphan nor a second owner."""
     kind = job.config.process.supervisor
     by_docker = kind == "docker" and (owner.name == "docker-proxy" or owner.kind is Kind.HIDDEN)
@@ -105,7 +105,7 @@ def may_stay(job: Job, owner: Owner) -> bool:
     return owner.kind is Kind.SYSTEMD or by_docker or by_systemd
 
 
-async def can_replace(job: Job, former: Mark | None) -> bool:
+async def can_replace(job: ServerJob, former: PidFile | None) -> bool:
     """Whether the new server can be started beside the old one, and take its port from it."""
     if former is None or not former.handover or job.supervisor.start or job.supervisor.stop:
         return False
@@ -116,7 +116,7 @@ async def can_replace(job: Job, former: Mark | None) -> bool:
     return not respawner_of(former.pid) and await Former(former.handover).alive()
 
 
-async def start(job: Job, former: Mark | None = None, *, replace: bool = False) -> bool:
+async def start(job: ServerJob, former: PidFile | None = None, *, replace: bool = False) -> bool:
     """Start the server and see it serve.
 
     Args:
@@ -145,13 +145,13 @@ async def start(job: Job, former: Mark | None = None, *, replace: bool = False) 
     for line in _tail(log_file, began_at):
         job.tell(f"  {line}")
     if replace and former is not None and former.alive:
-        if child.poll() is None and (job.mark is None or job.mark.pid != child.pid):
+        if child.poll() is None and (job.pid_file is None or job.pid_file.pid != child.pid):
             child.terminate()  # it has not taken the port
         job.tell(f"the server that ran, pid {former.pid}, is left serving")
     return False
 
 
-def _command(job: Job, former: Mark | None) -> tuple[list[str], str]:
+def _command(job: ServerJob, former: PidFile | None) -> tuple[list[str], str]:
     """As the former server was started; else `serve` with the settings of this command."""
     told_anew = job.path is not None or job.agent is not None
     if former is not None and not told_anew and "serve" in former.argv and Path(former.cwd).is_dir():
@@ -170,21 +170,23 @@ def _spawn(argv: list[str], cwd: str, log_file: Path) -> subprocess.Popen[bytes]
         )
 
 
-async def verify(job: Job, former: Mark | None, child: subprocess.Popen[bytes] | None) -> bool:
+async def verify(job: ServerJob, former: PidFile | None, child: subprocess.Popen[bytes] | None) -> bool:
     """Wait until exactly one new process listens and answers."""
     port, host = job.config.server.port, job.config.server.host
     process = job.config.process
-    unmarked = not process.pid_file or process.supervisor == "docker"  # its file is in the container
+    no_pid_file = not process.pid_file or process.supervisor == "docker"  # its file is in the container
     began_s = trio.current_time()
     with trio.move_on_after(process.start_timeout_s + _SETTLE_S):  # one that is not ready says so itself
         while child is None or child.poll() is None:
-            mark = job.mark
-            answer = await ask_health(host, mark.port if mark is not None else port)
+            pid_file = job.pid_file
+            answer = await ask_health(host, pid_file.port if pid_file is not None else port)
             fresh = answer is not None and (former is None or answer.process != former.identity)
-            ours = answer is not None and (unmarked or (mark is not None and mark.identity == answer.process))
+            ours = answer is not None and (
+                no_pid_file or (pid_file is not None and pid_file.identity == answer.process)
+            )
             if fresh and ours:
-                job.tell(_serving(port, mark, trio.current_time() - began_s))
-                return await _only_one(job, mark.port if mark is not None else port)
+                job.tell(_serving(port, pid_file, trio.current_time() - began_s))
+                return await _only_one(job, pid_file.port if pid_file is not None else port)
             await trio.sleep(EVERY_S)
     if child is not None and child.poll() is not None:
         job.tell(f"the new server ended at once, with exit code {child.returncode}")
@@ -193,23 +195,24 @@ async def verify(job: Job, former: Mark | None, child: subprocess.Popen[bytes] |
     return False
 
 
-async def not_ready(job: Job) -> list[str]:
+async def not_ready(job: ServerJob) -> list[str]:
     """Why the new server turns calls away once it has had its time to start; empty when it takes them."""
-    mark, server = job.mark, job.config.server
+    pid_file, server = job.pid_file, job.config.server
     reasons: list[str] | None = None
-    port = server.port if mark is None else mark.port
+    port = server.port if pid_file is None else pid_file.port
     with trio.move_on_after(job.config.process.start_timeout_s):
         while (reasons := await ask_ready(server.host, port)) != []:  # noqa: ASYNC110
             await trio.sleep(EVERY_S)
     return ["/readyz does not answer"] if reasons is None else reasons
 
 
-def _serving(port: int, mark: Mark | None, took_s: float) -> str:
-    who = f"pid {mark.pid}" if mark is not None else "the server"
-    return f"serving: {who} answers on port {mark.port if mark is not None else port}, after {took_s:.1f} s"
+def _serving(port: int, pid_file: PidFile | None, took_s: float) -> str:
+    who = f"pid {pid_file.pid}" if pid_file is not None else "the server"
+    port = pid_file.port if pid_file is not None else port
+    return f"serving: {who} answers on port {port}, after {took_s:.1f} s"
 
 
-async def _only_one(job: Job, port: int) -> bool:
+async def _only_one(job: ServerJob, port: int) -> bool:
     """Whether nobody else listens; the old server closes its sockets as soon as the new one accepts."""
     owners: list[Owner] = []
     with trio.move_on_after(_SETTLE_S):

@@ -33,7 +33,7 @@ _SAME_S = 0.2
 """Two readings of when a process began differ by less, where it is read with a rounding."""
 
 
-class Mark(msgspec.Struct, frozen=True):
+class PidFile(msgspec.Struct, frozen=True):
     """One serving process as its file tells."""
 
     pid: int
@@ -105,7 +105,7 @@ def running(pid: int, created: float | None = None) -> bool:
         return True
 
 
-def read_mark(path: str) -> Mark | None:
+def read_pid_file(path: str) -> PidFile | None:
     """What the file says; None when there is none, or it cannot be read."""
     return _read(path)[0]
 
@@ -115,11 +115,11 @@ def trouble_with(path: str) -> str:
     return _read(path)[1]
 
 
-def _read(path: str) -> tuple[Mark | None, str]:
+def _read(path: str) -> tuple[PidFile | None, str]:
     if not path:
         return None, ""
     try:
-        return msgspec.json.decode(Path(path).read_bytes(), type=Mark), ""
+        return msgspec.json.decode(Path(path).read_bytes(), type=PidFile), ""
     except FileNotFoundError:
         return None, ""
     except OSError as exc:
@@ -134,24 +134,24 @@ def forget(path: str) -> None:
         Path(path).unlink()
 
 
-def own_mark(host: str, port: int, handover: str = "") -> Mark:
+def own_pid_file(host: str, port: int, handover: str = "") -> PidFile:
     """This process's."""
     pid, words = os.getpid(), [each for each in sys.argv[1:] if each != REPLACE]
     argv = [sys.executable, "-m", "llcphone", *words]
     cwd = str(Path.cwd())
-    return Mark(pid, began(pid), _boot(), _pids(), host, port, PROCESS, handover, argv, cwd)
+    return PidFile(pid, began(pid), _boot(), _pids(), host, port, PROCESS, handover, argv, cwd)
 
 
 @contextmanager
-def marked(path: str, mark: Mark) -> Iterator[None]:
+def written(path: str, pid_file: PidFile) -> Iterator[None]:
     """Say in the file that this process serves, for as long as the block lasts."""
     if not path:
         yield
         return
     file = Path(path).absolute()
-    fresh = file.with_name(f"{file.name}.{mark.pid}")
+    fresh = file.with_name(f"{file.name}.{pid_file.pid}")
     try:
-        fresh.write_bytes(msgspec.json.encode(mark) + b"\n")
+        fresh.write_bytes(msgspec.json.encode(pid_file) + b"\n")
         fresh.chmod(0o600)
         fresh.replace(file)
     except OSError as exc:  # a folder that may not be written is no reason to take no calls
@@ -160,6 +160,6 @@ def marked(path: str, mark: Mark) -> Iterator[None]:
         yield
     finally:
         # A successor may have written its own meanwhile: that one stays.
-        if (now := read_mark(str(file))) is not None and now.pid == mark.pid:
+        if (now := read_pid_file(str(file))) is not None and now.pid == pid_file.pid:
             with suppress(OSError):
                 file.unlink()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from llcphone.process.notify import passed_sockets, stopped, stopping, watched_by_systemd
-from llcphone.process.pidfile import marked, own_mark, read_mark
+from llcphone.process.pidfile import own_pid_file, read_pid_file, written
 from llcphone.server.handover import Handover, new_address
 from llcphone.server.run import bind, serve_until_signal
 
@@ -66,8 +66,8 @@ async def serve_as_process(
     async with trio.open_nursery() as nursery:
         listener: PublicListener = await nursery.start(run, name="server process")
         # Only now: who could not listen must not take the pid file of who does.
-        mark = own_mark(config.server.host, listener.addresses[0][1], handover.address)
-        with marked(config.process.pid_file, mark):
+        pid_file = own_pid_file(config.server.host, listener.addresses[0][1], handover.address)
+        with written(config.process.pid_file, pid_file):
             on_serving()
             async with watched_by_systemd():
                 await ended.wait()
@@ -76,8 +76,8 @@ async def serve_as_process(
 
 def _handover(config: Config) -> Handover:
     """From whom the port is taken, and how it is given to the next."""
-    mark, server = read_mark(config.process.pid_file), config.server
-    if mark is None or not mark.alive or mark.pid == os.getpid():
+    pid_file, server = read_pid_file(config.process.pid_file), config.server
+    if pid_file is None or not pid_file.alive or pid_file.pid == os.getpid():
         return Handover(new_address())
-    same = mark.host == server.host and server.port in (0, mark.port)
-    return Handover(new_address(), mark.handover, same_port=same)
+    same = pid_file.host == server.host and server.port in (0, pid_file.port)
+    return Handover(new_address(), pid_file.handover, same_port=same)

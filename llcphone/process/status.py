@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import psutil  # type: ignore[import-untyped]
 
 from llcphone.process.health import ask_health, ask_ready
-from llcphone.process.pidfile import read_mark
+from llcphone.process.pidfile import read_pid_file
 from llcphone.server.port_owners import port_owners, real_path
 from llcphone.settings import DEFAULT_FILE
 
@@ -25,9 +25,9 @@ async def standing(config: Config, path: Path | None = None) -> dict[str, Any]:
         config: the settings.
         path: their file; another project's server on the port has another one.
     """
-    mark = read_mark(config.process.pid_file)
-    alive = mark is not None and mark.alive
-    there = mark if alive else None
+    pid_file = read_pid_file(config.process.pid_file)
+    alive = pid_file is not None and pid_file.alive
+    there = pid_file if alive else None
     host, port = (there.host, there.port) if there is not None else (config.server.host, config.server.port)
     owners = port_owners(port)
     ours = [each for each in owners if each.settings == real_path(path or DEFAULT_FILE)]
@@ -38,7 +38,7 @@ async def standing(config: Config, path: Path | None = None) -> dict[str, Any]:
     return {
         "running": health is not None,
         "pid": pid,
-        "stale_pid_file": mark is not None and not alive,
+        "stale_pid_file": pid_file is not None and not alive,
         "port": port,
         "others": [str(each) for each in strangers],
         "owners": [str(each) for each in owners],

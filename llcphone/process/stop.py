@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import trio
 
 from llcphone.process.health import ask_health
-from llcphone.process.lifecycle import EXIT_S, Job, kept_by, may_stay
-from llcphone.process.pidfile import Mark, forget
+from llcphone.process.lifecycle import EXIT_S, ServerJob, kept_by, may_stay
+from llcphone.process.pidfile import PidFile, forget
 from llcphone.process.supervisors import run_command
 from llcphone.process.terminate import EVERY_S, end, gone, kill, terminate
 from llcphone.server.former import Former
@@ -28,13 +28,13 @@ _TRIES = 2
 """Questions to a server before it counts as one that does not answer."""
 
 
-async def stop(job: Job) -> bool:
+async def stop(job: ServerJob) -> bool:
     """Stop the server and clear its port; whether both are so."""
     return await _stop_server(job) and await sweep(job)
 
 
-async def _stop_server(job: Job) -> bool:
-    mark, supervisor = known(job), job.supervisor
+async def _stop_server(job: ServerJob) -> bool:
+    pid_file, supervisor = known(job), job.supervisor
     if not supervisor.stop and (stranger := _strange(job)):
         job.tell(stranger)
         return False
@@ -43,41 +43,49 @@ async def _stop_server(job: Job) -> bool:
         if trouble := await run_command(supervisor.stop, job.patience_s + EXIT_S):
             job.tell(f"the supervisor's stop command {trouble}")
             return False
-        if mark is not None and not await gone(mark.pid, mark.created, EXIT_S):
-            job.tell(f"pid {mark.pid} still runs after the supervisor's stop command")
+        if pid_file is not None and not await gone(pid_file.pid, pid_file.created, EXIT_S):
+            job.tell(f"pid {pid_file.pid} still runs after the supervisor's stop command")
             return job.force
         return True
-    if mark is None:
+    if pid_file is None:
         job.tell("no server is known by a pid file")
         return True
-    return await _end(job, mark.pid, mark.created, mark, "the server")
+    return await _end(job, pid_file.pid, pid_file.created, pid_file, "the server")
 
 
-def known(job: Job) -> Mark | None:
+def known(job: ServerJob) -> PidFile | None:
     """The running server of this command as the pid file names it; a stale file is removed."""
-    mark = job.mark
-    if mark is None or mark.elsewhere or (mark.alive and not job.owns(mark) and not job.force):
+    pid_file = job.pid_file
+    if (
+        pid_file is None
+        or pid_file.elsewhere
+        or (pid_file.alive and not job.owns(pid_file) and not job.force)
+    ):
         return None
-    if not mark.alive:
-        job.tell(f"stale pid file: pid {mark.pid} does not run any more; removed")
+    if not pid_file.alive:
+        job.tell(f"stale pid file: pid {pid_file.pid} does not run any more; removed")
         forget(job.config.process.pid_file)
         return None
-    return mark
+    return pid_file
 
 
-def _strange(job: Job) -> str:
+def _strange(job: ServerJob) -> str:
     """Why the server that the pid file names is left alone; "" if it is not."""
-    mark, file = job.mark, job.config.process.pid_file
-    if mark is None or job.force:
+    pid_file, file = job.pid_file, job.config.process.pid_file
+    if pid_file is None or job.force:
         return ""
-    if mark.elsewhere:
-        return f"{file} names pid {mark.pid} of another container: stop it there, or set process.supervisor"
-    if mark.alive and not job.owns(mark):
-        return f"{file} names pid {mark.pid}, a llcphone of {mark.cwd}: stop it there (--force ends it)"
+    if pid_file.elsewhere:
+        return (
+            f"{file} names pid {pid_file.pid} of another container: stop it there, or set process.supervisor"
+        )
+    if pid_file.alive and not job.owns(pid_file):
+        return (
+            f"{file} names pid {pid_file.pid}, a llcphone of {pid_file.cwd}: stop it there (--force ends it)"
+        )
     return ""
 
 
-async def sweep(job: Job) -> bool:
+async def sweep(job: ServerJob) -> bool:
     """End what of ours still listens on the port; whether it is free then."""
     port = job.config.server.port
     if not port:
@@ -92,7 +100,7 @@ async def sweep(job: Job) -> bool:
     return not left
 
 
-async def _settled(job: Job, port: int) -> list[Owner]:
+async def _settled(job: ServerJob, port: int) -> list[Owner]:
     """Who has the port; a socket without a process may be that of one that is just being cleared away."""
     owners = port_owners(port)
     with trio.move_on_after(_SETTLE_S):
@@ -102,7 +110,7 @@ async def _settled(job: Job, port: int) -> list[Owner]:
     return owners
 
 
-async def _clear(job: Job, owner: Owner, port: int) -> bool:
+async def _clear(job: ServerJob, owner: Owner, port: int) -> bool:
     if may_stay(job, owner):
         job.tell(f"port {port} is held for the server by {owner.name or 'systemd'}: left alone")
         return True
@@ -124,13 +132,13 @@ async def _clear(job: Job, owner: Owner, port: int) -> bool:
     return False
 
 
-async def _end(job: Job, pid: int, created: float, mark: Mark | None, who: str) -> bool:
+async def _end(job: ServerJob, pid: int, created: float, pid_file: PidFile | None, who: str) -> bool:
     """End one server of ours: with the time of a drain, unless it hangs."""
     if kept_by(job, pid, who):
         return False
     server, short_s = job.config.server, job.config.process.term_timeout_s
-    host, port = (mark.host, mark.port) if mark is not None else (server.host, server.port)
-    ask = partial(_answers, host, port, "" if mark is None else mark.handover)
+    host, port = (pid_file.host, pid_file.port) if pid_file is not None else (server.host, server.port)
+    ask = partial(_answers, host, port, "" if pid_file is None else pid_file.handover)
     waits = f"live calls may go on for {job.config.drain.limit_s:.0f} s"
     answers = await ask()
     job.tell(f"stopping {who}, pid {pid}: {waits if answers else 'it does not answer'}")
@@ -149,7 +157,7 @@ async def _end(job: Job, pid: int, created: float, mark: Mark | None, who: str) 
     return how in ("ended", "killed")
 
 
-def _told(job: Job, passed_s: float) -> None:
+def _told(job: ServerJob, passed_s: float) -> None:
     job.tell(f"still draining after {passed_s:.0f} s")
 
 

@@ -9,8 +9,6 @@ from importlib.resources import files
 from string import Template
 from typing import TYPE_CHECKING
 
-from llcphone.doctor.machine import OTHER_DESCRIPTORS, SOCKETS_PER_CALL
-
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -18,7 +16,11 @@ if TYPE_CHECKING:
 
 WATCHDOG_S = 30
 BEYOND_S = 15
-"""What a supervisor gives beyond the drain limit; the server itself promises two seconds."""
+"""How much longer than the drain limit a supervisor waits; the server itself needs two seconds at most."""
+SOCKETS_PER_CALL = 4
+"""Two while it is live, two more while its model session is renewed or the call resumed."""
+OTHER_DESCRIPTORS = 64
+"""Files and sockets of the process itself."""
 _START_S = 60
 _HARDENING = "ProtectSystem=full\nProtectKernelTunables=yes\nProtectControlGroups=yes\n"
 

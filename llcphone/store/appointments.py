@@ -28,7 +28,7 @@ _MOST_SLOTS = 200
 
 
 @attrs.frozen
-class Wish:
+class AppointmentRequest:
     """An appointment that is wanted."""
 
     customer_id: int
@@ -113,29 +113,29 @@ def known_by_key(db: Connection, key: str) -> Appointment | None:
     return None if row is None else _appointment(row)
 
 
-def book(db: Connection, wish: Wish, now: float) -> Appointment:
+def book(db: Connection, request: AppointmentRequest, now: float) -> Appointment:
     """Take a time; with a key that has one already, that one.
 
     Raises:
         BookingRefused: it cannot be had.
     """
-    if (known := known_by_key(db, wish.key)) is not None:
+    if (known := known_by_key(db, request.key)) is not None:
         return known
-    _check_length(wish.duration_min)
-    if customer_by(db, id_=wish.customer_id) is None:
+    _check_length(request.duration_min)
+    if customer_by(db, id_=request.customer_id) is None:
         raise BookingRefused("unknown", "there is no such customer")
-    calendar = calendar_named(db, wish.calendar)
-    start = calendar.seconds(wish.starts_at)
-    end = start + wish.duration_min * 60
+    calendar = calendar_named(db, request.calendar)
+    start = calendar.seconds(request.starts_at)
+    end = start + request.duration_min * 60
     _check_open(db, calendar, start, end, now)
     values = {
         "calendar": calendar.id,
-        "customer": wish.customer_id,
+        "customer": request.customer_id,
         "starts_at": start,
         "ends_at": end,
-        "what": wish.what,
+        "what": request.what,
         "cancelled": False,
-        "key": wish.key or None,
+        "key": request.key or None,
         "changed_at": now,
     }
     row = insert(APPOINTMENTS).values(fitted_row(APPOINTMENTS, values))

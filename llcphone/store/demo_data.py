@@ -41,4 +41,4 @@ def fill(db: Connection, now: float, *, timezone: str = "UTC") -> None:
     working = [day for day in days if day.weekday() < 5]
     for whose, ahead, hour, minute, length, what in _APPOINTMENTS:
         starts_at = datetime.datetime.combine(working[ahead - 1], datetime.time(hour, minute))
-        appointments.book(db, appointments.Wish(people[whose].id, starts_at, length, what), now)
+        appointments.book(db, appointments.AppointmentRequest(people[whose].id, starts_at, length, what), now)

@@ -145,7 +145,7 @@ class Store:
         Raises:
             BookingRefused: the time is taken, past or outside opening hours, or the customer is unknown.
         """
-        wish = bookings.Wish(customer_id, starts_at, duration_min, what, calendar, key)
+        wish = bookings.AppointmentRequest(customer_id, starts_at, duration_min, what, calendar, key)
         try:
             made = await self._change(lambda db: bookings.book(db, wish, time.time()))
         except BookingRefused as refused:

@@ -1,8 +1,8 @@
-"""What must not be read in a log, wherever it stands: telephone numbers, keys, tokens, configured secrets.
+"""Hides telephone numbers, keys, tokens and configured secrets in texts.
 
-The second line of defence. The first is that no line of ours holds such a thing; this one is for what others
-log, for texts of errors, and for mistakes. It goes by shape, so it may hide a date in a text; our own ids,
-which have letters and stand alone in their field, are left.
+For logs it is the second line of defence. The first is that our own log lines hold no such thing; this one
+covers lines of libraries, texts of errors, and mistakes. It goes by shape, so it may hide a date in a text.
+Our own ids have letters and stand alone in their field; they are left.
 """
 
 from __future__ import annotations
@@ -21,21 +21,22 @@ if TYPE_CHECKING:
 
 _NUMBER = re.compile(r"\+\d[\d ().-]{4,}\d|(?<![\w.])(?!\d{4}-\d\d-\d\d)\(?\d[\d ().-]{7,}\d|\d{9,}")
 _KEY = re.compile(
-    r"\b(?:sk|ek|rk|pk)[-_][\w-]{6,}|\b(?:AC|SK)[0-9a-f]{32}\b|\bwhsec_\S+|(?i:\b(?:bearer|basic)\s+)[\w.~+/=-]{6,}"
+    r"\b(?:sk|ek|rk|pk)[-_][\w*-]{6,}|\b(?:AC|SK)[0-9a-f]{32}\b|\bwhsec_\S+|(?i:\b(?:bearer|basic)\s+)[\w.~+/=-]{6,}"
 )
 _TOKEN = re.compile(r"(/(?:media|status|amd|twiml|transfer|voicemail|recording)/)[^\s\"'<>,]+")
 _LOGIN = re.compile(r"(://)[^\s/@]+@")
 _ADDRESS = re.compile(r"\bsips?:[^\s\"'<>,]+")
 _OWN_ID = re.compile(r"(?=\d*[a-f])[0-9a-f]{16}|(?:CA|MZ)[0-9a-f]{32}")
+_E164 = re.compile(r"\+\d{6,15}\b")
 _SHORTEST_SECRET = 6
 _FRAMES = 20
 
 
 class Mask:
-    """Hides what has the shape of a secret, and the secrets it was told of."""
+    """Hides the given secrets, and what has the shape of one."""
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
-        """Take texts that are hidden wherever they stand; very short ones would hide half of all words."""
+        """Take texts to hide; very short ones are ignored, as they would hide parts of ordinary words."""
         known = sorted({each for each in secrets if len(each) >= _SHORTEST_SECRET}, key=len, reverse=True)
         self._known = re.compile("|".join(map(re.escape, known))) if known else None
 
@@ -43,11 +44,20 @@ class Mask:
         """The text without what must not be read."""
         if _OWN_ID.fullmatch(text) and (self._known is None or self._known.search(text) is None):
             return text
-        if self._known is not None:
-            text = self._known.sub("«secret»", text)
-        text = _LOGIN.sub(r"\1«login»@", _KEY.sub("«key»", text))
+        text = self._without_secrets(text)
         text = _ADDRESS.sub("«address»", _TOKEN.sub(r"\1«token»", text))
         return _NUMBER.sub(_last_two, text)
+
+    def evidence(self, text: str) -> str:
+        """As ``text``, but dates, addresses and other digits stay: they are what a finding is about."""
+        return _E164.sub(
+            lambda number: f"«number {masked_number(number.group())}»", self._without_secrets(text)
+        )
+
+    def _without_secrets(self, text: str) -> str:
+        if self._known is not None:
+            text = self._known.sub("«secret»", text)
+        return _LOGIN.sub(r"\1«login»@", _KEY.sub("«key»", text))
 
     def value(self, value: Any) -> Any:
         """The same for whatever a field of a log line may hold."""
@@ -66,6 +76,11 @@ class Mask:
                 return type(value).__name__  # its text may hold what the caller said
             case _:
                 return self.text(str(value))
+
+
+def masked_number(number: str) -> str:
+    """The last two digits of a number: ``…71``. What is no number, such as an address, is hidden."""
+    return f"…{number[-2:]}" if re.fullmatch(r"\+?[0-9]{4,}", number) else "…" if number else ""
 
 
 def secrets_of(config: Config) -> list[str]:

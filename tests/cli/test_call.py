@@ -13,7 +13,7 @@ import pytest
 import trio
 
 from llcphone import Agent, ConfigError
-from llcphone.cli.call import Wish, run_call
+from llcphone.cli.call import CallOptions, run_call
 from llcphone.cli.ring import _not_dialled
 from llcphone.sim import voices
 from llcphone.sim.phone import Callee
@@ -44,7 +44,9 @@ class Terminal:
         agent = Agent("You confirm appointments.", name="desk")
         agent.offer_hang_up()
         with trio.fail_after(LIMIT_S):
-            return await run_call(self.config, Wish(to, agent, **wish), yes=yes, tell=self.lines.append)
+            return await run_call(
+                self.config, CallOptions(to, agent, **wish), yes=yes, tell=self.lines.append
+            )
 
     @property
     def text(self) -> str:

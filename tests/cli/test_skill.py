@@ -16,7 +16,7 @@ import yaml
 
 from docs_tools.make_docs import REQUIRED, SKILL_PAGE
 from llcphone import ConfigError, settings
-from llcphone.cli.skill_folder import NAME, build_skill, self_contained
+from llcphone.cli.skill import NAME, build_skill, self_contained
 from tests.test_docs import VARIABLES, headings, read
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import pytest
 import trio
 
 from llcphone.cli import tunnel
-from llcphone.cli.tunnel import TunnelWish, chosen, run_tunnel
+from llcphone.cli.tunnel import TunnelOptions, chosen, run_tunnel
 from llcphone.cli.tunnel_programs import PROGRAMS, Output, Program
 from llcphone.errors import ConfigError
 from llcphone.settings import load
@@ -152,8 +152,8 @@ def stand_in(tmp_path, monkeypatch):
     return prepare
 
 
-def wish(stage, told: list[str]) -> TunnelWish:
-    return TunnelWish(
+def wish(stage, told: list[str]) -> TunnelOptions:
+    return TunnelOptions(
         path=stage.path,
         program="",
         ask=lambda question: not question.startswith("Restart"),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import trio
 
-from llcphone.doctor.checks import GROUPS, case_of, examine
+from llcphone.doctor.checks import GROUPS, context_of, run_checks
 from llcphone.doctor.report import Finding, Status
 from llcphone.modes.agent_file import agent_of
 from llcphone.process.serve import serve_as_process
@@ -82,18 +82,18 @@ class DoctorStage(Stage):
             await self._left.wait()
             self._server = None
 
-    async def examine(self, *groups: str, **changes: Any) -> dict[str, Finding]:
+    async def run_checks(self, *groups: str, **changes: Any) -> dict[str, Finding]:
         """What the doctor finds, the worst of each check."""
-        case = attrs.evolve(case_of(self.path), **changes)
+        context = attrs.evolve(context_of(self.path), **changes)
         found: dict[str, Finding] = {}
-        for each in await examine(case, groups or tuple(GROUPS)):
+        for each in await run_checks(context, groups or tuple(GROUPS)):
             if each.check not in found or _BAD[found[each.check].status] < _BAD[each.status]:
                 found[each.check] = each
         return found
 
     async def well(self, *groups: str, **changes: Any) -> None:
         """Nothing fails."""
-        found = await self.examine(*groups, **changes)
+        found = await self.run_checks(*groups, **changes)
         assert [each for each in found.values() if each.status is Status.FAIL] == []
 
 

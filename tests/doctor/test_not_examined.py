@@ -10,7 +10,7 @@ import pytest
 from llcphone.config import Config
 from llcphone.doctor import agents, places
 from llcphone.doctor.checks import GROUPS
-from llcphone.doctor.context import INSTALL_CERTIFICATES, Case
+from llcphone.doctor.context import INSTALL_CERTIFICATES, DoctorContext
 from llcphone.doctor.places import places_of
 from llcphone.doctor.session import Probe, judge_session
 from llcphone.doctor.twilio import judge_refusal
@@ -25,7 +25,7 @@ from tests.process.deployment import deploy
 async def test_settings_that_cannot_be_read_are_told_whatever_is_asked_for(autojump_clock, tmp_path, only):
     async with open_doctor(tmp_path, serving=False) as stage:
         stage.set("server.max_cals", 3)
-        found = await stage.examine(only)
+        found = await stage.run_checks(only)
         names(found["configuration"], FAIL, "did you mean server.max_calls?")
         if only in ("machine", "public", "twilio", "session"):
             names(found[only], UNKNOWN, "not examined", "correct the settings")
@@ -44,7 +44,7 @@ async def test_agents_that_cannot_be_loaded_leave_the_session_unexamined(autojum
     async with open_doctor(tmp_path, serving=False) as stage:
         (tmp_path / "agent.py").write_text("1/0\n")
         stage.set("agent.file", str(tmp_path / "agent.py"))
-        found = await stage.examine("session")
+        found = await stage.run_checks("session")
         names(found["agents' sessions"], UNKNOWN, "the agents cannot be loaded", "--only settings")
 
 
@@ -54,7 +54,7 @@ async def test_a_setting_of_an_agent_that_is_none(autojump_clock, tmp_path):
         text = f'import llcphone\nagent = llcphone.Agent("Hi.", name="ada", settings={settings})\n'
         (tmp_path / "agent.py").write_text(text)
         stage.set("agent.file", str(tmp_path / "agent.py"))
-        found = await stage.examine("settings", "session")
+        found = await stage.run_checks("settings", "session")
         names(found["agent"], FAIL, "turns.silnce_s: is no setting; agent ada has it")
         assert "report it" not in str(found)
 
@@ -65,7 +65,7 @@ async def test_a_tool_of_which_the_model_knows_only_the_name(autojump_clock, tmp
         text += "@agent.tool\nasync def order(what: str) -> str:\n    return what\n"
         (tmp_path / "agent.py").write_text(text)
         stage.set("agent.file", str(tmp_path / "agent.py"))
-        found = await stage.examine("settings")
+        found = await stage.run_checks("settings")
         names(found["agent"], WARN, "tools without a description, ada: order", "write a docstring")
 
 
@@ -78,7 +78,7 @@ async def test_an_agents_file_that_waits_at_import(autojump_clock, tmp_path, mon
         lines = f"import signal, time\ntry:\n    {waits}\nexcept Exception:\n    pass\n"
         (tmp_path / "agent.py").write_text(lines)
         stage.set("agent.file", str(tmp_path / "agent.py"))
-        found = await stage.examine("settings", "session")
+        found = await stage.run_checks("settings", "session")
         names(found["agent"], FAIL, "agent.py, line 3: not loaded within 0.3 s", "do not wait")
         names(found["agents' sessions"], UNKNOWN, "not examined")
 
@@ -109,23 +109,23 @@ async def test_a_folder_that_cannot_be_written(autojump_clock, tmp_path, monkeyp
 
     monkeypatch.setattr(places.tempfile, "TemporaryFile", refused)
     async with open_doctor(tmp_path, serving=False) as stage:
-        assert (await stage.examine("machine"))["folders"].status is PASS
+        assert (await stage.run_checks("machine"))["folders"].status is PASS
         stage.set(key, value.format(closed))
-        found = await stage.examine("machine")
+        found = await stage.run_checks("machine")
         names(found["folders"], FAIL, f"{closed} cannot be written (Permission denied)", key)
 
 
 async def test_a_folder_that_is_not_there(autojump_clock, tmp_path):
     async with open_doctor(tmp_path, serving=False) as stage:
         stage.set("records.path", str(tmp_path / "none" / "calls.jsonl"))
-        names((await stage.examine("machine"))["folders"], FAIL, "none is not there", "mkdir -p")
+        names((await stage.run_checks("machine"))["folders"], FAIL, "none is not there", "mkdir -p")
         stage.set("records.path", str(tmp_path))
-        names((await stage.examine("machine"))["folders"], FAIL, "cannot be written by this user")
+        names((await stage.run_checks("machine"))["folders"], FAIL, "cannot be written by this user")
 
 
 def test_every_file_that_serve_writes_is_looked_at_and_databases_elsewhere_are_not(tmp_path) -> None:
-    case = Case(config=Config(), path=tmp_path / "llcphone.toml")
-    assert {each.key for each in places_of(case)} == {
+    context = DoctorContext(config=Config(), path=tmp_path / "llcphone.toml")
+    assert {each.key for each in places_of(context)} == {
         "records.path",
         "process.pid_file",
         "process.log_file",
@@ -139,7 +139,7 @@ def test_every_file_that_serve_writes_is_looked_at_and_databases_elsewhere_are_n
             "store": {"enabled": False},
         }
     )
-    found = {each.key for each in places_of(Case(config=config))}
+    found = {each.key for each in places_of(DoctorContext(config=config))}
     assert found == {"records.path", "process.pid_file"}
 
 
@@ -159,29 +159,29 @@ def test_a_certificate_that_is_not_trusted_asks_for_certificates() -> None:
 
 async def test_a_server_that_its_platform_cannot_reach(autojump_clock, tmp_path, monkeypatch):
     async with open_doctor(tmp_path, serving=False) as stage:
-        assert (await stage.examine("settings"))["listening address"].status is PASS
+        assert (await stage.run_checks("settings"))["listening address"].status is PASS
         monkeypatch.setenv("RENDER", "true")
-        found = await stage.examine("settings")
+        found = await stage.run_checks("settings")
         names(found["listening address"], WARN, "127.0.0.1", "RENDER", "0.0.0.0")
         stage.set("server.host", "0.0.0.0")
-        assert (await stage.examine("settings"))["listening address"].status is PASS
+        assert (await stage.run_checks("settings"))["listening address"].status is PASS
 
 
 async def test_a_token_of_another_length(autojump_clock, tmp_path):
     async with open_doctor(tmp_path, serving=False) as stage:
-        assert "auth token" not in await stage.examine("settings"), "a simulator takes any"
+        assert "auth token" not in await stage.run_checks("settings"), "a simulator takes any"
         stage.set("twilio.api_url", None)
         stage.secret("TWILIO_AUTH_TOKEN", "0123456789abcdef0123456789abcde")
-        names((await stage.examine("settings"))["auth token"], WARN, "31 characters", "primary")
+        names((await stage.run_checks("settings"))["auth token"], WARN, "31 characters", "primary")
         stage.secret("TWILIO_AUTH_TOKEN", "0123456789abcdef0123456789abcdef")
-        assert "auth token" not in await stage.examine("settings")
+        assert "auth token" not in await stage.run_checks("settings")
 
 
 async def test_a_sid_of_something_else(autojump_clock, tmp_path):
     async with open_doctor(tmp_path, serving=False) as stage:
         stage.set("twilio.api_url", None)
         stage.set("twilio.account_sid", "SK" + "0" * 32)
-        names((await stage.examine("settings"))["ready to serve"], FAIL, "AC and 32", "TWILIO_ACCOUNT_SID")
+        names((await stage.run_checks("settings"))["ready to serve"], FAIL, "AC and 32", "TWILIO_ACCOUNT_SID")
 
 
 async def test_a_start_that_its_platform_cannot_reach_is_logged_once(tmp_path) -> None:
@@ -199,27 +199,27 @@ async def test_a_start_that_its_platform_cannot_reach_is_logged_once(tmp_path) -
 async def test_a_database_that_does_not_answer(tmp_path, key):
     async with open_doctor(tmp_path, serving=False) as stage:
         stage.set(key, f"postgresql://phone:canary-word@127.0.0.1:{free_port()}/calls")
-        found = await stage.examine("machine")
+        found = await stage.run_checks("machine")
         names(found[f"{key.partition('.')[0]} database"], FAIL, f"{key}: cannot be opened", f"set {key}")
         assert "canary-word" not in str(found)
 
 
 async def test_a_file_that_is_no_database(autojump_clock, tmp_path):
     async with open_doctor(tmp_path, serving=False) as stage:
-        names((await stage.examine("machine"))["journal database"], PASS, "made at the first start")
+        names((await stage.run_checks("machine"))["journal database"], PASS, "made at the first start")
         (tmp_path / "journal.db").write_text(
             "no database, but a text that is long enough to look like one" * 9
         )
-        names((await stage.examine("machine"))["journal database"], FAIL, "journal.db cannot be read")
+        names((await stage.run_checks("machine"))["journal database"], FAIL, "journal.db cannot be read")
         (tmp_path / "journal.db").write_bytes(b"")
-        names((await stage.examine("machine"))["journal database"], PASS, "can be read")
+        names((await stage.run_checks("machine"))["journal database"], PASS, "can be read")
 
 
 async def test_an_address_of_another_kind_of_database(autojump_clock, tmp_path):
     async with open_doctor(tmp_path, serving=False) as stage:
         stage.set("journal.url", "mysql://u@h/d")
         names(
-            (await stage.examine("machine"))["journal database"],
+            (await stage.run_checks("machine"))["journal database"],
             FAIL,
             "must be sqlite:///<file> or postgres",
         )
@@ -227,12 +227,12 @@ async def test_an_address_of_another_kind_of_database(autojump_clock, tmp_path):
 
 async def test_a_log_that_is_not_there_is_not_a_log_without_errors(autojump_clock, tmp_path):
     async with open_doctor(tmp_path, serving=False) as stage:
-        names((await stage.examine("process"))["server log"], WARN, "not read", "process.log_file")
+        names((await stage.run_checks("process"))["server log"], WARN, "not read", "process.log_file")
         (tmp_path / "llcphone.log").write_text("")
-        names((await stage.examine("process"))["server log"], PASS, "no errors lately")
+        names((await stage.run_checks("process"))["server log"], PASS, "no errors lately")
 
 
 async def test_an_endpoint_that_does_not_answer_says_nothing_of_its_models(autojump_clock, tmp_path):
     async with open_doctor(tmp_path, serving=False) as stage:
         stage.set("realtime.url", f"ws://127.0.0.1:{free_port()}/v1/realtime")
-        names((await stage.examine("session"))["model"], UNKNOWN, "not checked: no connection")
+        names((await stage.run_checks("session"))["model"], UNKNOWN, "not checked: no connection")

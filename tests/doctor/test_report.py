@@ -10,8 +10,8 @@ import trio
 
 from llcphone.config import Config
 from llcphone.doctor import checks as rooms
-from llcphone.doctor.checks import GROUPS, examine
-from llcphone.doctor.context import Case
+from llcphone.doctor.checks import GROUPS, run_checks
+from llcphone.doctor.context import DoctorContext
 from llcphone.doctor.machine import judge_clock, judge_descriptors
 from llcphone.doctor.places import judge_disk
 from llcphone.doctor.process import Facts, errors_in, judge, last_errors
@@ -19,7 +19,7 @@ from llcphone.doctor.public import judge_address
 from llcphone.doctor.report import Status, exit_code, fail, good, lines, unknown, verdict, warn
 from llcphone.modes.agent_file import agent_of
 from llcphone.process.health import Health
-from llcphone.process.pidfile import Mark
+from llcphone.process.pidfile import PidFile
 from llcphone.server.port_owners import Kind, Owner
 from llcphone.sim.model import Faults
 from tests.doctor.stage import KEY, open_doctor
@@ -52,29 +52,29 @@ async def test_infrastructure_comes_first(autojump_clock, tmp_path, monkeypatch)
     monkeypatch.chdir(tmp_path)
     told: list[str] = []
     async with open_doctor(tmp_path, serving=False) as stage:
-        case = rooms.case_of(stage.path)
-        await examine(case, tell=lambda title, findings: told.append(title))
+        context = rooms.context_of(stage.path)
+        await run_checks(context, tell=lambda title, findings: told.append(title))
     assert told[0] == "Settings"
     assert [*GROUPS][-2:] == ["session", "vendors"]
 
 
 async def test_a_bug_in_one_check_hides_nothing_of_the_others(autojump_clock, monkeypatch) -> None:
-    async def broken(case: Case) -> list:
+    async def broken(context: DoctorContext) -> list:
         raise KeyError("+15551230001")
 
-    async def waits(case: Case) -> list:
+    async def waits(context: DoctorContext) -> list:
         await trio.sleep_forever()
         return []
 
-    async def closed(case: Case) -> list:
+    async def closed(context: DoctorContext) -> list:
         raise PermissionError(13, "Permission denied", "/closed")
 
-    async def well(case: Case) -> list:
+    async def well(context: DoctorContext) -> list:
         return [good("well", "seen")]
 
     checks = {"broken": broken, "slow": waits, "closed": closed, "well": well}
     monkeypatch.setattr(rooms, "GROUPS", {**GROUPS, "machine": checks})
-    found = await examine(Case(), ["machine", "process"])
+    found = await run_checks(DoctorContext(), ["machine", "process"])
     assert [(each.check, each.status) for each in found[:4]] == [
         ("broken", FAIL),
         ("slow", FAIL),
@@ -102,9 +102,9 @@ async def test_no_secret_and_no_number_is_told_whatever_fails(autojump_clock, tm
         stage.set("server.public_url", "http://127.0.0.1:9/canary")
         stage.twilio.rest.auth_token = canaries["TWILIO_AUTH_TOKEN"]
         stage.twilio.rest.voice_url = "https://user:canary-password@elsewhere.example/twiml?key=canary-query"
-        text = str([each.as_json() for each in await examine(rooms.case_of(stage.path))])
+        text = str([each.as_json() for each in await run_checks(rooms.context_of(stage.path))])
         stage.twilio.rest.number = canaries["TWILIO_PHONE_NUMBER"]
-        text += str([each.as_json() for each in await examine(rooms.case_of(stage.path))])
+        text += str([each.as_json() for each in await run_checks(rooms.context_of(stage.path))])
     for canary in (*canaries.values(), "canary-prompt", "canary-password", "canary-query", "9876543"):
         assert canary not in text, canary
     assert "elsewhere.example/twiml" in text
@@ -132,7 +132,7 @@ async def test_the_command_tells_programs_the_same(tmp_path) -> None:
 
 def facts(*owners: Owner, health: Health | None = None, **more) -> Facts:
     return Facts(
-        **{"port": 8081, "mark": None, "alive": False, "not_ready": (), "errors": ()} | more,
+        **{"port": 8081, "pid_file": None, "alive": False, "not_ready": (), "errors": ()} | more,
         owners=owners,
         health=health,
     )
@@ -164,8 +164,8 @@ def test_the_server_of_another_project_is_not_examined_as_ours(owner: str) -> No
     theirs = Owner(Kind.OURS, 7, "llcphone", "0.0.0.0:8081", settings="/theirs/llcphone.toml")
     seen: dict[str, Any] = {"settings": "/ours/llcphone.toml", "health": ALIVE}
     if owner != "port":
-        mark = Mark(7, 1.0, "b", "p", "127.0.0.1", 8081, "p", "", ["llcphone", "serve"], "/theirs")
-        seen |= {"mark": mark, "alive": owner == "pid file", "marked_ours": False}
+        pid_file = PidFile(7, 1.0, "b", "p", "127.0.0.1", 8081, "p", "", ["llcphone", "serve"], "/theirs")
+        seen |= {"pid_file": pid_file, "alive": owner == "pid file", "is_own": False}
     found = by_check(judge(facts(theirs, **seen)))
     for check in ("process", "answers", "takes calls"):
         assert found[check].status is FAIL, check
@@ -209,7 +209,7 @@ async def test_the_log_is_read_where_the_supervisor_keeps_it(tmp_path, monkeypat
     settings = {"unit": "phone", "log_file": str(log)}
     for supervisor, expected in (("systemd", ["call failed"]), ("none", ["out of luck"]), ("pm2", None)):
         config = Config.from_dict({"process": settings | {"supervisor": supervisor}})
-        assert await last_errors(Case(config=config)) == expected
+        assert await last_errors(DoctorContext(config=config)) == expected
 
 
 def test_disk_clock_and_descriptors_have_two_limits_each() -> None:
@@ -226,8 +226,10 @@ def test_an_address_inside_a_network_cannot_be_twilios() -> None:
 
 def test_what_is_concealed_stays_readable() -> None:
     config = Config.from_dict({"realtime": {"api_key": KEY}})
-    text = Case(config=config).conceal(f"at 127.0.0.1:8081 on 2026-11-21 with {KEY} for +15551230002")
-    assert text == "at 127.0.0.1:8081 on 2026-11-21 with «hidden» for «number …02»"
+    text = DoctorContext(config=config).conceal(
+        f"at 127.0.0.1:8081 on 2026-11-21 with {KEY} for +15551230002"
+    )
+    assert text == "at 127.0.0.1:8081 on 2026-11-21 with «secret» for «number …02»"
 
 
 def test_every_agent_that_ships_is_asked_for_by_the_session_check() -> None:

@@ -12,14 +12,14 @@ import pytest
 
 from llcphone.config import Config
 from llcphone.doctor import machine, places
-from llcphone.doctor.checks import examine
-from llcphone.doctor.context import Answer, Case
+from llcphone.doctor.checks import run_checks
+from llcphone.doctor.context import Answer, DoctorContext
 from llcphone.doctor.fix import FIXES
 from llcphone.doctor.model import NOT_ASKED, judge_model
 from llcphone.doctor.process import Facts, judge
 from llcphone.doctor.vendors import judge_status
 from llcphone.process.health import Health
-from llcphone.process.pidfile import Mark, own_mark
+from llcphone.process.pidfile import PidFile, own_pid_file
 from llcphone.server.port_owners import Kind, Owner
 from llcphone.sim.model import Faults
 from llcphone.sim.ports import free_port
@@ -42,11 +42,11 @@ from tests.doctor.test_faults import FAIL, PASS, UNKNOWN, WARN, _in_its_folder, 
 async def test_what_the_server_would_not_start_with(autojump_clock, tmp_path, key, value, words):
     (tmp_path / "spent.json").write_text("{")
     async with open_doctor(tmp_path, serving=False) as stage:
-        assert (await stage.examine("settings"))["start"].status is PASS
+        assert (await stage.run_checks("settings"))["start"].status is PASS
         stage.set("webhook.secret", "a-secret-of-some-length-0123")
         stage.set("store.enabled", key != "webhook.url")
         stage.set(key, value)
-        names((await stage.examine("settings"))["start"], FAIL, words, "does not start")
+        names((await stage.run_checks("settings"))["start"], FAIL, words, "does not start")
 
 
 async def test_certificates_that_cannot_be_read(autojump_clock, tmp_path):
@@ -56,27 +56,29 @@ async def test_certificates_that_cannot_be_read(autojump_clock, tmp_path):
             "realtime": {"url": "wss://model.example/v1/realtime"},
         }
     )
-    found = await examine(Case(config=config, path=tmp_path / "llcphone.toml"), ("settings",))
+    found = await run_checks(DoctorContext(config=config, path=tmp_path / "llcphone.toml"), ("settings",))
     [start] = [each for each in found if each.check == "start"]
     names(start, FAIL, "wire.ca_file: cannot be read: No such file")
 
 
 async def test_an_address_and_a_port_that_cannot_be_listened_on(autojump_clock, tmp_path):
     async with open_doctor(tmp_path, serving=False) as stage:
-        assert (await stage.examine("settings"))["listening address"].status is PASS
+        assert (await stage.run_checks("settings"))["listening address"].status is PASS
         stage.set("server.host", "192.0.2.77")
-        names((await stage.examine("settings"))["listening address"], FAIL, "is no address of this machine")
+        names(
+            (await stage.run_checks("settings"))["listening address"], FAIL, "is no address of this machine"
+        )
         stage.set("server.host", "127.0.0.1")
         with socket.create_server(("127.0.0.1", 0)) as taken:
             stage.set("metrics.port", taken.getsockname()[1])
-            names((await stage.examine("settings"))["metrics port"], FAIL, "EADDRINUSE", "metrics.port")
+            names((await stage.run_checks("settings"))["metrics port"], FAIL, "EADDRINUSE", "metrics.port")
 
 
 async def test_a_settings_file_that_is_no_toml_may_hold_a_secret(autojump_clock, tmp_path):
     async with open_doctor(tmp_path, serving=False) as stage:
         stage.path.write_text('[realtime\napi_key = "sk-canary"\n')
         stage.path.chmod(0o644)
-        names((await stage.examine("settings"))["file modes"], WARN, "llcphone.toml may be read by others")
+        names((await stage.run_checks("settings"))["file modes"], WARN, "llcphone.toml may be read by others")
 
 
 async def test_a_store_of_a_newer_llcphone(autojump_clock, tmp_path):
@@ -85,7 +87,7 @@ async def test_a_store_of_a_newer_llcphone(autojump_clock, tmp_path):
             file.executescript(
                 "create table phone_schema (version int); insert into phone_schema values (99)"
             )
-        names((await stage.examine("machine"))["store database"], FAIL, "was made by a newer llcphone")
+        names((await stage.run_checks("machine"))["store database"], FAIL, "was made by a newer llcphone")
 
 
 async def test_a_folder_that_may_not_even_be_looked_into(autojump_clock, tmp_path, monkeypatch):
@@ -95,14 +97,14 @@ async def test_a_folder_that_may_not_even_be_looked_into(autojump_clock, tmp_pat
     async with open_doctor(tmp_path, serving=False) as stage:
         stage.set("records.path", "/closed/deep/calls.jsonl")
         monkeypatch.setattr(places.Path, "is_dir", refused)
-        found = await stage.examine("machine")
+        found = await stage.run_checks("machine")
         names(found["folders"], FAIL, "/closed/deep cannot be written (Permission denied)")
         assert "clock" in found, "it hides nothing of the others"
 
 
 # -- whose process it is ------------------------------------------------------------------------
 
-MARK = Mark(7, 1.0, "", "", "127.0.0.1", 8081, "p", "", ["python"], "/elsewhere")
+PID_FILE = PidFile(7, 1.0, "", "", "127.0.0.1", 8081, "p", "", ["python"], "/elsewhere")
 OURS = Owner(Kind.OURS, 7, "llcphone", "127.0.0.1:8081")
 HIDDEN = Owner(Kind.HIDDEN, None, "", "127.0.0.1:8081")
 
@@ -112,16 +114,16 @@ HIDDEN = Owner(Kind.HIDDEN, None, "", "127.0.0.1:8081")
     [
         ([HIDDEN], {}, "process", UNKNOWN, "whose it is cannot be seen"),
         ([OURS], {"settings": "/here/llcphone.toml"}, "process", UNKNOWN, "cannot be seen by this user"),
-        ([OURS], {"pid_file": "Permission denied"}, "process", UNKNOWN, "cannot be read (Permission denied)"),
-        ([], {"pid_file": "Permission denied", "health": None}, "process", UNKNOWN, "cannot be read"),
+        ([OURS], {"trouble": "Permission denied"}, "process", UNKNOWN, "cannot be read (Permission denied)"),
+        ([], {"trouble": "Permission denied", "health": None}, "process", UNKNOWN, "cannot be read"),
         (
             [OURS],
-            {"mark": MARK, "alive": True, "marked_ours": False},
+            {"pid_file": PID_FILE, "alive": True, "is_own": False},
             "process",
             FAIL,
             "llcphone of /elsewhere",
         ),
-        ([OURS], {"mark": MARK, "alive": True}, "process", PASS, "pid 7"),
+        ([OURS], {"pid_file": PID_FILE, "alive": True}, "process", PASS, "pid 7"),
         ([], {}, "port", UNKNOWN, "cannot be seen by this user"),
         ([HIDDEN, HIDDEN], {}, "port", UNKNOWN, "whether that is one program"),
         ([OURS], {"not_ready": None}, "takes calls", UNKNOWN, "/readyz does not answer"),
@@ -129,7 +131,7 @@ HIDDEN = Owner(Kind.HIDDEN, None, "", "127.0.0.1:8081")
 )
 def test_a_process_that_cannot_be_seen_is_not_known_to_be_ours(owners, more, check, status, words) -> None:
     seen = {
-        "mark": None,
+        "pid_file": None,
         "alive": False,
         "not_ready": (),
         "errors": (),
@@ -140,24 +142,24 @@ def test_a_process_that_cannot_be_seen_is_not_known_to_be_ours(owners, more, che
 
 
 async def test_the_pid_file_of_another_container_is_left_alone(tmp_path) -> None:
-    mark = msgspec.structs.replace(own_mark("127.0.0.1", 8081), pids="pid:[1]")
+    pid_file = msgspec.structs.replace(own_pid_file("127.0.0.1", 8081), pids="pid:[1]")
     file = tmp_path / "llcphone.pid"
-    file.write_bytes(msgspec.json.encode(mark))
+    file.write_bytes(msgspec.json.encode(pid_file))
     config = Config.from_dict({"process": {"pid_file": str(file)}, "server": {"port": free_port()}})
-    found = {each.check: each for each in await examine(Case(config=config), ("process",))}
+    found = {each.check: each for each in await run_checks(DoctorContext(config=config), ("process",))}
     names(found["process"], UNKNOWN, "another container")
-    await FIXES["stale pid file"][1](Case(config=config))
+    await FIXES["stale pid file"][1](DoctorContext(config=config))
     assert file.exists()
     file.write_text("{")
-    found = {each.check: each for each in await examine(Case(config=config), ("process",))}
+    found = {each.check: each for each in await run_checks(DoctorContext(config=config), ("process",))}
     names(found["process"], UNKNOWN, "the pid file cannot be read")
 
 
 async def test_a_server_of_another_user(autojump_clock, tmp_path, monkeypatch):
     async with open_doctor(tmp_path) as stage:
-        assert "user" not in await stage.examine("machine")
+        assert "user" not in await stage.run_checks("machine")
         monkeypatch.setattr(machine.os, "geteuid", lambda: 12345)
-        names((await stage.examine("machine"))["user"], UNKNOWN, "was not examined", "sudo -u")
+        names((await stage.run_checks("machine"))["user"], UNKNOWN, "was not examined", "sudo -u")
 
 
 # -- vendors' answers that say nothing ----------------------------------------------------------
@@ -190,21 +192,21 @@ def test_a_status_page_without_a_status_is_not_read() -> None:
 
 async def test_a_group_with_nothing_to_look_at_says_so(autojump_clock, tmp_path):
     async with open_doctor(tmp_path, serving=False) as stage:
-        names((await stage.examine("vendors"))["status pages"], PASS, "name no vendor")
+        names((await stage.run_checks("vendors"))["status pages"], PASS, "name no vendor")
 
 
 async def test_a_model_that_fails_to_answer(autojump_clock, tmp_path):
     failing = Faults(fail_responses=1)
     async with open_doctor(tmp_path, serving=False, faults=failing) as stage:
-        found = await stage.examine("session", live=True)
+        found = await stage.run_checks("session", live=True)
         names(found["answer"], FAIL, "fails to answer [inference_rate_limit_exceeded]")
 
 
 async def test_without_agents_the_dialect_is_still_asked_for(autojump_clock, tmp_path):
     async with open_doctor(tmp_path, serving=False) as stage:
         stage.set("agent.file", str(tmp_path / "none.py"))
-        found = await stage.examine("session")
+        found = await stage.run_checks("session")
         names(found["agents' sessions"], UNKNOWN, "cannot be loaded")
         names(found["dialect"], PASS, "ga (asked: auto)")
         stage.model.faults = Faults(refuse_update="invalid_value")
-        names((await stage.examine("session"))["session"], FAIL, "a plain agent", "invalid_value")
+        names((await stage.run_checks("session"))["session"], FAIL, "a plain agent", "invalid_value")

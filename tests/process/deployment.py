@@ -17,7 +17,7 @@ import attrs
 import psutil
 import trio
 
-from llcphone.process.pidfile import Mark, read_mark, running
+from llcphone.process.pidfile import PidFile, read_pid_file, running
 from llcphone.testing import ACCOUNT_SID, AUTH_TOKEN, NUMBER, Stage, open_stage, write_toml
 from tests.patience import HANG_S, START_S
 
@@ -35,7 +35,7 @@ class Deployment(Stage):
     """One deployment."""
 
     folder: Path
-    known: list[Mark] = attrs.field(factory=list)
+    known: list[PidFile] = attrs.field(factory=list)
     extra: list[trio.Process] = attrs.field(factory=list)
 
     def configure(self, **sections: dict[str, Any]) -> None:
@@ -66,12 +66,12 @@ class Deployment(Stage):
         self.note()
         return done.returncode, done.stdout.decode()
 
-    def note(self) -> Mark | None:
+    def note(self) -> PidFile | None:
         """Remember who serves, to end it when the deployment is left."""
-        mark = read_mark(str(self.folder / "llcphone.pid"))
-        if mark is not None and mark.alive and mark not in self.known:
-            self.known.append(mark)
-        return mark
+        pid_file = read_pid_file(str(self.folder / "llcphone.pid"))
+        if pid_file is not None and pid_file.alive and pid_file not in self.known:
+            self.known.append(pid_file)
+        return pid_file
 
     async def spawn(self, *argv: str, environ: dict[str, str] | None = None) -> trio.Process:
         """A process of the test's own."""
@@ -105,8 +105,8 @@ class Deployment(Stage):
         return process
 
     def serving(self, pid: int | None = None) -> bool:
-        mark = self.note()
-        return mark is not None and mark.alive and pid in (None, mark.pid)
+        pid_file = self.note()
+        return pid_file is not None and pid_file.alive and pid in (None, pid_file.pid)
 
     async def until(self, holds: Any, within_s: float = HANG_S) -> None:
         with trio.fail_after(within_s):
@@ -122,10 +122,10 @@ class Deployment(Stage):
             await process.wait()
             if process.stdout is not None:
                 await process.stdout.aclose()
-        for mark in self.known:
-            if running(mark.pid, mark.created):
+        for pid_file in self.known:
+            if running(pid_file.pid, pid_file.created):
                 with suppress(psutil.NoSuchProcess):
-                    os.kill(mark.pid, signal.SIGKILL)
+                    os.kill(pid_file.pid, signal.SIGKILL)
 
 
 @asynccontextmanager

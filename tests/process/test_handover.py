@@ -20,7 +20,7 @@ from tests.process.deployment import Deployment, deploy
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from llcphone.process.pidfile import Mark
+    from llcphone.process.pidfile import PidFile
 
 API_KEY = "key-of-the-handover-test-0123456789"
 SALES, CALLEE = "+15550100001", "+15550100002"
@@ -62,15 +62,15 @@ async def serve(deployed: Deployment, *, journal: bool) -> trio.Process:
     return await deployed.serve("--agent", "agent.py")
 
 
-async def restarted(deployed: Deployment, old: trio.Process) -> Mark:
+async def restarted(deployed: Deployment, old: trio.Process) -> PidFile:
     """Restart; returns who serves then, while the old one still has its calls."""
     code, said = await deployed.run("restart")
     assert code == 0, said
     assert old.poll() is None, "it has live calls"
-    mark = deployed.note()
-    assert mark is not None
-    assert mark.pid != old.pid
-    return mark
+    pid_file = deployed.note()
+    assert pid_file is not None
+    assert pid_file.pid != old.pid
+    return pid_file
 
 
 async def ask(deployed: Deployment, method: str, path: str, **body: Any) -> httpx.Response:

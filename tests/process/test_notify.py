@@ -19,9 +19,9 @@ import pytest
 import trio
 
 from llcphone.config import Config
-from llcphone.process.lifecycle import Job
+from llcphone.process.lifecycle import ServerJob
 from llcphone.process.notify import notify, passed_sockets, watchdog_s, watched_by_systemd
-from llcphone.process.pidfile import marked, own_mark, read_mark, running
+from llcphone.process.pidfile import own_pid_file, read_pid_file, running, written
 from llcphone.process.stop import known
 from llcphone.process.supervisors import run_command, supervisor_of
 from llcphone.process.units import pm2_unit, systemd_unit
@@ -31,48 +31,48 @@ from tests.process.deployment import deploy
 
 def test_the_pid_file_stands_as_long_as_the_process_serves(tmp_path: Path) -> None:
     path = tmp_path / "a.pid"
-    with marked(str(path), own_mark("127.0.0.1", 8081)):
-        mark = read_mark(str(path))
-        assert mark is not None
-        assert (mark.pid, mark.port, mark.alive) == (os.getpid(), 8081, True)
+    with written(str(path), own_pid_file("127.0.0.1", 8081)):
+        pid_file = read_pid_file(str(path))
+        assert pid_file is not None
+        assert (pid_file.pid, pid_file.port, pid_file.alive) == (os.getpid(), 8081, True)
         assert path.stat().st_mode & 0o777 == 0o600
     assert not path.exists()
 
 
 def test_a_successors_pid_file_is_not_removed(tmp_path: Path) -> None:
     path = tmp_path / "a.pid"
-    with marked(str(path), own_mark("127.0.0.1", 8081)):
+    with written(str(path), own_pid_file("127.0.0.1", 8081)):
         path.write_text(path.read_text().replace(f'"pid":{os.getpid()}', '"pid":1'))
     assert path.exists()
 
 
 def test_a_folder_that_cannot_be_written_is_no_reason_to_take_no_calls(tmp_path: Path, caplog) -> None:
-    with marked(str(tmp_path / "nowhere" / "a.pid"), own_mark("127.0.0.1", 8081)):
+    with written(str(tmp_path / "nowhere" / "a.pid"), own_pid_file("127.0.0.1", 8081)):
         pass
     assert [record.event for record in caplog.records] == ["no pid file"]
 
 
 def test_a_pid_that_was_given_away_is_another_process() -> None:
-    mine = own_mark("127.0.0.1", 1)
+    mine = own_pid_file("127.0.0.1", 1)
     assert running(mine.pid, mine.created)
     assert not running(mine.pid, mine.created - 60)
     assert not running(2**22 - 3)
 
 
 def test_a_clock_that_is_set_makes_no_live_mark_look_dead(monkeypatch: pytest.MonkeyPatch) -> None:
-    mine = own_mark("127.0.0.1", 1)
+    mine = own_pid_file("127.0.0.1", 1)
     began = psutil.Process.create_time
     monkeypatch.setattr(psutil.Process, "create_time", lambda self: began(self) + 3600.0)
     assert mine.alive
 
 
 def test_a_mark_of_another_container_is_neither_alive_nor_stale(tmp_path: Path) -> None:
-    mark = msgspec.structs.replace(own_mark("127.0.0.1", 1), pids="pid:[4026530000]")
-    assert (mark.alive, mark.elsewhere) == (False, True)
-    (tmp_path / "a.pid").write_bytes(msgspec.json.encode(mark))
+    pid_file = msgspec.structs.replace(own_pid_file("127.0.0.1", 1), pids="pid:[4026530000]")
+    assert (pid_file.alive, pid_file.elsewhere) == (False, True)
+    (tmp_path / "a.pid").write_bytes(msgspec.json.encode(pid_file))
     told: list[str] = []
     config = Config.from_dict({"process": {"pid_file": str(tmp_path / "a.pid")}})
-    assert known(Job(config=config, tell=told.append)) is None
+    assert known(ServerJob(config=config, tell=told.append)) is None
     assert (tmp_path / "a.pid").exists()
     assert told == []
 
@@ -80,7 +80,7 @@ def test_a_mark_of_another_container_is_neither_alive_nor_stale(tmp_path: Path) 
 @pytest.mark.parametrize("text", ["", "17\n", "[]", '{"pid": 1}'])
 def test_a_pid_file_that_cannot_be_read_is_none(tmp_path: Path, text: str) -> None:
     (tmp_path / "a.pid").write_text(text)
-    assert read_mark(str(tmp_path / "a.pid")) is None
+    assert read_pid_file(str(tmp_path / "a.pid")) is None
 
 
 # -- systemd ------------------------------------------------------------------------------------

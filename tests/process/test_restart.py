@@ -15,10 +15,10 @@ import trio
 from llcphone import settings
 from llcphone.cli import restart
 from llcphone.config import Config
-from llcphone.doctor.checks import case_of, examine
+from llcphone.doctor.checks import context_of, run_checks
 from llcphone.doctor.report import Status
 from llcphone.process import lifecycle, stop
-from llcphone.process.pidfile import own_mark, read_mark, running
+from llcphone.process.pidfile import own_pid_file, read_pid_file, running
 from llcphone.process.status import standing, standing_lines
 from llcphone.server.port_owners import is_server
 from llcphone.sim.model import Faults
@@ -71,9 +71,9 @@ async def test_a_server_without_a_pid_file_is_an_orphan_and_is_ended(tmp_path: P
         assert code == 0, told
         assert f"stopping an orphan of ours, pid {orphan.pid}" in told
         assert orphan.poll() == 0
-        mark = read_mark(str(tmp_path / "llcphone.pid"))
-        assert mark is not None
-        assert mark.pid != orphan.pid
+        pid_file = read_pid_file(str(tmp_path / "llcphone.pid"))
+        assert pid_file is not None
+        assert pid_file.pid != orphan.pid
 
 
 @pytest.mark.slow
@@ -126,11 +126,11 @@ async def test_a_stale_pid_file_is_said_and_removed(tmp_path: Path) -> None:
 async def test_a_pid_that_somebody_else_has_now_is_not_ended(tmp_path: Path) -> None:
     async with within(tmp_path) as deployed:
         server = await deployed.serve()
-        mark = read_mark(str(tmp_path / "llcphone.pid"))
+        pid_file = read_pid_file(str(tmp_path / "llcphone.pid"))
         server.kill()
         await server.wait()
         bystander = await deployed.spawn(sys.executable, "-c", "import time; time.sleep(60)")
-        stale = msgspec.structs.replace(mark, pid=bystander.pid)
+        stale = msgspec.structs.replace(pid_file, pid=bystander.pid)
         (tmp_path / "llcphone.pid").write_bytes(msgspec.json.encode(stale))
         code, told = await deployed.run("restart")
         assert code == 0, told
@@ -237,7 +237,7 @@ async def test_a_new_server_has_its_time_to_become_ready_and_then_what_fails_is_
 
     monkeypatch.setattr(lifecycle, "ask_ready", ask_ready)
     config = Config.from_dict({"process": {"start_timeout_s": 5, "pid_file": ""}, "server": {"port": 7}})
-    reasons = await lifecycle.not_ready(lifecycle.Job(config=config))
+    reasons = await lifecycle.not_ready(lifecycle.ServerJob(config=config))
     assert reasons == (["model endpoint: not asked yet"] if late == 1000 else [])
     assert set(asked) == {7}
 
@@ -358,16 +358,16 @@ async def test_two_projects_on_one_port_leave_each_other_alone(
         Deployment(other, deployed.port, deployed.model, deployed.twilio).configure()
         monkeypatch.chdir(other)
         told: list[str] = []
-        job = lifecycle.Job(config=settings.load(None).config, tell=told.append)
+        job = lifecycle.ServerJob(config=settings.load(None).config, tell=told.append)
         assert not await stop.stop(job)
-        assert await restart.restart(restart.Wish(tell=told.append)) == 1
+        assert await restart.restart(restart.RestartOptions(tell=told.append)) == 1
         named = f"port {deployed.port} belongs to another project: pid {server.pid} (llcphone of {production}"
         assert sum(line.startswith(named) for line in told) == 2
         (line,) = standing_lines(await standing(job.config))
         assert line.startswith(
             f"no server of this project runs; port {deployed.port} belongs to pid {server.pid}"
         )
-        findings = await examine(case_of(None), ("process",))
+        findings = await run_checks(context_of(None), ("process",))
         assert [each.status for each in findings if each.check == "process"] == [Status.FAIL]
         assert deployed.serving(server.pid)
 
@@ -385,7 +385,7 @@ async def test_a_new_server_that_cannot_start_leaves_the_old_one_serving(
         deployed.configure(metrics={"port": taken.getsockname()[1]})
         monkeypatch.chdir(tmp_path)
         told: list[str] = []
-        assert await restart.restart(restart.Wish(tell=told.append)) == 1
+        assert await restart.restart(restart.RestartOptions(tell=told.append)) == 1
         assert f"the server that ran, pid {server.pid}, is left serving" in told
         assert deployed.serving(server.pid)
         await deployed.twilio.ring_nowait().stream_started()
@@ -410,9 +410,9 @@ async def test_a_busy_server_that_misses_questions_is_drained_and_not_killed(
     monkeypatch.setattr(stop, "ask_health", ask_health)
     monkeypatch.setattr(stop, "gone", gone)
     monkeypatch.setattr(stop, "terminate", lambda *which: signals.append(which))
-    job = lifecycle.Job(config=Config.from_dict({"process": {"pid_file": ""}}), tell=told.append)
-    mark = msgspec.structs.replace(own_mark("127.0.0.9", 9), pid=2**22 - 3)
-    assert await stop._end(job, mark.pid, mark.created, mark, "the server")
-    assert signals == [(mark.pid, mark.created)], "a second TERM would end all calls"
+    job = lifecycle.ServerJob(config=Config.from_dict({"process": {"pid_file": ""}}), tell=told.append)
+    pid_file = msgspec.structs.replace(own_pid_file("127.0.0.9", 9), pid=2**22 - 3)
+    assert await stop._end(job, pid_file.pid, pid_file.created, pid_file, "the server")
+    assert signals == [(pid_file.pid, pid_file.created)], "a second TERM would end all calls"
     assert set(asked) == {("127.0.0.9", 9)}, "where it was started, not where the settings say by now"
-    assert told[-1] == f"pid {mark.pid}: ended"
+    assert told[-1] == f"pid {pid_file.pid}: ended"

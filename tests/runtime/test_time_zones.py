@@ -77,10 +77,10 @@ def test_quiet_hours_that_nobody_can_keep_refuse_by_a_code_of_their_own() -> Non
 
 @pytest.mark.usefixtures("_no_table")
 async def test_the_doctor_names_it() -> None:
-    class Case:
+    class DoctorContext:
         config = Config()
 
-    (finding,) = await doctors_time_zones(Case)  # type: ignore[arg-type]
+    (finding,) = await doctors_time_zones(DoctorContext)  # type: ignore[arg-type]
     assert (finding.check, finding.status.name) == ("time zones", "FAIL")
     assert "tzdata" in finding.fix
 
@@ -88,7 +88,7 @@ async def test_the_doctor_names_it() -> None:
 async def test_the_doctor_reads_the_do_not_call_list(tmp_path) -> None:
     file = tmp_path / "list"
 
-    class Case:
+    class DoctorContext:
         config = Config.from_dict({"outbound": {"do_not_call_file": str(file)}})
 
     for text, status, words in (
@@ -96,9 +96,9 @@ async def test_the_doctor_reads_the_do_not_call_list(tmp_path) -> None:
         ("+14155550101\n+5215512345678\n", "PASS", "2 numbers"),
     ):
         file.write_text(text)
-        (finding,) = await do_not_call(Case)  # type: ignore[arg-type]
+        (finding,) = await do_not_call(DoctorContext)  # type: ignore[arg-type]
         assert (finding.check, finding.status.name) == ("do-not-call list", status)
         assert words in finding.evidence
     file.unlink()
-    (finding,) = await do_not_call(Case)  # type: ignore[arg-type]
+    (finding,) = await do_not_call(DoctorContext)  # type: ignore[arg-type]
     assert finding.status.name == "FAIL"

@@ -6,9 +6,9 @@ import trio
 from llcphone import Agent
 from llcphone.agent import Agents
 from llcphone.server.api import calls
-from llcphone.server.api.models import masked_number
 from llcphone.sim import voices
 from llcphone.sim.phone import Callee
+from llcphone.telemetry.redaction import masked_number
 from tests.server.api_stage import BUSY, TO, open_api
 
 

@@ -22,8 +22,8 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from llcphone import Agent, Call, Config, ToolContext
 from llcphone.config.server import LogConfig
-from llcphone.doctor.checks import examine
-from llcphone.doctor.context import Case
+from llcphone.doctor.checks import run_checks
+from llcphone.doctor.context import DoctorContext
 from llcphone.doctor.report import lines, verdict
 from llcphone.engine.events import EndReason
 from llcphone.sim.model import CallTool, Faults, Say
@@ -50,7 +50,7 @@ CANARIES = {
     *(KEY, TOKEN, ACCOUNT, AUTH_TOKEN, ACCOUNT_SID),
     *("canary-prompt", "canary-context", "canary-argument", "canary-result", "canary-text", "canary-word"),
 }
-"""None of these, in any spelling of upper and lower case, may be read anywhere."""
+"""None of these, in any spelling of upper and lower context, may be read anywhere."""
 SETTINGS: dict[str, dict[str, Any]] = {
     "realtime": {"api_key": KEY, "safety_salt": "canary-salt"},
     "records": {"transcript": False},
@@ -289,8 +289,8 @@ async def test_nothing_of_a_deployment_can_be_read_in_what_the_doctor_says(autoj
     destinations = {"anna": {"number": CALLER}}
     settings = {**SETTINGS, "transfers": {"destinations": destinations}, "outbound": {"caller_ids": [CALLEE]}}
     async with rehearse(make_agent(), callee=CALLEES.get, settings=settings) as stage:
-        case = Case(config=stage.config, path=tmp_path / "llcphone.toml", status_pages={})
-        findings = await examine(case)
+        context = DoctorContext(config=stage.config, path=tmp_path / "llcphone.toml", status_pages={})
+        findings = await run_checks(context)
     told = "\n".join(
         [*lines(findings), verdict(findings), *(json.dumps(each.as_json()) for each in findings)]
     )

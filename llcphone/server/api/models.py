@@ -6,12 +6,12 @@ Telephone numbers are complete in these types; `CallView.masked` is sent unless 
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Any, Literal, Self
 
 import msgspec
 from msgspec import Meta, Struct
 
+from llcphone.telemetry.redaction import masked_number
 from llcphone.validation.phone_numbers import E164
 
 BODY_LIMIT = 65_536
@@ -150,8 +150,3 @@ class CallEvent(Struct, omit_defaults=True):
     def wordless(self) -> CallEvent:
         """The same without what was said."""
         return msgspec.structs.replace(self, words="")
-
-
-def masked_number(number: str) -> str:
-    """A number but for its last two digits: ``…71``; nothing of what is no number, such as an address."""
-    return f"…{number[-2:]}" if re.fullmatch(r"\+?[0-9]{4,}", number) else "…" if number else ""
