@@ -40,7 +40,7 @@ class Bridge:
 def _llcphone(name: str, *, tls: bool = False, **wire: str) -> Bridge:
     env = {f"LLCPHONE_WIRE__{key.upper()}": value for key, value in wire.items()}
     # What is measured is where calls begin to suffer: so none is refused before, as [overload] would.
-    env |= {"LLCPHONE_OVERLOAD__LAG_LIMIT_MS": "0", "LLCPHONE_OVERLOAD__CPU_LIMIT_PERCENT": "0"}
+    env |= {"LLCPHONE_OVERLOAD__LAG_LIMIT_MS": "0"}
     env |= {"LLCPHONE_PROCESS__PID_FILE": ""}
     return Bridge(name, "llcphone", ("serve",), env, tls)
 

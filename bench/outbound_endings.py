@@ -71,7 +71,7 @@ class Outcome:
         return same and not self.strange and self.records.total() == self.calls
 
 
-NO_REFUSALS = {"lag_limit_ms": 0, "cpu_limit_percent": 0}
+NO_REFUSALS = {"lag_limit_ms": 0}
 
 
 async def run_crowd(calls: int, seed: int, *, at_once: int = 40) -> Outcome:

@@ -18,10 +18,11 @@ from llcphone.config import SECTIONS, SETTINGS, toml_value
 from llcphone.settings import ORIGINAL_DESTINATIONS, ORIGINAL_NAMES, USUAL_NAMES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 DOCS = Path(__file__).parent.parent / "docs"
 CONFIGURATION = DOCS / "configuration.md"
+ADVANCED = DOCS / "configuration-advanced.md"
 SKILL_PAGE = DOCS / "09-openclaw-config.md"
 REFERENCE = DOCS / "reference.md"
 REQUIRED = ["OPENAI_API_KEY", "TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN", "TWILIO_PHONE_NUMBER"]
@@ -29,43 +30,65 @@ REQUIRED = ["OPENAI_API_KEY", "TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN", "TWILIO
 
 
 def configuration_page() -> str:
-    """docs/configuration.md, made of the declarations of the settings."""
-    lines = [CONFIGURATION_HEAD]
+    """docs/configuration.md: the settings that most deployments need, made of their declarations."""
+    lines = [CONFIGURATION_HEAD, *_tables(advanced=False), "", "## Variables", "", VARIABLES_HEAD]
     lines += [f"| `{variable}` | `{key}` |" for variable, key in (USUAL_NAMES | ORIGINAL_NAMES).items()]
     destinations = ORIGINAL_DESTINATIONS.items()
     lines += [f"| `{variable}` | `transfers.destinations`, as `{name}` |" for variable, name in destinations]
-    for name, section in SECTIONS.items():
-        about = (inspect.getdoc(section) or "").partition(": ")[2]
-        lines += ["", f"## [{name}]", "", about[0].upper() + about[1:], ""]
-        lines += ["| setting | default | may be | what it is |", "|---|---|---|---|"]
-        told = told_of(section)
-        for setting in SETTINGS.values():
-            if setting.section == name:
-                kind = " *Secret.*" if setting.secret else " *Of one deployment.*" if setting.private else ""
-                default = toml_value(setting.default)
-                cells = [f"`{setting.key}`", f"`{default}`", setting.wants(), told[setting.name] + kind]
-                lines.append(f"| {' | '.join(cells)} |".replace("<", "&lt;"))
     return "\n".join(lines) + "\n"
+
+
+def advanced_page() -> str:
+    """docs/configuration-advanced.md: all other settings."""
+    return "\n".join([ADVANCED_HEAD, *_tables(advanced=True)]) + "\n"
+
+
+def _tables(*, advanced: bool) -> Iterator[str]:
+    """A table for each section that has settings of this tier."""
+    for name, section in SECTIONS.items():
+        settings = [each for each in SETTINGS.values() if each.section == name and each.advanced is advanced]
+        if not settings:
+            continue
+        about = (inspect.getdoc(section) or "").partition(": ")[2]
+        yield from ("", f"## [{name}]", "", about[0].upper() + about[1:], "")
+        yield from ("| setting | default | allowed | meaning |", "|---|---|---|---|")
+        texts = told_of(section)
+        for setting in settings:
+            kind = " *Secret.*" if setting.secret else " *Of one deployment.*" if setting.private else ""
+            cells = [f"`{setting.key}`", f"`{toml_value(setting.default)}`", setting.wants()]
+            yield f"| {' | '.join([*cells, texts[setting.name] + kind])} |".replace("<", "&lt;")
 
 
 CONFIGURATION_HEAD = """# Configuration
 
 For everybody who changes a setting.
 
-Made from the code by `./dev docs`; a test compares. `llcphone config --explain` shows what is
-in effect and where it came from.
+This page lists the settings that most deployments need. The others are on
+[advanced settings](configuration-advanced.md). `./dev docs` makes both pages from the code; a test compares.
 
-Later wins: default, `llcphone.toml` (or `--config`), the `.env` beside it, the environment. Every setting is
-also read from `LLCPHONE_<SECTION>__<KEY>`; a variable that begins so and is no setting is an error. `""`
-unsets what may be unset. A list stands in a variable with commas, without brackets
-(`LLCPHONE_OUTBOUND__ALLOW_PREFIXES=+1202,+44`), a table as JSON. A *secret* is shown by no command and
-written to no log or snapshot; what is *of one deployment* is in no snapshot either.
+- `llcphone config --explain` shows the settings in effect and where each value came from; `--all` adds the
+  advanced ones.
+- llcphone reads four sources. A later one wins: the default, `llcphone.toml` (or `--config`), the `.env`
+  beside it, the environment.
+- Each setting also has a variable, `LLCPHONE_<SECTION>__<KEY>`. An unknown variable with this prefix is an
+  error.
+- `""` unsets a setting that may be unset.
+- In a variable, write a list with commas and without brackets
+  (`LLCPHONE_OUTBOUND__ALLOW_PREFIXES=+1202,+44`), and a table as JSON.
+- A *secret* is never shown, logged or put into a snapshot. A setting *of one deployment* is not put into
+  snapshots."""
 
-These names are read too. Within one source `LLCPHONE_…` wins, then those of the trade, then those of the
-original.
+VARIABLES_HEAD = """These variables are read too. Within one source `LLCPHONE_…` wins, then the usual
+names, then the names of llc-phone 3.
 
 | variable | setting |
 |---|---|"""
+
+ADVANCED_HEAD = """# Advanced settings
+
+For engineers who tune a deployment that [the usual settings](configuration.md) do not fit.
+
+Few deployments change a setting of this page. `llcphone config --explain --all` shows their values."""
 
 
 def told_of(section: type) -> dict[str, str]:
@@ -136,6 +159,7 @@ PUBLIC: dict[str, list[str]] = {
 
 MADE_PAGES: dict[Path, Callable[[], str]] = {
     CONFIGURATION: configuration_page,
+    ADVANCED: advanced_page,
     SKILL_PAGE: skill_page,
     REFERENCE: reference_page,
 }

@@ -30,7 +30,6 @@ from llcphone.runtime.containment import contained
 from llcphone.runtime.log_lines import logger
 from llcphone.validation.phone_numbers import identity, is_withheld
 from llcphone.wire.adapters import connect_trio_websocket
-from llcphone.wire.leg import Leg, LegLimits, Spawn
 from llcphone.wire.websocket import connect
 
 if TYPE_CHECKING:
@@ -38,6 +37,7 @@ if TYPE_CHECKING:
 
     from llcphone.agent import Agent
     from llcphone.config import Config
+    from llcphone.wire.leg import Leg, Spawn
 
     Wish = tuple[str, Mapping[str, Any]]
     """An agent's name, and settings that its sessions are asked for."""
@@ -66,7 +66,6 @@ class Endpoint:
         self._config = config
         self._url = with_model(realtime.url, realtime.model)
         self._tls = _tls_context(config) if realtime.url.startswith("wss:") else None
-        self._limits = leg_limits(config)
         self.dialects = DialectMemory(None if realtime.dialect == "auto" else Dialect(realtime.dialect))
         self.trouble: str | None = NOT_ASKED
         """Why no session can be had, None when one could be opened."""
@@ -84,26 +83,16 @@ class Endpoint:
 
     async def dial(self, dialect: Dialect, spawn: Spawn, *, caller: str = "") -> Leg:
         """Open a model leg; raises what ``wire.websocket.connect`` raises."""
-        wire = self._config.wire
         headers = self._headers(dialect, caller)
-        if wire.model == "trio-websocket":
+        if self._config.wire.model == "trio-websocket":
             return await connect_trio_websocket(
                 self._url,
                 headers=headers,
                 tls=self._tls,
                 timeout_s=_DIAL_S,
-                max_message=wire.model_message_limit,
                 spawn=spawn,
-                limits=self._limits,
             )
-        return await connect(
-            self._url,
-            headers=headers,
-            tls=self._tls,
-            timeout_s=_DIAL_S,
-            max_message=wire.model_message_limit,
-            limits=self._limits,
-        )
+        return await connect(self._url, headers=headers, tls=self._tls, timeout_s=_DIAL_S)
 
     async def keep_asking(self) -> None:
         """Ask until all is well; whoever needs the dialect meanwhile waits for this one."""
@@ -260,17 +249,6 @@ def with_model(url: str, model: str) -> str:
     if "model" in dict(parse_qsl(query)):
         return url
     return f"{url}{'&' if query else '?'}model={quote(model, safe='')}"
-
-
-def leg_limits(config: Config) -> LegLimits:
-    """The wire section as the legs take it."""
-    return LegLimits(
-        stall_timeout_s=config.wire.stall_timeout_s,
-        outbox_limit_bytes=config.wire.outbox_limit,
-        close_timeout_s=config.call.close_timeout_s,
-        ping_interval_s=config.wire.ping_interval_s,
-        ping_timeout_s=config.wire.ping_timeout_s,
-    )
 
 
 def _tls_context(config: Config) -> ssl.SSLContext:

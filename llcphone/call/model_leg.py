@@ -21,6 +21,7 @@ from llcphone.errors import LegClosed, ModelRefused, RemoteProtocolError
 from llcphone.realtime.dialects import Dialect
 from llcphone.realtime.error_codes import is_busy, named_wait_ms
 from llcphone.realtime.events import SessionUpdated
+from llcphone.wire.leg import CLOSE_TIMEOUT_S
 from llcphone.wire.read_loop import read_all
 from llcphone.wire.websocket import HandshakeRefused
 
@@ -100,7 +101,7 @@ class ModelLeg:
         finally:
             self.leg = None
             self._changed()
-            with trio.move_on_after(core.services.config.call.close_timeout_s, shield=True):
+            with trio.move_on_after(CLOSE_TIMEOUT_S, shield=True):
                 await leg.aclose()
             leg.abort()
 

@@ -15,6 +15,7 @@ from llcphone.call.bad_messages import BadMessageCount
 from llcphone.engine.events import EndReason, PhoneLegLost, StreamJoined
 from llcphone.errors import JoinRefused, LegClosed, RemoteProtocolError
 from llcphone.twilio.media import StreamStarted, caller_audio_fast, decode
+from llcphone.wire.leg import CLOSE_TIMEOUT_S
 from llcphone.wire.read_loop import read_all
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ class PhoneLeg:
             if (leg := core.phone.leg) is not None:
                 # A phone that has vanished answers no Close: ours is written, and that is all.
                 gone = core.engine.ended is EndReason.STREAM_DEAD
-                limit_s = 0 if gone else core.services.config.call.close_timeout_s
+                limit_s = 0 if gone else CLOSE_TIMEOUT_S
                 with trio.move_on_after(limit_s, shield=True):
                     await leg.aclose()
                 leg.abort()

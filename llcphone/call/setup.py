@@ -43,6 +43,26 @@ if TYPE_CHECKING:
 
 log = logger("llcphone.call")
 
+# Limits that are no settings: nothing in a deployment suggests other values.
+GREETING_GUARD_MAX_MS = 3_000
+"""The greeting guard ends after this time whatever the marks say: no caller may be ignored for longer."""
+EARLY_AUDIO_MS = 10_000
+"""Caller audio kept while the session is not ready and the agent listens first: as long as a session may
+take by default (``opening.warm_deadline_ms``)."""
+MARK_EVERY_MS = 200
+"""Agent audio between two marks. A lost mark costs this much knowledge of what was heard; more marks cost
+messages."""
+RESPONSE_WAIT_MS = 3_000
+"""How long a committed turn may wait for ``response.created`` before llcphone asks for a response itself."""
+RENEWAL_MARGIN_MS = 300_000
+"""A successor is opened this long before the end that the server names, or a quarter of a shorter life."""
+RENEWAL_QUIET_MS = 500
+"""Silence of both sides before the switch to a successor."""
+RENEWAL_TRIES = 5
+"""Successors tried in a row. Then the session runs to its end, and recovery takes over."""
+SUMMARY_WAIT_MS = 5_000
+"""Longest wait for a summary of the conversation; without it only the last turns are repeated."""
+
 
 @attrs.frozen(kw_only=True)
 class CallStart:
@@ -245,15 +265,13 @@ def _renewal_plan(config: Config) -> RenewalPlan:
     renewal = config.renewal
     return RenewalPlan(
         at_age_ms=round(renewal.at_age_s * 1000),
-        margin_ms=round(renewal.margin_s * 1000),
-        quiet_ms=renewal.quiet_ms,
-        most_tries=renewal.tries,
+        margin_ms=RENEWAL_MARGIN_MS,
+        quiet_ms=RENEWAL_QUIET_MS,
+        most_tries=RENEWAL_TRIES,
         refresh_age_ms=round(renewal.refresh_at_age_s * 1000),
-        refresh_tokens=renewal.refresh_at_tokens,
-        refresh_gap_ms=renewal.refresh_at_gap_ms,
         keep_turns=renewal.keep_turns,
         summary=renewal.summary,
-        summary_wait_ms=round(renewal.summary_wait_s * 1000),
+        summary_wait_ms=SUMMARY_WAIT_MS,
     )
 
 
@@ -272,8 +290,8 @@ def _limits(config: Config, lasted_s: float) -> CallLimits:
         max_duration_ms=max(1_000, round((call.max_duration_s - lasted_s) * 1000)),
         goodbye_ms=round(call.goodbye_timeout_s * 1000),
         greeting_guard_ms=opening.greeting_guard_ms,
-        greeting_guard_max_ms=opening.greeting_guard_max_ms,
-        early_audio_ms=opening.early_audio_ms,
-        mark_every_ms=call.mark_every_ms,
-        response_wait_ms=call.response_wait_ms,
+        greeting_guard_max_ms=GREETING_GUARD_MAX_MS,
+        early_audio_ms=EARLY_AUDIO_MS,
+        mark_every_ms=MARK_EVERY_MS,
+        response_wait_ms=RESPONSE_WAIT_MS,
     )

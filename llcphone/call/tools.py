@@ -31,6 +31,10 @@ if TYPE_CHECKING:
     from llcphone.tools.tool import Tool
 
 
+RETRY_PAUSE_S = 0.2
+"""Pause before the second try of a tool with `retry`; it doubles with each further try."""
+
+
 class ToolRunner:
     """The tools and hooks of one call's agent."""
 
@@ -132,7 +136,7 @@ class ToolRunner:
         What becomes of the result is nobody's business here: an effect that has happened is not repeated
         because its result cannot be told.
         """
-        pause_s = self._settings.retry_after_ms / 1000
+        pause_s = RETRY_PAUSE_S
         error = ""
         for attempt in range(1, tool.options.get("retry", 0) + 2):
             if attempt > 1:

@@ -74,7 +74,7 @@ class DialOrder:
     """Voice webhook, asked for TwiML when the callee answers."""
     status_callback: str = field(repr=False)
     amd: Amd | None = None
-    ring_timeout_s: int = 60
+    ring_timeout_s: int
     """Twilio may add five seconds."""
     time_limit_s: int | None = None
     send_digits: str | None = field(default=None, repr=False)

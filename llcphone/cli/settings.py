@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
+from typing import Annotated
+
+from cyclopts import Parameter
 
 from llcphone import settings
 from llcphone.cli.options import AsJson, ConfigPath
+from llcphone.config import SETTINGS
 
 
 def config(
@@ -16,6 +20,7 @@ def config(
     config: ConfigPath = None,
     explain: bool = False,
     changed: bool = False,
+    all_: Annotated[bool, Parameter(name="--all")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Show the settings in effect; secrets stay hidden.
@@ -24,9 +29,10 @@ def config(
         word: only settings with this in their name, such as "outbound" or "voice".
         explain: also where each value came from.
         changed: only what is not the default.
+        all_: also the advanced settings. Without it they are shown if a word finds them or if one is set.
     """
     named = [row for row in settings.explain(settings.load(config)) if word in row[0]]
-    rows = [row for row in named if not changed or row[2] != settings.DEFAULT_ORIGIN]
+    rows = [row for row in named if _is_set(row) or (not changed and (all_ or word or not _is_advanced(row)))]
     if as_json:
         names = ("key", "value", "from")
         print(json.dumps([dict(zip(names, row, strict=True)) for row in rows], indent=1))
@@ -38,3 +44,11 @@ def config(
         sys.exit(1)
     if not rows and not as_json:
         print("every setting is at its default")
+
+
+def _is_set(row: tuple[str, str, str]) -> bool:
+    return row[2] != settings.DEFAULT_ORIGIN
+
+
+def _is_advanced(row: tuple[str, str, str]) -> bool:
+    return SETTINGS[row[0]].advanced

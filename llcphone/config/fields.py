@@ -106,7 +106,13 @@ ONE_TOOL = Rule(
 
 
 def setting(
-    default: T, rule: Rule | None = None, *, secret: bool = False, private: bool = False, note: str = ""
+    default: T,
+    rule: Rule | None = None,
+    *,
+    secret: bool = False,
+    private: bool = False,
+    advanced: bool = False,
+    note: str = "",
 ) -> T:
     """Declare one setting of a section.
 
@@ -115,9 +121,16 @@ def setting(
         rule: what a value of the annotated type must fulfil besides.
         secret: never shown, printed or kept; a secret is private too.
         private: belongs to one deployment (address, account), so no snapshot carries it.
+        advanced: few deployments change it. It stands on a page of its own, and `config` shows it with --all.
         note: added to every complaint about this setting.
     """
-    metadata = {"rule": rule, "secret": secret, "private": private or secret, "note": note}
+    metadata = {
+        "rule": rule,
+        "secret": secret,
+        "private": private or secret,
+        "advanced": advanced,
+        "note": note,
+    }
     return attrs.field(
         default=default, converter=None if rule is None else rule.tidy, repr=not secret, metadata=metadata
     )
@@ -135,6 +148,7 @@ class Setting:
     rule: Rule | None
     secret: bool
     private: bool
+    advanced: bool
     note: str
 
     @property

@@ -12,15 +12,14 @@ DEFAULT_URL = "sqlite:///journal.db"
 
 @frozen(kw_only=True)
 class JournalConfig(Section):
-    """[journal]: what is needed to go on with a call whose process or media stream has died."""
+    """[journal]: what is needed to resume a call after its process or media stream has died."""
 
     enabled: bool = setting(True)
-    """Whether calls are journalled; a program of your own has to set `journal.url` too."""
+    """Whether calls are journalled. A program of yours must also set `journal.url`."""
     url: str = setting("", secret=True)
-    """SQLAlchemy address of the journal; "" is `sqlite:///journal.db` for `llcphone serve`, else none."""
-    max_resumes: int = setting(3, between(0, 100))
-    """How often one call may be resumed after a fault, then it ends; restarts do not count. 0: never."""
-    keep_days: float = setting(2.0, between(0.01, 3_650.0))
-    """How long a call that nobody ended is kept; what was said in one that has ended is deleted at once."""
-    progress_s: float = setting(1.0, between(0.1, 60.0))
-    """While the agent speaks: how much of it the caller may hear twice after a crash."""
+    """SQLAlchemy address; "": `sqlite:///journal.db` for `llcphone serve`, else no journal."""
+    max_resumes: int = setting(3, between(0, 100), advanced=True)
+    """How often one call is resumed after a fault before it ends; 0: never. Restarts do not count. The limit
+    stops a call that crashes each process."""
+    keep_days: float = setting(2.0, between(0.01, 3_650.0), advanced=True)
+    """How long the entry of an unfinished call is kept. The words of a finished call are deleted at once."""

@@ -87,21 +87,21 @@ _KEYS = Rule(
 
 @frozen(kw_only=True)
 class RoutesConfig(Section):
-    """[routes]: who answers which of our numbers, where `agent` names nobody."""
+    """[routes]: which mode or module answers which number, unless [agent] names one."""
 
     ivr: tuple[str, ...] = setting((), _NUMBERS, secret=True)
     """Numbers that the AI IVR answers; IVR_DID of llc-phone 3."""
     receptionist: tuple[str, ...] = setting((), _NUMBERS, secret=True)
-    """Our numbers that the receptionist answers; RECEPTIONIST_DID."""
+    """Numbers of ours that the receptionist answers; RECEPTIONIST_DID of llc-phone 3."""
     csr: tuple[str, ...] = setting((), _NUMBERS, secret=True)
-    """Our numbers that customer service answers; CSR_DID."""
+    """Numbers of ours that customer service answers; CSR_DID of llc-phone 3."""
     files: dict[str, Any] = setting({}, _FILES, secret=True)
-    """Our numbers that modules of your own answer: number to Python file."""
+    """Numbers of ours that modules of yours answer: number to Python file."""
     default: str = setting("receptionist", _MODE, private=True)
-    """Who answers every other number: a mode, or a Python file."""
+    """What answers every other number: a mode, or a Python file."""
 
     def check_together(self) -> None:
-        """Nobody can tell who answers a number that stands twice."""
+        """Each number has one route."""
         numbers = [*self.ivr, *self.receptionist, *self.csr, *self.files]
         if len(set(numbers)) < len(numbers):
             raise ConfigError("routes", "a number stands there twice: nobody could tell who answers it")
@@ -115,35 +115,37 @@ class RoutesConfig(Section):
 
 @frozen(kw_only=True)
 class CompanyConfig(Section):
-    """[company]: for whom the shipped modes speak."""
+    """[company]: the company that the shipped modes speak for."""
 
     language: str = setting("en", _LANGUAGE, private=True)
-    """Language of the shipped modes, of what Twilio says and of the stored recordings: en, es, fr, de or pt,
-    with a country too (es-MX), or one of your own, whose texts stand in `language_folder`."""
-    language_folder: str = setting("", private=True)
-    """Folder with `sentences.toml` and recordings, which go before those that ship; "" is none."""
-    sentences: dict[str, Any] = setting({}, _SENTENCES, private=True)
-    """Single sentences that go before those of the language: {greeting = "{wish}, {company}!"}."""
+    """Language of the shipped modes, of Twilio's texts and of the recordings: en, es, fr, de or pt, also with
+    a country (es-MX); or a language of yours, with its texts in `language_folder`."""
+    language_folder: str = setting("", private=True, advanced=True)
+    """Folder with `sentences.toml` and recordings, which override the shipped ones; "": none."""
+    sentences: dict[str, Any] = setting({}, _SENTENCES, private=True, advanced=True)
+    """Single sentences that override those of the language: {greeting = "{wish}, {company}!"}."""
     name: str = setting(ENGLISH["company.name"], NOT_EMPTY, private=True)
     """As it is spoken on the telephone; COMPANY_NAME of llc-phone 3."""
     assistant: str = setting("Avery", NOT_EMPTY, private=True)
-    """The agent's own name; ASSISTANT_NAME."""
+    """Name of the agent; ASSISTANT_NAME of llc-phone 3."""
     about: str = setting("", private=True)
-    """What the agent may tell about the company: what it does, where it is, prices; BUSINESS_DESCRIPTOR."""
+    """What the agent may say about the company: its business, address, prices; "": nothing.
+    BUSINESS_DESCRIPTOR of llc-phone 3."""
     greeting: str = setting("", private=True)
-    """The first sentence, word for word; "" greets by the time of day. INBOUND_GREETING."""
+    """First sentence, word for word; "": a greeting by the time of day. INBOUND_GREETING of llc-phone 3."""
     time_zone: str = setting("UTC", NOT_EMPTY, private=True)
-    """Where it is, as Europe/Madrid; BUSINESS_TIMEZONE."""
+    """Time zone of the company, such as Europe/Madrid; BUSINESS_TIMEZONE of llc-phone 3."""
     hours: str = setting("", _HOURS, private=True)
-    """When somebody is there: "mon-fri 09:00-17:00, sat 10:00-14:00"; "" is always."""
+    """Opening hours: "mon-fri 09:00-17:00, sat 10:00-14:00"; "": always open."""
     closed: tuple[str, ...] = setting((), _DATES, private=True)
-    """Days on which nobody is: holidays, as 2026-12-25."""
-    desk_hours: dict[str, Any] = setting({}, _DESK_HOURS, private=True)
-    """Hours of single destinations of `transfers.destinations`, where they are other."""
+    """Days on which the company is closed, such as 2026-12-25."""
+    desk_hours: dict[str, Any] = setting({}, _DESK_HOURS, private=True, advanced=True)
+    """Opening hours of single destinations of `transfers.destinations`, if they differ."""
     escalate_to: str = setting("", private=True)
-    """The destination that takes over when a person is wanted; "" is the first."""
-    trust_caller_id: bool = setting(False, private=True)
-    """Whether a number that no carrier vouches for proves who rings. Caller IDs can be forged."""
+    """Destination for callers who want a person; "": the first destination."""
+    trust_caller_id: bool = setting(False, private=True, advanced=True)
+    """Whether a number identifies the caller even if no carrier attests it. The default is off because
+    caller IDs can be forged."""
 
     def sentence(self, name: str) -> str:
         """A sentence that is no setting of its own, in the language.
@@ -156,9 +158,9 @@ class CompanyConfig(Section):
 
 @frozen(kw_only=True)
 class IvrConfig(Section):
-    """[ivr]: keys, for the AI IVR; they work without a model too."""
+    """[ivr]: keys of the AI IVR; they also work without a model."""
 
     keys: dict[str, Any] = setting({}, _KEYS, private=True)
-    """Key to destination, or to voicemail; empty: 1 is the first destination, and so on."""
-    menu_file: str = setting("", private=True)
-    """8 kHz µ-law file that says the keys when there is no model; "" is put together of shipped words."""
+    """Key to destination, or to voicemail. Empty: 1 is the first destination, and so on."""
+    menu_file: str = setting("", private=True, advanced=True)
+    """8 kHz µ-law file that lists the keys when there is no model; "": it is made of shipped words."""

@@ -16,15 +16,17 @@ AtCallBudget = Literal["goodbye", "hang_up", "note"]
 class MoneyConfig(Section):
     """[money]: what the model's tokens may cost."""
 
-    price_file: str = setting("")
-    """Price list in TOML, US$ per million tokens; "" is the shipped one, which says its date."""
+    price_file: str = setting("", advanced=True)
+    """Price list in TOML, US$ per million tokens; "": the shipped list, which states its date."""
     call_budget_usd: float = setting(0.0, between(0.0, 10_000.0))
-    """Estimated cost at which a call is ended, noticed between two answers; 0 is no limit."""
+    """Estimated cost at which a call is ended, checked between answers; 0: no limit."""
     at_call_budget: AtCallBudget = setting("goodbye")
-    """Then: "goodbye" has the agent say one, "hang_up" ends after what is being said, "note" only tells."""
-    grace_s: float = setting(20.0, between(1.0, 300.0))
-    """Longest time from there to the end of the call, should the caller go on talking."""
+    """What happens then: "goodbye" the agent says good-bye, "hang_up" the call ends after the current answer,
+    "note" it is only logged."""
+    grace_s: float = setting(20.0, between(1.0, 300.0), advanced=True)
+    """Longest time from there to the end of the call, even if the caller keeps talking."""
     day_budget_usd: float = setting(0.0, between(0.0, 1_000_000.0))
-    """Estimated cost per day (UTC) of all calls of this process, after which no call is let in; 0 is none."""
-    state_file: str = setting("")
-    """File that remembers the day's cost across restarts; "" forgets it."""
+    """Estimated cost of all calls of this process in one day (UTC) after which no call is accepted;
+    0: no limit."""
+    state_file: str = setting("", advanced=True)
+    """File that keeps the day's cost across restarts; "": a restart begins at 0."""

@@ -47,57 +47,63 @@ _API_KEY = matching(r"([\x21-\x7e]{16,})?", "at least 16 printable ASCII charact
 
 @frozen(kw_only=True)
 class OutboundConfig(Section):
-    """[outbound]: whom we may call, how often, and what happens when nobody human answers."""
+    """[outbound]: which numbers may be called, how often, and what happens when a machine answers."""
 
     allow_countries: tuple[str, ...] = setting((), _COUNTRIES, private=True)
-    """Countries that may be dialled; this and allow_prefixes both empty: the caller ID's own country."""
+    """Countries that may be dialled. If this and `allow_prefixes` are empty: the caller ID's own country."""
     allow_prefixes: tuple[str, ...] = setting((), _PREFIXES, private=True)
-    """Beginnings of numbers that may be dialled too, even in ranges that phonenumbers does not know yet."""
-    refuse_types: tuple[str, ...] = setting(("personal_number", "pager", "voicemail"), _TYPES)
-    """Kinds of number that are not dialled, besides premium and shared cost, which never are."""
+    """Beginnings of further numbers that may be dialled, even in ranges that phonenumbers does not know."""
+    refuse_types: tuple[str, ...] = setting(("personal_number", "pager", "voicemail"), _TYPES, advanced=True)
+    """Kinds of number that are not dialled. Premium and shared-cost numbers are never dialled."""
     max_concurrent: int = setting(10, between(1, 10_000))
-    """Calls of ours at once; Twilio's individual profile allows 10."""
+    """Most outbound calls at the same time. The default is the limit of Twilio's individual profile."""
     max_per_day: int = setting(200, between(1, 100_000))
-    """Calls in any 24 hours."""
+    """Most outbound calls in any 24 hours."""
     per_number_per_day: int = setting(3, between(1, 1_000))
-    """Calls to one number in any 24 hours."""
-    per_number_min_gap_s: float = setting(60.0, between(0.0, 86_400.0))
-    """From one call to a number to the next to the same."""
+    """Most calls to one number in any 24 hours."""
+    per_number_min_gap_s: float = setting(60.0, between(0.0, 86_400.0), advanced=True)
+    """Shortest time between two calls to the same number; 0: none."""
     calls_per_minute: int = setting(30, between(1, 10_000))
-    """Calls in any minute."""
-    sms_per_call: int = setting(3, between(0, 100))
-    """Text messages to who is on the line, in one call; 0 none."""
-    sms_per_number_per_day: int = setting(5, between(1, 1_000))
-    """Text messages to one number in any 24 hours; a caller's number can be forged to annoy its owner."""
-    sms_per_day: int = setting(500, between(1, 100_000))
-    """Text messages to callers in any 24 hours; those to destinations of [transfers] do not count."""
-    calls_per_second: float = setting(1.0, between(0.01, 1_000.0))
-    """Pace of dialling: an account has 1 per second, and Twilio queues what comes faster, unseen by us."""
+    """Most outbound calls in any minute. The API accepts twice as many requests, rejected ones included."""
+    sms_per_call: int = setting(3, between(0, 100), advanced=True)
+    """Most text messages to the caller in one call; 0: none."""
+    sms_per_number_per_day: int = setting(5, between(1, 1_000), advanced=True)
+    """Most text messages to one number in any 24 hours. The default is low because a forged caller ID could
+    be used to annoy its owner."""
+    sms_per_day: int = setting(500, between(1, 100_000), advanced=True)
+    """Most text messages to callers in any 24 hours; those to destinations of [transfers] do not count."""
+    calls_per_second: float = setting(1.0, between(0.01, 1_000.0), advanced=True)
+    """Pace of dialling. The default is Twilio's limit for an account; Twilio queues faster requests."""
     quiet_hours: str = setting("", _QUIET_HOURS, private=True)
-    """Nobody is called in these hours of their own time zone (else the server's): "21:00-08:00"."""
+    """Hours in which no number is called, in the number's time zone (else the server's): "21:00-08:00".
+    "": none."""
     do_not_call_file: str = setting("", private=True)
-    """File of numbers never to call, one a line, # for comments; unreadable, nobody is called."""
+    """File of numbers that are never called, one per line, # for comments; "": none. If it cannot be read,
+    no number is called."""
     caller_ids: tuple[str, ...] = setting((), _NUMBERS, secret=True)
-    """Our own numbers, the only ones we call from; the first is used. Empty: twilio.phone_number alone."""
+    """Numbers of ours that calls may come from; the first is the default. Empty: only
+    `twilio.phone_number`."""
     ring_timeout_s: int = setting(30, between(5, 600))
-    """How long it may ring; Twilio may add 5 s."""
-    dial: Literal["after_ready", "at_once"] = setting("after_ready")
-    """Whether the phone rings when the model is ready, or both are begun at once."""
-    speak_first_after_s: float = setting(0.0, between(0.0, 60.0))
-    """When the agent listens first: it speaks after so much silence of the callee; 0 never."""
-    amd: Literal["async", "sync", "off"] = setting("async")
-    """Twilio's machine detection; sync keeps the callee in silence for about 4 s."""
+    """How long the phone rings; Twilio may add 5 s."""
+    dial: Literal["after_ready", "at_once"] = setting("after_ready", advanced=True)
+    """Whether Twilio dials once the model is ready, or at once. The default avoids a callee who waits."""
+    speak_first_after_s: float = setting(0.0, between(0.0, 60.0), advanced=True)
+    """If the agent listens first: the callee's silence after which the agent speaks first; 0: never."""
+    amd: Literal["async", "sync", "off"] = setting("async", advanced=True)
+    """Twilio's answering machine detection. The default is async because with sync the callee hears about
+    4 s of silence."""
     machine: Literal["hang_up", "leave_message", "go_on"] = setting("hang_up")
-    """What is done when a machine answers."""
-    machine_message_file: str = setting("")
-    """8 kHz µ-law WAV file left as the message; "" lets the agent speak it."""
-    amd_timeout_s: int = setting(30, between(3, 59))
-    """How long Twilio may listen before its verdict is unknown, which counts as human."""
-    no_callback_limit_s: float = setting(90.0, between(1.0, 900.0))
-    """A dialled call of which Twilio never says a word is over after this; ringing counts."""
+    """What happens when a machine answers."""
+    machine_message_file: str = setting("", advanced=True)
+    """8 kHz µ-law WAV file that is left as the message; "": the agent speaks it."""
+    amd_timeout_s: int = setting(30, between(3, 59), advanced=True)
+    """Longest time of Twilio's detection; then the result is unknown, which counts as a person."""
+    no_callback_limit_s: float = setting(90.0, between(1.0, 900.0), advanced=True)
+    """A call ends if Twilio reports nothing about it for this long after dialling. It must be longer than
+    `ring_timeout_s`."""
 
     def check_together(self) -> None:
-        """A phone that is still allowed to ring may not be given up for silence."""
+        """A phone that may still ring must not be given up."""
         if self.no_callback_limit_s <= self.ring_timeout_s:
             raise ConfigError("outbound.no_callback_limit_s", "must be longer than outbound.ring_timeout_s")
 
@@ -107,6 +113,6 @@ class ApiConfig(Section):
     """[api]: the HTTP API of `llcphone serve` that places calls."""
 
     key: str = setting("", _API_KEY, secret=True)
-    """Who knows it may spend our money on calls; "" keeps the API off."""
-    events: bool = setting(True)
-    """Whether the API also tells what happens in a call while it lasts."""
+    """Key that clients send; whoever has it can place paid calls. "": the API is off."""
+    events: bool = setting(True, advanced=True)
+    """Whether the API streams what happens in a call."""

@@ -33,17 +33,17 @@ class Destination:
     number: str
     """E.164, or a SIP address."""
     kind: Literal["cold", "warm"] = "cold"
-    """cold: Twilio rings them. warm: the agent speaks to them first, the caller hears music meanwhile."""
+    """cold: Twilio dials them. warm: the agent speaks to them first while the caller hears music."""
     caller_id: str = ""
-    """What they see: one of the account's numbers. Empty: the caller's own number (cold), ours (warm)."""
+    """Number they see, one of the account's. "": the caller's own number (cold), ours (warm)."""
     whisper: str = ""
-    """Said to them before they are joined (cold); {summary} is what the agent says of the call."""
+    """Said to them before they are connected (cold); {summary} is the agent's summary of the call."""
     accept: bool = False
-    """They must press a key to be joined (cold); so no mailbox of theirs ever takes the call."""
+    """They must press a key to be connected (cold), so that a mailbox cannot take the call."""
     timeout_s: int = 20
     """How long it rings."""
     on_no_answer: Literal["agent", "voicemail", "hang_up"] = "agent"
-    """What follows when nobody is there, or nobody wants the call."""
+    """What follows when they do not answer or do not accept the call."""
     sms: bool = False
     """Whether they get the summary as a text message before it rings."""
 
@@ -80,39 +80,49 @@ DESTINATIONS = Rule(
 
 @frozen(kw_only=True)
 class TransfersConfig(Section):
-    """[transfers]: where a call may be sent, voicemail, keys, and the fallback when no model can be had."""
+    """[transfers]: where a call may be sent, voicemail, recording, and the fallback without a session."""
 
     destinations: dict[str, Any] = setting({}, DESTINATIONS, secret=True)  # noqa: RUF009
     """Tables by name: number, kind, caller_id, whisper, accept, timeout_s, on_no_answer, sms."""
     voicemail: bool = setting(False)
-    """Whether callers may leave a message, recorded by Twilio."""
-    voicemail_greeting: str = setting(ENGLISH["transfers.voicemail_greeting"], NOT_EMPTY, private=True)
-    """What they hear before the tone, said by Twilio."""
-    voicemail_thanks: str = setting(ENGLISH["transfers.voicemail_thanks"], NOT_EMPTY, private=True)
-    """What they hear after it."""
-    voicemail_limit_s: int = setting(120, between(5, 3_600))
+    """Whether callers may leave a message, which Twilio records."""
+    voicemail_greeting: str = setting(
+        ENGLISH["transfers.voicemail_greeting"], NOT_EMPTY, private=True, advanced=True
+    )
+    """What the caller hears before the tone, said by Twilio."""
+    voicemail_thanks: str = setting(
+        ENGLISH["transfers.voicemail_thanks"], NOT_EMPTY, private=True, advanced=True
+    )
+    """What the caller hears after the message, said by Twilio."""
+    voicemail_limit_s: int = setting(120, between(5, 3_600), advanced=True)
     """Longest message."""
     fallback: str = setting(HANG_UP, private=True)
-    """Where a caller goes when no model can be had: "hang_up", "voicemail" or a destination (cold)."""
-    accept_prompt: str = setting(ENGLISH["transfers.accept_prompt"], NOT_EMPTY, private=True)
-    """What a colleague hears, after the whisper, when a key is needed to take the call (`accept`)."""
-    unavailable_message: str = setting(ENGLISH["transfers.unavailable_message"], NOT_EMPTY, private=True)
-    """Last words to a caller whom nobody takes and who cannot go back to the agent."""
-    caller_gone_message: str = setting(ENGLISH["transfers.caller_gone_message"], NOT_EMPTY, private=True)
-    """What a colleague hears whose caller has hung up meanwhile."""
-    hold_music: str = setting("", WEB_ADDRESS_OR_EMPTY, private=True)
-    """Sound file or TwiML for callers on hold during a warm transfer; "" is Twilio's own music."""
-    briefing: str = setting(ENGLISH["transfers.briefing"], NOT_EMPTY, private=True)
-    """Prompt of the agent that speaks to the colleague in a warm transfer; the summary follows it."""
-    digits: Literal["tones", "twilio"] = setting("tones")
-    """How keys are pressed: as tones in the agent's audio, or by Twilio (the stream restarts: 0.9 s)."""
+    """Where a caller goes when there is no model session: "hang_up", "voicemail" or a cold destination."""
+    accept_prompt: str = setting(ENGLISH["transfers.accept_prompt"], NOT_EMPTY, private=True, advanced=True)
+    """What a colleague hears after the whisper when they must press a key (`accept`)."""
+    unavailable_message: str = setting(
+        ENGLISH["transfers.unavailable_message"], NOT_EMPTY, private=True, advanced=True
+    )
+    """Last words to a caller whose transfer failed and who cannot return to the agent."""
+    caller_gone_message: str = setting(
+        ENGLISH["transfers.caller_gone_message"], NOT_EMPTY, private=True, advanced=True
+    )
+    """What a colleague hears if the caller has hung up meanwhile."""
+    hold_music: str = setting("", WEB_ADDRESS_OR_EMPTY, private=True, advanced=True)
+    """Sound file or TwiML for callers on hold during a warm transfer; "": Twilio's own music."""
+    briefing: str = setting(ENGLISH["transfers.briefing"], NOT_EMPTY, private=True, advanced=True)
+    """Prompt of the agent that speaks to the colleague in a warm transfer; llcphone adds the summary."""
+    digits: Literal["tones", "twilio"] = setting("tones", advanced=True)
+    """How keys are pressed: as tones in the agent's audio, or by Twilio. The default is tones because Twilio
+    restarts the stream, which takes 0.9 s."""
     record_calls: bool = setting(False)
-    """Whether Twilio records every call; people must be told, and in many places must agree."""
-    record_notice: str = setting(ENGLISH["transfers.record_notice"], NOT_EMPTY, private=True)
-    """Said by Twilio before a recorded call begins."""
+    """Whether Twilio records every call. The default is off because callers must be informed, and in many
+    places must agree."""
+    record_notice: str = setting(ENGLISH["transfers.record_notice"], NOT_EMPTY, private=True, advanced=True)
+    """What Twilio says before a recorded call begins."""
 
     def check_together(self) -> None:
-        """A way that leads nowhere would be found out by a caller."""
+        """Each fallback must lead somewhere."""
         known = {HANG_UP, *self.destinations}
         for key, way in [("transfers.fallback", self.fallback), *self._without_answer()]:
             if way == VOICEMAIL and not self.voicemail:

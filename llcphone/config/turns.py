@@ -57,12 +57,14 @@ SCHEDULE = Rule(
 class TurnsConfig(Section):
     """[turns]: what changes from turn to turn, and what counts as a barge-in."""
 
-    schedule: tuple[dict[str, Any], ...] = setting((), SCHEDULE)
-    """Session updates by answered turns; empty: all tools after 0, realtime.eagerness_after after 1."""
+    schedule: tuple[dict[str, Any], ...] = setting((), SCHEDULE, advanced=True)
+    """Session updates by answered turns. Empty: all tools after 0, `realtime.eagerness_after` after 1."""
     barge_in_after_ms: int = setting(0, between(0, 5_000))
-    """Speech over the agent must last so long to stop it; shorter is dropped as its echo. 0 stops at once."""
-    echo_mute_ms: int = setting(0, between(0, 3_000))
-    """Caller audio held back at the beginning of each stretch of agent audio, while echo cancellers adapt."""
+    """How long the caller must speak over the agent to stop it; 0: it stops at once. Shorter speech is
+    dropped as an echo. The default suits phones that cancel echoes."""
+    echo_mute_ms: int = setting(0, between(0, 3_000), advanced=True)
+    """Caller audio that is dropped at the start of each stretch of agent audio, while echo cancellers adapt;
+    0: none."""
 
 
 @frozen(kw_only=True)
@@ -70,10 +72,11 @@ class SilenceConfig(Section):
     """[silence]: what happens when nobody speaks."""
 
     after_s: float = setting(0.0, between(0.0, 600.0))
-    """Silence after the agent was heard until it asks whether the caller is there; 0 never asks."""
-    prompts: int = setting(2, between(0, 20))
-    """How often it asks in a row; the next silence brings the good-bye, and hangs up."""
-    cue: str = setting(ENGLISH["silence.cue"], NOT_EMPTY, private=True)
-    """Text of the system item that makes it ask; it is never spoken itself."""
-    manual: bool = setting(False)
-    """Also with realtime.turn_detection "none", where no event says that the caller speaks."""
+    """Silence after the agent's last word until the agent asks whether the caller is there; 0: never."""
+    prompts: int = setting(2, between(0, 20), advanced=True)
+    """How often the agent asks in a row. The next silence brings a good-bye and ends the call."""
+    cue: str = setting(ENGLISH["silence.cue"], NOT_EMPTY, private=True, advanced=True)
+    """Text of the system item that makes the agent ask; it is not spoken."""
+    manual: bool = setting(False, advanced=True)
+    """Whether this also works with `realtime.turn_detection = "none"`. The default is off because no event
+    then reports that the caller speaks."""

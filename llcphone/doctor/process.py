@@ -216,7 +216,6 @@ def _unready(reasons: Sequence[str]) -> str:
         "at server.max_calls": "raise server.max_calls, or wait until calls end",
         "the day's budget is spent": "raise the budget in [money], or wait for tomorrow",
         "the event loop is late": "less load, or another node: overload.redirect_url",
-        "the processor is busy": "less load, or another node: overload.redirect_url",
     }
     found = [fixes[each] for each in reasons if each in fixes]
     return "; ".join(found) or "the model's session is refused: see the checks of the session below"

@@ -12,7 +12,6 @@ import trio
 from attrs import frozen
 from twilio.request_validator import RequestValidator  # type: ignore[import-untyped]
 
-from llcphone.call.endpoint import leg_limits
 from llcphone.config.addresses import is_loopback_url
 from llcphone.doctor.context import ASK_S, INSTALL_CERTIFICATES, NOT_TRUSTED, Answer, ask, plain
 from llcphone.doctor.report import Finding, fail, good, unknown, warn
@@ -135,7 +134,6 @@ async def try_upgrade(context: DoctorContext) -> Upgrade:
             url,
             headers=[("X-Twilio-Signature", signature)],
             timeout_s=ASK_S,
-            limits=leg_limits(config),
         )
     except HandshakeRefused as refused:
         return Upgrade(refused.status)

@@ -58,10 +58,6 @@ class RenewalPlan:
     """How long it must have been quiet."""
     most_tries: int
     refresh_age_ms: int
-    refresh_tokens: int
-    """Input tokens of a response."""
-    refresh_gap_ms: int
-    """How much longer than at its beginning a session may take to answer."""
     keep_turns: int
     """Turns of the caller that a refresh sends word by word."""
     summary: bool

@@ -81,7 +81,7 @@ def assembled(
     day_budget = DayBudget(config.money, time.time)
     overload = Overload(config.overload, lambda: len(calls))
     admission = Admission(calls, config.server.max_calls, breaker, day_budget, overload)
-    loop_monitor = LoopMonitor(calls.all, close_timeout_s=config.call.close_timeout_s, faults=calls.faults)
+    loop_monitor = LoopMonitor(calls.all, faults=calls.faults)
     carrier_for = partial(_carrier_for, config, dialler)
     registry = TransferRegistry(config.server.public_url)
     recordings = Recordings(config, speech)

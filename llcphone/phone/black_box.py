@@ -3,7 +3,7 @@
 Off unless ``records.blackbox_dir`` is set. What stands on a tape is ``engine.recording``, what must
 not is ``engine.tape``; here are only the files. Lines are put in memory by the call's own step and
 written by a thread, some at a time, so that a slow disk never meets audio. Two limits: each call has
-``records.blackbox_limit`` bytes, and all that waits for the disk together has 64 MiB. At either the
+``TAPE_LIMIT`` bytes, and all that waits for the disk together has 64 MiB. At either the
 tape says that it was cut, and the call goes on without it.
 """
 
@@ -36,6 +36,8 @@ log = logger("llcphone.blackbox")
 
 _in_thread = trio.to_thread.run_sync
 
+TAPE_LIMIT = 16 * 2**20
+"""Bytes of one call's tape, about an hour of talk."""
 _BATCH_S = 0.5
 _MOST_WAITING = 64 * 1024 * 1024
 _CUT_LINE = 128
@@ -57,7 +59,7 @@ class BlackBox:
     def write(self, line: bytes) -> bool:
         """Keep a line; False when there will be no more."""
         if self.broken or len(line) > self.room - _CUT_LINE:
-            return self._cut("records.blackbox_limit")
+            return self._cut("the limit of one tape")
         if self.boxes.waiting + len(line) > _MOST_WAITING:
             return self._cut("the disk is too slow")
         self._keep(line)
@@ -131,7 +133,7 @@ async def open_black_boxes(records: RecordsConfig) -> AsyncIterator[Taping | Non
     boxes = BlackBoxes()
 
     def tape(call_id: str, engine: CallEngine) -> Recorder:
-        box = BlackBox(folder / f"{call_id}.jsonl", records.blackbox_limit, boxes)
+        box = BlackBox(folder / f"{call_id}.jsonl", TAPE_LIMIT, boxes)
         return Recorder(engine, box.write, version=version)
 
     await _in_thread(_make, folder)

@@ -31,14 +31,18 @@ _SUCCESSES = SessionReady | ModelRestored
 _NO_SESSION = frozenset({EndReason.MODEL_UNREACHABLE, EndReason.MODEL_REFUSED})
 
 
+WINDOW_S = 30.0
+"""The failures of ``breaker.failures`` open the breaker only if all of them happen within this time."""
+PROBE_S = 5.0
+"""How often an open breaker asks the endpoint for a session; asking costs no tokens."""
+
+
 class CircuitBreaker:
     """Whether the model's endpoint is worth asking."""
 
     def __init__(self, config: BreakerConfig, ask: Callable[[], Awaitable[str | None]]) -> None:
         """Take the settings, and what asks the endpoint for a session: None, or what is in the way."""
         self._most = config.failures
-        self._window_s = config.window_s
-        self._probe_s = config.probe_s
         self._ask = ask
         self._failures: deque[float] = deque(maxlen=max(1, self._most))
         self._opened = trio.Event()
@@ -70,7 +74,7 @@ class CircuitBreaker:
         """While it is open, ask the endpoint; until cancelled."""
         while True:
             await self._opened.wait()
-            await trio.sleep(self._probe_s)
+            await trio.sleep(PROBE_S)
             if self.is_open and await self._ask() is None:
                 self._close()
 
@@ -79,7 +83,7 @@ class CircuitBreaker:
         self._failures.append(now)
         if not self._most or self.is_open or len(self._failures) < self._most:
             return
-        if now - self._failures[0] <= self._window_s:
+        if now - self._failures[0] <= WINDOW_S:
             self._opened.set()
             self.times_opened += 1
             what = "no model session can be had: new callers hear an apology or are redirected"

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from llcphone.engine.events import EndReason, GoodbyeAsked
+from llcphone.wire.leg import CLOSE_TIMEOUT_S
 
 if TYPE_CHECKING:
     from llcphone.config import Config
@@ -51,5 +52,5 @@ async def drain(
         await calls.wait_until_empty()
     for call in calls.all():
         call.end(EndReason.DRAINED)
-    with trio.move_on_after(_CLOSING_S + config.call.close_timeout_s):
+    with trio.move_on_after(_CLOSING_S + CLOSE_TIMEOUT_S):
         await calls.wait_until_empty()

@@ -15,6 +15,7 @@ import trio
 from llcphone.engine.events import LoopHeld
 from llcphone.runtime.containment import Faults
 from llcphone.runtime.log_lines import logger
+from llcphone.wire.leg import CLOSE_TIMEOUT_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -28,7 +29,7 @@ _KEPT = 100
 """Looks that the figures are made of: ten seconds."""
 _LOOKS_PER_SECOND = round(1 / EVERY_S)
 _GRACE_S = 5.0
-"""What a call that has ended gets beyond ``call.close_timeout_s``."""
+"""What a call that has ended gets beyond ``CLOSE_TIMEOUT_S``."""
 _LATE_S = 1.0
 """A loop that is so late in the middle of ten seconds serves nobody: half of all audio waits so long."""
 
@@ -40,14 +41,13 @@ class LoopMonitor:
         self,
         calls: Callable[[], Iterable[Call]],
         *,
-        close_timeout_s: float,
         faults: Faults | None = None,
     ) -> None:
         self.listeners: list[Callable[[float], None]] = []
         """Told of each look: the loop's lateness in seconds."""
         self._calls = calls
         self._faults = faults or Faults(log)
-        self._grace_s = close_timeout_s + _GRACE_S
+        self._grace_s = CLOSE_TIMEOUT_S + _GRACE_S
         self._lags: deque[float] = deque(maxlen=_KEPT)
         self._over_since: dict[str, float] = {}
         self.orphans = 0

@@ -87,8 +87,6 @@ class Overload:
         reasons = []
         if self._limits.lag_limit_ms and self._late():
             reasons.append("the event loop is late")
-        if self._limits.cpu_limit_percent and self.cpu_percent() > self._limits.cpu_limit_percent:
-            reasons.append("the processor is busy")
         return reasons
 
     def _late(self) -> bool:
@@ -98,12 +96,8 @@ class Overload:
         limit_ms = self._limits.lag_limit_ms * (1 if ours else _MUCH_LATER)
         return sum(lag_ms > limit_ms for lag_ms in self._lags_ms) * _LATE_SHARE > _LOOKS
 
-    def cpu_percent(self) -> float:
-        """What the loop's thread used of one core during the last two seconds."""
-        return self._used_percent() or 0.0
-
     def _used_percent(self) -> float | None:
-        """The same; None where it cannot be known."""
+        """What the loop's thread used of one core during the last two seconds; None: that cannot be known."""
         if not self._clocks:
             return None
         (trio0, real0, cpu0), (trio1, real1, cpu1) = self._clocks[0], self._clocks[-1]

@@ -13,7 +13,6 @@ import attrs
 
 from llcphone.agent import Agent
 from llcphone.call.call import Call
-from llcphone.call.endpoint import leg_limits
 from llcphone.dtmf import check_keys
 from llcphone.errors import ConfigError, JoinRefused
 from llcphone.phone.admission import NO_MODEL
@@ -222,7 +221,7 @@ class Phone:
         need_methods(websocket, methods, "serve_leg: websocket", fix)
         if token is None:
             token = str(websocket.path).partition("?")[0].rpartition("/")[2]
-        leg = ForeignLeg(websocket, limits=leg_limits(self.config))
+        leg = ForeignLeg(websocket)
         self.join(token, leg)
         await leg.pump()
 

@@ -264,8 +264,7 @@ class WarmPool:
         parked: WarmSession | None = None
         try:
             with contained() as failure:
-                timeout_s = self._config.call.close_timeout_s
-                parked = await make(self._endpoint, spec, nursery, close_timeout_s=timeout_s)
+                parked = await make(self._endpoint, spec, nursery)
                 parked.until_s = self._until_s(parked)
                 self._ready[parked] = None
             if (exc := failure.error) is not None:
@@ -296,17 +295,16 @@ class WarmPool:
 
     async def _close(self, parked: WarmSession) -> None:
         try:
-            await close(parked.leg, self._config.call.close_timeout_s)
+            await close(parked.leg)
         finally:
             self._closing -= 1
             self._wake.set()
 
     async def _close_all(self) -> None:
-        timeout_s = self._config.call.close_timeout_s
         with trio.CancelScope(shield=True):  # bounded: every close in it is
             async with trio.open_nursery() as nursery:
                 for parked in self._ready:
-                    nursery.start_soon(close, parked.leg, timeout_s, name="warm close")
+                    nursery.start_soon(close, parked.leg, name="warm close")
         self._ready.clear()
 
 

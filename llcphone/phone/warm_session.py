@@ -19,6 +19,7 @@ from llcphone.realtime.decode import decode
 from llcphone.realtime.events import ModelError
 from llcphone.realtime.messages import UpdateSession
 from llcphone.realtime.session import confirms_ulaw
+from llcphone.wire.leg import CLOSE_TIMEOUT_S
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -89,9 +90,7 @@ class WarmSession:
             return True
 
 
-async def make(
-    endpoint: Endpoint, spec: SessionSpec, nursery: trio.Nursery, *, close_timeout_s: float
-) -> WarmSession:
+async def make(endpoint: Endpoint, spec: SessionSpec, nursery: trio.Nursery) -> WarmSession:
     """Connect and configure a session. What fails is closed; what is returned is the caller's to close.
 
     Raises:
@@ -108,17 +107,17 @@ async def make(
             if not confirms_ulaw(answer):
                 raise ModelRefused("audio_format")
         except BaseException:
-            await close(leg, close_timeout_s)
+            await close(leg)
             raise
     parked = WarmSession(leg, spec, began_s, trio.current_time(), answer.expires_at)
     leg.attach(parked.lose, parked.lose)
     return parked
 
 
-async def close(leg: Leg, timeout_s: float) -> None:
-    """Close a leg politely, whatever happens, within ``timeout_s``."""
+async def close(leg: Leg) -> None:
+    """Close a leg politely, whatever happens, within ``CLOSE_TIMEOUT_S``."""
     try:
-        with trio.move_on_after(timeout_s, shield=True):
+        with trio.move_on_after(CLOSE_TIMEOUT_S, shield=True):
             await leg.aclose()
     finally:
         leg.abort()

@@ -30,8 +30,8 @@ class Supervisor:
     """Commands that stop and start the server; empty ones are ours to do."""
 
     name: str
-    stop: tuple[str, ...] = ()
-    start: tuple[str, ...] = ()
+    stop: tuple[str, ...]
+    start: tuple[str, ...]
 
 
 def supervisor_of(config: Config, patience_s: float) -> Supervisor:

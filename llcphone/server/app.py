@@ -36,6 +36,7 @@ from llcphone.server.callbacks import TWIML_TYPE, add_callbacks, signed_form
 from llcphone.server.health import alive, ready
 from llcphone.server.instance_id import PROBE
 from llcphone.server.quiet_log import without_texts
+from llcphone.server.request import BODY_LIMIT, BODY_TIMEOUT_S
 from llcphone.server.transfers import add_transfers
 from llcphone.twilio import twiml as documents
 from llcphone.twilio.signature import valid_upgrade
@@ -58,9 +59,8 @@ def make_app(phone: PhonePort) -> QuartTrio:
     need_methods(phone, ("answer", "join"), "make_app: phone", "the phone that open_phone yields")
     app = QuartTrio(__name__, static_folder=None)
     without_texts(app.logger)
-    server = phone.config.server
-    app.config["MAX_CONTENT_LENGTH"] = server.body_limit
-    app.config["BODY_TIMEOUT"] = server.body_timeout_s
+    app.config["MAX_CONTENT_LENGTH"] = BODY_LIMIT
+    app.config["BODY_TIMEOUT"] = BODY_TIMEOUT_S
     app.config["RESPONSE_TIMEOUT"] = 10
     _add_webhook(app, phone)
     add_callbacks(app, phone)

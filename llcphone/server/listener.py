@@ -12,7 +12,7 @@ The listener accepts, reads one request head with `head.parse_head`, and decides
   its connection. Proxies reuse connections: a second request there could carry an upgrade past these checks.
   Requests without authentication (`authentication`) are limited, and answered 429 beyond the limit.
 
-A client has `head_timeout_s` for its head, `body_timeout_s` for its body and `EXCHANGE_LIMIT_S` for
+A client has `server.head_timeout_s` for its head, `BODY_TIMEOUT_S` for its body and `EXCHANGE_LIMIT_S` for
 everything. These are deadlines of one cancel scope, which `pending` also cancels when it evicts the
 connection. An app that has authenticated its client may ask for more (`http.HttpExchange.extend`: the API's
 event stream). Each connection is a task that keeps its own exceptions; only cancellation and interrupts
@@ -30,7 +30,6 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import trio
 
-from llcphone.call.endpoint import leg_limits
 from llcphone.errors import JoinRefused, RemoteProtocolError
 from llcphone.runtime.log_lines import logger
 from llcphone.runtime.rare_log import SeldomLog
@@ -44,7 +43,16 @@ from llcphone.server.own_calls import is_for_own_call
 from llcphone.server.pending import Allowance, PendingConnection, PendingConnections, Stage
 from llcphone.server.public_port import Port, State
 from llcphone.server.quiet_log import where
-from llcphone.server.request import bare_answer, linger, page, read_body, read_head
+from llcphone.server.request import (
+    BODY_LIMIT,
+    BODY_TIMEOUT_S,
+    HEAD_LIMIT,
+    bare_answer,
+    linger,
+    page,
+    read_body,
+    read_head,
+)
 from llcphone.server.socket_passing import close
 from llcphone.twilio.signature import valid_upgrade
 from llcphone.wire import websocket
@@ -154,7 +162,7 @@ class PublicListener:
                 raw, _, rest = request.partition(HEAD_END)
                 raw += HEAD_END
             else:
-                raw, rest = await read_head(stream, self._limits.head_limit)
+                raw, rest = await read_head(stream, HEAD_LIMIT)
             if not raw:
                 self.stats.gone += 1
                 return
@@ -163,8 +171,8 @@ class PublicListener:
                 whole = not rest
                 await self._accept_stream(stream, connection, head, rest)
                 return
-            connection.scope.deadline = trio.current_time() + self._limits.body_timeout_s
-            body, behind = await read_body(stream, head, rest, self._limits.body_limit)
+            connection.scope.deadline = trio.current_time() + BODY_TIMEOUT_S
+            body, behind = await read_body(stream, head, rest, BODY_LIMIT)
             whole = not behind
             connection.stage, connection.scope.deadline = Stage.BEING_ANSWERED, born_s + EXCHANGE_LIMIT_S
             await self._answer(stream, connection, head, body)
@@ -255,15 +263,12 @@ class PublicListener:
 
     def _join_call(self, stream: trio.SocketStream, head: RequestHead, rest: bytes, token: str) -> None:
         """Make the socket a leg of its call. It never waits, so no other connection can use the token."""
-        config = self._phone.config
         raw = _detach(stream)
         try:
             leg = websocket.accept(
                 Socket.from_accepted(raw),
                 head.raw,
                 rest,
-                max_message=config.wire.phone_message_limit,
-                limits=leg_limits(config),
             )
         except BaseException as error:
             if isinstance(error, RemoteProtocolError):

@@ -14,7 +14,13 @@ LINGER_S = 1.0
 LINGER_BYTES = 65_536
 
 _READ_BYTES = 4096
-_TOO_LONG = "its head is longer than server.head_limit"
+HEAD_LIMIT = 16_384
+"""Longest request head in bytes; Twilio's have about 1,000."""
+BODY_LIMIT = 65_536
+"""Longest request body in bytes; a webhook has about 1,000."""
+BODY_TIMEOUT_S = 5.0
+"""Longest time from a request head to its complete body."""
+
 _PHRASES = {
     200: b"OK",
     400: b"Bad Request",
@@ -47,7 +53,7 @@ async def read_head(stream: trio.SocketStream, limit: int) -> tuple[bytes, bytes
     searched = 0
     while (end := received.find(HEAD_END, searched)) < 0:
         if len(received) > limit:
-            raise RequestRefused(431, _TOO_LONG)
+            raise RequestRefused(431, f"its head is longer than {limit} bytes")
         searched = max(0, len(received) - len(HEAD_END) + 1)
         data = await stream.receive_some(_READ_BYTES)
         if not data:
@@ -57,7 +63,7 @@ async def read_head(stream: trio.SocketStream, limit: int) -> tuple[bytes, bytes
             raise RequestRefused(400, "its first byte is no letter (TLS, or another protocol)")
     end += len(HEAD_END)
     if end > limit:
-        raise RequestRefused(431, _TOO_LONG)
+        raise RequestRefused(431, f"its head is longer than {limit} bytes")
     return bytes(received[:end]), bytes(received[end:])
 
 
@@ -67,7 +73,7 @@ async def read_body(
     """The whole body, and what came behind it: that is no business of this connection."""
     length = head.content_length
     if length > limit:
-        raise RequestRefused(413, "its body is longer than server.body_limit")
+        raise RequestRefused(413, f"its body is longer than {limit} bytes")
     if head.expects_continue and len(rest) < length:
         await stream.send_all(b"HTTP/1.1 100 Continue\r\n\r\n")
     body = bytearray(rest)

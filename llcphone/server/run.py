@@ -32,6 +32,7 @@ from llcphone.server.port_owners import port_owners
 from llcphone.server.socket_passing import close
 from llcphone.server.traces import open_traces
 from llcphone.validation.arguments import need, need_methods
+from llcphone.wire.websocket import PHONE_MESSAGE_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -74,7 +75,7 @@ async def serve(
     try:
         async with (
             open_traces(phone, config.metrics),
-            open_http(make_app(phone), max_message=config.wire.phone_message_limit) as http,
+            open_http(make_app(phone), max_message=PHONE_MESSAGE_BYTES) as http,
         ):
             taken = await handover.take(phone, config.process.start_timeout_s)
             listeners = listeners or taken.public
@@ -85,19 +86,23 @@ async def serve(
         close(listeners or ())
 
 
+BACKLOG = 1_024
+"""Connections that the kernel holds while the process is busy; the kernel may allow fewer (somaxconn)."""
+
+
 async def bind(server: ServerConfig) -> list[trio.SocketListener]:
     """Listen on the configured host and port: one socket per address of the host; "::" takes IPv4 as well."""
     try:
         if server.host == "::" and socket.has_dualstack_ipv6():
             return [_both_kinds(server)]
-        return await trio.open_tcp_listeners(server.port, host=server.host, backlog=server.backlog)
+        return await trio.open_tcp_listeners(server.port, host=server.host, backlog=BACKLOG)
     except OSError as error:
         raise _explain(error, server) from error
 
 
 def _both_kinds(server: ServerConfig) -> trio.SocketListener:
     everywhere = socket.create_server(
-        (server.host, server.port), family=socket.AF_INET6, backlog=server.backlog, dualstack_ipv6=True
+        (server.host, server.port), family=socket.AF_INET6, backlog=BACKLOG, dualstack_ipv6=True
     )
     return trio.SocketListener(trio.socket.from_stdlib_socket(everywhere))
 

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+TIMEOUT_S = 3.0
+"""Longest question to the calendar: a caller waits for the answer."""
 _THREADS = 2
 _AROUND_S = 86_400
 
@@ -79,14 +81,14 @@ class CalDav:
                 username=self._config.user or None,
                 password=self._config.password or None,
                 auth=self._auth,
-                timeout=self._config.timeout_s,
+                timeout=TIMEOUT_S,
             ) as client:
                 answer = work(client.calendar(url=self._config.url))
                 self._auth = client.auth
                 return answer
 
         why = "timeout"
-        with trio.move_on_after(self._config.timeout_s):
+        with trio.move_on_after(TIMEOUT_S):
             try:
                 return await database.in_thread(ask, abandon_on_cancel=True, limiter=self._limiter)
             except BookingRefused:

@@ -4,7 +4,7 @@ A call that has something to write calls ``news``. That is synchronous and keeps
 something: the content is taken when the thread is free (``Source.take``). So many changes of one call
 become one write, and the number of calls bounds what waits. Births and ends are written at once, the rest
 in rounds, in batches. While an agent speaks, how much of it was heard is written every
-``journal.progress_s``.
+``PROGRESS_S``.
 
 A database that is away ends no call: it is logged once, counted, and tried again; what was not written still
 waits. A change that the database refuses is given up and counted (``batch_writes``), and no other call waits
@@ -66,6 +66,11 @@ _BREATH_S = 0.01
 """Between two transactions, for audio."""
 
 
+PROGRESS_S = 1.0
+"""While the agent speaks, the heard position is written this often: so much the caller may hear twice after a
+crash."""
+
+
 class JournalWriter:
     """The way to the journal from Trio."""
 
@@ -77,7 +82,7 @@ class JournalWriter:
         self._live: dict[Source, None] = {}
         self._dirty: dict[Source, None] = {}
         self._urgent: dict[Source, None] = {}
-        self._round_s = min(_ROUND_S, config.progress_s)
+        self._round_s = min(_ROUND_S, PROGRESS_S)
         self._round_at = -math.inf
         self._all = False
         """Somebody wants everything written now."""
@@ -169,7 +174,7 @@ class JournalWriter:
         if self._waiting:
             return self._round_at
         if not self.background.leaving and any(speaks(source) for source in self._live):
-            return self._round_at - self._round_s + self._config.progress_s
+            return self._round_at - self._round_s + PROGRESS_S
         return NEVER
 
     async def _write_due(self) -> bool:

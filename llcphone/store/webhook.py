@@ -51,6 +51,9 @@ if TYPE_CHECKING:
 
 log = logger("llcphone.webhook")
 
+TIMEOUT_S = 5.0  # of one POST
+RETRY_AFTER_S = 5.0
+"""Pause after a POST that failed; it doubles each time, up to ``_LONGEST_PAUSE_S``."""
 _AT_ONCE = 10
 _LOOK_S = 30.0
 """How often the outbox is looked at without news: another process may have left something there."""
@@ -123,7 +126,7 @@ class Webhook:
 
     async def _send_due(self) -> float:
         """Send what is due; returns how long there is nothing to do."""
-        now, lease_s = time.time(), 2 * self._config.timeout_s + _LOOK_S
+        now, lease_s = time.time(), 2 * TIMEOUT_S + _LOOK_S
         claim = partial(webhook_outbox.claim, now=now, lease_s=lease_s, most=_AT_ONCE)
         posts = await self._store.main.ask(claim, patient=True)
         async with trio.open_nursery() as nursery:
@@ -133,7 +136,7 @@ class Webhook:
         return _LOOK_S if due_at is None else min(_LOOK_S, max(0.0, due_at - time.time()))
 
     async def _send(self, post: Post) -> None:
-        with contained() as failure, trio.fail_after(self._config.timeout_s):
+        with contained() as failure, trio.fail_after(TIMEOUT_S):
             await deliver(self._config, post, self._context)
         code = _code_of(failure)
         self._told(code)
@@ -146,7 +149,7 @@ class Webhook:
         now = time.time()
         is_old = now - post.made_at >= self._config.give_up_hours * 3_600
         if code and not (is_old and post.tries >= _LEAST_TRIES):
-            pause_s = min(_LONGEST_PAUSE_S, self._config.retry_after_s * 2 ** min(post.tries, 20))
+            pause_s = min(_LONGEST_PAUSE_S, RETRY_AFTER_S * 2 ** min(post.tries, 20))
             again = partial(webhook_outbox.later, id_=post.id, due_at=now + pause_s, tries=post.tries + 1)
             await self._store.main.ask(again, patient=True)
             return

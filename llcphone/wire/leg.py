@@ -32,17 +32,20 @@ OnMessage = Callable[[bytes], None]
 """Takes one complete message; synchronous."""
 
 
+CLOSE_TIMEOUT_S = 1.0
+"""Longest wait for the far side's Close: some peers never answer one, and a call waits for its record."""
+
+
 @attrs.frozen
 class LegLimits:
-    """How long and how much a leg bears before it is given up."""
+    """Time and size limits of a leg. They are no settings: nothing in a deployment suggests other values."""
 
     stall_timeout_s: float = 5.0
     """A leg is dead when the kernel accepted no byte of a waiting outbox for this long."""
     outbox_limit_bytes: int = 4 * 2**20
     """A leg is dead when more than this waits behind the message that is being sent. One message alone is
     judged by ``stall_timeout_s``: a new leg would take it no better."""
-    close_timeout_s: float = 1.0
-    """Longest wait for the far side's Close."""
+    close_timeout_s: float = CLOSE_TIMEOUT_S
     ping_interval_s: float = 20.0
     """Time between two pings of the model leg."""
     ping_timeout_s: float = 20.0

@@ -331,7 +331,7 @@ async def test_a_session_lost_while_the_phone_rings_is_replaced_before_anybody_n
 
 async def test_calls_get_the_fallback_at_once_while_no_model_can_be_had(autojump_clock: MockClock) -> None:
     faults = Faults(refuse_status=503)
-    breaker, recovery = {"failures": 4, "probe_s": 5.0}, {"apology_file": "off"}
+    breaker, recovery = {"failures": 4}, {"apology_file": "off"}
     async with (
         nothing_left(),
         rehearsal(script=receptionist, faults=faults, breaker=breaker, recovery=recovery) as stage,

@@ -10,6 +10,7 @@ import trio
 from llcphone import Agent, EndReason, open_phone
 from llcphone.sim.model import Faults, Say, open_model
 from llcphone.sim.phone import CallFaults, EndedBy
+from llcphone.wire.leg import LegLimits
 from tests.calls.stage import (
     JUST_END,
     TRANSPORTS,
@@ -70,7 +71,7 @@ async def test_a_phone_that_stops_reading_is_given_up_and_no_other_call_notices(
         begin = trio.current_time()
         record = await stage.record()
         assert record.reason is EndReason.PHONE_LOST
-        assert trio.current_time() - begin < stage.config.wire.stall_timeout_s + 1.5
+        assert trio.current_time() - begin < LegLimits().stall_timeout_s + 1.5
         assert not tasks_below(nursery)
         await trio.sleep(1)
         other.hang_up()

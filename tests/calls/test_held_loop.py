@@ -124,7 +124,7 @@ async def test_what_is_timed_returns_raises_and_is_cancelled_as_ever(autojump_cl
 
 
 async def test_a_loop_that_something_else_held_is_told_too(caplog: pytest.LogCaptureFixture) -> None:
-    pulse = LoopMonitor(list, close_timeout_s=1.0)
+    pulse = LoopMonitor(list)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(pulse.run)
         await trio.sleep(0.15)

@@ -356,5 +356,5 @@ async def warmth_of(stage: MemoryHouse, joins_after_s: float | None) -> tuple[st
 async def test_a_record_says_how_warm_its_session_was(
     dial_takes_s: float, joins_after_s: float | None, expected: tuple[str, int], autojump_clock: MockClock
 ) -> None:
-    async with open_memory(dial_takes_s=dial_takes_s, wire={"ping_interval_s": 600.0}) as stage:
+    async with open_memory(dial_takes_s=dial_takes_s) as stage:
         assert await warmth_of(stage, joins_after_s) == expected

@@ -171,5 +171,6 @@ def order(**changes) -> DialOrder:
         "from_": FROM,
         "twiml": "<Response/>",
         "status_callback": "https://a.test/status/t0ken",
+        "ring_timeout_s": 60,
     }
     return DialOrder(**plain | changes)

@@ -296,9 +296,10 @@ async def test_black_boxes_are_off_and_cost_nothing_unless_a_folder_is_set(autoj
 
 @pytest.mark.parametrize("limit", range(4_096, 4_196, 9))
 async def test_a_tape_stays_within_its_limit_and_says_that_it_was_cut(
-    limit: int, tmp_path: Path, autojump_clock: MockClock
+    limit: int, tmp_path: Path, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    records = RecordsConfig(blackbox_dir=str(tmp_path / "new" / "folder"), blackbox_limit=limit)
+    monkeypatch.setattr("llcphone.phone.black_box.TAPE_LIMIT", limit)
+    records = RecordsConfig(blackbox_dir=str(tmp_path / "new" / "folder"))
     engine = CallEngine(call_setup())
     async with open_black_boxes(records) as taping:
         assert taping is not None
@@ -310,10 +311,10 @@ async def test_a_tape_stays_within_its_limit_and_says_that_it_was_cut(
     path = tmp_path / "new" / "folder" / "c1.jsonl"
     assert limit - 300 < path.stat().st_size <= limit
     outcome = replay_file(path)
-    assert (outcome.cut, outcome.difference) == ("records.blackbox_limit", None)
+    assert (outcome.cut, outcome.difference) == ("the limit of one tape", None)
     told: list[str] = []
     assert run_replay(path, accept=False, tell=told.append) == 0
-    assert told[1:] == ["The tape ends before its call: records.blackbox_limit."]
+    assert told[1:] == ["The tape ends before its call: the limit of one tape."]
 
 
 async def test_tapes_of_calls_that_are_cancelled_are_written_to_their_last_frame(

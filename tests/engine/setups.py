@@ -63,8 +63,6 @@ def renewal_plan(**other: Any) -> RenewalPlan:
         "quiet_ms": 500,
         "most_tries": 5,
         "refresh_age_ms": 0,
-        "refresh_tokens": 0,
-        "refresh_gap_ms": 0,
         "keep_turns": 6,
         "summary": True,
         "summary_wait_ms": 5_000,

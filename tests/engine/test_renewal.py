@@ -40,7 +40,6 @@ from llcphone.realtime.events import (
     SpeechStarted,
     SpeechStopped,
     TranscriptDone,
-    Usage,
 )
 from llcphone.realtime.messages import (
     AppendAudio,
@@ -93,7 +92,7 @@ def calling(plan: RenewalPlan = PLAN, **setup: Any) -> Script:
     return Script(limits=patient, **{"renewal": plan, "recovery": recovery_plan()} | setup).live()
 
 
-def answered(call: Script, number: int, *, words: bool = True, usage: Usage | None = None) -> Ear:
+def answered(call: Script, number: int, *, words: bool = True) -> Ear:
     """The caller asks question ``number`` and hears the whole answer."""
     u, r, i = f"u{number}", f"r{number}", f"i{number}"
     ear = Ear(call)
@@ -102,7 +101,7 @@ def answered(call: Script, number: int, *, words: bool = True, usage: Usage | No
     if words:
         call.sees(CallerTranscript(u, f"Question {number}?", final=True))
     ear.sees(created(r), TranscriptDone(r, i, f"Answer {number}."), delta(400, i, r), item_done(i, r))
-    ear.sees(done(r, Item(i, "message", "completed"), usage=usage or Usage()))
+    ear.sees(done(r, Item(i, "message", "completed")))
     ear.at(call.now_ms + 500)
     return ear
 
@@ -563,30 +562,6 @@ def test_the_summary_is_never_heard() -> None:
         summary_of("Hm."),
     )
     assert heard.phone == []
-
-
-def test_a_large_context_is_refreshed_but_no_session_younger_than_two_minutes() -> None:
-    call = calling(renewal_plan(refresh_tokens=1_000, summary=False))
-    answered(call, 1, usage=Usage(input_text=600, input_audio=399))
-    assert call.until(DUE) == []
-    answered(call, 2, usage=Usage(input_text=600, input_audio=400))
-    assert call.until(119_999) == []
-    assert call.until(120_000) == [STAND_BY]
-
-
-def test_answers_that_grow_slower_bring_a_refresh() -> None:
-    call = calling(renewal_plan(refresh_gap_ms=300, summary=False))
-    for number in range(10):
-        call.at(10_000 * (number + 1))
-        u, r, i = f"u{number}", f"r{number}", f"i{number}"
-        call.sees(SpeechStarted(u), SpeechStopped(u), InputCommitted(u))
-        call.at(call.now_ms + (400 if number < 5 else 800))
-        ear = Ear(call)
-        ear.sees(created(r), delta(200, i, r), item_done(i, r), done(r, Item(i, "message", "completed")))
-        ear.at(call.now_ms + 300)
-    assert [each.fields["why"] for each in call.notes if each.kind == "session due"] == []
-    assert STAND_BY in call.until(120_000)
-    assert [each.fields["why"] for each in call.notes if each.kind == "session due"] == ["answer gap"]
 
 
 def test_the_renewed_session_is_renewed_in_its_turn() -> None:

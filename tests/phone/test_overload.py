@@ -81,27 +81,6 @@ async def test_a_limit_of_nought_does_not_look() -> None:
     assert watched(*[LATE] * 20, lag_limit_ms=0).reasons() == []
 
 
-def at_work(share: float, *, simulated: bool = False, limit: int = 85) -> Overload:
-    """Two seconds of a thread that works this share of the time."""
-    seconds = [each / 10 for each in range(21)]
-    read = iter([(each * (60 if simulated else 1), each, each * share) for each in seconds])
-    overload = Overload(OverloadConfig(cpu_limit_percent=limit), lambda: 1, lambda: next(read))
-    for _ in seconds:
-        overload.look(IN_TIME)
-    return overload
-
-
-def test_a_busy_processor_refuses_and_an_idle_one_does_not() -> None:
-    assert at_work(0.3).reasons() == []
-    assert at_work(0.95).reasons() == ["the processor is busy"]
-    assert at_work(0.95, limit=0).reasons() == []
-    assert round(at_work(0.5).cpu_percent()) == 50
-
-
-def test_simulated_time_tells_nothing_of_the_processor() -> None:
-    assert at_work(0.95, simulated=True).reasons() == []
-
-
 def test_the_fallback_is_another_node_a_message_or_a_busy_tone() -> None:
     node = watched(redirect_url="https://two.example.com")
     assert node.another_node({}) == twiml.go_to("https://two.example.com/twiml?hop=1")

@@ -56,7 +56,7 @@ class FakePhone:
     live_calls: int = 0
     ended: list[int] = attrs.field(factory=list)
     refuse_joins: bool = False
-    loop_monitor: LoopMonitor = attrs.field(factory=lambda: LoopMonitor(list, close_timeout_s=1.0))
+    loop_monitor: LoopMonitor = attrs.field(factory=lambda: LoopMonitor(list))
 
     def answer(self, form) -> str:
         self.forms.append(dict(form))

@@ -176,7 +176,7 @@ async def test_a_time_without_a_zone_is_one_of_the_calendars_own(
 
 
 async def test_a_calendar_that_is_away_changes_nothing(tmp_path: Path) -> None:
-    settings = {"url": f"http://127.0.0.1:{free_port()}/c/", "timeout_s": 0.5}
+    settings = {"url": f"http://127.0.0.1:{free_port()}/c/"}
     async with opened(f"sqlite:///{tmp_path / 'phone.db'}", calendar=settings) as store:
         await store.set_hours(WEEK)
         await store.add_customer("Ada", ADA)

@@ -78,7 +78,7 @@ async def test_nothing_is_written_when_nothing_happens(tmp_path: Path, autojump_
 async def test_while_the_agent_speaks_how_much_was_heard_is_looked_at(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
-    async with opened(tmp_path, progress_s=1.0) as writer:
+    async with opened(tmp_path) as writer:
         one = source()
         writer.begins(one)
         await trio.sleep(1)

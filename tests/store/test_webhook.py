@@ -46,6 +46,11 @@ SECRET = "a-secret-of-the-test"
 BEARER = "a-bearer-of-the-test"
 
 
+@pytest.fixture(autouse=True)
+def soon_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("llcphone.store.webhook.RETRY_AFTER_S", 0.1)
+
+
 @attrs.define
 class Receiver:
     """An HTTP server that takes posts and answers as it is told."""
@@ -105,7 +110,7 @@ async def receiver(*statuses: int, context: ssl.SSLContext | None = None) -> Asy
 
 
 def config(url: str, **fields: Any) -> WebhookConfig:
-    given = {"secret": SECRET, "bearer_token": BEARER, "allow_private": True, "retry_after_s": 0.1, **fields}
+    given = {"secret": SECRET, "bearer_token": BEARER, "allow_private": True, **fields}
     return WebhookConfig(url=url, **given)
 
 
@@ -152,8 +157,11 @@ def test_calls_nobody_answered_and_machines_are_told_with_whom_was_rung(reason: 
 
 
 @pytest.mark.parametrize("trouble", [500, 404, 302, 0, -1])
-async def test_what_is_not_taken_is_sent_again_with_the_same_key(tmp_path: Path, trouble: int) -> None:
-    settings = config("", timeout_s=0.3)
+async def test_what_is_not_taken_is_sent_again_with_the_same_key(
+    tmp_path: Path, trouble: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("llcphone.store.webhook.TIMEOUT_S", 0.3)
+    settings = config("")
     async with receiver(trouble, trouble) as got:
         async with sending(tmp_path, attrs.evolve(settings, url=got.url)) as (store, webhook):
             put(store)
@@ -395,7 +403,8 @@ async def test_a_post_that_fails_oddly_is_a_failed_post_and_the_next_is_sent(
         await deliver(settings, post, context)
 
     monkeypatch.setattr("llcphone.store.webhook.deliver", odd)
-    async with receiver() as got, sending(tmp_path, config(got.url, retry_after_s=30)) as (store, webhook):
+    monkeypatch.setattr("llcphone.store.webhook.RETRY_AFTER_S", 30)
+    async with receiver() as got, sending(tmp_path, config(got.url)) as (store, webhook):
         put(store)
         await until(lambda: webhook.failures == 1)
         put(store, "c2")

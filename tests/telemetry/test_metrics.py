@@ -171,7 +171,7 @@ async def test_labels_take_few_values_whatever_happens(autojump_clock) -> None:
 
 
 async def test_the_pulse_tells_how_late_the_loop_was(autojump_clock) -> None:
-    pulse = LoopMonitor(list, close_timeout_s=1.0)
+    pulse = LoopMonitor(list)
     told: list[float] = []
     pulse.listeners.append(told.append)
     async with trio.open_nursery() as nursery:
@@ -187,7 +187,7 @@ async def test_the_pulse_tells_how_late_the_loop_was(autojump_clock) -> None:
 
 
 async def test_a_loop_that_is_always_late_is_not_well(autojump_clock) -> None:
-    pulse = LoopMonitor(list, close_timeout_s=1.0)
+    pulse = LoopMonitor(list)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(pulse.run)
         for _ in range(5):

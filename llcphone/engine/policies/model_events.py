@@ -253,7 +253,7 @@ class ModelEvents:
         outcome = self._ends.response_done(event, now_ms, out)
         if outcome is not None:
             self._replies.over(outcome, now_ms, out)
-        self._renewal.response_done(event, now_ms)
+        self._renewal.response_done(event)
 
     def _error(self, event: model_events.ModelError, now_ms: int, out: list[Command]) -> None:
         if name := self._setup.in_force.refused(event):

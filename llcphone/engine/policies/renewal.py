@@ -109,7 +109,7 @@ class Renewal:
 
     def began(self, now_ms: int) -> None:
         """A session of which all is new."""
-        self._age = SessionAge(self._plan, now_ms, self._state.talk.timings.turns)
+        self._age = SessionAge(self._plan, now_ms)
 
     def expires(self, generation: int, in_ms: int, now_ms: int) -> None:
         """The server has named the end of a session."""
@@ -120,12 +120,9 @@ class Renewal:
         if age is not None:
             age.expires(in_ms, now_ms)
 
-    def response_done(self, event: model_events.ResponseDone, now_ms: int) -> None:
-        """A response of the present session: its summary, or a sign that it grows slow."""
-        if event.in_conversation:
-            if self._age is not None:
-                self._age.response_done(event, now_ms)
-        elif event.purpose == SUMMARY and self._asked_ms is not None:
+    def response_done(self, event: model_events.ResponseDone) -> None:
+        """A response of the present session; its summary is kept."""
+        if not event.in_conversation and event.purpose == SUMMARY and self._asked_ms is not None:
             self._answered = True
             text = " ".join(item.text for item in event.items if item.text)
             if text and event.status is model_events.ResponseStatus.COMPLETED:
@@ -147,8 +144,7 @@ class Renewal:
         assert successor is not None
         match event:
             case events.ModelConnected(dialect=dialect):
-                turns = self._state.talk.timings.turns
-                successor.age, successor.dialect = SessionAge(self._plan, now_ms, turns), dialect
+                successor.age, successor.dialect = SessionAge(self._plan, now_ms), dialect
                 update = self._opening(successor.session, f"setup-{successor.generation}")
                 out.append(SendStandby(successor.generation, update))
             case events.ModelConnectFailed(code=code, fatal=fatal, retry_after_ms=pause_ms):
@@ -333,5 +329,3 @@ class Renewal:
             self._now.switched_ms = now_ms
         self._close(outcome)
         self._age = successor.age
-        if self._age is not None:
-            self._age.first_turn = len(state.talk.timings.turns)
