@@ -1,20 +1,19 @@
-"""May this call be placed? Toll fraud and mistakes are refused here, before Twilio hears of them.
+"""May this call be placed? Toll fraud and mistakes are refused here, before any request to Twilio.
 
-Whoever gets hold of an open outbound API dials premium numbers of their own, or short calls to far
-countries that share the profit with them, as fast as they can; and a program gone wrong calls one
-person all night. So a number must exist, be of a kind that costs an ordinary price, and lie in a country
-that was chosen, by default only the caller ID's own (+1 is twenty-five countries: Jamaica is not the
-United States); and there are limits for one number, for a minute, for a day and at once. Quiet hours
-and the do-not-call list are for the person who would be called.
+An attacker with access to an outbound API dials premium numbers, or makes short calls to distant countries
+that share the profit, as fast as possible. A faulty program may call one person all night. So a number must
+exist, be of a kind with an ordinary price, and lie in an allowed country; by default this is only the country
+of the caller ID (+1 is twenty-five countries: Jamaica is not the United States). There are limits per number,
+per minute, per day and for calls at the same time. Quiet hours and the do-not-call list protect the person
+who is called.
 
-Each limit is a sliding window: it holds in *any* minute and *any* 24 hours, not in those of a calendar,
-and it remembers no more than as many calls as it allows. Pure: Unix time comes in as ``now_ms``, clocks
-of other places as a function, the list as a set of numbers. Limits are counted by a clock that nobody sets:
-they hold across a step of the other one. The texts of refusals stand in one table,
-so none can hold a number.
+Each limit is a sliding window: it applies to *any* minute and *any* 24 hours, not to those of a calendar, and
+it stores at most as many calls as it allows. This module is pure: it gets times as ``now_ms``, clocks of
+other places as a function, and the list as a set of numbers. Limits use a monotonic clock, so a change of the
+system's time does not affect them. The texts of refusals stand in one table, so none contains a number.
 
-``check`` and ``placed`` belong into one step, without an ``await`` between them: then no second call
-can pass on the same room.
+Call ``check`` and ``placed`` in one step, without an ``await`` between them. Otherwise a second call could
+pass with the same free place.
 """
 
 from __future__ import annotations

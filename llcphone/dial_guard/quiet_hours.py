@@ -1,4 +1,4 @@
-"""Hours in which nobody is called, by the clock of the person who would be."""
+"""Hours in which no calls are placed, by the clock of the person who is called."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ class AgentChooser:
 
     def __init__(self, agent: AgentChoice, faults: Faults) -> None:
         self.agent = agent
-        """Who answers from now on, or the function that chooses."""
+        """The agent that answers new calls, or the function that chooses one."""
         self._faults = faults
 
     def choose(self, form: Mapping[str, str]) -> Agent:

@@ -1,7 +1,7 @@
 """Black boxes: one file per call with everything its engine was given and decided, for ``llcphone replay``.
 
-Off unless ``records.blackbox_dir`` is set. What stands on a tape is ``engine.recording``, what must
-not is ``engine.tape``; here are only the files. Lines are put in memory by the call's own step and
+Off unless ``records.blackbox_dir`` is set. ``engine.tape`` says what is written and what is left out; this
+module has only the files. Lines are put in memory by the call's own step and
 written by a thread, some at a time, so that a slow disk never meets audio. Two limits: each call has
 ``TAPE_LIMIT`` bytes, and all that waits for the disk together has 64 MiB. At either the
 tape says that it was cut, and the call goes on without it.

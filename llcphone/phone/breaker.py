@@ -1,9 +1,9 @@
-"""The breaker: while no model session can be had, new calls get the fallback at once.
+"""The circuit breaker: while no model session can be opened, new calls are given the fallback at once.
 
-It listens to what calls note. Failures in a row within the window open it: an attempt to reach a
-session that failed, a session that was refused, a call given up for want of one. A session that is
-configured, by whichever call, closes it. While it is open no caller has to be the one who tries: the
-endpoint itself is asked, as at the phone's start, which costs no tokens.
+It observes all calls. It opens after several failures in a row within the window: a connection that failed,
+a session that was refused, a call that ended because it got no session. It closes as soon as any call has
+configured a session. While it is open, llcphone asks the endpoint itself, as it does at the start, so that
+no caller has to try. Asking costs no tokens.
 """
 
 from __future__ import annotations

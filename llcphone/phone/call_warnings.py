@@ -1,4 +1,4 @@
-"""What the log is told of calls while they live: slow turns, dead air, spent budgets, refused updates.
+"""Log lines about live calls: slow turns, dead air, spent budgets, refused updates.
 
 An observer of the phone's calls. Lines hold ids, times and counts, never what was said.
 """

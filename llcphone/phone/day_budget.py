@@ -1,9 +1,9 @@
-"""What all calls of this process have cost today, and whether that is enough.
+"""What all calls of this process have cost today, and whether the day's budget is spent.
 
-Money is added with every response, not at the end of a call: a day's budget must not wait for an hour's
-call. With ``money.state_file`` the sum survives a restart. It is written by one task, in a thread, at most
-once a second, into a new file that then takes the old one's place; so a crash loses a second's worth, and
-a slow or full disk meets no call. One file belongs to one process.
+Cost is added after every response, not at the end of a call, because a call may last for hours. With
+``money.state_file`` the sum survives a restart. One task writes it in a thread, at most once a second, into a
+new file that then replaces the old one. So a crash loses at most one second's cost, and a slow or full disk
+delays no call. Each process needs a file of its own.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""Placing calls: guard, carrier, and the truth about what became of a ``create``.
+"""Placing calls: dial guard, carrier, and finding out what happened to a ``create``.
 
-A dial task belongs to the phone, not to its call: cancelled in mid-request it could not know whether
-somebody's telephone now rings. So it runs to its end, bounded, and when its call is over by then, it
-hangs up. A create that was neither accepted nor refused is looked for at Twilio: found, it is adopted
-or ended; nobody is dialled twice, and no call is forgotten.
+A dial task belongs to the phone, not to its call. If it were cancelled during the request, llcphone could not
+know whether a telephone rings. So the task runs to its end within a time limit, and hangs up if its call is
+over by then. A create that was neither accepted nor refused is searched at Twilio. If the call is found, it
+is adopted or ended. So no number is dialled twice, and no call is lost.
 """
 
 from __future__ import annotations
@@ -43,13 +43,13 @@ _LOOK_AFTER_S = (1.0, 3.0, 6.0, 10.0, 20.0)
 """When to look for a call whose ``create`` did not answer; Twilio's list is not instantly complete."""
 
 _GRACE_S = 3.0
-"""What a request that may ring a telephone, or stop one, gets when everything around it is cancelled."""
+"""How long a request that rings or stops a telephone may continue when everything around it is cancelled."""
 
 _JOIN_MS = 20_000
 """From an answer to the media stream; it takes half a second, if it comes at all."""
 
 _REMEMBERED = 2000
-"""Ended calls whose late callbacks are still understood."""
+"""Ended calls whose late callbacks are still handled."""
 
 _GOING_ON = frozenset({"queued", "initiated", "ringing", "in-progress"})
 _OVER = frozenset({"completed", "busy", "failed", "no-answer", "canceled"})
@@ -91,7 +91,7 @@ class Dialler:
             await trio.sleep(_READ_LIST_EVERY_S)
 
     async def read_lists(self) -> None:
-        """Know at the start what would stop every call."""
+        """Read at the start what would stop every call."""
         if self._list is not None:
             await self._list.refresh()
         if self._config.outbound.quiet_hours and not has_table():
@@ -130,7 +130,7 @@ class Dialler:
 
     @property
     def trouble(self) -> str:
-        """Why nobody can be rung at all; empty: they can."""
+        """Why no call can be placed at all; empty: calls can be placed."""
         return "" if self._list is None else self._list.trouble
 
     def goes_on(self, call_sid: str) -> None:
@@ -145,7 +145,7 @@ class Dialler:
         self.guard.ended(call_sid)
 
     def plan(self) -> DialPlan:
-        """How the engine is to ring somebody."""
+        """How the engine dials."""
         outbound = self._config.outbound
         return DialPlan(
             at_once=outbound.dial == "at_once",

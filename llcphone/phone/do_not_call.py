@@ -1,9 +1,9 @@
-"""What the guard needs from this machine: the do-not-call file, and the clocks of other places.
+"""What the dial guard needs from this machine: the do-not-call file, and the clocks of other places.
 
-The file has one number a line, in any spelling; ``#`` begins a comment. It is read again when it
-changes: replace it by renaming a complete one over it, for a file caught half written is a short list.
-A line that is no number makes the whole file unreadable, and while it is unreadable nobody is called:
-a person who asked not to be called must not be called for a typing mistake.
+The file has one number per line, in any spelling; ``#`` begins a comment. llcphone reads it again when it
+changes. Replace it by renaming a complete file over it, because a half-written file is a short list. If a
+line is not a number, the whole file counts as unreadable, and no call is placed until it can be read. A
+typing mistake must not cause a call to a person who asked not to be called.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """A phone that stops: no new call, time for the live ones, a good-bye, the end.
 
-until the limit less the good-bye   live calls, born ones included, go on and end by themselves
-until the limit                     who is not resumed by another process hears a good-bye
-then                                whoever is still there is ended; sockets get a moment to close
+until the limit less the good-bye   live calls continue and end by themselves
+until the limit                     callers whom no other process resumes hear a good-bye
+then                                the calls that are left are ended; their sockets get a moment to close
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from llcphone.phone.warm_pool import WarmPool
 
 _CLOSING_S = 2.0
-"""What calls get to close their sockets once the drain limit has passed."""
+"""How long calls may take to close their sockets after the drain limit."""
 
 
 async def drain(

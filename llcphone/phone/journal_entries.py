@@ -1,4 +1,4 @@
-"""What of a run stands in the journal: the rows and lines that its call leaves there, and reads back."""
+"""What the journal keeps of a run: how its rows and lines are written and read."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ RESUMABLE = frozenset(
         EndReason.TRANSFERRED,
     }
 )
-"""What ends a run and not the telephone call: if Twilio still has it, it goes on in another run."""
+"""Reasons that end a run but not the telephone call: if Twilio still has it, another run continues it."""
 
 
 @attrs.define(eq=False)
 class JournalEntry:
-    """One run of a call: what of it is in the journal, and what is not yet."""
+    """One run of a call: what the journal has of it, and what is still to be written."""
 
     call: Call
     birth: CallRow

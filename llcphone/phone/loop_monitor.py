@@ -1,8 +1,8 @@
-"""The pulse of the process: how late its event loop is, and whether calls that have ended are gone.
+"""Monitors the event loop: how late it is, and whether calls that have ended are gone.
 
-One task sleeps for a tenth of a second at a time and looks how much later than asked it woke: so long
-any frame that came meanwhile has waited too. Once a second it looks for *orphans*: calls that have ended
-and still hold tasks or sockets long after everything of theirs should be closed. There should never be one.
+One task sleeps for a tenth of a second at a time and measures how late it wakes up. Any frame that came
+meanwhile has waited for up to the same time. Once a second the task looks for *orphans*: calls that have
+ended but still hold tasks or sockets long after these should be closed. There should never be one.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ log = logger("llcphone.loop_monitor")
 
 EVERY_S = 0.1
 _KEPT = 100
-"""Looks that the figures are made of: ten seconds."""
+"""Measurements kept: those of ten seconds."""
 _LOOKS_PER_SECOND = round(1 / EVERY_S)
 _GRACE_S = 5.0
 """What a call that has ended gets beyond ``CLOSE_TIMEOUT_S``."""
 _LATE_S = 1.0
-"""A loop that is so late in the middle of ten seconds serves nobody: half of all audio waits so long."""
+"""If the median lateness of ten seconds is above this, half of all audio waits at least this long."""
 
 
 class LoopMonitor:
@@ -44,26 +44,26 @@ class LoopMonitor:
         faults: Faults | None = None,
     ) -> None:
         self.listeners: list[Callable[[float], None]] = []
-        """Told of each look: the loop's lateness in seconds."""
+        """Called after each measurement with the loop's lateness in seconds."""
         self._calls = calls
         self._faults = faults or Faults(log)
         self._grace_s = CLOSE_TIMEOUT_S + _GRACE_S
         self._lags: deque[float] = deque(maxlen=_KEPT)
         self._over_since: dict[str, float] = {}
         self.orphans = 0
-        """Calls that ended and are still not gone, at the last look."""
+        """Calls that had ended and were not gone when they were last counted."""
         self.held_s: defaultdict[str, float] = defaultdict(float)
-        """How long tools and hooks held the event loop, by their names."""
+        """How long tools and hooks blocked the event loop, by their names."""
         self._named = False
         """Whether the present lateness has a name."""
 
     def lag_s(self, share: float = 0.99) -> float:
-        """This share of the looks of the last ten seconds were no later."""
+        """The lateness that this share of the measurements of the last ten seconds did not exceed."""
         ordered = sorted(self._lags)
         return ordered[round((len(ordered) - 1) * share)] if ordered else 0.0
 
     def held(self, call: Call, by: str, ms: int) -> None:
-        """A tool or hook held the event loop: it is named, in the log and to every call."""
+        """A tool or hook blocked the event loop: log its name, and tell every call."""
         self.held_s[by] += ms / 1000
         self._named = True
         fields = {"call": call.call_id, "by": by, "ms": ms}
@@ -72,7 +72,7 @@ class LoopMonitor:
             each.run.step(LoopHeld(by, ms))
 
     def reasons(self) -> list[str]:
-        """Why this process should be replaced; empty when it is well."""
+        """Why this process should be replaced; empty if it works."""
         reasons = []
         if self.lag_s(0.5) > _LATE_S:
             reasons.append("the event loop is more than a second late")
@@ -81,7 +81,7 @@ class LoopMonitor:
         return reasons
 
     async def run(self) -> None:
-        """Look, until cancelled."""
+        """Measure until cancelled."""
         looks = 0
         while True:
             due_s = trio.current_time() + EVERY_S

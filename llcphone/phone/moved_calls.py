@@ -1,13 +1,13 @@
-"""Calls that Twilio asks about again, moved here by REST or by ``<Redirect>``: they go on with their memory.
+"""Calls that were moved back to this phone by REST or by ``<Redirect>``: they continue with their history.
 
-Twilio ends the media stream of such a call and asks the voice webhook once more. The two come over different
-connections, in either order, so neither alone says what has become of the telephone call:
+Twilio ends the media stream of such a call and requests the voice webhook again. The two events use different
+connections and come in either order, so neither alone tells what happened to the telephone call:
 
-    webhook first   the stream has joined and is still there: another document, whose stream takes over
-    stop first      the run has ended as if the caller had hung up: Twilio's "in-progress" corrects it
+    webhook first   the old stream is still there: Twilio gets another document, whose stream takes over
+    stop first      the run ended as if the caller had hung up: the webhook's "in-progress" corrects that
 
-The webhook alone changes nothing of a live call, for it may be a repetition: its run ends when its stream
-does, or when the new stream comes. What was heard is kept for a few minutes, in this process' memory.
+The webhook alone does not change a live call, because it may be a repetition. The call's run ends when its
+stream ends or when the new stream comes. What the caller heard is kept in memory for a few minutes.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 log = logger("llcphone.phone")
 
 _KEPT_S = 300.0
-"""How long a call whose stream has stopped may be elsewhere: hear a sentence, or ring a colleague."""
+"""How long a call may be elsewhere after its stream has stopped: hear a sentence, or ring a colleague."""
 _MOST_KEPT = 500
 
 _STREAM_ENDED = frozenset(
@@ -49,7 +49,7 @@ _STREAM_ENDED = frozenset(
         EndReason.FAILED,
     }
 )
-"""Ends of a run that are nobody's decision: the telephone call goes on if Twilio says so."""
+"""Ends of a run that nobody decided: the telephone call continues if Twilio says so."""
 
 
 @attrs.frozen

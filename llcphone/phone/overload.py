@@ -1,15 +1,15 @@
-"""Calls beyond our strength: when a new one gets the fallback, and what that is.
+"""Overload: when a new call is given the fallback because the process is too busy, and what the fallback is.
 
-Three limits. ``server.max_calls`` counts; the phone looks at it itself. The event loop's lateness and the CPU
-use of its thread are measured, over two seconds: one late moment (a collection, another program) refuses
-nobody, a loop that is late again and again does. Neither counts while no call is live: then there is nobody
-whom a new call could disturb, and the load is not ours. Nor does lateness count
+``server.max_calls`` is a third limit, which ``admission`` checks. Here the event loop's lateness and the CPU
+use of its thread are measured over two seconds. One late moment (a garbage collection, another program)
+rejects no call; a loop that is late repeatedly does. Neither limit applies while no call is live, because a
+new call can then disturb nobody. Lateness does not count either
 
 - in the first seconds of a process, which loads its last modules with the first calls;
-- while the thread uses little of its core, unless it is far worse: then others make us late, and one call
-  fewer of ours would not help.
+- while the thread uses little of its core, unless the loop is very late: then other programs cause it, and
+  one call fewer would not help.
 
-All of it is synchronous, so the answer to a call too many leaves at once, and live calls notice nothing.
+Everything is synchronous, so a rejected call is answered at once and live calls are not delayed.
 """
 
 from __future__ import annotations
@@ -35,17 +35,17 @@ HOPPED = "llcphone-hop"
 
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 _LOOKS = 20
-"""As the pulse looks ten times a second: two seconds."""
+"""Two seconds: the loop monitor measures ten times a second."""
 _LATE_SHARE = 4
-"""One in so many late looks is again and again."""
+"""If more than one measurement in this many is late, the loop is late repeatedly."""
 _FIRST_LOOKS = 50
 """Five seconds of start-up."""
 _OURS_PERCENT = 30
-"""A thread that uses so much of its core may be late by its own work; below, by others' or by waiting."""
+"""If the thread uses at least this share of its core, its own work may make it late; else others do."""
 _MUCH_LATER = 5
-"""So many times the limit counts whoever's doing it is: a tool that blocks, a machine that is no use."""
+"""Above this multiple of the limit, lateness counts whatever its cause."""
 _LEAST_S = 1.0
-"""A share of less time than this is noise."""
+"""CPU use measured over less time than this is noise."""
 _SAME_TIME = 0.1
 """How far the loop's clock and the machine's may be apart; beyond, time is simulated, CPU says nothing."""
 
@@ -56,7 +56,7 @@ def clocks() -> tuple[float, float, float]:
 
 
 class Overload:
-    """Whether the process has strength for one more call."""
+    """Whether the process can take one more call."""
 
     def __init__(
         self,
@@ -73,7 +73,7 @@ class Overload:
         self._clocks: deque[tuple[float, float, float]] = deque(maxlen=_LOOKS + 1)
 
     def look(self, lag_s: float) -> None:
-        """Told regularly how late the event loop is."""
+        """Called regularly with the lateness of the event loop."""
         if self._first_looks:
             self._first_looks -= 1
         else:
@@ -81,7 +81,7 @@ class Overload:
         self._clocks.append(self._read())
 
     def reasons(self) -> list[str]:
-        """Why a new call would be one too many; empty when it would not."""
+        """Why a new call would be one too many; empty if it can be taken."""
         if not self._live():
             return []
         reasons = []
@@ -112,7 +112,7 @@ class Overload:
         return twiml.go_to(add_path(node, "/twiml", "hop=1")) if node and HOPPED not in form else ""
 
     def busy(self, form: Mapping[str, str] = _NOTHING, speech: twiml.Speech = twiml.PLAIN) -> str:
-        """The TwiML for a caller whom nobody can take: a message, or a busy tone while it rings."""
+        """The TwiML for a caller who cannot be served: a message, or a busy tone while the call rings."""
         if in_progress(form) and not self._limits.busy_message:
             return twiml.hang_up()  # <Reject> is for calls that ring
         return twiml.busy(self._limits.busy_message or None, speech)

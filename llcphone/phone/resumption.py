@@ -1,19 +1,18 @@
-"""Calls that survive their process: what the phone tells the journal, and what it does when Twilio asks.
+"""Call resumption: what is written to the journal, and how a call continues in another run or process.
 
-Every document we give Twilio says ``<Connect action=".../resume/<generation>">``. When the media stream
-of that generation has ended, for whatever reason, Twilio asks there what next, and whichever process
-is asked answers:
+Every document for Twilio contains ``<Connect action=".../resume/<generation>">``. When the media stream of
+that generation has ended for any reason, Twilio requests this address. The process that gets the request
+answers:
 
-    the call is over (Twilio says so, or we know or wrote down why it ended)    nothing: Twilio hangs up
-    it is not, and nobody has taken it yet                                      a new stream: we go on
-    somebody has taken it in this very moment                                   the same new stream
+    the call is over (Twilio says so, or memory or journal has the reason)    nothing: Twilio hangs up
+    it is not over, and no process has claimed it                             a new stream: the call continues
+    another request has just claimed it                                       the same new stream
 
-In memory stands what was true a moment ago: the stream's end and Twilio's question are faster than any
-disk, so a call that ended in this process is recognised here, and the journal is for the others.
-A run that lost its telephone is over; the one that goes on is a new run with a record of its own, which
-names the one before (``resumed_from``).
+Memory holds what happened a moment ago, because Twilio's request may come before the journal is written. So
+a call that ended in this process is recognised here; the journal is for the other processes.
+A call continues in a new run with a record of its own, which names the run before (``resumed_from``).
 
-Caller and dialled number are not in the journal: Twilio tells them again when it asks.
+Caller and dialled number are not in the journal: Twilio sends them again.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Runs of calls: how each begins, and what follows from its record.
 
-A telephone call may have several runs, one after the other. All of them begin here, whoever begins them:
-the phone for a new call, and transfers, resumption or a redirection for one that goes on.
+A telephone call may have several runs, one after the other. All of them begin here: new calls for the phone,
+and calls that continue for transfers, resumption and moved calls.
 """
 
 from __future__ import annotations

@@ -1,18 +1,18 @@
 """The warm pool: model sessions that are connected and configured before anybody calls.
 
-A parked session is a value, not a task: behind a fast leg nothing needs to run. One task looks at all
-of them once a second without waiting, answers pings, sends its own, and notices a Close, an error, or
-a session's age. ``take`` is synchronous: it looks once more, removes the session, and from then on the
-call owns the leg and closes it; so no two tasks ever share a socket.
+A parked session is a value, not a task: a fast leg needs no task of its own. One task checks all sessions
+once a second without waiting. It answers pings, sends its own, and notices a Close, an error, or a session
+that is too old. ``take`` is synchronous: it checks the session again and removes it. From then on the call
+owns the leg and closes it, so no two tasks ever share a socket.
 
-What is parked is the ``session.update`` that a call of the phone's agent would send, without
-the call's context. Endpoint, dialect and that whole update are the key, not voice and prompt alone: an
-update leaves unset keys as they are, so a call of another agent would inherit, say, its tools.
-Nothing is primed and no response is asked for, so an idle pool costs no tokens.
+A parked session has received the ``session.update`` that a call of the phone's agent would send, without the
+call's context. The key of a session is the whole update, because an update leaves unset keys as they are:
+a call of another agent would inherit the tools, for example. No response is requested, so an idle pool costs
+no tokens.
 
-There are never more sockets than ``warm.sessions``: the parked ones, those being made and those still
-closing count. Whatever goes wrong in here costs warmth, never a call: failures back off, a session
-that does not last counts as a failure, and a call that finds nothing dials for itself.
+There are never more sockets than ``warm.sessions``; sessions that are being made or closed count as well.
+A failure in the pool never costs a call, only the time saved: the pool backs off, a session that ends early
+counts as a failure, and a call that gets no parked session dials its own.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 log = logger("llcphone.warm")
 
 LOOK_S = 1.0
-"""Between two looks at the parked sessions."""
+"""Between two checks of the parked sessions."""
 STEADY_S = 30.0
 """A session that ends sooner counts as a failure, or a server that ends all of them is dialled for ever."""
 
@@ -60,7 +60,7 @@ _BATCH = 64
 
 @attrs.define
 class WarmHealth:
-    """How the pool does; all but the first two count from the phone's start."""
+    """Figures of the pool; all but the first two count from the phone's start."""
 
     ready: int = 0
     """WarmSession now."""
@@ -107,7 +107,7 @@ class WarmPool:
             _check(config)
         self.keep_for(agent)
         self.faults = Faults(log)
-        """What failed in the pool: it costs warmth, never a call."""
+        """What failed in the pool; no call fails for it."""
         self._config = config
         self._endpoint = endpoint
         self._wall_clock = wall_clock
@@ -142,7 +142,7 @@ class WarmPool:
         return partial(self.take, key_of(self._config, agent)) if self.sessions else None
 
     def take(self, key: bytes, dialect: Dialect | None = None) -> WarmLeg | None:
-        """The freshest sound session of this key, in that dialect or in any; the taker closes it."""
+        """The newest working session of this key, in that dialect or in any; the taker closes it."""
         if self._shut:
             return None
         now = trio.current_time()
@@ -177,7 +177,7 @@ class WarmPool:
             self._over.set()
 
     async def aclose(self) -> None:
-        """Give no session any more and close those that are parked; bounded, idempotent."""
+        """Give out no more sessions and close the parked ones; bounded, idempotent."""
         self._shut = True
         self._scope.cancel(reason="pool closed")
         if self._over is not None:
@@ -203,7 +203,7 @@ class WarmPool:
         return spec_of(self._config, self.agent, dialect)
 
     async def _look(self, spec: SessionSpec | None, nursery: trio.Nursery) -> None:
-        """Keep what is sound, bury what has ended, replace what is old or no longer wished for."""
+        """Keep working sessions, discard ended ones, replace those that are old or have other settings."""
         now = trio.current_time()
         for count, parked in enumerate(list(self._ready), start=1):
             if count % _BATCH == 0:
@@ -251,7 +251,7 @@ class WarmPool:
     # -- making and closing -----------------------------------------------------------------
 
     def _fill(self, spec: SessionSpec, nursery: trio.Nursery) -> None:
-        """Start what is missing, as far as failures let us."""
+        """Start what is missing, unless failures make us wait."""
         while (
             self._dialling < (1 if self._backoff.failures else _AT_ONCE)
             and len(self._ready) + self._dialling + self._closing < self.sessions
@@ -309,7 +309,7 @@ class WarmPool:
 
 
 def _check(config: Config) -> None:
-    """What does not go with a pool, said before anything is opened."""
+    """Reject settings that do not work with a pool, before anything is opened."""
     if config.wire.model != "fast":
         fix = 'set wire.model = "fast", or warm.sessions = 0'
         raise ConfigError("warm.sessions", f"parked sessions need the fast model leg; {fix}")

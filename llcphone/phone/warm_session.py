@@ -1,7 +1,7 @@
-"""One parked model session: how it is made, when it has ended, when the next may be tried.
+"""One parked model session: how it is made, when it has ended, and when the next attempt may be made.
 
-It is a value. While it is parked nobody waits on its leg, so its owner looks from time to time
-(``has_ended``), and a task that the leg would need means its end (``lose``).
+A parked session is a value. No task waits on its leg, so its owner checks it regularly (``has_ended``).
+If the leg asks for a task, the session counts as lost (``lose``).
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ if TYPE_CHECKING:
     from llcphone.wire.leg import Leg
 
 BACKOFF_S = (1.0, 2.0, 5.0, 10.0, 30.0)
-"""Pauses after failures in a row; the last one stays."""
+"""Pauses after consecutive failures; the last one is repeated."""
 _LONGEST_PAUSE_S = 300.0
-"""However long a server asks us to stay away, we look again by then."""
+"""The longest pause, even if the server asks for a longer one."""
 _MAKE_S = 10.0
 """For connecting and configuring one session."""
 

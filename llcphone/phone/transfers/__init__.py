@@ -1,9 +1,9 @@
 """Callers who leave their agent: for a colleague, for voicemail, and back again.
 
-A call's run ends when its media stream does; the telephone call need not. Every document that joins a
-call to us says ``<Connect action>``, so Twilio asks what next as soon as we close the stream: whoever is
-to be transferred is transferred by our answer. No REST request is needed for that, and no ``stop`` has to
-be told apart from a hang-up: who hangs up during the good-bye has hung up, and Twilio says so when it asks.
+A call's run ends with its media stream, but the telephone call may continue. Every document that joins a
+call to us contains ``<Connect action>``, so Twilio requests the next document as soon as we close the stream.
+Our answer transfers the caller. That needs no REST request, and a ``stop`` need not be told apart from a
+hang-up: if the caller hangs up during the good-bye, Twilio says so in its request.
 
     registry        who was sent where
     requests        what calls ask for
@@ -13,6 +13,6 @@ be told apart from a hang-up: who hangs up during the good-bye has hung up, and 
     transfers       callers who leave, and Twilio's first question
     recordings      who is told where voicemail and recorded calls are
 
-What an address of ours must know to answer stands in its path (generation, destination), so that another
-process can answer too; what only makes the answer better (the summary, the colleague's words) is in memory.
+Our addresses contain in their path what is needed to answer (generation, destination), so that another
+process can answer, too. What only improves the answer (the summary, the colleague's words) is in memory.
 """

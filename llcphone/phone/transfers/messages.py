@@ -1,8 +1,8 @@
-"""Text messages out of a call: to who is on the line, and to destinations.
+"""Text messages sent during a call: to the caller, and to destinations.
 
-Destinations stand in the settings and are not judged. A caller's number is no setting: it can be forged, so
-that a caller would choose who is written to, and at what price. So it passes the guard as a number to dial
-does, and there are limits for a call, a number and a day.
+Destinations come from the settings and are not checked. A caller's number can be forged, so a caller could
+choose who gets a message and what it costs. So the dial guard checks this number as it checks a number to
+dial, and there are limits per call, per number and per day.
 """
 
 from __future__ import annotations

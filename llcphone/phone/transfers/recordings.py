@@ -32,7 +32,7 @@ class Recording:
 
 
 class Recordings:
-    """What is recorded, and who is told of it."""
+    """Recordings of one phone, and the functions that are called when one is ready."""
 
     def __init__(self, config: Config, speech: twiml.Speech) -> None:
         self._config = config

@@ -1,4 +1,4 @@
-"""Who was sent where: transfers that were asked for, and callers who have left their agent.
+"""The transfers of a phone: those that were requested, and those that have begun.
 
 A transfer that was asked for begins when the call's engine says that the agent's last word was heard; a
 caller who speaks before that takes it back. From then on it is known by its token and by its run, until the
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from llcphone.phone.transfers.transfer import Transfer
 
 _REMEMBERED = 2_000
-"""Callers who left of whom we know without a journal."""
+"""Transfers that are remembered without a journal."""
 
 
 class TransferRegistry:

@@ -36,11 +36,11 @@ if TYPE_CHECKING:
 log = logger("llcphone.transfers")
 
 _TWICE_S = 30.0
-"""So late nothing that was asked once is asked again."""
+"""Twilio repeats no request after this time."""
 
 _WITHOUT_MODEL = frozenset({EndReason.MODEL_LOST, EndReason.MODEL_REFUSED, EndReason.MODEL_UNREACHABLE})
 _LEAVES_ALL_THE_SAME = _WITHOUT_MODEL | {EndReason.PHONE_LOST, EndReason.STREAM_DEAD}
-"""Ends that are none of the caller's: who was to be transferred still is."""
+"""Ends that the caller did not cause: a transfer that was requested is still carried out."""
 
 
 def check_destinations(config: Config) -> None:

@@ -3,7 +3,7 @@
 The caller waits in a conference that begins when the colleague enters it. The colleague is rung as any call
 of ours, with an agent of its own that has two tools. ``take_call``: it says so, leaves, and Twilio joins the
 colleague to the room. ``refuse_call``, or any other end (busy, no answer, a machine, no model): the caller is
- fetched out of the room by REST, and is back with their agent.
+fetched out of the room by REST, and is back with their agent.
 
 What the briefing must know stands in its call's ``state``, which the journal keeps: another process can go on
 with it. Who hangs up on hold ends the briefing.

@@ -1,8 +1,8 @@
-"""Twilio's questions about a caller who has left: nobody answered, a colleague listens, a message is left.
+"""Twilio's requests about a caller who has left: nobody answered, a colleague listens, a message is left.
 
-Each may come twice, late, or to another process than the one that let the caller go; the answer must then
-be the same, or at least lead somewhere. What is decided here is decided by our own knowledge first (was the
-key pressed, did the colleague enter the room) and by Twilio's ``DialCallStatus`` where we know nothing.
+Each request may come twice, late, or to another process than the one that began the transfer. The answer must
+then be the same, or at least be useful. It depends first on what this process knows (was the key pressed, did
+the colleague enter the room), and otherwise on Twilio's ``DialCallStatus``.
 """
 
 from __future__ import annotations
