@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 
 import trio
@@ -24,16 +25,33 @@ async def answer_calls() -> None:
 
 
 async def on_trio(function: Callable[[], Awaitable[None]]) -> None:
-    """Await a Trio function from asyncio."""
+    """Await a Trio function from asyncio; cancelling this (Ctrl-C does) cancels it, and waits for its end."""
     loop = asyncio.get_running_loop()
     done: asyncio.Future[Any] = loop.create_future()
+    tokens: list[trio.lowlevel.TrioToken] = []
+    scope = trio.CancelScope()
+
+    async def cancellable() -> None:
+        tokens.append(trio.lowlevel.current_trio_token())
+        with scope:
+            await function()
+
     trio.lowlevel.start_guest_run(
-        function,
+        cancellable,
         run_sync_soon_threadsafe=loop.call_soon_threadsafe,
         done_callback=done.set_result,
         host_uses_signal_set_wakeup_fd=True,
     )
-    (await done).unwrap()
+    try:
+        outcome = await asyncio.shield(done)
+    except asyncio.CancelledError:
+        if tokens:
+            tokens[0].run_sync_soon(scope.cancel)
+        else:
+            scope.cancel()  # it has not begun
+        (await done).unwrap()
+        raise
+    outcome.unwrap()
 
 
 async def watch_the_oven() -> None:
@@ -50,4 +68,5 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    with suppress(KeyboardInterrupt):  # before calls are answered; then it drains
+        asyncio.run(main())

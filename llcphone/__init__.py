@@ -9,9 +9,7 @@ The names below are the API; everything else may move. Each is imported when it 
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING
-
+TYPE_CHECKING = False  # as type checkers know it: nothing is imported before the command heeds Ctrl-C
 if TYPE_CHECKING:
     from llcphone.agent import Agent as Agent
     from llcphone.call.call import Call as Call
@@ -62,6 +60,8 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> object:
+    from importlib import import_module
+
     home = _HOMES.get(name)
     if home is None:
         raise AttributeError(f"module 'llcphone' has no attribute {name!r}")

@@ -138,3 +138,35 @@ async def test_a_second_signal_ends_all_calls_at_once_and_keeps_their_records(tm
         run.process.send_signal(signal.SIGTERM)
         await run.ended()
         assert len(run.reasons()) == 1
+
+
+CANCELS = """
+import asyncio, sys
+import trio
+sys.path.insert(0, sys.argv[1])
+from from_asyncio import on_trio
+
+async def calls():
+    try:
+        await trio.sleep_forever()
+    finally:
+        print("trio has ended")
+
+async def main():
+    task = asyncio.create_task(on_trio(calls))
+    await asyncio.sleep(float(sys.argv[2]))
+    task.cancel()
+    try:
+        await task
+    except asyncio.CancelledError:
+        print("asyncio goes on")
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("after_s", [0.0, 0.1])
+def test_cancelling_the_asyncio_task_ends_trios_part_first(after_s: float) -> None:
+    words = [sys.executable, "-c", CANCELS, str(ROOT / "examples"), str(after_s)]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=HANG_S, check=False)
+    assert (done.stdout, done.stderr, done.returncode) == ("trio has ended\nasyncio goes on\n", "", 0)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 from typing import Any
 
 import cyclopts
@@ -90,6 +91,13 @@ for _order, (_title, _commands) in enumerate(_GROUPS.items()):
     for _place, (_name, (_where, _what)) in enumerate(_commands.items()):
         app.command(f"llcphone.cli.{_where}", name=_name, help=_what, group=_group, sort_key=_place)
 app["--help"].group = app["--version"].group = Group("Options", sort_key=len(_GROUPS))
+
+
+def load(tokens: list[str]) -> None:
+    """Import the module of the command; what is wrong with its words, `run` says."""
+    with suppress(Exception):
+        _, apps, _ = app.parse_commands(tokens)
+        _ = apps[-1].default_command
 
 
 def run(tokens: list[str]) -> int:

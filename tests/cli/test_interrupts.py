@@ -35,6 +35,25 @@ sys.argv = ["llcphone", *sys.argv[2:]]
 main()
 """
 
+SWALLOWS_IT = INTERRUPTS_AT_IMPORT.replace(
+    "            os.kill(os.getpid(), signal.SIGINT)",
+    """\
+            try:
+                os.kill(os.getpid(), signal.SIGINT)
+            except BaseException:
+                pass""",
+)
+"""A module that survives whatever goes wrong while it is imported, as some libraries do."""
+
+AT_THE_END = """\
+import atexit, os, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
+atexit.register(os.kill, os.getpid(), signal.SIGINT)
+from llcphone.cli import main
+sys.argv = ["llcphone", "--version"]
+main()
+"""
+
 HEEDS_CTRL_C = """\
 import signal
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -60,6 +79,26 @@ def test_ctrl_c_while_a_command_is_imported_is_one_line(module: str, command: st
     words = [sys.executable, "-c", INTERRUPTS_AT_IMPORT, module, *command.split()]
     done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, timeout=HANG_S, check=False)
     assert (done.returncode, done.stderr) == (130, "llcphone: interrupted\n")
+
+
+def test_a_library_that_swallows_ctrl_c_does_not_keep_the_command_running(tmp_path: Path) -> None:
+    words = [sys.executable, "-c", SWALLOWS_IT, "llcphone.cli.demo", "demo", "--mode", "csr"]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, timeout=HANG_S, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "llcphone: interrupted\n")
+
+
+def test_ctrl_c_while_the_process_ends_is_one_line_too(tmp_path: Path) -> None:
+    words = [sys.executable, "-c", AT_THE_END]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, timeout=HANG_S, check=False)
+    assert (done.returncode, done.stderr) == (130, "llcphone: interrupted\n")
+
+
+def test_nothing_is_imported_before_the_command_heeds_ctrl_c() -> None:
+    program = (
+        "import sys; before = set(sys.modules); import llcphone; print(sorted(set(sys.modules) - before))"
+    )
+    done = subprocess.run([sys.executable, "-I", "-c", program], capture_output=True, text=True, check=True)
+    assert set(eval(done.stdout)) <= {"llcphone", "__future__"}
 
 
 @pytest.mark.slow
