@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 
 
 @attrs.define(eq=False)
-class Scene:
+class DemoCall:
     """A call, and what it tells."""
 
     facts: Facts
     elsewhere: list[tuple[float, str, str]] = attrs.field(factory=list)
-    """What others than the call said: (moment, party, what); perhaps before the call was born."""
+    """What others than the call said: (moment, who, what); perhaps before the call was born."""
     _run: CallRun | None = None
     _born_ms: int = 0
     _unseen: list[Entry] = attrs.field(factory=list)

@@ -1,8 +1,8 @@
-"""What both outside parties of the demo share: the lines to and from the server's process, and the clock.
+"""The child protocol: how a simulator of the demo talks with the server's process, which started it.
 
-A party writes JSON lines to stdout: ``ready`` (its URL), ``event``s as they happen, what it was asked for, at
-last ``report``. Words come in on its stdin, one a line. Stdin is its leash too: when the parent closes it, or
-dies however, a party reports and ends, so no process is ever left behind.
+A simulator writes JSON lines to stdout: ``ready`` (its URL), ``event``s as they happen, what it was asked
+for, at last ``report``. Orders arrive on its stdin, one word a line. When the parent closes that stdin, or
+dies in any way, the simulator reports and ends, so no process is ever left behind.
 
 Moments leave here as ``time.perf_counter()``, which all processes of a machine read from one clock.
 """
@@ -27,7 +27,7 @@ def perf_s(trio_s: float) -> float:
 
 
 def tell(kind: str, **fields: Any) -> None:
-    """One line to the parent. It reads soon, so this hardly waits; a dead parent is not our trouble."""
+    """Send one line to the parent, which reads soon. Without a parent this process ends."""
     try:
         sys.stdout.write(json.dumps({"kind": kind, "at_s": time.perf_counter(), **fields}) + "\n")
         sys.stdout.flush()
@@ -36,7 +36,10 @@ def tell(kind: str, **fields: Any) -> None:
 
 
 async def orders() -> AsyncIterator[str]:
-    """The parent's words, until it lets go (``os.read`` in a thread is portable and holds no lock)."""
+    """The parent's orders, until it closes the pipe.
+
+    ``os.read`` in a thread is portable and holds no lock.
+    """
     text = b""
     while more := await trio.to_thread.run_sync(os.read, 0, 4096, abandon_on_cancel=True):
         *words, text = (text + more).split(b"\n")

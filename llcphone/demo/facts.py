@@ -1,4 +1,4 @@
-"""What the parties of the demo report: plain facts, each from its own point of view.
+"""What the processes of the demo report: plain facts, each from its own point of view.
 
 Times of the telephone are its own milliseconds since it rang (of a call we place: since Twilio was asked);
 ``Facts.call_ms`` brings them to the clock of the call record, milliseconds since the call was born at the
@@ -126,7 +126,7 @@ class Entry:
 
 @attrs.define(kw_only=True)
 class Facts:
-    """Everything that is known when the call is over; None where a party never reported."""
+    """Everything that is known when the call is over; None where a process never reported."""
 
     own: list[str] = attrs.field(factory=list)
     """Names of the user's own recordings, if the caller spoke those: less is known of what should happen."""

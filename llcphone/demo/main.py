@@ -2,9 +2,9 @@
 
 A caller rings and is answered; then two calls are placed, one to a guest who answers, one to a busy line.
 
-The other files: ``script`` the story, ``stage`` the processes that hold it and ``scene`` a call as it goes
-on, ``facts`` what the parties report, ``waterfall``, ``report`` and ``report_outbound`` what follows from it,
-``view`` and ``summary`` how a person sees it. ``mode_run`` and ``modes`` are ``--mode``.
+The other files: ``script`` the story, ``run`` the processes that hold it and ``call`` a call as it goes
+on, ``facts`` what the processes report, ``waterfall``, ``verdict`` and ``verdict_outbound`` what follows from
+it, ``view`` and ``summary`` how a person sees it. ``mode_run`` and ``modes`` are ``--mode``.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ import trio
 from rich.console import Console
 
 from llcphone.demo import script as story
-from llcphone.demo.call import Scene
+from llcphone.demo.call import DemoCall
 from llcphone.demo.facts import Facts, OutboundFacts
 from llcphone.demo.player import find_live_player, find_player, no_player, play
-from llcphone.demo.run import Stage
+from llcphone.demo.run import DemoRun
 from llcphone.demo.summary import show_checks, show_files, show_verdict, show_waterfall
 from llcphone.demo.verdict import judge
 from llcphone.demo.verdict_outbound import judge_outbound
@@ -79,19 +79,19 @@ def run_demo(
     out.mkdir(parents=True, exist_ok=True)
     for name in FILES:
         (out / name).unlink(missing_ok=True)  # an earlier run's must not pass for this one's
-    stage = Stage(
+    run = DemoRun(
         out.resolve(),
         [str(file.resolve()) for file in caller],
         dialect,
         dict(model_faults or {}),
         view,
-        Scene(Facts(own=[file.name for file in caller])),
+        DemoCall(Facts(own=[file.name for file in caller])),
         None if inbound_only else OutboundFacts(),
         player=find_live_player() if aloud else (),
     )
     interrupted = unread = False
     try:
-        trio.run(partial(stage.hold_calls, CALL_LIMIT_S + speech_s))
+        trio.run(partial(run.hold_calls, CALL_LIMIT_S + speech_s))
     except* KeyboardInterrupt:
         interrupted = True
     except* SystemExit:  # rich's word for a reader that has gone, as ``head`` does
@@ -101,8 +101,8 @@ def run_demo(
     if interrupted:
         console.print("interrupted")
         return 130
-    code = _conclude(stage, console)
-    if aloud and not stage.player:
+    code = _conclude(run, console)
+    if aloud and not run.player:
         files = [out / name for name in FILES if name.endswith(".wav") and (out / name).exists()]
         play(files, partial(console.print, soft_wrap=True))
     return code
@@ -136,12 +136,12 @@ def _spoken_s(audio: bytes) -> float:
     return max(100, sum(ended) - sum(begun) - waits_ms * len(ended)) / 1000
 
 
-def _conclude(stage: Stage, console: Console) -> int:
+def _conclude(run: DemoRun, console: Console) -> int:
     """Write the files, say how it went; returns the exit code."""
-    out, inbound, outbound = stage.out, stage.inbound, stage.outbound
+    out, inbound, outbound = run.out, run.inbound, run.outbound
     inbound.write(out / "timeline.jsonl", out / "record.json")
-    if stage.guest is not None:
-        stage.guest.write(out / "timeline-outbound.jsonl", out / "record-outbound.json")
+    if run.guest is not None:
+        run.guest.write(out / "timeline-outbound.jsonl", out / "record-outbound.json")
     answers, checks = waterfall(inbound.facts), judge(inbound.facts)
     placed = [] if outbound is None else judge_outbound(outbound)
     if outbound is not None:
@@ -151,7 +151,7 @@ def _conclude(stage: Stage, console: Console) -> int:
         ]
     show_waterfall(console, answers)
     show_checks(console, "The call that came in", checks)
-    if stage.caller:
+    if run.caller:
         console.print("  The answers were scripted: no model has understood your words.")
         console.print("  With your own recordings, tools and interruptions are not asked for.")
     if placed:

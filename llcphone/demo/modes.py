@@ -15,7 +15,7 @@ import attrs
 import trio
 from rich.console import Console
 
-from llcphone.demo.call import Scene
+from llcphone.demo.call import DemoCall
 from llcphone.demo.facts import Facts
 from llcphone.demo.listening_in import play_live
 from llcphone.demo.mode_story import NAME, REMINDED, REMINDER, SHOP, Actor, Story, choose_story, speak
@@ -82,7 +82,7 @@ async def show_mode(
             desks = list(tables["transfers"]["destinations"])
             story = choose_story(agent.tools, desks, own_company=own_company)
             view.say(f"{number} is rung: {agent.name} answers")
-        scene, actor = Scene(Facts()), Actor(story, lambda: _prompt(stage), _today(config), config.company)
+        shown, actor = DemoCall(Facts()), Actor(story, lambda: _prompt(stage), _today(config), config.company)
         async with rehearse(
             choice,
             script=ModelScript(actor.reply, hears=[words[line] for line in story.lines]),
@@ -90,11 +90,11 @@ async def show_mode(
             callee=Callee(ring_s=1.0),
             dial_outcome=DialOutcome(ring_s=1.0, talk_s=2.0),
             settings={**tables, "realtime": {"transcription_model": "gpt-4o-transcribe"}},
-            on_note=scene.note,
+            on_note=shown.note,
         ) as stage:
             store = stage.phone.store
             assert store is not None
-            held = ModeCall(stage, store, agent, story, scene, view, player)
+            held = ModeCall(stage, store, agent, story, shown, view, player)
             with trio.move_on_after(LIMIT_S):
                 wav = await held.hold(number, out)
                 await held.show_outcome(console)
@@ -145,7 +145,7 @@ class ModeCall:
     store: Store
     agent: Agent
     story: Story
-    scene: Scene
+    shown: DemoCall
     view: CallView
     player: tuple[str, ...]
 
@@ -218,10 +218,10 @@ class ModeCall:
         with self.view.open():
             try:
                 while True:
-                    self.scene.draw(self.view)
+                    self.shown.draw(self.view)
                     await trio.sleep(_DRAW_S)
             finally:
-                self.scene.draw(self.view)
+                self.shown.draw(self.view)
                 self.view.finish()
 
     def _names(self, numbers: list[str]) -> list[str]:

@@ -1,8 +1,8 @@
-"""The demo's parties as the server's process sees them: children on a leash; and the count of what is left.
+"""The demo's simulators as the server's process sees them, and a count of what that process has open.
 
-A party is opened with its stdin and stdout piped (the protocol stands in ``leash``) and in a session of
-its own, so that Ctrl-C reaches this process alone and the parties end in order. Leaving ``open_party`` lets
-the leash go, waits a bounded time, then kills: whatever happens here, no process stays behind.
+Each simulator is a child process with its stdin and stdout piped (``child`` says what goes through them), in
+a session of its own. So Ctrl-C reaches this process alone, and the simulators end in order. Leaving
+``open_simulator`` closes the child's stdin, waits a bounded time, then kills: no process stays behind.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 EXIT_S = 5.0
-"""What a party gets to report and end, once its leash is let go."""
+"""What a simulator gets to report and end, once its stdin is closed."""
 
 
 @attrs.define(eq=False)
-class Party:
+class ChildSimulator:
     """One simulator's process."""
 
     _process: trio.Process
@@ -50,12 +50,12 @@ class Party:
         return message
 
     async def order(self, word: str) -> None:
-        """Tell it what to do next; a party that is gone shows in ``next``."""
+        """Tell it what to do next; that it has ended shows in ``next``."""
         assert self._process.stdin is not None
         with contextlib.suppress(trio.BrokenResourceError):
             await self._process.stdin.send_all(word.encode() + b"\n")
 
-    async def let_go(self) -> None:
+    async def close_orders(self) -> None:
         """Ask it to report and to end."""
         assert self._process.stdin is not None
         await self._process.stdin.aclose()
@@ -74,7 +74,7 @@ class Party:
     async def aclose(self) -> None:
         """See it end, by itself or killed. Bounded, whatever is cancelled around it."""
         with trio.CancelScope(shield=True):
-            await self.let_go()
+            await self.close_orders()
             with trio.move_on_after(EXIT_S):
                 while await self.next() is not None:  # a full pipe would keep it
                     pass
@@ -87,12 +87,12 @@ class Party:
 
 
 @asynccontextmanager
-async def open_party(role: str, settings: Mapping[str, Any]) -> AsyncIterator[Party]:
-    """Run a party for as long as the block lasts.
+async def open_simulator(role: str, settings: Mapping[str, Any]) -> AsyncIterator[ChildSimulator]:
+    """Run a simulator for as long as the block lasts.
 
     Args:
         role: ``model`` or ``phone``.
-        settings: what it must know; see ``party`` and ``telephone``.
+        settings: what it must know; see ``simulators`` and ``telephone``.
     """
     process = await trio.lowlevel.open_process(
         [sys.executable, "-m", "llcphone.demo.simulators", role, json.dumps(settings)],
@@ -100,25 +100,25 @@ async def open_party(role: str, settings: Mapping[str, Any]) -> AsyncIterator[Pa
         stdout=subprocess.PIPE,
         start_new_session=True,
     )
-    party = Party(process)
+    simulator = ChildSimulator(process)
     try:
-        yield party
+        yield simulator
     finally:
-        await party.aclose()
+        await simulator.aclose()
 
 
 # -- what is left -----------------------------------------------------------------------------------------
 
 
 @attrs.frozen
-class Census:
+class OpenResources:
     """What this process has open at a moment."""
 
     tasks: Counter[str]
     sockets: int
 
     @classmethod
-    def take(cls) -> Census:
+    def count(cls) -> OpenResources:
         """Count every task below Trio's root, and every socket where the system tells."""
         root = trio.lowlevel.current_root_task()
         tasks = Counter(_names(root)) if root is not None else Counter[str]()
@@ -135,7 +135,7 @@ def _names(task: trio.lowlevel.Task) -> Iterator[str]:
 def _descriptors() -> list[str]:
     try:
         return [f"/proc/self/fd/{name}" for name in os.listdir("/proc/self/fd")]
-    except OSError:  # not Linux: tasks and the other parties' sockets must do
+    except OSError:  # not Linux: tasks and the other processes' sockets must do
         return []
 
 

@@ -1,10 +1,10 @@
 """The demo on its stage: three processes, and the calls they hold one after the other.
 
 This process is the server, exactly as ``llcphone serve`` runs it (door, quart-trio, phone, with signatures
-checked against a made-up token), and each vendor's simulator is a process of its own (``party``). So
+checked against a made-up token), and each vendor's simulator is a process of its own (``simulators``). So
 only the server's work is in the server's timings, no loop or lock is shared, and what the checks compare was
-really seen by different parties. The server believes in a public https address; the simulated Twilio reaches
-it on loopback, as through a tunnel.
+really seen by different processes. The server believes in a public https address; the simulated Twilio
+reaches it on loopback, as through a tunnel.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ import attrs
 import trio
 
 from llcphone.demo import script as story
-from llcphone.demo.call import Scene
+from llcphone.demo.call import DemoCall
 from llcphone.demo.facts import CalleesFacts, ModelReport, OutboundFacts, PhoneFacts
 from llcphone.demo.lateness import Lateness
-from llcphone.demo.parent import Census, Party, open_party, warnings_to
+from llcphone.demo.parent import ChildSimulator, OpenResources, open_simulator, warnings_to
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -79,7 +79,7 @@ def make_config(model_url: str, twilio_url: str) -> Config:
 
 
 @attrs.define(eq=False)
-class Stage:
+class DemoRun:
     """One run of the demo."""
 
     out: Path
@@ -87,21 +87,21 @@ class Stage:
     dialect: str
     model_faults: dict[str, Any]
     view: CallView
-    inbound: Scene
+    inbound: DemoCall
     outbound: OutboundFacts | None
     """None: no calls are placed."""
     player: tuple[str, ...] = ()
     """Plays the calls while they go on; empty: nothing does."""
-    scene: Scene = attrs.field(init=False)
+    shown: DemoCall = attrs.field(init=False)
     """The call that is shown now."""
-    _placed: dict[str, Scene] = attrs.field(factory=dict)
+    _placed: dict[str, DemoCall] = attrs.field(factory=dict)
     """By call id; every other call is the inbound one."""
-    guest: Scene | None = None
+    guest: DemoCall | None = None
     """The call to the guest who answers."""
     _lateness: Lateness = attrs.field(factory=Lateness)
 
     def __attrs_post_init__(self) -> None:
-        self.scene = self.inbound
+        self.shown = self.inbound
 
     def _story(self) -> str:
         """What will be seen."""
@@ -111,16 +111,16 @@ class Stage:
             story += " Nobody here understands your words: the answers you will hear are scripted."
         return story if self.outbound is None else f"{story} Then it rings two guests itself."
 
-    # -- the parties ------------------------------------------------------------------------
+    # -- the processes ----------------------------------------------------------------------
 
     async def hold_calls(self, limit_s: float) -> None:
-        """Open all three parties, hold the calls, collect the facts."""
+        """Start both simulators, hold the calls, collect the facts."""
         with trio.move_on_after(limit_s), self.view.open(), warnings_to(self._warned):
             self.view.open_with(self._story(), INTRODUCTION)
             self.view.say("starting: the server, a simulated telephone, a simulated model")
-            before = Census.take()
+            before = OpenResources.count()
             listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
-            parties = {"files": self.caller, "dialect": self.dialect, "faults": self.model_faults}
+            vendor = {"files": self.caller, "dialect": self.dialect, "faults": self.model_faults}
             line = {
                 "files": self.caller,
                 "auth_token": AUTH_TOKEN,
@@ -132,24 +132,26 @@ class Stage:
             }
             async with (
                 listeners[0],
-                open_party("model", parties) as model,
-                open_party("phone", line) as telephone,
+                open_simulator("model", vendor) as model,
+                open_simulator("phone", line) as telephone,
             ):
                 await self._serve(listeners, model, telephone)
                 await listeners[0].aclose()
-                after = Census.take()
+                after = OpenResources.count()
                 self.inbound.facts.tasks_left = sorted((after.tasks - before.tasks).elements())
                 self.inbound.facts.sockets_left = max(0, after.sockets - before.sockets)
-                await model.let_go()
+                await model.close_orders()
                 self._take(await model.report("report", ModelReport))
 
-    async def _serve(self, listeners: list[trio.SocketListener], model: Party, telephone: Party) -> None:
+    async def _serve(
+        self, listeners: list[trio.SocketListener], model: ChildSimulator, telephone: ChildSimulator
+    ) -> None:
         """Be the server while the calls are held."""
-        # Imported now: the other two parties, whose processes are being started, import at the same time.
+        # Imported now: the two simulators, whose processes are being started, import at the same time.
         from llcphone.phone.open import open_phone
         from llcphone.server.run import serve
 
-        ready = [await party.next() for party in (model, telephone)]
+        ready = [await simulator.next() for simulator in (model, telephone)]
         if ready[0] is None or ready[1] is None:
             return
         config = make_config(ready[0]["url"], ready[1]["url"])
@@ -159,7 +161,7 @@ class Stage:
         ):
             nursery.start_soon(self._draw, name="view")
             nursery.start_soon(self._lateness.watch, name="lateness")
-            door: PublicListener = await nursery.start(
+            listener: PublicListener = await nursery.start(
                 partial(serve, phone, config, listeners=listeners), name="server"
             )
             await self._ask(phone)
@@ -171,7 +173,7 @@ class Stage:
             if self.outbound is not None:
                 await self._place_calls(phone, self.outbound, model, telephone)
             await phone.drain(DRAIN_S)
-            door.stop_accepting()
+            listener.stop_accepting()
             nursery.cancel_scope.cancel(reason="over")
 
     async def _ask(self, phone: Phone) -> None:
@@ -187,15 +189,19 @@ class Stage:
 
     # -- the calls we place -----------------------------------------------------------------
 
-    async def _place_calls(self, phone: Phone, facts: OutboundFacts, model: Party, telephone: Party) -> None:
+    async def _place_calls(
+        self, phone: Phone, facts: OutboundFacts, model: ChildSimulator, telephone: ChildSimulator
+    ) -> None:
         """Ring a guest who answers, then one whose line is busy."""
         await model.order("outbound")
         await model.next()  # from now on sessions are of calls we place
         await telephone.order("answer")
-        self.guest = Scene(facts.guest)
+        self.guest = DemoCall(facts.guest)
         await self._place(phone, self.guest, story.GUEST, "The server rings a guest who waits for a table")
-        await self._place(phone, Scene(facts.busy), story.BUSY_GUEST, "and another guest, whose line is busy")
-        await telephone.let_go()
+        await self._place(
+            phone, DemoCall(facts.busy), story.BUSY_GUEST, "and another guest, whose line is busy"
+        )
+        await telephone.close_orders()
         callees = await telephone.report("callees", CalleesFacts, self._heard)
         if callees is not None:
             self._stalled(callees.stalls)
@@ -203,18 +209,18 @@ class Stage:
             facts.guest.phone = callees.calls.get(story.GUEST)
             facts.busy.phone = callees.calls.get(story.BUSY_GUEST)
 
-    async def _place(self, phone: Phone, scene: Scene, number: str, title: str) -> None:
-        self.scene.draw(self.view)
+    async def _place(self, phone: Phone, shown: DemoCall, number: str, title: str) -> None:
+        self.shown.draw(self.view)
         self.view.next_call(title)
-        self.scene = scene
+        self.shown = shown
         call = phone.place_call(number, story.make_calling_agent(), context=story.CONTEXT)
-        self._placed[call.call_id] = scene
+        self._placed[call.call_id] = shown
         self.view.say("connecting the model first; nobody's telephone rings yet", at_ms=0)
         with trio.move_on_after(PLACED_LIMIT_S):
             await call
         call.end()  # over already, unless it hangs
         record = await call
-        scene.draw(self.view)
+        shown.draw(self.view)
         self.view.say(f"over: {record.reason.value}", at_ms=round(record.duration_s * 1000))
 
     def _take(self, report: ModelReport | None) -> None:
@@ -247,19 +253,19 @@ class Stage:
 
     def _heard(self, message: dict[str, Any]) -> None:
         """Something happened at the telephone."""
-        scene = self.inbound if self.guest is None else self.guest
-        scene.elsewhere.append((message["at_s"], "phone", message["what"]))
+        heard_in = self.inbound if self.guest is None else self.guest
+        heard_in.elsewhere.append((message["at_s"], "phone", message["what"]))
         if message["kind"] == "trouble":
             self.view.say(message["what"])
 
     def _warned(self, text: str) -> None:
-        self.scene.elsewhere.append((time.perf_counter(), "log", text))
+        self.shown.elsewhere.append((time.perf_counter(), "log", text))
 
     async def _draw(self) -> None:
         try:
             while True:
-                self.scene.draw(self.view)
+                self.shown.draw(self.view)
                 await trio.sleep(0.1)
         finally:
-            self.scene.draw(self.view)
+            self.shown.draw(self.view)
             self.view.finish()

@@ -1,10 +1,10 @@
-"""The story of ``llcphone demo``: who calls whom, and what each of the parties says.
+"""The story of ``llcphone demo``: who calls whom, and what each of them says.
 
 A caller asks a restaurant when it is open, interrupts the long answer, books a table and says good-bye. Then
 the restaurant rings a guest who waits for a table, and another one whose line is busy.
 The words are those of the recordings in ``llcphone.sim.voices``. The agent is an ordinary ``Agent``; the
 model's side is a script of the simulated Realtime API and decides by what stands in its conversation; the
-caller's side is a list of lines for the simulated telephone. Each party runs in its own process and takes
+caller's side is a list of lines for the simulated telephone. Each side runs in its own process and takes
 only its own part from here.
 """
 

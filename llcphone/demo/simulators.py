@@ -1,7 +1,7 @@
 """The demo's two simulators, each a process of its own: ``python -m llcphone.demo.simulators ROLE SETTINGS``.
 
 Real vendors share no process, no event loop and no clock drift with us, so neither do the simulators: the
-server is measured alone, and a bug of one party cannot hide in another. ``leash`` says how they talk
+server is measured alone, and a bug of one process cannot hide in another. ``child`` says how they talk
 with their parent; the model stands here, the telephone in ``telephone``.
 """
 
@@ -33,7 +33,7 @@ words does not take the 480 ms after "Hello!" for the end of a question; one tha
 
 
 async def be_model(settings: dict[str, Any]) -> None:
-    """Serve the simulated Realtime API until the leash is let go, then report.
+    """Serve the simulated Realtime API until the parent closes the pipe, then report.
 
     The word ``outbound`` changes the script: sessions opened from then on are of calls that are placed.
     """
@@ -56,7 +56,7 @@ async def be_model(settings: dict[str, Any]) -> None:
         async for _ in orders():
             inbound = len(simulator.sessions)
             simulator.script = story.calling_script()
-            tell("scene")
+            tell("changed")
         report = ModelReport(
             # The inbound call's is the last before any call was placed; the first was the phone's question.
             inbound=model_facts(simulator, simulator.sessions[:inbound][-1:], moments),
@@ -131,7 +131,7 @@ def model_facts(
 
 
 def main() -> None:
-    """Be the party that the command line names."""
+    """Be the simulator that the command line names."""
     role, settings = sys.argv[1], json.loads(sys.argv[2])
     if role == "model":
         trio.run(be_model, settings)

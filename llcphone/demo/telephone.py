@@ -1,7 +1,7 @@
 """The demo's telephone network and the people on it: a caller who rings, and guests who are rung.
 
 The word ``ring`` lets the caller ring, and a ``report`` tells how it went. The word ``answer`` lets guests
-pick up their telephones; how that went is the ``callees`` message, once the leash was let go.
+pick up their telephones; how that went is the ``callees`` message, once the parent has closed the pipe.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from llcphone.demo.listening_in import play_live
 from llcphone.sim.phone import Callee, CallFaults, CallOver, Signature, SimCall, TwilioSimulator, open_twilio
 
 PATIENCE_S = 20.0
-"""No party of the demo waits longer for another to speak."""
+"""Nobody in the demo waits longer for another to speak."""
 
 OVER_S = 10.0
-"""What calls get to end, their last status callbacks included, once the leash was let go."""
+"""What calls get to end, their last status callbacks included, once the parent has closed the pipe."""
 
 FIELD_LINE = CallFaults(connect_delay_s=0.365, first_frame_delay_s=0.15, comfort_noise=True)
 """The telephone's delays as observed: from TwiML to stream, from ``start`` to the first frame; its hiss."""
 
 
 async def be_phone(settings: dict[str, Any]) -> None:
-    """Be Twilio, the caller and the guests, until the leash is let go."""
+    """Be Twilio, the caller and the guests, until the parent closes the pipe."""
     async with (
         open_twilio(
             webhook_url="/twiml",

@@ -1,7 +1,7 @@
 """The verdict on the call that came in: what it had to do, each with measured evidence. Pure.
 
-Checks compare two parties' facts wherever they can: what the server believes was heard with what the ear
-heard, what a tool returned with what the model was told.
+Checks compare the facts of two processes wherever they can: what the server believes was heard with what the
+caller heard, what a tool returned with what the model was told.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def judge(facts: Facts) -> list[Check]:
     """All checks; the call did what it should only if each holds."""
     if facts.record is None or facts.model is None or facts.phone is None:
         missing = [name for name in ("record", "model", "phone") if getattr(facts, name) is None]
-        return [Check("every party reported", False, f"nothing from: {', '.join(missing)}")]
+        return [Check("every process reported", False, f"nothing from: {', '.join(missing)}")]
     record, model, phone = facts.record, facts.model, facts.phone
     checks = [
         _dialect(facts, model),

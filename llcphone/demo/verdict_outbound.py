@@ -1,7 +1,7 @@
 """The verdict on the calls the demo placed. Pure.
 
-As with the call that came in, two parties' facts are compared wherever they can be: when the server had a
-model session with when Twilio was told to ring, who was to be rung with whom Twilio was told to ring.
+As with the call that came in, the facts of two processes are compared wherever they can be: when the server
+had a model session with when Twilio was told to ring, who was to be rung with whom Twilio was told to ring.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ PROGRESS = ["initiated", "ringing", "in-progress"]
 def judge_outbound(facts: OutboundFacts) -> list[Check]:
     """All checks of the calls we placed."""
     guest, busy = facts.guest, facts.busy
-    parties = {"guest": guest, "busy": busy}
+    calls = {"guest": guest, "busy": busy}
     missing = [
         f"{name}'s {part}"
-        for name, call in parties.items()
+        for name, call in calls.items()
         for part in ("record", "model", "phone")
         if getattr(call, part) is None
     ]

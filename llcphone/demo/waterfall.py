@@ -48,7 +48,7 @@ class Answer:
         return sum(stretch.ms for stretch in self.stretches)
 
     def of(self, share: Share) -> int:
-        """Milliseconds that belong to one of the parties."""
+        """Milliseconds that belong to one of the processes."""
         return sum(stretch.ms for stretch in self.stretches if stretch.share is share)
 
 

@@ -322,10 +322,10 @@ def test_a_recording_in_which_no_speech_was_found_is_named() -> None:
     assert check.evidence == "agent hung up; no speech was found in sil.wav"
 
 
-def test_a_party_that_never_reported_is_a_failure() -> None:
+def test_a_process_that_never_reported_is_a_failure() -> None:
     facts = planted()
     facts.model = None
-    assert failing(facts) == ["every party reported"]
+    assert failing(facts) == ["every process reported"]
 
 
 def test_own_recordings_need_no_tools_and_no_interruption() -> None:
