@@ -12,9 +12,6 @@ import binascii
 
 from llcphone.errors import LocalProtocolError
 
-FRAME_BYTES = 160
-"""20 ms of µ-law: what Twilio sends in one media message."""
-
 BYTES_PER_MS = 8
 
 SILENCE = 0xFF

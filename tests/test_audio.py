@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from llcphone.audio import (
     BYTES_PER_MS,
-    FRAME_BYTES,
     SILENCE,
     is_base64,
     payload_bytes,
@@ -78,7 +77,7 @@ def test_pieces_of_no_length_are_refused() -> None:
 
 
 def test_silence_is_the_zero_sample_for_the_time_asked() -> None:
-    assert base64.b64decode(silence_payload(20)) == bytes([SILENCE]) * FRAME_BYTES
+    assert base64.b64decode(silence_payload(20)) == bytes([SILENCE]) * 160
     assert silence_payload(0) == b""
 
 

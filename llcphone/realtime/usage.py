@@ -7,15 +7,10 @@ says whether a prompt is laid out well: static text first, the call's own contex
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import attrs
 
 from llcphone.realtime.events import Usage
 from llcphone.realtime.shapes import CachedDetails, InputDetails, OutputDetails, UsageBody
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 _MOST = 10**9
 """A count beyond this is no count of one response: the context of the largest model is far smaller."""
@@ -63,14 +58,6 @@ def add(one: Usage, other: Usage) -> Usage:
     return Usage(*map(sum, zip(attrs.astuple(one), attrs.astuple(other), strict=True)))
 
 
-def total(usages: Iterable[Usage]) -> Usage:
-    """All together; nothing at all is an empty ``Usage``."""
-    whole = Usage()
-    for usage in usages:
-        whole = add(whole, usage)
-    return whole
-
-
 def input_tokens(usage: Usage) -> int:
     """Tokens sent to the model, cached ones included."""
     return usage.input_text + usage.input_audio
@@ -79,11 +66,6 @@ def input_tokens(usage: Usage) -> int:
 def cached_tokens(usage: Usage) -> int:
     """The part of the input that the server still knew."""
     return usage.cached_text + usage.cached_audio
-
-
-def output_tokens(usage: Usage) -> int:
-    """Tokens the model produced."""
-    return usage.output_text + usage.output_audio
 
 
 def cached_share(usage: Usage) -> float:

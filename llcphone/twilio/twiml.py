@@ -6,23 +6,13 @@ on, for Twilio goes on with the next verb as soon as our media socket closes.
 
 from __future__ import annotations
 
-from types import MappingProxyType
-from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
 from attrs import frozen
 from twilio.twiml.voice_response import Connect, Gather, Start, Stream, VoiceResponse  # type: ignore[import-untyped]
 
 from llcphone.config.addresses import is_loopback_host
-from llcphone.errors import ConfigError, LocalProtocolError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-_NOTHING: Mapping[str, str] = MappingProxyType({})
-
-_PAIR_LIMIT = 500
-"""Name and value of one <Parameter> must stay below this many characters."""
+from llcphone.errors import ConfigError
 
 _WEBSOCKET = {"https": "wss", "http": "ws"}
 
@@ -59,7 +49,6 @@ def connect_stream(
     stream_url: str,
     *,
     action: str | None = None,
-    parameters: Mapping[str, str] = _NOTHING,
     recorded: Recorded | None = None,
 ) -> str:
     """Join the call to our media socket; when that closes, ask ``action`` what next, or hang up.
@@ -67,16 +56,10 @@ def connect_stream(
     Args:
         stream_url: from ``stream_url``; Twilio takes no query string there.
         action: absolute URL that Twilio POSTs to when the stream has ended.
-        parameters: arrive in the stream's ``start`` message.
         recorded: let Twilio record the call, and say so first.
     """
     connect = Connect(action=action, method="POST") if action else Connect()
-    stream = Stream(url=stream_url)
-    for name, value in parameters.items():
-        if len(name) + len(value) >= _PAIR_LIMIT:
-            raise LocalProtocolError("a stream parameter is too long for Twilio")
-        stream.parameter(name=name, value=value)
-    connect.append(stream)
+    connect.append(Stream(url=stream_url))
     response = VoiceResponse()
     if recorded is not None:
         recorded.speech.say(response, recorded.notice)
@@ -131,13 +114,6 @@ def busy(message: str | None = None, speech: Speech = PLAIN) -> str:
         response.hangup()
     else:
         response.reject(reason="busy")
-    return str(response)
-
-
-def reject() -> str:
-    """Refuse an inbound call: "not in service", without answering it."""
-    response = VoiceResponse()
-    response.reject(reason="rejected")
     return str(response)
 
 

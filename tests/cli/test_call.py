@@ -14,7 +14,7 @@ import trio
 
 from llcphone import Agent, ConfigError
 from llcphone.cli.call import CallOptions, run_call
-from llcphone.cli.ring import _not_dialled
+from llcphone.cli.ring import not_dialled
 from llcphone.sim import voices
 from llcphone.sim.phone import Callee
 from llcphone.testing import ACCOUNT_SID, AUTH_TOKEN, open_stage
@@ -274,4 +274,4 @@ async def test_the_command_itself_is_a_dry_run_with_an_exit_code(tmp_path: Path)
     ],
 )
 def test_a_network_that_is_down_is_no_refusal_of_twilios(code: str, words: str) -> None:
-    assert _not_dialled(code).startswith(words)
+    assert not_dialled(code).startswith(words)
