@@ -14,6 +14,7 @@ from textwrap import dedent
 from typing import TYPE_CHECKING
 
 import llcphone
+from docs_tools.wrap import wrapped
 from llcphone.config import SECTIONS, SETTINGS, toml_value
 from llcphone.settings import ORIGINAL_DESTINATIONS, ORIGINAL_NAMES, USUAL_NAMES
 
@@ -166,9 +167,22 @@ MADE_PAGES: dict[Path, Callable[[], str]] = {
 """Each page and what writes it."""
 
 
+ROOT = DOCS.parent
+WRAPPED = [
+    ROOT / "README.md",
+    ROOT / "bench" / "README.md",
+    ROOT / "skill" / "llc-phone" / "SKILL.md",
+    *sorted({*DOCS.glob("*.md")} - {*MADE_PAGES, DOCS / "changelog.md"}),
+    SKILL_PAGE,
+]
+"""Pages that people write: their prose is wrapped at 100 columns."""
+
+
 def main() -> None:
     for path, page in MADE_PAGES.items():
         path.write_text(page(), "utf-8")
+    for path in WRAPPED:
+        path.write_text(wrapped(path.read_text("utf-8")), "utf-8")
 
 
 if __name__ == "__main__":

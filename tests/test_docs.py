@@ -31,7 +31,8 @@ import attrs
 import pytest
 import trio
 
-from docs_tools.make_docs import MADE_PAGES, plain_default
+from docs_tools.make_docs import MADE_PAGES, WRAPPED, plain_default
+from docs_tools.wrap import wrapped
 from llcphone.agent import Agent
 from llcphone.call.setup import plan_session
 from llcphone.cli.entry import app as cli
@@ -245,6 +246,11 @@ PRIVATE_WORDS = re.compile(
     re.IGNORECASE,
 )
 """Words of our own for which the trade has a name: see the glossary."""
+
+
+@pytest.mark.parametrize("path", WRAPPED, ids=lambda path: path.stem)
+def test_prose_is_wrapped_at_100_columns(path: Path) -> None:
+    assert path.read_text("utf-8") == wrapped(path.read_text("utf-8")), "run: ./dev docs"
 
 
 @pages
