@@ -1,4 +1,4 @@
-"""A little time to finish what must not be left half done, even when everything around is cancelled."""
+"""Time to finish work that must not be left half done, even when everything around it is cancelled."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is ordered from the carrier, what it answers, and how it fails.
+"""Orders to the carrier, its answers, and its errors.
 
     CarrierError            a request failed (.code)
       CreateRefused           certainly no call was placed (.retryable)

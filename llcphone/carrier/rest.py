@@ -1,12 +1,12 @@
-"""The carrier: which request may be repeated, and when a create may leave.
+"""The carrier: which requests may be repeated, and when a create may be sent.
 
-Twilio has no idempotency key for calls, so creating twice is dialling twice. A
-create is repeated only when Twilio certainly did not take it: nothing was sent, or the answer was 429.
-Any other failure but a clear no is ``CreateUnknown``; then ``find`` tells. Looking up, hanging up and
-setting a webhook have the same effect twice as once, so they are simply tried again.
+Twilio has no idempotency key for calls, so a repeated create would dial twice. A create is repeated only if
+Twilio certainly did not accept it: nothing was sent, or the answer was 429. Any other failure, except a clear
+refusal, is ``CreateUnknown``; then ``find`` tells what happened. Looking up, hanging up and setting a webhook
+are idempotent, so they are simply tried again.
 
-Every method is bounded: 10 s a request, 20 s with its repetitions. Only a dial waits longer, for its
-turn: by default an account places one call a second, and beyond that Twilio queues where we cannot see.
+Every method is bounded: 10 s per request, 20 s with its repetitions. Only a dial waits longer, for its turn:
+by default an account places one call per second, and Twilio queues the rest where we cannot see it.
 """
 
 from __future__ import annotations
@@ -43,9 +43,9 @@ log = logger("llcphone.carrier")
 REPEAT_LIMIT_S = 20.0
 """Longest a request and its repetitions may take together."""
 BACK_OFFS_S = (0.5, 2.0)
-"""At most so long before the second and the third try, which is the last."""
+"""The longest pauses before the second and the third try; there is no fourth."""
 LONGEST_WAIT_S = 10.0
-"""If Retry-After asks for more, whoever asked us is told instead."""
+"""If Retry-After asks for a longer pause, the request fails instead."""
 CLOCK_SKEW_S = 5.0
 """How far Twilio's clock and ours may be apart."""
 PAGE = 50
@@ -62,8 +62,8 @@ _UNREADABLE = (TwilioException, AttributeError, KeyError, TypeError, ValueError)
 class Carrier:
     """One Twilio account's REST API; made by ``open_carrier``.
 
-    Cancelling any method closes its socket. A dial cancelled on its way is as uncertain as
-    ``CreateUnknown``: whoever cancels it must ``find`` and ``hang_up``.
+    Cancelling any method closes its socket. A dial that is cancelled is as uncertain as
+    ``CreateUnknown``: after cancelling it, call ``find`` and ``hang_up``.
     """
 
     def __init__(self, client: Any, *, calls_per_second: float) -> None:
@@ -189,8 +189,8 @@ class Carrier:
 class Pace:
     """Lets one at a time go, in the order of asking, an interval apart.
 
-    The lock is first come, first served, and its holder sleeps; so whoever gives up while waiting
-    takes no turn and moves nobody.
+    The lock is first come, first served, and its holder sleeps. So a caller that gives up while waiting takes
+    no turn and delays no other.
     """
 
     def __init__(self, interval_s: float) -> None:

@@ -19,7 +19,7 @@ OffsetS = Callable[[str, int], int | None]
 None: this machine does not know the zone."""
 
 _PLACELESS = {PhoneNumberType.TOLL_FREE, PhoneNumberType.PERSONAL_NUMBER, PhoneNumberType.UAN}
-"""Numbers that are in no place: whoever answers may be in any time zone of the country."""
+"""Numbers without a place: the person may be in any time zone of the country."""
 
 
 class QuietHours:

@@ -108,7 +108,7 @@ class LiveCalls:
         self._one_less()
         fields = {"call": call.call_id, "reason": record.reason.value, "duration_s": record.duration_s}
         log.info("call ended", extra=fields)
-        # Whoever keeps records may fail: no call ends for it.
+        # A function that keeps records may fail: no call ends for it.
         self.faults.tell_all("end of a call not taken", self.on_record, record, call=call.call_id)
         self.faults.tell_all("end of a call not taken", self.on_end, call, call=call.call_id)
 

@@ -170,7 +170,7 @@ class CallResumption:
         if here is not None and here.generation > generation:
             return self._moved_calls.document(here)  # asked twice, or moved here meanwhile
         reason = self._reason(call_sid)
-        if reason is EndReason.DRAINED:  # we are about to go: whoever comes next goes on
+        if reason is EndReason.DRAINED:  # this process is about to end: the next one continues the call
             return twiml.ask_again(self._documents.resume_url(generation), after_s=_ASK_AGAIN_S)
         if reason is not None and reason not in RESUMABLE:
             return twiml.nothing()

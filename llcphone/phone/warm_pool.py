@@ -51,7 +51,7 @@ STEADY_S = 30.0
 _AT_ONCE = 4
 """Sessions made at the same time; one while the endpoint fails."""
 _EXPIRY_MARGIN_S = 60.0
-"""A session is replaced so long before the server would end it."""
+"""A session is replaced this long before the server would end it."""
 _SPREAD = 0.1
 """Those made together are replaced apart, over this share of their age: the pool is never empty for it."""
 _BATCH = 64

@@ -203,7 +203,7 @@ class WarmTransfers:
         if data is None or record is None or self._registry.leaves(call):
             return
         if record.reason is EndReason.DRAINED and self._journal:
-            return  # whoever comes next goes on with it
+            return  # the next process continues it
         self._over[call.call_sid] = None
         transfer = self._registry.known(data["token"])
         if transfer is not None and transfer.joining:
