@@ -16,7 +16,7 @@ from trio.testing import wait_all_tasks_blocked
 from llcphone import Agent, CallRecord, EndReason, JoinRefused
 from llcphone.engine.events import ModelSaid
 from llcphone.realtime.events import SpeechStarted
-from tests.calls.memory import Failure, MemoryHouse, MemoryLeg, Turn, echo, media, open_memory
+from tests.calls.memory import Failure, MemoryLeg, MemoryStage, Turn, echo, media, open_memory
 from tests.calls.stage import JUST_END, task_names
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def make_agent() -> Agent:
     return agent
 
 
-async def hold(stage: MemoryHouse, ear: MemoryLeg) -> CallRecord:
+async def hold(stage: MemoryStage, ear: MemoryLeg) -> CallRecord:
     """The short call, every input of it, whatever has become of the call meanwhile."""
     call = stage.answer()
     await trio.sleep(0.5)  # a leg that fails before the session is configured is dialled again

@@ -12,7 +12,7 @@ import trio
 from trio.testing import wait_all_tasks_blocked
 
 from llcphone import Agent, Call, CallHandle, EndReason, Note, ToolContext
-from tests.calls.memory import MemoryHouse, MemoryLeg, Turn, media, open_memory, speech_started
+from tests.calls.memory import MemoryLeg, MemoryStage, Turn, media, open_memory, speech_started
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,7 +47,7 @@ def asks(*calls: tuple[str, str], arguments: str = "{}") -> list[dict[str, Any]]
     ]
 
 
-async def live_call(stage: MemoryHouse) -> tuple[Call, MemoryLeg, MemoryLeg]:
+async def live_call(stage: MemoryStage) -> tuple[Call, MemoryLeg, MemoryLeg]:
     """A call that was greeted: itself, its phone leg and its model leg."""
     call = stage.answer()
     await wait_all_tasks_blocked()

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from llcphone import Call, CallRecord
     from llcphone.sim.model import ModelSession
-    from tests.calls.memory import MemoryHouse
+    from tests.calls.memory import MemoryStage
     from tests.calls.stage import Rehearsal
 
 AGENT = Agent("Be brief.")
@@ -324,7 +324,7 @@ def started(call: Call) -> list[dict[str, Any]]:
 # -- how warm every call was --------------------------------------------------------------------
 
 
-async def warmth_of(stage: MemoryHouse, joins_after_s: float | None) -> tuple[str, int]:
+async def warmth_of(stage: MemoryStage, joins_after_s: float | None) -> tuple[str, int]:
     """A call whose stream joins so long after its birth, and what its record says."""
     call = stage.answer()
     if joins_after_s is None:
