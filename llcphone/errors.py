@@ -1,7 +1,7 @@
 """Every error that llcphone raises on purpose, one tree, drawn once.
 
     LLCPhoneError
-      ConfigError             a setting is missing, unknown or out of range (.key, .why)
+      ConfigError             a setting is missing, unknown or out of range (.key, .why, .fix)
       LocalProtocolError      we tried what the state forbids: our bug
       RemoteProtocolError     the far side sent what cannot be read
       ModelRefused            the Realtime API refused the session (.code)
@@ -29,13 +29,15 @@ class ConfigError(LLCPhoneError):
 
     Attributes:
         key: the setting, as ``section.key`` or as its environment name.
-        why: one line that says what is wrong and how to fix it.
+        why: one line that says what is wrong.
+        fix: one line that says what to do; "" if ``why`` says it.
     """
 
-    def __init__(self, key: str, why: str) -> None:
-        super().__init__(f"{key}: {why}")
+    def __init__(self, key: str, why: str, fix: str = "") -> None:
+        super().__init__(f"{key}: {why}. Fix: {fix}" if fix else f"{key}: {why}")
         self.key = key
         self.why = why
+        self.fix = fix
 
 
 class LocalProtocolError(LLCPhoneError):

@@ -143,13 +143,13 @@ def load(
         return Loaded(Config.from_dict(tables), origin)
     except ConfigError as exc:
         source = origin.get(exc.key, str(file))
-        where = "" if source == DEFAULT_ORIGIN else f" (from {source})"
+        where, hint = "" if source == DEFAULT_ORIGIN else f" (from {source})", ""
         if exc.key in overlay and overlay[exc.key][1].strip("\"'") != overlay[exc.key][1]:
-            where += "; it begins or ends with a quote: write it without quotes"
+            hint += "; it begins or ends with a quote: write it without quotes"
         setting = SETTINGS.get(exc.key)
         if exc.key in overlay and setting is not None and tuple in setting.kinds:
-            where += "; in a variable, write several with commas between them, without brackets"
-        raise ConfigError(exc.key, exc.why + where) from None
+            hint += "; in a variable, write several with commas between them, without brackets"
+        raise ConfigError(exc.key, exc.why + where, exc.fix + hint) from None
 
 
 def explain(loaded: Loaded) -> list[tuple[str, str, str]]:
@@ -178,17 +178,19 @@ def _read(file: Path, *, required: bool) -> str | None:
     except FileNotFoundError:
         if not required:
             return None
-        raise ConfigError(str(file), "there is no such file; leave --config out to run on defaults") from None
+        raise ConfigError(
+            str(file), "there is no such file", "leave --config out to run on defaults"
+        ) from None
     except (OSError, UnicodeDecodeError) as exc:
         reason = exc.strerror if isinstance(exc, OSError) else "it is not UTF-8 text"
-        raise ConfigError(str(file), f"cannot be read: {reason}") from None
+        raise ConfigError(str(file), f"cannot be read: {reason}", "check the file") from None
 
 
 def _parse(text: str, file: Path) -> dict[str, Any]:
     try:
         return parse_toml(text)
     except ConfigError as exc:
-        raise ConfigError(str(file), exc.why) from None
+        raise ConfigError(str(file), exc.why, exc.fix) from None
 
 
 def _dotenv_variables(file: Path) -> dict[str, str]:
@@ -200,7 +202,7 @@ def _dotenv_variables(file: Path) -> dict[str, str]:
     for binding in parse_stream(StringIO(_read(file, required=False) or "")):
         if binding.error:
             raise ConfigError(
-                str(file), f"cannot be read near line {binding.original.line}: write NAME=value"
+                str(file), f"cannot be read near line {binding.original.line}", "write NAME=value"
             )
         if binding.key is not None and binding.value is not None:
             found[binding.key] = binding.value
@@ -213,7 +215,11 @@ def _overlay(variables: Mapping[str, str], source: str) -> dict[str, tuple[str, 
         ours = variable.startswith("LLCPHONE_") and not _OF_KUBERNETES.fullmatch(f"{variable}={text}")
         if ours and variable not in OWN_NAMES:
             meant = nearest(variable, OWN_NAMES)
-            raise ConfigError(variable, f"is not a setting; did you mean {meant}? (from {source})")
+            raise ConfigError(
+                variable,
+                f"is not a setting (from {source})",
+                f"write {meant} if you meant that, or remove it",
+            )
     found: dict[str, tuple[str, str, str]] = {}
     for names in (ORIGINAL_NAMES, USUAL_NAMES, OWN_NAMES):  # the weakest first
         for variable, key in names.items():
@@ -250,7 +256,9 @@ def _add_sentences(tables: dict[str, Any]) -> dict[str, str]:
         for name, text in table.items() if isinstance(table, dict) else [("", table)]:
             key = f"{section}.{name}"
             if key not in NAMES or not isinstance(text, str):
-                raise ConfigError(key, f"is no sentence; did you mean {nearest(key, NAMES)}? (from {file})")
+                raise ConfigError(
+                    key, f"is no sentence (from {file})", f"write {nearest(key, NAMES)} if you meant that"
+                )
             home = (
                 company.setdefault("sentences", {}) if key.startswith(OWN) else tables.setdefault(section, {})
             )

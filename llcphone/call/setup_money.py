@@ -24,7 +24,7 @@ def money_plan(config: Config, *, spent_usd: float = 0.0) -> MoneyPlan:
     for key in ("call_budget_usd", "day_budget_usd"):
         if rates is None and getattr(money, key):
             why = f"cannot be kept: the price list of {prices.date} has no price for realtime.model"
-            raise ConfigError(f"money.{key}", f"{why}; write one into a file and name it in money.price_file")
+            raise ConfigError(f"money.{key}", why, "write one into a file and name it in money.price_file")
     return MoneyPlan(
         rates=rates,
         budget_usd=money.call_budget_usd,

@@ -73,7 +73,7 @@ def turn_updates(config: Config, agent: Agent) -> tuple[TurnUpdate, ...]:
     """
     steps: Sequence[Mapping[str, Any]] = agent.schedule or config.turns.schedule
     if not SCHEDULE.holds(steps):
-        raise ConfigError("turns.schedule", f"must be {SCHEDULE.wants}")
+        raise ConfigError("turns.schedule", "has a wrong value", f"set it to {SCHEDULE.wants}")
     return tuple(_updates(steps or _usual(config, agent), detection(config), agent))
 
 

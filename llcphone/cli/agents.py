@@ -78,4 +78,4 @@ def _write_new(file: Path, text: str) -> None:
         with file.open("x", encoding="utf-8") as new:
             new.write(text)
     except FileExistsError:
-        raise ConfigError(str(file), "exists already. Fix: name another file, or move it away") from None
+        raise ConfigError(str(file), "exists already", "name another file, or move it away") from None

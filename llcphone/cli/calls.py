@@ -211,12 +211,13 @@ def _reading(path: Path | None) -> Iterator[Callable[[Callable[[Connection], Any
 def open_store(config: Config, *, read_only: bool) -> Iterator[Callable[[Callable[[Connection], Any]], Any]]:
     """Ask the store in this thread; a person waits, no call does."""
     if not config.store.url:
-        raise ConfigError("store.url", "is not set: there is no store. Fix: set it, or store.enabled = true")
+        raise ConfigError("store.url", "is not set: there is no store", "set it, or store.enabled = true")
     place = Database(config.store.url, key="store.url", timeout_s=10.0, read_only=read_only)
     if place.path is not None and not place.path.is_file():
         raise ConfigError(
             "store.url",
-            f"there is no store at {place.path} yet. Fix: run this where llcphone serve runs",
+            f"there is no store at {place.path} yet",
+            "run this where llcphone serve runs",
         )
     try:
         place.run(partial(check, whole=True))
@@ -231,7 +232,7 @@ def open_store(config: Config, *, read_only: bool) -> Iterator[Callable[[Callabl
 
 def _find(start: str, config: Path | None) -> CallDetails:
     if not start:
-        raise ConfigError("call", "is empty. Fix: give the beginning of an id that llcphone calls shows")
+        raise ConfigError("call", "is empty", "give the beginning of an id that llcphone calls shows")
     with _reading(config) as read:
         ids = read(partial(history.ids_like, start=start))
         if len(ids) == 1 or start in ids:

@@ -75,7 +75,7 @@ async def set_webhook(config: Config, tell: Callable[[str], None], ask: Callable
 def _wanted(config: Config) -> str:
     if not config.server.public_url:
         raise ConfigError(
-            "server.public_url", "PUBLIC_URL is not set: it is where Twilio is to ask. Fix: set it in .env"
+            "server.public_url", "PUBLIC_URL is not set: it is where Twilio is to ask", "set it in .env"
         )
     return f"{config.server.public_url}/twiml"
 
@@ -93,7 +93,7 @@ def _precedence(number: NumberSettings) -> str:
 
 async def _number(carrier: Carrier, config: Config) -> NumberSettings:
     if not config.twilio.phone_number:
-        raise ConfigError("twilio.phone_number", "TWILIO_PHONE_NUMBER is not set. Fix: set it in .env")
+        raise ConfigError("twilio.phone_number", "TWILIO_PHONE_NUMBER is not set", "set it in .env")
     try:
         number = await carrier.number(config.twilio.phone_number)
     except CarrierError as error:
@@ -102,6 +102,7 @@ async def _number(carrier: Carrier, config: Config) -> NumberSettings:
     if number is None:
         raise ConfigError(
             "twilio.phone_number",
-            "is no number of this account. Fix: set TWILIO_PHONE_NUMBER to one of its numbers",
+            "is no number of this account",
+            "set TWILIO_PHONE_NUMBER to one of its numbers",
         )
     return number

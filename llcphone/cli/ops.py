@@ -48,7 +48,7 @@ async def doctor(
 
     groups = QUICK if quick else tuple(only or GROUPS)
     if unknown := [each for each in groups if each not in GROUPS]:
-        raise ConfigError("--only", f"has no group {', '.join(unknown)}. Fix: use of {', '.join(GROUPS)}")
+        raise ConfigError("--only", f"has no group {', '.join(unknown)}", f"use of {', '.join(GROUPS)}")
     context = context_of(config, agent, live=live)
     findings = await run_checks(context, groups, tell=show)
     if fix and await offer_fixes(context, findings, ask=agreed if yes else confirmed, tell=_tell):

@@ -55,7 +55,7 @@ def purge(
     loaded = loaded_with_store(config)
     what = OfNumber(loaded, number_of(number, "--number")) if number else OfAge(loaded)
     if as_json and not (yes or dry_run):
-        raise ConfigError("--json", "leaves no place for a question. Fix: add --yes or --dry-run")
+        raise ConfigError("--json", "leaves no place for a question", "add --yes or --dry-run")
     found = what.found()
     question = f"Delete {_told(found)}?"
     if as_json and dry_run:
@@ -182,4 +182,4 @@ def _still_there(key: str) -> Iterator[None]:
         yield
     except (SQLAlchemyError, OSError) as exc:
         why = f"still has these calls, and cannot be read or written ({type(exc).__name__})"
-        raise ConfigError(key, f"{why}. Fix: make it writable, then purge again") from None
+        raise ConfigError(key, why, "make it writable, then purge again") from None

@@ -37,11 +37,11 @@ def check_ready(config: Config) -> None:
     config.check_ready_to_serve()
     if not config.twilio.account_sid:
         raise ConfigError(
-            "twilio.account_sid", "TWILIO_ACCOUNT_SID is not set. Fix: copy it from Twilio's console"
+            "twilio.account_sid", "TWILIO_ACCOUNT_SID is not set", "copy it from Twilio's console"
         )
     if not config.twilio.phone_number and not config.outbound.caller_ids:
         raise ConfigError(
-            "twilio.phone_number", "TWILIO_PHONE_NUMBER is not set: calls come from it. Fix: set it in .env"
+            "twilio.phone_number", "TWILIO_PHONE_NUMBER is not set: calls come from it", "set it in .env"
         )
 
 

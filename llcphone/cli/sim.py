@@ -137,9 +137,9 @@ def _line(loaded: Config, to: str, auth_token: str, public_url: str) -> dict[str
     try:
         port = parts.port or (443 if parts.scheme == "https" else 80)
     except ValueError:
-        raise ConfigError("--to", f"{here} has a port above 65535. Fix: write another") from None
+        raise ConfigError("--to", f"{here} has a port above 65535", "write another") from None
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ConfigError("--to", "is no web address. Fix: write it as http://127.0.0.1:8081/twiml")
+        raise ConfigError("--to", "is no web address", "write it as http://127.0.0.1:8081/twiml")
     twilio, numbers = loaded.twilio, [loaded.twilio.phone_number, *loaded.own_numbers]
     account = {
         "auth_token": token,
@@ -160,7 +160,7 @@ def _line(loaded: Config, to: str, auth_token: str, public_url: str) -> dict[str
 def _check_place(out: Path | None) -> None:
     """Before a call of a minute, not after it."""
     if out is not None and not out.absolute().parent.is_dir():
-        raise ConfigError("--out", f"{out.parent} is no folder. Fix: make it, or name another file")
+        raise ConfigError("--out", f"{out.parent} is no folder", "make it, or name another file")
 
 
 def _speech(name: str) -> Path | str:

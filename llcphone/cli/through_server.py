@@ -116,9 +116,9 @@ async def _ask(
         why = f"the server does not answer as it should ({type(exc).__name__}). Fix: llcphone doctor"
         raise LLCPhoneError(why) from None
     if answer.status_code == 401:
-        raise ConfigError("api.key", "is not the running server's. Fix: llcphone restart")
+        raise ConfigError("api.key", "is not the running server's", "llcphone restart")
     if answer.status_code == 404 and method == "POST" and path == "/calls":
-        raise ConfigError("api.key", "is not set in the running server. Fix: llcphone restart")
+        raise ConfigError("api.key", "is not set in the running server", "llcphone restart")
     if not answer.is_success or not isinstance(said, dict):
         error = said.get("error", {}) if isinstance(said, dict) else {}
         text, code = error.get("message", f"HTTP {answer.status_code}"), error.get("code", "")

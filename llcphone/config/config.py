@@ -161,7 +161,7 @@ class Config:
             if name not in SECTIONS:
                 raise _unknown(name, [*SECTIONS, *SETTINGS])
             if not isinstance(table, Mapping):
-                raise ConfigError(name, f"is a section: write [{name}] and its keys below")
+                raise ConfigError(name, "is a section, not a setting", f"write [{name}] and its keys below")
             known = settings_of(SECTIONS[name])
             for key in table:
                 if key not in known:
@@ -198,12 +198,13 @@ class Config:
             value = self.value(key)
             endpoint = self.realtime.url if key.startswith("realtime.") else self.twilio.api_url
             if not value and key not in optional:
-                raise ConfigError(key, missing)
+                raise ConfigError(key, *missing)
             if _PLACEHOLDER.fullmatch(value) and not is_loopback_url(endpoint):
-                raise ConfigError(key, missing.replace("not set", "still a placeholder"))
+                why, fix = missing
+                raise ConfigError(key, why.replace("not set", "still a placeholder"), fix)
         sid = self.twilio.account_sid
         if sid and not _ACCOUNT_SID.fullmatch(sid) and not is_loopback_url(self.twilio.api_url):
-            raise ConfigError("twilio.account_sid", "must be AC and 32 hexadecimal digits; " + _SID_FIX)
+            raise ConfigError("twilio.account_sid", "is not AC and 32 hexadecimal digits", _SID_FIX)
 
     def _tables(self, settings: Iterable[Setting]) -> Tables:
         tables: Tables = {}
@@ -231,13 +232,19 @@ _ACCOUNT_SID = re.compile(r"AC[0-9a-fA-F]{32}")
 _SID_FIX = "copy TWILIO_ACCOUNT_SID from Twilio's console (SK... is an API key, PN... a number)"
 
 _NEEDED_TO_SERVE = {
-    "realtime.api_key": "OPENAI_API_KEY is not set: it pays for the model's sessions. Fix: set it in .env",
-    "twilio.auth_token": "TWILIO_AUTH_TOKEN is not set: it proves that webhooks are Twilio's. "
-    "Fix: copy it from Twilio's console to .env",
-    "server.public_url": "PUBLIC_URL is not set: it is where Twilio reaches this server. "
-    "Fix: set it in .env to the https:// address of your proxy or tunnel",
-    "twilio.account_sid": "TWILIO_ACCOUNT_SID is not set: it names the account. "
-    "Fix: copy it from Twilio's console to .env",
+    "realtime.api_key": ("OPENAI_API_KEY is not set: it pays for the model's sessions", "set it in .env"),
+    "twilio.auth_token": (
+        "TWILIO_AUTH_TOKEN is not set: it proves that webhooks are Twilio's",
+        "copy it from Twilio's console to .env",
+    ),
+    "server.public_url": (
+        "PUBLIC_URL is not set: it is where Twilio reaches this server",
+        "set it in .env to the https:// address of your proxy or tunnel",
+    ),
+    "twilio.account_sid": (
+        "TWILIO_ACCOUNT_SID is not set: it names the account",
+        "copy it from Twilio's console to .env",
+    ),
 }
 
 
@@ -258,7 +265,7 @@ def _unknown(name: str, known: Iterable[str]) -> ConfigError:
     same_name = [key for key in candidates if key.rpartition(".")[2] == name.rpartition(".")[2]]
     best = nearest(name, same_name or candidates)
     spelled = f"[{best}]" if best in SECTIONS else best
-    return ConfigError(name, f"is not a setting; did you mean {spelled}?")
+    return ConfigError(name, "is not a setting", f"write {spelled} if you meant that, or remove it")
 
 
 def parse_toml(text: str) -> dict[str, Any]:
@@ -266,7 +273,7 @@ def parse_toml(text: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as exc:
-        raise ConfigError("toml", f"cannot be read: {exc}") from None
+        raise ConfigError("toml", f"cannot be read: {exc}", "correct the text there") from None
 
 
 def toml_text(tables: Mapping[str, Mapping[str, Any]]) -> str:

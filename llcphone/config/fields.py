@@ -179,12 +179,12 @@ class Setting:
         if isinstance(value, str) and value in self.choices:
             return
         if not all(map(is_clean, _texts_in(value))):
-            raise ConfigError(self.key, "has a NUL, a control character or half a character; take it out")
+            raise ConfigError(self.key, "has a NUL, a control character or half a character", "take it out")
         if self.secret and isinstance(value, str) and unquoted(value) != value:
-            raise ConfigError(self.key, "has quotes that became part of it; take them out")
+            raise ConfigError(self.key, "has quotes that became part of it", "take them out")
         kind_fits = type(value) in self.kinds or (type(value) is int and float in self.kinds)
         if not kind_fits or not (self.rule is None or self.rule.holds(value)):
-            raise ConfigError(self.key, f"must be {self.wants()}")
+            raise ConfigError(self.key, "has a wrong value", f"set it to {self.wants()}")
 
     def read_value(self, value: Any) -> Any:
         """Take a value as TOML writes it: "" unsets what may be unset, 3 may stand for 3.0."""

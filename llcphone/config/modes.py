@@ -104,7 +104,7 @@ class RoutesConfig(Section):
         """Each number has one route."""
         numbers = [*self.ivr, *self.receptionist, *self.csr, *self.files]
         if len(set(numbers)) < len(numbers):
-            raise ConfigError("routes", "a number stands there twice: nobody could tell who answers it")
+            raise ConfigError("routes", "one number has two routes", "remove it from one of them")
 
     @property
     def table(self) -> Mapping[str, str]:

@@ -105,7 +105,9 @@ class OutboundConfig(Section):
     def check_together(self) -> None:
         """A phone that may still ring must not be given up."""
         if self.no_callback_limit_s <= self.ring_timeout_s:
-            raise ConfigError("outbound.no_callback_limit_s", "must be longer than outbound.ring_timeout_s")
+            raise ConfigError(
+                "outbound.no_callback_limit_s", "is not longer than outbound.ring_timeout_s", "raise it"
+            )
 
 
 @frozen(kw_only=True)

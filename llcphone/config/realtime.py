@@ -112,10 +112,14 @@ class RealtimeConfig(Section):
         """The vad_ settings are refused by the vendor outside server_vad; a transcriber's want one."""
         for name in ("vad_threshold", "vad_silence_ms", "vad_prefix_ms"):
             if self.turn_detection != "server_vad" and getattr(self, name) is not None:
-                raise ConfigError(f"realtime.{name}", 'only realtime.turn_detection = "server_vad" takes it')
+                raise ConfigError(
+                    f"realtime.{name}", 'works only with realtime.turn_detection = "server_vad"', "unset one"
+                )
         for name in ("transcription_language", "transcription_prompt"):
             if self.transcription_model is None and getattr(self, name) is not None:
-                raise ConfigError(f"realtime.{name}", "only a realtime.transcription_model takes it: set one")
+                raise ConfigError(
+                    f"realtime.{name}", "works only with a realtime.transcription_model", "set one"
+                )
 
 
 @frozen(kw_only=True)

@@ -85,7 +85,8 @@ class ServerConfig(Section):
         if not self.check_signatures and not on_this_machine:
             raise ConfigError(
                 "server.check_signatures",
-                "may be false only when server.public_url and server.host are on loopback (http://127.0.0.1:8081)",
+                "is false, and server.public_url or server.host is not on loopback",
+                "set it to true, or use http://127.0.0.1:8081",
             )
 
 
@@ -131,7 +132,9 @@ class TwilioConfig(Section):
         """api.<region>.twilio.com was switched off on 2026-04-28."""
         if self.region and not self.edge:
             raise ConfigError(
-                "twilio.region", "needs twilio.edge beside it: the host of a region alone no longer exists"
+                "twilio.region",
+                "is set without twilio.edge: the host of a region alone no longer exists",
+                "set twilio.edge",
             )
 
 

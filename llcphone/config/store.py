@@ -49,4 +49,4 @@ class CalendarConfig(Section):
     def check_together(self) -> None:
         """A password needs a user."""
         if self.password and not self.user:
-            raise ConfigError("calendar.user", "is missing beside calendar.password")
+            raise ConfigError("calendar.user", "is not set, but calendar.password is", "set it")

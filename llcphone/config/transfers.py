@@ -126,13 +126,19 @@ class TransfersConfig(Section):
         known = {HANG_UP, *self.destinations}
         for key, way in [("transfers.fallback", self.fallback), *self._without_answer()]:
             if way == VOICEMAIL and not self.voicemail:
-                raise ConfigError(key, "needs transfers.voicemail = true")
+                raise ConfigError(key, "is voicemail, which is off", "set transfers.voicemail = true")
             if way not in {VOICEMAIL, "agent", *known}:
                 raise ConfigError(
-                    key, f'must be "{HANG_UP}", "{VOICEMAIL}" or a name in transfers.destinations'
+                    key,
+                    "is no destination",
+                    f'use "{HANG_UP}", "{VOICEMAIL}" or a name in transfers.destinations',
                 )
         if self.fallback == "agent":
-            raise ConfigError("transfers.fallback", "cannot be the agent: it is for when there is none")
+            raise ConfigError(
+                "transfers.fallback",
+                "is the agent, but it applies when there is none",
+                f'use "{HANG_UP}" or a destination',
+            )
 
     def _without_answer(self) -> list[tuple[str, str]]:
         ways = ((f"transfers.destinations.{name}", each) for name, each in self.destinations.items())

@@ -28,4 +28,6 @@ class WebhookConfig(Section):
     def check_together(self) -> None:
         """The receiver must be able to verify the sender."""
         if self.url and not (self.bearer_token or self.secret):
-            raise ConfigError("webhook.secret", "is missing beside webhook.url (or set webhook.bearer_token)")
+            raise ConfigError(
+                "webhook.secret", "is not set, but webhook.url is", "set it or webhook.bearer_token"
+            )

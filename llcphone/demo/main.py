@@ -119,7 +119,7 @@ def _own_speech(files: Sequence[Path], view: CallView) -> float:
         total_s += len(audio) / 8000
         if not (spoken_s := _spoken_s(audio)):
             why = f"no speech was found in {file.name}: it is silence, or too quiet"
-            raise ConfigError("--caller", f"{why}. Fix: sox {file.name} louder.wav gain -n -3")
+            raise ConfigError("--caller", why, f"sox {file.name} louder.wav gain -n -3")
         view.say(f"{file.name}: {len(audio) / 8000:.1f} s long, about {spoken_s:.1f} s of it speech")
     return total_s
 

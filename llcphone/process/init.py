@@ -102,7 +102,7 @@ def run_init(
     """
     if path.is_dir() or not path.absolute().parent.is_dir():
         raise ConfigError(
-            str(path), "is no place for a settings file. Fix: name a file in a folder that is there"
+            str(path), "is no place for a settings file", "name a file in a folder that is there"
         )
     new = force or not path.exists()
     before = _HEAD if new else _present(path)
@@ -137,8 +137,8 @@ def _present(path: Path) -> str:
     try:
         Config.from_toml(text)
     except ConfigError as exc:
-        why = f"{exc.why} (from {path}). Fix: correct it, or write the file anew with --force"
-        raise ConfigError(exc.key, why) from None
+        fix = f"{exc.fix or 'correct it'}; or write the file anew with --force"
+        raise ConfigError(exc.key, f"{exc.why} (from {path})", fix) from None
     return text
 
 
@@ -190,7 +190,7 @@ def _trouble(question: Question, answer: str) -> str:
     try:
         Config.from_dict({section: {name: answer}})
     except ConfigError as exc:
-        return f"{question.variable} {exc.why}"
+        return f"{question.variable} {exc.why}" + (f". Fix: {exc.fix}" if exc.fix else "")
     return ""
 
 

@@ -47,7 +47,7 @@ class Reloading:
         agent = self.source.load()
         if not self.source.looks:
             why = "the agent comes from no file of yours, so there is nothing to load again"
-            raise ConfigError("--reload", f"{why}. Fix: llcphone new agent.py, then --agent agent.py")
+            raise ConfigError("--reload", why, "llcphone new agent.py, then --agent agent.py")
         self.tell(f"watching {_named(self.source.looks)}")
         return agent
 

@@ -63,7 +63,7 @@ def load_file(path: Path) -> Snapshot:
     except KeyError as exc:
         raise ConfigError(path.name, f"is damaged: [snapshot] has no {exc.args[0]}") from None
     except ConfigError as exc:
-        raise ConfigError(path.name, exc.why) from None
+        raise ConfigError(path.name, exc.why, exc.fix) from None
 
 
 def paths_in(folder: Path) -> list[Path]:
@@ -84,7 +84,7 @@ def find(name: str, folder: Path = FOLDER) -> Snapshot:
         for path in paths_in(place):
             if name in (path.stem, path.stem.rpartition(TUNED)[0]):
                 return load_file(path)
-    raise ConfigError(name, "there is no such snapshot. Fix: use a name of `llcphone snapshot list`")
+    raise ConfigError(name, "there is no such snapshot", "use a name of `llcphone snapshot list`")
 
 
 def load_last_good(folder: Path = FOLDER) -> Snapshot | None:
@@ -114,7 +114,7 @@ def put(snapshot: Snapshot, folder: Path, config: Config) -> Path:
         ConfigError: its name is none or taken, or it would hold a secret.
     """
     if not NAME.fullmatch(snapshot.name):
-        raise ConfigError(snapshot.name, "is no name for a snapshot. Fix: use a-z, 0-9 and single hyphens")
+        raise ConfigError(snapshot.name, "is no name for a snapshot", "use a-z, 0-9 and single hyphens")
     text, path = snapshot.text(), folder / f"{snapshot.stem}.toml"
     _refuse_secrets(snapshot, text, config)
     if path.exists():

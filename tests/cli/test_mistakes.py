@@ -307,7 +307,11 @@ OTHERS: list[Row] = [
     ("snapshot save x --why y --config text.txt/x.toml", "text.txt/x.toml", 2),
     ("init --config no/such/llcphone.toml", "no/such", 2),
     ("init --config a_folder", "a_folder", 2),
-    ("init --number 0555-123", "--number: TWILIO_PHONE_NUMBER must be a number as +", 2),
+    (
+        "init --number 0555-123",
+        "--number: TWILIO_PHONE_NUMBER has a wrong value. Fix: set it to a number as +",
+        2,
+    ),
     ("init --public-url phone.example.com", "--public-url", 2),
     # programs that are not there
     ("tunnel --config ok.toml", "cloudflared or ngrok is not installed", 2),

@@ -83,8 +83,8 @@ def test_every_setting_is_followed_by_a_docstring(name: str) -> None:
 def test_every_duration_says_its_unit_when_it_is_refused(key: str) -> None:
     section, name = key.split(".")
     unit = f" {name.rpartition('_')[2]}"
-    assert unit in refused({section: {name: "soon"}}).why
-    assert unit in refused({section: {name: -1}}).why
+    assert unit in refused({section: {name: "soon"}}).fix
+    assert unit in refused({section: {name: -1}}).fix
 
 
 # -- unknown names -----------------------------------------------------------------------------
@@ -93,21 +93,21 @@ def test_every_duration_says_its_unit_when_it_is_refused(key: str) -> None:
 @pytest.mark.parametrize(
     ("tables", "key", "meant"),
     [
-        ({"realtime": {"eagernes": "low"}}, "realtime.eagernes", "realtime.eagerness?"),
-        ({"realtim": {}}, "realtim", "[realtime]?"),
-        ({"call": {"max_calls": 1}}, "call.max_calls", "server.max_calls?"),
-        ({"port": 1}, "port", "server.port?"),
-        ({"server": {"zzz": 1}}, "server.zzz", "did you mean "),
+        ({"realtime": {"eagernes": "low"}}, "realtime.eagernes", "realtime.eagerness"),
+        ({"realtim": {}}, "realtim", "[realtime]"),
+        ({"call": {"max_calls": 1}}, "call.max_calls", "server.max_calls"),
+        ({"port": 1}, "port", "server.port"),
+        ({"server": {"zzz": 1}}, "server.zzz", "if you meant that"),
     ],
 )
 def test_an_unknown_key_is_an_error_that_names_the_nearest(tables: Any, key: str, meant: str) -> None:
     error = refused(tables)
     assert error.key == key
-    assert meant in error.why
+    assert meant in error.fix
 
 
 def test_a_section_that_is_no_table_is_explained() -> None:
-    assert refused({"realtime": 3}).why == "is a section: write [realtime] and its keys below"  # type: ignore[dict-item]
+    assert refused({"realtime": 3}).fix == "write [realtime] and its keys below"  # type: ignore[dict-item]
 
 
 # -- values ------------------------------------------------------------------------------------
@@ -117,8 +117,8 @@ def test_a_section_that_is_no_table_is_explained() -> None:
 def test_eagerness_takes_a_word_and_never_a_number(value: Any) -> None:
     error = refused({"realtime": {"eagerness": value}})
     assert error.key == "realtime.eagerness"
-    assert '"low" or "medium" or "high" or "auto"' in error.why
-    assert "never a number" in error.why
+    assert '"low" or "medium" or "high" or "auto"' in error.fix
+    assert "never a number" in error.fix
 
 
 @pytest.mark.parametrize(

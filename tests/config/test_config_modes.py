@@ -33,7 +33,7 @@ def test_hours_that_cannot_be_meant_are_refused(text: str) -> None:
 
 
 def test_a_number_that_stands_twice_is_refused() -> None:
-    with pytest.raises(ConfigError, match="stands there twice"):
+    with pytest.raises(ConfigError, match="one number has two routes"):
         Config.from_dict({"routes": {"ivr": ["+15551230002"], "csr": ["+15551230002"]}})
 
 

@@ -207,16 +207,14 @@ def test_a_value_refused_in_the_file_names_the_file(folder: Folder) -> None:
 def test_an_unknown_variable_of_ours_names_the_nearest(folder: Folder, variable: str, meant: str) -> None:
     error = folder.refuses(**{variable: "canary"})
     assert error.key == variable
-    assert f"did you mean {meant}?" in error.why
+    assert meant in error.fix
     assert ".env" in folder.env(f"{variable}=canary").refuses().why
 
 
 def test_an_unknown_key_in_the_file_names_the_file_and_the_nearest(folder: Folder) -> None:
     error = folder.toml("[warm]\nsesions = 3").refuses(LLCPHONE_WARM__MAX_AGE_S="60")
-    assert (error.key, error.why) == (
-        "warm.sesions",
-        "is not a setting; did you mean warm.sessions? (from llcphone.toml)",
-    )
+    assert (error.key, error.why) == ("warm.sesions", "is not a setting (from llcphone.toml)")
+    assert error.fix == "write warm.sessions if you meant that, or remove it"
 
 
 def test_a_section_that_is_no_table_is_an_error_of_the_file(folder: Folder) -> None:
@@ -231,7 +229,7 @@ def test_what_kubernetes_says_of_a_service_called_llcphone_is_no_setting(folder:
         LLCPHONE_PORT_8081_TCP_ADDR="10.0.0.7",
     )
     assert loaded.config == Config()
-    assert "LLCPHONE_SERVER__PORT" in folder.refuses(LLCPHONE_PORT="8081").why
+    assert "LLCPHONE_SERVER__PORT" in folder.refuses(LLCPHONE_PORT="8081").fix
 
 
 def test_a_region_that_only_the_twilio_package_would_read_is_refused_too(folder: Folder) -> None:
@@ -287,7 +285,8 @@ def test_a_dotenv_is_read_as_written(folder: Folder) -> None:
 
 def test_a_line_of_a_dotenv_that_cannot_be_parsed_is_an_error(folder: Folder) -> None:
     error = folder.env("VOSS_VOICE=ash\nOPENAI_API_KEY='canary\n").refuses()
-    assert (error.key, error.why) == (".env", "cannot be read near line 2: write NAME=value")
+    assert (error.key, error.why) == (".env", "cannot be read near line 2")
+    assert error.fix == "write NAME=value"
 
 
 def test_the_process_environment_is_read_unless_another_is_given(
@@ -371,7 +370,7 @@ def test_a_quote_that_was_left_over_is_named_with_its_variable(
     with pytest.raises(ConfigError) as caught:
         folder.load(**{variable: value})
     assert variable in caught.value.why
-    assert "quote" in caught.value.why
+    assert "quote" in caught.value.fix
     assert value not in str(caught.value)
 
 

@@ -114,3 +114,24 @@ def test_the_guard_sees_a_planted_second_default() -> None:
 
     source = "Plan(limit_ms=round(tools.limit_s * 1000), name=agent)\nPlan(config.tools.limit_s)"
     assert list(doubled(source, {"Plan": Plan})) == ["Plan.limit_ms <- tools.limit_s"] * 2
+
+
+# -- errors: "key: problem. Fix: action" --------------------------------------------------------
+
+WITH_FIX = ("config", "settings.py")
+"""Where each ConfigError has its fix as an argument of its own."""
+
+
+def test_the_form_of_an_error_is_made_in_one_place() -> None:
+    wrong = []
+    for path in sorted(PACKAGE.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if not isinstance(node, ast.Call) or getattr(node.func, "id", "") != "ConfigError":
+                continue
+            texts = [each.value for each in ast.walk(node) if isinstance(each, ast.Constant)]
+            spelled = any(isinstance(text, str) and "Fix: " in text for text in texts)
+            lacks = path.relative_to(PACKAGE).parts[0] in WITH_FIX and len(node.args) < 3
+            starred = any(isinstance(each, ast.Starred) for each in node.args)
+            if spelled or (lacks and not starred):
+                wrong.append(f"{path.relative_to(PACKAGE)}:{node.lineno}")
+    assert wrong == []

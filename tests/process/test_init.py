@@ -92,7 +92,7 @@ def test_init_asks_again_what_cannot_be_right_and_keeps_what_stands_there(
         return next(numbers) if question.startswith("Your Twilio number") else plain(question, secret)
 
     assert run_init(tmp_path / "llcphone.toml", ask=ask, tell=told.append) == 1, "no public URL yet"
-    assert any("TWILIO_PHONE_NUMBER must be a number as +" in line for line in told)
+    assert any("TWILIO_PHONE_NUMBER has a wrong value. Fix: set it to a number as +" in line for line in told)
     assert "0555" not in str(told)
     text = (tmp_path / ".env").read_text()
     assert text.startswith("# mine\nOTHER=1\nOPENAI_API_KEY=sk-old-0123456789\n")

@@ -99,9 +99,13 @@ def refusal(error: DialRefused | NotAdmitted | ConfigError) -> ApiError:
             fix = "use another server" if draining else "try again when a call has ended"
             text = f"no call is accepted now: {reason}"
             return ApiError(503, "not_admitted", text, fix, retry_after_s=_SHORT_WAIT_S)
-        case ConfigError(key=key, why=why):
-            text = f"this server is not configured to place calls: {key}"
-            return ApiError(503, "not_configured", text, f"{key}: {why}")
+        case ConfigError(key=key, why=why, fix=fix):
+            text = (
+                f"this server is not configured to place calls: {key} {why}"
+                if fix
+                else f"this server is not configured to place calls: {key}"
+            )
+            return ApiError(503, "not_configured", text, fix or f"{key}: {why}")
 
 
 def of_http(error: HTTPException) -> Response:
