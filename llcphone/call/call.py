@@ -59,7 +59,7 @@ class Call(CallHandle):
         store: the phone's store, if it has one; ``llcphone.store.store_of(call)`` gives it typed.
         ring_timeout_s: how long it may ring; None: ``outbound.ring_timeout_s``.
         first_digits: keys that Twilio presses as soon as somebody answers.
-        generation: how often the call was resumed before this run; 0 for a new call.
+        run_number: how often the call was resumed before this run; 0 for a new call.
         resumed_from: the ``call_id`` of the run before; empty for a new call.
         record: the record, once the run has ended.
     """
@@ -82,7 +82,7 @@ class Call(CallHandle):
         self.token = secrets.token_urlsafe(24)
         self.status_token = secrets.token_urlsafe(24)
         self.twiml = ""
-        self.generation = 0
+        self.run_number = 0
         self.resumed_from = ""
         self.record: CallRecord | None = None
         self._ended = trio.Event()
@@ -109,7 +109,7 @@ class Call(CallHandle):
         call.attestation, call.first_born_at = self.attestation, self.first_born_at
         call.lasted_s = self.lasted_s + time.monotonic() - self._born_s
         call.spent_usd = self.spent_usd if self._run is None else self._run.status.call_usd
-        call.generation, call.resumed_from, call.state = self.generation + 1, self.call_id, self.state
+        call.run_number, call.resumed_from, call.state = self.run_number + 1, self.call_id, self.state
         return call
 
     def hang_up(self) -> None:

@@ -39,7 +39,7 @@ class CallRecord:
     """Caller frames received."""
     frames_held_back: int
     """Caller frames counted but not sent to the model (guard, not ready)."""
-    generation: int = 0
+    run_number: int = 0
     """How often the call was resumed before this run of it."""
     resumed_from: str = ""
     """The ``call_id`` of the run before; empty for a new call."""

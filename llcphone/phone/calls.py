@@ -69,7 +69,7 @@ class LiveCalls:
     def newest_run(self, call_sid: str) -> Call | None:
         """The run that has this telephone call now; None when none of ours has."""
         runs = (call for call in self.runs_of(call_sid) if not call.run.over)
-        return max(runs, key=lambda call: call.generation, default=None)
+        return max(runs, key=lambda call: call.run_number, default=None)
 
     def waiting_for(self, token: str) -> Call | None:
         """The call whose media stream has this one-time token, and has not come yet."""

@@ -30,22 +30,22 @@ class StreamDocuments:
         self._asks = journal or config.transfers.any
         """Whether anything can come after the stream."""
 
-    def resume_url(self, generation: int) -> str:
-        """Where Twilio asks what next when the stream of this generation has ended."""
-        return f"{self._public_url}/resume/{generation}{self._tries}"
+    def resume_url(self, run_number: int) -> str:
+        """Where Twilio asks what next when the stream of this run has ended."""
+        return f"{self._public_url}/resume/{run_number}{self._tries}"
 
     def write(self, call: Call) -> None:
         """Let ``call.twiml`` be the document that brings its media stream."""
-        begun = call.generation > 0 or is_briefing(call)  # then it is recorded already, or not at all
+        begun = call.run_number > 0 or is_briefing(call)  # then it is recorded already, or not at all
         recorded = None if begun else self._recordings.of_call()
-        call.twiml = self._connect(call.token, call.generation, recorded)
+        call.twiml = self._connect(call.token, call.run_number, recorded)
 
-    def again(self, token: str, generation: int) -> str:
+    def again(self, token: str, run_number: int) -> str:
         """The document of a run that another request, perhaps another process, has begun."""
-        return self._connect(token, generation, None)
+        return self._connect(token, run_number, None)
 
-    def _connect(self, token: str, generation: int, recorded: twiml.Recorded | None) -> str:
-        action = self.resume_url(generation) if self._asks else None
+    def _connect(self, token: str, run_number: int, recorded: twiml.Recorded | None) -> str:
+        action = self.resume_url(run_number) if self._asks else None
         return twiml.connect_stream(
             twiml.stream_url(self._public_url, token), action=action, recorded=recorded
         )

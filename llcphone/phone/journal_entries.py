@@ -68,7 +68,7 @@ class JournalEntry:
         values: dict[str, Any] = {"call_sid": self.call.call_sid, "touched_at": time.time()}
         change = Change(
             id=self.birth.id,
-            generation=self.birth.generation,
+            run_number=self.birth.run_number,
             birth=None if self.born else self.birth,
             values=values,
         )
@@ -105,7 +105,7 @@ class Closing:
     def take(self) -> Change:
         """It is over."""
         values = {"over": "moved", "context": "", "state": "", "touched_at": time.time()}
-        return Change(id=self.row.id, generation=self.row.generation, values=values)
+        return Change(id=self.row.id, run_number=self.row.run_number, values=values)
 
     def written(self) -> None:
         """There is nothing more to it."""

@@ -124,13 +124,13 @@ class Phone:
         self._runs.begin(call, agent)
         return call.twiml
 
-    async def after_stream(self, form: Mapping[str, str], generation: int) -> str:
-        """Twilio asks what next, for the media stream of this generation has ended; returns the TwiML."""
-        if (left := await self.transfers.after_stream(form, generation)) is not None:
+    async def after_stream(self, form: Mapping[str, str], run_number: int) -> str:
+        """Twilio asks what next, for the media stream of this run has ended; returns the TwiML."""
+        if (left := await self.transfers.after_stream(form, run_number)) is not None:
             return left
         if self._resumption is None:
             return twiml.nothing()
-        return await self._resumption.after_stream(form, generation)
+        return await self._resumption.after_stream(form, run_number)
 
     # -- calls of ours ----------------------------------------------------------------------
 
@@ -231,18 +231,18 @@ class Phone:
         """Whether this process has this telephone call, or had its stream a moment ago."""
         return self._calls.newest_run(call_sid) is not None or self._moved_calls.remembers(call_sid)
 
-    async def let_go(self, form: Mapping[str, str], generation: int) -> bool:
-        """The stream of this generation has ended, and the process that follows this one is asked what next.
+    async def let_go(self, form: Mapping[str, str], run_number: int) -> bool:
+        """The stream of this run has ended, and the process that follows this one is asked what next.
 
         Returns:
             Whether it may answer by the journal, which has all that is known here; else we answer.
         """
         call_sid = form.get("CallSid", "")
-        if self.transfers.has_left(call_sid, generation):
+        if self.transfers.has_left(call_sid, run_number):
             return False
         if self._resumption is None:
             return not self.has_call(call_sid)
-        return await self._resumption.let_go(form, generation)
+        return await self._resumption.let_go(form, run_number)
 
     # -- state ------------------------------------------------------------------------------
 

@@ -1,7 +1,7 @@
 """Call resumption: what is written to the journal, and how a call continues in another run or process.
 
-Every document for Twilio contains ``<Connect action=".../resume/<generation>">``. When the media stream of
-that generation has ended for any reason, Twilio requests this address. The process that gets the request
+Every document for Twilio contains ``<Connect action=".../resume/<run_number>">``. When the media stream of
+that run has ended for any reason, Twilio requests this address. The process that gets the request
 answers:
 
     the call is over (Twilio says so, or memory or journal has the reason)    nothing: Twilio hangs up
@@ -30,7 +30,7 @@ from llcphone.engine.resumed import Owed
 from llcphone.errors import StoreUnavailable
 from llcphone.phone.journal_entries import RESUMABLE, Closing, JournalEntry, resumed_of
 from llcphone.runtime.log_lines import logger
-from llcphone.store.journal import MOST_GENERATIONS, CallRow, hash_of
+from llcphone.store.journal import MOST_RUNS, CallRow, hash_of
 from llcphone.twilio import twiml
 from llcphone.twilio.forms import in_progress
 from llcphone.validation.bounded_dict import BoundedDict
@@ -105,18 +105,18 @@ class CallResumption:
                 run=call.call_id,
                 salt=secrets.token_hex(16),
                 token_hash=hash_of(call.token),
-                generation=call.generation,
+                run_number=call.run_number,
                 direction=call.direction,
                 agent=call.run.agent.name,
                 context=call.context,
                 born_at=call.first_born_at,
                 touched_at=call.born_at,
-                planned=call.generation - (0 if last is None else last[1].faults),
+                planned=call.run_number - (0 if last is None else last[1].faults),
             )
             if last is not None:
                 self._writer.ends(Closing(last[1]))
         else:
-            row = attrs.evolve(claimed, generation=call.generation, run=call.call_id)
+            row = attrs.evolve(claimed, run_number=call.run_number, run=call.call_id)
         kept = self._kept[call] = JournalEntry(call, row, born=claimed is not None)
         self._writer.begins(kept)
 
@@ -147,45 +147,45 @@ class CallResumption:
     # -- Twilio asks ----------------------------------------------------------------------------
 
     async def come_back(
-        self, form: Mapping[str, str], generation: int, news: str, *, speak: bool = True
+        self, form: Mapping[str, str], run_number: int, news: str, *, speak: bool = True
     ) -> str:
         """A caller who had left is back, with such news for the model; empty: their call is not known."""
         try:
-            return await self._resume(form, generation, news=news, speak=speak) or ""
+            return await self._resume(form, run_number, news=news, speak=speak) or ""
         except StoreUnavailable:
             return ""
 
-    async def after_stream(self, form: Mapping[str, str], generation: int) -> str:
-        """The stream of this generation has ended: the TwiML that says what next."""
+    async def after_stream(self, form: Mapping[str, str], run_number: int) -> str:
+        """The stream of this run has ended: the TwiML that says what next."""
         call_sid = form.get("CallSid", "")
         if not in_progress(form):
             self._writer.is_over(call_sid, "ended at Twilio")
             return twiml.nothing()
-        if not 0 <= generation < MOST_GENERATIONS:
+        if not 0 <= run_number < MOST_RUNS:
             return twiml.nothing()
         here = self._calls.newest_run(call_sid)
-        if here is not None and here.generation == generation:
+        if here is not None and here.run_number == run_number:
             here.end(EndReason.PHONE_LOST)  # Twilio knows it before we do
             here = self._calls.newest_run(call_sid)
-        if here is not None and here.generation > generation:
+        if here is not None and here.run_number > run_number:
             return self._moved_calls.document(here)  # asked twice, or moved here meanwhile
         reason = self._reason(call_sid)
         if reason is EndReason.DRAINED:  # this process is about to end: the next one continues the call
-            return twiml.ask_again(self._documents.resume_url(generation), after_s=_ASK_AGAIN_S)
+            return twiml.ask_again(self._documents.resume_url(run_number), after_s=_ASK_AGAIN_S)
         if reason is not None and reason not in RESUMABLE:
             return twiml.nothing()
         try:
-            answer = await self._resume(form, generation)
+            answer = await self._resume(form, run_number)
         except StoreUnavailable:
-            return self._ask_later(call_sid, generation)
+            return self._ask_later(call_sid, run_number)
         self._unsure.pop(call_sid, None)
         return answer or twiml.nothing()
 
-    async def let_go(self, form: Mapping[str, str], generation: int) -> bool:
+    async def let_go(self, form: Mapping[str, str], run_number: int) -> bool:
         """Whether another process may go on with a call whose stream has ended; then all of it is written."""
         call_sid = form.get("CallSid", "")
         here = self._calls.newest_run(call_sid)
-        if here is not None and here.generation == generation and in_progress(form):
+        if here is not None and here.run_number == run_number and in_progress(form):
             here.end(EndReason.PHONE_LOST)  # Twilio knows it before we do
             here = self._calls.newest_run(call_sid)
         reason = self._reason(call_sid)
@@ -194,36 +194,36 @@ class CallResumption:
         await self._writer.flush()
         return True
 
-    def _ask_later(self, call_sid: str, generation: int) -> str:
+    def _ask_later(self, call_sid: str, run_number: int) -> str:
         """The journal cannot say whether the call goes on: Twilio keeps it for a while, and asks again."""
         now = trio.current_time()
         since = self._unsure.setdefault(call_sid, now)
         if now - since < _ASK_FOR_S:
-            return twiml.ask_again(self._documents.resume_url(generation), after_s=_ASK_AGAIN_S)
+            return twiml.ask_again(self._documents.resume_url(run_number), after_s=_ASK_AGAIN_S)
         self._unsure.pop(call_sid, None)
         log.error("call not resumed: the journal cannot be reached")
         return twiml.nothing()
 
     async def _resume(
-        self, form: Mapping[str, str], generation: int, *, news: str = "", speak: bool = True
+        self, form: Mapping[str, str], run_number: int, *, news: str = "", speak: bool = True
     ) -> str | None:
         await self._writer.flush()
         call = Call.of_webhook(form)
-        claim = await self._writer.claim(call.call_sid, generation, call.call_id, planned=bool(news))
+        claim = await self._writer.claim(call.call_sid, run_number, call.call_id, planned=bool(news))
         if claim is None:
             log.info("call not resumed: it is over, unknown, or was resumed too often")
             return None
         if not claim.won:
-            token = self._writer.journal.token(claim.row, claim.row.generation)
-            return self._documents.again(token, claim.row.generation)
+            token = self._writer.journal.token(claim.row, claim.row.run_number)
+            return self._documents.again(token, claim.row.run_number)
         row = claim.row
         self._claimed[call] = row
-        call.token = self._writer.journal.token(row, generation + 1)
-        call.generation, call.resumed_from = generation + 1, row.run
+        call.token = self._writer.journal.token(row, run_number + 1)
+        call.run_number, call.resumed_from = run_number + 1, row.run
         call.first_born_at = row.born_at
         call.lasted_s = max(0.0, call.born_at - row.born_at)
         call.state, call.spent_usd = state_and_cost(row.state)
-        fields = {"call": call.call_id, "from": call.resumed_from, "generation": call.generation}
+        fields = {"call": call.call_id, "from": call.resumed_from, "run_number": call.run_number}
         log.info("call resumed", extra=fields)
         agent = self._agent_named(row.agent, form)
         resumed = resumed_of(claim)

@@ -153,7 +153,7 @@ class CallRuns:
         with calls.faults.contained("end of a call not noted", call=call.call_id):
             record = attrs.evolve(
                 record,
-                generation=call.generation,
+                run_number=call.run_number,
                 resumed_from=call.resumed_from,
                 transferred_to=self.transfers.destination_of(call),
             )

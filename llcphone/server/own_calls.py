@@ -35,8 +35,8 @@ async def is_for_own_call(phone: PhonePort, request: bytes, *, asked: bool = Fal
             return phone.transfers.knows(token)
         case ["calls", call_id, *_]:
             return any(call.call_id == call_id for call in phone.calls())
-        case ["resume", generation] if asked and generation.isdecimal():
-            return not await phone.let_go(form, int(generation))
+        case ["resume", run_number] if asked and run_number.isdecimal():
+            return not await phone.let_go(form, int(run_number))
     return phone.has_call(form.get("CallSid", ""))
 
 

@@ -1,6 +1,6 @@
 """What Twilio asks and tells of callers who have left their agent.
 
-POST /transfer/<generation>/<to>/<token>/<step>    nobody answered, a colleague listens (`transfers.answers`)
+POST /transfer/<run_number>/<to>/<token>/<step>    nobody answered, a colleague listens (`transfers.answers`)
 POST /voicemail/recorded                           a message was left
 POST /recording/<what>                             a recording is ready: voicemail, or a whole call
 """
@@ -27,12 +27,12 @@ def add_transfers(app: QuartTrio, phone: PhonePort) -> None:
     """The routes of transfers and recordings."""
     seldom = SeldomLog(log)
 
-    @app.post("/transfer/<int:generation>/<to>/<token>/<step>")
-    async def transfer(generation: int, to: str, token: str, step: str) -> Response:
+    @app.post("/transfer/<int:run_number>/<to>/<token>/<step>")
+    async def transfer(run_number: int, to: str, token: str, step: str) -> Response:
         form = dict(await signed_form(phone, seldom))
         why = request.args.get("why")
         form |= {} if why is None else {"why": why}
-        text = await phone.transfers.webhooks.ask(step, generation, to, token, form)
+        text = await phone.transfers.webhooks.ask(step, run_number, to, token, form)
         if text is None:
             abort(404)
         return Response(text, content_type=TWIML_TYPE)

@@ -25,7 +25,7 @@ _ROWS = 100
 """So many in a statement, for it holds the interpreter: audio goes in between."""
 _MOST_CALLS = 1_000_000
 _OF_A_CALL = (TURNS, TOOLS, LINES)
-_SUMMARY = [column for column in CALLS.c if column.name != "record"]
+_SUMMARY = [column.label(column.key) for column in CALLS.c if column.name != "record"]
 _APART = {"turns", "transcript", "call_id"}
 """Fields of a record that have tables or columns of their own."""
 
@@ -63,7 +63,7 @@ class KeptCall:
             "barge_ins": record.barge_ins,
             "cost_usd": record.cost_usd,
             "failure": record.failure,
-            "generation": record.generation,
+            "run_number": record.run_number,
             "resumed_from": record.resumed_from,
             "record": as_json(rest),
         }
@@ -173,7 +173,7 @@ def ids_like(db: Connection, start: str) -> list[str]:
 def details(db: Connection, call_id: str) -> CallDetails | None:
     """All that is kept of a call."""
     id_ = fitted(CALLS.c.id, call_id)
-    row = db.execute(select(CALLS).where(CALLS.c.id == id_)).mappings().first()
+    row = db.execute(select(*_SUMMARY, CALLS.c.record).where(CALLS.c.id == id_)).mappings().first()
     if row is None:
         return None
     record = dict(row)

@@ -1,16 +1,16 @@
 """The journal: what another process needs to go on with a call. Tables, and statements on a connection that
 run in a thread; ``journal_writer`` is the way there from Trio.
 
-    calls   one row per call, from its birth: CallSid, generation, agent, whether and why it ended
+    calls   one row per call, from its birth: CallSid, run number, agent, whether and why it ended
     lines   its conversation as it was heard, one row per line; deleted when the call has ended
 
-The *generation* counts how often a call was resumed. It is the journal's only lock: whoever raises it
+The *run number* counts how often a call was resumed. It is the journal's only lock: whoever raises it
 from n to n+1 (``claim``, one UPDATE) owns the call from then on, and what an older owner still writes
-finds no row of its generation any more and changes nothing. What was planned, a restart or a return from
+finds no row with its number any more and changes nothing. What was planned, a restart or a return from
 elsewhere, does not count against ``journal.max_resumes``: a call may go through any number of restarts.
 
 A stream's token is kept as a hash. The token of a resumed stream is made of the row's salt, a secret
-that is not in the journal, and the generation: so two processes that are asked at once give the same
+that is not in the journal, and the run number: so two processes that are asked at once give the same
 TwiML, and who reads the journal cannot join a call.
 """
 
@@ -62,7 +62,7 @@ CALLS = Table(
     _TABLES,
     Column("id", CALL_ID, primary_key=True),
     Column("call_sid", KEY, nullable=False, index=True),
-    Column("generation", Integer, nullable=False),
+    Column("generation", Integer, key="run_number", nullable=False),  # existing databases have this name
     Column("planned", Integer, nullable=False, server_default="0"),
     Column("run", CALL_ID, nullable=False),
     Column("salt", String(64), nullable=False),
@@ -86,12 +86,13 @@ LINES = Table(
 )
 
 _UPDATE = update(CALLS).where(
-    (CALLS.c.id == bindparam("b_id")) & (CALLS.c.generation == bindparam("b_generation"))
+    (CALLS.c.id == bindparam("b_id")) & (CALLS.c.run_number == bindparam("b_run_number"))
 )
 _DELETE = delete(LINES).where(
     (LINES.c.call == bindparam("b_call")) & (LINES.c.item_id == bindparam("b_item"))
 )
-_NEWEST = (CALLS.c.born_at.desc(), CALLS.c.generation.desc())
+_COLUMNS = [column.label(column.key) for column in CALLS.c]
+_NEWEST = (CALLS.c.born_at.desc(), CALLS.c.run_number.desc())
 """A call that was moved has a row for each of its parts."""
 
 
@@ -104,7 +105,7 @@ def _upsert(kind: type[postgresql.Insert] | type[sqlite.Insert]) -> Any:
 
 _UPSERT = {"postgresql": _upsert(postgresql.Insert), "sqlite": _upsert(sqlite.Insert)}
 
-MOST_GENERATIONS = 1_000  # however many of them were planned
+MOST_RUNS = 1_000  # however many of them were planned
 _FORGET_S = 10.0
 """Longest statement for a person who waits, while calls do not."""
 
@@ -115,9 +116,9 @@ class CallRow:
 
     id: str
     call_sid: str
-    generation: int = 0
+    run_number: int = 0
     planned: int = 0
-    """How many of its generations are nobody's fault: they began by a restart, or a return from elsewhere."""
+    """How many of its runs no fault has caused: they began by a restart, or a return from elsewhere."""
     run: str
     """The ``call_id`` of the run that has it, as in its record."""
     salt: str
@@ -138,11 +139,11 @@ class CallRow:
     @property
     def faults(self) -> int:
         """How often it was resumed because something had gone wrong."""
-        return self.generation - self.planned
+        return self.run_number - self.planned
 
     def goes_on(self, limit: int, planned: bool) -> bool:
         """Whether it may be resumed once more."""
-        return self.generation < MOST_GENERATIONS and (planned or (limit > 0 and self.faults < limit))
+        return self.run_number < MOST_RUNS and (planned or (limit > 0 and self.faults < limit))
 
 
 @attrs.frozen(kw_only=True)
@@ -152,7 +153,7 @@ class Change:
     birth: CallRow | None = None
     """Of a call that is not in the journal yet."""
     id: str
-    generation: int
+    run_number: int
     values: dict[str, Any]
     """Columns of its row."""
     lines: tuple[tuple[str, int, str], ...] = ()
@@ -189,9 +190,9 @@ class Journal:
         """Take what tokens are made with."""
         self._secret = secret.encode()
 
-    def token(self, row: CallRow, generation: int) -> str:
+    def token(self, row: CallRow, run_number: int) -> str:
         """The token of the stream that resumes this call."""
-        text = f"{row.salt}:{row.call_sid}:{generation}".encode()
+        text = f"{row.salt}:{row.call_sid}:{run_number}".encode()
         digest = hmac.digest(self._secret, text, "sha256")
         return base64.urlsafe_b64encode(digest[:24]).decode()
 
@@ -207,7 +208,7 @@ class Journal:
         for names in {tuple(change.values) for change in changes}:
             rows = [change for change in changes if tuple(change.values) == names]
             values = [
-                {"b_id": each.id, "b_generation": each.generation, **fitted_row(CALLS, each.values)}
+                {"b_id": each.id, "b_run_number": each.run_number, **fitted_row(CALLS, each.values)}
                 for each in rows
             ]
             db.execute(_UPDATE.values({name: bindparam(name) for name in names}), values)
@@ -235,30 +236,30 @@ class Journal:
         self,
         db: Connection,
         call_sid: str,
-        generation: int,
+        run_number: int,
         *,
         limit: int,
         run: str,
         now: float,
         planned: bool = False,
     ) -> Claim | None:
-        """Ask for a call whose stream of this generation has ended; ``planned``: nothing went wrong.
+        """Ask for a call whose stream of this run has ended; ``planned``: nothing went wrong.
 
         Returns None when it is not known, has ended, or was resumed ``limit`` times already after a fault.
         """
         row = _row(db, call_sid)
-        if row is not None and not row.over and row.generation == generation and row.goes_on(limit, planned):
-            values: dict[str, Any] = {"generation": generation + 1, "run": run, "touched_at": now}
+        if row is not None and not row.over and row.run_number == run_number and row.goes_on(limit, planned):
+            values: dict[str, Any] = {"run_number": run_number + 1, "run": run, "touched_at": now}
             values["planned"] = row.planned + planned
-            values["token_hash"] = hash_of(self.token(row, generation + 1))
-            mine = (CALLS.c.id == row.id) & (CALLS.c.generation == generation) & (CALLS.c.over == "")
+            values["token_hash"] = hash_of(self.token(row, run_number + 1))
+            mine = (CALLS.c.id == row.id) & (CALLS.c.run_number == run_number) & (CALLS.c.over == "")
             if db.execute(update(CALLS).where(mine).values(fitted_row(CALLS, values))).rowcount == 1:
                 lines = select(LINES.c.item_id, LINES.c.body).where(LINES.c.call == row.id)
                 found = db.execute(lines.order_by(LINES.c.place)).all()
                 row = attrs.evolve(row, planned=values["planned"])
                 return Claim(True, row, tuple((each.item_id, each.body) for each in found))
             row = _row(db, call_sid)  # another was faster
-        if row is None or row.over or row.generation <= generation:
+        if row is None or row.over or row.run_number <= run_number:
             return None
         return Claim(False, row)
 
@@ -320,16 +321,16 @@ def _forget(db: Connection, *, which: ColumnElement[bool], most: int) -> int:
 def _still_ours(db: Connection, changes: Sequence[Change]) -> list[Change]:
     """Without those that another has resumed: what we still know of them is out of date."""
     ids = [change.id for change in changes]
-    found = db.execute(select(CALLS.c.id, CALLS.c.generation).where(CALLS.c.id.in_(ids)))
-    generations = {each.id: each.generation for each in found}
-    return [change for change in changes if generations.get(change.id) == change.generation]
+    found = db.execute(select(CALLS.c.id, CALLS.c.run_number).where(CALLS.c.id.in_(ids)))
+    run_numbers = {each.id: each.run_number for each in found}
+    return [change for change in changes if run_numbers.get(change.id) == change.run_number]
 
 
 def _row(db: Connection, call_sid: str) -> CallRow | None:
     if not call_sid:
         return None
     ours = CALLS.c.call_sid == fitted(CALLS.c.call_sid, call_sid)
-    newest = select(CALLS).where(ours).order_by(*_NEWEST).limit(1)
+    newest = select(*_COLUMNS).where(ours).order_by(*_NEWEST).limit(1)
     found = db.execute(newest).mappings().first()
     return None if found is None else CallRow(**found)
 

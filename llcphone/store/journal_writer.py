@@ -131,7 +131,7 @@ class JournalWriter:
                 self.background.news()
                 await self._passed.park()
 
-    async def claim(self, call_sid: str, generation: int, run: str, *, planned: bool = False) -> Claim | None:
+    async def claim(self, call_sid: str, run_number: int, run: str, *, planned: bool = False) -> Claim | None:
         """``Journal.claim``.
 
         Raises:
@@ -143,7 +143,7 @@ class JournalWriter:
             for pause_s in _ASK_AGAIN_S:
                 try:
                     return await self.place.ask(
-                        lambda db: claim(db, call_sid, generation, run=run), patient=True
+                        lambda db: claim(db, call_sid, run_number, run=run), patient=True
                     )
                 except StoreUnavailable as exc:
                     error = exc.why

@@ -117,7 +117,7 @@ class CallSummary:
     barge_ins: int
     cost_usd: float | None = None
     failure: str = ""
-    generation: int = 0
+    run_number: int = 0
     resumed_from: str = ""
 
 

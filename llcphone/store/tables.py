@@ -78,7 +78,7 @@ CALLS = Table(
     Column("barge_ins", Integer, nullable=False),
     Column("cost_usd", Float),
     Column("failure", Text, nullable=False),
-    Column("generation", Integer, nullable=False),
+    Column("generation", Integer, key="run_number", nullable=False),  # existing databases have this name
     Column("resumed_from", CALL_ID, nullable=False),
     Column("record", Text, nullable=False),
 )

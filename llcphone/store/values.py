@@ -77,7 +77,7 @@ def fitted_row(table: Table, values: Mapping[str, object]) -> dict[str, Any]:
 
 @cache
 def _fits(table: Table) -> dict[str, Fit]:
-    return {column.name: _fit(column) for column in table.c}
+    return {column.key: _fit(column) for column in table.c}
 
 
 @cache

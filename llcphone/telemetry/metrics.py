@@ -137,7 +137,7 @@ class Metrics:
         self._call_seconds.observe(record.duration_s)
         self._warm.labels(record.warm or "unknown").inc()
         self._barge_ins.inc(record.barge_ins)
-        if record.generation:
+        if record.run_number:
             self._resumes.inc()
         self._count_turns(record)
         for gap in record.gaps:

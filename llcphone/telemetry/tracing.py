@@ -40,7 +40,7 @@ _FAILURES = frozenset(
 _ON_THE_WAY = ("decided_ms", "created_ms", "first_delta_ms", "sent_ms", "barged_in_ms")
 _COUNTS = (
     "attempts",
-    "generation",
+    "run_number",
     "frames",
     "frames_held_back",
     "barge_ins",

@@ -29,7 +29,7 @@ OURS, ANA = "+15551230002", "+15550000007"
 
 
 def newest(phone: Phone) -> Any:
-    return max(phone.calls(), key=lambda call: call.generation)
+    return max(phone.calls(), key=lambda call: call.run_number)
 
 
 async def texts(stage: Rehearsal) -> list[str]:

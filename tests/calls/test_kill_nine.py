@@ -144,7 +144,7 @@ async def test_all_calls_talk_again_after_a_restart_and_none_twice(
         assert 1_400 <= again_ms <= 1_600
     lines = (tmp_path / "calls.jsonl").read_text().splitlines()
     records = {record["call_sid"]: record for record in map(json.loads, lines)}
-    assert {record["generation"] for record in records.values()} == {1}
+    assert {record["run_number"] for record in records.values()} == {1}
     for call in calls:
         # what the new session was told is what was heard: the greeting, and the answer as far as it got
         greeting, answer, back = (line["text"] for line in records[call.sid]["transcript"])

@@ -56,7 +56,7 @@ async def goes_on(stage: Rehearsal, call: SimCall) -> None:
     assert stage.phone.live_calls == 1
     call.hang_up()
     first, second = await stage.record(1), await stage.record(2)
-    assert (first.generation, second.generation) == (0, 1)
+    assert (first.run_number, second.run_number) == (0, 1)
     assert (second.resumed_from, second.call_sid) == (first.call_id, first.call_sid)
     assert [line["text"] for line in second.transcript] == [GREETING, answer, "The line is back."]
     assert second.reason is EndReason.CALLER_HUNG_UP
@@ -107,7 +107,7 @@ async def test_a_moved_call_can_be_moved_again_and_outlive_its_stream(
         assert GREETING in told(await stage.session(4), "assistant")
         call.hang_up()
         last = await stage.record(4)
-        assert [record.generation for record in stage.records] == [0, 1, 2, 3]
+        assert [record.run_number for record in stage.records] == [0, 1, 2, 3]
         assert last.resumed_from == stage.records[2].call_id
 
 
@@ -184,7 +184,7 @@ async def test_a_call_that_the_agent_has_ended_is_a_new_one_when_it_comes_back(
         form = {**call.fields, "CallSid": call.sid, "CallStatus": "in-progress"}
         stage.phone.answer(form)
         (new,) = stage.phone.calls()
-        assert (new.generation, new.resumed_from) == (0, "")
+        assert (new.run_number, new.resumed_from) == (0, "")
         new.end()
 
 
@@ -198,5 +198,5 @@ async def test_what_was_heard_is_forgotten_after_some_minutes(autojump_clock: Mo
         form = {**call.fields, "CallSid": call.sid, "CallStatus": "in-progress"}
         stage.phone.answer(form)
         (new,) = stage.phone.calls()
-        assert new.generation == 0
+        assert new.run_number == 0
         new.end()

@@ -81,8 +81,8 @@ async def test_a_lost_stream_is_followed_by_another_and_the_call_goes_on_where_i
         assert "Go on from there" in told(session, "system")[-1]
         call.hang_up()
         lost, resumed = await stage.record(1), await stage.record(2)
-        assert (lost.reason, lost.generation, lost.resumed_from) == (EndReason.PHONE_LOST, 0, "")
-        assert (resumed.reason, resumed.generation) == (EndReason.CALLER_HUNG_UP, 1)
+        assert (lost.reason, lost.run_number, lost.resumed_from) == (EndReason.PHONE_LOST, 0, "")
+        assert (resumed.reason, resumed.run_number) == (EndReason.CALLER_HUNG_UP, 1)
         assert (resumed.resumed_from, resumed.call_sid) == (lost.call_id, lost.call_sid)
         assert [line["text"] for line in resumed.transcript] == [GREETING, answer, "The line is back."]
         await call.ended()
@@ -110,7 +110,7 @@ def holds(folder: Path, text: bytes) -> bool:
 
 
 def rows(folder: Path) -> list[tuple[int, str, int]]:
-    """(generation, why it ended, lines kept) of each call."""
+    """(run number, why it ended, lines kept) of each call."""
     db = sqlite3.connect(folder / "journal.db")
     try:
         count = "(select count(*) from llcphone_lines where call = id)"
@@ -144,7 +144,7 @@ async def test_a_call_is_resumed_three_times_and_no_more(tmp_path: Path, autojum
         assert record.ended_by is EndedBy.END_OF_TWIML
         assert len(record.streams) == 4
         await stage.record(4)
-        assert sorted(each.generation for each in stage.records) == [0, 1, 2, 3]
+        assert sorted(each.run_number for each in stage.records) == [0, 1, 2, 3]
 
 
 async def test_a_stream_whose_token_nobody_knows_leads_back_and_is_answered(
@@ -163,7 +163,7 @@ async def test_a_stream_whose_token_nobody_knows_leads_back_and_is_answered(
         assert actions(call) == [200, 200]
         call.hang_up()
         await stage.record(3)
-        assert [each.generation for each in stage.records] == [0, 1, 2]
+        assert [each.run_number for each in stage.records] == [0, 1, 2]
 
 
 async def test_a_silent_stream_that_we_close_is_followed_by_another(
@@ -176,7 +176,7 @@ async def test_a_silent_stream_that_we_close_is_followed_by_another(
         await call.hears(0.5)
         call.hang_up()
         assert (await stage.record(1)).reason is EndReason.STREAM_DEAD
-        assert (await stage.record(2)).generation == 1
+        assert (await stage.record(2)).run_number == 1
 
 
 async def test_of_two_processes_one_goes_on_and_both_give_the_same_answer(
@@ -209,7 +209,7 @@ async def test_of_two_processes_one_goes_on_and_both_give_the_same_answer(
                 call.end()
         for call in stage.phone.calls():
             call.end()
-    assert [record.generation for record in records] == [1]
+    assert [record.run_number for record in records] == [1]
     assert rows(tmp_path) == [(1, "cancelled", 0)]
 
 
@@ -230,12 +230,12 @@ async def test_only_a_call_in_progress_is_resumed(
 
 async def test_a_call_nobody_knows_is_not_answered(tmp_path: Path, autojump_clock: MockClock) -> None:
     async with journalled(tmp_path) as stage:
-        for form, generation in (
+        for form, run_number in (
             ({"CallSid": "CA9", **FORM}, 0),
             ({"CallSid": "CA9", **FORM}, 10**9),
             (FORM, 0),
         ):
-            assert "<Connect" not in await stage.phone.after_stream(form, generation)
+            assert "<Connect" not in await stage.phone.after_stream(form, run_number)
 
 
 async def test_a_drained_call_is_left_to_the_next_process(tmp_path: Path, autojump_clock: MockClock) -> None:
@@ -264,10 +264,10 @@ async def test_a_call_goes_through_any_number_of_restarts_and_faults_are_counted
         call = await in_mid_answer(stage)
         await stage.phone.drain(0)
         form, restarts = {"CallSid": call.sid, **FORM}, 6
-        for generation in range(restarts + 3):
+        for run_number in range(restarts + 3):
             async with open_phone(stage.config, Agent("Be brief.")) as successor:
-                assert "<Connect" in await successor.after_stream(form, generation)
-                if generation < restarts - 1:
+                assert "<Connect" in await successor.after_stream(form, run_number)
+                if run_number < restarts - 1:
                     await successor.drain(0)
                 else:
                     successor.calls()[0].end(EndReason.FAILED)
@@ -290,7 +290,7 @@ async def test_an_outbound_call_goes_on_and_its_numbers_are_not_written_down(
         call.drop()
         await call.stream_started(2)
         await call.hears(0.5)
-        (again,) = [each for each in stage.phone.calls() if each.generation == 1]
+        (again,) = [each for each in stage.phone.calls() if each.run_number == 1]
         assert (again.direction, again.dialled, again.caller) == ("outbound", "+15551239999", placed.caller)
         session = stage.model.sessions[-1]
         assert "It is about the cake." in str(session.config)
@@ -339,7 +339,7 @@ async def test_a_line_of_another_version_is_left_out_and_the_call_goes_on(
         await call.hears(0.5)
         assert told(await stage.session(2), "assistant") == [GREETING, ANSWER]
         call.hang_up()
-        assert (await stage.record(2)).generation == 1
+        assert (await stage.record(2)).run_number == 1
 
 
 async def test_without_a_journal_a_lost_stream_ends_the_call_as_ever(autojump_clock: MockClock) -> None:

@@ -56,7 +56,7 @@ async def test_a_caller_is_kept_until_the_database_can_say_and_goes_on(
         assert away_s <= trio.current_time() - began < away_s + 8
         await call.hears(0.5)
         call.hang_up()
-        assert (await stage.record(2)).generation == 1
+        assert (await stage.record(2)).run_number == 1
         await call.ended()
         assert call.record.ended_by is EndedBy.CALLER
         assert len(actions(call)) == 1, "the rest was asked by our own <Redirect>"

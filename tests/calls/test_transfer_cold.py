@@ -166,7 +166,7 @@ async def test_when_nobody_can_be_had_the_caller_is_back_with_the_agent_that_rem
         assert THROUGH in memory
         call.hang_up()
         again = await stage.record(2)
-        assert (again.reason, again.generation) == (EndReason.CALLER_HUNG_UP, 1)
+        assert (again.reason, again.run_number) == (EndReason.CALLER_HUNG_UP, 1)
         assert again.resumed_from == stage.records[0].call_id
         assert [line["text"] for line in again.transcript if line["speaker"] == "agent"][-1] == BACK
         assert (await call.ended()).joined == []

@@ -105,7 +105,7 @@ async def test_another_process_answers_for_a_transfer_it_did_not_begin(
             assert ("<Hangup" in answer) is True
             if back:
                 (again,) = other.calls()
-                assert again.generation == 1
+                assert again.run_number == 1
                 await trio.sleep(0.1)
                 assert "Hello!" in [line.text for line in again.run._core.engine.state.talk.history.lines()]
                 again.end()

@@ -1,4 +1,4 @@
-"""``/resume/<generation>``: Twilio asks what next when a media stream has ended, asked through the door."""
+"""``/resume/<run_number>``: Twilio asks what next when a media stream has ended, asked through the door."""
 
 import attrs
 import pytest
@@ -24,8 +24,8 @@ class ResumingPhone(FakePhone):
 
     asked: list[tuple[dict[str, str], int]] = attrs.field(factory=list)
 
-    async def after_stream(self, form, generation: int) -> str:
-        self.asked.append((dict(form), generation))
+    async def after_stream(self, form, run_number: int) -> str:
+        self.asked.append((dict(form), run_number))
         return "<Response/>"
 
 

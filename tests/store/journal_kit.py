@@ -49,8 +49,8 @@ class Opened:
     def write(self, changes: list[Change]) -> None:
         self.place.run(lambda db: self.journal.write(db, changes))
 
-    def claim(self, call_sid: str, generation: int, **options: Any) -> Claim | None:
-        return self.place.run(lambda db: self.journal.claim(db, call_sid, generation, **options))
+    def claim(self, call_sid: str, run_number: int, **options: Any) -> Claim | None:
+        return self.place.run(lambda db: self.journal.claim(db, call_sid, run_number, **options))
 
     def end(self, call_sid: str, why: str, now: float) -> None:
         self.place.run(lambda db: self.journal.end(db, call_sid, why, now))
@@ -75,7 +75,7 @@ def change(born: CallRow, *, first: bool = False, **fields: Any) -> Change:
     """What a run of this call has to write."""
     values = {"call_sid": born.call_sid, "touched_at": 200.0, "owed": "nothing", **fields.pop("values", {})}
     return Change(
-        id=born.id, generation=born.generation, birth=born if first else None, values=values, **fields
+        id=born.id, run_number=born.run_number, birth=born if first else None, values=values, **fields
     )
 
 

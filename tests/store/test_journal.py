@@ -27,8 +27,8 @@ def journal(tmp_path: Path) -> Iterator[Opened]:
     journal.close()
 
 
-def claim(journal: Opened, generation: int = 0, *, limit: int = 3, call_sid: str = "CA1") -> Claim | None:
-    return journal.claim(call_sid, generation, limit=limit, run=f"run{generation + 1}", now=300.0)
+def claim(journal: Opened, run_number: int = 0, *, limit: int = 3, call_sid: str = "CA1") -> Claim | None:
+    return journal.claim(call_sid, run_number, limit=limit, run=f"run{run_number + 1}", now=300.0)
 
 
 def born(journal: Opened, **fields: object) -> CallRow:
@@ -61,7 +61,7 @@ def test_of_two_who_ask_one_wins_and_the_other_is_told_of_the_same_token(tmp_pat
     assert first is not None
     assert second is not None
     assert (first.won, second.won) == (True, False)
-    assert second.row.generation == 1
+    assert second.row.run_number == 1
     assert second.row.token_hash == hash_of(here.token(first.row, 1)) == hash_of(there.token(second.row, 1))
     assert here.token(call, 1) != here.token(call, 2)
     here.close()
@@ -90,16 +90,16 @@ def test_of_many_who_ask_at_once_one_wins(tmp_path: Path) -> None:
 def test_what_was_planned_does_not_count_against_the_limit(journal: Opened) -> None:
     """A restart is written by the run that ends, a return from elsewhere is known to the one that claims."""
     born(journal)
-    for generation in range(5):
-        drained = change(row(generation=generation), values={"planned": generation + 1})
+    for run_number in range(5):
+        drained = change(row(run_number=run_number), values={"planned": run_number + 1})
         journal.write([drained])
-        won = claim(journal, generation)
+        won = claim(journal, run_number)
         assert won is not None
         assert won.won
-        assert won.row.planned == generation + 1
+        assert won.row.planned == run_number + 1
     assert journal.claim("CA1", 5, limit=0, run="back", now=300.0, planned=True) is not None
-    for generation in (6, 7, 8):
-        assert claim(journal, generation) is not None
+    for run_number in (6, 7, 8):
+        assert claim(journal, run_number) is not None
     assert claim(journal, 9) is None
 
 
@@ -148,7 +148,7 @@ def test_twilios_word_ends_a_call_too(journal: Opened) -> None:
 
 def test_a_call_is_resumed_so_often_and_no_more(journal: Opened) -> None:
     born(journal)
-    assert [claim(journal, generation) is not None for generation in range(4)] == [True, True, True, False]
+    assert [claim(journal, run_number) is not None for run_number in range(4)] == [True, True, True, False]
 
 
 def test_an_unknown_call_a_call_without_a_name_and_a_generation_to_come_are_nobodys(journal: Opened) -> None:
@@ -171,7 +171,7 @@ def test_what_an_older_run_still_writes_changes_nothing(journal: Opened) -> None
 def test_the_new_run_writes_on(journal: Opened) -> None:
     won = claim(journal) if born(journal) else None
     assert won is not None
-    journal.write([change(attrs.evolve(won.row, generation=1), lines=(("i3", 3, "back"),))])
+    journal.write([change(attrs.evolve(won.row, run_number=1), lines=(("i3", 3, "back"),))])
     again = claim(journal, 1)
     assert again is not None
     assert [body for _, body in again.lines] == ["hello", "question", "answer", "back"]

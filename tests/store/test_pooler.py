@@ -45,8 +45,8 @@ def test_the_journal_has_limits_of_its_own(server_url: str) -> None:
     try:
         assert journal.place.run(shows("statement_timeout")) == "2s"
         journal.write([change(row(), first=True)])
-        for generation in range(20):
-            assert journal.claim("CA1", generation, limit=100, run=f"run{generation}", now=300.0)
+        for run_number in range(20):
+            assert journal.claim("CA1", run_number, limit=100, run=f"run{run_number}", now=300.0)
     finally:
         journal.close()
 

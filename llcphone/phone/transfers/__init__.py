@@ -13,6 +13,6 @@ hang-up: if the caller hangs up during the good-bye, Twilio says so in its reque
     transfers       callers who leave, and Twilio's first question
     recordings      who is told where voicemail and recorded calls are
 
-Our addresses contain in their path what is needed to answer (generation, destination), so that another
+Our addresses contain in their path what is needed to answer (run number, destination), so that another
 process can answer, too. What only improves the answer (the summary, the colleague's words) is in memory.
 """

@@ -50,51 +50,51 @@ class TransferRegistry:
         """What this call had asked for; it asks for nothing any more."""
         return self._requested.pop(call, None)
 
-    def requested_by(self, call_sid: str, generation: int) -> Call | None:
+    def requested_by(self, call_sid: str, run_number: int) -> Call | None:
         """The live run that has asked for a transfer."""
-        run = (call_sid, generation)
-        return next((call for call in self._requested if (call.call_sid, call.generation) == run), None)
+        run = (call_sid, run_number)
+        return next((call for call in self._requested if (call.call_sid, call.run_number) == run), None)
 
     # -- begun -----------------------------------------------------------------------------------
 
     def keep(self, transfer: Transfer) -> None:
         """Remember who has left."""
         self._by_token[transfer.token] = transfer
-        self._by_run[transfer.call.call_sid, transfer.call.generation] = transfer
+        self._by_run[transfer.call.call_sid, transfer.call.run_number] = transfer
         while len(self._by_token) > _REMEMBERED:
             self.forget(next(iter(self._by_token.values())))
 
     def forget(self, transfer: Transfer) -> None:
         """The telephone call is over, or with others for good."""
         self._by_token.pop(transfer.token, None)
-        run = (transfer.call.call_sid, transfer.call.generation)
+        run = (transfer.call.call_sid, transfer.call.run_number)
         if self._by_run.get(run) is transfer:
             del self._by_run[run]
 
     def forget_before(self, call: Call) -> None:
         """The caller is back for good: nobody asks for what older runs have begun."""
-        for generation in range(call.generation):
-            if (transfer := self.of_run(call.call_sid, generation)) is not None:
+        for run_number in range(call.run_number):
+            if (transfer := self.of_run(call.call_sid, run_number)) is not None:
                 self.forget(transfer)
 
     def known(self, token: str) -> Transfer | None:
         """The transfer with this token; None too after a restart."""
         return self._by_token.get(token)
 
-    def of_run(self, call_sid: str, generation: int) -> Transfer | None:
+    def of_run(self, call_sid: str, run_number: int) -> Transfer | None:
         """The transfer that ended this run."""
-        return self._by_run.get((call_sid, generation))
+        return self._by_run.get((call_sid, run_number))
 
     def leaves(self, call: Call) -> bool:
         """Whether the telephone call goes on although this run of it has ended."""
-        return (call.call_sid, call.generation) in self._by_run
+        return (call.call_sid, call.run_number) in self._by_run
 
     def destination_of(self, call: Call) -> str:
         """The name of where the caller of this run went; empty: nowhere."""
-        transfer = self.of_run(call.call_sid, call.generation)
+        transfer = self.of_run(call.call_sid, call.run_number)
         return transfer.to if transfer is not None and transfer.call is call else ""
 
     def url(self, transfer: Transfer, step: str) -> str:
         """Where Twilio asks about this transfer."""
-        generation = transfer.call.generation
-        return f"{self._public_url}/transfer/{generation}/{transfer.to}/{transfer.token}/{step}"
+        run_number = transfer.call.run_number
+        return f"{self._public_url}/transfer/{run_number}/{transfer.to}/{transfer.token}/{step}"

@@ -131,21 +131,21 @@ class Transfers:
         """Whether a transfer with this token began in this process."""
         return self._registry.known(token) is not None
 
-    def has_left(self, call_sid: str, generation: int) -> bool:
+    def has_left(self, call_sid: str, run_number: int) -> bool:
         """Whether `after_stream` has an answer for this run: its caller leaves, or has left."""
-        leaving = self._registry.requested_by(call_sid, generation) is not None
-        left = self._registry.of_run(call_sid, generation) is not None
+        leaving = self._registry.requested_by(call_sid, run_number) is not None
+        left = self._registry.of_run(call_sid, run_number) is not None
         return leaving or left or self._warm.taken_back(call_sid)
 
     # -- Twilio asks what next -------------------------------------------------------------------
 
-    async def after_stream(self, form: Mapping[str, str], generation: int) -> str | None:
-        """The stream of this generation has ended; None: it was no transfer."""
+    async def after_stream(self, form: Mapping[str, str], run_number: int) -> str | None:
+        """The stream of this run has ended; None: it was no transfer."""
         call_sid = form.get("CallSid", "")
-        live = self._registry.requested_by(call_sid, generation)
+        live = self._registry.requested_by(call_sid, run_number)
         if live is not None and in_progress(form):
             live.end(EndReason.TRANSFERRED)  # Twilio knows before we do that the stream is gone
-        transfer = self._registry.of_run(call_sid, generation)
+        transfer = self._registry.of_run(call_sid, run_number)
         if transfer is None:
             return twiml.hang_up() if self._warm.taken_back(call_sid) else None
         if not in_progress(form):
@@ -158,7 +158,7 @@ class Transfers:
             transfer.answer = self._begin(transfer)
         if transfer.answer:
             return transfer.answer
-        return await self.webhooks.back(Question(form, generation, transfer.to, transfer), "failed")
+        return await self.webhooks.back(Question(form, run_number, transfer.to, transfer), "failed")
 
     def instead_of_busy(self, form: Mapping[str, str]) -> str | None:
         """The fallback of a new call that is not let in; None: a busy tone."""
@@ -174,7 +174,7 @@ class Transfers:
         """The document that lets the caller go; empty: they cannot."""
         match transfer.way:
             case Way.VOICEMAIL:
-                return self.webhooks.voicemail(transfer.call.generation)
+                return self.webhooks.voicemail(transfer.call.run_number)
             case Way.KEYS:
                 return twiml_transfer.press(transfer.digits, then=self._registry.url(transfer, "pressed"))
             case Way.JOIN:

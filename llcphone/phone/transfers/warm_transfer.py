@@ -104,7 +104,7 @@ class WarmTransfers:
         call.ring_timeout_s = destination.timeout_s
         call.state[BRIEFING] = {
             "call_sid": transfer.call.call_sid,
-            "generation": transfer.call.generation,
+            "run_number": transfer.call.run_number,
             "to": transfer.to,
             "token": transfer.token,
             "room": transfer.room,
@@ -236,7 +236,7 @@ class WarmTransfers:
     async def _bring_back(self, data: dict[str, Any], why: str) -> None:
         base = self._config.server.public_url
         transfer = self._registry.known(data["token"])
-        url = f"{base}/transfer/{data['generation']}/{data['to']}/{data['token']}/back?why={why}"
+        url = f"{base}/transfer/{data['run_number']}/{data['to']}/{data['token']}/back?why={why}"
         carrier = self._carrier_for("a warm transfer")
 
         def wanted() -> bool:

@@ -41,7 +41,7 @@ class Question:
     """Twilio asks what next."""
 
     form: Mapping[str, str] = attrs.field(repr=False)
-    generation: int
+    run_number: int
     """Of the run that let the caller go."""
     to: str
     """The destination's name."""
@@ -50,7 +50,7 @@ class Question:
 
 
 class TransferWebhooks:
-    """What Twilio is told at ``/transfer/<generation>/<destination>/<token>/<step>``."""
+    """What Twilio is told at ``/transfer/<run_number>/<destination>/<token>/<step>``."""
 
     def __init__(
         self,
@@ -99,12 +99,12 @@ class TransferWebhooks:
         }
 
     async def ask(
-        self, step: str, generation: int, to: str, token: str, form: Mapping[str, str]
+        self, step: str, run_number: int, to: str, token: str, form: Mapping[str, str]
     ) -> str | None:
         """The document for this step; None: there is no such step."""
         answer = self._steps.get(step)
         transfer = self._registry.known(token)
-        return None if answer is None else await answer(Question(form, generation, to, transfer))
+        return None if answer is None else await answer(Question(form, run_number, to, transfer))
 
     # -- the caller's leg ------------------------------------------------------------------------
 
@@ -155,7 +155,7 @@ class TransferWebhooks:
                 return text
             otherwise = VOICEMAIL if config.voicemail else HANG_UP
         if otherwise == VOICEMAIL:
-            return self.voicemail(asked.generation)
+            return self.voicemail(asked.run_number)
         return self._goodbye(asked)
 
     async def _to_agent(self, asked: Question, news: str, *, speak: bool = True) -> str:
@@ -167,14 +167,14 @@ class TransferWebhooks:
         transfer = asked.transfer
         call_sid = asked.form.get("CallSid", "")
         here = self._calls.newest_run(call_sid)
-        if here is not None and here.generation > asked.generation:
+        if here is not None and here.run_number > asked.run_number:
             return self._moved_calls.document(here)  # asked twice
         text = ""
         if self._resumption is not None:
-            text = await self._resumption.come_back(asked.form, asked.generation, news, speak=speak)
+            text = await self._resumption.come_back(asked.form, asked.run_number, news, speak=speak)
             if transfer is not None and text:
                 runs = self._calls.runs_of(call_sid)
-                transfer.back = max(runs, key=lambda call: call.generation, default=None)
+                transfer.back = max(runs, key=lambda call: call.run_number, default=None)
         if text or transfer is None or transfer.kept is None or self._admission.closing:
             return text
         resumed = attrs.evolve(transfer.kept, owed=Owed.NOTHING, news=news, speak=speak)
@@ -243,7 +243,7 @@ class TransferWebhooks:
 
     # -- voicemail -------------------------------------------------------------------------------
 
-    def voicemail(self, generation: int) -> str:
+    def voicemail(self, run_number: int) -> str:
         """Ask for a message."""
         config, base = self._config, self._public_url
         return twiml_transfer.voicemail(
