@@ -38,7 +38,7 @@ class PidFile(msgspec.Struct, frozen=True):
 
     pid: int
     created: float
-    """When the process began (``owners.began``)."""
+    """When the process began (``port_owners.began``)."""
     boot: str
     """Which start of the system that counts from."""
     pids: str

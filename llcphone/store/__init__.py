@@ -1,6 +1,6 @@
-"""What outlives a call: its record, and what a business knows of the people who ring.
+"""What is kept after a call: its record, and what a business knows of the people who call.
 
-``book`` is the face (``open_store``, ``store_of``), ``shapes`` what it takes and gives.
+``store`` is the interface (``open_store``, ``store_of``), ``models`` are the values it takes and returns.
 """
 
 from llcphone.errors import BookingRefused as BookingRefused

@@ -1,7 +1,7 @@
 """What the journal's task writes at a time: changes of many calls in one transaction, halved when it fails.
 
-``parts`` has the rule. What one call has to say and the database does not take is given up, counted, and
-logged once for that call; what it says next is tried again.
+``batch_writes`` has the rule. A change of one call that the database refuses is given up, counted, and logged
+once for that call; its next change is tried again.
 """
 
 from __future__ import annotations

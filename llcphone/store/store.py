@@ -145,9 +145,9 @@ class Store:
         Raises:
             BookingRefused: the time is taken, past or outside opening hours, or the customer is unknown.
         """
-        wish = bookings.AppointmentRequest(customer_id, starts_at, duration_min, what, calendar, key)
+        request = bookings.AppointmentRequest(customer_id, starts_at, duration_min, what, calendar, key)
         try:
-            made = await self._change(lambda db: bookings.book(db, wish, time.time()))
+            made = await self._change(lambda db: bookings.book(db, request, time.time()))
         except BookingRefused as refused:
             if refused.code != "taken" or not key:
                 raise
