@@ -295,6 +295,10 @@ class Phone:
         whose = {"model endpoint": trouble, "no outbound calls": lists, **refused}
         return self.admission.reasons() + [f"{name}: {why}" for name, why in whose.items() if why]
 
+    async def wait_until_empty(self) -> None:
+        """Wait until no call lives, and no tool goes on after its call."""
+        await self._calls.wait_until_empty()
+
     async def drain(self, limit_s: float | None = None) -> None:
         """Take no new call, let live ones (born ones included) end, then end the rest.
 
