@@ -363,7 +363,7 @@ async def test_a_setting_of_another_name(autojump_clock, tmp_path):
     async with open_doctor(tmp_path, serving=False) as stage:
         stage.set("server.max_cals", 3)
         found = await stage.run_checks()
-        names(found["configuration"], FAIL, "did you mean server.max_calls?", "change server.max_cals")
+        names(found["configuration"], FAIL, "write server.max_calls", "change server.max_cals")
         stage.set("server.max_cals", None)
         await stage.well("settings")
 

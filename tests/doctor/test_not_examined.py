@@ -26,7 +26,7 @@ async def test_settings_that_cannot_be_read_are_told_whatever_is_asked_for(autoj
     async with open_doctor(tmp_path, serving=False) as stage:
         stage.set("server.max_cals", 3)
         found = await stage.run_checks(only)
-        names(found["configuration"], FAIL, "did you mean server.max_calls?")
+        names(found["configuration"], FAIL, "write server.max_calls")
         if only in ("machine", "public", "twilio", "session"):
             names(found[only], UNKNOWN, "not examined", "correct the settings")
 

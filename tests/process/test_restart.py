@@ -145,7 +145,7 @@ async def test_broken_settings_stop_nothing(tmp_path: Path) -> None:
         deployed.configure(server={"max_cals": 3})
         code, told = await deployed.run("restart")
         assert code == 2
-        assert "server.max_cals: is not a setting; did you mean server.max_calls?" in told
+        assert "write server.max_calls if you meant that" in told
         assert "a server that runs is left alone" in told
         assert deployed.serving(server.pid)
 
