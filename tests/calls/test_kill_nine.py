@@ -115,25 +115,27 @@ async def test_all_calls_talk_again_after_a_restart_and_none_twice(
 ) -> None:
     async with open_stage(speak) as stage:
         model, twilio = stage.model, stage.twilio
-        realtime, twilio_account = {"dialect": "ga"}, {"account_sid": ACCOUNT_SID}
-        stage.write_settings(
-            tmp_path, {"realtime": realtime, "drain": {"limit_s": 0}, "twilio": twilio_account}
-        )
-        if True:
-            with trio.fail_after(HANG_S):
-                async with served(tmp_path) as process:
-                    calls = [twilio.ring_nowait() for _ in range(count)]
-                    await all_of(talk, calls)
-                    process.send_signal(how)
-                    await process.wait()
-                before = {call.sid: heard_ms(call) for call in calls}
-                sessions = len(model.sessions)
-                async with served(tmp_path) as process:
-                    await all_of(talks_again, calls)
-                    resumed = model.sessions[sessions:]
-                    await all_of(hangs_up, calls)
-                    process.send_signal(signal.SIGTERM)
-                    await process.wait()
+        sections: dict[str, dict[str, Any]] = {
+            "realtime": {"dialect": "ga"},
+            "drain": {"limit_s": 0},
+            "twilio": {"account_sid": ACCOUNT_SID},
+            "records": {"path": "calls.jsonl"},
+        }
+        stage.write_settings(tmp_path, sections)
+        with trio.fail_after(HANG_S):
+            async with served(tmp_path) as process:
+                calls = [twilio.ring_nowait() for _ in range(count)]
+                await all_of(talk, calls)
+                process.send_signal(how)
+                await process.wait()
+            before = {call.sid: heard_ms(call) for call in calls}
+            sessions = len(model.sessions)
+            async with served(tmp_path) as process:
+                await all_of(talks_again, calls)
+                resumed = model.sessions[sessions:]
+                await all_of(hangs_up, calls)
+                process.send_signal(signal.SIGTERM)
+                await process.wait()
     # every caller was talked to again, exactly once, by one new session on one new stream
     assert [len(call.record.streams) for call in calls] == [2] * count
     said_again = [session for session in resumed if any(item.role == "assistant" for item in session.items)]
