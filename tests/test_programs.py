@@ -143,8 +143,7 @@ async def test_a_second_signal_ends_all_calls_at_once_and_keeps_their_records(tm
 CANCELS = """
 import asyncio, sys
 import trio
-sys.path.insert(0, sys.argv[1])
-from from_asyncio import on_trio
+from llcphone import run_in_asyncio
 
 async def calls():
     try:
@@ -153,8 +152,8 @@ async def calls():
         print("trio has ended")
 
 async def main():
-    task = asyncio.create_task(on_trio(calls))
-    await asyncio.sleep(float(sys.argv[2]))
+    task = asyncio.create_task(run_in_asyncio(calls))
+    await asyncio.sleep(float(sys.argv[1]))
     task.cancel()
     try:
         await task
@@ -167,6 +166,6 @@ asyncio.run(main())
 
 @pytest.mark.parametrize("after_s", [0.0, 0.1])
 def test_cancelling_the_asyncio_task_ends_trios_part_first(after_s: float) -> None:
-    words = [sys.executable, "-c", CANCELS, str(ROOT / "examples"), str(after_s)]
+    words = [sys.executable, "-c", CANCELS, str(after_s)]
     done = subprocess.run(words, capture_output=True, text=True, timeout=HANG_S, check=False)
     assert (done.stdout, done.stderr, done.returncode) == ("trio has ended\nasyncio goes on\n", "", 0)

@@ -37,7 +37,7 @@ def need_trio(function: str) -> None:
     if not trio.lowlevel.in_trio_task():
         raise RuntimeError(
             f"{function}: llcphone runs on Trio, and no Trio task runs here. Fix: start the program with "
-            "trio.run(main); beside asyncio use Trio's guest mode, as examples/from_asyncio.py does"
+            "trio.run(main); inside an asyncio program await llcphone.run_in_asyncio(main)"
         )
 
 

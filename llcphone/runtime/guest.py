@@ -1,0 +1,54 @@
+"""llcphone inside an asyncio program: Trio as a guest of asyncio's loop, both in one thread."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import trio
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+
+async def run_in_asyncio(function: Callable[[], Awaitable[None]]) -> None:
+    """Await a Trio function from an asyncio task; both loops share the thread, and neither blocks the other.
+
+    Cancelling this task cancels the function, and its cleanup ends first. It uses Trio's guest mode
+    (https://trio.readthedocs.io/en/stable/reference-lowlevel.html, "Using guest mode to run Trio on top of
+    other event loops", read 2026-11-30).
+
+    Args:
+        function: what runs on Trio, without arguments: the block of ``open_phone``, for example.
+
+    Raises:
+        RuntimeError: no asyncio loop runs here.
+        BaseException: whatever the function raises.
+    """
+    import asyncio
+
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[Any] = loop.create_future()
+    tokens: list[trio.lowlevel.TrioToken] = []
+    scope = trio.CancelScope()
+
+    async def cancellable() -> None:
+        tokens.append(trio.lowlevel.current_trio_token())
+        with scope:
+            await function()
+
+    trio.lowlevel.start_guest_run(
+        cancellable,
+        run_sync_soon_threadsafe=loop.call_soon_threadsafe,
+        done_callback=done.set_result,
+        host_uses_signal_set_wakeup_fd=True,
+    )
+    try:
+        outcome = await asyncio.shield(done)
+    except asyncio.CancelledError:
+        if tokens:
+            tokens[0].run_sync_soon(scope.cancel)
+        else:
+            scope.cancel()  # it has not begun
+        (await done).unwrap()
+        raise
+    outcome.unwrap()
