@@ -1,10 +1,8 @@
 """The settings of llcphone: one frozen `Config`, with a section per concern.
 
 Pure: it takes text and tables and gives values or a `ConfigError`. Reading files and the
-environment is `llcphone.settings`. Each section class says what its settings mean
-(`realtime`: the model and the agent; `server`: calls, sockets, server, accounts;
-`outbound`: the calls we place, and the API that asks for them; `recovery`: a lost
-model); how one setting is declared and checked is `fields`.
+environment is `llcphone.settings`. Each section stands in the file of its name; how one setting
+is declared and checked is `fields`.
 
 A setting that may be unset is None here and ``""`` in TOML and in the environment.
 """
@@ -22,31 +20,40 @@ import attrs
 from attrs import frozen
 
 from llcphone.config.addresses import is_loopback_url
+from llcphone.config.agent import AgentConfig
+from llcphone.config.alarms import AlarmsConfig
+from llcphone.config.api import ApiConfig
+from llcphone.config.breaker import BreakerConfig
+from llcphone.config.calendar import CalendarConfig
+from llcphone.config.call import CallConfig
+from llcphone.config.company import CompanyConfig
+from llcphone.config.drain import DrainConfig
 from llcphone.config.fields import Section, Setting, nearest, settings_of
+from llcphone.config.filler import FillerConfig
+from llcphone.config.ivr import IvrConfig
 from llcphone.config.journal import JournalConfig
-from llcphone.config.metrics import AlarmsConfig, MetricsConfig
-from llcphone.config.modes import CompanyConfig, IvrConfig, RoutesConfig
+from llcphone.config.log import LogConfig
+from llcphone.config.metrics import MetricsConfig
 from llcphone.config.money import MoneyConfig
-from llcphone.config.outbound import ApiConfig, OutboundConfig
+from llcphone.config.opening import OpeningConfig
+from llcphone.config.outbound import OutboundConfig
 from llcphone.config.overload import OverloadConfig
 from llcphone.config.process import ProcessConfig
-from llcphone.config.realtime import AgentConfig, OpeningConfig, RealtimeConfig, WarmConfig
-from llcphone.config.recovery import BreakerConfig, FillerConfig, RecoveryConfig
+from llcphone.config.realtime import RealtimeConfig
+from llcphone.config.records import RecordsConfig
+from llcphone.config.recovery import RecoveryConfig
 from llcphone.config.renewal import RenewalConfig
-from llcphone.config.server import (
-    CallConfig,
-    DrainConfig,
-    LogConfig,
-    RecordsConfig,
-    ServerConfig,
-    TwilioConfig,
-    WireConfig,
-)
-from llcphone.config.store import CalendarConfig, StoreConfig
+from llcphone.config.routes import RoutesConfig
+from llcphone.config.server import ServerConfig
+from llcphone.config.silence import SilenceConfig
+from llcphone.config.store import StoreConfig
 from llcphone.config.tools import ToolsConfig
 from llcphone.config.transfers import TransfersConfig
-from llcphone.config.turns import SilenceConfig, TurnsConfig
+from llcphone.config.turns import TurnsConfig
+from llcphone.config.twilio import TwilioConfig
+from llcphone.config.warm import WarmConfig
 from llcphone.config.webhook import WebhookConfig
+from llcphone.config.wire import WireConfig
 from llcphone.errors import ConfigError
 from llcphone.languages import defaults
 from llcphone.validation.arguments import need

@@ -289,3 +289,8 @@ def _kinds_and_choices(hint: Any) -> tuple[frozenset[type], tuple[str, ...]]:
 def nearest(name: str, known: Iterable[str]) -> str:
     """The known name most like ``name``; there is always one, however far."""
     return difflib.get_close_matches(name, list(known), n=1, cutoff=0.0)[0]
+
+
+def are_texts(table: Mapping[str, Any], pattern: str) -> bool:
+    """Whether all values of a table are texts of this pattern."""
+    return all(isinstance(each, str) and re.fullmatch(pattern, each) for each in table.values())

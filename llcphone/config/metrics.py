@@ -1,7 +1,4 @@
-"""The sections about what an operator watches, [metrics] and [alarms].
-
-`config` says how sections are read.
-"""
+"""Settings of [metrics]: what an operator watches."""
 
 from __future__ import annotations
 
@@ -22,13 +19,3 @@ class MetricsConfig(Section):
     traces_url: str = setting("", WEB_ADDRESS_OR_EMPTY, private=True)
     """OTLP/HTTP collector that receives traces, such as http://127.0.0.1:4318; "": none. It needs
     llcphone[otel]."""
-
-
-@frozen(kw_only=True)
-class AlarmsConfig(Section):
-    """[alarms]: delays in a call that are logged for an operator."""
-
-    slow_turn_ms: int = setting(2_500, between(0, 60_000), advanced=True)
-    """An answer is logged as slow if it is heard this long after the caller's last sound; 0: never."""
-    dead_air_ms: int = setting(3_000, between(0, 60_000), advanced=True)
-    """Silence is logged as dead air if an answer is due for this long; 0: never."""

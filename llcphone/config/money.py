@@ -1,4 +1,3 @@
-# ruff: noqa: RUF009  (setting() declares an attrs field; ruff sees a call in a default)
 """The section about what calls cost; `config` says how sections are read."""
 
 from __future__ import annotations

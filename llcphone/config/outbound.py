@@ -1,4 +1,4 @@
-"""Settings of the calls we place and of the API that asks for them: [outbound], [api].
+"""Settings of [outbound]: the calls that llcphone places.
 
 What may be dialled is judged by `llcphone.dial_guard.guard`. The policy of one deployment (where it may
 call, when, whom never, under which number) is private: a snapshot tunes a call, and restoring
@@ -12,7 +12,7 @@ from typing import Literal
 
 from attrs import frozen
 
-from llcphone.config.fields import Rule, Section, between, listing, matching, setting
+from llcphone.config.fields import Rule, Section, between, listing, setting
 from llcphone.errors import ConfigError
 from llcphone.validation.phone_numbers import E164
 
@@ -42,7 +42,6 @@ _COUNTRIES = listing("[A-Z]{2}", "a list of ISO country codes such as GB")
 _PREFIXES = listing(r"\+[1-9][0-9]{0,14}", "a list of +<country><first digits>")
 _NUMBERS = listing(E164, "a list of +<country><number>, digits only")
 _TYPES = listing("|".join(REFUSABLE_TYPES), f"a list of some of {', '.join(REFUSABLE_TYPES)}")
-_API_KEY = matching(r"([\x21-\x7e]{16,})?", "at least 16 printable ASCII characters without spaces")
 
 
 @frozen(kw_only=True)
@@ -108,13 +107,3 @@ class OutboundConfig(Section):
             raise ConfigError(
                 "outbound.no_callback_limit_s", "is not longer than outbound.ring_timeout_s", "raise it"
             )
-
-
-@frozen(kw_only=True)
-class ApiConfig(Section):
-    """[api]: the HTTP API of `llcphone serve` that places calls."""
-
-    key: str = setting("", _API_KEY, secret=True)
-    """Key that clients send; whoever has it can place paid calls. "": the API is off."""
-    events: bool = setting(True, advanced=True)
-    """Whether the API streams what happens in a call."""

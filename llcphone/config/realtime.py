@@ -1,5 +1,4 @@
-# ruff: noqa: RUF009  (setting() declares an attrs field; ruff sees a call in a default)
-"""Settings of the model leg and of the agent: [realtime], [opening], [warm], [agent].
+"""Settings of [realtime]: the endpoint of the Realtime API, and the session that llcphone requests.
 
 The names are the documented flat ones of the Realtime API; a dialect puts them on the wire.
 None means that the key is not sent at all, so the vendor's own default holds.
@@ -23,11 +22,9 @@ from llcphone.config.fields import (
     setting,
 )
 from llcphone.errors import ConfigError
-from llcphone.languages import ENGLISH
 
 DialectChoice = Literal["auto", "flat", "ga"]
 Eagerness = Literal["low", "medium", "high", "auto"]
-OpeningChoice = Literal["greet", "listen"]
 TurnDetection = Literal["semantic_vad", "server_vad", "none"]
 
 _LANGUAGE = matching(r"[a-z]{2}", 'two letters of ISO 639-1, such as "en" or "es"')
@@ -120,60 +117,3 @@ class RealtimeConfig(Section):
                 raise ConfigError(
                     f"realtime.{name}", "works only with a realtime.transcription_model", "set one"
                 )
-
-
-@frozen(kw_only=True)
-class OpeningConfig(Section):
-    """[opening]: the first seconds of a call."""
-
-    inbound: OpeningChoice = setting("greet")
-    """Who speaks first on an inbound call: "greet" the agent, "listen" the caller. Agents can override it."""
-    outbound: OpeningChoice = setting("listen")
-    """Who speaks first on an outbound call. The default is listen because the callee says hello first."""
-    greeting_cue: str = setting(ENGLISH["opening.greeting_cue"], NOT_EMPTY, private=True)
-    """Text of the user item that asks the model for the greeting; it is not spoken."""
-    greeting_guard_ms: int = setting(700, between(0, 3_000), advanced=True)
-    """Part of the greeting that must be heard before the caller can interrupt it; 0: at once. The default
-    is long enough that "hello?" does not stop the greeting."""
-    silence_pad_inbound_ms: int = setting(0, between(0, 5_000), advanced=True)
-    """Silence before the greeting of an inbound call."""
-    silence_pad_outbound_ms: int = setting(500, between(0, 5_000), advanced=True)
-    """Silence before the greeting of an outbound call. The default leaves the callee time to raise the
-    phone to the ear."""
-    priming_inbound: bool = setting(False, advanced=True)
-    """Whether a text-only response warms inference while an inbound call is being accepted."""
-    priming_outbound: bool = setting(True, advanced=True)
-    """Whether a text-only response warms inference while the callee's phone rings; it costs one short
-    response."""
-    warm_deadline_ms: int = setting(10_000, between(100, 60_000), advanced=True)
-    """Longest time from the birth of a call to its configured session, a redial included."""
-    join_grace_ms: int = setting(4_000, between(0, 30_000), advanced=True)
-    """Longest time that the current connection attempt may take after the phone has joined."""
-    cold_deadline_ms: int = setting(5_000, between(100, 60_000), advanced=True)
-    """Longest time of the one attempt that follows; after it the caller gets the fallback."""
-
-
-@frozen(kw_only=True)
-class WarmConfig(Section):
-    """[warm]: the pool of model sessions that are connected before a call arrives."""
-
-    sessions: int = setting(0, between(0, 1_000))
-    """Number of sessions kept ready; 0: no pool. A waiting session costs no tokens."""
-    max_age_s: float = setting(900.0, between(1.0, 3_540.0), advanced=True)
-    """Age at which a waiting session is replaced. The vendor ends sessions at 60 minutes, so with the default
-    a call that takes one has 45 minutes left."""
-
-
-@frozen(kw_only=True)
-class AgentConfig(Section):
-    """[agent]: the agent that `llcphone serve` uses."""
-
-    file: str = setting("")
-    """Path of a Python module with an `agent`; "" makes an agent from `agent.instructions`."""
-    name: str = setting("default", NOT_EMPTY, advanced=True)
-    """Name of that agent in records and logs."""
-    instructions: str = setting("")
-    """Prompt of the agent when there is no module."""
-    goodbye_cue: str = setting(ENGLISH["agent.goodbye_cue"], NOT_EMPTY, private=True, advanced=True)
-    """Text of the system item that asks the model for a good-bye before llcphone ends a call (budget, drain,
-    silence); it is not spoken."""

@@ -1,12 +1,10 @@
-"""The sections about what outlives a call: [store] and [calendar]; `config` says how sections are read."""
+"""Settings of [store]: the database of what outlives a call."""
 
 from __future__ import annotations
 
 from attrs import frozen
 
-from llcphone.config.addresses import WEB_ADDRESS_OR_EMPTY
 from llcphone.config.fields import Section, between, setting
-from llcphone.errors import ConfigError
 
 DEFAULT_FILE = "phone.db"
 """What `llcphone serve` keeps its store in when no other place is set: beside llcphone.toml."""
@@ -31,22 +29,3 @@ class StoreConfig(Section):
     """How long a call is kept, with its messages and notes; 0: for ever."""
     transcript_days: float = setting(30.0, between(0.0, 36_500.0))
     """How long transcripts are kept if `records.transcript` is on; 0: as long as their call."""
-
-
-@frozen(kw_only=True)
-class CalendarConfig(Section):
-    """[calendar]: a CalDAV calendar. Appointments are written to it, and its events are busy times."""
-
-    url: str = setting("", WEB_ADDRESS_OR_EMPTY, private=True)
-    """Address of the calendar itself; "": none. It needs llcphone[calendar]."""
-    user: str = setting("", private=True)
-    """User name at the CalDAV server."""
-    password: str = setting("", secret=True)
-    """Password of that user."""
-    name: str = setting("main", advanced=True)
-    """The store's calendar that this one stands for."""
-
-    def check_together(self) -> None:
-        """A password needs a user."""
-        if self.password and not self.user:
-            raise ConfigError("calendar.user", "is not set, but calendar.password is", "set it")

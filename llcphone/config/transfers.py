@@ -82,7 +82,7 @@ DESTINATIONS = Rule(
 class TransfersConfig(Section):
     """[transfers]: where a call may be sent, voicemail, recording, and the fallback without a session."""
 
-    destinations: dict[str, Any] = setting({}, DESTINATIONS, secret=True)  # noqa: RUF009
+    destinations: dict[str, Any] = setting({}, DESTINATIONS, secret=True)
     """Tables by name: number, kind, caller_id, whisper, accept, timeout_s, on_no_answer, sms."""
     voicemail: bool = setting(False)
     """Whether callers may leave a message, which Twilio records."""

@@ -1,7 +1,4 @@
-"""The sections about who may speak when, beyond turn detection, [turns] and [silence].
-
-`config` says how sections are read.
-"""
+"""Settings of [turns]: who may speak when, beyond turn detection."""
 
 from __future__ import annotations
 
@@ -9,8 +6,7 @@ from typing import Any
 
 from attrs import frozen
 
-from llcphone.config.fields import NOT_EMPTY, Rule, Section, between, setting
-from llcphone.languages import ENGLISH
+from llcphone.config.fields import Rule, Section, between, setting
 
 _EAGERNESS = {"low", "medium", "high", "auto"}
 
@@ -65,18 +61,3 @@ class TurnsConfig(Section):
     echo_mute_ms: int = setting(0, between(0, 3_000), advanced=True)
     """Caller audio that is dropped at the start of each stretch of agent audio, while echo cancellers adapt;
     0: none."""
-
-
-@frozen(kw_only=True)
-class SilenceConfig(Section):
-    """[silence]: what happens when nobody speaks."""
-
-    after_s: float = setting(0.0, between(0.0, 600.0))
-    """Silence after the agent's last word until the agent asks whether the caller is there; 0: never."""
-    prompts: int = setting(2, between(0, 20), advanced=True)
-    """How often the agent asks in a row. The next silence brings a good-bye and ends the call."""
-    cue: str = setting(ENGLISH["silence.cue"], NOT_EMPTY, private=True, advanced=True)
-    """Text of the system item that makes the agent ask; it is not spoken."""
-    manual: bool = setting(False, advanced=True)
-    """Whether this also works with `realtime.turn_detection = "none"`. The default is off because no event
-    then reports that the caller speaks."""

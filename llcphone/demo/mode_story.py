@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from llcphone.config.modes import CompanyConfig
+from llcphone.config.company import CompanyConfig
 from llcphone.demo.mode_words import voice_of, words_in
 from llcphone.sim import voices
 from llcphone.sim.model import CallTool, Say

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from llcphone.config.modes import read_hours
+from llcphone.config.company import read_hours
 from llcphone.store import BookingRefused, Slot, store_of
 
 if TYPE_CHECKING:

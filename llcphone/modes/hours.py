@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime
 from typing import TYPE_CHECKING
 
-from llcphone.config.modes import read_hours
+from llcphone.config.company import read_hours
 
 if TYPE_CHECKING:
     from llcphone.config import Config

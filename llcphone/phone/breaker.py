@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from llcphone.call.call import Call
-    from llcphone.config.recovery import BreakerConfig
+    from llcphone.config.breaker import BreakerConfig
     from llcphone.engine.notes import Note
 
 log = logger("llcphone.breaker")

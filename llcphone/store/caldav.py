@@ -23,7 +23,7 @@ from llcphone.store import database
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from llcphone.config.store import CalendarConfig
+    from llcphone.config.calendar import CalendarConfig
     from llcphone.store.calendars import Busy
     from llcphone.store.models import Appointment
 

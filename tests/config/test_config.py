@@ -69,10 +69,12 @@ def test_a_section_is_called_as_its_class() -> None:
         assert section.__name__ == f"{name.capitalize()}Config"
 
 
-@pytest.mark.parametrize("name", ["realtime", "server", "outbound", "recovery"])
-def test_every_setting_is_followed_by_a_docstring(name: str) -> None:
+@pytest.mark.parametrize("name", SECTIONS)
+def test_every_section_stands_in_its_file_and_every_setting_is_followed_by_a_docstring(name: str) -> None:
     source = Path(config_module.__file__).with_name(f"{name}.py").read_text()
-    for section in [node for node in ast.parse(source).body if isinstance(node, ast.ClassDef)]:
+    classes = [node for node in ast.parse(source).body if isinstance(node, ast.ClassDef)]
+    assert SECTIONS[name].__name__ in {section.name for section in classes}
+    for section in classes:
         for declared, after in zip(section.body, [*section.body[1:], None], strict=True):
             if isinstance(declared, ast.AnnAssign):
                 assert isinstance(after, ast.Expr), f"{section.name}: {ast.unparse(declared.target)}"

@@ -8,7 +8,7 @@ import pytest
 
 from llcphone import ConfigError
 from llcphone.config import Config
-from llcphone.config.modes import read_hours
+from llcphone.config.company import read_hours
 from llcphone.settings import load
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ import pytest
 
 import llcphone
 from llcphone import Agent
-from llcphone.config.server import LogConfig
+from llcphone.config.log import LogConfig
 from llcphone.runtime.log_lines import Line, logger
 from llcphone.runtime.rare_log import SeldomLog
 from llcphone.sim.model import CallTool, Say

@@ -4,7 +4,7 @@ import trio
 
 from llcphone import Agent
 from llcphone.agent import Agents
-from llcphone.config.modes import CompanyConfig
+from llcphone.config.company import CompanyConfig
 from llcphone.server.api import legacy
 from llcphone.server.api.models import LegacyCall
 from llcphone.sim.phone import Callee

@@ -14,7 +14,7 @@ import caldav
 import pytest
 
 from llcphone import ConfigError
-from llcphone.config.store import CalendarConfig
+from llcphone.config.calendar import CalendarConfig
 from llcphone.sim.ports import free_port
 from llcphone.store import BookingRefused, Store, StoreUnavailable
 from tests.patience import HANG_S

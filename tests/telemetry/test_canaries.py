@@ -21,7 +21,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from llcphone import Agent, Call, Config, ToolContext
-from llcphone.config.server import LogConfig
+from llcphone.config.log import LogConfig
 from llcphone.doctor.checks import run_checks
 from llcphone.doctor.context import DoctorContext
 from llcphone.doctor.report import lines, verdict

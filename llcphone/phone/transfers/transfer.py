@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from llcphone.call.call import Call
     from llcphone.carrier import Carrier
-    from llcphone.config.modes import CompanyConfig
+    from llcphone.config.company import CompanyConfig
     from llcphone.config.transfers import Destination
     from llcphone.engine.resumed import Resumed
 

@@ -26,7 +26,7 @@ from llcphone.server.api.models import LegacyCall, LegacyReply
 if TYPE_CHECKING:
     from typing import Any
 
-    from llcphone.config.modes import CompanyConfig
+    from llcphone.config.company import CompanyConfig
     from llcphone.phone.ports import PhonePort
     from llcphone.server.api.call_requests import Placed
     from llcphone.server.api.calls import CallIndex

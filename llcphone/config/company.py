@@ -1,31 +1,21 @@
-# ruff: noqa: RUF009  (setting() declares an attrs field; ruff sees a call in a default)
-"""The sections about who answers which number, and for whom: [routes], [company], [ivr].
-
-What stands here belongs to one deployment, so no snapshot carries it. `config` says how sections are read.
-"""
+"""Settings of [company]: the company that the shipped modes speak for."""
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from attrs import frozen
 
 from llcphone.config.fields import NOT_EMPTY, Rule, Section, listing, matching, setting
-from llcphone.errors import ConfigError
 from llcphone.languages import ENGLISH, LANGUAGE, sentence, wrong_placeholders
-from llcphone.validation.phone_numbers import E164
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-MODES = ("ivr", "receptionist", "csr")
-"""The inbound modes that ship; any other name is a Python file."""
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
+
 Hours = dict[int, list[tuple[int, int]]]
 """Weekday (Monday is 0) to its spans, in minutes of the day."""
+
 
 _SPAN = re.compile(r"([a-z]{3})(?:-([a-z]{3}))? +([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-4]):([0-5]\d)")
 
@@ -60,57 +50,23 @@ def _are_hours(text: Any) -> bool:
         return False
 
 
-def _are_names(table: Any, value: str) -> bool:
-    return all(isinstance(each, str) and re.fullmatch(value, each) for each in table.values())
-
-
-_NUMBERS = listing(E164, "a list of +<country><number>, digits only")
-_MODE = matching(r"ivr|receptionist|csr|.+\.py", f"one of {', '.join(MODES)}, or a Python file")
-_FILES = Rule(
-    "a table of Python files by number",
-    lambda table: all(re.fullmatch(E164, number) for number in table) and _are_names(table, r".+\.py"),
-)
 _HOURS = Rule('hours such as "mon-fri 09:00-17:00, sat 10:00-14:00", or "" for always', _are_hours)
+
+
 _DESK_HOURS = Rule("a table of such hours by destination", lambda table: all(map(_are_hours, table.values())))
+
+
 _DATES = listing(r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])", "a list of dates such as 2026-12-25")
+
+
 _LANGUAGE = matching(LANGUAGE, "a language such as en, es or es-MX")
+
+
 _SENTENCES = Rule(
     "a table of sentences by their shipped names, each with no other {placeholders} than the shipped one has"
     " (days: seven names, months: twelve)",
     lambda table: not wrong_placeholders(table.items()),
 )
-_KEYS = Rule(
-    "a table of destinations by key 0 to 9",
-    lambda table: all(re.fullmatch("[0-9]", key) for key in table) and _are_names(table, ".+"),
-)
-
-
-@frozen(kw_only=True)
-class RoutesConfig(Section):
-    """[routes]: which mode or module answers which number, unless [agent] names one."""
-
-    ivr: tuple[str, ...] = setting((), _NUMBERS, secret=True)
-    """Numbers that the AI IVR answers; IVR_DID of llc-phone 3."""
-    receptionist: tuple[str, ...] = setting((), _NUMBERS, secret=True)
-    """Numbers of ours that the receptionist answers; RECEPTIONIST_DID of llc-phone 3."""
-    csr: tuple[str, ...] = setting((), _NUMBERS, secret=True)
-    """Numbers of ours that customer service answers; CSR_DID of llc-phone 3."""
-    files: dict[str, Any] = setting({}, _FILES, secret=True)
-    """Numbers of ours that modules of yours answer: number to Python file."""
-    default: str = setting("receptionist", _MODE, private=True)
-    """What answers every other number: a mode, or a Python file."""
-
-    def check_together(self) -> None:
-        """Each number has one route."""
-        numbers = [*self.ivr, *self.receptionist, *self.csr, *self.files]
-        if len(set(numbers)) < len(numbers):
-            raise ConfigError("routes", "one number has two routes", "remove it from one of them")
-
-    @property
-    def table(self) -> Mapping[str, str]:
-        """Number to mode or file."""
-        named = {number: mode for mode in MODES for number in getattr(self, mode)}
-        return named | self.files
 
 
 @frozen(kw_only=True)
@@ -154,13 +110,3 @@ class CompanyConfig(Section):
             ConfigError: the language does not ship, and has no such sentence.
         """
         return sentence(self.language, self.sentences, name)
-
-
-@frozen(kw_only=True)
-class IvrConfig(Section):
-    """[ivr]: keys of the AI IVR; they also work without a model."""
-
-    keys: dict[str, Any] = setting({}, _KEYS, private=True)
-    """Key to destination, or to voicemail. Empty: 1 is the first destination, and so on."""
-    menu_file: str = setting("", private=True, advanced=True)
-    """8 kHz µ-law file that lists the keys when there is no model; "": it is made of shipped words."""
