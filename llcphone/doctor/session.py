@@ -16,6 +16,7 @@ import trio
 from attrs import frozen
 
 from llcphone.agent import Agent
+from llcphone.call.codec import codec_of
 from llcphone.call.endpoint import Endpoint, configure, wishes_of
 from llcphone.call.model_leg import NO_SESSION, failure_word
 from llcphone.doctor.agents import load_agents
@@ -24,8 +25,7 @@ from llcphone.doctor.model import KEY_FIX, judge_model, told_of
 from llcphone.doctor.report import Finding, fail, good, unknown, warn
 from llcphone.errors import ConfigError
 from llcphone.realtime import events as model_events
-from llcphone.realtime.decode import decode
-from llcphone.realtime.dialects import Dialect, encode, is_dialect_refusal
+from llcphone.realtime.dialects import Dialect, is_dialect_refusal
 from llcphone.realtime.messages import CreateResponse, UpdateSession
 from llcphone.realtime.session import confirms_ulaw
 
@@ -135,11 +135,11 @@ def _speaks_other(error: model_events.ModelError, dialect: Dialect) -> bool:
 
 async def _answered(probe: Probe, leg: Leg) -> Probe:
     """The same, and how long a short text took, or why none came."""
-    began_s = trio.current_time()
-    leg.send_nowait(encode(CreateResponse("doctor", priming=True), probe.dialect))
+    began_s, codec = trio.current_time(), codec_of(probe.dialect)
+    leg.send_nowait(codec.encode(CreateResponse("doctor", priming=True)))
     while True:
         for message in await leg.receive():
-            match decode(message):
+            match codec.decode(message):
                 case model_events.ResponseDone(status=model_events.ResponseStatus.FAILED, error_code=code):
                     return attrs.evolve(probe, answer_code=code or "failed")
                 case model_events.ResponseDone():

@@ -12,10 +12,10 @@ import attrs
 import msgspec
 import trio
 
+from llcphone.call.codec import codec_of
 from llcphone.call.endpoint import configure
 from llcphone.call.setup import plan_session
 from llcphone.errors import LegClosed, ModelRefused, RemoteProtocolError
-from llcphone.realtime.decode import decode
 from llcphone.realtime.events import ModelError
 from llcphone.realtime.messages import UpdateSession
 from llcphone.realtime.session import confirms_ulaw
@@ -84,8 +84,8 @@ class WarmSession:
     def has_ended(self) -> bool:
         """Read what has come, pings and Close included; never waits."""
         try:
-            messages = self.leg.receive_nowait()
-            return self._lost or any(isinstance(decode(message), ModelError) for message in messages)
+            messages, codec = self.leg.receive_nowait(), codec_of(self.spec.dialect)
+            return self._lost or any(isinstance(codec.decode(each), ModelError) for each in messages)
         except (LegClosed, RemoteProtocolError):
             return True
 

@@ -272,7 +272,7 @@ def test_a_traceback_tells_places_and_no_texts() -> None:
 
 def test_an_error_that_ends_the_process_is_told_masked() -> None:
     program = (
-        "from llcphone.config.server import LogConfig\nfrom llcphone.telemetry.logs import configure_logs\n"
+        "from llcphone.config.log import LogConfig\nfrom llcphone.telemetry.logs import configure_logs\n"
         f"configure_logs(LogConfig(), [{TOKEN!r}])\n"
         "import warnings, logging\n"
         f"warnings.warn({CALLER!r})\nlogging.getLogger('other').error({KEY!r})\n"
