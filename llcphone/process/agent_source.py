@@ -1,8 +1,8 @@
 """The agent of a server, and the files that it was loaded from: so that it can be loaded again.
 
-Which files these are, Python itself tells (an audit hook): the agent's module, the modules of the user's own
-that it imports, and the prompts that they read meanwhile. Each is kept with the look that it had when it was
-opened, so a change during the load is none that is missed. What is installed is not looked at.
+An audit hook of Python reports these files: the agent's module, the modules of the user's own that it
+imports, and the prompts that they read meanwhile. Each is kept with the size and times that it had when it
+was opened, so a change during the load is noticed. Installed packages are ignored.
 """
 
 from __future__ import annotations
@@ -117,7 +117,7 @@ def _audit(event: str, details: tuple[object, ...]) -> None:
 def _reading(read: dict[str, Look]) -> Iterator[None]:
     """A block whose files are noted, if this thread opens them, and which writes no byte code.
 
-    Byte code is told from its source by size and second: a second save within it would go unnoticed.
+    Python matches byte code to its source by size and second: another save within a second would be missed.
     """
     global _note
     thread = threading.get_ident()
@@ -141,4 +141,4 @@ def _reading(read: dict[str, Look]) -> Iterator[None]:
 
 
 def _ignore(path: str) -> None:
-    """Nobody wants to hear of it."""
+    """Nothing listens for it."""

@@ -1,4 +1,4 @@
-"""Writing variables into a .env file: all else in it stays as it is, and nobody else may read it."""
+"""Writing variables into a .env file: its other lines stay, and only its owner may read it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _ASSIGNMENT = re.compile(
         (?P<tail>(?:[^\S\r\n]+\#[^\r\n]*)?[^\S\r\n]*(?:\r\n|\n|\r)?)""",
     re.VERBOSE | re.DOTALL,
 )
-"""One binding as python-dotenv takes it apart: what stands before the value, and behind it."""
+"""One binding as python-dotenv parses it: the text before the value, and the text after it."""
 
 
 def set_variables(path: Path, values: Mapping[str, str]) -> None:

@@ -21,7 +21,7 @@ class Health:
     """What ``/healthz`` and ``/readyz`` say."""
 
     process: str
-    """Who answered; "" of a version that does not say."""
+    """The instance id of the process that answered; "" if its version does not report one."""
     took_ms: float
     alive: bool
     reasons: tuple[str, ...] = ()
@@ -38,7 +38,7 @@ def local_url(host: str, port: int) -> str:
 
 
 async def ask_health(host: str, port: int) -> Health | None:
-    """``/healthz`` of the server on this machine; None when nobody answers as llcphone does."""
+    """``/healthz`` of the server on this machine; None if no llcphone answers."""
     nonce = secrets.token_hex(8)
     began_s = trio.current_time()
     said = await get_json(f"{local_url(host, port)}/healthz?nonce={nonce}")
@@ -51,7 +51,7 @@ async def ask_health(host: str, port: int) -> Health | None:
 
 
 async def ask_ready(host: str, port: int) -> list[str] | None:
-    """Why new calls are not taken; None when nobody answers."""
+    """Why new calls are not taken; None if no server answers."""
     said = await get_json(f"{local_url(host, port)}/readyz")
     if said is None or "ready" not in said:
         return None

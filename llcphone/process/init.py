@@ -1,4 +1,4 @@
-"""``llcphone init``: the few things that nobody can guess, asked once and written down.
+"""``llcphone init``: asks once for the few settings without a default, and writes them down.
 
 Secrets and what belongs to the deployment go to ``.env`` (for its owner's eyes only), the rest to
 ``llcphone.toml``. A key for the API is made by chance, unless there is one. What stands there already stays
@@ -67,7 +67,7 @@ _HEAD = (
 )
 _USUAL_PROMPT = "You answer the telephone. Be brief and friendly, and say so when you do not know something."
 OWN = "own"
-"""Who answers is an agent of one's own, not a mode that ships."""
+"""The calls are answered by an agent of the user's own, not by a mode that ships."""
 CHOICES = (
     Question("company", "company.name", "Your company's name, as it is spoken"),
     Question("language", "company.language", "Language of the calls, such as en or es-MX [en]"),
@@ -92,8 +92,8 @@ def run_init(
     Args:
         path: the settings file.
         ask: puts a question to a person; given whether the answer is a secret. "" keeps what there is. None:
-            there is nobody to ask.
-        tell: takes a line for them.
+            no questions can be asked.
+        tell: receives each line for the user.
         force: write the settings file anew though there is one; its comments are gone then.
         given: answers that are known already, by the variable of their question, or "prompt".
 
@@ -128,7 +128,7 @@ def run_init(
 
 
 def _present(path: Path) -> str:
-    """The settings file as it stands.
+    """The settings file as it is.
 
     Raises:
         ConfigError: it cannot be read, so it cannot be changed either.
@@ -208,7 +208,7 @@ def _values(answers: Mapping[str, str], known: frozenset[str], *, new: bool) -> 
 
 
 def _in_the_way(answers: Mapping[str, str], known: frozenset[str]) -> list[str]:
-    """Settings that stay, and that win over who was asked for."""
+    """Settings that stay, and that take precedence over the answers."""
     stays: set[str] = set()
     if answers.get("mode") not in (None, "", OWN):
         stays = {"agent.file", "agent.instructions"}

@@ -1,4 +1,4 @@
-"""Starting the server, alone or beside the one it replaces, and what a restart does; each step is told.
+"""Starting the server, alone or beside the one it replaces, and what a restart does; each step is reported.
 
 restart   the settings are read first: wrong ones stop nothing
   replace the new server is started beside the old one and takes its port once it is ready (``serve
@@ -42,7 +42,7 @@ EXIT_S = 5.0
 """What a server gets beyond its drain limit; it promises to need two."""
 _SETTLE_S = 2.0
 _TAIL = 8
-"""Lines of the log that are told when a start fails."""
+"""Lines of the log that are shown when a start fails."""
 _MOST_READ = 256 * 1024
 _RECORD = re.compile(r"\{|\d{4}-\d\d-\d\dT")
 """How a log record begins; why a command ends is a plain line."""
@@ -66,7 +66,7 @@ class ServerJob:
 
     @property
     def supervisor(self) -> Supervisor:
-        """Who keeps the server running."""
+        """The supervisor that keeps the server running."""
         return supervisor_of(self.config, self.patience_s)
 
     @property
@@ -86,7 +86,7 @@ class ServerJob:
 
 
 def kept_by(job: ServerJob, pid: int, who: str) -> bool:
-    """Whether a supervisor that we do not know would start this process again; it is told."""
+    """Whether a supervisor that is not configured would start this process again; if so, it is reported."""
     keeper = respawner_of(pid)
     if not keeper or job.supervisor.stop or job.force:
         return False
@@ -121,7 +121,7 @@ async def start(job: ServerJob, former: PidFile | None = None, *, replace: bool 
 
     Args:
         job: what is to be started.
-        former: the server before it, which tells how it was started.
+        former: the server before it, whose command is used again.
         replace: the server before it still runs, and gives its port to the new one.
     """
     supervisor = job.supervisor
@@ -137,7 +137,7 @@ async def start(job: ServerJob, former: PidFile | None = None, *, replace: bool 
     child = _spawn([*argv, *([REPLACE] if replace else [])], cwd, log_file)
     job.tell(f"started pid {child.pid}; log: {log_file}")
     if await verify(job, former, child):
-        child.returncode = 0  # it outlives us: nobody waits for it
+        child.returncode = 0  # it outlives this process, so no code waits for it
         if replace and former is not None:
             limit_s = job.config.drain.limit_s
             job.tell(f"the old server, pid {former.pid}: its live calls may go on for {limit_s:.0f} s")
@@ -213,7 +213,7 @@ def _serving(port: int, pid_file: PidFile | None, took_s: float) -> str:
 
 
 async def _only_one(job: ServerJob, port: int) -> bool:
-    """Whether nobody else listens; the old server closes its sockets as soon as the new one accepts."""
+    """Whether no other process listens; the old server closes its sockets as soon as the new one accepts."""
     owners: list[Owner] = []
     with trio.move_on_after(_SETTLE_S):
         while True:

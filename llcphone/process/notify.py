@@ -27,7 +27,7 @@ _FIRST_FD = 3
 
 
 def notify(state: str, environ: Mapping[str, str] = os.environ) -> bool:
-    """Tell systemd; False when nobody listens. It never raises for that."""
+    """Notify systemd; False when systemd does not listen. It never raises for that."""
     address = environ.get("NOTIFY_SOCKET", "")
     if not address:
         return False

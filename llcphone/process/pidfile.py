@@ -1,8 +1,8 @@
 """Which process serves: a small JSON file, written once it listens and removed when it ends.
 
-A pid alone proves nothing, for the system gives it to somebody else in time; with the moment that process
-began it does, by a clock that nobody sets. How it was started stands there too, so that it can be started
-again like that, and where it listens: it is asked there, whatever the settings say by now.
+The system reuses pids, so the file also holds the start time of the process, by a clock that cannot be set.
+It holds the command, so that the server can be started in the same way again, and the address where it
+listens: health requests go there, even if the settings have changed since.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _SAME_S = 0.2
 
 
 class PidFile(msgspec.Struct, frozen=True):
-    """One serving process as its file tells."""
+    """One serving process, as its file describes it."""
 
     pid: int
     created: float
@@ -92,7 +92,7 @@ def running(pid: int, created: float | None = None) -> bool:
 
     Args:
         pid: its number.
-        created: when it began; None takes whoever has the number.
+        created: when it began; None accepts any process with this pid.
     """
     try:
         process = psutil.Process(pid)

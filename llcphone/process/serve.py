@@ -34,7 +34,7 @@ async def serve_as_process(
 
     Args:
         config: all settings.
-        agent: who answers.
+        agent: the agent that answers.
         replace: take the port from the server of this folder, if one runs, once calls would be taken here.
         beside: run with the phone while it is served.
         on_serving: called once the port is served.
@@ -65,7 +65,7 @@ async def serve_as_process(
 
     async with trio.open_nursery() as nursery:
         listener: PublicListener = await nursery.start(run, name="server process")
-        # Only now: who could not listen must not take the pid file of who does.
+        # Only now: a process that could not listen must not overwrite the pid file of the one that does.
         pid_file = own_pid_file(config.server.host, listener.addresses[0][1], handover.address)
         with written(config.process.pid_file, pid_file):
             on_serving()

@@ -1,4 +1,4 @@
-"""Changes llcphone.toml as a person would: a line here and there, and all else stays as it stands.
+"""Changes llcphone.toml as a person would: single lines, while all others stay as they are.
 
 Only what is not the default is written, so that better defaults of later versions arrive, and
 ``config --explain`` shows what was chosen here. Comments, order and spelling are kept.
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def edited(text: str, values: Mapping[str, Any], *, without: Iterable[str] = ()) -> str:
-    """The text of a settings file with these settings; all else stays as it stands.
+    """The text of a settings file with these settings; all other lines stay as they are.
 
     Args:
         text: what the file says; it must be TOML.

@@ -1,4 +1,4 @@
-"""``llcphone status``: how the server stands, in a few lines."""
+"""``llcphone status``: the state of the server, in a few lines."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Stopping the server, and clearing its port; each step is told.
+"""Stopping the server, and clearing its port; each step is reported.
 
 Ours is the server that the pid file names, or one with the same settings file on the port; any other is
 named, and left alone without ``--force``. A server that answers gets the time of a drain. One that answers
@@ -101,7 +101,7 @@ async def sweep(job: ServerJob) -> bool:
 
 
 async def _settled(job: ServerJob, port: int) -> list[Owner]:
-    """Who has the port; a socket without a process may be that of one that is just being cleared away."""
+    """The owners of the port; a socket without a process may belong to one that is just being removed."""
     owners = port_owners(port)
     with trio.move_on_after(_SETTLE_S):
         while any(each.kind is Kind.HIDDEN and not may_stay(job, each) for each in owners):

@@ -1,7 +1,7 @@
-"""Who keeps the server running, and how that one stops and starts it.
+"""The supervisor that keeps the server running, and its commands to stop and start it.
 
-A supervisor that respawns must be told to stop before anything on the port is ended: else its next child
-races us for the port. So a server with such a parent is never simply signalled.
+A supervisor that respawns must receive its stop command before a process on the port is ended. Otherwise its
+next child competes for the port. So a server with such a parent is never only signalled.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def supervisor_of(config: Config, patience_s: float) -> Supervisor:
 
     Args:
         config: the settings.
-        patience_s: how long a stop may take; docker must be told.
+        patience_s: how long a stop may take; docker needs it as an option.
     """
     process = config.process
     words = {"unit": shlex.quote(process.unit), "patience": str(round(patience_s))}

@@ -29,7 +29,7 @@ async def gone(
         pid: its number.
         created: when it began.
         within_s: how long.
-        tell: told now and then how long it has been.
+        tell: receives the seconds waited, every ``TOLD_EVERY_S``.
     """
     began_s = told_s = trio.current_time()
     while running(pid, created):
