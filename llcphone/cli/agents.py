@@ -59,7 +59,7 @@ def prompt(
     """Show what a prompt holds, in the order in which it is cached, with estimated tokens and cost.
 
     Args:
-        context: what a call would be about; it stands last.
+        context: what a call would be about; it comes last.
     """
     from llcphone.cli.prompt import prompt_lines, sizes
 

@@ -1,7 +1,7 @@
 """``llcphone call``: call one number from the terminal.
 
-Without ``--yes`` it is a dry run: the guard's verdict, who would be called how, how large the prompt is;
-nobody is called and nothing is sent. With it, the running server is asked to place the call
+Without ``--yes`` it is a dry run: it shows the guard's verdict, the call's options and the prompt's size,
+but dials no number and sends nothing. With it, the running server is asked to place the call
 (`through_server`); where none runs, a phone and its server are opened for this one call (`ring`). What
 happens is shown line by line, and the record at the end. Ctrl-C lets the agent finish its word and hangs up;
 twice ends at once.
@@ -53,7 +53,7 @@ class CallOptions:
 
     @property
     def agent(self) -> Agent:
-        """Who speaks."""
+        """The agent that speaks."""
         return next(iter(agents_of(self.choice).values()))
 
 
@@ -72,7 +72,7 @@ async def call(
 
     Args:
         to: number to call, as +<country><number>.
-        context: what this call is about; it stands last in the prompt.
+        context: what this call is about; it comes last in the prompt.
         caller_id: which of your numbers they see; default the first.
     """
     loaded = settings.with_store(settings.load(config).config, config)
@@ -113,7 +113,7 @@ async def run_call(
         config: all settings.
         options: the call.
         yes: really call them.
-        tell: takes each line for the terminal.
+        tell: receives each line for the terminal.
         outcome: filled with what a program wants to know.
 
     Raises:

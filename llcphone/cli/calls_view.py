@@ -108,7 +108,7 @@ def print_json(data: object) -> None:
 
 
 def emit(text: str) -> None:
-    """Write to standard output; whoever reads it may stop doing so, as ``head`` does."""
+    """Write to standard output; its reader may stop early, as ``head`` does."""
     try:
         sys.stdout.write(text)
         sys.stdout.flush()
@@ -128,7 +128,7 @@ def as_csv(found: Iterable[CallSummary]) -> str:
 
 
 def _cell(value: object) -> object:
-    """Words of others must not become a formula of whoever opens the table; +<digits> is a number."""
+    """Callers' words must not become a formula when a spreadsheet opens the table; +<digits> is a number."""
     if isinstance(value, str) and value[:1] in tuple("=-@+\t\r") and not value[1:].isdigit():
         return "'" + value
     return value

@@ -33,7 +33,7 @@ def demo(
         quiet: print the summary only.
         play: play the calls aloud while they go on, with whatever player this machine has.
         mode: instead, one call with this mode, with the company, routes and modules of your settings.
-        dial: the same, by ringing this number: whoever your routes say answers.
+        dial: the same, by dialling this number: your routes choose the agent.
     """
     if mode or dial:
         from llcphone import settings

@@ -110,7 +110,7 @@ def run(tokens: list[str]) -> int:
         except SystemExit as left:
             code = left.code if isinstance(left.code, int) else int(left.code is not None)
         sys.stdout.flush()
-    except BrokenPipeError:  # whoever read our output has read enough, as ``head`` does
+    except BrokenPipeError:  # the reader of our output has stopped, as ``head`` does
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115 (until the process ends)
         return 0
     except BaseException as error:

@@ -1,8 +1,8 @@
 """Ordinary mistakes, in one line each: what is wrong, then how to fix it.
 
 A traceback is for a fault of llcphone. A file that cannot be written, a port that is taken, an option that
-does not exist, a terminal that is not there, Ctrl-C: `told` says how these are told to a person, and with
-which exit code the command ends.
+does not exist, a terminal that is not there, Ctrl-C: `told` returns the lines that are shown for them, and
+the exit code of the command.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Told:
 
 
 def told(error: BaseException) -> Told | None:
-    """How an error is told to a person; None if it is no ordinary mistake."""
+    """The lines and the exit code for an error; None if it is not an ordinary mistake."""
     found = leaves(error)
     if any(isinstance(each, KeyboardInterrupt) for each in found):
         return Told(("interrupted",), INTERRUPTED)

@@ -1,4 +1,4 @@
-"""Who answers the telephone. Change the words and the tools below; nothing else is needed.
+"""The agent that answers the telephone. Change the words and the tools below; nothing else is needed.
 
 Try it without an account:   llcphone sim model     (in one terminal; it prints an address to set)
                              llcphone serve --agent agent.py --reload
@@ -7,14 +7,14 @@ Try it without an account:   llcphone sim model     (in one terminal; it prints 
 
 import llcphone
 
-# What the model is told: who it is, what it may do, how it speaks. Short prompts answer sooner:
+# The model's instructions: its role, what it may do, how it speaks. With short prompts it answers sooner:
 # `llcphone prompt --agent agent.py` shows how large this is, and what it costs.
 INSTRUCTIONS = """\
 You answer the telephone of Miller's Bakery. Be brief and friendly.
 Never guess opening hours: ask the tool. If you do not know something, say so.
 """
 
-# The name stands in the records of calls. Also possible: voice="marin".
+# The name appears in the records of calls. Also possible: voice="marin".
 agent = llcphone.Agent(INSTRUCTIONS, name="bakery")
 
 # Lets the agent end the call itself, after its last word was heard.

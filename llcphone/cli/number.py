@@ -1,4 +1,4 @@
-"""``llcphone number``: who is asked when the number rings, and letting it be us."""
+"""``llcphone number``: the webhook of the Twilio number, and setting it to this server."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The commands of whoever runs a server: doctor, restart, start, stop, status, unit, number, tunnel."""
+"""The commands for running a server: doctor, restart, start, stop, status, unit, number, tunnel."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from llcphone import settings
 from llcphone.cli.options import AgentPath, AsJson, ConfigPath, agreed, confirmed
 from llcphone.errors import ConfigError
 
-number = cyclopts.App(name="number", help="Who is asked when the number rings.", backend="trio")
+number = cyclopts.App(name="number", help="Show or set the webhook of your Twilio number.", backend="trio")
 _tell = print
 
 
@@ -110,7 +110,7 @@ async def stop(*, config: ConfigPath = None, force: bool = False) -> None:
 
 
 async def status(*, config: ConfigPath = None, as_json: AsJson = False) -> None:
-    """Show how the server stands."""
+    """Show the state of the server."""
     from llcphone.process.status import standing, standing_lines
 
     found = await standing(settings.load(config).config, config)
@@ -182,6 +182,6 @@ async def tunnel(
     """
     from llcphone.cli.tunnel import TunnelOptions, run_tunnel
 
-    settings.load(config)  # a wrong setting is told before a program is looked for
+    settings.load(config)  # an invalid setting is reported before the search for a program
     options = TunnelOptions(path=config, program=program or "", ask=agreed if yes else confirmed, tell=_tell)
     sys.exit(await run_tunnel(options))

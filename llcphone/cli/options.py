@@ -31,7 +31,7 @@ def number_of(text: str, option: str) -> str:
     """A telephone number as a person writes it, as E.164.
 
     Raises:
-        ConfigError: it is none, or its country is not told.
+        ConfigError: it is not a number, or it has no country code.
     """
     number = e164(text, None)
     if number is None:
@@ -49,6 +49,6 @@ def confirmed(question: str) -> bool:
 
 
 def agreed(question: str) -> bool:
-    """The answer of somebody who gave --yes."""
+    """The answer to every question with --yes."""
     print(f"{question} yes")
     return True

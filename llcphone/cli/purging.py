@@ -1,7 +1,7 @@
-"""``llcphone store purge``: says first what it deletes, asks, and deletes it wherever it stands.
+"""``llcphone store purge``: shows what it would delete, asks, and deletes it everywhere.
 
 A call is in the database, in the file of records, on a tape and in the journal. Recordings and voicemail are
-in Twilio's account: of these a person is told.
+in Twilio's account: the command lists them, but does not delete them.
 """
 
 from __future__ import annotations

@@ -39,7 +39,7 @@ def replay(file: Path, /, *, accept: bool = False) -> None:
 
 
 def run_replay(path: Path, *, accept: bool, tell: Callable[[str], None]) -> int:
-    """Replay a file and tell what came of it; returns the exit code.
+    """Replay a file and report the result; returns the exit code.
 
     Raises:
         ConfigError: the file cannot be read as a tape.

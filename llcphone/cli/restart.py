@@ -1,8 +1,8 @@
-"""``llcphone restart``: the whole procedure, and what is offered when the new server is not well.
+"""``llcphone restart``: the whole procedure, and what is offered when the new server is not ready.
 
-A snapshot is put back only when asked for (``--rollback``), and only when what is wrong is what a snapshot
-can mend: settings that cannot be read, an agent that cannot be loaded, a session that is refused. A closed
-tunnel or a foreign listener is not mended by other settings.
+A snapshot is restored only with ``--rollback``, and only if it can fix the problem: settings that cannot be
+read, an agent that cannot be loaded, a session that is refused. Other settings do not fix a closed tunnel
+or a foreign listener.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def _job(options: RestartOptions) -> ServerJob:
 
 
 async def _not_well(options: RestartOptions, job: ServerJob, reasons: Sequence[str]) -> int:
-    """Tell what is wrong with the new server, infrastructure first, and offer to go back.
+    """Report what is wrong with the new server, infrastructure first, and offer to go back.
 
     Args:
         options: what is asked for.

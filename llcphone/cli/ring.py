@@ -57,7 +57,7 @@ async def ring(
 ) -> int:
     """Place the call from this process; the command's exit code. ``outcome`` gets the record."""
     check_ready(config)
-    # Whoever rings this number meanwhile hears that it is busy: this server is there for one call.
+    # Other callers of this number hear a busy tone meanwhile: this server is there for one call.
     config = attrs.evolve(config, server=attrs.evolve(config.server, max_calls=1))
     listeners = await bind(config.server)  # outside every nursery: its complaint arrives bare
     live = Live(tell, trio.current_time())
@@ -106,7 +106,7 @@ async def _obey(signals: AsyncIterator[int], call: Call, live: Live) -> None:
 
 
 class Live:
-    """Tells what happens in the call, each with the seconds since it began."""
+    """Reports what happens in the call, with the seconds since it began."""
 
     def __init__(self, tell: Tell, began_s: float) -> None:
         self._tell = tell
@@ -141,7 +141,7 @@ class Live:
 
 
 def not_dialled(code: str) -> str:
-    """Why nobody was called: Twilio said no, or was not asked."""
+    """Why no call was placed: Twilio refused it, or was not asked."""
     if code in _NOT_ASKED:
         return f"not dialled: Twilio was not reached [{code}]. Fix: check the network and twilio.api_url"
     return f"Twilio refused to dial [{code}]"

@@ -34,7 +34,7 @@ def init(
         company: your company's name, as it is spoken.
         language: of the calls, such as en or es-MX.
         voice: of the agent.
-        mode: who answers: an agent of your own, or one that ships.
+        mode: the agent that answers: one of your own, or one that ships.
         prompt: instructions for an agent of your own, in one line.
         account_sid: Twilio's account, AC...
         number: your Twilio number, as +<country><number>.

@@ -53,7 +53,7 @@ def build_skill(target: Path) -> Path:
     A folder of that name is replaced if it is this skill, as it may have pages that are no more.
 
     Raises:
-        ConfigError: something else stands there.
+        ConfigError: the folder holds something else.
     """
     folder, docs = target / NAME, source_of("docs")
     if folder.exists():

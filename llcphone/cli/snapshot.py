@@ -46,7 +46,7 @@ def save(
     Args:
         name: what to call it: a-z, 0-9, hyphens. The date is added.
         why: why these settings are good.
-        who: who says so; default your login name.
+        who: your name, for the record; default your login name.
     """
     path = config or settings.DEFAULT_FILE
     loaded = settings.load(config).config
@@ -136,7 +136,7 @@ def restore(
     Args:
         name: which; its name, its name with the date, or its file.
         dry_run: check and show only.
-        force: keep it even if the agents do not tell the model what they told it then.
+        force: keep it even if the agents now send the model other instructions than when it was saved.
     """
     ask = agreed if yes else confirmed
     how = Restore(ask=ask, tell=tell, dry_run=dry_run, restart=_restart if restart else None, force=force)
@@ -155,7 +155,7 @@ def rescue(
 
 
 def _listed(path: Path) -> dict[str, Any]:
-    """What is told of a snapshot, for a program; ``told`` is for a person."""
+    """The facts of a snapshot, for a program; ``told`` is one line for a person."""
     try:
         snapshot = snapshots.load_file(path)
     except ConfigError as exc:

@@ -41,7 +41,7 @@ async def through_server(
 ) -> int:
     """Have the running server place the call, and show how it goes; the command's exit code.
 
-    Ctrl-C hangs up after the agent's word; the server goes on with everything else.
+    Ctrl-C hangs up after the agent's last word; the server continues with its other calls.
 
     Raises:
         ConfigError: there is no ``api.key``, or it is not the server's.

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from llcphone.config import ServerConfig
 
 URL_S = 30.0
-"""What a tunnel gets to tell its URL."""
+"""How long a tunnel may take to print its URL."""
 CONNECT_S = 10.0
 """What it gets to say that it is connected: a host that is asked for too early stays unknown for long."""
 REACH_S = 60.0
@@ -46,7 +46,7 @@ _BAD_GATEWAY = 502
 
 @frozen(kw_only=True)
 class TunnelOptions:
-    """What is asked for, and who is asked."""
+    """The options of the command, and the function that asks the user."""
 
     path: Path | None
     program: str

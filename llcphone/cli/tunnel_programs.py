@@ -46,7 +46,7 @@ PROGRAMS = (
     Program(
         "cloudflared",
         ("tunnel", "--no-autoupdate", "--url", "http://127.0.0.1:{port}"),
-        # The URL stands alone in a box: "2026-11-30T10:00:00Z INF |  https://four-words.trycloudflare.com  |"
+        # The URL is alone in a box: "2026-11-30T10:00:00Z INF |  https://four-words.trycloudflare.com  |"
         re.compile(r".*\|\s+(?P<url>https://(?!api\.)[a-z0-9-]+\.trycloudflare\.com)\s+\|\s*"),
         re.compile(r"Registered tunnel connection"),
     ),
@@ -69,7 +69,7 @@ class Output:
         self._lines: deque[str] = deque(maxlen=_KEPT)
 
     async def read(self, chunks: trio.abc.ReceiveStream) -> None:
-        """Read all of it; whoever waits is woken at its end as well."""
+        """Read all of it; waiting tasks are woken at its end as well."""
         rest = ""
         async for data in chunks:
             *lines, rest = (rest + data.decode(errors="replace")).split("\n")
