@@ -1,10 +1,10 @@
 """Agents that ship: three inbound modes and the outbound scenarios, chosen by the number that was dialled.
 
 ivr, receptionist, csr, outbound    one file each, meant to be copied and edited
-base        the house they speak for, its rules, and what code checks for them
+base        the company they speak for, its rules, and what code checks for them
 hours       when somebody is there
-desk        tools that several have; ``identity``, who calls and how they prove it
-menu        keys, and the menu that stands in for a model
+desk        tools that several have; ``identity``, how callers prove their identity
+menu        keys, and the menu for when there is no model
 routes      which of them answers
 """
 

@@ -1,7 +1,7 @@
-"""Loads who answers: the agent module that the settings or the command line name.
+"""Loads the agent that answers: the module that the settings or the command line name.
 
 A user's file is run here and nowhere else, so whatever it does wrong is one ``ConfigError`` with file and
-line, whoever asked. It gets a module name of its own: it neither replaces a module of the standard library
+line, for every command. It gets its own module name: it neither replaces a module of the standard library
 (``calendar.py``) nor an agent of the same name in another folder, and its classes can be pickled. Modules
 beside it can be imported, as when it is run as a script; but they are looked for last, after those that
 are installed.
@@ -35,7 +35,7 @@ _folders: list[str] = []
 
 
 def agent_of(config: Config, path: Path | None = None) -> Agent | Agents:
-    """Who answers by these settings; a ``path`` takes precedence over ``agent.file``.
+    """The agent that answers by these settings; a ``path`` takes precedence over ``agent.file``.
 
     Raises:
         ConfigError: as `load_agent` says.
@@ -65,7 +65,7 @@ def load_agent(path: Path | None, config: Config) -> Agent | Agents:
         return _agent_in(_run(path, name), path, House(config))
     if before is None:
         sys.modules.pop(name, None)
-    else:  # what was loaded from it earlier goes on as it is
+    else:  # modules loaded from it earlier stay as they are
         sys.modules[name] = before
     if isinstance(failure.error, ConfigError):
         raise failure.error

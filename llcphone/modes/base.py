@@ -1,11 +1,11 @@
-"""What the shipped modes share: the house they speak for, how they speak, and what code checks for them.
+"""What the shipped modes share: the company they speak for, how they speak, and what code checks for them.
 
-A mode is a function ``make(house) -> Agent``. What is the same in every call stands in its static prompt, so
-that it is cached; what is not (the hour, the greeting, who rings) is the brief of each call and stands last.
+A mode is a function ``make(house) -> Agent``. Text that is the same in every call is in the static prompt,
+so that it is cached. The rest (the time, the greeting, the caller) is the brief of each call and comes last.
 
-Two things are decided here and not by a prompt, because a prompt can be talked out of anything:
+Code decides two things, because a caller can talk a model out of any prompt:
 
-    vouched     whether the number that rings proves who rings: attestation A, or a setting that says so
+    vouched     whether the caller's number proves their identity: attestation A, or a setting that says so
     agreed      whether the caller has spoken since a change was read back to them
 """
 
@@ -53,7 +53,7 @@ class House:
         """The company's time zone.
 
         Raises:
-            ConfigError: nobody knows it, or this machine knows none.
+            ConfigError: it does not exist, or this machine has no table of time zones.
         """
         return zone_of(self.config.company.time_zone, "company.time_zone")
 
@@ -63,12 +63,12 @@ class House:
 
     @property
     def destinations(self) -> list[str]:
-        """Who can be rung, by name."""
+        """The destinations that can be dialled, by name."""
         return list(self.config.transfers.destinations)
 
     @property
     def human(self) -> str:
-        """Who takes over when a person is wanted; empty: nobody can."""
+        """The destination for callers who want a person; empty: there is none."""
         return self.config.company.escalate_to or next(iter(self.destinations), "")
 
     def named(self, spoken: str) -> str:
@@ -105,7 +105,7 @@ class House:
 
     @property
     def intro(self) -> str:
-        """Who the agent is and what it may tell, for static prompts."""
+        """The agent's role and what it may reveal, for static prompts."""
         company = self.config.company
         intro = self.sentence("intro", assistant=company.assistant, company=company.name)
         about = self.sentence("about", company=company.name, about=company.about)
@@ -130,7 +130,7 @@ class House:
         )
 
     def brief(self, call: CallHandle) -> str:
-        """What stands last in the prompt of this call."""
+        """The last part of this call's prompt."""
         lines = [self.sentence("brief", now=self.say(self.now()), hours=self.hours_now())]
         if call.direction == "inbound":
             known = self.sentence("brief_number", digits=" ".join(call.caller[-4:]))
@@ -141,7 +141,7 @@ class House:
     # -- what code decides -------------------------------------------------------------------------
 
     def vouched(self, call: CallHandle) -> bool:
-        """Whether the number that rings proves who rings; kept when the call goes on in another run."""
+        """Whether the caller's number proves their identity; kept when the call continues in another run."""
         attested = call.state.setdefault("attestation", call.attestation) == "A"
         known = call.direction == "inbound" and is_number(call.caller)
         return known and (attested or self.config.company.trust_caller_id)
@@ -155,14 +155,14 @@ class House:
 
 
 def person(call: CallHandle) -> str:
-    """The number of who is on the line, whoever rang whom."""
+    """The number of the person on the line, in inbound and outbound calls."""
     return call.caller if call.direction == "inbound" else call.dialled
 
 
 def agreed(call: CallHandle, change: str) -> bool:
     """Whether the caller has spoken since this very change was proposed; if not, it is proposed now.
 
-    Only the last proposal counts: whoever goes back to an earlier one is asked again.
+    Only the last proposal counts: a caller who returns to an earlier one is asked again.
     """
     proposed, turns = call.state.get("proposed", ("", 0))
     if proposed == change and call.caller_turns > turns:
@@ -183,7 +183,7 @@ def make_agent(
     cue: str = "",
     settings: Mapping[str, Json] | None = None,
 ) -> Agent:
-    """An agent with the house's rules and brief, a clock, and a way to hang up.
+    """An agent with the company's rules and brief, a clock, and a way to hang up.
 
     Args:
         house: whom it speaks for.
@@ -215,7 +215,7 @@ def make_agent(
 
 
 def offer(agent: Agent, **options: Unpack[ToolOptions]) -> Callable[[ToolFunction], ToolFunction]:
-    """``agent.tool``, with what the house cannot do told to the model in words it can pass on."""
+    """``agent.tool``, where the model gets expected failures as text that it can pass on."""
 
     def add(function: ToolFunction) -> ToolFunction:
         @functools.wraps(function)
@@ -226,7 +226,7 @@ def offer(agent: Agent, **options: Unpack[ToolOptions]) -> Callable[[ToolFunctio
                 return {"error": "the records cannot be reached now; say so, and offer a call back"}
             except BookingRefused as exc:
                 return {"saved": False, "why": str(exc), "code": exc.code}
-            except ConfigError:  # its text is for who runs the house, not for callers
+            except ConfigError:  # its text is for the operator, not for callers
                 why = "this could not be finished, because something is not set up here"
                 return {"error": f"{why}; say so, and offer to take a message instead"}
 

@@ -23,7 +23,7 @@ class Diary:
         self._ready = False
 
     async def store(self, call: CallHandle) -> Store:
-        """The store; the first time in a process it is told the hours, if the configuration has any."""
+        """The store; on first use in a process it gets the opening hours, if the configuration has any."""
         store, company = store_of(call), self._house.config.company
         if not self._ready and company.hours:
             hours = read_hours(company.hours).items()

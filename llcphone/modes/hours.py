@@ -23,7 +23,7 @@ def is_open(config: Config, now: datetime.datetime, desk: str = "") -> bool:
 
 
 def closes_at(config: Config, now: datetime.datetime, desk: str = "") -> datetime.datetime | None:
-    """Until when somebody is there; None: nobody is there now."""
+    """When that desk (or the company) closes; None: it is closed now."""
     minute = now.hour * 60 + now.minute
     for begins, ends in _spans(config, now.date(), desk):
         if begins <= minute < ends:

@@ -1,6 +1,6 @@
-"""Who is on the line, and whether they have proved it: the look-up that customer service begins with.
+"""Identifies the caller, and checks the proof: the look-up that customer service begins with.
 
-A number alone proves nothing: anybody can send any caller ID. So nothing of the records is told, and
+A number alone proves nothing: anybody can send any caller ID. So no record is revealed, and
 ``call.state["customer"]`` stays empty, until the caller's carrier vouches for the number (attestation A)
 or the caller reads back a code that was texted to it.
 """
@@ -27,7 +27,7 @@ _MAY_TEXT = "a code by text"
 
 
 async def known(house: House, call: CallHandle) -> Json:
-    """What may be told of who calls; keeps the customer's id once that is proved."""
+    """What may be revealed about the caller; keeps the customer's id once that is proved."""
     if not is_number(person(call)):
         return {"found": False, "why": "their number is withheld: take what they want as a note"}
     store = store_of(call)

@@ -1,8 +1,7 @@
-"""The AI IVR's keys, and the stored menu that stands in for a model that cannot be had.
+"""The AI IVR's keys, and the recorded menu that callers get if no model is available.
 
-The menu is put together of shipped words ("For sales," "press one."). A destination for which there are
-none is left out of it, though its key works; who has such destinations records a menu of their own
-(``ivr.menu_file``).
+The menu is joined from shipped recordings ("For sales," "press one."). A destination without a recording is
+left out, but its key works. For such destinations, record a menu of your own (``ivr.menu_file``).
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ INBOUND: dict[str, Callable[[House], Agent]] = {
 }
 
 _OUTBOUND = "custom"
-"""Who speaks in a call that we place and that names no agent."""
+"""The agent for a placed call that names none."""
 
 
 @attrs.frozen
@@ -41,7 +41,7 @@ class Routed(Agents):
     otherwise: str
 
     def __call__(self, form: Mapping[str, str]) -> Agent:
-        """Who answers this call, or speaks in it if it is one of ours."""
+        """The agent that answers this call, or speaks in it if we placed it."""
         if direction_of(form) == "outbound":
             return self.by_name[_OUTBOUND]
         dialled = re.search(r"\+[0-9]+", form.get("To", ""))  # a SIP address has the number in it
@@ -76,7 +76,7 @@ def routed(
 
 
 def _check(house: House) -> None:
-    """What a caller would find out, told now."""
+    """Report now what a caller would find out later."""
     company = house.config.company
     _ = house.zone
     known = {"", *house.destinations}
@@ -89,7 +89,7 @@ def _check(house: House) -> None:
 
 
 def source_of(mode: str, house: House | None = None) -> str:
-    """The text of a mode's module, to be copied and edited; its prompts in the language of the house.
+    """The text of a mode's module, to be copied and edited; its prompts in the company's language.
 
     Raises:
         ConfigError: there is no such mode.
