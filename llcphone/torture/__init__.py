@@ -3,11 +3,11 @@
 A bridge is a program that joins Twilio Media Streams to the OpenAI Realtime API. It is started as a process
 of its own between the two simulators of ``llcphone.sim``, once for each trial, and judged by what the
 simulated caller's ear heard, what the simulated model was told and what the process kept open. Nothing here
-knows llcphone: it stands in the same row as every other bridge. Rooms:
+knows llcphone: it is tested like every other bridge. Modules:
 
     profile    how a bridge is started, and what it can be asked for
     bridge     the process, and what it has open
-    rig        both vendors around one bridge; a caller's hands and ears
+    rig        both vendors around one bridge; what a caller does and hears
     sounds     tones that say which words were heard, through any codec
     judge      a verdict with its figures
     trials     the registry; trials_*: the trials themselves

@@ -59,7 +59,7 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     """Where it is started; empty: in an empty folder."""
     env: dict[str, str] = {}
     port: int = 0
-    """The port it will listen on, if it cannot be told one: trials then run one at a time."""
+    """The port it will listen on, if that cannot be chosen: trials then run one at a time."""
     webhook: str = "/twiml"
     """Path of the voice webhook (POST)."""
     dialect: Literal["ga", "flat", "both"] = "ga"
@@ -96,7 +96,7 @@ def read_profile(path: Path) -> Profile:
 
 @attrs.frozen(kw_only=True)
 class Place:
-    """Where one bridge stands between the simulators."""
+    """The addresses of one bridge between the simulators."""
 
     port: int
     model_url: str

@@ -1,4 +1,4 @@
-"""Both vendors around one bridge, and a caller's hands and ears.
+"""Both vendors around one bridge, and what a caller does and hears.
 
 Every trial has a rig of its own: a fresh bridge, a fresh simulated Twilio, a fresh simulated Realtime API. So
 trials cannot disturb each other but through the CPU, and whatever is open belongs to the trial.
@@ -34,14 +34,14 @@ if TYPE_CHECKING:
 FIELD_PACE = Pace(speed=10, first_audio_ms=50)
 """Ten seconds of audio leave in one: a bridge soon holds far more than was heard."""
 SPEECH = babble(700)
-"""What the caller says, unless told."""
+"""What the caller says by default."""
 POLL_S = 0.005
 GREETING_S = 3.0
 """A bridge that has not greeted by then waits for the caller."""
 ANSWER_S = 8.0
 """From the caller's last word to an answer, at the longest."""
 QUIET_MS = 400
-"""So long a silence says that the agent is done."""
+"""A silence of this length means that the agent is done."""
 
 
 class GaveUp(Exception):
@@ -106,7 +106,7 @@ class Caller:
             await self.sim.stream_started()
 
     async def settle(self) -> None:
-        """Hear the greeting to its end, if there is one, and find out who answers."""
+        """Hear the greeting to its end, if there is one, and find out which session answers."""
         await self.join()
         with trio.move_on_after(GREETING_S):
             await self.sim.hears()
@@ -128,7 +128,7 @@ class Caller:
             await self.sim.speak(speech)
 
     async def hears(self, seconds: float = 0.0) -> None:
-        """Wait for the agent's voice, and for so much of it."""
+        """Wait for the agent's voice, and for this much of it."""
         with patience(ANSWER_S + seconds, "an answer"):
             await self.sim.hears(seconds)
 
@@ -159,7 +159,7 @@ class Rig:
     twilio: TwilioSimulator
     bridge: Bridge
     idle_sessions: int = 0
-    """Sessions that the bridge holds when nobody calls (a pool)."""
+    """Sessions that the bridge holds without any call (a pool)."""
     callers: list[Caller] = attrs.field(factory=list)
 
     def ring(self, **how: Unpack[Ring]) -> Caller:
@@ -186,7 +186,7 @@ class Rig:
         return None if usage is None else usage.descriptors
 
     def offers(self, session: ModelSession, count: int) -> bool:
-        """Whether the session was given so many of the profile's slow tools."""
+        """Whether the session was given this many of the profile's slow tools."""
         names = {tool.get("name") for tool in session.config["tools"]}
         return len(self.profile.slow_tools) >= count and names >= set(self.profile.slow_tools[:count])
 

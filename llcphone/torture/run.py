@@ -59,7 +59,7 @@ async def run_trials(
         profile: which.
         trials: as `chosen` gives them.
         jobs: how many at a time; a bridge with a fixed port is tried one by one.
-        tell: told of each finding as it comes.
+        tell: receives each finding as it comes.
         start: how a bridge is started.
 
     Returns:

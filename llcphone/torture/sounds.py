@@ -1,4 +1,4 @@
-"""Tones that tell words apart: each has a pitch of its own, which survives any codec between model and ear.
+"""Tones that identify words: each has its own pitch, which survives any codec between model and caller.
 
 A window of what was heard is a word when most of its energy lies at that word's pitch. Speech (a bridge's own
 filler) has its energy in many places and is no word.
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 RATE = 8000
 WINDOW_MS = 40
 SHARE = 0.6
-"""So much of a window's energy must lie at one pitch."""
+"""This share of a window's energy must lie at one pitch."""
 QUIET = 200.0**2
 """Mean square below which a window is silence."""
 

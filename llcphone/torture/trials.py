@@ -87,7 +87,7 @@ def answers(*turns: Turn) -> Callable[[Profile], Chooser]:
 
 
 def tool_answers(profile: Profile, count: int, first: Sequence[Say], meanwhile: Say) -> Chooser:
-    """The first answer calls so many slow tools; the second is of the turn that comes meanwhile."""
+    """The first answer calls this many slow tools; the second is of the turn that comes meanwhile."""
     calls = [CallTool(name, profile.tool_arguments) for name in profile.slow_tools[:count]]
 
     def reply(number: int, items: list[dict[str, Any]], tools: list[dict[str, Any]]) -> Turn:

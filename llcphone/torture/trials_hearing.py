@@ -1,7 +1,7 @@
-"""Trials of barge-in: does the phone fall silent, and is the model told what was really heard?
+"""Trials of barge-in: does the phone fall silent, and does the model learn what was really heard?
 
-What was heard is the simulated ear's: agent voice that was played before the ``clear`` took the rest away.
-A truncation beyond it makes the model believe in words that nobody heard, one before it makes it repeat.
+Heard is the agent's voice that the simulator played before the ``clear`` removed the rest. A truncation
+after that point makes the model believe in words that the caller did not hear; one before it makes it repeat.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class BargeIn:
     """What a bridge made of one."""
 
     heard_ms: float
-    """Of the reply, by the ear."""
+    """Of the reply, as the caller heard it."""
     clear_ms: float | None
     """From ``speech_started`` to ``clear``; None: it never came."""
     told_ms: int | None
@@ -45,7 +45,7 @@ class BargeIn:
 
 
 async def barge_in(caller: Caller, after_s: float) -> BargeIn:
-    """Hear so much of a reply that is about to come, then speak; returns when the bridge has acted."""
+    """Hear this much of a reply that is about to come, then speak; returns when the bridge has acted."""
     session, before_ms = caller.session, caller.voiced_ms
     await caller.hears(after_s)
     began_ms = caller.sim.log.now_ms
@@ -73,7 +73,7 @@ def _clears(caller: Caller, since_ms: float) -> list[Received]:
 
 
 def judge_barge_in(judge: Judge, seen: BargeIn) -> None:
-    """Was the phone silenced at once, and the model told the truth?"""
+    """Did the phone fall silent at once, and did the model learn what was heard?"""
     judge.figures |= {"heard_ms": seen.heard_ms, "audio_end_ms": seen.told_ms, "clear_ms": seen.clear_ms}
     told = "no truncate" if seen.told_ms is None else f"truncate at {seen.told_ms} ms"
     clear = "no clear" if seen.clear_ms is None else f"clear after {seen.clear_ms:.0f} ms"
@@ -85,7 +85,7 @@ def judge_barge_in(judge: Judge, seen: BargeIn) -> None:
         judge.must(False, "the model believes that all of it was heard")
         return
     wrong_ms = seen.told_ms - seen.heard_ms
-    beyond = "what nobody heard" if wrong_ms > 0 else "too little"
+    beyond = "what the caller did not hear" if wrong_ms > 0 else "too little"
     judge.must(abs(wrong_ms) <= TOLERANCE_MS, f"the model believes in {beyond}: {wrong_ms:+.0f} ms")
     judge.must(seen.right_item, "another item was truncated")
     judge.must(not seen.refused, "the truncate was refused")

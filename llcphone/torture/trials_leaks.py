@@ -1,4 +1,4 @@
-"""Trials of endings: what a bridge keeps open when nobody is on the line any more.
+"""Trials of endings: what a bridge keeps open after the call.
 
 A model session that stays open costs money by the minute, a descriptor that stays open ends the process some
 day. Both are counted a while after the last caller has gone: the sessions at the model, the descriptors in

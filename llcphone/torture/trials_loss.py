@@ -1,8 +1,8 @@
 """Trials of the provider's own failures, in the middle of an answer and before one.
 
-Every word of the answer has a pitch of its own, so the ear says which words were heard, which twice and which
-never; and the model speaks on from the words it was told were heard. So nothing is believed of a bridge: a
-history that is wrong is heard.
+Every word of the answer has a pitch of its own, so the sound shows which words were heard, which twice and
+which never. The model continues after the words that it was sent as heard, so a wrong history is audible,
+whatever the bridge claims.
 """
 
 from __future__ import annotations
@@ -34,24 +34,24 @@ HELLO = "hello"
 _WORDS = "every first lunch costs seven euros while apple juice water bread cakes wines comes extra"
 ANSWER = _WORDS.split()
 OVER = "indeed"
-"""Said by a model that was told to go on where nothing is left."""
+"""Said by a model that is asked to continue when no words are left."""
 PARDON = "pardon"
-"""Said by a model that was never told the question."""
+"""Said by a model that never received the question."""
 PITCH = {word: 400 + 150 * number for number, word in enumerate([*ANSWER, HELLO, OVER, PARDON])}
 
 PACE = Pace(speed=3, first_audio_ms=400, ack_delay_s=0.05)
 HANDSHAKE = Faults(handshake_delay_s=0.3)
 """The provider's own delays."""
 DEAD_S = 12.0
-"""A line that was silent for so long is dead."""
+"""A line that was silent for this long is dead."""
 GAP_MS = 3_000
-"""Longest silence in the ear after a loss (bench/recovery.py: 3 s without a pool)."""
+"""Longest silence that the caller hears after a loss (bench/recovery.py: 3 s without a pool)."""
 STALL_MS = 10_000
 """Longest wait for the answer of a provider that went silent: somebody has to notice first."""
 
 
 def speaks_on(_: Profile) -> Chooser:
-    """A model that goes on behind the last word it was told was heard."""
+    """A model that continues after the last word that it was sent as heard."""
 
     def reply(number: int, items: list[dict[str, Any]], tools: list[dict[str, Any]]) -> Say:
         told = words_told(items)
@@ -80,7 +80,7 @@ def _known_words(text: str) -> list[str]:
 
 
 async def _answered_again(caller: Caller, rig: Rig, lost: ModelSession) -> None:
-    """Until another session has spoken and the ear has heard it, the line is cut, or it is dead."""
+    """Until the caller has heard another session, the line is cut, or it is dead."""
 
     def spoken() -> bool:
         fresh = [each for each in rig.model.sessions if each.number != lost.number]
@@ -149,7 +149,7 @@ async def _try_to_wake(caller: Caller, judge: Judge) -> None:
 
 
 def _judge_words(judge: Judge, heard: list[Sound], lost_ms: float) -> None:
-    """Which words reached the ear, and how long it waited for the next one."""
+    """Which words the caller heard, and how long they waited for the next one."""
     lengths = {word: _length(heard, word) for word in PITCH}
     repeated = [word for word in ANSWER if lengths[word] > 1.8 * WORD_MS]
     skipped = [word for word in ANSWER if not lengths[word]]
@@ -162,7 +162,7 @@ def _judge_words(judge: Judge, heard: list[Sound], lost_ms: float) -> None:
     judge.measured = f"{gap_ms:.0f} ms of silence, {len(repeated)} words repeated, {len(skipped)} lost"
     judge.should(gap_ms <= GAP_MS, "too long a silence")
     judge.should(not repeated, "words are said twice")
-    judge.should(len(skipped) <= 1, "words that nobody heard count as heard")
+    judge.should(len(skipped) <= 1, "words that the caller did not hear count as heard")
     judge.should(not lengths[PARDON], "the question is lost")
 
 

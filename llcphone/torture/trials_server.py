@@ -43,7 +43,7 @@ async def sigterm(rig: Rig, judge: Judge) -> None:
     try:
         await _goes_on(caller)
     except (GaveUp, CallOver):
-        judge.must(False, "the call is not finished: nobody drains")
+        judge.must(False, "the call is not finished: the bridge does not drain")
     cut_s = ((caller.sim.record.streams[-1].ended_at_ms or 0) - caller.ms(asked_at)) / 1000
     line = f"line cut after {cut_s:.2f} s" if caller.is_cut else "call went on"
     judge.figures["cut_s"] = cut_s if caller.is_cut else None
@@ -100,7 +100,7 @@ class Voices:
     alone=True,
 )
 async def twenty(rig: Rig, judge: Judge) -> None:
-    """Every caller says a pitch and every session another: who heard whom is in the sound."""
+    """Every caller and every session has its own pitch, so the sound shows who heard whom."""
     before, began_at = rig.bridge.usage(), trio.current_time()
     silent: list[int] = []
     async with trio.open_nursery() as nursery:
@@ -142,7 +142,7 @@ async def _hold(rig: Rig, number: int, silent: list[int]) -> None:
 
 
 async def _crossed(rig: Rig, caller: Caller, said: int) -> bool:
-    """Whether this call's ear heard two voices, or its model another caller's."""
+    """Whether this caller heard two voices, or the model heard another caller."""
     ear = await _pitches(b"".join(audio for _, audio in caller.sim.ear))
     if not ear:
         return False
@@ -201,8 +201,8 @@ async def forged_webhook(rig: Rig, judge: Judge) -> None:
         await trio.sleep(0.5)
         statuses += [status for _, status, _ in caller.sim.record.requests]
     judge.measured = "HTTP " + ", ".join(map(str, statuses))
-    judge.must(not any(200 <= status < 300 for status in statuses), "strangers start paid calls")
-    judge.must(rig.sessions_left <= 0, "a stranger opens a model session")
+    judge.must(not any(200 <= status < 300 for status in statuses), "unsigned requests start paid calls")
+    judge.must(rig.sessions_left <= 0, "an unsigned request opens a model session")
 
 
 @trial(
@@ -221,15 +221,15 @@ async def forged_stream(rig: Rig, judge: Judge) -> None:
     judge.figures["heard_ms"] = sum(heard_ms)
     strangers = rig.callers[1:]
     judge.measured = _streams(strangers)
-    judge.must(not any(heard_ms), "a stranger talks to the agent")
+    judge.must(not any(heard_ms), "an unauthorized client talks to the agent")
     joined = [
         each for caller in strangers for each in caller.sim.record.streams if each.started_at_ms is not None
     ]
-    judge.should(not joined, "the upgrade of a stranger is accepted")
+    judge.should(not joined, "the upgrade of an unauthorized client is accepted")
 
 
 async def _let_in(rig: Rig) -> None:
-    """Whoever refuses everybody refuses strangers too: an honest call goes first."""
+    """A bridge that refuses everybody would pass this trial, so an honest call goes first."""
     caller = rig.ring()
     await caller.join()
     with trio.move_on_after(1):
@@ -270,5 +270,5 @@ async def spent_token(rig: Rig, judge: Judge) -> None:
     await caller.is_spoken_to()
     judge.figures["heard_ms"] = heard_ms
     judge.measured = _streams(strangers)
-    judge.must(not heard_ms, "a stranger talks to the agent")
-    judge.must(not caller.is_cut, "the stranger ends the call")
+    judge.must(not heard_ms, "an unauthorized client talks to the agent")
+    judge.must(not caller.is_cut, "the unauthorized client ends the call")

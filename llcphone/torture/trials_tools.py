@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 CLEAR_MS = 300
 AUDIO_MS = 500
 SPARE_S = 0.7
-"""Two tools at once may take so much longer than one."""
+"""Two tools at once may take this much longer than one."""
 CREATE, ITEM = "response.create", "conversation.item.create"
 
 
@@ -38,7 +38,7 @@ def _calls(session: ModelSession) -> list[str]:
 
 
 def _outputs(caller: Caller) -> dict[str, float]:
-    """When each call's result was told, in milliseconds of the call; the first counts."""
+    """When each call's result was sent, in milliseconds of the call; the first counts."""
     found: dict[str, float] = {}
     for at_ms, event in caller.told(ITEM):
         item = event.get("item")
@@ -60,7 +60,7 @@ async def _begin(rig: Rig, judge: Judge, count: int) -> Caller | None:
 
 
 async def _judge_results(caller: Caller, judge: Judge, count: int, tool_s: float) -> dict[str, float]:
-    """The results are told, once, and followed by one answer."""
+    """The results are sent once, and followed by one answer."""
     called = _calls(caller.session)[:count]
     with trio.move_on_after(count * tool_s + 3):
         await caller.session.until(lambda: set(called) <= _outputs(caller).keys())
