@@ -1,4 +1,4 @@
-"""Who answers: the phone's agent, or the user's function that chooses one."""
+"""The agent that answers: the phone's own, or the one that the user's function chooses."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class AgentChooser:
         self._faults = faults
 
     def choose(self, form: Mapping[str, str]) -> Agent:
-        """Who answers such a call; raises ``NoAgent`` when the user's function fails."""
+        """The agent that answers such a call; raises ``NoAgent`` when the user's function fails."""
         if isinstance(self.agent, Agent):
             return self.agent
         with contained() as failure:

@@ -69,9 +69,9 @@ def assembled(
 
     Args:
         opened: what is open.
-        agent: who answers, or a function that chooses.
-        takers: told of each record.
-        on_note: told of what happens in calls.
+        agent: the agent that answers, or a function that chooses it.
+        takers: receive each record.
+        on_note: receives what happens in calls.
     """
     config, calls, dialler = opened.config, opened.calls, opened.dialler
     journal = opened.journal is not None
@@ -117,8 +117,8 @@ def assembled(
     )
     transfers = Transfers(config, registry, calls, messages, colleagues, webhooks, recordings)
 
-    # Who hears of calls, in this order. The user's function comes first for notes, and the store last: what
-    # it keeps is complete by then. At the end of a run its transfer is known before its resumption is.
+    # The listeners of calls, in this order. The user's function comes first for notes, and the store last:
+    # what it keeps is complete by then. At the end of a run its transfer is known before its resumption is.
     loop_monitor.listeners.append(overload.look)
     calls.observers += [] if on_note is None else [on_note]
     calls.observers += [breaker.noted, day_budget.noted, CallWarnings().noted, registry.noted]

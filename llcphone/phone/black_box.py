@@ -4,7 +4,7 @@ Off unless ``records.blackbox_dir`` is set. ``engine.tape`` says what is written
 module has only the files. Lines are put in memory by the call's own step and
 written by a thread, some at a time, so that a slow disk never meets audio. Two limits: each call has
 ``TAPE_LIMIT`` bytes, and all that waits for the disk together has 64 MiB. At either the
-tape says that it was cut, and the call goes on without it.
+tape says that it was cut, and the call continues without it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The live calls of one phone, and everybody who is told of them.
+"""The live calls of one phone, and the listeners that are notified of them.
 
 Everything else of the phone stands above this file: it looks calls up here, and adds what it wants to be
 told to one of the lists. ``open`` fills these lists in one place, because their order matters. A listener
@@ -35,15 +35,15 @@ class LiveCalls:
     def __init__(self, nursery: trio.Nursery) -> None:
         """Take the nursery that owns the calls, and tasks that outlive them."""
         self.observers: list[OnNote] = []
-        """Told of what happens in calls, within their step."""
+        """Receive what happens in calls, within their step."""
         self.on_birth: list[Callable[[Call], None]] = []
-        """Told of each run before its tasks start."""
+        """Receive each run before its tasks start."""
         self.on_over: list[Callable[[Call, EndReason], None]] = []
-        """Told why the engine has ended a run, while its sockets are still open."""
+        """Receive why the engine has ended a run, while its sockets are still open."""
         self.on_record: list[OnRecord] = []
-        """Told of each run's record."""
+        """Receive each run's record."""
         self.on_end: list[Callable[[Call], None]] = []
-        """Told of each run once it has its record."""
+        """Receive each run once it has its record."""
         self.finished = 0
         self.faults = Faults(log)
         """What failed of that which serves all calls, and was contained."""
@@ -113,9 +113,9 @@ class LiveCalls:
         self.faults.tell_all("end of a call not taken", self.on_end, call, call=call.call_id)
 
     async def wait_until_empty(self) -> None:
-        """Wait until no call lives, and no tool goes on after its call."""
+        """Wait until no call lives, and no tool still runs after its call."""
         while self._by_id or self._background.running:
-            if self._changed.is_set():  # one event for all who wait
+            if self._changed.is_set():  # one event for all waiting tasks
                 self._changed = trio.Event()
             await self._changed.wait()
 

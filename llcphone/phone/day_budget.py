@@ -74,13 +74,13 @@ class DayBudget:
         return 0 < self._budget_usd <= self.today_usd
 
     def noted(self, call: Call, note: Note) -> None:
-        """An observer of calls: a response has told its tokens."""
+        """An observer of calls: a response has reported its tokens."""
         if isinstance(note, Tokens) and note.cost_usd is not None:
             self._of_call[call.call_id] = self._of_call.get(call.call_id, 0.0) + note.cost_usd
             self._add(note.cost_usd)
 
     def ended(self, call: Call) -> None:
-        """A call has its record; what no note had told is added now."""
+        """A call has its record; cost that no note had reported is added now."""
         noted_usd = self._of_call.pop(call.call_id, 0.0)
         if call.record is not None and (missing_usd := (call.record.cost_usd or 0.0) - noted_usd) > 1e-6:
             self._add(missing_usd)

@@ -104,7 +104,7 @@ class Dialler:
 
         Args:
             call: the call.
-            trusted: its number stands in our own settings: it is not judged, and counts for nobody.
+            trusted: its number comes from our own settings: it is not checked and counts towards no limit.
 
         Raises:
             DialRefused: the guard refuses it; Twilio never hears of it.
@@ -117,7 +117,7 @@ class Dialler:
         self._live[call.status_token] = call
 
     def admit_text(self, to: str, from_: str, sent: int) -> None:
-        """Let a text message go to who is on the line; from now on it counts. Raises ``DialRefused``.
+        """Let a text message go to the person on the line; from now on it counts. Raises ``DialRefused``.
 
         Args:
             to: whose number it is.
@@ -188,7 +188,7 @@ class Dialler:
             async with grace(_GRACE_S) as scope:
                 await self._place(call, order, since, scope)
         finally:
-            if scope.cancelled_caught:  # create has not answered, and whoever waited for it is gone
+            if scope.cancelled_caught:  # create has not answered, and the task that waited for it is gone
                 await self._hang_up_unknown(call, order, since)
 
     async def _place(self, call: Call, order: DialOrder, since: float, scope: trio.CancelScope) -> None:
@@ -262,7 +262,7 @@ class Dialler:
         return DialOrder(
             to=call.dialled,
             from_=call.caller,
-            # Synchronous detection tells its verdict with the TwiML request only.
+            # Synchronous detection reports its verdict with the TwiML request only.
             twiml=None if synchronous else call.twiml,
             url=f"{public_url}/twiml/{call.status_token}" if synchronous else None,
             status_callback=f"{public_url}/status/{call.status_token}",
@@ -285,9 +285,9 @@ class Dialler:
             except CarrierError as exc:  # repeated and bounded already: Twilio's own limits end it
                 log.error("a call could not be hung up", extra={"code": exc.code, "call_sid": call_sid})
         if token in self._ended:
-            self._ended[token] = ""  # should its callbacks tell that it goes on, we try again
+            self._ended[token] = ""  # if its callbacks show that it continues, we try again
 
-    # -- what Twilio tells ------------------------------------------------------------------
+    # -- callbacks of Twilio ----------------------------------------------------------------
 
     def knows(self, token: str) -> bool:
         """Whether a callback's token is one of ours; the callbacks below ignore others."""
@@ -326,7 +326,7 @@ class Dialler:
 
 
 def _steady_ms() -> int:
-    """A clock that nobody sets: a step of the other one neither frees the limits nor blocks them."""
+    """A clock that cannot be set: a step of the wall clock neither frees the limits nor blocks them."""
     return round(trio.current_time() * 1000)
 
 

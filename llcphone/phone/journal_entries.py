@@ -46,7 +46,7 @@ class JournalEntry:
     """Its row is in the journal."""
     over: str = ""
     handed_over: bool = False
-    """It goes on in the next process, as planned."""
+    """It continues in the next process, as planned."""
     _lines: dict[str, tuple[int, KeptLine]] = attrs.field(factory=dict, init=False)
     _taken: dict[str, tuple[int, KeptLine]] | None = attrs.field(default=None, init=False)
 
@@ -57,7 +57,7 @@ class JournalEntry:
         return now.floor is Floor.AGENT and now.ended is None
 
     def take(self) -> Change | None:
-        """What has changed since it was last written; None: it cannot be told, and what was written stays."""
+        """What has changed since it was last written; None: unknown, and what was written stays."""
         with contained() as failure:
             return self._change()
         fields = {"call": self.call.call_id, "errors": failure.kinds}
@@ -97,7 +97,7 @@ class JournalEntry:
 
 @attrs.frozen(eq=False)
 class Closing:
-    """The row of a run whose call goes on in another row: nobody is to claim it any more."""
+    """The row of a run whose call continues in another row: it must not be claimed any more."""
 
     row: CallRow
     speaking: bool = False
@@ -112,7 +112,7 @@ class Closing:
 
 
 def resumed_of(claim: Claim) -> Resumed:
-    """What a call that was claimed goes on from."""
+    """What a call that was claimed continues from."""
     lines = tuple(line for _, body in claim.lines if (line := _decode(body)) is not None)
     try:
         return Resumed(lines, Owed(claim.row.owed))

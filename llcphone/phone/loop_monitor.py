@@ -63,7 +63,7 @@ class LoopMonitor:
         return ordered[round((len(ordered) - 1) * share)] if ordered else 0.0
 
     def held(self, call: Call, by: str, ms: int) -> None:
-        """A tool or hook blocked the event loop: log its name, and tell every call."""
+        """A tool or hook blocked the event loop: log its name, and note it in every call."""
         self.held_s[by] += ms / 1000
         self._named = True
         fields = {"call": call.call_id, "by": by, "ms": ms}

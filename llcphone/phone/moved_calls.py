@@ -1,7 +1,7 @@
 """Calls that were moved back to this phone by REST or by ``<Redirect>``: they continue with their history.
 
 Twilio ends the media stream of such a call and requests the voice webhook again. The two events use different
-connections and come in either order, so neither alone tells what happened to the telephone call:
+connections and come in either order, so neither alone shows what happened to the telephone call:
 
     webhook first   the old stream is still there: Twilio gets another document, whose stream takes over
     stop first      the run ended as if the caller had hung up: the webhook's "in-progress" corrects that
@@ -49,12 +49,12 @@ _STREAM_ENDED = frozenset(
         EndReason.FAILED,
     }
 )
-"""Ends of a run that nobody decided: the telephone call continues if Twilio says so."""
+"""Ends of a run that no party decided: the telephone call continues if Twilio says so."""
 
 
 @attrs.frozen
 class _Left:
-    """What the next run of a call goes on from."""
+    """What the next run of a call continues from."""
 
     following: Call
     agent: Agent
@@ -67,7 +67,7 @@ class MovedCalls:
     """The calls of one phone whose media stream may be followed by another."""
 
     def __init__(self, runs: CallRuns, documents: StreamDocuments, transfers: TransferRegistry) -> None:
-        """Take what begins the next run, what writes its document, and who was sent elsewhere."""
+        """Take what begins the next run, what writes its document, and the registry of transfers."""
         self._runs = runs
         self._documents = documents
         self._transfers = transfers
@@ -117,7 +117,7 @@ class MovedCalls:
         if (call := self._asked.get(token)) is not None:
             call.end(EndReason.PHONE_LOST)
 
-    # -- what calls tell --------------------------------------------------------------------
+    # -- events of calls --------------------------------------------------------------------
 
     def over(self, call: Call, reason: EndReason) -> None:
         """The engine has ended a run; its sockets are still open."""

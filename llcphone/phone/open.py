@@ -51,7 +51,7 @@ async def open_phone(
 
     Args:
         config: the settings.
-        agent: who answers, or a function that chooses by the webhook's form.
+        agent: the agent that answers, or a function that chooses it by the webhook's form.
         on_record: called synchronously with every call's record, besides ``records.path``.
         on_note: called synchronously with what happens in calls (floor, words, tools, barge-in);
             it runs inside the engine's step, so it must be quick.
@@ -101,7 +101,7 @@ async def _opened_dialler(
     if not (config.twilio.account_sid and config.twilio.auth_token):
         yield None
         return
-    # Imported here: Twilio's REST package takes 100 ms, and who only answers never needs it.
+    # Imported here: Twilio's REST package takes 100 ms, and inbound calls do not need it.
     from llcphone.phone.dialler import open_dialler
 
     of_others = None if journal is None else journal.of_others
@@ -116,7 +116,7 @@ def use_agent(phone: Phone, agent: AgentChoice) -> None:
 
     Args:
         phone: whose calls they are.
-        agent: who answers, or a function that chooses by the webhook's form.
+        agent: the agent that answers, or a function that chooses it by the webhook's form.
 
     Raises:
         ConfigError: its settings cannot be used; nothing has changed.

@@ -3,7 +3,7 @@
 ``server.max_calls`` is a third limit, which ``admission`` checks. Here the event loop's lateness and the CPU
 use of its thread are measured over two seconds. One late moment (a garbage collection, another program)
 rejects no call; a loop that is late repeatedly does. Neither limit applies while no call is live, because a
-new call can then disturb nobody. Lateness does not count either
+new call can then disturb no other call. Lateness does not count either
 
 - in the first seconds of a process, which loads its last modules with the first calls;
 - while the thread uses little of its core, unless the loop is very late: then other programs cause it, and
@@ -64,7 +64,7 @@ class Overload:
         live: Callable[[], int],
         read: Callable[[], tuple[float, float, float]] = clocks,
     ) -> None:
-        """Take the limits, what tells how many calls are live, and the clocks."""
+        """Take the limits, the function that counts live calls, and the clocks."""
         self._limits = limits
         self._live = live
         self._read = read

@@ -1,4 +1,4 @@
-"""The phone: what stands between calls.
+"""The phone: what all calls share.
 
 ``open_phone`` (in ``open``) builds its parts, owns the nursery of all calls, and puts the phone together
 from them. ``answer`` and ``join`` are synchronous, so the request's task owns nothing of a call.
@@ -59,7 +59,7 @@ class Phone:
         config: the settings.
         endpoint: where model sessions are opened.
         admission: whether new calls are taken.
-        agents: who answers.
+        agents: the agents that answer.
         warm: sessions that are ready before anybody calls.
         loop_monitor: how late the event loop is.
         breaker: open while no model session can be had.
@@ -147,8 +147,8 @@ class Phone:
 
         Args:
             to: whom to ring, in E.164.
-            agent: who speaks; None: the phone's own agent.
-            context: what this call is about; it stands last in the prompt, so that the static part
+            agent: the agent that speaks; None: the phone's own agent.
+            context: what this call is about; it comes last in the prompt, so that the static part
                 is cached.
             caller_id: one of our own numbers; empty: the first of them.
             send_digits: keys Twilio presses when somebody answers; no machine detection then.
@@ -248,7 +248,7 @@ class Phone:
 
     @property
     def agent(self) -> AgentChoice:
-        """Who answers, or the function that chooses."""
+        """The agent that answers, or the function that chooses it."""
         return self.agents.agent
 
     @property
@@ -267,12 +267,12 @@ class Phone:
 
     @property
     def observers(self) -> list[OnNote]:
-        """Functions that are told of what happens in calls, within their step."""
+        """Functions that receive what happens in calls, within their step."""
         return self._calls.observers
 
     @property
     def on_end(self) -> list[Callable[[Call], None]]:
-        """Functions that are told of each call once it has its record."""
+        """Functions that receive each call once it has its record."""
         return self._calls.on_end
 
     @property
@@ -296,7 +296,7 @@ class Phone:
         return self.admission.reasons() + [f"{name}: {why}" for name, why in whose.items() if why]
 
     async def wait_until_empty(self) -> None:
-        """Wait until no call lives, and no tool goes on after its call."""
+        """Wait until no call lives, and no tool still runs after its call."""
         await self._calls.wait_until_empty()
 
     async def drain(self, limit_s: float | None = None) -> None:
@@ -307,5 +307,5 @@ class Phone:
         """
         need(limit_s, (int, float, type(None)), "drain: limit_s", "seconds")
         limit_s = self.config.drain.limit_s if limit_s is None else limit_s
-        goodbye = not self._runs.resumes  # else another process goes on with the call
+        goodbye = not self._runs.resumes  # otherwise another process continues the call
         await drain(self._calls, self.admission, self.warm, self.config, limit_s, goodbye=goodbye)

@@ -54,7 +54,7 @@ _ASK_AGAIN_S = 1
 """Between two questions to a process that is about to go, until its successor answers, or to a journal that
 cannot be reached."""
 _ASK_FOR_S = 30.0
-"""How long Twilio is told to ask again while the journal cannot be reached; then the call ends."""
+"""How long Twilio is made to ask again while the journal cannot be reached; then the call ends."""
 
 
 class CallResumption:
@@ -74,7 +74,7 @@ class CallResumption:
         Args:
             writer: writes and claims.
             calls: the live calls.
-            runs: begins the run that goes on.
+            runs: begins the run that continues.
             documents: writes the document of a run that another process has begun.
             moved_calls: has the document of a live run.
             agent_named: the agent that had a call, or whom the phone chooses for such a call.
@@ -92,10 +92,10 @@ class CallResumption:
         self._unsure: BoundedDict[str, float] = BoundedDict(_REMEMBERED)
         """When the journal could first not say what becomes of a call, by CallSid."""
 
-    # -- what calls tell: synchronous -------------------------------------------------------
+    # -- events of calls: synchronous -------------------------------------------------------
 
     def born(self, call: Call) -> None:
-        """A run of a call begins: a new call's, one that was claimed, or one that goes on from memory."""
+        """A run of a call begins: a new call's, one that was claimed, or one that continues from memory."""
         last = self._ended.pop(call.call_sid, None)
         claimed = self._claimed.pop(call, None)
         if claimed is None:
@@ -149,7 +149,7 @@ class CallResumption:
     async def come_back(
         self, form: Mapping[str, str], run_number: int, news: str, *, speak: bool = True
     ) -> str:
-        """A caller who had left is back, with such news for the model; empty: their call is not known."""
+        """A caller who had left is back, with this news for the model; empty: their call is not known."""
         try:
             return await self._resume(form, run_number, news=news, speak=speak) or ""
         except StoreUnavailable:
@@ -195,7 +195,7 @@ class CallResumption:
         return True
 
     def _ask_later(self, call_sid: str, run_number: int) -> str:
-        """The journal cannot say whether the call goes on: Twilio keeps it for a while, and asks again."""
+        """The journal cannot say whether the call continues: Twilio keeps it for a while, and asks again."""
         now = trio.current_time()
         since = self._unsure.setdefault(call_sid, now)
         if now - since < _ASK_FOR_S:

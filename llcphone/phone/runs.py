@@ -91,11 +91,11 @@ class CallRuns:
 
         Args:
             call: the run.
-            agent: who speaks.
+            agent: the agent that speaks.
             dialler: rings the person; None: they ring us, or are on the line already.
             context: what the call is about.
-            resumed: what it goes on from.
-            trusted: the number that is rung stands in our own settings.
+            resumed: what it continues from.
+            trusted: the dialled number comes from our own settings.
 
         Raises:
             DialRefused: the guard refuses the call.
@@ -147,7 +147,7 @@ class CallRuns:
     # -- a run's end -----------------------------------------------------------------------------
 
     def _ended(self, call: Call, record: CallRecord) -> None:
-        """A run has its record: its place is free, whatever fails of what is told of it."""
+        """A run has its record: its place is free, even if a listener fails."""
         calls = self.calls
         calls.remove(call)
         with calls.faults.contained("end of a call not noted", call=call.call_id):

@@ -163,7 +163,7 @@ class WarmPool:
     # -- the pool's task --------------------------------------------------------------------
 
     async def run(self) -> None:
-        """Keep sessions ready until cancelled or closed; on the way out close them, bounded."""
+        """Keep sessions ready until cancelled or closed; then close them, within a limit."""
         if not self.sessions or self._shut:
             return
         self._over = trio.Event()
@@ -323,7 +323,7 @@ def _default(agent: Agent | Callable[[Mapping[str, str]], Agent]) -> Agent:
     if isinstance(agent, Agent):
         return agent
     with contained():
-        chosen: object = agent({})  # the user's function, asked about nobody's call
+        chosen: object = agent({})  # the user's function, asked without a call
         if isinstance(chosen, Agent):
             return chosen
     fix = "let it answer an empty form with the agent whose sessions are kept, or set warm.sessions = 0"

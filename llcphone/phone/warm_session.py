@@ -78,7 +78,7 @@ class WarmSession:
         return round((self.ready_s - self.began_s) * 1000)
 
     def lose(self, *args: object, **names: object) -> None:
-        """The leg died, or asks for a task because the kernel takes no more bytes: nobody reads our pings."""
+        """The leg died, or asks for a task because the kernel takes no more bytes: the peer does not read."""
         self._lost = True
 
     def has_ended(self) -> bool:

@@ -5,13 +5,13 @@ call to us contains ``<Connect action>``, so Twilio requests the next document a
 Our answer transfers the caller. That needs no REST request, and a ``stop`` need not be told apart from a
 hang-up: if the caller hangs up during the good-bye, Twilio says so in its request.
 
-    registry        who was sent where
+    registry        which caller was sent where
     requests        what calls ask for
     messages        text messages out of a call
     warm_transfer   the agent speaks to the colleague while the caller hears music
-    webhooks        Twilio's further questions: nobody answered, whispered, recorded, back again
+    webhooks        Twilio's further requests: not answered, whispered, recorded, back again
     transfers       callers who leave, and Twilio's first question
-    recordings      who is told where voicemail and recorded calls are
+    recordings      notifications of voicemail and recorded calls
 
 Our addresses contain in their path what is needed to answer (run number, destination), so that another
 process can answer, too. What only improves the answer (the summary, the colleague's words) is in memory.

@@ -27,7 +27,7 @@ log = logger("llcphone.transfers")
 _LONGEST = 1_600
 """Twilio's limit of a text message."""
 _SENT = "llcphone.texts"
-"""How many went to who is on the line: in the call's ``state``, so the call's next run goes on counting."""
+"""How many went to the person on the line: in the call's ``state``, so the call's next run keeps counting."""
 
 
 class TextMessages:
@@ -82,7 +82,7 @@ class TextMessages:
         return "" if destination is None else destination.number
 
     def _refused(self, call: Call, number: str, ours: str) -> str:
-        """Why no text message goes to who is on the line; empty: it counts from now on."""
+        """Why no text message may go to the person on the line; empty: it may, and counts from now on."""
         assert self._dialler is not None  # there is a carrier
         sent = int(call.state.get(_SENT, 0))
         try:

@@ -1,4 +1,4 @@
-"""Recordings at Twilio: voicemail, and whole calls when people are told so."""
+"""Recordings at Twilio: voicemail, and whole calls if people hear a notice."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Recordings:
         self._speech = speech
         self._faults = Faults(log)
         self.on_ready: list[Callable[[Recording], None]] = []
-        """Told of each recording; Twilio's account keeps it."""
+        """Receive each recording; Twilio's account keeps it."""
 
     def of_call(self) -> twiml.Recorded | None:
         """How Twilio is to record a call from its beginning; None: not at all."""

@@ -58,7 +58,7 @@ class TransferRegistry:
     # -- begun -----------------------------------------------------------------------------------
 
     def keep(self, transfer: Transfer) -> None:
-        """Remember who has left."""
+        """Remember a caller who has left."""
         self._by_token[transfer.token] = transfer
         self._by_run[transfer.call.call_sid, transfer.call.run_number] = transfer
         while len(self._by_token) > _REMEMBERED:
@@ -72,7 +72,7 @@ class TransferRegistry:
             del self._by_run[run]
 
     def forget_before(self, call: Call) -> None:
-        """The caller is back for good: nobody asks for what older runs have begun."""
+        """The caller is back for good: transfers that older runs began are no longer needed."""
         for run_number in range(call.run_number):
             if (transfer := self.of_run(call.call_sid, run_number)) is not None:
                 self.forget(transfer)
@@ -86,7 +86,7 @@ class TransferRegistry:
         return self._by_run.get((call_sid, run_number))
 
     def leaves(self, call: Call) -> bool:
-        """Whether the telephone call goes on although this run of it has ended."""
+        """Whether the telephone call continues although this run of it has ended."""
         return (call.call_sid, call.run_number) in self._by_run
 
     def destination_of(self, call: Call) -> str:

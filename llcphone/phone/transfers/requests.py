@@ -27,7 +27,7 @@ _TOO_LATE = Outcome(False, "The call is ending, or has not begun: it cannot be p
 
 
 class TransferRequests:
-    """Answers them at once: an outcome that the model can tell its caller."""
+    """Answers them at once, with an outcome that the model can pass on to its caller."""
 
     def __init__(
         self,
@@ -36,7 +36,7 @@ class TransferRequests:
         messages: TextMessages,
         carrier_for: CarrierFor,
     ) -> None:
-        """Take the settings, who was sent where, what sends text messages, and the way to Twilio."""
+        """Take the settings, the registry of transfers, what sends text messages, and the way to Twilio."""
         self._config = config
         self._registry = registry
         self._messages = messages

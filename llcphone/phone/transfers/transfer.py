@@ -25,7 +25,7 @@ CarrierFor = Callable[[str], "Carrier"]
 """The way to Twilio's REST API for a purpose; raises ConfigError when there is no account."""
 
 RUNG = "llcphone.rung"
-"""How often each destination was rung, in the call's ``state``: the call's next run goes on counting."""
+"""How often each destination was rung, in the call's ``state``: the call's next run keeps counting."""
 BRIEFING = "llcphone.transfer"
 """What the briefing of a colleague must know, in the ``state`` of the call to them."""
 
@@ -60,7 +60,7 @@ class Transfer:
     kept: Resumed | None = attrs.field(default=None, repr=False)
     """The conversation, as it was heard."""
     answer: str = attrs.field(default="", repr=False)
-    """What Twilio was told when it asked first; it may ask again."""
+    """Our answer to Twilio's first request; it may ask again."""
     accepted: bool = False
     """The colleague pressed the key that was asked for."""
     joining: bool = False
@@ -74,7 +74,7 @@ class Transfer:
     gone: bool = False
     """The caller has hung up."""
     refused: str = attrs.field(default="", repr=False)
-    """What the caller is to be told by a colleague who does not take the call."""
+    """What a colleague who does not accept the call wants the caller to hear."""
     briefing: Call | None = None
     """The call to the colleague."""
 

@@ -1,7 +1,7 @@
 """Callers who leave, and Twilio's first question: what next, now that the media stream has ended?
 
-When a run ends by a transfer, the conversation is kept for whoever comes back, until the telephone call is
-over. Everything here happens in memory and without waiting, but for text messages, which are tasks of the
+When a run ends by a transfer, the conversation is kept until the telephone call is over, in case the caller
+comes back. Everything here happens in memory and without waiting, but for text messages, which are tasks of the
 phone and are bounded by the carrier.
 """
 
@@ -73,7 +73,7 @@ class Transfers:
 
         Args:
             config: the settings.
-            registry: who was sent where.
+            registry: which caller was sent where.
             calls: where tasks start that outlive their call.
             messages: sends text messages.
             warm: calls to colleagues.
@@ -88,7 +88,7 @@ class Transfers:
         self._messages = messages
         self._warm = warm
 
-    # -- what calls tell -------------------------------------------------------------------------
+    # -- events of calls --------------------------------------------------------------------------
 
     def over(self, call: Call, reason: EndReason) -> None:
         """A run has ended; its sockets are still open, so Twilio has not asked yet."""

@@ -5,8 +5,8 @@ of ours, with an agent of its own that has two tools. ``take_call``: it says so,
 colleague to the room. ``refuse_call``, or any other end (busy, no answer, a machine, no model): the caller is
 fetched out of the room by REST, and is back with their agent.
 
-What the briefing must know stands in its call's ``state``, which the journal keeps: another process can go on
-with it. Who hangs up on hold ends the briefing.
+What the briefing must know is in its call's ``state``, which the journal keeps, so another process can
+continue it. A caller who hangs up on hold ends the briefing.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class WarmTransfers:
 
         Args:
             config: the settings.
-            registry: who was sent where.
+            registry: which caller was sent where.
             calls: where tasks start that outlive their call.
             runs: begins the call to the colleague.
             carrier_for: the way to Twilio.
@@ -91,7 +91,7 @@ class WarmTransfers:
     # -- the caller is on hold -------------------------------------------------------------------
 
     def begin(self, transfer: Transfer) -> str:
-        """Ring the colleague, and let the caller wait; empty: nobody can be rung."""
+        """Ring the colleague, and let the caller wait; empty: no colleague can be dialled."""
         destination = self._config.transfers.destination(transfer.to)
         if destination is None:
             return ""
@@ -127,18 +127,18 @@ class WarmTransfers:
         )
 
     def caller_gone(self, transfer: Transfer) -> None:
-        """The caller has hung up: nobody is to be rung or briefed for them any more."""
+        """The caller has hung up: stop dialling and briefing a colleague for them."""
         if transfer.gone:
             return
         transfer.gone = True
-        transfer.kept = None  # nobody comes back
+        transfer.kept = None  # the caller does not come back
         if transfer.briefing is not None and not transfer.briefing.run.over:
             transfer.briefing.end()
 
     # -- the colleague ---------------------------------------------------------------------------
 
     def agent(self, name: str) -> Agent:
-        """Who speaks to the colleague at this destination."""
+        """The agent that speaks to the colleague at this destination."""
         if name not in self._agents:
             self._agents[name] = self._make_agent(name)
         return self._agents[name]
@@ -165,7 +165,7 @@ class WarmTransfers:
             """The colleague does not take the call, or a machine answered.
 
             Args:
-                reason: what the caller is to be told.
+                reason: what the caller is to hear.
             """
             call.state[BRIEFING] = {**call.state[BRIEFING], "refused": reason[:500]}
             call.hang_up()
@@ -195,7 +195,7 @@ class WarmTransfers:
         """A colleague has entered a room that the caller had left."""
         self._calls.start_task(self._hang_up, call_sid, name="hang up")
 
-    # -- nobody takes the call -------------------------------------------------------------------
+    # -- no colleague accepts --------------------------------------------------------------------
 
     def ended(self, call: Call) -> None:
         """A run has its record; was it a briefing that came to nothing?"""

@@ -1,4 +1,4 @@
-"""Twilio's requests about a caller who has left: nobody answered, a colleague listens, a message is left.
+"""Twilio's requests about a caller who has left: no answer, a colleague listens, a message is left.
 
 Each request may come twice, late, or to another process than the one that began the transfer. The answer must
 then be the same, or at least be useful. It depends first on what this process knows (was the key pressed, did
@@ -50,7 +50,7 @@ class Question:
 
 
 class TransferWebhooks:
-    """What Twilio is told at ``/transfer/<run_number>/<destination>/<token>/<step>``."""
+    """What Twilio receives from ``/transfer/<run_number>/<destination>/<token>/<step>``."""
 
     def __init__(
         self,
@@ -68,7 +68,7 @@ class TransferWebhooks:
 
         Args:
             config: the settings.
-            registry: who was sent where.
+            registry: which caller was sent where.
             warm: calls to colleagues.
             calls: the live calls.
             admission: whether a caller may come back.
@@ -109,7 +109,7 @@ class TransferWebhooks:
     # -- the caller's leg ------------------------------------------------------------------------
 
     async def _done(self, asked: Question) -> str:
-        """A ``<Dial>`` is over: the two have talked, or nobody was there."""
+        """A ``<Dial>`` is over: the two have talked, or there was no answer."""
         transfer = asked.transfer
         if not in_progress(asked.form):
             if transfer is not None:
@@ -142,7 +142,7 @@ class TransferWebhooks:
         return await self._to_agent(asked, pressed, speak=False) or self._goodbye(asked)
 
     async def back(self, asked: Question, why: str) -> str:
-        """Nobody took the call: back to the agent, to voicemail, or good-bye."""
+        """No colleague accepted: back to the agent, to voicemail, or good-bye."""
         transfer = asked.transfer
         destination, config = self._config.destination(asked.to), self._config
         otherwise: str = "agent" if destination is None else destination.on_no_answer
@@ -185,7 +185,7 @@ class TransferWebhooks:
         return transfer.back.twiml
 
     def _goodbye(self, asked: Question) -> str:
-        """Nobody can take this caller: say so, and hang up."""
+        """No destination is left for this caller: say so, and hang up."""
         if asked.transfer is not None:
             self._registry.forget(asked.transfer)
         self._call_is_over(asked.form)
@@ -225,7 +225,7 @@ class TransferWebhooks:
         return twiml.hang_up()
 
     async def _room(self, asked: Question) -> str:
-        """Who enters and leaves the room of a warm transfer; ``transfer`` is the caller's."""
+        """Participants enter and leave the room of a warm transfer; ``transfer`` is the caller's."""
         transfer = asked.transfer
         if transfer is None or transfer.way is not Way.WARM:
             return twiml.nothing()
