@@ -1,8 +1,8 @@
 """Callers who leave, and Twilio's first question: what next, now that the media stream has ended?
 
 When a run ends by a transfer, the conversation is kept until the telephone call is over, in case the caller
-comes back. Everything here happens in memory and without waiting, but for text messages, which are tasks of the
-phone and are bounded by the carrier.
+comes back. Everything here happens in memory and without waiting, except text messages: these are tasks of
+the phone and are bounded by the carrier.
 """
 
 from __future__ import annotations
