@@ -29,14 +29,14 @@ async def accept_each(
         except OSError as error:
             if error.errno in _LISTENER_IS_GONE:
                 raise
-            # Out of descriptors or memory; or one of the many things Linux tells here of a
+            # Out of descriptors or memory; or one of the many errors that Linux reports here for a
             # connection that died in the queue. Neither is a reason to stop listening.
             seldom.warning("cannot accept", error=errno.errorcode.get(error.errno or 0, "?"))
             await trio.sleep(ACCEPT_PAUSE_S)
             continue
         try:
             address = str((stream.socket.getpeername() or ("",))[0])  # a Unix socket's has no name
-        except OSError:  # it has left already, as reading will tell
+        except OSError:  # it has left already, which the next read shows
             address = ""
         admit(stream, party_of(address))
 

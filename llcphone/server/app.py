@@ -3,7 +3,7 @@
     POST /twiml             the voice webhook of calls that ring us: signed form in, TwiML out
     /calls ...              the API, when it has a key (`api`)
     POST /resume/<run_number>    a media stream has ended: what next (`phone.resumption`)
-    POST /status/<token> /amd/<token> /twiml/<token>    what Twilio tells of calls we placed (`callbacks`)
+    POST /status/<token> /amd/<token> /twiml/<token>    Twilio's callbacks about calls we placed (`callbacks`)
     POST /transfer/... /voicemail/... /recording/...    callers who have left their agent (`transfers`)
     ws   /media/<token>     the media stream, when this app serves it (not with `[wire] phone = "fast"`)
     GET  /healthz           the process is alive, or why it should be replaced

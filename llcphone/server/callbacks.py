@@ -1,10 +1,10 @@
-"""What Twilio tells of the calls we placed, and the one way to read a signed form.
+"""Twilio's callbacks about the calls we placed, and the one way to read a signed form.
 
-    POST /status/<token>    how the call stands: any order, twice, late
+    POST /status/<token>    status of the call: any order, twice, late
     POST /amd/<token>       the verdict of asynchronous machine detection
     POST /twiml/<token>     synchronous detection: Twilio asks what to do, with the verdict
 
-The token names the call: Twilio may call back before it has told us the CallSid. Each is answered
+The token names the call: Twilio may call back before it has sent us the CallSid. Each is answered
 at once, since all that follows from it happens inside one step of the call.
 """
 

@@ -1,9 +1,9 @@
-"""The interpreter of a process that serves calls: its pauses come where nobody hears them.
+"""The interpreter of a process that serves calls: its pauses come where no caller hears them.
 
 The garbage collector's full round looks at every object that calls have: 40 ms with 200 live calls, in
-which no frame of any call goes on. Python begins one whenever a quarter more objects have grown old, as
-the conversations of a busy house do all the time. So the objects of the program itself are set aside,
-and full rounds come when the last live call has ended, or after so many calls that what they may have
+which no frame of any call moves. Python begins one whenever a quarter more objects have grown old, as
+the conversations of a busy server do all the time. So the objects of the program itself are set aside,
+and full rounds come when the last live call has ended, or after enough calls that what they may have
 left in cycles (about 40 KB each) is worth a pause.
 
 A library must not do that to its host, so only the bundled server does.
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from llcphone.call.call import Call
 
 _ENDED_CALLS = 25
-"""After so many a full round comes although others are live, or after half as many as are live."""
+"""A full round runs after this many ended calls, or after half the number of live ones, if that is more."""
 _NEVER = 1_000_000
 _SWITCH_S = 0.0005
-"""A thread that runs Python (journal, store) gives way after so long, not after 5 ms."""
+"""A thread that runs Python (journal, store) gives way after this long, not after 5 ms."""
 
 
 @contextmanager

@@ -57,10 +57,10 @@ if TYPE_CHECKING:
 
 SUPPORTED = sys.platform == "linux"
 TAKE_S = 10.0
-"""For the sockets: the old process answers at once, but on a busy machine neither may run for a while. Nobody
-waits in vain meanwhile: the old one accepts until it is asked, and Twilio is patient for 15 s."""
+"""For the sockets: the old process answers at once, but on a busy machine neither may run for a while. Callers
+are still served meanwhile: the old one accepts until it is asked, and Twilio is patient for 15 s."""
 STEADY_S = 5.0
-"""Who has been asked and says for so long why no call would be taken will not say otherwise soon."""
+"""After this long of the same refusals, the new server is not expected to become ready."""
 SERVES_S = 30.0
 """From the passed sockets to a new process that serves: it only has to accept."""
 
@@ -226,7 +226,7 @@ class Handover:
         return self._taken
 
     async def serving(self) -> None:
-        """Tell the process before this one that it is not needed for the port any more."""
+        """Let the process before this one know that it is not needed for the port any more."""
         if (stream := self._taken.stream) is not None:
             with suppress(OSError, trio.BrokenResourceError):  # it has ended meanwhile: so be it
                 await stream.send_all(YES)

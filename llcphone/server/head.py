@@ -49,7 +49,7 @@ _MATTERS_ALL = (b"sec-websocket-",)
 _NOT_PASSED_ON = frozenset(
     [b"connection", b"keep-alive", b"proxy-connection", b"upgrade", b"http2-settings", b"te", b"expect"]
 )
-# Offers that nobody here takes up; hypercorn would accept permessage-deflate unasked.
+# Offers that are not accepted here; hypercorn would accept permessage-deflate unasked.
 _NOT_NEGOTIATED = frozenset([b"sec-websocket-extensions", b"sec-websocket-protocol"])
 
 

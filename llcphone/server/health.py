@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def alive(phone: PhonePort, nonce: str = "") -> tuple[dict[str, Any], int]:
-    """Whether the process should be replaced, and with a nonce who it is."""
+    """Whether the process should be replaced; for a nonce also the process's id."""
     reasons = phone.loop_monitor.reasons()
     return {"alive": not reasons, "reasons": reasons} | identity(nonce), 503 if reasons else 200
 

@@ -37,7 +37,7 @@ from llcphone.runtime.log_lines import logger
 from llcphone.server.quiet_log import where, without_texts
 
 STALL_TIMEOUT_S = 5.0
-"""A peer that takes no byte of an answer for so long is given up."""
+"""A connection is dropped if its peer takes no byte of an answer for this long."""
 LIFESPAN_LIMIT_S = 10.0
 
 log = logger("llcphone.server.http")
@@ -59,7 +59,7 @@ class BoundedStream(trio.abc.HalfCloseableStream):
         return self.inner.socket
 
     def abort(self) -> None:
-        """Close the socket at once; whoever waits on it wakes up."""
+        """Close the socket at once; a task that waits on it wakes up."""
         self.inner.socket.close()
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:

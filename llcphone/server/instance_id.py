@@ -1,6 +1,6 @@
-"""Who this process is: a random word that ``/healthz`` tells whoever asks with a nonce.
+"""The id of this process: a random word that ``/healthz`` sends if the request has a nonce.
 
-So somebody who asks the public URL can tell whether it leads to this process, to another one, or to a cache.
+So a client of the public URL can see whether it leads to this process, to another one, or to a cache.
 """
 
 from __future__ import annotations
@@ -18,5 +18,5 @@ _NONCE = re.compile(r"[A-Za-z0-9]{1,64}")
 
 
 def identity(nonce: str) -> dict[str, str]:
-    """What ``/healthz`` says besides to whoever asks with a nonce."""
+    """What ``/healthz`` adds if the request has a nonce."""
     return {"process": PROCESS, "nonce": nonce} if _NONCE.fullmatch(nonce) else {}

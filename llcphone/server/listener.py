@@ -98,7 +98,7 @@ class PublicListener:
     _serve_http: ServeHttp
     _limits: ServerConfig
     addresses: list[Any]
-    """Where it listens, as ``getsockname`` tells: the real port, also for port 0."""
+    """Where it listens, by ``getsockname``: the real port, also for port 0."""
     pending: PendingConnections
     _connections: trio.Nursery
     port: Port

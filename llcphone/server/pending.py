@@ -1,4 +1,4 @@
-"""Connections that nobody has authenticated yet, and which of them is closed when there are too many.
+"""Connections that are not authenticated yet, and which of them is closed when there are too many.
 
 Every accepted socket is pending until it is authenticated (by Twilio's signature, by the API's key, or as a
 media stream with a valid token) or closed. An authenticated connection leaves at once and is not counted:

@@ -1,7 +1,7 @@
-"""Who listens on a port: the process, whether it is ours, and what ends it.
+"""The owner of a port: the process, whether it is ours, and what ends it.
 
 Two programs may listen on one port number (one address each, or SO_REUSEPORT), and then calls go
-astray at random; so every listening socket is told, not the first one found. Without privileges the
+astray at random; so every listening socket is listed, not only the first one found. Without privileges the
 kernel names only processes of the same user: another's socket has no pid here.
 """
 
@@ -109,12 +109,12 @@ def settings_of(argv: Sequence[str], cwd: str) -> str:
 
 
 def real_path(file: Path) -> str:
-    """What tells whether two settings files are one."""
+    """A key that is equal if two settings files are the same file."""
     return os.path.realpath(file)
 
 
 def began(pid: int) -> float:
-    """When a process began, by a clock that nobody sets: seconds since the system's start, if it tells those.
+    """When a process began, by a clock that cannot be set: seconds since the system's start, if known.
 
     Raises:
         psutil.NoSuchProcess: there is none.
@@ -132,7 +132,7 @@ def began(pid: int) -> float:
 def _listening(psutil: Any, port: int) -> Iterator[tuple[int | None, str]]:
     try:
         sockets = [(each.pid, each) for each in psutil.net_connections("tcp")]
-    except psutil.AccessDenied:  # macOS tells only root of all sockets; of one's own it tells
+    except psutil.AccessDenied:  # macOS lists all sockets only for root, but a user's own for everybody
         sockets = []
         for process in psutil.process_iter():
             try:

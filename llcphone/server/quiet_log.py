@@ -21,7 +21,7 @@ def where(error: BaseException) -> str:
 
 
 def without_texts(logger: logging.Logger) -> logging.Logger:
-    """Make a logger that others write to (hypercorn, quart) tell faults by their place only."""
+    """Make a logger of hypercorn or quart log faults by their place only."""
     if not any(isinstance(each, _OnlyPlaces) for each in logger.filters):
         logger.addFilter(_OnlyPlaces())
     return logger

@@ -1,4 +1,4 @@
-"""Reads one request of a client that nobody has authenticated, and answers it with a bare status.
+"""Reads one request of a client that is not authenticated, and answers it with a bare status.
 
 Every wait in here is bounded by its caller's cancel scope, every read by a limit in bytes.
 """

@@ -55,7 +55,7 @@ async def serve(
     handover: Handover | None = None,
     task_status: trio.TaskStatus[PublicListener] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    """Serve this phone on the configured port until the started `PublicListener` is told to stop accepting.
+    """Serve this phone on the configured port until the started `PublicListener` has to stop accepting.
 
     Args:
         phone: whose calls are served; it stays its owner's.
@@ -122,7 +122,7 @@ def _explain(error: OSError, server: ServerConfig) -> ConfigError:
 
 
 def _by_whom(port: int) -> str:
-    """Who has the port, and what ends them."""
+    """The owners of the port, and what ends them."""
     other = "or set server.port (PORT) to another one"
     owners = port_owners(port)
     if not owners:
@@ -146,7 +146,7 @@ async def serve_until_signal(
 
     Args:
         config: all settings; `Config.check_ready_to_serve` is the caller's business.
-        agent: who answers, or a function that chooses by the webhook's form.
+        agent: the agent that answers, or a function that chooses it by the webhook's form.
         on_record: as `llcphone.phone.open.open_phone` takes it.
         on_note: likewise.
         listeners: sockets that listen already; None binds as configured.

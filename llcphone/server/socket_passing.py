@@ -82,6 +82,6 @@ async def passed_sockets(stream: trio.SocketStream, count: int) -> list[socket.s
 
 
 def close(listeners: Sequence[trio.SocketListener]) -> None:
-    """Close listening sockets; who has copies of them still listens."""
+    """Close listening sockets; a process with copies of them still listens."""
     for listener in listeners:
         listener.socket.close()

@@ -1,6 +1,6 @@
-"""What Twilio asks and tells of callers who have left their agent.
+"""Twilio's requests about callers who have left their agent.
 
-POST /transfer/<run_number>/<to>/<token>/<step>    nobody answered, a colleague listens (`transfers.answers`)
+POST /transfer/<run_number>/<to>/<token>/<step>    no answer, a colleague listens (`transfers.answers`)
 POST /voicemail/recorded                           a message was left
 POST /recording/<what>                             a recording is ready: voicemail, or a whole call
 """

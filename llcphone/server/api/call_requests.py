@@ -1,7 +1,7 @@
 """Requests for calls: each places one call only, and their number in a minute is limited.
 
 An ``Idempotency-Key`` names a request. A request that placed a call is remembered under its key for a day,
-so a client that lost our answer repeats the request, and nobody is called twice. A refused request placed
+so a client that lost our answer repeats the request, and no number is dialled twice. A refused request placed
 nothing and is not remembered: its key may be used again. Placing is synchronous, so two requests with one
 key cannot both place a call.
 """

@@ -95,7 +95,7 @@ async def reply_to(request: LegacyCall, placed: Placed, index: CallIndex) -> byt
 
 
 def tools_of(phone: PhonePort) -> list[dict[str, Any]]:
-    """The tools of whoever speaks in a call that names no agent."""
+    """The tools of the agent that speaks in a call that names none."""
     agent = phone.agent
     if not isinstance(agent, Agent):
         agent = agent({"From": "", "To": "", "Direction": "outbound-api"})

@@ -19,7 +19,7 @@ async def stored_call(store: Store | None, call_id: str) -> CallDetail | None:
     """A call as the API shows it; None: it is not in the store, or there is none.
 
     Raises:
-        ApiError: the database gives no answer, so nobody knows.
+        ApiError: the database does not answer, so this is unknown.
     """
     if store is None:
         return None
