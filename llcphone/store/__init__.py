@@ -1,4 +1,4 @@
-"""What is kept after a call: its record, and what a business knows of the people who call.
+"""What is kept after a call: its record, and what a business knows about its callers.
 
 ``store`` is the interface (``open_store``, ``store_of``), ``models`` are the values it takes and returns.
 """

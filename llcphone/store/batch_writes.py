@@ -37,7 +37,7 @@ async def in_parts(
     Args:
         things: what is to be written, in order.
         write: all of these or none; None: they are written.
-        settle: told of a thing that is written (None), or that failed alone.
+        settle: called for a thing that is written (with None), or that failed alone.
         cautious: the last attempt failed: begin with one thing, and end if that fails.
 
     Returns:

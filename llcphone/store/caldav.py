@@ -3,7 +3,7 @@
 Our table is where a time is taken, because only it can promise that it is taken once; CalDAV cannot. An
 appointment has one event there, whose UID is made of its number, so putting it twice is putting it once.
 Events of other people are time that is not free: ``put`` looks again just before it writes, because
-somebody may have written there since the slots were told. Between that look and the write they still may.
+somebody may have written there since the slots were offered. Between that look and the write they still may.
 
 The ``caldav`` package blocks, so it runs in threads that are abandoned at the deadline.
 """
@@ -51,8 +51,8 @@ class CalDav:
         self._config = config
         self._limiter = trio.CapacityLimiter(_THREADS)
         self._caldav: Any = caldav
-        self._auth: Any = None  # how the server wants us to prove who we are: learned once
-        # What tells two databases that write to one calendar apart; no secret.
+        self._auth: Any = None  # the server's authentication scheme: learned once
+        # Distinguishes two databases that write to one calendar; not a secret.
         self._ours = hashlib.sha256(config.url.encode()).hexdigest()[:8]
 
     async def busy(self, start: int, end: int, zone: datetime.tzinfo) -> list[Busy]:

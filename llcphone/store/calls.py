@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from llcphone.call.record import CallRecord
 
 _ROWS = 100
-"""So many in a statement, for it holds the interpreter: audio goes in between."""
+"""This many in a statement, for it holds the interpreter: audio goes in between."""
 _MOST_CALLS = 1_000_000
 _OF_A_CALL = (TURNS, TOOLS, LINES)
 _SUMMARY = [column.label(column.key) for column in CALLS.c if column.name != "record"]
@@ -32,7 +32,7 @@ _APART = {"turns", "transcript", "call_id"}
 
 @attrs.frozen(kw_only=True)
 class KeptCall:
-    """A call that has ended, as the phone tells it."""
+    """A call that has ended, as the phone reports it."""
 
     record: CallRecord
     caller: str = attrs.field(default="", repr=False)
@@ -75,7 +75,7 @@ class KeptCall:
 def write_call(db: Connection, kept: KeptCall, posts: Mapping[str, str]) -> None:
     """Keep a call and what is to be sent of it (id to body), both or neither.
 
-    A call that is known is left alone: its first writing was committed although nobody was told so.
+    A call that is known is left alone: its first write was committed although that was never confirmed.
     """
     record, row = kept.record, fitted_row(CALLS, kept.row)
     id_ = row["id"]
@@ -143,7 +143,7 @@ def summaries(
 
     Args:
         db: where.
-        limit: at most so many; None: all.
+        limit: at most this many; None: all.
         number: only those from or to it.
         since: only those that ended after this Unix time.
     """

@@ -2,11 +2,11 @@
 
 A thread cannot be cancelled, so it is abandoned: the asker has its answer (``StoreUnavailable``) at the
 deadline, whatever the thread still waits for. Three things keep abandoned threads from piling up and from
-doing harm. The limiter lets only so many of them be: whoever finds all of them stuck is answered at the
-deadline too. The database is told the same limit (statement timeout, lock timeout), so most come back.
+doing harm. The limiter bounds their number: if all of them are stuck, a new request is answered at the
+deadline too. The database gets the same limit (statement timeout, lock timeout), so most come back.
 And before its commit each looks whether anybody still waits; if not, it rolls back.
 
-After three failures in a row nobody asks for five seconds: a caller hears at once what two seconds of
+After three failures in a row no request is made for five seconds: a caller hears at once what two seconds of
 waiting would not change. A value that the database refuses is no failure of the database.
 """
 
@@ -33,7 +33,7 @@ T = TypeVar("T")
 in_thread = trio.to_thread.run_sync
 
 _FAILURES = 3
-"""In a row; then nobody asks for a while."""
+"""In a row; then no request is made for a while."""
 _PAUSE_S = 5.0
 _CLOSE_S = 1.0
 _OPEN_S = 60.0
@@ -45,7 +45,7 @@ _GRACE_S = 1.0
 
 
 class Abandoned(Exception):
-    """Nobody waits for this work any more."""
+    """No task waits for this work any more."""
 
 
 class NotDone(Exception):
@@ -136,7 +136,7 @@ class Database:
 
         Args:
             work: takes the connection.
-            patient: ask even while nobody should, as whoever has no caller to answer may.
+            patient: ask even during that pause; for work that no caller waits for.
 
         Raises:
             StoreUnavailable: no answer within the limit, or none but an error.
@@ -162,15 +162,15 @@ class Database:
     async def attempt(
         self, work: Callable[[Connection], T], *, limit_s: float, limiter: trio.CapacityLimiter
     ) -> T:
-        """Do this work, for whoever comes again if it is not done.
+        """Do this work, for a task that retries if it is not done.
 
         Args:
             work: takes the connection.
             limit_s: longest statement.
-            limiter: of whoever asks, so that its work is done one at a time.
+            limiter: the asking task's own, so that its work is done one at a time.
 
         Raises:
-            NotDone: whatever the work or the database raised. Whoever writes for all calls outlives it.
+            NotDone: whatever the work or the database raised. A task that writes for all calls outlives it.
         """
         try:
             return await self._in_thread(

@@ -1,7 +1,7 @@
 """What is deleted, and when: statements on a connection, run in a thread, a few rows at a time.
 
 Each piece is a transaction of its own, short enough for others to come in between. ``purging`` and
-``forgetting`` yield one piece after the other; whoever runs them sends back what the piece returned, as
+``forgetting`` yield one piece after the other; their runner sends back what the piece returned, as
 ``in_pieces`` does in the same thread. A piece that takes too long is asked for again with fewer rows.
 """
 
@@ -61,7 +61,7 @@ class ForgottenNumber:
 
 
 def purging(*, now: float, keep_days: float, transcript_days: float) -> Generator[Piece, Any, Forgotten]:
-    """Delete calls, and the words of calls, that are older than so many days; 0 keeps them for ever.
+    """Delete calls, and the words of calls, that are older than this many days; 0 keeps them for ever.
 
     A call goes with its turns, tool calls, words, messages, notes, and what was still to be sent of it.
     A note about a customer that belongs to no call stays with the customer.
@@ -90,7 +90,7 @@ def forgetting(number: str) -> Generator[Piece, Any, ForgottenNumber]:
     name it, and the customer who has it with notes and appointments.
 
     Raises:
-        ConfigError: it stands for every withheld number, so it is nobody's.
+        ConfigError: it means every withheld number, so it belongs to no one caller.
     """
     if number in STAND_INS:
         raise ConfigError("number", "stands for every caller who withheld theirs: it is nobody's")

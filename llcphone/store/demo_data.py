@@ -1,4 +1,4 @@
-"""A small business to try things on: people, opening hours, appointments. Nobody in it is real.
+"""A small business to try things on: invented people, opening hours, appointments.
 
 The numbers are of the range 555-01xx, which belongs to no one.
 """

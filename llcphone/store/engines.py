@@ -50,7 +50,7 @@ _LIMIT = "llcphone_limit_s"
 
 @attrs.frozen(kw_only=True)
 class Limits:
-    """What a database is told about its connections."""
+    """Options for a database's connections."""
 
     timeout_s: float
     """Longest wait for a connection or a lock, and longest statement unless ``allow`` says otherwise."""
@@ -88,7 +88,7 @@ def engine_of(url: URL, *, key: str, limits: Limits) -> Engine:
     try:
         engine = create_engine(
             url,
-            hide_parameters=True,  # an error must not tell words
+            hide_parameters=True,  # an error text must not contain callers' words
             pool_size=limits.connections,
             max_overflow=0,
             pool_timeout=limits.timeout_s,
@@ -121,7 +121,7 @@ def _tune_postgres(engine: Engine, limits: Limits) -> None:
 
 
 def _postgres_options(limits: Limits) -> dict[str, Any]:
-    """What libpq and the driver are told; a host that has vanished is noticed within the limit too."""
+    """Options for libpq and the driver; a host that has vanished is noticed within the limit too."""
     return {
         "autocommit": True,  # BEGIN is ours
         "prepare_threshold": None,
@@ -190,7 +190,7 @@ class Verdict(enum.Enum):
     """Why something was not done."""
 
     REFUSED = "refused"
-    """It cannot be stored: the fault of whoever asked, and asking again changes nothing."""
+    """It cannot be stored: the caller's fault, and a retry changes nothing."""
     SLOW = "too slow"
     """The database stopped it at its limit."""
     AWAY = "away"

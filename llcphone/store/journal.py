@@ -4,8 +4,8 @@ run in a thread; ``journal_writer`` is the way there from Trio.
     calls   one row per call, from its birth: CallSid, run number, agent, whether and why it ended
     lines   its conversation as it was heard, one row per line; deleted when the call has ended
 
-The *run number* counts how often a call was resumed. It is the journal's only lock: whoever raises it
-from n to n+1 (``claim``, one UPDATE) owns the call from then on, and what an older owner still writes
+The *run number* counts how often a call was resumed. It is the journal's only lock: the process that
+raises it from n to n+1 (``claim``, one UPDATE) owns the call from then on, and what an older owner still writes
 finds no row with its number any more and changes nothing. What was planned, a restart or a return from
 elsewhere, does not count against ``journal.max_resumes``: a call may go through any number of restarts.
 
@@ -107,7 +107,7 @@ _UPSERT = {"postgresql": _upsert(postgresql.Insert), "sqlite": _upsert(sqlite.In
 
 MOST_RUNS = 1_000  # however many of them were planned
 _FORGET_S = 10.0
-"""Longest statement for a person who waits, while calls do not."""
+"""Longest statement that a person waits for, but no call."""
 
 
 @attrs.frozen(kw_only=True)

@@ -58,7 +58,7 @@ class Batches:
     """Writes items, and counts what came of them."""
 
     def __init__(self, journal: Journal, place: Database, again: Callable[[Item], None]) -> None:
-        """``again`` is told of an item that is to be written later."""
+        """``again`` receives an item that is to be written later."""
         self.failures = 0
         """Writes that failed."""
         self.lost = 0

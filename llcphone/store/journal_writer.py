@@ -67,8 +67,8 @@ _BREATH_S = 0.01
 
 
 PROGRESS_S = 1.0
-"""While the agent speaks, the heard position is written this often: so much the caller may hear twice after a
-crash."""
+"""While the agent speaks, the heard position is written this often: the caller may hear this much twice
+after a crash."""
 
 
 class JournalWriter:
@@ -89,12 +89,12 @@ class JournalWriter:
         self._ends: dict[str, str] = {}
         self._busy = False
         self._passed = trio.lowlevel.ParkingLot()
-        """Where those wait who want everything written."""
+        """Waiting tasks that want everything written."""
         self.background = BackgroundWriter(
             self._write_due, self._due, Faults(log), failed="writing the journal failed", pauses_s=(_RETRY_S,)
         )
 
-    # -- what calls tell: synchronous ---------------------------------------------------------
+    # -- events of calls: synchronous ---------------------------------------------------------
 
     def begins(self, source: Source) -> None:
         """A call that is to be journalled."""
@@ -116,7 +116,7 @@ class JournalWriter:
         self.news(source, at_once=True)
 
     def is_over(self, call_sid: str, why: str) -> None:
-        """Twilio says that this call is over, whoever had it."""
+        """Twilio says that this call is over, whichever process had it."""
         if call_sid and len(self._ends) < _MOST:
             self._ends[call_sid] = why
             self.background.news()
@@ -124,7 +124,7 @@ class JournalWriter:
     # -- asking -------------------------------------------------------------------------------
 
     async def flush(self, limit_s: float = 2.0) -> None:
-        """Wait until what is known now is written, for so long at most."""
+        """Wait until what is known now is written, up to this time limit."""
         with trio.move_on_after(limit_s):
             while self._busy or self._waiting:
                 self._all = True
@@ -155,7 +155,7 @@ class JournalWriter:
         raise StoreUnavailable(error)
 
     async def of_others(self, call_sids: Sequence[str], id_: str) -> list[str]:
-        """Telephone calls among these that another call has, in whatever process; none if nobody can say."""
+        """Telephone calls among these that another call has, in any process; none if that is unknown."""
         try:
             work = partial(self.journal.of_others, call_sids=call_sids, id_=id_)
             return await self.place.ask(work, patient=True)

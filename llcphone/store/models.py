@@ -30,7 +30,7 @@ class Customer:
     """E.164; one customer per number."""
     email: str = _hidden_text()
     remarks: str = _hidden_text()
-    """What who answers should know of them."""
+    """What the agent should know about them."""
 
 
 @attrs.frozen(kw_only=True)
@@ -56,7 +56,7 @@ class Slot:
 
 @attrs.frozen(kw_only=True)
 class Message:
-    """What somebody asked to be told to somebody."""
+    """A message that one person left for another."""
 
     name: str = _hidden
     number: str = _hidden

@@ -130,7 +130,7 @@ def _change(path: Path, change: Callable[[bytes], bytes], dry_run: bool) -> int:
 
 @contextmanager
 def _locked(path: Path, flags: int) -> Iterator[int]:
-    """The file, while nobody else writes it or puts another in its place."""
+    """The file, locked against other writers and against being replaced."""
     while True:
         fd = os.open(path, flags, 0o600)
         try:

@@ -1,4 +1,4 @@
-"""Deletes old rows beside a phone that works: piece by piece, behind nobody and before nobody."""
+"""Deletes old rows while a phone works: piece by piece, so that no other work has to wait."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 log = logger("llcphone.store")
 
 _LIMIT_S = 10.0
-"""Longest piece. A caller's question has ``store.timeout_s``, but nobody waits for this."""
+"""Longest piece. A caller's question has ``store.timeout_s``, but no caller waits for this."""
 _BREATH_S = 0.05
-"""Between two pieces, for those who write."""
+"""Pause between two pieces, for other writers."""
 _AGAIN_S = 5.0
 _MOST_FAILURES = 5
 """In a row; then the rest is for tomorrow."""

@@ -1,4 +1,4 @@
-"""The store, as agents and the phone use it: who calls, what is booked, what was said.
+"""The store, as agents and the phone use it: callers, bookings, and what was said.
 
     async with llcphone.store.open_store(config) as store:
         customer = await store.find_customer("+15551230001")
@@ -6,9 +6,9 @@
 In a tool, ``store_of(call)`` is the phone's own store. Every question has a deadline
 (``store.timeout_s``): a database that is slow, locked or dead is the answer ``StoreUnavailable``, which
 a tool tells the model, and never a call that waits. That a time is booked once only is a rule of the
-database itself, so it holds for whoever writes there.
+database itself, so it holds for every writer.
 
-What is only told (``put_call``, ``take_message``, ``add_note``) waits in memory while the database cannot
+What is only written (``put_call``, ``take_message``, ``add_note``) waits in memory while the database cannot
 be had. What changes an appointment does not: it is done within the deadline or refused. If the very
 commit was on its way then, nobody knows; so give ``key``, and ask again with the same one.
 """
@@ -154,7 +154,7 @@ class Store:
             known = await self._look_up(lambda db: bookings.known_by_key(db, key))
             if known is None:
                 raise
-            return known  # it was we who took it
+            return known  # we took it ourselves
         await self._mirror(made, undo=lambda db: bookings.remove(db, made.id))
         return made
 
@@ -181,7 +181,7 @@ class Store:
         """When a calendar may be booked: weekday (Monday is 0) to its spans, as ``("09:00", "12:30")``."""
         await self._change(lambda db: calendars.set_hours(db, calendar, timezone, hours))
 
-    # -- what is told: written now, or when the database is back ------------------------------
+    # -- writes: done now, or when the database is back ---------------------------------------
 
     async def take_message(self, message: Message) -> bool:
         """Keep a message.
@@ -277,7 +277,7 @@ def _refusal(exc: Exception) -> BookingRefused:
 
 
 def _own_key() -> str:
-    """What is written again, because nobody knew whether it was written, is still kept once."""
+    """What is written again, because the first result was unknown, is still kept once."""
     return secrets.token_hex(16)
 
 

@@ -275,7 +275,7 @@ def check(db: Connection, *, whole: bool = False) -> None:
 
     Args:
         db: where.
-        whole: of this very version too, as who only reads needs them.
+        whole: require this exact version too, as readers need it.
     """
     if not inspect(db).has_table(SCHEMA.name):
         raise WrongSchema("has tables named phone_* without a version: they are not llcphone's")

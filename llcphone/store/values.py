@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     Fit = Callable[[Any], Any]
 
 _DIGEST = 16
-"""Hexadecimal digits that tell long identities apart."""
+"""Number of hexadecimal digits that distinguish long identities."""
 _BITS_64 = 2**63
 
 

@@ -1,12 +1,12 @@
-"""Tells another system of each call that has ended: a signed POST, from an outbox that survives a restart.
+"""Reports each ended call to another system: a signed POST, from an outbox that survives a restart.
 
 The body has the fields of llc-phone 3's transcript webhook, and a few more::
 
     {"event": "call_ended", "call_id": …, "direction": …, "caller_phone": …, "call_start": …, "call_end": …,
      "turn_count": …, "transcript": …, "outbound_context": …, "outcome": …, "answered": …, "lines": […]}
 
-``transcript`` is text and ``lines`` the same as data; both are null when no transcript is kept. Calls nobody
-answered, and machines, are told too: ``outcome`` says it.
+``transcript`` is text and ``lines`` the same as data; both are null when no transcript is kept. Calls without
+an answer, and machines, are reported too: see ``outcome``.
 
 ``X-Llcphone-Signature: t=<unix time>,v1=<hex>`` is HMAC-SHA256 of ``<t>.<body>`` with ``webhook.secret``.
 A post may come twice (the answer to the first was lost): ``Idempotency-Key`` is then the same.
@@ -71,7 +71,7 @@ class NotDelivered(Exception):
 
 
 class Webhook:
-    """Sends what stands in the outbox of a store."""
+    """Sends what is in the outbox of a store."""
 
     def __init__(self, config: WebhookConfig, store: Store) -> None:
         self.delivered = 0
@@ -183,7 +183,7 @@ def posts_of(kept: KeptCall) -> dict[str, str]:
 
 
 def body_of(kept: KeptCall) -> dict[str, Any]:
-    """What is told of a call."""
+    """The data of a call that is sent."""
     record = kept.record
     words = [
         {"speaker": line["speaker"], "text": line["text"], "at_ms": line.get("at_ms")}

@@ -1,7 +1,7 @@
 """What is still to be sent: statements on a connection, run in a thread.
 
 A post is written with its call, in one transaction, and deleted when it was taken; so none is lost
-between. Whoever sends one first moves its due time into the future: of two processes one does it, and if
+between. A sender first moves the post's due time into the future: of two processes one does it, and if
 that one dies the post is due again.
 """
 

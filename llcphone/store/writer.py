@@ -59,7 +59,7 @@ class Writer:
         self.lost = 0
         """Jobs given up: the database does not take them, or too many waited."""
         self.on_written: list[Callable[[], None]] = []
-        """Told after each write; must be quick."""
+        """Called after each write; must be quick."""
         self._database = database
         self._jobs: dict[WriteJob, None] = {}
         self._written = 0
