@@ -105,7 +105,7 @@ class _Masked:
 
 
 def _last_words(mask: Mask) -> Any:
-    """What is told of an error that ends the process: everything, but masked."""
+    """What is logged of an error that ends the process: everything, but masked."""
 
     def tell(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
         sys.stderr.write(mask.text("".join(traceback.format_exception(kind, error, trace))))

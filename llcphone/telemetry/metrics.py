@@ -1,10 +1,10 @@
-"""Figures of one phone, for Prometheus: what calls tell while they live, what their records say, what is now.
+"""Figures of one phone, for Prometheus: events of live calls, their records, and the state of now.
 
     async with open_phone(config, agent) as phone:
         with open_metrics(phone) as metrics:
             metrics.page()      # what a scrape is answered
 
-Nothing is done per frame: calls tell of floor, answers and trouble by notes, and all else is read when a
+Nothing is done per frame: calls report floor, answers and trouble by notes, and all else is read when a
 call has ended (its record, its leg's counters) or when somebody scrapes (``Now``). Every label has a
 small fixed set of values; none holds a number, a name, a word, or anything the far side chose.
 """
@@ -95,7 +95,7 @@ class Metrics:
         self._begin_at_zero()
 
     def _begin_at_zero(self) -> None:
-        """What alerts look for stands there before it happens: the first time is no increase otherwise."""
+        """Series for alerts exist before the first event; otherwise its first count is no increase."""
         for what in TROUBLE:
             self._trouble.labels(what.kind)
         for reason in EndReason:
@@ -178,7 +178,7 @@ class Metrics:
     def _count_turns(self, record: CallRecord) -> None:
         for turn in record.turns:
             _observe_ms(self._ear_gap, turn["ear_gap_ms"])
-            if turn["spoke_until_ms"] is not None:  # else nobody waited
+            if turn["spoke_until_ms"] is not None:  # otherwise no caller waited
                 for part, ms in turn["parts"].items():
                     _observe_ms(self._parts.labels(part), ms)
         sent = [turn["sent_ms"] for turn in record.turns if turn["sent_ms"] is not None]
