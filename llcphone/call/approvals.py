@@ -40,7 +40,7 @@ class Approvals:
     """The open questions of one call."""
 
     def __init__(self, tell: Callable[[Note], None]) -> None:
-        """Take whom to tell of a new question."""
+        """Take the function that is called for a new question."""
         self._tell = tell
         self._open: dict[str, _Question] = {}
 
@@ -54,7 +54,7 @@ class Approvals:
 
         Args:
             tool_call_id: the request's.
-            verdict: True: it runs. False, or a reason that the model is told: it does not.
+            verdict: True: it runs. False, or a reason that the model receives: it does not.
 
         Returns:
             Whether anybody still waited for it.
@@ -67,7 +67,7 @@ class Approvals:
         return True
 
     async def ask(self, request: ApprovalRequest) -> Approval:
-        """Wait for somebody's word; who waits says how long."""
+        """Wait for a verdict; the waiting task limits the time."""
         question = self._open[request.tool_call_id] = _Question(request)
         try:
             self._tell(ApprovalAsked(request.name, request.tool_call_id))

@@ -181,7 +181,7 @@ class Call(CallHandle):
         return self._run
 
     def begin(self, run: CallRun, switchboard: Switchboard | None = None) -> None:
-        """The phone gives the call what runs it, and who transfers its caller; None: nobody can."""
+        """The phone gives the call what runs it, and what transfers its caller; None: no transfers."""
         self._run, self._switchboard = run, switchboard
 
     def finish(self, record: CallRecord) -> None:

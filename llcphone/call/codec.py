@@ -21,14 +21,14 @@ class ModelCodec(Protocol):
 
     @property
     def append_prefix(self) -> bytes:
-        """What stands before the base64 of a caller's frame; ``append_end`` stands behind it."""
+        """The text before the base64 of a caller's frame; ``append_end`` follows it."""
 
     @property
     def append_end(self) -> bytes:
-        """What stands behind the base64 of a caller's frame."""
+        """The text after the base64 of a caller's frame."""
 
     def encode(self, message: ModelMessage) -> bytes:
-        """A message as it goes on the wire."""
+        """A message as it is sent."""
 
     def decode(self, message: bytes) -> ModelEvent:
         """An event of its text.

@@ -4,7 +4,7 @@
 one event and all it causes is atomic, without locks. It is not re-entrant either: what arises while
 it obeys (a leg lost by a failed send) is queued and handled after the present event's commands.
 
-The tasks of a call know this file; ``run.py``, which starts them, stands above them.
+The tasks of a call know this file; ``run.py``, which starts them, is above them.
 """
 
 from __future__ import annotations
@@ -164,7 +164,7 @@ class CallCore:
             self._nursery.cancel_scope.cancel(reason="fault")
 
     def observe(self, note: Note) -> None:
-        """Tell the call's owner what may be worth knowing."""
+        """Report to the call's owner what may be worth knowing."""
         if self.services.observe is not None:
             self.services.observe(note)
 

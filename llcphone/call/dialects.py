@@ -1,6 +1,6 @@
 """One endpoint's dialect question, answered once for the life of the process.
 
-Whoever needs the answer first asks by connecting; whoever comes meanwhile waits for that question
+The first task that needs the answer asks by connecting; others wait meanwhile for that question
 instead of asking again. Only a definite answer is remembered: an endpoint that could not be
 reached has said nothing about its dialect.
 """
@@ -26,7 +26,7 @@ class DialectMemory:
         self._asking: trio.Event | None = None
 
     def remember(self, dialect: Dialect) -> None:
-        """The endpoint has answered; whoever waits goes on."""
+        """The endpoint has answered; waiting tasks continue."""
         self.answer = dialect
         if self._asking is not None:
             self._asking.set()

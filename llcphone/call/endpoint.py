@@ -95,7 +95,7 @@ class Endpoint:
         return await connect(self._url, headers=headers, tls=self._tls, timeout_s=_DIAL_S)
 
     async def keep_asking(self) -> None:
-        """Ask until all is well; whoever needs the dialect meanwhile waits for this one."""
+        """Ask until all is well; a task that needs the dialect meanwhile waits for this one."""
         attempt = 0
         while True:
             await self.dialects.resolve()  # a call may have begun to ask before us
@@ -111,7 +111,7 @@ class Endpoint:
     async def ask(self, wishes: Sequence[Wish] = ()) -> str | None:
         """None when a session was accepted and confirmed, else what is in the way, in a word.
 
-        What is refused of the wishes, which an accepted session is asked for, stands in ``refused``.
+        What the endpoint refuses of later updates to an accepted session is in ``refused``.
         """
         dialect = self.dialects.answer or Dialect.FLAT
         trouble = await self._ask(dialect, wishes)

@@ -1,4 +1,4 @@
-"""Which call the running task belongs to, for log lines of whoever runs in it: tools, hooks, libraries."""
+"""Which call the running task belongs to, for log lines of all code in it: tools, hooks, libraries."""
 
 from __future__ import annotations
 

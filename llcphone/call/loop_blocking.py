@@ -1,9 +1,9 @@
 """Notices a tool or hook that holds the event loop: nothing of any call moves meanwhile.
 
 ``time.sleep`` or a blocking library in an async function stops every call of the process, and each caller's
-silence would be blamed on the model. So each step of such code is timed, from where it goes on to where it
-waits again. A step that took too long is told with the name of the code. Nothing else is timed, and no task
-that this code starts in a nursery of its own.
+silence would be blamed on the model. So each step of such code is timed, from where it resumes to where it
+waits again. A step that took too long is reported with the name of the code. Nothing else is timed, nor any
+task that this code starts in a nursery of its own.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 LONG_MS = 250
-"""A step that held the loop for so long is told: a dozen frames of every call had to wait."""
+"""A step that held the loop for this long is reported: a dozen frames of every call had to wait."""
 
 
 @contextmanager
 def timed_at_once(held: Callable[[int], None]) -> Iterator[None]:
     """The same for code that cannot wait, and so is one step."""
-    began_s = time.perf_counter()  # not Trio's clock: that of a test stands still meanwhile
+    began_s = time.perf_counter()  # not Trio's clock: a test's clock does not move meanwhile
     try:
         yield
     finally:
@@ -41,7 +41,7 @@ def _tell_if_long(began_s: float, held: Callable[[int], None]) -> None:
 
 @types.coroutine
 def timed(work: Coroutine[Any, Any, T], held: Callable[[int], None]) -> Generator[Any, Any, T]:
-    """Await ``work``; ``held`` is told of each step that took too long, in milliseconds."""
+    """Await ``work``; ``held`` receives each step that took too long, in milliseconds."""
     resume = partial(work.send, None)
     while True:
         began_s = time.perf_counter()

@@ -2,7 +2,7 @@
 
 Each is a task of its own (``openai reader``) and belongs to one *generation*. Which of them is the
 present one, only the engine decides: with ``ConnectModel`` the next, with ``SwitchModel`` the successor
-that stands by. Everything here is synchronous, because it is part of a step.
+that is ready as a replacement. Everything here is synchronous, because it is part of a step.
 """
 
 from __future__ import annotations

@@ -67,7 +67,7 @@ class CallRecord:
     cost_usd: float | None = None
     """Estimate for the model's tokens by the price list; None: the model has no price there."""
     unbilled_responses: int = 0
-    """Responses whose tokens nobody told us (cut off by the end of the call): in no sum here."""
+    """Responses whose tokens are unknown (cut off by the end of the call): in no sum here."""
     alarms: tuple[dict[str, Any], ...] = ()
     """Slow turns and dead air: kind, when, for how long, because of what."""
     transcript: tuple[dict[str, Any], ...] = ()

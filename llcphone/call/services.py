@@ -1,4 +1,4 @@
-"""What a call is given by whoever owns it. A call knows neither phone nor server."""
+"""What a call gets from its owner. A call knows neither phone nor server."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ Taping = Callable[[str, "CallEngine"], Tape]
 
 @attrs.frozen(kw_only=True)
 class CallServices:
-    """What a call is given by whoever owns it."""
+    """What a call gets from its owner."""
 
     config: Config
     """With the agent's own settings."""

@@ -1,6 +1,6 @@
 """Where the model legs of one call come from: the warm pool, or a dial.
 
-The record tells how warm the first session was, in a word and in milliseconds:
+The record says how warm the first session was, in a word and in milliseconds:
 
     pool     taken from the warm pool: connected before anybody called
     hit      made ready for this call before its media stream started
@@ -29,12 +29,12 @@ if TYPE_CHECKING:
 
 @attrs.frozen
 class WarmLeg:
-    """The leg of a session from the warm pool; whoever is given it owns and closes it."""
+    """The leg of a session from the warm pool; its receiver owns and closes it."""
 
     leg: Leg
     dialect: Dialect
     took_ms: int
-    """How long it took to connect and configure it, while nobody waited."""
+    """How long it took to connect and configure it, while no caller waited."""
 
 
 TakeWarm = Callable[["Dialect | None"], WarmLeg | None]
@@ -61,7 +61,7 @@ class SessionSource:
         """A leg is wanted: one from the pool if there is one, None to dial."""
         warm = None if self._take_warm is None or self._unproven else self._take_warm(dialect)
         self._unproven = self._unproven or warm is not None
-        if call.ready_ms is None:  # the record tells of the first session, not of those that replace it
+        if call.ready_ms is None:  # the record describes the first session, not its replacements
             self._cold = call.cold
             self._took_ms = None if warm is None else warm.took_ms
         return warm

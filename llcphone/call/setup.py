@@ -91,7 +91,7 @@ def plan_call(
 
     Args:
         config: the settings; the agent's own values take precedence.
-        agent: who answers.
+        agent: the agent that answers.
         start: what is known of the call; None: it is inbound and new.
         dialect: what is known of the endpoint, None to ask.
     """
@@ -132,7 +132,7 @@ def plan_session(config: Config, agent: Agent, context: str = "") -> dict[str, A
 
     Args:
         config: the settings; the agent's own values take precedence.
-        agent: who answers.
+        agent: the agent that answers.
         context: what the call is about.
     """
     config = agent.over(config)
@@ -164,7 +164,7 @@ def _primes(config: Config, agent: Agent, *, outbound: bool) -> bool:
 def brief_of(agent: Agent, call: CallHandle, context: str, held: Callable[[str, int], None]) -> str:
     """What this call is about: what the agent's hook says of it, then what its owner has said.
 
-    ``held`` is told of a hook that waits though it must not.
+    ``held`` receives a hook that waits though it must not.
     """
     brief: object = ""
     if agent.brief_hook is not None:

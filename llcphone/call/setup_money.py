@@ -36,5 +36,5 @@ def money_plan(config: Config, *, spent_usd: float = 0.0) -> MoneyPlan:
 
 
 def alarm_plan(config: Config) -> AlarmPlan:
-    """Which delays are told."""
+    """Which delays raise an alarm."""
     return AlarmPlan(slow_turn_ms=config.alarms.slow_turn_ms, dead_air_ms=config.alarms.dead_air_ms)

@@ -32,7 +32,7 @@ _VAD = ("vad_threshold", "vad_silence_ms", "vad_prefix_ms")
 
 
 def detection(config: Config) -> RealtimeConfig:
-    """The ``[realtime]`` section as the session is told it.
+    """The ``[realtime]`` section as it is sent to the session.
 
     Where speech over the agent is doubted the server may neither interrupt nor answer by itself.
     """
@@ -54,7 +54,7 @@ def echo_plan(config: Config) -> EchoPlan:
 
 
 def silence_plan(config: Config) -> SilencePlan:
-    """What happens when nobody speaks."""
+    """What happens in silence."""
     silence = config.silence
     return SilencePlan(
         after_ms=round(silence.after_s * 1000),
@@ -69,7 +69,7 @@ def turn_updates(config: Config, agent: Agent) -> tuple[TurnUpdate, ...]:
     """All session updates of a call, by the turn after which each is due.
 
     Raises:
-        ConfigError: a step names a tool nobody has, or what the turn detection does not take.
+        ConfigError: a step names a tool that the agent lacks, or what the turn detection does not take.
     """
     steps: Sequence[Mapping[str, Any]] = agent.schedule or config.turns.schedule
     if not SCHEDULE.holds(steps):

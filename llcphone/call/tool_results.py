@@ -1,11 +1,11 @@
 """A tool's result as the text that a model reads: plain JSON, bounded, and never a riddle.
 
 A tool may return anything: rows, models, generators, its own classes, megabytes, and what cannot be shown at
-all. Whatever it is, the tool has done its work by then, so nothing here fails: what cannot be shown is told
+all. Whatever it is, the tool has done its work by then, so nothing here fails: what cannot be shown is named
 as done but not showable, and a result is cut where it becomes longer than a model needs. Values are walked
 one by one, because the JSON writer knows neither names of rows nor cycles, and stops at no length.
 
-Only names of types are told of what cannot be shown: a ``repr`` has a memory address, or more.
+What cannot be shown is named by its type only: a ``repr`` has a memory address, or more.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class Shown:
 
 
 def shown(result: Any) -> Shown:
-    """What the model reads of a result; text stands as it is, all else as JSON."""
+    """What the model reads of a result: text as it is, all else as JSON."""
     if type(result) is str:
         return Shown(clean_text(shortened(result, LONGEST)))
     plain = _Plain(LONGEST - _NOTES)
@@ -235,7 +235,7 @@ class _Plain:
 
 
 def _entries_of(value: Any) -> Iterable[tuple[Any, Any]] | None:
-    """Names and values of what has such; fields that begin with an underscore are nobody's business."""
+    """Names and values of what has such; fields that begin with an underscore are left out."""
     kind = type(value)
     if isinstance(value, (dict, Mapping)):
         return value.items()

@@ -94,7 +94,7 @@ class ToolRunner:
             self._services.on_loop_held(by, ms)
 
     def _measure(self, tool: Tool, ok: bool, took_ms: int) -> None:
-        """Keep how long it took; what was slower than it should be is told."""
+        """Keep how long it took; a tool that was too slow is reported."""
         target_s = tool.options.get("target_s")
         target_ms = None if target_s is None else round(target_s * 1000)
         self.done.append({"name": tool.name, "took_ms": took_ms, "target_ms": target_ms, "ok": ok})
@@ -133,8 +133,8 @@ class ToolRunner:
     async def _tries(self, command: RunTool, tool: Tool, context: ToolContext) -> tuple[Any, str]:
         """Run it, and again after an exception as often as it is marked for: its result, or what it raised.
 
-        What becomes of the result is nobody's business here: an effect that has happened is not repeated
-        because its result cannot be told.
+        The fate of the result does not matter here: an effect that has happened is not repeated because its
+        result cannot be sent.
         """
         pause_s = RETRY_PAUSE_S
         error = ""
