@@ -74,7 +74,7 @@ class CallHandle(Protocol):
         """Transfer the caller to a destination of ``[transfers]`` after the agent's last word.
 
         Returns when it is decided, so that the agent can say good-bye. If the caller speaks before the
-        good-bye is over, the transfer does not begin, and the model is told that it must ask again.
+        good-bye is over, the transfer does not begin, and the model learns that it must ask again.
 
         Args:
             name: the destination's name.

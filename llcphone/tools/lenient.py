@@ -2,8 +2,8 @@
 
 Models follow a schema by intention more than by the letter: they write ``null`` for "not given" and
 ``10:00`` for a time. Both have one sensible meaning, so neither costs the caller another round: ``null``
-where a default stands (and the type has no null of its own) is the default, and a day or time in any usual
-ISO 8601 form is written out as msgspec asks for it. Everything else stays as it is and is checked as ever.
+for a parameter with a default (and no null in its type) is the default, and a day or time in any usual ISO
+8601 form is written out as msgspec asks for it. Everything else stays as it is and is checked as ever.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What an agent is told when it wants to send its caller elsewhere."""
+"""The answer to an agent that wants to transfer its caller."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a function says of its parameters, whoever's notation it uses, in the notation of msgspec.
+"""A function's parameters, in the notation of msgspec, whichever library's notation it uses.
 
 A tool may be any async function, a method, a ``functools.partial``, an object with an async ``__call__`` or
 a ``functools.wraps`` wrapper. ``Annotated[str, "words"]`` and pydantic's ``Field(description=, ge=, ...)``
@@ -103,7 +103,7 @@ def in_our_notation(hint: Any) -> Any:
     """The hint with every foreign annotation as ``msgspec.Meta``.
 
     Raises:
-        TypeError: it promises a check that nobody would make.
+        TypeError: it promises a check that would never run.
     """
     parts = typing.get_args(hint)
     origin = typing.get_origin(hint)
@@ -153,7 +153,7 @@ def field_words(cls: type) -> dict[str, str]:
 
 
 def _metas(told: Any) -> list[msgspec.Meta]:
-    """One piece of metadata, as msgspec would be told it."""
+    """One piece of metadata, in msgspec's form."""
     if isinstance(told, msgspec.Meta):
         return [told]
     words = told if isinstance(told, str) else getattr(told, "documentation", None)

@@ -107,7 +107,7 @@ def read_signature(function: ToolFunction, name: str, given: Collection[type]) -
     try:
         struct = msgspec.defstruct(name, fields, kw_only=True, forbid_unknown_fields=True)
         schema = _inline(struct)
-        msgspec.json.Decoder(struct)  # what cannot be decoded is told now, not to a caller
+        msgspec.json.Decoder(struct)  # what cannot be decoded is reported now, not during a call
     except Exception as exc:  # defaults and annotations are the user's own objects
         raise ConfigError(key, f"no JSON schema for its signature: {exc}") from None
     text = " ".join(part.strip() for part in (doc.short_description, doc.long_description) if part)
@@ -135,7 +135,7 @@ def _words(hint: Any, told: str) -> str:
     annotated = [words for words in metas if words]
     first = (
         annotated[-1] if annotated else told
-    )  # what stands at the parameter itself goes before the docstring
+    )  # the parameter's own annotation takes precedence over the docstring
     return " ".join([first, *(f"({each})" for each in written)]).strip()
 
 
@@ -181,7 +181,7 @@ class _Inliner:
 
 
 _NOT_TOLD = ("title", "discriminator")
-"""Class names are nobody's business, and a discriminator refers to components."""
+"""Class names stay private, and a discriminator refers to components."""
 
 
 def _array(node: dict[str, Any]) -> dict[str, Any]:

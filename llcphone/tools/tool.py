@@ -3,7 +3,7 @@
 A tool is an async function whose signature is its contract; `tool_schema` makes the schema of it
 and converts the model's arguments back. A parameter annotated ``CallHandle`` is filled with the
 call, one annotated ``ToolContext`` with what is known of this very tool call; neither is part of
-the schema. The rest of this file is what may be said of a tool: how long, how often, who must agree.
+the schema. The rest of this file is the options of a tool: time limit, retries, approval.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class ToolTimes:
     """How long one tool may take, in seconds."""
 
     timeout_s: float
-    """From its approval; then the model is told that it is late."""
+    """Counts from its approval; then the model receives that it is late."""
     limit_s: float
     """From its approval; then it is cancelled. Never less than ``timeout_s``."""
     approve_s: float
