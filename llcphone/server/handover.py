@@ -57,8 +57,8 @@ if TYPE_CHECKING:
 
 SUPPORTED = sys.platform == "linux"
 TAKE_S = 10.0
-"""For the sockets: the old process answers at once, but on a busy machine neither may run for a while. Callers
-are still served meanwhile: the old one accepts until it is asked, and Twilio is patient for 15 s."""
+"""For the sockets: the old process answers at once, but on a busy machine neither may run for a while.
+Callers are still served meanwhile: the old one accepts until it is asked, and Twilio is patient for 15 s."""
 STEADY_S = 5.0
 """After this long of the same refusals, the new server is not expected to become ready."""
 SERVES_S = 30.0

@@ -5,8 +5,8 @@ run in a thread; ``journal_writer`` is the way there from Trio.
     lines   its conversation as it was heard, one row per line; deleted when the call has ended
 
 The *run number* counts how often a call was resumed. It is the journal's only lock: the process that
-raises it from n to n+1 (``claim``, one UPDATE) owns the call from then on, and what an older owner still writes
-finds no row with its number any more and changes nothing. What was planned, a restart or a return from
+raises it from n to n+1 (``claim``, one UPDATE) owns the call from then on, and what an older owner still
+writes finds no row with its number any more and changes nothing. What was planned, a restart or a return from
 elsewhere, does not count against ``journal.max_resumes``: a call may go through any number of restarts.
 
 A stream's token is kept as a hash. The token of a resumed stream is made of the row's salt, a secret

@@ -5,7 +5,8 @@
 
 A trace is one call: the span ``call``, below it a ``turn`` for each answer (from the caller's last sound to
 the first sound that the caller hears, with what happened on the way as its events) and a ``model gap`` for
-each session that was lost or renewed. They hold times, counts and codes; no number, no word, no name the model chose.
+each session that was lost or renewed. They hold times, counts and codes; no number, no word, no name the
+model chose.
 """
 
 from __future__ import annotations
