@@ -160,7 +160,7 @@ class CallEngine:
     def hear(self, payload: bytes, now_ms: int) -> bytes | None:
         """A frame of the caller: what goes to the model for it now, None for nothing.
 
-        The same step as ``handle(CallerAudio(payload), now_ms)``; a payload stands for its one
+        The same step as ``handle(CallerAudio(payload), now_ms)``; a payload represents its one
         possible command, ``SendModel(AppendAudio(payload))``.
         """
         state = self.state
@@ -203,7 +203,7 @@ class CallEngine:
         return out if self.state.session.ready else [each for each in out if _may_be_said(each)]
 
     def _end(self, reason: EndReason, now_ms: int, out: list[Command]) -> list[Command]:
-        if reason is not EndReason.TRANSFERRED:  # the call goes on, whatever else its run suffered
+        if reason is not EndReason.TRANSFERRED:  # the call continues, whatever else happened in this run
             reason = self.recovery.given_up or self.goodbye.first_cause(reason)
         self.ended = reason
         self.recovery.call_ended()

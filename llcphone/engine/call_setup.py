@@ -310,7 +310,7 @@ class CallSetup:
     echo: EchoPlan
     """What of the caller's side may be the agent's own voice."""
     silence: SilencePlan
-    """What to do when nobody speaks."""
+    """What to do in silence."""
     limits: CallLimits
 
     @property

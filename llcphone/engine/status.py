@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Floor(Enum):
-    """Who may speak now."""
+    """The party that may speak now."""
 
     NOBODY = "nobody"
     CALLER = "caller"

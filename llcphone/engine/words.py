@@ -5,7 +5,7 @@ scripts are cut at white space. Some are written without it (Chinese, Japanese, 
 between two text elements, behind a mark of punctuation if one is near. A cut never falls inside a text
 element: a letter with its accents, an emoji of several parts.
 
-Everything is decided by the kind of each character, and each kind has one character that stands for it.
+Everything is decided by the kind of each character, and each kind has one character that represents it.
 So ``masked`` text (``engine.tape``) is cut where the text itself is, and shows nothing of it.
 """
 
@@ -18,7 +18,7 @@ from itertools import accumulate
 
 
 class Sign(Enum):
-    """A kind of character: the one that stands for it, and how long it takes to say, in Latin letters."""
+    """A kind of character: the one that represents it, and how long it takes to say, in Latin letters."""
 
     LETTER = "x", 1.0
     """Of a script with spaces between words."""
@@ -101,7 +101,7 @@ def sign_of(character: str) -> Sign:
 
 
 class _Masks(dict[int, str]):
-    """The character that stands for each, made when it is first met."""
+    """The character that represents each, made when it is first met."""
 
     def __missing__(self, point: int) -> str:
         sign = sign_of(character := chr(point))

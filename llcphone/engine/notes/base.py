@@ -1,8 +1,8 @@
 """What an onlooker of a call may want to know: the demo's live view, the log, metrics, the API's events.
 
-Each kind of note is a class, so whoever decides by a note names the class. ``kind`` and ``fields`` are the
+Each kind of note is a class, so code that decides by a note names the class. ``kind`` and ``fields`` are the
 same as text and plain values, for logs and events; they stay as they are when a class is renamed. What was
-said stands in ``words`` alone, which never goes to a log.
+said is in ``words`` alone, which never goes to a log.
 """
 
 from __future__ import annotations

@@ -89,7 +89,7 @@ class TurnTooShort(Note):
 
 @attrs.frozen
 class Silence(Note):
-    """Nobody speaks: the caller is asked for the ``prompt``-th time; 0: they hear a good-bye."""
+    """Silence: the caller is asked for the ``prompt``-th time; 0: they hear a good-bye."""
 
     kind = "silence"
     prompt: int
@@ -117,7 +117,7 @@ class ResponseFailed(Note):
 
 @attrs.frozen
 class UnaskedResponse(Note):
-    """A response that nobody asked for is cancelled."""
+    """A response that was not requested is cancelled."""
 
     kind = "unasked response"
 

@@ -11,7 +11,7 @@ older leg are recognised and dropped.
     ready       ``session.updated`` confirmed 8 kHz µ-law both ways
     recovering  the session was lost with somebody on the line: attempts of 3 s and more, until the limit
 
-If a session is lost while nobody is on the line, the set-up starts again at the top. A refusal of the
+If a session is lost while no caller is on the line, the set-up starts again at the top. A refusal of the
 dialect changes flat into GA once, inside the same deadline; so does an answer in flat that is not µ-law.
 When settings with later updates are refused, the engine asks again without these updates. Any other
 refusal means a bad setting, and asking again cannot help. An error that names neither an event nor a
@@ -66,7 +66,7 @@ class Phase(Enum):
     JOINED = "joined"
     COLD = "cold"
     EXPIRED = "expired"
-    """The warm time ran out while nobody was on the line: no attempt is under way."""
+    """The warm time ran out while no caller was on the line: no attempt is under way."""
     READY = "ready"
     RECOVERING = "recovering"
     """A configured session was lost in mid-call; the next one is being opened."""
@@ -241,7 +241,7 @@ class SessionSetup:
         if on_the_line:
             self.phase = Phase.RECOVERING
             self._until_ms = now_ms if self._retry.until_ms is None else self._retry.until_ms
-        else:  # nobody hears the gap yet
+        else:  # no caller hears the gap yet
             self.phase = Phase.JOINED if self.joined else Phase.WARM
             self.deadline_ms = now_ms + (self._limits.join_grace_ms if self.joined else self._limits.warm_ms)
         return [CloseModel(self.generation), *self._dial(now_ms, pause_ms)]

@@ -1,7 +1,7 @@
 """The conversation on a configured session: turns and barge-in.
 
 Every method appends commands to the list that it is given. Their order in a barge-in matters: first the
-phone is silenced, then the model is told where the caller stopped hearing.
+phone is silenced, then the model learns where the caller stopped hearing.
 """
 
 from __future__ import annotations
@@ -118,7 +118,7 @@ class Conversation:
 
     @property
     def quiet_from_ms(self) -> int | None:
-        """Since or from when the moment is quiet, None if only events can tell.
+        """Since or from when the moment is quiet, None if it depends on events.
 
         Quiet: the caller is silent and no response is active, wished for or owed.
         """
@@ -135,7 +135,7 @@ class Conversation:
         self.active_ms = now_ms
 
     def mark_echoed(self, name: str, now_ms: int) -> Turn | None:
-        """The ear got as far as this mark; returns the turn it began to hear by that, if any."""
+        """Playback reached this mark; returns the turn that the caller began to hear by that, if any."""
         begun = None
         for span in self.playout.echoed(name, now_ms):
             if span.kind is not Kind.ITEM:
@@ -233,14 +233,14 @@ class Conversation:
     # -- the model --------------------------------------------------------------------------
 
     def response_created(self, event: model_events.ResponseCreated, now_ms: int, out: list[Command]) -> None:
-        """A response exists; one that nobody asked for is cancelled before it is heard."""
+        """A response exists; one that was not requested is cancelled before it is heard."""
         response, messages = self.responses.created(
             event.response_id, now_ms, in_conversation=event.in_conversation, purpose=event.purpose
         )
         self.bill.begun(response.id)
         out.extend(SendModel(message) for message in messages)
         if response.asked in (Asked.UNASKED, Asked.OUT_OF_BAND):
-            self.playout.cut_off(response.id)  # not for the caller's ear, whatever the server says in it
+            self.playout.cut_off(response.id)  # not for the caller, whatever the server says in it
         if response.asked is Asked.UNASKED:
             out.append(notes.UnaskedResponse())
         elif response.asked is not Asked.OUT_OF_BAND:
@@ -299,7 +299,7 @@ class Conversation:
     # -- small parts ------------------------------------------------------------------------
 
     def settle_floor(self, now_ms: int, out: list[Command]) -> None:
-        """When the agent has nothing more to say and all was heard, nobody has the floor."""
+        """When the agent has nothing more to say and all was heard, the floor is free."""
         if not self.playout.silent or self.responses.active is not None:
             return
         thinking = self.batches.running or self._deciding or not self.responses.idle(now_ms)

@@ -88,7 +88,7 @@ class Dialling:
             self.deadline_ms = None
             return [notes.Carrier(event.status), EndCall(reason)]
         if event.status == "completed":
-            # Twilio's word for a call that was answered, also when nothing told us so before.
+            # Twilio's word for a call that was answered, also if no earlier event said so.
             self.state = DialState.OVER
             self.deadline_ms = None
             return [notes.Carrier(event.status), EndCall(EndReason.CALLER_HUNG_UP)]
@@ -110,7 +110,7 @@ class Dialling:
             self.deadline_ms = now_ms + self.plan.join_ms
 
     def deadline_passed(self) -> list[Command]:
-        """Nobody ever said what became of the call; or it was answered, and no stream came."""
+        """The outcome of the call was never reported; or it was answered, and no stream came."""
         self.deadline_ms = None
         answered = self.state is DialState.ANSWERED
         return [EndCall(EndReason.NEVER_JOINED if answered else EndReason.NO_CALLBACK)]

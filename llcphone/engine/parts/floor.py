@@ -1,4 +1,4 @@
-"""Who may speak: how events move the floor.
+"""The floor, the right to speak: how events move it.
 
 A pair that is not in the table leaves the floor as it is. The model's turn detection decides most of it.
 This file keeps one name for the present state, which the sequencer, the quiet moments and the live view
@@ -22,7 +22,7 @@ class Cue(Enum):
     AGENT_SILENT = 5
     """No response is active and all agent audio was heard or cleared."""
     SESSION_LOST = 6
-    """Nobody detects the caller's turn any more; the next session hears it from its beginning."""
+    """No session detects the caller's turn any more; the next session hears it from its beginning."""
     TURN_LEFT_OPEN = 7
     """The caller is not heard any more, and turn detection does not end their turn."""
 

@@ -47,7 +47,7 @@ class Line:
     """None while all of it counts as heard (the caller's own words; an agent line not cut)."""
     final: bool = False
     written: bool = False
-    """The model answered in text: nobody heard it, and it was deleted from the session."""
+    """The model answered in text: it was not heard, and it was deleted from the session."""
     tool: CalledTool | None = None
 
     def heard_text(self) -> str:

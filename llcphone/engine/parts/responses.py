@@ -39,7 +39,7 @@ _CREATE_LOST_MS = 10_000
 
 
 class Asked(Enum):
-    """Who asked for a response."""
+    """What requested a response."""
 
     GREETING = "greeting"
     TOOLS = "tools"
@@ -50,7 +50,7 @@ class Asked(Enum):
     GOODBYE = "goodbye"
     """The last word of a call that we end."""
     SILENCE = "silence"
-    """Nobody has spoken for a while."""
+    """Silence for a while."""
     HOST = "host"
     """The program around the call wants the agent to speak."""
     CALLER = "caller"
@@ -158,7 +158,7 @@ class Responses:
 
     @property
     def idle_from_ms(self) -> int | None:
-        """Since or from when nothing is active, owed or wished for; None when only events can tell."""
+        """Since or from when nothing is active, owed or wished for; None when it depends on events."""
         return None if self._wishes else self._free_ms
 
     def idle(self, now_ms: int) -> bool:
@@ -236,7 +236,7 @@ class Responses:
     def created(
         self, response_id: str, now_ms: int, *, in_conversation: bool, purpose: str
     ) -> tuple[Response, list[ModelMessage]]:
-        """A response exists: who asked for it, and a cancel if it is unasked."""
+        """A response exists: what requested it, and a cancel if nothing did."""
         if (known := self._known.get(response_id)) is not None:
             return known, []  # said twice
         out_of_band = not in_conversation or purpose == PRIMING
@@ -261,7 +261,7 @@ class Responses:
         return response, out
 
     def done(self, response_id: str) -> Response | None:
-        """A response ended: what we knew of it, None for a stranger."""
+        """A response ended: what we knew of it, None if it is unknown."""
         self._not_before_ms = 0
         if self.active is not None and self.active.id == response_id:
             self.active = None
@@ -288,7 +288,7 @@ class Responses:
         return TURN if self._committed_ms is not None else ""
 
     def _whose(self, purpose: str) -> tuple[Asked, str]:
-        """Who asked for it, and for which purpose if it is ours."""
+        """What requested it, and for which purpose if it is ours."""
         # Our own creates carry a purpose that OpenAI echoes. Where metadata is not echoed order
         # tells: had the server taken our create before the commit, we would have seen its response.
         if self._committed_ms is not None and (self._create is None or purpose != self._create):

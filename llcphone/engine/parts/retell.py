@@ -1,5 +1,5 @@
-"""Tells the model what the caller heard: on its own session after a cut, and on the session that replaces
-it.
+"""Informs the model of what the caller heard: on its own session after a cut, and on the session that
+replaces it.
 
 The API cannot resume a lost session (docs/vendor-facts.md, Session set-up). So a fresh one gets the
 conversation item by item: the agent's words as far as they were heard, as ``output_text`` because the API
@@ -96,7 +96,7 @@ def broke_off(lines: Iterable[Line], items: Set[str], texts: RetellingTexts) -> 
 
 
 def cut_at(cut: Cut, text: str, told: Set[str]) -> list[ModelMessage]:
-    """The messages that tell the model where the caller stopped hearing an item.
+    """The messages that inform the model where the caller stopped hearing an item.
 
     Args:
         cut: the item and how much of it was heard.

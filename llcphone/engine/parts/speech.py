@@ -1,4 +1,4 @@
-"""How the model is opened, asked to speak and told something: what differs from one voice API to another.
+"""How the model is opened, asked to speak and given information: what differs from one voice API to another.
 
 The Realtime API is asked by an item of the conversation, the cue, and a ``response.create``, which the
 sequencer (``responses``) sends when it may. Another protocol would have another class with the same

@@ -70,7 +70,7 @@ class Timers:
             self.set(timer, at_ms)
 
     def arm_early(self, timer: Timer, at_ms: int | None) -> None:
-        """As ``arm``, for a watchdog that every delta pushes back: one that stands may stand too early."""
+        """As ``arm``, for a watchdog that every delta pushes back: one that is set may be set too early."""
         standing = self._at.get(timer)
         if at_ms is None or standing is None or at_ms < standing:
             self.arm(timer, at_ms)

@@ -96,7 +96,7 @@ class ToolOutputs:
         if not error.event_id.startswith(OUTPUT_EVENT):
             return None
         told = error.event_id.removeprefix(OUTPUT_EVENT)
-        if told not in self._waiting:  # told with the conversation so far
+        if told not in self._waiting:  # sent with the conversation so far
             lines = [line for line in self._transcript.history.lines() if line.speaker is Speaker.TOOL]
             line = next((line for line in lines if told_id(line.item_id) == told), None)
             if line is None or line.tool is None or line.tool.output is None:

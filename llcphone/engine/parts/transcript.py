@@ -66,7 +66,7 @@ class TranscriptBuilder:
     def text_words(self, event: model_events.TextDelta, now_ms: int, out: list[Command]) -> None:
         """Words that the agent writes where it should speak."""
         if self._playout.is_cut_off(event.response_id) and self.history.get(event.item_id) is None:
-            return  # nobody was to hear them
+            return  # they were not for the caller
         line = self.history.place(event.item_id, Speaker.AGENT, now_ms)
         line.written = True
         if not line.final:
@@ -119,8 +119,8 @@ class TranscriptBuilder:
         """The model is gone, perhaps in the middle of an answer: keep the words that have become sound.
 
         Words run ahead of the voice and nothing aligns them, so they are cut by the pace at which
-        this agent has spoken so far or was told to speak, whichever is faster, with a margin. A line
-        without a sound goes: nobody heard it.
+        this agent has spoken so far or was asked to speak, whichever is faster, with a margin. A line
+        without a sound goes: it was not heard.
         """
         pace = _MARGIN * self._pace()
         for line in self.history.lines():

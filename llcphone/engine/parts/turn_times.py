@@ -33,7 +33,7 @@ class Turn:
     """``greeting``, ``caller``, ``tools``, ``resume``, ``message`` or ``goodbye``."""
     spoke_until_ms: int | None = None
     """The caller's last sound, as far as it can be known: under server_vad the end of the turn less the
-    silence that decided it; under semantic_vad, which tells no such silence, the end of the turn."""
+    silence that decided it; under semantic_vad, which reports no such silence, the end of the turn."""
     caller_stopped_ms: int | None = None
     """The end of the caller's turn, by the audio position that turn detection named.
 
@@ -48,7 +48,7 @@ class Turn:
     first_delta_ms: int | None = None
     sent_ms: int | None = None
     ear_ms: int | None = None
-    """The ear began to hear it: the first mark's echo less the audio before that mark (late by the echo's
+    """The caller began to hear it: the first mark's echo less the audio before that mark (late by the echo's
     way back to us)."""
     heard_ms: int | None = None
     """The first mark echo of its audio arrived."""

@@ -45,7 +45,7 @@ class Alarm:
     """``slow turn`` or ``dead air``."""
     at_ms: int
     lasted_ms: int
-    """The ear's gap, or the silence so far."""
+    """The gap that the caller heard, or the silence so far."""
     because: str
     """A part of the turn; or what the caller waits for: ``session``, ``tools`` or ``model``. Where a tool or
     hook of any call held the event loop for most of the time, that one's name: ``tool <name>``."""
@@ -80,12 +80,12 @@ class Alarms:
         """Somebody may wait from now on."""
         state = self._state
         if state.started_ms is None or not self._plan.dead_air_ms:
-            return  # nobody listens, or nobody wants to know
+            return  # no caller listens, or the alarms are off
         if state.timers.get(Timer.DEAD_AIR) is None:
             state.timers.set(Timer.DEAD_AIR, now_ms + self._plan.dead_air_ms)
 
     def echoed(self, begun: Turn | None, now_ms: int, out: list[Command]) -> None:
-        """The ear got as far as a mark, and by that began to hear this turn."""
+        """Playback reached a mark, so the caller began to hear this turn."""
         self._echoed_ms = now_ms
         limit_ms = self._plan.slow_turn_ms
         if begun is None or not limit_ms or begun.ear_ms is None:

@@ -102,7 +102,7 @@ class EchoGuard:
 
     def settle(self, now_ms: int, out: list[Command]) -> None:
         """Believe what has lasted; mute what has just begun."""
-        if self._generation != self._state.session.generation:  # nobody says any more whether it stops
+        if self._generation != self._state.session.generation:  # no event will report its end any more
             self._generation = self._state.session.generation
             self._dropped.clear()
             self._over()

@@ -5,7 +5,7 @@
     last word  when little time is left and no good-bye will be heard in it, a stored apology is played,
                which needs no model
 
-The request says how long there is. If nobody is on the line yet, nothing is said.
+The request says how long there is. If no caller is on the line yet, nothing is said.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from llcphone.engine.state import CallState
 
 _MARGIN_MS = 500
-"""Between the end of the last word and the end of the time, for the way to the caller's ear."""
+"""Between the end of the last word and the end of the time, for the way to the caller."""
 
 
 class Goodbye:
@@ -42,7 +42,7 @@ class Goodbye:
         """End the call for this reason when what is being said, and then the good-bye, was heard.
 
         Args:
-            reason: why the call ends; the first one stands.
+            reason: why the call ends; the first one counts.
             cue: asks the agent for a good-bye; empty: what is being said is enough.
         """
         if self._reason is None:

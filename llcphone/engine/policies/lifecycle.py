@@ -100,7 +100,7 @@ class Lifecycle:
     def _stream_started(self, event: media.StreamStarted, now_ms: int, out: list[Command]) -> None:
         state, setup, outbound = self._state, self._state.setup, self._outbound
         ulaw = event.encoding == "audio/x-mulaw" and event.sample_rate == 8000 and event.channels == 1
-        # Twilio may connect the stream of an outbound call before it has told us the CallSid.
+        # Twilio may connect the stream of an outbound call before it has sent us the CallSid.
         expected = setup.call_sid or (outbound.dialling.call_sid if outbound is not None else "")
         if not ulaw or (expected and event.call_sid != expected) or state.started_ms is not None:
             out.append(EndCall(EndReason.BAD_STREAM))

@@ -125,7 +125,7 @@ class ManualTurns:
             talk.interrupt(now_ms, out, by_caller=False)
 
     def turn_begins(self) -> None:
-        """Nobody will say where the next turn began: all that comes is part of it."""
+        """No event will mark the start of the next turn: all that comes is part of it."""
         if self._state.setup.manual_turns:
             self._state.caller_audio.speech_started()
 

@@ -71,7 +71,7 @@ class Outbound:
     def _patience_is_over(self, now_ms: int, out: list[Command]) -> None:
         """The callee has not spoken: the agent opens the conversation after all."""
         talk = self._state.talk
-        if not self._state.session.ready:  # nobody to speak yet, or just now
+        if not self._state.session.ready:  # no session can speak yet, or just now
             self._state.timers.set(Timer.PATIENCE, now_ms + _LOOK_AGAIN_MS)
         elif not talk.timings.turns and not talk.caller_has_floor:
             talk.ask(GREETING, self._state.setup.greeting_cue, out)

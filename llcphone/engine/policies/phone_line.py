@@ -123,7 +123,7 @@ class PhoneLine:
         """
         at_ms = self._fill_at_ms()
         if at_ms is None or at_ms > now_ms:
-            return False  # frames have come since, or nobody waits for them any more
+            return False  # frames have come since, or they are not needed any more
         last_ms = self._state.last_frame_ms
         if self._gap_from_ms != last_ms:
             self._gap_from_ms, self._filled_ms = last_ms, 0

@@ -59,7 +59,7 @@ class Gap:
     restored_ms: int | None = None
     """When a fresh session was configured; None when none was."""
     spoke_ms: int | None = None
-    """When it first spoke to a caller who waited."""
+    """When it first spoke to a waiting caller."""
 
 
 class Recovery:
@@ -192,7 +192,7 @@ class Recovery:
     # -- restoring --------------------------------------------------------------------------
 
     def restored(self, now_ms: int, out: list[Command]) -> None:
-        """A fresh session is configured: tell it the conversation as it was heard, and go on."""
+        """A fresh session is configured: send it the conversation as it was heard, and continue."""
         state, talk = self._state, self._state.talk
         gap = self.gaps[-1]
         gap.restored_ms = now_ms

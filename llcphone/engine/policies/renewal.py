@@ -171,7 +171,7 @@ class Renewal:
                     successor.ready, self._now.ready_ms = True, now_ms
                     out.append(notes.SuccessorReady())
             case events.ModelSaid(event=model_events.ResponseCreated(response_id, in_conversation=True)):
-                # Nobody asked it; what is left of it after the switch is not for the caller's ear.
+                # It was not requested; the caller must not hear what is left of it after the switch.
                 self._state.talk.playout.cut_off(response_id)
                 out.append(SendStandby(successor.generation, CancelResponse(response_id)))
             case _:

@@ -140,7 +140,7 @@ class ReplyRetry:
     def _ask_again(self, again: str, now_ms: int, out: list[Command]) -> None:
         state = self._state
         on_the_line = state.started_ms is not None
-        few = not on_the_line or state.retry.troubled(now_ms)  # nobody waits for it yet
+        few = not on_the_line or state.retry.troubled(now_ms)  # no caller waits for it yet
         pause_ms = state.retry.pause_ms(now_ms)
         self._pending.again = again
         state.talk.responses.want(again)

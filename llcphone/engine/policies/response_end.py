@@ -1,5 +1,5 @@
-"""What is done at the end of a response: its tools are run, what nobody heard is deleted, the outcome is
-told.
+"""What is done at the end of a response: its tools run, text without sound is deleted, the outcome is
+noted.
 
 It depends on how the response ended: cut off by the caller, failed, without a sound, or never announced.
 """

@@ -8,7 +8,7 @@ start. The first session gets all of it.
 
 What happened between the last note of the older process and its end is unknown, and the caller has heard
 a silence. So the agent speaks first, unlike after a lost model session. It does not greet again if any of
-the greeting was heard. A tool that had begun and has no result is told as interrupted: it may have done
+the greeting was heard. A tool that had begun and has no result is reported as interrupted: it may have done
 its work, so it is not run again by itself.
 """
 
@@ -61,7 +61,7 @@ def _kept(state: CallState, line: Line, now_ms: int) -> KeptLine | None:
             return KeptLine(
                 line.item_id, line.speaker, name=tool.name, arguments=tool.arguments, output=output
             )
-        case Speaker.CALLER:  # without words too: the model is told that some are missing
+        case Speaker.CALLER:  # without words too: the model learns that some are missing
             return KeptLine(line.item_id, line.speaker, line.text)
         case _:
             return None  # fillers are the system's
@@ -84,7 +84,7 @@ def _owed(state: CallState, lines: Sequence[Line], now_ms: int) -> Owed:
         return Owed.GREETING
     last = next((line for line in reversed(lines) if line.speaker is not Speaker.SYSTEM), None)
     audio = None if last is None else talk.playout.item(last.item_id)
-    if audio is not None and not talk.caller_has_floor:  # nobody has spoken since
+    if audio is not None and not talk.caller_has_floor:  # no speech since
         heard_ms = talk.playout.heard_ms(audio.item_id, now_ms)
         if not audio.done or heard_ms < audio.generated // BYTES_PER_MS:
             words = last is not None and talk.transcript.heard_so_far(last, heard_ms)
@@ -122,7 +122,7 @@ def adopt(state: CallState, resumed: Resumed, now_ms: int) -> None:
 
 
 def go_on(state: CallState, resumed: Resumed, now_ms: int, out: list[Command]) -> None:
-    """The first session is configured: tell it the conversation, and let the agent speak."""
+    """The first session is configured: send it the conversation, and let the agent speak."""
     talk = state.talk
     if resumed.owed is Owed.GREETING:
         talk.ask(GREETING, state.setup.greeting_cue, out)

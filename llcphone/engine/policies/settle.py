@@ -1,6 +1,6 @@
 """Looks once after every event at everything that may have become possible or due.
 
-The handler of an event need not know who waited for it. This file does what belongs to no single event:
+The handler of an event need not know what waited for it. This file does what belongs to no single event:
 our next ``response.create``, the greeting guard, the floor, the good-bye, and the timers that follow from
 them.
 """

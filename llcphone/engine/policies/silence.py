@@ -1,4 +1,4 @@
-"""Nobody speaks: ask whether the caller is still there, then say good-bye and hang up.
+"""In silence: ask whether the caller is still there, then say good-bye and hang up.
 
 semantic_vad has no idle timeout, and the one of server_vad runs on the server, which does not know when
 the phone has played the answer to its end. So the engine counts: from the moment when the agent was heard

@@ -103,7 +103,7 @@ class ToolCalls:
             self._settle(event.call_id, event.output, out)
             return
         self._talk.transcript.tool_answered(event.call_id, event.output)
-        if self._state.session.ready:  # a next one is told the history
+        if self._state.session.ready:  # a later session gets the history
             self._tell_again(late.call, event.output, out)
         if late.speak and not self._state.hanging_up:  # no late news may hold the call
             self._talk.responses.want(TOOLS)
@@ -143,7 +143,7 @@ class ToolCalls:
     # -- the caller's wait ------------------------------------------------------------------
 
     def filler_at_ms(self, now_ms: int) -> int | None:
-        """When the silence has lasted long enough for a filler; None while only events can tell.
+        """When the silence has lasted long enough for a filler; None while it depends on events.
 
         To be asked after every event: it also notices when the silence began.
         """

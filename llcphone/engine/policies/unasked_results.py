@@ -1,4 +1,4 @@
-"""Tells the model a result that it has not asked for: something was looked up while the agent was
+"""Sends the model a result that it has not asked for: something was looked up while the agent was
 speaking.
 
 The result is sent as a tool call of its own with its answer, like a late result: a system message would
@@ -34,7 +34,7 @@ class UnaskedResults:
         return {events.ResultTold: lambda event, now_ms, out: self._waiting.append(event)}
 
     def settle(self, now_ms: int, out: list[Command]) -> None:
-        """On a configured session: tell what waits."""
+        """On a configured session: send what waits."""
         talk = self._state.talk
         for event in self._waiting:
             call_id = self._next_id()

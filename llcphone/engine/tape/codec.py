@@ -123,7 +123,7 @@ def audio_of(size: int) -> bytes:
     return binascii.b2a_base64(bytes((SILENCE,)) * size, newline=False)
 
 
-# -- ways: how a field goes on tape and comes back ----------------------------------------------
+# -- ways: how a field is written to tape and read ----------------------------------------------
 
 
 @attrs.frozen
@@ -150,7 +150,7 @@ _TABLES = {
 
 
 def _way(hint: Any, owner: type, name: str) -> _Way:
-    """How a field of this type goes on tape."""
+    """How a field of this type is written to tape."""
     origin, args = get_origin(hint), get_args(hint)
     if hint is str:
         return _text_way(owner, name)
@@ -237,7 +237,7 @@ def as_data(thing: object, aliases: Aliases) -> Data:
     """An event, a command or a setup as plain data, with nothing personal in it.
 
     Args:
-        thing: what goes on tape.
+        thing: what is written to tape.
         aliases: names for this call's sids; new ones are added.
 
     Raises:
