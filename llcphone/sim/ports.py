@@ -11,7 +11,7 @@ _CHANCE = random.SystemRandom()
 
 
 def free_port() -> int:
-    """A loopback port nobody listens on now.
+    """A loopback port that is free now.
 
     Below the range from which systems number outgoing connections (Linux: from 32,768): between
     this look and the server's bind, one of those would take it now and then.

@@ -74,7 +74,7 @@ class CallerAudio:
     # ---- server_vad's idle time ------------------------------------------------------------------------
 
     def expect_answer(self, playing_ms: int) -> None:
-        """A response ended with so much audio still to play: start counting the idle time."""
+        """A response ended with this much audio still to play: start counting the idle time."""
         settings = self.turn_detection or {}
         if settings.get("idle_timeout_ms"):
             self._idle_due_ms = self.received_ms + playing_ms + settings["idle_timeout_ms"]

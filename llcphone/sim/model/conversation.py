@@ -76,7 +76,7 @@ class Item:
             self.audio += audio
 
     def render(self) -> Json:
-        """The wire form; content is copied because it goes on growing."""
+        """The wire form; content is copied because it keeps growing."""
         if "content" not in self.body:
             return dict(self.body)
         return self.body | {"content": [dict(part) for part in self.body["content"]]}

@@ -1,4 +1,4 @@
-"""Who may open a session, and how the others are turned away.
+"""Which clients may open a session, and how others are rejected.
 
 OpenAI accepts the upgrade first and refuses in a frame: 101, ``error``, close 3000 for a key and 4000 for
 the rest (docs/vendor-facts.md, Session set-up). Azure refuses a missing key before the

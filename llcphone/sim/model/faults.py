@@ -55,34 +55,34 @@ class Faults:
     refuse_later: bool = False
     """Refuse each ``session.update`` after the first."""
     longest_output: int | None = None
-    """Refuse longer answers of tools than so many characters."""
+    """Refuse answers of tools that are longer than this many characters."""
     wrong_format: bool = False
     """Accept each update but keep PCM 24 kHz both ways, and say so in the echo."""
     unasked_response: int = 0
-    """The next so many updates are each followed by a response nobody asked for (True is one)."""
+    """This many next updates are each followed by a response that was not requested (True is one)."""
 
     illness: Illness | None = None
     """Until when no response is given; out-of-band ones are."""
 
     fail_responses: int = 0
-    """The next so many responses end at once as failed, without an ``error`` event."""
+    """This many next responses end at once as failed, without an ``error`` event."""
     late_deltas: int = 0
-    """So many audio deltas of a cancelled response still arrive after its ``response.done``."""
+    """This many audio deltas of a cancelled response still arrive after its ``response.done``."""
     stall_after_deltas: int | None = None
-    """After so many audio deltas the socket stays open and nothing more is sent."""
+    """After this many audio deltas the socket stays open and nothing more is sent."""
     reset_after_deltas: int | None = None
-    """After so many audio deltas the TCP connection is reset (RST)."""
+    """After this many audio deltas the TCP connection is reset (RST)."""
     close_after_deltas: int | None = None
-    """After so many audio deltas the server closes with ``close_with``."""
+    """After this many audio deltas the server closes with ``close_with``."""
 
     stall_after_s: float | None = None
     reset_after_s: float | None = None
     close_after_s: float | None = None
-    """Close with ``close_with`` after so long."""
+    """Close with ``close_with`` after this long."""
     close_with: int = 1011
     """Close code of the two above: 1001, 1006 is not sent (use a reset), 1011, 1012, …"""
     expire_after_s: float | None = None
-    """``session_expired`` and close after so long; None is the vendor's 60 minutes."""
+    """``session_expired`` and close after this long; None is the vendor's 60 minutes."""
 
     never_answer_close: bool = False
     """Do not echo the client's Close frame and hold the socket (livekit/agents#6336)."""

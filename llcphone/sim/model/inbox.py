@@ -1,7 +1,7 @@
 """What the simulated server does with each client event.
 
 Every method here is synchronous: an event and all its answers are one step. A refusal is an exception on
-the way out of the handler and becomes one ``error`` event; nothing was changed before it.
+the exit from the handler and becomes one ``error`` event; nothing was changed before it.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 Sessions send without waiting: ``send`` puts text in an outbox that one writer task empties in order. So a
 session's decisions are synchronous, and a fault "after the third delta" can be queued behind that delta.
 
-``Tap`` stands between trio-websocket and TCP: it can swallow the pongs and Close frames that the library
+``Tap`` is between trio-websocket and TCP: it can swallow the pongs and Close frames that the library
 sends by itself, and it keeps the TCP connection open when a fault wants a peer that never hangs up.
 """
 

@@ -18,7 +18,7 @@
 
 Other steps: ``write = "In text."``, ``cancel = "turn_detected"``, ``silence_ms = 800``, ``stall = true``,
 ``fail = "server_error"``, ``incomplete = "content_filter"``, ``event = { type = "error", error = "odd" }``; a
-call with ``cut = true`` breaks off in its arguments. What is odd in events of a type stands in a table of its
+call with ``cut = true`` breaks off in its arguments. What is odd in events of a type is in a table of its
 own; "(absent)" takes a key away:
 
     [odd."response.done"]

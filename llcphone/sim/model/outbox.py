@@ -1,4 +1,4 @@
-"""The way out of a session: its dialect, and the faults that change, break or end what is sent."""
+"""Outgoing events of a session: its dialect, and the faults that change, break or end what is sent."""
 
 from __future__ import annotations
 

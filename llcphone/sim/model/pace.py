@@ -17,14 +17,14 @@ class Pace:
     """How fast the simulated model is."""
 
     speed: float = 5.0
-    """Audio is generated so many times faster than it plays."""
+    """Audio is generated this many times faster than it plays."""
     delta_ms: int = 200
     """Audio in one delta."""
     first_audio_ms: int = 50
     """From ``response.created`` to the first delta."""
     cold_ms: int = 0
     """What a session's first response takes longer, whichever it is: a model of cold inference. The vendor
-    has published nothing about it (facts, priming), so the figure is whoever's who sets it."""
+    has published nothing about it (facts, priming), so the figure is the user's choice."""
     created_ms: int = 0
     """From the reason of a response to its ``response.created``: the window of the cancel race."""
     ack_delay_s: float = 0.0

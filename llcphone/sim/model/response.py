@@ -1,6 +1,6 @@
 """One response of the simulated model, from ``response.created`` to ``response.done``.
 
-A response is a task that plays the steps of its turn, and a synchronous ``finish``: whoever ends it (the
+A response is a task that plays the steps of its turn, and a synchronous ``finish``: whatever ends it (the
 last step, the caller's voice, a client's cancel) closes the open item, sends every ``.done`` and
 ``response.done`` in one go, so no event of a finished response follows, except the late deltas a fault
 asks for. Every ``.done`` repeats exactly the deltas that were sent before it.

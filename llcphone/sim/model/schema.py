@@ -42,9 +42,9 @@ VOICES = ("alloy", "ash", "ballad", "coral", "echo", "sage", "shimmer", "verse",
 FORMATS = ("audio/pcm", "audio/pcmu", "audio/pcma")
 MAX_APPEND_BYTES = 15 * 2**20
 MAX_CALL_ID = 32
-"""Of a call that the client tells of; an answer may name any call that is there."""
+"""Of a call that the client reports; an answer may name any call that is there."""
 MAX_OUTPUT = 100_000
-"""Characters of a tool's answer; where the vendor's own limit stands is documented nowhere."""
+"""Characters of a tool's answer; the vendor's own limit is not documented."""
 
 _LENGTH = either(word("inf"), integer(1, 4096))
 _TOOL_NAME = matching(r"^[a-zA-Z0-9_-]+$", 64)

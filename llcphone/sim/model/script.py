@@ -35,7 +35,7 @@ class Say:
 
     text: str
     audio: bytes | int | Path | str | None = attrs.field(default=None, repr=False)
-    """Raw µ-law bytes, a ``.ulaw`` or ``.wav`` file, or so many ms of babble; None: as long as the text."""
+    """Raw µ-law bytes, a ``.ulaw`` or ``.wav`` file, or this many ms of babble; None: as long as the text."""
 
 
 @attrs.frozen
@@ -74,7 +74,7 @@ class Silence:
 
 @attrs.frozen
 class Stall:
-    """The response never goes on. Cancelling it works."""
+    """The response never continues. Cancelling it works."""
 
 
 @attrs.frozen
@@ -89,7 +89,7 @@ class Fail:
 
 @attrs.frozen
 class Event:
-    """Any event in the middle of an answer, sent as it is: an odd error, a stranger."""
+    """Any event in the middle of an answer, sent as it is: an odd error, an unknown type."""
 
     body: dict[str, Any]
     """With its ``type``; ``$response`` and ``$item`` stand for the ids of the present ones."""

@@ -10,7 +10,7 @@ It is written from the vendor's documentation and from traffic others recorded, 
 outside ``llcphone.sim``, and refuses what the vendor refuses, in the vendor's words. Rooms:
 
     model           this file: the listener, ``open_model``, ``serve_model``, ``run_model``
-    model_door      who may open a session
+    model_door      which clients may open a session
     model_script    what it says: Say, Write, CallTool, Silence, Stall, Fail, Incomplete, Cancel, ModelScript
     model_load      a script from a TOML or JSON file
     model_faults    what goes wrong
@@ -19,7 +19,7 @@ outside ``llcphone.sim``, and refuses what the vendor refuses, in the vendor's w
     model_response  one response; model_output one item of it
     model_hearing   when the caller speaks; model_voice what the agent sounds like
     model_conversation, model_config, model_usage   items, session object, tokens
-    model_outbox, model_link, model_dialect         the way out, the socket, the flat spelling
+    model_outbox, model_link, model_dialect         outgoing events, the socket, the flat spelling
 
 Time is Trio's, so everything runs under a MockClock; turn detection counts samples, not seconds.
 """

@@ -1,7 +1,7 @@
 """What the simulated model sounds like: a file, given bytes, or babble.
 
 Babble is a second of buzzing vowels in a syllable rhythm, repeated: loud enough for any turn detector,
-without a silence in it longer than 100 ms, cheap to make and unmistakable to the ear.
+without a silence in it longer than 100 ms, cheap to make and easy to recognize.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def _second(pitch_hz: int) -> bytes:
 
 
 def spoken(text: str, audio: bytes | int | Path | str | None) -> bytes:
-    """The µ-law of a ``Say``: its bytes, its file, so many ms of babble, or as many as the text takes."""
+    """The µ-law of a ``Say``: its bytes, its file, this many ms of babble, or as many as the text takes."""
     match audio:
         case bytes():
             return audio

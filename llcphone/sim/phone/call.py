@@ -67,7 +67,7 @@ class SimCall:
     answered_by: str | None = None
     """The verdict of machine detection."""
     stream_over: trio.Event = attrs.field(factory=trio.Event)
-    """The present stream has ended, or the call goes on without it (see ``moving``)."""
+    """The present stream has ended, or the call continues without it (see ``moving``)."""
     left_stream: MediaStream | None = None
     """A stream of which the call was moved away and whose ``stop`` is still to come."""
     recording: tuple[int, str] | None = None
@@ -112,23 +112,23 @@ class SimCall:
         self._interrupt(EndedBy.CALLER)
 
     async def hears(self, seconds: float = 0.0) -> None:
-        """Wait until the agent's voice is heard, and for so many seconds of it from now on."""
+        """Wait until the agent's voice is heard, and for this many seconds of it from now on."""
         target = self.playout.voiced(self.log.now) + max(1, round(seconds * SAMPLES_PER_S))
         await self._until(lambda: self.playout.voiced_reaches(target))
 
     async def heard_audio(self, at_least_ms: int) -> None:
-        """Wait until so much of the agent's voice has been heard since the call began."""
+        """Wait until this much of the agent's voice has been heard since the call began."""
         target = max(1, at_least_ms * SAMPLES_PER_MS)
         await self._until(lambda: self.playout.voiced_reaches(target))
 
     async def silence_for(self, ms: int) -> None:
-        """Wait until the agent's voice has not been heard for so long; silence that is past counts."""
+        """Wait until the agent's voice has not been heard for this long; silence that is past counts."""
         await self._until(lambda: self.playout.voice_ends() + ms * SAMPLES_PER_MS)
 
     # ---- the network ---------------------------------------------------------------------------------
 
     def drop(self) -> None:
-        """Reset the stream's TCP connection; the call goes on with its TwiML (error 31903)."""
+        """Reset the stream's TCP connection; the call continues with its TwiML (error 31903)."""
         if self.stream is not None:
             self.stream.finish(Ending.DROP)
 
@@ -156,7 +156,7 @@ class SimCall:
         self._interrupt(EndedBy.CANCELED)
 
     def update(self, *, twiml: str | None = None, url: str | None = None, method: str = "POST") -> None:
-        """What REST does with ``twiml`` or ``url``: the stream stops and the call goes on there."""
+        """What REST does with ``twiml`` or ``url``: the stream stops and the call continues there."""
         if (twiml is None) == (url is None):
             raise ValueError("either twiml or url")
         if twiml is not None:
@@ -201,7 +201,7 @@ class SimCall:
         return self.playout.pending_marks
 
     def heard_ulaw(self, total_ms: int | None = None) -> bytes:
-        """What was heard, on a line of silence from the call's begin (to now, unless told)."""
+        """What was heard, on a line of silence from the call's begin (to now by default)."""
         total = self.log.now if total_ms is None else total_ms * SAMPLES_PER_MS
         return lay_out(self.playout.heard(self.log.now), total)
 
@@ -266,12 +266,12 @@ class SimCall:
         return {**self.fields, "CallSid": self.sid, "CallStatus": self.status, **extra}
 
     def in_background(self, work: Callable[..., Awaitable[None]], *args: object, name: str) -> None:
-        """Work the call does not wait for before it goes on, but does before it is gone."""
+        """Work the call does not wait for before it continues, but does before it is gone."""
         if self.background is not None:
             self.background.start_soon(work, *args, name=name)
 
     def notify(self, purpose: str, url: str, form: Mapping[str, str], method: str = "POST") -> None:
-        """Make a request nobody waits for; its answer is ignored."""
+        """Make a request without waiting for it; its answer is ignored."""
         self.in_background(self.tell, purpose, url, form, method, name=f"sim {purpose}")
 
     async def tell(self, purpose: str, url: str, form: Mapping[str, str], method: str) -> None:

@@ -23,7 +23,7 @@ _EVENTS |= {"conference-start": "start", "conference-end": "end"}
 
 
 def _tell(call: SimCall, room: Room, event: str) -> None:
-    """Tell the server of something that this call did."""
+    """Report to the server something that this call did."""
     if not room.callback or _EVENTS[event] not in room.wanted:
         return
     room.sequence += 1
@@ -56,7 +56,7 @@ async def confer(call: SimCall, noun: Verb, base: str) -> None:
         call.log.note("the conference is full")
         return
     callback = noun.get("statusCallback")
-    if callback and not room.callback:  # the first participant who names one
+    if callback and not room.callback:  # the first participant that names one
         room.callback = absolute(base, callback)
         room.wanted = frozenset(noun.get("statusCallbackEvent").split() or ["start", "end"])
     room.inside[call.sid] = call.log
@@ -83,7 +83,7 @@ def _leave(call: SimCall, room: Room, *, ends: bool) -> None:
     _tell(call, room, "participant-leave")
     if (ends and not room.over.is_set()) or (not room.inside and not room.over.is_set()):
         room.over.set()
-        room.start.set()  # nobody waits for it any more
+        room.start.set()  # no call waits for it any more
         _tell(call, room, "conference-end")
     if call.exchange.rooms.get(room.name) is room and room.over.is_set():
         del call.exchange.rooms[room.name]

@@ -38,7 +38,7 @@ async def connect(call: SimCall, verb: Verb, base: str) -> Step | None:
     action = action_of(verb, base, {})
     if not call.interrupted:
         return action
-    if action is not None and call.hung_up:  # Twilio tells the action URL, and does nothing with its answer
+    if action is not None and call.hung_up:  # Twilio requests the action URL, and ignores its answer
         call.notify(action.purpose, action.url, call.form({"CallStatus": "completed"}), action.method)
     return None
 

@@ -3,7 +3,7 @@
 The dialled party first hears the document of ``<Number url>``, in which it may have to press a key; a
 document that ends without ``<Hangup>`` joins the two. What ``DialCallStatus`` says of a party that hung up in
 it is not documented: ``DialOutcome.unjoined`` chooses. Nor is it documented that a caller who hangs up
-meanwhile is told to ``action``, with ``CallStatus`` ``completed``; it is assumed, and the answer ignored.
+meanwhile is reported to ``action``, with ``CallStatus`` ``completed``; it is assumed, and the answer ignored.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 SAY_S_PER_WORD = 0.4
 _E164 = re.compile(r"\+[1-9][0-9]{1,14}")
 _WITHHELD = {"+266696687", "+7378742833", "+2562533", "+8656696", "+86282452253"}
-"""Told in place of a withheld number. Whether Twilio shows them is not documented: here it does not."""
+"""Sent in place of a withheld number. Whether Twilio shows them is not documented: here it does not."""
 _DOCUMENTS = 10
 """Of one whisper."""
 
@@ -74,7 +74,7 @@ def _may_dial(call: SimCall, verb: Verb, noun: Verb) -> bool:
 
 
 async def _ring(call: SimCall, verb: Verb, noun: Verb, base: str, fetch: FetchDocument) -> dict[str, str]:
-    """Ring, whisper, talk; what ``action`` is told of it."""
+    """Ring, whisper, talk; what ``action`` receives of it."""
     number, child_sid = noun.text, make_sid("CA")
     outcome = call.exchange.dial_outcome(number)
     ring_limit_s = verb.number("timeout", 30)

@@ -1,7 +1,7 @@
 """The simulated caller's mouth: one frame every 20 ms, for the whole call, silence included.
 
 A telephone never stops sending. Frames go out on absolute deadlines of Trio's clock, so a late one is
-followed by a burst, as on a real network, and nothing drifts. What the mouth says while nobody listens is
+followed by a burst, as on a real network, and nothing drifts. What the mouth says while nothing listens is
 lost, as it is between two streams of a real call.
 """
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Listener(Protocol):
-    """Who takes the caller's frames at present: a media stream, or a voicemail recording."""
+    """What takes the caller's frames at present: a media stream, or a voicemail recording."""
 
     async def hear_frame(self, payload: str, frame_ms: int) -> None:
         """Take one frame as base64."""

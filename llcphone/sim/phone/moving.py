@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 async def carry(call: SimCall, stream: MediaStream) -> None:
-    """Run the stream until it has ended, or the call goes on without it."""
+    """Run the stream until it has ended, or the call continues without it."""
     if call.faults.stop_late_s is None:
         await stream.run(call.mouth)
         return

@@ -1,7 +1,7 @@
 """Calls the server places: ringing, answering machine detection, status callbacks.
 
 ``completed`` is the last status event of every call, also of one that was busy or never answered;
-``CallStatus`` tells which. Detection costs about four seconds: the synchronous kind leaves the callee in
+``CallStatus`` says which. Detection costs about four seconds: the synchronous kind leaves the callee in
 silence for them, the asynchronous kind reports to a URL of its own
 (twilio.com/docs/voice/answering-machine-detection).
 """
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def tell_status(call: SimCall, event: str) -> None:
-    """Tell the server of ``initiated``, ``ringing``, ``answered`` or ``completed``."""
+    """Report to the server ``initiated``, ``ringing``, ``answered`` or ``completed``."""
     callbacks = call.callbacks
     if not callbacks.url or event not in callbacks.events or callbacks.muted:
         return
@@ -125,7 +125,7 @@ async def ring_out(call: SimCall, step: RingOut) -> Step:
         call.in_background(_detect, call, step, name="sim answering machine detection")
     elif step.detection:
         await _detect(call, step)
-        if isinstance(step.then, Fetch) and call.answered_by:  # with inline TwiML nobody is ever told
+        if isinstance(step.then, Fetch) and call.answered_by:  # with inline TwiML it is never reported
             return attrs.evolve(step.then, params={"AnsweredBy": call.answered_by})
     return step.then
 

@@ -1,4 +1,4 @@
-"""What the simulated caller's ear hears, and when.
+"""What the simulated caller hears, and when.
 
 Twilio plays what the server sends in order, in real time, from one buffer. So a call needs only one number,
 the moment at which the buffer runs empty (``free_at``): audio that arrives starts then, or now if that is
@@ -42,7 +42,7 @@ class Span:
 
 @attrs.define
 class Playout:
-    """The buffer of one call and the ear behind it."""
+    """The buffer of one call and the caller behind it."""
 
     keep_audio: bool = True
     """Off saves the memory of what was heard (8 KB per second); times are always kept."""

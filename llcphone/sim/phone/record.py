@@ -59,7 +59,7 @@ class CallbackFaults:
     delay_s: float = 0.0
     """Each comes so late ..."""
     scatter_s: float = 0.0
-    """... and up to so much later by chance, each copy for itself: so in any order."""
+    """... and up to this much later by chance, each copy for itself: so in any order."""
     seed: int = 0
     """Of that chance."""
 
@@ -94,7 +94,7 @@ class CallFaults:
     gap_after_s: float | None = None
     """Media frames are lost from this moment of the stream (``chunk`` and ``timestamp`` go on) ..."""
     gap_s: float = 0.0
-    """... for so long. A caller on hold or muted is such a gap: marks come back, keys go out."""
+    """... for this long. A caller on hold or muted is such a gap: marks come back, keys go out."""
     silence_suppressed: bool = False
     """Frames come only while the caller speaks, as from networks that send no packets of silence."""
     frame_ms: int = 20
@@ -104,8 +104,8 @@ class CallFaults:
     no_stop: bool = False
     """A hang-up closes the stream without a ``stop`` message."""
     stop_late_s: float | None = None
-    """A call that is updated asks its next webhook first, and stops its old stream so long after the answer;
-    None: it stops before (``phone_moving``)."""
+    """A call that is updated asks its next webhook first, and stops its old stream this long after the
+    answer; None: it stops before (``phone_moving``)."""
 
 
 @attrs.frozen
@@ -166,7 +166,7 @@ class CallRecord:
     joined: list[str] = attrs.field(factory=list)
     """Numbers of ``<Dial>`` whose party and the caller heard each other."""
     on_hold_ms: int = 0
-    """Heard hold music of a conference that nobody had begun."""
+    """Heard hold music of a conference that had not begun."""
     errors: list[TwilioError] = attrs.field(factory=list)
     notes: list[str] = attrs.field(factory=list)
     """What Twilio does silently: a stripped query string, a verb not simulated."""
@@ -191,7 +191,7 @@ class CallLog:
     received: deque[Received] = attrs.field(factory=lambda: deque(maxlen=20_000))
     born_at: float = attrs.field(factory=trio.current_time)
     changed: trio.lowlevel.ParkingLot = attrs.field(factory=trio.lowlevel.ParkingLot)
-    """Where those wait who want to look again whenever something happened."""
+    """Waiting tasks that look again whenever something happened."""
 
     @property
     def now(self) -> int:

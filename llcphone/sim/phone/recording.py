@@ -1,4 +1,4 @@
-"""Recordings of the simulated Twilio: what the server is told when one is ready."""
+"""Recordings of the simulated Twilio: what the server receives when one is ready."""
 
 from __future__ import annotations
 

@@ -86,7 +86,7 @@ class RestApi:
     applications: dict[str, dict[str, Any]] = attrs.field(factory=dict)
     """TwiML applications by their sid."""
     alerts: list[str] = attrs.field(factory=list)
-    """Error codes that its monitor tells of."""
+    """Error codes that its monitor reports."""
     clock_ahead_s: float = 0.0
     """How far its clock is ahead of this machine's: every answer has a ``Date``."""
     requests: list[tuple[str, str]] = attrs.field(factory=list)

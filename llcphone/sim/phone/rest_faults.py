@@ -1,6 +1,6 @@
 """What may go wrong at the simulated REST API: refusals, answers that are late, lost or cut off.
 
-The dangerous ones are those after the deed: the call is placed, but whoever placed it never hears so.
+The dangerous ones are those after the deed: the call is placed, but the client never learns of it.
 ``done`` makes a fault one of these.
 """
 
@@ -69,7 +69,7 @@ class RestFault:
     retry_after_s: int | None = None
     """The answer's ``Retry-After`` header."""
     delay_s: float = 0.0
-    """The answer comes so much later; what was asked is done, and done at once."""
+    """The answer comes this much later; what was asked is done, and done at once."""
     hang: bool = False
     """The answer never comes; the connection stays open."""
     reset: bool = False

@@ -92,7 +92,7 @@ async def run_phone(
         numbers: its numbers; the first is called.
         from_: the caller's number.
         greeting: wait for the agent to speak first.
-        silence_ms: the agent has finished when it has been silent for so long.
+        silence_ms: the agent has finished when it has been silent for this long.
         patience_s: longest wait for the agent to start speaking.
         faults: what goes wrong in this call.
         wav: write the call there as stereo WAV.
@@ -176,7 +176,7 @@ async def run_rest(
 
 @attrs.define
 class _Script:
-    """The caller's manners: lets the agent finish, and waits only so long for it to begin."""
+    """The caller's manners: lets the agent finish, and waits a limited time for it to begin."""
 
     call: SimCall
     silence_ms: int

@@ -9,8 +9,8 @@
         record = await call.ended()
 
 It signs its webhooks and its stream, runs the TwiML it is given, plays agent audio in real time and echoes
-marks when they are heard. It is strict: what Twilio refuses or ignores is refused or ignored here, and stands
-in the call's record under Twilio's own error code. Time is Trio's, so a call runs as well under
+marks when they are heard. It is strict: what Twilio refuses or ignores is refused or ignored here, and is
+noted in the call's record under Twilio's own error code. Time is Trio's, so a call runs as well under
 ``trio.testing.MockClock``.
 
 It imports nothing of llcphone but its own parts: a simulator that shared code with what it tests would share
@@ -101,7 +101,7 @@ class Ring(TypedDict, total=False):
     twiml: str
     """Run this document instead of asking the webhook."""
     on_event: EventPrinter
-    """Told of each event, in words without personal data."""
+    """Receives each event, in words without personal data."""
 
 
 @attrs.define(eq=False)
@@ -123,7 +123,7 @@ class TwilioSimulator:
     calls: list[SimCall] = attrs.field(factory=list)
     """Every call so far."""
     on_event: EventPrinter | None = None
-    """Told of each event of the calls that the server places."""
+    """Receives each event of the calls that the server places."""
     _placed: trio.lowlevel.ParkingLot = attrs.field(factory=trio.lowlevel.ParkingLot)
     _next_begin: float = -math.inf
     """When the next placed call may leave the queue."""
@@ -276,13 +276,13 @@ async def open_twilio(
         public_url: the server's public address, which is what is signed; the webhook's own origin by default.
         connect_to: address and port where the public host is really reached, without TLS, as behind a tunnel.
         fallback_url: asked when the voice webhook fails.
-        status_callback_url: told when an inbound call is over.
+        status_callback_url: requested when an inbound call is over.
         callee: how the parties of outbound calls behave, all or by number.
         dial_outcome: what becomes of ``<Dial>``, for all numbers or by number.
         play_s: how long a ``<Play>`` lasts.
         keep_audio: keep what was heard; off saves 8 KB per second and call.
         api_port: where the REST API is served; 0 takes a free port.
-        on_event: told of each event of the calls that the server places.
+        on_event: receives each event of the calls that the server places.
     """
     if public_url is None:
         origin = urlsplit(webhook_url)

@@ -128,9 +128,9 @@ class Callee:
     """What machine detection finds: ``human``, ``machine_start``, ``machine_end_beep``, ``unknown`` ..."""
     detection_s: float = 4.0
     says: bytes = b""
-    """Said on picking up, as µ-law; what is said before the stream has started nobody hears."""
+    """Said on picking up, as µ-law; what is said before the stream has started is lost."""
     hangs_up_after_s: float | None = None
-    """How long after answering; None: whoever drives the call does it."""
+    """How long after answering; None: the code that drives the call does it."""
     refused: int | None = None
     """Twilio refuses to call this number, with this code: 21211, 21214, 21215 ..."""
     faults: CallFaults = attrs.field(factory=CallFaults)
@@ -138,7 +138,7 @@ class Callee:
     def verdict(self, detection: str, timeout_s: float) -> tuple[float, str]:
         """What detection in this mode says, and how long after the answer.
 
-        ``Enable`` tells a machine when it starts, ``DetectMessageEnd`` when its greeting is over.
+        ``Enable`` reports a machine when it starts, ``DetectMessageEnd`` when its greeting is over.
         """
         found = self.answered_by
         if found.startswith("machine_"):
@@ -157,7 +157,7 @@ class RingOut:
     then: Fetch | Document
     timeout_s: int = 60
     queued_s: float = 0.0
-    """Longer in the queue, because calls are begun at so many a second."""
+    """Longer in the queue, because calls are begun at a limited rate per second."""
     detection: str = ""
     """``MachineDetection`` of the REST request."""
     detection_url: str = ""

@@ -38,7 +38,7 @@ QUIET = b"\xff\x7f\xfe\x7e"
 """Bytes of digital silence and of comfort noise."""
 
 _CLOSE_ERRORS = {1006: 31903, 1002: 31924, 1003: 31924, 1007: 31924, 1009: 31924}
-"""Broken pipe, and protocol errors (1002 to 1009 also when it was we who found the server at fault)."""
+"""Broken pipe, and protocol errors (1002 to 1009 also when this simulator found the server at fault)."""
 
 
 class Ending(Enum):
@@ -104,7 +104,7 @@ class MediaStream:
                 self._opening.cancel()
 
     def leave(self, mouth: Mouth) -> None:
-        """The call goes on elsewhere: nobody listens here or speaks any more, though the socket is open."""
+        """The call continues elsewhere: this stream neither listens nor speaks, though its socket is open."""
         self._left = True
         mouth.stop_listener(self)
         self.playout.stop(self.log.now)

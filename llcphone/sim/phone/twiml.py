@@ -1,8 +1,8 @@
 """Reads TwiML as strictly as Twilio does.
 
 Names are case-sensitive; a document that is not XML is error 12100 and ends the call; an element or attribute
-Twilio does not know is error 12200 and is passed over. Document types and entities are refused: nobody needs
-them in TwiML, and they are how XML parsers are attacked.
+Twilio does not know is error 12200 and is passed over. Document types and entities are refused: TwiML
+never needs them, and they are how XML parsers are attacked.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ def parse(text: str, warn: Callable[[int, str], None]) -> tuple[Verb, ...]:
 
     Args:
         text: the document.
-        warn: told of what Twilio logs but passes over.
+        warn: receives what Twilio logs but passes over.
 
     Raises:
         BadTwiML: Twilio would refuse the document.

@@ -1,7 +1,7 @@
 """Runs TwiML: each verb takes its time, and says where the call goes next.
 
 A verb returns None to go on with the next one, a ``Fetch`` or ``Document`` to go elsewhere, or the reason why
-the call is over. Verbs that would need more of Twilio than a caller's ear can tell are noted and passed over.
+the call is over. Verbs that would need more of Twilio than a caller can hear are noted and passed over.
 """
 
 from __future__ import annotations
@@ -141,7 +141,7 @@ async def _play(call: SimCall, verb: Verb, base: str) -> Step | None:
 
 
 async def _repeat(verb: Verb, once_s: float) -> None:
-    """``loop="0"`` goes on until the call ends."""
+    """``loop="0"`` repeats until the call ends."""
     loops = verb.number("loop", 1)
     await trio.sleep(once_s * loops if loops else math.inf)
 
@@ -172,7 +172,7 @@ class _Recording:
 async def _record(call: SimCall, verb: Verb, base: str) -> Step | None:
     """A voicemail: over after silence, at the limit or by a key. Without any speech the next verb follows.
 
-    Who hangs up has left their message too: ``action`` is told, and its answer ignored.
+    A caller who hangs up has left their message too: ``action`` is requested, and its answer ignored.
     """
     recording = _Recording(verb.get("finishOnKey", "1234567890*#"))
     silence, began = verb.number("timeout", 5) * 8000, call.log.now
