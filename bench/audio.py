@@ -2,7 +2,7 @@
 
 A bridge passes base64 on, perhaps cut at whole groups, so a label in the text survives. Caller
 frames carry one label; an answer's delta carries one at its start and one at its end, so the
-last piece of a delta that a bridge cuts in pieces is told apart. The rest is one letter.
+last piece of a delta that a bridge cuts in pieces is recognized. The rest is one letter.
 """
 
 from __future__ import annotations

@@ -98,7 +98,7 @@ def run_bridge(bridge: Bridge, model_url: str, *, greet: bool, ca_file: str) -> 
     with tempfile.TemporaryDirectory() as folder:
         process = subprocess.Popen(
             [sys.executable, "-m", bridge.module, *bridge.arguments],
-            cwd=folder,  # nobody's llcphone.toml or .env
+            cwd=folder,  # without any llcphone.toml or .env
             env=_environment(bridge, port, model_url, greet=greet, ca_file=ca_file, folder=folder),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,

@@ -100,7 +100,7 @@ class Churn(Samples):
         self._ring()
 
     def end(self) -> None:
-        """Everybody hangs up, nobody rings any more."""
+        """All callers hang up, and no new ones call."""
         self._ending = True
         for phone in self.phones.values():
             phone.hang_up()
@@ -125,5 +125,5 @@ class Churn(Samples):
             self.back.add(max(0.0, when - model.deltas_at[number]))
 
     def call_without_frames(self) -> int:
-        """Whose session speaks before it hears; never, for nobody is greeted here."""
+        """Whose session speaks before it hears; never, for there are no greetings here."""
         return next(iter(self.phones))

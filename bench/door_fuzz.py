@@ -68,7 +68,7 @@ async def serve() -> None:
 
 
 async def attack(port: int, cases: int, seconds: float) -> None:
-    """Role of the other child: so many hostile connections, spread evenly over the time."""
+    """Role of the other child: this many hostile connections, spread evenly over the time."""
     os.nice(40)  # the lowest: real attackers do not run on our cores
     start, rng = time.monotonic(), random.Random(1)
     async with trio.open_nursery() as nursery:
@@ -78,7 +78,7 @@ async def attack(port: int, cases: int, seconds: float) -> None:
 
 
 async def hold_calls(port: int, count: int, until) -> list[float]:
-    """Speak on so many streams until ``until()`` says stop; the delays of all frames, in ms."""
+    """Speak on this many streams until ``until()`` says stop; the delays of all frames, in ms."""
     server = Server(hostile.FakePhone(make_config(), None), None, port, None)
     try:
         calls = [hostile.LiveCall(await server.stream(next_token())) for _ in range(count)]

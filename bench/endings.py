@@ -56,13 +56,13 @@ class Outcome:
 
     @property
     def clean(self) -> bool:
-        """Nothing was left behind, and every call was told of."""
+        """Nothing was left behind, and every call was reported."""
         same = self.tasks[0] == self.tasks[1] and self.fds[0] == self.fds[1]
         return same and not self.strange and self.records.total() == self.calls
 
 
 async def run_crowd(calls: int, seed: int, transports: tuple[str, str], *, at_once: int = 40) -> Outcome:
-    """Hold and end so many calls; every cell has its turn, in random order."""
+    """Hold and end this many calls; every cell has its turn, in random order."""
     rng = random.Random(seed)
     cells = [CELLS[number % len(CELLS)] for number in range(calls)]
     rng.shuffle(cells)
@@ -179,7 +179,7 @@ async def end(stage: Rehearsal, plan: Plan, sim: SimCall, call: Call) -> None:
             call.run._core._nursery.cancel_scope.cancel()
         case E.TOOL:
             plan.now.set()
-            await trio.sleep(1)  # the call goes on
+            await trio.sleep(1)  # the call continues
             sim.hang_up()
         case E.HOOK:
             plan.now.set()

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from llcphone.sim.model import ModelSession
 
 SALT = "endings"
-"""Each model session carries its caller's salted hash, so that it can be told whose it is."""
+"""Each model session carries its caller's salted hash, so that its owner is known."""
 HANDSHAKE_S, ACK_S = 0.3, 0.3
 
 

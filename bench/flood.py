@@ -1,7 +1,7 @@
-"""Whether honest callers get in, and live ones notice, while a stranger floods the public port.
+"""Whether honest callers get in, and live ones notice, while an unauthorized client floods the public port.
 
-Three processes on one machine: the server (a small phone that echoes), the flood (so many requests a second
-that nobody signed, each on a connection of its own, held open), and the honest side: live streams, a frame
+Three processes on one machine: the server (a small phone that echoes), the flood (unsigned requests at
+a given rate, each on a connection of its own, held open), and the honest side: live streams, a frame
 every 20 ms each, and beside them signed webhooks and media upgrades in turn. Twice: the flood from an address
 of its own (127.0.0.2), then from the address of the honest, as it is behind a proxy.
 
@@ -29,7 +29,7 @@ from tests.server import hostile
 from tests.server.support import Server, body_of, get, make_config, media_request, webhook_request
 
 HOLD_S = 2.0
-"""So long the flood keeps each socket open, whatever the server does."""
+"""The flood keeps each socket open for this long, whatever the server does."""
 REQUESTS = {
     "nothing": get("/nothing"),
     "webhook": webhook_request(
@@ -37,7 +37,7 @@ REQUESTS = {
     ),
     "stream": media_request("t", signature="A" * 28),
 }
-"""What nobody signed, or nobody who knows how."""
+"""Requests without a signature, or with a wrong one."""
 WHERE = {"an address of its own": "127.0.0.2", "the address of the honest": "127.0.0.1"}
 ROOT = Path(__file__).parent.parent
 
@@ -84,7 +84,7 @@ def flood(port: int, address: str, rate: float, seconds: float, request: bytes) 
 
 
 class Honest:
-    """Who has good reasons to come in, and what became of them."""
+    """The honest clients, and what became of them."""
 
     def __init__(self, port: int) -> None:
         self.peers = Server(hostile.FakePhone(make_config(), None), None, port, None)
@@ -92,7 +92,7 @@ class Honest:
         self.took_ms: list[float] = []
 
     async def come(self, count: int, seconds: float) -> None:
-        """So many of them, evenly over the time: webhooks and upgrades in turn."""
+        """This many of them, evenly over the time: webhooks and upgrades in turn."""
         async with trio.open_nursery() as nursery:
             for number in range(count):
                 nursery.start_soon(self._webhook if number % 2 else self._upgrade, number)

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
 QUESTION = voices.load("book_table")
 SALT = "hostile"
-"""Sessions carry their caller's digest, which tells them apart."""
+"""Sessions carry their caller's digest, which identifies them."""
 HOSTILE, ORDINARY = "+1555666", "+1555111"
 LASTS_S = 3.0
 """A hostile call, until its caller hangs up."""
@@ -100,7 +100,7 @@ class Lines(logging.Handler):
 
 
 def choice(calls: int) -> list[Act]:
-    """An act for each of so many calls: as many different ones as there are."""
+    """An act for each of this many calls: as many different ones as there are."""
     return [ACTS[number * 7 % len(ACTS)] for number in range(calls)]
 
 
@@ -179,7 +179,7 @@ def chooser(acts: Mapping[str, Act]) -> Any:
 
 
 def plant_listeners(stage: Rehearsal, acts: Mapping[str, Act]) -> None:
-    """Observers of the user's own that raise when told of certain calls."""
+    """Observers of the user's own that raise for certain calls."""
 
     def told(place: str, call: Call) -> None:
         act = acts.get(call.caller)

@@ -1,4 +1,4 @@
-"""The provider is ill while calls are owed an answer: do they all talk again, and who asks how often?
+"""The provider fails while calls wait for an answer: do they all talk again, and how often is it asked?
 
     python -m bench.illness [--calls 20]
 
@@ -7,7 +7,7 @@ injected: 300 ms for a handshake, 50 ms for ``session.updated``, 400 ms to the f
 asked, and at the same moment no response is given any more: it fails, it fails and the text or
 ``rate_limits.updated`` names the wait, an ``error`` comes instead of it, or the connection ends with it.
 
-Nothing here believes llcphone: the answer has a sound of its own, which the caller's ear hears or not, and
+Nothing here relies on llcphone: the answer has a sound of its own, which the caller hears or not, and
 every ask is counted by the simulated provider, with its time.
 """
 

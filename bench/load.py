@@ -1,4 +1,4 @@
-"""One load: so many calls through a bridge for so long, and what was seen from outside."""
+"""One load: a number of calls through a bridge for some time, and what was seen from outside."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ class Loop:
 
 
 class Conn:
-    """A connection that starts as HTTP and may become a WebSocket; ``owner`` is told what comes.
+    """A connection that starts as HTTP and may become a WebSocket; ``owner`` receives what comes.
 
     The owner has ``on_head(conn, head)`` for text up to a blank line, ``on_text(conn, payload, when)``
     and ``on_end(conn)``.
@@ -196,12 +196,12 @@ def frame(payload: bytes, *, client: bool, kind: int = TEXT) -> bytes:
 
 
 def connect(loop: Loop, port: int, owner: object) -> Conn:
-    """A client connection to this machine; the kernel answers at once, whoever is late to accept."""
+    """A client connection to this machine; the kernel answers at once, even if the server accepts late."""
     return Conn(loop, socket.create_connection(("127.0.0.1", port), 5), owner, client=True)
 
 
 class Listener:
-    """Accepts on a free port; ``accepted(sock)`` is told."""
+    """Accepts on a free port; ``accepted(sock)`` receives each connection."""
 
     def __init__(self, loop: Loop, accepted: Callable[[socket.socket], None]) -> None:
         self._sock = socket.create_server(("127.0.0.1", 0), backlog=1024)

@@ -94,7 +94,7 @@ def measure(bridge: Bridge, plan: Plan, tell: Callable[[Figures], None]) -> None
     if "first" in plan.tests:
         with started(bridge, greet=True) as (world, running):
             for ring_s in plan.rings:
-                # One call after the other: a session that speaks before it hears is told by its turn.
+                # One call after the other: a session that speaks before it hears is recognized by its turn.
                 scenario = Scenario(4, ring_s=ring_s, ramp_s=1.5, warm_s=1.5, window_s=0.5, **GREETING)
                 tell(
                     figures(

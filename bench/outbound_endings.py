@@ -66,7 +66,7 @@ class Outcome:
 
     @property
     def clean(self) -> bool:
-        """Nothing was left behind, nobody dialled twice, and every call was told of."""
+        """Nothing was left behind, no number dialled twice, and every call was reported."""
         same = self.tasks[0] == self.tasks[1] and self.fds[0] == self.fds[1]
         return same and not self.strange and self.records.total() == self.calls
 
@@ -75,7 +75,7 @@ NO_REFUSALS = {"lag_limit_ms": 0}
 
 
 async def run_crowd(calls: int, seed: int, *, at_once: int = 40) -> Outcome:
-    """Place so many calls and see every one of them end."""
+    """Place this many calls and see every one of them end."""
     plans = {plan.to: plan for plan in make_plans(calls, seed)}
     outcome = Outcome(calls)
     began = time.perf_counter()
@@ -99,7 +99,7 @@ async def run_crowd(calls: int, seed: int, *, at_once: int = 40) -> Outcome:
         outcome.tasks, outcome.fds = (before[0], after[0]), (before[1], after[1])
         judge(stage, plans, outcome)
     if await count() != outside:
-        outcome.strange.append("the house itself left something behind")
+        outcome.strange.append("the server itself left something behind")
     outcome.seconds = time.perf_counter() - began
     return outcome
 
@@ -193,7 +193,7 @@ def report(outcome: Outcome) -> Iterable[str]:
             yield f"left: {dict(left)}"
     for line, times in Counter(outcome.strange).items():
         yield f"{times} x {line}"
-    yield "nothing left behind, nobody dialled twice" if outcome.clean else "NOT CLEAN"
+    yield "nothing left behind, no number dialled twice" if outcome.clean else "NOT CLEAN"
 
 
 if __name__ == "__main__":

@@ -70,7 +70,7 @@ EXPECTED: dict[Fate, set[EndReason]] = {
 """Why a call of this fate ends, unless it is cancelled."""
 
 UNHEARD = {Fate.EARLY, Fate.DEAF, Fate.BUSY, Fate.NO_ANSWER, Fate.FAILED}
-"""Nothing but a callback tells of these ..."""
+"""Only a callback reports these ..."""
 SILENT_ENDS = {R.NO_CALLBACK, R.DIAL_REFUSED}
 """... so without one a deadline ends the call, or the search for it does."""
 UNDETECTED = {Fate.MACHINE, Fate.FAX}
@@ -91,7 +91,7 @@ class Plan:
     ring_s: float
     talk_s: float
     bad_hang_ups: int
-    """So many times hanging up meets a 503 first."""
+    """This many times hanging up meets a 503 first."""
     ended_at: float | None = None
     """When its record came, by Trio's clock."""
 
@@ -170,7 +170,7 @@ class Plan:
 
 
 def make_plans(calls: int, seed: int) -> list[Plan]:
-    """So many calls: every fate with every rumour in its turn, a third of them cancelled at any moment."""
+    """This many calls: every fate with every rumour in its turn, a third of them cancelled at any moment."""
     chance = random.Random(seed)
     pairs = [(fate, rumour) for fate in Fate for rumour in Rumour]
     chance.shuffle(pairs)

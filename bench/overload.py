@@ -1,10 +1,10 @@
-"""The house is full and more people ring: how soon do they get the fallback, and who hears of it?
+"""The server is full and more people call: how soon do they get the fallback, and do live calls notice?
 
     python -m bench.overload [--calls 100] [--rate 20] [--seconds 10] [--rounds 3]
 
-``llcphone serve`` with ``server.max_calls`` live calls in a process of its own. In turns nobody rings, and
-so many people a second do: each must be given the fallback (TwiML without a stream) in 200 ms, and audio of
-the live calls must come as before. Audio is timed from outside, both ways, as in ``bench.soak``.
+``llcphone serve`` with ``server.max_calls`` live calls in a process of its own. In turns there are no
+callers, and a number of callers a second: each must be given the fallback (TwiML without a stream) in 200 ms,
+and audio of the live calls must come as before. Audio is timed from outside, both ways, as in ``bench.soak``.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ LIMIT_MS = 200.0
 
 
 class Crowd(Churn):
-    """As many as are let in; nobody hangs up, nobody comes after them."""
+    """As many as are let in; none hangs up, none comes after them."""
 
     def _ring(self) -> None:
         self.one_more()
 
 
 class OneMore:
-    """Somebody who rings a full house: POSTs the voice webhook and reads the answer."""
+    """A caller of a full server: POSTs the voice webhook and reads the answer."""
 
     def __init__(self, world: FakeWorld, port: int, number: int) -> None:
         self._began = now()

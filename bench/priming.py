@@ -3,12 +3,13 @@
     python -m bench.priming                 # real time, under a minute
     python -m bench.priming --cold-ms 300
 
-The vendor has published nothing about cold inference, and nobody has measured it
-(searched 2026-11-20). So the simulated model is *told* that a session's first response takes ``--cold-ms``
-longer, and this shows only what llcphone makes of it: how much of that delay the callee no longer hears when
-a text-only response was asked for before the phone rang, and how much it costs. Whether a real session has
-such a delay must be measured on a live account, by comparing the first turn's ``first_delta`` part in call
-records with ``opening.priming_outbound`` on and off; no difference is a reason to turn priming off.
+The vendor has published nothing about cold inference, and no measurement is known
+(searched 2026-11-20). So the simulated model is *configured* so that a session's first response takes
+``--cold-ms`` longer, and this shows only what llcphone makes of it: how much of that delay the callee no
+longer hears when a text-only response was asked for before the phone rang, and how much it costs. Whether a
+real session has such a delay must be measured on a live account, by comparing the first turn's
+``first_delta`` part in call records with ``opening.priming_outbound`` on and off; no difference is a reason
+to turn priming off.
 """
 
 from __future__ import annotations
@@ -60,7 +61,7 @@ async def measure(*, priming: bool, cold_ms: int, rounds: int) -> list[CallRecor
 async def main(cold_ms: int, rounds: int) -> int:
     """Measure with and without, print them side by side; 0 when priming has hidden the modelled delay."""
     table = Table(
-        "priming", "first delta ms", "ear's gap ms", "US$ a call", title=f"first turn, {cold_ms} ms cold"
+        "priming", "first delta ms", "heard gap ms", "US$ a call", title=f"first turn, {cold_ms} ms cold"
     )
     deltas = []
     for priming in (True, False):

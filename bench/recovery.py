@@ -7,9 +7,9 @@ injected: 300 ms for a handshake, 50 ms for ``session.updated``, 400 ms to the f
 its session once, by a reset at a random moment of an answer or of the caller's turn; half the calls have a
 warm pool.
 
-Nothing here believes llcphone. Every word of the agent has a sound of its own, so the caller's ear tells
+Nothing here relies on llcphone. Every word of the agent has a sound of its own, so what is heard shows
 which words were heard; every frame of the caller is unlike any other, so what the simulated sessions received
-tells which were lost, doubled or out of order. The simulated model speaks on from what it was told.
+shows which were lost, doubled or out of order. The simulated model continues from what it was sent.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ until eleven since there will be live music after eight o'clock before our kitch
 """
 ANSWER = STORY.split()
 NO_MORE = ["indeed"]
-"""Said by a model that was told to go on where nothing is left to say."""
+"""Said by a model that is asked to continue when nothing is left to say."""
 CODE = {word: code for code, word in enumerate([*GREETING, *ANSWER, *NO_MORE], start=1)}
 """Each word sounds like one µ-law level; all are loud, and none is silence."""
 FILLER_CODE = 0x45
@@ -56,7 +56,7 @@ MARK_MS = {True: 1_500, False: 3_000}
 
 HANDSHAKE_S, UPDATED_S, FIRST_AUDIO_MS = 0.3, 0.05, 400
 SPEED = 3.0
-"""Audio is generated so many times faster than it plays."""
+"""Audio is generated this many times faster than it plays."""
 
 
 class Cut(Enum):
@@ -74,7 +74,7 @@ class Outcome:
     talking_ms: int | None = None
     """From the loss to the first new audio sent to the caller."""
     silence_ms: float = 0.0
-    """Longest silence between two words of the answer in the caller's ear."""
+    """Longest silence that the caller hears between two words of the answer."""
     filler_ms: float | None = None
     """From the beginning of that silence to the filler; None without one."""
     wrong: list[str] = attrs.field(factory=list)
@@ -99,7 +99,7 @@ def samples(word: str) -> int:
 
 
 def speak(turn: int, past: list[dict[str, Any]], tools: list[dict[str, Any]]) -> Say:
-    """The model: greets, answers, or speaks on behind the last word that it was told was heard."""
+    """The model: greets, answers, or continues after the last word that it was sent as heard."""
     told = words_told(past)
     if not told:
         return say(GREETING)
@@ -171,7 +171,7 @@ async def lose_once(stage: Rehearsal, cut: Cut, at: float) -> Outcome:
 
 
 def judge_words(outcome: Outcome, sim: SimCall, lost_ms: int) -> None:
-    """Which words reached the ear, whole and once."""
+    """Which words the caller heard, whole and once."""
     heard: dict[int, int] = {}
     spoken: list[tuple[float, int]] = []  # when each run of one sound began, and which
     for start_ms, audio in sim.ear:
@@ -231,7 +231,7 @@ def judge_frames(outcome: Outcome, sim: SimCall, received: list[bytes]) -> None:
 
 def judge_record(outcome: Outcome, record: CallRecord) -> None:
     if len(record.gaps) != 1 or record.gaps[0]["restored_ms"] is None:
-        outcome.wrong.append("the record does not tell of the gap")
+        outcome.wrong.append("the record does not show the gap")
     elif record.gaps[0]["spoke_ms"] is not None:
         outcome.talking_ms = record.gaps[0]["spoke_ms"] - record.gaps[0]["at_ms"]
     if [turn["asked"] for turn in record.turns].count("greeting") != 1:
@@ -239,7 +239,7 @@ def judge_record(outcome: Outcome, record: CallRecord) -> None:
 
 
 def judge_history(outcome: Outcome, sessions: list[ModelSession]) -> None:
-    """The next session was told the words of the lost one that have become sound: no more, none less."""
+    """The next session was sent the words of the lost one that have become sound: no more, none less."""
     lost, fresh = sessions
     sounded = sum(item.generated_ms for item in lost.items if item.role == "assistant" and item.response_id)
     ends = itertools.accumulate(2 * samples(word) / 8 for word in CODE)
@@ -256,7 +256,7 @@ def judge_history(outcome: Outcome, sessions: list[ModelSession]) -> None:
 async def run(
     cuts: int, seed: int, *, pool: bool, transports: tuple[str, str] = TRANSPORTS[0]
 ) -> list[Outcome]:
-    """So many calls in one stage, one after the other."""
+    """This many calls in one stage, one after the other."""
     rng = random.Random(seed)
     with tempfile.TemporaryDirectory() as folder:
         filler = Path(folder) / "filler.ulaw"

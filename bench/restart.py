@@ -1,4 +1,4 @@
-"""The server is restarted again and again under live calls and new callers: who is refused or cut off?
+"""The server is restarted again and again under live calls and new callers: which are refused or cut off?
 
     python -m bench.restart [--restarts 20] [--calls 20] [--rate 20]
 
@@ -10,7 +10,7 @@ and hang up. Whether somebody was refused or cut off is what the simulated Twili
 The verdict does not depend on how busy the machine is. Vendors and servers share it, so no limit of time that
 blames a slow vendor, and no measure of overload, is to end a call here; and no new caller rings while
 `MOST_AT_ONCE` are on the line: a machine that is too slow for the pace gets fewer callers, and the pace that
-was reached is told. Each restart and each wait is bounded.
+was reached is reported. Each restart and each wait is bounded.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 DRAIN_S = 2
 GREETED_S = 60.0
-"""A caller who hears nothing for so long waited in vain, on however busy a machine."""
+"""A caller who hears nothing for this long waited in vain, also on a busy machine."""
 RESTARTED_S = 120.0
 """A restart that takes longer has failed."""
 MOST_AT_ONCE = 40

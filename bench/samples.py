@@ -1,4 +1,4 @@
-"""What one load asks for, and what its phones and sessions report to whoever measures it.
+"""What one load asks for, and what its phones and sessions report to the measuring code.
 
 ``bench.load`` measures one fixed crowd, ``bench.churn`` callers who come and go. Phones and sessions know
 neither: each is given a ``Samples``.

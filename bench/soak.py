@@ -5,7 +5,7 @@
 ``llcphone serve`` in a process of its own, journal and metrics on, at a share of its call limit. Every caller
 hangs up after a while and another one rings: most say ``stop``, some lose their connection, and some calls
 lose their model session in the middle. Once a minute: memory, descriptors, Trio tasks, CPU, the latency of
-audio both ways (from outside), loop lag and orphans (from /metrics). Before and after there is nobody:
+audio both ways (from outside), loop lag and orphans (from /metrics). Before and after there are no callers:
 then descriptors and tasks must be the same, to the last one.
 
 Slopes are least squares over the minutes after the warm-up: caches that remember the last 2,000 calls are
@@ -106,11 +106,11 @@ class Soak:
         return scrape
 
     def idle(self) -> tuple[int, int]:
-        """Descriptors and tasks while nobody calls."""
+        """Descriptors and tasks while there are no calls."""
         return self._process.num_fds(), self.scrape().value("tasks")
 
     def minutes(self, churn: Churn, count: float, tell: bool = True) -> list[Minute]:
-        """Watch so many minutes."""
+        """Watch this many minutes."""
         rows: list[Minute] = []
         began, born, failed = now(), 0, 0
         cpu, scrape = self._running.sample(), self.scrape()
@@ -178,7 +178,7 @@ def judge(rows: list[Minute], before: tuple[int, int], after: tuple[int, int]) -
     if grown_mb > max(1.0 * hours, 1.0):  # in less than an hour: no more than that hour may have
         misses.append(f"memory grew by {grown_mb:.2f} MB")
     if after != before:
-        misses.append(f"descriptors and tasks with nobody there: {before} before, {after} after")
+        misses.append(f"descriptors and tasks without calls: {before} before, {after} after")
     third = max(1, len(rows) // 3)
     for name, slack in (("forward_p99_ms", 1.0), ("back_p99_ms", 1.0), ("fds", 8), ("tasks", 8)):
         first, last = (

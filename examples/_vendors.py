@@ -24,7 +24,7 @@ async def vendors(script: Scripted = None, *, rings: bool = True) -> AsyncIterat
 
     Args:
         script: what the simulated model says.
-        rings: somebody rings; else there are people who can be rung.
+        rings: a person calls; otherwise there are people who can be called.
     """
     if "--real" in sys.argv:
         yield llcphone.load_config()
@@ -39,7 +39,7 @@ async def vendors(script: Scripted = None, *, rings: bool = True) -> AsyncIterat
 
 
 def somebody(number: str) -> Callee:
-    """Whoever has this number: most talk, some do not answer, and there are machines."""
+    """The person at this number: most talk, some do not answer, and there are machines."""
     ways = {"2": Callee("busy"), "4": Callee("no-answer"), "7": Callee(answered_by="machine_start")}
     talks = Callee(ring_s=1.0, says=voices.load("yes_please"), hangs_up_after_s=4.5)
     return ways.get(number[-1], talks)

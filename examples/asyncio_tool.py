@@ -16,7 +16,7 @@ loop = asyncio.new_event_loop()
 
 
 async def price_of(bread: str) -> str:
-    """Stands for any asyncio library: a database, a web API."""
+    """An example of any asyncio library: a database, a web API."""
     await asyncio.sleep(0.2)
     return f"{bread} costs four euros"
 
