@@ -106,7 +106,9 @@ class Agent:
         def add(function: ToolFunction) -> ToolFunction:
             tool = make_tool(function, **options)
             if tool.name in self.tools:
-                raise ConfigError(f"tool {tool.name}", "there are two tools of this name; rename one")
+                raise ConfigError(
+                    f"tool {tool.name}", "there are two tools of this name", "give one of them another name="
+                )
             self.tools[tool.name] = tool
             return function
 
@@ -141,7 +143,11 @@ class Agent:
             section: Any = getattr(config, name, None)
             known = {each.name for each in attrs.fields(type(section))} if section else set()
             if unknown := set(table) - known:
-                raise ConfigError(f"{name}.{min(unknown)}", f"is no setting; agent {self.name} has it")
+                raise ConfigError(
+                    f"{name}.{min(unknown)}",
+                    f"is no setting; agent {self.name} has it",
+                    "correct its name in the agent's settings=",
+                )
             if name == "realtime" and table.get("transcription_model"):
                 heard = section.transcription_language or transcribed(config.company.language) or None
                 table = {"transcription_language": heard, **table}

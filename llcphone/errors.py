@@ -30,11 +30,11 @@ class ConfigError(LLCPhoneError):
     Attributes:
         key: the setting, as ``section.key`` or as its environment name.
         why: one line that says what is wrong.
-        fix: one line that says what to do; "" if ``why`` says it.
+        fix: one line that says what to do.
     """
 
-    def __init__(self, key: str, why: str, fix: str = "") -> None:
-        super().__init__(f"{key}: {why}. Fix: {fix}" if fix else f"{key}: {why}")
+    def __init__(self, key: str, why: str, fix: str) -> None:
+        super().__init__(f"{key}: {why}. Fix: {fix}")
         self.key = key
         self.why = why
         self.fix = fix

@@ -74,24 +74,34 @@ def parse_prices(text: str, key: str = "prices") -> PriceList:
     try:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as exc:
-        raise ConfigError(key, f"is no TOML: {exc}") from None
+        raise ConfigError(key, f"is no TOML: {exc}", "correct that line") from None
     date, source, models = (data.pop(name, None) for name in ("date", "source", "models"))
     if data:
-        raise ConfigError(key, f"has something besides date, source and models: {sorted(data)[0]}")
+        raise ConfigError(
+            key, f"has something besides date, source and models: {sorted(data)[0]}", "take it out"
+        )
     if _DATE.fullmatch(str(date)) is None:
-        raise ConfigError(key, 'needs date = "YYYY-MM-DD", the day on which the prices were read')
+        raise ConfigError(key, "has no date on which the prices were read", 'add date = "YYYY-MM-DD"')
     if not isinstance(source, str) or not source:
-        raise ConfigError(key, "needs source, the page they were read from")
+        raise ConfigError(key, "has no source", "add source, the page that the prices were read from")
     if not isinstance(models, Mapping) or not models:
-        raise ConfigError(key, 'needs a table of rates per model: [models."gpt-realtime-1.5"]')
+        raise ConfigError(
+            key, "has no table of rates", 'add a table for each model, such as [models."gpt-realtime-1.5"]'
+        )
     return PriceList(str(date), source, {name: _rates(name, table, key) for name, table in models.items()})
 
 
 def _rates(model: str, table: Any, key: str) -> Rates:
     names = [each.name for each in attrs.fields(Rates)]
     if not isinstance(table, Mapping) or sorted(table) != sorted(names):
-        raise ConfigError(key, f"models.{model} must have exactly: {', '.join(names)}")
+        raise ConfigError(
+            key,
+            f"models.{model} has not exactly the rates of a model",
+            f"give it exactly: {', '.join(names)}",
+        )
     for name, value in table.items():
         if type(value) not in (int, float) or not 0 <= value < float("inf"):
-            raise ConfigError(key, f"models.{model}.{name} must be US$ per million tokens, 0 or more")
+            raise ConfigError(
+                key, f"models.{model}.{name} is no price", "give US$ per million tokens, 0 or more"
+            )
     return Rates(**{name: float(value) for name, value in table.items()})

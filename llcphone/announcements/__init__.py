@@ -50,7 +50,7 @@ def stored(name: str, language: str = ENGLISH, folder: str = "") -> tuple[bytes,
     except FileNotFoundError:
         where = f"put it into {folder}" if folder else "set a folder that has it"
         raise ConfigError(
-            "company.language_folder", f"{language}: has no recording {name}.ulaw; {where}"
+            "company.language_folder", f"{language}: has no recording {name}.ulaw", where
         ) from None
 
 
@@ -77,11 +77,13 @@ def prompt(path: str, default: str, key: str, language: str = ENGLISH, folder: s
     try:
         audio = Path(path).read_bytes()
     except OSError as exc:
-        raise ConfigError(key, f"cannot be read: {exc.strerror}") from None
+        raise ConfigError(
+            key, f"cannot be read: {exc.strerror}", "name a file that llcphone may read"
+        ) from None
     if audio[:4] == b"RIFF":
         audio = ulaw_of_wav(audio)
     if not audio:
-        raise ConfigError(key, "must be 8 kHz mono µ-law: sox in.wav -r 8000 -c 1 -e u-law out.wav")
+        raise ConfigError(key, "must be 8 kHz mono µ-law", "sox in.wav -r 8000 -c 1 -e u-law out.wav")
     return pieces(audio)
 
 

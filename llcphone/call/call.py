@@ -117,7 +117,9 @@ class Call(CallHandle):
 
     def commit_turn(self, *, respond: bool = True) -> None:
         if not self.run.setup.manual_turns:
-            raise ConfigError("realtime.turn_detection", 'must be "none" for commit_turn')
+            raise ConfigError(
+                "realtime.turn_detection", "commit_turn works with manual turns only", 'set it to "none"'
+            )
         self.run.step(TurnCommitted(respond))
 
     def clear_turn(self) -> None:
@@ -144,12 +146,14 @@ class Call(CallHandle):
     @property
     def _transfers(self) -> Switchboard:
         if self._switchboard is None:
-            raise ConfigError("transfers", "is not available in this call: it has no phone")
+            raise ConfigError(
+                "transfers", "is not available in this call: it has no phone", "use open_phone or serve"
+            )
         return self._switchboard
 
     def tell(self, tool: str, arguments: Mapping[str, Any], result: Any) -> None:
         if tool not in self.run.agent.tools:
-            raise ConfigError(f"tool {tool}", "the agent has no such tool. Tell a result of one that it has")
+            raise ConfigError(f"tool {tool}", "the agent has no such tool", "name one of the agent's tools")
         self.run.step(ResultTold(tool, shown(dict(arguments)).text, shown(result).text))
 
     @property

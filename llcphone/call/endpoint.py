@@ -258,7 +258,9 @@ def _tls_context(config: Config) -> ssl.SSLContext:
             context.load_verify_locations(config.wire.ca_file)
         except OSError as exc:  # an SSLError is one
             why = "it holds no certificate" if isinstance(exc, ssl.SSLError) else exc.strerror
-            raise ConfigError("wire.ca_file", f"cannot be read: {why}") from None
+            raise ConfigError(
+                "wire.ca_file", f"cannot be read: {why}", "name a PEM file of certificates, or leave it empty"
+            ) from None
     return context
 
 

@@ -99,12 +99,20 @@ def _updates(
         vad = {name: step[name] for name in _VAD if name in step}
         if vad:
             if realtime.turn_detection != "server_vad":
-                raise ConfigError("turns.schedule", 'vad_ keys want realtime.turn_detection = "server_vad"')
+                raise ConfigError(
+                    "turns.schedule",
+                    "vad_ keys need server_vad",
+                    'set realtime.turn_detection = "server_vad"',
+                )
             realtime = attrs.evolve(realtime, **vad)
             yield TurnUpdate(turn, "vad", {"turn_detection": turn_detection_fields(realtime, eagerness)})
         if "eagerness" in step:
             if realtime.turn_detection != "semantic_vad":
-                raise ConfigError("turns.schedule", 'eagerness wants turn_detection = "semantic_vad"')
+                raise ConfigError(
+                    "turns.schedule",
+                    "eagerness needs semantic_vad",
+                    'set realtime.turn_detection = "semantic_vad"',
+                )
             eagerness = step["eagerness"]
             yield TurnUpdate(turn, "eagerness", eagerness_update(realtime, eagerness))
 
@@ -119,9 +127,15 @@ def _tools(which: str | Sequence[str], agent: Agent) -> list[dict[str, Any]]:
             return []
         case str():
             if which not in agent.tool_groups:
-                raise ConfigError("turns.schedule", f"tools {which!r}: the agent has no such group")
+                raise ConfigError(
+                    "turns.schedule",
+                    f"tools {which!r}: the agent has no such group",
+                    "use lean, full, none or a group of the agent",
+                )
             which = agent.tool_groups[which]
     for name in which:
         if name not in agent.tools:
-            raise ConfigError("turns.schedule", f"tools: the agent has no tool {name!r}")
+            raise ConfigError(
+                "turns.schedule", f"tools: the agent has no tool {name!r}", "name tools that the agent has"
+            )
     return [dict(agent.tools[name].schema) for name in which]

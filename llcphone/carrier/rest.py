@@ -221,7 +221,7 @@ async def open_carrier(config: Config, *, calls_per_second: float = 1.0) -> Asyn
     for key in ("account_sid", "auth_token"):
         if not getattr(config.twilio, key):
             raise ConfigError(
-                f"twilio.{key}", f"is missing: dialling and transfers need it; set TWILIO_{key.upper()}"
+                f"twilio.{key}", "is missing: dialling and transfers need it", f"set TWILIO_{key.upper()}"
             )
     from twilio.rest import Client  # type: ignore[import-untyped]  # takes 100 ms; not all need it
 

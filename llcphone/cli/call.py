@@ -85,10 +85,8 @@ async def call(
     tell = _to_stderr if as_json else print
     if yes and await serving_at(loaded):
         if agent is not None:
-            why = (
-                "cannot be chosen while the server runs: it has its own. Fix: leave it out, or llcphone stop"
-            )
-            raise ConfigError("--agent", why)
+            why = "cannot be chosen while the server runs: it has its own"
+            raise ConfigError("--agent", why, "leave it out, or llcphone stop")
         code = await through_server(
             loaded, number, context=context, caller_id=shown, tell=tell, outcome=outcome
         )

@@ -188,7 +188,7 @@ def export(
     try:
         out.touch(mode=0o600, exist_ok=False)
     except FileExistsError:
-        raise ConfigError("--out", f"{out} is there already") from None
+        raise ConfigError("--out", f"{out} is there already", "name a new file, or delete that one") from None
     out.write_text(text, "utf-8")
     print(f"{len(found)} calls written to {out}", file=sys.stderr)
 
@@ -223,9 +223,9 @@ def open_store(config: Config, *, read_only: bool) -> Iterator[Callable[[Callabl
         place.run(partial(check, whole=True))
         yield place.run
     except WrongSchema as exc:
-        raise ConfigError("store.url", str(exc)) from None
+        raise ConfigError("store.url", exc.why, exc.fix) from None
     except SQLAlchemyError as exc:
-        raise ConfigError("store.url", f"cannot be read ({type(exc).__name__})") from None
+        raise ConfigError("store.url", f"cannot be read ({type(exc).__name__})", "llcphone doctor") from None
     finally:
         place.close()
 

@@ -97,8 +97,9 @@ async def _number(carrier: Carrier, config: Config) -> NumberSettings:
     try:
         number = await carrier.number(config.twilio.phone_number)
     except CarrierError as error:
-        why = f"Twilio gives no answer that helps [{error.code}]; llcphone doctor says how to fix it"
-        raise ConfigError("twilio", why) from None
+        raise ConfigError(
+            "twilio", f"Twilio gives no answer that helps [{error.code}]", "llcphone doctor"
+        ) from None
     if number is None:
         raise ConfigError(
             "twilio.phone_number",

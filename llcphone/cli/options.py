@@ -35,8 +35,8 @@ def number_of(text: str, option: str) -> str:
     """
     number = e164(text, None)
     if number is None:
-        why = "is no telephone number. Fix: write it as +<country><number>, such as +12025550123"
-        raise ConfigError(option, why)
+        fix = "write it as +<country><number>, such as +12025550123"
+        raise ConfigError(option, "is no telephone number", fix)
     return number
 
 

@@ -58,7 +58,9 @@ def build_skill(target: Path) -> Path:
     folder, docs = target / NAME, source_of("docs")
     if folder.exists():
         if not (folder / "SKILL.md").is_file() or not is_ours(folder / "SKILL.md"):
-            raise ConfigError(str(folder), "is something else: name another folder, or move it away")
+            raise ConfigError(
+                str(folder), "holds something other than this skill", "name another folder, or move it away"
+            )
         shutil.rmtree(folder)
     (folder / "docs").mkdir(parents=True)
     shutil.copyfile(source_of("skill") / NAME / "SKILL.md", folder / "SKILL.md")

@@ -109,7 +109,7 @@ def diff(name: str = "", /, *, config: ConfigPath = None, as_json: AsJson = Fals
     folder = snapshots.folder_of(config or settings.DEFAULT_FILE)
     snapshot = snapshots.find(name, folder) if name else snapshots.load_last_good(folder)
     if snapshot is None:
-        raise ConfigError("snapshots", "none was saved here; name one of `llcphone snapshot list`")
+        raise ConfigError("snapshots", "none was saved here", "name one of `llcphone snapshot list`")
     loaded = settings.load(config).config
     differences = snapshots.diff(loaded, snapshot, agents=agents_or_none(loaded))
     if as_json:
@@ -159,7 +159,13 @@ def _listed(path: Path) -> dict[str, Any]:
     try:
         snapshot = snapshots.load_file(path)
     except ConfigError as exc:
-        return {"name": path.stem, "file": str(path), "trouble": exc.why, "told": exc.why}
+        return {
+            "name": path.stem,
+            "file": str(path),
+            "trouble": exc.why,
+            "fix": exc.fix,
+            "told": f"{exc.why}. Fix: {exc.fix}",
+        }
     aside = "" if snapshot.good else "(put aside) "
     told = f"{aside}{snapshot.why}; {proof_of(snapshot)}"
     return {**_facts(snapshot), "name": path.stem, "file": str(path), "told": told}

@@ -48,11 +48,9 @@ async def through_server(
         LLCPhoneError: the server refuses the call, or answers no more.
     """
     if not config.api.key:
-        why = (
-            f"is not set, but the server on port {config.server.port} runs, and only it can place calls. "
-            "Fix: llcphone init makes one in .env; then llcphone restart, or llcphone stop"
-        )
-        raise ConfigError("api.key", why)
+        why = f"is not set, but the server on port {config.server.port} runs, and only it can place calls"
+        fix = "llcphone init makes one in .env; then llcphone restart, or llcphone stop"
+        raise ConfigError("api.key", why, fix)
     url = local_url(config.server.host, config.server.port)
     began_s = trio.current_time()
 

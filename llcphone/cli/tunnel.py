@@ -64,7 +64,9 @@ def chosen(name: str = "") -> Program:
         if name in ("", each.name) and shutil.which(each.name):
             return each
     known = " or ".join(each.name for each in PROGRAMS if name in ("", each.name)) or name
-    raise ConfigError("tunnel", f"{known} is not installed here; install it, or set PUBLIC_URL to your proxy")
+    raise ConfigError(
+        "tunnel", f"{known} is not installed here", "install it, or set PUBLIC_URL to your proxy"
+    )
 
 
 async def run_tunnel(options: TunnelOptions) -> int:

@@ -115,7 +115,7 @@ def _own_speech(files: Sequence[Path], view: CallView) -> float:
         try:
             audio = line.load()
         except (OSError, SpeechFileError) as exc:
-            raise ConfigError("--caller", f"cannot be used: {exc}") from None
+            raise ConfigError("--caller", f"cannot be used: {exc}", "name a WAV file of speech") from None
         total_s += len(audio) / 8000
         if not (spoken_s := _spoken_s(audio)):
             why = f"no speech was found in {file.name}: it is silence, or too quiet"

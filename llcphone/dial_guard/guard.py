@@ -160,7 +160,9 @@ class DialGuard:
         rules = config.outbound
         if not set(rules.allow_countries) <= phonenumbers.SUPPORTED_REGIONS:
             raise ConfigError(
-                "outbound.allow_countries", "has a code of no country (the ISO code of the UK is GB)"
+                "outbound.allow_countries",
+                "has a code of no country",
+                "use ISO codes of two letters (that of the UK is GB)",
             )
         self.own_numbers = config.own_numbers
         self.do_not_call: Container[str] | None = None if rules.do_not_call_file else ()

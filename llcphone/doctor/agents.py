@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from llcphone.agent import Agent, agents_of
 from llcphone.call.endpoint import wishes_of
-from llcphone.doctor.report import Finding, fail, good, warn
+from llcphone.doctor.report import Finding, good, refused, warn
 from llcphone.errors import ConfigError
 from llcphone.modes.agent_file import agent_of
 
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 LOAD_S = 20.0
 """Longest an agents' file may take; the server answers nobody meanwhile."""
 _SLOW_S = 5.0
-_FIX = "correct that, or set agent.file to a Python file with an agent"
 _DESCRIBE = "write a docstring that says what the tool does and when to use it; the model knows only its name"
 _BLOCKS = (
     "do not wait, connect or ask at import: do it in an @agent.on_start hook, in a tool, or before open_phone"
@@ -32,10 +31,6 @@ _BLOCKS = (
 
 class TooLong(BaseException):
     """Raised where the file waits; no ``except Exception`` of its own swallows it."""
-
-
-class TooSlow(ConfigError):
-    """It did not load in time."""
 
 
 def load_agents(context: DoctorContext) -> Mapping[str, Agent]:
@@ -63,7 +58,7 @@ def _load(context: DoctorContext) -> Mapping[str, Agent] | ConfigError:
     except ConfigError as exc:
         late = time.perf_counter() - began_s >= LOAD_S
         why = exc.why.removesuffix(f": {TooLong.__name__}")
-        return TooSlow(exc.key, f"{why}: not loaded within {LOAD_S:g} s") if late else exc
+        return ConfigError(exc.key, f"{why}: not loaded within {LOAD_S:g} s", _BLOCKS) if late else exc
     finally:
         context.loaded["took_s"] = time.perf_counter() - began_s
     if _trouble(context.config, Agent("Be brief.")) is None:  # else it is the settings': see ``start``
@@ -72,7 +67,7 @@ def _load(context: DoctorContext) -> Mapping[str, Agent] | ConfigError:
                 why = (
                     trouble.why if agent.name in trouble.why else f"{trouble.why}; agent {agent.name} has it"
                 )
-                return ConfigError(trouble.key, why)
+                return ConfigError(trouble.key, why, trouble.fix)
     context.loaded["choice"] = choice
     return agents
 
@@ -90,10 +85,8 @@ def check_agents(context: DoctorContext) -> Finding:
     """What came of loading them."""
     try:
         agents = load_agents(context)
-    except TooSlow as exc:
-        return fail("agent", str(exc), _BLOCKS)
     except ConfigError as exc:
-        return fail("agent", str(exc), _FIX)
+        return refused("agent", exc)
     seen = f"{', '.join(agents)}, out of {context.agent or context.config.agent.file or 'the settings'}"
     took_s = context.loaded["took_s"]
     if took_s > _SLOW_S:

@@ -14,7 +14,7 @@ from sqlalchemy.pool import NullPool
 
 from llcphone.doctor.context import ASK_S
 from llcphone.doctor.places import place_of_database
-from llcphone.doctor.report import Finding, fail, good
+from llcphone.doctor.report import Finding, fail, good, refused
 from llcphone.errors import ConfigError
 from llcphone.settings import with_journal, with_store
 from llcphone.store.database import Database
@@ -42,18 +42,14 @@ async def databases(context: DoctorContext) -> list[Finding]:
 
 async def _examine(key: str, url: str) -> Finding:
     check = f"{key.partition('.')[0]} database"
-    fix = f"set {key} to a database that answers with this user, and start it"
     try:
         if path := place_of_database(url, key):
-            fix = f"move it aside, or set {key} to another file; the next start makes a new one"
             return good(check, _file(key, path))
         await _server(key, url)
     except ConfigError as exc:
-        return fail(check, str(exc), fix)
+        return refused(check, exc)
     except WrongSchema as exc:
-        return fail(
-            check, f"{key}: {exc}", f"start the llcphone that made it, or set {key} to another database"
-        )
+        return fail(check, f"{key}: {exc.why}", exc.fix)
     return good(check, f"{key}: its server answers")
 
 
@@ -73,7 +69,11 @@ def _file(key: str, path: Path) -> str:
             with engine.connect() as connection:
                 _ours(key, connection)
     except (OSError, sqlite3.Error, SQLAlchemyError) as exc:
-        raise ConfigError(key, f"{path} cannot be read ({cause(exc)})") from None
+        raise ConfigError(
+            key,
+            f"{path} cannot be read ({cause(exc)})",
+            f"move it aside, or set {key} to another file; the next start makes a new one",
+        ) from None
     return f"{path} can be read"
 
 
@@ -83,7 +83,11 @@ async def _server(key: str, url: str) -> None:
         with trio.fail_after(ASK_S):
             await database.open(partial(_ours, key))
     except trio.TooSlowError:
-        raise ConfigError(key, f"its server does not answer within {ASK_S:.0f} s") from None
+        raise ConfigError(
+            key,
+            f"its server does not answer within {ASK_S:.0f} s",
+            f"set {key} to a database that answers with this user, and start it",
+        ) from None
     finally:
         await database.aclose()
 

@@ -10,6 +10,8 @@ from attrs import evolve, field, frozen
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from llcphone.errors import ConfigError
+
 
 class Status(Enum):
     """How bad it is."""
@@ -62,6 +64,11 @@ def warn(check: str, evidence: str, fix: str = "", *, offer: str = "", **facts: 
 def fail(check: str, evidence: str, fix: str, *, offer: str = "", **facts: Any) -> Finding:
     """Calls fail for this."""
     return Finding(check, Status.FAIL, evidence, fix, offer, facts)
+
+
+def refused(check: str, error: ConfigError) -> Finding:
+    """Calls fail for this setting; its error says how to fix it."""
+    return fail(check, f"{error.key}: {error.why}", error.fix)
 
 
 def unknown(check: str, evidence: str, fix: str) -> Finding:

@@ -81,7 +81,7 @@ async def session(context: DoctorContext) -> list[Finding]:
     try:
         probes = await ask_endpoint(config, agents, live=context.live)
     except ConfigError as exc:
-        return [*unseen, unknown("session", f"not examined: {exc}", f"correct {exc.key}")]
+        return [*unseen, unknown("session", f"not examined: {exc.key}: {exc.why}", exc.fix)]
     return [*unseen, *judge_session(config, probes)]
 
 

@@ -12,7 +12,7 @@ from llcphone.config import SETTINGS, parse_toml
 from llcphone.config.addresses import is_loopback_url
 from llcphone.dial_guard.guard import country_of
 from llcphone.doctor.agents import check_agents, load_agents
-from llcphone.doctor.report import Finding, fail, good, unknown, warn
+from llcphone.doctor.report import Finding, fail, good, refused, unknown, warn
 from llcphone.doctor.start import listening, start
 from llcphone.errors import ConfigError
 from llcphone.phone.do_not_call import read_numbers
@@ -48,7 +48,7 @@ async def ready(context: DoctorContext) -> list[Finding]:
     try:
         context.config.check_ready_to_serve()
     except ConfigError as exc:
-        return [fail("ready to serve", str(exc), f"set {exc.key}; llcphone init asks for what is needed")]
+        return [refused("ready to serve", exc)]
     return [good("ready to serve", "key, token and public URL are set")]
 
 
@@ -70,7 +70,7 @@ async def do_not_call(context: DoctorContext) -> list[Finding]:
     try:
         listed = read_numbers(Path(file), country_of(home))
     except ConfigError as exc:
-        return [fail("do-not-call list", str(exc), "correct the file: nobody is called")]
+        return [refused("do-not-call list", exc)]
     return [good("do-not-call list", f"{len(listed)} numbers are never called")]
 
 
@@ -78,7 +78,7 @@ async def time_zones(context: DoctorContext) -> list[Finding]:
     """Whether this machine knows any, for quiet hours and the modes."""
     if has_table():
         return []
-    return [fail("time zones", NO_TABLE.partition(".")[0], "install the package tzdata")]
+    return [fail("time zones", *NO_TABLE)]
 
 
 async def file_modes(context: DoctorContext) -> list[Finding]:

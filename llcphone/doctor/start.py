@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from llcphone.call.setup import machine_message
 from llcphone.doctor.agents import load_agents
-from llcphone.doctor.report import Finding, Status, fail, good, unknown, warn
+from llcphone.doctor.report import Finding, Status, good, refused, unknown, warn
 from llcphone.errors import ConfigError
 from llcphone.phone.call_store import wants_store
 from llcphone.phone.day_budget import DayBudget
@@ -48,7 +48,7 @@ async def start(context: DoctorContext) -> list[Finding]:
         try:
             part()
         except ConfigError as exc:
-            findings.append(fail("start", str(exc), f"correct {exc.key}: the server does not start with it"))
+            findings.append(refused("start", exc))
     seen = "settings and agents fit each other, and the files that they name can be read"
     return findings or [good("start", seen)]
 
@@ -75,5 +75,5 @@ async def listening(context: DoctorContext) -> list[Finding]:
                 listener.socket.close()
         except ConfigError as exc:
             findings = [each for each in findings if each.check != name or each.status is not Status.PASS]
-            findings.append(fail(name, str(exc), f"correct {exc.key}: the server does not start with it"))
+            findings.append(refused(name, exc))
     return findings

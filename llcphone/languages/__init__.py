@@ -95,8 +95,8 @@ def missing(language: str, name: str) -> ConfigError:
     has = ", ".join(SHIPPED)
     return ConfigError(
         "company.language",
-        f"{language}: has no sentence {name}. Write it in sentences.toml of company.language_folder, "
-        f"or use a language that ships: {has}",
+        f"{language}: has no sentence {name}",
+        f"write it in sentences.toml of company.language_folder, or use a language that ships: {has}",
     )
 
 

@@ -70,13 +70,17 @@ def load_agent(path: Path | None, config: Config) -> Agent | Agents:
     if isinstance(failure.error, ConfigError):
         raise failure.error
     assert failure.error is not None
-    raise ConfigError("agent.file", _why(path, failure.error, failure.kinds[0])) from None
+    raise ConfigError("agent.file", *_trouble(path, failure.error, failure.kinds[0])) from None
 
 
 def _run(path: Path, name: str) -> ModuleType:
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None or not path.is_file():
-        raise ConfigError("agent.file", f"{path} is no Python file")
+        raise ConfigError(
+            "agent.file",
+            f"{path} is no Python file",
+            "name one, such as agent.py (llcphone new agent.py writes it)",
+        )
     _let_neighbours_import(path.resolve().parent)
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
@@ -95,9 +99,17 @@ def _agent_in(module: ModuleType, path: Path, house: House) -> Agent | Agents:
         for each in (agent, table):
             if inspect.iscoroutine(each):
                 each.close()
-        raise ConfigError("agent.file", f"{path}: make and agents must be plain functions, not async ones")
+        raise ConfigError(
+            "agent.file",
+            f"{path}: make and agents must be plain functions, not async ones",
+            "write def, not async def",
+        )
     if not isinstance(agent, Agent):
-        raise ConfigError("agent.file", f"{path} must define agent = llcphone.Agent(...), or make(house)")
+        raise ConfigError(
+            "agent.file",
+            f"{path} defines no agent",
+            "define agent = llcphone.Agent(...), or make(house) that returns one",
+        )
     return agent
 
 
@@ -125,8 +137,8 @@ def _folder_of(name: str, module: object) -> str:
     return str(parents[depth]) if depth < len(parents) else ""
 
 
-def _why(path: Path, error: BaseException, kind: str) -> str:
-    """Where in the user's own files it failed, and of what."""
+def _trouble(path: Path, error: BaseException, kind: str) -> tuple[str, str]:
+    """Where in the user's own files it failed and of what; and the fix."""
     where = str(path)
     folder = path.resolve().parent
     for frame in traceback.extract_tb(error.__traceback__):
@@ -136,5 +148,6 @@ def _why(path: Path, error: BaseException, kind: str) -> str:
         where = f"{error.filename}, line {error.lineno}"
     said = error.msg if isinstance(error, SyntaxError) else str(error)
     why = f"{where}: {kind}: {said}" if isinstance(error, _TELLING) and said else f"{where}: {kind}"
-    fix = ". Fix: install it, or put it beside the agent file" if kind == "ModuleNotFoundError" else ""
-    return why.replace("\n", " ") + fix
+    missing = kind == "ModuleNotFoundError"
+    fix = "install it, or put it beside the agent file" if missing else "correct the code"
+    return why.replace("\n", " "), fix

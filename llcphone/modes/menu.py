@@ -34,7 +34,11 @@ def keys_of(house: House) -> dict[str, str]:
     known = [*house.destinations, *([VOICEMAIL] if transfers.voicemail else [])]
     for name in named.values():
         if name not in known:
-            raise ConfigError("ivr.keys", f"{name}: is neither in transfers.destinations nor voicemail")
+            raise ConfigError(
+                "ivr.keys",
+                f"{name}: is neither in transfers.destinations nor voicemail",
+                "add it to transfers.destinations, or name another",
+            )
     return dict(named) or {str(key): name for key, name in enumerate(known[:9], 1)}
 
 

@@ -69,7 +69,11 @@ def routed(
     for who in sorted(files):
         agent = load(Path(who), config)
         if not isinstance(agent, Agent):
-            raise ConfigError("routes.files", f"{who} must define one agent, or make(house)")
+            raise ConfigError(
+                "routes.files",
+                f"{who} does not define one agent",
+                "define agent = llcphone.Agent(...), or make(house) that returns one",
+            )
         agents[who] = agent
     otherwise = table.pop("")
     return Routed(agents, {identity(number): who for number, who in table.items()}, otherwise)
@@ -85,7 +89,11 @@ def _check(house: House) -> None:
         ("company.desk_hours", set(company.desk_hours)),
     ):
         if unknown := names - known:
-            raise ConfigError(key, f"{min(unknown)}: there is no such name in transfers.destinations")
+            raise ConfigError(
+                key,
+                f"{min(unknown)}: there is no such name in transfers.destinations",
+                "add it there, or name one that is there",
+            )
 
 
 def source_of(mode: str, house: House | None = None) -> str:
@@ -96,7 +104,7 @@ def source_of(mode: str, house: House | None = None) -> str:
     """
     modules = {"ivr": ivr, "receptionist": receptionist, "csr": csr, "outbound": outbound}
     if mode not in modules:
-        raise ConfigError("mode", f"must be one of {', '.join(modules)}")
+        raise ConfigError("mode", "there is no such mode", f"use one of {', '.join(modules)}")
     module = modules[mode]
     source = inspect.getsource(module)
     scenarios: Mapping[str, str] = getattr(module, "SCENARIOS", {})

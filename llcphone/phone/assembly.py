@@ -164,5 +164,5 @@ def _carrier_for(config: Config, dialler: Dialler | None, purpose: str) -> Carri
     """
     if dialler is None:
         key = "account_sid" if not config.twilio.account_sid else "auth_token"
-        raise ConfigError(f"twilio.{key}", f"is missing: {purpose} needs it")
+        raise ConfigError(f"twilio.{key}", f"is missing: {purpose} needs it", f"set TWILIO_{key.upper()}")
     return dialler.carrier

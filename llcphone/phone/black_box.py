@@ -146,7 +146,11 @@ def _make(folder: Path) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as exc:
         why = errno.errorcode.get(exc.errno or 0, "unknown error")
-        raise ConfigError("records.blackbox_dir", f"this folder cannot be made: {why}") from None
+        raise ConfigError(
+            "records.blackbox_dir",
+            f"this folder cannot be made: {why}",
+            "name a folder that llcphone may write",
+        ) from None
 
 
 def _private(path: str, flags: int) -> int:

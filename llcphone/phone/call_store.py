@@ -74,5 +74,9 @@ def wants_store(config: Config) -> bool:
     """
     wanted = config.store.enabled and bool(config.store.url)
     if config.webhook.url and not wanted:
-        raise ConfigError("store.url", "is needed by webhook.url: what is to be sent waits there")
+        raise ConfigError(
+            "store.url",
+            "webhook.url needs the store, which holds records until they are sent",
+            "set it and store.enabled = true, or leave webhook.url empty",
+        )
     return wanted

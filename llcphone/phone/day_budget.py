@@ -112,8 +112,8 @@ class DayBudget:
         except FileNotFoundError:
             return "", 0.0
         except (OSError, ValueError, KeyError, TypeError):
-            why = "is there and cannot be read; without it today's budget is not known: repair or delete it"
-            raise ConfigError("money.state_file", why) from None
+            why = "cannot be read, so what today's calls have cost is not known"
+            raise ConfigError("money.state_file", why, "repair the file, or delete it") from None
 
     async def _write(self) -> bool:
         assert self._path is not None

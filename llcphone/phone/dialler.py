@@ -95,7 +95,8 @@ class Dialler:
         if self._list is not None:
             await self._list.refresh()
         if self._config.outbound.quiet_hours and not has_table():
-            log.error("no outbound calls outside this machine's own time zone", extra={"error": NO_TABLE})
+            error = ". Fix: ".join(NO_TABLE)
+            log.error("no outbound calls outside this machine's own time zone", extra={"error": error})
 
     # -- admission --------------------------------------------------------------------------
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 log = logger("llcphone.guard")
 
 _KEY = "outbound.do_not_call_file"
+_READABLE = "name a file that llcphone may read"
 _Stamp = tuple[int, int, int]
 
 
@@ -67,7 +68,7 @@ class DoNotCallFile:
         try:
             status = self._path.stat()
         except OSError as exc:
-            raise ConfigError(_KEY, f"cannot be read: {exc.strerror}") from None
+            raise ConfigError(_KEY, f"cannot be read: {exc.strerror}", _READABLE) from None
         stamp = (status.st_mtime_ns, status.st_size, status.st_ino)
         return None if stamp == self._read_at else (stamp, read_numbers(self._path, self._country))
 
@@ -85,15 +86,15 @@ def read_numbers(path: Path, country: str | None) -> frozenset[str]:
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except OSError as exc:
-        raise ConfigError(_KEY, f"cannot be read: {exc.strerror}") from None
+        raise ConfigError(_KEY, f"cannot be read: {exc.strerror}", _READABLE) from None
     except UnicodeDecodeError:
-        raise ConfigError(_KEY, "cannot be read: it is not UTF-8 text") from None
+        raise ConfigError(_KEY, "cannot be read: it is not UTF-8 text", "save it as UTF-8") from None
     numbers = set()
     for at, line in enumerate(lines, start=1):
         if not (text := line.partition("#")[0].strip()):
             continue
         if (number := e164(text, country)) is None:
-            raise ConfigError(_KEY, f"line {at} is no telephone number; write + and the country code")
+            raise ConfigError(_KEY, f"line {at} is no telephone number", "write + and the country code")
         numbers.add(identity(number))
     return frozenset(numbers)
 

@@ -118,7 +118,11 @@ class Phone:
             fallback = self.overload.another_node(form) or self.transfers.instead_of_busy(form)
             return fallback or self.overload.busy(form, self._speech)
         if not self.config.server.public_url:
-            raise ConfigError("server.public_url", "needed to tell Twilio where the media stream goes")
+            raise ConfigError(
+                "server.public_url",
+                "is missing: it tells Twilio where the media stream goes",
+                "set PUBLIC_URL",
+            )
         agent = self.agents.choose(form)
         call = Call.of_webhook(form)
         self._runs.begin(call, agent)

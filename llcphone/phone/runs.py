@@ -71,9 +71,15 @@ class CallRuns:
             NotAdmitted: no new call is taken.
         """
         if self.dialler is None:
-            raise ConfigError("twilio.account_sid", "needed to place calls; set TWILIO_ACCOUNT_SID")
+            raise ConfigError(
+                "twilio.account_sid", "is missing: placing calls needs it", "set TWILIO_ACCOUNT_SID"
+            )
         if not self.config.server.public_url:
-            raise ConfigError("server.public_url", "needed to tell Twilio where the media stream goes")
+            raise ConfigError(
+                "server.public_url",
+                "is missing: it tells Twilio where the media stream goes",
+                "set PUBLIC_URL",
+            )
         self.admission.check()
         return self.dialler
 

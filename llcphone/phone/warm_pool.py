@@ -312,11 +312,11 @@ def _check(config: Config) -> None:
     """Reject settings that do not work with a pool, before anything is opened."""
     if config.wire.model != "fast":
         fix = 'set wire.model = "fast", or warm.sessions = 0'
-        raise ConfigError("warm.sessions", f"parked sessions need the fast model leg; {fix}")
+        raise ConfigError("warm.sessions", "parked sessions need the fast model leg", fix)
     if config.realtime.safety_salt:
         fix = "leave realtime.safety_salt empty, or set warm.sessions = 0"
         why = "sessions opened before the caller is known cannot carry the caller's safety identifier"
-        raise ConfigError("warm.sessions", f"{why}; {fix}")
+        raise ConfigError("warm.sessions", why, fix)
 
 
 def _default(agent: Agent | Callable[[Mapping[str, str]], Agent]) -> Agent:
@@ -327,4 +327,4 @@ def _default(agent: Agent | Callable[[Mapping[str, str]], Agent]) -> Agent:
         if isinstance(chosen, Agent):
             return chosen
     fix = "let it answer an empty form with the agent whose sessions are kept, or set warm.sessions = 0"
-    raise ConfigError("warm.sessions", f"the function that chooses the agent failed; {fix}")
+    raise ConfigError("warm.sessions", "the function that chooses the agent failed", fix)

@@ -29,5 +29,9 @@ def price_list(path: str = "") -> PriceList:
         text = Path(path).read_text("utf-8-sig")
     except (OSError, UnicodeDecodeError) as exc:
         reason = exc.strerror if isinstance(exc, OSError) else "it is not UTF-8 text"
-        raise ConfigError(key, f"cannot be read: {reason}") from None
+        raise ConfigError(
+            key,
+            f"cannot be read: {reason}",
+            "name a TOML file of prices, or leave it empty for the shipped list",
+        ) from None
     return parse_prices(text, key)

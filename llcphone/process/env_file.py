@@ -32,13 +32,17 @@ def set_variables(path: Path, values: Mapping[str, str]) -> None:
     """
     for name, value in values.items():
         if any(ord(each) < 32 for each in value) or "'" in value:
-            raise ConfigError(name, "has a line break or a quote in it, which .env cannot hold")
+            raise ConfigError(
+                name, "has a line break or a quote in it, which .env cannot hold", "give it without them"
+            )
     try:
         text = _with(read_file(path) if path.exists() else "", values)
         replace_file(path, text.encode(), mode=0o600)
     except (OSError, UnicodeDecodeError) as exc:
         reason = exc.strerror if isinstance(exc, OSError) else "it is not UTF-8 text"
-        raise ConfigError(str(path), f"cannot be written: {reason}") from None
+        raise ConfigError(
+            str(path), f"cannot be written: {reason}", "make it a UTF-8 file that this user may write"
+        ) from None
 
 
 def _with(text: str, values: Mapping[str, str]) -> str:

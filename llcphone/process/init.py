@@ -137,7 +137,7 @@ def _present(path: Path) -> str:
     try:
         Config.from_toml(text)
     except ConfigError as exc:
-        fix = f"{exc.fix or 'correct it'}; or write the file anew with --force"
+        fix = f"{exc.fix}; or write the file anew with --force"
         raise ConfigError(exc.key, f"{exc.why} (from {path})", fix) from None
     return text
 
@@ -161,14 +161,16 @@ def _answers(
         if question.variable in given:
             given[question.variable] = _spelt(question, given[question.variable])
             if trouble := _trouble(question, given[question.variable]):
-                raise ConfigError(question.given_by, trouble)
+                why, fix = trouble
+                raise ConfigError(question.given_by, why, fix)
             continue
         kept = f" {_KEEPS}" if question.key in known else ""
-        trouble = "" if ask is None else "not asked yet"
-        while ask is not None and trouble:
+        while ask is not None:
             given[question.variable] = _spelt(question, ask(f"{question.text}{kept}: ", question.secret))
-            if trouble := _trouble(question, given[question.variable]):
-                tell(f"  {trouble}")
+            if (trouble := _trouble(question, given[question.variable])) is None:
+                break
+            why, fix = trouble
+            tell(f"  {why}. Fix: {fix}")
     own = given.get("mode") or (OWN if new or "agent.instructions" in known else "")
     if ask is not None and "prompt" not in given and own == OWN and "agent.file" not in known:
         usual = _KEEPS if "agent.instructions" in known else f"[{_USUAL_PROMPT}]"
@@ -182,16 +184,16 @@ def _spelt(question: Question, answer: str) -> str:
     return (e164(answer, None) or answer) if question.key == "twilio.phone_number" else answer
 
 
-def _trouble(question: Question, answer: str) -> str:
-    """What is wrong with an answer; "" when nothing is."""
+def _trouble(question: Question, answer: str) -> tuple[str, str] | None:
+    """What is wrong with an answer, and the fix; None when nothing is."""
     section, _, name = question.key.partition(".")
     if not answer or (question.variable == "mode" and answer == OWN):
-        return ""
+        return None
     try:
         Config.from_dict({section: {name: answer}})
     except ConfigError as exc:
-        return f"{question.variable} {exc.why}" + (f". Fix: {exc.fix}" if exc.fix else "")
-    return ""
+        return f"{question.variable} {exc.why}", exc.fix
+    return None
 
 
 def _values(answers: Mapping[str, str], known: frozenset[str], *, new: bool) -> dict[str, str]:

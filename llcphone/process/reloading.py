@@ -82,7 +82,8 @@ class Reloading:
         try:
             self.source.load(use)
         except ConfigError as error:
-            why = f"{error}. New calls get the agent from before. Fix: correct the file and save it"
+            why = f"{error.key}: {error.why}. New calls get the agent from before"
+            why = f"{why}. Fix: {error.fix}, then save the file"
             if why != self._failure or not all(os.path.isdir(path) for path in changed):
                 self.tell(why)
             self._failure = why

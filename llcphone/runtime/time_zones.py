@@ -9,10 +9,11 @@ from __future__ import annotations
 import datetime
 import functools
 import zoneinfo
+from typing import Final
 
 from llcphone.errors import ConfigError
 
-NO_TABLE = "this machine has no table of time zones. Fix: install the package tzdata"
+NO_TABLE: Final = ("this machine has no table of time zones", "install the package tzdata")
 
 _ALWAYS_UTC = frozenset({"UTC", "Etc/UTC"})
 
@@ -31,7 +32,9 @@ def zone_of(name: str, key: str) -> datetime.tzinfo:
         return datetime.UTC
     if (zone := known_zone(name)) is not None:
         return zone
-    raise ConfigError(key, "is no time zone; write it as Europe/Madrid" if has_table() else NO_TABLE)
+    if not has_table():
+        raise ConfigError(key, *NO_TABLE)
+    raise ConfigError(key, "is no time zone", "write it as Europe/Madrid")
 
 
 def has_table() -> bool:

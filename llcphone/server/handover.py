@@ -215,12 +215,12 @@ class Handover:
         if self.former:
             if reasons := await _not_ready(phone, limit_s):
                 why = f"would turn calls away: {'; '.join(reasons)}. The server that runs is left serving"
-                raise ConfigError("serve --replace", why)
+                raise ConfigError("serve --replace", why, "correct that, then try again")
             try:
                 self._taken = await _take(self.former)
             except Unreachable:
-                why = "the server that runs does not give its port away; use llcphone stop, then start"
-                raise ConfigError("serve --replace", why) from None
+                why = "the server that runs does not give its port away"
+                raise ConfigError("serve --replace", why, "use llcphone stop, then start") from None
             if not self.same_port:
                 close(self._taken.public)
         return self._taken

@@ -158,5 +158,5 @@ async def bind_private(settings: MetricsConfig) -> list[trio.SocketListener]:
         name = errno.errorcode.get(error.errno or 0, "unknown error")
         fix = "set metrics.port to a free one, or to 0 for none"
         raise ConfigError(
-            "metrics.port", f"cannot listen on port {settings.port} of {settings.host} ({name}): {fix}"
+            "metrics.port", f"cannot listen on port {settings.port} of {settings.host} ({name})", fix
         ) from error

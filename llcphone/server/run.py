@@ -110,24 +110,30 @@ def _both_kinds(server: ServerConfig) -> trio.SocketListener:
 def _explain(error: OSError, server: ServerConfig) -> ConfigError:
     """The setting to change, and how, for an address that cannot be had."""
     if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
-        why = f"{server.host} is no address of this machine; use 127.0.0.1 or 0.0.0.0"
-        return ConfigError("server.host", why)
+        why = f"{server.host} is no address of this machine"
+        return ConfigError("server.host", why, "use 127.0.0.1 or 0.0.0.0")
     if error.errno == errno.EADDRINUSE:
-        taken = f"port {server.port} on {server.host} is taken{_by_whom(server.port)}"
-        return ConfigError("server.port", taken)
+        return _taken(server)
     if error.errno == errno.EACCES:
-        return ConfigError("server.port", f"port {server.port} needs privileges; use one above 1023 (8081)")
+        return ConfigError("server.port", f"port {server.port} needs privileges", "use one above 1023 (8081)")
     name = errno.errorcode.get(error.errno or 0, "unknown error")
-    return ConfigError("server.port", f"cannot listen on port {server.port} of {server.host}: {name}")
+    return ConfigError(
+        "server.port",
+        f"cannot listen on port {server.port} of {server.host}: {name}",
+        "set another server.port or server.host",
+    )
 
 
-def _by_whom(port: int) -> str:
+def _taken(server: ServerConfig) -> ConfigError:
     """The owners of the port, and what ends them."""
-    other = "or set server.port (PORT) to another one"
-    owners = port_owners(port)
-    if not owners:
-        return f": stop the program that listens there, {other}"
-    return ": by " + "; ".join(f"{owner}: {owner.fix(port)}" for owner in owners) + f"; {other}"
+    owners = port_owners(server.port)
+    whose = f" by {' and '.join(str(owner) for owner in owners)}" if owners else ""
+    ends = [owner.fix(server.port) for owner in owners] or ["stop the program that listens there"]
+    return ConfigError(
+        "server.port",
+        f"port {server.port} on {server.host} is taken{whose}",
+        "; ".join((*dict.fromkeys(ends), "or set server.port (PORT) to another one")),
+    )
 
 
 async def serve_until_signal(

@@ -44,5 +44,5 @@ def _exporter() -> Callable[[PhonePort, str], AbstractAsyncContextManager[None]]
         from llcphone.telemetry.otlp import open_otlp
     except ModuleNotFoundError as error:
         fix = 'pip install "llcphone[otel]", or set it to ""'
-        raise ConfigError("metrics.traces_url", f"needs OpenTelemetry: {fix}") from error
+        raise ConfigError("metrics.traces_url", "needs OpenTelemetry", fix) from error
     return open_otlp

@@ -88,7 +88,11 @@ def read_modules(config: Config, base: Path) -> tuple[Module, ...]:
         try:
             source = (base / path).read_bytes()
         except OSError as exc:
-            raise ConfigError("agent.file", f"{path} cannot be read: {type(exc).__name__}") from None
+            raise ConfigError(
+                "agent.file",
+                f"{path} cannot be read: {type(exc).__name__}",
+                "run this in the folder in which llcphone serve runs",
+            ) from None
         taken = {module.file for module in modules}
         file = Path(path).name
         modules.append(Module(path, file if file not in taken else f"{len(taken)}-{file}", source))

@@ -57,11 +57,15 @@ def load_file(path: Path) -> Snapshot:
         copies = sorted(beside.iterdir()) if beside.is_dir() else []
         sources = {each.name: each.read_bytes() for each in copies if each.is_file()}
     except (OSError, UnicodeDecodeError) as exc:
-        raise ConfigError(path.name, f"cannot be read: {type(exc).__name__}") from None
+        raise ConfigError(
+            path.name, f"cannot be read: {type(exc).__name__}", "make it readable, or use another snapshot"
+        ) from None
     try:
         return read_text(text, sources, path.name)
     except KeyError as exc:
-        raise ConfigError(path.name, f"is damaged: [snapshot] has no {exc.args[0]}") from None
+        raise ConfigError(
+            path.name, f"is damaged: [snapshot] has no {exc.args[0]}", "use another snapshot"
+        ) from None
     except ConfigError as exc:
         raise ConfigError(path.name, exc.why, exc.fix) from None
 
@@ -118,7 +122,7 @@ def put(snapshot: Snapshot, folder: Path, config: Config) -> Path:
     text, path = snapshot.text(), folder / f"{snapshot.stem}.toml"
     _refuse_secrets(snapshot, text, config)
     if path.exists():
-        raise ConfigError(snapshot.stem, "exists, and a snapshot is never changed: take another name")
+        raise ConfigError(snapshot.stem, "exists, and a snapshot is never changed", "take another name")
     folder.mkdir(parents=True, exist_ok=True)
     if snapshot.modules:
         _put_copies(snapshot, folder)
@@ -164,7 +168,7 @@ def _refuse_secrets(snapshot: Snapshot, text: str, config: Config) -> None:
     for place, content in places.items():
         for key, setting in SETTINGS.items():
             if setting.secret and any(each in content for each in _telling(config.value(key))):
-                why = f"its value stands in {place}: take it from the environment, then save"
-                raise ConfigError(key, why)
+                fix = "read it from the environment there, then save"
+                raise ConfigError(key, f"its value stands in {place}", fix)
         if _LIKE_A_KEY.search(content):
-            raise ConfigError(snapshot.name, f"{place} holds what looks like a key; take it out, then save")
+            raise ConfigError(snapshot.name, f"{place} holds what looks like a key", "take it out, then save")

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from llcphone.agent import Agent
 
 FORMAT = 1
+_DAMAGED = "copy its folder from where it was saved, or use another snapshot"
 TUNED = "-TUNED-"
 NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _LINES = re.compile(r"[^\x00-\x08\x0b-\x1f\x7f]*\n[^\x00-\x08\x0b-\x1f\x7f]*")
@@ -143,14 +144,16 @@ def read_text(text: str, sources: Mapping[str, bytes], name: str) -> Snapshot:
     tables = parse_toml(text)
     about = tables.pop("snapshot", None)
     if not isinstance(about, dict):
-        raise ConfigError(name, "is no snapshot: it has no [snapshot]")
+        raise ConfigError(
+            name, "is no snapshot: it has no [snapshot]", "name one of `llcphone snapshot list`"
+        )
     if about.get("format") != FORMAT:
         raise ConfigError(
-            name, f"has another format than {FORMAT}; restore it with the llcphone that saved it"
+            name, f"has another format than {FORMAT}", "restore it with the llcphone that saved it"
         )
     said = about.get("hash")
     if len(_HASH_LINE.findall(text)) != 1 or said != f"sha256:{_hash(_HASH_LINE.sub('', text))}":
-        raise ConfigError(name, "is damaged: its text is not what its hash says; take another snapshot")
+        raise ConfigError(name, "is damaged: its text is not what its hash says", "use another snapshot")
     modules = tuple(_read_module(each, sources, name) for each in about.get("modules", ()))
     return Snapshot(
         name=about["name"],
@@ -169,9 +172,11 @@ def read_text(text: str, sources: Mapping[str, bytes], name: str) -> Snapshot:
 def _read_module(told: Mapping[str, str], sources: Mapping[str, bytes], name: str) -> Module:
     module = Module(told["path"], told["file"], sources.get(told["file"], b""))
     if told["file"] not in sources:
-        raise ConfigError(name, f"is damaged: the copy of {module.path} is missing in the folder beside it")
+        raise ConfigError(
+            name, f"is damaged: the copy of {module.path} is missing in the folder beside it", _DAMAGED
+        )
     if module.sha256 != told["sha256"]:
-        raise ConfigError(name, f"is damaged: the copy of {module.path} is not what its hash says")
+        raise ConfigError(name, f"is damaged: the copy of {module.path} is not what its hash says", _DAMAGED)
     return module
 
 

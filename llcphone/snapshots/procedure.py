@@ -57,7 +57,7 @@ def run_restore(name: str, config: Path | None, how: Restore) -> int:
     """
     path, tell = config or settings.DEFAULT_FILE, how.tell
     if config is not None and not config.exists():
-        raise ConfigError(str(config), "there is no such file; leave --config out to have one written here")
+        raise ConfigError(str(config), "there is no such file", "leave --config out to have one written here")
     _finish_first(path, how)
     snapshot = snapshots.find(name, snapshots.folder_of(path))
     plan = snapshots.plan_restore(snapshot, path)

@@ -77,14 +77,16 @@ def plan_restore(
             compile(module.source, module.path, "exec", dont_inherit=True)
         except (SyntaxError, ValueError):
             raise ConfigError(
-                f"module {module.path}", "of the snapshot is no Python that runs here"
+                f"module {module.path}",
+                "of the snapshot is no Python that runs here",
+                "use the Python that it was saved with, or another snapshot",
             ) from None
         if not target.resolve().is_relative_to(base.resolve()):
-            why = "would be written outside this folder. Fix: restore in the folder it belongs to"
-            raise ConfigError(f"module {module.path}", why)
+            fix = "restore in the folder it belongs to"
+            raise ConfigError(f"module {module.path}", "would be written outside this folder", fix)
         if not target.parent.is_dir():
-            why = "has no folder here; restore in the folder in which llcphone serve runs"
-            raise ConfigError(f"module {module.path}", why)
+            fix = "restore in the folder in which llcphone serve runs"
+            raise ConfigError(f"module {module.path}", "has no folder here", fix)
         files.append((target, module.source))
     return Plan(snapshot, path, (*files, (path, text.encode())), lost, base)
 
@@ -112,8 +114,8 @@ def _stage(plan: Plan) -> Path:
     place = plan.path.parent / PLACE
     place.mkdir(mode=0o700, exist_ok=True)
     if not _is_ours(place):
-        why = "is not a folder that only you can use. Fix: move it away, or chmod 700 it"
-        raise ConfigError(str(place), why)
+        why = "is not a folder that only you can use"
+        raise ConfigError(str(place), why, "move it away, or chmod 700 it")
     _write(place / ".gitignore", b"*\n")  # there are secrets in it
     folder = place / datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%S-%fZ")
     folder.mkdir(mode=0o700)
@@ -179,8 +181,8 @@ def _is_ours(place: Path) -> bool:
 
 
 def _broken(pending: Path) -> ConfigError:
-    why = f"a restore was broken off, and what it left is damaged. Fix: delete {pending}, then restore again"
-    return ConfigError(str(pending), why)
+    why = "a restore was broken off, and what it left is damaged"
+    return ConfigError(str(pending), why, f"delete {pending}, then restore again")
 
 
 def _entries(folder: Path, which: str, path: Path, base: Path) -> list[tuple[Path, bytes | None]]:
@@ -192,7 +194,11 @@ def _entries(folder: Path, which: str, path: Path, base: Path) -> list[tuple[Pat
         raise _broken(folder.parent / _PENDING) from None
     for target, _ in entries:
         if target.resolve() != path.resolve() and not target.resolve().is_relative_to(base.resolve()):
-            raise ConfigError(str(target), "is outside this folder, so no restore may replace it")
+            raise ConfigError(
+                str(target),
+                "is outside this folder, so no restore may replace it",
+                "restore in the folder in which llcphone serve runs",
+            )
     missing = [content for _, content in entries if which == "new" and not content.is_file()]
     if missing:
         raise _broken(folder.parent / _PENDING)
@@ -222,7 +228,9 @@ def writing() -> Iterator[None]:
         yield
     except OSError as exc:
         why = f"cannot be written: {exc.strerror}; nothing was changed"
-        raise ConfigError(str(exc.filename), why) from None
+        raise ConfigError(
+            str(exc.filename), why, "free space or allow this user to write there, then try again"
+        ) from None
 
 
 def _usual_mode(target: Path) -> int:
@@ -262,7 +270,7 @@ def _settings_text(snapshot: Snapshot, path: Path) -> tuple[str, tuple[str, ...]
             try:
                 setting.check(setting.read_value(table[setting.name]))
             except ConfigError as exc:
-                lost[key] = exc.why
+                lost[key] = f"{exc.why}. Fix: {exc.fix}"
     words = tuple(f"{key}: it {why}" for key, why in lost.items())
     return edited(text, wanted, without=lost), (*unreadable, *words)
 
@@ -272,8 +280,5 @@ def _refuse_overridden(wanted: Config, text: str, path: Path, environ: Mapping[s
     loaded = settings.load(path, environ=environ, text=text)
     for key, setting in SETTINGS.items():
         if not setting.private and loaded.config.value(key) != wanted.value(key):
-            why = (
-                f"would not come back: {loaded.origin[key]} says {toml_value(loaded.config.value(key))}; "
-                "unset it there, then restore"
-            )
-            raise ConfigError(key, why)
+            why = f"would not come back: {loaded.origin[key]} says {toml_value(loaded.config.value(key))}"
+            raise ConfigError(key, why, "unset it there, then restore")

@@ -46,7 +46,9 @@ class CalDav:
         try:
             import caldav
         except ImportError:
-            raise ConfigError("calendar.url", "needs llcphone[calendar]") from None
+            raise ConfigError(
+                "calendar.url", "needs the package caldav", 'pip install "llcphone[calendar]"'
+            ) from None
         self.name = config.name
         self._config = config
         self._limiter = trio.CapacityLimiter(_THREADS)

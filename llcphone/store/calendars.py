@@ -85,9 +85,15 @@ def set_hours(
     ]
     for row in rows:
         if not (0 <= row["weekday"] <= 6 and 0 <= row["opens_min"] < row["closes_min"] <= DAY_MIN):
-            raise ConfigError("hours", "are spans within one of the days 0 (Monday) to 6, as 09:00 to 12:30")
+            raise ConfigError(
+                "hours",
+                "have a span that is not within one day",
+                "write day 0 (Monday) to 6 with spans such as 09:00 to 12:30",
+            )
     if len({(row["weekday"], row["opens_min"]) for row in rows}) < len(rows):
-        raise ConfigError("hours", "have two spans of one day that begin at the same time")
+        raise ConfigError(
+            "hours", "have two spans of one day that begin at the same time", "merge them into one"
+        )
     if rows:
         db.execute(insert(HOURS), rows)
 
@@ -97,7 +103,7 @@ def _minutes(text: str) -> int:
     try:
         return int(hour) * 60 + int(minute)
     except ValueError:
-        raise ConfigError("hours", "are written as 09:00") from None
+        raise ConfigError("hours", "have a time that cannot be read", "write times as 09:00") from None
 
 
 def open_spans(db: Connection, calendar: Calendar, day: datetime.date) -> list[Busy]:

@@ -127,7 +127,11 @@ class Database:
                 await in_thread(ask, abandon_on_cancel=True)
         except (SQLAlchemyError, OSError, trio.TooSlowError) as exc:
             what = f"{self.path.absolute()} " if self.path is not None else ""
-            raise ConfigError(self.key, f"{what}cannot be opened ({cause(exc)})") from None
+            raise ConfigError(
+                self.key,
+                f"{what}cannot be opened ({cause(exc)})",
+                f"set {self.key} to a database that answers with this user, and start it",
+            ) from None
 
     # -- asking -------------------------------------------------------------------------------
 

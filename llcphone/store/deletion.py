@@ -93,7 +93,11 @@ def forgetting(number: str) -> Generator[Piece, Any, ForgottenNumber]:
         ConfigError: it means every withheld number, so it belongs to no one caller.
     """
     if number in STAND_INS:
-        raise ConfigError("number", "stands for every caller who withheld theirs: it is nobody's")
+        raise ConfigError(
+            "number",
+            "stands for every caller who withheld theirs",
+            "delete such calls one by one, by their id",
+        )
     gone: list[tuple[str, str]] = []
     while found := (yield partial(_forget_calls, which=from_or_to(number))):
         gone += found

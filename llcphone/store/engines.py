@@ -69,13 +69,17 @@ def known(url: str, key: str) -> URL:
     try:
         parts = make_url(url)
     except ArgumentError:
-        raise ConfigError(key, "is no SQLAlchemy address such as sqlite:///phone.db") from None
+        raise ConfigError(key, "is no address of a database", "write it as sqlite:///phone.db") from None
     match parts.get_backend_name():
         case "sqlite" if parts.database and parts.database != ":memory:":
             return parts
         case "postgresql" | "postgres":
             return parts.set(drivername="postgresql+psycopg")
-    raise ConfigError(key, "must be sqlite:///<file> or postgresql://<user>@<host>/<database>")
+    raise ConfigError(
+        key,
+        "is no database that llcphone can use",
+        "set it to sqlite:///<file> or postgresql://<user>@<host>/<database>",
+    )
 
 
 def engine_of(url: URL, *, key: str, limits: Limits) -> Engine:
@@ -96,8 +100,7 @@ def engine_of(url: URL, *, key: str, limits: Limits) -> Engine:
             connect_args={} if on_file else _postgres_options(limits),
         )
     except ImportError as exc:
-        why = f"needs the package {exc.name}: install llcphone[postgres]"
-        raise ConfigError(key, why) from None
+        raise ConfigError(key, f"needs the package {exc.name}", 'pip install "llcphone[postgres]"') from None
     (_tune_sqlite if on_file else _tune_postgres)(engine, limits)
     return engine
 

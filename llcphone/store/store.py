@@ -302,7 +302,7 @@ async def open_store(config: Config) -> AsyncIterator[Store]:
     """
     settings = config.store
     if not settings.url:
-        raise ConfigError("store.url", "is not set: where calls and customers are kept")
+        raise ConfigError("store.url", "is not set", "set it to a database, such as sqlite:///phone.db")
     main = Database(settings.url, key="store.url", timeout_s=settings.timeout_s, threads=settings.threads)
     look_ups = Database(
         settings.lookup_url or settings.url,
@@ -317,7 +317,7 @@ async def open_store(config: Config) -> AsyncIterator[Store]:
             try:
                 await place.open(work, make_file=place is main)
             except WrongSchema as exc:
-                raise ConfigError(place.key, str(exc)) from None
+                raise ConfigError(place.key, exc.why, exc.fix) from None
         async with trio.open_nursery() as nursery:
             nursery.start_soon(keep_tidy, store.too_old, main, name="store tidier")
             try:

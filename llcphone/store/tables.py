@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from sqlalchemy.types import TypeEngine
 
 VERSION = 2
+_ANOTHER = "use another database"
 
 TABLES = MetaData()
 
@@ -213,7 +214,12 @@ WHEN NOT NEW.cancelled AND EXISTS (
 
 
 class WrongSchema(Exception):
-    """Tables that this version must not touch; the text says why."""
+    """Tables that this version must not touch."""
+
+    def __init__(self, why: str, fix: str) -> None:
+        super().__init__(f"{why}. Fix: {fix}")
+        self.why = why
+        self.fix = fix
 
 
 def widen(db: Connection, tables: MetaData) -> None:
@@ -278,15 +284,21 @@ def check(db: Connection, *, whole: bool = False) -> None:
         whole: require this exact version too, as readers need it.
     """
     if not inspect(db).has_table(SCHEMA.name):
-        raise WrongSchema("has tables named phone_* without a version: they are not llcphone's")
+        raise WrongSchema("has tables named phone_* without a version: they are not llcphone's", _ANOTHER)
     versions = db.execute(select(SCHEMA.c.version)).scalars().all()
     if len(versions) != 1:
-        raise WrongSchema("does not say which version its tables have")
+        raise WrongSchema("does not say which version its tables have", _ANOTHER)
     (version,) = versions
     if version > VERSION:
-        raise WrongSchema(f"was made by a newer llcphone (tables {version}, this one knows {VERSION})")
+        raise WrongSchema(
+            f"was made by a newer llcphone (tables {version}, this one knows {VERSION})",
+            "use that llcphone, or another database",
+        )
     if version < VERSION and (whole or not all(old in MIGRATIONS for old in range(version, VERSION))):
-        raise WrongSchema(f"has tables of version {version}, and this llcphone needs {VERSION}")
+        raise WrongSchema(
+            f"has tables of version {version}, and this llcphone needs {VERSION}",
+            "start llcphone serve once, or use another database",
+        )
 
 
 def _create(db: Connection) -> None:

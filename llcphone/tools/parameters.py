@@ -77,10 +77,10 @@ def parameters_of(function: Any, key: str) -> list[inspect.Parameter]:
         hints = typing.get_type_hints(source_of(function), include_extras=True)
         parameters = inspect.signature(function).parameters.values()
     except NameError as exc:
-        why = f"the type {exc.name!r} of a parameter cannot be found: define or import it at the module's top"
-        raise ConfigError(key, why) from None
+        why = f"the type {exc.name!r} of a parameter cannot be found"
+        raise ConfigError(key, why, "define or import it at the module's top") from None
     except Exception as exc:  # annotations are evaluated: they may raise anything
-        raise ConfigError(key, f"a type hint cannot be read: {exc}") from None
+        raise ConfigError(key, f"a type hint cannot be read: {exc}", "correct the type hint") from None
     empty = inspect.Parameter.empty
     return [
         each.replace(annotation=hints.get(each.name, empty)) for each in parameters if each.name not in bound

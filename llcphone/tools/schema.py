@@ -84,7 +84,7 @@ def read_signature(function: ToolFunction, name: str, given: Collection[type]) -
     """
     key = f"tool {name}"
     if not is_async(function):
-        raise ConfigError(key, "must be an async function, so that it cannot block the calls")
+        raise ConfigError(key, "is not async, so it could block the calls", "write it with async def")
     doc = docstring_parser.parse(words_of(function))
     told = {param.arg_name: param.description or "" for param in doc.params}
     fields: list[Any] = []
@@ -92,10 +92,16 @@ def read_signature(function: ToolFunction, name: str, given: Collection[type]) -
     for parameter in map(with_default, parameters_of(function, key)):
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD, parameter.POSITIONAL_ONLY):
             raise ConfigError(
-                key, f"parameter {parameter.name!r}: give it a plain name; the model passes names"
+                key,
+                f"parameter {parameter.name!r}: the model passes parameters by name only",
+                "give it a plain name, without * or /",
             )
         if parameter.annotation is parameter.empty:
-            raise ConfigError(key, f"parameter {parameter.name!r} needs a type hint")
+            raise ConfigError(
+                key,
+                f"parameter {parameter.name!r} needs a type hint",
+                f"write {parameter.name}: str, or its type",
+            )
         if parameter.annotation in given:
             supplied[parameter.name] = parameter.annotation
             continue
@@ -109,7 +115,9 @@ def read_signature(function: ToolFunction, name: str, given: Collection[type]) -
         schema = _inline(struct)
         msgspec.json.Decoder(struct)  # what cannot be decoded is reported now, not during a call
     except Exception as exc:  # defaults and annotations are the user's own objects
-        raise ConfigError(key, f"no JSON schema for its signature: {exc}") from None
+        raise ConfigError(
+            key, f"no JSON schema for its signature: {exc}", "simplify its types and defaults"
+        ) from None
     text = " ".join(part.strip() for part in (doc.short_description, doc.long_description) if part)
     return Signature(schema, struct, supplied, text)
 
@@ -123,7 +131,7 @@ def _checked(hint: Any, key: str, parameter: str) -> Any:
     except Exception as exc:  # as above
         trouble = f"no JSON schema for its type ({(str(exc).splitlines() or [type(exc).__name__])[-1]})"
         advice = "use plain values, Literal, Enum, list, dict, tuple, dates, attrs classes or dataclasses"
-        raise ConfigError(key, f"parameter {parameter!r}: {trouble}; {advice}") from None
+        raise ConfigError(key, f"parameter {parameter!r}: {trouble}", advice) from None
     return hint
 
 

@@ -91,25 +91,33 @@ def _check(options: Mapping[str, Any], key: str) -> None:
     """Raise ConfigError for options that make no sense."""
     if unknown := options.keys() - ToolOptions.__annotations__.keys():
         known = ", ".join(ToolOptions.__annotations__)
-        raise ConfigError(key, f"has no option {min(unknown)}. Use one of {known}")
+        raise ConfigError(key, f"has no option {min(unknown)}", f"use one of {known}")
     if options.get("late", "drop") not in ("drop", "deliver"):
-        raise ConfigError(key, 'late must be "drop" or "deliver"')
+        raise ConfigError(key, "late has a wrong value", 'set late to "drop" or "deliver"')
     retry = options.get("retry", 0)
     if type(retry) is not int or retry < 0:
-        raise ConfigError(key, "retry must be a number of further tries, 0 or more")
+        raise ConfigError(key, "retry is no number of further tries", "set retry to 0 or more")
     for name in ("timeout_s", "target_s", "limit_s", "approve_timeout_s"):
         value = options.get(name)
         if value is not None and not value > 0:
-            raise ConfigError(key, f"{name} must be more than 0 seconds")
+            raise ConfigError(
+                key,
+                f"{name} must be more than 0 seconds",
+                "give a longer time, or leave it out for the usual one",
+            )
     timeout_s, limit_s, approve = options.get("timeout_s"), options.get("limit_s"), options.get("approve")
     if limit_s is not None and timeout_s is not None and limit_s < timeout_s:
-        raise ConfigError(key, "limit_s is how long it may run in all: not less than timeout_s")
+        raise ConfigError(
+            key,
+            "limit_s, the time it may run in all, is less than timeout_s",
+            "set limit_s to timeout_s or more",
+        )
     hook = "an async function (call, name, arguments) -> True or the reason why not"
     if options.get("irreversible") and approve is None:
         who = f'approve=, {hook}, or "{OPERATOR}" to be asked on call.approvals'
-        raise ConfigError(key, f"is irreversible, so each call of it must be approved: give {who}")
+        raise ConfigError(key, "is irreversible, so each call of it must be approved", f"give {who}")
     if approve not in (None, OPERATOR) and not is_async(approve):
-        raise ConfigError(key, f'approve must be {hook}, or "{OPERATOR}"')
+        raise ConfigError(key, "approve has a wrong value", f'give {hook}, or "{OPERATOR}"')
 
 
 @attrs.frozen
@@ -177,10 +185,10 @@ def make_tool(function: ToolFunction, **options: Unpack[ToolOptions]) -> Tool:
     """
     name = options.get("name")
     if not callable(function):
-        raise ConfigError(f"tool {name or ''}".rstrip(), "must be an async function")
+        raise ConfigError(f"tool {name or ''}".rstrip(), "is no function", "give an async function")
     name = name_of(function) if name is None else name
     if not isinstance(name, str) or not TOOL_NAME.holds(name):
-        raise ConfigError(f"tool {name}", f"its name must be {TOOL_NAME.wants}. Give it one with name=")
+        raise ConfigError(f"tool {name}", f"its name must be {TOOL_NAME.wants}", "give it one with name=")
     _check(dict(options), f"tool {name}")
     signature = read_signature(function, name, (CallHandle, ToolContext))
     schema = {

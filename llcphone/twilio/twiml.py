@@ -130,7 +130,15 @@ def websocket_url(public_url: str) -> str:
     """The public URL as a WebSocket address: https becomes wss; http, on loopback only, ws."""
     parts = urlsplit(public_url)
     if parts.scheme not in _WEBSOCKET or not parts.hostname or parts.query or parts.fragment:
-        raise ConfigError("server.public_url", "must be an https:// address without a query")
+        raise ConfigError(
+            "server.public_url",
+            "must be an https:// address without a query",
+            "write it as https://phone.example.com",
+        )
     if parts.scheme == "http" and not is_loopback_host(parts.hostname):
-        raise ConfigError("server.public_url", "plain http is for loopback only: Twilio opens wss:// streams")
+        raise ConfigError(
+            "server.public_url",
+            "plain http is for loopback only: Twilio opens wss:// streams",
+            "use an https:// address",
+        )
     return f"{_WEBSOCKET[parts.scheme]}://{parts.netloc}{parts.path.rstrip('/')}"

@@ -147,9 +147,9 @@ def raised(monkeypatch: pytest.MonkeyPatch) -> Any:
     ("error", "code", "told"),
     [
         (KeyboardInterrupt(), 130, "interrupted"),
-        (BaseExceptionGroup("", [KeyboardInterrupt(), ConfigError("a", "b")]), 130, "interrupted"),
+        (BaseExceptionGroup("", [KeyboardInterrupt(), ConfigError("a", "b", "c")]), 130, "interrupted"),
         (
-            ExceptionGroup("", [ExceptionGroup("", [ConfigError("a.b", "is odd. Fix: c")])]),
+            ExceptionGroup("", [ExceptionGroup("", [ConfigError("a.b", "is odd", "c")])]),
             2,
             "a.b: is odd. Fix: c",
         ),
@@ -169,7 +169,7 @@ def test_what_a_command_ends_with_is_one_line(
 
 
 def test_a_fault_of_ours_is_not_hidden(raised: Any) -> None:
-    raised(ExceptionGroup("", [ConfigError("a", "b"), RuntimeError("ours")]))
+    raised(ExceptionGroup("", [ConfigError("a", "b", "c"), RuntimeError("ours")]))
     with pytest.raises(ExceptionGroup):
         entry.run([])
 

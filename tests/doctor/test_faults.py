@@ -392,7 +392,7 @@ async def test_an_agent_that_cannot_be_loaded(autojump_clock, tmp_path):
         (tmp_path / "agent.py").write_text("raise RuntimeError('sk-secret-0123456789')\n")
         stage.set("agent.file", str(tmp_path / "agent.py"))
         found = await stage.run_checks("settings")
-        names(found["agent"], FAIL, "agent.py, line 1: RuntimeError", "correct that")
+        names(found["agent"], FAIL, "agent.py, line 1: RuntimeError", "correct the code")
         assert "sk-secret" not in str(found)
 
 

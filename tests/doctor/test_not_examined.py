@@ -221,7 +221,8 @@ async def test_an_address_of_another_kind_of_database(autojump_clock, tmp_path):
         names(
             (await stage.run_checks("machine"))["journal database"],
             FAIL,
-            "must be sqlite:///<file> or postgres",
+            "is no database that llcphone can use",
+            "set it to sqlite:///<file> or postgres",
         )
 
 

@@ -30,23 +30,28 @@ from tests.doctor.test_faults import FAIL, PASS, UNKNOWN, WARN, _in_its_folder, 
 
 
 @pytest.mark.parametrize(
-    ("key", "value", "words"),
+    ("key", "value", "words", "fix"),
     [
-        ("recovery.apology_file", "none.ulaw", "No such file"),
-        ("outbound.machine_message_file", "none.ulaw", "No such file"),
-        ("money.price_file", "none.toml", "No such file"),
-        ("money.state_file", "spent.json", "is there and cannot be read"),
-        ("webhook.url", "https://example.com/hook", "store.url: is needed by webhook.url"),
+        ("recovery.apology_file", "none.ulaw", "No such file", "name a file"),
+        ("outbound.machine_message_file", "none.ulaw", "No such file", "name a file"),
+        ("money.price_file", "none.toml", "No such file", "name a TOML file"),
+        ("money.state_file", "spent.json", "cannot be read", "delete it"),
+        (
+            "webhook.url",
+            "https://example.com/hook",
+            "store.url: webhook.url needs the store",
+            "store.enabled = true",
+        ),
     ],
 )
-async def test_what_the_server_would_not_start_with(autojump_clock, tmp_path, key, value, words):
+async def test_what_the_server_would_not_start_with(autojump_clock, tmp_path, key, value, words, fix):
     (tmp_path / "spent.json").write_text("{")
     async with open_doctor(tmp_path, serving=False) as stage:
         assert (await stage.run_checks("settings"))["start"].status is PASS
         stage.set("webhook.secret", "a-secret-of-some-length-0123")
         stage.set("store.enabled", key != "webhook.url")
         stage.set(key, value)
-        names((await stage.run_checks("settings"))["start"], FAIL, words, "does not start")
+        names((await stage.run_checks("settings"))["start"], FAIL, words, fix)
 
 
 async def test_certificates_that_cannot_be_read(autojump_clock, tmp_path):

@@ -144,7 +144,7 @@ def test_a_person_who_cannot_be_rung_is_refused_at_the_start(company: dict[str, 
 
 
 def test_there_is_no_source_of_an_unknown_mode() -> None:
-    with pytest.raises(ConfigError, match="must be one of"):
+    with pytest.raises(ConfigError, match="there is no such mode"):
         source_of("butler")
 
 

@@ -53,7 +53,9 @@ async def test_a_host_that_makes_no_url_has_no_health_and_raises_nothing(autojum
 async def test_a_taken_port_is_a_setting_to_change(autojump_clock):
     async with open_server() as server, trio.open_nursery() as nursery:
         config = make_config(port=server.port)
-        with pytest.raises(ConfigError, match=rf"port {server.port} on 127.0.0.1 is taken: .*PORT") as caught:
+        with pytest.raises(
+            ConfigError, match=rf"port {server.port} on 127.0.0.1 is taken.*Fix: .*PORT"
+        ) as caught:
             await run.serve(FakePhone(config, nursery), config)
         assert caught.value.key == "server.port"
 

@@ -43,7 +43,10 @@ def test_one_way_to_read_an_address(scheme: str) -> None:
 
 @pytest.mark.parametrize("url", ["mysql://x/y", "sqlite://", "sqlite:///:memory:"])
 async def test_another_database_is_refused_in_the_words_of_the_store(url: str) -> None:
-    with pytest.raises(ConfigError, match=r"journal\.url: must be sqlite:///<file> or postgresql://"):
+    with pytest.raises(
+        ConfigError,
+        match=r"journal\.url: is no database that llcphone can use. Fix: set it to sqlite:///<file> or postgresql://",
+    ):
         async with open_journal(JournalConfig(url=url), secret="s"):
             pass
 

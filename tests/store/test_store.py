@@ -184,9 +184,9 @@ async def test_older_tables_are_brought_forward_once(url: str, monkeypatch: pyte
     ("url", "why"),
     [
         ("", "not set"),
-        ("no address", "SQLAlchemy address"),
-        ("mysql://x/y", "must be sqlite"),
-        ("sqlite://", "must be sqlite"),
+        ("no address", "is no address of a database. Fix: write it as sqlite"),
+        ("mysql://x/y", "Fix: set it to sqlite"),
+        ("sqlite://", "Fix: set it to sqlite"),
         ("sqlite:////nowhere/at/all/phone.db", "/nowhere/at/all/phone.db cannot be opened"),
         ("postgresql://nobody@127.0.0.1:1/x", "cannot be opened"),
     ],

@@ -48,7 +48,9 @@ class TextMessages:
         """See ``Call.send_sms``."""
         carrier, ours = self._carrier_for("a text message"), self._config.twilio.phone_number
         if not ours:
-            raise ConfigError("twilio.phone_number", "is missing: text messages are sent from it")
+            raise ConfigError(
+                "twilio.phone_number", "is missing: text messages are sent from it", "set TWILIO_PHONE_NUMBER"
+            )
         number = self._number_of(call, to)
         if not is_number(number):
             return Outcome(False, "There is no number to which a text message could be sent.")

@@ -48,7 +48,7 @@ class TransferRequests:
         names = self._config.destinations
         if not names:
             raise ConfigError(
-                "transfers.destinations", "is empty: name there to whom a call may be transferred"
+                "transfers.destinations", "is empty", "name there to whom a call may be transferred"
             )
         to = self._config.destination(name)
         if to is None:
@@ -70,7 +70,7 @@ class TransferRequests:
     def voicemail(self, call: Call) -> Outcome:
         """See ``Call.voicemail``."""
         if not self._config.voicemail:
-            raise ConfigError("transfers.voicemail", "is off: set it to true to let callers leave messages")
+            raise ConfigError("transfers.voicemail", "is off", "set it to true to let callers leave messages")
         if not self._registry.request(Transfer(call, Way.VOICEMAIL, VOICEMAIL)):
             return _TOO_LATE
         return Outcome(True, "Say in one short sentence that they can leave a message after the tone.")

@@ -53,7 +53,11 @@ def check_destinations(config: Config) -> None:
     for name in config.transfers.destinations:
         to = config.transfers.destination(name)
         if to is not None and identity(to.number) in answered:
-            raise ConfigError(f"transfers.destinations.{name}", "is a number that we answer ourselves")
+            raise ConfigError(
+                f"transfers.destinations.{name}",
+                "is a number that llcphone answers",
+                "use a number that a person answers",
+            )
 
 
 class Transfers:
