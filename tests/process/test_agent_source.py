@@ -191,7 +191,7 @@ async def test_what_changed_is_told_and_the_task_ends_when_it_is_cancelled(tmp_p
             assert text == ".env: settings are read only at the start. Fix: restart the server"
             text = await after(lambda: write(shop=PLAIN.format("two")))
             assert text == "shop.py changed: new calls get the new agent"
-            assert stage.phone.choose({}).instructions == "two"
+            assert stage.phone.agents.choose({}).instructions == "two"
             text = await after(
                 lambda: write(
                     shop=PLAIN.format("three").replace("')", "', settings={'turns': {'silnce_s': 1}})")
@@ -199,6 +199,6 @@ async def test_what_changed_is_told_and_the_task_ends_when_it_is_cancelled(tmp_p
             )
             assert "New calls get the agent from before. Fix: " in text
             assert text.endswith(", then save the file")
-            assert stage.phone.choose({}).instructions == "two"
+            assert stage.phone.agents.choose({}).instructions == "two"
             nursery.cancel_scope.cancel()
     assert len(lines) == 4
