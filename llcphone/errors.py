@@ -5,10 +5,10 @@
       LocalProtocolError      we tried what the state forbids: our bug
       RemoteProtocolError     the far side sent what cannot be read
       ModelRefused            the Realtime API refused the session (.code)
-      JoinRefused             a media stream brought a token that no call waits for
-      NotAdmitted             no new call now: draining, or at the limit (.reason)
+      JoinRefused             a media stream brought a token that no call waits for (.why, .fix)
+      NotAdmitted             no new call now: draining, or at the limit (.reason, .fix)
       NoAgent                 the function that chooses who answers has failed (.kinds)
-      DialRefused             a call we will not place: Twilio never hears of it (.code, .why, .retry_after_s)
+      DialRefused             a call we will not place: Twilio never hears of it (.code, .why, .fix)
       StoreUnavailable        the database gave no answer in time (.why)
       BookingRefused          a time that cannot be booked, a value that cannot be stored (.code)
       LegClosed               a WebSocket leg has ended (.code, .reason)
@@ -52,20 +52,26 @@ class ModelRefused(LLCPhoneError):
     """The Realtime API refused the session; ``code`` is its own error code."""
 
     def __init__(self, code: str) -> None:
-        super().__init__(f"the Realtime API refused the session: {code}")
+        super().__init__(f"the Realtime API refused the session: {code}. Fix: llcphone doctor")
         self.code = code
 
 
 class JoinRefused(LLCPhoneError):
-    """A media stream brought a token that no call waits for."""
+    """A media stream brought a token that no call waits for; ``fix`` says what to do."""
+
+    def __init__(self, why: str, fix: str) -> None:
+        super().__init__(f"{why}. Fix: {fix}")
+        self.why = why
+        self.fix = fix
 
 
 class NotAdmitted(LLCPhoneError):
-    """No new call is taken now; ``reason`` says why in one word."""
+    """No new call is taken now; ``reason`` says why, ``fix`` what to do."""
 
-    def __init__(self, reason: str) -> None:
-        super().__init__(f"no new call is taken: {reason}")
+    def __init__(self, reason: str, fix: str) -> None:
+        super().__init__(f"no new call is taken: {reason}. Fix: {fix}")
         self.reason = reason
+        self.fix = fix
 
 
 class NoAgent(LLCPhoneError):
@@ -82,13 +88,15 @@ class DialRefused(LLCPhoneError):
     Attributes:
         code: one stable word, for programs.
         why: one line for people; it never holds a number.
+        fix: one line that says what to do.
         retry_after_s: when asking again may help; None when that is not known, or never.
     """
 
-    def __init__(self, code: str, why: str, retry_after_s: int | None = None) -> None:
-        super().__init__(f"call not placed: {why}")
+    def __init__(self, code: str, why: str, fix: str, retry_after_s: int | None = None) -> None:
+        super().__init__(f"call not placed: {why}. Fix: {fix}")
         self.code = code
         self.why = why
+        self.fix = fix
         self.retry_after_s = retry_after_s
 
 

@@ -173,7 +173,7 @@ class CallCore:
     def spawn(self, function: Callable[..., Any], *args: Any, name: str) -> None:
         """Start a task of this call."""
         if self._nursery is None:
-            raise JoinRefused("the call has no nursery yet")
+            raise JoinRefused("the call has no nursery yet", "join the stream once the call runs")
         outside = current_call.set(self._call_id)  # a webhook's task may be the one that steps
         self._nursery.start_soon(function, *args, name=name)
         current_call.reset(outside)

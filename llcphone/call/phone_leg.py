@@ -39,7 +39,7 @@ class PhoneLeg:
             JoinRefused: a stream joined already, or the call is over.
         """
         if self._core.phone.leg is not None or self._core.over:
-            raise JoinRefused("this call takes no media stream now")
+            raise JoinRefused("this call takes no media stream now", "join one stream, in time")
         self._core.phone.leg = leg
         self._joined.set()
         self._core.step(StreamJoined())

@@ -52,7 +52,7 @@ WHY = {
     "country_not_allowed": "the country is not allowed (outbound.allow_countries, outbound.allow_prefixes)",
     "do_not_call": "the number is on the do-not-call list",
     "do_not_call_unreadable": "the do-not-call list cannot be read (outbound.do_not_call_file)",
-    "no_time_zones": "this machine has no table of time zones, so quiet hours cannot be kept; install tzdata",
+    "no_time_zones": "this machine has no table of time zones, so quiet hours cannot be kept",
     "quiet_hours": "it is quiet hours where the number is (outbound.quiet_hours)",
     "too_many_now": "as many calls are live as may be (outbound.max_concurrent)",
     "daily_limit": "as many calls were placed in 24 hours as may be (outbound.max_per_day)",
@@ -67,6 +67,28 @@ WHY_NO_TEXT = {
     "sms_daily": "as many text messages were sent in 24 hours as may be (outbound.sms_per_day)",
 }
 """The same of text messages, beside what refuses a call."""
+
+_FIXES = {
+    "caller_id_not_ours": "leave caller_id out, or add the number to outbound.caller_ids",
+    "not_e164": "write +, the country code and the number, digits only",
+    "impossible_number": "check the number; outbound.allow_prefixes admits ranges too new to be known",
+    "own_number": "call a number that is not one of your own",
+    "premium": "call another number",
+    "shared_cost": "call another number",
+    "unreachable_type": "call another number, or change outbound.refuse_types",
+    "country_not_allowed": "add the country to outbound.allow_countries if it may be called",
+    "do_not_call": "do not call this number",
+    "do_not_call_unreadable": "correct the file; no calls are placed until then",
+    "no_time_zones": "install tzdata on the server, or empty outbound.quiet_hours",
+    "quiet_hours": "try again when the quiet hours there are over",
+    "too_many_now": "try again when a call has ended",
+    "daily_limit": "try again after Retry-After, or raise outbound.max_per_day",
+    "rate_global": "try again after Retry-After, or raise outbound.calls_per_minute",
+    "rate_number": "try again after Retry-After",
+    "sms_call": "send no more in this call, or raise outbound.sms_per_call",
+    "sms_number": "try again tomorrow, or raise outbound.sms_per_number_per_day",
+    "sms_daily": "try again tomorrow, or raise outbound.sms_per_day",
+}
 
 _E164 = re.compile(E164)
 _LONGEST_EXTENSION = 6
@@ -121,7 +143,7 @@ def _canonical(number: PhoneNumber) -> str:
 
 def _refused(code: str, wait_ms: int | None = None) -> DialRefused:
     why = (WHY | WHY_NO_TEXT)[code]
-    return DialRefused(code, why, None if wait_ms is None else math.ceil(wait_ms / 1000))
+    return DialRefused(code, why, _FIXES[code], None if wait_ms is None else math.ceil(wait_ms / 1000))
 
 
 class Window:

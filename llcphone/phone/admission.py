@@ -16,6 +16,14 @@ if TYPE_CHECKING:
     from llcphone.phone.overload import Overload
 
 NO_MODEL = "no model session can be had"
+DRAINING = "draining"
+BUDGET_SPENT = "the day's budget is spent"
+_FIXES = {
+    DRAINING: "use another server",
+    NO_MODEL: "try again later; llcphone doctor examines the model's endpoint",
+    BUDGET_SPENT: "wait until midnight UTC, or raise money.day_budget_usd",
+}
+"""Fixes of what no ended call helps."""
 
 
 @attrs.define(eq=False)
@@ -37,17 +45,17 @@ class Admission:
     def reasons(self) -> list[str]:
         """Why a new call is given the fallback; empty when it is let in."""
         reasons = {
-            "draining": self.draining,
+            DRAINING: self.draining,
             "at server.max_calls": len(self._calls) >= self._max_calls,
             NO_MODEL: self._breaker.is_open,
-            "the day's budget is spent": self._day_budget.over,
+            BUDGET_SPENT: self._day_budget.over,
         }
         return [reason for reason, holds in reasons.items() if holds] + self._overload.reasons()
 
     def check(self) -> None:
         """Raise ``NotAdmitted`` if no new call is taken."""
         if reasons := self.reasons():
-            raise NotAdmitted(reasons[0])
+            raise NotAdmitted(reasons[0], _FIXES.get(reasons[0], "try again when a call has ended"))
 
     def close(self) -> None:
         """Nothing begins any more."""

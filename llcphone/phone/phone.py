@@ -205,7 +205,10 @@ class Phone:
         self._moved_calls.take_over(token)
         call = self._calls.take_stream(token)
         if call is None:
-            raise JoinRefused("no call waits for this media stream")
+            raise JoinRefused(
+                "no call waits for this media stream",
+                "answer the call's webhook first",
+            )
         call.run.join(leg)
 
     async def serve_leg(self, websocket: Any, token: str | None = None) -> None:

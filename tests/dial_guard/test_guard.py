@@ -387,7 +387,7 @@ def test_no_refusal_holds_a_number() -> None:
     for to in ["+19005550101", "+14155550101;ext=5", "+442079460000", OURS]:
         error = refusal(guard, to)
         assert error.why == WHY[error.code]
-        assert str(error) == f"call not placed: {error.why}"
+        assert str(error) == f"call not placed: {error.why}. Fix: {error.fix}"
     assert "+1415" not in repr(DialRequest(CALLEE, OURS))
 
 

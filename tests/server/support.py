@@ -70,7 +70,7 @@ class FakePhone:
 
     def join(self, token: str, leg) -> None:
         if self.refuse_joins or token not in self.tokens:
-            raise JoinRefused("nobody waits for it")
+            raise JoinRefused("nobody waits for it", "answer the webhook first")
         self.tokens.remove(token)
         self.live_calls += 1
         self.nursery.start_soon(self._echo, leg, name="fake call")
@@ -96,7 +96,7 @@ class FakePhone:
 
     async def serve_leg(self, websocket, token: str) -> None:
         if self.refuse_joins or token not in self.tokens:
-            raise JoinRefused("nobody waits for it")
+            raise JoinRefused("nobody waits for it", "answer the webhook first")
         self.tokens.remove(token)
         self.live_calls += 1
         try:

@@ -24,26 +24,6 @@ _SHORT_WAIT_S = 10
 _LATER = frozenset({"too_many_now", "daily_limit", "rate_global", "rate_number"})
 """Refusals that end with time: 429. The others are about the call itself: 403."""
 
-FIXES = {
-    "caller_id_not_ours": "leave caller_id out, or add the number to outbound.caller_ids",
-    "not_e164": "write +, the country code and the number, digits only",
-    "impossible_number": "check the number; outbound.allow_prefixes admits ranges too new to be known",
-    "own_number": "call a number that is not one of your own",
-    "premium": "call another number",
-    "shared_cost": "call another number",
-    "unreachable_type": "call another number, or change outbound.refuse_types",
-    "country_not_allowed": "add the country to outbound.allow_countries if it may be called",
-    "do_not_call": "do not call this number",
-    "do_not_call_unreadable": "correct the file; no calls are placed until then",
-    "no_time_zones": "install tzdata on the server, or empty outbound.quiet_hours",
-    "quiet_hours": "try again when the quiet hours there are over",
-    "too_many_now": "try again when a call has ended",
-    "daily_limit": "try again after Retry-After, or raise outbound.max_per_day",
-    "rate_global": "try again after Retry-After, or raise outbound.calls_per_minute",
-    "rate_number": "try again after Retry-After",
-}
-"""What to do about each code of the dial guard."""
-
 _HTTP_FIXES = defaultdict(
     lambda: "see /openapi.json",
     {
@@ -90,13 +70,11 @@ def json_response(content: object, status: int = 200) -> Response:
 def refusal(error: DialRefused | NotAdmitted | ConfigError) -> ApiError:
     """Why a call was not placed, as an answer."""
     match error:
-        case DialRefused(code=code, why=why, retry_after_s=wait_s):
+        case DialRefused(code=code, why=why, fix=fix, retry_after_s=wait_s):
             later = code in _LATER
             retry = wait_s if wait_s is not None or not later else _SHORT_WAIT_S
-            return ApiError(429 if later else 403, code, why, FIXES[code], retry_after_s=retry)
-        case NotAdmitted(reason=reason):
-            draining = reason == "draining"
-            fix = "use another server" if draining else "try again when a call has ended"
+            return ApiError(429 if later else 403, code, why, fix, retry_after_s=retry)
+        case NotAdmitted(reason=reason, fix=fix):
             text = f"no call is accepted now: {reason}"
             return ApiError(503, "not_admitted", text, fix, retry_after_s=_SHORT_WAIT_S)
         case ConfigError(key=key, why=why, fix=fix):
