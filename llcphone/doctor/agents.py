@@ -1,4 +1,4 @@
-"""Who answers: does the agents' file load, in time, and do their settings and tools make a session?"""
+"""The agents: does their file load, in time, and do their settings and tools make a session?"""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from llcphone.doctor.context import DoctorContext
 
 LOAD_S = 20.0
-"""Longest an agents' file may take; the server answers nobody meanwhile."""
+"""Longest an agents' file may take; the server answers no call meanwhile."""
 _SLOW_S = 5.0
 _DESCRIBE = "write a docstring that says what the tool does and when to use it; the model knows only its name"
 _BLOCKS = (

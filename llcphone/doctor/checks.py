@@ -70,7 +70,7 @@ async def run_checks(
     Args:
         context: what is examined.
         groups: which; names in ``GROUPS``.
-        tell: told of each group as soon as it was looked at.
+        tell: receives each group as soon as it was checked.
     """
     names = list(groups)
     if context.trouble is not None and "settings" not in names:

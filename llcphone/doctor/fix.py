@@ -59,7 +59,7 @@ async def offer_fixes(
         context: what was examined.
         findings: what was found.
         ask: puts a question to a person.
-        tell: takes a line for them.
+        tell: receives each line for the user.
     """
     done = 0
     for name in dict.fromkeys(each.offer for each in findings if each.offer):

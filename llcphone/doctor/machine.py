@@ -76,7 +76,7 @@ async def user(context: DoctorContext) -> list[Finding]:
 
 
 async def clock(context: DoctorContext) -> list[Finding]:
-    """Compare with the first vendor who tells the time."""
+    """Compare with the first vendor that sends the time."""
     for url in clock_urls(context):
         answer = await ask(url)
         if not isinstance(answer, str) and (date := answer.headers.get("date")):
@@ -90,7 +90,7 @@ async def clock(context: DoctorContext) -> list[Finding]:
 
 
 def clock_urls(context: DoctorContext) -> list[str]:
-    """Who is asked; pages that need no key."""
+    """The vendors' pages that are requested; they need no key."""
     model = context.config.realtime.url.replace("wss:", "https:", 1).replace("ws:", "http:", 1)
     return [f"{context.config.twilio.api_url}/", model]
 

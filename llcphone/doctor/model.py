@@ -47,7 +47,7 @@ def judge_model(config: Config, today: date, told: Answer | str) -> Finding:
     Args:
         config: the settings.
         today: the day.
-        told: what the endpoint says of the model.
+        told: what the endpoint reports about the model.
     """
     model = config.realtime.model
     other = 'set realtime.model to a current one, such as "gpt-realtime-1.5"'

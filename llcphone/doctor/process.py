@@ -1,4 +1,4 @@
-"""The process: does it run, who has the port, does it answer, what did it last complain of."""
+"""The process: does it run, which process has the port, does it answer, what did it log last."""
 
 from __future__ import annotations
 
@@ -260,7 +260,7 @@ def errors_in(text: str) -> list[str]:
 
 
 async def _told_by(command: list[str]) -> str | None:
-    """What a program that keeps logs tells; None when it is not there, fails, or is too slow."""
+    """The output of a program that keeps logs; None when it is not there, fails, or is too slow."""
     with trio.move_on_after(_LOG_S):
         try:
             done = await trio.run_process(command, capture_stdout=True, stderr=subprocess.STDOUT, check=False)

@@ -1,4 +1,4 @@
-"""What the doctor finds, and how it is told."""
+"""The doctor's findings, and how they are shown."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Status(Enum):
     WARN = "warn"
     """Calls work; something is not as it should be."""
     UNKNOWN = "unknown"
-    """It could not be looked at, so nobody knows."""
+    """It could not be checked, so it is unknown."""
     FAIL = "fail"
 
 

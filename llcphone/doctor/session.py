@@ -40,7 +40,7 @@ PROBE_S = 12.0
 _SLOW_MS = 2_000.0
 
 _GA_KEYS = frozenset({"session.type", "session.audio", "session.output_modalities"})
-"""Keys that only the GA dialect has: who does not know them speaks flat."""
+"""Keys that only the GA dialect has: an endpoint that rejects them speaks flat."""
 
 
 @frozen(kw_only=True)

@@ -1,4 +1,4 @@
-"""Settings: can they be read, is anything missing, who may read the secrets, what changed since it worked."""
+"""Settings: can they be read, is anything missing, are the secrets protected, what has changed?"""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def _holds_secrets(path: Path) -> bool:
 
 
 async def agent(context: DoctorContext) -> list[Finding]:
-    """Who answers."""
+    """The agents that answer."""
     return [check_agents(context)]
 
 

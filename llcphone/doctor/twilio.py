@@ -92,7 +92,7 @@ def judge_refusal(code: str) -> Finding:
 def judge_number(
     number: NumberSettings, config: Config, application: Mapping[str, Any] | str
 ) -> list[Finding]:
-    """Whether whoever rings the number gets us.
+    """Whether callers of the number reach this server.
 
     Args:
         number: its settings at Twilio.
@@ -143,7 +143,7 @@ def _fallback(number: NumberSettings, config: Config) -> Finding:
 
 
 async def _application(config: Config, number: NumberSettings) -> Mapping[str, Any] | str:
-    """The TwiML application on the number; a code when Twilio does not tell."""
+    """The TwiML application on the number; a code when Twilio does not say."""
     if not number.voice_application_sid:
         return {}
     path = (
