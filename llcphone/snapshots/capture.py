@@ -53,9 +53,9 @@ def take(
 
     Args:
         config: the settings in effect.
-        agents: who answers by them, as `agents_told` says.
+        agents: the agents that answer by them, as `agents_told` says.
         name: what it is to be called.
-        who: who says that it is good.
+        who: the person who declares it good.
         why: and why.
         good: False when it is only put aside.
         base: the folder from which the settings name files.

@@ -22,7 +22,7 @@ ABSENT = "(not there)"
 
 @frozen
 class Difference:
-    """One thing that differs: a setting, an agent module, or what an agent tells the model."""
+    """One thing that differs: a setting, an agent module, or what an agent sends to the model."""
 
     key: str
     """``section.key``, ``module <path>`` or ``agent <name> <what>``."""
@@ -43,7 +43,7 @@ def diff(
         config: the settings in effect.
         snapshot: what they are compared with.
         base: the folder from which the settings name agent modules.
-        agents: the agents in effect, as `agents_told` gives them; None leaves out what they tell the model,
+        agents: the agents in effect, as `agents_told` gives them; None leaves out what they send the model,
             which follows from settings and modules unless these read it elsewhere or llcphone changed.
 
     Raises:
@@ -73,7 +73,7 @@ def _module(module: Module, base: Path) -> Difference | None:
 
 
 def agent_differences(agents: Mapping[str, Agent], snapshot: Snapshot) -> list[Difference]:
-    """What the snapshot's agents tell the model now, against what they told it then.
+    """What the snapshot's agents send to the model now, compared with what they sent then.
 
     Agents that it does not know are the deployment's own: its routes are in no snapshot.
     """

@@ -27,7 +27,7 @@ FOLDER = Path("snapshots")
 """The folder, beside llcphone.toml."""
 RESCUE = "rescue"
 SHIPPED_BY = "llcphone"
-"""Who says that the snapshots which ship are good."""
+"""The ``who`` of the shipped snapshots."""
 _SHORTEST_KEY = 8
 _NUMBER = re.compile(r"\+[0-9]{7,15}")
 _LIKE_A_KEY = re.compile(r"\b(?:sk-[A-Za-z0-9_-]{16,}|(?:AC|SK)[0-9a-f]{32})\b")
@@ -53,7 +53,7 @@ def load_file(path: Path) -> Snapshot:
     """
     beside = path.with_suffix("")
     try:
-        text = path.read_bytes().decode()  # every byte of it: reading as text would mend line ends
+        text = path.read_bytes().decode()  # every byte of it: reading as text would change line ends
         copies = sorted(beside.iterdir()) if beside.is_dir() else []
         sources = {each.name: each.read_bytes() for each in copies if each.is_file()}
     except (OSError, UnicodeDecodeError) as exc:
@@ -92,7 +92,7 @@ def find(name: str, folder: Path = FOLDER) -> Snapshot:
 
 
 def load_last_good(folder: Path = FOLDER) -> Snapshot | None:
-    """The snapshot that was saved here as good last; None: nobody has saved one that can be read.
+    """The snapshot that was saved here as good last; None: there is none that can be read.
 
     Those that ship do not count: nobody has held a call under them here.
     """

@@ -69,10 +69,10 @@ class Snapshot:
     Attributes:
         name: what it is called; on disk ``<name>-TUNED-<date>``.
         saved_at: when, as ISO 8601 in UTC; the date is its first ten characters.
-        who: who says that it is good.
+        who: the person who declares it good.
         why: and why.
         good: False for what was only put aside, before a restore.
-        versions: of llcphone and of what it stands on.
+        versions: of llcphone and of what it depends on.
         evidence: what was measured, as `llcphone.snapshots.evidence` made it.
         settings: tables by section.
         modules: the agent modules that the settings name.
@@ -181,7 +181,7 @@ def _read_module(told: Mapping[str, str], sources: Mapping[str, bytes], name: st
 
 
 def shape_of(name: str, agent: Agent) -> dict[str, Any]:
-    """What an agent tells the model, as a snapshot keeps it; what it leaves to the settings is ""."""
+    """What an agent sends to the model, as a snapshot keeps it; what it leaves to the settings is ""."""
     return {
         "name": name,
         "instructions": agent.instructions,

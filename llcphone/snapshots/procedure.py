@@ -1,4 +1,4 @@
-"""The restore procedure: check, show, ask, keep, put back, verify, restart; each step is told.
+"""The restore procedure: check, show, ask, keep, put back, verify, restart; each step is reported.
 
 Nothing is changed before all of it was checked, and agreed to. If the agents that come of what was put
 back do not tell the model what the snapshot says, it is all taken back, and the server that runs is left
@@ -45,7 +45,7 @@ class Restore:
 
 
 def run_restore(name: str, config: Path | None, how: Restore) -> int:
-    """Restore a snapshot, and tell each step; the exit code: 1 if it was not agreed to, or taken back.
+    """Restore a snapshot, and report each step; the exit code: 1 if it was not agreed to, or taken back.
 
     Args:
         name: which.
@@ -140,7 +140,7 @@ def _present(path: Path, tell: Tell) -> Config | None:
 
 
 def agents_or_none(config: Config) -> Mapping[str, Agent] | None:
-    """Who answers by these settings; None when they cannot be loaded, which may be why somebody restores."""
+    """The agents that answer by these settings; None if they cannot be loaded, a possible reason to restore."""
     try:
         return snapshots.agents_told(config)
     except ConfigError:

@@ -132,7 +132,7 @@ def _stage(plan: Plan) -> Path:
 
 
 def _announce(folder: Path, which: str) -> None:
-    """From here on it has happened: whoever finds this does it."""
+    """From here on the restore is decided: a process that finds this file completes it."""
     part = folder.parent / f"{_PENDING}.part"
     _write(part, f"{folder.name} {which}".encode())
     part.replace(folder.parent / _PENDING)
@@ -175,7 +175,7 @@ def finish(path: Path, *, base: Path = Path()) -> bool:
 
 
 def _is_ours(place: Path) -> bool:
-    """Whether this user made the folder, and nobody else may write in it; a link to one is not it."""
+    """Whether this user made the folder, and no other user may write in it; a link does not count."""
     found = place.lstat()
     return stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and not found.st_mode & 0o077
 
@@ -206,7 +206,7 @@ def _entries(folder: Path, which: str, path: Path, base: Path) -> list[tuple[Pat
 
 
 def take_back(plan: Plan, folder: Path) -> None:
-    """Undo a restore: what it replaced stands again where it stood; all of it or nothing, too."""
+    """Undo a restore: put every file that it replaced back in its place; also all or nothing."""
     with writing():
         _announce(folder, "old")
         _replace(_entries(folder, "old", plan.path, plan.base))
@@ -223,7 +223,7 @@ def _replace(entries: Sequence[tuple[Path, bytes | None]]) -> None:
 
 @contextmanager
 def writing() -> Iterator[None]:
-    """What the disk refuses is told in one line."""
+    """An error of the disk is shown in one line."""
     try:
         yield
     except OSError as exc:
