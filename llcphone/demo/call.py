@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @attrs.define(eq=False)
 class DemoCall:
-    """A call, and what it tells."""
+    """A call, and what it reports."""
 
     facts: Facts
     elsewhere: list[tuple[float, str, str]] = attrs.field(factory=list)

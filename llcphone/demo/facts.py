@@ -69,7 +69,7 @@ class ModelReport:
 
 @attrs.frozen(kw_only=True)
 class PhoneFacts:
-    """What the simulated Twilio saw, and what its ear heard. Times are ms since it rang."""
+    """What the simulated Twilio saw, and what its caller heard. Times are ms since it rang."""
 
     born_s: float
     """When it rang, by the clock that all processes share."""
@@ -96,7 +96,7 @@ class PhoneFacts:
     """When the telephone's process was woken late."""
 
     def heard_between(self, from_ms: float, to_ms: float) -> float:
-        """Agent audio the ear heard in that time, in ms."""
+        """Agent audio that the caller heard in that time, in ms."""
         return sum(max(0.0, min(at + length, to_ms) - max(at, from_ms)) for at, length in self.ear)
 
 
@@ -174,7 +174,7 @@ class OutboundFacts:
     """The calls that were placed."""
 
     guest: Facts = attrs.field(factory=Facts)
-    """Who answers."""
+    """The name of the agent that answers."""
     busy: Facts = attrs.field(factory=Facts)
     """Whose line is busy."""
     orders: list[str] = attrs.field(factory=list)

@@ -1,4 +1,4 @@
-"""``--play`` while a call goes on: both voices on one channel, into a player that takes sound as it comes."""
+"""``--play`` during a call: both voices on one channel, into a player that takes sound as it comes."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ INTRODUCTION = (
 def run_mode(
     config: Config, mode: str, out: Path, *, dial: str = "", quiet: bool = False, aloud: bool = False
 ) -> int:
-    """Hold one call with a mode, and tell how it went; 0 if the call came to a good end.
+    """Hold one call with a mode, and report how it went; 0 if the call came to a good end.
 
     Args:
         config: the user's settings; accounts and addresses in it are not used.
@@ -35,7 +35,7 @@ def run_mode(
         out: folder for ``call-<agent>.wav``.
         dial: which number is rung; empty: one that leads to the mode.
         quiet: show the outcome only.
-        aloud: play the call while it goes on, or afterwards where no player here can do that.
+        aloud: play the call while it runs, or afterwards where no player here can do that.
 
     Raises:
         ConfigError: a setting or the number cannot be used.

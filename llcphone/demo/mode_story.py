@@ -37,10 +37,10 @@ SHOP: dict[str, Any] = {"name": "Harbour Bicycles", "greeting": voices.AGENT["sh
 REMINDER = "Remind them of their bicycle service tomorrow at nine in the morning, and ask if they can come."
 """What the call we place is about."""
 NAME = "Adam Bell"
-"""Who calls, as the records know him."""
+"""The caller, as in the records."""
 _WORDS = {words: name for name, words in voices.AGENT.items()}
 _DAYS = 7
-"""So many days are asked for a free time."""
+"""The number of days that are asked for a free time."""
 
 
 @attrs.frozen
@@ -64,7 +64,7 @@ def choose_story(tools: Iterable[str], destinations: list[str], *, own_company: 
     Args:
         tools: names of what the agent can do.
         destinations: whom it can put callers through to.
-        own_company: the settings name a company, so nobody asks it for bicycles.
+        own_company: the settings name a company, so the caller does not ask it for bicycles.
     """
     if "book_appointment" in tools:
         line, what = "next_free_time", "a bicycle service"
@@ -84,7 +84,7 @@ REMINDED = Story(("hello", "will_be_there"), "Reminded of tomorrow at nine.", pl
 
 @attrs.define(eq=False)
 class Actor:
-    """The simulated model's side: what it does follows from what it was told last."""
+    """The simulated model's side: what it does follows from what it received last."""
 
     story: Story
     prompt: Callable[[], str]
@@ -93,7 +93,7 @@ class Actor:
     company: CompanyConfig = attrs.field(factory=CompanyConfig)
     """Whose language is spoken."""
     hummed: set[str] = attrs.field(factory=set)
-    """What it said that nobody has recorded and nothing here can speak."""
+    """What it said that is not recorded and that nothing here can speak."""
 
     def reply(self, turn: int, past: list[Json], tools: list[Json]) -> Turn:
         """The next turn."""

@@ -64,7 +64,7 @@ async def show_mode(
     dial: str = "",
     quiet: bool = False,
 ) -> Path | None:
-    """Hold the call, show and play it as it goes on; returns its WAV, None if it did not end in time."""
+    """Hold the call, show and play it while it runs; returns its WAV, None if it did not end in time."""
     number = dial or next((each for each, who in config.routes.table.items() if who == mode), "")
     number = number or MADE_UP.get(mode, "")
     tables = _tables(config, mode, number)
@@ -189,7 +189,7 @@ class ModeCall:
         return await self.stage.ring(to=number, from_=CALLER)
 
     async def _rung(self) -> SimCall:
-        """The server rings; whoever is rung answers."""
+        """The server dials; the person called answers."""
         self.stage.phone.place_call(CALLER, self.agent, context=REMINDER)
         call = await self.stage.twilio.outbound()
         await call.stream_started()
@@ -229,7 +229,7 @@ class ModeCall:
         return [name for name, table in known.items() if table["number"] in numbers]
 
     async def _kept(self, record: CallRecord) -> list[str]:
-        """What stands in the store now."""
+        """What is in the store now."""
         lines: list[str] = []
         with trio.move_on_after(3):
             while (kept := await self.store.call(record.call_id)) is None:  # noqa: ASYNC110 (a thread writes)

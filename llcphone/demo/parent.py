@@ -50,7 +50,7 @@ class ChildSimulator:
         return message
 
     async def order(self, word: str) -> None:
-        """Tell it what to do next; that it has ended shows in ``next``."""
+        """Instruct it what to do next; that it has ended shows in ``next``."""
         assert self._process.stdin is not None
         with contextlib.suppress(trio.BrokenResourceError):
             await self._process.stdin.send_all(word.encode() + b"\n")
@@ -119,7 +119,7 @@ class OpenResources:
 
     @classmethod
     def count(cls) -> OpenResources:
-        """Count every task below Trio's root, and every socket where the system tells."""
+        """Count every task below Trio's root, and every socket where the system lists them."""
         root = trio.lowlevel.current_root_task()
         tasks = Counter(_names(root)) if root is not None else Counter[str]()
         return cls(tasks, sum(map(_is_socket, _descriptors())))

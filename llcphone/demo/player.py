@@ -36,7 +36,7 @@ LIVE = (
 
 
 def find_live_player() -> tuple[str, ...]:
-    """The command that plays a call while it goes on; empty where none can."""
+    """The command that plays a call while it runs; empty where none can."""
     return next((player for player in LIVE if shutil.which(player[0])), ())
 
 

@@ -243,7 +243,7 @@ class DemoRun:
         placed = [] if self.outbound is None else [self.outbound.guest, self.outbound.busy]
         return [self.inbound.facts, *placed]
 
-    # -- what the server tells --------------------------------------------------------------
+    # -- messages of the server -------------------------------------------------------------
 
     def _keep(self, record: CallRecord) -> None:
         self._placed.get(record.call_id, self.inbound).facts.record = record

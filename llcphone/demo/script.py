@@ -31,7 +31,7 @@ BOOKING_WORK_S = 0.4
 """What the booking system takes: long enough to be seen, and audio must not notice."""
 
 INTERRUPT_AFTER_S = 2.5
-"""So much of the long answer the caller listens to."""
+"""How much of the long answer the caller listens to."""
 
 REACTION_MS = 600
 """A pause between two speakers, as people make it."""
@@ -82,11 +82,11 @@ WAITING_LIST = (
     "Confirm their table in one sentence. When they are done, say good-bye and hang up."
 )
 CONTEXT = "This guest asked for a table for two tonight. There is one at seven."
-"""What the placed call is about; whatever is static stands before it, so that it can be cached."""
+"""What the placed call is about; static text comes before it, so that it can be cached."""
 
 
 def make_calling_agent() -> Agent:
-    """Who rings the guests."""
+    """The agent that calls the guests."""
     agent = Agent(WAITING_LIST, name="casa-verde-calling")
     agent.offer_hang_up()
     return agent
@@ -102,7 +102,7 @@ class Line:
     speech: str
     """Name of a recording, or path of a file."""
     after_s: float | None = None
-    """Speak after so much of the agent's voice; None: after the agent has finished."""
+    """Speak after this much of the agent's voice; None: after the agent has finished."""
 
     def load(self) -> bytes:
         """The speech as raw 8 kHz µ-law."""
@@ -140,7 +140,7 @@ TOOL_RESULTS: dict[str, Any] = {
     "opening_hours": OPEN["weekday"],
     "book_table": {"booked": True, **TOOL_ARGUMENTS["book_table"]},
 }
-"""What the model must be told by the tools."""
+"""What the model must learn from the tools."""
 
 _AFTER_TOOL = {"opening_hours": "long_answer", "book_table": "booking_ok"}
 _SMALL_TALK = ("hours", "sunday", "booking_ok")
@@ -170,7 +170,7 @@ def calling_script() -> ModelScript:
 
 
 def own_script(files: Sequence[Path]) -> ModelScript:
-    """Small talk: nobody understands the user's recordings, so every one gets some answer."""
+    """Small talk: nothing here understands the user's recordings, so every one gets some answer."""
     answers: list[Turn] = [say("greeting")]
     answers += [say(_SMALL_TALK[number % len(_SMALL_TALK)]) for number in range(len(files))]
     return ModelScript(_replies(answers), hears=tuple(f"({file.name})" for file in files))

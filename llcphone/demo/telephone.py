@@ -1,4 +1,4 @@
-"""The demo's telephone network and the people on it: a caller who rings, and guests who are rung.
+"""The demo's telephone network and the people on it: a caller, and guests who are called.
 
 The word ``ring`` lets the caller ring, and a ``report`` tells how it went. The word ``answer`` lets guests
 pick up their telephones; how that went is the ``callees`` message, once the parent has closed the pipe.
@@ -20,7 +20,7 @@ from llcphone.demo.listening_in import play_live
 from llcphone.sim.phone import Callee, CallFaults, CallOver, Signature, SimCall, TwilioSimulator, open_twilio
 
 PATIENCE_S = 20.0
-"""Nobody in the demo waits longer for another to speak."""
+"""The longest that a person in the demo waits for another to speak."""
 
 OVER_S = 10.0
 """What calls get to end, their last status callbacks included, once the parent has closed the pipe."""
@@ -129,7 +129,7 @@ def _callee(number: str) -> Callee:
 
 @attrs.define(eq=False)
 class Guests:
-    """The people who are rung: one answers, one's line is busy."""
+    """The people who are called: one answers, one's line is busy."""
 
     twilio: TwilioSimulator
     lateness: Lateness
@@ -152,12 +152,12 @@ class Guests:
                 await call.ended()
                 if call.answered_ms is not None:
                     await self._hung_up.wait()
-                # The last status callback goes out then, and nobody is told when it was answered.
+                # The last status callback goes out then, and the time of the answer is not reported.
                 while not _told_the_end(call):  # noqa: ASYNC110
                     await trio.sleep(0.02)
 
     def report(self, wav: str) -> None:
-        """Write the WAV of the call that was answered, and tell of all."""
+        """Write the WAV of the call that was answered, and report on all."""
         calls = {call.fields["To"]: call for call in self._calls()}
         if story.GUEST in calls:
             calls[story.GUEST].write_wav(wav)
@@ -181,13 +181,13 @@ def _told_the_end(call: SimCall) -> bool:
     return told >= (3 if call.answered_ms is None else 4)
 
 
-# -- what they tell ---------------------------------------------------------------------------------------
+# -- their reports ----------------------------------------------------------------------------------------
 
 
 def phone_facts(
     twilio: TwilioSimulator, call: SimCall, gave_up: str, forged_statuses: list[int] | None = None
 ) -> PhoneFacts:
-    """What the telephone network saw and the ear heard."""
+    """What the telephone network saw and the caller heard."""
     record = call.record
     started = [stream.started_at_ms for stream in record.streams if stream.started_at_ms is not None]
     return PhoneFacts(

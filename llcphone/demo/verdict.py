@@ -24,7 +24,7 @@ GREETING_LIMIT_MS = 1000
 
 FRAME_MS = 20
 CUT_TOLERANCE_MS = 40
-"""Two frames: how far the ledger's belief may be from the ear."""
+"""Two frames: how far the ledger's belief may be from what is heard."""
 _MARKS_MS = 300
 """What is believed to be heard rests on a mark that is no older."""
 
@@ -134,8 +134,8 @@ def _cut(facts: Facts, model: ModelFacts, phone: PhoneFacts) -> Check:
         return Check(name, False, f"{len(cuts)} truncated items, {len(moments)} decisions to cut")
     parts, ok = [], True
     for item, cut_ms, clear_ms in zip(cuts, moments, phone.clears, strict=True):
-        # The ear at the moment of the decision, not at that of the clear: how long that was on its way says
-        # how busy the machine was.
+        # Heard until the moment of the decision, not until that of the clear: how long that was on its way
+        # says how busy the machine was.
         heard_ms = phone.heard_between(_answer_began(phone, cut_ms), cut_ms)
         late_ms = facts.late_ms(cut_ms - _MARKS_MS, cut_ms)
         told_ms = item.truncated_ms or 0
@@ -172,7 +172,7 @@ def _silence(phone: PhoneFacts) -> Check:
 
 
 def last_word(model: ModelFacts, phone: PhoneFacts) -> Check:
-    """The agent's last answer reached the ear whole."""
+    """The caller heard the agent's last answer whole."""
     name = "the agent's last word was heard before it hung up"
     spoken = [item.generated_ms for item in model.items if item.role == "assistant" and item.generated_ms]
     if not spoken or not phone.said:

@@ -22,7 +22,7 @@ GIVE_UP_LIMIT_MS = 1000
 """How soon the session of a call that was not answered is closed: it costs money."""
 
 PROGRESS = ["initiated", "ringing", "in-progress"]
-"""What the carrier tells while the call goes on; ``completed`` comes when it is over."""
+"""What the carrier reports while the call runs; ``completed`` comes when it is over."""
 
 
 def judge_outbound(facts: OutboundFacts) -> list[Check]:

@@ -105,7 +105,7 @@ class CallView:
         self.console.print(f"\n[dim]{title}[/]\n")
 
     def say(self, text: str, *, at_ms: int | None = None, who: str = "") -> None:
-        """One permanent line; with a time, it stands where it belongs."""
+        """One permanent line; with a time, it is put where it belongs."""
         if at_ms is None:
             self.console.print(self._row(None, who, text))
         else:

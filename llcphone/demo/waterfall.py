@@ -123,7 +123,7 @@ def _add_tools(facts: Facts, turn: dict[str, Any], chain: _Chain) -> None:
 
 
 def _first_heard(facts: Facts, sent_ms: int) -> float | None:
-    """When the ear heard the audio that was sent then; None when it never did."""
+    """When the caller heard the audio that was sent then; None when they never did."""
     starts = [facts.call_ms(at) for at, _ in facts.phone.ear] if facts.phone is not None else []
     return next((start for start in starts if sent_ms - 10 <= start < sent_ms + 3000), None)
 
