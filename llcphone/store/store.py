@@ -9,8 +9,8 @@ a tool tells the model, and never a call that waits. That a time is booked once 
 database itself, so it holds for every writer.
 
 What is only written (``put_call``, ``take_message``, ``add_note``) waits in memory while the database cannot
-be had. What changes an appointment does not: it is done within the deadline or refused. If the very
-commit was on its way then, nobody knows; so give ``key``, and ask again with the same one.
+be had. What changes an appointment does not: it is done within the deadline or refused. If the
+commit was on its way then, the outcome is unknown; so give ``key``, and ask again with the same one.
 """
 
 from __future__ import annotations
@@ -188,7 +188,7 @@ class Store:
 
         Returns:
             Whether it is written. If not, it was refused, or it waits in memory until the database can be
-            had: nobody knows yet whether it will be kept.
+            had: it is unknown yet whether it will be kept.
         """
         at, key = message.taken_at or time.time(), message.key or _own_key()
         kept = attrs.evolve(message, taken_at=at, key=key)

@@ -30,7 +30,7 @@ SHORT = Say("At nine in the morning.", 1_500)
 @trial(
     "sigterm",
     "SIGTERM with a live call",
-    "the call goes on to its end, then the process exits within 10 s",
+    "the call continues to its end, then the process exits within 10 s",
     answers(SHORT),
     may_end=True,
 )
@@ -257,7 +257,7 @@ _TWIML = "<Response><Connect><Stream url={}/></Connect></Response>"
 @trial(
     "spent-token",
     "Streams come with the token of a live call, and with an invented one",
-    "refused; the call goes on undisturbed",
+    "refused; the call continues undisturbed",
     answers(SHORT),
     needs="tokens",
 )

@@ -5,8 +5,8 @@
     GET  /public-url        where Twilio reaches this server
 
 The reply carries the CallSid, so it waits until Twilio has created the call; that happens when the model is
-ready. If that takes too long, the reply has an empty CallSid but still reports success: the call goes on, and
-a client that reads a failure would place it again.
+ready. If that takes too long, the reply has an empty CallSid but still reports success: the call continues,
+and a client that reads a failure would place it again.
 
 Errors are the API's problem details. On ``POST /outbound-call`` they also have ``success`` (false) and
 ``error`` (the text), as clients of the predecessor read those.
