@@ -146,7 +146,7 @@ async def _dry_run(config: Config, options: CallOptions, tell: Tell, outcome: di
     if troubles:
         tell("Dry run: this call would be refused.")
     else:
-        tell("Dry run: nobody is called; they may be called now. Add --yes to call them.")
+        tell("Dry run: no number is dialled; it may be called now. Add --yes to call it.")
     for trouble in troubles:
         tell(f"  refused    {trouble}")
     for name, text in facts:

@@ -181,7 +181,7 @@ def _advice(requests: list[tuple[str, int, int]], url: str) -> list[str]:
             "server has them (TWILIO_AUTH_TOKEN, PUBLIC_URL), or run this where its .env is\n"
         ]
     if 0 in refused:
-        return [f"nobody answers at {url}. Fix: start the server (llcphone serve), or name it with --to\n"]
+        return [f"no server answers at {url}. Fix: start the server (llcphone serve), or name it with --to\n"]
     if refused:
         return [f"the server answers HTTP {max(refused)}. Fix: see its log; llcphone doctor\n"]
     return []

@@ -56,7 +56,7 @@ class CallWarnings:
             log.warning(note.kind, extra={"call": call.call_id, **note.fields})
         elif isinstance(note, SessionUpdateRefused):
             log.error(
-                "session update refused: the agent goes on with the settings it had",
+                "session update refused: the agent keeps its previous settings",
                 extra={"call": call.call_id, "agent": call.run.agent.name, **note.fields},
             )
         elif isinstance(note, ToolOutputRefused):

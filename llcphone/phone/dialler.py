@@ -219,7 +219,7 @@ class Dialler:
                 return
             except CarrierError:
                 pass
-        log.error("a telephone may ring for nobody", extra={"call": call.call_id})
+        log.error("a placed call may still be ringing", extra={"call": call.call_id})
 
     async def _not_of_others(self, call: Call, found: list[str]) -> list[str]:
         others = {live.call_sid for live in self._live.values() if live is not call}

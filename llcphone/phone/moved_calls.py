@@ -152,6 +152,6 @@ class MovedCalls:
     def _begin(self, left: _Left) -> Call:
         call = left.following
         call.born_at = time.time()
-        log.info("call moved here goes on", extra={"call": call.call_id, "from": call.resumed_from})
+        log.info("call moved here continues", extra={"call": call.call_id, "from": call.resumed_from})
         self._runs.resume(call, left.agent, left.resumed, context=left.context)
         return call

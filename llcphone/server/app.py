@@ -83,7 +83,7 @@ def _add_webhook(app: QuartTrio, phone: PhonePort) -> None:
         # "hop" is signed like all of the URL: another node of ours could not take the call.
         form = dict(pairs) | ({HOPPED: "1"} if request.args.get("hop") else {})
         if not form.get("CallSid"):
-            seldom.warning("webhook names no call: nobody is on the line")
+            seldom.warning("webhook names no live call")
             return Response(documents.nothing(), content_type=TWIML_TYPE)
         return Response(phone.answer(form), content_type=TWIML_TYPE)
 

@@ -140,7 +140,7 @@ def _present(path: Path, tell: Tell) -> Config | None:
 
 
 def agents_or_none(config: Config) -> Mapping[str, Agent] | None:
-    """The agents that answer by these settings; None if they cannot be loaded, a possible reason to restore."""
+    """The agents that answer by these settings; None if they cannot be loaded."""
     try:
         return snapshots.agents_told(config)
     except ConfigError:

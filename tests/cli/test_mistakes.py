@@ -229,7 +229,7 @@ OTHERS: list[Row] = [
     ("sim phone --to banana", "--to", 2),
     ("sim phone --to http://", "--to", 2),
     ("sim phone --to http://127.0.0.1:99999/twiml", "a port above 65535", 2),
-    ("sim phone --to http://127.0.0.1:1/twiml --auth-token x", "nobody answers at http://127.0.0.1:1", 1),
+    ("sim phone --to http://127.0.0.1:1/twiml --auth-token x", "no server answers at http://127.0.0.1:1", 1),
     # telephone numbers
     ("call banana", "is no telephone number", 2),
     ("call 0555-123", "is no telephone number", 2),

@@ -117,7 +117,7 @@ class WarmTransfers:
             agent = self.agent(transfer.to)
             self._runs.begin(call, agent, dialler=dialler, context=context, trusted=True)
         except LLCPhoneError as exc:
-            log.warning("nobody can be rung for a warm transfer", extra={"error": type(exc).__name__})
+            log.warning("no colleague to dial for a warm transfer", extra={"error": type(exc).__name__})
             return ""
         transfer.briefing = call
         music, events = self._config.transfers.hold_music, self._registry.url(transfer, "room")
