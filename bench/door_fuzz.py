@@ -64,7 +64,7 @@ async def serve() -> None:
         print(server.port, flush=True)
         await trio.to_thread.run_sync(sys.stdin.read)
         turns.tell()
-        print(server.door.stats, f"put out {server.door.pending.evicted}", file=sys.stderr)
+        print(dict(server.phone.connections), file=sys.stderr)
 
 
 async def attack(port: int, cases: int, seconds: float) -> None:

@@ -6,6 +6,7 @@ from them. ``answer`` and ``join`` are synchronous, so the request's task owns n
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -87,6 +88,8 @@ class Phone:
     _moved_calls: MovedCalls
     _resumption: CallResumption | None
     _speech: Speech
+    connections: Counter[str] = attrs.field(factory=Counter, init=False)
+    """Connections to the public port: those that were accepted, and what became of them."""
 
     # -- webhooks ---------------------------------------------------------------------------
 

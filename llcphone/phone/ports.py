@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    from collections import Counter
     from collections.abc import Callable, Mapping
 
     from llcphone.agent import Agent
@@ -67,6 +68,8 @@ class PhonePort(Protocol):
     def ready(self) -> list[str]: ...
     @property
     def admission(self) -> Admission: ...
+    @property
+    def connections(self) -> Counter[str]: ...
     @property
     def loop_monitor(self) -> LoopMonitor: ...
     @property

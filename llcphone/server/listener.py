@@ -71,25 +71,6 @@ CLOSE_LIMIT_S = 1.0
 log = logger("llcphone.server.listener")
 
 
-@attrs.define
-class ConnectionCounts:
-    """Counters since the port opened; each connection ends in at most one of the last six."""
-
-    accepted: int = 0
-    streams: int = 0
-    """Media streams let in."""
-    exchanges: int = 0
-    """HTTP requests handed to the app."""
-    refused: int = 0
-    """Answered by the listener itself with 4xx or 5xx."""
-    too_slow: int = 0
-    """Out of time before their request was complete or answered."""
-    gone: int = 0
-    """Left by themselves in the middle."""
-    failed: int = 0
-    """Ended by an exception in the HTTP stack or in us; logged."""
-
-
 @attrs.define(eq=False)
 class PublicListener:
     """The open public port. Made by `serve_public_port`; ``stop_accepting`` closes it."""
@@ -105,7 +86,6 @@ class PublicListener:
     former: list[Former]
     """Processes that had the port before, and may still have calls."""
     allowance: Allowance = attrs.field(factory=Allowance, init=False)
-    stats: ConnectionCounts = attrs.field(factory=ConnectionCounts, init=False)
     _seldom: SeldomLog = attrs.field(factory=partial(SeldomLog, log), init=False)
     _accepted: set[PendingConnection] = attrs.field(factory=set, init=False)
     """Connections of our own that are not answered yet."""
@@ -121,7 +101,7 @@ class PublicListener:
                 await trio.sleep(0.05)
 
     def _admit(self, stream: trio.SocketStream, party: str) -> None:
-        self.stats.accepted += 1
+        self._phone.connections["accepted"] += 1
         connection = self.pending.add(party)
         self._accepted.add(connection)
         self._connections.start_soon(self._serve_connection, stream, connection, name="public connection")
@@ -141,14 +121,14 @@ class PublicListener:
         try:
             with connection.scope:
                 await self._handle(stream, connection, request)
-            if connection.scope.cancelled_caught and not connection.evicted:
-                self.stats.too_slow += 1
+            if connection.scope.cancelled_caught:
+                self._phone.connections["evicted" if connection.evicted else "too slow"] += 1
         except* (OSError, trio.BrokenResourceError, trio.ClosedResourceError):
-            self.stats.gone += 1
+            self._phone.connections["gone"] += 1
         except* (JoinRefused, RemoteProtocolError):  # no handshake, or the call ended in this very moment
-            self.stats.refused += 1
+            self._phone.connections["refused"] += 1
         except* Exception as error:
-            self.stats.failed += 1
+            self._phone.connections["failed"] += 1
             self._seldom.warning("connection failed", error=where(error))
         finally:
             self._accepted.discard(connection)
@@ -164,7 +144,7 @@ class PublicListener:
             else:
                 raw, rest = await read_head(stream, HEAD_LIMIT)
             if not raw:
-                self.stats.gone += 1
+                self._phone.connections["gone"] += 1
                 return
             head = parse_head(raw)
             if head.wants_websocket:
@@ -177,7 +157,7 @@ class PublicListener:
             connection.stage, connection.scope.deadline = Stage.BEING_ANSWERED, born_s + EXCHANGE_LIMIT_S
             await self._answer(stream, connection, head, body)
         except RequestRefused as refusal:
-            self.stats.refused += 1
+            self._phone.connections["refused"] += 1
             self._seldom.warning(f"request refused: {refusal.why}", status=refusal.status)
             await stream.send_all(bare_answer(refusal.status))
         if not whole and stream.socket.fileno() >= 0:
@@ -197,7 +177,7 @@ class PublicListener:
             raise RequestRefused(429, "too many requests without authentication")
         if await self._passed(stream, head.raw + body):
             return
-        self.stats.exchanges += 1
+        self._phone.connections["request"] += 1
         extend = partial(self._extend, connection)
         await self._serve_http(HttpExchange(stream, head.as_single_request() + body, extend))
         if stream.socket.fileno() < 0:
@@ -226,7 +206,7 @@ class PublicListener:
         self.pending.remove(connection)
         connection.scope.deadline = math.inf
         if self._phone.config.wire.phone == "quart":
-            self.stats.streams += 1
+            self._phone.connections["stream"] += 1
             await self._serve_http(BoundedStream(stream, head.as_plain_upgrade() + rest))
         else:
             self._join_call(stream, head, rest, token)
@@ -281,7 +261,7 @@ class PublicListener:
         except BaseException:
             leg.abort()
             raise
-        self.stats.streams += 1
+        self._phone.connections["stream"] += 1
 
 
 async def serve_public_port(

@@ -46,8 +46,6 @@ class PendingConnections:
     """At most ``total`` connections."""
 
     total: int
-    evicted: int = attrs.field(default=0, init=False)
-    """Connections closed to make room since the start."""
     _by_address: dict[str, dict[PendingConnection, None]] = attrs.field(factory=dict, init=False)
     """Each address's connections in order of arrival."""
     _count: int = attrs.field(default=0, init=False)
@@ -82,7 +80,6 @@ class PendingConnections:
                 self._evict(connection)
 
     def _evict(self, connection: PendingConnection) -> None:
-        self.evicted += 1
         connection.evicted = True
         self.remove(connection)
         connection.scope.cancel(reason="too many pending connections")

@@ -74,8 +74,6 @@ class Webhook:
     """Sends what is in the outbox of a store."""
 
     def __init__(self, config: WebhookConfig, store: Store) -> None:
-        self.delivered = 0
-        self.failures = 0
         self.faults = Faults(log)
         """What failed that is not the receiver's doing."""
         self._config = config
@@ -160,11 +158,9 @@ class Webhook:
     def _told(self, code: str) -> None:
         """Log the first failure and the first success after it."""
         if not code:
-            self.delivered += 1
             if self._failing:
                 log.warning("the webhook takes posts again")
         else:
-            self.failures += 1
             if not self._failing:
                 log.error("the webhook takes no posts; they are tried again", extra={"code": code})
         self._failing = bool(code)

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from llcphone.phone.ports import PhonePort
 
 
+CONNECTIONS = ("accepted", "stream", "request", "refused", "too slow", "evicted", "gone", "failed")
+"""Media streams and requests that were let in; the others were answered 4xx or 5xx by the listener, ran out
+of time, were closed to make room, left in the middle, or failed by an error (logged)."""
 STATES = ("born", "talking", "restoring", "ending")
 
 
@@ -60,6 +63,12 @@ class Now(Collector):
         for reason, count in phone.admission.turned_away.items():
             away.add_metric([reason], count)
         yield away
+        public = CounterMetricFamily(
+            "llcphone_connections", "Connections to the public port, by what became of them", labels=["what"]
+        )
+        for what in CONNECTIONS:
+            public.add_metric([what], phone.connections[what])
+        yield public
         held = CounterMetricFamily(
             "llcphone_loop_held_seconds", "All calls were held by this code", labels=["by"]
         )
@@ -68,7 +77,19 @@ class Now(Collector):
         yield held
         yield _gauge("spent_today_usd", "Estimated cost since midnight UTC", phone.day_budget.today_usd)
         yield _gauge("tasks", "Trio tasks of the process", trio.lowlevel.current_statistics().tasks_living)
+        yield from self._store()
         yield from self._warm()
+
+    def _store(self) -> Iterator[Metric]:
+        lost = CounterMetricFamily("llcphone_store_lost", "Writes that the store gave up")
+        failures = CounterMetricFamily(
+            "llcphone_store_failures", "Questions that the database left unanswered"
+        )
+        if (store := self._phone.store) is not None:
+            lost.add_metric([], store.writer.lost)
+            failures.add_metric([], store.main.failures + store.look_ups.failures)
+        yield lost
+        yield failures
 
     def _warm(self) -> Iterator[Metric]:
         if self._phone.warm is None:

@@ -117,7 +117,7 @@ async def test_a_token_opens_one_stream_and_no_second(autojump_clock: MockClock)
         thief = await stage.twilio.ring(twiml=sim.record.documents[0])
         assert (await thief.ended()).error_codes == [31920]  # HTTP 403 instead of an upgrade
         await sim.hears(0.5)
-        assert stage.listener.stats.streams == 1
+        assert stage.phone.connections["stream"] == 1
         sim.hang_up()
         assert (await stage.record()).reason is EndReason.CALLER_HUNG_UP
 

@@ -61,7 +61,6 @@ def test_no_answer_is_given_for_ever() -> None:
     assert call.sees(too_long()).model == [ToolOutput("c1", SHORT)]
     assert call.sees(too_long()).model == [ToolOutput("c1", SAFE)]
     assert call.sees(too_long()).model == []
-    assert call.engine.state.talk.outputs.refused_for_good == 1
 
 
 def test_the_next_session_is_told_the_answer_that_was_taken() -> None:

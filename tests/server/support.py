@@ -9,6 +9,7 @@ import base64
 import hashlib
 import hmac
 import struct
+from collections import Counter
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -54,6 +55,7 @@ class FakePhone:
     forms: list[dict] = attrs.field(factory=list)
     reasons: list[str] = attrs.field(factory=list)
     live_calls: int = 0
+    connections: Counter[str] = attrs.field(factory=Counter)
     ended: list[int] = attrs.field(factory=list)
     refuse_joins: bool = False
     loop_monitor: LoopMonitor = attrs.field(factory=lambda: LoopMonitor(list))

@@ -146,7 +146,7 @@ async def test_a_reader_that_is_too_slow_is_dropped_and_the_others_hear_all(auto
             await trio.sleep(STALL_TIMEOUT_S + KEEPALIVE_S)
             assert quick.text.count(b'"many"') == 60
             assert len(index._listeners) == 1
-            assert api.stage.listener.stats.gone == 1
+            assert api.stage.phone.connections["gone"] == 1
             nursery.cancel_scope.cancel()
 
 

@@ -135,7 +135,7 @@ async def test_a_fault_in_a_route_is_a_small_500_and_its_text_is_not_told(
         monkeypatch.setattr(FakePhone, "answer", answer)
         answer = await server.ask(webhook_request())
         assert (status_of(answer), body_of(answer)) == (500, b"Internal Server Error\n")
-        assert server.listener.stats.failed == 0
+        assert server.phone.connections["failed"] == 0
     assert "LookupError at " in caplog.text
     assert "test_app.py" in caplog.text
     assert "15551230001" not in caplog.text

@@ -43,4 +43,4 @@ async def test_of_honest_callers_none_is_turned_away_and_none_waits(autojump_clo
         assert trio.current_time() == start
         for stream in held:
             stream.socket.close()
-    assert server.listener.stats.failed == 0
+    assert server.phone.connections["failed"] == 0

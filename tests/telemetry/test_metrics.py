@@ -7,6 +7,7 @@ import logging
 
 import trio
 from prometheus_client.parser import text_string_to_metric_families
+from sqlalchemy import Connection, text
 
 from llcphone import Agent, ToolContext
 from llcphone.engine.events import EndReason
@@ -14,6 +15,7 @@ from llcphone.phone.loop_monitor import LoopMonitor
 from llcphone.sim.model import CallTool, Faults
 from llcphone.telemetry.metrics import open_metrics
 from tests.calls.stage import INTERRUPTION, QUESTION, rehearsal
+from tests.patience import HANG_S
 
 LABELS = {"state", "direction", "reason", "part", "how", "kind", "outcome", "what", "ok", "le"}
 LABELS |= {"level", "logger", "by"}
@@ -119,6 +121,34 @@ async def test_callers_who_get_the_fallback_are_counted_by_its_reason(autojump_c
     assert figures("log_lines_total", level="warning", logger="llcphone.phone") == 1
     assert figures("ready") == 0
     assert figures("draining") == 1
+
+
+async def test_connections_are_counted_by_what_became_of_them(autojump_clock) -> None:
+    async with rehearsal() as stage:
+        with open_metrics(stage.phone) as metrics:
+            call = await stage.ring()
+            await call.hears(0.3)
+            call.hang_up()
+            await stage.record()
+            figures = Figures(metrics.page())
+    assert figures("connections_total", what="accepted") >= 2
+    assert figures("connections_total", what="request") >= 1
+    assert figures("connections_total", what="stream") == 1
+    assert figures.is_there("connections_total", what="evicted"), "as 0"
+
+
+async def test_writes_that_the_store_gave_up_are_counted(tmp_path) -> None:
+    def refused(db: Connection) -> None:
+        db.execute(text("INSERT INTO phone_schema VALUES (NULL)"))
+
+    async with rehearsal(store={"url": f"sqlite:///{tmp_path / 'phone.db'}"}) as stage:
+        with open_metrics(stage.phone) as metrics:
+            assert Figures(metrics.page())("store_lost_total") == 0
+            with trio.fail_after(HANG_S):
+                await stage.phone.store.writer.put(refused).settled.wait()
+            figures = Figures(metrics.page())
+    assert figures("store_lost_total") == 1
+    assert figures.is_there("store_failures_total")
 
 
 async def test_a_phone_that_is_no_longer_watched_is_left_as_it_was(autojump_clock) -> None:

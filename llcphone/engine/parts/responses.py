@@ -99,7 +99,6 @@ class Responses:
         self._known: dict[str, Response] = {}
         self.active: Response | None = None
         self._first = True
-        self.refused_creates = 0
         self.unasked = 0
 
     # -- what we want -----------------------------------------------------------------------
@@ -272,7 +271,6 @@ class Responses:
 
         If that response was never announced to us, its end will not be either: then for a while.
         """
-        self.refused_creates += 1
         self._not_before_ms = now_ms + self._wait_ms
         if self._create is not None:
             self._wishes.insert(0, self._create)

@@ -49,7 +49,6 @@ class ToolOutputs:
         self._retold: frozenset[str] = frozenset()
         """Calls that an older session made and that the present one got with the history."""
         self._waiting: dict[str, _Told] = {}
-        self.refused_for_good = 0
 
     def tell(self, call_id: str, output: str, out: list[Command]) -> None:
         """Answer a call."""
@@ -75,7 +74,6 @@ class ToolOutputs:
         out.append(notes.ToolOutputRefused(error.code, error.param))
         again = _milder(given.output)
         if again is None:
-            self.refused_for_good += 1
             self._responses.output_acked(told)
             return True
         self._transcript.tool_answered(given.call_id, again)

@@ -53,7 +53,6 @@ class EchoGuard:
         """Turns that were none: dismissed, their commit still to come."""
         self._agent_spoke = False
         self._mute_ends_ms: int | None = None
-        self.dismissed = 0
 
     # -- doubt ------------------------------------------------------------------------------
 
@@ -73,7 +72,6 @@ class EchoGuard:
             return False
         self._doubted = None  # still in doubt: a response created before the item is gone would see it
         self._dropped.add(event.item_id)
-        self.dismissed += 1
         out.append(notes.BargeInDismissed())
         return True
 
