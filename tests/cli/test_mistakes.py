@@ -155,9 +155,9 @@ BAD_AGENTS = {
     "zero.py": "zero.py, line 1: ZeroDivisionError",
     "leaves.py": "leaves.py, line 2: SystemExit",
     "missing.py": "missing.py, line 1: ModuleNotFoundError: No module named 'no_such_module_anywhere'",
-    "nothing.py": "nothing.py must define agent",
+    "nothing.py": "nothing.py defines no agent",
     "base.py": "base.py, line 2: Mine",
-    "wrong.py": "wrong.py must define agent",
+    "wrong.py": "wrong.py defines no agent",
     "interrupts.py": "interrupts.py, line 3: NameError",
     "text.txt": "text.txt",
 }
