@@ -9,6 +9,7 @@ import pytest
 import trio
 
 from llcphone import Agent, EndReason
+from llcphone.call import setup as call_setup
 from llcphone.sim.model import CallTool, Faults, ModelScript, Pace, Say
 from tests.calls.stage import INTERRUPTION, QUESTION, TRANSPORTS, nothing_left, rehearsal, task_names
 from tests.calls.test_a_lost_model import HOURS, ONE_MOMENT, agent_words, heard, receptionist, text_of, told
@@ -168,8 +169,11 @@ async def test_a_session_that_ends_in_mid_answer_is_followed_at_once_by_the_one_
     assert agent_words(record) == f"Good morning! {HOURS}"
 
 
-async def test_successors_that_fail_cost_the_call_nothing(autojump_clock: MockClock) -> None:
-    async with short_life(realtime=WRITTEN, renewal={"tries": 2}) as (stage, call, first):
+async def test_successors_that_fail_cost_the_call_nothing(
+    autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(call_setup, "RENEWAL_TRIES", 2)
+    async with short_life(realtime=WRITTEN) as (stage, call, first):
         stage.model.faults = Faults(refuse_status=503)
         await trio.sleep(DUE_S + 5)
         assert first.is_open

@@ -264,8 +264,8 @@ async def test_records_that_cannot_be_reached_are_an_answer(
         Say("I cannot see that now.", SHORT),
     ]
     async with open_modes(tmp_path, script) as modes:
-        modes.stage.phone.store = None
         call = await modes.ring("csr", vouched=True)
+        modes.stage.phone.calls()[0].store = None
         await modes.says(call, QUESTION)
         assert "cannot be reached now" in (await modes.outputs())[-1]
         assert not call.over

@@ -8,6 +8,7 @@ import sys
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
+import attrs
 import msgspec
 import pytest
 import trio
@@ -355,7 +356,7 @@ async def test_two_projects_on_one_port_leave_each_other_alone(
     other.mkdir()
     async with within(production) as deployed:
         server = await deployed.serve()
-        Deployment(other, deployed.port, deployed.model, deployed.twilio).configure()
+        attrs.evolve(deployed, folder=other).configure()
         monkeypatch.chdir(other)
         told: list[str] = []
         job = lifecycle.ServerJob(config=settings.load(None).config, tell=told.append)
