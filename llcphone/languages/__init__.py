@@ -2,7 +2,7 @@
 
 A table maps names to sentences. Most names are settings: the sentence is the default of that setting where
 ``company.language`` names the language. Names that begin with ``sentences.`` are no settings of their own:
-``company.sentences`` replaces them one by one. What is stored as sound is in ``prompts``.
+``company.sentences`` replaces them one by one. What is stored as sound is in ``announcements``.
 
 The prompts of the modes are in the tables of all languages but English, whose prompts stand in the modes.
 A language of one's own has all names of ``NAMES``.

@@ -4,8 +4,8 @@
     for each in diff(config, snapshot):
         print(each.key, each.here, each.there)
 
-`form` says what a snapshot is, `taking` and `evidence` make one, `shelf` is where they stand, `compare`
-tells what differs, `restoring` puts one back.
+`format` says what a snapshot is, `capture` and `evidence` make one, `folder` keeps them, `compare` finds
+what differs, `restore` puts one back.
 """
 
 from llcphone.snapshots.capture import agents_told, take

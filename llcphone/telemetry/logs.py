@@ -2,7 +2,7 @@
 
 A library that configures logging would take it from its host program, so this is called by the
 command line only. Fields travel as ``extra``. Every line of a call has its id, also lines of tools and of
-libraries that know nothing of calls. The last processors mask (``masking``): no line, of ours or of
+libraries that know nothing of calls. The last processors mask (``redaction``): no line, of ours or of
 others, holds a number, a key or a configured secret, and no traceback holds the text of an error.
 """
 
@@ -34,7 +34,7 @@ def configure_logs(config: LogConfig, secrets: Iterable[str] = ()) -> None:
 
     Args:
         config: the section [log].
-        secrets: texts to hide wherever they stand (``masking.secrets_of``).
+        secrets: texts to hide wherever they stand (``redaction.secrets_of``).
     """
     mask = Mask(secrets)
     handler = logging.StreamHandler()

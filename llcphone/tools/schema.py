@@ -3,7 +3,7 @@
 ``msgspec`` makes both from the same type hints, so the schema and the check cannot disagree: plain
 values, Literals, enums, optionals, lists, dicts, tuples, dates, UUIDs, decimals, attrs classes and
 dataclasses (their validators run). Descriptions come from docstrings, those of nested classes too, and from
-annotations (`tool_hints`); what a model means though it writes it otherwise is `tool_reading`.
+annotations (`parameters`). `lenient` reads what a model means although it writes it otherwise.
 
 The vendor takes a smaller JSON schema than msgspec writes: no ``$ref`` that it is known to follow, no
 ``prefixItems``, and no array that does not say of what, so the schema is put into its words here.

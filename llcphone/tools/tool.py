@@ -1,6 +1,6 @@
 """Typed functions as the model's tools.
 
-A tool is an async function whose signature is its contract; `tool_schema` makes the schema of it
+A tool is an async function whose signature is its contract; `schema` makes the schema of it
 and converts the model's arguments back. A parameter annotated ``CallHandle`` is filled with the
 call, one annotated ``ToolContext`` with what is known of this very tool call; neither is part of
 the schema. The rest of this file is the options of a tool: time limit, retries, approval.

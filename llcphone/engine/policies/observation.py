@@ -1,4 +1,4 @@
-"""A call as other rooms may see it. Reads everything, changes nothing."""
+"""A call as other folders may see it. Reads everything, changes nothing."""
 
 from __future__ import annotations
 

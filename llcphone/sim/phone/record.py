@@ -105,7 +105,7 @@ class CallFaults:
     """A hang-up closes the stream without a ``stop`` message."""
     stop_late_s: float | None = None
     """A call that is updated asks its next webhook first, and stops its old stream this long after the
-    answer; None: it stops before (``phone_moving``)."""
+    answer; None: it stops before (``moving``)."""
 
 
 @attrs.frozen

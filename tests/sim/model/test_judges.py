@@ -1,6 +1,6 @@
 """Official judges: OpenAI's own client holds a session with the simulator, and its types accept every event.
 
-The types are applied to every event of every test by ``model_client``; here the client itself, which runs on
+The types are applied to every event of every test by ``client``; here the client itself, which runs on
 threads, so these tests take real time.
 """
 
