@@ -8,6 +8,7 @@ from __future__ import annotations
 import gc
 import logging
 import os
+import signal
 import sys
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
 settings.register_profile("ci", derandomize=True)
 if os.environ.get("CI"):
     settings.load_profile("ci")
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # begun in the background of a shell: programs that the
+    signal.signal(
+        signal.SIGINT, signal.default_int_handler
+    )  # tests start would inherit it, and heed no Ctrl-C
 
 
 def pytest_xdist_auto_num_workers() -> int:

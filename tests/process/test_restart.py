@@ -102,7 +102,7 @@ async def test_a_foreign_listener_is_named_and_left_alone_unless_forced(tmp_path
         assert running(foreign.pid)
         code, told = await deployed.run("serve")
         assert code == 2
-        assert f"is taken: by pid {foreign.pid} (python" in told
+        assert f"is taken by pid {foreign.pid} (python" in told
         code, told = await deployed.run("restart", "--force")
         assert code == 0, told
         assert not running(foreign.pid)

@@ -49,9 +49,9 @@ FLAWS: list[tuple[Flaw, str, Verdict, str]] = [
     (Flaw.NO_DRAIN, "sigterm", Verdict.FAIL, "the bridge does not drain"),
     (Flaw.NEVER_EXITS, "sigterm", Verdict.FAIL, "does not end"),
     (Flaw.SESSION_PER_WEBHOOK, "webhook-retry", Verdict.FAIL, "another model session"),
-    (Flaw.NO_SIGNATURES, "forged-webhook", Verdict.FAIL, "strangers"),
-    (Flaw.NO_SIGNATURES, "forged-stream", Verdict.FAIL, "stranger"),
-    (Flaw.NO_TOKENS, "spent-token", Verdict.FAIL, "stranger"),
+    (Flaw.NO_SIGNATURES, "forged-webhook", Verdict.FAIL, "unsigned requests start paid calls"),
+    (Flaw.NO_SIGNATURES, "forged-stream", Verdict.FAIL, "an unauthorized client"),
+    (Flaw.NO_TOKENS, "spent-token", Verdict.FAIL, "an unauthorized client"),
 ]
 
 
