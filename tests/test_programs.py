@@ -149,12 +149,16 @@ async def calls():
     try:
         await trio.sleep_forever()
     finally:
+        with trio.CancelScope(shield=True):
+            await trio.sleep(0.2)
         print("trio has ended")
 
 async def main():
     task = asyncio.create_task(run_in_asyncio(calls))
     await asyncio.sleep(float(sys.argv[1]))
-    task.cancel()
+    for _ in range(int(sys.argv[2])):
+        task.cancel()
+        await asyncio.sleep(0.05)
     try:
         await task
     except asyncio.CancelledError:
@@ -165,7 +169,8 @@ asyncio.run(main())
 
 
 @pytest.mark.parametrize("after_s", [0.0, 0.1])
-def test_cancelling_the_asyncio_task_ends_trios_part_first(after_s: float) -> None:
-    words = [sys.executable, "-c", CANCELS, str(after_s)]
+@pytest.mark.parametrize("times", [1, 3])
+def test_cancelling_the_asyncio_task_ends_trios_part_first(after_s: float, times: int) -> None:
+    words = [sys.executable, "-c", CANCELS, str(after_s), str(times)]
     done = subprocess.run(words, capture_output=True, text=True, timeout=HANG_S, check=False)
     assert (done.stdout, done.stderr, done.returncode) == ("trio has ended\nasyncio goes on\n", "", 0)

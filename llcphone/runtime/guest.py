@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 async def run_in_asyncio(function: Callable[[], Awaitable[None]]) -> None:
     """Await a Trio function from an asyncio task; both loops share the thread, and neither blocks the other.
 
-    Cancelling this task cancels the function, and its cleanup ends first. It uses Trio's guest mode
+    Cancelling this task cancels the function. The task waits for the function's cleanup, also when it is
+    cancelled again. It uses Trio's guest mode
     (https://trio.readthedocs.io/en/stable/reference-lowlevel.html, "Using guest mode to run Trio on top of
     other event loops", read 2026-11-30).
 
@@ -42,13 +43,16 @@ async def run_in_asyncio(function: Callable[[], Awaitable[None]]) -> None:
         done_callback=done.set_result,
         host_uses_signal_set_wakeup_fd=True,
     )
-    try:
-        outcome = await asyncio.shield(done)
-    except asyncio.CancelledError:
-        if tokens:
-            tokens[0].run_sync_soon(scope.cancel)
-        else:
-            scope.cancel()  # it has not begun
-        (await done).unwrap()
-        raise
-    outcome.unwrap()
+    cancelled: asyncio.CancelledError | None = None
+    while not done.done():
+        try:
+            await asyncio.shield(done)
+        except asyncio.CancelledError as exc:  # a second one does not cut the cleanup short
+            cancelled = exc
+            if tokens:
+                tokens[0].run_sync_soon(scope.cancel)
+            else:
+                scope.cancel()  # it has not begun
+    done.result().unwrap()
+    if cancelled is not None:
+        raise cancelled
