@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -103,9 +104,6 @@ async def run_phone(
     """
     speeches = [_load(name) for name in say]
 
-    def print_event(at_ms: int, line: str) -> None:
-        printer(f"{at_ms / 1000:8.3f} s  {line}")
-
     async with open_twilio(
         webhook_url=url,
         auth_token=auth_token,
@@ -114,7 +112,9 @@ async def run_phone(
         public_url=public_url,
         connect_to=connect_to,
     ) as twilio:
-        call = await twilio.ring(from_=from_, faults=faults or CallFaults(), on_event=print_event)
+        call = await twilio.ring(
+            from_=from_, faults=faults or CallFaults(), on_event=partial(_print_event, printer)
+        )
         script = _Script(call, silence_ms, patience_s)
         with contextlib.suppress(CallOver):
             await call.stream_started()
@@ -156,9 +156,6 @@ async def run_rest(
         connect_to: where that address is really reached.
     """
 
-    def print_event(at_ms: int, line: str) -> None:
-        printer(f"{at_ms / 1000:8.3f} s  {line}")
-
     async with open_twilio(
         webhook_url=url,
         auth_token=auth_token,
@@ -168,10 +165,14 @@ async def run_rest(
         connect_to=connect_to,
         callee=callee,
         api_port=port,
-        on_event=print_event,
+        on_event=partial(_print_event, printer),
     ) as twilio:
         printer(f"Twilio is simulated: LLCPHONE_TWILIO__API_URL={twilio.api_url}")
         await trio.sleep_forever()
+
+
+def _print_event(printer: Callable[[str], None], at_ms: int, line: str) -> None:
+    printer(f"{at_ms / 1000:8.3f} s  {line}")
 
 
 @attrs.define
