@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from llcphone import Call
-    from llcphone.sim.phone import SimCall
+    from llcphone.sim.twilio import SimCall
     from tests.calls.stage import Rehearsal
 
 PATIENCE_S = 120.0

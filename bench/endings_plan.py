@@ -10,7 +10,7 @@ import attrs
 import trio
 
 from llcphone import EndReason
-from llcphone.sim.phone import CallFaults
+from llcphone.sim.twilio import CallFaults
 
 if TYPE_CHECKING:
     from llcphone.sim.model import ModelSession

@@ -19,13 +19,13 @@ from rich.table import Table
 
 from llcphone import Agent
 from llcphone.sim.model import Faults, Pace, Say
-from llcphone.sim.phone import Callee
+from llcphone.sim.twilio import Callee
 from llcphone.testing import Rehearsal, rehearse
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from llcphone.sim.phone import SimCall
+    from llcphone.sim.twilio import SimCall
 
 HANDSHAKE_S, ACK_S, FIRST_AUDIO_MS = 0.3, 0.05, 400
 PAD_MS = 500

@@ -10,12 +10,12 @@ import attrs
 
 from llcphone import EndReason
 from llcphone.sim import voices
-from llcphone.sim.phone import CallbackFaults, Callee, CallFaults
-from llcphone.sim.phone.record import ALL_CALLBACKS
-from llcphone.sim.phone.rest_faults import too_many_requests, unavailable
+from llcphone.sim.twilio import CallbackFaults, Callee, CallFaults
+from llcphone.sim.twilio.record import ALL_CALLBACKS
+from llcphone.sim.twilio.rest_faults import too_many_requests, unavailable
 
 if TYPE_CHECKING:
-    from llcphone.sim.phone.rest import RestFaults
+    from llcphone.sim.twilio.rest import RestFaults
 
 R = EndReason
 

@@ -26,7 +26,7 @@ from rich.table import Table
 from llcphone import Agent
 from llcphone.sim import voices
 from llcphone.sim.model import Pace, Say
-from llcphone.sim.phone import Callee
+from llcphone.sim.twilio import Callee
 from llcphone.testing import rehearse
 
 if TYPE_CHECKING:

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from llcphone import CallRecord
     from llcphone.sim.model import ModelSession
-    from llcphone.sim.phone import SimCall
+    from llcphone.sim.twilio import SimCall
     from tests.calls.stage import Rehearsal
 
 GREETING = ["good", "morning", "this", "is", "the", "bakery"]

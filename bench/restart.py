@@ -28,12 +28,12 @@ import attrs
 import trio
 
 from llcphone.sim import voices
-from llcphone.sim.phone import CallOver
+from llcphone.sim.twilio import CallOver
 from tests.calls.test_kill_nine import all_of, speak, talk
 from tests.process.deployment import Deployment, deploy
 
 if TYPE_CHECKING:
-    from llcphone.sim.phone import SimCall
+    from llcphone.sim.twilio import SimCall
 
 DRAIN_S = 2
 GREETED_S = 60.0

@@ -14,7 +14,7 @@ import trio
 import llcphone
 from llcphone.sim import voices
 from llcphone.sim.model.script import Scripted
-from llcphone.sim.phone import Callee
+from llcphone.sim.twilio import Callee
 from llcphone.testing import Stage, open_stage
 
 

@@ -17,14 +17,14 @@ import pytest
 import trio
 
 from llcphone.sim.model import Say
-from llcphone.sim.phone import Callee
+from llcphone.sim.twilio import Callee
 from llcphone.testing import open_stage
 from tests.patience import HANG_S
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from llcphone.sim.phone import SimCall
+    from llcphone.sim.twilio import SimCall
 
 ROOT = Path(__file__).parent.parent
 GREETING = Say("Good morning, this is the bakery.", 800)

@@ -73,7 +73,7 @@ async def phone(
         say: WAV or .ulaw files, or names of recordings that ship, spoken in turn when the agent has finished.
         out: a stereo WAV of the call: the caller left, the agent right.
     """
-    from llcphone.sim.phone.run import DEFAULT_SAY, run_phone
+    from llcphone.sim.twilio.run import DEFAULT_SAY, run_phone
 
     loaded = Config() if to and auth_token else settings.load(config).config
     line = _line(loaded, to, auth_token, public_url)
@@ -110,8 +110,8 @@ async def twilio(
         ring_s: how long it rings.
         hangs_up_after_s: how long after answering they hang up.
     """
-    from llcphone.sim.phone import Callee
-    from llcphone.sim.phone.run import run_rest
+    from llcphone.sim.twilio import Callee
+    from llcphone.sim.twilio.run import run_rest
 
     line = _line(settings.load(config).config, to, auth_token, public_url)
     with in_one_line([SpeechFileError], place=f"127.0.0.1, port {port}"):
@@ -129,7 +129,7 @@ async def twilio(
 
 def _line(loaded: Config, to: str, auth_token: str, public_url: str) -> dict[str, Any]:
     """How the server is reached, and which account and address it has: as given, or of its settings."""
-    from llcphone.sim.phone import ACCOUNT_SID, NUMBER
+    from llcphone.sim.twilio import ACCOUNT_SID, NUMBER
 
     server, token = loaded.server, auth_token or loaded.twilio.auth_token
     here = to or f"{local_url(server.host, server.port)}/twiml"

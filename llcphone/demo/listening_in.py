@@ -14,7 +14,7 @@ from llcphone.sim import ulaw
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 
-    from llcphone.sim.phone import SimCall
+    from llcphone.sim.twilio import SimCall
 
 CHUNK_MS = 100
 PREROLL_MS = 200

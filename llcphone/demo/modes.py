@@ -27,7 +27,7 @@ from llcphone.modes.agent_file import load_agent
 from llcphone.runtime.time_zones import zone_of
 from llcphone.sim import voices
 from llcphone.sim.model import SILENCE_MS, ModelScript, Pace
-from llcphone.sim.phone import Callee, CallOver, DialOutcome
+from llcphone.sim.twilio import Callee, CallOver, DialOutcome
 from llcphone.testing import Rehearsal, rehearsal_config, rehearse
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from llcphone.agent import Agent
     from llcphone.call.record import CallRecord
     from llcphone.config import Config
-    from llcphone.sim.phone import SimCall
+    from llcphone.sim.twilio import SimCall
     from llcphone.store import Store
 
 CALLER = "+15551230001"

@@ -17,7 +17,7 @@ from llcphone.demo.child import orders, perf_s, tell
 from llcphone.demo.facts import CalleesFacts, PhoneFacts
 from llcphone.demo.lateness import Lateness
 from llcphone.demo.listening_in import play_live
-from llcphone.sim.phone import Callee, CallFaults, CallOver, Signature, SimCall, TwilioSimulator, open_twilio
+from llcphone.sim.twilio import Callee, CallFaults, CallOver, Signature, SimCall, TwilioSimulator, open_twilio
 
 PATIENCE_S = 20.0
 """The longest that a person in the demo waits for another to speak."""

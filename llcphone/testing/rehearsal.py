@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from llcphone.server.listener import PublicListener
     from llcphone.sim.model import Pace
     from llcphone.sim.model.script import Scripted
-    from llcphone.sim.phone import Callee, DialOutcome
+    from llcphone.sim.twilio import Callee, DialOutcome
     from llcphone.testing.stage import Sections
 
 

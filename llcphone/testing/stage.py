@@ -17,8 +17,8 @@ import attrs
 
 from llcphone.config import Config, toml_value
 from llcphone.sim.model import ModelSession, ModelSimulator, Pace, open_model
-from llcphone.sim.phone import Callee, DialOutcome, Ring, SimCall, TwilioSimulator, open_twilio
 from llcphone.sim.ports import free_port
+from llcphone.sim.twilio import Callee, DialOutcome, Ring, SimCall, TwilioSimulator, open_twilio
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping

@@ -18,8 +18,8 @@ import trio
 
 from llcphone.sim.model import Pace, open_model
 from llcphone.sim.model.voice import babble
-from llcphone.sim.phone import open_twilio
 from llcphone.sim.ports import free_port
+from llcphone.sim.twilio import open_twilio
 from llcphone.torture.profile import ACCOUNT_SID, AUTH_TOKEN, Place, Profile
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from llcphone.sim.model import ModelSession, ModelSimulator
     from llcphone.sim.model.script import Scripted
-    from llcphone.sim.phone import Ring, SimCall, TwilioSimulator
+    from llcphone.sim.twilio import Ring, SimCall, TwilioSimulator
     from llcphone.torture.bridge import Bridge
 
 FIELD_PACE = Pace(speed=10, first_audio_ms=50)
@@ -163,7 +163,7 @@ class Rig:
     callers: list[Caller] = attrs.field(factory=list)
 
     def ring(self, **how: Unpack[Ring]) -> Caller:
-        """Somebody rings; see ``llcphone.sim.phone.Ring``."""
+        """Somebody rings; see ``llcphone.sim.twilio.Ring``."""
         caller = Caller(self, self.twilio.ring_nowait(**how))
         self.callers.append(caller)
         return caller

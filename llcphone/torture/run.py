@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from llcphone.sim.phone import CallOver
+from llcphone.sim.twilio import CallOver
 from llcphone.torture import trials_hearing, trials_leaks, trials_loss, trials_server, trials_tools
 from llcphone.torture.bridge import start_process
 from llcphone.torture.judge import Finding, Judge

@@ -16,7 +16,7 @@ from llcphone.torture.rig import SPEECH, until
 from llcphone.torture.trials import answers, trial
 
 if TYPE_CHECKING:
-    from llcphone.sim.phone import Received
+    from llcphone.sim.twilio import Received
     from llcphone.torture.judge import Judge
     from llcphone.torture.rig import Caller, Rig
 

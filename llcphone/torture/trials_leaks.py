@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from llcphone.sim.model import Faults, Say
-from llcphone.sim.phone import CallFaults
+from llcphone.sim.twilio import CallFaults
 from llcphone.torture.rig import GaveUp, patience, until
 from llcphone.torture.trials import GREETING, answers, tool_answers, trial
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import trio
 
 from llcphone.sim.model import Faults, Pace, Say
-from llcphone.sim.phone import CallOver
+from llcphone.sim.twilio import CallOver
 from llcphone.torture.rig import ANSWER_S, GaveUp, until
 from llcphone.torture.sounds import sounds_in, tone
 from llcphone.torture.trials import caller_turns, trial

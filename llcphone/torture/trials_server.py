@@ -9,7 +9,7 @@ from xml.sax.saxutils import quoteattr
 import trio
 
 from llcphone.sim.model import ModelScript, Say
-from llcphone.sim.phone import CallFaults, CallOver, Signature
+from llcphone.sim.twilio import CallFaults, CallOver, Signature
 from llcphone.torture.rig import GaveUp
 from llcphone.torture.sounds import pitch_of, tone
 from llcphone.torture.trials import GREETING, answers, trial

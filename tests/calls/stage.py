@@ -25,7 +25,7 @@ from llcphone import Agent, open_phone
 from llcphone.server.run import serve
 from llcphone.sim import voices
 from llcphone.sim.model import Faults
-from llcphone.sim.phone import open_twilio
+from llcphone.sim.twilio import open_twilio
 from llcphone.testing import AUTH_TOKEN as TOKEN
 from llcphone.testing import Rehearsal, rehearsal_config, rehearse
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from llcphone.phone.agents import AgentChoice
     from llcphone.sim.model import Pace
     from llcphone.sim.model.script import Scripted
-    from llcphone.sim.phone import TwilioSimulator
+    from llcphone.sim.twilio import TwilioSimulator
 
 QUESTION = voices.load("book_table")
 INTERRUPTION = voices.load("yes_please")

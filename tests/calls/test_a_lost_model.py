@@ -11,7 +11,7 @@ from bench.recovery import percentile, run
 from llcphone import Agent, EndReason, NotAdmitted
 from llcphone.sim import voices
 from llcphone.sim.model import CallTool, Faults, Pace, Say, Stall
-from llcphone.sim.phone import CallFaults, EndedBy
+from llcphone.sim.twilio import CallFaults, EndedBy
 from tests.calls.memory import open_memory
 from tests.calls.stage import QUESTION, TRANSPORTS, nothing_left, rehearsal
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from llcphone import CallRecord
     from llcphone.sim.model import ModelSession
-    from llcphone.sim.phone import SimCall
+    from llcphone.sim.twilio import SimCall
     from tests.calls.stage import Rehearsal
 
 Transports = tuple[str, str]

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from llcphone.sim.phone import SimCall
+    from llcphone.sim.twilio import SimCall
     from tests.calls.stage import Rehearsal
 
 CALLER = "+15551230001"

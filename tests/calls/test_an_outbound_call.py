@@ -11,8 +11,8 @@ from llcphone import Agent, EndReason
 from llcphone.errors import DialRefused
 from llcphone.sim import voices
 from llcphone.sim.model import Faults, Say
-from llcphone.sim.phone import Callee
-from llcphone.sim.phone.rest import RestError
+from llcphone.sim.twilio import Callee
+from llcphone.sim.twilio.rest import RestError
 from llcphone.testing import rehearse
 from tests.calls.stage import nothing_left
 

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from llcphone.sim.phone import Callee, EndedBy
+from llcphone.sim.twilio import Callee, EndedBy
 from tests.calls.stage import QUESTION
 from tests.calls.test_transfer_cold import SALES, staged
 
 if TYPE_CHECKING:
     from trio.testing import MockClock
 
-    from llcphone.sim.phone import SimCall
+    from llcphone.sim.twilio import SimCall
 
 NUMBER = "+15551230002"
 NO_NUMBER = [

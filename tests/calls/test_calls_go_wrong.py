@@ -9,7 +9,7 @@ import trio
 
 from llcphone import Agent, EndReason, open_phone
 from llcphone.sim.model import Faults, Say, open_model
-from llcphone.sim.phone import CallFaults, EndedBy
+from llcphone.sim.twilio import CallFaults, EndedBy
 from llcphone.wire.leg import LegLimits
 from tests.calls.stage import (
     JUST_END,

@@ -8,7 +8,7 @@ import pytest
 import trio
 
 from llcphone import Agent, EndReason
-from llcphone.sim.phone import Callee, CallFaults
+from llcphone.sim.twilio import Callee, CallFaults
 from llcphone.testing import rehearse
 from tests.calls.stage import nothing_left
 from tests.calls.test_outbound_races import CALLEE, UNHEARD

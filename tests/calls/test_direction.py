@@ -8,7 +8,7 @@ import pytest
 
 from llcphone import Agent
 from llcphone.modes.base import person
-from llcphone.sim.phone import Callee
+from llcphone.sim.twilio import Callee
 from llcphone.store.calls import KeptCall
 from llcphone.store.webhook import body_of
 from llcphone.testing import rehearse

@@ -10,7 +10,7 @@ import trio
 from llcphone import EndReason
 from llcphone.sim import voices
 from llcphone.sim.model import Say
-from llcphone.sim.phone import EndedBy
+from llcphone.sim.twilio import EndedBy
 from tests.calls.stage import QUESTION, TRANSPORTS, nothing_left, rehearsal
 from tests.store.journal_kit import no_threads, url_of
 

@@ -10,7 +10,7 @@ from trio.testing import wait_all_tasks_blocked
 
 from llcphone import EndReason, JoinRefused
 from llcphone.sim.model import Faults
-from llcphone.sim.phone import CallFaults, EndedBy
+from llcphone.sim.twilio import CallFaults, EndedBy
 from llcphone.twilio import twiml
 from tests.calls.memory import MemoryLeg, open_memory, start
 from tests.calls.stage import JUST_END, TRANSPORTS, nothing_left, rehearsal

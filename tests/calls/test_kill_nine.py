@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from llcphone.sim.phone import SimCall
+    from llcphone.sim.twilio import SimCall
 
 GREETING = "Good morning, this is the bakery."
 ANSWER = (

@@ -17,7 +17,7 @@ from trio_websocket import serve_websocket
 from llcphone import Agent, CallRecord, EndReason, JoinRefused, Phone, open_phone
 from llcphone.server.run import serve
 from llcphone.sim.model import open_model
-from llcphone.sim.phone import EndedBy, SimCall, TwilioSimulator, open_twilio
+from llcphone.sim.twilio import EndedBy, SimCall, TwilioSimulator, open_twilio
 from tests.calls.stage import TOKEN, make_config, nothing_left
 
 if TYPE_CHECKING:

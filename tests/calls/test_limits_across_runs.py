@@ -13,7 +13,7 @@ from llcphone.errors import DialRefused
 from llcphone.modes import routed
 from llcphone.modes.agent_file import load_agent
 from llcphone.sim.model import Say
-from llcphone.sim.phone import Callee, DialOutcome
+from llcphone.sim.twilio import Callee, DialOutcome
 from llcphone.store.webhook import body_of
 from llcphone.testing import rehearse
 from tests.calls.stage import QUESTION, nothing_left, rehearsal

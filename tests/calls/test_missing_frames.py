@@ -9,7 +9,7 @@ import trio
 
 from llcphone import EndReason
 from llcphone.sim.model import Faults, Say
-from llcphone.sim.phone import CallFaults
+from llcphone.sim.twilio import CallFaults
 from tests.calls.stage import JUST_END, QUESTION, TRANSPORTS, nothing_left, rehearsal
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import pytest
 import trio
 
 from llcphone import Agent, EndReason
-from llcphone.sim.phone import Callee, CallFaults, EndedBy
+from llcphone.sim.twilio import Callee, CallFaults, EndedBy
 from llcphone.testing import rehearse
 from tests.calls.memory import open_memory
 from tests.calls.stage import QUESTION, nothing_left
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from trio.testing import MockClock
 
-    from llcphone.sim.phone import SimCall
+    from llcphone.sim.twilio import SimCall
     from llcphone.testing import Rehearsal
 
 pytestmark = pytest.mark.usefixtures(no_threads.__name__)

@@ -18,7 +18,7 @@ from tests.realtime.samples import SAMPLES
 if TYPE_CHECKING:
     from trio.testing import MockClock
 
-    from llcphone.sim.phone import SimCall
+    from llcphone.sim.twilio import SimCall
 
 ODD: dict[str, dict[str, Any]] = {
     "float in the bill": {"response.done": {"response.usage.input_tokens": 12.0}},

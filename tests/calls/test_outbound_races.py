@@ -20,10 +20,10 @@ from llcphone.errors import ConfigError
 from llcphone.server.run import serve
 from llcphone.sim import voices
 from llcphone.sim.model import Faults, Say
-from llcphone.sim.phone import CallbackFaults, Callee, CallFaults, EndedBy
-from llcphone.sim.phone.record import ALL_CALLBACKS
-from llcphone.sim.phone.rest import RestError
-from llcphone.sim.phone.rest_faults import too_many_requests, unavailable
+from llcphone.sim.twilio import CallbackFaults, Callee, CallFaults, EndedBy
+from llcphone.sim.twilio.record import ALL_CALLBACKS
+from llcphone.sim.twilio.rest import RestError
+from llcphone.sim.twilio.rest_faults import too_many_requests, unavailable
 from llcphone.testing import Rehearsal, open_stage, rehearse
 from tests.calls.stage import nothing_left
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from trio.testing import MockClock
 
     from llcphone import CallRecord, Phone
-    from llcphone.sim.phone import SimCall, TwilioSimulator
+    from llcphone.sim.twilio import SimCall, TwilioSimulator
 
 CALLEE = "+15551239999"
 UNHEARD = CallbackFaults(lost=ALL_CALLBACKS)

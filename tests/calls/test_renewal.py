@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from trio.testing import MockClock
 
     from llcphone.sim.model import ModelSession
-    from llcphone.sim.phone import SimCall
+    from llcphone.sim.twilio import SimCall
     from tests.calls.stage import Rehearsal
 
 Transports = tuple[str, str]

@@ -10,7 +10,7 @@ import trio
 
 from llcphone import Agent, CallHandle, CallRecord, EndReason, open_phone
 from llcphone.sim.model import Say
-from llcphone.sim.phone import Callee, CallFaults, EndedBy
+from llcphone.sim.twilio import Callee, CallFaults, EndedBy
 from llcphone.testing import rehearse
 from tests.calls.stage import GOODBYE, QUESTION, TRANSPORTS, Rehearsal, nothing_left, rehearsal
 from tests.store.journal_kit import no_threads, url_of
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from trio.testing import MockClock
 
-    from llcphone.sim.phone import SimCall
+    from llcphone.sim.twilio import SimCall
 
 pytestmark = pytest.mark.usefixtures(no_threads.__name__)
 __all__ = ["no_threads"]

@@ -9,7 +9,7 @@ import trio
 from sqlalchemy.exc import OperationalError
 
 from llcphone import EndReason
-from llcphone.sim.phone import EndedBy
+from llcphone.sim.twilio import EndedBy
 from llcphone.store.database import Database
 from tests.calls.stage import nothing_left
 from tests.calls.test_resume import FORM, actions, in_mid_answer, journalled

@@ -12,7 +12,7 @@ from trio.testing import wait_all_tasks_blocked
 from llcphone import Agent, CallRecord, EndReason, Phone, open_phone
 from llcphone.server.run import serve
 from llcphone.sim.model import CallTool, Say, open_model
-from llcphone.sim.phone import SimCall, open_twilio
+from llcphone.sim.twilio import SimCall, open_twilio
 from llcphone.twilio import twiml
 from tests.calls.memory import Turn, media, open_memory, speech_started
 from tests.calls.stage import TOKEN, TRANSPORTS, make_config, rehearsal, tasks_below

@@ -12,7 +12,7 @@ import trio
 
 from llcphone import Agent, CallHandle, ConfigError, EndReason, Outcome
 from llcphone.sim.model import CallTool, Faults, Say
-from llcphone.sim.phone import Callee, DialOutcome, EndedBy
+from llcphone.sim.twilio import Callee, DialOutcome, EndedBy
 from llcphone.testing import rehearse
 from tests.calls.stage import GOODBYE, QUESTION, nothing_left
 from tests.store.journal_kit import no_threads, url_of
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from trio.testing import MockClock
 
-    from llcphone.sim.phone import SimCall
+    from llcphone.sim.twilio import SimCall
     from llcphone.testing import Rehearsal
 
 pytestmark = pytest.mark.usefixtures(no_threads.__name__)

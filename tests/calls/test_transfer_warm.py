@@ -12,8 +12,8 @@ import trio
 from llcphone import Agent, CallHandle, EndReason, Outcome, open_phone
 from llcphone.sim import voices
 from llcphone.sim.model import CallTool, Faults, Say
-from llcphone.sim.phone import Callee, EndedBy
-from llcphone.sim.phone.rest_faults import unavailable
+from llcphone.sim.twilio import Callee, EndedBy
+from llcphone.sim.twilio.rest_faults import unavailable
 from llcphone.testing import rehearse
 from tests.calls.stage import QUESTION, nothing_left
 from tests.store.journal_kit import no_threads, url_of
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from trio.testing import MockClock
 
-    from llcphone.sim.phone import SimCall
+    from llcphone.sim.twilio import SimCall
     from llcphone.testing import Rehearsal
 
 pytestmark = pytest.mark.usefixtures(no_threads.__name__)

@@ -14,7 +14,7 @@ from llcphone import Agent, ConfigError, EndReason
 from llcphone.phone.open import use_agent
 from llcphone.phone.warm_pool import WarmHealth, WarmPool
 from llcphone.sim.model import Faults, Pace
-from llcphone.sim.phone import Callee
+from llcphone.sim.twilio import Callee
 from llcphone.testing import rehearse
 from tests.calls.memory import FRAME, MemoryLeg, echo, open_memory
 from tests.calls.stage import QUESTION, nothing_left

@@ -9,9 +9,9 @@ import trio
 
 from llcphone.carrier import Amd, CarrierError, CreateRefused, open_carrier
 from llcphone.config import Config
-from llcphone.sim.phone import Callee, open_twilio
+from llcphone.sim.twilio import Callee, open_twilio
 from tests.carrier.carrier_desk import FROM, TO, TOKEN, order
-from tests.sim.phone.server import Reply, open_server
+from tests.sim.twilio.server import Reply, open_server
 
 
 @asynccontextmanager

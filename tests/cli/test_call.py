@@ -16,7 +16,7 @@ from llcphone import Agent, ConfigError
 from llcphone.cli.call import CallOptions, run_call
 from llcphone.cli.ring import not_dialled
 from llcphone.sim import voices
-from llcphone.sim.phone import Callee
+from llcphone.sim.twilio import Callee
 from llcphone.testing import ACCOUNT_SID, AUTH_TOKEN, open_stage
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from trio.testing import MockClock
 
     from llcphone.config import Config
-    from llcphone.sim.phone import SimCall, TwilioSimulator
+    from llcphone.sim.twilio import SimCall, TwilioSimulator
 
 TO = "+15551239999"
 LIMIT_S = 300

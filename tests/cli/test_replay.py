@@ -24,7 +24,7 @@ from llcphone.engine.tape.recorder import Replay, replay
 from llcphone.phone import black_box
 from llcphone.phone.black_box import open_black_boxes
 from llcphone.sim.model import CallTool, Say
-from llcphone.sim.phone import Callee
+from llcphone.sim.twilio import Callee
 from llcphone.testing import AUTH_TOKEN, NUMBER, rehearse
 from tests.calls.memory import Turn, media, open_memory
 from tests.calls.stage import INTERRUPTION, QUESTION, nothing_left, rehearsal

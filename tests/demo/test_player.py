@@ -17,7 +17,7 @@ from llcphone.sim import ulaw
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from llcphone.sim.phone import SimCall
+    from llcphone.sim.twilio import SimCall
 
 SPEECH = b"\xb0" * 4000
 CAT, SLEEP = shutil.which("cat"), shutil.which("sleep")

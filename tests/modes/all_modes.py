@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
-    from llcphone.sim.phone import SimCall
+    from llcphone.sim.twilio import SimCall
     from llcphone.store import CallDetails, Store
     from llcphone.testing import Rehearsal
 

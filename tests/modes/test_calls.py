@@ -10,7 +10,7 @@ import pytest
 
 from llcphone import EndReason
 from llcphone.sim.model import CallTool, Say
-from llcphone.sim.phone import Callee, DialOutcome
+from llcphone.sim.twilio import Callee, DialOutcome
 from llcphone.store import Store
 from tests.calls.stage import GOODBYE, INTERRUPTION, QUESTION, nothing_left
 from tests.modes.all_modes import ADA, SALES, SUPPORT, no_threads, open_modes

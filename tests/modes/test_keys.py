@@ -12,7 +12,7 @@ from llcphone.modes import routed
 from llcphone.modes.agent_file import load_agent
 from llcphone.modes.menu import PAUSE_MS
 from llcphone.sim.model import Faults, Say
-from llcphone.sim.phone import DialOutcome
+from llcphone.sim.twilio import DialOutcome
 from tests.calls.stage import nothing_left
 from tests.modes.all_modes import SALES, SETTINGS, SUPPORT, no_threads, open_modes
 

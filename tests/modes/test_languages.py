@@ -20,7 +20,7 @@ from llcphone.announcements import stored
 from llcphone.languages import ENGLISH, OWN, SHIPPED
 from llcphone.modes import outbound
 from llcphone.sim.model import CallTool, Faults, Pace, Say
-from llcphone.sim.phone import Callee, DialOutcome
+from llcphone.sim.twilio import Callee, DialOutcome
 from tests.calls.stage import INTERRUPTION, QUESTION, nothing_left
 from tests.modes.all_modes import SETTINGS, no_threads, open_modes
 from tests.modes.english import english_in

@@ -10,7 +10,7 @@ from llcphone.config import Config
 from llcphone.modes import routed
 from llcphone.modes.agent_file import load_agent
 from llcphone.sim.model import CallTool, Say
-from llcphone.sim.phone import Callee
+from llcphone.sim.twilio import Callee
 from tests.calls.stage import INTERRUPTION, QUESTION, nothing_left
 from tests.modes.all_modes import SETTINGS, no_threads, open_modes
 from tests.server.api_stage import TO, code_of, open_api

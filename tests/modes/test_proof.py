@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from llcphone.sim.model import CallTool, Say
-from llcphone.sim.phone import Callee
+from llcphone.sim.twilio import Callee
 from tests.calls.stage import INTERRUPTION, QUESTION
 from tests.modes.all_modes import ADA, ModesStage, no_threads, open_modes
 from tests.store.store_kit import WEEK, next_weekday

@@ -10,7 +10,7 @@ import trio
 from llcphone.config.overload import OverloadConfig
 from llcphone.phone.overload import HOPPED, Overload
 from llcphone.sim import voices
-from llcphone.sim.phone import EndedBy
+from llcphone.sim.twilio import EndedBy
 from llcphone.twilio import twiml
 from tests.calls.stage import rehearsal
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from llcphone.sim.phone import DialOutcome
+    from llcphone.sim.twilio import DialOutcome
 
 KEY = "sk-deployed-0123456789"
 

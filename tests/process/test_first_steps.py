@@ -15,9 +15,9 @@ from llcphone.config import Config
 from llcphone.modes.agent_file import load_agent
 from llcphone.sim import voices
 from llcphone.sim.model import CallTool
-from llcphone.sim.phone import Callee
-from llcphone.sim.phone.rest_faults import RestError
 from llcphone.sim.ports import free_port
+from llcphone.sim.twilio import Callee
+from llcphone.sim.twilio.rest_faults import RestError
 from llcphone.testing import rehearse
 from tests.process.deployment import Deployment, deploy
 

@@ -11,7 +11,7 @@ import trio
 from llcphone.process.health import ask_health, ask_ready
 from llcphone.sim import voices
 from llcphone.sim.model import CallTool, Say
-from llcphone.sim.phone import DialOutcome, SimCall, sign
+from llcphone.sim.twilio import DialOutcome, SimCall, sign
 from llcphone.testing import ACCOUNT_SID, AUTH_TOKEN
 from tests.calls.test_kill_nine import all_of
 from tests.patience import HANG_S

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from llcphone.sim.model import ModelSession
-    from llcphone.sim.phone import SimCall
+    from llcphone.sim.twilio import SimCall
 
 AGENT = """\
 from pathlib import Path

@@ -10,7 +10,7 @@ import httpx
 import trio
 
 from llcphone import Agent
-from llcphone.sim.phone import Callee
+from llcphone.sim.twilio import Callee
 from llcphone.testing import Rehearsal, rehearse
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from llcphone import Agent
 from llcphone.agent import Agents
 from llcphone.server.api import calls
 from llcphone.sim import voices
-from llcphone.sim.phone import Callee
+from llcphone.sim.twilio import Callee
 from llcphone.telemetry.redaction import masked_number
 from tests.server.api_stage import BUSY, TO, open_api
 

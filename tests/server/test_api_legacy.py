@@ -7,8 +7,8 @@ from llcphone.agent import Agents
 from llcphone.config.company import CompanyConfig
 from llcphone.server.api import legacy
 from llcphone.server.api.models import LegacyCall
-from llcphone.sim.phone import Callee
-from llcphone.sim.phone.rest import RestError
+from llcphone.sim.twilio import Callee
+from llcphone.sim.twilio.rest import RestError
 from tests.server.api_stage import TO, code_of, open_api
 
 

@@ -3,7 +3,7 @@
 import trio
 
 from llcphone.server.api import call_requests
-from llcphone.sim.phone import Callbacks, Callee, CallFaults
+from llcphone.sim.twilio import Callbacks, Callee, CallFaults
 from tests.server.api_stage import BUSY, TO, code_of, open_api
 
 DAY_S = 86_400

@@ -9,7 +9,7 @@ import trio
 from llcphone.dial_guard import guard
 from llcphone.dial_guard.guard import WHY, WHY_NO_TEXT
 from llcphone.phone.phone import Phone
-from llcphone.sim.phone import Callee
+from llcphone.sim.twilio import Callee
 from tests.server.api_stage import BUSY, KEY, TO, code_of, open_api
 from tests.server.support import make_config, open_server, status_of
 

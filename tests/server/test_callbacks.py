@@ -7,7 +7,7 @@ import hmac
 import pytest
 import trio
 
-from llcphone.sim.phone import Callee
+from llcphone.sim.twilio import Callee
 from llcphone.testing import AUTH_TOKEN
 from tests.server.api_stage import TO, open_api
 from tests.server.support import FakePhone, body_of, open_server, status_of, webhook_request

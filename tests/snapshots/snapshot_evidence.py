@@ -23,13 +23,13 @@ from llcphone.modes import source_of
 from llcphone.modes.agent_file import agent_of
 from llcphone.sim import voices
 from llcphone.sim.model import Pace
-from llcphone.sim.phone import Callee
+from llcphone.sim.twilio import Callee
 from llcphone.snapshots.evidence import measure
 from llcphone.store.record_file import open_record_file
 from llcphone.testing import rehearse
 
 if TYPE_CHECKING:
-    from llcphone.sim.phone import SimCall
+    from llcphone.sim.twilio import SimCall
     from llcphone.testing import Rehearsal
 
 FILE = Path(__file__).with_suffix(".json")

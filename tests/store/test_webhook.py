@@ -25,7 +25,7 @@ from llcphone import Agent, ConfigError, EndReason
 from llcphone.config import Config
 from llcphone.config.webhook import WebhookConfig
 from llcphone.phone.call_store import wants_store
-from llcphone.sim.phone import Callee
+from llcphone.sim.twilio import Callee
 from llcphone.store import webhook_outbox
 from llcphone.store.calls import KeptCall
 from llcphone.store.tables import OUTBOX

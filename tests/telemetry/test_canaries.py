@@ -27,7 +27,7 @@ from llcphone.doctor.context import DoctorContext
 from llcphone.doctor.report import lines, verdict
 from llcphone.engine.events import EndReason
 from llcphone.sim.model import CallTool, Faults, Say
-from llcphone.sim.phone import Callee
+from llcphone.sim.twilio import Callee
 from llcphone.telemetry.logs import formatter
 from llcphone.telemetry.metrics import open_metrics
 from llcphone.telemetry.otlp import as_otlp

@@ -16,7 +16,7 @@ import attrs
 import trio
 from trio_websocket import ConnectionClosed, wrap_server_stream
 
-from llcphone.sim.phone import sign
+from llcphone.sim.twilio import sign
 from llcphone.torture.bridge import Usage, usage_of
 from llcphone.torture.profile import API_KEY, AUTH_TOKEN, Place, Profile
 from tests.torture.mini_call import Flaw, MiniCall

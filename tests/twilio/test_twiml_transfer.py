@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from llcphone.sim.phone import twiml as phone_twiml
+from llcphone.sim.twilio import twiml as phone_twiml
 from llcphone.twilio import twiml, twiml_transfer
 from tests.twilio.test_twiml import verbs
 
