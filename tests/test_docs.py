@@ -225,8 +225,8 @@ def test_every_route_named_is_served() -> None:
 
 
 def test_every_refusal_of_the_guard_and_of_the_api_is_told() -> None:
-    page = read(ROOT / "docs" / "03-prewarm-outbound.md")
-    assert set(WHY) <= set(page.spans)
+    assert set(WHY) <= set(read(ROOT / "docs" / "03-prewarm-outbound.md").spans)
+    page = read(ROOT / "docs" / "http-api.md")
     source = "".join(path.read_text() for path in (ROOT / "llcphone" / "server" / "api").glob("*.py"))
     raised = set(re.findall(r'ApiError\(\s*(\d+),\s*"(\w+)"', source))
     assert set(re.findall(r"^\| (\d+) \| `(\w+)` \|", page.prose, re.M)) == raised
@@ -355,7 +355,7 @@ async def test_the_quick_start_answers_a_call(autojump_clock, tmp_path, monkeypa
     assert outputs == ["seven to noon"]
 
 
-ASYNCIO_PAGE = ROOT / "docs" / "asyncio-tools.md"
+ASYNCIO_PAGE = ROOT / "docs" / "asyncio.md"
 
 
 def test_the_bridge_to_asyncio_that_is_shown_is_that_of_the_example() -> None:
