@@ -15,17 +15,27 @@ from llcphone.engine.events import EndReason, GoodbyeAsked
 from llcphone.wire.leg import CLOSE_TIMEOUT_S
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from llcphone.config import Config
     from llcphone.phone.admission import Admission
     from llcphone.phone.calls import LiveCalls
     from llcphone.phone.warm_pool import WarmPool
 
+_LOOK_S = 0.5
+"""Between two looks at transfers that ring."""
 _CLOSING_S = 2.0
 """How long calls may take to close their sockets after the drain limit."""
 
 
 async def drain(
-    calls: LiveCalls, admission: Admission, warm: WarmPool, config: Config, limit_s: float, *, goodbye: bool
+    calls: LiveCalls,
+    admission: Admission,
+    warm: WarmPool,
+    config: Config,
+    limit_s: float,
+    *,
+    awaited: Callable[[], bool] | None,
 ) -> None:
     """Returns when the last call has ended, at the latest ``_CLOSING_S`` and a close after the limit.
 
@@ -35,21 +45,29 @@ async def drain(
         warm: the sessions that no call needs any more.
         config: the settings.
         limit_s: how long to wait for live calls.
-        goodbye: whether the last callers hear a good-bye; not if another process resumes their calls.
+        awaited: whether a caller may still come back from a transfer that rings; None: another process
+            resumes calls, so it takes this caller back, and nobody needs a good-bye.
     """
+
+    async def wait_until_empty() -> None:
+        await calls.wait_until_empty()
+        while awaited is not None and awaited():
+            await trio.sleep(_LOOK_S)
+            await calls.wait_until_empty()
+
     admission.draining = True
     await warm.aclose()
     goodbye_s = config.drain.goodbye_s
     if goodbye_s >= limit_s:
         goodbye_s = 0.0
     with trio.move_on_after(limit_s - goodbye_s):
-        await calls.wait_until_empty()
+        await wait_until_empty()
     admission.closing = True
-    if goodbye_s and goodbye:
+    if goodbye_s and awaited is not None:
         for call in calls.all():
             call.run.step(GoodbyeAsked(EndReason.DRAINED, round(goodbye_s * 1000)))
     with trio.move_on_after(goodbye_s):
-        await calls.wait_until_empty()
+        await wait_until_empty()
     for call in calls.all():
         call.end(EndReason.DRAINED)
     with trio.move_on_after(_CLOSING_S + CLOSE_TIMEOUT_S):

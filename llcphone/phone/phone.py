@@ -317,5 +317,5 @@ class Phone:
         """
         need(limit_s, (int, float, type(None)), "drain: limit_s", "seconds")
         limit_s = self.config.drain.limit_s if limit_s is None else limit_s
-        goodbye = not self._runs.resumes  # otherwise another process continues the call
-        await drain(self._calls, self.admission, self.warm, self.config, limit_s, goodbye=goodbye)
+        awaited = None if self._runs.resumes else self.transfers.awaited
+        await drain(self._calls, self.admission, self.warm, self.config, limit_s, awaited=awaited)

@@ -191,6 +191,31 @@ async def test_a_phone_that_drains_takes_the_caller_back(
         assert stage.records[0].call_id in [record.resumed_from for record in stage.records]
 
 
+async def test_a_drain_waits_for_a_caller_whose_transfer_still_rings(autojump_clock: MockClock) -> None:
+    """Without a journal only this process can take them back."""
+    async with nothing_left(), staged(dial=DialOutcome("no-answer", 10.0)) as stage:
+        call = await asks_for_sales(stage)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(stage.phone.drain, 300.0, name="drain")
+            await call.stream_started(2)
+            await call.hears(0.8)
+            call.hang_up()
+        assert [record.reason for record in stage.records] == [
+            EndReason.TRANSFERRED,
+            EndReason.CALLER_HUNG_UP,
+        ]
+
+
+async def test_a_drain_does_not_wait_for_two_people_who_talk(autojump_clock: MockClock) -> None:
+    async with nothing_left(), staged(dial=DialOutcome(ring_s=2.0, talk_s=200.0)) as stage:
+        call = await asks_for_sales(stage)
+        before = trio.current_time()
+        await stage.phone.drain(300.0)
+        assert trio.current_time() - before < 60
+        call.hang_up()
+        await call.ended()
+
+
 async def test_a_caller_who_comes_back_when_the_drain_limit_is_near_hears_why_the_line_closes(
     autojump_clock: MockClock,
 ) -> None:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import trio
+
 from llcphone.engine.events import EndReason, HangUpAsked
 from llcphone.engine.notes import TransferPutOff
 
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 
 _REMEMBERED = 2_000
 """Transfers that are remembered without a journal."""
+_ASKS_WITHIN_S = 5.0
+"""Twilio's next request comes within this time after what it waits for."""
 
 
 class TransferRegistry:
@@ -59,6 +63,7 @@ class TransferRegistry:
 
     def keep(self, transfer: Transfer) -> None:
         """Remember a caller who has left."""
+        self.expect(transfer)
         self._by_token[transfer.token] = transfer
         self._by_run[transfer.call.call_sid, transfer.call.run_number] = transfer
         while len(self._by_token) > _REMEMBERED:
@@ -84,6 +89,15 @@ class TransferRegistry:
     def of_run(self, call_sid: str, run_number: int) -> Transfer | None:
         """The transfer that ended this run."""
         return self._by_run.get((call_sid, run_number))
+
+    def expect(self, transfer: Transfer, within_s: float = 0.0) -> None:
+        """Twilio is going to ask about this transfer, once what it does now has taken at most this long."""
+        transfer.awaited_until = trio.current_time() + within_s + _ASKS_WITHIN_S
+
+    def awaited(self) -> bool:
+        """Whether a caller rings, or is on the way to it, for whom Twilio is going to ask here what next."""
+        now = trio.current_time()
+        return any(now < each.awaited_until and not each.gone for each in self._by_token.values())
 
     def leaves(self, call: Call) -> bool:
         """Whether the telephone call continues although this run of it has ended."""

@@ -73,6 +73,8 @@ class Transfer:
     """The run they came back to."""
     gone: bool = False
     """The caller has hung up."""
+    awaited_until: float = 0.0
+    """Until when Twilio is expected to ask what next, by Trio's clock; later it may ask, too."""
     refused: str = attrs.field(default="", repr=False)
     """What a colleague who does not accept the call wants the caller to hear."""
     briefing: Call | None = None

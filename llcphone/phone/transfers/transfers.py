@@ -135,6 +135,10 @@ class Transfers:
         """Whether a transfer with this token began in this process."""
         return self._registry.known(token) is not None
 
+    def awaited(self) -> bool:
+        """Whether a caller's transfer still rings, so that they may have to be taken back."""
+        return self._registry.awaited()
+
     def has_left(self, call_sid: str, run_number: int) -> bool:
         """Whether `after_stream` has an answer for this run: its caller leaves, or has left."""
         leaving = self._registry.requested_by(call_sid, run_number) is not None
@@ -191,6 +195,7 @@ class Transfers:
 
     def _dial(self, transfer: Transfer, to: Destination) -> str:
         whispered = to.whisper or to.accept
+        self._registry.expect(transfer, to.timeout_s)
         return twiml_transfer.dial(
             to.number,
             action=self._registry.url(transfer, "done"),

@@ -256,6 +256,8 @@ class WarmTransfers:
             log.info("the caller on hold has hung up", extra={"call_sid": data["call_sid"]})
             if transfer is not None:
                 self.caller_gone(transfer)
+        elif transfer is not None:
+            self._registry.expect(transfer)
 
     async def _hang_up(self, call_sid: str) -> None:
         try:

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 log = logger("llcphone.transfers")
 
+_ASKED = frozenset({"done", "back", "accept"})
+"""Steps after which the caller is with somebody, or has hung up, or has been taken back."""
 _REACHED = frozenset({"completed", "answered"})
 
 
@@ -104,6 +106,8 @@ class TransferWebhooks:
         """The document for this step; None: there is no such step."""
         answer = self._steps.get(step)
         transfer = self._registry.known(token)
+        if transfer is not None and step in _ASKED:
+            transfer.awaited_until = 0.0
         return None if answer is None else await answer(Question(form, run_number, to, transfer))
 
     # -- the caller's leg ------------------------------------------------------------------------
