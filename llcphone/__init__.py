@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from llcphone.call.record import CallRecord as CallRecord
     from llcphone.config import Config as Config
     from llcphone.engine.events import EndReason as EndReason
-    from llcphone.engine.notes import Note as Note
+    from llcphone.engine.note import Note as Note
     from llcphone.errors import ConfigError as ConfigError
     from llcphone.errors import DialRefused as DialRefused
     from llcphone.errors import JoinRefused as JoinRefused
@@ -40,7 +40,7 @@ _HOMES = {
     "Call": "llcphone.call.call",
     "CallRecord": "llcphone.call.record",
     "Config": "llcphone.config",
-    "Note": "llcphone.engine.notes",
+    "Note": "llcphone.engine.note",
     "EndReason": "llcphone.engine.events",
     "ConfigError": "llcphone.errors",
     "DialRefused": "llcphone.errors",

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import trio
 
-from llcphone.engine.notes import ApprovalAsked, Note
+from llcphone.engine.notes import ApprovalAsked
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from llcphone.engine.note import Note
     from llcphone.tools.tool import Approval
 
 

@@ -20,7 +20,7 @@ from llcphone.call.phone_writer import PhoneWriter
 from llcphone.engine.call import CallEngine
 from llcphone.engine.commands import SendPhone
 from llcphone.engine.events import Born, EndReason
-from llcphone.engine.notes import Note
+from llcphone.engine.note import Note
 from llcphone.errors import JoinRefused
 from llcphone.runtime.containment import kinds_of
 from llcphone.runtime.log_lines import logger

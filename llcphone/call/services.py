@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import attrs
 
-from llcphone.engine.notes import Note
+from llcphone.engine.note import Note
 
 if TYPE_CHECKING:
     from llcphone.call.record import CallRecord

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from llcphone.call.call import Call
     from llcphone.call.record import CallRecord
     from llcphone.config import Config
-    from llcphone.engine.notes import Note
+    from llcphone.engine.note import Note
     from llcphone.server.listener import PublicListener
 
     Tell = Callable[[str], None]

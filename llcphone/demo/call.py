@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from llcphone.call.call import Call
     from llcphone.call.run import CallRun
     from llcphone.demo.view import CallView
-    from llcphone.engine.notes import Note
+    from llcphone.engine.note import Note
 
 
 @attrs.define(eq=False)

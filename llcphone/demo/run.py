@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from llcphone.demo.facts import Facts
     from llcphone.demo.lateness import Stall
     from llcphone.demo.view import CallView
-    from llcphone.engine.notes import Note
+    from llcphone.engine.note import Note
     from llcphone.phone.phone import Phone
     from llcphone.server.listener import PublicListener
 

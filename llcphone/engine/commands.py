@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from llcphone.engine.notes import Note
+from llcphone.engine.note import Note
 
 if TYPE_CHECKING:
     from llcphone.engine.events import EndReason

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from llcphone.call.call import Call
     from llcphone.config.breaker import BreakerConfig
-    from llcphone.engine.notes import Note
+    from llcphone.engine.note import Note
 
 log = logger("llcphone.breaker")
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from llcphone.call.call import Call
     from llcphone.config import Config
-    from llcphone.engine.notes import Note
+    from llcphone.engine.note import Note
     from llcphone.store.store import Store
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from llcphone.agent import Agent
     from llcphone.call.call import Call
-    from llcphone.engine.notes import Note
+    from llcphone.engine.note import Note
 
 log = logger("llcphone.call_warnings")
 

@@ -15,7 +15,7 @@ import trio
 from llcphone.call.background_tasks import BackgroundTasks
 from llcphone.call.call import Call
 from llcphone.call.record import CallRecord
-from llcphone.engine.notes import Note
+from llcphone.engine.note import Note
 from llcphone.runtime.containment import Faults
 from llcphone.runtime.log_lines import logger
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from llcphone.call.call import Call
     from llcphone.config.money import MoneyConfig
-    from llcphone.engine.notes import Note
+    from llcphone.engine.note import Note
 
 log = logger("llcphone.day_budget")
 

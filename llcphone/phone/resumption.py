@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from llcphone.agent import Agent
-    from llcphone.engine.notes import Note
+    from llcphone.engine.note import Note
     from llcphone.phone.calls import LiveCalls
     from llcphone.phone.documents import StreamDocuments
     from llcphone.phone.moved_calls import MovedCalls

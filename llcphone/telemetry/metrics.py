@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from llcphone.call.call import Call
     from llcphone.call.record import CallRecord
-    from llcphone.engine.notes import Note
+    from llcphone.engine.note import Note
     from llcphone.phone.ports import PhonePort
 
 _SPEECH_S = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0)

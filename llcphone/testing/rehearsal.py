@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from llcphone.call.call import Call
     from llcphone.call.record import CallRecord
     from llcphone.config import Config
-    from llcphone.engine.notes import Note
+    from llcphone.engine.note import Note
     from llcphone.phone.agents import AgentChoice
     from llcphone.phone.phone import Phone
     from llcphone.server.listener import PublicListener

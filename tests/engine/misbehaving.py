@@ -22,7 +22,8 @@ import attrs
 
 from llcphone.audio import payload_bytes
 from llcphone.engine import CallEngine, commands, events
-from llcphone.engine.notes import DeadAir, Note
+from llcphone.engine.note import Note
+from llcphone.engine.notes import DeadAir
 from llcphone.errors import RemoteProtocolError
 from llcphone.realtime import messages
 from llcphone.realtime.decode import decode

@@ -18,7 +18,7 @@ from llcphone.engine import CallEngine
 from llcphone.engine.call_setup import TurnUpdate
 from llcphone.engine.commands import Command, EndCall, RunTool, SendModel, SendPhone
 from llcphone.engine.events import Born, EndReason, Event, ModelConnected, ModelSaid, StreamJoined, Tick
-from llcphone.engine.notes import Note
+from llcphone.engine.note import Note
 from llcphone.realtime.dialects import Dialect
 from llcphone.realtime.events import (
     AudioDelta,

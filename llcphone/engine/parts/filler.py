@@ -14,6 +14,7 @@ from llcphone.engine.parts.timers import Timer
 from llcphone.engine.resumed import Speaker
 
 if TYPE_CHECKING:
+    from llcphone.engine.note import Note
     from llcphone.engine.parts.history import History
     from llcphone.engine.parts.playout import Playout
     from llcphone.engine.parts.timers import Timers
@@ -56,9 +57,7 @@ class Filler:
         self._played_ms = now_ms
         self._timers.set(Timer.FILLER, now_ms + self._every_ms)
 
-    def say(
-        self, words: tuple[bytes, ...], what: str, note: notes.Note, now_ms: int, out: list[Command]
-    ) -> None:
+    def say(self, words: tuple[bytes, ...], what: str, note: Note, now_ms: int, out: list[Command]) -> None:
         """Play stored words, and write down that they were played."""
         if not words:
             return

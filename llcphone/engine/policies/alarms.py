@@ -27,6 +27,7 @@ from llcphone.engine.status import Floor
 if TYPE_CHECKING:
     from llcphone.engine.commands import Command
     from llcphone.engine.events import LoopHeld
+    from llcphone.engine.note import Note
     from llcphone.engine.parts.turn_times import Turn
     from llcphone.engine.policies.phone_line import PhoneLine
     from llcphone.engine.state import CallState
@@ -140,7 +141,7 @@ class Alarms:
         by, ms = max(shares.items(), key=lambda share: share[1], default=("", 0))
         return by if 2 * ms > until_ms - since_ms else ""
 
-    def _raise(self, alarm: Alarm, note: notes.Note, out: list[Command]) -> None:
+    def _raise(self, alarm: Alarm, note: Note, out: list[Command]) -> None:
         if len(self.raised) < _KEPT:
             self.raised.append(alarm)
         out.append(note)

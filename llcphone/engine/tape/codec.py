@@ -25,14 +25,13 @@ import re
 import types
 from collections.abc import Callable, Mapping
 from enum import Enum
-from typing import Any, Union, cast, get_args, get_origin, get_type_hints
+from typing import Any, Union, get_args, get_origin, get_type_hints
 
 import attrs
 
 from llcphone.audio import SILENCE, payload_bytes
-from llcphone.engine.call_setup import CallSetup, RetellingTexts
-from llcphone.engine.commands import Command
-from llcphone.engine.events import EndReason, Event
+from llcphone.engine.call_setup import RetellingTexts
+from llcphone.engine.events import EndReason
 from llcphone.engine.resumed import Resumed
 from llcphone.engine.words import masked
 from llcphone.errors import LocalProtocolError, RemoteProtocolError
@@ -53,14 +52,7 @@ Data = list[Any]
 
 _KEPT = (
     {"id", "item_id", "previous_item_id", "response_id", "call_id", "event_id"}  # OpenAI's and our ids
-    | {
-        "name",
-        "by",
-        "tools",
-        "silent_tools",
-        "purpose",
-        "kind",
-    }  # names of tools, marks and hooks, our own words
+    | {"name", "by", "tools", "silent_tools", "purpose", "kind"}  # of tools, marks, hooks; our own words
     | {"type", "status", "role", "reason", "code", "error_code", "param", "answered_by"}  # vendors' words
     | {"encoding", "voice", "input_audio_format", "output_audio_format"}
 )
@@ -227,7 +219,7 @@ def _one_of(union: Any, data: Any) -> Any:
 
 @functools.cache
 def _classes(union: Any) -> dict[str, type]:
-    return {cls.__name__: cls for cls in get_args(union)}
+    return {cls.__name__: cls for cls in get_args(union) or (union,)}
 
 
 # -- whole things -------------------------------------------------------------------------------
@@ -246,26 +238,12 @@ def as_data(thing: object, aliases: Aliases) -> Data:
     return [type(thing).__name__, _put_fields(thing, aliases)]
 
 
-def event_of(data: Data) -> Event:
-    """The event of its data.
+def read(union: Any, data: Data) -> Any:
+    """The thing of its data; ``union`` is its class, or all that it may be of.
 
     Raises:
-        RemoteProtocolError: it is no event that this version knows.
+        RemoteProtocolError: it is nothing that this version knows.
     """
-    return cast("Event", _read(Event, data))
-
-
-def command_of(data: Data) -> Command:
-    """The command of its data; raises as ``event_of`` does."""
-    return cast("Command", _read(Command, data))
-
-
-def setup_of(data: Data) -> CallSetup:
-    """The setup of its data; raises as ``event_of`` does."""
-    return cast("CallSetup", _read(CallSetup | None, data))
-
-
-def _read(union: Any, data: Data) -> Any:
     try:
         return _one_of(union, data)
     except (KeyError, TypeError, ValueError, AttributeError):

@@ -21,15 +21,16 @@ import msgspec
 
 from llcphone.audio import payload_bytes
 from llcphone.engine.call import CallEngine
-from llcphone.engine.notes import Note
-from llcphone.engine.tape.codec import Aliases, Data, as_data, audio_of, event_of, setup_of
+from llcphone.engine.call_setup import CallSetup
+from llcphone.engine.events import Event
+from llcphone.engine.note import Note
+from llcphone.engine.tape.codec import Aliases, Data, as_data, audio_of, read
 from llcphone.errors import RemoteProtocolError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from llcphone.engine.commands import Command
-    from llcphone.engine.events import Event
 
 FORMAT = 1
 """Raised when old tapes can no longer be read."""
@@ -260,7 +261,7 @@ def _again(lines: Iterable[bytes]) -> Iterator[tuple[int, Line, Line]]:
     number, header = next(told, (0, None))
     if not isinstance(header, Header) or header.format != FORMAT:
         raise RemoteProtocolError(_why_none(number, header))
-    engine = CallEngine(setup_of(header.setup))
+    engine = CallEngine(read(CallSetup, header.setup))
     aliases: Aliases = {}
     yield number, header, header
     for number, line in told:
@@ -289,7 +290,7 @@ def _why_none(number: int, first: object) -> str:
 
 
 def _step_again(engine: CallEngine, line: Step, aliases: Aliases) -> Step:
-    event = event_of(line.event)
+    event = read(Event, line.event)
     outcome: list[Command] | Exception
     try:
         outcome = engine.handle(event, line.now_ms)

@@ -16,7 +16,7 @@ from llcphone.engine.notes import TransferPutOff
 
 if TYPE_CHECKING:
     from llcphone.call.call import Call
-    from llcphone.engine.notes import Note
+    from llcphone.engine.note import Note
     from llcphone.phone.transfers.transfer import Transfer
 
 _REMEMBERED = 2_000

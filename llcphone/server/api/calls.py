@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from llcphone.call.call import Call
-    from llcphone.engine.notes import Note
+    from llcphone.engine.note import Note
     from llcphone.phone.ports import PhonePort
 
 REMEMBERED = 1000

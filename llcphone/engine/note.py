@@ -7,25 +7,26 @@ said is in ``words`` alone, which never goes to a log.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, dataclass_transform
 
 import attrs
 
 
-@attrs.frozen
+@dataclass_transform(frozen_default=True)
 class Note:
-    """Something has happened in a call."""
+    """Something has happened in a call; each subclass is a frozen class of its annotated fields."""
 
     kind: ClassVar[str] = ""
     """Its name in logs and events."""
+    words = ""
+    """The words that it is about, if it is about words."""
+    __match_args__: ClassVar[tuple[str, ...]] = ()
+
+    def __init_subclass__(cls, kind: str) -> None:
+        cls.kind = kind
+        attrs.frozen(cls, slots=False)
 
     @property
     def fields(self) -> dict[str, object]:
         """Ids, times, counts and codes; never what was said."""
-        names = (each.name for each in attrs.fields(type(self)))
-        return {name: getattr(self, name) for name in names if name != "words"}
-
-    @property
-    def words(self) -> str:
-        """The words that it is about, if it is about words."""
-        return ""
+        return {name: getattr(self, name) for name in self.__match_args__ if name != "words"}
