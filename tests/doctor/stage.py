@@ -20,7 +20,8 @@ from tests.carrier.carrier_desk import Asked, Desk, answer
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-_BAD = {each: at for at, each in enumerate((Status.PASS, Status.WARN, Status.UNKNOWN, Status.FAIL))}
+FAIL, WARN, PASS, UNKNOWN = Status.FAIL, Status.WARN, Status.PASS, Status.UNKNOWN
+_BAD = {each: at for at, each in enumerate((PASS, WARN, UNKNOWN, FAIL))}
 KEY = "sk-stage-0123456789abcdef"
 
 
@@ -46,6 +47,11 @@ class DoctorStage(Stage):
         if value is None:
             del self.sections[section][name]
         self.write()
+
+    def agent(self, text: str) -> None:
+        """Write the agent's file."""
+        (self.folder / "agent.py").write_text(text)
+        self.set("agent.file", str(self.folder / "agent.py"))
 
     def secret(self, variable: str, value: str) -> None:
         """Write one variable of .env."""
@@ -91,10 +97,26 @@ class DoctorStage(Stage):
                 found[each.check] = each
         return found
 
-    async def well(self, *groups: str, **changes: Any) -> None:
+    async def finds(
+        self, groups: str, check: str, status: Status, *words: str, **changes: Any
+    ) -> dict[str, Finding]:
+        """What these groups find; the finding of this check has this status and says these words."""
+        found = await self.run_checks(*groups.split(), **changes)
+        names(found[check], status, *words)
+        return found
+
+    async def well(self, *groups: str) -> None:
         """Nothing fails."""
-        found = await self.run_checks(*groups, **changes)
+        found = await self.run_checks(*groups)
         assert [each for each in found.values() if each.status is Status.FAIL] == []
+
+
+def names(finding: Finding, status: Status, *words: str) -> None:
+    """The finding has this status, says these words, and has a fix unless it passes."""
+    assert finding.status is status, finding
+    assert finding.fix or status is Status.PASS, finding
+    for word in words:
+        assert word in f"{finding.evidence} | {finding.fix}", finding
 
 
 @asynccontextmanager

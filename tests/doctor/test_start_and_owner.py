@@ -23,8 +23,7 @@ from llcphone.process.pidfile import PidFile, own_pid_file
 from llcphone.server.port_owners import Kind, Owner
 from llcphone.sim.model import Faults
 from llcphone.sim.ports import free_port
-from tests.doctor.stage import open_doctor
-from tests.doctor.test_faults import FAIL, PASS, UNKNOWN, WARN, _in_its_folder, names  # noqa: F401
+from tests.doctor.stage import FAIL, PASS, UNKNOWN, WARN, names
 
 # -- what a start needs -------------------------------------------------------------------------
 
@@ -36,81 +35,65 @@ from tests.doctor.test_faults import FAIL, PASS, UNKNOWN, WARN, _in_its_folder, 
         ("outbound.machine_message_file", "none.ulaw", "No such file", "name a file"),
         ("money.price_file", "none.toml", "No such file", "name a TOML file"),
         ("money.state_file", "spent.json", "cannot be read", "delete it"),
-        (
-            "webhook.url",
-            "https://example.com/hook",
-            "store.url: webhook.url needs the store",
-            "store.enabled = true",
-        ),
+        ("webhook.url", "https://a.b/hook", "store.url: webhook.url needs the store", "store.enabled = true"),
     ],
 )
-async def test_what_the_server_would_not_start_with(autojump_clock, tmp_path, key, value, words, fix):
+async def test_what_the_server_would_not_start_with(autojump_clock, stage, tmp_path, key, value, words, fix):
     (tmp_path / "spent.json").write_text("{")
-    async with open_doctor(tmp_path, serving=False) as stage:
-        assert (await stage.run_checks("settings"))["start"].status is PASS
-        stage.set("webhook.secret", "a-secret-of-some-length-0123")
-        stage.set("store.enabled", key != "webhook.url")
-        stage.set(key, value)
-        names((await stage.run_checks("settings"))["start"], FAIL, words, fix)
+    assert (await stage.run_checks("settings"))["start"].status is PASS
+    stage.set("webhook.secret", "a-secret-of-some-length-0123")
+    stage.set("store.enabled", key != "webhook.url")
+    stage.set(key, value)
+    await stage.finds("settings", "start", FAIL, words, fix)
 
 
 async def test_certificates_that_cannot_be_read(autojump_clock, tmp_path):
-    config = Config.from_dict(
-        {
-            "wire": {"ca_file": str(tmp_path / "ca.pem")},
-            "realtime": {"url": "wss://model.example/v1/realtime"},
-        }
-    )
+    model = {"url": "wss://model.example/v1/realtime"}
+    config = Config.from_dict({"wire": {"ca_file": str(tmp_path / "ca.pem")}, "realtime": model})
     found = await run_checks(DoctorContext(config=config, path=tmp_path / "llcphone.toml"), ("settings",))
     [start] = [each for each in found if each.check == "start"]
     names(start, FAIL, "wire.ca_file: cannot be read: No such file")
 
 
-async def test_an_address_and_a_port_that_cannot_be_listened_on(autojump_clock, tmp_path):
-    async with open_doctor(tmp_path, serving=False) as stage:
-        assert (await stage.run_checks("settings"))["listening address"].status is PASS
-        stage.set("server.host", "192.0.2.77")
-        names(
-            (await stage.run_checks("settings"))["listening address"], FAIL, "is no address of this machine"
-        )
-        stage.set("server.host", "127.0.0.1")
-        with socket.create_server(("127.0.0.1", 0)) as taken:
-            stage.set("metrics.port", taken.getsockname()[1])
-            names((await stage.run_checks("settings"))["metrics port"], FAIL, "EADDRINUSE", "metrics.port")
+async def test_an_address_and_a_port_that_cannot_be_listened_on(autojump_clock, stage):
+    assert (await stage.run_checks("settings"))["listening address"].status is PASS
+    stage.set("server.host", "192.0.2.77")
+    await stage.finds("settings", "listening address", FAIL, "is no address of this machine")
+    stage.set("server.host", "127.0.0.1")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        stage.set("metrics.port", taken.getsockname()[1])
+        await stage.finds("settings", "metrics port", FAIL, "EADDRINUSE", "metrics.port")
 
 
-async def test_a_settings_file_that_is_no_toml_may_hold_a_secret(autojump_clock, tmp_path):
-    async with open_doctor(tmp_path, serving=False) as stage:
-        stage.path.write_text('[realtime\napi_key = "sk-canary"\n')
-        stage.path.chmod(0o644)
-        names((await stage.run_checks("settings"))["file modes"], WARN, "llcphone.toml may be read by others")
+async def test_a_settings_file_that_is_no_toml_may_hold_a_secret(autojump_clock, stage):
+    stage.path.write_text('[realtime\napi_key = "sk-canary"\n')
+    stage.path.chmod(0o644)
+    await stage.finds("settings", "file modes", WARN, "llcphone.toml may be read by others")
 
 
-async def test_a_store_of_a_newer_llcphone(autojump_clock, tmp_path):
-    async with open_doctor(tmp_path, serving=False) as stage:
-        with closing(sqlite3.connect(tmp_path / "phone.db")) as file:
-            file.executescript(
-                "create table phone_schema (version int); insert into phone_schema values (99)"
-            )
-        names((await stage.run_checks("machine"))["store database"], FAIL, "was made by a newer llcphone")
+async def test_a_store_of_a_newer_llcphone(autojump_clock, stage, tmp_path):
+    with closing(sqlite3.connect(tmp_path / "phone.db")) as file:
+        file.executescript("create table phone_schema (version int); insert into phone_schema values (99)")
+    await stage.finds("machine", "store database", FAIL, "was made by a newer llcphone")
 
 
-async def test_a_folder_that_may_not_even_be_looked_into(autojump_clock, tmp_path, monkeypatch):
+async def test_a_folder_that_may_not_even_be_looked_into(autojump_clock, stage, monkeypatch):
     def refused(folder):
         raise PermissionError(13, "Permission denied", str(folder))
 
-    async with open_doctor(tmp_path, serving=False) as stage:
-        stage.set("records.path", "/closed/deep/calls.jsonl")
-        monkeypatch.setattr(places.Path, "is_dir", refused)
-        found = await stage.run_checks("machine")
-        names(found["folders"], FAIL, "/closed/deep cannot be written (Permission denied)")
-        assert "clock" in found, "it hides nothing of the others"
+    stage.set("records.path", "/closed/deep/calls.jsonl")
+    monkeypatch.setattr(places.Path, "is_dir", refused)
+    found = await stage.finds(
+        "machine", "folders", FAIL, "/closed/deep cannot be written (Permission denied)"
+    )
+    assert "clock" in found, "it hides nothing of the others"
 
 
 # -- whose process it is ------------------------------------------------------------------------
 
 PID_FILE = PidFile(7, 1.0, "", "", "127.0.0.1", 8081, "p", "", ["python"], "/elsewhere")
 OURS = Owner(Kind.OURS, 7, "llcphone", "127.0.0.1:8081")
+THEIRS = {"pid_file": PID_FILE, "alive": True}
 HIDDEN = Owner(Kind.HIDDEN, None, "", "127.0.0.1:8081")
 
 
@@ -121,28 +104,17 @@ HIDDEN = Owner(Kind.HIDDEN, None, "", "127.0.0.1:8081")
         ([OURS], {"settings": "/here/llcphone.toml"}, "process", UNKNOWN, "cannot be seen by this user"),
         ([OURS], {"trouble": "Permission denied"}, "process", UNKNOWN, "cannot be read (Permission denied)"),
         ([], {"trouble": "Permission denied", "health": None}, "process", UNKNOWN, "cannot be read"),
-        (
-            [OURS],
-            {"pid_file": PID_FILE, "alive": True, "is_own": False},
-            "process",
-            FAIL,
-            "llcphone of /elsewhere",
-        ),
-        ([OURS], {"pid_file": PID_FILE, "alive": True}, "process", PASS, "pid 7"),
+        ([OURS], THEIRS | {"is_own": False}, "process", FAIL, "llcphone of /elsewhere"),
+        ([OURS], THEIRS, "process", PASS, "pid 7"),
         ([], {}, "port", UNKNOWN, "cannot be seen by this user"),
         ([HIDDEN, HIDDEN], {}, "port", UNKNOWN, "whether that is one program"),
         ([OURS], {"not_ready": None}, "takes calls", UNKNOWN, "/readyz does not answer"),
     ],
 )
 def test_a_process_that_cannot_be_seen_is_not_known_to_be_ours(owners, more, check, status, words) -> None:
-    seen = {
-        "pid_file": None,
-        "alive": False,
-        "not_ready": (),
-        "errors": (),
-        "health": Health("p", 3.0, alive=True),
-    }
-    found = {each.check: each for each in judge(Facts(port=8081, owners=owners, **seen | more))}
+    seen = {"pid_file": None, "alive": False, "not_ready": (), "errors": ()}
+    seen |= {"health": Health("p", 3.0, alive=True)} | more
+    found = {each.check: each for each in judge(Facts(port=8081, owners=owners, **seen))}
     names(found[check], status, words)
 
 
@@ -151,20 +123,20 @@ async def test_the_pid_file_of_another_container_is_left_alone(tmp_path) -> None
     file = tmp_path / "llcphone.pid"
     file.write_bytes(msgspec.json.encode(pid_file))
     config = Config.from_dict({"process": {"pid_file": str(file)}, "server": {"port": free_port()}})
-    found = {each.check: each for each in await run_checks(DoctorContext(config=config), ("process",))}
-    names(found["process"], UNKNOWN, "another container")
-    await FIXES["stale pid file"][1](DoctorContext(config=config))
-    assert file.exists()
-    file.write_text("{")
-    found = {each.check: each for each in await run_checks(DoctorContext(config=config), ("process",))}
-    names(found["process"], UNKNOWN, "the pid file cannot be read")
+    context = DoctorContext(config=config)
+    for words in ("another container", "the pid file cannot be read"):
+        found = {each.check: each for each in await run_checks(context, ("process",))}
+        names(found["process"], UNKNOWN, words)
+        await FIXES["stale pid file"][1](context)
+        assert file.exists()
+        file.write_text("{")
 
 
-async def test_a_server_of_another_user(autojump_clock, tmp_path, monkeypatch):
-    async with open_doctor(tmp_path) as stage:
-        assert "user" not in await stage.run_checks("machine")
-        monkeypatch.setattr(machine.os, "geteuid", lambda: 12345)
-        names((await stage.run_checks("machine"))["user"], UNKNOWN, "was not examined", "sudo -u")
+async def test_a_server_of_another_user(autojump_clock, stage, monkeypatch):
+    await stage.serve()
+    assert "user" not in await stage.run_checks("machine")
+    monkeypatch.setattr(machine.os, "geteuid", lambda: 12345)
+    await stage.finds("machine", "user", UNKNOWN, "was not examined", "sudo -u")
 
 
 # -- vendors' answers that say nothing ----------------------------------------------------------
@@ -186,32 +158,24 @@ def test_a_list_of_models_that_does_not_answer_is_not_a_model_without_an_end() -
 
 
 def test_a_status_page_without_a_status_is_not_read() -> None:
-    for page in (
-        Answer(200, {}, "", {}),
-        Answer(503, {}, "", {"status": {"indicator": "none"}}),
-        "no answer",
-    ):
+    status = {"status": {"indicator": "none"}}
+    for page in (Answer(200, {}, "", {}), Answer(503, {}, "", status), "no answer"):
         names(judge_status("Vendor", page), WARN, "cannot be read")
-    assert judge_status("Vendor", Answer(200, {}, "", {"status": {"indicator": "none"}})).status is PASS
+    assert judge_status("Vendor", Answer(200, {}, "", status)).status is PASS
 
 
-async def test_a_group_with_nothing_to_look_at_says_so(autojump_clock, tmp_path):
-    async with open_doctor(tmp_path, serving=False) as stage:
-        names((await stage.run_checks("vendors"))["status pages"], PASS, "name no vendor")
+async def test_a_group_with_nothing_to_look_at_says_so(autojump_clock, stage):
+    await stage.finds("vendors", "status pages", PASS, "name no vendor")
 
 
-async def test_a_model_that_fails_to_answer(autojump_clock, tmp_path):
-    failing = Faults(fail_responses=1)
-    async with open_doctor(tmp_path, serving=False, faults=failing) as stage:
-        found = await stage.run_checks("session", live=True)
-        names(found["answer"], FAIL, "fails to answer [inference_rate_limit_exceeded]")
+async def test_a_model_that_fails_to_answer(autojump_clock, stage):
+    stage.model.faults = Faults(fail_responses=1)
+    await stage.finds("session", "answer", FAIL, "fails to answer [inference_rate_limit_exceeded]", live=True)
 
 
-async def test_without_agents_the_dialect_is_still_asked_for(autojump_clock, tmp_path):
-    async with open_doctor(tmp_path, serving=False) as stage:
-        stage.set("agent.file", str(tmp_path / "none.py"))
-        found = await stage.run_checks("session")
-        names(found["agents' sessions"], UNKNOWN, "cannot be loaded")
-        names(found["dialect"], PASS, "ga (asked: auto)")
-        stage.model.faults = Faults(refuse_update="invalid_value")
-        names((await stage.run_checks("session"))["session"], FAIL, "a plain agent", "invalid_value")
+async def test_without_agents_the_dialect_is_still_asked_for(autojump_clock, stage, tmp_path):
+    stage.set("agent.file", str(tmp_path / "none.py"))
+    found = await stage.finds("session", "agents' sessions", UNKNOWN, "cannot be loaded")
+    names(found["dialect"], PASS, "ga (asked: auto)")
+    stage.model.faults = Faults(refuse_update="invalid_value")
+    await stage.finds("session", "session", FAIL, "a plain agent", "invalid_value")
