@@ -38,7 +38,6 @@ QUICK = Plan(few=(10,), steps=(40,), rings=(1.5,), window_s=3.0)
 
 
 def main() -> None:
-    """Measure, print, write."""
     if sys.argv[1:2] and sys.argv[1] in OTHERS:
         runpy.run_module(f"bench.{sys.argv.pop(1)}", run_name="__main__")
         return

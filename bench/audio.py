@@ -20,7 +20,6 @@ def label(letter: bytes, call: int, number: int) -> bytes:
 
 
 def read_label(text: bytes) -> tuple[int, int]:
-    """The call and the number."""
     return int(text[1:8]), int(text[8:16])
 
 

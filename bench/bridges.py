@@ -69,15 +69,12 @@ class Sample:
 
 
 class Running:
-    """A started bridge."""
-
     def __init__(self, process: subprocess.Popen[bytes], port: int) -> None:
         self.port = port
         self.pid = process.pid
         self._process = psutil.Process(process.pid)
 
     def sample(self) -> Sample:
-        """What it has used so far."""
         family = [self._process, *self._process.children(recursive=True)]
         used = [each.cpu_times() for each in family]
         cpu = psutil.cpu_times(percpu=True)[BRIDGE_CPU]

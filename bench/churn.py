@@ -30,7 +30,6 @@ class Delays:
     total: int = 0
 
     def add(self, seconds: float) -> None:
-        """One more."""
         self.counts[min(20_000, int(seconds * 1000 / STEP_MS))] += 1
         self.total += 1
 
@@ -45,8 +44,6 @@ class Delays:
 
 
 class Churn(Samples):
-    """Callers who come and go."""
-
     def __init__(self, world: FakeWorld, port: int, calls: int, life_s: float) -> None:
         super().__init__(world.loop, Scenario(calls, handshake_s=0.05, configure_s=0.02), port)
         self.phones: dict[int, FakePhone] = {}
@@ -75,7 +72,6 @@ class Churn(Samples):
         self.loop.at(now() + life_s + 2.0, self._forget, phone)
 
     def one_more(self) -> FakePhone:
-        """Somebody rings."""
         self.born += 1
         phone = self.phones[self.born] = FakePhone(self, self.born)
         phone.ring()
@@ -106,7 +102,6 @@ class Churn(Samples):
             phone.hang_up()
 
     def live(self) -> int:
-        """Streams that are up."""
         return sum(phone.streaming for phone in self.phones.values())
 
     # -- what arrives -----------------------------------------------------------------------
@@ -115,12 +110,10 @@ class Churn(Samples):
         """Only sessions of known calls are kept, and no longer than their call."""
 
     def frame_arrived(self, call: int, number: int, when: float) -> None:
-        """A caller's frame is at the model."""
         if (phone := self.phones.get(call)) is not None and phone.sent_at[number] > self._steady_s[call]:
             self.forward.add(when - phone.sent_at[number])
 
     def delta_arrived(self, at_call: int, call: int, number: int, when: float) -> None:
-        """The last piece of a delta is at the phone."""
         if (model := self.model_of.get(call)) is not None and number < len(model.deltas_at):
             self.back.add(max(0.0, when - model.deltas_at[number]))
 

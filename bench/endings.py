@@ -41,8 +41,6 @@ SETTLE_S = 8.0
 
 @attrs.define
 class Outcome:
-    """What became of a crowd of calls."""
-
     transports: tuple[str, str]
     calls: int
     seconds: float = 0.0
@@ -56,7 +54,6 @@ class Outcome:
 
     @property
     def clean(self) -> bool:
-        """Nothing was left behind, and every call was reported."""
         same = self.tasks[0] == self.tasks[1] and self.fds[0] == self.fds[1]
         return same and not self.strange and self.records.total() == self.calls
 
@@ -164,7 +161,6 @@ async def reach(plan: Plan, sim: SimCall) -> None:
 
 
 async def end(stage: Rehearsal, plan: Plan, sim: SimCall, call: Call) -> None:
-    """End the call in its way."""
     match plan.ending:
         case E.STOP | E.CLOSE:
             sim.hang_up()
@@ -241,7 +237,6 @@ async def _crowd(calls: int, seed: int, pair: tuple[str, str], at_once: int) -> 
 
 
 def report(outcome: Outcome) -> Iterable[str]:
-    """The table, line by line."""
     yield ""
     yield f"{'/'.join(outcome.transports)}: {outcome.calls} calls in {outcome.seconds:.0f} s"
     yield f"{'moment':<24} {'ending':<21} {'calls':>5} {'records':>7}  reasons"

@@ -21,8 +21,6 @@ HANDSHAKE_S, ACK_S = 0.3, 0.3
 
 
 class Moment(Enum):
-    """When a call is ended."""
-
     BORN = "before the stream joins"
     BEFORE_START = "before start"
     CONNECTING = "model connecting"
@@ -32,8 +30,6 @@ class Moment(Enum):
 
 
 class Ending(Enum):
-    """What ends it."""
-
     STOP = "stop"
     CLOSE = "close without stop"
     RESET = "reset"

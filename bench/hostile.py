@@ -55,8 +55,6 @@ PATIENCE_S = 30.0
 
 @attrs.define
 class Outcome:
-    """What became of all calls."""
-
     hostile: int
     beside: int
     url: str
@@ -204,7 +202,6 @@ def script(turn: int, past: list[dict[str, Any]], tools: list[dict[str, Any]]) -
 
 
 async def harass(stage: Rehearsal, caller: str, outcome: Outcome, limiter: trio.Semaphore) -> None:
-    """One hostile call."""
     try:
         sim = await stage.twilio.ring(from_=caller)
         with trio.move_on_after(LASTS_S):
@@ -287,7 +284,6 @@ def _check_books(records: Sequence[CallRecord], outcome: Outcome) -> None:
 
 
 def report(outcome: Outcome) -> Iterable[str]:
-    """What became of the calls, line by line."""
     late = sorted(outcome.late_ms) or [0.0]
     yield ""
     yield f"{outcome.url}: {outcome.hostile} hostile calls beside {outcome.beside}, {outcome.seconds:.0f} s"

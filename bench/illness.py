@@ -57,8 +57,6 @@ KINDS: dict[str, dict[str, Any]] = {
 
 @attrs.define
 class Outcome:
-    """What became of all calls."""
-
     kind: str
     seconds: float
     talking: int = 0
@@ -91,7 +89,6 @@ def fall_ill(stage: Rehearsal, illness: Illness, **delays: Any) -> None:
 
 
 async def hold(stage: Rehearsal, kind: str, seconds: float, calls: int) -> Outcome:
-    """All calls at once."""
     outcome = Outcome(kind, seconds)
     sims = [await stage.ring() for _ in range(calls)]
     for sim in sims:
@@ -171,7 +168,6 @@ def report(outcome: Outcome, calls: int) -> bool:
 
 
 def main() -> None:
-    """Measure, print, judge."""
     parser = argparse.ArgumentParser(prog="bench.illness", description=__doc__.partition("\n")[0])
     parser.add_argument("--calls", type=int, default=20)
     options = parser.parse_args()

@@ -80,7 +80,6 @@ class FakeWorld:
         self._run()
 
     def run(self, scenario: Scenario, bridge_port: int, sample: Callable[[], Any]) -> Result:
-        """Put one load on the bridge."""
         self.load = load = Load(self, scenario, bridge_port)
         load.schedule(sample, self._stop)
         gc.collect()
@@ -101,7 +100,6 @@ class FakeWorld:
         self.loop.stopped = True
 
     def close(self) -> None:
-        """No more sessions."""
         self._listener.close()
 
 
@@ -119,7 +117,6 @@ class Load(Samples):
         self._busy_s = 0.0
 
     def schedule(self, sample: Callable[[], Any], stop: Callable[[], None]) -> None:
-        """Births, the window, the end."""
         at, scenario = self.loop.at, self.scenario
         begin = now() + 0.05
         for index, phone in enumerate(self.phones):
@@ -150,17 +147,14 @@ class Load(Samples):
     # -- what arrives -----------------------------------------------------------------------
 
     def session_opened(self, session: Session) -> None:
-        """The bridge opened a session."""
         self.sessions.append(session)
 
     def frame_arrived(self, call: int, number: int, when: float) -> None:
-        """A caller's frame is at the model."""
         sent = self.phones[call].sent_at[number]
         if self._opens <= sent < self._closes:
             self._forward.append(when - sent)
 
     def delta_arrived(self, at_call: int, call: int, number: int, when: float) -> None:
-        """The last piece of a delta is at the phone."""
         sent = self.model_of[call].deltas_at[number]
         if self._opens <= sent < self._closes and call == at_call:
             self._back.append(when - sent)
@@ -170,7 +164,6 @@ class Load(Samples):
         return next(phone.call for phone in self.phones if phone.call not in self.model_of)
 
     def result(self) -> Result:
-        """The account of it."""
         sent = sum(sum(self._opens <= at < self._closes for at in phone.sent_at) for phone in self.phones)
         window_s = self._closes - self._opens
         return Result(

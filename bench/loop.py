@@ -96,7 +96,6 @@ class Conn:
             self.loop.selector.modify(self.sock, selectors.EVENT_READ | selectors.EVENT_WRITE, self._ready)
 
     def text(self, payload: bytes) -> None:
-        """One text message."""
         self.send(frame(payload, client=self.client))
 
     def close(self) -> None:

@@ -154,5 +154,4 @@ def figures(bridge: Bridge, test: str, result: Result, *, idle_kb: float | None 
 
 
 def quantile(ordered: list[float], share: float) -> float | None:
-    """A quantile of sorted values."""
     return round(ordered[int((len(ordered) - 1) * share)], 3) if ordered else None

@@ -23,8 +23,6 @@ SLICE_MS = 20
 
 
 class FakeModel:
-    """One session."""
-
     def __init__(self, load: Samples, number: int) -> None:
         self.load, self.number = load, number
         self.random = random.Random(number)
@@ -198,10 +196,8 @@ class FakeModel:
         self.load.loop.at(now() + seconds, function, *args)
 
     def drop(self) -> None:
-        """Break the connection."""
         if self._conn is not None:
             self._conn.close()
 
     def on_end(self, conn: Conn) -> None:
-        """The bridge closed the session."""
         self.alive = False

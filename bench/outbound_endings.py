@@ -48,8 +48,6 @@ OUTBOUND = {
 
 @attrs.define
 class Outcome:
-    """What became of a crowd of calls."""
-
     calls: int
     seconds: float = 0.0
     asked: Counter[Fate] = attrs.field(factory=Counter)
@@ -66,7 +64,6 @@ class Outcome:
 
     @property
     def clean(self) -> bool:
-        """Nothing was left behind, no number dialled twice, and every call was reported."""
         same = self.tasks[0] == self.tasks[1] and self.fds[0] == self.fds[1]
         return same and not self.strange and self.records.total() == self.calls
 
@@ -173,7 +170,6 @@ async def _crowd(calls: int, seed: int, at_once: int) -> Outcome:
 
 
 def report(outcome: Outcome) -> Iterable[str]:
-    """The table, line by line."""
     yield f"{outcome.calls} calls in {outcome.seconds:.0f} s"
     yield f"{'fate':<27} {'calls':>5} {'orders':>6} {'records':>7} {'rang on':>8}  reasons"
     for fate in Fate:

@@ -82,8 +82,6 @@ LONGEST_RING_ON_S = 12.0
 
 @attrs.define(eq=False)
 class Plan:
-    """One call."""
-
     number: int
     fate: Fate
     rumour: Rumour
@@ -101,7 +99,6 @@ class Plan:
 
     @property
     def expected(self) -> set[EndReason]:
-        """The reasons that explain this call's end."""
         reasons = set(EXPECTED[self.fate])
         if self.cancel_after_s is not None:
             reasons.add(R.CANCELLED)
@@ -113,7 +110,6 @@ class Plan:
         return reasons
 
     def callee(self) -> Callee:
-        """The party that is called."""
         outcomes = {Fate.BUSY: "busy", Fate.NO_ANSWER: "no-answer", Fate.FAILED: "failed"}
         verdicts = {Fate.MACHINE: "machine_end_beep", Fate.FAX: "fax"}
         return Callee(

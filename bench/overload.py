@@ -68,7 +68,6 @@ class OneMore:
 
 
 def main() -> int:
-    """Run, print, judge."""
     parser = argparse.ArgumentParser(prog="bench.overload", description="One call more than fits.")
     parser.add_argument("--calls", type=int, default=100, help="server.max_calls, all of them live")
     parser.add_argument("--rate", type=float, default=20.0, help="more people who ring, per second")

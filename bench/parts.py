@@ -324,7 +324,6 @@ def measure(calls: int, seconds: float) -> dict[str, float]:
 
 
 def main() -> None:
-    """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--calls", type=int, default=40, help="calls open at once")
     parser.add_argument("--seconds", type=float, default=2.0, help="per row")

@@ -129,7 +129,6 @@ class FakePhone:
         self.load.loop.at(self._next_s, self._frame)
 
     def on_text(self, conn: Conn, text: bytes, when: float) -> None:
-        """Media, marks and clears from the bridge."""
         at = text.find(b'"payload":')
         if at >= 0:
             at = text.index(b'"', at + 10) + 1

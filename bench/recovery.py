@@ -302,7 +302,6 @@ def report(outcomes: list[Outcome], *, pool: bool) -> bool:
 
 
 def main() -> None:
-    """Measure, print, judge."""
     parser = argparse.ArgumentParser(prog="bench.recovery", description=__doc__.partition("\n")[0])
     parser.add_argument("--cuts", type=int, default=200)
     parser.add_argument("--seed", type=int, default=7)

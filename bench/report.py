@@ -71,7 +71,6 @@ class Report:
         self._console.print(f"{row.bridge}, {row.test}, {row.calls} calls: " + ", ".join(cells), style="dim")
 
     def show(self) -> None:
-        """The tables."""
         for test, (title, columns) in _TABLES.items():
             rows = sorted((row for row in self.rows if row.test == test), key=lambda row: row.calls)
             if rows:
@@ -81,7 +80,6 @@ class Report:
         self._show_marks()
 
     def write(self, path: Path) -> None:
-        """All figures as JSON."""
         about = {"at": time.strftime("%F %T"), "python": platform.python_version()}
         about["machine"] = platform.platform()
         path.write_text(json.dumps({**about, "rows": [attrs.asdict(row) for row in self.rows]}, indent=1))

@@ -54,8 +54,6 @@ PATIENT = {
 
 @attrs.define
 class Outcome:
-    """What the callers met."""
-
     restarts: list[int | None] = attrs.field(factory=list)
     """Exit codes; None: not within `RESTARTED_S`."""
     took_s: list[float] = attrs.field(factory=list)
@@ -78,7 +76,6 @@ class Outcome:
         return well and not self.refused and not self.cut and self.greeted == self.rang
 
     def lines(self) -> list[str]:
-        """For people."""
         took = sorted(self.took_s)
         pace = self.rang / self.ringing_s if self.ringing_s else 0.0
         return [

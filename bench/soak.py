@@ -43,8 +43,6 @@ SETTLE_S = 12.0
 
 @attrs.frozen
 class Minute:
-    """What was seen in one minute."""
-
     minute: float
     live: int
     born: int
@@ -70,11 +68,9 @@ class Scrape:
         self._conn.send(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n")
 
     def on_head(self, conn: Conn, head: bytes, rest: bytes) -> None:
-        """Its head has come."""
         self.text += rest.decode()
 
     def on_end(self, conn: Conn) -> None:
-        """The page is complete."""
         self.text += conn._in.decode()
 
     def buckets(self, name: str) -> Counter[float]:
@@ -83,14 +79,11 @@ class Scrape:
         return Counter({float(le): int(float(count)) for le, count in found})
 
     def value(self, name: str) -> int:
-        """A figure without labels."""
         found = re.search(rf"^llcphone_{name} (\S+)", self.text, re.M)
         return int(float(found[1])) if found else -1
 
 
 class Soak:
-    """One run."""
-
     def __init__(self, world: FakeWorld, running: Running, private_port: int) -> None:
         self._world = world
         self._running = running
@@ -110,7 +103,6 @@ class Soak:
         return self._process.num_fds(), self.scrape().value("tasks")
 
     def minutes(self, churn: Churn, count: float, tell: bool = True) -> list[Minute]:
-        """Watch this many minutes."""
         rows: list[Minute] = []
         began, born, failed = now(), 0, 0
         cpu, scrape = self._running.sample(), self.scrape()
@@ -161,7 +153,6 @@ def slope(rows: list[Minute], name: str) -> float:
 
 
 def line(row: Minute) -> str:
-    """A minute for a person."""
     return (
         f"{row.minute:>6.1f} min  {row.live:>3} live {row.born:>4} born {row.failed:>2} failed  "
         f"{row.rss_kb / 1024:>7.2f} MB  {row.fds:>4} fds {row.tasks:>4} tasks  {row.cpu:>5.2f} cpu  "
@@ -192,7 +183,6 @@ def judge(rows: list[Minute], before: tuple[int, int], after: tuple[int, int]) -
 
 
 def main() -> int:
-    """Run, print, judge."""
     parser = argparse.ArgumentParser(prog="bench.soak", description="Calls that come and go: what grows?")
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--warm-up", type=float, help="minutes before slopes count; default a fifth")

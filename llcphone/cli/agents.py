@@ -73,7 +73,6 @@ def prompt(
 
 
 def _write_new(file: Path, text: str) -> None:
-    """Write a file that is not there yet."""
     try:
         with file.open("x", encoding="utf-8") as new:
             new.write(text)

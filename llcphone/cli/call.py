@@ -44,8 +44,6 @@ if TYPE_CHECKING:
 
 @attrs.frozen
 class CallOptions:
-    """The call that is wanted."""
-
     to: str = attrs.field(repr=False)
     choice: Agent | Agents
     context: str = attrs.field(default="", repr=False)

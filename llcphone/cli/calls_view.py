@@ -26,7 +26,6 @@ def console() -> Console:
 
 
 def row_of(call: CallSummary, *, whole: bool) -> tuple[str, ...]:
-    """A line of a table about a call."""
     other = call.dialled if call.direction == "outbound" else call.caller
     return (
         call.id,
@@ -76,7 +75,6 @@ def facts_of(details: CallDetails, *, whole: bool) -> list[tuple[str, str]]:
 
 
 def print_lines(details: CallDetails) -> None:
-    """Print what was said."""
     for line in details.lines:
         at_s = (line["at_ms"] or 0) / 1000
         emit(f"{at_s:7.1f} s  {line['speaker'] + ':':<8} {line['text']}\n")
@@ -98,12 +96,10 @@ def or_dash(value: object) -> str:
 
 
 def as_json_text(data: object) -> str:
-    """One line of JSON."""
     return msgspec.json.encode(data).decode()
 
 
 def print_json(data: object) -> None:
-    """Print one line of JSON."""
     emit(as_json_text(data) + "\n")
 
 

@@ -82,7 +82,6 @@ def at_twilio(config: Config) -> list[str]:
 
 
 def _told(found: Counts) -> str:
-    """Counts in words."""
     *most, last = [f"{count} {what.replace('_', ' ')}" for what, count in found.items()]
     return f"{', '.join(most)} and {last}"
 

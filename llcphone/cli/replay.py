@@ -62,7 +62,6 @@ def run_replay(path: Path, *, accept: bool, tell: Callable[[str], None]) -> int:
 
 
 def report(outcome: Replay) -> Iterator[str]:
-    """What a person wants to know, line by line."""
     if outcome.difference is None:
         yield (
             f"The same decisions: {outcome.steps} steps and {outcome.frames} frames over "

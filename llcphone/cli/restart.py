@@ -34,8 +34,6 @@ REFUSED = frozenset(
 
 @attrs.frozen(kw_only=True)
 class RestartOptions:
-    """What is asked for."""
-
     path: Path | None = None
     agent: Path | None = None
     force: bool = False

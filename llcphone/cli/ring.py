@@ -113,7 +113,6 @@ class Live:
         self._began_s = began_s
 
     def say(self, text: str) -> None:
-        """One line."""
         self._tell(f"{trio.current_time() - self._began_s:7.2f} s  {text}")
 
     def note(self, call: Call, note: Note) -> None:
@@ -160,7 +159,6 @@ def _cost(record: CallRecord) -> str:
 
 
 def _summary(record: CallRecord) -> list[str]:
-    """The record, for a person."""
     gaps = sorted(turn["answer_gap_ms"] for turn in record.turns if turn.get("answer_gap_ms") is not None)
     kinds = ("input_text", "input_audio", "output_text", "output_audio")
     tokens = sum(record.usage.get(kind, 0) for kind in kinds)

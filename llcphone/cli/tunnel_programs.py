@@ -33,7 +33,6 @@ class Program:
     """Part of the line that says that the tunnel is connected."""
 
     def command(self, port: int) -> list[str]:
-        """What starts it."""
         return [self.name, *(each.format(port=port) for each in self.arguments)]
 
     def url_in(self, line: str) -> str:

@@ -65,8 +65,6 @@ Check = Callable[[DoctorContext], Awaitable[list[Finding]]]
 
 @frozen
 class Answer:
-    """What a URL answered."""
-
     status: int
     headers: Mapping[str, str]
     text: str

@@ -96,7 +96,6 @@ def clock_urls(context: DoctorContext) -> list[str]:
 
 
 def judge_clock(skew_s: float) -> Finding:
-    """Whether this machine's clock is right."""
     seen = f"{abs(skew_s):.0f} s {'ahead of' if skew_s > 0 else 'behind'} the vendor's"
     fix = "set the clock: timedatectl set-ntp true (certificates, quiet hours and look-ups go by it)"
     if abs(skew_s) >= _SKEW_BAD_S:

@@ -45,8 +45,6 @@ _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 @frozen
 class Facts:
-    """What was seen of the process."""
-
     port: int
     pid_file: PidFile | None
     alive: bool
@@ -64,7 +62,6 @@ class Facts:
 
 
 async def process(context: DoctorContext) -> list[Finding]:
-    """All of it."""
     settings, path = context.config.process, real_path(context.path)
     pid_file = read_pid_file(settings.pid_file)
     alive = pid_file is not None and pid_file.alive
@@ -81,7 +78,6 @@ async def process(context: DoctorContext) -> list[Finding]:
 
 
 def judge(facts: Facts) -> list[Finding]:
-    """What the facts mean."""
     if not facts.alive and not facts.owners and facts.health is None:
         return [_nobody(facts), _log(facts)]  # port and answers would only say so again
     return [_process(facts), _port(facts), *_health(facts), _log(facts)]

@@ -31,7 +31,6 @@ _TUNNEL = "start the tunnel again (llcphone tunnel), or set PUBLIC_URL to where 
 
 
 async def public(context: DoctorContext) -> list[Finding]:
-    """All of it."""
     url = context.config.server.public_url
     if not url:
         return [

@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
 
 class Status(Enum):
-    """How bad it is."""
-
     PASS = "pass"
     WARN = "warn"
     """Calls work; something is not as it should be."""
@@ -41,7 +39,6 @@ class Finding:
     """For programs: times and codes."""
 
     def as_json(self) -> dict[str, Any]:
-        """For programs."""
         fix = {"fix": self.fix} if self.fix else {}
         facts = {"facts": self.facts} if self.facts else {}
         return {"check": self.check, "status": self.status.value, "evidence": self.evidence, **fix, **facts}

@@ -58,7 +58,6 @@ class Module:
 
     @property
     def sha256(self) -> str:
-        """Hash of the source."""
         return hashlib.sha256(self.source).hexdigest()
 
 

@@ -38,8 +38,6 @@ class Usage:
 
 
 class Bridge(Protocol):
-    """A running bridge."""
-
     def usage(self) -> Usage | None:
         """What it uses now; None where that cannot be known."""
 

@@ -10,8 +10,6 @@ Figure = float | int | str | None
 
 
 class Verdict(Enum):
-    """How a trial ended."""
-
     PASS = "pass"
     PARTIAL = "partial"
     """What matters most held, something else did not."""

@@ -78,7 +78,6 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     """How long it waits for a media stream that never comes."""
 
     def words(self) -> list[str]:
-        """The command, in words."""
         return shlex.split(self.cmd) if isinstance(self.cmd, str) else list(self.cmd)
 
 

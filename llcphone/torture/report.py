@@ -51,7 +51,6 @@ def listing(trials: Sequence[Trial]) -> Table:
 
 
 def as_json(name: str, findings: Sequence[Finding]) -> dict[str, Any]:
-    """All of it, figures included."""
     passed, counted = score(list(findings))
     rows = [attrs.asdict(each) | {"verdict": each.verdict.value} for each in findings]
     return {"bridge": name, "passed": passed, "applicable": counted, "findings": rows}

@@ -101,7 +101,6 @@ class Caller:
         return self.sim.over or self.sim.stream is None or not self.sim.stream.is_open
 
     async def join(self) -> None:
-        """Wait for the media stream."""
         with patience(15, "the media stream"):
             await self.sim.stream_started()
 
@@ -139,7 +138,6 @@ class Caller:
             await self.sim.silence_for(QUIET_MS)
 
     async def hang_up(self) -> None:
-        """End the call."""
         self.sim.hang_up()
         with patience(10, "the end of the call"):
             await self.sim.ended()

@@ -49,7 +49,6 @@ class DoctorStage(Stage):
         self.write()
 
     def agent(self, text: str) -> None:
-        """Write the agent's file."""
         (self.folder / "agent.py").write_text(text)
         self.set("agent.file", str(self.folder / "agent.py"))
 
@@ -106,7 +105,6 @@ class DoctorStage(Stage):
         return found
 
     async def well(self, *groups: str) -> None:
-        """Nothing fails."""
         found = await self.run_checks(*groups)
         assert [each for each in found.values() if each.status is Status.FAIL] == []
 

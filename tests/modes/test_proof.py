@@ -27,7 +27,6 @@ LOOK = "lookup_customer"
 
 
 async def customer(modes: ModesStage) -> int:
-    """Ada, who has an appointment."""
     await modes.store.set_hours(WEEK, timezone="Europe/Madrid")
     ada = await modes.store.add_customer("Ada Lovelace", ADA)
     await modes.store.book(ada.id, next_weekday(), what="check-up")

@@ -32,8 +32,6 @@ KEY = "sk-deployed-0123456789"
 
 @attrs.define(eq=False, kw_only=True)
 class Deployment(Stage):
-    """One deployment."""
-
     folder: Path
     known: list[PidFile] = attrs.field(factory=list)
     extra: list[trio.Process] = attrs.field(factory=list)

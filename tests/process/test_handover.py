@@ -74,7 +74,6 @@ async def restarted(deployed: Deployment, old: trio.Process) -> PidFile:
 
 
 async def ask(deployed: Deployment, method: str, path: str, **body: Any) -> httpx.Response:
-    """A request to the API."""
     async with httpx.AsyncClient(trust_env=False, timeout=30) as client:
         headers = {"Authorization": f"Bearer {API_KEY}"}
         return await client.request(method, deployed.url + path, headers=headers, json=body or None)

@@ -79,7 +79,6 @@ async def greeted(deployed: Deployment) -> SimCall:
 
 
 def sessions(deployed: Deployment) -> list[ModelSession]:
-    """Those of calls."""
     return [session for session in deployed.model.sessions if session.has_spoken]
 
 

@@ -36,7 +36,6 @@ def chunked(encoding, rate, body, *, bits=8, channels=1, extra=b""):
 
 
 def strength(samples, hz, rate=8000):
-    """Amplitude of one frequency."""
     re = sum(s * math.cos(2 * math.pi * hz * n / rate) for n, s in enumerate(samples))
     im = sum(s * math.sin(2 * math.pi * hz * n / rate) for n, s in enumerate(samples))
     return 2 * math.hypot(re, im) / len(samples)

@@ -75,13 +75,11 @@ def anything(value: object, where: str) -> None:
 
 
 def text(value: object, where: str) -> None:
-    """A string."""
     if not isinstance(value, str):
         raise _wrong_type(value, "a string", where)
 
 
 def flag(value: object, where: str) -> None:
-    """true or false."""
     if not isinstance(value, bool):
         raise _wrong_type(value, "a boolean", where)
 
@@ -128,12 +126,10 @@ def word(*allowed: str) -> Check:
 
 
 def integer(low: int, high: int | None = None) -> Check:
-    """A whole number in a range."""
     return _ranged(int, "an integer", "integer", low, high)
 
 
 def number(low: float, high: float) -> Check:
-    """A number in a range."""
     return _ranged((int, float), "a decimal", "decimal", low, high)
 
 

@@ -140,7 +140,6 @@ class Conversation:
             raise Refused("invalid_value", text, "item.call_id")
 
     def delete(self, item_id: str) -> None:
-        """Take an item out of the conversation."""
         item = self.find(item_id, "delete")
         item.deleted = True
         self.items.remove(item)

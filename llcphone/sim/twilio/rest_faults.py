@@ -44,7 +44,6 @@ def unavailable() -> RestError:
 
 
 def not_found() -> RestError:
-    """No such resource."""
     return RestError(404, 20404, "The requested resource was not found")
 
 

@@ -92,7 +92,6 @@ class MediaStream:
 
     @property
     def is_open(self) -> bool:
-        """The socket is open."""
         return self._open and self.record.ended_at_ms is None
 
     def finish(self, ending: Ending) -> None:
@@ -141,7 +140,6 @@ class MediaStream:
             await self._send(text)
 
     async def hear_digit(self, digit: str) -> None:
-        """Send one key the caller pressed."""
         await self._send(self.writer.digit(digit))
 
     async def _upgrade(self, wire: Wire, reading: trio.Nursery) -> WebSocketConnection:

@@ -25,8 +25,6 @@ TOKEN = "the auth token"
 
 @attrs.frozen
 class Request:
-    """A webhook as it came."""
-
     method: str
     path: str
     headers: dict[str, str]
@@ -46,8 +44,6 @@ class Reply:
 
 @attrs.define(eq=False)
 class Stream:
-    """The server's end of a media stream."""
-
     socket: WebSocketConnection
     path: str
     headers: list[tuple[str, str]]
