@@ -108,16 +108,14 @@ async def test_on_paper_everything_is_shown_and_nobody_is_called(autojump_clock:
         (TO, {"twilio": {"phone_number": ""}}, "TWILIO_PHONE_NUMBER"),
     ],
 )
-async def test_on_paper_a_call_that_would_be_refused_says_why(
-    to: str, sections: dict[str, Any], words: str, autojump_clock: MockClock
-) -> None:
+async def test_on_paper_a_call_that_would_be_refused_says_why(to, sections, words, autojump_clock) -> None:
     async with open_terminal(**sections) as terminal:
         assert await terminal.call(to, yes=False) == 1
         assert words in terminal.text
         assert "may be called now" not in terminal.text
 
 
-async def test_a_number_of_the_do_not_call_list_is_not_called(tmp_path: Path) -> None:
+async def test_a_number_of_the_do_not_call_list_is_not_called(tmp_path: Path):
     # on the real clock: the list is read in a thread, and a clock that jumps would not wait for it
     listed = tmp_path / "never"
     listed.write_text(f"{TO}\n")

@@ -28,7 +28,6 @@ from tests.store.store_kit import ADA, BORN_AT, opened, record, written
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from trio.testing import MockClock
 
 OWN = "+15551230002"
 
@@ -49,9 +48,7 @@ async def kept(tmp_path: Path) -> Path:
     return config
 
 
-async def test_calls_are_listed_newest_first_with_numbers_masked(
-    kept: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+async def test_calls_are_listed_newest_first_with_numbers_masked(kept, capsys) -> None:
     cli_calls.calls(config=kept)
     head, *rows = capsys.readouterr().out.splitlines()
     assert head.split()[:2] == ["call", "ended"]
@@ -75,9 +72,7 @@ async def test_json_is_for_programs_and_whole(kept: Path, capsys: pytest.Capture
     assert [line["speaker"] for line in json.loads(capsys.readouterr().out)] == ["agent", "caller"]
 
 
-async def test_a_call_is_shown_by_the_beginning_of_its_id_or_by_twilios(
-    kept: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+async def test_a_call_is_shown_by_the_beginning_of_its_id_or_by_twilios(kept, capsys) -> None:
     cli_calls.show("CAaa11", config=kept)
     shown = capsys.readouterr().out
     assert "inbound, from …01 to …02" in shown
@@ -132,9 +127,7 @@ def test_words_of_others_are_no_formula() -> None:
     assert (row["agent"], row["caller"], row["dialled"]) == ("'=1+1", ADA, "'@SUM(A1)")
 
 
-async def test_tail_shows_each_call_once_as_it_ends(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], autojump_clock: MockClock
-) -> None:
+async def test_tail_shows_each_call_once_as_it_ends(tmp_path, capsys, autojump_clock) -> None:
     config = tmp_path / "llcphone.toml"
     config.write_text("")
     place = cli_calls.Database(f"sqlite:///{tmp_path / 'phone.db'}", key="", timeout_s=2)
@@ -160,9 +153,7 @@ async def test_tail_shows_each_call_once_as_it_ends(
     assert "Bread, please." in shown
 
 
-async def test_purge_forgets_what_is_old_or_one_person(
-    kept: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_purge_forgets_what_is_old_or_one_person(kept, capsys, monkeypatch) -> None:
     monkeypatch.chdir(kept.parent)
     tapes = kept.parent / "tapes"
     os.mkdir(tapes)
@@ -207,9 +198,7 @@ async def test_purge_forgets_what_is_old_or_one_person(
     assert json.loads(capsys.readouterr().out) == []
 
 
-async def test_a_demo_database_is_made_by_one_command(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+async def test_a_demo_database_is_made_by_one_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     file = tmp_path / "demo.db"
     cli_store.demo(file, timezone="Europe/Berlin")
     number = capsys.readouterr().out.split("rings from ")[1].split()[0]

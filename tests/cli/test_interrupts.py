@@ -159,9 +159,7 @@ def raised(monkeypatch: pytest.MonkeyPatch) -> Any:
         (UnicodeDecodeError("utf-8", b"\xff", 0, 1, "bad"), 2, "a text is not UTF-8. Fix: "),
     ],
 )
-def test_what_a_command_ends_with_is_one_line(
-    raised: Any, error: BaseException, code: int, told: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_what_a_command_ends_with_is_one_line(raised, error, code, told, capsys) -> None:
     raised(error)
     assert entry.run([]) == code
     (line,) = capsys.readouterr().err.splitlines()

@@ -80,9 +80,7 @@ ROWS: list[tuple[str, int, Any]] = [
 
 
 @pytest.mark.parametrize(("line", "code", "holds"), ROWS, ids=[row[0] for row in ROWS])
-def test_json_and_nothing_else_on_standard_output(
-    line: str, code: int, holds: Any, folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: Any
-) -> None:
+def test_json_and_nothing_else_on_standard_output(line, code, holds, folder, capsys, monkeypatch) -> None:
     async def now(config: Any) -> dict[str, Any]:
         return {"number": "+15551230002", "comes_to_us": False}
 

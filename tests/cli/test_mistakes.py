@@ -338,15 +338,7 @@ def taken_port() -> Iterator[int]:
 
 
 @pytest.mark.parametrize(("line", "words", "code"), TABLE, ids=[row[0] for row in TABLE])
-def test_a_mistake_is_one_line_that_names_it(
-    line: str,
-    words: str,
-    code: int,
-    folder: Path,
-    taken_port: int,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_mistake_is_one_line_that_names_it(line, words, code, folder, taken_port, capsys, monkeypatch):
     monkeypatch.setenv("PATH", "")
     before = {path.name for path in folder.iterdir()}
     left = run([word.replace("{port}", str(taken_port)) for word in line.split()])
@@ -362,9 +354,7 @@ def test_a_mistake_is_one_line_that_names_it(
         assert {path.name for path in folder.iterdir()} == before, "a refused command leaves nothing behind"
 
 
-def test_a_list_in_a_variable_is_said_how_to_write(
-    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_list_in_a_variable_is_said_how_to_write(folder, capsys, monkeypatch) -> None:
     monkeypatch.setenv("LLCPHONE_OUTBOUND__ALLOW_PREFIXES", '["+1"]')
     assert run(["config"]) == 2
     assert "write several with commas between them, without brackets" in capsys.readouterr().err

@@ -166,9 +166,7 @@ def replay_file(path: Path) -> Replay:
     return replay(path.read_bytes().splitlines(keepends=True))
 
 
-async def test_a_changed_rule_is_found_at_the_first_step_it_changes(
-    tmp_path: Path, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_changed_rule_is_found_at_the_first_step_it_changes(tmp_path, autojump_clock, monkeypatch):
     await an_inbound_call(tmp_path)
     (path,) = tapes_in(tmp_path)
     interrupt = Playout.interrupt
@@ -208,9 +206,7 @@ async def test_a_changed_rule_is_found_at_the_first_step_it_changes(
     assert tapes_in(tmp_path) == [path]
 
 
-async def test_a_fault_in_the_field_is_met_again_on_the_desk(
-    tmp_path: Path, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_fault_in_the_field_is_met_again_on_the_desk(tmp_path, autojump_clock, monkeypatch) -> None:
     def broken(*_: object) -> None:
         raise ZeroDivisionError("Zitrone")
 
@@ -252,9 +248,7 @@ class Mini:
             tape.close()
 
 
-async def test_the_command_tells_in_one_line_that_all_was_decided_again(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+async def test_the_command_tells_in_one_line_that_all_was_decided_again(tmp_path, capsys) -> None:
     await Mini(tmp_path / "c1.jsonl").record()
     assert await trio.to_thread.run_sync(exit_code, "replay", str(tmp_path / "c1.jsonl")) == 0
     out = capsys.readouterr().out
@@ -271,9 +265,7 @@ def exit_code(*words: str) -> Any:
 @pytest.mark.parametrize(
     "content", [None, b"", b"not a tape\n", b"\x00\xff"], ids=["absent", "empty", "text", "bytes"]
 )
-def test_a_file_that_is_no_tape_is_one_line_and_not_a_traceback(
-    content: bytes | None, tmp_path: Path
-) -> None:
+def test_a_file_that_is_no_tape_is_one_line_and_not_a_traceback(content: bytes | None, tmp_path: Path):
     path = tmp_path / "calls.jsonl"
     if content is not None:
         path.write_bytes(content)
@@ -317,9 +309,7 @@ async def test_a_tape_stays_within_its_limit_and_says_that_it_was_cut(
     assert told[1:] == ["The tape ends before its call: the limit of one tape."]
 
 
-async def test_tapes_of_calls_that_are_cancelled_are_written_to_their_last_frame(
-    tmp_path: Path, autojump_clock: MockClock
-) -> None:
+async def test_tapes_of_calls_that_are_cancelled_are_written_to_their_last_frame(tmp_path, autojump_clock):
     records = RecordsConfig(blackbox_dir=str(tmp_path))
     with trio.CancelScope() as everything:
         async with open_black_boxes(records) as taping, open_memory(taping=taping) as stage:
@@ -337,9 +327,7 @@ async def test_tapes_of_calls_that_are_cancelled_are_written_to_their_last_frame
     assert (outcome.difference, outcome.frames) == (None, 7)
 
 
-async def test_lines_are_written_in_batches_and_never_in_the_calls_own_step(
-    tmp_path: Path, autojump_clock: MockClock
-) -> None:
+async def test_lines_are_written_in_batches_and_never_in_the_calls_own_step(tmp_path, autojump_clock) -> None:
     records = RecordsConfig(blackbox_dir=str(tmp_path))
     sizes: list[int] = []
     async with open_black_boxes(records) as taping:

@@ -439,9 +439,7 @@ def test_files_stay_the_servers_when_root_restores(desk: Desk) -> None:
 
 
 @pytest.mark.slow
-def test_a_restore_that_is_killed_between_two_files_is_finished_by_serve_or_restore(
-    desk: Desk,
-) -> None:
+def test_a_restore_that_is_killed_between_two_files_is_finished_by_serve_or_restore(desk: Desk):
     before = desk.effect()
     desk.save()
     desk.change()

@@ -55,9 +55,7 @@ async def test_a_brief_stands_last_in_the_prompt(autojump_clock: MockClock) -> N
         assert call.run.setup.session["instructions"] == "Be brief.\n\nThey rang sim."
 
 
-async def test_a_brief_that_fails_costs_no_call_and_tells_no_secret(
-    autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_a_brief_that_fails_costs_no_call_and_tells_no_secret(autojump_clock, caplog) -> None:
     agent = Agent("Be brief.")
 
     @agent.brief
@@ -72,9 +70,7 @@ async def test_a_brief_that_fails_costs_no_call_and_tells_no_secret(
 
 
 @pytest.mark.parametrize("takes_s", [0.4, 0.6])
-async def test_a_tool_that_misses_its_target_is_told_and_kept(
-    takes_s: float, autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_a_tool_that_misses_its_target_is_told_and_kept(takes_s, autojump_clock, caplog) -> None:
     caplog.set_level(logging.WARNING)
     agent = Agent("Be brief.")
 

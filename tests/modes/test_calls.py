@@ -28,9 +28,7 @@ SHORT = 800
 BYE = [Say("Good-bye.", SHORT), CallTool("hang_up")]
 
 
-async def test_the_receptionist_takes_a_message_when_nobody_is_there(
-    tmp_path: Path, autojump_clock: MockClock
-) -> None:
+async def test_the_receptionist_takes_a_message_when_nobody_is_there(tmp_path, autojump_clock) -> None:
     message = {"name": "Ada", "reason": "A cake for Saturday.", "urgency": "urgent", "for_whom": "sales"}
     script = [
         Say("Good morning, Casa Verde.", SHORT),
@@ -103,9 +101,7 @@ async def test_a_message_that_the_store_does_not_say_is_written_is_not_told_as_s
         assert sum("promise nothing" in each for each in outputs) == 1
 
 
-async def test_the_receptionist_greets_by_the_hour_with_its_own_voice_and_prompt(
-    tmp_path: Path, autojump_clock: MockClock
-) -> None:
+async def test_the_receptionist_greets_by_the_hour_with_its_own_voice_and_prompt(tmp_path, autojump_clock):
     async with open_modes(tmp_path, [Say("Good morning!", SHORT)]) as modes:
         await modes.ring("receptionist")
         session = await modes.stage.session()
@@ -117,9 +113,7 @@ async def test_the_receptionist_greets_by_the_hour_with_its_own_voice_and_prompt
         assert session.config["audio"]["output"]["voice"] == "marin"
 
 
-async def test_the_ivr_puts_the_caller_through_to_whom_they_need(
-    tmp_path: Path, autojump_clock: MockClock
-) -> None:
+async def test_the_ivr_puts_the_caller_through_to_whom_they_need(tmp_path: Path, autojump_clock: MockClock):
     script = [
         Say("Casa Verde, how can I direct your call?", SHORT),
         CallTool("transfer_call", {"destination": "Support", "reason": "Ada's order has not come."}),
@@ -136,9 +130,7 @@ async def test_the_ivr_puts_the_caller_through_to_whom_they_need(
         assert [tool.name for tool in kept.tools] == ["transfer_call"]
 
 
-async def test_customer_service_moves_an_appointment_after_the_callers_yes(
-    tmp_path: Path, autojump_clock: MockClock
-) -> None:
+async def test_customer_service_moves_an_appointment_after_the_callers_yes(tmp_path, autojump_clock) -> None:
     old, new = next_weekday(hour=10), next_weekday(hour=11)
     wish = {"day": new.date().isoformat(), "time": "11:00", "what": "check-up", "instead_of": 1}
     note = {"text": "Wanted to come an hour later.", "outcome": "moved"}
@@ -197,9 +189,7 @@ async def test_customer_service_books_for_a_new_customer(tmp_path: Path, autojum
         assert json.loads((await modes.outputs())[1])["free"][0] == "09:00"
 
 
-async def test_customer_service_hands_over_to_a_person_who_is_told_first(
-    tmp_path: Path, autojump_clock: MockClock
-) -> None:
+async def test_customer_service_hands_over_to_a_person_who_is_told_first(tmp_path, autojump_clock) -> None:
     reason = {"reason": "wants a person", "summary": "Ada's cake was broken."}
     script: Any = escalation(reason)
     human, rung = {"escalate_to": "support"}, list[str]()
@@ -255,9 +245,7 @@ async def test_nothing_is_booked_on_a_holiday(tmp_path: Path, autojump_clock: Mo
         assert {"saved": False, "code": "closed", "why": "we are closed on that day"} in answers
 
 
-async def test_records_that_cannot_be_reached_are_an_answer(
-    tmp_path: Path, autojump_clock: MockClock
-) -> None:
+async def test_records_that_cannot_be_reached_are_an_answer(tmp_path: Path, autojump_clock: MockClock):
     script = [
         Say("Good morning, Casa Verde.", SHORT),
         CallTool("lookup_customer"),
@@ -271,9 +259,7 @@ async def test_records_that_cannot_be_reached_are_an_answer(
         assert not call.over
 
 
-async def test_nobody_answers_so_the_receptionist_goes_on_and_takes_a_message(
-    tmp_path: Path, autojump_clock: MockClock
-) -> None:
+async def test_nobody_answers_so_the_receptionist_goes_on_and_takes_a_message(tmp_path, autojump_clock):
     def reply(turn: int, past: list[dict[str, Any]], tools: list[dict[str, Any]]) -> Any:
         back = "tried to put the caller through" in str(past)
         done = [item["name"] for item in past if item["type"] == "function_call"]

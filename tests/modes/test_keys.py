@@ -28,9 +28,7 @@ ANSWERS = DialOutcome(ring_s=2.0, talk_s=5.0)
 LONG = [Say("Casa Verde, how can I direct your call?", 20_000)]
 
 
-async def test_a_key_puts_through_at_once_in_the_middle_of_a_sentence(
-    tmp_path: Path, autojump_clock: MockClock
-) -> None:
+async def test_a_key_puts_through_at_once_in_the_middle_of_a_sentence(tmp_path, autojump_clock) -> None:
     async with nothing_left(), open_modes(tmp_path, LONG, dial_outcome=ANSWERS) as modes:
         call = await modes.ring("ivr")
         call.press("2")
@@ -82,9 +80,7 @@ async def test_without_a_model_and_without_a_key_the_menu_is_said_twice_and_then
         assert record.reason is EndReason.MODEL_UNREACHABLE
 
 
-async def test_a_key_to_a_desk_that_is_closed_is_explained_by_the_agent(
-    tmp_path: Path, autojump_clock: MockClock
-) -> None:
+async def test_a_key_to_a_desk_that_is_closed_is_explained_by_the_agent(tmp_path, autojump_clock) -> None:
     script = [Say("Casa Verde.", 500), Say("They are closed.", 500)]
     closed = {"desk_hours": {"sales": "sun 10:00-12:00"}}
     async with open_modes(tmp_path, script, company=closed) as modes:

@@ -87,9 +87,7 @@ def test_english_is_recognised_and_no_other_language_is_taken_for_it() -> None:
 
 @languages
 @pytest.mark.parametrize("mode", ["ivr", "receptionist", "csr"])
-async def test_a_call_that_falls_silent_has_no_english(
-    mode: str, language: str, tmp_path: Path, autojump_clock: MockClock
-) -> None:
+async def test_a_call_that_falls_silent_has_no_english(mode, language, tmp_path, autojump_clock) -> None:
     script = [Say("…", 800)] * 4
     async with nothing_left(), speaks(language, tmp_path, script) as modes:
         call = await modes.ring(mode, vouched=True)
@@ -111,9 +109,7 @@ async def test_a_call_that_falls_silent_has_no_english(
 
 @languages
 @pytest.mark.parametrize("scenario", list(outbound.SCENARIOS))
-async def test_a_call_that_is_placed_has_no_english(
-    scenario: str, language: str, tmp_path: Path, autojump_clock: MockClock
-) -> None:
+async def test_a_call_that_is_placed_has_no_english(scenario, language, tmp_path, autojump_clock) -> None:
     person, patience = Callee(), {"speak_first_after_s": 3.0}
     script = [Say("…", 800), [Say("…", 800), CallTool("hang_up")]]
     async with nothing_left(), speaks(language, tmp_path, script, callee=person, outbound=patience) as modes:
@@ -131,9 +127,7 @@ async def test_a_call_that_is_placed_has_no_english(
 
 
 @languages
-async def test_the_menu_the_apology_and_voicemail_are_in_the_language(
-    language: str, tmp_path: Path, autojump_clock: MockClock
-) -> None:
+async def test_the_menu_the_apology_and_voicemail_are_in_the_language(language, tmp_path, autojump_clock):
     refused, voicemail = Faults(refuse_status=503), {"voicemail": True, "fallback": "voicemail"}
     async with speaks(language, tmp_path, [], faults=refused, transfers=transfers(**voicemail)) as modes:
         call = await modes.stage.ring(to="+15551230003")
@@ -178,9 +172,7 @@ async def test_a_colleague_who_does_not_come_and_last_words_are_in_the_language(
 
 
 @languages
-async def test_a_caller_who_comes_back_from_a_transfer_meets_no_english(
-    language: str, tmp_path: Path, autojump_clock: MockClock
-) -> None:
+async def test_a_caller_who_comes_back_from_a_transfer_meets_no_english(language, tmp_path, autojump_clock):
     sales = {"number": "+15550100001", "on_no_answer": "agent"}
     to = transfers(destinations={"sales": sales})
     wish = CallTool("transfer_call", {"destination": "sales", "reason": "…"})
@@ -200,9 +192,7 @@ async def test_a_caller_who_comes_back_from_a_transfer_meets_no_english(
 
 
 @languages
-async def test_a_lost_session_goes_on_without_english(
-    language: str, tmp_path: Path, autojump_clock: MockClock
-) -> None:
+async def test_a_lost_session_goes_on_without_english(language, tmp_path, autojump_clock) -> None:
     script = [Say("…", 800), *[Say("Casa Verde, Casa Verde, Casa Verde", 6_000)] * 3]
     async with speaks(language, tmp_path, script, pace=Pace(speed=1.5)) as modes:
         call = await modes.ring("receptionist")
@@ -217,9 +207,7 @@ async def test_a_lost_session_goes_on_without_english(
 
 
 @languages
-async def test_a_colleague_is_briefed_in_the_language(
-    language: str, tmp_path: Path, autojump_clock: MockClock
-) -> None:
+async def test_a_colleague_is_briefed_in_the_language(language, tmp_path, autojump_clock) -> None:
     wish = {"destination": "sales", "introduction": "…"}
     script = [Say("…", 800), CallTool("warm_transfer", wish), Say("…", 800), Say("…", 800)]
     async with speaks(language, tmp_path, script, callee=Callee(), transfers=transfers()) as modes:
@@ -237,9 +225,7 @@ async def test_a_colleague_is_briefed_in_the_language(
 
 
 @languages
-async def test_what_is_read_back_and_booked_is_in_the_language(
-    language: str, tmp_path: Path, autojump_clock: MockClock
-) -> None:
+async def test_what_is_read_back_and_booked_is_in_the_language(language, tmp_path, autojump_clock) -> None:
     day = next_weekday(hour=9)
     wish = {"day": day.date().isoformat(), "time": "09:00:00", "what": "…", "name": "Bob"}
     script = [

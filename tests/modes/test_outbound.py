@@ -51,9 +51,7 @@ async def test_a_custom_call_needs_its_brief(autojump_clock: MockClock) -> None:
         ).status_code == 200
 
 
-async def test_what_they_said_is_noted_and_the_callee_speaks_first(
-    tmp_path: Path, autojump_clock: MockClock
-) -> None:
+async def test_what_they_said_is_noted_and_the_callee_speaks_first(tmp_path: Path, autojump_clock: MockClock):
     note = {"text": "Comes at half past ten.", "outcome": "confirmed"}
     script = [
         Say("This is Avery of Casa Verde about your appointment.", 800),

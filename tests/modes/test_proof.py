@@ -34,9 +34,7 @@ async def customer(modes: ModesStage) -> int:
 
 
 @pytest.mark.parametrize("verstat", ["", "TN-Validation-Passed-B", "TN-Validation-Passed-A-Diverted"])
-async def test_a_number_that_nobody_vouches_for_opens_no_record(
-    verstat: str, tmp_path: Path, autojump_clock: MockClock
-) -> None:
+async def test_a_number_that_nobody_vouches_for_opens_no_record(verstat, tmp_path, autojump_clock) -> None:
     new = {"day": next_weekday(2).date().isoformat(), "time": "11:00:00", "what": "x", "name": "Ada"}
     script = [
         Say("Good morning.", SHORT),
@@ -61,9 +59,7 @@ async def test_a_number_that_nobody_vouches_for_opens_no_record(
         assert len(await modes.outputs()) == 5
 
 
-async def test_a_number_counts_as_proof_where_the_house_says_so(
-    tmp_path: Path, autojump_clock: MockClock
-) -> None:
+async def test_a_number_counts_as_proof_where_the_house_says_so(tmp_path: Path, autojump_clock: MockClock):
     async with open_modes(
         tmp_path, [Say("Good morning.", SHORT)], company={"trust_caller_id": True}
     ) as modes:
@@ -74,9 +70,7 @@ async def test_a_number_counts_as_proof_where_the_house_says_so(
 
 
 @pytest.mark.parametrize("right", [True, False])
-async def test_a_code_that_is_texted_and_read_back_proves_it(
-    right: bool, tmp_path: Path, autojump_clock: MockClock
-) -> None:
+async def test_a_code_that_is_texted_and_read_back_proves_it(right, tmp_path, autojump_clock) -> None:
     texts: list[dict[str, Any]] = []
 
     def reply(turn: int, past: list[dict[str, Any]], tools: list[dict[str, Any]]) -> Any:
@@ -105,9 +99,7 @@ async def test_a_code_that_is_texted_and_read_back_proves_it(
             assert "last try" in last["do"]
 
 
-async def test_no_code_is_texted_before_the_caller_was_asked(
-    tmp_path: Path, autojump_clock: MockClock
-) -> None:
+async def test_no_code_is_texted_before_the_caller_was_asked(tmp_path: Path, autojump_clock: MockClock):
     script = [[Say("Good morning.", SHORT), CallTool(LOOK, {"may_text": True})], Say("Hm.", SHORT)]
     async with open_modes(tmp_path, script, callee=Callee()) as modes:
         await customer(modes)
@@ -117,9 +109,7 @@ async def test_no_code_is_texted_before_the_caller_was_asked(
         assert not modes.stage.twilio.rest.messages
 
 
-async def test_a_text_message_goes_out_only_when_the_caller_has_answered(
-    tmp_path: Path, autojump_clock: MockClock
-) -> None:
+async def test_a_text_message_goes_out_only_when_the_caller_has_answered(tmp_path, autojump_clock) -> None:
     text = CallTool("send_sms", {"text": "We are at 1 Green Street."})
     script = [Say("Good morning.", SHORT), text, [text, Say("May I?", SHORT)], Say("Hm.", SHORT), text]
     async with open_modes(tmp_path, script, callee=Callee()) as modes:
@@ -132,9 +122,7 @@ async def test_a_text_message_goes_out_only_when_the_caller_has_answered(
         assert (sent["To"], sent["Body"]) == (ADA, "We are at 1 Green Street.")
 
 
-async def test_a_number_that_is_vouched_for_goes_before_a_spoken_one(
-    tmp_path: Path, autojump_clock: MockClock
-) -> None:
+async def test_a_number_that_is_vouched_for_goes_before_a_spoken_one(tmp_path, autojump_clock) -> None:
     spoken = {"name": "Ada", "reason": "A cake.", "number": "+15557654321"}
     script = [Say("Good morning.", SHORT), CallTool("take_message", spoken), Say("Noted.", SHORT)]
     for number, vouched in enumerate((True, False), 1):
@@ -150,9 +138,7 @@ async def test_a_number_that_is_vouched_for_goes_before_a_spoken_one(
 
 
 @pytest.mark.parametrize("withheld", ["+266696687", "+86282452253", "anonymous"])
-async def test_withheld_callers_are_nobodys_customer(
-    withheld: str, tmp_path: Path, autojump_clock: MockClock
-) -> None:
+async def test_withheld_callers_are_nobodys_customer(withheld, tmp_path, autojump_clock) -> None:
     script = [Say("Good morning.", SHORT), [CallTool(LOOK)], Say("I see.", SHORT)]
     async with open_modes(tmp_path, script, company={"trust_caller_id": True}) as modes:
         await modes.store.set_hours(WEEK, timezone="Europe/Madrid")

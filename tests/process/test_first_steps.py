@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import signal
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import trio
 
@@ -20,10 +19,6 @@ from llcphone.sim.twilio import Callee
 from llcphone.sim.twilio.rest_faults import RestError
 from llcphone.testing import rehearse
 from tests.process.deployment import Deployment, deploy
-
-if TYPE_CHECKING:
-    import pytest
-    from trio.testing import MockClock
 
 TO = "+1 202 555 0188"
 API = {"key": "key-of-the-api-0123456789"}
@@ -63,9 +58,7 @@ async def test_a_new_agent_passes_the_doctor(tmp_path: Path) -> None:
             assert set(found.values()) == {"pass"}, found
 
 
-async def test_a_new_agent_holds_a_call_and_uses_its_tool(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock
-) -> None:
+async def test_a_new_agent_holds_a_call_and_uses_its_tool(tmp_path, monkeypatch, autojump_clock) -> None:
     monkeypatch.chdir(tmp_path)
     assert run(["new", "agent.py"]) == 0
     agent = load_agent(Path("agent.py"), Config())

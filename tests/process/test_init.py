@@ -79,9 +79,7 @@ def test_init_leaves_a_key_of_the_api_that_stands_in_the_settings_file(tmp_path:
     assert not (tmp_path / ".env").exists()
 
 
-def test_init_asks_again_what_cannot_be_right_and_keeps_what_stands_there(
-    tmp_path: Path, monkeypatch
-) -> None:
+def test_init_asks_again_what_cannot_be_right_and_keeps_what_stands_there(tmp_path: Path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / ".env").write_text("# mine\nOTHER=1\nOPENAI_API_KEY=sk-old-0123456789\n")
     (tmp_path / "llcphone.toml").write_text("[agent]\nname = 'ada'\n")

@@ -300,9 +300,7 @@ async def test_a_parent_that_respawns_is_stopped_first(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-async def test_stalled_peers_keep_no_process_beyond_two_seconds_of_its_drain_limit(
-    tmp_path: Path,
-) -> None:
+async def test_stalled_peers_keep_no_process_beyond_two_seconds_of_its_drain_limit(tmp_path: Path):
     faults = Faults(never_answer_close=True, stop_reading=False)
     async with within(tmp_path, speak, faults=faults) as deployed:
         deployed.configure(drain={"limit_s": 1}, journal={"enabled": False})
@@ -347,9 +345,7 @@ def test_a_command_line_is_recognised_as_ours() -> None:
 
 
 @pytest.mark.slow
-async def test_two_projects_on_one_port_leave_each_other_alone(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_two_projects_on_one_port_leave_each_other_alone(tmp_path, monkeypatch) -> None:
     """Same port, same names of all files: only the folder differs."""
     production, other = tmp_path / "production", tmp_path / "staging"
     production.mkdir()
@@ -374,9 +370,7 @@ async def test_two_projects_on_one_port_leave_each_other_alone(
 
 
 @pytest.mark.slow
-async def test_a_new_server_that_cannot_start_leaves_the_old_one_serving(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_new_server_that_cannot_start_leaves_the_old_one_serving(tmp_path, monkeypatch) -> None:
     """It fails at the last moment, when the old one has stopped accepting: the private port is taken."""
     async with within(tmp_path) as deployed:
         server = await deployed.serve()
@@ -394,9 +388,7 @@ async def test_a_new_server_that_cannot_start_leaves_the_old_one_serving(
         taken.close()
 
 
-async def test_a_busy_server_that_misses_questions_is_drained_and_not_killed(
-    autojump_clock, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_busy_server_that_misses_questions_is_drained_and_not_killed(autojump_clock, monkeypatch):
     """One unanswered question proves nothing: it is asked again, after TERM too."""
     asked, told, signals = [], [], []
 

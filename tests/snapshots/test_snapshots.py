@@ -177,9 +177,7 @@ def test_the_evidence_is_what_calls_under_it_measure(name: str) -> None:
 
 
 @names
-def test_each_can_be_restored_into_an_empty_folder_of_any_house(
-    name: str, tmp_path: Path, monkeypatch
-) -> None:
+def test_each_can_be_restored_into_an_empty_folder_of_any_house(name: str, tmp_path: Path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     house = "[company]\nname = 'Ann & Sons'\n[transfers]\ndestinations = {sales = {number = '+15550100'}}\n"
     Path("llcphone.toml").write_text(house)
