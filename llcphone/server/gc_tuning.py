@@ -42,13 +42,16 @@ def quiet_interpreter(live_calls: Callable[[], int]) -> Iterator[Callable[[Call]
             gc.collect()
             ended = 0
 
-    gc.collect()  # over all that was imported: 50 ms that the first calls would hear
-    gc.freeze()
+    ours = not gc.get_freeze_count()  # what the host has set aside stays so
+    if ours:
+        gc.collect()  # over all that was imported: 50 ms that the first calls would hear
+        gc.freeze()
     gc.set_threshold(*thresholds[:2], _NEVER)
     sys.setswitchinterval(_SWITCH_S)
     try:
         yield call_ended
     finally:
         gc.set_threshold(*thresholds)
-        gc.unfreeze()
+        if ours:
+            gc.unfreeze()
         sys.setswitchinterval(switch_s)

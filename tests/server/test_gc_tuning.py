@@ -69,3 +69,10 @@ def test_afterwards_the_interpreter_is_as_it_was() -> None:
         assert sys.getswitchinterval() != switch_s
     assert gc.get_threshold() == thresholds
     assert sys.getswitchinterval() == switch_s
+
+
+def test_what_the_host_has_set_aside_stays_so(rounds: list[int]) -> None:
+    gc.freeze()
+    with quiet_interpreter(lambda: 0):
+        assert not rounds, "a full round costs the host a pause"
+    assert gc.get_freeze_count() > 0

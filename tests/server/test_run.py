@@ -185,6 +185,7 @@ async def test_the_real_phone_is_served_until_a_signal(autojump_clock):
     config = attrs.evolve(
         config, realtime=attrs.evolve(config.realtime, url="ws://127.0.0.1:9", api_key="k", dialect="ga")
     )
+    gc.unfreeze()  # what this suite has set aside: a server leaves that as it is
     try:
         async with trio.open_nursery() as nursery:
             listener = await nursery.start(
@@ -196,5 +197,6 @@ async def test_the_real_phone_is_served_until_a_signal(autojump_clock):
             assert gc.get_freeze_count() > 0  # no full collection over the imports while calls are live
             signal.raise_signal(signal.SIGTERM)
         server.hang_up()
+        assert gc.get_freeze_count() == 0
     finally:
-        gc.unfreeze()
+        gc.freeze()
