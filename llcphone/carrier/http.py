@@ -26,6 +26,8 @@ import h11
 import trio
 from attrs import frozen
 
+from llcphone.wire.websocket import default_tls
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -84,7 +86,7 @@ class TrioHttp:
         self, api_url: str = "", *, context: ssl.SSLContext | None = None, timeout_s: float = 10.0
     ) -> None:
         self._override = urlsplit(api_url) if api_url else None
-        self._context = context or ssl.create_default_context()
+        self._context = context or default_tls()
         self._timeout_s = timeout_s
 
     async def request(

@@ -38,7 +38,8 @@ async def doctor(
         fix: offer the safe fixes, each with a question.
         yes: say yes to those questions.
     """
-    from llcphone.doctor.checks import GROUPS, QUICK, context_of, run_checks
+    from llcphone.doctor.checks import GROUPS, QUICK, run_checks
+    from llcphone.doctor.context import context_of
     from llcphone.doctor.fix import offer_fixes
     from llcphone.doctor.report import Finding, exit_code, lines, verdict
 
@@ -98,7 +99,7 @@ async def stop(*, config: ConfigPath = None, force: bool = False) -> None:
     Args:
         force: also end a foreign program on the port, or a server that a supervisor would start again.
     """
-    from llcphone.doctor.checks import context_of
+    from llcphone.doctor.context import context_of
     from llcphone.process import lifecycle
     from llcphone.process import stop as stopping
 

@@ -7,16 +7,13 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from llcphone.config import Config
 from llcphone.doctor import machine, process, public, session, settings, twilio, vendors
-from llcphone.doctor.context import Check, DoctorContext
 from llcphone.doctor.report import Finding, fail, unknown
-from llcphone.errors import ConfigError
-from llcphone.settings import load
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
-    from pathlib import Path
+
+    from llcphone.doctor.context import Check, DoctorContext
 
 GROUPS: Mapping[str, Mapping[str, Check]] = MappingProxyType(
     {
@@ -45,18 +42,6 @@ _WITHOUT_SETTINGS = frozenset({"configuration", "file modes", "process", "status
 """Checks that are of use when the settings cannot be read: the port is then the default one."""
 CHECK_S = 45.0
 """Longest one check may take; each question in it has a limit of its own."""
-
-
-def context_of(path: Path | None, agent: Path | None = None, *, live: bool = False) -> DoctorContext:
-    """What the files and the environment say; settings that cannot be read are a finding, not an error."""
-    from llcphone.settings import DEFAULT_FILE
-
-    where = path or DEFAULT_FILE
-    try:
-        loaded = load(path)
-        return DoctorContext(config=loaded.config, origin=loaded.origin, path=where, agent=agent, live=live)
-    except ConfigError as exc:
-        return DoctorContext(config=Config(), trouble=exc, path=where, agent=agent, live=live)
 
 
 async def run_checks(

@@ -5,19 +5,24 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from functools import cache
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
 
 import httpx
 import trio
 from attrs import field, frozen
 
+from llcphone import settings
 from llcphone.config import Config
 from llcphone.doctor.report import Finding
-from llcphone.errors import ConfigError  # noqa: TC001 (attrs reads annotations)
+from llcphone.errors import ConfigError
 from llcphone.telemetry.redaction import Mask, secrets_of
+
+if TYPE_CHECKING:
+    import ssl
 
 ASK_S = 8.0
 """Longest wait for one answer from outside."""
@@ -60,6 +65,16 @@ class DoctorContext:
         return Mask(secrets_of(self.config)).evidence(text)
 
 
+def context_of(path: Path | None, agent: Path | None = None, *, live: bool = False) -> DoctorContext:
+    """What the files and the environment say; settings that cannot be read are a finding, not an error."""
+    where = path or settings.DEFAULT_FILE
+    try:
+        loaded = settings.load(path)
+        return DoctorContext(config=loaded.config, origin=loaded.origin, path=where, agent=agent, live=live)
+    except ConfigError as exc:
+        return DoctorContext(config=Config(), trouble=exc, path=where, agent=agent, live=live)
+
+
 Check = Callable[[DoctorContext], Awaitable[list[Finding]]]
 
 
@@ -76,7 +91,9 @@ async def ask(url: str, *, headers: Mapping[str, str] | None = None, auth: Any =
     """GET one page; a few words say why there is no answer. Nothing is followed, no proxy is used."""
     with trio.move_on_after(ASK_S):
         try:
-            async with httpx.AsyncClient(trust_env=False, timeout=ASK_S, auth=auth) as client:
+            async with httpx.AsyncClient(
+                trust_env=False, timeout=ASK_S, auth=auth, verify=_trusted()
+            ) as client:
                 answer = await client.get(url, headers=dict(headers or {}))
         except httpx.ConnectError as exc:
             return _why(exc)
@@ -90,6 +107,12 @@ async def ask(url: str, *, headers: Mapping[str, str] | None = None, auth: Any =
             content = None
         return Answer(answer.status_code, answer.headers, answer.text[:2000], content)
     return f"no answer within {ASK_S:.0f} s"
+
+
+@cache
+def _trusted() -> ssl.SSLContext:
+    """What a client trusts by default, read once."""
+    return httpx.create_ssl_context(trust_env=False)
 
 
 def _why(exc: BaseException) -> str:

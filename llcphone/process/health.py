@@ -62,7 +62,8 @@ async def get_json(url: str) -> dict[str, Any] | None:
     """A JSON object from this machine, whatever its status; None without one."""
     with trio.move_on_after(ASK_S):
         try:
-            async with httpx.AsyncClient(trust_env=False, timeout=ASK_S) as client:
+            # Nothing is encrypted here: reading certificates would take longer than the answer.
+            async with httpx.AsyncClient(trust_env=False, timeout=ASK_S, verify=False) as client:
                 said = (await client.get(url)).json()
         except (httpx.HTTPError, httpx.InvalidURL, ValueError):
             return None

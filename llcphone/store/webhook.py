@@ -23,7 +23,6 @@ import datetime
 import hmac
 import ipaddress
 import json
-import ssl
 import time
 from contextlib import asynccontextmanager
 from functools import partial
@@ -40,8 +39,10 @@ from llcphone.runtime.log_lines import logger
 from llcphone.store import webhook_outbox
 from llcphone.validation.phone_numbers import is_withheld
 from llcphone.validation.text import clean_text
+from llcphone.wire.websocket import default_tls
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import AsyncIterator, Mapping, Sequence
 
     from llcphone.config.webhook import WebhookConfig
@@ -88,7 +89,7 @@ class Webhook:
             flush_s=_LAST_S,
         )
         self._failing = False
-        self._context = ssl.create_default_context()
+        self._context = default_tls()
         store.posts = posts_of
         store.writer.on_written.append(self._look)
 

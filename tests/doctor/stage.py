@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import trio
 
-from llcphone.doctor.checks import GROUPS, context_of, run_checks
+from llcphone.doctor.checks import GROUPS, run_checks
+from llcphone.doctor.context import context_of
 from llcphone.doctor.report import Finding, Status
 from llcphone.modes.agent_file import agent_of
 from llcphone.process.serve import serve_as_process

@@ -10,7 +10,7 @@ import pytest
 import trio
 
 from llcphone.cli.number import number_now
-from llcphone.doctor.checks import context_of
+from llcphone.doctor.context import context_of
 from llcphone.doctor.fix import offer_fixes
 from llcphone.server.port_owners import port_owners
 from llcphone.sim.model import Faults

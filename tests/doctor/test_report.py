@@ -11,7 +11,7 @@ import trio
 from llcphone.config import Config
 from llcphone.doctor import checks as rooms
 from llcphone.doctor.checks import GROUPS, run_checks
-from llcphone.doctor.context import DoctorContext
+from llcphone.doctor.context import DoctorContext, context_of
 from llcphone.doctor.machine import judge_clock, judge_descriptors
 from llcphone.doctor.places import judge_disk
 from llcphone.doctor.process import Facts, errors_in, judge, last_errors
@@ -52,7 +52,7 @@ async def test_infrastructure_comes_first(autojump_clock, tmp_path, monkeypatch)
     monkeypatch.chdir(tmp_path)
     told: list[str] = []
     async with open_doctor(tmp_path, serving=False) as stage:
-        context = rooms.context_of(stage.path)
+        context = context_of(stage.path)
         await run_checks(context, tell=lambda title, findings: told.append(title))
     assert told[0] == "Settings"
     assert [*GROUPS][-2:] == ["session", "vendors"]
@@ -102,9 +102,9 @@ async def test_no_secret_and_no_number_is_told_whatever_fails(autojump_clock, tm
         stage.set("server.public_url", "http://127.0.0.1:9/canary")
         stage.twilio.rest.auth_token = canaries["TWILIO_AUTH_TOKEN"]
         stage.twilio.rest.voice_url = "https://user:canary-password@elsewhere.example/twiml?key=canary-query"
-        text = str([each.as_json() for each in await run_checks(rooms.context_of(stage.path))])
+        text = str([each.as_json() for each in await run_checks(context_of(stage.path))])
         stage.twilio.rest.number = canaries["TWILIO_PHONE_NUMBER"]
-        text += str([each.as_json() for each in await run_checks(rooms.context_of(stage.path))])
+        text += str([each.as_json() for each in await run_checks(context_of(stage.path))])
     for canary in (*canaries.values(), "canary-prompt", "canary-password", "canary-query", "9876543"):
         assert canary not in text, canary
     assert "elsewhere.example/twiml" in text

@@ -16,7 +16,8 @@ import trio
 from llcphone import settings
 from llcphone.cli import restart
 from llcphone.config import Config
-from llcphone.doctor.checks import context_of, run_checks
+from llcphone.doctor.checks import run_checks
+from llcphone.doctor.context import context_of
 from llcphone.doctor.report import Status
 from llcphone.process import lifecycle, stop
 from llcphone.process.pidfile import own_pid_file, read_pid_file, running
