@@ -1,11 +1,10 @@
-"""One call of the demo as the server's process sees it: its notes become facts, lines on the screen, a file.
+"""One call of the demo as the server sees it: its notes become facts, lines on the screen, a file.
 
 Notes arrive inside the engine's step, so they are only written down there and drawn later.
 """
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 import attrs
@@ -15,6 +14,7 @@ import trio
 from llcphone.demo.facts import Entry, Facts
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from llcphone.call.call import Call
@@ -40,7 +40,7 @@ class DemoCall:
         if self._run is None:
             self._run = call.run
             self._born_ms = call.run.status.born_ms
-            self.facts.born_s = time.perf_counter() - trio.current_time() + self._born_ms / 1000
+            self.facts.born_s = self._born_ms / 1000
         at_ms = round(trio.current_time() * 1000) - self._born_ms
         entry = Entry(at_ms, "server", note.kind, dict(note.fields), note.words)
         self.facts.timeline.append(entry)
@@ -56,10 +56,20 @@ class DemoCall:
 
     def write(self, timeline: Path, record: Path) -> None:
         """The timeline and the record; the telephone has written the WAV."""
-        born_s = self.facts.born_s or 0.0
-        others = [Entry(round((at_s - born_s) * 1000), who, what) for at_s, who, what in self.elsewhere]
+        others = [Entry(round(self.facts.shared_ms(at_s)), who, what) for at_s, who, what in self.elsewhere]
         entries = sorted([*self.facts.timeline, *others], key=lambda entry: entry.at_ms)
         timeline.write_bytes(b"".join(msgspec.json.encode(entry) + b"\n" for entry in entries))
         if self.facts.record is not None:
             text = msgspec.json.format(msgspec.json.encode(self.facts.record.as_dict()), indent=2)
             record.write_bytes(text + b"\n")
+
+
+async def draw(view: CallView, shown: Callable[[], DemoCall]) -> None:
+    """Keep the screen up to now until cancelled."""
+    try:
+        while True:
+            shown().draw(view)
+            await trio.sleep(0.1)
+    finally:
+        shown().draw(view)
+        view.finish()

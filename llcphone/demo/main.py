@@ -2,8 +2,8 @@
 
 A caller rings and is answered; then two calls are placed, one to a guest who answers, one to a busy line.
 
-The other files: ``script`` the story, ``run`` the processes that hold it and ``call`` a call as it goes
-on, ``facts`` what the processes report, ``waterfall``, ``verdict`` and ``verdict_outbound`` what follows from
+The other files: ``script`` the story, ``telephone`` its people, ``run`` holds it and ``call`` is a call as it
+goes on, ``facts`` what each side saw, ``waterfall``, ``verdict`` and ``verdict_outbound`` what follows from
 it, ``view`` and ``summary`` how a person sees it. ``mode_run`` and ``modes`` are ``--mode``.
 """
 
@@ -20,7 +20,6 @@ from llcphone.demo import script as story
 from llcphone.demo.call import DemoCall
 from llcphone.demo.facts import Facts, OutboundFacts
 from llcphone.demo.player import find_live_player, find_player, no_player, play
-from llcphone.demo.run import DemoRun
 from llcphone.demo.summary import show_checks, show_files, show_verdict, show_waterfall
 from llcphone.demo.verdict import judge
 from llcphone.demo.verdict_outbound import judge_outbound
@@ -33,6 +32,13 @@ from llcphone.sim.wav import SpeechFileError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
+
+    from llcphone.demo.run import DemoRun
+
+INTRODUCTION = (
+    "All on this computer, without account or network: Twilio's telephone line and OpenAI's Realtime API "
+    "(the model that listens and speaks) are simulated, the server between them is the real one."
+)
 
 CALL_LIMIT_S = 150.0
 """For all calls, on top of the length of the user's own recordings."""
@@ -79,18 +85,22 @@ def run_demo(
     out.mkdir(parents=True, exist_ok=True)
     for name in FILES:
         (out / name).unlink(missing_ok=True)  # an earlier run's must not pass for this one's
-    run = DemoRun(
-        out.resolve(),
-        [str(file.resolve()) for file in caller],
-        dialect,
-        dict(model_faults or {}),
-        view,
-        DemoCall(Facts(own=[file.name for file in caller])),
-        None if inbound_only else OutboundFacts(),
-        player=find_live_player() if aloud else (),
-    )
     interrupted = unread = False
     try:
+        view.open_with(_what_comes(own=bool(caller), inbound_only=inbound_only), INTRODUCTION)
+        view.say("starting: the server, a simulated telephone, a simulated model")
+        from llcphone.demo.run import DemoRun  # takes a second: not before the first line
+
+        run = DemoRun(
+            out.resolve(),
+            caller,
+            dialect,
+            dict(model_faults or {}),
+            view,
+            DemoCall(Facts(own=[file.name for file in caller])),
+            None if inbound_only else OutboundFacts(),
+            player=find_live_player() if aloud else (),
+        )
         trio.run(partial(run.hold_calls, CALL_LIMIT_S + speech_s))
     except* KeyboardInterrupt:
         interrupted = True
@@ -106,6 +116,16 @@ def run_demo(
         files = [out / name for name in FILES if name.endswith(".wav") and (out / name).exists()]
         play(files, partial(console.print, soft_wrap=True))
     return code
+
+
+def _what_comes(*, own: bool, inbound_only: bool) -> str:
+    """What will be seen."""
+    story = (
+        f"{'You ring' if own else 'A caller rings'} a restaurant, and the server answers with an AI voice."
+    )
+    if own:
+        story += " Nobody here understands your words: the answers you will hear are scripted."
+    return story if inbound_only else f"{story} Then it rings two guests itself."
 
 
 def _own_speech(files: Sequence[Path], view: CallView) -> float:

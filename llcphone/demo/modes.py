@@ -15,7 +15,7 @@ import attrs
 import trio
 from rich.console import Console
 
-from llcphone.demo.call import DemoCall
+from llcphone.demo.call import DemoCall, draw
 from llcphone.demo.facts import Facts
 from llcphone.demo.listening_in import play_live
 from llcphone.demo.mode_story import NAME, REMINDED, REMINDER, SHOP, Actor, Story, choose_story, speak
@@ -50,7 +50,6 @@ PACE = Pace(first_audio_ms=200, silence_ms={**SILENCE_MS, "high": 600})
 """A detector that understands words does not take the pause after "Hello." for the end of a question."""
 LIMIT_S = 120.0
 _HEARS_S = 6.0
-_DRAW_S = 0.1
 _WEEK = {day: [("09:00", "17:00")] for day in range(7)}
 
 
@@ -216,13 +215,7 @@ class ModeCall:
 
     async def _draw(self) -> None:
         with self.view.open():
-            try:
-                while True:
-                    self.shown.draw(self.view)
-                    await trio.sleep(_DRAW_S)
-            finally:
-                self.shown.draw(self.view)
-                self.view.finish()
+            await draw(self.view, lambda: self.shown)
 
     def _names(self, numbers: list[str]) -> list[str]:
         known = self.stage.config.transfers.destinations

@@ -4,8 +4,7 @@ A caller asks a restaurant when it is open, interrupts the long answer, books a 
 the restaurant rings a guest who waits for a table, and another one whose line is busy.
 The words are those of the recordings in ``llcphone.sim.voices``. The agent is an ordinary ``Agent``; the
 model's side is a script of the simulated Realtime API and decides by what stands in its conversation; the
-caller's side is a list of lines for the simulated telephone. Each side runs in its own process and takes
-only its own part from here.
+caller's side is a list of lines for the simulated telephone. Each side takes only its own part from here.
 """
 
 from __future__ import annotations
@@ -117,7 +116,6 @@ STORY = (
 )
 
 
-OWN_NUMBER = "+15551230002"
 GUEST, BUSY_GUEST = "+15551230010", "+15551230011"
 """Numbers as films have them: no telephone of this world rings."""
 

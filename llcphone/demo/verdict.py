@@ -1,6 +1,6 @@
 """The verdict on the call that came in: what it had to do, each with measured evidence. Pure.
 
-Checks compare the facts of two processes wherever they can: what the server believes was heard with what the
+Checks compare the facts of two sides wherever they can: what the server believes was heard with what the
 caller heard, what a tool returned with what the model was told.
 """
 
@@ -45,7 +45,7 @@ def judge(facts: Facts) -> list[Check]:
     """All checks; the call did what it should only if each holds."""
     if facts.record is None or facts.model is None or facts.phone is None:
         missing = [name for name in ("record", "model", "phone") if getattr(facts, name) is None]
-        return [Check("every process reported", False, f"nothing from: {', '.join(missing)}")]
+        return [Check("every side reported", False, f"nothing from: {', '.join(missing)}")]
     record, model, phone = facts.record, facts.model, facts.phone
     checks = [
         _dialect(facts, model),
@@ -108,10 +108,9 @@ def _answers(facts: Facts, record: CallRecord) -> Check:
 
 
 def _tools(facts: Facts, model: ModelFacts) -> Check:
-    called = {item.call_id: item.name for item in model.items if item.type == "function_call"}
-    told = {
-        called.get(item.call_id): item.output for item in model.items if item.type == "function_call_output"
-    }
+    bodies = [item.body for item in model.items]
+    called = {each["call_id"]: each["name"] for each in bodies if each["type"] == "function_call"}
+    told = {called.get(each["call_id"]): each["output"] for each in bodies if "output" in each}
     right = [
         name for name, result in story.TOOL_RESULTS.items() if story.same_result(told.get(name, ""), result)
     ]

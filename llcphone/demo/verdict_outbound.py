@@ -1,6 +1,6 @@
 """The verdict on the calls the demo placed. Pure.
 
-As with the call that came in, the facts of two processes are compared wherever they can be: when the server
+As with the call that came in, the facts of two sides are compared wherever they can be: when the server
 had a model session with when Twilio was told to ring, who was to be rung with whom Twilio was told to ring.
 """
 

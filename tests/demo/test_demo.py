@@ -1,4 +1,4 @@
-"""The demo: held for real by three processes, and judged by hand-made facts, one planted fault at a time."""
+"""The demo: held for real, and judged by hand-made facts, one planted fault at a time."""
 
 from __future__ import annotations
 
@@ -16,13 +16,14 @@ from rich.console import Console
 
 from llcphone import CallRecord, EndReason
 from llcphone.demo import script as story
-from llcphone.demo.facts import Entry, Facts, ItemFacts, ModelFacts, PhoneFacts
+from llcphone.demo.facts import Entry, Facts, ModelFacts, PhoneFacts
 from llcphone.demo.lateness import stalled_s
 from llcphone.demo.main import run_demo
 from llcphone.demo.summary import show_checks, show_verdict, show_waterfall
 from llcphone.demo.verdict import judge
 from llcphone.demo.waterfall import Share, waterfall
 from llcphone.errors import ConfigError
+from llcphone.sim.model.conversation import Item
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -145,17 +146,8 @@ def answered(decided_ms: int) -> dict[str, Any]:
     )
 
 
-def item(type_: str, **fields: Any) -> ItemFacts:
-    nothing = {
-        "role": "",
-        "name": "",
-        "call_id": "",
-        "output": "",
-        "generated_ms": 0,
-        "truncated_ms": None,
-        "deleted": False,
-    }
-    return ItemFacts(type=type_, **{**nothing, **fields})
+def item(type_: str, *, generated_ms: int = 0, truncated_ms: int | None = None, **body: Any) -> Item:
+    return Item("", {"type": type_, **body}, generated_ms=generated_ms, truncated_ms=truncated_ms)
 
 
 def good_facts() -> Facts:
@@ -191,7 +183,6 @@ def good_facts() -> Facts:
         forged_statuses=[403],
         requests=[("voice", 200, 9)],
         started_ms=470.0,
-        ended_by="<Hangup>",
         gave_up="",
         errors=[(31921, "the server closed the stream")],
         said=[(5000.0, 1100.0), (10_100.0, 2000.0), (16_000.0, 2100.0), (24_000.0, 2000.0)],
@@ -202,11 +193,8 @@ def good_facts() -> Facts:
     )
     model = ModelFacts(
         refusals=["beta_api_shape_disabled"],
-        sessions=2,
         live_sessions=0,
         dialect="ga",
-        close_code=1000,
-        skipped_tools=[],
         items=[
             item("message", role="assistant", generated_ms=3000),
             item("function_call", name="opening_hours", call_id="1"),
@@ -322,10 +310,10 @@ def test_a_recording_in_which_no_speech_was_found_is_named() -> None:
     assert check.evidence == "agent hung up; no speech was found in sil.wav"
 
 
-def test_a_process_that_never_reported_is_a_failure() -> None:
+def test_a_side_that_never_reported_is_a_failure() -> None:
     facts = planted()
     facts.model = None
-    assert failing(facts) == ["every process reported"]
+    assert failing(facts) == ["every side reported"]
 
 
 def test_own_recordings_need_no_tools_and_no_interruption() -> None:

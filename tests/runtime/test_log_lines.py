@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PACKAGE = Path(llcphone.__file__).parent
-CONFIGURES = ("runtime/log_lines.py", "telemetry/logs.py", "telemetry/metrics.py", "demo/parent.py")
+CONFIGURES = ("runtime/log_lines.py", "telemetry/logs.py", "telemetry/metrics.py", "demo/run.py")
 """Those that look at loggers, and log nothing themselves."""
 
 

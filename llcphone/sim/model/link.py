@@ -114,6 +114,8 @@ class Link:
     close_code: int | None = None
     """Why the socket ended: the peer's or our close code, 1006 without a Close frame; None while open."""
     close_reason: str | None = None
+    closed_s: float | None = None
+    """When, by Trio's clock."""
     _put: trio.MemorySendChannel[str | _Close | Callable[[], None]] = attrs.field(init=False)
     _outbox: trio.MemoryReceiveChannel[str | _Close | Callable[[], None]] = attrs.field(init=False)
     _flowing: trio.Event = attrs.field(factory=trio.Event)
@@ -223,4 +225,4 @@ class Link:
 
     def _note(self, code: int, reason: str | None) -> None:
         if self.is_open:
-            self.close_code, self.close_reason = code, reason
+            self.close_code, self.close_reason, self.closed_s = code, reason, trio.current_time()

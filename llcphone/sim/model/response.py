@@ -66,6 +66,8 @@ class Response:
     status: str = "pending"
     """``pending`` before ``response.created``, then ``in_progress``, then as in ``response.done``."""
     reason: str = ""
+    done_s: float | None = None
+    """When ``response.done`` was sent, by Trio's clock."""
     error: Json | None = None
     items: list[Item] = attrs.field(factory=list)
     usage: Json | None = None
@@ -131,7 +133,7 @@ class Response:
                 self._scope.cancel()
                 self.on_over(self)
             return
-        self.status, self.reason, self.error = status, reason, error
+        self.status, self.reason, self.error, self.done_s = status, reason, error, trio.current_time()
         speaking = self._open
         self._close_item("completed" if status == "completed" else "incomplete")
         output = sum((_cost(item) for item in self.items), Tokens())
