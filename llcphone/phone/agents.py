@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
+import attrs
+
 from llcphone.agent import Agent, agents_of
 from llcphone.errors import NoAgent
 from llcphone.runtime.containment import contained
@@ -16,13 +18,13 @@ AgentChoice = Agent | Callable[[Mapping[str, str]], Agent]
 """One agent for all calls, or a function of the webhook's form."""
 
 
+@attrs.define(eq=False)
 class AgentChooser:
     """Chooses an agent for each call."""
 
-    def __init__(self, agent: AgentChoice, faults: Faults) -> None:
-        self.agent = agent
-        """The agent that answers new calls, or the function that chooses one."""
-        self._faults = faults
+    agent: AgentChoice
+    """The agent that answers new calls, or the function that chooses one."""
+    _faults: Faults
 
     def choose(self, form: Mapping[str, str]) -> Agent:
         """The agent that answers such a call; raises ``NoAgent`` when the user's function fails."""

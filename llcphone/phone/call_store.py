@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     from llcphone.store.store import Store
 
 
+@attrs.define(eq=False)
 class CallStoreObserver:
     """Stores each call of a phone when it ends."""
 
-    def __init__(self, store: Store) -> None:
-        self.store = store
-        self._tools: dict[str, dict[str, ToolCall]] = {}
+    store: Store
+    _tools: dict[str, dict[str, ToolCall]] = attrs.field(factory=dict, init=False)
 
     def noted(self, call: Call, note: Note) -> None:
         """Something happened in a call; its tools are remembered, without what they were asked."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import attrs
+
 from llcphone.phone.transfers.transfer import is_briefing
 from llcphone.twilio import twiml
 
@@ -19,20 +21,19 @@ _TWO_MORE_TRIES = "#rc=2&rp=all"
 """Without a journal only this process can answer."""
 
 
+@attrs.define(eq=False)
 class StreamDocuments:
     """Writes these documents."""
 
-    def __init__(self, config: Config, recordings: Recordings, *, journal: bool) -> None:
-        """Take the settings, how calls are recorded, and whether another process can answer."""
-        self._public_url = config.server.public_url
-        self._recordings = recordings
-        self._tries = _FIVE_MORE_TRIES if journal else _TWO_MORE_TRIES
-        self._asks = journal or config.transfers.any
-        """Whether anything can come after the stream."""
+    _config: Config
+    _recordings: Recordings
+    _journal: bool = attrs.field(kw_only=True)
+    """Whether another process can answer."""
 
     def resume_url(self, run_number: int) -> str:
         """Where Twilio asks what next when the stream of this run has ended."""
-        return f"{self._public_url}/resume/{run_number}{self._tries}"
+        tries = _FIVE_MORE_TRIES if self._journal else _TWO_MORE_TRIES
+        return f"{self._config.server.public_url}/resume/{run_number}{tries}"
 
     def write(self, call: Call) -> None:
         """Let ``call.twiml`` be the document that brings its media stream."""
@@ -45,7 +46,7 @@ class StreamDocuments:
         return self._connect(token, run_number, None)
 
     def _connect(self, token: str, run_number: int, recorded: twiml.Recorded | None) -> str:
-        action = self.resume_url(run_number) if self._asks else None
-        return twiml.connect_stream(
-            twiml.stream_url(self._public_url, token), action=action, recorded=recorded
-        )
+        may_continue = self._journal or self._config.transfers.any
+        action = self.resume_url(run_number) if may_continue else None
+        stream = twiml.stream_url(self._config.server.public_url, token)
+        return twiml.connect_stream(stream, action=action, recorded=recorded)

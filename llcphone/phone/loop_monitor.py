@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import defaultdict, deque
 from typing import TYPE_CHECKING
 
+import attrs
 import trio
 
 from llcphone.engine.events import LoopHeld
@@ -28,34 +29,28 @@ EVERY_S = 0.1
 _KEPT = 100
 """Measurements kept: those of ten seconds."""
 _LOOKS_PER_SECOND = round(1 / EVERY_S)
-_GRACE_S = 5.0
-"""What a call that has ended gets beyond ``CLOSE_TIMEOUT_S``."""
+_GRACE_S = CLOSE_TIMEOUT_S + 5.0
+"""How long a call that has ended may take to close."""
 _LATE_S = 1.0
 """If the median lateness of ten seconds is above this, half of all audio waits at least this long."""
 
 
+@attrs.define(eq=False)
 class LoopMonitor:
     """Looks at the event loop and at calls that have ended."""
 
-    def __init__(
-        self,
-        calls: Callable[[], Iterable[Call]],
-        *,
-        faults: Faults | None = None,
-    ) -> None:
-        self.listeners: list[Callable[[float], None]] = []
-        """Called after each measurement with the loop's lateness in seconds."""
-        self._calls = calls
-        self._faults = faults or Faults(log)
-        self._grace_s = CLOSE_TIMEOUT_S + _GRACE_S
-        self._lags: deque[float] = deque(maxlen=_KEPT)
-        self._over_since: dict[str, float] = {}
-        self.orphans = 0
-        """Calls that had ended and were not gone when they were last counted."""
-        self.held_s: defaultdict[str, float] = defaultdict(float)
-        """How long tools and hooks blocked the event loop, by their names."""
-        self._named = False
-        """Whether the present lateness has a name."""
+    _calls: Callable[[], Iterable[Call]]
+    _faults: Faults = attrs.field(factory=lambda: Faults(log), kw_only=True)
+    listeners: list[Callable[[float], None]] = attrs.field(factory=list, init=False)
+    """Called after each measurement with the loop's lateness in seconds."""
+    orphans: int = attrs.field(default=0, init=False)
+    """Calls that had ended and were not gone when they were last counted."""
+    held_s: defaultdict[str, float] = attrs.field(factory=lambda: defaultdict(float), init=False)
+    """How long tools and hooks blocked the event loop, by their names."""
+    _lags: deque[float] = attrs.field(factory=lambda: deque(maxlen=_KEPT), init=False)
+    _over_since: dict[str, float] = attrs.field(factory=dict, init=False)
+    _named: bool = attrs.field(default=False, init=False)
+    """Whether the present lateness has a name."""
 
     def lag_s(self, share: float = 0.99) -> float:
         """The lateness that this share of the measurements of the last ten seconds did not exceed."""
@@ -102,4 +97,4 @@ class LoopMonitor:
     def _look_for_orphans(self, now_s: float) -> None:
         over = [call.call_id for call in self._calls() if call.run.over]
         self._over_since = {call_id: self._over_since.get(call_id, now_s) for call_id in over}
-        self.orphans = sum(now_s - since_s > self._grace_s for since_s in self._over_since.values())
+        self.orphans = sum(now_s - since_s > _GRACE_S for since_s in self._over_since.values())

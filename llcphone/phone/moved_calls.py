@@ -63,20 +63,19 @@ class _Left:
     until: float
 
 
+@attrs.define(eq=False)
 class MovedCalls:
     """The calls of one phone whose media stream may be followed by another."""
 
-    def __init__(self, runs: CallRuns, documents: StreamDocuments, transfers: TransferRegistry) -> None:
-        """Take what begins the next run, what writes its document, and the registry of transfers."""
-        self._runs = runs
-        self._documents = documents
-        self._transfers = transfers
-        self._following: dict[Call, Call] = {}
-        """Live runs, and the run that begins when another stream comes."""
-        self._asked: dict[str, Call] = {}
-        """Tokens of those other streams, and the run they end."""
-        self._left: BoundedDict[str, _Left] = BoundedDict(_MOST_KEPT)
-        """Runs whose stream has ended, by CallSid."""
+    _runs: CallRuns
+    _documents: StreamDocuments
+    _transfers: TransferRegistry
+    _following: dict[Call, Call] = attrs.field(factory=dict, init=False)
+    """Live runs, and the run that begins when another stream comes."""
+    _asked: dict[str, Call] = attrs.field(factory=dict, init=False)
+    """Tokens of those other streams, and the run they end."""
+    _left: BoundedDict[str, _Left] = attrs.field(factory=lambda: BoundedDict(_MOST_KEPT), init=False)
+    """Runs whose stream has ended, by CallSid."""
 
     # -- Twilio asks -----------------------------------------------------------------------------
 

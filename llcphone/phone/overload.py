@@ -19,6 +19,7 @@ from collections import deque
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+import attrs
 import trio
 
 from llcphone.config.addresses import add_path
@@ -55,22 +56,19 @@ def clocks() -> tuple[float, float, float]:
     return trio.current_time(), time.perf_counter(), time.thread_time()
 
 
+@attrs.define(eq=False)
 class Overload:
     """Whether the process can take one more call."""
 
-    def __init__(
-        self,
-        limits: OverloadConfig,
-        live: Callable[[], int],
-        read: Callable[[], tuple[float, float, float]] = clocks,
-    ) -> None:
-        """Take the limits, the function that counts live calls, and the clocks."""
-        self._limits = limits
-        self._live = live
-        self._read = read
-        self._first_looks = _FIRST_LOOKS
-        self._lags_ms: deque[float] = deque(maxlen=_LOOKS)
-        self._clocks: deque[tuple[float, float, float]] = deque(maxlen=_LOOKS + 1)
+    _limits: OverloadConfig
+    _live: Callable[[], int]
+    """How many calls are live."""
+    _read: Callable[[], tuple[float, float, float]] = clocks
+    _first_looks: int = attrs.field(default=_FIRST_LOOKS, init=False)
+    _lags_ms: deque[float] = attrs.field(factory=lambda: deque(maxlen=_LOOKS), init=False)
+    _clocks: deque[tuple[float, float, float]] = attrs.field(
+        factory=lambda: deque(maxlen=_LOOKS + 1), init=False
+    )
 
     def look(self, lag_s: float) -> None:
         """Called regularly with the lateness of the event loop."""

@@ -18,6 +18,7 @@ Caller and dialled number are not in the journal: Twilio sends them again.
 from __future__ import annotations
 
 import secrets
+from functools import partial
 from typing import TYPE_CHECKING
 
 import attrs
@@ -48,8 +49,8 @@ if TYPE_CHECKING:
 
 log = logger("llcphone.journal")
 
-_REMEMBERED = 2_000
-"""Ended calls of which we know without the journal that they are over."""
+_bounded = partial(BoundedDict, 2_000)
+"""Ended calls that are remembered without the journal."""
 _ASK_AGAIN_S = 1
 """Between two questions to a process that is about to go, until its successor answers, or to a journal that
 cannot be reached."""
@@ -57,40 +58,23 @@ _ASK_FOR_S = 30.0
 """How long Twilio is made to ask again while the journal cannot be reached; then the call ends."""
 
 
+@attrs.define(eq=False)
 class CallResumption:
     """Between the phone and its journal."""
 
-    def __init__(
-        self,
-        writer: JournalWriter,
-        calls: LiveCalls,
-        runs: CallRuns,
-        documents: StreamDocuments,
-        moved_calls: MovedCalls,
-        agent_named: Callable[[str, Mapping[str, str]], Agent],
-    ) -> None:
-        """Take the journal's writer, and what answers Twilio.
-
-        Args:
-            writer: writes and claims.
-            calls: the live calls.
-            runs: begins the run that continues.
-            documents: writes the document of a run that another process has begun.
-            moved_calls: has the document of a live run.
-            agent_named: the agent that had a call, or whom the phone chooses for such a call.
-        """
-        self._writer = writer
-        self._calls = calls
-        self._runs = runs
-        self._documents = documents
-        self._moved_calls = moved_calls
-        self._agent_named = agent_named
-        self._kept: dict[Call, JournalEntry] = {}
-        self._claimed: dict[Call, CallRow] = {}
-        self._ended: BoundedDict[str, tuple[EndReason, CallRow]] = BoundedDict(_REMEMBERED)
-        """Calls that ended here and were not resumed, by CallSid."""
-        self._unsure: BoundedDict[str, float] = BoundedDict(_REMEMBERED)
-        """When the journal could first not say what becomes of a call, by CallSid."""
+    _writer: JournalWriter
+    _calls: LiveCalls
+    _runs: CallRuns
+    _documents: StreamDocuments
+    _moved_calls: MovedCalls
+    _agent_named: Callable[[str, Mapping[str, str]], Agent]
+    """The agent that had a call, or the one that the phone chooses for such a call."""
+    _kept: dict[Call, JournalEntry] = attrs.field(factory=dict, init=False)
+    _claimed: dict[Call, CallRow] = attrs.field(factory=dict, init=False)
+    _ended: BoundedDict[str, tuple[EndReason, CallRow]] = attrs.field(factory=_bounded, init=False)
+    """Calls that ended here and were not resumed, by CallSid."""
+    _unsure: BoundedDict[str, float] = attrs.field(factory=_bounded, init=False)
+    """When the journal could first not say what becomes of a call, by CallSid."""
 
     # -- events of calls: synchronous -------------------------------------------------------
 

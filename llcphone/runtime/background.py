@@ -12,6 +12,7 @@ import math
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
+import attrs
 import trio
 
 if TYPE_CHECKING:
@@ -25,41 +26,27 @@ NEVER = math.inf
 """``due`` of an empty queue."""
 
 
+@attrs.define(eq=False)
 class BackgroundWriter:
     """Calls ``write`` when there is something due, in one task."""
 
-    def __init__(
-        self,
-        write: Callable[[], Awaitable[bool]],
-        due: Callable[[], float],
-        faults: Faults,
-        *,
-        failed: str,
-        pauses_s: Sequence[float] = (2.0,),
-        flush_s: float = 5.0,
-    ) -> None:
-        """Make the writer; `opened` runs it.
-
-        Args:
-            write: writes one batch of the queue; False: nothing could be written.
-            due: when the queue is to be written (Trio's clock); `NEVER` until `news` is called.
-            faults: counts and logs what ``write`` raises.
-            failed: the phrase for that.
-            pauses_s: after failures in a row; the last one stays.
-            flush_s: longest wait for the rest at the end.
-        """
-        self.leaving = False
-        """At the end everything that is ever due is written at once."""
-        self._write = write
-        self._due = due
-        self._faults = faults
-        self._failed = failed
-        self._pauses_s = pauses_s
-        self._flush_s = flush_s
-        self._news = trio.Event()
-        self._leave = trio.Event()
-        self._finished = trio.Event()
-        self._scope = trio.CancelScope(shield=True)
+    _write: Callable[[], Awaitable[bool]]
+    """Writes one batch of the queue; False: nothing could be written."""
+    _due: Callable[[], float]
+    """When the queue is to be written (Trio's clock); `NEVER` until `news` is called."""
+    _faults: Faults
+    _failed: str = attrs.field(kw_only=True)
+    """The phrase under which what ``write`` raises is counted and logged."""
+    _pauses_s: Sequence[float] = attrs.field(default=(2.0,), kw_only=True)
+    """After failures in a row; the last one stays."""
+    _flush_s: float = attrs.field(default=5.0, kw_only=True)
+    """Longest wait for the rest at the end."""
+    leaving: bool = attrs.field(default=False, init=False)
+    """At the end everything that is ever due is written at once."""
+    _news: trio.Event = attrs.field(factory=trio.Event, init=False)
+    _leave: trio.Event = attrs.field(factory=trio.Event, init=False)
+    _finished: trio.Event = attrs.field(factory=trio.Event, init=False)
+    _scope: trio.CancelScope = attrs.field(factory=lambda: trio.CancelScope(shield=True), init=False)
 
     def news(self) -> None:
         """The queue has changed, and perhaps when it is due. Synchronous."""

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import attrs
+
 from llcphone.carrier.orders import CarrierError
 from llcphone.dial_guard.guard import WHY_NO_TEXT
 from llcphone.errors import ConfigError, DialRefused
@@ -30,14 +32,14 @@ _SENT = "llcphone.texts"
 """How many went to the person on the line: in the call's ``state``, so the call's next run keeps counting."""
 
 
+@attrs.define(eq=False)
 class TextMessages:
     """The text messages of one phone."""
 
-    def __init__(self, config: Config, dialler: Dialler | None, carrier_for: CarrierFor) -> None:
-        """Take the settings, what judges a caller's number, and the way to Twilio."""
-        self._config = config
-        self._dialler = dialler
-        self._carrier_for = carrier_for
+    _config: Config
+    _dialler: Dialler | None
+    """Checks a caller's number."""
+    _carrier_for: CarrierFor
 
     @property
     def can_send(self) -> bool:

@@ -31,15 +31,15 @@ class Recording:
     duration_s: int
 
 
+@attrs.define(eq=False)
 class Recordings:
     """Recordings of one phone, and the functions that are called when one is ready."""
 
-    def __init__(self, config: Config, speech: twiml.Speech) -> None:
-        self._config = config
-        self._speech = speech
-        self._faults = Faults(log)
-        self.on_ready: list[Callable[[Recording], None]] = []
-        """Receive each recording; Twilio's account keeps it."""
+    _config: Config
+    _speech: twiml.Speech
+    on_ready: list[Callable[[Recording], None]] = attrs.field(factory=list, init=False)
+    """Receive each recording; Twilio's account keeps it."""
+    _faults: Faults = attrs.field(factory=lambda: Faults(log), init=False)
 
     def of_call(self) -> twiml.Recorded | None:
         """How Twilio is to record a call from its beginning; None: not at all."""

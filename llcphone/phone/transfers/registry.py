@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import attrs
 import trio
 
 from llcphone.engine.events import EndReason, HangUpAsked
@@ -25,14 +26,14 @@ _ASKS_WITHIN_S = 5.0
 """Twilio's next request comes within this time after what it waits for."""
 
 
+@attrs.define(eq=False)
 class TransferRegistry:
     """The transfers of one phone."""
 
-    def __init__(self, public_url: str) -> None:
-        self._public_url = public_url
-        self._requested: dict[Call, Transfer] = {}
-        self._by_token: dict[str, Transfer] = {}
-        self._by_run: dict[tuple[str, int], Transfer] = {}
+    _public_url: str
+    _requested: dict[Call, Transfer] = attrs.field(factory=dict, init=False)
+    _by_token: dict[str, Transfer] = attrs.field(factory=dict, init=False)
+    _by_run: dict[tuple[str, int], Transfer] = attrs.field(factory=dict, init=False)
 
     # -- asked for, and not begun ----------------------------------------------------------------
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import attrs
 import trio
 
 from llcphone.config.transfers import VOICEMAIL
@@ -26,21 +27,14 @@ _MOST_RINGS = 3
 _TOO_LATE = Outcome(False, "The call is ending, or has not begun: it cannot be put through.")
 
 
+@attrs.define(eq=False)
 class TransferRequests:
     """Answers them at once, with an outcome that the model can pass on to its caller."""
 
-    def __init__(
-        self,
-        config: TransfersConfig,
-        registry: TransferRegistry,
-        messages: TextMessages,
-        carrier_for: CarrierFor,
-    ) -> None:
-        """Take the settings, the registry of transfers, what sends text messages, and the way to Twilio."""
-        self._config = config
-        self._registry = registry
-        self._messages = messages
-        self._carrier_for = carrier_for
+    _config: TransfersConfig
+    _registry: TransferRegistry
+    _messages: TextMessages
+    _carrier_for: CarrierFor
 
     async def transfer(self, call: Call, name: str, *, summary: str, warm: bool | None) -> Outcome:
         """See ``Call.transfer``."""

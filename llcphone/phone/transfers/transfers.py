@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import attrs
+
 from llcphone.call.call import Call
 from llcphone.config.transfers import HANG_UP, VOICEMAIL
 from llcphone.engine.events import EndReason
@@ -60,37 +62,17 @@ def check_destinations(config: Config) -> None:
             )
 
 
+@attrs.define(eq=False)
 class Transfers:
     """Lets callers go, and answers Twilio when it asks where to."""
 
-    def __init__(
-        self,
-        config: Config,
-        registry: TransferRegistry,
-        calls: LiveCalls,
-        messages: TextMessages,
-        warm: WarmTransfers,
-        webhooks: TransferWebhooks,
-        recordings: Recordings,
-    ) -> None:
-        """Take the parts of transfers.
-
-        Args:
-            config: the settings.
-            registry: which caller was sent where.
-            calls: where tasks start that outlive their call.
-            messages: sends text messages.
-            warm: calls to colleagues.
-            webhooks: Twilio's further questions.
-            recordings: whole calls and voicemail at Twilio.
-        """
-        self.webhooks = webhooks
-        self.recordings = recordings
-        self._config = config
-        self._registry = registry
-        self._calls = calls
-        self._messages = messages
-        self._warm = warm
+    _config: Config
+    _registry: TransferRegistry
+    _calls: LiveCalls
+    _messages: TextMessages
+    _warm: WarmTransfers
+    webhooks: TransferWebhooks
+    recordings: Recordings
 
     # -- events of calls --------------------------------------------------------------------------
 
@@ -182,7 +164,7 @@ class Transfers:
         """The document that lets the caller go; empty: they cannot."""
         match transfer.way:
             case Way.VOICEMAIL:
-                return self.webhooks.voicemail(transfer.call.run_number)
+                return self.webhooks.voicemail()
             case Way.KEYS:
                 return twiml_transfer.press(transfer.digits, then=self._registry.url(transfer, "pressed"))
             case Way.JOIN:

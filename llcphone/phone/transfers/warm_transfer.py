@@ -14,6 +14,7 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING, Any
 
+import attrs
 import trio
 
 from llcphone.agent import Agent
@@ -52,41 +53,21 @@ _WHY = {
 """What the end of a briefing means; any other is a failure."""
 
 
+@attrs.define(eq=False)
 class WarmTransfers:
     """The warm transfers of one phone."""
 
-    def __init__(
-        self,
-        config: Config,
-        registry: TransferRegistry,
-        calls: LiveCalls,
-        runs: CallRuns,
-        carrier_for: CarrierFor,
-        speech: Speech,
-        *,
-        journal: bool,
-    ) -> None:
-        """Take what a call to a colleague needs.
-
-        Args:
-            config: the settings.
-            registry: which caller was sent where.
-            calls: where tasks start that outlive their call.
-            runs: begins the call to the colleague.
-            carrier_for: the way to Twilio.
-            speech: how Twilio speaks.
-            journal: whether another process can go on with a briefing.
-        """
-        self._config = config
-        self._registry = registry
-        self._calls = calls
-        self._runs = runs
-        self._carrier_for = carrier_for
-        self._speech = speech
-        self._journal = journal
-        self._agents: dict[str, Agent] = {}
-        self._over: BoundedDict[str, None] = BoundedDict(_REMEMBERED)
-        """CallSids of colleagues whose caller was taken back."""
+    _config: Config
+    _registry: TransferRegistry
+    _calls: LiveCalls
+    _runs: CallRuns
+    _carrier_for: CarrierFor
+    _speech: Speech
+    _journal: bool = attrs.field(kw_only=True)
+    """Whether another process can continue a briefing."""
+    _agents: dict[str, Agent] = attrs.field(factory=dict, init=False)
+    _over: BoundedDict[str, None] = attrs.field(factory=lambda: BoundedDict(_REMEMBERED), init=False)
+    """CallSids of colleagues whose caller was taken back."""
 
     # -- the caller is on hold -------------------------------------------------------------------
 

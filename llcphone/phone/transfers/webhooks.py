@@ -51,46 +51,25 @@ class Question:
     """What is known here; another process may have begun it."""
 
 
+@attrs.define(eq=False)
 class TransferWebhooks:
     """What Twilio receives from ``/transfer/<run_number>/<destination>/<token>/<step>``."""
 
-    def __init__(
-        self,
-        config: Config,
-        registry: TransferRegistry,
-        warm: WarmTransfers,
-        calls: LiveCalls,
-        admission: Admission,
-        runs: CallRuns,
-        moved_calls: MovedCalls,
-        resumption: CallResumption | None,
-        speech: Speech,
-    ) -> None:
-        """Take what an answer needs.
+    _config: Config
+    _registry: TransferRegistry
+    _warm: WarmTransfers
+    _calls: LiveCalls
+    _admission: Admission
+    _runs: CallRuns
+    _moved_calls: MovedCalls
+    _resumption: CallResumption | None
+    _speech: Speech
 
-        Args:
-            config: the settings.
-            registry: which caller was sent where.
-            warm: calls to colleagues.
-            calls: the live calls.
-            admission: whether a caller may come back.
-            runs: begins the run that a caller comes back to.
-            moved_calls: has the document of a live run.
-            resumption: lets a call go on by the journal; None without one.
-            speech: how Twilio speaks.
-        """
-        self._public_url = config.server.public_url
-        self._config = config.transfers
-        self._company = config.company
-        self._registry = registry
-        self._warm = warm
-        self._calls = calls
-        self._admission = admission
-        self._runs = runs
-        self._moved_calls = moved_calls
-        self._resumption = resumption
-        self._speech = speech
-        self._steps = {
+    async def ask(
+        self, step: str, run_number: int, to: str, token: str, form: Mapping[str, str]
+    ) -> str | None:
+        """The document for this step; None: there is no such step."""
+        answer = {
             "done": self._done,
             "back": self._back,
             "pressed": self._pressed,
@@ -98,13 +77,7 @@ class TransferWebhooks:
             "accept": self._accept,
             "room": self._room,
             "left": self._left,
-        }
-
-    async def ask(
-        self, step: str, run_number: int, to: str, token: str, form: Mapping[str, str]
-    ) -> str | None:
-        """The document for this step; None: there is no such step."""
-        answer = self._steps.get(step)
+        }.get(step)
         transfer = self._registry.known(token)
         if transfer is not None and step in _ASKED:
             transfer.awaited_until = 0.0
@@ -132,7 +105,7 @@ class TransferWebhooks:
         transfer = asked.transfer
         if transfer is not None and transfer.way is Way.WARM:
             return transfer.joined or transfer.joining
-        destination = self._config.destination(asked.to)
+        destination = self._config.transfers.destination(asked.to)
         if transfer is not None and destination is not None and destination.accept:
             return transfer.accepted
         return asked.form.get("DialBridged", "true") != "false"
@@ -142,24 +115,25 @@ class TransferWebhooks:
         return await self.back(asked, asked.form.get("why", "failed"))
 
     async def _pressed(self, asked: Question) -> str:
-        pressed = self._company.sentence("keys_pressed")
+        pressed = self._config.company.sentence("keys_pressed")
         return await self._to_agent(asked, pressed, speak=False) or self._goodbye(asked)
 
     async def back(self, asked: Question, why: str) -> str:
         """No colleague accepted: back to the agent, to voicemail, or good-bye."""
         transfer = asked.transfer
-        destination, config = self._config.destination(asked.to), self._config
+        config = self._config.transfers
+        destination = config.destination(asked.to)
         otherwise: str = "agent" if destination is None else destination.on_no_answer
         if transfer is not None and transfer.fallback:
             otherwise = VOICEMAIL if config.voicemail and otherwise != HANG_UP else HANG_UP
         log.info("transfer came to nothing", extra={"to": asked.to, "why": why, "otherwise": otherwise})
         if otherwise == "agent":
-            news = news_of(self._company, asked.to, why, "" if transfer is None else transfer.refused)
+            news = news_of(self._config.company, asked.to, why, "" if transfer is None else transfer.refused)
             if text := await self._to_agent(asked, news):
                 return text
             otherwise = VOICEMAIL if config.voicemail else HANG_UP
         if otherwise == VOICEMAIL:
-            return self.voicemail(asked.run_number)
+            return self.voicemail()
         return self._goodbye(asked)
 
     async def _to_agent(self, asked: Question, news: str, *, speak: bool = True) -> str:
@@ -193,7 +167,7 @@ class TransferWebhooks:
         if asked.transfer is not None:
             self._registry.forget(asked.transfer)
         self._call_is_over(asked.form)
-        return self._last_words(self._config.unavailable_message)
+        return twiml_transfer.say_and_hang_up(self._config.transfers.unavailable_message, self._speech)
 
     def _call_is_over(self, form: Mapping[str, str]) -> None:
         if self._resumption is not None:
@@ -203,14 +177,14 @@ class TransferWebhooks:
 
     async def _whisper(self, asked: Question) -> str:
         transfer = asked.transfer
-        destination = self._config.destination(asked.to)
+        destination = self._config.transfers.destination(asked.to)
         if destination is None:
             return twiml.hang_up()
         summary = "" if transfer is None else transfer.summary
         text = destination.whisper.replace("{summary}", summary).strip()
         accept = self._registry.url(transfer, "accept") if transfer is not None and destination.accept else ""
         return twiml_transfer.whisper(
-            text, accept=accept, prompt=self._config.accept_prompt, speech=self._speech
+            text, accept=accept, prompt=self._config.transfers.accept_prompt, speech=self._speech
         )
 
     async def _accept(self, asked: Question) -> str:
@@ -247,9 +221,9 @@ class TransferWebhooks:
 
     # -- voicemail -------------------------------------------------------------------------------
 
-    def voicemail(self, run_number: int) -> str:
+    def voicemail(self) -> str:
         """Ask for a message."""
-        config, base = self._config, self._public_url
+        config, base = self._config.transfers, self._config.server.public_url
         return twiml_transfer.voicemail(
             config.voicemail_greeting,
             action=f"{base}/voicemail/recorded",
@@ -261,7 +235,6 @@ class TransferWebhooks:
     def recorded(self, form: Mapping[str, str]) -> str:
         """A message was left."""
         self._call_is_over(form)
-        return self._last_words(self._config.voicemail_thanks) if in_progress(form) else twiml.nothing()
-
-    def _last_words(self, text: str) -> str:
-        return twiml_transfer.say_and_hang_up(text, self._speech)
+        if not in_progress(form):
+            return twiml.nothing()
+        return twiml_transfer.say_and_hang_up(self._config.transfers.voicemail_thanks, self._speech)
