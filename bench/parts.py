@@ -41,9 +41,9 @@ from bench.loop import frame
 from llcphone import Agent, Config, open_phone
 from llcphone.wire.frames import masked_text_frame
 from llcphone.wire.poller import Poller
-from llcphone.wire.read_loop import read_all
 from llcphone.wire.socket import Socket, TLSSocket
 from llcphone.wire.websocket import WebSocketLeg, accept
+from llcphone.wire.websocket_leg import read_all
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from llcphone.runtime.host import until_signal as until_signal
     from llcphone.settings import load_config as load_config
     from llcphone.tools.call_handle import CallHandle as CallHandle
+    from llcphone.tools.call_handle import Outcome as Outcome
     from llcphone.tools.call_handle import ToolContext as ToolContext
-    from llcphone.tools.outcome import Outcome as Outcome
     from llcphone.tools.tool import ToolOptions as ToolOptions
 
 __version__ = "0.1.0"
@@ -49,7 +49,7 @@ _HOMES = {
     "NotAdmitted": "llcphone.errors",
     "run_in_asyncio": "llcphone.runtime.guest",
     "until_signal": "llcphone.runtime.host",
-    "Outcome": "llcphone.tools.outcome",
+    "Outcome": "llcphone.tools.call_handle",
     "Phone": "llcphone.phone.phone",
     "open_phone": "llcphone.phone.open",
     "load_config": "llcphone.settings",

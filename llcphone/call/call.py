@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from llcphone.call.approvals import Approvals
     from llcphone.call.record import CallRecord
     from llcphone.call.run import CallRun
-    from llcphone.tools.outcome import Outcome
+    from llcphone.tools.call_handle import Outcome
 
 
 class Switchboard(Protocol):

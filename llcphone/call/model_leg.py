@@ -22,8 +22,8 @@ from llcphone.realtime.dialects import Dialect
 from llcphone.realtime.error_codes import is_busy, named_wait_ms
 from llcphone.realtime.events import SessionUpdated
 from llcphone.wire.leg import CLOSE_TIMEOUT_S
-from llcphone.wire.read_loop import read_all
 from llcphone.wire.websocket import HandshakeRefused
+from llcphone.wire.websocket_leg import read_all
 
 if TYPE_CHECKING:
     from collections.abc import Callable

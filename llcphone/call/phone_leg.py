@@ -16,7 +16,7 @@ from llcphone.engine.events import EndReason, PhoneLegLost, StreamJoined
 from llcphone.errors import JoinRefused, LegClosed, RemoteProtocolError
 from llcphone.twilio.media import StreamStarted, caller_audio_fast, decode
 from llcphone.wire.leg import CLOSE_TIMEOUT_S
-from llcphone.wire.read_loop import read_all
+from llcphone.wire.websocket_leg import read_all
 
 if TYPE_CHECKING:
     from llcphone.call.core import CallCore

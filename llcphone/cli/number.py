@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from llcphone.carrier import CarrierError, open_carrier
+from llcphone.carrier.orders import CarrierError
+from llcphone.carrier.rest import open_carrier
 from llcphone.doctor.context import plain
 from llcphone.errors import ConfigError
 from llcphone.telemetry.redaction import masked_number
@@ -13,7 +14,8 @@ from llcphone.twilio.addresses import same_address
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from llcphone.carrier import Carrier, NumberSettings
+    from llcphone.carrier.orders import NumberSettings
+    from llcphone.carrier.rest import Carrier
     from llcphone.config import Config
 
 

@@ -58,47 +58,6 @@ from llcphone.errors import ConfigError
 from llcphone.languages import defaults
 from llcphone.validation.arguments import need
 
-__all__ = [
-    "SECTIONS",
-    "SETTINGS",
-    "AgentConfig",
-    "AlarmsConfig",
-    "ApiConfig",
-    "BreakerConfig",
-    "CalendarConfig",
-    "CallConfig",
-    "CompanyConfig",
-    "Config",
-    "DrainConfig",
-    "FillerConfig",
-    "IvrConfig",
-    "JournalConfig",
-    "LogConfig",
-    "MetricsConfig",
-    "MoneyConfig",
-    "OpeningConfig",
-    "OutboundConfig",
-    "OverloadConfig",
-    "ProcessConfig",
-    "RealtimeConfig",
-    "RecordsConfig",
-    "RecoveryConfig",
-    "RenewalConfig",
-    "RoutesConfig",
-    "ServerConfig",
-    "SilenceConfig",
-    "StoreConfig",
-    "ToolsConfig",
-    "TransfersConfig",
-    "TurnsConfig",
-    "TwilioConfig",
-    "WarmConfig",
-    "WebhookConfig",
-    "WireConfig",
-    "parse_toml",
-    "toml_text",
-]
-
 Tables = dict[str, dict[str, Any]]
 
 

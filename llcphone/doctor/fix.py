@@ -6,7 +6,7 @@ from collections.abc import Callable
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from llcphone.carrier import open_carrier
+from llcphone.carrier.rest import open_carrier
 from llcphone.process.pidfile import forget, read_pid_file
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from llcphone.doctor.report import Finding, fail, good, unknown, warn
 from llcphone.errors import LegClosed, LLCPhoneError
 from llcphone.process.health import ask_health
 from llcphone.process.pidfile import read_pid_file
-from llcphone.server.instance_id import PROBE
+from llcphone.server.health import PROBE
 from llcphone.twilio.twiml import websocket_url
 from llcphone.wire.websocket import HandshakeRefused, connect
 

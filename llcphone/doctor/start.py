@@ -15,8 +15,7 @@ from llcphone.phone.open import examined
 from llcphone.process.pidfile import read_pid_file
 from llcphone.server.metrics_port import bind_private
 from llcphone.server.port_owners import port_owners
-from llcphone.server.run import bind
-from llcphone.server.traces import need_traces
+from llcphone.server.run import bind, need_traces
 from llcphone.settings import Loaded, hides_from_its_platform, with_store
 from llcphone.store.caldav import CalDav
 

@@ -8,8 +8,9 @@ from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from llcphone.carrier import CarrierError, open_carrier
 from llcphone.carrier.http import RequestFailed, TrioHttp
+from llcphone.carrier.orders import CarrierError
+from llcphone.carrier.rest import open_carrier
 from llcphone.config import TwilioConfig
 from llcphone.doctor.context import INSTALL_CERTIFICATES, plain
 from llcphone.doctor.report import Finding, fail, good, unknown, warn
@@ -18,7 +19,7 @@ from llcphone.twilio.addresses import leads_to, same_address
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from llcphone.carrier import NumberSettings
+    from llcphone.carrier.orders import NumberSettings
     from llcphone.config import Config
     from llcphone.doctor.context import Check, DoctorContext
 

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from llcphone.agent import Agent
     from llcphone.call.endpoint import Endpoint
     from llcphone.call.services import Taping
-    from llcphone.carrier import Carrier
+    from llcphone.carrier.rest import Carrier
     from llcphone.config import Config
     from llcphone.phone.agents import AgentChoice
     from llcphone.phone.call_store import CallStoreObserver

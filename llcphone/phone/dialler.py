@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING
 import trio
 
 from llcphone.call.setup import machine_message
-from llcphone.carrier import Amd, CarrierError, CreateRefused, CreateUnknown, DialOrder, open_carrier
 from llcphone.carrier.grace import grace
+from llcphone.carrier.orders import Amd, CarrierError, CreateRefused, CreateUnknown, DialOrder
+from llcphone.carrier.rest import open_carrier
 from llcphone.dial_guard.guard import DialGuard, DialRequest
 from llcphone.engine.call_setup import DialPlan, MachinePolicy
 from llcphone.engine.events import CarrierStatus, DialFailed, Dialled, DialSent, MachineDetected
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 
     from llcphone.call.call import Call
-    from llcphone.carrier import Carrier
+    from llcphone.carrier.rest import Carrier
     from llcphone.config import Config
 
 log = logger("llcphone.dialler")
@@ -118,12 +119,10 @@ class Dialler:
         self._live[call.status_token] = call
 
     def admit_text(self, to: str, from_: str, sent: int) -> None:
-        """Let a text message go to the person on the line; from now on it counts. Raises ``DialRefused``.
+        """Let a text message go to the person on the line after ``sent`` others of this call; now it counts.
 
-        Args:
-            to: whose number it is.
-            from_: the number of ours.
-            sent: how many were sent in this call.
+        Raises:
+            DialRefused: it may not be sent.
         """
         now_ms = _steady_ms()
         self.guard.check_text(to, from_, sent, now_ms)
@@ -160,12 +159,7 @@ class Dialler:
         )
 
     def over(self, call: Call, *, leave: bool = False) -> None:
-        """The call has its record: whatever still rings or talks at the carrier is hung up.
-
-        Args:
-            call: the call.
-            leave: the telephone call may go on in another run of it: let it be.
-        """
+        """The call has its record: hang up what still rings or talks; with ``leave`` another run goes on."""
         self.guard.ended(call.call_id)
         self._live.pop(call.status_token, None)
         self._ended[call.status_token] = ""

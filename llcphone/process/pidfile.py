@@ -17,7 +17,7 @@ import msgspec
 import psutil  # type: ignore[import-untyped]
 
 from llcphone.runtime.log_lines import logger
-from llcphone.server.instance_id import PROCESS
+from llcphone.server.health import PROCESS
 from llcphone.server.port_owners import began, settings_of
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Self
 
 import trio
 
-from llcphone.runtime.rare_log import SeldomLog
+from llcphone.runtime.log_lines import SeldomLog
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Iterator

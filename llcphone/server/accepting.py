@@ -11,7 +11,7 @@ import trio
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from llcphone.runtime.rare_log import SeldomLog
+    from llcphone.runtime.log_lines import SeldomLog
 
 ACCEPT_PAUSE_S = 0.1
 """Between attempts to accept when the system is out of descriptors or memory (trio.serve_listeners)."""

@@ -27,28 +27,25 @@ from werkzeug.exceptions import HTTPException
 
 from llcphone.errors import JoinRefused
 from llcphone.phone.overload import HOPPED
-from llcphone.runtime.log_lines import logger
-from llcphone.runtime.rare_log import SeldomLog
+from llcphone.runtime.log_lines import SeldomLog, logger
 from llcphone.server.api.errors import of_http
 from llcphone.server.api.routes import add_api, is_api_path
 from llcphone.server.authentication import SIGNATURE_CAUSES
-from llcphone.server.callbacks import TWIML_TYPE, add_callbacks, signed_form
-from llcphone.server.health import alive, ready
-from llcphone.server.instance_id import PROBE
+from llcphone.server.callbacks import TWIML_TYPE, add_callbacks, add_transfers, signed_form
+from llcphone.server.health import PROBE, alive, ready
 from llcphone.server.quiet_log import without_texts
 from llcphone.server.request import BODY_LIMIT, BODY_TIMEOUT_S
-from llcphone.server.transfers import add_transfers
 from llcphone.twilio import twiml as documents
 from llcphone.twilio.signature import valid_upgrade
 from llcphone.validation.arguments import need_methods
 
 if TYPE_CHECKING:
-    from llcphone.phone.ports import PhonePort
+    from llcphone.phone.phone import Phone
 
 log = logger("llcphone.server.app")
 
 
-def make_app(phone: PhonePort) -> QuartTrio:
+def make_app(phone: Phone) -> QuartTrio:
     """The app of this phone.
 
     `llcphone serve` or an embedding program may serve it. With `hypercorn.trio.serve` set
@@ -73,7 +70,7 @@ def make_app(phone: PhonePort) -> QuartTrio:
     return app
 
 
-def _add_webhook(app: QuartTrio, phone: PhonePort) -> None:
+def _add_webhook(app: QuartTrio, phone: Phone) -> None:
     seldom = SeldomLog(log)
 
     @app.post("/twiml", strict_slashes=False)
@@ -98,7 +95,7 @@ def _add_webhook(app: QuartTrio, phone: PhonePort) -> None:
         return Response(text, 405, {"Allow": "POST"}, content_type="text/plain")
 
 
-def _add_media_stream(app: QuartTrio, phone: PhonePort) -> None:
+def _add_media_stream(app: QuartTrio, phone: Phone) -> None:
     seldom = SeldomLog(log)
 
     @app.websocket("/media/<token>")
@@ -131,7 +128,7 @@ def _add_media_stream(app: QuartTrio, phone: PhonePort) -> None:
         return Response(text, 426, {"Upgrade": "websocket"}, content_type="text/plain")
 
 
-def _add_health(app: QuartTrio, phone: PhonePort) -> None:
+def _add_health(app: QuartTrio, phone: Phone) -> None:
     @app.get("/")
     async def index() -> Response:
         return Response("llcphone answers telephone calls here.\n", content_type="text/plain")

@@ -1,8 +1,11 @@
-"""Twilio's callbacks about the calls we placed, and the one way to read a signed form.
+"""Twilio's callbacks about calls we placed and callers who were transferred, and how a signed form is read.
 
-    POST /status/<token>    status of the call: any order, twice, late
-    POST /amd/<token>       the verdict of asynchronous machine detection
-    POST /twiml/<token>     synchronous detection: Twilio asks what to do, with the verdict
+    POST /status/<token>     status of a call we placed: any order, twice, late
+    POST /amd/<token>        the verdict of asynchronous machine detection
+    POST /twiml/<token>      synchronous detection: Twilio asks what to do, with the verdict
+    POST /transfer/<run_number>/<to>/<token>/<step>    a step of a transfer (`phone.transfers.webhooks`)
+    POST /voicemail/recorded    a message was left
+    POST /recording/<what>      a recording is ready: voicemail, or a whole call
 
 The token names the call: Twilio may call back before it has sent us the CallSid. Each is answered
 at once, since all that follows from it happens inside one step of the call.
@@ -14,22 +17,21 @@ from typing import TYPE_CHECKING, cast
 
 from quart import Response, abort, request
 
-from llcphone.runtime.log_lines import logger
-from llcphone.runtime.rare_log import SeldomLog
+from llcphone.runtime.log_lines import SeldomLog, logger
 from llcphone.server.authentication import SIGNATURE_CAUSES, by_twilio, read_form
 
 if TYPE_CHECKING:
     from quart_trio import QuartTrio
 
     from llcphone.phone.dialler import Dialler
-    from llcphone.phone.ports import PhonePort
+    from llcphone.phone.phone import Phone
 
 TWIML_TYPE = "text/xml; charset=utf-8"
 
 log = logger("llcphone.server.app")
 
 
-def add_callbacks(app: QuartTrio, phone: PhonePort) -> None:
+def add_callbacks(app: QuartTrio, phone: Phone) -> None:
     """The routes that Twilio calls back on."""
     seldom = SeldomLog(log)
 
@@ -58,7 +60,33 @@ def add_callbacks(app: QuartTrio, phone: PhonePort) -> None:
         return Response(phone.answer_placed(token, form), content_type=TWIML_TYPE)
 
 
-async def signed_form(phone: PhonePort, seldom: SeldomLog) -> list[tuple[str, str]]:
+def add_transfers(app: QuartTrio, phone: Phone) -> None:
+    """The routes of transfers and recordings."""
+    seldom = SeldomLog(log)
+
+    @app.post("/transfer/<int:run_number>/<to>/<token>/<step>")
+    async def transfer(run_number: int, to: str, token: str, step: str) -> Response:
+        form = dict(await signed_form(phone, seldom))
+        why = request.args.get("why")
+        form |= {} if why is None else {"why": why}
+        text = await phone.transfers.webhooks.ask(step, run_number, to, token, form)
+        if text is None:
+            abort(404)
+        return Response(text, content_type=TWIML_TYPE)
+
+    @app.post("/voicemail/recorded")
+    async def recorded() -> Response:
+        form = dict(await signed_form(phone, seldom))
+        return Response(phone.transfers.webhooks.recorded(form), content_type=TWIML_TYPE)
+
+    @app.post("/recording/<what>")
+    async def recording(what: str) -> tuple[str, int]:
+        form = dict(await signed_form(phone, seldom))
+        phone.transfers.recordings.ready(what, form)
+        return "", 204
+
+
+async def signed_form(phone: Phone, seldom: SeldomLog) -> list[tuple[str, str]]:
     """The form of a webhook that is Twilio's; anything else is answered 400 or 403."""
     config = phone.config
     signature = request.headers.get("X-Twilio-Signature", "")

@@ -31,8 +31,7 @@ import trio
 
 from llcphone.call.endpoint import NOT_ASKED
 from llcphone.errors import ConfigError
-from llcphone.runtime.log_lines import logger
-from llcphone.runtime.rare_log import SeldomLog
+from llcphone.runtime.log_lines import SeldomLog, logger
 from llcphone.server.accepting import accept_each
 from llcphone.server.former import ASK, PING, TAKE, Former
 from llcphone.server.own_calls import is_for_own_call
@@ -52,7 +51,7 @@ from llcphone.server.socket_passing import (
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
 
-    from llcphone.phone.ports import PhonePort
+    from llcphone.phone.phone import Phone
     from llcphone.server.listener import PublicListener
 
 SUPPORTED = sys.platform == "linux"
@@ -79,7 +78,7 @@ def new_address() -> str:
 class Serving:
     """What a process that serves can hand over."""
 
-    phone: PhonePort
+    phone: Phone
     listener: PublicListener
     private: Sequence[trio.SocketListener]
     """Listeners of the private port."""
@@ -206,7 +205,7 @@ class Handover:
         """Whether listening sockets come from the process before this one."""
         return bool(self.former) and self.same_port
 
-    async def take(self, phone: PhonePort, limit_s: float) -> Taken:
+    async def take(self, phone: Phone, limit_s: float) -> Taken:
         """Take the sockets of the process before this one, once new calls would be taken here.
 
         Raises:
@@ -234,7 +233,7 @@ class Handover:
 
     @asynccontextmanager
     async def open_to_successors(
-        self, phone: PhonePort, listener: PublicListener, given: Callable[[], object]
+        self, phone: Phone, listener: PublicListener, given: Callable[[], object]
     ) -> AsyncIterator[None]:
         """Answer the processes that come after this one until the block is left.
 
@@ -251,7 +250,7 @@ class Handover:
             nursery.cancel_scope.cancel(reason="calls have ended")
 
 
-async def _not_ready(phone: PhonePort, limit_s: float) -> list[str]:
+async def _not_ready(phone: Phone, limit_s: float) -> list[str]:
     """Why new calls would not be taken, once that is certain enough; empty as soon as they would be."""
     last, since_s = phone.ready(), trio.current_time()
     with trio.move_on_after(limit_s):

@@ -7,28 +7,40 @@ unhealthy, and the answer costs no more than a refusal.
 from __future__ import annotations
 
 import json
+import re
+import secrets
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
-from llcphone.server.instance_id import identity
-
 if TYPE_CHECKING:
-    from llcphone.phone.ports import PhonePort
+    from llcphone.phone.phone import Phone
+
+PROCESS = secrets.token_hex(8)
+"""The id of this process, a random word that opens nothing. ``/healthz`` sends it if the request has a nonce:
+so a client of the public URL sees whether it leads to this process, to another one, or to a cache."""
+PROBE = "doctor-probe"
+"""The media stream of this token belongs to no call: a signed upgrade gets its 101, and then a Close."""
+_NONCE = re.compile(r"[A-Za-z0-9]{1,64}")
 
 
-def alive(phone: PhonePort, nonce: str = "") -> tuple[dict[str, Any], int]:
+def identity(nonce: str) -> dict[str, str]:
+    """What ``/healthz`` adds if the request has a nonce."""
+    return {"process": PROCESS, "nonce": nonce} if _NONCE.fullmatch(nonce) else {}
+
+
+def alive(phone: Phone, nonce: str = "") -> tuple[dict[str, Any], int]:
     """Whether the process should be replaced; for a nonce also the process's id."""
     reasons = phone.loop_monitor.reasons()
     return {"alive": not reasons, "reasons": reasons} | identity(nonce), 503 if reasons else 200
 
 
-def ready(phone: PhonePort) -> tuple[dict[str, Any], int]:
+def ready(phone: Phone) -> tuple[dict[str, Any], int]:
     """Whether new calls are taken, or why not."""
     reasons = phone.ready()
     return {"ready": not reasons, "reasons": reasons}, 503 if reasons else 200
 
 
-def health(phone: PhonePort, target: bytes) -> tuple[bytes, int] | None:
+def health(phone: Phone, target: bytes) -> tuple[bytes, int] | None:
     """The answer as JSON, and its status; None for a target that asks something else."""
     path, _, query = target.partition(b"?")
     match path:

@@ -31,14 +31,12 @@ import attrs
 import trio
 
 from llcphone.errors import JoinRefused, RemoteProtocolError
-from llcphone.runtime.log_lines import logger
-from llcphone.runtime.rare_log import SeldomLog
+from llcphone.runtime.log_lines import SeldomLog, logger
 from llcphone.server.authentication import SIGNATURE_CAUSES, is_authenticated
 from llcphone.server.former import Former, passed_to_former
 from llcphone.server.head import HEAD_END, RequestHead, RequestRefused, parse_head
-from llcphone.server.health import health
+from llcphone.server.health import PROBE, health
 from llcphone.server.http import BoundedStream, HttpExchange, ServeHttp
-from llcphone.server.instance_id import PROBE
 from llcphone.server.own_calls import is_for_own_call
 from llcphone.server.pending import Allowance, PendingConnection, PendingConnections, Stage
 from llcphone.server.public_port import Port, State
@@ -62,7 +60,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from llcphone.config import ServerConfig
-    from llcphone.phone.ports import PhonePort
+    from llcphone.phone.phone import Phone
 
 EXCHANGE_LIMIT_S = 15.0
 """From accept to the end of an HTTP exchange: Twilio waits no longer for an answer."""
@@ -75,7 +73,7 @@ log = logger("llcphone.server.listener")
 class PublicListener:
     """The open public port. Made by `serve_public_port`; ``stop_accepting`` closes it."""
 
-    _phone: PhonePort
+    _phone: Phone
     _serve_http: ServeHttp
     _limits: ServerConfig
     addresses: list[Any]
@@ -267,7 +265,7 @@ class PublicListener:
 async def serve_public_port(
     listeners: Sequence[trio.SocketListener | socket.socket],
     http: ServeHttp,
-    phone: PhonePort,
+    phone: Phone,
     *,
     limits: ServerConfig | None = None,
     former: Sequence[Former] = (),

@@ -21,8 +21,7 @@ import trio
 
 from llcphone.config.addresses import is_loopback_host, is_loopback_url
 from llcphone.errors import ConfigError
-from llcphone.runtime.log_lines import logger
-from llcphone.runtime.rare_log import SeldomLog
+from llcphone.runtime.log_lines import SeldomLog, logger
 from llcphone.server.accepting import accept_each, listens_at
 from llcphone.server.head import RequestHead, RequestRefused, parse_head
 from llcphone.server.health import health
@@ -34,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
     from llcphone.config.metrics import MetricsConfig
-    from llcphone.phone.ports import PhonePort
+    from llcphone.phone.phone import Phone
     from llcphone.telemetry.metrics import Metrics
 
 EXCHANGE_S = 5.0
@@ -47,7 +46,7 @@ log = logger("llcphone.server.private")
 class PrivatePort:
     """Answers scrapes and health checks of one phone."""
 
-    def __init__(self, phone: PhonePort, metrics: Metrics, connections: trio.Nursery) -> None:
+    def __init__(self, phone: Phone, metrics: Metrics, connections: trio.Nursery) -> None:
         self._phone = phone
         self._metrics = metrics
         self._local_only = is_loopback_host(phone.config.metrics.host)
@@ -105,7 +104,7 @@ class PrivatePort:
 
 @asynccontextmanager
 async def open_private_port(
-    phone: PhonePort, settings: MetricsConfig, listeners: Sequence[trio.SocketListener] = ()
+    phone: Phone, settings: MetricsConfig, listeners: Sequence[trio.SocketListener] = ()
 ) -> AsyncIterator[list[trio.SocketListener]]:
     """Count what this phone does, and serve it on the private port until the block is left.
 

@@ -9,13 +9,13 @@ from llcphone.server.authentication import read_form
 from llcphone.server.head import HEAD_END, RequestRefused, parse_head
 
 if TYPE_CHECKING:
-    from llcphone.phone.ports import PhonePort
+    from llcphone.phone.phone import Phone
 
 _OF_A_CALL = frozenset({"media", "status", "amd", "twiml", "transfer", "calls", "resume"})
 """First parts of paths whose next part names a call."""
 
 
-async def is_for_own_call(phone: PhonePort, request: bytes, *, asked: bool = False) -> bool:
+async def is_for_own_call(phone: Phone, request: bytes, *, asked: bool = False) -> bool:
     """Whether it does; False for a request that cannot be read.
 
     Args:

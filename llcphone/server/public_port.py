@@ -14,7 +14,7 @@ from llcphone.server.socket_passing import close
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from llcphone.runtime.rare_log import SeldomLog
+    from llcphone.runtime.log_lines import SeldomLog
 
 
 class State(Enum):

@@ -1,4 +1,4 @@
-"""What may be logged of errors that a client can cause: never its own bytes (`rare_log` limits how often).
+"""What may be logged of errors that a client can cause: never its own bytes (`SeldomLog` limits how often).
 
 The text of an exception, the path of a request and a traceback's last line can all carry
 bytes that a client sent: a number, a token, a name. The file and line of the error cannot.

@@ -30,7 +30,6 @@ from llcphone.server.listener import PublicListener, serve_public_port
 from llcphone.server.metrics_port import open_private_port
 from llcphone.server.port_owners import port_owners
 from llcphone.server.socket_passing import close
-from llcphone.server.traces import open_traces
 from llcphone.validation.arguments import need, need_methods
 from llcphone.wire.websocket import PHONE_MESSAGE_BYTES
 
@@ -39,16 +38,16 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
     from llcphone.config import ServerConfig
+    from llcphone.config.metrics import MetricsConfig
     from llcphone.phone.agents import AgentChoice
     from llcphone.phone.calls import OnNote, OnRecord
     from llcphone.phone.phone import Phone
-    from llcphone.phone.ports import PhonePort
 
 log = logger("llcphone.server")
 
 
 async def serve(
-    phone: PhonePort,
+    phone: Phone,
     config: Config,
     *,
     listeners: Sequence[trio.SocketListener] | None = None,
@@ -84,6 +83,39 @@ async def serve(
                 await start(listeners, http, phone, task_status=task_status)
     finally:
         close(listeners or ())
+
+
+@asynccontextmanager
+async def open_traces(phone: Phone, settings: MetricsConfig) -> AsyncIterator[None]:
+    """Send spans of this phone's calls until the block is left.
+
+    Raises:
+        ConfigError: OpenTelemetry is not installed.
+    """
+    if not settings.traces_url:
+        yield
+        return
+    async with _exporter()(phone, settings.traces_url):
+        yield
+
+
+def need_traces(settings: MetricsConfig) -> None:
+    """See that spans can be sent, if they are to be.
+
+    Raises:
+        ConfigError: OpenTelemetry is not installed.
+    """
+    if settings.traces_url:
+        _exporter()
+
+
+def _exporter() -> Callable[[Phone, str], AbstractAsyncContextManager[None]]:
+    try:
+        from llcphone.telemetry.otlp import open_otlp
+    except ModuleNotFoundError as error:
+        fix = 'pip install "llcphone[otel]", or set it to ""'
+        raise ConfigError("metrics.traces_url", "needs OpenTelemetry", fix) from error
+    return open_otlp
 
 
 BACKLOG = 1_024
@@ -184,7 +216,7 @@ async def serve_until_signal(
 
 
 async def run_until_signal(
-    open_phone: Callable[[], AbstractAsyncContextManager[PhonePort]],
+    open_phone: Callable[[], AbstractAsyncContextManager[Phone]],
     config: Config,
     *,
     listeners: Sequence[trio.SocketListener] | None = None,
@@ -219,7 +251,7 @@ async def run_until_signal(
 
 
 async def _finish(
-    phone: PhonePort, listener: PublicListener, limit_s: float, on_stop: Callable[[], object] | None
+    phone: Phone, listener: PublicListener, limit_s: float, on_stop: Callable[[], object] | None
 ) -> None:
     """Let live calls end; also those whose webhooks came last, if another process has the port now."""
     if listener.port.given:

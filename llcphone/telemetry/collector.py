@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from prometheus_client.core import Metric
 
     from llcphone.call.call import Call
-    from llcphone.phone.ports import PhonePort
+    from llcphone.phone.phone import Phone
 
 
 CONNECTIONS = ("accepted", "stream", "request", "refused", "too slow", "evicted", "gone", "failed")
@@ -36,7 +36,7 @@ def state_of(call: Call) -> str:
 class Now(Collector):
     """Reads the phone at each scrape."""
 
-    def __init__(self, phone: PhonePort) -> None:
+    def __init__(self, phone: Phone) -> None:
         self._phone = phone
 
     def describe(self) -> Iterable[Metric]:
@@ -92,8 +92,6 @@ class Now(Collector):
         yield failures
 
     def _warm(self) -> Iterator[Metric]:
-        if self._phone.warm is None:
-            return
         health = self._phone.warm.health
         parked = GaugeMetricFamily("llcphone_warm_sessions", "The pool of warm sessions", labels=["state"])
         parked.add_metric(["ready"], health.ready)

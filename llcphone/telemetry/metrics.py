@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from llcphone.call.call import Call
     from llcphone.call.record import CallRecord
     from llcphone.engine.note import Note
-    from llcphone.phone.ports import PhonePort
+    from llcphone.phone.phone import Phone
 
 _SPEECH_S = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0)
 _LOOP_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
@@ -62,7 +62,7 @@ class Metrics:
 
     content_type: str = CONTENT_TYPE_LATEST
 
-    def __init__(self, phone: PhonePort) -> None:
+    def __init__(self, phone: Phone) -> None:
         """Make an empty registry; ``open_metrics`` also feeds it."""
         self.registry = CollectorRegistry()
         self.registry.register(Now(phone))
@@ -202,7 +202,7 @@ class Metrics:
 
 
 @contextmanager
-def open_metrics(phone: PhonePort) -> Iterator[Metrics]:
+def open_metrics(phone: Phone) -> Iterator[Metrics]:
     """Metrics that are fed by this phone until the block is left."""
     metrics = Metrics(phone)
     phone.observers.append(metrics.noted)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from opentelemetry.sdk.trace import Event, ReadableSpan
 
-    from llcphone.phone.ports import PhonePort
+    from llcphone.phone.phone import Phone
 
 log = logger("llcphone.otlp")
 
@@ -130,7 +130,7 @@ class SpanSender(SpanProcessor):
 
 
 @asynccontextmanager
-async def open_otlp(phone: PhonePort, url: str) -> AsyncIterator[None]:
+async def open_otlp(phone: Phone, url: str) -> AsyncIterator[None]:
     """Trace this phone's calls to that collector until the block is left."""
     sender = SpanSender(url)
     provider = TracerProvider(resource=Resource({"service.name": SCOPE}), shutdown_on_exit=False)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from llcphone.call.call import Call
     from llcphone.call.record import CallRecord
-    from llcphone.phone.ports import PhonePort
+    from llcphone.phone.phone import Phone
 
 SCOPE = "llcphone"
 _FAILURES = frozenset(
@@ -109,7 +109,7 @@ class CallSpans:
 
 
 @contextmanager
-def trace_calls(phone: PhonePort, provider: trace.TracerProvider) -> Iterator[None]:
+def trace_calls(phone: Phone, provider: trace.TracerProvider) -> Iterator[None]:
     """Make spans of this phone's calls until the block is left.
 
     Args:

@@ -9,7 +9,15 @@ import attrs
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from llcphone.tools.outcome import Outcome
+
+@attrs.frozen
+class Outcome:
+    """What was decided, in time for the agent to say so; a tool may return it as it is."""
+
+    ok: bool
+    """It will happen once the agent's last word was heard."""
+    says: str
+    """What will happen, or why it will not: meant for the model."""
 
 
 class CallHandle(Protocol):

@@ -13,13 +13,15 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 import trio
+from websockets.client import ClientProtocol
 from websockets.exceptions import InvalidHandshake, InvalidStatus, InvalidURI
+from websockets.frames import CLOSE
 from websockets.http11 import Request
-from websockets.protocol import OPEN
+from websockets.protocol import OPEN, Protocol
+from websockets.server import ServerProtocol
 from websockets.uri import WebSocketURI, parse_uri
 
 from llcphone.errors import LLCPhoneError, LocalProtocolError, RemoteProtocolError
-from llcphone.wire.protocols import Client, Server
 from llcphone.wire.socket import Socket, dial
 from llcphone.wire.websocket_leg import WebSocketLeg
 
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from websockets.datastructures import Headers
+    from websockets.frames import Frame
 
     from llcphone.wire.leg import LegLimits
 
@@ -42,6 +45,26 @@ BODY_LIMIT_BYTES = 4 * 1024
 # The protocol's own logger would write headers, with the key in them, and frames: it is silent.
 SILENT = logging.Logger("llcphone.wire.silent")
 SILENT.disabled = True
+
+
+class _CloseAnywhere(Protocol):
+    """A Close may come between the fragments of a message, which is then given up (RFC 6455 §5.4).
+
+    websockets answers it with 1002 instead of the code that it was sent.
+    """
+
+    def recv_frame(self, frame: Frame) -> None:
+        if frame.opcode is CLOSE:
+            self.current_size = None
+        super().recv_frame(frame)
+
+
+class Client(_CloseAnywhere, ClientProtocol):
+    """Our end of the model's socket."""
+
+
+class Server(_CloseAnywhere, ServerProtocol):
+    """Our end of the phone's socket."""
 
 
 class HandshakeRefused(LLCPhoneError):

@@ -18,7 +18,7 @@ side has answered, at most ``close_timeout_s``. Twilio goes on with its TwiML on
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import trio
 from websockets.protocol import OPEN, Protocol, Side
@@ -32,7 +32,7 @@ from llcphone.wire.send_side import SendingSide
 from llcphone.wire.socket import RECV_BYTES, Socket
 
 if TYPE_CHECKING:
-    from llcphone.wire.leg import OnMessage
+    from llcphone.wire.leg import Leg, OnMessage
     from llcphone.wire.poller import Poller
 
 READS_PER_TURN = 16
@@ -264,3 +264,17 @@ class WebSocketLeg(SendingSide):
             self._wake()
             if self._on_lost is not None and self._end is not None:
                 self._on_lost(self._end)
+
+
+async def read_all(leg: Leg, on_message: OnMessage, poller: Poller | None) -> NoReturn:
+    """Give every message of a leg to ``on_message``, in order, until it ends; through the poller, if any.
+
+    Raises:
+        LegClosed: the leg has ended, and everything received before was given.
+        Exception: whatever ``on_message`` raised.
+    """
+    while True:
+        for message in await leg.receive():
+            on_message(message)
+        if poller is not None and isinstance(leg, WebSocketLeg):
+            await leg.poll_with(poller, on_message)

@@ -15,7 +15,8 @@ from urllib.parse import parse_qsl, urlsplit
 import attrs
 import trio
 
-from llcphone.carrier import DialOrder, open_carrier
+from llcphone.carrier.orders import DialOrder
+from llcphone.carrier.rest import open_carrier
 from llcphone.config import Config
 
 ACCOUNT, TOKEN = "AC" + "5ec0de" * 5 + "00", "5ecret-auth-token"

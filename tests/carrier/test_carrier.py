@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import trio
 
-from llcphone.carrier import Amd, CarrierError, CreateRefused, CreateUnknown, open_carrier
+from llcphone.carrier.orders import Amd, CarrierError, CreateRefused, CreateUnknown
+from llcphone.carrier.rest import open_carrier
 from llcphone.config import Config
 from llcphone.errors import ConfigError, LocalProtocolError
 from tests.carrier.carrier_desk import (

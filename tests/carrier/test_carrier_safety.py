@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 import pytest
 import trio
 
-from llcphone.carrier import Amd, CarrierError, DialOrder, NumberSettings, open_carrier
 from llcphone.carrier.http import RequestFailed, TrioHttp
+from llcphone.carrier.orders import Amd, CarrierError, DialOrder, NumberSettings
+from llcphone.carrier.rest import open_carrier
 from tests.carrier.carrier_desk import (
     ACCOUNT,
     CREATED,

@@ -7,7 +7,8 @@ from contextlib import asynccontextmanager
 import pytest
 import trio
 
-from llcphone.carrier import Amd, CarrierError, CreateRefused, open_carrier
+from llcphone.carrier.orders import Amd, CarrierError, CreateRefused
+from llcphone.carrier.rest import open_carrier
 from llcphone.config import Config
 from llcphone.sim.twilio import Callee, open_twilio
 from tests.carrier.carrier_desk import FROM, TO, TOKEN, order

@@ -17,8 +17,7 @@ import pytest
 import llcphone
 from llcphone import Agent
 from llcphone.config.log import LogConfig
-from llcphone.runtime.log_lines import Line, logger
-from llcphone.runtime.rare_log import SeldomLog
+from llcphone.runtime.log_lines import Line, SeldomLog, logger
 from llcphone.sim.model import CallTool, Say
 from llcphone.telemetry.logs import configure_logs, formatter
 from llcphone.telemetry.redaction import Mask

@@ -14,7 +14,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from llcphone import ConfigError
 from llcphone.config.metrics import MetricsConfig
-from llcphone.server.traces import open_traces
+from llcphone.server.run import open_traces
 from llcphone.telemetry import otlp
 from llcphone.telemetry.otlp import MOST_WAITING, SpanSender, open_otlp
 from llcphone.telemetry.tracing import trace_calls

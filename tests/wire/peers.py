@@ -16,9 +16,8 @@ from websockets.uri import parse_uri
 from websockets.utils import accept_key
 
 from llcphone.errors import LegClosed
-from llcphone.wire.protocols import Client, Server
 from llcphone.wire.socket import Socket
-from llcphone.wire.websocket import SILENT, WebSocketLeg
+from llcphone.wire.websocket import SILENT, Client, Server, WebSocketLeg
 
 TEXT, BINARY, CONT, CLOSE, PING, PONG = 1, 2, 0, 8, 9, 10
 KEY = b"\x11\x22\x33\x44"

@@ -15,8 +15,7 @@ from llcphone.wire.frames import (
     masked_text_frame,
     text_frame,
 )
-from llcphone.wire.protocols import Client, Server
-from llcphone.wire.websocket import SILENT
+from llcphone.wire.websocket import SILENT, Client, Server
 from tests.wire.peers import BINARY, CLOSE, CONT, PING, PONG, TEXT, frame, parse
 
 LIMIT = 1000

@@ -14,9 +14,9 @@ from trio.testing import wait_all_tasks_blocked
 
 from llcphone.errors import LegClosed
 from llcphone.wire.poller import Poller
-from llcphone.wire.read_loop import read_all
 from llcphone.wire.socket import TLSSocket
 from llcphone.wire.websocket import connect
+from llcphone.wire.websocket_leg import read_all
 from tests.wire.peers import (
     CLOSE,
     CONT,

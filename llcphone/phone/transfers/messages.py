@@ -15,7 +15,7 @@ from llcphone.carrier.orders import CarrierError
 from llcphone.dial_guard.guard import WHY_NO_TEXT
 from llcphone.errors import ConfigError, DialRefused
 from llcphone.runtime.log_lines import logger
-from llcphone.tools.outcome import Outcome
+from llcphone.tools.call_handle import Outcome
 from llcphone.validation.phone_numbers import is_number, is_withheld
 
 if TYPE_CHECKING:

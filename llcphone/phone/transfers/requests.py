@@ -12,7 +12,7 @@ from llcphone.dtmf import check_keys, tones_of
 from llcphone.engine.events import DigitsAsked
 from llcphone.errors import ConfigError
 from llcphone.phone.transfers.transfer import RUNG, Transfer, Way
-from llcphone.tools.outcome import Outcome
+from llcphone.tools.call_handle import Outcome
 
 if TYPE_CHECKING:
     from llcphone.call.call import Call

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from llcphone.call.call import Call
-    from llcphone.carrier import Carrier
+    from llcphone.carrier.rest import Carrier
     from llcphone.config.company import CompanyConfig
     from llcphone.config.transfers import Destination
     from llcphone.engine.resumed import Resumed

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 import trio
 
 from llcphone.engine.status import DialState
+from llcphone.errors import StoreUnavailable
+from llcphone.server.api.errors import ApiError
 from llcphone.server.api.models import CallDetail, CallEvent, CallView, State
 from llcphone.validation.bounded_dict import BoundedDict
 
@@ -22,7 +24,9 @@ if TYPE_CHECKING:
 
     from llcphone.call.call import Call
     from llcphone.engine.note import Note
-    from llcphone.phone.ports import PhonePort
+    from llcphone.phone.phone import Phone
+    from llcphone.store.models import CallDetails
+    from llcphone.store.store import Store
 
 REMEMBERED = 1000
 """Ended calls."""
@@ -32,6 +36,8 @@ LISTENERS = 8
 """Event streams at once."""
 WAITING_EVENTS = 256
 """Events that may wait for a listener; one more and its stream ends."""
+_RETRY_S = 10
+"""Retry-After while the store does not answer."""
 
 _STATES: dict[DialState, State] = {
     DialState.IDLE: "warming",
@@ -45,7 +51,7 @@ _STATES: dict[DialState, State] = {
 class CallIndex:
     """The calls of one phone."""
 
-    def __init__(self, phone: PhonePort) -> None:
+    def __init__(self, phone: Phone) -> None:
         self._phone = phone
         self._ended: BoundedDict[str, CallDetail] = BoundedDict(REMEMBERED)
         self._whole: deque[tuple[str, int]] = deque()
@@ -167,3 +173,41 @@ def _state_of(call: Call) -> State:
 def without_record(detail: CallDetail) -> CallView:
     """The view alone."""
     return CallView(**{name: getattr(detail, name) for name in CallView.__struct_fields__})
+
+
+async def stored_call(store: Store | None, call_id: str) -> CallDetail | None:
+    """A call as the API shows it; None: it is not in the store, or there is none.
+
+    Raises:
+        ApiError: the database does not answer, so this is unknown.
+    """
+    if store is None:
+        return None
+    try:
+        details = await store.call(call_id)
+    except StoreUnavailable as error:
+        fix = "ask again after Retry-After, or see llcphone doctor"
+        raise ApiError(503, "store_unavailable", f"{error}.", fix, retry_after_s=_RETRY_S) from None
+    return None if details is None else _view_of_stored(details)
+
+
+def _view_of_stored(details: CallDetails) -> CallDetail:
+    summary, record = details.summary, details.record
+    parts = {"call_id": summary.id, "turns": details.turns, "transcript": details.lines}
+    return CallDetail(
+        id=summary.id,
+        state="ended",
+        direction="outbound" if summary.direction == "outbound" else "inbound",
+        agent=summary.agent,
+        to=summary.dialled,
+        from_=summary.caller,
+        call_sid=summary.call_sid or None,
+        created_at=round(summary.born_at, 3),
+        dialled_after_ms=None,  # how it was dialled is not kept
+        answered_after_ms=None,
+        talking_after_ms=record.get("started_after_ms"),
+        duration_s=summary.duration_s,
+        answered_by=None,
+        reason=summary.reason,
+        record=record | parts,
+    )

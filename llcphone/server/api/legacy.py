@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from llcphone.config.company import CompanyConfig
-    from llcphone.phone.ports import PhonePort
+    from llcphone.phone.phone import Phone
     from llcphone.server.api.call_requests import Placed
     from llcphone.server.api.calls import CallIndex
 
@@ -55,7 +55,7 @@ def context_of(request: LegacyCall, company: CompanyConfig) -> str:
     return "\n".join([company.sentence("context"), *lines]) if lines else ""
 
 
-def agent_for(phone: PhonePort, request: LegacyCall) -> Agent | None:
+def agent_for(phone: Phone, request: LegacyCall) -> Agent | None:
     """The agent of the scenario's name; None: the phone chooses.
 
     Raises:
@@ -94,7 +94,7 @@ async def reply_to(request: LegacyCall, placed: Placed, index: CallIndex) -> byt
     return answer
 
 
-def tools_of(phone: PhonePort) -> list[dict[str, Any]]:
+def tools_of(phone: Phone) -> list[dict[str, Any]]:
     """The tools of the agent that speaks in a call that names none."""
     agent = phone.agent
     if not isinstance(agent, Agent):

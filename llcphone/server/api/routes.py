@@ -25,11 +25,10 @@ from quart import Blueprint, Response, request
 from werkzeug.exceptions import HTTPException
 
 from llcphone.agent import agents_of
-from llcphone.runtime.log_lines import logger
-from llcphone.runtime.rare_log import SeldomLog
+from llcphone.runtime.log_lines import SeldomLog, logger
 from llcphone.server.api import legacy
 from llcphone.server.api.call_requests import CallRequest, CallRequests
-from llcphone.server.api.calls import CallIndex, without_record
+from llcphone.server.api.calls import CallIndex, stored_call, without_record
 from llcphone.server.api.errors import ApiError, json_response, of_http, problem_response
 from llcphone.server.api.models import (
     BODY_LIMIT,
@@ -41,7 +40,6 @@ from llcphone.server.api.models import (
     PublicUrl,
 )
 from llcphone.server.api.openapi import openapi
-from llcphone.server.api.stored_calls import stored_call
 from llcphone.server.authentication import has_key
 
 if TYPE_CHECKING:
@@ -50,7 +48,7 @@ if TYPE_CHECKING:
     from quart_trio import QuartTrio
 
     from llcphone.agent import Agent
-    from llcphone.phone.ports import PhonePort
+    from llcphone.phone.phone import Phone
 
 STREAM_LIMIT_S = 3600.0
 """Longest event stream; its client connects again, as clients of such streams do."""
@@ -64,7 +62,7 @@ log = logger("llcphone.server.api")
 Body = TypeVar("Body", bound=msgspec.Struct)
 
 
-def add_api(app: QuartTrio, phone: PhonePort) -> None:
+def add_api(app: QuartTrio, phone: Phone) -> None:
     """Offer the API of this phone; the caller has checked that there is a key."""
     blueprint = Blueprint("api", __name__)
     index, requests = CallIndex(phone), CallRequests(phone.config.outbound.calls_per_minute)
@@ -120,7 +118,7 @@ def _require_key(blueprint: Blueprint, key: str) -> None:
 # -- calls ------------------------------------------------------------------------------------
 
 
-def _add_calls(blueprint: Blueprint, phone: PhonePort, index: CallIndex, requests: CallRequests) -> None:
+def _add_calls(blueprint: Blueprint, phone: Phone, index: CallIndex, requests: CallRequests) -> None:
     @blueprint.post("/calls")
     async def place() -> Response:
         call_request, asked = await _read(NewCall)
@@ -158,7 +156,7 @@ def _add_calls(blueprint: Blueprint, phone: PhonePort, index: CallIndex, request
         return json_response(without_record(detail.masked()), 202)
 
 
-def _agent_named(phone: PhonePort, name: str) -> Agent | None:
+def _agent_named(phone: Phone, name: str) -> Agent | None:
     """The agent of this name; None: the phone chooses."""
     if not name:
         return None
@@ -170,7 +168,7 @@ def _agent_named(phone: PhonePort, name: str) -> Agent | None:
     return agents[name]
 
 
-async def _known(phone: PhonePort, index: CallIndex, call_id: str) -> CallDetail:
+async def _known(phone: Phone, index: CallIndex, call_id: str) -> CallDetail:
     """A call of this phone, or one that the store keeps."""
     if (detail := index.find(call_id) or await stored_call(phone.store, call_id)) is None:
         raise ApiError(404, "no_such_call", _NOT_FOUND, "see the list of calls: GET /calls")
@@ -180,7 +178,7 @@ async def _known(phone: PhonePort, index: CallIndex, call_id: str) -> CallDetail
 # -- routes of llc-phone 3 --------------------------------------------------------------------
 
 
-def _add_legacy(blueprint: Blueprint, phone: PhonePort, index: CallIndex, requests: CallRequests) -> None:
+def _add_legacy(blueprint: Blueprint, phone: Phone, index: CallIndex, requests: CallRequests) -> None:
     @blueprint.post("/outbound-call")
     async def outbound_call() -> Response:
         call_request, asked = await _read(LegacyCall)
