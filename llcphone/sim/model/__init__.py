@@ -1,28 +1,24 @@
 """A simulated OpenAI Realtime API."""
 
-from llcphone.sim.model.simulator import (
-    SILENCE_MS,
+from llcphone.sim.model.faults import Faults, Illness
+from llcphone.sim.model.hearing import SILENCE_MS
+from llcphone.sim.model.load import load_script
+from llcphone.sim.model.pace import Pace
+from llcphone.sim.model.script import (
     CallTool,
     Cancel,
     Event,
     Fail,
-    Faults,
-    Illness,
     Incomplete,
     ModelScript,
-    ModelSession,
-    ModelSimulator,
-    Pace,
     Say,
     Silence,
     Stall,
     Write,
-    babble,
-    load_script,
-    open_model,
-    run_model,
-    serve_model,
 )
+from llcphone.sim.model.session import ModelSession
+from llcphone.sim.model.simulator import ModelSimulator, open_model, run_model, serve_model
+from llcphone.sim.model.voice import babble
 
 __all__ = [
     "SILENCE_MS",

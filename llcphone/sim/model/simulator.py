@@ -37,33 +37,18 @@ from trio_websocket import ConnectionClosed, wrap_server_stream
 from wsproto.utilities import LocalProtocolError
 
 from llcphone.sim.model.config import SESSION_LIMIT_S
-from llcphone.sim.model.conversation import Conversation, Item
 from llcphone.sim.model.door import PATH, Dialects, Upgrade, http_refusal, reject, turned_away
-from llcphone.sim.model.faults import Faults, Illness
-from llcphone.sim.model.hearing import SILENCE_MS
+from llcphone.sim.model.faults import Faults
 from llcphone.sim.model.link import CLOSE_TIMEOUT_S, Link, Tap
 from llcphone.sim.model.load import load_script
 from llcphone.sim.model.pace import Pace
-from llcphone.sim.model.response import Response
-from llcphone.sim.model.schema import Dialect
 from llcphone.sim.model.script import (
-    CallTool,
-    Cancel,
-    Event,
-    Fail,
-    Incomplete,
     ModelScript,
     Reading,
-    Say,
     Scripted,
-    Silence,
-    Stall,
-    Write,
     as_script,
 )
 from llcphone.sim.model.session import ModelSession
-from llcphone.sim.model.state import Received
-from llcphone.sim.model.voice import babble
 from llcphone.sim.model_list import about_model, question
 
 if TYPE_CHECKING:
@@ -72,35 +57,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from trio_websocket import WebSocketRequest
-
-__all__ = [
-    "SILENCE_MS",
-    "CallTool",
-    "Cancel",
-    "Conversation",
-    "Dialect",
-    "Event",
-    "Fail",
-    "Faults",
-    "Illness",
-    "Incomplete",
-    "Item",
-    "ModelScript",
-    "ModelSession",
-    "ModelSimulator",
-    "Pace",
-    "Received",
-    "Response",
-    "Say",
-    "Silence",
-    "Stall",
-    "Write",
-    "babble",
-    "load_script",
-    "open_model",
-    "run_model",
-    "serve_model",
-]
 
 HANDSHAKE_TIMEOUT_S = 10.0
 MAX_MESSAGE_BYTES = 24 * 2**20

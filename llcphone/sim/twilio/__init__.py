@@ -1,23 +1,10 @@
 """A simulated Twilio: calls, media streams, REST API."""
 
-from llcphone.sim.twilio.simulator import (
-    ACCOUNT_SID,
-    NUMBER,
-    CallbackFaults,
-    Callbacks,
-    Callee,
-    CallFaults,
-    CallOver,
-    DialOutcome,
-    EndedBy,
-    Received,
-    Ring,
-    Signature,
-    SimCall,
-    TwilioSimulator,
-    open_twilio,
-    sign,
-)
+from llcphone.sim.twilio.call import CallOver, SimCall
+from llcphone.sim.twilio.http import sign
+from llcphone.sim.twilio.record import CallbackFaults, Callbacks, CallFaults, EndedBy, Received, Signature
+from llcphone.sim.twilio.simulator import ACCOUNT_SID, NUMBER, Ring, TwilioSimulator, open_twilio
+from llcphone.sim.twilio.steps import Callee, DialOutcome
 
 __all__ = [
     "ACCOUNT_SID",

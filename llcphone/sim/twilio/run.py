@@ -11,17 +11,11 @@ import attrs
 import trio
 
 from llcphone.sim import voices
+from llcphone.sim.twilio.call import CallOver, SimCall
 from llcphone.sim.twilio.playout import SAMPLES_PER_MS
-from llcphone.sim.twilio.simulator import (
-    ACCOUNT_SID,
-    NUMBER,
-    Callee,
-    CallFaults,
-    CallOver,
-    CallRecord,
-    SimCall,
-    open_twilio,
-)
+from llcphone.sim.twilio.record import CallFaults, CallRecord
+from llcphone.sim.twilio.simulator import ACCOUNT_SID, NUMBER, open_twilio
+from llcphone.sim.twilio.steps import Callee
 from llcphone.sim.wav import read_speech
 
 if TYPE_CHECKING:

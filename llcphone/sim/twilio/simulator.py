@@ -28,23 +28,16 @@ from urllib.parse import urlsplit
 import attrs
 import trio
 
-from llcphone.sim.twilio.call import CallOver, SimCall
+from llcphone.sim.twilio.call import SimCall
 from llcphone.sim.twilio.follow import live
-from llcphone.sim.twilio.http import Route, Webhooks, call_form, make_client, sign
+from llcphone.sim.twilio.http import Route, Webhooks, call_form, make_client
 from llcphone.sim.twilio.mouth import Mouth
 from llcphone.sim.twilio.playout import Playout
 from llcphone.sim.twilio.record import (
-    CallbackFaults,
-    Callbacks,
     CallFaults,
     CallLog,
     CallRecord,
-    EndedBy,
     EventPrinter,
-    Received,
-    Signature,
-    StreamRecord,
-    TwilioError,
 )
 from llcphone.sim.twilio.rest import Form, RestApi, RestError
 from llcphone.sim.twilio.steps import (
@@ -61,26 +54,6 @@ from llcphone.sim.twilio.steps import (
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-
-__all__ = [
-    "CallFaults",
-    "CallOver",
-    "CallRecord",
-    "CallbackFaults",
-    "Callbacks",
-    "Callee",
-    "DialOutcome",
-    "EndedBy",
-    "Received",
-    "Ring",
-    "Signature",
-    "SimCall",
-    "StreamRecord",
-    "TwilioError",
-    "TwilioSimulator",
-    "open_twilio",
-    "sign",
-]
 
 CLOSE_LIMIT_S = 5.0
 CALLER, NUMBER = "+15551230001", "+15551230002"

@@ -35,13 +35,14 @@ def ga_session(turn_detection=HIGH, **more):
     return {"type": "realtime", "audio": {"input": heard, "output": {"format": PCMU}}, **more}
 
 
+def heard_as(**fields):
+    """A change of how the caller is heard, and of nothing else."""
+    return {"type": "realtime", "audio": {"input": fields}}
+
+
 def flat_session(**more):
-    return {
-        "input_audio_format": "g711_ulaw",
-        "output_audio_format": "g711_ulaw",
-        "turn_detection": HIGH,
-        **more,
-    }
+    ulaw = "g711_ulaw"
+    return {"input_audio_format": ulaw, "output_audio_format": ulaw, "turn_detection": HIGH, **more}
 
 
 class Client:
@@ -83,6 +84,14 @@ class Client:
     async def create(self, **response):
         await self.send("response.create", **({"response": response} if response else {}))
 
+    async def asked(self, **response):
+        """Ask for a response and wait for its end."""
+        await self.create(**response)
+        return await self.answer()
+
+    async def add(self, item, **where):
+        await self.send("conversation.item.create", item=item, **where)
+
     async def answer(self):
         return (await self.until("response.done"))["response"]
 
@@ -107,9 +116,8 @@ class Client:
 
     def audio(self, item_id=None):
         """All agent audio, or one item's."""
-        deltas = [
-            e for e in self.events if e["type"] in ("response.output_audio.delta", "response.audio.delta")
-        ]
+        kinds = ("response.output_audio.delta", "response.audio.delta")
+        deltas = [e for e in self.events if e["type"] in kinds]
         return b"".join(base64.b64decode(e["delta"]) for e in deltas if item_id in (None, e["item_id"]))
 
 

@@ -9,7 +9,7 @@ import trio
 
 from llcphone.sim import ulaw
 from llcphone.sim.model import Faults, ModelScript, Pace, Say, babble, open_model
-from tests.sim.model.client import HIGH, SILENCE_S, ga_session, talk
+from tests.sim.model.client import HIGH, SILENCE_S, ga_session, heard_as, talk
 
 MANUAL = None
 SERVER = {"type": "server_vad", "threshold": 0.5, "prefix_padding_ms": 300, "silence_duration_ms": 500}
@@ -20,14 +20,10 @@ async def test_a_caller_turn_has_the_vendors_order(autojump_clock):
         client.events.clear()
         await client.says()
         await client.until("response.created")
+    buffer = [f"input_audio_buffer.{what}" for what in ("speech_started", "speech_stopped", "committed")]
     assert client.kinds() == [
-        "input_audio_buffer.speech_started",
-        "input_audio_buffer.speech_stopped",
-        "input_audio_buffer.committed",
-        "conversation.item.added",
-        "conversation.item.done",
-        "response.created",
-    ]
+        *buffer, "conversation.item.added", "conversation.item.done", "response.created"
+    ]  # fmt: skip
     assert len({e["item_id"] for e in client.events if "item_id" in e}) == 1
 
 
@@ -124,8 +120,7 @@ async def test_without_create_response_the_turn_waits_for_the_client(autojump_cl
         await client.says()
         await client.until("input_audio_buffer.committed")
         assert "response.created" not in [e["type"] for e in await client.quiet_for(2)]
-        await client.create()
-        await client.answer()
+        await client.asked()
 
 
 async def test_without_turn_detection_the_client_commits(autojump_clock):
@@ -162,9 +157,7 @@ async def test_a_clear_empties_the_buffer(autojump_clock):
 
 async def test_mu_law_sent_to_a_pcm_session_is_counted_as_pcm(autojump_clock):
     async with open_model() as model, talk(model, turn_detection=MANUAL) as client:
-        await client.update(
-            {"type": "realtime", "audio": {"input": {"format": {"type": "audio/pcm", "rate": 24000}}}}
-        )
+        await client.update(heard_as(format={"type": "audio/pcm", "rate": 24000}))
         await client.speak(babble(480))
         await client.send("input_audio_buffer.commit")
         assert "only has 80.00ms" in (await client.error())["message"]
@@ -182,8 +175,7 @@ async def test_another_update_does_not_lose_the_turn_in_progress(autojump_clock)
 async def test_the_callers_words_come_later_if_they_were_asked_for(autojump_clock):
     script = ModelScript(hears=["Hello there."])
     async with open_model(script, pace=Pace(transcript_ms=900)) as model, talk(model) as client:
-        heard = {"transcription": {"model": "gpt-transcribe"}}
-        await client.update({"type": "realtime", "audio": {"input": heard}})
+        await client.update(heard_as(transcription={"model": "gpt-transcribe"}))
         await client.says()
         await client.until("input_audio_buffer.committed")
         start = trio.current_time()
@@ -196,8 +188,7 @@ async def test_the_callers_words_come_later_if_they_were_asked_for(autojump_cloc
 async def test_server_vads_idle_timeout_makes_the_model_speak(autojump_clock):
     detection = SERVER | {"idle_timeout_ms": 5000}
     async with open_model([Say("Hello?", 1000)]) as model, talk(model, turn_detection=detection) as client:
-        await client.create()
-        await client.answer()
+        await client.asked()
         await client.speak(SILENCE_S * 5)
         assert "input_audio_buffer.timeout_triggered" not in [e["type"] for e in await client.quiet_for(1)]
         await client.speak(SILENCE_S)

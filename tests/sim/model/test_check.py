@@ -10,33 +10,11 @@ from llcphone.sim.model.check import Refused
 from llcphone.sim.model.schema import EVENTS, Dialect, check_event
 from tests.sim.model.client import CLIENT_JUDGE, ga_session
 
-KEYS = st.sampled_from(
-    [
-        "type",
-        "session",
-        "audio",
-        "input",
-        "output",
-        "format",
-        "turn_detection",
-        "tools",
-        "item",
-        "content",
-        "role",
-        "id",
-        "response",
-        "event_id",
-        "call_id",
-        "metadata",
-        "input_audio_format",
-        "modalities",
-        "voice",
-        "truncation",
-        "tool_choice",
-        "name",
-        "instructions",
-    ]
-)
+NAMES = """
+type session audio input output format turn_detection tools item content role id response event_id call_id
+metadata input_audio_format modalities voice truncation tool_choice name instructions
+"""
+KEYS = st.sampled_from(NAMES.split())
 WORDS = st.sampled_from(
     [*EVENTS[Dialect.GA], "message", "user", "function", "realtime", "audio/pcmu", "none"]
 )

@@ -29,13 +29,10 @@ async def test_a_refused_update_leaves_the_session_on_its_defaults(autojump_cloc
 
 
 async def test_a_wrong_format_is_echoed_and_spoken(autojump_clock):
-    async with (
-        open_model([Say("Hi.", 100)], faults=Faults(wrong_format=True)) as model,
-        talk(model) as client,
-    ):
+    wrong = Faults(wrong_format=True)
+    async with open_model([Say("Hi.", 100)], faults=wrong) as model, talk(model) as client:
         assert client.events[-1]["session"]["audio"]["output"]["format"]["type"] == "audio/pcm"
-        await client.create()
-        await client.answer()
+        await client.asked()
         assert len(client.audio()) == 100 * 48
 
 
@@ -82,11 +79,7 @@ async def test_a_server_can_close_after_some_deltas(autojump_clock):
 
 @pytest.mark.parametrize(
     ("faults", "code"),
-    [
-        (Faults(close_after_s=5), 1011),
-        (Faults(reset_after_s=5), 1006),
-        (Faults(expire_after_s=5), 1001),
-    ],
+    [(Faults(close_after_s=5), 1011), (Faults(reset_after_s=5), 1006), (Faults(expire_after_s=5), 1001)],
 )
 async def test_a_session_can_end_by_the_clock(faults, code, autojump_clock):
     async with open_model(faults=faults) as model, talk(model) as client:
@@ -122,8 +115,7 @@ async def test_pings_can_stay_unanswered(autojump_clock):
         with trio.move_on_after(60) as scope:
             await client.websocket.ping()
         assert scope.cancelled_caught
-        await client.create()
-        await client.answer()
+        await client.asked()
 
 
 async def test_a_close_can_stay_unanswered(autojump_clock):
@@ -164,8 +156,7 @@ async def test_acknowledgements_can_be_late(autojump_clock):
 async def test_strange_events_fields_and_orders_are_still_valid_json(autojump_clock):
     faults = Faults(extra_fields=True, reorder_keys=True)
     async with open_model(faults=faults) as model, talk(model) as client:
-        await client.create()
-        response = await client.answer()
+        response = await client.asked()
         assert next(iter(client.events[-1])) == "future_field"
         assert response["future"] is None
 
@@ -209,8 +200,7 @@ async def test_many_connections_come_and_go_without_a_trace(autojump_clock):
 
             async def one():
                 async with talk(model) as client:
-                    await client.create()
-                    await client.answer()
+                    await client.asked()
 
             for _ in range(20):
                 nursery.start_soon(one)

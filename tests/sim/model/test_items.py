@@ -27,7 +27,7 @@ async def refusal(client, kind, **fields):
 async def test_a_message_item_is_added_and_done_after_the_one_before(autojump_clock):
     async with open_model() as model, talk(model) as client:
         for item_id in ("first", "second"):
-            await client.send("conversation.item.create", item=message("user", words("hi"), id=item_id))
+            await client.add(message("user", words("hi"), id=item_id))
             added = await client.until("conversation.item.added")
             done = await client.until("conversation.item.done")
         assert added["previous_item_id"] == done["previous_item_id"] == "first"
@@ -38,9 +38,7 @@ async def test_items_can_be_put_first_or_after_another(autojump_clock):
     async with open_model() as model, talk(model) as client:
         for item_id, after in (("a", None), ("c", None), ("b", "a"), ("zero", "root")):
             where = {} if after is None else {"previous_item_id": after}
-            await client.send(
-                "conversation.item.create", item=message("user", words("hi"), id=item_id), **where
-            )
+            await client.add(message("user", words("hi"), id=item_id), **where)
             await client.until("conversation.item.done")
         assert [item.id for item in model.sessions[0].items] == ["zero", "a", "b", "c"]
 
@@ -95,12 +93,10 @@ async def test_a_bad_item_is_refused(item, code, text, autojump_clock):
 async def test_an_id_is_used_once_and_its_predecessor_must_exist(autojump_clock):
     async with open_model() as model, talk(model) as client:
         item = message("user", words("hi"), id="x1")
-        await client.send("conversation.item.create", item=item)
+        await client.add(item)
         code, text = await refusal(client, "conversation.item.create", item=item)
-        assert (code, text) == (
-            "item_create_duplicate_item_id",
-            "Error adding item: an item with id 'x1' already exists.",
-        )
+        assert code == "item_create_duplicate_item_id"
+        assert text == "Error adding item: an item with id 'x1' already exists."
         item["id"] = "x2"
         code, _ = await refusal(client, "conversation.item.create", item=item, previous_item_id="gone")
         assert code == "item_create_invalid_previous_item_id"
@@ -108,13 +104,11 @@ async def test_an_id_is_used_once_and_its_predecessor_must_exist(autojump_clock)
 
 async def test_history_is_seeded_as_text(autojump_clock):
     async with open_model() as model, talk(model) as client:
-        await client.send("conversation.item.create", item=message("assistant", words("Hi.", "output_text")))
+        await client.add(message("assistant", words("Hi.", "output_text")))
         await client.until("conversation.item.done")
         call = {"type": "function_call", "name": "look", "call_id": "c1", "arguments": "{}"}
-        await client.send("conversation.item.create", item=call)
-        await client.send(
-            "conversation.item.create", item={"type": "function_call_output", "call_id": "c1", "output": "1"}
-        )
+        await client.add(call)
+        await client.add({"type": "function_call_output", "call_id": "c1", "output": "1"})
         await client.until("conversation.item.done")
         assert (await client.until("conversation.item.done"))["item"]["output"] == "1"
 
@@ -129,11 +123,7 @@ async def test_a_truncate_cuts_audio_and_transcript(autojump_clock):
         item_id = await spoken(client)
         await client.send("conversation.item.truncate", item_id=item_id, content_index=0, audio_end_ms=420)
         truncated = await client.until("conversation.item.truncated")
-        assert {key: truncated[key] for key in ("item_id", "content_index", "audio_end_ms")} == {
-            "item_id": item_id,
-            "content_index": 0,
-            "audio_end_ms": 420,
-        }
+        assert truncated.items() >= {"item_id": item_id, "content_index": 0, "audio_end_ms": 420}.items()
         item = model.sessions[0].items[0]
         assert (item.generated_ms, item.kept_ms, item.truncated_ms, item.text) == (1000, 420, 420, "")
         await client.send("conversation.item.retrieve", item_id=item_id)
@@ -141,18 +131,14 @@ async def test_a_truncate_cuts_audio_and_transcript(autojump_clock):
         assert base64.b64decode(part["audio"]) == client.audio()[: 420 * 8]
 
 
+BELOW = "Invalid 'audio_end_ms': integer below minimum value."
+
+
 @pytest.mark.parametrize(
     ("at_ms", "expected"),
     [
         (1001, ("invalid_value", "Audio content of 1000ms is already shorter than 1001ms")),
-        (
-            -11,
-            (
-                "integer_below_min_value",
-                "Invalid 'audio_end_ms': integer below minimum value. "
-                "Expected a value >= 0, but got -11 instead.",
-            ),
-        ),
+        (-11, ("integer_below_min_value", f"{BELOW} Expected a value >= 0, but got -11 instead.")),
     ],
 )
 async def test_a_truncate_beyond_the_audio_is_refused_and_cuts_nothing(at_ms, expected, autojump_clock):
@@ -195,25 +181,21 @@ async def test_an_unknown_item_is_named_in_the_refusal(verb, autojump_clock):
 async def test_a_deleted_item_leaves_the_chain_whole(autojump_clock):
     async with open_model() as model, talk(model) as client:
         for item_id in ("a", "b"):
-            await client.send("conversation.item.create", item=message("user", words("hi"), id=item_id))
+            await client.add(message("user", words("hi"), id=item_id))
         await client.send("conversation.item.delete", item_id="b")
         assert (await client.until("conversation.item.deleted"))["item_id"] == "b"
-        await client.send("conversation.item.create", item=message("user", words("hi"), id="c"))
+        await client.add(message("user", words("hi"), id="c"))
         assert (await client.until("conversation.item.added"))["previous_item_id"] == "a"
         assert [item.id for item in model.sessions[0].conversation.deleted] == ["b"]
 
 
 async def test_a_tools_answer_must_name_its_call(autojump_clock):
     tool = {"type": "function", "name": "look", "parameters": {"type": "object"}}
-    async with (
-        open_model([CallTool("look", {"a": 1}), "Found it."]) as model,
-        talk(model, tools=[tool]) as client,
-    ):
-        await client.create()
-        call = (await client.answer())["output"][0]
+    script = [CallTool("look", {"a": 1}), "Found it."]
+    async with open_model(script) as model, talk(model, tools=[tool]) as client:
+        call = (await client.asked())["output"][0]
         assert (call["name"], call["arguments"]) == ("look", '{"a": 1}')
         answer = {"type": "function_call_output", "call_id": call["call_id"], "output": "{}"}
-        await client.send("conversation.item.create", item=answer)
+        await client.add(answer)
         await client.until("conversation.item.done")
-        await client.create()
-        assert (await client.answer())["output"][0]["content"][0]["transcript"] == "Found it."
+        assert (await client.asked())["output"][0]["content"][0]["transcript"] == "Found it."

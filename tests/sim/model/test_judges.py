@@ -13,7 +13,7 @@ import trio
 from openai import OpenAI
 
 from llcphone.sim.model import CallTool, ModelScript, Pace, Say, babble, open_model
-from tests.sim.model.client import connect, flat_session, ga_session
+from tests.sim.model.client import connect, flat_session, ga_session, heard_as
 
 # openai 3.52 opens its socket in a way that websockets 17.1 deprecated; nothing of ours.
 pytestmark = pytest.mark.filterwarnings(r"ignore:connect\(\) must be used:DeprecationWarning")
@@ -98,14 +98,13 @@ async def test_every_kind_of_event_passes_the_types_of_its_dialect(dialect, auto
     async with open_model(script, dialect) as model, connect(model, dialect=dialect) as client:
         if dialect == "ga":
             await client.update(ga_session())
-            heard = {"transcription": {"model": "gpt-transcribe"}}
-            await client.update({"type": "realtime", "audio": {"input": heard}})
+            await client.update(heard_as(transcription={"model": "gpt-transcribe"}))
         else:
             await client.update(flat_session(input_audio_transcription={"model": "whisper-1"}))
         await client.says()
         call = (await client.answer())["output"][0]
         output = {"type": "function_call_output", "call_id": call["call_id"], "output": "1"}
-        await client.send("conversation.item.create", item=output)
+        await client.add(output)
         await client.create()
         await client.quiet_for(0.2)
         await client.speak(babble(400))
@@ -116,8 +115,7 @@ async def test_every_kind_of_event_passes_the_types_of_its_dialect(dialect, auto
         for item in model.sessions[0].items:
             await client.send("conversation.item.retrieve", item_id=item.id)
         await client.send("input_audio_buffer.clear")
-        await client.create(**{"modalities" if dialect == "flat" else "output_modalities": ["text"]})
-        await client.answer()
+        await client.asked(**{"modalities" if dialect == "flat" else "output_modalities": ["text"]})
         await client.send("response.cancel")
         await client.error()
         await client.send("conversation.item.delete", item_id=cut["id"])

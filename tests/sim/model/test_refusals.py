@@ -7,7 +7,7 @@ import json
 import pytest
 
 from llcphone.sim.model import Faults, Pace, open_model
-from tests.sim.model.client import BEARER, BETA, HIGH, PCMU, connect, flat_session, ga_session, talk
+from tests.sim.model.client import BEARER, BETA, HIGH, PCMU, connect, flat_session, ga_session, heard_as, talk
 
 
 async def refused_update(session, dialect="ga"):
@@ -27,90 +27,57 @@ async def refused_update(session, dialect="ga"):
 AUDIO_IN = "session.audio.input"
 
 
+def unknown(param):
+    return "unknown_parameter", f"Unknown parameter: '{param}'.", param
+
+
+def unsupported(param, value, listed):
+    return "invalid_value", f"Invalid value: '{value}'. Supported values are: {listed}.", param
+
+
 @pytest.mark.parametrize(
     ("session", "expected"),
     [
         (
             flat_session(),
-            (
-                "missing_required_parameter",
-                "Missing required parameter: 'session.type'.",
-                "session.type",
-            ),
+            ("missing_required_parameter", "Missing required parameter: 'session.type'.", "session.type"),
         ),
-        (
-            ga_session() | {"modalities": ["audio", "text"]},
-            ("unknown_parameter", "Unknown parameter: 'session.modalities'.", "session.modalities"),
-        ),
-        (
-            ga_session() | {"prompt_cache_key": "k"},
-            (
-                "unknown_parameter",
-                "Unknown parameter: 'session.prompt_cache_key'.",
-                "session.prompt_cache_key",
-            ),
-        ),
-        (
-            ga_session() | {"temperature": 0.8},
-            ("unknown_parameter", "Unknown parameter: 'session.temperature'.", "session.temperature"),
-        ),
-        (
-            {"type": "realtime", "audio": {"input": {"format": PCMU | {"rate": 8000}}}},
-            ("unknown_parameter", f"Unknown parameter: '{AUDIO_IN}.format.rate'.", f"{AUDIO_IN}.format.rate"),
-        ),
+        (ga_session() | {"modalities": ["audio", "text"]}, unknown("session.modalities")),
+        (ga_session() | {"prompt_cache_key": "k"}, unknown("session.prompt_cache_key")),
+        (ga_session() | {"temperature": 0.8}, unknown("session.temperature")),
+        (heard_as(format=PCMU | {"rate": 8000}), unknown(f"{AUDIO_IN}.format.rate")),
         (
             {"type": "realtime", "tools": [{"type": "function", "name": "f", "meta": 1}]},
-            ("unknown_parameter", "Unknown parameter: 'session.tools[0].meta'.", "session.tools[0].meta"),
+            unknown("session.tools[0].meta"),
         ),
         (
-            {"type": "session"},
-            (
-                "invalid_value",
-                "Invalid value: 'session'. Supported values are: 'realtime' and 'transcription'.",
-                "session.type",
+            ga_session(turn_detection={"type": "semantic_vad", "silence_duration_ms": 300}),
+            unknown(f"{AUDIO_IN}.turn_detection.silence_duration_ms"),
+        ),
+        ({"type": "session"}, unsupported("session.type", "session", "'realtime' and 'transcription'")),
+        (
+            heard_as(format="g711_ulaw"),
+            unsupported(f"{AUDIO_IN}.format", "g711_ulaw", "'audio/pcm', 'audio/pcmu', and 'audio/pcma'"),
+        ),
+        (
+            heard_as(transcription={"delay": "bogus"}),
+            unsupported(
+                f"{AUDIO_IN}.transcription.delay", "bogus", "'minimal', 'low', 'medium', 'high', and 'xhigh'"
             ),
         ),
         (
-            {"type": "realtime", "audio": {"input": {"format": "g711_ulaw"}}},
-            (
-                "invalid_value",
-                "Invalid value: 'g711_ulaw'. "
-                "Supported values are: 'audio/pcm', 'audio/pcmu', and 'audio/pcma'.",
-                f"{AUDIO_IN}.format",
+            ga_session(turn_detection={"type": "semantic_vad", "eagerness": "turbo"}),
+            unsupported(
+                f"{AUDIO_IN}.turn_detection.eagerness", "turbo", "'low', 'medium', 'high', and 'auto'"
             ),
         ),
         (
-            {"type": "realtime", "audio": {"input": {"transcription": {"delay": "bogus"}}}},
-            (
-                "invalid_value",
-                "Invalid value: 'bogus'. "
-                "Supported values are: 'minimal', 'low', 'medium', 'high', and 'xhigh'.",
-                f"{AUDIO_IN}.transcription.delay",
-            ),
-        ),
-        (
-            {"type": "realtime", "audio": {"input": {"format": {"type": "audio/pcm", "rate": 16000}}}},
+            heard_as(format={"type": "audio/pcm", "rate": 16000}),
             (
                 "integer_below_min_value",
                 f"Invalid '{AUDIO_IN}.format.rate': integer below minimum value. "
                 "Expected a value >= 24000, but got 16000 instead.",
                 f"{AUDIO_IN}.format.rate",
-            ),
-        ),
-        (
-            ga_session(turn_detection={"type": "semantic_vad", "eagerness": "turbo"}),
-            (
-                "invalid_value",
-                "Invalid value: 'turbo'. Supported values are: 'low', 'medium', 'high', and 'auto'.",
-                f"{AUDIO_IN}.turn_detection.eagerness",
-            ),
-        ),
-        (
-            ga_session(turn_detection={"type": "semantic_vad", "silence_duration_ms": 300}),
-            (
-                "unknown_parameter",
-                f"Unknown parameter: '{AUDIO_IN}.turn_detection.silence_duration_ms'.",
-                f"{AUDIO_IN}.turn_detection.silence_duration_ms",
             ),
         ),
         (
@@ -200,12 +167,7 @@ async def test_session_updated_echoes_the_whole_merged_session(autojump_clock):
     async with open_model() as model, connect(model) as client:
         created = (await client.until("session.created"))["session"]
         first = await client.update(ga_session(instructions="Be brief."))
-        second = await client.update(
-            {
-                "type": "realtime",
-                "audio": {"input": {"turn_detection": {"type": "semantic_vad", "eagerness": "medium"}}},
-            }
-        )
+        second = await client.update(heard_as(turn_detection={"type": "semantic_vad", "eagerness": "medium"}))
     assert created["audio"]["input"]["format"] == {"type": "audio/pcm", "rate": 24000}
     assert created["expires_at"] > 0
     assert first["instructions"] == "Be brief."
@@ -230,15 +192,14 @@ async def test_turn_detection_keeps_its_unset_fields_while_its_type_stays(autoju
     async with open_model() as model, talk(model, turn_detection=silent) as client:
         medium = {"type": "semantic_vad", "eagerness": "medium"}
         for detection, creates in ((medium, False), ({"type": "server_vad"}, True), (HIGH, True)):
-            heard = {"turn_detection": detection}
-            session = await client.update({"type": "realtime", "audio": {"input": heard}})
+            session = await client.update(heard_as(turn_detection=detection))
             assert session["audio"]["input"]["turn_detection"]["create_response"] is creates
 
 
 async def test_the_delay_of_a_transcription_is_accepted_but_not_echoed(autojump_clock):
     async with open_model() as model, connect(model) as client:
         asked = {"model": "gpt-realtime-whisper", "delay": "low"}
-        session = await client.update({"type": "realtime", "audio": {"input": {"transcription": asked}}})
+        session = await client.update(heard_as(transcription=asked))
         assert session["audio"]["input"]["transcription"] == {"model": "gpt-realtime-whisper"}
 
 
@@ -246,8 +207,7 @@ async def test_the_voice_is_fixed_once_the_agent_has_spoken(autojump_clock):
     async with open_model() as model, talk(model) as client:
         voice = {"type": "realtime", "audio": {"output": {"voice": "cedar"}}}
         await client.update(voice)
-        await client.create()
-        await client.answer()
+        await client.asked()
         await client.update(voice)  # the same voice is no change
         voice["audio"]["output"]["voice"] = "marin"
         await client.send("session.update", session=voice)

@@ -114,8 +114,7 @@ async def test_a_recording_is_spoken_as_it_is(tmp_path, autojump_clock):
     recording = babble(600, 200)
     (tmp_path / "hello.ulaw").write_bytes(recording)
     async with open_model([Say("Hello.", tmp_path / "hello.ulaw")]) as model, talk(model) as client:
-        await client.create()
-        await client.answer()
+        await client.asked()
         assert client.audio() == recording
 
 
@@ -126,6 +125,5 @@ async def test_the_command_line_serves_a_file_until_cancelled(tmp_path, autojump
         model = await nursery.start(run_model, "127.0.0.1", 0, path, "ga")
         assert model.pace == Pace(first_audio_ms=200, created_ms=280, ack_delay_s=0.26)
         async with talk(model) as client:
-            await client.create()
-            assert (await client.answer())["output"][0]["content"][0]["transcript"] == "From a file."
+            assert (await client.asked())["output"][0]["content"][0]["transcript"] == "From a file."
         nursery.cancel_scope.cancel()
