@@ -1,8 +1,8 @@
 """A small strict server for tests of the simulated Twilio: webhooks and media streams on one port.
 
-It shares nothing with the simulator but trio-websocket. ``answers`` maps a path to TwiML, or to a function of
-the request; each media stream is handed to ``on_stream`` and its messages are kept as they came. It polls,
-which costs nothing in virtual time.
+It shares nothing with the simulator but trio-websocket; `served` puts the simulator before it. ``answers``
+maps a path to TwiML, or to a function of the request; each media stream is handed to ``on_stream`` and its
+messages are kept as they came. It polls, which costs nothing in virtual time.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from urllib.parse import parse_qsl
 import attrs
 import trio
 from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_server_stream
+
+from llcphone.sim.twilio import TwilioSimulator, open_twilio
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -215,10 +217,27 @@ class Server:
 
 @asynccontextmanager
 async def open_server() -> AsyncIterator[Server]:
+    server = Server(0)
+    async with listening(server.handle) as server.port:
+        server.answers["/twiml"] = server.connect()
+        yield server
+
+
+@asynccontextmanager
+async def served(**options: Any) -> AsyncIterator[tuple[Server, TwilioSimulator]]:
+    """A server, and the simulated Twilio whose webhooks it answers."""
+    async with (
+        open_server() as server,
+        open_twilio(webhook_url=f"{server.url}/twiml", auth_token=TOKEN, **options) as twilio,
+    ):
+        yield server, twilio
+
+
+@asynccontextmanager
+async def listening(handle: Callable[[trio.SocketStream], Awaitable[None]]) -> AsyncIterator[int]:
+    """A port on which this function has every connection."""
     async with trio.open_nursery() as nursery:
         listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
-        server = Server(listeners[0].socket.getsockname()[1])
-        server.answers["/twiml"] = server.connect()
-        nursery.start_soon(trio.serve_listeners, server.handle, listeners)
-        yield server
+        nursery.start_soon(trio.serve_listeners, handle, listeners)
+        yield listeners[0].socket.getsockname()[1]
         nursery.cancel_scope.cancel()

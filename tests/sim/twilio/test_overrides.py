@@ -7,8 +7,8 @@ import trio
 
 from llcphone.sim.twilio import open_twilio
 from llcphone.sim.twilio.http import RETRY_PAUSES_S, TOTAL_TIMEOUT_S, Overrides
+from tests.sim.twilio.server import TOKEN, listening
 
-TOKEN = "the auth token"
 HANGUP = b"<Response><Hangup/></Response>"
 
 
@@ -29,15 +29,12 @@ async def ask(fragment: str, *answers: int) -> tuple[list[int], float, int]:
             await stream.send_all(f"{head}Content-Length: {len(HANGUP)}\r\n\r\n".encode() + HANGUP)
         await stream.aclose()
 
-    listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
-    url = f"http://127.0.0.1:{listeners[0].socket.getsockname()[1]}/{fragment}"
     began = trio.current_time()
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(trio.serve_listeners, serve, listeners)
+    async with listening(serve) as port:
+        url = f"http://127.0.0.1:{port}/{fragment}"
         async with open_twilio(webhook_url=url, auth_token=TOKEN) as twilio:
             record = await (await twilio.ring()).ended()
             took_s = trio.current_time() - began
-        nursery.cancel_scope.cancel()
     return record.error_codes, round(took_s, 1), asked
 
 

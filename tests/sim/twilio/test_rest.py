@@ -13,8 +13,8 @@ from twilio.http import AsyncHttpClient
 from twilio.http.response import Response
 from twilio.rest import Client
 
-from llcphone.sim.twilio import Callbacks, Callee, CallFaults, EndedBy, open_twilio
-from tests.sim.twilio.server import TOKEN, Reply, open_server
+from llcphone.sim.twilio import Callbacks, Callee, CallFaults, EndedBy
+from tests.sim.twilio.server import TOKEN, Reply, served
 
 FROM, TO = "+15551230002", "+15557654321"
 
@@ -26,17 +26,7 @@ class TrioHttp(AsyncHttpClient):
         super().__init__(logging.getLogger("twilio.test"), True, 10.0)
         self.client, self.base = client, httpx.URL(base)
 
-    async def request(
-        self,
-        method,
-        url,
-        params=None,
-        data=None,
-        headers=None,
-        auth=None,
-        timeout=None,  # noqa: ASYNC109
-        allow_redirects=False,
-    ):
+    async def request(self, method, url, params=None, data=None, headers=None, auth=None, **_):
         target = httpx.URL(url).copy_with(scheme="http", host=self.base.host, port=self.base.port)
         answer = await self.client.request(
             method.upper(), target, params=params or None, data=data, headers=headers, auth=auth
@@ -47,11 +37,10 @@ class TrioHttp(AsyncHttpClient):
 @asynccontextmanager
 async def office(*, callee=Callee(), token=TOKEN):  # noqa: B008
     """A server, a simulator, and the twilio package's client of it."""
-    async with open_server() as server, httpx.AsyncClient(trust_env=False) as http:
+    async with served(callee=callee) as (server, twilio), httpx.AsyncClient(trust_env=False) as http:
         server.answers |= {"/status": Reply("", status=204), "/amd": Reply("", status=204)}
-        async with open_twilio(webhook_url=f"{server.url}/twiml", auth_token=TOKEN, callee=callee) as twilio:
-            http_client = TrioHttp(http, twilio.api_url)
-            yield server, twilio, Client(twilio.exchange.account_sid, token, http_client=http_client)
+        http_client = TrioHttp(http, twilio.api_url)
+        yield server, twilio, Client(twilio.exchange.account_sid, token, http_client=http_client)
 
 
 def dial(client, server, **options):
@@ -123,13 +112,8 @@ async def test_status_callbacks_may_come_backwards_or_twice(autojump_clock):
 
 async def test_asynchronous_detection_reports_while_the_call_goes_on(autojump_clock):
     async with office(callee=Callee(answered_by="machine_start")) as (server, twilio, client):
-        await dial(
-            client,
-            server,
-            machine_detection="Enable",
-            async_amd="true",
-            async_amd_status_callback=f"{server.url}/amd",
-        )
+        amd = {"async_amd": "true", "async_amd_status_callback": f"{server.url}/amd"}
+        await dial(client, server, machine_detection="Enable", **amd)
         call = await twilio.outbound()
         await call.stream_started()
         assert call.log.now_ms == 2000

@@ -7,9 +7,9 @@ import wave
 import pytest
 import trio
 
-from llcphone.sim.twilio import EndedBy, open_twilio
+from llcphone.sim.twilio import EndedBy
 from llcphone.sim.twilio.run import run_phone
-from tests.sim.twilio.server import TOKEN, open_server
+from tests.sim.twilio.server import TOKEN, open_server, served
 
 SECOND = b"\x20" * 8000
 
@@ -71,10 +71,7 @@ async def test_a_voice_that_is_not_there_is_named_before_anybody_rings():
 
 
 async def test_a_recorded_call_is_in_true_time(autojump_clock, tmp_path):
-    async with (
-        open_server() as server,
-        open_twilio(webhook_url=f"{server.url}/twiml", auth_token=TOKEN) as twilio,
-    ):
+    async with served() as (server, twilio):
         call = await twilio.ring()
         await call.stream_started()
         stream = await server.stream()

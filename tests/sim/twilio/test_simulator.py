@@ -10,17 +10,13 @@ import trio.testing
 from twilio.request_validator import RequestValidator
 
 from llcphone.sim.twilio import CallFaults, EndedBy, Signature, open_twilio, sign
-from tests.sim.twilio.server import TOKEN, open_server
+from tests.sim.twilio.server import TOKEN, open_server, served
 
 
 async def test_a_call_is_announced_by_a_signed_form_post_as_twilio_sends_it(autojump_clock):
-    async with (
-        open_server() as server,
-        open_twilio(webhook_url=f"{server.url}/twiml", auth_token=TOKEN) as twilio,
-    ):
-        call = await twilio.ring(
-            from_="anonymous", to="+15551230009", fields={"ForwardedFrom": "+15551230008"}
-        )
+    async with served() as (server, twilio):
+        forwarded = {"ForwardedFrom": "+15551230008"}
+        call = await twilio.ring(from_="anonymous", to="+15551230009", fields=forwarded)
         request = server.requests[0]
         assert request.method == "POST"
         assert request.headers["user-agent"] == "TwilioProxy/1.1"
@@ -39,21 +35,13 @@ async def test_a_call_is_announced_by_a_signed_form_post_as_twilio_sends_it(auto
 
 
 def test_the_published_signature_vector_comes_out():
-    form = {
-        "CallSid": "CA1234567890ABCDE",
-        "Caller": "+14158675310",
-        "Digits": "1234",
-        "From": "+14158675310",
-        "To": "+18005551212",
-    }
+    form = {"CallSid": "CA1234567890ABCDE", "Caller": "+14158675310", "Digits": "1234"}
+    form |= {"From": "+14158675310", "To": "+18005551212"}
     assert sign("12345", "https://example.com/myapp.php?foo=1&bar=2", form) == "L/OH5YylLD5NRKLltdqwSvS0BnU="
 
 
 async def test_the_upgrade_looks_as_it_was_captured_and_is_signed_in_the_wss_form(autojump_clock):
-    async with (
-        open_server() as server,
-        open_twilio(webhook_url=f"{server.url}/twiml", auth_token=TOKEN) as twilio,
-    ):
+    async with served() as (server, twilio):
         await (await twilio.ring()).stream_started()
         stream = await server.stream()
         headers = {name.lower(): value for name, value in stream.headers}
@@ -66,10 +54,7 @@ async def test_the_upgrade_looks_as_it_was_captured_and_is_signed_in_the_wss_for
 
 
 async def test_the_stream_opens_with_connected_and_start_in_twilios_spelling(autojump_clock):
-    async with (
-        open_server() as server,
-        open_twilio(webhook_url=f"{server.url}/twiml", auth_token=TOKEN) as twilio,
-    ):
+    async with served() as (server, twilio):
         server.answers["/twiml"] = server.connect(inside='<Parameter name="who" value="a &amp; b"/>')
         call = await twilio.ring()
         await call.speak(b"\x11" * 160)
@@ -91,10 +76,7 @@ async def test_the_stream_opens_with_connected_and_start_in_twilios_spelling(aut
 
 
 async def test_frames_come_every_20_ms_for_the_whole_call_and_speech_rides_on_them(autojump_clock):
-    async with (
-        open_server() as server,
-        open_twilio(webhook_url=f"{server.url}/twiml", auth_token=TOKEN) as twilio,
-    ):
+    async with served() as (server, twilio):
         call = await twilio.ring()
         await call.stream_started()
         began = trio.current_time()
@@ -111,10 +93,7 @@ async def test_frames_come_every_20_ms_for_the_whole_call_and_speech_rides_on_th
 
 
 async def test_a_hang_up_sends_stop_and_closes_and_the_call_is_over(autojump_clock):
-    async with (
-        open_server() as server,
-        open_twilio(webhook_url=f"{server.url}/twiml", auth_token=TOKEN) as twilio,
-    ):
+    async with served() as (server, twilio):
         call = await twilio.ring()
         await call.stream_started()
         call.press("1#")
@@ -125,13 +104,10 @@ async def test_a_hang_up_sends_stop_and_closes_and_the_call_is_over(autojump_clo
         record = await call.ended()
         stream = server.streams[0]
         assert stream.texts[-1].startswith('{"event":"stop","sequenceNumber":"')
-        assert stream.messages[-1]["stop"] == {
-            "accountSid": twilio.exchange.account_sid,
-            "callSid": call.sid,
-        }
+        ids = {"accountSid": twilio.exchange.account_sid, "callSid": call.sid}
+        assert stream.messages[-1]["stop"] == ids
         assert [m["dtmf"] for m in stream.of("dtmf")] == [
-            {"track": "inbound_track", "digit": "1"},
-            {"track": "inbound_track", "digit": "#"},
+            {"track": "inbound_track", "digit": digit} for digit in "1#"
         ]
         numbers = [int(m["sequenceNumber"]) for m in stream.messages[1:]]
         assert numbers == list(range(1, len(numbers) + 1))
@@ -143,10 +119,7 @@ async def test_a_hang_up_sends_stop_and_closes_and_the_call_is_over(autojump_clo
 
 
 async def test_a_thirty_minute_call_passes_quickly_in_virtual_time(autojump_clock):
-    async with (
-        open_server() as server,
-        open_twilio(webhook_url=f"{server.url}/twiml", auth_token=TOKEN) as twilio,
-    ):
+    async with served() as (_, twilio):
         call = await twilio.ring(faults=CallFaults(frame_ms=4000))
         await trio.sleep(1800)
         call.hang_up()
@@ -156,10 +129,7 @@ async def test_a_thirty_minute_call_passes_quickly_in_virtual_time(autojump_cloc
 
 
 async def test_a_late_mouth_catches_up_in_a_burst_and_loses_no_frame(mock_clock):
-    async with (
-        open_server() as server,
-        open_twilio(webhook_url=f"{server.url}/twiml", auth_token=TOKEN) as twilio,
-    ):
+    async with served() as (server, twilio):
         call = await twilio.ring()
         await call.stream_started()
         mock_clock.jump(1.0)  # the process slept for a second
@@ -192,10 +162,7 @@ async def test_behind_a_tunnel_the_public_urls_are_signed_and_the_local_port_is_
 
 
 async def test_signatures_can_be_wrong_or_missing(autojump_clock):
-    async with (
-        open_server() as server,
-        open_twilio(webhook_url=f"{server.url}/twiml", auth_token=TOKEN) as twilio,
-    ):
+    async with served() as (server, twilio):
         await twilio.ring(faults=CallFaults(webhook_signature=Signature.MISSING))
         await twilio.ring(faults=CallFaults(webhook_signature=Signature.WRONG))
         missing, wrong = server.requests
@@ -208,10 +175,7 @@ async def test_signatures_can_be_wrong_or_missing(autojump_clock):
 
 
 async def test_a_webhook_can_come_twice_with_the_same_call_and_token(autojump_clock):
-    async with (
-        open_server() as server,
-        open_twilio(webhook_url=f"{server.url}/twiml", auth_token=TOKEN) as twilio,
-    ):
+    async with served() as (server, twilio):
         await twilio.ring(faults=CallFaults(repeat_webhook=True))
         first, second = server.requests
         assert first.fields == second.fields

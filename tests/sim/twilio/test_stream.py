@@ -9,8 +9,8 @@ import pytest
 import trio
 import trio.testing
 
-from llcphone.sim.twilio import CallFaults, CallOver, EndedBy, open_twilio
-from tests.sim.twilio.server import TOKEN, open_server
+from llcphone.sim.twilio import CallFaults, CallOver, EndedBy
+from tests.sim.twilio.server import served
 
 VOICE = b"\x20" * 8
 
@@ -18,13 +18,12 @@ VOICE = b"\x20" * 8
 @asynccontextmanager
 async def one_call(*, faults=None, after="", on_stream=None, attributes=""):
     """A server, a call to it, and the server's end of the call's stream."""
-    async with open_server() as server:
+    async with served() as (server, twilio):
         server.on_stream = on_stream
         server.answers["/twiml"] = server.connect(after=after, attributes=attributes)
-        async with open_twilio(webhook_url=f"{server.url}/twiml", auth_token=TOKEN) as twilio:
-            call = await twilio.ring(faults=faults or CallFaults())
-            await call.stream_started()
-            yield call, await server.stream(), server
+        call = await twilio.ring(faults=faults or CallFaults())
+        await call.stream_started()
+        yield call, await server.stream(), server
 
 
 async def test_audio_is_heard_in_order_and_in_real_time_however_fast_it_comes(autojump_clock):
@@ -136,14 +135,11 @@ async def test_the_action_url_is_asked_when_the_server_has_closed_the_stream(aut
     async def say_bye(stream):
         await stream.socket.aclose(1001)
 
-    async with open_server() as server:
+    async with served() as (server, twilio):
         server.on_stream = say_bye
-        server.answers |= {
-            "/twiml": server.connect(attributes=' action="/after"', after="<Say>never</Say>"),
-            "/after": "<Response><Pause/></Response>",
-        }
-        async with open_twilio(webhook_url=f"{server.url}/twiml", auth_token=TOKEN) as twilio:
-            record = await (await twilio.ring()).ended()
+        server.answers["/twiml"] = server.connect(attributes=' action="/after"', after="<Say>never</Say>")
+        server.answers["/after"] = "<Response><Pause/></Response>"
+        record = await (await twilio.ring()).ended()
         assert server.paths() == ["/twiml", "/after"]
         assert server.requests[1].fields["CallStatus"] == "in-progress"
         assert record.verbs == ["Connect", "Pause"]
@@ -209,10 +205,9 @@ async def test_a_server_that_takes_no_data_is_lost_after_a_while(autojump_clock)
         await trio.sleep_forever()
 
     # The kernel's buffers hold minutes of an ordinary call, so the frames are huge.
-    async with open_server() as server:
+    async with served() as (server, twilio):
         server.on_stream = sleep_through_it
-        async with open_twilio(webhook_url=f"{server.url}/twiml", auth_token=TOKEN) as twilio:
-            record = await (await twilio.ring(faults=CallFaults(frame_ms=60_000))).ended()
+        record = await (await twilio.ring(faults=CallFaults(frame_ms=60_000))).ended()
         assert record.error_codes == [31903]
         assert record.ended_by is EndedBy.END_OF_TWIML
 
@@ -254,10 +249,7 @@ async def test_faults_of_the_start_message(autojump_clock):
 
 
 async def test_a_start_that_never_comes(autojump_clock):
-    async with (
-        open_server() as server,
-        open_twilio(webhook_url=f"{server.url}/twiml", auth_token=TOKEN) as twilio,
-    ):
+    async with served() as (server, twilio):
         call = await twilio.ring(faults=CallFaults(no_start=True))
         await trio.sleep(20)
         assert [json.loads(text)["event"] for text in server.streams[0].texts] == ["connected"]

@@ -6,7 +6,7 @@ import pytest
 import trio
 
 from llcphone.sim.twilio import DialOutcome, EndedBy, open_twilio
-from tests.sim.twilio.server import TOKEN, open_server
+from tests.sim.twilio.server import TOKEN, open_server, served
 from tests.sim.twilio.test_verbs import SPEECH, document, record_of
 
 SCREEN = '<Gather numDigits="1" action="/accept" timeout="4"><Say>press a key</Say></Gather><Hangup/>'
@@ -18,11 +18,7 @@ def ask(number="+15550007"):
 
 @pytest.mark.parametrize(
     ("presses", "accept", "joined"),
-    [
-        ("17", document(""), ["+15550007"]),
-        ("17", document("<Hangup/>"), []),
-        ("", document(""), []),
-    ],
+    [("17", document(""), ["+15550007"]), ("17", document("<Hangup/>"), []), ("", document(""), [])],
 )
 async def test_a_dialled_party_is_joined_only_by_a_document_that_ends(
     autojump_clock, presses, accept, joined
@@ -30,9 +26,8 @@ async def test_a_dialled_party_is_joined_only_by_a_document_that_ends(
     answers = {"/whisper": document(SCREEN), "/accept": accept, "/after": document("<Hangup/>")}
     record, server = await record_of(ask(), answers=answers, dial=DialOutcome(presses=presses))
     assert record.joined == joined
-    assert [request.fields["Digits"] for request in server.requests if request.path == "/accept"] == (
-        ["1"] if presses else []
-    )
+    digits = [request.fields["Digits"] for request in server.requests if request.path == "/accept"]
+    assert digits == (["1"] if presses else [])
     after = next(request for request in server.requests if request.path == "/after")
     assert after.fields["DialBridged"] == ("true" if joined else "false")
     assert after.fields["DialCallStatus"] == "completed"
@@ -78,10 +73,11 @@ async def test_a_telephone_is_not_dialled_for_a_caller_who_has_no_number(autojum
         for dial in ("+15550007", "<Number>+15550007</Number>"):
             call = await twilio.ring(from_=from_, twiml=document(f"<Dial>{dial}</Dial>"))
             assert ((await call.ended()).error_codes, call.record.joined) == ([13214], [])
-        for dial in (
+        ours, sip = (
             '<Dial callerId="+15551230002">+15550007</Dial>',
             "<Dial><Sip>sip:a@b.example</Sip></Dial>",
-        ):
+        )
+        for dial in (ours, sip):
             call = await twilio.ring(from_=from_, twiml=document(dial))
             assert ((await call.ended()).error_codes, len(call.record.joined)) == ([], 1)
 
@@ -107,24 +103,17 @@ def room(*, start="true", end="false", name="r", events=""):
     return document(f'<Dial action="/after"><Conference {seat}>{name}</Conference></Dial>')
 
 
-async def enter(twilio, twiml):
-    return await twilio.ring(twiml=twiml)
-
-
 async def two(server, twilio, first, second):
     server.answers |= {"/after": document("<Hangup/>"), "/events": document("")}
-    one = await enter(twilio, first)
+    one = await twilio.ring(twiml=first)
     await trio.sleep(3)
-    other = await enter(twilio, second)
+    other = await twilio.ring(twiml=second)
     await trio.sleep(2)
     return one, other
 
 
 async def test_music_plays_until_somebody_begins_the_room_and_who_ends_it_ends_it_for_all(autojump_clock):
-    async with (
-        open_server() as server,
-        open_twilio(webhook_url=f"{server.url}/twiml", auth_token=TOKEN) as twilio,
-    ):
+    async with served() as (server, twilio):
         waiting, host = await two(server, twilio, room(start="false", end="true"), room(end="true"))
         assert (waiting.record.on_hold_ms, host.record.on_hold_ms) == (3_000, 0)
         (only,) = twilio.exchange.rooms.values()
@@ -133,18 +122,13 @@ async def test_music_plays_until_somebody_begins_the_room_and_who_ends_it_ends_i
         assert (await waiting.ended()).ended_by is EndedBy.HANGUP_VERB
         assert twilio.exchange.rooms == {}
         after = [request.fields for request in server.requests if request.path == "/after"]
-        assert {each["CallStatus"] for each in after} == {"in-progress", "completed"}
-        assert (
-            next(each for each in after if each["CallStatus"] == "in-progress")["DialCallStatus"]
-            == "answered"
-        )
+        outcomes = {each["CallStatus"]: each["DialCallStatus"] for each in after}
+        assert outcomes.keys() == {"in-progress", "completed"}
+        assert outcomes["in-progress"] == "answered"
 
 
 async def test_a_room_goes_on_when_somebody_leaves_who_does_not_end_it(autojump_clock):
-    async with (
-        open_server() as server,
-        open_twilio(webhook_url=f"{server.url}/twiml", auth_token=TOKEN) as twilio,
-    ):
+    async with served() as (server, twilio):
         one, other = await two(server, twilio, room(), room())
         one.hang_up()
         await trio.sleep(5)
@@ -155,13 +139,9 @@ async def test_a_room_goes_on_when_somebody_leaves_who_does_not_end_it(autojump_
 
 
 async def test_who_asked_for_events_is_told_who_enters_and_leaves(autojump_clock):
-    async with (
-        open_server() as server,
-        open_twilio(webhook_url=f"{server.url}/twiml", auth_token=TOKEN) as twilio,
-    ):
-        caller, other = await two(
-            server, twilio, room(start="false", end="true", events="join leave end"), room()
-        )
+    async with served() as (server, twilio):
+        told = room(start="false", end="true", events="join leave end")
+        caller, other = await two(server, twilio, told, room())
         caller.hang_up()
         await other.ended()
         await trio.sleep(1)
@@ -174,12 +154,9 @@ async def test_who_asked_for_events_is_told_who_enters_and_leaves(autojump_clock
 
 
 async def test_a_call_that_is_redirected_leaves_its_room(autojump_clock):
-    async with (
-        open_server() as server,
-        open_twilio(webhook_url=f"{server.url}/twiml", auth_token=TOKEN) as twilio,
-    ):
+    async with served() as (server, twilio):
         server.answers |= {"/back": document("<Hangup/>"), "/after": document("<Say>not asked</Say>")}
-        call = await enter(twilio, room(start="false"))
+        call = await twilio.ring(twiml=room(start="false"))
         await trio.sleep(1)
         call.update(url=f"{server.url}/back")
         assert (await call.ended()).ended_by is EndedBy.HANGUP_VERB

@@ -6,7 +6,7 @@ import pytest
 import trio
 
 from llcphone.sim.twilio import CallFaults, DialOutcome, EndedBy, open_twilio
-from tests.sim.twilio.server import TOKEN, Reply, open_server
+from tests.sim.twilio.server import TOKEN, Reply, listening, open_server, served
 
 SPEECH = b"\x20" * 8000
 
@@ -17,24 +17,17 @@ def document(inside):
 
 async def record_of(twiml, *, answers=None, dial=DialOutcome(), act=None, **options):  # noqa: B008
     """Run one document in a call of its own; returns the record and the server."""
-    async with open_server() as server:
+    async with served(dial_outcome=dial, **options) as (server, twilio):
         server.answers |= {"/twiml": twiml, **(answers or {})}
-        async with open_twilio(
-            webhook_url=f"{server.url}/twiml", auth_token=TOKEN, dial_outcome=dial, **options
-        ) as twilio:
-            call = await twilio.ring()
-            if act is not None:
-                await act(call)
-            record = await call.ended()
-        return record, server
+        call = await twilio.ring()
+        if act is not None:
+            await act(call)
+        return await call.ended(), server
 
 
 async def test_verbs_take_their_time_and_the_end_of_twiml_ends_the_call(autojump_clock):
-    record, _ = await record_of(
-        document(
-            '<Say>five words are said now</Say><Pause length="3"/><Play digits="1w2"/><Play>/a.mp3</Play>'
-        )
-    )
+    verbs = '<Say>five words are said now</Say><Pause length="3"/><Play digits="1w2"/><Play>/a.mp3</Play>'
+    record, _ = await record_of(document(verbs))
     assert record.ended_by is EndedBy.END_OF_TWIML
     assert record.duration_ms == 2000 + 3000 + 1000 + 2000
     assert record.errors == []
@@ -139,32 +132,23 @@ async def test_a_caller_may_hang_up_anywhere(autojump_clock):
 
 
 async def test_rest_completes_a_call_with_a_stop(autojump_clock):
-    async def complete(call):
+    async with served() as (server, twilio):
+        call = await twilio.ring()
         await call.stream_started()
         call.complete()
-
-    async with (
-        open_server() as server,
-        open_twilio(webhook_url=f"{server.url}/twiml", auth_token=TOKEN) as twilio,
-    ):
-        call = await twilio.ring()
-        await complete(call)
         record = await call.ended()
         assert record.ended_by is EndedBy.REST
         assert server.streams[0].of("stop")
 
 
 async def test_rest_updates_a_call_to_other_twiml_and_the_stream_stops_without_its_action(autojump_clock):
-    async with open_server() as server:
-        server.answers |= {
-            "/twiml": server.connect(attributes=' action="/after"', after="<Say>never</Say>"),
-            "/transfer": document("<Dial>+15550009</Dial>"),
-        }
-        async with open_twilio(webhook_url=f"{server.url}/twiml", auth_token=TOKEN) as twilio:
-            call = await twilio.ring()
-            await call.stream_started()
-            call.update(url=f"{server.url}/transfer")
-            record = await call.ended()
+    async with served() as (server, twilio):
+        server.answers["/twiml"] = server.connect(attributes=' action="/after"', after="<Say>never</Say>")
+        server.answers["/transfer"] = document("<Dial>+15550009</Dial>")
+        call = await twilio.ring()
+        await call.stream_started()
+        call.update(url=f"{server.url}/transfer")
+        record = await call.ended()
         assert server.streams[0].of("stop")
         assert server.paths() == ["/twiml", "/transfer"]
         assert record.verbs == ["Connect", "Dial"]
@@ -172,10 +156,7 @@ async def test_rest_updates_a_call_to_other_twiml_and_the_stream_stops_without_i
 
 
 async def test_an_update_can_open_a_second_stream(autojump_clock):
-    async with (
-        open_server() as server,
-        open_twilio(webhook_url=f"{server.url}/twiml", auth_token=TOKEN) as twilio,
-    ):
+    async with served() as (server, twilio):
         call = await twilio.ring()
         await call.stream_started()
         call.update(twiml=server.connect())
@@ -216,13 +197,11 @@ async def test_the_fallback_url_is_asked_when_the_webhook_fails(autojump_clock):
 
 
 async def test_a_webhook_that_is_not_answered_within_15_seconds_has_failed(autojump_clock):
-    async with trio.open_nursery() as nursery:
-        listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
-        nursery.start_soon(trio.serve_listeners, lambda stream: trio.sleep_forever(), listeners)  # noqa: ASYNC105
-        port = listeners[0].socket.getsockname()[1]
-        async with open_twilio(webhook_url=f"http://127.0.0.1:{port}/", auth_token=TOKEN) as twilio:
-            record = await (await twilio.ring()).ended()
-        nursery.cancel_scope.cancel()
+    async with (
+        listening(lambda stream: trio.sleep_forever()) as port,  # noqa: ASYNC105
+        open_twilio(webhook_url=f"http://127.0.0.1:{port}/", auth_token=TOKEN) as twilio,
+    ):
+        record = await (await twilio.ring()).ended()
     assert record.duration_ms == 15_000
     assert record.error_codes == [11200]
 
@@ -243,10 +222,7 @@ async def test_a_webhook_url_that_is_none_is_an_error_of_the_call_only(autojump_
 
 
 async def test_the_query_string_of_a_stream_url_never_arrives(autojump_clock):
-    async with (
-        open_server() as server,
-        open_twilio(webhook_url=f"{server.url}/twiml", auth_token=TOKEN) as twilio,
-    ):
+    async with served() as (server, twilio):
         server.answers["/twiml"] = server.connect().replace("/media/token", "/media/token?callId=1&amp;b=2")
         call = await twilio.ring()
         await call.stream_started()
@@ -279,23 +255,15 @@ async def test_tls_on_a_plain_port_is_a_tls_error(autojump_clock):
         await stream.send_all(b"HTTP/1.1 400 Bad Request\r\n\r\n")
         await stream.aclose()
 
-    async with trio.open_nursery() as nursery:
-        listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
-        nursery.start_soon(trio.serve_listeners, answer_in_plain, listeners)
-        port = listeners[0].socket.getsockname()[1]
-        record, _ = await record_of(
-            document(f'<Connect><Stream url="wss://127.0.0.1:{port}/x"/></Connect><Hangup/>')
-        )
-        nursery.cancel_scope.cancel()
+    async with listening(answer_in_plain) as port:
+        stream = f'<Stream url="wss://127.0.0.1:{port}/x"/>'
+        record, _ = await record_of(document(f"<Connect>{stream}</Connect><Hangup/>"))
     assert record.error_codes == [31910]
     assert record.ended_by is EndedBy.HANGUP_VERB
 
 
 async def test_an_upgrade_that_is_refused_is_a_handshake_error(autojump_clock):
-    async with (
-        open_server() as server,
-        open_twilio(webhook_url=f"{server.url}/twiml", auth_token=TOKEN) as twilio,
-    ):
+    async with served() as (server, twilio):
         server.refuse_upgrade = 403
         record = await (await twilio.ring()).ended()
         assert record.error_codes == [31920]
@@ -314,41 +282,30 @@ async def test_an_upgrade_that_is_refused_is_a_handshake_error(autojump_clock):
     ],
 )
 async def test_an_upgrade_answered_with_anything_else_is_a_handshake_error(autojump_clock, answer):
-    async with (
-        open_server() as server,
-        open_twilio(webhook_url=f"{server.url}/twiml", auth_token=TOKEN) as twilio,
-    ):
+    async with served() as (server, twilio):
         server.upgrade_answer = answer
         record = await (await twilio.ring()).ended()
         assert record.error_codes == [31920]
 
 
 async def test_a_stream_for_the_outbound_track_is_refused(autojump_clock):
-    record, _ = await record_of(
-        document('<Connect><Stream url="wss://127.0.0.1/x" track="both_tracks"/></Connect>')
-    )
+    stream = '<Stream url="wss://127.0.0.1/x" track="both_tracks"/>'
+    record, _ = await record_of(document(f"<Connect>{stream}</Connect>"))
     assert record.error_codes == [31941]
 
 
 async def test_what_is_not_simulated_is_noted_and_passed_over(autojump_clock):
-    record, _ = await record_of(
-        document(
-            '<Start><Stream url="wss://127.0.0.1/x"/></Start><Enqueue/><Connect><Room/></Connect><Nonsense/>'
-        )
-    )
+    started = '<Start><Stream url="wss://127.0.0.1/x"/></Start>'
+    record, _ = await record_of(document(f"{started}<Enqueue/><Connect><Room/></Connect><Nonsense/>"))
     assert len(record.notes) == 3
     assert record.error_codes == [12200]
 
 
 async def test_the_callbacks_of_stream_and_call_are_made(autojump_clock):
     async with open_server() as server:
-        server.answers |= {
-            "/twiml": server.connect().replace(
-                "<Stream ", f'<Stream statusCallback="{server.url}/stream-status" '
-            ),
-            "/stream-status": Reply("", status=204),
-            "/status": Reply("", status=204),
-        }
+        callback = f'<Stream statusCallback="{server.url}/stream-status" '
+        server.answers["/twiml"] = server.connect().replace("<Stream ", callback)
+        server.answers |= dict.fromkeys(("/stream-status", "/status"), Reply("", status=204))
         url = f"{server.url}/status"
         async with open_twilio(
             webhook_url=f"{server.url}/twiml", auth_token=TOKEN, status_callback_url=url
@@ -367,10 +324,7 @@ async def test_the_callbacks_of_stream_and_call_are_made(autojump_clock):
 
 
 async def test_a_long_parameter_is_dropped_with_an_error(autojump_clock):
-    async with (
-        open_server() as server,
-        open_twilio(webhook_url=f"{server.url}/twiml", auth_token=TOKEN) as twilio,
-    ):
+    async with served() as (server, twilio):
         inside = f'<Parameter name="a" value="{"x" * 499}"/><Parameter name="b" value="1"/>'
         server.answers["/twiml"] = server.connect(inside=inside)
         call = await twilio.ring(faults=CallFaults())
