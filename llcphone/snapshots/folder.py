@@ -28,6 +28,7 @@ FOLDER = Path("snapshots")
 RESCUE = "rescue"
 SHIPPED_BY = "llcphone"
 """The ``who`` of the shipped snapshots."""
+_PACKAGE = Path(llcphone.__file__).resolve().parent
 _SHORTEST_KEY = 8
 _NUMBER = re.compile(r"\+[0-9]{7,15}")
 _LIKE_A_KEY = re.compile(r"\b(?:sk-[A-Za-z0-9_-]{16,}|(?:AC|SK)[0-9a-f]{32})\b")
@@ -40,18 +41,18 @@ def folder_of(path: Path) -> Path:
 
 def shipped_folder() -> Path:
     """The snapshots of this version: package data, or the folder of the checkout."""
-    package = Path(llcphone.__file__).parent
-    data = package / "_snapshots"
-    return data if data.is_dir() else package.parent / "snapshots"
+    data = _PACKAGE / "_snapshots"
+    return data if data.is_dir() else _PACKAGE.parent / "snapshots"
 
 
 def load_file(path: Path) -> Snapshot:
-    """Read one snapshot and the folder beside it.
+    """Read one snapshot and the folder beside it; the modules of one that ships are the package's modes.
 
     Raises:
         ConfigError: it cannot be read, is no snapshot, or is damaged.
     """
-    beside = path.with_suffix("")
+    ships = path.parent.resolve() == shipped_folder()
+    beside = _PACKAGE / "modes" if ships else path.with_suffix("")
     try:
         text = path.read_bytes().decode()  # every byte of it: reading as text would change line ends
         copies = sorted(beside.iterdir()) if beside.is_dir() else []

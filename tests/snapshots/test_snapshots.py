@@ -125,12 +125,9 @@ def file_of(name: str) -> Path:
 def write_all() -> None:
     """What stood there goes, so what ships no more is gone."""
     for path in SNAPSHOTS.iterdir():
-        shutil.rmtree(path) if path.is_dir() else path.unlink()
+        path.unlink()
     for name in SHIPPED:
         file_of(name).write_text(shipped(name).text(), "utf-8")
-        for module in shipped(name).modules:
-            file_of(name).with_suffix("").mkdir(exist_ok=True)
-            (file_of(name).with_suffix("") / module.file).write_bytes(module.source)
 
 
 names = pytest.mark.parametrize("name", SHIPPED)
@@ -145,8 +142,6 @@ def test_what_ships_is_what_this_version_makes(name: str) -> None:
 def test_nothing_else_ships() -> None:
     stems = {file_of(name).stem for name in SHIPPED}
     assert {path.stem for path in SNAPSHOTS.iterdir()} == stems
-    beside = {file_of(name).stem for name in SHIPPED if SHIPPED[name][1].get("agent", {}).get("file")}
-    assert {path.name for path in SNAPSHOTS.iterdir() if path.is_dir()} == beside
     assert shipped_folder() == SNAPSHOTS
 
 
@@ -211,11 +206,17 @@ def test_rescue_differs_from_the_defaults_in_what_is_written_above_and_in_nothin
     assert differing == {f"{section}.{key}" for section, table in SHIPPED[RESCUE][1].items() for key in table}
 
 
+def put_copies(name: str, folder: Path) -> None:
+    """The modules of a snapshot, as one that is saved has them beside it."""
+    folder.mkdir(exist_ok=True)
+    for module in shipped(name).modules:
+        (folder / module.file).write_bytes(module.source)
+
+
 @names
 def test_one_changed_byte_is_refused(name: str, tmp_path: Path) -> None:
-    text, copies = file_of(name).read_text("utf-8"), file_of(name).with_suffix("")
-    if copies.is_dir():
-        shutil.copytree(copies, tmp_path / f"damaged{TUNED}2026-11-20")
+    text = file_of(name).read_text("utf-8")
+    put_copies(name, tmp_path / f"damaged{TUNED}2026-11-20")
     for changed in (
         text.replace("max_duration_s = 3600.0", "max_duration_s = 3601.0"),
         text.replace("# It is never edited", "# It is never  edited"),
@@ -231,10 +232,9 @@ def test_one_changed_byte_is_refused(name: str, tmp_path: Path) -> None:
 @hypothesis.settings(deadline=None, suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture])
 @hypothesis.given(st.data())
 def test_any_byte_that_is_another_is_refused(tmp_path: Path, data: st.DataObject) -> None:
-    path, folder = tmp_path / file_of("ivr").name, file_of("ivr").with_suffix("")
-    shutil.copytree(folder, tmp_path / folder.name, dirs_exist_ok=True)
-    shutil.copyfile(file_of("ivr"), path)
-    changed = data.draw(st.sampled_from([path, tmp_path / folder.name / "ivr.py"]))
+    path = Path(shutil.copy(file_of("ivr"), tmp_path))
+    put_copies("ivr", path.with_suffix(""))
+    changed = data.draw(st.sampled_from([path, path.with_suffix("") / "ivr.py"]))
     content = bytearray(changed.read_bytes())
     at = data.draw(st.integers(0, len(content) - 1))
     content[at] = (content[at] + data.draw(st.integers(1, 255))) % 256
