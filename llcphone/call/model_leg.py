@@ -1,4 +1,4 @@
-"""A leg to the model: connects, is read into the engine, closes. One task (``openai reader``) per generation.
+"""A leg to the model: connects, is read into the engine, closes. One task (``openai reader``) for each.
 
 A session of the warm pool is taken before dialling. It was alive when the pool looked at it last, but the
 connection may have been lost since without a sign; so it must answer its one ``session.update`` soon, or it
@@ -40,7 +40,7 @@ _PROOF_S = 1.5
 class ModelLeg:
     """One leg to the model, from dialling to closing."""
 
-    generation: int
+    leg_number: int
     _core: CallCore
     _changed: Callable[[], None]
     """Called when the leg is open, and when it takes nothing any more."""
@@ -82,10 +82,10 @@ class ModelLeg:
         except HandshakeRefused as exc:
             fatal = exc.status in (400, 401, 403, 404)
             retry_ms = int((exc.retry_after or 0) * 1000)
-            core.step(ModelConnectFailed(self.generation, failure_word(exc), fatal, retry_ms))
+            core.step(ModelConnectFailed(self.leg_number, failure_word(exc), fatal, retry_ms))
             return
         except (OSError, UnicodeError, trio.TooSlowError, RemoteProtocolError) as exc:
-            core.step(ModelConnectFailed(self.generation, failure_word(exc)))
+            core.step(ModelConnectFailed(self.leg_number, failure_word(exc)))
             return
         await self._hold(leg, dialect)
 
@@ -93,10 +93,10 @@ class ModelLeg:
         """Read an open leg to its end; it is closed whatever happens."""
         core = self._core
         try:
-            leg.attach(core.spawn, lambda end: core.step(_ended(self.generation, end)))
+            leg.attach(core.spawn, lambda end: core.step(_ended(self.leg_number, end)))
             self.leg, self.codec = leg, codec_of(dialect)
             self._changed()
-            core.step(ModelConnected(self.generation, dialect))
+            core.step(ModelConnected(self.leg_number, dialect))
             await self._pump(leg, self.codec, first_within_s)
         finally:
             self.leg = None
@@ -106,7 +106,7 @@ class ModelLeg:
             leg.abort()
 
     async def _pump(self, leg: Leg, codec: ModelCodec, first_within_s: float) -> None:
-        core, generation, bad = self._core, self.generation, BadMessageCount(self._core)
+        core, leg_number, bad = self._core, self.leg_number, BadMessageCount(self._core)
         proven = first_within_s == math.inf
 
         def on_message(message: bytes) -> None:
@@ -116,7 +116,7 @@ class ModelLeg:
                 bad.one_more()
             else:
                 bad.in_row = 0
-                core.step(ModelSaid(generation, event))
+                core.step(ModelSaid(leg_number, event))
                 if isinstance(event, SessionUpdated):
                     self._expires(event)
 
@@ -130,9 +130,9 @@ class ModelLeg:
             await read_all(leg, on_message, core.services.poller)
         except LegClosed as exc:
             # What ended a session while it was in the pool says nothing about this call's settings.
-            core.step(_ended(generation, exc) if proven else ModelLegLost(generation, _ABNORMAL))
+            core.step(_ended(leg_number, exc) if proven else ModelLegLost(leg_number, _ABNORMAL))
         except trio.TooSlowError:
-            core.step(ModelLegLost(generation, _ABNORMAL))
+            core.step(ModelLegLost(leg_number, _ABNORMAL))
 
     def _expires(self, event: SessionUpdated) -> None:
         """The server gives the end in its Unix time; the engine has only the call's clock."""
@@ -140,12 +140,12 @@ class ModelLeg:
             return
         left_s = event.expires_at - self._core.services.wall_clock()
         if left_s > 0:  # else one of the two clocks is wrong: then only the age counts
-            self._core.step(ModelExpires(self.generation, round(left_s * 1000)))
+            self._core.step(ModelExpires(self.leg_number, round(left_s * 1000)))
 
 
-def _ended(generation: int, end: LegClosed) -> ModelLegLost:
+def _ended(leg_number: int, end: LegClosed) -> ModelLegLost:
     busy = is_busy(end.code, end.reason)
-    return ModelLegLost(generation, end.code, busy, named_wait_ms(end.reason) if busy else 0)
+    return ModelLegLost(leg_number, end.code, busy, named_wait_ms(end.reason) if busy else 0)
 
 
 NO_SESSION = (

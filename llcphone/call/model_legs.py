@@ -1,6 +1,6 @@
 """The legs to the model: the present one, and during a renewal its successor.
 
-Each is a task of its own (``openai reader``) and belongs to one *generation*. Which of them is the
+Each is a task of its own (``openai reader``) and has a *leg number*. Which of them is the
 present one, only the engine decides: with ``ConnectModel`` the next, with ``SwitchModel`` the successor
 that is ready as a replacement. Everything here is synchronous, because it is part of a step.
 """
@@ -25,20 +25,20 @@ class ModelLegs:
     def __init__(self, core: CallCore) -> None:
         self._core = core
         self._legs: dict[int, ModelLeg] = {}
-        """Those that are being opened or read, by generation."""
-        self._generation = 0
+        """Those that are being opened or read, by leg number."""
+        self._leg_number = 0
 
     # -- obeying ----------------------------------------------------------------------------
 
     def connect(self, command: commands.ConnectModel) -> None:
         """Open the leg that is the present one from now on."""
-        self._generation = command.generation
+        self._leg_number = command.leg_number
         self._start(command)
         self._choose()
 
     def close(self, command: commands.CloseModel) -> None:
         """Close a leg, open or still connecting."""
-        self._close(command.generation, "replaced")
+        self._close(command.leg_number, "replaced")
         self._choose()
 
     def stand_by(self, command: commands.ConnectStandby) -> None:
@@ -47,14 +47,14 @@ class ModelLegs:
 
     def send_standby(self, command: commands.SendStandby) -> None:
         """Send to the successor."""
-        leg = self._legs.get(command.generation)
+        leg = self._legs.get(command.leg_number)
         if leg is not None and leg.leg is not None and leg.codec is not None:
             leg.leg.send_nowait(leg.codec.encode(command.message))
 
     def switch(self, command: commands.SwitchModel) -> None:
         """Let the successor be the present leg from now on, and close the one before."""
-        self._close(self._generation, "renewed")
-        self._generation = command.generation
+        self._close(self._leg_number, "renewed")
+        self._leg_number = command.leg_number
         self._choose()
 
     def send(self, command: commands.SendModel) -> None:
@@ -78,19 +78,19 @@ class ModelLegs:
 
     def _choose(self) -> None:
         """Let the caller's frames go to the present leg, if it is open."""
-        present = self._legs.get(self._generation)
+        present = self._legs.get(self._leg_number)
         leg, codec = (None, None) if present is None else (present.leg, present.codec)
         self._core.model, self._core.codec = leg, codec
 
     def _start(self, command: commands.ConnectModel | commands.ConnectStandby) -> None:
-        leg = self._legs[command.generation] = ModelLeg(command.generation, self._core, self._changed)
+        leg = self._legs[command.leg_number] = ModelLeg(command.leg_number, self._core, self._changed)
 
         async def read() -> None:
             await leg.run(command.dialect, command.after_ms)
-            self._legs.pop(command.generation, None)
+            self._legs.pop(command.leg_number, None)
 
         self._core.spawn(read, name="openai reader")
 
-    def _close(self, generation: int, reason: str) -> None:
-        if (leg := self._legs.pop(generation, None)) is not None:
+    def _close(self, leg_number: int, reason: str) -> None:
+        if (leg := self._legs.pop(leg_number, None)) is not None:
             leg.close(reason)

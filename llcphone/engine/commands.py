@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 @attrs.frozen
 class ConnectModel:
-    """Open a model leg of this generation; an older one still in flight is closed first."""
+    """Open a model leg of this number; an older one still in flight is closed first."""
 
-    generation: int
+    leg_number: int
     dialect: Dialect | None
     """None: the answer to the endpoint's dialect question, flat while there is none."""
     after_ms: int = 0
@@ -30,7 +30,7 @@ class ConnectModel:
 class ConnectStandby:
     """Open a leg beside the present one: its successor. Fields as in ``ConnectModel``."""
 
-    generation: int
+    leg_number: int
     dialect: Dialect | None
     after_ms: int = 0
 
@@ -39,22 +39,22 @@ class ConnectStandby:
 class SendStandby:
     """To the successor; everything else goes to the present leg."""
 
-    generation: int
+    leg_number: int
     message: ModelMessage
 
 
 @attrs.frozen
 class SwitchModel:
-    """From now on the leg of this generation is the present one; the one before it is closed."""
+    """From now on the leg of this number is the present one; the one before it is closed."""
 
-    generation: int
+    leg_number: int
 
 
 @attrs.frozen
 class CloseModel:
-    """Close the model leg of this generation, open or still connecting."""
+    """Close the model leg of this number, open or still connecting."""
 
-    generation: int
+    leg_number: int
 
 
 @attrs.frozen

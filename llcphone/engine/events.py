@@ -1,7 +1,7 @@
 """What can happen in a call.
 
 Events of the two WebSockets come as they were decoded: those of the phone bare, those of the model inside
-``ModelSaid`` with the generation of the leg that sent them. All others are defined here.
+``ModelSaid`` with the number of the leg that sent them. All others are defined here.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class PhoneLegLost:
 class ModelConnected:
     """A model leg's WebSocket is open; nothing is configured yet."""
 
-    generation: int
+    leg_number: int
     dialect: Dialect
     """The dialect it was opened in."""
 
@@ -77,7 +77,7 @@ class ModelConnected:
 class ModelConnectFailed:
     """A model leg could not be opened."""
 
-    generation: int
+    leg_number: int
     code: str
     """A word for the record: ``refused``, ``timeout``, ``tls``, ``http_401`` ..."""
     fatal: bool = False
@@ -89,7 +89,7 @@ class ModelConnectFailed:
 class ModelLegLost:
     """An open model leg ended."""
 
-    generation: int
+    leg_number: int
     code: int = 1006
     busy: bool = False
     """The server closed it for want of capacity."""
@@ -99,9 +99,9 @@ class ModelLegLost:
 
 @attrs.frozen
 class ModelSaid:
-    """A decoded event of the model leg of this generation."""
+    """A decoded event of the model leg of this number."""
 
-    generation: int
+    leg_number: int
     event: ModelEvent
 
 
@@ -109,7 +109,7 @@ class ModelSaid:
 class ModelExpires:
     """The server has named the end of a leg's session; it does so in Unix time, which is not the engine's."""
 
-    generation: int
+    leg_number: int
     in_ms: int
 
 

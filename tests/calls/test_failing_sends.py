@@ -57,8 +57,8 @@ async def hold(stage: MemoryStage, ear: MemoryLeg) -> CallRecord:
     ear.reply = lambda message: ()
     stage.model.put(*stage.mind.caller_turn())
     await wait_all_tasks_blocked()
-    generation = call.run._core.engine.state.session.generation
-    call.run.step(ModelSaid(generation, SpeechStarted("u", 0)))  # a barge-in
+    leg_number = call.run._core.engine.state.session.leg_number
+    call.run.step(ModelSaid(leg_number, SpeechStarted("u", 0)))  # a barge-in
     await wait_all_tasks_blocked()
     ear.put({"event": "stop", "streamSid": "MZ1"})
     with trio.fail_after(1):

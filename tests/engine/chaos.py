@@ -274,6 +274,6 @@ outbound_calls = st.builds(
 """Calls that ring somebody, told from any point of their beginning on."""
 
 
-def as_event(thing: object, generation: int) -> Event:
-    """The model's words, in the mouth of this generation."""
-    return events.ModelSaid(generation, thing) if isinstance(thing, model_events.ModelEvent) else thing  # type: ignore[return-value]
+def as_event(thing: object, leg_number: int) -> Event:
+    """The model's words, in the mouth of this leg."""
+    return events.ModelSaid(leg_number, thing) if isinstance(thing, model_events.ModelEvent) else thing  # type: ignore[return-value]

@@ -67,7 +67,7 @@ class Judge:
         over = self.engine.ended is not None
         ready = self.engine.state.session.ready
         said_now = event.event if isinstance(event, ModelSaid) and ready else None
-        if isinstance(event, ModelSaid) and event.generation != self.engine.state.session.generation:
+        if isinstance(event, ModelSaid) and event.leg_number != self.engine.state.session.leg_number:
             said_now = None
         if said_now is not None and not over and self.order.comes_late(said_now, now_ms):
             said_now = None  # it says nothing new: test_order.py

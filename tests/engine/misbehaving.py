@@ -61,7 +61,7 @@ KINDS += ["cancelled", "stalls", "half a sentence", "done first", "no output"]
 class Session:
     """One session of the model."""
 
-    generation: int
+    leg_number: int
     active: str = ""
     """The response that has not ended."""
     configured: bool = False
@@ -158,10 +158,10 @@ class World:
 
     def _obey(self, command: commands.Command) -> None:
         match command:
-            case commands.ConnectModel(generation, _, after_ms):
-                self._at(after_ms + self.chance.randrange(100, 500), lambda: self._connected(generation))
-            case commands.CloseModel(generation) if generation in self._sessions:
-                self._sessions[generation].open = False
+            case commands.ConnectModel(leg_number, _, after_ms):
+                self._at(after_ms + self.chance.randrange(100, 500), lambda: self._connected(leg_number))
+            case commands.CloseModel(leg_number) if leg_number in self._sessions:
+                self._sessions[leg_number].open = False
             case commands.SendModel(message):
                 self._to_model(message)
             case commands.SendPhone(message):
@@ -263,27 +263,27 @@ class World:
 
     @property
     def _present(self) -> Session | None:
-        session = self._sessions.get(self.engine.state.session.generation)
+        session = self._sessions.get(self.engine.state.session.leg_number)
         return session if session is not None and session.open and session.configured else None
 
-    def _connected(self, generation: int) -> None:
-        if self.engine.ended is not None or generation != self.engine.state.session.generation:
+    def _connected(self, leg_number: int) -> None:
+        if self.engine.ended is not None or leg_number != self.engine.state.session.leg_number:
             return
         if self.chance.random() < 0.05:
-            self._step(events.ModelConnectFailed(generation, "refused"))
+            self._step(events.ModelConnectFailed(leg_number, "refused"))
             return
-        session = self._sessions[generation] = Session(generation)
-        self._step(events.ModelConnected(generation, Dialect.GA))
+        session = self._sessions[leg_number] = Session(leg_number)
+        self._step(events.ModelConnected(leg_number, Dialect.GA))
         self._tell(session, told("session.created", session=GA_SESSION))
 
     def _lose(self) -> None:
-        session = self._sessions.get(self.engine.state.session.generation)
+        session = self._sessions.get(self.engine.state.session.leg_number)
         if session is not None and session.open and self.engine.ended is None:
             session.open = False
-            self._step(events.ModelLegLost(session.generation, self.chance.choice([1006, 1011])))
+            self._step(events.ModelLegLost(session.leg_number, self.chance.choice([1006, 1011])))
 
     def _to_model(self, message: messages.ModelMessage) -> None:
-        session = self._sessions.get(self.engine.state.session.generation)
+        session = self._sessions.get(self.engine.state.session.leg_number)
         if session is None or not session.open:
             return
         match message:
@@ -453,10 +453,10 @@ class World:
             session.unreadable += 1
             if session.unreadable >= MOST_UNREADABLE:
                 session.open = False
-                self._step(events.ModelLegLost(session.generation, 1002))
+                self._step(events.ModelLegLost(session.leg_number, 1002))
             return
         session.unreadable = 0
-        self._step(events.ModelSaid(session.generation, fact))
+        self._step(events.ModelSaid(session.leg_number, fact))
 
 
 def _sound(ms: int) -> str:

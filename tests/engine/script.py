@@ -1,6 +1,6 @@
 """A call written as a dialogue: ``call.at(100).sees(SpeechStarted())`` gives the engine's commands.
 
-``Script`` plays everybody but the engine: it wraps the model's words in the present generation,
+``Script`` plays everybody but the engine: it wraps the model's words in the present leg,
 keeps the clock, and rings the supervisor's alarm with ``until``. Notes are kept apart, in ``notes``.
 
 ``Ear`` is Twilio's buffer and the caller behind it, written from Twilio's page and from nothing in
@@ -155,7 +155,7 @@ class Script:
         out = Commands()
         for event in events:
             if isinstance(event, _MODEL_EVENTS):
-                event = ModelSaid(self.engine.state.session.generation, event)
+                event = ModelSaid(self.engine.state.session.leg_number, event)
             self.tape.append((event, self.now_ms))
             if self.sends_frames and self.engine.state.started_ms is not None:
                 self.engine.state.last_frame_ms = self.now_ms

@@ -131,10 +131,10 @@ def test_failed_dials_are_repeated_with_growing_pauses() -> None:
     call = Script()
     call.sees(Born())
     pauses = []
-    for generation in range(1, 6):
-        (again,) = call.sees(ModelConnectFailed(generation, "refused"))
+    for leg_number in range(1, 6):
+        (again,) = call.sees(ModelConnectFailed(leg_number, "refused"))
         assert isinstance(again, ConnectModel)
-        assert again.generation == generation + 1
+        assert again.leg_number == leg_number + 1
         pauses.append(again.after_ms)
     assert pauses == [250, 500, 1000, 2000, 2000]
 

@@ -26,7 +26,7 @@ def answering(**setup: object) -> Script:
 
 
 def reborn(call: Script) -> Commands:
-    return call.sees(ModelConnected(call.engine.state.session.generation, Dialect.GA), ULAW)
+    return call.sees(ModelConnected(call.engine.state.session.leg_number, Dialect.GA), ULAW)
 
 
 def lost_after(text: str, ms: int, **setup: object) -> str:
@@ -104,7 +104,7 @@ def test_a_second_loss_in_a_row_still_knows_what_the_first_one_cut() -> None:
     call.sees(TranscriptDelta("r1", "i1", ENGLISH), delta(2_000))
     call.at(2_000).sees(ModelLegLost(1, 1006))
     reborn(call)
-    call.sees(created("r2", "resume"), ModelLegLost(call.engine.state.session.generation, 1006))
+    call.sees(created("r2", "resume"), ModelLegLost(call.engine.state.session.leg_number, 1006))
     notes = [each.text for each in reborn(call).model if isinstance(each, SystemText)]
     assert "has heard everything above" in notes[-1]
 

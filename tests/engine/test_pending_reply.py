@@ -119,7 +119,7 @@ def test_a_second_session_without_a_sound_is_the_last() -> None:
     while ear.call.engine.recovery.given_up is None and ear.now_ms < 60_000:
         told = ear.plays_until(ear.now_ms + 50)
         if not ear.call.engine.state.session.ready:
-            told += ear.sees(ModelConnected(ear.call.engine.state.session.generation, Dialect.GA), ULAW)
+            told += ear.sees(ModelConnected(ear.call.engine.state.session.leg_number, Dialect.GA), ULAW)
         for purpose in creates(told):
             asked += 1
             number = next(numbers)

@@ -72,7 +72,7 @@ def reply(call: Script, ear: Ear, what: str, number: int, purpose: str) -> Comma
         "half": [begun, OutputItemAdded(response, wants(f"c{number}", status="in_progress")), done(response)],
         "active-error": [ModelError("conversation_already_has_active_response")],
         "error": [ModelError("server_error", message=NAMED)],
-        "reset": [begun, ModelLegLost(call.engine.state.session.generation)],
+        "reset": [begun, ModelLegLost(call.engine.state.session.leg_number)],
         "mute": [begun],
         "silent-tool": [begun, done(response, wants(f"c{number}", "note_down"))],
         "words": [begun, TranscriptDelta(response, item, "Words")],
@@ -82,12 +82,12 @@ def reply(call: Script, ear: Ear, what: str, number: int, purpose: str) -> Comma
 
 def opened(call: Script, ear: Ear, how: str) -> Commands:
     """What becomes of the leg that was asked for last."""
-    generation = call.engine.state.session.generation
+    leg_number = call.engine.state.session.leg_number
     match how:
         case "opens":
-            return ear.sees(ModelConnected(generation, Dialect.GA), ULAW)
+            return ear.sees(ModelConnected(leg_number, Dialect.GA), ULAW)
         case "fails":
-            return ear.sees(ModelConnectFailed(generation, "refused"))
+            return ear.sees(ModelConnectFailed(leg_number, "refused"))
         case _:
             return Commands()
 
@@ -110,11 +110,11 @@ def test_no_line_is_dead_for_long_without_an_alarm(
         if dials:
             out = ear.plays_until(call.now_ms + dials[-1].after_ms + STEP_MS)
             if (
-                call.engine.state.session.generation == dials[-1].generation
+                call.engine.state.session.leg_number == dials[-1].leg_number
                 and not call.engine.state.session.ready
             ):
                 out += opened(
-                    call, ear, openings[dials[-1].generation % len(openings)] if openings else "opens"
+                    call, ear, openings[dials[-1].leg_number % len(openings)] if openings else "opens"
                 )
         elif asks:
             number += 1

@@ -34,7 +34,7 @@ def watched(facts: Facts, moments: list[Moment]) -> Judge:
     judge, now_ms = Judge(make_setup(facts)), 0
     for wait_ms, thing in moments:
         now_ms += wait_ms
-        judge.sees(as_event(thing, judge.engine.state.session.generation), now_ms)
+        judge.sees(as_event(thing, judge.engine.state.session.leg_number), now_ms)
     judge.settle(now_ms)
     return judge
 

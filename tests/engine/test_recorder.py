@@ -110,7 +110,7 @@ def test_any_call_is_decided_again_as_it_was(
             for number in range(60):
                 recorder.hear(frame(number), now_ms)
         else:
-            event = as_event(spoken(thing, data.draw(sayings)), engine.state.session.generation)
+            event = as_event(spoken(thing, data.draw(sayings)), engine.state.session.leg_number)
             if type(event) in engine._on or engine.ended:  # carriers' events, told to a call of no carrier
                 recorder.handle(event, now_ms)
     recorder.close()
@@ -254,10 +254,10 @@ def test_a_last_line_that_was_not_written_to_its_end_is_a_cut() -> None:
         [b"\xff\xfe\n"],
         [b'{"is":"step","now_ms":1,"event":["Born",{}],"decided":[],"wake_ms":1}\n'],
         [b'{"is":"tape","format":99,"llcphone":"9","setup":["CallSetup",{"session":{}}]}\n'],
-        [b'{"is":"tape","format":1,"llcphone":"9","setup":["Setup",{}]}\n'],
-        [b'{"is":"tape","format":1,"llcphone":"9","setup":["CallSetup",{"session":{}}]}\n', b"oops\n"],
+        [b'{"is":"tape","format":2,"llcphone":"9","setup":["Setup",{}]}\n'],
+        [b'{"is":"tape","format":2,"llcphone":"9","setup":["CallSetup",{"session":{}}]}\n', b"oops\n"],
         [
-            b'{"is":"tape","format":1,"llcphone":"9","setup":["CallSetup",{"session":{}}]}\n',
+            b'{"is":"tape","format":2,"llcphone":"9","setup":["CallSetup",{"session":{}}]}\n',
             b'{"is":"new"}\n',
         ],
     ],

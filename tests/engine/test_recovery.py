@@ -91,7 +91,7 @@ def answering(plan: RecoveryPlan = PLAN, **setup: object) -> Script:
 
 def reborn(call: Script) -> Commands:
     """The next session is there: what it is told behind its settings."""
-    told = call.sees(ModelConnected(call.engine.state.session.generation, Dialect.GA), ULAW)
+    told = call.sees(ModelConnected(call.engine.state.session.leg_number, Dialect.GA), ULAW)
     assert isinstance(told.model[0], UpdateSession)
     return Commands(each for each in told[1:] if not isinstance(each, RememberDialect))
 
@@ -111,7 +111,7 @@ def creates(commands: Commands) -> list[str]:
 
 def lost_leg(call: Script) -> ModelLegLost:
     """The present leg ends."""
-    return ModelLegLost(call.engine.state.session.generation, 1006)
+    return ModelLegLost(call.engine.state.session.leg_number, 1006)
 
 
 def played(commands: Commands, what: bytes) -> bool:
@@ -641,9 +641,9 @@ def test_an_attempt_that_hangs_is_replaced_before_the_limit() -> None:
 def test_what_the_lost_session_still_says_is_dropped() -> None:
     call = answering()
     call.sees(LOST)
-    generation = call.engine.state.session.generation
+    leg_number = call.engine.state.session.leg_number
     assert call.sees(ModelLegLost(1, 1006)) == []
-    assert call.engine.state.session.generation == generation
+    assert call.engine.state.session.leg_number == leg_number
     assert call.engine.state.stale_events == 1
 
 
@@ -767,7 +767,7 @@ def test_what_cannot_be_restored_within_the_limit_is_apologised_for_and_ends() -
     assert ear.call.engine.ended is None
     sorry = ear.plays_until(9_050)
     assert played(sorry, APOLOGY)
-    assert CloseModel(ear.call.engine.state.session.generation) in ear.call.said
+    assert CloseModel(ear.call.engine.state.session.leg_number) in ear.call.said
     assert ear.plays_until(9_400).end is EndReason.MODEL_LOST
     assert ear.played.count(b"\x44") == 1_600
 
@@ -877,12 +877,12 @@ def test_a_session_that_was_well_for_a_while_begins_the_count_anew() -> None:
 
 def test_a_call_may_lose_many_sessions_that_did_their_work() -> None:
     call = calling(recovery_plan(most=2))
-    for generation in range(1, 10):
-        call.sees(ModelLegLost(generation, 1006))
+    for leg_number in range(1, 10):
+        call.sees(ModelLegLost(leg_number, 1006))
         reborn(call)
-        response = f"r{generation}"
-        call.caller_says(f"u{generation}", response)
-        call.sees(delta(100, f"i{generation}", response), done(response))
+        response = f"r{leg_number}"
+        call.caller_says(f"u{leg_number}", response)
+        call.sees(delta(100, f"i{leg_number}", response), done(response))
     assert call.engine.ended is None
     assert len(call.engine.recovery.gaps) == 9
 

@@ -96,34 +96,34 @@ class RecoveringJudge(Judge):
 
     def meets(self, thing: object, now_ms: int) -> list[Command]:
         """What happens, in the words and with the ids of the present session."""
-        generation = self.engine.state.session.generation
+        leg_number = self.engine.state.session.leg_number
         match thing:
             case Connected():
-                event: Any = events.ModelConnected(generation, Dialect.GA)
+                event: Any = events.ModelConnected(leg_number, Dialect.GA)
             case Failed():
-                event = events.ModelConnectFailed(generation, "refused")
+                event = events.ModelConnectFailed(leg_number, "refused")
             case Lost():
-                event = events.ModelLegLost(generation)
+                event = events.ModelLegLost(leg_number)
             case events.ToolFinished(call_id):
                 known = [each for each in self.running if each.startswith(call_id)]
                 event = attrs.evolve(thing, call_id=known[-1] if known else call_id)
             case _ if isinstance(thing, model_events.ModelEvent):
-                event = events.ModelSaid(generation, of_session(thing, generation))
+                event = events.ModelSaid(leg_number, of_session(thing, leg_number))
             case _:
                 event = thing
         return self.sees(event, now_ms)
 
 
-def of_session(thing: Any, generation: int) -> Any:
+def of_session(thing: Any, leg_number: int) -> Any:
     """The same words with ids of this session."""
     changes: Facts = {}
     for name in ("response_id", "item_id", "call_id", "id"):
         if getattr(thing, name, ""):
-            changes[name] = f"{getattr(thing, name)}.{generation}"
+            changes[name] = f"{getattr(thing, name)}.{leg_number}"
     if isinstance(getattr(thing, "items", None), tuple):
-        changes["items"] = tuple(of_session(item, generation) for item in thing.items)
+        changes["items"] = tuple(of_session(item, leg_number) for item in thing.items)
     if isinstance(getattr(thing, "item", None), model_events.Item):
-        changes["item"] = of_session(thing.item, generation)
+        changes["item"] = of_session(thing.item, leg_number)
     return attrs.evolve(thing, **changes)
 
 

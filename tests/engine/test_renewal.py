@@ -106,9 +106,9 @@ def answered(call: Script, number: int, *, words: bool = True) -> Ear:
     return ear
 
 
-def standing_by(call: Script, generation: int = 2) -> Commands:
+def standing_by(call: Script, leg_number: int = 2) -> Commands:
     """The successor's leg opens and is configured."""
-    return call.sees(ModelConnected(generation, Dialect.GA), ModelSaid(generation, ULAW))
+    return call.sees(ModelConnected(leg_number, Dialect.GA), ModelSaid(leg_number, ULAW))
 
 
 def due(call: Script, at_ms: int = DUE) -> Commands:
@@ -139,7 +139,7 @@ def test_at_its_age_a_session_gets_a_successor_and_notices_nothing() -> None:
     connected = call.sees(ModelConnected(2, Dialect.GA))
     assert connected == [SendStandby(2, UpdateSession(SESSION, "setup-2"))]
     assert call.sees(ModelSaid(2, ULAW)) == []
-    assert call.engine.state.session.generation == 1
+    assert call.engine.state.session.leg_number == 1
 
 
 def test_a_server_that_names_an_earlier_end_is_believed() -> None:
@@ -185,7 +185,7 @@ def test_the_switch_is_one_step_that_tells_what_was_heard_and_asks_for_nothing()
         SendModel(AppendAudio(frame(7))),
         SendModel(AppendAudio(frame(8))),
     ]
-    assert call.engine.state.session.generation == 2
+    assert call.engine.state.session.leg_number == 2
     assert call.until(DUE + 9_000) == []
     assert outcomes(call) == [("limit", "switched", 1)]
 

@@ -89,7 +89,7 @@ class RenewingJudge(RecoveringJudge):
     def sees(self, event: Event, now_ms: int) -> list[Command]:
         gaps = len(self.engine.recovery.gaps)
         if isinstance(event, events.ModelConnectFailed | events.ModelLegLost):
-            self.legs.discard(event.generation)  # its task is over
+            self.legs.discard(event.leg_number)  # its task is over
         commands = super().sees(event, now_ms)
         phone = [each.message for each in commands if isinstance(each, SendPhone)]
         self.marks += [each.name for each in phone if isinstance(each, Mark)]
@@ -103,23 +103,23 @@ class RenewingJudge(RecoveringJudge):
 
     def _check(self, command: Command, event: Event, now_ms: int) -> None:
         match command:
-            case ConnectModel(generation) | ConnectStandby(generation):
-                assert generation not in self.legs
-                self.legs.add(generation)
+            case ConnectModel(leg_number) | ConnectStandby(leg_number):
+                assert leg_number not in self.legs
+                self.legs.add(leg_number)
                 assert len(self.legs) <= 2, "two legs at most"
                 if isinstance(command, ConnectStandby):
-                    self.standby = generation
-            case SendStandby(generation, message):
-                assert generation == self.standby
+                    self.standby = leg_number
+            case SendStandby(leg_number, message):
+                assert leg_number == self.standby
                 assert isinstance(message, UpdateSession | CancelResponse)
-            case SwitchModel(generation):
-                assert generation == self.standby
-                self.legs = {generation}
+            case SwitchModel(leg_number):
+                assert leg_number == self.standby
+                self.legs = {leg_number}
                 self.standby = 0
                 self._new_session()
-            case CloseModel(generation):
-                self.legs.discard(generation)
-                self.standby = 0 if generation == self.standby else self.standby
+            case CloseModel(leg_number):
+                self.legs.discard(leg_number)
+                self.standby = 0 if leg_number == self.standby else self.standby
             case SendModel(AskAside()):
                 assert not self.active
                 assert not self.caller_has_floor
@@ -130,16 +130,16 @@ class RenewingJudge(RecoveringJudge):
     def meets(self, thing: object, now_ms: int) -> list[Command]:
         match thing:
             case NextSays(what):
-                generation = self.standby or 999
+                leg_number = self.standby or 999
                 event: Any = {
-                    "opens": events.ModelConnected(generation, Dialect.GA),
-                    "is configured": events.ModelSaid(generation, ULAW),
+                    "opens": events.ModelConnected(leg_number, Dialect.GA),
+                    "is configured": events.ModelSaid(leg_number, ULAW),
                     "speaks": events.ModelSaid(
-                        generation, model_events.ResponseCreated(f"q{generation}", True)
+                        leg_number, model_events.ResponseCreated(f"q{leg_number}", True)
                     ),
-                    "fails": events.ModelConnectFailed(generation, "refused"),
-                    "is lost": events.ModelLegLost(generation),
-                    "expires": events.ModelExpires(generation, 2_000),
+                    "fails": events.ModelConnectFailed(leg_number, "refused"),
+                    "is lost": events.ModelLegLost(leg_number),
+                    "expires": events.ModelExpires(leg_number, 2_000),
                 }[what]
                 return self.sees(event, now_ms)
             case Played():

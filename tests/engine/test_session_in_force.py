@@ -48,8 +48,8 @@ def set_up_of(commands: Commands) -> dict[str, Any]:
 
 def next_session(call: Script) -> dict[str, Any]:
     """The session breaks: what the next one is configured with."""
-    call.sees(ModelLegLost(call.engine.state.session.generation, 1006))
-    return set_up_of(call.sees(ModelConnected(call.engine.state.session.generation, Dialect.GA)))
+    call.sees(ModelLegLost(call.engine.state.session.leg_number, 1006))
+    return set_up_of(call.sees(ModelConnected(call.engine.state.session.leg_number, Dialect.GA)))
 
 
 def refusals(call: Script) -> list[Any]:

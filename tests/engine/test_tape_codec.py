@@ -135,7 +135,7 @@ def test_a_field_nobody_has_thought_about_cannot_be_taped(thing: object, field: 
     [
         ["NoSuchEvent", {}],
         ["Dialled", {"call_sid": "x", "of": "another version"}],
-        ["ModelSaid", {"generation": 1, "event": ["NoSuchWord", {}]}],
+        ["ModelSaid", {"leg_number": 1, "event": ["NoSuchWord", {}]}],
         ["EndAsked", {"reason": "no such reason"}],
         ["Dialled"],
         [],

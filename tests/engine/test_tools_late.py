@@ -179,11 +179,11 @@ def test_two_late_results_are_two_calls() -> None:
 
 
 def lost(call: Script) -> None:
-    call.sees(ModelLegLost(call.engine.state.session.generation))
+    call.sees(ModelLegLost(call.engine.state.session.leg_number))
 
 
 def reborn(call: Script) -> list[object]:
-    return call.sees(ModelConnected(call.engine.state.session.generation, Dialect.GA), ULAW).model
+    return call.sees(ModelConnected(call.engine.state.session.leg_number, Dialect.GA), ULAW).model
 
 
 def test_a_result_that_comes_late_between_two_sessions_is_the_calls_only_answer() -> None:

@@ -1,6 +1,6 @@
 """From the call's birth to a configured session.
 
-There is one attempt at a time. Each has a number, the *generation* of the model leg, so that events of an
+There is one attempt at a time. Each has a *leg number*, so that events of an
 older leg are recognised and dropped.
 
     warm        from birth: 10 s, including the dialect question and retries
@@ -93,9 +93,9 @@ class SessionSetup:
         self._unclear: tuple[int, ModelError] | None = None
         """An error that may be the refusal of our update, and when it counts as that."""
         self._newest = 0
-        """The newest generation of any leg, successors included."""
+        """The newest number of any leg, successors included."""
         self.leg_dialect: Dialect | None = None
-        self.generation = 0
+        self.leg_number = 0
         self.phase = Phase.WARM
         self.deadline_ms: int | None = None
         self.joined = False
@@ -147,26 +147,26 @@ class SessionSetup:
             case Phase.WARM:
                 self.phase = Phase.EXPIRED
                 self.deadline_ms = None
-                return [CloseModel(self.generation), notes.SetupPhase("expired")]
+                return [CloseModel(self.leg_number), notes.SetupPhase("expired")]
             case Phase.JOINED if now_ms - self._dialled_ms < _ATTEMPT_MS:
                 self._cold(now_ms)  # it has only begun: beginning anew would only take longer
                 return []
             case Phase.JOINED:
-                return [CloseModel(self.generation), *self._go_cold(now_ms)]
+                return [CloseModel(self.leg_number), *self._go_cold(now_ms)]
             case Phase.RECOVERING if now_ms < self._until_ms:
                 self._attempt_ms *= 2
-                return [CloseModel(self.generation), *self._dial(now_ms)]
+                return [CloseModel(self.leg_number), *self._dial(now_ms)]
             case Phase.RECOVERING:
-                return [CloseModel(self.generation), EndCall(EndReason.MODEL_LOST)]
+                return [CloseModel(self.leg_number), EndCall(EndReason.MODEL_LOST)]
             case Phase.COLD:
-                return [CloseModel(self.generation), EndCall(EndReason.MODEL_UNREACHABLE)]
+                return [CloseModel(self.leg_number), EndCall(EndReason.MODEL_UNREACHABLE)]
             case _:
                 return []
 
     def connected(self, event: ModelConnected) -> list[Command]:
         """The socket is open: configure it at once, without waiting for ``session.created``."""
         self.leg_dialect = event.dialect
-        self._update_id = f"setup-{self.generation}"
+        self._update_id = f"setup-{self.leg_number}"
         self.in_force.begins()
         return [SendModel(self._opening(self.session, self._update_id))]
 
@@ -191,7 +191,7 @@ class SessionSetup:
         self.last_failure = error.code or "error"
         kind = error_kind(error)
         if kind is ErrorKind.RETRY:
-            return [CloseModel(self.generation), *self._redial(now_ms, named_wait_ms(error.message))]
+            return [CloseModel(self.leg_number), *self._redial(now_ms, named_wait_ms(error.message))]
         if kind in (ErrorKind.FATAL, ErrorKind.SETUP) or error.event_id == self._update_id:
             return self._refuse(error, now_ms)
         if not error.event_id and not is_known(error):
@@ -217,7 +217,7 @@ class SessionSetup:
     def _turn_to_ga(self, now_ms: int, *known: Command) -> list[Command]:
         self._may_switch = False
         self._dialect = Dialect.GA
-        return [CloseModel(self.generation), *known, *self._dial(now_ms)]
+        return [CloseModel(self.leg_number), *known, *self._dial(now_ms)]
 
     def updated(self, event: SessionUpdated, now_ms: int) -> list[Command]:
         """``session.updated``: ready only if it confirms µ-law both ways."""
@@ -244,17 +244,17 @@ class SessionSetup:
         else:  # no caller hears the gap yet
             self.phase = Phase.JOINED if self.joined else Phase.WARM
             self.deadline_ms = now_ms + (self._limits.join_grace_ms if self.joined else self._limits.warm_ms)
-        return [CloseModel(self.generation), *self._dial(now_ms, pause_ms)]
+        return [CloseModel(self.leg_number), *self._dial(now_ms, pause_ms)]
 
-    def next_generation(self) -> int:
+    def next_leg_number(self) -> int:
         """The number of the next attempt to have a leg."""
         self._newest += 1
         self.attempts += 1
         return self._newest
 
-    def take_over(self, generation: int, dialect: Dialect | None) -> None:
-        """The session of this generation, configured already, is the present one."""
-        self.generation, self.leg_dialect = generation, dialect
+    def take_over(self, leg_number: int, dialect: Dialect | None) -> None:
+        """The session of this leg, configured already, is the present one."""
+        self.leg_number, self.leg_dialect = leg_number, dialect
         self.in_force.begins()
         self.phase = Phase.READY
         self.deadline_ms = None
@@ -268,12 +268,12 @@ class SessionSetup:
     # -- attempts ---------------------------------------------------------------------------
 
     def _dial(self, now_ms: int, after_ms: int = 0) -> list[Command]:
-        self.generation = self.next_generation()
+        self.leg_number = self.next_leg_number()
         self.leg_dialect = self._unclear = None
         self._dialled_ms = now_ms + after_ms
         if self.phase is Phase.RECOVERING:
             self.deadline_ms = min(now_ms + after_ms + self._attempt_ms, self._until_ms)
-        return [ConnectModel(self.generation, self._dialect, after_ms)]
+        return [ConnectModel(self.leg_number, self._dialect, after_ms)]
 
     def _redial(self, now_ms: int, retry_after_ms: int = 0) -> list[Command]:
         if self.phase is Phase.RECOVERING:

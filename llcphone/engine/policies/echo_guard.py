@@ -46,7 +46,7 @@ class EchoGuard:
         self._state = state
         self._plan = state.setup.echo
         self._manual, self._recovery, self._silence = manual, recovery, silence
-        self._generation = 0
+        self._leg_number = 0
         self._doubted: SpeechStarted | None = None
         self._doubt_ends_ms = 0
         self._dropped: set[str] = set()
@@ -100,8 +100,8 @@ class EchoGuard:
 
     def settle(self, now_ms: int, out: list[Command]) -> None:
         """Believe what has lasted; mute what has just begun."""
-        if self._generation != self._state.session.generation:  # no event will report its end any more
-            self._generation = self._state.session.generation
+        if self._leg_number != self._state.session.leg_number:  # no event will report its end any more
+            self._leg_number = self._state.session.leg_number
             self._dropped.clear()
             self._over()
         self.believe(now_ms, out)

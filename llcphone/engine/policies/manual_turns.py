@@ -40,7 +40,7 @@ class ManualTurns:
     def __init__(self, state: CallState, *, silence: Silence) -> None:
         self._state = state
         self._silence = silence
-        self._generation = 0
+        self._leg_number = 0
         self._from_bytes = 0
         """Where the present buffer begins, in the caller audio that the session was sent."""
         self._ends: list[int] = []
@@ -131,8 +131,8 @@ class ManualTurns:
 
     def settle(self, now_ms: int, out: list[Command]) -> None:
         """On a configured session: begin its count, and do the commit that waited for it."""
-        if self._generation != self._state.session.generation:
-            self._generation = self._state.session.generation
+        if self._leg_number != self._state.session.leg_number:
+            self._leg_number = self._state.session.leg_number
             self._from_bytes = 0  # it counts its audio from its beginning, and owes no item
             self._ends.clear()
             self.turn_begins()

@@ -124,7 +124,7 @@ class ModelEvents:
             out += self._setup.connect_failed(event, now_ms)
 
     def _expires(self, event: events.ModelExpires, now_ms: int, out: list[Command]) -> None:
-        self._renewal.expires(event.generation, event.in_ms, now_ms)
+        self._renewal.expires(event.leg_number, event.in_ms, now_ms)
 
     def _lost(self, event: events.ModelLegLost, now_ms: int, out: list[Command]) -> None:
         if not self._is_of_session(event, now_ms, out):
@@ -281,9 +281,9 @@ class ModelEvents:
     def _is_of_session(self, event: _OfLeg, now_ms: int, out: list[Command]) -> bool:
         """Whether it is the present session's; the successor's is handed on, an older one's dropped."""
         setup, state = self._setup, self._state
-        if event.generation == setup.generation and setup.phase not in (Phase.EXPIRED, Phase.GIVEN_UP):
+        if event.leg_number == setup.leg_number and setup.phase not in (Phase.EXPIRED, Phase.GIVEN_UP):
             return True
-        if self._renewal.owns(event.generation):
+        if self._renewal.owns(event.leg_number):
             self._renewal.handle(event, now_ms, out)
         else:
             state.stale_events += 1

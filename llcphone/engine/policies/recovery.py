@@ -285,7 +285,7 @@ class Recovery:
         state.caller_audio.forget()
         state.talk.session_lost(now_ms, out)
         self._renewal.session_over(out)
-        out.append(CloseModel(state.session.generation))
+        out.append(CloseModel(state.session.leg_number))
         state.session.give_up()
 
     def _apologise(self, words: tuple[bytes, ...], now_ms: int, out: list[Command]) -> None:

@@ -74,7 +74,7 @@ class Renewed:
 
 @attrs.define(eq=False)
 class _Successor:
-    generation: int
+    leg_number: int
     session: Mapping[str, Any]
     """What it is configured with."""
     deadline_ms: int
@@ -111,11 +111,11 @@ class Renewal:
         """A session of which all is new."""
         self._age = SessionAge(self._plan, now_ms)
 
-    def expires(self, generation: int, in_ms: int, now_ms: int) -> None:
+    def expires(self, leg_number: int, in_ms: int, now_ms: int) -> None:
         """The server has named the end of a session."""
-        ours = generation == self._state.session.generation
+        ours = leg_number == self._state.session.leg_number
         age = self._age if ours else None
-        if self._next is not None and self.owns(generation):
+        if self._next is not None and self.owns(leg_number):
             age = self._next.age
         if age is not None:
             age.expires(in_ms, now_ms)
@@ -134,9 +134,9 @@ class Renewal:
 
     # -- the successor ----------------------------------------------------------------------
 
-    def owns(self, generation: int) -> bool:
-        """This generation is the successor's."""
-        return self._next is not None and self._next.generation == generation
+    def owns(self, leg_number: int) -> bool:
+        """This leg is the successor's."""
+        return self._next is not None and self._next.leg_number == leg_number
 
     def handle(self, event: events.Event, now_ms: int, out: list[Command]) -> None:
         """An event of the successor's leg."""
@@ -145,8 +145,8 @@ class Renewal:
         match event:
             case events.ModelConnected(dialect=dialect):
                 successor.age, successor.dialect = SessionAge(self._plan, now_ms), dialect
-                update = self._opening(successor.session, f"setup-{successor.generation}")
-                out.append(SendStandby(successor.generation, update))
+                update = self._opening(successor.session, f"setup-{successor.leg_number}")
+                out.append(SendStandby(successor.leg_number, update))
             case events.ModelConnectFailed(code=code, fatal=fatal, retry_after_ms=pause_ms):
                 self._failed(code, now_ms, out, fatal=fatal, pause_ms=pause_ms)
             case events.ModelLegLost(code=code, retry_after_ms=pause_ms):
@@ -173,7 +173,7 @@ class Renewal:
             case events.ModelSaid(event=model_events.ResponseCreated(response_id, in_conversation=True)):
                 # It was not requested; the caller must not hear what is left of it after the switch.
                 self._state.talk.playout.cut_off(response_id)
-                out.append(SendStandby(successor.generation, CancelResponse(response_id)))
+                out.append(SendStandby(successor.leg_number, CancelResponse(response_id)))
             case _:
                 pass
 
@@ -187,16 +187,16 @@ class Renewal:
         if successor.session == in_force.session:
             return False
         successor.session = in_force.session
-        again = self._opening(successor.session, f"setup-{successor.generation}")
-        out.append(SendStandby(successor.generation, again))
+        again = self._opening(successor.session, f"setup-{successor.leg_number}")
+        out.append(SendStandby(successor.leg_number, again))
         return True
 
     def _dial(self, now_ms: int, after_ms: int, out: list[Command]) -> None:
         model = self._state.session
-        generation = model.next_generation()
-        self._next = _Successor(generation, model.session, now_ms + after_ms + _ATTEMPT_MS)
+        leg_number = model.next_leg_number()
+        self._next = _Successor(leg_number, model.session, now_ms + after_ms + _ATTEMPT_MS)
         self._quiet_ms = None
-        out.append(ConnectStandby(generation, model.dialect, after_ms))
+        out.append(ConnectStandby(leg_number, model.dialect, after_ms))
 
     def _failed(
         self, code: str, now_ms: int, out: list[Command], *, fatal: bool = False, pause_ms: int = 0
@@ -216,7 +216,7 @@ class Renewal:
 
     def _drop(self, out: list[Command]) -> None:
         if self._next is not None:
-            out.append(CloseModel(self._next.generation))
+            out.append(CloseModel(self._next.leg_number))
             self._next = None
 
     def _close(self, outcome: str) -> None:
@@ -318,8 +318,8 @@ class Renewal:
         successor, state = self._next, self._state
         assert successor is not None
         self._next = None
-        out.append(SwitchModel(successor.generation))
-        state.session.take_over(successor.generation, successor.dialect)
+        out.append(SwitchModel(successor.leg_number))
+        state.session.take_over(successor.leg_number, successor.dialect)
         told = successor.session
         newer = {key: value for key, value in state.session.session.items() if told.get(key) != value}
         if newer:  # updates that were sent while it stood by

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from llcphone.engine.commands import Command
 
-FORMAT = 1
+FORMAT = 2
 """Raised when old tapes can no longer be read."""
 
 
