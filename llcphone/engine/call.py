@@ -5,51 +5,37 @@ list of events gives a second engine the same commands. ``handle`` is one step: 
 handler, then ``settle`` looks once at everything that may have become possible. ``hear`` is the same step
 for a frame of the caller, which comes 50 times a second, and builds no object for it.
 
-This file only wires and dispatches. Below it are ``policies`` (each decides one thing), ``state`` (what
-they share), ``parts`` (each keeps one fact) and the plain data of ``events``, ``commands`` and
+This file only dispatches. Below it are ``policies`` (each decides one thing), ``state`` (what they share),
+ ``parts`` (each keeps one fact) and the plain data of ``events``, ``commands`` and
 ``call_setup``.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from llcphone.audio import payload_bytes
 from llcphone.engine import events
 from llcphone.engine.commands import Command, EndCall, SendModel
 from llcphone.engine.events import EndReason
 from llcphone.engine.parts.timers import Timer
-from llcphone.engine.policies.alarms import Alarms
-from llcphone.engine.policies.budget import Budget
-from llcphone.engine.policies.echo_guard import EchoGuard
-from llcphone.engine.policies.goodbye import Goodbye
 from llcphone.engine.policies.lifecycle import Lifecycle
-from llcphone.engine.policies.manual_turns import ManualTurns
 from llcphone.engine.policies.model_events import ModelEvents
 from llcphone.engine.policies.observation import report_of, spoken_lines, status_of
-from llcphone.engine.policies.outbound import Outbound
-from llcphone.engine.policies.phone_line import PhoneLine
-from llcphone.engine.policies.recovery import STALLED, Recovery
-from llcphone.engine.policies.renewal import Renewal
-from llcphone.engine.policies.reply_retry import ReplyRetry
-from llcphone.engine.policies.response_end import ResponseEnd
+from llcphone.engine.policies.peers import Policies
+from llcphone.engine.policies.recovery import STALLED
 from llcphone.engine.policies.resume import kept_of
 from llcphone.engine.policies.settle import Settle
-from llcphone.engine.policies.silence import Silence
-from llcphone.engine.policies.stall import Stall
-from llcphone.engine.policies.tool_calls import ToolCalls
-from llcphone.engine.policies.unasked_results import UnaskedResults
 from llcphone.engine.state import CallState
 from llcphone.realtime import events as model_events
 from llcphone.realtime.messages import AppendAudio, UpdateSession
 from llcphone.twilio import media
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from llcphone.engine.call_setup import CallSetup
     from llcphone.engine.events import Event
     from llcphone.engine.resumed import Resumed
+    from llcphone.engine.state import Due, Handler
     from llcphone.engine.status import CallReport, CallStatus, SpokenLine
 
 
@@ -61,82 +47,34 @@ class CallEngine:
         self.state = state = CallState(setup)
         self._gate, self._caller_audio = state.gate, state.caller_audio
         self.ended: EndReason | None = None
-        # Each policy is given those that it calls, so they stand here in their order.
-        self.outbound = None if state.dialling is None else Outbound(state, state.dialling)
-        self.renewal = Renewal(state)
-        self.line = PhoneLine(state)
-        self.alarms = Alarms(state, line=self.line)
-        self.silence = Silence(state)
-        self.stall = Stall(state)
-        self.tools = ToolCalls(state)
-        self.unasked = UnaskedResults(state)
-        self.recovery = Recovery(state, stall=self.stall, renewal=self.renewal, outbound=self.outbound)
-        self.replies = ReplyRetry(state, recovery=self.recovery)
-        self.manual = ManualTurns(state, silence=self.silence)
-        self.goodbye = Goodbye(state, recovery=self.recovery)
-        self.budget = Budget(state, goodbye=self.goodbye)
-        self.echo = EchoGuard(state, manual=self.manual, recovery=self.recovery, silence=self.silence)
-        lifecycle = Lifecycle(
-            state,
-            alarms=self.alarms,
-            line=self.line,
-            outbound=self.outbound,
-            recovery=self.recovery,
-            silence=self.silence,
-        )
-        model = ModelEvents(
-            state,
-            alarms=self.alarms,
-            echo=self.echo,
-            manual=self.manual,
-            recovery=self.recovery,
-            renewal=self.renewal,
-            replies=self.replies,
-            ends=ResponseEnd(state, tools=self.tools),
-            silence=self.silence,
-            stall=self.stall,
-            tools=self.tools,
-        )
-        self._settle = Settle(
-            state,
-            alarms=self.alarms,
-            budget=self.budget,
-            echo=self.echo,
-            goodbye=self.goodbye,
-            line=self.line,
-            manual=self.manual,
-            outbound=self.outbound,
-            renewal=self.renewal,
-            silence=self.silence,
-            stall=self.stall,
-            tools=self.tools,
-            unasked=self.unasked,
-        )
-        self._on: dict[type, Callable[[Any, int, list[Command]], None]] = {
-            events.ToolFinished: self.tools.finished,
-            events.GoodbyeAsked: self.goodbye.asked,
-            events.LoopHeld: self.alarms.loop_held,
+        self.policies = policies = Policies(state)
+        self._settle = Settle(state, policies)
+        lifecycle = Lifecycle(state, policies)
+        self._on: dict[type, Handler] = {
+            events.ToolFinished: policies.tools.finished,
+            events.ResultTold: policies.tools.unasked,
+            events.GoodbyeAsked: policies.goodbye.asked,
+            events.LoopHeld: policies.alarms.loop_held,
             events.Tick: self._tick,
             **lifecycle.handlers(),
-            **model.handlers(),
-            **self.manual.handlers(),
-            **self.unasked.handlers(),
+            **ModelEvents(state, policies).handlers(),
+            **policies.manual.handlers(),
         }
-        self._due: dict[Timer, Callable[[int, list[Command]], None]] = {
-            Timer.FILLER: self.recovery.filler_is_due,
-            Timer.TOOL: self.tools.overdue,
-            Timer.TOOL_FILLER: self.tools.filler_is_due,
-            Timer.STALL: self.stall.look,
-            Timer.DEAD_AIR: self.alarms.look,
-            Timer.LAST_WORD: self.goodbye.last_word,
-            Timer.GOODBYE: self.goodbye.overdue,
-            Timer.FRAMES: self.line.look,
+        self._due: dict[Timer, Due] = {
+            Timer.FILLER: policies.recovery.filler_is_due,
+            Timer.TOOL: policies.tools.overdue,
+            Timer.TOOL_FILLER: policies.tools.filler_is_due,
+            Timer.STALL: policies.stall.look,
+            Timer.DEAD_AIR: policies.alarms.look,
+            Timer.LAST_WORD: policies.goodbye.last_word,
+            Timer.GOODBYE: policies.goodbye.overdue,
+            Timer.FRAMES: policies.line.look,
             Timer.FILL: self._fill,
             **lifecycle.timers(),
         }
-        if self.outbound is not None:
-            self._on |= self.outbound.handlers()
-            self._due |= self.outbound.timers()
+        if policies.outbound is not None:
+            self._on |= policies.outbound.handlers()
+            self._due |= policies.outbound.timers()
 
     # -- the two ways in --------------------------------------------------------------------
 
@@ -152,7 +90,7 @@ class CallEngine:
         self._settle.after_event(now_ms, out)
         while (end := next((each for each in out if isinstance(each, EndCall)), None)) is not None:
             del out[out.index(end) :]  # after the end nothing is asked for any more
-            if not self.recovery.instead_of_ending(end.reason, _cause(event), now_ms, out):
+            if not self.policies.recovery.instead_of_ending(end.reason, _cause(event), now_ms, out):
                 return self._end(end.reason, now_ms, self._may_leave(out))
             self._settle.after_event(now_ms, out)
         return self._may_leave(out)
@@ -191,7 +129,7 @@ class CallEngine:
 
     def report(self) -> CallReport:
         """The figures for the call record."""
-        return report_of(self.state, alarms=self.alarms, recovery=self.recovery, renewal=self.renewal)
+        return report_of(self.state, self.policies)
 
     def kept(self, now_ms: int) -> Resumed:
         """What another process must know of this call if it ended here."""
@@ -204,9 +142,9 @@ class CallEngine:
 
     def _end(self, reason: EndReason, now_ms: int, out: list[Command]) -> list[Command]:
         if reason is not EndReason.TRANSFERRED:  # the call continues, whatever else happened in this run
-            reason = self.recovery.given_up or self.goodbye.first_cause(reason)
+            reason = self.policies.recovery.given_up or self.policies.goodbye.first_cause(reason)
         self.ended = reason
-        self.recovery.call_ended()
+        self.policies.recovery.call_ended()
         self._gate.open = False
         self.state.talk.drop_unheard(now_ms)
         return [*out, EndCall(reason)]
@@ -217,8 +155,8 @@ class CallEngine:
                 look(now_ms, out)
 
     def _fill(self, now_ms: int, out: list[Command]) -> None:
-        if self.line.fill(now_ms, out):
-            self.alarms.answer_due(now_ms)
+        if self.policies.line.fill(now_ms, out):
+            self.policies.alarms.answer_due(now_ms)
 
 
 def _may_be_said(command: Command) -> bool:

@@ -6,60 +6,63 @@ policy show all that it can reach. Nothing here decides.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import attrs
 
 from llcphone.audio import payload_bytes
 from llcphone.engine.commands import SendModel
 from llcphone.engine.events import EndReason
 from llcphone.engine.parts.audio_gate import AudioGate
 from llcphone.engine.parts.caller_audio import CallerAudioBuffer
-from llcphone.engine.parts.connecting import SessionSetup
 from llcphone.engine.parts.conversation import Conversation
-from llcphone.engine.parts.dialling import Dialling
+from llcphone.engine.parts.model_session import ModelSession
 from llcphone.engine.parts.pending_reply import PendingReply
+from llcphone.engine.parts.retell import retold
 from llcphone.engine.parts.retry_timing import RetryTiming
 from llcphone.engine.parts.timers import Timers
+from llcphone.engine.resumed import Speaker
+from llcphone.engine.status import DialState
 from llcphone.realtime.messages import AppendAudio
 
 if TYPE_CHECKING:
-    from llcphone.engine.call_setup import CallSetup
+    from collections.abc import Callable
+
+    from llcphone.engine.call_setup import CallSetup, DialPlan
     from llcphone.engine.commands import Command
+    from llcphone.engine.parts.history import Line
+
+    Handler = Callable[[Any, int, list[Command]], None]
+    """What is done when an event comes: it is given the event, the time, and where commands are appended."""
+    Due = Callable[[int, list[Command]], object]
+    """What is done when a deadline has passed."""
+
+
+@attrs.define
+class Dialling:
+    """The telephone of an outbound call, until its media stream joins."""
+
+    plan: DialPlan
+    state: DialState = DialState.IDLE
+    call_sid: str = ""
+    deadline_ms: int | None = None
+    """For the next word of the carrier."""
+    answered_by: str = ""
+    failure: str = ""
+    """Why Twilio placed no call, by its code."""
+    dialled_ms: int | None = None
+    answered_ms: int | None = None
 
 
 class CallState:
     """The facts of one call."""
-
-    __slots__ = (
-        "appended_bytes",
-        "born_ms",
-        "caller_audio",
-        "dialling",
-        "digits",
-        "frames",
-        "gate",
-        "goodbye_ms",
-        "joined",
-        "last_frame_ms",
-        "leaving_for",
-        "model_spoke_ms",
-        "pending",
-        "ready_ms",
-        "retry",
-        "session",
-        "setup",
-        "stale_events",
-        "started_ms",
-        "talk",
-        "timers",
-        "unknown_events",
-    )
 
     def __init__(self, setup: CallSetup) -> None:
         self.setup = setup
         self.timers = Timers()
         self.talk = Conversation(setup)
         self.retry = RetryTiming(setup.recovery)
-        self.session = SessionSetup(setup, self.retry, self.talk.speech.opening)
+        self.session = ModelSession(setup)
         self.pending = PendingReply(self.talk.responses)
         self.gate = AudioGate(setup.limits, greets=setup.greets)
         self.caller_audio = CallerAudioBuffer()
@@ -92,6 +95,12 @@ class CallState:
             self.appended_bytes += payload_bytes(payload)
             self.caller_audio.add(payload)
             out.append(SendModel(AppendAudio(payload)))
+
+    def retell(self, lines: list[Line], out: list[Command], summary: str = "") -> None:
+        """Give a fresh session the conversation so far."""
+        texts = self.setup.recovery.texts
+        out.extend(SendModel(item) for item in retold(lines, self.caller_audio, texts, summary))
+        self.talk.retold = {line.item_id for line in lines if line.speaker is Speaker.AGENT}
 
     @property
     def hanging_up(self) -> bool:

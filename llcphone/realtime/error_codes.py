@@ -70,6 +70,9 @@ _PACE = frozenset(
 )
 """The server has too much to do: a fresh session would only ask for more."""
 
+REFUSED_CLOSES = frozenset({3000, 4000})
+"""Close codes of a bad key and of a bad model or shape (docs/vendor-facts.md, Session set-up)."""
+
 _TRY_AGAIN_LATER = 1013
 """RFC 6455's registry: the server is overloaded."""
 

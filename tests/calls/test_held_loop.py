@@ -52,7 +52,7 @@ async def test_a_tool_that_blocks_is_named_in_log_metrics_and_notes(
     assert figures("loop_held_seconds_total", by="tool look_up") >= LONG_MS / 1000
     assert figures("trouble_total", what="loop held") == 1
     for each in (call, other):
-        assert [by for _, _, by in each.run._core.engine.alarms._held] == ["tool look_up"]
+        assert [by for _, _, by in each.run._core.engine.policies.alarms._held] == ["tool look_up"]
 
 
 async def test_a_hook_that_blocks_is_named(autojump_clock: MockClock) -> None:

@@ -212,7 +212,7 @@ async def test_a_fault_in_the_field_is_met_again_on_the_desk(tmp_path, autojump_
 
     records = RecordsConfig(blackbox_dir=str(tmp_path))
     with monkeypatch.context() as fault:
-        fault.setattr("llcphone.engine.parts.conversation.Conversation.speech_started", broken)
+        fault.setattr("llcphone.engine.policies.barge_in.BargeIn.speech_started", broken)
         boxes = open_black_boxes(records)
         async with boxes as taping, open_memory(turns=[Turn(800)], taping=taping) as stage:
             call = stage.answer()

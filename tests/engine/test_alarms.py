@@ -30,7 +30,7 @@ LIMIT_MS = 3_000
 
 def told(call: Script, kind: str) -> list[tuple[int, str]]:
     """Milliseconds and cause of each alarm of this kind."""
-    alarms = [alarm for alarm in call.engine.alarms.raised if alarm.kind == kind]
+    alarms = [alarm for alarm in call.engine.policies.alarms.raised if alarm.kind == kind]
     notes = [note.fields for note in call.notes if note.kind == kind]
     assert [(fields["ms"], fields["because"]) for fields in notes] == [
         (alarm.lasted_ms, alarm.because) for alarm in alarms
@@ -80,7 +80,7 @@ def test_silence_after_the_callers_turn_is_dead_air_once() -> None:
     assert told(call, "dead air") == []
     ear.at(20_000)
     assert told(call, "dead air") == [(LIMIT_MS, "model")]
-    assert call.engine.alarms.raised[0].at_ms == 4_000
+    assert call.engine.policies.alarms.raised[0].at_ms == 4_000
 
 
 def test_a_second_silence_is_a_second_alarm() -> None:
@@ -90,7 +90,7 @@ def test_a_second_silence_is_a_second_alarm() -> None:
     ear.sees(created("r1"), delta(400))
     ear.at(10_000)  # the rest of the answer does not come
     assert told(call, "dead air") == [(LIMIT_MS, "model")] * 2
-    assert call.engine.alarms.raised[1].at_ms == 5_400 + LIMIT_MS
+    assert call.engine.policies.alarms.raised[1].at_ms == 5_400 + LIMIT_MS
 
 
 def test_a_caller_who_thinks_or_speaks_for_long_is_no_dead_air() -> None:
@@ -151,7 +151,7 @@ def test_a_record_keeps_a_hundred_alarms_and_a_long_call_no_more() -> None:
         ear.sees(created(f"r{turn}"), *spoke(f"r{turn}"))
         ear.at(turn * 7_000 + 7_000)
     assert len([note for note in call.notes if note.kind == "dead air"]) == 105
-    assert len(call.engine.alarms.raised) == 100
+    assert len(call.engine.policies.alarms.raised) == 100
 
 
 def test_an_answer_that_is_made_before_anybody_is_on_the_line_keeps_nobody_waiting() -> None:

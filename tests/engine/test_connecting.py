@@ -14,7 +14,7 @@ from llcphone.engine.events import (
     ModelSaid,
     StreamJoined,
 )
-from llcphone.engine.parts.connecting import Phase
+from llcphone.engine.parts.model_session import Phase
 from llcphone.realtime.dialects import Dialect
 from llcphone.realtime.events import ModelError, SessionCreated, SessionUpdated, UnknownModelEvent
 from llcphone.realtime.messages import UpdateSession

@@ -17,6 +17,8 @@ from llcphone.engine.events import (
     StreamJoined,
     Tick,
 )
+from llcphone.engine.notes import Carrier
+from llcphone.engine.status import DialState
 from llcphone.realtime.dialects import Dialect
 from llcphone.realtime.events import ModelError, ResponseCreated, ResponseDone, ResponseStatus, SpeechStarted
 from llcphone.realtime.messages import CancelResponse, ClearInput, CreateResponse, Truncate, UserText
@@ -115,7 +117,8 @@ def test_callbacks_may_come_late_twice_and_before_dialling_has_answered() -> Non
     ringing, answered = CarrierStatus("ringing", 1, "CA1"), CarrierStatus("in-progress", 2, "CA1")
     assert call.sees(answered, ringing, ringing, answered, Dialled("CA1")) == []
     assert call.engine.state.dialling is not None
-    assert call.engine.state.dialling.status == "in-progress"
+    assert call.engine.state.dialling.state is DialState.ANSWERED
+    assert [note.status for note in call.notes if isinstance(note, Carrier)] == ["in-progress"]
 
 
 def test_a_carrier_that_never_says_anything_is_not_waited_for_for_ever() -> None:

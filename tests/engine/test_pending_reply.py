@@ -107,7 +107,7 @@ def test_three_answers_without_a_sound_cost_the_session_and_the_caller_hears_som
         assert creates(ear.plays_until(ear.now_ms + 700)) == ["turn"]
         ear.sees(created(response, "turn"), done(response))
     assert CloseModel(1) in ear.call.said
-    assert ear.call.engine.recovery.gaps[0].cause == "no sound"
+    assert ear.call.engine.policies.recovery.gaps[0].cause == "no sound"
     assert ear.plays_until(ear.now_ms + 700).audio_ms > 0 or ear.played
 
 
@@ -116,7 +116,7 @@ def test_a_second_session_without_a_sound_is_the_last() -> None:
     numbers = iter(range(2, 20))
     ear.sees(done("r1"))
     asked = 0
-    while ear.call.engine.recovery.given_up is None and ear.now_ms < 60_000:
+    while ear.call.engine.policies.recovery.given_up is None and ear.now_ms < 60_000:
         told = ear.plays_until(ear.now_ms + 50)
         if not ear.call.engine.state.session.ready:
             told += ear.sees(ModelConnected(ear.call.engine.state.session.leg_number, Dialect.GA), ULAW)
@@ -198,14 +198,14 @@ def test_dead_air_of_an_answer_without_a_sound_is_alarmed() -> None:
     call = live(alarms=alarm_plan(dead_air_ms=3_000), limits=QUICK)
     call.sees(done("r1"))
     call.until(10_000)
-    assert [alarm.kind for alarm in call.engine.alarms.raised] == ["dead air"]
+    assert [alarm.kind for alarm in call.engine.policies.alarms.raised] == ["dead air"]
 
 
 def test_dead_air_is_alarmed_although_nothing_is_owed_any_more() -> None:
     call = live(alarms=alarm_plan(dead_air_ms=3_000), limits=QUICK)
     call.sees(done("r1", wants("c1", "note_down")), ToolFinished("c1", "1"))
     call.until(10_000)
-    assert [alarm.because for alarm in call.engine.alarms.raised] == ["model"]
+    assert [alarm.because for alarm in call.engine.policies.alarms.raised] == ["model"]
 
 
 # -- every cause is told truthfully -------------------------------------------------------------
@@ -285,7 +285,7 @@ def test_the_next_create_leaves_at_the_named_moment_on_the_same_session(seconds:
     ear.sees(limited(seconds))
     assert creates(ear.plays_until(ms - 1)) == []
     assert creates(ear.plays_until(ms)) == ["turn"]
-    assert ear.call.engine.recovery.gaps == []
+    assert ear.call.engine.policies.recovery.gaps == []
     ear.sees(created("r2", "turn"), *spoke("r2"))
     ear.plays_until(20_000)
     assert ear.call.engine.ended is None
@@ -294,21 +294,21 @@ def test_the_next_create_leaves_at_the_named_moment_on_the_same_session(seconds:
 def test_a_wait_beyond_the_limit_is_apologised_for_at_once() -> None:
     ear = Ear(waiting())
     assert ear.sees(limited("12s")).audio_ms == 200
-    assert ear.call.engine.recovery.given_up is EndReason.MODEL_LOST
+    assert ear.call.engine.policies.recovery.given_up is EndReason.MODEL_LOST
 
 
 def test_an_exhausted_quota_is_still_final() -> None:
     ear = Ear(waiting())
     text = "You exceeded your quota. Please try again in 1s."
     ear.sees(done("r1", status=FAILED, error_code="insufficient_quota", error_message=text))
-    assert ear.call.engine.recovery.given_up is EndReason.MODEL_REFUSED
+    assert ear.call.engine.policies.recovery.given_up is EndReason.MODEL_REFUSED
 
 
 def test_limits_that_name_no_moment_are_tried_with_growing_pauses_until_the_limit() -> None:
     ear = Ear(waiting())
     times, number = [], 1
     ear.sees(done("r1", status=FAILED, error_code="rate_limit_exceeded"))
-    while ear.call.engine.recovery.given_up is None:
+    while ear.call.engine.policies.recovery.given_up is None:
         if creates(ear.plays_until(ear.now_ms + 10)):
             times.append(ear.now_ms)
             number += 1
@@ -316,7 +316,7 @@ def test_limits_that_name_no_moment_are_tried_with_growing_pauses_until_the_limi
             ear.sees(done(f"r{number}", status=FAILED, error_code="rate_limit_exceeded"))
     pauses = [after - before for before, after in zip([0, *times], times, strict=False)]
     assert pauses == [250, 500, 1_000, 2_000, 2_000, 1_250]
-    assert ear.call.engine.recovery.gaps == []
+    assert ear.call.engine.policies.recovery.gaps == []
     fillers = [each for each in ear.call.notes if each.kind == "filler"]
     assert len(fillers) == 2
 

@@ -125,6 +125,6 @@ def test_no_line_is_dead_for_long_without_an_alarm(
             out = ear.plays_until(call.now_ms + STEP_MS)
         if out.audio_ms:
             quiet_ms = call.now_ms
-        told_ms = max((alarm.at_ms for alarm in call.engine.alarms.raised), default=0)
+        told_ms = max((alarm.at_ms for alarm in call.engine.policies.alarms.raised), default=0)
         assert call.now_ms - quiet_ms <= DEAD_LINE_MS or told_ms > quiet_ms
     assert number <= 60

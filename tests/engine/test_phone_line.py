@@ -113,26 +113,28 @@ def test_a_turn_that_no_silence_ends_is_left_open_and_the_floor_is_free() -> Non
     call.until(11_000)
     assert call.engine.state.talk.floor is Floor.NOBODY
     call.until(16_000)
-    assert [(each.kind, each.because) for each in call.engine.alarms.raised] == [("dead air", "model")]
+    assert [(each.kind, each.because) for each in call.engine.policies.alarms.raised] == [
+        ("dead air", "model")
+    ]
     call.sees(CallerAudio(frame()))
     call.until(25_000)
-    assert len(call.engine.alarms.raised) == 1
+    assert len(call.engine.policies.alarms.raised) == 1
 
 
 def test_the_model_is_not_blamed_for_a_phone_that_is_silent() -> None:
     call = silent(limits={"dead_stream_ms": 10**9}, recovery=recovery_plan())
     says(call, 2_000)
     call.until(60_000)
-    assert call.engine.recovery.gaps == []
+    assert call.engine.policies.recovery.gaps == []
 
 
 def test_a_model_that_was_given_fifteen_seconds_of_turn_and_silence_is_deaf_all_the_same() -> None:
     call = silent(limits={"dead_stream_ms": 10**9}, recovery=recovery_plan())
     says(call, 6_000)
     call.until(14_999)
-    assert call.engine.recovery.gaps == []
+    assert call.engine.policies.recovery.gaps == []
     call.until(15_100)
-    assert [gap.cause for gap in call.engine.recovery.gaps] == ["stalled"]
+    assert [gap.cause for gap in call.engine.policies.recovery.gaps] == ["stalled"]
 
 
 def test_a_tape_of_missing_frames_replays() -> None:
@@ -170,7 +172,7 @@ def test_the_echo_of_our_question_is_no_word_heard() -> None:
     call.caller_says("u1", "r1")
     for now_ms in range(0, 9_000, 100):
         ear.plays_until(now_ms)
-    assert [(each.kind, each.at_ms) for each in call.engine.alarms.raised] == [("dead air", 6_000)]
+    assert [(each.kind, each.at_ms) for each in call.engine.policies.alarms.raised] == [("dead air", 6_000)]
 
 
 def test_a_line_that_echoes_nothing_is_dead_after_ten_seconds() -> None:

@@ -206,7 +206,7 @@ def test_a_fault_of_the_engine_is_on_tape_and_found_again(monkeypatch: pytest.Mo
         raise ZeroDivisionError("what the caller said")
 
     with monkeypatch.context() as fault:
-        fault.setattr("llcphone.engine.parts.conversation.Conversation.speech_started", broken)
+        fault.setattr("llcphone.engine.policies.barge_in.BargeIn.speech_started", broken)
         reel = Reel()
         with pytest.raises(ZeroDivisionError):
             recorded(make_setup(), [*LIVE, *TALK], reel)

@@ -127,7 +127,7 @@ def test_a_loss_while_nobody_waits_is_silent_and_asks_for_nothing() -> None:
     assert call.until(2_000) == []
     assert reborn(call) == []
     assert call.until(9_000) == []
-    assert call.engine.recovery.gaps == [
+    assert call.engine.policies.recovery.gaps == [
         Gap(1_000, "closed_1006", "nothing", 1, "restored", restored_ms=2_000, spoke_ms=None)
     ]
 
@@ -219,7 +219,7 @@ def test_the_rest_of_the_answer_does_not_wait_for_the_fillers_end() -> None:
     assert spoken.phone[0] == Clear()
     ear.at(1_820)
     assert ear.heard_ms == 1_400
-    gap = ear.call.engine.recovery.gaps[0]
+    gap = ear.call.engine.policies.recovery.gaps[0]
     assert (gap.at_ms, gap.restored_ms, gap.spoke_ms) == (200, 1_420, 1_420)
 
 
@@ -615,7 +615,7 @@ def test_an_answer_that_breaks_twice_before_it_speaks_again_is_still_gone_on_wit
     ear.sees(created("r2", "resume"), ModelLegLost(2, 1006))
     told = reborn(ear.call)
     assert [type(message) for message in told.model[-3:]] == [AssistantText, SystemText, CreateResponse]
-    assert [gap.owed for gap in ear.call.engine.recovery.gaps] == ["rest of an answer"] * 2
+    assert [gap.owed for gap in ear.call.engine.policies.recovery.gaps] == ["rest of an answer"] * 2
 
 
 def test_a_leg_that_dies_before_it_is_configured_is_dialled_again_within_the_same_gap() -> None:
@@ -627,7 +627,7 @@ def test_a_leg_that_dies_before_it_is_configured_is_dialled_again_within_the_sam
     )
     call.at(900)
     reborn(call)
-    (gap,) = call.engine.recovery.gaps
+    (gap,) = call.engine.policies.recovery.gaps
     assert (gap.attempts, gap.restored_ms) == (3, 900)
 
 
@@ -696,11 +696,11 @@ def test_a_turn_that_goes_on_and_on_is_moved_only_once() -> None:
     reborn(call)
     call.sees(SpeechStarted("u7"))
     call.until(120_000)
-    assert len(call.engine.recovery.gaps) == 1
+    assert len(call.engine.policies.recovery.gaps) == 1
     call.sees(SpeechStopped("u7"), InputCommitted("u7"), created("r7"), delta(100, "i7", "r7"), done("r7"))
     call.sees(SpeechStarted("u8"))
     call.until(140_000)
-    assert len(call.engine.recovery.gaps) == 2
+    assert len(call.engine.policies.recovery.gaps) == 2
 
 
 # -- stalls, expiry, failures -------------------------------------------------------------------
@@ -713,7 +713,7 @@ def test_an_answer_that_is_due_and_does_not_come_is_a_lost_session_after_four_se
     lost = call.until(5_000)
     assert lost[:2] == [CloseModel(1), ConnectModel(2, Dialect.GA)]
     assert played(lost, FILLER)  # the silence has lasted long enough
-    assert call.engine.recovery.gaps[0].cause == "stalled"
+    assert call.engine.policies.recovery.gaps[0].cause == "stalled"
 
 
 def test_an_answer_that_stops_in_the_middle_is_lost_four_seconds_after_its_last_sound() -> None:
@@ -722,27 +722,27 @@ def test_an_answer_that_stops_in_the_middle_is_lost_four_seconds_after_its_last_
     assert not ear.plays_until(5_999).model
     assert ear.call.engine.state.session.ready
     ear.at(6_001)
-    assert ear.call.engine.recovery.gaps[0].owed == "rest of an answer"
+    assert ear.call.engine.policies.recovery.gaps[0].owed == "rest of an answer"
 
 
 def test_a_silent_model_is_no_stall_while_nothing_is_due() -> None:
     ear = Ear(answering())
     ear.sees(delta(400), item_done(), done())
     ear.at(60_000)
-    assert ear.call.engine.recovery.gaps == []
+    assert ear.call.engine.policies.recovery.gaps == []
 
 
 def test_a_tool_that_takes_its_time_is_no_stall() -> None:
     call = asking_a_tool()
     call.until(60_000)
-    assert call.engine.recovery.gaps == []
+    assert call.engine.policies.recovery.gaps == []
 
 
 def test_a_session_that_expires_is_replaced() -> None:
     call = answering()
     assert ConnectModel(2, Dialect.GA) in call.sees(ModelError("session_expired"))
     assert call.sees(ModelLegLost(1, 1001)) == []
-    assert call.engine.recovery.gaps[0].cause == "session_expired"
+    assert call.engine.policies.recovery.gaps[0].cause == "session_expired"
 
 
 def test_two_responses_that_fail_in_a_row_are_a_lost_session_that_still_owes_the_answer() -> None:
@@ -751,10 +751,10 @@ def test_two_responses_that_fail_in_a_row_are_a_lost_session_that_still_owes_the
     assert creates(call.until(250)) == ["turn"]
     lost = call.sees(created("r2", "turn"), done("r2", status=FAILED))
     assert CloseModel(1) in lost
-    assert call.engine.recovery.gaps[0].owed == "answer"
+    assert call.engine.policies.recovery.gaps[0].owed == "answer"
     assert creates(reborn(call)) == ["resume"]
     call.sees(created("r3", "resume"), done("r3", status=FAILED))
-    assert len(call.engine.recovery.gaps) == 1  # the next session may fail once as well
+    assert len(call.engine.policies.recovery.gaps) == 1  # the next session may fail once as well
 
 
 # -- giving up ----------------------------------------------------------------------------------
@@ -790,7 +790,7 @@ def test_a_key_that_is_refused_in_mid_call_is_apologised_for() -> None:
     ear = Ear(answering())
     assert played(ear.sees(ModelError("insufficient_quota")), APOLOGY)
     assert ear.plays_until(1_000).end is EndReason.MODEL_REFUSED
-    assert ear.call.engine.recovery.gaps == []
+    assert ear.call.engine.policies.recovery.gaps == []
 
 
 def test_an_apology_waits_for_what_plays_and_for_no_tool() -> None:
@@ -831,10 +831,10 @@ def test_without_an_apology_a_set_up_that_fails_just_ends() -> None:
 def test_the_record_can_tell_a_gap_that_was_closed_from_one_in_which_the_call_ended() -> None:
     call = calling()
     call.sees(LOST, ModelConnectFailed(2, "refused"), StreamStopped())
-    assert call.engine.recovery.gaps == [Gap(0, "closed_1006", "nothing", 2, "call ended")]
+    assert call.engine.policies.recovery.gaps == [Gap(0, "closed_1006", "nothing", 2, "call ended")]
     call = calling()
     call.sees(LOST, ModelConnectFailed(2, "http_401", fatal=True))
-    assert call.engine.recovery.gaps == [Gap(0, "closed_1006", "nothing", 1, "given up")]
+    assert call.engine.policies.recovery.gaps == [Gap(0, "closed_1006", "nothing", 1, "given up")]
 
 
 def test_a_caller_who_hangs_up_during_the_apology_does_not_hide_why_the_call_ended() -> None:
@@ -853,7 +853,7 @@ def test_the_caller_cannot_stop_the_apology_and_nothing_reaches_a_model_any_more
 def test_sessions_that_keep_dying_are_replaced_with_growing_pauses_until_the_limit() -> None:
     ear = Ear(calling())
     pauses = []
-    while ear.call.engine.recovery.given_up is None:
+    while ear.call.engine.policies.recovery.given_up is None:
         dials = [each for each in ear.sees(lost_leg(ear.call)) if isinstance(each, ConnectModel)]
         pauses += [each.after_ms for each in dials]
         ear.at(ear.now_ms + (pauses[-1] if dials else 0) + 350)
@@ -872,7 +872,7 @@ def test_a_session_that_was_well_for_a_while_begins_the_count_anew() -> None:
         reborn(call)
         for late in range(15):
             hears(call.at(number * 20_000 + late * 1_000), 1)
-    assert call.engine.ended is call.engine.recovery.given_up is None
+    assert call.engine.ended is call.engine.policies.recovery.given_up is None
 
 
 def test_a_call_may_lose_many_sessions_that_did_their_work() -> None:
@@ -884,7 +884,7 @@ def test_a_call_may_lose_many_sessions_that_did_their_work() -> None:
         call.caller_says(f"u{leg_number}", response)
         call.sees(delta(100, f"i{leg_number}", response), done(response))
     assert call.engine.ended is None
-    assert len(call.engine.recovery.gaps) == 9
+    assert len(call.engine.policies.recovery.gaps) == 9
 
 
 def test_with_recovery_off_a_lost_model_ends_the_call() -> None:

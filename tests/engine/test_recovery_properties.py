@@ -159,11 +159,11 @@ def test_the_caller_is_greeted_once_and_every_tool_runs_once(facts: Facts, momen
 @given(setups, broken_calls())
 def test_every_gap_but_the_last_was_closed(facts: Facts, moments: list[Moment]) -> None:
     engine = watched(facts, moments).engine
-    for gap in engine.recovery.gaps:
+    for gap in engine.policies.recovery.gaps:
         assert gap.restored_ms is None or gap.restored_ms - gap.at_ms >= 0
-    restored = [gap.restored_ms for gap in engine.recovery.gaps]
+    restored = [gap.restored_ms for gap in engine.policies.recovery.gaps]
     assert None not in restored[:-1]
-    assert engine.recovery.given_up is None or engine.ended or engine.state.hanging_up
+    assert engine.policies.recovery.given_up is None or engine.ended or engine.state.hanging_up
 
 
 pieces = st.lists(

@@ -121,7 +121,7 @@ def switched(commands: Commands) -> bool:
 
 
 def outcomes(call: Script) -> list[tuple[str, str, int]]:
-    return [(each.why.value, each.outcome, each.tries) for each in call.engine.renewal.renewals]
+    return [(each.why.value, each.outcome, each.tries) for each in call.engine.policies.renewal.renewals]
 
 
 def summary_of(text: str, status: ResponseStatus = ResponseStatus.COMPLETED) -> ResponseDone:
@@ -427,7 +427,7 @@ def test_a_session_lost_while_its_successor_stands_by_is_replaced_in_the_same_st
     assert SwitchModel(2) in out
     assert [type(each) for each in out.model] == [UserText, AssistantText, SystemText, CreateResponse]
     assert ConnectModel not in {type(each) for each in out}
-    gap = call.engine.recovery.gaps[0]
+    gap = call.engine.policies.recovery.gaps[0]
     assert (gap.restored_ms, gap.attempts, gap.outcome) == (DUE + 200, 0, "restored")
     assert outcomes(call) == [("limit", "took over", 1)]
     # What still plays is known to the new session as text only: that is not truncated.

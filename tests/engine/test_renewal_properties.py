@@ -87,13 +87,13 @@ class RenewingJudge(RecoveringJudge):
         self.marks: list[str] = []
 
     def sees(self, event: Event, now_ms: int) -> list[Command]:
-        gaps = len(self.engine.recovery.gaps)
+        gaps = len(self.engine.policies.recovery.gaps)
         if isinstance(event, events.ModelConnectFailed | events.ModelLegLost):
             self.legs.discard(event.leg_number)  # its task is over
         commands = super().sees(event, now_ms)
         phone = [each.message for each in commands if isinstance(each, SendPhone)]
         self.marks += [each.name for each in phone if isinstance(each, Mark)]
-        lost = len(self.engine.recovery.gaps) > gaps
+        lost = len(self.engine.policies.recovery.gaps) > gaps
         if any(isinstance(each, SwitchModel) for each in commands) and not lost:
             self.planned += 1
             assert all(isinstance(each, Mark) for each in phone), "nobody hears it"

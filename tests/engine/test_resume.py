@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
+from llcphone.engine.call_setup import CallSetup
 from llcphone.engine.events import Born, EndReason, ModelConnected, PhoneLegLost, StreamJoined
 from llcphone.engine.policies.resume import INTERRUPTED
 from llcphone.engine.resumed import KeptLine, Owed, Resumed, Speaker
-from llcphone.engine.tape.codec import as_data, setup_of
+from llcphone.engine.tape.codec import as_data, read
 from llcphone.realtime.dialects import Dialect
 from llcphone.realtime.events import (
     CallerTranscript,
@@ -242,7 +243,7 @@ def test_a_resumed_call_can_be_put_on_tape_without_a_word_of_it() -> None:
     lines = (KeptLine("i1", AGENT, "From nine", 400), KeptLine("c1", TOOL, "", 0, "book", '{"a": 1}', None))
     setup = Script(resumed=Resumed(lines, Owed.REST)).setup
     data = as_data(setup, {})
-    again = setup_of(data)
+    again = read(CallSetup, data)
     assert as_data(again, {}) == data
     assert again.resumed is not None
     assert [line.text for line in again.resumed.lines] == ["xxxx xxxx", ""]

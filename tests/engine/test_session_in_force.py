@@ -113,7 +113,7 @@ def test_what_was_proven_is_dropped_only_when_nothing_unproven_is_left() -> None
     assert set_up_of(call.sees(refusal)) == SESSION | FULL_TOOLS
     assert set_up_of(call.sees(ModelError("invalid_value", event_id="setup-2-opening"))) == SESSION
     call.sees(ModelError("invalid_value", event_id="setup-2-opening-opening"))
-    assert call.engine.recovery.given_up is None or not RECOVERS.apology
+    assert call.engine.policies.recovery.given_up is None or not RECOVERS.apology
     assert call.engine.ended is EndReason.MODEL_REFUSED
 
 

@@ -79,7 +79,7 @@ def test_a_key_is_as_good_as_a_word() -> None:
     assert said(ear.plays_until(10_900)) == ASK
     replies(ear, "r2", "silence")
     ear.at(12_000).sees(Digit("1"))
-    assert ear.call.engine.silence.prompts == 0
+    assert ear.call.engine.policies.silence.prompts == 0
 
 
 def test_it_is_off_unless_asked_for() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from llcphone.engine.events import ToolFinished
-from llcphone.engine.parts.floor import FLOOR, Cue, move
+from llcphone.engine.parts.conversation import FLOOR, Cue
 from llcphone.engine.parts.history import History, Line
 from llcphone.engine.parts.timers import Timer, Timers
 from llcphone.engine.resumed import Speaker
@@ -47,8 +47,13 @@ def test_a_running_tool_keeps_the_model_thinking() -> None:
 
 
 def test_a_missing_pair_leaves_the_floor_as_it_is() -> None:
-    assert move(Floor.CALLER, Cue.AGENT_AUDIO) is Floor.CALLER
-    assert all(move(floor, cue) is after for (floor, cue), after in FLOOR.items())
+    talk = live().engine.state.talk
+    for floor in Floor:
+        for cue in Cue:
+            talk.floor = floor
+            talk.move(cue, [])
+            assert talk.floor is FLOOR.get((floor, cue), floor)
+    assert (Floor.CALLER, Cue.AGENT_AUDIO) not in FLOOR
 
 
 def test_the_answer_gap_counts_from_the_end_of_speech_not_from_its_decision() -> None:

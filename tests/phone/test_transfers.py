@@ -9,8 +9,8 @@ import trio
 
 from llcphone import Agent, Config, ConfigError, EndReason, open_phone
 from llcphone.dtmf import KEYS, tones_of
-from llcphone.engine.events import DigitsAsked, HangUpAsked
-from llcphone.engine.tape.codec import as_data, event_of
+from llcphone.engine.events import DigitsAsked, Event, HangUpAsked
+from llcphone.engine.tape.codec import as_data, read
 from tests.calls.memory import open_memory
 from tests.calls.stage import rehearsal
 from tests.store.journal_kit import no_threads, url_of
@@ -164,10 +164,10 @@ def test_every_key_has_a_sound_and_nothing_else_has() -> None:
 def test_a_tape_does_not_tell_which_keys_were_pressed() -> None:
     one, other = (as_data(DigitsAsked(tones_of(keys)), {}) for keys in ("12", "99"))
     assert one == other
-    assert as_data(event_of(one), {}) == one
+    assert as_data(read(Event, one), {}) == one
 
 
 def test_a_tape_of_older_days_knows_one_reason_for_hanging_up() -> None:
-    assert event_of(["HangUpAsked", {}]) == HangUpAsked(EndReason.AGENT_HUNG_UP)
+    assert read(Event, ["HangUpAsked", {}]) == HangUpAsked(EndReason.AGENT_HUNG_UP)
     leave = HangUpAsked(EndReason.TRANSFERRED)
-    assert event_of(as_data(leave, {})) == leave
+    assert read(Event, as_data(leave, {})) == leave

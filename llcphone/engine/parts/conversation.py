@@ -1,23 +1,21 @@
-"""The conversation on a configured session: turns and barge-in.
+"""The conversation on a configured session: whose turn it is, what is said, and what of it was heard.
 
-Every method appends commands to the list that it is given. Their order in a barge-in matters: first the
-phone is silenced, then the model learns where the caller stopped hearing.
+``policies.barge_in`` decides what becomes of the agent's voice when the caller takes the floor.
 """
 
 from __future__ import annotations
 
+from enum import Enum
 from typing import TYPE_CHECKING
 
 from llcphone.audio import BYTES_PER_MS
 from llcphone.engine import notes
 from llcphone.engine.commands import Command, SendModel, SendPhone
 from llcphone.engine.parts.bill import Bill
-from llcphone.engine.parts.floor import Cue, move
+from llcphone.engine.parts.model_session import Schedule
 from llcphone.engine.parts.playout import Kind, Playout
 from llcphone.engine.parts.response_items import ResponseItems
 from llcphone.engine.parts.responses import Asked, Response, Responses
-from llcphone.engine.parts.retell import cut_at
-from llcphone.engine.parts.schedule import Schedule
 from llcphone.engine.parts.speech import RealtimeSpeech
 from llcphone.engine.parts.tool_batches import ToolBatches
 from llcphone.engine.parts.tool_outputs import ToolOutputs
@@ -25,7 +23,6 @@ from llcphone.engine.parts.transcript import TranscriptBuilder
 from llcphone.engine.parts.turn_times import Turn, TurnTimings, vad_silence_ms
 from llcphone.engine.resumed import Speaker
 from llcphone.engine.status import Floor
-from llcphone.realtime.messages import CancelResponse, ClearInput
 from llcphone.twilio.media import Clear, PhoneMessage
 
 if TYPE_CHECKING:
@@ -35,41 +32,39 @@ if TYPE_CHECKING:
     from llcphone.realtime import events as model_events
 
 
+class Cue(Enum):
+    """What moves the floor."""
+
+    SPEECH_STARTED = 1
+    SPEECH_STOPPED = 2
+    RESPONSE_CREATED = 3
+    AGENT_AUDIO = 4
+    AGENT_SILENT = 5
+    """No response is active and all agent audio was heard or cleared."""
+    SESSION_LOST = 6
+    """No session detects the caller's turn any more; the next session hears it from its beginning."""
+    TURN_LEFT_OPEN = 7
+    """The caller is not heard any more, and turn detection does not end their turn."""
+
+
+FLOOR: dict[tuple[Floor, Cue], Floor] = {
+    (Floor.NOBODY, Cue.SPEECH_STARTED): Floor.CALLER,
+    (Floor.MODEL_THINKING, Cue.SPEECH_STARTED): Floor.CALLER,
+    (Floor.AGENT, Cue.SPEECH_STARTED): Floor.CALLER,  # barge-in
+    (Floor.CALLER, Cue.SPEECH_STOPPED): Floor.MODEL_THINKING,
+    (Floor.CALLER, Cue.SESSION_LOST): Floor.NOBODY,
+    (Floor.CALLER, Cue.TURN_LEFT_OPEN): Floor.NOBODY,
+    (Floor.NOBODY, Cue.RESPONSE_CREATED): Floor.MODEL_THINKING,
+    (Floor.NOBODY, Cue.AGENT_AUDIO): Floor.AGENT,
+    (Floor.MODEL_THINKING, Cue.AGENT_AUDIO): Floor.AGENT,
+    (Floor.AGENT, Cue.AGENT_SILENT): Floor.NOBODY,
+    (Floor.MODEL_THINKING, Cue.AGENT_SILENT): Floor.NOBODY,
+}
+"""How each moves it; a pair that is not here leaves the floor as it is."""
+
+
 class Conversation:
     """What is said, by whom, and what of it was heard."""
-
-    __slots__ = (
-        "_deciding",
-        "_interrupted_id",
-        "_pressing_until_ms",
-        "_setup",
-        "active_ms",
-        "ask",
-        "barge_ins",
-        "batches",
-        "bill",
-        "failed_responses",
-        "floor",
-        "greeting_id",
-        "greeting_over",
-        "history",
-        "in_doubt",
-        "items",
-        "late_deltas",
-        "outputs",
-        "playout",
-        "primed",
-        "responses",
-        "retold",
-        "schedule",
-        "speech",
-        "speech_from_ms",
-        "tell",
-        "timings",
-        "transcript",
-        "unanswered",
-        "voice_ms",
-    )
 
     def __init__(self, setup: CallSetup) -> None:
         self._setup = setup
@@ -101,20 +96,20 @@ class Conversation:
         self.items = ResponseItems()
         self.speech_from_ms: int | None = None
         """Where turn detection dates the caller's speech of this moment, its padding included."""
-        self._deciding = False
+        self.deciding = False
         """Turn detection said stop; the commit that follows has not arrived yet."""
-        self._interrupted_id = ""
+        self.interrupted_id = ""
         """The response that the caller interrupted last."""
         self.unanswered = False
         """The caller has not heard the agent since they spoke, or since they are to be greeted."""
         self.in_doubt = False
         """Somebody speaks over the agent: perhaps the caller (``policies.echo_guard``)."""
-        self._pressing_until_ms = 0
+        self.pressing_until_ms = 0
 
     @property
     def caller_has_floor(self) -> bool:
         """The caller speaks, or may, or has just stopped and the turn is being committed."""
-        return self.floor is Floor.CALLER or self._deciding or self.in_doubt
+        return self.floor is Floor.CALLER or self.deciding or self.in_doubt
 
     @property
     def quiet_from_ms(self) -> int | None:
@@ -144,64 +139,26 @@ class Conversation:
             begun = self.timings.heard(span.response_id, span.size // BYTES_PER_MS, now_ms) or begun
         return begun
 
-    def yield_to_machine(self, now_ms: int, out: list[Command]) -> None:
-        """An answering machine listens: drop what the agent was saying, and whatever the caller "said"."""
-        self.silence_agent(now_ms, out)
-        if (active := self.responses.active) is not None:
-            out.append(SendModel(CancelResponse(active.id)))
-        out.append(SendModel(ClearInput()))  # the machine's greeting is no turn
-        self.floor, self._deciding, self.unanswered = Floor.NOBODY, False, False
-
     def press(self, tones: tuple[bytes, ...], now_ms: int, out: list[Command]) -> None:
         """Press keys by their tones, after what the agent is saying; no barge-in may cut them."""
-        for payload in tones:
-            self._to_phone(self.playout.filler(payload, now_ms), out)
-        self._pressing_until_ms = max(now_ms, self.playout.ends_ms)
-        self.history.place(f"keys {now_ms}", Speaker.SYSTEM, now_ms).text = "(keys)"
+        self.play(tones, "keys", now_ms, out)
+        self.pressing_until_ms = max(now_ms, self.playout.ends_ms)
         out.append(notes.KeysPressed())
 
-    # -- the caller -------------------------------------------------------------------------
-
-    def speech_started(self, event: model_events.SpeechStarted, now_ms: int, out: list[Command]) -> None:
-        """The caller takes the floor; what is unheard of the agent is cut."""
-        self.active_ms = now_ms
-        self._deciding = False
-        self._move(Cue.SPEECH_STARTED, out)
-        pressing = now_ms < self._pressing_until_ms  # the machine we press keys for talks meanwhile
-        if self._setup.interrupt_response and not pressing:  # else the user has turned barge-in off
-            self.interrupt(now_ms, out, cancel=self._setup.echo.after_ms > 0)
-
-    def interrupt(
-        self, now_ms: int, out: list[Command], *, cancel: bool = True, by_caller: bool = True
+    def play(
+        self, stored: Iterable[bytes], what: str, now_ms: int, out: list[Command], *, line_id: str = ""
     ) -> None:
-        """The agent has lost the floor; ``cancel``: the server does not stop its response by itself."""
-        self.responses.caller_started()
-        if by_caller and self.responses.active is not None:
-            self._interrupted_id = self.responses.active.id
-        if self.silence_agent(now_ms, out, cancel=cancel):
-            self.barge_ins += 1
+        """Play stored audio, base64 payloads: it takes its time, and is the system's in the history."""
+        for payload in stored:
+            self._to_phone(self.playout.filler(payload, now_ms), out)
+        self.history.place(line_id or f"{what} {now_ms}", Speaker.SYSTEM, now_ms).text = f"({what})"
 
-    def silence_agent(self, now_ms: int, out: list[Command], *, cancel: bool = False) -> bool:
-        """Cut what is unheard of the agent; False when all was heard: then it is an ordinary turn."""
-        if (active := self.responses.active) is not None:
-            self.playout.cut_off(active.id)
-        interruption = self.playout.interrupt(now_ms)
-        if interruption is not None and interruption.clear:
+    def drop_fillers(self, out: list[Command]) -> None:
+        """The agent's voice does not wait for the end of a filler."""
+        if self.playout.drop_fillers():
             out.append(SendPhone(Clear()))
-        if cancel and active is not None and active.asked is not Asked.UNASKED:
-            out.append(SendModel(CancelResponse(active.id)))
-        if interruption is None:
-            return False
-        for cut in interruption.cuts:
-            line = self.transcript.cut(cut, now_ms)
-            out.extend(SendModel(message) for message in cut_at(cut, line.heard_text(), self.retold))
-            if (turn := self.timings.of(cut.response_id)) is not None:
-                turn.barged_in_ms = now_ms
-            stop_ms = None if self.speech_from_ms is None else now_ms - self.speech_from_ms
-            self.speech_from_ms = None
-            heard = line.heard_text()
-            out.append(notes.BargeIn(cut.item_id, cut.heard_ms, cut.generated_ms, heard, stop_ms))
-        return True
+
+    # -- the caller -------------------------------------------------------------------------
 
     def speech_stopped(
         self, event: model_events.SpeechStopped, now_ms: int, heard_audio_ms: int, out: list[Command]
@@ -215,17 +172,17 @@ class Conversation:
         self.unanswered = self._setup.create_response
         end_ms = heard_audio_ms if event.audio_end_ms is None else event.audio_end_ms
         self.timings.caller_stopped(now_ms, now_ms - max(0, heard_audio_ms - end_ms))
-        self._deciding = True
-        self._move(Cue.SPEECH_STOPPED, out)
+        self.deciding = True
+        self.move(Cue.SPEECH_STOPPED, out)
 
     def turn_left_open(self, out: list[Command]) -> None:
         """The caller is not heard any more, and turn detection does not end their turn: the floor is free."""
         out.append(notes.TurnLeftOpen())
-        self._move(Cue.TURN_LEFT_OPEN, out)
+        self.move(Cue.TURN_LEFT_OPEN, out)
 
     def committed(self, event: model_events.InputCommitted, now_ms: int) -> None:
         """The caller's words became an item; the server answers it when it creates responses."""
-        self._deciding = False
+        self.deciding = False
         if self._setup.create_response:
             self.responses.committed(now_ms)
         self.history.place(event.item_id, Speaker.CALLER, now_ms, after=event.previous_item_id)
@@ -247,7 +204,7 @@ class Conversation:
             if response.asked is Asked.GREETING:
                 self.greeting_id = response.id
             self.timings.response_created(response.id, response.asked.value, now_ms)
-            self._move(Cue.RESPONSE_CREATED, out)
+            self.move(Cue.RESPONSE_CREATED, out)
 
     def audio_delta(self, event: model_events.AudioDelta, now_ms: int, out: list[Command]) -> None:
         """A piece of the agent's voice, straight to the phone."""
@@ -275,7 +232,7 @@ class Conversation:
 
     def was_interrupted(self, response_id: str) -> bool:
         """The caller took the floor from this response, or has it now."""
-        return response_id == self._interrupted_id or self.caller_has_floor
+        return response_id == self.interrupted_id or self.caller_has_floor
 
     def session_lost(self, now_ms: int, out: list[Command]) -> None:
         """The model's session is gone: what has become sound will be heard, all else never was."""
@@ -287,8 +244,8 @@ class Conversation:
                 self.greeting_over = True
         self.responses.forget_session()
         self.items.forget()
-        self._deciding = self.in_doubt = False
-        self._move(Cue.SESSION_LOST, out)
+        self.deciding = self.in_doubt = False
+        self.move(Cue.SESSION_LOST, out)
 
     def drop_unheard(self, now_ms: int) -> None:
         """The call has ended, or begins anew: what is unheard now will never be heard."""
@@ -302,9 +259,9 @@ class Conversation:
         """When the agent has nothing more to say and all was heard, the floor is free."""
         if not self.playout.silent or self.responses.active is not None:
             return
-        thinking = self.batches.running or self._deciding or not self.responses.idle(now_ms)
+        thinking = self.batches.running or self.deciding or not self.responses.idle(now_ms)
         if self.floor is Floor.AGENT or (self.floor is Floor.MODEL_THINKING and not thinking):
-            self._move(Cue.AGENT_SILENT, out)
+            self.move(Cue.AGENT_SILENT, out)
 
     def _agent_audio_sent(self, response_id: str, now_ms: int, out: list[Command]) -> None:
         self.active_ms = now_ms
@@ -313,10 +270,11 @@ class Conversation:
         if turn is not None and turn.sent_ms is None:
             turn.sent_ms = now_ms
             out.append(notes.AgentSpeaks(turn.answer_gap_ms))
-        self._move(Cue.AGENT_AUDIO, out)
+        self.move(Cue.AGENT_AUDIO, out)
 
-    def _move(self, cue: Cue, out: list[Command]) -> None:
-        floor = move(self.floor, cue)
+    def move(self, cue: Cue, out: list[Command]) -> None:
+        """Something has happened that may give the floor to somebody else."""
+        floor = FLOOR.get((self.floor, cue), self.floor)
         if floor is not self.floor:
             self.floor = floor
             out.append(notes.FloorMoved(floor.value))

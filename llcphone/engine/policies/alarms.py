@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from llcphone.engine import notes
-from llcphone.engine.parts.connecting import Phase
+from llcphone.engine.parts.model_session import Phase
 from llcphone.engine.parts.timers import Timer
 from llcphone.engine.resumed import Owed
 from llcphone.engine.status import Floor

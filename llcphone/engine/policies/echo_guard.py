@@ -30,24 +30,31 @@ from llcphone.engine.parts.timers import Timer
 from llcphone.realtime.messages import DeleteItem
 
 if TYPE_CHECKING:
+    from llcphone.engine.policies.barge_in import BargeIn
     from llcphone.engine.policies.manual_turns import ManualTurns
     from llcphone.engine.policies.recovery import Recovery
     from llcphone.engine.policies.silence import Silence
     from llcphone.engine.state import CallState
-    from llcphone.realtime.events import InputCommitted, SpeechStarted, SpeechStopped
+    from llcphone.realtime.events import InputCommitted, SpeechStopped
 
 
 class EchoGuard:
     """Speech that may be the agent's own voice."""
 
     def __init__(
-        self, state: CallState, *, manual: ManualTurns, recovery: Recovery, silence: Silence
+        self,
+        state: CallState,
+        *,
+        barge_in: BargeIn,
+        manual: ManualTurns,
+        recovery: Recovery,
+        silence: Silence,
     ) -> None:
         self._state = state
         self._plan = state.setup.echo
-        self._manual, self._recovery, self._silence = manual, recovery, silence
+        self._barge_in, self._manual, self._recovery, self._silence = barge_in, manual, recovery, silence
         self._leg_number = 0
-        self._doubted: SpeechStarted | None = None
+        self._doubted = False
         self._doubt_ends_ms = 0
         self._dropped: set[str] = set()
         """Turns that were none: dismissed, their commit still to come."""
@@ -56,21 +63,21 @@ class EchoGuard:
 
     # -- doubt ------------------------------------------------------------------------------
 
-    def doubts(self, event: SpeechStarted, now_ms: int) -> bool:
+    def doubts(self, now_ms: int) -> bool:
         """Speech began: whether it may be the agent's own voice; then nothing is done yet."""
         talk = self._state.talk
         talk.in_doubt = False  # the speech before has ended, whatever became of its commit
         if not (self._plan.after_ms and self._agent_is_heard()):
             return False
         talk.in_doubt = True
-        self._doubted, self._doubt_ends_ms = event, now_ms + self._plan.after_ms
+        self._doubted, self._doubt_ends_ms = True, now_ms + self._plan.after_ms
         return True
 
     def dismisses(self, event: SpeechStopped, out: list[Command]) -> bool:
         """Speech ended: whether it was too short to be believed."""
-        if self._doubted is None:
+        if not self._doubted:
             return False
-        self._doubted = None  # still in doubt: a response created before the item is gone would see it
+        self._doubted = False  # still in doubt: a response created before the item is gone would see it
         self._dropped.add(event.item_id)
         out.append(notes.BargeInDismissed())
         return True
@@ -93,7 +100,7 @@ class EchoGuard:
         return not self._state.talk.playout.silent
 
     def _over(self) -> None:
-        self._doubted = None
+        self._doubted = False
         self._state.talk.in_doubt = False
 
     # -- after every event ------------------------------------------------------------------
@@ -110,19 +117,13 @@ class EchoGuard:
 
     def believe(self, now_ms: int, out: list[Command]) -> None:
         """Speech that has lasted is the caller's: they have the floor."""
-        state = self._state
-        if (event := self._doubted) is not None:
-            # The agent has fallen silent: then it is an ordinary turn, and nothing is cut.
-            if now_ms >= self._doubt_ends_ms or not self._agent_is_heard():
-                self._over()
-                self._recovery.caller_speaks(now_ms)
-                self._silence.caller_active()
-                state.talk.speech_started(event, now_ms, out)
-                state.timers.clear(Timer.DOUBT)
-            else:
-                state.timers.arm(Timer.DOUBT, self._doubt_ends_ms)
-        else:
-            state.timers.clear(Timer.DOUBT)
+        # The agent has fallen silent: then it is an ordinary turn, and nothing is cut.
+        if self._doubted and (now_ms >= self._doubt_ends_ms or not self._agent_is_heard()):
+            self._over()
+            self._recovery.caller_speaks(now_ms)
+            self._silence.caller_active()
+            self._barge_in.speech_started(now_ms, out)
+        self._state.timers.arm(Timer.DOUBT, self._doubt_ends_ms if self._doubted else None)
 
     def _settle_mute(self, now_ms: int) -> None:
         state = self._state

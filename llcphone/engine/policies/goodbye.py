@@ -6,6 +6,11 @@
                which needs no model
 
 The request says how long there is. If no caller is on the line yet, nothing is said.
+
+A call that has cost enough ends in the same way. OpenAI reports the tokens of a response at its end, so a
+spent budget is noticed between two answers: the present answer is finished, the agent says good-bye, and the
+call ends after it, about one answer and a good-bye above its budget. If the caller keeps talking, the agent
+answers for up to ``grace_ms``; then the call ends.
 """
 
 from __future__ import annotations
@@ -14,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from llcphone.audio import BYTES_PER_MS, payload_bytes
 from llcphone.engine import notes
+from llcphone.engine.call_setup import AtLimit
 from llcphone.engine.commands import Command, EndCall
 from llcphone.engine.events import EndReason, GoodbyeAsked
 from llcphone.engine.parts.responses import GOODBYE
@@ -37,20 +43,27 @@ class Goodbye:
         self._reason: EndReason | None = None
         self._cue = ""
         self._until_ms: int | None = None
+        self._spent = False
+        """It was noted that the budget is spent."""
 
-    def begin(self, reason: EndReason, cue: str = "") -> None:
-        """End the call for this reason when what is being said, and then the good-bye, was heard.
+    def budget_spent(self, now_ms: int, out: list[Command]) -> None:
+        """Say so, and let the call end; the first time only."""
+        if self._spent:
+            return
+        self._spent, money = True, self._state.setup.money
+        out.append(notes.BudgetSpent(self._state.talk.bill.call_usd, money.budget_usd))
+        if money.at_limit is not AtLimit.NOTE:
+            self._state.timers.set(Timer.BUDGET, now_ms + money.grace_ms)
+            self._begin(EndReason.BUDGET, money.goodbye_cue if money.at_limit is AtLimit.GOODBYE else "")
 
-        Args:
-            reason: why the call ends; the first one counts.
-            cue: asks the agent for a good-bye; empty: what is being said is enough.
-        """
+    def _begin(self, reason: EndReason, cue: str) -> None:
+        """End the call when what is being said, and what the cue asks for, was heard; once."""
         if self._reason is None:
             self._reason, self._cue = reason, cue
 
     def asked(self, event: GoodbyeAsked, now_ms: int, out: list[Command]) -> None:
         """The request came; it says how long there is."""
-        self.begin(event.reason, self._plan.goodbye_cue)
+        self._begin(event.reason, self._plan.goodbye_cue)
         self._until_ms = now_ms + event.within_ms
         lasts_ms = sum(map(payload_bytes, self._plan.apology)) // BYTES_PER_MS
         self._state.timers.set(Timer.LAST_WORD, max(now_ms, self._until_ms - lasts_ms - _MARGIN_MS))
@@ -70,11 +83,8 @@ class Goodbye:
             self._cue = ""
         state.hang_up_when_heard(now_ms, self._reason)
 
-    def last_word(self, now_ms: int, out: list[Command]) -> None:
-        """Little time is left: the stored words break in, if they must."""
-        self._break_in(now_ms, out)
-
-    def _break_in(self, now_ms: int, out: list[Command]) -> bool:
+    def last_word(self, now_ms: int, out: list[Command]) -> bool:
+        """Little time is left: whether the stored words had to break in."""
         if self._reason is None or self._state.started_ms is None or self._is_being_said(now_ms):
             return False
         self._recovery.break_off(self._reason, self._plan.apology, now_ms, out)
@@ -83,7 +93,7 @@ class Goodbye:
     def overdue(self, now_ms: int, out: list[Command]) -> None:
         """The good-bye should have been heard by now: it is not waited for any longer."""
         unsaid = self._until_ms is not None and self._state.talk.playout.silent
-        if not (unsaid and self._break_in(now_ms, out)):
+        if not (unsaid and self.last_word(now_ms, out)):
             out.append(EndCall(self._state.leaving_for))
 
     def _is_being_said(self, now_ms: int) -> bool:

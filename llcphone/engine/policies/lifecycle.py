@@ -4,7 +4,7 @@ is said.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from llcphone.engine import events, notes
 from llcphone.engine.commands import Command, EndCall, RunHook, SendModel
@@ -15,38 +15,18 @@ from llcphone.realtime.messages import UpdateSession
 from llcphone.twilio import media
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from llcphone.engine.policies.alarms import Alarms
-    from llcphone.engine.policies.outbound import Outbound
-    from llcphone.engine.policies.phone_line import PhoneLine
-    from llcphone.engine.policies.recovery import Recovery
-    from llcphone.engine.policies.silence import Silence
-    from llcphone.engine.state import CallState
+    from llcphone.engine.policies.peers import Policies
+    from llcphone.engine.state import CallState, Due, Handler
 
 
 class Lifecycle:
     """What happens to one call, whatever is said in it."""
 
-    def __init__(
-        self,
-        state: CallState,
-        *,
-        alarms: Alarms,
-        line: PhoneLine,
-        outbound: Outbound | None,
-        recovery: Recovery,
-        silence: Silence,
-    ) -> None:
-        self._state = state
+    def __init__(self, state: CallState, policies: Policies) -> None:
+        self._state, self._policies = state, policies
         self._limits = state.setup.limits
-        self._alarms = alarms
-        self._line = line
-        self._outbound = outbound
-        self._recovery = recovery
-        self._silence = silence
 
-    def handlers(self) -> dict[type, Callable[[Any, int, list[Command]], None]]:
+    def handlers(self) -> dict[type, Handler]:
         """The events of the call itself and of its telephone."""
         return {
             events.Born: self._born,
@@ -63,7 +43,7 @@ class Lifecycle:
             media.UnknownPhoneMessage: self._unknown,
         }
 
-    def timers(self) -> dict[Timer, Callable[[int, list[Command]], None]]:
+    def timers(self) -> dict[Timer, Due]:
         """What is done when a deadline of the call itself has passed."""
         return {
             Timer.SETUP: self._setup_due,
@@ -82,9 +62,9 @@ class Lifecycle:
         state.born_ms = now_ms
         if state.setup.resumed is not None:
             adopt(state, state.setup.resumed, now_ms)
-        out += state.session.born(now_ms)
-        if self._outbound is not None:
-            out += self._outbound.dialling.born(now_ms)
+        out += self._policies.connecting.born(now_ms)
+        if self._policies.outbound is not None:
+            self._policies.outbound.born(now_ms, out)
         else:
             state.timers.set(Timer.TOKEN, now_ms + self._limits.token_ms)
 
@@ -93,12 +73,12 @@ class Lifecycle:
         state.joined = True
         state.timers.clear(Timer.TOKEN)
         state.timers.set(Timer.START, now_ms + self._limits.start_ms)
-        if self._outbound is not None:
-            self._outbound.dialling.answered(now_ms)
-        out += state.session.stream_joined(now_ms)
+        if self._policies.outbound is not None:
+            self._policies.outbound.stream_joined(now_ms)
+        out += self._policies.connecting.stream_joined(now_ms)
 
     def _stream_started(self, event: media.StreamStarted, now_ms: int, out: list[Command]) -> None:
-        state, setup, outbound = self._state, self._state.setup, self._outbound
+        state, setup, outbound = self._state, self._state.setup, self._policies.outbound
         ulaw = event.encoding == "audio/x-mulaw" and event.sample_rate == 8000 and event.channels == 1
         # Twilio may connect the stream of an outbound call before it has sent us the CallSid.
         expected = setup.call_sid or (outbound.dialling.call_sid if outbound is not None else "")
@@ -107,27 +87,27 @@ class Lifecycle:
             return
         state.started_ms = state.last_frame_ms = now_ms
         state.timers.clear(Timer.START)
-        self._line.stream_started(now_ms)
+        self._policies.line.stream_started(now_ms)
         state.timers.set(Timer.IDLE, now_ms + self._limits.idle_ms)
         state.timers.set(Timer.LIMIT, now_ms + self._limits.max_duration_ms)
         if outbound is not None:
-            outbound.stream_started(now_ms, greets=setup.greets)
+            outbound.stream_started(now_ms)
         out.append(notes.StreamStarted())
         state.talk.stream_started(setup.pad_ms if setup.greets else 0, now_ms, out)
         state.append(state.gate.stream_started(now_ms), out)
-        self._recovery.stream_started(now_ms, out)
-        self._alarms.stream_started(now_ms)
+        self._policies.recovery.stream_started(now_ms, out)
+        self._policies.alarms.stream_started(now_ms)
         out.append(RunHook("start"))
 
     def _mark_echoed(self, event: media.MarkEchoed, now_ms: int, out: list[Command]) -> None:
-        if not self._line.echoed(event.name, now_ms):
-            self._alarms.echoed(self._state.talk.mark_echoed(event.name, now_ms), now_ms, out)
+        if not self._policies.line.echoed(event.name, now_ms):
+            self._policies.alarms.echoed(self._state.talk.mark_echoed(event.name, now_ms), now_ms, out)
 
     def _digit(self, event: media.Digit, now_ms: int, out: list[Command]) -> None:
         self._state.digits += 1
-        self._line.heard(now_ms)
+        self._policies.line.heard(now_ms)
         self._state.talk.active_ms = now_ms
-        self._silence.caller_active()
+        self._policies.silence.caller_active()
         out.append(RunHook("digit", event.digit))
 
     def _hang_up_asked(self, event: events.HangUpAsked, now_ms: int, out: list[Command]) -> None:
@@ -142,7 +122,7 @@ class Lifecycle:
     # -- what is due ------------------------------------------------------------------------
 
     def _setup_due(self, now_ms: int, out: list[Command]) -> None:
-        out += self._state.session.deadline_passed(now_ms)
+        out += self._policies.connecting.deadline_passed(now_ms)
 
     def _watch_idle(self, now_ms: int, out: list[Command]) -> None:
         due_ms = self._state.talk.active_ms + self._limits.idle_ms
@@ -162,5 +142,5 @@ class Lifecycle:
             out.append(notes.SessionUpdate(name))
 
 
-def _ends(reason: EndReason) -> Callable[[Any, int, list[Command]], None]:
+def _ends(reason: EndReason) -> Handler:
     return lambda event, now_ms, out: out.append(EndCall(reason))

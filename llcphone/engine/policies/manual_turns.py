@@ -16,7 +16,7 @@ kept audio first.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from llcphone.audio import BYTES_PER_MS
 from llcphone.engine import events, notes
@@ -25,10 +25,9 @@ from llcphone.engine.parts.responses import HOST, TURN
 from llcphone.realtime.messages import ClearInput, CommitInput
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
+    from llcphone.engine.policies.barge_in import BargeIn
     from llcphone.engine.policies.silence import Silence
-    from llcphone.engine.state import CallState
+    from llcphone.engine.state import CallState, Handler
 
 SHORTEST_MS = 100
 """What the server wants to be committed at least."""
@@ -37,9 +36,8 @@ SHORTEST_MS = 100
 class ManualTurns:
     """What the program around the call asks of its turns."""
 
-    def __init__(self, state: CallState, *, silence: Silence) -> None:
-        self._state = state
-        self._silence = silence
+    def __init__(self, state: CallState, *, barge_in: BargeIn, silence: Silence) -> None:
+        self._state, self._barge_in, self._silence = state, barge_in, silence
         self._leg_number = 0
         self._from_bytes = 0
         """Where the present buffer begins, in the caller audio that the session was sent."""
@@ -49,12 +47,12 @@ class ManualTurns:
         self._unanswered = False
         """The caller's last committed turn has no answer, and only we can ask for one."""
 
-    def handlers(self) -> dict[type, Callable[[Any, int, list[Command]], None]]:
+    def handlers(self) -> dict[type, Handler]:
         """What the call's handle asks for."""
         return {
             events.TurnCommitted: self._commit,
             events.TurnCleared: self._clear,
-            events.InterruptAsked: lambda event, now, out: self._state.talk.interrupt(
+            events.InterruptAsked: lambda event, now, out: self._barge_in.interrupt(
                 now, out, by_caller=False
             ),
             events.ResponseAsked: self._respond,
@@ -72,7 +70,7 @@ class ManualTurns:
         if sent_ms < SHORTEST_MS:
             out.append(notes.TurnTooShort(sent_ms))
             return
-        talk.interrupt(now_ms, out)
+        self._barge_in.interrupt(now_ms, out)
         talk.active_ms = now_ms
         talk.timings.caller_stopped(now_ms, now_ms)
         self._ends.append(state.appended_bytes // BYTES_PER_MS)
@@ -122,7 +120,7 @@ class ManualTurns:
             item.sent for item in talk.playout.items_of(talk.responses.active.id)
         )
         if unheard and talk.responses.withdraw(TURN):
-            talk.interrupt(now_ms, out, by_caller=False)
+            self._barge_in.interrupt(now_ms, out, by_caller=False)
 
     def turn_begins(self) -> None:
         """No event will mark the start of the next turn: all that comes is part of it."""

@@ -6,15 +6,16 @@ drops events of older legs.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from llcphone.audio import BYTES_PER_MS
 from llcphone.engine import events, notes
 from llcphone.engine.commands import Command, EndCall, SendModel
 from llcphone.engine.events import EndReason
-from llcphone.engine.parts.connecting import Phase
 from llcphone.engine.parts.event_order import LATE_MS, EventOrder
+from llcphone.engine.parts.model_session import Phase
 from llcphone.engine.parts.responses import GREETING, PRIMING
+from llcphone.engine.policies.response_end import ResponseEnd
 from llcphone.engine.policies.resume import go_on
 from llcphone.engine.resumed import Owed
 from llcphone.engine.status import Floor
@@ -22,19 +23,8 @@ from llcphone.realtime import events as model_events
 from llcphone.realtime.messages import CreateResponse
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from llcphone.engine.policies.alarms import Alarms
-    from llcphone.engine.policies.echo_guard import EchoGuard
-    from llcphone.engine.policies.manual_turns import ManualTurns
-    from llcphone.engine.policies.recovery import Recovery
-    from llcphone.engine.policies.renewal import Renewal
-    from llcphone.engine.policies.reply_retry import ReplyRetry
-    from llcphone.engine.policies.response_end import ResponseEnd
-    from llcphone.engine.policies.silence import Silence
-    from llcphone.engine.policies.stall import Stall
-    from llcphone.engine.policies.tool_calls import ToolCalls
-    from llcphone.engine.state import CallState
+    from llcphone.engine.policies.peers import Policies
+    from llcphone.engine.state import CallState, Handler
 
 _OfLeg = events.ModelConnected | events.ModelConnectFailed | events.ModelLegLost | events.ModelSaid
 
@@ -42,34 +32,10 @@ _OfLeg = events.ModelConnected | events.ModelConnectFailed | events.ModelLegLost
 class ModelEvents:
     """What the model's legs say, and what it means for the call."""
 
-    def __init__(
-        self,
-        state: CallState,
-        *,
-        alarms: Alarms,
-        echo: EchoGuard,
-        manual: ManualTurns,
-        recovery: Recovery,
-        renewal: Renewal,
-        replies: ReplyRetry,
-        ends: ResponseEnd,
-        silence: Silence,
-        stall: Stall,
-        tools: ToolCalls,
-    ) -> None:
-        self._state = state
-        self._setup = state.session
-        self._talk, self._pending = state.talk, state.pending
-        self._alarms = alarms
-        self._echo = echo
-        self._manual = manual
-        self._recovery = recovery
-        self._renewal = renewal
-        self._replies = replies
-        self._ends = ends
-        self._silence = silence
-        self._stall = stall
-        self._tools = tools
+    def __init__(self, state: CallState, policies: Policies) -> None:
+        self._state, self._policies = state, policies
+        self._session, self._talk, self._pending = state.session, state.talk, state.pending
+        self._ends = ResponseEnd(state, tools=policies.tools)
         self._turn_ends_ms: int | None = None
         """Where the turn now being committed ends, in the session's audio."""
         self._order = EventOrder()
@@ -78,7 +44,7 @@ class ModelEvents:
         self._stop_made_ms: int | None = None
         """When a commit ended a turn without ``speech_stopped``, which then comes late or never."""
         talk = state.talk
-        self._on_said: dict[type, Callable[[Any, int, list[Command]], None]] = {
+        self._on_said: dict[type, Handler] = {
             model_events.SessionUpdated: lambda event, now, out: state.session.in_force.taken(),
             model_events.SpeechStarted: self._speech_started,
             model_events.SpeechStopped: self._speech_stopped,
@@ -95,13 +61,13 @@ class ModelEvents:
             model_events.TranscriptDelta: self._agent_words,
             model_events.TranscriptDone: self._agent_words,
             model_events.TextDelta: self._text_words,
-            model_events.RateLimits: self._replies.limits,
+            model_events.RateLimits: self._policies.replies.limits,
             model_events.ResponseDone: self._response_done,
             model_events.ModelError: self._error,
             model_events.UnknownModelEvent: self._unknown,
         }
 
-    def handlers(self) -> dict[type, Callable[[Any, int, list[Command]], None]]:
+    def handlers(self) -> dict[type, Handler]:
         """The events of model legs."""
         return {
             events.ModelConnected: self._connected,
@@ -114,53 +80,53 @@ class ModelEvents:
     def _connected(self, event: events.ModelConnected, now_ms: int, out: list[Command]) -> None:
         if not self._is_of_session(event, now_ms, out):
             return
-        self._renewal.began(now_ms)
+        self._policies.renewal.began(now_ms)
         out.append(notes.ModelConnected(event.dialect.value))
-        out += self._setup.connected(event)
+        out += self._policies.connecting.connected(event)
 
     def _connect_failed(self, event: events.ModelConnectFailed, now_ms: int, out: list[Command]) -> None:
-        if self._is_of_session(event, now_ms, out) and not self._setup.ready:
+        if self._is_of_session(event, now_ms, out) and not self._session.ready:
             out.append(notes.ModelConnectFailed(event.code))
-            out += self._setup.connect_failed(event, now_ms)
+            out += self._policies.connecting.connect_failed(event, now_ms)
 
     def _expires(self, event: events.ModelExpires, now_ms: int, out: list[Command]) -> None:
-        self._renewal.expires(event.leg_number, event.in_ms, now_ms)
+        self._policies.renewal.expires(event.leg_number, event.in_ms, now_ms)
 
     def _lost(self, event: events.ModelLegLost, now_ms: int, out: list[Command]) -> None:
         if not self._is_of_session(event, now_ms, out):
             return
         if event.busy:
             self._state.retry.heed(event.retry_after_ms, now_ms)
-        if self._setup.ready:
+        if self._session.ready:
             out.append(EndCall(EndReason.MODEL_LOST))
         else:
             out.append(notes.ModelConnectFailed(f"closed_{event.code}"))
-            out += self._setup.leg_lost(event, now_ms)
+            out += self._policies.connecting.leg_lost(event, now_ms)
 
     def _said(self, event: events.ModelSaid, now_ms: int, out: list[Command]) -> None:
         if not self._is_of_session(event, now_ms, out):
             return
         message = event.event
         self._state.model_spoke_ms = now_ms
-        if self._setup.ready:
+        if self._session.ready:
             method = self._on_said.get(type(message))
             if method is not None and not self._order.comes_late(message, now_ms):
                 method(message, now_ms, out)
         elif isinstance(message, model_events.SessionUpdated):
-            out += self._setup.updated(message, now_ms)
-            if self._setup.ready:
+            out += self._policies.connecting.updated(message, now_ms)
+            if self._session.ready:
                 self._session_ready(now_ms, out)
         elif isinstance(message, model_events.ModelError):
             out.append(notes.SessionRefused(message.code, message.param))
-            out += self._setup.refused(message, now_ms)
+            out += self._policies.connecting.refused(message, now_ms)
         elif isinstance(message, model_events.UnknownModelEvent):
             self._unknown(message, now_ms, out)
 
     def _session_ready(self, now_ms: int, out: list[Command]) -> None:
         state, setup = self._state, self._state.setup
         self._stopped, self._stop_made_ms = False, None
-        if self._recovery.recovering:
-            self._recovery.restored(now_ms, out)
+        if self._policies.recovery.recovering:
+            self._policies.recovery.restored(now_ms, out)
             return
         state.ready_ms = now_ms
         out.append(notes.SessionReady(now_ms - state.born_ms))
@@ -180,11 +146,11 @@ class ModelEvents:
         from_ms = event.audio_start_ms
         state.talk.speech_from_ms = None if from_ms is None else now_ms - max(0, self._appended_ms - from_ms)
         state.caller_audio.speech_started()
-        if self._echo.doubts(event, now_ms):
+        if self._policies.echo.doubts(now_ms):
             return
-        self._recovery.caller_speaks(now_ms)
-        self._silence.caller_active()
-        state.talk.speech_started(event, now_ms, out)
+        self._policies.recovery.caller_speaks(now_ms)
+        self._policies.silence.caller_active()
+        self._policies.barge_in.speech_started(now_ms, out)
 
     def _speech_stopped(self, event: model_events.SpeechStopped, now_ms: int, out: list[Command]) -> None:
         made_ms, self._stop_made_ms = self._stop_made_ms, None
@@ -193,8 +159,8 @@ class ModelEvents:
         self._stopped = True
         self._turn_ends_ms = event.audio_end_ms
         self._state.talk.speech_from_ms = None
-        self._alarms.answer_due(now_ms)
-        if self._echo.dismisses(event, out):
+        self._policies.alarms.answer_due(now_ms)
+        if self._policies.echo.dismisses(event, out):
             return
         self._state.talk.speech_stopped(event, now_ms, self._appended_ms, out)
 
@@ -203,28 +169,28 @@ class ModelEvents:
             self._speech_stopped(model_events.SpeechStopped(event.item_id), now_ms, out)
             self._stop_made_ms = now_ms
         self._stopped = False
-        by_hand_ms = self._manual.committed()
+        by_hand_ms = self._policies.manual.committed()
         ends_ms = self._appended_ms if by_hand_ms is None else by_hand_ms
         ends_ms = ends_ms if self._turn_ends_ms is None else self._turn_ends_ms
         self._turn_ends_ms = None
         self._state.caller_audio.committed(event.item_id, max(0, self._appended_ms - ends_ms))
-        self._manual.turn_begins()
-        self._stall.turn_over()
-        if not self._echo.drops(event, out):
+        self._policies.manual.turn_begins()
+        self._policies.stall.turn_over()
+        if not self._policies.echo.drops(event, out):
             self._state.talk.committed(event, now_ms)
-            self._echo.committed()
+            self._policies.echo.committed()
 
     def _audio_delta(self, event: model_events.AudioDelta, now_ms: int, out: list[Command]) -> None:
         talk = self._talk
         if talk.in_doubt:  # the alarm may be late: nothing is sent that is to be cleared at once
-            self._echo.believe(now_ms, out)
+            self._policies.echo.believe(now_ms, out)
         if talk.playout.is_cut_off(event.response_id):
             talk.late_deltas += 1
             return
         if self._pending.owed is not Owed.NOTHING:
-            self._recovery.agent_speaks(now_ms, out)
-        if self._tools.filling:
-            self._tools.agent_speaks(out)
+            self._policies.recovery.agent_speaks(now_ms, out)
+        if self._policies.tools.filling:
+            self._policies.tools.agent_speaks(out)
         talk.audio_delta(event, now_ms, out)
 
     def _agent_words(
@@ -252,18 +218,18 @@ class ModelEvents:
             state.retry.answered(state.talk.timings.first_sound_ms(event.response_id))
         outcome = self._ends.response_done(event, now_ms, out)
         if outcome is not None:
-            self._replies.over(outcome, now_ms, out)
-        self._renewal.response_done(event)
+            self._policies.replies.over(outcome, now_ms, out)
+        self._policies.renewal.response_done(event)
 
     def _error(self, event: model_events.ModelError, now_ms: int, out: list[Command]) -> None:
-        if name := self._setup.in_force.refused(event):
+        if name := self._session.in_force.refused(event):
             out.append(notes.SessionUpdateRefused(name, event.code, event.param))
             return
         if self._state.talk.outputs.refused(event, out):
             return
-        self._replies.error(event, now_ms, out)
+        self._policies.replies.error(event, now_ms, out)
         if event.code == "input_audio_buffer_commit_empty":
-            self._manual.refused(now_ms, out)
+            self._policies.manual.refused(now_ms, out)
 
     @property
     def _appended_ms(self) -> int:
@@ -280,11 +246,11 @@ class ModelEvents:
 
     def _is_of_session(self, event: _OfLeg, now_ms: int, out: list[Command]) -> bool:
         """Whether it is the present session's; the successor's is handed on, an older one's dropped."""
-        setup, state = self._setup, self._state
-        if event.leg_number == setup.leg_number and setup.phase not in (Phase.EXPIRED, Phase.GIVEN_UP):
+        session, state = self._session, self._state
+        if event.leg_number == session.leg_number and session.phase not in (Phase.EXPIRED, Phase.GIVEN_UP):
             return True
-        if self._renewal.owns(event.leg_number):
-            self._renewal.handle(event, now_ms, out)
+        if self._policies.renewal.owns(event.leg_number):
+            self._policies.renewal.handle(event, now_ms, out)
         else:
             state.stale_events += 1
         return False

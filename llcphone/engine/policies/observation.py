@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from llcphone.audio import BYTES_PER_MS
-from llcphone.engine.parts.connecting import Phase
+from llcphone.engine.parts.model_session import Phase
 from llcphone.engine.status import CallReport, CallStatus, DialStatus, SpokenLine
 
 if TYPE_CHECKING:
@@ -15,9 +15,7 @@ if TYPE_CHECKING:
 
     from llcphone.engine.events import EndReason
     from llcphone.engine.parts.history import Line
-    from llcphone.engine.policies.alarms import Alarms
-    from llcphone.engine.policies.recovery import Recovery
-    from llcphone.engine.policies.renewal import Renewal
+    from llcphone.engine.policies.peers import Policies
     from llcphone.engine.state import CallState
 
 
@@ -64,7 +62,7 @@ def _spoken(state: CallState, line: Line, now_ms: int) -> SpokenLine:
     )
 
 
-def report_of(state: CallState, *, alarms: Alarms, recovery: Recovery, renewal: Renewal) -> CallReport:
+def report_of(state: CallState, policies: Policies) -> CallReport:
     """The figures for the call record."""
 
     def since_birth(at_ms: int | None) -> int | None:
@@ -91,7 +89,7 @@ def report_of(state: CallState, *, alarms: Alarms, recovery: Recovery, renewal: 
         frames=state.frames,
         frames_held_back=state.gate.held_back,
         turns=tuple(turn.as_data(since_birth) for turn in talk.timings.turns),
-        gaps=_gaps(recovery, renewal, since_birth),
+        gaps=_gaps(policies, since_birth),
         barge_ins=talk.barge_ins,
         late_deltas=talk.late_deltas,
         unasked_responses=talk.responses.unasked,
@@ -102,14 +100,14 @@ def report_of(state: CallState, *, alarms: Alarms, recovery: Recovery, renewal: 
         usage=talk.bill.usage,
         cost_usd=talk.bill.cost_usd,
         unbilled_responses=talk.bill.unbilled,
-        alarms=tuple(attrs.asdict(each) | {"at_ms": since_birth(each.at_ms)} for each in alarms.raised),
+        alarms=tuple(
+            attrs.asdict(each) | {"at_ms": since_birth(each.at_ms)} for each in policies.alarms.raised
+        ),
         transcript=tuple(line for line in lines if line["text"]),
     )
 
 
-def _gaps(
-    recovery: Recovery, renewal: Renewal, since_birth: Callable[[int | None], int | None]
-) -> tuple[dict[str, Any], ...]:
+def _gaps(policies: Policies, since_birth: Callable[[int | None], int | None]) -> tuple[dict[str, Any], ...]:
     """Each end of a model session in mid-call: when it was noticed or due, why, attempts, how it came out.
 
     ``restored_ms`` is when the next session took over, ``gap_ms`` how long there was none: a planned
@@ -127,7 +125,7 @@ def _gaps(
             "spoke_ms": since_birth(gap.spoke_ms),
             "gap_ms": None if gap.restored_ms is None else gap.restored_ms - gap.at_ms,
         }
-        for gap in recovery.gaps
+        for gap in policies.recovery.gaps
     ]
     planned = [
         {
@@ -142,6 +140,6 @@ def _gaps(
             "spoke_ms": None,
             "gap_ms": 0,
         }
-        for each in renewal.renewals
+        for each in policies.renewal.renewals
     ]
     return tuple(sorted([*lost, *planned], key=lambda gap: gap["at_ms"] or 0))

@@ -21,16 +21,16 @@ from typing import TYPE_CHECKING
 import attrs
 
 from llcphone.engine import notes
-from llcphone.engine.commands import CloseModel, Command, SendModel, SendPhone
+from llcphone.engine.commands import CloseModel, Command
 from llcphone.engine.events import EndReason
-from llcphone.engine.parts.filler import Filler
 from llcphone.engine.parts.responses import GREETING, RESUME
-from llcphone.engine.parts.retell import broke_off, retold
+from llcphone.engine.parts.retell import broke_off
 from llcphone.engine.parts.timers import Timer
-from llcphone.engine.resumed import Owed, Speaker
-from llcphone.twilio.media import Clear
+from llcphone.engine.resumed import Owed
 
 if TYPE_CHECKING:
+    from llcphone.engine.policies.barge_in import BargeIn
+    from llcphone.engine.policies.connecting import Connecting
     from llcphone.engine.policies.outbound import Outbound
     from llcphone.engine.policies.renewal import Renewal
     from llcphone.engine.policies.stall import Stall
@@ -66,22 +66,24 @@ class Recovery:
     """Keeps one call alive without its model."""
 
     def __init__(
-        self, state: CallState, *, stall: Stall, renewal: Renewal, outbound: Outbound | None
+        self,
+        state: CallState,
+        *,
+        barge_in: BargeIn,
+        connecting: Connecting,
+        outbound: Outbound | None,
+        renewal: Renewal,
+        stall: Stall,
     ) -> None:
         self._state = state
-        self._plan = plan = state.setup.recovery
-        self._stall, self._renewal, self._outbound = stall, renewal, outbound
+        self._plan = state.setup.recovery
+        self._barge_in, self._connecting, self._outbound = barge_in, connecting, outbound
+        self._renewal, self._stall = renewal, stall
         self._pending = state.pending
         self._hopeless = False
         """No session is worth trying any more."""
-        self._filler = Filler(
-            state.talk.playout,
-            state.talk.history,
-            state.timers,
-            words=plan.filler,
-            after_ms=plan.filler_after_ms,
-            every_ms=plan.filler_every_ms,
-        )
+        self._filled_ms: int | None = None
+        """When the last filler was played."""
         self._dialled_before = 0
         self._broken: set[str] = set()
         """The items of the answer that the last loss cut."""
@@ -148,9 +150,9 @@ class Recovery:
         self._pending.session_lost()
         taken_over = self._renewal.take_over(now_ms, out)
         if not taken_over:
-            out += state.session.recover(now_ms, pause_ms, on_the_line=on_the_line)
+            out += self._connecting.recover(now_ms, pause_ms, on_the_line=on_the_line)
         # After a stall the silence has lasted long enough.
-        self._filler.later(now_ms, at_once=cause == STALLED)
+        self._fill_later(now_ms, at_once=cause == STALLED)
         if state.timers.get(Timer.FILLER) == now_ms:
             self.filler_is_due(now_ms, out)
         if taken_over:
@@ -164,7 +166,7 @@ class Recovery:
         if self.given_up is not None:
             self._apologise(self._plan.apology, now_ms, out)
         elif self.recovering or self._pending.owed is not Owed.NOTHING:
-            self._filler.later(now_ms)
+            self._fill_later(now_ms)
 
     def filler_is_due(self, now_ms: int, out: list[Command]) -> None:
         """If the gap can be heard, say something."""
@@ -173,15 +175,32 @@ class Recovery:
             self._pending.owed = Owed.NOTHING  # its response has ended without a sound
         long = self.recovering and now_ms - self.gaps[-1].at_ms >= _UNCERTAIN_MS
         if self._pending.owed is not Owed.NOTHING or long:
-            self._filler.now(now_ms, out)
+            talk.play(self._plan.filler, "filler", now_ms, out)
+            out.append(notes.FillerPlayed())
+            self._filled_ms = now_ms
+            self._state.timers.set(Timer.FILLER, now_ms + self._plan.filler_every_ms)
         elif self.recovering:
-            self._filler.later(now_ms)
+            self._fill_later(now_ms)
+
+    def _fill_later(self, now_ms: int, *, at_once: bool = False) -> None:
+        """Fill the silence that follows what plays; ``at_once``: it has lasted long enough.
+
+        Another loss in the meantime does not move a filler that is due.
+        """
+        plan, playout, timers = self._plan, self._state.talk.playout, self._state.timers
+        if not plan.filler or not playout.started:
+            return
+        at_ms = max(now_ms, playout.ends_ms) + (0 if at_once else plan.filler_after_ms)
+        if self._filled_ms is not None:
+            at_ms = max(at_ms, self._filled_ms + plan.filler_every_ms)
+        standing_ms = timers.get(Timer.FILLER)
+        timers.set(Timer.FILLER, at_ms if standing_ms is None else min(at_ms, standing_ms))
 
     def owes_still(self, *, greeting: bool, now_ms: int) -> None:
         """An answer is asked for again: the caller waits on."""
         if self._pending.owed is Owed.NOTHING:
             self._pending.owed = Owed.GREETING if greeting else Owed.ANSWER
-        self._filler.later(now_ms)
+        self._fill_later(now_ms)
 
     def owes_nothing(self, now_ms: int) -> None:
         """What was owed has come to its end without a sound, and rightly."""
@@ -198,9 +217,7 @@ class Recovery:
         gap.restored_ms = now_ms
         self._close_gap("restored")
         lines = talk.history.lines()
-        retelling = retold(lines, state.caller_audio, self._plan.texts, self._renewal.summary)
-        out.extend(SendModel(item) for item in retelling)
-        talk.retold = {line.item_id for line in lines if line.speaker is Speaker.AGENT}
+        state.retell(lines, out, self._renewal.summary)
         if self._outbound is not None:
             self._outbound.session_restored(out)
         match self._pending.owed:
@@ -227,8 +244,7 @@ class Recovery:
         self._pending.agent_speaks()
         if self.gaps and self.gaps[-1].spoke_ms is None:
             self.gaps[-1].spoke_ms = now_ms
-        if self._state.talk.playout.drop_fillers():
-            out.append(SendPhone(Clear()))
+        self._state.talk.drop_fillers(out)
 
     def caller_speaks(self, now_ms: int) -> None:
         """The caller takes the floor: what was owed is out of date."""
@@ -267,7 +283,7 @@ class Recovery:
         self, reason: EndReason, last_word: tuple[bytes, ...], now_ms: int, out: list[Command]
     ) -> None:
         """No time is left: what is being said gives way to these words, and the call ends after them."""
-        self._state.talk.silence_agent(now_ms, out)
+        self._barge_in.silence_agent(now_ms, out)
         self._stop_model(reason, now_ms, out)
         self._apologise(last_word, now_ms, out)
 
@@ -289,5 +305,7 @@ class Recovery:
         state.session.give_up()
 
     def _apologise(self, words: tuple[bytes, ...], now_ms: int, out: list[Command]) -> None:
-        self._filler.say(words, "apology", notes.ApologyPlayed(), now_ms, out)
+        if words:
+            self._state.talk.play(words, "apology", now_ms, out)
+            out.append(notes.ApologyPlayed())
         self._state.hang_up_when_heard(now_ms)

@@ -36,12 +36,11 @@ from llcphone.engine.commands import (
     SendStandby,
     SwitchModel,
 )
-from llcphone.engine.parts.retell import any_wordless, last_turns, retold
+from llcphone.engine.parts.retell import any_wordless, last_turns
 from llcphone.engine.parts.session_age import SessionAge, Why
-from llcphone.engine.resumed import Speaker
 from llcphone.realtime import events as model_events
 from llcphone.realtime.dialects import Dialect, ErrorKind, error_kind
-from llcphone.realtime.error_codes import named_wait_ms
+from llcphone.realtime.error_codes import REFUSED_CLOSES, named_wait_ms
 from llcphone.realtime.messages import AskAside, CancelResponse, UpdateSession
 from llcphone.realtime.session import confirms_ulaw
 
@@ -54,7 +53,6 @@ SUMMARY = "summary"
 
 _ATTEMPT_MS = 10_000
 _BACKOFF_MS = (1_000, 2_000, 5_000, 10_000, 30_000)
-_REFUSED_CLOSES = frozenset({3000, 4000})
 
 
 @attrs.define
@@ -90,7 +88,6 @@ class Renewal:
         self._state = state
         self._plan = state.setup.renewal
         self._opening = state.talk.speech.opening
-        self._texts = state.setup.recovery.texts
         self._age: SessionAge | None = None
         """Of the present session; None while there is none, or none to be renewed."""
         self._next: _Successor | None = None
@@ -150,7 +147,7 @@ class Renewal:
             case events.ModelConnectFailed(code=code, fatal=fatal, retry_after_ms=pause_ms):
                 self._failed(code, now_ms, out, fatal=fatal, pause_ms=pause_ms)
             case events.ModelLegLost(code=code, retry_after_ms=pause_ms):
-                self._failed(f"closed_{code}", now_ms, out, fatal=code in _REFUSED_CLOSES, pause_ms=pause_ms)
+                self._failed(f"closed_{code}", now_ms, out, fatal=code in REFUSED_CLOSES, pause_ms=pause_ms)
             case events.ModelSaid(event=model_events.ModelError() as error) if not successor.ready:
                 kind = error_kind(error)
                 refused = kind in (ErrorKind.FATAL, ErrorKind.SETUP) or bool(error.event_id)
@@ -194,7 +191,7 @@ class Renewal:
     def _dial(self, now_ms: int, after_ms: int, out: list[Command]) -> None:
         model = self._state.session
         leg_number = model.next_leg_number()
-        self._next = _Successor(leg_number, model.session, now_ms + after_ms + _ATTEMPT_MS)
+        self._next = _Successor(leg_number, model.in_force.session, now_ms + after_ms + _ATTEMPT_MS)
         self._quiet_ms = None
         out.append(ConnectStandby(leg_number, model.dialect, after_ms))
 
@@ -264,7 +261,7 @@ class Renewal:
             return self._quiet_ms + plan.quiet_ms
         if self._asked_ms is None and self._wants_summary():
             self._asked_ms = now_ms
-            out.append(SendModel(AskAside(self._texts.summary_request, SUMMARY)))
+            out.append(SendModel(AskAside(self._state.setup.recovery.texts.summary_request, SUMMARY)))
         if self._asked_ms is not None and not self._answered:
             waits_until_ms = self._asked_ms + plan.summary_wait_ms
             if now_ms < waits_until_ms:
@@ -289,9 +286,7 @@ class Renewal:
             lines = last_turns(lines, self._plan.keep_turns, self._asked_ms)
         self._take_over("switched", now_ms, out)
         talk.session_lost(now_ms, out)
-        retelling = retold(lines, state.caller_audio, self._texts, self.summary)
-        out.extend(SendModel(item) for item in retelling)
-        talk.retold = {line.item_id for line in lines if line.speaker is Speaker.AGENT}
+        state.retell(lines, out, self.summary)
         state.appended_bytes = 0  # the session counts its audio from here
         state.append(state.caller_audio.take(), out)
         out.append(notes.ModelRenewed())
@@ -321,7 +316,9 @@ class Renewal:
         out.append(SwitchModel(successor.leg_number))
         state.session.take_over(successor.leg_number, successor.dialect)
         told = successor.session
-        newer = {key: value for key, value in state.session.session.items() if told.get(key) != value}
+        newer = {
+            key: value for key, value in state.session.in_force.session.items() if told.get(key) != value
+        }
         if newer:  # updates that were sent while it stood by
             state.session.in_force.sent_again(newer, "renewal")
             out.append(SendModel(UpdateSession(newer, "renewal")))

@@ -21,15 +21,14 @@ import msgspec
 
 from llcphone.audio import BYTES_PER_MS
 from llcphone.engine import notes
-from llcphone.engine.commands import Command, SendModel
 from llcphone.engine.parts.history import CalledTool
 from llcphone.engine.parts.responses import GREETING, RESUME
-from llcphone.engine.parts.retell import retold
 from llcphone.engine.resumed import KeptLine, Owed, Resumed, Speaker
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from llcphone.engine.commands import Command
     from llcphone.engine.parts.history import Line
     from llcphone.engine.state import CallState
 
@@ -127,9 +126,8 @@ def go_on(state: CallState, resumed: Resumed, now_ms: int, out: list[Command]) -
     if resumed.owed is Owed.GREETING:
         talk.ask(GREETING, state.setup.greeting_cue, out)
         return
-    texts, lines = state.setup.recovery.texts, talk.history.lines()
-    out.extend(SendModel(item) for item in retold(lines, state.caller_audio, texts))
-    talk.retold = {line.item_id for line in lines if line.speaker is Speaker.AGENT}
+    texts = state.setup.recovery.texts
+    state.retell(talk.history.lines(), out)
     line_back = {Owed.ANSWER: texts.line_back_answer, Owed.REST: texts.line_back_rest}
     news = f"{resumed.news or line_back.get(resumed.owed, texts.line_back)} {texts.no_repeat}"
     if resumed.speak:

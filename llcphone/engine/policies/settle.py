@@ -12,23 +12,12 @@ from typing import TYPE_CHECKING
 from llcphone.engine import notes
 from llcphone.engine.commands import Command, EndCall, SendModel
 from llcphone.engine.events import EndReason
-from llcphone.engine.parts.connecting import Phase
+from llcphone.engine.parts.model_session import Phase
 from llcphone.engine.parts.timers import Timer
 from llcphone.engine.resumed import Owed
 
 if TYPE_CHECKING:
-    from llcphone.engine.policies.alarms import Alarms
-    from llcphone.engine.policies.budget import Budget
-    from llcphone.engine.policies.echo_guard import EchoGuard
-    from llcphone.engine.policies.goodbye import Goodbye
-    from llcphone.engine.policies.manual_turns import ManualTurns
-    from llcphone.engine.policies.outbound import Outbound
-    from llcphone.engine.policies.phone_line import PhoneLine
-    from llcphone.engine.policies.renewal import Renewal
-    from llcphone.engine.policies.silence import Silence
-    from llcphone.engine.policies.stall import Stall
-    from llcphone.engine.policies.tool_calls import ToolCalls
-    from llcphone.engine.policies.unasked_results import UnaskedResults
+    from llcphone.engine.policies.peers import Policies
     from llcphone.engine.state import CallState
 
 _NOT_YET = (
@@ -40,72 +29,45 @@ _NOT_YET = (
 class Settle:
     """The looks after every event of one call."""
 
-    def __init__(
-        self,
-        state: CallState,
-        *,
-        alarms: Alarms,
-        budget: Budget,
-        echo: EchoGuard,
-        goodbye: Goodbye,
-        line: PhoneLine,
-        manual: ManualTurns,
-        outbound: Outbound | None,
-        renewal: Renewal,
-        silence: Silence,
-        stall: Stall,
-        tools: ToolCalls,
-        unasked: UnaskedResults,
-    ) -> None:
-        self._state = state
-        self._alarms = alarms
-        self._budget = budget
-        self._echo = echo
-        self._goodbye = goodbye
-        self._line = line
-        self._manual = manual
-        self._outbound = outbound
-        self._renewal = renewal
-        self._silence = silence
-        self._stall = stall
-        self._tools = tools
-        self._unasked = unasked
+    def __init__(self, state: CallState, policies: Policies) -> None:
+        self._state, self._policies = state, policies
 
     def after_event(self, now_ms: int, out: list[Command]) -> None:
         """Look at everything; what may be done now is done."""
-        state, talk, timers = self._state, self._state.talk, self._state.timers
-        if self._outbound is not None:
-            self._outbound.ring_when_ready(now_ms, out)
-            timers.arm(Timer.CARRIER, self._outbound.dialling.deadline_ms)
+        state, policies = self._state, self._policies
+        talk, timers = state.talk, state.timers
+        if policies.outbound is not None:
+            policies.outbound.ring_when_ready(now_ms, out)
+            timers.arm(Timer.CARRIER, policies.outbound.dialling.deadline_ms)
         ready = state.session.ready
-        timers.arm(Timer.SETUP, None if ready else state.session.due_ms)
+        timers.arm(Timer.SETUP, None if ready else policies.connecting.due_ms)
         if talk.bill.over:
-            self._budget.spent(now_ms, out)
-        self._goodbye.settle(now_ms, out)
+            policies.goodbye.budget_spent(now_ms, out)
+        policies.goodbye.settle(now_ms, out)
         if ready:
-            if self._outbound is not None:
-                self._outbound.settle(now_ms, out)
-            self._manual.settle(now_ms, out)
-            self._unasked.settle(now_ms, out)
-            self._silence.settle(now_ms, out)
+            if policies.outbound is not None:
+                policies.outbound.settle(now_ms, out)
+            policies.manual.settle(now_ms, out)
+            policies.tools.settle(now_ms, out)
+            policies.silence.settle(now_ms, out)
             creates = talk.responses.due(now_ms, caller_speaking=talk.caller_has_floor)
             out.extend(SendModel(message) for message in creates)
             if creates:
-                self._alarms.answer_due(now_ms)
+                policies.alarms.answer_due(now_ms)
         if state.gate.guarding:
             self._look_at_guard(now_ms)
-        self._echo.settle(now_ms, out)
+        policies.echo.settle(now_ms, out)
         talk.settle_floor(now_ms, out)
-        self._line.settle()
-        timers.arm(Timer.RENEW, self._renewal.settle(now_ms, out))
-        timers.arm_early(Timer.STALL, self._stall.at_ms())
+        policies.line.settle()
+        timers.arm(Timer.RENEW, policies.renewal.settle(now_ms, out))
+        timers.arm_early(Timer.STALL, policies.stall.at_ms())
         wakes_ms = talk.responses.wakes_ms(caller_speaking=talk.caller_has_floor)
         timers.arm(Timer.RESPONSE, wakes_ms if ready else None)
         quiet_ms = talk.quiet_from_ms if talk.schedule.waiting and ready else None
         timers.arm(Timer.DUE, None if quiet_ms is None else max(quiet_ms, now_ms))
-        timers.arm(Timer.TOOL, self._tools.deadline_ms)
+        timers.arm(Timer.TOOL, policies.tools.deadline_ms)
         waiting = ready and state.pending.owed is Owed.NOTHING
-        timers.arm(Timer.TOOL_FILLER, self._tools.filler_at_ms(now_ms) if waiting else None)
+        timers.arm(Timer.TOOL_FILLER, policies.tools.filler_at_ms(now_ms) if waiting else None)
         if state.goodbye_ms is not None:
             self._look_at_goodbye(state.goodbye_ms, now_ms, out)
 

@@ -7,6 +7,9 @@ item of the conversation at once, and ``responses`` decides when a response abou
     late     a tool may go on when the model no longer waits for it. Its result is discarded, or sent as a
              tool call of its own with the same arguments. A second answer to one ``call_id`` does not
              exist, and a system message would give a tool's text the authority of a system prompt
+    unasked  something was looked up while the agent was speaking. It is sent like a late result, and no
+             response is asked for: the agent does not speak because of it, but what it says next can use
+             it. While there is no session it waits; once sent, it is part of the history
     filler   when the caller has waited for tools in silence for this long, a stored sound is played. The
              transcript has it as the system's; the answer does not wait for its end
 """
@@ -19,17 +22,15 @@ import attrs
 import msgspec
 
 from llcphone.engine import notes
-from llcphone.engine.commands import Command, RunTool, SendModel, SendPhone
+from llcphone.engine.commands import Command, RunTool, SendModel
 from llcphone.engine.parts.responses import TOOLS
-from llcphone.engine.resumed import Speaker
 from llcphone.realtime.messages import ToolCall
-from llcphone.twilio.media import Clear
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from llcphone.engine.call_setup import ToolRule
-    from llcphone.engine.events import ToolFinished
+    from llcphone.engine.events import ResultTold, ToolFinished
     from llcphone.engine.state import CallState
     from llcphone.realtime.events import Item
 
@@ -56,7 +57,9 @@ class ToolCalls:
         self._due_ms: dict[str, int] = {}
         self._late: dict[str, _Late] = {}
         self._outputs = state.talk.outputs
-        self._told_late = 0
+        self._told_late = self._told = 0
+        self._unasked: list[ResultTold] = []
+        """Results that the model has not asked for, and that no session has yet."""
         self._silent_ms: int | None = None
         """Since when the caller hears nothing; None while they do, or while no tool is awaited."""
         self._fillers = 0
@@ -104,7 +107,8 @@ class ToolCalls:
             return
         self._talk.transcript.tool_answered(event.call_id, event.output)
         if self._state.session.ready:  # a later session gets the history
-            self._tell_again(late.call, event.output, out)
+            self._told_late += 1
+            self._tell_as_new(f"late-{self._told_late}", late.call, event.output, out)
         if late.speak and not self._state.hanging_up:  # no late news may hold the call
             self._talk.responses.want(TOOLS)
 
@@ -134,11 +138,27 @@ class ToolCalls:
         self._talk.transcript.tool_answered(call_id, output, promised=promised)
         self._outputs.tell(call_id, output, out)
 
-    def _tell_again(self, call: RunTool, output: str, out: list[Command]) -> None:
-        self._told_late += 1
-        again = f"late-{self._told_late}"
-        out.append(SendModel(ToolCall(again, call.name, call.arguments)))
-        self._outputs.tell(again, output, out)
+    def _tell_as_new(self, call_id: str, call: RunTool | ResultTold, output: str, out: list[Command]) -> None:
+        out.append(SendModel(ToolCall(call_id, call.name, call.arguments)))
+        self._outputs.tell(call_id, output, out)
+
+    def unasked(self, event: ResultTold, now_ms: int, out: list[Command]) -> None:
+        """A result that the model has not asked for."""
+        self._unasked.append(event)
+
+    def settle(self, now_ms: int, out: list[Command]) -> None:
+        """On a configured session: send the unasked results that wait."""
+        talk = self._talk
+        for event in self._unasked:
+            self._told += 1
+            while talk.history.get(f"told-{self._told}") is not None:  # an older run of this call used it
+                self._told += 1
+            call_id = f"told-{self._told}"
+            talk.transcript.tool_called(call_id, event.name, event.arguments, now_ms)
+            talk.transcript.tool_answered(call_id, event.output)
+            self._tell_as_new(call_id, event, event.output, out)
+            out.append(notes.ResultTold(event.name))
+        self._unasked.clear()
 
     # -- the caller's wait ------------------------------------------------------------------
 
@@ -164,10 +184,7 @@ class ToolCalls:
         at_ms = self.filler_at_ms(now_ms)
         if at_ms is None or at_ms > now_ms:
             return
-        talk = self._talk
-        for payload in self._plan.filler:
-            out.extend(SendPhone(message) for message in talk.playout.filler(payload, now_ms))
-        talk.history.place(f"tool filler {now_ms}", Speaker.SYSTEM, now_ms).text = "(filler)"
+        self._talk.play(self._plan.filler, "filler", now_ms, out, line_id=f"tool filler {now_ms}")
         out.append(notes.ToolFillerPlayed())
         self._fillers += 1
         self.filling = True
@@ -175,8 +192,7 @@ class ToolCalls:
     def agent_speaks(self, out: list[Command]) -> None:
         """The answer does not wait for a filler's end."""
         self.filling = False
-        if self._talk.playout.drop_fillers():
-            out.append(SendPhone(Clear()))
+        self._talk.drop_fillers(out)
 
 
 def _no_answer(rule: ToolRule) -> str:

@@ -20,8 +20,7 @@ known cause counts as a refusal if ``session.updated`` does not follow soon.
 
 from __future__ import annotations
 
-from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from llcphone.engine import notes
 from llcphone.engine.commands import (
@@ -33,56 +32,33 @@ from llcphone.engine.commands import (
     SendModel,
 )
 from llcphone.engine.events import EndReason, ModelConnected, ModelConnectFailed
-from llcphone.engine.parts.session_in_force import SessionInForce
+from llcphone.engine.parts.model_session import Phase
 from llcphone.realtime.dialects import Dialect, ErrorKind, error_kind, is_dialect_refusal, is_known
-from llcphone.realtime.error_codes import named_wait_ms
+from llcphone.realtime.error_codes import REFUSED_CLOSES, named_wait_ms
 from llcphone.realtime.session import confirms_ulaw
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from llcphone.engine.call_setup import CallSetup
     from llcphone.engine.events import ModelLegLost
-    from llcphone.engine.parts.retry_timing import RetryTiming
-    from llcphone.engine.parts.speech import Opening
+    from llcphone.engine.state import CallState
     from llcphone.realtime.events import ModelError, SessionUpdated
-
-_REFUSED_CLOSES = frozenset({3000, 4000})
-"""Close codes of a bad key and of a bad model or shape (docs/vendor-facts.md, Session set-up)."""
 
 _ATTEMPT_MS = 3_000
 """The first attempt to replace a lost session; connecting and configuring take about 0.6 s. Each
 further one may take twice as long as the one before: the endpoint may only be slow."""
 
-
 _GRACE_MS = 300
 """How long ``session.updated`` may follow an error that does not say what it is about."""
 
 
-class Phase(Enum):
-    """The state of the set-up."""
-
-    WARM = "warm"
-    JOINED = "joined"
-    COLD = "cold"
-    EXPIRED = "expired"
-    """The warm time ran out while no caller was on the line: no attempt is under way."""
-    READY = "ready"
-    RECOVERING = "recovering"
-    """A configured session was lost in mid-call; the next one is being opened."""
-    GIVEN_UP = "given up"
-
-
-class SessionSetup:
+class Connecting:
     """The attempts to reach a configured model session."""
 
-    def __init__(self, setup: CallSetup, retry: RetryTiming, opening: Opening) -> None:
-        self.in_force = SessionInForce(setup.session)
-        self._dialect = setup.dialect
-        self._may_switch = setup.may_switch
+    def __init__(self, state: CallState) -> None:
+        setup = state.setup
+        self._state, self._session, self._retry = state, state.session, state.retry
+        self._opening = state.talk.speech.opening
         self._limits = setup.limits.setup
-        self._retry = retry
-        self._opening = opening
+        self._may_switch = setup.may_switch
         self._redials = 0
         self._attempt_ms = _ATTEMPT_MS
         self._until_ms = 0
@@ -90,97 +66,71 @@ class SessionSetup:
         self._dialled_ms = 0
         """When the present attempt begins, or began."""
         self._update_id = ""
-        self._unclear: tuple[int, ModelError] | None = None
-        """An error that may be the refusal of our update, and when it counts as that."""
-        self._newest = 0
-        """The newest number of any leg, successors included."""
-        self.leg_dialect: Dialect | None = None
-        self.leg_number = 0
-        self.phase = Phase.WARM
-        self.deadline_ms: int | None = None
-        self.joined = False
-        self.attempts = 0
-        self.last_failure = ""
-
-    @property
-    def session(self) -> Mapping[str, Any]:
-        """What a session is configured with, later updates included."""
-        return self.in_force.session
 
     @property
     def due_ms(self) -> int | None:
         """When ``deadline_passed`` is to be called."""
-        times = [self.deadline_ms, None if self._unclear is None else self._unclear[0]]
+        unclear = self._session.unclear
+        times = [self._session.deadline_ms, None if unclear is None else unclear[0]]
         return min((each for each in times if each is not None), default=None)
-
-    @property
-    def dialect(self) -> Dialect | None:
-        """The present leg's, or what is known of the endpoint."""
-        return self.leg_dialect or self._dialect
-
-    @property
-    def ready(self) -> bool:
-        """The session is configured."""
-        return self.phase is Phase.READY
 
     def born(self, now_ms: int) -> list[Command]:
         """Begin the warm attempt."""
-        self.deadline_ms = now_ms + self._limits.warm_ms
+        self._session.deadline_ms = now_ms + self._limits.warm_ms
         return self._dial(now_ms)
 
     def stream_joined(self, now_ms: int) -> list[Command]:
         """The caller is on the line and hears silence from now on."""
-        self.joined = True
-        if self.phase is Phase.WARM:
-            self.phase = Phase.JOINED
-            self.deadline_ms = now_ms + self._limits.join_grace_ms
-        elif self.phase is Phase.EXPIRED:
+        if self._session.phase is Phase.WARM:
+            self._session.phase = Phase.JOINED
+            self._session.deadline_ms = now_ms + self._limits.join_grace_ms
+        elif self._session.phase is Phase.EXPIRED:
             return self._go_cold(now_ms)
         return []
 
     def deadline_passed(self, now_ms: int) -> list[Command]:
         """The present attempt's time is up."""
-        if self._unclear is not None and self._unclear[0] <= now_ms:
-            return self._refuse(self._unclear[1], now_ms)
-        self.last_failure = self.last_failure or "timeout"
-        match self.phase:
+        if self._session.unclear is not None and self._session.unclear[0] <= now_ms:
+            return self._refuse(self._session.unclear[1], now_ms)
+        self._session.last_failure = self._session.last_failure or "timeout"
+        match self._session.phase:
             case Phase.WARM:
-                self.phase = Phase.EXPIRED
-                self.deadline_ms = None
-                return [CloseModel(self.leg_number), notes.SetupPhase("expired")]
+                self._session.phase = Phase.EXPIRED
+                self._session.deadline_ms = None
+                return [CloseModel(self._session.leg_number), notes.SetupPhase("expired")]
             case Phase.JOINED if now_ms - self._dialled_ms < _ATTEMPT_MS:
                 self._cold(now_ms)  # it has only begun: beginning anew would only take longer
                 return []
             case Phase.JOINED:
-                return [CloseModel(self.leg_number), *self._go_cold(now_ms)]
+                return [CloseModel(self._session.leg_number), *self._go_cold(now_ms)]
             case Phase.RECOVERING if now_ms < self._until_ms:
                 self._attempt_ms *= 2
-                return [CloseModel(self.leg_number), *self._dial(now_ms)]
+                return [CloseModel(self._session.leg_number), *self._dial(now_ms)]
             case Phase.RECOVERING:
-                return [CloseModel(self.leg_number), EndCall(EndReason.MODEL_LOST)]
+                return [CloseModel(self._session.leg_number), EndCall(EndReason.MODEL_LOST)]
             case Phase.COLD:
-                return [CloseModel(self.leg_number), EndCall(EndReason.MODEL_UNREACHABLE)]
+                return [CloseModel(self._session.leg_number), EndCall(EndReason.MODEL_UNREACHABLE)]
             case _:
                 return []
 
     def connected(self, event: ModelConnected) -> list[Command]:
         """The socket is open: configure it at once, without waiting for ``session.created``."""
-        self.leg_dialect = event.dialect
-        self._update_id = f"setup-{self.leg_number}"
-        self.in_force.begins()
-        return [SendModel(self._opening(self.session, self._update_id))]
+        self._session.leg_dialect = event.dialect
+        self._update_id = f"setup-{self._session.leg_number}"
+        self._session.in_force.begins()
+        return [SendModel(self._opening(self._session.in_force.session, self._update_id))]
 
     def connect_failed(self, event: ModelConnectFailed, now_ms: int) -> list[Command]:
         """The socket could not be opened."""
-        self.last_failure = event.code
+        self._session.last_failure = event.code
         if event.fatal:
             return [EndCall(EndReason.MODEL_REFUSED)]
         return self._redial(now_ms, event.retry_after_ms)
 
     def leg_lost(self, event: ModelLegLost, now_ms: int) -> list[Command]:
         """The socket closed before it was configured."""
-        self.last_failure = self.last_failure or f"closed_{event.code}"
-        if event.code in _REFUSED_CLOSES:
+        self._session.last_failure = self._session.last_failure or f"closed_{event.code}"
+        if event.code in REFUSED_CLOSES:
             return [EndCall(EndReason.MODEL_REFUSED)]
         return self._redial(now_ms, event.retry_after_ms)
 
@@ -188,22 +138,22 @@ class SessionSetup:
         """An ``error`` event before the session was configured."""
         if self._flat_may_turn and is_dialect_refusal(error):
             return self._turn_to_ga(now_ms, RememberDialect(Dialect.GA))
-        self.last_failure = error.code or "error"
+        self._session.last_failure = error.code or "error"
         kind = error_kind(error)
         if kind is ErrorKind.RETRY:
-            return [CloseModel(self.leg_number), *self._redial(now_ms, named_wait_ms(error.message))]
+            return [CloseModel(self._session.leg_number), *self._redial(now_ms, named_wait_ms(error.message))]
         if kind in (ErrorKind.FATAL, ErrorKind.SETUP) or error.event_id == self._update_id:
             return self._refuse(error, now_ms)
         if not error.event_id and not is_known(error):
-            self._unclear = self._unclear or (now_ms + _GRACE_MS, error)
+            self._session.unclear = self._session.unclear or (now_ms + _GRACE_MS, error)
         return []
 
     def _refuse(self, error: ModelError, now_ms: int) -> list[Command]:
-        unclear, self._unclear = self._unclear, None
+        unclear, self._session.unclear = self._session.unclear, None
         fatal = error_kind(error) is ErrorKind.FATAL
-        if not fatal and (names := self.in_force.doubted()):
+        if not fatal and (names := self._session.in_force.doubted()):
             self._update_id += "-opening"
-            again = SendModel(self._opening(self.session, self._update_id))
+            again = SendModel(self._opening(self._session.in_force.session, self._update_id))
             return [notes.SessionUpdateRefused(names, error.code, error.param), again]
         if unclear is not None and self._flat_may_turn:
             return self._turn_to_ga(now_ms)
@@ -212,71 +162,54 @@ class SessionSetup:
 
     @property
     def _flat_may_turn(self) -> bool:
-        return self.leg_dialect is Dialect.FLAT and self._may_switch
+        return self._session.leg_dialect is Dialect.FLAT and self._may_switch
 
     def _turn_to_ga(self, now_ms: int, *known: Command) -> list[Command]:
         self._may_switch = False
-        self._dialect = Dialect.GA
-        return [CloseModel(self.leg_number), *known, *self._dial(now_ms)]
+        self._session.known_dialect = Dialect.GA
+        return [CloseModel(self._session.leg_number), *known, *self._dial(now_ms)]
 
     def updated(self, event: SessionUpdated, now_ms: int) -> list[Command]:
         """``session.updated``: ready only if it confirms µ-law both ways."""
         if not confirms_ulaw(event):
-            self.last_failure = "audio_format"
+            self._session.last_failure = "audio_format"
             if self._flat_may_turn:  # a server that skips what it does not know, and speaks GA
                 return self._turn_to_ga(now_ms)
             return [EndCall(EndReason.MODEL_REFUSED)]
-        self.in_force.set_up()
-        self._unclear = None
-        self.phase = Phase.READY
-        self.deadline_ms = None
-        self.last_failure = ""
-        return [RememberDialect(self.leg_dialect)] if self.leg_dialect is not None else []
+        self._session.in_force.set_up()
+        self._session.unclear = None
+        self._session.phase = Phase.READY
+        self._session.deadline_ms = None
+        self._session.last_failure = ""
+        return [RememberDialect(self._session.leg_dialect)] if self._session.leg_dialect is not None else []
 
     def recover(self, now_ms: int, pause_ms: int, *, on_the_line: bool) -> list[Command]:
         """The configured session is lost: open another, again and again until the limit."""
         self._redials = 0
         self._attempt_ms = _ATTEMPT_MS
-        self._dialect = self.dialect
+        self._session.known_dialect = self._session.dialect
         if on_the_line:
-            self.phase = Phase.RECOVERING
+            self._session.phase = Phase.RECOVERING
             self._until_ms = now_ms if self._retry.until_ms is None else self._retry.until_ms
         else:  # no caller hears the gap yet
-            self.phase = Phase.JOINED if self.joined else Phase.WARM
-            self.deadline_ms = now_ms + (self._limits.join_grace_ms if self.joined else self._limits.warm_ms)
-        return [CloseModel(self.leg_number), *self._dial(now_ms, pause_ms)]
-
-    def next_leg_number(self) -> int:
-        """The number of the next attempt to have a leg."""
-        self._newest += 1
-        self.attempts += 1
-        return self._newest
-
-    def take_over(self, leg_number: int, dialect: Dialect | None) -> None:
-        """The session of this leg, configured already, is the present one."""
-        self.leg_number, self.leg_dialect = leg_number, dialect
-        self.in_force.begins()
-        self.phase = Phase.READY
-        self.deadline_ms = None
-
-    def give_up(self) -> None:
-        """No session any more; whatever a leg still says is stale."""
-        self.phase = Phase.GIVEN_UP
-        self._unclear = None
-        self.deadline_ms = None
+            self._session.phase = Phase.JOINED if self._state.joined else Phase.WARM
+            self._session.deadline_ms = now_ms + (
+                self._limits.join_grace_ms if self._state.joined else self._limits.warm_ms
+            )
+        return [CloseModel(self._session.leg_number), *self._dial(now_ms, pause_ms)]
 
     # -- attempts ---------------------------------------------------------------------------
 
     def _dial(self, now_ms: int, after_ms: int = 0) -> list[Command]:
-        self.leg_number = self.next_leg_number()
-        self.leg_dialect = self._unclear = None
+        self._session.leg_number = self._session.next_leg_number()
+        self._session.leg_dialect = self._session.unclear = None
         self._dialled_ms = now_ms + after_ms
-        if self.phase is Phase.RECOVERING:
-            self.deadline_ms = min(now_ms + after_ms + self._attempt_ms, self._until_ms)
-        return [ConnectModel(self.leg_number, self._dialect, after_ms)]
+        if self._session.phase is Phase.RECOVERING:
+            self._session.deadline_ms = min(now_ms + after_ms + self._attempt_ms, self._until_ms)
+        return [ConnectModel(self._session.leg_number, self._session.known_dialect, after_ms)]
 
     def _redial(self, now_ms: int, retry_after_ms: int = 0) -> list[Command]:
-        if self.phase is Phase.RECOVERING:
+        if self._session.phase is Phase.RECOVERING:
             if retry_after_ms:
                 self._retry.heed(retry_after_ms, now_ms)
             recovery_pause_ms = self._retry.pause_ms(now_ms)
@@ -285,19 +218,19 @@ class SessionSetup:
             return self._dial(now_ms, recovery_pause_ms)
         pause_ms = max(self._retry.growing_ms(self._redials), retry_after_ms)
         self._redials += 1
-        if retry_after_ms and self.joined and now_ms + retry_after_ms > self._last_ms:
+        if retry_after_ms and self._state.joined and now_ms + retry_after_ms > self._last_ms:
             return [EndCall(EndReason.MODEL_UNREACHABLE)]
         return self._dial(now_ms, pause_ms)
 
     @property
     def _last_ms(self) -> int:
         """When the set-up is given up, with the caller on the line."""
-        later_ms = self._limits.cold_ms if self.phase is Phase.JOINED else 0
-        return (self.deadline_ms or 0) + later_ms
+        later_ms = self._limits.cold_ms if self._session.phase is Phase.JOINED else 0
+        return (self._session.deadline_ms or 0) + later_ms
 
     def _cold(self, now_ms: int) -> None:
-        self.phase = Phase.COLD
-        self.deadline_ms = now_ms + self._limits.cold_ms
+        self._session.phase = Phase.COLD
+        self._session.deadline_ms = now_ms + self._limits.cold_ms
 
     def _go_cold(self, now_ms: int) -> list[Command]:
         self._cold(now_ms)
