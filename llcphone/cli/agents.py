@@ -19,7 +19,7 @@ def new(file: Path = Path("agent.py"), /) -> None:
     """Write a first agent of your own: a commented Python file with a tool.
 
     Args:
-        file: where to; it must not exist.
+        file: the file to write; it must not exist.
     """
     from llcphone.cli import new_agent
 
@@ -40,7 +40,7 @@ def mode(
 
     Args:
         name: which.
-        file: where to; it must not exist. Without one, it is printed.
+        file: the file to write; it must not exist. Without it, the copy is printed.
         config: settings file, whose company.language is that of the copied prompt.
     """
     from llcphone.modes import House, source_of
@@ -59,7 +59,7 @@ def prompt(
     """Show what a prompt holds, in the order in which it is cached, with estimated tokens and cost.
 
     Args:
-        context: what a call would be about; it comes last.
+        context: what a call would be about; the last part of the prompt.
     """
     from llcphone.cli.prompt import prompt_lines, sizes
 

@@ -70,8 +70,8 @@ async def call(
 
     Args:
         to: number to call, as +<country><number>.
-        context: what this call is about; it comes last in the prompt.
-        caller_id: which of your numbers they see; default the first.
+        context: what this call is about; the last part of the prompt.
+        caller_id: which of your numbers the callee sees; default the first.
     """
     loaded = settings.with_store(settings.load(config).config, config)
     number, shown = (

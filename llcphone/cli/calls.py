@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from llcphone.config import Config
     from llcphone.store.models import CallDetails, CallSummary
 
-Numbers = Annotated[bool, Parameter(help="show telephone numbers whole")]
+Numbers = Annotated[bool, Parameter(help="show complete telephone numbers")]
 
 _POLL_S = 1.0
 _LATE_S = 600.0
@@ -113,7 +113,7 @@ def show(
 
 
 def transcript(call: str, /, *, as_json: AsJson = False, config: ConfigPath = None) -> None:
-    """Show what was said in a call, as it was heard.
+    """Show what was said and heard in a call.
 
     Args:
         call: its id, the beginning of it, or Twilio's CallSid.
@@ -171,7 +171,7 @@ def export(
 
     Args:
         format_: csv or json.
-        out: a new file, for its owner only; default standard output.
+        out: a new file that only you can read; default standard output.
         days: only calls that ended at most this many days ago.
     """
     since = None if days is None else time.time() - days * DAY_S

@@ -26,14 +26,14 @@ def demo(
     """Hold whole calls over loopback with simulators of both vendors; no account needed.
 
     Args:
-        caller: your own speech, WAV files, said in turn instead of the scripted caller.
+        caller: WAV files of your own speech, one for each turn, instead of the scripted caller.
         out: where the stereo WAV, the timeline and the call record go.
         dialect: what the simulated Realtime API speaks.
-        inbound_only: hold the call that comes in; place none.
+        inbound_only: only the inbound call, not the outbound one.
         quiet: print the summary only.
-        play: play the calls aloud while they go on, with whatever player this machine has.
-        mode: instead, one call with this mode, with the company, routes and modules of your settings.
-        dial: the same, by dialling this number: your routes choose the agent.
+        play: play the calls aloud, with any audio player of this machine.
+        mode: one call with this mode instead, by your settings (company, routes, modules).
+        dial: one call to this number instead: your routes choose the agent.
     """
     if mode or dial:
         from llcphone import settings

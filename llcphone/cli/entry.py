@@ -34,7 +34,7 @@ def _app(**how: Any) -> cyclopts.App:
 
 app = _app(
     name="llcphone",
-    help="Phone calls that an AI model holds by voice. Begin with: llcphone demo, then llcphone init.",
+    help="Phone calls with an AI voice agent. Begin with: llcphone demo, then llcphone init.",
 )
 
 _GROUPS: dict[str, dict[str, tuple[str, str]]] = {
@@ -45,20 +45,20 @@ _GROUPS: dict[str, dict[str, tuple[str, str]]] = {
             "agents:new",
             "Write a first agent of your own: a commented Python file with a tool.",
         ),
-        "doctor": ("ops:doctor", "Examine everything that calls need, and say how to fix what is wrong."),
+        "doctor": ("ops:doctor", "Check everything that calls need, and say how to fix what is wrong."),
     },
     "Calls": {
         "serve": ("serve:serve", "Answer calls until SIGTERM or Ctrl-C, then drain."),
         "call": ("call:call", "Call a number: a dry run unless --yes."),
-        "number": ("ops:number", "Show or set which server Twilio asks when your number rings."),
+        "number": ("ops:number", "Show or set the webhook that Twilio calls when your number rings."),
         "tunnel": ("ops:tunnel", "Open a tunnel to the server, and set everything that depends on its URL."),
     },
     "The server in the background": {
-        "start": ("ops:start", "Start the server in the background, unless one runs."),
+        "start": ("ops:start", "Start the server in the background, unless it is running."),
         "stop": ("ops:stop", "Drain the server and stop it."),
         "restart": (
             "ops:restart",
-            "Start a new server beside the old one, hand over the port, see it well.",
+            "Start a new server beside the old one, hand over the port, and check it.",
         ),
         "status": ("ops:status", "Show whether the server takes calls."),
         "unit": ("ops:unit", "Write the file with which systemd or pm2 keeps the server running."),
@@ -66,7 +66,7 @@ _GROUPS: dict[str, dict[str, tuple[str, str]]] = {
     "What was said and done": {
         "calls": ("calls:calls", "List the calls that have ended."),
         "show": ("calls:show", "Show a call's record (without the transcript)."),
-        "transcript": ("calls:transcript", "Show what was said in a call, as it was heard."),
+        "transcript": ("calls:transcript", "Show what was said and heard in a call."),
         "tail": ("calls:tail", "Show each call as it ends."),
         "export": ("calls:export", "Write all calls as CSV or JSON lines."),
         "store": ("store:store", "The database of calls: make one to try, delete from it."),
@@ -74,15 +74,18 @@ _GROUPS: dict[str, dict[str, tuple[str, str]]] = {
     "Settings and agents": {
         "config": ("settings:config", "Show the settings in effect, and where each comes from."),
         "prompt": ("agents:prompt", "Show how large an agent's prompt is, part by part, and what it costs."),
-        "mode": ("agents:mode", "Copy an agent that ships (receptionist, ivr, csr, outbound), to be edited."),
+        "mode": (
+            "agents:mode",
+            "Copy a ready-made agent (receptionist, ivr, csr, outbound) to edit it.",
+        ),
         "snapshot": ("snapshot:app", "Known-good settings: save, compare, restore."),
-        "rescue": ("snapshot:rescue", "Restore the plainest settings that ship."),
+        "rescue": ("snapshot:rescue", "Restore the simplest shipped settings."),
         "skill": ("skill:app", "The skill for OpenClaw and Claude Code."),
     },
     "Tests": {
         "sim": ("sim:app", "Simulators of the Realtime API, of a caller and of Twilio; no account needed."),
-        "torture": ("torture:torture", "Try a bridge, ours or another, with the calls that break bridges."),
-        "replay": ("replay:replay", "Give a recorded call to this version: it must decide the same."),
+        "torture": ("torture:torture", "Test a bridge, ours or yours, with calls that often break bridges."),
+        "replay": ("replay:replay", "Replay a recorded call: this version must make the same decisions."),
     },
 }
 

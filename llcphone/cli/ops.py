@@ -34,9 +34,9 @@ async def doctor(
     Args:
         only: groups to look at: settings, process, machine, public, twilio, session, vendors.
         quick: settings, process and session only.
-        live: also what costs money: one short text of the model.
-        fix: offer the safe fixes, each with a question.
-        yes: say yes to those questions.
+        live: also a check that costs money: the model writes one short text.
+        fix: offer safe fixes, and ask before each.
+        yes: answer those questions with yes.
     """
     from llcphone.doctor.checks import GROUPS, QUICK, run_checks
     from llcphone.doctor.context import context_of
@@ -70,8 +70,8 @@ async def restart(
 
     Args:
         agent: a Python file with an ``agent``; default as it was started.
-        force: also end a foreign program on the port, or a server that a supervisor would start again.
-        rollback: if settings or session are refused, go back to the last good snapshot.
+        force: also end another program on the port, or a server that a supervisor would start again.
+        rollback: if settings or session are refused, restore the last good snapshot.
     """
     from llcphone.cli import restart as restarting
 
@@ -80,7 +80,7 @@ async def restart(
 
 
 async def start(*, config: ConfigPath = None, agent: AgentPath = None) -> None:
-    """Start the server in the background, unless one runs."""
+    """Start the server in the background, unless it is running."""
     from llcphone.process import lifecycle
     from llcphone.process.status import standing, standing_lines
 
@@ -97,7 +97,7 @@ async def stop(*, config: ConfigPath = None, force: bool = False) -> None:
     """Drain the server and stop it; end what else of ours listens on its port.
 
     Args:
-        force: also end a foreign program on the port, or a server that a supervisor would start again.
+        force: also end another program on the port, or a server that a supervisor would start again.
     """
     from llcphone.doctor.context import context_of
     from llcphone.process import lifecycle
@@ -151,7 +151,7 @@ def unit(
 
 @number.command
 async def show(*, config: ConfigPath = None, as_json: AsJson = False) -> None:
-    """Show what Twilio does when the number rings; exit code 1 if calls do not come to this server."""
+    """Show what Twilio does when the number rings; exit code 1 if calls do not reach this server."""
     from llcphone.cli.number import number_lines, number_now
 
     now = await number_now(settings.load(config).config)
@@ -161,7 +161,7 @@ async def show(*, config: ConfigPath = None, as_json: AsJson = False) -> None:
 
 @number.command
 async def set_webhook(*, config: ConfigPath = None, yes: bool = False) -> None:
-    """Let the number ask this server when it rings.
+    """Set the number's webhook to this server.
 
     Args:
         yes: without a question.
@@ -178,7 +178,7 @@ async def tunnel(
     """Open a tunnel to the server, and set everything that depends on its URL.
 
     Args:
-        program: which tunnel; default the one that is installed.
+        program: which program; default the one that is installed.
         yes: without questions.
     """
     from llcphone.cli.tunnel import TunnelOptions, run_tunnel

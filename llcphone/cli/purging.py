@@ -43,7 +43,7 @@ def purge(
     yes: Annotated[bool, Parameter(help="delete without a question")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Delete what is older than the settings say; with --number, all that is kept of one person.
+    """Delete what is older than the settings allow; with --number, all data of one person.
 
     Both in the database, in records.path and in records.blackbox_dir. Of a person: calls with what was said,
     messages, notes, appointments and the customer; also what the journal has.

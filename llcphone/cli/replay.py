@@ -32,8 +32,8 @@ def replay(file: Path, /, *, accept: bool = False) -> None:
     """Give the tape of a call to this version's engine: it must decide the same.
 
     Args:
-        file: a tape out of the folder records.blackbox_dir.
-        accept: write what this version decides into the tape.
+        file: a file from the folder records.blackbox_dir.
+        accept: write this version's decisions into the file.
     """
     sys.exit(run_replay(file, accept=accept, tell=print))
 

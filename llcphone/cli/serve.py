@@ -25,8 +25,8 @@ async def serve(
     """Answer calls until SIGTERM or SIGINT, then drain.
 
     Args:
-        reload: while you write an agent: load it again whenever its files change; live calls keep theirs.
-        replace: take the port from the server that runs here, once this one is ready; its calls go on.
+        reload: while you write an agent: load the agent again when its files change; live calls keep theirs.
+        replace: take over the port of the running server when this one is ready; its live calls continue.
     """
     file = config or settings.DEFAULT_FILE
     finish(file)  # of a restore that was broken off, all or nothing is in effect

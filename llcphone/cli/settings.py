@@ -29,7 +29,7 @@ def config(
         word: only settings with this in their name, such as "outbound" or "voice".
         explain: also where each value came from.
         changed: only what is not the default.
-        all_: also the advanced settings. Without it they are shown if a word finds them or if one is set.
+        all_: also the advanced settings; without it, only those that are set or that WORD finds.
     """
     named = [row for row in settings.explain(settings.load(config)) if word in row[0]]
     rows = [row for row in named if _is_set(row) or (not changed and (all_ or word or not _is_advanced(row)))]

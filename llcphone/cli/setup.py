@@ -34,12 +34,12 @@ def init(
         company: your company's name, as it is spoken.
         language: of the calls, such as en or es-MX.
         voice: of the agent.
-        mode: the agent that answers: one of your own, or one that ships.
+        mode: the agent that answers: your own, or a ready-made one.
         prompt: instructions for an agent of your own, in one line.
         account_sid: Twilio's account, AC...
         number: your Twilio number, as +<country><number>.
         public_url: where Twilio reaches this server, https://...
-        force: write llcphone.toml anew; what it said is gone then.
+        force: replace llcphone.toml; its old content is lost.
     """
     options = {"company": company, "language": language, "voice": voice, "mode": mode, "prompt": prompt}
     options |= {"TWILIO_ACCOUNT_SID": account_sid, "TWILIO_PHONE_NUMBER": number, "PUBLIC_URL": public_url}

@@ -101,7 +101,7 @@ async def twilio(
     hangs_up_after_s: Annotated[float, Parameter(validator=Number(gt=0))] = 15.0,
     config: ConfigPath = None,
 ) -> None:
-    """Be Twilio's REST API until Ctrl-C, so that llcphone call --yes reaches somebody.
+    """Run the simulated Twilio REST API until Ctrl-C, with a callee for llcphone call --yes.
 
     Args:
         port: of the REST API.

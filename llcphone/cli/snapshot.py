@@ -32,16 +32,14 @@ app = cyclopts.App(
     name="snapshot", help="Known-good configurations: save, list, show, diff, restore.", backend="trio"
 )
 tell: Tell = print
-Restart = Annotated[
-    bool, Parameter(negative="--no-restart", help="also restart the server; --no-restart leaves it alone")
-]
+Restart = Annotated[bool, Parameter(negative="--no-restart", help="also restart the server")]
 
 
 @app.command
 def save(
     name: str, /, *, why: str, who: str = "", config: ConfigPath = None, as_json: AsJson = False
 ) -> None:
-    """Keep what is in effect: settings, agent modules, prompts, and what the calls under them measured.
+    """Save the present settings, agent modules and prompts, and what their calls measured.
 
     Args:
         name: what to call it: a-z, 0-9, hyphens. The date is added.
@@ -71,7 +69,7 @@ def save(
 
 @app.command(name="list")
 def list_(*, config: ConfigPath = None, as_json: AsJson = False) -> None:
-    """Name all snapshots, yours and those that ship, the newest first."""
+    """List all snapshots, yours and the shipped ones, the newest first."""
     folder = snapshots.folder_of(config or settings.DEFAULT_FILE)
     found: list[dict[str, Any]] = []
     for place in dict.fromkeys(each.resolve() for each in (folder, snapshots.shipped_folder())):
@@ -131,7 +129,7 @@ def restore(
     force: bool = False,
     yes: Yes = False,
 ) -> None:
-    """Put a snapshot back: check, show what changes, ask, keep what is there, write, verify, restart.
+    """Restore a snapshot: check, show the changes, ask, save the present state, write, verify, restart.
 
     Args:
         name: which; its name, its name with the date, or its file.

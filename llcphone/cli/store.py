@@ -27,7 +27,7 @@ store.command(purge)
 
 @store.command
 def demo(file: Path = Path(DEFAULT_FILE), /, *, timezone: str = "UTC", as_json: AsJson = False) -> None:
-    """Make a database of a small business that is not real: customers, hours, appointments.
+    """Make a database with invented customers, hours and appointments.
 
     Args:
         file: a file that is not there yet.

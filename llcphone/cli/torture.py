@@ -59,14 +59,14 @@ async def torture(
     """Try a bridge with the calls that break bridges; no account needed. Exit code 0 only if it is perfect.
 
     Args:
-        profile: a JSON file that says how another bridge is started; docs/torture.md has its fields.
+        profile: a JSON file that says how to start another bridge; docs/torture.md has its fields.
         cmd: instead of a profile, the command of another bridge, with {port} and {model_url} in it.
         webhook: the voice webhook's path, with --cmd.
         dialect: what the simulated Realtime API speaks; a profile names its own.
-        only: names of trials, or what they begin with.
-        out: a file for the findings as JSON.
+        only: names of trials, or their beginnings.
+        out: a file for the results as JSON.
         jobs: trials at a time; 1 is slow and exact.
-        list_: say which trials there are, and run none.
+        list_: list the trials, and run none.
     """
     screen = Console()
     with in_one_line([ProfileError]):
