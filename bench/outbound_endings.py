@@ -139,8 +139,8 @@ def judge(stage: Rehearsal, plans: dict[str, Plan], outcome: Outcome) -> None:
             outcome.rang_on_s[plan.fate] = max(rang_on_s, outcome.rang_on_s.get(plan.fate, 0.0))
             if rang_on_s > LONGEST_RING_ON_S:
                 outcome.strange.append(f"rang on for {rang_on_s:.0f} s: {plan.fate.value}")
-    if stage.phone.finished_calls != outcome.calls or stage.phone.live_calls:
-        outcome.strange.append(f"{stage.phone.finished_calls} records of {outcome.calls} calls")
+    if len(stage.records) != outcome.calls or stage.phone.live_calls:
+        outcome.strange.append(f"{len(stage.records)} records of {outcome.calls} calls")
     if still_open := sum(session.is_open for session in stage.model.sessions):
         outcome.strange.append(f"{still_open} model sessions are open")
     if stage.twilio.rest.ignored:

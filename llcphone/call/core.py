@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 
 class Alarm:
-    """When the supervisor wakes next: a cancel scope whose deadline every step moves, so nothing polls."""
+    """When the deadline task wakes next: a cancel scope whose deadline every step moves, so nothing polls."""
 
     def __init__(self) -> None:
         self._scope: trio.CancelScope | None = None

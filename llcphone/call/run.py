@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 import trio
 
 from llcphone.call.core import CallCore
+from llcphone.call.deadlines import keep_deadlines
 from llcphone.call.log_context import current_call
 from llcphone.call.model_legs import ModelLegs
 from llcphone.call.phone_leg import PhoneLeg
 from llcphone.call.record import CallRecord, figures_of
-from llcphone.call.supervisor import supervise
 from llcphone.call.tools import ToolRunner
 from llcphone.engine import commands
 from llcphone.engine.call import CallEngine
@@ -70,7 +70,7 @@ class CallRun:
             with contained() as failure:
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(self._phone.read, name="twilio reader")
-                    nursery.start_soon(supervise, core, self._models, name="supervisor")
+                    nursery.start_soon(keep_deadlines, core, self._models, name="deadlines")
                     core.begin(nursery)
             if failure.error is not None:  # our bug, or the user's hook: this call only
                 core.failed(failure.error)

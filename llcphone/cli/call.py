@@ -25,13 +25,14 @@ from llcphone.call.setup import CallStart, plan_call
 from llcphone.cli.options import AgentPath, AsJson, ConfigPath, number_of
 from llcphone.cli.ring import check_ready, ring
 from llcphone.cli.through_server import serving_at, through_server
-from llcphone.dial_guard.guard import DialGuard, DialRequest, country_of
+from llcphone.dial_guard.guard import DialGuard, DialRequest
 from llcphone.errors import ConfigError, DialRefused
 from llcphone.modes.agent_file import agent_of
 from llcphone.phone.do_not_call import DoNotCallFile, offset_s
 from llcphone.realtime.session import prompt_tokens, tools_tokens
 from llcphone.telemetry.logs import configure_logs
 from llcphone.telemetry.redaction import masked_number, secrets_of
+from llcphone.validation.e164 import country_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable

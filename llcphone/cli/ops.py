@@ -73,24 +73,24 @@ async def restart(
         force: also end another program on the port, or a server that a supervisor would start again.
         rollback: if settings or session are refused, restore the last good snapshot.
     """
-    from llcphone.cli import restart as restarting
+    from llcphone.cli.restart import RestartOptions, restart
 
-    options = restarting.RestartOptions(path=config, agent=agent, force=force, rollback=rollback, tell=_tell)
-    sys.exit(await restarting.restart(options))
+    options = RestartOptions(path=config, agent=agent, force=force, rollback=rollback, tell=_tell)
+    sys.exit(await restart(options))
 
 
 async def start(*, config: ConfigPath = None, agent: AgentPath = None) -> None:
     """Start the server in the background, unless it is running."""
-    from llcphone.process import lifecycle
+    from llcphone.process.start import ServerJob, loaded_for_serve, start
     from llcphone.process.status import standing, standing_lines
 
-    loaded = lifecycle.loaded_for_serve(config)
+    loaded = loaded_for_serve(config)
     found = await standing(loaded, config)
     if found["running"] or found["owners"]:
         _tell(*standing_lines(found), "llcphone restart replaces a server", sep="\n")
         sys.exit(0 if found["running"] else 1)
-    job = lifecycle.ServerJob(config=loaded, path=config, agent=agent, tell=_tell)
-    sys.exit(0 if await lifecycle.start(job) else 1)
+    job = ServerJob(config=loaded, path=config, agent=agent, tell=_tell)
+    sys.exit(0 if await start(job) else 1)
 
 
 async def stop(*, config: ConfigPath = None, force: bool = False) -> None:
@@ -100,14 +100,14 @@ async def stop(*, config: ConfigPath = None, force: bool = False) -> None:
         force: also end another program on the port, or a server that a supervisor would start again.
     """
     from llcphone.doctor.context import context_of
-    from llcphone.process import lifecycle
-    from llcphone.process import stop as stopping
+    from llcphone.process.start import ServerJob
+    from llcphone.process.stop import stop
 
     context = context_of(config)  # a server must be stoppable whatever has become of its settings
     if context.trouble is not None:
         _tell(f"the settings are refused, so the usual port and pid file are taken: {context.trouble}")
-    job = lifecycle.ServerJob(config=context.config, path=config, force=force, tell=_tell)
-    sys.exit(0 if await stopping.stop(job) else 1)
+    job = ServerJob(config=context.config, path=config, force=force, tell=_tell)
+    sys.exit(0 if await stop(job) else 1)
 
 
 async def status(*, config: ConfigPath = None, as_json: AsJson = False) -> None:

@@ -10,8 +10,8 @@ from typing import Annotated
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from llcphone.dial_guard.guard import e164
 from llcphone.errors import ConfigError
+from llcphone.validation.e164 import e164
 
 ConfigPath = Annotated[
     Path | None,

@@ -17,7 +17,7 @@ from llcphone.doctor.context import context_of
 from llcphone.doctor.report import Finding, Status, lines
 from llcphone.errors import ConfigError
 from llcphone.modes.agent_file import agent_of
-from llcphone.process.lifecycle import ServerJob, Tell, can_replace, loaded_for_serve, not_ready, start
+from llcphone.process.start import ServerJob, Tell, can_replace, loaded_for_serve, not_ready, start
 from llcphone.process.stop import known, stop
 from llcphone.settings import DEFAULT_FILE
 from llcphone.snapshots.procedure import Restore, run_restore

@@ -25,11 +25,12 @@ from typing import TYPE_CHECKING
 
 import attrs
 import phonenumbers
-from phonenumbers import NumberParseException, PhoneNumberFormat, PhoneNumberType, ValidationResult
+from phonenumbers import PhoneNumberType
 
 from llcphone.dial_guard.quiet_hours import DAY_MS, OffsetS, QuietHours
 from llcphone.errors import ConfigError, DialRefused
 from llcphone.validation.bounded_dict import BoundedDict
+from llcphone.validation.e164 import canonical, country_of, is_possible, parsed
 from llcphone.validation.phone_numbers import E164, STAND_INS, identity, respelt
 
 if TYPE_CHECKING:
@@ -38,8 +39,6 @@ if TYPE_CHECKING:
     from phonenumbers import PhoneNumber
 
     from llcphone.config import Config
-
-__all__ = ["DAY_MS", "WHY", "DialGuard", "DialRequest", "OffsetS", "Window", "country_of", "e164"]
 
 WHY = {
     "caller_id_not_ours": "the caller ID is none of our numbers (outbound.caller_ids, twilio.phone_number)",
@@ -91,8 +90,6 @@ _FIXES = {
 }
 
 _E164 = re.compile(E164)
-_LONGEST_EXTENSION = 6
-"""Digits; what is longer is a second number, which must not be lost from a list."""
 _NEVER_DIALLED = {PhoneNumberType.PREMIUM_RATE: "premium", PhoneNumberType.SHARED_COST: "shared_cost"}
 
 
@@ -102,43 +99,6 @@ class DialRequest:
 
     to: str = attrs.field(repr=False, converter=respelt)
     from_: str = attrs.field(repr=False)
-
-
-def e164(text: str, country: str | None) -> str | None:
-    """A number in any spelling as E.164; None if it is none.
-
-    Args:
-        text: "+44 (0)20 7946 0000", "tel:…", "(415) 555-2671 x5" (the extension is dropped), …
-        country: ISO code of the country whose national numbers are understood too.
-    """
-    number = _parsed(text, country)
-    if number is not None and (today := respelt(written := _canonical(number))) != written:
-        number = _parsed(today, None)
-    if number is None or not _is_possible(number) or len(number.extension or "") > _LONGEST_EXTENSION:
-        return None
-    return _canonical(number)
-
-
-def country_of(number: str) -> str | None:
-    """ISO code of the country of an E.164 number; None when phonenumbers knows no such range."""
-    parsed = _parsed(number, None)
-    return None if parsed is None else phonenumbers.region_code_for_number(parsed)
-
-
-def _parsed(text: str, country: str | None) -> PhoneNumber | None:
-    try:
-        return phonenumbers.parse(text, country)
-    except NumberParseException:
-        return None
-
-
-def _is_possible(number: PhoneNumber) -> bool:
-    # is_possible_number would take a number without its area code too
-    return phonenumbers.is_possible_number_with_reason(number) == ValidationResult.IS_POSSIBLE
-
-
-def _canonical(number: PhoneNumber) -> str:
-    return phonenumbers.format_number(number, PhoneNumberFormat.E164)
 
 
 def _refused(code: str, wait_ms: int | None = None) -> DialRefused:
@@ -292,10 +252,10 @@ class DialGuard:
         if not _E164.fullmatch(to):
             raise _refused("not_e164")
         to = respelt(to)
-        number = _parsed(to, None)
-        if number is None or not _is_possible(number) or to in STAND_INS:
+        number = parsed(to, None)
+        if number is None or not is_possible(number) or to in STAND_INS:
             raise _refused("impossible_number")
-        if _canonical(number) != to:  # +49 0 30 … reaches +49 30 … past its limits and the list
+        if canonical(number) != to:  # +49 0 30 … reaches +49 30 … past its limits and the list
             raise _refused("not_e164")
         if identity(to) in self._ours:
             raise _refused("own_number")

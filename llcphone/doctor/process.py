@@ -16,8 +16,8 @@ from attrs import frozen
 
 from llcphone.doctor.report import Finding, fail, good, unknown, warn
 from llcphone.process.health import Health, ask_health, ask_ready
-from llcphone.process.lifecycle import ServerJob
 from llcphone.process.pidfile import PidFile, read_pid_file, trouble_with
+from llcphone.process.start import ServerJob
 from llcphone.server.port_owners import Kind, Owner, port_owners, real_path
 
 if TYPE_CHECKING:

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 from llcphone import snapshots
 from llcphone.config import SETTINGS, parse_toml
 from llcphone.config.addresses import is_loopback_url
-from llcphone.dial_guard.guard import country_of
 from llcphone.doctor.agents import check_agents, load_agents
 from llcphone.doctor.report import Finding, fail, good, refused, unknown, warn
 from llcphone.doctor.start import listening, start
 from llcphone.errors import ConfigError
 from llcphone.phone.do_not_call import read_numbers
 from llcphone.runtime.time_zones import NO_TABLE, has_table
+from llcphone.validation.e164 import country_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

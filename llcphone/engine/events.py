@@ -235,7 +235,7 @@ class LoopHeld:
 
 @attrs.frozen
 class Tick:
-    """A timer is an event: the supervisor woke because a deadline passed or something is due."""
+    """A timer is an event: the deadline task woke because a deadline passed or something is due."""
 
 
 CallEvent = (

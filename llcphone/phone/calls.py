@@ -44,7 +44,6 @@ class LiveCalls:
         """Receive each run's record."""
         self.on_end: list[Callable[[Call], None]] = []
         """Receive each run once it has its record."""
-        self.finished = 0
         self.faults = Faults(log)
         """What failed of that which serves all calls, and was contained."""
         self._nursery = nursery
@@ -100,7 +99,6 @@ class LiveCalls:
         """A run has its record, so its place is free."""
         self._by_id.pop(call.call_id, None)
         self._by_token.pop(call.token, None)
-        self.finished += 1
 
     def ended(self, call: Call, record: CallRecord) -> None:
         """The last word on a run that was removed."""

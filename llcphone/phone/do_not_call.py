@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from llcphone.dial_guard.guard import country_of, e164
 from llcphone.errors import ConfigError
 from llcphone.runtime.log_lines import logger
 from llcphone.runtime.time_zones import known_zone
+from llcphone.validation.e164 import country_of, e164
 from llcphone.validation.phone_numbers import identity
 
 if TYPE_CHECKING:

@@ -266,11 +266,6 @@ class Phone:
         """Calls born and not yet recorded."""
         return len(self._calls)
 
-    @property
-    def finished_calls(self) -> int:
-        """Runs that have their record."""
-        return self._calls.finished
-
     def calls(self) -> list[Call]:
         """The live calls."""
         return self._calls.all()

@@ -5,7 +5,7 @@ Modules:
     pidfile      which process serves, and whether that is still so
     supervisors  what keeps it running (systemd, pm2, docker), and the commands for that
     terminate    waiting for a process to end; TERM, then KILL
-    lifecycle    start and verify; stop: stop; status: what runs
+    start        start and verify; stop: stop; status: what runs
     notify       what ``serve`` does for all this: systemd's notifications, the last alarm
     units        unit files for systemd and pm2
     init         ``llcphone init``

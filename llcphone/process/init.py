@@ -16,11 +16,11 @@ from attrs import frozen
 
 from llcphone import settings
 from llcphone.config import Config
-from llcphone.dial_guard.guard import e164
 from llcphone.errors import ConfigError
 from llcphone.process.env_file import set_variables
 from llcphone.process.settings_file import edited
 from llcphone.runtime.atomic_write import read_file, replace_file
+from llcphone.validation.e164 import e164
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 import trio
 
 from llcphone.process.health import ask_health
-from llcphone.process.lifecycle import EXIT_S, ServerJob, kept_by, may_stay
 from llcphone.process.pidfile import PidFile, forget
+from llcphone.process.start import EXIT_S, ServerJob, kept_by, may_stay
 from llcphone.process.supervisors import run_command
 from llcphone.process.terminate import EVERY_S, end, gone, kill, terminate
-from llcphone.server.former import Former
 from llcphone.server.port_owners import Kind, Owner, port_owners
+from llcphone.server.previous_process import PreviousProcess
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -173,7 +173,7 @@ async def _answers(host: str, port: int, handover: str) -> bool:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(ask, partial(ask_health, host, port), name="ask the port")
             if handover:
-                nursery.start_soon(ask, Former(handover).alive, name="ask the process")
+                nursery.start_soon(ask, PreviousProcess(handover).alive, name="ask the process")
         if found:
             break
     return found

@@ -28,8 +28,8 @@ from werkzeug.exceptions import HTTPException
 from llcphone.errors import JoinRefused
 from llcphone.phone.overload import HOPPED
 from llcphone.runtime.log_lines import SeldomLog, logger
+from llcphone.server.api.endpoints import add_api, is_api_path
 from llcphone.server.api.errors import of_http
-from llcphone.server.api.routes import add_api, is_api_path
 from llcphone.server.authentication import SIGNATURE_CAUSES
 from llcphone.server.callbacks import TWIML_TYPE, add_callbacks, add_transfers, signed_form
 from llcphone.server.health import PROBE, alive, ready

@@ -33,8 +33,8 @@ from llcphone.call.endpoint import NOT_ASKED
 from llcphone.errors import ConfigError
 from llcphone.runtime.log_lines import SeldomLog, logger
 from llcphone.server.accepting import accept_each
-from llcphone.server.former import ASK, PING, TAKE, Former
 from llcphone.server.own_calls import is_for_own_call
+from llcphone.server.previous_process import ASK, PING, TAKE, PreviousProcess
 from llcphone.server.socket_passing import (
     NO,
     YES,
@@ -132,7 +132,7 @@ class Serving:
             return  # given away already, or closing
         ports = {"public": self.listener.port.listeners, "private": self.private}
         told = {name: len(each) for name, each in ports.items()}
-        said = json.dumps({**told, "former": [each.address for each in self.listener.former]}).encode()
+        said = json.dumps({**told, "previous": [each.address for each in self.listener.previous]}).encode()
         serves = False
         try:
             await stream.send_all(struct.pack("!I", len(said)) + said)
@@ -160,7 +160,7 @@ class Taken:
 
     public: Sequence[trio.SocketListener] = ()
     private: Sequence[trio.SocketListener] = ()
-    former: Sequence[Former] = ()
+    previous: Sequence[PreviousProcess] = ()
     stream: trio.SocketStream | None = None
 
 
@@ -182,8 +182,8 @@ async def _take(address: str) -> Taken:
             await trio.aclose_forcefully(stream)
         raise Unreachable(type(exc).__name__) from None
     listeners = [trio.SocketListener(trio.socket.from_stdlib_socket(each)) for each in sockets]
-    former = [Former(address), *map(Former, said["former"])]
-    return Taken(listeners[: said["public"]], listeners[said["public"] :], former, stream)
+    previous = [PreviousProcess(address), *map(PreviousProcess, said["previous"])]
+    return Taken(listeners[: said["public"]], listeners[said["public"] :], previous, stream)
 
 
 @attrs.define(eq=False)
@@ -192,7 +192,7 @@ class Handover:
 
     address: str = ""
     """Where the next process finds this one; "": nowhere."""
-    former: str = ""
+    previous: str = ""
     """Where this process finds the one before it; "": there is none."""
     same_port: bool = True
     """Whether both listen at the same address."""
@@ -203,7 +203,7 @@ class Handover:
     @property
     def takes_port(self) -> bool:
         """Whether listening sockets come from the process before this one."""
-        return bool(self.former) and self.same_port
+        return bool(self.previous) and self.same_port
 
     async def take(self, phone: Phone, limit_s: float) -> Taken:
         """Take the sockets of the process before this one, once new calls would be taken here.
@@ -211,12 +211,12 @@ class Handover:
         Raises:
             ConfigError: they are not, within the limit, or that process does not give its sockets.
         """
-        if self.former:
+        if self.previous:
             if reasons := await _not_ready(phone, limit_s):
                 why = f"would turn calls away: {'; '.join(reasons)}. The server that runs is left serving"
                 raise ConfigError("serve --replace", why, "correct that, then try again")
             try:
-                self._taken = await _take(self.former)
+                self._taken = await _take(self.previous)
             except Unreachable:
                 why = "the server that runs does not give its port away"
                 raise ConfigError("serve --replace", why, "use llcphone stop, then start") from None

@@ -33,12 +33,12 @@ import trio
 from llcphone.errors import JoinRefused, RemoteProtocolError
 from llcphone.runtime.log_lines import SeldomLog, logger
 from llcphone.server.authentication import SIGNATURE_CAUSES, is_authenticated
-from llcphone.server.former import Former, passed_to_former
 from llcphone.server.head import HEAD_END, RequestHead, RequestRefused, parse_head
 from llcphone.server.health import PROBE, health
 from llcphone.server.http import BoundedStream, HttpExchange, ServeHttp
 from llcphone.server.own_calls import is_for_own_call
 from llcphone.server.pending import Allowance, PendingConnection, PendingConnections, Stage
+from llcphone.server.previous_process import PreviousProcess, passed_to_previous
 from llcphone.server.public_port import Port, State
 from llcphone.server.quiet_log import where
 from llcphone.server.request import (
@@ -81,7 +81,7 @@ class PublicListener:
     pending: PendingConnections
     _connections: trio.Nursery
     port: Port
-    former: list[Former]
+    previous: list[PreviousProcess]
     """Processes that had the port before, and may still have calls."""
     allowance: Allowance = attrs.field(factory=Allowance, init=False)
     _seldom: SeldomLog = attrs.field(factory=partial(SeldomLog, log), init=False)
@@ -211,9 +211,9 @@ class PublicListener:
 
     async def _passed(self, stream: trio.SocketStream, request: bytes) -> bool:
         """Whether a process before this one has the call of an authenticated request, and answers it."""
-        if not self.former or await is_for_own_call(self._phone, request):
+        if not self.previous or await is_for_own_call(self._phone, request):
             return False
-        if not await passed_to_former(self.former, stream, request):
+        if not await passed_to_previous(self.previous, stream, request):
             return False
         stream.socket.close()  # our copy
         return True
@@ -268,7 +268,7 @@ async def serve_public_port(
     phone: Phone,
     *,
     limits: ServerConfig | None = None,
-    former: Sequence[Former] = (),
+    previous: Sequence[PreviousProcess] = (),
     task_status: trio.TaskStatus[PublicListener] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Serve the public port until ``stop_accepting`` is called on the `PublicListener` that it starts with.
@@ -280,7 +280,7 @@ async def serve_public_port(
         http: serves one connection, from `http.open_http`.
         phone: whose calls the media streams join.
         limits: time, bytes and connections that a client may use; by default the phone's settings.
-        former: processes that had the port before, and are asked about calls that the phone does not know.
+        previous: processes that had the port before, and are asked about calls that the phone does not know.
     """
     limits = limits or phone.config.server
     ours = [_as_listener(each) for each in listeners]
@@ -290,7 +290,7 @@ async def serve_public_port(
         async with trio.open_nursery() as connections:
             port = Port(ours)
             listener = PublicListener(
-                phone, http, limits, addresses, pending, connections, port, list(former)
+                phone, http, limits, addresses, pending, connections, port, list(previous)
             )
             task_status.started(listener)
             await port.accept(listener._admit, listener._seldom)

@@ -79,7 +79,7 @@ async def serve(
             taken = await handover.take(phone, config.process.start_timeout_s)
             listeners = listeners or taken.public
             async with open_private_port(phone, config.metrics, taken.private) as handover.private:
-                start = partial(serve_public_port, limits=config.server, former=taken.former)
+                start = partial(serve_public_port, limits=config.server, previous=taken.previous)
                 await start(listeners, http, phone, task_status=task_status)
     finally:
         close(listeners or ())

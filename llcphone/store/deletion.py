@@ -118,7 +118,7 @@ def count_old(db: Connection, *, calls_before: float, words_before: float) -> Fo
 
 
 def count_of_number(db: Connection, number: str) -> dict[str, int]:
-    """How much is known of a number, by what it is; calls are `history.summaries` of it."""
+    """How much is known of a number, by what it is; calls are `calls.summaries` of it."""
     theirs = select(CUSTOMERS.c.id).where(spelt_as(CUSTOMERS.c.phone, number))
     calls = select(CALLS.c.id).where(from_or_to(number))
     which = {

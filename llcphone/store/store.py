@@ -27,9 +27,7 @@ from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from llcphone.errors import BookingRefused, ConfigError, StoreUnavailable
 from llcphone.runtime.log_lines import logger
-from llcphone.store import appointments as bookings
-from llcphone.store import calendars
-from llcphone.store import calls as history
+from llcphone.store import appointments, calendars, calls
 from llcphone.store.database import Database
 from llcphone.store.deletion import purging
 from llcphone.store.models import Message, Note
@@ -78,16 +76,16 @@ class Store:
 
     async def find_customer(self, phone: str) -> Customer | None:
         """The customer with this number, as E.164."""
-        return await self._find(partial(bookings.customer_by, phone=phone), None)
+        return await self._find(partial(appointments.customer_by, phone=phone), None)
 
     async def customer(self, customer_id: int) -> Customer | None:
         """The customer with this id."""
-        return await self._find(partial(bookings.customer_by, id_=customer_id), None)
+        return await self._find(partial(appointments.customer_by, id_=customer_id), None)
 
     async def appointments(self, customer_id: int, *, all_: bool = False) -> list[Appointment]:
         """A customer's appointments to come, soonest first; ``all_``: past and cancelled ones too."""
         now = time.time()
-        return await self._find(lambda db: bookings.appointments_of(db, customer_id, now, all_=all_), [])
+        return await self._find(lambda db: appointments.appointments_of(db, customer_id, now, all_=all_), [])
 
     async def free_slots(
         self, day: datetime.date, duration_min: int = 30, *, calendar: str = "main"
@@ -102,15 +100,17 @@ class Store:
             start, end, zone = await self._look_up(lambda db: calendars.day_of(db, day, calendar))
             busy = await self._calendar.busy(start, end, zone)
         now = time.time()
-        return await self._look_up(lambda db: bookings.free_slots(db, day, duration_min, calendar, busy, now))
+        return await self._look_up(
+            lambda db: appointments.free_slots(db, day, duration_min, calendar, busy, now)
+        )
 
     async def calls(self, *, limit: int = 50, number: str = "") -> list[CallSummary]:
         """The newest calls that have ended, newest first; with ``number``, those from or to it."""
-        return await self._look_up(partial(history.summaries, limit=limit, number=number))
+        return await self._look_up(partial(calls.summaries, limit=limit, number=number))
 
     async def call(self, call_id: str) -> CallDetails | None:
         """All that is kept of a call."""
-        return await self._look_up(lambda db: history.details(db, call_id))
+        return await self._look_up(lambda db: calls.details(db, call_id))
 
     # -- changes: each may raise StoreUnavailable ---------------------------------------------
 
@@ -120,7 +120,7 @@ class Store:
         Raises:
             BookingRefused: the records cannot hold what was given.
         """
-        return await self._change(lambda db: bookings.add_customer(db, name, phone, email, remarks))
+        return await self._change(lambda db: appointments.add_customer(db, name, phone, email, remarks))
 
     async def book(
         self,
@@ -145,30 +145,34 @@ class Store:
         Raises:
             BookingRefused: the time is taken, past or outside opening hours, or the customer is unknown.
         """
-        request = bookings.AppointmentRequest(customer_id, starts_at, duration_min, what, calendar, key)
+        request = appointments.AppointmentRequest(customer_id, starts_at, duration_min, what, calendar, key)
         try:
-            made = await self._change(lambda db: bookings.book(db, request, time.time()))
+            made = await self._change(lambda db: appointments.book(db, request, time.time()))
         except BookingRefused as refused:
             if refused.code != "taken" or not key:
                 raise
-            known = await self._look_up(lambda db: bookings.known_by_key(db, key))
+            known = await self._look_up(lambda db: appointments.known_by_key(db, key))
             if known is None:
                 raise
             return known  # we took it ourselves
-        await self._mirror(made, undo=lambda db: bookings.remove(db, made.id))
+        await self._mirror(made, undo=lambda db: appointments.remove(db, made.id))
         return made
 
     async def reschedule(self, appointment_id: int, starts_at: datetime.datetime) -> Appointment:
         """Move an appointment, with its length; raises as ``book`` does, and then it stays as it was."""
-        old = await self._look_up(lambda db: bookings.appointment(db, appointment_id))
-        moved = await self._change(lambda db: bookings.reschedule(db, appointment_id, starts_at, time.time()))
-        await self._mirror(moved, undo=lambda db: bookings.put_back(db, old))
+        old = await self._look_up(lambda db: appointments.appointment(db, appointment_id))
+        moved = await self._change(
+            lambda db: appointments.reschedule(db, appointment_id, starts_at, time.time())
+        )
+        await self._mirror(moved, undo=lambda db: appointments.put_back(db, old))
         return moved
 
     async def cancel(self, appointment_id: int) -> Appointment:
         """Give an appointment's time back; doing so twice is doing it once."""
-        gone = await self._change(lambda db: bookings.cancel(db, appointment_id, time.time()))
-        await self._mirror(gone, undo=lambda db: bookings.put_back(db, attrs.evolve(gone, cancelled=False)))
+        gone = await self._change(lambda db: appointments.cancel(db, appointment_id, time.time()))
+        await self._mirror(
+            gone, undo=lambda db: appointments.put_back(db, attrs.evolve(gone, cancelled=False))
+        )
         return gone
 
     async def set_hours(
@@ -192,7 +196,7 @@ class Store:
         """
         at, key = message.taken_at or time.time(), message.key or _own_key()
         kept = attrs.evolve(message, taken_at=at, key=key)
-        return await self._told(lambda db: history.write_message(db, kept))
+        return await self._told(lambda db: calls.write_message(db, kept))
 
     async def add_note(
         self, call_id: str, customer_id: int | None, text: str, outcome: str = "", *, key: str = ""
@@ -206,7 +210,7 @@ class Store:
             key=key or _own_key(),
             written_at=time.time(),
         )
-        return await self._told(lambda db: history.write_note(db, note))
+        return await self._told(lambda db: calls.write_note(db, note))
 
     def put_call(
         self,
@@ -218,7 +222,7 @@ class Store:
         tools: tuple[ToolCall, ...] = (),
     ) -> None:
         """Keep a call that has ended. Synchronous; a phone does it by itself for its own store."""
-        kept = history.KeptCall(record=record, caller=caller, dialled=dialled, context=context, tools=tools)
+        kept = calls.KeptCall(record=record, caller=caller, dialled=dialled, context=context, tools=tools)
         self.writer.put(partial(self._write_call, kept=kept))
 
     def too_old(self) -> Generator[Piece, Any, Forgotten]:
@@ -228,7 +232,7 @@ class Store:
 
     def _write_call(self, db: Connection, kept: KeptCall) -> None:
         posts = {} if self.posts is None else self.posts(kept)
-        history.write_call(db, kept, posts)
+        calls.write_call(db, kept, posts)
 
     # -- ways to the database -----------------------------------------------------------------
 

@@ -46,8 +46,8 @@ class ForeignLeg:
         self._receive, self._send, self._close = _verbs(websocket)
         self._limits = limits or LegLimits()
         self._inbox, self._received = trio.open_memory_channel[bytes](RECEIVE_MESSAGES)
-        self._outbox: deque[tuple[bytes, bool]] = deque()
-        self._outbox_bytes = 0
+        self._queue: deque[tuple[bytes, bool]] = deque()
+        self._queue_bytes = 0
         self._work = trio.Event()
         self._scope = trio.CancelScope()
         self._pump_running = False
@@ -76,20 +76,20 @@ class ForeignLeg:
         if self._end is not None:
             return
         self.stats.frames_out += len(payloads)
-        self._outbox.extend((payload, media) for payload in payloads)
-        self._outbox_bytes += sum(map(len, payloads))
-        behind = self._outbox_bytes - len(self._outbox[0][0]) if self._outbox else 0
-        if len(self._outbox) > SEND_MESSAGES or behind > self._limits.outbox_limit_bytes:
-            self.lose("outbox full")
+        self._queue.extend((payload, media) for payload in payloads)
+        self._queue_bytes += sum(map(len, payloads))
+        behind = self._queue_bytes - len(self._queue[0][0]) if self._queue else 0
+        if len(self._queue) > SEND_MESSAGES or behind > self._limits.queue_limit_bytes:
+            self.lose("send queue full")
         else:
             self._work.set()
 
     def drop_media_nowait(self) -> int:
         """See ``Leg.drop_media_nowait``; the message a pump is sending has left the queue."""
-        kept = deque(entry for entry in self._outbox if not entry[1])
-        dropped = len(self._outbox) - len(kept)
-        self._outbox = kept
-        self._outbox_bytes = sum(len(payload) for payload, _ in kept)
+        kept = deque(entry for entry in self._queue if not entry[1])
+        dropped = len(self._queue) - len(kept)
+        self._queue = kept
+        self._queue_bytes = sum(len(payload) for payload, _ in kept)
         self.stats.dropped += dropped
         return dropped
 
@@ -151,8 +151,8 @@ class ForeignLeg:
         if self._end is None:
             self._end = end
         self._inbox.close()
-        self._outbox.clear()
-        self._outbox_bytes = 0
+        self._queue.clear()
+        self._queue_bytes = 0
         self._scope.cancel()
 
     # The handler's side
@@ -199,9 +199,9 @@ class ForeignLeg:
 
     async def _pump_out(self) -> None:
         while True:
-            while self._outbox:
-                payload, _ = self._outbox.popleft()
-                self._outbox_bytes -= len(payload)
+            while self._queue:
+                payload, _ = self._queue.popleft()
+                self._queue_bytes -= len(payload)
                 with trio.move_on_after(self._limits.stall_timeout_s) as patience:
                     try:
                         await self._send(payload.decode())

@@ -1,7 +1,7 @@
 """What every leg of a call can do, whatever carries it.
 
 A leg is one of the two WebSockets a call joins. Sending is synchronous: a frame is in the
-kernel, or in the leg's outbox, when ``send_nowait`` returns, so the engine's ``step`` never
+kernel, or in the leg's send queue, when ``send_nowait`` returns, so the engine's ``step`` never
 waits. Reading waits, in one task at a time.
 
 How a leg's end is told:
@@ -10,7 +10,7 @@ How a leg's end is told:
   covers Close, EOF, reset, a protocol error *and* a failed send: a far side that refuses us
   writes its reason and closes, so our next send fails while that reason is still unread.
 - ``on_lost`` is called, once, for the deaths that reading cannot notice: nothing accepted for
-  ``stall_timeout_s``, an outbox above its limit, no answer to a ping, a receive queue overrun. A
+  ``stall_timeout_s``, a send queue above its limit, no answer to a ping, a receive queue overrun. A
   ``receive`` that waits then wakes and raises the same ``LegClosed``.
 """
 
@@ -41,8 +41,8 @@ class LegLimits:
     """Time and size limits of a leg. They are no settings: nothing in a deployment suggests other values."""
 
     stall_timeout_s: float = 5.0
-    """A leg is dead when the kernel accepted no byte of a waiting outbox for this long."""
-    outbox_limit_bytes: int = 4 * 2**20
+    """A leg is dead when the kernel accepted no byte of a waiting send queue for this long."""
+    queue_limit_bytes: int = 4 * 2**20
     """A leg is dead when more than this waits behind the message that is being sent. One message alone is
     judged by ``stall_timeout_s``: a new leg would take it no better."""
     close_timeout_s: float = CLOSE_TIMEOUT_S
@@ -94,7 +94,7 @@ class Leg(Protocol):
         """Send several text messages in one go."""
 
     def drop_media_nowait(self) -> int:
-        """Remove media frames not yet begun from the outbox; returns how many."""
+        """Remove media frames not yet begun from the send queue; returns how many."""
 
     async def receive(self) -> list[bytes]:
         """Wait for one or more complete text messages. One waiter at a time.

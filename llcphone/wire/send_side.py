@@ -1,4 +1,4 @@
-"""The sending half of the fast leg: into the kernel at once, and into the outbox what it refuses.
+"""The sending half of the fast leg: into the kernel at once, and into the send queue what it refuses.
 
 A frame out is one system call inside ``send_nowait``. A flush task exists only while the kernel
 refuses bytes.
@@ -12,7 +12,7 @@ import trio
 
 from llcphone.wire.frames import masked_text_frame, text_frame
 from llcphone.wire.leg import LegLimits, LegStats, Spawn
-from llcphone.wire.outbox import Outbox
+from llcphone.wire.send_queue import SendQueue
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,7 +29,7 @@ class SendingSide:
         self._sock = sock
         self._limits = limits
         self._frame = masked_text_frame if masked else text_frame
-        self._outbox = Outbox()
+        self._queue = SendQueue()
         self._flushing = False
         self._spawn: Spawn | None = None
         self._mute = False
@@ -47,9 +47,9 @@ class SendingSide:
         frame = self._frame(payload)
         stats = self.stats
         stats.frames_out += 1
-        if self._outbox.size_bytes:
-            self._outbox.put((frame,), media)
-            self._check_outbox()
+        if self._queue.size_bytes:
+            self._queue.put((frame,), media)
+            self._check_queue()
             return
         try:
             sent = self._sock.send(frame)
@@ -69,14 +69,14 @@ class SendingSide:
 
     def drop_media_nowait(self) -> int:
         """See ``Leg.drop_media_nowait``."""
-        dropped = self._outbox.drop_media() if self._outbox.size_bytes else 0
+        dropped = self._queue.drop_media() if self._queue.size_bytes else 0
         self.stats.dropped += dropped
         return dropped
 
     def _write(self, frames: Sequence[bytes], media: bool) -> None:
-        if self._outbox.size_bytes:
-            self._outbox.put(frames, media)
-            self._check_outbox()
+        if self._queue.size_bytes:
+            self._queue.put(frames, media)
+            self._check_queue()
             return
         if not (data := b"".join(frames)):
             return
@@ -90,28 +90,28 @@ class SendingSide:
             self._keep_rest(frames, media, sent)
 
     def _keep_rest(self, frames: Sequence[bytes], media: bool, sent: int) -> None:
-        self._outbox.put_rest(frames, media, sent=sent, held=self._sock.held)
-        self._check_outbox()
+        self._queue.put_rest(frames, media, sent=sent, held=self._sock.held)
+        self._check_queue()
 
-    def _check_outbox(self) -> None:
-        if self._outbox.behind_bytes > self._limits.outbox_limit_bytes:
-            self._lose("outbox full")
+    def _check_queue(self) -> None:
+        if self._queue.behind_bytes > self._limits.queue_limit_bytes:
+            self._lose("send queue full")
         else:
             self._need_flush()
 
     def _need_flush(self) -> None:
-        if self._spawn is not None and self._outbox.size_bytes and not self._flushing:
+        if self._spawn is not None and self._queue.size_bytes and not self._flushing:
             self._flushing = True
             self._spawn(self._flush, name="flush")
 
     async def _flush(self) -> None:
-        """Empty the outbox; give the leg up when the kernel takes nothing for ``stall_timeout_s``."""
+        """Empty the send queue; give the leg up when the kernel takes nothing for ``stall_timeout_s``."""
         stall_timeout_s = self._limits.stall_timeout_s
         try:
             with trio.move_on_after(stall_timeout_s) as patience:
-                while self._outbox.size_bytes:
+                while self._queue.size_bytes:
                     await self._sock.wait_writable()
-                    if accepted := self._outbox.flush(self._sock):
+                    if accepted := self._queue.flush(self._sock):
                         self.stats.bytes_out += accepted
                         patience.deadline = trio.current_time() + stall_timeout_s
         except trio.ClosedResourceError:

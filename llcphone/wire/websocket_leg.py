@@ -1,4 +1,4 @@
-"""The fast leg: a WebSocket as a value (descriptor, parser, outbox), not as a set of tasks.
+"""The fast leg: a WebSocket as a value (descriptor, parser, send queue), not as a set of tasks.
 
 Nothing runs behind an idle leg, so it can be parked, polled and handed to another owner by one
 assignment. A batch of frames in wakes the one task in ``receive``, or no task when the
@@ -75,7 +75,7 @@ class WebSocketLeg(SendingSide):
         return self._end is not None
 
     def attach(self, spawn: Spawn, on_lost: OnLost) -> None:
-        """See ``Leg.attach``; what already waits in the outbox starts to flow."""
+        """See ``Leg.attach``; what already waits in the send queue starts to flow."""
         self._spawn = spawn
         self._on_lost = on_lost
         self._need_flush()
@@ -236,8 +236,8 @@ class WebSocketLeg(SendingSide):
         self._finish(LegClosed(code, reason))
 
     def _write_last(self, data: bytes) -> None:
-        """Write our Close, unless a partial frame is out; frames that wait in the outbox are given up."""
-        if not data or self._outbox.begun:
+        """Write our Close, unless a partial frame is out; frames that wait in the send queue are given up."""
+        if not data or self._queue.begun:
             return
         try:
             self._linger = self._sock.send(data) == len(data)
@@ -247,14 +247,14 @@ class WebSocketLeg(SendingSide):
     def _finish(self, end: LegClosed) -> None:
         """The leg has ended; the first reason stands."""
         self._mute = True
-        self._outbox.clear()
+        self._queue.clear()
         if self._end is None:
             self._end = end
 
     def _send_failed(self) -> None:
         """Stop sending and let the reader find the far side's last words, and then the end."""
         self._mute = self._more = True
-        self._outbox.clear()
+        self._queue.clear()
         self._wake()
 
     def _lose(self, why: str) -> None:

@@ -26,7 +26,7 @@ class Failure(Enum):
     """How a send fails."""
 
     BROKEN = "EPIPE: nothing more is sent, and the reader finds the end behind what has come before"
-    FULL = "outbox above its limit: the owner is told inside the send"
+    FULL = "send queue above its limit: the owner is told inside the send"
     CLOSED = "the far side had closed, and nobody has read it yet"
 
 
@@ -137,4 +137,4 @@ class MemoryLeg:
         self.closed = self.failure is not Failure.BROKEN
         self._news.set()
         if self.failure is Failure.FULL and self._on_lost is not None:
-            self._on_lost(LegClosed(1006, "outbox full"))
+            self._on_lost(LegClosed(1006, "send queue full"))

@@ -1,6 +1,6 @@
 """A send may fail at any message of a call, in three ways, inside any task's step.
 
-One short call visits every kind of sender: the twilio reader, the openai reader, the supervisor (a due
+One short call visits every kind of sender: the twilio reader, the openai reader, the deadline task (a due
 update), a tool's task, and a step made from outside the call. It is held once for every message that
 leaves it; that message cannot be sent. Each time the call ends with a record, at once, and in peace.
 """
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from trio.testing import MockClock
 
 TURNS = [Turn(800), Turn(400, tool="look_up"), Turn(400), Turn(600)]
-SENDERS = {"twilio reader", "openai reader", "supervisor", "tool look_up", "outside"}
+SENDERS = {"twilio reader", "openai reader", "deadlines", "tool look_up", "outside"}
 LOST = {"phone": EndReason.PHONE_LOST, "model": EndReason.MODEL_LOST}
 
 
@@ -49,7 +49,7 @@ async def hold(stage: MemoryStage, ear: MemoryLeg) -> CallRecord:
         stage.join(call, ear)
     except JoinRefused:
         return await call.wait()
-    await wait_all_tasks_blocked()  # the full tools leave with the supervisor
+    await wait_all_tasks_blocked()  # the full tools leave with the deadline task
     ear.put(media(), media())
     await wait_all_tasks_blocked()
     stage.model.put(*stage.mind.caller_turn())  # a tool, its answer, the next response
@@ -103,7 +103,7 @@ async def test_a_send_that_fails_anywhere_ends_the_call_in_peace(
     assert record.reason is EndReason.CALLER_HUNG_UP
     assert k > 10
     assert {name if name in SENDERS else "outside" for name in senders} >= SENDERS - (
-        {"supervisor", "tool look_up"} if leg == "phone" else set()
+        {"deadlines", "tool look_up"} if leg == "phone" else set()
     )
     assert task_names() == tasks
 

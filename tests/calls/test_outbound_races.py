@@ -56,7 +56,7 @@ async def stage_for(
         rehearse(agent or Agent("Hi."), callee=party, settings=settings, **how) as stage,
     ):
         yield stage
-        assert len(stage.twilio.rest.creates) <= stage.phone.finished_calls + stage.phone.live_calls
+        assert len(stage.twilio.rest.creates) <= len(stage.records) + stage.phone.live_calls
 
 
 async def converse(sim: SimCall) -> None:

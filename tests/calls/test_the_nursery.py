@@ -20,7 +20,7 @@ from tests.calls.stage import TOKEN, TRANSPORTS, make_config, rehearsal, tasks_b
 if TYPE_CHECKING:
     from trio.testing import MockClock
 
-STANDING = ["openai reader", "supervisor", "twilio reader"]
+STANDING = ["openai reader", "deadlines", "twilio reader"]
 
 
 async def test_nothing_waits(autojump_clock: MockClock) -> None:
@@ -155,12 +155,12 @@ class StepsOf(trio.abc.Instrument):
         self.steps += task.name == self.name
 
 
-async def test_the_supervisor_sleeps_through_a_quiet_call(autojump_clock: MockClock) -> None:
+async def test_the_deadline_task_sleeps_through_a_quiet_call(autojump_clock: MockClock) -> None:
     async with open_memory(turns=[Turn(800)]) as stage:
         call = stage.answer()
         ear = stage.join(call)
         await trio.sleep(1)
-        counted = StepsOf("supervisor")
+        counted = StepsOf("deadlines")
         trio.lowlevel.add_instrument(counted)
         for _ in range(120):
             ear.put(media())

@@ -9,8 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llcphone.config import Config
-from llcphone.dial_guard.guard import DAY_MS, WHY, DialGuard, DialRequest, Window, country_of, e164
+from llcphone.dial_guard.guard import WHY, DialGuard, DialRequest, Window
+from llcphone.dial_guard.quiet_hours import DAY_MS
 from llcphone.errors import ConfigError, DialRefused
+from llcphone.validation.e164 import country_of, e164
 
 # Numbers of drama: kept free of subscribers by the regulators.
 OURS = "+14155550100"

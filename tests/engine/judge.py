@@ -157,7 +157,7 @@ class Judge:
                 self.answers[call_id] += 1
                 assert self.answers[call_id] == 1, "answered once"
             case UpdateSession(_, event_id) if event_id.startswith("due-"):
-                assert isinstance(event, Tick), "only the supervisor's step updates the session"
+                assert isinstance(event, Tick), "only the deadline task's step updates the session"
                 assert not self.active
                 assert not self.caller_has_floor
             case ClearInput():
@@ -180,7 +180,7 @@ class Judge:
                 assert playout.heard_ms(item_id, now_ms) * 8 <= item.sent
 
     def _check_alarm(self, now_ms: int) -> None:
-        """Ticks at the same time come to rest: the supervisor never spins."""
+        """Ticks at the same time come to rest: the deadline task never spins."""
         for _ in range(8):
             due = self.engine.next_deadline_ms
             if due is None or due > now_ms:

@@ -1,7 +1,7 @@
 """A call written as a dialogue: ``call.at(100).sees(SpeechStarted())`` gives the engine's commands.
 
 ``Script`` plays everybody but the engine: it wraps the model's words in the present leg,
-keeps the clock, and rings the supervisor's alarm with ``until``. Notes are kept apart, in ``notes``.
+keeps the clock, and rings the deadline task's alarm with ``until``. Notes are kept apart, in ``notes``.
 
 ``Ear`` is Twilio's buffer and the caller behind it, written from Twilio's page and from nothing in
 llcphone: it plays in order and in real time, returns a mark when the audio before it has been
@@ -165,7 +165,7 @@ class Script:
         return out
 
     def until(self, now_ms: int) -> Commands:
-        """Let time pass with the supervisor awake: a ``Tick`` at each deadline of the engine."""
+        """Let time pass with the deadline task awake: a ``Tick`` at each deadline of the engine."""
         out = Commands()
         rings = 0
         while (due := self.engine.next_deadline_ms) is not None and due <= now_ms:
@@ -230,7 +230,7 @@ class Ear:
         return commands
 
     def at(self, now_ms: int) -> Ear:
-        """Let it play, and let the supervisor wake, until then."""
+        """Let it play, and let the deadline task wake, until then."""
         self.plays_until(now_ms)
         return self
 

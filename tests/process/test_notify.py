@@ -19,9 +19,9 @@ import pytest
 import trio
 
 from llcphone.config import Config
-from llcphone.process.lifecycle import ServerJob
 from llcphone.process.notify import notify, passed_sockets, watchdog_s, watched_by_systemd
 from llcphone.process.pidfile import own_pid_file, read_pid_file, running, written
+from llcphone.process.start import ServerJob
 from llcphone.process.stop import known
 from llcphone.process.supervisors import run_command, supervisor_of
 from llcphone.process.units import pm2_unit, systemd_unit

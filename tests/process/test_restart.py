@@ -19,7 +19,7 @@ from llcphone.config import Config
 from llcphone.doctor.checks import run_checks
 from llcphone.doctor.context import context_of
 from llcphone.doctor.report import Status
-from llcphone.process import lifecycle, stop
+from llcphone.process import start, stop
 from llcphone.process.pidfile import own_pid_file, read_pid_file, running
 from llcphone.process.status import standing, standing_lines
 from llcphone.server.port_owners import is_server
@@ -237,9 +237,9 @@ async def test_a_new_server_has_its_time_to_become_ready_and_then_what_fails_is_
         asked.append(port)
         return ["model endpoint: not asked yet"] if len(asked) <= late else []
 
-    monkeypatch.setattr(lifecycle, "ask_ready", ask_ready)
+    monkeypatch.setattr(start, "ask_ready", ask_ready)
     config = Config.from_dict({"process": {"start_timeout_s": 5, "pid_file": ""}, "server": {"port": 7}})
-    reasons = await lifecycle.not_ready(lifecycle.ServerJob(config=config))
+    reasons = await start.not_ready(start.ServerJob(config=config))
     assert reasons == (["model endpoint: not asked yet"] if late == 1000 else [])
     assert set(asked) == {7}
 
@@ -356,7 +356,7 @@ async def test_two_projects_on_one_port_leave_each_other_alone(tmp_path, monkeyp
         attrs.evolve(deployed, folder=other).configure()
         monkeypatch.chdir(other)
         told: list[str] = []
-        job = lifecycle.ServerJob(config=settings.load(None).config, tell=told.append)
+        job = start.ServerJob(config=settings.load(None).config, tell=told.append)
         assert not await stop.stop(job)
         assert await restart.restart(restart.RestartOptions(tell=told.append)) == 1
         named = f"port {deployed.port} belongs to another project: pid {server.pid} (llcphone of {production}"
@@ -404,7 +404,7 @@ async def test_a_busy_server_that_misses_questions_is_drained_and_not_killed(aut
     monkeypatch.setattr(stop, "ask_health", ask_health)
     monkeypatch.setattr(stop, "gone", gone)
     monkeypatch.setattr(stop, "terminate", lambda *which: signals.append(which))
-    job = lifecycle.ServerJob(config=Config.from_dict({"process": {"pid_file": ""}}), tell=told.append)
+    job = start.ServerJob(config=Config.from_dict({"process": {"pid_file": ""}}), tell=told.append)
     pid_file = msgspec.structs.replace(own_pid_file("127.0.0.9", 9), pid=2**22 - 3)
     assert await stop._end(job, pid_file.pid, pid_file.created, pid_file, "the server")
     assert signals == [(pid_file.pid, pid_file.created)], "a second TERM would end all calls"

@@ -7,7 +7,7 @@ import trio
 
 from llcphone.server.api import calls
 from llcphone.server.api.calls import CallIndex
-from llcphone.server.api.routes import KEEPALIVE_S, STREAM_LIMIT_S
+from llcphone.server.api.endpoints import KEEPALIVE_S, STREAM_LIMIT_S
 from llcphone.server.http import STALL_TIMEOUT_S
 from llcphone.server.listener import CLOSE_LIMIT_S, EXCHANGE_LIMIT_S
 from llcphone.sim import voices

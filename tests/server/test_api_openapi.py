@@ -76,6 +76,6 @@ async def test_schemathesis_finds_no_fault(tmp_path):
         report = judged.stdout.decode()
         assert judged.returncode == 0, report[:4_000]
         assert "Tested: 7" in report
-        assert api.stage.phone.finished_calls > 0
+        assert api.stage.records
         for call in api.stage.phone.calls():
             call.end()

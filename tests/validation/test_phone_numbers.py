@@ -10,10 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llcphone.config import Config
-from llcphone.dial_guard.guard import DialGuard, DialRequest, e164
+from llcphone.dial_guard.guard import DialGuard, DialRequest
 from llcphone.errors import ConfigError, DialRefused
 from llcphone.phone.do_not_call import read_numbers
 from llcphone.phone.transfers.transfers import check_destinations
+from llcphone.validation.e164 import e164
 from llcphone.validation.phone_numbers import STAND_INS, identity, is_number, is_withheld, respelt, spellings
 
 if TYPE_CHECKING:

@@ -219,7 +219,7 @@ async def ended(leg) -> tuple[list[bytes], int]:
 async def fill(leg, *, media: bool = False) -> int:
     """Send frames until the kernel takes no more; returns how many."""
     count = 0
-    while not leg._outbox.size_bytes:
+    while not leg._queue.size_bytes:
         leg.send_nowait(b"%06d" % count + b"." * 1000, media=media)
         count += 1
         assert count < 20_000

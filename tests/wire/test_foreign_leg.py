@@ -164,7 +164,7 @@ async def test_a_send_queue_too_long_or_too_big_is_a_lost_leg(autojump_clock, si
         for number in range(count):
             assert lost == [], number
             leg.send_nowait(b"x" * size)
-        assert [end.reason for end in lost] == ["outbox full"]
+        assert [end.reason for end in lost] == ["send queue full"]
 
 
 async def test_one_message_above_the_limit_is_sent_and_loses_nothing(autojump_clock):

@@ -215,11 +215,11 @@ async def test_a_blocked_tls_write_goes_on_from_the_same_bytes(autojump_clock):
         leg = await tls_leg(serve, nursery)
         leg._frame = partial(frame, TEXT)  # unmasked, so that the far side can look for the last one
         number = 0
-        while leg._outbox.size_bytes < 100_000:
+        while leg._queue.size_bytes < 100_000:
             leg.send_nowait(b"%06d" % number + b"m" * 700, media=True)
             number += 1
         assert leg._sock.held
-        assert leg._outbox.begun
+        assert leg._queue.begun
         dropped = leg.drop_media_nowait()
         leg.send_nowait(b"last")
         may_read.set()

@@ -111,7 +111,7 @@ async def test_frames_go_out_at_once_and_in_order_from_both_sides(autojump_clock
             start = trio.current_time()
             leg.send_nowait(b"one")
             leg.send_many_nowait([b"two", b"three"])
-            assert (leg.stats.frames_out, leg._outbox.size_bytes) == (3, 0)
+            assert (leg.stats.frames_out, leg._queue.size_bytes) == (3, 0)
             data = b""
             while len(data) < leg.stats.bytes_out:
                 data += await far.read()
@@ -130,7 +130,7 @@ async def test_what_the_kernel_refuses_waits_in_the_outbox_and_arrives_in_order(
             data += await far.read(100_000)
         assert [payload[:6] for _, payload in parse(data)] == [b"%06d" % i for i in range(count + 60)]
         await wait_all_tasks_blocked()
-        assert leg._outbox.size_bytes == 0
+        assert leg._queue.size_bytes == 0
         assert leg.stats.bytes_out == len(data)
         assert lost == []
 
@@ -212,15 +212,15 @@ async def test_a_slow_reader_that_takes_a_little_is_not_stalled(autojump_clock):
 
 
 async def test_an_outbox_above_its_limit_loses_the_leg_inside_send(autojump_clock):
-    async with leg_and_far(limits=LegLimits(outbox_limit_bytes=2**20)) as (leg, _, lost):
+    async with leg_and_far(limits=LegLimits(queue_limit_bytes=2**20)) as (leg, _, lost):
         for _ in range(200):
             leg.send_nowait(b"x" * 100_000)
-        assert [(end.code, end.reason) for end in lost] == [(1006, "outbox full")]
-        assert leg._outbox.size_bytes == 0
+        assert [(end.code, end.reason) for end in lost] == [(1006, "send queue full")]
+        assert leg._queue.size_bytes == 0
 
 
 async def test_one_message_above_the_limit_is_sent_and_loses_nothing(autojump_clock):
-    limits = LegLimits(outbox_limit_bytes=2**20)
+    limits = LegLimits(queue_limit_bytes=2**20)
     async with leg_and_far(small_buffers=True, limits=limits) as (leg, far, lost):
         leg.send_nowait(b"x" * 3 * 2**20)
         leg.send_nowait(b"next")
@@ -253,7 +253,7 @@ def test_bytes_on_the_wire_are_whole_frames_whatever_is_dropped(sends, client):
                     leg.drop_media_nowait()
             leg.send_nowait(b"last")
             data = b""
-            while leg._outbox.size_bytes:
+            while leg._queue.size_bytes:
                 data += await far.read()
             leg._sock._sock.shutdown(socket.SHUT_WR)
             data += await far.read_to_end()

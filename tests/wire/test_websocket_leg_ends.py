@@ -205,7 +205,7 @@ async def test_aclose_wakes_a_waiting_receive_and_a_flush(autojump_clock, full):
 async def test_no_close_is_written_after_a_partial_frame(autojump_clock):
     async with leg_and_far(small_buffers=True) as (leg, far, _):
         leg.send_nowait(b"z" * 100_000)
-        assert leg._outbox.begun
+        assert leg._queue.begun
         begun = far.sock.recv(30_000)  # now there would be room for a Close
         start = trio.current_time()
         await leg.aclose()

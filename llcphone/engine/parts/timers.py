@@ -10,7 +10,7 @@ from enum import StrEnum
 
 
 class Timer(StrEnum):
-    """Each reason the supervisor may wake for; a text, because a plain member hashes in Python."""
+    """Each reason the deadline task may wake for; a text, because a plain member hashes in Python."""
 
     SETUP = "model session due"
     TOKEN = "media stream due to join"

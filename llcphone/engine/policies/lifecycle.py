@@ -132,7 +132,7 @@ class Lifecycle:
             self._state.timers.set(Timer.IDLE, due_ms)
 
     def _send_due_update(self, now_ms: int, out: list[Command]) -> None:
-        """Only here: an update is sent by the supervisor's step, never between two deltas."""
+        """Only here: an update is sent by the deadline task's step, never between two deltas."""
         talk = self._state.talk
         quiet_ms = talk.quiet_from_ms
         if talk.schedule.waiting and quiet_ms is not None and quiet_ms <= now_ms:

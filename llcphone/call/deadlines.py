@@ -1,4 +1,4 @@
-"""The supervisor: sleeps until the engine's next deadline, then steps it.
+"""The deadline task: sleeps until the engine's next deadline, then steps it.
 
 The keepalive of the model legs uses the same alarm.
 """
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from llcphone.call.model_legs import ModelLegs
 
 
-async def supervise(core: CallCore, models: ModelLegs) -> None:
+async def keep_deadlines(core: CallCore, models: ModelLegs) -> None:
     """Wake for deadlines and due pings, until the nursery is cancelled."""
     while True:
         await core.alarm.sleep()

@@ -28,8 +28,8 @@ from llcphone.process.health import ask_health, ask_ready
 from llcphone.process.pidfile import REPLACE, PidFile, read_pid_file
 from llcphone.process.supervisors import Supervisor, respawner_of, run_command, supervisor_of
 from llcphone.process.terminate import EVERY_S
-from llcphone.server.former import Former
 from llcphone.server.port_owners import Kind, Owner, port_owners, real_path
+from llcphone.server.previous_process import PreviousProcess
 from llcphone.settings import DEFAULT_FILE
 from llcphone.snapshots import finish
 
@@ -113,7 +113,7 @@ async def can_replace(job: ServerJob, former: PidFile | None) -> bool:
     if former.host != server.host and server.port in (0, former.port):
         job.tell("server.host has changed, so the old server is stopped before the new one starts")
         return False
-    return not respawner_of(former.pid) and await Former(former.handover).alive()
+    return not respawner_of(former.pid) and await PreviousProcess(former.handover).alive()
 
 
 async def start(job: ServerJob, former: PidFile | None = None, *, replace: bool = False) -> bool:

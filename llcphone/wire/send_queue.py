@@ -1,7 +1,7 @@
 """Whole frames that the kernel did not take yet.
 
 Only whole frames may be removed: once a byte of a frame is out, the rest must follow or the
-far side reads garbage. So the outbox is a *begun* remainder, which nothing touches, and
+far side reads garbage. So the send queue is a *begun* remainder, which nothing touches, and
 behind it frames that can still be dropped. Under TLS a frame is begun as soon as it was
 offered (``Socket.held``).
 """
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @attrs.define(eq=False)
-class Outbox:
+class SendQueue:
     """A queue of frames behind a full socket."""
 
     size_bytes: int = 0
@@ -44,7 +44,7 @@ class Outbox:
         self.size_bytes += sum(map(len, frames))
 
     def put_rest(self, frames: Sequence[bytes], media: bool, *, sent: int, held: int) -> None:
-        """Queue what is left of frames whose joined bytes were offered to the socket, the outbox being empty.
+        """Queue what is left of frames whose joined bytes were offered to the socket; the queue was empty.
 
         Args:
             frames: all frames of that offer, in order.

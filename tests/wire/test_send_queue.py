@@ -1,4 +1,4 @@
-"""What leaves the outbox is always a concatenation of whole frames."""
+"""What leaves the queue is always a concatenation of whole frames."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llcphone.wire.frames import text_frame
-from llcphone.wire.outbox import Outbox
+from llcphone.wire.send_queue import SendQueue
 from tests.wire.peers import parse
 
 
@@ -29,14 +29,14 @@ class Pipe:
         return taken
 
 
-def offer(outbox: Outbox, pipe: Pipe, frames: list[bytes], media: bool) -> None:
+def offer(queue: SendQueue, pipe: Pipe, frames: list[bytes], media: bool) -> None:
     """As a leg does."""
-    if outbox.size_bytes:
-        outbox.put(frames, media)
+    if queue.size_bytes:
+        queue.put(frames, media)
         return
     sent = pipe.send(b"".join(frames))
     if sent < sum(map(len, frames)):
-        outbox.put_rest(frames, media, sent=sent, held=pipe.held)
+        queue.put_rest(frames, media, sent=sent, held=pipe.held)
 
 
 STEPS = st.lists(
@@ -51,7 +51,7 @@ STEPS = st.lists(
 
 @given(STEPS, st.lists(st.integers(0, 40), max_size=60), st.booleans())
 def test_bytes_sent_are_whole_frames_in_order_and_only_media_is_dropped(steps, takes, bind):
-    outbox, pipe, sent, dropped, number = Outbox(), Pipe(takes, bind), [], 0, 0
+    queue, pipe, sent, dropped, number = SendQueue(), Pipe(takes, bind), [], 0, 0
     for step in steps:
         if step[0] == "send":
             frames = []
@@ -60,15 +60,15 @@ def test_bytes_sent_are_whole_frames_in_order_and_only_media_is_dropped(steps, t
                 sent.append(payload)
                 frames.append(text_frame(payload))
                 number += 1
-            offer(outbox, pipe, frames, step[2])
+            offer(queue, pipe, frames, step[2])
         elif step[0] == "drop":
-            dropped += outbox.drop_media()
+            dropped += queue.drop_media()
         else:
-            outbox.flush(pipe)
+            queue.flush(pipe)
     pipe.takes = iter(lambda: 7, None)
-    outbox.flush(pipe)
-    while outbox.size_bytes:
-        outbox.flush(pipe)
+    queue.flush(pipe)
+    while queue.size_bytes:
+        queue.flush(pipe)
     arrived = [payload for _, payload in parse(bytes(pipe.out))]
     assert arrived == sorted(arrived)
     missing = set(sent) - set(arrived)
@@ -77,42 +77,42 @@ def test_bytes_sent_are_whole_frames_in_order_and_only_media_is_dropped(steps, t
 
 
 def test_a_begun_frame_is_never_dropped():
-    outbox, pipe = Outbox(), Pipe([3])
+    queue, pipe = SendQueue(), Pipe([3])
     frames = [text_frame(b"first"), text_frame(b"second"), text_frame(b"third")]
-    offer(outbox, pipe, frames, True)
-    assert outbox.drop_media() == 2
-    assert outbox.begun
+    offer(queue, pipe, frames, True)
+    assert queue.drop_media() == 2
+    assert queue.begun
     pipe.takes = iter([100])
-    outbox.flush(pipe)
+    queue.flush(pipe)
     assert bytes(pipe.out) == frames[0]
-    assert outbox.size_bytes == 0
+    assert queue.size_bytes == 0
 
 
 def test_frames_that_a_blocked_tls_write_has_bound_are_begun():
-    outbox, pipe = Outbox(), Pipe([0], bind=True)
+    queue, pipe = SendQueue(), Pipe([0], bind=True)
     frames = [text_frame(b"first"), text_frame(b"second")]
-    offer(outbox, pipe, frames, True)
-    assert outbox.drop_media() == 0
+    offer(queue, pipe, frames, True)
+    assert queue.drop_media() == 0
     pipe.takes = iter([100])
-    outbox.flush(pipe)
+    queue.flush(pipe)
     assert bytes(pipe.out) == b"".join(frames)
 
 
 def test_a_full_socket_at_a_frame_boundary_leaves_every_frame_droppable():
-    outbox, pipe = Outbox(), Pipe([0, 0])
-    offer(outbox, pipe, [text_frame(b"first")], True)
-    outbox.flush(pipe)
-    assert not outbox.begun
-    assert outbox.drop_media() == 1
-    assert outbox.size_bytes == 0
+    queue, pipe = SendQueue(), Pipe([0, 0])
+    offer(queue, pipe, [text_frame(b"first")], True)
+    queue.flush(pipe)
+    assert not queue.begun
+    assert queue.drop_media() == 1
+    assert queue.size_bytes == 0
 
 
 def test_a_frame_that_blocks_while_flushing_tls_is_begun():
-    outbox, pipe = Outbox(), Pipe([3], bind=True)
+    queue, pipe = SendQueue(), Pipe([3], bind=True)
     frames = [text_frame(b"first"), text_frame(b"second")]
-    offer(outbox, pipe, frames[:1], True)
-    outbox.put(frames[1:], True)
+    offer(queue, pipe, frames[:1], True)
+    queue.put(frames[1:], True)
     pipe.takes = iter([100, 0])
-    outbox.flush(pipe)
-    assert outbox.begun
-    assert outbox.drop_media() == 0
+    queue.flush(pipe)
+    assert queue.begun
+    assert queue.drop_media() == 0

@@ -23,7 +23,7 @@ ALIVE_S = 2.0
 
 
 @attrs.define(eq=False)
-class Former:
+class PreviousProcess:
     """The way to a process before this one."""
 
     address: str
@@ -75,17 +75,19 @@ class Former:
             return True
 
 
-async def passed_to_former(former: list[Former], stream: trio.SocketStream, request: bytes) -> bool:
+async def passed_to_previous(
+    previous: list[PreviousProcess], stream: trio.SocketStream, request: bytes
+) -> bool:
     """Whether a process before this one has taken this request; those that have ended are forgotten."""
     if concern_of(request) is Concern.NONE:
         return False
-    for each in list(former):
+    for each in list(previous):
         try:
             if await each.takes(stream, request):
                 return True
         except ConnectionRefusedError:
             with suppress(ValueError):
-                former.remove(each)
+                previous.remove(each)
         except (OSError, trio.BrokenResourceError, Unreachable):
             continue
     return False
