@@ -60,17 +60,17 @@ _SAID_S = 1.0
 """Longest wait to know that a message or note is written."""
 
 
+@attrs.define(eq=False, slots=False)
 class Store:
     """A database of calls, customers and appointments; made by ``open_store``."""
 
-    def __init__(self, config: Config, main: Database, look_ups: Database, calendar: CalDav | None) -> None:
-        self.config = config
-        self.posts: Callable[[KeptCall], Posts] | None = None
-        """What is to be sent of a call, by id; set by the webhook, kept with the call."""
-        self.main = main
-        self.look_ups = look_ups
-        self.writer = Writer(main)
-        self._calendar = calendar
+    config: Config
+    main: Database
+    look_ups: Database
+    _calendar: CalDav | None
+    posts: Callable[[KeptCall], Posts] | None = attrs.field(default=None, init=False)
+    """What is to be sent of a call, by id; set by the webhook, kept with the call."""
+    writer: Writer = attrs.field(default=attrs.Factory(lambda store: Writer(store.main), True), init=False)
 
     # -- look-ups: each may raise StoreUnavailable --------------------------------------------
 
@@ -99,10 +99,8 @@ class Store:
         if self._calendar is not None and self._calendar.name == calendar:
             start, end, zone = await self._look_up(lambda db: calendars.day_of(db, day, calendar))
             busy = await self._calendar.busy(start, end, zone)
-        now = time.time()
-        return await self._look_up(
-            lambda db: appointments.free_slots(db, day, duration_min, calendar, busy, now)
-        )
+        args = day, duration_min, calendar, busy, time.time()
+        return await self._look_up(lambda db: appointments.free_slots(db, *args))
 
     async def calls(self, *, limit: int = 50, number: str = "") -> list[CallSummary]:
         """The newest calls that have ended, newest first; with ``number``, those from or to it."""
@@ -161,18 +159,16 @@ class Store:
     async def reschedule(self, appointment_id: int, starts_at: datetime.datetime) -> Appointment:
         """Move an appointment, with its length; raises as ``book`` does, and then it stays as it was."""
         old = await self._look_up(lambda db: appointments.appointment(db, appointment_id))
-        moved = await self._change(
-            lambda db: appointments.reschedule(db, appointment_id, starts_at, time.time())
-        )
+        to = appointment_id, starts_at, time.time()
+        moved = await self._change(lambda db: appointments.reschedule(db, *to))
         await self._mirror(moved, undo=lambda db: appointments.put_back(db, old))
         return moved
 
     async def cancel(self, appointment_id: int) -> Appointment:
         """Give an appointment's time back; doing so twice is doing it once."""
         gone = await self._change(lambda db: appointments.cancel(db, appointment_id, time.time()))
-        await self._mirror(
-            gone, undo=lambda db: appointments.put_back(db, attrs.evolve(gone, cancelled=False))
-        )
+        before = attrs.evolve(gone, cancelled=False)
+        await self._mirror(gone, undo=lambda db: appointments.put_back(db, before))
         return gone
 
     async def set_hours(

@@ -9,7 +9,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from prometheus_client.core import Metric
 
@@ -46,62 +46,51 @@ class Now(Collector):
     def collect(self) -> Iterator[Metric]:
         """The figures of this moment."""
         phone = self._phone
-        states = [state_of(call) for call in phone.calls()]
-        calls = GaugeMetricFamily("llcphone_calls", "Live calls, by state", labels=["state"])
-        for state in STATES:
-            calls.add_metric([state], states.count(state))
-        yield calls
+        monitor, states = phone.loop_monitor, [state_of(call) for call in phone.calls()]
+        yield _gauges("calls", "Live calls, by state", "state", {each: states.count(each) for each in STATES})
         yield _gauge("calls_most", "Calls at once: server.max_calls", phone.config.server.max_calls)
         yield _gauge("ready", "1: new calls are taken", not phone.ready())
         yield _gauge("draining", "1: asked to stop", phone.draining)
-        yield _gauge("orphans", "Calls that ended and are not gone: always 0", phone.loop_monitor.orphans)
+        yield _gauge("orphans", "Calls that ended and are not gone: always 0", monitor.orphans)
         yield _gauge("breaker_open", "1: no model session can be had", phone.breaker.is_open)
-        opened = CounterMetricFamily("llcphone_breaker_openings", "Times the breaker opened")
-        opened.add_metric([], phone.breaker.times_opened)
-        yield opened
-        away = CounterMetricFamily("llcphone_turned_away", "Callers who got the fallback", labels=["reason"])
-        for reason, count in phone.admission.turned_away.items():
-            away.add_metric([reason], count)
-        yield away
-        public = CounterMetricFamily(
-            "llcphone_connections", "Connections to the public port, by what became of them", labels=["what"]
-        )
-        for what in CONNECTIONS:
-            public.add_metric([what], phone.connections[what])
-        yield public
-        held = CounterMetricFamily(
-            "llcphone_loop_held_seconds", "All calls were held by this code", labels=["by"]
-        )
-        for by, seconds in phone.loop_monitor.held_s.items():
-            held.add_metric([by], seconds)
-        yield held
+        yield _count("breaker_openings", "Times the breaker opened", phone.breaker.times_opened)
+        turned_away = phone.admission.turned_away
+        yield _counts("turned_away", "Callers who got the fallback", "reason", turned_away)
+        public = {what: phone.connections[what] for what in CONNECTIONS}
+        yield _counts("connections", "Connections to the public port, by what became of them", "what", public)
+        yield _counts("loop_held_seconds", "All calls were held by this code", "by", monitor.held_s)
         yield _gauge("spent_today_usd", "Estimated cost since midnight UTC", phone.day_budget.today_usd)
         yield _gauge("tasks", "Trio tasks of the process", trio.lowlevel.current_statistics().tasks_living)
-        yield from self._store()
-        yield from self._warm()
-
-    def _store(self) -> Iterator[Metric]:
-        lost = CounterMetricFamily("llcphone_store_lost", "Writes that the store gave up")
-        failures = CounterMetricFamily(
-            "llcphone_store_failures", "Questions that the database left unanswered"
-        )
-        if (store := self._phone.store) is not None:
-            lost.add_metric([], store.writer.lost)
-            failures.add_metric([], store.main.failures + store.look_ups.failures)
-        yield lost
-        yield failures
-
-    def _warm(self) -> Iterator[Metric]:
-        health = self._phone.warm.health
-        parked = GaugeMetricFamily("llcphone_warm_sessions", "The pool of warm sessions", labels=["state"])
-        parked.add_metric(["ready"], health.ready)
-        parked.add_metric(["dialling"], health.dialling)
-        yield parked
-        events = CounterMetricFamily("llcphone_warm_events", "What became of warm sessions", labels=["what"])
-        for what in ("taken", "misses", "died", "recycled", "failed"):
-            events.add_metric([what], getattr(health, what))
-        yield events
+        store = phone.store
+        lost = None if store is None else store.writer.lost
+        yield _count("store_lost", "Writes that the store gave up", lost)
+        failures = None if store is None else store.main.failures + store.look_ups.failures
+        yield _count("store_failures", "Questions that the database left unanswered", failures)
+        health = phone.warm.health
+        parked = {"ready": health.ready, "dialling": health.dialling}
+        yield _gauges("warm_sessions", "The pool of warm sessions", "state", parked)
+        events = {what: getattr(health, what) for what in ("taken", "misses", "died", "recycled", "failed")}
+        yield _counts("warm_events", "What became of warm sessions", "what", events)
 
 
 def _gauge(name: str, about: str, value: float) -> GaugeMetricFamily:
     return GaugeMetricFamily(f"llcphone_{name}", about, value=float(value))
+
+
+def _gauges(name: str, about: str, label: str, values: Mapping[str, float]) -> GaugeMetricFamily:
+    family = GaugeMetricFamily(f"llcphone_{name}", about, labels=[label])
+    for value, figure in values.items():
+        family.add_metric([value], figure)
+    return family
+
+
+def _counts(name: str, about: str, label: str, values: Mapping[str, float]) -> CounterMetricFamily:
+    family = CounterMetricFamily(f"llcphone_{name}", about, labels=[label])
+    for value, count in values.items():
+        family.add_metric([value], count)
+    return family
+
+
+def _count(name: str, about: str, value: float | None) -> CounterMetricFamily:
+    """One count; None: there is nothing that counts."""
+    return CounterMetricFamily(f"llcphone_{name}", about, value=value)

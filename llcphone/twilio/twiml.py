@@ -6,10 +6,21 @@ on, for Twilio goes on with the next verb as soon as our media socket closes.
 
 from __future__ import annotations
 
+from typing import Any
 from urllib.parse import quote, urlsplit
 
 from attrs import frozen
-from twilio.twiml.voice_response import Connect, Gather, Start, Stream, VoiceResponse  # type: ignore[import-untyped]
+from twilio.twiml.voice_response import (  # type: ignore[import-untyped]
+    Connect,
+    Hangup,
+    Pause,
+    Redirect,
+    Reject,
+    Say,
+    Start,
+    Stream,
+    VoiceResponse,
+)
 
 from llcphone.config.addresses import is_loopback_host
 from llcphone.errors import ConfigError
@@ -26,9 +37,9 @@ class Speech:
     voice: str = ""
     """Empty: the usual one of the language."""
 
-    def say(self, where: VoiceResponse | Gather, text: str) -> None:
-        """Add a ``<Say>``."""
-        where.say(text, language=self.language or None, voice=self.voice or None)
+    def say(self, text: str) -> Say:
+        """A ``<Say>``."""
+        return Say(text, language=self.language or None, voice=self.voice or None)
 
 
 PLAIN = Speech()
@@ -41,16 +52,19 @@ class Recorded:
     notice: str
     """Said before anything else."""
     callback: str
-    """Told where the recording is, when it is ready."""
+    """Asked when the recording is ready."""
     speech: Speech = PLAIN
 
 
-def connect_stream(
-    stream_url: str,
-    *,
-    action: str | None = None,
-    recorded: Recorded | None = None,
-) -> str:
+def document(*verbs: Any) -> str:
+    """A document of these verbs; without any, the call ends."""
+    response = VoiceResponse()
+    for verb in verbs:
+        response.append(verb)
+    return str(response)
+
+
+def connect_stream(stream_url: str, *, action: str | None = None, recorded: Recorded | None = None) -> str:
     """Join the call to our media socket; when that closes, ask ``action`` what next, or hang up.
 
     Args:
@@ -60,47 +74,36 @@ def connect_stream(
     """
     connect = Connect(action=action, method="POST") if action else Connect()
     connect.append(Stream(url=stream_url))
-    response = VoiceResponse()
-    if recorded is not None:
-        recorded.speech.say(response, recorded.notice)
-        start = Start()
-        start.recording(
-            channels="dual",
-            recording_status_callback=recorded.callback,
-            recording_status_callback_method="POST",
-            recording_status_callback_event="completed",
-        )
-        response.append(start)
-    response.append(connect)
-    response.hangup()
-    return str(response)
+    if recorded is None:
+        return document(connect, Hangup())
+    start = Start()
+    start.recording(
+        channels="dual",
+        recording_status_callback=recorded.callback,
+        recording_status_callback_method="POST",
+        recording_status_callback_event="completed",
+    )
+    return document(recorded.speech.say(recorded.notice), start, connect, Hangup())
 
 
 def hang_up() -> str:
     """End the call."""
-    response = VoiceResponse()
-    response.hangup()
-    return str(response)
+    return document(Hangup())
 
 
 def nothing() -> str:
     """An empty document: the call ends, for there is nothing left to do."""
-    return str(VoiceResponse())
+    return document()
 
 
 def ask_again(url: str, *, after_s: int) -> str:
     """Wait in silence, then ask there what to do."""
-    response = VoiceResponse()
-    response.pause(length=after_s)
-    response.redirect(url, method="POST")
-    return str(response)
+    return document(Pause(length=after_s), Redirect(url, method="POST"))
 
 
 def go_to(url: str) -> str:
     """Let Twilio ask there what to do with the call."""
-    response = VoiceResponse()
-    response.redirect(url, method="POST")
-    return str(response)
+    return document(Redirect(url, method="POST"))
 
 
 def busy(message: str | None = None, speech: Speech = PLAIN) -> str:
@@ -108,13 +111,7 @@ def busy(message: str | None = None, speech: Speech = PLAIN) -> str:
 
     The busy tone is for inbound calls not yet answered, and costs nothing; words answer the call.
     """
-    response = VoiceResponse()
-    if message:
-        speech.say(response, message)
-        response.hangup()
-    else:
-        response.reject(reason="busy")
-    return str(response)
+    return document(speech.say(message), Hangup()) if message else document(Reject(reason="busy"))
 
 
 def stream_url(public_url: str, token: str) -> str:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from twilio.twiml.voice_response import Dial, Gather, VoiceResponse  # type: ignore[import-untyped]
+from twilio.twiml.voice_response import Dial, Gather, Hangup, Play, Record, Redirect  # type: ignore[import-untyped]
 
-from llcphone.twilio.twiml import PLAIN, Speech
+from llcphone.twilio.twiml import PLAIN, Speech, document
 
 _CONFERENCE_EVENTS = "join leave end"
 _ANSWER_S = 8
@@ -30,7 +30,7 @@ def dial(to: str, *, action: str, timeout_s: int, caller_id: str = "", whisper: 
     dialled = Dial(action=action, method="POST", timeout=timeout_s, caller_id=caller_id or None)
     noun = dialled.sip if to.startswith(("sip:", "sips:")) else dialled.number
     noun(to, **({"url": whisper, "method": "POST"} if whisper else {}))
-    return _document(dialled)
+    return document(dialled)
 
 
 def whisper(text: str, *, accept: str = "", prompt: str = "", speech: Speech = PLAIN) -> str:
@@ -42,16 +42,11 @@ def whisper(text: str, *, accept: str = "", prompt: str = "", speech: Speech = P
         prompt: asks for the key.
         speech: how it is said.
     """
-    response = VoiceResponse()
     if not accept:
-        if text:
-            speech.say(response, text)
-        return str(response)
+        return document(*([speech.say(text)] if text else []))
     gather = Gather(input="dtmf", num_digits=1, timeout=_ANSWER_S, action=accept, method="POST")
-    speech.say(gather, f"{text} {prompt}".strip())
-    response.append(gather)
-    response.hangup()
-    return str(response)
+    gather.append(speech.say(f"{text} {prompt}".strip()))
+    return document(gather, Hangup())
 
 
 def conference(
@@ -70,7 +65,7 @@ def conference(
         **waits,
         **tells,
     )
-    return _document(dialled)
+    return document(dialled)
 
 
 def voicemail(greeting: str, *, action: str, recording: str, limit_s: int, speech: Speech = PLAIN) -> str:
@@ -78,9 +73,7 @@ def voicemail(greeting: str, *, action: str, recording: str, limit_s: int, speec
 
     ``recording`` is told where the message is, when Twilio has it ready.
     """
-    response = VoiceResponse()
-    speech.say(response, greeting)
-    response.record(
+    record = Record(
         action=action,
         method="POST",
         max_length=limit_s,
@@ -91,27 +84,14 @@ def voicemail(greeting: str, *, action: str, recording: str, limit_s: int, speec
         recording_status_callback_method="POST",
         recording_status_callback_event="completed",
     )
-    response.hangup()
-    return str(response)
+    return document(speech.say(greeting), record, Hangup())
 
 
 def say_and_hang_up(text: str, speech: Speech = PLAIN) -> str:
     """Last words, said by Twilio."""
-    response = VoiceResponse()
-    speech.say(response, text)
-    response.hangup()
-    return str(response)
+    return document(speech.say(text), Hangup())
 
 
 def press(digits: str, *, then: str) -> str:
     """Press keys, then ask there what to do."""
-    response = VoiceResponse()
-    response.play(digits=digits)
-    response.redirect(then, method="POST")
-    return str(response)
-
-
-def _document(verb: Dial) -> str:
-    response = VoiceResponse()
-    response.append(verb)
-    return str(response)
+    return document(Play(digits=digits), Redirect(then, method="POST"))

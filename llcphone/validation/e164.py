@@ -33,8 +33,8 @@ def e164(text: str, country: str | None) -> str | None:
 
 def country_of(number: str) -> str | None:
     """ISO code of the country of an E.164 number; None when phonenumbers knows no such range."""
-    parsed = parsed(number, None)
-    return None if parsed is None else phonenumbers.region_code_for_number(parsed)
+    found = parsed(number, None)
+    return None if found is None else phonenumbers.region_code_for_number(found)
 
 
 def parsed(text: str, country: str | None) -> PhoneNumber | None:
