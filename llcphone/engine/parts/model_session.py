@@ -8,8 +8,8 @@ update that no session has confirmed is *unproven*: if a set-up is refused, the 
 
 A scheduled update says after how many answered turns of the caller it is due; 0 is the first response of the
 default conversation, the greeting included. Priming never counts. Each update is sent alone, by the
-deadline task's step, in a quiet moment. The usual schedule has two: the full tools after 0, the later eagerness
-after 1.
+deadline task's step, in a quiet moment. The usual schedule has two: the full tools after 0, the later
+eagerness after 1.
 """
 
 from __future__ import annotations
