@@ -44,7 +44,6 @@ class Result:
     window_s: float
     generator_busy: float
     """Share of the window the generator itself was working."""
-    generator_worst_ms: float
 
 
 class FakeWorld:
@@ -129,13 +128,12 @@ class Load(Samples):
 
     def _open(self, sample: Callable[[], Any]) -> None:
         self._sampled.append(sample())
-        self._busy_s, self.loop.worst_turn_s = self.loop.busy_s, 0.0
+        self._busy_s = self.loop.busy_s
         self._opens = now()
 
     def _close(self, sample: Callable[[], Any]) -> None:
         self._closes = now()
         self._busy_s = self.loop.busy_s - self._busy_s
-        self._worst_s = self.loop.worst_turn_s
         self._sampled.append(sample())
         self.quiet = True
 
@@ -182,5 +180,4 @@ class Load(Samples):
             after=self._sampled[1],
             window_s=window_s,
             generator_busy=self._busy_s / window_s,
-            generator_worst_ms=self._worst_s * 1000,
         )

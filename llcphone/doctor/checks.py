@@ -50,13 +50,7 @@ async def run_checks(
     *,
     tell: Callable[[str, list[Finding]], None] = lambda title, findings: None,
 ) -> list[Finding]:
-    """Look at everything, group by group; no fault of a check ends the others.
-
-    Args:
-        context: what is examined.
-        groups: which; names in ``GROUPS``.
-        tell: receives each group as soon as it was checked.
-    """
+    """Look at these groups of ``GROUPS``, and tell each at once; no fault of a check ends the others."""
     names = list(groups)
     if context.trouble is not None and "settings" not in names:
         names.insert(0, "settings")  # whatever was asked for, nothing is well with such settings

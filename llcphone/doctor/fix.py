@@ -53,14 +53,7 @@ FIXES: Mapping[str, tuple[str, Callable[[DoctorContext], Awaitable[str]]]] = Map
 async def offer_fixes(
     context: DoctorContext, findings: Iterable[Finding], *, ask: Ask, tell: Callable[[str], None]
 ) -> int:
-    """Offer the fixes of these findings; how many were done.
-
-    Args:
-        context: what was examined.
-        findings: what was found.
-        ask: puts a question to a person.
-        tell: receives each line for the user.
-    """
+    """Offer the fixes of these findings, by ``ask`` to a person; how many were done."""
     done = 0
     for name in dict.fromkeys(each.offer for each in findings if each.offer):
         question, apply = FIXES[name]

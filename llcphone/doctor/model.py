@@ -42,13 +42,7 @@ async def told_of(config: Config) -> Answer | str:
 
 
 def judge_model(config: Config, today: date, told: Answer | str) -> Finding:
-    """Whether the model is there, and how long.
-
-    Args:
-        config: the settings.
-        today: the day.
-        told: what the endpoint reports about the model.
-    """
+    """Whether the model is there, and how long; ``told`` is what the endpoint reports about it."""
     model = config.realtime.model
     other = 'set realtime.model to a current one, such as "gpt-realtime-1.5"'
     content: dict[str, Any] = {}

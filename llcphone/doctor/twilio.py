@@ -95,11 +95,8 @@ def judge_number(
 ) -> list[Finding]:
     """Whether callers of the number reach this server.
 
-    Args:
-        number: its settings at Twilio.
-        config: ours.
-        application: the TwiML application that takes precedence over them; empty without one, a
-            code when Twilio does not tell.
+    ``application`` is the TwiML application that takes precedence: empty without one, a code when Twilio
+    does not tell.
     """
     wanted = f"{config.server.public_url}/twiml"
     if number.trunk_sid:

@@ -88,13 +88,7 @@ class House:
         return hours.say(self.config, when)
 
     def prompt(self, module: str, english: str, scenario: str = "") -> str:
-        """A shipped mode's prompt in the company's language; the text of a copy that was edited as it is.
-
-        Args:
-            module: the mode.
-            english: what its file says, or its copy.
-            scenario: which of the prompts, if there are several.
-        """
+        """A shipped mode's prompt in the company's language; of an edited copy, its ``english`` text."""
         shipped = importlib.import_module(f"llcphone.modes.{module}")
         usual = shipped.SCENARIOS[scenario] if scenario else shipped.PROMPT
         company, name = self.config.company, scenario or module
@@ -186,10 +180,7 @@ def make_agent(
     """An agent with the company's rules and brief, a clock, and a way to hang up.
 
     Args:
-        house: whom it speaks for.
-        name: its own, for records and routes.
         prompt: what is its own in the static prompt.
-        voice: one of OpenAI's.
         cache_key: groups its calls in the vendor's prompt cache; one per prompt.
         cue: what makes it speak first; empty: the greeting of the brief is asked for.
         settings: sections of the configuration that are other for it.

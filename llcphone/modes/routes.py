@@ -51,12 +51,7 @@ class Routed(Agents):
 def routed(
     config: Config, load: Callable[[Path, Config], Agent | Agents], *, clock: Callable[[], float] = time.time
 ) -> Routed:
-    """The modes of a configuration, ready to answer.
-
-    Args:
-        config: the settings.
-        load: reads a Python file of the user's.
-        clock: Unix time.
+    """The modes of a configuration, ready to answer; ``load`` reads a Python file of the user's.
 
     Raises:
         ConfigError: a setting or a file cannot be used.

@@ -90,10 +90,8 @@ def run_init(
     """Ask, check, write.
 
     Args:
-        path: the settings file.
         ask: puts a question to a person; given whether the answer is a secret. "" keeps what there is. None:
             no questions can be asked.
-        tell: receives each line for the user.
         force: write the settings file anew though there is one; its comments are gone then.
         given: answers that are known already, by the variable of their question, or "prompt".
 

@@ -88,12 +88,7 @@ def _text_of(path: str) -> str:
 
 
 def running(pid: int, created: float | None = None) -> bool:
-    """Whether a process runs; one that waits to be reaped does not.
-
-    Args:
-        pid: its number.
-        created: when it began; None accepts any process with this pid.
-    """
+    """Whether a process runs (a zombie does not); without ``created``, whichever has this pid."""
     try:
         process = psutil.Process(pid)
         if created is not None and abs(began(pid) - created) > _SAME_S:

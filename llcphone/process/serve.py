@@ -33,8 +33,6 @@ async def serve_as_process(
     """Serve until a signal, as a process that can be found.
 
     Args:
-        config: all settings.
-        agent: the agent that answers.
         replace: take the port from the server of this folder, if one runs, once calls would be taken here.
         beside: run with the phone while it is served.
         on_serving: called once the port is served.

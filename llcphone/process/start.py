@@ -117,13 +117,7 @@ async def can_replace(job: ServerJob, former: PidFile | None) -> bool:
 
 
 async def start(job: ServerJob, former: PidFile | None = None, *, replace: bool = False) -> bool:
-    """Start the server and see it serve.
-
-    Args:
-        job: what is to be started.
-        former: the server before it, whose command is used again.
-        replace: the server before it still runs, and gives its port to the new one.
-    """
+    """Start the server with the former one's command, and see it serve; ``replace``: that one still runs."""
     supervisor = job.supervisor
     if supervisor.start:
         job.tell(f"starting by {' '.join(supervisor.start)}")

@@ -19,12 +19,7 @@ if TYPE_CHECKING:
 
 
 async def standing(config: Config, path: Path | None = None) -> dict[str, Any]:
-    """What can be seen of the server from here.
-
-    Args:
-        config: the settings.
-        path: their file; another project's server on the port has another one.
-    """
+    """What can be seen of the server from here; another project's has another settings file."""
     pid_file = read_pid_file(config.process.pid_file)
     alive = pid_file is not None and pid_file.alive
     there = pid_file if alive else None

@@ -35,12 +35,7 @@ class Supervisor:
 
 
 def supervisor_of(config: Config, patience_s: float) -> Supervisor:
-    """The configured supervisor.
-
-    Args:
-        config: the settings.
-        patience_s: how long a stop may take; docker needs it as an option.
-    """
+    """The configured supervisor; docker needs ``patience_s``, how long a stop may take, as an option."""
     process = config.process
     words = {"unit": shlex.quote(process.unit), "patience": str(round(patience_s))}
     stop, start = (each.format(**words) for each in _PRESETS.get(process.supervisor, ("", "")))

@@ -23,14 +23,7 @@ TOLD_EVERY_S = 10.0
 async def gone(
     pid: int, created: float, within_s: float, tell: Callable[[float], None] | None = None
 ) -> bool:
-    """Wait for the end of a process.
-
-    Args:
-        pid: its number.
-        created: when it began.
-        within_s: how long.
-        tell: receives the seconds waited, every ``TOLD_EVERY_S``.
-    """
+    """Wait for the end of a process; ``tell`` receives the seconds waited, every ``TOLD_EVERY_S``."""
     began_s = told_s = trio.current_time()
     while running(pid, created):
         now_s = trio.current_time()

@@ -34,14 +34,7 @@ def serve_command(path: Path | None, agent: Path | None) -> list[str]:
 
 
 def systemd_unit(config: Config, command: list[str], folder: Path, *, user: bool) -> str:
-    """A unit of type notify, with a watchdog, and a stop time beyond the drain.
-
-    Args:
-        config: the settings.
-        command: what serves.
-        folder: where it runs.
-        user: for the user's own systemd, not the system's.
-    """
+    """A unit of type notify, with a watchdog, and a stop time beyond the drain; for the system or a user."""
     name = f"{config.process.unit}.service"
     where = f"~/.config/systemd/user/{name}" if user else f"/etc/systemd/system/{name}"
     drain = round(config.drain.limit_s)

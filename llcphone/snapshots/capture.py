@@ -52,11 +52,7 @@ def take(
     """A snapshot of the settings in effect, of the agents and of what the call records say of them.
 
     Args:
-        config: the settings in effect.
-        agents: the agents that answer by them, as `agents_told` says.
-        name: what it is to be called.
-        who: the person who declares it good.
-        why: and why.
+        agents: as `agents_told` gives them.
         good: False when it is only put aside.
         base: the folder from which the settings name files.
         sources: the settings file and its .env: evidence begins at their last change.

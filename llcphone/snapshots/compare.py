@@ -40,8 +40,6 @@ def diff(
     """What would change if the snapshot were restored; nothing when both have the same effect.
 
     Args:
-        config: the settings in effect.
-        snapshot: what they are compared with.
         base: the folder from which the settings name agent modules.
         agents: the agents in effect, as `agents_told` gives them; None leaves out what they send the model,
             which follows from settings and modules unless these read it elsewhere or llcphone changed.

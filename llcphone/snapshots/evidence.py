@@ -33,13 +33,7 @@ def versions() -> dict[str, str]:
 
 
 def measure(config: Config, records: Path | None, sources: Iterable[Path]) -> dict[str, Any]:
-    """Figures of the calls since the settings and agent modules were last changed.
-
-    Args:
-        config: the settings in effect.
-        records: the file of call records; None when none are kept.
-        sources: the files whose last change begins the count.
-    """
+    """Figures of the calls in ``records`` (None: none are kept) since the last change of a source."""
     since_s = max((path.stat().st_mtime for path in sources if path.exists()), default=0.0)
     calls = [call for call in _records(records) if call.get("born_at", 0.0) >= since_s] if records else []
     proof = SIMULATORS if is_loopback_url(config.realtime.url) else LIVE

@@ -110,13 +110,8 @@ def _readable(folder: Path) -> Iterator[Snapshot]:
 def put(snapshot: Snapshot, folder: Path, config: Config) -> Path:
     """Write a snapshot that does not exist yet; the path of its text.
 
-    Args:
-        snapshot: what to write.
-        folder: where.
-        config: the settings in effect, whose secrets must not be in it.
-
     Raises:
-        ConfigError: its name is none or taken, or it would hold a secret.
+        ConfigError: its name is none or taken, or it would hold a secret of ``config``.
     """
     if not NAME.fullmatch(snapshot.name):
         raise ConfigError(snapshot.name, "is no name for a snapshot", "use a-z, 0-9 and single hyphens")

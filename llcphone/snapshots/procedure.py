@@ -47,11 +47,6 @@ class Restore:
 def run_restore(name: str, config: Path | None, how: Restore) -> int:
     """Restore a snapshot, and report each step; the exit code: 1 if it was not agreed to, or taken back.
 
-    Args:
-        name: which.
-        config: the settings file; None is the usual one.
-        how: what else is wanted.
-
     Raises:
         ConfigError: it cannot be restored; nothing was changed then.
     """

@@ -57,11 +57,7 @@ def plan_restore(
 ) -> Plan:
     """Look whether a snapshot can be put back, and what that would write; nothing is changed.
 
-    Args:
-        snapshot: what is to be restored.
-        path: the settings file, which need not exist or be readable.
-        base: the folder from which the settings name agent modules.
-        environ: the environment; by default the process's own.
+    The settings file at ``path`` need not exist or be readable; from ``base`` it names agent modules.
 
     Raises:
         ConfigError: this version refuses a setting of it, a module is no Python or has no place, or a

@@ -208,14 +208,7 @@ async def open_rig(
     script: Scripted = None,
     pace: Pace = FIELD_PACE,
 ) -> AsyncIterator[Rig]:
-    """Start a bridge between the simulators.
-
-    Args:
-        profile: which.
-        start: how; ``bridge.start_process`` outside of tests.
-        script: what the model says.
-        pace: how fast.
-    """
+    """Start a bridge between the simulators; ``start`` is ``bridge.start_process`` outside of tests."""
     port = profile.port or free_port()
     with tempfile.TemporaryDirectory() as folder:
         async with (

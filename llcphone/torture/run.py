@@ -53,17 +53,7 @@ async def run_trials(
     tell: Callable[[Finding], None] = lambda _: None,
     start: Start = start_process,
 ) -> list[Finding]:
-    """Try a bridge.
-
-    Args:
-        profile: which.
-        trials: as `chosen` gives them.
-        jobs: how many at a time; a bridge with a fixed port is tried one by one.
-        tell: receives each finding as it comes.
-        start: how a bridge is started.
-
-    Returns:
-        The findings, in the order of the trials.
+    """Try a bridge; the findings, in the order of the trials. One with a fixed port is tried one by one.
 
     Raises:
         ProfileError: the bridge does not start.

@@ -64,6 +64,12 @@ class Deployment(Stage):
         self.note()
         return done.returncode, done.stdout.decode()
 
+    async def succeeds(self, *words: str, environ: dict[str, str] | None = None) -> str:
+        """What a command told that ended well."""
+        code, told = await self.run(*words, environ=environ)
+        assert code == 0, told
+        return told
+
     def note(self) -> PidFile | None:
         """Remember who serves, to end it when the deployment is left."""
         pid_file = read_pid_file(str(self.folder / "llcphone.pid"))
@@ -81,11 +87,9 @@ class Deployment(Stage):
 
     async def command(self, *words: str, out: IO[bytes], environ: dict[str, str]) -> trio.Process:
         """A llcphone command that goes on, until the test ends it."""
+        command = [sys.executable, "-u", "-m", "llcphone", *words]
         process = await trio.lowlevel.open_process(
-            [sys.executable, "-u", "-m", "llcphone", *words],
-            cwd=self.folder,
-            env={**os.environ, **environ},
-            stdout=out,
+            command, cwd=self.folder, env={**os.environ, **environ}, stdout=out
         )
         self.extra.append(process)
         return process
@@ -128,16 +132,22 @@ class Deployment(Stage):
 
 @asynccontextmanager
 async def deploy(
-    folder: Path, script: Any = "Good morning.", *, dial: DialOutcome | None = None, **model: Any
+    folder: Path,
+    script: Any = "Good morning.",
+    *,
+    dial: DialOutcome | None = None,
+    within_s: float = HANG_S,
+    **model: Any,
 ) -> AsyncIterator[Deployment]:
     """A configured deployment; nothing serves yet. ``dial``: what becomes of callers who are put through."""
-    async with open_stage(script, dial_outcome=dial, **model) as stage:
-        deployed = Deployment(
-            twilio=stage.twilio, model=stage.model, port=stage.port, can_dial=False, folder=folder
-        )
-        deployed.configure()
-        try:
-            yield deployed
-        finally:
-            with trio.CancelScope(shield=True):
-                await deployed.leave()
+    with trio.fail_after(within_s):
+        async with open_stage(script, dial_outcome=dial, **model) as stage:
+            deployed = Deployment(
+                twilio=stage.twilio, model=stage.model, port=stage.port, can_dial=False, folder=folder
+            )
+            deployed.configure()
+            try:
+                yield deployed
+            finally:
+                with trio.CancelScope(shield=True):
+                    await deployed.leave()

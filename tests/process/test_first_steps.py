@@ -6,8 +6,6 @@ import json
 import signal
 from pathlib import Path
 
-import trio
-
 from llcphone import Agent
 from llcphone.cli.entry import run
 from llcphone.config import Config
@@ -47,15 +45,13 @@ async def findings(
 
 
 async def test_a_new_agent_passes_the_doctor(tmp_path: Path) -> None:
-    with trio.fail_after(180):
-        async with deploy(tmp_path) as deployed:
-            code, told = await deployed.run("new", "agent.py")
-            assert code == 0, told
-            assert "llcphone serve --reload" in told
-            found = await findings(deployed, "--agent", "agent.py", "--only", "settings", "session")
-            assert found.pop("snapshot") == "warn"
-            assert found["agent"] == "pass"
-            assert set(found.values()) == {"pass"}, found
+    async with deploy(tmp_path) as deployed:
+        told = await deployed.succeeds("new", "agent.py")
+        assert "llcphone serve --reload" in told
+        found = await findings(deployed, "--agent", "agent.py", "--only", "settings", "session")
+        assert found.pop("snapshot") == "warn"
+        assert found["agent"] == "pass"
+        assert set(found.values()) == {"pass"}, found
 
 
 async def test_a_new_agent_holds_a_call_and_uses_its_tool(tmp_path, monkeypatch, autojump_clock) -> None:
@@ -83,103 +79,93 @@ async def test_a_new_agent_holds_a_call_and_uses_its_tool(tmp_path, monkeypatch,
 
 
 async def test_init_by_options_gives_a_folder_that_serves(tmp_path: Path) -> None:
-    with trio.fail_after(180):
-        async with deploy(tmp_path) as deployed:
-            for name in ("llcphone.toml", ".env"):
-                (tmp_path / name).unlink()
-            options = {"company": "Miller's", "language": "de", "voice": "marin", "mode": "receptionist"}
-            words = [word for name, value in options.items() for word in (f"--{name}", value)]
-            words += [*OWN, "--public-url", "https://phone.example.com"]
-            code, told = await deployed.run("init", *words, environ=SECRETS)
-            assert code == 0, told
-            assert "sk-steps" not in told
-            found = await findings(deployed, "--only", "settings")
-            assert found.pop("snapshot") == "warn"
-            assert found["configuration"] == found["ready to serve"] == "pass"
-            assert set(found.values()) == {"pass"}, found
-            code, told = await deployed.run("config", "--changed")
-            assert "TWILIO_PHONE_NUMBER=+12025550123\n" in (tmp_path / ".env").read_text()
-            for value in ("de", "marin", "Miller's", "https://phone.example.com"):
-                assert value in told
-            code, told = await deployed.run("init", *words, environ=SECRETS)
-            assert "stays as it is" in told
+    async with deploy(tmp_path) as deployed:
+        for name in ("llcphone.toml", ".env"):
+            (tmp_path / name).unlink()
+        options = {"company": "Miller's", "language": "de", "voice": "marin", "mode": "receptionist"}
+        words = [word for name, value in options.items() for word in (f"--{name}", value)]
+        words += [*OWN, "--public-url", "https://phone.example.com"]
+        told = await deployed.succeeds("init", *words, environ=SECRETS)
+        assert "sk-steps" not in told
+        found = await findings(deployed, "--only", "settings")
+        assert found.pop("snapshot") == "warn"
+        assert found["configuration"] == found["ready to serve"] == "pass"
+        assert set(found.values()) == {"pass"}, found
+        told = await deployed.succeeds("config", "--changed")
+        assert "TWILIO_PHONE_NUMBER=+12025550123\n" in (tmp_path / ".env").read_text()
+        for value in ("de", "marin", "Miller's", "https://phone.example.com"):
+            assert value in told
+        told = await deployed.succeeds("init", *words, environ=SECRETS)
+        assert "stays as it is" in told
 
 
 # -- the first call out ---------------------------------------------------------------------------
 
 
 async def test_a_call_rings_through_the_running_server(tmp_path: Path) -> None:
-    with trio.fail_after(180):
-        async with deploy(tmp_path, ["You are welcome."]) as deployed:
-            deployed.twilio.callee = party
-            deployed.configure(outbound=OUTBOUND, api=API)
-            await deployed.serve()
-            for key, why in {
-                "": "is not set, but the server",
-                "a-key-of-another-server": "is not the running server's",
-            }.items():
-                code, told = await deployed.run("call", "--yes", TO, environ={"LLCPHONE_API__KEY": key})
-                assert code == 2
-                assert f"llcphone: api.key: {why}" in told
-            assert deployed.twilio.calls == []
-            unknown = RestError(400, 21211, "Invalid 'To' Phone Number")
-            deployed.twilio.rest.faults.plant(on="create", refuse=unknown)
-            code, told = await deployed.run("call", "--yes", TO)
-            assert (code, "Twilio refused to dial [21211]" in told) == (1, True), told
+    async with deploy(tmp_path, ["You are welcome."]) as deployed:
+        deployed.twilio.callee = party
+        deployed.configure(outbound=OUTBOUND, api=API)
+        await deployed.serve()
+        for key, why in {
+            "": "is not set, but the server",
+            "a-key-of-another-server": "is not the running server's",
+        }.items():
+            code, told = await deployed.run("call", "--yes", TO, environ={"LLCPHONE_API__KEY": key})
+            assert code == 2
+            assert f"llcphone: api.key: {why}" in told
+        assert deployed.twilio.calls == []
+        unknown = RestError(400, 21211, "Invalid 'To' Phone Number")
+        deployed.twilio.rest.faults.plant(on="create", refuse=unknown)
+        code, told = await deployed.run("call", "--yes", TO)
+        assert (code, "Twilio refused to dial [21211]" in told) == (1, True), told
 
-            code, told = await deployed.run(
-                "call", "--yes", TO, "--context", "They asked for a table.", "--json"
-            )
-            assert code == 0, told
-            steps = ("places it: call", "warming", "talking", "ended: caller hung up")
-            places = [told.index(word) for word in steps]
-            assert places == sorted(places)
-            (call,) = deployed.twilio.calls
-            outcome = json.loads(told[told.index("{") :])
-            assert (outcome["ok"], outcome["reason"]) == (True, "caller hung up")
-            assert outcome["call_sid"] == call.sid
-            assert call.fields["To"] == "+12025550188"
-            assert call.playout.voiced(call.log.now) > 0
-            updates = [session.events("session.update") for session in deployed.model.sessions]
-            assert "They asked for a table." in str(updates)
+        told = await deployed.succeeds("call", "--yes", TO, "--context", "They asked for a table.", "--json")
+        steps = ("places it: call", "warming", "talking", "ended: caller hung up")
+        places = [told.index(word) for word in steps]
+        assert places == sorted(places)
+        (call,) = deployed.twilio.calls
+        outcome = json.loads(told[told.index("{") :])
+        assert (outcome["ok"], outcome["reason"]) == (True, "caller hung up")
+        assert outcome["call_sid"] == call.sid
+        assert call.fields["To"] == "+12025550188"
+        assert call.playout.voiced(call.log.now) > 0
+        updates = [session.events("session.update") for session in deployed.model.sessions]
+        assert "They asked for a table." in str(updates)
 
 
 async def test_ctrl_c_hangs_up_the_call_that_the_server_placed(tmp_path: Path) -> None:
-    with trio.fail_after(180):
-        async with deploy(tmp_path, ["You are welcome."]) as deployed:
-            deployed.twilio.callee = lambda to: Callee(ring_s=0.2, says=voices.load("yes_please"))
-            deployed.configure(outbound=OUTBOUND, api=API)
-            server = await deployed.serve()
-            with (tmp_path / "call.txt").open("wb") as out:
-                command = await deployed.command("call", "--yes", TO, out=out, environ={})
-                call = await deployed.twilio.outbound()
-                await call.hears(0.3)
-                command.send_signal(signal.SIGINT)
-                await command.wait()
-            assert "hanging up" in (tmp_path / "call.txt").read_text()
-            await call.ended()
-            assert server.poll() is None
+    async with deploy(tmp_path, ["You are welcome."]) as deployed:
+        deployed.twilio.callee = lambda to: Callee(ring_s=0.2, says=voices.load("yes_please"))
+        deployed.configure(outbound=OUTBOUND, api=API)
+        server = await deployed.serve()
+        with (tmp_path / "call.txt").open("wb") as out:
+            command = await deployed.command("call", "--yes", TO, out=out, environ={})
+            call = await deployed.twilio.outbound()
+            await call.hears(0.3)
+            command.send_signal(signal.SIGINT)
+            await command.wait()
+        assert "hanging up" in (tmp_path / "call.txt").read_text()
+        await call.ended()
+        assert server.poll() is None
 
 
 async def test_the_simulated_twilio_is_of_the_users_own_account(tmp_path: Path) -> None:
-    with trio.fail_after(180):
-        async with deploy(tmp_path, ["You are welcome."]) as deployed:
-            for name in ("llcphone.toml", ".env"):
-                (tmp_path / name).unlink()
-            environ = SECRETS | {"LLCPHONE_REALTIME__URL": deployed.model.url, "PORT": str(deployed.port)}
-            code, told = await deployed.run("init", *OWN, "--public-url", deployed.url, environ=environ)
-            assert code == 0, told
-            words = ["--port", str(free_port()), "--say", "yes_please", "--ring-s", "0.2"]
-            log = tmp_path / "twilio.txt"
-            with log.open("wb") as out:
-                simulator = await deployed.command(
-                    "sim", "twilio", *words, "--hangs-up-after-s", "5", out=out, environ=environ
-                )
-                await deployed.until(lambda: "LLCPHONE_TWILIO__API_URL=" in log.read_text())
-                variable, _, url = log.read_text().split()[-1].partition("=")
-                code, told = await deployed.run("call", "--yes", TO, environ=environ | {variable: url})
-                assert code == 0, told
-                assert "agent: You are welcome." in told
-                simulator.send_signal(signal.SIGINT)
-                assert await simulator.wait() == 130
-            assert "over: caller hung up" in log.read_text()
+    async with deploy(tmp_path, ["You are welcome."]) as deployed:
+        for name in ("llcphone.toml", ".env"):
+            (tmp_path / name).unlink()
+        environ = SECRETS | {"LLCPHONE_REALTIME__URL": deployed.model.url, "PORT": str(deployed.port)}
+        told = await deployed.succeeds("init", *OWN, "--public-url", deployed.url, environ=environ)
+        words = ["--port", str(free_port()), "--say", "yes_please", "--ring-s", "0.2"]
+        log = tmp_path / "twilio.txt"
+        with log.open("wb") as out:
+            simulator = await deployed.command(
+                "sim", "twilio", *words, "--hangs-up-after-s", "5", out=out, environ=environ
+            )
+            await deployed.until(lambda: "LLCPHONE_TWILIO__API_URL=" in log.read_text())
+            variable, _, url = log.read_text().split()[-1].partition("=")
+            told = await deployed.succeeds("call", "--yes", TO, environ=environ | {variable: url})
+            assert "agent: You are welcome." in told
+            simulator.send_signal(signal.SIGINT)
+            assert await simulator.wait() == 130
+        assert "over: caller hung up" in log.read_text()

@@ -14,7 +14,6 @@ from llcphone.sim.model import CallTool, Say
 from llcphone.sim.twilio import DialOutcome, SimCall, sign
 from llcphone.testing import ACCOUNT_SID, AUTH_TOKEN
 from tests.calls.test_kill_nine import all_of
-from tests.patience import HANG_S
 from tests.process.deployment import Deployment, deploy
 
 if TYPE_CHECKING:
@@ -127,74 +126,72 @@ def statuses(call: SimCall) -> dict[str, set[int]]:
 
 
 async def test_what_concerns_a_call_of_the_old_process_is_answered_there(tmp_path: Path) -> None:
-    with trio.fail_after(HANG_S):
-        async with deploy(tmp_path, script, dial=DialOutcome("no-answer", ring_s=0.1)) as deployed:
-            old = await serve(deployed, journal=True)
-            live, asks = deployed.twilio.ring_nowait(), deployed.twilio.ring_nowait()
-            await all_of(greeted, [live, asks])
-            placed = (await ask(deployed, "POST", "/calls", to=CALLEE)).json()["id"]
-            callee = await deployed.twilio.outbound(1)
-            await callee.stream_started()
-            calls = (await ask(deployed, "GET", "/calls")).json()["calls"]
-            ids = {each["call_sid"]: each["id"] for each in calls}
+    async with deploy(tmp_path, script, dial=DialOutcome("no-answer", ring_s=0.1)) as deployed:
+        old = await serve(deployed, journal=True)
+        live, asks = deployed.twilio.ring_nowait(), deployed.twilio.ring_nowait()
+        await all_of(greeted, [live, asks])
+        placed = (await ask(deployed, "POST", "/calls", to=CALLEE)).json()["id"]
+        callee = await deployed.twilio.outbound(1)
+        await callee.stream_started()
+        calls = (await ask(deployed, "GET", "/calls")).json()["calls"]
+        ids = {each["call_sid"]: each["id"] for each in calls}
 
-            new = await restarted(deployed, old)
-            health = await ask_health("127.0.0.1", deployed.port)
-            assert health is not None
-            assert health.process == new.identity, "who asks how the server is, means the new one"
-            assert await ask_ready("127.0.0.1", deployed.port) == []
+        new = await restarted(deployed, old)
+        health = await ask_health("127.0.0.1", deployed.port)
+        assert health is not None
+        assert health.process == new.identity, "who asks how the server is, means the new one"
+        assert await ask_ready("127.0.0.1", deployed.port) == []
 
-            for each in ids.values():
-                assert (await ask(deployed, "GET", f"/calls/{each}")).json()["state"] == "talking"
-            # The call leaves: what next, <Dial>, its action, and a stream back to the agent who was told.
-            await asks.speak(voices.load("yes_please"))
-            await asks.stream_started(2)
-            await asks.hears(0.3)
-            assert statuses(asks)["<Connect> action"] == {200}
-            assert statuses(asks)["<Dial> action"] == {200}
-            ours = (await ask(deployed, "GET", "/calls")).json()["calls"]
-            assert asks.sid not in [each["call_sid"] for each in ours], "the list has the new server's calls"
-            # Its last status callback, and the API's own word.
-            callee.hang_up()
-            await callee.ended()
-            assert {status for _, status, _ in callee.record.requests} <= {200, 204}
-            assert (await ask(deployed, "POST", f"/calls/{ids[live.sid]}/hangup")).status_code < 300
-            await live.ended()
-            assert [len(call.record.streams) for call in (live, asks, callee)] == [1, 2, 1]
-            assert placed in ids.values()
-            asks.hang_up()
-            assert await old.wait() == 0
-            assert await ask_ready("127.0.0.1", deployed.port) == []
+        for each in ids.values():
+            assert (await ask(deployed, "GET", f"/calls/{each}")).json()["state"] == "talking"
+        # The call leaves: what next, <Dial>, its action, and a stream back to the agent who was told.
+        await asks.speak(voices.load("yes_please"))
+        await asks.stream_started(2)
+        await asks.hears(0.3)
+        assert statuses(asks)["<Connect> action"] == {200}
+        assert statuses(asks)["<Dial> action"] == {200}
+        ours = (await ask(deployed, "GET", "/calls")).json()["calls"]
+        assert asks.sid not in [each["call_sid"] for each in ours], "the list has the new server's calls"
+        # Its last status callback, and the API's own word.
+        callee.hang_up()
+        await callee.ended()
+        assert {status for _, status, _ in callee.record.requests} <= {200, 204}
+        assert (await ask(deployed, "POST", f"/calls/{ids[live.sid]}/hangup")).status_code < 300
+        await live.ended()
+        assert [len(call.record.streams) for call in (live, asks, callee)] == [1, 2, 1]
+        assert placed in ids.values()
+        asks.hang_up()
+        assert await old.wait() == 0
+        assert await ask_ready("127.0.0.1", deployed.port) == []
 
 
 async def test_half_a_webhook_and_a_late_stream_lose_nobody(tmp_path: Path) -> None:
     """The port changes hands within a request, and between webhook and stream; no journal helps."""
-    with trio.fail_after(HANG_S):
-        async with deploy(tmp_path, script) as deployed:
-            old = await serve(deployed, journal=False)
-            live = deployed.twilio.ring_nowait()
-            await greeted(live)
-            async with await trio.open_tcp_stream("127.0.0.1", deployed.port) as stream:
-                await stream.send_all(webhook(deployed, "CA" + "1" * 32))
-                answered_before = document(await answer(stream))
-            request = webhook(deployed, "CA" + "2" * 32)
-            halves: list[trio.SocketStream] = []  # one after the other, for each has but a minute
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(restarted, deployed, old)
-                while deployed.serving(old.pid):
-                    halves.append(await trio.open_tcp_stream("127.0.0.1", deployed.port))
-                    await halves[-1].send_all(request[:40])
-                    with trio.move_on_after(5):
-                        await deployed.until(lambda: not deployed.serving(old.pid))
-                half = halves[-2:][0]  # the last one may have come to the new process
-                await half.send_all(request[40:])
-                begun_before = document(await answer(half))
-            for each in halves:
-                await each.aclose()
-            late = [deployed.twilio.ring_nowait(twiml=each) for each in (answered_before, begun_before)]
-            await all_of(SimCall.stream_started, late)  # another process would answer 403
-            assert old.poll() is None
-            for call in (live, *late):  # the late ones have another CallSid than their webhooks
-                call.hang_up()
-            assert await old.wait() == 0
-            await greeted(deployed.twilio.ring_nowait())
+    async with deploy(tmp_path, script) as deployed:
+        old = await serve(deployed, journal=False)
+        live = deployed.twilio.ring_nowait()
+        await greeted(live)
+        async with await trio.open_tcp_stream("127.0.0.1", deployed.port) as stream:
+            await stream.send_all(webhook(deployed, "CA" + "1" * 32))
+            answered_before = document(await answer(stream))
+        request = webhook(deployed, "CA" + "2" * 32)
+        halves: list[trio.SocketStream] = []  # one after the other, for each has but a minute
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(restarted, deployed, old)
+            while deployed.serving(old.pid):
+                halves.append(await trio.open_tcp_stream("127.0.0.1", deployed.port))
+                await halves[-1].send_all(request[:40])
+                with trio.move_on_after(5):
+                    await deployed.until(lambda: not deployed.serving(old.pid))
+            half = halves[-2:][0]  # the last one may have come to the new process
+            await half.send_all(request[40:])
+            begun_before = document(await answer(half))
+        for each in halves:
+            await each.aclose()
+        late = [deployed.twilio.ring_nowait(twiml=each) for each in (answered_before, begun_before)]
+        await all_of(SimCall.stream_started, late)  # another process would answer 403
+        assert old.poll() is None
+        for call in (live, *late):  # the late ones have another CallSid than their webhooks
+            call.hang_up()
+        assert await old.wait() == 0
+        await greeted(deployed.twilio.ring_nowait())

@@ -93,34 +93,33 @@ def answers(session: ModelSession) -> list[str]:
 
 async def test_a_saved_agent_takes_the_next_call_and_leaves_the_live_one_alone(tmp_path: Path) -> None:
     write(tmp_path, agent_py=AGENT, bread_py="KIND = 'rye'\n", prompt_txt="You are Ada.")
-    with trio.fail_after(180):
-        async with deploy(tmp_path, speak) as deployed:
-            deployed.configure(warm={"sessions": 1})
-            server = await deployed.serve("--agent", "agent.py", "--reload")
-            assert "reload: watching agent.py and 2 more" in await told(deployed, "reload: ")
-            first = await greeted(deployed)
+    async with deploy(tmp_path, speak) as deployed:
+        deployed.configure(warm={"sessions": 1})
+        server = await deployed.serve("--agent", "agent.py", "--reload")
+        assert "reload: watching agent.py and 2 more" in await told(deployed, "reload: ")
+        first = await greeted(deployed)
 
-            write(tmp_path, bread_py="KIND = 'oat'\n", prompt_txt="You are Bob.")  # same size, same second
-            log = await told(deployed, AGAIN)
-            assert f"{AGAIN}; 1 live call keeps its own" in log
-            second = await greeted(deployed)
-            await all_of(ask, [first, second])
+        write(tmp_path, bread_py="KIND = 'oat'\n", prompt_txt="You are Bob.")  # same size, same second
+        log = await told(deployed, AGAIN)
+        assert f"{AGAIN}; 1 live call keeps its own" in log
+        second = await greeted(deployed)
+        await all_of(ask, [first, second])
 
-            write(tmp_path, agent_py=AGENT.replace("bread.KIND", "bread.KIND +"))
-            log = await told(deployed, "reload: agent.file")
-            assert f"reload: agent.file: {tmp_path / 'agent.py'}, line 13: SyntaxError: invalid syntax" in log
-            assert "New calls get the agent from before" in log
-            third = await greeted(deployed)
+        write(tmp_path, agent_py=AGENT.replace("bread.KIND", "bread.KIND +"))
+        log = await told(deployed, "reload: agent.file")
+        assert f"reload: agent.file: {tmp_path / 'agent.py'}, line 13: SyntaxError: invalid syntax" in log
+        assert "New calls get the agent from before" in log
+        third = await greeted(deployed)
 
-            write(tmp_path, agent_py=AGENT.replace("bread.KIND", "'cake'"))
-            await told(deployed, AGAIN, 2)
-            calls = [first, second, third, await greeted(deployed)]
-            await all_of(ask, calls)
-            assert [call.ended_by for call in calls if call.over] == []
-            talks = sessions(deployed)
-            assert [prompt(talk) for talk in talks] == ["You are Ada.", *["You are Bob."] * 3]
-            assert [answers(talk) for talk in talks] == [["rye"] * 2, ["oat"] * 2, ["oat"], ["cake"]]
-            for call in calls:
-                call.hang_up()
-            server.send_signal(signal.SIGTERM)
-            assert await server.wait() == 0
+        write(tmp_path, agent_py=AGENT.replace("bread.KIND", "'cake'"))
+        await told(deployed, AGAIN, 2)
+        calls = [first, second, third, await greeted(deployed)]
+        await all_of(ask, calls)
+        assert [call.ended_by for call in calls if call.over] == []
+        talks = sessions(deployed)
+        assert [prompt(talk) for talk in talks] == ["You are Ada.", *["You are Bob."] * 3]
+        assert [answers(talk) for talk in talks] == [["rye"] * 2, ["oat"] * 2, ["oat"], ["cake"]]
+        for call in calls:
+            call.hang_up()
+        server.send_signal(signal.SIGTERM)
+        assert await server.wait() == 0

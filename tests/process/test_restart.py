@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 import socket
 import sys
-from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import attrs
@@ -26,10 +25,9 @@ from llcphone.server.port_owners import is_server
 from llcphone.sim.model import Faults
 from tests.calls.test_kill_nine import all_of, hangs_up, speak, talk, talks_again
 from tests.patience import HANG_S
-from tests.process.deployment import Deployment, deploy
+from tests.process.deployment import deploy
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
     from pathlib import Path
 
 LISTEN = """
@@ -40,16 +38,9 @@ time.sleep(60)
 """
 
 
-@asynccontextmanager
-async def within(folder: Path, script=None, **model) -> AsyncIterator[Deployment]:
-    with trio.fail_after(HANG_S):
-        async with deploy(folder, script or "Good morning.", **model) as deployed:
-            yield deployed
-
-
 @pytest.mark.slow
 async def test_none_of_twenty_live_calls_is_lost_in_a_restart(tmp_path: Path) -> None:
-    async with within(tmp_path, speak) as deployed:
+    async with deploy(tmp_path, speak) as deployed:
         first = await deployed.serve()
         calls = [deployed.twilio.ring_nowait() for _ in range(20)]
         await all_of(talk, calls)
@@ -66,11 +57,10 @@ async def test_none_of_twenty_live_calls_is_lost_in_a_restart(tmp_path: Path) ->
 
 @pytest.mark.slow
 async def test_a_server_without_a_pid_file_is_an_orphan_and_is_ended(tmp_path: Path) -> None:
-    async with within(tmp_path) as deployed:
+    async with deploy(tmp_path) as deployed:
         orphan = await deployed.serve()
         (tmp_path / "llcphone.pid").unlink()
-        code, told = await deployed.run("restart")
-        assert code == 0, told
+        told = await deployed.succeeds("restart")
         assert f"stopping an orphan of ours, pid {orphan.pid}" in told
         assert orphan.poll() == 0
         pid_file = read_pid_file(str(tmp_path / "llcphone.pid"))
@@ -80,19 +70,18 @@ async def test_a_server_without_a_pid_file_is_an_orphan_and_is_ended(tmp_path: P
 
 @pytest.mark.slow
 async def test_a_server_that_hangs_is_killed_and_not_waited_for(tmp_path: Path) -> None:
-    async with within(tmp_path) as deployed:
+    async with deploy(tmp_path) as deployed:
         deployed.configure(drain={"limit_s": 600})
         hung = await deployed.serve()
         hung.send_signal(signal.SIGSTOP)
-        code, told = await deployed.run("restart")
-        assert code == 0, told
+        told = await deployed.succeeds("restart")
         assert f"pid {hung.pid} hangs" in told
         assert f"pid {hung.pid}: killed" in told
 
 
 @pytest.mark.slow
 async def test_a_foreign_listener_is_named_and_left_alone_unless_forced(tmp_path: Path) -> None:
-    async with within(tmp_path) as deployed:
+    async with deploy(tmp_path) as deployed:
         foreign = await deployed.spawn(sys.executable, "-c", LISTEN, str(deployed.port))
         assert foreign.stdout is not None
         await foreign.stdout.receive_some()
@@ -104,14 +93,13 @@ async def test_a_foreign_listener_is_named_and_left_alone_unless_forced(tmp_path
         code, told = await deployed.run("serve")
         assert code == 2
         assert f"is taken by pid {foreign.pid} (python" in told
-        code, told = await deployed.run("restart", "--force")
-        assert code == 0, told
+        told = await deployed.succeeds("restart", "--force")
         assert not running(foreign.pid)
 
 
 @pytest.mark.slow
 async def test_a_stale_pid_file_is_said_and_removed(tmp_path: Path) -> None:
-    async with within(tmp_path) as deployed:
+    async with deploy(tmp_path) as deployed:
         server = await deployed.serve()
         server.kill()
         await server.wait()
@@ -119,14 +107,13 @@ async def test_a_stale_pid_file_is_said_and_removed(tmp_path: Path) -> None:
         code, told = await deployed.run("status")
         assert code == 1
         assert "the pid file is stale" in told
-        code, told = await deployed.run("restart")
-        assert code == 0, told
+        told = await deployed.succeeds("restart")
         assert f"stale pid file: pid {server.pid} does not run any more" in told
 
 
 @pytest.mark.slow
 async def test_a_pid_that_somebody_else_has_now_is_not_ended(tmp_path: Path) -> None:
-    async with within(tmp_path) as deployed:
+    async with deploy(tmp_path) as deployed:
         server = await deployed.serve()
         pid_file = read_pid_file(str(tmp_path / "llcphone.pid"))
         server.kill()
@@ -134,15 +121,14 @@ async def test_a_pid_that_somebody_else_has_now_is_not_ended(tmp_path: Path) -> 
         bystander = await deployed.spawn(sys.executable, "-c", "import time; time.sleep(60)")
         stale = msgspec.structs.replace(pid_file, pid=bystander.pid)
         (tmp_path / "llcphone.pid").write_bytes(msgspec.json.encode(stale))
-        code, told = await deployed.run("restart")
-        assert code == 0, told
+        told = await deployed.succeeds("restart")
         assert "stale pid file" in told
         assert running(bystander.pid)
 
 
 @pytest.mark.slow
 async def test_broken_settings_stop_nothing(tmp_path: Path) -> None:
-    async with within(tmp_path) as deployed:
+    async with deploy(tmp_path) as deployed:
         server = await deployed.serve()
         deployed.configure(server={"max_cals": 3})
         code, told = await deployed.run("restart")
@@ -154,26 +140,23 @@ async def test_broken_settings_stop_nothing(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 async def test_broken_settings_are_rolled_back_when_asked_and_can_be_stopped(tmp_path: Path) -> None:
-    async with within(tmp_path) as deployed:
+    async with deploy(tmp_path) as deployed:
         server = await deployed.serve()
-        code, told = await deployed.run("snapshot", "save", "works", "--why", "it works")
-        assert code == 0, told
+        told = await deployed.succeeds("snapshot", "save", "works", "--why", "it works")
         deployed.configure(server={"max_cals": 3})
-        code, told = await deployed.run("restart", "--rollback")
-        assert code == 0, told
+        told = await deployed.succeeds("restart", "--rollback")
         assert "max_cals" not in (tmp_path / "llcphone.toml").read_text()
         assert await server.wait() == 0
         assert deployed.serving()
         deployed.configure(server={"max_cals": 3})
-        code, told = await deployed.run("stop")
-        assert code == 0, told
+        told = await deployed.succeeds("stop")
         assert "the settings are refused" in told
         assert not deployed.serving()
 
 
 @pytest.mark.slow
 async def test_an_agent_that_cannot_be_loaded_stops_nothing(tmp_path: Path) -> None:
-    async with within(tmp_path) as deployed:
+    async with deploy(tmp_path) as deployed:
         server = await deployed.serve()
         (tmp_path / "agent.py").write_text("import nothing_of_that_name\n")
         code, told = await deployed.run("restart", "--agent", "agent.py")
@@ -184,10 +167,9 @@ async def test_an_agent_that_cannot_be_loaded_stops_nothing(tmp_path: Path) -> N
 
 @pytest.mark.slow
 async def test_a_refused_session_offers_a_snapshot_and_rolls_back_only_when_asked(tmp_path: Path) -> None:
-    async with within(tmp_path) as deployed:
+    async with deploy(tmp_path) as deployed:
         await deployed.serve()
-        code, told = await deployed.run("snapshot", "save", "works", "--why", "it works")
-        assert code == 0, told
+        told = await deployed.succeeds("snapshot", "save", "works", "--why", "it works")
         deployed.configure(realtime={"model": "gpt-nothing"})
         code, told = await deployed.run("restart")
         assert code == 1
@@ -195,18 +177,16 @@ async def test_a_refused_session_offers_a_snapshot_and_rolls_back_only_when_aske
         assert "the endpoint has no such model [invalid_model]" in told
         assert "llcphone restart --rollback" in told
         assert "gpt-nothing" in (tmp_path / "llcphone.toml").read_text()
-        code, told = await deployed.run("restart", "--rollback")
-        assert code == 0, told
+        told = await deployed.succeeds("restart", "--rollback")
         assert "gpt-nothing" not in (tmp_path / "llcphone.toml").read_text()
         assert "restarted, and well" in told
 
 
 @pytest.mark.slow
 async def test_what_keeps_a_server_from_starting_offers_a_snapshot(tmp_path: Path) -> None:
-    async with within(tmp_path) as house:
+    async with deploy(tmp_path) as house:
         server = await house.serve()
-        code, told = await house.run("snapshot", "save", "works", "--why", "it works")
-        assert code == 0, told
+        told = await house.succeeds("snapshot", "save", "works", "--why", "it works")
         house.configure(money={"price_file": "not-there.toml"})
         code, told = await house.run("restart")
         assert code in (1, 2), told
@@ -217,9 +197,8 @@ async def test_what_keeps_a_server_from_starting_offers_a_snapshot(tmp_path: Pat
 
 @pytest.mark.slow
 async def test_a_snapshot_is_not_offered_for_what_it_cannot_mend(tmp_path: Path) -> None:
-    async with within(tmp_path) as deployed:
-        code, told = await deployed.run("snapshot", "save", "works", "--why", "it works")
-        assert code == 0, told
+    async with deploy(tmp_path) as deployed:
+        told = await deployed.succeeds("snapshot", "save", "works", "--why", "it works")
         deployed.configure(process={"start_command": f"{sys.executable} -c pass", "start_timeout_s": 1})
         code, told = await deployed.run("restart", "--rollback")
         assert code == 1
@@ -276,7 +255,7 @@ async def test_a_parent_that_respawns_is_stopped_first(tmp_path: Path) -> None:
     """Else its next child and ours race for the port."""
     for name, text in (("keeper", KEEPER), ("stop", STOP_KEEPER), ("start", START_KEEPER)):
         (tmp_path / f"{name}.py").write_text(text)
-    async with within(tmp_path) as deployed:
+    async with deploy(tmp_path) as deployed:
         keeper = await deployed.spawn(sys.executable, "keeper.py")
         await deployed.until(deployed.serving)
         code, told = await deployed.run("restart")
@@ -290,12 +269,10 @@ async def test_a_parent_that_respawns_is_stopped_first(tmp_path: Path) -> None:
             "start_command": f"{sys.executable} start.py",
         }
         deployed.configure(process=commands)
-        code, told = await deployed.run("restart")
-        assert code == 0, told
+        told = await deployed.succeeds("restart")
         await keeper.wait()
         assert deployed.serving()
-        code, told = await deployed.run("stop")
-        assert code == 0, told
+        told = await deployed.succeeds("stop")
         assert not (tmp_path / "keeper.pid").exists()
         assert not deployed.serving()
 
@@ -303,7 +280,7 @@ async def test_a_parent_that_respawns_is_stopped_first(tmp_path: Path) -> None:
 @pytest.mark.slow
 async def test_stalled_peers_keep_no_process_beyond_two_seconds_of_its_drain_limit(tmp_path: Path):
     faults = Faults(never_answer_close=True, stop_reading=False)
-    async with within(tmp_path, speak, faults=faults) as deployed:
+    async with deploy(tmp_path, speak, faults=faults) as deployed:
         deployed.configure(drain={"limit_s": 1}, journal={"enabled": False})
         server = await deployed.serve()
         calls = [deployed.twilio.ring_nowait() for _ in range(3)]
@@ -351,7 +328,7 @@ async def test_two_projects_on_one_port_leave_each_other_alone(tmp_path, monkeyp
     production, other = tmp_path / "production", tmp_path / "staging"
     production.mkdir()
     other.mkdir()
-    async with within(production) as deployed:
+    async with deploy(production) as deployed:
         server = await deployed.serve()
         attrs.evolve(deployed, folder=other).configure()
         monkeypatch.chdir(other)
@@ -373,7 +350,7 @@ async def test_two_projects_on_one_port_leave_each_other_alone(tmp_path, monkeyp
 @pytest.mark.slow
 async def test_a_new_server_that_cannot_start_leaves_the_old_one_serving(tmp_path, monkeypatch) -> None:
     """It fails at the last moment, when the old one has stopped accepting: the private port is taken."""
-    async with within(tmp_path) as deployed:
+    async with deploy(tmp_path) as deployed:
         server = await deployed.serve()
         call = deployed.twilio.ring_nowait()
         await call.stream_started()

@@ -147,12 +147,7 @@ class Webhooks:
         """One webhook, its retry included; written to the log.
 
         Args:
-            log: of the call that the request belongs to.
-            purpose: a word for the log.
-            url: public URL.
             params: form fields, or the query for GET.
-            method: POST or GET.
-            signature: how to sign it.
             token: idempotency token; a fresh one when empty. It is the same for a retry.
 
         Raises:

@@ -140,14 +140,11 @@ async def run_rest(
 
     Args:
         url: the server's voice webhook, such as ``http://127.0.0.1:8081/twiml``.
-        auth_token: the Auth Token of both.
-        account_sid: the account of both.
         numbers: what the server may call from.
         callee: how people behave, all or by number.
         port: of the REST API on this machine; 0 takes a free one.
         printer: given the setting that leads to the API once it is served, and then each event.
-        public_url: what the server believes its address to be, when it is not that of ``url``.
-        connect_to: where that address is really reached.
+        public_url, connect_to: as for `run_phone`.
     """
 
     async with open_twilio(

@@ -109,11 +109,7 @@ class BadTwiML(Exception):
 
 
 def parse(text: str, warn: Callable[[int, str], None]) -> tuple[Verb, ...]:
-    """The verbs of a document.
-
-    Args:
-        text: the document.
-        warn: receives what Twilio logs but passes over.
+    """The verbs of a document; ``warn`` receives what Twilio logs but passes over.
 
     Raises:
         BadTwiML: Twilio would refuse the document.
