@@ -16,19 +16,20 @@ import random
 import sys
 import time
 from collections import Counter
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import trio
 import trio.testing
 
-from bench.endings_plan import ACK_S, CELLS, EXPECTED, HANDSHAKE_S, SALT, E, Ending, M, Moment, Plan
-from llcphone import Agent, CallHandle, CallRecord
+from bench.endings_plan import ACK_S, CELLS, EXPECTED, HANDSHAKE_S, SALT, E, M, Plan
+from llcphone import Agent, CallHandle
 from llcphone.sim.model import CallTool, Faults, Pace, Say
 from tests.calls.stage import JUST_END, TRANSPORTS, open_fds, rehearsal, task_names
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Sequence
 
     from llcphone import Call
     from llcphone.sim.twilio import SimCall
@@ -41,13 +42,16 @@ SETTLE_S = 8.0
 
 @attrs.define
 class Outcome:
-    transports: tuple[str, str]
+    """What became of a crowd of calls of several kinds."""
+
     calls: int
+    transports: tuple[str, str] = TRANSPORTS[0]
     seconds: float = 0.0
-    records: Counter[tuple[Moment, Ending, str]] = attrs.field(factory=Counter)
-    asked: Counter[tuple[Moment, Ending]] = attrs.field(factory=Counter)
+    records: Counter[tuple[Any, str]] = attrs.field(factory=Counter)
+    """By kind and reason."""
+    asked: Counter[Any] = attrs.field(factory=Counter)
     strange: list[str] = attrs.field(factory=list)
-    """Calls without a record, or with a reason their ending does not explain."""
+    """Calls without a record, or with a reason their ending does not explain; whatever else should not be."""
     tasks: tuple[Counter[str], Counter[str]] = (Counter(), Counter())
     """Before and after."""
     fds: tuple[Counter[str], Counter[str]] = (Counter(), Counter())
@@ -56,6 +60,38 @@ class Outcome:
     def clean(self) -> bool:
         same = self.tasks[0] == self.tasks[1] and self.fds[0] == self.fds[1]
         return same and not self.strange and self.records.total() == self.calls
+
+    async def hold(
+        self, plans: Iterable[Any], hold: Callable[[Any], Awaitable[None]], at_once: int, after_s: float = 0
+    ) -> None:
+        """Hold a call for each plan, and count what was there before and what is ``after_s`` afterwards."""
+        before = await count()
+        limiter = trio.CapacityLimiter(at_once)
+
+        async def held(plan: Any, task_status: trio.TaskStatus[None]) -> None:
+            async with limiter:
+                task_status.started()
+                await hold(plan)
+
+        async with trio.open_nursery() as nursery:
+            for plan in plans:
+                await nursery.start(held, plan)
+        await trio.sleep(after_s)
+        after = await count()
+        self.tasks, self.fds = (before[0], after[0]), (before[1], after[1])
+
+    def reasons(self, kind: Any) -> tuple[int, str]:
+        """How many records there are of a kind, and the reasons in them."""
+        found = sorted((reason, n) for (each, reason), n in self.records.items() if each == kind)
+        return sum(n for _, n in found), ", ".join(f"{reason} {n}" for reason, n in found)
+
+    def left(self) -> Iterable[str]:
+        """Tasks and descriptors, line by line."""
+        for what, (before, after) in {"tasks": self.tasks, "descriptors": self.fds}.items():
+            sockets = f" ({before['socket']} and {after['socket']} sockets)" if what == "descriptors" else ""
+            yield f"{what}: {before.total()} before, {after.total()} after{sockets}"
+            if left := after - before:
+                yield f"left: {dict(left)}"
 
 
 async def run_crowd(calls: int, seed: int, transports: tuple[str, str], *, at_once: int = 40) -> Outcome:
@@ -68,7 +104,7 @@ async def run_crowd(calls: int, seed: int, transports: tuple[str, str], *, at_on
         for number, cell in enumerate(cells)
         for plan in [Plan(number, *cell, offset=rng.random())]
     }
-    outcome = Outcome(transports, calls)
+    outcome = Outcome(calls, transports)
     began = time.perf_counter()
     tasks, fds = await count()
     async with rehearsal(
@@ -83,14 +119,7 @@ async def run_crowd(calls: int, seed: int, transports: tuple[str, str], *, at_on
         breaker={"failures": 0},  # a lost model is an ending here, not an episode
     ) as stage:
         stage.model.keep_audio = stage.twilio.keep_audio = False
-        before = await count()
-        limiter = trio.Semaphore(at_once)
-        async with trio.open_nursery() as nursery:
-            for plan in plans.values():
-                await limiter.acquire()
-                nursery.start_soon(hold, stage, plan, outcome, limiter)
-        after = await count()
-        outcome.tasks, outcome.fds = (before[0], after[0]), (before[1], after[1])
+        await outcome.hold(plans.values(), partial(hold, stage, outcome), at_once)
         if len(stage.records) != calls:
             outcome.strange.append(f"{len(stage.records)} records of {calls} calls")
     if await count() != (tasks, fds):
@@ -123,22 +152,22 @@ def make_agent(plans: dict[str, Plan]) -> Agent:
     return agent
 
 
-async def hold(stage: Rehearsal, plan: Plan, outcome: Outcome, limiter: trio.Semaphore) -> None:
+async def hold(stage: Rehearsal, outcome: Outcome, plan: Plan) -> None:
     """One call from the ring to its record."""
-    try:
-        outcome.asked[plan.moment, plan.ending] += 1
-        sim = await stage.twilio.ring(from_=plan.caller, faults=plan.faults())
-        call = next(call for call in stage.phone.calls() if call.caller == plan.caller)
-        with trio.move_on_after(PATIENCE_S) as patience:
-            await reach(plan, sim)
-            await end(stage, plan, sim, call)
-            tell(plan, await call.wait(), outcome)
-        if patience.cancelled_caught:
-            outcome.strange.append(f"no record: {plan.moment.value}, {plan.ending.value}")
-        sim.hang_up()  # one that has vanished still holds its socket
-        await sim.ended()
-    finally:
-        limiter.release()
+    outcome.asked[plan.moment, plan.ending] += 1
+    sim = await stage.twilio.ring(from_=plan.caller, faults=plan.faults())
+    call = next(call for call in stage.phone.calls() if call.caller == plan.caller)
+    with trio.move_on_after(PATIENCE_S) as patience:
+        await reach(plan, sim)
+        await end(stage, plan, sim, call)
+        record = await call.wait()
+        outcome.records[(plan.moment, plan.ending), record.reason.value] += 1
+        if record.reason not in EXPECTED[plan.ending]:
+            outcome.strange.append(f"{plan.moment.value}, {plan.ending.value}: {record.reason.value}")
+    if patience.cancelled_caught:
+        outcome.strange.append(f"no record: {plan.moment.value}, {plan.ending.value}")
+    sim.hang_up()  # one that has vanished still holds its socket
+    await sim.ended()
 
 
 async def reach(plan: Plan, sim: SimCall) -> None:
@@ -193,12 +222,6 @@ async def lose_model(stage: Rehearsal, plan: Plan, call: Call) -> None:
         await trio.sleep(0.1)
 
 
-def tell(plan: Plan, record: CallRecord, outcome: Outcome) -> None:
-    outcome.records[plan.moment, plan.ending, record.reason.value] += 1
-    if record.reason not in EXPECTED[plan.ending]:
-        outcome.strange.append(f"{plan.moment.value}, {plan.ending.value}: {record.reason.value}")
-
-
 async def count() -> tuple[Counter[str], Counter[str]]:
     """Tasks by name and descriptors by kind, when everything has settled."""
     await trio.sleep(SETTLE_S)
@@ -223,17 +246,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(f"seed {options.seed}")
     clean = True
     for pair in pairs:
+        crowd = partial(run_crowd, at_once=options.at_once)
         clock = trio.testing.MockClock(autojump_threshold=0)
-        outcome = trio.run(
-            _crowd, options.calls // len(pairs), options.seed, pair, options.at_once, clock=clock
-        )
+        outcome = trio.run(crowd, options.calls // len(pairs), options.seed, pair, clock=clock)
         print("\n".join(report(outcome)))
         clean = clean and outcome.clean
     return 0 if clean else 1
-
-
-async def _crowd(calls: int, seed: int, pair: tuple[str, str], at_once: int) -> Outcome:
-    return await run_crowd(calls, seed, pair, at_once=at_once)
 
 
 def report(outcome: Outcome) -> Iterable[str]:
@@ -241,15 +259,10 @@ def report(outcome: Outcome) -> Iterable[str]:
     yield f"{'/'.join(outcome.transports)}: {outcome.calls} calls in {outcome.seconds:.0f} s"
     yield f"{'moment':<24} {'ending':<21} {'calls':>5} {'records':>7}  reasons"
     for moment, ending in CELLS:
-        reasons = {key[2]: n for key, n in outcome.records.items() if key[:2] == (moment, ending)}
-        told = ", ".join(f"{reason} {n}" for reason, n in sorted(reasons.items()))
+        records, told = outcome.reasons((moment, ending))
         asked = outcome.asked[moment, ending]
-        yield f"{moment.value:<24} {ending.value:<21} {asked:>5} {sum(reasons.values()):>7}  {told}"
-    for what, (before, after) in {"tasks": outcome.tasks, "descriptors": outcome.fds}.items():
-        sockets = f" ({before['socket']} and {after['socket']} sockets)" if what == "descriptors" else ""
-        yield f"{what}: {before.total()} before, {after.total()} after{sockets}"
-        if left := after - before:
-            yield f"left: {dict(left)}"
+        yield f"{moment.value:<24} {ending.value:<21} {asked:>5} {records:>7}  {told}"
+    yield from outcome.left()
     yield from outcome.strange
     yield "nothing left behind" if outcome.clean else "NOT CLEAN"
 

@@ -2,7 +2,7 @@
 
 It must cost much less than what it measures, so there are no tasks and no streams: a readable
 socket is one method call, and a message is a slice of what was read. Its own lateness is measured
-too (``busy_s``, ``worst_turn_s``): a generator that cannot keep up would blame the bridge.
+too (``busy_s``): a generator that cannot keep up would blame the bridge.
 """
 
 from __future__ import annotations
@@ -35,7 +35,6 @@ class Loop:
         self._count = itertools.count()
         self.stopped = False
         self.busy_s = 0.0
-        self.worst_turn_s = 0.0
 
     def at(self, when: float, function: Callable[..., None], *args: object) -> None:
         """Call ``function(*args)`` at that time of ``now()``."""
@@ -55,9 +54,7 @@ class Loop:
             while timers and timers[0][0] <= now():
                 _, _, function, args = heapq.heappop(timers)
                 function(*args)
-            took = now() - began
-            self.busy_s += took
-            self.worst_turn_s = max(self.worst_turn_s, took)
+            self.busy_s += now() - began
 
 
 class Conn:

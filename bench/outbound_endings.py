@@ -17,13 +17,14 @@ import random
 import sys
 import time
 from collections import Counter
+from functools import partial
 from typing import TYPE_CHECKING
 
 import attrs
 import trio
 import trio.testing
 
-from bench.endings import count
+from bench import endings
 from bench.outbound_plan import LONGEST_RING_ON_S, Fate, Plan, make_plans
 from llcphone import Agent
 from llcphone.sim.model import Say
@@ -47,28 +48,11 @@ OUTBOUND = {
 
 
 @attrs.define
-class Outcome:
-    calls: int
-    seconds: float = 0.0
-    asked: Counter[Fate] = attrs.field(factory=Counter)
+class Outcome(endings.Outcome):
     orders: Counter[Fate] = attrs.field(factory=Counter)
     """Calls that Twilio took."""
-    records: Counter[tuple[Fate, str]] = attrs.field(factory=Counter)
     rang_on_s: dict[Fate, float] = attrs.field(factory=dict)
     """Longest time that a telephone rang or talked after its call had its record."""
-    strange: list[str] = attrs.field(factory=list)
-    """Whatever should not be."""
-    tasks: tuple[Counter[str], Counter[str]] = (Counter(), Counter())
-    """Before and after."""
-    fds: tuple[Counter[str], Counter[str]] = (Counter(), Counter())
-
-    @property
-    def clean(self) -> bool:
-        same = self.tasks[0] == self.tasks[1] and self.fds[0] == self.fds[1]
-        return same and not self.strange and self.records.total() == self.calls
-
-
-NO_REFUSALS = {"lag_limit_ms": 0}
 
 
 async def run_crowd(calls: int, seed: int, *, at_once: int = 40) -> Outcome:
@@ -76,51 +60,41 @@ async def run_crowd(calls: int, seed: int, *, at_once: int = 40) -> Outcome:
     plans = {plan.to: plan for plan in make_plans(calls, seed)}
     outcome = Outcome(calls)
     began = time.perf_counter()
-    outside = await count()
+    outside = await endings.count()
     async with rehearse(
         Agent("You tell long stories."),
         script=lambda turn, past, tools: [Say("Once upon a time.", 2_000)],
         callee=lambda to: plans[to].callee(),
-        settings={"outbound": OUTBOUND, "server": {"max_calls": 10_000}, "overload": NO_REFUSALS},
+        settings={"outbound": OUTBOUND, "server": {"max_calls": 10_000}, "overload": {"lag_limit_ms": 0}},
     ) as stage:
         stage.model.keep_audio = stage.twilio.keep_audio = False
         stage.twilio.rest.answer_delay_s = 0.2
-        before = await count()
-        limiter = trio.Semaphore(at_once)
-        async with trio.open_nursery() as nursery:
-            for plan in plans.values():
-                await limiter.acquire()
-                nursery.start_soon(hold, stage, plan, outcome, limiter)
-        await trio.sleep(30)  # searches for lost calls, late callbacks
-        after = await count()
-        outcome.tasks, outcome.fds = (before[0], after[0]), (before[1], after[1])
+        # afterwards: searches for lost calls, late callbacks
+        await outcome.hold(plans.values(), partial(hold, stage, outcome), at_once, after_s=30)
         judge(stage, plans, outcome)
-    if await count() != outside:
+    if await endings.count() != outside:
         outcome.strange.append("the server itself left something behind")
     outcome.seconds = time.perf_counter() - began
     return outcome
 
 
-async def hold(stage: Rehearsal, plan: Plan, outcome: Outcome, limiter: trio.Semaphore) -> None:
+async def hold(stage: Rehearsal, outcome: Outcome, plan: Plan) -> None:
     """One call from the wish to its record."""
-    try:
-        outcome.asked[plan.fate] += 1
-        plan.plant(stage.twilio.rest.faults)
-        call = stage.phone.place_call(plan.to)
-        with trio.move_on_after(PATIENCE_S) as patience:
-            if plan.cancel_after_s is not None:
-                with trio.move_on_after(plan.cancel_after_s):
-                    await call
-                call.end()  # of a call that is over: nothing
-            record = await call
-            plan.ended_at = trio.current_time()
-            outcome.records[plan.fate, record.reason.value] += 1
-            if record.reason not in plan.expected:
-                outcome.strange.append(f"{plan.fate.value}, {plan.rumour.value}: {record.reason.value}")
-        if patience.cancelled_caught:
-            outcome.strange.append(f"no record: {plan.fate.value}, {plan.rumour.value}")
-    finally:
-        limiter.release()
+    outcome.asked[plan.fate] += 1
+    plan.plant(stage.twilio.rest.faults)
+    call = stage.phone.place_call(plan.to)
+    with trio.move_on_after(PATIENCE_S) as patience:
+        if plan.cancel_after_s is not None:
+            with trio.move_on_after(plan.cancel_after_s):
+                await call
+            call.end()  # of a call that is over: nothing
+        record = await call
+        plan.ended_at = trio.current_time()
+        outcome.records[plan.fate, record.reason.value] += 1
+        if record.reason not in plan.expected:
+            outcome.strange.append(f"{plan.fate.value}, {plan.rumour.value}: {record.reason.value}")
+    if patience.cancelled_caught:
+        outcome.strange.append(f"no record: {plan.fate.value}, {plan.rumour.value}")
 
 
 def judge(stage: Rehearsal, plans: dict[str, Plan], outcome: Outcome) -> None:
@@ -159,34 +133,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     logging.getLogger("llcphone").setLevel(logging.CRITICAL)  # what is planted is logged
     print(f"seed {options.seed}")
+    crowd = partial(run_crowd, at_once=options.at_once)
     clock = trio.testing.MockClock(autojump_threshold=0)
-    outcome = trio.run(_crowd, options.calls, options.seed, options.at_once, clock=clock)
+    outcome = trio.run(crowd, options.calls, options.seed, clock=clock)
     print("\n".join(report(outcome)))
     return 0 if outcome.clean else 1
-
-
-async def _crowd(calls: int, seed: int, at_once: int) -> Outcome:
-    return await run_crowd(calls, seed, at_once=at_once)
 
 
 def report(outcome: Outcome) -> Iterable[str]:
     yield f"{outcome.calls} calls in {outcome.seconds:.0f} s"
     yield f"{'fate':<27} {'calls':>5} {'orders':>6} {'records':>7} {'rang on':>8}  reasons"
     for fate in Fate:
-        reasons = {reason: n for (each, reason), n in outcome.records.items() if each is fate}
-        told = ", ".join(f"{reason} {n}" for reason, n in sorted(reasons.items()))
+        records, told = outcome.reasons(fate)
         rang_on = f"{outcome.rang_on_s.get(fate, 0.0):.1f} s"
-        counts = f"{outcome.asked[fate]:>5} {outcome.orders[fate]:>6} {sum(reasons.values()):>7}"
+        counts = f"{outcome.asked[fate]:>5} {outcome.orders[fate]:>6} {records:>7}"
         yield f"{fate.value:<27} {counts} {rang_on:>8}  {told}"
     yield (
         f"{'':<27} {outcome.asked.total():>5} {outcome.orders.total():>6} {outcome.records.total():>7}"
         f" {max(outcome.rang_on_s.values(), default=0.0):>6.1f} s"
     )
-    for what, (before, after) in {"tasks": outcome.tasks, "descriptors": outcome.fds}.items():
-        sockets = f" ({before['socket']} and {after['socket']} sockets)" if what == "descriptors" else ""
-        yield f"{what}: {before.total()} before, {after.total()} after{sockets}"
-        if left := after - before:
-            yield f"left: {dict(left)}"
+    yield from outcome.left()
     for line, times in Counter(outcome.strange).items():
         yield f"{times} x {line}"
     yield "nothing left behind, no number dialled twice" if outcome.clean else "NOT CLEAN"
