@@ -4,7 +4,7 @@ The package wants a client with ``is_async`` and an awaitable ``request``, and
 nothing about it is bound to asyncio. Why not httpx below it:
 
 - A create must never be sent twice, so after a failure we must know whether anything was sent. On a
-  connection kept alive nobody can: the server may close it while we write. On a fresh one there is
+  connection kept alive that cannot be known: the server may close it while we write. On a fresh one there is
   a line in this file before which nothing was sent. It costs two round trips; a phone rings longer.
 - Cancelling closes the socket in every phase. httpcore 1.0 leaves it open when the TLS handshake is
   cancelled.

@@ -14,6 +14,6 @@ class ApiConfig(Section):
     """[api]: the HTTP API of `llcphone serve` that places calls."""
 
     key: str = setting("", _API_KEY, secret=True)
-    """Key that clients send; whoever has it can place paid calls. "": the API is off."""
+    """Key that clients send; it allows its holder to place paid calls. "": the API is off."""
     events: bool = setting(True, advanced=True)
     """Whether the API streams what happens in a call."""

@@ -2,7 +2,7 @@
 
 What may be dialled is judged by `llcphone.dial_guard.guard`. The policy of one deployment (where it may
 call, when, whom never, under which number) is private: a snapshot tunes a call, and restoring
-somebody else's must not open a country or switch a do-not-call list off.
+one of another deployment must not open a country or switch a do-not-call list off.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Settings of [silence]: what happens when nobody speaks."""
+"""Settings of [silence]: what happens when neither side speaks."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from llcphone.languages import ENGLISH
 
 @frozen(kw_only=True)
 class SilenceConfig(Section):
-    """[silence]: what happens when nobody speaks."""
+    """[silence]: what happens when neither side speaks."""
 
     after_s: float = setting(0.0, between(0.0, 600.0))
     """Silence after the agent's last word until the agent asks whether the caller is there; 0: never."""

@@ -95,7 +95,7 @@ _NEVER_DIALLED = {PhoneNumberType.PREMIUM_RATE: "premium", PhoneNumberType.SHARE
 
 @attrs.frozen
 class DialRequest:
-    """A call that somebody wants placed; both numbers are E.164."""
+    """A call that is to be placed; both numbers are E.164."""
 
     to: str = attrs.field(repr=False, converter=respelt)
     from_: str = attrs.field(repr=False)
@@ -168,7 +168,7 @@ class DialGuard:
 
         Args:
             request: the call.
-            now_ms: of a clock that nobody sets.
+            now_ms: of a monotonic clock.
             unix_ms: Unix time, for quiet hours; None: ``now_ms`` is that.
 
         Raises:
@@ -188,7 +188,7 @@ class DialGuard:
     def placed(self, call_id: str, request: DialRequest, now_ms: int) -> None:
         """A call was placed; it counts until `ended`, and in every window, whatever becomes of it.
 
-        After a restart the calls of the last day may be told again, the oldest first.
+        After a restart the calls of the last day may be reported again, the oldest first.
         """
         self._live[call_id] = math.inf
         self._minute.count(now_ms)
@@ -218,7 +218,7 @@ class DialGuard:
             to: whose number it is; a caller ID can be forged, so it is judged as a number to dial is.
             from_: the number of ours that it comes from.
             sent: how many were sent in this call.
-            now_ms: of a clock that nobody sets.
+            now_ms: of a monotonic clock.
 
         Raises:
             DialRefused: it may not.

@@ -23,7 +23,7 @@ _PLACELESS = {PhoneNumberType.TOLL_FREE, PhoneNumberType.PERSONAL_NUMBER, PhoneN
 
 
 class QuietHours:
-    """Hours of the local clock in which nobody is called."""
+    """Hours of the local clock in which no number is called."""
 
     def __init__(self, hours: str, offset_s: OffsetS) -> None:
         self._offset_s = offset_s
@@ -61,7 +61,7 @@ class QuietHours:
 
 
 def _zones_of(number: PhoneNumber) -> list[str]:
-    """Zones in which the number may be; none when that cannot be told."""
+    """Zones in which the number may be; none if they are unknown."""
     # time_zones_for_number would give a whole continent for many mobiles
     zones = [zone for zone in time_zones_for_geographical_number(number) if zone != "Etc/Unknown"]
     placeless = len(zones) > 1 and phonenumbers.number_type(number) in _PLACELESS

@@ -1,4 +1,4 @@
-"""The phone's own store: each call that ends goes there by itself, and its tools find it by ``store_of``."""
+"""The phone's own store: each call is kept there when it ends, and tools find it by ``store_of``."""
 
 from __future__ import annotations
 

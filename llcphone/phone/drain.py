@@ -46,7 +46,7 @@ async def drain(
         config: the settings.
         limit_s: how long to wait for live calls.
         awaited: whether a caller may still come back from a transfer that rings; None: another process
-            resumes calls, so it takes this caller back, and nobody needs a good-bye.
+            resumes calls, so it takes this caller back, and no caller hears a good-bye.
     """
 
     async def wait_until_empty() -> None:

@@ -52,7 +52,7 @@ class JournalEntry:
 
     @property
     def speaking(self) -> bool:
-        """What the caller has heard grows by itself."""
+        """What the caller has heard grows without any event."""
         now = self.call.run.status
         return now.floor is Floor.AGENT and now.ended is None
 

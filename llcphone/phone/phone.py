@@ -61,7 +61,7 @@ class Phone:
         endpoint: where model sessions are opened.
         admission: whether new calls are taken.
         agents: the agents that answer.
-        warm: sessions that are ready before anybody calls.
+        warm: sessions that are ready before a call comes.
         loop_monitor: how late the event loop is.
         breaker: open while no model session can be had.
         day_budget: what today's calls have cost.
@@ -150,7 +150,7 @@ class Phone:
         caller_id: str = "",
         send_digits: str = "",
     ) -> Call:
-        """Ring somebody. Returns at once; await the call for its record.
+        """Dial a number. Returns at once; await the call for its record.
 
         Args:
             to: whom to ring, in E.164.
@@ -158,7 +158,7 @@ class Phone:
             context: what this call is about; it comes last in the prompt, so that the static part
                 is cached.
             caller_id: one of our own numbers; empty: the first of them.
-            send_digits: keys Twilio presses when somebody answers; no machine detection then.
+            send_digits: keys Twilio presses when the callee answers; no machine detection then.
 
         Raises:
             DialRefused: the guard refuses the call (``.code`` and ``.why`` say which rule).

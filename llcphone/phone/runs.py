@@ -179,7 +179,7 @@ class CallRuns:
     def _leaves_telephone(self, call: Call, reason: EndReason) -> bool:
         """Whether the telephone call may go on without this run, so that we do not hang it up.
 
-        A ``stop`` is Twilio's: the call has ended, or somebody has moved it. Neither needs our help.
+        A ``stop`` is Twilio's: the call has ended, or it was moved. Neither needs our help.
         """
         stopped = reason is EndReason.CALLER_HUNG_UP or self.calls.newest_run(call.call_sid) is not None
         resumable = self.resumes and reason in RESUMABLE

@@ -1,4 +1,4 @@
-"""The warm pool: model sessions that are connected and configured before anybody calls.
+"""The warm pool: model sessions that are connected and configured before a call comes.
 
 A parked session is a value, not a task: a fast leg needs no task of its own. One task checks all sessions
 once a second without waiting. It answers pings, sends its own, and notices a Close, an error, or a session

@@ -1,4 +1,4 @@
-"""Running somebody else's code: tools, hooks, agent files, observers, and jobs that serve all calls.
+"""Running code that is not ours: tools, hooks, agent files, observers, and jobs that serve all calls.
 
 Such code may raise anything: an ``Exception``, ``SystemExit`` (a command-line function used as a tool), a
 ``BaseException`` of its own, ``asyncio.CancelledError``, or groups of these. In a Trio task each of them

@@ -1,4 +1,4 @@
-"""The program that a phone lives in: it runs on Trio, and ends well when it is told to stop."""
+"""The program that a phone lives in: it runs on Trio, and drains when it receives a signal."""
 
 from __future__ import annotations
 

@@ -58,8 +58,8 @@ class Log(logging.LoggerAdapter[logging.Logger]):
 class SeldomLog:
     """Says each phrase at once the first time, then at most every ``EVERY_S`` seconds, with a count.
 
-    A wrong signature must be seen by whoever set the public URL wrong, and must not let anybody
-    fill a disk.
+    An operator who set a wrong public URL must see the wrong signatures, but a stranger must not be able to
+    fill a disk with them.
     """
 
     log: Log
@@ -71,7 +71,7 @@ class SeldomLog:
         self._log(logging.WARNING, phrase, fields)
 
     def error(self, phrase: str, **fields: object) -> None:
-        """As ``warning``, of what somebody should look at."""
+        """As ``warning``, for what the operator should look at."""
         self._log(logging.ERROR, phrase, fields)
 
     def _log(self, level: int, phrase: str, fields: dict[str, object]) -> None:

@@ -26,7 +26,7 @@ def zone_of(name: str, key: str) -> datetime.tzinfo:
         key: the setting or argument that names it.
 
     Raises:
-        ConfigError: nobody knows it, or this machine knows none.
+        ConfigError: there is no such zone, or this machine has no table.
     """
     if name in _ALWAYS_UTC:
         return datetime.UTC

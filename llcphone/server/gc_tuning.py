@@ -30,7 +30,7 @@ _SWITCH_S = 0.0005
 
 @contextmanager
 def quiet_interpreter(live_calls: Callable[[], int]) -> Iterator[Callable[[Call], None]]:
-    """Tune the interpreter; gives what is to be told of each call's end (``phone.on_end``)."""
+    """Tune the interpreter; yields the function that receives each call's end (``phone.on_end``)."""
     thresholds, switch_s = gc.get_threshold(), sys.getswitchinterval()
     ended = 0
 

@@ -35,7 +35,7 @@ async def connect(address: str) -> trio.SocketStream:
 
 
 def uid_of(sock: trio.socket.SocketType) -> int:
-    """Whose process is at the other end: anybody may find a name of the abstract namespace."""
+    """Whose process is at the other end: any user may find a name of the abstract namespace."""
     size = struct.calcsize("3i")
     _, uid, _ = struct.unpack("3i", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size))
     return int(uid)

@@ -3,7 +3,7 @@
 Our table is where a time is taken, because only it can promise that it is taken once; CalDAV cannot. An
 appointment has one event there, whose UID is made of its number, so putting it twice is putting it once.
 Events of other people are time that is not free: ``put`` looks again just before it writes, because
-somebody may have written there since the slots were offered. Between that look and the write they still may.
+another event may have been written since the slots were offered, or between that look and the write.
 
 The ``caldav`` package blocks, so it runs in threads that are abandoned at the deadline.
 """
@@ -71,7 +71,7 @@ class CalDav:
         """Write an appointment as an event; a cancelled one has none.
 
         Raises:
-            BookingRefused: somebody has an event there.
+            BookingRefused: there is another event at that time.
             StoreUnavailable: the calendar gave no answer in time.
         """
         await self._ask(partial(self._put, appointment))

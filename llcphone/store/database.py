@@ -4,7 +4,7 @@ A thread cannot be cancelled, so it is abandoned: the asker has its answer (``St
 deadline, whatever the thread still waits for. Three things keep abandoned threads from piling up and from
 doing harm. The limiter bounds their number: if all of them are stuck, a new request is answered at the
 deadline too. The database gets the same limit (statement timeout, lock timeout), so most come back.
-And before its commit each looks whether anybody still waits; if not, it rolls back.
+And before its commit each checks whether its asker still waits; if not, it rolls back.
 
 After three failures in a row no request is made for five seconds: a caller hears at once what two seconds of
 waiting would not change. A value that the database refuses is no failure of the database.
@@ -234,6 +234,6 @@ class Database:
 
 
 class _Asked:
-    """Whether anybody still waits for a thread's answer."""
+    """Whether its asker still waits for a thread's answer."""
 
     abandoned = False

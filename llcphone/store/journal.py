@@ -134,7 +134,7 @@ class CallRow:
     """Unix time of the first run's birth."""
     touched_at: float = 0.0
     over: str = ""
-    """Why it ended; empty: it has not, as far as anybody wrote down."""
+    """Why it ended; empty: no end was written."""
 
     @property
     def faults(self) -> int:

@@ -141,7 +141,7 @@ class Batches:
 
 
 def speaks(source: Source) -> bool:
-    """Whether what was heard of a call grows by itself."""
+    """Whether what was heard of a call grows without any event."""
     with contained():  # its engine may be in any state
         return source.speaking
     return False

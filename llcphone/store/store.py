@@ -217,7 +217,7 @@ class Store:
         context: str = "",
         tools: tuple[ToolCall, ...] = (),
     ) -> None:
-        """Keep a call that has ended. Synchronous; a phone does it by itself for its own store."""
+        """Keep a call that has ended. Synchronous; a phone does it for its own store."""
         kept = calls.KeptCall(record=record, caller=caller, dialled=dialled, context=context, tools=tools)
         self.writer.put(partial(self._write_call, kept=kept))
 
@@ -248,7 +248,7 @@ class Store:
         try:
             try:
                 return await self.main.ask(work)
-            except IntegrityError:  # somebody else was faster with the same number or key: they are there now
+            except IntegrityError:  # another writer was faster with the same number or key
                 return await self.main.ask(work)
         except (ValueRefused, SQLAlchemyError) as exc:
             raise _refusal(exc) from None

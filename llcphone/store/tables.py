@@ -10,7 +10,7 @@ exclusion constraint of PostgreSQL, triggers of SQLite (which has one writer at 
 race).
 
 A database is used only if it says which version of the tables it has, and if that is ours or an older
-one that we know how to bring forward. Tables without a version are somebody else's.
+one that we know how to bring forward. Tables without a version belong to another program.
 """
 
 from __future__ import annotations

@@ -142,7 +142,10 @@ class Webhook:
         with contained() as failure:
             await self._settle(post, code)
         if failure.error is not None:  # the lease ends, and it is sent once more
-            log.warning("a post may be sent twice: the store was not told", extra={"errors": failure.kinds})
+            log.warning(
+                "a post may be sent twice: the store does not know of it",
+                extra={"errors": failure.kinds},
+            )
 
     async def _settle(self, post: Post, code: str) -> None:
         now = time.time()
@@ -331,7 +334,7 @@ async def open_webhook(config: WebhookConfig, store: Store) -> AsyncIterator[Web
         yield None
         return
     if not store.config.records.transcript:
-        log.warning("the webhook tells no words: records.transcript is off")
+        log.warning("the webhook sends no transcript: records.transcript is off")
     webhook = Webhook(config, store)
     async with webhook.opened():
         yield webhook

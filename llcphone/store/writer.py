@@ -53,7 +53,7 @@ class WriteJob:
 
 
 class Writer:
-    """Writes jobs in the order in which they came; one that fails by itself goes behind the others."""
+    """Writes jobs in the order in which they came; one that fails alone goes behind the others."""
 
     def __init__(self, database: Database) -> None:
         self.lost = 0

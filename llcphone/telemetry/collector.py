@@ -1,4 +1,4 @@
-"""Figures that are read when somebody scrapes: what the phone is doing now, and counts that others keep."""
+"""Figures that are read at each scrape: what the phone is doing now, and counts that others keep."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Now(Collector):
         self._phone = phone
 
     def describe(self) -> Iterable[Metric]:
-        """Nothing: the registry shall not read the phone before somebody asks."""
+        """Nothing: the registry must not read the phone before the first scrape."""
         return []
 
     def collect(self) -> Iterator[Metric]:

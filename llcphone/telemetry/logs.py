@@ -86,7 +86,7 @@ def _add_call(_logger: Any, _method: str, event: Event) -> Event:
 
 
 def _tell_places(_logger: Any, _method: str, event: Event) -> Event:
-    """In place of a traceback: an error's text may hold what somebody said or sent."""
+    """In place of a traceback: an error's text may hold what a caller said or sent."""
     exc_info = event.pop("exc_info", None)
     if isinstance(exc_info, tuple) and exc_info[1] is not None:
         event["exception"] = places(exc_info[1])

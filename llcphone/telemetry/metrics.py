@@ -5,7 +5,7 @@
             metrics.page()      # what a scrape is answered
 
 Nothing is done per frame: calls report floor, answers and trouble by notes, and all else is read when a
-call has ended (its record, its leg's counters) or when somebody scrapes (``Now``). Every label has a
+call has ended (its record, its leg's counters) or at a scrape (``Now``). Every label has a
 small fixed set of values; none holds a number, a name, a word, or anything the far side chose.
 """
 
@@ -86,7 +86,7 @@ class Metrics:
         self._frames = self._counter("frames", "Messages on media streams that have ended", "direction")
         self._drops = self._counter("drops", "What was not passed on, by kind", "what")
         self._tokens = self._counter("tokens", "Tokens of calls that have ended", "kind")
-        self._unbilled = self._counter("unbilled_responses", "Responses whose tokens nobody told us")
+        self._unbilled = self._counter("unbilled_responses", "Responses whose tokens were not reported")
         self._cost = self._counter("cost_usd", "Estimated cost of calls that have ended, in US dollars")
         self._lines = self._counter("log_lines", "Warnings and errors logged", "level", "logger")
         self._lag = self._seconds("loop_lag_seconds", "How late the event loop wakes a task", _LOOP_S)

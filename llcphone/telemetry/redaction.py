@@ -67,7 +67,7 @@ class Mask:
             case str():
                 return self.text(value)
             case bytes() | bytearray():
-                return f"«{len(value)} bytes»"  # the only bytes we have are what somebody sent
+                return f"«{len(value)} bytes»"  # the only bytes we have are received ones
             case dict():
                 return {self.value(key): self.value(each) for key, each in value.items()}
             case list() | tuple() | set() | frozenset():

@@ -165,7 +165,7 @@ def _metas(told: Any) -> list[msgspec.Meta]:
     if isinstance(words, str):
         return [msgspec.Meta(description=words)]
     if type(told).__module__.partition(".")[0] not in _CHECKERS:
-        return []  # somebody else's business, as typing has it
+        return []  # of another library, which typing says to ignore
     if not limits:
         raise TypeError(f"{type(told).__name__} in its annotation would not be checked: use msgspec.Meta")
     return [msgspec.Meta(**limits)]

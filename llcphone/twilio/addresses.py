@@ -45,7 +45,7 @@ def canonical(url: str) -> str:
 def spellings(url: str, told: str = "") -> Iterator[str]:
     """Other ways to write the scheme and host of an address, the likeliest first.
 
-    Twilio signs the address as somebody typed it, and nobody tells us how that was. The ways are few, because
+    Twilio signs the address as the operator typed it, and we do not know how. The ways are few, because
     each costs a signature when a stranger asks.
 
     Args:

@@ -18,10 +18,10 @@ def direction_of(form: Mapping[str, str]) -> Direction:
 
 
 def in_progress(form: Mapping[str, str]) -> bool:
-    """Twilio says that somebody is on the line, at the moment of this request."""
+    """Twilio says that the caller is on the line, at the moment of this request."""
     return form.get("CallStatus") == "in-progress"
 
 
 def is_over(form: Mapping[str, str]) -> bool:
-    """Twilio says that there is nobody left to answer."""
+    """Twilio says that the call has ended."""
     return form.get("CallStatus") in _OVER

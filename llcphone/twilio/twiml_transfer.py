@@ -18,11 +18,11 @@ _ANSWER_S = 8
 
 
 def dial(to: str, *, action: str, timeout_s: int, caller_id: str = "", whisper: str = "") -> str:
-    """Ring somebody, and join them to the caller; then ask ``action`` what next.
+    """Ring a number, and connect whoever answers to the caller; then ask ``action`` what next.
 
     Args:
         to: E.164, or a SIP address.
-        action: told ``DialCallStatus``.
+        action: asked with ``DialCallStatus``.
         timeout_s: how long it rings.
         caller_id: what they see; empty: the caller's own number.
         whisper: address of what they hear before they are joined.
@@ -71,7 +71,7 @@ def conference(
 def voicemail(greeting: str, *, action: str, recording: str, limit_s: int, speech: Speech = PLAIN) -> str:
     """Ask for a message, record it, then ask ``action``; without a word the call ends.
 
-    ``recording`` is told where the message is, when Twilio has it ready.
+    Twilio requests ``recording`` when the message is ready there.
     """
     record = Record(
         action=action,

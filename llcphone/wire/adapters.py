@@ -46,7 +46,7 @@ __all__ = ["ForeignLeg", "connect_trio_websocket"]
 QUEUE_MESSAGES = 64
 """While the package's queue is full its reader answers no ping; the default is 1."""
 CANCELLED_CLOSE_S = 0.05
-"""For writing a Close while being cancelled: nobody will read the answer."""
+"""For writing a Close while being cancelled; the answer is not awaited."""
 
 
 async def connect_trio_websocket(

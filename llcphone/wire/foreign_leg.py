@@ -1,4 +1,4 @@
-"""A leg over somebody else's WebSocket object, which stays with its handler.
+"""A leg over another library's WebSocket object, which stays with its handler.
 
 The object (quart's, or a trio-websocket connection) may only be used inside its handler's
 task, and both its ends wait. So two pumps run in that task, ``await leg.pump()``, and the call
@@ -109,7 +109,7 @@ class ForeignLeg:
         return messages
 
     def keepalive_nowait(self, now: float) -> float:
-        """Nothing to do: pings are the business of whoever owns the socket."""
+        """Nothing to do: the socket's owner sends the pings."""
         return math.inf
 
     async def aclose(self, code: int = 1000, reason: str = "") -> None:

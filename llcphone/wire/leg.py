@@ -4,7 +4,7 @@ A leg is one of the two WebSockets a call joins. Sending is synchronous: a frame
 kernel, or in the leg's send queue, when ``send_nowait`` returns, so the engine's ``step`` never
 waits. Reading waits, in one task at a time.
 
-How a leg's end is told:
+How the owner learns of a leg's end:
 
 - ``receive`` raises ``LegClosed``, after it has delivered everything that came before the end. That
   covers Close, EOF, reset, a protocol error *and* a failed send: a far side that refuses us
@@ -80,7 +80,7 @@ class Leg(Protocol):
         """Whether the leg has ended, by whichever side; the last messages may still wait in ``receive``."""
 
     def attach(self, spawn: Spawn, on_lost: OnLost) -> None:
-        """Give the leg its owner's nursery and its owner's ear; called once, before use.
+        """Give the leg its owner's nursery and who is notified of its end; called once, before use.
 
         Args:
             spawn: starts a task in the owner's nursery: ``spawn(async_fn, name="flush")``.

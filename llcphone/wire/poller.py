@@ -7,7 +7,7 @@ order. ``on_message`` is synchronous, as a call's step is, and runs in the reade
 (``contextvars``), so it makes no difference to the call which task runs it.
 
 Everything that is not an ordinary message (the end, an error, a leg that has more than its share)
-wakes the reader, which continues by itself and may register the leg again. An exception of
+wakes the reader, which reads on its own and may register the leg again. An exception of
 ``on_message`` is raised in the reader, also when polling ended meanwhile: the trouble of one call
 stays in that call. A leg that cannot even be woken is no longer watched; the others are served on.
 
@@ -95,7 +95,7 @@ class PolledReader:
         self._failure: BaseException | None = None
 
     async def finished(self) -> None:
-        """Wait until the reader must continue by itself; raises what ``serve`` raised."""
+        """Wait until the reader must read on its own; raises what ``serve`` raised."""
         self._reader = trio.lowlevel.current_task()
         self._poller.watch(self._fd, partial(self._reader.context.run, self._readable))
         await trio.lowlevel.wait_task_rescheduled(self._cancelled)
@@ -103,7 +103,7 @@ class PolledReader:
             raise self._failure
 
     def end(self, failure: BaseException | None = None) -> None:
-        """The reader goes on by itself, or raises. Idempotent; called before the descriptor is closed."""
+        """The reader reads on its own, or raises. Idempotent; called before the descriptor is closed."""
         self._failure = self._failure or failure  # perhaps of a turn in which it ended before
         if (reader := self._take_back()) is not None:
             trio.lowlevel.reschedule(reader)

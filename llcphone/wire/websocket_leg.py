@@ -133,7 +133,7 @@ class WebSocketLeg(SendingSide):
                 self._polled = None
 
     def _wake(self) -> None:
-        """Whoever reads or flushes looks again."""
+        """Wake the tasks that read or flush; they look again."""
         if self._polled is not None:
             self._more = True
             self._polled.end()
@@ -218,7 +218,7 @@ class WebSocketLeg(SendingSide):
                     elif not self._peer_done:
                         await self._sock.wait_readable()
         except trio.ClosedResourceError:
-            pass  # closed by somebody else while we waited
+            pass  # another task closed it while we waited
         finally:
             self._sock.close()
 

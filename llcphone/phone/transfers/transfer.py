@@ -82,7 +82,7 @@ class Transfer:
 
 
 def caller_id(call: Call, to: Destination, ours: Sequence[str]) -> str:
-    """What a colleague is shown; empty: what Twilio shows by itself, which is the number that rang.
+    """What a colleague is shown; empty: Twilio's default, which is the caller's number.
 
     That one may be withheld, or no telephone's: then Twilio does not dial (13214), unless it gets one of
     our numbers. A SIP address may be rung from anywhere.

@@ -100,7 +100,7 @@ class Transfers:
         log.info("caller leaves", extra={"call": call.call_id, "way": transfer.way.value, "to": transfer.to})
 
     def _fallback(self, call: Call) -> Transfer | None:
-        """Where callers go for want of a model; not colleagues, for whom somebody waits."""
+        """Where a caller goes if there is no model; None for a colleague, whose caller waits on hold."""
         way = self._config.transfers.fallback
         if way == HANG_UP or is_briefing(call):
             return None

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 log = logger("llcphone.transfers")
 
 _ASKED = frozenset({"done", "back", "accept"})
-"""Steps after which the caller is with somebody, or has hung up, or has been taken back."""
+"""Steps after which the caller is connected, has hung up, or has been taken back."""
 _REACHED = frozenset({"completed", "answered"})
 
 
