@@ -21,9 +21,6 @@ from llcphone.testing import ACCOUNT_SID, AUTH_TOKEN, open_stage
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
-    from pathlib import Path
-
-    from trio.testing import MockClock
 
     from llcphone.config import Config
     from llcphone.sim.twilio import SimCall, TwilioSimulator
@@ -77,7 +74,7 @@ async def with_callee(terminal: Terminal, party: Callable[[SimCall], Any], **how
 # -- on paper
 
 
-async def test_on_paper_everything_is_shown_and_nobody_is_called(autojump_clock: MockClock) -> None:
+async def test_on_paper_everything_is_shown_and_nobody_is_called(autojump_clock) -> None:
     async with open_terminal() as terminal:
         assert await terminal.call(yes=False, context="A table for two, please.") == 0
         for words in (
@@ -115,7 +112,7 @@ async def test_on_paper_a_call_that_would_be_refused_says_why(to, sections, word
         assert "may be called now" not in terminal.text
 
 
-async def test_a_number_of_the_do_not_call_list_is_not_called(tmp_path: Path):
+async def test_a_number_of_the_do_not_call_list_is_not_called(tmp_path):
     # on the real clock: the list is read in a thread, and a clock that jumps would not wait for it
     listed = tmp_path / "never"
     listed.write_text(f"{TO}\n")
@@ -135,7 +132,7 @@ async def test_a_number_of_the_do_not_call_list_is_not_called(tmp_path: Path):
 # -- for real
 
 
-async def test_a_whole_call_is_told_line_by_line(autojump_clock: MockClock) -> None:
+async def test_a_whole_call_is_told_line_by_line(autojump_clock) -> None:
     async def party(callee: SimCall) -> None:
         await callee.stream_started()
         await callee.speak(voices.load("yes_please"))
@@ -161,26 +158,26 @@ async def test_a_whole_call_is_told_line_by_line(autojump_clock: MockClock) -> N
         assert TO not in terminal.text
 
 
-async def test_nobody_answering_is_no_success(autojump_clock: MockClock) -> None:
+async def test_nobody_answering_is_no_success(autojump_clock) -> None:
     async with open_terminal(Callee(outcome="no-answer", ring_s=5)) as terminal:
         assert await terminal.call() == 1
         assert "no answer" in terminal.text
 
 
-async def test_a_machine_is_no_success(autojump_clock: MockClock) -> None:
+async def test_a_machine_is_no_success(autojump_clock) -> None:
     async with open_terminal(Callee(answered_by="machine_start", detection_s=1)) as terminal:
         assert await terminal.call() == 1
         assert "answered by machine_start" in terminal.text
 
 
-async def test_the_guard_judges_the_real_call_too(autojump_clock: MockClock) -> None:
+async def test_the_guard_judges_the_real_call_too(autojump_clock) -> None:
     async with open_terminal() as terminal:
         assert await terminal.call("+19005550123") == 1
         assert "premium" in terminal.text
         assert terminal.twilio.calls == []
 
 
-async def test_ctrl_c_hangs_up_and_the_call_ends_well(autojump_clock: MockClock) -> None:
+async def test_ctrl_c_hangs_up_and_the_call_ends_well(autojump_clock) -> None:
     async def party(callee: SimCall) -> None:
         await callee.stream_started()
         await trio.sleep(2)
@@ -192,7 +189,7 @@ async def test_ctrl_c_hangs_up_and_the_call_ends_well(autojump_clock: MockClock)
         assert "ended: agent hung up" in terminal.text
 
 
-async def test_ctrl_c_while_it_rings_cancels_the_call(autojump_clock: MockClock) -> None:
+async def test_ctrl_c_while_it_rings_cancels_the_call(autojump_clock) -> None:
     async def party(callee: SimCall) -> None:
         await trio.sleep(1)
         os.kill(os.getpid(), signal.SIGINT)
@@ -203,7 +200,7 @@ async def test_ctrl_c_while_it_rings_cancels_the_call(autojump_clock: MockClock)
         assert await with_callee(terminal, party) == 1
 
 
-async def test_a_second_ctrl_c_does_not_wait_for_the_agents_last_word(autojump_clock: MockClock) -> None:
+async def test_a_second_ctrl_c_does_not_wait_for_the_agents_last_word(autojump_clock) -> None:
     async def party(callee: SimCall) -> None:
         await callee.stream_started()
         await callee.speak(voices.load("yes_please"))
@@ -220,7 +217,7 @@ async def test_a_second_ctrl_c_does_not_wait_for_the_agents_last_word(autojump_c
         assert "ended: cancelled" in terminal.text
 
 
-async def test_whoever_rings_us_meanwhile_hears_that_it_is_busy(autojump_clock: MockClock) -> None:
+async def test_whoever_rings_us_meanwhile_hears_that_it_is_busy(autojump_clock) -> None:
     async def party(callee: SimCall) -> None:
         await callee.stream_started()
         other = await terminal.twilio.ring()
@@ -232,7 +229,7 @@ async def test_whoever_rings_us_meanwhile_hears_that_it_is_busy(autojump_clock: 
         assert await with_callee(terminal, party) == 0
 
 
-async def test_what_is_missing_or_taken_is_a_wrong_setting(autojump_clock: MockClock) -> None:
+async def test_what_is_missing_or_taken_is_a_wrong_setting(autojump_clock) -> None:
     async with open_terminal(twilio={"account_sid": ""}) as terminal:
         with pytest.raises(ConfigError, match=r"twilio\.account_sid"):
             await terminal.call()
@@ -246,7 +243,7 @@ async def test_what_is_missing_or_taken_is_a_wrong_setting(autojump_clock: MockC
 
 
 @pytest.mark.slow
-async def test_the_command_itself_is_a_dry_run_with_an_exit_code(tmp_path: Path) -> None:
+async def test_the_command_itself_is_a_dry_run_with_an_exit_code(tmp_path) -> None:
     (tmp_path / "speaker.py").write_text("from llcphone import Agent\nagent = Agent('Be brief.')\n")
     settings = {
         "OPENAI_API_KEY": "sk-rehearsal-0123456789",

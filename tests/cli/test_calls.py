@@ -60,7 +60,7 @@ async def test_calls_are_listed_newest_first_with_numbers_masked(kept, capsys) -
     assert ADA in capsys.readouterr().out
 
 
-async def test_json_is_for_programs_and_whole(kept: Path, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_json_is_for_programs_and_whole(kept, capsys) -> None:
     cli_calls.calls(config=kept, as_json=True, number=ADA)
     found = json.loads(capsys.readouterr().out)
     assert [(each["id"], each["caller"]) for each in found] == [("bb22", OWN), ("aa11", ADA)]
@@ -86,7 +86,7 @@ async def test_a_call_is_shown_by_the_beginning_of_its_id_or_by_twilios(kept, ca
     assert "no words are kept" in capsys.readouterr().out
 
 
-async def test_a_call_that_is_not_there_is_not_shown(kept: Path) -> None:
+async def test_a_call_that_is_not_there_is_not_shown(kept) -> None:
     with pytest.raises(ConfigError, match="beginning of an id"):
         cli_calls.show("", config=kept)
     with pytest.raises(SystemExit) as left:
@@ -94,7 +94,7 @@ async def test_a_call_that_is_not_there_is_not_shown(kept: Path) -> None:
     assert left.value.code == 1
 
 
-async def test_everything_is_exported(kept: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_everything_is_exported(kept, tmp_path, capsys) -> None:
     cli_calls.export(config=kept)
     rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
     assert [(row["id"], row["caller"], row["context"]) for row in rows] == [
@@ -198,7 +198,7 @@ async def test_purge_forgets_what_is_old_or_one_person(kept, capsys, monkeypatch
     assert json.loads(capsys.readouterr().out) == []
 
 
-async def test_a_demo_database_is_made_by_one_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+async def test_a_demo_database_is_made_by_one_command(tmp_path, capsys):
     file = tmp_path / "demo.db"
     cli_store.demo(file, timezone="Europe/Berlin")
     number = capsys.readouterr().out.split("rings from ")[1].split()[0]
@@ -212,7 +212,7 @@ async def test_a_demo_database_is_made_by_one_command(tmp_path: Path, capsys: py
         cli_store.demo(file)
 
 
-def test_a_store_that_is_not_there_is_told(tmp_path: Path) -> None:
+def test_a_store_that_is_not_there_is_told(tmp_path) -> None:
     config = tmp_path / "llcphone.toml"
     config.write_text("")
     with pytest.raises(ConfigError, match="no store at"):
@@ -223,12 +223,12 @@ def test_a_store_that_is_not_there_is_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["calls", "show", "transcript", "tail", "export", "store"])
-def test_the_command_line_has_them(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_line_has_them(name: str, capsys) -> None:
     app([name, "--help"], exit_on_error=False, result_action="return_value")
     assert name in capsys.readouterr().out
 
 
-async def test_a_reader_who_has_seen_enough_is_no_error(kept: Path) -> None:
+async def test_a_reader_who_has_seen_enough_is_no_error(kept) -> None:
     command = [sys.executable, "-m", "llcphone", "calls", "--json", "--config", str(kept)]
     closed_by, ours = os.pipe()
     os.close(closed_by)
@@ -237,6 +237,6 @@ async def test_a_reader_who_has_seen_enough_is_no_error(kept: Path) -> None:
     assert (done.returncode, done.stderr) == (0, b"")
 
 
-async def test_times_are_told_with_their_zone(kept: Path, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_times_are_told_with_their_zone(kept, capsys) -> None:
     cli_calls.show("aa11", config=kept)
     assert re.search(r"when +\d{4}-\d\d-\d\d \d\d:\d\d:\d\d[+-]\d\d:\d\d, ", capsys.readouterr().out)

@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -15,9 +15,6 @@ import llcphone.cli
 from llcphone import ConfigError
 from llcphone.cli import entry
 from tests.patience import HANG_S
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 INTERRUPTS_AT_IMPORT = """\
 import os, signal, sys
@@ -75,19 +72,19 @@ main()
         ("llcphone.demo.main", "demo"),
     ],
 )
-def test_ctrl_c_while_a_command_is_imported_is_one_line(module: str, command: str, tmp_path: Path) -> None:
+def test_ctrl_c_while_a_command_is_imported_is_one_line(module: str, command: str, tmp_path) -> None:
     words = [sys.executable, "-c", INTERRUPTS_AT_IMPORT, module, *command.split()]
     done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, timeout=HANG_S, check=False)
     assert (done.returncode, done.stderr) == (130, "llcphone: interrupted\n")
 
 
-def test_a_library_that_swallows_ctrl_c_does_not_keep_the_command_running(tmp_path: Path) -> None:
+def test_a_library_that_swallows_ctrl_c_does_not_keep_the_command_running(tmp_path) -> None:
     words = [sys.executable, "-c", SWALLOWS_IT, "llcphone.cli.demo", "demo", "--mode", "csr"]
     done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, timeout=HANG_S, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "llcphone: interrupted\n")
 
 
-def test_ctrl_c_while_the_process_ends_is_one_line_too(tmp_path: Path) -> None:
+def test_ctrl_c_while_the_process_ends_is_one_line_too(tmp_path) -> None:
     words = [sys.executable, "-c", AT_THE_END]
     done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, timeout=HANG_S, check=False)
     assert (done.returncode, done.stderr) == (130, "llcphone: interrupted\n")
@@ -105,7 +102,7 @@ def test_nothing_is_imported_before_the_command_heeds_ctrl_c() -> None:
 @pytest.mark.parametrize(
     "command", ["sim model --port 0", "sim twilio --to http://127.0.0.1:9/twiml --auth-token x --port 0"]
 )
-def test_ctrl_c_in_a_simulator_is_one_line(command: str, tmp_path: Path) -> None:
+def test_ctrl_c_in_a_simulator_is_one_line(command: str, tmp_path) -> None:
     command = command.replace("--port 0", f"--port {free_port()}")
     with subprocess.Popen(
         [sys.executable, "-c", HEEDS_CTRL_C, *command.split()],
@@ -166,13 +163,13 @@ def test_what_a_command_ends_with_is_one_line(raised, error, code, told, capsys)
     assert line.startswith(f"llcphone: {told}")
 
 
-def test_a_fault_of_ours_is_not_hidden(raised: Any) -> None:
+def test_a_fault_of_ours_is_not_hidden(raised) -> None:
     raised(ExceptionGroup("", [ConfigError("a", "b", "c"), RuntimeError("ours")]))
     with pytest.raises(ExceptionGroup):
         entry.run([])
 
 
-def test_a_reader_that_has_read_enough_is_no_mistake(raised: Any) -> None:
+def test_a_reader_that_has_read_enough_is_no_mistake(raised) -> None:
     raised(BrokenPipeError())
     out = sys.stdout
     try:
@@ -182,7 +179,7 @@ def test_a_reader_that_has_read_enough_is_no_mistake(raised: Any) -> None:
         sys.stdout = out
 
 
-def test_a_terminal_of_another_encoding_gets_question_marks(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_terminal_of_another_encoding_gets_question_marks(monkeypatch) -> None:
     raw = io.BytesIO()
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding="ascii"))
     monkeypatch.setenv("OPENAI_API_KEY", "sk-hidden-0123456789")
@@ -190,13 +187,13 @@ def test_a_terminal_of_another_encoding_gets_question_marks(monkeypatch: pytest.
     assert b"realtime.api_key = ?hidden?\n" in raw.getvalue()
 
 
-def test_closed_streams_are_no_reason_to_fail(tmp_path: Path) -> None:
+def test_closed_streams_are_no_reason_to_fail(tmp_path) -> None:
     shell = f"exec {sys.executable} -m llcphone config --changed <&- >&- 2>&-"
     done = subprocess.run(["sh", "-c", shell], cwd=tmp_path, timeout=HANG_S, check=False)
     assert done.returncode == 0
 
 
-def test_a_full_disk_behind_the_output_is_one_line(tmp_path: Path) -> None:
+def test_a_full_disk_behind_the_output_is_one_line(tmp_path) -> None:
     if not os.path.exists("/dev/full"):
         pytest.skip("no /dev/full here")
     with open("/dev/full", "w") as full:
@@ -209,7 +206,7 @@ def test_a_full_disk_behind_the_output_is_one_line(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
-def test_the_entry_point_ends_with_the_commands_code(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_entry_point_ends_with_the_commands_code(monkeypatch) -> None:
     monkeypatch.setattr(sys, "argv", ["llcphone", "nonsense"])
     with pytest.raises(SystemExit) as left:
         llcphone.cli.main()

@@ -92,7 +92,7 @@ def test_json_and_nothing_else_on_standard_output(line, code, holds, folder, cap
     assert holds(said), said
 
 
-def test_a_list_of_snapshots_names_a_damaged_one(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_list_of_snapshots_names_a_damaged_one(folder, capsys) -> None:
     (folder / "snapshots").mkdir()
     (folder / "snapshots" / "x-TUNED-2026-11-01.toml").write_text("damaged")
     assert run(["snapshot", "list", "--json"]) == 0

@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from pathlib import Path
 
-    from trio.testing import MockClock
 
 CALLER, CALLEE = "+15551230099", "+15551239999"
 WORDS = ["Zitrone", "Birne", "Orchidee", "Melisse", "Kirsche", "Dattel", "48151623"]
@@ -146,7 +145,7 @@ WHOLE_CALLS = [an_inbound_call, an_outbound_call, a_call_to_nobody, a_call_that_
 
 @pytest.mark.parametrize("hold", WHOLE_CALLS, ids=lambda hold: hold.__name__)
 async def test_a_whole_call_is_decided_again_and_nothing_personal_is_on_its_tape(
-    hold: Callable[[Path], Awaitable[None]], tmp_path: Path, autojump_clock: MockClock
+    hold: Callable[[Path], Awaitable[None]], tmp_path, autojump_clock
 ) -> None:
     async with nothing_left():
         await hold(tmp_path)
@@ -265,7 +264,7 @@ def exit_code(*words: str) -> Any:
 @pytest.mark.parametrize(
     "content", [None, b"", b"not a tape\n", b"\x00\xff"], ids=["absent", "empty", "text", "bytes"]
 )
-def test_a_file_that_is_no_tape_is_one_line_and_not_a_traceback(content: bytes | None, tmp_path: Path):
+def test_a_file_that_is_no_tape_is_one_line_and_not_a_traceback(content: bytes | None, tmp_path):
     path = tmp_path / "calls.jsonl"
     if content is not None:
         path.write_bytes(content)
@@ -277,7 +276,7 @@ def test_a_file_that_is_no_tape_is_one_line_and_not_a_traceback(content: bytes |
 # -- files --------------------------------------------------------------------------------------
 
 
-async def test_black_boxes_are_off_and_cost_nothing_unless_a_folder_is_set(autojump_clock: MockClock) -> None:
+async def test_black_boxes_are_off_and_cost_nothing_unless_a_folder_is_set(autojump_clock) -> None:
     async with open_black_boxes(RecordsConfig()) as taping:
         assert taping is None
     async with open_memory() as stage:
@@ -288,7 +287,7 @@ async def test_black_boxes_are_off_and_cost_nothing_unless_a_folder_is_set(autoj
 
 @pytest.mark.parametrize("limit", range(4_096, 4_196, 9))
 async def test_a_tape_stays_within_its_limit_and_says_that_it_was_cut(
-    limit: int, tmp_path: Path, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+    limit: int, tmp_path, autojump_clock, monkeypatch
 ) -> None:
     monkeypatch.setattr("llcphone.phone.black_box.TAPE_LIMIT", limit)
     records = RecordsConfig(blackbox_dir=str(tmp_path / "new" / "folder"))
@@ -350,7 +349,7 @@ async def test_lines_are_written_in_batches_and_never_in_the_calls_own_step(tmp_
     assert 0 < written < sum(each.stat().st_size for each in tapes_in(tmp_path))
 
 
-async def test_a_thread_writes_the_tape_to_its_end_before_the_phone_is_left(tmp_path: Path) -> None:
+async def test_a_thread_writes_the_tape_to_its_end_before_the_phone_is_left(tmp_path) -> None:
     await Mini(tmp_path / "c1.jsonl").record()
     assert replay_file(tmp_path / "c1.jsonl").steps == 3
 
@@ -358,10 +357,10 @@ async def test_a_thread_writes_the_tape_to_its_end_before_the_phone_is_left(tmp_
 @pytest.mark.parametrize("when", ["from the start", "later"])
 async def test_a_disk_that_refuses_costs_the_tape_and_one_line_in_the_log(
     when: str,
-    tmp_path: Path,
-    autojump_clock: MockClock,
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
+    tmp_path,
+    autojump_clock,
+    monkeypatch,
+    caplog,
 ) -> None:
     def full(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, "no space", str(tmp_path))
@@ -385,7 +384,7 @@ async def test_a_disk_that_refuses_costs_the_tape_and_one_line_in_the_log(
 
 
 async def test_a_dead_disk_keeps_no_process_alive_and_no_unbounded_memory(
-    tmp_path: Path, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+    tmp_path, autojump_clock, monkeypatch
 ) -> None:
     monkeypatch.setattr(black_box, "_MOST_WAITING", 10_000)
     stuck = trio.Event()
@@ -409,7 +408,7 @@ async def test_a_dead_disk_keeps_no_process_alive_and_no_unbounded_memory(
     assert 4 < trio.current_time() - before < 6
 
 
-async def test_a_folder_that_cannot_be_made_is_a_wrong_setting(tmp_path: Path) -> None:
+async def test_a_folder_that_cannot_be_made_is_a_wrong_setting(tmp_path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigError, match="blackbox_dir: this folder cannot be made: ENOTDIR"):
         async with open_black_boxes(RecordsConfig(blackbox_dir=str(tmp_path / "file" / "folder"))):

@@ -43,7 +43,7 @@ def front_and_body(folder: Path) -> tuple[dict[str, Any], str]:
     return yaml.safe_load(front), body
 
 
-def test_it_keeps_the_rules_of_the_format(built: Path) -> None:
+def test_it_keeps_the_rules_of_the_format(built) -> None:
     front, body = front_and_body(built)
     assert set(front) <= OF_THE_FORMAT | OF_THE_AGENTS
     assert front["name"] == built.name
@@ -56,7 +56,7 @@ def test_it_keeps_the_rules_of_the_format(built: Path) -> None:
     assert len(body) / 4 < 5_000, "estimated tokens"
 
 
-def test_it_keeps_the_limits_of_the_registry(built: Path) -> None:
+def test_it_keeps_the_limits_of_the_registry(built) -> None:
     files = [path for path in built.rglob("*") if path.is_file()]
     assert {path.suffix for path in files} == {".md"}
     assert len(files) <= 256
@@ -65,7 +65,7 @@ def test_it_keeps_the_limits_of_the_registry(built: Path) -> None:
     assert front_and_body(built)[0]["license"] == "MIT-0"
 
 
-def test_it_asks_for_the_variables_that_the_original_asked_for_and_declares_no_other(built: Path) -> None:
+def test_it_asks_for_the_variables_that_the_original_asked_for_and_declares_no_other(built) -> None:
     front, _ = front_and_body(built)
     openclaw = front["metadata"]["openclaw"]
     assert front["user-invocable"] is True
@@ -78,7 +78,7 @@ def test_it_asks_for_the_variables_that_the_original_asked_for_and_declares_no_o
     assert json.loads(re.search(r"(?m)^metadata: (.+)$", (built / "SKILL.md").read_text())[1])
 
 
-def test_every_reference_of_the_copy_resolves_in_the_copy(built: Path) -> None:
+def test_every_reference_of_the_copy_resolves_in_the_copy(built) -> None:
     _, body = front_and_body(built)
     named = re.findall(r"\{baseDir\}/([\w./#-]+[\w])", body)
     assert {f"docs/{path.name}" for path in built.glob("docs/0*.md")} <= {
@@ -98,7 +98,7 @@ def test_every_reference_of_the_copy_resolves_in_the_copy(built: Path) -> None:
                 assert not heading or heading in headings(path), f"{page.name}: {target}"
 
 
-def test_nothing_in_it_dials_by_itself(built: Path) -> None:
+def test_nothing_in_it_dials_by_itself(built) -> None:
     """``--yes`` stands in the rule that asks for a person's yes, and in no line that could be copied."""
     _, body = front_and_body(built)
     page = read(built / "SKILL.md")
@@ -107,13 +107,13 @@ def test_nothing_in_it_dials_by_itself(built: Path) -> None:
     assert "dry run" in body
 
 
-def test_its_sections_are_those_an_operator_looks_for(built: Path) -> None:
+def test_its_sections_are_those_an_operator_looks_for(built) -> None:
     titles = headings(built / "SKILL.md")
     wanted = "do-not-change safe-to-tune debugging-checklist restart restore key-files key-facts lessons"
     assert {*wanted.split(), "where-2026-changed-a-fact"} <= titles
 
 
-def test_building_again_replaces_it_and_nothing_else(tmp_path: Path) -> None:
+def test_building_again_replaces_it_and_nothing_else(tmp_path) -> None:
     folder = build_skill(tmp_path)
     (folder / "docs" / "of-last-year.md").write_text("old")
     build_skill(tmp_path)

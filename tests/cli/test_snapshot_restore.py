@@ -124,7 +124,7 @@ def tree(folder: Path) -> dict[str, bytes]:
 # -- there and back ---------------------------------------------------------------------------
 
 
-def test_restored_is_byte_for_byte_what_was_saved(desk: Desk) -> None:
+def test_restored_is_byte_for_byte_what_was_saved(desk) -> None:
     before = desk.effect()
     desk.save()
     desk.change()
@@ -159,7 +159,7 @@ def test_any_settings_come_back_and_the_deployments_own_stay(saved: Any, changed
     assert config == Config.from_dict({**config.tuning(), **{k: config.tuning()[k] | own[k] for k in own}})
 
 
-def test_restoring_tells_what_changes_and_twice_changes_nothing(desk: Desk) -> None:
+def test_restoring_tells_what_changes_and_twice_changes_nothing(desk) -> None:
     desk.save()
     desk.change()
     desk.restore()
@@ -172,7 +172,7 @@ def test_restoring_tells_what_changes_and_twice_changes_nothing(desk: Desk) -> N
     assert tree(desk.folder) == before
 
 
-def test_what_was_there_is_kept_as_a_snapshot_and_as_the_files_themselves(desk: Desk) -> None:
+def test_what_was_there_is_kept_as_a_snapshot_and_as_the_files_themselves(desk) -> None:
     desk.save()
     desk.change()
     night = {name: desk.file(name).read_bytes() for name in ("llcphone.toml", "agents/baker.py")}
@@ -187,7 +187,7 @@ def test_what_was_there_is_kept_as_a_snapshot_and_as_the_files_themselves(desk: 
     assert last.name == "works", "what was only put aside is not called good"
 
 
-def test_the_kept_files_and_the_settings_file_are_for_their_owner_only(desk: Desk) -> None:
+def test_the_kept_files_and_the_settings_file_are_for_their_owner_only(desk) -> None:
     desk.save()
     desk.change()
     desk.file("llcphone.toml").chmod(0o640)
@@ -198,7 +198,7 @@ def test_the_kept_files_and_the_settings_file_are_for_their_owner_only(desk: Des
     assert stat.S_IMODE(desk.file("llcphone.toml").stat().st_mode) == 0o640, "as it was"
 
 
-def test_rescue_needs_no_settings_file_and_no_module(desk: Desk) -> None:
+def test_rescue_needs_no_settings_file_and_no_module(desk) -> None:
     desk.file("llcphone.toml").unlink()
     desk.file("agents/baker.py").unlink()
     assert desk.restore("rescue") == 0
@@ -225,7 +225,7 @@ name = "Bakery Voss"
 """
 
 
-def test_only_lines_that_must_change_do_and_defaults_are_not_written(desk: Desk) -> None:
+def test_only_lines_that_must_change_do_and_defaults_are_not_written(desk) -> None:
     desk.file("llcphone.toml").write_text(TIDY)
     desk.save()
     changed = TIDY.replace('"marin" ', '"alloy" ').replace("greeting_guard_ms = 650\n", "")
@@ -235,7 +235,7 @@ def test_only_lines_that_must_change_do_and_defaults_are_not_written(desk: Desk)
     assert desk.file("llcphone.toml").read_text() == TIDY.replace("Bakery Voss", "Voss & Daughter")
 
 
-def test_a_settings_file_that_is_not_there_gets_only_what_differs(desk: Desk) -> None:
+def test_a_settings_file_that_is_not_there_gets_only_what_differs(desk) -> None:
     desk.save()
     for name in ("llcphone.toml", ".env"):
         desk.file(name).unlink()
@@ -246,7 +246,7 @@ def test_a_settings_file_that_is_not_there_gets_only_what_differs(desk: Desk) ->
     assert sorted(filter(None, lines)) == sorted(said)
 
 
-def test_what_is_no_setting_any_more_is_told_and_left_out(desk: Desk) -> None:
+def test_what_is_no_setting_any_more_is_told_and_left_out(desk) -> None:
     desk.save()
     desk.file("llcphone.toml").write_text(TOML + "\n[realtme]\nx = 1\n[opening]\nno_such = 2 # mine\n")
     assert desk.restore() == 0
@@ -258,7 +258,7 @@ def test_what_is_no_setting_any_more_is_told_and_left_out(desk: Desk) -> None:
 # -- asking -------------------------------------------------------------------------------------
 
 
-def test_it_says_what_it_will_do_and_asks_before_it_does(desk: Desk) -> None:
+def test_it_says_what_it_will_do_and_asks_before_it_does(desk) -> None:
     desk.save()
     desk.change()
     before, asked = tree(desk.folder), []
@@ -274,7 +274,7 @@ def test_it_says_what_it_will_do_and_asks_before_it_does(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("line", ["snapshot restore works", "rescue"])
-def test_without_a_terminal_only_yes_restores(desk: Desk, line: str) -> None:
+def test_without_a_terminal_only_yes_restores(desk, line: str) -> None:
     desk.save()
     desk.change()
     before = tree(desk.folder)
@@ -288,7 +288,7 @@ def test_without_a_terminal_only_yes_restores(desk: Desk, line: str) -> None:
     assert tree(desk.folder) != before
 
 
-def test_a_dry_run_leaves_a_broken_off_restore_to_others(desk: Desk, monkeypatch: Any) -> None:
+def test_a_dry_run_leaves_a_broken_off_restore_to_others(desk, monkeypatch) -> None:
     desk.save()
     desk.change()
     with monkeypatch.context() as patch:
@@ -309,7 +309,7 @@ def test_a_dry_run_leaves_a_broken_off_restore_to_others(desk: Desk, monkeypatch
 @pytest.mark.parametrize(
     "text", ["[realtime\n", '[realtime]\nvoise = "cedar"\n', '[realtime]\nspeed = "fast"\n']
 )
-def test_a_broken_settings_file_can_be_restored_over(desk: Desk, text: str) -> None:
+def test_a_broken_settings_file_can_be_restored_over(desk, text: str) -> None:
     before = desk.effect()
     desk.save()
     desk.file("llcphone.toml").write_text(text + TOML.replace("[realtime]", "").partition("voice")[0])
@@ -319,7 +319,7 @@ def test_a_broken_settings_file_can_be_restored_over(desk: Desk, text: str) -> N
     assert [p.read_text() for p in desk.folder.rglob("*.old") if b"public_url" in p.read_bytes()]
 
 
-def test_an_agent_module_that_does_not_load_can_be_restored_over(desk: Desk) -> None:
+def test_an_agent_module_that_does_not_load_can_be_restored_over(desk) -> None:
     before = desk.effect()
     desk.save()
     desk.file("agents/baker.py").write_text("import nowhere_to_be_found\n")
@@ -327,7 +327,7 @@ def test_an_agent_module_that_does_not_load_can_be_restored_over(desk: Desk) -> 
     assert desk.effect() == before
 
 
-def test_a_damaged_snapshot_changes_nothing(desk: Desk) -> None:
+def test_a_damaged_snapshot_changes_nothing(desk) -> None:
     path = desk.save()
     desk.change()
     copy = next(path.with_suffix("").iterdir())
@@ -345,7 +345,7 @@ def test_a_damaged_snapshot_changes_nothing(desk: Desk) -> None:
         desk.restore()
 
 
-def test_a_variable_that_would_win_is_named_and_nothing_is_changed(desk: Desk) -> None:
+def test_a_variable_that_would_win_is_named_and_nothing_is_changed(desk) -> None:
     desk.save()
     desk.change()
     desk.file(".env").write_text(DOTENV + "VOSS_VOICE=alloy\n")
@@ -355,7 +355,7 @@ def test_a_variable_that_would_win_is_named_and_nothing_is_changed(desk: Desk) -
     assert tree(desk.folder) == before
 
 
-def test_agents_that_say_something_else_than_then_are_taken_back(desk: Desk) -> None:
+def test_agents_that_say_something_else_than_then_are_taken_back(desk) -> None:
     """The module is as it was, but what it reads is not: its prompt is not what was good."""
     reads = "\nfrom pathlib import Path\nagent.instructions = Path('prompt.txt').read_text()\n"
     desk.file("prompt.txt").write_text("You are a baker.")
@@ -371,7 +371,7 @@ def test_agents_that_say_something_else_than_then_are_taken_back(desk: Desk) -> 
     assert settings.load(environ={}).config.realtime.eagerness == "low"
 
 
-def test_a_dry_run_shows_and_changes_nothing(desk: Desk) -> None:
+def test_a_dry_run_shows_and_changes_nothing(desk) -> None:
     desk.save()
     desk.change()
     before = tree(desk.folder)
@@ -383,7 +383,7 @@ def test_a_dry_run_shows_and_changes_nothing(desk: Desk) -> None:
 # -- all or nothing ---------------------------------------------------------------------------
 
 
-def test_a_file_that_cannot_be_written_leaves_the_others_as_they_were(desk: Desk, monkeypatch: Any) -> None:
+def test_a_file_that_cannot_be_written_leaves_the_others_as_they_were(desk, monkeypatch) -> None:
     desk.save()
     desk.change()
     before = {name: desk.file(name).read_bytes() for name in ("llcphone.toml", "agents/baker.py")}
@@ -406,7 +406,7 @@ def test_a_file_that_cannot_be_written_leaves_the_others_as_they_were(desk: Desk
     assert names <= usual, "no staged file is left"
 
 
-def test_taking_a_restore_back_is_all_or_nothing_too(desk: Desk, monkeypatch: Any) -> None:
+def test_taking_a_restore_back_is_all_or_nothing_too(desk, monkeypatch) -> None:
     desk.save()
     desk.change()
     night = desk.effect()
@@ -428,7 +428,7 @@ def test_taking_a_restore_back_is_all_or_nothing_too(desk: Desk, monkeypatch: An
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
-def test_files_stay_the_servers_when_root_restores(desk: Desk) -> None:
+def test_files_stay_the_servers_when_root_restores(desk) -> None:
     desk.save()
     desk.change()
     os.chown(desk.file("llcphone.toml"), 12345, 12345)
@@ -439,7 +439,7 @@ def test_files_stay_the_servers_when_root_restores(desk: Desk) -> None:
 
 
 @pytest.mark.slow
-def test_a_restore_that_is_killed_between_two_files_is_finished_by_serve_or_restore(desk: Desk):
+def test_a_restore_that_is_killed_between_two_files_is_finished_by_serve_or_restore(desk):
     before = desk.effect()
     desk.save()
     desk.change()
@@ -481,7 +481,7 @@ def test_a_restore_that_is_killed_between_two_files_is_finished_by_serve_or_rest
     ],
 )
 def test_a_pending_restore_of_somebody_else_or_a_broken_one_replaces_nothing(
-    desk: Desk, tmp_path_factory: pytest.TempPathFactory, pending: str, files: str, words: str
+    desk, tmp_path_factory, pending: str, files: str, words: str
 ) -> None:
     victim = tmp_path_factory.mktemp("home") / "profile"
     victim.write_text("mine")
@@ -500,7 +500,7 @@ def test_a_pending_restore_of_somebody_else_or_a_broken_one_replaces_nothing(
 
 
 @pytest.mark.parametrize("path", ["../profile.py", "/tmp/profile.py"])
-def test_a_module_outside_the_folder_is_not_written(desk: Desk, path: str) -> None:
+def test_a_module_outside_the_folder_is_not_written(desk, path: str) -> None:
     desk.save()
     snapshot = snapshots.find("works")
     outside = attrs.evolve(
@@ -513,7 +513,7 @@ def test_a_module_outside_the_folder_is_not_written(desk: Desk, path: str) -> No
 # -- what is saved ----------------------------------------------------------------------------
 
 
-def test_a_saved_snapshot_holds_no_secret_and_nothing_of_the_deployment(desk: Desk) -> None:
+def test_a_saved_snapshot_holds_no_secret_and_nothing_of_the_deployment(desk) -> None:
     path = desk.save()
     for each in (path, *path.with_suffix("").iterdir()):
         content = each.read_text()
@@ -522,7 +522,7 @@ def test_a_saved_snapshot_holds_no_secret_and_nothing_of_the_deployment(desk: De
 
 
 @pytest.mark.parametrize("secret", ["a-secret-of-twilio-0123456789", "sk-live-0123456789abcdef0123"])
-def test_a_module_with_a_key_in_it_is_not_saved_and_the_key_not_told(desk: Desk, secret: str) -> None:
+def test_a_module_with_a_key_in_it_is_not_saved_and_the_key_not_told(desk, secret: str) -> None:
     desk.file("agents/baker.py").write_text(BAKER + f"\nKEY = '{secret}'\n")
     with pytest.raises(ConfigError) as caught:
         desk.save()
@@ -531,7 +531,7 @@ def test_a_module_with_a_key_in_it_is_not_saved_and_the_key_not_told(desk: Desk,
     assert not desk.file("snapshots").exists()
 
 
-def test_numbers_of_the_routes_are_secrets_too_and_paths_and_names_are_none(desk: Desk) -> None:
+def test_numbers_of_the_routes_are_secrets_too_and_paths_and_names_are_none(desk) -> None:
     numbers = [f"+1555010{each:02}" for each in range(12)]
     files = "".join(f'"{number}" = "agents/baker.py", ' for number in numbers[:9]).rstrip(", ")
     desks = ", ".join(
@@ -547,7 +547,7 @@ def test_numbers_of_the_routes_are_secrets_too_and_paths_and_names_are_none(desk
         desk.save("another")
 
 
-def test_modules_that_the_routes_name_are_kept_and_come_back(desk: Desk) -> None:
+def test_modules_that_the_routes_name_are_kept_and_come_back(desk) -> None:
     routes = '[routes]\ndefault = "agents/baker.py"\nfiles = {"+15550100" = "agents/baker.py"}\n'
     desk.file("llcphone.toml").write_text(TOML.partition("[agent]")[0] + routes)
     desk.save()
@@ -557,13 +557,13 @@ def test_modules_that_the_routes_name_are_kept_and_come_back(desk: Desk) -> None
     assert desk.file("agents/baker.py").read_text() == BAKER
 
 
-def test_an_agent_that_does_not_load_is_not_good(desk: Desk) -> None:
+def test_an_agent_that_does_not_load_is_not_good(desk) -> None:
     desk.file("agents/baker.py").write_text("1 / 0\n")
     with pytest.raises(ConfigError, match=r"agents/baker\.py, line 1: ZeroDivisionError"):
         desk.save()
 
 
-def test_a_module_that_needs_its_house_is_saved_without_prompts_and_comes_back(desk: Desk) -> None:
+def test_a_module_that_needs_its_house_is_saved_without_prompts_and_comes_back(desk) -> None:
     needs = (
         "from llcphone import Agent\n\ndef make(house):\n    return Agent('Ask ' + house.destinations[0])\n"
     )
@@ -577,7 +577,7 @@ def test_a_module_that_needs_its_house_is_saved_without_prompts_and_comes_back(d
     assert desk.file("agents/baker.py").read_text() == needs
 
 
-def test_a_snapshot_is_never_written_again(desk: Desk) -> None:
+def test_a_snapshot_is_never_written_again(desk) -> None:
     path = desk.save()
     before = tree(desk.file("snapshots"))
     desk.change()
@@ -587,7 +587,7 @@ def test_a_snapshot_is_never_written_again(desk: Desk) -> None:
     assert {stat.S_IMODE(each.stat().st_mode) for each in [path, *path.with_suffix("").iterdir()]} == {0o444}
 
 
-def test_evidence_is_of_the_calls_since_the_last_change(desk: Desk) -> None:
+def test_evidence_is_of_the_calls_since_the_last_change(desk) -> None:
     changed_at = desk.file("llcphone.toml").stat().st_mtime
 
     def call(born_at: float, *gaps: int) -> str:
@@ -610,12 +610,12 @@ def test_evidence_is_of_the_calls_since_the_last_change(desk: Desk) -> None:
     assert evidence["ended_as"] == {"caller hung up": 2}
 
 
-def test_no_call_is_no_evidence_and_says_so(desk: Desk) -> None:
+def test_no_call_is_no_evidence_and_says_so(desk) -> None:
     desk.save()
     assert "no call was held" in desk.text
 
 
-def test_list_show_and_diff_tell_what_there_is(desk: Desk) -> None:
+def test_list_show_and_diff_tell_what_there_is(desk) -> None:
     path = desk.save()
     cli_snapshot.list_()
     assert any(line.startswith(path.stem) and "callers were happy" in line for line in desk.told)
@@ -629,7 +629,7 @@ def test_list_show_and_diff_tell_what_there_is(desk: Desk) -> None:
     assert 'realtime.eagerness: "high" -> "low"' in desk.told
 
 
-def test_a_later_setting_has_its_default_and_a_lost_one_is_refused(desk: Desk) -> None:
+def test_a_later_setting_has_its_default_and_a_lost_one_is_refused(desk) -> None:
     path = desk.save()
     snapshot = snapshots.load_file(path)
     opening = {
@@ -671,7 +671,7 @@ def test_odd_prompts_come_back_as_they_were() -> None:
         assert read.text() == saved.text()
 
 
-def test_the_restart_procedure_is_run_after_the_restore_unless_told_not_to(desk: Desk) -> None:
+def test_the_restart_procedure_is_run_after_the_restore_unless_told_not_to(desk) -> None:
     restarted: list[Path | None] = []
 
     def restart(config: Path | None, tell: Any) -> int:

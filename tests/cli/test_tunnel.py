@@ -112,7 +112,7 @@ def program_in(folder: Path, script: str) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("line", "told"), [(API, "failed to request quick Tunnel"), (LIMITED, "429 Too Many Requests")]
 )
-async def test_a_program_that_fails_changes_nothing_and_says_why(tmp_path: Path, line, told) -> None:
+async def test_a_program_that_fails_changes_nothing_and_says_why(tmp_path, line, told) -> None:
     async with deploy(tmp_path) as deployed:
         before, voice_url = (tmp_path / ".env").read_bytes(), deployed.twilio.rest.voice_url
         environ = program_in(tmp_path, f"echo '{line}'\nexit 1")

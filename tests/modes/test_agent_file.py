@@ -64,7 +64,7 @@ def load(path: Path) -> Any:
 # -- neighbours and namesakes ---------------------------------------------------------------------
 
 
-def test_a_module_beside_the_agent_can_be_imported_at_once_and_later(tmp_path: Path) -> None:
+def test_a_module_beside_the_agent_can_be_imported_at_once_and_later(tmp_path) -> None:
     agent = "import llcphone, prices\nagent = llcphone.Agent(prices.RYE)\n"
     agent += "def later():\n    import more\n    return more\n"
     path = write(tmp_path, shop=agent, prices="RYE = 'rye'\n", more="X = 1\n")
@@ -76,7 +76,7 @@ def test_a_module_beside_the_agent_can_be_imported_at_once_and_later(tmp_path: P
     assert sys.path.count(str(tmp_path)) == 1
 
 
-def test_an_agent_named_like_a_module_of_python_replaces_nothing(tmp_path: Path) -> None:
+def test_an_agent_named_like_a_module_of_python_replaces_nothing(tmp_path) -> None:
     path = write(tmp_path, calendar=SHOP.format(bread="rye"), queue=SHOP.format(bread="bun"))
     assert load(path).instructions == "We have rye."
     assert sys.modules["calendar"] is calendar
@@ -87,7 +87,7 @@ def test_an_agent_named_like_a_module_of_python_replaces_nothing(tmp_path: Path)
     assert calendar.monthrange(2026, 11)[1] == 30
 
 
-def test_two_files_of_one_name_are_both_right(tmp_path: Path) -> None:
+def test_two_files_of_one_name_are_both_right(tmp_path) -> None:
     for bread in ("rye", "bun"):
         write(tmp_path / bread, shop=SHOP.format(bread=bread))
     rye, bun = (load(tmp_path / bread / "shop.py") for bread in ("rye", "bun"))
@@ -98,7 +98,7 @@ def test_two_files_of_one_name_are_both_right(tmp_path: Path) -> None:
         assert agent.tools["order"].read('{"bread": {}}') == {"bread": made}
 
 
-def test_neighbours_of_one_name_are_each_their_own_agents(tmp_path: Path) -> None:
+def test_neighbours_of_one_name_are_each_their_own_agents(tmp_path) -> None:
     for bread in ("rye", "bun"):
         write(
             tmp_path / bread,
@@ -143,7 +143,7 @@ GROUP = "raise BaseExceptionGroup('x', [SystemExit(3)])"
     ],
     ids=range(15),
 )
-def test_whatever_a_file_does_wrong_is_one_line_with_its_place(tmp_path: Path, text: str, why: str) -> None:
+def test_whatever_a_file_does_wrong_is_one_line_with_its_place(tmp_path, text: str, why: str) -> None:
     path = write(tmp_path, bad=text, broken="x = {}\nx['secret']\n")
     before = set(sys.modules)
     with pytest.raises(ConfigError) as told:
@@ -155,7 +155,7 @@ def test_whatever_a_file_does_wrong_is_one_line_with_its_place(tmp_path: Path, t
     assert [name for name in set(sys.modules) - before if "bad" in name] == []
 
 
-def test_a_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_read_is_told(tmp_path) -> None:
     (tmp_path / "folder.py").mkdir()
     (tmp_path / "latin.py").write_bytes(b"x = '\xe9'\n")
     for name in ("none.py", "folder.py", "latin.py", "agent.txt"):
@@ -163,13 +163,13 @@ def test_a_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
             load(tmp_path / name)
 
 
-def test_a_tool_that_cannot_be_one_keeps_its_own_words(tmp_path: Path) -> None:
+def test_a_tool_that_cannot_be_one_keeps_its_own_words(tmp_path) -> None:
     text = "import llcphone\nagent = llcphone.Agent()\n@agent.tool(name='crm.lookup')\nasync def f(): ...\n"
     with pytest.raises(ConfigError, match=r"^tool crm\.lookup: its name must be"):
         load(write(tmp_path, shop=text))
 
 
-def test_a_failure_leaves_what_was_loaded_before(tmp_path: Path) -> None:
+def test_a_failure_leaves_what_was_loaded_before(tmp_path) -> None:
     path = write(tmp_path, shop=SHOP.format(bread="rye"))
     made = load(path).start_hook()
     path.write_text("1 / 0  # a longer text, so that it is compiled again" + " " * 500)
@@ -178,12 +178,12 @@ def test_a_failure_leaves_what_was_loaded_before(tmp_path: Path) -> None:
     assert pickle.loads(pickle.dumps(made)) == made
 
 
-def test_ctrl_c_is_no_fault_of_the_file(tmp_path: Path) -> None:
+def test_ctrl_c_is_no_fault_of_the_file(tmp_path) -> None:
     with pytest.raises(KeyboardInterrupt):
         load(write(tmp_path, slow="raise KeyboardInterrupt\n"))
 
 
-def test_a_command_shows_the_line_and_no_traceback(tmp_path: Path) -> None:
+def test_a_command_shows_the_line_and_no_traceback(tmp_path) -> None:
     bad = write(tmp_path, bad="1 / 0\n")
     command = [sys.executable, "-m", "llcphone", "prompt", "--agent", str(bad)]
     ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=HANG_S, check=False)
@@ -192,5 +192,5 @@ def test_a_command_shows_the_line_and_no_traceback(tmp_path: Path) -> None:
     assert "Traceback" not in ran.stderr
 
 
-def test_an_ordinary_file_gives_its_agent(tmp_path: Path) -> None:
+def test_an_ordinary_file_gives_its_agent(tmp_path) -> None:
     assert isinstance(load(write(tmp_path, shop=SHOP.format(bread="rye"))), Agent)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
 
 import pytest
 import trio
@@ -15,9 +14,6 @@ from llcphone.call.setup import plan_call
 from llcphone.config import Config
 from llcphone.engine.notes import ToolSlow
 from tests.calls.memory import Turn, open_memory
-
-if TYPE_CHECKING:
-    from trio.testing import MockClock
 
 
 def test_an_agents_settings_are_its_calls_alone() -> None:
@@ -43,7 +39,7 @@ def test_a_setting_that_is_none_is_refused(settings: dict[str, dict[str, float]]
     assert caught.value.key == key
 
 
-async def test_a_brief_stands_last_in_the_prompt(autojump_clock: MockClock) -> None:
+async def test_a_brief_stands_last_in_the_prompt(autojump_clock) -> None:
     agent = Agent("Be brief.")
 
     @agent.brief

@@ -18,8 +18,6 @@ from llcphone.realtime.session import prompt_tokens
 from tests.modes.all_modes import CSR, IVR, SETTINGS, WEDNESDAY, ZONE
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from llcphone import Agent
 
 CONFIG = Config.from_dict(SETTINGS)
@@ -121,7 +119,7 @@ def test_the_modes_answer_where_no_agent_is_named() -> None:
     assert not isinstance(named, Routed)
 
 
-def test_a_copied_mode_answers_its_number(tmp_path: Path) -> None:
+def test_a_copied_mode_answers_its_number(tmp_path) -> None:
     copy = tmp_path / "clinic.py"
     copy.write_text(source_of("receptionist").replace("You are the receptionist.", "You are the clinic."))
     config = Config.from_dict({**SETTINGS, "routes": {"files": {"+15551230009": str(copy)}}})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -15,11 +15,6 @@ from llcphone.store import Store
 from tests.calls.stage import GOODBYE, INTERRUPTION, QUESTION, nothing_left
 from tests.modes.all_modes import ADA, SALES, SUPPORT, no_threads, open_modes
 from tests.store.store_kit import WEEK, next_weekday
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from trio.testing import MockClock
 
 pytestmark = pytest.mark.usefixtures(no_threads.__name__)
 __all__ = ["no_threads"]
@@ -65,7 +60,7 @@ async def test_the_receptionist_takes_a_message_when_nobody_is_there(tmp_path, a
 
 
 async def test_a_message_that_the_store_does_not_say_is_written_is_not_told_as_saved(
-    tmp_path: Path, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+    tmp_path, autojump_clock, monkeypatch
 ) -> None:
     async def refused(*args: Any, **more: Any) -> bool:
         return False
@@ -113,7 +108,7 @@ async def test_the_receptionist_greets_by_the_hour_with_its_own_voice_and_prompt
         assert session.config["audio"]["output"]["voice"] == "marin"
 
 
-async def test_the_ivr_puts_the_caller_through_to_whom_they_need(tmp_path: Path, autojump_clock: MockClock):
+async def test_the_ivr_puts_the_caller_through_to_whom_they_need(tmp_path, autojump_clock):
     script = [
         Say("Casa Verde, how can I direct your call?", SHORT),
         CallTool("transfer_call", {"destination": "Support", "reason": "Ada's order has not come."}),
@@ -165,7 +160,7 @@ async def test_customer_service_moves_an_appointment_after_the_callers_yes(tmp_p
         assert [tool.name for tool in kept.tools].count("book_appointment") == 2
 
 
-async def test_customer_service_books_for_a_new_customer(tmp_path: Path, autojump_clock: MockClock) -> None:
+async def test_customer_service_books_for_a_new_customer(tmp_path, autojump_clock) -> None:
     day = next_weekday(hour=9)
     wish = {"day": day.date().isoformat(), "time": "09:00:00", "what": "first visit", "name": "Bob"}
     script = [
@@ -229,7 +224,7 @@ def escalation(reason: dict[str, str]) -> Any:
     return reply
 
 
-async def test_nothing_is_booked_on_a_holiday(tmp_path: Path, autojump_clock: MockClock) -> None:
+async def test_nothing_is_booked_on_a_holiday(tmp_path, autojump_clock) -> None:
     day = next_weekday(hour=9)
     wish = {"day": day.date().isoformat(), "time": "09:00:00", "what": "first visit", "name": "Bob"}
     script = [
@@ -245,7 +240,7 @@ async def test_nothing_is_booked_on_a_holiday(tmp_path: Path, autojump_clock: Mo
         assert {"saved": False, "code": "closed", "why": "we are closed on that day"} in answers
 
 
-async def test_records_that_cannot_be_reached_are_an_answer(tmp_path: Path, autojump_clock: MockClock):
+async def test_records_that_cannot_be_reached_are_an_answer(tmp_path, autojump_clock):
     script = [
         Say("Good morning, Casa Verde.", SHORT),
         CallTool("lookup_customer"),
@@ -288,7 +283,7 @@ async def test_nobody_answers_so_the_receptionist_goes_on_and_takes_a_message(tm
         ]
 
 
-async def test_the_receptionist_leaves_no_20_s_of_silence(tmp_path: Path, autojump_clock: MockClock) -> None:
+async def test_the_receptionist_leaves_no_20_s_of_silence(tmp_path, autojump_clock) -> None:
     def slow(turn: int, past: list[dict[str, Any]], tools: list[dict[str, Any]]) -> Any:
         return Say("Good morning." if turn == 1 else "Are you still there?", SHORT)
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
 
 from llcphone import ConfigError, EndReason
@@ -15,11 +13,6 @@ from llcphone.sim.model import Faults, Say
 from llcphone.sim.twilio import DialOutcome
 from tests.calls.stage import nothing_left
 from tests.modes.all_modes import SALES, SETTINGS, SUPPORT, no_threads, open_modes
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from trio.testing import MockClock
 
 pytestmark = pytest.mark.usefixtures(no_threads.__name__)
 __all__ = ["no_threads"]
@@ -38,7 +31,7 @@ async def test_a_key_puts_through_at_once_in_the_middle_of_a_sentence(tmp_path, 
         assert (await call.ended()).joined == [SUPPORT]
 
 
-async def test_a_key_puts_through_when_there_is_no_model(tmp_path: Path, autojump_clock: MockClock) -> None:
+async def test_a_key_puts_through_when_there_is_no_model(tmp_path, autojump_clock) -> None:
     refused = Faults(refuse_status=503)
     async with nothing_left(), open_modes(tmp_path, [], dial_outcome=ANSWERS, faults=refused) as modes:
         call = await modes.stage.ring(to="+15551230003")
@@ -51,7 +44,7 @@ async def test_a_key_puts_through_when_there_is_no_model(tmp_path: Path, autojum
 
 
 async def test_the_menu_answers_also_when_new_calls_are_not_let_in_for_want_of_a_model(
-    tmp_path: Path, autojump_clock: MockClock
+    tmp_path, autojump_clock
 ) -> None:
     refused, breaker = Faults(refuse_status=503), {"failures": 1}
     async with open_modes(tmp_path, [], dial_outcome=ANSWERS, faults=refused, breaker=breaker) as modes:
@@ -68,7 +61,7 @@ async def test_the_menu_answers_also_when_new_calls_are_not_let_in_for_want_of_a
 
 
 async def test_without_a_model_and_without_a_key_the_menu_is_said_twice_and_then_the_apology(
-    tmp_path: Path, autojump_clock: MockClock
+    tmp_path, autojump_clock
 ) -> None:
     async with open_modes(tmp_path, [], faults=Faults(refuse_status=503)) as modes:
         call = await modes.stage.ring(to="+15551230003")
@@ -94,7 +87,7 @@ async def test_a_key_to_a_desk_that_is_closed_is_explained_by_the_agent(tmp_path
         assert (await modes.stage.record()).reason is EndReason.CALLER_HUNG_UP
 
 
-async def test_a_key_that_means_nothing_does_nothing(tmp_path: Path, autojump_clock: MockClock) -> None:
+async def test_a_key_that_means_nothing_does_nothing(tmp_path, autojump_clock) -> None:
     async with open_modes(tmp_path, LONG) as modes:
         call = await modes.ring("ivr")
         call.press("9")

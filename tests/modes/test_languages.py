@@ -32,8 +32,6 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
     from pathlib import Path
 
-    from trio.testing import MockClock
-
     from llcphone.testing import Rehearsal
     from tests.modes.all_modes import ModesStage
 
@@ -151,7 +149,7 @@ def transfers(**more: Any) -> dict[str, Any]:
 
 @languages
 async def test_a_colleague_who_does_not_come_and_last_words_are_in_the_language(
-    language: str, tmp_path: Path, autojump_clock: MockClock
+    language: str, tmp_path, autojump_clock
 ) -> None:
     sales = {"number": "+15550100001", "whisper": "{summary}", "accept": True, "on_no_answer": "hang_up"}
     to = transfers(destinations={"sales": sales})

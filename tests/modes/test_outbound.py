@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
 
 from llcphone.config import Config
@@ -15,18 +13,13 @@ from tests.calls.stage import INTERRUPTION, QUESTION, nothing_left
 from tests.modes.all_modes import SETTINGS, no_threads, open_modes
 from tests.server.api_stage import TO, code_of, open_api
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from trio.testing import MockClock
-
 pytestmark = pytest.mark.usefixtures(no_threads.__name__)
 __all__ = ["no_threads"]
 
 WHEN = {"appointment_date": "2026-12-01", "appointment_time": "10:30"}
 
 
-async def test_a_confirmation_needs_date_and_time(autojump_clock: MockClock) -> None:
+async def test_a_confirmation_needs_date_and_time(autojump_clock) -> None:
     agents = routed(Config.from_dict(SETTINGS), load_agent)
     async with open_api(agents) as api:
         order = {"to": TO, "caller_name": "Jane", "scenario": "confirmation"}
@@ -41,7 +34,7 @@ async def test_a_confirmation_needs_date_and_time(autojump_clock: MockClock) -> 
         assert prompt.endswith("Appointment: 2026-12-01 10:30")
 
 
-async def test_a_custom_call_needs_its_brief(autojump_clock: MockClock) -> None:
+async def test_a_custom_call_needs_its_brief(autojump_clock) -> None:
     async with open_api(routed(Config.from_dict(SETTINGS), load_agent)) as api:
         refused = await api.post("/outbound-call", {"to": TO, "scenario": "custom"})
         assert code_of(refused) == "missing_facts"
@@ -51,7 +44,7 @@ async def test_a_custom_call_needs_its_brief(autojump_clock: MockClock) -> None:
         ).status_code == 200
 
 
-async def test_what_they_said_is_noted_and_the_callee_speaks_first(tmp_path: Path, autojump_clock: MockClock):
+async def test_what_they_said_is_noted_and_the_callee_speaks_first(tmp_path, autojump_clock):
     note = {"text": "Comes at half past ten.", "outcome": "confirmed"}
     script = [
         Say("This is Avery of Casa Verde about your appointment.", 800),

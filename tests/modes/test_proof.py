@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -13,11 +13,6 @@ from llcphone.sim.twilio import Callee
 from tests.calls.stage import INTERRUPTION, QUESTION
 from tests.modes.all_modes import ADA, ModesStage, no_threads, open_modes
 from tests.store.store_kit import WEEK, next_weekday
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from trio.testing import MockClock
 
 pytestmark = pytest.mark.usefixtures(no_threads.__name__)
 __all__ = ["no_threads"]
@@ -59,7 +54,7 @@ async def test_a_number_that_nobody_vouches_for_opens_no_record(verstat, tmp_pat
         assert len(await modes.outputs()) == 5
 
 
-async def test_a_number_counts_as_proof_where_the_house_says_so(tmp_path: Path, autojump_clock: MockClock):
+async def test_a_number_counts_as_proof_where_the_house_says_so(tmp_path, autojump_clock):
     async with open_modes(
         tmp_path, [Say("Good morning.", SHORT)], company={"trust_caller_id": True}
     ) as modes:
@@ -99,7 +94,7 @@ async def test_a_code_that_is_texted_and_read_back_proves_it(right, tmp_path, au
             assert "last try" in last["do"]
 
 
-async def test_no_code_is_texted_before_the_caller_was_asked(tmp_path: Path, autojump_clock: MockClock):
+async def test_no_code_is_texted_before_the_caller_was_asked(tmp_path, autojump_clock):
     script = [[Say("Good morning.", SHORT), CallTool(LOOK, {"may_text": True})], Say("Hm.", SHORT)]
     async with open_modes(tmp_path, script, callee=Callee()) as modes:
         await customer(modes)
@@ -156,7 +151,7 @@ async def test_withheld_callers_are_nobodys_customer(withheld, tmp_path, autojum
         await modes.stage.record()
 
 
-async def test_a_yes_to_one_service_books_no_other(tmp_path: Path, autojump_clock: MockClock) -> None:
+async def test_a_yes_to_one_service_books_no_other(tmp_path, autojump_clock) -> None:
     when = {"day": next_weekday(2).date().isoformat(), "time": "11:00:00"}
     script = [
         Say("Good morning.", SHORT),

@@ -62,7 +62,7 @@ def names(source: AgentSource, folder: Path) -> set[str]:
     return {path.removeprefix(f"{folder}/") for path in source.looks}
 
 
-def test_modules_of_ones_own_and_prompts_that_they_read_are_its_files(tmp_path: Path, write) -> None:
+def test_modules_of_ones_own_and_prompts_that_they_read_are_its_files(tmp_path, write) -> None:
     write(shop="import bread, parts.rolls, json, httpx\n" + PLAIN.format("x"), parts__rolls="X = 1\n")
     opened = "from pathlib import Path\nPath('made.txt').write_text('x')\n"
     write(bread=f"{opened}PROMPT = Path('prompt.txt').read_text()\n")
@@ -72,7 +72,7 @@ def test_modules_of_ones_own_and_prompts_that_they_read_are_its_files(tmp_path: 
     assert names(source, tmp_path) == {"shop.py", "bread.py", "parts/rolls.py", "prompt.txt"}
 
 
-def test_all_modules_of_ones_own_are_loaded_again_and_nobody_elses(tmp_path: Path, write) -> None:
+def test_all_modules_of_ones_own_are_loaded_again_and_nobody_elses(tmp_path, write) -> None:
     write(shop="import json\nfrom parts import rolls\n" + PLAIN.replace("'{}'", "rolls.SAID"))
     write(parts__rolls="SAID = 'one'\n")
     source, others = source_in(tmp_path), sys.modules["json"]
@@ -83,7 +83,7 @@ def test_all_modules_of_ones_own_are_loaded_again_and_nobody_elses(tmp_path: Pat
     assert not list(tmp_path.rglob("*.pyc"))
 
 
-def test_a_module_that_a_tool_imports_counts_from_then_on(tmp_path: Path, write) -> None:
+def test_a_module_that_a_tool_imports_counts_from_then_on(tmp_path, write) -> None:
     write(shop=PLAIN.format("x") + "def tool():\n    import late\n    return late.X\n", late="X = 1\n")
     source = source_in(tmp_path)
     source.load()
@@ -93,7 +93,7 @@ def test_a_module_that_a_tool_imports_counts_from_then_on(tmp_path: Path, write)
     assert names(source, tmp_path) == {"shop.py", "late.py"}
 
 
-def test_a_failed_load_leaves_the_modules_from_before(tmp_path: Path, write) -> None:
+def test_a_failed_load_leaves_the_modules_from_before(tmp_path, write) -> None:
     write(shop="import bread\n" + PLAIN.format("x"), bread="KIND = 'rye'\n")
     source = source_in(tmp_path)
     source.load()
@@ -105,7 +105,7 @@ def test_a_failed_load_leaves_the_modules_from_before(tmp_path: Path, write) -> 
     assert sys.modules["bread"].KIND == "rye"
 
 
-def test_after_a_failure_a_file_that_was_missing_counts_once_it_is_there(tmp_path: Path, write) -> None:
+def test_after_a_failure_a_file_that_was_missing_counts_once_it_is_there(tmp_path, write) -> None:
     write(shop=PLAIN.format("x"))
     source = source_in(tmp_path)
     source.load()
@@ -121,7 +121,7 @@ def test_after_a_failure_a_file_that_was_missing_counts_once_it_is_there(tmp_pat
     assert names(source, tmp_path) == {"shop.py", "cake.py"}
 
 
-def test_a_prompt_that_is_missing_is_waited_for(tmp_path: Path, write) -> None:
+def test_a_prompt_that_is_missing_is_waited_for(tmp_path, write) -> None:
     write(shop="from pathlib import Path\n" + PLAIN.replace("'{}'", "Path('p.txt').read_text()"))
     source = source_in(tmp_path)
     with pytest.raises(ConfigError, match="FileNotFoundError"):
@@ -129,7 +129,7 @@ def test_a_prompt_that_is_missing_is_waited_for(tmp_path: Path, write) -> None:
     assert source.looks[str(tmp_path / "p.txt")] is None
 
 
-def test_who_refuses_the_agent_leaves_the_one_before(tmp_path: Path, write) -> None:
+def test_who_refuses_the_agent_leaves_the_one_before(tmp_path, write) -> None:
     write(shop=PLAIN.format("one"))
     source = source_in(tmp_path)
     source.load()
@@ -143,7 +143,7 @@ def test_who_refuses_the_agent_leaves_the_one_before(tmp_path: Path, write) -> N
     assert [sys.modules[name] for name in source._modules()] == before
 
 
-def test_files_are_heard_of_only_while_an_agent_is_loaded(tmp_path: Path, write) -> None:
+def test_files_are_heard_of_only_while_an_agent_is_loaded(tmp_path, write) -> None:
     write(shop=PLAIN.format("x"))
     source = source_in(tmp_path)
     source.load()
@@ -157,14 +157,14 @@ def test_files_are_heard_of_only_while_an_agent_is_loaded(tmp_path: Path, write)
 # -- the task -------------------------------------------------------------------------------------
 
 
-async def test_an_agent_of_the_settings_alone_cannot_be_loaded_again(tmp_path: Path) -> None:
+async def test_an_agent_of_the_settings_alone_cannot_be_loaded_again(tmp_path) -> None:
     config = Config.from_dict({"agent": {"instructions": "Be brief."}})
     reloading = Reloading(AgentSource(lambda: load_agent(None, config)), {}, print)
     with pytest.raises(ConfigError, match=r"--reload: .* Fix: llcphone new agent.py"):
         reloading.begin()
 
 
-async def test_what_changed_is_told_and_the_task_ends_when_it_is_cancelled(tmp_path: Path, write) -> None:
+async def test_what_changed_is_told_and_the_task_ends_when_it_is_cancelled(tmp_path, write) -> None:
     write(shop=PLAIN.format("one"))
     settings, told = tmp_path / ".env", trio.Event()
     lines: list[str] = []

@@ -81,7 +81,7 @@ def checkout(tmp_path: Path) -> Checkout:
     return checkout
 
 
-def test_with_no_python_that_fits_uv_brings_one(checkout: Checkout) -> None:
+def test_with_no_python_that_fits_uv_brings_one(checkout) -> None:
     checkout.python("python3", fits=False)
     checkout.uv()
     code, out, said = checkout.run()
@@ -90,7 +90,7 @@ def test_with_no_python_that_fits_uv_brings_one(checkout: Checkout) -> None:
     assert checkout.calls == ["uv sync --quiet --locked --python 3.13"]
 
 
-def test_an_old_python_is_good_enough_to_install_uv_which_brings_a_new_one(checkout: Checkout) -> None:
+def test_an_old_python_is_good_enough_to_install_uv_which_brings_a_new_one(checkout) -> None:
     checkout.python("python3", fits=False)
     checkout.uv("uv.not_yet")
     for _ in range(2):  # uv is installed once
@@ -102,13 +102,13 @@ def test_an_old_python_is_good_enough_to_install_uv_which_brings_a_new_one(check
     assert syncs == ["uv sync --quiet --locked --python 3.13"] * 2
 
 
-def test_without_python_and_uv_it_says_what_to_install(checkout: Checkout) -> None:
+def test_without_python_and_uv_it_says_what_to_install(checkout) -> None:
     code, out, said = checkout.run()
     assert (code, out) == (2, "")
     assert said.endswith("uv is missing, and no Python 3 is there to install it. Fix: install uv\n")
 
 
-def test_where_uv_cannot_bring_one_the_versions_to_install_are_named(checkout: Checkout) -> None:
+def test_where_uv_cannot_bring_one_the_versions_to_install_are_named(checkout) -> None:
     checkout.uv(exit_code=2)
     code, out, said = checkout.run()
     assert (code, out) == (2, "")
@@ -126,7 +126,7 @@ def test_where_uv_cannot_bring_one_the_versions_to_install_are_named(checkout: C
         (["python"], "python"),
     ],
 )
-def test_the_newest_python_that_is_tested_is_taken(checkout: Checkout, there: list[str], taken: str) -> None:
+def test_the_newest_python_that_is_tested_is_taken(checkout, there: list[str], taken: str) -> None:
     checkout.python("python3.13", fits=False)  # as pyenv's, for a version that is not switched on
     for name in there:
         checkout.python(name, fits=True)
@@ -135,7 +135,7 @@ def test_the_newest_python_that_is_tested_is_taken(checkout: Checkout, there: li
     assert checkout.calls == [f"uv sync --quiet --locked --python {checkout.bin / taken}"]
 
 
-def test_the_python_that_is_asked_for_goes_first_and_is_missed_by_name(checkout: Checkout) -> None:
+def test_the_python_that_is_asked_for_goes_first_and_is_missed_by_name(checkout) -> None:
     checkout.python("python3.11", fits=True)
     checkout.python("python3.13", fits=True)
     checkout.uv()
@@ -147,7 +147,7 @@ def test_the_python_that_is_asked_for_goes_first_and_is_missed_by_name(checkout:
 
 
 @pytest.mark.parametrize("version", ["3.11", "3.12", "3.13", "3.14", "4.0"])
-def test_a_version_that_is_not_tested_is_used_and_said(checkout: Checkout, version: str) -> None:
+def test_a_version_that_is_not_tested_is_used_and_said(checkout, version: str) -> None:
     checkout.python("python3", fits=True)
     checkout.uv(version=version)
     code, _, said = checkout.run()
@@ -158,7 +158,7 @@ def test_a_version_that_is_not_tested_is_used_and_said(checkout: Checkout, versi
         assert said.endswith(f"dev: Python {version} is not tested; 3.11, 3.12 and 3.13 are\n")
 
 
-def test_a_second_set_up_does_nothing_until_something_changed(checkout: Checkout) -> None:
+def test_a_second_set_up_does_nothing_until_something_changed(checkout) -> None:
     checkout.python("python3", fits=True)
     checkout.uv()
     first, second = checkout.run(), checkout.run()
@@ -170,14 +170,14 @@ def test_a_second_set_up_does_nothing_until_something_changed(checkout: Checkout
     assert len(checkout.calls) == 1
 
 
-def test_what_the_tests_compile_is_kept_but_not_in_the_source(checkout: Checkout) -> None:
+def test_what_the_tests_compile_is_kept_but_not_in_the_source(checkout) -> None:
     checkout.python("python3", fits=True)
     checkout.uv(version='"$PYTHONPYCACHEPREFIX:$PYTHONDONTWRITEBYTECODE"')
     assert checkout.run("test", PYTHONDONTWRITEBYTECODE="1")[1] == f"{checkout.folder}/.venv/compiled:\n"
     assert checkout.run("test")[1] == ":\n", "as Python does it by itself"
 
 
-def test_a_word_it_does_not_know_is_answered_with_those_it_knows(checkout: Checkout) -> None:
+def test_a_word_it_does_not_know_is_answered_with_those_it_knows(checkout) -> None:
     code, out, said = checkout.run("tests")
     assert (code, out) == (2, "")
     assert said.startswith("usage: ./dev setup | demo | test | check")

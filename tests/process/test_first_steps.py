@@ -44,7 +44,7 @@ async def findings(
 # -- the first agent ------------------------------------------------------------------------------
 
 
-async def test_a_new_agent_passes_the_doctor(tmp_path: Path) -> None:
+async def test_a_new_agent_passes_the_doctor(tmp_path) -> None:
     async with deploy(tmp_path) as deployed:
         told = await deployed.succeeds("new", "agent.py")
         assert "llcphone serve --reload" in told
@@ -78,7 +78,7 @@ async def test_a_new_agent_holds_a_call_and_uses_its_tool(tmp_path, monkeypatch,
 # -- the first settings ---------------------------------------------------------------------------
 
 
-async def test_init_by_options_gives_a_folder_that_serves(tmp_path: Path) -> None:
+async def test_init_by_options_gives_a_folder_that_serves(tmp_path) -> None:
     async with deploy(tmp_path) as deployed:
         for name in ("llcphone.toml", ".env"):
             (tmp_path / name).unlink()
@@ -102,7 +102,7 @@ async def test_init_by_options_gives_a_folder_that_serves(tmp_path: Path) -> Non
 # -- the first call out ---------------------------------------------------------------------------
 
 
-async def test_a_call_rings_through_the_running_server(tmp_path: Path) -> None:
+async def test_a_call_rings_through_the_running_server(tmp_path) -> None:
     async with deploy(tmp_path, ["You are welcome."]) as deployed:
         deployed.twilio.callee = party
         deployed.configure(outbound=OUTBOUND, api=API)
@@ -134,7 +134,7 @@ async def test_a_call_rings_through_the_running_server(tmp_path: Path) -> None:
         assert "They asked for a table." in str(updates)
 
 
-async def test_ctrl_c_hangs_up_the_call_that_the_server_placed(tmp_path: Path) -> None:
+async def test_ctrl_c_hangs_up_the_call_that_the_server_placed(tmp_path) -> None:
     async with deploy(tmp_path, ["You are welcome."]) as deployed:
         deployed.twilio.callee = lambda to: Callee(ring_s=0.2, says=voices.load("yes_please"))
         deployed.configure(outbound=OUTBOUND, api=API)
@@ -150,7 +150,7 @@ async def test_ctrl_c_hangs_up_the_call_that_the_server_placed(tmp_path: Path) -
         assert server.poll() is None
 
 
-async def test_the_simulated_twilio_is_of_the_users_own_account(tmp_path: Path) -> None:
+async def test_the_simulated_twilio_is_of_the_users_own_account(tmp_path) -> None:
     async with deploy(tmp_path, ["You are welcome."]) as deployed:
         for name in ("llcphone.toml", ".env"):
             (tmp_path / name).unlink()

@@ -17,8 +17,6 @@ from tests.calls.test_kill_nine import all_of
 from tests.process.deployment import Deployment, deploy
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from llcphone.process.pidfile import PidFile
 
 API_KEY = "key-of-the-handover-test-0123456789"
@@ -125,7 +123,7 @@ def statuses(call: SimCall) -> dict[str, set[int]]:
     return found
 
 
-async def test_what_concerns_a_call_of_the_old_process_is_answered_there(tmp_path: Path) -> None:
+async def test_what_concerns_a_call_of_the_old_process_is_answered_there(tmp_path) -> None:
     async with deploy(tmp_path, script, dial=DialOutcome("no-answer", ring_s=0.1)) as deployed:
         old = await serve(deployed, journal=True)
         live, asks = deployed.twilio.ring_nowait(), deployed.twilio.ring_nowait()
@@ -165,7 +163,7 @@ async def test_what_concerns_a_call_of_the_old_process_is_answered_there(tmp_pat
         assert await ask_ready("127.0.0.1", deployed.port) == []
 
 
-async def test_half_a_webhook_and_a_late_stream_lose_nobody(tmp_path: Path) -> None:
+async def test_half_a_webhook_and_a_late_stream_lose_nobody(tmp_path) -> None:
     """The port changes hands within a request, and between webhook and stream; no journal helps."""
     async with deploy(tmp_path, script) as deployed:
         old = await serve(deployed, journal=False)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
 
 import pytest
 from dotenv import dotenv_values
@@ -15,9 +14,6 @@ from llcphone.process.env_file import set_variables
 from llcphone.process.init import CHOICES, PROMPT, QUESTIONS, run_init
 from llcphone.settings import load
 from tests.doctor.stage import open_doctor
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def answers(**given: str):
@@ -34,7 +30,7 @@ def answers(**given: str):
     return ask
 
 
-def test_init_writes_what_serve_needs_and_secrets_for_nobody_else(tmp_path: Path, monkeypatch) -> None:
+def test_init_writes_what_serve_needs_and_secrets_for_nobody_else(tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     told: list[str] = []
     ask = answers(
@@ -55,7 +51,7 @@ def test_init_writes_what_serve_needs_and_secrets_for_nobody_else(tmp_path: Path
     assert "sk-init" not in str(told)
 
 
-def test_init_makes_a_key_for_the_api_once_and_shows_it_to_nobody(tmp_path: Path, monkeypatch) -> None:
+def test_init_makes_a_key_for_the_api_once_and_shows_it_to_nobody(tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     path, told = tmp_path / "llcphone.toml", []
     run_init(path, ask=None, tell=told.append)
@@ -70,7 +66,7 @@ def test_init_makes_a_key_for_the_api_once_and_shows_it_to_nobody(tmp_path: Path
         assert not any("a key for the API" in line for line in told)
 
 
-def test_init_leaves_a_key_of_the_api_that_stands_in_the_settings_file(tmp_path: Path, monkeypatch) -> None:
+def test_init_leaves_a_key_of_the_api_that_stands_in_the_settings_file(tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     path = tmp_path / "llcphone.toml"
     path.write_text('[api]\nkey = "my-own-key-0123456789"\n')
@@ -79,7 +75,7 @@ def test_init_leaves_a_key_of_the_api_that_stands_in_the_settings_file(tmp_path:
     assert not (tmp_path / ".env").exists()
 
 
-def test_init_asks_again_what_cannot_be_right_and_keeps_what_stands_there(tmp_path: Path, monkeypatch):
+def test_init_asks_again_what_cannot_be_right_and_keeps_what_stands_there(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / ".env").write_text("# mine\nOTHER=1\nOPENAI_API_KEY=sk-old-0123456789\n")
     (tmp_path / "llcphone.toml").write_text("[agent]\nname = 'ada'\n")
@@ -97,7 +93,7 @@ def test_init_asks_again_what_cannot_be_right_and_keeps_what_stands_there(tmp_pa
     assert (tmp_path / "llcphone.toml").read_text() == "[agent]\nname = 'ada'\n"
 
 
-def test_an_env_file_keeps_its_other_lines_and_gains_no_second_one(tmp_path: Path) -> None:
+def test_an_env_file_keeps_its_other_lines_and_gains_no_second_one(tmp_path) -> None:
     env = tmp_path / ".env"
     env.write_text(
         "# ours\nA=1\n\nexport PUBLIC_URL='https://old.example'  # the tunnel\nB='two words'\n"
@@ -114,7 +110,7 @@ def test_an_env_file_keeps_its_other_lines_and_gains_no_second_one(tmp_path: Pat
         set_variables(env, {"PUBLIC_URL": "https://a\nOPENAI_API_KEY=x"})
 
 
-def test_an_env_file_of_windows_keeps_its_line_ends(tmp_path: Path) -> None:
+def test_an_env_file_of_windows_keeps_its_line_ends(tmp_path) -> None:
     env = tmp_path / ".env"
     env.write_bytes("\ufeffA=1\r\nPORT= # none yet\r\n".encode())
     set_variables(env, {"PORT": "8082", "B": "2"})
@@ -131,7 +127,7 @@ instructions = "You are Ada."
 """
 
 
-def test_init_changes_only_the_answered_lines_of_a_settings_file(tmp_path: Path, monkeypatch) -> None:
+def test_init_changes_only_the_answered_lines_of_a_settings_file(tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     path, told = tmp_path / "llcphone.toml", []
     path.write_text(HAND_MADE)
@@ -151,7 +147,7 @@ def test_init_changes_only_the_answered_lines_of_a_settings_file(tmp_path: Path,
     assert "Bakery" not in path.read_text()
 
 
-def test_init_gives_no_prompt_to_somebody_who_has_chosen_a_mode(tmp_path: Path, monkeypatch) -> None:
+def test_init_gives_no_prompt_to_somebody_who_has_chosen_a_mode(tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     path = tmp_path / "llcphone.toml"
     run_init(path, ask=None, tell=lambda line: None, given={"mode": "receptionist"})
@@ -161,7 +157,7 @@ def test_init_gives_no_prompt_to_somebody_who_has_chosen_a_mode(tmp_path: Path, 
     assert path.read_text() == before
 
 
-def test_init_does_not_touch_a_settings_file_that_it_cannot_read(tmp_path: Path, monkeypatch) -> None:
+def test_init_does_not_touch_a_settings_file_that_it_cannot_read(tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     path = tmp_path / "llcphone.toml"
     for broken, named in (("[realtime\n", "cannot be read"), ("[realtime]\nvoise = 'a'\n", "voise")):

@@ -29,7 +29,7 @@ from tests.patience import HANG_S
 from tests.process.deployment import deploy
 
 
-def test_the_pid_file_stands_as_long_as_the_process_serves(tmp_path: Path) -> None:
+def test_the_pid_file_stands_as_long_as_the_process_serves(tmp_path) -> None:
     path = tmp_path / "a.pid"
     with written(str(path), own_pid_file("127.0.0.1", 8081)):
         pid_file = read_pid_file(str(path))
@@ -39,14 +39,14 @@ def test_the_pid_file_stands_as_long_as_the_process_serves(tmp_path: Path) -> No
     assert not path.exists()
 
 
-def test_a_successors_pid_file_is_not_removed(tmp_path: Path) -> None:
+def test_a_successors_pid_file_is_not_removed(tmp_path) -> None:
     path = tmp_path / "a.pid"
     with written(str(path), own_pid_file("127.0.0.1", 8081)):
         path.write_text(path.read_text().replace(f'"pid":{os.getpid()}', '"pid":1'))
     assert path.exists()
 
 
-def test_a_folder_that_cannot_be_written_is_no_reason_to_take_no_calls(tmp_path: Path, caplog) -> None:
+def test_a_folder_that_cannot_be_written_is_no_reason_to_take_no_calls(tmp_path, caplog) -> None:
     with written(str(tmp_path / "nowhere" / "a.pid"), own_pid_file("127.0.0.1", 8081)):
         pass
     assert [record.event for record in caplog.records] == ["no pid file"]
@@ -59,14 +59,14 @@ def test_a_pid_that_was_given_away_is_another_process() -> None:
     assert not running(2**22 - 3)
 
 
-def test_a_clock_that_is_set_makes_no_live_mark_look_dead(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_clock_that_is_set_makes_no_live_mark_look_dead(monkeypatch) -> None:
     mine = own_pid_file("127.0.0.1", 1)
     began = psutil.Process.create_time
     monkeypatch.setattr(psutil.Process, "create_time", lambda self: began(self) + 3600.0)
     assert mine.alive
 
 
-def test_a_mark_of_another_container_is_neither_alive_nor_stale(tmp_path: Path) -> None:
+def test_a_mark_of_another_container_is_neither_alive_nor_stale(tmp_path) -> None:
     pid_file = msgspec.structs.replace(own_pid_file("127.0.0.1", 1), pids="pid:[4026530000]")
     assert (pid_file.alive, pid_file.elsewhere) == (False, True)
     (tmp_path / "a.pid").write_bytes(msgspec.json.encode(pid_file))
@@ -78,7 +78,7 @@ def test_a_mark_of_another_container_is_neither_alive_nor_stale(tmp_path: Path) 
 
 
 @pytest.mark.parametrize("text", ["", "17\n", "[]", '{"pid": 1}'])
-def test_a_pid_file_that_cannot_be_read_is_none(tmp_path: Path, text: str) -> None:
+def test_a_pid_file_that_cannot_be_read_is_none(tmp_path, text: str) -> None:
     (tmp_path / "a.pid").write_text(text)
     assert read_pid_file(str(tmp_path / "a.pid")) is None
 
@@ -142,7 +142,7 @@ os.execv(sys.executable, [sys.executable, "-m", "llcphone", "serve"])
 
 
 @pytest.mark.slow
-async def test_a_socket_that_systemd_passes_on_is_served(tmp_path: Path) -> None:
+async def test_a_socket_that_systemd_passes_on_is_served(tmp_path) -> None:
     async with deploy(tmp_path) as deployed:
         server = await deployed.spawn(sys.executable, "-c", PASS_SOCKET, str(deployed.port))
         await deployed.until(lambda: deployed.serving(server.pid))
@@ -153,7 +153,7 @@ async def test_a_socket_that_systemd_passes_on_is_served(tmp_path: Path) -> None
         assert server.returncode == 0
 
 
-def test_the_systemd_unit_notifies_is_watched_and_outlasts_the_drain(tmp_path: Path) -> None:
+def test_the_systemd_unit_notifies_is_watched_and_outlasts_the_drain(tmp_path) -> None:
     config = Config.from_dict({"server": {"max_calls": 1000}, "drain": {"limit_s": 120}})
     text = systemd_unit(config, ["/opt/a b/python", "-m", "llcphone", "serve"], Path("/srv/50%"), user=False)
     unit = configparser.RawConfigParser(strict=False)
@@ -171,7 +171,7 @@ def test_the_systemd_unit_notifies_is_watched_and_outlasts_the_drain(tmp_path: P
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="no systemd here")
-def test_systemd_itself_finds_no_fault_in_the_unit(tmp_path: Path) -> None:
+def test_systemd_itself_finds_no_fault_in_the_unit(tmp_path) -> None:
     unit = tmp_path / "llcphone.service"
     unit.write_text(systemd_unit(Config(), [sys.executable, "-m", "llcphone", "serve"], tmp_path, user=True))
     done = subprocess.run(

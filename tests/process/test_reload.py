@@ -91,7 +91,7 @@ def answers(session: ModelSession) -> list[str]:
     return [item["output"] for item in items if item["type"] == "function_call_output"]
 
 
-async def test_a_saved_agent_takes_the_next_call_and_leaves_the_live_one_alone(tmp_path: Path) -> None:
+async def test_a_saved_agent_takes_the_next_call_and_leaves_the_live_one_alone(tmp_path) -> None:
     write(tmp_path, agent_py=AGENT, bread_py="KIND = 'rye'\n", prompt_txt="You are Ada.")
     async with deploy(tmp_path, speak) as deployed:
         deployed.configure(warm={"sessions": 1})

@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 import socket
 import sys
-from typing import TYPE_CHECKING
 
 import attrs
 import msgspec
@@ -27,9 +26,6 @@ from tests.calls.test_kill_nine import all_of, hangs_up, speak, talk, talks_agai
 from tests.patience import HANG_S
 from tests.process.deployment import deploy
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
 LISTEN = """
 import socket, sys, time
 s = socket.create_server(("127.0.0.1", int(sys.argv[1])))
@@ -39,7 +35,7 @@ time.sleep(60)
 
 
 @pytest.mark.slow
-async def test_none_of_twenty_live_calls_is_lost_in_a_restart(tmp_path: Path) -> None:
+async def test_none_of_twenty_live_calls_is_lost_in_a_restart(tmp_path) -> None:
     async with deploy(tmp_path, speak) as deployed:
         first = await deployed.serve()
         calls = [deployed.twilio.ring_nowait() for _ in range(20)]
@@ -56,7 +52,7 @@ async def test_none_of_twenty_live_calls_is_lost_in_a_restart(tmp_path: Path) ->
 
 
 @pytest.mark.slow
-async def test_a_server_without_a_pid_file_is_an_orphan_and_is_ended(tmp_path: Path) -> None:
+async def test_a_server_without_a_pid_file_is_an_orphan_and_is_ended(tmp_path) -> None:
     async with deploy(tmp_path) as deployed:
         orphan = await deployed.serve()
         (tmp_path / "llcphone.pid").unlink()
@@ -69,7 +65,7 @@ async def test_a_server_without_a_pid_file_is_an_orphan_and_is_ended(tmp_path: P
 
 
 @pytest.mark.slow
-async def test_a_server_that_hangs_is_killed_and_not_waited_for(tmp_path: Path) -> None:
+async def test_a_server_that_hangs_is_killed_and_not_waited_for(tmp_path) -> None:
     async with deploy(tmp_path) as deployed:
         deployed.configure(drain={"limit_s": 600})
         hung = await deployed.serve()
@@ -80,7 +76,7 @@ async def test_a_server_that_hangs_is_killed_and_not_waited_for(tmp_path: Path) 
 
 
 @pytest.mark.slow
-async def test_a_foreign_listener_is_named_and_left_alone_unless_forced(tmp_path: Path) -> None:
+async def test_a_foreign_listener_is_named_and_left_alone_unless_forced(tmp_path) -> None:
     async with deploy(tmp_path) as deployed:
         foreign = await deployed.spawn(sys.executable, "-c", LISTEN, str(deployed.port))
         assert foreign.stdout is not None
@@ -98,7 +94,7 @@ async def test_a_foreign_listener_is_named_and_left_alone_unless_forced(tmp_path
 
 
 @pytest.mark.slow
-async def test_a_stale_pid_file_is_said_and_removed(tmp_path: Path) -> None:
+async def test_a_stale_pid_file_is_said_and_removed(tmp_path) -> None:
     async with deploy(tmp_path) as deployed:
         server = await deployed.serve()
         server.kill()
@@ -112,7 +108,7 @@ async def test_a_stale_pid_file_is_said_and_removed(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-async def test_a_pid_that_somebody_else_has_now_is_not_ended(tmp_path: Path) -> None:
+async def test_a_pid_that_somebody_else_has_now_is_not_ended(tmp_path) -> None:
     async with deploy(tmp_path) as deployed:
         server = await deployed.serve()
         pid_file = read_pid_file(str(tmp_path / "llcphone.pid"))
@@ -127,7 +123,7 @@ async def test_a_pid_that_somebody_else_has_now_is_not_ended(tmp_path: Path) -> 
 
 
 @pytest.mark.slow
-async def test_broken_settings_stop_nothing(tmp_path: Path) -> None:
+async def test_broken_settings_stop_nothing(tmp_path) -> None:
     async with deploy(tmp_path) as deployed:
         server = await deployed.serve()
         deployed.configure(server={"max_cals": 3})
@@ -139,7 +135,7 @@ async def test_broken_settings_stop_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-async def test_broken_settings_are_rolled_back_when_asked_and_can_be_stopped(tmp_path: Path) -> None:
+async def test_broken_settings_are_rolled_back_when_asked_and_can_be_stopped(tmp_path) -> None:
     async with deploy(tmp_path) as deployed:
         server = await deployed.serve()
         told = await deployed.succeeds("snapshot", "save", "works", "--why", "it works")
@@ -155,7 +151,7 @@ async def test_broken_settings_are_rolled_back_when_asked_and_can_be_stopped(tmp
 
 
 @pytest.mark.slow
-async def test_an_agent_that_cannot_be_loaded_stops_nothing(tmp_path: Path) -> None:
+async def test_an_agent_that_cannot_be_loaded_stops_nothing(tmp_path) -> None:
     async with deploy(tmp_path) as deployed:
         server = await deployed.serve()
         (tmp_path / "agent.py").write_text("import nothing_of_that_name\n")
@@ -166,7 +162,7 @@ async def test_an_agent_that_cannot_be_loaded_stops_nothing(tmp_path: Path) -> N
 
 
 @pytest.mark.slow
-async def test_a_refused_session_offers_a_snapshot_and_rolls_back_only_when_asked(tmp_path: Path) -> None:
+async def test_a_refused_session_offers_a_snapshot_and_rolls_back_only_when_asked(tmp_path) -> None:
     async with deploy(tmp_path) as deployed:
         await deployed.serve()
         told = await deployed.succeeds("snapshot", "save", "works", "--why", "it works")
@@ -183,7 +179,7 @@ async def test_a_refused_session_offers_a_snapshot_and_rolls_back_only_when_aske
 
 
 @pytest.mark.slow
-async def test_what_keeps_a_server_from_starting_offers_a_snapshot(tmp_path: Path) -> None:
+async def test_what_keeps_a_server_from_starting_offers_a_snapshot(tmp_path) -> None:
     async with deploy(tmp_path) as house:
         server = await house.serve()
         told = await house.succeeds("snapshot", "save", "works", "--why", "it works")
@@ -196,7 +192,7 @@ async def test_what_keeps_a_server_from_starting_offers_a_snapshot(tmp_path: Pat
 
 
 @pytest.mark.slow
-async def test_a_snapshot_is_not_offered_for_what_it_cannot_mend(tmp_path: Path) -> None:
+async def test_a_snapshot_is_not_offered_for_what_it_cannot_mend(tmp_path) -> None:
     async with deploy(tmp_path) as deployed:
         told = await deployed.succeeds("snapshot", "save", "works", "--why", "it works")
         deployed.configure(process={"start_command": f"{sys.executable} -c pass", "start_timeout_s": 1})
@@ -207,7 +203,7 @@ async def test_a_snapshot_is_not_offered_for_what_it_cannot_mend(tmp_path: Path)
 
 @pytest.mark.parametrize("late", [0, 3, 1000])
 async def test_a_new_server_has_its_time_to_become_ready_and_then_what_fails_is_said(
-    autojump_clock, monkeypatch: pytest.MonkeyPatch, late: int
+    autojump_clock, monkeypatch, late: int
 ) -> None:
     """Right after its start its session has not been asked for yet."""
     asked = []
@@ -251,7 +247,7 @@ with open("llcphone.log", "ab") as log:
 
 
 @pytest.mark.slow
-async def test_a_parent_that_respawns_is_stopped_first(tmp_path: Path) -> None:
+async def test_a_parent_that_respawns_is_stopped_first(tmp_path) -> None:
     """Else its next child and ours race for the port."""
     for name, text in (("keeper", KEEPER), ("stop", STOP_KEEPER), ("start", START_KEEPER)):
         (tmp_path / f"{name}.py").write_text(text)
@@ -278,7 +274,7 @@ async def test_a_parent_that_respawns_is_stopped_first(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-async def test_stalled_peers_keep_no_process_beyond_two_seconds_of_its_drain_limit(tmp_path: Path):
+async def test_stalled_peers_keep_no_process_beyond_two_seconds_of_its_drain_limit(tmp_path):
     faults = Faults(never_answer_close=True, stop_reading=False)
     async with deploy(tmp_path, speak, faults=faults) as deployed:
         deployed.configure(drain={"limit_s": 1}, journal={"enabled": False})
@@ -300,7 +296,7 @@ async def test_stalled_peers_keep_no_process_beyond_two_seconds_of_its_drain_lim
     assert len(lines) == 3
 
 
-async def test_the_last_alarm_ends_a_loop_that_does_not_turn_any_more(tmp_path: Path) -> None:
+async def test_the_last_alarm_ends_a_loop_that_does_not_turn_any_more(tmp_path) -> None:
     program = "from llcphone.process.notify import stopping\nstopping(0)\nwhile True: pass"
     process = await trio.lowlevel.open_process([sys.executable, "-c", program])
     try:

@@ -40,13 +40,13 @@ def said(*arguments: str, folder: Path) -> str:
         (("phone", "--say", "odd.toml"), "llcphone: odd.toml: neither raw .ulaw nor a WAV file"),
     ],
 )
-def test_a_wrong_file_is_one_line(arguments: tuple[str, ...], line: str, tmp_path: Path) -> None:
+def test_a_wrong_file_is_one_line(arguments: tuple[str, ...], line: str, tmp_path) -> None:
     (tmp_path / "odd.toml").write_text('turns = [{foo = "x"}]')
     assert said(*arguments, folder=tmp_path).startswith(line)
 
 
 @pytest.mark.slow
-def test_a_taken_port_is_named(tmp_path: Path) -> None:
+def test_a_taken_port_is_named(tmp_path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         line = said("model", "--port", str(port), folder=tmp_path)
