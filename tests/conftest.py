@@ -10,13 +10,14 @@ import logging
 import os
 import signal
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+import trio
 from hypothesis import settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 settings.register_profile("ci", derandomize=True)
 if os.environ.get("CI"):
@@ -61,3 +62,14 @@ def logs_stay_as_they_are() -> Iterator[None]:
         each.setLevel(level)
         each.propagate = propagate
     sys.excepthook = hook
+
+
+@pytest.fixture
+def no_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thread is no task: a virtual clock would jump while one works. So a database's is done at once."""
+
+    async def at_once(work: Callable[..., Any], *args: Any, **_: Any) -> Any:
+        await trio.lowlevel.checkpoint()
+        return work(*args)
+
+    monkeypatch.setattr("llcphone.store.database.in_thread", at_once)

@@ -12,15 +12,14 @@ from llcphone.sim.twilio import Callee, CallFaults
 from llcphone.testing import rehearse
 from tests.calls.stage import nothing_left
 from tests.calls.test_outbound_races import CALLEE, UNHEARD
-from tests.store.journal_kit import change, no_threads, open_file, row, url_of
+from tests.store.journal_kit import change, open_file, row, url_of
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from trio.testing import MockClock
 
-pytestmark = pytest.mark.usefixtures(no_threads.__name__)
-__all__ = ["no_threads"]
+pytestmark = pytest.mark.usefixtures("no_threads")
 
 
 @pytest.mark.parametrize("owner", ["another call", "nobody"])

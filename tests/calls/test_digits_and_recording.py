@@ -15,7 +15,7 @@ from llcphone.sim.model import Say
 from llcphone.sim.twilio import Callee, EndedBy
 from llcphone.testing import rehearse
 from tests.calls.stage import INTERRUPTION, nothing_left
-from tests.store.journal_kit import no_threads, url_of
+from tests.store.journal_kit import url_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -26,8 +26,7 @@ if TYPE_CHECKING:
     from llcphone.sim.twilio import SimCall
     from llcphone.testing import Rehearsal
 
-pytestmark = pytest.mark.usefixtures(no_threads.__name__)
-__all__ = ["no_threads"]
+pytestmark = pytest.mark.usefixtures("no_threads")
 
 KEYS = {(697, 1209): "1", (697, 1336): "2", (697, 1477): "3", (770, 1209): "4", (770, 1336): "5"}
 KEYS |= {(770, 1477): "6", (852, 1209): "7", (852, 1336): "8", (852, 1477): "9"}

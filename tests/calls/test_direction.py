@@ -12,7 +12,7 @@ from llcphone.sim.twilio import Callee
 from llcphone.store.calls import KeptCall
 from llcphone.store.webhook import body_of
 from llcphone.testing import rehearse
-from tests.store.journal_kit import no_threads, url_of
+from tests.store.journal_kit import url_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,8 +22,7 @@ if TYPE_CHECKING:
     from llcphone.phone.phone import Phone
     from llcphone.testing import Rehearsal
 
-pytestmark = pytest.mark.usefixtures(no_threads.__name__)
-__all__ = ["no_threads"]
+pytestmark = pytest.mark.usefixtures("no_threads")
 
 OURS, ANA = "+15551230002", "+15550000007"
 

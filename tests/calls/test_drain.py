@@ -12,14 +12,13 @@ from llcphone.sim import voices
 from llcphone.sim.model import Say
 from llcphone.sim.twilio import EndedBy
 from tests.calls.stage import QUESTION, TRANSPORTS, nothing_left, rehearsal
-from tests.store.journal_kit import no_threads, url_of
+from tests.store.journal_kit import url_of
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from trio.testing import MockClock
 
-__all__ = ["no_threads"]
 
 Transports = tuple[str, str]
 both = pytest.mark.parametrize("transports", TRANSPORTS, ids="/".join)
@@ -76,7 +75,7 @@ async def test_an_agent_in_the_middle_of_a_long_answer_gives_way_to_the_stored_w
         assert spoken["heard_ms"] < 20_000, "not told as if the rest had been heard"
 
 
-@pytest.mark.usefixtures(no_threads.__name__)
+@pytest.mark.usefixtures("no_threads")
 async def test_whom_another_process_goes_on_with_is_not_bidden_farewell(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:

@@ -19,15 +19,14 @@ from llcphone.testing import rehearse
 from tests.calls.stage import QUESTION, nothing_left, rehearsal
 from tests.calls.test_resume import in_mid_answer, journalled, script
 from tests.calls.test_transfer_cold import Desk, asks_for_sales, staged
-from tests.store.journal_kit import no_threads, url_of
+from tests.store.journal_kit import url_of
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from trio.testing import MockClock
 
-pytestmark = pytest.mark.usefixtures(no_threads.__name__)
-__all__ = ["no_threads"]
+pytestmark = pytest.mark.usefixtures("no_threads")
 
 FIRST, SECOND = "+15550100055", "+15550100056"
 

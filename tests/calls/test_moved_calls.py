@@ -13,7 +13,7 @@ from llcphone.testing import rehearse
 from tests.calls.memory import open_memory
 from tests.calls.stage import QUESTION, nothing_left
 from tests.calls.test_resume import ANSWER, GREETING, script, told
-from tests.store.journal_kit import no_threads, url_of
+from tests.store.journal_kit import url_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,8 +23,7 @@ if TYPE_CHECKING:
     from llcphone.sim.twilio import SimCall
     from llcphone.testing import Rehearsal
 
-pytestmark = pytest.mark.usefixtures(no_threads.__name__)
-__all__ = ["no_threads"]
+pytestmark = pytest.mark.usefixtures("no_threads")
 
 
 @pytest.fixture(params=["journal", "memory"])

@@ -13,7 +13,7 @@ from llcphone.sim.model import Say
 from llcphone.sim.twilio import Callee, CallFaults, EndedBy
 from llcphone.testing import rehearse
 from tests.calls.stage import GOODBYE, QUESTION, TRANSPORTS, Rehearsal, nothing_left, rehearsal
-from tests.store.journal_kit import no_threads, url_of
+from tests.store.journal_kit import url_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,8 +22,7 @@ if TYPE_CHECKING:
 
     from llcphone.sim.twilio import SimCall
 
-pytestmark = pytest.mark.usefixtures(no_threads.__name__)
-__all__ = ["no_threads"]
+pytestmark = pytest.mark.usefixtures("no_threads")
 
 GREETING = "Hello, this is the bakery."
 ANSWER = "We are open from nine in the morning until five in the afternoon on every day but Sunday."

@@ -13,7 +13,6 @@ from llcphone.sim.twilio import EndedBy
 from llcphone.store.database import Database
 from tests.calls.stage import nothing_left
 from tests.calls.test_resume import FORM, actions, in_mid_answer, journalled
-from tests.store.journal_kit import no_threads
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,8 +20,7 @@ if TYPE_CHECKING:
 
     from trio.testing import MockClock
 
-pytestmark = pytest.mark.usefixtures(no_threads.__name__)
-__all__ = ["no_threads"]
+pytestmark = pytest.mark.usefixtures("no_threads")
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from llcphone.sim.model import CallTool, Faults, Say
 from llcphone.sim.twilio import Callee, DialOutcome, EndedBy
 from llcphone.testing import rehearse
 from tests.calls.stage import GOODBYE, QUESTION, nothing_left
-from tests.store.journal_kit import no_threads, url_of
+from tests.store.journal_kit import url_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -26,8 +26,7 @@ if TYPE_CHECKING:
     from llcphone.sim.twilio import SimCall
     from llcphone.testing import Rehearsal
 
-pytestmark = pytest.mark.usefixtures(no_threads.__name__)
-__all__ = ["no_threads"]
+pytestmark = pytest.mark.usefixtures("no_threads")
 
 SALES = "+15550100001"
 GREETING = "Hello, this is the bakery."

@@ -16,7 +16,7 @@ from llcphone.sim.twilio import Callee, EndedBy
 from llcphone.sim.twilio.rest_faults import unavailable
 from llcphone.testing import rehearse
 from tests.calls.stage import QUESTION, nothing_left
-from tests.store.journal_kit import no_threads, url_of
+from tests.store.journal_kit import url_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -27,8 +27,7 @@ if TYPE_CHECKING:
     from llcphone.sim.twilio import SimCall
     from llcphone.testing import Rehearsal
 
-pytestmark = pytest.mark.usefixtures(no_threads.__name__)
-__all__ = ["no_threads"]
+pytestmark = pytest.mark.usefixtures("no_threads")
 
 SALES = "+15550100001"
 GREETING = "Hello, this is the bakery."

@@ -21,7 +21,6 @@ from llcphone.demo.mode_run import run_mode
 from llcphone.demo.mode_words import ENGLISH, words_in
 from llcphone.demo.modes import show_mode
 from llcphone.languages import OWN, SHIPPED, placeholders
-from tests.modes.all_modes import no_threads
 from tests.modes.test_languages import english_in
 from tests.test_languages import PLACE
 
@@ -30,8 +29,7 @@ if TYPE_CHECKING:
 
     from trio.testing import MockClock
 
-pytestmark = pytest.mark.usefixtures(no_threads.__name__)
-__all__ = ["no_threads"]
+pytestmark = pytest.mark.usefixtures("no_threads")
 
 
 @pytest.fixture(autouse=True)

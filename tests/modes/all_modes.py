@@ -13,17 +13,15 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import attrs
-import pytest
 import trio
 
 from llcphone.config import Config
 from llcphone.modes import routed
 from llcphone.modes.agent_file import load_agent
-from llcphone.store import database
 from llcphone.testing import rehearse
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator
     from pathlib import Path
 
     from llcphone.sim.twilio import SimCall
@@ -42,17 +40,6 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "transfers": {"destinations": {"sales": {"number": SALES}, "support": {"number": SUPPORT}}},
     "routes": {"ivr": [IVR], "csr": [CSR]},
 }
-
-
-@pytest.fixture
-def no_threads(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A thread is no task: a virtual clock would jump while one works. So its work is done at once."""
-
-    async def at_once(work: Callable[..., Any], *args: Any, **_: Any) -> Any:
-        await trio.lowlevel.checkpoint()
-        return work(*args)
-
-    monkeypatch.setattr(database, "in_thread", at_once)
 
 
 @attrs.frozen

@@ -13,11 +13,10 @@ from llcphone.sim.model import CallTool, Say
 from llcphone.sim.twilio import Callee, DialOutcome
 from llcphone.store import Store
 from tests.calls.stage import GOODBYE, INTERRUPTION, QUESTION, nothing_left
-from tests.modes.all_modes import ADA, SALES, SUPPORT, no_threads, open_modes
+from tests.modes.all_modes import ADA, SALES, SUPPORT, open_modes
 from tests.store.store_kit import WEEK, next_weekday
 
-pytestmark = pytest.mark.usefixtures(no_threads.__name__)
-__all__ = ["no_threads"]
+pytestmark = pytest.mark.usefixtures("no_threads")
 
 SHORT = 800
 BYE = [Say("Good-bye.", SHORT), CallTool("hang_up")]

@@ -12,10 +12,9 @@ from llcphone.modes.menu import PAUSE_MS
 from llcphone.sim.model import Faults, Say
 from llcphone.sim.twilio import DialOutcome
 from tests.calls.stage import nothing_left
-from tests.modes.all_modes import SALES, SETTINGS, SUPPORT, no_threads, open_modes
+from tests.modes.all_modes import SALES, SETTINGS, SUPPORT, open_modes
 
-pytestmark = pytest.mark.usefixtures(no_threads.__name__)
-__all__ = ["no_threads"]
+pytestmark = pytest.mark.usefixtures("no_threads")
 
 ANSWERS = DialOutcome(ring_s=2.0, talk_s=5.0)
 LONG = [Say("Casa Verde, how can I direct your call?", 20_000)]

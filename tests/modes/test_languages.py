@@ -22,7 +22,7 @@ from llcphone.modes import outbound
 from llcphone.sim.model import CallTool, Faults, Pace, Say
 from llcphone.sim.twilio import Callee, DialOutcome
 from tests.calls.stage import INTERRUPTION, QUESTION, nothing_left
-from tests.modes.all_modes import SETTINGS, no_threads, open_modes
+from tests.modes.all_modes import SETTINGS, open_modes
 from tests.modes.english import english_in
 from tests.server.api_stage import TO
 from tests.store.store_kit import next_weekday
@@ -35,8 +35,7 @@ if TYPE_CHECKING:
     from llcphone.testing import Rehearsal
     from tests.modes.all_modes import ModesStage
 
-pytestmark = pytest.mark.usefixtures(no_threads.__name__)
-__all__ = ["no_threads"]
+pytestmark = pytest.mark.usefixtures("no_threads")
 
 languages = pytest.mark.parametrize("language", [each for each in SHIPPED if each != "en"])
 

@@ -10,11 +10,10 @@ from llcphone.modes.agent_file import load_agent
 from llcphone.sim.model import CallTool, Say
 from llcphone.sim.twilio import Callee
 from tests.calls.stage import INTERRUPTION, QUESTION, nothing_left
-from tests.modes.all_modes import SETTINGS, no_threads, open_modes
+from tests.modes.all_modes import SETTINGS, open_modes
 from tests.server.api_stage import TO, code_of, open_api
 
-pytestmark = pytest.mark.usefixtures(no_threads.__name__)
-__all__ = ["no_threads"]
+pytestmark = pytest.mark.usefixtures("no_threads")
 
 WHEN = {"appointment_date": "2026-12-01", "appointment_time": "10:30"}
 

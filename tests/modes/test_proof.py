@@ -11,11 +11,10 @@ import pytest
 from llcphone.sim.model import CallTool, Say
 from llcphone.sim.twilio import Callee
 from tests.calls.stage import INTERRUPTION, QUESTION
-from tests.modes.all_modes import ADA, ModesStage, no_threads, open_modes
+from tests.modes.all_modes import ADA, ModesStage, open_modes
 from tests.store.store_kit import WEEK, next_weekday
 
-pytestmark = pytest.mark.usefixtures(no_threads.__name__)
-__all__ = ["no_threads"]
+pytestmark = pytest.mark.usefixtures("no_threads")
 
 SHORT = 500
 LOOK = "lookup_customer"

@@ -13,15 +13,14 @@ from llcphone.engine.events import DigitsAsked, Event, HangUpAsked
 from llcphone.engine.tape.codec import as_data, read
 from tests.calls.memory import open_memory
 from tests.calls.stage import rehearsal
-from tests.store.journal_kit import no_threads, url_of
+from tests.store.journal_kit import url_of
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from trio.testing import MockClock
 
-pytestmark = pytest.mark.usefixtures(no_threads.__name__)
-__all__ = ["no_threads"]
+pytestmark = pytest.mark.usefixtures("no_threads")
 
 SALES = {"number": "+15550100001"}
 FORM = {"CallStatus": "in-progress", "From": "+15550000001", "To": "+15550000002", "Direction": "inbound"}

@@ -5,30 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import attrs
-import pytest
-import trio
 
-from llcphone.store import database, journal
+from llcphone.store import journal
 from llcphone.store.database import Database
 from llcphone.store.deletion import in_pieces
 from llcphone.store.journal import CallRow, Change, Claim, Journal, hash_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
 SECRET = "a-secret-of-the-test"
-
-
-@pytest.fixture
-def no_threads(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A thread is no task: a virtual clock would jump while one works. So its work is done at once."""
-
-    async def at_once(work: Callable[..., Any], *args: Any, **_: Any) -> Any:
-        await trio.lowlevel.checkpoint()
-        return work(*args)
-
-    monkeypatch.setattr(database, "in_thread", at_once)
 
 
 def url_of(folder: Path) -> str:

@@ -15,7 +15,6 @@ from llcphone.store import Message, database
 from llcphone.store.batch_writes import MOST_TRIES, Tries, in_parts
 from llcphone.store.engines import Verdict
 from tests.patience import HANG_S
-from tests.store.journal_kit import no_threads
 from tests.store.store_kit import ADA, opened, record, written
 
 if TYPE_CHECKING:
@@ -23,8 +22,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from trio.testing import MockClock
-
-__all__ = ["no_threads"]
 
 
 class Place:
@@ -217,7 +214,7 @@ async def test_a_message_whose_commit_nobody_heard_of_is_kept_once(tmp_path: Pat
         assert (len(details.messages), len(details.notes)) == (1, 1)
 
 
-@pytest.mark.usefixtures(no_threads.__name__)
+@pytest.mark.usefixtures("no_threads")
 async def test_a_database_that_stays_silent_is_told_once_and_costs_no_job(
     tmp_path: Path,
     autojump_clock: MockClock,

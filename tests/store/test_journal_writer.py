@@ -16,7 +16,7 @@ from llcphone.config.journal import JournalConfig
 from llcphone.errors import StoreUnavailable
 from llcphone.store.journal import Change, Journal
 from llcphone.store.journal_writer import JournalWriter, open_journal
-from tests.store.journal_kit import SECRET, Source, change, no_threads, row, url_of
+from tests.store.journal_kit import SECRET, Source, change, row, url_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,8 +25,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
     from trio.testing import MockClock
 
-pytestmark = pytest.mark.usefixtures(no_threads.__name__)
-__all__ = ["no_threads"]
+pytestmark = pytest.mark.usefixtures("no_threads")
 
 
 def source(**fields: Any) -> Source:
