@@ -7,14 +7,18 @@ import os
 import signal
 import subprocess
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 import llcphone.cli
 from llcphone import ConfigError
 from llcphone.cli import entry
+from llcphone.sim.ports import free_port
 from tests.patience import HANG_S
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 INTERRUPTS_AT_IMPORT = """\
 import os, signal, sys
@@ -59,6 +63,14 @@ main()
 """
 
 
+def is_interrupted(folder: Path, program: str, *words: str) -> str:
+    """The program ends as interrupted, in one line; what it said on standard output."""
+    argv = [sys.executable, "-c", program, *words]
+    done = subprocess.run(argv, cwd=folder, capture_output=True, text=True, timeout=HANG_S, check=False)
+    assert (done.returncode, done.stderr) == (130, "llcphone: interrupted\n")
+    return done.stdout
+
+
 @pytest.mark.parametrize(
     ("module", "command"),
     [
@@ -73,21 +85,16 @@ main()
     ],
 )
 def test_ctrl_c_while_a_command_is_imported_is_one_line(module: str, command: str, tmp_path) -> None:
-    words = [sys.executable, "-c", INTERRUPTS_AT_IMPORT, module, *command.split()]
-    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, timeout=HANG_S, check=False)
-    assert (done.returncode, done.stderr) == (130, "llcphone: interrupted\n")
+    is_interrupted(tmp_path, INTERRUPTS_AT_IMPORT, module, *command.split())
 
 
 def test_a_library_that_swallows_ctrl_c_does_not_keep_the_command_running(tmp_path) -> None:
-    words = [sys.executable, "-c", SWALLOWS_IT, "llcphone.cli.demo", "demo", "--mode", "csr"]
-    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, timeout=HANG_S, check=False)
-    assert (done.returncode, done.stdout, done.stderr) == (130, "", "llcphone: interrupted\n")
+    said = is_interrupted(tmp_path, SWALLOWS_IT, "llcphone.cli.demo", "demo", "--mode", "csr")
+    assert said == ""
 
 
 def test_ctrl_c_while_the_process_ends_is_one_line_too(tmp_path) -> None:
-    words = [sys.executable, "-c", AT_THE_END]
-    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, timeout=HANG_S, check=False)
-    assert (done.returncode, done.stderr) == (130, "llcphone: interrupted\n")
+    is_interrupted(tmp_path, AT_THE_END)
 
 
 def test_nothing_is_imported_before_the_command_heeds_ctrl_c() -> None:
@@ -119,12 +126,6 @@ def test_ctrl_c_in_a_simulator_is_one_line(command: str, tmp_path) -> None:
         finally:
             process.kill()
     assert (process.returncode, errors) == (130, "llcphone: interrupted\n")
-
-
-def free_port() -> int:
-    from llcphone.sim.ports import free_port
-
-    return free_port()
 
 
 @pytest.fixture

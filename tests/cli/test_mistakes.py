@@ -196,7 +196,7 @@ OTHERS: list[Row] = [
     ("sim model --port 70000", "70000", 2),
     ("sim model --port -1", "-1", 2),
     ("sim model --port http", "http", 2),
-    ("sim model --port {port}", "{port}: Address already in use", 2),
+    ("sim model --port {port}", "127.0.0.1, port {port}: Address already in use. Fix: name another port", 2),
     ("sim model --host 203.0.113.1", "203.0.113.1", 2),
     ("sim model --host no.such.host.invalid", "no.such.host.invalid", 2),
     ("sim twilio --port 70000", "70000", 2),
@@ -246,12 +246,12 @@ OTHERS: list[Row] = [
     ("replay loop", "loop", 2),
     ("sim model --script none.toml", "none.toml: No such file or directory", 2),
     ("sim model --script a_folder", "a_folder", 2),
-    ("sim model --script script.toml", "turn 1", 2),
+    ("sim model --script script.toml", "turn 1: a step is one of say, call", 2),
     ("sim model --script script2.toml", "script2.toml", 2),
     ("sim model --script latin.toml", "UTF-8", 2),
-    ("sim phone --say none.wav", "none.wav", 2),
+    ("sim phone --say none.wav", "none.wav: No such file or directory", 2),
     ("sim phone --say a_folder", "a_folder", 2),
-    ("sim phone --say text.txt", "text.txt", 2),
+    ("sim phone --say text.txt", "text.txt: neither raw .ulaw nor a WAV file", 2),
     ("sim twilio --say none.wav", "none.wav", 2),
     ("sim twilio --say text.txt", "text.txt", 2),
     ("demo --caller none.wav --out out", "none.wav", 2),
@@ -325,6 +325,7 @@ def test_a_mistake_is_one_line_that_names_it(line, words, code, folder, taken_po
         told = (out + err if line.startswith("restart") else err).splitlines()
         assert told[0].startswith("llcphone: ") or line.startswith("restart")
         assert len(told) == 1 or line.startswith("restart"), told  # which says what it did not do
+        assert not out or not line.startswith("sim")
         assert re.search(FIXES, told[0]), told
         assert {path.name for path in folder.iterdir()} == before, "a refused command leaves nothing behind"
 

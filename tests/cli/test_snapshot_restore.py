@@ -92,6 +92,10 @@ class Desk:
             updates.append(json.dumps(agent.full_tools()))
         return config, updates, self.file("agents/baker.py").read_bytes()
 
+    def save_and_change(self) -> None:
+        self.save()
+        self.change()
+
     def change(self) -> None:
         """What somebody did in the night."""
         changed = TOML.replace('"low"', '"high"').replace("https://phone", "https://moved")
@@ -126,8 +130,7 @@ def tree(folder: Path) -> dict[str, bytes]:
 
 def test_restored_is_byte_for_byte_what_was_saved(desk) -> None:
     before = desk.effect()
-    desk.save()
-    desk.change()
+    desk.save_and_change()
     moved = settings.load(environ={}).config.server.public_url
     assert desk.effect() != before
     assert desk.restore() == 0
@@ -160,8 +163,7 @@ def test_any_settings_come_back_and_the_deployments_own_stay(saved: Any, changed
 
 
 def test_restoring_tells_what_changes_and_twice_changes_nothing(desk) -> None:
-    desk.save()
-    desk.change()
+    desk.save_and_change()
     desk.restore()
     assert 'realtime.eagerness: "high" -> "low"' in desk.told
     assert "opening.greeting_guard_ms: 0 -> 700" in desk.told
@@ -173,8 +175,7 @@ def test_restoring_tells_what_changes_and_twice_changes_nothing(desk) -> None:
 
 
 def test_what_was_there_is_kept_as_a_snapshot_and_as_the_files_themselves(desk) -> None:
-    desk.save()
-    desk.change()
+    desk.save_and_change()
     night = {name: desk.file(name).read_bytes() for name in ("llcphone.toml", "agents/baker.py")}
     effect = desk.effect()
     desk.restore()
@@ -188,8 +189,7 @@ def test_what_was_there_is_kept_as_a_snapshot_and_as_the_files_themselves(desk) 
 
 
 def test_the_kept_files_and_the_settings_file_are_for_their_owner_only(desk) -> None:
-    desk.save()
-    desk.change()
+    desk.save_and_change()
     desk.file("llcphone.toml").chmod(0o640)
     desk.restore()
     place = desk.file(".llcphone-restore")
@@ -259,8 +259,7 @@ def test_what_is_no_setting_any_more_is_told_and_left_out(desk) -> None:
 
 
 def test_it_says_what_it_will_do_and_asks_before_it_does(desk) -> None:
-    desk.save()
-    desk.change()
+    desk.save_and_change()
     before, asked = tree(desk.folder), []
     assert desk.restore(restart=True, ask=lambda question: bool(asked.append(question))) == 1
     assert asked == ["Write agents/baker.py, llcphone.toml, and restart the server?"]
@@ -275,8 +274,7 @@ def test_it_says_what_it_will_do_and_asks_before_it_does(desk) -> None:
 
 @pytest.mark.parametrize("line", ["snapshot restore works", "rescue"])
 def test_without_a_terminal_only_yes_restores(desk, line: str) -> None:
-    desk.save()
-    desk.change()
+    desk.save_and_change()
     before = tree(desk.folder)
     command = [sys.executable, "-m", "llcphone", *line.split(), "--no-restart"]
     refused = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
@@ -289,8 +287,7 @@ def test_without_a_terminal_only_yes_restores(desk, line: str) -> None:
 
 
 def test_a_dry_run_leaves_a_broken_off_restore_to_others(desk, monkeypatch) -> None:
-    desk.save()
-    desk.change()
+    desk.save_and_change()
     with monkeypatch.context() as patch:
         patch.setattr(restoring, "replace_file", None)
         with pytest.raises(TypeError):
@@ -346,8 +343,7 @@ def test_a_damaged_snapshot_changes_nothing(desk) -> None:
 
 
 def test_a_variable_that_would_win_is_named_and_nothing_is_changed(desk) -> None:
-    desk.save()
-    desk.change()
+    desk.save_and_change()
     desk.file(".env").write_text(DOTENV + "VOSS_VOICE=alloy\n")
     before = tree(desk.folder)
     with pytest.raises(ConfigError, match=r"realtime\.voice: would not come back: .*VOSS_VOICE"):
@@ -360,8 +356,7 @@ def test_agents_that_say_something_else_than_then_are_taken_back(desk) -> None:
     reads = "\nfrom pathlib import Path\nagent.instructions = Path('prompt.txt').read_text()\n"
     desk.file("prompt.txt").write_text("You are a baker.")
     desk.file("agents/baker.py").write_text(BAKER + reads)
-    desk.save()
-    desk.change()
+    desk.save_and_change()
     desk.file("prompt.txt").write_text("You are a butcher.")
     before = {name: desk.file(name).read_bytes() for name in ("llcphone.toml", "agents/baker.py")}
     assert desk.restore() == 1
@@ -372,8 +367,7 @@ def test_agents_that_say_something_else_than_then_are_taken_back(desk) -> None:
 
 
 def test_a_dry_run_shows_and_changes_nothing(desk) -> None:
-    desk.save()
-    desk.change()
+    desk.save_and_change()
     before = tree(desk.folder)
     assert desk.restore(dry_run=True) == 0
     assert 'realtime.eagerness: "high" -> "low"' in desk.told
@@ -384,8 +378,7 @@ def test_a_dry_run_shows_and_changes_nothing(desk) -> None:
 
 
 def test_a_file_that_cannot_be_written_leaves_the_others_as_they_were(desk, monkeypatch) -> None:
-    desk.save()
-    desk.change()
+    desk.save_and_change()
     before = {name: desk.file(name).read_bytes() for name in ("llcphone.toml", "agents/baker.py")}
     replace = Path.replace
 
@@ -407,8 +400,7 @@ def test_a_file_that_cannot_be_written_leaves_the_others_as_they_were(desk, monk
 
 
 def test_taking_a_restore_back_is_all_or_nothing_too(desk, monkeypatch) -> None:
-    desk.save()
-    desk.change()
+    desk.save_and_change()
     night = desk.effect()
     plan = snapshots.plan_restore(snapshots.find("works"), Path("llcphone.toml"))
     folder = snapshots.put_back(plan)
@@ -429,8 +421,7 @@ def test_taking_a_restore_back_is_all_or_nothing_too(desk, monkeypatch) -> None:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
 def test_files_stay_the_servers_when_root_restores(desk) -> None:
-    desk.save()
-    desk.change()
+    desk.save_and_change()
     os.chown(desk.file("llcphone.toml"), 12345, 12345)
     os.chown(desk.file("agents"), 12345, 12345)
     desk.file("agents/baker.py").unlink()
@@ -441,8 +432,7 @@ def test_files_stay_the_servers_when_root_restores(desk) -> None:
 @pytest.mark.slow
 def test_a_restore_that_is_killed_between_two_files_is_finished_by_serve_or_restore(desk):
     before = desk.effect()
-    desk.save()
-    desk.change()
+    desk.save_and_change()
     killed = (
         "import os, sys\nfrom pathlib import Path\n"
         "from llcphone.snapshots.procedure import Restore, run_restore\n"
@@ -678,8 +668,7 @@ def test_the_restart_procedure_is_run_after_the_restore_unless_told_not_to(desk)
         restarted.append(config)
         return 7
 
-    desk.save()
-    desk.change()
+    desk.save_and_change()
     desk.restore()
     assert restarted == []
     desk.restore(restart=restart)

@@ -22,7 +22,7 @@ from llcphone.testing import ACCOUNT_SID, AUTH_TOKEN, NUMBER, Stage, open_stage,
 from tests.patience import HANG_S, START_S
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
     from pathlib import Path
 
     from llcphone.sim.twilio import DialOutcome
@@ -79,18 +79,15 @@ class Deployment(Stage):
 
     async def spawn(self, *argv: str, environ: dict[str, str] | None = None) -> trio.Process:
         """A process of the test's own."""
-        process = await trio.lowlevel.open_process(
-            list(argv), cwd=self.folder, env={**os.environ, **(environ or {})}, stdout=subprocess.PIPE
-        )
-        self.extra.append(process)
-        return process
+        return await self._open(argv, environ, stdout=subprocess.PIPE)
 
     async def command(self, *words: str, out: IO[bytes], environ: dict[str, str]) -> trio.Process:
         """A llcphone command that goes on, until the test ends it."""
-        command = [sys.executable, "-u", "-m", "llcphone", *words]
-        process = await trio.lowlevel.open_process(
-            command, cwd=self.folder, env={**os.environ, **environ}, stdout=out
-        )
+        return await self._open([sys.executable, "-u", "-m", "llcphone", *words], environ, stdout=out)
+
+    async def _open(self, argv: Sequence[str], environ: dict[str, str] | None, **pipes: Any) -> trio.Process:
+        env = {**os.environ, **(environ or {})}
+        process = await trio.lowlevel.open_process(list(argv), cwd=self.folder, env=env, **pipes)
         self.extra.append(process)
         return process
 
@@ -98,10 +95,7 @@ class Deployment(Stage):
         """``llcphone serve``, once it serves."""
         command = [sys.executable, "-m", "llcphone", "serve", *words]
         with (self.folder / "llcphone.log").open("ab") as out:
-            process = await trio.lowlevel.open_process(
-                command, cwd=self.folder, env={**os.environ, **(environ or {})}, stderr=out
-            )
-        self.extra.append(process)
+            process = await self._open(command, environ, stderr=out)
         await self.until(lambda: self.serving(process.pid) or process.poll() is not None)
         assert process.returncode is None, (self.folder / "llcphone.log").read_text()
         return process
