@@ -42,6 +42,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "phone": BETWEEN,
     "telemetry": BETWEEN,
     "server": {*BETWEEN, "telemetry"},
+    "console": {*BETWEEN, "telemetry", "server", "sim"},
     "sim": set(),
     "torture": {"sim"},
     "__init__": {*BETWEEN, "settings"},

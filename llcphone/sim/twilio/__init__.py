@@ -1,6 +1,7 @@
 """A simulated Twilio: calls, media streams, REST API."""
 
 from llcphone.sim.twilio.call import CallOver, SimCall
+from llcphone.sim.twilio.handset import Handset
 from llcphone.sim.twilio.http import sign
 from llcphone.sim.twilio.record import CallbackFaults, Callbacks, CallFaults, EndedBy, Received, Signature
 from llcphone.sim.twilio.simulator import ACCOUNT_SID, NUMBER, Ring, TwilioSimulator, open_twilio
@@ -16,6 +17,7 @@ __all__ = [
     "Callee",
     "DialOutcome",
     "EndedBy",
+    "Handset",
     "Received",
     "Ring",
     "Signature",

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
+    from llcphone.sim.twilio.handset import Handset
     from llcphone.sim.twilio.mouth import Mouth
 
 
@@ -57,6 +58,8 @@ class SimCall:
     mouth: Mouth
     playout: Playout
     callbacks: StatusCallbacks = attrs.field(factory=StatusCallbacks)
+    handset: Handset | None = None
+    """Who speaks and hears, if it is somebody outside."""
     stream: MediaStream | None = None
     """The media stream at present."""
     status: str = "ringing"
@@ -251,6 +254,13 @@ class SimCall:
         self.playout.stop(self.log.now)
         self._ended.set()
         self.log.event(f"call over: {ended_by.value}")
+        self.log.show("state", call=self.sid, state="over", why=ended_by.value)
+
+    def answer(self) -> None:
+        """The call is answered, if it was not before."""
+        if self.status != "in-progress":
+            self.status = "in-progress"
+            self.log.show("state", call=self.sid, state="connected", why="")
 
     @contextlib.contextmanager
     def streaming(self, stream: MediaStream) -> Iterator[None]:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from llcphone.sim.twilio.call import SimCall
-    from llcphone.sim.twilio.steps import Document
+    from llcphone.sim.twilio.steps import DialOutcome, Document
     from llcphone.sim.twilio.twiml import Verb
 
     FetchDocument = Callable[[SimCall, Fetch], Awaitable[Document | None]]
@@ -78,9 +78,12 @@ async def _ring(call: SimCall, verb: Verb, noun: Verb, base: str, fetch: FetchDo
     number, child_sid = noun.text, make_sid("CA")
     outcome = call.exchange.dial_outcome(number)
     ring_limit_s = verb.number("timeout", 30)
-    status = outcome.status if outcome.ring_s < ring_limit_s else "no-answer"
     call.log.event("the dialled party's telephone rings")
-    await trio.sleep(min(outcome.ring_s, ring_limit_s))
+    if call.handset is not None:
+        status = await call.handset.dial(number, ring_limit_s)
+    else:
+        status = outcome.status if outcome.ring_s < ring_limit_s else "no-answer"
+        await trio.sleep(min(outcome.ring_s, ring_limit_s))
     bridged, talked_s = status == "completed", 0.0
     if bridged and noun.get("url"):
         first = Fetch(
@@ -94,13 +97,22 @@ async def _ring(call: SimCall, verb: Verb, noun: Verb, base: str, fetch: FetchDo
     if bridged:
         call.log.event("the two are joined")
         call.record.joined.append(number)
-        talked_s = min(outcome.talk_s, verb.number("timeLimit", 14400))
-        await trio.sleep(talked_s)
+        talked_s = await _talk(call, number, outcome, verb.number("timeLimit", 14400))
     params = {"DialCallStatus": status, "DialCallSid": child_sid}
     params["DialBridged"] = "true" if bridged else "false"
     if status == "completed":
         params["DialCallDuration"] = str(round(talked_s))
     return params
+
+
+async def _talk(call: SimCall, number: str, outcome: DialOutcome, limit_s: float) -> float:
+    """Until the dialled party hangs up; how long it took."""
+    began_at = trio.current_time()
+    if call.handset is not None:
+        await call.handset.talk(number, limit_s)
+    else:
+        await trio.sleep(min(outcome.talk_s, limit_s))
+    return trio.current_time() - began_at
 
 
 async def _whisper(call: SimCall, step: Fetch, presses: str, fetch: FetchDocument) -> bool:

@@ -58,13 +58,7 @@ class Mouth:
         while True:
             frame += 1
             await trio.sleep_until(began_at + frame * self.frame_ms / 1000)
-            payload = self._next_payload(frame)
-            digit = self._digits.popleft() if self._digits else ""
-            if self.listener is not None:
-                await self.listener.hear_frame(payload, self.frame_ms)
-            if self.listener is not None and digit:
-                await self.listener.hear_digit(digit)
-                self.log.changed.unpark_all()
+            await self._send(self._next_payload(frame))
 
     def speak_nowait(self, audio: bytes) -> int:
         """Queue speech; the last frame is filled with silence. Returns a ticket for ``wait_said``."""
@@ -93,19 +87,30 @@ class Mouth:
         self._frames.clear()
         self.log.changed.unpark_all()
 
+    async def _send(self, payload: str) -> None:
+        """One frame, and a key if one is pressed, to whatever listens."""
+        digit = self._digits.popleft() if self._digits else ""
+        if self.listener is not None:
+            await self.listener.hear_frame(payload, self.frame_ms)
+        if self.listener is not None and digit:
+            await self.listener.hear_digit(digit)
+            self.log.changed.unpark_all()
+
     def _next_payload(self, frame: int) -> str:
         if not self._frames:
             return self._silences[frame % len(self._silences)]
         audio = self._frames.popleft()
         self._sent += 1
-        now = self.log.now
-        if self.said and abs(now - self.said[-1][0] - len(self.said[-1][1])) < len(audio):
-            self.said[-1][1].extend(audio)  # the same utterance, whatever the scheduler did to this frame
-        else:
-            self.said.append((now, bytearray(audio)))
-        self.last_said_at = now + len(audio)
+        self._note_said(audio, self.log.now)
+        self.last_said_at = self.log.now + len(audio)
         self.log.changed.unpark_all()
         return base64.b64encode(audio).decode()
+
+    def _note_said(self, audio: bytes, at: int) -> None:
+        if self.said and abs(at - self.said[-1][0] - len(self.said[-1][1])) < len(audio):
+            self.said[-1][1].extend(audio)  # the same utterance, whatever the scheduler did to this frame
+        else:
+            self.said.append((at, bytearray(audio)))
 
     def _make_silences(self) -> list[str]:
         size = self.frame_ms * SAMPLES_PER_MS

@@ -16,10 +16,11 @@ import attrs
 import trio
 
 from llcphone.sim.twilio.record import CallbackFaults, Callbacks, EndedBy
-from llcphone.sim.twilio.steps import Fetch, RingOut, Step
+from llcphone.sim.twilio.steps import Callee, Fetch, RingOut, Step
 
 if TYPE_CHECKING:
     from llcphone.sim.twilio.call import SimCall
+    from llcphone.sim.twilio.handset import Handset
 
 
 def tell_status(call: SimCall, event: str) -> None:
@@ -108,11 +109,14 @@ async def ring_out(call: SimCall, step: RingOut) -> Step:
     tell_status(call, "initiated")
     call.status = "ringing"
     tell_status(call, "ringing")
+    if call.handset is not None:
+        callee = await _ring_handset(call, call.handset, step)
+        step = attrs.evolve(step, callee=callee)
     await trio.sleep(min(callee.ring_s, step.timeout_s))
     if callee.outcome != "answers" or callee.ring_s >= step.timeout_s:
         call.status = callee.outcome if callee.outcome != "answers" else "no-answer"
         return EndedBy.NOT_ANSWERED
-    call.status = "in-progress"
+    call.answer()
     call.answered_ms = call.log.now_ms
     call.log.event("callee answers")
     call.mouth.speak_nowait(callee.says)
@@ -128,6 +132,22 @@ async def ring_out(call: SimCall, step: RingOut) -> Step:
         if isinstance(step.then, Fetch) and call.answered_by:  # with inline TwiML it is never reported
             return attrs.evolve(step.then, params={"AnsweredBy": call.answered_by})
     return step.then
+
+
+_RUNG = {
+    "accept": ("answers", "human"),
+    "machine": ("answers", "machine_end_beep"),
+    "decline": ("busy", ""),
+    "": ("no-answer", ""),
+}
+"""What the holder of a handset decides: ``Callee.outcome`` and ``Callee.answered_by``."""
+
+
+async def _ring_handset(call: SimCall, handset: Handset, step: RingOut) -> Callee:
+    """Ring a telephone outside; the callee as its holder decided."""
+    decision = await handset.ring(call.sid, call.fields["From"], call.fields["To"], step.timeout_s)
+    outcome, answered_by = _RUNG[decision]
+    return attrs.evolve(step.callee, ring_s=0.0, outcome=outcome, answered_by=answered_by)
 
 
 async def _detect(call: SimCall, step: RingOut) -> None:

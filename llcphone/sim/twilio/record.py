@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from enum import Enum
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import attrs
 import trio
@@ -188,6 +188,8 @@ class CallLog:
 
     record: CallRecord
     on_event: EventPrinter | None = None
+    on_show: Callable[..., None] | None = None
+    """Given what the person at the telephone can hear or see of the network: what it is, and its fields."""
     received: deque[Received] = attrs.field(factory=lambda: deque(maxlen=20_000))
     born_at: float = attrs.field(factory=trio.current_time)
     changed: trio.lowlevel.ParkingLot = attrs.field(factory=trio.lowlevel.ParkingLot)
@@ -212,8 +214,14 @@ class CallLog:
         if self.on_event is not None:
             self.on_event(self.now_ms, line)
 
+    def show(self, what: str, **fields: Any) -> None:
+        """Something the person at the telephone hears or sees, besides the stream."""
+        if self.on_show is not None:
+            self.on_show(what, **fields)
+
     def error(self, code: int, text: str) -> None:
         self.record.errors.append(TwilioError(code, text, self.now_ms))
+        self.show("error", code=code, text=text)
         self.event(f"Twilio error {code}: {text}")
 
     def error_once(self, code: int, text: str, within: StreamRecord) -> None:

@@ -55,6 +55,8 @@ from llcphone.sim.twilio.steps import (
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
+    from llcphone.sim.twilio.handset import Handset
+
 CLOSE_LIMIT_S = 5.0
 CALLER, NUMBER = "+15551230001", "+15551230002"
 ACCOUNT_SID = "AC" + "0" * 32
@@ -75,6 +77,8 @@ class Ring(TypedDict, total=False):
     """Run this document instead of asking the webhook."""
     on_event: EventPrinter
     """Receives each event, in words without personal data."""
+    handset: Handset
+    """Who speaks and hears, if it is somebody outside."""
 
 
 @attrs.define(eq=False)
@@ -130,7 +134,9 @@ class TwilioSimulator:
             step = Document(how["twiml"], self.webhook_url)
         callbacks = StatusCallbacks(self.rest.status_callback_url)
         faults = how.get("faults", CallFaults())
-        return self._begin(form, step, faults, callbacks, on_event=how.get("on_event"))
+        return self._begin(
+            form, step, faults, callbacks, on_event=how.get("on_event"), handset=how.get("handset")
+        )
 
     async def outbound(self, nth: int = 1) -> SimCall:
         """Wait for the nth call that the server places through the REST API."""
@@ -166,7 +172,9 @@ class TwilioSimulator:
         events = frozenset(form.get("StatusCallbackEvent", [])) | {"completed"}
         callbacks = StatusCallbacks(field("StatusCallback"), field("StatusCallbackMethod", "POST"), events)
         fields = call_form(self.exchange.account_sid, "outbound-api", field("From"), field("To"))
-        call = self._begin(fields, step, callee.faults, callbacks, on_event=self.on_event)
+        call = self._begin(
+            fields, step, callee.faults, callbacks, on_event=self.on_event, handset=callee.handset
+        )
         call.status = "queued"
         self._placed.unpark_all()
         return call
@@ -188,18 +196,23 @@ class TwilioSimulator:
         callbacks: StatusCallbacks,
         *,
         on_event: EventPrinter | None,
+        handset: Handset | None,
     ) -> SimCall:
         sid = make_sid("CA")
         log = CallLog(CallRecord(sid, fields["Direction"]), on_event)
+        mouth, ear = Mouth(log, faults.frame_ms, faults.comfort_noise), Playout(self.keep_audio)
+        if handset is not None:
+            mouth, ear = handset.take_up(log, faults.comfort_noise, self.keep_audio)
         call = SimCall(
             exchange=self.exchange,
             sid=sid,
             fields=fields,
             faults=faults,
             log=log,
-            mouth=Mouth(log, faults.frame_ms, faults.comfort_noise),
-            playout=Playout(self.keep_audio),
+            mouth=mouth,
+            playout=ear,
             callbacks=callbacks,
+            handset=handset,
         )
         self.calls.append(call)
         self.nursery.start_soon(live, call, step, name=f"sim call {sid}")

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import random
     from collections.abc import Callable, Mapping
 
+    from llcphone.sim.twilio.handset import Handset
     from llcphone.sim.twilio.http import Route, Webhooks
     from llcphone.sim.twilio.record import CallLog
     from llcphone.sim.twilio.twiml import Verb
@@ -134,6 +135,8 @@ class Callee:
     refused: int | None = None
     """Twilio refuses to call this number, with this code: 21211, 21214, 21215 ..."""
     faults: CallFaults = attrs.field(factory=CallFaults)
+    handset: Handset | None = None
+    """Rings there; whoever holds it decides ``outcome``, ``ring_s`` and ``answered_by``."""
 
     def verdict(self, detection: str, timeout_s: float) -> tuple[float, str]:
         """What detection in this mode says, and how long after the answer.

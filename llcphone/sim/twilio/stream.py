@@ -26,7 +26,7 @@ from llcphone.sim.twilio.record import CallFaults, CallLog, Received, StreamReco
 from llcphone.sim.twilio.wire import StreamFailed, StreamTarget, Wire, open_wire
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from llcphone.sim.twilio.mouth import Mouth
 
@@ -62,6 +62,8 @@ class MediaStream:
     playout: Playout
     record: StreamRecord
     writer: messages.StreamWriter
+    relay: Callable[[str], None] | None = None
+    """Given each message of the server that Twilio takes, as it came: to a handset."""
     ending: Ending | None = None
     _opening: trio.CancelScope = attrs.field(factory=trio.CancelScope)
     _open: bool = False
@@ -107,6 +109,7 @@ class MediaStream:
         self._left = True
         mouth.stop_listener(self)
         self.playout.stop(self.log.now)
+        self.log.show("stream", state="ended")
         self.log.changed.unpark_all()
 
     def stop_reading(self) -> None:
@@ -183,6 +186,7 @@ class MediaStream:
             mouth.stop_listener(self)
             if not self._left:
                 self.playout.stop(self.log.now)
+                self.log.show("stream", state="ended")
             self.record.ended_at_ms = self.log.now_ms
             self.log.event("stream ended")
 
@@ -191,6 +195,7 @@ class MediaStream:
         await self._send(self.writer.start(self.parameters, call_sid))
         self.record.started_at_ms = self.log.now_ms
         self.log.event("stream started")
+        self.log.show("stream", state="started")
 
     async def _listen_to(self, mouth: Mouth) -> None:
         await trio.sleep(self.faults.first_frame_delay_s)
@@ -220,6 +225,8 @@ class MediaStream:
             return self.log.error_once(ignored.code, ignored.text, self.record)
         if self._left:
             return
+        if self.relay is not None:
+            self.relay(str(message))
         now = self.log.now
         match said:
             case messages.Media():

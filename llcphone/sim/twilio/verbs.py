@@ -55,7 +55,7 @@ async def run_step(call: SimCall, step: RingOut | Fetch | Document) -> Step:
     for verb in verbs:
         call.record.verbs.append(verb.name)
         if verb.name not in _BEFORE_THE_ANSWER:
-            call.status = "in-progress"
+            call.answer()
         if verb.name != "Redirect":
             stop_left_stream(call)
         call.log.event(f"<{verb.name}>")
@@ -120,6 +120,7 @@ async def _hangup(call: SimCall, verb: Verb, base: str) -> Step | None:
 
 
 async def _reject(call: SimCall, verb: Verb, base: str) -> Step | None:
+    call.log.show("reject")
     return EndedBy.REJECT_VERB
 
 
@@ -129,12 +130,14 @@ async def _pause(call: SimCall, verb: Verb, base: str) -> Step | None:
 
 
 async def _say(call: SimCall, verb: Verb, base: str) -> Step | None:
+    call.log.show("say", text=verb.text)
     await _repeat(verb, len(verb.text.split()) * SAY_S_PER_WORD)
     return None
 
 
 async def _play(call: SimCall, verb: Verb, base: str) -> Step | None:
     digits = verb.get("digits")
+    call.log.show("play", url="" if digits else verb.text)
     once_s = sum(0.5 if digit in "wW" else 0.25 for digit in digits) if digits else call.exchange.play_s
     await _repeat(verb, once_s)
     return None
@@ -178,6 +181,7 @@ async def _record(call: SimCall, verb: Verb, base: str) -> Step | None:
     silence, began = verb.number("timeout", 5) * 8000, call.log.now
     limit = began + verb.number("maxLength", 3600) * 8000
     call.mouth.listener = recording
+    call.log.show("record")
     try:
         while not recording.finished_by:
             end = min(limit, max(began, call.mouth.last_said_at) + silence)

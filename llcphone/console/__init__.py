@@ -1,0 +1,1 @@
+"""A page in the browser: a telephone, and what happens in calls."""
