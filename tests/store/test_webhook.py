@@ -36,7 +36,7 @@ from tests.patience import HANG_S
 from tests.store.store_kit import ADA, opened, record, until, written
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
     from llcphone.store import Store
@@ -323,6 +323,16 @@ class Names(trio.abc.HostnameResolver):
         raise NotImplementedError
 
 
+@contextlib.contextmanager
+def named(*addresses: str) -> Iterator[None]:
+    """Every name has these addresses."""
+    previous = trio.socket.set_custom_hostname_resolver(Names(*addresses))
+    try:
+        yield
+    finally:
+        trio.socket.set_custom_hostname_resolver(previous)
+
+
 @pytest.mark.parametrize(
     "addresses",
     [
@@ -337,11 +347,8 @@ class Names(trio.abc.HostnameResolver):
 async def test_every_address_of_the_receiver_is_tried(addresses: list[str]) -> None:
     async with receiver() as got:
         port = urlsplit(got.url).port
-        previous = trio.socket.set_custom_hostname_resolver(Names(*addresses))
-        try:
+        with named(*addresses):
             await deliver(config(f"http://localhost:{port}/hook"), post(), ssl.create_default_context())
-        finally:
-            trio.socket.set_custom_hostname_resolver(previous)
         assert len(got.posts) == 1
 
 
@@ -356,23 +363,15 @@ async def test_an_address_that_hangs_leaves_time_for_the_next(monkeypatch: pytes
     async with receiver() as got:
         monkeypatch.setattr(trio, "open_tcp_stream", connect)
         port = urlsplit(got.url).port
-        previous = trio.socket.set_custom_hostname_resolver(Names("127.0.0.2", "127.0.0.1"))
-        try:
-            with trio.fail_after(15):  # a third of it for the first address
-                await deliver(config(f"http://localhost:{port}/hook"), post(), ssl.create_default_context())
-        finally:
-            trio.socket.set_custom_hostname_resolver(previous)
+        with named("127.0.0.2", "127.0.0.1"), trio.fail_after(15):  # a third of it for the first address
+            await deliver(config(f"http://localhost:{port}/hook"), post(), ssl.create_default_context())
         assert len(got.posts) == 1
 
 
 async def test_one_address_in_the_own_network_refuses_the_whole_name() -> None:
     settings = config("https://crm.example.com/hook", allow_private=False)
-    previous = trio.socket.set_custom_hostname_resolver(Names("93.184.216.34", "127.0.0.1"))
-    try:
-        with pytest.raises(NotDelivered, match="private_address"):
-            await deliver(settings, post(), ssl.create_default_context())
-    finally:
-        trio.socket.set_custom_hostname_resolver(previous)
+    with named("93.184.216.34", "127.0.0.1"), pytest.raises(NotDelivered, match="private_address"):
+        await deliver(settings, post(), ssl.create_default_context())
 
 
 @pytest.mark.parametrize(

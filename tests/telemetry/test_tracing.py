@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
@@ -19,6 +20,11 @@ from llcphone.telemetry import otlp
 from llcphone.telemetry.otlp import MOST_WAITING, SpanSender, open_otlp
 from llcphone.telemetry.tracing import trace_calls
 from tests.calls.stage import INTERRUPTION, JUST_END, QUESTION, nothing_left, rehearsal
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from llcphone.testing import Rehearsal
 
 STORY = "Once upon a time there was a miller who had three sons."
 
@@ -56,14 +62,34 @@ class Collector:
         await stream.aclose()
 
 
+@asynccontextmanager
+async def collecting(status: bytes = b"200 OK") -> AsyncIterator[tuple[Collector, str]]:
+    """A collector that answers so, and its address."""
+    collector = Collector()
+    collector.status = status
+    async with trio.open_nursery() as nursery:
+        yield collector, await nursery.start(collector.serve)
+        nursery.cancel_scope.cancel()
+
+
+def exported() -> tuple[TracerProvider, InMemorySpanExporter]:
+    provider, kept = TracerProvider(shutdown_on_exit=False), InMemorySpanExporter()
+    provider.add_span_processor(SimpleSpanProcessor(kept))
+    return provider, kept
+
+
+async def one_call(stage: Rehearsal) -> None:
+    call = await stage.ring()
+    call.hang_up()
+    await stage.record()
+
+
 def attributes(span: dict[str, Any]) -> dict[str, str]:
     return {each["key"]: next(iter(each["value"].values())) for each in span["attributes"]}
 
 
 async def test_a_call_is_a_trace_and_each_turn_a_span_in_it(autojump_clock) -> None:
-    kept = InMemorySpanExporter()
-    provider = TracerProvider(shutdown_on_exit=False)
-    provider.add_span_processor(SimpleSpanProcessor(kept))
+    provider, kept = exported()
     async with rehearsal(script=["Good morning, this is the bakery.", STORY, "Yes?"]) as stage:
         with trace_calls(stage.phone, provider):
             call = await stage.ring()
@@ -92,9 +118,7 @@ async def test_a_call_is_a_trace_and_each_turn_a_span_in_it(autojump_clock) -> N
 
 
 async def test_a_lost_model_is_a_span_and_a_call_that_failed_says_so(autojump_clock) -> None:
-    kept = InMemorySpanExporter()
-    provider = TracerProvider(shutdown_on_exit=False)
-    provider.add_span_processor(SimpleSpanProcessor(kept))
+    provider, kept = exported()
     async with rehearsal(script=[STORY], recovery=JUST_END) as stage:
         with trace_calls(stage.phone, provider):
             call = await stage.ring()
@@ -107,9 +131,7 @@ async def test_a_lost_model_is_a_span_and_a_call_that_failed_says_so(autojump_cl
 
 
 async def test_spans_reach_the_configured_collector(autojump_clock) -> None:
-    collector = Collector()
-    async with trio.open_nursery() as nursery:
-        url = await nursery.start(collector.serve)
+    async with collecting() as (collector, url):
         async with nothing_left(), rehearsal(metrics={"traces_url": url}) as stage:
             for number in (1, 2):
                 call = await stage.ring()
@@ -117,7 +139,6 @@ async def test_spans_reach_the_configured_collector(autojump_clock) -> None:
                 call.hang_up()
                 record = await stage.record(number)
             await trio.sleep(1)
-        nursery.cancel_scope.cancel()
     assert set(collector.paths) == {"/v1/traces"}
     calls = [span for span in collector.spans if span["name"] == "call"]
     assert attributes(calls[1])["llcphone.call"] == record.call_id
@@ -128,21 +149,15 @@ async def test_spans_reach_the_configured_collector(autojump_clock) -> None:
 
 
 async def test_a_collector_that_is_away_costs_nothing_until_it_is_back(autojump_clock, caplog) -> None:
-    collector = Collector()
-    collector.status = b"503 Service Unavailable"
-    async with trio.open_nursery() as nursery:
-        url = await nursery.start(collector.serve)
+    async with collecting(b"503 Service Unavailable") as (collector, url):
         async with rehearsal() as stage, open_otlp(stage.phone, url):
-            call = await stage.ring()
-            call.hang_up()
-            await stage.record()
+            await one_call(stage)
             await trio.sleep(30)
             assert collector.spans == []
             assert collector.requests == 3  # after 0, 5 and 15 s; the next is after 35
             collector.status = b"200 OK"
             await trio.sleep(6)
             assert [span["name"] for span in collector.spans] == ["call"]
-        nursery.cancel_scope.cancel()
     assert caplog.text.count("spans cannot be sent") == 1
     assert caplog.text.count("spans are sent again") == 1
 
@@ -156,16 +171,15 @@ async def test_a_span_that_cannot_be_written_costs_itself_only(autojump_clock, c
         return real(span)
 
     monkeypatch.setattr(otlp, "_span", broken)
-    collector, provider = Collector(), TracerProvider(shutdown_on_exit=False)
-    async with trio.open_nursery() as nursery:
-        sender = SpanSender(await nursery.start(collector.serve))
+    provider = TracerProvider(shutdown_on_exit=False)
+    async with collecting() as (collector, url):
+        sender = SpanSender(url)
         provider.add_span_processor(sender)
         tracer = provider.get_tracer("test")
         for name in ("one", "odd", "two"):
             tracer.start_span(name).end()
         async with sender.opened():
             await trio.sleep(5)
-        nursery.cancel_scope.cancel()
     assert [span["name"] for span in collector.spans] == ["one", "two"]
     assert sender.lost == 1
     assert "planted" not in caplog.text
@@ -204,29 +218,17 @@ def test_the_collector_is_asked_where_it_is(url, asked) -> None:
 
 
 async def test_what_a_collector_refuses_is_not_sent_again(autojump_clock, caplog) -> None:
-    collector = Collector()
-    collector.status = b"400 Bad Request"
-    async with trio.open_nursery() as nursery:
-        url = await nursery.start(collector.serve)
+    async with collecting(b"400 Bad Request") as (collector, url):
         async with rehearsal() as stage, open_otlp(stage.phone, url):
-            call = await stage.ring()
-            call.hang_up()
-            await stage.record()
+            await one_call(stage)
             await trio.sleep(30)
-        nursery.cancel_scope.cancel()
     assert collector.requests == 1
     assert "spans refused" in caplog.text
 
 
 async def test_what_ended_last_is_sent_before_leaving(autojump_clock) -> None:
-    collector = Collector()
-    async with trio.open_nursery() as nursery:
-        url = await nursery.start(collector.serve)
-        async with rehearsal() as stage, open_otlp(stage.phone, url):
-            call = await stage.ring()
-            call.hang_up()
-            await stage.record()
-        nursery.cancel_scope.cancel()
+    async with collecting() as (collector, url), rehearsal() as stage, open_otlp(stage.phone, url):
+        await one_call(stage)
     assert [span["name"] for span in collector.spans] == ["call"]
 
 

@@ -1,4 +1,4 @@
-"""The model leg over the trio-websocket package, under its guards."""
+"""The model leg over the trio-websocket package, under its guards; test_websocket has what both legs do."""
 
 from __future__ import annotations
 
@@ -8,18 +8,14 @@ from contextlib import suppress
 
 import pytest
 import trio
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from trio.testing import wait_all_tasks_blocked
 
-from llcphone.errors import LocalProtocolError, RemoteProtocolError
-from llcphone.wire.adapters import ForeignLeg, connect_trio_websocket
+from llcphone.wire.adapters import connect_trio_websocket
 from llcphone.wire.websocket import HandshakeRefused
 from tests.wire.peers import (
     CLOSE,
     TEXT,
     answering,
-    cancelled_at_every_step,
     echo,
     ended,
     frame,
@@ -31,19 +27,6 @@ from tests.wire.peers import (
 )
 
 CLIENT_TLS, SERVER_TLS = tls_contexts()
-
-
-async def outcome(serve) -> ForeignLeg | Exception:
-    """What connecting to a raw far side comes to; nothing but that may leave the nursery."""
-    async with raw_server(serve) as port, trio.open_nursery() as nursery:
-        try:
-            leg = await connect_trio_websocket(
-                f"ws://127.0.0.1:{port}/v1", timeout_s=5, spawn=nursery.start_soon
-            )
-        except Exception as exc:
-            return exc
-        leg.abort()
-        return leg
 
 
 @pytest.mark.parametrize("tls", [False, True])
@@ -115,41 +98,6 @@ async def test_an_untrusted_certificate_is_named_at_once(autojump_clock):
         assert trio.current_time() == start
 
 
-async def test_a_far_side_that_hangs_up_is_an_oserror_at_once(autojump_clock):
-    start = trio.current_time()
-    result = await outcome(answering(lambda key: [b"HTTP/1.1 101 Sw"], then_wait=False))
-    assert isinstance(result, ConnectionResetError | RemoteProtocolError)
-    assert trio.current_time() == start
-
-
-async def test_a_silent_far_side_costs_the_deadline(autojump_clock):
-    start = trio.current_time()
-    assert type(await outcome(answering(lambda key: []))) is trio.TooSlowError
-    assert trio.current_time() - start == pytest.approx(5)
-
-
-async def test_a_header_with_a_line_break_is_refused_before_dialling(autojump_clock):
-    with pytest.raises(LocalProtocolError):
-        await connect_trio_websocket("ws://127.0.0.1:1/", headers=[("A", "b\r\n")], timeout_s=1, spawn=None)
-
-
-@pytest.mark.parametrize("tls", [False, True])
-async def test_a_connect_cancelled_at_any_checkpoint_leaves_nothing_open(autojump_clock, tls):
-    async with websocket_server(echo, ssl_context=SERVER_TLS if tls else None) as url:
-        gc.collect()
-        before = open_sockets()
-        async with trio.open_nursery() as nursery:
-
-            async def attempt() -> None:
-                leg = await connect_trio_websocket(url, tls=CLIENT_TLS, timeout_s=5, spawn=nursery.start_soon)
-                leg.abort()
-
-            assert await cancelled_at_every_step(attempt) >= 3
-        await trio.sleep(61)
-        gc.collect()
-        assert open_sockets() == before
-
-
 async def test_cancelling_the_owner_closes_the_socket_at_once(autojump_clock):
     async with websocket_server(echo) as url:
         gc.collect()
@@ -205,28 +153,3 @@ async def test_frames_that_come_with_the_101_are_kept(autojump_clock):
     ):
         leg = await connect_trio_websocket(f"ws://127.0.0.1:{port}/", timeout_s=5, spawn=nursery.start_soon)
         assert await ended(leg) == ([b"early"], 1000)
-
-
-@settings(max_examples=60, deadline=None)
-@given(
-    st.one_of(
-        st.binary(max_size=100),
-        st.tuples(st.integers(0, 140), st.binary(min_size=1, max_size=6)),
-        st.sampled_from([b"HTTP/1.1 503 No\r\nContent-Length: 5\r\n\r\nshort", b"HTTP/1.1 200 OK\r\n\r\n"]),
-    )
-)
-def test_any_answer_at_all_raises_only_what_is_documented(answer):
-    def pieces(key: str) -> list[bytes]:
-        if isinstance(answer, bytes):
-            return [answer] if answer else []
-        at, junk = answer
-        good = switching(key)
-        return [good[:at] + junk + good[at + len(junk) :]]
-
-    async def main() -> None:
-        result = await outcome(answering(pieces, then_wait=False))
-        assert isinstance(result, HandshakeRefused | RemoteProtocolError | OSError) or hasattr(
-            result, "receive"
-        )
-
-    trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from trio_websocket import ConnectionClosed, open_websocket_url
 
 from llcphone.errors import LegClosed, LocalProtocolError, RemoteProtocolError
+from llcphone.wire.adapters import ForeignLeg, connect_trio_websocket
 from llcphone.wire.socket import Socket
 from llcphone.wire.websocket import HandshakeRefused, WebSocketLeg, accept, connect, retry_after_s
 from tests.wire.peers import (
@@ -37,13 +38,27 @@ HEAD = (
 )
 
 
-async def outcome(serve) -> WebSocketLeg | Exception:
-    """What ``connect`` makes of a raw far side."""
-    async with raw_server(serve) as port:
+async def by_connect(url, nursery, **how) -> WebSocketLeg:
+    return await connect(url, **how)
+
+
+async def by_package(url, nursery, **how) -> ForeignLeg:
+    return await connect_trio_websocket(url, spawn=nursery.start_soon, **how)
+
+
+both = pytest.mark.parametrize("opened", [by_connect, by_package])
+"""The fast leg, and the one over the package trio-websocket."""
+
+
+async def outcome(serve, opened=by_connect) -> WebSocketLeg | ForeignLeg | Exception:
+    """What connecting to a raw far side comes to; nothing but that may leave the nursery."""
+    async with raw_server(serve) as port, trio.open_nursery() as nursery:
         try:
-            return await connect(f"ws://127.0.0.1:{port}/v1?model=m", timeout_s=5)
+            leg = await opened(f"ws://127.0.0.1:{port}/v1?model=m", nursery, timeout_s=5)
         except Exception as exc:
             return exc
+        leg.abort()
+        return leg
 
 
 # As a client
@@ -146,17 +161,21 @@ async def test_an_answer_that_is_no_handshake_is_a_remote_protocol_error(autojum
     assert type(await outcome(answering(answer))) is RemoteProtocolError
 
 
-async def test_a_far_side_that_hangs_up_is_an_oserror_at_once(autojump_clock):
+@both
+async def test_a_far_side_that_hangs_up_is_an_error_at_once(autojump_clock, opened):
     start = trio.current_time()
     for answer in (lambda key: [], lambda key: [b"HTTP/1.1 101 Sw"]):
-        assert type(await outcome(answering(answer, then_wait=False))) is ConnectionResetError
+        error = type(await outcome(answering(answer, then_wait=False), opened))
+        assert error is ConnectionResetError or (error is RemoteProtocolError and opened is by_package)
     assert trio.current_time() == start
 
 
-async def test_a_silent_far_side_costs_the_deadline(autojump_clock):
-    start = trio.current_time()
-    assert type(await outcome(answering(lambda key: [b"HTTP/1.1 101 Sw"]))) is trio.TooSlowError
-    assert trio.current_time() - start == pytest.approx(5)
+@both
+async def test_a_silent_far_side_costs_the_deadline(autojump_clock, opened):
+    for answer in (lambda key: [], lambda key: [b"HTTP/1.1 101 Sw"]):
+        start = trio.current_time()
+        assert type(await outcome(answering(answer), opened)) is trio.TooSlowError
+        assert trio.current_time() - start == pytest.approx(5)
 
 
 @pytest.mark.parametrize(
@@ -168,38 +187,44 @@ async def test_a_malformed_url_is_ours_to_mend_and_is_not_repeated(url):
     assert "secret" not in str(error.value)
 
 
-async def test_a_header_with_a_line_break_is_refused_without_its_value(autojump_clock):
-    with pytest.raises(LocalProtocolError, match="Authorization") as error:
-        await connect("ws://127.0.0.1:1/", headers=[("Authorization", "Bearer sk-1\r\n")], timeout_s=1)
+@both
+async def test_a_header_with_a_line_break_is_refused_without_its_value(autojump_clock, opened):
+    headers = [("Authorization", "Bearer sk-1\r\n")]
+    async with trio.open_nursery() as nursery:
+        with pytest.raises(LocalProtocolError, match="Authorization") as error:
+            await opened("ws://127.0.0.1:1/", nursery, headers=headers, timeout_s=1)
     assert "sk-1" not in str(error.value)
     assert error.value.__cause__ is None
 
 
+@both
 @pytest.mark.parametrize("tls", [False, True])
-async def test_a_connect_cancelled_at_any_checkpoint_leaves_nothing_open(autojump_clock, tls):
+async def test_a_connect_cancelled_at_any_checkpoint_leaves_nothing_open(autojump_clock, tls, opened):
     async with websocket_server(echo, ssl_context=SERVER_TLS if tls else None) as url:
         gc.collect()
         before = open_sockets()
+        async with trio.open_nursery() as nursery:
 
-        async def attempt() -> None:
-            leg = await connect(url, tls=CLIENT_TLS, timeout_s=5)
-            leg.abort()
+            async def attempt() -> None:
+                leg = await opened(url, nursery, tls=CLIENT_TLS, timeout_s=5)
+                leg.abort()
 
-        assert await cancelled_at_every_step(attempt) >= 3
+            assert await cancelled_at_every_step(attempt) >= 3
         await trio.sleep(61)  # the server's own time-out for handshakes that never came
         gc.collect()
         assert open_sockets() == before
 
 
+@both
 @settings(max_examples=60, deadline=None)
 @given(
-    st.one_of(
+    answer=st.one_of(
         st.binary(max_size=100),
         st.tuples(st.integers(0, 140), st.binary(min_size=1, max_size=6)),
         st.sampled_from([b"HTTP/1.1 503 No\r\nContent-Length: 5\r\n\r\nshort", b"HTTP/1.1 200 OK\r\n\r\n"]),
     )
 )
-def test_any_answer_at_all_raises_only_what_is_documented(answer):
+def test_any_answer_at_all_raises_only_what_is_documented(answer, opened):
     def pieces(key: str) -> list[bytes]:
         if isinstance(answer, bytes):
             return [answer] if answer else []
@@ -208,11 +233,9 @@ def test_any_answer_at_all_raises_only_what_is_documented(answer):
         return [good[:at] + junk + good[at + len(junk) :]]
 
     async def main() -> None:
-        result = await outcome(answering(pieces, then_wait=False))
-        if isinstance(result, WebSocketLeg):
-            result.abort()
-        else:
-            assert isinstance(result, HandshakeRefused | RemoteProtocolError | OSError)
+        result = await outcome(answering(pieces, then_wait=False), opened)
+        fine = WebSocketLeg | ForeignLeg | HandshakeRefused | RemoteProtocolError | OSError
+        assert isinstance(result, fine)
 
     trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
 
