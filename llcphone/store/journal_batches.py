@@ -54,24 +54,24 @@ class Item:
     why: str = ""
 
 
+@attrs.define(eq=False)
 class Batches:
     """Writes items, and counts what came of them."""
 
-    def __init__(self, journal: Journal, place: Database, again: Callable[[Item], None]) -> None:
-        """``again`` receives an item that is to be written later."""
-        self.failures = 0
-        """Writes that failed."""
-        self.lost = 0
-        """Changes given up."""
-        self._journal = journal
-        self._place = place
-        self._again = again
-        self._failing = False
-        self._written = 0
-        self._tries: dict[Source | str, Tries] = {}
-        self._told: dict[Source, None] = {}
-        """Calls of which something was given up."""
-        self._limiter = trio.CapacityLimiter(1)
+    _journal: Journal
+    _place: Database
+    _again: Callable[[Item], None]
+    """Receives an item that is to be written later."""
+    failures: int = attrs.field(default=0, init=False)
+    """Writes that failed."""
+    lost: int = attrs.field(default=0, init=False)
+    """Changes given up."""
+    _failing: bool = attrs.field(default=False, init=False)
+    _written: int = attrs.field(default=0, init=False)
+    _tries: dict[Source | str, Tries] = attrs.field(factory=dict, init=False)
+    _told: dict[Source, None] = attrs.field(factory=dict, init=False)
+    """Calls of which something was given up."""
+    _limiter: trio.CapacityLimiter = attrs.field(factory=lambda: trio.CapacityLimiter(1), init=False)
 
     def ends(self, source: Source) -> None:
         """This call is over."""

@@ -17,6 +17,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, cast
 
+import attrs
 import h11
 import trio
 from trio_websocket import ConnectionClosed, ConnectionRejected, WebSocketConnection, wrap_client_stream
@@ -55,26 +56,17 @@ async def connect_trio_websocket(
     headers: Sequence[tuple[str, str]] = (),
     tls: ssl.SSLContext | None = None,
     timeout_s: float,
-    max_message: int = MODEL_MESSAGE_BYTES,
     spawn: Spawn,
-    limits: LegLimits | None = None,
 ) -> ForeignLeg:
     """Open a client leg over trio-websocket; arguments and errors as ``wire.websocket.connect``.
 
-    Args:
-        url: ``ws://`` or ``wss://``.
-        headers: extra request headers, credentials included.
-        tls: context for ``wss://``; by default the system's certificates.
-        timeout_s: one deadline over dial, TLS and handshake.
-        max_message: largest message accepted.
-        spawn: starts the leg's one task, in a nursery that outlives this call.
-        limits: the leg's patience.
+    ``spawn`` starts the leg's one task, in a nursery that outlives this call.
     """
     uri = parse_url(url)
     add_headers(Headers(), headers)  # refuse here what would end the package's reader
     with trio.fail_after(timeout_s):
         stream = await _dial(uri, (tls or default_tls()) if uri.secure else None)
-        session = _Session(stream, uri, headers, max_message, limits or LegLimits())
+        session = _Session(stream, uri, headers)
         spawn(session.run, name="trio-websocket leg")
         try:
             await session.opened.wait()
@@ -101,27 +93,19 @@ async def _dial(uri: WebSocketURI, tls: ssl.SSLContext | None) -> trio.abc.Strea
     return stream
 
 
+@attrs.define(eq=False)
 class _Session:
     """The task that owns the stream, the package's reader, the pumps and the pings."""
 
-    def __init__(
-        self,
-        stream: trio.abc.Stream,
-        uri: WebSocketURI,
-        headers: Sequence[tuple[str, str]],
-        max_message: int,
-        limits: LegLimits,
-    ) -> None:
-        self.scope = trio.CancelScope()
-        self.opened = trio.Event()
-        """Set when the handshake has ended, well or badly."""
-        self.leg: ForeignLeg | None = None
-        self.error: Exception | None = None
-        self._stream = stream
-        self._uri = uri
-        self._headers = [(name.encode(), value.encode()) for name, value in headers]
-        self._max_message = max_message
-        self._limits = limits
+    _stream: trio.abc.Stream
+    _uri: WebSocketURI
+    _headers: Sequence[tuple[str, str]]
+    _limits: LegLimits = attrs.field(factory=LegLimits, init=False)
+    scope: trio.CancelScope = attrs.field(factory=trio.CancelScope, init=False)
+    opened: trio.Event = attrs.field(factory=trio.Event, init=False)
+    """Set when the handshake has ended, well or badly."""
+    leg: ForeignLeg | None = attrs.field(default=None, init=False)
+    error: Exception | None = attrs.field(default=None, init=False)
 
     async def run(self) -> None:
         try:
@@ -147,9 +131,9 @@ class _Session:
                 cast("Any", self._stream),
                 host + port,
                 self._uri.resource_name,
-                extra_headers=self._headers,
+                extra_headers=[(name.encode(), value.encode()) for name, value in self._headers],
                 message_queue_size=QUEUE_MESSAGES,
-                max_message_size=self._max_message,
+                max_message_size=MODEL_MESSAGE_BYTES,
                 receive_buffer_size=None,
             )
         self.error = reader.error
@@ -184,13 +168,13 @@ class _Session:
                 return
 
 
+@attrs.define(eq=False)
 class _Reader:
     """Stands in for the nursery that the package starts its reader in, to see that reader end."""
 
-    def __init__(self, nursery: trio.Nursery) -> None:
-        self.opening = trio.CancelScope()
-        self.error: Exception | None = None
-        self._nursery = nursery
+    _nursery: trio.Nursery
+    opening: trio.CancelScope = attrs.field(factory=trio.CancelScope, init=False)
+    error: Exception | None = attrs.field(default=None, init=False)
 
     def start_soon(self, read: Callable[[], Awaitable[None]]) -> None:
         self._nursery.start_soon(self._run, read, name="trio-websocket reader")

@@ -23,6 +23,7 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
+import attrs
 import trio
 
 from llcphone.runtime.log_lines import logger
@@ -83,16 +84,16 @@ class Poller:
             self._set.close()
 
 
+@attrs.define(eq=False)
 class PolledReader:
     """A parked reader, whose leg the poller reads until ``end``."""
 
-    def __init__(self, poller: Poller, fd: int, serve: Callable[[], bool]) -> None:
-        """``serve`` reads the descriptor once, and says whether the poller may go on with it."""
-        self._poller = poller
-        self._fd = fd
-        self._serve = serve
-        self._reader: trio.lowlevel.Task | None = None
-        self._failure: BaseException | None = None
+    _poller: Poller
+    _fd: int
+    _serve: Callable[[], bool]
+    """Reads the descriptor once, and says whether the poller may go on with it."""
+    _reader: trio.lowlevel.Task | None = attrs.field(default=None, init=False)
+    _failure: BaseException | None = attrs.field(default=None, init=False)
 
     async def finished(self) -> None:
         """Wait until the reader must read on its own; raises what ``serve`` raised."""

@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from websockets.datastructures import Headers
     from websockets.frames import Frame
 
-    from llcphone.wire.leg import LegLimits
 
 __all__ = ["HandshakeRefused", "WebSocketLeg", "accept", "connect", "default_tls", "parse_url"]
 
@@ -90,7 +89,6 @@ async def connect(
     tls: ssl.SSLContext | None = None,
     timeout_s: float,
     max_message: int = MODEL_MESSAGE_BYTES,
-    limits: LegLimits | None = None,
 ) -> WebSocketLeg:
     """Open a client leg: look-up, TCP, TLS and handshake under one deadline.
 
@@ -100,7 +98,6 @@ async def connect(
         tls: context for ``wss://``; by default the system's certificates.
         timeout_s: the one deadline.
         max_message: largest message accepted.
-        limits: the leg's patience.
 
     Raises:
         HandshakeRefused: the far side answered with another status than 101.
@@ -123,31 +120,22 @@ async def connect(
         except BaseException:
             sock.close()
             raise
-    return WebSocketLeg(sock, protocol, max_message=max_message, rest=rest, limits=limits)
+    return WebSocketLeg(sock, protocol, max_message=max_message, rest=rest)
 
 
-def accept(
-    sock: Socket,
-    head: bytes,
-    rest: bytes = b"",
-    *,
-    max_message: int = PHONE_MESSAGE_BYTES,
-    limits: LegLimits | None = None,
-) -> WebSocketLeg:
+def accept(sock: Socket, head: bytes, rest: bytes = b"") -> WebSocketLeg:
     """Answer an upgrade with 101 and return the leg.
 
     Args:
         sock: the connection; on an error it stays the caller's.
         head: the complete request head, blank line included.
         rest: bytes read behind it.
-        max_message: largest message accepted.
-        limits: the leg's patience.
 
     Raises:
         RemoteProtocolError: the head is not a valid WebSocket upgrade. Nothing has been answered.
     """
     head, blank, behind = head.partition(b"\r\n\r\n")
-    protocol = Server(max_size=max_message, logger=SILENT)
+    protocol = Server(max_size=PHONE_MESSAGE_BYTES, logger=SILENT)
     protocol.receive_data(head + blank)
     events = protocol.events_received()
     if not events or not isinstance(events[0], Request):
@@ -156,7 +144,7 @@ def accept(
     if response.status_code != 101:
         raise RemoteProtocolError("not a WebSocket upgrade")
     protocol.send_response(response)
-    return WebSocketLeg(sock, protocol, max_message=max_message, rest=behind + rest, limits=limits)
+    return WebSocketLeg(sock, protocol, max_message=PHONE_MESSAGE_BYTES, rest=behind + rest)
 
 
 @cache

@@ -131,14 +131,17 @@ async def test_a_lost_model_is_a_span_and_a_call_that_failed_says_so(autojump_cl
 
 
 async def test_spans_reach_the_configured_collector(autojump_clock) -> None:
-    async with collecting() as (collector, url):
-        async with nothing_left(), rehearsal(metrics={"traces_url": url}) as stage:
-            for number in (1, 2):
-                call = await stage.ring()
-                await call.hears(0.3)
-                call.hang_up()
-                record = await stage.record(number)
-            await trio.sleep(1)
+    async with (
+        collecting() as (collector, url),
+        nothing_left(),
+        rehearsal(metrics={"traces_url": url}) as stage,
+    ):
+        for number in (1, 2):
+            call = await stage.ring()
+            await call.hears(0.3)
+            call.hang_up()
+            record = await stage.record(number)
+        await trio.sleep(1)
     assert set(collector.paths) == {"/v1/traces"}
     calls = [span for span in collector.spans if span["name"] == "call"]
     assert attributes(calls[1])["llcphone.call"] == record.call_id
@@ -149,15 +152,18 @@ async def test_spans_reach_the_configured_collector(autojump_clock) -> None:
 
 
 async def test_a_collector_that_is_away_costs_nothing_until_it_is_back(autojump_clock, caplog) -> None:
-    async with collecting(b"503 Service Unavailable") as (collector, url):
-        async with rehearsal() as stage, open_otlp(stage.phone, url):
-            await one_call(stage)
-            await trio.sleep(30)
-            assert collector.spans == []
-            assert collector.requests == 3  # after 0, 5 and 15 s; the next is after 35
-            collector.status = b"200 OK"
-            await trio.sleep(6)
-            assert [span["name"] for span in collector.spans] == ["call"]
+    async with (
+        collecting(b"503 Service Unavailable") as (collector, url),
+        rehearsal() as stage,
+        open_otlp(stage.phone, url),
+    ):
+        await one_call(stage)
+        await trio.sleep(30)
+        assert collector.spans == []
+        assert collector.requests == 3  # after 0, 5 and 15 s; the next is after 35
+        collector.status = b"200 OK"
+        await trio.sleep(6)
+        assert [span["name"] for span in collector.spans] == ["call"]
     assert caplog.text.count("spans cannot be sent") == 1
     assert caplog.text.count("spans are sent again") == 1
 
@@ -218,10 +224,13 @@ def test_the_collector_is_asked_where_it_is(url, asked) -> None:
 
 
 async def test_what_a_collector_refuses_is_not_sent_again(autojump_clock, caplog) -> None:
-    async with collecting(b"400 Bad Request") as (collector, url):
-        async with rehearsal() as stage, open_otlp(stage.phone, url):
-            await one_call(stage)
-            await trio.sleep(30)
+    async with (
+        collecting(b"400 Bad Request") as (collector, url),
+        rehearsal() as stage,
+        open_otlp(stage.phone, url),
+    ):
+        await one_call(stage)
+        await trio.sleep(30)
     assert collector.requests == 1
     assert "spans refused" in caplog.text
 
