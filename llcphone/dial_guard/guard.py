@@ -214,11 +214,7 @@ class DialGuard:
     def check_text(self, to: str, from_: str, sent: int, now_ms: int) -> None:
         """Return if a text message may be sent to who is on the line; it changes nothing.
 
-        Args:
-            to: whose number it is; a caller ID can be forged, so it is judged as a number to dial is.
-            from_: the number of ours that it comes from.
-            sent: how many were sent in this call.
-            now_ms: of a monotonic clock.
+        A caller ID can be forged, so ``to`` is checked as a number to dial is. ``sent`` counts this call's.
 
         Raises:
             DialRefused: it may not.

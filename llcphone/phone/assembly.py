@@ -65,14 +65,7 @@ class Opened:
 def assembled(
     opened: Opened, agent: AgentChoice, takers: Sequence[OnRecord], on_note: OnNote | None
 ) -> Phone:
-    """Build the parts from below to above, then subscribe them to news of calls.
-
-    Args:
-        opened: what is open.
-        agent: the agent that answers, or a function that chooses it.
-        takers: receive each record.
-        on_note: receives what happens in calls.
-    """
+    """Build the parts from below to above, then subscribe them to news of calls."""
     config, calls, dialler = opened.config, opened.calls, opened.dialler
     journal = opened.journal is not None
     speech = twiml.Speech(config.twilio.say_language, config.twilio.say_voice)

@@ -104,9 +104,7 @@ class Dialler:
     def admit(self, call: Call, *, trusted: bool = False) -> None:
         """Let this call be placed, or say why not; from now on it counts.
 
-        Args:
-            call: the call.
-            trusted: its number comes from our own settings: it is not checked and counts towards no limit.
+        A ``trusted`` number comes from our own settings: it is not checked and counts towards no limit.
 
         Raises:
             DialRefused: the guard refuses it; Twilio never hears of it.

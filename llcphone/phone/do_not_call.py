@@ -74,11 +74,7 @@ class DoNotCallFile:
 
 
 def read_numbers(path: Path, country: str | None) -> frozenset[str]:
-    """The numbers of a do-not-call file, by their identity (`numbers`).
-
-    Args:
-        path: the file.
-        country: ISO code of the country whose national numbers are understood; None understands +… only.
+    """The numbers of a do-not-call file, by their `identity`; national spellings are read as of ``country``.
 
     Raises:
         ConfigError: it cannot be read, or a line is no number; the text names the line, not what it holds.

@@ -39,14 +39,8 @@ async def drain(
 ) -> None:
     """Returns when the last call has ended, at the latest ``_CLOSING_S`` and a close after the limit.
 
-    Args:
-        calls: the calls that are to end.
-        admission: lets no new call in from now on.
-        warm: the sessions that no call needs any more.
-        config: the settings.
-        limit_s: how long to wait for live calls.
-        awaited: whether a caller may still come back from a transfer that rings; None: another process
-            resumes calls, so it takes this caller back, and no caller hears a good-bye.
+    ``awaited`` says whether a caller may still come back from a transfer that rings. It is None if another
+    process resumes calls: that one takes the caller back, and no caller hears a good-bye.
     """
 
     async def wait_until_empty() -> None:

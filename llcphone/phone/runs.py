@@ -95,13 +95,8 @@ class CallRuns:
     ) -> None:
         """Begin a run.
 
-        Args:
-            call: the run.
-            agent: the agent that speaks.
-            dialler: rings the person; None: they ring us, or are on the line already.
-            context: what the call is about.
-            resumed: what it continues from.
-            trusted: the dialled number comes from our own settings.
+        Without a ``dialler`` the person rings us, or is on the line already. ``trusted``: the dialled number
+        comes from our own settings.
 
         Raises:
             DialRefused: the guard refuses the call.

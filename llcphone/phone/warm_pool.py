@@ -89,13 +89,7 @@ class WarmPool:
         *,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
-        """Take settings and endpoint; nothing is dialled before ``run``.
-
-        Args:
-            config: the settings.
-            endpoint: where sessions are opened, once it has accepted one.
-            agent: whose sessions are kept; a function is asked once, with an empty form.
-            wall_clock: Unix time, for the server's ``expires_at``.
+        """Take settings and endpoint; nothing is dialled before ``run``; a function is asked once.
 
         Raises:
             ConfigError: other settings do not go with a pool.

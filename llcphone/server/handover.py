@@ -235,13 +235,7 @@ class Handover:
     async def open_to_successors(
         self, phone: Phone, listener: PublicListener, given: Callable[[], object]
     ) -> AsyncIterator[None]:
-        """Answer the processes that come after this one until the block is left.
-
-        Args:
-            phone: whose calls they ask about.
-            listener: has the port.
-            given: called once the port belongs to another process.
-        """
+        """Answer the processes that come after this one until the block is left; ``given``: one took it."""
         async with trio.open_nursery() as nursery:
             if self.address:
                 serving = Serving(phone, listener, self.private, given)

@@ -274,13 +274,6 @@ async def serve_public_port(
     """Serve the public port until ``stop_accepting`` is called on the `PublicListener` that it starts with.
 
     It owns the listeners. Once they are closed, exchanges in progress have `CLOSE_LIMIT_S`.
-
-    Args:
-        listeners: listening sockets, Trio's or the standard library's.
-        http: serves one connection, from `http.open_http`.
-        phone: whose calls the media streams join.
-        limits: time, bytes and connections that a client may use; by default the phone's settings.
-        previous: processes that had the port before, and are asked about calls that the phone does not know.
     """
     limits = limits or phone.config.server
     ours = [_as_listener(each) for each in listeners]

@@ -108,10 +108,7 @@ async def open_private_port(
 ) -> AsyncIterator[list[trio.SocketListener]]:
     """Count what this phone does, and serve it on the private port until the block is left.
 
-    Args:
-        phone: whose figures.
-        settings: where.
-        listeners: sockets that listen there already; those for another port are closed.
+    Of ``listeners``, sockets that listen already, those for another port are closed.
 
     Yields:
         What listens; nothing when ``metrics.port`` is 0, and then nothing is counted.

@@ -18,10 +18,7 @@ _OF_A_CALL = frozenset({"media", "status", "amd", "twiml", "transfer", "calls", 
 async def is_for_own_call(phone: Phone, request: bytes, *, asked: bool = False) -> bool:
     """Whether it does; False for a request that cannot be read.
 
-    Args:
-        phone: whose calls.
-        request: its head, and its whole body if it has one.
-        asked: the process that has the port asks. What it may go on with by the journal is then let go.
+    ``asked``: the process that has the port asks. What it may go on with by the journal is then let go.
     """
     if (read := _read(request)) is None:
         return False

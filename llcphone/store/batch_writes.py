@@ -72,13 +72,7 @@ class Tries:
     """How much else was written when it last failed."""
 
     def over(self, found: Verdict, written: int) -> bool:
-        """Whether it is given up now.
-
-        Args:
-            found: why it failed this time.
-            written: how much has been written so far. While nothing is, a database that is away is to
-                blame, and that is waited for.
-        """
+        """Whether it is given up now; ``written``: how much has been written so far."""
         if found is Verdict.SLOW or -1 < self.written_before < written:
             self.counted += 1
         self.written_before = written

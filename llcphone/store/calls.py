@@ -139,14 +139,7 @@ def _write_once(db: Connection, table: Table, values: dict[str, Any]) -> None:
 def summaries(
     db: Connection, *, limit: int | None = 50, number: str = "", since: float | None = None
 ) -> list[CallSummary]:
-    """Calls that have ended, newest first.
-
-    Args:
-        db: where.
-        limit: at most this many; None: all.
-        number: only those from or to it.
-        since: only those that ended after this Unix time.
-    """
+    """Calls that have ended, newest first: ``limit`` at most, of this number, ended since (Unix time)."""
     most = None if limit is None else min(max(0, limit), _MOST_CALLS)
     query: Select[Any] = select(*_SUMMARY).order_by(CALLS.c.ended_at.desc()).limit(most)
     if number:

@@ -168,10 +168,7 @@ class Database:
     ) -> T:
         """Do this work, for a task that retries if it is not done.
 
-        Args:
-            work: takes the connection.
-            limit_s: longest statement.
-            limiter: the asking task's own, so that its work is done one at a time.
+        The limiter is the asking task's own, so that its work is done one at a time.
 
         Raises:
             NotDone: whatever the work or the database raised. A task that writes for all calls outlives it.

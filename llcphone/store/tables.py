@@ -277,12 +277,7 @@ def prepare(db: Connection) -> None:
 
 
 def check(db: Connection, *, whole: bool = False) -> None:
-    """Raise WrongSchema unless these tables are ours.
-
-    Args:
-        db: where.
-        whole: require this exact version too, as readers need it.
-    """
+    """Raise WrongSchema unless these tables are ours; ``whole``: of this exact version, as readers need."""
     if not inspect(db).has_table(SCHEMA.name):
         raise WrongSchema("has tables named phone_* without a version: they are not llcphone's", _ANOTHER)
     versions = db.execute(select(SCHEMA.c.version)).scalars().all()

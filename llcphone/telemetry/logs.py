@@ -30,12 +30,7 @@ _PLAIN = frozenset({"timestamp", "level", "logger", "exception"})
 
 
 def configure_logs(config: LogConfig, secrets: Iterable[str] = ()) -> None:
-    """Send logs to stderr, as text for people or as JSON lines.
-
-    Args:
-        config: the section [log].
-        secrets: texts to hide wherever they stand (``redaction.secrets_of``).
-    """
+    """Send logs to stderr, as text or as JSON lines, without these secrets (``redaction.secrets_of``)."""
     mask = Mask(secrets)
     handler = logging.StreamHandler()
     handler.setFormatter(formatter(config, mask))

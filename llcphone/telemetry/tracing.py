@@ -110,12 +110,7 @@ class CallSpans:
 
 @contextmanager
 def trace_calls(phone: Phone, provider: trace.TracerProvider) -> Iterator[None]:
-    """Make spans of this phone's calls until the block is left.
-
-    Args:
-        phone: whose calls they are.
-        provider: where spans go; an exporter of yours that sends from a thread is your own business.
-    """
+    """Make spans of this phone's calls until the block is left, and give them to this provider."""
     spans = CallSpans(provider)
     phone.on_end.append(spans.ended)
     try:

@@ -38,12 +38,7 @@ _write = msgspec.json.Encoder(decimal_format="number").encode  # so that no digi
 
 
 def as_meant(text: str, struct: type[msgspec.Struct]) -> bytes | None:
-    """The JSON that was meant by ``text``; None: it means nothing else than it says.
-
-    Args:
-        text: JSON that ``struct`` refuses.
-        struct: what it is to be read as.
-    """
+    """The JSON that was meant by ``text``, which ``struct`` refuses; None: it means what it says."""
     try:
         told = _parse(text)
         meant = _meant(told, inspect.type_info(struct))

@@ -74,10 +74,7 @@ class Signature:
 def read_signature(function: ToolFunction, name: str, given: Collection[type]) -> Signature:
     """Read a function's signature and docstring.
 
-    Args:
-        function: the tool.
-        name: its name as the model sees it.
-        given: types of parameters that the call supplies.
+    Parameters of the types in ``given`` are supplied by the call.
 
     Raises:
         ConfigError: it is not async, or a parameter has no type a schema can be made of.

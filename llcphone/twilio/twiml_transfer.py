@@ -20,12 +20,8 @@ _ANSWER_S = 8
 def dial(to: str, *, action: str, timeout_s: int, caller_id: str = "", whisper: str = "") -> str:
     """Ring a number, and connect whoever answers to the caller; then ask ``action`` what next.
 
-    Args:
-        to: E.164, or a SIP address.
-        action: asked with ``DialCallStatus``.
-        timeout_s: how long it rings.
-        caller_id: what they see; empty: the caller's own number.
-        whisper: address of what they hear before they are joined.
+    ``to`` is E.164 or a SIP address. Without ``caller_id`` they see the caller's own number. They
+    hear ``whisper``, an address, before they are connected.
     """
     dialled = Dial(action=action, method="POST", timeout=timeout_s, caller_id=caller_id or None)
     noun = dialled.sip if to.startswith(("sip:", "sips:")) else dialled.number
@@ -36,11 +32,7 @@ def dial(to: str, *, action: str, timeout_s: int, caller_id: str = "", whisper: 
 def whisper(text: str, *, accept: str = "", prompt: str = "", speech: Speech = PLAIN) -> str:
     """What a colleague hears before they are joined.
 
-    Args:
-        text: it is said.
-        accept: asked when they press a key; without a key they are not joined. Empty: no key is needed.
-        prompt: asks for the key.
-        speech: how it is said.
+    With ``accept`` they must press a key, for which ``prompt`` asks, or they are not connected.
     """
     if not accept:
         return document(*([speech.say(text)] if text else []))

@@ -46,11 +46,8 @@ class SendQueue:
     def put_rest(self, frames: Sequence[bytes], media: bool, *, sent: int, held: int) -> None:
         """Queue what is left of frames whose joined bytes were offered to the socket; the queue was empty.
 
-        Args:
-            frames: all frames of that offer, in order.
-            media: whether those not yet begun may be dropped.
-            sent: bytes the socket took.
-            held: bytes after those that the socket has bound.
+        Those not yet begun may be dropped if they are ``media``. The socket took ``sent`` bytes and has bound
+        ``held`` more.
         """
         begun = bytearray()
         at = 0

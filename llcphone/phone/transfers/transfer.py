@@ -86,11 +86,6 @@ def caller_id(call: Call, to: Destination, ours: Sequence[str]) -> str:
 
     That one may be withheld, or no telephone's: then Twilio does not dial (13214), unless it gets one of
     our numbers. A SIP address may be rung from anywhere.
-
-    Args:
-        call: whose caller is put through.
-        to: where.
-        ours: our numbers, the usual one first.
     """
     if to.caller_id or is_number(call.caller) or not is_number(to.number):
         return to.caller_id

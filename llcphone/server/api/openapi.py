@@ -42,12 +42,7 @@ _OF_PLACING = (400, 403, 409, 413, 422, 429, 503)
 
 
 def openapi(*, events: bool, agents: Iterable[str]) -> Json:
-    """The document.
-
-    Args:
-        events: whether the event stream is offered.
-        agents: names that a call may ask for.
-    """
+    """The document, for these names of agents; ``events``: the event stream is offered."""
     _, schemas = msgspec.json.schema_components(_SHAPES, ref_template="#/components/schemas/{name}")
     schemas["NewCall"]["properties"]["agent"]["enum"] = ["", *agents]
     paths = _calls() | _legacy() | _document()
