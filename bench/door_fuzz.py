@@ -153,13 +153,16 @@ def main() -> None:
     parser.add_argument("--cases", type=int, default=20_000)
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--calls", type=int, default=20)
-    arguments = parser.parse_args()
+    beside_server(measure, parser.parse_args())
+
+
+def beside_server(measure, options: argparse.Namespace) -> None:
+    """Measure at a server in a process of its own, and tell what has become of it."""
     child = subprocess.Popen(
         [sys.executable, __file__, "serve"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )
     try:
-        port = int(child.stdout.readline())
-        trio.run(measure, arguments, port, psutil.Process(child.pid))
+        trio.run(measure, options, int(child.stdout.readline()), psutil.Process(child.pid))
         print(f"server alive: {child.poll() is None}; load average {os.getloadavg()[0]:.1f}")
     finally:
         print(child.communicate(timeout=20)[0].decode(), end="")

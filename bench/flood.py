@@ -19,14 +19,17 @@ import sys
 import time
 from collections import Counter, deque
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import psutil
 import trio
 
 from bench.bridges import raise_priority
-from bench.door_fuzz import hold_calls, next_token, tell
+from bench.door_fuzz import beside_server, hold_calls, next_token, tell
 from tests.server import hostile
 from tests.server.support import Server, body_of, get, make_config, media_request, webhook_request
+
+if TYPE_CHECKING:
+    import psutil
 
 HOLD_S = 2.0
 """The flood keeps each socket open for this long, whatever the server does."""
@@ -161,14 +164,7 @@ def main() -> None:
     options = parser.parse_args()
     if options.nice:
         raise_priority(options.nice)
-    role = [sys.executable, "-m", "bench.door_fuzz", "serve"]
-    child = subprocess.Popen(role, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT)
-    try:
-        port = int(child.stdout.readline())
-        trio.run(measure, options, port, psutil.Process(child.pid))
-        print(f"server alive: {child.poll() is None}; load average {os.getloadavg()[0]:.1f}")
-    finally:
-        print(child.communicate(timeout=20)[0].decode(), end="")
+    beside_server(measure, options)
 
 
 if __name__ == "__main__":

@@ -73,3 +73,17 @@ def no_threads(monkeypatch: pytest.MonkeyPatch) -> None:
         return work(*args)
 
     monkeypatch.setattr("llcphone.store.database.in_thread", at_once)
+
+
+@pytest.fixture
+def modules_as_they_were() -> Iterator[None]:
+    """No module and no folder of an agent that a test loads stays behind."""
+    from llcphone.modes import agent_file
+
+    path, modules, folders = list(sys.path), set(sys.modules), list(agent_file._folders)
+    agent_file._folders.clear()
+    yield
+    sys.path[:] = path
+    agent_file._folders[:] = folders
+    for name in set(sys.modules) - modules:
+        del sys.modules[name]

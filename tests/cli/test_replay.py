@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import stat
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -31,7 +32,7 @@ from tests.calls.stage import INTERRUPTION, QUESTION, nothing_left, rehearsal
 from tests.engine.setups import call_limits, call_setup
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable
     from pathlib import Path
 
 
@@ -71,6 +72,18 @@ def agent_with_tools() -> Agent:
 # -- whole calls --------------------------------------------------------------------------------
 
 
+@asynccontextmanager
+async def asked(script: list[Any], folder: Path) -> AsyncIterator[Any]:
+    """A caller who has been greeted and has asked something."""
+    records = {"blackbox_dir": str(folder)}
+    async with rehearsal(script=script, agent=agent_with_tools(), records=records) as stage:
+        call, session = await stage.ring(from_=CALLER), await stage.session()
+        await call.hears(0.5)
+        await call.silence_for(300)
+        await call.speak(QUESTION)
+        yield stage, call, session
+
+
 async def an_inbound_call(folder: Path) -> None:
     """Barge-in, a tool, keys, and a good-bye."""
     script = [
@@ -80,13 +93,7 @@ async def an_inbound_call(folder: Path) -> None:
         "It is Melisse.",
         [Say("Good-bye, Kirsche!", 1500), CallTool("hang_up")],
     ]
-    records = {"blackbox_dir": str(folder)}
-    async with rehearsal(script=script, agent=agent_with_tools(), records=records) as stage:
-        call = await stage.ring(from_=CALLER)
-        session = await stage.session()
-        await call.hears(0.5)
-        await call.silence_for(300)
-        await call.speak(QUESTION)
+    async with asked(script, folder) as (stage, call, session):
         await call.hears(2.0)
         call.press("48151623")
         call.speak_nowait(INTERRUPTION)
@@ -126,13 +133,7 @@ async def a_call_to_nobody(folder: Path) -> None:
 async def a_call_that_loses_its_model(folder: Path) -> None:
     """The model's socket is reset in the middle of an answer."""
     script = ["Hello, Kirsche.", Say("A long answer about Birne and the rest.", 8_000), "Where were we?"]
-    records = {"blackbox_dir": str(folder)}
-    async with rehearsal(script=script, agent=agent_with_tools(), records=records) as stage:
-        call = await stage.ring(from_=CALLER)
-        session = await stage.session()
-        await call.hears(0.5)
-        await call.silence_for(300)
-        await call.speak(QUESTION)
+    async with asked(script, folder) as (stage, call, session):
         await call.hears(1.0)
         session.reset()
         await call.silence_for(6_000)

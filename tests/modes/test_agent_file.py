@@ -12,13 +12,13 @@ import pytest
 
 from llcphone import Agent, ConfigError
 from llcphone.config import Config
-from llcphone.modes import agent_file as loading
 from llcphone.modes.agent_file import load_agent
 from tests.patience import HANG_S
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
+
+pytestmark = pytest.mark.usefixtures("modules_as_they_were")
 
 SHOP = """
 import dataclasses
@@ -35,18 +35,6 @@ agent.start_hook = Bread
 async def order(bread: Bread) -> str:
     return bread.name
 """
-
-
-@pytest.fixture(autouse=True)
-def as_it_was() -> Iterator[None]:
-    """No module and no folder of a test stays behind."""
-    path, modules, folders = list(sys.path), set(sys.modules), list(loading._folders)
-    loading._folders.clear()
-    yield
-    sys.path[:] = path
-    loading._folders[:] = folders
-    for name in set(sys.modules) - modules:
-        del sys.modules[name]
 
 
 def write(folder: Path, **files: str) -> Path:

@@ -10,7 +10,6 @@ import trio
 
 from llcphone import Agent, ConfigError
 from llcphone.config import Config
-from llcphone.modes import agent_file as loading
 from llcphone.modes.agent_file import load_agent
 from llcphone.process import agent_source
 from llcphone.process.agent_source import AgentSource, looks_of
@@ -18,27 +17,18 @@ from llcphone.process.reloading import Reloading
 from llcphone.testing import rehearse
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
+
+pytestmark = pytest.mark.usefixtures("modules_as_they_were")
 
 PLAIN = "import llcphone\nagent = llcphone.Agent('{}')\n"
 
 
 @pytest.fixture(autouse=True)
-def as_it_was(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
-    """No module and no folder of a test stays behind."""
+def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     monkeypatch.chdir(tmp_path)
-    path, modules, folders = list(sys.path), set(sys.modules), list(loading._folders)
-    loading._folders.clear()
-    yield
-    sys.path[:] = path
-    loading._folders[:] = folders
-    for name in set(sys.modules) - modules:
-        del sys.modules[name]
 
-
-@pytest.fixture
-def write(tmp_path: Path) -> Callable[..., None]:
     def write(**files: str) -> None:
         for name, text in files.items():
             path = tmp_path / f"{name.replace('__', '/')}.py"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict, Unpack
 
 import attrs
 import trio
@@ -13,18 +13,30 @@ import trio
 from llcphone.sim import voices
 from llcphone.sim.twilio.call import CallOver, SimCall
 from llcphone.sim.twilio.playout import SAMPLES_PER_MS
-from llcphone.sim.twilio.record import CallFaults, CallRecord
-from llcphone.sim.twilio.simulator import ACCOUNT_SID, NUMBER, open_twilio
+from llcphone.sim.twilio.simulator import open_twilio
 from llcphone.sim.twilio.steps import Callee
 from llcphone.sim.wav import read_speech
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from llcphone.sim.twilio.record import CallRecord
+
 DEFAULT_SAY = ("hello_opening_hours", "book_table", "goodbye")
 """Recordings said when none are named."""
+SILENCE_MS = 700
+"""The agent has finished when it has been silent for this long."""
 LONGEST_ANSWER_S = 60.0
 """An agent that talks for longer is talked over."""
+
+
+class ServerSide(TypedDict, total=False):
+    """The account and address of the server, as `open_twilio` takes them."""
+
+    account_sid: str
+    numbers: Sequence[str]
+    public_url: str | None
+    connect_to: tuple[str, int] | None
 
 
 @attrs.frozen
@@ -63,16 +75,9 @@ async def run_phone(
     say: Sequence[Path | str] = DEFAULT_SAY,
     *,
     printer: Callable[[str], None] = print,
-    public_url: str | None = None,
-    connect_to: tuple[str, int] | None = None,
-    account_sid: str = ACCOUNT_SID,
-    numbers: Sequence[str] = (NUMBER,),
-    from_: str = "+15551230001",
-    greeting: bool = True,
-    silence_ms: int = 700,
     patience_s: float = 20.0,
-    faults: CallFaults | None = None,
     wav: Path | str | None = None,
+    **server: Unpack[ServerSide],
 ) -> PhoneSummary:
     """Ring a running server and hold a call of recordings.
 
@@ -81,16 +86,9 @@ async def run_phone(
         auth_token: the Auth Token the server checks signatures with.
         say: speech files, or names of the bundled voices, said one after the other.
         printer: called with a line per event.
-        public_url: what the server believes its address to be, when it is not that of ``url``.
-        connect_to: where that address is really reached.
-        account_sid: the server's account.
-        numbers: its numbers; the first is called.
-        from_: the caller's number.
-        greeting: wait for the agent to speak first.
-        silence_ms: the agent has finished when it has been silent for this long.
         patience_s: longest wait for the agent to start speaking.
-        faults: what goes wrong in this call.
         wav: write the call there as stereo WAV.
+        server: as for `open_twilio`; the first of its ``numbers`` is called.
 
     Raises:
         SpeechFileError, OSError: a speech file cannot be read.
@@ -98,22 +96,12 @@ async def run_phone(
     """
     speeches = [_load(name) for name in say]
 
-    async with open_twilio(
-        webhook_url=url,
-        auth_token=auth_token,
-        account_sid=account_sid,
-        numbers=numbers,
-        public_url=public_url,
-        connect_to=connect_to,
-    ) as twilio:
-        call = await twilio.ring(
-            from_=from_, faults=faults or CallFaults(), on_event=partial(_print_event, printer)
-        )
-        script = _Script(call, silence_ms, patience_s)
+    async with open_twilio(webhook_url=url, auth_token=auth_token, **server) as twilio:
+        call = await twilio.ring(on_event=partial(_print_event, printer))
+        script = _Script(call, patience_s)
         with contextlib.suppress(CallOver):
             await call.stream_started()
-            if greeting:
-                await script.listen()
+            await script.listen()
             for speech in speeches:
                 await script.say(speech)
         call.hang_up()
@@ -128,35 +116,28 @@ async def run_rest(
     url: str,
     auth_token: str,
     *,
-    account_sid: str = ACCOUNT_SID,
-    numbers: Sequence[str] = (NUMBER,),
     callee: Callee | Callable[[str], Callee] = Callee(),  # noqa: B008 (frozen)
     port: int = 0,
     printer: Callable[[str], None] = print,
-    public_url: str | None = None,
-    connect_to: tuple[str, int] | None = None,
+    **server: Unpack[ServerSide],
 ) -> None:
     """Be the Twilio through which a running server rings people, until cancelled.
 
     Args:
         url: the server's voice webhook, such as ``http://127.0.0.1:8081/twiml``.
-        numbers: what the server may call from.
         callee: how people behave, all or by number.
         port: of the REST API on this machine; 0 takes a free one.
         printer: given the setting that leads to the API once it is served, and then each event.
-        public_url, connect_to: as for `run_phone`.
+        server: as for `open_twilio`.
     """
 
     async with open_twilio(
         webhook_url=url,
         auth_token=auth_token,
-        account_sid=account_sid,
-        numbers=numbers,
-        public_url=public_url,
-        connect_to=connect_to,
         callee=callee,
         api_port=port,
         on_event=partial(_print_event, printer),
+        **server,
     ) as twilio:
         printer(f"Twilio is simulated: LLCPHONE_TWILIO__API_URL={twilio.api_url}")
         await trio.sleep_forever()
@@ -171,7 +152,6 @@ class _Script:
     """The caller's manners: lets the agent finish, and waits a limited time for it to begin."""
 
     call: SimCall
-    silence_ms: int
     patience_s: float
     said: int = 0
     gaps_ms: list[int] = attrs.field(factory=list)
@@ -187,7 +167,7 @@ class _Script:
         if self.said:
             self.gaps_ms.append(self.call.log.now_ms - self.call.mouth.last_said_at // SAMPLES_PER_MS)
         with trio.move_on_after(LONGEST_ANSWER_S):
-            await self.call.silence_for(self.silence_ms)
+            await self.call.silence_for(SILENCE_MS)
 
     async def say(self, speech: bytes) -> None:
         self.call.log.event(f"the caller speaks for {len(speech) / 8000:.1f} s")
