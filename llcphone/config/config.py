@@ -27,6 +27,7 @@ from llcphone.config.breaker import BreakerConfig
 from llcphone.config.calendar import CalendarConfig
 from llcphone.config.call import CallConfig
 from llcphone.config.company import CompanyConfig
+from llcphone.config.console import ConsoleConfig
 from llcphone.config.drain import DrainConfig
 from llcphone.config.fields import Section, Setting, nearest, settings_of
 from llcphone.config.filler import FillerConfig
@@ -93,6 +94,7 @@ class Config:
     records: RecordsConfig = attrs.field(factory=RecordsConfig)
     log: LogConfig = attrs.field(factory=LogConfig)
     metrics: MetricsConfig = attrs.field(factory=MetricsConfig)
+    console: ConsoleConfig = attrs.field(factory=ConsoleConfig)
     alarms: AlarmsConfig = attrs.field(factory=AlarmsConfig)
     agent: AgentConfig = attrs.field(factory=AgentConfig)
     routes: RoutesConfig = attrs.field(factory=RoutesConfig)

@@ -1,1 +1,10 @@
-"""A page in the browser: a telephone, and what happens in calls."""
+"""The console: pages that show calls in a browser, and a telephone there; on a port of their own.
+
+open     where it listens, and what belongs to it
+port     the listener: static files, signing in, sockets; what is left goes to ``app``
+origin   whose page a request comes from
+access   who somebody is: keys, links, bearer tokens, tickets
+line     the telephone in the browser
+static   the files of ``web/``
+app      the JSON routes; ``state`` is the first of them
+"""

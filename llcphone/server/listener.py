@@ -51,7 +51,7 @@ from llcphone.server.request import (
     read_body,
     read_head,
 )
-from llcphone.server.socket_passing import close
+from llcphone.server.socket_passing import close, detach
 from llcphone.twilio.signature import valid_upgrade
 from llcphone.wire import websocket
 from llcphone.wire.socket import Socket
@@ -228,7 +228,7 @@ class PublicListener:
 
     async def _answer_probe(self, stream: trio.SocketStream, head: RequestHead, rest: bytes) -> None:
         """Answer a signed upgrade that only asks whether upgrades arrive here: 101, then a Close."""
-        raw = _detach(stream)
+        raw = detach(stream)
         try:
             leg = websocket.accept(Socket.from_accepted(raw), head.raw, rest)
         except BaseException:
@@ -241,7 +241,7 @@ class PublicListener:
 
     def _join_call(self, stream: trio.SocketStream, head: RequestHead, rest: bytes, token: str) -> None:
         """Make the socket a leg of its call. It never waits, so no other connection can use the token."""
-        raw = _detach(stream)
+        raw = detach(stream)
         try:
             leg = websocket.accept(
                 Socket.from_accepted(raw),
@@ -298,10 +298,3 @@ def _as_listener(each: trio.SocketListener | socket.socket) -> trio.SocketListen
     if isinstance(each, socket.socket):
         return trio.SocketListener(trio.socket.from_stdlib_socket(each))
     return each
-
-
-def _detach(stream: trio.SocketStream) -> socket.socket:
-    """Take the socket out of its Trio wrapper, which is then closed."""
-    sock = socket.socket(fileno=stream.socket.detach())
-    sock.setblocking(False)
-    return sock

@@ -5,9 +5,14 @@ Every wait in here is bounded by its caller's cancel scope, every read by a limi
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import trio
 
 from llcphone.server.head import HEAD_END, RequestHead, RequestRefused
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 LINGER_S = 1.0
 """How long we wait for a peer to read our answer and close."""
@@ -23,11 +28,15 @@ BODY_TIMEOUT_S = 5.0
 
 _PHRASES = {
     200: b"OK",
+    304: b"Not Modified",
     400: b"Bad Request",
+    401: b"Unauthorized",
     403: b"Forbidden",
     404: b"Not Found",
+    405: b"Method Not Allowed",
     411: b"Length Required",
     413: b"Content Too Large",
+    415: b"Unsupported Media Type",
     429: b"Too Many Requests",
     431: b"Request Header Fields Too Large",
     503: b"Service Unavailable",
@@ -40,10 +49,13 @@ def bare_answer(status: int) -> bytes:
     return b"HTTP/1.1 %d %b\r\nContent-Length: 0\r\nConnection: close\r\n\r\n" % (status, _PHRASES[status])
 
 
-def page(method: bytes, status: int, content_type: str, body: bytes) -> bytes:
+def page(
+    method: bytes, status: int, content_type: str, body: bytes, headers: Mapping[str, str] | None = None
+) -> bytes:
     """The whole of a small answer; to HEAD without the body."""
-    head = b"HTTP/1.1 %d %b\r\nContent-Type: %b\r\nContent-Length: %d\r\nConnection: close\r\n\r\n"
-    head %= status, _PHRASES[status], content_type.encode(), len(body)
+    lines = [f"{name}: {value}" for name, value in (headers or {}).items()]
+    lines += [f"Content-Type: {content_type}", f"Content-Length: {len(body)}", "Connection: close"]
+    head = b"HTTP/1.1 %d %b\r\n%b\r\n\r\n" % (status, _PHRASES[status], "\r\n".join(lines).encode("ascii"))
     return head if method == b"HEAD" else head + body
 
 

@@ -85,3 +85,10 @@ def close(listeners: Sequence[trio.SocketListener]) -> None:
     """Close listening sockets; a process with copies of them still listens."""
     for listener in listeners:
         listener.socket.close()
+
+
+def detach(stream: trio.SocketStream) -> socket.socket:
+    """Take the socket out of its Trio wrapper, which is then closed."""
+    sock = socket.socket(fileno=stream.socket.detach())
+    sock.setblocking(False)
+    return sock

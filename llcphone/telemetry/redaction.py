@@ -23,7 +23,7 @@ _NUMBER = re.compile(r"\+\d[\d ().-]{4,}\d|(?<![\w.])(?!\d{4}-\d\d-\d\d)\(?\d[\d
 _KEY = re.compile(
     r"\b(?:sk|ek|rk|pk)[-_][\w*-]{6,}|\b(?:AC|SK)[0-9a-f]{32}\b|\bwhsec_\S+|(?i:\b(?:bearer|basic)\s+)[\w.~+/=-]{6,}"
 )
-_TOKEN = re.compile(r"(/(?:media|status|amd|twiml|transfer|voicemail|recording)/)[^\s\"'<>,]+")
+_TOKEN = re.compile(r"(/(?:media|status|amd|twiml|transfer|voicemail|recording|live|line)/)[^\s\"'<>,]+")
 _LOGIN = re.compile(r"(://)[^\s/@]+@")
 _ADDRESS = re.compile(r"\bsips?:[^\s\"'<>,]+")
 _OWN_ID = re.compile(r"(?=\d*[a-f])[0-9a-f]{16}|(?:CA|MZ)[0-9a-f]{32}")

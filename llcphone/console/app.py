@@ -1,0 +1,92 @@
+"""The JSON routes of the console. The port has let in only requests whose token is good.
+
+GET  /api/state     what the pages begin with (`state`)
+POST /api/ticket    lets one WebSocket in: {"for": "live" | "line"}
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+import msgspec
+from quart import Blueprint, Response, request
+from quart_trio import QuartTrio
+from werkzeug.exceptions import HTTPException
+
+from llcphone.console.access import Purpose  # noqa: TC001  (msgspec reads it)
+from llcphone.console.origin import security_headers
+from llcphone.console.state import state_of
+from llcphone.server.api.errors import ApiError, json_response, of_http, problem_response
+from llcphone.server.quiet_log import without_texts
+
+if TYPE_CHECKING:
+    from llcphone.console.access import Session
+    from llcphone.console.console import Console
+
+
+class TicketFor(msgspec.Struct, forbid_unknown_fields=True):
+    """The body of ``POST /api/ticket``."""
+
+    purpose: Purpose = msgspec.field(name="for")
+
+
+def make_console_app(console: Console) -> QuartTrio:
+    """The app of this console; `port` is what serves it."""
+    app = QuartTrio(__name__, static_folder=None)
+    without_texts(app.logger)
+    blueprint = Blueprint("console", __name__, url_prefix="/api")
+    _add_state(blueprint, console)
+    app.register_blueprint(blueprint)
+
+    @app.errorhandler(ApiError)
+    async def api_error(error: ApiError) -> Response:
+        return problem_response(error)
+
+    @app.errorhandler(HTTPException)
+    async def http_error(error: HTTPException) -> Response:
+        return of_http(error)
+
+    @app.after_request
+    async def guard(response: Response) -> Response:
+        response.headers.update(security_headers("", ""))
+        response.headers["Cache-Control"] = "no-store"
+        return response
+
+    return app
+
+
+def session_of() -> Session:
+    """Whose request is being answered."""
+    return cast("Session", request.scope["state"]["llcphone.exchange"].session)
+
+
+def need_act() -> Session:
+    """The session, if it may act.
+
+    Raises:
+        ApiError: it may only look.
+    """
+    session = session_of()
+    if not session.act:
+        why, fix = "with this link one may only look", "open one that acts: llcphone console (console.act)"
+        raise ApiError(403, "read_only", why, fix)
+    return session
+
+
+def _add_state(blueprint: Blueprint, console: Console) -> None:
+    @blueprint.get("/state")
+    async def state() -> Response:
+        return json_response(state_of(console, session_of()))
+
+    @blueprint.post("/ticket")
+    async def ticket() -> Response:
+        try:
+            purpose = msgspec.json.decode(await request.get_data(), type=TicketFor).purpose
+        except ValueError:
+            fix = 'send {"for": "live"} or {"for": "line"}'
+            raise ApiError(422, "bad_field", "the body does not say for what", fix) from None
+        if purpose not in console.sockets:
+            raise ApiError(404, "no_such_socket", "there is no such socket here", "see docs/12-console.md")
+        if purpose == "line" and not need_act().phone:
+            raise ApiError(403, "no_phone", "one may not call from here", "set console.phone = true")
+        return json_response({"ticket": console.access.make_ticket(session_of(), purpose)})

@@ -1,0 +1,67 @@
+"""What the parts of the console share: the phone it shows, who uses it, and how it was started."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Literal
+
+import attrs
+
+from llcphone.console.access import link
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from llcphone.config.console import ConsoleConfig
+    from llcphone.console.access import Access, Session
+    from llcphone.phone.phone import Phone
+    from llcphone.wire.leg import Leg
+
+    ServeSocket = Callable[[Leg, Session], Awaitable[None]]
+    """Serves one WebSocket until it is over; the port has let it in, and closes it."""
+
+LINES = 2
+"""Lines of a browser telephone: the second is the colleague of a transfer."""
+
+
+@attrs.frozen(eq=False, kw_only=True)
+class Console:
+    """One console."""
+
+    phone: Phone
+    config: ConsoleConfig
+    """In force: `llcphone phone` has defaults of its own."""
+    key: str = attrs.field(repr=False)
+    """The one that acts."""
+    mode: Literal["phone", "serve"]
+    simulated: bool
+    """Whether the model is the simulated one."""
+    access: Access
+    sockets: Mapping[str, ServeSocket]
+    """By the first part of their path."""
+    on_drain: Callable[[], object] | None
+    """Stops the process once live calls have ended; None: not from here."""
+    port: int
+    """The real one."""
+
+    @property
+    def origin(self) -> str:
+        """Where a browser finds it."""
+        if self.config.origins:
+            return self.config.origins[0]
+        return f"http://{local_host(self.config.host)}:{self.port}"
+
+    def most(self, socket: str) -> int:
+        """How many sockets of this kind there may be at once."""
+        return self.config.viewers if socket == "live" else LINES
+
+    def link(self) -> str:
+        """A new link, good once and for two minutes."""
+        return link(self.origin, self.key, time.time())
+
+
+def local_host(host: str) -> str:
+    """A host that we listen on, as it is written in an address of this machine."""
+    if host in ("0.0.0.0", "::", "localhost"):
+        return "127.0.0.1"
+    return f"[{host}]" if ":" in host else host
