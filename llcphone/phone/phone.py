@@ -15,9 +15,10 @@ import attrs
 from llcphone.agent import Agent
 from llcphone.call.call import Call
 from llcphone.dtmf import check_keys
-from llcphone.errors import ConfigError, JoinRefused
+from llcphone.errors import JoinRefused
 from llcphone.phone.admission import NO_MODEL
 from llcphone.phone.drain import drain
+from llcphone.phone.runs import need_public_url
 from llcphone.runtime.host import need_trio
 from llcphone.runtime.log_lines import logger
 from llcphone.twilio import twiml
@@ -120,12 +121,7 @@ class Phone:
             log.warning("call not admitted", extra={"live": self.live_calls, "why": closed[0]})
             fallback = self.overload.another_node(form) or self.transfers.instead_of_busy(form)
             return fallback or self.overload.busy(form, self._speech)
-        if not self.config.server.public_url:
-            raise ConfigError(
-                "server.public_url",
-                "is missing: it tells Twilio where the media stream goes",
-                "set PUBLIC_URL",
-            )
+        need_public_url(self.config)
         agent = self.agents.choose(form)
         call = Call.of_webhook(form)
         self._runs.begin(call, agent)

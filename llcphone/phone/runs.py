@@ -40,6 +40,13 @@ if TYPE_CHECKING:
     from llcphone.wire.poller import Poller
 
 
+def need_public_url(config: Config) -> None:
+    """Raise ConfigError unless Twilio can find the media stream."""
+    if not config.server.public_url:
+        why = "is missing: it tells Twilio where the media stream goes"
+        raise ConfigError("server.public_url", why, "set PUBLIC_URL")
+
+
 @attrs.frozen(eq=False, kw_only=True)
 class CallRuns:
     """Begins runs with what the phone has for them."""
@@ -74,12 +81,7 @@ class CallRuns:
             raise ConfigError(
                 "twilio.account_sid", "is missing: placing calls needs it", "set TWILIO_ACCOUNT_SID"
             )
-        if not self.config.server.public_url:
-            raise ConfigError(
-                "server.public_url",
-                "is missing: it tells Twilio where the media stream goes",
-                "set PUBLIC_URL",
-            )
+        need_public_url(self.config)
         self.admission.check()
         return self.dialler
 

@@ -27,6 +27,19 @@ from tests.wire.peers import (
     tcp_pair,
 )
 
+
+def start_reader(leg, nursery) -> list:
+    """Receive in a task; what came of it, and when it ended, stands in the list at last."""
+    ends = []
+
+    async def reader() -> None:
+        ends.append(await receive_all(leg))
+        ends.append(trio.current_time())
+
+    nursery.start_soon(reader)
+    return ends
+
+
 # Ending by the far side
 
 
@@ -90,12 +103,7 @@ async def test_a_failed_send_is_told_by_receive_after_the_far_sides_reason(autoj
 async def test_a_failed_send_wakes_the_reader_although_nothing_comes(autojump_clock, words):
     async with leg_and_far() as (leg, far, lost):
         async with trio.open_nursery() as nursery:
-            ends = []
-
-            async def reader() -> None:
-                ends.append(await receive_all(leg))
-
-            nursery.start_soon(reader)
+            ends = start_reader(leg, nursery)
             await wait_all_tasks_blocked()
             leg._sock._sock.shutdown(socket.SHUT_WR)
             for word in words:
@@ -108,12 +116,7 @@ async def test_a_failed_send_wakes_the_reader_although_nothing_comes(autojump_cl
 async def test_a_failed_send_without_a_close_frame_is_1006(autojump_clock):
     async with leg_and_far() as (leg, far, lost):
         async with trio.open_nursery() as nursery:
-            ends = []
-
-            async def reader() -> None:
-                ends.append(await receive_all(leg))
-
-            nursery.start_soon(reader)
+            ends = start_reader(leg, nursery)
             await wait_all_tasks_blocked()
             far.reset()
             leg.send_nowait(b"into the void")
@@ -184,13 +187,7 @@ async def test_aclose_under_cancellation_sends_close_and_closes_at_once(autojump
 @pytest.mark.parametrize("full", [False, True])
 async def test_aclose_wakes_a_waiting_receive_and_a_flush(autojump_clock, full):
     async with leg_and_far(small_buffers=True) as (leg, _, lost), trio.open_nursery() as nursery:
-        ends = []
-
-        async def reader() -> None:
-            ends.append(await receive_all(leg))
-            ends.append(trio.current_time())
-
-        nursery.start_soon(reader)
+        ends = start_reader(leg, nursery)
         if full:
             await fill(leg)
         await wait_all_tasks_blocked()
@@ -217,12 +214,7 @@ async def test_no_close_is_written_after_a_partial_frame(autojump_clock):
 
 async def test_abort_wakes_a_waiting_receive(autojump_clock):
     async with leg_and_far() as (leg, far, lost), trio.open_nursery() as nursery:
-        ends = []
-
-        async def reader() -> None:
-            ends.append(await receive_all(leg))
-
-        nursery.start_soon(reader)
+        ends = start_reader(leg, nursery)
         await wait_all_tasks_blocked()
         leg.abort()
         await wait_all_tasks_blocked()
