@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from llcphone.phone.open import open_phone as open_phone
     from llcphone.phone.phone import Phone as Phone
     from llcphone.phone.transfers.recordings import Recording as Recording
-    from llcphone.runtime.guest import run_in_asyncio as run_in_asyncio
+    from llcphone.runtime.host import run_in_asyncio as run_in_asyncio
     from llcphone.runtime.host import until_signal as until_signal
     from llcphone.settings import load_config as load_config
     from llcphone.tools.call_handle import CallHandle as CallHandle
@@ -47,7 +47,7 @@ _HOMES = {
     "JoinRefused": "llcphone.errors",
     "LLCPhoneError": "llcphone.errors",
     "NotAdmitted": "llcphone.errors",
-    "run_in_asyncio": "llcphone.runtime.guest",
+    "run_in_asyncio": "llcphone.runtime.host",
     "until_signal": "llcphone.runtime.host",
     "Outcome": "llcphone.tools.call_handle",
     "Phone": "llcphone.phone.phone",

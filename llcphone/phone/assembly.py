@@ -14,13 +14,12 @@ from llcphone.phone.agents import AgentChooser
 from llcphone.phone.breaker import CircuitBreaker
 from llcphone.phone.call_warnings import CallWarnings
 from llcphone.phone.day_budget import DayBudget
-from llcphone.phone.documents import StreamDocuments
 from llcphone.phone.loop_monitor import LoopMonitor
 from llcphone.phone.moved_calls import MovedCalls
 from llcphone.phone.overload import Overload
 from llcphone.phone.phone import Phone
 from llcphone.phone.resumption import CallResumption
-from llcphone.phone.runs import CallRuns
+from llcphone.phone.runs import CallRuns, StreamDocuments
 from llcphone.phone.transfers.messages import TextMessages
 from llcphone.phone.transfers.recordings import Recordings
 from llcphone.phone.transfers.registry import TransferRegistry

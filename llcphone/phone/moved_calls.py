@@ -29,8 +29,7 @@ if TYPE_CHECKING:
     from llcphone.agent import Agent
     from llcphone.call.call import Call
     from llcphone.engine.resumed import Resumed
-    from llcphone.phone.documents import StreamDocuments
-    from llcphone.phone.runs import CallRuns
+    from llcphone.phone.runs import CallRuns, StreamDocuments
     from llcphone.phone.transfers.registry import TransferRegistry
 
 log = logger("llcphone.phone")

@@ -42,9 +42,8 @@ if TYPE_CHECKING:
     from llcphone.agent import Agent
     from llcphone.engine.note import Note
     from llcphone.phone.calls import LiveCalls
-    from llcphone.phone.documents import StreamDocuments
     from llcphone.phone.moved_calls import MovedCalls
-    from llcphone.phone.runs import CallRuns
+    from llcphone.phone.runs import CallRuns, StreamDocuments
     from llcphone.store.journal_writer import JournalWriter
 
 log = logger("llcphone.journal")

@@ -19,6 +19,8 @@ from llcphone.call.setup import CallStart, brief_of, plan_call
 from llcphone.engine.events import EndReason
 from llcphone.errors import ConfigError
 from llcphone.phone.journal_entries import RESUMABLE
+from llcphone.phone.transfers.transfer import is_briefing
+from llcphone.twilio import twiml
 
 if TYPE_CHECKING:
     from llcphone.agent import Agent
@@ -31,8 +33,8 @@ if TYPE_CHECKING:
     from llcphone.phone.admission import Admission
     from llcphone.phone.calls import LiveCalls
     from llcphone.phone.dialler import Dialler
-    from llcphone.phone.documents import StreamDocuments
     from llcphone.phone.loop_monitor import LoopMonitor
+    from llcphone.phone.transfers.recordings import Recordings
     from llcphone.phone.transfers.registry import TransferRegistry
     from llcphone.phone.transfers.requests import TransferRequests
     from llcphone.phone.warm_pool import WarmPool
@@ -40,11 +42,49 @@ if TYPE_CHECKING:
     from llcphone.wire.poller import Poller
 
 
+_FIVE_MORE_TRIES = "#rc=5&rp=all"
+"""For Twilio (docs/vendor-facts.md, Calls and callbacks): ask up to five times more, whatever went wrong,
+because the process that is to answer may just be starting."""
+_TWO_MORE_TRIES = "#rc=2&rp=all"
+"""Without a journal only this process can answer."""
+
+
 def need_public_url(config: Config) -> None:
     """Raise ConfigError unless Twilio can find the media stream."""
     if not config.server.public_url:
         why = "is missing: it tells Twilio where the media stream goes"
         raise ConfigError("server.public_url", why, "set PUBLIC_URL")
+
+
+@attrs.define(eq=False)
+class StreamDocuments:
+    """Writes the TwiML that joins a telephone call to us, with the address where Twilio asks what next."""
+
+    _config: Config
+    _recordings: Recordings
+    _journal: bool = attrs.field(kw_only=True)
+    """Whether another process can answer."""
+
+    def resume_url(self, run_number: int) -> str:
+        """Where Twilio asks what next when the stream of this run has ended."""
+        tries = _FIVE_MORE_TRIES if self._journal else _TWO_MORE_TRIES
+        return f"{self._config.server.public_url}/resume/{run_number}{tries}"
+
+    def write(self, call: Call) -> None:
+        """Let ``call.twiml`` be the document that brings its media stream."""
+        begun = call.run_number > 0 or is_briefing(call)  # then it is recorded already, or not at all
+        recorded = None if begun else self._recordings.of_call()
+        call.twiml = self._connect(call.token, call.run_number, recorded)
+
+    def again(self, token: str, run_number: int) -> str:
+        """The document of a run that another request, perhaps another process, has begun."""
+        return self._connect(token, run_number, None)
+
+    def _connect(self, token: str, run_number: int, recorded: twiml.Recorded | None) -> str:
+        may_continue = self._journal or self._config.transfers.any
+        action = self.resume_url(run_number) if may_continue else None
+        stream = twiml.stream_url(self._config.server.public_url, token)
+        return twiml.connect_stream(stream, action=action, recorded=recorded)
 
 
 @attrs.frozen(eq=False, kw_only=True)
