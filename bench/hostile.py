@@ -84,8 +84,6 @@ class Outcome:
 
 
 class Lines(logging.Handler):
-    """Counts what is logged."""
-
     def __init__(self, outcome: Outcome) -> None:
         super().__init__(logging.WARNING)
         self.outcome = outcome
@@ -157,7 +155,6 @@ async def run_hostile(
 
 
 def chooser(acts: Mapping[str, Act]) -> Any:
-    """An agent for each caller: a hostile one, or the ordinary one."""
     ordinary = Agent("Be brief.", name="ordinary")
 
     @ordinary.tool(lean=True)

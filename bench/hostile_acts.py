@@ -73,7 +73,6 @@ TOOL = "act"
 
 
 def agent_of(act: Act) -> Agent:
-    """The agent that performs it."""
     place, what = act
     agent = Agent("You are hostile.", name="hostile")
 

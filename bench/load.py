@@ -59,7 +59,6 @@ class FakeWorld:
 
     @property
     def model_url(self) -> str:
-        """Where a bridge finds the model."""
         return f"{'wss' if self.tls else 'ws'}://127.0.0.1:{self._listener.port}/v1/realtime"
 
     def _accepted(self, sock: socket.socket) -> None:
@@ -103,8 +102,6 @@ class FakeWorld:
 
 
 class Load(Samples):
-    """The state of one run."""
-
     def __init__(self, world: FakeWorld, scenario: Scenario, bridge_port: int) -> None:
         super().__init__(world.loop, scenario, bridge_port)
         self.phones = [FakePhone(self, call) for call in range(scenario.calls)]

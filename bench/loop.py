@@ -27,8 +27,6 @@ TEXT, CLOSE, PING = 0x81, 0x88, 0x89
 
 
 class Loop:
-    """Readiness and timers."""
-
     def __init__(self) -> None:
         self.selector = selectors.DefaultSelector()
         self._timers: list[tuple[float, int, Callable[..., None], tuple[object, ...]]] = []

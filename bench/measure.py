@@ -63,8 +63,6 @@ class Figures:
 
 @attrs.frozen
 class Plan:
-    """What to measure."""
-
     few: tuple[int, ...] = (1, 10)
     """Calls of the latency test."""
     steps: tuple[int, ...] = (80, 200)
@@ -76,7 +74,6 @@ class Plan:
 
 
 def measure(bridge: Bridge, plan: Plan, tell: Callable[[Figures], None]) -> None:
-    """Take one bridge through the plan."""
     if "lat" in plan.tests or "load" in plan.tests:
         with started(bridge, greet=False) as (world, running):
             idle_kb = running.sample().rss_kb
@@ -125,7 +122,6 @@ def started(bridge: Bridge, *, greet: bool) -> Iterator[tuple[FakeWorld, Running
 
 
 def figures(bridge: Bridge, test: str, result: Result, *, idle_kb: float | None = None) -> Figures:
-    """Sum a load up."""
     before, after = result.before, result.after
     seconds = after.at_s - before.at_s
     cpu = (after.bridge_cpu_s - before.bridge_cpu_s) / seconds

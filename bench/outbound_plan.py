@@ -41,8 +41,6 @@ class Fate(Enum):
 
 
 class Rumour(Enum):
-    """What the callbacks suffer."""
-
     IN_ORDER = "in order"
     SCATTERED = "thrice, any order"
     LATE = "late"

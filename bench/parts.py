@@ -244,7 +244,6 @@ def arrived(lines: list[Line], listener: str) -> int:
 
 
 def drain(lines: list[Line]) -> None:
-    """Throw away what came out."""
     for line in lines:
         for far in (line.model, line.phone):
             try:
@@ -266,7 +265,6 @@ def tcp_pair() -> tuple[socket.socket, socket.socket]:
 
 
 def phone_leg(near: socket.socket) -> WebSocketLeg:
-    """Our end of a telephone."""
     protocol = ServerProtocol()
     protocol.state = OPEN
     return WebSocketLeg(Socket.from_accepted(near), protocol, max_message=65536)

@@ -23,8 +23,6 @@ _STOP = (
 
 
 class FakePhone:
-    """From the ring to ``stop``."""
-
     def __init__(self, load: Samples, call: int) -> None:
         self.load, self.call = load, call
         self.call_sid = f"CA{call:032d}"

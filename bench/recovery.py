@@ -68,8 +68,6 @@ class Cut(Enum):
 
 @attrs.define
 class Outcome:
-    """One call that lost its session."""
-
     cut: Cut
     talking_ms: int | None = None
     """From the loss to the first new audio sent to the caller."""

@@ -74,7 +74,6 @@ class Scrape:
         self.text += conn._in.decode()
 
     def buckets(self, name: str) -> Counter[float]:
-        """A histogram's cumulative counts."""
         found = re.findall(rf'^llcphone_{name}_bucket{{le="([^"]+)"}} (\S+)', self.text, re.M)
         return Counter({float(le): int(float(count)) for le, count in found})
 

@@ -72,7 +72,6 @@ def build_skill(target: Path) -> Path:
 
 
 def is_ours(path: Path) -> bool:
-    """Whether this ``SKILL.md`` is this skill's."""
     return re.search(rf"(?m)^name: {NAME}$", path.read_text("utf-8")) is not None
 
 

@@ -112,8 +112,6 @@ def judge_route(answer: Answer | str) -> Finding:
 
 @frozen
 class Upgrade:
-    """How a signed upgrade went."""
-
     status: int = 0
     """101, what was answered instead, or 0 for no answer."""
     why: str = ""

@@ -89,7 +89,6 @@ def lines(findings: Iterable[Finding]) -> list[str]:
 
 
 def verdict(findings: Iterable[Finding]) -> str:
-    """The last line."""
     counts = dict.fromkeys(Status, 0)
     first = ""
     for each in findings:

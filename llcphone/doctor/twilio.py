@@ -49,7 +49,6 @@ _ORDINARY = frozenset({"31921"})
 
 
 async def twilio(context: DoctorContext) -> list[Finding]:
-    """All of it."""
     settings = context.config.twilio
     if not settings.account_sid or not settings.auth_token:
         fix = "set TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN to have the number checked"
@@ -189,7 +188,6 @@ def _unread(code: str) -> Finding:
 
 
 def judge_alerts(codes: list[str]) -> Finding:
-    """What Twilio complained of lately."""
     counted = Counter(code for code in codes if code and code not in _ORDINARY)
     if not counted:
         return good("alerts", f"none in the last {ALERTS_HOURS} h")

@@ -29,7 +29,6 @@ async def status_pages(context: DoctorContext) -> list[Finding]:
 
 
 def judge_status(name: str, answer: Answer | str) -> Finding:
-    """What a status page says."""
     check = f"{name} status"
     page: dict[str, Any] = answer.json if isinstance(answer, Answer) and isinstance(answer.json, dict) else {}
     said = page.get("status")

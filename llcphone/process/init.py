@@ -31,8 +31,6 @@ if TYPE_CHECKING:
 
 @frozen
 class Question:
-    """One thing that is asked."""
-
     variable: str
     key: str
     text: str

@@ -130,7 +130,6 @@ def forget(path: str) -> None:
 
 
 def own_pid_file(host: str, port: int, handover: str = "") -> PidFile:
-    """This process's."""
     pid, words = os.getpid(), [each for each in sys.argv[1:] if each != REPLACE]
     argv = [sys.executable, "-m", "llcphone", *words]
     cwd = str(Path.cwd())

@@ -62,7 +62,6 @@ _PLAIN = {"draining": "draining (new callers get a busy tone; live ones talk on)
 
 
 def standing_lines(found: dict[str, Any]) -> list[str]:
-    """For people."""
     if found["others"] and not found["running"]:
         others = "; ".join(found["others"])
         told = [f"no server of this project runs; port {found['port']} belongs to {others}"]

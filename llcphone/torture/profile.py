@@ -117,7 +117,6 @@ class Place:
         return text
 
     def environment(self, profile: Profile, outer: dict[str, str]) -> dict[str, str]:
-        """What the bridge's process gets."""
         env = {name: outer[name] for name in PASSED_ON.split() if name in outer}
         env |= {
             "PORT": str(self.port),

@@ -41,7 +41,6 @@ def table(name: str, findings: Sequence[Finding]) -> Table:
 
 
 def listing(trials: Sequence[Trial]) -> Table:
-    """What there is to try."""
     drawn = Table(show_header=True, box=None)
     for heading in ("trial", "what happens", "bar"):
         drawn.add_column(heading)

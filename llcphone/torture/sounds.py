@@ -44,7 +44,6 @@ class Sound:
 
     @property
     def ms(self) -> float:
-        """How long it lasted."""
         return self.end_ms - self.start_ms
 
 

@@ -31,8 +31,6 @@ LIMIT_S = 300
 
 @attrs.frozen
 class Terminal:
-    """The command with its surroundings."""
-
     config: Config
     twilio: TwilioSimulator
     lines: list[str] = attrs.field(factory=list)

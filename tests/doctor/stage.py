@@ -54,7 +54,6 @@ class DoctorStage(Stage):
         self.set("agent.file", str(self.folder / "agent.py"))
 
     def secret(self, variable: str, value: str) -> None:
-        """Write one variable of .env."""
         self.env[variable] = value
         self.write()
 

@@ -44,8 +44,6 @@ SETTINGS: dict[str, dict[str, Any]] = {
 
 @attrs.frozen
 class ModesStage:
-    """What a test drives and asks."""
-
     stage: Rehearsal
     store: Store
 

@@ -77,7 +77,6 @@ async def ask(deployed: Deployment, method: str, path: str, **body: Any) -> http
 
 
 def webhook(deployed: Deployment, call_sid: str) -> bytes:
-    """A signed voice webhook, as bytes."""
     form = {
         "AccountSid": ACCOUNT_SID,
         "CallSid": call_sid,

@@ -20,8 +20,6 @@ Json = dict[str, Any]
 
 @attrs.define(eq=False)
 class CallerAudio:
-    """What arrived of it."""
-
     session: SessionState = attrs.field(repr=False)
     hearing: Hearing = attrs.field(init=False)
     kept: bytearray = attrs.field(factory=bytearray, repr=False)
@@ -36,7 +34,6 @@ class CallerAudio:
 
     @property
     def format(self) -> str:
-        """Of what arrives now."""
         return str(self._settings["format"]["type"])
 
     @property
@@ -47,7 +44,6 @@ class CallerAudio:
 
     @property
     def received_ms(self) -> float:
-        """Audio that arrived so far."""
         new_bytes = self.received_bytes - self._format_from_byte
         return self._format_from_ms + new_bytes / BYTES_PER_MS[self.format]
 

@@ -36,7 +36,6 @@ class TurnedAway(NamedTuple):
 
     @property
     def close_reason(self) -> str:
-        """The reason of the Close frame."""
         return "invalid_request_error" + (f".{self.code}" if self.code else "")
 
     @property

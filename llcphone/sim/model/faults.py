@@ -31,7 +31,6 @@ class Illness:
     close_with: int = 1011
 
     def text(self, now_s: float) -> str:
-        """The message at this moment."""
         return self.message.replace("{left}", f"{max(0.0, self.until_s - now_s):.3f}s")
 
 

@@ -37,5 +37,4 @@ class Pace:
 
     @property
     def interval_s(self) -> float:
-        """Time between two deltas."""
         return self.delta_ms / 1000 / self.speed

@@ -94,7 +94,6 @@ class Response:
 
     @property
     def is_active(self) -> bool:
-        """Begun and not done."""
         return self.status == "in_progress"
 
     @property
@@ -103,7 +102,6 @@ class Response:
         return " ".join(item.text for item in self.items if item.type == "message")
 
     def begin(self) -> None:
-        """Send ``response.created``."""
         self.status = "in_progress"
         items = [] if "input" in self.request else self.session.conversation.items
         self._context = context(self.session.config | self._own_settings(), items)

@@ -26,8 +26,6 @@ _CANNOT = Say("I am sorry, I cannot do that yet.")
 
 @attrs.define(eq=False)
 class Responses:
-    """All of them, in order."""
-
     session: SessionState = attrs.field(repr=False)
     audio: CallerAudio = attrs.field(repr=False)
     all: list[Response] = attrs.field(factory=list)

@@ -39,7 +39,6 @@ Piece = tuple[str, Tokens]
 
 
 def text_tokens(text: str) -> int:
-    """Tokens of a text."""
     return -(-len(text) // 4)
 
 

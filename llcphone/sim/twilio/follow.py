@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 
 async def live(call: SimCall, first: Step) -> None:
-    """Hold a call."""
     try:
         async with trio.open_nursery() as call.background:
             async with trio.open_nursery() as nursery:

@@ -44,8 +44,6 @@ class Mark(_Exact, tag="mark", tag_field="event"):
 
 
 class Clear(_Exact, tag="clear", tag_field="event"):
-    """Empty the buffer."""
-
     streamSid: str
 
 

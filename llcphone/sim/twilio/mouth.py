@@ -51,7 +51,6 @@ class Mouth:
     _queued: int = 0
 
     async def run(self) -> None:
-        """Speak until cancelled."""
         self._silences = self._make_silences()
         began_at = trio.current_time()
         frame = 0

@@ -56,7 +56,6 @@ _TEST_TO = {"+15005550001": 21217, "+15005550002": 21214, "+15005550003": 21215,
 
 
 def first(form: Form, name: str, default: str = "") -> str:
-    """A field's only value."""
     return form.get(name, [default])[0]
 
 

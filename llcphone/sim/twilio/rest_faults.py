@@ -18,8 +18,6 @@ OPERATIONS |= {"application", "alerts"}
 
 
 class RestError(Exception):
-    """A request Twilio refuses."""
-
     def __init__(self, status: int, code: int, text: str) -> None:
         super().__init__(status, code, text)
         self.reply: Reply = (

@@ -34,8 +34,6 @@ _ALERTS = "/v1/Alerts"
 
 @attrs.frozen
 class Request:
-    """A request as it was read."""
-
     method: str
     path: str
     """Below the account."""
@@ -92,7 +90,6 @@ async def read_request(
 async def send_reply(
     stream: trio.SocketStream, connection: h11.Connection, reply: Reply, headers: list[tuple[str, str]]
 ) -> None:
-    """Answer a request."""
     status, content = reply
     text = b"" if status == 204 else json.dumps(content).encode()
     fields = [("Content-Type", "application/json"), ("Content-Length", str(len(text))), *headers]

@@ -42,8 +42,6 @@ _CLOSE_ERRORS = {1006: 31903, 1002: 31924, 1003: 31924, 1007: 31924, 1009: 31924
 
 
 class Ending(Enum):
-    """Why a stream ends."""
-
     STOP = "call over or updated"
     DROP = "connection reset"
     SERVER = "closed by the server"

@@ -87,7 +87,6 @@ class Verb:
     children: tuple[Verb, ...]
 
     def child(self, name: str) -> Verb | None:
-        """The first child of that name."""
         return next((child for child in self.children if child.name == name), None)
 
     def get(self, name: str, default: str = "") -> str:

@@ -25,8 +25,6 @@ DIAL_TIMEOUT_S = 10.0
 
 
 class StreamFailed(Exception):
-    """A media stream did not open."""
-
     def __init__(self, code: int, text: str) -> None:
         super().__init__(code, text)
         self.code = code
@@ -35,8 +33,6 @@ class StreamFailed(Exception):
 
 @attrs.frozen
 class Place:
-    """Where to connect."""
-
     host: str
     port: int
     tls: bool

@@ -22,7 +22,6 @@ def tool(name="look_up", **properties):
 
 
 def offered(*tools, dialect=Dialect.GA):
-    """An update with these tools, checked."""
     session = flat_session() if dialect is Dialect.FLAT else ga_session()
     check_event({"type": "session.update", "session": session | {"tools": list(tools)}}, dialect)
 
@@ -67,7 +66,6 @@ def test_arrays_of_anything_and_things_that_only_look_like_one_are_taken():
 
 
 def item(**body):
-    """An item's event, checked."""
     check_event({"type": "conversation.item.create", "item": body}, Dialect.GA)
 
 
