@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llcphone import Config, ConfigError
-from llcphone.call.setup_money import money_plan
+from llcphone.call.setup import money_plan
 from llcphone.price_lists import SHIPPED, price_list
 from llcphone.prices import Rates, parse_prices
 from llcphone.realtime.events import Usage

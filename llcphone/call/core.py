@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING, Any
 import trio
 
 from llcphone.call.log_context import current_call
-from llcphone.call.phone_writer import PhoneWriter
 from llcphone.engine.call import CallEngine
 from llcphone.engine.commands import SendPhone
 from llcphone.engine.events import Born, EndReason
 from llcphone.engine.note import Note
-from llcphone.errors import JoinRefused
+from llcphone.errors import JoinRefused, LegClosed
 from llcphone.runtime.containment import kinds_of
 from llcphone.runtime.log_lines import logger
+from llcphone.twilio.media import Clear, MediaEncoder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from llcphone.engine.call_setup import CallSetup
     from llcphone.engine.commands import Command
     from llcphone.engine.events import Event
+    from llcphone.twilio.media import PhoneMessage
     from llcphone.wire.leg import Leg
 
 
@@ -66,6 +67,37 @@ class Alarm:
     def _move(self) -> None:
         if self._scope is not None:
             self._scope.deadline = min(self._engine_s, self._ping_s)
+
+
+class PhoneWriter:
+    """Writes to the phone's leg; messages that follow each other in one step leave in one kernel send."""
+
+    def __init__(self) -> None:
+        self.leg: Leg | None = None
+        self.waiting: list[bytes] = []
+        """Messages of the present step that have not been sent."""
+        self._encoder: MediaEncoder | None = None
+
+    def stream_started(self, stream_sid: str) -> None:
+        """From now on messages can be written."""
+        self._encoder = MediaEncoder(stream_sid)
+
+    def write(self, message: PhoneMessage) -> None:
+        """Let a message wait for ``flush``. ``Clear`` is sent at once, and drops unsent media."""
+        if isinstance(message, Clear):
+            if self.waiting:
+                self.flush()
+            if self.leg is not None and self._encoder is not None:
+                self.leg.drop_media_nowait()
+                self.leg.send_nowait(self._encoder.clear())
+        elif self._encoder is not None:
+            self.waiting.append(self._encoder.encode(message))
+
+    def flush(self) -> None:
+        """Send what waits."""
+        if self.leg is not None:
+            self.leg.send_many_nowait(self.waiting, media=True)
+        self.waiting.clear()
 
 
 class CallCore:
@@ -209,3 +241,24 @@ class CallCore:
         """End the recording of this call, if there is one."""
         if self._tape is not None:
             self._tape.close()
+
+
+MOST_BAD_IN_ROW = 10
+"""Messages of a leg that cannot be read are counted and skipped; this many in a row end it."""
+_PROTOCOL_ERROR = 1002
+
+
+class BadMessageCount:
+    """The unreadable messages of one leg."""
+
+    def __init__(self, core: CallCore) -> None:
+        self._core = core
+        self.in_row = 0
+        """The reader resets it after each message that it could read."""
+
+    def one_more(self) -> None:
+        """Count one; raises ``LegClosed`` when there are too many in a row."""
+        self._core.bad_messages += 1
+        self.in_row += 1
+        if self.in_row >= MOST_BAD_IN_ROW:
+            raise LegClosed(_PROTOCOL_ERROR, "unreadable messages") from None

@@ -16,14 +16,15 @@ from urllib.parse import parse_qsl, quote, urlsplit
 
 import trio
 
-from llcphone.call.bad_messages import MOST_IN_ROW
 from llcphone.call.codec import codec_of
+from llcphone.call.core import MOST_BAD_IN_ROW
 from llcphone.call.dialects import DialectMemory
 from llcphone.call.model_leg import NO_SESSION, failure_word
 from llcphone.call.setup import plan_call
 from llcphone.errors import ConfigError, LegClosed, RemoteProtocolError
 from llcphone.realtime import events as model_events
-from llcphone.realtime.dialects import Dialect, connect_headers, is_dialect_refusal
+from llcphone.realtime.dialects import Dialect, connect_headers
+from llcphone.realtime.error_codes import is_dialect_refusal
 from llcphone.realtime.messages import UpdateSession
 from llcphone.realtime.session import confirms_ulaw, session_fields
 from llcphone.runtime.containment import contained
@@ -235,7 +236,7 @@ async def configure(
                 event = codec.decode(message)
             except RemoteProtocolError:
                 unreadable += 1
-                if unreadable >= MOST_IN_ROW:
+                if unreadable >= MOST_BAD_IN_ROW:
                     raise
                 continue
             unreadable = 0

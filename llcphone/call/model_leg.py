@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 import attrs
 import trio
 
-from llcphone.call.bad_messages import BadMessageCount
 from llcphone.call.codec import ModelCodec, codec_of
+from llcphone.call.core import BadMessageCount, CallCore
 from llcphone.engine.events import ModelConnected, ModelConnectFailed, ModelExpires, ModelLegLost, ModelSaid
 from llcphone.errors import LegClosed, ModelRefused, RemoteProtocolError
 from llcphone.realtime.dialects import Dialect
@@ -28,7 +28,6 @@ from llcphone.wire.websocket_leg import read_all
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from llcphone.call.core import CallCore
     from llcphone.wire.leg import Leg
 
 _ABNORMAL = 1006

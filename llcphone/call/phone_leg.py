@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from llcphone.call.bad_messages import BadMessageCount
+from llcphone.call.core import BadMessageCount, CallCore
 from llcphone.engine.events import EndReason, PhoneLegLost, StreamJoined
 from llcphone.errors import JoinRefused, LegClosed, RemoteProtocolError
 from llcphone.twilio.media import StreamStarted, caller_audio_fast, decode
@@ -19,7 +19,6 @@ from llcphone.wire.leg import CLOSE_TIMEOUT_S
 from llcphone.wire.websocket_leg import read_all
 
 if TYPE_CHECKING:
-    from llcphone.call.core import CallCore
     from llcphone.tools.call_handle import CallHandle
     from llcphone.wire.leg import Leg
 

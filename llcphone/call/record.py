@@ -6,11 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from llcphone.realtime import usage as tokens
-
 if TYPE_CHECKING:
     from llcphone.engine.events import EndReason
-    from llcphone.engine.status import CallReport
 
 
 @attrs.frozen
@@ -78,13 +75,3 @@ class CallRecord:
         data = attrs.asdict(self)
         data["reason"] = self.reason.value
         return data
-
-
-def figures_of(report: CallReport, *, transcript: bool) -> dict[str, Any]:
-    """What the engine reports of a call, as fields of its record; the words only with ``transcript``."""
-    return attrs.asdict(report, recurse=False) | {
-        "usage": attrs.asdict(report.usage),
-        "cached_share": round(tokens.cached_share(report.usage), 4),
-        "cost_usd": None if report.cost_usd is None else round(report.cost_usd, 6),
-        "transcript": report.transcript if transcript else (),
-    }

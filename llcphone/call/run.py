@@ -7,7 +7,7 @@ closed (bounded), tools are cancelled, and one record leaves by ``on_record``, s
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import trio
 
@@ -16,18 +16,17 @@ from llcphone.call.deadlines import keep_deadlines
 from llcphone.call.log_context import current_call
 from llcphone.call.model_legs import ModelLegs
 from llcphone.call.phone_leg import PhoneLeg
-from llcphone.call.record import CallRecord, figures_of
+from llcphone.call.record import CallRecord
 from llcphone.call.tools import ToolRunner
 from llcphone.engine import commands
 from llcphone.engine.call import CallEngine
+from llcphone.engine.events import Tick
 from llcphone.runtime.containment import contained
 
 if TYPE_CHECKING:
     from llcphone.agent import Agent
-    from llcphone.call.approvals import Approvals
     from llcphone.call.services import CallServices
     from llcphone.engine.call_setup import CallSetup
-    from llcphone.engine.events import Event
     from llcphone.engine.resumed import Resumed
     from llcphone.engine.status import CallStatus, SpokenLine
     from llcphone.tools.call_handle import CallHandle
@@ -46,6 +45,8 @@ class CallRun:
         self._phone = PhoneLeg(core, handle)
         self._models = models = ModelLegs(core)
         self._tools = ToolRunner(core, agent, handle)
+        self.join, self.step, self.spawn = self._phone.join, core.step, core.spawn
+        self.approvals = self._tools.approvals
         core.obey(
             {
                 commands.SendModel: models.send,
@@ -70,7 +71,7 @@ class CallRun:
             with contained() as failure:
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(self._phone.read, name="twilio reader")
-                    nursery.start_soon(keep_deadlines, core, self._models, name="deadlines")
+                    nursery.start_soon(self._keep_deadlines, name="deadlines")
                     core.begin(nursery)
             if failure.error is not None:  # our bug, or the user's hook: this call only
                 core.failed(failure.error)
@@ -82,6 +83,13 @@ class CallRun:
                 if failure.error is not None:
                     core.log_fault(failure.error)
             self._leave_record(born_at, trio.current_time() - began)
+
+    async def _keep_deadlines(self) -> None:
+        """Sleep until the engine's next deadline, or until a ping of the model legs is due; then step."""
+        while True:
+            await self._core.alarm.sleep()
+            self._models.keepalive()
+            self._core.step(Tick())
 
     def _abort_phone(self) -> None:
         """A leg that joined in the very moment the call ended still belongs to us."""
@@ -98,6 +106,9 @@ class CallRun:
 
     def _record(self, engine: CallEngine, born_at: float, duration_s: float) -> CallRecord:
         call, sessions, status = self._handle, self._services.sessions, engine.status()
+        figures = engine.report()
+        if not self._services.config.records.transcript:
+            del figures["transcript"]
         return CallRecord(
             call_id=call.call_id,
             call_sid=call.call_sid,
@@ -110,7 +121,7 @@ class CallRun:
             warm_saved_ms=sessions.saved_ms(status),
             tools=tuple(self._tools.done),
             bad_messages=self._core.bad_messages,
-            **figures_of(engine.report(), transcript=self._services.config.records.transcript),
+            **figures,
         )
 
     # -- obeying ----------------------------------------------------------------------------
@@ -128,22 +139,6 @@ class CallRun:
         self._core.cancel(command.reason.value)
 
     # -- for the call's owner ---------------------------------------------------------------
-
-    def join(self, leg: Leg) -> None:
-        """Take the media stream's leg. Synchronous; from here on the call closes it.
-
-        Raises:
-            JoinRefused: a stream joined already, or the call is over.
-        """
-        self._phone.join(leg)
-
-    def step(self, event: Event) -> None:
-        """Handle one event and all it causes; after the end, nothing."""
-        self._core.step(event)
-
-    def spawn(self, function: Any, *args: Any, name: str) -> None:
-        """Start a task of this call."""
-        self._core.spawn(function, *args, name=name)
 
     @property
     def over(self) -> bool:
@@ -167,8 +162,3 @@ class CallRun:
     def phone_leg(self) -> Leg | None:
         """The media stream's leg, once one has joined."""
         return self._core.phone.leg
-
-    @property
-    def approvals(self) -> Approvals:
-        """Tool calls that wait for a person's approval."""
-        return self._tools.approvals

@@ -10,13 +10,15 @@ import attrs
 
 from llcphone.announcements import OFF, TONE, pieces, prompt
 from llcphone.call.loop_blocking import timed_at_once
-from llcphone.call.setup_money import alarm_plan, money_plan
 from llcphone.call.setup_turns import detection, echo_plan, silence_plan, turn_updates
 from llcphone.call.tool_results import LONGEST, shortened
 from llcphone.engine.call_setup import (
+    AlarmPlan,
+    AtLimit,
     CallLimits,
     CallSetup,
     GoodbyePlan,
+    MoneyPlan,
     RecoveryPlan,
     RenewalPlan,
     RetellingTexts,
@@ -25,6 +27,8 @@ from llcphone.engine.call_setup import (
     ToolRule,
 )
 from llcphone.engine.resumed import Owed
+from llcphone.errors import ConfigError
+from llcphone.price_lists import price_list
 from llcphone.realtime.dialects import Dialect
 from llcphone.realtime.session import session_fields
 from llcphone.runtime.containment import contained
@@ -119,8 +123,8 @@ def plan_call(
         silence=silence_plan(config),
         recovery=recovery_plan(config, agent.stand_in),
         money=money_plan(config, spent_usd=start.spent_usd),
-        goodbye=_goodbye_plan(config),
-        alarms=alarm_plan(config),
+        goodbye=GoodbyePlan(config.agent.goodbye_cue, _apology(config)),
+        alarms=AlarmPlan(config.alarms.slow_turn_ms, config.alarms.dead_air_ms),
         renewal=_renewal_plan(config),
         resumed=start.resumed,
         limits=_limits(config, start.lasted_s),
@@ -239,10 +243,6 @@ def recovery_plan(config: Config, stand_in: bytes = b"") -> RecoveryPlan:
     )
 
 
-def _goodbye_plan(config: Config) -> GoodbyePlan:
-    return GoodbyePlan(goodbye_cue=config.agent.goodbye_cue, apology=_apology(config))
-
-
 def _apology(config: Config) -> tuple[bytes, ...]:
     return _sound(config, config.recovery.apology_file, "apology", "recovery.apology_file")
 
@@ -259,6 +259,29 @@ def machine_message(config: Config) -> tuple[bytes, ...]:
 def _sound(config: Config, path: str, stored: str, key: str) -> tuple[bytes, ...]:
     """What a setting asks for: its file, else what is stored in the company's language."""
     return prompt(path, stored, key, config.company.language, config.company.language_folder)
+
+
+def money_plan(config: Config, *, spent_usd: float = 0.0) -> MoneyPlan:
+    """By which prices a call is billed, and what it may cost; ``spent_usd``: what its older runs have cost.
+
+    Raises:
+        ConfigError: the price list cannot be read, or a budget is set and the model has no price.
+    """
+    money = config.money
+    prices = price_list(money.price_file)
+    rates = prices.rates(config.realtime.model)
+    for key in ("call_budget_usd", "day_budget_usd"):
+        if rates is None and getattr(money, key):
+            why = f"cannot be kept: the price list of {prices.date} has no price for realtime.model"
+            raise ConfigError(f"money.{key}", why, "write one into a file and name it in money.price_file")
+    return MoneyPlan(
+        rates=rates,
+        budget_usd=money.call_budget_usd,
+        at_limit=AtLimit(money.at_call_budget),
+        goodbye_cue=config.agent.goodbye_cue,
+        grace_ms=round(money.grace_s * 1000),
+        spent_usd=spent_usd,
+    )
 
 
 def _renewal_plan(config: Config) -> RenewalPlan:

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from llcphone.call.setup import plan_session
-from llcphone.call.setup_money import money_plan
+from llcphone.call.setup import money_plan, plan_session
 from llcphone.price_lists import price_list
 from llcphone.realtime.dialects import Dialect, unsupported_keys
 from llcphone.realtime.events import Usage

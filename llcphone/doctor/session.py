@@ -25,7 +25,8 @@ from llcphone.doctor.model import KEY_FIX, judge_model, told_of
 from llcphone.doctor.report import Finding, fail, good, unknown, warn
 from llcphone.errors import ConfigError
 from llcphone.realtime import events as model_events
-from llcphone.realtime.dialects import Dialect, is_dialect_refusal
+from llcphone.realtime.dialects import Dialect
+from llcphone.realtime.error_codes import is_dialect_refusal
 from llcphone.realtime.messages import CreateResponse, UpdateSession
 from llcphone.realtime.session import confirms_ulaw
 

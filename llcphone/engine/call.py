@@ -12,7 +12,7 @@ This file only dispatches. Below it are ``policies`` (each decides one thing), `
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from llcphone.audio import payload_bytes
 from llcphone.engine import events
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from llcphone.engine.events import Event
     from llcphone.engine.resumed import Resumed
     from llcphone.engine.state import Due, Handler
-    from llcphone.engine.status import CallReport, CallStatus, SpokenLine
+    from llcphone.engine.status import CallStatus, SpokenLine
 
 
 class CallEngine:
@@ -127,8 +127,8 @@ class CallEngine:
         """The conversation as it is heard at this moment."""
         return spoken_lines(self.state, now_ms)
 
-    def report(self) -> CallReport:
-        """The figures for the call record."""
+    def report(self) -> dict[str, Any]:
+        """The figures for the call record, by its names."""
         return report_of(self.state, self.policies)
 
     def kept(self, now_ms: int) -> Resumed:

@@ -8,7 +8,7 @@ they are.
 from __future__ import annotations
 
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import attrs
 
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from llcphone.engine.events import EndReason
     from llcphone.engine.resumed import Speaker
     from llcphone.realtime.dialects import Dialect
-    from llcphone.realtime.events import Usage
 
 
 class Floor(Enum):
@@ -95,31 +94,3 @@ class SpokenLine:
     """It has become sound and was not cut."""
     heard_whole: bool
     """All of it was played."""
-
-
-@attrs.frozen
-class CallReport:
-    """The figures for a call record. Times are milliseconds since the call's birth."""
-
-    started_after_ms: int | None
-    ready_after_ms: int | None
-    dialect: str
-    attempts: int
-    failure: str
-    frames: int
-    frames_held_back: int
-    turns: tuple[dict[str, Any], ...]
-    gaps: tuple[dict[str, Any], ...]
-    """Each end of a model session in mid-call, ``lost`` or ``planned``."""
-    barge_ins: int
-    late_deltas: int
-    unasked_responses: int
-    failed_responses: int
-    digits: int
-    unknown_events: int
-    stray_echoes: int
-    usage: Usage
-    cost_usd: float | None
-    unbilled_responses: int
-    alarms: tuple[dict[str, Any], ...]
-    transcript: tuple[dict[str, Any], ...]

@@ -13,8 +13,7 @@ import trio
 
 from llcphone.agent import Agent, agents_of
 from llcphone.call.endpoint import Endpoint
-from llcphone.call.setup import plan_call, recovery_plan, tool_plan
-from llcphone.call.setup_money import money_plan
+from llcphone.call.setup import money_plan, plan_call, recovery_plan, tool_plan
 from llcphone.config import Config
 from llcphone.phone.assembly import Opened, assembled
 from llcphone.phone.black_box import open_black_boxes

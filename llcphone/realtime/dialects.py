@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from llcphone.errors import LocalProtocolError
-from llcphone.realtime.error_codes import ErrorKind, error_kind, is_dialect_refusal, is_known
 from llcphone.realtime.messages import (
     OUTPUT_EVENT,
     AppendAudio,
@@ -38,20 +37,6 @@ from llcphone.realtime.messages import (
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-__all__ = [
-    "Dialect",
-    "ErrorKind",
-    "append_audio",
-    "append_prefix",
-    "connect_headers",
-    "encode",
-    "error_kind",
-    "ga_session",
-    "is_dialect_refusal",
-    "is_known",
-    "unsupported_keys",
-]
 
 PRIMING_TOKENS = 16
 """Longest priming answer: its text is thrown away, only its warmth counts."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from llcphone.realtime.dialects import ErrorKind, error_kind, is_dialect_refusal
+from llcphone.realtime.error_codes import ErrorKind, error_kind, is_dialect_refusal
 from llcphone.realtime.events import ModelError
 
 BETA = ModelError(

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from llcphone.realtime.dialects import ErrorKind, error_kind
+from llcphone.realtime.error_codes import ErrorKind, error_kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -4,34 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import attrs
-
 from llcphone.engine.resumed import Owed
 
 if TYPE_CHECKING:
-    from llcphone.engine.parts.responses import Response, Responses
-    from llcphone.realtime.events import ResponseStatus
-
-
-@attrs.frozen
-class Outcome:
-    """What became of a response that was asked for."""
-
-    response: Response
-    status: ResponseStatus
-    spoken: bool
-    """Some of it became sound."""
-    quiet: bool
-    """It need not be heard: tools run, the caller has taken the floor, or it was meant to be silent."""
-    code: str = ""
-    """Of the error, if it failed."""
-    wait_ms: int = 0
-    """Named by the far side."""
-
-    @property
-    def owed(self) -> bool:
-        """The caller has heard nothing of it, and waits for it."""
-        return not (self.spoken or self.quiet)
+    from llcphone.engine.parts.responses import Responses
 
 
 class PendingReply:

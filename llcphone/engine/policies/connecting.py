@@ -33,8 +33,15 @@ from llcphone.engine.commands import (
 )
 from llcphone.engine.events import EndReason, ModelConnected, ModelConnectFailed
 from llcphone.engine.parts.model_session import Phase
-from llcphone.realtime.dialects import Dialect, ErrorKind, error_kind, is_dialect_refusal, is_known
-from llcphone.realtime.error_codes import REFUSED_CLOSES, named_wait_ms
+from llcphone.realtime.dialects import Dialect
+from llcphone.realtime.error_codes import (
+    REFUSED_CLOSES,
+    ErrorKind,
+    error_kind,
+    is_dialect_refusal,
+    is_known,
+    named_wait_ms,
+)
 from llcphone.realtime.session import confirms_ulaw
 
 if TYPE_CHECKING:

@@ -15,7 +15,6 @@ from llcphone.engine.events import EndReason
 from llcphone.engine.parts.event_order import LATE_MS, EventOrder
 from llcphone.engine.parts.model_session import Phase
 from llcphone.engine.parts.responses import GREETING, PRIMING
-from llcphone.engine.policies.response_end import ResponseEnd
 from llcphone.engine.policies.resume import go_on
 from llcphone.engine.resumed import Owed
 from llcphone.engine.status import Floor
@@ -35,7 +34,6 @@ class ModelEvents:
     def __init__(self, state: CallState, policies: Policies) -> None:
         self._state, self._policies = state, policies
         self._session, self._talk, self._pending = state.session, state.talk, state.pending
-        self._ends = ResponseEnd(state, tools=policies.tools)
         self._turn_ends_ms: int | None = None
         """Where the turn now being committed ends, in the session's audio."""
         self._order = EventOrder()
@@ -216,9 +214,7 @@ class ModelEvents:
         if spoken and event.status is model_events.ResponseStatus.COMPLETED:
             state.caller_audio.answered()
             state.retry.answered(state.talk.timings.first_sound_ms(event.response_id))
-        outcome = self._ends.response_done(event, now_ms, out)
-        if outcome is not None:
-            self._policies.replies.over(outcome, now_ms, out)
+        self._policies.replies.response_done(event, now_ms, out)
         self._policies.renewal.response_done(event)
 
     def _error(self, event: model_events.ModelError, now_ms: int, out: list[Command]) -> None:

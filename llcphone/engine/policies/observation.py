@@ -8,7 +8,8 @@ import attrs
 
 from llcphone.audio import BYTES_PER_MS
 from llcphone.engine.parts.model_session import Phase
-from llcphone.engine.status import CallReport, CallStatus, DialStatus, SpokenLine
+from llcphone.engine.status import CallStatus, DialStatus, SpokenLine
+from llcphone.realtime import usage as tokens
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,8 +63,8 @@ def _spoken(state: CallState, line: Line, now_ms: int) -> SpokenLine:
     )
 
 
-def report_of(state: CallState, policies: Policies) -> CallReport:
-    """The figures for the call record."""
+def report_of(state: CallState, policies: Policies) -> dict[str, Any]:
+    """The figures for the call record, by its names. Times are milliseconds since the call's birth."""
 
     def since_birth(at_ms: int | None) -> int | None:
         return None if at_ms is None else at_ms - state.born_ms
@@ -80,31 +81,33 @@ def report_of(state: CallState, policies: Policies) -> CallReport:
         }
         for line in talk.history.lines()
     ]
-    return CallReport(
-        started_after_ms=since_birth(state.started_ms),
-        ready_after_ms=since_birth(state.ready_ms),
-        dialect=session.leg_dialect.value if session.leg_dialect else "",
-        attempts=session.attempts,
-        failure=not_dialled or session.last_failure,
-        frames=state.frames,
-        frames_held_back=state.gate.held_back,
-        turns=tuple(turn.as_data(since_birth) for turn in talk.timings.turns),
-        gaps=_gaps(policies, since_birth),
-        barge_ins=talk.barge_ins,
-        late_deltas=talk.late_deltas,
-        unasked_responses=talk.responses.unasked,
-        failed_responses=talk.failed_responses,
-        digits=state.digits,
-        unknown_events=state.unknown_events,
-        stray_echoes=talk.playout.stray_echoes,
-        usage=talk.bill.usage,
-        cost_usd=talk.bill.cost_usd,
-        unbilled_responses=talk.bill.unbilled,
-        alarms=tuple(
+    usage, cost_usd = talk.bill.usage, talk.bill.cost_usd
+    return {
+        "started_after_ms": since_birth(state.started_ms),
+        "ready_after_ms": since_birth(state.ready_ms),
+        "dialect": session.leg_dialect.value if session.leg_dialect else "",
+        "attempts": session.attempts,
+        "failure": not_dialled or session.last_failure,
+        "frames": state.frames,
+        "frames_held_back": state.gate.held_back,
+        "turns": tuple(turn.as_data(since_birth) for turn in talk.timings.turns),
+        "gaps": _gaps(policies, since_birth),
+        "barge_ins": talk.barge_ins,
+        "late_deltas": talk.late_deltas,
+        "unasked_responses": talk.responses.unasked,
+        "failed_responses": talk.failed_responses,
+        "digits": state.digits,
+        "unknown_events": state.unknown_events,
+        "stray_echoes": talk.playout.stray_echoes,
+        "usage": attrs.asdict(usage),
+        "cached_share": round(tokens.cached_share(usage), 4),
+        "cost_usd": None if cost_usd is None else round(cost_usd, 6),
+        "unbilled_responses": talk.bill.unbilled,
+        "alarms": tuple(
             attrs.asdict(each) | {"at_ms": since_birth(each.at_ms)} for each in policies.alarms.raised
         ),
-        transcript=tuple(line for line in lines if line["text"]),
-    )
+        "transcript": tuple(line for line in lines if line["text"]),
+    }
 
 
 def _gaps(policies: Policies, since_birth: Callable[[int | None], int | None]) -> tuple[dict[str, Any], ...]:

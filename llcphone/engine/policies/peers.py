@@ -14,7 +14,7 @@ from llcphone.engine.policies.outbound import Outbound
 from llcphone.engine.policies.phone_line import PhoneLine
 from llcphone.engine.policies.recovery import Recovery
 from llcphone.engine.policies.renewal import Renewal
-from llcphone.engine.policies.reply_retry import ReplyRetry
+from llcphone.engine.policies.reply_end import ReplyEnd
 from llcphone.engine.policies.silence import Silence
 from llcphone.engine.policies.stall import Stall
 from llcphone.engine.policies.tool_calls import ToolCalls
@@ -45,7 +45,7 @@ class Policies:
             renewal=self.renewal,
             stall=self.stall,
         )
-        self.replies = ReplyRetry(state, recovery=self.recovery)
+        self.replies = ReplyEnd(state, recovery=self.recovery, tools=self.tools)
         self.manual = ManualTurns(state, barge_in=self.barge_in, silence=self.silence)
         self.goodbye = Goodbye(state, recovery=self.recovery)
         self.echo = EchoGuard(

@@ -39,8 +39,7 @@ from llcphone.engine.commands import (
 from llcphone.engine.parts.retell import any_wordless, last_turns
 from llcphone.engine.parts.session_age import SessionAge, Why
 from llcphone.realtime import events as model_events
-from llcphone.realtime.dialects import Dialect, ErrorKind, error_kind
-from llcphone.realtime.error_codes import REFUSED_CLOSES, named_wait_ms
+from llcphone.realtime.error_codes import REFUSED_CLOSES, ErrorKind, error_kind, named_wait_ms
 from llcphone.realtime.messages import AskAside, CancelResponse, UpdateSession
 from llcphone.realtime.session import confirms_ulaw
 
@@ -48,6 +47,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from llcphone.engine.state import CallState
+    from llcphone.realtime.dialects import Dialect
 
 SUMMARY = "summary"
 

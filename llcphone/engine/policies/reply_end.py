@@ -1,4 +1,4 @@
-"""Asks again for a response that the caller waits for and that had no sound.
+"""The end of a response: its tools run, text without sound is deleted, what had no sound is asked for again.
 
 Every response that somebody waits for (greeting, answer, what is said about a tool's result, …) ends
 here. If it ended without a sound (text in place of audio, nothing at all, filtered, cut short, cancelled
@@ -20,16 +20,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from llcphone.engine import notes
-from llcphone.engine.commands import Command, EndCall
+from llcphone.engine.commands import Command, EndCall, SendModel
 from llcphone.engine.events import EndReason
-from llcphone.engine.parts.responses import GREETING, TOOLS, TURN, Asked, Response
+from llcphone.engine.parts import tool_batches
+from llcphone.engine.parts.responses import GREETING, PRIMING, TOOLS, TURN, Asked, Response
 from llcphone.realtime.error_codes import ErrorKind, asks_for_time, error_kind, named_wait_ms
-from llcphone.realtime.events import ModelError, RateLimits, ResponseStatus
+from llcphone.realtime.events import ModelError, RateLimits, ResponseDone, ResponseStatus
+from llcphone.realtime.messages import DeleteItem
 
 if TYPE_CHECKING:
-    from llcphone.engine.parts.pending_reply import Outcome
+    from collections.abc import Iterable
+
     from llcphone.engine.policies.recovery import Recovery
+    from llcphone.engine.policies.tool_calls import ToolCalls
     from llcphone.engine.state import CallState
+    from llcphone.realtime.events import Item
 
 _MOST_AGAIN = 2
 """How often an answer that ended without a sound is asked for again on the same session."""
@@ -38,39 +43,82 @@ _MOST_FAILURES = 2
 """Responses that may fail in a row before the session is to blame."""
 
 
-class ReplyRetry:
-    """Asks again for a reply that came to nothing."""
+class ReplyEnd:
+    """What is done at the end of each response of one call."""
 
-    def __init__(self, state: CallState, *, recovery: Recovery) -> None:
-        self._state = state
-        self._pending = state.pending
-        self._recovery = recovery
+    def __init__(self, state: CallState, *, recovery: Recovery, tools: ToolCalls) -> None:
+        self._state, self._talk, self._pending = state, state.talk, state.pending
+        self._recovery, self._tools = recovery, tools
         self._resets_ms = 0
         """When a rate limit that is used up is reset, by the server's own report."""
 
     # -- what happened ----------------------------------------------------------------------
 
-    def over(self, outcome: Outcome, now_ms: int, out: list[Command]) -> None:
-        """A response that somebody asked for has ended."""
-        talk = self._state.talk
-        if outcome.status is ResponseStatus.FAILED:
-            again = TOOLS if outcome.spoken else _purpose(outcome.response)
-            self._failed(again, outcome.code, outcome.wait_ms, now_ms, out)
+    def response_done(self, event: ResponseDone, now_ms: int, out: list[Command]) -> None:
+        """A response ended, one way or another."""
+        talk = self._talk
+        response = talk.responses.done(event.response_id)
+        talk.bill.done(event, talk.timings.of(event.response_id), out)
+        items = talk.items.take(event.response_id, event.items)
+        if response is None and event.in_conversation and event.purpose != PRIMING:
+            # A repetition, or never announced: nothing of it runs, but each call is owed its answer.
+            self._tools.begin(items, tool_batches.STRAY, event.response_id, now_ms, out)
+        if response is None or response.asked is Asked.OUT_OF_BAND:
+            talk.primed = talk.primed or response is not None or event.purpose == PRIMING
+            return
+        talk.response_over(response, out)
+        cut = talk.playout.is_cut_off(response.id)
+        written = self._delete_unheard(response.id, items, now_ms, out)
+        talk.transcript.lengths(response.id, items, now_ms)
+        interrupted = talk.was_interrupted(response.id)
+        why_not = tool_batches.why_not(event.status, response.asked, interrupted=interrupted)
+        follows = self._tools.begin(items, why_not, response.id, now_ms, out)
+        if response.asked is Asked.UNASKED:
+            return
+        out.append(notes.ResponseDone(response.asked.value, event.status.value))
+        spoken = any(item.generated for item in talk.playout.items_of(response.id))
+        silent_tools = talk.batches.ran and not written
+        quiet = follows or silent_tools or cut or talk.caller_has_floor or response.asked is Asked.SILENCE
+        if spoken or quiet:  # else it is still to come
+            talk.answered(response)
+        if event.status is ResponseStatus.FAILED:
+            again = TOOLS if spoken else _purpose(response)
+            self._failed(again, event.error_code, named_wait_ms(event.error_message), now_ms, out)
             return
         self._pending.failures = 0
-        if outcome.spoken:
+        if spoken:
             self._pending.unspoken = self._pending.unspoken_sessions = 0
-        elif outcome.owed:
-            self._not_spoken(_purpose(outcome.response), now_ms, out)
+        elif not quiet:
+            self._not_spoken(_purpose(response), now_ms, out)
         elif not (talk.batches.awaited or talk.responses.owes_anything):
             self._recovery.owes_nothing(now_ms)
+
+    def _delete_unheard(
+        self, response_id: str, items: Iterable[Item], now_ms: int, out: list[Command]
+    ) -> bool:
+        """Messages that never became sound: the model forgets them. True when some had words.
+
+        Of a response that was cut off nothing stays; else the words stand in the history as written.
+        """
+        talk = self._talk
+        written, cut = False, talk.playout.is_cut_off(response_id)
+        for item in items:
+            if item.type != "message" or talk.playout.item(item.id) is not None:
+                continue
+            out.append(SendModel(DeleteItem(item.id)))
+            talk.playout.cut_off(response_id)  # what comes of it later is not heard either
+            if cut:
+                talk.history.drop(item.id)
+            else:
+                written = talk.transcript.written(item, now_ms) or written
+        return written
 
     def error(self, event: ModelError, now_ms: int, out: list[Command]) -> None:
         """An ``error`` event on a configured session, by its code."""
         out.append(notes.ModelError(event.code, event.param))
         match error_kind(event):
             case ErrorKind.ACTIVE_RESPONSE:
-                self._state.talk.responses.create_refused(now_ms)
+                self._talk.responses.create_refused(now_ms)
             case ErrorKind.FATAL:
                 out.append(EndCall(EndReason.MODEL_REFUSED))
             case ErrorKind.RETRY if event.code == "session_expired":
@@ -82,7 +130,7 @@ class ReplyRetry:
 
     def _in_trouble(self, code: str, wait_ms: int, now_ms: int, out: list[Command]) -> None:
         """The server may have failed before a response began; an active response reports its own end."""
-        responses = self._state.talk.responses
+        responses = self._talk.responses
         self._state.retry.heed(wait_ms, now_ms)
         if responses.active is None and (again := responses.take_unanswered()):
             self._failed(again, code, wait_ms, now_ms, out)
@@ -91,11 +139,7 @@ class ReplyRetry:
         """How much may still be asked for: it matters once a response has failed for want of it."""
         resets = [reset_s for _, remaining, reset_s in event.limits.values() if remaining <= 0]
         self._resets_ms = now_ms + round(max(resets, default=0.0) * 1000)
-        if (
-            self._pending.waits_for_limits
-            and self._resets_ms > now_ms
-            and self._state.talk.responses.reply_pending
-        ):
+        if self._pending.waits_for_limits and self._resets_ms > now_ms and self._talk.responses.reply_pending:
             self._state.retry.heed(self._resets_ms - now_ms, now_ms)
             self._hold(0, now_ms, out)
 
@@ -118,7 +162,7 @@ class ReplyRetry:
         out.append(EndCall(EndReason.MODEL_LOST))
 
     def _failed(self, again: str, code: str, wait_ms: int, now_ms: int, out: list[Command]) -> None:
-        state, talk = self._state, self._state.talk
+        state, talk = self._state, self._talk
         talk.failed_responses += 1
         self._pending.failures += 1
         out.append(notes.ResponseFailed(code))
