@@ -6,6 +6,7 @@ import secrets
 import time
 from typing import TYPE_CHECKING, Any, Protocol
 
+import msgspec
 import trio
 
 from llcphone.call.tool_results import shown
@@ -21,6 +22,7 @@ from llcphone.engine.events import (
 )
 from llcphone.engine.resumed import Speaker
 from llcphone.errors import ConfigError
+from llcphone.runtime.containment import contained
 from llcphone.tools.call_handle import CallHandle
 from llcphone.twilio.forms import direction_of
 
@@ -31,6 +33,11 @@ if TYPE_CHECKING:
     from llcphone.call.record import CallRecord
     from llcphone.call.run import CallRun
     from llcphone.tools.call_handle import Outcome
+
+
+_LONGEST_STATE = 65_536
+_SPENT = "llcphone.spent_usd"
+"""What the call has cost so far, beside the user's own keys."""
 
 
 class Switchboard(Protocol):
@@ -198,3 +205,26 @@ def attestation_of(verstat: str) -> str:
     """The letter of a ``StirVerstat`` that has passed; empty for a diverted call, which says nothing."""
     letter = verstat.removeprefix("TN-Validation-Passed-")
     return letter if letter in {"A", "B", "C"} and letter != verstat else ""
+
+
+def state_of(call: Call) -> str:
+    """A call's state, if it is plain data of reasonable size; its cost in any case."""
+    spent_usd = call.run.status.call_usd
+    spent = {_SPENT: spent_usd} if spent_usd else {}
+    return _as_json({**call.state, **spent}) or _as_json(spent)
+
+
+def state_and_cost(text: str) -> tuple[dict[str, Any], float]:
+    """The state, and what the call has cost."""
+    state = msgspec.json.decode(text) if text else {}
+    if not isinstance(state, dict):
+        return {}, 0.0
+    spent_usd = state.pop(_SPENT, 0.0)
+    return state, float(spent_usd) if isinstance(spent_usd, int | float) else 0.0
+
+
+def _as_json(state: dict[str, Any]) -> str:
+    with contained():  # anything may be in it
+        text = msgspec.json.encode(state)
+        return text.decode() if 2 < len(text) <= _LONGEST_STATE else ""
+    return ""

@@ -6,7 +6,7 @@ Another protocol would be another class with these methods.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from llcphone.realtime.decode import audio_delta_fast, decode
 from llcphone.realtime.dialects import Dialect, append_prefix, encode
@@ -16,34 +16,13 @@ if TYPE_CHECKING:
     from llcphone.realtime.messages import ModelMessage
 
 
-class ModelCodec(Protocol):
-    """What a model leg is written and read with."""
-
-    @property
-    def append_prefix(self) -> bytes:
-        """The text before the base64 of a caller's frame; ``append_end`` follows it."""
-
-    @property
-    def append_end(self) -> bytes:
-        """The text after the base64 of a caller's frame."""
-
-    def encode(self, message: ModelMessage) -> bytes:
-        """A message as it is sent."""
-
-    def decode(self, message: bytes) -> ModelEvent:
-        """An event of its text.
-
-        Raises:
-            RemoteProtocolError: it is none.
-        """
-
-
 class RealtimeCodec:
     """The Realtime API, in one of its dialects."""
 
     __slots__ = ("dialect",)
 
     append_prefix = append_prefix
+    """The text before the base64 of a caller's frame; ``append_end`` follows it."""
     append_end = b'"}'
 
     def __init__(self, dialect: Dialect) -> None:
@@ -55,13 +34,13 @@ class RealtimeCodec:
 
     @staticmethod
     def decode(message: bytes) -> ModelEvent:
-        """An event of its JSON; the agent's audio takes a short way."""
+        """An event of its JSON; the agent's audio takes a short way. Raises RemoteProtocolError."""
         return audio_delta_fast(message) or decode(message)
 
 
-_CODECS: dict[Dialect, ModelCodec] = {dialect: RealtimeCodec(dialect) for dialect in Dialect}
+_CODECS: dict[Dialect, RealtimeCodec] = {dialect: RealtimeCodec(dialect) for dialect in Dialect}
 
 
-def codec_of(dialect: Dialect) -> ModelCodec:
+def codec_of(dialect: Dialect) -> RealtimeCodec:
     """The codec of a leg that was opened in this dialect."""
     return _CODECS[dialect]

@@ -28,7 +28,7 @@ from llcphone.twilio.media import Clear, MediaEncoder
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from llcphone.call.codec import ModelCodec
+    from llcphone.call.codec import RealtimeCodec
     from llcphone.call.services import CallServices, EngineLike
     from llcphone.engine.call_setup import CallSetup
     from llcphone.engine.commands import Command
@@ -111,7 +111,7 @@ class CallCore:
         self.phone = PhoneWriter()
         self.model: Leg | None = None
         """Where the caller's frames go; None while no model leg is open."""
-        self.codec: ModelCodec | None = None
+        self.codec: RealtimeCodec | None = None
         """How that leg is written."""
         self.bad_messages = 0
         self.fault: BaseException | None = None

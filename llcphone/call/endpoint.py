@@ -18,15 +18,16 @@ import trio
 
 from llcphone.call.codec import codec_of
 from llcphone.call.core import MOST_BAD_IN_ROW
-from llcphone.call.dialects import DialectMemory
 from llcphone.call.model_leg import NO_SESSION, failure_word
+from llcphone.call.session_settings import session_fields
+from llcphone.call.session_source import DialectMemory
 from llcphone.call.setup import plan_call
 from llcphone.errors import ConfigError, LegClosed, RemoteProtocolError
 from llcphone.realtime import events as model_events
 from llcphone.realtime.dialects import Dialect, connect_headers
 from llcphone.realtime.error_codes import is_dialect_refusal
 from llcphone.realtime.messages import UpdateSession
-from llcphone.realtime.session import confirms_ulaw, session_fields
+from llcphone.realtime.session import confirms_ulaw
 from llcphone.runtime.containment import contained
 from llcphone.runtime.log_lines import logger
 from llcphone.validation.phone_numbers import identity, is_withheld

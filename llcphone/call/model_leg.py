@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import attrs
 import trio
 
-from llcphone.call.codec import ModelCodec, codec_of
+from llcphone.call.codec import RealtimeCodec, codec_of
 from llcphone.call.core import BadMessageCount, CallCore
 from llcphone.engine.events import ModelConnected, ModelConnectFailed, ModelExpires, ModelLegLost, ModelSaid
 from llcphone.errors import LegClosed, ModelRefused, RemoteProtocolError
@@ -45,7 +45,7 @@ class ModelLeg:
     """Called when the leg is open, and when it takes nothing any more."""
     leg: Leg | None = attrs.field(default=None, init=False)
     """None: it is not open yet, or no longer."""
-    codec: ModelCodec | None = attrs.field(default=None, init=False)
+    codec: RealtimeCodec | None = attrs.field(default=None, init=False)
     """What it is written and read with, from when it is open."""
     _scope: trio.CancelScope = attrs.field(factory=trio.CancelScope, init=False)
 
@@ -104,7 +104,7 @@ class ModelLeg:
                 await leg.aclose()
             leg.abort()
 
-    async def _pump(self, leg: Leg, codec: ModelCodec, first_within_s: float) -> None:
+    async def _pump(self, leg: Leg, codec: RealtimeCodec, first_within_s: float) -> None:
         core, leg_number, bad = self._core, self.leg_number, BadMessageCount(self._core)
         proven = first_within_s == math.inf
 

@@ -10,6 +10,7 @@ import attrs
 
 from llcphone.announcements import OFF, TONE, pieces, prompt
 from llcphone.call.loop_blocking import timed_at_once
+from llcphone.call.session_settings import session_fields
 from llcphone.call.setup_turns import detection, echo_plan, silence_plan, turn_updates
 from llcphone.call.tool_results import LONGEST, shortened
 from llcphone.engine.call_setup import (
@@ -30,7 +31,6 @@ from llcphone.engine.resumed import Owed
 from llcphone.errors import ConfigError
 from llcphone.price_lists import price_list
 from llcphone.realtime.dialects import Dialect
-from llcphone.realtime.session import session_fields
 from llcphone.runtime.containment import contained
 from llcphone.runtime.log_lines import logger
 from llcphone.validation.text import clean_text

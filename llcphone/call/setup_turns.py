@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from llcphone.call.session_settings import eagerness_update, turn_detection_fields
 from llcphone.config.turns import SCHEDULE
 from llcphone.engine.call_setup import EchoPlan, SilencePlan, TurnUpdate
 from llcphone.errors import ConfigError
-from llcphone.realtime.session import eagerness_update, tools_update, turn_detection_fields
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -95,7 +95,7 @@ def _updates(
     for step in sorted(steps, key=lambda step: step["after_turn"]):
         turn = step["after_turn"]
         if "tools" in step:
-            yield TurnUpdate(turn, "tools", tools_update(_tools(step["tools"], agent)))
+            yield TurnUpdate(turn, "tools", {"tools": _tools(step["tools"], agent)})
         vad = {name: step[name] for name in _VAD if name in step}
         if vad:
             if realtime.turn_detection != "server_vad":

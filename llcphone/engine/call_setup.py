@@ -284,21 +284,15 @@ class CallSetup:
     tools: frozenset[str]
     silent_tools: frozenset[str]
     tool_plan: ToolPlan
-    """How tools are waited for."""
     dialect: Dialect | None
     """None: unknown yet."""
     may_switch: bool
     """Dialect ``auto``: a refusal of flat turns to GA once."""
     recovery: RecoveryPlan
-    """What to do when the model is lost."""
     money: MoneyPlan
-    """What the call may cost."""
     goodbye: GoodbyePlan
-    """What is said when our side must end the call."""
     alarms: AlarmPlan
-    """What raises an alarm."""
     renewal: RenewalPlan
-    """When a session is replaced before it ends."""
     dial: DialPlan | None
     """How to ring the callee; None: they ring us."""
     resumed: Resumed | None
@@ -308,9 +302,7 @@ class CallSetup:
     interrupt_response: bool
     """Whether the caller's speech stops the agent."""
     echo: EchoPlan
-    """What of the caller's side may be the agent's own voice."""
     silence: SilencePlan
-    """What to do in silence."""
     limits: CallLimits
 
     @property

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import msgspec
 
-from llcphone.call.state import state_of
+from llcphone.call.call import state_of
 from llcphone.engine.events import EndReason
 from llcphone.engine.resumed import KeptLine, Owed, Resumed
 from llcphone.engine.status import Floor

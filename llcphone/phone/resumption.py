@@ -24,8 +24,7 @@ from typing import TYPE_CHECKING
 import attrs
 import trio
 
-from llcphone.call.call import Call
-from llcphone.call.state import state_and_cost
+from llcphone.call.call import Call, state_and_cost
 from llcphone.engine.events import EndReason
 from llcphone.engine.resumed import Owed
 from llcphone.errors import StoreUnavailable

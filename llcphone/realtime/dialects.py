@@ -78,12 +78,12 @@ def _wire(message: ModelMessage, dialect: Dialect) -> dict[str, Any]:
     match message:
         case UpdateSession(session, event_id):
             return _event("session.update", event_id, session=_session(session, dialect))
-        case UserText(text, item_id):
-            return _message_item("user", {"type": "input_text", "text": text}, item_id)
-        case UserAudio(payload, item_id):
-            return _message_item("user", {"type": "input_audio", "audio": payload.decode("ascii")}, item_id)
-        case SystemText(text, item_id):
-            return _message_item("system", {"type": "input_text", "text": text}, item_id)
+        case UserText(text):
+            return _message_item("user", {"type": "input_text", "text": text})
+        case UserAudio(payload):
+            return _message_item("user", {"type": "input_audio", "audio": payload.decode("ascii")})
+        case SystemText(text):
+            return _message_item("system", {"type": "input_text", "text": text})
         case AssistantText(text, item_id):
             kind = "text" if dialect is Dialect.FLAT else "output_text"
             return _message_item("assistant", {"type": kind, "text": text}, item_id)
@@ -97,14 +97,15 @@ def _wire(message: ModelMessage, dialect: Dialect) -> dict[str, Any]:
             return _create_response(message, dialect)
         case AskAside():
             return _ask_aside(message, dialect)
-        case CancelResponse(response_id, event_id):
+        case CancelResponse(response_id):
             ids = {"response_id": response_id} if response_id else {}
-            return _event("response.cancel", event_id, **ids)
-        case Truncate(item_id, audio_end_ms, event_id):
-            cut = {"item_id": item_id, "content_index": 0, "audio_end_ms": audio_end_ms}
-            return _event("conversation.item.truncate", event_id, **cut)
-        case DeleteItem(item_id, event_id):
-            return _event("conversation.item.delete", event_id, item_id=item_id)
+            return _event("response.cancel", **ids)
+        case Truncate(item_id, audio_end_ms):
+            return _event(
+                "conversation.item.truncate", item_id=item_id, content_index=0, audio_end_ms=audio_end_ms
+            )
+        case DeleteItem(item_id):
+            return _event("conversation.item.delete", item_id=item_id)
         case ClearInput():
             return _event("input_audio_buffer.clear")
         case CommitInput():
@@ -117,7 +118,7 @@ def _event(kind: str, event_id: str = "", **fields: Any) -> dict[str, Any]:
     return {"type": kind, **({"event_id": event_id} if event_id else {}), **fields}
 
 
-def _message_item(role: str, part: dict[str, str], item_id: str) -> dict[str, Any]:
+def _message_item(role: str, part: dict[str, str], item_id: str = "") -> dict[str, Any]:
     item = {"type": "message", "role": role, "content": [part]}
     return _event("conversation.item.create", item={"id": item_id, **item} if item_id else item)
 
@@ -137,8 +138,7 @@ def _create_response(message: CreateResponse, dialect: Dialect) -> dict[str, Any
     purpose = message.purpose or ("priming" if message.priming else "")
     if purpose:
         response["metadata"] = {"llcphone": purpose}
-    fields = {"response": response} if response else {}
-    return _event("response.create", message.event_id, **fields)
+    return _event("response.create", response=response) if response else _event("response.create")
 
 
 def _ask_aside(message: AskAside, dialect: Dialect) -> dict[str, Any]:

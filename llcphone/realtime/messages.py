@@ -35,7 +35,6 @@ class UserText:
     """``conversation.item.create`` of a user message: a greeting cue, a nudge."""
 
     text: str
-    item_id: str = ""
 
 
 @attrs.frozen
@@ -44,7 +43,6 @@ class UserAudio:
 
     payload: bytes
     """Base64 of a whole turn."""
-    item_id: str = ""
 
 
 @attrs.frozen
@@ -52,7 +50,6 @@ class SystemText:
     """``conversation.item.create`` of a system message: per-call context at the tail."""
 
     text: str
-    item_id: str = ""
 
 
 @attrs.frozen
@@ -94,7 +91,6 @@ class CreateResponse:
 
     purpose: str = ""
     priming: bool = False
-    event_id: str = ""
 
 
 @attrs.frozen
@@ -109,7 +105,6 @@ class AskAside:
 @attrs.frozen
 class CancelResponse:
     response_id: str = ""
-    event_id: str = ""
 
 
 @attrs.frozen
@@ -118,13 +113,11 @@ class Truncate:
 
     item_id: str
     audio_end_ms: int
-    event_id: str = ""
 
 
 @attrs.frozen
 class DeleteItem:
     item_id: str
-    event_id: str = ""
 
 
 @attrs.frozen

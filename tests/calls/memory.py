@@ -19,7 +19,7 @@ import attrs
 import trio
 
 from llcphone import Agent, Call, CallRecord, Note
-from llcphone.call.dialects import DialectMemory
+from llcphone.call.session_source import DialectMemory
 from llcphone.phone.assembly import Opened, assembled
 from llcphone.phone.calls import LiveCalls
 from llcphone.phone.warm_pool import WarmPool

@@ -32,7 +32,8 @@ from llcphone.testing import Rehearsal, rehearsal_config, rehearse
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
-    from llcphone import CallRecord, Config, Phone
+    from llcphone import Call, CallRecord, Config, Phone
+    from llcphone.engine import CallEngine
     from llcphone.phone.agents import AgentChoice
     from llcphone.sim.model import Pace
     from llcphone.sim.model.script import Scripted
@@ -106,6 +107,11 @@ async def serve_phone(config: Config, agent: AgentChoice | None = None) -> Async
         nursery.cancel_scope.cancel()
 
 
+def engine_of(call: Call) -> CallEngine:
+    """A live call's engine, for what neither its status nor its record says."""
+    return call.run._core.engine
+
+
 def task_names() -> Counter[str]:
     """Every task below the root, by name."""
 
@@ -159,6 +165,7 @@ __all__ = [
     "Faults",
     "Rehearsal",
     "ServedPhone",
+    "engine_of",
     "make_config",
     "nothing_left",
     "rehearsal",

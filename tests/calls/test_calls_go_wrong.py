@@ -288,7 +288,7 @@ async def test_a_call_that_is_born_before_the_phone_asked_asks_for_it(autojump_c
                 phone.answer({"CallSid": f"CA{number}"})
             await phone.endpoint.accepted.wait()
             await trio.sleep(1)
-            assert {call.run._core.engine.state.session.ready for call in phone.calls()} == {True}
+            assert {call.run.status.model_ready for call in phone.calls()} == {True}
             for call in phone.calls():
                 call.end()
         assert model.refusals == ["beta_api_shape_disabled"]

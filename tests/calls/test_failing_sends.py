@@ -17,7 +17,7 @@ from llcphone import Agent, CallRecord, EndReason, JoinRefused
 from llcphone.engine.events import ModelSaid
 from llcphone.realtime.events import SpeechStarted
 from tests.calls.memory import Failure, MemoryLeg, MemoryStage, Turn, echo, media, open_memory
-from tests.calls.stage import JUST_END, task_names
+from tests.calls.stage import JUST_END, engine_of, task_names
 
 if TYPE_CHECKING:
     from trio.testing import MockClock
@@ -57,7 +57,7 @@ async def hold(stage: MemoryStage, ear: MemoryLeg) -> CallRecord:
     ear.reply = lambda message: ()
     stage.model.put(*stage.mind.caller_turn())
     await wait_all_tasks_blocked()
-    leg_number = call.run._core.engine.state.session.leg_number
+    leg_number = engine_of(call).state.session.leg_number
     call.run.step(ModelSaid(leg_number, SpeechStarted("u", 0)))  # a barge-in
     await wait_all_tasks_blocked()
     ear.put({"event": "stop", "streamSid": "MZ1"})

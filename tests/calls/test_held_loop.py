@@ -13,6 +13,7 @@ from llcphone import Agent, CallHandle, Note
 from llcphone.call.loop_blocking import LONG_MS, timed
 from llcphone.phone.loop_monitor import LoopMonitor
 from llcphone.telemetry.metrics import open_metrics
+from tests.calls.stage import engine_of
 from tests.calls.test_tools import answers, asks, live_call, rehearsal
 from tests.telemetry.test_metrics import Figures
 
@@ -52,7 +53,7 @@ async def test_a_tool_that_blocks_is_named_in_log_metrics_and_notes(
     assert figures("loop_held_seconds_total", by="tool look_up") >= LONG_MS / 1000
     assert figures("trouble_total", what="loop held") == 1
     for each in (call, other):
-        assert [by for _, _, by in each.run._core.engine.policies.alarms._held] == ["tool look_up"]
+        assert [by for _, _, by in engine_of(each).policies.alarms._held] == ["tool look_up"]
 
 
 async def test_a_hook_that_blocks_is_named(autojump_clock: MockClock) -> None:

@@ -46,7 +46,7 @@ async def test_a_call_that_lost_its_stream_comes_back_with_what_it_has_spent(
         first = stage.records[0]
         assert first.cost_usd
         assert second.spent_usd == pytest.approx(first.cost_usd)
-        assert second.run._core.engine.state.talk.bill.call_usd >= second.spent_usd
+        assert second.run.status.call_usd >= second.spent_usd
         await call.hears(0.5)
         call.hang_up()
         record = await stage.record(2)

@@ -13,6 +13,7 @@ from llcphone import Agent, Call, CallHandle, CallRecord, EndReason
 from llcphone.errors import NoAgent
 from llcphone.runtime.containment import kinds_of
 from tests.calls.memory import MemoryLeg, MemoryStage, Turn, media, open_memory
+from tests.calls.stage import engine_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -62,7 +63,7 @@ async def test_a_bug_in_the_engine_ends_the_call_that_met_it(spot: str, autojump
     async with open_memory(turns=[Turn(800)]) as stage:
         _, other_ear, other_model = await live_call(stage)
         call, ear, model = await live_call(stage)
-        engine = call.run._core.engine
+        engine = engine_of(call)
         engine.__class__ = type(
             "Faulty", (engine.__class__,), {spot: property(bug) if "next" in spot else bug}
         )
@@ -80,7 +81,7 @@ async def test_a_record_is_written_even_when_it_cannot_be_made(autojump_clock: M
     async with open_memory(turns=[Turn(800)]) as stage:
         _, other_ear, other_model = await live_call(stage)
         call, ear, _ = await live_call(stage)
-        call.run._core.engine.state.talk.history = None  # type: ignore[assignment]
+        engine_of(call).state.talk.history = None  # type: ignore[assignment]
         ear.put({"event": "stop", "streamSid": "MZ1"})
         record = await call.wait()
         assert (record.reason, record.call_id) == (EndReason.CALLER_HUNG_UP, call.call_id)

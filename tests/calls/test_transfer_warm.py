@@ -412,7 +412,7 @@ async def test_a_briefing_outlives_its_process(tmp_path: Path, autojump_clock: M
             assert again.state == {**again.state, "llcphone.transfer": ANY}
             assert again.state["llcphone.transfer"]["call_sid"] == call.sid
             await trio.sleep(0.5)
-            assert BRIEFING in [line.text for line in again.run._core.engine.state.talk.history.lines()]
+            assert BRIEFING in [line.text for line in again.run.lines()]
             again.end()
         call.hang_up()
         colleague.hang_up()

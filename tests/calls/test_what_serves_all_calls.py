@@ -34,7 +34,7 @@ from llcphone.server.api.calls import CallIndex
 from llcphone.sim.model import Say
 from llcphone.telemetry.metrics import Metrics, open_metrics
 from llcphone.telemetry.tracing import CallSpans, trace_calls
-from tests.calls.stage import rehearsal
+from tests.calls.stage import engine_of, rehearsal
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -132,9 +132,9 @@ async def two_calls(stage: Rehearsal) -> None:
     assert record.reason is EndReason.CALLER_HUNG_UP
     await trio.sleep(12)
     (call,) = stage.phone.calls()
-    before = call.run._core.engine.state.frames
+    before = engine_of(call).state.frames
     await trio.sleep(1)
-    assert call.run._core.engine.state.frames >= before + 45
+    assert engine_of(call).state.frames >= before + 45
     bystander.hang_up()
     assert (await stage.record(2)).reason is EndReason.CALLER_HUNG_UP
     assert stage.phone.live_calls == 0

@@ -106,7 +106,7 @@ async def test_another_process_answers_for_a_transfer_it_did_not_begin(
                 (again,) = other.calls()
                 assert again.run_number == 1
                 await trio.sleep(0.1)
-                assert "Hello!" in [line.text for line in again.run._core.engine.state.talk.history.lines()]
+                assert "Hello!" in [line.text for line in again.run.lines()]
                 again.end()
             else:
                 assert "<Connect" not in await other.after_stream({"CallSid": call.sid, **FORM}, 0)

@@ -8,20 +8,13 @@ from typing import Any
 import pytest
 
 from llcphone import Agent, Config, ConfigError
+from llcphone.call.session_settings import eagerness_update, session_fields, turn_detection_fields
 from llcphone.call.setup import plan_session
 from llcphone.config import RealtimeConfig
 from llcphone.realtime.dialects import Dialect, encode
 from llcphone.realtime.events import SessionUpdated
 from llcphone.realtime.messages import UpdateSession
-from llcphone.realtime.session import (
-    confirms_ulaw,
-    eagerness_update,
-    prompt_tokens,
-    session_fields,
-    tools_tokens,
-    tools_update,
-    turn_detection_fields,
-)
+from llcphone.realtime.session import confirms_ulaw, prompt_tokens, tools_tokens
 from tests.realtime.judges import CLIENT, stray_keys
 
 TOOL = {"type": "function", "name": "look_up", "description": "Look.", "parameters": {"type": "object"}}
@@ -172,11 +165,6 @@ def test_another_eagerness_is_a_delta_of_turn_detection_alone() -> None:
 def test_turn_detection_without_eagerness_has_nothing_to_update(config: RealtimeConfig) -> None:
     assert eagerness_update(config, "medium") == {}
     assert "eagerness" not in (turn_detection_fields(config, "high") or {})
-
-
-def test_a_tools_update_holds_tools_alone() -> None:
-    assert tools_update([TOOL]) == {"tools": [TOOL]}
-    assert tools_update([]) == {"tools": []}
 
 
 @pytest.mark.parametrize(
