@@ -23,7 +23,6 @@ from llcphone.engine.call_setup import (
     RecoveryPlan,
     RenewalPlan,
     RetellingTexts,
-    SetupLimits,
     ToolPlan,
     ToolRule,
 )
@@ -301,11 +300,9 @@ def _renewal_plan(config: Config) -> RenewalPlan:
 def _limits(config: Config, lasted_s: float) -> CallLimits:
     call, opening = config.call, config.opening
     return CallLimits(
-        setup=SetupLimits(
-            warm_ms=opening.warm_deadline_ms,
-            join_grace_ms=opening.join_grace_ms,
-            cold_ms=opening.cold_deadline_ms,
-        ),
+        warm_ms=opening.warm_deadline_ms,
+        join_grace_ms=opening.join_grace_ms,
+        cold_ms=opening.cold_deadline_ms,
         token_ms=round(call.token_ttl_s * 1000),
         start_ms=round(call.start_timeout_s * 1000),
         dead_stream_ms=round(call.media_timeout_s * 1000),

@@ -23,18 +23,6 @@ if TYPE_CHECKING:
 
 
 @attrs.frozen
-class SetupLimits:
-    """Deadlines of the session's set-up."""
-
-    warm_ms: int
-    """From the call's birth until somebody is on the line."""
-    join_grace_ms: int
-    """From when the media stream joins, for the attempt under way."""
-    cold_ms: int
-    """For the attempt that replaces it."""
-
-
-@attrs.frozen
 class TurnUpdate:
     """A session update that is due after a number of answered turns."""
 
@@ -253,7 +241,12 @@ class DialPlan:
 class CallLimits:
     """The engine's own deadlines; the settings of the same names say what each is for."""
 
-    setup: SetupLimits
+    warm_ms: int
+    """From the call's birth until a session is configured, while nobody is on the line."""
+    join_grace_ms: int
+    """From when the media stream joins, for the attempt under way."""
+    cold_ms: int
+    """For the attempt that replaces it."""
     token_ms: int
     start_ms: int
     dead_stream_ms: int

@@ -102,6 +102,10 @@ class CallState:
         out.extend(SendModel(item) for item in retold(lines, self.caller_audio, texts, summary))
         self.talk.retold = {line.item_id for line in lines if line.speaker is Speaker.AGENT}
 
+    def unknown(self, event: object, now_ms: int, out: list[Command]) -> None:
+        """Something this version does not use: counted, never fatal."""
+        self.unknown_events += 1
+
     @property
     def hanging_up(self) -> bool:
         """The call ends once the last word was heard."""

@@ -23,7 +23,6 @@ from llcphone.engine.call_setup import (
     RecoveryPlan,
     RenewalPlan,
     RetellingTexts,
-    SetupLimits,
     SilencePlan,
     ToolPlan,
     ToolRule,
@@ -31,15 +30,12 @@ from llcphone.engine.call_setup import (
 from llcphone.languages import ENGLISH, OWN
 
 
-def setup_limits(**other: Any) -> SetupLimits:
-    """Deadlines of a session's set-up."""
-    return SetupLimits(**{"warm_ms": 10_000, "join_grace_ms": 4_000, "cold_ms": 5_000} | other)
-
-
 def call_limits(**other: Any) -> CallLimits:
     """The engine's own deadlines."""
     plain: dict[str, Any] = {
-        "setup": setup_limits(),
+        "warm_ms": 10_000,
+        "join_grace_ms": 4_000,
+        "cold_ms": 5_000,
         "token_ms": 60_000,
         "start_ms": 10_000,
         "dead_stream_ms": 10_000,

@@ -42,17 +42,14 @@ class RealtimeSpeech:
     def ask(self, purpose: str, cue: str, out: list[Command]) -> None:
         """The agent is to speak as soon as it may; an empty cue: it knows about what."""
         if cue:
-            self._put(purpose, cue, out)
+            self.remind(purpose, cue, out)
         self._responses.want(purpose)
 
-    def remind(self, purpose: str, cue: str, out: list[Command]) -> None:
-        """A fresh session is given the cue of what was asked of an older one."""
-        self._put(purpose, cue, out)
+    @staticmethod
+    def remind(purpose: str, cue: str, out: list[Command]) -> None:
+        """Give the cue alone: a fresh session is to know what was asked of an older one."""
+        out.append(SendModel(UserText(cue) if purpose in _AS_USER else SystemText(cue)))
 
     def tell(self, text: str, out: list[Command]) -> None:
         """The model is to know this."""
         out.append(SendModel(SystemText(text)))
-
-    @staticmethod
-    def _put(purpose: str, cue: str, out: list[Command]) -> None:
-        out.append(SendModel(UserText(cue) if purpose in _AS_USER else SystemText(cue)))

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import attrs
 import msgspec
 
 from llcphone.engine import notes
@@ -33,13 +32,6 @@ _SHORT = 1_000
 _NOT_PASSED_ON = msgspec.json.encode({"error": "the result could not be passed on to you"}).decode()
 
 
-@attrs.frozen
-class _Told:
-    call_id: str
-    """In the history; the session may know it by a shorter one."""
-    output: str
-
-
 class ToolOutputs:
     """What was answered and not yet taken."""
 
@@ -48,12 +40,13 @@ class ToolOutputs:
         self._transcript = transcript
         self._retold: frozenset[str] = frozenset()
         """Calls that an older session made and that the present one got with the history."""
-        self._waiting: dict[str, _Told] = {}
+        self._waiting: dict[str, tuple[str, str]] = {}
+        """The call in the history, and its answer, by the id that the session knows the call by."""
 
     def tell(self, call_id: str, output: str, out: list[Command]) -> None:
         """Answer a call."""
         told = told_id(call_id) if call_id in self._retold else call_id
-        self._send(told, _Told(call_id, output), out)
+        self._send(told, call_id, output, out)
 
     def acked(self, told: str) -> None:
         """The session has an answer: a response created from now on sees it."""
@@ -70,21 +63,21 @@ class ToolOutputs:
         told = self._told_of(error)
         if told is None:
             return False
-        given = self._waiting.pop(told)
+        call_id, output = self._waiting.pop(told)
         out.append(notes.ToolOutputRefused(error.code, error.param))
-        again = _milder(given.output)
+        again = _milder(output)
         if again is None:
             self._responses.output_acked(told)
             return True
-        self._transcript.tool_answered(given.call_id, again)
-        self._send(told, _Told(given.call_id, again), out)
+        self._transcript.tool_answered(call_id, again)
+        self._send(told, call_id, again, out)
         self._responses.ask_anew(TOOLS)
         return True
 
-    def _send(self, told: str, answer: _Told, out: list[Command]) -> None:
-        self._waiting[told] = answer
+    def _send(self, told: str, call_id: str, output: str, out: list[Command]) -> None:
+        self._waiting[told] = call_id, output
         self._responses.output_sent(told)
-        out.append(SendModel(ToolOutput(told, answer.output)))
+        out.append(SendModel(ToolOutput(told, output)))
 
     def _told_of(self, error: ModelError) -> str | None:
         """The call whose answer the error refuses, as the session knows it."""
@@ -99,7 +92,7 @@ class ToolOutputs:
             line = next((line for line in lines if told_id(line.item_id) == told), None)
             if line is None or line.tool is None or line.tool.output is None:
                 return None
-            self._waiting[told] = _Told(line.item_id, line.tool.output)
+            self._waiting[told] = line.item_id, line.tool.output
         return told
 
 

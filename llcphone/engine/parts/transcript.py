@@ -63,7 +63,7 @@ class TranscriptBuilder:
         elif not line.final:
             line.text += event.text
 
-    def text_words(self, event: model_events.TextDelta, now_ms: int, out: list[Command]) -> None:
+    def text_words(self, event: model_events.TextDelta, now_ms: int) -> None:
         """Words that the agent writes where it should speak."""
         if self._playout.is_cut_off(event.response_id) and self.history.get(event.item_id) is None:
             return  # they were not for the caller

@@ -64,7 +64,7 @@ class Connecting:
         setup = state.setup
         self._state, self._session, self._retry = state, state.session, state.retry
         self._opening = state.talk.speech.opening
-        self._limits = setup.limits.setup
+        self._limits = setup.limits
         self._may_switch = setup.may_switch
         self._redials = 0
         self._attempt_ms = _ATTEMPT_MS

@@ -40,13 +40,13 @@ class Lifecycle:
             media.MarkEchoed: self._mark_echoed,
             media.Digit: self._digit,
             media.StreamStopped: _ends(EndReason.CALLER_HUNG_UP),
-            media.UnknownPhoneMessage: self._unknown,
+            media.UnknownPhoneMessage: self._state.unknown,
         }
 
     def timers(self) -> dict[Timer, Due]:
         """What is done when a deadline of the call itself has passed."""
         return {
-            Timer.SETUP: self._setup_due,
+            Timer.SETUP: lambda now, out: out.extend(self._policies.connecting.deadline_passed(now)),
             Timer.TOKEN: lambda now, out: out.append(EndCall(EndReason.NEVER_JOINED)),
             Timer.START: lambda now, out: out.append(EndCall(EndReason.START_TIMEOUT)),
             Timer.LIMIT: lambda now, out: out.append(EndCall(EndReason.TIME_LIMIT)),
@@ -115,14 +115,7 @@ class Lifecycle:
             out.append(notes.HangingUp())
         self._state.hang_up_when_heard(now_ms, event.reason)
 
-    def _unknown(self, event: object, now_ms: int, out: list[Command]) -> None:
-        """Something this version does not use: counted, never fatal."""
-        self._state.unknown_events += 1
-
     # -- what is due ------------------------------------------------------------------------
-
-    def _setup_due(self, now_ms: int, out: list[Command]) -> None:
-        out += self._policies.connecting.deadline_passed(now_ms)
 
     def _watch_idle(self, now_ms: int, out: list[Command]) -> None:
         due_ms = self._state.talk.active_ms + self._limits.idle_ms

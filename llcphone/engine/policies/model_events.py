@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from llcphone.engine.policies.peers import Policies
     from llcphone.engine.state import CallState, Handler
 
+_Words = model_events.TranscriptDelta | model_events.TranscriptDone | model_events.TextDelta
 _OfLeg = events.ModelConnected | events.ModelConnectFailed | events.ModelLegLost | events.ModelSaid
 
 
@@ -58,11 +59,11 @@ class ModelEvents:
             model_events.OutputItemDone: self._output_item_done,
             model_events.TranscriptDelta: self._agent_words,
             model_events.TranscriptDone: self._agent_words,
-            model_events.TextDelta: self._text_words,
+            model_events.TextDelta: self._agent_words,
             model_events.RateLimits: self._policies.replies.limits,
             model_events.ResponseDone: self._response_done,
             model_events.ModelError: self._error,
-            model_events.UnknownModelEvent: self._unknown,
+            model_events.UnknownModelEvent: state.unknown,
         }
 
     def handlers(self) -> dict[type, Handler]:
@@ -118,7 +119,7 @@ class ModelEvents:
             out.append(notes.SessionRefused(message.code, message.param))
             out += self._policies.connecting.refused(message, now_ms)
         elif isinstance(message, model_events.UnknownModelEvent):
-            self._unknown(message, now_ms, out)
+            self._state.unknown(message, now_ms, out)
 
     def _session_ready(self, now_ms: int, out: list[Command]) -> None:
         state, setup = self._state, self._state.setup
@@ -191,18 +192,12 @@ class ModelEvents:
             self._policies.tools.agent_speaks(out)
         talk.audio_delta(event, now_ms, out)
 
-    def _agent_words(
-        self,
-        event: model_events.TranscriptDelta | model_events.TranscriptDone,
-        now_ms: int,
-        out: list[Command],
-    ) -> None:
-        self._state.talk.items.saw_words(event.response_id, event.item_id)
-        self._state.talk.transcript.agent_words(event, now_ms, out)
-
-    def _text_words(self, event: model_events.TextDelta, now_ms: int, out: list[Command]) -> None:
-        self._state.talk.items.saw_words(event.response_id, event.item_id)
-        self._state.talk.transcript.text_words(event, now_ms, out)
+    def _agent_words(self, event: _Words, now_ms: int, out: list[Command]) -> None:
+        self._talk.items.saw_words(event.response_id, event.item_id)
+        if isinstance(event, model_events.TextDelta):
+            self._talk.transcript.text_words(event, now_ms)
+        else:
+            self._talk.transcript.agent_words(event, now_ms, out)
 
     def _output_item_done(self, event: model_events.OutputItemDone, now_ms: int, out: list[Command]) -> None:
         self._state.talk.items.saw(event.response_id, event.item)
@@ -235,10 +230,6 @@ class ModelEvents:
     def _item_added(self, event: model_events.ItemAdded, now_ms: int, out: list[Command]) -> None:
         if event.item.type == "function_call_output":
             self._state.talk.outputs.acked(event.item.call_id)
-
-    def _unknown(self, event: object, now_ms: int, out: list[Command]) -> None:
-        """Something this version does not use: counted, never fatal."""
-        self._state.unknown_events += 1
 
     def _is_of_session(self, event: _OfLeg, now_ms: int, out: list[Command]) -> bool:
         """Whether it is the present session's; the successor's is handed on, an older one's dropped."""

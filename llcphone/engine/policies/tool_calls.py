@@ -18,7 +18,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import attrs
 import msgspec
 
 from llcphone.engine import notes
@@ -35,14 +34,6 @@ if TYPE_CHECKING:
     from llcphone.realtime.events import Item
 
 
-@attrs.frozen
-class _Late:
-    """A tool call that was answered without its tool."""
-
-    call: RunTool
-    speak: bool
-
-
 class ToolCalls:
     """Where the model's tool calls are taken and their answers given."""
 
@@ -55,7 +46,8 @@ class ToolCalls:
         self._irreversible = frozenset(rule.name for rule in plan.rules if rule.irreversible)
         self._running: dict[str, RunTool] = {}
         self._due_ms: dict[str, int] = {}
-        self._late: dict[str, _Late] = {}
+        self._late: dict[str, RunTool] = {}
+        """Calls that were answered without their tool."""
         self._outputs = state.talk.outputs
         self._told_late = self._told = 0
         self._unasked: list[ResultTold] = []
@@ -108,8 +100,8 @@ class ToolCalls:
         self._talk.transcript.tool_answered(event.call_id, event.output)
         if self._state.session.ready:  # a later session gets the history
             self._told_late += 1
-            self._tell_as_new(f"late-{self._told_late}", late.call, event.output, out)
-        if late.speak and not self._state.hanging_up:  # no late news may hold the call
+            self._tell_as_new(f"late-{self._told_late}", late, event.output, out)
+        if self._batches.speaks(late.name) and not self._state.hanging_up:  # no late news may hold the call
             self._talk.responses.want(TOOLS)
 
     @property
@@ -124,7 +116,7 @@ class ToolCalls:
             rule = self._rules[call.name]
             promised = rule.goes_on and rule.deliver
             if promised:
-                self._late[call_id] = _Late(call, self._batches.speaks(call.name))
+                self._late[call_id] = call
             out.append(notes.ToolLate(call.name, call_id))
             self._settle(call_id, _no_answer(rule), out, promised=promised)
 
