@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 import trio
 
 from llcphone.call.core import CallCore
-from llcphone.call.deadlines import keep_deadlines
 from llcphone.call.log_context import current_call
 from llcphone.call.model_legs import ModelLegs
 from llcphone.call.phone_leg import PhoneLeg
