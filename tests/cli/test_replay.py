@@ -196,8 +196,8 @@ async def test_a_changed_rule_is_found_at_the_first_step_it_changes(tmp_path, au
         assert "Another decision at step" in text
         assert "SpeechStarted" in told[0]
         assert "- SendModel Truncate item_id=" in text
-        assert f"audio_end_ms={heard_ms} " in text
-        assert f"audio_end_ms={heard_ms + 100} " in text
+        assert f"audio_end_ms={heard_ms}\n" in text
+        assert f"audio_end_ms={heard_ms + 100}\n" in text
         assert run_replay(path, accept=True, tell=told.append) == 0  # the rule was meant to change
         assert run_replay(path, accept=False, tell=told.append) == 0
         assert told[-1].startswith("The same decisions: ")
