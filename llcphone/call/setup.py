@@ -78,7 +78,7 @@ class CallStart:
     context: str = ""
     """What this call is about; last in the prompt, so that the static part is cached."""
     dial: DialPlan | None = None
-    """How we dial them; None: the telephone call is there already."""
+    """How we dial them; None: the telephone call exists already."""
     resumed: Resumed | None = None
     """What an older run of this call has left; None: it is a new call."""
     lasted_s: float = 0.0

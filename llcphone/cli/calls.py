@@ -188,7 +188,7 @@ def export(
     try:
         out.touch(mode=0o600, exist_ok=False)
     except FileExistsError:
-        raise ConfigError("--out", f"{out} is there already", "name a new file, or delete that one") from None
+        raise ConfigError("--out", f"{out} exists already", "name a new file, or delete that one") from None
     out.write_text(text, "utf-8")
     print(f"{len(found)} calls written to {out}", file=sys.stderr)
 

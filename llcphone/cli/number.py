@@ -77,7 +77,7 @@ async def set_webhook(config: Config, tell: Callable[[str], None], ask: Callable
 def _wanted(config: Config) -> str:
     if not config.server.public_url:
         raise ConfigError(
-            "server.public_url", "PUBLIC_URL is not set: it is where Twilio is to ask", "set it in .env"
+            "server.public_url", "PUBLIC_URL is not set: Twilio sends its webhooks there", "set it in .env"
         )
     return f"{config.server.public_url}/twiml"
 
@@ -100,12 +100,12 @@ async def _number(carrier: Carrier, config: Config) -> NumberSettings:
         number = await carrier.number(config.twilio.phone_number)
     except CarrierError as error:
         raise ConfigError(
-            "twilio", f"Twilio gives no answer that helps [{error.code}]", "llcphone doctor"
+            "twilio", f"Twilio gives no usable answer [{error.code}]", "llcphone doctor"
         ) from None
     if number is None:
         raise ConfigError(
             "twilio.phone_number",
-            "is no number of this account",
+            "is not a number of this account",
             "set TWILIO_PHONE_NUMBER to one of its numbers",
         )
     return number

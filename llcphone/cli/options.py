@@ -36,7 +36,7 @@ def number_of(text: str, option: str) -> str:
     number = e164(text, None)
     if number is None:
         fix = "write it as +<country><number>, such as +12025550123"
-        raise ConfigError(option, "is no telephone number", fix)
+        raise ConfigError(option, "is not a telephone number", fix)
     return number
 
 

@@ -73,7 +73,7 @@ def prompt_lines(config: Config, agent: Agent, context: str = "") -> list[str]:
         lines.append(f"  later all tools, about {size.all_tools} tokens: the change is paid in full once")
     lines.append("  Estimates of about four letters a token; call records hold what OpenAI counted.")
     if unsent := unsupported_keys(session, Dialect.GA):
-        lines.append(f"  Not sent in the GA dialect, which has no place for it: {', '.join(unsent)}")
+        lines.append(f"  Not sent, because the GA dialect does not have it: {', '.join(unsent)}")
     return lines
 
 

@@ -55,7 +55,7 @@ def purge(
     loaded = loaded_with_store(config)
     what = OfNumber(loaded, number_of(number, "--number")) if number else OfAge(loaded)
     if as_json and not (yes or dry_run):
-        raise ConfigError("--json", "leaves no place for a question", "add --yes or --dry-run")
+        raise ConfigError("--json", "cannot be used with a question", "add --yes or --dry-run")
     found = what.found()
     question = f"Delete {_told(found)}?"
     if as_json and dry_run:

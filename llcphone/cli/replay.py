@@ -54,7 +54,7 @@ def run_replay(path: Path, *, accept: bool, tell: Callable[[str], None]) -> int:
     except (OSError, RemoteProtocolError) as exc:
         why = str(exc) if isinstance(exc, RemoteProtocolError) else exc.strerror
         raise ConfigError(
-            str(path), f"cannot be replayed: {why}", "name a whole tape, as records.blackbox_dir has them"
+            str(path), f"cannot be replayed: {why}", "name a complete file from records.blackbox_dir"
         ) from None
     for line in told:
         tell(line)

@@ -139,7 +139,7 @@ def _line(loaded: Config, to: str, auth_token: str, public_url: str) -> dict[str
     except ValueError:
         raise ConfigError("--to", f"{here} has a port above 65535", "write another") from None
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ConfigError("--to", "is no web address", "write it as http://127.0.0.1:8081/twiml")
+        raise ConfigError("--to", "is not a web address", "write it as http://127.0.0.1:8081/twiml")
     twilio, numbers = loaded.twilio, [loaded.twilio.phone_number, *loaded.own_numbers]
     account = {
         "auth_token": token,

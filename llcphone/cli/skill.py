@@ -59,7 +59,9 @@ def build_skill(target: Path) -> Path:
     if folder.exists():
         if not (folder / "SKILL.md").is_file() or not is_ours(folder / "SKILL.md"):
             raise ConfigError(
-                str(folder), "holds something other than this skill", "name another folder, or move it away"
+                str(folder),
+                "contains something other than this skill",
+                "name another folder, or move it away",
             )
         shutil.rmtree(folder)
     (folder / "docs").mkdir(parents=True)

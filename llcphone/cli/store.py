@@ -35,7 +35,7 @@ def demo(file: Path = Path(DEFAULT_FILE), /, *, timezone: str = "UTC", as_json: 
     """
     zone_of(timezone, "--timezone")
     if file.exists():
-        raise ConfigError("store demo", f"{file} is there already", "name another file")
+        raise ConfigError("store demo", f"{file} exists already", "name another file")
 
     def make(db: Connection) -> None:
         prepare(db)

@@ -96,7 +96,9 @@ async def run_tunnel(options: TunnelOptions) -> int:
                 options.tell(trouble if opened else f"no tunnel, and nothing was changed: {trouble}")
                 nursery.cancel_scope.cancel(reason="no tunnel")
                 return 1
-        callers = "callers reach nobody until it is opened again" if opened else "nothing was changed"
+        callers = (
+            "callers cannot reach the server until it is open again" if opened else "nothing was changed"
+        )
         options.tell(f"the tunnel is closed: {callers}")
         return 0
     finally:
@@ -110,7 +112,7 @@ async def _until_reached(output: Output, program: Program, server: ServerConfig)
     if output.ended.is_set():
         return f"{program.name} has ended: {output.reason()}"
     if not output.url:
-        return f"{program.name} told no URL within {URL_S:.0f} s: {output.reason()}"
+        return f"{program.name} gave no URL within {URL_S:.0f} s: {output.reason()}"
     with trio.move_on_after(CONNECT_S):
         await output.connected.wait()
     seen = "no answer"

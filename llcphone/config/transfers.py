@@ -130,13 +130,13 @@ class TransfersConfig(Section):
             if way not in {VOICEMAIL, "agent", *known}:
                 raise ConfigError(
                     key,
-                    "is no destination",
+                    "is not a destination",
                     f'use "{HANG_UP}", "{VOICEMAIL}" or a name in transfers.destinations',
                 )
         if self.fallback == "agent":
             raise ConfigError(
                 "transfers.fallback",
-                "is the agent, but it applies when there is none",
+                "is the agent, but the fallback applies when there is no agent",
                 f'use "{HANG_UP}" or a destination',
             )
 

@@ -41,7 +41,7 @@ def run_mode(
         ConfigError: a setting or the number cannot be used.
     """
     if dial and not is_number(dial):
-        raise ConfigError("--dial", f"{dial!r} is no telephone number", "write it as +<country><number>")
+        raise ConfigError("--dial", f"{dial!r} is not a telephone number", "write it as +<country><number>")
     console = Console(highlight=False)
     if aloud and find_player() is None:
         console.print(no_player())

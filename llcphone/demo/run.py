@@ -147,7 +147,7 @@ class DemoRun:
             nursery.start_soon(self._pick_up, stage, shown, name="guest")
             call = stage.phone.place_call(number, story.make_calling_agent(), context=story.CONTEXT)
             self._placed[call.call_id] = shown
-            self.view.say("connecting the model first; nobody's telephone rings yet", at_ms=0)
+            self.view.say("connecting the model first; the telephone does not ring yet", at_ms=0)
             with trio.move_on_after(PLACED_LIMIT_S):
                 await call
             call.end()  # over already, unless it hangs

@@ -84,12 +84,14 @@ def _context_last(model: ModelFacts) -> Check:
     static, _, last = model.instructions.rpartition("\n\n")
     ok = static == story.WAITING_LIST and last == story.CONTEXT
     evidence = f"{len(static)} characters that never change, then {len(last)} of this call"
-    return Check("what this call is about stands last in the prompt", ok, evidence)
+    return Check("what this call is about is last in the prompt", ok, evidence)
 
 
 def _saved(record: CallRecord) -> Check:
     evidence = f"warm session: {record.warm}; {record.warm_saved_ms:,} ms that nobody waited for"
-    return Check("nobody waited for the set-up", record.warm == "hit" and record.warm_saved_ms > 0, evidence)
+    return Check(
+        "the callee did not wait for the set-up", record.warm == "hit" and record.warm_saved_ms > 0, evidence
+    )
 
 
 def _callbacks(facts: Facts, phone: PhoneFacts) -> Check:
@@ -104,7 +106,7 @@ def _callbacks(facts: Facts, phone: PhoneFacts) -> Check:
 
 
 def _callee_first(facts: Facts, record: CallRecord, phone: PhoneFacts) -> Check:
-    name = "whoever was rung speaks first"
+    name = "the callee speaks first"
     if not phone.said or not phone.ear:
         return Check(name, False, "the callee said nothing" if not phone.said else "nothing was heard")
     after_ms = phone.ear[0][0] - sum(phone.said[0])

@@ -143,7 +143,7 @@ class DialGuard:
         if not set(rules.allow_countries) <= phonenumbers.SUPPORTED_REGIONS:
             raise ConfigError(
                 "outbound.allow_countries",
-                "has a code of no country",
+                "has an unknown country code",
                 "use ISO codes of two letters (that of the UK is GB)",
             )
         self.own_numbers = config.own_numbers

@@ -44,7 +44,7 @@ async def _stale_pid_file(context: DoctorContext) -> str:
 FIXES: Mapping[str, tuple[str, Callable[[DoctorContext], Awaitable[str]]]] = MappingProxyType(
     {
         "webhook": ("Set the number's voice webhook at Twilio to POST <public URL>/twiml?", _webhook),
-        "file modes": ("Let nobody but you read .env and the settings file (chmod 600)?", _file_modes),
+        "file modes": ("Make .env and the settings file readable for you only (chmod 600)?", _file_modes),
         "stale pid file": ("Remove the stale pid file?", _stale_pid_file),
     }
 )

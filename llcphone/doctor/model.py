@@ -67,8 +67,8 @@ def judge_model(config: Config, today: date, told: Answer | str) -> Finding:
         fix = "see the check of the session below; a restricted key needs the right to read models"
         return unknown("model", f"{model} not checked: {why}", fix)
     if ends is None:
-        return good("model", f"{model}; no end of it is known")
-    return good("model", f"{model}; it stays until {ends}")
+        return good("model", f"{model}; no shutdown date is known")
+    return good("model", f"{model}; available until {ends}")
 
 
 def _known_end(model: str) -> date | None:

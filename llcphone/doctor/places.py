@@ -84,7 +84,7 @@ async def written(context: DoctorContext) -> list[Finding]:
         try:
             free[str(folder)] = shutil.disk_usage(folder).free
         except OSError as exc:
-            unseen = f"the room left in {folder} cannot be asked for: {exc.strerror}"
+            unseen = f"the room left in {folder} cannot be read: {exc.strerror}"
     if not findings:
         findings.append(good("folders", f"each can be written: {', '.join(sorted(free))}"))
     if unseen:

@@ -84,7 +84,7 @@ def judge(facts: Facts) -> list[Finding]:
 
 
 def _nobody(facts: Facts) -> Finding:
-    nobody = f"nobody listens on {facts.port}"
+    nobody = f"no program listens on {facts.port}"
     if (finding := _unseen(facts)) is not None:
         return finding
     if facts.pid_file is None:
@@ -133,7 +133,9 @@ def _process(facts: Facts) -> Finding:
     if facts.health is not None:
         seen = f"a llcphone answers on port {facts.port}; whose it is cannot be seen: there is no pid file"
         return unknown("process", seen, "run llcphone doctor as the user of the server, and in its container")
-    return fail("process", "no server of ours runs", "free the port (see below), then: llcphone start")
+    return fail(
+        "process", "no server of this project runs", "free the port (see below), then: llcphone start"
+    )
 
 
 def _other_project(facts: Facts) -> str:
@@ -163,7 +165,7 @@ def _port(facts: Facts) -> Finding:
         if facts.health is not None:
             seen = f"who listens on {facts.port} cannot be seen by this user, so it may be two programs"
             return unknown("port", seen, f"sudo ss -ltnp 'sport = :{facts.port}'")
-        return fail("port", f"nobody listens on {facts.port}", "llcphone restart")
+        return fail("port", f"no program listens on {facts.port}", "llcphone restart")
     if len(pids) > 1:
         strangers = [each for each in owners if facts.pid_file is None or each.pid != facts.pid_file.pid]
         fix = "; ".join(each.fix(facts.port) for each in strangers)
@@ -185,8 +187,8 @@ def _health(facts: Facts) -> list[Finding]:
     if facts.health is None:
         if facts.owners:
             seen = f"who listens on {facts.port} does not answer /healthz within 2 s"
-            return [fail("answers", seen, "it hangs, or is no llcphone: llcphone restart")]
-        return [fail("answers", f"nobody answers on {facts.port}", "llcphone restart")]
+            return [fail("answers", seen, "it hangs, or is not llcphone: llcphone restart")]
+        return [fail("answers", f"no program answers on {facts.port}", "llcphone restart")]
     took = f"/healthz within {facts.health.took_ms:.0f} ms"
     if not facts.health.alive:
         seen = f"it says of itself: {'; '.join(facts.health.reasons)}"
@@ -224,10 +226,10 @@ def _log(facts: Facts) -> Finding:
             "server log", "not read: it is not where the settings say, or this user may not read it", fix
         )
     if not facts.errors:
-        return good("server log", "no errors lately")
+        return good("server log", "no recent errors")
     counted = Counter(facts.errors).most_common(3)
     seen = ", ".join(f"{text} ({count}x)" if count > 1 else text for text, count in counted)
-    return warn("server log", f"errors lately: {seen}", "read the log around them")
+    return warn("server log", f"recent errors: {seen}", "read the log around them")
 
 
 # -- the log ------------------------------------------------------------------------------------

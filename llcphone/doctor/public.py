@@ -68,7 +68,11 @@ async def _addresses(host: str, port: int) -> list[str]:
 def judge_address(url: str, addresses: Sequence[str]) -> Finding:
     """Whether Twilio can reach such an address at all."""
     if is_loopback_url(url):
-        return warn("public address", f"{plain(url)} is for this machine only", "a tunnel, for Twilio itself")
+        return warn(
+            "public address",
+            f"{plain(url)} can be reached from this machine only",
+            "a tunnel, for Twilio itself",
+        )
     if not addresses:
         return fail("public address", f"the host of {plain(url)} is not known", _TUNNEL)
     private = [each for each in addresses if not ipaddress.ip_address(each.partition("%")[0]).is_global]
@@ -104,10 +108,10 @@ def judge_reach(url: str, answer: Answer | str, nonce: str, here: str) -> Findin
 def judge_route(answer: Answer | str) -> Finding:
     """Whether the voice webhook is behind the public URL's path."""
     if not isinstance(answer, str) and answer.status == 405 and "POST" in answer.headers.get("allow", ""):
-        return good("webhook route", "POST /twiml is there")
+        return good("webhook route", "POST /twiml answers")
     seen = answer if isinstance(answer, str) else f"GET /twiml is answered {answer.status}, not 405"
-    fix = "the proxy must pass /twiml on, without a page of its own before it"
-    return fail("webhook route", f"{seen}: something answers instead of us", fix)
+    fix = "the proxy must pass /twiml on, and must not show a page of its own first"
+    return fail("webhook route", f"{seen}: something answers instead of llcphone", fix)
 
 
 @frozen

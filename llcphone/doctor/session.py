@@ -228,7 +228,11 @@ _FIXES: Mapping[str, tuple[str, str, str]] = MappingProxyType(
             "the account's limit is reached",
             "raise it at the vendor's",
         ),
-        "account_deactivated": ("account", "the account is switched off", "ask the vendor; or another key"),
+        "account_deactivated": (
+            "account",
+            "the account is switched off",
+            "ask the vendor, or use another key",
+        ),
         "invalid_model": ("model", "the endpoint has no such model", "set realtime.model to a current one"),
         "model_not_found": ("model", "the endpoint has no such model", "set realtime.model to a current one"),
         "missing_model": ("model", "no model was named", "set realtime.model"),

@@ -58,7 +58,7 @@ async def token(context: DoctorContext) -> list[Finding]:
     if not value or len(value) == TOKEN_LENGTH or is_loopback_url(api_url):
         return []
     seen = f"twilio.auth_token has {len(value)} characters, Twilio's have {TOKEN_LENGTH}"
-    fix = "copy the primary auth token from Twilio's console: no API key's secret, whole, without quotes"
+    fix = "copy the primary auth token from Twilio's console: complete, no quotes, no API key's secret"
     return [warn("auth token", seen, fix)]
 
 

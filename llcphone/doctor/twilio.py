@@ -30,9 +30,9 @@ _ALERTS: Mapping[str, str] = MappingProxyType(
     {
         "11200": "our webhook did not answer: is the tunnel open, the process up?",
         "11205": "Twilio could not connect: is the tunnel open, the process up?",
-        "11210": "the tunnel's host answers with errors of its own",
-        "12100": "something between Twilio and us answers with a page of its own",
-        "12200": "something between Twilio and us answers with a page of its own",
+        "11210": "the tunnel's host answers with an error",
+        "12100": "a proxy or tunnel answers instead of llcphone",
+        "12200": "a proxy or tunnel answers instead of llcphone",
         "20003": "account SID and auth token do not belong together, or not to that region",
         "21215": "allow the country in Twilio's voice geographic permissions",
         "31901": "a firewall, or nothing listens: is the tunnel open, the process up?",
@@ -42,7 +42,7 @@ _ALERTS: Mapping[str, str] = MappingProxyType(
         "31920": "our 403 or 404: public URL, auth token, or a proxy that removes Upgrade",
         "31921": "we closed first: the ordinary end of an inbound call that the agent hung up",
         "31930": "we read too slowly: look at the event loop and at overload",
-        "31931": "more agent audio was queued than Twilio keeps",
+        "31931": "more agent audio was queued than Twilio can hold",
     }
 )
 _ORDINARY = frozenset({"31921"})
@@ -52,7 +52,7 @@ async def twilio(context: DoctorContext) -> list[Finding]:
     settings = context.config.twilio
     if not settings.account_sid or not settings.auth_token:
         fix = "set TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN to have the number checked"
-        return [warn("Twilio account", "not set, so nothing of it can be read", fix)]
+        return [warn("Twilio account", "not set, so it cannot be checked", fix)]
     try:
         async with open_carrier(context.config) as carrier:
             number = await carrier.number(settings.phone_number) if settings.phone_number else None
@@ -61,7 +61,7 @@ async def twilio(context: DoctorContext) -> list[Finding]:
     account = good("Twilio account", "account and token are accepted")
     if not settings.phone_number:
         fix = "set TWILIO_PHONE_NUMBER to have its webhook checked"
-        return [account, warn("number", "no number is set", fix), await _alerts(context)]
+        return [account, warn("number", "the number is not set", fix), await _alerts(context)]
     if number is None:
         seen = f"the account has no number {settings.phone_number}"
         fix = "set TWILIO_PHONE_NUMBER to one of its numbers; another region has numbers of its own"
@@ -120,7 +120,7 @@ def judge_number(
         else:
             findings.append(fail("voice webhook", seen, f"{_SET}   (or doctor --fix)", offer="webhook"))
     elif method.upper() != "POST":
-        seen = f"{where} asks by {method or 'another method'}, and /twiml takes POST only"
+        seen = f"{where} asks by {method or 'another method'}, but /twiml accepts POST only"
         findings.append(fail("voice webhook", seen, f"{_SET}   (or doctor --fix)", offer="webhook"))
     else:
         findings.append(good("voice webhook", f"{where} asks {plain(wanted)} by POST"))
@@ -132,10 +132,10 @@ def _fallback(number: NumberSettings, config: Config) -> Finding:
     fallback = number.voice_fallback_url
     if not fallback:
         fix = "give the number a fallback URL that lives elsewhere: a TwiML Bin"
-        return warn("fallback", "none: callers hear Twilio's error when we are down", fix)
+        return warn("fallback", "none: callers hear Twilio's error when this server is down", fix)
     if leads_to(fallback, config.server.public_url):
         fix = "let it live elsewhere: a TwiML Bin"
-        return warn("fallback", "it leads to us, and is down when we are", fix)
+        return warn("fallback", "it leads to this server, and fails when this server is down", fix)
     return good("fallback", plain(fallback))
 
 
@@ -184,7 +184,7 @@ async def _alerts(context: DoctorContext) -> Finding:
 
 
 def _unread(code: str) -> Finding:
-    return unknown("alerts", f"Twilio does not tell them [{code}]", "see its console: Monitor, Errors")
+    return unknown("alerts", f"Twilio does not list them [{code}]", "see its console: Monitor, Errors")
 
 
 def judge_alerts(codes: list[str]) -> Finding:

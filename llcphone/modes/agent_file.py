@@ -78,7 +78,7 @@ def _run(path: Path, name: str) -> ModuleType:
     if spec is None or spec.loader is None or not path.is_file():
         raise ConfigError(
             "agent.file",
-            f"{path} is no Python file",
+            f"{path} is not a Python file",
             "name one, such as agent.py (llcphone new agent.py writes it)",
         )
     _let_neighbours_import(path.resolve().parent)

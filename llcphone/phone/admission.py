@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from llcphone.phone.day_budget import DayBudget
     from llcphone.phone.overload import Overload
 
-NO_MODEL = "no model session can be had"
+NO_MODEL = "no model session can be opened"
 DRAINING = "draining"
 BUDGET_SPENT = "the day's budget is spent"
 _FIXES = {

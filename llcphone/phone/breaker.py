@@ -86,11 +86,11 @@ class CircuitBreaker:
         if now - self._failures[0] <= WINDOW_S:
             self._opened.set()
             self.times_opened += 1
-            what = "no model session can be had: new callers hear an apology or are redirected"
+            what = "no model session can be opened: new callers hear an apology or are redirected"
             log.error(what, extra={"failures": len(self._failures)})
 
     def _close(self) -> None:
         self._failures.clear()
         if self.is_open:
             self._opened = trio.Event()
-            log.info("breaker closed: the model can be had again")
+            log.info("breaker closed: model sessions can be opened again")

@@ -91,4 +91,4 @@ class CallWarnings:
         """A setting that this dialect has no place for is left out: said once, of what the user has set."""
         for key in set(unsupported_keys(session, Dialect.GA)) - self._unsent - set(of_agent):
             self._unsent.add(key)
-            log.warning("setting not sent: the GA dialect has no place for it", extra={"setting": key})
+            log.warning("setting not sent: the GA dialect does not have it", extra={"setting": key})

@@ -90,7 +90,7 @@ def read_numbers(path: Path, country: str | None) -> frozenset[str]:
         if not (text := line.partition("#")[0].strip()):
             continue
         if (number := e164(text, country)) is None:
-            raise ConfigError(_KEY, f"line {at} is no telephone number", "write + and the country code")
+            raise ConfigError(_KEY, f"line {at} is not a telephone number", "write + and the country code")
         numbers.add(identity(number))
     return frozenset(numbers)
 

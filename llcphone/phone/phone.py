@@ -64,7 +64,7 @@ class Phone:
         agents: the agents that answer.
         warm: sessions that are ready before a call comes.
         loop_monitor: how late the event loop is.
-        breaker: open while no model session can be had.
+        breaker: open while no model session can be opened.
         day_budget: what today's calls have cost.
         overload: whether one more call is too many.
         transfers: where callers go when they leave their agent.

@@ -306,7 +306,7 @@ def _check(config: Config) -> None:
     """Reject settings that do not work with a pool, before anything is opened."""
     if config.wire.model != "fast":
         fix = 'set wire.model = "fast", or warm.sessions = 0'
-        raise ConfigError("warm.sessions", "parked sessions need the fast model leg", fix)
+        raise ConfigError("warm.sessions", 'warm sessions need wire.model = "fast"', fix)
     if config.realtime.safety_salt:
         fix = "leave realtime.safety_salt empty, or set warm.sessions = 0"
         why = "sessions opened before the caller is known cannot carry the caller's safety identifier"

@@ -58,10 +58,10 @@ QUESTIONS = (
     Question("PUBLIC_URL", "server.public_url", "Public https:// URL (empty: llcphone tunnel finds one)"),
 )
 PROMPT = "Instructions for the agent (one line; longer later, in llcphone.toml or an agent module)"
-_KEEPS = "[Enter keeps what is set]"
+_KEEPS = "[Enter keeps the present value]"
 _HEAD = (
     "# Settings of llcphone. `llcphone config --explain` shows all of them and where each comes from;\n"
-    "# keys, tokens and numbers stand in .env.\n"
+    "# keys, tokens and numbers are in .env.\n"
 )
 _USUAL_PROMPT = "You answer the telephone. Be brief and friendly, and say so when you do not know something."
 OWN = "own"
@@ -97,9 +97,7 @@ def run_init(
         ConfigError: a given answer is wrong, or a file cannot be written there.
     """
     if path.is_dir() or not path.absolute().parent.is_dir():
-        raise ConfigError(
-            str(path), "is no place for a settings file", "name a file in a folder that is there"
-        )
+        raise ConfigError(str(path), "cannot be a settings file", "name a file in a folder that exists")
     new = force or not path.exists()
     before = _HEAD if new else _present(path)
     known = _known(path, anew=force)
@@ -133,7 +131,7 @@ def _present(path: Path) -> str:
     try:
         Config.from_toml(text)
     except ConfigError as exc:
-        fix = f"{exc.fix}; or write the file anew with --force"
+        fix = f"{exc.fix}; or replace the file with --force"
         raise ConfigError(exc.key, f"{exc.why} (from {path})", fix) from None
     return text
 

@@ -134,7 +134,7 @@ async def start(job: ServerJob, former: PidFile | None = None, *, replace: bool 
         child.returncode = 0  # it outlives this process, so no code waits for it
         if replace and former is not None:
             limit_s = job.config.drain.limit_s
-            job.tell(f"the old server, pid {former.pid}: its live calls may go on for {limit_s:.0f} s")
+            job.tell(f"the old server, pid {former.pid}: its live calls may continue for {limit_s:.0f} s")
         return True
     for line in _tail(log_file, began_at):
         job.tell(f"  {line}")

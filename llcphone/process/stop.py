@@ -48,7 +48,7 @@ async def _stop_server(job: ServerJob) -> bool:
             return job.force
         return True
     if pid_file is None:
-        job.tell("no server is known by a pid file")
+        job.tell("there is no pid file of a server")
         return True
     return await _end(job, pid_file.pid, pid_file.created, pid_file, "the server")
 
@@ -139,7 +139,7 @@ async def _end(job: ServerJob, pid: int, created: float, pid_file: PidFile | Non
     server, short_s = job.config.server, job.config.process.term_timeout_s
     host, port = (pid_file.host, pid_file.port) if pid_file is not None else (server.host, server.port)
     ask = partial(_answers, host, port, "" if pid_file is None else pid_file.handover)
-    waits = f"live calls may go on for {job.config.drain.limit_s:.0f} s"
+    waits = f"live calls may continue for {job.config.drain.limit_s:.0f} s"
     answers = await ask()
     job.tell(f"stopping {who}, pid {pid}: {waits if answers else 'it does not answer'}")
     try:

@@ -34,7 +34,7 @@ def zone_of(name: str, key: str) -> datetime.tzinfo:
         return zone
     if not has_table():
         raise ConfigError(key, *NO_TABLE)
-    raise ConfigError(key, "is no time zone", "write it as Europe/Madrid")
+    raise ConfigError(key, "is not a time zone", "write it as Europe/Madrid")
 
 
 def has_table() -> bool:

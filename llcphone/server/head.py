@@ -169,7 +169,7 @@ def _check_framing(head: RequestHead) -> None:
     """Refuse whatever leaves it open where this request ends or whom it is for."""
     names = [name for name, _ in head.headers]
     if any(names.count(name) > 1 for name in _SINGLE.intersection(names)):
-        raise RequestRefused(400, "a header that may be there once is there twice")
+        raise RequestRefused(400, "a header that may appear once appears twice")
     if b"host" not in names and head.version == b"HTTP/1.1":
         raise RequestRefused(400, "it has no Host")
     if not _HOST.fullmatch(head.get(b"host")):

@@ -94,7 +94,7 @@ class PrivatePort:
 
     def _answer(self, head: RequestHead) -> bytes:
         if self._local_only and not is_loopback_url("http://" + head.get(b"host").decode("ascii")):
-            raise RequestRefused(403, "its Host is another machine's: ask for 127.0.0.1, or set metrics.host")
+            raise RequestRefused(403, "its Host is another machine: use 127.0.0.1, or set metrics.host")
         if head.path == b"/metrics":
             return page(head.method, 200, self._metrics.content_type, self._metrics.page())
         if (said := health(self._phone, head.target)) is not None:

@@ -114,7 +114,9 @@ def put(snapshot: Snapshot, folder: Path, config: Config) -> Path:
         ConfigError: its name is none or taken, or it would hold a secret of ``config``.
     """
     if not NAME.fullmatch(snapshot.name):
-        raise ConfigError(snapshot.name, "is no name for a snapshot", "use a-z, 0-9 and single hyphens")
+        raise ConfigError(
+            snapshot.name, "cannot be the name of a snapshot", "use a-z, 0-9 and single hyphens"
+        )
     text, path = snapshot.text(), folder / f"{snapshot.stem}.toml"
     _refuse_secrets(snapshot, text, config)
     if path.exists():
@@ -165,6 +167,6 @@ def _refuse_secrets(snapshot: Snapshot, text: str, config: Config) -> None:
         for key, setting in SETTINGS.items():
             if setting.secret and any(each in content for each in _telling(config.value(key))):
                 fix = "read it from the environment there, then save"
-                raise ConfigError(key, f"its value stands in {place}", fix)
+                raise ConfigError(key, f"its value is in {place}", fix)
         if _LIKE_A_KEY.search(content):
             raise ConfigError(snapshot.name, f"{place} holds what looks like a key", "take it out, then save")

@@ -144,7 +144,7 @@ def read_text(text: str, sources: Mapping[str, bytes], name: str) -> Snapshot:
     about = tables.pop("snapshot", None)
     if not isinstance(about, dict):
         raise ConfigError(
-            name, "is no snapshot: it has no [snapshot]", "name one of `llcphone snapshot list`"
+            name, "is not a snapshot: it has no [snapshot]", "name one of `llcphone snapshot list`"
         )
     if about.get("format") != FORMAT:
         raise ConfigError(

@@ -99,15 +99,13 @@ def _wanted(plan: Plan, *, nothing: bool, restart: bool) -> str:
 
 def _carry_out(plan: Plan, *, force: bool, tell: Tell) -> int:
     kept = snapshots.put_back(plan)
-    tell(f"restored; what it replaced stands in {kept}")
+    tell(f"restored; what it replaced is in {kept}")
     if problems := _not_as_then(plan):
         for line in problems:
             tell(line)
         if not force:
             snapshots.take_back(plan, kept)
-            tell(
-                "taken back, nothing is changed: this llcphone makes something else of it (--force keeps it)"
-            )
+            tell("undone: the model would receive other prompts or tools (--force keeps it)")
             return 1
     else:
         tell("verified: settings, modules, prompts and tools are the snapshot's")

@@ -74,7 +74,7 @@ def plan_restore(
         except (SyntaxError, ValueError):
             raise ConfigError(
                 f"module {module.path}",
-                "of the snapshot is no Python that runs here",
+                "of the snapshot cannot be run by this Python",
                 "use the Python that it was saved with, or another snapshot",
             ) from None
         if not target.resolve().is_relative_to(base.resolve()):

@@ -95,7 +95,7 @@ def forgetting(number: str) -> Generator[Piece, Any, ForgottenNumber]:
     if number in STAND_INS:
         raise ConfigError(
             "number",
-            "stands for every caller who withheld theirs",
+            "is used for every caller who withholds theirs",
             "delete such calls one by one, by their id",
         )
     gone: list[tuple[str, str]] = []

@@ -69,7 +69,7 @@ def known(url: str, key: str) -> URL:
     try:
         parts = make_url(url)
     except ArgumentError:
-        raise ConfigError(key, "is no address of a database", "write it as sqlite:///phone.db") from None
+        raise ConfigError(key, "is not the address of a database", "write it as sqlite:///phone.db") from None
     match parts.get_backend_name():
         case "sqlite" if parts.database and parts.database != ":memory:":
             return parts
@@ -77,7 +77,7 @@ def known(url: str, key: str) -> URL:
             return parts.set(drivername="postgresql+psycopg")
     raise ConfigError(
         key,
-        "is no database that llcphone can use",
+        "is not a database that llcphone can use",
         "set it to sqlite:///<file> or postgresql://<user>@<host>/<database>",
     )
 

@@ -100,7 +100,9 @@ class Batches:
             self.failures += 1
             if exc.verdict is Verdict.AWAY and not self._failing:
                 self._failing = True
-                log.error("the journal cannot be written; calls go on without it", extra={"error": exc.error})
+                log.error(
+                    "the journal cannot be written; calls continue without it", extra={"error": exc.error}
+                )
             elif exc.verdict is Verdict.REFUSED and len(items) == 1:
                 self._give_up(items[0].source, exc.error)
             return exc.verdict

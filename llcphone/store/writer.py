@@ -114,7 +114,9 @@ class Writer:
         except NotDone as exc:
             if exc.verdict is Verdict.AWAY and not self._failing:
                 self._failing = True
-                log.error("the store cannot be written; calls go on without it", extra={"error": exc.error})
+                log.error(
+                    "the store cannot be written; calls continue without it", extra={"error": exc.error}
+                )
             elif exc.verdict is Verdict.REFUSED and len(batch) == 1:
                 log.error("not kept: the database refuses it", extra={"error": exc.error})
             return exc.verdict

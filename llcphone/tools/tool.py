@@ -96,7 +96,7 @@ def _check(options: Mapping[str, Any], key: str) -> None:
         raise ConfigError(key, "late has a wrong value", 'set late to "drop" or "deliver"')
     retry = options.get("retry", 0)
     if type(retry) is not int or retry < 0:
-        raise ConfigError(key, "retry is no number of further tries", "set retry to 0 or more")
+        raise ConfigError(key, "retry is not a number of tries", "set retry to 0 or more")
     for name in ("timeout_s", "target_s", "limit_s", "approve_timeout_s"):
         value = options.get(name)
         if value is not None and not value > 0:

@@ -339,7 +339,7 @@ async def test_calls_get_the_fallback_at_once_while_no_model_can_be_had(autojump
         first = await stage.twilio.ring()
         await first.ended()
         assert stage.phone.breaker.is_open
-        assert stage.phone.ready() == ["no model session can be had"]
+        assert stage.phone.ready() == ["no model session can be opened"]
         begin = trio.current_time()
         second = await stage.twilio.ring()
         assert (await second.ended()).ended_by is EndedBy.REJECT_VERB
@@ -359,7 +359,7 @@ async def test_no_call_is_placed_while_no_model_can_be_had(autojump_clock: MockC
     async with open_memory() as stage:
         for _ in range(5):
             stage.phone.breaker._failed()
-        with pytest.raises(NotAdmitted, match="no model session can be had"):
+        with pytest.raises(NotAdmitted, match="no model session can be opened"):
             stage.phone.admission.check()
 
 

@@ -106,7 +106,7 @@ async def test_everything_is_exported(kept, tmp_path, capsys) -> None:
     whole = [json.loads(line) for line in out.read_text().splitlines()]
     assert [len(each["lines"]) for each in whole] == [0, 2]
     assert stat.S_IMODE(out.stat().st_mode) == 0o600
-    with pytest.raises(ConfigError, match="there already"):
+    with pytest.raises(ConfigError, match="exists already"):
         cli_calls.export(out=out, config=kept)
     capsys.readouterr()
     cli_calls.export(days=0.01, config=kept)
@@ -173,7 +173,7 @@ async def test_purge_forgets_what_is_old_or_one_person(kept, capsys, monkeypatch
         cli_store.purge(number=ADA, config=kept)
     assert left.value.code == 1
     assert "nothing was deleted" in capsys.readouterr().out
-    with pytest.raises(ConfigError, match="is no telephone number"):
+    with pytest.raises(ConfigError, match="is not a telephone number"):
         cli_store.purge(number="banana", config=kept, yes=True)
     before = {path: path.read_bytes() for path in kept.parent.rglob("*.jsonl")}
     cli_store.purge(number=ADA, config=kept, dry_run=True)
@@ -208,7 +208,7 @@ async def test_a_demo_database_is_made_by_one_command(tmp_path, capsys):
         mine = await store.appointments(customer.id)
         assert [each.what for each in mine] == ["check-up", "follow-up"]
         assert await store.free_slots(mine[0].starts_at.date(), 30)
-    with pytest.raises(ConfigError, match="there already"):
+    with pytest.raises(ConfigError, match="exists already"):
         cli_store.demo(file)
 
 

@@ -123,8 +123,8 @@ BAD_SETTINGS = {
     "range.toml": "server.port",
 }
 BAD_AGENTS = {
-    "none.py": "none.py is no Python file",
-    "a_folder": "a_folder is no Python file",
+    "none.py": "none.py is not a Python file",
+    "a_folder": "a_folder is not a Python file",
     "syntax.py": "syntax.py, line 1: SyntaxError",
     "latin.py": "latin.py",
     "zero.py": "zero.py, line 1: ZeroDivisionError",
@@ -206,9 +206,9 @@ OTHERS: list[Row] = [
     ("sim phone --to http://127.0.0.1:99999/twiml", "a port above 65535", 2),
     ("sim phone --to http://127.0.0.1:1/twiml --auth-token x", "no server answers at http://127.0.0.1:1", 1),
     # telephone numbers
-    ("call banana", "is no telephone number", 2),
-    ("call 0555-123", "is no telephone number", 2),
-    ("call +1", "is no telephone number", 2),
+    ("call banana", "is not a telephone number", 2),
+    ("call 0555-123", "is not a telephone number", 2),
+    ("call +1", "is not a telephone number", 2),
     ("call +14155552671 --caller-id banana", "--caller-id", 2),
     ("call +19005550123 --config ok.toml", "[premium]", 1),
     ("call +14155552671", "realtime.api_key", 1),
@@ -216,7 +216,7 @@ OTHERS: list[Row] = [
     ("calls --number banana", "--number", 2),
     ("store purge --number banana --config ok.toml", "--number", 2),
     ("store purge --yes --number 0555 --config ok.toml", "--number", 2),
-    ("store purge --json --config ok.toml", "--json: leaves no place for a question", 2),
+    ("store purge --json --config ok.toml", "--json: cannot be used with a question", 2),
     # what is not there
     ("calls --config ok.toml", "there is no store at", 2),
     ("show a --config ok.toml", "there is no store at", 2),
@@ -271,7 +271,7 @@ OTHERS: list[Row] = [
     ("unit pm2 --out no/such/file", "no/such/file", 2),
     ("skill build text.txt", "text.txt", 2),
     ("skill build text.txt/x", "text.txt", 2),
-    ("store demo taken", "taken is there already", 2),
+    ("store demo taken", "taken exists already", 2),
     ("store demo no/such/phone.db", "no/such/phone.db", 2),
     ("store demo text.txt/phone.db", "text.txt/phone.db", 2),
     ("store demo new.db --timezone Mars/Olympus", "--timezone", 2),
@@ -295,11 +295,11 @@ OTHERS: list[Row] = [
     ("torture --cmd 'unclosed", "cannot be read: No closing quotation", 2),
     # no terminal
     ("init", "still missing: realtime.api_key", 1),
-    ("store demo a_folder", "a_folder is there already", 2),
+    ("store demo a_folder", "a_folder exists already", 2),
 ]
 TABLE = list(rows())
 FIXES = (
-    "Fix: |set [A-Z_]+|; (leave|install|name|write)|[dD]id you mean|must (be|define)|is no Python file"
+    "Fix: |set [A-Z_]+|; (leave|install|name|write)|[dD]id you mean|must (be|define)|is not a Python file"
     "|there are: "
     r"|, line \d|is not UTF-8|cannot be (read|used): |convert it: sox"
 )

@@ -119,7 +119,7 @@ def test_building_again_replaces_it_and_nothing_else(tmp_path) -> None:
     build_skill(tmp_path)
     assert not (folder / "docs" / "of-last-year.md").exists()
     (folder / "SKILL.md").write_text("---\nname: somebody-elses\n---\n")
-    with pytest.raises(ConfigError, match="holds something other than this skill"):
+    with pytest.raises(ConfigError, match="contains something other than this skill"):
         build_skill(tmp_path)
 
 

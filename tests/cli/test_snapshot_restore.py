@@ -533,7 +533,7 @@ def test_numbers_of_the_routes_are_secrets_too_and_paths_and_names_are_none(desk
     text = desk.save().read_text()
     assert "+1555010" not in text
     desk.file("agents/baker.py").write_text(BAKER + f"# ring {numbers[10]}\n")
-    with pytest.raises(ConfigError, match=r"transfers\.destinations: its value stands in agents/baker\.py"):
+    with pytest.raises(ConfigError, match=r"transfers\.destinations: its value is in agents/baker\.py"):
         desk.save("another")
 
 

@@ -146,7 +146,9 @@ async def test_a_copied_and_edited_module_answers(tmp_path: Path, autojump_clock
 
 @pytest.mark.parametrize("dial", ["banana", "0155512345", "+1 555 0100", "+266696687"])
 def test_what_is_no_number_is_not_rung(dial: str, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"--dial: .*is no telephone number. Fix: write it as \+<country>"):
+    with pytest.raises(
+        ConfigError, match=r"--dial: .*is not a telephone number. Fix: write it as \+<country>"
+    ):
         run_mode(Config.from_dict({}), "", tmp_path, dial=dial)
 
 

@@ -77,8 +77,8 @@ def test_good_placed_calls_pass_every_check() -> None:
 GUEST = good_outbound().guest
 assert GUEST.phone is not None
 READY, PRIMED = "model ready before the phone rang", "model warmed up before anybody answered"
-CONTEXT, SAVED = "what this call is about stands last in the prompt", "nobody waited for the set-up"
-SEEN, FIRST = "Twilio's progress reports seen", "whoever was rung speaks first"
+CONTEXT, SAVED = "what this call is about is last in the prompt", "the callee did not wait for the set-up"
+SEEN, FIRST = "Twilio's progress reports seen", "the callee speaks first"
 WORD, END = "the agent's last word was heard before it hung up", "ended because the agent hung up"
 ONCE, BUSY = "nobody dialled twice", "a busy line is given up within a second"
 STATIC = f"{story.CONTEXT}\n\n{story.WAITING_LIST}"

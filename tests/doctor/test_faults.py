@@ -118,7 +118,7 @@ async def test_a_webhook_that_is_ours_in_another_spelling(autojump_clock, stage,
 
 async def test_a_fallback_that_leads_to_us_in_another_spelling(autojump_clock, stage):
     stage.twilio.rest.number_fields["voice_fallback_url"] = f"HTTP://127.0.0.1:{stage.port}/twiml"
-    await stage.finds("twilio", "fallback", WARN, "it leads to us", "elsewhere")
+    await stage.finds("twilio", "fallback", WARN, "it leads to this server", "elsewhere")
 
 
 async def test_a_question_answered_no_changes_nothing(autojump_clock, stage):
@@ -164,7 +164,7 @@ async def test_a_process_that_has_died(autojump_clock, stage, tmp_path):
     # The pid file of a process that was killed names somebody who does not run.
     (tmp_path / "llcphone.pid").write_text(left.replace('"pid":', '"pid":9'))
     found = await stage.finds(
-        "process", "process", FAIL, "the server has died", "nobody listens", "llcphone start"
+        "process", "process", FAIL, "the server has died", "no program listens", "llcphone start"
     )
     assert not found.keys() & {"port", "answers"}, "one cause is one finding"
     (tmp_path / "llcphone.pid").unlink()

@@ -194,7 +194,7 @@ async def test_an_address_of_another_kind_of_database(autojump_clock, stage):
         "machine",
         "journal database",
         FAIL,
-        "is no database that llcphone can use",
+        "is not a database that llcphone can use",
         "set it to sqlite:///<file> or postgres",
     )
 
@@ -202,7 +202,7 @@ async def test_an_address_of_another_kind_of_database(autojump_clock, stage):
 async def test_a_log_that_is_not_there_is_not_a_log_without_errors(autojump_clock, stage, tmp_path):
     await stage.finds("process", "server log", WARN, "not read", "process.log_file")
     (tmp_path / "llcphone.log").write_text("")
-    await stage.finds("process", "server log", PASS, "no errors lately")
+    await stage.finds("process", "server log", PASS, "no recent errors")
 
 
 async def test_an_endpoint_that_does_not_answer_says_nothing_of_its_models(autojump_clock, stage):

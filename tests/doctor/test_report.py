@@ -119,7 +119,7 @@ async def test_the_command_tells_programs_the_same(tmp_path) -> None:
         assert by_check["process"] == {
             "check": "process",
             "status": "fail",
-            "evidence": f"no server runs: nobody listens on {deployed.port}, and there is no pid file",
+            "evidence": f"no server runs: no program listens on {deployed.port}, and there is no pid file",
             "fix": "llcphone start   (or llcphone serve, to watch it)",
         }
         assert not by_check.keys() & {"port", "answers"}, "one cause is one finding"

@@ -45,7 +45,7 @@ def script(turn: int, conversation: list[dict[str, Any]], tools: list[Any]) -> A
 
 
 async def serve(deployed: Deployment, *, journal: bool) -> trio.Process:
-    """A server whose live calls may go on for minutes after a restart."""
+    """A server whose live calls may continue for minutes after a restart."""
     (deployed.folder / "agent.py").write_text(AGENT)
     deployed.configure(
         server={"head_timeout_s": 60},

@@ -47,7 +47,7 @@ async def test_none_of_twenty_live_calls_is_lost_in_a_restart(tmp_path) -> None:
         assert [call.ended_by for call in calls if call.over] == []
         await all_of(hangs_up, calls)
     assert [len(call.record.streams) for call in calls] == [2] * 20
-    assert f"the old server, pid {first.pid}: its live calls may go on for 2 s" in told
+    assert f"the old server, pid {first.pid}: its live calls may continue for 2 s" in told
     assert "restarted, and well" in told
 
 

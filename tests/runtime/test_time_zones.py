@@ -49,7 +49,7 @@ def test_with_a_table_a_name_is_a_zone_or_a_mistake() -> None:
     assert has_table()
     assert zone_of("Europe/Madrid", "key") == zoneinfo.ZoneInfo("Europe/Madrid")
     for wrong in ("Europe/Madird", "", "../etc/passwd", "Madrid time"):
-        with pytest.raises(ConfigError, match=r"key: is no time zone\. Fix: write it as Europe/Madrid"):
+        with pytest.raises(ConfigError, match=r"key: is not a time zone\. Fix: write it as Europe/Madrid"):
             zone_of(wrong, "key")
 
 

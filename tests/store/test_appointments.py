@@ -194,5 +194,5 @@ async def test_a_customer_is_found_by_either_spelling_of_their_number(
 
 
 async def test_an_unknown_time_zone_is_a_setting_not_a_traceback(store: Store) -> None:
-    with pytest.raises(ConfigError, match="is no time zone"):
+    with pytest.raises(ConfigError, match="is not a time zone"):
         await store.set_hours(WEEK, timezone="Europe/Madird")

@@ -236,4 +236,4 @@ async def test_a_database_that_stays_silent_is_told_once_and_costs_no_job(
         await trio.sleep(60)
         assert all(job.written for job in jobs)
     said = [each.event for each in caplog.records if each.event.startswith("the store")]
-    assert said == ["the store cannot be written; calls go on without it", "the store is written again"]
+    assert said == ["the store cannot be written; calls continue without it", "the store is written again"]

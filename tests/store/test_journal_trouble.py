@@ -45,7 +45,7 @@ def test_one_way_to_read_an_address(scheme: str) -> None:
 async def test_another_database_is_refused_in_the_words_of_the_store(url: str) -> None:
     with pytest.raises(
         ConfigError,
-        match=r"journal\.url: is no database that llcphone can use. Fix: set it to sqlite:///<file> or postgresql://",
+        match=r"journal\.url: is not a database that llcphone can use. Fix: set it to sqlite:///<file> or postgresql://",
     ):
         async with open_journal(JournalConfig(url=url), secret="s"):
             pass

@@ -112,7 +112,7 @@ async def test_a_failing_disk_is_logged_once_and_tried_again(
         assert writer.batches.failures == 5
     messages = [record.event for record in caplog.records]
     assert messages == [
-        "the journal cannot be written; calls go on without it",
+        "the journal cannot be written; calls continue without it",
         "the journal is written again",
     ]
     assert "caller" not in caplog.text

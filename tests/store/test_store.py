@@ -184,7 +184,7 @@ async def test_older_tables_are_brought_forward_once(url: str, monkeypatch: pyte
     ("url", "why"),
     [
         ("", "not set"),
-        ("no address", "is no address of a database. Fix: write it as sqlite"),
+        ("no address", "is not the address of a database. Fix: write it as sqlite"),
         ("mysql://x/y", "Fix: set it to sqlite"),
         ("sqlite://", "Fix: set it to sqlite"),
         ("sqlite:////nowhere/at/all/phone.db", "/nowhere/at/all/phone.db cannot be opened"),

@@ -57,7 +57,7 @@ class TransferRequests:
         says = "Say in one short sentence that you put them through now; it happens when you have finished."
         if way is Way.WARM:
             says += (
-                " They hear music while you speak to the colleague, and come back if nobody takes the call."
+                " They hear music while you speak to the colleague, and come back if the call is not taken."
             )
         return Outcome(True, says)
 

@@ -262,7 +262,7 @@ async def _read(shape: type[Body]) -> tuple[CallRequest, Body]:
     except msgspec.ValidationError as error:
         raise ApiError(422, "bad_field", str(error), "see /openapi.json for the fields") from None
     except (ValueError, RecursionError):  # msgspec's DecodeError is a ValueError
-        raise ApiError(400, "not_json", "the body is no JSON", "send one JSON object in UTF-8") from None
+        raise ApiError(400, "not_json", "the body is not JSON", "send one JSON object in UTF-8") from None
     return CallRequest(request.path, body, key or ""), asked
 
 
@@ -276,5 +276,5 @@ def _flag(name: str) -> bool:
 def _limit() -> int:
     given = request.args.getlist("limit") or ["100"]
     if len(given) != 1 or not re.fullmatch(r"[0-9]{1,4}", given[0]) or not 1 <= int(given[0]) <= 1000:
-        raise ApiError(422, "bad_parameter", "limit is no number from 1 to 1000", "write ?limit=100")
+        raise ApiError(422, "bad_parameter", "limit is not a number from 1 to 1000", "write ?limit=100")
     return int(given[0])

@@ -41,7 +41,7 @@ class NewCall(Struct, forbid_unknown_fields=True):
 
     to: Number
     context: Annotated[
-        Text, Meta(description="What this call is about; it stands last in the agent's prompt.")
+        Text, Meta(description="What this call is about; the last part of the agent's prompt.")
     ] = ""
     caller_id: OwnNumber = ""
     agent: Annotated[str, Meta(max_length=100, description='Who speaks, by name; "" is the usual agent.')] = (

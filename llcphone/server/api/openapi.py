@@ -76,8 +76,8 @@ def _calls() -> Json:
     limit = _parameter(
         "limit", {"type": "integer", "minimum": 1, "maximum": 1000, "default": 100}, "How many."
     )
-    numbers = _switch("numbers", "Numbers of people, whole.")
-    words = _switch("words", "The transcript too, if records.transcript keeps it.")
+    numbers = _switch("numbers", "Complete telephone numbers.")
+    words = _switch("words", "Also the transcript, if records.transcript is on.")
     return {
         "/calls": {
             "post": _places("placeCall", "Place a call.", NewCall, {"202": placed}),

@@ -65,7 +65,7 @@ def _may_dial(call: SimCall, verb: Verb, noun: Verb) -> bool:
             call.log.error(13214, "<Dial> of a telephone number without a caller ID that is one")
             return False
         if not _E164.fullmatch(noun.text):
-            call.log.error(13223, "<Dial> of what is no telephone number")
+            call.log.error(13223, "<Dial> of what is not a telephone number")
             return False
     if not 1 <= verb.number("timeout", 30) <= 600:
         call.log.error(13212, "<Dial timeout> out of range")
