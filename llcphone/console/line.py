@@ -9,21 +9,26 @@ from __future__ import annotations
 
 from contextlib import suppress
 from itertools import count
-from typing import TYPE_CHECKING, Literal, NoReturn, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Literal, NoReturn, TypeAlias
 
 import attrs
 import msgspec
 import trio
 
+from llcphone.console.delay_line import DelayLine
+from llcphone.console.spoken import can_speak, spoken
 from llcphone.sim import voices
 from llcphone.sim.twilio import Callee, CallOver, Handset
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
+    from llcphone.sim.model import ModelSimulator
     from llcphone.sim.twilio import SimCall, TwilioSimulator
     from llcphone.wire.leg import Leg
 
+SPOKEN_LIMIT = 500
+"""Characters of what is to be spoken."""
 NUMBERS = ("+15551230001", "+15551230003")
 """Of the lines."""
 
@@ -98,6 +103,20 @@ class Line(_Up):
     name: str
 
 
+class Speak(_Up):
+    """Say these words, where this machine has a voice."""
+
+    text: Annotated[str, msgspec.Meta(min_length=1, max_length=SPOKEN_LIMIT)]
+
+
+class Fault(_Up):
+    """Something goes wrong on the way."""
+
+    what: Literal["drop-stream", "lose-model", "delay"]
+    ms: Annotated[int, msgspec.Meta(ge=0, le=5000)] = 0
+    """Of ``delay``: so much later does everything arrive from now on, in either direction."""
+
+
 class Stats(_Up):
     """How the page's audio is doing."""
 
@@ -106,7 +125,9 @@ class Stats(_Up):
     out_latency_ms: float = 0
 
 
-Up: TypeAlias = Call | Accept | Decline | Machine | Media | Mark | Dtmf | HangUp | Dial | Line | Stats
+Up: TypeAlias = (
+    Call | Accept | Decline | Machine | Media | Mark | Dtmf | HangUp | Dial | Line | Speak | Fault | Stats
+)
 _DECODER = msgspec.json.Decoder(Up)
 
 
@@ -134,6 +155,10 @@ class Lines:
     cues: Sequence[Cue] = ()
     call_id: Callable[[str], str] = attrs.field(default=lambda _: "")
     """llcphone's own id of a call, by Twilio's; "" if it has none."""
+    names: Mapping[str, str] = attrs.field(factory=dict)
+    """Who is reached at which number, for the page to show."""
+    simulated: ModelSimulator | None = None
+    """The model that answers, if it is a simulated one."""
     twilio: TwilioSimulator | None = None
     _open: dict[int, _Telephone] = attrs.field(factory=dict, init=False)
 
@@ -176,9 +201,13 @@ class _Telephone:
     nursery: trio.Nursery
     handset: Handset = attrs.field(init=False)
     _call: SimCall | None = None
+    _up: DelayLine[bytes] = attrs.field(init=False)
+    _down: DelayLine[str] = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self.handset = Handset(self._send)
+        self._up = DelayLine(self._take_up, self.nursery)
+        self._down = DelayLine(lambda text: self.leg.send_nowait(text.encode()), self.nursery)
+        self.handset = Handset(self._down.put, names=self.lines.names)
 
     @property
     def call(self) -> SimCall | None:
@@ -200,6 +229,8 @@ class _Telephone:
             line=self.number,
             number=self.twilio.number,
             model=self.lines.model,
+            speak=can_speak(),
+            lines=[{"name": name, "text": text} for name, text in voices.CALLER.items()],
             cues=[attrs.asdict(cue) for cue in self.lines.cues],
             **{"from": self.from_},
         )
@@ -212,13 +243,19 @@ class _Telephone:
 
     def take(self, message: bytes) -> None:
         """A message of the page."""
+        self._up.put(message)
+
+    def _take_up(self, message: bytes) -> None:
         try:
             said: Up = _DECODER.decode(message)
-            self._take(said)
-        except (msgspec.DecodeError, ValueError, KeyError) as error:
-            self.handset.show("error", code=0, text=f"the page sent a message that is invalid: {error}")
+            self._obey(said)
+        except (ValueError, KeyError, RecursionError) as error:  # msgspec's are ValueErrors
+            self._complain(f"the page sent a message that is invalid: {error}")
 
-    def _take(self, said: Up) -> None:
+    def _complain(self, text: str) -> None:
+        self.handset.show("error", code=0, text=text)
+
+    def _obey(self, said: Up) -> None:
         handset = self.handset
         match said:
             case Media():
@@ -238,6 +275,10 @@ class _Telephone:
                 call.press(said.dtmf.digit)
             case Line() if (call := self.call) is not None:
                 call.speak_nowait(voices.load(said.name))
+            case Speak() if (call := self.call) is not None:
+                self.nursery.start_soon(self._speak, call, said.text, name="console line voice")
+            case Fault():
+                self._fail(said)
 
     def _ring(self, to: str) -> None:
         if self.handset.busy:
@@ -245,8 +286,29 @@ class _Telephone:
         self.twilio.ring_nowait(from_=self.from_, to=to, handset=self.handset)
         self.nursery.start_soon(self._show_id, name="console line id")
 
-    def _send(self, text: str) -> None:
-        self.leg.send_nowait(text.encode())
+    async def _speak(self, call: SimCall, text: str) -> None:
+        speech = await spoken(text)
+        if speech is None:
+            self._complain("typed words cannot be spoken here. Fix: install espeak-ng")
+        else:
+            call.speak_nowait(speech)
+
+    def _fail(self, fault: Fault) -> None:
+        match fault.what:
+            case "delay":
+                self._up.delay_s = self._down.delay_s = fault.ms / 1000
+            case "drop-stream" if (call := self.call) is not None:
+                call.drop()
+            case "lose-model":
+                self._lose_model(self.lines.simulated)
+
+    def _lose_model(self, model: ModelSimulator | None) -> None:
+        if model is None:
+            self._complain("only a simulated model can be lost from here")
+            return
+        for session in model.sessions:
+            if session.is_open and session.responses:  # a warm one has none yet
+                session.reset()
 
     async def _show_id(self) -> None:
         """Once the server has the call, say which of its own it is."""

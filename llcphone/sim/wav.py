@@ -45,14 +45,21 @@ def read_speech(path: Path | str) -> bytes:
     """
     path = Path(path)
     data = path.read_bytes()
-    if path.suffix.lower() in {".ulaw", ".ul", ".mulaw"}:
-        return data
+    return data if path.suffix.lower() in {".ulaw", ".ul", ".mulaw"} else decode_speech(data, path.name)
+
+
+def decode_speech(data: bytes, name: str) -> bytes:
+    """Turn the content of a WAV file into raw 8 kHz µ-law.
+
+    Raises:
+        SpeechFileError: it is none, or of another kind than ``read_speech`` takes.
+    """
     if data[:4] != b"RIFF" or data[8:12] != b"WAVE":
-        raise _refused(path.name, "neither raw .ulaw nor a WAV file")
-    form, body = _read_chunks(data, path.name)
+        raise _refused(name, "neither raw .ulaw nor a WAV file")
+    form, body = _read_chunks(data, name)
     if form.encoding == _ULAW and form.channels == 1 and form.rate == RATE:
         return body
-    return ulaw.encode(_resample(_to_mono(form, body, path.name), form.rate))
+    return ulaw.encode(_resample(_to_mono(form, body, name), form.rate))
 
 
 def write_stereo_wav(path: Path | str, left: bytes, right: bytes) -> None:

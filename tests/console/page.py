@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 FRAME = 160
-QUIET = b"\xff" * FRAME
+SALES = "+15551230077"
 
 
 @attrs.define(eq=False)
@@ -165,7 +165,7 @@ class Exchange:
 @asynccontextmanager
 async def exchange(agent, *, cues=(), **rehearsal) -> AsyncIterator[Exchange]:
     """A rehearsal whose callers are pages."""
-    lines = Lines(model="simulated", cues=cues)
+    lines = Lines(model="simulated", cues=cues, names={SALES: "sales"})
 
     async def serve(stream: trio.SocketStream) -> None:
         head = b""
@@ -184,6 +184,7 @@ async def exchange(agent, *, cues=(), **rehearsal) -> AsyncIterator[Exchange]:
 
     async with rehearse(agent, callee=lines.callee, **rehearsal) as stage, trio.open_nursery() as nursery:
         lines.twilio = stage.twilio
+        lines.simulated = stage.model
         lines.call_id = lambda sid: next((c.call_id for c in stage.phone.calls() if c.call_sid == sid), "")
         (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
         nursery.start_soon(trio.serve_listeners, serve, [listener])

@@ -23,7 +23,7 @@ from llcphone.sim.twilio.remote_ear import RemoteEar
 from llcphone.sim.twilio.remote_mouth import FRAME_BYTES, RemoteMouth
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from llcphone.sim.twilio.record import CallLog
 
@@ -37,6 +37,8 @@ class Handset:
 
     send: Callable[[str], None]
     """Takes each JSON text for the holder; synchronous."""
+    names: Mapping[str, str] = attrs.field(factory=dict)
+    """Who is reached at which number, for the holder to read."""
     log: CallLog | None = None
     """Of the call it holds, or held last."""
     mouth: RemoteMouth | None = None
@@ -100,12 +102,15 @@ class Handset:
 
     async def dial(self, number: str, limit_s: float) -> str:
         """The party that ``<Dial>`` rings is played by the holder; its ``DialCallStatus``."""
-        choice = await self._ask(tuple(DIAL_CHOICES), limit_s, "dial", to=number)
+        choice = await self._ask(tuple(DIAL_CHOICES), limit_s, "dial", to=number, name=self._name(number))
         return DIAL_CHOICES.get(choice, "no-answer")
 
     async def talk(self, number: str, limit_s: float) -> None:
         """Until the dialled party, played by the holder, hangs up."""
-        await self._ask(("over",), limit_s, "dial", to=number)
+        await self._ask(("over",), limit_s, "dial", to=number, name=self._name(number))
+
+    def _name(self, number: str) -> str:
+        return self.names.get(number, "")
 
     async def _ask(self, choices: tuple[str, ...], limit_s: float, what: str, **fields: str) -> str:
         """Show a question and wait for an answer to it; "" when none comes in time."""
