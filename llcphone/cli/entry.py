@@ -34,11 +34,12 @@ def _app(**how: Any) -> cyclopts.App:
 
 app = _app(
     name="llcphone",
-    help="Phone calls with an AI voice agent. Begin with: llcphone demo, then llcphone init.",
+    help="Phone calls with an AI voice agent. Begin with: llcphone phone, then llcphone init.",
 )
 
 _GROUPS: dict[str, dict[str, tuple[str, str]]] = {
     "Begin here": {
+        "phone": ("phone:phone", "Talk to an agent with your browser as telephone; no account needed."),
         "demo": ("demo:demo", "Hold whole calls on this machine, between simulators; no account needed."),
         "init": ("setup:init", "Ask what is needed, and write llcphone.toml and .env."),
         "new": (
@@ -51,6 +52,7 @@ _GROUPS: dict[str, dict[str, tuple[str, str]]] = {
         "serve": ("serve:serve", "Answer calls until SIGTERM or Ctrl-C, then drain."),
         "call": ("call:call", "Call a number: a dry run unless --yes."),
         "number": ("ops:number", "Show or set the webhook that Twilio calls when your number rings."),
+        "console": ("console:console", "Print a link to the pages that show the server's calls."),
         "tunnel": ("ops:tunnel", "Open a tunnel to the server, and set everything that depends on its URL."),
     },
     "The server in the background": {

@@ -76,7 +76,7 @@ async def phone(
     from llcphone.sim.twilio.run import DEFAULT_SAY, run_phone
 
     loaded = Config() if to and auth_token else settings.load(config).config
-    line = _line(loaded, to, auth_token, public_url)
+    line = line_to(loaded, to, auth_token, public_url)
     _check_place(out)
     with in_one_line([SpeechFileError]):
         speeches = [_speech(name) for name in say or DEFAULT_SAY]
@@ -113,7 +113,7 @@ async def twilio(
     from llcphone.sim.twilio import Callee
     from llcphone.sim.twilio.run import run_rest
 
-    line = _line(settings.load(config).config, to, auth_token, public_url)
+    line = line_to(settings.load(config).config, to, auth_token, public_url)
     with in_one_line([SpeechFileError], place=f"127.0.0.1, port {port}"):
         says = _load(_speech(say))
         machine = answer == "voicemail"
@@ -127,7 +127,7 @@ async def twilio(
         await run_rest(**line, callee=callee, port=port, printer=partial(print, flush=True))
 
 
-def _line(loaded: Config, to: str, auth_token: str, public_url: str) -> dict[str, Any]:
+def line_to(loaded: Config, to: str, auth_token: str, public_url: str) -> dict[str, Any]:
     """How the server is reached, and which account and address it has: as given, or of its settings."""
     from llcphone.sim.twilio import ACCOUNT_SID, NUMBER
 

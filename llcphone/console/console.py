@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Literal
 
 import attrs
@@ -28,14 +27,17 @@ LINES = 2
 class Console:
     """One console."""
 
-    phone: Phone
+    phone: Phone | None
+    """What it shows; None: only a telephone that rings another server."""
     config: ConsoleConfig
     """In force: `llcphone phone` has defaults of its own."""
     key: str = attrs.field(repr=False)
     """The one that acts."""
     mode: Literal["phone", "serve"]
+    model: str
+    """Which model answers, in words."""
     simulated: bool
-    """Whether the model is the simulated one."""
+    """Whether that is the simulated one."""
     access: Access
     sockets: Mapping[str, ServeSocket]
     """By the first part of their path."""
@@ -47,9 +49,7 @@ class Console:
     @property
     def origin(self) -> str:
         """Where a browser finds it."""
-        if self.config.origins:
-            return self.config.origins[0]
-        return f"http://{local_host(self.config.host)}:{self.port}"
+        return origin_of(self.config, self.port)
 
     def most(self, socket: str) -> int:
         """How many sockets of this kind there may be at once."""
@@ -57,11 +57,12 @@ class Console:
 
     def link(self) -> str:
         """A new link, good once and for two minutes."""
-        return link(self.origin, self.key, time.time())
+        return link(self.origin, self.key)
 
 
-def local_host(host: str) -> str:
-    """A host that we listen on, as it is written in an address of this machine."""
-    if host in ("0.0.0.0", "::", "localhost"):
-        return "127.0.0.1"
-    return f"[{host}]" if ":" in host else host
+def origin_of(config: ConsoleConfig, port: int) -> str:
+    """Where a browser finds a console of these settings that listens on this port."""
+    if config.origins:
+        return config.origins[0]
+    host = "127.0.0.1" if config.host == "localhost" else config.host  # which may lead to ::1 first
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

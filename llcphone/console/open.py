@@ -27,11 +27,12 @@ if TYPE_CHECKING:
 
 @asynccontextmanager
 async def open_console(
-    phone: Phone,
+    phone: Phone | None,
     config: ConsoleConfig,
     *,
     sockets: Mapping[str, ServeSocket],
     mode: Literal["phone", "serve"] = "serve",
+    model: str = "",
     simulated: bool = False,
     on_drain: Callable[[], object] | None = None,
     listeners: Sequence[trio.SocketListener] | None = None,
@@ -39,11 +40,12 @@ async def open_console(
     """Serve a console of this phone until the block is left.
 
     Args:
-        phone: what it shows.
+        phone: what it shows; None: nothing but a telephone that rings another server.
         config: its settings.
         sockets: what serves ``/live/…`` and ``/line/…``.
         mode: whether the phone is there for this console only.
-        simulated: whether the model is.
+        model: which model answers, in words; "": the one of the settings.
+        simulated: whether that is the simulated one.
         on_drain: stops the process once live calls have ended.
         listeners: sockets that listen already; they are closed at the end. None: as configured.
 
@@ -58,6 +60,7 @@ async def open_console(
             config=config,
             key=key,
             mode=mode,
+            model=model or ("" if phone is None else phone.config.realtime.model),
             simulated=simulated,
             access=Access(config, key),
             sockets=sockets,

@@ -18,22 +18,22 @@ if TYPE_CHECKING:
 
 def state_of(console: Console, session: Session) -> dict[str, Any]:
     """The snapshot that a page takes before it follows events with a higher ``seq``."""
-    config = console.config
+    config, phone = console.config, console.phone
     return {
         "process": PROCESS,
         "version": llcphone.__version__,
         "mode": console.mode,
         "model": {
             "kind": "simulated" if console.simulated else "real",
-            "text": "simulated" if console.simulated else console.phone.config.realtime.model,
+            "text": console.model,
         },
-        "agents": list(agents_of(console.phone.agent)),
+        "agents": [] if phone is None else list(agents_of(phone.agent)),
         "act": session.act,
         "phone": session.phone and "line" in console.sockets,
         "words": config.words,
         "numbers": config.numbers,
         "audio": config.audio,
-        "health": health_of(console.phone),
+        "health": {} if phone is None else health_of(phone),
     }
 
 

@@ -50,7 +50,7 @@ PACE = Pace(first_audio_ms=200, silence_ms={**SILENCE_MS, "high": 600})
 """A detector that understands words does not take the pause after "Hello." for the end of a question."""
 LIMIT_S = 120.0
 _HEARS_S = 6.0
-_WEEK = {day: [("09:00", "17:00")] for day in range(7)}
+WEEK = {day: [("09:00", "17:00")] for day in range(7)}
 
 
 async def show_mode(
@@ -66,7 +66,7 @@ async def show_mode(
     """Hold the call, show and play it while it runs; returns its WAV, None if it did not end in time."""
     number = dial or next((each for each, who in config.routes.table.items() if who == mode), "")
     number = number or MADE_UP.get(mode, "")
-    tables = _tables(config, mode, number)
+    tables = mode_settings(config, mode, number)
     words = words_in(config.company.language)
     own_company = tables["company"]["name"] != SHOP["name"]
     view = CallView(Console(quiet=True) if quiet else console)
@@ -104,7 +104,7 @@ async def show_mode(
     return None
 
 
-def _tables(config: Config, mode: str, number: str) -> dict[str, Any]:
+def mode_settings(config: Config, mode: str, number: str = "") -> dict[str, Any]:
     """The user's settings, with examples where there are none."""
     tables = {name: table for name, table in config.to_dict(secrets=True).items() if name in SHOWN}
     for key in (name for name in NAMES if not name.startswith(OWN)):  # the sentences of every section
@@ -150,7 +150,7 @@ class ModeCall:
 
     async def hold(self, number: str, out: Path) -> Path:
         """Hold the call to its end, drawing it; returns its WAV."""
-        await self.store.set_hours(_WEEK, timezone=self.stage.config.company.time_zone)
+        await self.store.set_hours(WEEK, timezone=self.stage.config.company.time_zone)
         await self.store.add_customer(NAME, CALLER)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._draw, name="view")

@@ -68,7 +68,7 @@ class Stage:
         if self.can_dial:
             account = {"account_sid": ACCOUNT_SID, "api_url": self.twilio.api_url, "phone_number": NUMBER}
             dialling = {"twilio": account, "outbound": {"allow_prefixes": ["+1555"]}}  # numbers of films
-        return _layered(_loopback(self.model.url, self.port), dialling, *overlays)
+        return layered(_loopback(self.model.url, self.port), dialling, *overlays)
 
     def make_config(self, *overlays: Sections) -> Config:
         """The same, read."""
@@ -113,7 +113,7 @@ async def open_stage(
 
 def rehearsal_config(model_url: str, *overlays: Sections) -> Config:
     """Settings for a server on a free port of this machine, without a stage around it."""
-    return Config.from_dict(_layered(_loopback(model_url, free_port()), *overlays))
+    return Config.from_dict(layered(_loopback(model_url, free_port()), *overlays))
 
 
 def write_toml(file: Path, sections: Sections) -> None:
@@ -138,7 +138,8 @@ def _loopback(model_url: str, port: int) -> Sections:
     }
 
 
-def _layered(*layers: Sections) -> dict[str, dict[str, Any]]:
+def layered(*layers: Sections) -> dict[str, dict[str, Any]]:
+    """Sections laid over each other, the last on top."""
     sections: dict[str, dict[str, Any]] = {}
     for layer in layers:
         for name, table in layer.items():

@@ -1,0 +1,173 @@
+"""``llcphone phone``: talk to an agent with the browser as telephone, without an account."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import webbrowser
+from contextlib import suppress
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import attrs
+import trio
+from cyclopts import Parameter
+from cyclopts.validators import Number
+
+from llcphone import settings
+from llcphone.cli.options import AgentPath, AsJson, ConfigPath
+from llcphone.config.addresses import is_loopback_url
+from llcphone.config.console import ConsoleConfig
+from llcphone.console.open import bind_console
+from llcphone.errors import ConfigError
+from llcphone.runtime.containment import contained
+from llcphone.telemetry.logs import configure_logs
+from llcphone.telemetry.redaction import secrets_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from llcphone.config import Config
+    from llcphone.console.console import Console
+
+USUAL_PORT = 8082
+SIMULATED = "The model is simulated: it follows a script and hears that you speak, not what."
+_AnyPort = Annotated[int | None, Parameter(validator=Number(gte=0, lte=65535))]
+
+
+async def phone(
+    *,
+    agent: AgentPath = None,
+    mode: Literal["ivr", "receptionist", "csr"] | None = None,
+    sim: bool = False,
+    real: bool = False,
+    port: _AnyPort = None,
+    no_open: bool = False,
+    to: str = "",
+    auth_token: str = "",
+    public_url: str = "",
+    config: ConfigPath = None,
+    as_json: AsJson = False,
+) -> None:
+    """Open a telephone in the browser and talk to an agent; no account needed.
+
+    With OPENAI_API_KEY the real model answers, which costs money; else a simulated one.
+
+    Args:
+        mode: talk to this mode, for your company or a made-up one.
+        sim: the simulated model, also where there is a key.
+        real: the real model.
+        port: of the page; default 8082, or a free one where that is taken. 0: a free one.
+        no_open: print the link, and open no browser.
+        to: instead, ring the server with this voice webhook: llcphone's or another's for Media Streams.
+        auth_token: of --to, signs the requests as Twilio does; default TWILIO_AUTH_TOKEN of .env.
+        public_url: of --to, the URL the server believes it has; default PUBLIC_URL of .env.
+    """
+    if sim and real:
+        raise ConfigError("--sim", "and --real are given", "give one of them")
+    loaded = settings.load(config).config
+    configure_logs(attrs.evolve(loaded.log, level="warning"), secrets_of(loaded))
+    is_real = _is_real(loaded, sim=sim, real=real)
+    shown = ShownAsJson() if as_json else Shown(no_open, is_real, to)
+    listeners = await _listen(port)
+    # Imported here: they take a second, and a wrong option is said before.
+    from llcphone.demo.browser import behind, open_browser_phone, open_line_to
+
+    if to:
+        from llcphone.cli.sim import line_to
+
+        opened = open_line_to(line_to(loaded, to, auth_token, public_url), listeners)
+    else:
+        opened = open_browser_phone(behind(loaded, agent, mode or "", real=is_real), listeners)
+    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        async with opened as console, trio.open_nursery() as nursery:
+            shown.first(console)
+            nursery.start_soon(_new_links, partial(shown.again, console), name="new links")
+            async for _ in signals:
+                break
+            nursery.cancel_scope.cancel(reason="interrupted")
+
+
+@attrs.frozen
+class Shown:
+    """What a person is told."""
+
+    no_open: bool
+    is_real: bool
+    to: str
+
+    def first(self, console: Console) -> None:
+        """The console is open."""
+        if not self.to:
+            print("The real model answers, which costs money." if self.is_real else SIMULATED)
+        elsewhere, opened = os.environ.get("SSH_CONNECTION", "").split(), False
+        address = console.link()
+        if elsewhere:
+            here = elsewhere[2] if len(elsewhere) > 2 else "this-machine"
+            print(f"On your own computer:  ssh -N -L {console.port}:127.0.0.1:{console.port} {here}")
+        elif not self.no_open:
+            opened = _open_browser(address)
+        self._print(address, "opened in your browser; " if opened else "")
+        print("Enter: a new link. Ctrl-C: end everything.", flush=True)
+
+    def again(self, console: Console) -> None:
+        """Another link is wanted."""
+        self._print(console.link(), "")
+
+    def _print(self, address: str, opened: str) -> None:
+        print(f"Open  {address}   ({opened}good once, for two minutes)", flush=True)
+
+
+@attrs.frozen
+class ShownAsJson:
+    """What a program is told: a line for each link."""
+
+    def first(self, console: Console) -> None:
+        """The console is open."""
+        said = {"url": console.link(), "origin": console.origin, "port": console.port, "model": console.model}
+        print(json.dumps(said), flush=True)
+
+    again = first
+
+
+def _open_browser(address: str) -> bool:
+    """Open a browser with windows, if there is one: another kind would take the terminal."""
+    windows = sys.platform in ("darwin", "win32") or any(map(os.environ.get, ("DISPLAY", "WAYLAND_DISPLAY")))
+    opened = False
+    with contained():
+        opened = bool(windows) and webbrowser.open(address)
+    return opened
+
+
+def _is_real(config: Config, *, sim: bool, real: bool) -> bool:
+    """Whether the real model answers."""
+    has_key = bool(config.realtime.api_key) or is_loopback_url(config.realtime.url)
+    if real and not has_key:
+        raise ConfigError(
+            "realtime.api_key", "is not set: it pays for the model", "set OPENAI_API_KEY in .env"
+        )
+    return has_key and not sim
+
+
+async def _listen(port: int | None) -> list[trio.SocketListener]:
+    """Where the page is served."""
+    try:
+        return await bind_console(ConsoleConfig(port=USUAL_PORT if port is None else port))
+    except ConfigError:
+        if port is not None:
+            raise
+        return await bind_console(ConsoleConfig(port=0))
+
+
+async def _new_links(again: Callable[[], None]) -> None:
+    """Make a new link for each line of the input, until it ends."""
+    if sys.stdin is None or sys.platform == "win32":  # only sockets can be waited for there
+        return
+    with suppress(OSError, ValueError):  # closed, or a file, which cannot be waited for either
+        while True:
+            await trio.lowlevel.wait_readable(sys.stdin.fileno())
+            if not os.read(sys.stdin.fileno(), 4096):
+                return
+            again()
