@@ -1,4 +1,4 @@
-"""The model's endpoint: how it is dialled, and whether it can be had.
+"""The model's endpoint: how it is dialled, and whether it gives sessions.
 
 ``Endpoint.dial`` opens one model leg in one dialect. ``Endpoint.ask`` is the question a phone asks
 in the background at its start: reachable, accepted, in which dialect? On the same session it then asks
@@ -70,7 +70,7 @@ class Endpoint:
         self._tls = _tls_context(config) if realtime.url.startswith("wss:") else None
         self.dialects = DialectMemory(None if realtime.dialect == "auto" else Dialect(realtime.dialect))
         self.trouble: str | None = NOT_ASKED
-        """Why no session can be had, None when one could be opened."""
+        """Why no session can be opened; None when one could be."""
         self.refused: dict[str, str] = {}
         """Agents whose settings no session takes, and why."""
         self._wishes: list[Wish] = []

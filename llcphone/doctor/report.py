@@ -74,7 +74,7 @@ def unknown(check: str, evidence: str, fix: str) -> Finding:
 
 
 def exit_code(findings: Iterable[Finding]) -> int:
-    """0: calls can be had; 1: something is broken, or could not be looked at."""
+    """0: calls work; 1: something is broken, or could not be looked at."""
     return 1 if any(each.status in (Status.FAIL, Status.UNKNOWN) for each in findings) else 0
 
 

@@ -99,7 +99,7 @@ class Phone:
 
         A retried webhook (same ``CallSid``) gets the same call, also when it has a media stream already, or
         had one a moment ago (``moved_calls``). While draining, at ``server.max_calls``,
-        or while no model can be had, the fallback is returned instead; it never raises for that.
+        or while no model session can be opened, the fallback is returned instead; it never raises for that.
         A call that is over already begins nothing.
 
         Raises:
@@ -158,7 +158,7 @@ class Phone:
 
         Raises:
             DialRefused: the guard refuses the call (``.code`` and ``.why`` say which rule).
-            NotAdmitted: draining, at ``server.max_calls``, or no model can be had.
+            NotAdmitted: draining, at ``server.max_calls``, or no model session can be opened.
             NoAgent: the function that chooses the agent has failed.
             ConfigError: what is needed to place calls is not set.
             ValueError: ``send_digits`` are no keys (see ``tones``).
