@@ -66,6 +66,15 @@ FLOOR: dict[tuple[Floor, Cue], Floor] = {
 class Conversation:
     """What is said, by whom, and what of it was heard."""
 
+    # fmt: off
+    __slots__ = (
+        "_setup", "active_ms", "ask", "barge_ins", "batches", "bill", "deciding", "failed_responses",
+        "floor", "greeting_id", "greeting_over", "history", "in_doubt", "interrupted_id", "items",
+        "late_deltas", "outputs", "playout", "pressing_until_ms", "primed", "responses", "retold",
+        "schedule", "speech", "speech_from_ms", "tell", "timings", "transcript", "unanswered", "voice_ms",
+    )
+    # fmt: on
+
     def __init__(self, setup: CallSetup) -> None:
         self._setup = setup
         self.playout = Playout(mark_every_ms=setup.limits.mark_every_ms)

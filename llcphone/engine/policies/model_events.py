@@ -72,7 +72,7 @@ class ModelEvents:
             events.ModelConnected: self._connected,
             events.ModelConnectFailed: self._connect_failed,
             events.ModelLegLost: self._lost,
-            events.ModelExpires: self._expires,
+            events.ModelExpires: self._policies.renewal.expires,
             events.ModelSaid: self._said,
         }
 
@@ -87,9 +87,6 @@ class ModelEvents:
         if self._is_of_session(event, now_ms, out) and not self._session.ready:
             out.append(notes.ModelConnectFailed(event.code))
             out += self._policies.connecting.connect_failed(event, now_ms)
-
-    def _expires(self, event: events.ModelExpires, now_ms: int, out: list[Command]) -> None:
-        self._policies.renewal.expires(event.leg_number, event.in_ms, now_ms)
 
     def _lost(self, event: events.ModelLegLost, now_ms: int, out: list[Command]) -> None:
         if not self._is_of_session(event, now_ms, out):

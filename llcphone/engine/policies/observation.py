@@ -65,10 +65,7 @@ def _spoken(state: CallState, line: Line, now_ms: int) -> SpokenLine:
 
 def report_of(state: CallState, policies: Policies) -> dict[str, Any]:
     """The figures for the call record, by its names. Times are milliseconds since the call's birth."""
-
-    def since_birth(at_ms: int | None) -> int | None:
-        return None if at_ms is None else at_ms - state.born_ms
-
+    since_birth = status_of(state, None).since_birth
     talk, session = state.talk, state.session
     not_dialled = "" if state.dialling is None else state.dialling.failure
     lines = [

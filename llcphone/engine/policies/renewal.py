@@ -108,14 +108,13 @@ class Renewal:
         """A session of which all is new."""
         self._age = SessionAge(self._plan, now_ms)
 
-    def expires(self, leg_number: int, in_ms: int, now_ms: int) -> None:
+    def expires(self, event: events.ModelExpires, now_ms: int, out: list[Command]) -> None:
         """The server has named the end of a session."""
-        ours = leg_number == self._state.session.leg_number
-        age = self._age if ours else None
-        if self._next is not None and self.owns(leg_number):
+        age = self._age if event.leg_number == self._state.session.leg_number else None
+        if self._next is not None and self.owns(event.leg_number):
             age = self._next.age
         if age is not None:
-            age.expires(in_ms, now_ms)
+            age.expires(event.in_ms, now_ms)
 
     def response_done(self, event: model_events.ResponseDone) -> None:
         """A response of the present session; its summary is kept."""
