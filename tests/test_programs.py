@@ -110,7 +110,8 @@ async def test_a_program_drains_on_sigterm_says_good_bye_and_keeps_its_records(
     path: Path | None, tmp_path: Path
 ) -> None:
     program = path or readme_program(tmp_path)
-    async with running(program, tmp_path, limit_s=5.5, goodbye_s=5.0) as run:
+    # The call ends after the agent's good-bye; with less time than that the stored apology would break in.
+    async with running(program, tmp_path, limit_s=60.1, goodbye_s=60.0) as run:
         run.process.send_signal(signal.SIGTERM)
         await run.call.heard_audio(800 + 700)
         await run.ended()
