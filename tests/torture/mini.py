@@ -2,7 +2,7 @@
 
 It judges the judge: each flaw was seen in a real bridge and is planted in an otherwise sound
 bridge, and must show in the trials made for it. It runs in the test's own process, so that trials take no
-real time, and it shares nothing with llcphone but the vendors' protocols.
+real time, and it shares nothing with llcphone but what the simulators know of the vendors' protocols.
 """
 
 from __future__ import annotations
@@ -16,9 +16,11 @@ import attrs
 import trio
 from trio_websocket import ConnectionClosed, wrap_server_stream
 
+from llcphone.sim.model import Faults
+from llcphone.sim.model.link import Tap
 from llcphone.sim.twilio import sign
 from llcphone.torture.bridge import Usage, usage_of
-from llcphone.torture.profile import API_KEY, AUTH_TOKEN, Place, Profile
+from llcphone.torture.profile import AUTH_TOKEN, Place, Profile
 from tests.torture.mini_call import Flaw, MiniCall
 
 if TYPE_CHECKING:
@@ -37,28 +39,29 @@ PROFILE = Profile(
 )
 
 
-class HeadFirst(trio.abc.Stream):
-    """A stream whose first bytes were read already."""
+@attrs.define(eq=False, kw_only=True)
+class InThisProcess:
+    """A bridge in the test's own process, as the rig sees one."""
 
-    def __init__(self, stream: trio.SocketStream, head: bytes) -> None:
-        self.stream, self.head = stream, head
+    stopping: trio.Event = attrs.field(factory=trio.Event)
+    ended: trio.Event = attrs.field(factory=trio.Event)
 
-    async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
-        head, self.head = self.head, b""
-        return head or await self.stream.receive_some(max_bytes)
+    def usage(self) -> Usage | None:
+        return usage_of(os.getpid())
 
-    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
-        await self.stream.send_all(data)
+    def terminate(self) -> None:
+        self.stopping.set()
 
-    async def wait_send_all_might_not_block(self) -> None:
-        await self.stream.wait_send_all_might_not_block()
+    async def exited(self) -> None:
+        await self.ended.wait()
 
-    async def aclose(self) -> None:
-        await self.stream.aclose()
+    @property
+    def has_ended(self) -> bool:
+        return self.ended.is_set()
 
 
 @attrs.define(eq=False)
-class MiniBridge:
+class MiniBridge(InThisProcess):
     """The server: a webhook, and a media stream behind a token that is good once."""
 
     place: Place
@@ -66,8 +69,6 @@ class MiniBridge:
     calls: list[MiniCall] = attrs.field(factory=list)
     tokens: dict[str, str] = attrs.field(factory=dict)
     """Token to CallSid."""
-    stopping: trio.Event = attrs.field(factory=trio.Event)
-    ended: trio.Event = attrs.field(factory=trio.Event)
     background: trio.Nursery | None = None
     leaked: list[int] = attrs.field(factory=list)
 
@@ -134,7 +135,9 @@ class MiniBridge:
             del self.tokens[token]
         try:
             async with trio.open_nursery() as nursery:
-                request = await wrap_server_stream(nursery, HeadFirst(stream, head))
+                whole = Tap(stream, Faults())
+                whole.unread(head)
+                request = await wrap_server_stream(nursery, whole)
                 call = MiniCall(self.place, self.flaws, await request.accept(), self.background, self.calls)
                 self.calls.append(call)
                 try:
@@ -144,21 +147,6 @@ class MiniBridge:
                     nursery.cancel_scope.cancel()
         except* (ConnectionClosed, trio.BrokenResourceError):
             pass
-
-    # -- as the rig sees it -------------------------------------------------------------------
-
-    def usage(self) -> Usage | None:
-        return usage_of(os.getpid())
-
-    def terminate(self) -> None:
-        self.stopping.set()
-
-    async def exited(self) -> None:
-        await self.ended.wait()
-
-    @property
-    def has_ended(self) -> bool:
-        return self.ended.is_set()
 
 
 def _headers(head: bytes) -> dict[str, str]:
@@ -171,7 +159,6 @@ def start_mini(*flaws: Flaw) -> Callable[[Profile, Place], AbstractAsyncContextM
 
     @asynccontextmanager
     async def start(profile: Profile, place: Place) -> AsyncIterator[Bridge]:
-        assert API_KEY
         bridge = MiniBridge(place, frozenset(flaws))
         async with trio.open_nursery() as nursery:
             await nursery.start(bridge.serve)

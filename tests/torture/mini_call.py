@@ -7,8 +7,7 @@ import json
 import math
 from collections import deque
 from contextlib import asynccontextmanager, suppress
-from enum import Enum, auto
-from functools import partial
+from enum import Enum
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -28,34 +27,14 @@ STALL_S = 4.0
 ULAW = {"format": {"type": "audio/pcmu"}}
 
 
-class Flaw(Enum):
-    """What may be wrong with it."""
-
-    LEAKS_MODEL = auto()
-    NO_CLEAR = auto()
-    NO_TRUNCATE = auto()
-    TRUNCATES_WHAT_WAS_SENT = auto()
-    STALE_CLOCK = auto()
-    TRUNCATES_AFTER_THE_END = auto()
-    FORWARDS_LATE_DELTAS = auto()
-    TOOLS_IN_READER = auto()
-    TOOLS_ONE_BY_ONE = auto()
-    CREATE_PER_TOOL = auto()
-    DEAD_LINE = auto()
-    CUT_LINE = auto()
-    HISTORY_LOST = auto()
-    HISTORY_SHORT = auto()
-    NEVER_NOTICES_A_STALL = auto()
-    CROSSTALK = auto()
-    NO_DRAIN = auto()
-    NEVER_EXITS = auto()
-    SESSION_PER_WEBHOOK = auto()
-    NO_SIGNATURES = auto()
-    NO_TOKENS = auto()
-    LEAKS_DESCRIPTORS = auto()
-    CRASHES = auto()
-    NEVER_REACHES_THE_MODEL = auto()
-    REFUSES_EVERYBODY = auto()
+Flaw = Enum(
+    "Flaw",
+    """LEAKS_MODEL NO_CLEAR NO_TRUNCATE TRUNCATES_WHAT_WAS_SENT STALE_CLOCK TRUNCATES_AFTER_THE_END
+    FORWARDS_LATE_DELTAS TOOLS_IN_READER TOOLS_ONE_BY_ONE CREATE_PER_TOOL DEAD_LINE CUT_LINE HISTORY_LOST
+    HISTORY_SHORT NEVER_NOTICES_A_STALL CROSSTALK NO_DRAIN NEVER_EXITS SESSION_PER_WEBHOOK NO_SIGNATURES
+    NO_TOKENS LEAKS_DESCRIPTORS CRASHES NEVER_REACHES_THE_MODEL REFUSES_EVERYBODY""",
+)
+"""What may be wrong with it."""
 
 
 @attrs.define(eq=False)
@@ -197,8 +176,10 @@ class MiniCall:
             case "response.done":
                 self.active = self.owed = False
                 calls = [item for item in event["response"]["output"] if item["type"] == "function_call"]
-                if calls and self.tools is not None:
-                    await self.use_tools(calls)
+                if calls and self.has(Flaw.TOOLS_IN_READER):
+                    await self.answer_tools(calls)
+                elif calls and self.tools is not None:
+                    self.tools.start_soon(self.answer_tools, calls)
 
     async def configure(self) -> None:
         audio = {
@@ -268,22 +249,13 @@ class MiniCall:
 
     # -- tools ----------------------------------------------------------------------------------
 
-    async def use_tools(self, calls: list[dict[str, Any]]) -> None:
-        assert self.tools is not None
-        if self.has(Flaw.TOOLS_IN_READER):
-            await self.answer_tools(calls)
-        elif self.has(Flaw.TOOLS_ONE_BY_ONE):
-            self.tools.start_soon(partial(self.answer_tools, calls, together=False))
-        else:
-            self.tools.start_soon(self.answer_tools, calls)
-
-    async def answer_tools(self, calls: list[dict[str, Any]], *, together: bool = True) -> None:
+    async def answer_tools(self, calls: list[dict[str, Any]]) -> None:
         async with trio.open_nursery() as nursery:
             for call in calls:
-                if together:
-                    nursery.start_soon(self.tool, call)
-                else:
+                if self.has(Flaw.TOOLS_ONE_BY_ONE):
                     await self.tool(call)
+                else:
+                    nursery.start_soon(self.tool, call)
         if not self.has(Flaw.CREATE_PER_TOOL):
             await self.create_when_idle()
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
-import attrs
 import pytest
 import trio
 
@@ -16,11 +14,11 @@ from llcphone.cli import torture_agent
 from llcphone.cli.torture import own_profile
 from llcphone.config import Config
 from llcphone.server.run import serve
-from llcphone.torture.bridge import Usage, usage_of
 from llcphone.torture.judge import Verdict
 from llcphone.torture.profile import ACCOUNT_SID, API_KEY, AUTH_TOKEN, Place, Profile
 from llcphone.torture.run import chosen, run_trial, run_trials
 from llcphone.torture.trials import TRIALS
+from tests.torture.mini import InThisProcess
 from tests.torture.test_the_rig import marks
 
 if TYPE_CHECKING:
@@ -32,12 +30,8 @@ if TYPE_CHECKING:
     from llcphone.torture.bridge import Bridge
 
 
-@attrs.define(eq=False)
-class OurPhone:
-    """A served phone, as the rig sees a bridge."""
-
-    stopping: trio.Event = attrs.field(factory=trio.Event)
-    ended: trio.Event = attrs.field(factory=trio.Event)
+class OurPhone(InThisProcess):
+    """A served phone."""
 
     async def run(self, config: Config, task_status: trio.TaskStatus[None]) -> None:
         async with open_phone(config, torture_agent.agent) as phone, trio.open_nursery() as nursery:
@@ -47,19 +41,6 @@ class OurPhone:
             await phone.drain(config.drain.limit_s)
             door.stop_accepting()
         self.ended.set()
-
-    def usage(self) -> Usage | None:
-        return usage_of(os.getpid())
-
-    def terminate(self) -> None:
-        self.stopping.set()
-
-    async def exited(self) -> None:
-        await self.ended.wait()
-
-    @property
-    def has_ended(self) -> bool:
-        return self.ended.is_set()
 
 
 @asynccontextmanager
