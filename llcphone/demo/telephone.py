@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import trio
@@ -34,40 +35,34 @@ async def hold_call(
     call: SimCall, lines: tuple[story.Line, ...], *, own: bool = False, greeted: bool = True
 ) -> str:
     """A person's part; returns what they waited for in vain, "" if nothing."""
-    waits_for = "the call to be answered"
+    waited_for = ""
+
+    def waits_for(what: str, besides_s: float = 0.0) -> None:
+        nonlocal waited_for
+        waited_for, patience.deadline = what, trio.current_time() + PATIENCE_S + besides_s
+
     speeches = [line.load() for line in lines]
-    try:
-        with trio.fail_after(PATIENCE_S):
-            await call.stream_started()
+    with trio.CancelScope() as patience, suppress(CallOver):
+        waits_for("the call to be answered")
+        await call.stream_started()
         if greeted:
-            waits_for = "a greeting"
-            with trio.fail_after(PATIENCE_S):
-                await call.hears()
+            waits_for("a greeting")
+            await call.hears()
         for line, speech in zip(lines, speeches, strict=True):
-            waits_for = "the agent to come to an end"
-            with trio.fail_after(PATIENCE_S):
-                if line.after_s is None:
-                    await call.silence_for(story.REACTION_MS)
-                else:
-                    await call.hears(line.after_s)
+            waits_for("the agent to come to an end")
+            await (call.silence_for(story.REACTION_MS) if line.after_s is None else call.hears(line.after_s))
+            waits_for("an answer", len(speech) / 8000)
             await call.speak(speech)
-            waits_for = "an answer"
-            with trio.fail_after(PATIENCE_S):
-                await call.hears()
+            await call.hears()
+        waits_for("the agent to hang up")
         if own:
-            with trio.fail_after(PATIENCE_S):
-                await call.silence_for(story.REACTION_MS)
+            await call.silence_for(story.REACTION_MS)
             call.hang_up()
-        waits_for = "the agent to hang up"
-        with trio.fail_after(PATIENCE_S):
-            await call.ended()
-    except trio.TooSlowError:
-        call.hang_up()
         await call.ended()
-        return waits_for
-    except CallOver:
-        return waits_for
-    return ""
+        return ""
+    call.hang_up()
+    await call.ended()
+    return waited_for
 
 
 async def told_the_end(call: SimCall) -> None:
