@@ -51,8 +51,7 @@ async def measure(*, priming: bool, cold_ms: int, rounds: int) -> list[CallRecor
             call = await stage.twilio.outbound(number)
             await call.stream_started()
             await call.speak(voices.load("yes_please"))
-            await call.hears(0.5)
-            await call.silence_for(500)
+            await call.hears_out(0.5, 500)
             call.hang_up()
             await stage.record(number)
     return stage.records

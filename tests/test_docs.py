@@ -404,8 +404,7 @@ async def test_the_bridge_to_asyncio_that_is_shown_brings_results_and_cancellati
 
 async def ask_for_the_hours(stage: Stage) -> None:
     call = await stage.ring()
-    await call.hears(0.3)
-    await call.silence_for(500)
+    await call.hears_out(0.3, 500)
     await call.speak(voices.load("hello_opening_hours"))
     await call.hears(0.3)
     call.hang_up()

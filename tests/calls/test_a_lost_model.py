@@ -63,8 +63,7 @@ async def asked(stage: Rehearsal) -> tuple[SimCall, ModelSession]:
     """A caller who was greeted and has asked."""
     call = await stage.ring()
     session = await stage.session()
-    await call.hears(0.3)
-    await call.silence_for(300)
+    await call.hears_out(0.3, 300)
     await call.speak(QUESTION)
     return call, session
 
@@ -97,8 +96,7 @@ async def test_an_answer_goes_on_whatever_ended_the_session_in_its_middle(
         call, session = await asked(stage)
         await call.hears(0.6)
         ending(session)
-        await call.hears(2.5)
-        await call.silence_for(500)
+        await call.hears_out(2.5, 500)
         call.hang_up()
         record = await stage.record()
         assert record.reason is EndReason.CALLER_HUNG_UP
@@ -140,16 +138,14 @@ async def test_a_turn_that_was_being_spoken_reaches_the_next_session_whole_and_i
     async with nothing_left(), rehearsal(script=receptionist, transports=transports) as stage:
         call = await stage.ring()
         session = await stage.session()
-        await call.hears(0.3)
-        await call.silence_for(300)
+        await call.hears_out(0.3, 300)
         call.speak_nowait(QUESTION)
         await trio.sleep(2.0)
         session.reset()
         fresh = await stage.session(2)
         await fresh.until(lambda: fresh.responses)
         assert QUESTION in fresh.received_audio
-        await call.hears(2.0)
-        await call.silence_for(500)
+        await call.hears_out(2.0, 500)
         call.hang_up()
         record = await stage.record()
         assert [turn["asked"] for turn in record.turns] == ["greeting", "caller"]
@@ -164,8 +160,7 @@ async def test_a_quiet_session_is_replaced_without_a_word(
     async with nothing_left(), rehearsal(script=receptionist, transports=transports) as stage:
         call = await stage.ring()
         session = await stage.session()
-        await call.hears(0.3)
-        await call.silence_for(1_000)
+        await call.hears_out(0.3, 1_000)
         session.reset()
         await trio.sleep(3)
         assert call.playout.voiced(call.log.now) == stage.model.sessions[0].items[1].generated_ms * 8
@@ -203,8 +198,7 @@ async def test_a_session_that_goes_deaf_in_the_callers_turn_is_replaced_and_the_
     async with nothing_left(), rehearsal(script=receptionist) as stage:
         call = await stage.ring()
         session = await stage.session()
-        await call.hears(0.3)
-        await call.silence_for(300)
+        await call.hears_out(0.3, 300)
         call.speak_nowait(QUESTION)
         await trio.sleep(1)
         session.stall()
@@ -262,8 +256,7 @@ async def test_a_tool_that_outlives_its_session_answers_the_next_one_once(
         await session.until(lambda: any(item.type == "function_call" for item in session.items))
         await trio.sleep(0.5)
         session.reset()
-        await call.hears(0.3)
-        await call.silence_for(500)
+        await call.hears_out(0.3, 500)
         fresh = stage.model.sessions[1]
         kinds = [item.type for item in fresh.items if item.type != "message"]
         assert kinds == ["function_call", "function_call_output"]
@@ -318,8 +311,7 @@ async def test_a_session_lost_while_the_phone_rings_is_replaced_before_anybody_n
         await session.until(lambda: session.responses and not session.active)
         session.reset()
         await call.stream_started()
-        await call.hears(0.5)
-        await call.silence_for(500)
+        await call.hears_out(0.5, 500)
         call.hang_up()
         record = await stage.record()
         assert agent_words(record) == "Good morning!"

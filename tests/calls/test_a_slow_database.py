@@ -49,8 +49,7 @@ def agent_with_records() -> Agent:
 async def ask(stage: Rehearsal, patience_s: float = 12.0) -> SimCall:
     """A caller hears the greeting, asks, and listens."""
     call = await stage.ring()
-    await call.hears(0.3)
-    await call.silence_for(2_500)
+    await call.hears_out(0.3, 2_500)
     await call.speak(QUESTION)
     await trio.sleep(patience_s)
     return call

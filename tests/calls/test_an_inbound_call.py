@@ -24,11 +24,9 @@ async def test_a_caller_is_greeted_asks_and_hangs_up(
         rehearsal(script=["Good morning!", "We open at nine."], transports=transports) as stage,
     ):
         call = await stage.ring()
-        await call.hears(0.5)
-        await call.silence_for(500)
+        await call.hears_out(0.5, 500)
         await call.speak(QUESTION)
-        await call.hears(0.5)
-        await call.silence_for(500)
+        await call.hears_out(0.5, 500)
         call.hang_up()
         record = await stage.record()
         assert record.reason is EndReason.CALLER_HUNG_UP
@@ -51,8 +49,7 @@ async def test_a_barge_in_truncates_where_the_ear_stopped(
     async with nothing_left(), rehearsal(script=script, transports=transports) as stage:
         call = await stage.ring()
         session = await stage.session()
-        await call.hears(0.5)
-        await call.silence_for(300)
+        await call.hears_out(0.5, 300)
         await call.speak(QUESTION)
         await call.hears(2.0)
         call.speak_nowait(INTERRUPTION)
@@ -91,11 +88,9 @@ async def test_a_tool_answers_and_the_agent_hangs_up_after_its_last_word(
     async with nothing_left(), rehearsal(script=script, agent=agent, transports=transports) as stage:
         call = await stage.ring()
         session = await stage.session()
-        await call.hears(0.5)
-        await call.silence_for(300)
+        await call.hears_out(0.5, 300)
         await call.speak(QUESTION)
-        await call.hears(0.3)
-        await call.silence_for(500)
+        await call.hears_out(0.3, 500)
         output = next(item for item in session.items if item.type == "function_call_output")
         assert output.render()["output"] == "nine to five on a sunday"
         await call.speak(QUESTION)

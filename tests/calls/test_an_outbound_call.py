@@ -31,8 +31,7 @@ async def test_a_callee_answers_speaks_first_and_is_answered(autojump_clock: Moc
         callee = await stage.twilio.outbound(1)
         await callee.stream_started()
         await callee.speak(voices.load("yes_please"))
-        await callee.hears(0.5)
-        await callee.silence_for(300)
+        await callee.hears_out(0.5, 300)
         callee.hang_up()
         record = await call
         assert record.reason is EndReason.CALLER_HUNG_UP

@@ -39,8 +39,7 @@ def caller_ids(call: SimCall) -> list[str | None]:
 
 async def put_through(stage: Any, **how: Any) -> SimCall:
     call = await stage.ring(**how)
-    await call.hears(0.5)
-    await call.silence_for(300)
+    await call.hears_out(0.5, 300)
     await call.speak(QUESTION)
     await call.ended()
     return call

@@ -134,8 +134,7 @@ async def test_a_model_that_says_nothing_and_answers_no_ping_is_freed_within_for
         rehearsal(recovery=JUST_END, transports=transports, faults=Faults(ignore_pings=True)) as stage,
     ):
         sim = await stage.ring(faults=SLOW_FRAMES)
-        await sim.hears(0.5)
-        await sim.silence_for(500)
+        await sim.hears_out(0.5, 500)
         (await stage.session()).stall()  # else its own pings prove that it lives
         begin = trio.current_time()
         record = await stage.record()

@@ -70,8 +70,7 @@ async def staged(**settings: Any) -> AsyncIterator[Rehearsal]:
 
 async def greeted(stage: Rehearsal) -> SimCall:
     call = await stage.ring()
-    await call.hears(0.3)
-    await call.silence_for(300)
+    await call.hears_out(0.3, 300)
     return call
 
 

@@ -42,8 +42,7 @@ async def test_a_silent_caller_hears_the_agents_good_bye(
 ) -> None:
     async with nothing_left(), rehearsal(script=script, transports=transports) as stage:
         call = await stage.ring()
-        await call.hears(0.8)
-        await call.silence_for(300)
+        await call.hears_out(0.8, 300)
         began_s = trio.current_time()
         await stage.phone.drain(40)
         assert 25 <= trio.current_time() - began_s < 29  # at the limit less 15 s, and as long as it takes
@@ -61,8 +60,7 @@ async def test_an_agent_in_the_middle_of_a_long_answer_gives_way_to_the_stored_w
 ) -> None:
     async with nothing_left(), rehearsal(script=script) as stage:
         call = await stage.ring()
-        await call.hears(0.8)
-        await call.silence_for(300)
+        await call.hears_out(0.8, 300)
         await call.speak(QUESTION)
         await call.hears(1)
         began_s = trio.current_time()

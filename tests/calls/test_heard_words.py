@@ -24,8 +24,7 @@ async def test_a_barge_in_after_six_of_ten_seconds_leaves_six_tenths_of_the_word
     script = [GREETING, Say(text, 10_000), Say("どうぞ。", 500)]
     async with nothing_left(), rehearsal(script=script) as stage:
         call = await stage.ring()
-        await call.hears(0.9)
-        await call.silence_for(300)
+        await call.hears_out(0.9, 300)
         await call.speak(QUESTION)
         await call.hears(5.9)
         await call.speak(INTERRUPTION)
@@ -42,8 +41,7 @@ async def test_a_session_lost_early_in_an_answer_leaves_the_next_one_only_what_w
     script = [GREETING, Say(JAPANESE, 6_000), Say("はい。", 500)]
     async with nothing_left(), rehearsal(script=script, pace=Pace(speed=1.0)) as stage:
         call = await stage.ring()
-        await call.hears(0.9)
-        await call.silence_for(300)
+        await call.hears_out(0.9, 300)
         await call.speak(QUESTION)
         await call.hears(1.6)
         (await stage.session()).reset()

@@ -92,8 +92,7 @@ async def all_of(work: Any, calls: list[SimCall]) -> None:
 
 async def talks_again(call: SimCall) -> None:
     await call.stream_started(2)
-    await call.hears(1.4)
-    await call.silence_for(400)
+    await call.hears_out(1.4, 400)
 
 
 async def hangs_up(call: SimCall) -> None:

@@ -106,8 +106,7 @@ async def test_a_call_of_ours_that_was_transferred_keeps_its_place_until_twilio_
         call = await stage.twilio.outbound()
         await call.stream_started()
         await call.speak(QUESTION)
-        await call.hears(0.5)
-        await call.silence_for(300)
+        await call.hears_out(0.5, 300)
         if not stage.records:
             await call.speak(QUESTION)
         assert (await stage.record()).reason is EndReason.TRANSFERRED

@@ -52,8 +52,7 @@ async def test_a_caller_whose_network_sends_no_silence_holds_a_conversation(
 ) -> None:
     async with rehearsal(script=[GREETING, ANSWER, ANSWER]) as stage:
         sim = await stage.ring(faults=CallFaults(silence_suppressed=True))
-        await sim.hears(0.5)
-        await sim.silence_for(6_000)
+        await sim.hears_out(0.5, 6_000)
         for _ in range(2):
             await sim.speak(QUESTION)
             said = trio.current_time()

@@ -26,11 +26,9 @@ TURNS = ["Good morning, this is the bakery.", "A table for two, gladly.", "Good 
 async def one_question(stage: Rehearsal, number: int = 1) -> CallRecord:
     """A caller hears the greeting, asks, hears the answer, and hangs up."""
     call = await stage.ring()
-    await call.hears(0.5)
-    await call.silence_for(2500)
+    await call.hears_out(0.5, 2500)
     await call.speak(QUESTION)
-    await call.hears(0.5)
-    await call.silence_for(3500)
+    await call.hears_out(0.5, 3500)
     call.hang_up()
     return await stage.record(number)
 
@@ -58,8 +56,7 @@ async def test_a_record_says_what_the_call_cost_and_where_the_time_of_each_turn_
 async def test_a_call_that_has_spent_its_budget_ends_with_a_good_bye_that_was_heard(autojump_clock) -> None:
     async with rehearsal(script=TURNS, money={"call_budget_usd": 0.004}) as stage:
         call = await stage.ring()
-        await call.hears(0.5)
-        await call.silence_for(2500)
+        await call.hears_out(0.5, 2500)
         await call.speak(QUESTION)
         await call.ended()
         record = await stage.record()
@@ -83,8 +80,7 @@ async def test_a_tool_that_runs_when_the_budget_is_spent_does_not_keep_the_call(
     script = [Say(TURNS[0], 1000), asks, TURNS[2], TURNS[2]]
     async with rehearsal(script=script, agent=agent, money={"call_budget_usd": 0.003}) as stage:
         call = await stage.ring()
-        await call.hears(0.5)
-        await call.silence_for(2500)
+        await call.hears_out(0.5, 2500)
         await call.speak(QUESTION)
         await call.ended()
         record = await stage.record()
@@ -112,11 +108,9 @@ async def test_a_slow_model_is_an_alarm_with_its_part_and_without_a_word(autojum
     with caplog.at_level(logging.WARNING, "llcphone.call_warnings"):
         async with rehearsal(script=TURNS, pace=pace, alarms=alarms, recovery=recovery) as stage:
             call = await stage.ring()
-            await call.hears(0.5)
-            await call.silence_for(2500)
+            await call.hears_out(0.5, 2500)
             await call.speak(QUESTION)
-            await call.hears(0.5)
-            await call.silence_for(1000)
+            await call.hears_out(0.5, 1000)
             call.hang_up()
             record = await stage.record()
     kinds = [alarm["kind"] for alarm in record.alarms]
@@ -133,8 +127,7 @@ async def test_a_slow_model_is_an_alarm_with_its_part_and_without_a_word(autojum
 async def test_an_unknown_model_is_called_without_a_price(autojump_clock) -> None:
     async with rehearsal(script=TURNS, realtime={"model": "gpt-realtime-9"}) as stage:
         call = await stage.ring()
-        await call.hears(0.5)
-        await call.silence_for(2500)
+        await call.hears_out(0.5, 2500)
         call.hang_up()
         record = await stage.record()
     assert record.cost_usd is None

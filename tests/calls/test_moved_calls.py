@@ -38,8 +38,7 @@ ORDERS = pytest.mark.parametrize(
 
 
 async def in_mid_answer(call: SimCall) -> None:
-    await call.hears(0.5)
-    await call.silence_for(300)
+    await call.hears_out(0.5, 300)
     await call.speak(QUESTION)
     await call.hears(2.0)
 
@@ -47,8 +46,7 @@ async def in_mid_answer(call: SimCall) -> None:
 async def goes_on(stage: Rehearsal, call: SimCall) -> None:
     """The caller is with the agent again, which remembers and does not greet; then they hang up."""
     await call.stream_started(2)
-    await call.hears(0.5)
-    await call.silence_for(500)
+    await call.hears_out(0.5, 500)
     greeting, answer = told(await stage.session(2), "assistant")[:2]
     assert greeting == GREETING
     assert ANSWER.startswith(answer)
@@ -98,8 +96,7 @@ async def test_a_moved_call_can_be_moved_again_and_outlive_its_stream(
         for run in (2, 3):
             call.update(url=f"{stage.config.server.public_url}/twiml")
             await call.stream_started(run)
-            await call.hears(0.5)
-            await call.silence_for(500)
+            await call.hears_out(0.5, 500)
         call.drop()  # the journal has the newest run
         await call.stream_started(4)
         await call.hears(0.5)

@@ -34,11 +34,9 @@ ODD: dict[str, dict[str, Any]] = {
 
 async def asks(sim: SimCall) -> None:
     """The caller hears the greeting, asks, and hears the answer to its end."""
-    await sim.hears(0.3)
-    await sim.silence_for(800)
+    await sim.hears_out(0.3, 800)
     await sim.speak(QUESTION)
-    await sim.hears(0.3)
-    await sim.silence_for(1_000)
+    await sim.hears_out(0.3, 1_000)
 
 
 @pytest.mark.parametrize("odd", ODD.values(), ids=ODD)
@@ -160,8 +158,7 @@ async def test_an_answer_that_the_model_refuses_is_given_in_short_and_spoken_abo
         stage.model.faults = Faults(longest_output=2_000)
         sim = await stage.ring()
         session = await stage.session()
-        await sim.hears(0.3)
-        await sim.silence_for(800)
+        await sim.hears_out(0.3, 800)
         await sim.speak(QUESTION)
         await session.receives("conversation.item.create", 2)
         await trio.sleep(3)

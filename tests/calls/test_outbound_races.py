@@ -87,8 +87,7 @@ async def test_a_late_warm_up_is_closed_and_the_cold_attempt_greets_once(
         stage.model.faults = [*asked, Faults(ack_delay_s=14.0), Faults()]
         call = stage.phone.place_call(CALLEE)
         sim = await stage.twilio.outbound(1)
-        await sim.hears(0.3)
-        await sim.silence_for(8000)
+        await sim.hears_out(0.3, 8000)
         sim.hang_up()
         record = await call
         assert [turn["asked"] for turn in record.turns] == ["greeting"]

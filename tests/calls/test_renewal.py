@@ -61,8 +61,7 @@ async def short_life(*hears: str, **how: Any) -> AsyncIterator[tuple[Rehearsal, 
         async with nothing_left(), rehearsal(**settings) as stage:
             call = await stage.ring()
             session = await stage.session()
-            await call.hears(0.3)
-            await call.silence_for(300)
+            await call.hears_out(0.3, 300)
             yield stage, call, session
 
 
@@ -78,15 +77,13 @@ async def test_a_call_outlives_its_session_and_nothing_is_lost_or_said_twice(
     turns = ("When are you open?", "Yes please.")
     async with short_life(*turns, transports=transports, realtime=WRITTEN) as (stage, call, first):
         await call.speak(QUESTION)
-        await call.hears(0.5)
-        await call.silence_for(1_000)
+        await call.hears_out(0.5, 1_000)
         second = await stage.session(2)
         await told_of_the_past(second)
         await trio.sleep(LIFE_S - DUE_S + 5)  # the first would have ended by now
         assert stage.model.live_sessions == 1
         await call.speak(INTERRUPTION)
-        await call.hears(0.3)
-        await call.silence_for(500)
+        await call.hears_out(0.3, 500)
         call.hang_up()
         record = await stage.record()
     # The model's side: what was heard was told, and nothing was asked for.
@@ -133,8 +130,7 @@ async def test_a_word_begun_about_the_moment_of_the_switch_is_heard_whole_and_an
     async with short_life("Hm.", realtime=WRITTEN) as (stage, call, first):
         await trio.sleep_until(begun + DUE_S + 0.5 - early_ms / 1000)
         await call.speak(QUESTION)
-        await call.hears(0.5)
-        await call.silence_for(2_000)
+        await call.hears_out(0.5, 2_000)
         second = await stage.session(2)
         assert QUESTION in first.received_audio or QUESTION in second.received_audio
         call.hang_up()
@@ -157,8 +153,7 @@ async def test_a_session_that_ends_in_mid_answer_is_followed_at_once_by_the_one_
         await trio.sleep(0.2)
         assert first.active
         first.expire()
-        await call.hears(1.0)
-        await call.silence_for(800)
+        await call.hears_out(1.0, 800)
         call.hang_up()
         record = await stage.record()
     lost = [gap for gap in record.gaps if gap["kind"] == "lost"]
@@ -193,8 +188,7 @@ async def test_words_nobody_wrote_down_are_told_as_the_summary_the_old_session_m
     script = ModelScript(receptionist, out_of_band=Say("The caller asked for the hours."))
     async with short_life(script=script) as (stage, call, first):
         await call.speak(QUESTION)
-        await call.hears(0.5)
-        await call.silence_for(1_000)
+        await call.hears_out(0.5, 1_000)
         second = await stage.session(2)
         await told_of_the_past(second)
         aside = [each["response"] for each in first.events("response.create") if "response" in each]
@@ -217,8 +211,7 @@ async def test_a_refresh_by_age_takes_a_parked_session_and_keeps_the_last_turn(
     script = ModelScript(receptionist, out_of_band=Say("They were greeted."), hears=("When?",))
     async with short_life(script=script, **settings) as (stage, call, _):
         await call.speak(QUESTION)
-        await call.hears(0.5)
-        await call.silence_for(1_000)
+        await call.hears_out(0.5, 1_000)
         pool = stage.phone.warm
         assert pool is not None
         taken = pool.health.taken

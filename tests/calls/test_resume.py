@@ -44,8 +44,7 @@ def journalled(folder: Path, agent: Agent | None = None, **settings: Any) -> Any
 async def in_mid_answer(stage: Rehearsal, **how: Any) -> SimCall:
     """A call whose caller has heard the greeting and two seconds of an answer."""
     call = await stage.ring(**how)
-    await call.hears(0.5)
-    await call.silence_for(300)
+    await call.hears_out(0.5, 300)
     await call.speak(QUESTION)
     await call.hears(2.0)
     return call
@@ -70,8 +69,7 @@ async def test_a_lost_stream_is_followed_by_another_and_the_call_goes_on_where_i
         call = await in_mid_answer(stage)
         call.drop()
         await call.stream_started(2)
-        await call.hears(0.5)
-        await call.silence_for(500)
+        await call.hears_out(0.5, 500)
         session = await stage.session(2)
         greeting, answer = told(session, "assistant")
         assert greeting == GREETING
@@ -284,8 +282,7 @@ async def test_an_outbound_call_goes_on_and_its_numbers_are_not_written_down(
         placed = stage.phone.place_call("+15551239999", context="It is about the cake.")
         call = await stage.twilio.outbound()
         await call.stream_started()
-        await call.hears(0.5)
-        await call.silence_for(300)
+        await call.hears_out(0.5, 300)
         call.drop()
         await call.stream_started(2)
         await call.hears(0.5)

@@ -353,8 +353,7 @@ async def test_megabytes_cost_no_session_and_are_told_the_next_one_as_they_were_
     async with rehearsal(script=reader, agent=agent) as stage:
         call = await stage.ring()
         session = await stage.session()
-        await call.hears(0.5)
-        await call.silence_for(300)
+        await call.hears_out(0.5, 300)
         await call.speak(QUESTION)
         await session.until(lambda: any(item.type == "function_call_output" for item in session.items))
         await call.hears(0.3)

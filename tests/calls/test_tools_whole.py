@@ -57,12 +57,10 @@ async def test_a_slow_tool_is_bridged_by_a_filler_and_told_when_it_is_late(
     ):
         call = await stage.ring()
         session = await stage.session()
-        await call.hears(0.5)
-        await call.silence_for(300)
+        await call.hears_out(0.5, 300)
         await call.speak(QUESTION)
         await session.until(lambda: sum(item.type == "function_call_output" for item in session.items) == 2)
-        await call.hears(0.3)
-        await call.silence_for(800)
+        await call.hears_out(0.3, 800)
         call.hang_up()
         record = await stage.record()
         assert ONE_MOMENT in heard(call)
@@ -86,8 +84,7 @@ async def test_a_caller_who_speaks_into_the_filler_silences_it_and_is_answered_w
     ):
         call = await stage.ring()
         session = await stage.session()
-        await call.hears(0.5)
-        await call.silence_for(300)
+        await call.hears_out(0.5, 300)
         await call.speak(QUESTION)
         await session.until(lambda: any(item.type == "function_call" for item in session.items))
         before = len(heard(call))
@@ -96,8 +93,7 @@ async def test_a_caller_who_speaks_into_the_filler_silences_it_and_is_answered_w
         assert ONE_MOMENT not in heard(call)[before:]  # its end was cleared
         assert not session.events("conversation.item.truncate")
         await session.until(lambda: any(item.type == "function_call_output" for item in session.items))
-        await call.hears(0.3)
-        await call.silence_for(800)
+        await call.hears_out(0.3, 800)
         call.hang_up()
         record = await stage.record()
         words = [line["text"] for line in record.transcript if line["speaker"] == "agent"]

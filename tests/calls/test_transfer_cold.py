@@ -99,8 +99,7 @@ async def staged(
 async def asks_for_sales(stage: Rehearsal) -> SimCall:
     """A caller who has heard the greeting and asks; the agent's good-bye is over."""
     call = await stage.ring()
-    await call.hears(0.5)
-    await call.silence_for(300)
+    await call.hears_out(0.5, 300)
     await call.speak(QUESTION)
     await stage.record()
     return call
@@ -157,8 +156,7 @@ async def test_when_nobody_can_be_had_the_caller_is_back_with_the_agent_that_rem
     async with nothing_left(), staged(journal, dial=dial) as stage:
         call = await asks_for_sales(stage)
         await call.stream_started(2)
-        await call.hears(0.8)
-        await call.silence_for(300)
+        await call.hears_out(0.8, 300)
         memory = told(await stage.session(2))
         assert why in memory
         assert GREETING in memory
@@ -281,8 +279,7 @@ async def test_a_caller_who_hangs_up_during_the_good_bye_has_hung_up(
 ) -> None:
     async with nothing_left(), staged(journal) as stage:
         call = await stage.ring()
-        await call.hears(0.5)
-        await call.silence_for(300)
+        await call.hears_out(0.5, 300)
         await call.speak(QUESTION)
         await call.hears(0.3)
         call.hang_up()
@@ -296,8 +293,7 @@ async def test_a_stream_that_breaks_during_the_good_bye_does_not_stop_the_transf
 ) -> None:
     async with nothing_left(), staged(journal) as stage:
         call = await stage.ring()
-        await call.hears(0.5)
-        await call.silence_for(300)
+        await call.hears_out(0.5, 300)
         await call.speak(QUESTION)
         await call.hears(0.3)
         call.drop()
@@ -318,8 +314,7 @@ async def test_a_caller_who_speaks_into_the_good_bye_is_heard_and_the_model_asks
     desk = Desk()
     async with nothing_left(), staged(script=script, desk=desk) as stage:
         call = await stage.ring()
-        await call.hears(0.5)
-        await call.silence_for(300)
+        await call.hears_out(0.5, 300)
         await call.speak(QUESTION)
         await call.hears(0.5)
         await call.speak(GOODBYE)
@@ -383,8 +378,7 @@ async def test_an_unknown_destination_is_an_answer_and_a_missing_account_an_erro
     desk = Desk()
     async with nothing_left(), staged(way="nobody", desk=desk) as stage:
         call = await stage.ring()
-        await call.hears(0.5)
-        await call.silence_for(300)
+        await call.hears_out(0.5, 300)
         await call.speak(QUESTION)
         await call.hears(0.5)
         assert not desk.outcomes[0].ok
@@ -434,8 +428,7 @@ async def test_an_outbound_call_can_be_transferred_and_is_not_hung_up_by_us(
         call = await stage.twilio.outbound()
         await call.stream_started()
         await call.speak(QUESTION)
-        await call.hears(0.5)
-        await call.silence_for(300)
+        await call.hears_out(0.5, 300)
         if not stage.records:
             await call.speak(QUESTION)
         assert (await stage.record()).reason is EndReason.TRANSFERRED

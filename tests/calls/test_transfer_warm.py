@@ -96,8 +96,7 @@ def journal(request: pytest.FixtureRequest, tmp_path: Path) -> Path | None:
 async def on_hold(stage: Rehearsal) -> SimCall:
     """A caller who hears music."""
     call = await stage.ring()
-    await call.hears(0.5)
-    await call.silence_for(300)
+    await call.hears_out(0.5, 300)
     await call.speak(QUESTION)
     await stage.record()
     while not stage.twilio.exchange.rooms:
@@ -109,8 +108,7 @@ async def is_briefed(stage: Rehearsal) -> SimCall:
     """A colleague who has heard what it is about."""
     colleague = await stage.twilio.outbound()
     await colleague.stream_started()
-    await colleague.hears(1.0)
-    await colleague.silence_for(300)
+    await colleague.hears_out(1.0, 300)
     return colleague
 
 
@@ -127,8 +125,7 @@ def told(session: Any) -> str:
 async def is_back(stage: Rehearsal, call: SimCall, why: str) -> None:
     """The caller hears the agent again, which knows the conversation and what became of the transfer."""
     await call.stream_started(2)
-    await call.hears(0.8)
-    await call.silence_for(300)
+    await call.hears_out(0.8, 300)
     memory = told(stage.model.sessions[-1])
     assert why in memory
     assert GREETING in memory
@@ -319,8 +316,7 @@ async def test_a_phone_that_is_draining_takes_the_caller_back_at_once(
 ) -> None:
     async with nothing_left(), staged(tmp_path) as stage:
         call = await stage.ring()
-        await call.hears(0.5)
-        await call.silence_for(300)
+        await call.hears_out(0.5, 300)
         stage.phone.admission.draining = True
         await call.speak(QUESTION)
         await stage.record()
@@ -360,8 +356,7 @@ async def test_twice_in_a_row(journal: Path | None, autojump_clock: MockClock) -
         await call.speak(QUESTION)
         colleague = await stage.twilio.outbound(2)
         await colleague.stream_started()
-        await colleague.hears(1.0)
-        await colleague.silence_for(300)
+        await colleague.hears_out(1.0, 300)
         await colleague.speak(YES)
         await both_inside(stage, call, colleague)
         colleague.hang_up()

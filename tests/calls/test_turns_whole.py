@@ -82,8 +82,7 @@ async def test_a_schedule_of_ones_own_is_sent_turn_by_turn(
         session = await stage.session()
         seen = []
         for _ in range(3):
-            await call.hears(0.3)
-            await call.silence_for(800)
+            await call.hears_out(0.3, 800)
             seen.append(len(updates(session)))
             await call.speak(QUESTION)
         await call.hears(0.3)
@@ -105,11 +104,9 @@ async def test_server_vad_gets_its_own_numbers_and_new_ones_later(autojump_clock
     ):
         call = await stage.ring()
         session = await stage.session()
-        await call.hears(0.3)
-        await call.silence_for(500)
+        await call.hears_out(0.3, 500)
         await call.speak(QUESTION)
-        await call.hears(0.3)
-        await call.silence_for(1_000)
+        await call.hears_out(0.3, 1_000)
         call.hang_up()
         record = await stage.record()
         (update,) = updates(session)
@@ -135,12 +132,10 @@ async def test_a_response_that_an_update_provokes_is_cancelled_unheard(
         call = await stage.ring()
         session = await stage.session()
         session.faults.unasked_response = 1  # the next update is the full tools', after the greeting
-        await call.hears(0.3)
-        await call.silence_for(1_500)
+        await call.hears_out(0.3, 1_500)
         assert len(updates(session)) == 1
         await call.speak(QUESTION)
-        await call.hears(0.3)
-        await call.silence_for(500)
+        await call.hears_out(0.3, 500)
         call.hang_up()
         record = await stage.record()
         assert record.unasked_responses == 1
@@ -175,8 +170,7 @@ async def test_a_caller_who_answers_the_question_is_not_asked_again_too_soon(
     script: Script = ["Hello!", "Are you there?", "Good.", "Are you there now?"]
     async with nothing_left(), rehearsal(script=script, silence={"after_s": 6.0}) as stage:
         call = await stage.ring()
-        await call.hears(0.2)
-        await call.silence_for(3_000)
+        await call.hears_out(0.2, 3_000)
         await call.hears(0.2)  # are you there?
         await call.silence_for(500)
         await call.speak(QUESTION)
@@ -222,8 +216,7 @@ async def test_a_caller_talks_by_keys(transports: Transports, autojump_clock: Mo
     ):
         call = await stage.ring()
         session = await stage.session()
-        await call.hears(0.3)
-        await call.silence_for(300)
+        await call.hears_out(0.3, 300)
         await call.speak(QUESTION)  # not heard as a turn: no key was pressed
         await trio.sleep(2)
         assert not session.events("input_audio_buffer.commit")
@@ -240,8 +233,7 @@ async def test_a_caller_talks_by_keys(transports: Transports, autojump_clock: Mo
         await call.speak(INTERRUPTION)
         call.press("#")
         await call.silence_for(300)
-        await call.hears(0.3)
-        await call.silence_for(300)
+        await call.hears_out(0.3, 300)
         call.hang_up()
         record = await stage.record()
         assert [turn["asked"] for turn in record.turns] == ["greeting", "caller", "caller", "caller"]
@@ -262,8 +254,7 @@ async def test_an_empty_turn_asks_nothing_of_the_model(autojump_clock: MockClock
     ):
         call = await stage.ring()
         session = await stage.session()
-        await call.hears(0.3)
-        await call.silence_for(300)
+        await call.hears_out(0.3, 300)
         call.press("*#")
         await trio.sleep(1)
         call.hang_up()
@@ -297,8 +288,7 @@ async def test_a_short_noise_over_the_agent_does_not_stop_it_and_a_real_word_doe
     ):
         call = await stage.ring()
         session = await stage.session()
-        await call.hears(0.3)
-        await call.silence_for(300)
+        await call.hears_out(0.3, 300)
         await call.speak(QUESTION)
         await call.hears(1.0)
         noise = bytes(160 * 8)  # 160 ms at full scale
@@ -310,8 +300,7 @@ async def test_a_short_noise_over_the_agent_does_not_stop_it_and_a_real_word_doe
         truncate = await session.receives("conversation.item.truncate")
         assert truncate["audio_end_ms"] > 3_000
         await call.silence_for(300)
-        await call.hears(0.2)
-        await call.silence_for(300)
+        await call.hears_out(0.2, 300)
         call.hang_up()
         record = await stage.record()
         assert record.barge_ins == 1

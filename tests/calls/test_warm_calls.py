@@ -108,11 +108,9 @@ async def test_an_adopted_call_goes_on_like_any_other(autojump_clock: MockClock)
         rehearsal_with_pool(1, script=["Good morning!", "We open at nine."]) as stage,
     ):
         call = await stage.ring()
-        await call.hears(0.5)
-        await call.silence_for(500)
+        await call.hears_out(0.5, 500)
         await call.speak(QUESTION)
-        await call.hears(0.5)
-        await call.silence_for(500)
+        await call.hears_out(0.5, 500)
         call.hang_up()
         record = await stage.record()
         assert [turn["asked"] for turn in record.turns] == ["greeting", "caller"]
@@ -173,8 +171,7 @@ async def test_a_session_lost_in_mid_call_is_replaced_from_the_pool(autojump_clo
     async with nothing_left(), rehearsal_with_pool(1, script=["Good morning!"]) as stage:
         first = stage.model.sessions[0]
         call = await stage.ring()
-        await call.hears(0.5)
-        await call.silence_for(1000)
+        await call.hears_out(0.5, 1000)
         second = stage.model.sessions[1]  # parked when the first was taken
         first.reset()
         await second.receives("session.update", 2)

@@ -134,8 +134,7 @@ async def test_a_whole_call_is_told_line_by_line(autojump_clock) -> None:
     async def party(callee: SimCall) -> None:
         await callee.stream_started()
         await callee.speak(voices.load("yes_please"))
-        await callee.hears(0.5)
-        await callee.silence_for(300)
+        await callee.hears_out(0.5, 300)
         callee.hang_up()
 
     async with open_terminal(script=["Your table is booked."]) as terminal:

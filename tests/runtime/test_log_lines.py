@@ -66,8 +66,7 @@ async def test_a_plain_formatter_shows_call_tool_and_reason(autojump_clock) -> N
     with written(plain()) as out:
         async with rehearse(agent, script=script) as stage:
             call = await stage.ring()
-            await call.hears(0.3)
-            await call.silence_for(800)
+            await call.hears_out(0.3, 800)
             await call.speak(QUESTION)
             await call.hears(0.3)
             call.hang_up()

@@ -72,8 +72,7 @@ async def test_words_leave_only_when_they_are_asked_for(autojump_clock):
         callee = await api.stage.twilio.outbound(1)
         await callee.stream_started()
         await callee.speak(voices.load("yes_please"))
-        await callee.hears(1.0)
-        await callee.silence_for(500)
+        await callee.hears_out(1.0, 500)
         callee.hang_up()
         await api.ended(call_id)
         assert "table" not in (await api.get(f"/calls/{call_id}")).text

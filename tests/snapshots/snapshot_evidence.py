@@ -78,11 +78,9 @@ async def _begun(stage: Rehearsal, outbound: bool) -> SimCall:
 
 async def _talk(call: SimCall, outbound: bool) -> None:
     for line in SAYS[1:] if outbound else SAYS:
-        await call.hears(0.5)
-        await call.silence_for(600)
+        await call.hears_out(0.5, 600)
         await call.speak(voices.load(line))
-    await call.hears(0.3)
-    await call.silence_for(600)
+    await call.hears_out(0.3, 600)
     call.hang_up()
     await call.ended()
 

@@ -102,8 +102,7 @@ async def talk(stage: Rehearsal, number: int) -> None:
     """A call whose tool answers, then fails."""
     call = await stage.ring(from_=CALLER)
     for _ in range(2):
-        await call.hears(0.3)
-        await call.silence_for(800)
+        await call.hears_out(0.3, 800)
         await call.speak(QUESTION)
     await call.hears(0.3)
     call.hang_up()

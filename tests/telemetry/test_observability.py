@@ -40,8 +40,7 @@ async def test_every_figure_named_exists_and_every_label_it_is_split_by(autojump
     async with rehearsal(script=["Good morning, this is the bakery.", "Yes."]) as stage:
         with open_metrics(stage.phone) as metrics:
             call = await stage.ring()
-            await call.hears(0.5)
-            await call.silence_for(1_000)
+            await call.hears_out(0.5, 1_000)
             await call.speak(QUESTION)
             await call.hears(0.2)
             call.hang_up()

@@ -93,8 +93,7 @@ async def test_a_call_is_a_trace_and_each_turn_a_span_in_it(autojump_clock) -> N
     async with rehearsal(script=["Good morning, this is the bakery.", STORY, "Yes?"]) as stage:
         with trace_calls(stage.phone, provider):
             call = await stage.ring()
-            await call.hears(0.5)
-            await call.silence_for(1_500)
+            await call.hears_out(0.5, 1_500)
             await call.speak(QUESTION)
             await call.hears(0.5)
             await call.speak(INTERRUPTION)

@@ -128,6 +128,11 @@ class SimCall:
         """Wait until the agent's voice has not been heard for this long; silence that is past counts."""
         await self._until(lambda: self.playout.voice_ends() + ms * SAMPLES_PER_MS)
 
+    async def hears_out(self, seconds: float, silence_ms: int) -> None:
+        """Hear this much of the agent's voice, then the rest of it: until a silence of this length."""
+        await self.hears(seconds)
+        await self.silence_for(silence_ms)
+
     # ---- the network ---------------------------------------------------------------------------------
 
     def drop(self) -> None:
