@@ -1,9 +1,8 @@
 """``llcphone init``: asks once for the few settings without a default, and writes them down.
 
-Secrets and what belongs to the deployment go to ``.env`` (for its owner's eyes only), the rest to
-``llcphone.toml``. A key for the API is made by chance, unless there is one. What stands there already stays
-unless another answer is given: comments, order and all other lines do in any case. A default
-gets no line.
+Secrets and the deployment's own values go to ``.env`` (mode 600), the rest to ``llcphone.toml``. A random
+API key is written unless there is one. Existing values stay unless another answer is given, and so do
+comments, order and all other lines. Defaults are not written.
 """
 
 from __future__ import annotations
