@@ -163,7 +163,7 @@ async def call(
             f'[opening]\ninbound = "listen"\n[wire]\nca_file = "{ca}"\n'
             '[server]\npublic_url = "http://127.0.0.1:1"\ncheck_signatures = false\nmax_calls = 5000\n'
             '[records]\npath = ""\n'
-            "[overload]\nlag_limit_ms = 0\ncpu_limit_percent = 0\n"
+            "[overload]\nlag_limit_ms = 0\n"
         )
 
         async def house(task_status: trio.TaskStatus[list[Line]]) -> None:
