@@ -273,6 +273,7 @@ def test_it_says_what_it_will_do_and_asks_before_it_does(desk) -> None:
 
 
 @pytest.mark.parametrize("line", ["snapshot restore works", "rescue"])
+@pytest.mark.slow
 def test_without_a_terminal_only_yes_restores(desk, line: str) -> None:
     desk.save_and_change()
     before = tree(desk.folder)

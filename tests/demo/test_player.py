@@ -122,6 +122,7 @@ async def test_a_player_that_ends_is_said_and_ends_nothing_else(bin_folder: Path
     assert said == ["play has ended: no sound from here on. Fix: open the WAV files"]
 
 
+@pytest.mark.slow
 async def test_a_player_that_hangs_keeps_nobody(bin_folder: Path) -> None:
     program(bin_folder / "play", f"exec {SLEEP} 60")
     with trio.fail_after(LAST_WORD_S + 20):

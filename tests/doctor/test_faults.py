@@ -75,7 +75,13 @@ def change(stage, key, value):
         ("model.faults", Faults(wrong_format=True), "session", "session", "µ-law both ways"),
         ("model.faults", Faults(silent=True), "session", "session", "no answer within 12 s"),
         ("server.max_cals", 3, "settings", "configuration", "write server.max_calls|change server.max_cals"),
-        ("server.max_calls", 100_000, "machine", "descriptors", "100000 calls want 400064|LimitNOFILE=400064"),
+        (
+            "server.max_calls",
+            100_000,
+            "machine",
+            "descriptors",
+            "100000 calls want 400064|LimitNOFILE=400064",
+        ),
     ],
 )
 async def test_what_is_wrong_is_named_until_it_is_right(
@@ -261,7 +267,9 @@ async def test_a_public_url_that_leads_elsewhere(autojump_clock, stage, reply, w
 async def test_a_closed_tunnel(autojump_clock, stage):
     await stage.serve()
     url = change(stage, "server.public_url", f"http://127.0.0.1:{free_port()}")
-    await stage.finds("public", "public URL", FAIL, "no connection: the tunnel or proxy is closed", "llcphone tunnel")
+    await stage.finds(
+        "public", "public URL", FAIL, "no connection: the tunnel or proxy is closed", "llcphone tunnel"
+    )
     stage.set("server.public_url", url)
     await stage.well("public")
 

@@ -110,6 +110,7 @@ async def test_no_secret_and_no_number_is_told_whatever_fails(autojump_clock, tm
     assert "elsewhere.example/twiml" in text
 
 
+@pytest.mark.slow
 async def test_the_command_tells_programs_the_same(tmp_path) -> None:
     async with deploy(tmp_path) as deployed:
         code, told = await deployed.run("doctor", "--json", "--only", "settings", "process")

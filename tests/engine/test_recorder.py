@@ -98,6 +98,7 @@ def spoken(thing: object, words: str) -> object:
 
 @settings(max_examples=120, deadline=None)
 @given(setups, talkative, st.none() | dial_plans, st.one_of(live_calls, any_calls, outbound_calls), st.data())
+@pytest.mark.slow
 def test_any_call_is_decided_again_as_it_was(
     facts: dict[str, Any], more: dict[str, Any], plan: Any, moments: Moments, data: st.DataObject
 ) -> None:

@@ -154,6 +154,7 @@ async def test_an_agent_of_the_settings_alone_cannot_be_loaded_again(tmp_path) -
         reloading.begin()
 
 
+@pytest.mark.slow
 async def test_what_changed_is_told_and_the_task_ends_when_it_is_cancelled(tmp_path, write) -> None:
     write(shop=PLAIN.format("one"))
     settings, told = tmp_path / ".env", trio.Event()

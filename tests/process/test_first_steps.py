@@ -78,6 +78,7 @@ async def test_a_new_agent_holds_a_call_and_uses_its_tool(tmp_path, monkeypatch,
 # -- the first settings ---------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 async def test_init_by_options_gives_a_folder_that_serves(tmp_path) -> None:
     async with deploy(tmp_path) as deployed:
         for name in ("llcphone.toml", ".env"):
@@ -102,6 +103,7 @@ async def test_init_by_options_gives_a_folder_that_serves(tmp_path) -> None:
 # -- the first call out ---------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 async def test_a_call_rings_through_the_running_server(tmp_path) -> None:
     async with deploy(tmp_path, ["You are welcome."]) as deployed:
         deployed.twilio.callee = party
@@ -134,6 +136,7 @@ async def test_a_call_rings_through_the_running_server(tmp_path) -> None:
         assert "They asked for a table." in str(updates)
 
 
+@pytest.mark.slow
 async def test_ctrl_c_hangs_up_the_call_that_the_server_placed(tmp_path) -> None:
     async with deploy(tmp_path, ["You are welcome."]) as deployed:
         deployed.twilio.callee = lambda to: Callee(ring_s=0.2, says=voices.load("yes_please"))
@@ -150,6 +153,7 @@ async def test_ctrl_c_hangs_up_the_call_that_the_server_placed(tmp_path) -> None
         assert server.poll() is None
 
 
+@pytest.mark.slow
 async def test_the_simulated_twilio_is_of_the_users_own_account(tmp_path) -> None:
     async with deploy(tmp_path, ["You are welcome."]) as deployed:
         for name in ("llcphone.toml", ".env"):

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 import httpx
+import pytest
 import trio
 
 from llcphone.process.health import ask_health, ask_ready
@@ -122,6 +123,7 @@ def statuses(call: SimCall) -> dict[str, set[int]]:
     return found
 
 
+@pytest.mark.slow
 async def test_what_concerns_a_call_of_the_old_process_is_answered_there(tmp_path) -> None:
     async with deploy(tmp_path, script, dial=DialOutcome("no-answer", ring_s=0.1)) as deployed:
         old = await serve(deployed, journal=True)
@@ -162,6 +164,7 @@ async def test_what_concerns_a_call_of_the_old_process_is_answered_there(tmp_pat
         assert await ask_ready("127.0.0.1", deployed.port) == []
 
 
+@pytest.mark.slow
 async def test_half_a_webhook_and_a_late_stream_lose_nobody(tmp_path) -> None:
     """The port changes hands within a request, and between webhook and stream; no journal helps."""
     async with deploy(tmp_path, script) as deployed:

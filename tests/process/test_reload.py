@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 from typing import TYPE_CHECKING, Any
 
+import pytest
 import trio
 
 from llcphone.sim import voices
@@ -91,6 +92,7 @@ def answers(session: ModelSession) -> list[str]:
     return [item["output"] for item in items if item["type"] == "function_call_output"]
 
 
+@pytest.mark.slow
 async def test_a_saved_agent_takes_the_next_call_and_leaves_the_live_one_alone(tmp_path) -> None:
     write(tmp_path, agent_py=AGENT, bread_py="KIND = 'rye'\n", prompt_txt="You are Ada.")
     async with deploy(tmp_path, speak) as deployed:

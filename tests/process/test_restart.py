@@ -310,6 +310,7 @@ def waited_for_a_core(pid: int) -> float:
     return sum(int(text.split()[1]) for text in texts) / 1e9
 
 
+@pytest.mark.slow
 async def test_the_last_alarm_ends_a_loop_that_does_not_turn_any_more(tmp_path) -> None:
     program = "from llcphone.process.notify import stopping\nstopping(0)\nwhile True: pass"
     process = await trio.lowlevel.open_process([sys.executable, "-c", program])

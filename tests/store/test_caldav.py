@@ -101,6 +101,7 @@ def put(calendar: caldav.Calendar, *lines: str) -> None:
     )
 
 
+@pytest.mark.slow
 async def test_an_appointment_is_an_event_that_moves_and_goes(
     store: Store, calendar: caldav.Calendar
 ) -> None:
@@ -112,6 +113,7 @@ async def test_an_appointment_is_an_event_that_moves_and_goes(
     assert events(calendar) == []
 
 
+@pytest.mark.slow
 async def test_what_others_have_there_is_not_free(store: Store, calendar: caldav.Calendar) -> None:
     write(calendar, next_weekday(hour=10))
     slots = [f"{slot.starts_at:%H:%M}" for slot in await store.free_slots(next_weekday().date(), 60)]
@@ -125,6 +127,7 @@ async def test_what_others_have_there_is_not_free(store: Store, calendar: caldav
     assert await store.appointments(1, all_=True) == []
 
 
+@pytest.mark.slow
 async def test_an_event_that_takes_no_time_and_our_own_block_nothing(
     store: Store, calendar: caldav.Calendar
 ) -> None:
@@ -135,6 +138,7 @@ async def test_an_event_that_takes_no_time_and_our_own_block_nothing(
     assert "10:00" not in slots
 
 
+@pytest.mark.slow
 async def test_an_event_that_repeats_blocks_each_time(store: Store, calendar: caldav.Calendar) -> None:
     earlier = next_weekday(hour=10) - datetime.timedelta(days=7)
     write(calendar, earlier, "RRULE:FREQ=WEEKLY")
@@ -145,6 +149,7 @@ async def test_an_event_that_repeats_blocks_each_time(store: Store, calendar: ca
 
 @pytest.mark.parametrize("zone", ["UTC", "Europe/Madrid", "America/Los_Angeles", "Pacific/Auckland"])
 @pytest.mark.parametrize("repeats", [False, True])
+@pytest.mark.slow
 async def test_a_holiday_is_one_of_the_calendars_own_days(
     store: Store, calendar: caldav.Calendar, zone: str, repeats: bool
 ) -> None:
@@ -165,6 +170,7 @@ async def test_a_holiday_is_one_of_the_calendars_own_days(
 
 
 @pytest.mark.parametrize("zone", ["UTC", "Europe/Madrid", "America/Los_Angeles", "Pacific/Auckland"])
+@pytest.mark.slow
 async def test_a_time_without_a_zone_is_one_of_the_calendars_own(
     store: Store, calendar: caldav.Calendar, zone: str
 ) -> None:

@@ -323,6 +323,7 @@ async def test_work_that_nobody_waits_for_any_more_is_rolled_back(store: Store) 
     assert await store.find_customer("y") is None
 
 
+@pytest.mark.slow
 async def test_what_is_told_while_the_database_is_locked_is_written_afterwards(tmp_path: Path) -> None:
     path = tmp_path / "phone.db"
     async with opened(f"sqlite:///{path}", store={"timeout_s": 0.6}) as store:
@@ -355,6 +356,7 @@ async def test_a_job_that_the_database_refuses_holds_up_no_other_and_is_told_wit
     assert "secret" not in caplog.text
 
 
+@pytest.mark.slow
 async def test_a_server_that_stops_in_between_is_an_answer_and_its_return_is_noticed(
     own_server: Postgres,
 ) -> None:

@@ -284,6 +284,7 @@ async def test_a_whole_call_is_told_with_what_was_said_in_it(
 
 
 @pytest.mark.parametrize("outcome", ["busy", "no-answer"])
+@pytest.mark.slow
 async def test_a_call_that_nobody_takes_is_kept_and_told(outcome: str, tmp_path: Path) -> None:
     async with receiver() as got:
         settings = {
@@ -352,6 +353,7 @@ async def test_every_address_of_the_receiver_is_tried(addresses: list[str]) -> N
         assert len(got.posts) == 1
 
 
+@pytest.mark.slow
 async def test_an_address_that_hangs_leaves_time_for_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
     real = trio.open_tcp_stream
 
