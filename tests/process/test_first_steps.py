@@ -6,6 +6,8 @@ import json
 import signal
 from pathlib import Path
 
+import pytest
+
 from llcphone import Agent
 from llcphone.cli.entry import run
 from llcphone.config import Config
