@@ -41,8 +41,8 @@ GREETED_S = 60.0
 """A caller who hears nothing for this long waited in vain, also on a busy machine."""
 RESTARTED_S = 120.0
 """A restart that takes longer has failed."""
-MOST_AT_ONCE = 40
-"""New callers on the line: two seconds of them at the usual pace, each on for half a second."""
+MOST_AT_ONCE = 200
+"""New callers on the line: ten seconds of them at the usual pace, each on for half a second once greeted."""
 PATIENT = {
     "opening": {"warm_deadline_ms": 60_000, "cold_deadline_ms": 60_000},
     "call": {"start_timeout_s": 60},

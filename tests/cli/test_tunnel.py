@@ -177,7 +177,7 @@ async def test_a_tunnel_that_leads_here_is_set_everywhere(tmp_path, stand_in) ->
         assert load(stage.path, environ={}).config.server.public_url == url
         assert stage.twilio.rest.voice_url == f"{url}/twiml"
         os.kill(os.getpid(), signal.SIGINT)
-        await told.holds("the tunnel is closed: callers reach nobody")
+        await told.holds("the tunnel is closed: callers cannot reach the server until it is open again")
     assert codes == [0]
 
 
