@@ -1,0 +1,219 @@
+// The shell: head, pages, keys; and the way in.
+
+import { Problem, enter, session } from "./api.js";
+import { html, render, signal, useEffect, useState } from "./dom.js";
+import { usd } from "./format.js";
+import { keysOn, registerKeys, switchKeys } from "./keys.js";
+import { Dialog, Notice, ProblemNotice } from "./parts/kit.js";
+import { connect, connection, go, health, refresh, route, rows, snapshot } from "./store.js";
+import * as text from "./text.js";
+import { nextTheme, theme } from "./theme.js";
+
+const PAGES = { phone: "phone", live: "live", calls: "calls", call: "call", health: "health" };
+const ICONS = {
+  phone: "M6.6 10.8a15 15 0 0 0 6.6 6.6l2.2-2.2a1 1 0 0 1 1-.25 11.4 11.4 0 0 0 3.6.57 1 1 0 0 1 1 1V20a1 1 0 0 1-1 1A17 17 0 0 1 3 4a1 1 0 0 1 1-1h3.5a1 1 0 0 1 1 1c0 1.25.2 2.45.57 3.57a1 1 0 0 1-.25 1Z",
+  live: "M3 12h3l3-8 5 16 3-8h4",
+  calls: "M4 6h16M4 12h16M4 18h10",
+  health: "M12 21s-8-5.2-8-11a4.6 4.6 0 0 1 8-3 4.6 4.6 0 0 1 8 3c0 5.8-8 11-8 11Z",
+};
+const helpOpen = signal(false);
+const parts = signal({}); // modules of pages, and of the dialog that places a call
+
+async function load(name, path) {
+  try {
+    const module = await import(path);
+    parts.value = { ...parts.value, [name]: module };
+  } catch (error) {
+    console.warn(`no ${path}`, error.message);
+    parts.value = { ...parts.value, [name]: null };
+  }
+}
+
+function pageOf({ page, id }) {
+  if (page === "") return session.value?.phone ? "phone" : "live";
+  return (page === "calls" || page === "live") && id ? "call" : page;
+}
+
+const navOf = (name) => (name === "call" ? (route.value.page === "live" ? "live" : "calls") : name);
+
+function App() {
+  const state = session.value;
+  if (state === undefined) return html`<p class="splash soft">${text.shell.loading}</p>`;
+  if (state === null) return html`<${SignIn} />`;
+  return html`<${Shell} />`;
+}
+
+function Shell() {
+  const name = pageOf(route.value);
+  const known = Object.hasOwn(PAGES, name);
+  useEffect(() => {
+    if (known && !(name in parts.value)) load(name, `./pages/${name}.js`);
+    const title = text.shell.nav[navOf(name)];
+    document.title = title ? `${title} · llcphone` : "llcphone";
+  }, [name]);
+  useEffect(() => {
+    load("place", "./parts/place.js");
+    return registerKeys({
+      "g p": () => go("#/phone"),
+      "g l": () => go("#/live"),
+      "g c": () => go("#/calls"),
+      "g h": () => go("#/health"),
+      "/": () => go("#/calls?search"),
+      c: () => (canPlace() ? parts.value.place.openPlace() : false),
+      "?": () => (helpOpen.value = true),
+    });
+  }, []);
+  const Page = parts.value[name] && parts.value[name].default;
+  const Place = parts.value.place?.default;
+  return html`
+    <a class="skip" href="#main" onClick=${skip}>${text.shell.skip}</a>
+    <div class="shell">
+      <${Head} />
+      <${Nav} current=${name} />
+      <main id="main" tabindex="-1" class="page page-${known ? name : "none"}">
+        ${Page
+          ? html`<${Page} route=${route.value} />`
+          : known && Page === undefined
+            ? html`<p class="soft">${text.shell.loading}</p>`
+            : html`<h1>${text.shell.noPage}</h1><p>${text.shell.noPageFix}</p>`}
+      </main>
+    </div>
+    ${Place && html`<${Place} />`}
+    <${Keys} />`;
+}
+
+function skip(event) {
+  event.preventDefault();
+  document.getElementById("main").focus();
+}
+
+const canPlace = () => Boolean(session.value?.act && parts.value.place && snapshot.value?.agents?.length);
+
+function Head() {
+  const well = health.value ?? {};
+  const reasons = well.ready ?? [];
+  const live = rows.value.size || well.live || 0;
+  const { state, since } = connection.value;
+  return html`<header class="head">
+    <a class="brand" href="#/"><img src="/web/icon.svg" alt="" width="28" height="28" />llcphone</a>
+    ${text.shell.connection[state] &&
+    html`<span class="chip state-${state}" role="status" title=${text.shell.connectionTitle[state]}>
+      ${text.shell.connection[state]}
+      ${state === "retrying" && html` ${text.shell.since(new Date(since).toLocaleTimeString())}`}
+    </span>`}
+    <div class="facts">
+      ${snapshot.value?.agents?.length > 0 &&
+      html`<span>${text.shell.liveCalls(live)}</span>
+        <a href="#/health" class=${reasons.length || well.draining ? "bad-text" : ""} title=${reasons.join("; ")}>
+          ${well.draining ? text.shell.draining : reasons.length ? text.shell.notReady : text.shell.ready}
+        </a>
+        <span class="num">${usd(well.usd_today ?? 0)} ${text.shell.today}</span>`}
+      ${!session.value.act && html`<span class="chip">${text.shell.readOnly}</span>`}
+    </div>
+    ${canPlace() &&
+    html`<button type="button" class="button" onClick=${() => parts.value.place.openPlace()}>${text.shell.placeCall}</button>`}
+    <button
+      type="button"
+      class="button quiet icon"
+      title=${text.shell.keys}
+      aria-label=${text.shell.keys}
+      onClick=${() => (helpOpen.value = true)}
+    >?</button>
+    <button
+      type="button"
+      class="button quiet icon"
+      title=${text.shell.theme[theme.value]}
+      aria-label=${text.shell.theme[theme.value]}
+      onClick=${nextTheme}
+    >${{ auto: "◐", light: "☀", dark: "☾" }[theme.value]}</button>
+  </header>`;
+}
+
+function Nav({ current }) {
+  const pages = Object.entries(text.shell.nav).filter(([page]) => page !== "phone" || session.value.phone);
+  return html`<nav class="nav" aria-label="Pages">
+    ${pages.map(
+      ([page, label]) =>
+        html`<a key=${page} href="#/${page}" aria-current=${page === navOf(current) ? "page" : undefined}>
+          <svg viewBox="0 0 24 24" aria-hidden="true"><path d=${ICONS[page]} /></svg>${label}
+        </a>`,
+    )}
+  </nav>`;
+}
+
+function Keys() {
+  return html`<${Dialog} open=${helpOpen.value} title=${text.shell.keys} onClose=${() => (helpOpen.value = false)}>
+    <table class="table">
+      <tbody>
+        ${text.shell.keyList.map(
+          ([keys, what]) => html`<tr key=${keys}><th scope="row" class="mono">${keys}</th><td>${what}</td></tr>`,
+        )}
+      </tbody>
+    </table>
+    <label class="row">
+      <input type="checkbox" checked=${keysOn.value} onChange=${(event) => switchKeys(event.target.checked)} />
+      ${text.shell.keysOn}
+    </label>
+  <//>`;
+}
+
+function SignIn() {
+  const [problem, setProblem] = useState(firstProblem);
+  const [link, setLink] = useState("");
+  const submit = async (event) => {
+    event.preventDefault();
+    setProblem(await tryToEnter(link.trim().replace(/^.*#in=/, "")));
+  };
+  return html`<main class="splash">
+    <form class="panel stack" onSubmit=${submit}>
+      <h1>${text.shell.signedOut}</h1>
+      <p>${text.shell.signedOutWhy}</p>
+      <${Notice}>${text.shell.signInFix}<//>
+      <${ProblemNotice} problem=${problem} />
+      <label class="stack">
+        ${text.shell.signInLabel}
+        <input value=${link} onInput=${(event) => setLink(event.target.value)} autocomplete="off" spellcheck=${false} />
+      </label>
+      <button class="button main" disabled=${!link}>${text.shell.signIn}</button>
+    </form>
+  </main>`;
+}
+
+let firstProblem = null;
+
+async function tryToEnter(code) {
+  try {
+    await enter(code);
+    await begin();
+    return null;
+  } catch (problem) {
+    if (!(problem instanceof Problem)) throw problem;
+    return problem;
+  }
+}
+
+async function begin() {
+  await refresh();
+  void connect();
+}
+
+// The way in: a link's code, which leaves the address at once, or the token of an earlier visit.
+async function start() {
+  const code = /^#in=(.+)$/.exec(location.hash)?.[1];
+  if (code) {
+    history.replaceState(null, "", location.pathname);
+    route.value = { page: "", id: "", query: new URLSearchParams() };
+    firstProblem = await tryToEnter(code);
+    if (firstProblem === null) return;
+  }
+  try {
+    await begin();
+  } catch (problem) {
+    if (!(problem instanceof Problem)) throw problem;
+    firstProblem ??= problem.status === 401 ? null : problem;
+    session.value = null;
+  }
+}
+
+render(html`<${App} />`, document.getElementById("app"));
+void start();

@@ -1,0 +1,80 @@
+// The telephone: call, speak, hear, see what was said and how long each answer took.
+
+import { session } from "../api.js";
+import { choose, conversation, current, lines, openLines } from "../audio/lines.js";
+import { html, useEffect } from "../dom.js";
+import { Notice } from "../parts/kit.js";
+import { Faults } from "../parts/phone/faults.js";
+import { Handset } from "../parts/phone/handset.js";
+import { Transcript } from "../parts/phone/transcript.js";
+import { Cue, Voice } from "../parts/phone/voice.js";
+import { Waits } from "../parts/phone/waits.js";
+import { snapshot } from "../store.js";
+import * as text from "../text.js";
+
+const words = text.phone;
+
+export default function Phone() {
+  if (!session.value.phone) {
+    return html`<h1>${words.title}</h1><${Notice}><strong>${words.cannot}</strong> ${words.cannotFix}<//>`;
+  }
+  return html`<${Telephone} />`;
+}
+
+function Telephone() {
+  useEffect(openLines, []);
+  const [caller, colleague] = lines;
+  const second = colleague.ready.value !== null && (colleague.busy.value || colleague.state.value === "incoming");
+  const line = lines[current.value];
+  const said = conversation.value;
+  const [entries, turns, floor] = [said.entries.value, said.turns.value, said.floor.value];
+  const { model, agents = [], words: mayRead } = snapshot.value ?? {};
+  const simulated = model?.kind === "simulated";
+  const empty = mayRead === "never" ? words.transcriptOff : agents.length ? words.transcriptEmpty : words.transcriptNone;
+  return html`
+    <div class="page-head">
+      <h1>${agents[0] || words.title}</h1>
+      <span class="chip" title=${simulated ? words.simulatedWhy : words.realWhy}>
+        ${simulated ? words.simulated : words.real(model?.text ?? "")}
+      </span>
+      ${simulated && html`<span class="soft">${words.simulatedWhy}</span>`}
+    </div>
+    <div class="phone">
+      <div class="phone-left stack">
+        ${(second ? lines : [caller]).map(
+          (each, index) => html`<div key=${index} class="telephone stack">
+            <${Handset} line=${each} title=${words.line(each.ready.value?.line ?? index + 1)} floor=${index ? "" : floor} />
+            ${second && html`<button
+              type="button"
+              class="button"
+              aria-pressed=${current.value === index}
+              onClick=${() => choose(index)}
+            >${current.value === index ? words.active : words.speakHere}</button>`}
+          </div>`,
+        )}
+        <${Cue} line=${caller} cue=${nextCue(caller, entries)} />
+        <${Voice} line=${line} />
+      </div>
+      <div class="phone-right stack">
+        <${Transcript}
+          entries=${entries}
+          events=${caller.events.value}
+          isOver=${!caller.busy.value}
+          scripted=${simulated}
+          empty=${empty}
+        />
+        <${Waits} turns=${turns} gaps=${caller.gaps.value} />
+        ${caller.call.value && !caller.busy.value &&
+        html`<p><a class="button" href="#/calls/${caller.call.value}">${words.picture}</a></p>`}
+        <${Faults} line=${line} simulated=${simulated} />
+      </div>
+    </div>`;
+}
+
+// What the script hears next: a line of it for each turn of the caller. undefined: there is no script.
+function nextCue(line, entries) {
+  const cues = line.ready.value?.cues ?? [];
+  if (cues.length === 0) return undefined;
+  const heard = entries.filter(({ kind, by }) => kind === "words" && by === "caller").length;
+  return cues[Math.max(line.said.value, heard)] ?? null;
+}

@@ -1,0 +1,45 @@
+// How long the caller waited for each answer, and for what: one bar a turn, and the same as a sentence.
+
+import { html } from "../../dom.js";
+import { ms } from "../../format.js";
+import * as text from "../../text.js";
+
+const words = text.phone;
+const SHOWN = 5;
+
+export function Waits({ turns, gaps }) {
+  const waited = turns.filter(({ ear_gap_ms: gap }) => gap !== null && gap !== undefined);
+  const shown = waited.slice(-SHOWN);
+  const longest = Math.max(1000, ...shown.map(({ ear_gap_ms: gap }) => gap));
+  return html`<section class="panel stack" aria-label=${words.turns}>
+    <h2>${words.turns}</h2>
+    ${shown.length === 0 && html`<p class="soft">${words.turnsEmpty}</p>`}
+    <ol class="waits">
+      ${shown.map(
+        (turn) => html`<li key=${turn.index}>
+          <span>${words.turn(turn.index)}</span>
+          <div class="bar" aria-hidden="true">
+            ${Object.entries(turn.parts).map(
+              ([part, took]) =>
+                html`<span
+                  key=${part}
+                  class="part ${part}"
+                  title="${words.parts[part] ?? part}: ${ms(took)}"
+                  style=${{ width: `${(100 * took) / longest}%` }}
+                ></span>`,
+            )}
+          </div>
+          <span class="num">${words.mostly(ms(turn.ear_gap_ms), words.parts[turn.longest] ?? turn.longest)}</span>
+        </li>`,
+      )}
+    </ol>
+    ${shown.length > 0 &&
+    html`<ul class="legend soft">
+      ${Object.entries(words.parts).map(([part, label]) => html`<li key=${part}><span class="part ${part}"></span>${label}</li>`)}
+    </ul>`}
+    ${gaps.length > 0 &&
+    html`<p title=${words.mouthToEarWhy}>
+      ${words.mouthToEar}: <span class="num">${gaps.slice(-SHOWN).map(ms).join(" · ")}</span>
+    </p>`}
+  </section>`;
+}
