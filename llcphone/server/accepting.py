@@ -22,10 +22,12 @@ _LISTENER_IS_GONE = frozenset([errno.EBADF, errno.EINVAL, errno.ENOTSOCK, errno.
 async def accept_each(
     listener: trio.SocketListener, admit: Callable[[trio.SocketStream, str], None], seldom: SeldomLog
 ) -> None:
-    """Give every connection, with where it comes from, to ``admit``; until cancelled."""
+    """Give every connection, with where it comes from, to ``admit``; until the listener is closed."""
     while True:
         try:
             stream = await listener.accept()
+        except trio.ClosedResourceError:  # by its owner: another process listens now
+            return
         except OSError as error:
             if error.errno in _LISTENER_IS_GONE:
                 raise

@@ -10,6 +10,7 @@ import trio
 from trio.testing import wait_all_tasks_blocked
 
 from llcphone import Config, ConfigError
+from llcphone.config.metrics import MetricsConfig
 from llcphone.server import metrics_port
 from llcphone.sim.ports import free_port
 from tests.calls.stage import nothing_left, open_fds, rehearsal, task_names
@@ -154,3 +155,19 @@ async def test_a_taken_private_port_is_a_setting_to_change(autojump_clock) -> No
         with pytest.raises(ConfigError, match=r"metrics\.port.*EADDRINUSE.*set metrics\.port"):
             async with metrics_port.open_private_port(None, settings):
                 raise AssertionError("it is taken")
+
+
+async def test_a_port_that_went_to_another_process_ends_nothing_here(autojump_clock) -> None:
+    """After a restart the new process listens; the old one still has its live calls."""
+    settings = MetricsConfig(port=free_port())
+    async with (
+        rehearsal() as stage,
+        metrics_port.open_private_port(stage.phone, settings) as listeners,
+    ):
+        assert (await ask(settings.port, get("/readyz")))[0] == 200
+        for each in listeners:
+            each.socket.close()
+        await wait_all_tasks_blocked()
+        call = await stage.ring()
+        await call.hears(0.2)
+        call.hang_up()
