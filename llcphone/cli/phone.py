@@ -20,7 +20,7 @@ from llcphone import settings
 from llcphone.cli.options import AgentPath, AsJson, ConfigPath
 from llcphone.config.addresses import is_loopback_url
 from llcphone.config.console import ConsoleConfig
-from llcphone.console.open import bind_console
+from llcphone.console.listening import bind_console
 from llcphone.errors import ConfigError
 from llcphone.runtime.containment import contained
 from llcphone.telemetry.logs import configure_logs

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from functools import partial
+from typing import TYPE_CHECKING
 
 from llcphone import settings
 from llcphone.cli.options import AgentPath, ConfigPath
@@ -15,6 +16,9 @@ from llcphone.runtime.log_lines import logger
 from llcphone.snapshots import finish
 from llcphone.telemetry.logs import configure_logs
 from llcphone.telemetry.redaction import secrets_of
+
+if TYPE_CHECKING:
+    from llcphone.console.console import Console
 
 log = logger("llcphone.server")
 
@@ -45,8 +49,20 @@ async def serve(
         )
     voice_url = f"Give Twilio this voice URL (POST): {loaded.server.public_url}/twiml"
     say = partial(print, voice_url, file=sys.stderr)
-    beside = None if reloading is None else reloading.run
-    await serve_as_process(loaded, chosen, replace=replace, beside=beside, on_serving=say)
+    beside = [] if reloading is None else [reloading.run]
+    console = None
+    if loaded.console.port:
+        from llcphone.process.console import ServeConsole, doctor_command
+
+        rows, doctor = settings.explain(found), doctor_command(config, agent)
+        console = ServeConsole(loaded, rows, doctor, on_open=_tell_of_console)
+    await serve_as_process(loaded, chosen, replace=replace, beside=beside, console=console, on_serving=say)
+
+
+def _tell_of_console(console: Console) -> None:
+    """Where it is; a link only if nobody could make one: what is printed here ends up in logs."""
+    how = "llcphone console prints a link" if console.config.key else f"once: {console.link()}"
+    print(f"The console is at {console.origin}; {how}", file=sys.stderr, flush=True)
 
 
 def _tell_of_reload(text: str) -> None:

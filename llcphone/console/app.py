@@ -1,12 +1,14 @@
 """The JSON routes of the console. The port has let in only requests whose token is good.
 
+Whether a session may act is asked here for all routes at once, and who acts is logged.
+
 GET  /api/state     what the pages begin with (`state`)
 POST /api/ticket    lets one WebSocket in: {"for": "live" | "line"}
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import msgspec
 from quart import Blueprint, Response, request
@@ -14,13 +16,15 @@ from quart_trio import QuartTrio
 from werkzeug.exceptions import HTTPException
 
 from llcphone.console.access import Purpose  # noqa: TC001  (msgspec reads it)
+from llcphone.console.operations import add_operations
 from llcphone.console.origin import security_headers
+from llcphone.console.requests import need_act, read_body, session_of
 from llcphone.console.state import state_of
+from llcphone.runtime.log_lines import logger
 from llcphone.server.api.errors import ApiError, json_response, of_http, problem_response
 from llcphone.server.quiet_log import without_texts
 
 if TYPE_CHECKING:
-    from llcphone.console.access import Session
     from llcphone.console.console import Console
 
 
@@ -30,13 +34,28 @@ class TicketFor(msgspec.Struct, forbid_unknown_fields=True):
     purpose: Purpose = msgspec.field(name="for")
 
 
+LOOKING = {"/api/ticket", "/api/calls/search"}
+"""All other requests that are no GET act, whichever route they are for."""
+
+log = logger("llcphone.console")
+
+
 def make_console_app(console: Console) -> QuartTrio:
     """The app of this console; `port` is what serves it."""
     app = QuartTrio(__name__, static_folder=None)
     without_texts(app.logger)
     blueprint = Blueprint("console", __name__, url_prefix="/api")
     _add_state(blueprint, console)
+    add_operations(blueprint, console)
     app.register_blueprint(blueprint)
+
+    @app.before_request
+    async def check_act() -> None:
+        if request.method in ("GET", "HEAD") or request.path in LOOKING:
+            return
+        session, route = need_act(), request.url_rule.rule if request.url_rule else "?"
+        call = (request.view_args or {}).get("call_id", "")
+        log.info("console: act", extra={"route": route, "session": session.id, "call": call})
 
     @app.errorhandler(ApiError)
     async def api_error(error: ApiError) -> Response:
@@ -55,24 +74,6 @@ def make_console_app(console: Console) -> QuartTrio:
     return app
 
 
-def session_of() -> Session:
-    """Whose request is being answered."""
-    return cast("Session", request.scope["state"]["llcphone.exchange"].session)
-
-
-def need_act() -> Session:
-    """The session, if it may act.
-
-    Raises:
-        ApiError: it may only look.
-    """
-    session = session_of()
-    if not session.act:
-        why, fix = "with this link one may only look", "open one that acts: llcphone console (console.act)"
-        raise ApiError(403, "read_only", why, fix)
-    return session
-
-
 def _add_state(blueprint: Blueprint, console: Console) -> None:
     @blueprint.get("/state")
     async def state() -> Response:
@@ -80,11 +81,7 @@ def _add_state(blueprint: Blueprint, console: Console) -> None:
 
     @blueprint.post("/ticket")
     async def ticket() -> Response:
-        try:
-            purpose = msgspec.json.decode(await request.get_data(), type=TicketFor).purpose
-        except ValueError:
-            fix = 'send {"for": "live"} or {"for": "line"}'
-            raise ApiError(422, "bad_field", "the body does not say for what", fix) from None
+        purpose = (await read_body(TicketFor)).purpose
         if purpose not in console.sockets:
             raise ApiError(404, "no_such_socket", "there is no such socket here", "see docs/12-console.md")
         if purpose == "line" and not need_act().phone:

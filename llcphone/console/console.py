@@ -9,10 +9,13 @@ import attrs
 from llcphone.console.access import link
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+    import trio
 
     from llcphone.config.console import ConsoleConfig
     from llcphone.console.access import Access, Session
+    from llcphone.console.recent_warnings import RecentWarnings
     from llcphone.phone.phone import Phone
     from llcphone.wire.leg import Leg
 
@@ -21,6 +24,18 @@ if TYPE_CHECKING:
 
 LINES = 2
 """Lines of a browser telephone: the second is the colleague of a transfer."""
+
+
+@attrs.frozen(kw_only=True)
+class Operations:
+    """What the command line lets its console do."""
+
+    drain: Callable[[], object] | None = None
+    """Stops the process once live calls have ended."""
+    doctor: Sequence[str] = ()
+    """The command that prints a report as JSON; empty: there is none."""
+    settings: Sequence[tuple[str, str, str]] = attrs.field(default=(), repr=False)
+    """Key, value as shown, and where it comes from."""
 
 
 @attrs.frozen(eq=False, kw_only=True)
@@ -41,8 +56,11 @@ class Console:
     access: Access
     sockets: Mapping[str, ServeSocket]
     """By the first part of their path."""
-    on_drain: Callable[[], object] | None
-    """Stops the process once live calls have ended; None: not from here."""
+    operations: Operations
+    """What the command line lets it do."""
+    warnings: RecentWarnings
+    tasks: trio.Nursery
+    """For what goes on when a request has been answered."""
     port: int
     """The real one."""
 

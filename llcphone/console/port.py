@@ -6,8 +6,7 @@
 - ``/live/<ticket>`` and ``/line/<ticket>`` become sockets, for a ticket that is still good.
 - All else needs a token, and only then goes to the app.
 
-Requests are read by the strict reader of the public listener, one per connection, each within ``EXCHANGE_S``.
-Beyond ``MOST`` connections that have shown no token, a new one replaces the one that has waited longest.
+Each request has ``EXCHANGE_S``, and there are ``MOST`` connections that have shown no token (`small_port`).
 """
 
 from __future__ import annotations
@@ -24,17 +23,17 @@ import trio
 
 from llcphone.console.origin import check_origin, headers_for
 from llcphone.console.static import NONCE, File, new_nonce, read_files
-from llcphone.errors import LegClosed, RemoteProtocolError
+from llcphone.errors import LegClosed
 from llcphone.runtime.log_lines import SeldomLog, logger
-from llcphone.server.accepting import accept_each
 from llcphone.server.api.errors import ApiError
 from llcphone.server.head import RequestHead, RequestRefused, parse_head
 from llcphone.server.http import HttpExchange, ServeHttp
-from llcphone.server.pending import PendingConnection, PendingConnections, Stage
-from llcphone.server.quiet_log import where
-from llcphone.server.request import BODY_LIMIT, HEAD_LIMIT, bare_answer, linger, page, read_body, read_head
+from llcphone.server.pending import PendingConnection, Stage
+from llcphone.server.request import BODY_LIMIT, HEAD_LIMIT, page, read_body, read_head
+from llcphone.server.small_port import SmallPort
 from llcphone.server.socket_passing import detach
 from llcphone.wire import websocket
+from llcphone.wire.leg import LegLimits
 from llcphone.wire.socket import Socket
 
 if TYPE_CHECKING:
@@ -46,6 +45,8 @@ if TYPE_CHECKING:
 EXCHANGE_S = 5.0
 """From accept to the end of a request; for its answer a request with a token has as long again."""
 MOST = 32
+LIMITS = {"line": LegLimits(stall_timeout_s=60)}
+"""A browser that stalls is a telephone in a tunnel; a viewer that stalls may come again."""
 _SOCKET = re.compile(rb"/([a-z]{1,16})/([A-Za-z0-9_-]{1,64})")
 
 log = logger("llcphone.console")
@@ -64,65 +65,32 @@ class ConsoleExchange(HttpExchange):
     session: Session
 
 
-class ConsolePort:
+class ConsolePort(SmallPort):
     """Serves one console."""
 
     def __init__(self, console: Console, serve_http: ServeHttp, connections: trio.Nursery) -> None:
+        super().__init__("console", SeldomLog(log), connections, most=MOST, exchange_s=EXCHANGE_S)
         self._console = console
         self._origins = console.config.origins
         self._serve_http = serve_http
-        self._connections = connections
         self._files = read_files()
-        self._pending = PendingConnections(MOST)
         self._open: Counter[str] = Counter()
         """Sockets by their kind."""
-        self._seldom = SeldomLog(log)
 
-    async def accept_from(self, listener: trio.SocketListener) -> None:
-        """Serve each connection, until cancelled."""
-        await accept_each(listener, self._admit, self._seldom)
-
-    def _admit(self, stream: trio.SocketStream, party: str) -> None:
-        connection = self._pending.add(party)
-        self._connections.start_soon(self._serve_connection, stream, connection, name="console connection")
-
-    async def _serve_connection(self, stream: trio.SocketStream, connection: PendingConnection) -> None:
-        """One connection, contained."""
-        connection.scope.deadline = trio.current_time() + EXCHANGE_S
-        try:
-            with connection.scope:
-                await self._handle(stream, connection)
-        except* (OSError, trio.BrokenResourceError, trio.ClosedResourceError):
-            pass  # the browser has left
-        except* RemoteProtocolError:
-            self._seldom.warning("console: no WebSocket handshake")
-        except* Exception as error:
-            self._seldom.warning("console: request failed", error=where(error))
-        finally:
-            self._pending.remove(connection)
-            stream.socket.close()
-
-    async def _handle(self, stream: trio.SocketStream, connection: PendingConnection) -> None:
-        whole = False
-        try:
-            raw, rest = await read_head(stream, HEAD_LIMIT)
-            if not raw:
-                return
-            head = parse_head(raw)
-            check_origin(head, self._origins)
-            if head.wants_websocket:
-                await self._serve_socket(stream, connection, head, rest)
-                return
-            body, behind = await read_body(stream, head, rest, BODY_LIMIT)
-            whole = not behind
-            connection.stage = Stage.BEING_ANSWERED
-            await self._answer(stream, connection, head, body)
-        except RequestRefused as refusal:
-            self._seldom.warning(f"console: request refused: {refusal.why}", status=refusal.status)
-            await stream.send_all(bare_answer(refusal.status))
-        if not whole and stream.socket.fileno() >= 0:
-            connection.stage = Stage.ANSWERED
-            await linger(stream)
+    async def exchange(self, stream: trio.SocketStream, connection: PendingConnection) -> bool:
+        """See `SmallPort`."""
+        raw, rest = await read_head(stream, HEAD_LIMIT)
+        if not raw:
+            return True
+        head = parse_head(raw)
+        check_origin(head, self._origins)
+        if head.wants_websocket:
+            await self._serve_socket(stream, connection, head, rest)
+            return True
+        body, behind = await read_body(stream, head, rest, BODY_LIMIT)
+        connection.stage = Stage.BEING_ANSWERED
+        await self._answer(stream, connection, head, body)
+        return not behind
 
     # -- requests -------------------------------------------------------------------------------
 
@@ -228,7 +196,7 @@ class ConsolePort:
         connection.scope.deadline = math.inf
         raw = detach(stream)
         try:
-            leg = websocket.accept(Socket.from_accepted(raw), head.raw, rest)
+            leg = websocket.accept(Socket.from_accepted(raw), head.raw, rest, limits=LIMITS.get(kind))
         except BaseException:
             raw.close()  # it has no other owner yet
             raise

@@ -149,15 +149,21 @@ async def open_browser_phone(
         behind: who answers.
         listeners: where the console listens; they are closed at the end.
     """
-    lines = Lines(model=behind.model, cues=() if behind.real else behind.cues)
+    desks = behind.settings["transfers"]["destinations"]
+    lines = Lines(
+        model=behind.model,
+        cues=() if behind.real else behind.cues,
+        names={table["number"]: name for name, table in desks.items()},
+    )
     with tempfile.TemporaryDirectory(prefix="llcphone-") as folder:
         async with open_stage(behind.script, dialects="both", pace=PACE, callee=lines.callee) as stage:
             lines.twilio = stage.twilio
+            lines.simulated = None if behind.real else stage.model
             if behind.actor is not None:
                 behind.actor.prompt = partial(_prompt, stage)
             config = _config(behind, stage, folder)
             async with open_phone(config, behind.agent) as phone, trio.open_nursery() as nursery:
-                lines.call_id = partial(_call_id, phone)
+                lines.call_id = phone.call_id_of
                 await _furnish(phone)
                 listener: PublicListener = await nursery.start(serve, phone, config)
                 async with open_console(
@@ -214,10 +220,6 @@ async def _furnish(phone: Phone) -> None:
     assert phone.store is not None
     await phone.store.set_hours(WEEK, timezone=phone.config.company.time_zone)
     await phone.store.add_customer(NAME, NUMBERS[0])
-
-
-def _call_id(phone: Phone, call_sid: str) -> str:
-    return next((call.call_id for call in phone.calls() if call.call_sid == call_sid), "")
 
 
 def _prompt(stage: Stage) -> str:

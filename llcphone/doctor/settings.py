@@ -6,6 +6,7 @@ import stat
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from llcphone import snapshots
 from llcphone.config import SETTINGS, parse_toml
@@ -60,6 +61,19 @@ async def token(context: DoctorContext) -> list[Finding]:
     seen = f"twilio.auth_token has {len(value)} characters, Twilio's have {TOKEN_LENGTH}"
     fix = "copy the primary auth token from Twilio's console: complete, no quotes, no API key's secret"
     return [warn("auth token", seen, fix)]
+
+
+async def console(context: DoctorContext) -> list[Finding]:
+    """Whether its pages have an address of their own."""
+    server, ours = context.config.server, context.config.console
+    public = urlsplit(server.public_url)
+    if ours.origins and f"{public.scheme}://{public.netloc}" in ours.origins:
+        seen = "console.origins has the address at which calls come in, so everybody finds the pages"
+        return [warn("console", seen, "give the console a name of its own, behind a login")]
+    if ours.port and not ours.key:
+        seen = "console.key is not set, so each start makes one, and only its output has a link"
+        return [warn("console", seen, "set LLCPHONE_CONSOLE__KEY in .env; llcphone init makes one")]
+    return [good("console", f"on port {ours.port}")] if ours.port else []
 
 
 async def do_not_call(context: DoctorContext) -> list[Finding]:
@@ -146,6 +160,7 @@ CHECKS: Mapping[str, Check] = MappingProxyType(
         "auth token": token,
         "listening address": listening,
         "do-not-call list": do_not_call,
+        "console": console,
         "time zones": time_zones,
         "file modes": file_modes,
         "agent": agent,

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 from llcphone.call.setup import machine_message
+from llcphone.console.listening import bind_console
 from llcphone.doctor.agents import load_agents
 from llcphone.doctor.report import Finding, Status, good, refused, unknown, warn
 from llcphone.errors import ConfigError
@@ -65,12 +67,14 @@ async def listening(context: DoctorContext) -> list[Finding]:
     pid_file = read_pid_file(context.config.process.pid_file)
     if (pid_file is not None and pid_file.alive) or port_owners(server.port):
         return findings  # taken: by whom is what the checks of the process say
-    for name, opened in (
-        ("listening address", bind(server)),
-        ("metrics port", bind_private(context.config.metrics)),
-    ):
+    console = context.config.console
+    for name, opened in {
+        "listening address": partial(bind, server),
+        "metrics port": partial(bind_private, context.config.metrics),
+        **({"console port": partial(bind_console, console)} if console.port else {}),
+    }.items():
         try:
-            for listener in await opened:
+            for listener in await opened():
                 listener.socket.close()
         except ConfigError as exc:
             findings = [each for each in findings if each.check != name or each.status is not Status.PASS]

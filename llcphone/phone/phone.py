@@ -233,6 +233,10 @@ class Phone:
 
     # -- while another process has taken the port ------------------------------------------------
 
+    def call_id_of(self, call_sid: str) -> str:
+        """Our id of a live call by Twilio's; "" if it has none."""
+        return next((call.call_id for call in self.calls() if call.call_sid == call_sid), "")
+
     def has_call(self, call_sid: str) -> bool:
         """Whether this process has this telephone call, or had its stream a moment ago."""
         return self._calls.newest_run(call_sid) is not None or self._moved_calls.remembers(call_sid)

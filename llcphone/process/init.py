@@ -1,8 +1,8 @@
 """``llcphone init``: asks once for the few settings without a default, and writes them down.
 
-Secrets and the deployment's own values go to ``.env`` (mode 600), the rest to ``llcphone.toml``. A random
-API key is written unless there is one. Existing values stay unless another answer is given, and so do
-comments, order and all other lines. Defaults are not written.
+Secrets and the deployment's own values go to ``.env`` (mode 600), the rest to ``llcphone.toml``. Random keys
+for the API and the console are written unless there are some. Existing values stay unless another answer is
+given, and so do comments, order and all other lines. Defaults are not written.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from attrs import frozen
 
 from llcphone import settings
-from llcphone.config import Config
+from llcphone.config import SETTINGS, Config
 from llcphone.errors import ConfigError
 from llcphone.process.env_file import set_variables
 from llcphone.process.settings_file import edited
@@ -47,7 +47,11 @@ _OPTIONS = {
     "PUBLIC_URL": "--public-url",
 }
 
-_API_KEY = "LLCPHONE_API__KEY"
+MADE = {
+    "api.key": "a key for the API, which llcphone call uses while the server runs",
+    "console.key": "a key for the console, with which llcphone console makes links",
+}
+"""Secrets that are made by chance, and what they are."""
 
 QUESTIONS = (
     Question("OPENAI_API_KEY", "realtime.api_key", "OpenAI API key (sk-...)", secret=True),
@@ -103,9 +107,10 @@ def run_init(
     answered = _answers(ask, tell, dict(given or {}), known, new=new)
     answers = {name: answered[name] for name in (each.variable for each in QUESTIONS) if answered.get(name)}
     env = path.parent / ".env"
-    if "api.key" not in known:
-        answers[_API_KEY] = secrets.token_urlsafe(32)
-        tell("made a key for the API, which llcphone call uses while the server runs (LLCPHONE_API__KEY)")
+    for key, what in MADE.items():
+        if key not in known:
+            answers[SETTINGS[key].variable] = secrets.token_urlsafe(32)
+            tell(f"made {what} ({SETTINGS[key].variable})")
     if answers:
         set_variables(env, answers)
         tell(f"wrote {env} (mode 600)")

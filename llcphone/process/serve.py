@@ -14,11 +14,12 @@ from llcphone.server.handover import Handover, new_address
 from llcphone.server.run import bind, serve_until_signal
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
     from llcphone.config import Config
     from llcphone.phone.agents import AgentChoice
     from llcphone.phone.phone import Phone
+    from llcphone.process.console import ServeConsole
     from llcphone.server.listener import PublicListener
 
 
@@ -27,14 +28,16 @@ async def serve_as_process(
     agent: AgentChoice,
     *,
     replace: bool = False,
-    beside: Callable[[Phone], Awaitable[object]] | None = None,
+    beside: Sequence[Callable[[Phone], Awaitable[object]]] = (),
+    console: ServeConsole | None = None,
     on_serving: Callable[[], object] = lambda: None,
 ) -> None:
     """Serve until a signal, as a process that can be found.
 
     Args:
         replace: take the port from the server of this folder, if one runs, once calls would be taken here.
-        beside: run with the phone while it is served.
+        beside: each is run with the phone while it is served.
+        console: served with the phone, too.
         on_serving: called once the port is served.
 
     Raises:
@@ -44,6 +47,8 @@ async def serve_as_process(
     listeners = passed_sockets() or None
     if listeners is None and not handover.takes_port:
         listeners = await bind(config.server)  # outside every nursery: it complains bare
+        if console is not None:
+            await console.bind()
     serve = partial(
         serve_until_signal,
         config,
@@ -51,7 +56,7 @@ async def serve_as_process(
         listeners=listeners,
         handover=handover,
         on_stop=partial(stopping, config.drain.limit_s),
-        beside=beside,
+        beside=beside if console is None else [*beside, partial(console.run, handover=handover)],
     )
     ended = trio.Event()
 

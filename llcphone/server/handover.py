@@ -198,6 +198,8 @@ class Handover:
     """Whether both listen at the same address."""
     private: Sequence[trio.SocketListener] = ()
     """What listens on the private port."""
+    given: trio.Event = attrs.field(factory=trio.Event)
+    """Set once another process has the port."""
     _taken: Taken = Taken()
 
     @property
@@ -238,7 +240,12 @@ class Handover:
         """Answer the processes that come after this one until the block is left; ``given``: one took it."""
         async with trio.open_nursery() as nursery:
             if self.address:
-                serving = Serving(phone, listener, self.private, given)
+
+                def is_given() -> None:
+                    self.given.set()
+                    given()
+
+                serving = Serving(phone, listener, self.private, is_given)
                 await nursery.start(serving.answer, self.address, name="successors")
             yield
             nursery.cancel_scope.cancel(reason="calls have ended")

@@ -6,9 +6,7 @@
 
 This port has no authentication, so it is not the public port. On a loopback address it answers only
 requests whose ``Host`` is this machine, so a web page whose name was made to point here (DNS rebinding)
-reads nothing. Requests are read by the strict reader of the public listener, one per connection, each
-within ``EXCHANGE_S``. Beyond ``MOST`` connections, a new one replaces the one that has waited longest, so a
-scraper that hangs blocks nothing.
+reads nothing. Each request has ``EXCHANGE_S``, and there are ``MOST`` connections (`small_port`).
 """
 
 from __future__ import annotations
@@ -22,12 +20,12 @@ import trio
 from llcphone.config.addresses import is_loopback_host, is_loopback_url
 from llcphone.errors import ConfigError
 from llcphone.runtime.log_lines import SeldomLog, logger
-from llcphone.server.accepting import accept_each, listens_at
+from llcphone.server.accepting import listens_at
 from llcphone.server.head import RequestHead, RequestRefused, parse_head
 from llcphone.server.health import health
-from llcphone.server.pending import PendingConnection, PendingConnections, Stage
-from llcphone.server.quiet_log import where
-from llcphone.server.request import bare_answer, linger, page, read_head
+from llcphone.server.pending import PendingConnection, Stage
+from llcphone.server.request import page, read_head
+from llcphone.server.small_port import SmallPort
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -43,54 +41,24 @@ _HEAD_LIMIT = 8_192
 log = logger("llcphone.server.private")
 
 
-class PrivatePort:
+class PrivatePort(SmallPort):
     """Answers scrapes and health checks of one phone."""
 
     def __init__(self, phone: Phone, metrics: Metrics, connections: trio.Nursery) -> None:
+        super().__init__("private port", SeldomLog(log), connections, most=MOST, exchange_s=EXCHANGE_S)
         self._phone = phone
         self._metrics = metrics
         self._local_only = is_loopback_host(phone.config.metrics.host)
-        self._connections = connections
-        self._pending = PendingConnections(MOST)
-        self._seldom = SeldomLog(log)
 
-    async def accept_from(self, listener: trio.SocketListener) -> None:
-        """Serve each connection, until cancelled."""
-        await accept_each(listener, self._admit, self._seldom)
-
-    def _admit(self, stream: trio.SocketStream, party: str) -> None:
-        connection = self._pending.add(party)
-        self._connections.start_soon(self._serve_connection, stream, connection, name="private connection")
-
-    async def _serve_connection(self, stream: trio.SocketStream, connection: PendingConnection) -> None:
-        """One connection, contained."""
-        connection.scope.deadline = trio.current_time() + EXCHANGE_S
-        try:
-            with connection.scope:
-                await self._exchange(stream, connection)
-        except (OSError, trio.BrokenResourceError, trio.ClosedResourceError):
-            pass  # the scraper has left
-        except Exception as error:
-            self._seldom.warning("private port: request failed", error=where(error))
-        finally:
-            self._pending.remove(connection)
-            stream.socket.close()
-
-    async def _exchange(self, stream: trio.SocketStream, connection: PendingConnection) -> None:
-        try:
-            raw, rest = await read_head(stream, _HEAD_LIMIT)
-            if not raw:
-                return
-            head = parse_head(raw)
-            connection.stage = Stage.BEING_ANSWERED
-            await stream.send_all(self._answer(head))
-            if not rest:
-                return
-        except RequestRefused as refusal:
-            self._seldom.warning(f"private port: request refused: {refusal.why}", status=refusal.status)
-            await stream.send_all(bare_answer(refusal.status))
-        connection.stage = Stage.ANSWERED
-        await linger(stream)
+    async def exchange(self, stream: trio.SocketStream, connection: PendingConnection) -> bool:
+        """See `SmallPort`."""
+        raw, rest = await read_head(stream, _HEAD_LIMIT)
+        if not raw:
+            return True
+        head = parse_head(raw)
+        connection.stage = Stage.BEING_ANSWERED
+        await stream.send_all(self._answer(head))
+        return not rest
 
     def _answer(self, head: RequestHead) -> bytes:
         if self._local_only and not is_loopback_url("http://" + head.get(b"host").decode("ascii")):

@@ -177,7 +177,7 @@ async def serve_until_signal(
     listeners: Sequence[trio.SocketListener] | None = None,
     handover: Handover | None = None,
     on_stop: Callable[[], object] | None = None,
-    beside: Callable[[Phone], Awaitable[object]] | None = None,
+    beside: Sequence[Callable[[Phone], Awaitable[object]]] = (),
     task_status: trio.TaskStatus[PublicListener] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Open a phone and serve it until SIGTERM or SIGINT, then drain; a second signal cancels.
@@ -190,7 +190,8 @@ async def serve_until_signal(
         listeners: sockets that listen already; None binds as configured.
         handover: how the port is taken from the process before this one, and given to the next.
         on_stop: called once, when the process is asked to stop.
-        beside: run with the phone while it is served; begun again if it fails, and cancelled at the end.
+        beside: each is run with the phone while it is served; begun again if it fails, and cancelled at the
+            end.
 
     Raises:
         ConfigError: the address or port cannot be had; nothing was started then.
@@ -205,14 +206,14 @@ async def serve_until_signal(
             with quiet_interpreter(lambda: phone.live_calls) as call_ended:
                 phone.on_end.append(call_ended)
                 async with trio.open_nursery() as nursery:
-                    if beside is not None:
-                        keep = partial(phone.faults.keep, "task beside the server failed")
-                        nursery.start_soon(keep, partial(beside, phone), name="beside the server")
+                    keep = partial(phone.faults.keep, "task beside the server failed")
+                    for run in beside:
+                        nursery.start_soon(keep, partial(run, phone), name="beside the server")
                     yield phone
                     nursery.cancel_scope.cancel(reason="served to the end")
 
-    run = partial(run_until_signal, listeners=listeners, handover=handover, on_stop=on_stop)
-    await run(opened, config, task_status=task_status)
+    until_signal = partial(run_until_signal, listeners=listeners, handover=handover, on_stop=on_stop)
+    await until_signal(opened, config, task_status=task_status)
 
 
 async def run_until_signal(

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from websockets.datastructures import Headers
     from websockets.frames import Frame
 
+    from llcphone.wire.leg import LegLimits
+
 
 __all__ = ["HandshakeRefused", "WebSocketLeg", "accept", "connect", "default_tls", "parse_url"]
 
@@ -123,13 +125,14 @@ async def connect(
     return WebSocketLeg(sock, protocol, max_message=max_message, rest=rest)
 
 
-def accept(sock: Socket, head: bytes, rest: bytes = b"") -> WebSocketLeg:
+def accept(sock: Socket, head: bytes, rest: bytes = b"", *, limits: LegLimits | None = None) -> WebSocketLeg:
     """Answer an upgrade with 101 and return the leg.
 
     Args:
         sock: the connection; on an error it stays the caller's.
         head: the complete request head, blank line included.
         rest: bytes read behind it.
+        limits: the leg's patience.
 
     Raises:
         RemoteProtocolError: the head is not a valid WebSocket upgrade. Nothing has been answered.
@@ -144,7 +147,7 @@ def accept(sock: Socket, head: bytes, rest: bytes = b"") -> WebSocketLeg:
     if response.status_code != 101:
         raise RemoteProtocolError("not a WebSocket upgrade")
     protocol.send_response(response)
-    return WebSocketLeg(sock, protocol, max_message=PHONE_MESSAGE_BYTES, rest=behind + rest)
+    return WebSocketLeg(sock, protocol, max_message=PHONE_MESSAGE_BYTES, rest=behind + rest, limits=limits)
 
 
 @cache

@@ -129,14 +129,14 @@ async def echo(leg: Any, session: Any) -> None:
 
 @asynccontextmanager
 async def console_of(
-    *, sockets: Any = None, on_drain: Any = None, **settings: Any
+    *, sockets: Any = None, operations: Any = None, **settings: Any
 ) -> AsyncIterator[tuple[Console, Browser, Rehearsal]]:
     """A console over a phone on a stage."""
     config = ConsoleConfig(**{"key": KEY, "read_key": READ_KEY, **settings})
     sockets = {"live": echo, "line": echo} if sockets is None else sockets
     async with (
         rehearsal() as stage,
-        open_console(stage.phone, config, sockets=sockets, on_drain=on_drain) as console,
+        open_console(stage.phone, config, sockets=sockets, operations=operations) as console,
     ):
         browser = Browser(console.port)
         try:

@@ -14,7 +14,7 @@ from llcphone.config.console import ConsoleConfig
 from llcphone.console import port as console_port
 from llcphone.console.access import BAD_CODES, make_code
 from llcphone.console.console import LINES
-from llcphone.console.open import bind_console
+from llcphone.console.listening import bind_console
 from llcphone.console.static import read_files
 from llcphone.telemetry.redaction import Mask
 from tests.calls.stage import nothing_left

@@ -145,6 +145,17 @@ async def test_a_server_that_its_platform_cannot_reach(autojump_clock, stage, mo
     assert (await stage.run_checks("settings"))["listening address"].status is PASS
 
 
+async def test_a_console_where_calls_come_in(autojump_clock, stage):
+    assert "console" not in await stage.run_checks("settings")
+    stage.set("console.port", free_port())
+    await stage.finds("settings", "console", WARN, "console.key is not set", "llcphone init")
+    stage.secret("LLCPHONE_CONSOLE__KEY", "k" * 32)
+    assert (await stage.run_checks("settings"))["console"].status is PASS
+    stage.set("server.public_url", "https://phone.example.com")
+    stage.set("console.origins", ["https://phone.example.com"])
+    await stage.finds("settings", "console", WARN, "console.origins", "a name of its own")
+
+
 async def test_a_token_of_another_length(autojump_clock, stage):
     assert "auth token" not in await stage.run_checks("settings"), "a simulator takes any"
     stage.set("twilio.api_url", None)

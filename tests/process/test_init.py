@@ -51,25 +51,27 @@ def test_init_writes_what_serve_needs_and_secrets_for_nobody_else(tmp_path, monk
     assert "sk-init" not in str(told)
 
 
-def test_init_makes_a_key_for_the_api_once_and_shows_it_to_nobody(tmp_path, monkeypatch) -> None:
+@pytest.mark.parametrize(("setting", "what"), [("api.key", "the API"), ("console.key", "the console")])
+def test_init_makes_a_key_once_and_shows_it_to_nobody(setting, what, tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     path, told = tmp_path / "llcphone.toml", []
     run_init(path, ask=None, tell=told.append)
-    key = load(path, environ={}).config.api.key
+    key = load(path, environ={}).config.value(setting)
     assert len(key) >= 32
-    assert any("a key for the API" in line for line in told)
+    assert any(f"a key for {what}" in line for line in told)
     assert key not in str(told)
     for force in (False, True):
         told.clear()
         run_init(path, ask=None, tell=told.append, force=force)
-        assert load(path, environ={}).config.api.key == key
-        assert not any("a key for the API" in line for line in told)
+        assert load(path, environ={}).config.value(setting) == key
+        assert not any(f"a key for {what}" in line for line in told)
 
 
-def test_init_leaves_a_key_of_the_api_that_stands_in_the_settings_file(tmp_path, monkeypatch) -> None:
+def test_init_leaves_keys_that_stand_in_the_settings_file(tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     path = tmp_path / "llcphone.toml"
-    path.write_text('[api]\nkey = "my-own-key-0123456789"\n')
+    console = "my-own-console-key-0123456789abcdef"
+    path.write_text(f'[api]\nkey = "my-own-key-0123456789"\n\n[console]\nkey = "{console}"\n')
     run_init(path, ask=None, tell=lambda _: None)
     assert load(path, environ={}).config.api.key == "my-own-key-0123456789"
     assert not (tmp_path / ".env").exists()
