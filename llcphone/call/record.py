@@ -46,9 +46,12 @@ class CallRecord:
     """How warm it was: ``pool``, ``hit``, ``joined``, ``cold`` or ``wasted`` (``call/session_source.py``)."""
     warm_saved_ms: int = 0
     """Set-up of the session that the person on the line did not wait for."""
+    floor: tuple[list[Any], ...] = ()
+    """When somebody else got the floor, in milliseconds since birth, and who."""
     turns: tuple[dict[str, Any], ...] = ()
     tools: tuple[dict[str, Any], ...] = ()
-    """Each tool that ended: its name, how long it took (and should have taken), whether it did its work."""
+    """Each tool that ended: its name, when it began, how long it took (and should have taken), whether it did
+    its work."""
     gaps: tuple[dict[str, Any], ...] = ()
     """Each end of a model session in mid-call, ``lost`` or ``planned``."""
     barge_ins: int = 0

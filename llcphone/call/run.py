@@ -44,6 +44,8 @@ class CallRun:
         self._phone = PhoneLeg(core, handle)
         self._models = models = ModelLegs(core)
         self._tools = ToolRunner(core, agent, handle)
+        self._born = (0.0, 0.0)
+        """Of the wall clock, and of Trio's."""
         self.join, self.step, self.spawn = self._phone.join, core.step, core.spawn
         self.approvals = self._tools.approvals
         core.obey(
@@ -64,7 +66,7 @@ class CallRun:
 
     async def run(self) -> None:
         """Live from birth to record. Only cancellation and interrupts leave here."""
-        core, born_at, began = self._core, self._services.wall_clock(), trio.current_time()
+        core, self._born = self._core, (self._services.wall_clock(), trio.current_time())
         current_call.set(self._handle.call_id)
         try:
             with contained() as failure:
@@ -81,7 +83,7 @@ class CallRun:
                     close()
                 if failure.error is not None:
                     core.log_fault(failure.error)
-            self._leave_record(born_at, trio.current_time() - began)
+            self._leave_record()
 
     async def _keep_deadlines(self) -> None:
         """Sleep until the engine's next deadline, or until a ping of the model legs is due; then step."""
@@ -95,16 +97,17 @@ class CallRun:
         if self.phone_leg is not None:
             self.phone_leg.abort()
 
-    def _leave_record(self, born_at: float, duration_s: float) -> None:
+    def _leave_record(self) -> None:
         with contained() as failure:
-            record = self._record(self._core.engine, born_at, duration_s)
+            record = self._record(self._core.engine)
         if failure.error is not None:  # a fault may leave the engine in any state: then one without details
             self._core.log_fault(failure.error)
-            record = self._record(CallEngine(self.setup), born_at, duration_s)
+            record = self._record(CallEngine(self.setup))
         self._services.on_record(record)
 
-    def _record(self, engine: CallEngine, born_at: float, duration_s: float) -> CallRecord:
+    def _record(self, engine: CallEngine) -> CallRecord:
         call, sessions, status = self._handle, self._services.sessions, engine.status()
+        born_at, born_s = self._born
         figures = engine.report()
         if not self._services.config.records.transcript:
             del figures["transcript"]
@@ -115,7 +118,7 @@ class CallRun:
             agent=self.agent.name,
             reason=self._core.reason,
             born_at=born_at,
-            duration_s=round(duration_s, 3),
+            duration_s=round(trio.current_time() - born_s, 3),
             warm=sessions.warmth(status),
             warm_saved_ms=sessions.saved_ms(status),
             tools=tuple(self._tools.done),
@@ -152,6 +155,10 @@ class CallRun:
     def lines(self) -> tuple[SpokenLine, ...]:
         """The conversation as it is heard at this moment."""
         return self._core.engine.lines(self._core.now_ms())
+
+    def record_so_far(self) -> CallRecord:
+        """What the record would be if the call ended now."""
+        return self._record(self._core.engine)
 
     def kept(self) -> Resumed:
         """What another run of this call must know if this one ended here."""

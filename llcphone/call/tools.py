@@ -47,7 +47,7 @@ class ToolRunner:
         self._turn = trio.CapacityLimiter(self._settings.max_concurrent)
         self.approvals = Approvals(core.observe)
         self.done: list[dict[str, Any]] = []
-        """Every tool that has ended in this call: its name, how long it took and should have, how it went."""
+        """Every tool that has ended in this call: its name and times, and how it went."""
 
     def start(self, command: RunTool) -> None:
         """Run a tool as a task; its answer comes back as ``ToolFinished``."""
@@ -80,7 +80,7 @@ class ToolRunner:
         answer = self._answer(command, tool, context)
         output, ok = await timed(answer, partial(self.held, f"tool {tool.name}"))
         took_ms = round((trio.current_time() - began) * 1000)
-        self._measure(tool, ok, took_ms)
+        self._measure(tool, began, ok, took_ms)
         if core.over:
             core.log.info(
                 "tool ended after its call", extra={"tool": tool.name, "ok": ok, "took_ms": took_ms}
@@ -93,11 +93,13 @@ class ToolRunner:
         if self._services.on_loop_held is not None:
             self._services.on_loop_held(by, ms)
 
-    def _measure(self, tool: Tool, ok: bool, took_ms: int) -> None:
+    def _measure(self, tool: Tool, began: float, ok: bool, took_ms: int) -> None:
         """Keep how long it took; a tool that was too slow is reported."""
         target_s = tool.options.get("target_s")
         target_ms = None if target_s is None else round(target_s * 1000)
-        self.done.append({"name": tool.name, "took_ms": took_ms, "target_ms": target_ms, "ok": ok})
+        at_ms = self._core.engine.status().since_birth(round(began * 1000))
+        times = {"at_ms": at_ms, "took_ms": took_ms, "target_ms": target_ms}
+        self.done.append({"name": tool.name, **times, "ok": ok})
         if target_ms is not None and took_ms > target_ms:
             fields = {"took_ms": took_ms, "target_ms": target_ms}
             self._core.log.warning("tool slower than its target", extra={"tool": tool.name, **fields})

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 _ROWS = 100
 """This many in a statement, for it holds the interpreter: audio goes in between."""
 _MOST_CALLS = 1_000_000
+_MOST_RUNS = 100
 _OF_A_CALL = (TURNS, TOOLS, LINES)
 _SUMMARY = [column.label(column.key) for column in CALLS.c if column.name != "record"]
 _APART = {"turns", "transcript", "call_id"}
@@ -176,8 +177,11 @@ def details(db: Connection, call_id: str) -> CallDetails | None:
         order = table.c.number if table in _OF_A_CALL else table.c.id
         yield from db.execute(select(table).where(table.c.call == id_).order_by(order))
 
+    same = select(CALLS.c.id).where(CALLS.c.call_sid == record["call_sid"], CALLS.c.call_sid != "")
+    runs = db.execute(same.order_by(CALLS.c.run_number, CALLS.c.born_at).limit(_MOST_RUNS)).scalars()
     return CallDetails(
         summary=CallSummary(**record),
+        runs=tuple(runs) or (id_,),
         record=rest,
         turns=tuple(msgspec.json.decode(turn.body) for turn in of_call(TURNS)),
         tools=tuple(

@@ -126,6 +126,8 @@ class CallDetails:
     """All that is kept of a call."""
 
     summary: CallSummary
+    runs: tuple[str, ...] = ()
+    """The ids of all runs of this telephone call, the first one first."""
     record: dict[str, Any] = _hidden
     """The rest of its record."""
     turns: tuple[dict[str, Any], ...] = ()

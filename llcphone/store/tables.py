@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.types import TypeEngine
 
-VERSION = 2
+VERSION = 3
 _ANOTHER = "use another database"
 
 TABLES = MetaData()
@@ -114,6 +114,7 @@ LINES = Table(
     Column("at_ms", BigInteger),
     Column("heard_ms", BigInteger),
     Column("generated_ms", BigInteger),
+    Column("unheard", Text),
 )
 CUSTOMERS = Table(
     "phone_customers",
@@ -252,7 +253,12 @@ def _outbox_by_call(db: Connection) -> None:
     db.execute(text("CREATE INDEX ix_phone_outbox_call ON phone_outbox (call)"))
 
 
-MIGRATIONS: Mapping[int, Callable[[Connection], None]] = {1: _outbox_by_call}
+def _unheard_words(db: Connection) -> None:
+    """From 2 to 3: lines keep the words that were generated and cut off."""
+    db.execute(text("ALTER TABLE phone_lines ADD COLUMN unheard TEXT"))
+
+
+MIGRATIONS: Mapping[int, Callable[[Connection], None]] = {1: _outbox_by_call, 2: _unheard_words}
 """What brings the tables from this version to the next."""
 
 

@@ -45,6 +45,9 @@ def test_a_barge_in_leaves_the_heard_words_in_the_record(text: str) -> None:
     assert ear.sees(SpeechStarted("u2")).model == [Truncate("i1", 6_000)]
     (line,) = (each for each in ear.call.engine.state.talk.history.lines() if each.speaker is Speaker.AGENT)
     assert 0.5 <= len(line.heard_text()) / len(text) <= 0.6
+    kept = next(each for each in ear.call.engine.report()["transcript"] if each["speaker"] == "agent")
+    assert kept["unheard"]
+    assert (kept["text"] + kept["unheard"]).replace(" ", "") == text.replace(" ", "")
 
 
 @pytest.mark.parametrize(("text", "s"), [(JAPANESE, 6.0), (CHINESE, 6.0), (KOREAN, 4.5)])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from llcphone.engine.events import ToolFinished
-from llcphone.engine.parts.conversation import FLOOR, Cue
+from llcphone.engine.parts.conversation import FLOOR, FLOORS_KEPT, Cue
 from llcphone.engine.parts.history import History, Line
 from llcphone.engine.parts.timers import Timer, Timers
 from llcphone.engine.resumed import Speaker
@@ -36,6 +36,17 @@ def test_the_floor_goes_round_once_in_a_turn() -> None:
     assert floor() is Floor.AGENT
     ear.at(201)
     assert floor() is Floor.NOBODY
+    moves = ear.call.engine.report()["floor"]
+    assert [who for _, who in moves] == ["caller", "model thinking", "agent", "nobody"]
+    assert moves[-1][0] - moves[-2][0] == 200
+
+
+def test_a_record_keeps_so_many_moves_of_the_floor_and_a_long_call_no_more() -> None:
+    talk = live().engine.state.talk
+    for at_ms in range(FLOORS_KEPT):
+        talk.move(Cue.SPEECH_STARTED, at_ms, [])
+        talk.move(Cue.SESSION_LOST, at_ms, [])
+    assert len(talk.floors) == FLOORS_KEPT
 
 
 def test_a_running_tool_keeps_the_model_thinking() -> None:
@@ -51,7 +62,7 @@ def test_a_missing_pair_leaves_the_floor_as_it_is() -> None:
     for floor in Floor:
         for cue in Cue:
             talk.floor = floor
-            talk.move(cue, [])
+            talk.move(cue, 0, [])
             assert talk.floor is FLOOR.get((floor, cue), floor)
     assert (Floor.CALLER, Cue.AGENT_AUDIO) not in FLOOR
 

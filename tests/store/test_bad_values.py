@@ -142,7 +142,7 @@ async def test_a_refused_customer_is_no_failure_of_the_database(store: Store) ->
 
 
 async def test_columns_are_as_wide_as_the_rules_say_after_they_were_brought_forward(url: str) -> None:
-    """Tables of version 1 had narrow columns and posts without a call."""
+    """Tables of version 1 had narrow columns, posts without a call, and lines without unheard words."""
 
     def older(db: Any) -> None:
         if db.dialect.name == "postgresql":
@@ -151,16 +151,20 @@ async def test_columns_are_as_wide_as_the_rules_say_after_they_were_brought_forw
         db.exec_driver_sql("DROP INDEX ix_phone_outbox_call")
         db.exec_driver_sql("ALTER TABLE phone_outbox DROP COLUMN call")
         db.exec_driver_sql("INSERT INTO phone_outbox VALUES ('old-ended', 1, 1, 0, 'words')")
+        db.exec_driver_sql("ALTER TABLE phone_lines DROP COLUMN unheard")
         db.exec_driver_sql("UPDATE phone_schema SET version = 1")
 
     async with opened(url, store={"transcript_days": 0, "keep_days": 0}) as store:
         await store.main.ask(older)
     async with opened(url, store={"transcript_days": 0, "keep_days": 0}) as store:
-        store.put_call(record(transcript=(line("hello", at_ms=2**40),)), caller=CLIENT)
+        store.put_call(record(transcript=(line("hello", at_ms=2**40, unheard="there"),)), caller=CLIENT)
         await written(store)
         assert store.writer.lost == 0
         posts = await store.main.ask(lambda db: db.execute(select(OUTBOX.c.call)).all())
         assert [post.call for post in posts] == ["old"]
+        details = await store.call("c1")
+        assert details is not None
+        assert [each["unheard"] for each in details.lines] == ["there"]
         if store.main.on_file:
             return
         for table in TABLES.sorted_tables:  # all of them, not those of this test

@@ -70,6 +70,13 @@ async def test_a_call_is_kept_with_turns_tools_words_messages_and_notes(store: S
     assert [(each.text, each.outcome) for each in details.notes] == [("wants rye", "message taken")]
 
 
+async def test_a_run_of_a_resumed_call_knows_the_others(store: Store) -> None:
+    await kept(store, "c2", call_sid="CAone", run_number=1, resumed_from="c1")
+    await kept(store, "c9", call_sid="CAother")
+    assert (await kept(store, "c1", call_sid="CAone")).runs == ("c1", "c2")
+    assert (await kept(store, "c3", call_sid="")).runs == ("c3",)
+
+
 async def test_a_call_that_is_told_twice_is_kept_once(store: Store) -> None:
     await kept(store)
     await kept(store)

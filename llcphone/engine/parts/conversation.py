@@ -63,13 +63,17 @@ FLOOR: dict[tuple[Floor, Cue], Floor] = {
 """How each moves it; a pair that is not here leaves the floor as it is."""
 
 
+FLOORS_KEPT = 4_000
+"""An hour of quick talk. A call with more is shown without the rest."""
+
+
 class Conversation:
     """What is said, by whom, and what of it was heard."""
 
     # fmt: off
     __slots__ = (
         "_setup", "active_ms", "ask", "barge_ins", "batches", "bill", "deciding", "failed_responses",
-        "floor", "greeting_id", "greeting_over", "history", "in_doubt", "interrupted_id", "items",
+        "floor", "floors", "greeting_id", "greeting_over", "history", "in_doubt", "interrupted_id", "items",
         "late_deltas", "outputs", "playout", "pressing_until_ms", "primed", "responses", "retold",
         "schedule", "speech", "speech_from_ms", "tell", "timings", "transcript", "unanswered", "voice_ms",
     )
@@ -89,6 +93,8 @@ class Conversation:
         self.outputs = ToolOutputs(self.responses, self.transcript)
         self.bill = Bill(setup.money)
         self.floor = Floor.NOBODY
+        self.floors: list[tuple[int, Floor]] = []
+        """Who got the floor, and when; the first `FLOORS_KEPT`."""
         self.greeting_id = ""
         self.greeting_over = False
         self.primed = False
@@ -182,12 +188,12 @@ class Conversation:
         end_ms = heard_audio_ms if event.audio_end_ms is None else event.audio_end_ms
         self.timings.caller_stopped(now_ms, now_ms - max(0, heard_audio_ms - end_ms))
         self.deciding = True
-        self.move(Cue.SPEECH_STOPPED, out)
+        self.move(Cue.SPEECH_STOPPED, now_ms, out)
 
-    def turn_left_open(self, out: list[Command]) -> None:
+    def turn_left_open(self, now_ms: int, out: list[Command]) -> None:
         """The caller is not heard any more, and turn detection does not end their turn: the floor is free."""
         out.append(notes.TurnLeftOpen())
-        self.move(Cue.TURN_LEFT_OPEN, out)
+        self.move(Cue.TURN_LEFT_OPEN, now_ms, out)
 
     def committed(self, event: model_events.InputCommitted, now_ms: int) -> None:
         """The caller's words became an item; the server answers it when it creates responses."""
@@ -213,7 +219,7 @@ class Conversation:
             if response.asked is Asked.GREETING:
                 self.greeting_id = response.id
             self.timings.response_created(response.id, response.asked.value, now_ms)
-            self.move(Cue.RESPONSE_CREATED, out)
+            self.move(Cue.RESPONSE_CREATED, now_ms, out)
 
     def audio_delta(self, event: model_events.AudioDelta, now_ms: int, out: list[Command]) -> None:
         """A piece of the agent's voice, straight to the phone."""
@@ -254,7 +260,7 @@ class Conversation:
         self.responses.forget_session()
         self.items.forget()
         self.deciding = self.in_doubt = False
-        self.move(Cue.SESSION_LOST, out)
+        self.move(Cue.SESSION_LOST, now_ms, out)
 
     def drop_unheard(self, now_ms: int) -> None:
         """The call has ended, or begins anew: what is unheard now will never be heard."""
@@ -270,7 +276,7 @@ class Conversation:
             return
         thinking = self.batches.running or self.deciding or not self.responses.idle(now_ms)
         if self.floor is Floor.AGENT or (self.floor is Floor.MODEL_THINKING and not thinking):
-            self.move(Cue.AGENT_SILENT, out)
+            self.move(Cue.AGENT_SILENT, now_ms, out)
 
     def _agent_audio_sent(self, response_id: str, now_ms: int, out: list[Command]) -> None:
         self.active_ms = now_ms
@@ -279,13 +285,15 @@ class Conversation:
         if turn is not None and turn.sent_ms is None:
             turn.sent_ms = now_ms
             out.append(notes.AgentSpeaks(turn.answer_gap_ms))
-        self.move(Cue.AGENT_AUDIO, out)
+        self.move(Cue.AGENT_AUDIO, now_ms, out)
 
-    def move(self, cue: Cue, out: list[Command]) -> None:
+    def move(self, cue: Cue, now_ms: int, out: list[Command]) -> None:
         """Something has happened that may give the floor to somebody else."""
         floor = FLOOR.get((self.floor, cue), self.floor)
         if floor is not self.floor:
             self.floor = floor
+            if len(self.floors) < FLOORS_KEPT:
+                self.floors.append((now_ms, floor))
             out.append(notes.FloorMoved(floor.value))
 
     @staticmethod

@@ -58,6 +58,10 @@ class Line:
             return self.text
         return cut_words(self.text, len(self.text) * self.heard_ms // max(1, self.generated_ms))
 
+    def unheard_text(self) -> str:
+        """The words after those, which were generated and cut off."""
+        return "" if self.written else self.text[len(self.heard_text()) :].strip()
+
 
 class History:
     """All lines of a call in conversation order."""

@@ -33,7 +33,7 @@ class BargeIn:
         talk = self._talk
         talk.active_ms = now_ms
         talk.deciding = False
-        talk.move(Cue.SPEECH_STARTED, out)
+        talk.move(Cue.SPEECH_STARTED, now_ms, out)
         pressing = now_ms < talk.pressing_until_ms  # the machine we press keys for talks meanwhile
         if self._setup.interrupt_response and not pressing:  # else the user has turned barge-in off
             self.interrupt(now_ms, out, cancel=self._setup.echo.after_ms > 0)

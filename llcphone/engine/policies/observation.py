@@ -72,6 +72,7 @@ def report_of(state: CallState, policies: Policies) -> dict[str, Any]:
         {
             "speaker": line.speaker.value,
             "text": line.text if line.written else line.heard_text(),
+            "unheard": line.unheard_text(),
             "at_ms": since_birth(line.at_ms),
             "heard_ms": line.heard_ms,
             "generated_ms": line.generated_ms,
@@ -87,6 +88,7 @@ def report_of(state: CallState, policies: Policies) -> dict[str, Any]:
         "failure": not_dialled or session.last_failure,
         "frames": state.frames,
         "frames_held_back": state.gate.held_back,
+        "floor": tuple([since_birth(at_ms), floor.value] for at_ms, floor in talk.floors),
         "turns": tuple(turn.as_data(since_birth) for turn in talk.timings.turns),
         "gaps": _gaps(policies, since_birth),
         "barge_ins": talk.barge_ins,

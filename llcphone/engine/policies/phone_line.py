@@ -132,5 +132,5 @@ class PhoneLine:
         self._state.append([_FRAME] * missing, out)
         self._filled_ms += missing * _FRAME_MS
         if self.left_open:
-            self._state.talk.turn_left_open(out)
+            self._state.talk.turn_left_open(now_ms, out)
         return self.left_open
