@@ -2,12 +2,32 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import attrs
 
-if TYPE_CHECKING:
-    from llcphone.engine.events import EndReason
+from llcphone.engine.events import EndReason
+
+TROUBLE = frozenset(
+    {
+        EndReason.PHONE_LOST,
+        EndReason.STREAM_DEAD,
+        EndReason.BAD_STREAM,
+        EndReason.NEVER_JOINED,
+        EndReason.START_TIMEOUT,
+        EndReason.MODEL_UNREACHABLE,
+        EndReason.MODEL_REFUSED,
+        EndReason.MODEL_LOST,
+        EndReason.CALL_FAILED,
+        EndReason.DIAL_REFUSED,
+        EndReason.NO_CALLBACK,
+        EndReason.BUDGET,
+        EndReason.FAILED,
+    }
+)
+"""Ends that nobody on the line wanted."""
+OFTEN_INTERRUPTED = 6
+"""Barge-ins; so many, and agent and caller do not get on."""
 
 
 @attrs.frozen
@@ -78,3 +98,28 @@ class CallRecord:
         data = attrs.asdict(self)
         data["reason"] = self.reason.value
         return data
+
+    @property
+    def slowest_ms(self) -> int | None:
+        """The longest that the caller waited for an answer; None: that is not known of any."""
+        return max(
+            (turn["ear_gap_ms"] for turn in self.turns if turn.get("ear_gap_ms") is not None), default=None
+        )
+
+    @property
+    def attention(self) -> str:
+        """Why somebody should look at this call, in a few words; empty: nothing stands out."""
+        why = [self.reason.value] if self.reason in TROUBLE else []
+        if self.failure:
+            why.append(f"set-up: {self.failure}")
+        longest: dict[str, int] = {}
+        for alarm in self.alarms:
+            longest[alarm["kind"]] = max(alarm["lasted_ms"], longest.get(alarm["kind"], 0))
+        why += [f"{kind} {lasted_ms / 1000:.1f} s" for kind, lasted_ms in longest.items()]
+        if any(gap["kind"] == "lost" for gap in self.gaps):
+            why.append("model lost")
+        failed = dict.fromkeys(tool["name"] for tool in self.tools if not tool["ok"])
+        why += [f"tool {name} failed" for name in failed]
+        if self.barge_ins >= OFTEN_INTERRUPTED:
+            why.append(f"interrupted {self.barge_ins} times")
+        return ", ".join(why[:4])

@@ -22,7 +22,6 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from llcphone import settings
 from llcphone.cli.calls_view import (
-    as_csv,
     as_json_text,
     console,
     emit,
@@ -35,10 +34,13 @@ from llcphone.cli.calls_view import (
 )
 from llcphone.cli.options import AsJson, ConfigPath, Count, number_of
 from llcphone.errors import ConfigError
-from llcphone.store import calls as history
+from llcphone.store import calls as kept
+from llcphone.store import search
 from llcphone.store.database import Database
 from llcphone.store.deletion import DAY_S
-from llcphone.store.tables import WrongSchema, check
+from llcphone.store.schema import WrongSchema, check
+from llcphone.store.search import CallFilter
+from llcphone.store.spreadsheet import as_csv
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -73,7 +75,7 @@ def calls(
     """
     wanted = number_of(number, "--number") if number else ""
     with _reading(config) as read:
-        found = read(partial(history.summaries, limit=last, number=wanted))
+        found = read(partial(search.page, wanted=CallFilter(number=wanted), most=last))
     if as_json:
         print_json([attrs.asdict(each) for each in found])
         return
@@ -143,13 +145,13 @@ async def tail(
 
         def found() -> list[CallSummary]:
             since = time.time() - _LATE_S
-            return read(partial(history.summaries, limit=None, since=since))  # type: ignore[no-any-return]
+            return read(partial(search.page, wanted=CallFilter(ended_from=since), most=None))  # type: ignore[no-any-return]
 
         shown = {each.id for each in found()}
         while True:
             fresh = {each.id: each for each in found()}
             for each in reversed([each for id_, each in fresh.items() if id_ not in shown]):
-                details = read(partial(history.details, call_id=each.id)) if words else None
+                details = read(partial(kept.details, call_id=each.id)) if words else None
                 if as_json:
                     print_json(attrs.asdict(details or each))
                     continue
@@ -176,11 +178,11 @@ def export(
     """
     since = None if days is None else time.time() - days * DAY_S
     with _reading(config) as read:
-        found = read(partial(history.summaries, limit=None, since=since))
+        found = read(partial(search.page, wanted=CallFilter(ended_from=since), most=None))
         if format_ == "csv":
             text = as_csv(found)
         else:
-            whole = (read(partial(history.details, call_id=each.id)) for each in found)
+            whole = (read(partial(kept.details, call_id=each.id)) for each in found)
             text = "".join(as_json_text(attrs.asdict(each)) + "\n" for each in whole if each is not None)
     if out is None:
         emit(text)
@@ -234,9 +236,9 @@ def _find(start: str, config: Path | None) -> CallDetails:
     if not start:
         raise ConfigError("call", "is empty", "give the beginning of an id that llcphone calls shows")
     with _reading(config) as read:
-        ids = read(partial(history.ids_like, start=start))
+        ids = read(partial(kept.ids_like, start=start))
         if len(ids) == 1 or start in ids:
-            return read(partial(history.details, call_id=start if start in ids else ids[0]))  # type: ignore[no-any-return]
+            return read(partial(kept.details, call_id=start if start in ids else ids[0]))  # type: ignore[no-any-return]
     for each in ids:
         print(each, file=sys.stderr)
     print("which of these?" if ids else "no such call is kept", file=sys.stderr)

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import csv
 import datetime
-import io
 import os
 import sys
 from typing import TYPE_CHECKING
 
-import attrs
 import msgspec
 from rich.console import Console
 
-from llcphone.store.models import CallDetails, CallSummary
 from llcphone.telemetry.redaction import masked_number
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from llcphone.store.models import CallDetails, CallSummary
 
 
 def console() -> Console:
@@ -111,20 +107,3 @@ def emit(text: str) -> None:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains at its end
         sys.exit(0)
-
-
-def as_csv(found: Iterable[CallSummary]) -> str:
-    """A table of calls, with a head."""
-    text = io.StringIO()
-    writer = csv.writer(text)
-    writer.writerow(field.name for field in attrs.fields(CallSummary))
-    for each in found:
-        writer.writerow(_cell(value) for value in attrs.astuple(each))
-    return text.getvalue()
-
-
-def _cell(value: object) -> object:
-    """Callers' words must not become a formula when a spreadsheet opens the table; +<digits> is a number."""
-    if isinstance(value, str) and value[:1] in tuple("=-@+\t\r") and not value[1:].isdigit():
-        return "'" + value
-    return value

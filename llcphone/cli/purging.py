@@ -24,9 +24,9 @@ from llcphone.cli.calls import loaded_with_store, open_store
 from llcphone.cli.calls_view import print_json
 from llcphone.cli.options import AsJson, ConfigPath, agreed, confirmed, number_of
 from llcphone.errors import ConfigError
-from llcphone.store import calls as history
-from llcphone.store import journal, record_file
+from llcphone.store import journal, record_file, search
 from llcphone.store.deletion import DAY_S, count_of_number, count_old, forgetting, in_pieces, purging
+from llcphone.store.search import CallFilter
 
 if TYPE_CHECKING:
     from llcphone.config import Config
@@ -96,7 +96,7 @@ class OfNumber:
     def found(self) -> Counts:
         """How much there is; nothing is changed."""
         with open_store(self.config, read_only=True) as read:
-            calls = read(partial(history.summaries, limit=None, number=self.number))
+            calls = read(partial(search.page, wanted=CallFilter(number=self.number), most=None))
             counts = read(partial(count_of_number, number=self.number))
         return {"calls": len(calls), **counts, **self._files([each.id for each in calls], dry_run=True)}
 

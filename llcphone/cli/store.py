@@ -16,7 +16,7 @@ from llcphone.errors import ConfigError
 from llcphone.runtime.time_zones import zone_of
 from llcphone.store.database import Database
 from llcphone.store.demo_data import PEOPLE, fill
-from llcphone.store.tables import prepare
+from llcphone.store.schema import prepare
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection

@@ -19,7 +19,7 @@ from llcphone.errors import ConfigError
 from llcphone.settings import with_journal, with_store
 from llcphone.store.database import Database
 from llcphone.store.engines import cause
-from llcphone.store.tables import WrongSchema, check
+from llcphone.store.schema import WrongSchema, check
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,6 +13,7 @@ from llcphone.store.models import Message as Message
 from llcphone.store.models import Note as Note
 from llcphone.store.models import Slot as Slot
 from llcphone.store.models import ToolCall as ToolCall
+from llcphone.store.search import CallFilter as CallFilter
 from llcphone.store.store import Store as Store
 from llcphone.store.store import open_store as open_store
 from llcphone.store.store import store_of as store_of

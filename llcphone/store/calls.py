@@ -7,26 +7,25 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 import msgspec
-from sqlalchemy import Connection, Row, Select, insert, or_, select
+from sqlalchemy import Connection, Row, insert, or_, select
 
 from llcphone.store.models import CallDetails, CallSummary, Message, Note, ToolCall
 from llcphone.store.tables import CALLS, LINES, MESSAGES, NOTES, OUTBOX, TOOLS, TURNS
-from llcphone.store.values import as_json, fitted, fitted_row, spelt_as
+from llcphone.store.values import as_json, fitted, fitted_row
 from llcphone.validation.text import clean_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from sqlalchemy import ColumnElement, Table
+    from sqlalchemy import Table
 
     from llcphone.call.record import CallRecord
 
 _ROWS = 100
 """This many in a statement, for it holds the interpreter: audio goes in between."""
-_MOST_CALLS = 1_000_000
 _MOST_RUNS = 100
 _OF_A_CALL = (TURNS, TOOLS, LINES)
-_SUMMARY = [column.label(column.key) for column in CALLS.c if column.name != "record"]
+SUMMARY = [column.label(column.key) for column in CALLS.c if column.name != "record"]
 _APART = {"turns", "transcript", "call_id"}
 """Fields of a record that have tables or columns of their own."""
 
@@ -66,6 +65,8 @@ class KeptCall:
             "failure": record.failure,
             "run_number": record.run_number,
             "resumed_from": record.resumed_from,
+            "slowest_ms": record.slowest_ms,
+            "attention": record.attention,
             "record": as_json(rest),
         }
 
@@ -137,24 +138,6 @@ def _write_once(db: Connection, table: Table, values: dict[str, Any]) -> None:
 # -- reading ------------------------------------------------------------------------------------
 
 
-def summaries(
-    db: Connection, *, limit: int | None = 50, number: str = "", since: float | None = None
-) -> list[CallSummary]:
-    """Calls that have ended, newest first: ``limit`` at most, of this number, ended since (Unix time)."""
-    most = None if limit is None else min(max(0, limit), _MOST_CALLS)
-    query: Select[Any] = select(*_SUMMARY).order_by(CALLS.c.ended_at.desc()).limit(most)
-    if number:
-        query = query.where(from_or_to(number))
-    if since is not None:
-        query = query.where(CALLS.c.ended_at > since)
-    return [CallSummary(**row._mapping) for row in db.execute(query)]
-
-
-def from_or_to(number: str) -> ColumnElement[bool]:
-    """Calls of this number."""
-    return or_(spelt_as(CALLS.c.caller, number), spelt_as(CALLS.c.dialled, number))
-
-
 def ids_like(db: Connection, start: str) -> list[str]:
     """The ids of calls whose own id, or Twilio's, begins so."""
     start = clean_text(start)
@@ -167,7 +150,7 @@ def ids_like(db: Connection, start: str) -> list[str]:
 def details(db: Connection, call_id: str) -> CallDetails | None:
     """All that is kept of a call."""
     id_ = fitted(CALLS.c.id, call_id)
-    row = db.execute(select(*_SUMMARY, CALLS.c.record).where(CALLS.c.id == id_)).mappings().first()
+    row = db.execute(select(*SUMMARY, CALLS.c.record).where(CALLS.c.id == id_)).mappings().first()
     if row is None:
         return None
     record = dict(row)

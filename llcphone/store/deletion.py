@@ -14,7 +14,7 @@ import attrs
 from sqlalchemy import Connection, delete, exists, func, select, tuple_
 
 from llcphone.errors import ConfigError
-from llcphone.store.calls import from_or_to
+from llcphone.store.search import from_or_to
 from llcphone.store.tables import APPOINTMENTS, CALLS, CUSTOMERS, LINES, MESSAGES, NOTES, OUTBOX, TOOLS, TURNS
 from llcphone.store.values import spelt_as
 from llcphone.validation.phone_numbers import STAND_INS
@@ -118,7 +118,7 @@ def count_old(db: Connection, *, calls_before: float, words_before: float) -> Fo
 
 
 def count_of_number(db: Connection, number: str) -> dict[str, int]:
-    """How much is known of a number, by what it is; calls are `calls.summaries` of it."""
+    """How much is known of a number, by what it is; calls are a `search.page` of it."""
     theirs = select(CUSTOMERS.c.id).where(spelt_as(CUSTOMERS.c.phone, number))
     calls = select(CALLS.c.id).where(from_or_to(number))
     which = {

@@ -9,9 +9,8 @@ raises it from n to n+1 (``claim``, one UPDATE) owns the call from then on, and 
 writes finds no row with its number any more and changes nothing. What was planned, a restart or a return from
 elsewhere, does not count against ``journal.max_resumes``: a call may go through any number of restarts.
 
-A stream's token is kept as a hash. The token of a resumed stream is made of the row's salt, a secret
-that is not in the journal, and the run number: so two processes that are asked at once give the same
-TwiML, and who reads the journal cannot join a call.
+A stream's token is kept as a hash. The token of a resumed stream is made of the row's salt, the run number,
+and a secret that is not in the journal: so two processes give the same TwiML, and no reader can join a call.
 """
 
 from __future__ import annotations
@@ -44,7 +43,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from llcphone.store.database import Database
 from llcphone.store.deletion import in_pieces
-from llcphone.store.tables import CALL_ID, KEY, WORD, widen
+from llcphone.store.schema import widen
+from llcphone.store.tables import CALL_ID, KEY, WORD
 from llcphone.store.values import fitted, fitted_row
 
 if TYPE_CHECKING:

@@ -119,6 +119,10 @@ class CallSummary:
     failure: str = ""
     run_number: int = 0
     resumed_from: str = ""
+    slowest_ms: int | None = None
+    """The longest that the caller waited for an answer."""
+    attention: str = ""
+    """Why somebody should look at it."""
 
 
 @attrs.frozen(kw_only=True)

@@ -27,12 +27,14 @@ from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from llcphone.errors import BookingRefused, ConfigError, StoreUnavailable
 from llcphone.runtime.log_lines import logger
-from llcphone.store import appointments, calendars, calls
+from llcphone.store import appointments, calendars, calls, search
 from llcphone.store.database import Database
 from llcphone.store.deletion import purging
+from llcphone.store.history import History
 from llcphone.store.models import Message, Note
 from llcphone.store.retention import keep_tidy
-from llcphone.store.tables import WrongSchema, check, prepare
+from llcphone.store.schema import WrongSchema, check, prepare
+from llcphone.store.search import CallFilter
 from llcphone.store.values import ValueRefused
 from llcphone.store.writer import Writer
 
@@ -71,6 +73,10 @@ class Store:
     posts: Callable[[KeptCall], Posts] | None = attrs.field(default=None, init=False)
     """What is to be sent of a call, by id; set by the webhook, kept with the call."""
     writer: Writer = attrs.field(default=attrs.Factory(lambda store: Writer(store.main), True), init=False)
+    history: History = attrs.field(
+        default=attrs.Factory(lambda store: History(store.look_ups, store.writer), True), init=False
+    )
+    """Looks through calls for those who look back."""
 
     # -- look-ups: each may raise StoreUnavailable --------------------------------------------
 
@@ -104,7 +110,7 @@ class Store:
 
     async def calls(self, *, limit: int = 50, number: str = "") -> list[CallSummary]:
         """The newest calls that have ended, newest first; with ``number``, those from or to it."""
-        return await self._look_up(partial(calls.summaries, limit=limit, number=number))
+        return await self._look_up(partial(search.page, wanted=CallFilter(number=number), most=limit))
 
     async def call(self, call_id: str) -> CallDetails | None:
         """All that is kept of a call."""
@@ -303,14 +309,10 @@ async def open_store(config: Config) -> AsyncIterator[Store]:
     settings = config.store
     if not settings.url:
         raise ConfigError("store.url", "is not set", "set it to a database, such as sqlite:///phone.db")
-    main = Database(settings.url, key="store.url", timeout_s=settings.timeout_s, threads=settings.threads)
-    look_ups = Database(
-        settings.lookup_url or settings.url,
-        key="store.lookup_url" if settings.lookup_url else "store.url",
-        timeout_s=settings.timeout_s,
-        threads=settings.threads,
-        read_only=True,
-    )
+    database = partial(Database, timeout_s=settings.timeout_s, threads=settings.threads)
+    main = database(settings.url, key="store.url")
+    url, key = (settings.lookup_url or settings.url), ("lookup_url" if settings.lookup_url else "url")
+    look_ups = database(url, key=f"store.{key}", read_only=True)
     store = Store(config, main, look_ups, _calendar(config))
     try:
         for place, work in ((main, prepare), (look_ups, partial(check, whole=True))):

@@ -90,6 +90,12 @@ class Writer:
             self._background.news()
         return job
 
+    async def catch_up(self, limit_s: float) -> None:
+        """Wait until what was put before is written, or given up; not while the database is away."""
+        if self._jobs and not self._failing:
+            with trio.move_on_after(limit_s):
+                await next(reversed(self._jobs)).settled.wait()
+
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[None]:
         """Write until the block is left, then the rest."""

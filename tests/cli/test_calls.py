@@ -17,11 +17,11 @@ import trio
 from llcphone import ConfigError
 from llcphone.cli import calls as cli_calls
 from llcphone.cli import store as cli_store
-from llcphone.cli.calls_view import as_csv
 from llcphone.cli.entry import app
 from llcphone.store import Message, ToolCall
 from llcphone.store.models import CallSummary
-from llcphone.store.tables import prepare
+from llcphone.store.schema import prepare
+from llcphone.store.spreadsheet import as_csv
 from tests.store.journal_kit import Opened, change, row
 from tests.store.store_kit import ADA, BORN_AT, opened, record, written
 

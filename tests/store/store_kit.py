@@ -74,3 +74,18 @@ def next_weekday(weekday: int = 0, hour: int = 10, minute: int = 0) -> datetime.
     while day.weekday() != weekday:
         day += datetime.timedelta(days=1)
     return datetime.datetime.combine(day, datetime.time(hour, minute))
+
+
+def to_version_3(db: Any) -> None:
+    """Make the tables what they were before calls could be searched."""
+    columns = ("ended_at", "caller", "dialled")
+    statements = [
+        *(f"DROP INDEX phone_calls_by_{name}" for name in ("end", "caller", "dialled")),
+        *(f"ALTER TABLE phone_calls DROP COLUMN {name}" for name in ("slowest_ms", "attention")),
+        *(f"CREATE INDEX ix_phone_calls_{name} ON phone_calls ({name})" for name in columns),
+        "UPDATE phone_schema SET version = 3",
+    ]
+    if db.dialect.name == "postgresql":
+        statements.append("ALTER TABLE phone_calls ALTER COLUMN agent TYPE TEXT")
+    for statement in statements:
+        db.exec_driver_sql(statement)

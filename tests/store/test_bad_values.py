@@ -16,7 +16,7 @@ from llcphone.store.tables import CALLS, CUSTOMERS, KEY, LINES, NOTES, OUTBOX, T
 from llcphone.store.values import ValueRefused, as_json, fitted, fitted_row
 from tests.patience import HANG_S
 from tests.store.journal_kit import Opened, Source, change, row
-from tests.store.store_kit import ADA, WEEK, next_weekday, opened, record, written
+from tests.store.store_kit import ADA, WEEK, next_weekday, opened, record, to_version_3, written
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -145,6 +145,7 @@ async def test_columns_are_as_wide_as_the_rules_say_after_they_were_brought_forw
     """Tables of version 1 had narrow columns, posts without a call, and lines without unheard words."""
 
     def older(db: Any) -> None:
+        to_version_3(db)
         if db.dialect.name == "postgresql":
             db.exec_driver_sql("ALTER TABLE phone_calls ALTER COLUMN caller TYPE VARCHAR(64)")
             db.exec_driver_sql("ALTER TABLE phone_lines ALTER COLUMN at_ms TYPE INTEGER")

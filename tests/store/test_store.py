@@ -16,10 +16,11 @@ from sqlalchemy import func, insert, select, text, update
 from sqlalchemy.exc import DBAPIError
 
 from llcphone import ConfigError
-from llcphone.store import CallDetails, Message, Store, StoreUnavailable, ToolCall, calls, tables
+from llcphone.store import CallDetails, Message, Store, StoreUnavailable, ToolCall, calls, schema
 from llcphone.store.database import Database
 from llcphone.store.deletion import DAY_S, Forgotten, forgetting, in_pieces, purging
-from llcphone.store.tables import LINES, SCHEMA, VERSION
+from llcphone.store.schema import VERSION
+from llcphone.store.tables import LINES, SCHEMA
 from tests.store.servers import Postgres, empty, own_server
 from tests.store.store_kit import ADA, BORN_AT, WEEK, next_weekday, opened, record, until, written
 
@@ -173,11 +174,11 @@ async def test_older_tables_are_brought_forward_once(url: str, monkeypatch: pyte
         done.append(1)
         db.execute(text("ALTER TABLE phone_customers ADD COLUMN title TEXT"))
 
-    monkeypatch.setattr(tables, "VERSION", VERSION + 1)
+    monkeypatch.setattr(schema, "VERSION", VERSION + 1)
     with pytest.raises(ConfigError, match="this llcphone needs"):
         async with opened(url):
             pass
-    monkeypatch.setattr(tables, "MIGRATIONS", {VERSION: widen})
+    monkeypatch.setattr(schema, "MIGRATIONS", {VERSION: widen})
     for _ in range(2):
         async with opened(url) as store:
             assert [each.id for each in await store.calls()] == ["c1"]
