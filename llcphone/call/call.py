@@ -14,6 +14,7 @@ from llcphone.engine.events import (
     EndAsked,
     EndReason,
     HangUpAsked,
+    Instructed,
     InterruptAsked,
     ResponseAsked,
     ResultTold,
@@ -25,6 +26,7 @@ from llcphone.errors import ConfigError
 from llcphone.runtime.containment import contained
 from llcphone.tools.call_handle import CallHandle
 from llcphone.twilio.forms import direction_of
+from llcphone.validation.text import clean_text
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
@@ -46,7 +48,9 @@ class Switchboard(Protocol):
     Each method raises ConfigError when a setting that it needs is missing.
     """
 
-    async def transfer(self, call: Call, name: str, *, summary: str, warm: bool | None) -> Outcome: ...
+    def transfer(
+        self, call: Call, name: str, *, summary: str, warm: bool | None, announce: bool
+    ) -> Outcome: ...
     def voicemail(self, call: Call) -> Outcome: ...
     async def send_sms(self, call: Call, to: str, text: str) -> Outcome: ...
     def send_digits(self, call: Call, digits: str) -> None: ...
@@ -122,6 +126,13 @@ class Call(CallHandle):
     def hang_up(self) -> None:
         self.run.step(HangUpAsked())
 
+    def inform(self, text: str) -> None:
+        self.run.step(Instructed(clean_text(text), speak=False))
+
+    def say(self, text: str) -> None:
+        cue = self.run.config.company.sentence("say").format(words=clean_text(text))
+        self.run.step(Instructed(cue, speak=True))
+
     def commit_turn(self, *, respond: bool = True) -> None:
         if not self.run.setup.manual_turns:
             raise ConfigError(
@@ -139,7 +150,15 @@ class Call(CallHandle):
         self.run.step(ResponseAsked())
 
     async def transfer(self, name: str, *, summary: str = "", warm: bool | None = None) -> Outcome:
-        return await self._transfers.transfer(self, name, summary=summary, warm=warm)
+        await trio.lowlevel.checkpoint()
+        return self._transfers.transfer(self, name, summary=summary, warm=warm, announce=False)
+
+    def put_through(self, name: str, *, summary: str = "", warm: bool | None = None) -> Outcome:
+        """As ``transfer``, for a person beside the call: the agent first tells the caller about it.
+
+        It begins in the next quiet moment, so also if the caller speaks now.
+        """
+        return self._transfers.transfer(self, name, summary=summary, warm=warm, announce=True)
 
     def voicemail(self) -> Outcome:
         return self._transfers.voicemail(self)
@@ -166,6 +185,10 @@ class Call(CallHandle):
     @property
     def caller_turns(self) -> int:
         return sum(line.speaker is Speaker.CALLER for line in self.run.lines())
+
+    def dismiss(self) -> None:
+        """As ``hang_up``, for a person beside the call: a caller who speaks now gets one more answer only."""
+        self.run.step(HangUpAsked(insist=True))
 
     def end(self, reason: EndReason = EndReason.CANCELLED) -> None:
         """End the call now."""

@@ -7,7 +7,7 @@ closed (bounded), tools are cancelled, and one record leaves by ``on_record``, s
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import trio
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from llcphone.call.services import CallServices
     from llcphone.engine.call_setup import CallSetup
     from llcphone.engine.resumed import Resumed
-    from llcphone.engine.status import CallStatus, SpokenLine
+    from llcphone.engine.status import CallActivity, CallStatus, SpokenLine
     from llcphone.tools.call_handle import CallHandle
     from llcphone.wire.leg import Leg
 
@@ -37,6 +37,7 @@ class CallRun:
 
     def __init__(self, setup: CallSetup, *, agent: Agent, handle: CallHandle, services: CallServices) -> None:
         self.setup = setup
+        self.config = services.config
         self.agent = agent
         self._handle = handle
         self._services = services
@@ -152,9 +153,18 @@ class CallRun:
         """The call at this moment."""
         return self._core.engine.status()
 
-    def lines(self) -> tuple[SpokenLine, ...]:
-        """The conversation as it is heard at this moment."""
-        return self._core.engine.lines(self._core.now_ms())
+    @property
+    def activity(self) -> CallActivity:
+        """What an onlooker sees of it beside the status."""
+        return self._core.engine.activity()
+
+    def lines(self, last: int | None = None) -> tuple[SpokenLine, ...]:
+        """The conversation as it is heard at this moment, or its last lines."""
+        return self._core.engine.lines(self._core.now_ms(), last)
+
+    def turns(self, last: int) -> tuple[dict[str, Any], ...]:
+        """The agent's last turns, as in the record."""
+        return self._core.engine.turns(last)
 
     def record_so_far(self) -> CallRecord:
         """What the record would be if the call ended now."""

@@ -163,6 +163,11 @@ class DialGuard:
         self._texts = Window(rules.sms_per_day, DAY_MS)
         self._texted: BoundedDict[str, Window] = BoundedDict(rules.sms_per_day)  # each counts there too
 
+    @property
+    def usual_caller_id(self) -> str:
+        """Of ours, what a callee sees if nothing else is asked for; empty: we have no number."""
+        return next(iter(self.own_numbers), "")
+
     def check(self, request: DialRequest, now_ms: int, unix_ms: int | None = None) -> None:
         """Return if the call may be placed now; it changes nothing.
 

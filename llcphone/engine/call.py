@@ -21,7 +21,7 @@ from llcphone.engine.events import EndReason
 from llcphone.engine.parts.timers import Timer
 from llcphone.engine.policies.lifecycle import Lifecycle
 from llcphone.engine.policies.model_events import ModelEvents
-from llcphone.engine.policies.observation import report_of, spoken_lines, status_of
+from llcphone.engine.policies.observation import activity_of, report_of, spoken_lines, status_of, turns_of
 from llcphone.engine.policies.peers import Policies
 from llcphone.engine.policies.recovery import STALLED
 from llcphone.engine.policies.resume import kept_of
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from llcphone.engine.events import Event
     from llcphone.engine.resumed import Resumed
     from llcphone.engine.state import Due, Handler
-    from llcphone.engine.status import CallStatus, SpokenLine
+    from llcphone.engine.status import CallActivity, CallStatus, SpokenLine
 
 
 class CallEngine:
@@ -53,6 +53,7 @@ class CallEngine:
         self._on: dict[type, Handler] = {
             events.ToolFinished: policies.tools.finished,
             events.ResultTold: policies.tools.unasked,
+            events.Instructed: policies.instructions.asked,
             events.GoodbyeAsked: policies.goodbye.asked,
             events.LoopHeld: policies.alarms.loop_held,
             events.Tick: self._tick,
@@ -123,9 +124,17 @@ class CallEngine:
         """The call at this moment."""
         return status_of(self.state, self.ended)
 
-    def lines(self, now_ms: int) -> tuple[SpokenLine, ...]:
-        """The conversation as it is heard at this moment."""
-        return spoken_lines(self.state, now_ms)
+    def activity(self) -> CallActivity:
+        """What an onlooker sees of it beside the status."""
+        return activity_of(self.state, self.policies)
+
+    def lines(self, now_ms: int, last: int | None = None) -> tuple[SpokenLine, ...]:
+        """The conversation as it is heard at this moment, or its last lines."""
+        return spoken_lines(self.state, now_ms, last)
+
+    def turns(self, last: int) -> tuple[dict[str, Any], ...]:
+        """The agent's last turns, as in the record."""
+        return turns_of(self.state, last)
 
     def report(self) -> dict[str, Any]:
         """The figures for the call record, by its names."""

@@ -164,6 +164,8 @@ class HangUpAsked:
 
     reason: EndReason = EndReason.AGENT_HUNG_UP
     """``TRANSFERRED``: the telephone call continues elsewhere."""
+    insist: bool = False
+    """If the caller speaks now, the call ends after the answer to that; else the agent decides anew."""
 
 
 @attrs.frozen
@@ -195,6 +197,18 @@ class InterruptAsked:
 @attrs.frozen
 class ResponseAsked:
     """The agent is to speak."""
+
+
+@attrs.frozen
+class Instructed:
+    """Somebody beside the call wants the model to know something, or the agent to say something."""
+
+    text: str
+    """What the model reads, as a system item."""
+    speak: bool
+    """Whether the agent speaks by it, in the next quiet moment."""
+    leave: bool = False
+    """The caller leaves once that was heard: the telephone call continues elsewhere."""
 
 
 @attrs.frozen
@@ -259,6 +273,7 @@ CallEvent = (
     | TurnCleared
     | InterruptAsked
     | ResponseAsked
+    | Instructed
     | ResultTold
     | GoodbyeAsked
     | EndAsked

@@ -18,6 +18,8 @@ class Speaker(Enum):
     """Fillers: heard by the caller, never shown to the model."""
     TOOL = "tool"
     """A tool call, in its place among what was said."""
+    OPERATOR = "operator"
+    """Somebody beside the call: the model reads it, and the caller does not hear it."""
 
 
 class Owed(Enum):

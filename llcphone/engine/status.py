@@ -1,8 +1,9 @@
 """What other rooms may know of a live call. These values are read from the engine once and then stay as
 they are.
 
-``CallEngine.status`` gives the present state, ``lines`` the conversation as the caller hears it, and
-``report`` the figures for the call record. Nothing else of an engine is read outside this folder.
+``CallEngine.status`` gives the present state, ``activity`` what else an onlooker sees, ``lines`` and
+``turns`` the conversation as the caller hears it, and ``report`` the figures for the call record. Nothing
+else of an engine is read outside this folder.
 """
 
 from __future__ import annotations
@@ -80,6 +81,40 @@ class CallStatus:
 
 
 @attrs.frozen
+class RaisedAlarm:
+    """A slow turn, or dead air."""
+
+    kind: str
+    at_ms: int
+    """Of the call's clock."""
+    lasted_ms: int
+    because: str
+
+
+@attrs.frozen
+class CallActivity:
+    """What somebody who watches a live call sees of it, beside its status."""
+
+    turns: int
+    """Turns of the agent so far."""
+    gap_ms: int | None
+    """The heard latency of the last turn that the caller waited for."""
+    longest: str
+    """The longest part of that wait."""
+    tools: tuple[str, ...]
+    """Names of the tools that run."""
+    alarm: RaisedAlarm | None
+    """The last one."""
+    barge_ins: int
+    transferring: bool
+    """The caller leaves for a destination once the last word was heard."""
+    goodbye: bool
+    """Our side ends it as soon as that is polite."""
+    instructions: int
+    """Those that the model has not got yet."""
+
+
+@attrs.frozen
 class SpokenLine:
     """One item of the conversation at one moment."""
 
@@ -94,3 +129,5 @@ class SpokenLine:
     """It has become sound and was not cut."""
     heard_whole: bool
     """All of it was played."""
+    cut: bool
+    """It was interrupted: what follows ``heard`` will never be heard."""

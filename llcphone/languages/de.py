@@ -82,6 +82,7 @@ SENTENCES: Mapping[str, str] = MappingProxyType(
         "sentences.transfer_machine": "nur ein Anrufbeantworter hat abgehoben",
         "sentences.transfer_not_placed": "der Anruf kam nicht zustande",
         "sentences.keys_pressed": "Die Tasten sind gedrückt. Hören Sie, was die andere Seite jetzt sagt.",
+        "sentences.say": "Sagen Sie der anrufenden Person jetzt Wort für Wort dies und sonst nichts: {words}",
         "sentences.text_code": "{company}: Ihr Code lautet {code}",
         "sentences.text_call": "Anruf von {caller}: {summary}",
         "sentences.text_withheld": "einer unterdrückten Nummer",

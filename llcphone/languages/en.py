@@ -79,6 +79,8 @@ SENTENCES: Mapping[str, str] = MappingProxyType(
         "sentences.transfer_machine": "an answering machine answered, but nobody else",
         "sentences.transfer_not_placed": "the call could not be placed",
         "sentences.keys_pressed": "The keys have been pressed. Listen to what the other side says now.",
+        # what a person beside the call wants said
+        "sentences.say": "Say this to the caller now, word for word and nothing else: {words}",
         # text messages
         "sentences.text_code": "{company}: your code is {code}",
         "sentences.text_call": "Call from {caller}: {summary}",

@@ -75,6 +75,7 @@ SENTENCES: Mapping[str, str] = MappingProxyType(
         "sentences.transfer_machine": "solo contestó un contestador automático",
         "sentences.transfer_not_placed": "no se pudo hacer la llamada",
         "sentences.keys_pressed": "Ya se han pulsado las teclas. Escuche lo que dice ahora la otra parte.",
+        "sentences.say": "Diga esto ahora a la persona que llama, palabra por palabra y nada más: {words}",
         "sentences.text_code": "{company}: su código es {code}",
         "sentences.text_call": "Llamada de {caller}: {summary}",
         "sentences.text_withheld": "un número oculto",

@@ -79,6 +79,8 @@ SENTENCES: Mapping[str, str] = MappingProxyType(
         "sentences.transfer_not_placed": "l'appel n'a pas pu être passé",
         "sentences.keys_pressed": "Les touches ont été composées. Écoutez maintenant ce que dit "
         "l'autre côté.",
+        "sentences.say": "Dites maintenant ceci à la personne au téléphone, mot pour mot et rien "
+        "d'autre : {words}",
         "sentences.text_code": "{company} : votre code est {code}",
         "sentences.text_call": "Appel de {caller} : {summary}",
         "sentences.text_withheld": "un numéro masqué",

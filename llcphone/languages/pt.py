@@ -76,6 +76,7 @@ SENTENCES: Mapping[str, str] = MappingProxyType(
         "sentences.transfer_machine": "só atendeu uma secretária eletrônica",
         "sentences.transfer_not_placed": "não foi possível fazer a ligação",
         "sentences.keys_pressed": "As teclas já foram pressionadas. Escute agora o que diz o outro lado.",
+        "sentences.say": "Diga isto agora à pessoa, palavra por palavra e nada mais: {words}",
         "sentences.text_code": "{company}: o seu código é {code}",
         "sentences.text_call": "Ligação de {caller}: {summary}",
         "sentences.text_withheld": "um número oculto",

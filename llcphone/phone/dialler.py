@@ -111,10 +111,17 @@ class Dialler:
         """
         if not trusted:
             request = DialRequest(to=call.dialled, from_=call.caller)
-            now_ms = _steady_ms()
-            self.guard.check(request, now_ms, round(self._wall_clock() * 1000))
-            self.guard.placed(call.call_id, request, now_ms)
+            self.check(request)
+            self.guard.placed(call.call_id, request, _steady_ms())
         self._live[call.status_token] = call
+
+    def check(self, request: DialRequest) -> None:
+        """Return if this call may be placed now.
+
+        Raises:
+            DialRefused: the guard refuses it.
+        """
+        self.guard.check(request, _steady_ms(), round(self._wall_clock() * 1000))
 
     def admit_text(self, to: str, from_: str, sent: int) -> None:
         """Let a text message go to the person on the line after ``sent`` others of this call; now it counts.

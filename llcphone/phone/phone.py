@@ -14,6 +14,7 @@ import attrs
 
 from llcphone.agent import Agent
 from llcphone.call.call import Call
+from llcphone.dial_guard.guard import DialRequest
 from llcphone.dtmf import check_keys
 from llcphone.errors import JoinRefused
 from llcphone.phone.admission import NO_MODEL
@@ -170,13 +171,21 @@ class Phone:
         if send_digits:
             check_keys(send_digits)
         dialler = self._runs.need_dialler()
-        own = dialler.guard.own_numbers
         to = respelt(to)
-        call = Call(caller=caller_id or (own[0] if own else ""), dialled=to, direction="outbound")
+        call = Call(caller=caller_id or dialler.guard.usual_caller_id, dialled=to, direction="outbound")
         call.first_digits = send_digits
         agent = agent or self.agents.choose({"From": call.caller, "To": to, "Direction": "outbound-api"})
         self._runs.begin(call, agent, dialler=dialler, context=context)
         return call
+
+    def check_call(self, to: str, *, caller_id: str = "") -> None:
+        """Return if ``place_call`` would dial this number now; nothing is dialled or counted.
+
+        Raises:
+            DialRefused, NotAdmitted, ConfigError: as ``place_call``.
+        """
+        dialler = self._runs.need_dialler()
+        dialler.check(DialRequest(to=to, from_=caller_id or dialler.guard.usual_caller_id))
 
     def answer_placed(self, token: str, form: Mapping[str, str]) -> str:
         """Twilio asks what a call of ours shall hear, once or again; returns the TwiML."""

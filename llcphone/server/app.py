@@ -64,9 +64,9 @@ def make_app(phone: Phone) -> QuartTrio:
     add_transfers(app, phone)
     _add_media_stream(app, phone)
     _add_health(app, phone)
-    if phone.config.api.key:
+    if phone.config.api.on:
         add_api(app, phone)
-    app.register_error_handler(HTTPException, partial(_small_answer, phone.config.api.key != ""))
+    app.register_error_handler(HTTPException, partial(_small_answer, phone.config.api.on))
     return app
 
 

@@ -54,6 +54,16 @@ class CallHandle(Protocol):
             ConfigError: the agent has no such tool.
         """
 
+    def inform(self, text: str) -> None:
+        """Let the model know something, as a system message. It does not speak because of it."""
+
+    def say(self, text: str) -> None:
+        """Let the agent say this to the caller, word for word, in the next quiet moment.
+
+        The moment is quiet when the caller is silent and no answer is under way. It is the model that speaks,
+        so a word may come out differently.
+        """
+
     def hang_up(self) -> None:
         """End the call once the caller has heard the agent's last word."""
 

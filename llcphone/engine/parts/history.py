@@ -90,6 +90,7 @@ class History:
         if self._lines.pop(item_id, None) is not None:
             self._order.remove(item_id)
 
-    def lines(self) -> list[Line]:
-        """Every line, in conversation order."""
-        return [self._lines[item_id] for item_id in self._order]
+    def lines(self, last: int | None = None) -> list[Line]:
+        """Every line in conversation order, or the last ones."""
+        order = self._order if last is None else self._order[-last:]
+        return [self._lines[item_id] for item_id in order]

@@ -30,6 +30,7 @@ SILENCE = "silence"
 TURN = "turn"
 HOST = "host"
 GOODBYE = "goodbye"
+OPERATOR = "operator"
 
 _KEPT = 16
 """Responses remembered at most; one or two are ever open."""
@@ -53,6 +54,8 @@ class Asked(Enum):
     """Silence for a while."""
     HOST = "host"
     """The program around the call wants the agent to speak."""
+    OPERATOR = "operator"
+    """Somebody beside the call wants something said."""
     CALLER = "caller"
     """The answer to a committed turn: the server's own, or ours where the server gives none."""
     OUT_OF_BAND = "out of band"
@@ -67,6 +70,7 @@ _OURS = {
     SILENCE: Asked.SILENCE,
     TURN: Asked.CALLER,
     HOST: Asked.HOST,
+    OPERATOR: Asked.OPERATOR,
 }
 
 

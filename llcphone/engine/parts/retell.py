@@ -78,6 +78,8 @@ def retold(
                 items.append(AssistantText(text, line.item_id if len(line.item_id) <= _LONGEST_ID else ""))
             case Speaker.CALLER if text:
                 items.append(UserText(text))
+            case Speaker.OPERATOR:
+                items.append(SystemText(text))
             case Speaker.CALLER if audio := caller_audio.turn(line.item_id):
                 items.append(UserAudio(audio))
             case Speaker.CALLER:

@@ -27,7 +27,7 @@ class Timer(StrEnum):
     DOUBT = "speech over the agent due to be believed"
     SILENCE = "silence due to be broken"
     RESPONSE = "committed turn due to be answered"
-    DUE = "session update due"
+    DUE = "quiet moment due"
     RENEW = "session due for renewal"
     GOODBYE = "goodbye due to be heard"
     FRAMES = "a sign of life of the phone due"

@@ -61,6 +61,15 @@ class Goodbye:
         if self._reason is None:
             self._reason, self._cue = reason, cue
 
+    @property
+    def begun(self) -> bool:
+        """Our side ends the call as soon as that is polite."""
+        return self._reason is not None
+
+    def insist(self) -> None:
+        """End the call after what is being said, and after the answer to a caller who speaks now."""
+        self._begin(EndReason.AGENT_HUNG_UP, "")
+
     def asked(self, event: GoodbyeAsked, now_ms: int, out: list[Command]) -> None:
         """The request came; it says how long there is."""
         self._begin(event.reason, self._plan.goodbye_cue)

@@ -113,6 +113,8 @@ class Lifecycle:
     def _hang_up_asked(self, event: events.HangUpAsked, now_ms: int, out: list[Command]) -> None:
         if not self._state.hanging_up:
             out.append(notes.HangingUp())
+        if event.insist:
+            self._policies.goodbye.insist()
         self._state.hang_up_when_heard(now_ms, event.reason)
 
     # -- what is due ------------------------------------------------------------------------

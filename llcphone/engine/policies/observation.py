@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from llcphone.audio import BYTES_PER_MS
+from llcphone.engine.events import EndReason
 from llcphone.engine.parts.model_session import Phase
-from llcphone.engine.status import CallStatus, DialStatus, SpokenLine
+from llcphone.engine.status import CallActivity, CallStatus, DialStatus, RaisedAlarm, SpokenLine
 from llcphone.realtime import usage as tokens
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from llcphone.engine.events import EndReason
     from llcphone.engine.parts.history import Line
     from llcphone.engine.policies.peers import Policies
     from llcphone.engine.state import CallState
@@ -40,9 +40,35 @@ def status_of(state: CallState, ended: EndReason | None) -> CallStatus:
     )
 
 
-def spoken_lines(state: CallState, now_ms: int) -> tuple[SpokenLine, ...]:
-    """The conversation as it is heard at this moment."""
-    return tuple(_spoken(state, line, now_ms) for line in state.talk.history.lines())
+def activity_of(state: CallState, policies: Policies) -> CallActivity:
+    """What an onlooker sees beside the status."""
+    talk, raised = state.talk, policies.alarms.raised
+    last = next((turn for turn in reversed(talk.timings.turns) if turn.ear_gap_ms is not None), None)
+    running = map(talk.history.get, talk.batches.call_ids)
+    return CallActivity(
+        turns=len(talk.timings.turns),
+        gap_ms=None if last is None else last.ear_gap_ms,
+        longest="" if last is None else last.longest,
+        tools=tuple(line.tool.name for line in running if line is not None and line.tool is not None),
+        alarm=RaisedAlarm(*attrs.astuple(raised[-1])) if raised else None,
+        barge_ins=talk.barge_ins,
+        transferring=policies.instructions.leaves
+        or (state.hanging_up and state.leaving_for is EndReason.TRANSFERRED),
+        goodbye=policies.goodbye.begun,
+        instructions=policies.instructions.waiting,
+    )
+
+
+def spoken_lines(state: CallState, now_ms: int, last: int | None = None) -> tuple[SpokenLine, ...]:
+    """The conversation as it is heard at this moment, or its last lines."""
+    lines = state.talk.history.lines(last)
+    return tuple(_spoken(state, line, now_ms) for line in lines)
+
+
+def turns_of(state: CallState, last: int) -> tuple[dict[str, Any], ...]:
+    """The agent's last turns as plain data, as in the record."""
+    since_birth = status_of(state, None).since_birth
+    return tuple(turn.as_data(since_birth) for turn in state.talk.timings.turns[-last:])
 
 
 def _spoken(state: CallState, line: Line, now_ms: int) -> SpokenLine:
@@ -60,6 +86,7 @@ def _spoken(state: CallState, line: Line, now_ms: int) -> SpokenLine:
         heard,
         sounds=audio is not None and not audio.cut,
         heard_whole=audio is not None and audio.done and audio.heard >= audio.generated,
+        cut=line.heard_ms is not None and line.heard_ms < line.generated_ms,
     )
 
 

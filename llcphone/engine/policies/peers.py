@@ -9,6 +9,7 @@ from llcphone.engine.policies.barge_in import BargeIn
 from llcphone.engine.policies.connecting import Connecting
 from llcphone.engine.policies.echo_guard import EchoGuard
 from llcphone.engine.policies.goodbye import Goodbye
+from llcphone.engine.policies.instructions import Instructions
 from llcphone.engine.policies.manual_turns import ManualTurns
 from llcphone.engine.policies.outbound import Outbound
 from llcphone.engine.policies.phone_line import PhoneLine
@@ -37,6 +38,7 @@ class Policies:
         self.silence = Silence(state)
         self.stall = Stall(state)
         self.tools = ToolCalls(state)
+        self.instructions = Instructions(state)
         self.recovery = Recovery(
             state,
             barge_in=self.barge_in,

@@ -36,6 +36,8 @@ INTERRUPTED = msgspec.json.encode(
     {"error": "interrupted: the line broke while this ran; nobody knows whether it was done"}
 ).decode()
 """The answer of a tool whose result was lost with its process."""
+_BESIDE = frozenset({Speaker.SYSTEM, Speaker.OPERATOR})
+"""Whose lines are no part of what caller and agent say to each other."""
 
 
 # -- keeping ------------------------------------------------------------------------------------
@@ -60,7 +62,7 @@ def _kept(state: CallState, line: Line, now_ms: int) -> KeptLine | None:
             return KeptLine(
                 line.item_id, line.speaker, name=tool.name, arguments=tool.arguments, output=output
             )
-        case Speaker.CALLER:  # without words too: the model learns that some are missing
+        case Speaker.CALLER | Speaker.OPERATOR:  # without words too: the model learns that some are missing
             return KeptLine(line.item_id, line.speaker, line.text)
         case _:
             return None  # fillers are the system's
@@ -78,10 +80,11 @@ def _owed(state: CallState, lines: Sequence[Line], now_ms: int) -> Owed:
     talk, before = state.talk, state.setup.resumed
     if before is not None and (state.ready_ms is None or talk.responses.owes(RESUME)):
         return before.owed  # it has not gone on yet
-    said = any(line.speaker is not Speaker.SYSTEM and _was_said(state, line, now_ms) for line in lines)
+    lines = [line for line in lines if line.speaker not in _BESIDE]
+    said = any(_was_said(state, line, now_ms) for line in lines)
     if not said and not talk.playout.heard_response_ms(talk.greeting_id, now_ms):
         return Owed.GREETING
-    last = next((line for line in reversed(lines) if line.speaker is not Speaker.SYSTEM), None)
+    last = lines[-1] if lines else None
     audio = None if last is None else talk.playout.item(last.item_id)
     if audio is not None and not talk.caller_has_floor:  # no speech since
         heard_ms = talk.playout.heard_ms(audio.item_id, now_ms)
@@ -110,7 +113,7 @@ def adopt(state: CallState, resumed: Resumed, now_ms: int) -> None:
         elif kept.speaker is Speaker.TOOL:
             output = INTERRUPTED if kept.output is None else kept.output
             line.tool = CalledTool(kept.name, kept.arguments, output)
-    spoken = [kept.speaker for kept in resumed.lines if kept.speaker is not Speaker.TOOL]
+    spoken = [kept.speaker for kept in resumed.lines if kept.speaker in (Speaker.CALLER, Speaker.AGENT)]
     if Speaker.AGENT in spoken:
         talk.schedule.response_done(answered_caller=False)
     for turn in pairwise(spoken):

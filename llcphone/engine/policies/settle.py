@@ -49,6 +49,7 @@ class Settle:
                 policies.outbound.settle(now_ms, out)
             policies.manual.settle(now_ms, out)
             policies.tools.settle(now_ms, out)
+            policies.instructions.settle(now_ms, out)
             policies.silence.settle(now_ms, out)
             creates = talk.responses.due(now_ms, caller_speaking=talk.caller_has_floor)
             out.extend(SendModel(message) for message in creates)
@@ -63,7 +64,8 @@ class Settle:
         timers.arm_early(Timer.STALL, policies.stall.at_ms())
         wakes_ms = talk.responses.wakes_ms(caller_speaking=talk.caller_has_floor)
         timers.arm(Timer.RESPONSE, wakes_ms if ready else None)
-        quiet_ms = talk.quiet_from_ms if talk.schedule.waiting and ready else None
+        waits_for_quiet = talk.schedule.waiting or policies.instructions.cue_waits
+        quiet_ms = talk.quiet_from_ms if waits_for_quiet and ready else None
         timers.arm(Timer.DUE, None if quiet_ms is None else max(quiet_ms, now_ms))
         timers.arm(Timer.TOOL, policies.tools.deadline_ms)
         waiting = ready and state.pending.owed is Owed.NOTHING
@@ -87,6 +89,7 @@ class Settle:
         state, talk = self._state, self._state.talk
         gone = state.session.phase is Phase.GIVEN_UP  # nothing more will be said
         waits = state.pending.owed is not Owed.NOTHING or not talk.responses.idle(now_ms)
+        waits = waits or self._policies.instructions.cue_waits
         transfer = state.leaving_for is EndReason.TRANSFERRED
         if talk.caller_has_floor:  # the model will decide again
             state.goodbye_ms = None

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import attrs
 import trio
 
-from llcphone.engine.events import EndReason, HangUpAsked
+from llcphone.engine.events import EndReason, HangUpAsked, Instructed
 from llcphone.engine.notes import TransferPutOff
 
 if TYPE_CHECKING:
@@ -37,13 +37,17 @@ class TransferRegistry:
 
     # -- asked for, and not begun ----------------------------------------------------------------
 
-    def request(self, transfer: Transfer) -> bool:
-        """Let a caller leave once the agent's last word was heard; False: there is no caller."""
+    def request(self, transfer: Transfer, cue: str = "") -> bool:
+        """Let a caller leave once the agent's last word was heard; False: there is no caller.
+
+        ``cue``: by which the agent announces it in the next quiet moment; empty: it knows, and does so now.
+        """
         call = transfer.call
         if call.run.over or call.run.status.started_ms is None or not call.call_sid:
             return False
         self._requested[call] = transfer
-        call.run.step(HangUpAsked(EndReason.TRANSFERRED))
+        asked = Instructed(cue, speak=True, leave=True) if cue else HangUpAsked(EndReason.TRANSFERRED)
+        call.run.step(asked)
         return True
 
     def noted(self, call: Call, note: Note) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import attrs
-import trio
 
 from llcphone.config.transfers import VOICEMAIL
 from llcphone.dtmf import check_keys, tones_of
@@ -36,9 +35,8 @@ class TransferRequests:
     _messages: TextMessages
     _carrier_for: CarrierFor
 
-    async def transfer(self, call: Call, name: str, *, summary: str, warm: bool | None) -> Outcome:
-        """See ``Call.transfer``."""
-        await trio.lowlevel.checkpoint()
+    def transfer(self, call: Call, name: str, *, summary: str, warm: bool | None, announce: bool) -> Outcome:
+        """See ``Call.transfer``; ``announce``: the agent has not asked for it, and is to say so first."""
         names = self._config.destinations
         if not names:
             raise ConfigError(
@@ -52,13 +50,14 @@ class TransferRequests:
         way = Way.WARM if (to.kind == "warm" if warm is None else warm) else Way.DIAL
         if way is Way.WARM or to.sms:
             self._carrier_for("a warm transfer" if way is Way.WARM else "a text message")
-        if not self._registry.request(Transfer(call, way, name, summary=summary[:_LONGEST_SUMMARY])):
-            return _TOO_LATE
         says = "Say in one short sentence that you put them through now; it happens when you have finished."
         if way is Way.WARM:
             says += (
                 " They hear music while you speak to the colleague, and come back if the call is not taken."
             )
+        transfer = Transfer(call, way, name, summary=summary[:_LONGEST_SUMMARY])
+        if not self._registry.request(transfer, says if announce else ""):
+            return _TOO_LATE
         return Outcome(True, says)
 
     def voicemail(self, call: Call) -> Outcome:

@@ -1,9 +1,9 @@
-"""Requests for calls: each places one call only, and their number in a minute is limited.
+"""Requests that do something: each does it once only, and those for new calls are limited in a minute.
 
-An ``Idempotency-Key`` names a request. A request that placed a call is remembered under its key for a day,
-so a client that lost our answer repeats the request, and no number is dialled twice. A refused request placed
-nothing and is not remembered: its key may be used again. Placing is synchronous, so two requests with one
-key cannot both place a call.
+An ``Idempotency-Key`` names a request. A request that placed a call, or did something to one, is remembered
+under its key for a day, so a client that lost our answer repeats the request, and no number is dialled twice.
+A refused request did nothing and is not remembered: its key may be used again. What is done is synchronous,
+so two requests with one key cannot both do it.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ KEPT = 10_000
 
 @attrs.frozen
 class CallRequest:
-    """A request for a call: what makes it the same when it is repeated."""
+    """A request that does something: what makes it the same when it is repeated."""
 
     path: str
     body: bytes = attrs.field(repr=False)
@@ -49,7 +49,7 @@ class CallRequest:
 
 @attrs.define(eq=False)
 class Placed:
-    """A call, and the request that placed it."""
+    """A call, and the request that placed it or did something to it."""
 
     call_id: str
     fingerprint: bytes = attrs.field(repr=False)
@@ -63,7 +63,7 @@ REQUESTS_PER_CALL = 2
 
 
 class CallRequests:
-    """Places each request's call once."""
+    """Does once what each request asks for."""
 
     def __init__(self, calls_per_minute: int) -> None:
         self._minute = Window(REQUESTS_PER_CALL * calls_per_minute, 60_000)
@@ -75,21 +75,39 @@ class CallRequests:
         Raises:
             ApiError: the key was used for another request, or the call is refused.
         """
-        now_s = trio.current_time()
-        self._forget(now_s)
-        known = self._placed.get(request.key) if request.key else None
-        if known is not None:
-            if known.fingerprint != request.fingerprint:
-                text = "this Idempotency-Key was used for another request"
-                raise ApiError(409, "idempotency_conflict", text, "use a new key for a new call")
+        if (known := self._known(request)) is not None:
             return known
-        self._count(round(now_s * 1000))
+        self._count(round(trio.current_time() * 1000))
         try:
             call = place_call()
         except (DialRefused, NotAdmitted, ConfigError) as error:
             raise refusal(error) from None
         log.info("call placed over the API", extra={"call": call.call_id})
-        placed = Placed(call.call_id, request.fingerprint, now_s)
+        return self._remember(request, call.call_id)
+
+    def act(self, request: CallRequest, call_id: str, act: Callable[[], bytes]) -> bytes:
+        """Do something to a call, unless this request has done it already; what is answered. Synchronous.
+
+        Raises:
+            ApiError: the key was used for another request, or ``act`` refuses it.
+        """
+        if (known := self._known(request)) is not None:
+            return known.answer
+        answer = act()
+        self._remember(request, call_id).answer = answer
+        return answer
+
+    def _known(self, request: CallRequest) -> Placed | None:
+        """What this request has done already."""
+        self._forget(trio.current_time())
+        known = self._placed.get(request.key) if request.key else None
+        if known is not None and known.fingerprint != request.fingerprint:
+            text = "this Idempotency-Key was used for another request"
+            raise ApiError(409, "idempotency_conflict", text, "use a new key for a new request")
+        return known
+
+    def _remember(self, request: CallRequest, call_id: str) -> Placed:
+        placed = Placed(call_id, request.fingerprint, trio.current_time())
         if request.key:
             self._placed[request.key] = placed
         return placed

@@ -16,7 +16,7 @@ import trio
 from llcphone.engine.status import DialState
 from llcphone.errors import StoreUnavailable
 from llcphone.server.api.errors import ApiError
-from llcphone.server.api.models import CallDetail, CallEvent, CallView, State
+from llcphone.server.api.models import Approval, CallDetail, CallEvent, CallView, State
 from llcphone.validation.bounded_dict import BoundedDict
 
 if TYPE_CHECKING:
@@ -157,6 +157,7 @@ def view_of(call: Call) -> CallDetail:
         answered_by=(dial.answered_by or None) if dial else None,
         reason=None if record is None else record.reason.value,
         record=None if record is None else record.as_dict(),
+        approvals=[Approval(each.tool_call_id, each.name, each.arguments) for each in call.approvals.waiting],
     )
 
 

@@ -78,7 +78,7 @@ def refusal(error: DialRefused | NotAdmitted | ConfigError) -> ApiError:
             text = f"no call is accepted now: {reason}"
             return ApiError(503, "not_admitted", text, fix, retry_after_s=_SHORT_WAIT_S)
         case ConfigError(key=key, why=why, fix=fix):
-            text = f"this server is not configured to place calls: {key} {why}"
+            text = f"this server is not configured for that: {key} {why}"
             return ApiError(503, "not_configured", text, fix)
 
 

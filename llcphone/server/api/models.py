@@ -63,6 +63,48 @@ class LegacyCall(Struct):
     custom_instructions: Text = ""
 
 
+class Said(Struct, forbid_unknown_fields=True):
+    """The body of ``say`` and ``tell``."""
+
+    text: Annotated[str, Meta(min_length=1, max_length=2_000, pattern=r"\S")]
+
+
+class TransferTo(Struct, forbid_unknown_fields=True):
+    """Where the caller is transferred to."""
+
+    to: Annotated[str, Meta(max_length=100, description="The name of a destination of [transfers].")]
+    summary: Annotated[
+        str, Meta(max_length=1_000, description="What the call is about, for the colleague.")
+    ] = ""
+
+
+class Digits(Struct, forbid_unknown_fields=True):
+    """Keys to press."""
+
+    digits: Annotated[
+        str,
+        Meta(
+            pattern="^[0-9*#wW]{1,32}$", description="w waits half a second, W a second.", examples=["12w#"]
+        ),
+    ]
+
+
+class Verdict(Struct, forbid_unknown_fields=True):
+    """Whether a tool may run that waits for somebody's approval."""
+
+    approval: Annotated[str, Meta(max_length=200, description="Its id, as the call shows it.")]
+    allow: bool
+    why: Annotated[str, Meta(max_length=500, description="Why not; the model reads it.")] = ""
+
+
+class Checked(Struct):
+    """Whether a call would be placed now."""
+
+    allowed: bool
+    why: str = ""
+    fix: str = ""
+
+
 State = Literal["warming", "dialling", "ringing", "answered", "talking", "ended"]
 
 
@@ -94,6 +136,14 @@ class CallView(Struct):
         return msgspec.structs.replace(self, to=masked_number(self.to), from_=masked_number(self.from_))
 
 
+class Approval(Struct):
+    """A tool that waits for somebody's approval."""
+
+    id: str
+    tool: str
+    arguments: Annotated[dict[str, Any] | None, Meta(description="Null unless ?words=1.")]
+
+
 class CallDetail(CallView):
     """A call with its record, once it has ended."""
 
@@ -101,6 +151,13 @@ class CallDetail(CallView):
         dict[str, Any] | None,
         Meta(description="Null while the call lives, and of old ones after many long calls."),
     ] = None
+    approvals: Annotated[list[Approval], Meta(description="Tools that wait for an approval.")] = []
+
+    def wordless(self) -> Self:
+        """The same without what was said."""
+        asked = [msgspec.structs.replace(each, arguments=None) for each in self.approvals]
+        record = None if self.record is None else {**self.record, "transcript": ()}
+        return msgspec.structs.replace(self, record=record, approvals=asked)
 
 
 class CallList(Struct):

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from llcphone.server.api.acts import ACTS
 from llcphone.server.api.models import (
     CallDetail,
     CallList,
@@ -20,16 +21,19 @@ from llcphone.server.api.models import (
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from llcphone.server.api.acts import Act
+
 Json = dict[str, Any]
 
-_SHAPES = (NewCall, LegacyCall, CallView, CallDetail, CallList, LegacyReply, PublicUrl, Problem)
+_BODIES = (NewCall, LegacyCall, *{act.body: None for act in ACTS.values() if act.body is not None})
+_SHAPES = (*_BODIES, CallView, CallDetail, CallList, LegacyReply, PublicUrl, Problem)
 _ERRORS = {
     400: "The body is not JSON.",
     401: "The key is missing or wrong.",
-    403: "The dial guard refuses this call (the code says why). Waiting does not help.",
-    404: "There is no such call.",
+    403: "The key may only look, or the dial guard refuses this call (see the code). Waiting does not help.",
+    404: "There is no such call, or no such approval.",
     405: "The path takes another method.",
-    409: "The Idempotency-Key was used for another request.",
+    409: "The call is not in a state for that, or the Idempotency-Key was used for another request.",
     413: "The body is too large.",
     422: "A field, parameter or header has an invalid value.",
     429: "A limit is reached; Retry-After says when to try again.",
@@ -39,25 +43,32 @@ _ERRORS = {
 _WAITS = {429, 503}
 _ALWAYS = (401,)
 _OF_PLACING = (400, 403, 409, 413, 422, 429, 503)
+_OF_ACTING = (403, 404, 409, 413, 422, 503)
 
 
 def openapi(*, events: bool, agents: Iterable[str]) -> Json:
     """The document, for these names of agents; ``events``: the event stream is offered."""
     _, schemas = msgspec.json.schema_components(_SHAPES, ref_template="#/components/schemas/{name}")
     schemas["NewCall"]["properties"]["agent"]["enum"] = ["", *agents]
-    paths = _calls() | _legacy() | _document()
+    paths = _calls() | _acts() | _legacy() | _document()
     return {
         "openapi": "3.1.0",
         "info": {
             "title": "llcphone",
             "version": "1",
-            "description": "Places telephone calls that an AI agent holds, and shows them.",
+            "description": "Places telephone calls that an AI agent holds, shows them, and acts upon them.",
         },
         "security": [{"key": []}],
         "paths": paths | (_events() if events else {}),
         "components": {
             "schemas": schemas,
-            "securitySchemes": {"key": {"type": "http", "scheme": "bearer", "description": "api.key"}},
+            "securitySchemes": {
+                "key": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "api.key; for GET also api.read_key",
+                }
+            },
             "responses": {f"E{status}": _error(status) for status in _ERRORS},
         },
     }
@@ -95,16 +106,20 @@ def _calls() -> Json:
                 [numbers, words],
             ),
         },
-        "/calls/{call_id}/hangup": {
-            "parameters": [_call_id()],
-            "post": _operation(
-                "hangUpCall",
-                "End a call once the agent's last word was heard; one that is over stays so.",
-                {"202": _answer("The call as it is now.", CallView)},
-                (404, 503),
-            ),
-        },
     }
+
+
+def _acts() -> Json:
+    return {
+        f"/calls/{{call_id}}/{name}": {"parameters": [_call_id()], "post": _act(act)}
+        for name, act in ACTS.items()
+    }
+
+
+def _act(act: Act) -> Json:
+    errors = {*_OF_ACTING, *act.errors, *((400,) if act.body is not None else ())}
+    answer = {"202": _answer("The call as it is now.", CallView)}
+    return _with_key(_operation(act.operation, act.summary, answer, tuple(errors)), act.body)
 
 
 def _legacy() -> Json:
@@ -149,12 +164,19 @@ def _operation(
 
 def _places(name: str, summary: str, body: type[msgspec.Struct], answers: Json) -> Json:
     """An operation that places a call."""
+    return _with_key(_operation(name, summary, answers, _OF_PLACING), body)
+
+
+def _with_key(operation: Json, body: type[msgspec.Struct] | None) -> Json:
+    """An operation that does something, at most once for each key."""
     key = {"type": "string", "pattern": "^[!-~]{1,128}$"}
-    what = "Names this request. The same request within a day places no second call."
+    what = "Names this request. The same request within a day does nothing more, and gets the same answer."
     header = _parameter("Idempotency-Key", key, what) | {"in": "header"}
-    operation = _operation(name, summary, answers, _OF_PLACING, [header])
-    content = {"application/json": {"schema": _ref(body)}}
-    return operation | {"requestBody": {"required": True, "content": content}}
+    operation |= {"parameters": [header]}
+    if body is not None:
+        content = {"application/json": {"schema": _ref(body)}}
+        operation["requestBody"] = {"required": True, "content": content}
+    return operation
 
 
 def _parameter(name: str, schema: Json, description: str) -> Json:
