@@ -6,6 +6,6 @@ origin   whose page a request comes from
 access   who somebody is: keys, links, bearer tokens, tickets
 line     the telephone in the browser
 static   the files of ``web/``
-app      the JSON routes: ``state`` and ``operations``
+app      the JSON routes: ``state``, ``calls`` (one call) and ``operations``
 console  what they share
 """

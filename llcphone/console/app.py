@@ -4,6 +4,8 @@ Whether a session may act is asked here for all routes at once, and who acts is 
 
 GET  /api/state     what the pages begin with (`state`)
 POST /api/ticket    lets one WebSocket in: {"for": "live" | "line"}
+
+`operations` and `calls` have the others.
 """
 
 from __future__ import annotations
@@ -16,11 +18,13 @@ from quart_trio import QuartTrio
 from werkzeug.exceptions import HTTPException
 
 from llcphone.console.access import Purpose  # noqa: TC001  (msgspec reads it)
+from llcphone.console.calls import add_calls
 from llcphone.console.operations import add_operations
 from llcphone.console.origin import security_headers
 from llcphone.console.requests import need_act, read_body, session_of
 from llcphone.console.state import state_of
 from llcphone.runtime.log_lines import logger
+from llcphone.server.api.calls import CallIndex
 from llcphone.server.api.errors import ApiError, json_response, of_http, problem_response
 from llcphone.server.quiet_log import without_texts
 
@@ -47,6 +51,8 @@ def make_console_app(console: Console) -> QuartTrio:
     blueprint = Blueprint("console", __name__, url_prefix="/api")
     _add_state(blueprint, console)
     add_operations(blueprint, console)
+    if console.phone is not None:
+        add_calls(blueprint, console, console.phone, CallIndex(console.phone))
     app.register_blueprint(blueprint)
 
     @app.before_request

@@ -129,13 +129,13 @@ async def echo(leg: Any, session: Any) -> None:
 
 @asynccontextmanager
 async def console_of(
-    *, sockets: Any = None, operations: Any = None, **settings: Any
+    *, sockets: Any = None, operations: Any = None, rehearse: Any = None, **settings: Any
 ) -> AsyncIterator[tuple[Console, Browser, Rehearsal]]:
-    """A console over a phone on a stage."""
+    """A console over a phone on a stage; ``rehearse`` is how that is set, by the arguments of `rehearsal`."""
     config = ConsoleConfig(**{"key": KEY, "read_key": READ_KEY, **settings})
     sockets = {"live": echo, "line": echo} if sockets is None else sockets
     async with (
-        rehearsal() as stage,
+        rehearsal(**(rehearse or {})) as stage,
         open_console(stage.phone, config, sockets=sockets, operations=operations) as console,
     ):
         browser = Browser(console.port)
