@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from llcphone.console.console import Console
 
 USUAL_PORT = 8082
+REAL = "The real model answers, which costs money."
 SIMULATED = "The model is simulated: it follows a script and hears that you speak, not what."
 _AnyPort = Annotated[int | None, Parameter(validator=Number(gte=0, lte=65535))]
 
@@ -70,7 +71,9 @@ async def phone(
     loaded = settings.load(config).config
     configure_logs(attrs.evolve(loaded.log, level="warning"), secrets_of(loaded))
     is_real = _is_real(loaded, sim=sim, real=real)
-    shown = ShownAsJson() if as_json else Shown(no_open, is_real, to)
+    shown = ShownAsJson() if as_json else Shown(no_open)
+    if not (as_json or to):
+        print(REAL if is_real else SIMULATED, flush=True)
     listeners = await _listen(port)
     # Imported here: they take a second, and a wrong option is said before.
     from llcphone.demo.browser import behind, open_browser_phone, open_line_to
@@ -95,13 +98,9 @@ class Shown:
     """What a person is told."""
 
     no_open: bool
-    is_real: bool
-    to: str
 
     def first(self, console: Console) -> None:
         """The console is open."""
-        if not self.to:
-            print("The real model answers, which costs money." if self.is_real else SIMULATED)
         elsewhere, opened = os.environ.get("SSH_CONNECTION", "").split(), False
         address = console.link()
         if elsewhere:

@@ -73,6 +73,13 @@ class Console:
         """How many sockets of this kind there may be at once."""
         return self.config.viewers if socket == "live" else LINES
 
+    @property
+    def new_link(self) -> str:
+        """Where a new link comes from, in words."""
+        return (
+            "press Enter where llcphone phone runs" if self.mode == "phone" else "llcphone console prints one"
+        )
+
     def link(self) -> str:
         """A new link, good once and for two minutes."""
         return link(self.origin, self.key)

@@ -142,7 +142,8 @@ class ConsolePort(SmallPort):
         session = self._console.access.session(token) if scheme.lower() == "bearer" else None
         if session is None:
             self._seldom.warning("console: request without a token, or with one that is over")
-            raise ApiError(401, "unauthorized", "you are signed out", "open a new link: llcphone console")
+            fix = f"open a new link: {self._console.new_link}"
+            raise ApiError(401, "unauthorized", "you are signed out", fix)
         return session
 
     def _enter(self, head: RequestHead, body: bytes) -> bytes:
@@ -157,7 +158,8 @@ class ConsolePort(SmallPort):
                 error = ApiError(429, "too_many", "too many wrong links", "wait", retry_after_s=60)
                 return self._problem(head, error)
             self._seldom.warning("console: link refused")
-            why, fix = "this link was used, or is older than two minutes", "open a new one: llcphone console"
+            why = "this link was used, or is older than two minutes"
+            fix = f"open a new one: {self._console.new_link}"
             return self._problem(head, ApiError(403, "bad_code", why, fix))
         token, session = entered
         log.info("console: signed in", extra={"session": session.id, "act": session.act})

@@ -157,6 +157,7 @@ async def open_browser_phone(
     )
     with tempfile.TemporaryDirectory(prefix="llcphone-") as folder:
         async with open_stage(behind.script, dialects="both", pace=PACE, callee=lines.callee) as stage:
+            stage.twilio.keep_audio = stage.model.keep_audio = False  # there may be calls for days
             lines.twilio = stage.twilio
             lines.simulated = None if behind.real else stage.model
             if behind.actor is not None:

@@ -98,5 +98,6 @@ async def serve_line(phone: Phone, leg: Leg, session: Session) -> None:
         public_url=server.public_url,
         connect_to=(here.hostname or "", here.port or 0),
         callee=lines.callee,
+        keep_audio=False,
     ) as lines.twilio:
         await lines.serve(leg, session)
