@@ -59,7 +59,9 @@ class Found:
 
     calls: tuple[CallSummary, ...]
     next: Place | None
-    """Where the next page begins; None: there is none. After a search for words there may be none on it."""
+    """Where the next page begins; None: there is none."""
+    complete: bool = True
+    """False: the time for a search ended before the page was full. The next page goes on from there."""
 
 
 @attrs.frozen
@@ -141,7 +143,8 @@ class History:
             found += calls
             if searched is None:
                 break
-        return _page(found, limit, searched)
+        found_all = searched is None or len(found) > limit
+        return attrs.evolve(_page(found, limit, searched), complete=found_all)
 
     async def _count(self, wanted: CallFilter) -> Figures:
         sums, after, size = Figures(), None, _Size()

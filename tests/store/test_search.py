@@ -201,10 +201,10 @@ async def test_a_search_for_words_that_takes_too_long_answers_with_what_it_found
     monkeypatch.setattr(history.History, "_ask", slower)
     monkeypatch.setattr(history, "_QUICK_S", -1.0)
     found = await store.history.find(CallFilter(text="bread"))
-    assert [call.id for call in found.calls] == ["c3", "c2"]
+    assert ([call.id for call in found.calls], found.complete) == (["c3", "c2"], False)
     rest = await store.history.find(CallFilter(text="bread"), after=found.next)
     assert [call.id for call in rest.calls] == ["c1", "c0"]
-    assert rest.next is None
+    assert (rest.next, rest.complete) == (None, True)
     asked[:] = [0, 0]
     with pytest.raises(StoreUnavailable):  # nothing was looked at
         await store.history.find(CallFilter(text="bread"))

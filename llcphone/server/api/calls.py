@@ -15,7 +15,7 @@ import trio
 
 from llcphone.engine.status import DialState
 from llcphone.errors import StoreUnavailable
-from llcphone.server.api.errors import ApiError
+from llcphone.server.api.errors import store_unavailable
 from llcphone.server.api.models import Approval, CallDetail, CallEvent, CallView, State
 from llcphone.validation.bounded_dict import BoundedDict
 
@@ -36,8 +36,6 @@ LISTENERS = 8
 """Event streams at once."""
 WAITING_EVENTS = 256
 """Events that may wait for a listener; one more and its stream ends."""
-_RETRY_S = 10
-"""Retry-After while the store does not answer."""
 
 _STATES: dict[DialState, State] = {
     DialState.IDLE: "warming",
@@ -73,11 +71,17 @@ class CallIndex:
         call = self.live(call_id)
         return self._ended.get(call_id) if call is None else view_of(call)
 
-    def newest(self, limit: int) -> list[CallView]:
-        """Calls, newest first."""
-        calls = [*self._ended.values(), *map(view_of, self._phone.calls())]
-        newest = sorted(calls, key=lambda view: view.created_at, reverse=True)[:limit]
-        return [without_record(view) for view in newest]
+    def ended(self, call_id: str) -> CallDetail | None:
+        """A call that has ended and is remembered."""
+        return self._ended.get(call_id)
+
+    def live_views(self) -> list[CallView]:
+        """The calls that have no record yet."""
+        return [without_record(view_of(call)) for call in self._phone.calls()]
+
+    def remembered(self) -> list[CallView]:
+        """The calls that have ended, as far as they are remembered."""
+        return [without_record(view) for view in self._ended.values()]
 
     async def call_sid(self, call: Call) -> str:
         """Wait until Twilio has named the call; "" when it ended before."""
@@ -187,8 +191,7 @@ async def stored_call(store: Store | None, call_id: str) -> CallDetail | None:
     try:
         details = await store.call(call_id)
     except StoreUnavailable as error:
-        fix = "ask again after Retry-After, or see llcphone doctor"
-        raise ApiError(503, "store_unavailable", f"{error}.", fix, retry_after_s=_RETRY_S) from None
+        raise store_unavailable(error) from None
     return None if details is None else _view_of_stored(details)
 
 

@@ -1,7 +1,7 @@
 """The HTTP API that places and shows calls, for campaign software, under a key.
 
     POST /calls                 place a call: 202 with the call
-    GET  /calls                 live calls, and the last thousand that ended
+    GET  /calls                 live calls, and those that ended (`listing`)
     GET  /calls/{id}            one of them, or one that the store keeps, with its record
     POST /calls/{id}/…          do something to it (`acts`)
     GET  /logs                  events of calls, as server-sent events
@@ -15,7 +15,6 @@ masked and transcripts left out unless the request asks for them.
 
 from __future__ import annotations
 
-import re
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -29,9 +28,9 @@ from llcphone.runtime.log_lines import SeldomLog, logger
 from llcphone.server.api import legacy
 from llcphone.server.api.desk import Desk, add_acts
 from llcphone.server.api.errors import ApiError, json_response, of_http, problem_response
+from llcphone.server.api.listing import list_calls, read_list_request
 from llcphone.server.api.models import (
     CallEvent,
-    CallList,
     LegacyCall,
     PublicUrl,
 )
@@ -123,9 +122,9 @@ def _require_key(blueprint: Blueprint, api: ApiConfig) -> None:
 def _add_calls(blueprint: Blueprint, desk: Desk) -> None:
     @blueprint.get("/calls")
     async def listing() -> Response:
-        views = desk.index.newest(_limit())
-        numbers = _flag("numbers")
-        return json_response(CallList([view if numbers else view.masked() for view in views]))
+        numbers, asked = _flag("numbers"), read_list_request(request.args)
+        found = await list_calls(desk.index, desk.phone.store, asked)
+        return json_response(found if numbers else found.masked())
 
     @blueprint.get("/calls/<call_id>")
     async def one(call_id: str) -> Response:
@@ -216,10 +215,3 @@ def _flag(name: str) -> bool:
     if given not in (["0"], ["1"]):
         raise ApiError(422, "bad_parameter", f"{name} is neither 0 nor 1", f"write ?{name}=1 or leave it out")
     return given == ["1"]
-
-
-def _limit() -> int:
-    given = request.args.getlist("limit") or ["100"]
-    if len(given) != 1 or not re.fullmatch(r"[0-9]{1,4}", given[0]) or not 1 <= int(given[0]) <= 1000:
-        raise ApiError(422, "bad_parameter", "limit is not a number from 1 to 1000", "write ?limit=100")
-    return int(given[0])

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 import msgspec
 from quart import Response
 
-from llcphone.errors import ConfigError, DialRefused, LLCPhoneError, NotAdmitted
+from llcphone.errors import ConfigError, DialRefused, LLCPhoneError, NotAdmitted, StoreUnavailable
 from llcphone.server.api.models import Problem
 
 if TYPE_CHECKING:
     from werkzeug.exceptions import HTTPException
 
 _SHORT_WAIT_S = 10
-"""Retry-After of a limit that ends with a call: when that will be is not known."""
+"""Retry-After of what ends at a time that is not known: with a call, or when the store answers again."""
 
 _LATER = frozenset({"too_many_now", "daily_limit", "rate_global", "rate_number"})
 """Refusals that end with time: 429. The others are about the call itself: 403."""
@@ -80,6 +80,12 @@ def refusal(error: DialRefused | NotAdmitted | ConfigError) -> ApiError:
         case ConfigError(key=key, why=why, fix=fix):
             text = f"this server is not configured for that: {key} {why}"
             return ApiError(503, "not_configured", text, fix)
+
+
+def store_unavailable(error: StoreUnavailable) -> ApiError:
+    """The database does not answer, so what was asked for is unknown."""
+    fix = "ask again after Retry-After, or see llcphone doctor"
+    return ApiError(503, "store_unavailable", f"{error}.", fix, retry_after_s=_SHORT_WAIT_S)
 
 
 def of_http(error: HTTPException) -> Response:

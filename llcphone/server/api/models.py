@@ -124,7 +124,10 @@ class CallView(Struct):
     from_: str = msgspec.field(name="from")
     call_sid: Annotated[str | None, Meta(description="Twilio's id, once it is known.")]
     created_at: Annotated[float, Meta(description="Unix time.")]
-    dialled_after_ms: int | None
+    dialled_after_ms: Annotated[
+        int | None,
+        Meta(description="This and the next two are unknown in a list of calls of earlier processes."),
+    ]
     answered_after_ms: int | None
     talking_after_ms: int | None
     duration_s: Annotated[float | None, Meta(description="Birth to end; null while it lasts.")]
@@ -161,9 +164,16 @@ class CallDetail(CallView):
 
 
 class CallList(Struct):
-    """The calls, newest first."""
+    """A page of calls: live ones first, then those that ended, each the newest first."""
 
     calls: list[CallView]
+    next: Annotated[
+        str | None, Meta(description="The cursor of the next page; null: there are no more calls.")
+    ] = None
+
+    def masked(self) -> CallList:
+        """The same without the numbers of people."""
+        return CallList([view.masked() for view in self.calls], self.next)
 
 
 class LegacyReply(Struct):

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from llcphone.engine.events import EndReason
 from llcphone.server.api.acts import ACTS
+from llcphone.server.api.listing import CURSOR, LATEST, LONGEST, MOST, USUAL
 from llcphone.server.api.models import (
     CallDetail,
     CallList,
@@ -84,16 +86,17 @@ def _calls() -> Json:
         "it": {"operationId": "getCall", "parameters": {"call_id": "$response.body#/id"}},
         "end": {"operationId": "hangUpCall", "parameters": {"call_id": "$response.body#/id"}},
     }
-    limit = _parameter(
-        "limit", {"type": "integer", "minimum": 1, "maximum": 1000, "default": 100}, "How many."
-    )
     numbers = _switch("numbers", "Complete telephone numbers.")
     words = _switch("words", "Also the transcript, if records.transcript is on.")
     return {
         "/calls": {
             "post": _places("placeCall", "Place a call.", NewCall, {"202": placed}),
             "get": _operation(
-                "listCalls", "Calls, newest first.", _ok("Calls.", CallList), (422,), [limit, numbers]
+                "listCalls",
+                "Calls: live ones first, then those that ended, each the newest first.",
+                _ok("A page of calls.", CallList),
+                (422, 503),
+                [*_of_list(), numbers],
             ),
         },
         "/calls/{call_id}": {
@@ -120,6 +123,22 @@ def _act(act: Act) -> Json:
     errors = {*_OF_ACTING, *act.errors, *((400,) if act.body is not None else ())}
     answer = {"202": _answer("The call as it is now.", CallView)}
     return _with_key(_operation(act.operation, act.summary, answer, tuple(errors)), act.body)
+
+
+def _of_list() -> list[Json]:
+    number = {"type": "integer", "minimum": 1, "maximum": MOST, "default": USUAL}
+    text = {"type": "string", "maxLength": LONGEST}
+    at = {"type": "number", "minimum": 0, "maximum": LATEST}
+    reasons = [reason.value for reason in EndReason]
+    return [
+        _parameter("limit", number, "How many."),
+        _parameter("cursor", {"type": "string", "pattern": CURSOR}, "`next` of the page before."),
+        _parameter("agent", text, "Only calls of the agent of this name."),
+        _parameter("direction", {"type": "string", "enum": ["inbound", "outbound"]}, "Only such calls."),
+        _parameter("outcome", {"type": "string", "enum": reasons}, "Only calls that ended for this reason."),
+        _parameter("from", at, "Only calls that ended then or later; Unix time."),
+        _parameter("to", at, "Only calls that ended before; Unix time."),
+    ]
 
 
 def _legacy() -> Json:
