@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from contextlib import suppress
 from itertools import count
-from typing import TYPE_CHECKING, Annotated, Literal, NoReturn, TypeAlias
+from typing import TYPE_CHECKING, NoReturn
 
 import attrs
-import msgspec
 import trio
 
+from llcphone.console import line_messages as page
 from llcphone.console.delay_line import DelayLine
 from llcphone.console.spoken import can_speak, spoken
 from llcphone.sim import voices
@@ -27,111 +27,12 @@ if TYPE_CHECKING:
     from llcphone.sim.twilio import SimCall, TwilioSimulator
     from llcphone.wire.leg import Leg
 
-SPOKEN_LIMIT = 500
-"""Characters of what is to be spoken."""
+CALLS_KEPT = 20
+"""Of calls that are over; each holds what was said and heard, 16 KB for a second."""
+SPEECH_WAITING_MS = 60_000
+TEXTS_WAITING = 8
 NUMBERS = ("+15551230001", "+15551230003")
 """Of the lines."""
-
-# ---- what a page sends ------------------------------------------------------------------------------
-
-
-class _Audio(msgspec.Struct):
-    payload: bytes
-
-
-class _Name(msgspec.Struct):
-    name: str
-
-
-class _Key(msgspec.Struct):
-    digit: Literal["0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "*", "#"]
-
-
-class _Up(msgspec.Struct, tag_field="event", tag=str.lower):
-    """A message of a page."""
-
-
-class Call(_Up):
-    """Ring the server; "" is its own number."""
-
-    to: str = ""
-
-
-class Accept(_Up):
-    """Pick up what rings."""
-
-
-class Decline(_Up):
-    """Do not."""
-
-
-class Machine(_Up):
-    """Pick up as an answering machine would."""
-
-
-class Media(_Up):
-    """20 ms from the microphone."""
-
-    media: _Audio
-
-
-class Mark(_Up):
-    """All audio before this mark was heard, or dropped after a ``clear``."""
-
-    mark: _Name
-
-
-class Dtmf(_Up):
-    """A key was pressed."""
-
-    dtmf: _Key
-
-
-class HangUp(_Up, tag="hangup"):
-    """Hang up."""
-
-
-class Dial(_Up):
-    """What the party does that ``<Dial>`` rings."""
-
-    outcome: Literal["answered", "busy", "no-answer", "over"]
-
-
-class Line(_Up):
-    """Say a recording of ``llcphone.sim.voices``."""
-
-    name: str
-
-
-class Speak(_Up):
-    """Say these words, where this machine has a voice."""
-
-    text: Annotated[str, msgspec.Meta(min_length=1, max_length=SPOKEN_LIMIT)]
-
-
-class Fault(_Up):
-    """Something goes wrong on the way."""
-
-    what: Literal["drop-stream", "lose-model", "delay"]
-    ms: Annotated[int, msgspec.Meta(ge=0, le=5000)] = 0
-    """Of ``delay``: so much later does everything arrive from now on, in either direction."""
-
-
-class Stats(_Up):
-    """How the page's audio is doing."""
-
-    queued_ms: float = 0
-    underruns: int = 0
-    out_latency_ms: float = 0
-
-
-Up: TypeAlias = (
-    Call | Accept | Decline | Machine | Media | Mark | Dtmf | HangUp | Dial | Line | Speak | Fault | Stats
-)
-_DECODER = msgspec.json.Decoder(Up)
-
-
-# ---- the lines --------------------------------------------------------------------------------------
 
 
 @attrs.frozen
@@ -164,6 +65,8 @@ class Lines:
 
     def callee(self, number: str) -> Callee:
         """Who is called by this number: the first telephone that is not in use."""
+        if self.twilio is not None:
+            self.twilio.forget_calls(CALLS_KEPT)
         free = (line.handset for line in self._open.values() if not line.handset.busy)
         handset = next(free, None)
         return Callee(handset=handset) if handset is not None else Callee(outcome="no-answer")
@@ -201,6 +104,7 @@ class _Telephone:
     nursery: trio.Nursery
     handset: Handset = attrs.field(init=False)
     _call: SimCall | None = None
+    _voice: trio.Lock = attrs.field(factory=trio.Lock)
     _up: DelayLine[bytes] = attrs.field(init=False)
     _down: DelayLine[str] = attrs.field(init=False)
 
@@ -247,53 +151,62 @@ class _Telephone:
 
     def _take_up(self, message: bytes) -> None:
         try:
-            said: Up = _DECODER.decode(message)
-            self._obey(said)
-        except (ValueError, KeyError, RecursionError) as error:  # msgspec's are ValueErrors
+            self._obey(page.read(message))
+        except (ValueError, KeyError) as error:  # KeyError: no such recording
             self._complain(f"the page sent a message that is invalid: {error}")
 
     def _complain(self, text: str) -> None:
         self.handset.show("error", code=0, text=text)
 
-    def _obey(self, said: Up) -> None:
+    def _obey(self, said: page.Up) -> None:
         handset = self.handset
         match said:
-            case Media():
+            case page.Media():
                 handset.hear(said.media.payload)
-            case Mark():
+            case page.Mark():
                 handset.confirm(said.mark.name)
-            case Call():
+            case page.Call():
                 self._ring(said.to or self.twilio.number)
-            case Accept() | Decline() | Machine():
+            case page.Accept() | page.Decline() | page.Machine():
                 handset.answer(type(said).__name__.lower())
                 self.nursery.start_soon(self._show_id, name="console line id")
-            case Dial():
+            case page.Dial():
                 handset.answer(said.outcome)
-            case HangUp() if (call := self.call) is not None:
+            case page.HangUp() if (call := self.call) is not None:
                 call.hang_up()
-            case Dtmf() if (call := self.call) is not None:
+            case page.Dtmf() if (call := self.call) is not None:
                 call.press(said.dtmf.digit)
-            case Line() if (call := self.call) is not None:
-                call.speak_nowait(voices.load(said.name))
-            case Speak() if (call := self.call) is not None:
+            case page.Line() if (call := self.call) is not None:
+                self._say(call, voices.load(said.name))
+            case page.Speak() if (call := self.call) is not None:
+                if self._voice.statistics().tasks_waiting >= TEXTS_WAITING:
+                    raise ValueError("more typed words than can be spoken")
                 self.nursery.start_soon(self._speak, call, said.text, name="console line voice")
-            case Fault():
+            case page.Fault():
                 self._fail(said)
 
     def _ring(self, to: str) -> None:
         if self.handset.busy:
             raise ValueError("a call while another one is held")
+        self.twilio.forget_calls(CALLS_KEPT)
         self.twilio.ring_nowait(from_=self.from_, to=to, handset=self.handset)
         self.nursery.start_soon(self._show_id, name="console line id")
 
     async def _speak(self, call: SimCall, text: str) -> None:
-        speech = await spoken(text)
+        async with self._voice:  # in the order in which they were typed
+            speech = await spoken(text)
         if speech is None:
             self._complain("typed words cannot be spoken here. Fix: install espeak-ng")
         else:
+            self._say(call, speech)
+
+    def _say(self, call: SimCall, speech: bytes) -> None:
+        if call.mouth.queued_ms > SPEECH_WAITING_MS:
+            self._complain("more than a minute of speech waits to be said")
+        else:
             call.speak_nowait(speech)
 
-    def _fail(self, fault: Fault) -> None:
+    def _fail(self, fault: page.Fault) -> None:
         match fault.what:
             case "delay":
                 self._up.delay_s = self._down.delay_s = fault.ms / 1000

@@ -220,11 +220,18 @@ async def _serve_leg(serve: Callable[[], Awaitable[None]], leg: websocket.WebSoc
             nursery.cancel_scope.cancel(reason="the browser was lost")
 
         leg.attach(nursery.start_soon, lost)
+        nursery.start_soon(_keep_alive, leg, name="console keepalive")
         try:
             await serve()
         except* LegClosed:
             pass
         nursery.cancel_scope.cancel(reason="over")
+
+
+async def _keep_alive(leg: websocket.WebSocketLeg) -> None:
+    """Ping, for a browser that is gone without a word would hold its socket for hours."""
+    while (due := leg.keepalive_nowait(trio.current_time())) < math.inf:  # noqa: ASYNC110 (the leg's clock)
+        await trio.sleep_until(due)
 
 
 def _extend(connection: PendingConnection, limit_s: float) -> None:

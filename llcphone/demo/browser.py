@@ -160,6 +160,7 @@ async def open_browser_phone(
             stage.twilio.keep_audio = stage.model.keep_audio = False  # there may be calls for days
             lines.twilio = stage.twilio
             lines.simulated = None if behind.real else stage.model
+            stage.model.keep_audio = False  # one may talk all day
             if behind.actor is not None:
                 behind.actor.prompt = partial(_prompt, stage)
             config = _config(behind, stage, folder)
@@ -208,7 +209,10 @@ async def open_line_to(
 
 def _config(behind: Behind, stage: Stage, folder: str) -> Config:
     """The user's settings, with what leads to the stage on top."""
-    ours: dict[str, Any] = {"store": {"url": f"sqlite:///{folder}/phone.db"}}
+    ours: dict[str, Any] = {
+        "store": {"url": f"sqlite:///{folder}/phone.db"},
+        "journal": {"url": f"sqlite:///{folder}/journal.db"},  # a lost stream is resumed
+    }
     if behind.real:
         ours["realtime"] = behind.settings["realtime"]
     else:

@@ -6,7 +6,7 @@ import base64
 import json
 import socket
 from collections import deque
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -16,12 +16,17 @@ from llcphone.console.line import Lines
 from llcphone.errors import LegClosed
 from llcphone.testing import Rehearsal, rehearse
 from llcphone.wire import websocket
+from llcphone.wire.leg import LegLimits
 from llcphone.wire.socket import Socket
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
+
+    from llcphone import Agent
+    from llcphone.console.line import Cue
 
 FRAME = 160
+PATIENCE_S = 60.0
 SALES = "+15551230077"
 
 
@@ -36,6 +41,8 @@ class Page:
     confirmed: list[str] = attrs.field(factory=list)
     lag_s: float = 0.0
     """Of its loudspeaker."""
+    stalled: bool = False
+    """It does not read."""
     free_at: float = 0.0
     marks: deque[tuple[float, str]] = attrs.field(factory=deque)
     spans: list[list[float]] = attrs.field(factory=list)
@@ -47,11 +54,10 @@ class Page:
 
     async def until(self, what: str, nth: int = 1, **fields: Any) -> dict[str, Any]:
         """Wait for the nth carrier event of a kind with these fields."""
-        while True:
-            found = [each for each in self.carrier(what) if fields.items() <= each.items()]
-            if len(found) >= nth:
-                return found[nth - 1]
-            await self.news.park()
+        with trio.fail_after(PATIENCE_S):
+            while len(found := [e for e in self.carrier(what) if fields.items() <= e.items()]) < nth:
+                await self.news.park()
+        return found[nth - 1]
 
     def carrier(self, what: str) -> list[dict[str, Any]]:
         return [each for each in self.shown if each.get("what") == what]
@@ -66,8 +72,9 @@ class Page:
     async def hears(self, seconds: float) -> None:
         """Wait until this much was heard from now on."""
         wanted = self.heard_s + seconds
-        while self.heard_s < wanted:  # noqa: ASYNC110 (the page's own clock)
-            await trio.sleep(0.02)
+        with trio.fail_after(PATIENCE_S):
+            while self.heard_s < wanted:  # noqa: ASYNC110 (the page's own clock)
+                await trio.sleep(0.02)
 
     async def quiet(self, seconds: float) -> None:
         """Wait until nothing was heard for this long."""
@@ -87,6 +94,8 @@ class Page:
     async def read(self) -> None:
         try:
             while True:
+                while self.stalled:  # noqa: ASYNC110
+                    await trio.sleep(0.1)
                 for text in await self.leg.receive():
                     self._take(json.loads(text))
                     self.news.unpark_all()
@@ -136,6 +145,25 @@ class Page:
                 self._confirm()
 
 
+@asynccontextmanager
+async def open_page(port: int, ticket: str = "x") -> AsyncIterator[Page]:
+    """A page opens a line, and leaves."""
+    url, headers = f"ws://127.0.0.1:{port}/line/{ticket}", [("Origin", f"http://127.0.0.1:{port}")]
+    leg = await websocket.connect(url, headers=headers, timeout_s=5)
+    page = Page(leg)
+    async with trio.open_nursery() as nursery:
+        leg.attach(nursery.start_soon, lambda end: None)
+        nursery.start_soon(page.read)
+        nursery.start_soon(page.play)
+        await page.until("ready")
+        try:
+            yield page
+        finally:
+            nursery.cancel_scope.cancel()
+            with trio.CancelScope(shield=True):
+                await leg.aclose()
+
+
 @attrs.define(eq=False)
 class Exchange:
     """A rehearsed server, and the line sockets of the Twilio before it."""
@@ -144,35 +172,21 @@ class Exchange:
     lines: Lines
     port: int
 
-    @asynccontextmanager
-    async def page(self) -> AsyncIterator[Page]:
+    def page(self) -> AbstractAsyncContextManager[Page]:
         """A page opens a line, and leaves."""
-        leg = await websocket.connect(f"ws://127.0.0.1:{self.port}/line/x", timeout_s=5)
-        page = Page(leg)
-        async with trio.open_nursery() as nursery:
-            leg.attach(nursery.start_soon, lambda end: None)
-            nursery.start_soon(page.read)
-            nursery.start_soon(page.play)
-            await page.until("ready")
-            try:
-                yield page
-            finally:
-                nursery.cancel_scope.cancel()
-                with trio.CancelScope(shield=True):
-                    await leg.aclose()
+        return open_page(self.port)
 
 
 @asynccontextmanager
-async def exchange(agent, *, cues=(), **rehearsal) -> AsyncIterator[Exchange]:
-    """A rehearsal whose callers are pages."""
-    lines = Lines(model="simulated", cues=cues, names={SALES: "sales"})
+async def line_port(lines: Lines) -> AsyncIterator[int]:
+    """A port on which every connection is a line socket, as the console's is for a good ticket."""
 
     async def serve(stream: trio.SocketStream) -> None:
         head = b""
         while b"\r\n\r\n" not in head:
             head += await stream.receive_some()
         sock = socket.socket(fileno=stream.socket.detach())
-        leg = websocket.accept(Socket.from_accepted(sock), head)
+        leg = websocket.accept(Socket.from_accepted(sock), head, limits=LegLimits(stall_timeout_s=60))
         async with trio.open_nursery() as nursery:
             leg.attach(nursery.start_soon, lambda end: nursery.cancel_scope.cancel())
             try:
@@ -182,11 +196,19 @@ async def exchange(agent, *, cues=(), **rehearsal) -> AsyncIterator[Exchange]:
             finally:
                 leg.abort()
 
-    async with rehearse(agent, callee=lines.callee, **rehearsal) as stage, trio.open_nursery() as nursery:
+    async with trio.open_nursery() as nursery:
+        (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
+        nursery.start_soon(trio.serve_listeners, serve, [listener])
+        yield listener.socket.getsockname()[1]
+        nursery.cancel_scope.cancel()
+
+
+@asynccontextmanager
+async def exchange(agent: Agent, *, cues: Sequence[Cue] = (), **how: Any) -> AsyncIterator[Exchange]:
+    """A rehearsal whose callers, and those who are called, are pages."""
+    lines = Lines(model="simulated", cues=cues, names={SALES: "sales"})
+    async with rehearse(agent, callee=lines.callee, **how) as stage, line_port(lines) as port:
         lines.twilio = stage.twilio
         lines.simulated = stage.model
         lines.call_id = lambda sid: next((c.call_id for c in stage.phone.calls() if c.call_sid == sid), "")
-        (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
-        nursery.start_soon(trio.serve_listeners, serve, [listener])
-        yield Exchange(stage, lines, listener.socket.getsockname()[1])
-        nursery.cancel_scope.cancel()
+        yield Exchange(stage, lines, port)

@@ -8,14 +8,21 @@ import pytest
 import trio
 
 from llcphone import Agent, EndReason
-from llcphone.console.line import Cue
+from llcphone.config.console import ConsoleConfig
+from llcphone.console.line import Cue, Lines
+from llcphone.console.open import open_console
 from llcphone.console.spoken import can_speak, spoken
 from llcphone.sim import voices
 from llcphone.sim.model import Say
 from llcphone.sim.ulaw import DECODED
-from tests.console.page import exchange
+from llcphone.testing import rehearse
+from tests.console.browser import KEY, Browser
+from tests.console.page import exchange, open_page
+from tests.store.journal_kit import url_of
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from trio.testing import MockClock
 
 GREETING = Say("Hello, this is Casa Verde. How can I help you?", voices.load("greeting"))
@@ -234,3 +241,41 @@ async def test_a_stream_that_is_lost_is_shown_and_the_server_is_asked_what_is_ne
         await page.until("stream", state="ended")
         over = await page.until("state", state="over")
         assert over["why"] == "<Hangup>"
+
+
+async def test_a_lost_stream_is_resumed_where_there_is_a_journal(
+    autojump_clock: MockClock, tmp_path: Path, no_threads: None
+) -> None:
+    settings = {"journal": {"url": url_of(tmp_path)}}
+    agent = Agent("Be brief.")
+    async with (
+        exchange(agent, script=[GREETING, SUNDAY], settings=settings) as here,
+        here.page() as page,
+    ):
+        page.send("call")
+        await page.hears(2.0)
+        await page.quiet(0.5)
+        page.send("fault", what="drop-stream")
+        assert (await page.until("error"))["code"] == 31903
+        await page.until("stream", 2, state="started")
+        await page.hears(1.0)
+        page.send("hangup")
+        await page.until("state", state="over", why="caller hung up")
+
+
+async def test_a_page_comes_with_a_ticket_through_the_consoles_port(autojump_clock: MockClock) -> None:
+    lines = Lines(model="simulated")
+    config = ConsoleConfig(key=KEY)
+    async with (
+        rehearse(Agent("Be brief."), script=[GREETING], callee=lines.callee) as stage,
+        open_console(stage.phone, config, sockets={"line": lines.serve}) as console,
+    ):
+        lines.twilio = stage.twilio
+        browser = Browser(console.port)
+        await browser.enter(console)
+        async with open_page(console.port, await browser.ticket("line")) as page:
+            page.send("call")
+            await page.hears(2.0)
+            page.send("hangup")
+            await page.until("state", state="over")
+        assert (await stage.record()).reason is EndReason.CALLER_HUNG_UP

@@ -267,6 +267,17 @@ async def test_there_are_two_lines_and_as_many_viewers_as_set(autojump_clock) ->
             assert (await page.upgrade(f"/{kind}/{await page.ticket(kind)}"))[0] == 101
 
 
+async def test_a_browser_that_is_gone_without_a_word_makes_room(autojump_clock) -> None:
+    async with console_of() as (console, page, _):
+        await page.enter(console)
+        for _number in range(LINES):  # none of which answers a ping
+            assert (await page.upgrade(f"/line/{await page.ticket('line')}"))[0] == 101
+        await trio.sleep(30)
+        assert (await page.upgrade(f"/line/{await page.ticket('line')}"))[0] == 503
+        await trio.sleep(30)
+        assert (await page.upgrade(f"/line/{await page.ticket('line')}"))[0] == 101
+
+
 async def test_a_socket_that_fails_ends_alone(autojump_clock, caplog) -> None:
     async def fails(leg, session) -> None:
         raise RuntimeError("sk-secret")

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import attrs
+
 from llcphone.sim.twilio.steps import Room, absolute
 
 if TYPE_CHECKING:
@@ -42,6 +44,22 @@ def _tell(call: SimCall, room: Room, event: str) -> None:
     call.notify("conference", room.callback, form)
 
 
+@attrs.define(eq=False)
+class _Bridge:
+    """Carries one participant's voice to the others, as far as they are somebody outside."""
+
+    room: Room
+    sid: str
+
+    async def hear_frame(self, payload: str, frame_ms: int) -> None:
+        for sid, hear in self.room.ears.items():
+            if sid != self.sid:
+                hear(payload)
+
+    async def hear_digit(self, digit: str) -> None:
+        pass
+
+
 async def confer(call: SimCall, noun: Verb, base: str) -> None:
     """Be in the room until it is over."""
     name = noun.text
@@ -60,26 +78,36 @@ async def confer(call: SimCall, noun: Verb, base: str) -> None:
         room.callback = absolute(base, callback)
         room.wanted = frozenset(noun.get("statusCallbackEvent").split() or ["start", "end"])
     room.inside[call.sid] = call.log
+    if call.handset is not None:
+        room.ears[call.sid] = call.handset.hear_other
     _tell(call, room, "participant-join")
     if noun.get("startConferenceOnEnter", "true") != "false" and not room.start.is_set():
         _tell(call, room, "conference-start")
         for log in room.inside.values():
             log.event("the conference begins")
         room.start.set()
+    bridge = _Bridge(room, call.sid)
     try:
         began_ms = call.log.now_ms
         try:
             call.log.event("in a conference" if room.start.is_set() else "hold music")
+            if not room.start.is_set():
+                call.log.show("conference", state="waiting")
             await room.start.wait()
         finally:
             call.record.on_hold_ms += call.log.now_ms - began_ms
+        call.log.show("conference", state="joined")
+        call.mouth.listener = bridge
         await room.over.wait()
     finally:
+        call.mouth.stop_listener(bridge)
+        call.log.show("conference", state="over")
         _leave(call, room, ends=noun.get("endConferenceOnExit", "false") == "true")
 
 
 def _leave(call: SimCall, room: Room, *, ends: bool) -> None:
     del room.inside[call.sid]
+    room.ears.pop(call.sid, None)
     _tell(call, room, "participant-leave")
     if (ends and not room.over.is_set()) or (not room.inside and not room.over.is_set()):
         room.over.set()

@@ -92,7 +92,8 @@ async def _ring(call: SimCall, verb: Verb, noun: Verb, base: str, fetch: FetchDo
             noun.get("method", "POST").upper(),
             {"CallSid": child_sid, "ParentCallSid": call.sid, "To": number, "Called": number},
         )
-        bridged = await _whisper(call, first, outcome.presses, fetch) and not outcome.leaves
+        presses = outcome.presses if call.handset is None else "1"  # its holder has said that they answer
+        bridged = await _whisper(call, first, presses, fetch) and not outcome.leaves
         status = status if bridged else outcome.unjoined
     if bridged:
         call.log.event("the two are joined")
@@ -131,8 +132,12 @@ async def _whisper(call: SimCall, step: Fetch, presses: str, fetch: FetchDocumen
         for verb in verbs:
             match verb.name:
                 case "Say" | "Play" | "Pause":
+                    if verb.text:
+                        call.log.show("whisper", text=verb.text)
                     await trio.sleep(len(verb.text.split()) * SAY_S_PER_WORD)
                 case "Gather":
+                    for each in verb.children:
+                        call.log.show("whisper", text=each.text)
                     await trio.sleep(sum(len(each.text.split()) for each in verb.children) * SAY_S_PER_WORD)
                     if presses:
                         keys = {"Digits": presses[: verb.number("numDigits", len(presses))]}

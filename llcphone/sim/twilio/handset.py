@@ -13,6 +13,7 @@ itself, and the questions that a person answers, such as whether a telephone tha
 
 from __future__ import annotations
 
+import base64
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -94,6 +95,16 @@ class Handset:
     def show(self, what: str, **fields: Any) -> None:
         """Something the holder hears or sees of the network."""
         self.send(json.dumps({"event": "carrier", "what": what, **fields}))
+
+    def relay(self, message: str) -> None:
+        """A message of the server, as it came."""
+        self.send(message)
+
+    def hear_other(self, payload: str) -> None:
+        """A frame of somebody else in the same conference, as base64."""
+        if self.log is not None and self.ear is not None:
+            self.ear.play(base64.b64decode(payload), self.log.now)
+            self.send(json.dumps({"event": "media", "media": {"payload": payload}}))
 
     async def ring(self, call_sid: str, from_: str, to: str, limit_s: float) -> str:
         """Ring, for a call placed by REST: ``accept``, ``decline``, ``machine``, or "" if nobody answers."""

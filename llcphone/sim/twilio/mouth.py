@@ -80,6 +80,11 @@ class Mouth:
         """True when the speech of that ticket is over."""
         return self._sent >= ticket
 
+    @property
+    def queued_ms(self) -> int:
+        """Speech that is still to be said."""
+        return len(self._frames) * self.frame_ms
+
     def fall_silent(self) -> None:
         """Forget speech that is queued."""
         self._sent += len(self._frames)

@@ -11,6 +11,9 @@ import attrs
 
 from llcphone.sim.twilio.playout import Playout, Span
 
+_CUT = -1
+"""When a mark is due whose audio was cut away."""
+
 
 @attrs.define
 class RemoteEar(Playout):
@@ -28,6 +31,7 @@ class RemoteEar(Playout):
     def clear(self, now: int) -> None:
         """Empty the buffer; the ear confirms the pending marks, as it drops them."""
         self._cut(now)
+        self._marks = type(self._marks)((_CUT, name) for _, name in self._marks)
 
     def stop(self, now: int) -> None:
         """See ``Playout.stop``."""
@@ -40,7 +44,7 @@ class RemoteEar(Playout):
             if waiting == name:
                 self._marks.remove((at, name))
                 self._confirmed.append(name)
-                if at <= self.free_at:  # else the audio before it was cut away
+                if at != _CUT:
                     self._delay(max(0, now - at), min(at, self._known))
                     self._known = max(at, now)
                 return True
@@ -76,4 +80,4 @@ class RemoteEar(Playout):
         for span in self.spans[index:]:
             span.start += lag
         self.free_at += lag
-        self._marks = type(self._marks)((at + lag, name) for at, name in self._marks)
+        self._marks = type(self._marks)((at if at == _CUT else at + lag, name) for at, name in self._marks)

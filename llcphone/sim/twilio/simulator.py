@@ -138,6 +138,12 @@ class TwilioSimulator:
             form, step, faults, callbacks, on_event=how.get("on_event"), handset=how.get("handset")
         )
 
+    def forget_calls(self, but: int) -> None:
+        """Forget the oldest calls that are over, and what was said and heard in them, but for so many."""
+        over = [call for call in self.calls if call.over]
+        for call in over[: max(0, len(over) - but)]:
+            self.calls.remove(call)
+
     async def outbound(self, nth: int = 1) -> SimCall:
         """Wait for the nth call that the server places through the REST API."""
         while True:

@@ -73,6 +73,8 @@ class Room:
     sid: str = attrs.field(factory=lambda: make_sid("CF"))
     inside: dict[str, CallLog] = attrs.field(factory=dict)
     """The participants' calls, by SID, in the order of entering."""
+    ears: dict[str, Callable[[str], None]] = attrs.field(factory=dict)
+    """Of those who are somebody outside, by SID: given each frame of the others."""
     start: trio.Event = attrs.field(factory=trio.Event)
     """Participants hear each other."""
     over: trio.Event = attrs.field(factory=trio.Event)

@@ -256,3 +256,65 @@ async def test_a_handset_holds_one_call_at_a_time(autojump_clock):
         call.hang_up()
         await call.ended()
         assert not handset.busy
+
+
+async def test_two_handsets_in_a_conference_hear_each_other(autojump_clock):
+    async with served() as (server, twilio):
+        server.answers["/twiml"] = "<Response><Dial><Conference>room</Conference></Dial></Response>"
+        (one, first), (two, second) = held(), held()
+        call = await twilio.ring(handset=one)
+        await first.until("conference", state="joined")
+        other = await twilio.ring(handset=two)
+        await second.until("conference", state="joined")
+        for n in range(100):
+            one.hear(bytes([n]) * 160)
+            two.hear(bytes([100 + n % 20]) * 160)
+            await trio.sleep(0.02)
+        await trio.sleep(0.2)
+        call.hang_up()
+        await call.ended()
+        other.hang_up()
+        await second.until("conference", state="over")
+
+        def heard(holder):
+            payloads = [each["media"]["payload"] for each in holder.shown if each["event"] == "media"]
+            return b"".join(base64.b64decode(payload) for payload in payloads)
+
+        said = b"".join(bytes([n]) * 160 for n in range(100))
+        assert said in heard(second)
+        assert said not in heard(first)
+        assert bytes([119]) * 160 in heard(first)
+        assert said in other.heard_ulaw()
+
+
+async def test_what_a_dialled_party_hears_first_is_shown_and_its_key_is_pressed(autojump_clock):
+    handset, holder = held()
+    async with served() as (server, twilio):
+        server.answers["/twiml"] = (
+            '<Response><Dial action="/after"><Number url="/whisper">+15551230007</Number></Dial></Response>'
+        )
+        server.answers["/whisper"] = (
+            '<Response><Gather action="/key" numDigits="1"><Say>A caller. Press a key.</Say></Gather>'
+            "<Hangup/></Response>"
+        )
+        server.answers["/key"] = "<Response/>"
+        server.answers["/after"] = "<Response><Hangup/></Response>"
+        call = await twilio.ring(handset=handset)
+        await holder.until("dial")
+        handset.answer("answered")
+        await holder.until("whisper", text="A caller. Press a key.")
+        await holder.until("dial", choices=["over"])
+        handset.answer("over")
+        await call.ended()
+        assert call.record.joined == ["+15551230007"]
+
+
+async def test_calls_that_are_over_can_be_forgotten(autojump_clock):
+    async with served() as (server, twilio):
+        server.answers["/twiml"] = server.connect()
+        calls = [await twilio.ring() for _ in range(4)]
+        for call in calls[:3]:
+            call.hang_up()
+            await call.ended()
+        twilio.forget_calls(but=1)
+        assert twilio.calls == calls[2:]
