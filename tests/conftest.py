@@ -66,13 +66,14 @@ def logs_stay_as_they_are() -> Iterator[None]:
 
 @pytest.fixture
 def no_threads(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A thread is no task: a virtual clock would jump while one works. So a database's is done at once."""
+    """A thread is no task: a virtual clock would jump while one works. So a database's or a recording's is done at once."""
 
     async def at_once(work: Callable[..., Any], *args: Any, **_: Any) -> Any:
         await trio.lowlevel.checkpoint()
         return work(*args)
 
-    monkeypatch.setattr("llcphone.store.database.in_thread", at_once)
+    for module in ("store.database", "recorder.recorder"):
+        monkeypatch.setattr(f"llcphone.{module}.in_thread", at_once)
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ SHARED = ["errors", "validation", "audio", "languages", "config", "dial_guard", 
 CODECS = {"twilio", "realtime"}
 ENGINE = {*SHARED, *CODECS, "prices", "engine"}
 CALL = {*ENGINE, "runtime", "wire", "announcements", "price_lists", "call"}
-BETWEEN = {*CALL, "carrier", "store", "phone"}
+BETWEEN = {*CALL, "carrier", "recorder", "store", "phone"}
 
 MAY_IMPORT: dict[str, set[str]] = {
     **{room: set(SHARED[:at]) for at, room in enumerate(SHARED)},
@@ -38,6 +38,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "price_lists": {"errors", "prices"},
     "call": CALL,
     "carrier": BETWEEN,
+    "recorder": {*SHARED, "twilio", "runtime"},
     "store": BETWEEN,
     "phone": BETWEEN,
     "telemetry": BETWEEN,

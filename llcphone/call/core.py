@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from llcphone.call.codec import RealtimeCodec
-    from llcphone.call.services import CallServices, EngineLike
+    from llcphone.call.services import CallServices, EngineLike, Recording
     from llcphone.engine.call_setup import CallSetup
     from llcphone.engine.commands import Command
     from llcphone.engine.events import Event
@@ -72,7 +72,8 @@ class Alarm:
 class PhoneWriter:
     """Writes to the phone's leg; messages that follow each other in one step leave in one kernel send."""
 
-    def __init__(self) -> None:
+    def __init__(self, recording: Recording | None = None) -> None:
+        self._recording = recording
         self.leg: Leg | None = None
         self.waiting: list[bytes] = []
         """Messages of the present step that have not been sent."""
@@ -84,6 +85,8 @@ class PhoneWriter:
 
     def write(self, message: PhoneMessage) -> None:
         """Let a message wait for ``flush``. ``Clear`` is sent at once, and drops unsent media."""
+        if self._recording is not None:
+            self._recording.sent(message)
         if isinstance(message, Clear):
             if self.waiting:
                 self.flush()
@@ -108,7 +111,7 @@ class CallCore:
         self.engine = CallEngine(setup)
         self.log = logger("llcphone.call", call=call_id)
         self.alarm = Alarm()
-        self.phone = PhoneWriter()
+        self.phone = PhoneWriter(services.recording)
         self.model: Leg | None = None
         """Where the caller's frames go; None while no model leg is open."""
         self.codec: RealtimeCodec | None = None
@@ -238,9 +241,14 @@ class CallCore:
         self.log.debug("call failed here", exc_info=fault)
 
     def close_tape(self) -> None:
-        """End the recording of this call, if there is one."""
+        """End the tape of this call, if there is one."""
         if self._tape is not None:
             self._tape.close()
+
+    def close_recording(self) -> None:
+        """Nothing that follows is heard."""
+        if self.services.recording is not None:
+            self.services.recording.close()
 
 
 MOST_BAD_IN_ROW = 10

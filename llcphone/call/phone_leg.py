@@ -82,7 +82,9 @@ class PhoneLeg:
                     self._started(event)
                 core.step(event)
 
-        await read_all(leg, on_message, core.services.poller)
+        recording = core.services.recording
+        take = on_message if recording is None else recording.tap(on_message)
+        await read_all(leg, take, core.services.poller)
 
     def _started(self, event: StreamStarted) -> None:
         """Messages for the phone can be written now; an outbound call may learn its CallSid here."""

@@ -79,7 +79,7 @@ class CallRun:
                 core.failed(failure.error)
         finally:
             core.finished = True
-            for close in (self._abort_phone, core.close_tape):
+            for close in (self._abort_phone, core.close_tape, core.close_recording):
                 with contained() as failure:
                     close()
                 if failure.error is not None:
@@ -137,6 +137,7 @@ class CallRun:
             self._services.dial()
 
     def _end(self, command: commands.EndCall) -> None:
+        self._core.close_recording()
         if self._services.on_over is not None:
             self._services.on_over(command.reason)
         self._core.cancel(command.reason.value)

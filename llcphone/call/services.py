@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from llcphone.engine.call import CallEngine
     from llcphone.engine.commands import Command
     from llcphone.engine.events import EndReason, Event
+    from llcphone.twilio.media import PhoneMessage
     from llcphone.wire.poller import Poller
 
 Observer = Callable[[Note], None]
@@ -32,6 +33,14 @@ class EngineLike(Protocol):
 class Tape(EngineLike, Protocol):
     """An engine that is being recorded."""
 
+    def close(self) -> None: ...
+
+
+class Recording(Protocol):
+    """Takes what the stream carries, to write it down elsewhere."""
+
+    def tap(self, on_message: Callable[[bytes], None]) -> Callable[[bytes], None]: ...
+    def sent(self, message: PhoneMessage) -> None: ...
     def close(self) -> None: ...
 
 
@@ -61,4 +70,6 @@ class CallServices:
     poller: Poller | None = None
     """Reads the sockets of many calls at once; None: each reader waits for its own."""
     tape: Taping | None = None
-    """None: the call is not recorded."""
+    """None: its events and decisions are not kept."""
+    recording: Recording | None = None
+    """None: its sound is not recorded."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -34,6 +34,7 @@ from llcphone.cli.calls_view import (
 )
 from llcphone.cli.options import AsJson, ConfigPath, Count, number_of
 from llcphone.errors import ConfigError
+from llcphone.recorder.folder import head_at, path_of
 from llcphone.store import calls as kept
 from llcphone.store import search
 from llcphone.store.database import Database
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from llcphone.config import Config
+    from llcphone.recorder.wav import Head
     from llcphone.store.models import CallDetails, CallSummary
 
 Numbers = Annotated[bool, Parameter(help="show complete telephone numbers")]
@@ -97,11 +99,15 @@ def show(
         call: its id, the beginning of it, or Twilio's CallSid.
     """
     details = _find(call, config)
+    audio = _recording_of(details.summary.id, config)
     if as_json:
-        print_json(attrs.asdict(details))
+        print_json({**attrs.asdict(details), "audio": None if audio is None else str(audio[0])})
         return
     screen = console()
-    for name, text in facts_of(details, whole=numbers):
+    facts = facts_of(details, whole=numbers)
+    if audio is not None:
+        facts.append(("audio", f"{audio[1].duration_s:.1f} s; {audio[0]}"))
+    for name, text in facts:
         screen.print(f"[bold]{name:<10}[/bold] ", end="")
         screen.print(text, markup=False)
     if details.turns:
@@ -230,6 +236,16 @@ def open_store(config: Config, *, read_only: bool) -> Iterator[Callable[[Callabl
         raise ConfigError("store.url", f"cannot be read ({type(exc).__name__})", "llcphone doctor") from None
     finally:
         place.close()
+
+
+def _recording_of(call_id: str, path: Path | None) -> tuple[Path, Head] | None:
+    """The file of its recording, and what it says about itself; None: there is none, or none we may read."""
+    folder = settings.load(path).config.records.audio_dir
+    file = path_of(Path(folder).absolute(), call_id) if folder else None
+    with suppress(OSError):
+        if file is not None and (head := head_at(file)) is not None:
+            return file, head
+    return None
 
 
 def _find(start: str, config: Path | None) -> CallDetails:

@@ -1,7 +1,7 @@
 """``llcphone store purge``: shows what it would delete, asks, and deletes it everywhere.
 
-A call is in the database, in the file of records, on a tape and in the journal. Recordings and voicemail are
-in Twilio's account: the command lists them, but does not delete them.
+A call is in the database, in the file of records, on a tape, in a recording and in the journal. Recordings by
+Twilio and voicemail are in Twilio's account: the command lists them, but does not delete them.
 """
 
 from __future__ import annotations
@@ -24,8 +24,19 @@ from llcphone.cli.calls import loaded_with_store, open_store
 from llcphone.cli.calls_view import print_json
 from llcphone.cli.options import AsJson, ConfigPath, agreed, confirmed, number_of
 from llcphone.errors import ConfigError
+from llcphone.recorder import folder as recordings
 from llcphone.store import journal, record_file, search
-from llcphone.store.deletion import DAY_S, count_of_number, count_old, forgetting, in_pieces, purging
+from llcphone.store.deletion import (
+    DAY_S,
+    ForgottenCalls,
+    count_of_number,
+    count_old,
+    forgetting,
+    forgetting_call,
+    ids_of,
+    in_pieces,
+    purging,
+)
 from llcphone.store.search import CallFilter
 
 if TYPE_CHECKING:
@@ -38,22 +49,30 @@ Counts = dict[str, int]
 def purge(
     *,
     number: str = "",
+    call: str = "",
     config: ConfigPath = None,
     dry_run: bool = False,
     yes: Annotated[bool, Parameter(help="delete without a question")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Delete what is older than the settings allow; with --number, all data of one person.
+    """Delete what is older than the settings allow; or all data of one person, or of one call.
 
-    Both in the database, in records.path and in records.blackbox_dir. Of a person: calls with what was said,
-    messages, notes, appointments and the customer; also what the journal has.
+    In the database, records.path, records.blackbox_dir and records.audio_dir. Of a person: calls with what
+    was said, messages, notes, appointments and the customer; also what the journal has.
 
     Args:
         number: whose, as +<country><number>.
+        call: its id, or Twilio's CallSid; all runs of a call that was resumed are deleted.
         dry_run: say what would be deleted, and delete nothing.
     """
     loaded = loaded_with_store(config)
-    what = OfNumber(loaded, number_of(number, "--number")) if number else OfAge(loaded)
+    if number and call:
+        raise ConfigError("--call", "cannot be used with --number", "purge one, then the other")
+    what: OfCall | OfNumber | OfAge = OfAge(loaded)
+    if number:
+        what = OfNumber(loaded, number_of(number, "--number"))
+    elif call:
+        what = OfCall(loaded, call)
     if as_json and not (yes or dry_run):
         raise ConfigError("--json", "cannot be used with a question", "add --yes or --dry-run")
     found = what.found()
@@ -87,6 +106,48 @@ def _told(found: Counts) -> str:
 
 
 @attrs.frozen
+class Files:
+    """What is kept of calls outside the database."""
+
+    config: Config
+    number: str = attrs.field(default="", repr=False)
+    """Recordings of this number are found even if their calls are in no database."""
+
+    def delete(self, gone: ForgottenCalls, *, dry_run: bool) -> Counts:
+        """Delete what there is of these calls; how much that is."""
+        records, in_file = self.config.records, 0
+        if not dry_run:
+            self._forget_in_journal(gone.call_sids)
+        if records.path:
+            with _still_there("records.path"):
+                in_file = record_file.forget(records.path, set(gone.call_ids), dry_run=dry_run)
+        folder = Path(records.blackbox_dir)
+        tapes = [folder / f"{each}.jsonl" for each in gone.call_ids] if records.blackbox_dir else []
+        return {
+            "record_lines": in_file,
+            "tapes": _delete("records.blackbox_dir", tapes, dry_run=dry_run),
+            "recordings": _delete("records.audio_dir", self._recordings(gone), dry_run=dry_run),
+        }
+
+    def _recordings(self, gone: ForgottenCalls) -> list[Path]:
+        if not self.config.records.audio_dir:
+            return []
+        with _still_there("records.audio_dir"):
+            return recordings.found(
+                Path(self.config.records.audio_dir),
+                call_ids=gone.call_ids,
+                call_sids=gone.call_sids,
+                number=self.number,
+            )
+
+    def _forget_in_journal(self, call_sids: tuple[str, ...]) -> None:
+        found = settings.with_journal(self.config).journal
+        if found.url and found.enabled:
+            with _still_there("journal.url"):
+                journal.forget(found.url, call_sids)
+
+
+@attrs.frozen
 class OfNumber:
     """All that is kept of one person."""
 
@@ -98,31 +159,44 @@ class OfNumber:
         with open_store(self.config, read_only=True) as read:
             calls = read(partial(search.page, wanted=CallFilter(number=self.number), most=None))
             counts = read(partial(count_of_number, number=self.number))
-        return {"calls": len(calls), **counts, **self._files([each.id for each in calls], dry_run=True)}
+        known = ForgottenCalls(tuple(each.id for each in calls), tuple(each.call_sid for each in calls))
+        return {"calls": len(calls), **counts, **Files(self.config, self.number).delete(known, dry_run=True)}
 
     def delete(self) -> None:
         """Delete it everywhere."""
         with open_store(self.config, read_only=False) as run:
             gone = in_pieces(forgetting(self.number), run)
-        found = settings.with_journal(self.config).journal
-        if found.url and found.enabled:
-            with _still_there("journal.url"):
-                journal.forget(found.url, gone.call_sids)
-        self._files(gone.call_ids, dry_run=False)
+        Files(self.config, self.number).delete(gone, dry_run=False)
 
-    def _files(self, call_ids: list[str] | tuple[str, ...], *, dry_run: bool) -> Counts:
-        records, in_file = self.config.records, 0
-        if records.path:
-            with _still_there("records.path"):
-                in_file = record_file.forget(records.path, set(call_ids), dry_run=dry_run)
-        folder = Path(records.blackbox_dir)
-        tapes = [folder / f"{each}.jsonl" for each in call_ids] if records.blackbox_dir else []
-        return {"record_lines": in_file, "tapes": _delete(tapes, dry_run=dry_run)}
+
+@attrs.frozen
+class OfCall:
+    """All that is kept of one call."""
+
+    config: Config
+    call: str
+
+    def found(self) -> Counts:
+        """How much there is; nothing is changed."""
+        with open_store(self.config, read_only=True) as read:
+            known = read(partial(ids_of, call=self.call))
+        ids, sids = tuple(id_ for id_, _ in known), tuple(sid for _, sid in known)
+        return {"calls": len(known), **Files(self.config).delete(self._too(ids, sids), dry_run=True)}
+
+    def delete(self) -> None:
+        """Delete it everywhere."""
+        with open_store(self.config, read_only=False) as run:
+            gone = in_pieces(forgetting_call(self.call), run)
+        Files(self.config).delete(self._too(gone.call_ids, gone.call_sids), dry_run=False)
+
+    def _too(self, ids: tuple[str, ...], sids: tuple[str, ...]) -> ForgottenCalls:
+        """What it was called by is searched for, too: its process may have been killed."""
+        return ForgottenCalls((*ids, self.call), (*sids, self.call))
 
 
 @attrs.frozen
 class OfAge:
-    """What is older than ``store.keep_days`` and ``store.transcript_days`` say; 0 keeps for ever."""
+    """What is older than the days in ``[store]`` and ``records.audio_days``; 0 keeps for ever."""
 
     config: Config
     now: float = attrs.field(factory=time.time)
@@ -162,13 +236,23 @@ class OfAge:
             with _still_there("records.blackbox_dir"):
                 every = Path(records.blackbox_dir).glob("*.jsonl")
                 tapes = [each for each in every if each.stat().st_mtime < self._calls_before]
-        counts = {"record_lines": in_file[0], "record_transcripts": in_file[1]}
-        return counts | {"tapes": _delete(tapes, dry_run=dry_run)}
+        old = []
+        if records.audio_dir:
+            days = records.audio_days
+            before = max(self._calls_before, self.now - days * DAY_S if days else -math.inf)
+            with _still_there("records.audio_dir"):
+                old = recordings.older_than(Path(records.audio_dir), before)
+        return {
+            "record_lines": in_file[0],
+            "record_transcripts": in_file[1],
+            "tapes": _delete("records.blackbox_dir", tapes, dry_run=dry_run),
+            "recordings": _delete("records.audio_dir", old, dry_run=dry_run),
+        }
 
 
-def _delete(tapes: list[Path], *, dry_run: bool) -> int:
-    with _still_there("records.blackbox_dir"):
-        there = [each for each in tapes if each.exists()]
+def _delete(key: str, paths: list[Path], *, dry_run: bool) -> int:
+    with _still_there(key):
+        there = [each for each in paths if each.exists()]
         for each in () if dry_run else there:
             each.unlink(missing_ok=True)
     return len(there)

@@ -119,7 +119,7 @@ class TransfersConfig(Section):
     """Whether Twilio records every call. The default is off because callers must be informed, and in many
     places must agree."""
     record_notice: str = setting(ENGLISH["transfers.record_notice"], NOT_EMPTY, private=True, advanced=True)
-    """What Twilio says before a recorded call begins."""
+    """What Twilio says before a call that is recorded begins, whether by Twilio or in `records.audio_dir`."""
 
     def check_together(self) -> None:
         """Each fallback must lead somewhere."""

@@ -5,7 +5,7 @@ Whether a session may act is asked here for all routes at once, and who acts is 
 GET  /api/state     what the pages begin with (`state`)
 POST /api/ticket    lets one WebSocket in: {"for": "live" | "line"}
 
-`operations` and `calls` have the others.
+`operations`, `calls` and `audio` have the others.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from quart_trio import QuartTrio
 from werkzeug.exceptions import HTTPException
 
 from llcphone.console.access import Purpose  # noqa: TC001  (msgspec reads it)
+from llcphone.console.audio import add_audio
 from llcphone.console.calls import add_calls
 from llcphone.console.operations import add_operations
 from llcphone.console.origin import security_headers
@@ -53,6 +54,7 @@ def make_console_app(console: Console) -> QuartTrio:
     add_operations(blueprint, console)
     if console.phone is not None:
         add_calls(blueprint, console, console.phone, CallIndex(console.phone))
+    add_audio(blueprint, console)
     app.register_blueprint(blueprint)
 
     @app.before_request

@@ -49,9 +49,10 @@ def places_of(context: DoctorContext) -> list[Place]:
     for key, section in (("journal.url", config.journal), ("store.url", config.store)):
         if section.enabled and (file := _database_file(section.url, key)):
             places.append(Place(key, file.absolute()))
-    if folder := config.records.blackbox_dir:
-        places.append(Place("records.blackbox_dir", Path(folder).absolute(), is_folder=True))
-    return places
+    folders = {key: config.value(key) for key in ("records.blackbox_dir", "records.audio_dir")}
+    return places + [
+        Place(key, Path(path).absolute(), is_folder=True) for key, path in folders.items() if path
+    ]
 
 
 def place_of_database(url: str, key: str) -> Path | None:

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from llcphone.phone.calls import LiveCalls, OnNote, OnRecord
     from llcphone.phone.dialler import Dialler
     from llcphone.phone.warm_pool import WarmPool
+    from llcphone.recorder.recorder import Recorder
     from llcphone.store.journal_writer import JournalWriter
     from llcphone.wire.poller import Poller
 
@@ -57,6 +58,7 @@ class Opened:
     dialler: Dialler | None = None
     poller: Poller | None = None
     taping: Taping | None = None
+    recorder: Recorder | None = None
     journal: JournalWriter | None = None
     call_store: CallStoreObserver | None = None
 
@@ -92,6 +94,7 @@ def assembled(
         dialler=dialler,
         poller=opened.poller,
         taping=opened.taping,
+        recorder=opened.recorder,
         store=None if opened.call_store is None else opened.call_store.store,
         resumes=journal and config.journal.max_resumes > 0,
     )

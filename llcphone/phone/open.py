@@ -22,6 +22,7 @@ from llcphone.phone.call_warnings import look_at_tools
 from llcphone.phone.calls import LiveCalls
 from llcphone.phone.transfers.transfers import check_destinations
 from llcphone.phone.warm_pool import WarmPool
+from llcphone.recorder.recorder import open_recorder
 from llcphone.runtime.host import need_trio
 from llcphone.store.journal_writer import open_journal
 from llcphone.store.record_file import open_record_file
@@ -66,6 +67,7 @@ async def open_phone(
     endpoint, warm = examined(config, agent)
     async with AsyncExitStack() as stack:
         taping = await stack.enter_async_context(open_black_boxes(config.records))
+        recorder = await stack.enter_async_context(open_recorder(config.records))
         secret = config.twilio.auth_token
         journal = await stack.enter_async_context(open_journal(config.journal, secret=secret))
         call_store = await stack.enter_async_context(open_call_store(config))
@@ -78,7 +80,7 @@ async def open_phone(
         if poller is not None:
             nursery.start_soon(poller.run, name="poller")
         dialler = await stack.enter_async_context(_opened_dialler(config, calls, journal))
-        opened = Opened(config, endpoint, warm, calls, dialler, poller, taping, journal, call_store)
+        opened = Opened(config, endpoint, warm, calls, dialler, poller, taping, recorder, journal, call_store)
         phone = assembled(opened, agent, takers, on_note)
         try:
             async with trio.open_nursery() as background:

@@ -20,6 +20,7 @@ from llcphone.engine.events import EndReason
 from llcphone.errors import ConfigError
 from llcphone.phone.journal_entries import RESUMABLE
 from llcphone.phone.transfers.transfer import is_briefing
+from llcphone.recorder.wav import About
 from llcphone.twilio import twiml
 
 if TYPE_CHECKING:
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
     from llcphone.phone.transfers.registry import TransferRegistry
     from llcphone.phone.transfers.requests import TransferRequests
     from llcphone.phone.warm_pool import WarmPool
+    from llcphone.recorder.recorder import Recorder
+    from llcphone.recorder.recording import Recording
     from llcphone.store.store import Store
     from llcphone.wire.poller import Poller
 
@@ -106,6 +109,8 @@ class CallRuns:
     """Reads the sockets of all calls; None where the system has no epoll."""
     taping: Taping | None
     """Black boxes, when ``records.blackbox_dir`` is set."""
+    recorder: Recorder | None
+    """Records calls, when ``records.audio_dir`` is set."""
     store: Store | None
     resumes: bool
     """Whether another run may go on with a call that has lost its own."""
@@ -185,7 +190,23 @@ class CallRuns:
             on_over=partial(self.calls.over, call),
             poller=self.poller,
             tape=self.taping,
+            recording=self._recording(call, agent),
         )
+
+    def _recording(self, call: Call, agent: Agent) -> Recording | None:
+        """A colleague who is briefed was not told of any recording."""
+        if self.recorder is None or is_briefing(call):
+            return None
+        about = About(
+            call=call.call_id,
+            call_sid=call.call_sid,
+            caller=call.caller,
+            dialled=call.dialled,
+            agent=agent.name,
+            run_number=call.run_number,
+            resumed_from=call.resumed_from,
+        )
+        return self.recorder.of_call(about, born_at=call.born_at)
 
     # -- a run's end -----------------------------------------------------------------------------
 

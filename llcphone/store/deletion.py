@@ -11,12 +11,12 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import attrs
-from sqlalchemy import Connection, delete, exists, func, select, tuple_
+from sqlalchemy import Connection, delete, exists, func, or_, select, tuple_
 
 from llcphone.errors import ConfigError
 from llcphone.store.search import from_or_to
 from llcphone.store.tables import APPOINTMENTS, CALLS, CUSTOMERS, LINES, MESSAGES, NOTES, OUTBOX, TOOLS, TURNS
-from llcphone.store.values import spelt_as
+from llcphone.store.values import fitted, spelt_as
 from llcphone.validation.phone_numbers import STAND_INS
 
 if TYPE_CHECKING:
@@ -51,8 +51,8 @@ class Forgotten:
 
 
 @attrs.frozen
-class ForgottenNumber:
-    """What was deleted of one number."""
+class ForgottenCalls:
+    """Which calls were deleted."""
 
     call_ids: tuple[str, ...] = ()
     """For files of these calls, such as recordings and ``calls.jsonl``."""
@@ -85,7 +85,7 @@ def purging(*, now: float, keep_days: float, transcript_days: float) -> Generato
     return Forgotten(calls, transcripts)
 
 
-def forgetting(number: str) -> Generator[Piece, Any, ForgottenNumber]:
+def forgetting(number: str) -> Generator[Piece, Any, ForgottenCalls]:
     """Delete all that is known of a number: calls from or to it with all that belongs to them, messages that
     name it, and the customer who has it with notes and appointments.
 
@@ -96,7 +96,7 @@ def forgetting(number: str) -> Generator[Piece, Any, ForgottenNumber]:
         raise ConfigError(
             "number",
             "is used for every caller who withholds theirs",
-            "delete such calls one by one, by their id",
+            "delete such calls one by one: llcphone store purge --call",
         )
     gone: list[tuple[str, str]] = []
     while found := (yield partial(_forget_calls, which=from_or_to(number))):
@@ -106,7 +106,29 @@ def forgetting(number: str) -> Generator[Piece, Any, ForgottenNumber]:
     for table in (NOTES, APPOINTMENTS):
         yield from _all_of(table, table.c.customer.in_(theirs))
     yield from _all_of(CUSTOMERS, CUSTOMERS.c.id.in_(theirs))
-    return ForgottenNumber(tuple(id_ for id_, _ in gone), tuple(sid for _, sid in gone if sid))
+    return ForgottenCalls(tuple(id_ for id_, _ in gone), tuple(sid for _, sid in gone if sid))
+
+
+def forgetting_call(call: str) -> Generator[Piece, Any, ForgottenCalls]:
+    """Delete a call, by its id or Twilio's: all its runs, with all that belongs to them."""
+    gone: list[tuple[str, str]] = []
+    while found := (yield partial(_forget_calls, which=runs_of(call))):
+        gone += found
+    return ForgottenCalls(tuple(id_ for id_, _ in gone), tuple(sid for _, sid in gone if sid))
+
+
+def runs_of(call: str) -> ColumnElement[bool]:
+    """All runs of a call, by the id of one of them or by Twilio's."""
+    id_, sid = fitted(CALLS.c.id, call), fitted(CALLS.c.call_sid, call)
+    runs = CALLS.alias()
+    its_sid = select(runs.c.call_sid).where(runs.c.id == id_, runs.c.call_sid != "")
+    return or_(CALLS.c.id == id_, CALLS.c.call_sid == sid, CALLS.c.call_sid.in_(its_sid))
+
+
+def ids_of(db: Connection, call: str) -> list[tuple[str, str]]:
+    """The ids and CallSids of all runs of a call."""
+    found = select(CALLS.c.id, CALLS.c.call_sid).where(runs_of(call))
+    return [(row.id, row.call_sid) for row in db.execute(found)]
 
 
 def count_old(db: Connection, *, calls_before: float, words_before: float) -> Forgotten:

@@ -47,12 +47,12 @@ PLAIN = Speech()
 
 @frozen
 class Recorded:
-    """A call that Twilio records from here on."""
+    """A call that is recorded from here on."""
 
     notice: str
     """Said before anything else."""
-    callback: str
-    """Asked when the recording is ready."""
+    callback: str = ""
+    """Asked when Twilio's recording is ready; empty: we record, not Twilio."""
     speech: Speech = PLAIN
 
 
@@ -70,12 +70,15 @@ def connect_stream(stream_url: str, *, action: str | None = None, recorded: Reco
     Args:
         stream_url: from ``stream_url``; Twilio takes no query string there.
         action: absolute URL that Twilio POSTs to when the stream has ended.
-        recorded: let Twilio record the call, and say so first.
+        recorded: say first that the call is recorded, and let Twilio record it if it is to.
     """
     connect = Connect(action=action, method="POST") if action else Connect()
     connect.append(Stream(url=stream_url))
     if recorded is None:
         return document(connect, Hangup())
+    notice = recorded.speech.say(recorded.notice)
+    if not recorded.callback:
+        return document(notice, connect, Hangup())
     start = Start()
     start.recording(
         channels="dual",
@@ -83,7 +86,7 @@ def connect_stream(stream_url: str, *, action: str | None = None, recorded: Reco
         recording_status_callback_method="POST",
         recording_status_callback_event="completed",
     )
-    return document(recorded.speech.say(recorded.notice), start, connect, Hangup())
+    return document(notice, start, connect, Hangup())
 
 
 def hang_up() -> str:

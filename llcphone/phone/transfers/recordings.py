@@ -1,4 +1,4 @@
-"""Recordings at Twilio: voicemail, and whole calls if people hear a notice."""
+"""Who is told that a call is recorded; and recordings at Twilio: voicemail, and whole calls."""
 
 from __future__ import annotations
 
@@ -42,11 +42,11 @@ class Recordings:
     _faults: Faults = attrs.field(factory=lambda: Faults(log), init=False)
 
     def of_call(self) -> twiml.Recorded | None:
-        """How Twilio is to record a call from its beginning; None: not at all."""
+        """What a caller is told of recording, and what Twilio does of it; None: nobody records."""
         transfers = self._config.transfers
-        if not transfers.record_calls:
+        if not transfers.record_calls and not self._config.records.audio_dir:
             return None
-        callback = f"{self._config.server.public_url}/recording/call"
+        callback = f"{self._config.server.public_url}/recording/call" if transfers.record_calls else ""
         return twiml.Recorded(transfers.record_notice, callback, self._speech)
 
     def ready(self, what: str, form: Mapping[str, str]) -> None:

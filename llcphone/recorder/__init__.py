@@ -1,0 +1,9 @@
+"""Recordings of calls: the caller on the left, the agent as it was heard on the right.
+
+recording   what a call gives away of its stream, while it speaks
+layout      where each piece of it lies in time
+wav         the file
+recorder    the thread that writes the files of all calls
+folder      finding and deleting them
+reading     giving one to a browser
+"""
