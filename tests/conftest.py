@@ -66,7 +66,8 @@ def logs_stay_as_they_are() -> Iterator[None]:
 
 @pytest.fixture
 def no_threads(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A thread is no task: a virtual clock would jump while one works. So a database's or a recording's is done at once."""
+    """A thread is no task: a virtual clock would jump while one works. So databases and recordings are
+    written at once."""
 
     async def at_once(work: Callable[..., Any], *args: Any, **_: Any) -> Any:
         await trio.lowlevel.checkpoint()

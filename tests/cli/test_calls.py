@@ -18,6 +18,7 @@ from llcphone import ConfigError
 from llcphone.cli import calls as cli_calls
 from llcphone.cli import store as cli_store
 from llcphone.cli.entry import app
+from llcphone.recorder.wav import About, head_of
 from llcphone.store import Message, ToolCall
 from llcphone.store.models import CallSummary
 from llcphone.store.schema import prepare
@@ -153,6 +154,60 @@ async def test_tail_shows_each_call_once_as_it_ends(tmp_path, capsys, autojump_c
     assert "Bread, please." in shown
 
 
+def recording(folder: Path, letter: str, **about: str) -> Path:
+    """A recording of a second."""
+    folder.mkdir(exist_ok=True)
+    path = folder / f"{letter * 16}.wav"
+    path.write_bytes(head_of(About(path.stem, **about), 8_000) + b"\xff" * 16_000)
+    return path
+
+
+async def test_purge_forgets_one_call_with_all_its_runs(tmp_path, capsys, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    first, second, killed, other = "a" * 16, "b" * 16, "c" * 16, "d" * 16
+    audio = tmp_path / "audio"
+    paths = [
+        recording(audio, name[0], call_sid="CA2" if name == other else "CA1")
+        for name in (first, second, killed, other)
+    ]
+    config = tmp_path / "llcphone.toml"
+    config.write_text(f"[records]\naudio_dir = '{audio}'\n")
+    async with opened(f"sqlite:///{tmp_path / 'phone.db'}") as store:
+        for name, sid in ((first, "CA1"), (second, "CA1"), (other, "CA2")):
+            store.put_call(record(name, call_sid=sid), caller=ADA)
+        await written(store)
+    with pytest.raises(ConfigError, match="cannot be used with --number"):
+        cli_store.purge(call=first, number=ADA, config=config, yes=True)
+    cli_store.purge(call=first, config=config, dry_run=True)
+    theirs = "2 calls, 0 record lines, 0 tapes and 3 recordings"
+    assert f"Delete {theirs}?" in capsys.readouterr().out
+    assert all(path.exists() for path in paths)
+    cli_store.purge(call=first, config=config, yes=True)
+    assert capsys.readouterr().out.endswith(f"deleted {theirs}\n")
+    assert [path.exists() for path in paths] == [False, False, False, True]
+    cli_store.purge(call="CA2", config=config, yes=True)
+    assert os.listdir(audio) == []
+    cli_store.purge(call=first, config=config, yes=True)
+    assert "deleted 0 calls" in capsys.readouterr().out
+
+
+async def test_a_call_that_was_recorded_says_where(tmp_path, capsys, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    config = tmp_path / "llcphone.toml"
+    config.write_text("[records]\naudio_dir = 'audio'\n")
+    async with opened(f"sqlite:///{tmp_path / 'phone.db'}") as store:
+        for letter in "ab":
+            store.put_call(record(letter * 16), caller=ADA)
+        await written(store)
+    path = recording(tmp_path / "audio", "a")
+    cli_calls.show("a", config=config)
+    assert f"1.0 s; {path}" in capsys.readouterr().out
+    cli_calls.show("a", config=config, as_json=True)
+    assert json.loads(capsys.readouterr().out)["audio"] == str(path)
+    cli_calls.show("b", config=config, as_json=True)
+    assert json.loads(capsys.readouterr().out)["audio"] is None
+
+
 async def test_purge_forgets_what_is_old_or_one_person(kept, capsys, monkeypatch) -> None:
     monkeypatch.chdir(kept.parent)
     tapes = kept.parent / "tapes"
@@ -161,8 +216,12 @@ async def test_purge_forgets_what_is_old_or_one_person(kept, capsys, monkeypatch
         (tapes / f"{name}.jsonl").write_text("{}\n")
     (tapes / "old.jsonl").write_text("{}\n")
     os.utime(tapes / "old.jsonl", (1, 1))
+    audio = kept.parent / "audio"
+    theirs_alone, of_others, old_audio = (recording(audio, letter) for letter in "abc")
+    recording(audio, "a", caller=ADA)  # of a process that was killed: the call is in no database
+    os.utime(old_audio, (1, 1))
     with kept.open("a") as settings:
-        settings.write(f"[records]\nblackbox_dir = '{tapes}'\n")
+        settings.write(f"[records]\nblackbox_dir = '{tapes}'\naudio_dir = '{audio}'\n")
     old = {"call_id": "old", "born_at": 0, "duration_s": 9, "transcript": [{"text": "Hi."}]}
     said = {"call_id": "aa11", "born_at": BORN_AT, "duration_s": 9, "transcript": [{"text": "Bread."}]}
     records = [said, {"call_id": "other"}, old]
@@ -177,10 +236,11 @@ async def test_purge_forgets_what_is_old_or_one_person(kept, capsys, monkeypatch
         cli_store.purge(number="banana", config=kept, yes=True)
     before = {path: path.read_bytes() for path in kept.parent.rglob("*.jsonl")}
     cli_store.purge(number=ADA, config=kept, dry_run=True)
-    theirs = "2 calls, 1 messages, 0 notes, 0 appointments, 0 customers, 1 record lines and 2 tapes"
+    theirs = "2 calls, 1 messages, 0 notes, 0 appointments, 0 customers, 1 record lines, 2 tapes and "
+    theirs += "1 recordings"
     assert f"Without it: Delete {theirs}?" in capsys.readouterr().out
     cli_store.purge(config=kept, dry_run=True)
-    aged = "0 calls, 1 transcripts, 1 record lines, 2 record transcripts and 1 tapes"
+    aged = "0 calls, 1 transcripts, 1 record lines, 2 record transcripts, 1 tapes and 1 recordings"
     assert f"Without it: Delete {aged}?" in capsys.readouterr().out
     assert {path: path.read_bytes() for path in before} == before
     cli_store.purge(config=kept, yes=True)
@@ -190,6 +250,7 @@ async def test_purge_forgets_what_is_old_or_one_person(kept, capsys, monkeypatch
     cli_store.purge(number="+1 (555) 123-0001" if ADA == "+15551230001" else ADA, config=kept, yes=True)
     assert capsys.readouterr().out.endswith(f"deleted {theirs}\n")
     assert os.listdir(tapes) == ["other.jsonl"]
+    assert (theirs_alone.exists(), of_others.exists(), old_audio.exists()) == (False, True, False)
     assert (kept.parent / "calls.jsonl").read_text() == '{"call_id": "other"}\n'
     known = [opened.claim(f"CA{name}", 0, limit=3, run="r", now=300.0) for name in ("aa11", "other")]
     assert [each is not None for each in known] == [False, True]
