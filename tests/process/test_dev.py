@@ -180,4 +180,13 @@ def test_what_the_tests_compile_is_kept_but_not_in_the_source(checkout) -> None:
 def test_a_word_it_does_not_know_is_answered_with_those_it_knows(checkout) -> None:
     code, out, said = checkout.run("tests")
     assert (code, out) == (2, "")
-    assert said.startswith("usage: ./dev setup | demo | test | check")
+    assert said.startswith("usage: ./dev phone | setup | demo | test | check")
+
+
+@pytest.mark.parametrize("command", ["phone", "demo"])
+def test_a_command_of_llcphone_gets_the_words_behind_it(command: str, checkout) -> None:
+    checkout.python("python3", fits=True)
+    checkout.uv()
+    assert checkout.run()[0] == 0
+    (checkout.folder / ".venv/bin/llcphone").write_text('#!/bin/sh\necho "llcphone $*"\n')
+    assert checkout.run(command, "--sim", "a b")[:2] == (0, f"llcphone {command} --sim a b\n")
