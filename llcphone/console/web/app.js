@@ -1,11 +1,12 @@
 // The shell: head, pages, keys; and the way in.
 
 import { Problem, enter, session } from "./api.js";
+import { lines, openLines } from "./audio/lines.js";
 import { html, render, signal, useEffect, useState } from "./dom.js";
-import { usd } from "./format.js";
+import { clock, usd } from "./format.js";
 import { keysOn, registerKeys, switchKeys } from "./keys.js";
 import { Dialog, Notice, ProblemNotice } from "./parts/kit.js";
-import { connect, connection, go, health, refresh, route, rows, snapshot } from "./store.js";
+import { connect, connection, go, health, now, refresh, route, rows, snapshot } from "./store.js";
 import * as text from "./text.js";
 import { nextTheme, theme } from "./theme.js";
 
@@ -52,6 +53,7 @@ function Shell() {
     document.title = title ? `${title} · llcphone` : "llcphone";
   }, [name]);
   useEffect(() => {
+    if (session.value.phone && session.value.mode === "phone") openLines(); // it rings whatever page is shown
     load("place", "./parts/place.js");
     return registerKeys({
       "g p": () => go("#/phone"),
@@ -68,7 +70,7 @@ function Shell() {
   return html`
     <a class="skip" href="#main" onClick=${skip}>${text.shell.skip}</a>
     <div class="shell">
-      <${Head} />
+      <${Head} page=${name} />
       <${Nav} current=${name} />
       <main id="main" tabindex="-1" class="page page-${known ? name : "none"}">
         ${Page
@@ -89,7 +91,7 @@ function skip(event) {
 
 const canPlace = () => Boolean(session.value?.act && parts.value.place && snapshot.value?.agents?.length);
 
-function Head() {
+function Head({ page }) {
   const well = health.value ?? {};
   const reasons = well.ready ?? [];
   const live = rows.value.size || well.live || 0;
@@ -110,6 +112,7 @@ function Head() {
         <span class="num">${usd(well.usd_today ?? 0)} ${text.shell.today}</span>`}
       ${!session.value.act && html`<span class="chip">${text.shell.readOnly}</span>`}
     </div>
+    ${page !== "phone" && html`<${InCall} />`}
     ${canPlace() &&
     html`<button type="button" class="button" onClick=${() => parts.value.place.openPlace()}>${text.shell.placeCall}</button>`}
     <button
@@ -127,6 +130,16 @@ function Head() {
       onClick=${nextTheme}
     >${{ auto: "◐", light: "☀", dark: "☾" }[theme.value]}</button>
   </header>`;
+}
+
+// The call of this page's telephone, while another page is looked at.
+function InCall() {
+  const [line] = lines;
+  const rings = lines.some(({ state }) => state.value === "incoming");
+  if (!line.busy.value && !rings) return null;
+  return html`<a class="button in-call" href="#/phone" role=${rings ? "alert" : undefined}>
+    ${rings ? text.shell.rings : text.shell.inCall(clock((now.value - line.since.value) / 1000))}
+  </a>`;
 }
 
 function Nav({ current }) {

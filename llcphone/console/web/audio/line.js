@@ -9,8 +9,9 @@ import * as sound from "./sound.js";
 
 const FIRST_RETRY_MS = 500;
 const LAST_RETRY_MS = 10_000;
-const REFUSED_RETRY_MS = 5_000;
+const REFUSED_RETRY_MS = 30_000;
 const MOST_EVENTS = 200;
+const CLOSED = 31921; // Twilio logs it for each stream that the server closes, also for a clean close (1000)
 
 export class Line {
   constructor() {
@@ -148,6 +149,7 @@ export class Line {
         this.note("conference", text.phone.conference[said.state]);
         break;
       case "error":
+        if (said.code === CLOSED && said.text.endsWith(" 1000")) break;
         this.note("error", text.phone.twilioError(said.code, said.text));
     }
   }

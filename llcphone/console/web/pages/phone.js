@@ -76,5 +76,5 @@ function nextCue(line, entries) {
   const cues = line.ready.value?.cues ?? [];
   if (cues.length === 0) return undefined;
   const heard = entries.filter(({ kind, by }) => kind === "words" && by === "caller").length;
-  return cues[Math.max(line.said.value, heard)] ?? null;
+  return cues[Math.max(line.said.value, heard, line.gaps.value.length)] ?? null;
 }

@@ -32,7 +32,7 @@ export function Handset({ line, title, floor }) {
       <p class="timer num ${connected ? "" : "soft"}" aria-hidden=${!connected}>${clock(seconds)}</p>
       <p role="status" class="handset-state ${state}">
         ${line.conference.value === "waiting" ? words.state.waiting : words.state[state]}
-        ${state === "over" && line.why.value && html`: ${line.why.value}`}
+        ${state === "over" && line.why.value && html`: ${words.why[line.why.value] ?? line.why.value}`}
       </p>
       <p class="floor ${connected ? floor : ""}">${(connected && words.floor[floor]) || "\u00a0"}</p>
     </div>
@@ -44,7 +44,8 @@ export function Handset({ line, title, floor }) {
     <div class="handset-buttons">
       ${line.busy.value
         ? html`<button type="button" class="button danger big" onClick=${() => line.hangUp()}>${words.hangUp}</button>`
-        : html`<button
+        : state !== "incoming" &&
+          html`<button
             type="button"
             class="button main big"
             disabled=${!["idle", "over"].includes(state)}
