@@ -3,13 +3,20 @@
   const bytesOf = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
   const textOf = (bytes) => btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""));
 
-  async function telephone(rate, seconds) {
+  const tick = () => new Promise((done) => setTimeout(done, 100)); // what was posted has arrived
+
+  async function telephone(rate, seconds, messages = []) {
     const context = new OfflineAudioContext(1, Math.round(rate * seconds), rate);
     await context.audioWorklet.addModule("/web/audio/worklet.js");
     const node = new AudioWorkletNode(context, "telephone", { outputChannelCount: [1] });
     node.connect(context.destination);
     const { port1, port2: worker } = new MessageChannel();
     node.port.postMessage({ worker: port1 }, [port1]);
+    void context.suspend(0).then(async () => {
+      for (const message of messages) worker.postMessage(message);
+      await tick();
+      void context.resume();
+    });
     return { context, node, worker };
   }
 
@@ -52,18 +59,13 @@
 
   // What is heard, at 8 kHz, when all of this arrives at once: pieces of audio, and {mark}; `clear` comes at a time.
   async function play({ rate, seconds, pieces, clear }) {
-    const { context, worker } = await telephone(rate, seconds);
+    const messages = pieces.map((piece) => (piece.mark ? piece : bytesOf(piece)));
+    const { context, worker } = await telephone(rate, seconds, messages);
     const marks = [];
     let told;
     const allTold = new Promise((done) => (told = done));
     const wanted = pieces.filter((piece) => piece.mark).length;
     worker.onmessage = ({ data }) => data.marks && marks.push(...data.marks) === wanted && told();
-    const tick = () => new Promise((done) => setTimeout(done, 50)); // what was posted has arrived
-    const begin = context.suspend(0).then(async () => {
-      for (const piece of pieces) worker.postMessage(piece.mark ? piece : bytesOf(piece));
-      await tick();
-      void context.resume();
-    });
     let before = null;
     if (clear) {
       void context.suspend(clear).then(async () => {
@@ -75,7 +77,6 @@
       });
     }
     const buffer = await context.startRendering();
-    await begin;
     await allTold;
     const heard = buffer.getChannelData(0);
     const samples = Array.from(resample(heard, rate, 8000), (sample) => Math.round(sample * 32768));

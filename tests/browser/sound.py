@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from llcphone.sim import ulaw
+from tests.browser.visit import WAIT_MS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,7 +22,8 @@ _IN_PAGE = Path(__file__).with_name("sound.js").read_text("utf-8")
 
 def in_page(page: Page, function: str, **given: Any) -> Any:
     """Call a function of sound.js."""
-    return page.evaluate(f"given => {_IN_PAGE.strip()}.{function}(given)", given)
+    hangs = f"new Promise((_, fail) => setTimeout(fail, {WAIT_MS}, 'it hangs'))"
+    return page.evaluate(f"given => Promise.race([{_IN_PAGE.strip()}.{function}(given), {hangs}])", given)
 
 
 def sent_of(page: Page, *, rate: int, seconds: float, **source: Any) -> list[int]:

@@ -38,6 +38,9 @@ export async function enter(code) {
   session.value = said;
 }
 
+// Whether this browser has signed in, perhaps at a server that is gone.
+export const hasToken = () => localStorage.getItem(TOKEN) !== null;
+
 export function signOut() {
   localStorage.removeItem(TOKEN);
   session.value = null;

@@ -1,6 +1,6 @@
 // The shell: head, pages, keys; and the way in.
 
-import { Problem, enter, session } from "./api.js";
+import { Problem, enter, hasToken, session } from "./api.js";
 import { lines, openLines } from "./audio/lines.js";
 import { html, render, signal, useEffect, useState } from "./dom.js";
 import { clock, usd } from "./format.js";
@@ -220,7 +220,8 @@ async function start() {
     if (firstProblem === null) return;
   }
   try {
-    await begin();
+    if (hasToken()) await begin();
+    else session.value = null;
   } catch (problem) {
     if (!(problem instanceof Problem)) throw problem;
     firstProblem ??= problem.status === 401 ? null : problem;
