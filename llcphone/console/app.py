@@ -23,6 +23,7 @@ from llcphone.console.calls import add_calls
 from llcphone.console.operations import add_operations
 from llcphone.console.origin import security_headers
 from llcphone.console.requests import need_act, read_body, session_of
+from llcphone.console.search import add_search
 from llcphone.console.state import state_of
 from llcphone.runtime.log_lines import logger
 from llcphone.server.api.calls import CallIndex
@@ -39,7 +40,7 @@ class TicketFor(msgspec.Struct, forbid_unknown_fields=True):
     purpose: Purpose = msgspec.field(name="for")
 
 
-LOOKING = {"/api/ticket", "/api/calls/search"}
+LOOKING = {"/api/ticket", "/api/calls/search", "/api/calls/export"}
 """All other requests that are no GET act, whichever route they are for."""
 
 log = logger("llcphone.console")
@@ -54,6 +55,7 @@ def make_console_app(console: Console) -> QuartTrio:
     add_operations(blueprint, console)
     if console.phone is not None:
         add_calls(blueprint, console, console.phone, CallIndex(console.phone))
+        add_search(blueprint, console, console.phone)
     add_audio(blueprint, console)
     app.register_blueprint(blueprint)
 

@@ -16,7 +16,7 @@ from llcphone.console.open import open_console
 from tests.calls.stage import rehearsal
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
 
     from llcphone.console.console import Console
     from llcphone.testing import Rehearsal
@@ -116,7 +116,20 @@ def parsed(answer: bytes) -> Answer:
         return Answer(0, {}, b"")
     lines = head.decode().split("\r\n")
     headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines[1:])}
+    if headers.get("transfer-encoding") == "chunked":
+        body = b"".join(pieces(body))
     return Answer(int(lines[0].split()[1]), headers, body)
+
+
+def pieces(body: bytes) -> Iterator[bytes]:
+    """The content of a chunked body, which must have an end."""
+    while True:
+        size, _, body = body.partition(b"\r\n")
+        length = int(size, 16)
+        if length == 0:
+            return
+        yield body[:length]
+        body = body[length + 2 :]
 
 
 async def echo(leg: Any, session: Any) -> None:
