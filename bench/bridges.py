@@ -37,11 +37,13 @@ class Bridge:
     """Whether its model leg is wss://."""
 
 
-def _llcphone(name: str, *, tls: bool = False, **wire: str) -> Bridge:
+def _llcphone(name: str, *, tls: bool = False, recorded: bool = False, **wire: str) -> Bridge:
     env = {f"LLCPHONE_WIRE__{key.upper()}": value for key, value in wire.items()}
     # What is measured is where calls begin to suffer: so none is refused before, as [overload] would.
     env |= {"LLCPHONE_OVERLOAD__LAG_LIMIT_MS": "0"}
     env |= {"LLCPHONE_PROCESS__PID_FILE": ""}
+    if recorded:
+        env |= {"LLCPHONE_RECORDS__AUDIO_DIR": "audio"}  # in the folder of its own where it runs
     return Bridge(name, "llcphone", ("serve",), env, tls)
 
 
@@ -49,6 +51,7 @@ BRIDGES = {
     "llcphone": _llcphone("llcphone"),
     "llcphone-tls": _llcphone("llcphone-tls", tls=True),
     "llcphone-adapters": _llcphone("llcphone-adapters", model="trio-websocket", phone="quart"),
+    "llcphone-recorded": _llcphone("llcphone-recorded", recorded=True),
     "naive-trio": Bridge("naive-trio", "bench.naive_trio"),
     "asyncio": Bridge("asyncio", "bench.asyncio_bridge"),
     "asyncio-tls": Bridge("asyncio-tls", "bench.asyncio_bridge", tls=True),

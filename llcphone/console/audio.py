@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from llcphone.console.console import Console
+    from llcphone.phone.phone import Phone
     from llcphone.recorder.reading import RecordingFile
 
 _in_thread = trio.to_thread.run_sync
@@ -38,15 +39,20 @@ def add_audio(blueprint: Blueprint, console: Console) -> None:
         if not session_of().revealed(call_id, "audio"):
             why, fix = "recordings are hidden", 'show this one: POST /api/calls/<id>/reveal {"what": "audio"}'
             raise ApiError(403, "hidden", why, fix)
-        folder = "" if console.phone is None else console.phone.config.records.audio_dir
-        path = path_of(Path(folder), call_id) if folder else None
-        file = None
-        with suppress(OSError):
-            file = None if path is None else await _in_thread(look_at, path)
+        file = None if console.phone is None else await recording_of(console.phone, call_id)
         if file is None:
             fix = "records.audio_dir and records.audio_days say which are kept"
             raise ApiError(404, "no_recording", "there is no recording of this call", fix)
         return _answer(file)
+
+
+async def recording_of(phone: Phone, call_id: str) -> RecordingFile | None:
+    """The recording of a call, live or over; None: there is none, or it cannot be read."""
+    folder = phone.config.records.audio_dir
+    path = path_of(Path(folder), call_id) if folder else None
+    with suppress(OSError):
+        return None if path is None else await _in_thread(look_at, path)
+    return None
 
 
 def _answer(file: RecordingFile) -> Response:

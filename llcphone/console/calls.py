@@ -14,6 +14,7 @@ import attrs
 import msgspec
 
 from llcphone.console.access import REVEALED_S, What
+from llcphone.console.audio import recording_of
 from llcphone.console.requests import read_body, session_of
 from llcphone.errors import StoreUnavailable
 from llcphone.runtime.log_lines import logger
@@ -79,6 +80,7 @@ async def call_page(phone: Phone, index: CallIndex, call_id: str, session: Sessi
         kept = None  # that was the run before it
     words, numbers = (session.revealed(call_id, "words"), session.revealed(call_id, "numbers"))
     record = detail.record if live is None else _record_so_far(live)
+    recording = await recording_of(phone, call_id)
     return {
         "call": without_record(detail if numbers else detail.masked()),
         "record": record if record is None or words else _without_words(record),
@@ -87,6 +89,7 @@ async def call_page(phone: Phone, index: CallIndex, call_id: str, session: Sessi
         "notes": [] if kept is None else [_shown(each, words, numbers) for each in kept.notes],
         "runs": list(dict.fromkeys([*runs, call_id])),
         "transfers": [] if live is None else list(phone.config.transfers.destinations),
+        "audio": None if recording is None else recording.as_dict(),
         "shown": {"words": words, "numbers": numbers, "audio": session.revealed(call_id, "audio")},
     }
 

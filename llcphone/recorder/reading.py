@@ -85,6 +85,10 @@ class RecordingFile:
         """The same for the same bytes."""
         return f'"{self.head.about.call}-{self.size}"'
 
+    def as_dict(self) -> dict[str, float]:
+        """How long it is, and where it lies on the time axis of its call's record."""
+        return {"duration_s": self.head.duration_s, "after_birth_ms": self.head.about.after_birth_ms}
+
     def read(self, first: int, last: int) -> bytes:
         """These bytes, ``PIECE`` of them at most; fewer, if the file has become shorter.
 

@@ -20,6 +20,7 @@ from llcphone.cli import store as cli_store
 from llcphone.cli.entry import app
 from llcphone.recorder.wav import About, head_of
 from llcphone.store import Message, ToolCall
+from llcphone.store.calls import KeptCall, write_call
 from llcphone.store.models import CallSummary
 from llcphone.store.schema import prepare
 from llcphone.store.spreadsheet import as_csv
@@ -137,8 +138,8 @@ async def test_tail_shows_each_call_once_as_it_ends(tmp_path, capsys, autojump_c
 
     def end(call_id: str, ended_before_s: float = 0) -> None:
         ended = record(call_id, born_at=BORN_AT + 10_000 - ended_before_s)
-        call = cli_calls.history.KeptCall(record=ended, caller=ADA)
-        place.run(lambda db: cli_calls.history.write_call(db, call, {}))
+        call = KeptCall(record=ended, caller=ADA)
+        place.run(lambda db: write_call(db, call, {}))
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(lambda: cli_calls.tail(words=True, config=config))
