@@ -45,6 +45,7 @@ async def phone(
     sim: bool = False,
     real: bool = False,
     port: _AnyPort = None,
+    record: bool = False,
     no_open: bool = False,
     to: str = "",
     auth_token: str = "",
@@ -61,6 +62,7 @@ async def phone(
         sim: the simulated model, also where there is a key.
         real: the real model.
         port: of the page; default 8082, or a free one where that is taken. 0: a free one.
+        record: keep what is said and heard until this ends, to see and hear it in the page.
         no_open: print the link, and open no browser.
         to: instead, ring the server with this voice webhook: llcphone's or another's for Media Streams.
         auth_token: of --to, signs the requests as Twilio does; default TWILIO_AUTH_TOKEN of .env.
@@ -83,7 +85,9 @@ async def phone(
 
         opened = open_line_to(line_to(loaded, to, auth_token, public_url), listeners)
     else:
-        opened = open_browser_phone(behind(loaded, agent, mode or "", real=is_real), listeners)
+        answers = behind(loaded, agent, mode or "", real=is_real)
+        answers.record = record
+        opened = open_browser_phone(answers, listeners)
     with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
         async with opened as console, trio.open_nursery() as nursery:
             shown.first(console)

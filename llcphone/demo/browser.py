@@ -81,6 +81,8 @@ class Behind:
     """What the caller may say to it."""
     actor: Actor | None = None
     """Who acts the model's side of a mode."""
+    record: bool = False
+    """Calls are recorded until it ends, and the caller is told."""
 
     @property
     def model(self) -> str:
@@ -160,7 +162,6 @@ async def open_browser_phone(
             stage.twilio.keep_audio = stage.model.keep_audio = False  # there may be calls for days
             lines.twilio = stage.twilio
             lines.simulated = None if behind.real else stage.model
-            stage.model.keep_audio = False  # one may talk all day
             if behind.actor is not None:
                 behind.actor.prompt = partial(_prompt, stage)
             config = _config(behind, stage, folder)
@@ -213,6 +214,8 @@ def _config(behind: Behind, stage: Stage, folder: str) -> Config:
         "store": {"url": f"sqlite:///{folder}/phone.db"},
         "journal": {"url": f"sqlite:///{folder}/journal.db"},  # a lost stream is resumed
     }
+    if behind.record:
+        ours["records"] = {"audio_dir": f"{folder}/recordings"}
     if behind.real:
         ours["realtime"] = behind.settings["realtime"]
     else:

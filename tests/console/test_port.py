@@ -210,6 +210,40 @@ async def test_a_page_takes_no_other_method(autojump_clock) -> None:
             assert (await page.ask(method, "/")).status == 405
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "..",
+        "../../etc/passwd",
+        "%2e%2e",
+        "..%2f..%2fetc%2fpasswd",
+        "%2fetc%2fpasswd",
+        "0123456789abcdef%00",
+        "0123456789abcdef.wav",
+        "0123456789ABCDEF",
+        "*",
+        "a" * 2_000,
+    ],
+)
+async def test_no_name_of_a_call_leads_to_another_file(name: str, tmp_path, autojump_clock) -> None:
+    folder = tmp_path / "recordings"
+    folder.mkdir()
+    for secret in (tmp_path / "passwd", folder / ".." / "0123456789abcdef.wav"):
+        secret.write_bytes(b"secret")
+    (folder / "0123456789abcdef.wav").symlink_to(tmp_path / "passwd")
+    async with console_of(audio="show", rehearse={"records": {"audio_dir": str(folder)}}) as (
+        console,
+        page,
+        _,
+    ):
+        await page.enter(console)
+        for path in (f"/api/calls/{name}/audio", f"/api/calls/{name}"):
+            answer = await page.get(path)
+            assert answer.status == 404, path
+            assert b"secret" not in answer.body
+        assert (await page.get("/api/calls/0123456789abcdef/audio")).status == 404, "a link to elsewhere"
+
+
 # -- sockets -----------------------------------------------------------------------------------
 
 

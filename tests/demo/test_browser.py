@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -61,9 +62,10 @@ async def held(console: Console) -> AsyncIterator[tuple[Page, Browser]]:
 
 @asynccontextmanager
 async def phone(
-    agent: Path | None = None, mode: str = "", **settings: dict[str, Any]
+    agent: Path | None = None, mode: str = "", *, record: bool = False, **settings: dict[str, Any]
 ) -> AsyncIterator[tuple[Page, Browser, Console]]:
     chosen = behind(Config.from_dict(settings), agent, mode, real=False)
+    chosen.record = record
     async with (
         open_browser_phone(chosen, await bind_console(ConsoleConfig())) as console,
         held(console) as (page, browser),
@@ -192,3 +194,21 @@ async def test_a_page_rings_a_server_elsewhere(autojump_clock) -> None:
 def test_a_mode_that_is_not_there_is_said() -> None:
     with pytest.raises(ConfigError, match="--mode"):
         behind(Config(), None, "psychic", real=False)
+
+
+async def test_a_call_can_be_recorded_and_is_said_to_be(autojump_clock) -> None:
+    async with phone(record=True) as (page, browser, console):
+        page.send("call")
+        assert (await page.until("say"))["text"] == "This call is recorded."
+        shown = await page.until("id")
+        await page.hears(1.0)
+        page.send("hangup")
+        await page.until("state", state="over")
+        assert console.phone is not None
+        folder = console.phone.config.records.audio_dir
+        while (answer := await browser.get(f"/api/calls/{shown['call']}/audio")).status == 404:  # noqa: ASYNC110
+            await trio.sleep(0.1)
+        assert answer.status == 200
+        assert answer.body.startswith(b"RIFF")
+        assert os.path.exists(folder)  # noqa: ASYNC240
+    assert not os.path.exists(folder)  # noqa: ASYNC240
