@@ -303,7 +303,8 @@ export class Line {
 
   tellSound() {
     if (!this.node) return;
-    this.node.port.postMessage({ muted: this.muted.value || !this.active.value, latency: sound.latency.value });
+    const [muted, half] = [this.muted.value || !this.active.value, sound.half.value];
+    this.node.port.postMessage({ muted, half, latency: sound.latency.value });
     this.ear.gain.value = this.active.value ? 1 : 0;
   }
 

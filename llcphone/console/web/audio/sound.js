@@ -7,6 +7,7 @@ export const trouble = signal(""); // the name of the error that keeps the micro
 export const devices = signal({ inputs: [], outputs: [] });
 export const chosen = { input: signal(""), output: signal("") };
 export const processing = signal(true); // echo cancellation, noise suppression, gain
+export const half = signal(false); // half duplex, for loudspeakers that the echo canceller does not master
 export const latency = signal(0); // seconds from rendering to the loudspeaker
 
 let context = null;

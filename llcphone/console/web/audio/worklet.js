@@ -11,6 +11,8 @@ const RATE = 8000;
 const FRAME = 160;
 const LEVELS_S = 0.1;
 const STATS_S = 0.5;
+const LOUD = 0.02; // a peak of the agent's voice
+const TAIL_S = 0.2; // of the room
 
 class Telephone extends AudioWorkletProcessor {
   constructor() {
@@ -26,6 +28,8 @@ class Telephone extends AudioWorkletProcessor {
     this.turns = new Turns(sampleRate);
     this.latency = 0;
     this.muted = false;
+    this.half = false; // half duplex: the microphone is off while the agent is heard
+    this.loudUntil = 0; // of the ear
     this.open = true;
     this.loudest = { mouth: 0, ear: 0 };
     this.levelsIn = this.statsIn = 0; // samples until they are told again
@@ -39,6 +43,7 @@ class Telephone extends AudioWorkletProcessor {
     }
     if (said.latency !== undefined) this.latency = said.latency;
     if (said.muted !== undefined) this.muted = said.muted;
+    if (said.half !== undefined) this.half = said.half;
     if (said.close) this.open = false;
   }
 
@@ -60,9 +65,8 @@ class Telephone extends AudioWorkletProcessor {
 
   speak(microphone, size) {
     let count = 0;
-    for (let k = 0; k < size; k++) {
-      count = this.up.push(microphone === undefined || this.muted ? 0 : microphone[k], this.narrow, count);
-    }
+    const off = microphone === undefined || this.muted || (this.half && currentTime < this.loudUntil);
+    for (let k = 0; k < size; k++) count = this.up.push(off ? 0 : microphone[k], this.narrow, count);
     for (let k = 0; k < count; k++) {
       this.frame[this.filled++] = this.muted ? SILENCE : encode(this.narrow[k]);
       if (this.filled === FRAME) {
@@ -88,6 +92,7 @@ class Telephone extends AudioWorkletProcessor {
   measure(microphone, speaker) {
     for (let k = 0; k < speaker.length; k++) {
       const mouth = microphone === undefined || this.muted ? 0 : microphone[k];
+      if (Math.abs(speaker[k]) > LOUD) this.loudUntil = currentTime + this.latency + TAIL_S;
       this.loudest.mouth = Math.max(this.loudest.mouth, Math.abs(mouth));
       this.loudest.ear = Math.max(this.loudest.ear, Math.abs(speaker[k]));
       const gap = this.turns.take(mouth, speaker[k]);

@@ -41,17 +41,10 @@ function Telephone() {
     </div>
     <div class="phone">
       <div class="phone-left stack">
-        ${(second ? lines : [caller]).map(
-          (each, index) => html`<div key=${index} class="telephone stack">
-            <${Handset} line=${each} title=${words.line(each.ready.value?.line ?? index + 1)} floor=${index ? "" : floor} />
-            ${second && html`<button
-              type="button"
-              class="button"
-              aria-pressed=${current.value === index}
-              onClick=${() => choose(index)}
-            >${current.value === index ? words.active : words.speakHere}</button>`}
-          </div>`,
-        )}
+        ${second && html`<${OneOfTwo} key="2" index=${1} floor="" />`}
+        ${second
+          ? html`<${OneOfTwo} key="1" index=${0} floor=${floor} />`
+          : html`<div key="1" class="telephone"><${Handset} line=${caller} title=${words.line(caller.ready.value?.line ?? 1)} floor=${floor} /></div>`}
         <${Cue} line=${caller} cue=${nextCue(caller, entries)} />
         <${Voice} line=${line} />
       </div>
@@ -69,6 +62,18 @@ function Telephone() {
         <${Faults} line=${line} simulated=${simulated} />
       </div>
     </div>`;
+}
+
+// A line beside another one: the microphone and the loudspeaker are for one of them.
+function OneOfTwo({ index, floor }) {
+  const line = lines[index];
+  const chosen = current.value === index;
+  return html`<div class="telephone stack">
+    <${Handset} line=${line} title=${words.line(line.ready.value?.line ?? index + 1)} floor=${floor} />
+    <button type="button" class="button" aria-pressed=${chosen} onClick=${() => choose(index)}>
+      ${chosen ? words.active : words.speakHere}
+    </button>
+  </div>`;
 }
 
 // What the script hears next: a line of it for each turn of the caller. undefined: there is no script.

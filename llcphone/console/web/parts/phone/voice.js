@@ -1,7 +1,19 @@
 // Where the caller's voice comes from: a microphone, or without one.
 
-import { chooseOutput, chosen, devices, playFile, processing, source, stopFile, trouble } from "../../audio/sound.js";
+import { LEAK_DB, checkSound } from "../../audio/check.js";
+import {
+  chooseOutput,
+  chosen,
+  devices,
+  half,
+  playFile,
+  processing,
+  source,
+  stopFile,
+  trouble,
+} from "../../audio/sound.js";
 import { html, useState } from "../../dom.js";
+import { ms } from "../../format.js";
 import * as text from "../../text.js";
 import { Notice } from "../kit.js";
 
@@ -75,7 +87,35 @@ function Microphone({ line }) {
       />
       <span>${words.processing} <span class="soft">${words.processingWhy}</span></span>
     </label>
+    <label class="row">
+      <input type="checkbox" checked=${half.value} onChange=${(event) => (half.value = event.target.checked)} />
+      <span>${words.half} <span class="soft">${words.halfWhy}</span></span>
+    </label>
+    <${Check} busy=${line.busy.value} />
   </div>`;
+}
+
+// Whether loudspeakers disturb the call.
+function Check({ busy }) {
+  const [found, setFound] = useState(undefined);
+  const [runs, setRuns] = useState(false);
+  const check = async () => {
+    setRuns(true);
+    setFound((await checkSound().catch(failed)) ?? undefined);
+    setRuns(false);
+  };
+  const failed = (error) => {
+    trouble.value = error.name;
+  };
+  return html`<button type="button" class="button" disabled=${runs || busy} onClick=${check}>
+      ${runs ? words.checking : words.check}
+    </button>
+    ${found &&
+    (found.leak < LEAK_DB
+      ? html`<${Notice}>${words.noLeak}<//>`
+      : html`<${Notice} kind="warn">
+          <strong>${words.leak(Math.round(found.leak), ms(found.delay))}</strong> <span>${words.leakFix}</span>
+        <//>`)}`;
 }
 
 function Device({ label, of, value, onChange }) {
