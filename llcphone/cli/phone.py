@@ -19,6 +19,7 @@ from cyclopts.validators import Number
 from llcphone import settings
 from llcphone.cli.options import AgentPath, AsJson, ConfigPath
 from llcphone.config.addresses import is_loopback_url
+from llcphone.config.config import is_placeholder
 from llcphone.config.console import ConsoleConfig
 from llcphone.console.listening import bind_console
 from llcphone.errors import ConfigError
@@ -76,18 +77,18 @@ async def phone(
     shown = ShownAsJson() if as_json else Shown(no_open)
     if not (as_json or to):
         print(REAL if is_real else SIMULATED, flush=True)
-    listeners = await _listen(port)
     # Imported here: they take a second, and a wrong option is said before.
     from llcphone.demo.browser import behind, open_browser_phone, open_line_to
 
     if to:
         from llcphone.cli.sim import line_to
 
-        opened = open_line_to(line_to(loaded, to, auth_token, public_url), listeners)
+        open_page = partial(open_line_to, line_to(loaded, to, auth_token, public_url))
     else:
         answers = behind(loaded, agent, mode or "", real=is_real)
         answers.record = record
-        opened = open_browser_phone(answers, listeners)
+        open_page = partial(open_browser_phone, answers)
+    opened = open_page(await _listen(port))
     with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
         async with opened as console, trio.open_nursery() as nursery:
             shown.first(console)
@@ -146,7 +147,8 @@ def _open_browser(address: str) -> bool:
 
 def _is_real(config: Config, *, sim: bool, real: bool) -> bool:
     """Whether the real model answers."""
-    has_key = bool(config.realtime.api_key) or is_loopback_url(config.realtime.url)
+    key = config.realtime.api_key
+    has_key = (key != "" and not is_placeholder(key)) or is_loopback_url(config.realtime.url)
     if real and not has_key:
         raise ConfigError(
             "realtime.api_key", "is not set: it pays for the model", "set OPENAI_API_KEY in .env"

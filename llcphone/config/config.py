@@ -167,7 +167,7 @@ class Config:
             endpoint = self.realtime.url if key.startswith("realtime.") else self.twilio.api_url
             if not value and key not in optional:
                 raise ConfigError(key, *missing)
-            if _PLACEHOLDER.fullmatch(value) and not is_loopback_url(endpoint):
+            if is_placeholder(value) and not is_loopback_url(endpoint):
                 why, fix = missing
                 raise ConfigError(key, why.replace("not set", "still a placeholder"), fix)
         sid = self.twilio.account_sid
@@ -194,6 +194,11 @@ _PLACEHOLDER = re.compile(
     r"(sk-(proj-)?|ac|https?://)?(your\b|your[_-]|x{3,}|<|\*{3,}|changeme|replace[_-]).*|.*(\.\.\.|…).*",
     re.IGNORECASE,
 )
+
+
+def is_placeholder(text: str) -> bool:
+    """Whether this was left as a template had it."""
+    return _PLACEHOLDER.fullmatch(text) is not None
 
 
 _ACCOUNT_SID = re.compile(r"AC[0-9a-fA-F]{32}")

@@ -58,13 +58,21 @@ def test_a_console_that_is_not_there_is_said(
 
 
 @pytest.mark.parametrize(
-    "words", [["--sim", "--real"], ["--real"], ["--mode", "psychic"], ["--port", "70000"]]
+    "words",
+    [
+        ["--sim", "--real"],
+        ["--real"],
+        ["--mode", "psychic"],
+        ["--port", "70000"],
+        ["--agent", "nothing.py"],
+        ["--to", "ftp://phone.example.com/twiml", "--port", "0"],
+    ],
 )
 def test_what_cannot_be_is_one_line(
     words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-...")
     assert entry.run(["phone", *words]) == 2
     assert len(capsys.readouterr().err.splitlines()) == 1
 
