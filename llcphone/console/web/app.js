@@ -144,13 +144,13 @@ function InCall() {
 
 function Nav({ current }) {
   const pages = Object.entries(text.shell.nav).filter(([page]) => page !== "phone" || session.value.phone);
-  return html`<nav class="nav" aria-label="Pages">
-    ${pages.map(
+  return html`<nav class="nav" aria-label=${text.shell.pages}>
+    <div class="nav-pages">${pages.map(
       ([page, label]) =>
         html`<a key=${page} href="#/${page}" aria-current=${page === navOf(current) ? "page" : undefined}>
           <svg viewBox="0 0 24 24" aria-hidden="true"><path d=${ICONS[page]} /></svg>${label}
         </a>`,
-    )}
+    )}</div>
   </nav>`;
 }
 

@@ -4,6 +4,7 @@ export const shell = {
   skip: "Skip to the content",
   close: "Close",
   fix: "Fix:",
+  pages: "Pages",
   nav: { phone: "Phone", live: "Live", calls: "Calls", health: "Health" },
   connection: {
     connecting: "connecting",
@@ -133,6 +134,7 @@ export const phone = {
     processingWhy: "Leave it on unless you wear headphones.",
     half: "Half duplex",
     halfWhy: "The microphone is off while the agent is heard, so you cannot interrupt it.",
+    devices: "Devices and echo",
     check: "Check my sound",
     checking: "Listening …",
     noLeak: "Your microphone does not hear the loudspeaker: you may interrupt the agent.",

@@ -63,36 +63,39 @@ export function Cue({ line, cue }) {
 function Microphone({ line }) {
   const { inputs, outputs } = devices.value;
   const reopen = () => void line.changeSource();
-  return html`<div class="stack">
-    ${inputs.length > 1 &&
-    html`<${Device}
-      label=${words.device}
-      of=${inputs}
-      value=${chosen.input.value}
-      onChange=${(id) => {
-        chosen.input.value = id;
-        reopen();
-      }}
-    />`}
-    ${outputs.length > 1 &&
-    html`<${Device} label=${words.speaker} of=${outputs} value=${chosen.output.value} onChange=${chooseOutput} />`}
-    <label class="row">
-      <input
-        type="checkbox"
-        checked=${processing.value}
-        onChange=${(event) => {
-          processing.value = event.target.checked;
-          reopen();
-        }}
-      />
-      <span>${words.processing} <span class="soft">${words.processingWhy}</span></span>
-    </label>
-    <label class="row">
-      <input type="checkbox" checked=${half.value} onChange=${(event) => (half.value = event.target.checked)} />
-      <span>${words.half} <span class="soft">${words.halfWhy}</span></span>
-    </label>
-    <${Check} busy=${line.busy.value} />
-  </div>`;
+  return html`<${Check} busy=${line.busy.value} />
+    <details>
+      <summary>${words.devices}</summary>
+      <div class="stack">
+        ${inputs.length > 1 &&
+        html`<${Device}
+          label=${words.device}
+          of=${inputs}
+          value=${chosen.input.value}
+          onChange=${(id) => {
+            chosen.input.value = id;
+            reopen();
+          }}
+        />`}
+        ${outputs.length > 1 &&
+        html`<${Device} label=${words.speaker} of=${outputs} value=${chosen.output.value} onChange=${chooseOutput} />`}
+        <label class="row">
+          <input
+            type="checkbox"
+            checked=${processing.value}
+            onChange=${(event) => {
+              processing.value = event.target.checked;
+              reopen();
+            }}
+          />
+          <span>${words.processing} <span class="soft">${words.processingWhy}</span></span>
+        </label>
+        <label class="row">
+          <input type="checkbox" checked=${half.value} onChange=${(event) => (half.value = event.target.checked)} />
+          <span>${words.half} <span class="soft">${words.halfWhy}</span></span>
+        </label>
+      </div>
+    </details>`;
 }
 
 // Whether loudspeakers disturb the call.
