@@ -13,7 +13,7 @@ import operator
 from typing import TYPE_CHECKING, Any
 
 import attrs
-from sqlalchemy import Connection, Subquery, func, literal, or_, select, tuple_, union
+from sqlalchemy import Connection, Subquery, case, func, literal, or_, select, tuple_, union
 
 from llcphone.store.calls import SUMMARY
 from llcphone.store.models import CallSummary
@@ -33,6 +33,8 @@ Place = tuple[float, str]
 GAP_STEP_MS = 10
 """Waits are counted by so many milliseconds."""
 MOST_CALLS = 1_000_000
+_MANY = 1_000
+"""Calls of a number; for one that has more, the index of other conditions is the better one."""
 
 _WORDS = (LINES.c.text, MESSAGES.c.reason, MESSAGES.c.name, NOTES.c.text)
 """What was said, and what the agent took down of it."""
@@ -85,9 +87,10 @@ class Figures:
         return None
 
 
-def from_or_to(number: str) -> ColumnElement[bool]:
-    """Calls of this number."""
-    return or_(spelt_as(CALLS.c.caller, number), spelt_as(CALLS.c.dialled, number))
+def from_or_to(number: str, *, by_index: bool = True) -> ColumnElement[bool]:
+    """Calls of this number; not ``by_index``: another condition is to find them first."""
+    is_it = or_(spelt_as(CALLS.c.caller, number), spelt_as(CALLS.c.dialled, number))
+    return is_it if by_index else case((is_it, 1), else_=0) == 1
 
 
 def page(
@@ -102,7 +105,7 @@ def page(
         most: how many; None: all of them.
     """
     most = None if most is None else min(max(0, most), MOST_CALLS)
-    return _summaries(db, _summaries_of(_places(wanted, after, most)))
+    return _summaries(db, _summaries_of(_places(db, wanted, after, most)))
 
 
 def with_words(
@@ -120,7 +123,7 @@ def with_words(
     Returns:
         Those that have the words, newest first, and where to go on; None: there are no more to look at.
     """
-    places = _places(wanted, after, look_at)
+    places = _places(db, wanted, after, look_at)
     found = _summaries_of(places).where(_has_words(places.c.id, wanted.text)).limit(most)
     return _summaries(db, found), _end_of(db, places, look_at)
 
@@ -129,7 +132,7 @@ def figures(
     db: Connection, wanted: CallFilter, *, after: Place | None, look_at: int
 ) -> tuple[Figures, Place | None]:
     """What the next calls after a place add up to, and where to go on; None: there are no more."""
-    places = _places(wanted, after, look_at)
+    places = _places(db, wanted, after, look_at)
     of_calls = select(func.count(), func.sum(CALLS.c.cost_usd)).select_from(places)
     calls, usd = db.execute(of_calls.join(CALLS, CALLS.c.id == places.c.id)).one()
     step = TURNS.c.ear_gap_ms // GAP_STEP_MS
@@ -146,8 +149,8 @@ def _newest(of: Any) -> tuple[Any, Any]:
     return of.ended_at.desc(), of.id.desc()
 
 
-def _places(wanted: CallFilter, after: Place | None, most: int | None) -> Subquery:
-    """Where the next calls are: from an index alone."""
+def _places(db: Connection, wanted: CallFilter, after: Place | None, most: int | None) -> Subquery:
+    """Where the next calls are, as an index has them."""
     places = select(CALLS.c.ended_at, CALLS.c.id).where(*_conditions(wanted))
     if after is not None:
         ended_at, id_ = after
@@ -159,6 +162,8 @@ def _places(wanted: CallFilter, after: Place | None, most: int | None) -> Subque
 
     if not wanted.number:
         return first(places)
+    if _filters_more(wanted) and _has_many(db, wanted.number):
+        return first(places.where(from_or_to(wanted.number, by_index=False)))
     ways = [  # one for each, as only this has the order of the index
         first(places.where(column == fitted(column, spelling)))
         for column in (CALLS.c.caller, CALLS.c.dialled)
@@ -166,6 +171,17 @@ def _places(wanted: CallFilter, after: Place | None, most: int | None) -> Subque
     ]
     either = union(*(select(way) for way in ways)).subquery()
     return select(either).order_by(*_newest(either.c)).limit(most).subquery()
+
+
+def _filters_more(wanted: CallFilter) -> bool:
+    """Whether more matters than the number, and what its index has beside it."""
+    return attrs.evolve(wanted, number="", text="", ended_from=None, ended_before=None) != CallFilter()
+
+
+def _has_many(db: Connection, number: str) -> bool:
+    """Whether it is one of our own, or as frequent."""
+    some = select(CALLS.c.id).where(from_or_to(number)).limit(_MANY).subquery()
+    return bool(db.execute(select(func.count()).select_from(some)).scalar_one() == _MANY)
 
 
 def _conditions(wanted: CallFilter) -> Iterator[ColumnElement[bool]]:

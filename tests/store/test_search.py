@@ -398,6 +398,19 @@ async def test_a_page_is_one_question_which_reads_an_index_and_only_the_rows_it_
             assert not re.search(r"Seq Scan|SCAN phone_calls(?! USING COVERING INDEX)", plan), (wanted, plan)
 
 
+@pytest.mark.parametrize("number", [OWN, "+15551000001"], ids=["our own", "a caller's"])
+async def test_of_a_number_and_a_filter_the_rarer_one_is_looked_up(store: Store, number: str) -> None:
+    await fill(store, MANY)
+    await in_autocommit(store, "ANALYZE" if store.main.on_file else "VACUUM ANALYZE phone_calls")
+    with statements(store) as asked:
+        await store.history.find(CallFilter(number=number, agent="rare"))
+    statement, parameters = asked[-1]
+    plan = await plan_of(store, statement, parameters)
+    assert ("phone_calls_by_end" in plan) == (number == OWN), plan
+    assert ("phone_calls_by_caller" in plan) == (number != OWN), plan
+    assert len(asked) == 2
+
+
 async def test_a_search_for_words_reads_the_lines_of_the_calls_at_hand_only(store: Store) -> None:
     await fill(store, MANY)
     await in_autocommit(store, "ANALYZE" if store.main.on_file else "VACUUM ANALYZE")
