@@ -18,7 +18,7 @@ from llcphone.console.audio import recording_of
 from llcphone.console.requests import read_body, session_of
 from llcphone.errors import StoreUnavailable
 from llcphone.runtime.log_lines import logger
-from llcphone.server.api.calls import stored_call, without_record
+from llcphone.server.api.calls import find_call, without_record
 from llcphone.server.api.errors import ApiError, json_response
 from llcphone.telemetry.redaction import masked_number
 
@@ -95,8 +95,7 @@ async def call_page(phone: Phone, index: CallIndex, call_id: str, session: Sessi
 
 
 async def _detail(phone: Phone, index: CallIndex, call_id: str) -> CallDetail:
-    detail = index.find(call_id) or await stored_call(phone.store, call_id)
-    if detail is None:
+    if (detail := await find_call(index, phone.store, call_id)) is None:
         fix = "look for it among the calls; only a store keeps them for long (store.url)"
         raise ApiError(404, "no_such_call", "there is no such call, or it is no longer kept", fix)
     return detail

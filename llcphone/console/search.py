@@ -117,8 +117,7 @@ def add_search(blueprint: Blueprint, console: Console, phone: Phone) -> None:
         if by not in ("hour", "day"):
             raise ApiError(422, "bad_parameter", "by is neither hour nor day", "write ?by=hour or ?by=day")
         zone = zone_of(phone.config.company.time_zone, "company.time_zone")
-        buckets = await _answered(_history(phone).trends(cast("By", by), zone))
-        return json_response({"buckets": [attrs.asdict(bucket) for bucket in buckets]})
+        return json_response(attrs.asdict(await _answered(_history(phone).trends(cast("By", by), zone))))
 
 
 async def _asked(console: Console, phone: Phone) -> tuple[History, Session, Search, CallFilter]:

@@ -36,8 +36,8 @@ By = Literal["hour", "day"]
 
 WORDS_S = 2.0
 """Longest search for words; what was found by then is the answer, and where to go on."""
-TRENDS_S = 10.0
-"""Longest wait for trends; what was counted by then is kept, so asking again goes on."""
+TRENDS_S = 3.0
+"""Longest wait for trends; what was counted by then is the answer, and is kept."""
 WRITTEN_S = 1.0
 """Longest wait for calls that have ended and are not written yet."""
 HOURS, DAYS = 48, 30
@@ -77,6 +77,25 @@ class Bucket:
     usd: float
 
 
+@attrs.frozen
+class Trends:
+    """What calls were like, the oldest first."""
+
+    buckets: tuple[Bucket, ...]
+    complete: bool
+    """False: time ended before the oldest were counted. Asking again goes on from there."""
+
+
+@attrs.define(eq=False)
+class _Count:
+    """How far the calls of an hour or a day are counted."""
+
+    sums: Figures = attrs.field(factory=Figures)
+    after: Place | None = None
+    """Where to go on."""
+    whole: bool = False
+
+
 @attrs.define(eq=False)
 class History:
     """The calls that have ended, for those who look back."""
@@ -85,9 +104,10 @@ class History:
     _writer: Writer
     _one_at_a_time: trio.CapacityLimiter = attrs.field(factory=lambda: trio.CapacityLimiter(1), init=False)
     _counting: trio.Lock = attrs.field(factory=trio.Lock, init=False)
-    _figures: BoundedDict[tuple[float, float], Figures] = attrs.field(
+    _counted: BoundedDict[tuple[float, float], _Count] = attrs.field(
         factory=lambda: BoundedDict(_KEPT), init=False
     )
+    """Of times that are over, by their beginning and end."""
 
     async def find(self, wanted: CallFilter, *, after: Place | None = None, limit: int = 50) -> Found:
         """A page of calls, newest first.
@@ -106,27 +126,19 @@ class History:
         calls = await self._ask(partial(search.page, wanted=wanted, after=after, most=limit + 1))
         return _page(calls, limit, None)
 
-    async def trends(self, by: By, zone: datetime.tzinfo) -> list[Bucket]:
-        """What calls were like of late, by hours or days of this time zone, the oldest first.
+    async def trends(self, by: By, zone: datetime.tzinfo) -> Trends:
+        """What calls were like of late, by hours or days of this time zone.
 
         Raises:
-            StoreUnavailable: the database does not answer, or not all is counted yet.
+            StoreUnavailable: the database does not answer.
         """
         await self._writer.catch_up(WRITTEN_S)
-        now = time.time()
-        buckets = []
+        times, buckets = list(spans(by, time.time(), zone)), []
         with trio.move_on_after(TRENDS_S):
             async with self._counting:  # what one has counted, others need not
-                for start, end in spans(by, now, zone):
-                    if (sums := self._figures.get((start, end))) is None:
-                        sums = await self._count(CallFilter(ended_from=start, ended_before=end))
-                        if end < now - LATE_S:
-                            self._figures[start, end] = sums
-                    buckets.append(
-                        Bucket(start, sums.calls, sums.wait_ms(0.5), sums.wait_ms(0.95), round(sums.usd, 6))
-                    )
-            return buckets
-        raise StoreUnavailable("timeout")
+                for start, end in reversed(times):
+                    buckets.append(_bucket(start, await self._figures_of(start, end)))
+        return Trends(tuple(reversed(buckets)), complete=len(buckets) == len(times))
 
     async def _find_words(self, wanted: CallFilter, after: Place | None, limit: int) -> Found:
         found: list[CallSummary] = []
@@ -146,16 +158,18 @@ class History:
         found_all = searched is None or len(found) > limit
         return attrs.evolve(_page(found, limit, searched), complete=found_all)
 
-    async def _count(self, wanted: CallFilter) -> Figures:
-        sums, after, size = Figures(), None, _Size()
-        while True:
+    async def _figures_of(self, start: float, end: float) -> Figures:
+        """Count the calls that ended then; those of a time long over are counted once."""
+        count, size = self._counted.get((start, end)) or _Count(), _Size()
+        if end < time.time() - LATE_S:
+            self._counted[start, end] = count
+        look = partial(search.figures, wanted=CallFilter(ended_from=start, ended_before=end))
+        while not count.whole:
             with size.fitting() as look_at:
-                more, after = await self._ask(
-                    partial(search.figures, wanted=wanted, after=after, look_at=look_at)
-                )
-            sums += more
-            if after is None:
-                return sums
+                more, count.after = await self._ask(partial(look, after=count.after, look_at=look_at))
+            count.sums += more
+            count.whole = count.after is None
+        return count.sums
 
     async def _ask(self, work: Callable[[Connection], T], limit_s: float | None = None) -> T:
         database = self._database
@@ -177,6 +191,10 @@ def spans(by: By, now: float, zone: datetime.tzinfo) -> Iterator[tuple[float, fl
     for back in range(DAYS - 1, -1, -1):
         day = here.date() - datetime.timedelta(days=back)
         yield _midnight(day, zone), _midnight(day + datetime.timedelta(days=1), zone)
+
+
+def _bucket(start: float, sums: Figures) -> Bucket:
+    return Bucket(start, sums.calls, sums.wait_ms(0.5), sums.wait_ms(0.95), round(sums.usd, 6))
 
 
 def _midnight(day: datetime.date, zone: datetime.tzinfo) -> float:

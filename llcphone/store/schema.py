@@ -94,8 +94,9 @@ def _calls_to_search(db: Connection) -> None:
     db.execute(update(CALLS).values(slowest_ms=slowest, attention=func.substr(CALLS.c.failure, 1, 255)))
     for column in ("ended_at", "caller", "dialled"):
         db.execute(text(f"DROP INDEX ix_phone_calls_{column}"))
-    for index in ("end", "caller", "dialled"):
-        next(each for each in CALLS.indexes if each.name == f"phone_calls_by_{index}").create(db)
+    for index in [*CALLS.indexes, *TURNS.indexes]:
+        if "_by_" in str(index.name):
+            index.create(db)
 
 
 MIGRATIONS: Mapping[int, Callable[[Connection], None]] = {

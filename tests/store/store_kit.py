@@ -81,6 +81,7 @@ def to_version_3(db: Any) -> None:
     columns = ("ended_at", "caller", "dialled")
     statements = [
         *(f"DROP INDEX phone_calls_by_{name}" for name in ("end", "caller", "dialled")),
+        "DROP INDEX phone_turns_by_wait",
         *(f"ALTER TABLE phone_calls DROP COLUMN {name}" for name in ("slowest_ms", "attention")),
         *(f"CREATE INDEX ix_phone_calls_{name} ON phone_calls ({name})" for name in columns),
         "UPDATE phone_schema SET version = 3",

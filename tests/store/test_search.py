@@ -236,12 +236,14 @@ async def test_trends_count_calls_waits_and_costs_by_hours_and_days(
         gaps = (turn(None), turn(100 * number + 100))
         at = {"born_at": hour - 7200 + number, "duration_s": 1.0}
         store.put_call(record(f"c{number}", **at, turns=gaps, cost_usd=0.25))
-    hours = await store.history.trends("hour", datetime.UTC)
-    assert len(hours) == 48
+    trends = await store.history.trends("hour", datetime.UTC)
+    hours = trends.buckets
+    assert (len(hours), trends.complete) == (48, True)
     assert [bucket.at for bucket in hours] == sorted(bucket.at for bucket in hours)
     (full,) = [bucket for bucket in hours if bucket.calls]
     assert full == Bucket(hour - 7200, 10, 500, 1000, 2.5)
-    assert sum(bucket.calls for bucket in await store.history.trends("day", ZoneInfo("Asia/Kolkata"))) == 10
+    days = await store.history.trends("day", ZoneInfo("Asia/Kolkata"))
+    assert sum(bucket.calls for bucket in days.buckets) == 10
 
 
 async def test_an_hour_that_is_long_over_is_counted_once(
@@ -260,6 +262,41 @@ async def test_an_hour_that_is_long_over_is_counted_once(
     assert asked == 48
     await store.history.trends("hour", datetime.UTC)
     assert asked <= 48 + 2  # the last ones may still change
+
+
+async def test_trends_that_take_too_long_are_those_of_the_newest_calls_and_go_on_when_asked_again(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(history, "_LOOK_AT", 1)
+    monkeypatch.setattr(history, "_QUICK_S", -1.0)
+    hour = time.time() // 3600 * 3600
+    for number in range(4):
+        store.put_call(record(f"c{number}", born_at=hour - 7200 + number, duration_s=1.0))
+    await written(store)
+    real, asked, scopes = history.History._ask, 0, []
+
+    def no_limit(_: float) -> trio.CancelScope:
+        scopes.append(trio.CancelScope())
+        return scopes[-1]
+
+    async def late(self: Any, work: Any, limit_s: float | None = None) -> Any:
+        nonlocal asked
+        asked += 1
+        if asked == 5:  # the time is over
+            scopes[-1].cancel()
+            await trio.sleep_forever()
+        return await real(self, work, limit_s)
+
+    monkeypatch.setattr(history.History, "_ask", late)
+    with monkeypatch.context() as patch:
+        patch.setattr(trio, "move_on_after", no_limit)
+        some = await store.history.trends("hour", datetime.UTC)
+    assert not some.complete
+    assert [bucket.calls for bucket in some.buckets] == [0, 0]  # of the third hour two calls are counted
+    whole = await store.history.trends("hour", datetime.UTC)
+    assert (whole.complete, len(whole.buckets)) == (True, 48)
+    assert [bucket.calls for bucket in whole.buckets if bucket.calls] == [4]
+    assert asked <= 5 + 2 + 3 + 45  # the last two hours may be counted again, but not those two calls
 
 
 def test_hours_and_days_have_no_gap_and_days_begin_at_midnight_there() -> None:

@@ -11,6 +11,7 @@ from collections import deque
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+import msgspec
 import trio
 
 from llcphone.engine.status import DialState
@@ -36,6 +37,11 @@ LISTENERS = 8
 """Event streams at once."""
 WAITING_EVENTS = 256
 """Events that may wait for a listener; one more and its stream ends."""
+
+_NOT_STORED = ("created_at", "dialled_after_ms", "answered_after_ms", "talking_after_ms", "answered_by")
+"""Fields of a view that the store does not have, or not as exactly."""
+_WRITTEN_S = 1.0
+"""Longest wait for a call that has ended and is not written yet."""
 
 _STATES: dict[DialState, State] = {
     DialState.IDLE: "warming",
@@ -180,14 +186,29 @@ def without_record(detail: CallDetail) -> CallView:
     return CallView(**{name: getattr(detail, name) for name in CallView.__struct_fields__})
 
 
-async def stored_call(store: Store | None, call_id: str) -> CallDetail | None:
-    """A call as the API shows it; None: it is not in the store, or there is none.
+async def find_call(index: CallIndex, store: Store | None, call_id: str) -> CallDetail | None:
+    """A call, live or ended; None: there is none.
+
+    What is remembered of an ended one counts only until the store has it: from there it may be deleted, and
+    then it is.
 
     Raises:
         ApiError: the database does not answer, so this is unknown.
     """
+    if (call := index.live(call_id)) is not None:
+        return view_of(call)
+    remembered = index.ended(call_id)
     if store is None:
-        return None
+        return remembered
+    await store.writer.catch_up(_WRITTEN_S)
+    if (stored := await _stored_call(store, call_id)) is None:
+        return remembered if store.writer.waiting else None
+    if remembered is None:
+        return stored
+    return msgspec.structs.replace(stored, **{name: getattr(remembered, name) for name in _NOT_STORED})
+
+
+async def _stored_call(store: Store, call_id: str) -> CallDetail | None:
     try:
         details = await store.call(call_id)
     except StoreUnavailable as error:

@@ -17,7 +17,7 @@ from llcphone.agent import agents_of
 from llcphone.runtime.log_lines import logger
 from llcphone.server.api.acts import ACTS
 from llcphone.server.api.call_requests import CallRequests
-from llcphone.server.api.calls import CallIndex, stored_call, view_of, without_record
+from llcphone.server.api.calls import CallIndex, find_call, view_of, without_record
 from llcphone.server.api.errors import ApiError
 from llcphone.server.api.models import NewCall
 from llcphone.server.api.reading import body_as, read_request
@@ -57,7 +57,7 @@ class Desk:
         Raises:
             ApiError: there is none, or the store does not answer.
         """
-        if (detail := self.index.find(call_id) or await stored_call(self.phone.store, call_id)) is None:
+        if (detail := await find_call(self.index, self.phone.store, call_id)) is None:
             raise ApiError(404, "no_such_call", _NOT_FOUND, "see the list of calls: GET /calls")
         return detail
 
