@@ -130,8 +130,7 @@ def _line(line: SpokenLine, words: bool) -> dict[str, Any]:
         "at_ms": line.at_ms,
         "text": line.text,
         "heard": line.heard,
-        "sounds": line.sounds,
-        "heard_whole": line.heard_whole,
+        "cut": not line.sounds and len(line.heard) < len(line.text),
     }
     return fields if words else _wordless(fields)
 

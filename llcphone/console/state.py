@@ -33,6 +33,7 @@ def state_of(console: Console, session: Session) -> dict[str, Any]:
         "words": config.words,
         "numbers": config.numbers,
         "audio": config.audio,
+        "drain": console.operations.drain is not None,
         "health": {} if phone is None else health_of(phone),
     }
 

@@ -108,7 +108,7 @@ async def test_a_live_call_has_its_record_so_far_and_its_lines(autojump_clock) -
         assert (page["call"]["state"], page["record"]["reason"]) == ("talking", None)
         assert [who for _, who in page["record"]["floor"]] == ["model thinking", "agent"]
         (line,) = page["lines"]
-        assert (line["speaker"], line["text"], line["sounds"]) == ("agent", GREETING, True)
+        assert (line["speaker"], line["text"], line["cut"]) == ("agent", GREETING, False)
         assert GREETING.startswith(line["heard"])
         assert 0 < len(line["heard"]) < len(GREETING)
         call.hang_up()

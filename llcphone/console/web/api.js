@@ -17,6 +17,7 @@ export class Problem extends Error {
 
 export const get = async (path) => (await ask("GET", path)).json();
 export const blob = async (path) => (await ask("GET", path)).blob();
+export const postForBlob = async (path, body) => (await ask("POST", path, body)).blob();
 export const post = async (path, body = {}, headers = {}) => (await ask("POST", path, body, headers)).json();
 
 // A post that must not happen twice, however often it is sent.

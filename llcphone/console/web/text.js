@@ -1,5 +1,7 @@
 // All English words of the pages.
 
+export { call, calls, health, live, place } from "./text_calls.js";
+
 export const shell = {
   skip: "Skip to the content",
   close: "Close",
