@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from itertools import count
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 import attrs
 import trio
@@ -17,6 +17,7 @@ import trio
 from llcphone.console import line_messages as page
 from llcphone.console.delay_line import DelayLine
 from llcphone.console.spoken import can_speak, spoken
+from llcphone.errors import LegClosed
 from llcphone.sim import voices
 from llcphone.sim.twilio import Callee, CallOver, Handset
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 CALLS_KEPT = 20
 """Of calls that are over; each holds what was said and heard, 16 KB for a second."""
+LEAVING_S = 5.0
 SPEECH_WAITING_MS = 60_000
 TEXTS_WAITING = 8
 NUMBERS = ("+15551230001", "+15551230003")
@@ -71,12 +73,8 @@ class Lines:
         handset = next(free, None)
         return Callee(handset=handset) if handset is not None else Callee(outcome="no-answer")
 
-    async def serve(self, leg: Leg, session: object = None) -> NoReturn:
-        """Be the telephone network of one page, until it leaves.
-
-        Raises:
-            LegClosed: it did.
-        """
+    async def serve(self, leg: Leg, session: object = None) -> None:
+        """Be the telephone network of one page, until it leaves; then its call is over, too."""
         assert self.twilio is not None
         number = next(number for number in count(1) if number not in self._open)
         async with trio.open_nursery() as nursery:
@@ -87,10 +85,12 @@ class Lines:
                 while True:
                     for message in await leg.receive():
                         line.take(message)
+            except LegClosed:
+                pass
             finally:
                 del self._open[number]
-                line.leave()
                 nursery.cancel_scope.cancel(reason="the page has left")
+                await line.leave()
 
 
 @attrs.define(eq=False)
@@ -139,11 +139,13 @@ class _Telephone:
             **{"from": self.from_},
         )
 
-    def leave(self) -> None:
-        """The socket is gone: whoever held the telephone has hung up."""
+    async def leave(self) -> None:
+        """The socket is gone: whoever held the telephone has hung up. Returns when the network knows it."""
         self.handset.send = _nobody
         if (call := self.call) is not None:
             call.hang_up()
+            with trio.move_on_after(LEAVING_S, shield=True):
+                await call.ended()
 
     def take(self, message: bytes) -> None:
         """A message of the page."""

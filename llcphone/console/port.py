@@ -47,6 +47,8 @@ EXCHANGE_S = 5.0
 MOST = 32
 LIMITS = {"line": LegLimits(stall_timeout_s=60)}
 """A browser that stalls is a telephone in a tunnel; a viewer that stalls may come again."""
+LEAVING_S = 10.0
+"""For a socket whose browser was lost to come to its end by itself."""
 _SOCKET = re.compile(rb"/([a-z]{1,16})/([A-Za-z0-9_-]{1,64})")
 
 log = logger("llcphone.console")
@@ -217,7 +219,7 @@ async def _serve_leg(serve: Callable[[], Awaitable[None]], leg: websocket.WebSoc
     async with trio.open_nursery() as nursery:
 
         def lost(_: LegClosed) -> None:
-            nursery.cancel_scope.cancel(reason="the browser was lost")
+            nursery.cancel_scope.deadline = trio.current_time() + LEAVING_S  # receive() says it, too
 
         leg.attach(nursery.start_soon, lost)
         nursery.start_soon(_keep_alive, leg, name="console keepalive")

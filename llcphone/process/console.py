@@ -86,14 +86,20 @@ async def serve_line(phone: Phone, leg: Leg, session: Session) -> None:
     """Be a telephone that rings this server by its public port, as Twilio would."""
     # Imported here: a server whose console has no telephone needs no simulator.
     from llcphone.console.line import Lines
-    from llcphone.sim.twilio import NUMBER, open_twilio
+    from llcphone.sim.twilio import ACCOUNT_SID, NUMBER, open_twilio
 
     server, twilio = phone.config.server, phone.config.twilio
     here = urlsplit(local_url(server.host, server.port))
-    lines = Lines(model=phone.config.realtime.model, call_id=phone.call_id_of)
+    desks = phone.config.transfers.destinations
+    lines = Lines(
+        model=phone.config.realtime.model,
+        call_id=phone.call_id_of,
+        names={table["number"]: name for name, table in desks.items()},
+    )
     async with open_twilio(
         webhook_url=f"{server.public_url}/twiml",
         auth_token=twilio.auth_token,
+        account_sid=twilio.account_sid or ACCOUNT_SID,
         numbers=phone.config.own_numbers or (NUMBER,),
         public_url=server.public_url,
         connect_to=(here.hostname or "", here.port or 0),

@@ -191,10 +191,9 @@ async def line_port(lines: Lines) -> AsyncIterator[int]:
             leg.attach(nursery.start_soon, lambda end: nursery.cancel_scope.cancel())
             try:
                 await lines.serve(leg)
-            except* LegClosed:
-                pass
             finally:
                 leg.abort()
+                nursery.cancel_scope.cancel()
 
     async with trio.open_nursery() as nursery:
         (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
