@@ -18,6 +18,7 @@ from llcphone.testing import Rehearsal, rehearse
 from llcphone.wire import websocket
 from llcphone.wire.leg import LegLimits
 from llcphone.wire.socket import Socket
+from tests.patience import HANG_S
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from llcphone.console.line import Cue
 
 FRAME = 160
-PATIENCE_S = 60.0
 SALES = "+15551230077"
 
 
@@ -54,7 +54,7 @@ class Page:
 
     async def until(self, what: str, nth: int = 1, **fields: Any) -> dict[str, Any]:
         """Wait for the nth carrier event of a kind with these fields."""
-        with trio.fail_after(PATIENCE_S):
+        with trio.fail_after(HANG_S):
             while len(found := [e for e in self.carrier(what) if fields.items() <= e.items()]) < nth:
                 await self.news.park()
         return found[nth - 1]
@@ -72,7 +72,7 @@ class Page:
     async def hears(self, seconds: float) -> None:
         """Wait until this much was heard from now on."""
         wanted = self.heard_s + seconds
-        with trio.fail_after(PATIENCE_S):
+        with trio.fail_after(HANG_S):
             while self.heard_s < wanted:  # noqa: ASYNC110 (the page's own clock)
                 await trio.sleep(0.02)
 
