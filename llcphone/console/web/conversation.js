@@ -39,9 +39,12 @@ export function follow(call) {
 
 export const NO_CONVERSATION = { entries: signal([]), turns: signal([]), floor: signal(""), stop() {} };
 
+// When the call began, on this computer's clock. What is seen late says later, so the least is nearest.
+export const bornAt = (entries) => Math.min(...entries.map(({ seen, at_ms: at = 0 }) => seen - at));
+
 // These entries and what else happened ({at}: a time of this computer), as they followed each other.
 export function inOrder(entries, others) {
-  const born = Math.min(...entries.map(({ seen, at_ms: at = 0 }) => seen - at));
+  const born = bornAt(entries);
   const all = entries.map((entry) => [born + (entry.at_ms ?? entry.seen - born), entry]);
   all.push(...others.map((other) => [other.at, other]));
   return all.sort(([a], [b]) => a - b).map(([, entry]) => entry);

@@ -188,10 +188,8 @@ export const phone = {
     sent: "llcphone",
     heard: "line",
   },
-  mouthToEar: "Mouth to ear",
-  mouthToEarWhy: "From the end of your speech to the first sound of the answer, at your devices. The record's figure counts up to the telephone network.",
-  ofRecord: (gap) => `record ${gap}`,
-  ofDevice: (gap) => `your ear ${gap}`,
+  mouthToEar: (gap) => `mouth to ear ${gap}`,
+  mouthToEarWhy: "The bar is what the call's record says. Mouth to ear is measured at your microphone and loudspeaker: with devices, line, and the silence that turn detection waits for even where it does not report it.",
   faults: {
     title: "Line and faults",
     why: "Break something and hear what the caller hears then.",

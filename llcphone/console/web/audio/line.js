@@ -26,7 +26,7 @@ export class Line {
     this.events = signal([]); // {at, kind, text}: what the network says
     this.levels = signal({ mouth: 0, ear: 0 });
     this.stats = signal(null);
-    this.gaps = signal([]); // ms from mouth to ear, one for each answer
+    this.gaps = signal([]); // {at, ms}: from mouth to ear, one for each answer that follows the microphone
     this.muted = signal(false);
     this.pressed = signal(""); // keys of this call
     this.said = signal(0); // how often a ready line was said
@@ -313,7 +313,7 @@ export class Line {
       this.levels.value = said.levels;
       this.tellSound(); // the latency may have changed
     }
-    if (said.gap !== undefined) this.gaps.value = [...this.gaps.value, Math.round(said.gap)];
+    if (said.gap !== undefined) this.gaps.value = [...this.gaps.value, { at: Date.now(), ms: said.gap }];
   }
 
   tone(name) {

@@ -2,6 +2,7 @@
 
 import { session } from "../api.js";
 import { choose, conversation, current, lines, openLines } from "../audio/lines.js";
+import { bornAt } from "../conversation.js";
 import { html, useEffect } from "../dom.js";
 import { Notice } from "../parts/kit.js";
 import { Faults } from "../parts/phone/faults.js";
@@ -56,7 +57,7 @@ function Telephone() {
           scripted=${simulated}
           empty=${empty}
         />
-        <${Waits} turns=${turns} gaps=${caller.gaps.value} />
+        <${Waits} turns=${turns} gaps=${caller.gaps.value} born=${bornAt(entries)} />
         ${caller.call.value && !caller.busy.value &&
         html`<p><a class="button" href="#/calls/${caller.call.value}">${words.picture}</a></p>`}
         <${Faults} line=${line} simulated=${simulated} />

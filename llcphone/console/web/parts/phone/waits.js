@@ -6,8 +6,9 @@ import * as text from "../../text.js";
 
 const words = text.phone;
 const SHOWN = 5;
+const NEAR_MS = 1000; // between an answer as the record knows it and as the page heard it
 
-export function Waits({ turns, gaps }) {
+export function Waits({ turns, gaps, born }) {
   const waited = turns.filter(({ ear_gap_ms: gap }) => gap !== null && gap !== undefined);
   const shown = waited.slice(-SHOWN);
   const longest = Math.max(1000, ...shown.map(({ ear_gap_ms: gap }) => gap));
@@ -29,7 +30,7 @@ export function Waits({ turns, gaps }) {
                 ></span>`,
             )}
           </div>
-          <span class="num">${words.mostly(ms(turn.ear_gap_ms), words.parts[turn.longest] ?? turn.longest)}</span>
+          <${Sum} turn=${turn} gap=${gaps.find(({ at }) => Math.abs(born + turn.ear_ms - at) < NEAR_MS)} />
         </li>`,
       )}
     </ol>
@@ -37,9 +38,13 @@ export function Waits({ turns, gaps }) {
     html`<ul class="legend soft">
       ${Object.entries(words.parts).map(([part, label]) => html`<li key=${part}><span class="part ${part}"></span>${label}</li>`)}
     </ul>`}
-    ${gaps.length > 0 &&
-    html`<p title=${words.mouthToEarWhy}>
-      ${words.mouthToEar}: <span class="num">${gaps.slice(-SHOWN).map(ms).join(" · ")}</span>
-    </p>`}
+    ${gaps.length > 0 && html`<p class="soft">${words.mouthToEarWhy}</p>`}
   </section>`;
+}
+
+function Sum({ turn, gap }) {
+  const part = words.parts[turn.longest] ?? turn.longest;
+  return html`<span class="num">
+    ${words.mostly(ms(turn.ear_gap_ms), part)}${gap && html` · <b>${words.mouthToEar(ms(gap.ms))}</b>`}
+  </span>`;
 }
