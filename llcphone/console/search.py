@@ -43,7 +43,7 @@ T = TypeVar("T")
 
 EXPORTED = 10_000
 """Calls in a table at most."""
-_ROWS = 100
+_ROWS = 50
 """Calls of a table that are written at once, for that holds the event loop."""
 
 Most = Annotated[float, Meta(ge=0, le=1e11)]

@@ -81,9 +81,9 @@ class CallIndex:
         """A call that has ended and is remembered."""
         return self._ended.get(call_id)
 
-    def live_views(self) -> list[CallView]:
+    def live_calls(self) -> list[Call]:
         """The calls that have no record yet."""
-        return [without_record(view_of(call)) for call in self._phone.calls()]
+        return list(self._phone.calls())
 
     def remembered(self) -> list[CallView]:
         """The calls that have ended, as far as they are remembered."""
