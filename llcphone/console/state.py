@@ -30,6 +30,7 @@ def state_of(console: Console, session: Session) -> dict[str, Any]:
         "agents": [] if phone is None else list(agents_of(phone.agent)),
         "act": session.act,
         "phone": session.phone and "line" in console.sockets,
+        "live": "live" in console.sockets,
         "words": config.words,
         "numbers": config.numbers,
         "audio": config.audio,

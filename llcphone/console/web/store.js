@@ -95,11 +95,12 @@ function show(state) {
 // Connect, and stay connected until signed out.
 export async function connect() {
   clearTimeout(timer);
+  if (!snapshot.value.live) return poll("off");
   let opened = false;
   try {
     socket = new WebSocket(await socketUrl("live"));
   } catch (problem) {
-    await failed(problem);
+    failed(problem);
     return;
   }
   const mine = socket;
@@ -113,6 +114,7 @@ export async function connect() {
       const state = await refresh();
       for (const event of early.filter(({ seq = Infinity }) => seq > (state.seq ?? 0))) apply(event);
       early = null;
+      attempts = 0;
       show("live");
     } catch (problem) {
       if (problem instanceof Problem) mine.close();
@@ -121,26 +123,27 @@ export async function connect() {
   };
   mine.onclose = () => {
     if (!opened) failures++;
-    void failed(null);
+    failed(null);
   };
 }
 
-async function failed(problem) {
+function failed(problem) {
   if (session.value === null) return show("out");
-  let wait = LAST_RETRY_MS;
-  if (problem?.code === "no_such_socket" || failures >= FAILURES) {
-    try {
-      await refresh();
-      show(problem ? "off" : "polling");
-      wait = POLL_MS;
-    } catch {
-      show(session.value === null ? "out" : "retrying");
-    }
-  } else {
-    show("retrying");
-    wait = Math.min(FIRST_RETRY_MS * 2 ** attempts++, LAST_RETRY_MS) * (0.5 + Math.random() / 2);
+  if (problem === null && failures >= FAILURES) return poll("polling");
+  show("retrying");
+  const wait = Math.min(FIRST_RETRY_MS * 2 ** attempts++, LAST_RETRY_MS);
+  timer = setTimeout(connect, wait * (0.5 + Math.random() / 2));
+}
+
+// Without a socket the state is fetched now and then; each time a socket is tried, too.
+async function poll(state) {
+  try {
+    await refresh();
+    show(state);
+  } catch {
+    show(session.value === null ? "out" : "retrying");
   }
-  if (session.value !== null) timer = setTimeout(connect, wait);
+  if (session.value !== null) timer = setTimeout(connect, POLL_MS);
 }
 
 function take(message) {
