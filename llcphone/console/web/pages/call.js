@@ -83,7 +83,7 @@ function AudioNote({ page, player, onReveal, live }) {
   if (player.loaded || live) return null;
   if (!page.audio) return html`<p class="soft">${text.noAudio}</p>`;
   if (page.shown.audio) return null;
-  return html`<p class="soft">${text.audioHidden} ${onReveal && html`<button type="button" class="button quiet" onClick=${() => onReveal("audio")}>${text.reveal.audio}</button>`}</p>`;
+  return html`<p class="soft">${text.audioHidden} ${onReveal && html`<button type="button" class="link" onClick=${() => onReveal("audio")}>${text.reveal.audio}</button>`}</p>`;
 }
 
 function Head({ page, model, player, live, elapsed, onReveal }) {
@@ -118,8 +118,8 @@ function Head({ page, model, player, live, elapsed, onReveal }) {
           ${runs.map((id, at) => html`<option key=${id} value=${id}>${text.runOf(at + 1, runs.length)}</option>`)}
         </select>
       </label>`}
-      <button type="button" class="button quiet" onClick=${copy}>${copied ? text.copied : text.copyLink(clock(player.at / 1000))}</button>
-      ${!page.shown.numbers && onReveal && html`<button type="button" class="button quiet" onClick=${() => onReveal("numbers")}>${text.reveal.numbers}</button>`}
+      <button type="button" class="link" onClick=${copy}>${copied ? text.copied : text.copyLink(clock(player.at / 1000))}</button>
+      ${!page.shown.numbers && onReveal && html`<button type="button" class="link" onClick=${() => onReveal("numbers")}>${text.reveal.numbers}</button>`}
       <span class="grow"></span>
       <a href=${live ? "#/live" : "#/calls"}>${live ? text.toLive : text.toCalls}</a>
     </div>

@@ -18,8 +18,8 @@ function Live() {
   const seen = useSeen(calls);
   return html`<div class="stack">
     <h1>${text.title}</h1>
-    <${Tiles} calls=${calls} />
     <${Attention} calls=${calls} />
+    <${Tiles} calls=${calls} />
     ${calls.length === 0
       ? html`<${Empty} title=${text.empty}>
           <p>${session.value.phone ? html`<a href="#/phone">${text.emptyPhone}</a>` : text.emptyServe}</p>

@@ -46,7 +46,7 @@ export function Acts({ call, transfers, onActed }) {
 
 export function HangUp({ call, label, who }) {
   const [open, setOpen] = useState(false);
-  return html`<button type="button" class="button danger" aria-label=${text.endCallOf(who)} onClick=${() => setOpen(true)}>${label}</button>
+  return html`<button type="button" class="button end" aria-label=${text.endCallOf(who)} onClick=${() => setOpen(true)}>${label}</button>
     <${ActDialog} what="hangup" call=${call} open=${open} onClose=${() => setOpen(false)} />`;
 }
 

@@ -92,7 +92,7 @@ function Hidden({ why, what, onReveal }) {
 function Turns({ model, player }) {
   if (model.turns.length === 0) return html`<p class="soft">${text.noTurns}</p>`;
   const names = Object.keys(text.parts);
-  return html`<div class="table-scroll"><table class="table">
+  return html`<div class="table-scroll" tabindex="0"><table class="table">
     <caption class="visually-hidden">${text.turnsCaption}</caption>
     <thead><tr>
       <th scope="col">${text.turnColumn}</th><th scope="col">${text.atColumn}</th><th scope="col">${text.waitColumn}</th>
@@ -104,10 +104,7 @@ function Turns({ model, player }) {
         <th scope="row">${turn.index} <span class="soft">${text.asked[turn.asked] ?? turn.asked}</span></th>
         <td><${Moment} at=${turn.at} player=${player} /></td>
         <td class="num"><strong>${turn.gapMs === null ? "–" : ms(turn.gapMs)}</strong></td>
-        ${names.map((name) => {
-          const part = turn.parts.find((each) => each.name === name);
-          return html`<td key=${name} class="num ${turn.gapMs !== null && turn.longest === name ? "longest" : ""}">${part ? ms(part.ms) : "–"}</td>`;
-        })}
+        ${names.map((name) => html`<td key=${name} class="num ${turn.gapMs !== null && turn.longest === name ? "longest" : ""}">${ms(turn.took[name])}</td>`)}
         <td class="num">${turn.cutMs ? html`<${Moment} at=${turn.cutMs} player=${player} />` : "–"}</td>
         <td class="num">${turn.usd?.toFixed(4) ?? "–"}</td>
       </tr>`,
@@ -117,7 +114,7 @@ function Turns({ model, player }) {
 
 function Tools({ model, player }) {
   if (model.tools.length === 0) return html`<p class="soft">${text.noTools}</p>`;
-  return html`<div class="table-scroll"><table class="table">
+  return html`<div class="table-scroll" tabindex="0"><table class="table">
     <thead><tr><th scope="col">${text.atColumn}</th><th scope="col">${text.toolColumn}</th><th scope="col">${text.tookColumn}</th><th scope="col">${text.targetColumn}</th><th scope="col">${text.resultColumn}</th></tr></thead>
     <tbody>${model.tools.map(
       (tool) => html`<tr key=${`${tool.name}${tool.from}`}>
@@ -143,9 +140,9 @@ function Money({ page, model, player }) {
     <p class="soft">${text.costIs}</p>
     ${costly.length > 0 &&
     html`<h3>${text.costly}</h3>
-      <table class="table"><tbody>${costly.map(
+      <div class="table-scroll" tabindex="0"><table class="table"><tbody>${costly.map(
         (turn) => html`<tr key=${turn.index}><th scope="row">${text.turnNumber(turn.index)}</th><td><${Moment} at=${turn.at} player=${player} /></td><td class="num">${usd(turn.usd)}</td><td class="num">${text.cachedShare(turn.cachedShare)}</td></tr>`,
-      )}</tbody></table>`}`;
+      )}</tbody></table></div>`}`;
 }
 
 function Trouble({ page, model, player }) {
@@ -153,12 +150,12 @@ function Trouble({ page, model, player }) {
   const counts = Object.entries(text.counts).filter(([name]) => record[name]);
   return html`${model.trouble.length === 0 && counts.length === 0 && !record.failure && html`<p class="soft">${text.noTrouble}</p>`}
     ${model.trouble.length > 0 &&
-    html`<table class="table">
+    html`<div class="table-scroll" tabindex="0"><table class="table">
       <thead><tr><th scope="col">${text.atColumn}</th><th scope="col">${text.whatColumn}</th><th scope="col">${text.lastedColumn}</th><th scope="col">${text.becauseColumn}</th></tr></thead>
       <tbody>${model.trouble.map(
         (each) => html`<tr key=${`${each.kind}${each.from}`}><td><${Moment} at=${each.from} player=${player} /></td><th scope="row">${each.kind}</th><td class="num">${ms(each.ms)}</td><td>${each.why}</td></tr>`,
       )}</tbody>
-    </table>`}
+    </table></div>`}
     <dl class="facts-list">
       ${record.failure && html`<dt>${text.failure}</dt><dd>${record.failure}</dd>`}
       ${counts.map(([name, label]) => html`<dt key=${name}>${label}</dt><dd class="num">${record[name]}</dd>`)}

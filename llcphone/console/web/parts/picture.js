@@ -58,9 +58,9 @@ export function Picture({ model, at, peaks, onSeek, live = false }) {
     <div class="row picture-tools">
       <${Legend} />
       <span class="grow"></span>
-      <button type="button" class="button quiet" disabled=${scale <= fit} onClick=${() => zoomTo(0)}>${text.whole}</button>
-      <button type="button" class="button quiet icon" aria-label=${text.zoomOut} disabled=${scale <= fit} onClick=${() => zoomTo(scale / 2)}>−</button>
-      <button type="button" class="button quiet icon" aria-label=${text.zoomIn} disabled=${scale >= 1} onClick=${() => zoomTo(scale * 2)}>+</button>
+      <button type="button" class="button" disabled=${scale <= fit} onClick=${() => zoomTo(0)}>${text.whole}</button>
+      <button type="button" class="button icon" aria-label=${text.zoomOut} disabled=${scale <= fit} onClick=${() => zoomTo(scale / 2)}>−</button>
+      <button type="button" class="button icon" aria-label=${text.zoomIn} disabled=${scale >= 1} onClick=${() => zoomTo(scale * 2)}>+</button>
     </div>
   </div>`;
 }

@@ -54,6 +54,7 @@ function turnOf(turn) {
     gapMs: turn.ear_gap_ms ?? null,
     cutMs: turn.barged_in_ms,
     parts,
+    took: turn.parts ?? {},
     longest: turn.longest,
     tools: turn.tools,
     usd: turn.cost_usd,

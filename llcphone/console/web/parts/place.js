@@ -28,7 +28,7 @@ export default function Place() {
     if (!open || !well) return undefined;
     let over = false;
     const timer = setTimeout(async () => {
-      const answer = await post("/api/calls/check", body).catch((error) => ({ allowed: false, why: error.message, fix: error.fix }));
+      const answer = await post("/api/calls/check", body).catch((problem) => ({ problem }));
       if (!over) setSaid(answer);
     }, CHECK_MS);
     return () => {
@@ -54,11 +54,10 @@ export default function Place() {
   return html`<${Dialog} open=${open} title=${text.title} onClose=${close}>
     <form class="stack place" onSubmit=${submit}>
       ${snapshot.value?.mode === "phone" && html`<${Notice}>${text.ringsHere}<//>`}
-      <label class="stack">
-        ${text.number}
-        <input type="tel" inputmode="tel" required autocomplete="off" placeholder="+15551230001" aria-invalid=${asked.to !== "" && !well} aria-describedby="place-number" ...${field("to")} />
+      <div>
+        <label class="stack">${text.number}<input type="tel" inputmode="tel" required autocomplete="off" placeholder="+15551230001" aria-invalid=${asked.to !== "" && !well} aria-describedby="place-number" ...${field("to")} /></label>
         <span id="place-number" class="soft">${asked.to !== "" && !well ? text.badNumber : text.numberFormat}</span>
-      </label>
+      </div>
       <label class="stack">
         ${text.agent}
         <select ...${field("agent")}>
@@ -69,11 +68,13 @@ export default function Place() {
       <label class="stack">${text.context}<textarea rows="3" maxlength="8000" ...${field("context")}></textarea></label>
       <details>
         <summary>${text.more}</summary>
-        <label class="stack">${text.callerId}<input type="tel" autocomplete="off" ...${field("caller_id")} /><span class="soft">${text.callerIdWhy}</span></label>
+        <label class="stack">${text.callerId}<input type="tel" autocomplete="off" aria-describedby="place-own" ...${field("caller_id")} /></label>
+        <span id="place-own" class="soft">${text.callerIdWhy}</span>
       </details>
       <div aria-live="polite">
         ${well && said === null && html`<p class="soft">${text.checking}</p>`}
-        ${said !== null && (said.allowed ? html`<${Notice}>${text.allowed}<//>` : html`<${Notice} kind="warn"><strong>${text.refused(said.why)}</strong>${said.fix && html` <span>${text.fix(said.fix)}</span>`}<//>`)}
+        <${ProblemNotice} problem=${said?.problem} />
+        ${said !== null && !said.problem && (said.allowed ? html`<${Notice}>${text.allowed}<//>` : html`<${Notice} kind="warn"><strong>${text.refused(said.why)}</strong>${said.fix && html` <span>${text.fix(said.fix)}</span>`}<//>`)}
       </div>
       <${ProblemNotice} problem=${problem} />
       <p class="soft">${snapshot.value?.model?.kind === "real" ? text.costs : text.costsNothing}</p>

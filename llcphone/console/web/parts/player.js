@@ -98,11 +98,11 @@ export function PlayerBar({ player, model, hasAudio }) {
     <div class="row">
       ${player.loaded &&
       html`<button type="button" class="button main icon" aria-label=${player.playing ? text.pause : text.play} onClick=${player.toggle}>${player.playing ? "||" : "▶"}</button>
-        <button type="button" class="button quiet" aria-label=${text.speed} onClick=${player.nextRate}>${player.rate}×</button>
-        <button type="button" class="button quiet" onClick=${player.save}>${text.download}</button>`}
+        <button type="button" class="button" aria-label=${text.speed} onClick=${player.nextRate}>${player.rate}×</button>
+        <button type="button" class="button" onClick=${player.save}>${text.download}</button>`}
       ${!player.loaded && hasAudio && html`<button type="button" class="button" onClick=${player.load}>${text.loadAudio}</button>`}
-      <button type="button" class="button quiet" aria-label=${text.turnBeforeLong} onClick=${() => jump(-1)}>${text.turnBefore}</button>
-      <button type="button" class="button quiet" aria-label=${text.turnAfterLong} onClick=${() => jump(1)}>${text.turnAfter}</button>
+      <button type="button" class="button" aria-label=${text.turnBeforeLong} onClick=${() => jump(-1)}>${text.turnBefore}</button>
+      <button type="button" class="button" aria-label=${text.turnAfterLong} onClick=${() => jump(1)}>${text.turnAfter}</button>
       <input
         class="grow"
         type="range"
