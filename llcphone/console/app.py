@@ -5,7 +5,8 @@ Whether a session may act is asked here for all routes at once, and who acts is 
 GET  /api/state     what the pages begin with (`state`)
 POST /api/ticket    lets one WebSocket in: {"for": "live" | "line"}
 
-`operations`, `calls` and `audio` have the others.
+`operations`, `calls`, `search`, `audio` and `check` have the others; what is done to calls is the HTTP API's
+(`llcphone.server.api.acts`).
 """
 
 from __future__ import annotations
@@ -20,13 +21,14 @@ from werkzeug.exceptions import HTTPException
 from llcphone.console.access import Purpose  # noqa: TC001  (msgspec reads it)
 from llcphone.console.audio import add_audio
 from llcphone.console.calls import add_calls
+from llcphone.console.check import add_check
 from llcphone.console.operations import add_operations
 from llcphone.console.origin import security_headers
 from llcphone.console.requests import need_act, read_body, session_of
 from llcphone.console.search import add_search
 from llcphone.console.state import state_of
 from llcphone.runtime.log_lines import logger
-from llcphone.server.api.calls import CallIndex
+from llcphone.server.api.desk import add_acts
 from llcphone.server.api.errors import ApiError, json_response, of_http, problem_response
 from llcphone.server.quiet_log import without_texts
 
@@ -53,8 +55,10 @@ def make_console_app(console: Console) -> QuartTrio:
     blueprint = Blueprint("console", __name__, url_prefix="/api")
     _add_state(blueprint, console)
     add_operations(blueprint, console)
-    if console.phone is not None:
-        add_calls(blueprint, console, console.phone, CallIndex(console.phone))
+    if console.phone is not None and console.desk is not None:
+        add_acts(blueprint, console.desk)
+        add_check(blueprint, console.desk)
+        add_calls(blueprint, console, console.phone, console.desk.index)
         add_search(blueprint, console, console.phone)
     add_audio(blueprint, console)
     app.register_blueprint(blueprint)
@@ -87,7 +91,7 @@ def make_console_app(console: Console) -> QuartTrio:
 def _add_state(blueprint: Blueprint, console: Console) -> None:
     @blueprint.get("/state")
     async def state() -> Response:
-        return json_response(state_of(console, session_of()))
+        return json_response(await state_of(console, session_of()))
 
     @blueprint.post("/ticket")
     async def ticket() -> Response:

@@ -15,8 +15,10 @@ if TYPE_CHECKING:
 
     from llcphone.config.console import ConsoleConfig
     from llcphone.console.access import Access, Session
+    from llcphone.console.live import Live
     from llcphone.console.recent_warnings import RecentWarnings
     from llcphone.phone.phone import Phone
+    from llcphone.server.api.desk import Desk
     from llcphone.wire.leg import Leg
 
     ServeSocket = Callable[[Leg, Session], Awaitable[None]]
@@ -56,6 +58,10 @@ class Console:
     access: Access
     sockets: Mapping[str, ServeSocket]
     """By the first part of their path."""
+    live: Live | None
+    """The live calls of the phone, if there is one ..."""
+    desk: Desk | None
+    """... and what is done to calls."""
     operations: Operations
     """What the command line lets it do."""
     warnings: RecentWarnings

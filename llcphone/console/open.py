@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 import trio
@@ -11,8 +12,10 @@ from llcphone.console.access import Access, new_key
 from llcphone.console.app import make_console_app
 from llcphone.console.console import Console, Operations
 from llcphone.console.listening import bind_console
+from llcphone.console.live import Live
 from llcphone.console.port import ConsolePort
 from llcphone.console.recent_warnings import kept_warnings
+from llcphone.server.api.desk import Desk
 from llcphone.server.http import open_http
 from llcphone.server.socket_passing import close
 from llcphone.telemetry.redaction import Mask, secrets_of
@@ -43,7 +46,7 @@ async def open_console(
     Args:
         phone: what it shows; None: nothing but a telephone that rings another server.
         config: its settings.
-        sockets: what serves ``/live/…`` and ``/line/…``.
+        sockets: what serves ``/line/…``, if anything does.
         mode: whether the phone is there for this console only.
         model: which model answers, in words; "": the one of the settings.
         simulated: whether that is the simulated one.
@@ -55,6 +58,7 @@ async def open_console(
     """
     listeners = listeners if listeners is not None else await bind_console(config)
     mask = Mask([] if phone is None else secrets_of(phone.config))
+    live, desk = (None, None) if phone is None else (Live(phone, config), Desk.of(phone))
     try:
         key = config.key or new_key()
         with kept_warnings(mask) as warnings:
@@ -67,17 +71,24 @@ async def open_console(
                     model=model or ("" if phone is None else phone.config.realtime.model),
                     simulated=simulated,
                     access=Access(config, key),
-                    sockets=sockets,
+                    sockets=sockets if live is None else {"live": live.serve, **sockets},
+                    live=live,
+                    desk=desk,
                     operations=operations or Operations(),
                     warnings=warnings,
                     tasks=tasks,
                     port=listeners[0].socket.getsockname()[1],
                 )
+                if live is not None:
+                    keep = partial(live.phone.faults.keep, "live calls not shown", live.run)
+                    tasks.start_soon(keep, name="live calls")
                 async with _served(console, listeners):
                     yield console
                 tasks.cancel_scope.cancel(reason="leaving")
     finally:
         close(listeners)
+        if desk is not None:
+            desk.close()
 
 
 @asynccontextmanager

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 EXCHANGE_S = 5.0
 """From accept to the end of a request; for its answer a request with a token has as long again."""
 MOST = 32
-LIMITS = {"line": LegLimits(stall_timeout_s=60)}
+LIMITS = {"line": LegLimits(stall_timeout_s=60), "live": LegLimits(queue_limit_bytes=2**20)}
 """A browser that stalls is a telephone in a tunnel; a viewer that stalls may come again."""
 LEAVING_S = 10.0
 """For a socket whose browser was lost to come to its end by itself."""

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from llcphone.phone.agents import AgentChoice
     from llcphone.sim.model import Pace
     from llcphone.sim.model.script import Scripted
-    from llcphone.sim.twilio import TwilioSimulator
+    from llcphone.sim.twilio import Callee, TwilioSimulator
 
 QUESTION = voices.load("book_table")
 INTERRUPTION = voices.load("yes_please")
@@ -59,6 +59,7 @@ async def rehearsal(
     dialects: str = "ga",
     faults: Any = None,
     pace: Pace | None = None,
+    callee: Callee | None = None,
     **settings: dict[str, Any],
 ) -> AsyncIterator[Rehearsal]:
     """A rehearsal on one transport pair; ``settings`` are sections of the TOML file."""
@@ -70,6 +71,7 @@ async def rehearsal(
         dialects=dialects,
         faults=faults,
         pace=pace,
+        callee=callee,
         settings={"wire": wire, "realtime": dialect, **settings},
     ) as stage:
         yield stage

@@ -66,6 +66,11 @@ class CallIndex:
         phone.observers.append(self._noted)
         phone.on_end.append(self._keep)
 
+    def close(self) -> None:
+        """Look at no more calls."""
+        self._phone.observers.remove(self._noted)
+        self._phone.on_end.remove(self._keep)
+
     # -- calls ------------------------------------------------------------------------------
 
     def live(self, call_id: str) -> Call | None:

@@ -1,12 +1,7 @@
-"""What the API and the console do to calls: one implementation for both.
-
-``Allow`` is what they differ in: it is called before anything is done, may refuse, and gives the fields with
-which the log names who did it.
-"""
+"""What the API and the console do to calls: one implementation for both, behind the guard of each."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 import attrs
@@ -31,8 +26,6 @@ if TYPE_CHECKING:
     from llcphone.server.api.call_requests import CallRequest
     from llcphone.server.api.models import CallDetail
 
-Allow = Callable[[], Mapping[str, object]]
-
 _NOT_FOUND = "there is no such call, or it ended long ago and is not in the store"
 
 log = logger("llcphone.server.api")
@@ -48,8 +41,12 @@ class Desk:
 
     @classmethod
     def of(cls, phone: Phone) -> Desk:
-        """Made once for each phone and each way in."""
+        """Made once for the API, and once for a console until it is closed."""
         return cls(phone, CallIndex(phone), CallRequests(phone.config.outbound.calls_per_minute))
+
+    def close(self) -> None:
+        """Remember no more calls."""
+        self.index.close()
 
     async def known(self, call_id: str) -> CallDetail:
         """A call of this phone, or one that the store keeps.
@@ -88,7 +85,7 @@ class Desk:
         headers = {"Location": f"/calls/{placed.call_id}"}
         return Response(placed.answer, 202, headers, content_type="application/json")
 
-    async def act(self, name: str, call_id: str, request: CallRequest, who: Mapping[str, object]) -> Response:
+    async def act(self, name: str, call_id: str, request: CallRequest) -> Response:
         """Do something to a call: 202 with its view."""
         act = ACTS[name]
         asked = None if act.body is None else body_as(act.body, request)
@@ -102,7 +99,7 @@ class Desk:
             if act.needs_talk:
                 check_talk(call)
             act.do(call, asked)
-            log.info("call acted upon", extra={"call": call_id, "act": name, **who})
+            log.info("call acted upon", extra={"call": call_id, "act": name})
             return _as_json(view_of(call))
 
         answer = self.requests.act(request, call_id, do)
@@ -123,24 +120,22 @@ def check_talk(call: Call) -> None:
         raise ApiError(409, "not_talking", text, "wait until the state of the call is talking")
 
 
-def add_acts(blueprint: Blueprint, desk: Desk, allow: Allow) -> None:
+def add_acts(blueprint: Blueprint, desk: Desk) -> None:
     """The routes that place calls and do something to them."""
 
     @blueprint.post("/calls")
     async def place_call() -> Response:
-        allow()
         request = await read_request()
         return await desk.place(request, body_as(NewCall, request))
 
     for name in ACTS:
-        _add_act(blueprint, desk, allow, name)
+        _add_act(blueprint, desk, name)
 
 
-def _add_act(blueprint: Blueprint, desk: Desk, allow: Allow, name: str) -> None:
+def _add_act(blueprint: Blueprint, desk: Desk, name: str) -> None:
     @blueprint.post(f"/calls/<call_id>/{name}", endpoint=name)
     async def act(call_id: str) -> Response:
-        who = allow()
-        return await desk.act(name, call_id, await read_request(), who)
+        return await desk.act(name, call_id, await read_request())
 
 
 def _as_json(detail: CallDetail) -> bytes:

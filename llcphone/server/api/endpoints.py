@@ -63,7 +63,7 @@ def add_api(app: QuartTrio, phone: Phone) -> None:
     blueprint = Blueprint("api", __name__)
     desk = Desk.of(phone)
     _require_key(blueprint, phone.config.api)
-    add_acts(blueprint, desk, dict)  # the key was checked; requests carry no name
+    add_acts(blueprint, desk)
     _add_calls(blueprint, desk)
     _add_legacy(blueprint, desk)
     if phone.config.api.events:
