@@ -40,19 +40,34 @@ _MOST_AHEAD = 600 * RATE
 _NOTHING = bytes((SILENCE,))
 
 
-class _Audio(msgspec.Struct):
-    payload: str
-    timestamp: str | int = ""
+Frame = tuple[float, int | None, bytes]
+"""When it came, where Twilio dates it, and its audio."""
 
 
-class _Message(msgspec.Struct):
+class _Audio(msgspec.Struct, gc=False):
+    payload: bytes
+    """Base64, which is decoded in the same pass."""
+    timestamp: int | None = None
+    """In milliseconds; Twilio writes it as text."""
+
+
+class _Message(msgspec.Struct, gc=False):
     event: str
     media: _Audio | None = None
 
 
-_read = msgspec.json.Decoder(_Message).decode
+class _OddAudio(msgspec.Struct):
+    payload: str
+    timestamp: object = None
 
 
+class _OddMessage(msgspec.Struct):
+    event: str
+    media: _OddAudio
+
+
+_read_usual = msgspec.json.Decoder(_Message, strict=False).decode
+_read_odd = msgspec.json.Decoder(_OddMessage).decode
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, binascii.Error)
 """What the call has met, too, and counted."""
 
@@ -136,33 +151,30 @@ class Layout:
     # -- the caller -------------------------------------------------------------------------
 
     def _take_received(self, received: Sequence[tuple[float, bytes]]) -> None:
-        frames: list[tuple[float, int | None, bytes]] = []
+        frames: list[Frame] = []
         for at_s, text in received:
             try:
                 message = _read(text)
-                if message.event == "media" and message.media is not None:
-                    audio = message.media
-                    frames.append((at_s, _date(audio.timestamp), _decoded(audio.payload.encode())))
-                elif message.event == "start":
-                    self.began_s = at_s if self.began_s is None else self.began_s
-                elif message.event == "stop" and self._end_s is None:
-                    self._end_s = at_s
             except _UNREADABLE:
                 continue
-        if not frames:
-            return
-        if self.began_s is None:
-            self.began_s = frames[0][0]
-        self._join_clocks(frames)
-        for at_s, date, voice in frames:
-            self._put(self._place(at_s), date, voice)
+            if message.event == "media" and message.media is not None:
+                frames.append((at_s, message.media.timestamp, message.media.payload))
+            elif message.event == "start" and self.began_s is None:
+                self.began_s = at_s
+            elif message.event == "stop" and self._end_s is None:
+                self._end_s = at_s
+        if frames:
+            if self.began_s is None:
+                self.began_s = frames[0][0]
+            self._join_clocks(frames)
+            self._put(frames)
 
-    def _join_clocks(self, frames: Sequence[tuple[float, int | None, bytes]]) -> None:
-        assert self.began_s is not None
-        lags = [round((at_s - self.began_s) * RATE) - date for at_s, date, _ in frames if date is not None]
+    def _join_clocks(self, frames: Sequence[Frame]) -> None:
+        began_s = self.began_s or 0.0
+        lags = [(at_s - began_s) * RATE - date * _PER_MS for at_s, date, _ in frames if date is not None]
         if not lags:
             return
-        fastest = min(lags)
+        fastest = round(min(lags))
         if self._shift is None:
             self._shift = fastest
         elif abs(fastest - self._shift) > _MOST_OFF:
@@ -170,13 +182,34 @@ class Layout:
         self._fastest.append(fastest)
         self._drift = self._shift - min(self._fastest)
 
-    def _put(self, arrived: int, date: int | None, audio: bytes) -> None:
-        at = None if date is None or self._shift is None else date + self._shift
-        if at is None or abs(at - arrived) > _MOST_OFF:
-            at = self._caller_end if abs(self._caller_end - arrived) < _JITTER else arrived
-        if at >= max(0, self.written - _MOST_OFF):
-            self._caller.append((at, audio))
-            self._caller_end = at + len(audio)
+    def _put(self, frames: Sequence[Frame]) -> None:
+        """Frames that follow each other go in one piece."""
+        shift, begin, end = self._shift or 0, self._caller_end, self._caller_end
+        latest = self._place(frames[-1][0]) + _MOST_OFF
+        run: list[bytes] = []
+        for at_s, date, audio in frames:
+            if date is None or date * _PER_MS + shift != end:
+                self._keep(begin, run, latest)
+                run = []
+                begin = end = self._begin_of(at_s, date, end)
+            run.append(audio)
+            end += len(audio)
+        self._keep(begin, run, latest)
+        self._caller_end = end
+
+    def _begin_of(self, at_s: float, date: int | None, end: int) -> int:
+        """Where a frame lies that does not follow the one before, by its date alone."""
+        arrived = self._place(at_s)
+        if date is not None and self._shift is not None:
+            at = date * _PER_MS + self._shift
+            if abs(at - arrived) <= _MOST_OFF:
+                return at
+        return end if abs(end - arrived) < _JITTER else arrived
+
+    def _keep(self, begin: int, run: Sequence[bytes], latest: int) -> None:
+        """The file is not changed further back than a minute, and nothing waits for longer."""
+        if run and max(0, self.written - _MOST_OFF) <= begin <= latest:
+            self._caller.append((begin, b"".join(run)))
 
     # -- the agent --------------------------------------------------------------------------
 
@@ -217,9 +250,10 @@ def _decoded(payload: bytes) -> bytes:
         return binascii.a2b_base64(padded(payload))
 
 
-def _date(text: str | int) -> int | None:
-    """Where Twilio dates a frame, in samples; None: it does not."""
+def _read(text: bytes) -> _Message:
+    """A message; of audio without padding, or with another date than a number, what can be read of it."""
     try:
-        return int(text) * _PER_MS
-    except ValueError:
-        return None
+        return _read_usual(text)
+    except msgspec.ValidationError:
+        odd = _read_odd(text)
+        return _Message(odd.event, _Audio(_decoded(odd.media.payload.encode())))

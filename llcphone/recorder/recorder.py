@@ -1,4 +1,4 @@
-"""Writes the recordings of all calls, in a thread, twice a second.
+"""Writes the recordings of all calls, in a thread, each twice a second.
 
 Off unless ``records.audio_dir`` is set. A disk that is full or slow never touches a call: its recording ends
 before it, which is said in the log. What is in a file by then can be played, as it can be when the process is
@@ -15,6 +15,7 @@ import math
 import os
 import time
 from contextlib import asynccontextmanager
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,6 +41,8 @@ log = logger("llcphone.recorder")
 in_thread = trio.to_thread.run_sync
 
 _EVERY_S = 0.5
+_AT_ONCE = 8
+"""Recordings in one go: half a millisecond, for a thread holds up the calls' own."""
 _STUCK_S = 10.0
 """A disk that has not answered for so long gets no further calls."""
 _DAY_S = 86_400.0
@@ -84,7 +87,7 @@ class Recorder:
             return
         if not self._open:
             self._due_at = now_s + _EVERY_S
-        self._open[recording] = None
+        self._open[recording] = None  # behind all others
         self._writer.news()
 
     @asynccontextmanager
@@ -101,8 +104,10 @@ class Recorder:
         return self._due_at if self._open else NEVER
 
     async def _write_batch(self) -> bool:
-        self._due_at = trio.current_time() + _EVERY_S
-        jobs = [recording.take() for recording in self._open]
+        """The next few, so that each has its turn twice a second and the thread is never busy for long."""
+        self._due_at = trio.current_time() + _EVERY_S / math.ceil(len(self._open) / _AT_ONCE)
+        turn = list(islice(self._open, _AT_ONCE))
+        jobs = [recording.take() for recording in turn]
         failed: dict[Recording, str] = {}
         self._writing_since = trio.current_time()
         with contained() as failure:
@@ -120,6 +125,8 @@ class Recorder:
             if why or job.last or recording.layout.over:
                 self._open.pop(recording, None)
                 recording.written(recording.take())  # what came meanwhile
+            else:
+                self._open[recording] = self._open.pop(recording)  # behind all others
         return True
 
     async def _keep_tidy(self) -> None:
