@@ -17,7 +17,7 @@ class RecordsConfig(Section):
     """Whether the words of a call are kept. The default is off because callers must be informed first."""
     blackbox_dir: str = setting("", advanced=True)
     """Folder for a tape of each call's events and decisions, without the words; "" records none."""
-    audio_dir: str = setting("")
+    audio_dir: str = setting("", private=True)
     """Folder for recordings of all calls: WAV files, the caller left, the agent as heard right. Callers hear
     `transfers.record_notice` first. "" records none, because in many places they must agree."""
     audio_days: float = setting(30.0, between(0.0, 36_500.0))

@@ -237,3 +237,25 @@ def test_whatever_happens_the_agent_is_heard_as_a_telephone_would_play_it(
                 tape.write(now)
     tape.write(now, last=True)
     assert bytes(tape.file[1::2]) == bytes(line[: now * 8]).ljust(now * 8, bytes((QUIET,)))
+
+
+NETWORK = st.lists(st.tuples(st.integers(0, 400), st.booleans()), min_size=40, max_size=120)
+
+
+@given(NETWORK, st.lists(st.integers(0, 3_000), max_size=8))
+def test_whatever_the_network_does_frames_lie_where_they_were_spoken(
+    network: list[tuple[int, bool]], writes: list[int]
+) -> None:
+    """Each is late by what the network takes, never before the one before it; some are lost."""
+    tape, came = begun(), 0.0
+    network[0] = (0, False)  # one has come at once
+    due, expected = sorted(writes), []
+    for number, (late, lost) in enumerate(network):
+        came = max(came, number * 20.0 + late)
+        while due and due[0] < came:
+            tape.write(due.pop(0))
+        if not lost:
+            tape.hears(came, frame(1 + number % 2, 155 + number * 20))
+            expected.append((number * 20, number * 20 + 20, 1 + number % 2))
+    tape.write(came + 3_000, last=True)
+    assert tape.caller == expected
