@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 import attrs
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llcphone.recorder.layout import Layout
@@ -211,6 +211,7 @@ def test_twilio_keeps_ten_minutes_and_so_do_we() -> None:
     assert tape.agent == [(0, 900, 1)]
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(st.integers(0, 800), st.sampled_from(["say", "clear", "write"]), st.integers(1, 3_000))
@@ -242,6 +243,7 @@ def test_whatever_happens_the_agent_is_heard_as_a_telephone_would_play_it(
 NETWORK = st.lists(st.tuples(st.integers(0, 400), st.booleans()), min_size=40, max_size=120)
 
 
+@settings(deadline=None)
 @given(NETWORK, st.lists(st.integers(0, 3_000), max_size=8))
 def test_whatever_the_network_does_frames_lie_where_they_were_spoken(
     network: list[tuple[int, bool]], writes: list[int]
