@@ -17,7 +17,7 @@ from tests.console.test_calls import GREETING, bakery, interrupted_call, page_of
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from playwright.sync_api import Browser, Page, WebSocketRoute
+    from playwright.sync_api import Browser, Page, Route, WebSocketRoute
 
     from tests.browser.program import Program
     from tests.browser.visit import Visit
@@ -47,9 +47,16 @@ def looking(
     """A visit whose live sockets are the test's."""
     live: list[WebSocketRoute] = []
     with visiting(browser, program, **({} if viewport is None else {"viewport": viewport})) as visit:
+        visit.context.route("**/api/state", with_live)
         visit.context.route("**/api/ticket", lambda route: route.fulfill(json={"ticket": "one"}))
         visit.context.route_web_socket("**/live/one", lambda socket: live.append(socket))
         yield visit, live
+
+
+def with_live(route: Route) -> None:
+    """The server's state, without its own live calls."""
+    answer = route.fetch()
+    route.fulfill(response=answer, json={**answer.json(), "live": True, "seq": 0, "calls": []})
 
 
 def open_call(visit: Visit, shown: dict[str, Any]) -> Page:
