@@ -60,3 +60,17 @@ def test_a_key_transfers_the_call_and_the_person_plays_the_colleague(visitor: Vi
     press(question, "They answer")
     press(line(page), "They hang up")
     expect(line(page).get_by_role("status")).to_contain_text("Call ended")
+
+
+@pytest.mark.parametrize("fault", ["Lose the stream", "Lose the model"])
+def test_a_call_survives_what_is_lost_on_the_way(visitor: Visit, fault: str) -> None:
+    page = call(visitor)
+    page.get_by_text("Line and faults").click()
+    page.get_by_role("button", name=fault).click()
+    if fault == "Lose the stream":
+        hears(page)  # the agent says that it is back
+        until(page, "stats", lambda stats: stats["queued_ms"] == 0)
+    page.keyboard.press("1")
+    line(page).get_by_role("group", name=re.compile("sales is being rung")).wait_for()
+    press(line(page), "End call")
+    expect(line(page).get_by_role("status")).to_contain_text("you hung up")
