@@ -34,7 +34,7 @@ function Telephone() {
   const empty = mayRead === "never" ? words.transcriptOff : agents.length ? words.transcriptEmpty : words.transcriptNone;
   return html`
     <div class="page-head">
-      <h1>${agents[0] || words.title}</h1>
+      <h1 title=${agents[0]}>${agents[0] || words.title}</h1>
       <span class="chip" title=${simulated ? words.simulatedWhy : words.realWhy}>
         ${simulated ? words.simulated : words.real(model?.text ?? "")}
       </span>

@@ -133,7 +133,7 @@ function Device({ label, of, value, onChange }) {
 
 function Lines({ line, ready }) {
   return html`<p class="soft">${words.linesWhy}</p>
-    <ul class="lines">
+    <ul class="lines" tabindex="0" aria-label=${words.lines}>
       ${(line.ready.value?.lines ?? []).map(
         ({ name, text: said }) => html`<li key=${name}>
           <button type="button" class="button quiet" disabled=${!ready} onClick=${() => line.say(name)}>${said}</button>
