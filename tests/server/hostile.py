@@ -9,11 +9,15 @@ from __future__ import annotations
 import random
 import socket
 import struct
+from typing import TYPE_CHECKING
 
 import attrs
 import trio
 
 from tests.server.support import HANDSHAKE, FakePhone, MediaPeer, frame, get, media_request, webhook_request
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 WS = b"GET /ws HTTP/1.1\r\n" + HANDSHAKE
 MEDIA = media_request("fuzz")
@@ -46,9 +50,9 @@ TOKENS = (
 )  # fmt: skip
 
 
-def mutate(rng: random.Random) -> bytes:
+def mutate(rng: random.Random, seeds: Sequence[bytes] = SEEDS) -> bytes:
     """One hostile packet."""
-    data = bytearray(rng.choice(SEEDS))
+    data = bytearray(rng.choice(seeds))
     for _ in range(rng.choice((0, 1, 1, 2, 3, 8))):
         at = rng.randrange(len(data) + 1)
         end = min(len(data), at + rng.randrange(1, 20))
@@ -62,7 +66,7 @@ def mutate(rng: random.Random) -> bytes:
             case 3:
                 data[at:at] = data[at:end] * rng.choice((1, 2, 50))
             case 4:
-                data[at:] = rng.choice(SEEDS)[rng.randrange(20) :]
+                data[at:] = rng.choice(seeds)[rng.randrange(20) :]
             case 5:
                 data[at:at] = rng.randbytes(rng.randrange(1, 30))
             case 6:
@@ -70,9 +74,9 @@ def mutate(rng: random.Random) -> bytes:
     return bytes(data)
 
 
-async def attack(port: int, rng: random.Random) -> None:
+async def attack(port: int, rng: random.Random, seeds: Sequence[bytes] = SEEDS) -> None:
     """Send one packet, in one or more pieces, and leave in one of three ways."""
-    data, cut, leave = mutate(rng), rng.random(), rng.random()
+    data, cut, leave = mutate(rng, seeds), rng.random(), rng.random()
     stream = await trio.open_tcp_stream("127.0.0.1", port)
     try:
         pieces = [data] if cut < 0.8 else [data[: len(data) // 2], data[len(data) // 2 :]]
@@ -91,12 +95,14 @@ async def attack(port: int, rng: random.Random) -> None:
         stream.socket.close()
 
 
-async def attack_many(port: int, cases: int, *, workers: int, seed: int) -> None:
+async def attack_many(
+    port: int, cases: int, *, workers: int, seed: int, seeds: Sequence[bytes] = SEEDS
+) -> None:
     """Run so many cases, the same ones every time."""
 
     async def work(rng: random.Random, count: int) -> None:
         for _ in range(count):
-            await attack(port, rng)
+            await attack(port, rng, seeds)
 
     async with trio.open_nursery() as nursery:
         for number in range(workers):
