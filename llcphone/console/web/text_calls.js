@@ -179,7 +179,7 @@ export const call = {
     unasked_responses: "Responses that nobody asked for",
     late_deltas: "Audio that came after an interruption",
     frames_held_back: "Caller frames not sent to the model",
-    stray_echoes: "Marks that were not expected",
+    stray_echoes: "Marks that came back after a cut",
     bad_messages: "Unreadable messages",
     unknown_events: "Unknown events",
     run_number: "Times resumed",
