@@ -1,9 +1,9 @@
-"""The telephone's lines: keys, and a transfer whose colleague the person plays."""
+"""Both lines of the telephone: keys, a transfer, calls that the server places."""
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from playwright.sync_api import expect
@@ -53,6 +53,24 @@ def call(visit: Visit) -> Page:
     return page
 
 
+def place(page: Page, to: str) -> str:
+    """Have the server call somebody; its id of the call."""
+    script = "async to => (await (await import('/web/api.js')).act('/api/calls', { to })).id"
+    placed: str = page.evaluate(script, to)
+    return placed
+
+
+def ended(page: Page, id_: str) -> dict[str, Any]:
+    """What became of a call."""
+    script = """async id => {
+        const { record } = await (await import('/web/api.js')).get(`/api/calls/${id}`);
+        return record && (window.ended = record);
+    }"""
+    page.wait_for_function(script, arg=id_)
+    record: dict[str, Any] = page.evaluate("window.ended")
+    return record
+
+
 def test_a_key_transfers_the_call_and_the_person_plays_the_colleague(visitor: Visit) -> None:
     page = call(visitor)
     page.keyboard.press("1")
@@ -72,5 +90,25 @@ def test_a_call_survives_what_is_lost_on_the_way(visitor: Visit, fault: str) -> 
         until(page, "stats", lambda stats: stats["queued_ms"] == 0)
     page.keyboard.press("1")
     line(page).get_by_role("group", name=re.compile("sales is being rung")).wait_for()
+    press(line(page), "End call")
+    expect(line(page).get_by_role("status")).to_contain_text("you hung up")
+
+
+def test_a_call_that_the_server_places_rings_and_is_declined(visitor: Visit) -> None:
+    page = visitor.enter("#/phone")
+    expect(line(page).get_by_role("status")).to_have_text("Ready to call")
+    placed = place(page, "+15550001234")
+    press(page.get_by_role("alertdialog"), "Decline")
+    assert ended(page, placed)["reason"] == "busy"
+
+
+def test_while_the_first_line_talks_the_second_one_rings(visitor: Visit) -> None:
+    page = call(visitor)
+    placed = place(page, "+15550001235")
+    press(line(page, 2), "Accept")
+    expect(line(page, 2).get_by_role("status")).to_have_text("Connected")
+    expect(line(page).get_by_role("status")).to_have_text("Connected")
+    press(line(page, 2), "End call")
+    assert ended(page, placed)["reason"] == "caller hung up"
     press(line(page), "End call")
     expect(line(page).get_by_role("status")).to_contain_text("you hung up")
