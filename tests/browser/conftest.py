@@ -7,7 +7,6 @@ Chromium is Debian's package (``apt-get install chromium``). Without it these te
 from __future__ import annotations
 
 import os
-import shutil
 import wave
 from typing import TYPE_CHECKING
 
@@ -16,6 +15,7 @@ from playwright.sync_api import sync_playwright
 
 from llcphone.sim import ulaw, voices
 from tests.browser.program import Program, phone_program
+from tests.browser.start import PATH, start_chromium
 from tests.browser.visit import Visit, visiting
 
 if TYPE_CHECKING:
@@ -25,15 +25,6 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 WHY = "no Chromium here: apt-get install chromium"
-QUIET = (
-    "--no-sandbox",  # CI runs as root
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -58,14 +49,12 @@ def microphone(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="package")
 def browser(microphone: Path) -> Iterator[Browser]:
     """Chromium, with a microphone that a page may be allowed to use."""
-    path = shutil.which("chromium")
-    if path is None:
+    if PATH is None:
         if os.environ.get("NEED_BROWSER"):
             pytest.fail(WHY)
         pytest.skip(WHY)
-    sound = ("--use-fake-device-for-media-stream", f"--use-file-for-fake-audio-capture={microphone}%noloop")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=[*QUIET, *sound])
+        browser = start_chromium(playwright, f"--use-file-for-fake-audio-capture={microphone}%noloop")
         yield browser
         browser.close()
 

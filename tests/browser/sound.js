@@ -85,5 +85,13 @@
     return { samples, marks, before, quiet_ms: (1000 * (loud + 1 - from)) / rate };
   }
 
-  return { speak, play };
+  // What was played, at 8 kHz, as listening.js has kept it.
+  function played() {
+    const { blocks, rate } = window.seen;
+    const samples = new Float32Array(blocks.length * 128);
+    blocks.forEach((block, number) => samples.set(block, number * 128));
+    return Array.from(resample(samples, rate, 8000), (sample) => Math.round(sample * 32768));
+  }
+
+  return { speak, play, played };
 })()

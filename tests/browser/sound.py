@@ -50,8 +50,64 @@ def likeness(one: Sequence[float], other: Sequence[float]) -> float:
     return sum(map(mul, one, other)) / math.sqrt(sum(map(mul, one, one)) * sum(map(mul, other, other)) or 1)
 
 
-def shift_of(heard: Sequence[float], said: Sequence[float], most: int) -> int:
-    """How many samples later ``said`` stands in ``heard``, by its loudest quarter of a second."""
+def compare(heard: Sequence[float], said: list[int]) -> tuple[float, float]:
+    """Likeness of ``said`` and what was heard of it, and by how many dB it is louder.
+
+    Two clocks sample at different moments: a delay of a part of a sample is no difference.
+    """
+    best = (0.0, 0.0)
+    for quarters in range(4):
+        late = _delayed(said, quarters / 4)
+        shift = shift_of(heard, late)
+        part = heard[shift : shift + len(said)]
+        best = max(best, (likeness(part, late), level(part) - level(said)))
+    return best
+
+
+def share_in_place(heard: Sequence[float], said: list[int]) -> float:
+    """Of all loud tenths of a second of ``said``, those that were heard, at most 600 ms from their place.
+
+    On a busy machine frames come too late, and the network sends silence for them.
+    """
+    late = max(
+        (_delayed(said, quarters / 4) for quarters in range(4)),
+        key=lambda each: likeness(each[:8000], heard[shift_of(heard, each) :][:8000]),
+    )
+    shift = shift_of(heard, late)
+    pieces = [at for at in range(0, len(said) - 800, 800) if level(said[at : at + 800]) > -40]
+    places = [shift + frames * FRAME for frames in range(-30, 31) if shift + frames * FRAME >= 0]
+    found = [
+        max(likeness(late[at : at + 800], heard[at + by : at + by + 800]) for by in places) > 0.95
+        for at in pieces
+    ]
+    return sum(found) / len(found)
+
+
+def _delayed(samples: list[int], by: float, half: int = 16) -> list[float]:
+    """Later by a part of a sample."""
+    taps = []
+    for k in range(half, -half - 1, -1):
+        x = math.pi * (k - by)
+        taps.append((math.sin(x) / x if x else 1.0) * (0.5 + 0.5 * math.cos(x / (half + 1))))
+    padded = [0] * half + samples + [0] * half
+    return [sum(map(mul, taps, padded[at : at + len(taps)])) for at in range(len(samples))]
+
+
+def onset(samples: Sequence[float]) -> int:
+    """Where the first loud sample is."""
+    return next(at for at, sample in enumerate(samples) if abs(sample) > 1000)
+
+
+def shift_of(heard: Sequence[float], said: Sequence[float], near: int | None = None) -> int:
+    """How many samples later ``said`` stands in ``heard``, judged by its loudest quarter of a second.
+
+    Args:
+        heard: in which it is looked for.
+        said: what is looked for.
+        near: where about; None: where ``heard`` begins to be loud.
+    """
+    near = onset(heard) - onset(said) if near is None else near
     at = max(range(0, len(said) - 2000, 400), key=lambda begin: level(said[begin : begin + 2000]))
     probe = said[at : at + 2000]
-    return max(range(most + 1), key=lambda by: likeness(probe, heard[at + by : at + by + 2000]))
+    shifts = range(max(0, near - 200), near + 200)
+    return max(shifts, key=lambda by: likeness(probe, heard[at + by : at + by + 2000]))

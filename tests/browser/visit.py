@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from tests.browser.program import Program
 
 WIDE = {"width": 1280, "height": 900}
-WAIT_MS = 60_000
+WAIT_MS = 30_000
 """So long a page may take to show something; it judges nothing."""
 
 

@@ -229,5 +229,8 @@ async function start() {
   }
 }
 
+// A link that is opened in a tab of this page changes only the hash.
+addEventListener("hashchange", () => location.hash.startsWith("#in=") && location.reload());
+
 render(html`<${App} />`, document.getElementById("app"));
 void start();

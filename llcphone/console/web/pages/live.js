@@ -25,11 +25,11 @@ function Live() {
           <p>${session.value.phone ? html`<a href="#/phone">${text.emptyPhone}</a>` : text.emptyServe}</p>
           <p><a href="#/calls">${text.emptyCalls}</a></p>
         <//>`
-      : html`<table class="table rows">
+      : html`<div class="table-scroll"><table class="table rows">
           <caption class="visually-hidden">${text.caption}</caption>
           <thead><tr>${text.columns.map((name) => html`<th key=${name} scope="col">${name}</th>`)}${session.value.act && html`<th scope="col"><span class="visually-hidden">${text.acts}</span></th>`}</tr></thead>
           <tbody>${calls.map((row) => html`<${Row} key=${row.id} row=${row} seenAt=${seen.get(row.id)} />`)}</tbody>
-        </table>`}
+        </table></div>`}
   </div>`;
 }
 

@@ -59,7 +59,7 @@ function Words({ page, model, player, live, onReveal }) {
   }, [live && count, now?.index]);
   if (!page.shown.words) return html`<${Hidden} why=${text.wordsHidden} onReveal=${onReveal} what="words" />`;
   if (count === 0) return html`<p class="soft">${live ? text.noWordsYet : text.noWords}</p>`;
-  return html`<ol class="words" tabindex="0" ref=${list} role="log" aria-live=${live ? "polite" : "off"} aria-label=${text.tabs.words}>
+  return html`<div role="log" aria-live=${live ? "polite" : "off"} aria-label=${text.tabs.words}><ol class="words" tabindex="0" ref=${list}>
     ${model.lines.map(
       (line) => html`<li key=${line.index} class="${line.speaker} ${line === now ? "now" : ""}" aria-current=${line === now ? "true" : undefined} onClick=${() => player.seek(line.from)}>
         <${Moment} at=${line.from} player=${player} />
@@ -72,7 +72,7 @@ function Words({ page, model, player, live, onReveal }) {
         </p>
       </li>`,
     )}
-  </ol>`;
+  </ol></div>`;
 }
 
 // Scrolls the list, never the page.
