@@ -194,10 +194,9 @@ class Live:
         """None: the call cannot be read, for its engine has broken."""
         with contained():
             row = row_of(call, self._config, now_ms)
-            turns = call.run.activity.turns
-            if row.gap_ms is not None and self._turns.get(row.id) != turns:
+            if row.gap_ms is not None and self._turns.get(row.id) != row.turns:
                 self._gaps.append(row.gap_ms)
-            self._turns[row.id] = turns
+            self._turns[row.id] = row.turns
             return row
         return None
 

@@ -53,6 +53,8 @@ class Row(Struct):
     floor: str
     since_s: float
     """In the table: when it began, by Trio's clock. As it is sent: how long ago."""
+    turns: int
+    """Turns of the agent so far."""
     gap_ms: int | None
     """The heard latency of the last turn that the caller waited for."""
     worst: str
@@ -86,6 +88,7 @@ def row_of(call: Call, config: ConsoleConfig, now_ms: int) -> Row:
         state=state,
         floor=_FLOORS[status.floor],
         since_s=began_ms / 1000,
+        turns=activity.turns,
         gap_ms=activity.gap_ms,
         worst=activity.longest,
         tools=list(activity.tools),
