@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parent.parent
 BRIDGE_CPU, GENERATOR_CPU = 0, 1
+CONSOLE_KEY = "console-key-of-the-bench-0123456789"
 
 
 @attrs.frozen
@@ -35,16 +36,20 @@ class Bridge:
     env: dict[str, str] = attrs.field(factory=dict)
     tls: bool = False
     """Whether its model leg is wss://."""
+    viewers: int | None = None
+    """Pages that watch its console; None: it has none."""
 
 
-def _llcphone(name: str, *, tls: bool = False, recorded: bool = False, **wire: str) -> Bridge:
+def _llcphone(
+    name: str, *, tls: bool = False, recorded: bool = False, viewers: int | None = None, **wire: str
+) -> Bridge:
     env = {f"LLCPHONE_WIRE__{key.upper()}": value for key, value in wire.items()}
     # What is measured is where calls begin to suffer: so none is refused before, as [overload] would.
     env |= {"LLCPHONE_OVERLOAD__LAG_LIMIT_MS": "0"}
     env |= {"LLCPHONE_PROCESS__PID_FILE": ""}
     if recorded:
         env |= {"LLCPHONE_RECORDS__AUDIO_DIR": "audio"}  # in the folder of its own where it runs
-    return Bridge(name, "llcphone", ("serve",), env, tls)
+    return Bridge(name, "llcphone", ("serve",), env, tls, viewers)
 
 
 BRIDGES = {
@@ -52,6 +57,8 @@ BRIDGES = {
     "llcphone-tls": _llcphone("llcphone-tls", tls=True),
     "llcphone-adapters": _llcphone("llcphone-adapters", model="trio-websocket", phone="quart"),
     "llcphone-recorded": _llcphone("llcphone-recorded", recorded=True),
+    "llcphone-console": _llcphone("llcphone-console", viewers=0),
+    "llcphone-viewed": _llcphone("llcphone-viewed", viewers=1),
     "naive-trio": Bridge("naive-trio", "bench.naive_trio"),
     "asyncio": Bridge("asyncio", "bench.asyncio_bridge"),
     "asyncio-tls": Bridge("asyncio-tls", "bench.asyncio_bridge", tls=True),
@@ -107,10 +114,32 @@ def run_bridge(bridge: Bridge, model_url: str, *, greet: bool, ca_file: str) -> 
         try:
             pin(BRIDGE_CPU, process.pid)
             _wait_until_open(process, port, bridge.name)
-            yield Running(process, port)
+            with _viewers(bridge, port):
+                yield Running(process, port)
         finally:
             process.kill()
             process.wait()
+
+
+@contextmanager
+def _viewers(bridge: Bridge, port: int) -> Iterator[None]:
+    """The pages that watch it, on the generator's CPU."""
+    command = [sys.executable, "-m", "bench.viewer", str(_console_port(port)), CONSOLE_KEY]
+    viewers = [subprocess.Popen(command, cwd=ROOT) for _ in range(bridge.viewers or 0)]
+    try:
+        for viewer in viewers:
+            pin(GENERATOR_CPU, viewer.pid)
+        yield
+        if any(viewer.poll() is not None for viewer in viewers):
+            raise RuntimeError(f"{bridge.name}: a viewer has ended")
+    finally:
+        for viewer in viewers:
+            viewer.kill()
+            viewer.wait()
+
+
+def _console_port(port: int) -> int:
+    return port + 1 if port < 65_535 else port - 1
 
 
 def pin(cpu: int, pid: int = 0) -> bool:
@@ -158,6 +187,12 @@ def _environment(
         "LLCPHONE_RECORDS__PATH": f"{folder}/calls.jsonl",
         "LLCPHONE_LOG__LEVEL": "error",
     }
+    if bridge.viewers is not None:
+        env |= {
+            "LLCPHONE_CONSOLE__PORT": str(_console_port(port)),
+            "LLCPHONE_CONSOLE__KEY": CONSOLE_KEY,
+            "LLCPHONE_CONSOLE__WORDS": "show",
+        }
     if bridge.tls:
         env |= {"CA_FILE": ca_file, "LLCPHONE_WIRE__CA_FILE": ca_file}
     return env | bridge.env
