@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import struct
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -95,6 +96,43 @@ def test_parts_of_a_wait_add_up_and_lie_where_the_record_says(seen: Page, shown:
         assert sum(part["ms"] for part in drawn["parts"]) == sum(turn["parts"].values())
         if turn["ear_gap_ms"] is not None:
             assert sum(part["ms"] for part in drawn["parts"]) == turn["ear_gap_ms"]
+
+
+def test_a_greeting_waits_for_the_line_not_for_llcphone(visit: Visit) -> None:
+    page = visit.enter("#/calls")
+    greeting = {"index": 1, "asked": "greeting", "spoke_until_ms": None, "begun_ms": 50, "created_ms": 50}
+    greeting |= {"first_delta_ms": 200, "sent_ms": 1_610, "ear_ms": 1_640}
+    record = {"duration_s": 3, "started_after_ms": 1_600, "turns": [greeting], "floor": []}
+    (turn,) = model_of(page, {"call": {"state": "ended"}, "record": record})["turns"]
+    parts = [(part["whose"], part["ms"]) for part in turn["parts"]]
+    assert parts == [("model", 150), ("line", 1_400), ("ours", 10), ("line", 30)]
+
+
+def test_an_outline_is_flat_where_there_is_no_sound(visit: Visit) -> None:
+    page = visit.enter("#/calls")
+    script = """async () => (await import("/web/parts/wave.js"))
+        .outline(new Float32Array([1, 1]), -20, 40, 6, 10, 8)"""
+    points = [float(point.split(",")[1]) for point in page.evaluate(script).split(" ")]
+    assert points[:6] == [9.5, 9.5, 2.0, 2.0, 9.5, 9.5]
+
+
+def test_a_recording_becomes_peaks(visit: Visit) -> None:
+    page = visit.enter("#/calls")
+    script = """async (bytes) => {
+        const { peaksOf } = await import("/web/parts/wave.js");
+        const { caller, agent, seconds } = peaksOf(new Uint8Array(bytes).buffer);
+        return { caller: [...caller], agent: [...agent], seconds };
+    }"""
+    loud, silent = 0x80, 0xFF  # the largest sample, and none
+    sound = bytes([silent, loud] * 80 + [silent, silent] * 80)  # 20 ms: the agent, then nobody
+    fields = struct.pack("<HHIIHH", 7, 2, 8_000, 16_000, 2, 8)
+    chunks = [b"fmt " + struct.pack("<I", 16) + fields, b"llcp" + struct.pack("<I", 3) + b"odd\0"]
+    chunks.append(b"data" + struct.pack("<I", len(sound)) + sound)
+    body = b"WAVE" + b"".join(chunks)
+    shown = page.evaluate(script, list(b"RIFF" + struct.pack("<I", len(body)) + body))
+    assert shown["seconds"] == 0.02
+    assert shown["caller"] == [0, 0]
+    assert shown["agent"] == [pytest.approx(0.98, abs=0.01), 0]
 
 
 def test_voices_do_not_overlap_the_waits(seen: Page, shown: dict[str, Any]) -> None:

@@ -72,7 +72,7 @@ function Shown({ page, live, problem, beginMs, onReveal, onActed }) {
             ${model.floor.length + model.turns.length === 0
               ? html`<${Empty} title=${live ? text.nothingYet : text.nothing}><p>${live ? text.nothingYetWhy : text.nothingWhy(call.reason)}</p><//>`
               : html`<${Picture} model=${model} at=${live && player.at === 0 ? model.end : player.at} peaks=${player.peaks} onSeek=${player.seek} live=${live && player.at === 0} />
-                  <${PlayerBar} player=${player} model=${model} hasAudio=${page.audio !== null && page.shown.audio} />
+                  <${PlayerBar} player=${player} model=${model} hasAudio=${!live && page.audio !== null && page.shown.audio} live=${live} />
                   <${AudioNote} page=${page} player=${player} onReveal=${onReveal} live=${live} />`}
           </section>
           <${Tabs} page=${page} model=${model} player=${player} live=${live} onReveal=${onReveal} />`}

@@ -96,7 +96,7 @@ function Tiles({ calls }) {
   const warm = well.warm ?? {};
   const tiles = [
     [text.tiles.live, `${calls.length} / ${well.most ?? "–"}`, text.tiles.states(count("talking"), count("ringing"), count("restoring"))],
-    [text.tiles.gap, well.gap_p50_ms !== undefined ? ms(well.gap_p50_ms) : ms(share(0.5)), text.tiles.p95(ms(well.gap_p95_ms ?? share(0.95)))],
+    [text.tiles.gap, ms(well.gap_p50_ms ?? share(0.5)), text.tiles.p95(ms(well.gap_p95_ms ?? share(0.95)))],
     [text.tiles.warm, `${warm.ready ?? 0}`, text.tiles.warmRest(warm.dialling ?? 0, warm.misses ?? 0)],
     [text.tiles.loop, well.lag_p99_ms === undefined ? "–" : `${well.lag_p99_ms} ms`, well.breaker_open ? text.tiles.breakerOpen : text.tiles.breakerClosed],
     [text.tiles.today, usd(well.usd_today ?? 0), well.usd_budget ? text.tiles.budget(usd(well.usd_budget)) : text.tiles.noBudget],

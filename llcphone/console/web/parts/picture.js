@@ -151,7 +151,7 @@ function Voice({ who, view, y, spans, peaks, startMs }) {
 function TurnBar({ turn, view, y, onSeek }) {
   return html`<g class="turn-bar" onClick=${seeks(onSeek, turn.parts[0].from)}>
     ${turn.parts.map(
-      ({ name, whose, from, to }) => html`<g key=${name} class="part ${whose}">
+      ({ whose, from, to }) => html`<g key=${from} class="part ${whose}">
         <rect x=${view.x(from)} y=${y} width=${wide(view, from, to)} height=${BAR} />
         ${wide(view, from, to) > LETTER_PX && html`<text x=${view.x(from) + wide(view, from, to) / 2} y=${y + 15}>${text.letters[whose]}</text>`}
       </g>`,

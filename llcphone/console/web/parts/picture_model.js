@@ -14,13 +14,13 @@ const STEPS = [
 ];
 
 export function modelOf({ call, record, lines = [] }, nowMs = null) {
-  const turns = (record?.turns ?? []).map(turnOf);
+  const turns = (record?.turns ?? []).map((turn) => turnOf(turn, record.started_after_ms));
   const floor = floorSpans(record?.floor ?? [], turns, endOf(call, record, nowMs));
   const model = {
     floor,
     turns,
     waits: turns.filter((turn) => turn.gapMs !== null).map(({ index, askedMs, heardMs, gapMs }) => ({ index, from: askedMs, to: heardMs, gapMs })),
-    lines: placed(lines.length ? lines.map(liveLine) : record?.transcript ?? [], turns, floor),
+    lines: placed(lines.length ? lines.filter(({ text }) => text).map(liveLine) : record?.transcript ?? [], turns, floor),
     tools: inLanes(record?.tools ?? []),
     trouble: troubleOf(record),
   };
@@ -33,7 +33,7 @@ export function modelOf({ call, record, lines = [] }, nowMs = null) {
 
 const endOf = (call, record, nowMs) => nowMs ?? (record?.duration_s ?? call?.duration_s ?? 0) * 1000;
 
-function turnOf(turn) {
+function turnOf(turn, startedMs) {
   const askedMs = turn.spoke_until_ms;
   const parts = [];
   let from = askedMs ?? turn.begun_ms;
@@ -41,6 +41,9 @@ function turnOf(turn) {
     const at = turn[key];
     if (at === null || at === undefined || from === null) continue;
     const to = Math.max(from, at);
+    const open = name === "sent" && startedMs > from ? Math.min(startedMs, to) : from;
+    if (open > from) parts.push({ name, whose: "line", from, to: open, ms: open - from }); // until the line was open
+    from = open;
     if (to > from) parts.push({ name, whose, from, to, ms: to - from });
     from = to;
   }

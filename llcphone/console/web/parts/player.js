@@ -80,8 +80,9 @@ function saved(url, id) {
   if (url) Object.assign(document.createElement("a"), { href: url, download: `${id}.wav` }).click();
 }
 
-export function PlayerBar({ player, model, hasAudio }) {
-  const { at, seek, jump } = player;
+export function PlayerBar({ player, model, hasAudio, live }) {
+  const { seek, jump } = player;
+  const at = live && player.at === 0 ? model.end : player.at;
   const latest = useRef(player);
   latest.current = player; // two keys may come before this is drawn again
   useEffect(() => {

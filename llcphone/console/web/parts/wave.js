@@ -49,10 +49,10 @@ export function outline(peaks, fromMs, toMs, width, middle, half) {
   const step = Math.max(1, width / ((toMs - fromMs) / PEAK_MS));
   const above = [];
   for (let x = 0; x < width; x += step) {
-    const first = Math.max(0, Math.floor((fromMs + (x / width) * (toMs - fromMs)) / PEAK_MS));
+    const first = Math.floor((fromMs + (x / width) * (toMs - fromMs)) / PEAK_MS);
     const last = Math.max(first + 1, Math.floor((fromMs + ((x + step) / width) * (toMs - fromMs)) / PEAK_MS));
     let loud = 0;
-    for (let at = first; at < Math.min(last, peaks.length); at++) loud = Math.max(loud, peaks[at]);
+    for (let at = Math.max(0, first); at < Math.min(last, peaks.length); at++) loud = Math.max(loud, peaks[at]);
     above.push([x, Math.max(0.5, Math.sqrt(loud) * half)]);
   }
   const below = above.toReversed().map(([x, loud]) => `${x.toFixed(1)},${(middle + loud).toFixed(1)}`);
