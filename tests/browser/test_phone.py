@@ -74,6 +74,34 @@ def test_a_sound_file_is_said_and_its_answer_is_timed_from_mouth_to_ear(page: Pa
     assert 0 < gap["ms"] < 20_000
 
 
+def test_what_was_said_and_how_long_one_waited_is_shown_as_it_happens(page: Page) -> None:
+    call(page)
+    page.get_by_text("Hello, this is Casa Verde.").first.wait_for()
+    page.get_by_role("button", name="Say it for me").click()
+    said = page.get_by_role("region", name="What was said")
+    said.get_by_text("Hello! Could you tell me your opening hours please?").wait_for()
+    said.get_by_text("scripted").wait_for()
+    said.get_by_text("opening_hours").wait_for()
+    page.get_by_role("region", name="How long you waited").get_by_text("Turn 3").wait_for()
+    page.get_by_role("region", name="Say next").get_by_text("Wait, wait, sorry").wait_for()
+    page.get_by_role("button", name="Say it for me").click()
+    said.locator("s").first.wait_for()  # it was cut off
+
+
+def test_the_loudspeaker_is_found_in_the_microphone(page: Page) -> None:
+    leak, at = page.evaluate(
+        """async () => {
+            const { find, makeChirp } = await import("/web/audio/check.js");
+            const chirp = makeChirp(48000);
+            const heard = Float32Array.from({ length: 20000 }, (_, k) => 0.01 * Math.sin(k * k * 0.7));
+            chirp.forEach((sample, k) => (heard[7000 + k] += sample / 20));
+            return find(chirp, heard, 500);
+        }"""
+    )
+    assert at == pytest.approx(7000, abs=1)
+    assert leak == pytest.approx(1 / 20, rel=0.1)
+
+
 def test_what_is_no_sound_is_said_to_be_none(page: Page, tmp_path: Path) -> None:
     file = tmp_path / "note.wav"
     file.write_text("This is no sound.")

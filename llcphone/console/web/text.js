@@ -138,7 +138,7 @@ export const phone = {
     halfWhy: "The microphone is off while the agent is heard, so you cannot interrupt it.",
     devices: "Devices and echo",
     check: "Check my sound",
-    checking: "Listening …",
+    checking: "Listening, be quiet …",
     noLeak: "Your microphone does not hear the loudspeaker: you may interrupt the agent.",
     leak: (level, delay) => `Your microphone hears the loudspeaker (${level} dB, after ${delay}): the agent would interrupt itself.`,
     leakFix: "Take headphones, or switch half duplex on.",
