@@ -51,9 +51,14 @@ class _Audio(msgspec.Struct, gc=False):
     """In milliseconds; Twilio writes it as text."""
 
 
+class _Start(msgspec.Struct, rename="camel"):
+    call_sid: str = ""
+
+
 class _Message(msgspec.Struct, gc=False):
     event: str
     media: _Audio | None = None
+    start: _Start | None = None
 
 
 class _OddAudio(msgspec.Struct):
@@ -102,6 +107,8 @@ class Layout:
     def __init__(self) -> None:
         self.began_s: float | None = None
         """When the stream started, by our clock."""
+        self.call_sid = ""
+        """Twilio's id of the call; one that we dial is born without it."""
         self.written = 0
         """Samples that are laid out."""
         self.over = False
@@ -161,6 +168,7 @@ class Layout:
                 frames.append((at_s, message.media.timestamp, message.media.payload))
             elif message.event == "start" and self.began_s is None:
                 self.began_s = at_s
+                self.call_sid = message.start.call_sid if message.start is not None else ""
             elif message.event == "stop" and self._end_s is None:
                 self._end_s = at_s
         if frames:

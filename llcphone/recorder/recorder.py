@@ -124,6 +124,7 @@ class Recorder:
                 self._seldom.error("a recording lacks audio of the caller", error=TOO_SLOW)
             if why or job.last or recording.layout.over:
                 self._open.pop(recording, None)
+                recording.close()
                 recording.written(recording.take())  # what came meanwhile
             else:
                 self._open[recording] = self._open.pop(recording)  # behind all others
@@ -201,7 +202,10 @@ def _write(job: Job) -> str:
         assert layout.began_s is not None
         after_s = layout.began_s - recording.born_s
         recording.about = msgspec.structs.replace(
-            recording.about, began_at=recording.born_at + after_s, after_birth_ms=round(after_s * 1000)
+            recording.about,
+            call_sid=recording.about.call_sid or layout.call_sid,
+            began_at=recording.born_at + after_s,
+            after_birth_ms=round(after_s * 1000),
         )
     try:
         fd = os.open(recording.path, flags, 0o600)

@@ -239,6 +239,7 @@ async def test_people_who_are_called_are_told_first(folder: Path, no_threads, au
         call.end()
         await call
     assert only(folder).stem == call.call_id
+    assert channels(only(folder))[0].about.call_sid == call.call_sid != ""
 
 
 async def test_a_run_is_not_recorded_if_the_one_before_was_not(
@@ -385,6 +386,7 @@ async def test_a_disk_that_does_not_answer_touches_no_call_and_memory_stays_boun
         assert first.ended_early == "the disk is too slow"
         assert recorder._waiting.size <= 64 * 2**20
         recorder._writing_since -= 11  # seconds
+        assert (first.closed, recorder._open) == (False, {first: None})
         second = recorder.of_call(About("b" * 16), born_at=0.0)
         assert second.tap(take) is take
         stuck.set()
@@ -392,3 +394,20 @@ async def test_a_disk_that_does_not_answer_touches_no_call_and_memory_stays_boun
     assert recorder._waiting.size == 0
     told = {record.event for record in caplog.records if record.name == "llcphone.recorder"}  # type: ignore[attr-defined]
     assert told == {"a call is not recorded", "a recording ends before its call"}
+
+
+async def test_after_the_streams_stop_nothing_is_kept_though_the_call_may_go_on(
+    folder: Path, no_threads, autojump_clock
+) -> None:
+    async with open_recorder(RecordsConfig(audio_dir=str(folder))) as recorder:
+        assert recorder is not None
+        recording = recorder.of_call(About("a" * 16), born_at=0.0)
+        take = recording.tap(lambda message: None)
+        take(b'{"event":"start","start":{"callSid":"CA1"}}')
+        await trio.sleep(2)
+        take(b'{"event":"stop"}')
+        await trio.sleep(2)
+        recording.sent(Media(b"////"))
+        assert (recorder._open, recorder._waiting.size) == ({}, 0)
+    head = channels(only(folder))[0]
+    assert (head.about.call_sid, head.duration_s) == ("CA1", 2.0)
