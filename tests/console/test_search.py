@@ -12,6 +12,7 @@ import pytest
 
 from llcphone.console import search
 from llcphone.errors import StoreUnavailable
+from llcphone.sim import voices
 from llcphone.store.history import History
 from tests.console.browser import READ_KEY, Browser, console_of
 from tests.store.store_kit import ADA, BORN_AT, record, written
@@ -48,6 +49,27 @@ async def found(browser: Browser, **body: Any) -> list[str]:
     answer = await browser.ask("POST", "/api/calls/search", body)
     assert answer.status == 200, answer
     return [call["id"] for call in answer.json["calls"]]
+
+
+async def test_a_call_is_found_by_what_was_said_in_it_as_soon_as_it_has_ended(tmp_path: Path) -> None:
+    store = {"url": f"sqlite:///{tmp_path / 'phone.db'}"}
+    stage_of = {"store": store, "script": ["Hello.", "Your table is booked."]}
+    async with console_of(rehearse=stage_of) as (console, browser, stage):
+        await browser.enter(console)
+        caller = await stage.ring(from_=ADA)
+        (call,) = stage.phone.calls()
+        await caller.hears(0.2)
+        await caller.speak(voices.load("yes_please"))
+        await caller.hears_out(0.9, 500)
+        assert await found(browser) == []
+        caller.hang_up()
+        await call
+        assert await found(browser, text="table is BOOKED", number=ADA, slower_than_ms=0) == [call.call_id]
+        row = (await browser.ask("POST", "/api/calls/search", {})).json["calls"][0]
+        assert (row["from"], row["turns"], row["reason"]) == ("…01", 2, "caller hung up")
+        assert row["slowest_ms"] > 0
+        days = (await browser.get("/api/trends?by=day")).json["buckets"]
+        assert (days[-1]["calls"], days[-1]["gap_p50_ms"]) == (1, row["slowest_ms"] // 10 * 10)
 
 
 async def test_pages_of_calls_with_masked_numbers(tmp_path: Path) -> None:
