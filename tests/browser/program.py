@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 KEPT = ("PATH", "HOME", "LANG", "VIRTUAL_ENV", "PYTHONPYCACHEPREFIX", "TMPDIR")
 """Of the environment: settings of whoever runs the tests stay out."""
 
+ROOT = Path(__file__).parent.parent.parent
+
 
 class Program:
     """A running one. Each line of its input is answered by a new link."""
@@ -33,11 +35,11 @@ class Program:
         self.origin = str(self._first["origin"])
         self.port = int(self._first["port"])
 
-    def link(self) -> str:
-        """A link that nobody has used."""
-        if self._first is None:
+    def link(self, asked: str = "") -> str:
+        """A link that nobody has used; ``asked`` is for programs that know more than one kind."""
+        if self._first is None or asked:
             assert self.process.stdin is not None
-            self.process.stdin.write("\n")
+            self.process.stdin.write(f"{asked}\n")
             self.process.stdin.flush()
             return str(self._read()["url"])
         url, self._first = str(self._first["url"]), None
@@ -62,21 +64,19 @@ class Program:
 
 
 @contextlib.contextmanager
-def phone_program(*options: str) -> Iterator[Program]:
-    """Run it with the simulated model, in an empty folder, on a free port; it must end in peace."""
-    command = [
-        sys.executable,
-        "-m",
-        "llcphone",
-        "phone",
-        "--sim",
-        "--no-open",
-        "--port",
-        "0",
-        "--json",
-        *options,
-    ]
+def phone_program(*options: str, port: int = 0) -> Iterator[Program]:
+    """Run it with the simulated model; port 0 is a free one."""
+    usual = ("--sim", "--no-open", "--json", "--port", str(port))
+    with running("llcphone", "phone", *usual, *options) as program:
+        yield program
+
+
+@contextlib.contextmanager
+def running(module: str, *arguments: str) -> Iterator[Program]:
+    """Run such a program in an empty folder; it must end in peace."""
+    command = [sys.executable, "-m", module, *arguments]
     environment = {name: os.environ[name] for name in KEPT if name in os.environ}
+    environment["PYTHONPATH"] = str(ROOT)
     with tempfile.TemporaryDirectory(prefix="llcphone-browser-") as name, contextlib.ExitStack() as stack:
         folder = Path(name)
         log = stack.enter_context((folder / "log").open("w"))

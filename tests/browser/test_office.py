@@ -1,0 +1,112 @@
+"""A server with callers, and several people who look: what they see, and what they never see."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+import pytest
+from playwright.sync_api import expect
+
+from llcphone.testing import AUTH_TOKEN
+from llcphone.testing.stage import API_KEY
+from tests.browser.office import CALLER, HOSTILE
+from tests.browser.program import Program, phone_program, running
+from tests.browser.visit import WAIT_MS, Visit, visiting
+from tests.console.browser import KEY, READ_KEY
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from playwright.sync_api import Browser, Response
+
+CALLERS = 12
+TABS = 9
+"""More than the connections that a browser has for one server."""
+SECRETS = (AUTH_TOKEN, API_KEY, KEY, READ_KEY)
+PAGES = ("#/live", "#/calls", "#/health", "#/phone")
+
+
+@pytest.fixture(scope="module")
+def office() -> Iterator[Program]:
+    with running("tests.browser.office", str(CALLERS)) as office:
+        yield office
+
+
+@pytest.fixture
+def looker(browser: Browser, office: Program) -> Iterator[Visit]:
+    with visiting(browser, office) as visit:
+        yield visit
+
+
+def test_no_number_word_or_secret_is_in_the_page_until_it_is_revealed(looker: Visit, office: Program) -> None:
+    answers: list[Response] = []
+    looker.context.on("response", lambda answer: answers.append(answer))
+    page = looker.enter("#/live")
+    seen = []
+    link = page.locator("tbody th").get_by_role("link").first
+    link.wait_for()
+    seen.append(page.content())
+    link.click()
+    page.get_by_role("tab", name="Transcript").wait_for()
+    call = page.evaluate("location.hash").rpartition("/")[2]
+    seen += [page.content(), page.evaluate("location.href + JSON.stringify({...localStorage})")]
+    for where in PAGES:
+        looker.go(where)
+        seen.append(page.content())
+    for answer in answers:
+        if "/api/" in answer.url:
+            with contextlib.suppress(Exception):  # of a page that was left meanwhile
+                seen.append(answer.text())
+    everything = "\n".join(seen)
+    hidden = [CALLER.format(number) for number in range(CALLERS)] + [HOSTILE, "onerror", *SECRETS]
+    assert not [each for each in hidden if each in everything]
+
+    looker.go(f"#/live/{call}")
+    page.get_by_role("button", name="Show the words").click()
+    expect(page.locator(".words")).to_contain_text("<img src=x onerror=alert(1)>")
+    assert page.locator(".words img, .words script").count() == 0
+    revealed = [line for line in office.log.splitlines() if "console: revealed" in line]
+    assert len(revealed) == 1
+    assert call in revealed[0]
+    assert "what=words" in revealed[0]
+
+
+def test_three_people_and_many_tabs_see_the_same_calls(browser: Browser, office: Program) -> None:
+    with contextlib.ExitStack() as stack:
+        visits = [stack.enter_context(visiting(browser, office)) for _ in range(3)]
+        pages = [visit.enter("#/live") for visit in visits]
+        for _ in range(TABS - 1):
+            tab = visits[0].open()
+            tab.goto(f"{office.origin}/#/live")
+            pages.append(tab)
+        rows = [page.locator("tbody th").get_by_role("link") for page in pages]
+        for each in rows:
+            expect(each).to_have_count(CALLERS, timeout=WAIT_MS)
+        office.link("end")
+        for each in rows:
+            expect(each).to_have_count(CALLERS - 1, timeout=WAIT_MS)
+
+
+def test_who_may_only_look_is_offered_nothing_to_do(looker: Visit, office: Program) -> None:
+    page = looker.page
+    page.goto(office.link("look"))
+    page.get_by_text("read only").wait_for()
+    looker.go("#/live")
+    page.locator("tbody th").get_by_role("link").first.click()
+    page.get_by_role("tab", name="Transcript").wait_for()
+    for name in ("End", "Hang up", "Place a call", "Transfer"):
+        assert page.get_by_role("button", name=name).count() == 0
+    page.keyboard.press("c")
+    assert page.get_by_role("dialog").count() == 0
+
+
+def test_a_server_that_is_started_again_knows_nobody_and_the_page_says_so(browser: Browser) -> None:
+    with phone_program() as first:
+        visit = Visit(browser, first)
+        page = visit.enter("#/live")
+        page.get_by_text("live", exact=True).first.wait_for()
+    page.get_by_text("reconnecting").wait_for()
+    with phone_program(port=first.port):
+        page.get_by_role("heading", name="You are signed out").wait_for()
+    visit.context.close()
