@@ -110,8 +110,10 @@ async def _kept(phone: Phone, call_id: str) -> CallDetails | None:
 
 
 def _record_so_far(call: Call) -> dict[str, Any]:
-    record = call.run.record_so_far().as_dict()
-    return record | {"reason": None}
+    record = call.run.record_so_far()  # not copied: calls speak meanwhile
+    return {field.name: getattr(record, field.name) for field in attrs.fields(type(record))} | {
+        "reason": None
+    }
 
 
 def _without_words(record: Mapping[str, Any]) -> dict[str, Any]:
