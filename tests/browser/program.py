@@ -31,6 +31,8 @@ class Program:
         self.process = process
         self.folder = folder
         self.began_at = time.monotonic()
+        self.last: dict[str, Any] = {}
+        """What it said last."""
         self._first: dict[str, Any] | None = self._read()
         self.origin = str(self._first["origin"])
         self.port = int(self._first["port"])
@@ -59,8 +61,8 @@ class Program:
         finally:
             hang.cancel()
         assert line, f"llcphone phone has ended: {self.log}"
-        answer: dict[str, Any] = json.loads(line)
-        return answer
+        self.last = json.loads(line)
+        return self.last
 
 
 @contextlib.contextmanager
