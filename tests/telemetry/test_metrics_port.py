@@ -164,7 +164,7 @@ async def test_a_port_that_went_to_another_process_ends_nothing_here(autojump_cl
         rehearsal() as stage,
         metrics_port.open_private_port(stage.phone, settings) as listeners,
     ):
-        assert (await ask(settings.port, get("/readyz")))[0] == 200
+        assert (await ask(settings.port, get("/metrics")))[0] == 200
         for each in listeners:
             each.socket.close()
         await wait_all_tasks_blocked()
