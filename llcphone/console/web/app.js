@@ -39,7 +39,7 @@ const navOf = (name) => (name === "call" ? (route.value.page === "live" ? "live"
 
 function App() {
   const state = session.value;
-  if (state === undefined) return html`<p class="splash soft">${text.shell.loading}</p>`;
+  if (state === undefined || (state && !snapshot.value)) return html`<p class="splash soft">${text.shell.loading}</p>`;
   if (state === null) return html`<${SignIn} />`;
   return html`<${Shell} />`;
 }
@@ -143,7 +143,8 @@ function InCall() {
 }
 
 function Nav({ current }) {
-  const pages = Object.entries(text.shell.nav).filter(([page]) => page !== "phone" || session.value.phone);
+  const { live } = snapshot.value; // else the server is elsewhere, and this is only a telephone
+  const pages = Object.entries(text.shell.nav).filter(([page]) => (page === "phone" ? session.value.phone : live));
   return html`<nav class="nav" aria-label=${text.shell.pages}>
     <div class="nav-pages">${pages.map(
       ([page, label]) =>

@@ -62,6 +62,7 @@ export const phone = {
   simulated: "simulated model",
   simulatedWhy: "It follows a script: it hears that you speak, not what you say.",
   real: (model) => `model ${model}`,
+  elsewhere: (which) => `rings the server ${which}`,
   realWhy: "The real model answers. This costs money.",
   line: (number) => `Line ${number}`,
   you: "you",
@@ -189,7 +190,8 @@ export const phone = {
     heard: "line",
   },
   mouthToEar: (gap) => `mouth to ear ${gap}`,
-  mouthToEarWhy: "The bar is what the call's record says. Mouth to ear is measured at your microphone and loudspeaker: with devices, line, and the silence that turn detection waits for even where it does not report it.",
+  bars: "The bar is what the call's record says.",
+  mouthToEarWhy: "Mouth to ear is measured at your microphone and loudspeaker: with devices, line, and the silence that turn detection waits for even where it does not report it.",
   faults: {
     title: "Line and faults",
     why: "Break something and hear what the caller hears then.",

@@ -35,9 +35,11 @@ function Telephone() {
   return html`
     <div class="page-head">
       <h1 title=${agents[0]}>${agents[0] || words.title}</h1>
-      <span class="chip" title=${simulated ? words.simulatedWhy : words.realWhy}>
-        ${simulated ? words.simulated : words.real(model?.text ?? "")}
-      </span>
+      ${agents.length > 0
+        ? html`<span class="chip" title=${simulated ? words.simulatedWhy : words.realWhy}>
+            ${simulated ? words.simulated : words.real(model.text)}
+          </span>`
+        : html`<span class="chip">${words.elsewhere(model?.text ?? "")}</span>`}
       ${simulated && html`<span class="soft">${words.simulatedWhy}</span>`}
     </div>
     <div class="phone">

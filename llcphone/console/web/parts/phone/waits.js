@@ -14,7 +14,10 @@ export function Waits({ turns, gaps, born }) {
   const longest = Math.max(1000, ...shown.map(({ ear_gap_ms: gap }) => gap));
   return html`<section class="panel stack" aria-label=${words.turns}>
     <h2>${words.turns}</h2>
-    ${shown.length === 0 && html`<p class="soft">${words.turnsEmpty}</p>`}
+    ${shown.length === 0 &&
+    (gaps.length > 0
+      ? gaps.slice(-SHOWN).map(({ at, ms: gap }) => html`<p key=${at} class="num">${words.mouthToEar(ms(gap))}</p>`)
+      : html`<p class="soft">${words.turnsEmpty}</p>`)}
     <ol class="waits">
       ${shown.map(
         (turn) => html`<li key=${turn.index}>
@@ -38,7 +41,7 @@ export function Waits({ turns, gaps, born }) {
     html`<ul class="legend soft">
       ${Object.entries(words.parts).map(([part, label]) => html`<li key=${part}><span class="part ${part}"></span>${label}</li>`)}
     </ul>`}
-    ${gaps.length > 0 && html`<p class="soft">${words.mouthToEarWhy}</p>`}
+    ${gaps.length > 0 && html`<p class="soft">${shown.length > 0 && words.bars} ${words.mouthToEarWhy}</p>`}
   </section>`;
 }
 
