@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llcphone.config import SECTIONS, SETTINGS, Config, RealtimeConfig, toml_text
@@ -251,6 +251,7 @@ tables = st.fixed_dictionaries(
 )
 
 
+@settings(deadline=None)
 @given(tables)
 def test_what_is_written_as_toml_is_read_back_the_same(data: dict[str, dict[str, Any]]) -> None:
     config = Config.from_dict(data)
