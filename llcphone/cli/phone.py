@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 USUAL_PORT = 8082
 REAL = "The real model answers, which costs money."
-SIMULATED = "The model is simulated: it follows a script and hears that you speak, not what."
+SIMULATED = "The model is simulated: it follows a script and does not understand your words."
 _AnyPort = Annotated[int | None, Parameter(validator=Number(gte=0, lte=65535))]
 
 

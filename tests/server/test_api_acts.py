@@ -26,6 +26,7 @@ TRANSFERS = {"destinations": {"sales": {"number": SALES}}}
 READ_KEY = "a-key-that-only-looks"
 BODIES: dict[str, dict[str, Any] | None] = {
     "hangup": None,
+    "end": None,
     "say": {"text": "We close at six."},
     "tell": {"text": "They are a good customer."},
     "transfer": {"to": "sales", "summary": "Wants a cake."},
@@ -33,6 +34,8 @@ BODIES: dict[str, dict[str, Any] | None] = {
     "approve": {"approval": "a", "allow": True},
 }
 """A good one for each act."""
+ENDS = {"hangup": "agent hung up", "end": "cancelled"}
+"""The acts that make sense also before and after the conversation, and what the record says then."""
 CUES = (
     "Say this to the caller now, word for word and nothing else: ",
     "Say in one short sentence that you put",
@@ -216,13 +219,29 @@ async def test_hanging_up_waits_for_the_last_word_and_no_longer_than_one_answer(
         assert (await act(api, call_id, "hangup")).json()["reason"] == "agent hung up"
 
 
+async def test_a_caller_whose_noise_never_ends_can_be_hung_up_on(autojump_clock):
+    async with open_api(script=parrot) as api:
+        caller, call_id = await talking(api)
+        caller.speak_nowait(QUESTION * 100)
+        await speaks(api, caller)
+        assert (await act(api, call_id, "hangup")).status_code == 202
+        await trio.sleep(10)
+        assert not caller.over, "whoever speaks is answered first"
+        began = trio.current_time()
+        assert (await act(api, call_id, "end")).status_code == 202
+        record = await api.stage.record()
+        assert record.reason is EndReason.CANCELLED
+        await caller.ended()
+        assert trio.current_time() - began < 2.5
+
+
 @pytest.mark.parametrize("name", sorted(ACTS))
 async def test_an_act_on_a_call_that_is_over_or_unknown(name, autojump_clock):
     async with open_api(callee=BUSY, transfers=TRANSFERS) as api:
         call_id = await api.place()
         await api.ended(call_id)
         answer = await act(api, call_id, name)
-        if name == "hangup":
+        if name in ENDS:
             assert answer.status_code == 202
         else:
             assert (answer.status_code, code_of(answer)) == (409, "call_over")
@@ -236,9 +255,9 @@ async def test_an_act_on_a_call_that_rings(name, autojump_clock):
         call_id = await api.place()
         await api.stage.twilio.outbound(1)
         answer = await act(api, call_id, name)
-        if name == "hangup":
+        if name in ENDS:
             assert answer.status_code == 202
-            assert (await api.ended(call_id))["reason"] == "agent hung up"
+            assert (await api.ended(call_id))["reason"] == ENDS[name]
         else:
             assert (answer.status_code, code_of(answer)) == (409, "not_talking")
 

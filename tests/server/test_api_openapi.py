@@ -75,7 +75,7 @@ async def test_schemathesis_finds_no_fault(tmp_path):
             judged = await trio.run_process(command, capture_stdout=True, check=False, cwd=tmp_path)
         report = judged.stdout.decode()
         assert judged.returncode == 0, report[:4_000]
-        assert "Tested: 12" in report
+        assert "Tested: 13" in report
         assert api.stage.records
         for call in api.stage.phone.calls():
             call.end()

@@ -189,7 +189,8 @@ export const call = {
   messageOf: ({ name, number, for_whom }) => `Message${name ? ` from ${name}` : ""}${number ? ` (${number})` : ""}${for_whom ? ` for ${for_whom}` : ""}`,
   actsLabel: "What you can do",
   act: {
-    hangup: { button: "End call", title: "End this call?", why: "The agent's last word is heard to its end, then the call ends." },
+    hangup: { button: "End call", title: "End this call?", why: "The agent's last word is heard to its end, then the call ends. A caller who speaks now is answered first." },
+    end: { button: "End at once", title: "End this call at once?", why: "The call ends in the middle of a word. For calls that End call does not end, such as one with noise that never stops." },
     say: { button: "Say …", title: "Say something to the caller", why: "The agent says this to the caller in these words, at the next pause.", label: "Words" },
     tell: { button: "Tell the agent …", title: "Tell the agent something", why: "The agent learns this and uses it from now on. The caller does not hear it.", label: "Note" },
     transfer: { button: "Transfer …", title: "Transfer the caller", why: "The caller leaves the agent and is connected to a person.", label: "To" },

@@ -45,6 +45,10 @@ def _hang_up(call: Call, asked: None) -> None:
     call.dismiss()
 
 
+def _end(call: Call, asked: None) -> None:
+    call.end()
+
+
 def _say(call: Call, asked: Said) -> None:
     _check_room(call)
     call.say(asked.text)
@@ -89,6 +93,13 @@ ACTS = {
         do=_hang_up,
         operation="hangUpCall",
         summary="End a call once the agent's last word was heard; one that is over stays so.",
+        needs_talk=False,
+        of_ended=True,
+    ),
+    "end": Act(
+        do=_end,
+        operation="endCall",
+        summary="End a call at once, in the middle of a word; one that is over stays so.",
         needs_talk=False,
         of_ended=True,
     ),
