@@ -29,17 +29,44 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """For ``./dev test``: one worker more than there are cores, as a third of the time is waiting."""
+    """For ``./dev test``: two workers more than there are cores, as half of the time is waiting."""
     cores = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)
-    return len(cores) + 1
+    return len(cores) + 2
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Parallel workers, and the next run, know a test by its name."""
     if unsteady := [item.nodeid for item in items if " at 0x" in item.nodeid]:
         raise pytest.UsageError(f"names that are others in each process, give them ids: {unsteady}")
-    if os.environ.get("PYTEST_XDIST_WORKER"):  # the slow ones first: none is left alone at the end
-        items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+    if workers := int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "0")):
+        items[:] = dealt(items, workers)
+
+
+def dealt(items: list[pytest.Item], workers: int) -> list[pytest.Item]:
+    """Each worker begins with its share of the slow tests, so that none is left alone at the end.
+
+    xdist gives each worker a block of the list; those that are done steal from the ends of the others'.
+    Slow tests of one file stay together, as they share fixtures; so do all that drive a browser.
+    """
+    groups: dict[str, list[pytest.Item]] = {}
+    others = []
+    for item in items:
+        if item.get_closest_marker("browser"):
+            groups.setdefault("browser", []).append(item)
+        elif item.get_closest_marker("slow"):
+            groups.setdefault(item.nodeid.partition("::")[0], []).append(item)
+        else:
+            others.append(item)
+    blocks: list[list[pytest.Item]] = [[] for _ in range(workers)]
+    for group in sorted(groups.values(), key=len, reverse=True):
+        min(blocks, key=len).extend(group)
+    size = len(items) // workers
+    for block in blocks[:-1]:
+        missing = max(0, size - len(block))
+        block.extend(others[:missing])
+        del others[:missing]
+    blocks[-1].extend(others)
+    return [item for block in blocks for item in block]
 
 
 def pytest_collection_finish() -> None:
@@ -67,13 +94,13 @@ def logs_stay_as_they_are() -> Iterator[None]:
 @pytest.fixture
 def no_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     """A thread is no task: a virtual clock would jump while one works. So databases and recordings are
-    written at once."""
+    written and read at once."""
 
     async def at_once(work: Callable[..., Any], *args: Any, **_: Any) -> Any:
         await trio.lowlevel.checkpoint()
         return work(*args)
 
-    for module in ("store.database", "recorder.recorder"):
+    for module in ("store.database", "recorder.recorder", "console.audio"):
         monkeypatch.setattr(f"llcphone.{module}.in_thread", at_once)
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from llcphone.phone.phone import Phone
     from llcphone.recorder.reading import RecordingFile
 
-_in_thread = trio.to_thread.run_sync
+in_thread = trio.to_thread.run_sync
 
 _TYPE = "audio/wav"
 _PIECE_S = 10.0
@@ -51,7 +51,7 @@ async def recording_of(phone: Phone, call_id: str) -> RecordingFile | None:
     folder = phone.config.records.audio_dir
     path = path_of(Path(folder), call_id) if folder else None
     with suppress(OSError):
-        return None if path is None else await _in_thread(look_at, path)
+        return None if path is None else await in_thread(look_at, path)
     return None
 
 
@@ -80,7 +80,7 @@ async def _pieces(
     for first in range(part.first, part.last + 1, PIECE):
         piece = b""
         with suppress(OSError):
-            piece = await _in_thread(file.read, first, part.last)
+            piece = await in_thread(file.read, first, part.last)
         if not piece:  # less than was promised, so the browser knows that it is not whole
             return
         extend(_PIECE_S)

@@ -26,7 +26,7 @@ def wav(tmp_path: Path) -> bytes:
     return whole
 
 
-async def test_ranges_of_a_recording(tmp_path: Path, wav: bytes, autojump_clock) -> None:
+async def test_ranges_of_a_recording(tmp_path: Path, wav: bytes, autojump_clock, no_threads) -> None:
     rehearse = {"records": {"audio_dir": str(tmp_path)}}
     async with console_of(rehearse=rehearse, audio="show") as (console, browser, _):
         await browser.enter(console, READ_KEY)  # to listen is no act
@@ -49,7 +49,7 @@ async def test_ranges_of_a_recording(tmp_path: Path, wav: bytes, autojump_clock)
 
 
 async def test_nothing_but_a_recording_of_a_call_can_be_reached(
-    tmp_path: Path, wav: bytes, autojump_clock
+    tmp_path: Path, wav: bytes, autojump_clock, no_threads
 ) -> None:
     (tmp_path / "secret.wav").write_bytes(wav)
     (tmp_path / f"{'cd' * 8}.wav").symlink_to(tmp_path / "secret.wav")

@@ -28,7 +28,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PACKAGE = Path(llcphone.__file__).parent
-CONFIGURES = ("runtime/log_lines.py", "telemetry/logs.py", "telemetry/metrics.py", "demo/run.py")
+CONFIGURES = (
+    "runtime/log_lines.py",
+    "telemetry/logs.py",
+    "telemetry/metrics.py",
+    "demo/run.py",
+    "console/recent_warnings.py",
+)
 """Those that look at loggers, and log nothing themselves."""
 
 
