@@ -57,7 +57,7 @@ async def through_server(
     def say(text: str) -> None:
         tell(f"{trio.current_time() - began_s:7.2f} s  {text}")
 
-    headers = {"Authorization": f"Bearer {config.api.key}", "Idempotency-Key": secrets.token_hex(16)}
+    headers = {"Authorization": f"Bearer {config.api.key}"}
     async with httpx.AsyncClient(
         base_url=url, headers=headers, trust_env=False, timeout=_PATIENCE_S
     ) as client:
@@ -108,7 +108,8 @@ async def _ask(
     client: httpx.AsyncClient, method: str, path: str, body: dict[str, str] | None = None
 ) -> dict[str, Any]:
     try:
-        answer = await client.request(method, path, json=body)
+        key = {"Idempotency-Key": secrets.token_hex(16)}  # each request is another one
+        answer = await client.request(method, path, json=body, headers=key)
         said = answer.json()
     except (httpx.HTTPError, ValueError) as exc:
         why = f"the server does not answer as it should ({type(exc).__name__}). Fix: llcphone doctor"
@@ -118,8 +119,8 @@ async def _ask(
     if answer.status_code == 404 and method == "POST" and path == "/calls":
         raise ConfigError("api.key", "is not set in the running server", "llcphone restart")
     if not answer.is_success or not isinstance(said, dict):
-        error = said.get("error", {}) if isinstance(said, dict) else {}
-        text, code = error.get("message", f"HTTP {answer.status_code}"), error.get("code", "")
-        fix = error.get("fix") or "llcphone doctor"
-        raise LLCPhoneError(f"call not placed: {text} [{code}]. Fix: {fix}")
+        problem = said if isinstance(said, dict) else {}
+        text, code = problem.get("detail", f"HTTP {answer.status_code}"), problem.get("code", "")
+        what = "call not placed" if path == "/calls" else "the server refused"
+        raise LLCPhoneError(f"{what}: {text} [{code}]. Fix: {problem.get('fix') or 'llcphone doctor'}")
     return said

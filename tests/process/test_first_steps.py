@@ -150,7 +150,9 @@ async def test_ctrl_c_hangs_up_the_call_that_the_server_placed(tmp_path) -> None
             await call.hears(0.3)
             command.send_signal(signal.SIGINT)
             await command.wait()
-        assert "hanging up" in (tmp_path / "call.txt").read_text()
+        said = (tmp_path / "call.txt").read_text()
+        assert "hanging up" in said
+        assert "ended" in said.partition("hanging up")[2], "the server hung up"
         await call.ended()
         assert server.poll() is None
 
