@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar, cast
 
-import msgspec
 from quart import request
 
 from llcphone.server.api.errors import ApiError
+from llcphone.server.api.reading import body_as
 
 if TYPE_CHECKING:
+    import msgspec
+
     from llcphone.console.access import Session
 
-Body = TypeVar("Body", bound=msgspec.Struct)
+    Body = TypeVar("Body", bound=msgspec.Struct)
 
 
 def session_of() -> Session:
@@ -39,9 +41,4 @@ async def read_body(shape: type[Body]) -> Body:
     Raises:
         ApiError: it is something else.
     """
-    try:
-        return msgspec.json.decode(await request.get_data(), type=shape)
-    except msgspec.ValidationError as error:
-        raise ApiError(422, "bad_field", str(error), "see docs/12-console.md") from None
-    except (ValueError, RecursionError):  # msgspec's DecodeError is a ValueError
-        raise ApiError(400, "not_json", "the body is no JSON", "send one JSON object in UTF-8") from None
+    return body_as(shape, cast("bytes", await request.get_data()), "docs/12-console.md")

@@ -88,7 +88,7 @@ class Desk:
     async def act(self, name: str, call_id: str, request: CallRequest) -> Response:
         """Do something to a call: 202 with its view."""
         act = ACTS[name]
-        asked = None if act.body is None else body_as(act.body, request)
+        asked = None if act.body is None else body_as(act.body, request.body)
         detail = await self.known(call_id)
 
         def do() -> bytes:
@@ -126,7 +126,7 @@ def add_acts(blueprint: Blueprint, desk: Desk) -> None:
     @blueprint.post("/calls")
     async def place_call() -> Response:
         request = await read_request()
-        return await desk.place(request, body_as(NewCall, request))
+        return await desk.place(request, body_as(NewCall, request.body))
 
     for name in ACTS:
         _add_act(blueprint, desk, name)

@@ -143,7 +143,7 @@ def _add_legacy(blueprint: Blueprint, desk: Desk) -> None:
     @blueprint.post("/outbound-call")
     async def outbound_call() -> Response:
         call_request = await read_request()
-        asked = body_as(LegacyCall, call_request)
+        asked = body_as(LegacyCall, call_request.body)
         agent = legacy.agent_for(phone, asked)
         context = legacy.context_of(asked, phone.config.company)
         placed = desk.requests.place(call_request, lambda: phone.place_call(asked.to, agent, context=context))

@@ -34,15 +34,15 @@ async def read_request() -> CallRequest:
     return CallRequest(request.path, body, key or "")
 
 
-def body_as(shape: type[Body], call_request: CallRequest) -> Body:
-    """The request's body as this type.
+def body_as(shape: type[Body], body: bytes, fields: str = "/openapi.json") -> Body:
+    """A request's body as this type; ``fields`` is where they are described.
 
     Raises:
         ApiError: it is none.
     """
     try:
-        return msgspec.json.decode(call_request.body, type=shape)
+        return msgspec.json.decode(body, type=shape)
     except msgspec.ValidationError as error:
-        raise ApiError(422, "bad_field", str(error), "see /openapi.json for the fields") from None
+        raise ApiError(422, "bad_field", str(error), f"see {fields} for the fields") from None
     except (ValueError, RecursionError):  # msgspec's DecodeError is a ValueError
         raise ApiError(400, "not_json", "the body is not JSON", "send one JSON object in UTF-8") from None
