@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import msgspec
 import trio
 
+from llcphone.call import node_names
 from llcphone.call.tool_results import shown
 from llcphone.engine.events import (
     EndAsked,
@@ -70,13 +71,15 @@ class Call(CallHandle):
         store: the phone's store, if it has one; ``llcphone.store.store_of(call)`` gives it typed.
         ring_timeout_s: how long it may ring; None: ``outbound.ring_timeout_s``.
         first_digits: keys that Twilio presses as soon as somebody answers.
+        node: ``server.node`` of the process that has this run; its ids and tokens begin with it.
         run_number: how often the call was resumed before this run; 0 for a new call.
         resumed_from: the ``call_id`` of the run before; empty for a new call.
         record: the record, once the run has ended.
     """
 
-    def __init__(self, *, call_sid: str = "", caller: str, dialled: str, direction: str) -> None:
-        self.call_id = secrets.token_hex(8)
+    def __init__(self, *, call_sid: str = "", caller: str, dialled: str, direction: str, node: str) -> None:
+        self.node = node
+        self.call_id = node_names.call_id(node, secrets.token_hex(8))
         self.call_sid = call_sid
         self.caller = caller
         self.dialled = dialled
@@ -90,8 +93,8 @@ class Call(CallHandle):
         self.store: Any = None
         self.ring_timeout_s: int | None = None
         self.first_digits = ""
-        self.token = secrets.token_urlsafe(24)
-        self.status_token = secrets.token_urlsafe(24)
+        self.token = node_names.token(node, secrets.token_urlsafe(24))
+        self.status_token = node_names.token(node, secrets.token_urlsafe(24))
         self.twiml = ""
         self.run_number = 0
         self.resumed_from = ""
@@ -101,13 +104,14 @@ class Call(CallHandle):
         self._switchboard: Switchboard | None = None
 
     @classmethod
-    def of_webhook(cls, form: Mapping[str, str]) -> Call:
-        """The call that a voice webhook reports, inbound or outbound."""
+    def of_webhook(cls, form: Mapping[str, str], node: str) -> Call:
+        """The call that a voice webhook of this node reports, inbound or outbound."""
         call = cls(
             call_sid=form.get("CallSid", ""),
             caller=form.get("From", ""),
             dialled=form.get("To", ""),
             direction=direction_of(form),
+            node=node,
         )
         call.attestation = attestation_of(form.get("StirVerstat", ""))
         return call
@@ -115,7 +119,11 @@ class Call(CallHandle):
     def following(self) -> Call:
         """The next run of the same telephone call; it has not begun."""
         call = Call(
-            call_sid=self.call_sid, caller=self.caller, dialled=self.dialled, direction=self.direction
+            call_sid=self.call_sid,
+            caller=self.caller,
+            dialled=self.dialled,
+            direction=self.direction,
+            node=self.node,
         )
         call.attestation, call.first_born_at = self.attestation, self.first_born_at
         call.lasted_s = self.lasted_s + time.monotonic() - self._born_s

@@ -7,6 +7,7 @@ from typing import Any
 import attrs
 
 from llcphone.engine.events import EndReason
+from llcphone.engine.status import LONG_TURN
 
 TROUBLE = frozenset(
     {
@@ -70,8 +71,8 @@ class CallRecord:
     """When somebody else got the floor, in milliseconds since birth, and who."""
     turns: tuple[dict[str, Any], ...] = ()
     tools: tuple[dict[str, Any], ...] = ()
-    """Each tool that ended: its name, when it began, how long it took (and should have taken), whether it did
-    its work."""
+    """Each tool that ran: its name, when it began, how long it took (and should have taken), whether it did
+    its work (``ok``). ``took_ms`` and ``ok`` are None for one that had not ended."""
     gaps: tuple[dict[str, Any], ...] = ()
     """Each end of a model session in mid-call, ``lost`` or ``planned``."""
     barge_ins: int = 0
@@ -116,9 +117,10 @@ class CallRecord:
         for alarm in self.alarms:
             longest[alarm["kind"]] = max(alarm["lasted_ms"], longest.get(alarm["kind"], 0))
         why += [f"{kind} {lasted_ms / 1000:.1f} s" for kind, lasted_ms in longest.items()]
-        if any(gap["kind"] == "lost" for gap in self.gaps):
-            why.append("model lost")
-        failed = dict.fromkeys(tool["name"] for tool in self.tools if not tool["ok"])
+        lost = {gap["cause"] for gap in self.gaps if gap["kind"] == "lost"}
+        why += ["model lost"] if lost - {LONG_TURN} else []
+        why += ["no pause for 15 s, model session replaced"] if LONG_TURN in lost else []
+        failed = dict.fromkeys(tool["name"] for tool in self.tools if tool["ok"] is False)
         why += [f"tool {name} failed" for name in failed]
         if self.barge_ins >= OFTEN_INTERRUPTED:
             why.append(f"interrupted {self.barge_ins} times")

@@ -122,7 +122,7 @@ class CallRun:
             duration_s=round(trio.current_time() - born_s, 3),
             warm=sessions.warmth(status),
             warm_saved_ms=sessions.saved_ms(status),
-            tools=tuple(self._tools.done),
+            tools=self._tools.report(),
             bad_messages=self._core.bad_messages,
             **figures,
         )
@@ -159,13 +159,13 @@ class CallRun:
         """What an onlooker sees of it beside the status."""
         return self._core.engine.activity()
 
-    def lines(self, last: int | None = None) -> tuple[SpokenLine, ...]:
-        """The conversation as it is heard at this moment, or its last lines."""
-        return self._core.engine.lines(self._core.now_ms(), last)
+    def lines(self, last: int | None = None, *, skip: int = 0) -> tuple[SpokenLine, ...]:
+        """The conversation as it is heard at this moment, or its last lines, without ``skip`` at the end."""
+        return self._core.engine.lines(self._core.now_ms(), last, skip=skip)
 
-    def turns(self, last: int) -> tuple[dict[str, Any], ...]:
-        """The agent's last turns, as in the record."""
-        return self._core.engine.turns(last)
+    def turns(self, last: int, *, skip: int = 0) -> tuple[dict[str, Any], ...]:
+        """The agent's last turns, as in the record, without ``skip`` at the end."""
+        return self._core.engine.turns(last, skip=skip)
 
     def record_so_far(self) -> CallRecord:
         """What the record would be if the call ended now."""

@@ -46,8 +46,12 @@ class ToolRunner:
         self._settings = core.services.config.tools
         self._turn = trio.CapacityLimiter(self._settings.max_concurrent)
         self.approvals = Approvals(core.observe)
-        self.done: list[dict[str, Any]] = []
-        """Every tool that has ended in this call: its name and times, and how it went."""
+        self._calls: dict[str, dict[str, Any]] = {}
+        """Every tool call by its id, in the order in which they began."""
+
+    def report(self) -> tuple[dict[str, Any], ...]:
+        """Every tool that ran: its name and times, and how it went; ``ok`` is None until it has ended."""
+        return tuple(self._calls.values())
 
     def start(self, command: RunTool) -> None:
         """Run a tool as a task; its answer comes back as ``ToolFinished``."""
@@ -74,13 +78,16 @@ class ToolRunner:
 
     async def _run(self, command: RunTool, tool: Tool) -> None:
         core, call, began = self._core, self._handle, trio.current_time()
+        self._calls[command.call_id] = started = self._started(command, tool, began)
         # The CallSid outlives this process; so does the key, and a resumed call repeats no effect.
         key = f"{call.call_sid or call.call_id}:{command.call_id}"
         context = ToolContext(call, command.call_id, key)
         answer = self._answer(command, tool, context)
         output, ok = await timed(answer, partial(self.held, f"tool {tool.name}"))
         took_ms = round((trio.current_time() - began) * 1000)
-        self._measure(tool, began, ok, took_ms)
+        # A new dict: the record of an ended call keeps what was known then.
+        self._calls[command.call_id] = started | {"took_ms": took_ms, "ok": ok}
+        self._warn_if_slow(tool, took_ms, started["target_ms"])
         if core.over:
             core.log.info(
                 "tool ended after its call", extra={"tool": tool.name, "ok": ok, "took_ms": took_ms}
@@ -93,13 +100,19 @@ class ToolRunner:
         if self._services.on_loop_held is not None:
             self._services.on_loop_held(by, ms)
 
-    def _measure(self, tool: Tool, began: float, ok: bool, took_ms: int) -> None:
-        """Keep how long it took; a tool that was too slow is reported."""
+    def _started(self, command: RunTool, tool: Tool, began: float) -> dict[str, Any]:
+        """For the record, until it has ended."""
         target_s = tool.options.get("target_s")
-        target_ms = None if target_s is None else round(target_s * 1000)
-        at_ms = self._core.engine.status().since_birth(round(began * 1000))
-        times = {"at_ms": at_ms, "took_ms": took_ms, "target_ms": target_ms}
-        self.done.append({"name": tool.name, **times, "ok": ok})
+        return {
+            "id": command.call_id,
+            "name": tool.name,
+            "at_ms": self._core.engine.status().since_birth(round(began * 1000)),
+            "took_ms": None,
+            "target_ms": None if target_s is None else round(target_s * 1000),
+            "ok": None,
+        }
+
+    def _warn_if_slow(self, tool: Tool, took_ms: int, target_ms: int | None) -> None:
         if target_ms is not None and took_ms > target_ms:
             fields = {"took_ms": took_ms, "target_ms": target_ms}
             self._core.log.warning("tool slower than its target", extra={"tool": tool.name, **fields})

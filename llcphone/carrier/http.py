@@ -26,13 +26,12 @@ import h11
 import trio
 from attrs import frozen
 
+from llcphone.runtime.http_answer import AnswerTooLong, read_answer
 from llcphone.wire.websocket import default_tls
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-BODY_LIMIT = 1_048_576
-"""Bytes of an answer; a page of 50 calls has about 100,000."""
 TOO_MANY_REQUESTS = 429
 
 
@@ -145,7 +144,9 @@ class TrioHttp:
                     request = b"".join(connection.send(event) or b"" for event in wire)
                     sent = True  # from here on Twilio may have it
                     await stream.send_all(request)
-                    answer = await _receive(stream, connection)
+                    answer = await read_answer(stream, connection)
+            except AnswerTooLong:
+                raise RequestFailed("unreadable") from None
             except (OSError, trio.BrokenResourceError, h11.RemoteProtocolError) as exc:
                 # What was read before counts.
                 trusted = not isinstance(exc.__cause__, ssl.SSLCertVerificationError)
@@ -153,26 +154,6 @@ class TrioHttp:
             unsent = "no_connection" if trusted else "tls"
             raise RequestFailed("no_answer" if sent else unsent, sent=sent)
         return answer
-
-
-async def _receive(stream: trio.abc.Stream, connection: h11.Connection) -> tuple[h11.Response, bytes]:
-    response: h11.Response | None = None
-    body = bytearray()
-    while True:
-        event = connection.next_event()
-        if event is h11.NEED_DATA:
-            connection.receive_data(bytes(await stream.receive_some()))
-        elif isinstance(event, h11.Response):
-            response = event
-        elif isinstance(event, h11.Data):
-            body += event.data
-            if len(body) > BODY_LIMIT:
-                raise RequestFailed("unreadable")
-        elif isinstance(event, h11.EndOfMessage):
-            assert response is not None
-            return response, bytes(body)
-        elif isinstance(event, h11.ConnectionClosed):
-            raise h11.RemoteProtocolError("closed without an answer")
 
 
 def _checked(response: h11.Response, body: bytes) -> Answer:

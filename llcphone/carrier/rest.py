@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 import random
+from collections.abc import Callable
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -30,11 +31,11 @@ from llcphone.carrier.orders import (
     NumberSettings,
 )
 from llcphone.config import TwilioConfig
-from llcphone.errors import ConfigError
+from llcphone.errors import ConfigError, StoreUnavailable
 from llcphone.runtime.log_lines import logger
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable
 
     from llcphone.config import Config
 
@@ -49,6 +50,11 @@ LONGEST_WAIT_S = 10.0
 CLOCK_SKEW_S = 5.0
 """How far Twilio's clock and ours may be apart."""
 PAGE = 50
+
+PACE_UNKNOWN = "pace_of_all_nodes_unknown"
+"""Code of an order that was not sent, because nobody said when its turn is."""
+
+Turn = Callable[[], "Awaitable[None]"]
 
 LIVE = ("queued", "ringing", "in-progress")
 EVENTS = ["initiated", "ringing", "answered", "completed"]
@@ -66,17 +72,23 @@ class Carrier:
     ``CreateUnknown``: after cancelling it, call ``find`` and ``hang_up``.
     """
 
-    def __init__(self, client: Any, *, calls_per_second: float) -> None:
+    def __init__(self, client: Any, *, calls_per_second: float, turn: Turn | None = None) -> None:
         self._client = client
-        self._pace = Pace(1 / calls_per_second)
+        self._pace = Pace(1 / calls_per_second, turn)
 
-    async def dial(self, order: DialOrder, go_ahead: Callable[[], bool] = lambda: True) -> str:
+    async def dial(
+        self,
+        order: DialOrder,
+        go_ahead: Callable[[], bool] = lambda: True,
+        wanted: Callable[[], bool] = lambda: True,
+    ) -> str:
         """Place a call when its turn has come; returns its CallSid.
 
         Args:
             order: what to dial.
             go_ahead: asked right before anything is sent; False withdraws the order, which then
                 has taken no turn.
+            wanted: asked before a turn is taken among all nodes, which cannot be given back.
 
         Raises:
             CreateRefused: no call was placed.
@@ -84,7 +96,7 @@ class Carrier:
         """
         create = partial(self._client.calls.create_async, **_fields(order))
         try:
-            call = await _ask(create, again=_turned_away, before=partial(self._pace.turn, go_ahead))
+            call = await _ask(create, again=_turned_away, before=partial(self._pace.turn, go_ahead, wanted))
         except RequestFailed as failed:
             if failed.certain:
                 raise CreateRefused(failed.code, retryable=failed.turned_away) from None
@@ -193,26 +205,35 @@ class Pace:
     no turn and delays no other.
     """
 
-    def __init__(self, interval_s: float) -> None:
+    def __init__(self, interval_s: float, among_all: Turn | None = None) -> None:
+        """``among_all`` waits for a turn among all nodes, where there are several."""
         self._interval_s = interval_s
+        self._among_all = among_all
         self._next_at = -math.inf
         self._lock = trio.Lock()
 
-    async def turn(self, go_ahead: Callable[[], bool]) -> None:
+    async def turn(self, go_ahead: Callable[[], bool], wanted: Callable[[], bool]) -> None:
         """Wait for one's turn.
 
         Raises:
-            RequestFailed: the turn has come, and is not wanted any more.
+            RequestFailed: the turn has come, and is not wanted any more; or it is not known when it comes.
         """
         async with self._lock:
             await trio.sleep_until(self._next_at)
+            if self._among_all is not None and wanted():
+                try:
+                    await self._among_all()
+                except StoreUnavailable:
+                    raise RequestFailed(PACE_UNKNOWN, sent=False) from None
             if not go_ahead():
                 raise RequestFailed("withdrawn", sent=False)
             self._next_at = trio.current_time() + self._interval_s
 
 
 @asynccontextmanager
-async def open_carrier(config: Config, *, calls_per_second: float = 1.0) -> AsyncIterator[Carrier]:
+async def open_carrier(
+    config: Config, *, calls_per_second: float = 1.0, turn: Turn | None = None
+) -> AsyncIterator[Carrier]:
     """Open the account of ``[twilio]``. Nothing is sent, and no socket stays open between requests.
 
     Raises:
@@ -240,7 +261,7 @@ async def open_carrier(config: Config, *, calls_per_second: float = 1.0) -> Asyn
     # The package imports each part at its first use, two thirds of a second in all: now, while no
     # call is live, and not at the first dial, when it would hold up every frame of every call.
     _ = client.calls, client.incoming_phone_numbers, client.messages
-    yield Carrier(client, calls_per_second=calls_per_second)
+    yield Carrier(client, calls_per_second=calls_per_second, turn=turn)
 
 
 def _fields(order: DialOrder) -> dict[str, Any]:

@@ -25,8 +25,8 @@ def new(file: Path = Path("agent.py"), /) -> None:
 
     _write_new(file, Path(new_agent.__file__).read_text("utf-8"))
     print(f"wrote {file}")
-    print(f"next: llcphone prompt --agent {file}, llcphone doctor --agent {file} --only settings session,")
-    print(f"      then LLCPHONE_AGENT__FILE={file} in .env, and llcphone serve --reload")
+    print(f"next: llcphone phone --agent {file}, which needs no account; llcphone prompt --agent {file};")
+    print(f"      for real calls LLCPHONE_AGENT__FILE={file} in .env, and llcphone serve")
 
 
 def mode(

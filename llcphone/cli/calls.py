@@ -39,9 +39,10 @@ from llcphone.store import calls as kept
 from llcphone.store import search
 from llcphone.store.database import Database
 from llcphone.store.deletion import DAY_S
-from llcphone.store.schema import WrongSchema, check
+from llcphone.store.schema import check
 from llcphone.store.search import CallFilter
 from llcphone.store.spreadsheet import as_csv
+from llcphone.store.versions import WrongSchema
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -16,7 +16,7 @@ def console(*, read: bool = False, config: ConfigPath = None) -> None:
     The link is signed with the key of the settings; the server is not asked.
 
     Args:
-        read: a link with which one may only look.
+        read: print a read-only link.
     """
     ours = settings.load(config).config.console
     name = "console.read_key" if read else "console.key"

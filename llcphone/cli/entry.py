@@ -14,6 +14,7 @@ from typing import Any
 import cyclopts
 from cyclopts import Group, Parameter
 
+import llcphone
 from llcphone.cli import mistakes
 
 
@@ -34,6 +35,7 @@ def _app(**how: Any) -> cyclopts.App:
 
 app = _app(
     name="llcphone",
+    version_flags=(),  # `_version` says it, without rich and the package's metadata
     help="Phone calls with an AI voice agent. Begin with: llcphone phone, then llcphone init.",
 )
 
@@ -52,6 +54,7 @@ _GROUPS: dict[str, dict[str, tuple[str, str]]] = {
         "serve": ("serve:serve", "Answer calls until SIGTERM or Ctrl-C, then drain."),
         "call": ("call:call", "Call a number: a dry run unless --yes."),
         "number": ("ops:number", "Show or set the webhook that Twilio calls when your number rings."),
+        "dnc": ("dnc:dnc", "The do-not-call list of all processes: show it, add, remove."),
         "console": ("console:console", "Print a link to the pages that show the server's calls."),
         "tunnel": ("ops:tunnel", "Open a tunnel to the server, and set everything that depends on its URL."),
     },
@@ -63,7 +66,7 @@ _GROUPS: dict[str, dict[str, tuple[str, str]]] = {
             "Start a new server beside the old one, hand over the port, and check it.",
         ),
         "status": ("ops:status", "Show whether the server takes calls."),
-        "unit": ("ops:unit", "Write the file with which systemd or pm2 keeps the server running."),
+        "unit": ("ops:unit", "Write the file for systemd, pm2 or HAProxy that keeps the server running."),
     },
     "What was said and done": {
         "calls": ("calls:calls", "List the calls that have ended."),
@@ -95,7 +98,13 @@ for _order, (_title, _commands) in enumerate(_GROUPS.items()):
     _group = Group(_title, sort_key=_order)
     for _place, (_name, (_where, _what)) in enumerate(_commands.items()):
         app.command(f"llcphone.cli.{_where}", name=_name, help=_what, group=_group, sort_key=_place)
-app["--help"].group = app["--version"].group = Group("Options", sort_key=len(_GROUPS))
+_options = app["--help"].group = Group("Options", sort_key=len(_GROUPS))
+
+
+@app.command(name="--version", group=_options)
+def _version() -> None:
+    """Display the version."""
+    print(llcphone.__version__)
 
 
 def load(tokens: list[str]) -> None:

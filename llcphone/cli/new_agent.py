@@ -1,8 +1,6 @@
 """The agent that answers the telephone. Change the words and the tools below; nothing else is needed.
 
-Try it without an account:   llcphone sim model     (in one terminal; it prints an address to set)
-                             llcphone serve --agent agent.py --reload
-                             llcphone sim phone     (in another)
+Talk to it without an account:   llcphone phone --agent agent.py
 """
 
 import llcphone

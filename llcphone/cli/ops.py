@@ -64,7 +64,12 @@ async def doctor(
 
 
 async def restart(
-    *, config: ConfigPath = None, agent: AgentPath = None, force: bool = False, rollback: bool = False
+    *,
+    config: ConfigPath = None,
+    agent: AgentPath = None,
+    force: bool = False,
+    rollback: bool = False,
+    all_nodes: bool = False,
 ) -> None:
     """Start a new server beside the old one, hand it the port, and see that it is well.
 
@@ -72,7 +77,12 @@ async def restart(
         agent: a Python file with an ``agent``; default as it was started.
         force: also end another program on the port, or a server that a supervisor would start again.
         rollback: if settings or session are refused, restore the last good snapshot.
+        all_nodes: every node of this machine, one after the other, each as it was started.
     """
+    if all_nodes:
+        from llcphone.process.nodes import restart_nodes
+
+        sys.exit(0 if await restart_nodes(settings.load(config).config, _tell) else 1)
     from llcphone.cli.restart import RestartOptions, restart
 
     options = RestartOptions(path=config, agent=agent, force=force, rollback=rollback, tell=_tell)
@@ -110,8 +120,14 @@ async def stop(*, config: ConfigPath = None, force: bool = False) -> None:
     sys.exit(0 if await stop(job) else 1)
 
 
-async def status(*, config: ConfigPath = None, as_json: AsJson = False) -> None:
-    """Show the state of the server."""
+async def status(*, config: ConfigPath = None, nodes: bool = False, as_json: AsJson = False) -> None:
+    """Show the state of the server.
+
+    Args:
+        nodes: of all processes that share a database, by what each has told there.
+    """
+    if nodes:
+        sys.exit(0 if await _nodes(config, as_json=as_json) else 1)
     from llcphone.process.status import standing, standing_lines
 
     found = await standing(settings.load(config).config, config)
@@ -119,34 +135,59 @@ async def status(*, config: ConfigPath = None, as_json: AsJson = False) -> None:
     sys.exit(0 if found["ready"] else 1)
 
 
+async def _nodes(config: Path | None, *, as_json: bool) -> bool:
+    from llcphone.process import nodes
+    from llcphone.shared.shared import nodes_of
+
+    found = await nodes_of(settings.load(config).config)
+    entries = {"nodes": [nodes.as_json(each) for each in found]}
+    _tell(json.dumps(entries, indent=1) if as_json else "\n".join(nodes.node_lines(found)))
+    return nodes.all_serve(found)
+
+
 def unit(
-    kind: Literal["systemd", "systemd-user", "pm2"],
+    kind: Literal["systemd", "systemd-user", "pm2", "haproxy"],
     /,
     *,
     config: ConfigPath = None,
     agent: AgentPath = None,
+    nodes: int = 0,
+    node: list[str] | None = None,
+    bind: str = "",
     out: Path | None = None,
 ) -> None:
-    """Write the file with which systemd or pm2 keeps the server running.
+    """Write the file with which systemd or pm2 keeps the server running, or haproxy divides calls.
 
     Args:
         kind: which.
         config: settings file that the server is to read; default llcphone.toml here.
+        nodes: systemd, haproxy: so many processes of this machine, on server.port and the ports after it.
+        node: haproxy: a process as <name>=<host>:<port>, the name as in its server.node; for each again.
+        bind: haproxy: where it listens; default ":443 ssl crt /etc/haproxy/llcphone.pem alpn http/1.1".
         out: where to write it; default the terminal.
     """
-    from llcphone.process import units
+    from llcphone.process import haproxy, units
 
     loaded = settings.load(config).config
     command = units.serve_command(config, agent)
-    if kind == "pm2":
-        text = units.pm2_unit(loaded, command, Path.cwd())
-    else:
-        text = units.systemd_unit(loaded, command, Path.cwd(), user=kind == "systemd-user")
+    user = kind == "systemd-user"
+    match kind:
+        case "haproxy":
+            named = haproxy.nodes_of(node or []) if node or not nodes else {}
+            here = units.nodes_here(loaded, nodes) if nodes else {}
+            text = haproxy.haproxy_config(loaded, {**here, **named}, bind or haproxy.BIND)
+            then = [f"check it: haproxy -c -f {out}"]
+        case "pm2":
+            text = units.pm2_unit(loaded, command, Path.cwd())
+            then = ['set process.supervisor = "pm2", so that llcphone restart goes by it']
+        case _:
+            text = units.systemd_unit(loaded, command, Path.cwd(), user=user, nodes=nodes)
+            then = units.systemd_steps(loaded, user=user, nodes=nodes)
     if out is None:
         _tell(text, end="")
         return
     out.write_text(text, "utf-8")
-    _tell(f'wrote {out}; set process.supervisor = "{kind}", so that llcphone restart goes by it')
+    _tell(f"wrote {out}", *then, sep="\n")
 
 
 @number.command

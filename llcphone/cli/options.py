@@ -11,7 +11,6 @@ from cyclopts import Parameter
 from cyclopts.validators import Number
 
 from llcphone.errors import ConfigError
-from llcphone.validation.e164 import e164
 
 ConfigPath = Annotated[
     Path | None,
@@ -33,6 +32,8 @@ def number_of(text: str, option: str) -> str:
     Raises:
         ConfigError: it is not a number, or it has no country code.
     """
+    from llcphone.validation.e164 import e164  # with tables of all countries; few commands are given a number
+
     number = e164(text, None)
     if number is None:
         fix = "write it as +<country><number>, such as +12025550123"

@@ -9,6 +9,7 @@ import sys
 import webbrowser
 from contextlib import suppress
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import attrs
@@ -17,6 +18,7 @@ from cyclopts import Parameter
 from cyclopts.validators import Number
 
 from llcphone import settings
+from llcphone.cli.mistakes import in_one_line
 from llcphone.cli.options import AgentPath, AsJson, ConfigPath
 from llcphone.config.addresses import is_loopback_url
 from llcphone.config.config import is_placeholder
@@ -45,6 +47,7 @@ async def phone(
     mode: Literal["ivr", "receptionist", "csr"] | None = None,
     sim: bool = False,
     real: bool = False,
+    script: Path | None = None,
     port: _AnyPort = None,
     record: bool = False,
     no_open: bool = False,
@@ -62,6 +65,7 @@ async def phone(
         mode: talk to this mode, for your company or a made-up one.
         sim: the simulated model, also where there is a key.
         real: the real model.
+        script: what the simulated model says, turn by turn (docs/10-simulators.md has the format).
         port: of the page; default 8082, or a free one where that is taken. 0: a free one.
         record: keep what is said and heard until this ends, to see and hear it in the page.
         no_open: print the link, and open no browser.
@@ -71,21 +75,25 @@ async def phone(
     """
     if sim and real:
         raise ConfigError("--sim", "and --real are given", "give one of them")
+    if script and real:
+        raise ConfigError("--script", "is for the simulated model, and --real is given", "give one of them")
     loaded = settings.load(config).config
     configure_logs(attrs.evolve(loaded.log, level="warning"), secrets_of(loaded))
-    is_real = _is_real(loaded, sim=sim, real=real)
+    is_real = _is_real(loaded, sim=sim or script is not None, real=real)
     shown = ShownAsJson() if as_json else Shown(no_open)
     if not (as_json or to):
-        print(REAL if is_real else SIMULATED, flush=True)
+        print(f"{_model(loaded) if is_real else SIMULATED}\nStarting ...", flush=True)
     # Imported here: they take a second, and a wrong option is said before.
     from llcphone.demo.browser import behind, open_browser_phone, open_line_to
+    from llcphone.sim.model.load import ScriptError
 
     if to:
         from llcphone.cli.sim import line_to
 
         open_page = partial(open_line_to, line_to(loaded, to, auth_token, public_url))
     else:
-        answers = behind(loaded, agent, mode or "", real=is_real)
+        with in_one_line([ScriptError], place=str(script), fix="docs/10-simulators.md has the format"):
+            answers = behind(loaded, agent, mode or "", real=is_real, script=script)
         answers.record = record
         open_page = partial(open_browser_phone, answers)
     opened = open_page(await _listen(port))
@@ -143,6 +151,12 @@ def _open_browser(address: str) -> bool:
     with contained():
         opened = bool(windows) and webbrowser.open(address)
     return opened
+
+
+def _model(config: Config) -> str:
+    """Which model answers where it is not the simulated one of this process."""
+    url = config.realtime.url
+    return f"The model at {url} answers (realtime.url)." if is_loopback_url(url) else REAL
 
 
 def _is_real(config: Config, *, sim: bool, real: bool) -> bool:

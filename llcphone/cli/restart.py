@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 import attrs
 
 from llcphone import snapshots
-from llcphone.doctor.context import context_of
 from llcphone.doctor.report import Finding, Status, lines
 from llcphone.errors import ConfigError
 from llcphone.modes.agent_file import agent_of
@@ -86,6 +85,7 @@ async def _not_well(options: RestartOptions, job: ServerJob, reasons: Sequence[s
         reasons: why it turns calls away; none: it did not start.
     """
     from llcphone.doctor.checks import INFRASTRUCTURE, run_checks  # rarely needed, and large
+    from llcphone.doctor.context import context_of
 
     context = context_of(options.path, options.agent)
     options.tell(f"not well: calls are turned away: {'; '.join(reasons)}" if reasons else "it did not start")

@@ -12,8 +12,6 @@ import trio
 from llcphone.engine.events import EndReason
 from llcphone.errors import ConfigError, DialRefused, NotAdmitted
 from llcphone.phone.do_not_call import DoNotCallFile
-from llcphone.phone.open import open_phone
-from llcphone.server.run import bind, serve
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -56,6 +54,10 @@ async def ring(
     outcome: dict[str, Any],
 ) -> int:
     """Place the call from this process; the command's exit code. ``outcome`` gets the record."""
+    # A dry run, or a call that the running server places, needs neither of them.
+    from llcphone.phone.open import open_phone
+    from llcphone.server.run import bind, serve
+
     check_ready(config)
     # Other callers of this number hear a busy tone meanwhile: this server is there for one call.
     config = attrs.evolve(config, server=attrs.evolve(config.server, max_calls=1))

@@ -54,7 +54,8 @@ async def model(
         read = load_script(script) if script else None
         async with trio.open_nursery() as nursery:
             simulator = await nursery.start(run_model, host, port, read, dialects, name="simulated model")
-            print(f"the simulated Realtime API listens: LLCPHONE_REALTIME__URL={simulator.url}", flush=True)
+            print("The simulated Realtime API listens. The line for .env:", flush=True)
+            print(f"LLCPHONE_REALTIME__URL={simulator.url}", flush=True)
 
 
 @app.command

@@ -17,7 +17,7 @@ class ApiConfig(Section):
     key: str = setting("", _API_KEY, secret=True)
     """Key that clients send; it allows its holder to place paid calls. "": the API is off."""
     read_key: str = setting("", _API_KEY, secret=True, advanced=True)
-    """Key with which clients may only look: GET, complete numbers and words included. "": there is none."""
+    """Read-only key: its clients may only GET, but see complete numbers and words. "": there is none."""
     events: bool = setting(True, advanced=True)
     """Whether the API streams what happens in a call."""
 

@@ -46,6 +46,7 @@ from llcphone.config.recovery import RecoveryConfig
 from llcphone.config.renewal import RenewalConfig
 from llcphone.config.routes import RoutesConfig
 from llcphone.config.server import ServerConfig
+from llcphone.config.shared import SharedConfig
 from llcphone.config.silence import SilenceConfig
 from llcphone.config.store import StoreConfig
 from llcphone.config.tools import ToolsConfig
@@ -86,6 +87,7 @@ class Config:
     transfers: TransfersConfig = attrs.field(factory=TransfersConfig)
     money: MoneyConfig = attrs.field(factory=MoneyConfig)
     journal: JournalConfig = attrs.field(factory=JournalConfig)
+    shared: SharedConfig = attrs.field(factory=SharedConfig)
     store: StoreConfig = attrs.field(factory=StoreConfig)
     calendar: CalendarConfig = attrs.field(factory=CalendarConfig)
     webhook: WebhookConfig = attrs.field(factory=WebhookConfig)
@@ -105,6 +107,12 @@ class Config:
     def own_numbers(self) -> tuple[str, ...]:
         """The numbers we may show and call from, the usual one first."""
         return self.outbound.caller_ids or tuple(filter(None, [self.twilio.phone_number]))
+
+    @property
+    def shared_url(self) -> str:
+        """The database in which processes count together; empty: each counts alone."""
+        journal = self.journal.url if self.journal.enabled else ""
+        return self.shared.url or (journal if journal.startswith("postgres") else "")
 
     @classmethod
     def from_toml(cls, text: str) -> Config:
@@ -233,11 +241,11 @@ def _spoken(data: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _unknown(name: str, known: Iterable[str]) -> ConfigError:
-    """Names the nearest key: one of the same name elsewhere first, then the most similar."""
+    """Names the nearest key: one or two of the same name elsewhere first, then the most similar."""
     candidates = list(known)
     same_name = [key for key in candidates if key.rpartition(".")[2] == name.rpartition(".")[2]]
     best = nearest(name, same_name or candidates)
-    spelled = f"[{best}]" if best in SECTIONS else best
+    spelled = f"[{best}]" if best in SECTIONS else " or ".join(same_name if len(same_name) == 2 else [best])
     return ConfigError(name, "is not a setting", f"write {spelled} if you meant that, or remove it")
 
 

@@ -41,11 +41,11 @@ class ConsoleConfig(Section):
     """Key of which links to the console are made (llcphone console); it never leaves this machine. Who has a
     link may place calls. "": a new key for each start, and a link in the server's output."""
     read_key: str = setting("", _KEY, secret=True, advanced=True)
-    """Key of links with which one may only look (llcphone console --read); "": there are none."""
+    """Key of read-only links (llcphone console --read); "": there are none."""
     origins: tuple[str, ...] = setting((), _ORIGINS, private=True, advanced=True)
     """Addresses under which browsers see the console behind a proxy with TLS; empty: only this machine's."""
     act: bool = setting(True, advanced=True)
-    """Whether anybody may act: place and end calls, drain. False: everybody may only look."""
+    """Whether links may act: place and end calls, drain. False: all links are read-only."""
     words: Shown = setting("ask", advanced=True)
     """Whether what is said is shown: "never", "ask" (a click shows one call for a minute, and is logged), or
     "show"."""
@@ -54,8 +54,8 @@ class ConsoleConfig(Section):
     audio: Shown = setting("ask", advanced=True)
     """The same for recordings."""
     phone: bool = setting(True, advanced=True)
-    """Whether one may call this server with the browser as telephone. Such a call costs what each call costs;
-    it comes in by the public port."""
+    """Whether the page can call this server, with the browser as telephone. Such a call costs as much as any
+    other; it comes in by the public port."""
     viewers: int = setting(16, between(1, 1_000), advanced=True)
     """Most browsers that watch live calls at the same time."""
 

@@ -6,6 +6,10 @@ from attrs import frozen
 
 from llcphone.config.fields import Section, between, setting
 
+LEAVING_S = 3.0
+"""How long a node whose ``/readyz`` says that it drains still takes new calls: a proxy in front of several
+nodes looks once a second, and until it has seen it, new callers come. None of them gets the fallback."""
+
 
 @frozen(kw_only=True)
 class DrainConfig(Section):

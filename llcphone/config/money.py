@@ -25,7 +25,8 @@ class MoneyConfig(Section):
     grace_s: float = setting(20.0, between(1.0, 300.0), advanced=True)
     """Longest time from there to the end of the call, even if the caller keeps talking."""
     day_budget_usd: float = setting(0.0, between(0.0, 1_000_000.0))
-    """Estimated cost of all calls of this process in one day (UTC) after which no call is accepted;
-    0: no limit."""
+    """Estimated cost in one day (UTC) of the calls of this process, or of all that share `shared.url`, after
+    which no call is accepted; 0: no limit."""
     state_file: str = setting("", advanced=True)
-    """File that keeps the day's cost across restarts; "": a restart begins at 0."""
+    """File that keeps the day's cost across restarts; "": a restart begins at 0. Processes that share
+    `shared.url` keep it in that database instead."""

@@ -10,8 +10,10 @@ from llcphone.config.addresses import (
     is_loopback_host,
     is_loopback_url,
 )
-from llcphone.config.fields import Section, between, setting
+from llcphone.config.fields import Section, between, matching, setting
 from llcphone.errors import ConfigError
+
+_NODE = matching(r"[a-z0-9]{0,16}", "up to 16 lower-case letters and digits")
 
 
 @frozen(kw_only=True)
@@ -25,6 +27,9 @@ class ServerConfig(Section):
     public_url: str = setting("", BASE_ADDRESS_OR_EMPTY, private=True)
     """Address under which Twilio reaches this server; usually set as PUBLIC_URL. Signatures are checked
     against it."""
+    node: str = setting("", _NODE, private=True)
+    """Name of this process among several that serve one public URL, such as n1; "": it is the only one. The
+    name stands in every address that Twilio or a client brings back, so that a proxy finds the process."""
     max_calls: int = setting(200, between(1, 100_000))
     """Most calls at the same time. The next caller gets the fallback. The default leaves a margin: one
     core carried 350 calls well when it was measured, and 500 at most."""

@@ -99,5 +99,7 @@ def _add_state(blueprint: Blueprint, console: Console) -> None:
         if purpose not in console.sockets:
             raise ApiError(404, "no_such_socket", "there is no such socket here", "see docs/12-console.md")
         if purpose == "line" and not need_act().phone:
-            raise ApiError(403, "no_phone", "one may not call from here", "set console.phone = true")
+            raise ApiError(
+                403, "no_phone", "calls from the browser are switched off here", "set console.phone = true"
+            )
         return json_response({"ticket": console.access.make_ticket(session_of(), purpose)})

@@ -41,7 +41,7 @@ def add_audio(blueprint: Blueprint, console: Console) -> None:
             raise ApiError(403, "hidden", why, fix)
         file = None if console.phone is None else await recording_of(console.phone, call_id)
         if file is None:
-            fix = "records.audio_dir and records.audio_days say which are kept"
+            fix = "set records.audio_dir to record calls; records.audio_days says how long they are kept"
             raise ApiError(404, "no_recording", "there is no recording of this call", fix)
         return _answer(file)
 

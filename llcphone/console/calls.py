@@ -96,7 +96,7 @@ async def call_page(phone: Phone, index: CallIndex, call_id: str, session: Sessi
 
 async def _detail(phone: Phone, index: CallIndex, call_id: str) -> CallDetail:
     if (detail := await find_call(index, phone.store, call_id)) is None:
-        fix = "look for it among the calls; only a store keeps them for long (store.url)"
+        fix = "look for it in the list of calls; set store.url to keep calls for longer"
         raise ApiError(404, "no_such_call", "there is no such call, or it is no longer kept", fix)
     return detail
 

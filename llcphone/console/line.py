@@ -33,6 +33,8 @@ CALLS_KEPT = 20
 LEAVING_S = 5.0
 SPEECH_WAITING_MS = 60_000
 TEXTS_WAITING = 8
+COMPLAINT_LIMIT = 300
+"""Characters: what is wrong with a message may quote it."""
 NUMBERS = ("+15551230001", "+15551230003")
 """Of the lines."""
 
@@ -134,7 +136,10 @@ class _Telephone:
             number=self.twilio.number,
             model=self.lines.model,
             speak=can_speak(),
-            lines=[{"name": name, "text": text} for name, text in voices.CALLER.items()],
+            lines=[
+                {"name": name, "text": text, "ms": len(voices.load(name)) // 8}
+                for name, text in voices.CALLER.items()
+            ],
             cues=[attrs.asdict(cue) for cue in self.lines.cues],
             **{"from": self.from_},
         )
@@ -158,7 +163,7 @@ class _Telephone:
             self._complain(f"the page sent a message that is invalid: {error}")
 
     def _complain(self, text: str) -> None:
-        self.handset.show("error", code=0, text=text)
+        self.handset.show("error", code=0, text=text[:COMPLAINT_LIMIT])
 
     def _obey(self, said: page.Up) -> None:
         handset = self.handset
@@ -171,7 +176,7 @@ class _Telephone:
                 self._ring(said.to or self.twilio.number)
             case page.Accept() | page.Decline() | page.Machine():
                 handset.answer(type(said).__name__.lower())
-                self.nursery.start_soon(self._show_id, name="console line id")
+                self.nursery.start_soon(self._show_ids, name="console line ids")
             case page.Dial():
                 handset.answer(said.outcome)
             case page.HangUp() if (call := self.call) is not None:
@@ -192,7 +197,7 @@ class _Telephone:
             raise ValueError("a call while another one is held")
         self.twilio.forget_calls(CALLS_KEPT)
         self.twilio.ring_nowait(from_=self.from_, to=to, handset=self.handset)
-        self.nursery.start_soon(self._show_id, name="console line id")
+        self.nursery.start_soon(self._show_ids, name="console line ids")
 
     async def _speak(self, call: SimCall, text: str) -> None:
         async with self._voice:  # in the order in which they were typed
@@ -225,14 +230,15 @@ class _Telephone:
             if session.is_open and session.responses:  # a warm one has none yet
                 session.reset()
 
-    async def _show_id(self) -> None:
-        """Once the server has the call, say which of its own it is."""
+    async def _show_ids(self) -> None:
+        """With each stream, say which call of the server's it is: one that continues there has a new id."""
         if (call := self.call) is None:
             return
         with suppress(CallOver):
-            await call.stream_started()
-            if call_id := self.lines.call_id(call.sid):
-                self.handset.show("id", call=call_id)
+            for stream in count(1):
+                await call.stream_started(stream)
+                if call_id := self.lines.call_id(call.sid):
+                    self.handset.show("id", call=call_id)
 
 
 def _nobody(text: str) -> None:

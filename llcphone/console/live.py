@@ -3,15 +3,14 @@
     down  hello rows note turn heard health    each with ``event``; see docs/12-console.md
     up    {"event": "watch", "call": id, "words": bool}    {"event": "unwatch", "call": id}
 
-One task serves all viewers, and does nothing while there is none. It reads the rows of all calls twice a
-second, in slices, and sends what has changed, encoded once for all. Watched calls are looked at four times a
+One task serves all viewers, and does nothing while there is none. It looks at the calls twice a second
+(`table`) and sends the rows that have changed, encoded once for all. Watched calls are looked at four times a
 second. Rows and notes carry ``seq``, a number that only grows: a page that has fetched the snapshot of
 ``/api/state`` ignores what is not newer. A viewer that is too slow is lost by its leg, and connects again.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from typing import TYPE_CHECKING, Any, Literal
 
 import attrs
@@ -19,7 +18,7 @@ import msgspec
 import trio
 
 from llcphone.console.health import health_of
-from llcphone.console.rows import Row, row_of
+from llcphone.console.table import Table
 from llcphone.console.watch import Watch
 from llcphone.runtime.containment import contained
 from llcphone.server.health import PROCESS
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
     from llcphone.call.call import Call
     from llcphone.config.console import ConsoleConfig
     from llcphone.console.access import Session
+    from llcphone.console.rows import Row
     from llcphone.engine.note import Note
     from llcphone.phone.phone import Phone
     from llcphone.wire.leg import Leg
@@ -37,12 +37,8 @@ if TYPE_CHECKING:
 BEAT_S = 0.25
 ROWS_EVERY, HEALTH_EVERY = 2, 8
 """Beats."""
-SLICE = 50
-"""Rows that are read before other tasks get their turn."""
 MOST_WATCHED = 4
 """Calls that one viewer watches."""
-GAPS = 100
-"""Turns of which the heard latency is shown as a distribution."""
 
 
 class Asked(msgspec.Struct):
@@ -67,17 +63,13 @@ class Live:
     """The live calls of one phone, for all pages."""
 
     def __init__(self, phone: Phone, config: ConsoleConfig) -> None:
-        self.phone, self._config = phone, config
+        self.phone = phone
+        self._table = Table(phone, config)
         self._viewers: list[Viewer] = []
         self._wanted = trio.Event()
-        self._reading = trio.Lock()
-        self._rows: dict[str, Row] = {}
         self._seq = 0
         self._notes: list[dict[str, Any]] = []
         """Of watched calls, still to be sent."""
-        self._turns: dict[str, int] = {}
-        """How many turns of each call are in ``_gaps``."""
-        self._gaps: deque[int] = deque(maxlen=GAPS)
         self._health: dict[str, Any] = {}
         self._listening = False
 
@@ -86,13 +78,12 @@ class Live:
     async def snapshot(self) -> tuple[int, list[Row]]:
         """All rows, and the number of the last event that is in them."""
         if not self._viewers:
-            await self._read_rows()
-        now_s = trio.current_time()
-        return self._seq, [row.sent(now_s) for row in self._rows.values()]
+            await self._look_at_rows(whole=True)
+        return self._seq, self._table.sent()
 
     def health(self) -> dict[str, Any]:
         """How well the phone is, and how long its callers have waited of late."""
-        gaps = sorted(self._gaps)
+        gaps = self._table.gaps
         return {
             **health_of(self.phone),
             "gap_p50_ms": gaps[len(gaps) // 2] if gaps else None,
@@ -105,13 +96,12 @@ class Live:
         """Serve one page until it leaves."""
         viewer = Viewer(leg, session)
         if not self._viewers:
-            await self._read_rows()
+            await self._look_at_rows(whole=True)
         self._send(leg, "hello", seq=self._seq, process=PROCESS)
-        now_s = trio.current_time()
-        rows = [row.sent(now_s) for row in self._rows.values()]
-        self._send(leg, "rows", seq=self._seq, whole=True, set=rows, gone=[])
+        self._send(leg, "rows", seq=self._seq, whole=True, set=self._table.sent(), gone=[])
         self._send(leg, "health", health=self.health())
         self._viewers.append(viewer)
+        self._listen()
         self._wanted.set()
         try:
             while True:
@@ -134,11 +124,10 @@ class Live:
                 while len(viewer.watches) >= MOST_WATCHED:
                     del viewer.watches[next(iter(viewer.watches))]
                 viewer.watches[asked.call] = Watch(call, words=asked.words)
-        self._listen()
 
     def _listen(self) -> None:
-        """Hear of what happens in calls while any is watched, and only then."""
-        wanted = any(viewer.watches for viewer in self._viewers)
+        """Hear of what happens in calls while somebody looks, and only then."""
+        wanted = bool(self._viewers)
         if wanted and not self._listening:
             self.phone.observers.append(self._noted)
             self.phone.on_end.append(self._ended)
@@ -155,65 +144,48 @@ class Live:
             while not self._viewers:
                 self._wanted = trio.Event()
                 await self._wanted.wait()
-            beat, next_s = 0, trio.current_time()
+            beat, next_s, whole = 0, trio.current_time(), True
             while self._viewers:
                 next_s = max(next_s + BEAT_S, trio.current_time())
                 await trio.sleep_until(next_s)
                 beat += 1
                 if beat % ROWS_EVERY == 0:
-                    await self._read_rows()
+                    await self._look_at_rows(whole=whole)
+                    whole = False
                 if beat % HEALTH_EVERY == 0:
                     self._look_at_health()
                 await self._look_at_watched()
 
     # -- rows -------------------------------------------------------------------------------
 
-    async def _read_rows(self) -> None:
-        """Read the rows of all calls, and send those that have changed."""
-        async with self._reading:
-            rows: dict[str, Row] = {}
-            calls, now_ms = self.phone.calls(), round(trio.current_time() * 1000)
-            for at in range(0, len(calls), SLICE):
-                for call in calls[at : at + SLICE]:
-                    if (row := self._row_of(call, now_ms)) is not None:
-                        rows[row.id] = row
-                await trio.lowlevel.checkpoint()
-            before, self._rows = self._rows, rows
-            changed = [row for row in rows.values() if before.get(row.id) != row]
-            gone = [call_id for call_id in before if call_id not in rows]
-            for call_id in gone:
-                self._turns.pop(call_id, None)
-            if changed or gone:
-                self._send_notes()
-                self._seq += 1
+    async def _look_at_rows(self, *, whole: bool = False) -> None:
+        """Look at the calls, and send the rows that have changed."""
+        changed, gone = await self._table.look(whole=whole)
+        if changed or gone:
+            self._send_notes()
+            self._seq += 1
+            if self._viewers:
                 now_s = trio.current_time()
-                sent = [row.sent(now_s) for row in changed]
-                self._send_all(self._viewers, "rows", seq=self._seq, set=sent, gone=gone)
-
-    def _row_of(self, call: Call, now_ms: int) -> Row | None:
-        """None: the call cannot be read, for its engine has broken."""
-        with contained():
-            row = row_of(call, self._config, now_ms)
-            if row.gap_ms is not None and self._turns.get(row.id) != row.turns:
-                self._gaps.append(row.gap_ms)
-            self._turns[row.id] = row.turns
-            return row
-        return None
+                rows = [row.sent(now_s) for row in changed]
+                self._send_all(self._viewers, "rows", seq=self._seq, set=rows, gone=gone)
 
     # -- watched calls ----------------------------------------------------------------------
 
     def _noted(self, call: Call, note: Note) -> None:
         """Inside a step of the call: nothing here waits or raises."""
-        self._keep(call, note.kind, note.fields)
+        self._table.noted(call.call_id)
+        if self._is_watched(call):
+            self._keep(call, note.kind, note.fields)
 
     def _ended(self, call: Call) -> None:
-        if (record := call.record) is not None:
+        if (record := call.record) is not None and self._is_watched(call):
             fields = {"reason": record.reason.value, "duration_s": record.duration_s}
             self._keep(call, "ended", fields)
 
+    def _is_watched(self, call: Call) -> bool:
+        return any(call.call_id in viewer.watches for viewer in self._viewers)
+
     def _keep(self, call: Call, kind: str, fields: Mapping[str, object]) -> None:
-        if not any(call.call_id in viewer.watches for viewer in self._viewers):
-            return
         self._seq += 1
         at_ms = call.run.status.since_birth(round(trio.current_time() * 1000))
         note = {"seq": self._seq, "call": call.call_id, "at_ms": at_ms, "kind": kind, "fields": fields}
@@ -230,13 +202,20 @@ class Live:
         self._send_notes()
         for viewer in list(self._viewers):
             for call_id, watch in list(viewer.watches.items()):
-                with contained() as failure:
-                    for event, fields in watch.news(words=viewer.session.revealed(call_id, "words")):
-                        self._send(viewer.leg, event, call=call_id, **fields)
-                if watch.over or failure.error is not None:  # of an engine that has broken no more is shown
-                    viewer.watches.pop(call_id, None)
-                    self._listen()
-                await trio.lowlevel.checkpoint()
+                await self._look_at(viewer, call_id, watch)
+
+    async def _look_at(self, viewer: Viewer, call_id: str, watch: Watch) -> None:
+        """Send what is new in one; at first with what came before, a little at a time."""
+        whole = False
+        while not whole and viewer.watches.get(call_id) is watch:
+            with contained() as failure:
+                news = watch.news(words=viewer.session.revealed(call_id, "words"))
+                messages = [_encoded(event, call=call_id, **fields) for event, fields in news]
+                viewer.leg.send_many_nowait(messages)
+                whole = not watch.behind
+            if (whole and watch.over) or failure.error is not None:  # of a broken engine no more is shown
+                viewer.watches.pop(call_id, None)
+            await trio.lowlevel.checkpoint()
 
     # -- health -----------------------------------------------------------------------------
 
@@ -249,10 +228,14 @@ class Live:
 
     @staticmethod
     def _send(leg: Leg, event: str, **fields: object) -> None:
-        leg.send_nowait(msgspec.json.encode({"event": event, **fields}))
+        leg.send_nowait(_encoded(event, **fields))
 
     @staticmethod
     def _send_all(viewers: Iterable[Viewer], event: str, **fields: object) -> None:
-        message = msgspec.json.encode({"event": event, **fields})
+        message = _encoded(event, **fields)
         for viewer in list(viewers):
             viewer.leg.send_nowait(message)
+
+
+def _encoded(event: str, **fields: object) -> bytes:
+    return msgspec.json.encode({"event": event, **fields})

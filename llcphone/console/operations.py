@@ -66,9 +66,9 @@ class Doctor:
                     command, capture_stdout=True, stderr=subprocess.DEVNULL, check=False
                 )
                 output = done.stdout
-            self.trouble = f"it takes longer than {DOCTOR_S:.0f} s" if limit.cancelled_caught else ""
+            self.trouble = f"the doctor took longer than {DOCTOR_S:.0f} s" if limit.cancelled_caught else ""
             if failure.error is not None:
-                self.trouble = f"it could not be run: {failure.kinds[0]}"
+                self.trouble = f"the doctor could not be run: {failure.kinds[0]}"
             elif not self.trouble:
                 self._read(output)
         finally:
@@ -79,7 +79,7 @@ class Doctor:
             self.report = msgspec.json.decode(output)
             self.at = round(time.time(), 3)
         except msgspec.DecodeError:
-            self.trouble = "it printed no report: run llcphone doctor in a terminal"
+            self.trouble = "the doctor printed no report. Fix: run llcphone doctor in a terminal"
 
     def as_json(self) -> dict[str, Any]:
         """As the page reads it."""
@@ -122,7 +122,7 @@ def _add_doctor(blueprint: Blueprint, console: Console) -> None:
         if not doctor.command:
             raise ApiError(404, "no_doctor", "there is no doctor here", "run llcphone doctor in a terminal")
         if doctor.running:
-            raise ApiError(409, "doctor_runs", "an examination is being made", "wait for its report")
+            raise ApiError(409, "doctor_runs", "the doctor is running already", "wait for its report")
         doctor.running = True
         console.tasks.start_soon(doctor.run, asked.live, name="console doctor")
         return json_response(doctor.as_json(), 202)
@@ -132,7 +132,7 @@ def _add_drain(blueprint: Blueprint, console: Console) -> None:
     @blueprint.post("/drain")
     async def drain() -> Response:
         if (stop := console.operations.drain) is None or console.phone is None:
-            fix = "stop it as it was started"
+            fix = "stop it where it was started"
             raise ApiError(404, "no_drain", "this program cannot be stopped from here", fix)
         if not console.phone.draining:
             stop()

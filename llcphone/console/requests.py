@@ -26,12 +26,12 @@ def need_act() -> Session:
     """The session, if it may act.
 
     Raises:
-        ApiError: it may only look.
+        ApiError: it is read-only.
     """
     session = session_of()
     if not session.act:
-        why, fix = "with this link one may only look", "open one that acts: llcphone console (console.act)"
-        raise ApiError(403, "read_only", why, fix)
+        fix = "open a link that may act, by llcphone console; console.act must be true"
+        raise ApiError(403, "read_only", "this link is read-only", fix)
     return session
 
 

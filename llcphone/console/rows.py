@@ -34,15 +34,15 @@ _FLOORS = {
 }
 
 
-class Waiting(Struct):
+class Waiting(Struct, gc=False):
     """A tool that waits for somebody's approval."""
 
     id: str
     text: str
 
 
-class Row(Struct):
-    """A live call at one moment."""
+class Row(Struct, gc=False):
+    """A live call at one moment. The garbage collector need not look at it: nothing in it leads back."""
 
     id: str
     direction: Literal["inbound", "outbound"]
@@ -59,18 +59,22 @@ class Row(Struct):
     """The heard latency of the last turn that the caller waited for."""
     worst: str
     """The longest part of that wait."""
-    tools: list[str]
+    tools: tuple[str, ...]
     """Those that run."""
     usd: float
     warm: bool
     """The session was ready before somebody was on the line."""
-    approvals: list[Waiting]
+    approvals: tuple[Waiting, ...]
     attention: str
     """Why somebody should look, in words; empty: no reason."""
+    silent_s: float | None
+    """In the table: since when the caller has waited in silence, by Trio's clock. As it is sent: for how
+    long. None: they do not, or not for long yet."""
 
     def sent(self, now_s: float) -> Row:
         """The row as it is sent at this time."""
-        return msgspec.structs.replace(self, since_s=round(now_s - self.since_s, 1))
+        silent_s = None if self.silent_s is None else round(now_s - self.silent_s, 1)
+        return msgspec.structs.replace(self, since_s=round(now_s - self.since_s, 1), silent_s=silent_s)
 
 
 def row_of(call: Call, config: ConsoleConfig, now_ms: int) -> Row:
@@ -91,11 +95,12 @@ def row_of(call: Call, config: ConsoleConfig, now_ms: int) -> Row:
         turns=activity.turns,
         gap_ms=activity.gap_ms,
         worst=activity.longest,
-        tools=list(activity.tools),
+        tools=activity.tools,
         usd=round(status.call_usd, 4),
         warm=_is_warm(status),
         approvals=_approvals(call, words=config.words == "show"),
         attention=_attention(state, activity, now_ms),
+        silent_s=None if activity.dead_air is None else activity.dead_air.from_ms / 1000,
     )
 
 
@@ -114,11 +119,11 @@ def _is_warm(status: CallStatus) -> bool:
     return ready_ms is not None and (started_ms is None or ready_ms <= started_ms)
 
 
-def _approvals(call: Call, *, words: bool) -> list[Waiting]:
-    return [
+def _approvals(call: Call, *, words: bool) -> tuple[Waiting, ...]:
+    return tuple(
         Waiting(each.tool_call_id, f"{each.name} {_short(each.arguments)}" if words else each.name)
         for each in call.approvals.waiting
-    ]
+    )
 
 
 def _short(arguments: dict[str, object]) -> str:
@@ -129,6 +134,8 @@ def _short(arguments: dict[str, object]) -> str:
 def _attention(state: State, activity: CallActivity, now_ms: int) -> str:
     if state == "restoring":
         return "no model session"
+    if activity.dead_air is not None:
+        return f"dead air ({activity.dead_air.because})"
     alarm = activity.alarm
     if alarm is None or now_ms - alarm.at_ms > RECENT_MS:
         return ""

@@ -93,7 +93,9 @@ def add_search(blueprint: Blueprint, console: Console, phone: Phone) -> None:
         history, session, asked, wanted = await _asked(console, phone)
         where, after = ("ended", None) if asked.cursor is None else place_of(asked.cursor)
         if where != "ended":
-            raise ApiError(422, "bad_parameter", "the cursor is of another list", "send next of this one")
+            raise ApiError(
+                422, "bad_parameter", "the cursor belongs to another list", "send the next of this list"
+            )
         found = await _answered(history.find(wanted, after=after, limit=asked.limit))
         return json_response(
             {
@@ -115,7 +117,7 @@ def add_search(blueprint: Blueprint, console: Console, phone: Phone) -> None:
     async def trends() -> Response:
         by = request.args.get("by", "hour")
         if by not in ("hour", "day"):
-            raise ApiError(422, "bad_parameter", "by is neither hour nor day", "write ?by=hour or ?by=day")
+            raise ApiError(422, "bad_parameter", "by is not hour or day", "write ?by=hour or ?by=day")
         zone = zone_of(phone.config.company.time_zone, "company.time_zone")
         return json_response(attrs.asdict(await _answered(_history(phone).trends(cast("By", by), zone))))
 
@@ -129,7 +131,7 @@ async def _asked(console: Console, phone: Phone) -> tuple[History, Session, Sear
     history, session, asked = _history(phone), session_of(), await read_body(Search)
     wanted = asked.wanted()
     if wanted.text and console.config.words == "never":
-        why = "this console never shows words, so it looks for none"
+        why = "this console never shows words, so it cannot search them"
         raise ApiError(403, "never_shown", why, 'set console.words = "ask"')
     if wanted.text or wanted.number:
         fields = {"session": session.id, "words": bool(wanted.text), "number": masked_number(wanted.number)}

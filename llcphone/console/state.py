@@ -26,6 +26,7 @@ async def state_of(console: Console, session: Session) -> dict[str, Any]:
             "kind": "simulated" if console.simulated else "real",
             "text": console.model,
         },
+        "transcribed": phone is not None and phone.config.realtime.transcription_model is not None,
         "agents": [] if phone is None else list(agents_of(phone.agent)),
         "act": session.act,
         "phone": session.phone and "line" in console.sockets,
@@ -33,7 +34,15 @@ async def state_of(console: Console, session: Session) -> dict[str, Any]:
         "words": config.words,
         "numbers": config.numbers,
         "audio": config.audio,
-        "drain": console.operations.drain is not None,
+        "drain": _drain_limit_s(console),
+        "store": phone is not None and phone.store is not None,
         "calls": calls,
         "health": {} if console.live is None else console.live.health(),
     }
+
+
+def _drain_limit_s(console: Console) -> float | None:
+    """How long a drain waits for live calls; None: this program cannot be stopped from here."""
+    if console.operations.drain is None or console.phone is None:
+        return None
+    return console.phone.config.drain.limit_s

@@ -9,7 +9,7 @@ import attrs
 from llcphone.engine.resumed import Speaker
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from llcphone.call.call import Call
     from llcphone.engine.status import SpokenLine
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 FIRST_TURNS, FIRST_LINES = 50, 200
 """What a page gets at first of a long call."""
 LATE_TURNS, LATE_LINES = 4, 24
-"""Turns and lines before the last one that may still change."""
+"""Turns and lines before the last one that may still change; at first as many are read at a time."""
 
 News = tuple[str, dict[str, Any]]
 """A kind of event, and its fields."""
@@ -34,32 +34,59 @@ class Watch:
     """The call has ended, and all of it was seen."""
     _turns: dict[int, dict[str, Any]] = attrs.field(factory=dict)
     _lines: dict[str, SpokenLine] = attrs.field(factory=dict)
+    _turns_seen: int = 0
+    """So many, from the last one back, have been seen ..."""
+    _lines_seen: int = 0
+    """... and so many lines."""
+    behind: bool = False
+    """There may be older ones to be seen: ask again soon."""
 
     def news(self, *, words: bool) -> list[News]:
         """What has changed since the last time; ``words``: whether what is said may be shown now."""
         self.over = self._call.record is not None
-        said = list(self._new_lines()) if self.words and words else []
+        words = words and self.words
         if not words:
-            self._lines.clear()  # they come anew when they are shown again
-        return [*self._new_turns(), *said]
+            self._lines, self._lines_seen = {}, 0  # they come anew when they are shown again
+        if self.behind:
+            news = [*self._old_turns(), *(self._old_lines() if words else ())]
+        else:
+            news = [*self._new_turns(), *(self._new_lines() if words else ())]
+        self.behind = self._turns_seen < FIRST_TURNS or (words and self._lines_seen < FIRST_LINES)
+        return news
 
     def _new_turns(self) -> Iterator[News]:
-        last = LATE_TURNS if self._turns else FIRST_TURNS
-        turns = {turn["index"]: turn for turn in self._call.run.turns(last)}
+        turns = {turn["index"]: turn for turn in self._call.run.turns(LATE_TURNS)}
         for index, turn in turns.items():
             if self._turns.get(index) != turn:
                 yield "turn", {"turn": turn}
         self._turns = turns
+        self._turns_seen = self._turns_seen or LATE_TURNS
 
     def _new_lines(self) -> Iterator[News]:
-        last = LATE_LINES if self._lines else FIRST_LINES
-        lines = {
-            line.item_id: line for line in self._call.run.lines(last) if line.speaker is not Speaker.TOOL
-        }
+        lines = {line.item_id: line for line in _spoken(self._call.run.lines(LATE_LINES))}
         for item_id, line in lines.items():
             if self._lines.get(item_id) != line:
                 yield "heard", _heard(line)
         self._lines = lines
+        self._lines_seen = self._lines_seen or LATE_LINES
+
+    def _old_turns(self) -> Iterator[News]:
+        if self._turns_seen < FIRST_TURNS:
+            turns = self._call.run.turns(LATE_TURNS, skip=self._turns_seen)
+            self._turns_seen = self._turns_seen + LATE_TURNS if turns else FIRST_TURNS
+            for turn in turns:
+                yield "turn", {"turn": turn}
+
+    def _old_lines(self) -> Iterator[News]:
+        if self._lines_seen < FIRST_LINES:
+            lines = self._call.run.lines(LATE_LINES, skip=self._lines_seen)
+            self._lines_seen = self._lines_seen + LATE_LINES if lines else FIRST_LINES
+            for line in _spoken(lines):
+                yield "heard", _heard(line)
+
+
+def _spoken(lines: Iterable[SpokenLine]) -> Iterator[SpokenLine]:
+    return (line for line in lines if line.speaker is not Speaker.TOOL)
 
 
 def _heard(line: SpokenLine) -> dict[str, Any]:

@@ -31,7 +31,7 @@ from llcphone.phone.open import open_phone
 from llcphone.runtime.time_zones import zone_of
 from llcphone.server.run import serve
 from llcphone.sim import voices
-from llcphone.sim.model import ModelScript
+from llcphone.sim.model import ModelScript, load_script
 from llcphone.sim.twilio import open_twilio
 from llcphone.testing.stage import layered, open_stage
 
@@ -43,7 +43,6 @@ if TYPE_CHECKING:
     from llcphone.phone.agents import AgentChoice
     from llcphone.phone.phone import Phone
     from llcphone.server.listener import PublicListener
-    from llcphone.sim.model.script import Scripted
     from llcphone.testing import Stage
 
 OF_DEPLOYMENT = (
@@ -75,7 +74,7 @@ class Behind:
     agent: AgentChoice
     real: bool
     """The model is the real one."""
-    script: Scripted = None
+    script: ModelScript = attrs.field(factory=ModelScript)
     """What the simulated model says."""
     cues: Sequence[Cue] = ()
     """What the caller may say to it."""
@@ -90,7 +89,9 @@ class Behind:
         return str(self.settings["realtime"]["model"]) if self.real else "simulated"
 
 
-def behind(config: Config, agent: Path | None, mode: str, *, real: bool) -> Behind:
+def behind(
+    config: Config, agent: Path | None, mode: str, *, real: bool, script: Path | None = None
+) -> Behind:
     """Choose who answers.
 
     Args:
@@ -98,10 +99,20 @@ def behind(config: Config, agent: Path | None, mode: str, *, real: bool) -> Behi
         agent: a Python file with an agent; None: as the settings say.
         mode: a mode's name instead; "": none.
         real: let the real model answer.
+        script: a file with what the simulated model says; None: a script that fits the agent.
 
     Raises:
-        ConfigError: a setting or the file cannot be used.
+        ConfigError: a setting or a file cannot be used.
     """
+    chosen = _choose(config, agent, mode, real)
+    if script is not None:
+        chosen.script, chosen.actor = load_script(script), None
+        chosen.cues = [Cue(words, "") for words in chosen.script.hears]
+    chosen.script = attrs.evolve(chosen.script, voice=partial(speak, voice=voice_of(config.company.language)))
+    return chosen
+
+
+def _choose(config: Config, agent: Path | None, mode: str, real: bool) -> Behind:
     own = {name: t for name, t in config.to_dict(secrets=True).items() if name not in OF_DEPLOYMENT}
     own["money"]["state_file"] = ""  # it is of the server
     if mode:
@@ -218,6 +229,8 @@ def _config(behind: Behind, stage: Stage, folder: str) -> Config:
         ours["records"] = {"audio_dir": f"{folder}/recordings"}
     if behind.real:
         ours["realtime"] = behind.settings["realtime"]
+        if not ours["realtime"]["api_key"]:  # a model on this machine, which needs none
+            del ours["realtime"]["api_key"]
     else:
         ours["realtime"] = {"transcription_model": "gpt-4o-transcribe"}
     return Config.from_dict(layered(behind.settings, stage.settings(), ours))

@@ -21,6 +21,7 @@ import attrs
 
 from llcphone.config.company import CompanyConfig
 from llcphone.demo.mode_words import voice_of, words_in
+from llcphone.demo.script import times_spoken
 from llcphone.sim import voices
 from llcphone.sim.model import CallTool, Say
 from llcphone.sim.wav import read_speech
@@ -99,7 +100,7 @@ class Actor:
         """The next turn."""
         names = {tool["name"] for tool in tools}
         calls = {item["call_id"]: item for item in past if item["type"] == "function_call"}
-        spoken = sum("input_audio" in str(item.get("content")) for item in past)
+        spoken = times_spoken(past)
         last = past[-1] if past else {}
         if last.get("type") == "function_call_output" and not last["call_id"].startswith("told"):
             asked = calls[last["call_id"]]

@@ -184,15 +184,24 @@ def _replies(answers: Sequence[Turn]) -> Chooser:
                 item["call_id"]: item["name"] for item in conversation if item["type"] == "function_call"
             }
             return say(_AFTER_TOOL[names[last["call_id"]]])
-        spoken: int = sum(
-            part["type"] == "input_audio"
-            for item in conversation
-            if item.get("role") == "user"
-            for part in item["content"]
-        )
-        return answers[min(spoken, len(answers) - 1)]
+        return answers[min(times_spoken(conversation), len(answers) - 1)]
 
     return reply
+
+
+def times_spoken(conversation: Sequence[dict[str, Any]]) -> int:
+    """How often the caller has spoken.
+
+    A session that replaces a lost one has as text what was said before; text ahead of the agent's first words
+    is the cue for the greeting.
+    """
+    first = next((at for at, item in enumerate(conversation) if item.get("role") == "assistant"), None)
+    return sum(
+        part["type"] == "input_audio" or (first is not None and at > first)
+        for at, item in enumerate(conversation)
+        if item.get("role") == "user"
+        for part in item["content"]
+    )
 
 
 def same_result(output: str, expected: Any) -> bool:

@@ -41,29 +41,30 @@ if TYPE_CHECKING:
     from llcphone.config import Config
 
 WHY = {
-    "caller_id_not_ours": "the caller ID is none of our numbers (outbound.caller_ids, twilio.phone_number)",
+    "caller_id_not_ours": "the caller ID is not our number (outbound.caller_ids, twilio.phone_number)",
     "not_e164": "the number is not written as E.164: +, country code and number, digits only",
     "impossible_number": "no telephone has such a number: its length or its range does not exist",
     "own_number": "the number is one of our own: two of our agents would talk to each other",
-    "premium": "the number is premium-rate, and such are never dialled",
-    "shared_cost": "the number is shared-cost, and such are never dialled",
+    "premium": "the number is premium-rate, and llcphone never dials those",
+    "shared_cost": "the number is shared-cost, and llcphone never dials those",
     "unreachable_type": "numbers of this kind are not dialled (outbound.refuse_types)",
     "country_not_allowed": "the country is not allowed (outbound.allow_countries, outbound.allow_prefixes)",
     "do_not_call": "the number is on the do-not-call list",
     "do_not_call_unreadable": "the do-not-call list cannot be read (outbound.do_not_call_file)",
     "no_time_zones": "this machine has no table of time zones, so quiet hours cannot be kept",
-    "quiet_hours": "it is quiet hours where the number is (outbound.quiet_hours)",
-    "too_many_now": "as many calls are live as may be (outbound.max_concurrent)",
-    "daily_limit": "as many calls were placed in 24 hours as may be (outbound.max_per_day)",
-    "rate_global": "as many calls were placed in a minute as may be (outbound.calls_per_minute)",
-    "rate_number": "the number was called lately (outbound.per_number_min_gap_s, per_number_per_day)",
+    "quiet_hours": "quiet hours apply now where the number is (outbound.quiet_hours)",
+    "too_many_now": "the limit of calls at the same time is reached (outbound.max_concurrent)",
+    "too_many_on_all_nodes": "the limit of calls at the same time on all nodes is reached (shared.max_calls)",
+    "daily_limit": "the limit of calls in 24 hours is reached (outbound.max_per_day)",
+    "rate_global": "the limit of calls per minute is reached (outbound.calls_per_minute)",
+    "rate_number": "the number was called recently (outbound.per_number_min_gap_s, per_number_per_day)",
 }
 """Code of a refusal to its text. The codes are stable: programs read them."""
 
 WHY_NO_TEXT = {
-    "sms_call": "as many text messages were sent in this call as may be (outbound.sms_per_call)",
-    "sms_number": "as many text messages were sent to the number as may be (outbound.sms_per_number_per_day)",
-    "sms_daily": "as many text messages were sent in 24 hours as may be (outbound.sms_per_day)",
+    "sms_call": "the limit of text messages in this call is reached (outbound.sms_per_call)",
+    "sms_number": "the limit of text messages to the number is reached (outbound.sms_per_number_per_day)",
+    "sms_daily": "the limit of text messages in 24 hours is reached (outbound.sms_per_day)",
 }
 """The same of text messages, beside what refuses a call."""
 
@@ -81,6 +82,7 @@ _FIXES = {
     "no_time_zones": "install tzdata on the server, or empty outbound.quiet_hours",
     "quiet_hours": "try again when the quiet hours there are over",
     "too_many_now": "try again when a call has ended",
+    "too_many_on_all_nodes": "try again when a call has ended",
     "daily_limit": "try again after Retry-After, or raise outbound.max_per_day",
     "rate_global": "try again after Retry-After, or raise outbound.calls_per_minute",
     "rate_number": "try again after Retry-After",
@@ -101,7 +103,8 @@ class DialRequest:
     from_: str = attrs.field(repr=False)
 
 
-def _refused(code: str, wait_ms: int | None = None) -> DialRefused:
+def refused(code: str, wait_ms: int | None = None) -> DialRefused:
+    """Why a call or a text message is not sent: the refusal of this code."""
     why = (WHY | WHY_NO_TEXT)[code]
     return DialRefused(code, why, _FIXES[code], None if wait_ms is None else math.ceil(wait_ms / 1000))
 
@@ -180,14 +183,14 @@ class DialGuard:
             DialRefused: it may not; the code is a key of `WHY`.
         """
         if request.from_ not in self.own_numbers:
-            raise _refused("caller_id_not_ours")
+            raise refused("caller_id_not_ours")
         number = self._check_destination(request.to, self._home[request.from_])
         self._check_list(request.to)
         unix_ms = now_ms if unix_ms is None else unix_ms
         if self._quiet and not self._quiet.knows(number, unix_ms):
-            raise _refused("no_time_zones")
+            raise refused("no_time_zones")
         if self._quiet and (wait_ms := self._quiet.wait_ms(number, unix_ms)) != 0:
-            raise _refused("quiet_hours", wait_ms)
+            raise refused("quiet_hours", wait_ms)
         self._check_limits(request, now_ms)
 
     def placed(self, call_id: str, request: DialRequest, now_ms: int) -> None:
@@ -227,11 +230,11 @@ class DialGuard:
         self._check_destination(to, country_of(from_))
         self._check_list(to)
         if sent >= self._rules.sms_per_call:
-            raise _refused("sms_call")
+            raise refused("sms_call")
         of_number = self._texted.get(identity(to))
         for code, window in (("sms_number", of_number), ("sms_daily", self._texts)):
             if window is not None and (wait_ms := window.wait_ms(now_ms)):
-                raise _refused(code, wait_ms)
+                raise refused(code, wait_ms)
 
     def texted(self, to: str, now_ms: int) -> None:
         """A text message was sent, or may have been."""
@@ -245,31 +248,31 @@ class DialGuard:
 
     def _check_list(self, to: str) -> None:
         if self.do_not_call is None:
-            raise _refused("do_not_call_unreadable")
+            raise refused("do_not_call_unreadable")
         if to in self.do_not_call or identity(to) in self.do_not_call:
-            raise _refused("do_not_call")
+            raise refused("do_not_call")
 
     def _check_destination(self, to: str, home: str | None) -> PhoneNumber:
         if not _E164.fullmatch(to):
-            raise _refused("not_e164")
+            raise refused("not_e164")
         to = respelt(to)
         number = parsed(to, None)
         if number is None or not is_possible(number) or to in STAND_INS:
-            raise _refused("impossible_number")
+            raise refused("impossible_number")
         if canonical(number) != to:  # +49 0 30 … reaches +49 30 … past its limits and the list
-            raise _refused("not_e164")
+            raise refused("not_e164")
         if identity(to) in self._ours:
-            raise _refused("own_number")
+            raise refused("own_number")
         named = to.startswith(self._rules.allow_prefixes)
         kind = phonenumbers.number_type(number)
         if kind in _NEVER_DIALLED:
-            raise _refused(_NEVER_DIALLED[kind])
+            raise refused(_NEVER_DIALLED[kind])
         if kind == PhoneNumberType.UNKNOWN and not named:
-            raise _refused("impossible_number")
+            raise refused("impossible_number")
         if kind in self._refused_kinds:
-            raise _refused("unreachable_type")
+            raise refused("unreachable_type")
         if not named and not self._is_allowed_country(phonenumbers.region_code_for_number(number), home):
-            raise _refused("country_not_allowed")
+            raise refused("country_not_allowed")
         return number
 
     def _is_allowed_country(self, country: str | None, home: str | None) -> bool:
@@ -279,12 +282,12 @@ class DialGuard:
 
     def _check_limits(self, request: DialRequest, now_ms: int) -> None:
         if sum(now_ms < until_ms for until_ms in self._live.values()) >= self._rules.max_concurrent:
-            raise _refused("too_many_now")
+            raise refused("too_many_now")
         _, of_number = self._called.get(identity(request.to), (0, []))
         windows = {"daily_limit": [self._day], "rate_global": [self._minute], "rate_number": of_number}
         for code, each in windows.items():
             if wait_ms := max((window.wait_ms(now_ms) for window in each), default=0):
-                raise _refused(code, wait_ms)
+                raise refused(code, wait_ms)
 
     def _new_windows(self) -> list[Window]:
         gap_ms = math.ceil(self._rules.per_number_min_gap_s * 1000)

@@ -17,9 +17,11 @@ from llcphone.doctor.places import place_of_database
 from llcphone.doctor.report import Finding, fail, good, refused
 from llcphone.errors import ConfigError
 from llcphone.settings import with_journal, with_store
+from llcphone.shared.tables import VERSIONED
 from llcphone.store.database import Database
 from llcphone.store.engines import cause
-from llcphone.store.schema import WrongSchema, check
+from llcphone.store.schema import check
+from llcphone.store.versions import WrongSchema
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,6 +36,7 @@ async def databases(context: DoctorContext) -> list[Finding]:
     config = with_store(with_journal(context.config), context.path)
     asked = {
         "journal.url": config.journal.url if config.journal.enabled else "",
+        "shared.url": config.shared_url,
         "store.url": config.store.url if config.store.enabled else "",
         "store.lookup_url": config.store.lookup_url if config.store.enabled else "",
     }
@@ -93,11 +96,14 @@ async def _server(key: str, url: str) -> None:
 
 
 def _ours(key: str, connection: Connection) -> None:
-    """See that it answers, and that the store's tables are of a version that this one can use.
+    """See that it answers, and that the tables with a version are of a version that this one can use.
 
     Raises:
         WrongSchema: they are not.
     """
     tables = inspect(connection).get_table_names()
-    if key != "journal.url" and any(name.startswith("phone_") for name in tables):
+    if key == "shared.url":
+        if VERSIONED.row.name in tables:
+            VERSIONED.check(connection)
+    elif key != "journal.url" and any(name.startswith("phone_") for name in tables):
         check(connection)

@@ -46,8 +46,14 @@ def places_of(context: DoctorContext) -> list[Place]:
         "process.log_file": settings.log_file if settings.supervisor == "none" else "",
     }
     places = [Place(key, Path(path).absolute()) for key, path in files.items() if path]
-    for key, section in (("journal.url", config.journal), ("store.url", config.store)):
-        if section.enabled and (file := _database_file(section.url, key)):
+    journal, store = config.journal, config.store
+    databases = {
+        "journal.url": journal.url if journal.enabled else "",
+        "shared.url": config.shared.url,
+        "store.url": store.url if store.enabled else "",
+    }
+    for key, url in databases.items():
+        if file := _database_file(url, key):
             places.append(Place(key, file.absolute()))
     folders = {key: config.value(key) for key in ("records.blackbox_dir", "records.audio_dir")}
     return places + [

@@ -41,7 +41,8 @@ async def public(context: DoctorContext) -> list[Finding]:
     nonce = secrets.token_hex(8)
     local = await ask_health(context.config.server.host, _port(context))
     answer = await ask(f"{url}/healthz?nonce={nonce}")
-    reached = judge_reach(url, answer, nonce, "" if local is None else local.process)
+    here, node = "" if local is None else local.process, context.config.server.node
+    reached = judge_reach(url, answer, nonce, here, node=node)
     findings.append(reached)
     if isinstance(answer, str):
         return findings  # without a tunnel the rest would only say so again
@@ -82,8 +83,8 @@ def judge_address(url: str, addresses: Sequence[str]) -> Finding:
     return good("public address", f"{plain(url)} is at {addresses[0]}")
 
 
-def judge_reach(url: str, answer: Answer | str, nonce: str, here: str) -> Finding:
-    """Whether the public URL leads to the process that runs here."""
+def judge_reach(url: str, answer: Answer | str, nonce: str, here: str, *, node: str = "") -> Finding:
+    """Whether the public URL leads to the process that runs here, or to another node beside it."""
     if answer == NOT_TRUSTED:
         fix = f"give it a certificate that Twilio trusts too; if it has one, {INSTALL_CERTIFICATES}"
         return fail("public URL", f"{plain(url)}: {answer}", fix)
@@ -96,6 +97,8 @@ def judge_reach(url: str, answer: Answer | str, nonce: str, here: str) -> Findin
             return fail("public URL", seen, "llcphone restart; see that the proxy's port is server.port")
         seen = f"{plain(url)}/healthz answers {answer.status}, and is not this llcphone"
         return fail("public URL", seen, f"{_TUNNEL}; it must lead to server.port")
+    if here and said.get("process") != here and node:
+        return good("public URL", f"{plain(url)} leads to another node than {node}: any may answer this")
     if here and said.get("process") != here:
         seen = "the public URL leads to another llcphone than the one that runs here"
         return fail("public URL", seen, "point the tunnel at this one, or end the other")

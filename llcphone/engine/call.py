@@ -128,13 +128,13 @@ class CallEngine:
         """What an onlooker sees of it beside the status."""
         return activity_of(self.state, self.policies)
 
-    def lines(self, now_ms: int, last: int | None = None) -> tuple[SpokenLine, ...]:
-        """The conversation as it is heard at this moment, or its last lines."""
-        return spoken_lines(self.state, now_ms, last)
+    def lines(self, now_ms: int, last: int | None = None, *, skip: int = 0) -> tuple[SpokenLine, ...]:
+        """The conversation as it is heard at this moment, or its last lines, without ``skip`` at the end."""
+        return spoken_lines(self.state, now_ms, last, skip)
 
-    def turns(self, last: int) -> tuple[dict[str, Any], ...]:
-        """The agent's last turns, as in the record."""
-        return turns_of(self.state, last)
+    def turns(self, last: int, *, skip: int = 0) -> tuple[dict[str, Any], ...]:
+        """The agent's last turns, as in the record, without ``skip`` at the end."""
+        return turns_of(self.state, last, skip)
 
     def report(self) -> dict[str, Any]:
         """The figures for the call record, by its names."""

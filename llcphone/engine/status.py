@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from llcphone.engine.resumed import Speaker
     from llcphone.realtime.dialects import Dialect
 
+LONG_TURN = "long turn"
+"""Why a session was replaced in a turn that did not end: a deaf model, or a noise without a pause."""
+
 
 class Floor(Enum):
     """The party that may speak now."""
@@ -92,6 +95,16 @@ class RaisedAlarm:
 
 
 @attrs.frozen
+class OngoingSilence:
+    """A caller waits in silence."""
+
+    from_ms: int
+    """Since when, of the call's clock."""
+    because: str
+    """What they wait for, as in the alarm."""
+
+
+@attrs.frozen
 class CallActivity:
     """What somebody who watches a live call sees of it, beside its status."""
 
@@ -105,6 +118,8 @@ class CallActivity:
     """Names of the tools that run."""
     alarm: RaisedAlarm | None
     """The last one."""
+    dead_air: OngoingSilence | None
+    """The present one, once its alarm was raised."""
     barge_ins: int
     transferring: bool
     """The caller leaves for a destination once the last word was heard."""

@@ -14,13 +14,17 @@ if TYPE_CHECKING:
     from llcphone.phone.calls import LiveCalls
     from llcphone.phone.day_budget import DayBudget
     from llcphone.phone.overload import Overload
+    from llcphone.shared.shared import Shared
 
 NO_MODEL = "no model session can be opened"
 DRAINING = "draining"
 BUDGET_SPENT = "the day's budget is spent"
+NAME_TAKEN = "another process has this node's name"
+FULL_ON_ALL_NODES = "at shared.max_calls"
 _FIXES = {
     DRAINING: "use another server",
     NO_MODEL: "try again later; llcphone doctor examines the model's endpoint",
+    NAME_TAKEN: "give each process a server.node of its own, and stop one of the two",
     BUDGET_SPENT: "wait until midnight UTC, or raise money.day_budget_usd",
 }
 """Fixes of what no ended call helps."""
@@ -35,6 +39,9 @@ class Admission:
     _breaker: CircuitBreaker
     _day_budget: DayBudget
     _overload: Overload
+    _shared: Shared | None = None
+    leaving: bool = False
+    """New calls are taken, but the proxy in front of several nodes is to send them to the others."""
     draining: bool = False
     """No new call is taken."""
     closing: bool = False
@@ -49,6 +56,7 @@ class Admission:
             "at server.max_calls": len(self._calls) >= self._max_calls,
             NO_MODEL: self._breaker.is_open,
             BUDGET_SPENT: self._day_budget.over,
+            NAME_TAKEN: self._shared is not None and self._shared.beat.owner is not None,
         }
         return [reason for reason, holds in reasons.items() if holds] + self._overload.reasons()
 

@@ -11,11 +11,13 @@ import attrs
 from llcphone.errors import ConfigError
 from llcphone.phone.admission import Admission
 from llcphone.phone.agents import AgentChooser
+from llcphone.phone.answering import Answering
 from llcphone.phone.breaker import CircuitBreaker
 from llcphone.phone.call_warnings import CallWarnings
 from llcphone.phone.day_budget import DayBudget
 from llcphone.phone.loop_monitor import LoopMonitor
 from llcphone.phone.moved_calls import MovedCalls
+from llcphone.phone.ordering import Ordering
 from llcphone.phone.overload import Overload
 from llcphone.phone.phone import Phone
 from llcphone.phone.resumption import CallResumption
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     from llcphone.carrier.rest import Carrier
     from llcphone.config import Config
     from llcphone.phone.agents import AgentChoice
+    from llcphone.phone.all_nodes import AllNodes
     from llcphone.phone.call_store import CallStoreObserver
     from llcphone.phone.calls import LiveCalls, OnNote, OnRecord
     from llcphone.phone.dialler import Dialler
@@ -55,6 +58,7 @@ class Opened:
     endpoint: Endpoint
     warm: WarmPool
     calls: LiveCalls
+    all_nodes: AllNodes
     dialler: Dialler | None = None
     poller: Poller | None = None
     taping: Taping | None = None
@@ -72,9 +76,10 @@ def assembled(
     speech = twiml.Speech(config.twilio.say_language, config.twilio.say_voice)
     agents = AgentChooser(agent, calls.faults)
     breaker = CircuitBreaker(config.breaker, opened.endpoint.ask)
-    day_budget = DayBudget(config.money, time.time)
+    shared = opened.all_nodes.shared
+    day_budget = DayBudget(config.money, time.time, shared)
     overload = Overload(config.overload, lambda: len(calls))
-    admission = Admission(calls, config.server.max_calls, breaker, day_budget, overload)
+    admission = Admission(calls, config.server.max_calls, breaker, day_budget, overload, shared)
     loop_monitor = LoopMonitor(calls.all, faults=calls.faults)
     carrier_for = partial(_carrier_for, config, dialler)
     registry = TransferRegistry(config.server.public_url)
@@ -106,11 +111,25 @@ def assembled(
 
     resumption = None
     if opened.journal is not None:
-        resumption = CallResumption(opened.journal, calls, runs, documents, moved_calls, agent_named)
+        node = config.server.node
+        resumption = CallResumption(opened.journal, calls, runs, documents, moved_calls, node, agent_named)
     webhooks = TransferWebhooks(
         config, registry, colleagues, calls, admission, runs, moved_calls, resumption, speech
     )
     transfers = Transfers(config, registry, calls, messages, colleagues, webhooks, recordings)
+
+    answering = Answering(
+        config=config,
+        calls=calls,
+        runs=runs,
+        moved_calls=moved_calls,
+        admission=admission,
+        agents=agents,
+        overload=overload,
+        transfers=transfers,
+        all_nodes=opened.all_nodes,
+        speech=speech,
+    )
 
     # The listeners of calls, in this order. The user's function comes first for notes, and the store last:
     # what it keeps is complete by then. At the end of a run its transfer is known before its resumption is.
@@ -126,6 +145,9 @@ def assembled(
         calls.on_over.append(resumption.ended)
         calls.on_end.append(resumption.recorded)
     calls.on_over.append(moved_calls.over)
+    if opened.all_nodes.counts_inbound:
+        calls.on_birth.append(opened.all_nodes.born)
+        calls.on_end.append(opened.all_nodes.ended)
     if opened.call_store is not None:
         calls.observers.append(opened.call_store.noted)
         calls.on_end.append(opened.call_store.ended)
@@ -143,11 +165,13 @@ def assembled(
         transfers=transfers,
         dialler=dialler,
         store=runs.store,
+        shared=shared,
         calls=calls,
         runs=runs,
         moved_calls=moved_calls,
         resumption=resumption,
-        speech=speech,
+        answering=answering,
+        ordering=Ordering(config, runs, agents),
     )
 
 

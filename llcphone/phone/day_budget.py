@@ -3,7 +3,8 @@
 Cost is added after every response, not at the end of a call, because a call may last for hours. With
 ``money.state_file`` the sum survives a restart. One task writes it in a thread, at most once a second, into a
 new file that then replaces the old one. So a crash loses at most one second's cost, and a slow or full disk
-delays no call. Each process needs a file of its own.
+delays no call. Each process needs a file of its own. Processes that share a database (``[shared]``) have one
+sum there, and no file.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from llcphone.call.call import Call
     from llcphone.config.money import MoneyConfig
     from llcphone.engine.note import Note
+    from llcphone.shared.shared import Shared
 
 log = logger("llcphone.day_budget")
 
@@ -39,14 +41,17 @@ _LAST_WRITE_S = 2.0
 class DayBudget:
     """The day's cost; days are UTC."""
 
-    def __init__(self, money: MoneyConfig, wall_clock: Callable[[], float]) -> None:
-        """Take up where the file ends.
+    def __init__(
+        self, money: MoneyConfig, wall_clock: Callable[[], float], shared: Shared | None = None
+    ) -> None:
+        """Take up where the file or the shared sum ends.
 
         Raises:
             ConfigError: ``money.state_file`` is there and cannot be read.
         """
         self._budget_usd = money.day_budget_usd
-        self._path = Path(money.state_file) if money.state_file else None
+        self._shared = shared
+        self._path = Path(money.state_file) if money.state_file and shared is None else None
         self._clock = wall_clock
         self._day, self._usd = self._read()
         self._of_call: dict[str, float] = {}
@@ -66,6 +71,8 @@ class DayBudget:
     @property
     def today_usd(self) -> float:
         """Cost of all responses that ended today, an estimate."""
+        if self._shared is not None:
+            return self._shared.beat.spent_usd(self._today())
         return self._usd if self._day == self._today() else 0.0
 
     @property
@@ -92,10 +99,13 @@ class DayBudget:
                 await trio.sleep_forever()
 
     def _add(self, cost_usd: float) -> None:
-        self._usd = self.today_usd + cost_usd
+        if self._shared is not None:
+            self._shared.beat.spend(self._today(), cost_usd)
+        else:
+            self._usd = self.today_usd + cost_usd
+            self._changed = True
+            self._writer.news()
         self._day = self._today()
-        self._changed = True
-        self._writer.news()
         if self.over and self._told_day != self._day:
             self._told_day = self._day
             log.warning("the day's budget is spent: no new calls until midnight UTC")

@@ -17,23 +17,26 @@ import trio
 
 from llcphone.call.setup import machine_message
 from llcphone.carrier.grace import grace
-from llcphone.carrier.orders import Amd, CarrierError, CreateRefused, CreateUnknown, DialOrder
+from llcphone.carrier.orders import CarrierError, CreateRefused, CreateUnknown
 from llcphone.carrier.rest import open_carrier
 from llcphone.dial_guard.guard import DialGuard, DialRequest
 from llcphone.engine.call_setup import DialPlan, MachinePolicy
 from llcphone.engine.events import CarrierStatus, DialFailed, Dialled, DialSent, MachineDetected
 from llcphone.engine.status import DialState
+from llcphone.errors import DialRefused, StoreUnavailable
 from llcphone.phone import do_not_call
+from llcphone.phone.dial_order import dial_order
 from llcphone.runtime.log_lines import logger
-from llcphone.runtime.time_zones import NO_TABLE, has_table
 from llcphone.validation.bounded_dict import BoundedDict
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 
     from llcphone.call.call import Call
+    from llcphone.carrier.orders import DialOrder
     from llcphone.carrier.rest import Carrier
     from llcphone.config import Config
+    from llcphone.phone.all_nodes import AllNodes
 
 log = logger("llcphone.dialler")
 
@@ -56,7 +59,6 @@ _GOING_ON = frozenset({"queued", "initiated", "ringing", "in-progress"})
 _OVER = frozenset({"completed", "busy", "failed", "no-answer", "canceled"})
 _ORDER = {"queued": 0, "initiated": 1, "ringing": 2, "in-progress": 3} | dict.fromkeys(_OVER, 9)
 """For a callback that comes without ``SequenceNumber``."""
-_READ_LIST_EVERY_S = 5.0
 
 
 class Dialler:
@@ -67,37 +69,26 @@ class Dialler:
         config: Config,
         carrier: Carrier,
         start: Callable[..., None],
+        all_nodes: AllNodes,
         of_others: OfOthers | None = None,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
-        """Take settings, carrier, what starts a task that outlives its call, and what asks the journal."""
+        """Take settings, carrier, what starts a task that outlives its call, and what asks databases."""
         self._config, self._wall_clock = config, wall_clock
         self._carrier = self.carrier = carrier
         self._start = start
+        self._all_nodes = all_nodes
         self.guard = DialGuard(config, do_not_call.offset_s)
-        list_file = config.outbound.do_not_call_file
-        self._list = do_not_call.DoNotCallFile(list_file, self.guard) if list_file else None
+        self.lists = do_not_call.DialLists(config.outbound, self.guard)
         self._time_limit_s = round(config.call.max_duration_s) + 60
         """Of Twilio's, for each call."""
         self._message = machine_message(config)
+        self._counted: set[str] = set()
+        """Ids of live calls that count towards the limits."""
         self._of_others = of_others
         self._live: dict[str, Call] = {}
         self._ended: BoundedDict[str, str] = BoundedDict(_REMEMBERED)
         """Status tokens of ended calls, with the CallSid that was hung up, if any."""
-
-    async def keep_lists(self) -> None:
-        """Keep the do-not-call list as its file is; runs for the life of the phone."""
-        while self._list is not None:
-            await self._list.refresh()
-            await trio.sleep(_READ_LIST_EVERY_S)
-
-    async def read_lists(self) -> None:
-        """Read at the start what would stop every call."""
-        if self._list is not None:
-            await self._list.refresh()
-        if self._config.outbound.quiet_hours and not has_table():
-            error = ". Fix: ".join(NO_TABLE)
-            log.error("no outbound calls outside this machine's own time zone", extra={"error": error})
 
     # -- admission --------------------------------------------------------------------------
 
@@ -113,30 +104,41 @@ class Dialler:
             request = DialRequest(to=call.dialled, from_=call.caller)
             self.check(request)
             self.guard.placed(call.call_id, request, _steady_ms())
+            self._counted.add(call.call_id)
         self._live[call.status_token] = call
 
+    async def reserve(self, call: Call) -> None:
+        """Let this call be placed among all nodes; then it counts there, until `over`.
+
+        Raises:
+            DialRefused: a limit of all nodes is reached.
+            StoreUnavailable: whether it is, is not known.
+        """
+        await self._all_nodes.reserve(call)
+
+    def unreserve(self, call: Call) -> None:
+        """That call is not placed after all."""
+        self._all_nodes.over(call.call_id)
+
     def check(self, request: DialRequest) -> None:
-        """Return if this call may be placed now.
+        """Return if this call may be placed now, as far as this process knows.
 
         Raises:
             DialRefused: the guard refuses it.
         """
         self.guard.check(request, _steady_ms(), round(self._wall_clock() * 1000))
 
-    def admit_text(self, to: str, from_: str, sent: int) -> None:
+    async def admit_text(self, to: str, from_: str, sent: int) -> None:
         """Let a text message go to the person on the line after ``sent`` others of this call; now it counts.
 
         Raises:
             DialRefused: it may not be sent.
+            StoreUnavailable: whether it may, is not known.
         """
         now_ms = _steady_ms()
         self.guard.check_text(to, from_, sent, now_ms)
         self.guard.texted(to, now_ms)
-
-    @property
-    def trouble(self) -> str:
-        """Why no call can be placed at all; empty: calls can be placed."""
-        return "" if self._list is None else self._list.trouble
+        await self._all_nodes.admit_text(to)
 
     def goes_on(self, call_sid: str) -> None:
         """A telephone call of ours outlives its run: it counts until Twilio says that it is over.
@@ -144,10 +146,12 @@ class Dialler:
         Should that word be lost, Twilio's own time limit has ended it by then all the same.
         """
         self.guard.goes_on(call_sid, _steady_ms() + self._time_limit_s * 1000)
+        self._all_nodes.goes_on(call_sid, self._time_limit_s)
 
     def freed(self, call_sid: str) -> None:
         """That call is over; one that is not known does no harm."""
         self.guard.ended(call_sid)
+        self._all_nodes.freed(call_sid)
 
     def plan(self) -> DialPlan:
         """How the engine dials."""
@@ -166,6 +170,8 @@ class Dialler:
     def over(self, call: Call, *, leave: bool = False) -> None:
         """The call has its record: hang up what still rings or talks; with ``leave`` another run goes on."""
         self.guard.ended(call.call_id)
+        self._all_nodes.over(call.call_id)
+        self._counted.discard(call.call_id)
         self._live.pop(call.status_token, None)
         self._ended[call.status_token] = ""
         dial = call.run.status.dial
@@ -182,7 +188,10 @@ class Dialler:
         self._start(self._dial, call, name=f"dial {call.call_id}")
 
     async def _dial(self, call: Call) -> None:
-        order = self._order(call)
+        if call.call_id in self._counted and (failure := await self._refused(call)):
+            call.run.step(DialFailed(failure))
+            return
+        order = dial_order(self._config, call, self._time_limit_s)
         since = self._wall_clock()
         try:
             async with grace(_GRACE_S) as scope:
@@ -190,6 +199,18 @@ class Dialler:
         finally:
             if scope.cancelled_caught:  # create has not answered, and the task that waited for it is gone
                 await self._hang_up_unknown(call, order, since)
+
+    async def _refused(self, call: Call) -> str:
+        """Why a call may not be dialled, among all nodes; empty: it may."""
+        try:
+            await self.reserve(call)
+        except DialRefused as exc:
+            return f"limit of all nodes: {exc.code}"
+        except StoreUnavailable:
+            return "limits of all nodes unknown"
+        if call.call_id not in self._counted:  # it has ended meanwhile
+            self._all_nodes.over(call.call_id)
+        return ""
 
     async def _place(self, call: Call, order: DialOrder, since: float, scope: trio.CancelScope) -> None:
         def go_ahead() -> bool:
@@ -201,7 +222,7 @@ class Dialler:
             return True
 
         try:
-            call_sid = await self._carrier.dial(order, go_ahead)
+            call_sid = await self._carrier.dial(order, go_ahead, wanted=lambda: not call.run.over)
         except CreateRefused as exc:
             call.run.step(DialFailed(exc.code))
         except CreateUnknown:
@@ -249,28 +270,6 @@ class Dialler:
             self._hang_up_once(call.status_token, call_sid)
         else:
             call.run.step(Dialled(call_sid))
-
-    def _order(self, call: Call) -> DialOrder:
-        outbound, public_url = self._config.outbound, self._config.server.public_url
-        amd = None
-        if outbound.amd != "off" and not call.first_digits:  # they turn detection off
-            callback = f"{public_url}/amd/{call.status_token}" if outbound.amd == "async" else ""
-            # Only a message needs the end of the machine's greeting, and the beep.
-            to_the_end = outbound.machine == "leave_message"
-            amd = Amd(outbound.amd, outbound.amd_timeout_s, callback, message_end=to_the_end)
-        synchronous = amd is not None and amd.kind == "sync"
-        return DialOrder(
-            to=call.dialled,
-            from_=call.caller,
-            # Synchronous detection reports its verdict with the TwiML request only.
-            twiml=None if synchronous else call.twiml,
-            url=f"{public_url}/twiml/{call.status_token}" if synchronous else None,
-            status_callback=f"{public_url}/status/{call.status_token}",
-            amd=amd,
-            ring_timeout_s=call.ring_timeout_s or outbound.ring_timeout_s,
-            time_limit_s=self._time_limit_s,
-            send_digits=call.first_digits or None,
-        )
 
     def _hang_up_once(self, token: str, call_sid: str) -> None:
         if self._ended.get(token) != call_sid:
@@ -332,8 +331,9 @@ def _steady_ms() -> int:
 
 @asynccontextmanager
 async def open_dialler(
-    config: Config, start: Callable[..., None], of_others: OfOthers | None = None
+    config: Config, start: Callable[..., None], all_nodes: AllNodes, of_others: OfOthers | None = None
 ) -> AsyncIterator[Dialler]:
     """A dialler with a carrier of its own; the arguments are the same."""
-    async with open_carrier(config, calls_per_second=config.outbound.calls_per_second) as carrier:
-        yield Dialler(config, carrier, start, of_others)
+    pace = config.outbound.calls_per_second
+    async with open_carrier(config, calls_per_second=pace, turn=all_nodes.turn) as carrier:
+        yield Dialler(config, carrier, start, all_nodes, of_others)

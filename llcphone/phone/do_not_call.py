@@ -17,16 +17,18 @@ import trio
 
 from llcphone.errors import ConfigError
 from llcphone.runtime.log_lines import logger
-from llcphone.runtime.time_zones import known_zone
+from llcphone.runtime.time_zones import NO_TABLE, has_table, known_zone
 from llcphone.validation.e164 import country_of, e164
 from llcphone.validation.phone_numbers import identity
 
 if TYPE_CHECKING:
+    from llcphone.config.outbound import OutboundConfig
     from llcphone.dial_guard.guard import DialGuard
 
 log = logger("llcphone.guard")
 
 _KEY = "outbound.do_not_call_file"
+_READ_EVERY_S = 5.0
 _READABLE = "name a file that llcphone may read"
 _Stamp = tuple[int, int, int]
 
@@ -73,8 +75,37 @@ class DoNotCallFile:
         return None if stamp == self._read_at else (stamp, read_numbers(self._path, self._country))
 
 
-def read_numbers(path: Path, country: str | None) -> frozenset[str]:
+class DialLists:
+    """What a guard has to know of this machine, for the life of a phone."""
+
+    def __init__(self, rules: OutboundConfig, guard: DialGuard) -> None:
+        self._rules = rules
+        self._file = DoNotCallFile(rules.do_not_call_file, guard) if rules.do_not_call_file else None
+
+    @property
+    def trouble(self) -> str:
+        """Why no call can be placed at all; empty: calls can be placed."""
+        return "" if self._file is None else self._file.trouble
+
+    async def read(self) -> None:
+        """Read at the start what would stop every call."""
+        if self._file is not None:
+            await self._file.refresh()
+        if self._rules.quiet_hours and not has_table():
+            error = ". Fix: ".join(NO_TABLE)
+            log.error("no outbound calls outside this machine's own time zone", extra={"error": error})
+
+    async def keep(self) -> None:
+        """Keep the do-not-call list as its file is, until cancelled."""
+        while self._file is not None:
+            await self._file.refresh()
+            await trio.sleep(_READ_EVERY_S)
+
+
+def read_numbers(path: Path, country: str | None, key: str = _KEY) -> frozenset[str]:
     """The numbers of a do-not-call file, by their `identity`; national spellings are read as of ``country``.
+
+    ``key`` is the setting or option that names the file, for complaints.
 
     Raises:
         ConfigError: it cannot be read, or a line is no number; the text names the line, not what it holds.
@@ -82,15 +113,15 @@ def read_numbers(path: Path, country: str | None) -> frozenset[str]:
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except OSError as exc:
-        raise ConfigError(_KEY, f"cannot be read: {exc.strerror}", _READABLE) from None
+        raise ConfigError(key, f"cannot be read: {exc.strerror}", _READABLE) from None
     except UnicodeDecodeError:
-        raise ConfigError(_KEY, "cannot be read: it is not UTF-8 text", "save it as UTF-8") from None
+        raise ConfigError(key, "cannot be read: it is not UTF-8 text", "save it as UTF-8") from None
     numbers = set()
     for at, line in enumerate(lines, start=1):
         if not (text := line.partition("#")[0].strip()):
             continue
         if (number := e164(text, country)) is None:
-            raise ConfigError(_KEY, f"line {at} is not a telephone number", "write + and the country code")
+            raise ConfigError(key, f"line {at} is not a telephone number", "write + and the country code")
         numbers.add(identity(number))
     return frozenset(numbers)
 

@@ -7,6 +7,7 @@ by an error or a cancellation ends all calls at once.
 from __future__ import annotations
 
 from contextlib import AsyncExitStack, asynccontextmanager
+from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 import trio
@@ -15,6 +16,7 @@ from llcphone.agent import Agent, agents_of
 from llcphone.call.endpoint import Endpoint
 from llcphone.call.setup import money_plan, plan_call, recovery_plan, tool_plan
 from llcphone.config import Config
+from llcphone.phone.all_nodes import AllNodes
 from llcphone.phone.assembly import Opened, assembled
 from llcphone.phone.black_box import open_black_boxes
 from llcphone.phone.call_store import open_call_store
@@ -24,6 +26,7 @@ from llcphone.phone.transfers.transfers import check_destinations
 from llcphone.phone.warm_pool import WarmPool
 from llcphone.recorder.recorder import open_recorder
 from llcphone.runtime.host import need_trio
+from llcphone.shared.shared import open_shared
 from llcphone.store.journal_writer import open_journal
 from llcphone.store.record_file import open_record_file
 from llcphone.validation.arguments import need, need_function
@@ -46,6 +49,7 @@ async def open_phone(
     *,
     on_record: OnRecord | None = None,
     on_note: OnNote | None = None,
+    replaces: bool = False,
 ) -> AsyncIterator[Phone]:
     """A phone inside the caller's own task tree.
 
@@ -55,6 +59,8 @@ async def open_phone(
         on_record: called synchronously with every call's record, besides ``records.path``.
         on_note: called synchronously with what happens in calls (floor, words, tools, barge-in);
             it runs inside the engine's step, so it must be quick.
+        replaces: a process with the same ``server.node`` runs and is to end once this one serves; otherwise
+            it would keep this one from its name.
 
     Yields:
         The phone. Leaving the block normally drains it, within ``drain.limit_s``.
@@ -70,6 +76,8 @@ async def open_phone(
         recorder = await stack.enter_async_context(open_recorder(config.records))
         secret = config.twilio.auth_token
         journal = await stack.enter_async_context(open_journal(config.journal, secret=secret))
+        opened_shared = open_shared(config, version=version("llcphone"), replaces=replaces)
+        shared = await stack.enter_async_context(opened_shared)
         call_store = await stack.enter_async_context(open_call_store(config))
         takers = [] if on_record is None else [on_record]
         if config.records.path:
@@ -79,9 +87,15 @@ async def open_phone(
         poller = Poller() if Poller.supported() else None
         if poller is not None:
             nursery.start_soon(poller.run, name="poller")
-        dialler = await stack.enter_async_context(_opened_dialler(config, calls, journal))
-        opened = Opened(config, endpoint, warm, calls, dialler, poller, taping, recorder, journal, call_store)
+        all_nodes = AllNodes(calls, shared)
+        dialler = await stack.enter_async_context(_opened_dialler(config, calls, all_nodes, journal))
+        opened = Opened(
+            config, endpoint, warm, calls, all_nodes, dialler, poller, taping, recorder, journal, call_store
+        )
         phone = assembled(opened, agent, takers, on_note)
+        if shared is not None:  # in the calls' nursery, as it has to beat while they are drained
+            shared.beat.look = lambda: (len(calls), "draining" if phone.draining else "serving")
+            nursery.start_soon(shared.beat.run, name="shared limits")
         try:
             async with trio.open_nursery() as background:
                 for name, task in _background(phone).items():
@@ -96,7 +110,7 @@ async def open_phone(
 
 @asynccontextmanager
 async def _opened_dialler(
-    config: Config, calls: LiveCalls, journal: JournalWriter | None
+    config: Config, calls: LiveCalls, all_nodes: AllNodes, journal: JournalWriter | None
 ) -> AsyncIterator[Dialler | None]:
     """What rings people; None without a Twilio account."""
     if not (config.twilio.account_sid and config.twilio.auth_token):
@@ -106,9 +120,9 @@ async def _opened_dialler(
     from llcphone.phone.dialler import open_dialler
 
     of_others = None if journal is None else journal.of_others
-    async with open_dialler(config, calls.start_task, of_others) as dialler:
+    async with open_dialler(config, calls.start_task, all_nodes, of_others) as dialler:
         with calls.faults.contained("do-not-call list failed"):  # until it is read, every call is refused
-            await dialler.read_lists()
+            await dialler.lists.read()
         yield dialler
 
 
@@ -163,5 +177,5 @@ def _background(phone: Phone) -> dict[str, Callable[[], Awaitable[object]]]:
         "warm pool": phone.warm.run,
     }
     if phone.dialler is not None:
-        tasks["do-not-call list"] = phone.dialler.keep_lists
+        tasks["do-not-call list"] = phone.dialler.lists.keep
     return tasks

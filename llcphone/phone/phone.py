@@ -12,43 +12,41 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from llcphone.agent import Agent
-from llcphone.call.call import Call
-from llcphone.dial_guard.guard import DialRequest
-from llcphone.dtmf import check_keys
 from llcphone.errors import JoinRefused
-from llcphone.phone.admission import NO_MODEL
+from llcphone.phone.admission import DRAINING
 from llcphone.phone.drain import drain
-from llcphone.phone.runs import need_public_url
+from llcphone.phone.ordering import Order
 from llcphone.runtime.host import need_trio
 from llcphone.runtime.log_lines import logger
 from llcphone.twilio import twiml
-from llcphone.twilio.forms import is_over
 from llcphone.validation.arguments import need, need_methods
-from llcphone.validation.phone_numbers import respelt
 from llcphone.wire.foreign_leg import QUART, TRIO_WEBSOCKET, ForeignLeg
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from llcphone.agent import Agent
+    from llcphone.call.call import Call
     from llcphone.call.endpoint import Endpoint
     from llcphone.config import Config
     from llcphone.phone.admission import Admission
     from llcphone.phone.agents import AgentChoice, AgentChooser
+    from llcphone.phone.answering import Answering
     from llcphone.phone.breaker import CircuitBreaker
     from llcphone.phone.calls import LiveCalls, OnNote
     from llcphone.phone.day_budget import DayBudget
     from llcphone.phone.dialler import Dialler
     from llcphone.phone.loop_monitor import LoopMonitor
     from llcphone.phone.moved_calls import MovedCalls
+    from llcphone.phone.ordering import Ordering
     from llcphone.phone.overload import Overload
     from llcphone.phone.resumption import CallResumption
     from llcphone.phone.runs import CallRuns
     from llcphone.phone.transfers.transfers import Transfers
     from llcphone.phone.warm_pool import WarmPool
     from llcphone.runtime.containment import Faults
+    from llcphone.shared.shared import Shared
     from llcphone.store.store import Store
-    from llcphone.twilio.twiml import Speech
     from llcphone.wire.leg import Leg
 
 log = logger("llcphone.phone")
@@ -71,6 +69,7 @@ class Phone:
         transfers: where callers go when they leave their agent.
         dialler: rings people; None when ``twilio.account_sid`` is not set.
         store: calls, customers, appointments; None when ``store.url`` is not set.
+        shared: what is counted together with other processes; None when this one counts alone.
     """
 
     config: Config
@@ -85,11 +84,13 @@ class Phone:
     transfers: Transfers
     dialler: Dialler | None
     store: Store | None
+    shared: Shared | None
     _calls: LiveCalls
     _runs: CallRuns
     _moved_calls: MovedCalls
     _resumption: CallResumption | None
-    _speech: Speech
+    _answering: Answering
+    _ordering: Ordering
     connections: Counter[str] = attrs.field(factory=Counter, init=False)
     """Connections to the public port: those that were accepted, and what became of them."""
 
@@ -108,33 +109,27 @@ class Phone:
             NoAgent: the function that chooses the agent has failed.
         """
         need(form, Mapping, "answer: form", "the webhook's fields, as a table")
-        if is_over(form):
-            return twiml.nothing()
-        if (known := self._calls.newest_run(form.get("CallSid", ""))) is not None:
-            return self._moved_calls.document(known)
-        if back := self._moved_calls.back(form):
-            return back
-        closed = self.admission.reasons()
-        if closed == [NO_MODEL] and self.agents.choose(form).stand_in:
-            closed = []  # its menu of keys needs no model
-        if closed:
-            self.admission.turned_away[closed[0]] += 1
-            log.warning("call not admitted", extra={"live": self.live_calls, "why": closed[0]})
-            fallback = self.overload.another_node(form) or self.transfers.instead_of_busy(form)
-            return fallback or self.overload.busy(form, self._speech)
-        need_public_url(self.config)
-        agent = self.agents.choose(form)
-        call = Call.of_webhook(form)
-        self._runs.begin(call, agent)
-        return call.twiml
+        return self._answering.answer(form)
 
-    async def after_stream(self, form: Mapping[str, str], run_number: int) -> str:
-        """Twilio asks what next, for the media stream of this run has ended; returns the TwiML."""
+    async def take(self, form: Mapping[str, str]) -> str:
+        """A voice webhook, as `answer` has it, with ``shared.max_calls``; without that it does not wait.
+
+        Raises:
+            ConfigError, NoAgent: as `answer`.
+        """
+        need(form, Mapping, "take: form", "the webhook's fields, as a table")
+        return await self._answering.take(form)
+
+    async def after_stream(self, form: Mapping[str, str], run_number: int, *, node: str = "") -> str:
+        """Twilio asks what next, for the media stream of this run has ended; returns the TwiML.
+
+        ``node`` is the name in the address that Twilio was given: whose run it was.
+        """
         if (left := await self.transfers.after_stream(form, run_number)) is not None:
             return left
         if self._resumption is None:
             return twiml.nothing()
-        return await self._resumption.after_stream(form, run_number)
+        return await self._resumption.after_stream(form, run_number, node)
 
     # -- calls of ours ----------------------------------------------------------------------
 
@@ -164,19 +159,29 @@ class Phone:
             ConfigError: what is needed to place calls is not set.
             ValueError: ``send_digits`` are no keys (see ``tones``).
         """
-        texts = {"to": to, "context": context, "caller_id": caller_id, "send_digits": send_digits}
-        for name, text in texts.items():
-            need(text, str, f"place_call: {name}", "a text")
-        need(agent, (Agent, type(None)), "place_call: agent", "an Agent, or None for the phone's own")
-        if send_digits:
-            check_keys(send_digits)
-        dialler = self._runs.need_dialler()
-        to = respelt(to)
-        call = Call(caller=caller_id or dialler.guard.usual_caller_id, dialled=to, direction="outbound")
-        call.first_digits = send_digits
-        agent = agent or self.agents.choose({"From": call.caller, "To": to, "Direction": "outbound-api"})
-        self._runs.begin(call, agent, dialler=dialler, context=context)
-        return call
+        order = Order(to=to, agent=agent, context=context, caller_id=caller_id, send_digits=send_digits)
+        return self._ordering.place(order)
+
+    async def order_call(
+        self,
+        to: str,
+        agent: Agent | None = None,
+        *,
+        context: str = "",
+        caller_id: str = "",
+        send_digits: str = "",
+    ) -> Call:
+        """`place_call`, once the limits of all nodes (``[shared]``) allow it; without them it does not wait.
+
+        `place_call` finds out about them when it dials: a refused call ends as ``dial_refused`` then.
+
+        Raises:
+            DialRefused: also where a limit of all nodes is reached.
+            NotAdmitted: also where these limits are not known, because their database does not answer.
+            NoAgent, ConfigError, ValueError: as `place_call`.
+        """
+        order = Order(to=to, agent=agent, context=context, caller_id=caller_id, send_digits=send_digits)
+        return await self._ordering.order(order)
 
     def check_call(self, to: str, *, caller_id: str = "") -> None:
         """Return if ``place_call`` would dial this number now; nothing is dialled or counted.
@@ -184,8 +189,7 @@ class Phone:
         Raises:
             DialRefused, NotAdmitted, ConfigError: as ``place_call``.
         """
-        dialler = self._runs.need_dialler()
-        dialler.check(DialRequest(to=to, from_=caller_id or dialler.guard.usual_caller_id))
+        self._ordering.check(to, caller_id)
 
     def answer_placed(self, token: str, form: Mapping[str, str]) -> str:
         """Twilio asks what a call of ours shall hear, once or again; returns the TwiML."""
@@ -248,7 +252,7 @@ class Phone:
 
     def has_call(self, call_sid: str) -> bool:
         """Whether this process has this telephone call, or had its stream a moment ago."""
-        return self._calls.newest_run(call_sid) is not None or self._moved_calls.remembers(call_sid)
+        return self._answering.knows(call_sid)
 
     async def let_go(self, form: Mapping[str, str], run_number: int) -> bool:
         """The stream of this run has ended, and the process that follows this one is asked what next.
@@ -302,12 +306,15 @@ class Phone:
     def ready(self) -> list[str]:
         """Why new calls would not be taken; empty when they are."""
         trouble = self.endpoint.trouble
-        lists = self.dialler.trouble if self.dialler is not None else ""
+        lists = self.dialler.lists.trouble if self.dialler is not None else ""
         refused = {
             f"agent {name}": f"its settings are refused, {why}" for name, why in self.endpoint.refused.items()
         }
+        reasons = self.admission.reasons()
+        if self.admission.leaving and DRAINING not in reasons:
+            reasons.insert(0, DRAINING)
         whose = {"model endpoint": trouble, "no outbound calls": lists, **refused}
-        return self.admission.reasons() + [f"{name}: {why}" for name, why in whose.items() if why]
+        return reasons + [f"{name}: {why}" for name, why in whose.items() if why]
 
     async def wait_until_empty(self) -> None:
         """Wait until no call lives, and no tool still runs after its call."""

@@ -1,12 +1,14 @@
 """Call resumption: what is written to the journal, and how a call continues in another run or process.
 
-Every document for Twilio contains ``<Connect action=".../resume/<run_number>">``. When the media stream of
-that run has ended for any reason, Twilio requests this address. The process that gets the request
-answers:
+Every document for Twilio contains ``<Connect action=".../resume/<run_number>/<node>">`` (without the node if
+``server.node`` is ""). When the media stream of that run has ended for any reason, Twilio requests this
+address. A proxy brings the request to that node, and to another only if the node does not serve it. The
+process that gets the request answers:
 
     the call is over (Twilio says so, or memory or journal has the reason)    nothing: Twilio hangs up
     it is not over, and no process has claimed it                             a new stream: the call continues
     another request has just claimed it                                       the same new stream
+    it is not over, and this process is about to end                          ask any other node
 
 Memory holds what happened a moment ago, because Twilio's request may come before the journal is written. So
 a call that ended in this process is recognised here; the journal is for the other processes.
@@ -24,6 +26,7 @@ from typing import TYPE_CHECKING
 import attrs
 import trio
 
+from llcphone.call import node_names
 from llcphone.call.call import Call, state_and_cost
 from llcphone.engine.events import EndReason
 from llcphone.engine.resumed import Owed
@@ -65,6 +68,8 @@ class CallResumption:
     _runs: CallRuns
     _documents: StreamDocuments
     _moved_calls: MovedCalls
+    _node: str
+    """``server.node``."""
     _agent_named: Callable[[str, Mapping[str, str]], Agent]
     """The agent that had a call, or the one that the phone chooses for such a call."""
     _kept: dict[Call, JournalEntry] = attrs.field(factory=dict, init=False)
@@ -137,10 +142,13 @@ class CallResumption:
         except StoreUnavailable:
             return ""
 
-    async def after_stream(self, form: Mapping[str, str], run_number: int) -> str:
-        """The stream of this run has ended: the TwiML that says what next."""
+    async def after_stream(self, form: Mapping[str, str], run_number: int, node: str) -> str:
+        """The stream of this run of that node has ended: the TwiML that says what next."""
         call_sid = form.get("CallSid", "")
         if not in_progress(form):
+            here = self._calls.newest_run(call_sid)
+            if here is not None and here.run_number == run_number and here.run.status.started_ms is None:
+                here.end(EndReason.CALLER_HUNG_UP)  # its stream will never start
             self._writer.is_over(call_sid, "ended at Twilio")
             return twiml.nothing()
         if not 0 <= run_number < MOST_RUNS:
@@ -152,8 +160,12 @@ class CallResumption:
         if here is not None and here.run_number > run_number:
             return self._moved_calls.document(here)  # asked twice, or moved here meanwhile
         reason = self._reason(call_sid)
-        if reason is EndReason.DRAINED:  # this process is about to end: the next one continues the call
-            return twiml.ask_again(self._documents.resume_url(run_number), after_s=_ASK_AGAIN_S)
+        if reason is EndReason.DRAINED:  # this process is about to end: another one continues the call
+            url = self._documents.resume_url(run_number, node="")
+            if not node:
+                return twiml.ask_again(url, after_s=_ASK_AGAIN_S)
+            await self._writer.flush()
+            return twiml.go_to(url)
         if reason is not None and reason not in RESUMABLE:
             return twiml.nothing()
         try:
@@ -181,7 +193,7 @@ class CallResumption:
         now = trio.current_time()
         since = self._unsure.setdefault(call_sid, now)
         if now - since < _ASK_FOR_S:
-            return twiml.ask_again(self._documents.resume_url(run_number), after_s=_ASK_AGAIN_S)
+            return twiml.ask_again(self._documents.resume_url(run_number, self._node), after_s=_ASK_AGAIN_S)
         self._unsure.pop(call_sid, None)
         log.error("call not resumed: the journal cannot be reached")
         return twiml.nothing()
@@ -190,17 +202,18 @@ class CallResumption:
         self, form: Mapping[str, str], run_number: int, *, news: str = "", speak: bool = True
     ) -> str | None:
         await self._writer.flush()
-        call = Call.of_webhook(form)
+        call = Call.of_webhook(form, self._node)
         claim = await self._writer.claim(call.call_sid, run_number, call.call_id, planned=bool(news))
         if claim is None:
             log.info("call not resumed: it is over, unknown, or was resumed too often")
             return None
         if not claim.won:
-            token = self._writer.journal.token(claim.row, claim.row.run_number)
-            return self._documents.again(token, claim.row.run_number)
+            theirs = claim.row
+            token = self._writer.journal.token(theirs, theirs.run_number, theirs.run)
+            return self._documents.again(token, theirs.run_number, node_names.node_of(theirs.run))
         row = claim.row
         self._claimed[call] = row
-        call.token = self._writer.journal.token(row, run_number + 1)
+        call.token = self._writer.journal.token(row, run_number + 1, call.call_id)
         call.run_number, call.resumed_from = run_number + 1, row.run
         call.first_born_at = row.born_at
         call.lasted_s = max(0.0, call.born_at - row.born_at)

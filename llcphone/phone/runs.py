@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from llcphone.call import node_names
 from llcphone.call.run import CallRun
 from llcphone.call.services import CallServices
 from llcphone.call.session_source import SessionSource
@@ -68,24 +69,24 @@ class StreamDocuments:
     _journal: bool = attrs.field(kw_only=True)
     """Whether another process can answer."""
 
-    def resume_url(self, run_number: int) -> str:
-        """Where Twilio asks what next when the stream of this run has ended."""
+    def resume_url(self, run_number: int, node: str) -> str:
+        """Where Twilio asks what next when the stream of this run of this node has ended; "": any node."""
         tries = _FIVE_MORE_TRIES if self._journal else _TWO_MORE_TRIES
-        return f"{self._config.server.public_url}/resume/{run_number}{tries}"
+        return node_names.at_node(f"{self._config.server.public_url}/resume/{run_number}", node) + tries
 
     def write(self, call: Call) -> None:
         """Let ``call.twiml`` be the document that brings its media stream."""
         begun = call.run_number > 0 or is_briefing(call)  # then it is recorded already, or not at all
         recorded = None if begun else self._recordings.of_call()
-        call.twiml = self._connect(call.token, call.run_number, recorded)
+        call.twiml = self._connect(call.token, call.run_number, call.node, recorded)
 
-    def again(self, token: str, run_number: int) -> str:
-        """The document of a run that another request, perhaps another process, has begun."""
-        return self._connect(token, run_number, None)
+    def again(self, token: str, run_number: int, node: str) -> str:
+        """The document of a run that another request, perhaps another node, has begun."""
+        return self._connect(token, run_number, node, None)
 
-    def _connect(self, token: str, run_number: int, recorded: twiml.Recorded | None) -> str:
+    def _connect(self, token: str, run_number: int, node: str, recorded: twiml.Recorded | None) -> str:
         may_continue = self._journal or self._config.transfers.any
-        action = self.resume_url(run_number) if may_continue else None
+        action = self.resume_url(run_number, node) if may_continue else None
         stream = twiml.stream_url(self._config.server.public_url, token)
         return twiml.connect_stream(stream, action=action, recorded=recorded)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from llcphone.process.notify import passed_sockets, stopped, stopping, watched_by_systemd
+from llcphone.process.notify import passed_sockets, stopped, stopping, watched
 from llcphone.process.pidfile import own_pid_file, read_pid_file, written
 from llcphone.server.handover import Handover, new_address
 from llcphone.server.run import bind, serve_until_signal
@@ -72,7 +72,7 @@ async def serve_as_process(
         pid_file = own_pid_file(config.server.host, listener.addresses[0][1], handover.address)
         with written(config.process.pid_file, pid_file):
             on_serving()
-            async with watched_by_systemd():
+            async with watched():
                 await ended.wait()
     stopped()
 

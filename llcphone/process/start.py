@@ -24,6 +24,7 @@ import attrs
 import trio
 
 from llcphone import settings
+from llcphone.config.drain import LEAVING_S
 from llcphone.process.health import ask_health, ask_ready
 from llcphone.process.pidfile import REPLACE, PidFile, read_pid_file
 from llcphone.process.supervisors import Supervisor, respawner_of, run_command, supervisor_of
@@ -62,7 +63,8 @@ class ServerJob:
     @property
     def patience_s(self) -> float:
         """Longest a server may take to end."""
-        return self.config.drain.limit_s + EXIT_S
+        leaving_s = LEAVING_S if self.config.server.node else 0.0
+        return leaving_s + self.config.drain.limit_s + EXIT_S
 
     @property
     def supervisor(self) -> Supervisor:

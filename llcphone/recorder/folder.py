@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from llcphone.recorder.wav import Head
 
-_CALL_ID = re.compile(r"[0-9a-f]{16}")
+_CALL_ID = re.compile(r"(?:[a-z0-9]{1,16}-)?[0-9a-f]{16}")
 
 
 def path_of(folder: Path, call_id: str) -> Path | None:

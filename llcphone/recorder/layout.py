@@ -4,8 +4,8 @@ The line of a recording begins when the stream starts, and counts samples.
 
     caller   Twilio dates each frame (``timestamp``), so what came late lies where it belongs, and what was
              lost is silence. The dates are joined to our clock by the frames that came fastest.
-    agent    Twilio plays what it was sent, in order, from one buffer. So a piece begins when it was sent or
-             where the piece before it ends, whichever is later; a clear cuts what is unheard by then.
+    agent    By when it was sent, and when its marks came back (`heard`). A mark comes between two frames, so
+             their dates tell when Twilio sent it, however late it came.
 
 Clocks of two machines drift apart. When the fastest frames of the last seconds come later than before, so
 does, on this line, all that is dated by our clock.
@@ -15,28 +15,31 @@ Used by one thread at a time; times come in as arguments.
 
 from __future__ import annotations
 
-import binascii
 from collections import deque
 from typing import TYPE_CHECKING
 
 import attrs
-import msgspec
 
-from llcphone.audio import SILENCE, padded
+from llcphone.audio import SILENCE
+from llcphone.recorder.heard import Heard
+from llcphone.recorder.messages import UNREADABLE, decoded, read_all
 from llcphone.recorder.wav import RATE, WIDTH
+from llcphone.twilio.media import Clear, Mark, Media
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from llcphone.twilio.media import PhoneMessage
+
 _PER_MS = RATE // 1000
 _WINDOW = 20
-"""Batches whose fastest frames say how far our clock and Twilio's are apart: ten seconds."""
+"""Batches whose fastest frames say how far our clock and Twilio's are apart: twenty seconds."""
 _MOST_OFF = 60 * RATE
 """A frame that is dated further from its arrival is dated wrongly, or too late to be put in its place."""
 _JITTER = RATE // 10
 """Frames without a date that come within this of the end of the one before follow it."""
-_MOST_AHEAD = 600 * RATE
-"""Twilio keeps ten minutes; what comes on top it discards."""
+_MOST_LATE = 5 * RATE
+"""A mark that has not come by then is not waited for."""
 _NOTHING = bytes((SILENCE,))
 
 
@@ -44,37 +47,16 @@ Frame = tuple[float, int | None, bytes]
 """When it came, where Twilio dates it, and its audio."""
 
 
-class _Audio(msgspec.Struct, gc=False):
-    payload: bytes
-    """Base64, which is decoded in the same pass."""
-    timestamp: int | None = None
-    """In milliseconds; Twilio writes it as text."""
+@attrs.frozen
+class _Echo:
+    """A mark that came back."""
 
-
-class _Start(msgspec.Struct, rename="camel"):
-    call_sid: str = ""
-
-
-class _Message(msgspec.Struct, gc=False):
-    event: str
-    media: _Audio | None = None
-    start: _Start | None = None
-
-
-class _OddAudio(msgspec.Struct):
-    payload: str
-    timestamp: object = None
-
-
-class _OddMessage(msgspec.Struct):
-    event: str
-    media: _OddAudio
-
-
-_read_usual = msgspec.json.Decoder(_Message, strict=False).decode
-_read_odd = msgspec.json.Decoder(_OddMessage).decode
-_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, binascii.Error)
-"""What the call has met, too, and counted."""
+    name: str
+    at_s: float
+    before: int | None
+    """The date of the frame before it ..."""
+    after: int | None = None
+    """... and of the one behind it, None: it has no date, or has not come yet."""
 
 
 @attrs.frozen
@@ -120,13 +102,16 @@ class Layout:
         """From a frame's own date to the line."""
         self._fastest: deque[int] = deque(maxlen=_WINDOW)
         self._drift = 0
-        self._ahead = bytearray()
-        """Agent audio from ``written`` on that may yet be cut."""
+        self._latest: Frame | None = None
+        """The last frame."""
+        self._echoes: list[_Echo] = []
+        """Those behind it."""
+        self._heard = Heard()
 
     def add(
         self,
         received: Sequence[tuple[float, bytes]],
-        sent: Sequence[tuple[float, bytes | None]],
+        sent: Sequence[tuple[float, PhoneMessage]],
         now_s: float,
         *,
         last: bool,
@@ -135,20 +120,30 @@ class Layout:
 
         Args:
             received: the stream's messages and when each came.
-            sent: base64 of audio, or None for a clear, and when each was sent.
+            sent: what was sent, and when.
             now_s: nothing earlier is still to come.
             last: nothing at all is.
         """
-        self._take_received(received)
+        echoes = self._take_received(received)
         if self.began_s is None:
             self.over = last
             return None
         end_s = now_s if self._end_s is None else min(self._end_s, now_s)
-        for at_s, payload in sent:
+        for at_s, message in sent:
             if at_s <= end_s:
-                self._take_sent(payload, self._place(at_s))
+                self._take_sent(message, self._place(at_s))
         self.over = last or self._end_s is not None
-        return self._piece(max(self.written, self._place(end_s)))
+        if self.over:
+            echoes, self._echoes = [*echoes, *self._echoes], []
+        for echo in echoes:
+            self._heard.mark_back(echo.name, *self._bounds_of(echo))
+        end = self._place(end_s)
+        known = max(self._received_until(end_s), end - _MOST_LATE)
+        if self.over:
+            self._heard.finish(known)
+        else:
+            end = self._heard.settle(known, end)
+        return self._piece(max(self.written, end))
 
     def _place(self, at_s: float) -> int:
         """Where a moment of our clock lies."""
@@ -157,15 +152,22 @@ class Layout:
 
     # -- the caller -------------------------------------------------------------------------
 
-    def _take_received(self, received: Sequence[tuple[float, bytes]]) -> None:
+    def _take_received(self, received: Sequence[tuple[float, bytes]]) -> list[_Echo]:
+        """The marks that have come back, and behind which a frame has come."""
         frames: list[Frame] = []
-        for at_s, text in received:
-            try:
-                message = _read(text)
-            except _UNREADABLE:
+        echoes: list[_Echo] = []
+        for (at_s, _), message in zip(received, read_all([text for _, text in received]), strict=True):
+            if message is None:
                 continue
             if message.event == "media" and message.media is not None:
-                frames.append((at_s, message.media.timestamp, message.media.payload))
+                self._latest = frame = (at_s, message.media.timestamp, message.media.payload)
+                frames.append(frame)
+                if self._echoes:
+                    echoes += [attrs.evolve(echo, after=frame[1]) for echo in self._echoes]
+                    self._echoes = []
+            elif message.event == "mark" and message.mark is not None:
+                date = self._latest[1] if self._latest else None
+                self._echoes.append(_Echo(message.mark.name, at_s, date))
             elif message.event == "start" and self.began_s is None:
                 self.began_s = at_s
                 self.call_sid = message.start.call_sid if message.start is not None else ""
@@ -176,6 +178,30 @@ class Layout:
                 self.began_s = frames[0][0]
             self._join_clocks(frames)
             self._put(frames)
+        return echoes
+
+    def _bounds_of(self, echo: _Echo) -> tuple[int, int]:
+        """When a mark was sent back: between two frames, though all three may have been held up."""
+        arrived = self._place(echo.at_s)
+        after, before = self._dated(echo.at_s, echo.after), self._dated(echo.at_s, echo.before)
+        latest = arrived if after is None else min(arrived, after)
+        earliest = latest if before is None else before
+        return earliest, max(earliest, latest)
+
+    def _received_until(self, end_s: float) -> int:
+        """All that was sent to us before that has come."""
+        if self._latest is None:
+            return self._place(end_s)
+        at_s, date, _ = self._latest
+        dated = self._dated(at_s, date)
+        return self._place(at_s) if dated is None else dated
+
+    def _dated(self, at_s: float, date: int | None) -> int | None:
+        """Where a frame lies by its date; None: it has none that can be right."""
+        if date is None or self._shift is None:
+            return None
+        at = date * _PER_MS + self._shift
+        return at if abs(at - self._place(at_s)) <= _MOST_OFF else None
 
     def _join_clocks(self, frames: Sequence[Frame]) -> None:
         began_s = self.began_s or 0.0
@@ -207,11 +233,9 @@ class Layout:
 
     def _begin_of(self, at_s: float, date: int | None, end: int) -> int:
         """Where a frame lies that does not follow the one before, by its date alone."""
+        if (dated := self._dated(at_s, date)) is not None:
+            return dated
         arrived = self._place(at_s)
-        if date is not None and self._shift is not None:
-            at = date * _PER_MS + self._shift
-            if abs(at - arrived) <= _MOST_OFF:
-                return at
         return end if abs(end - arrived) < _JITTER else arrived
 
     def _keep(self, begin: int, run: Sequence[bytes], latest: int) -> None:
@@ -221,19 +245,17 @@ class Layout:
 
     # -- the agent --------------------------------------------------------------------------
 
-    def _take_sent(self, payload: bytes | None, at: int) -> None:
-        ahead = self._ahead
-        at = max(0, at - self.written)
-        if payload is None:
-            del ahead[at:]
-            return
-        try:
-            audio = _decoded(payload)
-        except _UNREADABLE:
-            return
-        if len(ahead) < at:
-            ahead.extend(_NOTHING * (at - len(ahead)))
-        ahead += audio[: max(0, at + _MOST_AHEAD - len(ahead))]
+    def _take_sent(self, message: PhoneMessage, at: int) -> None:
+        match message:
+            case Media(payload):
+                try:
+                    self._heard.sent(decoded(payload), at)
+                except UNREADABLE:
+                    return
+            case Mark(name):
+                self._heard.mark_sent(name, at)
+            case Clear():
+                self._heard.clear_sent(at)
 
     # -- both -------------------------------------------------------------------------------
 
@@ -244,24 +266,6 @@ class Layout:
         begin = min([self.written, *(at for at, _ in ready)])
         if begin == end:
             return None
-        agent = bytes(self._ahead[: end - self.written])
-        del self._ahead[: end - self.written]
-        piece = Piece(begin, end - begin, ready, agent, self.written)
+        piece = Piece(begin, end - begin, ready, self._heard.take(end), self.written)
         self.written = end
         return piece
-
-
-def _decoded(payload: bytes) -> bytes:
-    try:
-        return binascii.a2b_base64(payload)
-    except binascii.Error:
-        return binascii.a2b_base64(padded(payload))
-
-
-def _read(text: bytes) -> _Message:
-    """A message; of audio without padding, or with another date than a number, what can be read of it."""
-    try:
-        return _read_usual(text)
-    except msgspec.ValidationError:
-        odd = _read_odd(text)
-        return _Message(odd.event, _Audio(_decoded(odd.media.payload.encode())))

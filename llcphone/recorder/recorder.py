@@ -1,4 +1,4 @@
-"""Writes the recordings of all calls, in a thread, each twice a second.
+"""Writes the recordings of all calls, in a thread, each once a second.
 
 Off unless ``records.audio_dir`` is set. A disk that is full or slow never touches a call: its recording ends
 before it, which is said in the log. What is in a file by then can be played, as it can be when the process is
@@ -15,7 +15,6 @@ import math
 import os
 import time
 from contextlib import asynccontextmanager
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,7 +24,7 @@ import trio
 from llcphone.errors import ConfigError
 from llcphone.recorder.folder import older_than
 from llcphone.recorder.recording import TOO_SLOW, Job, Recording, Waiting
-from llcphone.recorder.wav import WIDTH, head_of
+from llcphone.recorder.wav import WIDTH, label_of, labelled
 from llcphone.runtime.background import NEVER, BackgroundWriter
 from llcphone.runtime.containment import Faults, contained
 from llcphone.runtime.log_lines import SeldomLog, logger
@@ -40,9 +39,12 @@ log = logger("llcphone.recorder")
 
 in_thread = trio.to_thread.run_sync
 
-_EVERY_S = 0.5
-_AT_ONCE = 8
-"""Recordings in one go: half a millisecond, for a thread holds up the calls' own."""
+_EVERY_S = 1.0
+_SLICE = 10
+"""Recordings of which is taken what came, before other tasks get their turn."""
+_SPREAD_S, _PAUSE_S = 0.5, 0.01
+"""How long the thread takes for all recordings, and its longest pause between two: Python runs one thread at
+a time, so while it works the calls' own waits, each time for a tenth of a millisecond."""
 _STUCK_S = 10.0
 """A disk that has not answered for so long gets no further calls."""
 _DAY_S = 86_400.0
@@ -87,7 +89,7 @@ class Recorder:
             return
         if not self._open:
             self._due_at = now_s + _EVERY_S
-        self._open[recording] = None  # behind all others
+        self._open[recording] = None
         self._writer.news()
 
     @asynccontextmanager
@@ -104,16 +106,16 @@ class Recorder:
         return self._due_at if self._open else NEVER
 
     async def _write_batch(self) -> bool:
-        """The next few, so that each has its turn twice a second and the thread is never busy for long."""
-        self._due_at = trio.current_time() + _EVERY_S / math.ceil(len(self._open) / _AT_ONCE)
-        turn = list(islice(self._open, _AT_ONCE))
-        jobs = [recording.take() for recording in turn]
+        """What came of each recording since the last time."""
+        self._due_at = trio.current_time() + _EVERY_S
+        jobs = await self._take_all()
+        pause_s = 0.0 if self._writer.leaving else min(_PAUSE_S, _SPREAD_S / len(jobs))
         failed: dict[Recording, str] = {}
         self._writing_since = trio.current_time()
         with contained() as failure:
-            failed = await in_thread(_write_all, jobs, abandon_on_cancel=True)
+            failed = await in_thread(_write_all, jobs, pause_s, abandon_on_cancel=True)
         self._writing_since = math.inf
-        for job in jobs:
+        for number, job in enumerate(jobs, 1):
             recording = job.recording
             recording.written(job)
             why = recording.ended_early or failed.get(recording) or "".join(failure.kinds[:1])
@@ -126,9 +128,17 @@ class Recorder:
                 self._open.pop(recording, None)
                 recording.close()
                 recording.written(recording.take())  # what came meanwhile
-            else:
-                self._open[recording] = self._open.pop(recording)  # behind all others
+            if number % _SLICE == 0:
+                await trio.lowlevel.checkpoint()
         return True
+
+    async def _take_all(self) -> list[Job]:
+        jobs: list[Job] = []
+        for recording in list(self._open):
+            jobs.append(recording.take())
+            if len(jobs) % _SLICE == 0:
+                await trio.lowlevel.checkpoint()
+        return jobs
 
     async def _keep_tidy(self) -> None:
         while True:
@@ -170,10 +180,12 @@ _DELETED = "its file was deleted"
 _NO_FAULT = {_NOT_BEFORE, _DELETED}
 
 
-def _write_all(jobs: Sequence[Job]) -> dict[Recording, str]:
-    """Write to each file; why not, by the recordings that failed."""
+def _write_all(jobs: Sequence[Job], pause_s: float) -> dict[Recording, str]:
+    """Write to each file, with pauses between; why not, by the recordings that failed."""
     failed: dict[Recording, str] = {}
-    for job in jobs:
+    for number, job in enumerate(jobs):
+        if number and pause_s:
+            time.sleep(pause_s)
         if job.recording.ended_early:
             continue
         try:
@@ -191,31 +203,35 @@ def _write(job: Job) -> str:
     """Write what there is of one; why that is not to be, if so."""
     recording = job.recording
     layout = recording.layout
-    piece = layout.add(job.received, job.sent, job.now_s, last=job.last)
+    received = list(zip(job.came, job.received, strict=True))
+    piece = layout.add(received, job.sent, job.now_s, last=job.last)
+    job.forget()
     if piece is None:
         return ""
     flags = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW
-    if not recording.made:
+    label = recording.label
+    if not label:
         if recording.follows is not None and not recording.follows.exists():
             return _NOT_BEFORE
         flags |= os.O_CREAT | os.O_EXCL
         assert layout.began_s is not None
         after_s = layout.began_s - recording.born_s
-        recording.about = msgspec.structs.replace(
+        about = msgspec.structs.replace(
             recording.about,
             call_sid=recording.about.call_sid or layout.call_sid,
             began_at=recording.born_at + after_s,
             after_birth_ms=round(after_s * 1000),
         )
+        label = label_of(about)
     try:
         fd = os.open(recording.path, flags, 0o600)
     except FileNotFoundError:
-        if not recording.made:
+        if not recording.label:
             raise
         return _DELETED
     try:
-        recording.made = True
-        head = head_of(recording.about, layout.written)
+        recording.label = label
+        head = labelled(label, layout.written)
         at = len(head) + piece.at * WIDTH
         there = (piece.agent_at - piece.at) * WIDTH
         _write_at(fd, piece.over(os.pread(fd, there, at) if there else b""), at)

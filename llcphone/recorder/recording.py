@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from llcphone.recorder.layout import Layout
-from llcphone.twilio.media import Clear, Media
+from llcphone.twilio.media import Media
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,15 +48,19 @@ class Job:
     """What is to be written of a recording, taken from it at one moment."""
 
     recording: Recording
-    received: list[tuple[float, bytes]]
-    sent: list[tuple[float, bytes | None]]
+    received: list[bytes]
+    came: list[float]
+    """When each of them did."""
+    sent: list[tuple[float, PhoneMessage]]
+    size: int
+    """What it holds of `Waiting`."""
     now_s: float
     last: bool
 
-    @property
-    def size(self) -> int:
-        """What it holds of `Waiting`."""
-        return sum(len(payload) for _, payload in self.sent if payload is not None)
+    def forget(self) -> None:
+        """Let go of what was written; where that is done, it takes time."""
+        for each in (self.received, self.came, self.sent):
+            each.clear()
 
 
 @attrs.define(eq=False)
@@ -77,16 +81,18 @@ class Recording:
     """Told when the stream has come; it may end the recording at once."""
     layout: Layout = attrs.field(factory=Layout, init=False)
     """The writing thread's own."""
-    made: bool = attrs.field(default=False, init=False)
-    """Its file was made; the writing thread's own."""
+    label: bytes = attrs.field(default=b"", init=False)
+    """What its file says about it; empty: there is no file yet. The writing thread's own."""
     ended_early: str = attrs.field(default="", init=False)
     """Why it has ended before its call; empty: it has not."""
     dropped: bool = attrs.field(default=False, init=False)
     """Frames were lost before they could be written."""
-    _received: deque[tuple[float, bytes]] = attrs.field(
-        factory=lambda: deque(maxlen=_MOST_FRAMES), init=False
-    )
-    _sent: list[tuple[float, bytes | None]] = attrs.field(factory=list, init=False)
+    _received: deque[bytes] = attrs.field(factory=lambda: deque(maxlen=_MOST_FRAMES), init=False)
+    _came: deque[float] = attrs.field(factory=lambda: deque(maxlen=_MOST_FRAMES), init=False)
+    """When each of them did. No pairs: the garbage collector would look at ten thousand of them a second."""
+    _sent: list[tuple[float, PhoneMessage]] = attrs.field(factory=list, init=False)
+    _size: int = attrs.field(default=0, init=False)
+    """What these hold of `Waiting`."""
     _closed_s: float | None = attrs.field(default=None, init=False)
 
     # -- for the call -----------------------------------------------------------------------
@@ -96,10 +102,11 @@ class Recording:
         self._begin(self)
         if self.ended_early:
             return on_message
-        keep, clock = self._received.append, self._clock
+        keep, keep_time, clock = self._received.append, self._came.append, self._clock
 
         def on_message_recorded(message: bytes) -> None:
-            keep((clock(), message))
+            keep(message)
+            keep_time(clock())
             on_message(message)
 
         return on_message_recorded
@@ -109,12 +116,11 @@ class Recording:
         if self.ended_early or self._closed_s is not None:
             return
         if isinstance(message, Media):
-            if self._waiting.takes(message.payload):
-                self._sent.append((self._clock(), message.payload))
-            else:
+            if not self._waiting.takes(message.payload):
                 self.ended_early = TOO_SLOW
-        elif isinstance(message, Clear):
-            self._sent.append((self._clock(), None))
+                return
+            self._size += len(message.payload)
+        self._sent.append((self._clock(), message))
 
     def close(self) -> None:
         """The call is over; only the first time counts."""
@@ -132,10 +138,11 @@ class Recording:
         """What came since the last time."""
         now_s = self._clock() if self._closed_s is None else self._closed_s
         self.dropped = len(self._received) == _MOST_FRAMES
-        received, sent = list(self._received), self._sent
+        job = Job(self, list(self._received), list(self._came), self._sent, self._size, now_s, self.closed)
         self._received.clear()
-        self._sent = []
-        return Job(self, received, sent, now_s, self.closed)
+        self._came.clear()
+        self._sent, self._size = [], 0
+        return job
 
     def written(self, job: Job) -> None:
         """The job is done with, one way or another."""

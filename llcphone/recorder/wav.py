@@ -68,6 +68,11 @@ class NoRecording(ValueError):
 
 def head_of(about: About, samples: int) -> bytes:
     """What stands before so many samples."""
+    return labelled(label_of(about), samples)
+
+
+def label_of(about: About) -> bytes:
+    """The chunk that says whose recording it is."""
     short = {
         name: text[:_LONGEST_TEXT]
         for name, text in msgspec.structs.asdict(about).items()
@@ -75,15 +80,14 @@ def head_of(about: About, samples: int) -> bytes:
     }
     body = msgspec.json.encode(msgspec.structs.replace(about, **short))
     body += b" " * (len(body) % 2)  # chunks begin at even places
+    return _CHUNK.pack(b"llcp", len(body)) + body
+
+
+def labelled(label: bytes, samples: int) -> bytes:
+    """The head of a recording with this label."""
     size = samples * WIDTH
-    parts = [
-        b"WAVE",
-        _FORMAT,
-        _CHUNK.pack(b"fact", 4) + struct.pack("<I", samples),
-        _CHUNK.pack(b"llcp", len(body)) + body,
-        _CHUNK.pack(b"data", size),
-    ]
-    text = b"".join(parts)
+    fact = _CHUNK.pack(b"fact", 4) + struct.pack("<I", samples)
+    text = b"".join((b"WAVE", _FORMAT, fact, label, _CHUNK.pack(b"data", size)))
     return _CHUNK.pack(b"RIFF", len(text) + size) + text
 
 

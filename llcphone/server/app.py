@@ -2,7 +2,7 @@
 
     POST /twiml             the voice webhook of calls that ring us: signed form in, TwiML out
     /calls ...              the API, when it has a key (`api`)
-    POST /resume/<run_number>    a media stream has ended: what next (`phone.resumption`)
+    POST /resume/<run_number>[/<node>]    a media stream has ended: what next (`phone.resumption`)
     POST /status/<token> /amd/<token> /twiml/<token>    Twilio's callbacks about calls we placed (`callbacks`)
     POST /transfer/... /voicemail/... /recording/...    callers who have left their agent (`transfers`)
     ws   /media/<token>     the media stream, when this app serves it (not with `[wire] phone = "fast"`)
@@ -82,12 +82,13 @@ def _add_webhook(app: QuartTrio, phone: Phone) -> None:
         if not form.get("CallSid"):
             seldom.warning("webhook names no live call")
             return Response(documents.nothing(), content_type=TWIML_TYPE)
-        return Response(phone.answer(form), content_type=TWIML_TYPE)
+        return Response(await phone.take(form), content_type=TWIML_TYPE)
 
     @app.post("/resume/<int:run_number>")
-    async def resume(run_number: int) -> Response:
-        pairs = await signed_form(phone, seldom)
-        return Response(await phone.after_stream(dict(pairs), run_number), content_type=TWIML_TYPE)
+    @app.post("/resume/<int:run_number>/<node>")
+    async def resume(run_number: int, node: str = "") -> Response:
+        form = dict(await signed_form(phone, seldom))
+        return Response(await phone.after_stream(form, run_number, node=node), content_type=TWIML_TYPE)
 
     @app.get("/twiml", strict_slashes=False)
     async def twiml_by_get() -> Response:

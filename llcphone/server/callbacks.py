@@ -3,9 +3,11 @@
     POST /status/<token>     status of a call we placed: any order, twice, late
     POST /amd/<token>        the verdict of asynchronous machine detection
     POST /twiml/<token>      synchronous detection: Twilio asks what to do, with the verdict
-    POST /transfer/<run_number>/<to>/<token>/<step>    a step of a transfer (`phone.transfers.webhooks`)
+    POST /transfer/<token>/<run_number>/<to>/<step>    a step of a transfer (`phone.transfers.webhooks`)
     POST /voicemail/recorded    a message was left
     POST /recording/<what>      a recording is ready: voicemail, or a whole call
+
+Behind the last two stands ``server.node``, if it is set.
 
 The token names the call: Twilio may call back before it has sent us the CallSid. Each is answered
 at once, since all that follows from it happens inside one step of the call.
@@ -44,8 +46,13 @@ def add_callbacks(app: QuartTrio, phone: Phone) -> None:
 
     @app.post("/status/<token>")
     async def status(token: str) -> tuple[str, int]:
-        dialler, form = await read(token)
-        dialler.status(token, form)
+        form = dict(await signed_form(phone, seldom))
+        if phone.dialler is None:
+            abort(404)
+        known = phone.dialler.knows(token)
+        phone.dialler.status(token, form)  # a process before this one may have left the call to Twilio
+        if not known:
+            abort(404)
         return "", 204
 
     @app.post("/amd/<token>")
@@ -64,8 +71,8 @@ def add_transfers(app: QuartTrio, phone: Phone) -> None:
     """The routes of transfers and recordings."""
     seldom = SeldomLog(log)
 
-    @app.post("/transfer/<int:run_number>/<to>/<token>/<step>")
-    async def transfer(run_number: int, to: str, token: str, step: str) -> Response:
+    @app.post("/transfer/<token>/<int:run_number>/<to>/<step>")
+    async def transfer(token: str, run_number: int, to: str, step: str) -> Response:
         form = dict(await signed_form(phone, seldom))
         why = request.args.get("why")
         form |= {} if why is None else {"why": why}
@@ -75,12 +82,14 @@ def add_transfers(app: QuartTrio, phone: Phone) -> None:
         return Response(text, content_type=TWIML_TYPE)
 
     @app.post("/voicemail/recorded")
-    async def recorded() -> Response:
+    @app.post("/voicemail/recorded/<node>")
+    async def recorded(node: str = "") -> Response:
         form = dict(await signed_form(phone, seldom))
         return Response(phone.transfers.webhooks.recorded(form), content_type=TWIML_TYPE)
 
     @app.post("/recording/<what>")
-    async def recording(what: str) -> tuple[str, int]:
+    @app.post("/recording/<what>/<node>")
+    async def recording(what: str, node: str = "") -> tuple[str, int]:
         form = dict(await signed_form(phone, seldom))
         phone.transfers.recordings.ready(what, form)
         return "", 204

@@ -28,11 +28,11 @@ async def is_for_own_call(phone: Phone, request: bytes, *, asked: bool = False) 
             return phone.expects(token)
         case ["status" | "amd" | "twiml", token]:
             return phone.dialler is not None and phone.dialler.knows(token)
-        case ["transfer", _, _, token, _]:
+        case ["transfer", token, _, _, _]:
             return phone.transfers.knows(token)
         case ["calls", call_id, *_]:
             return any(call.call_id == call_id for call in phone.calls())
-        case ["resume", run_number] if asked and run_number.isdecimal():
+        case ["resume", run_number, *_] if asked and run_number.isdecimal():
             return not await phone.let_go(form, int(run_number))
     return phone.has_call(form.get("CallSid", ""))
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from llcphone.config import Config
+from llcphone.config.drain import LEAVING_S
 from llcphone.errors import ConfigError
 from llcphone.phone.open import open_phone
 from llcphone.runtime.containment import contained
@@ -202,7 +203,9 @@ async def serve_until_signal(
 
     @asynccontextmanager
     async def opened() -> AsyncIterator[Phone]:
-        async with open_phone(config, agent, on_record=on_record, on_note=on_note) as phone:
+        replaces = handover is not None and bool(handover.previous)
+        opening = open_phone(config, agent, on_record=on_record, on_note=on_note, replaces=replaces)
+        async with opening as phone:
             with quiet_interpreter(lambda: phone.live_calls) as call_ended:
                 phone.on_end.append(call_ended)
                 async with trio.open_nursery() as nursery:
@@ -258,6 +261,10 @@ async def _finish(
     if listener.port.given:
         log.info("another process has taken the port", extra={"live_calls": phone.live_calls})
         await listener.answered()
+    elif phone.config.server.node:
+        log.info("leaving: new calls are still taken", extra={"s": LEAVING_S})
+        phone.admission.leaving = True
+        await trio.sleep(LEAVING_S)
     if on_stop is not None:
         with contained() as failure:
             on_stop()

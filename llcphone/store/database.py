@@ -22,6 +22,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from llcphone.errors import ConfigError, StoreUnavailable
 from llcphone.store.engines import Limits, Verdict, allow, cause, engine_of, known, make_file, verdict
+from llcphone.store.versions import WrongSchema
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -114,7 +115,7 @@ class Database:
         """Ask the first question: whether this database is one of ours.
 
         Raises:
-            ConfigError: it cannot be opened.
+            ConfigError: it cannot be opened, or has tables that are not ours.
         """
 
         def ask() -> None:
@@ -125,6 +126,8 @@ class Database:
         try:
             with trio.fail_after(_OPEN_S):
                 await in_thread(ask, abandon_on_cancel=True)
+        except WrongSchema as exc:
+            raise ConfigError(self.key, exc.why, exc.fix) from None
         except (SQLAlchemyError, OSError, trio.TooSlowError) as exc:
             what = f"{self.path.absolute()} " if self.path is not None else ""
             raise ConfigError(

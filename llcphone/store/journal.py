@@ -41,11 +41,13 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
+from llcphone.call import node_names
 from llcphone.store.database import Database
 from llcphone.store.deletion import in_pieces
 from llcphone.store.schema import widen
 from llcphone.store.tables import CALL_ID, KEY, WORD
 from llcphone.store.values import fitted, fitted_row
+from llcphone.store.versions import lock
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -88,9 +90,7 @@ LINES = Table(
 _UPDATE = update(CALLS).where(
     (CALLS.c.id == bindparam("b_id")) & (CALLS.c.run_number == bindparam("b_run_number"))
 )
-_DELETE = delete(LINES).where(
-    (LINES.c.call == bindparam("b_call")) & (LINES.c.item_id == bindparam("b_item"))
-)
+_DELETE = delete(LINES).where(LINES.c.call == bindparam("b_call"), LINES.c.item_id == bindparam("b_item"))
 _COLUMNS = [column.label(column.key) for column in CALLS.c]
 _NEWEST = (CALLS.c.born_at.desc(), CALLS.c.run_number.desc())
 """A call that was moved has a row for each of its parts."""
@@ -175,8 +175,7 @@ class Claim:
 
 def prepare(db: Connection) -> None:
     """Make the tables, or make those of an older version as wide as ours."""
-    if db.dialect.name == "postgresql":
-        db.execute(text("SELECT pg_advisory_xact_lock(7108042)"))  # two that start at once: one makes them
+    lock(db, 7108042)  # two that start at once: one makes them
     _TABLES.create_all(db)
     widen(db, _TABLES)
     if "planned" not in {column["name"] for column in inspect(db).get_columns(CALLS.name)}:
@@ -190,11 +189,11 @@ class Journal:
         """Take what tokens are made with."""
         self._secret = secret.encode()
 
-    def token(self, row: CallRow, run_number: int) -> str:
-        """The token of the stream that resumes this call."""
+    def token(self, row: CallRow, run_number: int, run: str) -> str:
+        """The token of the stream that resumes this call; ``run``: the call_id of the run that takes it."""
         text = f"{row.salt}:{row.call_sid}:{run_number}".encode()
-        digest = hmac.digest(self._secret, text, "sha256")
-        return base64.urlsafe_b64encode(digest[:24]).decode()
+        digest = base64.urlsafe_b64encode(hmac.digest(self._secret, text, "sha256")[:24])
+        return node_names.token(node_names.node_of(run), digest.decode())
 
     @staticmethod
     def write(db: Connection, changes: Sequence[Change]) -> None:
@@ -251,7 +250,7 @@ class Journal:
         if row is not None and not row.over and row.run_number == run_number and row.goes_on(limit, planned):
             values: dict[str, Any] = {"run_number": run_number + 1, "run": run, "touched_at": now}
             values["planned"] = row.planned + planned
-            values["token_hash"] = hash_of(self.token(row, run_number + 1))
+            values["token_hash"] = hash_of(self.token(row, run_number + 1, run))
             mine = (CALLS.c.id == row.id) & (CALLS.c.run_number == run_number) & (CALLS.c.over == "")
             if db.execute(update(CALLS).where(mine).values(fitted_row(CALLS, values))).rowcount == 1:
                 lines = select(LINES.c.item_id, LINES.c.body).where(LINES.c.call == row.id)

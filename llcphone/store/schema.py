@@ -1,8 +1,4 @@
-"""Which version of the store's tables a database has; how they are made, and brought forward.
-
-A database is used only if it says which version of the tables it has, and if that is ours or an older
-one that we know how to bring forward. Tables without a version belong to another program.
-"""
+"""How the store's tables are made, and brought forward from older versions (`versions`)."""
 
 from __future__ import annotations
 
@@ -11,14 +7,12 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import BigInteger, Connection, MetaData, String, func, insert, inspect, select, text, update
 
 from llcphone.store.tables import CALENDARS, CALLS, SCHEMA, TABLES, TURNS
+from llcphone.store.versions import Versioned
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
     from sqlalchemy.types import TypeEngine
 
 VERSION = 4
-_ANOTHER = "use another database"
 
 _OVERLAP = "this time is taken"
 
@@ -36,15 +30,6 @@ WHEN NOT NEW.cancelled AND EXISTS (
     AND other.starts_at < NEW.ends_at AND other.ends_at > NEW.starts_at
 ) BEGIN SELECT RAISE(ABORT, '{why}'); END
 """
-
-
-class WrongSchema(Exception):
-    """Tables that this version must not touch."""
-
-    def __init__(self, why: str, fix: str) -> None:
-        super().__init__(f"{why}. Fix: {fix}")
-        self.why = why
-        self.fix = fix
 
 
 def widen(db: Connection, tables: MetaData) -> None:
@@ -99,60 +84,30 @@ def _calls_to_search(db: Connection) -> None:
             index.create(db)
 
 
-MIGRATIONS: Mapping[int, Callable[[Connection], None]] = {
-    1: _outbox_by_call,
-    2: _unheard_words,
-    3: _calls_to_search,
-}
-"""What brings the tables from this version to the next."""
-
-
-def prepare(db: Connection) -> None:
-    """Make the tables, or bring older ones forward.
-
-    Raises:
-        WrongSchema: there are tables of a newer version, or of none.
-    """
-    if db.dialect.name == "postgresql":
-        db.execute(text("SELECT pg_advisory_xact_lock(7108041)"))  # two that start at once: one makes them
-    found = {name for name in inspect(db).get_table_names() if name.startswith("phone_")}
-    if not found & set(TABLES.tables):
-        _create(db)
-        return
-    check(db)
-    version = db.execute(select(SCHEMA.c.version)).scalar_one()
-    for old in range(version, VERSION):
-        MIGRATIONS[old](db)
-    if version < VERSION:
-        db.execute(update(SCHEMA).values(version=VERSION))
-
-
-def check(db: Connection, *, whole: bool = False) -> None:
-    """Raise WrongSchema unless these tables are ours; ``whole``: of this exact version, as readers need."""
-    if not inspect(db).has_table(SCHEMA.name):
-        raise WrongSchema("has tables named phone_* without a version: they are not llcphone's", _ANOTHER)
-    versions = db.execute(select(SCHEMA.c.version)).scalars().all()
-    if len(versions) != 1:
-        raise WrongSchema("does not say which version its tables have", _ANOTHER)
-    (version,) = versions
-    if version > VERSION:
-        raise WrongSchema(
-            f"was made by a newer llcphone (tables {version}, this one knows {VERSION})",
-            "use that llcphone, or another database",
-        )
-    if version < VERSION and (whole or not all(old in MIGRATIONS for old in range(version, VERSION))):
-        raise WrongSchema(
-            f"has tables of version {version}, and this llcphone needs {VERSION}",
-            "start llcphone serve once, or use another database",
-        )
-
-
 def _create(db: Connection) -> None:
-    TABLES.create_all(db)
-    db.execute(insert(SCHEMA).values(version=VERSION))
     db.execute(insert(CALENDARS).values(name="main", timezone="UTC"))
     if db.dialect.name == "postgresql":
         db.execute(text(_NO_OVERLAP_POSTGRES))
         return
     for when, what in (("insert", "INSERT"), ("update", "UPDATE")):
         db.execute(text(_NO_OVERLAP_SQLITE.format(when=when, event=what, why=_OVERLAP)))
+
+
+VERSIONED = Versioned(
+    tables=TABLES,
+    row=SCHEMA,
+    version=VERSION,
+    migrations={1: _outbox_by_call, 2: _unheard_words, 3: _calls_to_search},
+    create=_create,
+    lock=7108041,
+)
+
+
+def prepare(db: Connection) -> None:
+    """`Versioned.prepare`."""
+    VERSIONED.prepare(db)
+
+
+def check(db: Connection, *, whole: bool = False) -> None:
+    """`Versioned.check`."""
+    VERSIONED.check(db, whole=whole)

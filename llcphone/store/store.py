@@ -33,7 +33,7 @@ from llcphone.store.deletion import purging
 from llcphone.store.history import History
 from llcphone.store.models import Message, Note
 from llcphone.store.retention import keep_tidy
-from llcphone.store.schema import WrongSchema, check, prepare
+from llcphone.store.schema import check, prepare
 from llcphone.store.search import CallFilter
 from llcphone.store.values import ValueRefused
 from llcphone.store.writer import Writer
@@ -51,7 +51,6 @@ if TYPE_CHECKING:
     from llcphone.store.calls import KeptCall
     from llcphone.store.deletion import Forgotten, Piece
     from llcphone.store.models import Appointment, CallDetails, CallSummary, Customer, Slot, ToolCall
-    from llcphone.tools.call_handle import CallHandle
 
 T = TypeVar("T")
 Posts = dict[str, str]
@@ -287,18 +286,6 @@ def _own_key() -> str:
     return secrets.token_hex(16)
 
 
-def store_of(call: CallHandle) -> Store:
-    """The store of the phone that has this call.
-
-    Raises:
-        StoreUnavailable: it has none; set ``store.url``.
-    """
-    store = getattr(call, "store", None)
-    if not isinstance(store, Store):
-        raise StoreUnavailable("none")
-    return store
-
-
 @asynccontextmanager
 async def open_store(config: Config) -> AsyncIterator[Store]:
     """The store at ``store.url``.
@@ -316,10 +303,7 @@ async def open_store(config: Config) -> AsyncIterator[Store]:
     store = Store(config, main, look_ups, _calendar(config))
     try:
         for place, work in ((main, prepare), (look_ups, partial(check, whole=True))):
-            try:
-                await place.open(work, make_file=place is main)
-            except WrongSchema as exc:
-                raise ConfigError(place.key, exc.why, exc.fix) from None
+            await place.open(work, make_file=place is main)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(keep_tidy, store.too_old, main, name="store tidier")
             try:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     Event = MutableMapping[str, Any]
 
-_PLAIN = frozenset({"timestamp", "level", "logger", "exception"})
+_PLAIN = frozenset({"timestamp", "level", "logger", "exception", "_record", "_from_structlog"})
 
 
 def configure_logs(config: LogConfig, secrets: Iterable[str] = ()) -> None:
@@ -94,7 +94,7 @@ class _Masked:
 
     def __call__(self, _logger: Any, _method: str, event: Event) -> Event:
         for name, value in event.items():
-            if name not in _PLAIN and not name.startswith("_"):
+            if name not in _PLAIN:
                 event[name] = self._mask.value(value)
         return event
 

@@ -26,7 +26,7 @@ _KEY = re.compile(
 _TOKEN = re.compile(r"(/(?:media|status|amd|twiml|transfer|voicemail|recording|live|line)/)[^\s\"'<>,]+")
 _LOGIN = re.compile(r"(://)[^\s/@]+@")
 _ADDRESS = re.compile(r"\bsips?:[^\s\"'<>,]+")
-_OWN_ID = re.compile(r"(?=\d*[a-f])[0-9a-f]{16}|(?:CA|MZ)[0-9a-f]{32}")
+_OWN_ID = re.compile(r"(?:[a-z0-9]{1,16}-)?(?=\d*[a-f])[0-9a-f]{16}|(?:CA|MZ)[0-9a-f]{32}")
 _E164 = re.compile(r"\+\d{6,15}\b")
 _SHORTEST_SECRET = 6
 _FRAMES = 20

@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 import typing
 from collections.abc import Awaitable, Callable, Collection
+from functools import lru_cache
 from typing import Annotated, Any
 
 import attrs
@@ -82,10 +83,11 @@ def read_signature(function: ToolFunction, name: str, given: Collection[type]) -
     key = f"tool {name}"
     if not is_async(function):
         raise ConfigError(key, "is not async, so it could block the calls", "write it with async def")
-    doc = docstring_parser.parse(words_of(function))
+    doc = _parsed(words_of(function))
     told = {param.arg_name: param.description or "" for param in doc.params}
     fields: list[Any] = []
     supplied: dict[str, type] = {}
+    hints: dict[str, Any] = {}
     for parameter in map(with_default, parameters_of(function, key)):
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD, parameter.POSITIONAL_ONLY):
             raise ConfigError(
@@ -102,16 +104,17 @@ def read_signature(function: ToolFunction, name: str, given: Collection[type]) -
         if parameter.annotation in given:
             supplied[parameter.name] = parameter.annotation
             continue
-        hint = _checked(parameter.annotation, key, parameter.name)
+        hint = hints[parameter.name] = _in_our_notation(parameter.annotation, key, parameter.name)
         if words := _words(hint, told.get(parameter.name, "")):
             hint = Annotated[hint, msgspec.Meta(description=words)]
         default = () if parameter.default is parameter.empty else (parameter.default,)
         fields.append((parameter.name, hint, *default))
     try:
         struct = msgspec.defstruct(name, fields, kw_only=True, forbid_unknown_fields=True)
-        schema = _inline(struct)
-        msgspec.json.Decoder(struct)  # what cannot be decoded is reported now, not during a call
+        schema = _usable(struct)
     except Exception as exc:  # defaults and annotations are the user's own objects
+        for parameter_name, hint in hints.items():
+            _check(hint, key, parameter_name)
         raise ConfigError(
             key, f"no JSON schema for its signature: {exc}", "simplify its types and defaults"
         ) from None
@@ -119,17 +122,38 @@ def read_signature(function: ToolFunction, name: str, given: Collection[type]) -
     return Signature(schema, struct, supplied, text)
 
 
-def _checked(hint: Any, key: str, parameter: str) -> Any:
-    """The hint as msgspec reads it; the parameter whose type is the trouble is named."""
+@lru_cache(maxsize=256)  # the agents of one business share most of their tools
+def _parsed(docstring: str) -> docstring_parser.Docstring:
+    return docstring_parser.parse(docstring)
+
+
+def _usable(hint: Any) -> dict[str, Any]:
+    """The type's schema; what cannot be decoded is reported now, not during a call."""
+    schema = _inline(hint)
+    msgspec.json.Decoder(hint)
+    return schema
+
+
+def _in_our_notation(hint: Any, key: str, parameter: str) -> Any:
+    """The hint as msgspec reads it."""
     try:
-        hint = in_our_notation(hint)
-        _inline(hint)
-        msgspec.json.Decoder(hint)
+        return in_our_notation(hint)
     except Exception as exc:  # as above
-        trouble = f"no JSON schema for its type ({(str(exc).splitlines() or [type(exc).__name__])[-1]})"
-        advice = "use plain values, Literal, Enum, list, dict, tuple, dates, attrs classes or dataclasses"
-        raise ConfigError(key, f"parameter {parameter!r}: {trouble}", advice) from None
-    return hint
+        raise _no_schema(exc, key, parameter) from None
+
+
+def _check(hint: Any, key: str, parameter: str) -> None:
+    """Name this parameter, if its type is the trouble."""
+    try:
+        _usable(hint)
+    except Exception as exc:  # as above
+        raise _no_schema(exc, key, parameter) from None
+
+
+def _no_schema(exc: Exception, key: str, parameter: str) -> ConfigError:
+    trouble = f"no JSON schema for its type ({(str(exc).splitlines() or [type(exc).__name__])[-1]})"
+    advice = "use plain values, Literal, Enum, list, dict, tuple, dates, attrs classes or dataclasses"
+    return ConfigError(key, f"parameter {parameter!r}: {trouble}", advice)
 
 
 def _words(hint: Any, told: str) -> str:
@@ -206,7 +230,7 @@ def _described(component: dict[str, Any], annotated: dict[str, str]) -> dict[str
     properties = component.get("properties")
     if not isinstance(properties, dict):
         return component
-    doc = docstring_parser.parse(component.get("description", ""))
+    doc = _parsed(component.get("description", ""))
     told = {param.arg_name: param.description for param in doc.params if param.description} | annotated
     described = {
         name: {"description": told[name], **schema} if told.get(name) else schema

@@ -20,6 +20,7 @@ import trio
 
 from llcphone import Agent, Call, CallRecord, Note
 from llcphone.call.session_source import DialectMemory
+from llcphone.phone.all_nodes import AllNodes
 from llcphone.phone.assembly import Opened, assembled
 from llcphone.phone.calls import LiveCalls
 from llcphone.phone.warm_pool import WarmPool
@@ -212,7 +213,8 @@ async def open_memory(
         calls = await nursery.start(own_calls)
         agent = agent or Agent("Be brief.")
         warm = WarmPool(config, endpoint, agent)  # type: ignore[arg-type]
-        opened = Opened(config, endpoint, warm, LiveCalls(calls), taping=taping)  # type: ignore[arg-type]
+        live = LiveCalls(calls)
+        opened = Opened(config, endpoint, warm, live, AllNodes(live), taping=taping)  # type: ignore[arg-type]
         take_note = on_note or (lambda call, note: notes.append(note))
         phone = assembled(opened, agent, [on_record or keep], take_note)
         yield MemoryStage(phone, calls, endpoint, records, notes, ended_at)

@@ -207,7 +207,10 @@ async def test_a_session_that_goes_deaf_in_the_callers_turn_is_replaced_and_the_
         assert QUESTION in fresh.received_audio
         await call.hears(1)
         call.hang_up()
-        assert (await stage.record()).gaps[0]["cause"] == "stalled"
+        record = await stage.record()
+        assert record.gaps[0]["cause"] == "long turn"
+        assert "no pause for 15 s, model session replaced" in record.attention
+        assert "model lost" not in record.attention
 
 
 async def test_a_slow_replacement_is_bridged_by_the_filler_within_half_a_second(

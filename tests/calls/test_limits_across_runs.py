@@ -203,7 +203,7 @@ async def test_a_bad_line_of_the_list_is_named_by_readiness(
         assert any("do_not_call_file: line 2" in reason for reason in stage.phone.ready())
         file.write_text("+15550100001\n")
         assert stage.phone.dialler is not None
-        await stage.phone.dialler.read_lists()
+        await stage.phone.dialler.lists.read()
         assert not any("do_not_call_file" in reason for reason in stage.phone.ready())
 
 

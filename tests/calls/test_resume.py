@@ -130,6 +130,19 @@ async def test_a_caller_who_has_gone_is_not_talked_to_though_we_only_saw_the_str
         assert len(stage.records) == 1
 
 
+async def test_a_caller_who_hangs_up_before_the_stream_starts_costs_no_session_meanwhile(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    async with journalled(tmp_path) as stage:
+        call = stage.twilio.ring_nowait(faults=CallFaults(connect_delay_s=5))
+        await trio.sleep(1)
+        call.hang_up()
+        record = await stage.record()
+        assert record.reason is EndReason.CALLER_HUNG_UP
+        assert record.duration_s < 1.5
+        assert record.started_after_ms is None
+
+
 async def test_a_call_is_resumed_three_times_and_no_more(tmp_path: Path, autojump_clock: MockClock) -> None:
     async with nothing_left(), journalled(tmp_path) as stage:
         call = await stage.ring()

@@ -82,6 +82,7 @@ async def staged(
     callee: Callee | None = None,
     script: Any = script,
     outbound: dict[str, Any] | None = None,
+    shared: dict[str, Any] | None = None,
     **transfers: Any,
 ) -> AsyncIterator[Rehearsal]:
     settings: dict[str, Any] = {
@@ -89,6 +90,8 @@ async def staged(
     }
     if outbound is not None:
         settings["outbound"] = outbound
+    if shared is not None:
+        settings["shared"] = shared
     if journal is not None:
         settings["journal"] = {"url": url_of(journal)}
     agent = receptionist(desk or Desk(), way)

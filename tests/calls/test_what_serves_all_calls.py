@@ -23,7 +23,7 @@ from llcphone.phone.black_box import BlackBoxes
 from llcphone.phone.breaker import CircuitBreaker
 from llcphone.phone.call_warnings import CallWarnings
 from llcphone.phone.day_budget import DayBudget
-from llcphone.phone.dialler import Dialler
+from llcphone.phone.do_not_call import DialLists
 from llcphone.phone.loop_monitor import LoopMonitor
 from llcphone.phone.moved_calls import MovedCalls
 from llcphone.phone.overload import Overload
@@ -71,7 +71,7 @@ TASKS = [
     (WarmPool, "_keep"),
     (WarmPool, "_spec"),
     (WarmPool, "_until_s"),
-    (Dialler, "keep_lists"),
+    (DialLists, "keep"),
     (BlackBoxes, "_write_batch"),
 ]
 """Standing tasks of the phone, or what they do."""

@@ -120,6 +120,7 @@ def test_ctrl_c_in_a_simulator_is_one_line(command: str, tmp_path) -> None:
     ) as process:
         try:
             assert process.stdout is not None
+            assert process.stdout.readline().endswith("The line for .env:\n")
             assert "://127.0.0.1:" in process.stdout.readline()
             process.send_signal(signal.SIGINT)
             _, errors = process.communicate(timeout=HANG_S)

@@ -61,6 +61,9 @@ def test_a_console_that_is_not_there_is_said(
     "words",
     [
         ["--sim", "--real"],
+        ["--script", "script.toml", "--real"],
+        ["--script", "nothing.toml", "--port", "0"],
+        ["--script", "agent.toml", "--port", "0"],
         ["--real"],
         ["--mode", "psychic"],
         ["--port", "70000"],
@@ -72,6 +75,7 @@ def test_what_cannot_be_is_one_line(
     words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "agent.toml").write_text("[agent]\n")
     monkeypatch.setenv("OPENAI_API_KEY", "sk-...")
     assert entry.run(["phone", *words]) == 2
     assert len(capsys.readouterr().err.splitlines()) == 1

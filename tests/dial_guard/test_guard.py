@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llcphone.config import Config
@@ -229,6 +229,7 @@ quarters = st.integers(-48, 56).map(lambda quarter: quarter * 900)
 clocks = st.builds("{:02d}:{:02d}".format, st.integers(0, 23), st.integers(0, 59))
 
 
+@settings(deadline=None)
 @given(
     st.tuples(clocks, clocks).filter(lambda pair: pair[0] != pair[1]),
     st.lists(quarters, min_size=4, max_size=4),
@@ -328,6 +329,7 @@ def most_within(times_ms: list[int], span_ms: int) -> int:
     return max((sum(begin <= each < begin + span_ms for each in times_ms) for begin in times_ms), default=0)
 
 
+@settings(deadline=None)
 @given(placings)
 def test_no_limit_is_ever_passed_in_any_window(plan: list[Placing]) -> None:
     guard, now_ms, live, admitted = make_guard(**LIMITS), NOON_MS, [], []
@@ -350,6 +352,7 @@ def test_no_limit_is_ever_passed_in_any_window(plan: list[Placing]) -> None:
         assert most_within(of_number, 400) <= 1
 
 
+@settings(deadline=None)
 @given(placings)
 def test_a_refusal_changes_nothing_and_its_retry_after_is_true(plan: list[Placing]) -> None:
     asked, told, now_ms = make_guard(**LIMITS), make_guard(**LIMITS), NOON_MS
@@ -369,6 +372,7 @@ def test_a_refusal_changes_nothing_and_its_retry_after_is_true(plan: list[Placin
             assert verdict(asked, to, now_ms + later_ms) == verdict(told, to, now_ms + later_ms)
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 500), max_size=30), st.integers(1, 4))
 def test_a_window_admits_as_soon_as_it_may(gaps_ms: list[int], limit: int) -> None:
     window, now_ms, counted = Window(limit, 1_000), 0, []
@@ -415,6 +419,7 @@ def test_any_spelling_becomes_e164(text: str, number: str | None) -> None:
     assert e164(text, "US") == number
 
 
+@settings(deadline=None)
 @given(st.text() | st.text("+0123456789 ()-;x,"))
 def test_any_text_is_a_number_or_none_and_a_number_stays_what_it_is(text: str) -> None:
     number = e164(text, "US")

@@ -248,6 +248,14 @@ async def test_a_media_stream_that_quart_serves_is_tried_alike(autojump_clock, s
     await stage.finds("public", "stream upgrade", PASS, "101 within")
 
 
+async def test_a_node_may_be_answered_by_another_one(autojump_clock, stage):
+    stage.set("server.node", "n1")
+    await stage.serve()
+    async with somebody_else(echo_of_another) as url:
+        stage.set("server.public_url", url)
+        await stage.finds("public", "public URL", PASS, "another node than n1")
+
+
 @pytest.mark.parametrize(
     ("reply", "words"),
     [

@@ -18,6 +18,7 @@ from llcphone.realtime.dialects import Dialect
 from llcphone.sim.ports import free_port
 from tests.doctor.stage import FAIL, PASS, UNKNOWN, WARN, names, open_doctor
 from tests.process.deployment import deploy
+from tests.shared.kit import Process
 
 
 @pytest.mark.parametrize("only", [*GROUPS])
@@ -86,6 +87,7 @@ async def test_an_agents_file_that_waits_at_import(autojump_clock, stage, monkey
         ("records.path", "{}/calls.jsonl"),
         ("journal.url", "sqlite:///{}/journal.db"),
         ("store.url", "sqlite:///{}/store.db"),
+        ("shared.url", "sqlite:///{}/shared.db"),
         ("process.pid_file", "{}/llcphone.pid"),
         ("process.log_file", "{}/llcphone.log"),
         ("money.state_file", "{}/spent.json"),
@@ -182,7 +184,7 @@ async def test_a_start_that_its_platform_cannot_reach_is_logged_once(tmp_path) -
 # -- databases ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("key", ["journal.url", "store.url", "store.lookup_url"])
+@pytest.mark.parametrize("key", ["journal.url", "shared.url", "store.url", "store.lookup_url"])
 async def test_a_database_that_does_not_answer(in_its_folder, tmp_path, key):
     check = f"{key.partition('.')[0]} database"
     async with open_doctor(tmp_path, serving=False) as stage:
@@ -197,6 +199,17 @@ async def test_a_file_that_is_no_database(autojump_clock, stage, tmp_path):
     await stage.finds("machine", "journal database", FAIL, "journal.db cannot be read")
     (tmp_path / "journal.db").write_bytes(b"")
     await stage.finds("machine", "journal database", PASS, "can be read")
+
+
+async def test_shared_tables_of_a_newer_version(autojump_clock, stage, tmp_path):
+    url = f"sqlite:///{tmp_path / 'shared.db'}"
+    stage.set("shared.url", url)
+    await stage.finds("machine", "shared database", PASS, "made at the first start")
+    process = Process(url, "n1")
+    await stage.finds("machine", "shared database", PASS, "can be read")
+    process.run(lambda db: db.exec_driver_sql("UPDATE llcphone_shared SET version = 99"))
+    process.place.close()
+    await stage.finds("machine", "shared database", FAIL, "newer llcphone", "use that llcphone")
 
 
 async def test_an_address_of_another_kind_of_database(autojump_clock, stage):

@@ -6,6 +6,7 @@ from typing import Any
 
 from llcphone.engine.events import Born, LoopHeld, ModelConnected, StreamJoined, ToolFinished
 from llcphone.engine.parts.timers import Timer
+from llcphone.engine.status import OngoingSilence
 from llcphone.realtime.dialects import Dialect
 from llcphone.realtime.events import InputCommitted, SpeechStarted, SpeechStopped
 from llcphone.twilio.media import CallerAudio
@@ -81,6 +82,19 @@ def test_silence_after_the_callers_turn_is_dead_air_once() -> None:
     ear.at(20_000)
     assert told(call, "dead air") == [(LIMIT_MS, "model")]
     assert call.engine.policies.alarms.raised[0].at_ms == 4_000
+
+
+def test_an_onlooker_sees_how_long_a_silence_has_lasted_until_somebody_is_heard() -> None:
+    call, ear = watched()
+    ear.at(1_000)
+    ear.sees(SpeechStarted("u1"), SpeechStopped("u1"), InputCommitted("u1"))
+    ear.at(3_999)
+    assert call.engine.activity().dead_air is None
+    ear.at(90_000)
+    assert call.engine.activity().dead_air == OngoingSilence(1_000, "model")
+    ear.sees(created("r1"), delta(400))
+    ear.at(90_100)
+    assert call.engine.activity().dead_air is None
 
 
 def test_a_second_silence_is_a_second_alarm() -> None:

@@ -134,7 +134,7 @@ def test_a_model_that_was_given_fifteen_seconds_of_turn_and_silence_is_deaf_all_
     call.until(14_999)
     assert call.engine.policies.recovery.gaps == []
     call.until(15_100)
-    assert [gap.cause for gap in call.engine.policies.recovery.gaps] == ["stalled"]
+    assert [gap.cause for gap in call.engine.policies.recovery.gaps] == ["long turn"]
 
 
 def test_a_tape_of_missing_frames_replays() -> None:

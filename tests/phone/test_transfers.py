@@ -127,7 +127,7 @@ async def test_routes_want_twilios_signature(autojump_clock: MockClock) -> None:
 
     async with open_memory(transfers={"destinations": {"sales": SALES}}) as stage:
         client = make_app(stage.phone).test_client()
-        for path in ("/transfer/0/sales/t/done", "/voicemail/recorded", "/recording/call"):
+        for path in ("/transfer/t/0/sales/done", "/voicemail/recorded", "/recording/call"):
             assert (await client.post(path, form=FORM)).status_code == 403
 
 

@@ -49,7 +49,7 @@ async def findings(
 async def test_a_new_agent_passes_the_doctor(tmp_path) -> None:
     async with deploy(tmp_path) as deployed:
         told = await deployed.succeeds("new", "agent.py")
-        assert "llcphone serve --reload" in told
+        assert "llcphone phone --agent agent.py" in told
         found = await findings(deployed, "--agent", "agent.py", "--only", "settings", "session")
         assert found.pop("snapshot") == "warn"
         assert found["agent"] == "pass"

@@ -17,14 +17,17 @@ import msgspec
 import psutil
 import pytest
 import trio
+import trio.lowlevel
 
 from llcphone.config import Config
-from llcphone.process.notify import notify, passed_sockets, watchdog_s, watched_by_systemd
+from llcphone.errors import ConfigError
+from llcphone.process.notify import notify, passed_sockets, watchdog_s, watched
 from llcphone.process.pidfile import own_pid_file, read_pid_file, running, written
 from llcphone.process.start import ServerJob
 from llcphone.process.stop import known
 from llcphone.process.supervisors import run_command, supervisor_of
-from llcphone.process.units import pm2_unit, systemd_unit
+from llcphone.process.units import node_environment, nodes_here, pm2_unit, systemd_unit
+from llcphone.settings import load
 from tests.patience import HANG_S
 from tests.process.deployment import deploy
 
@@ -109,7 +112,7 @@ async def test_systemd_is_told_of_readiness_and_twice_per_interval_of_life(
 ):
     monkeypatch.setenv("WATCHDOG_USEC", "30000000")
     monkeypatch.setenv("WATCHDOG_PID", str(os.getpid()))
-    async with watched_by_systemd():
+    async with watched():
         await trio.sleep(31)
     said = heard(systemd)
     assert said[0] == f"READY=1\nMAINPID={os.getpid()}"
@@ -118,7 +121,7 @@ async def test_systemd_is_told_of_readiness_and_twice_per_interval_of_life(
 
 async def test_a_loop_that_does_not_turn_gives_no_sign_of_life(autojump_clock, systemd, monkeypatch):
     monkeypatch.setenv("WATCHDOG_USEC", "30000000")
-    async with watched_by_systemd():
+    async with watched():
         await trio.sleep(1)
         heard(systemd)
         assert heard(systemd) == []
@@ -129,6 +132,42 @@ def test_without_systemd_nothing_is_told() -> None:
     assert not notify("READY=1", {"NOTIFY_SOCKET": "/nowhere/at/all"})
     assert watchdog_s({"WATCHDOG_USEC": "30000000", "WATCHDOG_PID": "1"}) is None
     assert passed_sockets({"LISTEN_FDS": "1", "LISTEN_PID": "1"}) == []
+
+
+HANGS = """
+import sys, time, trio.testing
+from llcphone.process import notify
+notify.HANGS_S = 0.3
+
+async def main():
+    async with notify.watched():
+        await trio.testing.wait_all_tasks_blocked()
+        time.sleep(float(sys.argv[1]))
+
+trio.run(main)
+"""
+
+
+def test_a_loop_that_hangs_says_where_while_it_hangs() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", HANGS, str(HANG_S)], stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stderr is not None
+        said = ""
+        while "in main" not in said:
+            said += (line := process.stderr.readline())
+            assert line, said
+        assert process.poll() is None
+        process.send_signal(signal.SIGABRT)  # as the watchdog does
+        assert "Fatal Python error: Aborted" in process.stderr.read()
+        assert process.wait() == -signal.SIGABRT
+
+
+async def test_a_loop_that_turns_says_nothing(capfd, monkeypatch) -> None:
+    monkeypatch.setattr("llcphone.process.notify.HANGS_S", 600.0)
+    async with watched():
+        await trio.lowlevel.checkpoint()
+    assert capfd.readouterr().err == ""
 
 
 PASS_SOCKET = """
@@ -171,13 +210,51 @@ def test_the_systemd_unit_notifies_is_watched_and_outlasts_the_drain(tmp_path) -
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="no systemd here")
-def test_systemd_itself_finds_no_fault_in_the_unit(tmp_path) -> None:
-    unit = tmp_path / "llcphone.service"
-    unit.write_text(systemd_unit(Config(), [sys.executable, "-m", "llcphone", "serve"], tmp_path, user=True))
+@pytest.mark.parametrize("nodes", [0, 2])
+def test_systemd_itself_finds_no_fault_in_the_unit(nodes: int, tmp_path) -> None:
+    unit = tmp_path / ("llcphone@.service" if nodes else "llcphone.service")
+    folder = tmp_path / '50% "x'
+    folder.mkdir()
+    config = Config.from_dict({"process": {"pid_file": "a b%.pid"}, "metrics": {"port": 9000}})
+    command = [sys.executable, "-m", "llcphone", "serve"]
+    unit.write_text(systemd_unit(config, command, folder, user=True, nodes=nodes))
+    asked = str(unit).replace("@", "@8081") if nodes else str(unit)
     done = subprocess.run(
-        ["systemd-analyze", "verify", str(unit)], capture_output=True, text=True, timeout=HANG_S
+        ["systemd-analyze", "verify", asked], capture_output=True, text=True, timeout=HANG_S
     )
-    assert str(unit) not in done.stderr, done.stderr
+    assert unit.name.partition(".")[0] not in done.stderr, done.stderr
+
+
+def test_an_instance_of_the_template_is_a_node_with_ports_and_files_of_its_own(tmp_path) -> None:
+    config = Config.from_dict(
+        {
+            "server": {"node": "a"},
+            "metrics": {"port": 9000},
+            "console": {"port": 8082},
+            "drain": {"limit_s": 9},
+        }
+    )
+    text = systemd_unit(config, ["python", "-m", "llcphone", "serve"], tmp_path, user=False, nodes=3)
+    assert "enable --now llcphone@8081 llcphone@8082 llcphone@8083" in text
+    assert "set shared.url" in text
+    assert "TimeoutStopSec=39" in text
+    environ = dict(re.findall(r'^Environment="(\w+)=(.*)"$', text.replace("%i", "8083"), re.M))
+    assert environ == node_environment(config, 8083)
+    loaded = load(environ=environ).config
+    assert (loaded.server.node, loaded.server.port) == ("a8083", 8083)
+    assert (loaded.metrics.port, loaded.console.port) == (18083, 28083)
+    assert (loaded.process.pid_file, loaded.process.unit) == ("llcphone-8083.pid", "llcphone@8083")
+    assert nodes_here(config, 2) == {"a8081": "127.0.0.1:8081", "a8082": "127.0.0.1:8082"}
+
+
+@pytest.mark.parametrize(
+    ("server", "nodes", "key"),
+    [({}, 65, "--nodes"), ({"port": 0}, 2, "server.port"), ({"port": 9_998}, 3, "server.port")],
+)
+def test_nodes_that_can_have_no_ports_in_a_row_are_refused(server, nodes: int, key: str) -> None:
+    config = Config.from_dict({"server": server, "metrics": {"port": 9000}})
+    with pytest.raises(ConfigError, match=key):
+        nodes_here(config, nodes)
 
 
 def test_the_pm2_file_is_one_process_that_outlasts_the_drain() -> None:

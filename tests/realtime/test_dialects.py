@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import pytest
 from hypothesis import given, settings
@@ -36,7 +36,10 @@ from llcphone.realtime.messages import (
     UserAudio,
     UserText,
 )
-from tests.realtime.judges import CLIENT, stray_keys
+from tests.official_types import client_events, stray_keys
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
 
 FLAT, GA = Dialect.FLAT, Dialect.GA
 
@@ -101,7 +104,7 @@ def test_every_kind_of_message_stands_in_the_list_below() -> None:
 def test_the_official_package_knows_every_message_and_every_key(
     message: ModelMessage, dialect: Dialect
 ) -> None:
-    event = CLIENT[dialect].validate_json(encode(message, dialect))
+    event = client_events(dialect.value).validate_json(encode(message, dialect))
     assert stray_keys(event) == []
     assert event.model_dump(mode="json", exclude_unset=True) == wire(message, dialect)
 
@@ -129,10 +132,18 @@ SESSIONS = st.fixed_dictionaries(
 )
 
 
+@pytest.fixture(scope="module")
+def ga_events() -> TypeAdapter[Any]:
+    """Loaded before Hypothesis times an example."""
+    return client_events(GA.value)
+
+
 @settings(max_examples=60)
-@given(SESSIONS)
-def test_any_flat_session_is_a_clean_ga_session_of_the_same_size(session: dict[str, Any]) -> None:
-    event = CLIENT[GA].validate_json(encode(UpdateSession(session), GA))
+@given(session=SESSIONS)
+def test_any_flat_session_is_a_clean_ga_session_of_the_same_size(
+    ga_events: TypeAdapter[Any], session: dict[str, Any]
+) -> None:
+    event = ga_events.validate_json(encode(UpdateSession(session), GA))
     assert stray_keys(event) == []
     nested = wire(UpdateSession(session), GA)["session"]
     assert nested.pop("type") == "realtime"

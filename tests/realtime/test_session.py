@@ -15,7 +15,7 @@ from llcphone.realtime.dialects import Dialect, encode
 from llcphone.realtime.events import SessionUpdated
 from llcphone.realtime.messages import UpdateSession
 from llcphone.realtime.session import confirms_ulaw, prompt_tokens, tools_tokens
-from tests.realtime.judges import CLIENT, stray_keys
+from tests.official_types import client_events, stray_keys
 
 TOOL = {"type": "function", "name": "look_up", "description": "Look.", "parameters": {"type": "object"}}
 
@@ -100,7 +100,9 @@ def test_every_setting_of_the_user_is_sent_even_a_zero() -> None:
     ids=["default", "full", "manual"],
 )
 def test_the_official_package_knows_these_settings_in_ga(config: RealtimeConfig) -> None:
-    event = CLIENT[Dialect.GA].validate_json(encode(UpdateSession(fields(config, tools=[TOOL])), Dialect.GA))
+    event = client_events(Dialect.GA.value).validate_json(
+        encode(UpdateSession(fields(config, tools=[TOOL])), Dialect.GA)
+    )
     assert stray_keys(event) == []
 
 

@@ -6,9 +6,11 @@ import ast
 import io
 import json
 import logging
+import re
 import subprocess
 import sys
 from contextlib import contextmanager
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -110,6 +112,32 @@ def test_json_has_the_fields_apart_and_the_phrase_alone() -> None:
         "level": "warning",
         "logger": "llcphone.call",
     }
+
+
+@pytest.mark.parametrize("coloured", [False, True])
+def test_a_terminal_shows_the_phrase_and_its_fields_on_one_line(
+    monkeypatch: pytest.MonkeyPatch, *, coloured: bool
+) -> None:
+    monkeypatch.setattr("sys.stderr.isatty", lambda: coloured)
+    with written(formatter(LogConfig(format="console"), Mask(["rye-and-wheat"]))) as out:
+        fields = {"tool": "look_up", "why": "no rye-and-wheat", "message_id": 12, "raw": b"bread"}
+        try:
+            raise LookupError("bread")
+        except LookupError:
+            logger("llcphone.call", call="c1").error("tool failed", extra=fields, exc_info=True)
+        logging.getLogger("another.library").warning("%d of %s", 3, "4=x", extra={"_own": "+15551230001"})
+    text = out.getvalue()
+    assert ("\x1b[" in text) is coloured
+    first, kind, place, second = re.sub(r"\x1b\[[\d;]*m", "", text).splitlines()
+    when, first = first.split(" ", 1)
+    assert datetime.fromisoformat(when).utcoffset() == timedelta(0)
+    assert first == (
+        "[error    ] tool failed                    [llcphone.call] "
+        "call=c1 message_id=12 raw='«5 bytes»' tool=look_up why='no «secret»'"
+    )
+    assert kind == "LookupError"
+    assert place.startswith(f"  {__file__}:")
+    assert second.endswith("[warning  ] 3 of 4=x                       [another.library] _own='«number …01»'")
 
 
 def test_another_formatter_finds_phrase_and_fields_at_the_record(caplog: pytest.LogCaptureFixture) -> None:

@@ -64,6 +64,9 @@ class FakePhone:
         self.forms.append(dict(form))
         return TWIML
 
+    async def take(self, form) -> str:
+        return self.answer(form)
+
     def expects(self, token: str) -> bool:
         return token in self.tokens
 

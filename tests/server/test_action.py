@@ -22,10 +22,10 @@ FORM = {"CallSid": "CA1", "CallStatus": "in-progress", "From": "anonymous"}
 class ResumingPhone(FakePhone):
     """Answers every such question alike."""
 
-    asked: list[tuple[dict[str, str], int]] = attrs.field(factory=list)
+    asked: list[tuple[dict[str, str], int, str]] = attrs.field(factory=list)
 
-    async def after_stream(self, form, run_number: int) -> str:
-        self.asked.append((dict(form), run_number))
+    async def after_stream(self, form, run_number: int, *, node: str) -> str:
+        self.asked.append((dict(form), run_number, node))
         return "<Response/>"
 
 
@@ -34,7 +34,7 @@ async def test_a_signed_question_is_answered_with_twiml(autojump_clock):
         answer = await server.ask(webhook_request(BODY, path="/resume/2"))
         assert (status_of(answer), body_of(answer)) == (200, b"<Response/>")
         assert b"content-type: text/xml" in answer.lower()
-        assert server.phone.asked == [(FORM, 2)]
+        assert server.phone.asked == [(FORM, 2, "")]
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ async def test_the_fragment_for_twilio_is_no_part_of_what_it_signs(autojump_cloc
         )
 
 
-@pytest.mark.parametrize("path", ["/resume/x", "/resume/-1", "/resume/", "/resume/1/2"])
+@pytest.mark.parametrize("path", ["/resume/x", "/resume/-1", "/resume/", "/resume/1/n1/2"])
 async def test_what_is_no_generation_is_not_found(autojump_clock, path):
     async with open_server(phone_type=ResumingPhone) as server:
         assert status_of(await server.ask(webhook_request(BODY, path=path))) == 404

@@ -70,16 +70,16 @@ async def test_a_key_is_remembered_for_a_day_and_no_longer(autojump_clock):
     requests = call_requests.CallRequests(100)
     calls = []
 
-    def place():
+    async def place():
         calls.append(Named(f"c{len(calls)}"))
         return calls[-1]
 
     request = call_requests.CallRequest("/calls", b"{}", "k1")
-    assert requests.place(request, place) is requests.place(request, place)
+    assert await requests.place(request, place) is await requests.place(request, place)
     await trio.sleep(DAY_S - 1)
-    assert requests.place(request, place).call_id == "c0"
+    assert (await requests.place(request, place)).call_id == "c0"
     await trio.sleep(1)
-    assert requests.place(request, place).call_id == "c1"
+    assert (await requests.place(request, place)).call_id == "c1"
 
 
 async def test_only_so_many_keys_are_remembered_the_oldest_goes_first(autojump_clock, monkeypatch):
@@ -88,10 +88,10 @@ async def test_only_so_many_keys_are_remembered_the_oldest_goes_first(autojump_c
     ids = iter("abcdef")
     all_requests = [call_requests.CallRequest("/calls", b"{}", f"k{n}") for n in range(4)]
     for request in all_requests:
-        requests.place(request, lambda: Named(next(ids)))
-    assert requests.place(all_requests[3], lambda: Named("new")).call_id == "d"
-    assert requests.place(all_requests[2], lambda: Named("new")).call_id == "c"
-    assert requests.place(all_requests[0], lambda: Named("new")).call_id == "new"
+        await requests.place(request, named(next(ids)))
+    assert (await requests.place(all_requests[3], named("new"))).call_id == "d"
+    assert (await requests.place(all_requests[2], named("new"))).call_id == "c"
+    assert (await requests.place(all_requests[0], named("new"))).call_id == "new"
 
 
 async def test_a_client_that_left_while_waiting_finds_its_call_again(autojump_clock):
@@ -112,6 +112,13 @@ class Named:
 
     def __init__(self, call_id: str) -> None:
         self.call_id = call_id
+
+
+def named(call_id: str):
+    async def place():
+        return Named(call_id)
+
+    return place
 
 
 def later(seconds: float):

@@ -199,11 +199,11 @@ async def test_a_server_without_an_account_says_which_setting_is_missing(autojum
 
 
 async def test_a_fault_of_ours_is_a_500_without_its_text(autojump_clock, monkeypatch, caplog):
-    def place_call(self, to, *args, **kwargs):
+    async def order_call(self, to, *args, **kwargs):
         raise LookupError(to)
 
     async with open_api() as api:
-        monkeypatch.setattr(Phone, "place_call", place_call)
+        monkeypatch.setattr(Phone, "order_call", order_call)
         answer = await api.post("/calls", {"to": TO})
         assert (answer.status_code, code_of(answer)) == (500, "internal_server_error")
         assert TO not in answer.text
@@ -213,7 +213,7 @@ async def test_a_fault_of_ours_is_a_500_without_its_text(autojump_clock, monkeyp
 
 @pytest.mark.parametrize("code", WHY | WHY_NO_TEXT)
 def test_every_refusal_of_the_guard_has_a_fix(code):
-    assert guard._refused(code).fix
+    assert guard.refused(code).fix
 
 
 async def test_a_phone_without_the_api_needs_nothing_of_it(autojump_clock):

@@ -10,7 +10,6 @@ import urllib.error
 import urllib.request
 from typing import TYPE_CHECKING
 
-import caldav
 import pytest
 
 from llcphone import ConfigError
@@ -23,6 +22,8 @@ from tests.store.store_kit import ADA, WEEK, next_weekday, opened, written
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
+
+    from caldav import Calendar
 
 USER = "office"
 PASSWORD = "of-the-test"
@@ -66,16 +67,18 @@ def _wait(url: str, server: subprocess.Popen[bytes]) -> None:
 
 
 @pytest.fixture
-def calendar(radicale: str, request: pytest.FixtureRequest) -> Iterator[caldav.Calendar]:
+def calendar(radicale: str, request: pytest.FixtureRequest) -> Iterator[Calendar]:
     """An empty calendar, as a person's own program sees it."""
-    with caldav.DAVClient(radicale, username=USER, password=PASSWORD) as client:
+    from caldav import DAVClient  # 80 modules that most workers of a run have no use for
+
+    with DAVClient(radicale, username=USER, password=PASSWORD) as client:
         made = client.principal().make_calendar(name="c", cal_id=f"c{abs(hash(request.node.name))}")
         yield made
         made.delete()
 
 
 @pytest.fixture
-async def store(tmp_path: Path, calendar: caldav.Calendar) -> AsyncIterator[Store]:
+async def store(tmp_path: Path, calendar: Calendar) -> AsyncIterator[Store]:
     settings = {"url": str(calendar.url), "user": USER, "password": PASSWORD}
     async with opened(f"sqlite:///{tmp_path / 'phone.db'}", calendar=settings) as store:
         await store.set_hours(WEEK)
@@ -83,18 +86,18 @@ async def store(tmp_path: Path, calendar: caldav.Calendar) -> AsyncIterator[Stor
         yield store
 
 
-def events(calendar: caldav.Calendar) -> list[tuple[str, str]]:
+def events(calendar: Calendar) -> list[tuple[str, str]]:
     found = [each.icalendar_component for each in calendar.events()]
     return [(str(event["SUMMARY"]), event["DTSTART"].dt.strftime("%H:%M")) for event in found]
 
 
-def write(calendar: caldav.Calendar, when: datetime.datetime, *more: str) -> None:
+def write(calendar: Calendar, when: datetime.datetime, *more: str) -> None:
     """Another person's event of an hour."""
     end = when + datetime.timedelta(hours=1)
     put(calendar, f"DTSTART:{when:%Y%m%dT%H%M%SZ}", f"DTEND:{end:%Y%m%dT%H%M%SZ}", *more)
 
 
-def put(calendar: caldav.Calendar, *lines: str) -> None:
+def put(calendar: Calendar, *lines: str) -> None:
     event = ["BEGIN:VEVENT", "UID:theirs", "SUMMARY:theirs", "DTSTAMP:20260101T000000Z", *lines, "END:VEVENT"]
     calendar.save_event(
         "\r\n".join(["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//x//EN", *event, "END:VCALENDAR"])
@@ -102,9 +105,7 @@ def put(calendar: caldav.Calendar, *lines: str) -> None:
 
 
 @pytest.mark.slow
-async def test_an_appointment_is_an_event_that_moves_and_goes(
-    store: Store, calendar: caldav.Calendar
-) -> None:
+async def test_an_appointment_is_an_event_that_moves_and_goes(store: Store, calendar: Calendar) -> None:
     made = await store.book(1, next_weekday(hour=10), what="haircut")
     assert events(calendar) == [("haircut", "10:00")]
     await store.reschedule(made.id, next_weekday(hour=10, minute=15))
@@ -114,7 +115,7 @@ async def test_an_appointment_is_an_event_that_moves_and_goes(
 
 
 @pytest.mark.slow
-async def test_what_others_have_there_is_not_free(store: Store, calendar: caldav.Calendar) -> None:
+async def test_what_others_have_there_is_not_free(store: Store, calendar: Calendar) -> None:
     write(calendar, next_weekday(hour=10))
     slots = [f"{slot.starts_at:%H:%M}" for slot in await store.free_slots(next_weekday().date(), 60)]
     assert "09:00" in slots
@@ -129,7 +130,7 @@ async def test_what_others_have_there_is_not_free(store: Store, calendar: caldav
 
 @pytest.mark.slow
 async def test_an_event_that_takes_no_time_and_our_own_block_nothing(
-    store: Store, calendar: caldav.Calendar
+    store: Store, calendar: Calendar
 ) -> None:
     write(calendar, next_weekday(hour=10), "TRANSP:TRANSPARENT")
     await store.book(1, next_weekday(hour=10))
@@ -139,7 +140,7 @@ async def test_an_event_that_takes_no_time_and_our_own_block_nothing(
 
 
 @pytest.mark.slow
-async def test_an_event_that_repeats_blocks_each_time(store: Store, calendar: caldav.Calendar) -> None:
+async def test_an_event_that_repeats_blocks_each_time(store: Store, calendar: Calendar) -> None:
     earlier = next_weekday(hour=10) - datetime.timedelta(days=7)
     write(calendar, earlier, "RRULE:FREQ=WEEKLY")
     slots = [f"{slot.starts_at:%H:%M}" for slot in await store.free_slots(next_weekday().date(), 60)]
@@ -151,7 +152,7 @@ async def test_an_event_that_repeats_blocks_each_time(store: Store, calendar: ca
 @pytest.mark.parametrize("repeats", [False, True])
 @pytest.mark.slow
 async def test_a_holiday_is_one_of_the_calendars_own_days(
-    store: Store, calendar: caldav.Calendar, zone: str, repeats: bool
+    store: Store, calendar: Calendar, zone: str, repeats: bool
 ) -> None:
     await store.set_hours(WEEK, timezone=zone)
     monday = next_weekday().date()
@@ -172,7 +173,7 @@ async def test_a_holiday_is_one_of_the_calendars_own_days(
 @pytest.mark.parametrize("zone", ["UTC", "Europe/Madrid", "America/Los_Angeles", "Pacific/Auckland"])
 @pytest.mark.slow
 async def test_a_time_without_a_zone_is_one_of_the_calendars_own(
-    store: Store, calendar: caldav.Calendar, zone: str
+    store: Store, calendar: Calendar, zone: str
 ) -> None:
     await store.set_hours(WEEK, timezone=zone)
     monday = next_weekday()

@@ -62,8 +62,9 @@ def test_of_two_who_ask_one_wins_and_the_other_is_told_of_the_same_token(tmp_pat
     assert second is not None
     assert (first.won, second.won) == (True, False)
     assert second.row.run_number == 1
-    assert second.row.token_hash == hash_of(here.token(first.row, 1)) == hash_of(there.token(second.row, 1))
-    assert here.token(call, 1) != here.token(call, 2)
+    mine, theirs = here.token(first.row, 1, "run1"), there.token(second.row, 1, second.row.run)
+    assert second.row.token_hash == hash_of(mine) == hash_of(theirs)
+    assert here.token(call, 1, "r1") != here.token(call, 2, "r1")
     here.close()
     there.close()
 
@@ -122,7 +123,7 @@ def test_a_journal_of_an_older_version_learns_what_is_planned(tmp_path: Path) ->
 
 def test_a_token_cannot_be_made_from_the_journal_alone(tmp_path: Path) -> None:
     journal, stranger = open_file(tmp_path), open_file(tmp_path, secret="another")
-    assert journal.token(row(), 1) != stranger.token(row(), 1)
+    assert journal.token(row(), 1, "r1") != stranger.token(row(), 1, "r1")
     journal.close()
     stranger.close()
 

@@ -10,6 +10,7 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import attrs
 import pytest
 import trio
 from sqlalchemy import func, insert, select, text, update
@@ -174,11 +175,12 @@ async def test_older_tables_are_brought_forward_once(url: str, monkeypatch: pyte
         done.append(1)
         db.execute(text("ALTER TABLE phone_customers ADD COLUMN title TEXT"))
 
-    monkeypatch.setattr(schema, "VERSION", VERSION + 1)
+    newer = attrs.evolve(schema.VERSIONED, version=VERSION + 1)
+    monkeypatch.setattr(schema, "VERSIONED", newer)
     with pytest.raises(ConfigError, match="this llcphone needs"):
         async with opened(url):
             pass
-    monkeypatch.setattr(schema, "MIGRATIONS", {VERSION: widen})
+    monkeypatch.setattr(schema, "VERSIONED", attrs.evolve(newer, migrations={VERSION: widen}))
     for _ in range(2):
         async with opened(url) as store:
             assert [each.id for each in await store.calls()] == ["c1"]

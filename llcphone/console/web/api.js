@@ -2,7 +2,7 @@
 
 import { signal } from "./dom.js";
 
-const TOKEN = "llcphone.token";
+export const TOKEN = "llcphone.token";
 
 // Who one is here: {act, phone, mode, words, numbers, audio}; null: signed out; undefined: not known yet.
 export const session = signal(undefined);
@@ -10,10 +10,14 @@ export const session = signal(undefined);
 // A request was refused, or found nobody (status 0). `code` is what programs go by.
 export class Problem extends Error {
   constructor(status, { code = "", title = "", detail = "", fix = "" } = {}) {
-    super(detail || title || `HTTP ${status}`);
-    Object.assign(this, { status, code, title, detail, fix });
+    super(sentence(detail || title || `HTTP ${status}`));
+    Object.assign(this, { status, code, fix: fix && closed(fix) });
   }
 }
+
+// The server's texts stand in the middle of lines elsewhere; here each is a sentence.
+export const sentence = (text) => closed(text.charAt(0).toUpperCase() + text.slice(1));
+const closed = (text) => (/[.!?…]$/.test(text) ? text : `${text}.`);
 
 export const get = async (path) => (await ask("GET", path)).json();
 export const blob = async (path) => (await ask("GET", path)).blob();
@@ -63,6 +67,6 @@ async function ask(method, path, body, headers = {}) {
   }
   if (answer.ok) return answer;
   const problem = new Problem(answer.status, await answer.json().catch(() => ({})));
-  if (problem.status === 401) signOut();
+  if (problem.status === 401 && localStorage.getItem(TOKEN) === token) signOut(); // not if another tab has a new one
   throw problem;
 }

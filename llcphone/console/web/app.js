@@ -1,11 +1,11 @@
 // The shell: head, pages, keys; and the way in.
 
-import { Problem, enter, hasToken, session } from "./api.js";
+import { Problem, TOKEN, enter, hasToken, session } from "./api.js";
 import { lines, openLines } from "./audio/lines.js";
 import { html, render, signal, useEffect, useState } from "./dom.js";
 import { clock, usd } from "./format.js";
 import { keysOn, registerKeys, switchKeys } from "./keys.js";
-import { Dialog, Notice, ProblemNotice } from "./parts/kit.js";
+import { Dialog, Empty, Notice, ProblemNotice } from "./parts/kit.js";
 import { connect, connection, go, health, now, refresh, route, rows, snapshot } from "./store.js";
 import * as text from "./text.js";
 import { nextTheme, theme } from "./theme.js";
@@ -48,13 +48,14 @@ function Shell() {
   const name = pageOf(route.value);
   const known = Object.hasOwn(PAGES, name);
   useEffect(() => {
-    if (known && !(name in parts.value)) load(name, `./pages/${name}.js`);
+    if (known && !parts.value[name]) load(name, `./pages/${name}.js`);
     const title = text.shell.nav[navOf(name)];
     document.title = title ? `${title} · llcphone` : "llcphone";
   }, [name]);
   useEffect(() => {
     if (session.value.phone && session.value.mode === "phone") openLines(); // it rings whatever page is shown
     load("place", "./parts/place.js");
+    for (const page of Object.keys(PAGES)) load(page, `./pages/${page}.js`); // before the server goes away, perhaps
     return registerKeys({
       "g p": () => go("#/phone"),
       "g l": () => go("#/live"),
@@ -73,11 +74,12 @@ function Shell() {
       <${Head} page=${name} />
       <${Nav} current=${name} />
       <main id="main" tabindex="-1" class="page page-${known ? name : "none"}">
+        ${connection.value.state === "retrying" && html`<${Notice} kind="bad">${text.shell.connectionTitle.retrying}<//>`}
         ${Page
           ? html`<${Page} route=${route.value} />`
-          : known && Page === undefined
+          : known
             ? html`<p class="soft">${text.shell.loading}</p>`
-            : html`<h1>${text.shell.noPage}</h1><p>${text.shell.noPageFix}</p>`}
+            : html`<${Empty} page title=${text.shell.noPage}><p>${text.shell.noPageFix}</p><//>`}
       </main>
     </div>
     ${Place && html`<${Place} />`}
@@ -89,7 +91,7 @@ function skip(event) {
   document.getElementById("main").focus();
 }
 
-const canPlace = () => Boolean(session.value?.act && parts.value.place && snapshot.value?.agents?.length);
+const canPlace = () => Boolean(session.value?.act && parts.value.place && snapshot.value?.agents?.length && connection.value.state !== "retrying" && !health.value?.draining);
 
 function Head({ page }) {
   const well = health.value ?? {};
@@ -104,12 +106,12 @@ function Head({ page }) {
       ${state === "retrying" && html` ${text.shell.since(new Date(since).toLocaleTimeString())}`}
     </span>`}
     <div class="facts">
-      ${snapshot.value?.agents?.length > 0 &&
+      ${snapshot.value?.agents?.length > 0 && state !== "retrying" &&
       html`<span>${text.shell.liveCalls(live)}</span>
         <a href="#/health" class=${reasons.length || well.draining ? "bad-text" : ""} title=${reasons.join("; ")}>
           ${well.draining ? text.shell.draining : reasons.length ? text.shell.notReady : text.shell.ready}
         </a>
-        <span class="num">${usd(well.usd_today ?? 0)} ${text.shell.today}</span>`}
+        <span class="num" title=${snapshot.value.model.kind === "simulated" ? text.shell.notSpent : ""}>${usd(well.usd_today ?? 0)} ${text.shell.today}</span>`}
       ${!session.value.act && html`<span class="chip">${text.shell.readOnly}</span>`}
     </div>
     ${page !== "phone" && html`<${InCall} />`}
@@ -182,8 +184,7 @@ function SignIn() {
     <form class="panel stack" onSubmit=${submit}>
       <h1>${text.shell.signedOut}</h1>
       <p>${text.shell.signedOutWhy}</p>
-      <${Notice}>${text.shell.signInFix}<//>
-      <${ProblemNotice} problem=${problem} />
+      ${problem ? html`<${ProblemNotice} problem=${problem} />` : html`<${Notice}>${text.shell.signInFix}<//>`}
       <label class="stack">
         ${text.shell.signInLabel}
         <input value=${link} onInput=${(event) => setLink(event.target.value)} autocomplete="off" spellcheck=${false} />
@@ -208,6 +209,7 @@ async function tryToEnter(code) {
 
 async function begin() {
   await refresh();
+  firstProblem = null; // of a link that was needed no more
   void connect();
 }
 
@@ -232,6 +234,11 @@ async function start() {
 
 // A link that is opened in a tab of this page changes only the hash.
 addEventListener("hashchange", () => location.hash.startsWith("#in=") && location.reload());
+
+// Another tab has signed in.
+addEventListener("storage", ({ key }) => {
+  if (key === TOKEN && hasToken() && session.value === null) void start();
+});
 
 render(html`<${App} />`, document.getElementById("app"));
 void start();

@@ -79,7 +79,7 @@ export async function refresh() {
   const state = await get("/api/state");
   batch(() => {
     snapshot.value = state;
-    if (state.calls) rows.value = new Map(state.calls.map((row) => [row.id, row]));
+    if (state.calls) rows.value = new Map(state.calls.map(seen));
     health.value = state.health;
     session.value = { ...session.value, ...pick(state, "act", "phone", "mode", "words", "numbers", "audio") };
   });
@@ -157,10 +157,13 @@ function take(message) {
   }
 }
 
+// A row says how long ago something began: from when it came the clock of this page goes on.
+const seen = (row) => [row.id, { ...row, seenAt: Date.now() }];
+
 function apply({ event, whole, set = [], gone = [], ...said }) {
   if (event === "rows") {
     const next = new Map(whole ? [] : rows.value);
-    for (const row of set) next.set(row.id, row);
+    for (const [id, row] of set.map(seen)) next.set(id, row);
     for (const id of gone) next.delete(id);
     rows.value = next;
   } else if (event === "health") {

@@ -90,7 +90,8 @@ class History:
         if self._lines.pop(item_id, None) is not None:
             self._order.remove(item_id)
 
-    def lines(self, last: int | None = None) -> list[Line]:
-        """Every line in conversation order, or the last ones."""
-        order = self._order if last is None else self._order[-last:]
-        return [self._lines[item_id] for item_id in order]
+    def lines(self, last: int | None = None, *, skip: int = 0) -> list[Line]:
+        """Every line in conversation order, or the last ones, without ``skip`` at the end."""
+        end = max(0, len(self._order) - skip)
+        begin = 0 if last is None else max(0, end - last)
+        return [self._lines[item_id] for item_id in self._order[begin:end]]

@@ -22,7 +22,7 @@ from llcphone.engine import notes
 from llcphone.engine.parts.model_session import Phase
 from llcphone.engine.parts.timers import Timer
 from llcphone.engine.resumed import Owed
-from llcphone.engine.status import Floor
+from llcphone.engine.status import Floor, OngoingSilence
 
 if TYPE_CHECKING:
     from llcphone.engine.commands import Command
@@ -96,11 +96,23 @@ class Alarms:
             alarm = Alarm("slow turn", now_ms, gap_ms, because)
             self._raise(alarm, notes.SlowTurn(gap_ms, because, begun.index), out)
 
+    def dead_air(self) -> OngoingSilence | None:
+        """The silence in which the caller waits now, if an alarm was raised for it."""
+        begun_ms = self._silent_from_ms
+        if begun_ms != self._told_ms or not (because := self._waits_for()):
+            return None
+        return OngoingSilence(begun_ms, because)
+
+    @property
+    def _silent_from_ms(self) -> int:
+        """When somebody was heard last."""
+        talk = self._state.talk
+        return max(talk.active_ms, self._echoed_ms, talk.playout.ends_ms)
+
     def look(self, now_ms: int, out: list[Command]) -> None:
         """The timer rings: has a caller waited in silence for too long?"""
         limit_ms = self._plan.dead_air_ms
-        talk = self._state.talk
-        silent_ms = max(talk.active_ms, self._echoed_ms, talk.playout.ends_ms)
+        silent_ms = self._silent_from_ms
         again_ms = now_ms + limit_ms
         if not (because := self._waits_for()):
             return  # until an answer falls due

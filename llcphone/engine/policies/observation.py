@@ -51,6 +51,7 @@ def activity_of(state: CallState, policies: Policies) -> CallActivity:
         longest="" if last is None else last.longest,
         tools=tuple(line.tool.name for line in running if line is not None and line.tool is not None),
         alarm=RaisedAlarm(*attrs.astuple(raised[-1])) if raised else None,
+        dead_air=policies.alarms.dead_air(),
         barge_ins=talk.barge_ins,
         transferring=policies.instructions.leaves
         or (state.hanging_up and state.leaving_for is EndReason.TRANSFERRED),
@@ -59,16 +60,19 @@ def activity_of(state: CallState, policies: Policies) -> CallActivity:
     )
 
 
-def spoken_lines(state: CallState, now_ms: int, last: int | None = None) -> tuple[SpokenLine, ...]:
-    """The conversation as it is heard at this moment, or its last lines."""
-    lines = state.talk.history.lines(last)
+def spoken_lines(
+    state: CallState, now_ms: int, last: int | None = None, skip: int = 0
+) -> tuple[SpokenLine, ...]:
+    """The conversation as it is heard at this moment, or its last lines, without ``skip`` at the end."""
+    lines = state.talk.history.lines(last, skip=skip)
     return tuple(_spoken(state, line, now_ms) for line in lines)
 
 
-def turns_of(state: CallState, last: int) -> tuple[dict[str, Any], ...]:
-    """The agent's last turns as plain data, as in the record."""
-    since_birth = status_of(state, None).since_birth
-    return tuple(turn.as_data(since_birth) for turn in state.talk.timings.turns[-last:])
+def turns_of(state: CallState, last: int, skip: int = 0) -> tuple[dict[str, Any], ...]:
+    """The agent's last turns as plain data, as in the record, without ``skip`` at the end."""
+    since_birth, turns = status_of(state, None).since_birth, state.talk.timings.turns
+    end = max(0, len(turns) - skip)
+    return tuple(turn.as_data(since_birth) for turn in turns[max(0, end - last) : end])
 
 
 def _spoken(state: CallState, line: Line, now_ms: int) -> SpokenLine:

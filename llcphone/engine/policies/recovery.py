@@ -27,6 +27,7 @@ from llcphone.engine.parts.responses import GREETING, RESUME
 from llcphone.engine.parts.retell import broke_off
 from llcphone.engine.parts.timers import Timer
 from llcphone.engine.resumed import Owed
+from llcphone.engine.status import LONG_TURN
 
 if TYPE_CHECKING:
     from llcphone.engine.policies.barge_in import BargeIn
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from llcphone.engine.state import CallState
 
 STALLED = "stalled"
-"""The cause of a loss that only the clock noticed."""
+"""The cause of a loss that only the clock noticed: an answer that is due does not come."""
 
 _APOLOGISES = frozenset({EndReason.MODEL_LOST, EndReason.MODEL_REFUSED, EndReason.MODEL_UNREACHABLE})
 
@@ -131,11 +132,14 @@ class Recovery:
         """Try another session; False when it is no use any more."""
         state, talk = self._state, self._state.talk
         on_the_line = state.started_ms is not None
-        bearable = not on_the_line or state.retry.troubled(now_ms, stalled=cause == STALLED)
+        stalled = cause == STALLED
+        if stalled and talk.caller_has_floor:
+            cause = LONG_TURN
+        bearable = not on_the_line or state.retry.troubled(now_ms, stalled=stalled)
         pause_ms = state.retry.pause_ms(now_ms, at_once=True)
         if not bearable or pause_ms is None:
             return False
-        self._stall.session_lost(stalled=cause == STALLED)
+        self._stall.session_lost(stalled=stalled)
         self.recovering, self._pending.owed = True, owed
         self._dialled_before = state.session.attempts
         self.gaps.append(Gap(now_ms, cause, owed.value))
@@ -152,7 +156,7 @@ class Recovery:
         if not taken_over:
             out += self._connecting.recover(now_ms, pause_ms, on_the_line=on_the_line)
         # After a stall the silence has lasted long enough.
-        self._fill_later(now_ms, at_once=cause == STALLED)
+        self._fill_later(now_ms, at_once=stalled)
         if state.timers.get(Timer.FILLER) == now_ms:
             self.filler_is_due(now_ms, out)
         if taken_over:

@@ -13,7 +13,7 @@ import attrs
 
 from llcphone.carrier.orders import CarrierError
 from llcphone.dial_guard.guard import WHY_NO_TEXT
-from llcphone.errors import ConfigError, DialRefused
+from llcphone.errors import ConfigError, DialRefused, StoreUnavailable
 from llcphone.runtime.log_lines import logger
 from llcphone.tools.call_handle import Outcome
 from llcphone.validation.phone_numbers import is_number, is_withheld
@@ -58,7 +58,7 @@ class TextMessages:
             return Outcome(False, "There is no number to which a text message could be sent.")
         if not text.strip() or len(text) > _LONGEST:
             return Outcome(False, f"A text message has 1 to {_LONGEST} characters.")
-        if to == "caller" and (refused := self._refused(call, number, ours)):
+        if to == "caller" and (refused := await self._refused(call, number, ours)):
             return Outcome(False, refused)
         try:
             await carrier.send_sms(number, ours, text)
@@ -85,12 +85,15 @@ class TextMessages:
         destination = self._config.transfers.destination(to)
         return "" if destination is None else destination.number
 
-    def _refused(self, call: Call, number: str, ours: str) -> str:
+    async def _refused(self, call: Call, number: str, ours: str) -> str:
         """Why no text message may go to the person on the line; empty: it may, and counts from now on."""
         assert self._dialler is not None  # there is a carrier
         sent = int(call.state.get(_SENT, 0))
         try:
-            self._dialler.admit_text(number, ours, sent)
+            await self._dialler.admit_text(number, ours, sent)
+        except StoreUnavailable as exc:
+            log.error("text message refused: its limits are not known", extra={"error": exc.why})
+            return "No text message can be sent right now."
         except DialRefused as exc:
             log.warning("text message refused", extra={"call": call.call_id, "code": exc.code})
             spent = exc.code in WHY_NO_TEXT

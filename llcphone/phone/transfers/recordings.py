@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from llcphone.call import node_names
 from llcphone.runtime.containment import Faults
 from llcphone.runtime.log_lines import logger
 from llcphone.twilio import twiml
@@ -46,7 +47,10 @@ class Recordings:
         transfers = self._config.transfers
         if not transfers.record_calls and not self._config.records.audio_dir:
             return None
-        callback = f"{self._config.server.public_url}/recording/call" if transfers.record_calls else ""
+        callback = ""
+        if transfers.record_calls:
+            server = self._config.server
+            callback = node_names.at_node(f"{server.public_url}/recording/call", server.node)
         return twiml.Recorded(transfers.record_notice, callback, self._speech)
 
     def ready(self, what: str, form: Mapping[str, str]) -> None:

@@ -115,5 +115,8 @@ class TransferRegistry:
 
     def url(self, transfer: Transfer, step: str) -> str:
         """Where Twilio asks about this transfer."""
-        run_number = transfer.call.run_number
-        return f"{self._public_url}/transfer/{run_number}/{transfer.to}/{transfer.token}/{step}"
+        return f"{self.address(transfer.token, transfer.call.run_number, transfer.to)}/{step}"
+
+    def address(self, token: str, run_number: int, to: str) -> str:
+        """The part that all addresses of a transfer begin with; this process need not know it."""
+        return f"{self._public_url}/transfer/{token}/{run_number}/{to}"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from llcphone.call import node_names
 from llcphone.validation.phone_numbers import is_number
 
 if TYPE_CHECKING:
@@ -56,7 +57,12 @@ class Transfer:
     """The conference of a warm transfer."""
     fallback: bool = False
     """There is no agent to come back to."""
-    token: str = attrs.field(factory=lambda: secrets.token_urlsafe(18), repr=False)
+    token: str = attrs.field(
+        default=attrs.Factory(
+            lambda self: node_names.token(self.call.node, secrets.token_urlsafe(18)), takes_self=True
+        ),
+        repr=False,
+    )
     kept: Resumed | None = attrs.field(default=None, repr=False)
     """The conversation, as it was heard."""
     answer: str = attrs.field(default="", repr=False)

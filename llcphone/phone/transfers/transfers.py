@@ -152,7 +152,7 @@ class Transfers:
 
     def instead_of_busy(self, form: Mapping[str, str]) -> str | None:
         """The fallback of a new call that is not let in; None: a busy tone."""
-        call = Call.of_webhook(form)
+        call = Call.of_webhook(form, self._config.server.node)
         transfer = self._fallback(call) if call.call_sid else None
         if transfer is None:
             return None

@@ -81,6 +81,7 @@ class WarmTransfers:
             caller=destination.caller_id or next(iter(self._config.own_numbers), ""),
             dialled=destination.number,
             direction="outbound",
+            node=self._config.server.node,
         )
         call.ring_timeout_s = destination.timeout_s
         call.state[BRIEFING] = {
@@ -215,9 +216,8 @@ class WarmTransfers:
         return call_sid in self._over
 
     async def _bring_back(self, data: dict[str, Any], why: str) -> None:
-        base = self._config.server.public_url
         transfer = self._registry.known(data["token"])
-        url = f"{base}/transfer/{data['run_number']}/{data['to']}/{data['token']}/back?why={why}"
+        url = f"{self._registry.address(data['token'], data['run_number'], data['to'])}/back?why={why}"
         carrier = self._carrier_for("a warm transfer")
 
         def wanted() -> bool:

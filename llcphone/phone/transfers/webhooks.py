@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from llcphone.call import node_names
 from llcphone.config.transfers import HANG_UP, VOICEMAIL
 from llcphone.engine.resumed import Owed
 from llcphone.phone.transfers.transfer import Transfer, Way, news_of
@@ -53,7 +54,7 @@ class Question:
 
 @attrs.define(eq=False)
 class TransferWebhooks:
-    """What Twilio receives from ``/transfer/<run_number>/<destination>/<token>/<step>``."""
+    """What Twilio receives from ``/transfer/<token>/<run_number>/<destination>/<step>``."""
 
     _config: Config
     _registry: TransferRegistry
@@ -223,11 +224,11 @@ class TransferWebhooks:
 
     def voicemail(self) -> str:
         """Ask for a message."""
-        config, base = self._config.transfers, self._config.server.public_url
+        config, server = self._config.transfers, self._config.server
         return twiml_transfer.voicemail(
             config.voicemail_greeting,
-            action=f"{base}/voicemail/recorded",
-            recording=f"{base}/recording/voicemail",
+            action=node_names.at_node(f"{server.public_url}/voicemail/recorded", server.node),
+            recording=node_names.at_node(f"{server.public_url}/recording/voicemail", server.node),
             limit_s=config.voicemail_limit_s,
             speech=self._speech,
         )

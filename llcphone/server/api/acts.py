@@ -84,7 +84,7 @@ def _press(call: Call, asked: Digits) -> None:
 
 def _approve(call: Call, asked: Verdict) -> None:
     if not call.approvals.answer(asked.approval, asked.allow or asked.why):
-        text = "nothing of this id waits for an approval: it was answered, or waits no longer"
+        text = "nothing with this id waits for approval: it was answered, or its time is over"
         raise ApiError(404, "no_such_approval", text, "see the approvals of the call: GET /calls/{id}")
 
 

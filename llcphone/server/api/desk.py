@@ -42,7 +42,8 @@ class Desk:
     @classmethod
     def of(cls, phone: Phone) -> Desk:
         """Made once for the API, and once for a console until it is closed."""
-        return cls(phone, CallIndex(phone), CallRequests(phone.config.outbound.calls_per_minute))
+        requests = CallRequests(phone.config.outbound.calls_per_minute, phone.shared)
+        return cls(phone, CallIndex(phone), requests)
 
     def close(self) -> None:
         """Remember no more calls."""
@@ -75,13 +76,14 @@ class Desk:
     async def place(self, request: CallRequest, asked: NewCall) -> Response:
         """Place a call: 202 with its view."""
         agent = self.agent_named(asked.agent)
-        placed = self.requests.place(
+        placed = await self.requests.place(
             request,
-            lambda: self.phone.place_call(asked.to, agent, context=asked.context, caller_id=asked.caller_id),
+            lambda: self.phone.order_call(asked.to, agent, context=asked.context, caller_id=asked.caller_id),
         )
         if not placed.answer:  # the call has not changed since
             view = without_record((await self.known(placed.call_id)).masked())
             placed.answer = msgspec.json.encode(view)
+            await self.requests.answered(request, placed)
         headers = {"Location": f"/calls/{placed.call_id}"}
         return Response(placed.answer, 202, headers, content_type="application/json")
 

@@ -4,18 +4,18 @@
     GET  /calls                 live calls, and those that ended (`listing`)
     GET  /calls/{id}            one of them, or one that the store keeps, with its record
     POST /calls/{id}/…          do something to it (`acts`)
-    GET  /logs                  events of calls, as server-sent events
+    GET  /logs                  events of this process's calls, as server-sent events
     GET  /openapi.json          the OpenAPI document
     POST /outbound-call, GET /tools, GET /public-url    as llc-phone 3 has them (`legacy`)
 
-A client with ``api.key`` can spend money on calls; one with ``api.read_key`` may only look. Without a key
+A client with ``api.key`` can spend money on calls; one with ``api.read_key`` is read-only. Without a key
 none of these routes exists, and the blueprint checks the key before each of them. Telephone numbers are
 masked and transcripts left out unless the request asks for them.
 """
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -24,6 +24,7 @@ from quart import Blueprint, Response, request
 from werkzeug.exceptions import HTTPException
 
 from llcphone.agent import agents_of
+from llcphone.call.node_names import node_of
 from llcphone.runtime.log_lines import SeldomLog, logger
 from llcphone.server.api import legacy
 from llcphone.server.api.desk import Desk, add_acts
@@ -35,6 +36,7 @@ from llcphone.server.api.models import (
     PublicUrl,
 )
 from llcphone.server.api.openapi import openapi
+from llcphone.server.api.other_nodes import PASSED_ON, OtherNodes
 from llcphone.server.api.reading import body_as, read_request
 from llcphone.server.authentication import has_key
 
@@ -63,11 +65,12 @@ def add_api(app: QuartTrio, phone: Phone) -> None:
     blueprint = Blueprint("api", __name__)
     desk = Desk.of(phone)
     _require_key(blueprint, phone.config.api)
+    _ask_other_nodes(blueprint, OtherNodes(phone))
     add_acts(blueprint, desk)
     _add_calls(blueprint, desk)
     _add_legacy(blueprint, desk)
     if phone.config.api.events:
-        _add_events(blueprint, desk.index)
+        _add_events(blueprint, desk)
 
     @lru_cache(1)
     def document(agents: tuple[str, ...]) -> bytes:
@@ -94,7 +97,7 @@ def _require_key(blueprint: Blueprint, api: ApiConfig) -> None:
         given = request.headers.get("Authorization", "")
         if has_key(api.read_key, given):
             if request.method not in _LOOKS:
-                text = "with this key (api.read_key) one may only look"
+                text = "this key (api.read_key) is read-only"
                 raise ApiError(403, "read_only", text, "send Authorization: Bearer <api.key>")
         elif not has_key(api.key, given):
             seldom.warning("API request refused: wrong key" if given else "API request refused: no key")
@@ -114,6 +117,13 @@ def _require_key(blueprint: Blueprint, api: ApiConfig) -> None:
     @blueprint.errorhandler(HTTPException)
     async def http_error(error: HTTPException) -> Response:
         return of_http(error)
+
+
+def _ask_other_nodes(blueprint: Blueprint, others: OtherNodes) -> None:
+    @blueprint.before_request
+    async def of_another_node() -> Response | None:
+        call_id = (request.view_args or {}).get("call_id", "")
+        return await others.answer(call_id) if others.has(call_id) else None
 
 
 # -- calls ------------------------------------------------------------------------------------
@@ -146,8 +156,11 @@ def _add_legacy(blueprint: Blueprint, desk: Desk) -> None:
         asked = body_as(LegacyCall, call_request.body)
         agent = legacy.agent_for(phone, asked)
         context = legacy.context_of(asked, phone.config.company)
-        placed = desk.requests.place(call_request, lambda: phone.place_call(asked.to, agent, context=context))
+        order = partial(phone.order_call, asked.to, agent, context=context)
+        placed = await desk.requests.place(call_request, order)
         answer = await legacy.reply_to(asked, placed, desk.index)
+        if placed.answer:
+            await desk.requests.answered(call_request, placed)
         return Response(answer, content_type="application/json")
 
     @blueprint.get("/tools")
@@ -162,10 +175,16 @@ def _add_legacy(blueprint: Blueprint, desk: Desk) -> None:
 # -- events -----------------------------------------------------------------------------------
 
 
-def _add_events(blueprint: Blueprint, index: CallIndex) -> None:
+def _add_events(blueprint: Blueprint, desk: Desk) -> None:
+    index, node = desk.index, desk.phone.config.server.node
+
     @blueprint.get("/logs")
     async def logs() -> Response:
         words, only = _flag("words"), request.args.get("call", "")
+        if node and (theirs := node_of(only)) and theirs != node:
+            text = f"this is node {node}, and the call is of node {theirs}"
+            fix = "ask that node at its own address: llcphone status --nodes shows it"
+            raise ApiError(422, "other_node", text, fix)
         if not index.has_room:
             text = "too many event streams are open"
             raise ApiError(429, "too_many_streams", text, "close one of them", retry_after_s=5)
@@ -174,6 +193,7 @@ def _add_events(blueprint: Blueprint, index: CallIndex) -> None:
         if (exchange := request.scope.get("state", {}).get("llcphone.exchange")) is not None:
             exchange.extend(STREAM_LIMIT_S + KEEPALIVE_S)
         headers = {"X-Accel-Buffering": "no"}  # or nginx would buffer the events
+        headers |= {PASSED_ON: node} if node else {}
         response = Response(_events(index, words, only), 200, headers, content_type="text/event-stream")
         response.timeout = None
         return response

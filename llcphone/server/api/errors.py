@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _SHORT_WAIT_S = 10
 """Retry-After of what ends at a time that is not known: with a call, or when the store answers again."""
 
-_LATER = frozenset({"too_many_now", "daily_limit", "rate_global", "rate_number"})
+_LATER = frozenset({"too_many_now", "too_many_on_all_nodes", "daily_limit", "rate_global", "rate_number"})
 """Refusals that end with time: 429. The others are about the call itself: 403."""
 
 _HTTP_FIXES = defaultdict(

@@ -32,7 +32,7 @@ _SHAPES = (*_BODIES, CallView, CallDetail, CallList, LegacyReply, PublicUrl, Pro
 _ERRORS = {
     400: "The body is not JSON.",
     401: "The key is missing or wrong.",
-    403: "The key may only look, or the dial guard refuses this call (see the code). Waiting does not help.",
+    403: "The key is read-only, or the dial guard refuses this call (see the code). Waiting does not help.",
     404: "There is no such call, or no such approval.",
     405: "The path takes another method.",
     409: "The call is not in a state for that, or the Idempotency-Key was used for another request.",

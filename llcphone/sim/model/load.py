@@ -84,7 +84,9 @@ def load_script(path: Path | str) -> ModelScript:
     if not isinstance(data, dict) or data.keys() - _TOP:
         raise ScriptError(f"{path.name}: keys are {', '.join(sorted(_TOP))}")
     turns = [_turn(turn, path.parent, f"turn {n}") for n, turn in enumerate(data.get("turns", []), 1)]
-    extras = {key: _turn(data[key], path.parent, key) for key in ("otherwise", "out_of_band") if key in data}
+    extras: dict[str, Any] = {
+        key: _turn(data[key], path.parent, key) for key in ("otherwise", "out_of_band") if key in data
+    }
     odd = _odd(data.get("odd", {}), path.name)
     return ModelScript(turns, hears=tuple(data.get("hears", ())), odd=odd, **extras)
 

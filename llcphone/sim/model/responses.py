@@ -55,7 +55,13 @@ class Responses:
             raise Refused(illness.code, illness.text(trio.current_time()))
         tools: list[Json] = request["tools"] if "tools" in request else self.session.config["tools"]
         past = [item.render() for item in self.session.items]
-        return self.begin(self._possible(self.session.reading.next_turn(past, tools), tools), request)
+        steps = self.session.reading.next_turn(past, tools, self._instruction(request))
+        return self.begin(self._possible(steps, tools), request)
+
+    def _instruction(self, request: Json) -> str:
+        """What the response is asked by, beside the conversation: words of its own, or a last system item."""
+        last = self.session.items[-1] if self.session.items else None
+        return str(request.get("instructions") or (last.text if last and last.role == "system" else ""))
 
     def answer(self) -> None:
         """Answer because of a caller turn; a refusal becomes an event that answers none of the client's."""

@@ -15,11 +15,15 @@ Instead of a list, a callable decides at run time, for example by what a tool an
     def reply(turn_number, conversation, tools):
         last = conversation[-1]
         return [Say("Done.")] if last["type"] == "function_call_output" else [CallTool("book", {})]
+
+One instruction is understood without a script, because a real model would obey it: to say something word
+for word. It uses up no turn.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -115,6 +119,18 @@ Chooser = Callable[[int, list[dict[str, Any]], list[dict[str, Any]]], Turn]
 """``(turn_number, conversation, tools) -> turn``: turns count from 1, items and tools are GA-shaped."""
 
 
+_WORD_FOR_WORD = re.compile(
+    r"(word for word|Wort für Wort|mot pour mot|palabra por palabra|palavra por palavra)[^:]*: (?P<text>.+)",
+    re.IGNORECASE | re.DOTALL,
+)
+
+
+def words_to_say(instruction: str) -> str:
+    """What the model is to say word for word, which follows a colon; empty: it is asked something else."""
+    found = _WORD_FOR_WORD.search(instruction)
+    return found["text"].strip() if found else ""
+
+
 @attrs.frozen
 class ModelScript:
     """Everything the model will say on one connection."""
@@ -129,6 +145,8 @@ class ModelScript:
     """What is odd in the events of every connection, as in ``Faults.odd``."""
     hears: Iterable[str] = ()
     """What the transcriber understands, per caller turn; then "(inaudible)"."""
+    voice: Callable[[str], Say] = Say
+    """Gives sound to words that have none, such as by a speech synthesizer; as it is: a hum."""
 
 
 Scripted = ModelScript | Iterable[Turn] | Chooser | None
@@ -161,12 +179,27 @@ class Reading:
         self._turns = iter(()) if callable(self.script.turns) else iter(self.script.turns)
         self._hears = iter(self.script.hears)
 
-    def next_turn(self, conversation: list[dict[str, Any]], tools: list[dict[str, Any]]) -> list[Step]:
-        """The steps of the next response of the default conversation."""
-        self.turn_number += 1
-        if callable(self.script.turns):
-            return steps_of(self.script.turns(self.turn_number, conversation, tools))
-        return steps_of(next(self._turns, self.script.otherwise))
+    def next_turn(
+        self, conversation: list[dict[str, Any]], tools: list[dict[str, Any]], instruction: str = ""
+    ) -> list[Step]:
+        """The steps of the next response of the default conversation.
+
+        Args:
+            conversation: its items.
+            tools: those that the model may call.
+            instruction: what the response is asked by; empty: by the conversation.
+        """
+        turn: Turn = words_to_say(instruction)
+        if not turn:
+            self.turn_number += 1
+            if callable(self.script.turns):
+                turn = self.script.turns(self.turn_number, conversation, tools)
+            else:
+                turn = next(self._turns, self.script.otherwise)
+        return [self._with_sound(step) for step in steps_of(turn)]
+
+    def _with_sound(self, step: Step) -> Step:
+        return self.script.voice(step.text) if isinstance(step, Say) and step.audio is None else step
 
     def next_transcript(self) -> str:
         """What the transcriber makes of the next caller turn."""

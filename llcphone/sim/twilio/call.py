@@ -150,6 +150,11 @@ class SimCall:
         if self.stream is not None:
             self.stream.stop_reading()
 
+    def read_on(self) -> None:
+        """The stream reads again: what was held up comes at once."""
+        if self.stream is not None:
+            self.stream.read_on()
+
     def stop_sending(self) -> None:
         """The stream reads on but sends nothing more, no mark either."""
         if self.stream is not None:

@@ -139,7 +139,8 @@ async def run_rest(
         on_event=partial(_print_event, printer),
         **server,
     ) as twilio:
-        printer(f"Twilio is simulated: LLCPHONE_TWILIO__API_URL={twilio.api_url}")
+        printer("Twilio is simulated. The line for .env:")
+        printer(f"LLCPHONE_TWILIO__API_URL={twilio.api_url}")
         await trio.sleep_forever()
 
 

@@ -115,6 +115,11 @@ class MediaStream:
         if self._wire is not None:
             self._wire.deaf = True
 
+    def read_on(self) -> None:
+        """Read again, first what has come meanwhile."""
+        if self._wire is not None:
+            self._wire.deaf = False
+
     def stop_sending(self) -> None:
         """Send nothing more, no mark either; read on."""
         if self._wire is not None:
@@ -203,8 +208,7 @@ class MediaStream:
         try:
             while True:
                 message = await socket.get_message()
-                if wire.deaf:
-                    await trio.sleep_forever()
+                await wire.hearing()
                 self._take(message)
                 self.log.changed.unpark_all()
         except ConnectionClosed as closed:

@@ -88,7 +88,8 @@ class Wire(trio.abc.Stream):
 
     def __init__(self, stream: trio.SocketStream | trio.SSLStream[trio.SocketStream]) -> None:
         self._stream = stream
-        self.deaf = False
+        self._hears = trio.Event()
+        self._hears.set()
         self.mute = False
         self.upgraded = False
         """Set by the owner when the WebSocket handshake is over."""
@@ -97,14 +98,29 @@ class Wire(trio.abc.Stream):
         """What the kernel did not take of a frame sent at once; goes out before anything else."""
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
-        if self.deaf:
-            await trio.sleep_forever()
+        await self.hearing()
         data = await self._stream.receive_some(max_bytes)
-        if self.deaf:  # it fell deaf while a read was waiting
-            await trio.sleep_forever()
+        await self.hearing()  # it may have fallen deaf while the read was waiting
         if not data and not self.upgraded:
             raise StreamFailed(31920, "the server closed the connection during the handshake")
         return data
+
+    @property
+    def deaf(self) -> bool:
+        """Nothing is read at present."""
+        return not self._hears.is_set()
+
+    @deaf.setter
+    def deaf(self, deaf: bool) -> None:
+        if deaf:
+            self._hears = trio.Event()
+        else:
+            self._hears.set()
+
+    async def hearing(self) -> None:
+        """Wait until it is not deaf."""
+        while self.deaf:
+            await self._hears.wait()
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
         if self.mute:

@@ -21,6 +21,7 @@ export class Line {
     this.since = signal(0); // of the state "connected"
     this.lasted = signal(0); // seconds of the call that is over
     this.call = signal(""); // llcphone's id of the call
+    this.numbers = signal({ from: "", to: "" }); // of the call, or of the next one
     this.question = signal(null); // a ring or dial that waits for an answer
     this.conference = signal("");
     this.events = signal([]); // {at, kind, text}: what the network says
@@ -103,6 +104,7 @@ export class Line {
       case "ready":
         batch(() => {
           this.ready.value = said;
+          this.numbers.value = { from: said.from, to: said.number };
           this.state.value = "idle";
         });
         break;
@@ -115,6 +117,7 @@ export class Line {
       case "ring":
         batch(() => {
           this.question.value = { what, ...said };
+          this.numbers.value = { from: said.from, to: said.to };
           this.state.value = "incoming";
         });
         this.tone("ring");
@@ -203,6 +206,7 @@ export class Line {
   async dial(to = "") {
     if (this.busy.value || !this.ready.value) return;
     this.forget();
+    this.numbers.value = { from: this.ready.value.from, to: to || this.ready.value.number };
     this.state.value = "calling";
     await this.pickUp();
     this.send("call", to ? { to } : {});
@@ -232,8 +236,11 @@ export class Line {
     this.pressed.value = (this.pressed.value + digit).slice(-16);
   }
 
+  // A ready line is said by the network; in this page it counts as said from now on.
   say(name) {
     this.send("line", { name });
+    const { ms = 0 } = this.ready.value.lines.find((line) => line.name === name) ?? {};
+    this.node?.port.postMessage({ says: ms });
     this.said.value++;
   }
 

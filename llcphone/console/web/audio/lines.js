@@ -1,7 +1,8 @@
 // The lines of this page. The second one opens while the first one holds a call: it is the colleague's.
 
+import { session } from "../api.js";
 import { NO_CONVERSATION, follow } from "../conversation.js";
-import { effect, signal, untracked } from "../dom.js";
+import { computed, effect, signal, untracked } from "../dom.js";
 import { Line } from "./line.js";
 
 export const lines = [new Line(), new Line()];
@@ -13,12 +14,15 @@ let begun = false;
 export function openLines() {
   if (begun) return;
   begun = true;
-  void lines[0].open();
+  const signedIn = computed(() => session.value !== null);
+  effect(() => {
+    if (signedIn.value) untracked(() => lines[0].ready.value === null && void lines[0].open());
+  });
   effect(() => {
     const call = lines[0].call.value;
     untracked(() => {
       conversation.value.stop();
-      conversation.value = call ? follow(call) : NO_CONVERSATION;
+      conversation.value = call ? follow(call, conversation.value) : NO_CONVERSATION;
     });
   });
   effect(() => {

@@ -13,6 +13,7 @@ const LEVELS_S = 0.1;
 const STATS_S = 0.5;
 const LOUD = 0.02; // a peak of the agent's voice
 const TAIL_S = 0.2; // of the room
+const VOICE = 0.1; // of a ready line, which is not heard here
 
 class Telephone extends AudioWorkletProcessor {
   constructor() {
@@ -28,6 +29,7 @@ class Telephone extends AudioWorkletProcessor {
     this.turns = new Turns(sampleRate);
     this.latency = 0;
     this.muted = false;
+    this.says = 0; // samples of ready lines that the network still says, for this mouth
     this.half = false; // half duplex: the microphone is off while the agent is heard
     this.loudUntil = 0; // of the ear
     this.open = true;
@@ -44,6 +46,7 @@ class Telephone extends AudioWorkletProcessor {
     if (said.latency !== undefined) this.latency = said.latency;
     if (said.muted !== undefined) this.muted = said.muted;
     if (said.half !== undefined) this.half = said.half;
+    if (said.says) this.says += (said.says * sampleRate) / 1000;
     if (said.close) this.open = false;
   }
 
@@ -91,7 +94,9 @@ class Telephone extends AudioWorkletProcessor {
 
   measure(microphone, speaker) {
     for (let k = 0; k < speaker.length; k++) {
-      const mouth = microphone === undefined || this.muted ? 0 : microphone[k];
+      const own = microphone === undefined || this.muted ? 0 : microphone[k];
+      const mouth = this.says > 0 ? VOICE : own;
+      if (this.says > 0) this.says--;
       if (Math.abs(speaker[k]) > LOUD) this.loudUntil = currentTime + this.latency + TAIL_S;
       this.loudest.mouth = Math.max(this.loudest.mouth, Math.abs(mouth));
       this.loudest.ear = Math.max(this.loudest.ear, Math.abs(speaker[k]));

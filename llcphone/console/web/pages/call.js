@@ -5,7 +5,7 @@ import { html, useEffect, useMemo, useRef, useState } from "../dom.js";
 import { clock, usd, when } from "../format.js";
 import { Acts, Approvals } from "../parts/acts.js";
 import { Tabs } from "../parts/call_tabs.js";
-import { Empty, Notice, ProblemNotice } from "../parts/kit.js";
+import { Empty, Notice, PageProblem, ProblemNotice } from "../parts/kit.js";
 import { Picture } from "../parts/picture.js";
 import { folded, modelOf } from "../parts/picture_model.js";
 import { PlayerBar, usePlayer } from "../parts/player.js";
@@ -49,8 +49,7 @@ function Call({ id, beginMs }) {
     }
   };
   if (page === null) {
-    if (problem?.status === 404) return html`<${Empty} title=${problem.message}><p>${problem.fix}</p><a href="#/calls">${text.toCalls}</a><//>`;
-    return problem ? html`<${ProblemNotice} problem=${problem} />` : html`<p class="soft">${text.loading}</p>`;
+    return problem ? html`<${PageProblem} problem=${problem}><a href="#/calls">${text.toCalls}</a><//>` : html`<p class="soft">${text.loading}</p>`;
   }
   return html`<${Shown} page=${page} live=${live} problem=${problem} beginMs=${beginMs} onReveal=${session.value.act ? reveal : null} onActed=${load} />`;
 }
@@ -108,6 +107,7 @@ function Head({ page, model, player, live, elapsed, onReveal }) {
       <span class="num">${clock(live ? elapsed / 1000 : call.duration_s ?? 0)}</span>
       ${record && html`<span class="num">${usd(record.cost_usd)}${record.cached_share > 0 && ` (${text.cachedShare(record.cached_share)})`}</span>`}
       ${slow && html`<span>${text.slowest} <button type="button" class="link num" onClick=${() => player.seek(slow.at)}>${text.slowestIs(slow)}</button></span>`}
+      ${model.unanswered && html`<span class="bad-text">${text.unanswered(model.unanswered, live)}</span>`}
       ${record?.transferred_to && html`<span>${text.transferred(record.transferred_to)}</span>`}
       <span class="mono soft">${call.id}</span>
     </p>

@@ -14,11 +14,15 @@ const TYPE_MS = 350;
 let kept = NOTHING; // filters stay while one looks at a call
 
 export default function Page({ route }) {
+  if (!snapshot.value.store) return html`<h1>${text.title}</h1><${Empty} title=${text.noStore}><p>${text.noStoreFix}</p><//>`;
+  return html`<${Calls} route=${route} />`;
+}
+
+function Calls({ route }) {
   const [filter, setFilter] = useState(kept);
   const [found, setFound] = useState({ calls: [], next: null });
   const [busy, setBusy] = useState(true);
   const [problem, setProblem] = useState(null);
-  const [missing, setMissing] = useState(false);
   const searches = useRef(0);
   const box = useRef(null);
 
@@ -32,7 +36,6 @@ export default function Page({ route }) {
       setProblem(null);
     } catch (error) {
       if (mine !== searches.current) return;
-      setMissing(error.code === "no_store");
       setProblem(error);
     }
     if (mine === searches.current) setBusy(false);
@@ -48,7 +51,6 @@ export default function Page({ route }) {
 
   const set = (name, value) => setFilter({ ...filter, [name]: value });
   const filtered = JSON.stringify(filter) !== JSON.stringify(NOTHING);
-  if (missing) return html`<h1>${text.title}</h1><${Empty} title=${text.noStore}><p>${text.noStoreFix}</p><//>`;
   return html`<div class="stack">
     <h1>${text.title}</h1>
     <${Trends} />
@@ -136,7 +138,7 @@ function Row({ call }) {
   ];
   return html`<tr class=${call.attention ? "urgent" : ""}>
     <th scope="row"><a href="#/calls/${encodeURIComponent(call.id)}">${when(call.born_at ?? call.created_at)}</a></th>
-    <td data-label=${text.columns[1]}>${text.who(call)}</td>
+    <td class="who" data-label=${text.columns[1]}>${text.who(call)}</td>
     ${cells.map((cell, at) => html`<td key=${at} data-label=${text.columns[at + 2]}>${cell}</td>`)}
   </tr>`;
 }

@@ -1,10 +1,10 @@
 // How well the server is: what it takes, what limits it, its warnings, its doctor, and how to stop it.
 
-import { get, post, session } from "../api.js";
+import { get, post, sentence, session } from "../api.js";
 import { html, useEffect, useRef, useState } from "../dom.js";
 import { ms, usd, when } from "../format.js";
 import { Dialog, Empty, Notice, ProblemNotice } from "../parts/kit.js";
-import { health, snapshot } from "../store.js";
+import { health, refresh, snapshot } from "../store.js";
 import { health as text } from "../text.js";
 
 const SAMPLES = 120; // of the event loop's delay
@@ -18,7 +18,7 @@ export default function Page() {
     <${Doctor} />
     <${Log} />
     <${Settings} />
-    ${session.value.act && snapshot.value?.drain && html`<${Drain} />`}
+    ${session.value.act && snapshot.value?.drain !== null && html`<${Drain} />`}
   </div>`;
 }
 
@@ -63,7 +63,7 @@ function useSamples(value) {
 function Sparkline({ values }) {
   if (values.length < 2) return null;
   const most = Math.max(10, ...values);
-  const points = values.map((value, at) => `${(at / (SAMPLES - 1)) * 200},${(38 - (value / most) * 36).toFixed(1)}`).join(" ");
+  const points = values.map((value, at) => `${(at / (values.length - 1)) * 200},${(38 - (value / most) * 36).toFixed(1)}`).join(" ");
   return html`<svg class="sparkline" viewBox="0 0 200 40" preserveAspectRatio="none" role="img" aria-label=${text.lagSays(ms(values.at(-1)), ms(Math.max(...values)))}><polyline points=${points} /></svg>`;
 }
 
@@ -105,14 +105,14 @@ function Doctor() {
   };
   const findings = findingsOf(doctor.report);
   return html`<section class="panel stack" aria-labelledby="doctor">
-    <div class="row">
-      <h2 id="doctor" class="grow">${text.doctor}</h2>
+    <div class="row head-row">
+      <h2 id="doctor">${text.doctor}</h2>
       ${session.value.act &&
       html`<button type="button" class="button" disabled=${running} onClick=${() => run(false)}>${running ? text.examining : text.examine}</button>
         <button type="button" class="button quiet" disabled=${running} onClick=${() => ask(true)}>${text.examineLive}</button>`}
     </div>
     <${ProblemNotice} problem=${problem} />
-    ${doctor.trouble && html`<${Notice} kind="bad">${doctor.trouble}<//>`}
+    ${doctor.trouble && html`<${Notice} kind="bad">${sentence(doctor.trouble)}<//>`}
     ${doctor.at === null ? html`<p class="soft">${text.noReport}</p>` : html`<p class="soft">${text.reportOf(when(doctor.at))}</p>`}
     ${findings.length > 0 &&
     html`<ul class="findings">
@@ -123,9 +123,9 @@ function Doctor() {
         </li>`,
       )}
     </ul>`}
-    <${Dialog} open=${asking} title=${text.examineLive} onClose=${() => ask(false)}>
+    <${Dialog} open=${asking} title=${text.examineLiveAsk} onClose=${() => ask(false)}>
       <p>${text.liveCosts}</p>
-      <div class="row"><button type="button" class="button main" onClick=${() => run(true)}>${text.examine}</button><button type="button" class="button quiet" onClick=${() => ask(false)}>${text.cancel}</button></div>
+      <div class="row"><button type="button" class="button main" onClick=${() => run(true)}>${text.examine}</button><button type="button" class="button quiet" autofocus onClick=${() => ask(false)}>${text.cancel}</button></div>
     <//>
   </section>`;
 }
@@ -141,7 +141,7 @@ function Log() {
   if (log === null) return null;
   const lines = (log?.lines ?? []).toReversed();
   return html`<section class="panel stack" aria-labelledby="log">
-    <div class="row"><h2 id="log" class="grow">${text.log}</h2><button type="button" class="button quiet" onClick=${load}>${text.again}</button></div>
+    <div class="row head-row"><h2 id="log">${text.log}</h2><button type="button" class="button quiet" onClick=${load}>${text.again}</button></div>
     <${ProblemNotice} problem=${problem} />
     ${lines.length === 0
       ? html`<p class="soft">${text.noWarnings}</p>`
@@ -164,9 +164,9 @@ function Settings() {
       <${ProblemNotice} problem=${problem} />
       <label class="stack">${text.findSetting}<input type="search" value=${wanted} onInput=${(event) => setWanted(event.target.value)} /></label>
       <p class="soft">${words ? text.settingsFound(shown.length, all.length) : text.settingsOwn(shown.length, all.length)}</p>
-      <div class="table-scroll"><table class="table">
+      <div class="table-scroll"><table class="table rows">
         <thead><tr>${text.settingColumns.map((name) => html`<th key=${name} scope="col">${name}</th>`)}</tr></thead>
-        <tbody>${shown.map(({ key, value, origin }) => html`<tr key=${key}><th scope="row" class="mono">${key}</th><td class="mono value">${value}</td><td class="soft">${origin}</td></tr>`)}</tbody>
+        <tbody>${shown.map(({ key, value, origin }) => html`<tr key=${key}><th scope="row" class="mono">${key}</th><td data-label=${text.settingColumns[1]}><div class="mono value">${value}</div></td><td class="soft origin" data-label=${text.settingColumns[2]}>${origin}</td></tr>`)}</tbody>
       </table></div>
     </div>
   </details>`;
@@ -182,6 +182,7 @@ function Drain() {
       setLimitS((await post("/api/drain")).limit_s);
       setProblem(null);
       ask(false);
+      await refresh(); // so that the page says so at once
     } catch (error) {
       setProblem(error);
     }
@@ -192,9 +193,9 @@ function Drain() {
     ${limitS !== null && html`<${Notice} kind="warn">${text.stopping(live, limitS)}<//>`}
     <div><button type="button" class="button danger" disabled=${draining || limitS !== null} onClick=${() => ask(true)}>${text.stopButton}</button></div>
     <${Dialog} open=${asking} title=${text.stop} onClose=${() => ask(false)}>
-      <p>${text.stopAsk(live)}</p>
+      <p>${text.stopAsk(live, snapshot.value.drain)}</p>
       <${ProblemNotice} problem=${problem} />
-      <div class="row"><button type="button" class="button danger" onClick=${drain}>${text.stopNow}</button><button type="button" class="button quiet" onClick=${() => ask(false)}>${text.cancel}</button></div>
+      <div class="row"><button type="button" class="button danger" onClick=${drain}>${text.stopNow}</button><button type="button" class="button quiet" autofocus onClick=${() => ask(false)}>${text.cancel}</button></div>
     <//>
   </section>`;
 }

@@ -1,7 +1,7 @@
 // The calls of this moment.
 
 import { session } from "../api.js";
-import { html, useEffect, useRef } from "../dom.js";
+import { html } from "../dom.js";
 import { clock, ms, usd } from "../format.js";
 import { Approval, HangUp } from "../parts/acts.js";
 import { Empty } from "../parts/kit.js";
@@ -15,7 +15,6 @@ export default function Page({ route }) {
 
 function Live() {
   const calls = [...rows.value.values()].sort(byUrgency);
-  const seen = useSeen(calls);
   return html`<div class="stack">
     <h1>${text.title}</h1>
     <${Attention} calls=${calls} />
@@ -28,7 +27,7 @@ function Live() {
       : html`<div class="table-scroll"><table class="table rows">
           <caption class="visually-hidden">${text.caption}</caption>
           <thead><tr>${text.columns.map((name) => html`<th key=${name} scope="col">${name}</th>`)}${session.value.act && html`<th scope="col"><span class="visually-hidden">${text.acts}</span></th>`}</tr></thead>
-          <tbody>${calls.map((row) => html`<${Row} key=${row.id} row=${row} seenAt=${seen.get(row.id)} />`)}</tbody>
+          <tbody>${calls.map((row) => html`<${Row} key=${row.id} row=${row} />`)}</tbody>
         </table></div>`}
   </div>`;
 }
@@ -36,28 +35,17 @@ function Live() {
 const byUrgency = (one, other) => urgency(other) - urgency(one);
 const urgency = ({ approvals, attention }) => (approvals?.length ? 2 : 0) + (attention ? 1 : 0);
 
-// When each row was told how long its call lasts: from there the clock of this page goes on.
-function useSeen(calls) {
-  const seen = useRef(new Map());
-  useEffect(() => {
-    for (const id of seen.current.keys()) if (!rows.value.has(id)) seen.current.delete(id);
-  });
-  for (const { id, since_s } of calls) {
-    if (seen.current.get(id)?.since_s !== since_s) seen.current.set(id, { since_s, at: Date.now() });
-  }
-  return seen.current;
-}
+// Since when something has lasted that a row gives as seconds ago.
+const lasted = ({ seenAt }, seconds) => seconds + Math.max(0, now.value - seenAt) / 1000;
 
-const lasted = ({ since_s, at }) => since_s + Math.max(0, now.value - at) / 1000;
-
-function Row({ row, seenAt }) {
+function Row({ row }) {
   const href = `#/live/${encodeURIComponent(row.id)}`;
   const cells = [
-    html`<span class="chip ${row.floor === "caller" || row.floor === "agent" ? row.floor : ""}">${text.floor[row.floor] ?? text.floor.nobody}</span>`,
-    html`<span class="num">${clock(lasted(seenAt))}</span>`,
+    text.floor[row.floor] ? html`<span class="chip ${row.floor}">${text.floor[row.floor]}</span>` : "–",
+    html`<span class="num">${clock(lasted(row, row.since_s))}</span>`,
     html`<span class="num">${ms(row.gap_ms)}</span>`,
-    html`<span>${text.worst[row.worst] ?? row.worst ?? ""}</span>`,
-    html`<span class="tools">${(row.tools ?? []).map((name) => html`<span key=${name} class="chip tool">${name} …</span>`)}</span>`,
+    row.worst && html`<span class="nowrap">${text.worst[row.worst] ?? row.worst}</span>`,
+    row.tools?.length > 0 && html`<span class="tools">${row.tools.map((name) => html`<span key=${name} class="chip tool">${name} …</span>`)}</span>`,
     html`<span class="num">${usd(row.usd)}</span>`,
   ];
   return html`<tr class=${urgency(row) ? "urgent" : ""}>
@@ -79,6 +67,7 @@ function Attention({ calls }) {
         (row) => html`<li key=${row.id}>
           <a href="#/live/${encodeURIComponent(row.id)}">${text.who(row)}</a>
           ${row.attention && html` <span>${row.attention}</span>`}
+          ${row.silent_s !== null && row.silent_s !== undefined && html`<span class="num">${text.silent(clock(lasted(row, row.silent_s)))}</span>`}
           ${(row.approvals ?? []).map((each) =>
             session.value.act ? html`<${Approval} key=${each.id} call=${row.id} approval=${each} />` : html`<p key=${each.id}>${text.asks(each.text)}</p>`,
           )}
@@ -88,17 +77,22 @@ function Attention({ calls }) {
   </section>`;
 }
 
+// How many calls are in each state, in the order in which calls go through them.
+function statesOf(calls) {
+  const counts = Object.keys(text.state).map((state) => [calls.filter((row) => row.state === state).length, text.state[state]]);
+  return counts.filter(([count]) => count > 0).map(([count, state]) => `${count} ${state}`).join(" · ");
+}
+
 function Tiles({ calls }) {
   const well = health.value ?? {};
   const gaps = calls.map(({ gap_ms }) => gap_ms).filter((gap) => gap !== null && gap !== undefined).sort((one, other) => one - other);
   const share = (part) => gaps[Math.min(gaps.length - 1, Math.floor(part * gaps.length))];
-  const count = (state) => calls.filter((row) => row.state === state).length;
   const warm = well.warm ?? {};
   const tiles = [
-    [text.tiles.live, `${calls.length} / ${well.most ?? "–"}`, text.tiles.states(count("talking"), count("ringing"), count("restoring"))],
+    [text.tiles.live, `${calls.length} / ${well.most ?? "–"}`, statesOf(calls)],
     [text.tiles.gap, ms(well.gap_p50_ms ?? share(0.5)), text.tiles.p95(ms(well.gap_p95_ms ?? share(0.95)))],
     [text.tiles.warm, `${warm.ready ?? 0}`, text.tiles.warmRest(warm.dialling ?? 0, warm.misses ?? 0)],
-    [text.tiles.loop, well.lag_p99_ms === undefined ? "–" : `${well.lag_p99_ms} ms`, well.breaker_open ? text.tiles.breakerOpen : text.tiles.breakerClosed],
+    [text.tiles.model, well.breaker_open ? text.tiles.breakerOpen : text.tiles.breakerClosed, text.tiles.loop(ms(well.lag_p99_ms))],
     [text.tiles.today, usd(well.usd_today ?? 0), well.usd_budget ? text.tiles.budget(usd(well.usd_budget)) : text.tiles.noBudget],
   ];
   if (!snapshot.value) return null;

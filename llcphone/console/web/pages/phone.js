@@ -4,7 +4,7 @@ import { session } from "../api.js";
 import { choose, conversation, current, lines, openLines } from "../audio/lines.js";
 import { bornAt } from "../conversation.js";
 import { html, useEffect } from "../dom.js";
-import { Notice } from "../parts/kit.js";
+import { Empty } from "../parts/kit.js";
 import { Faults } from "../parts/phone/faults.js";
 import { Handset } from "../parts/phone/handset.js";
 import { Transcript } from "../parts/phone/transcript.js";
@@ -17,7 +17,7 @@ const words = text.phone;
 
 export default function Phone() {
   if (!session.value.phone) {
-    return html`<h1>${words.title}</h1><${Notice}><strong>${words.cannot}</strong> ${words.cannotFix}<//>`;
+    return html`<${Empty} page title=${words.cannot}><p>${words.cannotFix}</p><//>`;
   }
   return html`<${Telephone} />`;
 }
@@ -26,9 +26,10 @@ function Telephone() {
   useEffect(openLines, []);
   const [caller, colleague] = lines;
   const second = colleague.ready.value !== null && (colleague.busy.value || colleague.state.value === "incoming");
+  const both = second && caller.busy.value && colleague.busy.value;
   const line = lines[current.value];
   const said = conversation.value;
-  const [entries, turns, floor] = [said.entries.value, said.turns.value, said.floor.value];
+  const [entries, turns, floor, reason] = [said.entries.value, said.turns.value, said.floor.value, said.reason.value];
   const { model, agents = [], words: mayRead } = snapshot.value ?? {};
   const simulated = model?.kind === "simulated";
   const empty = mayRead === "never" ? words.transcriptOff : agents.length ? words.transcriptEmpty : words.transcriptNone;
@@ -44,10 +45,8 @@ function Telephone() {
     </div>
     <div class="phone">
       <div class="phone-left stack">
-        ${second && html`<${OneOfTwo} key="2" index=${1} floor="" />`}
-        ${second
-          ? html`<${OneOfTwo} key="1" index=${0} floor=${floor} />`
-          : html`<div key="1" class="telephone"><${Handset} line=${caller} title=${words.line(caller.ready.value?.line ?? 1)} floor=${floor} /></div>`}
+        ${second && html`<${OneOfTwo} key="2" index=${1} floor="" both=${both} />`}
+        <${OneOfTwo} key="1" index=${0} floor=${floor} reason=${reason} both=${both} />
         <${Cue} line=${caller} cue=${nextCue(caller, entries)} />
         <${Voice} line=${line} />
       </div>
@@ -57,6 +56,7 @@ function Telephone() {
           events=${caller.events.value}
           isOver=${!caller.busy.value}
           scripted=${simulated}
+          transcribed=${snapshot.value?.transcribed}
           empty=${empty}
         />
         <${Waits} turns=${turns} gaps=${caller.gaps.value} born=${bornAt(entries)} />
@@ -67,15 +67,17 @@ function Telephone() {
     </div>`;
 }
 
-// A line beside another one: the microphone and the loudspeaker are for one of them.
-function OneOfTwo({ index, floor }) {
+// A line. Where both hold a call, the microphone and the loudspeaker are for one of them.
+function OneOfTwo({ index, floor, reason, both }) {
   const line = lines[index];
   const chosen = current.value === index;
-  return html`<div class="telephone stack">
-    <${Handset} line=${line} title=${words.line(line.ready.value?.line ?? index + 1)} floor=${floor} />
-    <button type="button" class="button" aria-pressed=${chosen} onClick=${() => choose(index)}>
-      ${chosen ? words.active : words.speakHere}
-    </button>
+  return html`<div class="telephone">
+    <${Handset} line=${line} title=${words.line(line.ready.value?.line ?? index + 1)} floor=${floor} reason=${reason}>
+      ${both &&
+      html`<button type="button" class="button" aria-pressed=${chosen} onClick=${() => choose(index)}>
+        ${chosen ? words.active : words.speakHere}
+      </button>`}
+    <//>
   </div>`;
 }
 

@@ -38,7 +38,7 @@ export function Acts({ call, transfers, onActed }) {
   return html`<div class="row acts" role="group" aria-label=${text.actsLabel}>
     ${talks && acts.map((what) => html`<button key=${what} type="button" class="button" onClick=${() => ask(what)}>${text.act[what].button}</button>`)}
     <button type="button" class="button danger" onClick=${() => ask("hangup")}>${text.act.hangup.button}</button>
-    <button type="button" class="button danger" onClick=${() => ask("end")}>${text.act.end.button}</button>
+    <button type="button" class="button end" onClick=${() => ask("end")}>${text.act.end.button}</button>
     ${[...acts, "hangup", "end"].map(
       (what) => html`<${ActDialog} key=${what} what=${what} call=${call.id} transfers=${transfers} open=${asked === what} onClose=${close} onDone=${onActed} />`,
     )}
@@ -78,11 +78,11 @@ function ActDialog({ what, call, transfers = [], open, onClose, onDone }) {
   return html`<${Dialog} open=${open} title=${words.title} onClose=${close}>
     <form class="stack" onSubmit=${submit}>
       <p>${words.why}</p>
-      ${(what === "say" || what === "tell") && html`<label class="stack">${words.label}<textarea rows="3" maxlength="2000" required value=${value} onInput=${(event) => setValue(event.target.value)}></textarea></label>`}
-      ${what === "digits" && html`<label class="stack">${words.label}<input inputmode="tel" pattern="[0-9*#wWA-D]{1,64}" required autocomplete="off" value=${value} onInput=${(event) => setValue(event.target.value)} /></label>`}
-      ${what === "transfer" && html`<label class="stack">${words.label}<select value=${chosen} onChange=${(event) => setValue(event.target.value)}>${transfers.map((name) => html`<option key=${name} value=${name}>${name}</option>`)}</select></label>`}
+      ${(what === "say" || what === "tell") && html`<label class="stack">${words.label}<textarea rows="3" maxlength="2000" required autofocus value=${value} onInput=${(event) => setValue(event.target.value)}></textarea></label>`}
+      ${what === "digits" && html`<label class="stack">${words.label}<input inputmode="tel" pattern="[0-9*#wWA-D]{1,64}" required autofocus autocomplete="off" value=${value} onInput=${(event) => setValue(event.target.value)} /></label>`}
+      ${what === "transfer" && html`<label class="stack">${words.label}<select autofocus value=${chosen} onChange=${(event) => setValue(event.target.value)}>${transfers.map((name) => html`<option key=${name} value=${name}>${name}</option>`)}</select></label>`}
       <${ProblemNotice} problem=${problem} />
-      <div class="row"><button class="button main ${what === "hangup" || what === "end" ? "danger" : ""}" disabled=${busy}>${words.button}</button><button type="button" class="button quiet" onClick=${close}>${text.cancel}</button></div>
+      <div class="row"><button class="button main ${what === "hangup" || what === "end" ? "danger" : ""}" disabled=${busy}>${words.button.replace(" …", "")}</button><button type="button" class="button quiet" autofocus=${what === "hangup" || what === "end"} onClick=${close}>${text.cancel}</button></div>
     </form>
   <//>`;
 }

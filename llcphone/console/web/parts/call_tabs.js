@@ -8,7 +8,7 @@ export function Tabs({ page, model, player, live, onReveal }) {
   const tabs = [
     ["words", html`<${Words} page=${page} model=${model} player=${player} live=${live} onReveal=${onReveal} />`],
     ["turns", html`<${Turns} model=${model} player=${player} />`, model.turns.length],
-    ["tools", html`<${Tools} model=${model} player=${player} />`, model.tools.length],
+    ["tools", html`<${Tools} model=${model} player=${player} live=${live} />`, model.tools.length],
     ["money", html`<${Money} page=${page} model=${model} player=${player} />`],
     ["trouble", html`<${Trouble} page=${page} model=${model} player=${player} />`, model.trouble.length],
     ["notes", html`<${Notes} page=${page} />`, page.messages.length + page.notes.length],
@@ -69,6 +69,7 @@ function Words({ page, model, player, live, onReveal }) {
           ${line.pending && html` <span class="pending">${line.unheard}</span>`}
           ${line.cut && line.unheard && html` <del class="unheard"><span class="visually-hidden">${text.notHeard} </span>${line.unheard}</del>`}
           ${line.cut && html` <span class="cut-mark" title=${text.cut(line)}>✂ <span class="visually-hidden">${text.cut(line)}</span></span>`}
+          ${line.answers && html` <span class="soft num">${text.answered(line.answers)}</span>`}
         </p>
       </li>`,
     )}
@@ -77,9 +78,10 @@ function Words({ page, model, player, live, onReveal }) {
 
 // Scrolls the list, never the page.
 function showWithin(list, line) {
-  const top = line.offsetTop - list.offsetTop;
-  if (top < list.scrollTop) list.scrollTop = top;
-  else if (top + line.offsetHeight > list.scrollTop + list.clientHeight) list.scrollTop = top + line.offsetHeight - list.clientHeight;
+  const top = line.offsetTop; // of the list, which is positioned
+  const above = list.scrollTop - top;
+  const below = top + line.offsetHeight - list.scrollTop - list.clientHeight;
+  if (above > 0 || below > 0) list.scrollTop = top - list.clientHeight / 3;
 }
 
 function Hidden({ why, what, onReveal }) {
@@ -91,17 +93,17 @@ function Hidden({ why, what, onReveal }) {
 
 function Turns({ model, player }) {
   if (model.turns.length === 0) return html`<p class="soft">${text.noTurns}</p>`;
-  const names = Object.keys(text.parts);
+  const names = [...(model.turns.some(({ took }) => took.opening) ? ["opening"] : []), ...Object.keys(text.parts)];
   return html`<div class="table-scroll" tabindex="0"><table class="table">
     <caption class="visually-hidden">${text.turnsCaption}</caption>
     <thead><tr>
       <th scope="col">${text.turnColumn}</th><th scope="col">${text.atColumn}</th><th scope="col">${text.waitColumn}</th>
-      ${names.map((name) => html`<th key=${name} scope="col">${text.parts[name]}</th>`)}
+      ${names.map((name) => html`<th key=${name} scope="col" title=${text.partsWhy[name]}>${text.partOf(name, model.notice)}</th>`)}
       <th scope="col">${text.cutColumn}</th><th scope="col">US$</th>
     </tr></thead>
     <tbody>${model.turns.map(
       (turn) => html`<tr key=${turn.index} class=${player.at >= turn.at && player.at < (turn.heardMs ?? turn.at) ? "now" : ""}>
-        <th scope="row">${turn.index} <span class="soft">${text.asked[turn.asked] ?? turn.asked}</span></th>
+        <th scope="row">${turn.index} <span class="soft">${text.turnIs(turn)}</span></th>
         <td><${Moment} at=${turn.at} player=${player} /></td>
         <td class="num"><strong>${turn.gapMs === null ? "–" : ms(turn.gapMs)}</strong></td>
         ${names.map((name) => html`<td key=${name} class="num ${turn.gapMs !== null && turn.longest === name ? "longest" : ""}">${ms(turn.took[name])}</td>`)}
@@ -112,7 +114,7 @@ function Turns({ model, player }) {
   </table></div>`;
 }
 
-function Tools({ model, player }) {
+function Tools({ model, player, live }) {
   if (model.tools.length === 0) return html`<p class="soft">${text.noTools}</p>`;
   return html`<div class="table-scroll" tabindex="0"><table class="table">
     <thead><tr><th scope="col">${text.atColumn}</th><th scope="col">${text.toolColumn}</th><th scope="col">${text.tookColumn}</th><th scope="col">${text.targetColumn}</th><th scope="col">${text.resultColumn}</th></tr></thead>
@@ -120,9 +122,9 @@ function Tools({ model, player }) {
       (tool) => html`<tr key=${`${tool.name}${tool.from}`}>
         <td><${Moment} at=${tool.from} player=${player} /></td>
         <th scope="row" class="mono">${tool.name}</th>
-        <td class="num">${ms(tool.ms)}</td>
+        <td class="num">${ms(tool.to - tool.from)}</td>
         <td class="num">${ms(tool.targetMs)}</td>
-        <td>${{ true: text.worked, false: text.failed }[tool.ok] ?? text.runs}</td>
+        <td class="nowrap">${{ true: text.worked, false: text.failed }[tool.ok] ?? (live ? text.runs : text.unfinished)}</td>
       </tr>`,
     )}</tbody>
   </table></div>`;
@@ -148,16 +150,17 @@ function Money({ page, model, player }) {
 function Trouble({ page, model, player }) {
   const record = page.record ?? {};
   const counts = Object.entries(text.counts).filter(([name]) => record[name]);
-  return html`${model.trouble.length === 0 && counts.length === 0 && !record.failure && html`<p class="soft">${text.noTrouble}</p>`}
+  return html`${model.trouble.length === 0 && !record.failure && html`<p class="soft">${text.noTrouble}</p>`}
     ${model.trouble.length > 0 &&
     html`<div class="table-scroll" tabindex="0"><table class="table">
       <thead><tr><th scope="col">${text.atColumn}</th><th scope="col">${text.whatColumn}</th><th scope="col">${text.lastedColumn}</th><th scope="col">${text.becauseColumn}</th></tr></thead>
       <tbody>${model.trouble.map(
-        (each) => html`<tr key=${`${each.kind}${each.from}`}><td><${Moment} at=${each.from} player=${player} /></td><th scope="row">${each.kind}</th><td class="num">${ms(each.ms)}</td><td>${each.why}</td></tr>`,
+        (each) => html`<tr key=${`${each.kind}${each.from}`}><td><${Moment} at=${each.from} player=${player} /></td><th scope="row">${text.trouble[each.kind] ?? each.kind}</th><td class="num">${ms(each.ms)}</td><td>${text.because(each.kind, each.why)}</td></tr>`,
       )}</tbody>
     </table></div>`}
+    ${record.failure && html`<dl class="facts-list"><dt>${text.failure}</dt><dd>${record.failure}</dd></dl>`}
+    ${counts.length > 0 && html`<h3>${text.counted}</h3><p class="soft">${text.countedWhy}</p>`}
     <dl class="facts-list">
-      ${record.failure && html`<dt>${text.failure}</dt><dd>${record.failure}</dd>`}
       ${counts.map(([name, label]) => html`<dt key=${name}>${label}</dt><dd class="num">${record[name]}</dd>`)}
     </dl>`;
 }

@@ -31,8 +31,17 @@ export function ProblemNotice({ problem }) {
   <//>`;
 }
 
-export function Empty({ title, children }) {
-  return html`<div class="empty"><h2>${title}</h2>${children}</div>`;
+// `page`: there is nothing else on the page, so this is its heading.
+export function Empty({ title, page = false, children }) {
+  return html`<div class="empty">${page ? html`<h1>${title}</h1>` : html`<h2>${title}</h2>`}${children}</div>`;
+}
+
+// What is wrong is all that the page has.
+export function PageProblem({ problem, children }) {
+  return html`<${Empty} page title=${problem.message}>
+    ${problem.fix && html`<p>${text.shell.fix} ${problem.fix}</p>`}
+    ${children}
+  <//>`;
 }
 
 // A level from 0 to 1.

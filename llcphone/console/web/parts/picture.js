@@ -12,6 +12,8 @@ const AXIS = 22;
 const PX_PER_S = 40; // of a call that does not fit the screen
 const FITS_PX_PER_S = 15;
 const LETTER_PX = 9;
+const LABEL_PX = 34; // of a time
+const TROUBLE_PX = 76; // of a label
 const STEPS_S = [0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600];
 
 export function Picture({ model, at, peaks, onSeek, live = false }) {
@@ -56,11 +58,13 @@ export function Picture({ model, at, peaks, onSeek, live = false }) {
     </div>
     </div>
     <div class="row picture-tools">
-      <${Legend} />
+      <${Legend} model=${model} />
       <span class="grow"></span>
-      <button type="button" class="button" disabled=${scale <= fit} onClick=${() => zoomTo(0)}>${text.whole}</button>
-      <button type="button" class="button icon" aria-label=${text.zoomOut} disabled=${scale <= fit} onClick=${() => zoomTo(scale / 2)}>−</button>
-      <button type="button" class="button icon" aria-label=${text.zoomIn} disabled=${scale >= 1} onClick=${() => zoomTo(scale * 2)}>+</button>
+      <div class="row">
+        <button type="button" class="button" disabled=${scale <= fit} onClick=${() => zoomTo(0)}>${text.whole}</button>
+        <button type="button" class="button icon" aria-label=${text.zoomOut} disabled=${scale <= fit} onClick=${() => zoomTo(scale / 2)}>−</button>
+        <button type="button" class="button icon" aria-label=${text.zoomIn} disabled=${scale >= 1} onClick=${() => zoomTo(scale * 2)}>+</button>
+      </div>
     </div>
   </div>`;
 }
@@ -91,7 +95,7 @@ function Lanes({ model, view, at, peaks, onSeek }) {
     <defs>
       <pattern id="hatch" width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(45)"><path class="hatch" d="M0 0V6" /></pattern>
     </defs>
-    <${Axis} view=${view} y=${top.axis} height=${height} />
+    <${Axis} view=${view} y=${top.axis} height=${height} end=${model.end} />
     ${["caller", "agent"].map(
       (who) => html`<${Voice} key=${who} who=${who} view=${view} y=${top[who]} peaks=${peaks?.[who]} startMs=${peaks?.startMs ?? 0} spans=${model.floor.filter((span) => span.who === who && inView(span))} />`,
     )}
@@ -110,7 +114,7 @@ function Lanes({ model, view, at, peaks, onSeek }) {
       </g>`,
     )}
     ${model.turns.filter(({ parts }) => parts.length > 0 && inView({ from: parts[0].from, to: parts.at(-1).to })).map(
-      (turn) => html`<${TurnBar} key=${turn.index} turn=${turn} view=${view} y=${top.wait} onSeek=${onSeek} />`,
+      (turn) => html`<${TurnBar} key=${turn.index} turn=${turn} notice=${model.notice} view=${view} y=${top.wait} onSeek=${onSeek} />`,
     )}
     ${model.tools.filter(inView).map(
       (tool) => html`<g key=${`${tool.name}${tool.from}`} class="tool-bar ${tool.ok === false ? "failed" : ""}" onClick=${seeks(onSeek, tool.from)}>
@@ -120,9 +124,9 @@ function Lanes({ model, view, at, peaks, onSeek }) {
       </g>`,
     )}
     ${model.trouble.filter(inView).map(
-      (each) => html`<g key=${`${each.kind}${each.from}`} class="trouble ${each.bad ? "bad" : ""}" onClick=${seeks(onSeek, each.from)}>
+      (each, index, all) => html`<g key=${`${each.kind}${each.from}`} class="trouble ${each.bad ? "bad" : ""}" onClick=${seeks(onSeek, each.from)}>
         <path d=${`M${view.x(each.from)} 0V${top.axis}`} />
-        <text x=${view.x(each.from) + 4} y=${top.trouble + 14}>${each.bad ? "⚑" : "↻"} ${each.kind}</text>
+        <text x=${view.x(each.from) + 4} y=${top.trouble + 14}>${each.bad ? "⚑" : "↻"} ${view.x(all[index + 1]?.from ?? Infinity) - view.x(each.from) > TROUBLE_PX ? text.trouble[each.kind] ?? each.kind : ""}</text>
         <title>${text.troubleWas(each)}</title>
       </g>`,
     )}
@@ -148,7 +152,7 @@ function Voice({ who, view, y, spans, peaks, startMs }) {
   </g>`;
 }
 
-function TurnBar({ turn, view, y, onSeek }) {
+function TurnBar({ turn, notice, view, y, onSeek }) {
   return html`<g class="turn-bar" onClick=${seeks(onSeek, turn.parts[0].from)}>
     ${turn.parts.map(
       ({ whose, from, to }) => html`<g key=${from} class="part ${whose}">
@@ -156,11 +160,11 @@ function TurnBar({ turn, view, y, onSeek }) {
         ${wide(view, from, to) > LETTER_PX && html`<text x=${view.x(from) + wide(view, from, to) / 2} y=${y + 15}>${text.letters[whose]}</text>`}
       </g>`,
     )}
-    <title>${text.turnWas(turn)}</title>
+    <title>${text.turnWas(turn, notice)}</title>
   </g>`;
 }
 
-function Axis({ view, y, height }) {
+function Axis({ view, y, height, end }) {
   const step = STEPS_S.find((each) => each * 1000 * view.scale >= 64) ?? STEPS_S.at(-1);
   const first = Math.max(0, Math.floor(view.from / 1000 / step));
   const count = Math.ceil((view.to - view.from) / 1000 / step) + 1;
@@ -169,7 +173,7 @@ function Axis({ view, y, height }) {
     ${times.map(
       (time) => html`<g key=${time}>
         <path d=${`M${view.x(time * 1000)} 0V${height - 14}`} />
-        <text x=${view.x(time * 1000) + 3} y=${y + 16}>${clock(time)}${step < 1 ? `.${Math.round((time % 1) * 10)}` : ""}</text>
+        ${view.x(end) - view.x(time * 1000) > LABEL_PX && html`<text x=${view.x(time * 1000) + 3} y=${y + 16}>${clock(time)}${step < 1 ? `.${Math.round((time % 1) * 10)}` : ""}</text>`}
       </g>`,
     )}
   </g>`;
@@ -190,10 +194,11 @@ function Overview({ model, view, at, onSeek }) {
   </svg>`;
 }
 
-export function Legend() {
+function Legend({ model }) {
+  const seen = new Set(model.turns.flatMap(({ parts }) => parts.map(({ whose }) => whose)));
   return html`<ul class="legend">
-    ${Object.entries(text.letters).map(
-      ([whose, letter]) => html`<li key=${whose}><span class="swatch ${whose}" aria-hidden="true">${letter}</span>${text.whose[whose]}</li>`,
+    ${Object.entries(text.letters).filter(([whose]) => seen.has(whose)).map(
+      ([whose, letter]) => html`<li key=${whose}><span class="swatch ${whose}" aria-hidden="true">${letter}</span>${text.whoseIs(whose, model.notice)}</li>`,
     )}
   </ul>`;
 }

@@ -13,26 +13,34 @@ const STEPS = [
   ["heard", "ear_ms", "line"],
 ];
 
-export function modelOf({ call, record, lines = [] }, nowMs = null) {
+const THINKING = "model thinking"; // who has the floor, as the record says it
+const SAME_MS = 100;
+
+export function modelOf({ call, record, lines = [], audio = null }, nowMs = null) {
   const turns = (record?.turns ?? []).map((turn) => turnOf(turn, record.started_after_ms));
-  const floor = floorSpans(record?.floor ?? [], turns, endOf(call, record, nowMs));
+  const end = endOf(call, record, nowMs);
+  const floor = floorSpans(record?.floor ?? [], turns, end);
+  const unanswered = unansweredOf(record?.floor ?? [], floor, turns, end);
   const model = {
     floor,
     turns,
-    waits: turns.filter((turn) => turn.gapMs !== null).map(({ index, askedMs, heardMs, gapMs }) => ({ index, from: askedMs, to: heardMs, gapMs })),
+    unanswered,
+    waits: [...turns.filter((turn) => turn.gapMs !== null).map(({ index, askedMs, heardMs, gapMs }) => ({ index, from: askedMs, to: heardMs, gapMs })), ...(unanswered ? [unanswered] : [])],
     lines: placed(lines.length ? lines.filter(({ text }) => text).map(liveLine) : record?.transcript ?? [], turns, floor),
-    tools: inLanes(record?.tools ?? []),
+    tools: inLanes(record?.tools ?? [], end),
     trouble: troubleOf(record),
+    notice: Boolean(audio), // the caller hears of a recording before the line is open
   };
   const ended = call?.state === "ended" ? (record?.duration_s ?? 0) * 1000 : Infinity;
   model.cuts = model.lines.filter((line) => line.cut).map((line) => ({ at: line.to, line, byEnd: line.to > ended - 100 }));
   for (const { line, byEnd } of model.cuts) line.byEnd = byEnd;
-  model.end = Math.max(endOf(call, record, nowMs), ...[...floor, ...model.tools].map(({ to }) => to), 1000);
+  model.end = Math.max(end, ...[...floor, ...model.tools].map(({ to }) => to), 1000);
   return model;
 }
 
 const endOf = (call, record, nowMs) => nowMs ?? (record?.duration_s ?? call?.duration_s ?? 0) * 1000;
 
+// The greeting is made while the line is not open yet: the caller is not waiting for llcphone then.
 function turnOf(turn, startedMs) {
   const askedMs = turn.spoke_until_ms;
   const parts = [];
@@ -42,7 +50,7 @@ function turnOf(turn, startedMs) {
     if (at === null || at === undefined || from === null) continue;
     const to = Math.max(from, at);
     const open = name === "sent" && startedMs > from ? Math.min(startedMs, to) : from;
-    if (open > from) parts.push({ name, whose: "line", from, to: open, ms: open - from }); // until the line was open
+    if (open > from) parts.push({ name: "opening", whose: "opening", from, to: open, ms: open - from });
     from = open;
     if (to > from) parts.push({ name, whose, from, to, ms: to - from });
     from = to;
@@ -57,13 +65,19 @@ function turnOf(turn, startedMs) {
     gapMs: turn.ear_gap_ms ?? null,
     cutMs: turn.barged_in_ms,
     parts,
-    took: turn.parts ?? {},
+    took: { ...turn.parts, ...withOpening(parts) },
     longest: turn.longest,
     tools: turn.tools,
     usd: turn.cost_usd,
     usage: turn.usage ?? {},
     cachedShare: turn.cached_share ?? 0,
   };
+}
+
+// The steps of a turn that took less than the record says, as some of it was the opening of the line.
+function withOpening(parts) {
+  const opening = parts.find(({ name }) => name === "opening");
+  return opening ? { opening: opening.ms, sent: parts.find(({ name }) => name === "sent")?.ms ?? 0 } : {};
 }
 
 // Who was heard when. The floor passes on when turn detection has decided and when audio is sent; the ends that a
@@ -86,6 +100,14 @@ function floorSpans(moves, turns, end) {
   return spans;
 }
 
+// The wait in which the call is now, or ended: the agent had the turn, and was not heard.
+function unansweredOf(moves, floor, turns, end) {
+  if (moves.at(-1)?.[1] !== THINKING) return null;
+  const from = floor.findLast(({ who }) => who === "caller")?.to ?? moves.at(-1)[0];
+  const asked = turns.at(-1);
+  return end > from ? { index: asked?.askedMs >= from - SAME_MS ? asked.index : turns.length + 1, from, to: end, gapMs: end - from } : null;
+}
+
 // A line of a live call, as those of a record are.
 function liveLine({ speaker, at_ms, text, heard, cut }) {
   const whole = heard.length >= text.length;
@@ -93,7 +115,7 @@ function liveLine({ speaker, at_ms, text, heard, cut }) {
 }
 
 function placed(lines, turns, floor) {
-  const callers = floor.filter(({ who }) => who === "caller");
+  const [callers, agents] = ["caller", "agent"].map((name) => floor.filter(({ who }) => who === name));
   let free = 0;
   let turnBefore = null;
   return lines.map((line, index) => {
@@ -105,21 +127,23 @@ function placed(lines, turns, floor) {
     }
     const turn = turns.findLast(({ begunMs }) => begunMs !== null && begunMs <= at) ?? null;
     const from = turn !== turnBefore && turn?.heardMs ? turn.heardMs : Math.max(at, free);
+    const answers = turn !== turnBefore && turn?.gapMs !== null ? turn : null;
     turnBefore = turn;
     const generated = line.generated_ms ?? 0;
     const heard = line.heard_ms ?? generated;
-    free = from + heard;
-    const cut = line.speaker === "agent" && !line.pending && (line.generated_ms === undefined ? Boolean(whole.unheard) : heard < generated);
-    return { ...whole, from, to: free, cut, heardMs: heard, generatedMs: generated };
+    const live = line.generated_ms === undefined; // nobody has measured it yet
+    const cut = line.speaker === "agent" && !line.pending && (live ? Boolean(whole.unheard) : heard < generated);
+    free = live && cut ? (agents.find(({ to }) => to > from)?.to ?? from) : from + heard;
+    return { ...whole, from, to: free, cut, answers, ...(!live && { heardMs: heard, generatedMs: generated }) };
   });
 }
 
 // Tools that ran at the same time lie below each other.
-function inLanes(tools) {
+function inLanes(tools, end) {
   const ends = [];
   return tools
     .filter(({ at_ms }) => at_ms !== null && at_ms !== undefined)
-    .map((tool) => ({ name: tool.name, from: tool.at_ms, to: tool.at_ms + (tool.took_ms ?? 0), ms: tool.took_ms, targetMs: tool.target_ms, ok: tool.ok }))
+    .map((tool) => ({ name: tool.name, from: tool.at_ms, to: tool.at_ms + (tool.took_ms ?? Math.max(0, end - tool.at_ms)), ms: tool.took_ms, targetMs: tool.target_ms, ok: tool.ok }))
     .sort((one, other) => one.from - other.from)
     .map((tool) => {
       let lane = ends.findIndex((end) => end <= tool.from);
@@ -132,16 +156,20 @@ function inLanes(tools) {
 function troubleOf(record) {
   const alarms = (record?.alarms ?? []).map(({ kind, at_ms, lasted_ms, because }) => ({ kind, from: at_ms, ms: lasted_ms, why: because, bad: true }));
   const gaps = (record?.gaps ?? []).map((gap) => ({
-    kind: gap.kind === "lost" ? "session lost" : "session renewed",
+    kind: kindOf(gap),
     from: gap.at_ms ?? 0,
     ms: gap.gap_ms,
     why: [gap.cause, gap.outcome].filter(Boolean).join(", "),
-    bad: gap.kind === "lost",
+    bad: kindOf(gap) === "session lost",
   }));
   return [...alarms, ...gaps].sort((one, other) => one.from - other.from);
 }
 
-const SAME_MS = 100;
+// In a turn without an end, such as a noise, nothing was lost: the next session has the whole turn.
+function kindOf({ kind, cause }) {
+  if (kind !== "lost") return "session renewed";
+  return cause === "long turn" ? "no pause" : "session lost";
+}
 
 // One more message of the live socket about this call.
 export function folded(page, message) {

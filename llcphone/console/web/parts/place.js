@@ -55,7 +55,7 @@ export default function Place() {
     <form class="stack place" onSubmit=${submit}>
       ${snapshot.value?.mode === "phone" && html`<${Notice}>${text.ringsHere}<//>`}
       <div>
-        <label class="stack">${text.number}<input type="tel" inputmode="tel" required autocomplete="off" placeholder="+15551230001" aria-invalid=${asked.to !== "" && !well} aria-describedby="place-number" ...${field("to")} /></label>
+        <label class="stack">${text.number}<input type="tel" inputmode="tel" required autofocus autocomplete="off" placeholder="+15551230001" aria-invalid=${asked.to !== "" && !well} aria-describedby="place-number" ...${field("to")} /></label>
         <span id="place-number" class="soft">${asked.to !== "" && !well ? text.badNumber : text.numberFormat}</span>
       </div>
       <label class="stack">

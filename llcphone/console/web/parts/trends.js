@@ -23,7 +23,7 @@ export function Trends() {
       over = true;
     };
   }, [by]);
-  if (buckets.length < 2) return null;
+  if (buckets.length < 2 || !buckets.some(({ calls }) => calls > 0)) return null;
   const label = new Intl.DateTimeFormat(undefined, by === "hour" ? { weekday: "short", hour: "2-digit", minute: "2-digit" } : { dateStyle: "medium" });
   const time = (bucket) => label.format(new Date(typeof bucket.at === "number" ? bucket.at * 1000 : bucket.at));
   return html`<section class="panel stack trends" aria-label=${text.trends}>

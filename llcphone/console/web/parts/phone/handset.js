@@ -15,11 +15,19 @@ const FLOOR_DB = 60;
 // A level of 0 to 1 as a share of 60 dB.
 const share = (level) => Math.max(0, 1 + (20 * Math.log10(level + 1e-6)) / FLOOR_DB);
 
-export function Handset({ line, title, floor }) {
+// Why the call ended: as the network saw it, or where that is vague, as the call's record says.
+const VAGUE = ["no more TwiML", "completed by REST"];
+const whyOver = (why, reason) => {
+  const said = (VAGUE.includes(why) && reason) || why;
+  return words.why[said] ?? said;
+};
+
+export function Handset({ line, title, floor, reason = "", children }) {
   const [keypad, setKeypad] = useState(false);
   const state = line.state.value;
   const connected = state === "connected";
-  const { number, from } = line.ready.value ?? {};
+  const id = `keypad-${line.ready.value?.line}`;
+  const { from, to } = line.numbers.value;
   useEffect(() => {
     const keys = Object.fromEntries(KEYS.map((key) => [key, () => press(line, key)]));
     return registerKeys({ ...keys, m: () => (line.state.value === "connected" ? line.mute(!line.muted.value) : false) });
@@ -28,11 +36,11 @@ export function Handset({ line, title, floor }) {
   return html`<section class="panel handset" aria-label=${title}>
     <div class="handset-face">
       <h2>${title}</h2>
-      <p class="soft">${from && words.from(from)} ${number && words.to(number)}</p>
+      <p class="soft">${line.ready.value && `${words.from(from)} ${words.to(to)}`}</p>
       <p class="timer num ${connected ? "" : "soft"}" aria-hidden=${!connected}>${clock(seconds)}</p>
       <p role="status" class="handset-state ${state}">
         ${line.conference.value === "waiting" ? words.state.waiting : words.state[state]}
-        ${state === "over" && line.why.value && html`: ${words.why[line.why.value] ?? line.why.value}`}
+        ${state === "over" && line.why.value && html`: ${whyOver(line.why.value, reason)}`}
       </p>
       <p class="floor ${connected ? floor : ""}">${(connected && words.floor[floor]) || "\u00a0"}</p>
     </div>
@@ -62,11 +70,12 @@ export function Handset({ line, title, floor }) {
         type="button"
         class="button"
         aria-expanded=${keypad}
-        aria-controls="keypad-${number}"
+        aria-controls=${id}
         onClick=${() => setKeypad(!keypad)}
       >${words.keypad}</button>
     </div>
-    ${keypad && html`<${Keypad} id="keypad-${number}" line=${line} />`}
+    ${keypad && html`<${Keypad} id=${id} line=${line} />`}
+    ${children}
   </section>`;
 }
 
@@ -96,10 +105,10 @@ function Keypad({ id, line }) {
 function Question({ line }) {
   const question = line.question.value;
   if (!question) return null;
-  const { what, name, to, from, choices } = question;
+  const { what, name, to, choices } = question;
   if (what === "ring") {
     return html`<div class="question" role="alertdialog" aria-label=${words.state.incoming}>
-      <strong>${words.state.incoming}</strong> <span class="soft">${words.from(from)} ${words.to(to)}</span>
+      <strong>${words.state.incoming}</strong>
       <div class="row">
         <button type="button" class="button main" onClick=${() => line.answer("accept")}>${words.accept}</button>
         <button type="button" class="button" onClick=${() => line.answer("decline")}>${words.decline}</button>

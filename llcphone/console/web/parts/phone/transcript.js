@@ -7,7 +7,7 @@ import * as text from "../../text.js";
 
 const words = text.phone;
 
-export function Transcript({ entries, events, isOver, scripted, empty }) {
+export function Transcript({ entries, events, isOver, scripted, transcribed, empty }) {
   const all = inOrder(
     entries,
     events.map(({ at, text: said }, id) => ({ kind: "network", id, at, text: said })),
@@ -26,7 +26,7 @@ export function Transcript({ entries, events, isOver, scripted, empty }) {
       <ol>
         ${all.map(
           (entry) => html`<li key="${entry.kind}-${entry.id}" class="said ${entry.kind} ${entry.by ?? ""}">
-            <${Entry} entry=${entry} isOver=${isOver} scripted=${scripted} />
+            <${Entry} entry=${entry} isOver=${isOver} scripted=${scripted} transcribed=${transcribed} />
           </li>`,
         )}
       </ol>
@@ -35,11 +35,14 @@ export function Transcript({ entries, events, isOver, scripted, empty }) {
   </section>`;
 }
 
-function Entry({ entry, isOver, scripted }) {
+function Entry({ entry, isOver, scripted, transcribed }) {
   if (entry.kind === "network") return html`<b>${words.network}</b> <span class="soft">${entry.text}</span>`;
   if (entry.kind === "tool") {
     const took = entry.took_ms === undefined ? words.toolRuns : (entry.ok ? words.toolDone : words.toolFailed)(ms(entry.took_ms));
     return html`<b>${words.tool}</b> <span><span class="mono">${entry.name}</span> <span class="soft">${took}</span></span>`;
+  }
+  if (entry.text === "" && entry.by === "caller") {
+    return html`<b>${words.by.caller}</b> ${transcribed ? "…" : html`<span class="soft" title=${words.notTranscribedWhy}>${words.notTranscribed}</span>`}`;
   }
   const heard = entry.by === "caller" ? entry.text.length : entry.heard;
   const rest = entry.text.slice(heard);

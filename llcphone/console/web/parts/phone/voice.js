@@ -23,6 +23,7 @@ const KINDS = ["microphone", "lines", "file", "text"];
 export function Voice({ line }) {
   const choose = (kind) => {
     source.value = kind;
+    trouble.value = ""; // of another source
     void line.changeSource();
   };
   const [problem, fix] = text.phone.trouble[trouble.value] ?? text.phone.trouble.other;
@@ -50,12 +51,12 @@ export function Cue({ line, cue }) {
       ? html`<p class="soft">${text.phone.cuesDone}</p>`
       : html`<h2 class="soft">${text.phone.cue}</h2>
           <q>${cue.text}</q>
-          ${cue.wav &&
+          ${(cue.wav || line.ready.value?.speak) &&
           html`<button
             type="button"
             class="button main"
             disabled=${line.state.value !== "connected"}
-            onClick=${() => line.say(cue.wav)}
+            onClick=${() => (cue.wav ? line.say(cue.wav) : line.speak(cue.text))}
           >${text.phone.cueSay}</button>`}`}
   </section>`;
 }
@@ -132,14 +133,15 @@ function Device({ label, of, value, onChange }) {
 }
 
 function Lines({ line, ready }) {
+  const known = line.ready.value?.lines ?? [];
   return html`<p class="soft">${words.linesWhy}</p>
-    <ul class="lines" tabindex="0" aria-label=${words.lines}>
-      ${(line.ready.value?.lines ?? []).map(
+    ${known.length > 0 && html`<ul class="lines" tabindex="0" aria-label=${words.lines}>
+      ${known.map(
         ({ name, text: said }) => html`<li key=${name}>
           <button type="button" class="button quiet" disabled=${!ready} onClick=${() => line.say(name)}>${said}</button>
         </li>`,
       )}
-    </ul>
+    </ul>`}
     ${!ready && html`<p class="soft">${words.needCall}</p>`}`;
 }
 

@@ -20,7 +20,7 @@ export function Waits({ turns, gaps, born }) {
       : html`<p class="soft">${words.turnsEmpty}</p>`)}
     <ol class="waits">
       ${shown.map(
-        (turn) => html`<li key=${turn.index}>
+        (turn) => html`<li key=${`${turn.run} ${turn.index}`}>
           <span>${words.turn(turn.index)}</span>
           <div class="bar" aria-hidden="true">
             ${Object.entries(turn.parts).map(

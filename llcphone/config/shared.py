@@ -1,0 +1,19 @@
+"""Settings of [shared]: what several processes share."""
+
+from __future__ import annotations
+
+from attrs import frozen
+
+from llcphone.config.fields import Section, between, setting
+
+
+@frozen(kw_only=True)
+class SharedConfig(Section):
+    """[shared]: limits that hold over all processes of one account, on one machine or on many."""
+
+    url: str = setting("", secret=True, advanced=True)
+    """SQLAlchemy address of the database in which processes count together; "": `journal.url` if that is
+    PostgreSQL, else none, and each process counts alone. SQLite serves the processes of one machine."""
+    max_calls: int = setting(0, between(0, 1_000_000), advanced=True)
+    """Most calls at the same time over all processes; `server.max_calls` is that of one process. The next
+    caller gets the fallback. 0: no limit."""

@@ -1,0 +1,21 @@
+"""One pace for all processes: a statement on a connection."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlalchemy import case, update
+
+from llcphone.shared.tables import CREATES, PACE, now_of
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+
+def take_turn(db: Connection, interval_s: float) -> float:
+    """Take the next turn; how long until it comes. The one after it is at least an interval later."""
+    now = now_of(db)
+    turn_at = case((PACE.c.next_at > now, PACE.c.next_at), else_=now)
+    change = update(PACE).where(PACE.c.what == CREATES).values(next_at=turn_at + interval_s)
+    next_at, now_s = db.execute(change.returning(PACE.c.next_at, now)).one()
+    return max(0.0, float(next_at) - interval_s - float(now_s))
