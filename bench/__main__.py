@@ -24,6 +24,7 @@ OTHERS = {
     "hostile": "agents whose code raises and says anything at all, beside ordinary calls",
     "illness": "which calls are answered while a provider fails",
     "misbehaving": "calls with a model that misbehaves at random",
+    "nodes": "one process, and several nodes behind HAProxy, under the same load",
     "outbound_endings": "the same for calls we place",
     "overload": "a full house, and more people ring",
     "parts": "where the time of one frame goes",

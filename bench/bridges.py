@@ -106,14 +106,14 @@ def run_bridge(bridge: Bridge, model_url: str, *, greet: bool, ca_file: str) -> 
         process = subprocess.Popen(
             [sys.executable, "-m", bridge.module, *bridge.arguments],
             cwd=folder,  # without any llcphone.toml or .env
-            env=_environment(bridge, port, model_url, greet=greet, ca_file=ca_file, folder=folder),
+            env=environment(bridge, port, model_url, greet=greet, ca_file=ca_file, folder=folder),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=None if os.environ.get("BENCH_VERBOSE") else subprocess.DEVNULL,
         )
         try:
             pin(BRIDGE_CPU, process.pid)
-            _wait_until_open(process, port, bridge.name)
+            wait_until_open(process, port, bridge.name)
             with _viewers(bridge, port):
                 yield Running(process, port)
         finally:
@@ -168,7 +168,7 @@ def certificate(folder: Path) -> tuple[trustme.LeafCert, str]:
     return authority.issue_cert("127.0.0.1"), str(path)
 
 
-def _environment(
+def environment(
     bridge: Bridge, port: int, model_url: str, *, greet: bool, ca_file: str, folder: str
 ) -> dict[str, str]:
     env = {name: value for name, value in os.environ.items() if not name.startswith("LLCPHONE_")}
@@ -198,7 +198,7 @@ def _environment(
     return env | bridge.env
 
 
-def _wait_until_open(process: subprocess.Popen[bytes], port: int, name: str) -> None:
+def wait_until_open(process: subprocess.Popen[bytes], port: int, name: str) -> None:
     for _ in range(200):
         if process.poll() is not None:
             raise RuntimeError(f"{name} ended at its start (BENCH_VERBOSE=1 shows why)")

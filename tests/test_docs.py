@@ -208,7 +208,14 @@ def headings(path: Path) -> set[str]:
 def test_every_route_named_is_served() -> None:
     config = Config.from_dict({"api": {"key": "a-key-of-enough-characters"}})
     phone: Any = SimpleNamespace(
-        config=config, agent=Agent(), observers=[], on_end=[], dialler=None, answer=print, join=print
+        config=config,
+        agent=Agent(),
+        observers=[],
+        on_end=[],
+        dialler=None,
+        shared=None,
+        answer=print,
+        join=print,
     )
     served = {
         (method, re.sub(r"<[^>]*>", "*", rule.rule))

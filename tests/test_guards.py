@@ -10,6 +10,7 @@ import ast
 import inspect
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -24,7 +25,7 @@ SHARED = ["errors", "validation", "audio", "languages", "config", "dial_guard", 
 CODECS = {"twilio", "realtime"}
 ENGINE = {*SHARED, *CODECS, "prices", "engine"}
 CALL = {*ENGINE, "runtime", "wire", "announcements", "price_lists", "call"}
-BETWEEN = {*CALL, "carrier", "recorder", "store", "phone"}
+BETWEEN = {*CALL, "carrier", "recorder", "store", "shared", "phone"}
 
 MAY_IMPORT: dict[str, set[str]] = {
     **{room: set(SHARED[:at]) for at, room in enumerate(SHARED)},
@@ -40,6 +41,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "carrier": BETWEEN,
     "recorder": {*SHARED, "twilio", "runtime"},
     "store": BETWEEN,
+    "shared": {*SHARED, "runtime", "store"},
     "phone": BETWEEN,
     "telemetry": BETWEEN,
     "server": {*BETWEEN, "telemetry"},
@@ -61,10 +63,25 @@ def room_of(path: Path) -> str:
     return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 
+@cache
+def imports_in(path: Path) -> list[ast.Import | ast.ImportFrom]:
+    """The file's import statements, wherever they stand; read once, as many tests ask."""
+    found: list[ast.Import | ast.ImportFrom] = []
+    inside: list[ast.AST] = [ast.parse(path.read_text("utf-8"))]
+    while inside:
+        node = inside.pop()
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            found.append(node)
+        # Statements alone: an expression imports nothing.
+        for part in ("body", "orelse", "finalbody", "handlers", "cases"):
+            inside += getattr(node, part, ())
+    return found
+
+
 def imports_of(path: Path) -> set[str]:
     """Dotted names of all modules that the file imports."""
     found: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+    for node in imports_in(path):
         if isinstance(node, ast.Import):
             found.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -131,13 +148,46 @@ def test_the_public_names_are_those_that_types_know() -> None:
         _ = llcphone.no_such_name  # type: ignore[attr-defined]
 
 
-def test_importing_the_package_or_its_command_loads_next_to_nothing() -> None:
-    code = "import llcphone.cli, sys; print(*(set(sys.modules) - set(sys.stdlib_module_names)))"
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    loaded = {name for name in run.stdout.split() if name.partition(".")[0] not in sys.stdlib_module_names}
+def loaded_by(code: str, folder: Path) -> set[str]:
+    """The names of the modules that a fresh interpreter has after this, with their packages'."""
+    done = f"import sys\n{code}\nsys.stdout.flush()\nprint('loaded:', *sys.modules)"
+    run = subprocess.run([sys.executable, "-c", done], capture_output=True, text=True, check=True, cwd=folder)
+    return set(run.stdout.rpartition("loaded:")[2].split())
+
+
+def test_importing_the_package_or_its_command_loads_next_to_nothing(tmp_path: Path) -> None:
+    loaded = loaded_by("import llcphone.cli", tmp_path)
     assert {name for name in loaded if name.startswith("llcphone")} == {"llcphone", "llcphone.cli"}
     heavy = {"trio", "sqlalchemy", "twilio", "quart", "cyclopts", "attrs", "rich"}
     assert not heavy & loaded
+
+
+LARGE = "rich pygments click httpx structlog asyncio sqlalchemy quart twilio.rest phonenumbers tomlkit"
+"""A person waits for each of them: half of a short command's time, or more."""
+
+
+@pytest.mark.parametrize(
+    ("code", "not_needed"),
+    [
+        ("run(['--version'])", f"{LARGE} trio ssl msgspec llcphone.config"),
+        ("run(['status'])", f"{LARGE} llcphone.agent llcphone.store llcphone.doctor"),
+        ("import llcphone.cli.restart", f"{LARGE} llcphone.engine llcphone.phone"),
+        (
+            "load(['call'])",
+            "sqlalchemy quart twilio.rest tomlkit llcphone.phone.open llcphone.store.store",
+        ),
+        (
+            "load(['serve'])",
+            "httpx twilio.rest tomlkit prometheus_client opentelemetry caldav psycopg "
+            "llcphone.console llcphone.demo llcphone.doctor llcphone.sim llcphone.testing llcphone.torture",
+        ),
+    ],
+    ids=["version", "status", "restart", "call", "serve"],
+)
+def test_a_command_loads_only_what_it_needs(tmp_path: Path, code: str, not_needed: str) -> None:
+    loaded = loaded_by(f"from llcphone.cli.entry import load, run\n{code}", tmp_path)
+    assert "cyclopts" in loaded
+    assert loaded & set(not_needed.split()) == set()
 
 
 @pytest.mark.parametrize(("name", "thing"), public_things(), ids=[name for name, _ in public_things()])
@@ -202,7 +252,7 @@ MODULES = {module_name(path): path for path in [*FILES, *sorted(BENCH.glob("*.py
 def modules_of(path: Path) -> set[str]:
     """The files that a file imports: of ``from package import name`` the file of that name, if it is one."""
     found: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+    for node in imports_in(path):
         if isinstance(node, ast.Import):
             found.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module is not None:
@@ -244,7 +294,15 @@ def test_no_file_is_in_a_circle() -> None:
     assert not circles(graph)
 
 
-def test_a_planted_fault_is_found() -> None:
+def test_a_planted_fault_is_found(tmp_path: Path) -> None:
+    hidden = tmp_path / "hidden.py"
+    hidden.write_text(
+        "try:\n    match 1:\n        case 2:\n            import a.b\nexcept OSError:\n    import c\n"
+        "else:\n    if 1: from d import e\nfinally:\n    lambda: 1\n"
+        "    async def f():\n        with g: import h\n"
+        "    for i in j: pass\n    else:\n        class k: import l\n"
+    )
+    assert imports_of(hidden) == {"a.b", "c", "d", "h", "l"}
     assert floors_reached({"llcphone.engine.policies.silence", "llcphone.audio"}) == {"policies"}
     assert circles({"a": {"b"}, "b": {"c"}, "c": {"a"}, "d": {"a"}}) == [{"a", "b", "c"}]
     assert circles({"a": {"b"}, "b": set()}) == []

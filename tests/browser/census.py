@@ -2,8 +2,9 @@
 
     python -m tests.browser.census [PAGES CALLS]
 
-So many pages are opened and closed, and so many calls are left in the middle of a word. Then the server has
-as many tasks and connections as before.
+So many pages are opened and closed, and so many calls are left in the middle of a word: by closing the page,
+by its crash, and the last one by killing the whole browser. Then the server has as many tasks, connections
+and open files as before.
 """
 
 from __future__ import annotations
@@ -13,10 +14,12 @@ import os
 import signal
 import sys
 import time
+from contextlib import suppress
+from typing import TYPE_CHECKING
 
 import psutil
 import trio
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Error, sync_playwright
 
 from llcphone.config import Config
 from llcphone.config.console import ConsoleConfig
@@ -24,9 +27,14 @@ from llcphone.console.open import bind_console
 from llcphone.demo.browser import behind, open_browser_phone
 from tests.browser.program import Program, running
 from tests.browser.start import start_chromium
-from tests.browser.visit import Visit
+from tests.browser.visit import Visit, until_true
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page, Playwright
 
 SETTLES_S = 60.0
+QUIET = 6
+"""So often in a row, at half a second, there is as much as before."""
 PAGES = ("#/phone", "#/live", "#/calls", "#/health")
 HEARS = "async () => (await import('/web/audio/lines.js')).lines[0].levels.value.ear > 0.02"  # the greeting
 
@@ -44,6 +52,7 @@ async def serve() -> None:
                     count = {
                         "tasks": trio.lowlevel.current_statistics().tasks_living,
                         "connections": sum(each.status != psutil.CONN_LISTEN for each in open_),
+                        "files": psutil.Process().num_fds(),
                     }
                     told = {
                         "url": console.link(),
@@ -66,34 +75,67 @@ def count_of(program: Program) -> dict[str, int]:
     return dict(program.last["count"])
 
 
-def main(pages: int, calls: int) -> int:
-    with running("tests.browser.census", "serve") as program, sync_playwright() as playwright:
+def left_behind(playwright: Playwright, pages: int, calls: int) -> list[dict[str, int]]:
+    """How much there is in the server before and after."""
+    with running("tests.browser.census", "serve") as program:
         browser = start_chromium(playwright)
+        process = browser_process()
         visit = Visit(browser, program)
-        visit.enter()
+        visit.enter().goto("about:blank")
 
-        def leave(number: int, *, in_a_call: bool) -> None:
+        def open_page(where: str) -> Page:
             page = visit.open()
-            page.goto(f"{program.origin}/{PAGES[0 if in_a_call else number % len(PAGES)]}")
+            page.goto(f"{program.origin}/{where}")
             page.locator(".state-live").wait_for()
-            if in_a_call:
-                page.get_by_role("radio", name="Ready lines").check()
-                page.get_by_role("button", name="Call", exact=True).click()
-                page.wait_for_function(HEARS)
-            page.close()
+            return page
 
-        visit.page.goto("about:blank")
-        leave(0, in_a_call=True)  # what is made once is there
-        time.sleep(2)
-        before = count_of(program)
+        def call() -> Page:
+            page = open_page("#/phone")
+            page.get_by_role("radio", name="Ready lines").check()
+            page.get_by_role("button", name="Call", exact=True).click()
+            until_true(page, HEARS)
+            return page
+
+        call().close()  # what is made once is there
+        before = settled(program)
         for number in range(pages):
-            leave(number, in_a_call=False)
-        for number in range(calls):
-            leave(number, in_a_call=True)
-        patience = time.monotonic() + SETTLES_S
-        while (after := count_of(program)) != before and time.monotonic() < patience:
-            time.sleep(0.5)
-        browser.close()
+            open_page(PAGES[number % len(PAGES)]).close()
+        for number in range(calls - 1):
+            page = call()
+            if number % 2:
+                with suppress(Error):  # it is gone before it has answered
+                    page.goto("chrome://crash")
+            page.close()
+        call()
+        process.kill()
+        after = settled(program, before)
+        with suppress(Error):
+            browser.close()
+    return [before, after]
+
+
+def settled(program: Program, wanted: dict[str, int] | None = None) -> dict[str, int]:
+    """What there is when nothing ends any more, or as much as there was."""
+    patience, quiet = time.monotonic() + SETTLES_S, 0
+    count = count_of(program)
+    while count != wanted and quiet < QUIET and time.monotonic() < patience:
+        time.sleep(0.5)
+        last, count = count, count_of(program)
+        quiet = quiet + 1 if count == last and wanted is None else 0
+    return count
+
+
+def browser_process() -> psutil.Process:
+    """The Chromium that was started last."""
+    ours = psutil.Process().children(recursive=True)
+    parents = {each.pid for each in ours if "chrom" in each.name()}
+    first = [each for each in ours if each.pid in parents and each.ppid() not in parents]
+    return max(first, key=lambda each: each.create_time())
+
+
+def main(pages: int, calls: int) -> int:
+    with sync_playwright() as playwright:
+        before, after = left_behind(playwright, pages, calls)
     print(f"{pages} pages, {calls} calls; before: {before}; after: {after}")
     return int(after != before)
 

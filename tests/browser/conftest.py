@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Browser, Page, Playwright
 
+PAUSE_S = 2
 WHY = "no Chromium here: apt-get install chromium"
 
 
@@ -34,29 +35,39 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.slow)
 
 
-@pytest.fixture(scope="package")
-def microphone(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What is spoken into the browsers' microphone, once, from the moment that it is opened."""
-    path = tmp_path_factory.mktemp("browser") / "microphone.wav"
+def write_speech(path: Path, *, pause_s: int = 0) -> Path:
+    """A recording of a caller as a person would have it, with a pause after it."""
     with wave.open(str(path), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(8000)
+        file.setparams((1, 2, 8000, 0, "NONE", ""))
         file.writeframes(ulaw.decode(voices.load("hello_opening_hours")))
+        file.writeframes(bytes(2 * 8000 * pause_s))
     return path
 
 
 @pytest.fixture(scope="package")
-def browser(microphone: Path) -> Iterator[Browser]:
-    """Chromium, with a microphone that a page may be allowed to use."""
+def speech(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A sound file that a person may choose."""
+    return write_speech(tmp_path_factory.mktemp("browser") / "speech.wav")
+
+
+@pytest.fixture(scope="package")
+def playwright() -> Iterator[Playwright]:
+    """There is one in a process."""
     if PATH is None:
         if os.environ.get("NEED_BROWSER"):
             pytest.fail(WHY)
         pytest.skip(WHY)
     with sync_playwright() as playwright:
-        browser = start_chromium(playwright, f"--use-file-for-fake-audio-capture={microphone}%noloop")
-        yield browser
-        browser.close()
+        yield playwright
+
+
+@pytest.fixture(scope="package")
+def browser(playwright: Playwright, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    """Chromium, with a microphone into which the same is said again and again."""
+    said = write_speech(tmp_path_factory.mktemp("browser") / "microphone.wav", pause_s=PAUSE_S)
+    browser = start_chromium(playwright, f"--use-file-for-fake-audio-capture={said}")
+    yield browser
+    browser.close()
 
 
 @pytest.fixture(scope="package")
@@ -71,3 +82,11 @@ def visit(browser: Browser, program: Program) -> Iterator[Visit]:
     """Somebody's browser; it is not signed in."""
     with visiting(browser, program) as visit:
         yield visit
+
+
+@pytest.fixture
+def bare_page(browser: Browser, program: Program) -> Iterator[Page]:
+    """Of the console, signed out; worklets of the test may be loaded."""
+    with visiting(browser, program, bypass_csp=True) as visit:
+        visit.page.goto(program.origin)
+        yield visit.page

@@ -1,24 +1,20 @@
-// In the page: what its first line sends, is told, and plays. Needs a page that lets a worklet come from a blob.
-async () => {
+// In the page: what its first line plays, is told, and counts. Needs a page that lets a worklet come from a blob.
+async (spy) => {
   const { lines } = await import("/web/audio/lines.js");
-  const tap = `registerProcessor("tap", class extends AudioWorkletProcessor {
-    process([[ear]]) {
-      this.port.postMessage(ear === undefined ? new Float32Array(128) : ear.slice());
-      return true;
-    }
-  })`;
   const line = lines[0];
   const seen = { line, messages: [], blocks: [], spans: [], samples: 0 };
   line.worker.addEventListener("message", ({ data }) => data.stats || seen.messages.push(data));
 
+  const { addModule } = AudioWorklet.prototype;
+  AudioWorklet.prototype.addModule = async function (url) {
+    await addModule.call(this, URL.createObjectURL(new Blob([spy], { type: "text/javascript" })));
+    await addModule.call(this, url);
+  };
+
   // From now on what it plays is kept: inside a call.
-  seen.listen = async () => {
-    const { context } = line.ear;
-    await context.audioWorklet.addModule(URL.createObjectURL(new Blob([tap], { type: "text/javascript" })));
-    const node = new AudioWorkletNode(context, "tap");
-    line.ear.connect(node);
-    node.port.onmessage = ({ data }) => hear(data);
-    seen.rate = context.sampleRate;
+  seen.listen = () => {
+    seen.rate = line.node.context.sampleRate;
+    line.node.port.addEventListener("message", ({ data }) => data.block && hear(data.block));
   };
 
   // Each thing that is played, from its first loud sample to its last; a pause of 600 ms ends it.

@@ -1,9 +1,9 @@
 """A server whose console shows neither words nor numbers until somebody asks, and callers who hold the line.
 
-    python -m tests.browser.office CALLS
+    python -m tests.browser.office CALLS [no-store]
 
 It prints a link, and another for each line of its input: for ``look`` one that may not act; ``end`` ends the
-first call before.
+first call before. It has a doctor, with a report of one finding of each kind, and ends when it is drained.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from llcphone.console.access import link
+from llcphone.console.console import Operations
 from llcphone.sim.model import Say
 from tests.console.browser import KEY, READ_KEY, console_of
 
@@ -27,25 +28,71 @@ if TYPE_CHECKING:
     from llcphone.testing import Rehearsal
 
 CALLER = "+155512301{:02}"
+DRAIN_S = 5.0
+FINDINGS = [
+    {"check": "configuration", "status": "pass", "evidence": "read: llcphone.toml"},
+    {
+        "check": "snapshot",
+        "status": "warn",
+        "evidence": "none is known-good",
+        "fix": "llcphone snapshot save <name>",
+    },
+    {
+        "check": "webhook",
+        "status": "fail",
+        "evidence": "the number has another URL",
+        "fix": "llcphone number set",
+    },
+    {
+        "check": "clock",
+        "status": "unknown",
+        "evidence": "no server of time answers",
+        "fix": "check UDP port 123",
+    },
+]
+SETTINGS = [
+    ("server.port", "8081", "llcphone.toml"),
+    ("server.host", "127.0.0.1", "default"),
+    ("agent.instructions", "You are the receptionist of Casa Verde. " * 12, "llcphone.toml"),
+    ("realtime.api_key", "sk-…", ".env"),
+]
 HOSTILE = "<img src=x onerror=alert(1)> \u202egnirts & <script>alert(2)</script>"
 
 
-async def main(count: int) -> None:
+async def main(count: int, *options: str) -> None:
     logging.basicConfig(level=logging.INFO, format="%(name)s %(message)s")
-    rehearse = {"script": [[Say(HOSTILE)]], "store": {"url": f"sqlite:///{os.getcwd()}/office.db"}}
+    store = {} if "no-store" in options else {"store": {"url": f"sqlite:///{os.getcwd()}/office.db"}}
+    rehearse = {"script": [[Say(HOSTILE)]], **store}
     with trio.open_signal_receiver(signal.SIGTERM) as signals:
+        drain = trio.Event()
+        operations = Operations(
+            drain=drain.set,
+            doctor=[
+                sys.executable,
+                "-c",
+                f"print({json.dumps(json.dumps({'ok': False, 'findings': FINDINGS}))})",
+            ],
+            settings=SETTINGS,
+        )
         async with (
-            console_of(sockets={}, rehearse=rehearse) as (console, _, stage),
+            console_of(sockets={}, rehearse=rehearse, operations=operations) as (console, _, stage),
             trio.open_nursery() as tasks,
         ):
             calls = [await stage.ring(from_=CALLER.format(number)) for number in range(count)]
             tell(console, KEY)
             tasks.start_soon(obey, console, stage, calls)
+            tasks.start_soon(end_when_drained, drain, stage, tasks)
             async for _ in signals:
                 break
             for call in calls:
                 call.hang_up()
             tasks.cancel_scope.cancel()
+
+
+async def end_when_drained(asked: trio.Event, stage: Rehearsal, tasks: trio.Nursery) -> None:
+    await asked.wait()
+    await stage.phone.drain(DRAIN_S)
+    tasks.cancel_scope.cancel(reason="drained")
 
 
 async def obey(console: Console, stage: Rehearsal, calls: list[SimCall]) -> None:
@@ -64,4 +111,4 @@ def tell(console: Console, key: str) -> None:
 
 
 if __name__ == "__main__":
-    trio.run(main, int(sys.argv[1]))
+    trio.run(main, int(sys.argv[1]), *sys.argv[2:])

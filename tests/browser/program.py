@@ -48,6 +48,15 @@ class Program:
         return url
 
     @property
+    def waited_s(self) -> float:
+        """How long its main thread could run and no processor was free, where the system says so."""
+        try:
+            schedule = Path(f"/proc/{self.process.pid}/schedstat").read_text()
+        except OSError:
+            return 0.0
+        return int(schedule.split()[1]) / 1e9
+
+    @property
     def log(self) -> str:
         """What it said on its standard error."""
         return (self.folder / "log").read_text()

@@ -64,25 +64,6 @@ def compare(heard: Sequence[float], said: list[int]) -> tuple[float, float]:
     return best
 
 
-def share_in_place(heard: Sequence[float], said: list[int]) -> float:
-    """Of all loud tenths of a second of ``said``, those that were heard, at most 600 ms from their place.
-
-    On a busy machine frames come too late, and the network sends silence for them.
-    """
-    late = max(
-        (_delayed(said, quarters / 4) for quarters in range(4)),
-        key=lambda each: likeness(each[:8000], heard[shift_of(heard, each) :][:8000]),
-    )
-    shift = shift_of(heard, late)
-    pieces = [at for at in range(0, len(said) - 800, 800) if level(said[at : at + 800]) > -40]
-    places = [shift + frames * FRAME for frames in range(-30, 31) if shift + frames * FRAME >= 0]
-    found = [
-        max(likeness(late[at : at + 800], heard[at + by : at + by + 800]) for by in places) > 0.95
-        for at in pieces
-    ]
-    return sum(found) / len(found)
-
-
 def _delayed(samples: list[int], by: float, half: int = 16) -> list[float]:
     """Later by a part of a sample."""
     taps = []

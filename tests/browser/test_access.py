@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text("utf-8")
 PAGES = ("#/phone", "#/live", "#/calls", "#/health")
 WIDTHS = (360, 768, 1280)
+BELOW = """document.documentElement.scrollHeight
+    - Math.max(innerHeight, document.querySelector(".shell, .splash").getBoundingClientRect().height)"""
 
 
 def faults_of(page: Page) -> list[str]:
@@ -35,6 +37,9 @@ def faults_of(page: Page) -> list[str]:
         wide = page.evaluate("document.documentElement.scrollWidth")
         if wide > width:
             found.append(f"{wide} px at {width}")
+        below = page.evaluate(BELOW)
+        if below > 1:
+            found.append(f"{below} px of nothing below the page at {width}")
     return [f"{page.evaluate('location.hash')}: {each}" for each in found]
 
 

@@ -12,7 +12,7 @@ from playwright.sync_api import expect
 
 from tests.browser.program import Program, phone_program
 from tests.browser.test_phone import hears, until
-from tests.browser.visit import WAIT_MS, Visit, visiting
+from tests.browser.visit import WAIT_MS, Visit, until_true, visiting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -65,11 +65,10 @@ def place(page: Page, to: str) -> str:
 def ended(page: Page, id_: str) -> dict[str, Any]:
     """What became of a call."""
     script = """async id => {
-        const { record } = await (await import('/web/api.js')).get(`/api/calls/${id}`);
-        return record && (window.ended = record);
+        const { call, record } = await (await import("/web/api.js")).get(`/api/calls/${id}`);
+        return call.state === "ended" && record;
     }"""
-    page.wait_for_function(script, arg=id_)
-    record: dict[str, Any] = page.evaluate("window.ended")
+    record: dict[str, Any] = until_true(page, script, id_)
     return record
 
 
@@ -92,15 +91,22 @@ def test_a_key_transfers_the_call_and_the_person_plays_the_colleague(visitor: Vi
     expect(line(page).get_by_role("status")).to_contain_text("Call ended")
 
 
-@pytest.mark.parametrize("fault", ["Lose the stream", "Lose the model"])
-def test_a_call_survives_what_is_lost_on_the_way(visitor: Visit, fault: str) -> None:
+@pytest.mark.parametrize(("fault", "outcome"), [("Lose the stream", "Busy"), ("Lose the model", "No answer")])
+def test_a_call_survives_what_is_lost_on_the_way_and_a_colleague_who_is_not_there(
+    visitor: Visit, fault: str, outcome: str
+) -> None:
     page = call(visitor)
+    said = page.locator(".transcript .words.agent")
+    before = said.count()
     page.get_by_text("Line and faults").click()
     page.get_by_role("button", name=fault).click()
     if fault == "Lose the stream":
         hears(page)  # the agent says that it is back
         until(page, "stats", lambda stats: stats and stats["queued_ms"] == 0)
-    asked_for_sales(page)
+        expect(said).to_have_count(before + 1)  # it is shown, too
+    press(asked_for_sales(page), outcome)
+    hears(page)  # the agent says so
+    expect(line(page).get_by_role("status")).to_have_text("Connected")
     press(line(page), "End call")
     expect(line(page).get_by_role("status")).to_contain_text("you hung up")
 

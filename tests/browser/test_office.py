@@ -101,12 +101,52 @@ def test_who_may_only_look_is_offered_nothing_to_do(looker: Visit, office: Progr
     assert page.get_by_role("dialog").count() == 0
 
 
+def test_the_doctor_is_run_and_what_is_worst_stands_first(looker: Visit) -> None:
+    page = looker.enter("#/health")
+    page.get_by_role("button", name="Run with a live test").click()
+    dialog = page.get_by_role("dialog", name="Run the doctor with a live test?")
+    expect(dialog).to_contain_text("costs a few cents")
+    expect(dialog.get_by_role("button", name="Cancel")).to_be_focused()
+    dialog.get_by_role("button", name="Run the doctor").click()
+    expect(dialog).to_be_hidden()
+    page.get_by_text("Report of").wait_for()
+    statuses = page.locator(".findings .chip").all_text_contents()
+    assert statuses == ["✗ failed", "? unknown", "! look", "✓ good"]
+    expect(page.locator(".findings li").first).to_contain_text("Fix: llcphone number set")
+
+
+def test_a_server_is_stopped_from_its_page(browser: Browser) -> None:
+    with running("tests.browser.office", "1") as office:
+        visit = Visit(browser, office)
+        page = visit.enter("#/health")
+        button = page.get_by_role("button", name="Drain and stop")
+        button.click()
+        dialog = page.get_by_role("dialog", name="Stop the server")
+        expect(dialog).to_contain_text("1 call is live.")
+        dialog.get_by_role("button", name="Cancel").click()
+        expect(button).to_be_focused()
+        button.press("Enter")
+        dialog.get_by_role("button", name="Stop now").click()
+        page.get_by_text("Stopping.").wait_for()
+        expect(button).to_be_disabled()
+        assert page.get_by_role("button", name="Place a call").count() == 0
+        page.get_by_text("reconnecting").wait_for()
+        assert office.process.wait(WAIT_MS / 1000) == 0
+        visit.go("#/live")  # what was loaded is still there
+        page.get_by_role("heading", name="Live calls").wait_for()
+        visit.context.close()
+
+
 def test_a_server_that_is_started_again_knows_nobody_and_the_page_says_so(browser: Browser) -> None:
     with phone_program() as first:
         visit = Visit(browser, first)
         page = visit.enter("#/live")
         page.get_by_text("live", exact=True).first.wait_for()
     page.get_by_text("reconnecting").wait_for()
-    with phone_program(port=first.port):
+    with phone_program(port=first.port) as second:
         page.get_by_role("heading", name="You are signed out").wait_for()
+        visit.open().goto(second.link())
+        page.get_by_role("heading", name="Live calls").wait_for()  # a sign-in in one tab is one in all
+        visit.go("#/phone")
+        page.get_by_text("Ready to call").wait_for()
     visit.context.close()

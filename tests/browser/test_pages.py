@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import struct
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
+from tests.browser.made import LONG_NAME, row
 from tests.browser.visit import visiting
 from tests.console.browser import console_of
 from tests.console.test_calls import GREETING, bakery, interrupted_call, page_of
@@ -25,7 +27,6 @@ if TYPE_CHECKING:
 
 NEAR_MS = 50
 HOSTILE = "<img src=x onerror=alert(1)> \u202egnirts"
-LONG = "reception " * 20
 PHONE = {"width": 360, "height": 740}
 
 
@@ -102,10 +103,51 @@ def test_a_greeting_waits_for_the_line_not_for_llcphone(visit: Visit) -> None:
     page = visit.enter("#/calls")
     greeting = {"index": 1, "asked": "greeting", "spoke_until_ms": None, "begun_ms": 50, "created_ms": 50}
     greeting |= {"first_delta_ms": 200, "sent_ms": 1_610, "ear_ms": 1_640}
+    greeting["parts"] = {"created": 0, "first_delta": 150, "sent": 1_410, "heard": 30}
     record = {"duration_s": 3, "started_after_ms": 1_600, "turns": [greeting], "floor": []}
     (turn,) = model_of(page, {"call": {"state": "ended"}, "record": record})["turns"]
     parts = [(part["whose"], part["ms"]) for part in turn["parts"]]
-    assert parts == [("model", 150), ("line", 1_400), ("ours", 10), ("line", 30)]
+    assert parts == [("model", 150), ("opening", 1_400), ("ours", 10), ("line", 30)]
+    assert (turn["took"]["opening"], turn["took"]["sent"]) == (1_400, 10)  # the record: 1,410 of sending
+
+
+def test_a_cut_of_a_live_call_is_where_the_agent_fell_silent(visit: Visit) -> None:
+    page = visit.enter("#/calls")
+    turn = {"index": 1, "asked": "greeting", "spoke_until_ms": None, "begun_ms": 50, "created_ms": 50}
+    turn |= {"first_delta_ms": 90, "sent_ms": 90, "ear_ms": 100}
+    line = {"item": "i1", "speaker": "agent", "at_ms": 90, "text": "Hello, this is", "heard": "Hello,"}
+    record = {"turns": [turn], "floor": [[90, "agent"], [2_000, "caller"], [4_000, "agent"]]}
+    model = model_of(page, {"call": {"state": "talking"}, "record": record, "lines": [{**line, "cut": True}]})
+    assert [(cut["at"], cut["byEnd"]) for cut in model["cuts"]] == [(2_000, False)]
+    assert "heardMs" not in model["cuts"][0]["line"]
+
+
+def test_a_turn_without_an_end_is_not_a_lost_session(visit: Visit) -> None:
+    page = visit.enter("#/calls")
+    gaps = [
+        {"kind": "lost", "at_ms": 1_000, "cause": "closed_1006", "outcome": "restored", "gap_ms": 300},
+        {"kind": "lost", "at_ms": 20_000, "cause": "long turn", "outcome": "restored", "gap_ms": 12},
+        {"kind": "planned", "at_ms": 30_000, "cause": "age", "outcome": "renewed", "gap_ms": 0},
+    ]
+    record = {"duration_s": 40, "turns": [], "floor": [], "gaps": gaps}
+    shown = model_of(page, {"call": {"state": "ended"}, "record": record})["trouble"]
+    assert [(each["kind"], each["bad"]) for each in shown] == [
+        ("session lost", True),
+        ("no pause", False),
+        ("session renewed", False),
+    ]
+
+
+def test_where_no_calls_are_kept_none_are_asked_for(browser: Browser, program: Program) -> None:
+    def without_store(route: Route) -> None:
+        answer = route.fetch()
+        route.fulfill(response=answer, json={**answer.json(), "store": False})
+
+    with visiting(browser, program) as visit:
+        visit.context.route("**/api/state", without_store)
+        page = visit.enter("#/calls")
+        page.get_by_role("heading", name="No calls are kept").wait_for()
+        assert not [each for each in visit.requests if "/api/calls" in each or "/api/trends" in each]
 
 
 def test_an_outline_is_flat_where_there_is_no_sound(visit: Visit) -> None:
@@ -185,7 +227,7 @@ def test_hostile_words_stay_words_and_nothing_makes_the_page_wide(
     browser: Browser, program: Program, shown: dict[str, Any]
 ) -> None:
     odd = json.loads(json.dumps(shown))
-    odd["call"]["agent"] = LONG
+    odd["call"]["agent"] = LONG_NAME
     for line in odd["record"]["transcript"]:
         line["text"] = HOSTILE + "x" * 100_000
     with looking(browser, program, PHONE) as (visit, _):
@@ -212,11 +254,18 @@ def test_the_player_is_worked_by_keys(seen: Page, shown: dict[str, Any]) -> None
     )
 
 
-def row(number: int, **fields: Any) -> dict[str, Any]:
-    """A row of the live socket."""
-    usual = {"direction": "inbound", "from": f"…{number:02}", "to": "…02", "agent": "reception"}
-    now = {"state": "talking", "floor": "caller", "since_s": 61.0, "gap_ms": 640, "worst": "decided"}
-    return {"id": f"c{number}", **usual, **now, "tools": [], "usd": 0.04, "approvals": [], **fields}
+def test_the_clock_of_a_live_call_goes_on_while_another_page_is_looked_at(
+    browser: Browser, program: Program
+) -> None:
+    with looking(browser, program) as (visit, live):
+        visit.page.clock.install()
+        page = visit.enter("#/health")
+        page.locator(".state-live").wait_for()
+        live[0].send(json.dumps({"event": "rows", "seq": 10**9, "set": [row(1)], "gone": []}))
+        page.get_by_text("1 call", exact=True).wait_for()
+        page.clock.fast_forward(30_000)
+        visit.go("#/live")
+        page.locator("tbody td", has_text=re.compile("^1:[3-5][0-9]$")).wait_for()
 
 
 @pytest.mark.parametrize("viewport", [None, PHONE], ids=["wide", "small"])
@@ -224,7 +273,7 @@ def test_live_shows_fifty_calls_and_first_those_that_need_somebody(
     browser: Browser, program: Program, viewport: dict[str, int] | None
 ) -> None:
     rows = [row(number) for number in range(50)]
-    rows[7] |= {"agent": LONG, "attention": "slow turn 3.1 s (tools)"}
+    rows[7] |= {"agent": LONG_NAME, "attention": "slow turn 3.1 s (tools)"}
     rows[9] |= {"approvals": [{"id": "a1", "text": HOSTILE}], "tools": ["refund"]}
     with looking(browser, program, viewport) as (visit, live):
         page = visit.enter("#/live")

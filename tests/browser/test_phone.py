@@ -65,10 +65,10 @@ def test_a_refused_microphone_is_explained_and_the_call_goes_on(browser: Browser
         hang_up(page)
 
 
-def test_a_sound_file_is_said_and_its_answer_is_timed_from_mouth_to_ear(page: Page, microphone: Path) -> None:
+def test_a_sound_file_is_said_and_its_answer_is_timed_from_mouth_to_ear(page: Page, speech: Path) -> None:
     call(page, "Sound file")
     hears(page)
-    page.locator("input[type=file]").set_input_files(microphone)
+    page.locator("input[type=file]").set_input_files(speech)
     page.get_by_role("button", name="Say it", exact=True).click()
     (gap,) = until(page, "gaps", bool)
     assert 0 < gap["ms"] < 20_000
@@ -82,7 +82,9 @@ def test_what_was_said_and_how_long_one_waited_is_shown_as_it_happens(page: Page
     said.get_by_text("Hello! Could you tell me your opening hours please?").wait_for()
     said.get_by_text("scripted").wait_for()
     said.get_by_text("opening_hours").wait_for()
-    page.get_by_role("region", name="How long you waited").get_by_text("Turn 3").wait_for()
+    waits = page.get_by_role("region", name="How long you waited")
+    waits.get_by_text("Turn 3").wait_for()
+    waits.locator("b", has_text="mouth to ear").wait_for()  # also of a line that the network said
     page.get_by_role("region", name="Say next").get_by_text("Wait, wait, sorry").wait_for()
     page.get_by_role("button", name="Say it for me").click()
     said.locator("s").first.wait_for()  # it was cut off
@@ -126,18 +128,41 @@ def test_a_page_that_is_loaded_anew_has_hung_up(page: Page) -> None:
     page.get_by_text("Ready to call").wait_for()
 
 
+def reach(page: Page, role: Any, name: str, key: str = "Tab") -> None:
+    """Move the focus there, by keyboard alone."""
+    wanted = page.get_by_role(role, name=name, exact=True)
+    for _ in range(60):
+        page.keyboard.press(key)
+        if wanted.evaluate("each => each === document.activeElement"):
+            return
+    raise AssertionError(f"no key leads to {name}")
+
+
 def test_a_whole_call_is_held_by_keyboard(page: Page) -> None:
-    page.get_by_role("radio", name="Ready lines").check()
-    page.get_by_role("button", name="Call", exact=True).focus()
+    reach(page, "radio", "Microphone")
+    page.keyboard.press("ArrowRight")
+    assert page.get_by_role("radio", name="Ready lines").is_checked()
+    reach(page, "button", "Call", "Shift+Tab")
     page.keyboard.press("Enter")
     page.get_by_text("Connected", exact=True).wait_for()
-    page.get_by_role("button", name="Keypad").press("Enter")
+    reach(page, "button", "Say it for me")
+    page.keyboard.press("Enter")
+    page.get_by_role("region", name="What was said").get_by_text("scripted").wait_for()
+    reach(page, "button", "Keypad", "Shift+Tab")
+    page.keyboard.press("Enter")
     page.keyboard.press("4")
     page.keyboard.press("#")
     page.get_by_text("4#", exact=True).wait_for()
     page.keyboard.press("m")
     page.get_by_role("button", name="Unmute").wait_for()
-    page.get_by_role("button", name="End call").press("Enter")
+    page.keyboard.press("c")
+    number = page.get_by_role("dialog", name="Place a call").get_by_label("Number", exact=True)
+    number.wait_for()
+    page.keyboard.type("+1555")
+    assert number.input_value() == "+1555"
+    page.keyboard.press("Escape")
+    reach(page, "button", "End call", "Shift+Tab")
+    page.keyboard.press("Enter")
     page.get_by_text("Call ended: you hung up").wait_for()
 
 

@@ -8,11 +8,14 @@ import pytest
 
 from llcphone.sim import ulaw, voices
 from tests.browser.sound import in_page, level, likeness, pieces_of, sent_of, shift_of
+from tests.browser.visit import visiting
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from collections.abc import Iterator
 
-    from tests.browser.visit import Visit
+    from playwright.sync_api import Browser, Page
+
+    from tests.browser.program import Program
 
 SAID = voices.load("book_table")
 SAMPLES = list(ulaw.decode(SAID))
@@ -22,11 +25,12 @@ RATES = (48000, 44100, 16000)
 rates = pytest.mark.parametrize("rate", RATES)
 
 
-@pytest.fixture
-def page(visit: Visit) -> Page:
-    """Of the console, signed out."""
-    visit.page.goto(visit.program.origin)
-    return visit.page
+@pytest.fixture(scope="module")
+def page(browser: Browser, program: Program) -> Iterator[Page]:
+    """Of the console, signed out. Each test makes its own telephone in it, so one page serves all."""
+    with visiting(browser, program) as visit:
+        visit.page.goto(program.origin)
+        yield visit.page
 
 
 @rates

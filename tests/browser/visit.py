@@ -17,6 +17,16 @@ WAIT_MS = 30_000
 """So long a page may take to show something; it judges nothing."""
 
 
+def until_true(page: Page, script: str, given: Any = None) -> Any:
+    """Wait until this function, which may be asynchronous, returns something true.
+
+    Playwright's own waiting takes the promise of an asynchronous function for an answer.
+    """
+    while not (found := page.evaluate(script, given)):
+        page.wait_for_timeout(50)
+    return found
+
+
 class Visit:
     """One browser profile with one page. What it did wrong stands in ``trouble``."""
 

@@ -7,7 +7,7 @@ import json
 import socket
 from collections import deque
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 import trio
@@ -21,7 +21,7 @@ from llcphone.wire.socket import Socket
 from tests.patience import HANG_S
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Callable, Sequence
 
     from llcphone import Agent
     from llcphone.console.line import Cue
@@ -145,12 +145,19 @@ class Page:
                 self._confirm()
 
 
+PageT = TypeVar("PageT", bound=Page)
+
+
 @asynccontextmanager
-async def open_page(port: int, ticket: str = "x") -> AsyncIterator[Page]:
-    """A page opens a line, and leaves."""
+async def open_page(
+    port: int,
+    ticket: str = "x",
+    kind: Callable[[websocket.WebSocketLeg], PageT] = Page,  # type: ignore[assignment]
+) -> AsyncIterator[PageT]:
+    """A page, of this kind, opens a line, and leaves."""
     url, headers = f"ws://127.0.0.1:{port}/line/{ticket}", [("Origin", f"http://127.0.0.1:{port}")]
     leg = await websocket.connect(url, headers=headers, timeout_s=5)
-    page = Page(leg)
+    page = kind(leg)
     async with trio.open_nursery() as nursery:
         leg.attach(nursery.start_soon, lambda end: None)
         nursery.start_soon(page.read)

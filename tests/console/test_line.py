@@ -75,7 +75,8 @@ async def test_what_a_page_can_do_is_told_when_it_opens(autojump_clock: MockCloc
             {"text": "I would like to book a table.", "wav": "book_table"},
             {"text": "Anything.", "wav": ""},
         ]
-        assert {"name": "goodbye", "text": voices.TEXTS["goodbye"]} in ready["lines"]
+        goodbye = {"name": "goodbye", "text": voices.TEXTS["goodbye"], "ms": 2956}
+        assert goodbye in ready["lines"]
         assert ready["model"] == "simulated"
         second = await other.until("ready")
         assert (second["line"], second["from"]) == (2, "+15551230003")

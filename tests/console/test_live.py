@@ -11,7 +11,8 @@ import pytest
 import trio
 
 from llcphone import Agent
-from llcphone.console import live as live_module
+from llcphone.console import table as table_module
+from llcphone.console.app import LOOKING, make_console_app
 from llcphone.console.live import MOST_WATCHED
 from llcphone.errors import LegClosed
 from llcphone.sim.model import CallTool, Say
@@ -260,9 +261,15 @@ async def test_who_may_only_look_cannot_act_or_reveal(autojump_clock):
         call = await stage.ring()
         row = await viewer.row(state="talking")
         path = f"/api/calls/{row['id']}"
-        acts = ("say", "tell", "transfer", "digits", "approve", "hangup", "reveal")
-        for route in ("/api/calls", "/api/calls/check", *(f"{path}/{act}" for act in acts)):
-            answer = await browser.ask("POST", route, {})
+        acts = {
+            (method, rule.rule.replace("<call_id>", row["id"]))
+            for rule in make_console_app(console).url_map.iter_rules()
+            for method in (rule.methods or set()) - {"GET", "HEAD", "OPTIONS"}
+            if rule.rule not in LOOKING
+        }
+        assert {("POST", f"{path}/{act}") for act in ("say", "tell", "transfer", "reveal")} < acts
+        for method, route in acts:
+            answer = await browser.ask(method, route, {})
             assert (answer.status, answer.json["code"]) == (403, "read_only"), route
         assert (await browser.get(path)).status == 200
         call.hang_up()
@@ -365,7 +372,7 @@ async def test_one_page_watches_so_many_calls_and_no_more(autojump_clock):
 
 async def test_nobody_looking_costs_nothing_and_nothing_is_left(autojump_clock, monkeypatch):
     read = []
-    monkeypatch.setattr(live_module, "row_of", lambda *args: read.append(1) or pytest.fail("nobody looks"))
+    monkeypatch.setattr(table_module, "row_of", lambda *args: read.append(1) or pytest.fail("nobody looks"))
     async with staged() as (console, browser, stage):
         observers, on_end = len(stage.phone.observers), len(stage.phone.on_end)
         call = await stage.ring()
@@ -387,7 +394,7 @@ async def test_nobody_looking_costs_nothing_and_nothing_is_left(autojump_clock, 
 
 
 async def test_a_call_that_cannot_be_read_hides_no_other(autojump_clock, monkeypatch):
-    real = live_module.row_of
+    real = table_module.row_of
 
     def broken(call, config, now_ms):
         if call.call_id == broken.call_id:
@@ -397,7 +404,7 @@ async def test_a_call_that_cannot_be_read_hides_no_other(autojump_clock, monkeyp
     async with staged() as (console, browser, stage), viewing(console, browser) as viewer:
         first = await stage.ring()
         broken.call_id = (await viewer.row(state="talking"))["id"]
-        monkeypatch.setattr(live_module, "row_of", broken)
+        monkeypatch.setattr(table_module, "row_of", broken)
         second = await stage.ring()
         while list(viewer.rows) in ([], [broken.call_id]) or broken.call_id in viewer.rows:
             await viewer.news.park()

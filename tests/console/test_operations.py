@@ -106,8 +106,8 @@ async def test_the_doctors_report_is_kept() -> None:
 @pytest.mark.parametrize(
     ("command", "trouble"),
     [
-        ([sys.executable, "-c", "print('no report')"], "it printed no report"),
-        (["/no/such/program"], "it "),
+        ([sys.executable, "-c", "print('no report')"], "the doctor printed no report"),
+        (["/no/such/program"], "the doctor "),
     ],
     ids=["words", "nothing"],
 )

@@ -15,6 +15,7 @@ from llcphone.config.console import ConsoleConfig
 from llcphone.console.listening import bind_console
 from llcphone.demo import mode_story
 from llcphone.demo.browser import OF_DEPLOYMENT, behind, open_browser_phone, open_line_to
+from llcphone.engine.resumed import Speaker
 from llcphone.sim import voices
 from llcphone.testing import AUTH_TOKEN, rehearse
 from llcphone.wire import websocket
@@ -62,9 +63,14 @@ async def held(console: Console) -> AsyncIterator[tuple[Page, Browser]]:
 
 @asynccontextmanager
 async def phone(
-    agent: Path | None = None, mode: str = "", *, record: bool = False, **settings: dict[str, Any]
+    agent: Path | None = None,
+    mode: str = "",
+    *,
+    script: Path | None = None,
+    record: bool = False,
+    **settings: dict[str, Any],
 ) -> AsyncIterator[tuple[Page, Browser, Console]]:
-    chosen = behind(Config.from_dict(settings), agent, mode, real=False)
+    chosen = behind(Config.from_dict(settings), agent, mode, real=False, script=script)
     chosen.record = record
     async with (
         open_browser_phone(chosen, await bind_console(ConsoleConfig())) as console,
@@ -96,6 +102,58 @@ async def test_the_restaurants_story_is_told_by_cue_cards(autojump_clock) -> Non
         assert (await browser.get("/api/state")).json["agents"] == ["casa-verde"]
 
 
+async def test_who_lets_the_agent_say_something_does_not_disturb_its_script(autojump_clock) -> None:
+    async with phone() as (page, _, console):
+        page.send("call")
+        await page.hears(1.0)
+        await page.quiet(0.6)
+        assert console.phone is not None
+        (call,) = console.phone.calls()
+        call.say("We close at six.")
+        await page.hears(0.5)
+        await page.quiet(0.6)
+        page.send("line", name="hello_opening_hours")
+        await trio.sleep(len(voices.load("hello_opening_hours")) / 8000)
+        await page.hears(0.5)
+        said = [line.text for line in call.run.lines() if line.speaker is Speaker.AGENT]
+        assert said[0] == voices.TEXTS["greeting"]
+        assert said[1] == "We close at six."
+        assert voices.TEXTS["long_answer"].startswith(said[2])
+        page.send("hangup")
+        await page.until("state", state="over")
+
+
+SCRIPT = """
+hears = ["when are you open"]
+
+[[turns]]
+say = "Good morning."
+
+[[turns]]
+call = "opening_hours"
+
+[[turns]]
+say = "From eight to eleven."
+"""
+
+
+async def test_a_script_of_ones_own_calls_the_tools_of_ones_own_agent(tmp_path: Path, autojump_clock) -> None:
+    (tmp_path / "agent.py").write_text(AGENT + TOOL)
+    (tmp_path / "script.toml").write_text(SCRIPT)
+    async with phone(tmp_path / "agent.py", script=tmp_path / "script.toml") as (page, _, console):
+        assert (await page.until("ready"))["cues"] == [{"text": "when are you open", "wav": ""}]
+        page.send("call")
+        await page.hears(0.5)
+        await page.quiet(0.6)
+        page.send("line", name="hello")
+        await page.hears(0.5)
+        assert console.phone is not None
+        (call,) = console.phone.calls()
+        assert [tool["name"] for tool in call.run.record_so_far().tools] == ["opening_hours"]
+        page.send("hangup")
+        await page.until("state", state="over")
+
+
 @pytest.mark.parametrize("mode", ["ivr", "receptionist", "csr"])
 async def test_a_mode_answers_and_does_what_its_story_wants(mode: str, autojump_clock) -> None:
     async with phone(mode=mode) as (page, _browser, _):
@@ -121,6 +179,12 @@ AGENT = """
 from llcphone import Agent
 
 agent = Agent("Be brief.", name="bakery")
+"""
+TOOL = """
+
+@agent.tool
+async def opening_hours() -> str:
+    return "eight to eleven"
 """
 
 

@@ -88,11 +88,38 @@ async def test_a_tool_that_misses_its_target_is_told_and_kept(takes_s, autojump_
     assert 0 <= at_ms <= 3_000 - took_ms
     assert so_far.tools == record.tools
     assert record.tools == (
-        {"name": "look_up", "at_ms": at_ms, "took_ms": took_ms, "target_ms": 500, "ok": True},
+        {
+            "id": record.tools[0]["id"],
+            "name": "look_up",
+            "at_ms": at_ms,
+            "took_ms": took_ms,
+            "target_ms": 500,
+            "ok": True,
+        },
     )
     slow = [note for note in house.notes if note.kind == "tool slow"]
     assert slow == ([ToolSlow("look_up", took_ms, 500)] if takes_s > 0.5 else [])
     assert ("tool slower than its target" in caplog.text) is (takes_s > 0.5)
+
+
+async def test_a_tool_that_never_ends_stands_in_the_record(autojump_clock) -> None:
+    agent = Agent("Be brief.")
+
+    @agent.tool
+    async def order() -> str:
+        await trio.sleep_forever()
+
+    async with open_memory(agent, turns=[Turn(tool="order"), Turn()]) as house:
+        call = house.answer()
+        await wait_all_tasks_blocked()
+        house.join(call)
+        await trio.sleep(3)
+        so_far = call.run.record_so_far()
+        call.end()
+        record = await call
+    (tool,) = record.tools
+    assert (tool["name"], tool["took_ms"], tool["ok"]) == ("order", None, None)
+    assert so_far.tools == record.tools
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llcphone.recorder.layout import Layout
+from llcphone.twilio.media import Clear, Mark, Media, PhoneMessage
 
 QUIET = 0xFF
 START = b'{"event":"start","start":{"streamSid":"MZ1"}}'
@@ -37,13 +38,16 @@ class Tape:
     layout: Layout = attrs.field(factory=Layout)
     file: bytearray = attrs.field(factory=bytearray)
     received: list[tuple[float, bytes]] = attrs.field(factory=list)
-    sent: list[tuple[float, bytes | None]] = attrs.field(factory=list)
+    sent: list[tuple[float, PhoneMessage]] = attrs.field(factory=list)
 
     def hears(self, at_ms: float, message: bytes) -> None:
         self.received.append((100 + at_ms / 1000, message))
 
-    def says(self, at_ms: float, audio: bytes | None) -> None:
-        self.sent.append((100 + at_ms / 1000, None if audio is None else base64.b64encode(audio)))
+    def says(self, at_ms: float, *audio: bytes | None, mark: str = "") -> None:
+        """Audio, a clear if it is None, and a mark."""
+        at_s = 100 + at_ms / 1000
+        self.sent += [(at_s, Clear() if each is None else Media(base64.b64encode(each))) for each in audio]
+        self.sent += [(at_s, Mark(mark))] if mark else []
 
     def write(self, now_ms: float, *, last: bool = False) -> None:
         piece = self.layout.add(self.received, self.sent, 100 + now_ms / 1000, last=last)
@@ -136,7 +140,7 @@ def test_what_cannot_be_read_is_left_out() -> None:
         tape.hears(10, text)
     tape.hears(20, frame(1, 155))
     tape.says(30, b"")
-    tape.sent.append((100.04, b"*"))
+    tape.sent.append((100.04, Media(b"*")))
     tape.write(50, last=True)
     assert tape.caller == [(20, 40, 1)]
 
@@ -206,7 +210,7 @@ def test_twilio_keeps_ten_minutes_and_so_do_we() -> None:
         tape.says(0, speech(60_000, 1))
     tape.write(500)
     tape.says(900, None)
-    assert len(tape.layout._ahead) == 8 * (600_000 - 500)
+    assert tape.layout._heard.size == 8 * 600_000
     tape.write(1_000)
     assert tape.agent == [(0, 900, 1)]
 

@@ -8,7 +8,8 @@ import re
 import stat
 import threading
 import time
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from random import Random
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -22,6 +23,7 @@ from llcphone.recorder.recorder import open_recorder
 from llcphone.recorder.wav import About, head_of
 from llcphone.sim.model import CallTool, Pace, Say
 from llcphone.sim.twilio import Callee, CallFaults, DialOutcome
+from llcphone.sim.twilio.wire import Wire
 from llcphone.testing import rehearse
 from llcphone.twilio.media import Media
 from tests.calls.stage import GOODBYE, INTERRUPTION, QUESTION, nothing_left
@@ -151,6 +153,79 @@ async def test_a_model_that_stalls_and_frames_that_are_lost_are_silence(
     assert len(voices_in(channels(only(folder))[2])) > 3
 
 
+async def test_a_socket_that_is_held_up_is_heard_late_and_recorded_late(
+    folder: Path, no_threads, autojump_clock
+) -> None:
+    """Answers wait for two seconds on their way: once whole, once with a clear behind them."""
+    script = [Say("Hello.", 1_000), Say("An answer.", 3_000), Say("A long one.", 9_000), Say("Yes.", 1_000)]
+    async with staged(folder, script) as stage:
+        call = await stage.ring()
+        await call.hears_out(0.8, 300)
+        call.stop_reading()
+        call.speak_nowait(QUESTION)
+        await trio.sleep(5)
+        call.read_on()
+        await call.hears_out(2.8, 300)
+        call.stop_reading()
+        call.speak_nowait(QUESTION)
+        await trio.sleep(5)
+        await call.speak(INTERRUPTION)
+        call.read_on()
+        await call.hears_out(0.8, 300)
+        call.hang_up()
+        record = await stage.record()
+        await call.ended()
+    assert record.barge_ins == 1
+    agrees(call, only(folder))
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_a_network_with_jitter_moves_no_sound(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, seed: int, no_threads, autojump_clock
+) -> None:
+    """What the telephone reads and sends is late by up to 60 ms; marks and frames keep their order."""
+    chance, begun = Random(seed), trio.Event()
+    receive, send = Wire.receive_some, Wire.send_all
+    under_way, arriving = trio.open_memory_channel[tuple[Wire, bytes]](1_000)
+
+    async def receive_late(wire: Wire, most: int | None = None) -> bytes | bytearray:
+        data = await receive(wire, most)
+        await trio.sleep(chance.uniform(0, 0.06) if begun.is_set() else 0)
+        return data
+
+    async def send_late(wire: Wire, data: bytes) -> None:
+        under_way.send_nowait((wire, data))
+        await trio.lowlevel.checkpoint()
+
+    async def carry() -> None:
+        async for wire, data in arriving:
+            late_s = chance.choice((0.0, 0.0, 0.0, chance.uniform(0, 0.06)))
+            await trio.sleep(late_s if begun.is_set() else 0)
+            with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
+                await send(wire, data)
+
+    monkeypatch.setattr(Wire, "receive_some", receive_late)
+    monkeypatch.setattr(Wire, "send_all", send_late)
+    monkeypatch.setattr(Wire, "send_now", lambda wire, text: False)
+    script = [Say("Hello.", 1_500), Say("A long answer.", 12_000), Say("Yes.", 2_000)]
+    async with staged(folder, script) as stage, trio.open_nursery() as nursery:
+        nursery.start_soon(carry)
+        call = await stage.ring()
+        begun.set()
+        await call.hears_out(1.0, 300)
+        await call.speak(QUESTION)
+        await call.hears(3.0)
+        await call.speak(INTERRUPTION)
+        await call.hears_out(1.0, 300)
+        await trio.sleep(1)
+        call.hang_up()
+        record = await stage.record()
+        await call.ended()
+        nursery.cancel_scope.cancel()
+    assert record.barge_ins == 1
+    agrees(call, only(folder))
+
+
 async def test_the_agent_ends_the_call_and_the_recording_ends_with_it(
     folder: Path, no_threads, autojump_clock
 ) -> None:
@@ -274,7 +349,7 @@ async def test_off_nothing_is_recorded_and_nothing_said(tmp_path: Path, no_threa
 
 
 async def test_at_any_moment_the_file_can_be_played(folder: Path, no_threads, autojump_clock) -> None:
-    """As it is found after ``kill -9``: half a second and what is written just now are missing."""
+    """As it is found after ``kill -9``: a second and what is written just now are missing."""
     async with staged(folder, [Say("Hello.", 20_000)]) as stage:
         call = await stage.ring()
         await call.hears(6.0)
@@ -366,10 +441,10 @@ async def test_a_disk_that_does_not_answer_touches_no_call_and_memory_stays_boun
     stuck, writes = threading.Event(), threading.Event()
     write_all = recorder_module._write_all
 
-    def wait(jobs: Any) -> Any:
+    def wait(jobs: Any, pause_s: float) -> Any:
         writes.set()
         stuck.wait(60)
-        return write_all(jobs)
+        return write_all(jobs, pause_s)
 
     monkeypatch.setattr(recorder_module, "_write_all", wait)
     async with open_recorder(RecordsConfig(audio_dir=str(folder))) as recorder:

@@ -1,25 +1,17 @@
-"""A client for the tests of the simulated Realtime API; OpenAI's own types judge every event it receives."""
+"""A client for the tests of the simulated Realtime API; OpenAI's own types check every event it receives."""
 
 from __future__ import annotations
 
 import base64
 import json
 from contextlib import asynccontextmanager
-from typing import Annotated
 
 import trio
-from openai.types.beta.realtime import RealtimeServerEvent as BetaServerEvent
-from openai.types.realtime import RealtimeClientEvent, RealtimeServerEvent
-from pydantic import Field, TypeAdapter
 from trio_websocket import ConnectionClosed, wrap_client_stream
 
 from llcphone.sim.model import babble
+from tests.official_types import server_events
 
-JUDGES = {
-    "ga": TypeAdapter(Annotated[RealtimeServerEvent, Field(discriminator="type")]),
-    "flat": TypeAdapter(Annotated[BetaServerEvent, Field(discriminator="type")]),
-}
-CLIENT_JUDGE = TypeAdapter(Annotated[RealtimeClientEvent, Field(discriminator="type")])
 BEARER = ("Authorization", "Bearer sk-test")
 BETA = ("OpenAI-Beta", "realtime=v1")
 
@@ -46,10 +38,10 @@ def flat_session(**more):
 
 
 class Client:
-    def __init__(self, websocket, stream, judge):
+    def __init__(self, websocket, stream, official):
         self.websocket = websocket
         self.stream = stream
-        self.judge = judge
+        self.official = official
         self.events = []
 
     async def send(self, kind, **fields):
@@ -64,7 +56,7 @@ class Client:
 
     async def next(self):
         event = json.loads(await self.websocket.get_message())
-        self.judge.validate_python(event)
+        self.official.validate_python(event)
         self.events.append(event)
         return event
 
@@ -126,6 +118,7 @@ async def connect(
     model, *headers, dialect="ga", query="?model=gpt-realtime", path="/v1/realtime", subprotocols=()
 ):
     """A connection to a simulator; nothing is read yet."""
+    official = server_events(dialect)  # before anything is timed
     stream = await trio.open_tcp_stream(model.host, model.port)
     async with stream, trio.open_nursery() as nursery:
         websocket = await wrap_client_stream(
@@ -137,7 +130,7 @@ async def connect(
             subprotocols=list(subprotocols),
             message_queue_size=10_000,
         )
-        yield Client(websocket, stream, JUDGES[dialect])
+        yield Client(websocket, stream, official)
         with trio.move_on_after(1):
             await websocket.aclose()
         nursery.cancel_scope.cancel()

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from llcphone.sim.model.check import Refused
 from llcphone.sim.model.schema import EVENTS, Dialect, check_event
-from tests.sim.model.client import CLIENT_JUDGE, ga_session
+from tests.official_types import client_events
+from tests.sim.model.client import ga_session
 
 NAMES = """
 type session audio input output format turn_detection tools item content role id response event_id call_id
@@ -82,5 +83,5 @@ def test_every_event_names_its_missing_parameter(kind):
     ],
 )
 def test_what_openais_types_accept_is_accepted(event):
-    CLIENT_JUDGE.validate_python(event)
+    client_events("ga").validate_python(event)
     check_event(event, Dialect.GA)

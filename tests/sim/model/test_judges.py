@@ -10,7 +10,6 @@ import base64
 
 import pytest
 import trio
-from openai import OpenAI
 
 from llcphone.sim.model import CallTool, ModelScript, Pace, Say, babble, open_model
 from tests.sim.model.client import connect, flat_session, ga_session, heard_as
@@ -23,6 +22,8 @@ TOOL = {"type": "function", "name": "look", "description": "Look.", "parameters"
 
 
 def official(model):
+    from openai import OpenAI  # a thousand modules
+
     return OpenAI(api_key="sk-test", websocket_base_url=model.url.removesuffix("/realtime"), max_retries=0)
 
 

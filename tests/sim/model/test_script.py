@@ -110,6 +110,35 @@ def test_a_string_is_a_sentence_and_not_a_list_of_letters():
     assert steps_of(["hello", Stall()]) == [Say("hello"), Stall()]
 
 
+@pytest.mark.parametrize(
+    "cue",
+    [
+        "Say this to the caller now, word for word and nothing else: {}",
+        "Sagen Sie der anrufenden Person jetzt Wort für Wort dies und sonst nichts: {}",
+        "Dites maintenant ceci à la personne au téléphone, mot pour mot et rien d'autre : {}",
+        "Diga esto ahora a la persona que llama, palabra por palabra y nada más: {}",
+        "Diga isto agora à pessoa, palavra por palavra e nada mais: {}",
+    ],
+)
+@pytest.mark.parametrize("own", [True, False])
+async def test_words_to_say_are_said_and_the_script_goes_on(cue, own, autojump_clock):
+    script = ModelScript(["Good morning.", "We open at nine."], voice=lambda text: Say(text, 400))
+    async with open_model(script) as model, talk(model) as client:
+        await client.asked()
+        text = cue.format("Note: we close at six.")
+        if not own:
+            content = [{"type": "input_text", "text": text}]
+            item = {"type": "message", "role": "system", "content": content}
+            await client.send("conversation.item.create", item=item)
+        await client.asked(**({"instructions": text} if own else {}))
+        await client.says()
+        await client.answer()
+        (session,) = model.sessions
+        said = [response.text for response in session.responses]
+        assert said == ["Good morning.", "Note: we close at six.", "We open at nine."]
+        assert session.responses[1].items[0].generated_ms == 400
+
+
 async def test_a_recording_is_spoken_as_it_is(tmp_path, autojump_clock):
     recording = babble(600, 200)
     (tmp_path / "hello.ulaw").write_bytes(recording)

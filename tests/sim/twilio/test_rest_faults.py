@@ -343,11 +343,11 @@ async def test_a_twilio_for_a_running_server_says_where_it_is_and_what_happens(a
         rest = partial(run_rest, callee=Callee("busy"), printer=lines.append)
         nursery.start_soon(rest, f"{server.url}/twiml", TOKEN)
         await trio.testing.wait_all_tasks_blocked()
-        url = lines[0].partition("=")[2]
+        url = lines[1].partition("=")[2]
         client = Client("AC" + "0" * 32, TOKEN, http_client=TrioHttp(http, url))
         await client.calls.create_async(to=TO, from_=FROM, url=f"{server.url}/twiml")
         await trio.sleep(3)
-        assert lines[1:] == ["   2.000 s  call over: not answered"]
+        assert lines[2:] == ["   2.000 s  call over: not answered"]
         nursery.cancel_scope.cancel()
 
 
@@ -358,7 +358,7 @@ async def test_the_account_and_its_number_are_the_settings_own(autojump_clock):
         rest = partial(run_rest, account_sid=sid, numbers=[number], printer=lines.append)
         nursery.start_soon(rest, "http://127.0.0.1:9/twiml", TOKEN)
         await trio.testing.wait_all_tasks_blocked()
-        client = Client(sid, TOKEN, http_client=TrioHttp(http, lines[0].partition("=")[2]))
+        client = Client(sid, TOKEN, http_client=TrioHttp(http, lines[1].partition("=")[2]))
         found = await client.incoming_phone_numbers.list_async(phone_number=number)
         assert [each.phone_number for each in found] == [number]
         nursery.cancel_scope.cancel()

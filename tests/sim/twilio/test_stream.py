@@ -199,6 +199,19 @@ async def test_a_call_that_stopped_reading_sends_on_and_lets_the_servers_data_pi
         call.drop()
 
 
+async def test_what_was_held_up_is_heard_when_the_call_reads_on(autojump_clock):
+    async with one_call() as (call, stream, _):
+        call.stop_reading()
+        await stream.say(VOICE, "held up")
+        await trio.sleep(2)
+        assert (call.ear, stream.of("mark")) == ([], [])
+        call.read_on()
+        await call.hears()
+        await call.silence_for(500)
+        assert [each["mark"]["name"] for each in stream.of("mark")] == ["held up"]
+        call.drop()
+
+
 async def test_a_server_that_takes_no_data_is_lost_after_a_while(autojump_clock):
     async def sleep_through_it(stream):
         stream.socket._reader_running = False  # it reads no more
