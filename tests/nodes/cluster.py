@@ -40,7 +40,7 @@ from tests.patience import HANG_S, START_S
 
 if TYPE_CHECKING:
     import signal
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Mapping
     from pathlib import Path
 
     from llcphone.sim.twilio import SimCall
@@ -86,6 +86,10 @@ class Node:
     name: str
     folder: Path
     port: int
+    arguments: tuple[str, ...] = ()
+    """Of ``llcphone serve``."""
+    environ: Mapping[str, str] = attrs.field(factory=dict)
+    """Variables of its own."""
     process: trio.Process | None = None
 
     @property
@@ -102,8 +106,11 @@ class Node:
         """Start it, and wait until it serves."""
         before = len(self.log) if (self.folder / "llcphone.log").exists() else 0
         with (self.folder / "llcphone.log").open("ab") as out:
-            command = [sys.executable, "-m", "llcphone", "serve"]
-            self.process = await trio.lowlevel.open_process(command, cwd=self.folder, stderr=out, stdout=out)
+            command = [sys.executable, "-m", "llcphone", "serve", *self.arguments]
+            environ = {**os.environ, **self.environ}
+            self.process = await trio.lowlevel.open_process(
+                command, cwd=self.folder, env=environ, stderr=out, stdout=out
+            )
         await until(lambda: "serving" in self.log[before:] or self.ended, START_S)
         assert not self.ended, self.log[before:]
 
@@ -188,13 +195,17 @@ async def open_cluster(
     pace: Pace = PACE,
     callee: Callee | Callable[[str], Callee] = Callee(),  # noqa: B008 (frozen)
     quick_checks: bool = False,
+    agent: str = "",
+    environ: Callable[[str], Mapping[str, str]] = lambda name: {},
     within_s: float = HANG_S,
     **sections: dict[str, Any],
 ) -> AsyncIterator[Cluster]:
     """Start the nodes n1, n2 ... and their proxy.
 
-    ``sections`` are settings of all of them. Without ``quick_checks`` the proxy waits longer for an answer
-    to its looks than the second that it is told to: nodes of a crowded machine are slow, and not frozen.
+    ``sections`` are settings of all of them, ``agent`` is the text of a file that has their agent, and
+    ``environ`` gives a node's own variables by its name. Without ``quick_checks`` the proxy waits longer for
+    an answer to its looks than the second that it is told to: nodes of a crowded machine are slow, and not
+    frozen.
     """
     program = haproxy()
     with trio.fail_after(within_s):
@@ -210,6 +221,10 @@ async def open_cluster(
                 node.folder.mkdir()
                 own = {"server": {"node": node.name, "port": node.port}}
                 write_toml(node.folder / "llcphone.toml", layered(shared, own))
+                node.environ = environ(node.name)
+                if agent:
+                    (node.folder / "agent.py").write_text(agent)
+                    node.arguments = ("--agent", "agent.py")
             addresses = {node.name: f"127.0.0.1:{node.port}" for node in all_nodes.values()}
             proxied = haproxy_config(Config.from_dict(shared), addresses, f"127.0.0.1:{stage.port}")
             if not quick_checks:

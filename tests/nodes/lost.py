@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from tests.calls.test_kill_nine import all_of, talk
 
 if TYPE_CHECKING:
     import signal
+    from collections.abc import Callable
 
     from llcphone.sim.twilio import SimCall
     from tests.nodes.cluster import Cluster, Node
@@ -59,6 +61,11 @@ async def in_mid_answer(cluster: Cluster, count: int) -> list[SimCall]:
 
 async def lose(cluster: Cluster, node: Node, how: signal.Signals) -> Loss:
     """Do this to a node, and wait until each of its callers has heard the agent again, or is gone."""
+    return await lose_by(cluster, node, partial(node.signal, how))
+
+
+async def lose_by(cluster: Cluster, node: Node, deed: Callable[[], object]) -> Loss:
+    """`lose`, by something else than a signal."""
     lost = cluster.calls_of(node)
     kept = [call for call in cluster.twilio.calls if call not in lost]
     began_s = trio.current_time()
@@ -73,6 +80,6 @@ async def lose(cluster: Cluster, node: Node, how: signal.Signals) -> Loss:
             return
         silent_s[call.sid] = trio.current_time() - began_s - VOICE_S
 
-    node.signal(how)
+    deed()
     await all_of(hears_again, lost)
     return Loss(silent_s, kept)

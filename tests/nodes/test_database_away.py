@@ -26,14 +26,17 @@ from tests.nodes.test_lost_nodes import rows, told_that_the_line_broke
 from tests.nodes.test_shared_limits import API, FAR, order
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
-    from tests.nodes.cluster import Node
+    from llcphone.sim.twilio import SimCall
+    from tests.nodes.cluster import Cluster, Node
     from tests.store.servers import Postgres
 
 pytestmark = [pytest.mark.slow, pytest.mark.nodes]
 
+LIMITED = {**API, "outbound": FAR, "shared": {"max_calls": 50}}
 AWAY_S = 10.0
 TOLD_S, WRITTEN_S, AGAIN_S, CLAIMED_S = 5.0, 2.0, 13.0, 3.0
 VOICE_AGAIN_S = 1.6
@@ -70,33 +73,52 @@ def told(node: Node) -> bool:
 
 @pytest.mark.parametrize("how", [stopped, silent])
 async def test_while_the_database_is_away_calls_go_on_and_callers_are_let_in(
-    how: object, tmp_path: Path, own_server: Postgres
+    how: Callable[[Postgres], AbstractContextManager[None]], tmp_path: Path, own_server: Postgres
 ) -> None:
-    more = {**API, "outbound": FAR, "shared": {"max_calls": 50}}
-    async with open_cluster(tmp_path, own_server.url, speak, callee=Callee(), **more) as cluster:
+    async with open_cluster(tmp_path, own_server.url, speak, callee=Callee(), **LIMITED) as cluster:
         calls = await in_mid_answer(cluster, 4)
-        nodes = list(cluster.nodes.values())
         began_s, before_s = trio.current_time(), stalled_s()
-        with how(own_server):  # type: ignore[operator]
-            await until(lambda: all(told(node) for node in nodes))
-            assert trio.current_time() - began_s <= TOLD_S + stalled_s() - before_s
-            refused = await order(cluster, nodes[0], "+15551230001")
-            assert (refused.status_code, refused.json()["code"]) == (503, "not_admitted")
-            assert int(refused.headers["Retry-After"]) > 0
-            new = await cluster.ring()
-            await new.hears(0.5)
+        with how(own_server):
+            calls.append(await noticed_and_let_in(cluster, began_s, before_s))
             await trio.sleep_until(began_s + AWAY_S)
-        back_s, before_s = trio.current_time(), stalled_s()
-        sids = {call.sid for call in [*calls, new]}
-        await until(lambda: sids <= set(rows(own_server.url)))
-        assert trio.current_time() - back_s <= WRITTEN_S + stalled_s() - before_s
-        assert all(len(call.record.streams) == 1 and not call.over for call in [*calls, new])
-        assert cluster.twilio.rest.creates == []
+        await all_is_written_and_well(cluster, calls, own_server)
 
-        while True:  # it rests a little after failures
-            if (await order(cluster, nodes[0], "+15551230001")).status_code == 202:
-                break
-            await trio.sleep(0.2)
+
+async def test_a_restart_of_the_database_harms_no_call(tmp_path: Path, own_server: Postgres) -> None:
+    """It closes its connections in good order, and those that a node keeps open are of no use afterwards."""
+    async with open_cluster(tmp_path, own_server.url, speak, callee=Callee(), **LIMITED) as cluster:
+        calls = await in_mid_answer(cluster, 4)
+        began_s, before_s = trio.current_time(), stalled_s()
+        await trio.to_thread.run_sync(own_server.stop, "fast")
+        calls.append(await noticed_and_let_in(cluster, began_s, before_s))
+        await trio.to_thread.run_sync(own_server.start)
+        await all_is_written_and_well(cluster, calls, own_server)
+
+
+async def noticed_and_let_in(cluster: Cluster, began_s: float, before_s: float) -> SimCall:
+    """Logs say that the database is away; a caller is let in, and an order of a call is refused."""
+    nodes = list(cluster.nodes.values())
+    await until(lambda: all(told(node) for node in nodes))
+    assert trio.current_time() - began_s <= TOLD_S + stalled_s() - before_s
+    refused = await order(cluster, nodes[0], "+15551230001")
+    assert (refused.status_code, refused.json()["code"]) == (503, "not_admitted")
+    assert int(refused.headers["Retry-After"]) > 0
+    new = await cluster.ring()
+    await new.hears(0.5)
+    return new
+
+
+async def all_is_written_and_well(cluster: Cluster, calls: list[SimCall], server: Postgres) -> None:
+    """The database is back: the journal has all calls soon, none was harmed, and orders are taken."""
+    back_s, before_s = trio.current_time(), stalled_s()
+    sids = {call.sid for call in calls}
+    await until(lambda: sids <= set(rows(server.url)))
+    assert trio.current_time() - back_s <= WRITTEN_S + stalled_s() - before_s
+    assert all(len(call.record.streams) == 1 and not call.over for call in calls)
+    assert cluster.twilio.rest.creates == []
+    node = cluster.nodes["n1"]
+    while (await order(cluster, node, "+15551230001")).status_code != 202:  # noqa: ASYNC110
+        await trio.sleep(0.2)  # it rests a little after failures
 
 
 async def test_a_node_is_lost_while_the_database_is_silent(tmp_path: Path, own_server: Postgres) -> None:
