@@ -19,6 +19,8 @@ from hypothesis import settings
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from trio.testing import MockClock
+
 settings.register_profile("ci", derandomize=True)
 if os.environ.get("CI"):
     settings.load_profile("ci")
@@ -91,17 +93,39 @@ def logs_stay_as_they_are() -> Iterator[None]:
     sys.excepthook = hook
 
 
+def _in_place_of_threads(instead: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    run_sync = trio.to_thread.run_sync
+    monkeypatch.setattr(trio.to_thread, "run_sync", instead)
+    for name, module in list(sys.modules.items()):
+        if name.startswith("llcphone."):
+            for word in [word for word, value in vars(module).items() if value is run_sync]:
+                monkeypatch.setattr(module, word, instead)
+
+
+@pytest.fixture
+def autojump_clock(
+    autojump_clock: MockClock, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> MockClock:
+    """The virtual clock. A thread is no task, so this clock jumps while one works: a test that starts one
+    would fail now and then, and fails always here. ``no_threads`` helps."""
+
+    async def refused(work: Callable[..., Any], *args: Any, **_: Any) -> Any:
+        pytest.fail(f"{work} would run in a thread under a virtual clock: use the fixture no_threads")
+
+    if "no_threads" not in request.fixturenames:
+        _in_place_of_threads(refused, monkeypatch)
+    return autojump_clock
+
+
 @pytest.fixture
 def no_threads(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A thread is no task: a virtual clock would jump while one works. So databases and recordings are
-    written and read at once."""
+    """What would run in a thread, such as a statement of a database, runs at once."""
 
     async def at_once(work: Callable[..., Any], *args: Any, **_: Any) -> Any:
         await trio.lowlevel.checkpoint()
         return work(*args)
 
-    for module in ("store.database", "recorder.recorder", "console.audio"):
-        monkeypatch.setattr(f"llcphone.{module}.in_thread", at_once)
+    _in_place_of_threads(at_once, monkeypatch)
 
 
 @pytest.fixture

@@ -73,14 +73,18 @@ async def call_page(phone: Phone, index: CallIndex, call_id: str, session: Sessi
     Raises:
         ApiError: there is no such call, or the database does not answer.
     """
-    live, detail = index.live(call_id), await _detail(phone, index, call_id)
-    kept = await _kept(phone, call_id if live is None else live.resumed_from)
+    while True:
+        live, detail = index.live(call_id), await _detail(phone, index, call_id)
+        kept = await _kept(phone, call_id if live is None else live.resumed_from)
+        recording = await recording_of(phone, call_id)
+        if index.live(call_id) is live:
+            break
+        # It ended, or began another run, while the database was read: then what was read is of two moments.
     runs = [] if kept is None else [*kept.runs]
     if live is not None:
         kept = None  # that was the run before it
     words, numbers = (session.revealed(call_id, "words"), session.revealed(call_id, "numbers"))
     record = detail.record if live is None else _record_so_far(live)
-    recording = await recording_of(phone, call_id)
     return {
         "call": without_record(detail if numbers else detail.masked()),
         "record": record if record is None or words else _without_words(record),

@@ -169,6 +169,7 @@ async def test_a_task_of_the_phone_may_fail(
     fault: type[BaseException],
     tmp_path: Path,
     autojump_clock: MockClock,
+    no_threads: None,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:

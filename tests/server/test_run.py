@@ -45,7 +45,7 @@ async def test_every_address_of_both_kinds_is_served_and_asked_for_its_health(au
             assert health.alive
 
 
-async def test_a_host_that_makes_no_url_has_no_health_and_raises_nothing(autojump_clock):
+async def test_a_host_that_makes_no_url_has_no_health_and_raises_nothing(autojump_clock, no_threads):
     for host in ("fe80::1%eth0", "a b", "[", "x" * 70_000):
         assert await ask_health(host, 1) is None
 
