@@ -89,7 +89,9 @@ async def test_a_tool_that_runs_when_the_budget_is_spent_does_not_keep_the_call(
     assert record.turns[-1]["heard_ms"] is not None
 
 
-async def test_a_spent_day_lets_no_new_call_in_and_no_live_one_out(autojump_clock, no_threads, tmp_path: Path) -> None:
+async def test_a_spent_day_lets_no_new_call_in_and_no_live_one_out(
+    autojump_clock, no_threads, tmp_path: Path
+) -> None:
     money = {"day_budget_usd": 0.001, "state_file": str(tmp_path / "spent.json")}
     async with rehearsal(script=TURNS, money=money) as stage:
         record = await one_question(stage)

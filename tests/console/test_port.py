@@ -225,7 +225,9 @@ async def test_a_page_takes_no_other_method(autojump_clock) -> None:
         "a" * 2_000,
     ],
 )
-async def test_no_name_of_a_call_leads_to_another_file(name: str, tmp_path, autojump_clock, no_threads) -> None:
+async def test_no_name_of_a_call_leads_to_another_file(
+    name: str, tmp_path, autojump_clock, no_threads
+) -> None:
     folder = tmp_path / "recordings"
     folder.mkdir()
     for secret in (tmp_path / "passwd", folder / ".." / "0123456789abcdef.wav"):

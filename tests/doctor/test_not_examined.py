@@ -22,7 +22,9 @@ from tests.shared.kit import Process
 
 
 @pytest.mark.parametrize("only", [*GROUPS])
-async def test_settings_that_cannot_be_read_are_told_whatever_is_asked_for(autojump_clock, stage, only):
+async def test_settings_that_cannot_be_read_are_told_whatever_is_asked_for(
+    autojump_clock, no_threads, stage, only
+):
     stage.set("server.max_cals", 3)
     found = await stage.run_checks(only)
     names(found["configuration"], FAIL, "write server.max_calls")

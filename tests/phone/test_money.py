@@ -105,7 +105,9 @@ def let_threads_work(clock: MockClock) -> None:
     clock.autojump_threshold = 0.05
 
 
-async def test_the_days_money_survives_a_restart(autojump_clock: MockClock, no_threads: None, tmp_path: Path) -> None:
+async def test_the_days_money_survives_a_restart(
+    autojump_clock: MockClock, no_threads: None, tmp_path: Path
+) -> None:
     let_threads_work(autojump_clock)
     path, clock = tmp_path / "spent.json", Clock()
     async with trio.open_nursery() as nursery:
