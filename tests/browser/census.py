@@ -26,7 +26,7 @@ from llcphone.config.console import ConsoleConfig
 from llcphone.console.open import bind_console
 from llcphone.demo.browser import behind, open_browser_phone
 from tests.browser.program import Program, running
-from tests.browser.start import start_chromium
+from tests.browser.start import start_shell
 from tests.browser.visit import Visit, until_true
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def count_of(program: Program) -> dict[str, int]:
 def left_behind(playwright: Playwright, pages: int, calls: int) -> list[dict[str, int]]:
     """How much there is in the server before and after."""
     with running("tests.browser.census", "serve") as program:
-        browser = start_chromium(playwright)
+        browser = start_shell(playwright)
         process = browser_process()
         visit = Visit(browser, program)
         visit.enter().goto("about:blank")
@@ -128,7 +128,7 @@ def settled(program: Program, wanted: dict[str, int] | None = None) -> dict[str,
 def browser_process() -> psutil.Process:
     """The Chromium that was started last."""
     ours = psutil.Process().children(recursive=True)
-    parents = {each.pid for each in ours if "chrom" in each.name()}
+    parents = {each.pid for each in ours if "chrom" in each.exe()}
     first = [each for each in ours if each.pid in parents and each.ppid() not in parents]
     return max(first, key=lambda each: each.create_time())
 

@@ -1,7 +1,7 @@
-"""One Chromium and one server for all tests of a worker that stand together.
+"""One browser and one server for all tests of a worker that stand together.
 
-Chromium is Debian's package (``apt-get install chromium``). Without it these tests are skipped, unless
-``NEED_BROWSER`` is set, as ``.ci/run`` does.
+Debian has both packages: ``apt-get install chromium chromium-headless-shell``. Without the first these tests
+are skipped, unless ``NEED_BROWSER`` is set, as ``.ci/run`` does. Without the second they take longer.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from playwright.sync_api import sync_playwright
 
 from llcphone.sim import ulaw, voices
 from tests.browser.program import Program, phone_program
-from tests.browser.start import PATH, start_chromium
+from tests.browser.start import CHROMIUM, start_chromium, start_shell
 from tests.browser.visit import Visit, visiting
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def speech(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="package")
 def playwright() -> Iterator[Playwright]:
     """There is one in a process."""
-    if PATH is None:
+    if CHROMIUM is None:
         if os.environ.get("NEED_BROWSER"):
             pytest.fail(WHY)
         pytest.skip(WHY)
@@ -62,12 +62,20 @@ def playwright() -> Iterator[Playwright]:
 
 
 @pytest.fixture(scope="package")
-def browser(playwright: Playwright, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    """Chromium, with a microphone into which the same is said again and again."""
-    said = write_speech(tmp_path_factory.mktemp("browser") / "microphone.wav", pause_s=PAUSE_S)
-    browser = start_chromium(playwright, f"--use-file-for-fake-audio-capture={said}")
+def browser(playwright: Playwright) -> Iterator[Browser]:
+    """Chromium without windows and microphone, for most tests."""
+    browser = start_shell(playwright)
     yield browser
     browser.close()
+
+
+@pytest.fixture(scope="package")
+def chromium(playwright: Playwright, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    """With tabs, permissions, and a microphone into which the same is said again and again."""
+    said = write_speech(tmp_path_factory.mktemp("browser") / "microphone.wav", pause_s=PAUSE_S)
+    chromium = start_chromium(playwright, f"--use-file-for-fake-audio-capture={said}")
+    yield chromium
+    chromium.close()
 
 
 @pytest.fixture(scope="package")

@@ -18,7 +18,7 @@ from trio.testing import MockClock
 
 from tests.browser.made import LONG_NAME, crowd, long_call
 from tests.browser.program import phone_program, running
-from tests.browser.start import start_chromium
+from tests.browser.start import start_shell
 from tests.browser.visit import Visit
 from tests.console.browser import console_of
 from tests.console.test_calls import bakery, interrupted_call, page_of
@@ -299,7 +299,7 @@ SCENES = {scene.__name__: scene for scene in (telephone, telephones, office, els
 def main(folder: Path, names: list[str]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with sync_playwright() as playwright:
-        browser = start_chromium(playwright)
+        browser = start_shell(playwright)
         for name in names or SCENES:
             for look in LOOKS:
                 print(name, *look, flush=True)

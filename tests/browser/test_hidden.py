@@ -36,8 +36,8 @@ NOW = """({
 })"""
 
 
-def test_frames_and_marks_go_on_in_a_hidden_tab(browser: Browser, program: Program) -> None:
-    with tabs(browser) as open_tab:
+def test_frames_and_marks_go_on_in_a_hidden_tab(chromium: Browser, program: Program) -> None:
+    with tabs(chromium) as open_tab:
         tab = open_tab()
         tab.ask("Page.navigate", url=program.link())
         tab.until("document.querySelector('nav') !== null")

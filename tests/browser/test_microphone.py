@@ -23,8 +23,8 @@ FRAME, PIECE = 160, 4_000
 MOST = 20 * 8000
 
 
-def test_what_is_said_into_the_microphone_is_sent_and_answered(browser: Browser, program: Program) -> None:
-    with visiting(browser, program, permissions=["microphone"]) as visit:
+def test_what_is_said_into_the_microphone_is_sent_and_answered(chromium: Browser, program: Program) -> None:
+    with visiting(chromium, program, permissions=["microphone"]) as visit:
         traffic = Traffic.of(visit.page)
         page = visit.enter("#/phone")
         page.get_by_text("Ready to call").wait_for()

@@ -54,8 +54,8 @@ def until(page: Page, what: str, fits: Callable[[Any], bool]) -> Any:
     return found
 
 
-def test_a_refused_microphone_is_explained_and_the_call_goes_on(browser: Browser, program: Program) -> None:
-    with visiting(browser, program, permissions=[]) as visit:
+def test_a_refused_microphone_is_explained_and_the_call_goes_on(chromium: Browser, program: Program) -> None:
+    with visiting(chromium, program, permissions=[]) as visit:
         page = visit.enter("#/phone")
         page.get_by_text("Ready to call").wait_for()
         call(page, "Microphone")
