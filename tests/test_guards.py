@@ -190,6 +190,37 @@ def test_a_command_loads_only_what_it_needs(tmp_path: Path, code: str, not_neede
     assert loaded & set(not_needed.split()) == set()
 
 
+COLLECTOR = """\
+import atexit, gc, sys
+from llcphone.cli import main
+
+def began(phase, info):
+    if phase == "start":
+        looked_at.append(sum(len(gc.get_objects(generation=each)) for each in range(info["generation"] + 1)))
+
+def told():
+    print("looked at:", *looked_at, gc.get_count()[0])
+    print("set aside:", gc.get_freeze_count() / (gc.get_freeze_count() + len(gc.get_objects())))
+
+looked_at = []
+gc.callbacks.append(began)
+atexit.register(told)
+sys.argv = ["llcphone", "calls"]
+main()
+"""
+
+
+def test_a_command_does_not_search_its_modules_for_garbage(tmp_path: Path) -> None:
+    argv = [sys.executable, "-c", COLLECTOR]
+    run = subprocess.run(argv, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert run.returncode == 2, "there are no calls here"
+    looked_at, set_aside = run.stdout.splitlines()
+    # The modules alone are 90,000 objects.
+    assert max(map(int, looked_at.removeprefix("looked at: ").split())) < 20_000
+    # So the end of the process does not look at them either.
+    assert float(set_aside.removeprefix("set aside: ")) > 0.9
+
+
 @pytest.mark.parametrize(("name", "thing"), public_things(), ids=[name for name, _ in public_things()])
 def test_every_public_name_is_documented(name: str, thing: object) -> None:
     assert thing.__doc__, name
