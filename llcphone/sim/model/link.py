@@ -5,6 +5,9 @@ session's decisions are synchronous, and a fault "after the third delta" can be 
 
 ``Tap`` is between trio-websocket and TCP: it can swallow the pongs and Close frames that the library
 sends by itself, and it keeps the TCP connection open when a fault wants a peer that never hangs up.
+
+A client's ordinary text messages, fifty a second for each call, take a short way: ``Tap`` gives them to the
+session itself (``client_frames``). trio-websocket reads all else, and judges what is not well-formed.
 """
 
 from __future__ import annotations
@@ -17,6 +20,8 @@ from typing import TYPE_CHECKING
 import attrs
 import trio
 from trio_websocket import ConnectionClosed, WebSocketConnection
+
+from llcphone.sim.model.client_frames import ClientFrames
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,6 +50,10 @@ class Tap(trio.abc.Stream):
         self._unread = b""
         self._faults = faults
         self._closed = False
+        self._last = b""
+        """What trio-websocket was given last."""
+        self._frames: ClientFrames | None = None
+        """Takes the short way; None: all goes to trio-websocket."""
         self.upgraded = False
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
@@ -66,14 +75,33 @@ class Tap(trio.abc.Stream):
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
         """Receive, or wait for ever when the faults forbid reading."""
-        if self._closed:
-            raise trio.ClosedResourceError
-        if self._faults.stop_reading:
-            await trio.sleep_forever()
-        if self._unread:
-            data, self._unread = self._unread, b""
-            return data
-        return await self._stream.receive_some(max_bytes)
+        while True:
+            if self._closed:
+                raise trio.ClosedResourceError
+            if self._faults.stop_reading:
+                await trio.sleep_forever()
+            if self._unread:
+                data, self._unread = self._unread, b""
+            else:
+                data = bytes(await self._stream.receive_some(max_bytes))
+            if self._frames is None:
+                self._last = data
+                return data
+            others = self._frames.take(data)
+            if self._frames.over:
+                self._frames = None
+            if others or not data:
+                return others
+
+    def shorten(self, on_text: Callable[[str], None]) -> None:
+        """Give text messages to ``on_text`` from now on, if the next byte to be read begins a frame."""
+        if self._last.endswith(b"\r\n\r\n"):  # the client's request for the upgrade
+            self._frames = ClientFrames(on_text)
+
+    def lengthen(self) -> None:
+        """Give trio-websocket all that comes from now on."""
+        if self._frames is not None:
+            self._frames.over = True
 
     async def aclose(self) -> None:
         """Close, or only pretend to while the faults want the socket held."""
@@ -159,6 +187,7 @@ class Link:
 
     async def run(self, on_message: Callable[[str | bytes], None]) -> None:
         """Hand every message to ``on_message`` until the socket has ended."""
+        self._tap.shorten(on_message)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._write, name="sim model writer")
             nursery.start_soon(self._ping, name="sim model pings")
@@ -177,6 +206,7 @@ class Link:
             return
         if isinstance(message, _Close):
             self._closing = message
+            self._tap.lengthen()
         try:
             self._put.send_nowait(message)
         except trio.WouldBlock:
