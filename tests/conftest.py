@@ -10,6 +10,7 @@ import logging
 import os
 import signal
 import sys
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,8 +19,11 @@ from hypothesis import settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from types import ModuleType
 
     from trio.testing import MockClock
+
+RUN_SYNC = trio.to_thread.run_sync
 
 settings.register_profile("ci", derandomize=True)
 if os.environ.get("CI"):
@@ -73,6 +77,9 @@ def dealt(items: list[pytest.Item], workers: int) -> list[pytest.Item]:
 
 def pytest_collection_finish() -> None:
     """Many tests collect garbage to see that nothing is left: not over all modules again each time."""
+    for name, module in list(sys.modules.items()):
+        if name.startswith("llcphone."):
+            _names_of_run_sync(module)  # now, while no test has replaced one
     gc.collect()
     gc.freeze()
     gc.enable()
@@ -94,12 +101,17 @@ def logs_stay_as_they_are() -> Iterator[None]:
 
 
 def _in_place_of_threads(instead: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    run_sync = trio.to_thread.run_sync
     monkeypatch.setattr(trio.to_thread, "run_sync", instead)
     for name, module in list(sys.modules.items()):
         if name.startswith("llcphone."):
-            for word in [word for word, value in vars(module).items() if value is run_sync]:
-                monkeypatch.setattr(module, word, instead)
+            for word in _names_of_run_sync(module):
+                if getattr(module, word) is RUN_SYNC:  # else a test has replaced it
+                    monkeypatch.setattr(module, word, instead)
+
+
+@cache  # 500 modules have 20,000 names, and thousands of tests ask
+def _names_of_run_sync(module: ModuleType) -> list[str]:
+    return [word for word, value in vars(module).items() if value is RUN_SYNC]
 
 
 @pytest.fixture
