@@ -72,6 +72,8 @@ class Live:
         """Of watched calls, still to be sent."""
         self._health: dict[str, Any] = {}
         self._listening = False
+        self._watched: frozenset[str] = frozenset()
+        """The calls that some viewer watches."""
 
     # -- for requests -----------------------------------------------------------------------
 
@@ -110,6 +112,7 @@ class Live:
         finally:
             self._viewers.remove(viewer)
             viewer.watches.clear()
+            self._count_watched()
             self._listen()
 
     def _obey(self, viewer: Viewer, message: bytes) -> None:
@@ -124,6 +127,10 @@ class Live:
                 while len(viewer.watches) >= MOST_WATCHED:
                     del viewer.watches[next(iter(viewer.watches))]
                 viewer.watches[asked.call] = Watch(call, words=asked.words)
+        self._count_watched()
+
+    def _count_watched(self) -> None:
+        self._watched = frozenset(call_id for viewer in self._viewers for call_id in viewer.watches)
 
     def _listen(self) -> None:
         """Hear of what happens in calls while somebody looks, and only then."""
@@ -173,17 +180,15 @@ class Live:
 
     def _noted(self, call: Call, note: Note) -> None:
         """Inside a step of the call: nothing here waits or raises."""
-        self._table.noted(call.call_id)
-        if self._is_watched(call):
+        call_id = call.call_id
+        self._table.noted(call_id, note)
+        if call_id in self._watched:
             self._keep(call, note.kind, note.fields)
 
     def _ended(self, call: Call) -> None:
-        if (record := call.record) is not None and self._is_watched(call):
+        if (record := call.record) is not None and call.call_id in self._watched:
             fields = {"reason": record.reason.value, "duration_s": record.duration_s}
             self._keep(call, "ended", fields)
-
-    def _is_watched(self, call: Call) -> bool:
-        return any(call.call_id in viewer.watches for viewer in self._viewers)
 
     def _keep(self, call: Call, kind: str, fields: Mapping[str, object]) -> None:
         self._seq += 1
@@ -215,6 +220,7 @@ class Live:
                 whole = not watch.behind
             if (whole and watch.over) or failure.error is not None:  # of a broken engine no more is shown
                 viewer.watches.pop(call_id, None)
+                self._count_watched()
             await trio.lowlevel.checkpoint()
 
     # -- health -----------------------------------------------------------------------------

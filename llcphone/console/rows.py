@@ -16,6 +16,9 @@ from llcphone.engine.status import Floor
 from llcphone.telemetry.redaction import masked_number
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from llcphone.call.approvals import ApprovalRequest
     from llcphone.call.call import Call
     from llcphone.config.console import ConsoleConfig
     from llcphone.engine.status import CallActivity, CallStatus
@@ -77,17 +80,16 @@ class Row(Struct, gc=False):
         return msgspec.structs.replace(self, since_s=round(now_s - self.since_s, 1), silent_s=silent_s)
 
 
-def row_of(call: Call, config: ConsoleConfig, now_ms: int) -> Row:
-    """A call as it is now."""
+def row_of(call: Call, config: ConsoleConfig, now_ms: int, *, before: Row | None = None) -> Row:
+    """A call as it is now; ``before``: an older row of it, for what never changes."""
     status, activity = call.run.status, call.run.activity
-    numbers = config.numbers == "show"
     state = _state_of(status, activity)
     began_ms = status.born_ms if status.started_ms is None else status.started_ms
     return Row(
         id=call.call_id,
         direction="outbound" if call.direction == "outbound" else "inbound",
-        from_=call.caller if numbers else masked_number(call.caller),
-        to=call.dialled if numbers else masked_number(call.dialled),
+        from_=_number(call.caller, config) if before is None else before.from_,
+        to=_number(call.dialled, config) if before is None else before.to,
         agent=call.run.agent.name,
         state=state,
         floor=_FLOORS[status.floor],
@@ -98,10 +100,16 @@ def row_of(call: Call, config: ConsoleConfig, now_ms: int) -> Row:
         tools=activity.tools,
         usd=round(status.call_usd, 4),
         warm=_is_warm(status),
-        approvals=_approvals(call, words=config.words == "show"),
+        approvals=_approvals(waiting, words=config.words == "show")
+        if (waiting := call.approvals.waiting)
+        else (),
         attention=_attention(state, activity, now_ms),
         silent_s=None if activity.dead_air is None else activity.dead_air.from_ms / 1000,
     )
+
+
+def _number(number: str, config: ConsoleConfig) -> str:
+    return number if config.numbers == "show" else masked_number(number)
 
 
 def _state_of(status: CallStatus, activity: CallActivity) -> State:
@@ -119,10 +127,10 @@ def _is_warm(status: CallStatus) -> bool:
     return ready_ms is not None and (started_ms is None or ready_ms <= started_ms)
 
 
-def _approvals(call: Call, *, words: bool) -> tuple[Waiting, ...]:
+def _approvals(waiting: Iterable[ApprovalRequest], *, words: bool) -> tuple[Waiting, ...]:
     return tuple(
         Waiting(each.tool_call_id, f"{each.name} {_short(each.arguments)}" if words else each.name)
-        for each in call.approvals.waiting
+        for each in waiting
     )
 
 

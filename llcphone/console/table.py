@@ -1,9 +1,15 @@
 """The table of live calls: one row each, read again when something may have changed in it.
 
 Hundreds of rows read at once would hold the event loop for milliseconds, in which no frame of any call moves.
-So a row is read after each note of its call, and once more, for figures follow a note: a turn's wait is
-known when its first word was heard. What changes without a note (an alarm that is a minute
-old) is seen when the row's turn comes, every sixteenth look. A few rows are read at a time.
+So each look reads only rows of which something is known:
+
+- a note of the call came since the last look. Notes that change nothing but figures (what was spent) wait
+  for the second kind of look;
+- such a note came about two seconds ago. Figures follow notes: a turn's wait is known when its first word
+  was heard;
+- the row was not read for eight seconds. An alarm that is a minute old makes no note.
+
+A few rows are read at a time.
 """
 
 from __future__ import annotations
@@ -14,21 +20,26 @@ from typing import TYPE_CHECKING
 import trio
 
 from llcphone.console.rows import Row, row_of
+from llcphone.engine.notes import AgentSaid, CallerSaid, FloorMoved, ResponseDone, Tokens
 from llcphone.runtime.containment import contained
 
 if TYPE_CHECKING:
     from llcphone.call.call import Call
     from llcphone.config.console import ConsoleConfig
+    from llcphone.engine.note import Note
     from llcphone.phone.phone import Phone
 
-LOOKS = 2
-"""Looks after a note in which its call's row is read."""
+LATER = 4
+"""Looks after a note in which the figures that follow it are read."""
 EVERY = 16
-"""Looks, after which every row was read."""
-SLICE = 10
-"""Rows that are read before other tasks get their turn: a tenth of a millisecond."""
+"""Looks after which a row is read in any case."""
+SLICE = 20
+"""Rows that are read before other tasks get their turn: two tenths of a millisecond."""
 GAPS = 100
 """Turns of which the heard latency is shown as a distribution."""
+
+_FIGURES = frozenset({AgentSaid, CallerSaid, ResponseDone, Tokens})
+"""Notes that change no more of a row than what was spent."""
 
 
 class Table:
@@ -38,16 +49,24 @@ class Table:
         self._phone, self._config = phone, config
         self.rows: dict[str, Row] = {}
         self._looks = 0
-        self._noted: dict[str, int] = {}
-        """By the call: the last look in which its row is read because of a note."""
+        self._soon: set[str] = set()
+        """Calls whose rows the next look reads because of a note."""
+        self._later: dict[str, int] = {}
+        """By the call: the look that reads the figures which follow a note; the first one first."""
+        self._read_in: dict[str, int] = {}
+        """By the call: the look that has read its row last; the first one first."""
         self._turns: dict[str, int] = {}
         """How many turns of each call are in ``_gaps``."""
         self._gaps: deque[int] = deque(maxlen=GAPS)
         self._reading = trio.Lock()
 
-    def noted(self, call_id: str) -> None:
+    def noted(self, call_id: str, note: Note) -> None:
         """Something has happened in a call. Synchronous, and next to nothing."""
-        self._noted[call_id] = self._looks + LOOKS
+        kind = type(note)
+        if kind not in _FIGURES:
+            self._soon.add(call_id)
+        if kind is not FloorMoved and call_id not in self._later:  # who may speak is known at once
+            self._later[call_id] = self._looks + LATER
 
     def sent(self) -> list[Row]:
         """All rows, as they are sent now."""
@@ -67,9 +86,13 @@ class Table:
         """
         async with self._reading:
             self._looks += 1
-            self._noted = {call_id: last for call_id, last in self._noted.items() if last >= self._looks}
             calls = {call.call_id: call for call in self._phone.calls()}
-            due = [call for call_id, call in calls.items() if whole or self._is_due(call_id)]
+            wanted = self._take_due()
+            due = [
+                call
+                for call_id, call in calls.items()
+                if whole or call_id in wanted or call_id not in self.rows
+            ]
             changed: list[Row] = []
             for at in range(0, len(due), SLICE):
                 now_ms = round(trio.current_time() * 1000)
@@ -85,16 +108,27 @@ class Table:
             for call_id in gone:
                 del self.rows[call_id]
                 self._turns.pop(call_id, None)
+                self._read_in.pop(call_id, None)
             return changed, gone
 
-    def _is_due(self, call_id: str) -> bool:
-        is_new = call_id not in self.rows
-        return is_new or call_id in self._noted or (hash(call_id) + self._looks) % EVERY == 0
+    def _take_due(self) -> set[str]:
+        """The calls whose rows this look reads, beside those of new calls."""
+        due, self._soon = self._soon, set()
+        while self._later and self._later[first := next(iter(self._later))] <= self._looks:
+            del self._later[first]
+            due.add(first)
+        for call_id, look in self._read_in.items():
+            if look > self._looks - EVERY:
+                break
+            due.add(call_id)
+        return due
 
     def _read(self, call: Call, now_ms: int) -> Row | None:
         """None: the call cannot be read, for its engine has broken."""
         with contained():
-            row = row_of(call, self._config, now_ms)
+            row = row_of(call, self._config, now_ms, before=self.rows.get(call.call_id))
+            self._read_in.pop(row.id, None)
+            self._read_in[row.id] = self._looks
             if row.gap_ms is not None and self._turns.get(row.id) != row.turns:
                 self._gaps.append(row.gap_ms)
             self._turns[row.id] = row.turns

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from llcphone.testing import Rehearsal
 
 CALLER = "+15551230001"
+TURNS = 5
 LIMIT_S = 120
 """A test that waits for what never comes ends after this, virtual time."""
 LONG = "From Tuesday to Thursday we open at noon, and on Fridays we open at nine in the morning."
@@ -145,6 +146,31 @@ async def test_time_alone_sends_nothing(autojump_clock):
         seen = len(viewer.of("rows"))
         await trio.sleep(10)
         assert len(viewer.of("rows")) == seen
+        call.hang_up()
+
+
+async def test_a_row_is_read_about_as_often_as_it_changes(autojump_clock, monkeypatch):
+    real, reads = table_module.row_of, []
+
+    def counted(*args, **fields):
+        reads.append(1)
+        return real(*args, **fields)
+
+    async with staged() as (console, browser, stage), viewing(console, browser) as viewer:
+        call = await stage.ring()
+        await call.hears_out(0.3, 2_000)
+        await trio.sleep(5)
+        monkeypatch.setattr(table_module, "row_of", counted)
+        sent = len(viewer.of("rows"))
+        for _ in range(TURNS):
+            await call.speak(QUESTION)
+            await call.hears_out(1.0, 3_000)
+        sent = len(viewer.of("rows")) - sent
+        assert sent >= 3 * TURNS
+        assert sent <= len(reads) <= sent + TURNS
+        (row,) = viewer.rows.values()
+        (state,) = (await browser.get("/api/state")).json["calls"]
+        assert {**row, "since_s": 0} == {**state, "since_s": 0}
         call.hang_up()
 
 
@@ -372,7 +398,9 @@ async def test_one_page_watches_so_many_calls_and_no_more(autojump_clock):
 
 async def test_nobody_looking_costs_nothing_and_nothing_is_left(autojump_clock, monkeypatch):
     read = []
-    monkeypatch.setattr(table_module, "row_of", lambda *args: read.append(1) or pytest.fail("nobody looks"))
+    monkeypatch.setattr(
+        table_module, "row_of", lambda *_, **__: read.append(1) or pytest.fail("nobody looks")
+    )
     async with staged() as (console, browser, stage):
         observers, on_end = len(stage.phone.observers), len(stage.phone.on_end)
         call = await stage.ring()
@@ -390,16 +418,16 @@ async def test_nobody_looking_costs_nothing_and_nothing_is_left(autojump_clock, 
         assert (len(stage.phone.observers), len(stage.phone.on_end)) == (observers, on_end)
         assert console.live._viewers == []
         call.hang_up()
-    assert len(stage.phone.observers) == observers - 1, "the console's own index is gone"
+    assert len(stage.phone.on_end) == on_end - 1, "the console's own index is gone"
 
 
 async def test_a_call_that_cannot_be_read_hides_no_other(autojump_clock, monkeypatch):
     real = table_module.row_of
 
-    def broken(call, config, now_ms):
+    def broken(call, config, now_ms, **before):
         if call.call_id == broken.call_id:
             raise RuntimeError("an engine that broke")
-        return real(call, config, now_ms)
+        return real(call, config, now_ms, **before)
 
     async with staged() as (console, browser, stage), viewing(console, browser) as viewer:
         first = await stage.ring()

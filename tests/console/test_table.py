@@ -10,8 +10,9 @@ import trio
 
 from llcphone.config.console import ConsoleConfig
 from llcphone.console import table as table_module
-from llcphone.console.table import EVERY, LOOKS, SLICE, Table
+from llcphone.console.table import EVERY, LATER, SLICE, Table
 from llcphone.console.watch import FIRST_LINES, FIRST_TURNS, LATE_LINES, LATE_TURNS, Watch
+from llcphone.engine.notes import AgentSpeaks, FloorMoved, Tokens
 from llcphone.engine.resumed import Speaker
 from llcphone.engine.status import SpokenLine
 
@@ -23,7 +24,7 @@ class Reads:
     ids: list[str] = attrs.field(factory=list)
     usd: dict[str, float] = attrs.field(factory=dict)
 
-    def __call__(self, call: Any, config: ConsoleConfig, now_ms: int) -> Any:
+    def __call__(self, call: Any, config: ConsoleConfig, now_ms: int, *, before: Any) -> Any:
         self.ids.append(call.call_id)
         return SimpleNamespace(id=call.call_id, gap_ms=None, turns=0, usd=self.usd.get(call.call_id, 0.0))
 
@@ -48,12 +49,26 @@ async def test_a_row_is_read_after_a_note_of_its_call_and_else_seldom(monkeypatc
     for _ in range(EVERY):
         assert await table.look() == ([], [])
     assert sorted(reads.taken()) == calls, "each once in so many looks"
-    table.noted(calls[7])
-    reads.usd[calls[7]] = 0.5
-    (changed, _), *again = [await table.look() for _ in range(EVERY)]
-    assert [row.id for row in changed] == [calls[7]]
-    assert again == [([], [])] * (EVERY - 1)
-    assert LOOKS <= reads.taken().count(calls[7]) <= LOOKS + 1
+    for note, looks in (
+        (FloorMoved("agent"), [1]),
+        (AgentSpeaks(300), [1, LATER]),
+        (Tokens(0.01, 0.5, of_turn=True, cached_share=0.0), [LATER]),
+    ):
+        await table.look(whole=True)
+        reads.taken()
+        table.noted(calls[7], note)
+        reads.usd[calls[7]] = reads.usd.get(calls[7], 0.0) + 0.5
+        seen = [(await table.look(), reads.taken()) for _ in range(EVERY - 1)]
+        read_in = [look for look, (_, ids) in enumerate(seen, 1) if ids]
+        assert read_in == looks, f"{note}: no other row is read, and this one no more often"
+        assert [row.id for (changed, _), _ in seen for row in changed] == [calls[7]]
+    await table.look(whole=True)
+    table.noted(calls[3], FloorMoved("caller"))
+    await table.look()
+    reads.taken()
+    for _ in range(EVERY - 1):
+        await table.look()
+    assert sorted(reads.taken()) == [*calls[:3], *calls[4:]], "a row that was read meanwhile is not due yet"
     del calls[7]
     assert await table.look(whole=True) == ([], [f"{7:016x}"])
     assert len(table.rows) == len(reads.taken()) == 199

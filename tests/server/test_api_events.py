@@ -171,8 +171,19 @@ async def test_events_can_be_switched_off(autojump_clock):
         assert "/logs" not in (await api.get("/openapi.json")).json()["paths"]
 
 
+async def test_notes_cost_the_index_nothing_while_nobody_listens(autojump_clock):
+    async with open_api() as api:
+        before = list(api.stage.phone.observers)
+        async with listen(api):
+            assert len(api.stage.phone.observers) == len(before) + 1
+            async with listen(api):
+                assert len(api.stage.phone.observers) == len(before) + 1
+        await trio.sleep(KEEPALIVE_S + 1)
+        assert api.stage.phone.observers == before
+
+
 def index_of(api):
     """The index that watches the stage's phone."""
-    observers = [getattr(each, "__self__", None) for each in api.stage.phone.observers]
-    (index,) = [each for each in observers if isinstance(each, CallIndex)]
+    listeners = [getattr(each, "__self__", None) for each in api.stage.phone.on_end]
+    (index,) = [each for each in listeners if isinstance(each, CallIndex)]
     return index

@@ -113,6 +113,10 @@ class TurnTimings:
         self._by_response: dict[str, Turn] = {}
         self._caller_stopped_ms: int | None = None
         self._decided_ms: int | None = None
+        self._waited: Turn | None = None
+        """The last turn that the caller has waited for and begun to hear ..."""
+        self._wait: tuple[int | None, str] | None = (None, "")
+        """... and its wait; None: not calculated yet."""
 
     def caller_stopped(self, now_ms: int, stopped_ms: int) -> None:
         """Turn detection decided at ``now_ms`` that the caller had stopped at ``stopped_ms``."""
@@ -149,7 +153,19 @@ class TurnTimings:
             return None
         turn.heard_ms = now_ms
         turn.ear_ms = max(now_ms - before_mark_ms, turn.sent_ms or 0)
+        if turn.ear_gap_ms is not None:
+            self._waited, self._wait = turn, None
         return turn
+
+    def last_wait(self) -> tuple[int | None, str]:
+        """The heard latency of the last turn that the caller waited for, in ms, and its longest part.
+
+        None and "": they have waited for none. It is calculated once per turn: no step of a turn comes
+        after the caller has begun to hear it.
+        """
+        if self._wait is None and self._waited is not None:
+            self._wait = (self._waited.ear_gap_ms, self._waited.longest)
+        return self._wait or (None, "")
 
     def of(self, response_id: str) -> Turn | None:
         """The turn that a response belongs to, while it is recent."""

@@ -98,6 +98,8 @@ class Alarms:
 
     def dead_air(self) -> OngoingSilence | None:
         """The silence in which the caller waits now, if an alarm was raised for it."""
+        if self._told_ms is None:
+            return None
         begun_ms = self._silent_from_ms
         if begun_ms != self._told_ms or not (because := self._waits_for()):
             return None

@@ -43,14 +43,15 @@ def status_of(state: CallState, ended: EndReason | None) -> CallStatus:
 def activity_of(state: CallState, policies: Policies) -> CallActivity:
     """What an onlooker sees beside the status."""
     talk, raised = state.talk, policies.alarms.raised
-    last = next((turn for turn in reversed(talk.timings.turns) if turn.ear_gap_ms is not None), None)
+    gap_ms, longest = talk.timings.last_wait()
+    alarm = raised[-1] if raised else None
     running = map(talk.history.get, talk.batches.call_ids)
     return CallActivity(
         turns=len(talk.timings.turns),
-        gap_ms=None if last is None else last.ear_gap_ms,
-        longest="" if last is None else last.longest,
+        gap_ms=gap_ms,
+        longest=longest,
         tools=tuple(line.tool.name for line in running if line is not None and line.tool is not None),
-        alarm=RaisedAlarm(*attrs.astuple(raised[-1])) if raised else None,
+        alarm=None if alarm is None else RaisedAlarm(alarm.kind, alarm.at_ms, alarm.lasted_ms, alarm.because),
         dead_air=policies.alarms.dead_air(),
         barge_ins=talk.barge_ins,
         transferring=policies.instructions.leaves

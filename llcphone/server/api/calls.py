@@ -63,12 +63,11 @@ class CallIndex:
         self._lines = 0
         self._listeners: list[trio.MemorySendChannel[CallEvent]] = []
         self._news = trio.lowlevel.ParkingLot()
-        phone.observers.append(self._noted)
+        self._following = 0
         phone.on_end.append(self._keep)
 
     def close(self) -> None:
         """Look at no more calls."""
-        self._phone.observers.remove(self._noted)
         self._phone.on_end.remove(self._keep)
 
     # -- calls ------------------------------------------------------------------------------
@@ -96,8 +95,9 @@ class CallIndex:
 
     async def call_sid(self, call: Call) -> str:
         """Wait until Twilio has named the call; "" when it ended before."""
-        while not call.call_sid and call.record is None:
-            await self._news.park()
+        with self._follow():
+            while not call.call_sid and call.record is None:
+                await self._news.park()
         return call.call_sid
 
     def _keep(self, call: Call) -> None:
@@ -125,11 +125,26 @@ class CallIndex:
         """Events from now on; the channel ends when its reader is too slow for them."""
         send, receive = trio.open_memory_channel[CallEvent](WAITING_EVENTS)
         self._listeners.append(send)
+        with self._follow():
+            try:
+                yield receive
+            finally:
+                self._drop(send)
+                receive.close()
+
+    @contextmanager
+    def _follow(self) -> Iterator[None]:
+        """Receive notes in this block; a note costs nothing while there is none."""
+        observers = self._phone.observers
+        if not self._following:
+            observers.append(self._noted)
+        self._following += 1
         try:
-            yield receive
+            yield
         finally:
-            self._drop(send)
-            receive.close()
+            self._following -= 1
+            if not self._following:
+                observers.remove(self._noted)
 
     def _drop(self, listener: trio.MemorySendChannel[CallEvent]) -> None:
         listener.close()
