@@ -44,8 +44,9 @@ def ticket(port: int, key: str) -> str:
 
 
 async def view(port: int, key: str) -> None:
-    """Take what comes, and watch the newest call."""
+    """Take what comes, and watch one call until it ends, as the page of a call does; then the next one."""
     url, origin = f"ws://127.0.0.1:{port}/live/{ticket(port, key)}", f"http://127.0.0.1:{port}"
+    watched = ""
     leg = await websocket.connect(url, headers=[("Origin", origin)], timeout_s=5)
     async with trio.open_nursery() as nursery:
         leg.attach(nursery.start_soon, lambda lost: None)
@@ -53,9 +54,13 @@ async def view(port: int, key: str) -> None:
             while True:
                 for message in await leg.receive():
                     said = json.loads(message)
-                    if said["event"] == "rows" and said["set"]:
-                        call = said["set"][-1]["id"]
-                        leg.send_nowait(json.dumps({"event": "watch", "call": call, "words": True}).encode())
+                    if said["event"] != "rows":
+                        continue
+                    watched = "" if watched in said["gone"] else watched
+                    if said["set"] and not watched:
+                        watched = said["set"][-1]["id"]
+                        asked = {"event": "watch", "call": watched, "words": True}
+                        leg.send_nowait(json.dumps(asked).encode())
         except LegClosed:
             nursery.cancel_scope.cancel()
 

@@ -70,6 +70,8 @@ class Live:
         self._seq = 0
         self._notes: list[dict[str, Any]] = []
         """Of watched calls, still to be sent."""
+        self._noted_calls: set[str] = set()
+        """Watched calls in which something has happened since they were looked at."""
         self._health: dict[str, Any] = {}
         self._listening = False
         self._watched: frozenset[str] = frozenset()
@@ -121,12 +123,11 @@ class Live:
         except (ValueError, RecursionError):  # msgspec's DecodeError is a ValueError
             return  # of a page that knows more
         viewer.watches.pop(asked.call, None)
-        if asked.event == "watch":
-            call = next((call for call in self.phone.calls() if call.call_id == asked.call), None)
-            if call is not None:
-                while len(viewer.watches) >= MOST_WATCHED:
-                    del viewer.watches[next(iter(viewer.watches))]
-                viewer.watches[asked.call] = Watch(call, words=asked.words)
+        call = self.phone.calls_by_id.get(asked.call) if asked.event == "watch" else None
+        if call is not None:
+            while len(viewer.watches) >= MOST_WATCHED:
+                del viewer.watches[next(iter(viewer.watches))]
+            viewer.watches[asked.call] = Watch(call, words=asked.words)
         self._count_watched()
 
     def _count_watched(self) -> None:
@@ -195,6 +196,7 @@ class Live:
         at_ms = call.run.status.since_birth(round(trio.current_time() * 1000))
         note = {"seq": self._seq, "call": call.call_id, "at_ms": at_ms, "kind": kind, "fields": fields}
         self._notes.append(note)
+        self._noted_calls.add(call.call_id)
 
     def _send_notes(self) -> None:
         notes, self._notes = self._notes, []
@@ -205,16 +207,17 @@ class Live:
     async def _look_at_watched(self) -> None:
         """Send what is new in watched calls to those who watch them."""
         self._send_notes()
+        noted, self._noted_calls = self._noted_calls, set()
         for viewer in list(self._viewers):
             for call_id, watch in list(viewer.watches.items()):
-                await self._look_at(viewer, call_id, watch)
+                await self._look_at(viewer, call_id, watch, noted=call_id in noted)
 
-    async def _look_at(self, viewer: Viewer, call_id: str, watch: Watch) -> None:
+    async def _look_at(self, viewer: Viewer, call_id: str, watch: Watch, *, noted: bool) -> None:
         """Send what is new in one; at first with what came before, a little at a time."""
         whole = False
         while not whole and viewer.watches.get(call_id) is watch:
             with contained() as failure:
-                news = watch.news(words=viewer.session.revealed(call_id, "words"))
+                news = watch.news(words=viewer.session.revealed(call_id, "words"), noted=noted)
                 messages = [_encoded(event, call=call_id, **fields) for event, fields in news]
                 viewer.leg.send_many_nowait(messages)
                 whole = not watch.behind

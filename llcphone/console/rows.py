@@ -74,6 +74,10 @@ class Row(Struct, gc=False):
     """In the table: since when the caller has waited in silence, by Trio's clock. As it is sent: for how
     long. None: they do not, or not for long yet."""
 
+    def moved(self, floor: str) -> Row:
+        """The row with another party who may speak, a value of `Floor`."""
+        return msgspec.structs.replace(self, floor=_FLOORS[Floor(floor)])
+
     def sent(self, now_s: float) -> Row:
         """The row as it is sent at this time."""
         silent_s = None if self.silent_s is None else round(now_s - self.silent_s, 1)

@@ -3,13 +3,14 @@
 Hundreds of rows read at once would hold the event loop for milliseconds, in which no frame of any call moves.
 So each look reads only rows of which something is known:
 
-- a note of the call came since the last look. Notes that change nothing but figures (what was spent) wait
-  for the second kind of look;
+- a note of the call came since the last look. Notes that change nothing but figures (what was spent, how
+  long the caller waited) wait for the second kind of look;
 - such a note came about two seconds ago. Figures follow notes: a turn's wait is known when its first word
   was heard;
 - the row was not read for eight seconds. An alarm that is a minute old makes no note.
 
-A few rows are read at a time.
+A few rows are read at a time. Most notes say that the floor has moved, and to whom; no row is read for
+them, unless it wants attention, which may end with the floor.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from llcphone.console.rows import Row, row_of
-from llcphone.engine.notes import AgentSaid, CallerSaid, FloorMoved, ResponseDone, Tokens
+from llcphone.engine.notes import AgentSaid, AgentSpeaks, CallerSaid, FloorMoved, ResponseDone, Tokens
 from llcphone.runtime.containment import contained
 
 if TYPE_CHECKING:
@@ -38,8 +39,8 @@ SLICE = 20
 GAPS = 100
 """Turns of which the heard latency is shown as a distribution."""
 
-_FIGURES = frozenset({AgentSaid, CallerSaid, ResponseDone, Tokens})
-"""Notes that change no more of a row than what was spent."""
+_FIGURES = frozenset({AgentSaid, AgentSpeaks, CallerSaid, ResponseDone, Tokens})
+"""Notes that change no more of a row than figures."""
 
 
 class Table:
@@ -51,6 +52,8 @@ class Table:
         self._looks = 0
         self._soon: set[str] = set()
         """Calls whose rows the next look reads because of a note."""
+        self._floors: dict[str, str] = {}
+        """By the call: the floor, where it has moved since the last look."""
         self._later: dict[str, int] = {}
         """By the call: the look that reads the figures which follow a note; the first one first."""
         self._read_in: dict[str, int] = {}
@@ -62,10 +65,12 @@ class Table:
 
     def noted(self, call_id: str, note: Note) -> None:
         """Something has happened in a call. Synchronous, and next to nothing."""
-        kind = type(note)
-        if kind not in _FIGURES:
+        if isinstance(note, FloorMoved):
+            self._floors[call_id] = note.floor
+            return
+        if type(note) not in _FIGURES:
             self._soon.add(call_id)
-        if kind is not FloorMoved and call_id not in self._later:  # who may speak is known at once
+        if call_id not in self._later:
             self._later[call_id] = self._looks + LATER
 
     def sent(self) -> list[Row]:
@@ -86,30 +91,46 @@ class Table:
         """
         async with self._reading:
             self._looks += 1
-            calls = {call.call_id: call for call in self._phone.calls()}
-            wanted = self._take_due()
-            due = [
-                call
-                for call_id, call in calls.items()
-                if whole or call_id in wanted or call_id not in self.rows
-            ]
-            changed: list[Row] = []
+            live, wanted = self._phone.calls_by_id, self._take_due()
+            changed = self._move_floors(wanted)
+            if whole or not live.keys() <= self.rows.keys():  # calls keep their order in the table
+                due = [call for call_id, call in live.items() if whole or call_id not in self.rows]
+                wanted = set() if whole else wanted
+            else:
+                due = []
+            due += [live[call_id] for call_id in wanted & self.rows.keys() & live.keys()]
+            unreadable: set[str] = set()
             for at in range(0, len(due), SLICE):
                 now_ms = round(trio.current_time() * 1000)
                 for call in due[at : at + SLICE]:
                     row = self._read(call, now_ms)
                     if row is None:
-                        del calls[call.call_id]
+                        unreadable.add(call.call_id)
                     elif self.rows.get(row.id) != row:
                         self.rows[row.id] = row
                         changed.append(row)
                 await trio.lowlevel.checkpoint()
-            gone = [call_id for call_id in self.rows if call_id not in calls]
+            gone = (self.rows.keys() - live.keys()) | (self.rows.keys() & unreadable)
             for call_id in gone:
                 del self.rows[call_id]
                 self._turns.pop(call_id, None)
                 self._read_in.pop(call_id, None)
-            return changed, gone
+            return [row for row in changed if row.id not in gone], [*gone]
+
+    def _move_floors(self, wanted: set[str]) -> list[Row]:
+        """The rows whose floor has moved; those that must be read for that are added to ``wanted``."""
+        moved, self._floors = self._floors, {}
+        changed: list[Row] = []
+        for call_id, floor in moved.items():
+            row = self.rows.get(call_id)
+            if row is None or call_id in wanted:
+                continue
+            if row.attention:
+                wanted.add(call_id)
+            elif (now := row.moved(floor)) != row:
+                self.rows[call_id] = now
+                changed.append(now)
+        return changed
 
     def _take_due(self) -> set[str]:
         """The calls whose rows this look reads, beside those of new calls."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from llcphone.engine.resumed import Speaker
+from llcphone.engine.status import Floor
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -18,6 +19,8 @@ FIRST_TURNS, FIRST_LINES = 50, 200
 """What a page gets at first of a long call."""
 LATE_TURNS, LATE_LINES = 4, 24
 """Turns and lines before the last one that may still change; at first as many are read at a time."""
+EVERY = 4
+"""Looks after which turns and lines are read in any case: a transcript may be corrected without a note."""
 
 News = tuple[str, dict[str, Any]]
 """A kind of event, and its fields."""
@@ -40,19 +43,32 @@ class Watch:
     """... and so many lines."""
     behind: bool = False
     """There may be older ones to be seen: ask again soon."""
+    _looks: int = 0
 
-    def news(self, *, words: bool) -> list[News]:
-        """What has changed since the last time; ``words``: whether what is said may be shown now."""
+    def news(self, *, words: bool, noted: bool) -> list[News]:
+        """What has changed since the last time.
+
+        Args:
+            words: whether what is said may be shown now.
+            noted: whether something has happened in the call since the last time. Otherwise only the words
+                that are being heard are read, and now and then the rest.
+        """
         self.over = self._call.record is not None
         words = words and self.words
+        self._looks += 1
+        noted = noted or self.over or not self._turns_seen or self._looks % EVERY == 0
         if not words:
             self._lines, self._lines_seen = {}, 0  # they come anew when they are shown again
         if self.behind:
             news = [*self._old_turns(), *(self._old_lines() if words else ())]
         else:
-            news = [*self._new_turns(), *(self._new_lines() if words else ())]
+            spoken = words and (noted or not self._lines_seen or self._agent_speaks())
+            news = [*(self._new_turns() if noted else ()), *(self._new_lines() if spoken else ())]
         self.behind = self._turns_seen < FIRST_TURNS or (words and self._lines_seen < FIRST_LINES)
         return news
+
+    def _agent_speaks(self) -> bool:
+        return self._call.run.status.floor is Floor.AGENT
 
     def _new_turns(self) -> Iterator[News]:
         turns = {turn["index"]: turn for turn in self._call.run.turns(LATE_TURNS)}

@@ -8,6 +8,7 @@ that fails is logged and keeps the news from no other.
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import trio
@@ -20,6 +21,8 @@ from llcphone.runtime.containment import Faults
 from llcphone.runtime.log_lines import logger
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from llcphone.call.services import StartTask
     from llcphone.engine.events import EndReason
 
@@ -51,6 +54,8 @@ class LiveCalls:
         self.start_task: StartTask = self._background.start
         """Starts a task that outlives its call; ``wait_until_empty`` waits for it."""
         self._by_id: dict[str, Call] = {}
+        self.by_id: Mapping[str, Call] = MappingProxyType(self._by_id)
+        """The live calls by their ids; always as they are now."""
         self._by_token: dict[str, Call] = {}
         self._changed = trio.Event()
 

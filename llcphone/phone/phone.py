@@ -284,6 +284,11 @@ class Phone:
         return self._calls.all()
 
     @property
+    def calls_by_id(self) -> Mapping[str, Call]:
+        """The live calls by their ids; always as they are now."""
+        return self._calls.by_id
+
+    @property
     def observers(self) -> list[OnNote]:
         """Functions that receive what happens in calls, within their step."""
         return self._calls.observers

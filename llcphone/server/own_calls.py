@@ -31,7 +31,7 @@ async def is_for_own_call(phone: Phone, request: bytes, *, asked: bool = False) 
         case ["transfer", token, _, _, _]:
             return phone.transfers.knows(token)
         case ["calls", call_id, *_]:
-            return any(call.call_id == call_id for call in phone.calls())
+            return call_id in phone.calls_by_id
         case ["resume", run_number, *_] if asked and run_number.isdecimal():
             return not await phone.let_go(form, int(run_number))
     return phone.has_call(form.get("CallSid", ""))

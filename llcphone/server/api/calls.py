@@ -74,7 +74,7 @@ class CallIndex:
 
     def live(self, call_id: str) -> Call | None:
         """A call that has no record yet."""
-        return next((call for call in self._phone.calls() if call.call_id == call_id), None)
+        return self._phone.calls_by_id.get(call_id)
 
     def find(self, call_id: str) -> CallDetail | None:
         """A call, live or ended."""
