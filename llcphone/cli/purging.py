@@ -25,7 +25,7 @@ from llcphone.cli.calls_view import print_json
 from llcphone.cli.options import AsJson, ConfigPath, agreed, confirmed, number_of
 from llcphone.errors import ConfigError
 from llcphone.recorder import folder as recordings
-from llcphone.store import journal, record_file, search
+from llcphone.store import journal_deletion, record_file, search
 from llcphone.store.deletion import (
     DAY_S,
     ForgottenCalls,
@@ -144,7 +144,7 @@ class Files:
         found = settings.with_journal(self.config).journal
         if found.url and found.enabled:
             with _still_there("journal.url"):
-                journal.forget(found.url, call_sids)
+                journal_deletion.forget(found.url, call_sids)
 
 
 @attrs.frozen

@@ -17,3 +17,8 @@ class SharedConfig(Section):
     max_calls: int = setting(0, between(0, 1_000_000), advanced=True)
     """Most calls at the same time over all processes; `server.max_calls` is that of one process. The next
     caller gets the fallback. 0: no limit."""
+    sweep: bool = setting(False, advanced=True)
+    """Whether the other processes redirect the calls of a process that has died, by Twilio's REST API. Set it
+    to true if Twilio leaves callers in silence after their stream has broken. Off by default, because Twilio
+    asks by itself what next. It needs one journal for all processes (`journal.url`) and
+    `twilio.account_sid`."""

@@ -21,7 +21,7 @@ from llcphone.console.health import health_of
 from llcphone.console.table import Table
 from llcphone.console.watch import Watch
 from llcphone.runtime.containment import contained
-from llcphone.server.health import PROCESS
+from llcphone.runtime.host import PROCESS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

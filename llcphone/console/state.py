@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import llcphone
 from llcphone.agent import agents_of
-from llcphone.server.health import PROCESS
+from llcphone.runtime.host import PROCESS
 
 if TYPE_CHECKING:
     from llcphone.console.access import Session

@@ -22,6 +22,7 @@ from llcphone.phone.overload import Overload
 from llcphone.phone.phone import Phone
 from llcphone.phone.resumption import CallResumption
 from llcphone.phone.runs import CallRuns, StreamDocuments
+from llcphone.phone.sweep import Sweep
 from llcphone.phone.transfers.messages import TextMessages
 from llcphone.phone.transfers.recordings import Recordings
 from llcphone.phone.transfers.registry import TransferRegistry
@@ -112,7 +113,13 @@ def assembled(
     resumption = None
     if opened.journal is not None:
         node = config.server.node
-        resumption = CallResumption(opened.journal, calls, runs, documents, moved_calls, node, agent_named)
+        life = "" if shared is None else shared.beat.node.life
+        resumption = CallResumption(
+            opened.journal, calls, runs, documents, moved_calls, node, life, agent_named
+        )
+    sweep = None
+    if config.shared.sweep and shared is not None and opened.journal is not None and dialler is not None:
+        sweep = Sweep(shared, opened.journal, dialler.carrier, calls, documents.resume_url)
     webhooks = TransferWebhooks(
         config, registry, colleagues, calls, admission, runs, moved_calls, resumption, speech
     )
@@ -166,6 +173,7 @@ def assembled(
         dialler=dialler,
         store=runs.store,
         shared=shared,
+        sweep=sweep,
         calls=calls,
         runs=runs,
         moved_calls=moved_calls,

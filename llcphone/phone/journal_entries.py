@@ -47,6 +47,8 @@ class JournalEntry:
     over: str = ""
     handed_over: bool = False
     """It continues in the next process, as planned."""
+    elsewhere: bool = False
+    """The caller is not with any process of ours, and must be left there."""
     _lines: dict[str, tuple[int, KeptLine]] = attrs.field(factory=dict, init=False)
     _taken: dict[str, tuple[int, KeptLine]] | None = attrs.field(default=None, init=False)
 
@@ -70,6 +72,7 @@ class JournalEntry:
             id=self.birth.id,
             run_number=self.birth.run_number,
             birth=None if self.born else self.birth,
+            life=self.birth.life,
             values=values,
         )
         if self.over:
@@ -77,6 +80,8 @@ class JournalEntry:
             return change
         kept = self.call.run.kept()
         values |= {"owed": kept.owed.value, "state": state_of(self.call)}
+        if self.elsewhere:
+            values["life"] = ""
         if self.handed_over:
             values["planned"] = self.birth.planned + 1
         lines = {line.item_id: (place, line) for place, line in enumerate(kept.lines)}
@@ -105,7 +110,7 @@ class Closing:
     def take(self) -> Change:
         """It is over."""
         values = {"over": "moved", "context": "", "state": "", "touched_at": time.time()}
-        return Change(id=self.row.id, run_number=self.row.run_number, values=values)
+        return Change(id=self.row.id, run_number=self.row.run_number, life=self.row.life, values=values)
 
     def written(self) -> None:
         """There is nothing more to it."""

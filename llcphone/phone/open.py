@@ -22,6 +22,7 @@ from llcphone.phone.black_box import open_black_boxes
 from llcphone.phone.call_store import open_call_store
 from llcphone.phone.call_warnings import look_at_tools
 from llcphone.phone.calls import LiveCalls
+from llcphone.phone.sweep import check_sweep
 from llcphone.phone.transfers.transfers import check_destinations
 from llcphone.phone.warm_pool import WarmPool
 from llcphone.recorder.recorder import open_recorder
@@ -162,6 +163,7 @@ def examined(config: Config, agent: AgentChoice) -> tuple[Endpoint, WarmPool]:
     recovery_plan(config)  # a recording that cannot be read is reported now, not to a caller
     tool_plan(config)
     check_destinations(config)
+    check_sweep(config)
     _check_agents(config, agent, "open_phone: agent")
     endpoint = Endpoint(config, agents_of(agent).values())
     return endpoint, WarmPool(config, endpoint, agent)
@@ -178,4 +180,6 @@ def _background(phone: Phone) -> dict[str, Callable[[], Awaitable[object]]]:
     }
     if phone.dialler is not None:
         tasks["do-not-call list"] = phone.dialler.lists.keep
+    if phone.sweep is not None:
+        tasks["sweep"] = phone.sweep.run
     return tasks

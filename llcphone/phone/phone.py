@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from llcphone.phone.overload import Overload
     from llcphone.phone.resumption import CallResumption
     from llcphone.phone.runs import CallRuns
+    from llcphone.phone.sweep import Sweep
     from llcphone.phone.transfers.transfers import Transfers
     from llcphone.phone.warm_pool import WarmPool
     from llcphone.runtime.containment import Faults
@@ -70,6 +71,7 @@ class Phone:
         dialler: rings people; None when ``twilio.account_sid`` is not set.
         store: calls, customers, appointments; None when ``store.url`` is not set.
         shared: what is counted together with other processes; None when this one counts alone.
+        sweep: redirects the calls of processes that have died; None when ``shared.sweep`` is false.
     """
 
     config: Config
@@ -85,6 +87,7 @@ class Phone:
     dialler: Dialler | None
     store: Store | None
     shared: Shared | None
+    sweep: Sweep | None
     _calls: LiveCalls
     _runs: CallRuns
     _moved_calls: MovedCalls

@@ -70,6 +70,8 @@ class CallResumption:
     _moved_calls: MovedCalls
     _node: str
     """``server.node``."""
+    _life: str
+    """Of this process among those that share limits; "": it shares none."""
     _agent_named: Callable[[str, Mapping[str, str]], Agent]
     """The agent that had a call, or the one that the phone chooses for such a call."""
     _kept: dict[Call, JournalEntry] = attrs.field(factory=dict, init=False)
@@ -99,11 +101,12 @@ class CallResumption:
                 born_at=call.first_born_at,
                 touched_at=call.born_at,
                 planned=call.run_number - (0 if last is None else last[1].faults),
+                life=self._life,
             )
             if last is not None:
                 self._writer.ends(Closing(last[1]))
         else:
-            row = attrs.evolve(claimed, run_number=call.run_number, run=call.call_id)
+            row = attrs.evolve(claimed, run_number=call.run_number, run=call.call_id, life=self._life)
         kept = self._kept[call] = JournalEntry(call, row, born=claimed is not None)
         self._writer.begins(kept)
 
@@ -124,6 +127,7 @@ class CallResumption:
         if reason not in RESUMABLE:
             kept.over = reason.value
         kept.handed_over = reason is EndReason.DRAINED
+        kept.elsewhere = reason is EndReason.TRANSFERRED
         self._remember(call.call_sid, reason, kept.birth)
         self._writer.ends(kept)
 
@@ -203,7 +207,9 @@ class CallResumption:
     ) -> str | None:
         await self._writer.flush()
         call = Call.of_webhook(form, self._node)
-        claim = await self._writer.claim(call.call_sid, run_number, call.call_id, planned=bool(news))
+        claim = await self._writer.claim(
+            call.call_sid, run_number, call.call_id, planned=bool(news), life=self._life
+        )
         if claim is None:
             log.info("call not resumed: it is over, unknown, or was resumed too often")
             return None

@@ -3,23 +3,14 @@
 from __future__ import annotations
 
 import ipaddress
-import json
 import secrets
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
-import h11
 import trio
 from attrs import frozen
 
-from llcphone.runtime.http_answer import read_answer
+from llcphone.runtime.http_answer import get_json
 
-if TYPE_CHECKING:
-    from urllib.parse import SplitResult
-
-ASK_S = 2.0
-"""A loop that carries calls answers within milliseconds."""
 _ANYWHERE = {"": "127.0.0.1", "*": "127.0.0.1"}
 
 
@@ -69,25 +60,3 @@ async def ask_ready(host: str, port: int) -> list[str] | None:
     if said is None or "ready" not in said:
         return None
     return [str(each) for each in said.get("reasons", ())]
-
-
-async def get_json(url: str) -> dict[str, Any] | None:
-    """A JSON object from this machine, whatever its status; None without one."""
-    with trio.move_on_after(ASK_S):
-        try:
-            said = json.loads(await _body_at(urlsplit(url)))
-        except (OSError, trio.BrokenResourceError, h11.ProtocolError, ValueError, RecursionError):
-            return None
-        return said if isinstance(said, dict) else None
-    return None
-
-
-async def _body_at(url: SplitResult) -> bytes:
-    fields = [("Host", url.netloc), ("Connection", "close"), ("Accept", "application/json")]
-    target = url.path + ("?" + url.query if url.query else "")
-    connection = h11.Connection(h11.CLIENT)
-    head = connection.send(h11.Request(method="GET", target=target, headers=fields)) or b""
-    connection.send(h11.EndOfMessage())
-    async with await trio.open_tcp_stream(url.hostname or "", url.port or 80) as stream:
-        await stream.send_all(head)
-        return (await read_answer(stream, connection))[1]

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 import msgspec
 import psutil  # type: ignore[import-untyped]
 
+from llcphone.runtime.host import PROCESS
 from llcphone.runtime.log_lines import logger
-from llcphone.server.health import PROCESS
 from llcphone.server.port_owners import began, settings_of
 
 if TYPE_CHECKING:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import signal
 import threading
 from contextlib import asynccontextmanager
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
 log = logger("llcphone.phone")
+
+PROCESS = secrets.token_hex(8)
+"""The id of this process, a random word that opens nothing; ``/healthz`` sends it."""
 
 
 class Drainable(Protocol):

@@ -8,23 +8,24 @@ from __future__ import annotations
 
 import json
 import re
-import secrets
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
+
+from llcphone.runtime.host import PROCESS
 
 if TYPE_CHECKING:
     from llcphone.phone.phone import Phone
 
-PROCESS = secrets.token_hex(8)
-"""The id of this process, a random word that opens nothing. ``/healthz`` sends it if the request has a nonce:
-so a client of the public URL sees whether it leads to this process, to another one, or to a cache."""
 PROBE = "doctor-probe"
 """The media stream of this token belongs to no call: a signed upgrade gets its 101, and then a Close."""
 _NONCE = re.compile(r"[A-Za-z0-9]{1,64}")
 
 
 def identity(nonce: str) -> dict[str, str]:
-    """What ``/healthz`` adds if the request has a nonce."""
+    """What ``/healthz`` adds if the request has a nonce.
+
+    So a client of the public URL sees whether it leads to this process, to another one, or to a cache.
+    """
     return {"process": PROCESS, "nonce": nonce} if _NONCE.fullmatch(nonce) else {}
 
 

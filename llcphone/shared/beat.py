@@ -7,6 +7,7 @@ waits, and what was read last goes on to hold.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import attrs
@@ -16,7 +17,7 @@ from llcphone.runtime.background import NEVER, NOW, BackgroundWriter
 from llcphone.runtime.containment import Faults
 from llcphone.runtime.log_lines import logger
 from llcphone.shared import nodes, places, spend
-from llcphone.shared.nodes import BEAT_S, LEASE_S, Node, SeenNode, owner_of
+from llcphone.shared.nodes import BEAT_S, LEASE_S, SILENT_S, Node, SeenNode, owner_of
 from llcphone.store.database import NotDone
 
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ log = logger("llcphone.shared")
 
 _LIMIT_S = 2.0
 """Longest beat."""
+_GAP_S = 2.5
+"""Beats further apart are not steady."""
 _SOON_S = 0.2
 """What a call changes waits so long for more: its end, and a moment later Twilio's word about it."""
 
@@ -65,6 +68,10 @@ class Beat:
         """All processes, at the last beat."""
         self.owner: SeenNode | None = None
         """Another process that has taken our name meanwhile."""
+        self.seen_at = -math.inf
+        """When `seen` was read, by Trio's clock."""
+        self.steady_since = math.inf
+        """Since when our beats have come in time: while they do not, other processes seem silent, too."""
         self.trouble = ""
         """Why the last beat failed; empty: it did not."""
         self.look: Callable[[], tuple[int, str]] = lambda: (0, node.state)
@@ -123,6 +130,12 @@ class Beat:
         return (known_usd if day == known_day else 0.0) + self._news.spent_usd.get(day, 0.0)
 
     @property
+    def steady(self) -> bool:
+        """Whether the other processes' beats can be judged by what was seen last."""
+        fresh = trio.current_time() - self.seen_at <= _GAP_S
+        return fresh and self.seen_at - self.steady_since >= SILENT_S
+
+    @property
     def alive(self) -> int:
         """How many processes there were at the last beat, ours included."""
         others = [each for each in self.seen if each.life != self.node.life and each.silent_s < LEASE_S]
@@ -176,7 +189,10 @@ class Beat:
         if self.trouble:
             log.info("the shared limits can be reached again")
         self.trouble = ""
-        self._next_at = trio.current_time() + BEAT_S
+        now = trio.current_time()
+        if now - self.seen_at > _GAP_S:
+            self.steady_since = now
+        self.seen_at, self._next_at = now, now + BEAT_S
         self.seen, self._sum = seen.nodes, seen.spent_usd
         if seen.owner is not None and self.owner is None:
             fix = "give each process a server.node of its own, and stop one of them"
@@ -187,4 +203,4 @@ class Beat:
         if not self.trouble:
             what = "the shared limits cannot be reached: outbound calls are refused, inbound ones are let in"
             log.error(what, extra={"error": error})
-        self.trouble = error
+        self.trouble, self.seen_at = error, -math.inf

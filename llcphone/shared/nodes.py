@@ -31,6 +31,7 @@ class Node:
     """A process as it describes itself."""
 
     life: str
+    """Begins with the id of the process, as ``/healthz`` says it (``runtime.host``)."""
     name: str
     url: str
     """Where other nodes reach it; "" where that is not known."""

@@ -18,12 +18,13 @@ import trio
 
 from llcphone.errors import ConfigError, DialRefused, StoreUnavailable
 from llcphone.runtime.containment import contained
+from llcphone.runtime.host import PROCESS
 from llcphone.runtime.log_lines import logger
 from llcphone.shared import nodes, pace, places, requests, sent
 from llcphone.shared.beat import Beat
 from llcphone.shared.nodes import SILENT_S, Node, owner_of
 from llcphone.shared.places import Place
-from llcphone.shared.tables import COUNTING, VERSIONED
+from llcphone.shared.tables import COUNTING, CREATES, REDIRECTS, VERSIONED
 from llcphone.shared.tidy import too_old
 from llcphone.store.database import Database
 from llcphone.store.retention import keep_tidy
@@ -51,6 +52,8 @@ _ANSWER_S = 2.0
 """How long a request waits for the answer to one with the same key that another process has just got."""
 _LOOK_S = 0.1
 _LEAVE_S = 2.0
+REDIRECTS_PER_S = 10
+"""Over all processes: Twilio's REST API refuses who asks too much, and each brings a model session."""
 
 
 class Shared:
@@ -127,7 +130,19 @@ class Shared:
         Raises:
             StoreUnavailable: that is not known.
         """
-        await trio.sleep(await self._place.ask(partial(pace.take_turn, interval_s=self._interval_s)))
+        await self._turn(CREATES, self._interval_s)
+
+    async def redirect_turn(self) -> None:
+        """Wait until a call of a lost node may be redirected.
+
+        Raises:
+            StoreUnavailable: that is not known.
+        """
+        await self._turn(REDIRECTS, 1 / REDIRECTS_PER_S)
+
+    async def _turn(self, what: str, interval_s: float) -> None:
+        take_turn = partial(pace.take_turn, what=what, interval_s=interval_s)
+        await trio.sleep(await self._place.ask(take_turn))
 
     # -- requests of the API -----------------------------------------------------------------------
 
@@ -264,7 +279,7 @@ async def nodes_of(config: Config) -> Sequence[SeenNode]:
 
 def _node(config: Config, version: str) -> Node:
     return Node(
-        life=secrets.token_hex(16),
+        life=PROCESS + secrets.token_hex(8),
         name=config.server.node,
         url=f"http://{config.server.host}:{config.server.port}" if config.server.port else "",
         capacity=config.server.max_calls,

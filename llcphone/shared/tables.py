@@ -37,16 +37,16 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
-from llcphone.store.tables import CALL_ID, KEY, NUMBER, WORD
+from llcphone.store.tables import CALL_ID, KEY, LIFE, NUMBER, WORD
 from llcphone.store.versions import Versioned
 
 _TABLES = MetaData()
-_HASH, _LIFE = String(64), String(32)
+_HASH = String(64)
 
 NODES = Table(
     "llcphone_nodes",
     _TABLES,
-    Column("life", _LIFE, primary_key=True),
+    Column("life", LIFE, primary_key=True),
     Column("name", String(16), nullable=False),
     Column("url", Text, nullable=False),
     Column("live", Integer, nullable=False),
@@ -60,7 +60,7 @@ PLACES = Table(
     "llcphone_places",
     _TABLES,
     Column("id", KEY, primary_key=True),
-    Column("life", _LIFE, nullable=False, index=True),  # "": no process holds it, and it counts until …
+    Column("life", LIFE, nullable=False, index=True),  # "": no process holds it, and it counts until …
     Column("outbound", Boolean, nullable=False),
     Column("until", Float),
 )
@@ -102,8 +102,8 @@ DO_NOT_CALL = Table(
 )
 _VERSION = Table("llcphone_shared", _TABLES, Column("version", Integer, nullable=False))
 
-CREATES = "create"
-"""The pace of creates."""
+CREATES, REDIRECTS = "create", "redirect"
+"""What has a pace: new calls, and calls of a node that was lost."""
 
 
 def _first_rows(db: Connection) -> None:

@@ -9,6 +9,9 @@ raises it from n to n+1 (``claim``, one UPDATE) owns the call from then on, and 
 writes finds no row with its number any more and changes nothing. What was planned, a restart or a return from
 elsewhere, does not count against ``journal.max_resumes``: a call may go through any number of restarts.
 
+A row also names the *life* of the process that has the call (``shared.nodes``). If that process has died,
+another one may take the call over (``take_over``) before it is resumed; then the dead one changes nothing.
+
 A stream's token is kept as a hash. The token of a resumed stream is made of the row's salt, the run number,
 and a secret that is not in the journal: so two processes give the same TwiML, and no reader can join a call.
 """
@@ -18,7 +21,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -26,6 +28,7 @@ from sqlalchemy import (
     Column,
     Connection,
     Float,
+    Index,
     Integer,
     MetaData,
     String,
@@ -42,19 +45,14 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 
 from llcphone.call import node_names
-from llcphone.store.database import Database
-from llcphone.store.deletion import in_pieces
 from llcphone.store.schema import widen
-from llcphone.store.tables import CALL_ID, KEY, WORD
+from llcphone.store.tables import CALL_ID, KEY, LIFE, WORD
 from llcphone.store.values import fitted, fitted_row
 from llcphone.store.versions import lock
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Collection, Sequence
 
-    from sqlalchemy import ColumnElement
-
-    from llcphone.store.deletion import Piece
 
 _TABLES = MetaData()
 
@@ -77,7 +75,10 @@ CALLS = Table(
     Column("born_at", Float, nullable=False),
     Column("touched_at", Float, nullable=False, index=True),
     Column("over", Text, nullable=False),
+    Column("life", LIFE, nullable=False, server_default=""),
 )
+_HELD = (CALLS.c.over == "") & (CALLS.c.life != "")
+_BY_LIFE = Index("llcphone_calls_by_life", CALLS.c.life, postgresql_where=_HELD, sqlite_where=_HELD)
 LINES = Table(
     "llcphone_lines",
     _TABLES,
@@ -88,7 +89,9 @@ LINES = Table(
 )
 
 _UPDATE = update(CALLS).where(
-    (CALLS.c.id == bindparam("b_id")) & (CALLS.c.run_number == bindparam("b_run_number"))
+    (CALLS.c.id == bindparam("b_id"))
+    & (CALLS.c.run_number == bindparam("b_run_number"))
+    & (CALLS.c.life == bindparam("b_life"))
 )
 _DELETE = delete(LINES).where(LINES.c.call == bindparam("b_call"), LINES.c.item_id == bindparam("b_item"))
 _COLUMNS = [column.label(column.key) for column in CALLS.c]
@@ -106,8 +109,6 @@ def _upsert(kind: type[postgresql.Insert] | type[sqlite.Insert]) -> Any:
 _UPSERT = {"postgresql": _upsert(postgresql.Insert), "sqlite": _upsert(sqlite.Insert)}
 
 MOST_RUNS = 1_000  # however many of them were planned
-_FORGET_S = 10.0
-"""Longest statement that a person waits for, but no call."""
 
 
 @attrs.frozen(kw_only=True)
@@ -135,6 +136,8 @@ class CallRow:
     touched_at: float = 0.0
     over: str = ""
     """Why it ended; empty: no end was written."""
+    life: str = ""
+    """The process that has it; empty: it shares nothing, or the caller is elsewhere, such as transferred."""
 
     @property
     def faults(self) -> int:
@@ -154,6 +157,8 @@ class Change:
     """Of a call that is not in the journal yet."""
     id: str
     run_number: int
+    life: str = ""
+    """Whose the row must still be."""
     values: dict[str, Any]
     """Columns of its row."""
     lines: tuple[tuple[str, int, str], ...] = ()
@@ -178,8 +183,12 @@ def prepare(db: Connection) -> None:
     lock(db, 7108042)  # two that start at once: one makes them
     _TABLES.create_all(db)
     widen(db, _TABLES)
-    if "planned" not in {column["name"] for column in inspect(db).get_columns(CALLS.name)}:
+    columns = {column["name"] for column in inspect(db).get_columns(CALLS.name)}
+    if "planned" not in columns:
         db.execute(text(f"ALTER TABLE {CALLS.name} ADD COLUMN planned INTEGER NOT NULL DEFAULT 0"))
+    if "life" not in columns:
+        db.execute(text(f"ALTER TABLE {CALLS.name} ADD COLUMN life VARCHAR(32) NOT NULL DEFAULT ''"))
+        _BY_LIFE.create(db, checkfirst=True)
 
 
 class Journal:
@@ -207,7 +216,8 @@ class Journal:
         for names in {tuple(change.values) for change in changes}:
             rows = [change for change in changes if tuple(change.values) == names]
             values = [
-                {"b_id": each.id, "b_run_number": each.run_number, **fitted_row(CALLS, each.values)}
+                {"b_id": each.id, "b_run_number": each.run_number, "b_life": each.life}
+                | fitted_row(CALLS, each.values)
                 for each in rows
             ]
             db.execute(_UPDATE.values({name: bindparam(name) for name in names}), values)
@@ -241,6 +251,7 @@ class Journal:
         run: str,
         now: float,
         planned: bool = False,
+        life: str = "",
     ) -> Claim | None:
         """Ask for a call whose stream of this run has ended; ``planned``: nothing went wrong.
 
@@ -248,7 +259,12 @@ class Journal:
         """
         row = _row(db, call_sid)
         if row is not None and not row.over and row.run_number == run_number and row.goes_on(limit, planned):
-            values: dict[str, Any] = {"run_number": run_number + 1, "run": run, "touched_at": now}
+            values: dict[str, Any] = {
+                "run_number": run_number + 1,
+                "run": run,
+                "touched_at": now,
+                "life": life,
+            }
             values["planned"] = row.planned + planned
             values["token_hash"] = hash_of(self.token(row, run_number + 1, run))
             mine = (CALLS.c.id == row.id) & (CALLS.c.run_number == run_number) & (CALLS.c.over == "")
@@ -261,6 +277,24 @@ class Journal:
         if row is None or row.over or row.run_number <= run_number:
             return None
         return Claim(False, row)
+
+    @staticmethod
+    def lives(db: Connection) -> set[str]:
+        """The processes that have calls, by what the rows say."""
+        return set(db.execute(select(CALLS.c.life).where(_HELD).distinct()).scalars())
+
+    @staticmethod
+    def take_over(db: Connection, dead: Collection[str], life: str) -> CallRow | None:
+        """Take a call of one of these processes, the latest first; None: they have none.
+
+        Two who ask at once get two calls. The run number stays, so Twilio's own question is still answered.
+        """
+        theirs = _HELD & CALLS.c.life.in_(dead) & (CALLS.c.call_sid != "")
+        latest = select(*_COLUMNS).where(theirs).order_by(CALLS.c.touched_at.desc()).limit(1)
+        found = db.execute(latest.with_for_update(skip_locked=True)).mappings().first()
+        if found is not None:
+            db.execute(update(CALLS).where(CALLS.c.id == found["id"]).values(life=life))
+        return None if found is None else CallRow(**found)
 
     @staticmethod
     def of_others(db: Connection, call_sids: Sequence[str], id_: str) -> list[str]:
@@ -277,52 +311,17 @@ class Journal:
         db.execute(delete(LINES).where(LINES.c.call.in_(select(CALLS.c.id).where(ours))))
 
 
-def purging(before: float) -> Generator[Piece, Any, None]:
-    """Forget calls of which nothing was written since."""
-    yield from _all_of(CALLS.c.touched_at < before)
-
-
-def forgetting(call_sids: Sequence[str]) -> Generator[Piece, Any, None]:
-    """Forget these calls, as when a person's number is forgotten."""
-    for call_sid in call_sids:
-        yield from _all_of(CALLS.c.call_sid == fitted(CALLS.c.call_sid, call_sid))
-
-
-def forget(url: str, call_sids: Sequence[str]) -> None:
-    """Forget these calls in the journal at this address, in this thread; where there is none, do nothing.
-
-    Raises:
-        ConfigError: no journal can be there.
-        sqlalchemy.exc.SQLAlchemyError, OSError: it cannot be written.
-    """
-    place = Database(url, key="journal.url", timeout_s=_FORGET_S)
-    try:
-        if place.path is None or place.path.is_file():
-            place.run(prepare)
-            in_pieces(forgetting(call_sids), place.run)
-    finally:
-        place.close()
-
-
-def _all_of(which: ColumnElement[bool]) -> Generator[Piece, Any, None]:
-    while (yield partial(_forget, which=which)):
-        pass
-
-
-def _forget(db: Connection, *, which: ColumnElement[bool], most: int) -> int:
-    ids = db.execute(select(CALLS.c.id).where(which).limit(most)).scalars().all()
-    if ids:
-        db.execute(delete(LINES).where(LINES.c.call.in_(ids)))
-        db.execute(delete(CALLS).where(CALLS.c.id.in_(ids)))
-    return len(ids)
-
-
 def _still_ours(db: Connection, changes: Sequence[Change]) -> list[Change]:
     """Without those that another has resumed: what we still know of them is out of date."""
     ids = [change.id for change in changes]
-    found = db.execute(select(CALLS.c.id, CALLS.c.run_number).where(CALLS.c.id.in_(ids)))
-    run_numbers = {each.id: each.run_number for each in found}
-    return [change for change in changes if run_numbers.get(change.id) == change.run_number]
+    found = db.execute(select(CALLS.c.id, CALLS.c.run_number, CALLS.c.life).where(CALLS.c.id.in_(ids)))
+    owners = {each.id: (each.run_number, each.life) for each in found}
+    return [
+        change
+        for change in changes
+        # a caller who goes elsewhere leaves a row that is nobody's
+        if owners.get(change.id) == (change.run_number, change.values.get("life", change.life))
+    ]
 
 
 def _row(db: Connection, call_sid: str) -> CallRow | None:

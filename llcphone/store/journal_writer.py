@@ -29,16 +29,18 @@ from llcphone.runtime.containment import Faults
 from llcphone.runtime.log_lines import logger
 from llcphone.store.database import Database
 from llcphone.store.deletion import DAY_S
-from llcphone.store.journal import Claim, Journal, prepare, purging
+from llcphone.store.journal import Claim, Journal, prepare
 from llcphone.store.journal_batches import Batches, Item, Source, speaks
+from llcphone.store.journal_deletion import purging
 from llcphone.store.retention import keep_tidy
 from llcphone.store.values import ValueRefused
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Generator, Sequence
+    from collections.abc import AsyncIterator, Collection, Generator, Sequence
 
     from llcphone.config import JournalConfig
     from llcphone.store.deletion import Piece
+    from llcphone.store.journal import CallRow
 
 log = logger("llcphone.journal")
 
@@ -131,13 +133,16 @@ class JournalWriter:
                 self.background.news()
                 await self._passed.park()
 
-    async def claim(self, call_sid: str, run_number: int, run: str, *, planned: bool = False) -> Claim | None:
+    async def claim(
+        self, call_sid: str, run_number: int, run: str, *, planned: bool = False, life: str = ""
+    ) -> Claim | None:
         """``Journal.claim``.
 
         Raises:
             StoreUnavailable: the database cannot say.
         """
-        claim = partial(self.journal.claim, limit=self._config.max_resumes, now=time.time(), planned=planned)
+        limit = self._config.max_resumes
+        claim = partial(self.journal.claim, limit=limit, now=time.time(), planned=planned, life=life)
         error = "timeout"
         with trio.move_on_after(_ASK_S):
             for pause_s in _ASK_AGAIN_S:
@@ -161,6 +166,22 @@ class JournalWriter:
             return await self.place.ask(work, patient=True)
         except (StoreUnavailable, SQLAlchemyError):
             return []
+
+    async def lives(self) -> set[str]:
+        """``Journal.lives``.
+
+        Raises:
+            StoreUnavailable: the database cannot say.
+        """
+        return await self.place.ask(self.journal.lives)
+
+    async def take_over(self, dead: Collection[str], life: str) -> CallRow | None:
+        """``Journal.take_over``.
+
+        Raises:
+            StoreUnavailable: the database cannot say.
+        """
+        return await self.place.ask(partial(self.journal.take_over, dead=dead, life=life))
 
     # -- writing ------------------------------------------------------------------------------
 

@@ -31,7 +31,7 @@ from sqlalchemy import (
 
 TABLES = MetaData()
 
-CALL_ID, NUMBER, KEY, WORD = String(64), String(512), String(255), String(64)
+CALL_ID, NUMBER, KEY, WORD, LIFE = String(64), String(512), String(255), String(64), String(32)
 """Identities have a length, so that they can be indexed; ``values`` shortens what is longer. A number may be
 a SIP address."""
 

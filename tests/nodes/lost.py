@@ -6,7 +6,7 @@ import math
 import re
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import trio
@@ -52,9 +52,9 @@ def stalled_s() -> float:
     return int(found[1]) / 1e6 if found else math.inf
 
 
-async def in_mid_answer(cluster: Cluster, count: int) -> list[SimCall]:
-    """So many calls, divided over the nodes, while the agent gives a long answer."""
-    calls = [cluster.twilio.ring_nowait() for _ in range(count)]
+async def in_mid_answer(cluster: Cluster, count: int, **how: Any) -> list[SimCall]:
+    """So many calls, divided over the nodes, while the agent gives a long answer; ``how``: as for a ring."""
+    calls = [cluster.twilio.ring_nowait(**how) for _ in range(count)]
     await all_of(talk, calls)
     return calls
 

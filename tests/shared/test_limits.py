@@ -11,7 +11,7 @@ from llcphone.shared import do_not_call, nodes, pace, places, requests, sent, sp
 from llcphone.shared.nodes import LEASE_S
 from llcphone.shared.places import Place
 from llcphone.shared.requests import KEPT_S, Request
-from llcphone.shared.tables import NODES, PACE, PLACES, REQUESTS, SENT, SPEND, VERSIONED
+from llcphone.shared.tables import CREATES, NODES, PACE, PLACES, REDIRECTS, REQUESTS, SENT, SPEND, VERSIONED
 from llcphone.shared.tidy import too_old
 from llcphone.store.deletion import DAY_S, in_pieces
 from llcphone.store.versions import WrongSchema
@@ -183,13 +183,20 @@ def test_a_number_on_the_list_is_neither_called_nor_written_to(one: Process, oth
 
 
 def test_all_have_one_pace_and_a_pause_gives_nobody_two_turns(one: Process, other: Process) -> None:
-    waits = [each.run(pace.take_turn, 1.0) for each in (one, other, one)]
+    waits = [each.run(pace.take_turn, CREATES, 1.0) for each in (one, other, one)]
     assert waits[0] == 0.0
     assert 0.5 < waits[1] <= 1.0
     assert 1.5 < waits[2] <= 2.0
     one.run(lambda db: db.execute(update(PACE).values(next_at=PACE.c.next_at - 100.0)))
-    assert one.run(pace.take_turn, 1.0) == 0.0
-    assert other.run(pace.take_turn, 1.0) > 0.5
+    assert one.run(pace.take_turn, CREATES, 1.0) == 0.0
+    assert other.run(pace.take_turn, CREATES, 1.0) > 0.5
+
+
+def test_redirects_have_a_pace_of_their_own(one: Process, other: Process) -> None:
+    assert one.run(pace.take_turn, CREATES, 60.0) == 0.0
+    waits = [each.run(pace.take_turn, REDIRECTS, 10.0) for each in (one, other)]
+    assert waits[0] == 0.0
+    assert 5.0 < waits[1] <= 10.0
 
 
 def test_one_key_is_claimed_once_and_its_answer_is_known_to_all(begun: Callable[[str], Process]) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from llcphone.store import journal
+from llcphone.store import journal, journal_deletion
 from llcphone.store.database import Database
 from llcphone.store.deletion import in_pieces
 from llcphone.store.journal import CallRow, Change, Claim, Journal, hash_of
@@ -42,10 +42,10 @@ class Opened:
         self.place.run(lambda db: self.journal.end(db, call_sid, why, now))
 
     def purge(self, before: float) -> None:
-        in_pieces(journal.purging(before), self.place.run)
+        in_pieces(journal_deletion.purging(before), self.place.run)
 
     def forget(self, *call_sids: str) -> None:
-        in_pieces(journal.forgetting(call_sids), self.place.run)
+        in_pieces(journal_deletion.forgetting(call_sids), self.place.run)
 
 
 def open_file(folder: Path, secret: str = SECRET) -> Opened:

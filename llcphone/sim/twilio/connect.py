@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import trio
+
 from llcphone.sim.twilio.messages import StreamWriter
 from llcphone.sim.twilio.moving import carry
 from llcphone.sim.twilio.record import StreamRecord
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from llcphone.sim.twilio.twiml import Verb
 
 PARAMETER_LIMIT = 500
+ABRUPT = 1006
+"""Close code of a stream that ended without a Close (RFC 6455, section 7.1.5)."""
 
 
 async def connect(call: SimCall, verb: Verb, base: str) -> Step | None:
@@ -35,6 +39,9 @@ async def connect(call: SimCall, verb: Verb, base: str) -> Step | None:
             await carry(call, stream)
         opened = stream.record.ended_at_ms is not None
         _tell_stream_event(call, stream, callback, "stream-stopped" if opened else "stream-error")
+        if call.faults.asks_nothing and stream.record.close_code == ABRUPT and not call.interrupted:
+            call.log.event("the caller hears silence")
+            await trio.sleep_forever()  # until the call is updated, or the caller hangs up
     action = action_of(verb, base, {})
     if not call.interrupted:
         return action

@@ -103,6 +103,9 @@ class CallFaults:
     """Silence as a telephone line has it (0xFF and 0x7F mixed) instead of pure 0xFF."""
     no_stop: bool = False
     """A hang-up closes the stream without a ``stop`` message."""
+    asks_nothing: bool = False
+    """No action URL is asked after a stream that breaks off: the caller hears silence until REST moves the
+    call. Whether Twilio ever does so is not known; it is the worst that it could do."""
     stop_late_s: float | None = None
     """A call that is updated asks its next webhook first, and stops its old stream this long after the
     answer; None: it stops before (``moving``)."""
