@@ -49,6 +49,8 @@ class Mouth:
     _silences: list[str] = attrs.field(factory=list)
     _sent: int = 0
     _queued: int = 0
+    _tickets: set[int] = attrs.field(factory=set)
+    """Of speech that is not over."""
 
     async def run(self) -> None:
         self._silences = self._make_silences()
@@ -65,6 +67,7 @@ class Mouth:
         pieces = [audio[at : at + size].ljust(size, SILENCE) for at in range(0, len(audio), size)]
         self._frames.extend(pieces)
         self._queued += len(pieces)
+        self._tickets.add(self._queued)
         return self._queued
 
     def press(self, digits: str) -> None:
@@ -89,6 +92,7 @@ class Mouth:
         """Forget speech that is queued."""
         self._sent += len(self._frames)
         self._frames.clear()
+        self._tickets.clear()
         self.log.changed.unpark_all()
 
     async def _send(self, payload: str) -> None:
@@ -103,12 +107,18 @@ class Mouth:
     def _next_payload(self, frame: int) -> str:
         if not self._frames:
             return self._silences[frame % len(self._silences)]
-        audio = self._frames.popleft()
-        self._sent += 1
+        audio = self._take_frame()
         self._note_said(audio, self.log.now)
         self.last_said_at = self.log.now + len(audio)
-        self.log.changed.unpark_all()
         return base64.b64encode(audio).decode()
+
+    def _take_frame(self) -> bytes:
+        """The next frame of queued speech."""
+        self._sent += 1
+        if self._sent in self._tickets:
+            self._tickets.remove(self._sent)
+            self.log.changed.unpark_all()
+        return self._frames.popleft()
 
     def _note_said(self, audio: bytes, at: int) -> None:
         if self.said and abs(at - self.said[-1][0] - len(self.said[-1][1])) < len(audio):

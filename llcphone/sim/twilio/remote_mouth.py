@@ -75,8 +75,7 @@ class RemoteMouth(Mouth):
                 self._arrived.clear()
                 await trio.sleep_until(due)
                 if self._frames:  # the speech was not broken off meanwhile
-                    self._sent += 1
-                    return self._frames.popleft()
+                    return self._take_frame()
             while self._arrived:
                 audio = self._arrived.popleft()
                 if due - trio.current_time() <= EARLY_S:
