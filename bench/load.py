@@ -77,8 +77,10 @@ class FakeWorld:
         self.loop.at(now() + seconds, self._stop)
         self._run()
 
-    def run(self, scenario: Scenario, bridge_port: int, sample: Callable[[], Any]) -> Result:
-        self.load = load = Load(self, scenario, bridge_port)
+    def run(
+        self, scenario: Scenario, bridge_port: int, sample: Callable[[], Any], *more_ports: int
+    ) -> Result:
+        self.load = load = Load(self, scenario, bridge_port, *more_ports)
         load.schedule(sample, self._stop)
         gc.collect()
         gc.disable()  # no pauses of ours in the bridge's figures
@@ -102,8 +104,8 @@ class FakeWorld:
 
 
 class Load(Samples):
-    def __init__(self, world: FakeWorld, scenario: Scenario, bridge_port: int) -> None:
-        super().__init__(world.loop, scenario, bridge_port)
+    def __init__(self, world: FakeWorld, scenario: Scenario, *bridge_ports: int) -> None:
+        super().__init__(world.loop, scenario, *bridge_ports)
         self.phones = [FakePhone(self, call) for call in range(scenario.calls)]
         self.sessions: list[Session] = []
         self._opens = self._closes = float("inf")

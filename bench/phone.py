@@ -39,6 +39,7 @@ class FakePhone:
         self._dialled_at = self._started_at = 0.0
         self._next_s = 0.0
         self._conn: Conn | None = None
+        self._port = load.bridge_port(call)
         self._path = ""
         self._tail = _TAIL % self.stream_sid.encode()
         self._play_end = 0.0
@@ -54,9 +55,9 @@ class FakePhone:
             f"AccountSid=AC{7:032d}&ApiVersion=2010-04-01&CallSid={self.call_sid}&CallStatus=ringing"
             "&Direction=inbound&From=%2B15552223333&To=%2B15550001111"
         )
-        self._conn = connect(self.load.loop, self.load.bridge_port, self)
+        self._conn = connect(self.load.loop, self._port, self)
         self._conn.send(
-            f"POST /twiml HTTP/1.1\r\nHost: 127.0.0.1:{self.load.bridge_port}\r\n"
+            f"POST /twiml HTTP/1.1\r\nHost: 127.0.0.1:{self._port}\r\n"
             "Content-Type: application/x-www-form-urlencoded\r\n"
             f"Content-Length: {len(form)}\r\nConnection: close\r\n\r\n{form}".encode()
         )
@@ -84,9 +85,9 @@ class FakePhone:
 
     def _join(self) -> None:
         self._dialled_at = now()
-        self._conn = connect(self.load.loop, self.load.bridge_port, self)
+        self._conn = connect(self.load.loop, self._port, self)
         self._conn.send(
-            f"GET {self._path} HTTP/1.1\r\nHost: 127.0.0.1:{self.load.bridge_port}\r\nConnection: Upgrade\r\n"
+            f"GET {self._path} HTTP/1.1\r\nHost: 127.0.0.1:{self._port}\r\nConnection: Upgrade\r\n"
             "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
             "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n".encode()
         )

@@ -52,12 +52,16 @@ class Session(Protocol):
 class Samples(ABC):
     """The load that phones and sessions belong to."""
 
-    def __init__(self, loop: Loop, scenario: Scenario, bridge_port: int) -> None:
-        self.loop, self.scenario, self.bridge_port = loop, scenario, bridge_port
+    def __init__(self, loop: Loop, scenario: Scenario, *bridge_ports: int) -> None:
+        self.loop, self.scenario, self._bridge_ports = loop, scenario, bridge_ports
         self.quiet = False
         """The window has closed: no new deltas."""
         self.model_of: dict[int, Session] = {}
         """The session of each call, once it is known."""
+
+    def bridge_port(self, call: int) -> int:
+        """Where this call rings: at each of several processes in turn."""
+        return self._bridge_ports[call % len(self._bridge_ports)]
 
     @abstractmethod
     def session_opened(self, session: Session) -> None:
