@@ -21,9 +21,11 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import attrs
+import msgspec
 from sqlalchemy import (
     Column,
     Connection,
@@ -34,8 +36,12 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    and_,
     bindparam,
+    cast,
+    column,
     delete,
+    func,
     insert,
     inspect,
     select,
@@ -51,7 +57,7 @@ from llcphone.store.values import fitted, fitted_row
 from llcphone.store.versions import lock
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
 
 _TABLES = MetaData()
@@ -88,25 +94,67 @@ LINES = Table(
     Column("body", Text, nullable=False),
 )
 
-_UPDATE = update(CALLS).where(
-    (CALLS.c.id == bindparam("b_id"))
-    & (CALLS.c.run_number == bindparam("b_run_number"))
-    & (CALLS.c.life == bindparam("b_life"))
-)
 _DELETE = delete(LINES).where(LINES.c.call == bindparam("b_call"), LINES.c.item_id == bindparam("b_item"))
 _COLUMNS = [column.label(column.key) for column in CALLS.c]
 _NEWEST = (CALLS.c.born_at.desc(), CALLS.c.run_number.desc())
 """A call that was moved has a row for each of its parts."""
 
 
-def _upsert(kind: type[postgresql.Insert] | type[sqlite.Insert]) -> Any:
-    """A line that is new, or that has changed."""
-    new = kind(LINES)
+def _update_rows(db: Connection, names: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:
+    """Set these columns of rows that are given by `_KEY`."""
+    if db.dialect.name == "postgresql":
+        db.execute(_update_of_many(tuple(names)), _as_json(rows, *_KEY))
+    else:
+        db.execute(_BY_KEY.values({name: bindparam(name) for name in names}), rows)
+
+
+def _upsert_lines(db: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write lines that are new, or that have changed."""
+    if db.dialect.name == "postgresql":
+        db.execute(_UPSERT_MANY, _as_json(rows, "call", "item_id"))
+    else:
+        db.execute(_on_conflict(sqlite.insert(LINES)), rows)
+
+
+def _on_conflict(new: Any) -> Any:
     changed = {"place": new.excluded.place, "body": new.excluded.body}
     return new.on_conflict_do_update(index_elements=[LINES.c.call, LINES.c.item_id], set_=changed)
 
 
-_UPSERT = {"postgresql": _upsert(postgresql.Insert), "sqlite": _upsert(sqlite.Insert)}
+_KEY = {"b_id": CALLS.c.id, "b_run_number": CALLS.c.run_number, "b_life": CALLS.c.life}
+"""A row is ours only with this run number and life."""
+_BY_KEY = update(CALLS).where(and_(*(own == bindparam(name) for name, own in _KEY.items())))
+
+
+# PostgreSQL plans each statement anew, as nothing is prepared. So it gets one for all rows, as JSON:
+# the driver writes arrays in Python, which costs the node more than it saves the server.
+
+
+def _given(columns: Mapping[str, Column[Any]]) -> Any:
+    """A table of the rows in the parameter ``rows``, with columns of these names and types."""
+    rows = func.json_to_recordset(cast(bindparam("rows", type_=Text), postgresql.JSON))
+    given = [column(name, each.type) for name, each in columns.items()]
+    return rows.table_valued(*given, name="given").render_derived(with_types=True)
+
+
+@cache
+def _update_of_many(names: tuple[str, ...]) -> Any:
+    given = _given({**_KEY, **{name: CALLS.c[name] for name in names}})
+    ours = and_(*(own == given.c[name] for name, own in _KEY.items()))
+    return update(CALLS).where(ours).values({name: given.c[name] for name in names})
+
+
+_GIVEN_LINES = _given(dict(LINES.c.items()))
+_UPSERT_MANY = _on_conflict(
+    postgresql.insert(LINES).from_select(list(LINES.c.keys()), select(*_GIVEN_LINES.c))
+)
+
+
+def _as_json(rows: Sequence[Mapping[str, Any]], *key: str) -> dict[str, str]:
+    """The parameter; of rows with the same key it has the last one, as one statement writes a row once."""
+    last = {tuple(row[name] for name in key): row for row in rows}
+    return {"rows": msgspec.json.encode(list(last.values())).decode()}
+
 
 MOST_RUNS = 1_000  # however many of them were planned
 
@@ -220,7 +268,7 @@ class Journal:
                 | fitted_row(CALLS, each.values)
                 for each in rows
             ]
-            db.execute(_UPDATE.values({name: bindparam(name) for name in names}), values)
+            _update_rows(db, names, values)
         ours = _still_ours(db, changes)
         over = [change.id for change in ours if change.values.get("over")]
         if over:
@@ -239,7 +287,7 @@ class Journal:
             for item_id, place, body in each.lines
         ]
         if new:
-            db.execute(_UPSERT[db.dialect.name], new)
+            _upsert_lines(db, new)
 
     def claim(
         self,
