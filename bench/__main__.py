@@ -21,6 +21,7 @@ OTHERS = {
     "endings": "calls that end at random moments, and what is left of them",
     "first_audio": "how soon the first voice comes",
     "flood": "whether honest callers get in while unsigned requests flood the public port",
+    "growth": "what up to a million calls ask of PostgreSQL, by kind of transaction",
     "hostile": "agents whose code raises and says anything at all, beside ordinary calls",
     "illness": "which calls are answered while a provider fails",
     "misbehaving": "calls with a model that misbehaves at random",

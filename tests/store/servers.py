@@ -35,9 +35,10 @@ WHY = "no PostgreSQL here: apt-get install postgresql, or set TEST_POSTGRES_URL"
 class Postgres:
     """A server of our own."""
 
-    def __init__(self, programs: Path, folder: Path) -> None:
+    def __init__(self, programs: Path, folder: Path, *, durable: bool = False) -> None:
         self.folder = folder
         self._programs = programs
+        self._fsync = "on" if durable else "off"
         self.url = f"postgresql://{self.user}@/postgres?host={folder}"
 
     @property
@@ -53,7 +54,7 @@ class Postgres:
             subprocess.run(command, check=True, stdout=log, stderr=log, cwd="/", timeout=HANG_S)
 
     def start(self) -> None:
-        settings = f"-k {self.folder} -c listen_addresses= -c fsync=off -c max_connections=60"
+        settings = f"-k {self.folder} -c listen_addresses= -c fsync={self._fsync} -c max_connections=60"
         self.run("pg_ctl", "-w", "-s", "-o", settings, "start")
 
     def stop(self, mode: str = "immediate") -> None:
@@ -72,15 +73,18 @@ def _programs() -> Path | None:
 
 
 @contextlib.contextmanager
-def postgres_server() -> Iterator[Postgres]:
-    """A server in a folder of its own, on a Unix socket; gone afterwards."""
+def postgres_server(*, durable: bool = False) -> Iterator[Postgres]:
+    """A server in a folder of its own, on a Unix socket; gone afterwards.
+
+    ``durable``: a commit waits for the disk, as elsewhere; no test needs that.
+    """
     programs = _programs()
     if programs is None:
         if os.environ.get("NEED_POSTGRES"):
             pytest.fail(WHY)
         pytest.skip(WHY)
     folder = Path(tempfile.mkdtemp(prefix="llcphone-postgres-"))
-    server = Postgres(programs, folder)
+    server = Postgres(programs, folder, durable=durable)
     try:
         _give(folder, server.user)
         server.run("initdb", "-A", "trust", "-U", server.user, "-E", "UTF8", "--no-sync")
