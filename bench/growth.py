@@ -71,9 +71,9 @@ INSERT INTO llcphone_sent (kind, n, number, at)
 SELECT 'call', n, md5('' || mod(n, 90000)) || md5('' || mod(n, 90000)), 0 FROM generate_series(1, {sent}) n;
 INSERT INTO llcphone_calls
 (id, call_sid, generation, run, salt, token_hash, direction, agent, context, state, owed, born_at,
-touched_at, over)
+touched_at, over, life)
 SELECT 'n1-' || n, 'CA' || md5('' || n), 0, 'n1-' || n, md5('s' || n), md5('t' || n) || md5('u' || n),
-'inbound', 'agent', '', '{{"name":"Ann","order":[1,2,3]}}', 'nothing', 0, 0, ''
+'inbound', 'agent', '', '{{"name":"Ann","order":[1,2,3]}}', 'nothing', 0, 0, '', 'life0'
 FROM generate_series(1, {calls}) n;
 INSERT INTO llcphone_lines (call, item_id, place, body)
 SELECT 'n1-' || n, 'item_' || l, l, '{{"item_id":"item_' || l || '","text":"' || repeat('word ', 14) || '"}}'
@@ -146,6 +146,7 @@ class Kinds:
             direction="inbound",
             agent="agent",
             born_at=time.time(),
+            life="life0",
         )
         self._born.append(row)
         return partial(self._journal.write, changes=[self._change(row.id, row.call_sid, birth=row)])
@@ -154,7 +155,7 @@ class Kinds:
         """A call's end in the journal, with its lines."""
         row = self._born.pop(0) if self._born else None
         values = {"over": "caller_hung_up", "context": "", "state": "", "touched_at": time.time()}
-        change = Change(id=row.id if row else "none", run_number=0, values=values)
+        change = Change(id=row.id if row else "none", run_number=0, life="life0", values=values)
         return partial(self._journal.write, changes=[change])
 
     def round(self) -> Work:
@@ -175,7 +176,7 @@ class Kinds:
             "owed": "nothing",
             "state": '{"name":"Ann"}',
         }
-        return Change(id=id_, run_number=0, values=values, **more)
+        return Change(id=id_, run_number=0, life="life0", values=values, **more)
 
 
 def rates(calls: int) -> dict[str, float]:
