@@ -21,140 +21,33 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import attrs
-import msgspec
 from sqlalchemy import (
-    Column,
     Connection,
-    Float,
-    Index,
-    Integer,
-    MetaData,
-    String,
-    Table,
-    Text,
-    and_,
     bindparam,
-    cast,
-    column,
     delete,
-    func,
     insert,
     inspect,
     select,
     text,
     update,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 
 from llcphone.call import node_names
+from llcphone.store.journal_tables import BY_LIFE, CALLS, HELD, LINES, TABLES, update_rows, upsert_lines
 from llcphone.store.schema import widen
-from llcphone.store.tables import CALL_ID, KEY, LIFE, WORD
 from llcphone.store.values import fitted, fitted_row
 from llcphone.store.versions import lock
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
-
-
-_TABLES = MetaData()
-
-
-CALLS = Table(
-    "llcphone_calls",
-    _TABLES,
-    Column("id", CALL_ID, primary_key=True),
-    Column("call_sid", KEY, nullable=False, index=True),
-    Column("generation", Integer, key="run_number", nullable=False),  # existing databases have this name
-    Column("planned", Integer, nullable=False, server_default="0"),
-    Column("run", CALL_ID, nullable=False),
-    Column("salt", String(64), nullable=False),
-    Column("token_hash", String(64), nullable=False),
-    Column("direction", WORD, nullable=False),
-    Column("agent", Text, nullable=False),
-    Column("context", Text, nullable=False),
-    Column("state", Text, nullable=False),
-    Column("owed", WORD, nullable=False),
-    Column("born_at", Float, nullable=False),
-    Column("touched_at", Float, nullable=False, index=True),
-    Column("over", Text, nullable=False),
-    Column("life", LIFE, nullable=False, server_default=""),
-)
-_HELD = (CALLS.c.over == "") & (CALLS.c.life != "")
-_BY_LIFE = Index("llcphone_calls_by_life", CALLS.c.life, postgresql_where=_HELD, sqlite_where=_HELD)
-LINES = Table(
-    "llcphone_lines",
-    _TABLES,
-    Column("call", CALL_ID, primary_key=True),
-    Column("item_id", KEY, primary_key=True),
-    Column("place", Integer, nullable=False),
-    Column("body", Text, nullable=False),
-)
+    from collections.abc import Collection, Sequence
 
 _DELETE = delete(LINES).where(LINES.c.call == bindparam("b_call"), LINES.c.item_id == bindparam("b_item"))
 _COLUMNS = [column.label(column.key) for column in CALLS.c]
 _NEWEST = (CALLS.c.born_at.desc(), CALLS.c.run_number.desc())
 """A call that was moved has a row for each of its parts."""
-
-
-def _update_rows(db: Connection, names: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:
-    """Set these columns of rows that are given by `_KEY`."""
-    if db.dialect.name == "postgresql":
-        db.execute(_update_of_many(tuple(names)), _as_json(rows, *_KEY))
-    else:
-        db.execute(_BY_KEY.values({name: bindparam(name) for name in names}), rows)
-
-
-def _upsert_lines(db: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Write lines that are new, or that have changed."""
-    if db.dialect.name == "postgresql":
-        db.execute(_UPSERT_MANY, _as_json(rows, "call", "item_id"))
-    else:
-        db.execute(_on_conflict(sqlite.insert(LINES)), rows)
-
-
-def _on_conflict(new: Any) -> Any:
-    changed = {"place": new.excluded.place, "body": new.excluded.body}
-    return new.on_conflict_do_update(index_elements=[LINES.c.call, LINES.c.item_id], set_=changed)
-
-
-_KEY = {"b_id": CALLS.c.id, "b_run_number": CALLS.c.run_number, "b_life": CALLS.c.life}
-"""A row is ours only with this run number and life."""
-_BY_KEY = update(CALLS).where(and_(*(own == bindparam(name) for name, own in _KEY.items())))
-
-
-# PostgreSQL plans each statement anew, as nothing is prepared. So it gets one for all rows, as JSON:
-# the driver writes arrays in Python, which costs the node more than it saves the server.
-
-
-def _given(columns: Mapping[str, Column[Any]]) -> Any:
-    """A table of the rows in the parameter ``rows``, with columns of these names and types."""
-    rows = func.json_to_recordset(cast(bindparam("rows", type_=Text), postgresql.JSON))
-    given = [column(name, each.type) for name, each in columns.items()]
-    return rows.table_valued(*given, name="given").render_derived(with_types=True)
-
-
-@cache
-def _update_of_many(names: tuple[str, ...]) -> Any:
-    given = _given({**_KEY, **{name: CALLS.c[name] for name in names}})
-    ours = and_(*(own == given.c[name] for name, own in _KEY.items()))
-    return update(CALLS).where(ours).values({name: given.c[name] for name in names})
-
-
-_GIVEN_LINES = _given(dict(LINES.c.items()))
-_UPSERT_MANY = _on_conflict(
-    postgresql.insert(LINES).from_select(list(LINES.c.keys()), select(*_GIVEN_LINES.c))
-)
-
-
-def _as_json(rows: Sequence[Mapping[str, Any]], *key: str) -> dict[str, str]:
-    """The parameter; of rows with the same key it has the last one, as one statement writes a row once."""
-    last = {tuple(row[name] for name in key): row for row in rows}
-    return {"rows": msgspec.json.encode(list(last.values())).decode()}
-
 
 MOST_RUNS = 1_000  # however many of them were planned
 
@@ -229,14 +122,14 @@ class Claim:
 def prepare(db: Connection) -> None:
     """Make the tables, or make those of an older version as wide as ours."""
     lock(db, 7108042)  # two that start at once: one makes them
-    _TABLES.create_all(db)
-    widen(db, _TABLES)
+    TABLES.create_all(db)
+    widen(db, TABLES)
     columns = {column["name"] for column in inspect(db).get_columns(CALLS.name)}
     if "planned" not in columns:
         db.execute(text(f"ALTER TABLE {CALLS.name} ADD COLUMN planned INTEGER NOT NULL DEFAULT 0"))
     if "life" not in columns:
         db.execute(text(f"ALTER TABLE {CALLS.name} ADD COLUMN life VARCHAR(32) NOT NULL DEFAULT ''"))
-        _BY_LIFE.create(db, checkfirst=True)
+        BY_LIFE.create(db, checkfirst=True)
 
 
 class Journal:
@@ -268,7 +161,7 @@ class Journal:
                 | fitted_row(CALLS, each.values)
                 for each in rows
             ]
-            _update_rows(db, names, values)
+            update_rows(db, names, values)
         ours = _still_ours(db, changes)
         over = [change.id for change in ours if change.values.get("over")]
         if over:
@@ -287,7 +180,7 @@ class Journal:
             for item_id, place, body in each.lines
         ]
         if new:
-            _upsert_lines(db, new)
+            upsert_lines(db, new)
 
     def claim(
         self,
@@ -329,7 +222,7 @@ class Journal:
     @staticmethod
     def lives(db: Connection) -> set[str]:
         """The processes that have calls, by what the rows say."""
-        return set(db.execute(select(CALLS.c.life).where(_HELD).distinct()).scalars())
+        return set(db.execute(select(CALLS.c.life).where(HELD).distinct()).scalars())
 
     @staticmethod
     def take_over(db: Connection, dead: Collection[str], life: str) -> CallRow | None:
@@ -337,7 +230,7 @@ class Journal:
 
         Two who ask at once get two calls. The run number stays, so Twilio's own question is still answered.
         """
-        theirs = _HELD & CALLS.c.life.in_(dead) & (CALLS.c.call_sid != "")
+        theirs = HELD & CALLS.c.life.in_(dead) & (CALLS.c.call_sid != "")
         latest = select(*_COLUMNS).where(theirs).order_by(CALLS.c.touched_at.desc()).limit(1)
         found = db.execute(latest.with_for_update(skip_locked=True)).mappings().first()
         if found is not None:

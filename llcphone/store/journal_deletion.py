@@ -9,7 +9,8 @@ from sqlalchemy import delete, select
 
 from llcphone.store.database import Database
 from llcphone.store.deletion import in_pieces
-from llcphone.store.journal import CALLS, LINES, prepare
+from llcphone.store.journal import prepare
+from llcphone.store.journal_tables import CALLS, LINES
 from llcphone.store.values import fitted
 
 if TYPE_CHECKING:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from llcphone.store.journal import CALLS, LINES, Change, hash_of
+from llcphone.store.journal import Change, hash_of
+from llcphone.store.journal_tables import CALLS, LINES
 from tests.shared.kit import at_once
 from tests.store.journal_kit import SECRET, Opened, change, row
 
