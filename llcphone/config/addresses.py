@@ -50,6 +50,14 @@ def is_loopback_host(host: str) -> bool:
         return False
 
 
+def is_any_host(host: str) -> bool:
+    """Whether a server that listens there listens on all addresses of its machine."""
+    try:
+        return host in {"", "*"} or ipaddress.ip_address(host).is_unspecified
+    except ValueError:
+        return False
+
+
 def is_loopback_url(text: str) -> bool:
     """Whether an address leads to this machine only."""
     parts = split_url(text)
@@ -72,6 +80,11 @@ def _is_model_address(text: str) -> bool:
     return parts is not None and parts.scheme in {"wss", "ws"} and "model" not in parse_qs(parts.query)
 
 
+def _is_node_address(text: str) -> bool:
+    parts = split_url(text)
+    return parts is not None and parts.scheme == "http" and bool(parts.port) and not parts.path + parts.query
+
+
 def _without_slash(value: Any) -> Any:
     """Of addresses to which paths are added: "https://a/" and "https://a" are one setting."""
     return value.rstrip("/") if isinstance(value, str) else value
@@ -91,6 +104,11 @@ WEB_ADDRESS_OR_EMPTY = Rule(
     lambda text: not text or _is_web_address(text),
 )
 """It is used as it is written. Its query may be what lets us in, so it is not shown."""
+NODE_ADDRESS_OR_EMPTY = Rule(
+    "an http:// address with a host and a port, without a path",
+    lambda text: not text or _is_node_address(text),
+    _without_slash,
+)
 MODEL_ADDRESS = Rule(
     "a wss:// or ws:// address with a valid host, without user, fragment or model= (set realtime.model)",
     _is_model_address,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from contextlib import closing
+from contextlib import closing, suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -14,9 +14,10 @@ from sqlalchemy.pool import NullPool
 
 from llcphone.doctor.context import ASK_S
 from llcphone.doctor.places import place_of_database
-from llcphone.doctor.report import Finding, fail, good, refused
+from llcphone.doctor.report import Finding, fail, good, refused, warn
 from llcphone.errors import ConfigError
 from llcphone.settings import with_journal, with_store
+from llcphone.shared.node_url import is_reached_here_only
 from llcphone.shared.tables import VERSIONED
 from llcphone.store.database import Database
 from llcphone.store.engines import cause
@@ -40,7 +41,13 @@ async def databases(context: DoctorContext) -> list[Finding]:
         "store.url": config.store.url if config.store.enabled else "",
         "store.lookup_url": config.store.lookup_url if config.store.enabled else "",
     }
-    return [await _examine(key, url) for key, url in asked.items() if url]
+    found = [await _examine(key, url) for key, url in asked.items() if url]
+    with suppress(ConfigError):  # an address that cannot be read is among them already
+        if config.server.node and is_reached_here_only(config):
+            evidence = f"server.host is {config.server.host}: nodes of other machines do not reach this one"
+            fix = "set server.host to an address of this machine, or shared.node_url"
+            found.append(warn("node address", evidence, fix))
+    return found
 
 
 async def _examine(key: str, url: str) -> Finding:

@@ -22,6 +22,7 @@ from llcphone.runtime.host import PROCESS
 from llcphone.runtime.log_lines import logger
 from llcphone.shared import nodes, pace, places, requests, sent
 from llcphone.shared.beat import Beat
+from llcphone.shared.node_url import node_url
 from llcphone.shared.nodes import SILENT_S, Node, owner_of
 from llcphone.shared.places import Place
 from llcphone.shared.tables import COUNTING, CREATES, REDIRECTS, VERSIONED
@@ -243,7 +244,7 @@ async def open_shared(
     place = Database(url, key=_KEY, timeout_s=_TIMEOUT_S, threads=_THREADS, idle_s=_IDLE_S)
     try:
         await place.open(VERSIONED.prepare, make_file=True)
-        shared = Shared(place, _node(config, version), config)
+        shared = Shared(place, _node(config, version, await node_url(config)), config)
         await shared.enter(replaces=replaces)
         try:
             async with trio.open_nursery() as nursery:
@@ -277,11 +278,11 @@ async def nodes_of(config: Config) -> Sequence[SeenNode]:
         await place.aclose()
 
 
-def _node(config: Config, version: str) -> Node:
+def _node(config: Config, version: str, url: str) -> Node:
     return Node(
         life=PROCESS + secrets.token_hex(8),
         name=config.server.node,
-        url=f"http://{config.server.host}:{config.server.port}" if config.server.port else "",
+        url=url,
         capacity=config.server.max_calls,
         version=version,
     )

@@ -82,6 +82,20 @@ def known(url: str, key: str) -> URL:
     )
 
 
+def host_of(url: str, key: str) -> str:
+    """The host of a database, the first one of several; "" for a file, or a socket of this machine.
+
+    Raises:
+        ConfigError: as `known`.
+    """
+    parts = known(url, key)
+    if parts.host:
+        return parts.host
+    several = parts.query.get("host", "")
+    first = (several if isinstance(several, str) else several[0]).partition(",")[0]
+    return "" if first.startswith("/") else first.partition(":")[0]
+
+
 def engine_of(url: URL, *, key: str, limits: Limits) -> Engine:
     """An engine whose every transaction has its limits.
 

@@ -225,6 +225,18 @@ async def test_an_address_of_another_kind_of_database(autojump_clock, stage):
     )
 
 
+async def test_a_node_that_nodes_of_other_machines_do_not_reach(in_its_folder, tmp_path):
+    async with open_doctor(tmp_path, serving=False) as stage:
+        stage.set("server.node", "n1")
+        stage.set("shared.url", "mysql://u@h/d")
+        found = await stage.finds("machine", "shared database", FAIL, "is not a database")
+        assert "node address" not in found
+        stage.set("shared.url", "postgresql://u@nowhere.invalid/d")
+        await stage.finds("machine", "node address", WARN, "do not reach this one", "shared.node_url")
+        stage.set("shared.node_url", "http://10.0.0.5:8081")
+        assert "node address" not in await stage.run_checks("machine")
+
+
 async def test_a_log_that_is_not_there_is_not_a_log_without_errors(autojump_clock, stage, tmp_path):
     await stage.finds("process", "server log", WARN, "not read", "process.log_file")
     (tmp_path / "llcphone.log").write_text("")
