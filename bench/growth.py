@@ -34,7 +34,7 @@ from llcphone.shared import pace, places, sent, spend
 from llcphone.shared.beat import Beat, _News
 from llcphone.shared.nodes import Node
 from llcphone.shared.places import Place
-from llcphone.shared.tables import VERSIONED
+from llcphone.shared.tables import CREATES, VERSIONED
 from llcphone.store.database import Database
 from llcphone.store.journal import CallRow, Change, Journal, prepare
 from tests.store.servers import empty, postgres_server
@@ -127,7 +127,7 @@ class Kinds:
 
     def turn(self) -> Work:
         """It waits for its turn at Twilio."""
-        return partial(pace.take_turn, interval_s=0.000_001)
+        return lambda db: pace.take_turn(db, CREATES, 0.000_001)
 
     def beat(self) -> Work:
         """A node's beat: it is there, who else is, and what was spent."""
