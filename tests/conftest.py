@@ -82,6 +82,7 @@ def pytest_collection_finish() -> None:
             _names_of_run_sync(module)  # now, while no test has replaced one
     gc.collect()
     gc.freeze()
+    gc.set_threshold(10_000, 10, 10)  # a test makes few objects and leaves most to the count of references
     gc.enable()
 
 
