@@ -154,7 +154,11 @@ async def test_whoever_is_told_of_calls_may_fail(
     plant = Plant(owner, name, fault)
     monkeypatch.setattr(owner, name, plant.instead)
     async with rehearsal(script=lambda *_: Say("Good morning."), api={"key": "a" * 32}) as stage:
-        with open_metrics(stage.phone), trace_calls(stage.phone, TracerProvider(shutdown_on_exit=False)):
+        with (
+            open_metrics(stage.phone),
+            trace_calls(stage.phone, TracerProvider(shutdown_on_exit=False)),
+            CallIndex(stage.phone).listen(),
+        ):
             await two_calls(stage)
         assert plant.reached
         assert stage.phone.faults.counts.total() == plant.reached
