@@ -76,14 +76,3 @@ def test_what_the_host_has_set_aside_stays_so(rounds: list[int]) -> None:
     with quiet_interpreter(lambda: 0):
         assert not rounds, "a full round costs the host a pause"
     assert gc.get_freeze_count() > 0
-
-
-def test_to_set_aside_what_was_imported_takes_no_full_round(rounds: list[int]) -> None:
-    gc.unfreeze()  # what this suite has set aside
-    try:
-        with quiet_interpreter(lambda: 0):
-            assert 2 not in rounds
-            assert gc.get_freeze_count() > 0
-        assert gc.get_freeze_count() == 0
-    finally:
-        gc.freeze()
