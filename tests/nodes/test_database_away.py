@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from tests.nodes.cluster import Cluster, Node
     from tests.store.servers import Postgres
 
-pytestmark = [pytest.mark.slow, pytest.mark.nodes]
+pytestmark = pytest.mark.slow
 
 LIMITED = {**API, "outbound": FAR, "shared": {"max_calls": 50}}
 AWAY_S = 10.0

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from llcphone.sim.model import Say
     from tests.nodes.cluster import Cluster, Node
 
-pytestmark = [pytest.mark.slow, pytest.mark.nodes]
+pytestmark = pytest.mark.slow
 
 COUNT = 8
 AGENT = """

@@ -61,7 +61,7 @@ def check(cluster: Cluster, loss: Loss, database: str, bar_s: float) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("count", [4, pytest.param(40, marks=pytest.mark.nodes)])
+@pytest.mark.parametrize("count", [4, 40])
 async def test_a_node_is_killed(count: int, tmp_path: Path, database: str) -> None:
     async with open_cluster(tmp_path, database, speak) as cluster:
         await in_mid_answer(cluster, count)
@@ -72,7 +72,6 @@ async def test_a_node_is_killed(count: int, tmp_path: Path, database: str) -> No
 
 
 @pytest.mark.slow
-@pytest.mark.nodes
 @pytest.mark.parametrize("run", range(10))
 async def test_a_node_freezes_and_wakes(run: int, tmp_path: Path, database: str) -> None:
     async with open_cluster(tmp_path, database, speak, quick_checks=True) as cluster:
@@ -93,7 +92,6 @@ async def test_a_node_freezes_and_wakes(run: int, tmp_path: Path, database: str)
 
 
 @pytest.mark.slow
-@pytest.mark.nodes
 async def test_a_node_that_stalls_meanwhile_still_takes_them(tmp_path: Path, database: str) -> None:
     """The other node is late for its health checks, too, but it is there when it is needed."""
     async with open_cluster(tmp_path, database, speak, quick_checks=True) as cluster:

@@ -50,7 +50,6 @@ async def ids_of(cluster: Cluster, node: Node) -> list[str]:
 
 
 @pytest.mark.slow
-@pytest.mark.nodes
 async def test_a_call_is_asked_about_and_ended_at_a_node_that_has_it_not(
     tmp_path: Path, database: str
 ) -> None:
@@ -81,7 +80,6 @@ async def test_a_call_is_asked_about_and_ended_at_a_node_that_has_it_not(
 
 
 @pytest.mark.slow
-@pytest.mark.nodes
 async def test_all_nodes_are_seen_and_replaced_from_one(tmp_path: Path, database: str) -> None:
     async with open_cluster(tmp_path, database, speak, **API, drain={"limit_s": 2}) as cluster:
         n1, n2 = cluster.nodes.values()

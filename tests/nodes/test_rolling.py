@@ -96,7 +96,6 @@ async def is_answered(call: SimCall) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.nodes
 async def test_nodes_that_do_not_wait_hand_their_calls_over(tmp_path: Path, database: str) -> None:
     async with open_cluster(tmp_path, database, speak, server=MANY, drain={"limit_s": 0}) as cluster:
         live = await in_mid_answer(cluster, LIVE)
@@ -116,7 +115,6 @@ async def test_nodes_that_do_not_wait_hand_their_calls_over(tmp_path: Path, data
 
 
 @pytest.mark.slow
-@pytest.mark.nodes
 async def test_nodes_that_wait_disturb_no_call(tmp_path: Path, database: str) -> None:
     async with open_cluster(tmp_path, database, speak, server=MANY, drain={"limit_s": 600}) as cluster:
         live = await in_mid_answer(cluster, LIVE)

@@ -53,7 +53,6 @@ async def all_at_once(asks: list[Any]) -> list[httpx.Response]:
 
 
 @pytest.mark.slow
-@pytest.mark.nodes
 async def test_four_nodes_place_as_many_calls_as_one_may_at_the_pace_of_one(
     tmp_path: Path, database: str
 ) -> None:
@@ -95,7 +94,7 @@ async def test_four_nodes_place_as_many_calls_as_one_may_at_the_pace_of_one(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("asks", "most"), [(40, 8), pytest.param(500, 100, marks=pytest.mark.nodes)])
+@pytest.mark.parametrize(("asks", "most"), [(40, 8), (500, 100)])
 async def test_two_nodes_let_in_as_many_callers_as_may_be_and_one_key_counts_once(
     asks: int, most: int, tmp_path: Path, database: str
 ) -> None:

@@ -28,7 +28,6 @@ FOUND_S = SILENT_S + 3 * BEAT_S
 
 
 @pytest.mark.slow
-@pytest.mark.nodes
 async def test_callers_of_a_node_that_is_gone_are_brought_to_the_other(tmp_path: Path, database: str) -> None:
     assert COUNT <= _A_LOOK
     async with open_cluster(tmp_path, database, speak, shared={"sweep": True}) as cluster:

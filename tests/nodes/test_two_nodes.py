@@ -60,7 +60,7 @@ def misrouted(calls: list[SimCall]) -> Counter[str]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("count", [10, pytest.param(100, marks=pytest.mark.nodes)])
+@pytest.mark.parametrize("count", [10, 100])
 async def test_no_call_of_two_nodes_is_misrouted(count: int, tmp_path: Path, database: str) -> None:
     async with open_cluster(tmp_path, database, speak) as cluster:
         calls = await whole_calls(cluster, count)

@@ -6,11 +6,16 @@ import * as text from "../text.js";
 // A modal <dialog>: Escape closes it, and the focus goes back to where it was.
 export function Dialog({ open, title, onClose, children }) {
   const dialog = useRef(null);
+  const closing = useRef(0); // Close events of our own: one comes late, perhaps when the dialog is open again.
   useEffect(() => {
     if (open && !dialog.current.open) dialog.current.showModal();
-    if (!open && dialog.current.open) dialog.current.close();
+    if (!open && dialog.current.open) {
+      closing.current++;
+      dialog.current.close();
+    }
   }, [open]);
-  return html`<dialog ref=${dialog} class="dialog" onClose=${onClose} aria-label=${title}>
+  const closed = () => (closing.current ? closing.current-- : onClose());
+  return html`<dialog ref=${dialog} class="dialog" onClose=${closed} aria-label=${title}>
     <header class="row">
       <h2 class="grow">${title}</h2>
       <button type="button" class="button quiet" aria-label=${text.shell.close} onClick=${onClose}>✕</button>
