@@ -40,6 +40,7 @@ def pytest_xdist_auto_num_workers() -> int:
     return len(cores) + 2
 
 
+@pytest.hookimpl(trylast=True)  # what is not selected, by -m or -k, is not dealt
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Parallel workers, and the next run, know a test by its name."""
     if unsteady := [item.nodeid for item in items if " at 0x" in item.nodeid]:

@@ -15,7 +15,7 @@ from tests.deploy.image import build_image
 from tests.deploy.programs import program
 from tests.patience import HANG_S
 
-pytestmark = pytest.mark.deploy
+pytestmark = [pytest.mark.deploy, pytest.mark.slow]
 
 MOST_BYTES = 200_000_000
 # Its own process table, in which the server is number 1, and the files of the image.

@@ -22,7 +22,7 @@ from llcphone.sim.ports import free_port
 from tests.deploy.programs import ROOT, program
 from tests.patience import HANG_S, START_S
 
-pytestmark = pytest.mark.deploy
+pytestmark = [pytest.mark.deploy, pytest.mark.slow]
 
 PYTHONS = os.environ.get("PACKAGE_PYTHONS", sys.executable).split()
 INSTALL_S = 300
