@@ -97,6 +97,7 @@ def test_a_call_survives_what_is_lost_on_the_way_and_a_colleague_who_is_not_ther
 ) -> None:
     page = call(visitor)
     said = page.locator(".transcript .words.agent")
+    said.first.wait_for()  # the greeting
     before = said.count()
     page.get_by_text("Line and faults").click()
     page.get_by_role("button", name=fault).click()
