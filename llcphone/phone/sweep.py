@@ -24,6 +24,7 @@ import trio
 from llcphone.call import node_names
 from llcphone.carrier.orders import CarrierError
 from llcphone.errors import ConfigError, StoreUnavailable
+from llcphone.runtime.containment import contained
 from llcphone.runtime.http_answer import get_json
 from llcphone.runtime.log_lines import logger
 from llcphone.shared.nodes import BEAT_S, SILENT_S
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 
 log = logger("llcphone.shared")
 
+_FAILED = "a call of a lost node cannot be redirected"
 _A_LOOK = 10
 """Most calls that are taken over before the processes are looked at again."""
 
@@ -100,7 +102,7 @@ class Sweep:
             row = await self._journal.take_over(dead, self._shared.beat.node.life)
             if row is None:
                 return
-            redirects.start_soon(self._redirect, row, name=f"redirect of call {row.id}")
+            redirects.start_soon(self._bring_back, row, name=f"redirect of call {row.id}")
 
     async def _dead(self) -> list[str]:
         """Processes that have calls in the journal, and will never continue them."""
@@ -123,8 +125,16 @@ class Sweep:
             log.error("a node answers, but does not reach the shared database", extra={"node": node.name})
         return True
 
+    async def _bring_back(self, row: CallRow) -> None:
+        """Redirect this call; whatever fails costs this call alone, as the others are taken over already."""
+        with contained() as failure:
+            await self._redirect(row)
+        if failure.error is not None:
+            fields = {"call": row.id, "run_number": row.run_number, "error": ", ".join(failure.kinds)}
+            log.error(_FAILED, extra=fields)
+
     async def _redirect(self, row: CallRow) -> None:
-        """Let Twilio ask what next for this call; whatever fails costs this call alone."""
+        """Let Twilio ask what next for this call."""
         fields = {"call": row.id, "run_number": row.run_number}
         url = self._resume_url(row.run_number, node_names.node_of(row.run))
         try:
@@ -132,7 +142,7 @@ class Sweep:
                 row.call_sid, url, wanted=lambda: not self._calls.runs_of(row.call_sid)
             )
         except CarrierError as error:
-            log.error("a call of a lost node cannot be redirected", extra={**fields, "error": error.code})
+            log.error(_FAILED, extra={**fields, "error": error.code})
             return
         if is_live:
             log.info("a call of a lost node is redirected", extra=fields)

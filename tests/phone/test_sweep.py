@@ -46,7 +46,7 @@ class World:
     rows: list[CallRow] = attrs.field(factory=list)
     redirected: list[tuple[str, str, float]] = attrs.field(factory=list)
     over: list[str] = attrs.field(factory=list)
-    failing: dict[str, CarrierError | None] = attrs.field(factory=dict)
+    failing: dict[str, BaseException | None] = attrs.field(factory=dict)
     """By CallSid; None: it is over."""
     here: set[str] = attrs.field(factory=set)
     away: bool = False
@@ -240,10 +240,18 @@ async def test_a_process_that_was_stopped_itself_judges_nobody_by_what_it_saw_be
         assert not beat.steady
 
 
+@pytest.mark.parametrize(
+    ("fault", "word"),
+    [
+        (CarrierError("http_500"), "http_500"),
+        (RuntimeError("planted"), "RuntimeError"),
+        (SystemExit("planted"), "SystemExit"),
+    ],
+)
 async def test_a_call_that_cannot_be_redirected_costs_no_other(
-    autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+    fault: BaseException, word: str, autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    world = World(failing={"CA1": CarrierError("http_500"), "CA2": None})
+    world = World(failing={"CA1": fault, "CA2": None})
     world.lives_on("dead")
     async with sweeping(world):
         for number in range(4):
@@ -254,7 +262,8 @@ async def test_a_call_that_cannot_be_redirected_costs_no_other(
     assert world.sids == ["CA0", "CA1", "CA2"]
     assert world.over == ["CA2"]
     (failed,) = [each for each in caplog.records if "cannot be redirected" in each.getMessage()]
-    assert (failed.call, failed.error) == ("c1", "http_500")
+    assert (failed.call, failed.error) == ("c1", word)
+    assert "planted" not in caplog.text
 
 
 @pytest.mark.parametrize(
