@@ -40,7 +40,7 @@ from llcphone.config import SECTIONS, SETTINGS, Config, RealtimeConfig
 from llcphone.dial_guard.guard import WHY
 from llcphone.engine.events import EndReason
 from llcphone.price_lists import price_list
-from llcphone.realtime.dialects import Dialect, encode
+from llcphone.realtime.dialects import REALTIME_DIALECTS, Dialect, encode
 from llcphone.realtime.messages import UpdateSession
 from llcphone.server.app import make_app
 from llcphone.settings import ORIGINAL_DESTINATIONS, ORIGINAL_NAMES, OWN_NAMES, USUAL_NAMES
@@ -304,7 +304,7 @@ def test_a_glossary_that_says_a_thing_twice_or_names_no_class_is_found() -> None
     assert wrong_classes(text) == ["Call", "Lobby"]
 
 
-@pytest.mark.parametrize("dialect", list(Dialect), ids=lambda dialect: dialect.value)
+@pytest.mark.parametrize("dialect", REALTIME_DIALECTS, ids=lambda dialect: dialect.value)
 def test_the_session_update_shown_is_the_one_sent(dialect: Dialect) -> None:
     shown = dict(read(ROOT / "docs" / "02-session-config.md").blocks)[f"json {dialect.value}"]
     session = plan_session(Config(), Agent("You answer the telephone of a bakery."))

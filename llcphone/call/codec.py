@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from llcphone.realtime.decode import audio_delta_fast, decode
-from llcphone.realtime.dialects import Dialect, append_prefix, encode
+from llcphone.realtime.dialects import REALTIME_DIALECTS, Dialect, append_prefix, encode
 
 if TYPE_CHECKING:
     from llcphone.realtime.events import ModelEvent
@@ -38,7 +38,7 @@ class RealtimeCodec:
         return audio_delta_fast(message) or decode(message)
 
 
-_CODECS: dict[Dialect, RealtimeCodec] = {dialect: RealtimeCodec(dialect) for dialect in Dialect}
+_CODECS: dict[Dialect, RealtimeCodec] = {dialect: RealtimeCodec(dialect) for dialect in REALTIME_DIALECTS}
 
 
 def codec_of(dialect: Dialect) -> RealtimeCodec:

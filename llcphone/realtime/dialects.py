@@ -43,10 +43,15 @@ PRIMING_TOKENS = 16
 
 
 class Dialect(Enum):
-    """How session settings are spelled on the wire."""
+    """What a model leg speaks: the Realtime API in one of its two spellings, or GPT-Live."""
 
     FLAT = "flat"
     GA = "ga"
+    LIVE = "live"
+    """Another protocol (``llcphone.live``); no choice of the setting ``realtime.dialect``."""
+
+
+REALTIME_DIALECTS = (Dialect.FLAT, Dialect.GA)
 
 
 def connect_headers(dialect: Dialect) -> tuple[tuple[str, str], ...]:
@@ -68,9 +73,15 @@ def append_audio(payload: bytes) -> bytes:
 
 
 def encode(message: ModelMessage, dialect: Dialect) -> bytes:
-    """Put one message on the wire as compact JSON, with no key the message does not set."""
+    """Put one message on the wire as compact JSON, with no key the message does not set.
+
+    Raises:
+        LocalProtocolError: the message or the dialect is none of the Realtime API.
+    """
     if isinstance(message, AppendAudio):
         return append_audio(message.payload)
+    if dialect not in REALTIME_DIALECTS:
+        raise LocalProtocolError(f"no dialect of the Realtime API: {dialect.value}")
     return msgspec.json.encode(_wire(message, dialect))
 
 

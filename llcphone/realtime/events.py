@@ -1,4 +1,4 @@
-"""What the Realtime API says, as facts; both dialects' event names become the same classes.
+"""What a voice API says, as facts: the Realtime API in both dialects, and GPT-Live (llcphone/live).
 
 ``decode`` is liberal to the new (an event OpenAI may add becomes ``UnknownModelEvent``) and
 strict to the broken (``RemoteProtocolError``). Sizes: every ``*_ms`` is integer milliseconds.
@@ -142,6 +142,18 @@ class CallerTranscript:
 
 
 @attrs.frozen
+class CallerWords:
+    """A piece of what the caller said, GPT-Live only; ``CallerTranscript`` has the whole when it is over."""
+
+    item_id: str
+    """``c1``, ``c2`` ...: our own count, as GPT-Live has no items."""
+    text: str
+    start_ms: int | None = None
+    """In the caller's audio that the session has; None: the server does not say."""
+    end_ms: int | None = None
+
+
+@attrs.frozen
 class CallerTranscriptFailed:
     item_id: str
     code: str = ""
@@ -176,6 +188,8 @@ class AudioDelta:
     item_id: str
     payload: bytes
     """Base64 of raw µ-law, as it arrived."""
+    quiet: bool = False
+    """GPT-Live: a pause within speech, which may be left out. The Realtime API sends speech alone."""
 
 
 @attrs.frozen
@@ -191,6 +205,9 @@ class TranscriptDelta:
     response_id: str
     item_id: str
     text: str
+    start_ms: int | None = None
+    """Where they are spoken, in the audio of their item. None: the server does not say."""
+    end_ms: int | None = None
 
 
 @attrs.frozen
@@ -222,6 +239,35 @@ class ResponseDone:
     usage: Usage = Usage()
     in_conversation: bool = True
     purpose: str = ""
+
+
+@attrs.frozen
+class BackendDone:
+    """GPT-Live: a response of the text model that serves the voice has ended."""
+
+    response_id: str
+    status: ResponseStatus
+    error_code: str = ""
+    """Of a failure, or why it is incomplete."""
+    items: tuple[Item, ...] = ()
+    """Its function calls; without any it is the backend's last word on the matter."""
+    usage: Usage = Usage()
+    delegation_id: str = ""
+
+
+@attrs.frozen
+class Seconds:
+    """GPT-Live: how long the session has lasted, as it is billed; the latest report counts."""
+
+    total: int
+
+
+@attrs.frozen
+class SessionClosed:
+    """GPT-Live: the session is over, and so is its leg."""
+
+    reason: str
+    """``close_requested``, ``expired``, ``content``, ``remote_hangup`` or ``connection_lost``."""
 
 
 @attrs.frozen
@@ -264,6 +310,7 @@ ModelEvent = (
     | ItemDeleted
     | CallerTranscript
     | CallerTranscriptFailed
+    | CallerWords
     | ResponseCreated
     | OutputItemAdded
     | OutputItemDone
@@ -273,6 +320,9 @@ ModelEvent = (
     | TranscriptDone
     | TextDelta
     | ResponseDone
+    | BackendDone
+    | Seconds
+    | SessionClosed
     | RateLimits
     | ModelError
     | UnknownModelEvent

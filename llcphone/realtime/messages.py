@@ -1,4 +1,4 @@
-"""What we say to the Realtime API, dialect-neutral; ``dialects.encode`` puts it on the wire.
+"""What we say to a voice API; ``realtime.dialects`` and ``llcphone.live`` put it on their wires.
 
 Session settings use the flat names (``voice``, ``input_audio_format``,
 ``turn_detection`` ...) everywhere above ``dialects``: one vocabulary, two spellings.
@@ -94,6 +94,15 @@ class CreateResponse:
 
 
 @attrs.frozen
+class Speak:
+    """What GPT-Live has instead of ``response.create``: the voice is told what to speak about now."""
+
+    cue: str
+    purpose: str
+    """Marks the utterance that follows, as in ``CreateResponse``."""
+
+
+@attrs.frozen
 class AskAside:
     """``response.create`` of a text about the whole conversation, out of band: read by us, never spoken."""
 
@@ -140,6 +149,7 @@ ModelMessage = (
     | ToolCall
     | ToolOutput
     | CreateResponse
+    | Speak
     | AskAside
     | CancelResponse
     | Truncate

@@ -22,7 +22,7 @@ from llcphone.agent import agents_of
 from llcphone.cli import snapshot as cli_snapshot
 from llcphone.config import Config, toml_text
 from llcphone.modes.agent_file import agent_of
-from llcphone.realtime.dialects import Dialect, encode
+from llcphone.realtime.dialects import REALTIME_DIALECTS, encode
 from llcphone.realtime.messages import UpdateSession
 from llcphone.snapshots import restore as restoring
 from llcphone.snapshots.format import read_text
@@ -88,7 +88,7 @@ class Desk:
         updates = []
         for agent in agents_of(agent_of(config)).values():
             session = plan_session(config, agent)
-            updates += [encode(UpdateSession(session), dialect) for dialect in Dialect]
+            updates += [encode(UpdateSession(session), dialect) for dialect in REALTIME_DIALECTS]
             updates.append(json.dumps(agent.full_tools()))
         return config, updates, self.file("agents/baker.py").read_bytes()
 

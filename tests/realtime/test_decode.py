@@ -27,7 +27,9 @@ from tests.realtime.samples import SAMPLES
 from tests.realtime.spelling import spelled
 
 EVERY = [
-    pytest.param(d, *sample, id=f"{d.value} {sample[0]['type']}") for d in Dialect for sample in SAMPLES[d]
+    pytest.param(d, *sample, id=f"{d.value} {sample[0]['type']}")
+    for d, samples in SAMPLES.items()
+    for sample in samples
 ]
 DELTAS = ["response.output_audio.delta", "response.audio.delta"]
 

@@ -9,8 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from llcphone.config.realtime import DialectChoice
 from llcphone.errors import LocalProtocolError
 from llcphone.realtime.dialects import (
+    REALTIME_DIALECTS,
     Dialect,
     append_audio,
     append_prefix,
@@ -28,6 +30,7 @@ from llcphone.realtime.messages import (
     CreateResponse,
     DeleteItem,
     ModelMessage,
+    Speak,
     SystemText,
     ToolCall,
     ToolOutput,
@@ -96,10 +99,22 @@ def names(*parts: object) -> str:
 
 
 def test_every_kind_of_message_stands_in_the_list_below() -> None:
-    assert {type(message) for message in MESSAGES} == set(get_args(ModelMessage))
+    assert {type(message) for message in MESSAGES} | {Speak} == set(get_args(ModelMessage))
 
 
-@pytest.mark.parametrize("dialect", Dialect)
+def test_what_is_of_gpt_live_alone_is_refused() -> None:
+    with pytest.raises(LocalProtocolError, match="Speak"):
+        encode(Speak("Greet the caller.", "greeting"), Dialect.GA)
+    with pytest.raises(LocalProtocolError, match="live"):
+        encode(CreateResponse(), Dialect.LIVE)
+
+
+def test_no_setting_of_the_realtime_api_offers_gpt_live() -> None:
+    assert set(get_args(DialectChoice)) == {"auto", *(dialect.value for dialect in REALTIME_DIALECTS)}
+    assert {*REALTIME_DIALECTS, Dialect.LIVE} == set(Dialect)
+
+
+@pytest.mark.parametrize("dialect", REALTIME_DIALECTS)
 @pytest.mark.parametrize("message", MESSAGES, ids=repr)
 def test_the_official_package_knows_every_message_and_every_key(
     message: ModelMessage, dialect: Dialect
@@ -200,7 +215,7 @@ def test_a_format_we_do_not_know_is_left_to_the_server_to_refuse() -> None:
     assert session["audio"]["input"]["format"] == {"type": "opus"}
 
 
-@pytest.mark.parametrize("dialect", Dialect)
+@pytest.mark.parametrize("dialect", REALTIME_DIALECTS)
 @pytest.mark.parametrize("session", [{"audio": {}}, {"type": "realtime"}])
 def test_nested_settings_above_the_dialect_are_our_bug(session: dict[str, Any], dialect: Dialect) -> None:
     with pytest.raises(LocalProtocolError):
@@ -212,7 +227,7 @@ def test_only_the_flat_dialect_sends_the_beta_header() -> None:
     assert connect_headers(GA) == ()
 
 
-@pytest.mark.parametrize("dialect", Dialect)
+@pytest.mark.parametrize("dialect", REALTIME_DIALECTS)
 def test_audio_is_spliced_untouched(dialect: Dialect) -> None:
     payload = b"//+/AA=="
     expected = b'{"type":"input_audio_buffer.append","audio":"//+/AA=="}'
@@ -225,7 +240,7 @@ def test_an_answer_of_the_agents_past_is_text_in_the_dialects_own_word() -> None
     assert parts == [[{"type": "text", "text": "Hello."}], [{"type": "output_text", "text": "Hello."}]]
 
 
-@pytest.mark.parametrize("dialect", Dialect)
+@pytest.mark.parametrize("dialect", REALTIME_DIALECTS)
 def test_a_plain_response_is_asked_for_without_any_setting(dialect: Dialect) -> None:
     assert encode(CreateResponse(), dialect) == b'{"type":"response.create"}'
     marked = {"type": "response.create", "response": {"metadata": {"llcphone": "greeting"}}}
@@ -248,7 +263,7 @@ def test_priming_is_text_out_of_band_and_marked(dialect: Dialect, modalities: st
     assert wire(CreateResponse("priming", priming=True), dialect)["response"] == expected
 
 
-@pytest.mark.parametrize("dialect", Dialect)
+@pytest.mark.parametrize("dialect", REALTIME_DIALECTS)
 @pytest.mark.parametrize(
     "message", [CreateResponse(), CreateResponse("a"), CreateResponse(priming=True)], ids=repr
 )

@@ -52,12 +52,13 @@ Data = list[Any]
 
 _KEPT = (
     {"id", "item_id", "previous_item_id", "response_id", "call_id", "event_id"}  # OpenAI's and our ids
+    | {"delegation_id"}
     | {"name", "by", "tools", "silent_tools", "purpose", "kind"}  # of tools, marks, hooks; our own words
     | {"type", "status", "role", "reason", "code", "error_code", "param", "answered_by"}  # vendors' words
     | {"encoding", "voice", "input_audio_format", "output_audio_format"}
 )
 _WORDS = {"text", "words", "arguments", "argument", "output", "digit", "news"}
-_WORDS |= {"greeting_cue", "message_cue", "goodbye_cue", "prompt_cue"}
+_WORDS |= {"greeting_cue", "message_cue", "goodbye_cue", "prompt_cue", "cue"}
 _WORDS |= {each.name for each in attrs.fields(RetellingTexts)}
 _SIDS = {"call_sid", "stream_sid", "account_sid", "session_id"}
 
