@@ -148,6 +148,12 @@ class Agent:
                     f"is no setting; agent {self.name} has it",
                     "correct its name in the agent's settings=",
                 )
+            if name == "realtime" and table.get("protocol", config.realtime.protocol) != section.protocol:
+                raise ConfigError(
+                    "realtime.protocol",
+                    f"is the same for all agents of a phone; agent {self.name} has another",
+                    "set it in llcphone.toml",
+                )
             if name == "realtime" and table.get("transcription_model"):
                 heard = section.transcription_language or transcribed(config.company.language) or None
                 table = {"transcription_language": heard, **table}

@@ -23,6 +23,7 @@ from dotenv.parser import parse_stream
 
 from llcphone.config import SETTINGS, Config, parse_toml, toml_value
 from llcphone.config.addresses import WEB_ADDRESS_OR_EMPTY, is_loopback_host
+from llcphone.config.config import protocol_defaults
 from llcphone.config.fields import Setting, nearest, unquoted
 from llcphone.config.journal import DEFAULT_URL
 from llcphone.config.store import DEFAULT_FILE as STORE_FILE
@@ -140,6 +141,7 @@ def load(
     try:
         language = f"company.language = {toml_value(tables.get('company', {}).get('language'))}"
         origin |= dict.fromkeys(defaults(tables), language)
+        origin |= dict.fromkeys(protocol_defaults(tables), 'realtime.protocol = "live"')
         return Loaded(Config.from_dict(tables), origin)
     except ConfigError as exc:
         source = origin.get(exc.key, str(file))

@@ -33,6 +33,7 @@ from llcphone.config.fields import Section, Setting, nearest, settings_of
 from llcphone.config.filler import FillerConfig
 from llcphone.config.ivr import IvrConfig
 from llcphone.config.journal import JournalConfig
+from llcphone.config.live import LiveConfig
 from llcphone.config.log import LogConfig
 from llcphone.config.metrics import MetricsConfig
 from llcphone.config.money import MoneyConfig
@@ -40,7 +41,7 @@ from llcphone.config.opening import OpeningConfig
 from llcphone.config.outbound import OutboundConfig
 from llcphone.config.overload import OverloadConfig
 from llcphone.config.process import ProcessConfig
-from llcphone.config.realtime import RealtimeConfig
+from llcphone.config.realtime import LIVE_DEFAULTS, RealtimeConfig, refuse_with_live
 from llcphone.config.records import RecordsConfig
 from llcphone.config.recovery import RecoveryConfig
 from llcphone.config.renewal import RenewalConfig
@@ -68,6 +69,7 @@ class Config:
     """Every setting, in effect. Change one with ``attrs.evolve``."""
 
     realtime: RealtimeConfig = attrs.field(factory=RealtimeConfig)
+    live: LiveConfig = attrs.field(factory=LiveConfig)
     opening: OpeningConfig = attrs.field(factory=OpeningConfig)
     call: CallConfig = attrs.field(factory=CallConfig)
     wire: WireConfig = attrs.field(factory=WireConfig)
@@ -103,6 +105,16 @@ class Config:
     company: CompanyConfig = attrs.field(factory=CompanyConfig)
     ivr: IvrConfig = attrs.field(factory=IvrConfig)
 
+    def __attrs_post_init__(self) -> None:
+        """Refuse settings of other sections that have no meaning with the protocol."""
+        if self.realtime.protocol == "live":
+            for section, reasons in _NOT_WITH_LIVE.items():
+                refuse_with_live(section, getattr(self, section), reasons)
+            if any(step.keys() - {"after_turn", "tools"} for step in self.turns.schedule):
+                raise ConfigError("turns.schedule", _ONLY_TOOLS, "keep only after_turn and tools")
+            if self.renewal.at_age_s not in (0.0, RenewalConfig().at_age_s):
+                raise ConfigError("renewal.at_age_s", _NO_RENEWAL, "remove it")
+
     @property
     def own_numbers(self) -> tuple[str, ...]:
         """The numbers we may show and call from, the usual one first."""
@@ -133,7 +145,7 @@ class Config:
         """
         need(data, Mapping, "Config.from_dict: data", "a table of sections")
         sections: dict[str, Any] = {}
-        for name, table in _spoken(data).items():
+        for name, table in _completed(data).items():
             if name not in SECTIONS:
                 raise _unknown(name, [*SECTIONS, *SETTINGS])
             if not isinstance(table, Mapping):
@@ -165,6 +177,8 @@ class Config:
 
         A placeholder counts as missing, save where the address is on loopback: a simulator takes any.
         """
+        if self.realtime.protocol == "live":
+            raise ConfigError("realtime.protocol", "live cannot be served yet", 'set it to "realtime"')
         optional = (
             {"twilio.account_sid"}
             if self.server.check_signatures
@@ -209,6 +223,15 @@ def is_placeholder(text: str) -> bool:
     return _PLACEHOLDER.fullmatch(text) is not None
 
 
+_NOT_WITH_LIVE = {
+    "turns": {"barge_in_after_ms": "the model itself decides when to stop"},
+    "warm": {"sessions": "a session that waits is billed, and ends after 31 s without audio"},
+    "renewal": {"refresh_at_age_s": "the server shortens a full context by itself"},
+}
+"""By section: settings that have no meaning with ``realtime.protocol = "live"``, and why."""
+_ONLY_TOOLS = 'changes more than tools, which has no meaning with realtime.protocol = "live"'
+_NO_RENEWAL = 'has no meaning with realtime.protocol = "live": a session lasts longer than a call'
+
 _ACCOUNT_SID = re.compile(r"AC[0-9a-fA-F]{32}")
 _SID_FIX = "copy TWILIO_ACCOUNT_SID from Twilio's console (SK... is an API key, PN... a number)"
 
@@ -229,10 +252,18 @@ _NEEDED_TO_SERVE = {
 }
 
 
-def _spoken(data: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The tables with what their language gives to settings that they leave out."""
+def protocol_defaults(data: Mapping[str, Any]) -> dict[str, str]:
+    """What the protocol of these tables gives to settings that they do not set, by ``section.key``."""
+    table = data.get("realtime", {})
+    if not isinstance(table, Mapping) or table.get("protocol") != "live":
+        return {}
+    return {key: value for key, value in LIVE_DEFAULTS.items() if key.partition(".")[2] not in table}
+
+
+def _completed(data: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The tables with what their language and protocol give to settings that they leave out."""
     spoken = dict(data)
-    for key, text in defaults(data).items():
+    for key, text in (defaults(data) | protocol_defaults(data)).items():
         section, _, name = key.partition(".")
         table = spoken.get(section, {})
         if isinstance(table, Mapping):  # if not, from_dict says what a section is

@@ -1,4 +1,4 @@
-"""Settings of [realtime]: the endpoint of the Realtime API, and the session that llcphone requests.
+"""Settings of [realtime]: the endpoint of the voice model, and the session that llcphone requests.
 
 The names are the documented flat ones of the Realtime API; a dialect puts them on the wire.
 None means that the key is not sent at all, so the vendor's own default holds.
@@ -6,7 +6,9 @@ None means that the key is not sent at all, so the vendor's own default holds.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import urlsplit
 
 from attrs import frozen
 
@@ -20,12 +22,22 @@ from llcphone.config.fields import (
     between,
     matching,
     setting,
+    settings_of,
 )
 from llcphone.errors import ConfigError
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Protocol = Literal["realtime", "live"]
 DialectChoice = Literal["auto", "flat", "ga"]
 Eagerness = Literal["low", "medium", "high", "auto"]
 TurnDetection = Literal["semantic_vad", "server_vad", "none"]
+
+LIVE_DEFAULTS: Mapping[str, str] = MappingProxyType(
+    {"realtime.url": "wss://api.openai.com/v1/live/sessions", "realtime.model": "gpt-live-1"}
+)
+"""What the settings of an endpoint are with protocol ``live`` where nothing sets them."""
 
 _LANGUAGE = matching(r"[a-z]{2}", 'two letters of ISO 639-1, such as "en" or "es"')
 _NO_NUMBER = "never a number: semantic VAD has no numeric scale"
@@ -33,11 +45,13 @@ _NO_NUMBER = "never a number: semantic VAD has no numeric scale"
 
 @frozen(kw_only=True)
 class RealtimeConfig(Section):
-    """[realtime]: the endpoint of the Realtime API, and the session that llcphone requests."""
+    """[realtime]: the endpoint of the voice model, and the session that llcphone requests."""
 
+    protocol: Protocol = setting("realtime", advanced=True)
+    """API of the voice model: "realtime", or "live" (GPT-Live, experimental; see docs/13-gpt-live.md)."""
     url: str = setting("wss://api.openai.com/v1/realtime", MODEL_ADDRESS, private=True)
-    """Endpoint of the Realtime API. Azure: wss://<resource>.openai.azure.com/openai/v1/realtime.
-    ws:// sends the key unencrypted."""
+    """Endpoint of that API. Azure: wss://<resource>.openai.azure.com/openai/v1/realtime. Default with
+    protocol live: wss://api.openai.com/v1/live/sessions. ws:// sends the key unencrypted."""
     api_key: str = setting("", HEADER, secret=True)
     """Key that pays for the sessions; usually set as OPENAI_API_KEY."""
     api_key_header: Literal["authorization", "api-key"] = setting("authorization", advanced=True)
@@ -49,7 +63,8 @@ class RealtimeConfig(Section):
     safety_salt: str = setting("", secret=True, advanced=True)
     """Secret with which the caller's number is hashed into OpenAI-Safety-Identifier; "" sends none."""
     model: str = setting("gpt-realtime-1.5", NOT_EMPTY)
-    """Model, or the name of Azure's deployment. llcphone accepts any name; the endpoint may reject it."""
+    """Model, or the name of Azure's deployment. Default with protocol live: gpt-live-1. The endpoint may
+    reject other names."""
     dialect: DialectChoice = setting("auto", advanced=True)
     """Form of the API's messages: "flat" (self-hosted servers), "ga" (OpenAI since 2026-05-12), or "auto",
     which asks the endpoint once."""
@@ -106,7 +121,12 @@ class RealtimeConfig(Section):
     """Whether the model may or must call tools; a table names one tool. Unset: the vendor's default, auto."""
 
     def check_together(self) -> None:
-        """The vad_ settings are refused by the vendor outside server_vad; a transcriber's want one."""
+        """Refuse what the endpoint would refuse: vad_ settings outside server_vad, and the like."""
+        self._check_endpoint()
+        if self.protocol == "live":
+            refuse_with_live("realtime", self, _REALTIME_ONLY)
+            if self.voice in _NO_LIVE_VOICES:
+                raise ConfigError("realtime.voice", "is no voice of GPT-Live", "use cedar or marin")
         for name in ("vad_threshold", "vad_silence_ms", "vad_prefix_ms"):
             if self.turn_detection != "server_vad" and getattr(self, name) is not None:
                 raise ConfigError(
@@ -117,3 +137,63 @@ class RealtimeConfig(Section):
                 raise ConfigError(
                     f"realtime.{name}", "works only with a realtime.transcription_model", "set one"
                 )
+
+    def _check_endpoint(self) -> None:
+        """Each API has its own path and models, and answers the other's with an error."""
+        live = self.protocol == "live"
+        other = "the Realtime API" if live else "GPT-Live"
+        path = urlsplit(self.url).path.rstrip("/")
+        if path.endswith("/realtime" if live else "/live/sessions"):
+            why = f'is the address of {other}, but realtime.protocol is "{self.protocol}"'
+            raise ConfigError("realtime.url", why, f'remove it, or set it to "{self._usual("url")}"')
+        if self.model.startswith("gpt-realtime" if live else "gpt-live"):
+            why = f'is a model of {other}, but realtime.protocol is "{self.protocol}"'
+            raise ConfigError("realtime.model", why, f'remove it, or set it to "{self._usual("model")}"')
+
+    def _usual(self, name: str) -> str:
+        """The default of ``url`` or ``model`` with this protocol."""
+        usual: str = settings_of(RealtimeConfig)[name].default
+        return LIVE_DEFAULTS[f"realtime.{name}"] if self.protocol == "live" else usual
+
+
+_THE_MODEL_DECIDES = "the model itself decides when to speak and when to stop"
+_NO_SUCH_FIELD = "GPT-Live has no such setting"
+_REALTIME_ONLY: Mapping[str, str] = MappingProxyType(
+    {
+        "api_key_header": "llcphone does not support GPT-Live of Azure",
+        "dialect": "GPT-Live has one form of its messages",
+        "turn_detection": _THE_MODEL_DECIDES,
+        "create_response": _THE_MODEL_DECIDES,
+        "interrupt_response": _THE_MODEL_DECIDES,
+        "vad_threshold": _THE_MODEL_DECIDES,
+        "vad_silence_ms": _THE_MODEL_DECIDES,
+        "vad_prefix_ms": _THE_MODEL_DECIDES,
+        "noise_reduction": _NO_SUCH_FIELD,
+        "transcription_model": "GPT-Live transcribes every call without it",
+        "transcription_language": "GPT-Live recognises the language by itself",
+        "transcription_prompt": "GPT-Live transcribes without hints",
+        "max_response_tokens": _NO_SUCH_FIELD,
+        "truncation": "the server shortens a full context by itself",
+        "speed": _NO_SUCH_FIELD,
+        "reasoning_effort": "the voice does not reason; live.backend_effort is for the backend",
+        "tool_choice": "the voice has no tools; the backend chooses among them",
+    }
+)
+"""What has no meaning with GPT-Live, and why. The settings that only tune are ignored instead."""
+_NO_LIVE_VOICES = ("fable", "nova", "onyx")
+"""Voices of other APIs that GPT-Live answers with ``forbidden``."""
+
+
+def refuse_with_live(section: str, values: Section, reasons: Mapping[str, str]) -> None:
+    """Raise ConfigError for the first of these settings that is not its default.
+
+    Args:
+        section: the section's name.
+        values: the section.
+        reasons: names of settings that have no meaning with GPT-Live, and why.
+    """
+    known = settings_of(type(values))
+    for name, reason in reasons.items():
+        if getattr(values, name) != known[name].default:
+            why = f'has no meaning with realtime.protocol = "live": {reason}'
+            raise ConfigError(f"{section}.{name}", why, "remove it")
