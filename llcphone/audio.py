@@ -9,6 +9,7 @@ written anew, because cutting it would shift every later sample.
 from __future__ import annotations
 
 import binascii
+import functools
 
 from llcphone.errors import LocalProtocolError
 
@@ -39,6 +40,16 @@ def payload_bytes(payload: bytes) -> int:
 def silence_payload(ms: int) -> bytes:
     """Base64 of that much silence."""
     return _encode(bytes((SILENCE,)) * (ms * BYTES_PER_MS))
+
+
+def silence_like(payload: bytes) -> bytes:
+    """Base64 of as much silence as this audio lasts."""
+    return _silence(payload_bytes(payload))
+
+
+@functools.lru_cache(16)  # telephones send frames of one size
+def _silence(size: int) -> bytes:
+    return _encode(bytes((SILENCE,)) * size)
 
 
 def split_payload(payload: bytes, max_ms: int) -> list[tuple[bytes, int]]:

@@ -3,7 +3,8 @@
 The engine is synchronous, takes its time as ``now_ms`` and makes its ids from counters. So a recorded
 list of events gives a second engine the same commands. ``handle`` is one step: it gives the event to its
 handler, then ``settle`` looks once at everything that may have become possible. ``hear`` is the same step
-for a frame of the caller, which comes 50 times a second, and builds no object for it.
+for a frame of the caller, which comes 50 times a second, and builds no object for it. ``model_alive`` is the
+step of a sign of life of the model that decides nothing.
 
 This file only dispatches. Below it are ``policies`` (each decides one thing), ``state`` (what they share),
  ``parts`` (each keeps one fact) and the plain data of ``events``, ``commands`` and
@@ -14,7 +15,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from llcphone.audio import payload_bytes
+from llcphone.audio import payload_bytes, silence_like
 from llcphone.engine import events
 from llcphone.engine.commands import Command, EndCall, SendModel
 from llcphone.engine.events import EndReason
@@ -46,6 +47,7 @@ class CallEngine:
         self.setup = setup
         self.state = state = CallState(setup)
         self._gate, self._caller_audio = state.gate, state.caller_audio
+        self._feeds = setup.live is not None
         self.ended: EndReason | None = None
         self.policies = policies = Policies(state)
         self._settle = Settle(state, policies)
@@ -73,6 +75,8 @@ class CallEngine:
             Timer.FILL: self._fill,
             **lifecycle.timers(),
         }
+        if policies.feed is not None:
+            self._due[Timer.FEED] = policies.feed.look
         if policies.outbound is not None:
             self._on |= policies.outbound.handlers()
             self._due |= policies.outbound.timers()
@@ -100,7 +104,8 @@ class CallEngine:
         """A frame of the caller: what goes to the model for it now, None for nothing.
 
         The same step as ``handle(CallerAudio(payload), now_ms)``; a payload represents its one
-        possible command, ``SendModel(AppendAudio(payload))``.
+        possible command, ``SendModel(AppendAudio(payload))``. A Live session is given silence in place of
+        a frame that is held back: its clock stands still without input.
         """
         state = self.state
         state.frames += 1
@@ -111,7 +116,14 @@ class CallEngine:
             return payload
         if self.ended is None:
             self._gate.keep(payload)
+            if self._feeds and state.session.ready:
+                state.appended_bytes += payload_bytes(payload)
+                return silence_like(payload)
         return None
+
+    def model_alive(self, now_ms: int) -> None:
+        """The present model leg said something that decides nothing, such as a piece of silence."""
+        self.state.model_alive_ms = now_ms
 
     # -- what may be asked of it --------------------------------------------------------------
 

@@ -78,6 +78,23 @@ class SilencePlan:
     """Also with manual turns, where nothing says that the caller speaks."""
 
 
+@attrs.frozen
+class LivePlan:
+    """What a session of the Live API needs. Its clock is the audio that it is given, and it decides alone
+    when it speaks."""
+
+    feed_every_ms: int
+    """It is given silence when the telephone has sent nothing for this long."""
+    cushion_ms: int
+    """Audio that should wait at Twilio while the agent speaks; what is quiet is dropped above that."""
+    dead_ms: int
+    """A session that gives no audio for this long, silence included, is lost."""
+    greeting_again_ms: int
+    """What a session is asked to say first is asked for once more after this time without a voice."""
+    quiet_ms: int
+    """How long the caller must have been quiet before an irreversible tool runs."""
+
+
 # -- tools --------------------------------------------------------------------------------------
 
 
@@ -192,6 +209,8 @@ class MoneyPlan:
     grace_ms: int
     spent_usd: float
     """What older runs of this telephone call have cost."""
+    minute_usd: float = 0.0
+    """What a minute of a session costs, beside its tokens. The default is for tapes from before it."""
 
 
 @attrs.frozen
@@ -297,6 +316,8 @@ class CallSetup:
     echo: EchoPlan
     silence: SilencePlan
     limits: CallLimits
+    live: LivePlan | None = None
+    """The model speaks the Live API; None: the Realtime API. The default is for tapes from before it."""
 
     @property
     def manual_turns(self) -> bool:

@@ -38,6 +38,10 @@ if TYPE_CHECKING:
     """What is done when a deadline has passed."""
 
 
+_LIVE_KEEPS_FRAMES = 75
+"""Kept frames that a Live session is given at most: 1.5 s. It transcribes about 1.2 s behind the audio."""
+
+
 @attrs.define
 class Dialling:
     """The telephone of an outbound call, until its media stream joins."""
@@ -77,6 +81,8 @@ class CallState:
         """When the first session was configured."""
         self.model_spoke_ms = 0
         """When the present model leg last said anything."""
+        self.model_alive_ms = 0
+        """When it last gave a sign of life that decides nothing, such as a piece of silence."""
         self.frames = 0
         self.last_frame_ms = 0
         self.appended_bytes = 0
@@ -91,6 +97,8 @@ class CallState:
 
     def append(self, payloads: list[bytes], out: list[Command]) -> None:
         """Send kept frames to the model."""
+        if self.setup.live is not None:  # what is older was transcribed, and is told as text
+            payloads = payloads[-_LIVE_KEEPS_FRAMES:]
         for payload in payloads:
             self.appended_bytes += payload_bytes(payload)
             self.caller_audio.add(payload)

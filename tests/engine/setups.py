@@ -18,6 +18,7 @@ from llcphone.engine.call_setup import (
     DialPlan,
     EchoPlan,
     GoodbyePlan,
+    LivePlan,
     MachinePolicy,
     MoneyPlan,
     RecoveryPlan,
@@ -156,6 +157,18 @@ def dial_plan(**other: Any) -> DialPlan:
     return DialPlan(**plain | other)
 
 
+def live_plan(**other: Any) -> LivePlan:
+    """A session of the Live API."""
+    plain: dict[str, Any] = {
+        "feed_every_ms": 200,
+        "cushion_ms": 160,
+        "dead_ms": 2_000,
+        "greeting_again_ms": 2_500,
+        "quiet_ms": 700,
+    }
+    return LivePlan(**plain | other)
+
+
 def call_setup(**other: Any) -> CallSetup:
     """A call that rings us, greeted by an agent without tools."""
     plain: dict[str, Any] = {
@@ -183,5 +196,6 @@ def call_setup(**other: Any) -> CallSetup:
         "echo": echo_plan(),
         "silence": silence_plan(),
         "limits": call_limits(),
+        "live": None,
     }
     return CallSetup(**plain | other)

@@ -32,6 +32,7 @@ class Timer(StrEnum):
     GOODBYE = "goodbye due to be heard"
     FRAMES = "a sign of life of the phone due"
     FILL = "silence due in place of missing frames"
+    FEED = "model due to be given audio"
     IDLE = "somebody due to speak"
     DEAD_AIR = "somebody due to be heard"
     BUDGET = "good-bye for want of money due to be over"

@@ -8,6 +8,7 @@ from llcphone.engine.policies.alarms import Alarms
 from llcphone.engine.policies.barge_in import BargeIn
 from llcphone.engine.policies.connecting import Connecting
 from llcphone.engine.policies.echo_guard import EchoGuard
+from llcphone.engine.policies.feed import Feed
 from llcphone.engine.policies.goodbye import Goodbye
 from llcphone.engine.policies.instructions import Instructions
 from llcphone.engine.policies.manual_turns import ManualTurns
@@ -34,6 +35,7 @@ class Policies:
         self.connecting = Connecting(state)
         self.renewal = Renewal(state)
         self.line = PhoneLine(state)
+        self.feed = None if state.setup.live is None else Feed(state, state.setup.live)
         self.alarms = Alarms(state, line=self.line)
         self.silence = Silence(state)
         self.stall = Stall(state)

@@ -109,6 +109,8 @@ class PhoneLine:
 
     def _fill_at_ms(self) -> int | None:
         state, talk = self._state, self._state.talk
+        if state.setup.live is not None:
+            return None  # ``feed`` gives it silence, whoever has the floor
         if not (state.gate.open and (talk.floor is Floor.CALLER or talk.in_doubt)):
             return None
         last_ms = state.last_frame_ms

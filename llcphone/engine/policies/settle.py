@@ -60,6 +60,8 @@ class Settle:
         policies.echo.settle(now_ms, out)
         talk.settle_floor(now_ms, out)
         policies.line.settle()
+        if policies.feed is not None:
+            policies.feed.settle(now_ms)
         timers.arm(Timer.RENEW, policies.renewal.settle(now_ms, out))
         timers.arm_early(Timer.STALL, policies.stall.at_ms())
         wakes_ms = talk.responses.wakes_ms(caller_speaking=talk.caller_has_floor)

@@ -3,7 +3,7 @@
 An answer that is due and does not come in time is lost with its session. ``retry_timing`` says how long
 that is, and what plays meanwhile takes none of it. A model that says other things but gives no answer is
 waited for longer, but not for ever. One that says nothing while the caller speaks on and on may have gone
-deaf.
+deaf. A Live session gives audio all the time, mostly silence: when none comes, it is dead, whoever speaks.
 """
 
 from __future__ import annotations
@@ -24,6 +24,10 @@ Few turns are that long. One that is, is sent whole to the next session, once; t
 """
 
 
+_READ_MS = 500
+"""A timer that rings later than this was held up with its process; what came meanwhile is read as soon."""
+
+
 class Stall:
     """When the silence of the model has lasted too long."""
 
@@ -31,27 +35,49 @@ class Stall:
         plan = state.setup.recovery
         self._state = state
         self._enabled = plan.enabled and bool(plan.stall_ms)
+        self._live = state.setup.live
+        self._held_ms = 0
+        """When the timer last rang too late: the process was held up."""
         self._turn_moved = False
         """The caller's present turn was taken from a session that seemed deaf."""
 
     def at_ms(self) -> int | None:
-        """When an answer that is due counts as lost, or a model as deaf; None while neither can be."""
-        state, talk, retry = self._state, self._state.talk, self._state.retry
-        if not (self._enabled and state.session.ready):
+        """When an answer that is due counts as lost, or a model as deaf or dead; None while none can be."""
+        if not (self._enabled and self._state.session.ready):
             return None
-        if talk.caller_has_floor:
-            at_ms = state.model_spoke_ms + _TURN_STALL_MS
-            deaf = at_ms <= state.last_frame_ms + FILL_MS  # later, it is the phone that is silent
-            return at_ms if deaf and not self._turn_moved else None
+        at_ms = self._deaf_at_ms() if self._state.talk.caller_has_floor else self._owed_at_ms()
+        dead_ms = self._dead_at_ms()
+        return min((each for each in (at_ms, dead_ms) if each is not None), default=None)
+
+    def _deaf_at_ms(self) -> int | None:
+        state = self._state
+        if self._live is not None:  # what it is deaf to is not known, and that it lives is
+            return None
+        at_ms = state.model_spoke_ms + _TURN_STALL_MS
+        deaf = at_ms <= state.last_frame_ms + FILL_MS  # later, it is the phone that is silent
+        return at_ms if deaf and not self._turn_moved else None
+
+    def _owed_at_ms(self) -> int | None:
+        state, talk, retry = self._state, self._state.talk, self._state.retry
         if (since_ms := talk.responses.owed_since_ms) is None:
             return None
         since_ms = max(since_ms, talk.playout.voice_ends_ms, talk.voice_ms)
         any_sign_ms = max(state.model_spoke_ms, since_ms)
         return min(any_sign_ms + retry.stall_ms, since_ms + retry.stall_at_most_ms)
 
+    def _dead_at_ms(self) -> int | None:
+        if self._live is None:
+            return None
+        alive_ms = max(self._state.model_alive_ms, self._state.model_spoke_ms)
+        return max(alive_ms + self._live.dead_ms, self._held_ms + _READ_MS)
+
     def look(self, now_ms: int, out: list[Command]) -> None:
-        """The timer rings: an answer that is due may be lost, or the model deaf."""
-        if (at_ms := self.at_ms()) is not None and at_ms <= now_ms:
+        """The timer rings: an answer that is due may be lost, or the model deaf or dead."""
+        if (at_ms := self.at_ms()) is None or at_ms > now_ms:
+            return
+        if self._live is not None and now_ms - at_ms > _READ_MS:
+            self._held_ms = now_ms
+        else:
             out.append(EndCall(EndReason.MODEL_LOST))
 
     def session_lost(self, *, stalled: bool) -> None:

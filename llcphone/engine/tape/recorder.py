@@ -6,6 +6,8 @@ A ``Recorder`` is called in place of an engine. Its lines are JSON:
     step     an event, its time, what was decided, and when the engine wants to be woken
     frames   caller frames of one size between two steps: how many came, and how many went on to the
              model. A frame decides nothing else, so only the time of the last one is kept
+    alive    signs of life of the model between two steps, which decide nothing: how many, and when the last
+             one came
     cut      why the tape ends although the call went on
 
 Notes are no decisions, so a tape stays valid when notes change. A recorder that fails stops recording; it
@@ -62,11 +64,17 @@ class Frames(msgspec.Struct, tag_field="is", tag="frames"):
     """How many went on to the model at once."""
 
 
+class Alive(msgspec.Struct, tag_field="is", tag="alive"):
+    now_ms: int
+    """When the last of them came."""
+    signs: int
+
+
 class Cut(msgspec.Struct, tag_field="is", tag="cut"):
     why: str
 
 
-Line = Header | Step | Frames | Cut
+Line = Header | Step | Frames | Alive | Cut
 
 _decode = msgspec.json.Decoder(Line).decode
 
@@ -91,6 +99,8 @@ class Recorder:
         self._frames = self._sent = 0
         """Frames since the last line, and how many of them went on; each of ``_size`` bytes."""
         self._size = 0
+        self._signs = 0
+        """Signs of life since the last line."""
         self._length = -1
         self._on = True
         self._tell(self._header, version)
@@ -117,6 +127,11 @@ class Recorder:
         self._sent += through is not None
         return through
 
+    def model_alive(self, now_ms: int) -> None:
+        """``CallEngine.model_alive``, counted."""
+        self._engine.model_alive(now_ms)
+        self._signs += 1
+
     def close(self) -> None:
         """The call is over."""
         self._tell_frames()
@@ -140,7 +155,9 @@ class Recorder:
         engine = self._engine
         if self._frames and engine.ended is None:
             self._tell(Frames, engine.state.last_frame_ms, self._frames, self._size, self._sent)
-        self._frames = self._sent = 0
+        if self._signs and engine.ended is None:
+            self._tell(Alive, engine.state.model_alive_ms, self._signs)
+        self._frames = self._sent = self._signs = 0
 
     def _tell(self, make: Callable[..., Line], *args: Any) -> None:
         if not self._on:
@@ -231,6 +248,8 @@ def replay(lines: Iterable[bytes]) -> Replay:
         if isinstance(recorded, Cut):
             cut = recorded.why
             break
+        if isinstance(recorded, Alive):
+            continue
         assert isinstance(recorded, Step | Frames)
         assert isinstance(replayed, Step | Frames)
         now_ms = recorded.now_ms
@@ -272,6 +291,9 @@ def _again(lines: Iterable[bytes]) -> Iterator[tuple[int, Line, Line]]:
                 payload = audio_of(line.bytes)
                 sent = sum(engine.hear(payload, line.now_ms) is not None for _ in range(line.frames))
                 yield number, line, Frames(line.now_ms, line.frames, line.bytes, sent)
+            case Alive():
+                engine.model_alive(line.now_ms)
+                yield number, line, line
             case _:
                 yield number, line, line
         if engine.ended is not None:
