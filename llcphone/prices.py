@@ -1,4 +1,4 @@
-"""What the model's tokens cost: a dated list of prices, and the arithmetic of one bill. Pure.
+"""What the model costs, by tokens or by minutes: a dated list of prices, and the arithmetic of one bill. Pure.
 
 Every number is an estimate by the list's date: the vendor bills, and may change its prices on any day.
 A model that the list does not name has no price, which is something else than costing nothing: its
@@ -54,11 +54,20 @@ class PriceList:
     """The day on which they were read, YYYY-MM-DD."""
     source: str
     models: Mapping[str, Rates]
+    minutes: Mapping[str, float]
+    """US$ per minute of session of the models that are billed by time."""
 
     def rates(self, model: str) -> Rates | None:
         """The rates of a model by its name, or by its name without a date; None: it has no price here."""
-        undated = re.sub(r"-\d{4}-\d{2}-\d{2}$", "", model)
-        return self.models.get(model) or self.models.get(undated)
+        return self.models.get(model) or self.models.get(_undated(model))
+
+    def minute_usd(self, model: str) -> float | None:
+        """What a minute of session costs, by the same names; None: the list has no such price."""
+        return self.minutes.get(model, self.minutes.get(_undated(model)))
+
+
+def _undated(model: str) -> str:
+    return re.sub(r"-\d{4}-\d{2}-\d{2}$", "", model)
 
 
 def parse_prices(text: str, key: str = "prices") -> PriceList:
@@ -88,20 +97,32 @@ def parse_prices(text: str, key: str = "prices") -> PriceList:
         raise ConfigError(
             key, "has no table of rates", 'add a table for each model, such as [models."gpt-realtime-1.5"]'
         )
-    return PriceList(str(date), source, {name: _rates(name, table, key) for name, table in models.items()})
+    tables = {name: _table(name, table, key) for name, table in models.items()}
+    return PriceList(
+        date=str(date),
+        source=source,
+        models={name: Rates(**(_NO_AUDIO | t)) for name, t in tables.items() if _PER_MINUTE not in t},
+        minutes={name: table[_PER_MINUTE] for name, table in tables.items() if _PER_MINUTE in table},
+    )
 
 
-def _rates(model: str, table: Any, key: str) -> Rates:
-    names = [each.name for each in attrs.fields(Rates)]
-    if not isinstance(table, Mapping) or sorted(table) != sorted(names):
+_PER_MINUTE = "per_minute"
+_BY_TOKEN = frozenset(each.name for each in attrs.fields(Rates))
+_OF_TEXT = frozenset({"input_text", "cached_text", "output_text"})
+_NO_AUDIO = dict.fromkeys(_BY_TOKEN - _OF_TEXT, 0.0)
+
+
+def _table(model: str, table: Any, key: str) -> dict[str, float]:
+    """A model's prices: of its tokens, of text tokens only, or of a minute."""
+    if not isinstance(table, Mapping) or table.keys() not in (_BY_TOKEN, _OF_TEXT, {_PER_MINUTE}):
+        names = [each.name for each in attrs.fields(Rates)]
         raise ConfigError(
             key,
             f"models.{model} has not exactly the rates of a model",
-            f"give it exactly: {', '.join(names)}",
+            f"give it exactly: {', '.join(names)}; or only those of text; or only {_PER_MINUTE}",
         )
     for name, value in table.items():
         if type(value) not in (int, float) or not 0 <= value < float("inf"):
-            raise ConfigError(
-                key, f"models.{model}.{name} is no price", "give US$ per million tokens, 0 or more"
-            )
-    return Rates(**{name: float(value) for name, value in table.items()})
+            unit = "a minute" if name == _PER_MINUTE else "per million tokens"
+            raise ConfigError(key, f"models.{model}.{name} is no price", f"give US$ {unit}, 0 or more")
+    return {name: float(value) for name, value in table.items()}

@@ -75,6 +75,25 @@ def test_an_unknown_model_has_no_price_rather_than_a_price_of_nothing() -> None:
     assert money_plan(Config.from_dict({"realtime": {"model": "my-azure-deployment"}})).rates is None
 
 
+@pytest.mark.parametrize("model", ["gpt-live-1", "gpt-live-1.1", "gpt-live-1-2026-09-10"])
+def test_a_voice_that_is_billed_by_the_minute_has_no_token_rates(model: str) -> None:
+    assert price_list().minute_usd(model) == 0.05
+    assert price_list().rates(model) is None
+
+
+def test_a_model_that_is_billed_by_tokens_has_no_price_per_minute() -> None:
+    assert price_list().minute_usd("gpt-realtime-1.5") is None
+    assert price_list().minute_usd("unknown") is None
+
+
+def test_a_text_model_has_rates_of_text_only() -> None:
+    rates = price_list().rates("gpt-5.6-terra")
+    assert rates == Rates(2, 0, 0.2, 0, 12, 0)
+    assert rates.cost_usd(Usage(input_text=1_000_000, cached_text=500_000, output_text=100_000)) == (
+        pytest.approx(0.5 * 2 + 0.5 * 0.2 + 0.1 * 12)
+    )
+
+
 @pytest.mark.parametrize("key", ["call_budget_usd", "day_budget_usd"])
 def test_a_budget_for_a_model_without_a_price_is_refused(key: str) -> None:
     config = Config.from_dict({"realtime": {"model": "my-azure-deployment"}, "money": {key: 1.0}})
@@ -106,6 +125,9 @@ def test_a_list_of_ones_own_replaces_the_shipped_one(tmp_path: Path) -> None:
         (LIST.replace("= 32", '= "32"'), "input_audio"),
         (LIST.replace("= 32", "= true"), "input_audio"),
         (f"{HEAD}[models]\nsome-model = 3\n", "exactly"),
+        (f'{HEAD}[models."m"]\nper_minute = -0.1\n', "a minute"),
+        (f'{HEAD}[models."m"]\nper_minute = 0.1\ninput_text = 1\n', "exactly"),
+        (f'{HEAD}[models."m"]\ninput_text = 1\noutput_text = 1\n', "exactly"),
     ],
 )
 def test_a_list_that_is_none_is_refused_with_what_is_wrong(text: str, complaint: str) -> None:
