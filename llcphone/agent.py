@@ -45,6 +45,8 @@ class Agent:
         voice: one of OpenAI's voices; fixed after the first audio.
         opening: ``greet`` or ``listen``.
         greeting_cue: the user message that makes the model greet.
+        backend_instructions: GPT-Live only: the prompt of the text model that calls the tools, in place of
+            ``instructions``.
         priming: whether to warm inference by a text-only response.
         schedule: what the session is told after which turn; see ``turns.schedule``.
         tool_groups: names of tools under one name, for the schedule.
@@ -63,6 +65,9 @@ class Agent:
         default=None, kw_only=True, validator=kind(_TEXT, '"greet" or "listen"')
     )
     greeting_cue: str | None = attrs.field(default=None, kw_only=True, validator=kind(_TEXT, "a text"))
+    backend_instructions: str | None = attrs.field(
+        default=None, kw_only=True, validator=kind(_TEXT, "the backend's prompt as text")
+    )
     priming: bool | None = attrs.field(
         default=None, kw_only=True, validator=kind((bool, type(None)), "True or False")
     )

@@ -1,4 +1,4 @@
-"""What the model costs, by tokens or by minutes: a dated list of prices, and the arithmetic of one bill. Pure.
+"""What the model costs, by tokens or minutes: a dated list of prices, and the arithmetic of a bill. Pure.
 
 Every number is an estimate by the list's date: the vendor bills, and may change its prices on any day.
 A model that the list does not name has no price, which is something else than costing nothing: its
@@ -114,7 +114,7 @@ _NO_AUDIO = dict.fromkeys(_BY_TOKEN - _OF_TEXT, 0.0)
 
 def _table(model: str, table: Any, key: str) -> dict[str, float]:
     """A model's prices: of its tokens, of text tokens only, or of a minute."""
-    if not isinstance(table, Mapping) or table.keys() not in (_BY_TOKEN, _OF_TEXT, {_PER_MINUTE}):
+    if not isinstance(table, Mapping) or set(table) not in (_BY_TOKEN, _OF_TEXT, {_PER_MINUTE}):
         names = [each.name for each in attrs.fields(Rates)]
         raise ConfigError(
             key,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from llcphone.announcements import OFF, TONE, pieces, prompt
+from llcphone.call.live_session import live_session_fields
 from llcphone.call.loop_blocking import timed_at_once
 from llcphone.call.session_settings import session_fields
 from llcphone.call.setup_turns import detection, echo_plan, silence_plan, turn_updates
@@ -39,8 +40,11 @@ if TYPE_CHECKING:
 
     from llcphone.agent import Agent
     from llcphone.config import Config
+    from llcphone.config.live import LiveConfig
+    from llcphone.config.realtime import RealtimeConfig
     from llcphone.engine.call_setup import DialPlan
     from llcphone.engine.resumed import Resumed
+    from llcphone.prices import PriceList, Rates
     from llcphone.tools.call_handle import CallHandle
     from llcphone.tools.tool import Tool
 
@@ -114,8 +118,8 @@ def plan_call(
         silent_tools=frozenset(name for name, tool in agent.tools.items() if tool.silent),
         tool_plan=tool_plan(config, agent.tools.values()),
         dial=start.dial,
-        dialect=dialect if realtime.dialect == "auto" else Dialect(realtime.dialect),
-        may_switch=realtime.dialect == "auto",
+        dialect=_dialect(realtime, dialect),
+        may_switch=_may_switch(realtime),
         create_response=detects_turns and detection(config).create_response,
         interrupt_response=detects_turns and realtime.interrupt_response,
         echo=echo_plan(config),
@@ -130,8 +134,18 @@ def plan_call(
     )
 
 
+def _dialect(realtime: RealtimeConfig, known: Dialect | None) -> Dialect | None:
+    if realtime.protocol == "live":
+        return Dialect.LIVE
+    return known if realtime.dialect == "auto" else Dialect(realtime.dialect)
+
+
+def _may_switch(realtime: RealtimeConfig) -> bool:
+    return realtime.protocol == "realtime" and realtime.dialect == "auto"
+
+
 def plan_session(config: Config, agent: Agent, context: str = "") -> dict[str, Any]:
-    """The fields of a session's first update.
+    """The fields of a session's first update; with GPT-Live, of its start.
 
     Args:
         config: the settings; the agent's own values take precedence.
@@ -139,6 +153,8 @@ def plan_session(config: Config, agent: Agent, context: str = "") -> dict[str, A
         context: what the call is about.
     """
     config = agent.over(config)
+    if config.realtime.protocol == "live":
+        return live_session_fields(config, agent, context)
     static = agent.instructions or config.agent.instructions
     return session_fields(
         detection(config),
@@ -158,7 +174,9 @@ def _greets(config: Config, agent: Agent, resumed: Resumed | None, *, outbound: 
 
 
 def _primes(config: Config, agent: Agent, *, outbound: bool) -> bool:
-    """Whether inference is warmed by a text-only response."""
+    """Whether inference is warmed by a text-only response, which GPT-Live does not have."""
+    if config.realtime.protocol == "live":
+        return False
     if agent.priming is not None:
         return agent.priming
     return config.opening.priming_outbound if outbound else config.opening.priming_inbound
@@ -268,10 +286,11 @@ def money_plan(config: Config, *, spent_usd: float = 0.0) -> MoneyPlan:
     """
     money = config.money
     prices = price_list(money.price_file)
-    rates = prices.rates(config.realtime.model)
+    rates = _rates(prices, config.realtime, config.live)
     for key in ("call_budget_usd", "day_budget_usd"):
         if rates is None and getattr(money, key):
-            why = f"cannot be kept: the price list of {prices.date} has no price for realtime.model"
+            models = "realtime.model" + " or live.backend_model" * (config.realtime.protocol == "live")
+            why = f"cannot be kept: the price list of {prices.date} has no price for {models}"
             raise ConfigError(f"money.{key}", why, "write one into a file and name it in money.price_file")
     return MoneyPlan(
         rates=rates,
@@ -283,8 +302,17 @@ def money_plan(config: Config, *, spent_usd: float = 0.0) -> MoneyPlan:
     )
 
 
+def _rates(prices: PriceList, realtime: RealtimeConfig, live: LiveConfig) -> Rates | None:
+    """What tokens cost; with GPT-Live those of the backend. None: a model has no price."""
+    if realtime.protocol == "realtime":
+        return prices.rates(realtime.model)
+    return None if prices.minute_usd(realtime.model) is None else prices.rates(live.backend_model)
+
+
 def _renewal_plan(config: Config) -> RenewalPlan:
     renewal = config.renewal
+    if config.realtime.protocol == "live":  # a session lasts two hours, longer than a call
+        renewal = attrs.evolve(renewal, at_age_s=0.0)
     return RenewalPlan(
         at_age_ms=round(renewal.at_age_s * 1000),
         margin_ms=RENEWAL_MARGIN_MS,

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from llcphone.call.live_session import tools_update
 from llcphone.call.session_settings import eagerness_update, turn_detection_fields
-from llcphone.config.turns import SCHEDULE
+from llcphone.config.turns import ONLY_TOOLS, SCHEDULE
 from llcphone.engine.call_setup import EchoPlan, SilencePlan, TurnUpdate
 from llcphone.errors import ConfigError
 
@@ -74,7 +75,17 @@ def turn_updates(config: Config, agent: Agent) -> tuple[TurnUpdate, ...]:
     steps: Sequence[Mapping[str, Any]] = agent.schedule or config.turns.schedule
     if not SCHEDULE.holds(steps):
         raise ConfigError("turns.schedule", "has a wrong value", f"set it to {SCHEDULE.wants}")
+    if config.realtime.protocol == "live":
+        return tuple(_live_updates(steps, agent))
     return tuple(_updates(steps or _usual(config, agent), detection(config), agent))
+
+
+def _live_updates(steps: Sequence[Mapping[str, Any]], agent: Agent) -> Iterable[TurnUpdate]:
+    """With GPT-Live only the backend's tools can change."""
+    for step in sorted(steps, key=lambda step: step["after_turn"]):
+        if step.keys() != {"after_turn", "tools"}:
+            raise ConfigError("turns.schedule", ONLY_TOOLS, "keep only after_turn and tools")
+        yield TurnUpdate(step["after_turn"], "tools", tools_update(_tools(step["tools"], agent)))
 
 
 def _usual(config: Config, agent: Agent) -> list[dict[str, Any]]:

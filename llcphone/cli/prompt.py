@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from llcphone.call.live_session import MOST_VOICE_TOKENS
 from llcphone.call.setup import money_plan, plan_session
 from llcphone.price_lists import price_list
 from llcphone.realtime.dialects import Dialect, unsupported_keys
@@ -13,6 +14,8 @@ from llcphone.realtime.events import Usage
 from llcphone.realtime.session import prompt_tokens, tools_tokens
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from llcphone.agent import Agent
     from llcphone.config import Config
 
@@ -36,8 +39,24 @@ class Sizes:
         return self.first_tools + self.instructions + self.context
 
 
-def sizes(config: Config, agent: Agent, context: str = "") -> Sizes:
-    """Measure one agent's prompt; ``context`` is what a call would be about."""
+@attrs.frozen
+class LiveSizes:
+    """About how many tokens the two prompts of GPT-Live have, and what a task of the backend costs."""
+
+    agent: str
+    voice: int
+    """At most ``MOST_VOICE_TOKENS``."""
+    backend: int
+    """Without the tools."""
+    tools: int
+    usd: float | None
+    """For the backend's prompt and tools at the head of each of its responses; None: it has no price."""
+
+
+def sizes(config: Config, agent: Agent, context: str = "") -> Sizes | LiveSizes:
+    """Measure one agent's prompt or prompts; ``context`` is what a call would be about."""
+    if config.realtime.protocol == "live":
+        return _live_sizes(config, agent, plan_session(config, agent, context))
     static = agent.instructions or config.agent.instructions
     first, about = tools_tokens(agent.lean_tools()), prompt_tokens(context) if context else 0
     known, rates = prompt_tokens(static), money_plan(config).rates
@@ -63,6 +82,8 @@ def prompt_lines(config: Config, agent: Agent, context: str = "") -> list[str]:
     """
     session = plan_session(config, agent, context)
     size = sizes(config, agent, context)
+    if isinstance(size, LiveSizes):
+        return _live_lines(config, size, session)
     parts = [("tools of the first turn", size.first_tools), ("instructions", size.instructions)]
     if context:
         parts.append(("this call's context", size.context))
@@ -74,6 +95,37 @@ def prompt_lines(config: Config, agent: Agent, context: str = "") -> list[str]:
     lines.append("  Estimates of about four letters a token; call records hold what OpenAI counted.")
     if unsent := unsupported_keys(session, Dialect.GA):
         lines.append(f"  Not sent, because the GA dialect does not have it: {', '.join(unsent)}")
+    return lines
+
+
+def _live_sizes(config: Config, agent: Agent, session: Mapping[str, Any]) -> LiveSizes:
+    backend, rates = session["delegation"]["responses"], money_plan(config).rates
+    known, tools = prompt_tokens(backend["instructions"]), tools_tokens(backend["tools"])
+    return LiveSizes(
+        agent=agent.name,
+        voice=prompt_tokens(session["instructions"]),
+        backend=known,
+        tools=tools,
+        usd=None if rates is None else rates.cost_usd(Usage(input_text=known + tools)),
+    )
+
+
+def _live_lines(config: Config, size: LiveSizes, session: Mapping[str, Any]) -> list[str]:
+    """Both prompts word by word: they are made of the agent's text, so their author has not seen them."""
+    backend = session["delegation"]["responses"]
+    lines = [f"{size.agent}: the prompt of the voice ({session['model']}), about {size.voice} tokens"]
+    lines += [f"  | {line}".rstrip() for line in session["instructions"].splitlines()]
+    lines.append(
+        f"{size.agent}: the prompt of the backend ({backend['model']}), about {size.backend} tokens, "
+        f"and {size.tools} of tools"
+    )
+    lines += [f"  | {line}".rstrip() for line in backend["instructions"].splitlines()]
+    if size.usd is not None:
+        date = price_list(config.money.price_file).date
+        lines.append(f"  ${size.usd:.5f} for each response of the backend (prices of {date})")
+    lines.append("  Estimates of about four letters a token; call records hold what OpenAI counted.")
+    if size.voice > MOST_VOICE_TOKENS:
+        lines.append(f"  Too long: GPT-Live takes at most {MOST_VOICE_TOKENS} tokens for the voice.")
     return lines
 
 

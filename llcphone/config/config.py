@@ -52,7 +52,7 @@ from llcphone.config.silence import SilenceConfig
 from llcphone.config.store import StoreConfig
 from llcphone.config.tools import ToolsConfig
 from llcphone.config.transfers import TransfersConfig
-from llcphone.config.turns import TurnsConfig
+from llcphone.config.turns import ONLY_TOOLS, TurnsConfig
 from llcphone.config.twilio import TwilioConfig
 from llcphone.config.warm import WarmConfig
 from llcphone.config.webhook import WebhookConfig
@@ -111,7 +111,7 @@ class Config:
             for section, reasons in _NOT_WITH_LIVE.items():
                 refuse_with_live(section, getattr(self, section), reasons)
             if any(step.keys() - {"after_turn", "tools"} for step in self.turns.schedule):
-                raise ConfigError("turns.schedule", _ONLY_TOOLS, "keep only after_turn and tools")
+                raise ConfigError("turns.schedule", ONLY_TOOLS, "keep only after_turn and tools")
             if self.renewal.at_age_s not in (0.0, RenewalConfig().at_age_s):
                 raise ConfigError("renewal.at_age_s", _NO_RENEWAL, "remove it")
 
@@ -229,7 +229,6 @@ _NOT_WITH_LIVE = {
     "renewal": {"refresh_at_age_s": "the server shortens a full context by itself"},
 }
 """By section: settings that have no meaning with ``realtime.protocol = "live"``, and why."""
-_ONLY_TOOLS = 'changes more than tools, which has no meaning with realtime.protocol = "live"'
 _NO_RENEWAL = 'has no meaning with realtime.protocol = "live": a session lasts longer than a call'
 
 _ACCOUNT_SID = re.compile(r"AC[0-9a-fA-F]{32}")

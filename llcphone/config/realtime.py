@@ -125,8 +125,7 @@ class RealtimeConfig(Section):
         self._check_endpoint()
         if self.protocol == "live":
             refuse_with_live("realtime", self, _REALTIME_ONLY)
-            if self.voice in _NO_LIVE_VOICES:
-                raise ConfigError("realtime.voice", "is no voice of GPT-Live", "use cedar or marin")
+            check_voice(self.voice)
         for name in ("vad_threshold", "vad_silence_ms", "vad_prefix_ms"):
             if self.turn_detection != "server_vad" and getattr(self, name) is not None:
                 raise ConfigError(
@@ -182,6 +181,12 @@ _REALTIME_ONLY: Mapping[str, str] = MappingProxyType(
 """What has no meaning with GPT-Live, and why. The settings that only tune are ignored instead."""
 _NO_LIVE_VOICES = ("fable", "nova", "onyx")
 """Voices of other APIs that GPT-Live answers with ``forbidden``."""
+
+
+def check_voice(voice: str) -> None:
+    """Raise ConfigError for a voice that GPT-Live is known to refuse; new ones may come at any time."""
+    if voice in _NO_LIVE_VOICES:
+        raise ConfigError("realtime.voice", f"{voice} is no voice of GPT-Live", "use cedar or marin")
 
 
 def refuse_with_live(section: str, values: Section, reasons: Mapping[str, str]) -> None:

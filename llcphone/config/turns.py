@@ -48,6 +48,10 @@ SCHEDULE = Rule(
     is_schedule,
 )
 
+ONLY_TOOLS = (
+    'changes more than tools, which has no meaning with realtime.protocol = "live": only tools can change'
+)
+
 
 @frozen(kw_only=True)
 class TurnsConfig(Section):

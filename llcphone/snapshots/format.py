@@ -184,6 +184,7 @@ def shape_of(name: str, agent: Agent) -> dict[str, Any]:
     return {
         "name": name,
         "instructions": agent.instructions,
+        **({"backend_instructions": agent.backend_instructions} if agent.backend_instructions else {}),
         "voice": agent.voice or "",
         "opening": agent.opening or "",
         "greeting_cue": agent.greeting_cue or "",
