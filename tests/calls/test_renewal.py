@@ -9,7 +9,7 @@ import pytest
 import trio
 
 from llcphone import Agent, EndReason
-from llcphone.call import setup as call_setup
+from llcphone.call import setup_limits
 from llcphone.sim.model import CallTool, Faults, ModelScript, Pace, Say
 from tests.calls.stage import INTERRUPTION, QUESTION, TRANSPORTS, nothing_left, rehearsal, task_names
 from tests.calls.test_a_lost_model import HOURS, ONE_MOMENT, agent_words, heard, receptionist, text_of, told
@@ -167,7 +167,7 @@ async def test_a_session_that_ends_in_mid_answer_is_followed_at_once_by_the_one_
 async def test_successors_that_fail_cost_the_call_nothing(
     autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(call_setup, "RENEWAL_TRIES", 2)
+    monkeypatch.setattr(setup_limits, "RENEWAL_TRIES", 2)
     async with short_life(realtime=WRITTEN) as (stage, call, first):
         stage.model.faults = Faults(refuse_status=503)
         await trio.sleep(DUE_S + 5)
