@@ -1,4 +1,4 @@
-"""The official package's types check what is sent and received, in both dialects.
+"""The official package's types check what is sent and received, in both dialects and by GPT-Live.
 
 The package is loaded when the first test asks for them: it has a thousand modules, and most workers of a
 run have no such test.
@@ -33,6 +33,33 @@ def server_event_types() -> set[str]:
     }
 
 
+def judge_live_client(event: dict[str, Any]) -> None:
+    """Fail on a client event of GPT-Live that the types refuse, or that has a key they do not know."""
+    from openai.types.live import ClientEvent
+
+    _judge(_adapter(ClientEvent), event)
+
+
+def judge_live_server(event: dict[str, Any]) -> None:
+    """The same of a server event, and of the backend's event in it.
+
+    The types want a text as the code of an error. The vendor's documents name one that is null.
+    """
+    from openai.types.live import ServerEvent
+    from openai.types.responses import ResponseStreamEvent
+
+    if event["type"] == "error" and event["error"]["code"] is None:
+        event = event | {"error": event["error"] | {"code": "null"}}
+    _judge(_adapter(ServerEvent), event)
+    if event["type"] == "response.event":
+        _judge(_adapter(ResponseStreamEvent), event["event"])
+
+
+def _judge(types: TypeAdapter[Any], event: dict[str, Any]) -> None:
+    strays = stray_keys(types.validate_python(event))
+    assert not strays, f"{event['type']}: {strays}"
+
+
 def stray_keys(model: Any, path: str = "") -> list[str]:
     """Keys the types do not know; they let extras pass, the server refuses the whole event."""
     from pydantic import BaseModel
@@ -51,6 +78,11 @@ def _types(dialect: str) -> Any:
     from openai.types.beta import realtime as beta
 
     return {"ga": realtime, "flat": beta}[dialect]
+
+
+@cache
+def _adapter(union: Any) -> TypeAdapter[Any]:
+    return _checked(union)
 
 
 def _checked(union: Any) -> TypeAdapter[Any]:

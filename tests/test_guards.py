@@ -22,7 +22,7 @@ MOST_LINES = 340
 
 SHARED = ["errors", "validation", "audio", "languages", "config", "dial_guard", "tools", "agent", "dtmf"]
 """Each may import those before it."""
-CODECS = {"twilio", "realtime"}
+CODECS = {"twilio", "realtime", "live"}
 ENGINE = {*SHARED, *CODECS, "prices", "engine"}
 CALL = {*ENGINE, "runtime", "wire", "announcements", "price_lists", "call"}
 BETWEEN = {*CALL, "carrier", "recorder", "store", "shared", "phone"}
@@ -31,6 +31,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     **{room: set(SHARED[:at]) for at, room in enumerate(SHARED)},
     "twilio": set(SHARED),
     "realtime": set(SHARED),
+    "live": {*SHARED, "realtime"},
     "prices": {*SHARED, *CODECS},
     "engine": ENGINE,
     "wire": {"errors", "runtime"},

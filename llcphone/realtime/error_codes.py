@@ -1,4 +1,4 @@
-"""What an ``error`` event of the Realtime API means for a call.
+"""What an ``error`` event of the Realtime API or of GPT-Live means for a call.
 
 Most errors leave the session open, so the question is never "is there an error?" but "whose
 business is it?". The codes are documented nowhere in one place: the table comes from
@@ -42,6 +42,8 @@ _KINDS: Mapping[str, ErrorKind] = {
     "insufficient_quota": ErrorKind.FATAL,
     "account_deactivated": ErrorKind.FATAL,
     "billing_hard_limit_reached": ErrorKind.FATAL,
+    "credit_balance_exhausted": ErrorKind.FATAL,  # GPT-Live
+    "forbidden": ErrorKind.FATAL,  # GPT-Live: also a voice that it does not have
     "beta_api_shape_disabled": ErrorKind.FATAL,  # then close 4000
     "invalid_model": ErrorKind.FATAL,  # then close 4000
     "missing_model": ErrorKind.FATAL,  # then close 4000
