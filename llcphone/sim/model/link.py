@@ -15,7 +15,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import struct
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import attrs
 import trio
@@ -25,8 +25,6 @@ from llcphone.sim.model.client_frames import ClientFrames
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from llcphone.sim.model.faults import Faults
 
 PING_EVERY_S = 20.26
 """Recorded on the wire, with a payload of 4 bytes (docs/vendor-facts.md, Session set-up)."""
@@ -38,6 +36,14 @@ _OPCODE_CLOSE, _OPCODE_PONG = 0x8, 0xA
 _RST = struct.pack("ii", 1, 0)
 
 
+class SocketFaults(Protocol):
+    """What can go wrong with the socket itself; read whenever it matters."""
+
+    never_answer_close: bool
+    ignore_pings: bool
+    stop_reading: bool
+
+
 class Tap(trio.abc.Stream):
     """A TCP (or TLS) stream whose control frames and closing obey the faults.
 
@@ -45,7 +51,7 @@ class Tap(trio.abc.Stream):
     of the first byte is its opcode once the handshake is over.
     """
 
-    def __init__(self, stream: trio.abc.Stream, faults: Faults) -> None:
+    def __init__(self, stream: trio.abc.Stream, faults: SocketFaults) -> None:
         self._stream = stream
         self._unread = b""
         self._faults = faults
@@ -138,7 +144,9 @@ class Link:
 
     _websocket: WebSocketConnection
     _tap: Tap
-    _faults: Faults
+    _faults: SocketFaults
+    simulator: str = "sim model"
+    """Its tasks are named after it."""
     close_code: int | None = None
     """Why the socket ended: the peer's or our close code, 1006 without a Close frame; None while open."""
     close_reason: str | None = None
@@ -189,8 +197,8 @@ class Link:
         """Hand every message to ``on_message`` until the socket has ended."""
         self._tap.shorten(on_message)
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._write, name="sim model writer")
-            nursery.start_soon(self._ping, name="sim model pings")
+            nursery.start_soon(self._write, name=f"{self.simulator} writer")
+            nursery.start_soon(self._ping, name=f"{self.simulator} pings")
             await self._read(on_message)
             if self._closing:
                 # Our Close may be on its way: leave the reader of trio-websocket alive to drain the socket,
@@ -246,7 +254,7 @@ class Link:
         async with trio.open_nursery() as nursery:
             while True:
                 await trio.sleep(PING_EVERY_S)
-                nursery.start_soon(self._ping_once, name="sim model ping")
+                nursery.start_soon(self._ping_once, name=f"{self.simulator} ping")
 
     async def _ping_once(self) -> None:
         await self._flowing.wait()

@@ -1,52 +1,42 @@
-"""Outgoing events of a session: its dialect, and the faults that change, break or end what is sent."""
+"""Outgoing events of a session: its dialect, and the faults that end what is sent."""
 
 from __future__ import annotations
 
-import copy
-import json
 from typing import TYPE_CHECKING, Any
 
 import attrs
-import msgspec
 import trio
 
 from llcphone.sim.model.dialect import flatten
+from llcphone.sim.model.outgoing import Outgoing
 from llcphone.sim.model.schema import Dialect
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from llcphone.sim.model.faults import Faults
-    from llcphone.sim.model.link import Link
 
 Json = dict[str, Any]
 
 
 @attrs.define(eq=False)
-class Outbox:
-    """Numbers, translates, spoils and queues server events."""
+class Outbox(Outgoing):
+    """Translates events into the dialect of the session."""
 
-    link: Link
-    dialect: Dialect
     faults: Faults
-    number: int
-    _events: int = 0
-    _deltas: int = 0
+    dialect: Dialect = attrs.field(kw_only=True)
+    _deltas: int = attrs.field(default=0, init=False)
 
     def send(self, event: Json) -> None:
         """Send a GA-shaped event in the session's dialect."""
-        wire: Json | None = {"type": event["type"], "event_id": self._event_id()} | event
+        wire: Json | None = {"type": event["type"], "event_id": self.event_id()} | event
         if wire and self.dialect is Dialect.FLAT:
             wire = flatten(wire)
         if wire is not None:
-            self._put(wire)
+            self.put(wire)
         if event["type"] == "response.output_audio.delta":
             self._deltas += 1
             self._fault_after_delta()
-
-    def emit(self, event: Json) -> None:
-        """Send an event as it is, with an id if it has none."""
-        self._put({"event_id": self._event_id()} | event)
 
     async def fault_timers(self) -> None:
         """Faults that come by the clock. A task of the session."""
@@ -72,58 +62,7 @@ class Outbox:
     def _close(self) -> None:
         self.link.close(self.faults.close_with)
 
-    def _put(self, event: Json) -> None:
-        if changes := self.faults.odd.get(event.get("type", "")):
-            event = _odd(event, changes)
-        if self.faults.extra_events:
-            stranger = {"type": "session.future_event", "event_id": self._event_id(), "detail": {"n": 1}}
-            self._write(stranger)
-        if self.faults.extra_fields:
-            grown = {key: value | {"future": None} for key, value in event.items() if isinstance(value, dict)}
-            event = event | grown | {"future_field": {"n": 1}}
-        self._write(_reversed(event) if self.faults.reorder_keys else event)
-
-    def _write(self, event: Json) -> None:
-        try:
-            text = msgspec.json.encode(event).decode()
-        except UnicodeEncodeError:  # half a character in a script: on the wire it is an escape
-            text = json.dumps(event)
-        self.link.send(text)
-
-    def _event_id(self) -> str:
-        self._events += 1
-        return f"event_{self.number:03}{self._events:06}"
-
-
-def _odd(event: Json, changes: Mapping[str, Any]) -> Json:
-    """The event with other values in some places; a place it does not have stays so."""
-    event = copy.deepcopy(event)
-    for path, value in changes.items():
-        *steps, last = path.split(".")
-        place: Any = event
-        for step in steps:
-            place = place.get(step) if isinstance(place, dict) else _member(place, step)
-        if isinstance(place, dict) and value is ...:
-            place.pop(last, None)
-        elif isinstance(place, dict):
-            place[last] = value
-    return event
-
-
-def _member(place: Any, step: str) -> Any:
-    known = isinstance(place, list) and step.isdecimal() and int(step) < len(place)
-    return place[int(step)] if known else None
-
 
 async def _later(delay_s: float, action: Callable[[], None]) -> None:
     await trio.sleep(delay_s)
     action()
-
-
-def _reversed(value: Any) -> Any:
-    """The same JSON with the keys of every object in reverse order."""
-    if isinstance(value, dict):
-        return {key: _reversed(value[key]) for key in reversed(value)}
-    if isinstance(value, list):
-        return [_reversed(member) for member in value]
-    return value

@@ -66,7 +66,7 @@ class SessionState:
 
     @_outbox.default
     def _make_outbox(self) -> Outbox:
-        return Outbox(self.link, self.dialect, self.faults, self.number)
+        return Outbox(self.link, number=self.number, faults=self.faults, dialect=self.dialect)
 
     # The record ------------------------------------------------------------------------------------------
 

@@ -1,0 +1,29 @@
+"""Which clients may open a Live session. All others are refused with an HTTP status, before the 101."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from llcphone.sim.live.pace import Assumptions
+    from llcphone.sim.model.door import Upgrade
+
+PATH = "/v1/live/sessions"
+_BETA_HEADER = "openai-beta"
+
+
+def http_refusal(upgrade: Upgrade, accepted_key: str | None, assumes: Assumptions) -> int | None:
+    """The HTTP status that refuses an upgrade; None: it is accepted.
+
+    Only a bearer token is a key here: there are no ephemeral keys and no key of a browser's subprotocol.
+    Without an ``accepted_key`` every one is good that begins with ``sk-``.
+    """
+    if upgrade.path != PATH:
+        return 404
+    scheme, _, key = upgrade.headers.get("authorization", "").partition(" ")
+    good = key == accepted_key if accepted_key is not None else key.startswith("sk-")
+    if scheme != "Bearer" or not good:
+        return 401
+    if _BETA_HEADER in upgrade.headers or ("?" in upgrade.target and not assumes.model_in_query):
+        return 400
+    return None
