@@ -307,7 +307,10 @@ def test_a_glossary_that_says_a_thing_twice_or_names_no_class_is_found() -> None
 @pytest.mark.parametrize("dialect", REALTIME_DIALECTS, ids=lambda dialect: dialect.value)
 def test_the_session_update_shown_is_the_one_sent(dialect: Dialect) -> None:
     shown = dict(read(ROOT / "docs" / "02-session-config.md").blocks)[f"json {dialect.value}"]
-    session = plan_session(Config(), Agent("You answer the telephone of a bakery."))
+    config = Config()
+    if dialect is Dialect.XAI:
+        config = Config.from_dict({"realtime": {"profile": "xai", "voice": "eve"}})
+    session = plan_session(config, Agent("You answer the telephone of a bakery."))
     assert json.loads(shown) == json.loads(encode(UpdateSession(session), dialect))
 
 

@@ -27,6 +27,7 @@ from llcphone.realtime import events as model_events
 from llcphone.realtime.dialects import Dialect, connect_headers
 from llcphone.realtime.error_codes import is_dialect_refusal
 from llcphone.realtime.messages import UpdateSession
+from llcphone.realtime.profiles import key_header, known_dialect
 from llcphone.realtime.session import confirms_ulaw
 from llcphone.runtime.containment import contained
 from llcphone.runtime.log_lines import logger
@@ -68,7 +69,7 @@ class Endpoint:
         self._config = config
         self._url = with_model(realtime.url, realtime.model)
         self._tls = _tls_context(config) if realtime.url.startswith("wss:") else None
-        self.dialects = DialectMemory(None if realtime.dialect == "auto" else Dialect(realtime.dialect))
+        self.dialects = DialectMemory(known_dialect(realtime))
         self.trouble: str | None = NOT_ASKED
         """Why no session can be opened; None when one could be."""
         self.refused: dict[str, str] = {}
@@ -118,7 +119,7 @@ class Endpoint:
         dialect = self.dialects.answer or Dialect.FLAT
         trouble = await self._ask(dialect, wishes)
         if trouble in (_SPEAKS_GA, _NOT_ULAW) and dialect is Dialect.FLAT:
-            if self._config.realtime.dialect != "auto":
+            if known_dialect(self._config.realtime) is not None:
                 return trouble
             if trouble == _SPEAKS_GA:
                 self.dialects.remember(Dialect.GA)
@@ -196,7 +197,7 @@ class Endpoint:
     def _headers(self, dialect: Dialect, caller: str) -> list[tuple[str, str]]:
         realtime = self._config.realtime
         headers = list(connect_headers(dialect))
-        if realtime.api_key_header == "api-key":
+        if key_header(realtime) == "api-key":
             headers.append(("api-key", realtime.api_key))
         elif realtime.api_key:
             headers.append(("Authorization", f"Bearer {realtime.api_key}"))

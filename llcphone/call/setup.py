@@ -29,7 +29,7 @@ from llcphone.engine.call_setup import (
 from llcphone.engine.resumed import Owed
 from llcphone.errors import ConfigError
 from llcphone.price_lists import price_list
-from llcphone.realtime.dialects import Dialect
+from llcphone.realtime.profiles import known_dialect
 from llcphone.runtime.containment import contained
 from llcphone.runtime.log_lines import logger
 from llcphone.validation.text import clean_text
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from llcphone.engine.call_setup import DialPlan
     from llcphone.engine.resumed import Resumed
     from llcphone.prices import PriceList, Rates
+    from llcphone.realtime.dialects import Dialect
     from llcphone.tools.call_handle import CallHandle
     from llcphone.tools.tool import Tool
 
@@ -97,8 +98,8 @@ def plan_call(
         silent_tools=frozenset(name for name, tool in agent.tools.items() if tool.silent),
         tool_plan=tool_plan(config, agent.tools.values()),
         dial=start.dial,
-        dialect=_dialect(realtime, dialect),
-        may_switch=_may_switch(realtime),
+        dialect=known_dialect(realtime) or dialect,
+        may_switch=known_dialect(realtime) is None,
         create_response=detects_turns and detection(config).create_response,
         interrupt_response=detects_turns and realtime.interrupt_response,
         echo=echo_plan(config),
@@ -111,16 +112,6 @@ def plan_call(
         resumed=start.resumed,
         limits=call_limits(config, start.lasted_s),
     )
-
-
-def _dialect(realtime: RealtimeConfig, known: Dialect | None) -> Dialect | None:
-    if realtime.protocol == "live":
-        return Dialect.LIVE
-    return known if realtime.dialect == "auto" else Dialect(realtime.dialect)
-
-
-def _may_switch(realtime: RealtimeConfig) -> bool:
-    return realtime.protocol == "realtime" and realtime.dialect == "auto"
 
 
 def plan_session(config: Config, agent: Agent, context: str = "") -> dict[str, Any]:

@@ -21,6 +21,7 @@ from llcphone.call.session_settings import eagerness_update, turn_detection_fiel
 from llcphone.config.turns import ONLY_TOOLS, SCHEDULE
 from llcphone.engine.call_setup import EchoPlan, SilencePlan, TurnUpdate
 from llcphone.errors import ConfigError
+from llcphone.realtime.profiles import profile_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -36,10 +37,18 @@ def detection(config: Config) -> RealtimeConfig:
     """The ``[realtime]`` section as it is sent to the session.
 
     Where speech over the agent is doubted the server may neither interrupt nor answer by itself.
+
+    Raises:
+        ConfigError: the endpoint cannot leave both to us.
     """
-    realtime = config.realtime
+    realtime, profile = config.realtime, profile_of(config.realtime)
+    if realtime.turn_detection == "semantic_vad" and not profile.semantic_vad:
+        realtime = attrs.evolve(realtime, turn_detection="server_vad")
     if not echo_plan(config).after_ms:
         return realtime
+    if profile.name == "xai":
+        why = "xAI always answers and interrupts by itself, so speech cannot be doubted"
+        raise ConfigError("turns.barge_in_after_ms", why, "set it to 0")
     return attrs.evolve(realtime, create_response=False, interrupt_response=False)
 
 
@@ -77,7 +86,7 @@ def turn_updates(config: Config, agent: Agent) -> tuple[TurnUpdate, ...]:
         raise ConfigError("turns.schedule", "has a wrong value", f"set it to {SCHEDULE.wants}")
     if config.realtime.protocol == "live":
         return tuple(_live_updates(steps, agent))
-    return tuple(_updates(steps or _usual(config, agent), detection(config), agent))
+    return tuple(_updates(steps or _usual(detection(config), agent), detection(config), agent))
 
 
 def _live_updates(steps: Sequence[Mapping[str, Any]], agent: Agent) -> Iterable[TurnUpdate]:
@@ -88,9 +97,8 @@ def _live_updates(steps: Sequence[Mapping[str, Any]], agent: Agent) -> Iterable[
         yield TurnUpdate(step["after_turn"], "tools", tools_update(_tools(step["tools"], agent)))
 
 
-def _usual(config: Config, agent: Agent) -> list[dict[str, Any]]:
+def _usual(realtime: RealtimeConfig, agent: Agent) -> list[dict[str, Any]]:
     """The usual schedule, which has steps only where something changes."""
-    realtime = config.realtime
     steps: list[dict[str, Any]] = []
     if len(agent.full_tools()) != len(agent.lean_tools()):
         steps.append({"after_turn": 0, "tools": "full"})

@@ -11,6 +11,7 @@ from llcphone.call.setup import money_plan, plan_session
 from llcphone.price_lists import price_list
 from llcphone.realtime.dialects import Dialect, unsupported_keys
 from llcphone.realtime.events import Usage
+from llcphone.realtime.profiles import known_dialect
 from llcphone.realtime.session import prompt_tokens, tools_tokens
 
 if TYPE_CHECKING:
@@ -93,8 +94,9 @@ def prompt_lines(config: Config, agent: Agent, context: str = "") -> list[str]:
     if size.all_tools != size.first_tools:
         lines.append(f"  later all tools, about {size.all_tools} tokens: the change is paid in full once")
     lines.append("  Estimates of about four letters a token; call records hold what OpenAI counted.")
-    if unsent := unsupported_keys(session, Dialect.GA):
-        lines.append(f"  Not sent, because the GA dialect does not have it: {', '.join(unsent)}")
+    dialect = known_dialect(config.realtime) or Dialect.GA
+    if unsent := unsupported_keys(session, dialect):
+        lines.append(f"  Not sent, because the {dialect.value} dialect does not have it: {', '.join(unsent)}")
     return lines
 
 

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from attrs import frozen
 
-from llcphone.config.addresses import MODEL_ADDRESS
+from llcphone.config.addresses import MODEL_ADDRESS, split_url
 from llcphone.config.fields import (
     HEADER,
     NOT_EMPTY,
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 Protocol = Literal["realtime", "live"]
 DialectChoice = Literal["auto", "flat", "ga"]
+ProfileChoice = Literal["auto", "openai", "azure", "xai", "generic"]
 Eagerness = Literal["low", "medium", "high", "auto"]
 TurnDetection = Literal["semantic_vad", "server_vad", "none"]
 
@@ -40,6 +41,15 @@ LIVE_DEFAULTS: Mapping[str, str] = MappingProxyType(
 """What the settings of an endpoint are with protocol ``live`` where nothing sets them."""
 
 _LANGUAGE = matching(r"[a-z]{2}", 'two letters of ISO 639-1, such as "en" or "es"')
+_HOSTS = {
+    "openai": ("api.openai.com",),
+    "azure": ("openai.azure.com", "cognitiveservices.azure.com", "services.ai.azure.com", "openai.azure.us"),
+    "xai": ("api.x.ai",),
+}
+"""Profile to the hosts that it is for, with all hosts below them."""
+_OPENAI_VOICES = frozenset(
+    ["alloy", "ash", "ballad", "cedar", "coral", "echo", "marin", "sage", "shimmer", "verse"]
+)
 _NO_NUMBER = "never a number: semantic VAD has no numeric scale"
 
 
@@ -54,8 +64,12 @@ class RealtimeConfig(Section):
     protocol live: wss://api.openai.com/v1/live/sessions. ws:// sends the key unencrypted."""
     api_key: str = setting("", HEADER, secret=True)
     """Key that pays for the sessions; usually set as OPENAI_API_KEY."""
-    api_key_header: Literal["authorization", "api-key"] = setting("authorization", advanced=True)
-    """Header that carries the key: "authorization" as a Bearer token (OpenAI, Entra), or Azure's own."""
+    profile: ProfileChoice = setting("auto", private=True, advanced=True)
+    """Kind of endpoint: it decides the header of the key, the dialect, and what is not sent. "generic" is any
+    other server, which is asked. "auto" goes by the host of realtime.url."""
+    api_key_header: Literal["auto", "authorization", "api-key"] = setting("auto", advanced=True)
+    """Header that carries the key: "authorization" as a Bearer token (OpenAI, xAI, Entra), or Azure's own
+    "api-key". "auto" goes by the profile."""
     organization: str = setting("", HEADER, private=True, advanced=True)
     """OpenAI-Organization header; "" sends none."""
     project: str = setting("", HEADER, private=True, advanced=True)
@@ -67,7 +81,7 @@ class RealtimeConfig(Section):
     reject other names."""
     dialect: DialectChoice = setting("auto", advanced=True)
     """Form of the API's messages: "flat" (self-hosted servers), "ga" (OpenAI since 2026-05-12), or "auto",
-    which asks the endpoint once."""
+    which asks the endpoint once, unless its profile says it."""
     voice: str = setting("cedar", NOT_EMPTY)
     """The agent's voice. The vendor fixes it once a session has spoken."""
     turn_detection: TurnDetection = setting("semantic_vad")
@@ -120,9 +134,23 @@ class RealtimeConfig(Section):
     )
     """Whether the model may or must call tools; a table names one tool. Unset: the vendor's default, auto."""
 
+    @property
+    def profile_name(self) -> str:
+        """The profile that is set, else the one of the URL's host."""
+        if self.profile != "auto":
+            return self.profile
+        parts = split_url(self.url)
+        host = f".{parts.hostname}" if parts is not None else ""
+        for name, hosts in _HOSTS.items():
+            if any(host.endswith(f".{each}") for each in hosts):
+                return name
+        return "generic"
+
     def check_together(self) -> None:
         """Refuse what the endpoint would refuse: vad_ settings outside server_vad, and the like."""
         self._check_endpoint()
+        if self.profile_name == "xai":
+            self._check_xai()
         if self.protocol == "live":
             refuse_with_live("realtime", self, _REALTIME_ONLY)
             check_voice(self.voice)
@@ -154,12 +182,27 @@ class RealtimeConfig(Section):
         usual: str = settings_of(RealtimeConfig)[name].default
         return LIVE_DEFAULTS[f"realtime.{name}"] if self.protocol == "live" else usual
 
+    def _check_xai(self) -> None:
+        """What xAI lacks, where leaving it out would change what a call does."""
+        if self.voice in _OPENAI_VOICES:
+            raise ConfigError(
+                "realtime.voice", f"xAI has no voice {self.voice}", 'set one it has, such as "eve"'
+            )
+        if self.dialect != "auto":
+            raise ConfigError("realtime.dialect", "xAI has a form of its own", 'set it to "auto"')
+        for name in ("create_response", "interrupt_response"):
+            if not getattr(self, name):
+                raise ConfigError(
+                    f"realtime.{name}", "xAI always answers and interrupts by itself", "set it to true"
+                )
+
 
 _THE_MODEL_DECIDES = "the model itself decides when to speak and when to stop"
 _NO_SUCH_FIELD = "GPT-Live has no such setting"
 _REALTIME_ONLY: Mapping[str, str] = MappingProxyType(
     {
-        "api_key_header": "llcphone does not support GPT-Live of Azure",
+        "profile": "llcphone supports GPT-Live of OpenAI only",
+        "api_key_header": "llcphone supports GPT-Live of OpenAI only",
         "dialect": "GPT-Live has one form of its messages",
         "turn_detection": _THE_MODEL_DECIDES,
         "create_response": _THE_MODEL_DECIDES,

@@ -9,6 +9,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 
 from llcphone.doctor.context import Answer, ask
 from llcphone.doctor.report import Finding, fail, good, unknown, warn
+from llcphone.realtime.profiles import profile_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,7 +34,8 @@ _ENDS: Mapping[str, date] = MappingProxyType(
 async def told_of(config: Config) -> Answer | str:
     """What the endpoint's list of models says of ours."""
     parts = urlsplit(config.realtime.url)
-    if not parts.path.endswith("/v1/realtime") or "/openai/" in parts.path:
+    listed = profile_of(config.realtime).lists_models and "/openai/" not in parts.path
+    if not listed or not parts.path.endswith("/v1/realtime"):
         return NOT_ASKED  # Azure calls models by the names of deployments
     scheme = "https" if parts.scheme == "wss" else "http"
     path = parts.path.removesuffix("realtime") + "models/" + quote(config.realtime.model, safe="")

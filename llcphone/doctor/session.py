@@ -28,6 +28,7 @@ from llcphone.realtime import events as model_events
 from llcphone.realtime.dialects import Dialect
 from llcphone.realtime.error_codes import is_dialect_refusal
 from llcphone.realtime.messages import CreateResponse, UpdateSession
+from llcphone.realtime.profiles import known_dialect, profile_of
 from llcphone.realtime.session import confirms_ulaw
 
 if TYPE_CHECKING:
@@ -88,10 +89,9 @@ async def session(context: DoctorContext) -> list[Finding]:
 
 async def ask_endpoint(config: Config, agents: Sequence[Agent], *, live: bool = False) -> list[Probe]:
     """Open a session as a call does: flat first where that is open, GA if flat is refused."""
-    choice = config.realtime.dialect
-    first = Dialect.FLAT if choice == "auto" else Dialect(choice)
-    probes = [await _probe(config, agents, first, live=live)]
-    if choice == "auto" and (probes[0].speaks_other or probes[0].code == "audio_format"):
+    known = known_dialect(config.realtime)
+    probes = [await _probe(config, agents, known or Dialect.FLAT, live=live)]
+    if known is None and (probes[0].speaks_other or probes[0].code == "audio_format"):
         probes.append(await _probe(config, agents, Dialect.GA, live=live))
     return probes
 
@@ -154,12 +154,13 @@ def judge_session(config: Config, probes: Sequence[Probe]) -> list[Finding]:
     last = probes[-1]
     if last.code:
         return [_refusal(config, last)]
-    asked = " (asked: auto)" if config.realtime.dialect == "auto" else ""
+    profile = profile_of(config.realtime).name
+    asked = "asked: auto, " if known_dialect(config.realtime) is None else ""
     seen = f"accepted: connected within {last.connect_ms:.0f} ms, confirmed {last.update_ms:.0f} ms later"
     facts = {"connect_ms": round(last.connect_ms), "update_ms": round(last.update_ms)}
     slow = last.connect_ms + last.update_ms > _SLOW_MS
     told = warn("session", f"{seen}: slow", "another network or region; see docs/06-latency-tuning.md")
-    findings = [good("dialect", f"{last.dialect.value}{asked}")]
+    findings = [good("dialect", f"{last.dialect.value} ({asked}profile {profile})")]
     findings.append(attrs.evolve(told, facts=facts) if slow else good("session", seen, **facts))
     if last.answer_code:
         findings.append(_no_answer(last.answer_code))

@@ -67,8 +67,8 @@ class CallWarnings:
         elif isinstance(note, SessionReady):
             session = call.run.setup.session
             self._look_at_prompt(call.run.agent.name, session)
-            if call.run.status.dialect is Dialect.GA:
-                self._look_at_keys(session, call.run.agent.settings.get("realtime", {}))
+            if (dialect := call.run.status.dialect) is not None:
+                self._look_at_keys(session, dialect, call.run.agent.settings.get("realtime", {}))
 
     def _look_at_prompt(self, agent: str, session: Mapping[str, Any]) -> None:
         """Two calls in a row of one agent: does text of one call stand before static text? Said once."""
@@ -87,8 +87,13 @@ class CallWarnings:
                 },
             )
 
-    def _look_at_keys(self, session: Mapping[str, Any], of_agent: Mapping[str, Any]) -> None:
+    def _look_at_keys(
+        self, session: Mapping[str, Any], dialect: Dialect, of_agent: Mapping[str, Any]
+    ) -> None:
         """A setting that this dialect has no place for is left out: said once, of what the user has set."""
-        for key in set(unsupported_keys(session, Dialect.GA)) - self._unsent - set(of_agent):
+        for key in set(unsupported_keys(session, dialect)) - self._unsent - set(of_agent):
             self._unsent.add(key)
-            log.warning("setting not sent: the GA dialect does not have it", extra={"setting": key})
+            log.warning(
+                "setting not sent: the dialect does not have it",
+                extra={"setting": key, "dialect": dialect.value},
+            )

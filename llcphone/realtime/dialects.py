@@ -3,8 +3,9 @@
 Above this file there is one vocabulary, the flat names (docs/vendor-facts.md, Dialects). ``FLAT`` sends
 exactly those; ``GA`` is the nested form that OpenAI's own endpoint requires since 2026-05-12.
 They differ in three places only: the session object (``ga_session``), the text part of an
-assistant item, and the modality and token limit of a ``response.create``. Audio is the same
-in both, and is spliced, because that line runs fifty times a second in every call.
+assistant item, and the modality and token limit of a ``response.create``. ``XAI`` is GA with a session
+object of its own (``xai_session``). Audio is the same in all, and is spliced, because that line runs
+fifty times a second in every call.
 """
 
 from __future__ import annotations
@@ -36,22 +37,24 @@ from llcphone.realtime.messages import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 PRIMING_TOKENS = 16
 """Longest priming answer: its text is thrown away, only its warmth counts."""
 
 
 class Dialect(Enum):
-    """What a model leg speaks: the Realtime API in one of its two spellings, or GPT-Live."""
+    """What a model leg speaks: the Realtime API in one of its spellings, or GPT-Live."""
 
     FLAT = "flat"
     GA = "ga"
+    XAI = "xai"
+    """No choice of the setting ``realtime.dialect``: the profile decides it."""
     LIVE = "live"
     """Another protocol (``llcphone.live``); no choice of the setting ``realtime.dialect``."""
 
 
-REALTIME_DIALECTS = (Dialect.FLAT, Dialect.GA)
+REALTIME_DIALECTS = (Dialect.FLAT, Dialect.GA, Dialect.XAI)
 
 
 def connect_headers(dialect: Dialect) -> tuple[tuple[str, str], ...]:
@@ -194,21 +197,48 @@ _GA_FORMAT: Mapping[str, dict[str, Any]] = {
 }
 
 
+_XAI_PLACE: Mapping[str, tuple[str, ...]] = {
+    **{name: (name,) for name in ("voice", "turn_detection", "instructions", "tools", "reasoning")},
+    **{name: _GA_PLACE[name] for name in ("speed", "input_audio_format", "output_audio_format")},
+    "input_audio_transcription": _GA_PLACE["input_audio_transcription"],
+}
+"""The same for xAI, which ignores what it does not know."""
+
+_KNOWN = {Dialect.GA: frozenset(_GA_PLACE), Dialect.XAI: frozenset(_XAI_PLACE) | {"modalities"}}
+"""What reaches each; xAI's sessions are always spoken."""
+
+_XAI_DETECTION = ("threshold", "silence_duration_ms", "prefix_padding_ms")
+
+
 def unsupported_keys(session: Mapping[str, Any], dialect: Dialect) -> list[str]:
     """Flat settings that the dialect has no place for: they are left out, so say so."""
-    return [] if dialect is Dialect.FLAT else [name for name in session if name not in _GA_PLACE]
+    places = _KNOWN.get(dialect)
+    return [] if places is None else [name for name in session if name not in places]
 
 
 def ga_session(session: Mapping[str, Any]) -> dict[str, Any]:
     """The nested session object; ``type`` is required in every single update."""
-    wire: dict[str, Any] = {"type": "realtime"}
+    return {"type": "realtime"} | _placed(session, _GA_PLACE, _ga_value)
+
+
+def xai_session(session: Mapping[str, Any]) -> dict[str, Any]:
+    """xAI's session object: voice and turn detection at its root, every format with its rate."""
+    return _placed(session, _XAI_PLACE, _xai_value)
+
+
+def _placed(
+    session: Mapping[str, Any],
+    places: Mapping[str, tuple[str, ...]],
+    spelled: Callable[[str, Any], Any],
+) -> dict[str, Any]:
+    wire: dict[str, Any] = {}
     for name, value in session.items():
-        if name in _GA_PLACE:
-            *path, last = _GA_PLACE[name]
+        if name in places:
+            *path, last = places[name]
             place = wire
             for step in path:
                 place = place.setdefault(step, {})
-            place[last] = _ga_value(name, value)
+            place[last] = spelled(name, value)
     return wire
 
 
@@ -221,7 +251,28 @@ def _ga_value(name: str, value: Any) -> Any:
     return value
 
 
+def _xai_value(name: str, value: Any) -> Any:
+    match name:
+        case "input_audio_format" | "output_audio_format":
+            return {"rate": 8000} | _GA_FORMAT.get(value, {"type": value})
+        case "turn_detection" if value is None:  # manual turns
+            return {"type": None}
+        case "turn_detection":  # it has no semantic_vad, and always answers and interrupts by itself
+            return {"type": "server_vad"} | {key: value[key] for key in _XAI_DETECTION if key in value}
+        case "input_audio_transcription":
+            named = {"model": "model", "language": "language_hint"}
+            return {named[key]: each for key, each in value.items() if key in named}
+        case _:
+            return value
+
+
 def _session(session: Mapping[str, Any], dialect: Dialect) -> Mapping[str, Any]:
     if "audio" in session or "type" in session:
         raise LocalProtocolError("session settings have flat names; the dialect spells them")
-    return ga_session(session) if dialect is Dialect.GA else session
+    match dialect:
+        case Dialect.GA:
+            return ga_session(session)
+        case Dialect.XAI:
+            return xai_session(session)
+        case _:
+            return session

@@ -37,7 +37,7 @@ async def test_a_deployment_that_is_well_has_no_failure(autojump_clock, stage):
     assert [each for each in found.values() if each.status is FAIL] == []
     for check in ("process", "port", "answers", "public URL", "stream upgrade", "voice webhook", "session"):
         assert found[check].status is PASS, found[check]
-    names(found["dialect"], PASS, "ga (asked: auto)")
+    names(found["dialect"], PASS, "ga (asked: auto, profile generic)")
     names(found["clock"], PASS, "agrees")
 
 

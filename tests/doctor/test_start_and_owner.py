@@ -176,6 +176,6 @@ async def test_a_model_that_fails_to_answer(autojump_clock, stage):
 async def test_without_agents_the_dialect_is_still_asked_for(autojump_clock, stage, tmp_path):
     stage.set("agent.file", str(tmp_path / "none.py"))
     found = await stage.finds("session", "agents' sessions", UNKNOWN, "cannot be loaded")
-    names(found["dialect"], PASS, "ga (asked: auto)")
+    names(found["dialect"], PASS, "ga (asked: auto, profile generic)")
     stage.model.faults = Faults(refuse_update="invalid_value")
     await stage.finds("session", "session", FAIL, "a plain agent", "invalid_value")

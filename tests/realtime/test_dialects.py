@@ -110,11 +110,11 @@ def test_what_is_of_gpt_live_alone_is_refused() -> None:
 
 
 def test_no_setting_of_the_realtime_api_offers_gpt_live() -> None:
-    assert set(get_args(DialectChoice)) == {"auto", *(dialect.value for dialect in REALTIME_DIALECTS)}
+    assert set(get_args(DialectChoice)) == {"auto", *(dialect.value for dialect in (FLAT, GA))}
     assert {*REALTIME_DIALECTS, Dialect.LIVE} == set(Dialect)
 
 
-@pytest.mark.parametrize("dialect", REALTIME_DIALECTS)
+@pytest.mark.parametrize("dialect", [FLAT, GA])
 @pytest.mark.parametrize("message", MESSAGES, ids=repr)
 def test_the_official_package_knows_every_message_and_every_key(
     message: ModelMessage, dialect: Dialect
@@ -122,6 +122,12 @@ def test_the_official_package_knows_every_message_and_every_key(
     event = client_events(dialect.value).validate_json(encode(message, dialect))
     assert stray_keys(event) == []
     assert event.model_dump(mode="json", exclude_unset=True) == wire(message, dialect)
+
+
+@pytest.mark.parametrize("message", MESSAGES, ids=repr)
+def test_xai_gets_what_ga_gets_but_for_the_session(message: ModelMessage) -> None:
+    alike = encode(message, Dialect.XAI) == encode(message, GA)
+    assert alike is not isinstance(message, UpdateSession)
 
 
 SESSIONS = st.fixed_dictionaries(

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 
 from llcphone.errors import RemoteProtocolError
 from llcphone.realtime.decode import audio_delta_fast, decode
-from llcphone.realtime.dialects import REALTIME_DIALECTS
 from llcphone.realtime.events import (
     AudioDelta,
     Item,
@@ -43,7 +42,7 @@ def sent(event: Any) -> bytes:
 
 OPTIONAL = [
     (event, path)
-    for event, fact in {json.dumps(e): (e, f) for d in REALTIME_DIALECTS for e, f in SAMPLES[d]}.values()
+    for event, fact in {json.dumps(e): (e, f) for d in SAMPLES for e, f in SAMPLES[d]}.values()
     if fact is not None
     for path in places(event)
     if not is_needed(event, path)

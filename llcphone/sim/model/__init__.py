@@ -18,7 +18,6 @@ from llcphone.sim.model.script import (
 )
 from llcphone.sim.model.session import ModelSession
 from llcphone.sim.model.simulator import ModelSimulator, open_model, run_model, serve_model
-from llcphone.sim.model.unknowns import Unknowns
 from llcphone.sim.model.voice import babble
 
 __all__ = [
@@ -37,7 +36,6 @@ __all__ = [
     "Say",
     "Silence",
     "Stall",
-    "Unknowns",
     "Write",
     "babble",
     "load_script",
