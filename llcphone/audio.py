@@ -1,4 +1,4 @@
-"""Telephone audio as it travels here: base64 text of raw 8 kHz µ-law, counted but never decoded.
+"""Telephone audio as it travels here: base64 text of raw 8 kHz µ-law, counted and passed on as it is.
 
 One byte of µ-law is one sample, so 8 bytes are 1 ms. Base64 writes 3 bytes as 4 characters: text
 cut at a multiple of 4 characters decodes alone, and a multiple of 32 characters (24 bytes) is a
@@ -30,6 +30,16 @@ def is_base64(payload: bytes) -> bool:
     body = payload.rstrip(b"=")
     # translate with a delete set: 0.2 µs per frame, a quarter of what a regular expression takes
     return not body.translate(None, _ALPHABET) and len(payload) - len(body) <= 2
+
+
+_QUIET = bytes(code for code in range(256) if (~code & 0x7F) < 0x28)
+"""The µ-law bytes of samples below 652 of 32,635: -34 dB of the loudest."""
+
+
+def is_loud(payload: bytes) -> bool:
+    """Whether somebody may be speaking: at least a twentieth of the samples is above the noise of a line."""
+    audio = binascii.a2b_base64(payload if len(payload) % 4 == 0 else padded(payload))
+    return 20 * len(audio.translate(None, _QUIET)) >= len(audio) > 0
 
 
 def payload_bytes(payload: bytes) -> int:

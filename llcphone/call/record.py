@@ -89,6 +89,11 @@ class CallRecord:
     """Estimate for the model's tokens by the price list; None: the model has no price there."""
     unbilled_responses: int = 0
     """Responses whose tokens are unknown (cut off by the end of the call): in no sum here."""
+    seconds: int = 0
+    """How long its Live sessions have lasted, as they are billed; 0 with the Realtime API."""
+    lead_ms: dict[str, int] = attrs.field(factory=dict)
+    """How late the voice of a Live session began to be heard: ``p50``, ``p99`` and ``max``, in steps of
+    10 ms. Empty with the Realtime API."""
     alarms: tuple[dict[str, Any], ...] = ()
     """Slow turns and dead air: kind, when, for how long, because of what."""
     transcript: tuple[dict[str, Any], ...] = ()

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from llcphone.audio import payload_bytes, silence_like
+from llcphone.audio import is_loud, payload_bytes, silence_like
 from llcphone.engine import events
 from llcphone.engine.commands import Command, EndCall, SendModel
 from llcphone.engine.events import EndReason
@@ -48,6 +48,7 @@ class CallEngine:
         self.state = state = CallState(setup)
         self._gate, self._caller_audio = state.gate, state.caller_audio
         self._feeds = setup.live is not None
+        self._listens = self._feeds and any(rule.irreversible for rule in setup.tool_plan.rules)
         self.ended: EndReason | None = None
         self.policies = policies = Policies(state)
         self._settle = Settle(state, policies)
@@ -110,6 +111,8 @@ class CallEngine:
         state = self.state
         state.frames += 1
         state.last_frame_ms = now_ms
+        if self._listens and is_loud(payload):
+            state.loud_ms = now_ms
         if self._gate.open:
             state.appended_bytes += payload_bytes(payload)
             self._caller_audio.add(payload)
@@ -168,6 +171,7 @@ class CallEngine:
         self.policies.recovery.call_ended()
         self._gate.open = False
         self.state.talk.drop_unheard(now_ms)
+        self.state.talk.bill.session_over(now_ms, out)
         return [*out, EndCall(reason)]
 
     def _tick(self, event: events.Tick, now_ms: int, out: list[Command]) -> None:
@@ -194,6 +198,8 @@ def _cause(event: Event) -> str:
             return STALLED
         case events.ModelSaid(event=model_events.ModelError() as error):
             return error.code
+        case events.ModelSaid(event=model_events.SessionClosed(reason=reason)):
+            return reason
         case events.ModelSaid(event=model_events.ResponseDone(status=status)):
             return "failed" if status is model_events.ResponseStatus.FAILED else "no sound"
         case _:

@@ -224,7 +224,7 @@ class NoSound(Note, kind="no sound"):
 
 
 class Tokens(Note, kind="tokens"):
-    """A response has reported its tokens."""
+    """A response has reported its tokens, or a session that is billed by time its seconds."""
 
     cost_usd: float | None
     call_usd: float | None

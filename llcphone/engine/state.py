@@ -85,6 +85,8 @@ class CallState:
         """When it last gave a sign of life that decides nothing, such as a piece of silence."""
         self.frames = 0
         self.last_frame_ms = 0
+        self.loud_ms = 0
+        """When the caller's frames were last loud: kept where a Live call has an irreversible tool."""
         self.appended_bytes = 0
         """Caller audio that the present session was sent."""
         self.digits = 0
@@ -105,7 +107,9 @@ class CallState:
             out.append(SendModel(AppendAudio(payload)))
 
     def retell(self, lines: list[Line], out: list[Command], summary: str = "") -> None:
-        """Give a fresh session the conversation so far."""
+        """Give a fresh session the conversation so far, unless its opening had it."""
+        if not self.talk.speech.retells:
+            return
         texts = self.setup.recovery.texts
         out.extend(SendModel(item) for item in retold(lines, self.caller_audio, texts, summary))
         self.talk.retold = {line.item_id for line in lines if line.speaker is Speaker.AGENT}
@@ -113,6 +117,14 @@ class CallState:
     def unknown(self, event: object, now_ms: int, out: list[Command]) -> None:
         """Something this version does not use: counted, never fatal."""
         self.unknown_events += 1
+
+    @property
+    def may_ask(self) -> bool:
+        """Whether the agent may be asked to speak: the session is ready, and what it says is heard soon.
+
+        A Live session speaks in real time, so what it says before the stream has come would be heard late.
+        """
+        return self.session.ready and (self.joined or self.setup.live is None)
 
     @property
     def hanging_up(self) -> bool:

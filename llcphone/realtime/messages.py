@@ -93,6 +93,10 @@ class CreateResponse:
     priming: bool = False
 
 
+ASK_EVENT = "ask-"
+"""Begins the event id of ``Speak``. A refusal repeats it."""
+
+
 @attrs.frozen
 class Speak:
     """What GPT-Live has instead of ``response.create``: the voice is told what to speak about now."""

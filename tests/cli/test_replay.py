@@ -20,7 +20,8 @@ from llcphone.cli.replay import run_replay
 from llcphone.config import RecordsConfig
 from llcphone.engine import CallEngine
 from llcphone.engine.events import Born, EndAsked, Tick
-from llcphone.engine.parts.playout import Cut, Playout
+from llcphone.engine.parts.playout import Playout
+from llcphone.engine.parts.sent_audio import Cut
 from llcphone.engine.tape.recorder import Replay, replay
 from llcphone.phone import black_box
 from llcphone.phone.black_box import open_black_boxes

@@ -9,9 +9,9 @@ import pytest
 from llcphone.audio import payload_bytes, silence_payload
 from llcphone.engine.call_setup import MachinePolicy
 from llcphone.engine.events import EndReason, MachineDetected, ModelLegLost, Tick
-from llcphone.engine.tape.recorder import Recorder, replay
 from llcphone.realtime.messages import AppendAudio
 from llcphone.twilio.media import CallerAudio
+from tests.engine.live_script import Taped
 from tests.engine.script import STARTED, Script, created, delta, done, frame
 from tests.engine.setups import dial_plan, echo_plan, live_plan, recovery_plan
 
@@ -178,27 +178,17 @@ def test_without_recovery_a_dead_session_is_left_to_the_limits_of_the_call() -> 
 
 def test_a_tape_of_a_live_call_is_decided_alike() -> None:
     call = live_call(recovery=recovery_plan(), greets=True)
-    lines: list[bytes] = []
-
-    def write(line: bytes) -> bool:
-        lines.append(line)
-        return True
-
-    recorder = Recorder(call.engine, write, version="1.2.3")
-    now_ms = 0
-    call.engine, engine = recorder, call.engine  # type: ignore[assignment]
-    call.engine.state = engine.state  # type: ignore[misc]
+    tape = Taped(call)
     call.configured()
     call.sees(STARTED, created("u1", "greeting"), delta(400, "i1", "u1"), done("u1"))
     for now_ms in range(20, 4_000, 20):
         if now_ms % 100 == 0 and now_ms < 1_500:
-            recorder.model_alive(now_ms)
+            call.engine.model_alive(now_ms)
         if not 1_000 < now_ms < 2_000:
-            recorder.hear(frame(), now_ms)
-        recorder.handle(Tick(), now_ms)
-    recorder.close()
-    told = replay(lines)
+            call.engine.hear(frame(), now_ms)
+        call.at(now_ms).sees(Tick())
+    told = tape.replayed()
     assert told.difference is None
-    assert told.frames == engine.state.frames
-    assert any(b'"alive"' in line for line in lines)
-    assert engine.policies.recovery.gaps
+    assert told.frames == call.engine.state.frames
+    assert any(b'"alive"' in line for line in tape.lines)
+    assert call.engine.policies.recovery.gaps

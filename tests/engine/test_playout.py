@@ -7,7 +7,8 @@ import base64
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llcphone.engine.parts.playout import Interruption, Kind, Playout
+from llcphone.engine.parts.playout import Playout
+from llcphone.engine.parts.sent_audio import Interruption, Kind
 from llcphone.twilio.media import Mark, Media
 from tests.engine.script import speech
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from llcphone.engine.events import ToolFinished
-from llcphone.engine.parts.conversation import FLOOR, FLOORS_KEPT, Cue
+from llcphone.engine.parts.conversation import FLOORS_KEPT
+from llcphone.engine.parts.floor import FLOOR, Cue
 from llcphone.engine.parts.history import History, Line
 from llcphone.engine.parts.timers import Timer, Timers
 from llcphone.engine.resumed import Speaker

@@ -5,17 +5,21 @@
 
 from __future__ import annotations
 
-from enum import Enum
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from llcphone.audio import BYTES_PER_MS
 from llcphone.engine import notes
 from llcphone.engine.commands import Command, SendModel, SendPhone
 from llcphone.engine.parts.bill import Bill
+from llcphone.engine.parts.floor import FLOOR, Cue
+from llcphone.engine.parts.live_responses import LiveResponses
+from llcphone.engine.parts.live_speech import LiveSpeech
 from llcphone.engine.parts.model_session import Schedule
-from llcphone.engine.parts.playout import Kind, Playout
+from llcphone.engine.parts.playout import Playout
 from llcphone.engine.parts.response_items import ResponseItems
 from llcphone.engine.parts.responses import Asked, Response, Responses
+from llcphone.engine.parts.sent_audio import Kind
 from llcphone.engine.parts.speech import RealtimeSpeech
 from llcphone.engine.parts.tool_batches import ToolBatches
 from llcphone.engine.parts.tool_outputs import ToolOutputs
@@ -29,38 +33,18 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from llcphone.engine.call_setup import CallSetup
+    from llcphone.engine.parts.speech import Speech
     from llcphone.realtime import events as model_events
 
 
-class Cue(Enum):
-    """What moves the floor."""
-
-    SPEECH_STARTED = 1
-    SPEECH_STOPPED = 2
-    RESPONSE_CREATED = 3
-    AGENT_AUDIO = 4
-    AGENT_SILENT = 5
-    """No response is active and all agent audio was heard or cleared."""
-    SESSION_LOST = 6
-    """No session detects the caller's turn any more; the next session hears it from its beginning."""
-    TURN_LEFT_OPEN = 7
-    """The caller is not heard any more, and turn detection does not end their turn."""
-
-
-FLOOR: dict[tuple[Floor, Cue], Floor] = {
-    (Floor.NOBODY, Cue.SPEECH_STARTED): Floor.CALLER,
-    (Floor.MODEL_THINKING, Cue.SPEECH_STARTED): Floor.CALLER,
-    (Floor.AGENT, Cue.SPEECH_STARTED): Floor.CALLER,  # barge-in
-    (Floor.CALLER, Cue.SPEECH_STOPPED): Floor.MODEL_THINKING,
-    (Floor.CALLER, Cue.SESSION_LOST): Floor.NOBODY,
-    (Floor.CALLER, Cue.TURN_LEFT_OPEN): Floor.NOBODY,
-    (Floor.NOBODY, Cue.RESPONSE_CREATED): Floor.MODEL_THINKING,
-    (Floor.NOBODY, Cue.AGENT_AUDIO): Floor.AGENT,
-    (Floor.MODEL_THINKING, Cue.AGENT_AUDIO): Floor.AGENT,
-    (Floor.AGENT, Cue.AGENT_SILENT): Floor.NOBODY,
-    (Floor.MODEL_THINKING, Cue.AGENT_SILENT): Floor.NOBODY,
-}
-"""How each moves it; a pair that is not here leaves the floor as it is."""
+def _speech_of(setup: CallSetup) -> tuple[Responses, Speech]:
+    """How the model of this call is asked to speak."""
+    wait_ms = setup.limits.response_wait_ms
+    if setup.live is None:
+        responses = Responses(response_wait_ms=wait_ms)
+        return responses, RealtimeSpeech(responses)
+    asked = LiveResponses(response_wait_ms=wait_ms, again_ms=setup.live.greeting_again_ms)
+    return asked, LiveSpeech(asked, setup.recovery.texts)
 
 
 FLOORS_KEPT = 4_000
@@ -73,23 +57,24 @@ class Conversation:
     # fmt: off
     __slots__ = (
         "_setup", "active_ms", "ask", "barge_ins", "batches", "bill", "deciding", "failed_responses",
-        "floor", "floors", "greeting_id", "greeting_over", "history", "in_doubt", "interrupted_id", "items",
-        "late_deltas", "outputs", "playout", "pressing_until_ms", "primed", "responses", "retold",
-        "schedule", "speech", "speech_from_ms", "tell", "timings", "transcript", "unanswered", "voice_ms",
+        "floor", "floors", "greeting_id", "greeting_over", "history", "in_doubt", "interrupted_id",
+        "items", "late_deltas", "leads", "outputs", "playout", "pressing_until_ms", "primed",
+        "responses", "retold", "said_ms", "schedule", "speech", "speech_from_ms", "tell", "timings",
+        "transcript", "unanswered", "voice_ms",
     )
     # fmt: on
 
     def __init__(self, setup: CallSetup) -> None:
         self._setup = setup
         self.playout = Playout(mark_every_ms=setup.limits.mark_every_ms)
-        self.responses = Responses(response_wait_ms=setup.limits.response_wait_ms)
-        self.speech = RealtimeSpeech(self.responses)
+        self.responses, self.speech = _speech_of(setup)
         self.ask, self.tell = self.speech.ask, self.speech.tell
         self.transcript = TranscriptBuilder(self.playout, speed=float(setup.session.get("speed") or 1.0))
         self.history = self.transcript.history
         self.timings = TurnTimings(silence_ms=vad_silence_ms(setup.session))
         self.schedule = Schedule(setup.schedule)
-        self.batches = ToolBatches(setup.tools, setup.silent_tools)
+        # A backend that is not continued answers nothing any more: no tool of its own is silent.
+        self.batches = ToolBatches(setup.tools, setup.silent_tools if setup.live is None else frozenset())
         self.outputs = ToolOutputs(self.responses, self.transcript)
         self.bill = Bill(setup.money)
         self.floor = Floor.NOBODY
@@ -103,8 +88,12 @@ class Conversation:
         """When somebody last spoke, for the idle limit."""
         self.voice_ms = 0
         """When the model last gave a piece of the agent's voice."""
+        self.said_ms = 0
+        """When the latest words of the caller were said, where words have times."""
         self.barge_ins = 0
         self.late_deltas = 0
+        self.leads: Counter[int] = Counter()
+        """How late pieces of a Live session's voice begin to be heard, in steps of 10 ms, and how many."""
         self.failed_responses = 0
         self.retold: set[str] = set()
         """Items that the present session has as text only: an older session had spoken them."""
@@ -202,6 +191,24 @@ class Conversation:
             self.responses.committed(now_ms)
         self.history.place(event.item_id, Speaker.CALLER, now_ms, after=event.previous_item_id)
 
+    def caller_said(self, said_ms: int, now_ms: int, out: list[Command]) -> bool:
+        """Words of the caller have come, which were said until ``said_ms``.
+
+        Returns whether the agent has not spoken since then. Else it has answered them, or speaks over them.
+        """
+        self.said_ms = max(self.said_ms, said_ms)
+        self.active_ms = max(self.active_ms, said_ms)
+        self.timings.caller_said(said_ms)
+        if said_ms <= self.voice_ms:
+            return False
+        self.unanswered = True
+        self.move(Cue.CALLER_WORDS, now_ms, out)
+        return True
+
+    def caller_is_quiet(self, now_ms: int, out: list[Command]) -> None:
+        """No more of the caller's words came for a while, or the agent speaks."""
+        self.move(Cue.CALLER_WORDS_OVER, now_ms, out)
+
     # -- the model --------------------------------------------------------------------------
 
     def response_created(self, event: model_events.ResponseCreated, now_ms: int, out: list[Command]) -> None:
@@ -219,18 +226,36 @@ class Conversation:
             if response.asked is Asked.GREETING:
                 self.greeting_id = response.id
             self.timings.response_created(response.id, response.asked.value, now_ms)
+            if self._setup.live is not None:  # the model decides whose turn it is
+                self.caller_is_quiet(now_ms, out)
             self.move(Cue.RESPONSE_CREATED, now_ms, out)
 
     def audio_delta(self, event: model_events.AudioDelta, now_ms: int, out: list[Command]) -> None:
-        """A piece of the agent's voice, straight to the phone."""
-        self.voice_ms = now_ms
+        """A piece of the agent's voice, straight to the phone; a pause in it only if little waits there."""
+        if self._setup.live is not None and not self._keeps_up(event, self._setup.live.cushion_ms, now_ms):
+            return
+        if not event.quiet:
+            self.voice_ms = now_ms
         turn = self.timings.of(event.response_id)
         if turn is not None and turn.first_delta_ms is None:
             turn.first_delta_ms = now_ms
         messages = self.playout.add(event.response_id, event.item_id, event.payload, now_ms)
         self._to_phone(messages, out)
-        if messages:
+        if messages and not event.quiet:
             self._agent_audio_sent(event.response_id, now_ms, out)
+
+    def _keeps_up(self, event: model_events.AudioDelta, cushion_ms: int, now_ms: int) -> bool:
+        """Whether to send a piece of a voice that comes in real time: what once came late stays late for the
+        rest of the call, unless pauses are left out."""
+        lead_ms = self.playout.lead_ms(now_ms)
+        if not event.quiet:
+            if self.playout.started:
+                self.leads[lead_ms // 10 * 10] += 1
+            return True
+        if lead_ms <= cushion_ms:
+            return True
+        self.playout.leave_out(event.item_id, event.payload)
+        return False
 
     def item_over(self, item_id: str, out: list[Command]) -> None:
         """No more audio of this item."""
@@ -251,6 +276,7 @@ class Conversation:
 
     def session_lost(self, now_ms: int, out: list[Command]) -> None:
         """The model's session is gone: what has become sound will be heard, all else never was."""
+        self.bill.session_over(now_ms, out)
         self.transcript.session_lost()
         self.outputs.session_lost(self.batches.call_ids)
         if (active := self.responses.active) is not None:

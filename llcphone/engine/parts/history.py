@@ -10,9 +10,12 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from llcphone.audio import BYTES_PER_MS
 from llcphone.engine.words import cut_words
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from llcphone.engine.resumed import Speaker
 
 LONGEST_TEXT = 32_768
@@ -49,14 +52,27 @@ class Line:
     written: bool = False
     """The model answered in text: it was not heard, and it was deleted from the session."""
     tool: CalledTool | None = None
+    fragments: list[tuple[str, int]] = attrs.field(factory=list)
+    """Its words in pieces, where their times are known: each with its end in the item's audio, in ms."""
+    left_out: Sequence[tuple[int, int]] = ()
+    """Pauses of that audio that were not sent: where in what was sent, and how long, in bytes."""
 
     def heard_text(self) -> str:
         """The words that were heard, cut at a word boundary by the share of audio heard."""
         if self.written:
             return ""
-        if self.heard_ms is None or self.heard_ms >= self.generated_ms:
+        whole = self.final or not self.fragments  # else words may be here whose audio is still to come
+        if self.heard_ms is None or (self.heard_ms >= self.generated_ms and whole):
             return self.text
+        if self.fragments:
+            return self.spoken_until(self.heard_ms)
         return cut_words(self.text, len(self.text) * self.heard_ms // max(1, self.generated_ms))
+
+    def spoken_until(self, heard_ms: int) -> str:
+        """The words whose end lies within the first ``heard_ms`` of what was sent."""
+        heard = heard_ms * BYTES_PER_MS
+        until_ms = (heard + sum(size for at, size in self.left_out if at < heard)) // BYTES_PER_MS
+        return "".join(text for text, end_ms in self.fragments if end_ms <= until_ms).strip()
 
     def unheard_text(self) -> str:
         """The words after those, which were generated and cut off."""
@@ -79,6 +95,17 @@ class History:
             self._order.insert(self._order.index(after) + 1, item_id)
         else:
             self._order.append(item_id)
+        return line
+
+    def place_at(self, item_id: str, speaker: Speaker, at_ms: int) -> Line:
+        """The same, in its place by time: lines that began later are there already."""
+        if (line := self._lines.get(item_id)) is not None:
+            return line
+        line = self._lines[item_id] = Line(item_id, speaker, at_ms)
+        place = len(self._order)
+        while place and self._lines[self._order[place - 1]].at_ms > at_ms:
+            place -= 1
+        self._order.insert(place, item_id)
         return line
 
     def get(self, item_id: str) -> Line | None:

@@ -19,72 +19,14 @@ Before the media stream starts nothing can be sent: audio is held, and flushed b
 from __future__ import annotations
 
 from collections import deque
-from enum import Enum
 from itertools import takewhile
 
-import attrs
-
 from llcphone.audio import BYTES_PER_MS, payload_bytes, silence_payload, split_payload
+from llcphone.engine.parts.sent_audio import Cut, Interruption, ItemAudio, Kind, Span
 from llcphone.twilio.media import Mark, Media, PhoneMessage
 
 _KEPT_ITEMS = 64
 """Settled items remembered: enough for any late event, small for an hour's call."""
-
-
-class Kind(Enum):
-    """What a span is made of."""
-
-    ITEM = "item"
-    PAD = "pad"
-    FILLER = "filler"
-
-
-@attrs.define(eq=False)
-class Span:
-    """A stretch of audio in Twilio's buffer that ends in its own mark."""
-
-    mark: str
-    kind: Kind
-    response_id: str
-    item_id: str
-    sent_ms: int
-    """When its first audio was sent."""
-    size: int = 0
-    """Bytes of µ-law in it."""
-
-
-@attrs.define(eq=False)
-class ItemAudio:
-    """The audio of one item, in bytes of µ-law: heard <= sent <= generated."""
-
-    item_id: str
-    response_id: str
-    generated: int = 0
-    sent: int = 0
-    heard: int = 0
-    """Proven by echoes; the span being played comes on top."""
-    done: bool = False
-    """No more audio of this item will come."""
-    cut: bool = False
-    """A barge-in ended it; ``heard`` is final."""
-
-
-@attrs.frozen
-class Cut:
-    """An item that a barge-in ended before all of it was heard."""
-
-    item_id: str
-    response_id: str
-    heard_ms: int
-    generated_ms: int
-
-
-@attrs.frozen
-class Interruption:
-    """What a barge-in found: items to truncate, and whether Twilio holds audio to clear."""
-
-    cuts: tuple[Cut, ...]
-    clear: bool
 
 
 class Playout:
@@ -132,6 +74,11 @@ class Playout:
         out: list[PhoneMessage] = []
         self._queue(Kind.ITEM, response_id, item_id, payload, now_ms, out)
         return out
+
+    def leave_out(self, item_id: str, payload: bytes) -> None:
+        """A pause of an item that is not sent: so it counts as never generated."""
+        if (item := self._items.get(item_id)) is not None:
+            item.left_out.append((item.generated, payload_bytes(payload)))
 
     def filler(self, payload: bytes, now_ms: int) -> list[PhoneMessage]:
         """The system's own audio: it takes its time in the queue, and no item is credited."""
@@ -260,6 +207,12 @@ class Playout:
         """When the queue will have been played, by the clock; 0 when it is empty."""
         sizes = sum(span.size for span in self._spans)
         return self._head_ms + sizes // BYTES_PER_MS if self._spans else 0
+
+    def lead_ms(self, now_ms: int) -> int:
+        """How long what is added now waits to be heard; while the stream has not started, what is held."""
+        if self.started:
+            return max(0, self.ends_ms - now_ms)
+        return sum(payload_bytes(payload) for _, _, _, payload in self._held) // BYTES_PER_MS
 
     @property
     def voice_ends_ms(self) -> int:

@@ -62,7 +62,7 @@ class Asked(Enum):
     UNASKED = "unasked"
 
 
-_OURS = {
+OURS = {
     GREETING: Asked.GREETING,
     MESSAGE: Asked.MESSAGE,
     RESUME: Asked.RESUME,
@@ -127,12 +127,16 @@ class Responses:
         """Let none of our creates leave before this moment."""
         self._hold_ms = max(self._hold_ms, until_ms)
 
-    def ask_anew(self, purpose: str) -> None:
-        """A response of this purpose that is on its way misses what it is about: cancel it, and ask again."""
+    def ask_anew(self, purpose: str) -> list[ModelMessage]:
+        """A response of this purpose that is on its way misses what it is about: cancel it, and ask again.
+
+        Returns what is sent for that at once: nothing here.
+        """
         if self._create == purpose:
             self._cancel_on_created = True
         if self.owes(purpose):
             self.want(purpose)
+        return []
 
     def output_sent(self, call_id: str) -> None:
         """A tool's answer is on its way to the server."""
@@ -151,7 +155,10 @@ class Responses:
         self._create_ms = now_ms
         self._committed_ms = None  # if it was owed, the server had its time
         self._cancel_on_created = False
-        return [CreateResponse(self._create)]
+        return [self._message(self._create)]
+
+    def _message(self, purpose: str) -> ModelMessage:
+        return CreateResponse(purpose)
 
     def wakes_ms(self, *, caller_speaking: bool) -> int | None:
         """When a wish may leave although nothing happens; None when only events can help."""
@@ -185,7 +192,7 @@ class Responses:
 
     def owes(self, purpose: str) -> bool:
         """A response of this purpose is active, wished for or on its way."""
-        active = self.active is not None and self.active.asked is _OURS.get(purpose, Asked.TOOLS)
+        active = self.active is not None and self.active.asked is OURS.get(purpose, Asked.TOOLS)
         return active or self._create == purpose or purpose in self._wishes
 
     @property
@@ -199,6 +206,11 @@ class Responses:
         if self._refused_ms is not None and self._wishes:
             since.append(self._refused_ms)
         return min(since, default=None)
+
+    @property
+    def backend_since_ms(self) -> int | None:
+        """Since when a backend works on what its tools have answered; None: there is none, or it does not."""
+        return None
 
     def forget_session(self) -> None:
         """The session is gone, and all it owed with it; a new one starts with nothing."""
@@ -298,7 +310,7 @@ class Responses:
             return Asked.CALLER, ""
         if self._create is not None and purpose in (self._create, ""):
             mine, self._create = self._create, None
-            return _OURS.get(mine, Asked.TOOLS), mine
+            return OURS.get(mine, Asked.TOOLS), mine
         return (Asked.CALLER if self._first else Asked.UNASKED), ""
 
     def _drop_answered(self, asked: Asked) -> None:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from llcphone.engine.call_setup import RetellingTexts
     from llcphone.engine.parts.caller_audio import CallerAudioBuffer
     from llcphone.engine.parts.history import Line
-    from llcphone.engine.parts.playout import Cut
+    from llcphone.engine.parts.sent_audio import Cut
 
 _LONGEST_ID = 32
 """Ids that we give may not be longer; OpenAI's own have 26 characters, other vendors' may have more."""

@@ -18,6 +18,7 @@ class Timer(StrEnum):
     STALL = "model due to say something"
     FILLER = "filler due"
     TOOL = "tool due to answer"
+    QUIET = "irreversible tool due to run"
     TOOL_FILLER = "filler due while a tool works"
     PRIMED = "priming due to end"
     CARRIER = "word of the carrier due"

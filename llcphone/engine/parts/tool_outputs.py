@@ -53,6 +53,10 @@ class ToolOutputs:
         self._waiting.pop(told, None)
         self._responses.output_acked(told)
 
+    def all_taken(self) -> None:
+        """The session has gone on with all of them."""
+        self._waiting.clear()
+
     def session_lost(self, running: Iterable[str]) -> None:
         """Answers of these calls go to a session that has the calls from the history."""
         self._retold = frozenset(running)
@@ -71,7 +75,7 @@ class ToolOutputs:
             return True
         self._transcript.tool_answered(call_id, again)
         self._send(told, call_id, again, out)
-        self._responses.ask_anew(TOOLS)
+        out.extend(SendModel(message) for message in self._responses.ask_anew(TOOLS))
         return True
 
     def _send(self, told: str, call_id: str, output: str, out: list[Command]) -> None:

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from llcphone.engine.commands import Command
-    from llcphone.engine.parts.playout import Cut, Playout
+    from llcphone.engine.parts.playout import Playout
+    from llcphone.engine.parts.sent_audio import Cut
 
 
 _TYPICAL_PACE = 0.018
@@ -47,6 +48,12 @@ class TranscriptBuilder:
         else:
             line.text += event.text
 
+    def caller_fragment(self, item_id: str, text: str, said_ms: int) -> None:
+        """Words of the caller with the time at which they were said: their line stands where it was said."""
+        line = self.history.place_at(item_id, Speaker.CALLER, said_ms)
+        if not line.final:
+            line.text += text
+
     def agent_words(
         self,
         event: model_events.TranscriptDelta | model_events.TranscriptDone,
@@ -57,11 +64,18 @@ class TranscriptBuilder:
         if self._playout.is_cut_off(event.response_id) and self.history.get(event.item_id) is None:
             return
         line = self.history.place(event.item_id, Speaker.AGENT, now_ms)
+        if isinstance(event, model_events.TranscriptDelta) and event.end_ms is not None:
+            self._place_words(line, event.text, event.end_ms)
         if isinstance(event, model_events.TranscriptDone):
             line.text, line.final = event.text, True
             out.append(notes.AgentSaid(event.item_id, event.text))
         elif not line.final:
             line.text += event.text
+
+    def _place_words(self, line: Line, text: str, end_ms: int) -> None:
+        if not line.fragments and (audio := self._playout.item(line.item_id)) is not None:
+            line.left_out = audio.left_out
+        line.fragments.append((text, end_ms))
 
     def text_words(self, event: model_events.TextDelta, now_ms: int) -> None:
         """Words that the agent writes where it should speak."""
@@ -100,6 +114,8 @@ class TranscriptBuilder:
         complete = audio is None or audio.done
         if heard_ms >= whole_ms and complete:
             return line.text if heard_ms else ""
+        if line.fragments:
+            return line.spoken_until(heard_ms)
         end = len(line.text) * heard_ms // max(1, whole_ms)
         if not (complete and line.final):
             end = min(end, said_within(line.text, round(heard_ms * self._pace())))
@@ -131,7 +147,9 @@ class TranscriptBuilder:
                 self.history.drop(line.item_id)
                 continue
             line.generated_ms = audio.generated // BYTES_PER_MS
-            if not audio.done:
+            if line.fragments:
+                line.text = line.spoken_until(line.generated_ms)
+            elif not audio.done:
                 self._estimated.add(line.item_id)
                 line.text = cut_words(line.text, said_within(line.text, round(line.generated_ms * pace)))
             line.final = True

@@ -123,6 +123,17 @@ class TurnTimings:
         self._caller_stopped_ms = stopped_ms
         self._decided_ms = now_ms
 
+    def caller_said(self, until_ms: int) -> None:
+        """Words of the caller were said until then; they come late, perhaps after the answer has begun."""
+        turn = self.turns[-1] if self.turns else None
+        if turn is None or turn.created_ms is None or turn.created_ms < until_ms:
+            self._caller_stopped_ms = until_ms
+        elif turn.asked in ("caller", "resume"):
+            turn.spoke_until_ms = max(turn.spoke_until_ms or 0, until_ms)
+            turn.caller_stopped_ms = turn.spoke_until_ms
+            if turn.heard_ms is not None:
+                self._waited, self._wait = turn, None
+
     def response_created(self, response_id: str, asked: str, now_ms: int) -> Turn:
         """A turn of the agent begins; a repeated event makes no second one."""
         if (known := self._by_response.get(response_id)) is not None:

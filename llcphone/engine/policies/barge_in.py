@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from llcphone.engine import notes
 from llcphone.engine.commands import Command, SendModel, SendPhone
-from llcphone.engine.parts.conversation import Cue
+from llcphone.engine.parts.floor import Cue
 from llcphone.engine.parts.responses import Asked
 from llcphone.engine.parts.retell import cut_at
 from llcphone.engine.status import Floor

@@ -33,7 +33,7 @@ from llcphone.engine.commands import (
 )
 from llcphone.engine.events import EndReason, ModelConnected, ModelConnectFailed
 from llcphone.engine.parts.model_session import Phase
-from llcphone.realtime.dialects import Dialect
+from llcphone.realtime.dialects import REALTIME_DIALECTS, Dialect
 from llcphone.realtime.error_codes import (
     REFUSED_CLOSES,
     ErrorKind,
@@ -63,7 +63,6 @@ class Connecting:
     def __init__(self, state: CallState) -> None:
         setup = state.setup
         self._state, self._session, self._retry = state, state.session, state.retry
-        self._opening = state.talk.speech.opening
         self._limits = setup.limits
         self._may_switch = setup.may_switch
         self._redials = 0
@@ -125,7 +124,12 @@ class Connecting:
         self._session.leg_dialect = event.dialect
         self._update_id = f"setup-{self._session.leg_number}"
         self._session.in_force.begins()
-        return [SendModel(self._opening(self._session.in_force.session, self._update_id))]
+        return [self._opening()]
+
+    def _opening(self) -> Command:
+        """The first message of the leg: all settings in force, and what was said so far."""
+        talk, session = self._state.talk, self._session.in_force.session
+        return SendModel(talk.speech.opening(session, self._update_id, talk.history.lines()))
 
     def connect_failed(self, event: ModelConnectFailed, now_ms: int) -> list[Command]:
         """The socket could not be opened."""
@@ -160,8 +164,7 @@ class Connecting:
         fatal = error_kind(error) is ErrorKind.FATAL
         if not fatal and (names := self._session.in_force.doubted()):
             self._update_id += "-opening"
-            again = SendModel(self._opening(self._session.in_force.session, self._update_id))
-            return [notes.SessionUpdateRefused(names, error.code, error.param), again]
+            return [notes.SessionUpdateRefused(names, error.code, error.param), self._opening()]
         if unclear is not None and self._flat_may_turn:
             return self._turn_to_ga(now_ms)
         # A refused update leaves defaults behind: 24 kHz PCM, loud static on a telephone.
@@ -188,7 +191,8 @@ class Connecting:
         self._session.phase = Phase.READY
         self._session.deadline_ms = None
         self._session.last_failure = ""
-        return [RememberDialect(self._session.leg_dialect)] if self._session.leg_dialect is not None else []
+        dialect = self._session.leg_dialect
+        return [RememberDialect(dialect)] if dialect in REALTIME_DIALECTS else []
 
     def recover(self, now_ms: int, pause_ms: int, *, on_the_line: bool) -> list[Command]:
         """The configured session is lost: open another, again and again until the limit."""

@@ -15,6 +15,8 @@ from llcphone.engine.events import EndReason
 from llcphone.engine.parts.event_order import LATE_MS, EventOrder
 from llcphone.engine.parts.model_session import Phase
 from llcphone.engine.parts.responses import GREETING, PRIMING
+from llcphone.engine.policies.live_events import LiveEvents
+from llcphone.engine.policies.live_tool_calls import LiveToolCalls
 from llcphone.engine.policies.resume import go_on
 from llcphone.engine.resumed import Owed
 from llcphone.engine.status import Floor
@@ -65,6 +67,8 @@ class ModelEvents:
             model_events.ModelError: self._error,
             model_events.UnknownModelEvent: state.unknown,
         }
+        if isinstance(tools := policies.tools, LiveToolCalls):
+            self._on_said |= LiveEvents(state, policies, tools).handlers()
 
     def handlers(self) -> dict[type, Handler]:
         """The events of model legs."""
@@ -121,6 +125,8 @@ class ModelEvents:
     def _session_ready(self, now_ms: int, out: list[Command]) -> None:
         state, setup = self._state, self._state.setup
         self._stopped, self._stop_made_ms = False, None
+        if setup.live is not None:
+            state.talk.bill.session_began(now_ms)
         if self._policies.recovery.recovering:
             self._policies.recovery.restored(now_ms, out)
             return

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -13,6 +15,7 @@ from llcphone.engine.status import CallActivity, CallStatus, DialStatus, RaisedA
 from llcphone.realtime import usage as tokens
 
 if TYPE_CHECKING:
+    from collections import Counter
     from collections.abc import Callable
 
     from llcphone.engine.parts.history import Line
@@ -134,11 +137,22 @@ def report_of(state: CallState, policies: Policies) -> dict[str, Any]:
         "cached_share": round(tokens.cached_share(usage), 4),
         "cost_usd": None if cost_usd is None else round(cost_usd, 6),
         "unbilled_responses": talk.bill.unbilled,
+        "seconds": talk.bill.seconds,
+        "lead_ms": _leads(talk.leads),
         "alarms": tuple(
             attrs.asdict(each) | {"at_ms": since_birth(each.at_ms)} for each in policies.alarms.raised
         ),
         "transcript": tuple(line for line in lines if line["text"]),
     }
+
+
+def _leads(leads: Counter[int]) -> dict[str, int]:
+    """How late the voice began to be heard: median, 99th percentile and longest; empty: unknown."""
+    if not (count := leads.total()):
+        return {}
+    steps = list(accumulate(leads[each] for each in sorted(leads)))
+    at = {"p50": -(-count // 2), "p99": -(-99 * count // 100), "max": count}
+    return {name: sorted(leads)[bisect_left(steps, number)] for name, number in at.items()}
 
 
 def _gaps(policies: Policies, since_birth: Callable[[int | None], int | None]) -> tuple[dict[str, Any], ...]:

@@ -11,6 +11,7 @@ from llcphone.engine.policies.echo_guard import EchoGuard
 from llcphone.engine.policies.feed import Feed
 from llcphone.engine.policies.goodbye import Goodbye
 from llcphone.engine.policies.instructions import Instructions
+from llcphone.engine.policies.live_tool_calls import LiveToolCalls
 from llcphone.engine.policies.manual_turns import ManualTurns
 from llcphone.engine.policies.outbound import Outbound
 from llcphone.engine.policies.phone_line import PhoneLine
@@ -39,7 +40,7 @@ class Policies:
         self.alarms = Alarms(state, line=self.line)
         self.silence = Silence(state)
         self.stall = Stall(state)
-        self.tools = ToolCalls(state)
+        self.tools = ToolCalls(state) if state.setup.live is None else LiveToolCalls(state, state.setup.live)
         self.instructions = Instructions(state)
         self.recovery = Recovery(
             state,

@@ -113,16 +113,24 @@ class Recovery:
         talk = self._state.talk
         responses = talk.responses
         if talk.caller_has_floor:
-            return Owed.NOTHING  # the next session hears the turn, and answers it
+            return self._to_the_caller()
         active = responses.active
         if active is not None and not talk.playout.is_cut_off(active.id):
             if any(item.sent for item in talk.playout.items_of(active.id)):
                 return Owed.REST
         elif not responses.reply_pending and not responses.owes_caller:
-            return Owed.NOTHING
+            return self._to_the_caller()
         if responses.owes(GREETING):
             return Owed.GREETING
         return Owed.REST if self._pending.owed is Owed.REST else Owed.ANSWER
+
+    def _to_the_caller(self) -> Owed:
+        """What is owed where nothing was asked for: the next session hears the turn, and answers it.
+
+        A Live session has had the words, and the next one only reads them: it has to be asked.
+        """
+        unanswered = self._state.setup.live is not None and self._state.talk.unanswered
+        return Owed.ANSWER if unanswered else Owed.NOTHING
 
     def cannot_be_had(self) -> None:
         """Another session would not help: the end that is asked for next is one."""
@@ -133,7 +141,7 @@ class Recovery:
         state, talk = self._state, self._state.talk
         on_the_line = state.started_ms is not None
         stalled = cause == STALLED
-        if stalled and talk.caller_has_floor:
+        if stalled and talk.caller_has_floor and state.setup.live is None:
             cause = LONG_TURN
         bearable = not on_the_line or state.retry.troubled(now_ms, stalled=stalled)
         pause_ms = state.retry.pause_ms(now_ms, at_once=True)

@@ -141,7 +141,7 @@ class Renewal:
         match event:
             case events.ModelConnected(dialect=dialect):
                 successor.age, successor.dialect = SessionAge(self._plan, now_ms), dialect
-                update = self._opening(successor.session, f"setup-{successor.leg_number}")
+                update = self._opening(successor.session, f"setup-{successor.leg_number}", ())
                 out.append(SendStandby(successor.leg_number, update))
             case events.ModelConnectFailed(code=code, fatal=fatal, retry_after_ms=pause_ms):
                 self._failed(code, now_ms, out, fatal=fatal, pause_ms=pause_ms)
@@ -183,7 +183,7 @@ class Renewal:
         if successor.session == in_force.session:
             return False
         successor.session = in_force.session
-        again = self._opening(successor.session, f"setup-{successor.leg_number}")
+        again = self._opening(successor.session, f"setup-{successor.leg_number}", ())
         out.append(SendStandby(successor.leg_number, again))
         return True
 

@@ -26,7 +26,7 @@ from llcphone.engine.parts import tool_batches
 from llcphone.engine.parts.responses import GREETING, PRIMING, TOOLS, TURN, Asked, Response
 from llcphone.realtime.error_codes import ErrorKind, asks_for_time, error_kind, named_wait_ms
 from llcphone.realtime.events import ModelError, RateLimits, ResponseDone, ResponseStatus
-from llcphone.realtime.messages import DeleteItem
+from llcphone.realtime.messages import ASK_EVENT, DeleteItem
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -125,6 +125,8 @@ class ReplyEnd:
                 out.append(EndCall(EndReason.MODEL_LOST))
             case ErrorKind.RETRY:
                 self._in_trouble(event.code, named_wait_ms(event.message), now_ms, out)
+            case _ if event.event_id.startswith(ASK_EVENT):
+                self._in_trouble(event.code, 0, now_ms, out)
             case _:
                 pass
 

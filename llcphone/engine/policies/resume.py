@@ -105,8 +105,9 @@ def _was_said(state: CallState, line: Line, now_ms: int) -> bool:
 def adopt(state: CallState, resumed: Resumed, now_ms: int) -> None:
     """A call is born with a conversation: write it down, and let due updates be in force."""
     talk = state.talk
+    before = "" if state.setup.live is None else "before-"  # each run of a Live call counts its items anew
     for kept in resumed.lines:
-        line = talk.history.place(kept.item_id, kept.speaker, now_ms)
+        line = talk.history.place(before + kept.item_id, kept.speaker, now_ms)
         line.text, line.final = kept.text, True
         if kept.speaker is Speaker.AGENT:
             line.generated_ms = line.heard_ms = max(1, kept.heard_ms)

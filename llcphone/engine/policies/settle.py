@@ -51,6 +51,7 @@ class Settle:
             policies.tools.settle(now_ms, out)
             policies.instructions.settle(now_ms, out)
             policies.silence.settle(now_ms, out)
+        if may_ask := state.may_ask:
             creates = talk.responses.due(now_ms, caller_speaking=talk.caller_has_floor)
             out.extend(SendModel(message) for message in creates)
             if creates:
@@ -65,7 +66,7 @@ class Settle:
         timers.arm(Timer.RENEW, policies.renewal.settle(now_ms, out))
         timers.arm_early(Timer.STALL, policies.stall.at_ms())
         wakes_ms = talk.responses.wakes_ms(caller_speaking=talk.caller_has_floor)
-        timers.arm(Timer.RESPONSE, wakes_ms if ready else None)
+        timers.arm(Timer.RESPONSE, wakes_ms if may_ask else None)
         waits_for_quiet = talk.schedule.waiting or policies.instructions.cue_waits
         quiet_ms = talk.quiet_from_ms if waits_for_quiet and ready else None
         timers.arm(Timer.DUE, None if quiet_ms is None else max(quiet_ms, now_ms))
@@ -93,6 +94,8 @@ class Settle:
         waits = state.pending.owed is not Owed.NOTHING or not talk.responses.idle(now_ms)
         waits = waits or self._policies.instructions.cue_waits
         transfer = state.leaving_for is EndReason.TRANSFERRED
+        # A Live voice says its last word when its backend has gone on after the tool that hangs up.
+        waits = waits or (state.setup.live is not None and talk.batches.running > 0)
         if talk.caller_has_floor:  # the model will decide again
             state.goodbye_ms = None
             state.timers.clear(Timer.GOODBYE)

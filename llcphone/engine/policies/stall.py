@@ -69,7 +69,9 @@ class Stall:
         if self._live is None:
             return None
         alive_ms = max(self._state.model_alive_ms, self._state.model_spoke_ms)
-        return max(alive_ms + self._live.dead_ms, self._held_ms + _READ_MS)
+        at_ms = max(alive_ms + self._live.dead_ms, self._held_ms + _READ_MS)
+        backend_ms = self._state.talk.responses.backend_since_ms
+        return at_ms if backend_ms is None else min(at_ms, backend_ms + self._state.retry.stall_at_most_ms)
 
     def look(self, now_ms: int, out: list[Command]) -> None:
         """The timer rings: an answer that is due may be lost, or the model deaf or dead."""

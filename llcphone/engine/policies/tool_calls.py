@@ -74,16 +74,24 @@ class ToolCalls:
         for call in to_run:
             if turn is not None:
                 turn.tools.append(call.name)
-            self._running[call.call_id] = call
-            rule = self._rules.get(call.name)
-            if rule is not None and rule.timeout_ms:
-                self._due_ms[call.call_id] = now_ms + rule.timeout_ms
-            talk.transcript.tool_called(call.call_id, call.name, call.arguments, now_ms)
-            out.append(call)
-            out.append(notes.ToolBegun(call.name, call.call_id))
+            self._take(call, now_ms)
+            self._run(call, out)
         if speak:
             talk.responses.want(TOOLS)
         return speak or self._batches.awaits(call.call_id for call in to_run)
+
+    def _take(self, call: RunTool, now_ms: int) -> None:
+        """A call waits for its answer from now on."""
+        self._running[call.call_id] = call
+        rule = self._rules.get(call.name)
+        if rule is not None and rule.timeout_ms:
+            self._due_ms[call.call_id] = now_ms + rule.timeout_ms
+        self._talk.transcript.tool_called(call.call_id, call.name, call.arguments, now_ms)
+
+    @staticmethod
+    def _run(call: RunTool, out: list[Command]) -> None:
+        out.append(call)
+        out.append(notes.ToolBegun(call.name, call.call_id))
 
     # -- answers ----------------------------------------------------------------------------
 
@@ -95,7 +103,7 @@ class ToolCalls:
             return
         out.append(notes.ToolDone(event.call_id, event.ok, event.took_ms))
         if late is None:
-            self._settle(event.call_id, event.output, out)
+            self._settle(event.call_id, event.output, now_ms, out)
             return
         self._talk.transcript.tool_answered(event.call_id, event.output)
         if self._state.session.ready:  # a later session gets the history
@@ -118,9 +126,11 @@ class ToolCalls:
             if promised:
                 self._late[call_id] = call
             out.append(notes.ToolLate(call.name, call_id))
-            self._settle(call_id, _no_answer(rule), out, promised=promised)
+            self._settle(call_id, _no_answer(rule), now_ms, out, promised=promised)
 
-    def _settle(self, call_id: str, output: str, out: list[Command], *, promised: bool = False) -> None:
+    def _settle(
+        self, call_id: str, output: str, now_ms: int, out: list[Command], *, promised: bool = False
+    ) -> None:
         self._due_ms.pop(call_id, None)
         self._answer(call_id, output, out, promised=promised)
         if self._batches.finished(call_id):

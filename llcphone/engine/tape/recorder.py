@@ -54,7 +54,7 @@ class Step(msgspec.Struct, tag_field="is", tag="step"):
     """The engine's next deadline, from now; None: only events can wake it."""
 
 
-class Frames(msgspec.Struct, tag_field="is", tag="frames"):
+class Frames(msgspec.Struct, tag_field="is", tag="frames", omit_defaults=True):
     now_ms: int
     """When the last of them came."""
     frames: int
@@ -62,6 +62,8 @@ class Frames(msgspec.Struct, tag_field="is", tag="frames"):
     """Audio in each."""
     sent: int
     """How many went on to the model at once."""
+    loud_ms: int = 0
+    """When the last loud one came, where that matters: audio on tape is silent. 0: none was."""
 
 
 class Alive(msgspec.Struct, tag_field="is", tag="alive"):
@@ -99,6 +101,7 @@ class Recorder:
         self._frames = self._sent = 0
         """Frames since the last line, and how many of them went on; each of ``_size`` bytes."""
         self._size = 0
+        self._loud_ms = 0
         self._signs = 0
         """Signs of life since the last line."""
         self._length = -1
@@ -154,7 +157,9 @@ class Recorder:
     def _tell_frames(self) -> None:
         engine = self._engine
         if self._frames and engine.ended is None:
-            self._tell(Frames, engine.state.last_frame_ms, self._frames, self._size, self._sent)
+            loud_ms = 0 if engine.state.loud_ms == self._loud_ms else engine.state.loud_ms
+            self._loud_ms = engine.state.loud_ms
+            self._tell(Frames, engine.state.last_frame_ms, self._frames, self._size, self._sent, loud_ms)
         if self._signs and engine.ended is None:
             self._tell(Alive, engine.state.model_alive_ms, self._signs)
         self._frames = self._sent = self._signs = 0
@@ -290,7 +295,8 @@ def _again(lines: Iterable[bytes]) -> Iterator[tuple[int, Line, Line]]:
             case Frames():
                 payload = audio_of(line.bytes)
                 sent = sum(engine.hear(payload, line.now_ms) is not None for _ in range(line.frames))
-                yield number, line, Frames(line.now_ms, line.frames, line.bytes, sent)
+                engine.state.loud_ms = line.loud_ms or engine.state.loud_ms
+                yield number, line, Frames(line.now_ms, line.frames, line.bytes, sent, line.loud_ms)
             case Alive():
                 engine.model_alive(line.now_ms)
                 yield number, line, line
