@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llcphone import Config, ConfigError
-from llcphone.call.setup import money_plan
+from llcphone.call.setup_money import endpoint_rates
 from llcphone.price_lists import SHIPPED, price_list
 from llcphone.prices import Rates, parse_prices
 from llcphone.realtime.events import Usage
@@ -72,7 +72,7 @@ def test_a_model_with_a_date_in_its_name_has_the_price_of_the_one_without() -> N
 def test_an_unknown_model_has_no_price_rather_than_a_price_of_nothing() -> None:
     assert price_list().rates("my-azure-deployment") is None
     assert price_list().rates("gpt-realtime-9") is None
-    assert money_plan(Config.from_dict({"realtime": {"model": "my-azure-deployment"}})).rates is None
+    assert endpoint_rates(Config.from_dict({"realtime": {"model": "my-azure-deployment"}})) == (None,)
 
 
 @pytest.mark.parametrize("model", ["gpt-live-1", "gpt-live-1.1", "gpt-live-1-2026-09-10"])
@@ -98,7 +98,7 @@ def test_a_text_model_has_rates_of_text_only() -> None:
 def test_a_budget_for_a_model_without_a_price_is_refused(key: str) -> None:
     config = Config.from_dict({"realtime": {"model": "my-azure-deployment"}, "money": {key: 1.0}})
     with pytest.raises(ConfigError, match="no price") as refusal:
-        money_plan(config)
+        endpoint_rates(config)
     assert refusal.value.key == f"money.{key}"
 
 
@@ -108,7 +108,7 @@ def test_a_list_of_ones_own_replaces_the_shipped_one(tmp_path: Path) -> None:
     config = Config.from_dict(
         {"realtime": {"model": "some-model"}, "money": {"price_file": str(file), "call_budget_usd": 0.5}}
     )
-    assert money_plan(config).rates == RATES
+    assert endpoint_rates(config) == (RATES,)
     assert price_list(str(file)).rates("gpt-realtime-1.5") is None
 
 

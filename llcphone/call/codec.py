@@ -6,7 +6,7 @@ Another protocol would be another class with these methods.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from llcphone.realtime.decode import audio_delta_fast, decode
 from llcphone.realtime.dialects import REALTIME_DIALECTS, Dialect, append_prefix, encode
@@ -16,13 +16,34 @@ if TYPE_CHECKING:
     from llcphone.realtime.messages import ModelMessage
 
 
+class ModelCodec(Protocol):
+    """How one leg's messages are written and read; only that leg uses it."""
+
+    @property
+    def dialect(self) -> Dialect:
+        """Which wire it writes and reads."""
+
+    @property
+    def append_prefix(self) -> bytes:
+        """The text before the base64 of a caller's frame; ``append_end`` follows it."""
+
+    @property
+    def append_end(self) -> bytes:
+        """The text after it."""
+
+    def encode(self, message: ModelMessage) -> bytes:
+        """A message as the wire has it."""
+
+    def decode(self, message: bytes) -> ModelEvent:
+        """An event; raises RemoteProtocolError."""
+
+
 class RealtimeCodec:
     """The Realtime API, in one of its dialects."""
 
     __slots__ = ("dialect",)
 
     append_prefix = append_prefix
-    """The text before the base64 of a caller's frame; ``append_end`` follows it."""
     append_end = b'"}'
 
     def __init__(self, dialect: Dialect) -> None:

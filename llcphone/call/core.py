@@ -28,7 +28,7 @@ from llcphone.twilio.media import Clear, MediaEncoder
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from llcphone.call.codec import RealtimeCodec
+    from llcphone.call.codec import ModelCodec
     from llcphone.call.services import CallServices, EngineLike, Recording
     from llcphone.engine.call_setup import CallSetup
     from llcphone.engine.commands import Command
@@ -114,7 +114,7 @@ class CallCore:
         self.phone = PhoneWriter(services.recording)
         self.model: Leg | None = None
         """Where the caller's frames go; None while no model leg is open."""
-        self.codec: RealtimeCodec | None = None
+        self.codec: ModelCodec | None = None
         """How that leg is written."""
         self.bad_messages = 0
         self.fault: BaseException | None = None

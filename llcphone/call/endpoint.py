@@ -1,9 +1,12 @@
 """The model's endpoint: how it is dialled, and whether it gives sessions.
 
-``Endpoint.dial`` opens one model leg in one dialect. ``Endpoint.ask`` is the question a phone asks
-in the background at its start: reachable, accepted, in which dialect? On the same session it then asks
-for every agent's own settings, so that what a caller's session would be refused for is known before there
-is a caller. It costs no tokens.
+``Endpoint.dial`` opens one model leg in one dialect; the leg comes with a codec of its own. ``Endpoint.ask``
+is the question a phone asks in the background at its start: reachable, accepted, in which dialect? On the
+same session it then asks for every agent's own settings, so that what a caller's session would be refused
+for is known before there is a caller. It costs no tokens.
+
+A configuration may have several endpoints (``Config.endpoints``). Each has a number, its own settings, its
+own dialect and its own health.
 """
 
 from __future__ import annotations
@@ -20,7 +23,7 @@ from llcphone.call.codec import codec_of
 from llcphone.call.core import MOST_BAD_IN_ROW
 from llcphone.call.model_leg import NO_SESSION, failure_word
 from llcphone.call.session_settings import session_fields
-from llcphone.call.session_source import DialectMemory
+from llcphone.call.session_source import DialectMemory, OpenLeg
 from llcphone.call.setup import plan_call
 from llcphone.errors import ConfigError, LegClosed, RemoteProtocolError
 from llcphone.realtime import events as model_events
@@ -62,11 +65,13 @@ _ASK_AGAIN_S = (1.0, 2.0, 5.0, 10.0, 30.0)
 
 
 class Endpoint:
-    """One Realtime endpoint as configured."""
+    """One endpoint of the model as configured."""
 
-    def __init__(self, config: Config, agents: Iterable[Agent] = ()) -> None:
-        realtime = config.realtime
+    def __init__(self, config: Config, agents: Iterable[Agent] = (), number: int = 0) -> None:
+        """Take the settings, the agents to ask for, and which of ``config.endpoints`` it is."""
+        self.number = number
         self._config = config
+        self._realtime = realtime = config.endpoints[number]
         self._url = with_model(realtime.url, realtime.model)
         self._tls = _tls_context(config) if realtime.url.startswith("wss:") else None
         self.dialects = DialectMemory(known_dialect(realtime))
@@ -81,11 +86,14 @@ class Endpoint:
 
     def ask_for(self, agents: Iterable[Agent]) -> None:
         """Let ``keep_asking`` ask for the settings of these agents instead."""
-        self._wishes = [wish for agent in agents for wish in wishes_of(self._config, agent)]
+        self._wishes = [wish for agent in agents for wish in wishes_of(self._config, agent, self.number)]
         self.refused = {}
 
-    async def dial(self, dialect: Dialect, spawn: Spawn, *, caller: str = "") -> Leg:
+    async def dial(self, dialect: Dialect, spawn: Spawn, *, caller: str = "") -> OpenLeg:
         """Open a model leg; raises what ``wire.websocket.connect`` raises."""
+        return OpenLeg(await self._connect(dialect, spawn, caller), codec_of(dialect))
+
+    async def _connect(self, dialect: Dialect, spawn: Spawn, caller: str) -> Leg:
         headers = self._headers(dialect, caller)
         if self._config.wire.model == "trio-websocket":
             return await connect_trio_websocket(
@@ -119,7 +127,7 @@ class Endpoint:
         dialect = self.dialects.answer or Dialect.FLAT
         trouble = await self._ask(dialect, wishes)
         if trouble in (_SPEAKS_GA, _NOT_ULAW) and dialect is Dialect.FLAT:
-            if known_dialect(self._config.realtime) is not None:
+            if known_dialect(self._realtime) is not None:
                 return trouble
             if trouble == _SPEAKS_GA:
                 self.dialects.remember(Dialect.GA)
@@ -127,7 +135,7 @@ class Endpoint:
         return trouble
 
     async def _ask(self, dialect: Dialect, wishes: Sequence[Wish]) -> str | None:
-        talk = partial(self._configure, dialect=dialect, wishes=wishes)
+        talk = partial(self._configure, wishes=wishes)
         with contained() as failure:
             return await self.visit(dialect, talk, within_s=_ASK_S + len(wishes))
         if isinstance(failure.error, NO_SESSION):
@@ -135,7 +143,7 @@ class Endpoint:
         log.error("asking for a session failed", extra={"errors": failure.kinds})
         return "fault"
 
-    async def visit(self, dialect: Dialect, talk: Callable[[Leg], Awaitable[T]], *, within_s: float) -> T:
+    async def visit(self, dialect: Dialect, talk: Callable[[OpenLeg], Awaitable[T]], *, within_s: float) -> T:
         """Open a session that belongs to no call, talk with it, and close it whatever happens.
 
         Raises:
@@ -145,14 +153,14 @@ class Endpoint:
         with trio.fail_after(within_s):
             try:
                 async with trio.open_nursery() as nursery:
-                    leg = await self.dial(dialect, nursery.start_soon)
+                    opened = await self.dial(dialect, nursery.start_soon)
                     try:
-                        leg.attach(nursery.start_soon, lambda end: None)
-                        answer = await talk(leg)
+                        opened.leg.attach(nursery.start_soon, lambda end: None)
+                        answer = await talk(opened)
                     finally:
                         with trio.move_on_after(1.0, shield=True):
-                            await leg.aclose()
-                        leg.abort()
+                            await opened.leg.aclose()
+                        opened.leg.abort()
                         nursery.cancel_scope.cancel(reason="asked")
             except* NO_SESSION as group:
                 failure = _first(group)
@@ -160,10 +168,11 @@ class Endpoint:
             raise failure
         return answer
 
-    async def _configure(self, leg: Leg, dialect: Dialect, wishes: Sequence[Wish]) -> str | None:
-        realtime = self._config.realtime
+    async def _configure(self, opened: OpenLeg, wishes: Sequence[Wish]) -> str | None:
+        dialect = opened.codec.dialect
+        realtime = self._realtime
         fields = session_fields(realtime, instructions="", tools=[], eagerness=realtime.eagerness, voice=None)
-        answer = await configure(leg, UpdateSession(fields, "question"), dialect)
+        answer = await configure(opened, UpdateSession(fields, "question"))
         if isinstance(answer, model_events.ModelError):
             speaks_ga = dialect is Dialect.FLAT and is_dialect_refusal(answer)
             return _SPEAKS_GA if speaks_ga else answer.code or "error"
@@ -174,15 +183,15 @@ class Endpoint:
             self.accepted.set()
             log.info("model session accepted", extra={"dialect": self._known()})
         if wishes:
-            await self._ask_for_agents(leg, dialect, wishes)
+            await self._ask_for_agents(opened, wishes)
         return None
 
-    async def _ask_for_agents(self, leg: Leg, dialect: Dialect, wishes: Sequence[Wish]) -> None:
+    async def _ask_for_agents(self, opened: OpenLeg, wishes: Sequence[Wish]) -> None:
         """Each agent's settings in turn, on one session: nothing was said, so even the voice may change."""
         refused: dict[str, str] = {}
         for agent, fields in wishes:
             try:
-                answer = await configure(leg, UpdateSession(fields, "question"), dialect)
+                answer = await configure(opened, UpdateSession(fields, "question"))
             except (LegClosed, RemoteProtocolError) as exc:
                 refused.setdefault(agent, failure_word(exc))
                 break
@@ -195,7 +204,7 @@ class Endpoint:
         self.refused = refused
 
     def _headers(self, dialect: Dialect, caller: str) -> list[tuple[str, str]]:
-        realtime = self._config.realtime
+        realtime = self._realtime
         headers = list(connect_headers(dialect))
         if key_header(realtime) == "api-key":
             headers.append(("api-key", realtime.api_key))
@@ -214,14 +223,15 @@ class Endpoint:
         return self.dialects.answer.value if self.dialects.answer is not None else "unknown"
 
 
-def wishes_of(config: Config, agent: Agent) -> list[Wish]:
-    """What an agent's session is asked for: its opening settings, and each later update."""
+def wishes_of(config: Config, agent: Agent, endpoint: int = 0) -> list[Wish]:
+    """What an agent's session at this endpoint is asked for: opening settings, and each later update."""
     plan = plan_call(config, agent)
-    return [(agent.name, plan.session), *((agent.name, update.session) for update in plan.schedule)]
+    opening = plan.endpoints[endpoint].session
+    return [(agent.name, opening), *((agent.name, update.session) for update in plan.schedule)]
 
 
 async def configure(
-    leg: Leg, update: UpdateSession, dialect: Dialect
+    opened: OpenLeg, update: UpdateSession
 ) -> model_events.SessionUpdated | model_events.ModelError:
     """Send a leg's first update; returns the server's answer. Bounded by its caller.
 
@@ -229,7 +239,7 @@ async def configure(
         LegClosed: the leg ended before there was one.
         RemoteProtocolError: nothing that came can be read.
     """
-    codec = codec_of(dialect)
+    leg, codec = opened.leg, opened.codec
     leg.send_nowait(codec.encode(update))
     unreadable = 0
     while True:

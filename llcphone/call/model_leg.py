@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 import attrs
 import trio
 
-from llcphone.call.codec import RealtimeCodec, codec_of
 from llcphone.call.core import BadMessageCount, CallCore
 from llcphone.engine.events import ModelConnected, ModelConnectFailed, ModelExpires, ModelLegLost, ModelSaid
 from llcphone.errors import LegClosed, ModelRefused, RemoteProtocolError
@@ -28,6 +27,8 @@ from llcphone.wire.websocket_leg import read_all
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from llcphone.call.codec import ModelCodec
+    from llcphone.call.session_source import EndpointSource, OpenLeg
     from llcphone.wire.leg import Leg
 
 _ABNORMAL = 1006
@@ -45,14 +46,15 @@ class ModelLeg:
     """Called when the leg is open, and when it takes nothing any more."""
     leg: Leg | None = attrs.field(default=None, init=False)
     """None: it is not open yet, or no longer."""
-    codec: RealtimeCodec | None = attrs.field(default=None, init=False)
+    codec: ModelCodec | None = attrs.field(default=None, init=False)
     """What it is written and read with, from when it is open."""
     _scope: trio.CancelScope = attrs.field(factory=trio.CancelScope, init=False)
 
-    async def run(self, dialect: Dialect | None, after_ms: int) -> None:
+    async def run(self, endpoint: int, dialect: Dialect | None, after_ms: int) -> None:
         """Open the leg and read it until it ends or is closed.
 
         Args:
+            endpoint: number of the endpoint.
             dialect: what the endpoint speaks; None: as remembered, else this leg asks.
             after_ms: how long to wait before.
         """
@@ -61,23 +63,24 @@ class ModelLeg:
                 await trio.sleep(after_ms / 1000)
             await trio.lowlevel.checkpoint_if_cancelled()  # a call that is over takes nothing from the pool
             sessions = self._core.services.sessions
-            warm = sessions.take_warm(self._core.engine.status(), dialect)
+            source = sessions.endpoints[endpoint]
+            warm = sessions.take_warm(self._core.engine.status(), endpoint, dialect)
             if warm is not None:  # ours from here on: no await before it is held
-                await self._hold(warm.leg, warm.dialect, first_within_s=_PROOF_S)
-            elif (dialect := dialect or await sessions.dialects.resolve()) is not None:
-                await self._dial(dialect)
+                await self._hold(warm, first_within_s=_PROOF_S)
+            elif (dialect := dialect or await source.dialects.resolve()) is not None:
+                await self._dial(source, dialect)
             else:
-                with sessions.dialects.asking():
-                    await self._dial(Dialect.FLAT)
+                with source.dialects.asking():
+                    await self._dial(source, Dialect.FLAT)
 
     def close(self, reason: str) -> None:
         """Close it, open or still connecting."""
         self._scope.cancel(reason=reason)
 
-    async def _dial(self, dialect: Dialect) -> None:
+    async def _dial(self, source: EndpointSource, dialect: Dialect) -> None:
         core = self._core
         try:
-            leg = await core.services.sessions.dial(dialect, core.spawn)
+            opened = await source.dial(dialect, core.spawn)
         except HandshakeRefused as exc:
             fatal = exc.status in (400, 401, 403, 404)
             retry_ms = int((exc.retry_after or 0) * 1000)
@@ -86,17 +89,17 @@ class ModelLeg:
         except (OSError, UnicodeError, trio.TooSlowError, RemoteProtocolError) as exc:
             core.step(ModelConnectFailed(self.leg_number, failure_word(exc)))
             return
-        await self._hold(leg, dialect)
+        await self._hold(opened)
 
-    async def _hold(self, leg: Leg, dialect: Dialect, *, first_within_s: float = math.inf) -> None:
+    async def _hold(self, opened: OpenLeg, *, first_within_s: float = math.inf) -> None:
         """Read an open leg to its end; it is closed whatever happens."""
-        core = self._core
+        core, leg, codec = self._core, opened.leg, opened.codec
         try:
             leg.attach(core.spawn, lambda end: core.step(_ended(self.leg_number, end)))
-            self.leg, self.codec = leg, codec_of(dialect)
+            self.leg, self.codec = leg, codec
             self._changed()
-            core.step(ModelConnected(self.leg_number, dialect))
-            await self._pump(leg, self.codec, first_within_s)
+            core.step(ModelConnected(self.leg_number, codec.dialect))
+            await self._pump(leg, codec, first_within_s)
         finally:
             self.leg = None
             self._changed()
@@ -104,7 +107,7 @@ class ModelLeg:
                 await leg.aclose()
             leg.abort()
 
-    async def _pump(self, leg: Leg, codec: RealtimeCodec, first_within_s: float) -> None:
+    async def _pump(self, leg: Leg, codec: ModelCodec, first_within_s: float) -> None:
         core, leg_number, bad = self._core, self.leg_number, BadMessageCount(self._core)
         proven = first_within_s == math.inf
 

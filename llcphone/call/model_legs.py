@@ -86,7 +86,7 @@ class ModelLegs:
         leg = self._legs[command.leg_number] = ModelLeg(command.leg_number, self._core, self._changed)
 
         async def read() -> None:
-            await leg.run(command.dialect, command.after_ms)
+            await leg.run(command.endpoint, command.dialect, command.after_ms)
             self._legs.pop(command.leg_number, None)
 
         self._core.spawn(read, name="openai reader")

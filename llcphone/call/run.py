@@ -130,7 +130,7 @@ class CallRun:
     # -- obeying ----------------------------------------------------------------------------
 
     def _remember_dialect(self, command: commands.RememberDialect) -> None:
-        self._services.sessions.dialects.remember(command.dialect)
+        self._services.sessions.endpoints[command.endpoint].dialects.remember(command.dialect)
 
     def _dial(self, command: commands.Dial) -> None:
         if self._services.dial is not None:

@@ -25,8 +25,9 @@ from llcphone.realtime.dialects import Dialect
 from llcphone.wire.leg import Leg, Spawn
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
+    from llcphone.call.codec import ModelCodec
     from llcphone.engine.status import CallStatus
 
 
@@ -71,38 +72,53 @@ class DialectMemory:
 
 
 @attrs.frozen
-class WarmLeg:
-    """The leg of a session from the warm pool; its receiver owns and closes it."""
+class OpenLeg:
+    """A leg that is open, and its own codec; its receiver owns and closes it."""
 
     leg: Leg
-    dialect: Dialect
+    codec: ModelCodec
+
+
+@attrs.frozen
+class WarmLeg(OpenLeg):
+    """The leg of a session from the warm pool."""
+
     took_ms: int
     """How long it took to connect and configure it, while no caller waited."""
 
 
 TakeWarm = Callable[["Dialect | None"], WarmLeg | None]
 """Takes a session out of the warm pool, in that dialect or in any; None when none fits. Synchronous."""
-DialModel = Callable[[Dialect, Spawn], Awaitable[Leg]]
+DialModel = Callable[[Dialect, Spawn], Awaitable[OpenLeg]]
 """Opens a model leg in a dialect; the phone passes it in with URL, key and transport bound."""
+
+
+@attrs.frozen
+class EndpointSource:
+    """Where one call gets the legs of one endpoint."""
+
+    dial: DialModel
+    dialects: DialectMemory
+    take_warm: TakeWarm | None = None
+    """None: this endpoint has no pool for the call."""
 
 
 @attrs.define(eq=False)
 class SessionSource:
     """Where the model legs of one call come from."""
 
-    dial: DialModel
-    dialects: DialectMemory
-    _take_warm: TakeWarm | None = None
-    """None: this call has no pool."""
+    endpoints: Sequence[EndpointSource]
+    """By the engine's numbers of the endpoints."""
     _cold: bool = attrs.field(default=False, init=False)
     _took_ms: int | None = attrs.field(default=None, init=False)
     """Of the first session, if it came from the pool."""
     _unproven: bool = attrs.field(default=False, init=False)
     """The leg taken last has not said anything."""
 
-    def take_warm(self, call: CallStatus, dialect: Dialect | None) -> WarmLeg | None:
-        """A leg is wanted: one from the pool if there is one, None to dial."""
-        warm = None if self._take_warm is None or self._unproven else self._take_warm(dialect)
+    def take_warm(self, call: CallStatus, endpoint: int, dialect: Dialect | None) -> WarmLeg | None:
+        """A leg to this endpoint is wanted: one from the pool if there is one, None to dial."""
+        take = self.endpoints[endpoint].take_warm
+        warm = None if take is None or self._unproven else take(dialect)
         self._unproven = self._unproven or warm is not None
         if call.ready_ms is None:  # the record describes the first session, not its replacements
             self._cold = call.cold

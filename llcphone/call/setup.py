@@ -13,37 +13,32 @@ from llcphone.call.live_session import live_session_fields
 from llcphone.call.loop_blocking import timed_at_once
 from llcphone.call.session_settings import session_fields
 from llcphone.call.setup_limits import call_limits, renewal_plan
+from llcphone.call.setup_money import endpoint_rates, money_plan
 from llcphone.call.setup_turns import detection, echo_plan, silence_plan, turn_updates
 from llcphone.call.tool_results import LONGEST, shortened
 from llcphone.engine.call_setup import (
     AlarmPlan,
-    AtLimit,
     CallSetup,
     GoodbyePlan,
-    MoneyPlan,
     RecoveryPlan,
     RetellingTexts,
     ToolPlan,
     ToolRule,
 )
+from llcphone.engine.endpoint_plan import EndpointPlan
 from llcphone.engine.resumed import Owed
-from llcphone.errors import ConfigError
-from llcphone.price_lists import price_list
 from llcphone.realtime.profiles import known_dialect
 from llcphone.runtime.containment import contained
 from llcphone.runtime.log_lines import logger
 from llcphone.validation.text import clean_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Collection, Iterable, Sequence
 
     from llcphone.agent import Agent
     from llcphone.config import Config
-    from llcphone.config.live import LiveConfig
-    from llcphone.config.realtime import RealtimeConfig
     from llcphone.engine.call_setup import DialPlan
     from llcphone.engine.resumed import Resumed
-    from llcphone.prices import PriceList, Rates
     from llcphone.realtime.dialects import Dialect
     from llcphone.tools.call_handle import CallHandle
     from llcphone.tools.tool import Tool
@@ -72,7 +67,12 @@ class CallStart:
 
 
 def plan_call(
-    config: Config, agent: Agent, start: CallStart | None = None, *, dialect: Dialect | None = None
+    config: Config,
+    agent: Agent,
+    start: CallStart | None = None,
+    *,
+    dialects: Sequence[Dialect | None] = (),
+    down: Collection[int] = (),
 ) -> CallSetup:
     """The engine's setup for one run of a call.
 
@@ -80,14 +80,24 @@ def plan_call(
         config: the settings; the agent's own values take precedence.
         agent: the agent that answers.
         start: what is known of the call; None: it is inbound and new.
-        dialect: what is known of the endpoint, None to ask.
+        dialects: what is known of each endpoint, None to ask; empty: nothing is.
+        down: numbers of the endpoints that give no sessions now.
     """
     config, start = agent.over(config), start or CallStart()
     realtime, outbound = config.realtime, start.outbound or start.dial is not None
     detects_turns = realtime.turn_detection != "none"
     opening = config.opening
+    first, *elsewhere = (
+        EndpointPlan(
+            session=plan_session(config, agent, start.context, number),
+            dialect=known_dialect(realtime) or (dialects[number] if dialects else None),
+            may_switch=known_dialect(realtime) is None,
+            rates=rates,
+        )
+        for number, (realtime, rates) in enumerate(zip(config.endpoints, endpoint_rates(config), strict=True))
+    )
     return CallSetup(
-        session=plan_session(config, agent, start.context),
+        session=first.session,
         call_sid=start.call_sid,
         greets=_greets(config, agent, start.resumed, outbound=outbound),
         greeting_cue=clean_text(agent.greeting_cue or opening.greeting_cue),
@@ -98,14 +108,16 @@ def plan_call(
         silent_tools=frozenset(name for name, tool in agent.tools.items() if tool.silent),
         tool_plan=tool_plan(config, agent.tools.values()),
         dial=start.dial,
-        dialect=known_dialect(realtime) or dialect,
-        may_switch=known_dialect(realtime) is None,
+        dialect=first.dialect,
+        may_switch=first.may_switch,
+        elsewhere=tuple(elsewhere),
+        endpoints_down=tuple(down),
         create_response=detects_turns and detection(config).create_response,
         interrupt_response=detects_turns and realtime.interrupt_response,
         echo=echo_plan(config),
         silence=silence_plan(config),
         recovery=recovery_plan(config, agent.stand_in),
-        money=money_plan(config, spent_usd=start.spent_usd),
+        money=money_plan(config, first.rates, spent_usd=start.spent_usd),
         goodbye=GoodbyePlan(config.agent.goodbye_cue, _apology(config)),
         alarms=AlarmPlan(config.alarms.slow_turn_ms, config.alarms.dead_air_ms),
         renewal=renewal_plan(config),
@@ -114,15 +126,16 @@ def plan_call(
     )
 
 
-def plan_session(config: Config, agent: Agent, context: str = "") -> dict[str, Any]:
+def plan_session(config: Config, agent: Agent, context: str = "", endpoint: int = 0) -> dict[str, Any]:
     """The fields of a session's first update; with GPT-Live, of its start.
 
     Args:
         config: the settings; the agent's own values take precedence.
         agent: the agent that answers.
         context: what the call is about.
+        endpoint: which of ``config.endpoints`` is to open it.
     """
-    config = agent.over(config)
+    config = agent.over(config).at(endpoint)
     if config.realtime.protocol == "live":
         return live_session_fields(config, agent, context)
     static = agent.instructions or config.agent.instructions
@@ -246,34 +259,3 @@ def machine_message(config: Config) -> tuple[bytes, ...]:
 def _sound(config: Config, path: str, stored: str, key: str) -> tuple[bytes, ...]:
     """What a setting asks for: its file, else what is stored in the company's language."""
     return prompt(path, stored, key, config.company.language, config.company.language_folder)
-
-
-def money_plan(config: Config, *, spent_usd: float = 0.0) -> MoneyPlan:
-    """By which prices a call is billed, and what it may cost; ``spent_usd``: what its older runs have cost.
-
-    Raises:
-        ConfigError: the price list cannot be read, or a budget is set and the model has no price.
-    """
-    money = config.money
-    prices = price_list(money.price_file)
-    rates = _rates(prices, config.realtime, config.live)
-    for key in ("call_budget_usd", "day_budget_usd"):
-        if rates is None and getattr(money, key):
-            models = "realtime.model" + " or live.backend_model" * (config.realtime.protocol == "live")
-            why = f"cannot be kept: the price list of {prices.date} has no price for {models}"
-            raise ConfigError(f"money.{key}", why, "write one into a file and name it in money.price_file")
-    return MoneyPlan(
-        rates=rates,
-        budget_usd=money.call_budget_usd,
-        at_limit=AtLimit(money.at_call_budget),
-        goodbye_cue=config.agent.goodbye_cue,
-        grace_ms=round(money.grace_s * 1000),
-        spent_usd=spent_usd,
-    )
-
-
-def _rates(prices: PriceList, realtime: RealtimeConfig, live: LiveConfig) -> Rates | None:
-    """What tokens cost; with GPT-Live those of the backend. None: a model has no price."""
-    if realtime.protocol == "realtime":
-        return prices.rates(realtime.model)
-    return None if prices.minute_usd(realtime.model) is None else prices.rates(live.backend_model)

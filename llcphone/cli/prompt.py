@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from llcphone.call.live_session import MOST_VOICE_TOKENS
-from llcphone.call.setup import money_plan, plan_session
+from llcphone.call.setup import plan_session
+from llcphone.call.setup_money import endpoint_rates
 from llcphone.price_lists import price_list
 from llcphone.realtime.dialects import Dialect, unsupported_keys
 from llcphone.realtime.events import Usage
@@ -60,7 +61,7 @@ def sizes(config: Config, agent: Agent, context: str = "") -> Sizes | LiveSizes:
         return _live_sizes(config, agent, plan_session(config, agent, context))
     static = agent.instructions or config.agent.instructions
     first, about = tools_tokens(agent.lean_tools()), prompt_tokens(context) if context else 0
-    known, rates = prompt_tokens(static), money_plan(config).rates
+    known, rates = prompt_tokens(static), endpoint_rates(config)[0]
     total = first + known + about
     return Sizes(
         agent=agent.name,
@@ -101,7 +102,7 @@ def prompt_lines(config: Config, agent: Agent, context: str = "") -> list[str]:
 
 
 def _live_sizes(config: Config, agent: Agent, session: Mapping[str, Any]) -> LiveSizes:
-    backend, rates = session["delegation"]["responses"], money_plan(config).rates
+    backend, rates = session["delegation"]["responses"], endpoint_rates(config)[0]
     known, tools = prompt_tokens(backend["instructions"]), tools_tokens(backend["tools"])
     return LiveSizes(
         agent=agent.name,

@@ -121,6 +121,15 @@ class Config:
         return self.outbound.caller_ids or tuple(filter(None, [self.twilio.phone_number]))
 
     @property
+    def endpoints(self) -> tuple[RealtimeConfig, ...]:
+        """What the sessions of each endpoint are asked for; the engine has the same numbers for them."""
+        return (self.realtime,)
+
+    def at(self, endpoint: int) -> Config:
+        """The settings with those of this endpoint in `[realtime]`."""
+        return attrs.evolve(self, realtime=self.endpoints[endpoint]) if endpoint else self
+
+    @property
     def shared_url(self) -> str:
         """The database in which processes count together; empty: each counts alone."""
         journal = self.journal.url if self.journal.enabled else ""

@@ -16,7 +16,6 @@ import trio
 from attrs import frozen
 
 from llcphone.agent import Agent
-from llcphone.call.codec import codec_of
 from llcphone.call.endpoint import Endpoint, configure, wishes_of
 from llcphone.call.model_leg import NO_SESSION, failure_word
 from llcphone.doctor.agents import load_agents
@@ -34,9 +33,9 @@ from llcphone.realtime.session import confirms_ulaw
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from llcphone.call.session_source import OpenLeg
     from llcphone.config import Config
     from llcphone.doctor.context import Check, DoctorContext
-    from llcphone.wire.leg import Leg
 
 PROBE_S = 12.0
 _SLOW_MS = 2_000.0
@@ -99,11 +98,11 @@ async def ask_endpoint(config: Config, agents: Sequence[Agent], *, live: bool = 
 async def _probe(config: Config, agents: Sequence[Agent], dialect: Dialect, *, live: bool) -> Probe:
     began_s = trio.current_time()
 
-    async def talk(leg: Leg) -> Probe:
+    async def talk(opened: OpenLeg) -> Probe:
         connect_ms = (trio.current_time() - began_s) * 1000
-        found = await _configured(leg, config, agents, dialect)
+        found = await _configured(opened, config, agents)
         found = attrs.evolve(found, connect_ms=connect_ms)
-        return await _answered(found, leg) if live and not found.code else found
+        return await _answered(found, opened) if live and not found.code else found
 
     try:
         return await Endpoint(config).visit(dialect, talk, within_s=PROBE_S)
@@ -111,12 +110,12 @@ async def _probe(config: Config, agents: Sequence[Agent], dialect: Dialect, *, l
         return Probe(dialect=dialect, code=failure_word(exc))
 
 
-async def _configured(leg: Leg, config: Config, agents: Sequence[Agent], dialect: Dialect) -> Probe:
+async def _configured(opened: OpenLeg, config: Config, agents: Sequence[Agent]) -> Probe:
     """Each agent's settings in turn, on one session: nothing was said yet, so even the voice may change."""
-    first_ms = 0.0
+    first_ms, dialect = 0.0, opened.codec.dialect
     for name, fields in [wish for agent in agents for wish in wishes_of(config, agent)]:
         began_s = trio.current_time()
-        answer = await configure(leg, UpdateSession(fields, "doctor"), dialect)
+        answer = await configure(opened, UpdateSession(fields, "doctor"))
         first_ms = first_ms or (trio.current_time() - began_s) * 1000
         if isinstance(answer, model_events.ModelError):
             other = _speaks_other(answer, dialect)
@@ -134,9 +133,9 @@ def _speaks_other(error: model_events.ModelError, dialect: Dialect) -> bool:
     return error.code in ("unknown_parameter", "invalid_value") and error.param in _GA_KEYS
 
 
-async def _answered(probe: Probe, leg: Leg) -> Probe:
+async def _answered(probe: Probe, opened: OpenLeg) -> Probe:
     """The same, and how long a short text took, or why none came."""
-    began_s, codec = trio.current_time(), codec_of(probe.dialect)
+    began_s, leg, codec = trio.current_time(), opened.leg, opened.codec
     leg.send_nowait(codec.encode(CreateResponse("doctor", priming=True)))
     while True:
         for message in await leg.receive():

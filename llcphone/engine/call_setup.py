@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from llcphone.engine.endpoint_plan import EndpointPlan
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -300,6 +302,11 @@ class CallSetup:
     """None: unknown yet."""
     may_switch: bool
     """Dialect ``auto``: a refusal of flat turns to GA once."""
+    elsewhere: tuple[EndpointPlan, ...]
+    """The other endpoints, by preference; ``session``, ``dialect``, ``may_switch`` and ``money.rates`` are
+    the first one's."""
+    endpoints_down: tuple[int, ...]
+    """Numbers of the endpoints that give no sessions at the call's birth; 0 is the first."""
     recovery: RecoveryPlan
     money: MoneyPlan
     goodbye: GoodbyePlan
@@ -318,6 +325,12 @@ class CallSetup:
     limits: CallLimits
     live: LivePlan | None = None
     """The model speaks the Live API; None: the Realtime API. The default is for tapes from before it."""
+
+    @property
+    def endpoints(self) -> tuple[EndpointPlan, ...]:
+        """All endpoints, by number."""
+        first = EndpointPlan(self.session, self.dialect, self.may_switch, self.money.rates)
+        return first, *self.elsewhere
 
     @property
     def manual_turns(self) -> bool:

@@ -24,6 +24,8 @@ class ConnectModel:
     """None: the answer to the endpoint's dialect question, flat while there is none."""
     after_ms: int = 0
     """Pause before dialling (back-off of a redial)."""
+    endpoint: int = 0
+    """Which of the setup's endpoints."""
 
 
 @attrs.frozen
@@ -33,6 +35,7 @@ class ConnectStandby:
     leg_number: int
     dialect: Dialect | None
     after_ms: int = 0
+    endpoint: int = 0
 
 
 @attrs.frozen
@@ -62,6 +65,7 @@ class RememberDialect:
     """A definite answer to the endpoint's dialect question."""
 
     dialect: Dialect
+    endpoint: int = 0
 
 
 @attrs.frozen

@@ -14,7 +14,8 @@ import trio
 
 from llcphone.agent import Agent, agents_of
 from llcphone.call.endpoint import Endpoint
-from llcphone.call.setup import money_plan, plan_call, recovery_plan, tool_plan
+from llcphone.call.setup import plan_call, recovery_plan, tool_plan
+from llcphone.call.setup_money import endpoint_rates
 from llcphone.config import Config
 from llcphone.phone.all_nodes import AllNodes
 from llcphone.phone.assembly import Opened, assembled
@@ -159,7 +160,7 @@ def examined(config: Config, agent: AgentChoice) -> tuple[Endpoint, WarmPool]:
     Raises:
         ConfigError: a call with them would fail, or a file that they name cannot be read.
     """
-    money_plan(config)  # a price list that cannot be read, budgets that cannot be kept
+    endpoint_rates(config)  # a price list that cannot be read, budgets that cannot be kept
     recovery_plan(config)  # a recording that cannot be read is reported now, not to a caller
     tool_plan(config)
     check_destinations(config)

@@ -15,7 +15,7 @@ import attrs
 from llcphone.call import node_names
 from llcphone.call.run import CallRun
 from llcphone.call.services import CallServices
-from llcphone.call.session_source import SessionSource
+from llcphone.call.session_source import EndpointSource, SessionSource
 from llcphone.call.setup import CallStart, brief_of, plan_call
 from llcphone.engine.events import EndReason
 from llcphone.errors import ConfigError
@@ -162,7 +162,7 @@ class CallRuns:
             lasted_s=call.lasted_s,
             spent_usd=call.spent_usd,
         )
-        setup = plan_call(config, agent, start, dialect=self.endpoint.dialects.answer)
+        setup = plan_call(config, agent, start, dialects=[self.endpoint.dialects.answer])
         services = self._services(call, agent, config, dialler)
         call.store = self.store
         call.begin(CallRun(setup, agent=agent, handle=call, services=services), self.requests)
@@ -181,7 +181,9 @@ class CallRuns:
         dial_model = partial(self.endpoint.dial, caller=person)
         return CallServices(
             config=config,
-            sessions=SessionSource(dial_model, self.endpoint.dialects, self.warm.taker(agent)),
+            sessions=SessionSource(
+                [EndpointSource(dial_model, self.endpoint.dialects, self.warm.taker(agent))]
+            ),
             on_record=partial(self._ended, call),
             wall_clock=time.time,
             start_detached=self.calls.start_task,

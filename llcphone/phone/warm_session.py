@@ -12,7 +12,6 @@ import attrs
 import msgspec
 import trio
 
-from llcphone.call.codec import codec_of
 from llcphone.call.endpoint import configure
 from llcphone.call.setup import plan_session
 from llcphone.errors import LegClosed, ModelRefused, RemoteProtocolError
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
 
     from llcphone.agent import Agent
     from llcphone.call.endpoint import Endpoint
+    from llcphone.call.session_source import OpenLeg
     from llcphone.config import Config
     from llcphone.realtime.dialects import Dialect
     from llcphone.wire.leg import Leg
@@ -62,7 +62,7 @@ def key_of(config: Config, agent: Agent) -> bytes:
 class WarmSession:
     """A session that waits for a call; times are Trio's."""
 
-    leg: Leg
+    opened: OpenLeg
     spec: SessionSpec
     began_s: float
     ready_s: float
@@ -71,6 +71,11 @@ class WarmSession:
     until_s: float = 0.0
     """When its owner replaces it."""
     _lost: bool = False
+
+    @property
+    def leg(self) -> Leg:
+        """What it is held by."""
+        return self.opened.leg
 
     @property
     def took_ms(self) -> int:
@@ -84,7 +89,7 @@ class WarmSession:
     def has_ended(self) -> bool:
         """Read what has come, pings and Close included; never waits."""
         try:
-            messages, codec = self.leg.receive_nowait(), codec_of(self.spec.dialect)
+            messages, codec = self.leg.receive_nowait(), self.opened.codec
             return self._lost or any(isinstance(codec.decode(each), ModelError) for each in messages)
         except (LegClosed, RemoteProtocolError):
             return True
@@ -98,10 +103,11 @@ async def make(endpoint: Endpoint, spec: SessionSpec, nursery: trio.Nursery) -> 
     """
     began_s = trio.current_time()
     with trio.fail_after(_MAKE_S):
-        leg = await endpoint.dial(spec.dialect, nursery.start_soon)
+        opened = await endpoint.dial(spec.dialect, nursery.start_soon)
+        leg = opened.leg
         try:
             leg.attach(nursery.start_soon, lambda end: None)
-            answer = await configure(leg, UpdateSession(spec.fields, "warm"), spec.dialect)
+            answer = await configure(opened, UpdateSession(spec.fields, "warm"))
             if isinstance(answer, ModelError):
                 raise ModelRefused(answer.code)
             if not confirms_ulaw(answer):
@@ -109,7 +115,7 @@ async def make(endpoint: Endpoint, spec: SessionSpec, nursery: trio.Nursery) -> 
         except BaseException:
             await close(leg)
             raise
-    parked = WarmSession(leg, spec, began_s, trio.current_time(), answer.expires_at)
+    parked = WarmSession(opened, spec, began_s, trio.current_time(), answer.expires_at)
     leg.attach(parked.lose, parked.lose)
     return parked
 

@@ -19,7 +19,8 @@ import attrs
 import trio
 
 from llcphone import Agent, Call, CallRecord, Note
-from llcphone.call.session_source import DialectMemory
+from llcphone.call.codec import codec_of
+from llcphone.call.session_source import DialectMemory, OpenLeg
 from llcphone.phone.all_nodes import AllNodes
 from llcphone.phone.assembly import Opened, assembled
 from llcphone.phone.calls import LiveCalls
@@ -140,13 +141,13 @@ class MemoryEndpoint:
     async def ask(self) -> str | None:
         return self.trouble
 
-    async def dial(self, dialect: Dialect, spawn: Spawn, *, caller: str = "") -> MemoryLeg:
+    async def dial(self, dialect: Dialect, spawn: Spawn, *, caller: str = "") -> OpenLeg:
         await trio.sleep(self.dial_takes_s)
         model = MemoryModel(list(self.turns))
         leg = MemoryLeg(model.reply, *(() if self.legs else self._failing))
         self.models.append(model)
         self.legs.append(leg)
-        return leg
+        return OpenLeg(leg, codec_of(dialect))  # type: ignore[arg-type]
 
 
 @attrs.define(eq=False)

@@ -184,6 +184,8 @@ def call_setup(**other: Any) -> CallSetup:
         "tool_plan": tool_plan(),
         "dialect": None,
         "may_switch": True,
+        "elsewhere": (),
+        "endpoints_down": (),
         "recovery": recovery_plan(),
         "money": money_plan(),
         "goodbye": goodbye_plan(),

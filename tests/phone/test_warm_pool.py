@@ -21,7 +21,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llcphone import Agent, ConfigError, open_phone
+from llcphone.call.codec import codec_of
 from llcphone.call.endpoint import Endpoint
+from llcphone.call.session_source import OpenLeg
 from llcphone.errors import LegClosed
 from llcphone.phone.warm_pool import WarmHealth, WarmPool
 from llcphone.phone.warm_session import BACKOFF_S, key_of
@@ -340,7 +342,7 @@ async def test_the_freshest_session_is_taken(autojump_clock: MockClock) -> None:
 async def test_what_was_taken_is_the_takers_and_is_replaced_at_once(autojump_clock: MockClock) -> None:
     async with open_pool(2) as tested:
         warm = tested.take()
-        assert warm.dialect is Dialect.GA
+        assert warm.codec.dialect is Dialect.GA
         assert tested.pool.health.ready == 1
         await trio.sleep(0.2)  # no look in between
         assert tested.pool.health == WarmHealth(ready=2, taken=1)
@@ -497,7 +499,7 @@ class Shore(MemoryEndpoint):
     dialling: int = 0
     expires_at: int = 0
 
-    async def dial(self, dialect: Dialect, spawn: Spawn, *, caller: str = "") -> MemoryLeg:
+    async def dial(self, dialect: Dialect, spawn: Spawn, *, caller: str = "") -> OpenLeg:
         self.dialling += 1
         assert self.sockets <= self.sessions
         try:
@@ -507,7 +509,7 @@ class Shore(MemoryEndpoint):
         if self.refusing:
             raise ConnectionRefusedError
         self.boats.append(Boat(self.reply))
-        return self.boats[-1]
+        return OpenLeg(self.boats[-1], codec_of(dialect))  # type: ignore[arg-type]
 
     def reply(self, message: Json) -> list[Json]:
         answers = MemoryModel([]).reply(message)
