@@ -49,6 +49,10 @@ _GROUPS: dict[str, dict[str, tuple[str, str]]] = {
             "Write a first agent of your own: a commented Python file with a tool.",
         ),
         "doctor": ("ops:doctor", "Check everything that calls need, and say how to fix what is wrong."),
+        "certify": (
+            "certify:certify",
+            "Ask your account what documentation leaves open, and write a report. Costs money.",
+        ),
     },
     "Calls": {
         "serve": ("serve:serve", "Answer calls until SIGTERM or Ctrl-C, then drain."),

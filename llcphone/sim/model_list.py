@@ -15,6 +15,7 @@ from llcphone.sim.model.door import BAD_KEY, HTTP_CODES, NO_KEY, PATH, Upgrade, 
 if TYPE_CHECKING:
     from llcphone.sim.model.door import Dialects
     from llcphone.sim.model.link import Tap
+    from llcphone.sim.model.unknowns import Unknowns
 
 _ASKS = b"GET /v1/models/"
 _MOST_BYTES = 65_536
@@ -33,7 +34,9 @@ async def question(tap: Tap) -> bytes | None:
     return head
 
 
-def about_model(head: bytes, dialects: Dialects, accepted_key: str | None, status: int | None) -> bytes:
+def about_model(
+    head: bytes, dialects: Dialects, accepted_key: str | None, status: int | None, unknowns: Unknowns
+) -> bytes:
     """The answer to ``GET /v1/models/<model>``; a self-hosted flat server has no such list."""
     line, *fields = head.decode("latin-1").split("\r\n")
     headers = {name.lower(): value.strip() for name, _, value in (each.partition(":") for each in fields)}
@@ -47,10 +50,13 @@ def about_model(head: bytes, dialects: Dialects, accepted_key: str | None, statu
         status = status or 401
         error = {"message": "Refused by the simulator.", "type": "invalid_request_error", "param": None}
         return _plain_http(status, {"error": error | {"code": HTTP_CODES.get(status)}})
-    if away is not None:
+    if away is not None or model in unknowns.gone:
         error = {"message": f"The model '{model}' does not exist", "type": "invalid_request_error"}
         return _plain_http(404, {"error": error | {"param": "model", "code": "model_not_found"}})
-    return _plain_http(200, {"id": model, "object": "model", "created": 1_700_000_000, "owned_by": "system"})
+    about = {"id": model, "object": "model", "created": 1_700_000_000, "owned_by": "system"}
+    if (ends := unknowns.shutdown_dates.get(model)) is not None:
+        about["shutdown_date"] = ends
+    return _plain_http(200, about)
 
 
 def _plain_http(status: int, content: dict[str, Any]) -> bytes:

@@ -18,6 +18,7 @@ from llcphone.sim.model.script import (
 )
 from llcphone.sim.model.session import ModelSession
 from llcphone.sim.model.simulator import ModelSimulator, open_model, run_model, serve_model
+from llcphone.sim.model.unknowns import Unknowns
 from llcphone.sim.model.voice import babble
 
 __all__ = [
@@ -36,6 +37,7 @@ __all__ = [
     "Say",
     "Silence",
     "Stall",
+    "Unknowns",
     "Write",
     "babble",
     "load_script",

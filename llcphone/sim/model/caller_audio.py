@@ -28,12 +28,15 @@ class CallerAudio:
     _format_from_ms: float = 0.0
     _format_from_byte: int = 0
     _idle_due_ms: float | None = None
+    _first_eagerness: str = ""
 
     def __attrs_post_init__(self) -> None:
         self.hearing = Hearing(silence_ms=self.session.pace.silence_ms)
 
     @property
     def format(self) -> str:
+        if self.session.unknowns.hears_pcm:
+            return "audio/pcm"
         return str(self._settings["format"]["type"])
 
     @property
@@ -52,7 +55,15 @@ class CallerAudio:
         self.received_bytes += len(audio)
         if self.session.keep_audio:
             self.kept += audio
-        return self.hearing.listen(audio, self.format, self.turn_detection)
+        unknowns, settings = self.session.unknowns, self.turn_detection
+        if settings is not None and not unknowns.hears_turns:
+            settings = None
+        if settings is not None and not unknowns.changes_eagerness:
+            self._first_eagerness = self._first_eagerness or settings.get("eagerness", "")
+            settings = settings | {"eagerness": self._first_eagerness}
+        reduction = self._settings["noise_reduction"] or {}
+        self.hearing.filter_db = unknowns.filter_db.get(reduction.get("type", ""), 0.0)
+        return self.hearing.listen(audio, self.format, settings)
 
     def between(self, start_ms: float, end_ms: float) -> bytes:
         """What was kept of this time."""

@@ -64,6 +64,8 @@ class Hearing:
     """Nothing before this can become part of a turn: it was committed or cleared."""
     silence_ms: Mapping[str, int] = SILENCE_MS
     """How long a silence ends a turn under semantic_vad, by eagerness."""
+    filter_db: float = 0.0
+    """How much louder than without noise reduction a voice must be."""
     _form: str = "audio/pcm"
     _rest: bytes = b""
     _loud_run: int = 0
@@ -86,7 +88,7 @@ class Hearing:
             self.clock_ms += whole // size * WINDOW_MS
             return []
         heard: list[Started | Stopped] = []
-        gate = _gate(turn_detection)
+        gate = _gate(turn_detection) * 10 ** (self.filter_db / 10)
         for at in range(0, whole, size):
             self.clock_ms += WINDOW_MS
             self._judge(_power(audio[at : at + size], form) > gate, turn_detection, heard)

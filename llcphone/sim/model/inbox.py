@@ -210,8 +210,23 @@ class Inbox:
 
     def _truncate(self, event: Json) -> None:
         where = {key: event[key] for key in ("item_id", "content_index", "audio_end_ms")}
-        self.session.conversation.truncate(**where)
+        try:
+            self.session.conversation.truncate(**where)
+        except Refused:
+            if not self._takes_overlong(event["item_id"]):
+                raise
         self.session.send({"type": "conversation.item.truncated"} | where)
+
+    def _takes_overlong(self, item_id: str) -> bool:
+        """A truncate is about to be refused: what it does all the same, and whether it is not refused."""
+        what = self.session.unknowns.refused_truncate
+        found = next((item for item in self.session.items if item.id == item_id and item.is_spoken), None)
+        if found is not None and what == "changes":
+            for part in found.body["content"]:
+                part["transcript"] = ""
+        if found is not None and what == "removes":
+            self.session.conversation.delete(item_id)
+        return found is not None and what == "accepts"
 
     def _delete(self, event: Json) -> None:
         self.session.conversation.delete(event["item_id"])

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import attrs
 import trio
 
+from llcphone.sim.model.config import pcm
 from llcphone.sim.model.hearing import BYTES_PER_MS
 from llcphone.sim.model.output import OutputItem
 from llcphone.sim.model.script import (
@@ -84,6 +85,8 @@ class Response:
         asked: Json = self.request.get("audio", {}).get("output", {})
         self.voice = asked.get("voice", config["audio"]["output"]["voice"])
         self.format = asked.get("format", config["audio"]["output"]["format"])
+        if self.session.unknowns.says_pcm:
+            self.format = pcm()
         modalities: list[str] = self.request.get("output_modalities") or config["output_modalities"]
         self.modality = modalities[0]
 
@@ -117,6 +120,9 @@ class Response:
             if self.session.warm_at_s is None:
                 self.session.warm_at_s = trio.current_time() + pace.cold_ms / 1000
             due = max(trio.current_time(), self.session.warm_at_s) + pace.first_audio_ms / 1000
+            if self.session.responses_begun:
+                due += self.session.unknowns.later_ms / 1000
+            self.session.responses_begun += 1
             for step in self.steps:
                 due = await self._play(step, due)
                 if not self.is_active:
@@ -135,9 +141,8 @@ class Response:
         speaking = self._open
         self._close_item("completed" if status == "completed" else "incomplete")
         output = sum((_cost(item) for item in self.items), Tokens())
-        self.usage = usage(self._context, self.session.last_context, output)
-        if self.in_conversation:
-            self.session.last_context = self._context
+        self.usage = usage(self._context, self._cached(), output)
+        self._remember()
         self.session.send({"type": "response.done", "response": self.render()})
         self.on_over(self)
         if status == "cancelled" and speaking and self._unsent and self.session.faults.late_deltas:
@@ -178,6 +183,22 @@ class Response:
             limit = self.session.config["max_output_tokens"]
         assert limit is not None
         return limit
+
+    def _cached(self) -> list[list[Piece]]:
+        """Inputs whose beginning may be in the cache."""
+        unknowns = self.session.unknowns
+        known = unknowns.inputs if unknowns.cache == "account" else [self.session.last_context]
+        if unknowns.cache == "none":
+            return []
+        return [each for each in known if sum(cost.total for _, cost in each) >= unknowns.cache_from]
+
+    def _remember(self) -> None:
+        """This input may be found in the cache by later responses."""
+        cache = self.session.unknowns.cache
+        if self.in_conversation or cache == "session":
+            self.session.last_context = self._context
+        if cache == "account":
+            self.session.unknowns.inputs.append(self._context)
 
     def _named(self, body: Any) -> Any:
         """A scripted event, with this response's ids in it."""

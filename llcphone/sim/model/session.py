@@ -94,6 +94,8 @@ class ModelSession(SessionState):
             if self.faults.silent:
                 self.stall()
             self.config = fresh_session(self.new_id("sess"), model, expires_at)
+            if self.unknowns.announces_s == 0:
+                del self.config["expires_at"]
             self.send({"type": "session.created", "session": self.config})
             if self.dialect is Dialect.FLAT:
                 conversation = {"id": self.conversation_id, "object": "realtime.conversation"}

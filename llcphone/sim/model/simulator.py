@@ -14,6 +14,7 @@ outside ``llcphone.sim``, and refuses what the vendor refuses, in the vendor's w
     model_script    what it says: Say, Write, CallTool, Silence, Stall, Fail, Incomplete, Cancel, ModelScript
     model_load      a script from a TOML or JSON file
     model_faults    what goes wrong
+    model_unknowns  how it answers what documentation leaves open
     model_session   one connection: record for assertions, live controls
     model_inbox     client events and caller audio; model_check and model_schema say what is accepted
     model_response  one response; model_output one item of it
@@ -49,6 +50,7 @@ from llcphone.sim.model.script import (
     as_script,
 )
 from llcphone.sim.model.session import ModelSession
+from llcphone.sim.model.unknowns import Unknowns
 from llcphone.sim.model_list import about_model, question
 
 if TYPE_CHECKING:
@@ -73,6 +75,8 @@ class ModelSimulator:
     faults: Faults | Sequence[Faults] = attrs.field(factory=Faults)
     """For every connection, or one for each in order and none for those after. May be replaced any time."""
     pace: Pace = attrs.field(factory=Pace)
+    unknowns: Unknowns = attrs.field(factory=Unknowns, kw_only=True)
+    """How it answers what documentation leaves open."""
     key: str | None = None
     """The accepted API key; None: every one that starts with ``sk-`` or ``ek_``, and on Azure's path any."""
     keep_audio: bool = True
@@ -115,7 +119,9 @@ class ModelSimulator:
                 request = None
                 with trio.move_on_after(HANDSHAKE_TIMEOUT_S):
                     if (asked := await question(tap)) is not None:
-                        await tap.send_all(about_model(asked, self.dialects, self.key, faults.refuse_status))
+                        await tap.send_all(
+                            about_model(asked, self.dialects, self.key, faults.refuse_status, self.unknowns)
+                        )
                         return
                     request = await wrap_server_stream(
                         nursery, tap, 64, max_message_size=MAX_MESSAGE_BYTES, receive_buffer_size=None
@@ -162,12 +168,14 @@ class ModelSimulator:
             reading=Reading(self.script),
             link=Link(websocket, tap, faults),
             keep_audio=self.keep_audio,
+            unknowns=self.unknowns,
         )
         self.sessions.append(session)
         self._news.unpark_all()
         wanted_s = faults.expire_after_s
         lasts_s = SESSION_LIMIT_S if wanted_s is None else wanted_s
-        await session.run(int(time.time() + lasts_s), upgrade.model)
+        announced_s = lasts_s if self.unknowns.announces_s is None else self.unknowns.announces_s
+        await session.run(int(time.time() + announced_s), upgrade.model)
 
 
 async def serve_model(
@@ -198,10 +206,13 @@ async def open_model(
     faults: Faults | Sequence[Faults] | None = None,
     pace: Pace | None = None,
     key: str | None = None,
+    unknowns: Unknowns | None = None,
     ssl_context: ssl.SSLContext | None = None,
 ) -> AsyncIterator[ModelSimulator]:
     """Run a simulated Realtime API on a free port of 127.0.0.1 for as long as the block lasts."""
-    simulator = ModelSimulator(script, dialects, faults or Faults(), pace or Pace(), key)
+    simulator = ModelSimulator(
+        script, dialects, faults or Faults(), pace or Pace(), key, unknowns=unknowns or Unknowns()
+    )
     async with trio.open_nursery() as nursery:
         await nursery.start(partial(serve_model, simulator, ssl_context=ssl_context))
         yield simulator

@@ -13,6 +13,7 @@ import trio
 
 from llcphone.sim.model.conversation import Conversation
 from llcphone.sim.model.outbox import Outbox
+from llcphone.sim.model.unknowns import Unknowns
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -56,7 +57,9 @@ class SessionState:
     conversation: Conversation = attrs.field(factory=Conversation, repr=False)
     received: list[Received] = attrs.field(factory=list, repr=False)
     """Every client event that was JSON; appends only while audio is kept."""
+    unknowns: Unknowns = attrs.field(factory=Unknowns, repr=False)
     last_context: list[Piece] = attrs.field(factory=list, repr=False)
+    responses_begun: int = 0
     warm_at_s: float | None = None
     """When inference is no longer cold; None before the first response."""
     _ids: int = 0

@@ -58,10 +58,10 @@ def context(session: dict[str, Any], items: list[Item]) -> list[Piece]:
     return pieces
 
 
-def usage(now: list[Piece], before: list[Piece], output: Tokens) -> dict[str, Any]:
-    """The ``usage`` object of ``response.done``."""
+def usage(now: list[Piece], before: list[list[Piece]], output: Tokens) -> dict[str, Any]:
+    """The ``usage`` object of ``response.done``; ``before`` are the inputs that the cache knows."""
     given = sum((cost for _, cost in now), Tokens())
-    cached = _cached(now, before)
+    cached = max((_cached(now, each) for each in before), key=lambda each: each.total, default=Tokens())
     return {
         "total_tokens": given.total + output.total,
         "input_tokens": given.total,

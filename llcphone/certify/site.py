@@ -1,0 +1,87 @@
+"""What a question may use: the settings, sessions of the model, and the recording of all that is said."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import attrs
+import trio
+from attrs import define, field
+
+from llcphone.call.endpoint import Endpoint
+from llcphone.call.session_settings import session_fields
+from llcphone.certify.fixtures import Recording
+from llcphone.certify.talk import Allowance, Talk
+from llcphone.realtime.dialects import Dialect
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from llcphone.config import Config
+    from llcphone.wire.leg import Leg
+
+T = TypeVar("T")
+
+PROMPT = "You answer the telephone of a restaurant. Answer in one short sentence."
+
+
+@define(eq=False, kw_only=True)
+class Site:
+    """One account, while it is asked."""
+
+    config: Config
+    dialect: Dialect | None = None
+    """What the endpoint speaks, once it is known."""
+    recording: Recording = field(factory=Recording)
+    allowance: Allowance = field(factory=lambda: Allowance(0))
+    now: Callable[[], float] = time.time
+    """Unix seconds."""
+
+    def fields(self, *, tokens: int = 100, instructions: str = PROMPT, **changes: Any) -> dict[str, Any]:
+        """A session's first settings as a call has them, with responses of at most so many tokens.
+
+        Args:
+            tokens: longest response.
+            instructions: the prompt.
+            changes: other values of [realtime].
+        """
+        realtime = attrs.evolve(
+            self.config.realtime,
+            max_response_tokens=tokens,
+            transcription_model=None,
+            transcription_language=None,
+            transcription_prompt=None,
+            **changes,
+        )
+        return session_fields(realtime, instructions=instructions, tools=[], eagerness=realtime.eagerness)
+
+    async def session(
+        self,
+        talk: Callable[[Talk], Awaitable[T]],
+        *,
+        within_s: float,
+        dialect: Dialect | None = None,
+        model: str = "",
+    ) -> T:
+        """Open a session, talk with the model, and close it whatever happens.
+
+        Args:
+            talk: uses the session.
+            within_s: longest time for all of it.
+            dialect: another than the endpoint's own.
+            model: another than the configured one.
+
+        Raises:
+            one of ``model_leg.NO_SESSION``: there was none, or it ended.
+        """
+        spelt = dialect or self.dialect or Dialect.GA
+        config = self.config
+        if model:
+            config = attrs.evolve(config, realtime=attrs.evolve(config.realtime, model=model))
+        opened_s = trio.current_time()
+
+        async def hold(leg: Leg) -> T:
+            return await talk(Talk(leg, spelt, opened_s, self.recording, self.allowance))
+
+        return await Endpoint(config).visit(spelt, hold, within_s=within_s)
