@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 SESSION_S = 15.0
 OUTPUT_TOKENS_PER_S = 20
-"""Of what the agent says; docs/vendor-facts.md, Prices and tokens."""
+"""Of what the agent says (OpenAI costs, in docs/vendor-facts.md)."""
 _HALF, _TWICE = 0.5, 2.0
 """Between them a size counts as expected: tokens are rounded; a wrong format is six times as large."""
 

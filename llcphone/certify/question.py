@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _PER = 1_000_000
 AUDIO_TOKENS_PER_S = 10
-"""Of what the caller says; docs/vendor-facts.md, Prices and tokens."""
+"""Of what the caller says (OpenAI costs, in docs/vendor-facts.md)."""
 
 
 class Part(Enum):
