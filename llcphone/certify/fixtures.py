@@ -11,6 +11,7 @@ import base64
 import binascii
 import re
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import msgspec
 import trio
@@ -22,10 +23,11 @@ if TYPE_CHECKING:
     from llcphone.config import Config
 
 SHORTEST_SECRET = 4
+_HOST = "certify.example"
 LIMIT = 20_000
 """Events of one question that are kept; further ones are counted."""
 
-_ID = re.compile(r"\b(sess|item|resp|call|event|conv|part|fc|req|org|proj|asst|live)([_-])[A-Za-z0-9_-]{4,}")
+_ID = re.compile(r"\b((?:sess|item|resp|call|event|conv|part|fc|req|proj|asst|live)_|org-)[A-Za-z0-9_-]{4,}")
 _SID = re.compile(r"\b(AC|CA|MZ|PN|SK|CF|RE|CR|US|VE|BU)[0-9a-fA-F]{32}\b")
 _NUMBER = re.compile(r"(\+|%2B)(\d{6,15})\b")
 _DIGITS = re.compile(r"(?<![\w.])\d{9,15}(?![\w.])")
@@ -103,16 +105,21 @@ class Recording:
 class Pseudonyms:
     """Replaces what belongs to a person or an account; the same by the same, in all fixtures of a report."""
 
-    secrets: list[str]
-    """Texts that are replaced wherever they stand."""
+    private: dict[str, str]
+    """Texts that are replaced wherever they stand, and by what; the longest first."""
     _known: dict[str, str] = field(factory=dict)
     _counts: dict[str, int] = field(factory=dict)
 
     @classmethod
     def of(cls, config: Config) -> Pseudonyms:
         """For one deployment: its secrets and its account are replaced wherever they stand."""
-        private = {*secrets_of(config), config.realtime.organization, config.realtime.project}
-        return cls(sorted((each for each in private if len(each) >= SHORTEST_SECRET), key=len, reverse=True))
+        texts = {*secrets_of(config), config.realtime.organization, config.realtime.project}
+        private = dict.fromkeys((each for each in texts if len(each) >= SHORTEST_SECRET), "secret")
+        # Numbers are told apart: the same one is replaced by the same one.
+        private = {text: instead for text, instead in private.items() if _NUMBER.fullmatch(text) is None}
+        if host := urlsplit(config.server.public_url).netloc:
+            private[host] = _HOST
+        return cls(dict(sorted(private.items(), key=lambda each: -len(each[0]))))
 
     def event(self, event: Any) -> Any:
         """The same event without personal details."""
@@ -121,12 +128,12 @@ class Pseudonyms:
 
     def text(self, text: str) -> str:
         """The same text without numbers, ids, keys, tokens and host names."""
-        for secret in self.secrets:
-            text = text.replace(secret, "secret")
+        for private, instead in self.private.items():
+            text = text.replace(private, instead)
         text = _URL.sub(self._url, text)
         text = _KEY.sub("sk-replaced", text)
         text = _SID.sub(lambda found: self._sid(found.group()), text)
-        text = _ID.sub(lambda found: self._numbered(found[1] + found[2], found.group()), text)
+        text = _ID.sub(lambda found: self._numbered(found[1], found.group()), text)
         text = _NUMBER.sub(lambda found: found[1] + self._number(found[2]), text)
         return _DIGITS.sub(lambda found: self._number(found.group()), text)
 
@@ -157,7 +164,7 @@ class Pseudonyms:
         scheme, host, rest = found.groups()
         path = rest.partition("?")[0].partition("#")[0]
         parts = [part if _HARMLESS.fullmatch(part) else "token" for part in path.split("/")]
-        known = host if host in ("api.openai.com", "api.twilio.com") else "certify.example"
+        known = host if host in ("api.openai.com", "api.twilio.com") else _HOST
         return f"{scheme}://{known}{'/'.join(parts)}"
 
     def _sid(self, sid: str) -> str:

@@ -8,6 +8,7 @@ from attrs import frozen
 
 from llcphone.certify import formats, lifetime, memory, turns
 from llcphone.certify.question import Part, Question
+from llcphone.certify.telephone import media, placing, webhooks
 from llcphone.errors import ConfigError
 from llcphone.price_lists import price_list
 from llcphone.telemetry.redaction import masked_number
@@ -22,6 +23,9 @@ QUESTIONS: tuple[Question, ...] = (
     *lifetime.QUESTIONS,
     *memory.QUESTIONS,
     *turns.QUESTIONS,
+    *media.QUESTIONS,
+    *webhooks.QUESTIONS,
+    *placing.QUESTIONS,
 )
 """All of them, in the order in which they are asked: the dialect first, as the others speak it."""
 
@@ -33,6 +37,11 @@ class Plan:
     questions: tuple[Question, ...]
     to: str = ""
     """The number that is called; "": no call is placed."""
+
+    @property
+    def places_calls(self) -> bool:
+        """Whether calls are placed."""
+        return any(each.bound.calls for each in self.questions)
 
     def most_usd(self, config: Config) -> float | None:
         """The most that the vendor of the model charges; None: the price list does not name the model."""
@@ -52,11 +61,12 @@ class Plan:
         return sum(each.limit_s for each in self.questions)
 
 
-def plan(only: Sequence[str] = (), *, long: bool = False) -> Plan:
+def plan(only: Sequence[str] = (), *, long: bool = False, to: str = "") -> Plan:
     """Choose questions.
 
     Args:
         only: ids of questions, or parts (``model``, ``telephone``); none: all.
+        to: the number that is called.
         long: also those that take an hour or more.
 
     Raises:
@@ -72,7 +82,7 @@ def plan(only: Sequence[str] = (), *, long: bool = False) -> Plan:
         if (not only or each.id in only or each.part.value in only)
         and (long or not each.is_long or each.id in only)
     ]
-    return Plan(tuple(chosen))
+    return Plan(tuple(chosen), to)
 
 
 def lines(plan: Plan, config: Config, folder: str) -> list[str]:
@@ -81,7 +91,7 @@ def lines(plan: Plan, config: Config, folder: str) -> list[str]:
     told = [f"llcphone certify asks {len(plan.questions)} questions, in at most {minutes} minutes:"]
     told += [f"  {each.id:<16} {each.how}" for each in plan.questions]
     told.append(f"Account: {_account(config)}")
-    if plan.minutes:
+    if plan.places_calls:
         told.append(f"Calls:   from {masked_number(config.twilio.phone_number)} to {masked_number(plan.to)}")
     told.append(f"Cost:    {cost(plan, config)}")
     told.append(f"Report:  {folder}/report.md, with the recorded events beside it, personal details replaced")

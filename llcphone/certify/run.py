@@ -5,11 +5,12 @@ So a run that ends in any way leaves a report of what it found, and ``--continue
 
 from __future__ import annotations
 
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import trio
-from attrs import define, evolve
+from attrs import define, evolve, field
 
 import llcphone
 from llcphone.call.model_leg import NO_SESSION, failure_word
@@ -17,14 +18,16 @@ from llcphone.certify import fixtures, results
 from llcphone.certify.answer import Unanswered
 from llcphone.certify.fixtures import Pseudonyms
 from llcphone.certify.formats import find_dialect
-from llcphone.certify.report import markdown
+from llcphone.certify.question import Part
+from llcphone.certify.report import advice, markdown
 from llcphone.certify.results import ANSWERED, UNANSWERED, Report, Result
 from llcphone.certify.talk import Allowance
+from llcphone.certify.telephone.line import open_line
 from llcphone.runtime.atomic_write import replace_file
 from llcphone.runtime.containment import contained
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
     from llcphone.certify.plan import Plan
@@ -70,43 +73,60 @@ class Run:
     before: Report | None = None
     """The last report, to compare with."""
     tell: Tell
+    pseudonyms: Pseudonyms = field(init=False)
+
+    @pseudonyms.default
+    def _of_deployment(self) -> Pseudonyms:
+        return Pseudonyms.of(self.site.config)
 
     async def ask_all(self) -> None:
         """Ask what has no answer yet. The report is written whatever ends it."""
         (self.folder / FIXTURES).mkdir(parents=True, exist_ok=True)
-        pseudonyms = Pseudonyms.of(self.site.config)
         try:
-            for question in self.plan.questions:
-                if question.id in self.report.left:
-                    if question.id != "dialect":
-                        await find_dialect(self.site)
-                    await self._ask(question, pseudonyms)
-            self.report = evolve(self.report, finished=True)
+            async with self._line():
+                for question in self.plan.questions:
+                    if question.id in self.report.left:
+                        await self._ask(question)
+                self.report = evolve(self.report, finished=True)
         finally:
             self.write()
 
-    async def _ask(self, question: Question, pseudonyms: Pseudonyms) -> None:
+    @asynccontextmanager
+    async def _line(self) -> AsyncIterator[None]:
+        """The number, if questions about calls are left."""
+        if not any(each.bound.calls for each in self.plan.questions if each.id in self.report.left):
+            yield
+            return
+        async with open_line(self.site.config, self.plan.to, self.site.recording) as self.site.line:
+            yield
+
+    async def _ask(self, question: Question) -> None:
         site = self.site
         site.recording.begin()
         site.allowance = Allowance(question.bound.responses)
         began_s = trio.current_time()
+        if question.part is Part.MODEL and question.id != "dialect":
+            await find_dialect(site)
         self.tell(f"{question.id}: {question.how}")
         try:
             result = await _asked(question, site)
         finally:
-            content = fixtures.lines(site.recording, pseudonyms)
+            content = fixtures.lines(site.recording, self.pseudonyms)
             replace_file(self.folder / FIXTURES / f"{question.id}.jsonl", content)
         result = evolve(result, at=_utc(site.now()), took_s=trio.current_time() - began_s)
-        result = evolve(result, seen=pseudonyms.text(result.seen))
         self.report = self.report.with_result(result)
         self.write()
-        self.tell(f"  {result.word or result.status}: {result.seen}")
+        self.tell(f"  {result.word or result.status}: {self.pseudonyms.text(result.seen)}")
+        if result.status == ANSWERED:
+            for line in advice(result, question, site.config):
+                self.tell(f"  {line}")
 
     def write(self) -> None:
-        """Write the report as far as it is."""
-        replace_file(self.folder / JSON, self.report.encode())
+        """Write the report as far as it is, without personal details."""
+        content = self.pseudonyms.text(self.report.encode().decode())
+        replace_file(self.folder / JSON, content.encode())
         text = markdown(self.report, self.plan.questions, self.site.config, self.before)
-        replace_file(self.folder / MARKDOWN, text.encode())
+        replace_file(self.folder / MARKDOWN, self.pseudonyms.text(text).encode())
 
 
 async def _asked(question: Question, site: Site) -> Result:

@@ -18,6 +18,7 @@ from llcphone.realtime.dialects import Dialect
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from llcphone.certify.telephone.line import Line
     from llcphone.config import Config
     from llcphone.wire.leg import Leg
 
@@ -34,9 +35,17 @@ class Site:
     dialect: Dialect | None = None
     """What the endpoint speaks, once it is known."""
     recording: Recording = field(factory=Recording)
+    line: Line | None = None
+    """The account's number, while it is asked."""
     allowance: Allowance = field(factory=lambda: Allowance(0))
     now: Callable[[], float] = time.time
     """Unix seconds."""
+
+    @property
+    def the_line(self) -> Line:
+        """The account's number; a plan with questions about calls has opened it."""
+        assert self.line is not None
+        return self.line
 
     def fields(self, *, tokens: int = 100, instructions: str = PROMPT, **changes: Any) -> dict[str, Any]:
         """A session's first settings as a call has them, with responses of at most so many tokens.

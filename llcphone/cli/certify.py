@@ -19,11 +19,13 @@ from cyclopts import Parameter
 
 from llcphone import settings
 from llcphone.certify.plan import lines, plan
+from llcphone.certify.question import Part
 from llcphone.certify.results import ANSWERED
 from llcphone.certify.run import Run, folder_name, last_reports, started
 from llcphone.certify.site import Site
+from llcphone.certify.telephone.line import check_ready
 from llcphone.cli.mistakes import INTERRUPTED, REFUSED
-from llcphone.cli.options import AsJson, ConfigPath
+from llcphone.cli.options import AsJson, ConfigPath, number_of
 from llcphone.errors import ConfigError
 from llcphone.telemetry.logs import configure_logs
 from llcphone.telemetry.redaction import secrets_of
@@ -34,6 +36,7 @@ DEFAULT_FOLDER = Path("certification")
 
 async def certify(
     *,
+    to: str = "",
     only: Annotated[list[str] | None, Parameter(consume_multiple=True)] = None,
     long: bool = False,
     folder: Path = DEFAULT_FOLDER,
@@ -44,7 +47,10 @@ async def certify(
 ) -> None:
     """Ask your account the open questions of docs/reliability.md, and write a report with the right settings.
 
+    Your number calls itself: stop the server, and let its calls come here (llcphone number set-webhook).
+
     Args:
+        to: another number of the account that is called.
         only: ids of questions, or parts: model, telephone.
         long: also the questions that take an hour or more.
         folder: reports are kept here, each in a folder named by its date.
@@ -56,7 +62,12 @@ async def certify(
         raise ConfigError("realtime.api_key", "is not set", "set OPENAI_API_KEY in .env")
     tell = _to_stderr if as_json else print
     site = Site(config=loaded)
-    chosen = plan(only or (), long=long)
+    callee = number_of(to, "--to") if to else loaded.twilio.phone_number
+    chosen = plan(only or (), long=long, to=callee)
+    if only is None and not loaded.twilio.phone_number:
+        chosen = plan([Part.MODEL.value], long=long)
+    if chosen.places_calls:
+        check_ready(loaded)
     former = last_reports(folder)
     report = started(chosen, site)
     own = folder / folder_name(report.date)
@@ -64,7 +75,7 @@ async def certify(
         if not former:
             raise ConfigError("--continue", f"there is no report in {folder}", "leave it out")
         own, last = former.pop()
-        chosen = plan([each.id for each in last.results])
+        chosen = plan([each.id for each in last.results], to=callee)
         report = last
         if not report.left:
             raise ConfigError("--continue", "the last run has answered everything", "leave it out")

@@ -99,6 +99,11 @@ def nothing() -> str:
     return document()
 
 
+def wait(seconds: int) -> str:
+    """Stay on the line in silence, then hang up."""
+    return document(Pause(length=seconds), Hangup())
+
+
 def ask_again(url: str, *, after_s: int) -> str:
     """Wait in silence, then ask there what to do."""
     return document(Pause(length=after_s), Redirect(url, method="POST"))

@@ -6,6 +6,7 @@ from llcphone.sim.twilio.http import sign
 from llcphone.sim.twilio.record import CallbackFaults, Callbacks, CallFaults, EndedBy, Received, Signature
 from llcphone.sim.twilio.simulator import ACCOUNT_SID, NUMBER, Ring, TwilioSimulator, open_twilio
 from llcphone.sim.twilio.steps import Callee, DialOutcome
+from llcphone.sim.twilio.unknowns import Unknowns
 
 __all__ = [
     "ACCOUNT_SID",
@@ -23,6 +24,7 @@ __all__ = [
     "Signature",
     "SimCall",
     "TwilioSimulator",
+    "Unknowns",
     "open_twilio",
     "sign",
 ]

@@ -89,6 +89,14 @@ class SimCall:
         with contextlib.suppress(CallOver):
             await self._until(lambda: 0 if self.record.documents else None)
 
+    async def picked_up(self) -> None:
+        """Wait until the call is answered.
+
+        Raises:
+            CallOver: it never was.
+        """
+        await self._until(lambda: 0 if self.status == "in-progress" else None)
+
     async def stream_started(self, nth: int = 1) -> None:
         """Wait until the nth media stream of this call has sent its ``start``."""
         await self._until(lambda: 0 if self._streams_started() >= nth else None)

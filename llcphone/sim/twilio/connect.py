@@ -75,6 +75,7 @@ def _prepare_stream(call: SimCall, noun: Verb, base: str) -> MediaStream | None:
         playout=call.playout,
         record=record,
         writer=StreamWriter(call.exchange.account_sid, call.sid, record.stream_sid, call.faults.spaced_json),
+        unknowns=call.exchange.unknowns,
         relay=call.handset.relay if call.handset is not None else None,
     )
 

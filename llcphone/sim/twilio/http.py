@@ -132,6 +132,8 @@ class Webhooks:
     client: httpx.AsyncClient
     auth_token: str
     route: Route
+    heeds_overrides: bool = True
+    """Whether the fragment of a URL counts."""
 
     async def request(
         self,
@@ -199,7 +201,7 @@ class Webhooks:
         if local is not None:
             headers |= {"Host": public.netloc, "X-Forwarded-Proto": public.scheme}
             target = public._replace(scheme="http", netloc=f"{local[0]}:{local[1]}")
-        overrides = Overrides.of(url)
+        overrides = Overrides.of(url if self.heeds_overrides else "")
         for pause_s in overrides.pauses():
             try:
                 answer = await self._send(method, urlunsplit(target), headers, params)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import trio
 
+from llcphone.sim.twilio.crossing import ring_own_number
 from llcphone.sim.twilio.record import CallbackFaults, Callbacks, EndedBy
 from llcphone.sim.twilio.steps import Callee, Fetch, RingOut, Step
 
@@ -111,6 +112,9 @@ async def ring_out(call: SimCall, step: RingOut) -> Step:
     tell_status(call, "ringing")
     if call.handset is not None:
         callee = await _ring_handset(call, call.handset, step)
+        step = attrs.evolve(step, callee=callee)
+    if callee.arrive is not None:
+        callee = await ring_own_number(call, callee.arrive(call), step)
         step = attrs.evolve(step, callee=callee)
     await trio.sleep(min(callee.ring_s, step.timeout_s))
     if callee.outcome != "answers" or callee.ring_s >= step.timeout_s:

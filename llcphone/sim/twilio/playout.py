@@ -117,6 +117,17 @@ class Playout:
         """What has been heard by now: (start, audio) without gaps inside."""
         return [(s.start, bytes(s.audio[: now - s.start])) for s in self.spans if s.start < now]
 
+    def between(self, begin: int, end: int) -> bytes:
+        """What is heard from one sample to another, silence included."""
+        line = bytearray(SILENCE * (end - begin))
+        for span in reversed(self.spans):
+            if span.end <= begin:
+                break
+            if span.start < end:
+                first, last = max(begin, span.start), min(end, span.end)
+                line[first - begin : last - begin] = span.audio[first - span.start : last - span.start]
+        return bytes(line)
+
     def voiced(self, now: int) -> int:
         """Samples of agent voice heard by now; digital silence does not count."""
         return sum(min(s.end, now) - s.start for s in self.spans if s.voiced and s.start < now)

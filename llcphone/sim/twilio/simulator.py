@@ -29,6 +29,7 @@ import attrs
 import trio
 
 from llcphone.sim.twilio.call import SimCall
+from llcphone.sim.twilio.crossing import CrossedMouth
 from llcphone.sim.twilio.follow import live
 from llcphone.sim.twilio.http import Route, Webhooks, call_form, make_client
 from llcphone.sim.twilio.mouth import Mouth
@@ -51,6 +52,7 @@ from llcphone.sim.twilio.steps import (
     Step,
     make_sid,
 )
+from llcphone.sim.twilio.unknowns import Unknowns
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -113,6 +115,7 @@ class TwilioSimulator:
             place_call=self._place_call,
             calls=self.calls,
             verified=self.exchange.own_numbers,
+            unknowns=self.exchange.unknowns,
             voice_url=self.webhook_url,
             status_callback_url=self.status_callback_url,
         )
@@ -159,6 +162,9 @@ class TwilioSimulator:
             return form.get(name, [default])[0]
 
         callee = self.callee(field("To"))
+        crosses = self.exchange.unknowns.to_itself is not None and field("To") in self.exchange.own_numbers
+        if crosses:
+            callee = attrs.evolve(callee, arrive=self._arrive)
         if callee.refused is not None:
             raise RestError(400, callee.refused, "The number you are attempting to call is refused")
         url = field("Url")
@@ -179,11 +185,25 @@ class TwilioSimulator:
         callbacks = StatusCallbacks(field("StatusCallback"), field("StatusCallbackMethod", "POST"), events)
         fields = call_form(self.exchange.account_sid, "outbound-api", field("From"), field("To"))
         call = self._begin(
-            fields, step, callee.faults, callbacks, on_event=self.on_event, handset=callee.handset
+            fields,
+            step,
+            callee.faults,
+            callbacks,
+            on_event=self.on_event,
+            handset=callee.handset,
+            crosses=crosses,
         )
         call.status = "queued"
         self._placed.unpark_all()
         return call
+
+    def _arrive(self, placed: SimCall) -> SimCall:
+        """A call that was placed to one of our numbers arrives there."""
+        form = call_form(self.exchange.account_sid, "inbound", placed.fields["From"], placed.fields["To"])
+        step = Fetch("voice", self.rest.voice_url, first=True)
+        faults = self.exchange.unknowns.to_itself or CallFaults()
+        callbacks = StatusCallbacks(self.rest.status_callback_url)
+        return self._begin(form, step, faults, callbacks, on_event=self.on_event, handset=None, crosses=True)
 
     def _queue(self) -> float:
         """How long a call placed now waits for its turn."""
@@ -203,10 +223,12 @@ class TwilioSimulator:
         *,
         on_event: EventPrinter | None,
         handset: Handset | None,
+        crosses: bool = False,
     ) -> SimCall:
         sid = make_sid("CA")
         log = CallLog(CallRecord(sid, fields["Direction"]), on_event)
-        mouth, ear = Mouth(log, faults.frame_ms, faults.comfort_noise), Playout(self.keep_audio)
+        kind = CrossedMouth if crosses else Mouth
+        mouth, ear = kind(log, faults.frame_ms, faults.comfort_noise), Playout(self.keep_audio)
         if handset is not None:
             mouth, ear = handset.take_up(log, faults.comfort_noise, self.keep_audio)
         call = SimCall(
@@ -254,6 +276,7 @@ async def open_twilio(
     callee: Callee | Callable[[str], Callee] = Callee(),  # noqa: B008 (frozen)
     dial_outcome: DialOutcome | Callable[[str], DialOutcome] = DialOutcome(),  # noqa: B008 (frozen)
     play_s: float = 2.0,
+    unknowns: Unknowns | None = None,
     keep_audio: bool = True,
     api_port: int = 0,
     on_event: EventPrinter | None = None,
@@ -272,6 +295,7 @@ async def open_twilio(
         callee: how the parties of outbound calls behave, all or by number.
         dial_outcome: what becomes of ``<Dial>``, for all numbers or by number.
         play_s: how long a ``<Play>`` lasts.
+        unknowns: how it behaves where documentation does not say it.
         keep_audio: keep what was heard; off saves 8 KB per second and call.
         api_port: where the REST API is served; 0 takes a free port.
         on_event: receives each event of the calls that the server places.
@@ -286,11 +310,12 @@ async def open_twilio(
             account_sid=account_sid,
             auth_token=auth_token,
             route=route,
-            webhooks=Webhooks(client, auth_token, route),
+            webhooks=Webhooks(client, auth_token, route, unknowns is None or unknowns.overrides == "heeded"),
             fallback_url=fallback_url,
             dial_outcome=(lambda _: outcome) if isinstance(outcome, DialOutcome) else outcome,
             play_s=play_s,
             own_numbers=set(numbers),
+            unknowns=unknowns or Unknowns(),
         )
         async with trio.open_nursery() as services:
             async with trio.open_nursery() as nursery:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import uuid
 from collections import deque
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import urljoin
 
 import attrs
 import trio
 
 from llcphone.sim.twilio.record import CallFaults, EndedBy
+from llcphone.sim.twilio.unknowns import Unknowns
 
 if TYPE_CHECKING:
     import random
@@ -53,6 +54,7 @@ class Exchange:
     """How long any ``<Play>`` of a URL lasts; the file is not fetched."""
     own_numbers: set[str] = attrs.field(factory=set)
     """What calls may come from: the account's number, and verified ones."""
+    unknowns: Unknowns = attrs.field(factory=Unknowns)
     rooms: dict[str, Room] = attrs.field(factory=dict, init=False)
     """Conferences that anybody is in, by name."""
     _epoch: tuple[datetime, float] = attrs.field(
@@ -139,6 +141,8 @@ class Callee:
     faults: CallFaults = attrs.field(factory=CallFaults)
     handset: Handset | None = None
     """Rings there; whoever holds it decides ``outcome``, ``ring_s`` and ``answered_by``."""
+    arrive: Callable[[Any], Any] | None = None
+    """It is a number of the account: makes the call that arrives there."""
 
     def verdict(self, detection: str, timeout_s: float) -> tuple[float, str]:
         """What detection in this mode says, and how long after the answer.

@@ -23,6 +23,7 @@ from llcphone.sim.twilio import messages as messages
 from llcphone.sim.twilio.http import signature_header
 from llcphone.sim.twilio.playout import SAMPLES_PER_MS, Playout
 from llcphone.sim.twilio.record import CallFaults, CallLog, Received, StreamRecord
+from llcphone.sim.twilio.unknowns import Unknowns
 from llcphone.sim.twilio.wire import StreamFailed, StreamTarget, Wire, open_wire
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ class MediaStream:
     playout: Playout
     record: StreamRecord
     writer: messages.StreamWriter
+    unknowns: Unknowns = attrs.field(factory=Unknowns)
     relay: Callable[[str], None] | None = None
     """Given each message of the server that Twilio takes, as it came: to a handset."""
     ending: Ending | None = None
@@ -149,9 +151,7 @@ class MediaStream:
         await self._send(self.writer.digit(digit))
 
     async def _upgrade(self, wire: Wire, reading: trio.Nursery) -> WebSocketConnection:
-        signature = signature_header(
-            self.faults.stream_signature, self.auth_token, self.target.signed_url, {}
-        )
+        signature = signature_header(self.faults.stream_signature, self.auth_token, self._signed(), {})
         headers = [(b"User-Agent", b"Twilio.TmeWs/1.0")]
         headers += [(name.lower().encode(), value.encode()) for name, value in signature.items()]
         try:
@@ -169,6 +169,10 @@ class MediaStream:
             raise StreamFailed(31901, "no answer to the upgrade in time") from None
         wire.upgraded = True
         return socket
+
+    def _signed(self) -> str:
+        signs = self.unknowns.signs
+        return self.target.signed_url if signs is None else signs(self.target.signed_url)
 
     async def _carry(self, wire: Wire, socket: WebSocketConnection, mouth: Mouth) -> None:
         """The stream's life between upgrade and close."""
@@ -209,6 +213,10 @@ class MediaStream:
             while True:
                 message = await socket.get_message()
                 await wire.hearing()
+                if self.unknowns.longest_message is not None and len(message) > self.unknowns.longest_message:
+                    self.log.error(31924, "a message is too long")
+                    self.finish(Ending.DROP)
+                    return
                 self._take(message)
                 self.log.changed.unpark_all()
         except ConnectionClosed as closed:
@@ -252,6 +260,7 @@ class MediaStream:
         """Echo each mark when the audio before it has been played."""
         while not self._left:
             for name in self.playout.due_marks(self.log.now):
+                await trio.sleep(self.unknowns.mark_delay_s)
                 await self._send(self.writer.mark(name))
             due = self.playout.next_mark_at
             await self.log.wait_change(math.inf if due is None else self.log.time_of(due))
