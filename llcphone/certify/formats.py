@@ -20,6 +20,7 @@ from llcphone.price_lists import price_list
 from llcphone.realtime.dialects import Dialect
 from llcphone.realtime.events import ModelError
 from llcphone.realtime.messages import AppendAudio, CommitInput, CreateResponse
+from llcphone.realtime.profiles import known_dialect
 from llcphone.realtime.session import confirms_ulaw
 
 if TYPE_CHECKING:
@@ -53,8 +54,8 @@ async def find_dialect(site: Site) -> None:
     """Settle in which dialect the other questions are asked: the configured one, or the first accepted."""
     if site.dialect is not None:
         return
-    if (choice := site.config.realtime.dialect) != "auto":
-        site.dialect = Dialect(choice)
+    site.dialect = known_dialect(site.config.realtime)
+    if site.dialect is not None:
         return
     for each in (Dialect.GA, Dialect.FLAT):
         if await accepts(site, each) in ("", "audio_format"):

@@ -18,9 +18,9 @@ from llcphone.realtime.dialects import Dialect
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from llcphone.call.session_source import OpenLeg
     from llcphone.certify.telephone.line import Line
     from llcphone.config import Config
-    from llcphone.wire.leg import Leg
 
 T = TypeVar("T")
 
@@ -90,7 +90,7 @@ class Site:
             config = attrs.evolve(config, realtime=attrs.evolve(config.realtime, model=model))
         opened_s = trio.current_time()
 
-        async def hold(leg: Leg) -> T:
-            return await talk(Talk(leg, spelt, opened_s, self.recording, self.allowance))
+        async def hold(opened: OpenLeg) -> T:
+            return await talk(Talk(opened.leg, opened.codec, opened_s, self.recording, self.allowance))
 
         return await Endpoint(config).visit(spelt, hold, within_s=within_s)

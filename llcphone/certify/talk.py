@@ -9,7 +9,6 @@ import msgspec
 import trio
 from attrs import define, field, frozen
 
-from llcphone.call.codec import codec_of
 from llcphone.certify.answer import Unanswered
 from llcphone.realtime import events as model_events
 from llcphone.realtime.messages import AskAside, CreateResponse, UpdateSession
@@ -18,8 +17,8 @@ from llcphone.realtime.session import confirms_ulaw
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from llcphone.call.codec import ModelCodec
     from llcphone.certify.fixtures import Recording
-    from llcphone.realtime.dialects import Dialect
     from llcphone.realtime.events import ModelEvent
     from llcphone.realtime.messages import ModelMessage
     from llcphone.wire.leg import Leg
@@ -59,7 +58,7 @@ class Talk:
     """A session, from its first event."""
 
     leg: Leg
-    dialect: Dialect
+    codec: ModelCodec
     opened_s: float
     """When the socket was dialled, by Trio's clock."""
     recording: Recording
@@ -74,7 +73,7 @@ class Talk:
         """
         if isinstance(message, CreateResponse | AskAside):
             self.allowance.take()
-        self._send(codec_of(self.dialect).encode(message))
+        self._send(self.codec.encode(message))
 
     def send_raw(self, event: Mapping[str, Any]) -> None:
         """Send an event that llcphone itself never sends; no ``response.create``."""
@@ -96,7 +95,7 @@ class Talk:
             now_s = trio.current_time()
             for message in messages:
                 self.recording.received("model", message)
-                self._waiting.append(Heard(now_s, codec_of(self.dialect).decode(message), bytes(message)))
+                self._waiting.append(Heard(now_s, self.codec.decode(message), bytes(message)))
         return self._waiting.popleft()
 
     async def until(self, *kinds: type[Any]) -> Heard:
