@@ -20,7 +20,7 @@ from llcphone.call.endpoint import Endpoint, configure, wishes_of
 from llcphone.call.model_leg import NO_SESSION, failure_word
 from llcphone.doctor.agents import load_agents
 from llcphone.doctor.context import INSTALL_CERTIFICATES, plain
-from llcphone.doctor.model import KEY_FIX, judge_model, told_of
+from llcphone.doctor.model import KEY_FIX, judge_model, models_of, told_of
 from llcphone.doctor.report import Finding, fail, good, unknown, warn
 from llcphone.errors import ConfigError
 from llcphone.realtime import events as model_events
@@ -65,9 +65,9 @@ class Probe:
 
 
 async def model(context: DoctorContext) -> list[Finding]:
-    """Whether there is such a model, and how long."""
-    today = datetime.fromtimestamp(context.now(), UTC).date()
-    return [judge_model(context.config, today, await told_of(context.config))]
+    """Whether there are such models, and how long."""
+    config, today = context.config, datetime.fromtimestamp(context.now(), UTC).date()
+    return [judge_model(each, today, await told_of(config, each)) for each in models_of(config)]
 
 
 async def session(context: DoctorContext) -> list[Finding]:

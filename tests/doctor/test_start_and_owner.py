@@ -15,7 +15,7 @@ from llcphone.doctor import machine, places
 from llcphone.doctor.checks import run_checks
 from llcphone.doctor.context import Answer, DoctorContext
 from llcphone.doctor.fix import FIXES
-from llcphone.doctor.model import NOT_ASKED, judge_model
+from llcphone.doctor.model import NOT_ASKED, judge_model, models_of
 from llcphone.doctor.process import Facts, judge
 from llcphone.doctor.vendors import judge_status
 from llcphone.process.health import Health
@@ -143,8 +143,8 @@ async def test_a_server_of_another_user(autojump_clock, stage, monkeypatch):
 
 
 def test_a_list_of_models_that_does_not_answer_is_not_a_model_without_an_end() -> None:
-    config, today = Config(), date(2026, 11, 30)
-    known = {"id": config.realtime.model}
+    (model,), today = models_of(Config()), date(2026, 11, 30)
+    known = {"id": model.name}
     for told, status in (
         (Answer(200, {}, "", known), PASS),
         (Answer(500, {}, "", {"error": {}}), UNKNOWN),
@@ -154,7 +154,16 @@ def test_a_list_of_models_that_does_not_answer_is_not_a_model_without_an_end() -
         (NOT_ASKED, WARN),
         (Answer(404, {}, "", {"error": {"code": "model_not_found"}}), FAIL),
     ):
-        assert judge_model(config, today, told).status is status, told
+        assert judge_model(model, today, told).status is status, told
+
+
+def test_with_gpt_live_both_models_are_looked_for_by_their_settings() -> None:
+    config = Config.from_dict({"realtime": {"protocol": "live"}})
+    missing = Answer(404, {}, "", {"error": {"code": "model_not_found"}})
+    found = [judge_model(each, date(2026, 11, 30), missing) for each in models_of(config)]
+    assert [each.check for each in found] == ["model", "backend model"]
+    names(found[0], FAIL, "no such model: gpt-live-1", "realtime.model")
+    names(found[1], FAIL, "no such model: gpt-5.6-terra", "live.backend_model")
 
 
 def test_a_status_page_without_a_status_is_not_read() -> None:
