@@ -14,7 +14,7 @@ from llcphone.call.model_leg import NO_SESSION, failure_word
 from llcphone.certify.answer import Answer, Unanswered
 from llcphone.certify.question import AUDIO_TOKENS_PER_S, Bound, Part, Question
 from llcphone.certify.speech import sentence
-from llcphone.doctor.model import judge_model, told_of
+from llcphone.doctor.model import judge_model, models_of, told_of
 from llcphone.doctor.report import Status
 from llcphone.price_lists import price_list
 from llcphone.realtime.dialects import Dialect
@@ -121,8 +121,9 @@ def _is_openai(config: Config) -> bool:
 
 async def end_of_model(site: Site) -> Answer:
     """What the endpoint's list of models and llcphone's own list say of the configured model."""
-    told = await told_of(site.config)
-    found = judge_model(site.config, datetime.fromtimestamp(site.now(), UTC).date(), told)
+    named = models_of(site.config)[0]
+    told = await told_of(site.config, named)
+    found = judge_model(named, datetime.fromtimestamp(site.now(), UTC).date(), told)
     word = {Status.PASS: "available", Status.WARN: "ends_soon", Status.FAIL: "gone"}.get(found.status, "")
     if not word or isinstance(told, str) or told.status in (401, 403):
         raise Unanswered("list_of_models")
@@ -143,7 +144,8 @@ async def _another(site: Site) -> str:
     today = datetime.fromtimestamp(site.now(), UTC).date()
     for model in _models(site.config)[1:]:
         config = attrs.evolve(site.config, realtime=attrs.evolve(site.config.realtime, model=model))
-        if judge_model(config, today, await told_of(config)).status is Status.PASS:
+        named = models_of(config)[0]
+        if judge_model(named, today, await told_of(config, named)).status is Status.PASS:
             return model
     raise Unanswered("no_other_model")
 
