@@ -17,20 +17,22 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import parse_qsl, quote, urlsplit
 
+import attrs
 import trio
 
 from llcphone.call.codec import codec_of
 from llcphone.call.core import MOST_BAD_IN_ROW
 from llcphone.call.model_leg import NO_SESSION, failure_word
 from llcphone.call.session_settings import session_fields
-from llcphone.call.session_source import DialectMemory, OpenLeg
+from llcphone.call.session_source import DialectMemory, OpenLeg, UnsupportedMemory
 from llcphone.call.setup import plan_call
 from llcphone.errors import ConfigError, LegClosed, RemoteProtocolError
 from llcphone.realtime import events as model_events
 from llcphone.realtime.dialects import Dialect, connect_headers
 from llcphone.realtime.error_codes import is_dialect_refusal
 from llcphone.realtime.messages import UpdateSession
-from llcphone.realtime.profiles import key_header, known_dialect
+from llcphone.realtime.profiles import key_header, known_dialect, profile_of
+from llcphone.realtime.unsupported import setting_not_understood, without
 from llcphone.realtime.session import confirms_ulaw
 from llcphone.runtime.containment import contained
 from llcphone.runtime.log_lines import logger
@@ -75,6 +77,7 @@ class Endpoint:
         self._url = with_model(realtime.url, realtime.model)
         self._tls = _tls_context(config) if realtime.url.startswith("wss:") else None
         self.dialects = DialectMemory(known_dialect(realtime))
+        self.unsupported = UnsupportedMemory(profile_of(realtime).unsupported)
         self.trouble: str | None = NOT_ASKED
         """Why no session can be opened; None when one could be."""
         self.refused: dict[str, str] = {}
@@ -91,7 +94,7 @@ class Endpoint:
 
     async def dial(self, dialect: Dialect, spawn: Spawn, *, caller: str = "") -> OpenLeg:
         """Open a model leg; raises what ``wire.websocket.connect`` raises."""
-        return OpenLeg(await self._connect(dialect, spawn, caller), codec_of(dialect))
+        return OpenLeg(await self._connect(dialect, spawn, caller), codec_of(dialect), self.unsupported)
 
     async def _connect(self, dialect: Dialect, spawn: Spawn, caller: str) -> Leg:
         headers = self._headers(dialect, caller)
@@ -235,10 +238,24 @@ async def configure(
 ) -> model_events.SessionUpdated | model_events.ModelError:
     """Send a leg's first update; returns the server's answer. Bounded by its caller.
 
+    A setting that the endpoint does not know, and a session can do without, is remembered and left out.
+
     Raises:
         LegClosed: the leg ended before there was one.
         RemoteProtocolError: nothing that came can be read.
     """
+    while True:
+        sent = without(update.session, opened.unsupported.names)
+        answer = await _answer(opened, attrs.evolve(update, session=sent))
+        name = setting_not_understood(answer, sent) if isinstance(answer, model_events.ModelError) else ""
+        if not name or (opened.codec.dialect is Dialect.FLAT and is_dialect_refusal(answer)):
+            return answer
+        opened.unsupported.remember(name)
+
+
+async def _answer(
+    opened: OpenLeg, update: UpdateSession
+) -> model_events.SessionUpdated | model_events.ModelError:
     leg, codec = opened.leg, opened.codec
     leg.send_nowait(codec.encode(update))
     unreadable = 0

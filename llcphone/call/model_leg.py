@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from llcphone.call.codec import ModelCodec
-    from llcphone.call.session_source import EndpointSource, OpenLeg
+    from llcphone.call.session_source import EndpointSource, OpenLeg, UnsupportedMemory
     from llcphone.wire.leg import Leg
 
 _ABNORMAL = 1006
@@ -48,6 +48,8 @@ class ModelLeg:
     """None: it is not open yet, or no longer."""
     codec: ModelCodec | None = attrs.field(default=None, init=False)
     """What it is written and read with, from when it is open."""
+    unsupported: UnsupportedMemory | None = attrs.field(default=None, init=False)
+    """What its endpoint does not understand, from when it is open."""
     _scope: trio.CancelScope = attrs.field(factory=trio.CancelScope, init=False)
 
     async def run(self, endpoint: int, dialect: Dialect | None, after_ms: int) -> None:
@@ -96,9 +98,9 @@ class ModelLeg:
         core, leg, codec = self._core, opened.leg, opened.codec
         try:
             leg.attach(core.spawn, lambda end: core.step(_ended(self.leg_number, end)))
-            self.leg, self.codec = leg, codec
+            self.leg, self.codec, self.unsupported = leg, codec, opened.unsupported
             self._changed()
-            core.step(ModelConnected(self.leg_number, codec.dialect))
+            core.step(ModelConnected(self.leg_number, codec.dialect, opened.unsupported.names))
             await self._pump(leg, codec, first_within_s)
         finally:
             self.leg = None

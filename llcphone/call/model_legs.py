@@ -63,6 +63,12 @@ class ModelLegs:
         if present is not None and codec is not None:
             present.send_nowait(codec.encode(command.message))
 
+    def remember_unsupported(self, command: commands.RememberUnsupported) -> None:
+        """The endpoint of a leg does not understand something: later calls will not try it."""
+        leg = self._legs.get(command.leg_number)
+        if leg is not None and leg.unsupported is not None:
+            leg.unsupported.remember(command.name)
+
     # -- the legs ---------------------------------------------------------------------------
 
     def keepalive(self) -> None:

@@ -58,6 +58,7 @@ class CallRun:
                 commands.SwitchModel: models.switch,
                 commands.CloseModel: models.close,
                 commands.RememberDialect: self._remember_dialect,
+                commands.RememberUnsupported: models.remember_unsupported,
                 commands.Dial: self._dial,
                 commands.RunTool: self._tools.start,
                 commands.RunHook: self._tools.start_hook,

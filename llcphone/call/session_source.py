@@ -22,6 +22,7 @@ import attrs
 import trio
 
 from llcphone.realtime.dialects import Dialect
+from llcphone.runtime.log_lines import logger
 from llcphone.wire.leg import Leg, Spawn
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
     from llcphone.call.codec import ModelCodec
     from llcphone.engine.status import CallStatus
+
+log = logger("llcphone.model")
 
 
 class DialectMemory:
@@ -71,12 +74,31 @@ class DialectMemory:
                 self._asking = None
 
 
+@attrs.define(eq=False)
+class UnsupportedMemory:
+    """What one endpoint does not understand, by the names of ``realtime.unsupported``.
+
+    It begins with the profile's. What the endpoint refuses is added for the life of the process, so that no
+    later call tries it.
+    """
+
+    names: frozenset[str] = frozenset()
+
+    def remember(self, name: str) -> None:
+        """The endpoint has refused this; the log says so once."""
+        if name not in self.names:
+            self.names |= {name}
+            log.warning("the endpoint does not understand this: it is not sent again", extra={"what": name})
+
+
 @attrs.frozen
 class OpenLeg:
     """A leg that is open, and its own codec; its receiver owns and closes it."""
 
     leg: Leg
     codec: ModelCodec
+    unsupported: UnsupportedMemory
+    """Of its endpoint."""
 
 
 @attrs.frozen

@@ -162,7 +162,8 @@ class CallEngine:
     # -- small parts ------------------------------------------------------------------------
 
     def _may_leave(self, out: list[Command]) -> list[Command]:
-        return out if self.state.session.ready else [each for each in out if _may_be_said(each)]
+        said = out if self.state.session.ready else [each for each in out if _may_be_said(each)]
+        return self.policies.unsupported.leaving(said)
 
     def _end(self, reason: EndReason, now_ms: int, out: list[Command]) -> list[Command]:
         if reason is not EndReason.TRANSFERRED:  # the call continues, whatever else happened in this run

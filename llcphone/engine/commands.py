@@ -69,6 +69,14 @@ class RememberDialect:
 
 
 @attrs.frozen
+class RememberUnsupported:
+    """The endpoint of this leg does not understand something (``realtime.unsupported``)."""
+
+    leg_number: int
+    name: str
+
+
+@attrs.frozen
 class Dial:
     """Ask the carrier to ring the callee; what becomes of it comes back as events."""
 
@@ -115,6 +123,7 @@ Command = (
     | SwitchModel
     | CloseModel
     | RememberDialect
+    | RememberUnsupported
     | Dial
     | SendModel
     | SendPhone

@@ -71,6 +71,8 @@ class ModelConnected:
     leg_number: int
     dialect: Dialect
     """The dialect it was opened in."""
+    unsupported: frozenset[str] = frozenset()
+    """What its endpoint is known not to understand (``realtime.unsupported``)."""
 
 
 @attrs.frozen

@@ -150,7 +150,7 @@ class WarmPool:
             del self._ready[parked]
             self._counts.taken += 1
             self._wake.set()
-            return WarmLeg(parked.leg, parked.opened.codec, parked.took_ms)
+            return WarmLeg(parked.leg, parked.opened.codec, parked.opened.unsupported, parked.took_ms)
         self._counts.misses += 1
         return None
 

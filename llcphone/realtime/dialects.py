@@ -190,6 +190,8 @@ _GA_PLACE: Mapping[str, tuple[str, ...]] = {
 }
 """Flat name -> where GA keeps it. No place: the endpoint would refuse the whole update."""
 
+_FLAT_NAME = {".".join(path): name for name, path in _GA_PLACE.items()}
+
 _GA_FORMAT: Mapping[str, dict[str, Any]] = {
     "g711_ulaw": {"type": "audio/pcmu"},  # a "rate" here is refused as unknown
     "g711_alaw": {"type": "audio/pcma"},
@@ -214,6 +216,16 @@ def unsupported_keys(session: Mapping[str, Any], dialect: Dialect) -> list[str]:
     """Flat settings that the dialect has no place for: they are left out, so say so."""
     places = _KNOWN.get(dialect)
     return [] if places is None else [name for name in session if name not in places]
+
+
+def flat_path(path: str) -> str:
+    """Where a setting is in the flat session, by its path in any dialect's."""
+    if not path.startswith(("audio.", "output_modalities", "max_output_tokens")):
+        return path
+    for place, name in _FLAT_NAME.items():
+        if path == place or path.startswith(f"{place}."):
+            return name + path[len(place) :]
+    return path
 
 
 def ga_session(session: Mapping[str, Any]) -> dict[str, Any]:

@@ -115,7 +115,7 @@ def error_kind(error: ModelError) -> ErrorKind:
     if error.param == "audio_end_ms" or any(text in error.message for text in _TRUNCATE_TEXTS):
         return ErrorKind.TRUNCATE
     # Any complaint about a session setting means that the whole update was discarded.
-    if _subject(error).startswith("session."):
+    if subject(error).startswith("session."):
         return ErrorKind.SETUP
     return _KINDS.get(error.type, ErrorKind.IGNORE)
 
@@ -155,14 +155,14 @@ def is_dialect_refusal(error: ModelError) -> bool:
         case "beta_api_shape_disabled":
             return True
         case "missing_required_parameter":
-            return _subject(error) == "session.type"
+            return subject(error) == "session.type"
         case "unknown_parameter":
-            return _subject(error) in _FLAT_ONLY_KEYS
+            return subject(error) in _FLAT_ONLY_KEYS
         case _:
             return False
 
 
-def _subject(error: ModelError) -> str:
+def subject(error: ModelError) -> str:
     """The parameter an error is about; some servers name it in the text only."""
     if error.param:
         return error.param

@@ -1,11 +1,7 @@
 """What differs between the endpoints that speak the Realtime API's shape.
 
 ``realtime.profile`` names one, or the host of ``realtime.url`` does. A profile says how the key is sent,
-which dialect the endpoint speaks, and what it does not understand. The last is a list of the wire's names:
-
-    conversation.item.truncate    an event of ours
-    response.conversation         a parameter of ``response.create``
-
+which dialect the endpoint speaks, and what it does not understand (names of ``unsupported``).
 Sources: docs/vendor-facts.md, Other endpoints.
 """
 
@@ -16,20 +12,12 @@ from typing import TYPE_CHECKING
 import attrs
 
 from llcphone.realtime.dialects import Dialect
+from llcphone.realtime.unsupported import METADATA, OUT_OF_BAND
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from llcphone.config.realtime import RealtimeConfig
-
-TRUNCATE = "conversation.item.truncate"
-DELETE = "conversation.item.delete"
-CANCEL = "response.cancel"
-CLEAR = "input_audio_buffer.clear"
-OUT_OF_BAND = "response.conversation"
-"""Responses beside the conversation: priming, and the summary for a renewed session."""
-METADATA = "response.metadata"
-"""The mark by which an answer to our own request is told from the server's."""
 
 
 @attrs.frozen
@@ -44,7 +32,7 @@ class Profile:
     semantic_vad: bool = True
     """Whether it can detect the end of a turn by meaning; else by silence."""
     unsupported: frozenset[str] = frozenset()
-    """What it is known not to understand, by the wire's names."""
+    """What it is known not to understand."""
     lists_models: bool = False
     """Whether it has a list of models under the names that ``realtime.model`` takes."""
 

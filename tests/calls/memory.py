@@ -20,7 +20,7 @@ import trio
 
 from llcphone import Agent, Call, CallRecord, Note
 from llcphone.call.codec import codec_of
-from llcphone.call.session_source import DialectMemory, OpenLeg
+from llcphone.call.session_source import DialectMemory, OpenLeg, UnsupportedMemory
 from llcphone.phone.all_nodes import AllNodes
 from llcphone.phone.assembly import Opened, assembled
 from llcphone.phone.calls import LiveCalls
@@ -147,7 +147,7 @@ class MemoryEndpoint:
         leg = MemoryLeg(model.reply, *(() if self.legs else self._failing))
         self.models.append(model)
         self.legs.append(leg)
-        return OpenLeg(leg, codec_of(dialect))  # type: ignore[arg-type]
+        return OpenLeg(leg, codec_of(dialect), UnsupportedMemory())  # type: ignore[arg-type]
 
 
 @attrs.define(eq=False)

@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from llcphone import Agent, ConfigError, open_phone
 from llcphone.call.codec import codec_of
 from llcphone.call.endpoint import Endpoint
-from llcphone.call.session_source import OpenLeg
+from llcphone.call.session_source import OpenLeg, UnsupportedMemory
 from llcphone.errors import LegClosed
 from llcphone.phone.warm_pool import WarmHealth, WarmPool
 from llcphone.phone.warm_session import BACKOFF_S, key_of
@@ -509,7 +509,7 @@ class Shore(MemoryEndpoint):
         if self.refusing:
             raise ConnectionRefusedError
         self.boats.append(Boat(self.reply))
-        return OpenLeg(self.boats[-1], codec_of(dialect))  # type: ignore[arg-type]
+        return OpenLeg(self.boats[-1], codec_of(dialect), UnsupportedMemory())  # type: ignore[arg-type]
 
     def reply(self, message: Json) -> list[Json]:
         answers = MemoryModel([]).reply(message)

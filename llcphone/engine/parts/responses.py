@@ -294,6 +294,16 @@ class Responses:
             if self.active is None and self._refused_ms is None:
                 self._refused_ms = now_ms
 
+    def create_again(self) -> None:
+        """Our create was refused for its form alone: it is wished for at once, in another form."""
+        if self._create is not None:
+            self._wishes.insert(0, self._create)
+            self._create = None
+
+    def expects(self, purpose: str) -> bool:
+        """Whether a response of this purpose would be the one that our create asks for."""
+        return self._create is not None and purpose in (self._create, "")
+
     def take_unanswered(self) -> str:
         """What to wish for again when the server failed before a response began; empty: nothing."""
         if self._create is not None:

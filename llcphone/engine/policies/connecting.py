@@ -145,9 +145,18 @@ class Connecting:
             return [EndCall(EndReason.MODEL_REFUSED)]
         return self._redial(now_ms, event.retry_after_ms)
 
+    def speaks_ga(self, error: ModelError) -> bool:
+        """Whether an ``error`` event is the refusal of a dialect that is still in question."""
+        return self._flat_may_turn and is_dialect_refusal(error)
+
+    def ask_again(self) -> list[Command]:
+        """The same settings once more; what the endpoint does not know is taken out of them."""
+        self._update_id += "-less"
+        return [SendModel(self._opening(self._session.in_force.session, self._update_id))]
+
     def refused(self, error: ModelError, now_ms: int) -> list[Command]:
         """An ``error`` event before the session was configured."""
-        if self._flat_may_turn and is_dialect_refusal(error):
+        if self.speaks_ga(error):
             return self._turn_to_ga(now_ms, RememberDialect(Dialect.GA))
         self._session.last_failure = error.code or "error"
         kind = error_kind(error)

@@ -22,10 +22,14 @@ from llcphone.engine.resumed import Owed
 from llcphone.engine.status import Floor
 from llcphone.realtime import events as model_events
 from llcphone.realtime.messages import CreateResponse
+from llcphone.realtime.unsupported import COMMITTED, OUT_OF_BAND
 
 if TYPE_CHECKING:
     from llcphone.engine.policies.peers import Policies
     from llcphone.engine.state import CallState, Handler
+
+_MOST_MISSING = 2
+"""Turns answered without a commit until an endpoint counts as one that sends none."""
 
 _Words = model_events.TranscriptDelta | model_events.TranscriptDone | model_events.TextDelta
 _OfLeg = events.ModelConnected | events.ModelConnectFailed | events.ModelLegLost | events.ModelSaid
@@ -42,6 +46,10 @@ class ModelEvents:
         self._order = EventOrder()
         self._stopped = False
         """The caller's turn is over, its commit still to come."""
+        self._turn_item = ""
+        """Of that turn, if the server has named it."""
+        self._commits = self._missing_commits = 0
+        """Turns of this session that were committed, and those that were answered without."""
         self._stop_made_ms: int | None = None
         """When a commit ended a turn without ``speech_stopped``, which then comes late or never."""
         talk = state.talk
@@ -49,10 +57,10 @@ class ModelEvents:
             model_events.SessionUpdated: lambda event, now, out: state.session.in_force.taken(),
             model_events.SpeechStarted: self._speech_started,
             model_events.SpeechStopped: self._speech_stopped,
-            model_events.InputCommitted: self._committed,
+            model_events.InputCommitted: self._input_committed,
             model_events.CallerTranscript: talk.transcript.caller_words,
             model_events.ItemAdded: self._item_added,
-            model_events.ResponseCreated: talk.response_created,
+            model_events.ResponseCreated: self._response_created,
             model_events.AudioDelta: self._audio_delta,
             model_events.AudioDone: lambda event, now, out: talk.item_over(event.item_id, out),
             model_events.OutputItemAdded: lambda event, now, out: talk.items.saw(
@@ -81,6 +89,7 @@ class ModelEvents:
         }
 
     def _connected(self, event: events.ModelConnected, now_ms: int, out: list[Command]) -> None:
+        self._policies.unsupported.connected(event)
         if not self._is_of_session(event, now_ms, out):
             return
         self._policies.renewal.began(now_ms)
@@ -118,7 +127,11 @@ class ModelEvents:
                 self._session_ready(now_ms, out)
         elif isinstance(message, model_events.ModelError):
             out.append(notes.SessionRefused(message.code, message.param))
-            out += self._policies.connecting.refused(message, now_ms)
+            connecting = self._policies.connecting
+            if not connecting.speaks_ga(message) and self._policies.unsupported.opening_refused(message, out):
+                out += connecting.ask_again()
+            else:
+                out += connecting.refused(message, now_ms)
         elif isinstance(message, model_events.UnknownModelEvent):
             self._state.unknown(message, now_ms, out)
 
@@ -127,12 +140,14 @@ class ModelEvents:
         self._stopped, self._stop_made_ms = False, None
         if setup.live is not None:
             state.talk.bill.session_began(now_ms)
+        self._commits, self._missing_commits = 0, 0
         if self._policies.recovery.recovering:
             self._policies.recovery.restored(now_ms, out)
             return
         state.ready_ms = now_ms
         out.append(notes.SessionReady(now_ms - state.born_ms))
         if setup.priming:
+            state.talk.primed = self._policies.unsupported.lacks(OUT_OF_BAND)
             out.append(SendModel(CreateResponse(PRIMING, priming=True)))
         if setup.resumed is not None:
             go_on(state, setup.resumed, now_ms, out)
@@ -158,13 +173,35 @@ class ModelEvents:
         made_ms, self._stop_made_ms = self._stop_made_ms, None
         if made_ms is not None and now_ms - made_ms <= LATE_MS:
             return
-        self._stopped = True
+        self._stopped, self._turn_item = True, event.item_id
         self._turn_ends_ms = event.audio_end_ms
         self._state.talk.speech_from_ms = None
         self._policies.alarms.answer_due(now_ms)
         if self._policies.echo.dismisses(event, out):
             return
         self._state.talk.speech_stopped(event, now_ms, self._appended_ms, out)
+        if self._policies.unsupported.lacks(COMMITTED):
+            self._commit_in_its_place(now_ms, out)
+
+    def _commit_in_its_place(self, now_ms: int, out: list[Command]) -> None:
+        """The turn that has stopped is over, though no commit says so."""
+        committed = model_events.InputCommitted(self._turn_item or f"turn-{now_ms}")
+        self._order.comes_late(committed, now_ms)  # should it come after all, it is the same
+        self._committed(committed, now_ms, out)
+
+    def _input_committed(self, event: model_events.InputCommitted, now_ms: int, out: list[Command]) -> None:
+        self._commits += 1
+        self._committed(event, now_ms, out)
+
+    def _response_created(self, event: model_events.ResponseCreated, now_ms: int, out: list[Command]) -> None:
+        waits = self._stopped and self._talk.deciding and event.in_conversation
+        if waits and not self._talk.responses.expects(event.purpose):
+            # The answer to a turn that was never committed: some servers do not say so.
+            self._missing_commits += 1
+            if self._missing_commits >= _MOST_MISSING and not self._commits:
+                self._policies.unsupported.learn(COMMITTED, out)
+            self._commit_in_its_place(now_ms, out)
+        self._talk.response_created(event, now_ms, out)
 
     def _committed(self, event: model_events.InputCommitted, now_ms: int, out: list[Command]) -> None:
         if not self._stopped and self._state.talk.floor is Floor.CALLER:
@@ -220,6 +257,9 @@ class ModelEvents:
             out.append(notes.SessionUpdateRefused(name, event.code, event.param))
             return
         if self._state.talk.outputs.refused(event, out):
+            return
+        if self._policies.unsupported.refused(event, out):
+            out.append(notes.ModelError(event.code, event.param))
             return
         self._policies.replies.error(event, now_ms, out)
         if event.code == "input_audio_buffer_commit_empty":

@@ -21,6 +21,7 @@ from llcphone.engine.policies.reply_end import ReplyEnd
 from llcphone.engine.policies.silence import Silence
 from llcphone.engine.policies.stall import Stall
 from llcphone.engine.policies.tool_calls import ToolCalls
+from llcphone.engine.policies.unsupported import Unsupported
 
 if TYPE_CHECKING:
     from llcphone.engine.state import CallState
@@ -35,6 +36,7 @@ class Policies:
         self.outbound = None if dialling is None else Outbound(state, dialling, barge_in=self.barge_in)
         self.connecting = Connecting(state)
         self.renewal = Renewal(state)
+        self.unsupported = Unsupported(state, renewal=self.renewal)
         self.line = PhoneLine(state)
         self.feed = None if state.setup.live is None else Feed(state, state.setup.live)
         self.alarms = Alarms(state, line=self.line)

@@ -124,6 +124,10 @@ class Renewal:
             if text and event.status is model_events.ResponseStatus.COMPLETED:
                 self.summary = text
 
+    def no_summary(self) -> None:
+        """The present session gives none: nothing waits for it."""
+        self._answered = True
+
     @property
     def _due(self) -> tuple[int, Why] | None:
         return None if self._age is None else self._age.due

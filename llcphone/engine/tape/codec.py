@@ -40,6 +40,7 @@ from llcphone.realtime.dialects import Dialect
 from llcphone.realtime.error_codes import NAMED_WAIT
 from llcphone.realtime.events import ModelEvent
 from llcphone.realtime.messages import ModelMessage
+from llcphone.realtime.unsupported import TELLING
 from llcphone.twilio.media import PhoneMessage
 
 Aliases = dict[str, str]
@@ -54,6 +55,7 @@ _KEPT = (
     {"id", "item_id", "previous_item_id", "response_id", "call_id", "event_id"}  # OpenAI's and our ids
     | {"delegation_id"}
     | {"name", "by", "tools", "silent_tools", "purpose", "kind"}  # of tools, marks, hooks; our own words
+    | {"unsupported"}  # the wire's names
     | {"type", "status", "role", "reason", "code", "error_code", "param", "answered_by"}  # vendors' words
     | {"encoding", "voice", "input_audio_format", "output_audio_format"}
 )
@@ -71,6 +73,7 @@ _KEPT_SETTINGS = (
 _TELLING = re.compile(
     r"already shorter than|Only model output audio messages can be truncated|'session\.[\w.\[\]]+'|"
     + NAMED_WAIT
+    + f"|{TELLING}"
 )
 """The parts of an error's text that the engine decides on."""
 
