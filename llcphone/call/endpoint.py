@@ -32,8 +32,8 @@ from llcphone.realtime.dialects import Dialect, connect_headers
 from llcphone.realtime.error_codes import is_dialect_refusal
 from llcphone.realtime.messages import UpdateSession
 from llcphone.realtime.profiles import key_header, known_dialect, profile_of
-from llcphone.realtime.unsupported import setting_not_understood, without
 from llcphone.realtime.session import confirms_ulaw
+from llcphone.realtime.unsupported import setting_not_understood, without
 from llcphone.runtime.containment import contained
 from llcphone.runtime.log_lines import logger
 from llcphone.validation.phone_numbers import identity, is_withheld
@@ -247,7 +247,9 @@ async def configure(
     while True:
         sent = without(update.session, opened.unsupported.names)
         answer = await _answer(opened, attrs.evolve(update, session=sent))
-        name = setting_not_understood(answer, sent) if isinstance(answer, model_events.ModelError) else ""
+        if not isinstance(answer, model_events.ModelError):
+            return answer
+        name = setting_not_understood(answer, sent)
         if not name or (opened.codec.dialect is Dialect.FLAT and is_dialect_refusal(answer)):
             return answer
         opened.unsupported.remember(name)

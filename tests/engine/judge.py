@@ -47,7 +47,9 @@ class Judge:
         self.open_responses: set[str] = set()
         self.active = ""
         self.create_ms: int | None = None
+        self.create = ""
         self.speaking = self.deciding = self.stopped = False
+        self.turn = ""
         self.now_ms = self.frame_ms = 0
         self.cut_items: set[str] = set()
         self.silenced: set[str] = set()
@@ -95,11 +97,17 @@ class Judge:
                 self.generated[item_id] += payload_bytes(payload)
             case model_events.SpeechStarted():
                 self.speaking, self.deciding = True, False
-            case model_events.SpeechStopped():
-                self.speaking, self.deciding, self.stopped = False, True, True
+            case model_events.SpeechStopped(item_id):
+                self.speaking, self.deciding, self.stopped, self.turn = False, True, True, item_id
             case model_events.InputCommitted():  # it ends its turn, though no end was told before
                 self.speaking, self.deciding, self.stopped = self.speaking and self.stopped, False, False
-            case model_events.ResponseCreated(response_id, True) if response_id not in self.open_responses:
+            case model_events.ResponseCreated(response_id, True, purpose) if (
+                response_id not in self.open_responses
+            ):
+                ours = self.create_ms is not None and purpose in ("", self.create)
+                if self.stopped and self.deciding and not ours:  # it answers a turn that nothing commits
+                    self.deciding = self.stopped = False
+                    self.order.comes_late(model_events.InputCommitted(self.turn), self.now_ms)
                 self.open_responses.add(response_id)
                 self.active, self.create_ms = response_id, None
             case model_events.ResponseCreated(response_id, False):
@@ -149,7 +157,7 @@ class Judge:
                 assert not self.caller_has_floor
                 lost = self.create_ms is None or now_ms - self.create_ms >= CREATE_LOST_MS
                 assert lost, "ours is on its way"
-                self.create_ms = now_ms
+                self.create_ms, self.create = now_ms, message.purpose
             case ToolCall(call_id) if call_id.startswith("late-"):
                 self.owed.add(call_id)
             case ToolOutput(call_id):

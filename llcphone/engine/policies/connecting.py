@@ -152,7 +152,7 @@ class Connecting:
     def ask_again(self) -> list[Command]:
         """The same settings once more; what the endpoint does not know is taken out of them."""
         self._update_id += "-less"
-        return [SendModel(self._opening(self._session.in_force.session, self._update_id))]
+        return [self._opening()]
 
     def refused(self, error: ModelError, now_ms: int) -> list[Command]:
         """An ``error`` event before the session was configured."""
