@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from llcphone.certify.site import Site
     from llcphone.certify.talk import Talk
+    from llcphone.wire.leg import Leg
 
 HOUR_S = 3600.0
 _NEAR_S = 60.0
@@ -107,35 +108,46 @@ def _ages(lasts_s: float) -> dict[str, Any]:
 
 async def control_frames(site: Site) -> Answer:
     """One ping, then a Close."""
-    pong_ms, close_ms = await site.session(partial(_answered, site), within_s=60)
+    answer_ms, close_ms = await site.session(partial(_answered, site), within_s=60)
     words = {
         (True, True): "both",
         (True, False): "no_close",
         (False, True): "no_pong",
         (False, False): "neither",
     }
-    word = words[pong_ms is not None, close_ms is not None]
-    pong = f"a ping was answered after {pong_ms} ms" if pong_ms is not None else "a ping was not answered"
+    word = words[answer_ms is not None, close_ms is not None]
+    pong = f"a ping was answered after {answer_ms} ms" if answer_ms is not None else "a ping was not answered"
     close = f"Close after {close_ms} ms" if close_ms is not None else "Close was not"
-    return Answer(word, f"{pong}, {close}", facts={"pong_ms": pong_ms, "close_ms": close_ms})
+    return Answer(word, f"{pong}, {close}", facts={"pong_ms": answer_ms, "close_ms": close_ms})
 
 
 async def _answered(site: Site, talk: Talk) -> tuple[int | None, int | None]:
     await talk.configure(site.fields())
-    leg, began_s = talk.leg, trio.current_time()
-    seen = leg.stats.bytes_in
-    leg.keepalive_nowait(began_s - HOUR_S)  # as if the leg had been opened that long ago, so a ping is due
-    leg.keepalive_nowait(began_s)
-    pong_ms = None
-    with trio.move_on_after(PONG_LIMIT_S):
-        while leg.stats.bytes_in == seen:
-            await trio.sleep(_LOOK_S)
-            leg.receive_nowait()
-        pong_ms = round((trio.current_time() - began_s) * 1000)
+    leg = talk.leg
+    took_ms = await pong_ms(leg)
     began_s = trio.current_time()
     await leg.aclose()
     took_s = trio.current_time() - began_s
-    return pong_ms, round(took_s * 1000) if took_s < CLOSE_TIMEOUT_S else None
+    return took_ms, round(took_s * 1000) if took_s < CLOSE_TIMEOUT_S else None
+
+
+async def pong_ms(leg: Leg, *, read: bool = True) -> int | None:
+    """How long the answer to a ping takes on a leg that is quiet otherwise; None: none came in time.
+
+    Args:
+        leg: the leg.
+        read: whether it must be read here, as no other task does.
+    """
+    began_s, seen = trio.current_time(), leg.stats.bytes_in
+    leg.keepalive_nowait(began_s - HOUR_S)  # as if the leg had been opened that long ago, so a ping is due
+    leg.keepalive_nowait(began_s)
+    with trio.move_on_after(PONG_LIMIT_S):
+        while leg.stats.bytes_in == seen:
+            await trio.sleep(_LOOK_S)
+            if read:
+                leg.receive_nowait()
+        return round((trio.current_time() - began_s) * 1000)
+    return None
 
 
 _LENGTHS = {

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from attrs import frozen
 
 from llcphone.certify import formats, lifetime, memory, turns
+from llcphone.certify.live import limits, sound, speaking
+from llcphone.certify.live.session import MODELS
 from llcphone.certify.question import Part, Question
 from llcphone.certify.telephone import media, placing, webhooks
 from llcphone.errors import ConfigError
@@ -26,6 +28,9 @@ QUESTIONS: tuple[Question, ...] = (
     *media.QUESTIONS,
     *webhooks.QUESTIONS,
     *placing.QUESTIONS,
+    *speaking.QUESTIONS,
+    *sound.QUESTIONS,
+    *limits.QUESTIONS,
 )
 """All of them, in the order in which they are asked: the dialect first, as the others speak it."""
 
@@ -44,11 +49,16 @@ class Plan:
         return any(each.bound.calls for each in self.questions)
 
     def most_usd(self, config: Config) -> float | None:
-        """The most that the vendor of the model charges; None: the price list does not name the model."""
-        rates = price_list(config.money.price_file).rates(config.realtime.model)
-        if rates is None:
-            return None
-        return sum(each.bound.model_usd(rates) for each in self.questions)
+        """The most that the vendor of the model charges; None: the price list does not name a model."""
+        listed = price_list(config.money.price_file)
+        rates, minute_usd = listed.rates(config.realtime.model), listed.minute_usd(MODELS[0])
+        usd = 0.0
+        for bound in (each.bound for each in self.questions):
+            if (bound.responses and rates is None) or (bound.live_s and minute_usd is None):
+                return None
+            usd += bound.model_usd(rates) if rates is not None else 0.0
+            usd += bound.live_s / 60 * (minute_usd or 0.0)
+        return usd
 
     @property
     def minutes(self) -> int:
@@ -65,7 +75,7 @@ def plan(only: Sequence[str] = (), *, long: bool = False, to: str = "") -> Plan:
     """Choose questions.
 
     Args:
-        only: ids of questions, or parts (``model``, ``telephone``); none: all.
+        only: ids of questions, or parts (``model``, ``telephone``, ``live``); none: all.
         to: the number that is called.
         long: also those that take an hour or more.
 
@@ -83,6 +93,12 @@ def plan(only: Sequence[str] = (), *, long: bool = False, to: str = "") -> Plan:
         and (long or not each.is_long or each.id in only)
     ]
     return Plan(tuple(chosen), to)
+
+
+def usual_parts(config: Config) -> list[str]:
+    """What is asked unless a person chooses: what the deployment uses."""
+    model = Part.LIVE if config.realtime.protocol == "live" else Part.MODEL
+    return [model.value, *([Part.TELEPHONE.value] if config.twilio.phone_number else [])]
 
 
 def lines(plan: Plan, config: Config, folder: str) -> list[str]:

@@ -23,6 +23,7 @@ class Part(Enum):
 
     MODEL = "model"
     TELEPHONE = "telephone"
+    LIVE = "live"
 
 
 @frozen(kw_only=True)
@@ -38,11 +39,13 @@ class Bound:
     """The caller's audio in the input of each response."""
     calls: int = 0
     """Calls that are placed."""
+    live_s: int = 0
+    """Seconds of sessions of GPT-Live, which are billed by time."""
     call_s: int = 0
     """Longest time of each call; the carrier bills begun minutes, of both legs."""
 
     def model_usd(self, rates: Rates) -> float:
-        """The most that the vendor of the model charges, in US$; nothing is taken to be cached."""
+        """The most that responses cost, in US$; nothing is taken to be cached."""
         each = (
             self.output_tokens * max(rates.output_audio, rates.output_text)
             + self.input_tokens * rates.input_text

@@ -104,6 +104,7 @@ class Run:
         site = self.site
         site.recording.begin()
         site.allowance = Allowance(question.bound.responses)
+        site.seconds = Allowance(question.bound.live_s)
         began_s = trio.current_time()
         if question.part is Part.MODEL and question.id != "dialect":
             await find_dialect(site)

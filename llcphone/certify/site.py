@@ -38,6 +38,9 @@ class Site:
     line: Line | None = None
     """The account's number, while it is asked."""
     allowance: Allowance = field(factory=lambda: Allowance(0))
+    """Responses that the question may still ask for."""
+    seconds: Allowance = field(factory=lambda: Allowance(0))
+    """Seconds of GPT-Live that the question may still use."""
     now: Callable[[], float] = time.time
     """Unix seconds."""
 

@@ -38,19 +38,19 @@ class Heard:
 
 @define
 class Allowance:
-    """How many responses may still be asked for: the question's bound is one of cost."""
+    """How much a question may still use: its bound is one of cost."""
 
     left: int
 
-    def take(self) -> None:
-        """Use up one.
+    def take(self, much: int = 1) -> None:
+        """Use up some.
 
         Raises:
-            Unanswered: none is left.
+            Unanswered: so much is not left.
         """
-        if self.left <= 0:
+        if self.left < much:
             raise Unanswered("bound_reached")
-        self.left -= 1
+        self.left -= much
 
 
 @define(eq=False)

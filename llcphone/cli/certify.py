@@ -18,8 +18,7 @@ import trio
 from cyclopts import Parameter
 
 from llcphone import settings
-from llcphone.certify.plan import lines, plan
-from llcphone.certify.question import Part
+from llcphone.certify.plan import lines, plan, usual_parts
 from llcphone.certify.results import ANSWERED
 from llcphone.certify.run import Run, folder_name, last_reports, started
 from llcphone.certify.site import Site
@@ -51,7 +50,7 @@ async def certify(
 
     Args:
         to: another number of the account that is called.
-        only: ids of questions, or parts: model, telephone.
+        only: ids of questions, or parts: model, telephone, live (GPT-Live).
         long: also the questions that take an hour or more.
         folder: reports are kept here, each in a folder named by its date.
         resume: ask what the last run left without an answer.
@@ -63,9 +62,7 @@ async def certify(
     tell = _to_stderr if as_json else print
     site = Site(config=loaded)
     callee = number_of(to, "--to") if to else loaded.twilio.phone_number
-    chosen = plan(only or (), long=long, to=callee)
-    if only is None and not loaded.twilio.phone_number:
-        chosen = plan([Part.MODEL.value], long=long)
+    chosen = plan(only or usual_parts(loaded), long=long, to=callee)
     if chosen.places_calls:
         check_ready(loaded)
     former = last_reports(folder)

@@ -59,9 +59,10 @@ class CallerAudio:
         self.heard_s = trio.current_time()
         if session.keep_audio:
             session.received_audio += audio
+        is_burst = len(audio) >= 1_000 * session.format.bytes_per_ms
         if session.stage == "starting":
-            self._rest += audio
-        else:
+            self._rest += audio if session.assumes.early_audio == "kept" else b""
+        elif not (is_burst and session.assumes.burst == "dropped"):
             self._hear(audio)
 
     def mute(self, event: Json) -> None:
@@ -74,6 +75,8 @@ class CallerAudio:
         """``session.output_audio.fixture.play``: the voice is cut off, and the caller is not heard."""
         if self.voice.fixture is not None:
             raise Refused("fixture_playing", "A fixture is playing.")  # the code is ours
+        if self.session.assumes.recordings == "refused" and self.session.format.kind != "audio/pcm":
+            raise Refused("invalid_audio", "A fixture needs a session with PCM.", "audio")  # the code is ours
         audio = _decoded(event)
         if len(audio) % 2:
             raise _odd_bytes()
@@ -83,7 +86,9 @@ class CallerAudio:
         self.voice.fall_silent()
         self.ear.deaf, self._fixture_id = True, event.get("event_id")
         self.voice.on_fixture_end = self._played
-        self.voice.fixture = bytearray(ulaw.encode(array("h", audio)[:: FIXTURE_RATE // 8000]))
+        sound = ulaw.encode(array("h", audio)[:: FIXTURE_RATE // 8000])
+        is_heard = self.session.assumes.recordings != "silent"
+        self.voice.fixture = bytearray(sound if is_heard else ulaw.SILENCE * len(sound))
         self.session.send("session.output_audio.fixture.playing", self._fixture_id)
 
     def _played(self) -> None:

@@ -6,9 +6,10 @@ from typing import Literal
 
 import attrs
 
-Burst = Literal["as fed", "real time"]
-Quiet = Literal["positive", "negative", "noise"]
-EarlyAudio = Literal["refused", "kept"]
+Burst = Literal["as fed", "real time", "dropped"]
+Quiet = Literal["positive", "negative", "noise", "hiss", "hum"]
+EarlyAudio = Literal["refused", "kept", "lost"]
+Recordings = Literal["plays", "silent", "refused"]
 
 
 @attrs.frozen
@@ -70,11 +71,12 @@ class Assumptions:
     """What is not known of GPT-Live. Each default is the likelier answer; test your client with both."""
 
     burst: Burst = "as fed"
-    """Audio that comes faster than it plays runs the clock at once, or no faster than real time."""
+    """Audio that comes faster than it plays runs the clock at once, or no faster than real time, or is
+    dropped if it is a second or more."""
     quiet: Quiet = "positive"
-    """Silence of µ-law: 0xFF, 0x7F, or these two and their neighbours."""
+    """Silence of µ-law: 0xFF, 0x7F, these two and their neighbours, up to 8 steps away, or up to 20."""
     early_audio: EarlyAudio = "refused"
-    """Audio between ``session.start`` and ``session.started`` is refused, or taken at the start."""
+    """Audio between ``session.start`` and ``session.started`` is refused, taken at the start, or lost."""
     mute_voices: frozenset[str] = frozenset()
     """Voices that do not speak because of instructions; most did not."""
     model_in_query: bool = False
@@ -85,5 +87,15 @@ class Assumptions:
     """Whether the model delegates while the caller still speaks."""
     buffer_recovers: bool = False
     """Whether a backend whose input is full goes on when a small output comes."""
+    speaks_first: bool = False
+    """Whether a session that is given earlier words speaks of itself."""
+    words_later_ms: int = 0
+    """How much later than their audio the agent's words are said to be."""
+    unstarted_s: float | None = None
+    """When a socket without a session is closed; None: never."""
+    takes_calls: bool = False
+    """Whether the backend takes a function call that it did not make."""
+    recordings: Recordings = "plays"
+    """What becomes of a fixture in a session that is not PCM at 24 kHz."""
     context_window: bool = True
     """Whether reports of usage name the share of the context window."""

@@ -100,11 +100,17 @@ class LiveSession(LiveState):
             self._nursery = nursery
             if self.faults.silent:
                 self.stall()
+            if self.assumes.unstarted_s is not None:
+                self.later(self.assumes.unstarted_s, self._close_unstarted, "unstarted")
             try:
                 await self.link.run(self._take)
             finally:
                 self.notify()
             nursery.cancel_scope.cancel()
+
+    def _close_unstarted(self) -> None:
+        if self.stage == "waiting":
+            self.link.close(1000)
 
     def _take(self, received: str | bytes) -> None:
         """One WebSocket message from the client."""
@@ -118,6 +124,8 @@ class LiveSession(LiveState):
                 raise Refused("invalid_event", "Binary messages are not supported; send JSON text.")
             self._keep(event)
             self._must_come_now(event)
+            if self.assumes.takes_calls and _is_own_call(event):
+                return
             check_event(event)
             _HANDLERS[event["type"]](self, event)
         except Refused as refusal:
@@ -135,7 +143,7 @@ class LiveSession(LiveState):
         if self.stage == "waiting" and kind != "session.start":
             raise Refused("invalid_event", "The first message must be session.start.")  # the code is ours
         if self.stage == "starting" and kind != "session.start":
-            if kind == "session.input_audio.append" and self.assumes.early_audio == "kept":
+            if kind == "session.input_audio.append" and self.assumes.early_audio != "refused":
                 return
             raise Refused("invalid_event", "Wait for session.started.")  # the code is ours
         if self.stage in ("closing", "over"):
@@ -177,6 +185,8 @@ class LiveSession(LiveState):
         wait_s = self.pace.lasts_s if lasts_s is None else lasts_s
         self.later(wait_s, lambda: self.end("expired"), "lifetime")
         self._audio.start()
+        if self.assumes.speaks_first and self.config["input"]:
+            self.turns.asked_to_speak("", self.pace.commentary_ms)
 
     def _plan_faults(self) -> None:
         faults = self.faults
@@ -252,6 +262,12 @@ class LiveSession(LiveState):
             await trio.sleep_until(due_s)
             due_s = self._audio.heard_s + self.pace.no_audio_s
         self.end("expired")
+
+
+def _is_own_call(event: Any) -> bool:
+    """Whether the client puts in a function call, which only the backend makes."""
+    item = event.get("item") if isinstance(event, dict) else None
+    return isinstance(item, dict) and item.get("type") == "function_call"
 
 
 _HANDLERS: dict[str, Callable[[LiveSession, Json], None]] = {

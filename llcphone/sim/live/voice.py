@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from llcphone.sim.model.script import Say
 
 _QUIET = {"positive": b"\xff", "negative": b"\x7f", "noise": b"\xff\xfe\x7f\xfd\x7e\xff\x7d\xfe"}
+_QUIET |= {"hiss": b"\xf7\xff\x77\x7f", "hum": b"\xeb\xff\x6b\x7f"}
 _WORDS = re.compile(r"\s*\S{1,12}")
 """What one fragment of a transcript holds: a word, or a part of a script that has no spaces."""
 _ULAW_PER_MS = 8
@@ -151,7 +152,8 @@ class Voice:
         session, kind = self.session, "session.output_transcript.delta"
 
         def say() -> None:
-            session.send(kind, delta=word, start_ms=start_ms, end_ms=end_ms)
+            later_ms = session.assumes.words_later_ms
+            session.send(kind, delta=word, start_ms=start_ms + later_ms, end_ms=end_ms + later_ms)
 
         if due_ms <= session.clock.now_ms:
             say()
