@@ -82,7 +82,7 @@ class CallState:
         self.model_spoke_ms = 0
         """When the present model leg last said anything."""
         self.model_alive_ms = 0
-        """When it last gave a sign of life that decides nothing, such as a piece of silence."""
+        """When a Live session last gave audio, silence included; its words alone can be heard by nobody."""
         self.frames = 0
         self.last_frame_ms = 0
         self.loud_ms = 0
@@ -94,6 +94,8 @@ class CallState:
         self.stale_events = 0
         self.goodbye_ms: int | None = None
         """Hanging up: by then, at the latest known, the last word will have been played."""
+        self.leaving_since_ms = 0
+        """When that was asked for."""
         self.leaving_for = EndReason.AGENT_HUNG_UP
         """Why, when the last word was heard."""
 
@@ -119,14 +121,6 @@ class CallState:
         self.unknown_events += 1
 
     @property
-    def may_ask(self) -> bool:
-        """Whether the agent may be asked to speak: the session is ready, and what it says is heard soon.
-
-        A Live session speaks in real time, so what it says before the stream has come would be heard late.
-        """
-        return self.session.ready and (self.joined or self.setup.live is None)
-
-    @property
     def hanging_up(self) -> bool:
         """The call ends once the last word was heard."""
         return self.goodbye_ms is not None
@@ -134,5 +128,5 @@ class CallState:
     def hang_up_when_heard(self, now_ms: int, reason: EndReason = EndReason.AGENT_HUNG_UP) -> None:
         """End the call once everything queued or wished for was said and heard."""
         if self.goodbye_ms is None:
-            self.goodbye_ms = now_ms
+            self.goodbye_ms = self.leaving_since_ms = now_ms
         self.leaving_for = reason

@@ -238,8 +238,7 @@ class Translator:
     # -- the end, and errors ----------------------------------------------------------------------
 
     def _closed(self, reason: str, seconds: int | None) -> Iterator[ModelEvent]:
-        yield from self._caller.close()
-        yield from self._ends(ResponseStatus.INCOMPLETE, reason)
+        yield from self._caller.close()  # an open utterance has no end: it is lost with the session
         if seconds is not None:
             yield Seconds(seconds)
         self._over = True

@@ -137,10 +137,10 @@ class Conversation:
         """Playback reached this mark; returns the turn that the caller began to hear by that, if any."""
         begun = None
         for span in self.playout.echoed(name, now_ms):
-            if span.kind is not Kind.ITEM:
+            if span.kind is not Kind.ITEM or not (voice := self.playout.voice_in(span)):
                 continue
             self.active_ms = now_ms
-            begun = self.timings.heard(span.response_id, span.size // BYTES_PER_MS, now_ms) or begun
+            begun = self.timings.heard(span.response_id, voice // BYTES_PER_MS, now_ms) or begun
         return begun
 
     def press(self, tones: tuple[bytes, ...], now_ms: int, out: list[Command]) -> None:
@@ -231,31 +231,34 @@ class Conversation:
             self.move(Cue.RESPONSE_CREATED, now_ms, out)
 
     def audio_delta(self, event: model_events.AudioDelta, now_ms: int, out: list[Command]) -> None:
-        """A piece of the agent's voice, straight to the phone; a pause in it only if little waits there."""
-        if self._setup.live is not None and not self._keeps_up(event, self._setup.live.cushion_ms, now_ms):
-            return
-        if not event.quiet:
-            self.voice_ms = now_ms
+        """A piece of the agent's voice, straight to the phone."""
+        self.voice_ms = now_ms
         turn = self.timings.of(event.response_id)
         if turn is not None and turn.first_delta_ms is None:
             turn.first_delta_ms = now_ms
         messages = self.playout.add(event.response_id, event.item_id, event.payload, now_ms)
         self._to_phone(messages, out)
-        if messages and not event.quiet:
+        if messages:
             self._agent_audio_sent(event.response_id, now_ms, out)
 
-    def _keeps_up(self, event: model_events.AudioDelta, cushion_ms: int, now_ms: int) -> bool:
-        """Whether to send a piece of a voice that comes in real time: what once came late stays late for the
-        rest of the call, unless pauses are left out."""
-        lead_ms = self.playout.lead_ms(now_ms)
-        if not event.quiet:
-            if self.playout.started:
-                self.leads[lead_ms // 10 * 10] += 1
-            return True
-        if lead_ms <= cushion_ms:
-            return True
-        self.playout.leave_out(event.item_id, event.payload)
-        return False
+    def pause(self, event: model_events.AudioDelta, now_ms: int, out: list[Command]) -> None:
+        """A pause before or in a voice that comes in real time; left out where more than the cushion waits.
+
+        What once came late would stay late for the rest of the call.
+        """
+        cushion_ms = 0 if self._setup.live is None else self._setup.live.cushion_ms
+        if self.playout.lead_ms(now_ms) > cushion_ms:
+            self.playout.leave_out(event.item_id, event.payload)
+            return
+        self._to_phone(self.playout.add(event.response_id, event.item_id, event.payload, now_ms), out)
+        turn = self.timings.of(event.response_id)
+        if turn is not None and turn.first_delta_ms is None:
+            self.playout.began_quiet(event.item_id)
+
+    def note_lead(self, now_ms: int) -> None:
+        """A piece of voice has come: how long it waits to be heard."""
+        if self.playout.started:
+            self.leads[self.playout.lead_ms(now_ms) // 10 * 10] += 1
 
     def item_over(self, item_id: str, out: list[Command]) -> None:
         """No more audio of this item."""

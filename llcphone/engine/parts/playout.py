@@ -80,6 +80,15 @@ class Playout:
         if (item := self._items.get(item_id)) is not None:
             item.left_out.append((item.generated, payload_bytes(payload)))
 
+    def began_quiet(self, item_id: str) -> None:
+        """All audio of this item so far is silence before its first sound."""
+        self._items[item_id].lead_in = self._items[item_id].generated
+
+    def voice_in(self, span: Span) -> int:
+        """How much of a span that was heard, in bytes, is not the silence before its item's first sound."""
+        item = self._items.get(span.item_id)
+        return span.size if item is None else min(span.size, max(0, item.heard - item.lead_in))
+
     def filler(self, payload: bytes, now_ms: int) -> list[PhoneMessage]:
         """The system's own audio: it takes its time in the queue, and no item is credited."""
         out: list[PhoneMessage] = []

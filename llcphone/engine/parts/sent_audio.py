@@ -39,6 +39,8 @@ class ItemAudio:
     sent: int = 0
     heard: int = 0
     """Proven by echoes; the span being played comes on top."""
+    lead_in: int = 0
+    """Silence before its first sound that was sent with it, as far as that is known."""
     done: bool = False
     """No more audio of this item will come."""
     cut: bool = False

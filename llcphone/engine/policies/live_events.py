@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from llcphone.audio import BYTES_PER_MS
 from llcphone.engine.commands import Command, EndCall
 from llcphone.engine.events import EndReason
+from llcphone.engine.resumed import Owed
 from llcphone.realtime import events as model_events
 
 if TYPE_CHECKING:
@@ -26,20 +27,37 @@ _MODERATED = "content"
 class LiveEvents:
     """The events of one call's Live sessions."""
 
-    def __init__(self, state: CallState, policies: Policies, tools: LiveToolCalls) -> None:
-        self._state, self._policies, self._tools = state, policies, tools
+    def __init__(self, state: CallState, policies: Policies, tools: LiveToolCalls, voice: Handler) -> None:
+        """``voice``: what is done with a piece of the agent's voice of any session."""
+        self._state, self._policies, self._tools, self._voice = state, policies, tools, voice
         self._moderated = False
         """A session has ended for what was said in it."""
 
     def handlers(self) -> dict[type, Handler]:
         """What is done by each."""
         return {
+            model_events.AudioDelta: self._audio_delta,
             model_events.CallerWords: self._caller_words,
             model_events.CallerTranscript: self._caller_transcript,
             model_events.BackendDone: self._tools.backend_done,
             model_events.Seconds: lambda event, now, out: self._state.talk.bill.lasted(event.total, out),
             model_events.SessionClosed: self._closed,
         }
+
+    def _audio_delta(self, event: model_events.AudioDelta, now_ms: int, out: list[Command]) -> None:
+        talk = self._state.talk
+        self._state.model_alive_ms = now_ms
+        if not event.quiet:
+            talk.note_lead(now_ms)
+            self._voice(event, now_ms, out)
+        elif talk.playout.is_cut_off(event.response_id):
+            talk.late_deltas += 1
+        else:
+            if self._state.pending.owed is not Owed.NOTHING:  # before it is queued: a filler may be
+                self._policies.recovery.agent_speaks(now_ms, out)
+            if self._tools.filling:
+                self._tools.agent_speaks(out)
+            talk.pause(event, now_ms, out)
 
     def _caller_words(self, event: model_events.CallerWords, now_ms: int, out: list[Command]) -> None:
         talk = self._state.talk

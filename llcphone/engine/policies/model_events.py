@@ -76,7 +76,7 @@ class ModelEvents:
             model_events.UnknownModelEvent: state.unknown,
         }
         if isinstance(tools := policies.tools, LiveToolCalls):
-            self._on_said |= LiveEvents(state, policies, tools).handlers()
+            self._on_said |= LiveEvents(state, policies, tools, self._audio_delta).handlers()
 
     def handlers(self) -> dict[type, Handler]:
         """The events of model legs."""
@@ -140,6 +140,7 @@ class ModelEvents:
         self._stopped, self._stop_made_ms = False, None
         if setup.live is not None:
             state.talk.bill.session_began(now_ms)
+            state.model_alive_ms = now_ms
         self._commits, self._missing_commits = 0, 0
         if self._policies.recovery.recovering:
             self._policies.recovery.restored(now_ms, out)

@@ -31,6 +31,7 @@ class Settle:
 
     def __init__(self, state: CallState, policies: Policies) -> None:
         self._state, self._policies = state, policies
+        self._realtime = state.setup.live is None
 
     def after_event(self, now_ms: int, out: list[Command]) -> None:
         """Look at everything; what may be done now is done."""
@@ -51,7 +52,9 @@ class Settle:
             policies.tools.settle(now_ms, out)
             policies.instructions.settle(now_ms, out)
             policies.silence.settle(now_ms, out)
-        if may_ask := state.may_ask:
+        # A Live session speaks in real time: what it says before the stream has come would be heard late.
+        may_ask = ready and (state.joined or self._realtime)
+        if may_ask:
             creates = talk.responses.due(now_ms, caller_speaking=talk.caller_has_floor)
             out.extend(SendModel(message) for message in creates)
             if creates:
@@ -94,9 +97,11 @@ class Settle:
         waits = state.pending.owed is not Owed.NOTHING or not talk.responses.idle(now_ms)
         waits = waits or self._policies.instructions.cue_waits
         transfer = state.leaving_for is EndReason.TRANSFERRED
-        # A Live voice says its last word when its backend has gone on after the tool that hangs up.
-        waits = waits or (state.setup.live is not None and talk.batches.running > 0)
-        if talk.caller_has_floor:  # the model will decide again
+        # A Live voice says its last word when its backend has gone on after the tool that hangs up. Words
+        # come late there: those that were said before are no reason to stay.
+        waits = waits or (not self._realtime and (talk.batches.running > 0 or talk.caller_has_floor))
+        speaks = talk.caller_has_floor and (self._realtime or talk.said_ms > state.leaving_since_ms)
+        if speaks:  # the model will decide again
             state.goodbye_ms = None
             state.timers.clear(Timer.GOODBYE)
             if transfer and not gone:

@@ -15,6 +15,7 @@ from llcphone.engine.events import EndReason
 from llcphone.engine.policies.phone_line import FILL_MS
 
 if TYPE_CHECKING:
+    from llcphone.engine.call_setup import LivePlan
     from llcphone.engine.state import CallState
 
 _TURN_STALL_MS = 15_000
@@ -46,8 +47,10 @@ class Stall:
         if not (self._enabled and self._state.session.ready):
             return None
         at_ms = self._deaf_at_ms() if self._state.talk.caller_has_floor else self._owed_at_ms()
-        dead_ms = self._dead_at_ms()
-        return min((each for each in (at_ms, dead_ms) if each is not None), default=None)
+        if self._live is None:
+            return at_ms
+        dead_ms = self._dead_at_ms(self._live)
+        return dead_ms if at_ms is None else min(at_ms, dead_ms)
 
     def _deaf_at_ms(self) -> int | None:
         state = self._state
@@ -65,11 +68,8 @@ class Stall:
         any_sign_ms = max(state.model_spoke_ms, since_ms)
         return min(any_sign_ms + retry.stall_ms, since_ms + retry.stall_at_most_ms)
 
-    def _dead_at_ms(self) -> int | None:
-        if self._live is None:
-            return None
-        alive_ms = max(self._state.model_alive_ms, self._state.model_spoke_ms)
-        at_ms = max(alive_ms + self._live.dead_ms, self._held_ms + _READ_MS)
+    def _dead_at_ms(self, plan: LivePlan) -> int:
+        at_ms = max(self._state.model_alive_ms + plan.dead_ms, self._held_ms + _READ_MS)
         backend_ms = self._state.talk.responses.backend_since_ms
         return at_ms if backend_ms is None else min(at_ms, backend_ms + self._state.retry.stall_at_most_ms)
 
