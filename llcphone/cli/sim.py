@@ -1,4 +1,4 @@
-"""``llcphone sim``: the Realtime API, a caller and Twilio, simulated; to test agents without an account."""
+"""``llcphone sim``: both voice APIs of OpenAI, a caller and Twilio, simulated; to test without an account."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from llcphone.sim import voices
 from llcphone.sim.wav import SpeechFileError, read_speech
 
 app = cyclopts.App(
-    name="sim", help="Simulators of the Realtime API, of a caller and of Twilio; no account needed."
+    name="sim", help="Simulators of OpenAI's voice APIs, of a caller and of Twilio; no account needed."
 )
 
 Webhook = Annotated[str, Parameter(help="the server's voice webhook; default this machine, at server.port")]
@@ -55,6 +55,28 @@ async def model(
         async with trio.open_nursery() as nursery:
             simulator = await nursery.start(run_model, host, port, read, dialects, name="simulated model")
             print("The simulated Realtime API listens. The line for .env:", flush=True)
+            print(f"LLCPHONE_REALTIME__URL={simulator.url}", flush=True)
+
+
+@app.command
+async def live(*, host: str = "127.0.0.1", port: Port = 9103, script: Path | None = None) -> None:
+    """Run the simulated GPT-Live until Ctrl-C.
+
+    Args:
+        host: address to listen on.
+        port: port to listen on.
+        script: what it says, turn by turn (TOML or JSON; docs/10-simulators.md has the format).
+    """
+    from llcphone.sim.live.load import load_live_script
+    from llcphone.sim.live.simulator import run_live
+    from llcphone.sim.model.load import ScriptError
+
+    with in_one_line([ScriptError], place=f"{host}, port {port}", fix="docs/10-simulators.md has the format"):
+        read = load_live_script(script) if script else None
+        async with trio.open_nursery() as nursery:
+            simulator = await nursery.start(run_live, host, port, read, name="simulated GPT-Live")
+            print("The simulated GPT-Live listens. The lines for .env:", flush=True)
+            print("LLCPHONE_REALTIME__PROTOCOL=live", flush=True)
             print(f"LLCPHONE_REALTIME__URL={simulator.url}", flush=True)
 
 

@@ -34,29 +34,47 @@ async def question(tap: Tap) -> bytes | None:
     return head
 
 
+def model_and_key(head: bytes) -> tuple[str, str]:
+    """The model that a request asks about, and the key that it shows."""
+    line, *fields = head.decode("latin-1").split("\r\n")
+    headers = {name.lower(): value.strip() for name, _, value in (each.partition(":") for each in fields)}
+    return line.split(" ")[1].rpartition("/")[2], headers.get("authorization", "").removeprefix("Bearer ")
+
+
 def about_model(
     head: bytes, dialects: Dialects, accepted_key: str | None, status: int | None, unknowns: Unknowns
 ) -> bytes:
     """The answer to ``GET /v1/models/<model>``; a self-hosted flat server has no such list."""
-    line, *fields = head.decode("latin-1").split("\r\n")
-    headers = {name.lower(): value.strip() for name, _, value in (each.partition(":") for each in fields)}
-    model = line.split(" ")[1].rpartition("/")[2]
-    key = headers.get("authorization", "").removeprefix("Bearer ")
     if dialects == "flat":
         return _plain_http(404, {"detail": "Not Found"})
-    upgrade = Upgrade(PATH, PATH, model, key, {}, None)
-    away = turned_away(upgrade, dialects, accepted_key)
-    if status is not None or away in (NO_KEY, BAD_KEY):
-        status = status or 401
-        error = {"message": "Refused by the simulator.", "type": "invalid_request_error", "param": None}
-        return _plain_http(status, {"error": error | {"code": HTTP_CODES.get(status)}})
-    if away is not None or model in unknowns.gone:
-        error = {"message": f"The model '{model}' does not exist", "type": "invalid_request_error"}
-        return _plain_http(404, {"error": error | {"param": "model", "code": "model_not_found"}})
-    about = {"id": model, "object": "model", "created": 1_700_000_000, "owned_by": "system"}
-    if (ends := unknowns.shutdown_dates.get(model)) is not None:
-        about["shutdown_date"] = ends
-    return _plain_http(200, about)
+    model, key = model_and_key(head)
+    away = turned_away(Upgrade(PATH, PATH, model, key, {}, None), dialects, accepted_key)
+    if status is None and away in (NO_KEY, BAD_KEY):
+        status = 401
+    if status is None:
+        status = 200 if away is None and model not in unknowns.gone else 404
+    return answer_about(model, status, unknowns.shutdown_dates.get(model))
+
+
+def answer_about(model: str, status: int, ends: str | None = None) -> bytes:
+    """An answer: 200 with the model, 404 for one that does not exist, or any other refusal.
+
+    Args:
+        model: its name.
+        status: of the answer.
+        ends: the model's ``shutdown_date``; None: the answer names none.
+    """
+    if status == 200:
+        about = {"id": model, "object": "model", "created": 1_700_000_000, "owned_by": "system"}
+        return _plain_http(200, about if ends is None else about | {"shutdown_date": ends})
+    error: dict[str, Any] = {"type": "invalid_request_error"}
+    if status == 404:
+        text = f"The model '{model}' does not exist"
+        error |= {"message": text, "param": "model", "code": "model_not_found"}
+    else:
+        text = "Refused by the simulator."
+        error |= {"message": text, "param": None, "code": HTTP_CODES.get(status)}
+    return _plain_http(status, {"error": error})
 
 
 def _plain_http(status: int, content: dict[str, Any]) -> bytes:

@@ -48,6 +48,7 @@ FILES = {
     "interrupts.py": "import llcphone\ndef make(house):\n    return undefined_name\n",
     "script.toml": 'turns = [{foo = "x"}]',
     "script2.toml": "turns = [",
+    "script3.toml": 'turns = [{write = "x"}]',
     "cut.jsonl": '{"form": 1',
     "profile.json": "{}",
     "taken": "",
@@ -84,7 +85,7 @@ NESTED = {
     "store": ["demo", "purge"],
     "snapshot": ["save", "list", "show", "diff", "restore"],
     "skill": ["build"],
-    "sim": ["model", "phone", "twilio"],
+    "sim": ["model", "live", "phone", "twilio"],
 }
 EVERY = [
     line for name in COMMANDS for line in ([f"{name} {each}" for each in NESTED.get(name, [])] or [name])
@@ -205,6 +206,8 @@ OTHERS: list[Row] = [
     ("sim model --port {port}", "127.0.0.1, port {port}: Address already in use. Fix: name another port", 2),
     ("sim model --host 203.0.113.1", "203.0.113.1", 2),
     ("sim model --host no.such.host.invalid", "no.such.host.invalid", 2),
+    ("sim live --port 70000", "70000", 2),
+    ("sim live --port {port}", "127.0.0.1, port {port}: Address already in use. Fix: name another port", 2),
     ("sim twilio --port 70000", "70000", 2),
     ("sim twilio --port {port}", "{port}: Address already in use", 2),
     ("sim phone --to banana", "--to", 2),
@@ -254,6 +257,8 @@ OTHERS: list[Row] = [
     ("sim model --script a_folder", "a_folder", 2),
     ("sim model --script script.toml", "turn 1: a step is one of say, call", 2),
     ("sim model --script script2.toml", "script2.toml", 2),
+    ("sim live --script none.toml", "none.toml: No such file or directory", 2),
+    ("sim live --script script3.toml", "turn 1: Write means nothing in a Live session", 2),
     ("sim model --script latin.toml", "UTF-8", 2),
     ("sim phone --say none.wav", "none.wav: No such file or directory", 2),
     ("sim phone --say a_folder", "a_folder", 2),

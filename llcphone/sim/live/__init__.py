@@ -1,6 +1,7 @@
 """A simulated GPT-Live."""
 
 from llcphone.sim.live.faults import Faults
+from llcphone.sim.live.load import load_live_script
 from llcphone.sim.live.pace import Assumptions, Pace
 from llcphone.sim.live.script import BargeIn, LiveScript
 from llcphone.sim.live.session import LiveSession
@@ -24,6 +25,7 @@ __all__ = [
     "Silence",
     "Stall",
     "babble",
+    "load_live_script",
     "open_live",
     "run_live",
     "serve_live",

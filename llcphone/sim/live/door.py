@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from llcphone.sim.model.door import Upgrade
 
 PATH = "/v1/live/sessions"
+MODELS = "gpt-live"
+"""How the names of Live models begin."""
 _BETA_HEADER = "openai-beta"
 
 
@@ -21,9 +23,20 @@ def http_refusal(upgrade: Upgrade, accepted_key: str | None, assumes: Assumption
     if upgrade.path != PATH:
         return 404
     scheme, _, key = upgrade.headers.get("authorization", "").partition(" ")
-    good = key == accepted_key if accepted_key is not None else key.startswith("sk-")
-    if scheme != "Bearer" or not good:
+    if scheme != "Bearer" or not is_good_key(key, accepted_key):
         return 401
     if _BETA_HEADER in upgrade.headers or ("?" in upgrade.target and not assumes.model_in_query):
         return 400
     return None
+
+
+def is_good_key(key: str, accepted_key: str | None) -> bool:
+    """Whether a key opens sessions."""
+    return key == accepted_key if accepted_key is not None else key.startswith("sk-")
+
+
+def list_status(model: str, key: str, accepted_key: str | None) -> int:
+    """The HTTP status of a question for a model."""
+    if not is_good_key(key, accepted_key):
+        return 401
+    return 200 if model.startswith(MODELS) else 404

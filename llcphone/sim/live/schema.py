@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from llcphone.sim.live.door import MODELS
 from llcphone.sim.live.formats import RATES
 from llcphone.sim.model.check import (
     Check,
@@ -67,7 +68,7 @@ def _instructions(value: Any, where: str) -> None:
 
 def _model(value: Any, where: str) -> None:
     text(value, where)
-    if not value.startswith("gpt-live"):
+    if not value.startswith(MODELS):
         raise Refused("invalid_model", f"The model '{value}' is not a Live model.", where)
 
 

@@ -31,21 +31,19 @@ import trio
 from trio_websocket import ConnectionClosed, wrap_server_stream
 from wsproto.utilities import LocalProtocolError
 
-from llcphone.sim.live.door import PATH, http_refusal
+from llcphone.sim.live.door import PATH, http_refusal, list_status
 from llcphone.sim.live.faults import Faults
 from llcphone.sim.live.pace import Assumptions, Pace
 from llcphone.sim.live.script import LiveReading, LiveScript, as_live_script
 from llcphone.sim.live.session import LiveSession
 from llcphone.sim.model.door import Upgrade, reject
 from llcphone.sim.model.link import Link, Tap
-from llcphone.sim.model.load import load_script
-from llcphone.sim.model.script import ModelScript
 from llcphone.sim.model.simulator import HANDSHAKE_TIMEOUT_S, MAX_MESSAGE_BYTES
+from llcphone.sim.model_list import answer_about, model_and_key, question
 
 if TYPE_CHECKING:
     import ssl
     from collections.abc import AsyncIterator, Sequence
-    from pathlib import Path
 
     from trio_websocket import WebSocketRequest
 
@@ -102,6 +100,11 @@ class LiveSimulator:
             async with trio.open_nursery() as nursery:
                 request = None
                 with trio.move_on_after(HANDSHAKE_TIMEOUT_S):
+                    if (asked := await question(tap)) is not None:
+                        model, key = model_and_key(asked)
+                        status = faults.refuse_status or list_status(model, key, self.key)
+                        await tap.send_all(answer_about(model, status))
+                        return
                     request = await wrap_server_stream(
                         nursery, tap, 64, max_message_size=MAX_MESSAGE_BYTES, receive_buffer_size=None
                     )
@@ -187,11 +190,9 @@ async def open_live(
 async def run_live(
     host: str,
     port: int,
-    script: Path | ModelScript | None = None,
+    script: Scripted = None,
     *,
     task_status: trio.TaskStatus[LiveSimulator] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    """``llcphone sim live``: serve a script file at the pace of the real service, until cancelled."""
-    if script is not None and not isinstance(script, ModelScript):
-        script = load_script(script)
+    """``llcphone sim live``: serve a script at the pace of the real service, until cancelled."""
     await serve_live(LiveSimulator(script, keep_audio=False), host, port, task_status=task_status)

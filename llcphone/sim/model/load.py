@@ -76,19 +76,38 @@ def load_script(path: Path | str) -> ModelScript:
         OSError: the file cannot be read.
     """
     path = Path(path)
+    return ModelScript(**script_fields(read_tables(path, _TOP), path))
+
+
+def read_tables(path: Path, keys: set[str]) -> dict[str, Any]:
+    """The tables of a file, which may have these keys.
+
+    Raises:
+        ScriptError: it is neither TOML nor JSON, or has other keys.
+        OSError: it cannot be read.
+    """
     text = path.read_text(encoding="utf-8")
     try:
         data = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
     except ValueError as error:
         raise ScriptError(f"{path.name}: {error}") from None
-    if not isinstance(data, dict) or data.keys() - _TOP:
-        raise ScriptError(f"{path.name}: keys are {', '.join(sorted(_TOP))}")
+    if not isinstance(data, dict) or data.keys() - keys:
+        raise ScriptError(f"{path.name}: keys are {', '.join(sorted(keys))}")
+    return data
+
+
+def script_fields(data: dict[str, Any], path: Path) -> dict[str, Any]:
+    """The fields of a ``ModelScript`` that the tables of a file name.
+
+    Raises:
+        ScriptError: the text names the turn.
+    """
     turns = [_turn(turn, path.parent, f"turn {n}") for n, turn in enumerate(data.get("turns", []), 1)]
     extras: dict[str, Any] = {
         key: _turn(data[key], path.parent, key) for key in ("otherwise", "out_of_band") if key in data
     }
     odd = _odd(data.get("odd", {}), path.name)
-    return ModelScript(turns, hears=tuple(data.get("hears", ())), odd=odd, **extras)
+    return {"turns": turns, "hears": tuple(data.get("hears", ())), "odd": odd, **extras}
 
 
 def _odd(tables: Any, name: str) -> dict[str, dict[str, Any]]:
