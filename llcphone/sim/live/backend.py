@@ -155,7 +155,7 @@ class Backend:
             call = self._call_to_answer(item["call_id"])
         faults, size = self.session.faults, len(msgspec.json.encode(item))
         is_full = self.items + 1 > faults.buffer_items or self.bytes + size > faults.buffer_bytes
-        if is_full and not (self.is_stuck and self.session.assumes.buffer_recovers):
+        if (is_full or self.is_stuck) and not (self.is_stuck and self.session.assumes.buffer_recovers):
             self.is_stuck = True
             raise Refused("response_input_buffer_full", "The response input buffer is full.", "item")
         self.is_stuck = False

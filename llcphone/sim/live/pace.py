@@ -27,6 +27,8 @@ class Pace:
     """From the caller's end to the first loud chunk."""
     delegation_ms: int = 500
     """From the caller's end to the delegation."""
+    early_ms: int = 500
+    """From the caller's onset to the delegation of a model that does not wait for the end."""
     yield_ms: int = 300
     """From the onset of a caller who cuts in to the agent's silence."""
     pause_ms: int = 300
@@ -39,7 +41,7 @@ class Pace:
     """From instructions to speech."""
     transcript_lag_ms: int = 1200
     """From the caller's sound to its words."""
-    words_ahead_ms: int = 200
+    words_ahead_ms: int = 100
     """How long before their sound the agent's words come."""
     idle_ms: int = 300
     """From the end of the backend's work to the answer to what the caller asked meanwhile."""

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from llcphone.sim.live.clock import Planned
 from llcphone.sim.live.script import checked
-from llcphone.sim.model.script import Event, Fail, Incomplete, Say, Silence, Stall
+from llcphone.sim.model.script import CallTool, Event, Fail, Incomplete, Say, Silence, Stall
 
 if TYPE_CHECKING:
     from llcphone.sim.live.backend import Backend
@@ -40,6 +41,8 @@ class Turns:
     """The last answer, for as long as it might not have begun."""
     _unsaid: list[Step] = attrs.field(factory=list)
     """An answer that did not begin, because the caller spoke on; it is the next one."""
+    _delegated: Planned | list[Step] | None = None
+    """A delegation while the caller speaks: planned, or what the voice says when the caller has finished."""
 
     # ---- the caller ------------------------------------------------------------------------------------
 
@@ -55,9 +58,29 @@ class Turns:
         elif self._planned is not None and self.voice.take_back(self._planned[1]):
             self._unsaid = self._planned[0]
         self._planned = None
+        if session.assumes.delegates_early and self._manner is None and not self.backend.is_busy:
+            self._delegated = session.clock.at(onset_ms + session.pace.early_ms, self._delegate_early)
+
+    def _delegate_early(self) -> None:
+        steps, self._unsaid = self._unsaid or self.next_turn(), []
+        if any(isinstance(step, CallTool) for step in steps):
+            self._delegated = [step for step in steps if isinstance(step, Say | Silence | Event)]
+            for_backend: list[Step] = [step for step in steps if not isinstance(step, Say | Silence | Event)]
+            now_ms = self.session.clock.now_ms
+            self.perform(for_backend, now_ms, now_ms)
+        else:
+            self._delegated, self._unsaid = None, steps
 
     def caller_ended(self, end_ms: int) -> None:
         """The caller has been silent since ``end_ms`` for long enough."""
+        if isinstance(self._delegated, Planned):
+            self._delegated.cancel()
+        elif self._delegated is not None:
+            speak_ms = end_ms + self.session.pace.answer_ms
+            self.perform(self._delegated, speak_ms, speak_ms)
+            self._delegated = None
+            return
+        self._delegated = None
         if self._manner == "backchannel":
             return
         if self.backend.is_busy:

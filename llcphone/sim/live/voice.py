@@ -89,20 +89,28 @@ class Voice:
         return utterance
 
     def take_back(self, utterances: list[Utterance]) -> bool:
-        """Do not say these, if nothing of them has begun; whether that was so."""
-        if not utterances or any(each not in self._queue for each in utterances):
+        """Do not say these, if no sound of them was sent; whether that was so. Words may have been."""
+        if not utterances or any(each.said_bytes for each in utterances):
             return False
         for each in utterances:
-            self._queue.remove(each)
+            if each is self._current:
+                self._forget_words()
+                self._current = None
+                self.said.remove(each)
+            elif each in self._queue:
+                self._queue.remove(each)
         return True
 
     def fall_silent(self) -> None:
         """Say nothing more of what is planned; words that were sent stay so."""
         self._queue.clear()
         if self._current is not None:
-            for planned in self._current.words:
-                planned.cancel()
+            self._forget_words()
             self._finish(self.session.clock.now_ms)
+
+    def _forget_words(self) -> None:
+        for planned in self._current.words if self._current is not None else ():
+            planned.cancel()
 
     # ---- one chunk -------------------------------------------------------------------------------------
 
