@@ -111,8 +111,9 @@ async def _sizes(site: Site, talk: Talk) -> tuple[float, float]:
 def _models(config: Config) -> list[str]:
     """The configured model, then those of the price list, which other endpoints than OpenAI's do not know."""
     ours = config.realtime.model
-    listed = price_list(config.money.price_file).models if _is_openai(config) else ()
-    return [ours, *(model for model in listed if model != ours)]
+    listed = price_list(config.money.price_file).models if _is_openai(config) else {}
+    spoken = [model for model, rates in listed.items() if rates.output_audio]
+    return [ours, *(model for model in spoken if model != ours)]
 
 
 def _is_openai(config: Config) -> bool:

@@ -38,9 +38,9 @@ async def expiry(site: Site) -> Answer:
     if lasts_s is not None and not 0 < lasts_s <= _LONGEST_LIFE_S:
         raise Unanswered("clock")  # ours or the vendor's is wrong
     if lasts_s is None:
-        return Answer("not_announced", "the server announces no end", _ages(HOUR_S))
+        return Answer("not_announced", "the server announces no end", _ages(site, HOUR_S))
     return Answer(
-        _length(lasts_s), f"announced: {lasts_s:.0f} s", _ages(lasts_s), {"announced_s": round(lasts_s)}
+        _length(lasts_s), f"announced: {lasts_s:.0f} s", _ages(site, lasts_s), {"announced_s": round(lasts_s)}
     )
 
 
@@ -54,9 +54,9 @@ async def lifetime(site: Site) -> Answer:
     """A session without a word, as the warm pool keeps it, until the server ends it."""
     lasted_s, code = await site.session(partial(_outlive, site), within_s=LONGEST_S + 60)
     if lasted_s is None:
-        return Answer("longer", f"still open after {LONGEST_S:.0f} s", _ages(LONGEST_S))
+        return Answer("longer", f"still open after {LONGEST_S:.0f} s", _ages(site, LONGEST_S))
     seen = f"ended after {lasted_s:.0f} s, with {code}"
-    return Answer(_length(lasted_s), seen, _ages(lasted_s), {"lasted_s": round(lasted_s), "code": code})
+    return Answer(_length(lasted_s), seen, _ages(site, lasted_s), {"lasted_s": round(lasted_s), "code": code})
 
 
 async def _outlive(site: Site, talk: Talk) -> tuple[float | None, str]:
@@ -90,17 +90,22 @@ def _length(lasts_s: float) -> str:
     return "shorter" if lasts_s < HOUR_S else "longer"
 
 
-def _ages(lasts_s: float) -> dict[str, Any]:
-    """A waiting session is replaced after a quarter of its life, a used one 300 s before its end."""
-    limited_s = min(lasts_s, HOUR_S)
-    if limited_s > _NEAR_S:
-        limited_s = round(limited_s / 60) * 60.0
-    renewal_s = max(0.0, limited_s - 300.0)
-    return {
-        "warm.max_age_s": float(max(1, round(limited_s / 4))),
-        "renewal.at_age_s": float(round(renewal_s)),
-        "call.max_duration_s": HOUR_S,
+def _ages(site: Site, lasts_s: float) -> dict[str, Any]:
+    """The settings as they are, unless a session is shorter than 60 minutes.
+
+    Then a waiting session is replaced after a quarter of its life, and a used one 300 s before its end.
+    """
+    config = site.config
+    ages = {
+        "warm.max_age_s": config.warm.max_age_s,
+        "renewal.at_age_s": config.renewal.at_age_s,
+        "call.max_duration_s": config.call.max_duration_s,
     }
+    if lasts_s < HOUR_S - _NEAR_S:
+        whole_s = max(60.0, round(lasts_s / 60) * 60.0)
+        ages["warm.max_age_s"] = min(ages["warm.max_age_s"], whole_s / 4)
+        ages["renewal.at_age_s"] = min(ages["renewal.at_age_s"], max(0.0, whole_s - 300.0))
+    return ages
 
 
 # -- control frames -----------------------------------------------------------------------------

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 SIZES = (256, 512, 1024, 2048, 4096)
 """Tokens of the prompts that are tried."""
-_WORD = "restaurant "
-"""About a token and a half; the bill says how many there were."""
+_WORDS = "one two six ten "
+"""Four tokens; the bill says how many there were."""
 
 
 # -- the cache ----------------------------------------------------------------------------------
@@ -33,7 +33,7 @@ async def cache(site: Site) -> Answer:
     elsewhere: dict[int, int] = {}
     for size in SIZES:
         # Unlike any prompt before, from its first character on.
-        prompt = f"{secrets.token_hex(8)}: {_WORD * (size * 4 // len(_WORD))}"
+        prompt = f"{secrets.token_hex(8)}: {_WORDS * (size // 4)}"
         tokens, again_cached = await site.session(partial(_twice, site, prompt), within_s=40)
         again[tokens] = again_cached
         elsewhere[tokens] = await site.session(partial(_once, site, prompt), within_s=40)
@@ -42,7 +42,7 @@ async def cache(site: Site) -> Answer:
     # The key groups calls with the same beginning; only the flat dialect has a place for it.
     keyed = word == "within_a_session" and site.dialect is Dialect.FLAT
     key = (site.config.realtime.prompt_cache_key or "llcphone") if keyed else None
-    seen = f"cached in the same session {_from(within)}, in another one {_from(across)}"
+    seen = f"in the same session {_from(within)}; in another one {_from(across)}"
     facts = {"same_session": _table(again), "another_session": _table(elsewhere)}
     return Answer(word, seen, {"realtime.prompt_cache_key": key}, facts)
 
@@ -52,7 +52,7 @@ def _first(cached: dict[int, int]) -> int | None:
 
 
 def _from(tokens: int | None) -> str:
-    return "never" if tokens is None else f"from {tokens} tokens on"
+    return "nothing is cached" if tokens is None else f"prompts are cached from {tokens} tokens on"
 
 
 def _table(cached: dict[int, int]) -> dict[str, int]:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from llcphone.config import Config
 
 
-def markdown(report: Report, questions: Sequence[Question], config: Config, before: Report | None) -> str:
+def markdown(report: Report, questions: Sequence[Question], config: Config, former: Sequence[Report]) -> str:
     """The report for people: each answer with the settings that it decides, then what changed."""
     by_id = {each.id: each for each in questions}
     counts = {
@@ -30,15 +30,15 @@ def markdown(report: Report, questions: Sequence[Question], config: Config, befo
         "## Answers",
     ]
     parts += [_section(each, by_id[each.id], config) for each in report.results if each.id in by_id]
-    parts.append("## Compared with the last report")
-    parts += changes(report, before)
+    parts.append("## Compared with earlier reports")
+    parts += changes(report, former)
     return "\n\n".join(parts) + "\n"
 
 
 def _section(result: Result, question: Question, config: Config) -> str:
     lines = [f"### {question.id}", "", question.asks, ""]
     if result.status == ANSWERED:
-        lines.append(f"**{result.word}**: {question.answers[result.word]}. {_sentence(result.seen)}")
+        lines.append(f"**{result.word}**: {question.answers[result.word]}. Seen: {result.seen.rstrip('.')}.")
         lines.append("")
         lines += [f"- {line}" for line in advice(result, question, config)]
     elif result.status == UNANSWERED:
@@ -46,10 +46,6 @@ def _section(result: Result, question: Question, config: Config) -> str:
     else:
         lines.append("**Not asked.**")
     return "\n".join(lines).rstrip()
-
-
-def _sentence(seen: str) -> str:
-    return seen[:1].upper() + seen[1:] + ("" if seen.endswith(".") else ".") if seen else ""
 
 
 def advice(result: Result, question: Question, config: Config) -> list[str]:

@@ -27,7 +27,7 @@ from llcphone.runtime.atomic_write import replace_file
 from llcphone.runtime.containment import contained
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Sequence
     from pathlib import Path
 
     from llcphone.certify.plan import Plan
@@ -70,8 +70,8 @@ class Run:
     folder: Path
     """Its own; made if it does not exist."""
     report: Report
-    before: Report | None = None
-    """The last report, to compare with."""
+    former: Sequence[Report] = ()
+    """Reports of earlier runs, the newest last, to compare with."""
     tell: Tell
     pseudonyms: Pseudonyms = field(init=False)
 
@@ -126,7 +126,7 @@ class Run:
         """Write the report as far as it is, without personal details."""
         content = self.pseudonyms.text(self.report.encode().decode())
         replace_file(self.folder / JSON, content.encode())
-        text = markdown(self.report, self.plan.questions, self.site.config, self.before)
+        text = markdown(self.report, self.plan.questions, self.site.config, self.former)
         replace_file(self.folder / MARKDOWN, self.pseudonyms.text(text).encode())
 
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+LIVE_MODEL = "gpt-live-1"
 PROMPT = "You answer the telephone of a restaurant. Answer in one short sentence."
 
 
@@ -41,8 +42,15 @@ class Site:
     """Responses that the question may still ask for."""
     seconds: Allowance = field(factory=lambda: Allowance(0))
     """Seconds of GPT-Live that the question may still use."""
+    live_model: str = ""
+    """The model of GPT-Live that is asked; the configured one by default, else the first."""
     now: Callable[[], float] = time.time
     """Unix seconds."""
+
+    def __attrs_post_init__(self) -> None:
+        if not self.live_model:
+            is_live = self.config.realtime.protocol == "live"
+            self.live_model = self.config.realtime.model if is_live else LIVE_MODEL
 
     @property
     def the_line(self) -> Line:

@@ -128,6 +128,8 @@ async def _one_turn(site: Site, changes: dict[str, Any], talk: Talk) -> _Heard:
 async def eagerness(site: Site) -> Answer:
     """Half a sentence under high eagerness, and again after a change to low."""
 
+    first = site.config.realtime.eagerness
+
     async def talk(session: Talk) -> Answer:
         realtime = attrs.evolve(site.config.realtime, turn_detection="semantic_vad", create_response=False)
         await session.configure(
@@ -137,14 +139,14 @@ async def eagerness(site: Site) -> Answer:
         changed = await session.try_update(eagerness_update(realtime, "low"))
         if isinstance(changed, ModelError):
             return Answer(
-                "refused", f"the change is refused: {changed.code}", {"realtime.eagerness_after": "high"}
+                "refused", f"the change is refused: {changed.code}", {"realtime.eagerness_after": first}
             )
         after = await _wait(session)
         seen = f"half a sentence ended a turn after {before} ms with high, {after} ms after the change to low"
         if after - before >= NOTICEABLE_MS:
             keep = site.config.realtime.eagerness_after
             return Answer("effective", seen, {"realtime.eagerness_after": keep})
-        return Answer("ignored", seen, {"realtime.eagerness_after": "high"})
+        return Answer("ignored", seen, {"realtime.eagerness_after": first})
 
     return await site.session(talk, within_s=60)
 

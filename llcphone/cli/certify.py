@@ -80,8 +80,8 @@ async def certify(
         tell(line)
     if not yes and not _agreed(tell):
         sys.exit(REFUSED)
-    before = former[-1][1] if former else None
-    run = Run(plan=chosen, site=site, folder=own, report=report, before=before, tell=tell)
+    earlier = [each for _, each in former]
+    run = Run(plan=chosen, site=site, folder=own, report=report, former=earlier, tell=tell)
     interrupted = await _until_signal(run)
     tell(f"report: {own}/report.md")
     if as_json:

@@ -31,3 +31,11 @@ def test_the_settings_of_the_table_are_those_that_answers_decide() -> None:
         decided = {key for each in QUESTIONS if each.asks == row[0] for key in each.settings}
         named = {word.strip("`") for word in row[-1].replace(",", "").split() if word.startswith("`")}
         assert named <= decided or not decided, row[0]
+
+
+def test_every_question_can_be_named_and_says_what_it_does() -> None:
+    assert len({each.id for each in QUESTIONS}) == len(QUESTIONS)
+    for each in QUESTIONS:
+        assert each.how, each.id
+        assert len(each.answers) >= 2, each.id
+        assert each.limit_s >= each.bound.live_s, each.id

@@ -14,9 +14,10 @@ from llcphone.certify.results import ANSWERED, UNANSWERED, Result
 from llcphone.certify.run import Run, _asked, started
 from llcphone.certify.site import Site
 from llcphone.certify.talk import Allowance
-from llcphone.config import SETTINGS, Config
+from llcphone.config import Config
 from llcphone.sim.live import Assumptions, Faults, LiveScript, LiveSimulator, Pace, open_live
 from llcphone.testing import rehearsal_config
+from tests.certify.saying import check_report
 
 BY_ID = {each.id: each for each in QUESTIONS if each.part is Part.LIVE}
 REFUSED = Faults(refuse_start="invalid_model")
@@ -145,10 +146,7 @@ async def test_the_answer_and_its_settings(case: Case, autojump_clock, no_thread
         assert billed_s <= BY_ID[case.id].bound.live_s
         assert not any(session.backend.responses for session in live.sessions), "no tokens of the backend"
     assert (result.status, result.word) == (ANSWERED, case.word), result.seen
-    assert dict(result.settings) == case.settings
-    assert set(result.settings) <= set(BY_ID[case.id].settings)
-    for key, value in result.settings.items():
-        SETTINGS[key].check(value)
+    check_report(result, BY_ID[case.id], settings_of(live), case.settings)
 
 
 def test_each_possible_answer_has_a_simulator() -> None:

@@ -11,11 +11,11 @@ from llcphone.certify.results import ANSWERED, Result
 from llcphone.certify.run import _asked
 from llcphone.certify.site import Site
 from llcphone.certify.talk import Allowance
-from llcphone.config import SETTINGS
 from llcphone.price_lists import price_list
 from llcphone.realtime.dialects import Dialect
 from llcphone.sim.model import Faults, ModelSimulator, Pace, Unknowns, open_model
 from llcphone.testing import rehearsal_config
+from tests.certify.saying import check_report
 
 BY_ID = {each.id: each for each in QUESTIONS if each.part is Part.MODEL}
 OURS = "gpt-realtime-1.5"
@@ -204,11 +204,7 @@ async def test_the_answer_and_its_settings(case: Case, autojump_clock, no_thread
         dialect = Dialect.FLAT if case.dialects == "flat" else Dialect.GA
         result = await ask(case.id, model, dialect)
     assert (result.status, result.word) == (ANSWERED, case.word), result.seen
-    assert dict(result.settings) == case.settings
-    assert set(result.settings) <= set(BY_ID[case.id].settings)
-    for key, value in result.settings.items():
-        if value is not None:
-            SETTINGS[key].check(value)
+    check_report(result, BY_ID[case.id], rehearsal_config(model.url), case.settings)
 
 
 def test_each_possible_answer_has_a_simulator() -> None:

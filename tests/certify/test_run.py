@@ -24,7 +24,7 @@ from llcphone.cli.certify import certify
 from llcphone.errors import ConfigError
 from llcphone.realtime.decode import decode as decode_event
 from llcphone.realtime.events import AudioDelta
-from llcphone.sim.model import ModelScript, ModelSimulator, Say, Unknowns, open_model
+from llcphone.sim.model import Faults, ModelScript, ModelSimulator, Say, Unknowns, open_model
 from llcphone.testing import rehearsal_config, write_toml
 
 if TYPE_CHECKING:
@@ -101,17 +101,18 @@ async def test_the_report_says_what_changed(tmp_path: Path, autojump_clock) -> N
         first = run_of(site_of(model), tmp_path, plan(SHORT))
         await first.ask_all()
         model.unknowns = Unknowns(refused_truncate="removes", announces_s=1800)
-        ((_, before),) = last_reports(tmp_path)
-        second = run_of(site_of(model, model="gpt-realtime-2.1"), tmp_path, plan(SHORT), before=before)
+        other = run_of(site_of(model), tmp_path, plan(["ulaw"]))
+        await other.ask_all()
+        former = [report for _, report in last_reports(tmp_path)]
+        second = run_of(site_of(model, model="gpt-realtime-2.1"), tmp_path, plan(SHORT), former=former)
         await second.ask_all()
     text = (second.folder / "report.md").read_text()
-    assert (
-        "- truncate: removed, before unchanged\n- the model: gpt-realtime-2.1, before gpt-realtime-1.5"
-        in text
-    )
-    assert "- expiry: shorter, before 60_minutes" in text
-    assert "- 2 answers are the same" in text
-    assert [report.date for _, report in last_reports(tmp_path)] == [first.report.date, second.report.date]
+    assert f"- expiry: shorter, but 60_minutes on {first.report.date}\n" in text
+    assert f"- truncate: removed, but unchanged on {first.report.date}\n" in text
+    assert f"- the model: gpt-realtime-2.1, but gpt-realtime-1.5 on {other.report.date}\n" in text
+    assert "- 2 answers are the same as before" in text
+    dates = [report.date for _, report in last_reports(tmp_path)]
+    assert dates == [first.report.date, other.report.date, second.report.date]
 
 
 async def test_a_cut_run_has_a_report_and_is_continued(tmp_path: Path, autojump_clock) -> None:
@@ -275,3 +276,14 @@ async def test_ctrl_c_leaves_a_report_and_exit_code_130(settings_file: Path) -> 
     ((_, report),) = last_reports(settings_file.parent / "certification")
     assert not report.finished
     assert by_id(report)["turn_detection"].status == NOT_ASKED
+
+
+async def test_settings_that_fit_stay_as_they_are(tmp_path: Path, autojump_clock) -> None:
+    async with open_model(faults=Faults(refuse_later=True)) as model:
+        site = site_of(model, eagerness="low")
+        site.config = evolve(site.config, warm=evolve(site.config.warm, max_age_s=1200.0))
+        run = run_of(site, tmp_path, plan(["expiry", "eagerness"]))
+        await run.ask_all()
+    results = by_id(run.report)
+    assert results["expiry"].settings["warm.max_age_s"] == 1200.0
+    assert results["eagerness"].settings == {"realtime.eagerness_after": "low"}

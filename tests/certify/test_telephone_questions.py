@@ -16,7 +16,7 @@ from llcphone.certify.results import ANSWERED, Result
 from llcphone.certify.run import _asked
 from llcphone.certify.site import Site
 from llcphone.certify.telephone.line import CALL_S, open_line
-from llcphone.config import SETTINGS, Config
+from llcphone.config import Config
 from llcphone.sim.ports import free_port
 from llcphone.sim.twilio import (
     CallbackFaults,
@@ -28,6 +28,7 @@ from llcphone.sim.twilio import (
     open_twilio,
 )
 from llcphone.testing import ACCOUNT_SID, AUTH_TOKEN, NUMBER
+from tests.certify.saying import check_report
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -116,7 +117,7 @@ CASES = [
     Case(
         id="amd_stream",
         word="no_stream",
-        settings={"outbound.amd": "off"},
+        settings={"outbound.amd": "sync"},
         callee=Callee(faults=CallFaults(connect_delay_s=50)),
     ),
     Case(
@@ -196,10 +197,7 @@ async def test_the_answer_and_its_settings(case: Case, autojump_clock, no_thread
         key: value.format(**place) if isinstance(value, str) else value
         for key, value in case.settings.items()
     }
-    assert dict(result.settings) == wanted
-    assert set(result.settings) <= set(BY_ID[case.id].settings)
-    for key, value in result.settings.items():
-        SETTINGS[key].check(value)
+    check_report(result, BY_ID[case.id], config, wanted)
 
 
 def test_each_possible_answer_has_a_simulator() -> None:

@@ -12,14 +12,12 @@ from llcphone.certify.answer import Answer, Unanswered
 from llcphone.certify.lifetime import pong_ms
 from llcphone.certify.live.session import LiveTalk, live_session
 from llcphone.certify.question import Bound, Part, Question
-from llcphone.config.live import LiveConfig
 
 if TYPE_CHECKING:
     from llcphone.certify.site import Site
 
 TWO_HOURS_S = 7_200.0
 NEAR_S = 60.0
-HOUR_S = 3_600.0
 IDLE_S = 31.0
 IDLE_NEAR_S = 3.0
 IDLE_LIMIT_S = 60.0
@@ -34,17 +32,17 @@ async def expiry(site: Site) -> Answer:
     """How long a session lasts, as ``session.started`` says."""
 
     async def talk(session: LiveTalk) -> Answer:
-        started = await session.start()
+        started, now_s = await session.start(), site.config.call.max_duration_s
         expires_at = started.get("expires_at")
         if not isinstance(expires_at, int | float):
-            return Answer("not_announced", "no end is announced", {"call.max_duration_s": HOUR_S})
+            return Answer("not_announced", "no end is announced", {"call.max_duration_s": now_s})
         lasts_s = expires_at - site.now()
         if not 0 < lasts_s <= 12 * TWO_HOURS_S:
             raise Unanswered("clock")
         word = "shorter" if lasts_s < TWO_HOURS_S else "longer"
         word = "two_hours" if abs(lasts_s - TWO_HOURS_S) <= NEAR_S else word
         # A session has no successor, so no call may be longer.
-        longest_s = min(HOUR_S, max(60.0, round(lasts_s / 60) * 60.0 - 60.0))
+        longest_s = min(now_s, max(60.0, round(lasts_s / 60) * 60.0 - 60.0))
         seen = f"announced: {lasts_s:.0f} s"
         return Answer(word, seen, {"call.max_duration_s": longest_s}, {"announced_s": round(lasts_s)})
 
@@ -99,14 +97,14 @@ async def backend_bytes(site: Site) -> Answer:
                 break
             taken += ITEM_BYTES
         code = session.refusal()
-        default = LiveConfig().backend_bytes
+        now = site.config.live.backend_bytes
         seen, facts = f"{taken} bytes taken" + (f", then {code}" if code else ""), {"taken": taken}
         if not taken:
             raise Unanswered(code or "no_item_taken")
         if not code:
             return Answer("more", seen, {"live.backend_bytes": taken}, facts)
-        word = "as_expected" if abs(taken - default) <= ITEM_BYTES else "more" if taken > default else "less"
-        wanted = default if word == "as_expected" else max(4_096, taken)
+        word = "as_expected" if abs(taken - now) <= ITEM_BYTES else "more" if taken > now else "less"
+        wanted = now if word == "as_expected" else max(4_096, taken)
         return Answer(word, seen, {"live.backend_bytes": wanted}, facts)
 
     return await live_session(site, talk, within_s=40.0)

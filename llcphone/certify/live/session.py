@@ -61,6 +61,7 @@ class LiveTalk:
     leg: Leg
     recording: Recording
     voice: str
+    model: str
     heard: list[Heard] = field(factory=list, repr=False)
     fed_ms: int = 0
     """Audio that was sent."""
@@ -127,10 +128,14 @@ class LiveTalk:
         Raises:
             Unanswered: it was refused, or it does not have µ-law.
         """
-        audio = {"format": ULAW, "output": {"voice": self.voice}}
-        asked = {"model": model or MODELS[-1], "instructions": PROMPT, "audio": audio, "store": False}
-        self.send("session.start", session={**asked, **session})
+        self.send_start(model, **session)
         return await self.started()
+
+    def send_start(self, model: str = "", **session: Any) -> None:
+        """Send ``session.start``, with other fields than the usual ones."""
+        audio = {"format": ULAW, "output": {"voice": self.voice}}
+        asked = {"model": model or self.model, "instructions": PROMPT, "audio": audio, "store": False}
+        self.send("session.start", session={**asked, **session})
 
     async def started(self) -> dict[str, Any]:
         """Wait for the start; see ``start``."""
@@ -201,7 +206,7 @@ async def live_session(site: Site, talk: Callable[[LiveTalk], Awaitable[T]], *, 
                 live_url(site.config.realtime.url), headers=headers, timeout_s=DIAL_S
             )
             leg.attach(nursery.start_soon, lambda end: None)
-            session = LiveTalk(leg, site.recording, site.config.realtime.voice)
+            session = LiveTalk(leg, site.recording, site.config.realtime.voice, site.live_model)
             nursery.start_soon(session.read, name="certify live")
             try:
                 return await talk(session)

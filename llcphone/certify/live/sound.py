@@ -11,7 +11,6 @@ from llcphone.certify.answer import Answer, Unanswered
 from llcphone.certify.live.session import LOUD_DB, LiveTalk, live_session, total_ms
 from llcphone.certify.question import Bound, Part, Question
 from llcphone.certify.speech import BYTES_PER_MS, level, sentence, silence
-from llcphone.config.live import LiveConfig
 
 if TYPE_CHECKING:
     from llcphone.certify.site import Site
@@ -46,12 +45,12 @@ async def quiet(site: Site) -> Answer:
         steps = max(_steps(audio) for audio in still)
         seen = f"{len(pieces)} pieces of {sizes} bytes; silence is up to {steps} steps from zero"
         facts = {"steps": steps, "sizes": sizes}
-        default = LiveConfig().quiet_steps
+        now = site.config.live.quiet_steps
         if steps > MOST_STEPS:
             return Answer("loud", seen, {}, facts)
-        if steps > default:
+        if steps > now:
             return Answer("noisy", seen, {"live.quiet_steps": steps}, facts)
-        return Answer("near" if steps else "pure", seen, {"live.quiet_steps": default}, facts)
+        return Answer("near" if steps else "pure", seen, {"live.quiet_steps": now}, facts)
 
     return await live_session(site, talk, within_s=SESSION_S)
 
@@ -71,10 +70,13 @@ async def jitter(site: Site) -> Answer:
         if not late:
             raise Unanswered("no_audio")
         p99 = late[min(len(late) - 1, int(len(late) * 0.99))]
-        seen, default = f"{len(late)} pieces, 99 % of them at most {p99:.0f} ms late", LiveConfig().cushion_ms
+        seen, now_ms = (
+            f"{len(late)} pieces, 99 % of them at most {p99:.0f} ms late",
+            site.config.live.cushion_ms,
+        )
         facts = {"p50_ms": round(late[len(late) // 2]), "p99_ms": round(p99)}
-        if p99 <= default:
-            return Answer("within_cushion", seen, {"live.cushion_ms": default}, facts)
+        if p99 <= now_ms:
+            return Answer("within_cushion", seen, {"live.cushion_ms": now_ms}, facts)
         wanted = min(MOST_CUSHION_MS, math.ceil(round(p99) / 20) * 20)
         return Answer("beyond_cushion", seen, {"live.cushion_ms": wanted}, facts)
 
@@ -115,9 +117,7 @@ async def early_audio(site: Site) -> Answer:
     """A sentence between ``session.start`` and ``session.started``: is it heard?"""
 
     async def talk(session: LiveTalk) -> Answer:
-        audio = {"format": {"type": "audio/pcmu", "rate": 8000}, "output": {"voice": session.voice}}
-        asked = {"model": "gpt-live-1", "instructions": "Say nothing.", "audio": audio, "store": False}
-        session.send("session.start", session=asked)
+        session.send_start()
         session.feed(sentence() + silence(700))
         await session.until(lambda: bool(session.of("session.started", "error")), 15.0)
         early = session.refusal()
@@ -175,8 +175,8 @@ QUESTIONS = (
         asks="GPT-Live: how late do pieces of audio come?",
         how="gives a session 20 s of silence",
         answers={
-            "within_cushion": "99 % of all pieces come in time for the default cushion",
-            "beyond_cushion": "the default cushion is too short",
+            "within_cushion": "99 % of all pieces come in time for the cushion",
+            "beyond_cushion": "the cushion is too short",
         },
         settings=("live.cushion_ms",),
         ask=jitter,

@@ -54,6 +54,8 @@ async def models(site: Site) -> Answer:
     seen = "; ".join(f"{model}: {why or 'started'}" for model, why in found.items())
     if not taken:
         return Answer("none", seen, {}, found)
+    if site.live_model not in taken:
+        site.live_model = taken[0]
     word = "both" if len(taken) == len(MODELS) else "newer_only" if taken[0] == MODELS[0] else "older_only"
     return Answer(word, seen, {"realtime.model": taken[0]}, found)
 

@@ -14,7 +14,6 @@ from llcphone.certify.answer import Answer, Unanswered
 from llcphone.certify.question import Bound, Part, Question
 from llcphone.certify.speech import sentence
 from llcphone.certify.telephone.line import CALL_S
-from llcphone.config.call import CallConfig
 from llcphone.twilio.addresses import spellings
 from llcphone.twilio.twiml import websocket_url
 
@@ -93,17 +92,17 @@ async def frames(site: Site) -> Answer:
     times = [began_s, *(each.at_s for each in received), began_s + LISTEN_S]
     longest_ms = max(round((after - before) * 1000) for before, after in pairwise(times))
     sizes = sorted({len(each.audio) for each in received})
-    default_s = CallConfig().media_timeout_s
+    now_s = site.config.call.media_timeout_s
     seen = (
         f"{len(received)} frames of {sizes or 'no'} bytes in {LISTEN_S:.0f} s; longest pause {longest_ms} ms"
     )
     facts = {"frames": len(received), "sizes": sizes, "longest_pause_ms": longest_ms}
     if longest_ms > GAP_MS:
         # Marks keep such a call, if they come back: see the question about them.
-        wanted_s = max(default_s, 2.0 * -(-longest_ms // 1000))
+        wanted_s = max(now_s, 2.0 * -(-longest_ms // 1000))
         return Answer("pauses", seen, {"call.media_timeout_s": wanted_s}, facts)
     word = "steady" if sizes == [FRAME_BYTES] else "other_sizes"
-    return Answer(word, seen, {"call.media_timeout_s": default_s}, facts)
+    return Answer(word, seen, {"call.media_timeout_s": now_s}, facts)
 
 
 # -- marks --------------------------------------------------------------------------------------
@@ -123,11 +122,11 @@ async def marks(site: Site) -> Answer:
         seen = f"no mark came back within {MARK_WAIT_S:.0f} s"
         return Answer("never", seen, {"call.media_timeout_s": 300.0})
     took_ms = round((back_s - sent_s) * 1000)
-    default_s = CallConfig().media_timeout_s
+    now_s = site.config.call.media_timeout_s
     seen, facts = f"the mark came back after {took_ms} ms", {"took_ms": took_ms}
     if took_ms <= AT_ONCE_MS:
-        return Answer("at_once", seen, {"call.media_timeout_s": default_s}, facts)
-    return Answer("late", seen, {"call.media_timeout_s": default_s + -(-took_ms // 1000)}, facts)
+        return Answer("at_once", seen, {"call.media_timeout_s": now_s}, facts)
+    return Answer("late", seen, {"call.media_timeout_s": now_s + -(-took_ms // 1000)}, facts)
 
 
 # -- the longest message ------------------------------------------------------------------------

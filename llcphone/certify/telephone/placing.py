@@ -70,12 +70,14 @@ async def amd_stream(site: Site) -> Answer:
         who = [each.form.get("AnsweredBy", "") for each in port.asked(verdict)]
     line.reject_calls()
     ran = "ran" if heard else "did not run"
+    now = site.config.outbound.amd
+    instead = "sync" if now == "async" else now  # which is over before the stream begins
     seen = f"the media stream {ran}; the verdict {who[0] if who else 'did not come'}"
     if not heard:
-        return Answer("no_stream", seen, {"outbound.amd": "off"})
+        return Answer("no_stream", seen, {"outbound.amd": instead})
     if not who:
-        return Answer("no_verdict", seen, {"outbound.amd": "sync"})
-    return Answer("both", seen, {"outbound.amd": "async"}, {"answered_by": who[0]})
+        return Answer("no_verdict", seen, {"outbound.amd": instead})
+    return Answer("both", seen, {"outbound.amd": now}, {"answered_by": who[0]})
 
 
 async def listed(site: Site) -> Answer:
