@@ -91,8 +91,8 @@ async def all_of(work: Any, calls: list[SimCall]) -> None:
 
 
 async def talks_again(call: SimCall) -> None:
-    await call.stream_started(2)
-    await call.hears_out(1.4, 400)
+    await call.hears_in(2, 1.4)  # since it started: a busy machine looks late
+    await call.silence_for(400)
 
 
 async def hangs_up(call: SimCall) -> None:

@@ -40,7 +40,7 @@ from tests.patience import HANG_S, START_S
 
 if TYPE_CHECKING:
     import signal
-    from collections.abc import AsyncIterator, Callable, Mapping
+    from collections.abc import AsyncIterator, Callable, Collection, Mapping
     from pathlib import Path
 
     from llcphone.sim.twilio import SimCall
@@ -55,6 +55,8 @@ PATIENT = {
     "recovery": {"stall_s": 60},
 }
 """One agent, which is asked for in a moment; and a crowded machine ends no call."""
+QUICK = "    timeout check 1s\n"
+"""How long the proxy waits for an answer to a look."""
 _FOR_TESTS = """
 global
     log stdout format timed local0
@@ -194,7 +196,7 @@ async def open_cluster(
     nodes: int = 2,
     pace: Pace = PACE,
     callee: Callee | Callable[[str], Callee] = Callee(),  # noqa: B008 (frozen)
-    quick_checks: bool = False,
+    watched: Collection[str] = (),
     agent: str = "",
     environ: Callable[[str], Mapping[str, str]] = lambda name: {},
     within_s: float = HANG_S,
@@ -203,9 +205,9 @@ async def open_cluster(
     """Start the nodes n1, n2 ... and their proxy.
 
     ``sections`` are settings of all of them, ``agent`` is the text of a file that has their agent, and
-    ``environ`` gives a node's own variables by its name. Without ``quick_checks`` the proxy waits longer for
-    an answer to its looks than the second that it is told to: nodes of a crowded machine are slow, and not
-    frozen.
+    ``environ`` gives a node's own variables by its name. Only for the nodes that are ``watched`` the proxy
+    waits the second for an answer to its looks that it is told to. For the others it waits longer: nodes of
+    a crowded machine are slow, and not frozen.
     """
     program = haproxy()
     with trio.fail_after(within_s):
@@ -227,9 +229,12 @@ async def open_cluster(
                     node.arguments = ("--agent", "agent.py")
             addresses = {node.name: f"127.0.0.1:{node.port}" for node in all_nodes.values()}
             proxied = haproxy_config(Config.from_dict(shared), addresses, f"127.0.0.1:{stage.port}")
-            if not quick_checks:
-                assert "timeout check 1s\n" in proxied
-                proxied = proxied.replace("timeout check 1s\n", f"timeout check {round(START_S)}s\n")
+            assert proxied.count(QUICK) == 1
+            proxied = proxied.replace(QUICK, f"    timeout check {round(START_S)}s\n")
+            for name in watched:
+                head = f"\nbackend node_{name}\n"
+                assert head in proxied
+                proxied = proxied.replace(head, head + QUICK)
             proxy = await _start_proxy(program, folder, proxied)
             cluster = Cluster(
                 twilio=stage.twilio,

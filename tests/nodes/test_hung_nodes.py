@@ -95,7 +95,7 @@ async def watched_cluster(
             return watchdog.variables if name == "n1" else {}
 
         async with open_cluster(
-            folder, database, script, quick_checks=True, agent=AGENT, environ=environ
+            folder, database, script, watched=["n1"], agent=AGENT, environ=environ
         ) as cluster:
             node = cluster.nodes["n1"]
             async with trio.open_nursery() as nursery:
@@ -113,7 +113,7 @@ async def is_ended_and_comes_back(cluster: Cluster, node: Node, watchdog: Watchd
     before = len(cluster.calls_of(node))
     while len(cluster.calls_of(node)) == before:
         call = await cluster.ring()
-        await call.hears(0.2)
+        await call.hears_in(1, 0.2)
 
 
 async def test_a_process_that_is_stopped(tmp_path: Path, database: str) -> None:

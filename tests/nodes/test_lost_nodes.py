@@ -16,11 +16,12 @@ from sqlalchemy import create_engine, text
 from tests.calls.test_kill_nine import speak
 from tests.nodes.cluster import open_cluster, until
 from tests.nodes.lost import in_mid_answer, lose, stalled_s
+from tests.store.servers import empty
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.nodes.cluster import Cluster
+    from tests.nodes.cluster import Cluster, Node
     from tests.nodes.lost import Loss
 
 KILLED_S, FROZEN_S = 3.0, 5.0
@@ -28,6 +29,7 @@ KILLED_S, FROZEN_S = 3.0, 5.0
 
 STALL_S = 1.0
 """As long as the longest stall for which a node must not lose its calls."""
+TRIES = 3
 
 
 def rows(database: str) -> dict[str, tuple[str, int, str]]:
@@ -74,9 +76,9 @@ async def test_a_node_is_killed(count: int, tmp_path: Path, database: str) -> No
 @pytest.mark.slow
 @pytest.mark.parametrize("run", range(10))
 async def test_a_node_freezes_and_wakes(run: int, tmp_path: Path, database: str) -> None:
-    async with open_cluster(tmp_path, database, speak, quick_checks=True) as cluster:
+    async with open_cluster(tmp_path, database, speak, watched=["n1"]) as cluster:
         node = cluster.nodes["n1"]
-        await in_mid_answer(cluster, 10)
+        await in_mid_answer(cluster, 6)
         before_s = stalled_s()
         loss = await lose(cluster, node, signal.SIGSTOP)
         check(cluster, loss, database, FROZEN_S + stalled_s() - before_s)
@@ -85,7 +87,7 @@ async def test_a_node_freezes_and_wakes(run: int, tmp_path: Path, database: str)
         await until(lambda: node.log.count("call ended") == len(loss.silent_s))
         await until(lambda: cluster.servers()["node_n1/n1"] == "UP")
         call = await cluster.ring()  # whoever wakes takes new calls
-        await call.hears(0.2)
+        await call.hears_in(1, 0.2)
         found = rows(database)
         assert {sid: found[sid] for sid in owners} == owners, "the sleeper has written nothing"
         check(cluster, loss, database, float("inf"))
@@ -93,18 +95,29 @@ async def test_a_node_freezes_and_wakes(run: int, tmp_path: Path, database: str)
 
 @pytest.mark.slow
 async def test_a_node_that_stalls_meanwhile_still_takes_them(tmp_path: Path, database: str) -> None:
-    """The other node is late for its health checks, too, but it is there when it is needed."""
-    async with open_cluster(tmp_path, database, speak, quick_checks=True) as cluster:
-        await in_mid_answer(cluster, 10)
-        other = cluster.nodes["n2"]
-        before_s = stalled_s()
+    """The other node is late for its health checks, too, but it is there when it is needed.
 
-        async def stall() -> None:
-            other.signal(signal.SIGSTOP)
-            await trio.sleep(STALL_S)
-            other.signal(signal.SIGCONT)
+    On a machine so busy that it stalled for longer than it was told to, the proxy gives it up, and nothing
+    is known: then it is tried again.
+    """
+    for number in range(TRIES):
+        empty(database)
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        async with open_cluster(folder, database, speak, watched=["n1", "n2"]) as cluster:
+            await in_mid_answer(cluster, 6)
+            before_s = stalled_s()
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(stall, cluster.nodes["n2"])
+                loss = await lose(cluster, cluster.nodes["n1"], signal.SIGSTOP)
+            busy_s = stalled_s() - before_s
+            if busy_s < STALL_S or "node_n2/n2 is DOWN" not in cluster.proxy_log:
+                check(cluster, loss, database, FROZEN_S + busy_s)
+                return
+    pytest.skip("this machine is so busy that nodes stall for seconds")
 
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(stall)
-            loss = await lose(cluster, cluster.nodes["n1"], signal.SIGSTOP)
-        check(cluster, loss, database, FROZEN_S + stalled_s() - before_s)
+
+async def stall(node: Node) -> None:
+    node.signal(signal.SIGSTOP)
+    await trio.sleep(STALL_S)
+    node.signal(signal.SIGCONT)

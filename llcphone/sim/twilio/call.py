@@ -127,6 +127,14 @@ class SimCall:
         target = self.playout.voiced(self.log.now) + max(1, round(seconds * SAMPLES_PER_S))
         await self._until(lambda: self.playout.voiced_reaches(target))
 
+    async def hears_in(self, nth: int, seconds: float) -> None:
+        """Wait until this much of the agent's voice has been heard since the nth media stream started."""
+        await self.stream_started(nth)
+        started = [at for stream in self.record.streams if (at := stream.started_at_ms) is not None]
+        target = self.playout.voiced(started[nth - 1] * SAMPLES_PER_MS)
+        target += max(1, round(seconds * SAMPLES_PER_S))
+        await self._until(lambda: self.playout.voiced_reaches(target))
+
     async def heard_audio(self, at_least_ms: int) -> None:
         """Wait until this much of the agent's voice has been heard since the call began."""
         target = max(1, at_least_ms * SAMPLES_PER_MS)
