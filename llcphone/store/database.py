@@ -18,10 +18,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import trio
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DatabaseError, SQLAlchemyError
 
 from llcphone.errors import ConfigError, StoreUnavailable
-from llcphone.store.engines import Limits, Verdict, allow, cause, engine_of, known, make_file, verdict
+from llcphone.store.engines import (
+    Limits,
+    Verdict,
+    allow,
+    cause,
+    end_silent,
+    engine_of,
+    known,
+    make_file,
+    verdict,
+)
 from llcphone.store.versions import WrongSchema
 
 if TYPE_CHECKING:
@@ -67,7 +77,9 @@ class Database:
         timeout_s: longest question.
         threads: questions at once.
         read_only: the database itself refuses every change.
-        idle_s: when PostgreSQL ends a transaction in which nothing happens; default ten questions.
+        idle_s: when a transaction in which nothing happens is ended, in seconds; default ten questions.
+        lock_s: longest wait for a lock, in seconds; default ``timeout_s``. After it, transactions of
+            processes that froze are ended.
 
     Raises:
         ConfigError: no database of ours can be there.
@@ -82,6 +94,7 @@ class Database:
         threads: int = 4,
         read_only: bool = False,
         idle_s: float | None = None,
+        lock_s: float | None = None,
     ) -> None:
         self.key = key
         self.timeout_s = timeout_s
@@ -93,9 +106,11 @@ class Database:
         self._in_a_row = 0
         self._rest_until = -math.inf
         self.on_file = self._url.get_backend_name() == "sqlite"
+        self._idle_s = 10 * timeout_s if idle_s is None else idle_s
         limits = Limits(
             timeout_s=timeout_s,
-            idle_s=10 * timeout_s if idle_s is None else idle_s,
+            lock_s=timeout_s if lock_s is None else lock_s,
+            idle_s=self._idle_s,
             connections=threads + _SPARE,
             read_only=read_only,
         )
@@ -212,6 +227,9 @@ class Database:
                     if asked is not None and asked.abandoned:
                         raise Abandoned
                     return answer
+            except DatabaseError as exc:
+                end_silent(connection, exc, self._idle_s)
+                raise
             finally:
                 if self._closed:  # an abandoned thread came back late: no pool takes its connection
                     connection.invalidate()

@@ -20,7 +20,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import attrs
-from sqlalchemy import create_engine, event, make_url
+from sqlalchemy import create_engine, event, make_url, text
 from sqlalchemy.exc import (
     ArgumentError,
     DatabaseError,
@@ -46,6 +46,15 @@ _STEPS = 20_000
 """SQLite's own instructions between two looks at the clock: well below a millisecond."""
 _LOCKED_S = 0.02
 _LIMIT = "llcphone_limit_s"
+APPLICATION = "llcphone"
+"""The name by which PostgreSQL knows our connections."""
+_WAITED = {"55P03", "57014"}
+"""A lock could not be had in time; a statement took too long, perhaps as it waited for a lock."""
+_END_SILENT = text(
+    "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = current_database() "
+    "AND usename = current_user AND application_name = :application AND state = 'active' "
+    "AND wait_event = 'ClientRead' AND state_change < clock_timestamp() - make_interval(secs => :silent_s)"
+)
 
 
 @attrs.frozen(kw_only=True)
@@ -53,7 +62,9 @@ class Limits:
     """Options for a database's connections."""
 
     timeout_s: float
-    """Longest wait for a connection or a lock, and longest statement unless ``allow`` says otherwise."""
+    """Longest wait for a connection, and longest statement unless ``allow`` says otherwise."""
+    lock_s: float
+    """Longest wait for a lock."""
     idle_s: float
     """A transaction in which nothing happens for this long is ended by PostgreSQL, with its locks."""
     connections: int
@@ -124,10 +135,30 @@ def allow(connection: Connection, limit_s: float) -> None:
     connection.execution_options(**{_LIMIT: limit_s})
 
 
+def end_silent(connection: Connection, exc: DatabaseError, silent_s: float) -> None:
+    """After a vain wait: end those of our transactions whose client is silent in the middle of a message.
+
+    A process that freezes while it sends several statements leaves a transaction that is neither idle nor in
+    a statement for PostgreSQL, so none of its limits ends it, and its locks stay for as long as the process
+    is frozen.
+
+    Args:
+        connection: outside a transaction.
+        exc: what ended the wait; only of PostgreSQL, and of a wait, it does anything.
+        silent_s: seconds since the client's last message.
+    """
+    if getattr(exc.orig, "sqlstate", None) not in _WAITED:
+        return
+    with contextlib.suppress(DatabaseError), connection.begin():
+        ended = connection.execute(_END_SILENT, {"application": APPLICATION, "silent_s": silent_s}).scalar()
+        if ended:
+            log.warning("transactions of a process that is silent were ended", extra={"count": ended})
+
+
 def _tune_postgres(engine: Engine, limits: Limits) -> None:
     """Begin each transaction with its limits: one message, as the driver's own BEGIN would be."""
     begin = f"BEGIN{' READ ONLY' if limits.read_only else ''}"
-    fixed = {"lock_timeout": limits.timeout_s, "idle_in_transaction_session_timeout": limits.idle_s}
+    fixed = {"lock_timeout": limits.lock_s, "idle_in_transaction_session_timeout": limits.idle_s}
     words = "".join(f"; SET LOCAL {name} = {_ms(seconds)}" for name, seconds in fixed.items())
 
     def starts(connection: Connection) -> None:
@@ -143,7 +174,7 @@ def _postgres_options(limits: Limits) -> dict[str, Any]:
         "autocommit": True,  # BEGIN is ours
         "prepare_threshold": None,
         "connect_timeout": max(2, math.ceil(limits.timeout_s)),  # libpq takes 1 for 2
-        "application_name": "llcphone",
+        "application_name": APPLICATION,
         "keepalives_idle": 10,
         "tcp_user_timeout": 2 * _ms(limits.timeout_s),
     }

@@ -49,7 +49,9 @@ _ROUND_S = 1.0
 _RETRY_S = 2.0
 """After a failure."""
 _TIMEOUT_S = 2.0
-"""Longest statement, and longest wait for a connection or a lock."""
+"""Longest statement, and longest wait for a connection."""
+_LOCK_S = 1.0
+"""Longest wait for a lock. When those of a frozen process are freed, a claim must have time to try again."""
 _IDLE_S = 2.0
 """Twilio waits for the answer of a claim: a process that died inside a transaction must not keep its calls
 locked for longer."""
@@ -260,7 +262,14 @@ async def open_journal(config: JournalConfig, *, secret: str) -> AsyncIterator[J
     if not (config.enabled and config.url):
         yield None
         return
-    place = Database(config.url, key="journal.url", timeout_s=_TIMEOUT_S, threads=_THREADS, idle_s=_IDLE_S)
+    place = Database(
+        config.url,
+        key="journal.url",
+        timeout_s=_TIMEOUT_S,
+        threads=_THREADS,
+        idle_s=_IDLE_S,
+        lock_s=_LOCK_S,
+    )
     try:
         await place.open(prepare, make_file=True)
         writer = JournalWriter(Journal(secret), place, config)

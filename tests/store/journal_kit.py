@@ -52,6 +52,10 @@ def open_file(folder: Path, secret: str = SECRET) -> Opened:
     return Opened(url_of(folder), secret)
 
 
+FRESH = 5e9
+"""When a call was written last: at no time too long ago for the task that deletes old ones."""
+
+
 def row(**fields: Any) -> CallRow:
     given = {"id": "c1", "call_sid": "CA1", "run": "c1", "salt": "s", "token_hash": hash_of("t")}
     return CallRow(**{**given, "direction": "inbound", "agent": "agent", "born_at": 100.0, **fields})
@@ -59,7 +63,7 @@ def row(**fields: Any) -> CallRow:
 
 def change(born: CallRow, *, first: bool = False, **fields: Any) -> Change:
     """What a run of this call has to write."""
-    values = {"call_sid": born.call_sid, "touched_at": 200.0, "owed": "nothing", **fields.pop("values", {})}
+    values = {"call_sid": born.call_sid, "touched_at": FRESH, "owed": "nothing", **fields.pop("values", {})}
     return Change(
         id=born.id, run_number=born.run_number, birth=born if first else None, values=values, **fields
     )

@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 import socket
 import threading
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
+import psycopg
 import pytest
 import trio
 from sqlalchemy import text
@@ -16,6 +18,7 @@ from llcphone.config.journal import JournalConfig
 from llcphone.errors import StoreUnavailable
 from llcphone.store import journal_writer
 from llcphone.store.database import Database
+from llcphone.store.engines import APPLICATION
 from llcphone.store.journal import Journal, prepare
 from llcphone.store.journal_writer import JournalWriter, open_journal
 from tests.patience import HANG_S
@@ -106,6 +109,35 @@ async def test_a_process_that_dies_inside_a_transaction_keeps_its_calls_for_a_mo
         assert claim.won
         gate.set()
     await dying.aclose()
+    opened.close()
+
+
+@pytest.mark.parametrize("way", ["postgres_url", "pooler_url"])
+async def test_a_process_that_freezes_inside_a_message_keeps_its_calls_for_a_moment_only(
+    way: str, request: pytest.FixtureRequest
+) -> None:
+    """PostgreSQL has done half of what it was sent: for it, this is no idle transaction and no statement."""
+    url = request.getfixturevalue(way)
+    empty(request.getfixturevalue("postgres_url"))
+    opened = Opened(url)
+    opened.write([change(row(), first=True)])
+    with closing(psycopg.connect(url, autocommit=True, application_name=APPLICATION)) as frozen:
+        frozen.execute(
+            "BEGIN; SET LOCAL statement_timeout = 500; SET LOCAL idle_in_transaction_session_timeout = 500"
+        )
+        frozen.pgconn.enter_pipeline_mode()
+        frozen.pgconn.send_query_params(b"UPDATE llcphone_calls SET owed = 'x'", [])
+        frozen.pgconn.send_flush_request()
+        frozen.pgconn.flush()
+        while frozen.pgconn.is_busy():
+            await trio.lowlevel.wait_readable(frozen.pgconn.socket)
+            frozen.pgconn.consume_input()
+        place = Database(url, key="journal.url", timeout_s=0.5, idle_s=0.5)
+        writer = JournalWriter(Journal("s"), place, JournalConfig())
+        claim = await writer.claim("CA1", 0, "run")
+        assert claim is not None
+        assert claim.won
+        await place.aclose()
     opened.close()
 
 
