@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import Engine, event, text
 
-from tests.store.journal_kit import Opened, change, row
+from tests.store.journal_kit import FRESH, Opened, change, row
 from tests.store.servers import empty
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def test_of_many_who_ask_at_once_one_wins(journal: Opened, postgres_url: str) ->
 
 def test_what_is_old_is_forgotten(journal: Opened) -> None:
     journal.write([change(row(), first=True, lines=LINES)])
-    journal.purge(301.0)
+    journal.purge(FRESH + 1)
     assert journal.claim("CA1", 0, limit=3, run="run1", now=300.0) is None
 
 
