@@ -52,7 +52,7 @@ _WAITED = {"55P03", "57014"}
 """A lock could not be had in time; a statement took too long, perhaps as it waited for a lock."""
 _END_SILENT = text(
     "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = current_database() "
-    "AND usename = current_user AND application_name = :application AND state = 'active' "
+    "AND usename = current_user AND application_name = :application AND xact_start IS NOT NULL "
     "AND wait_event = 'ClientRead' AND state_change < clock_timestamp() - make_interval(secs => :silent_s)"
 )
 
@@ -136,11 +136,11 @@ def allow(connection: Connection, limit_s: float) -> None:
 
 
 def end_silent(connection: Connection, exc: DatabaseError, silent_s: float) -> None:
-    """After a vain wait: end those of our transactions whose client is silent in the middle of a message.
+    """After a vain wait: end those of our transactions whose client is silent.
 
-    A process that freezes while it sends several statements leaves a transaction that is neither idle nor in
-    a statement for PostgreSQL, so none of its limits ends it, and its locks stay for as long as the process
-    is frozen.
+    PostgreSQL's own limit for idle transactions is not enough. A process that freezes while it sends several
+    statements leaves a transaction that is neither idle nor in a statement. And on a busy machine a limit was
+    seen not to take effect, so that the locks of a frozen process stayed for as long as it was frozen.
 
     Args:
         connection: outside a transaction.

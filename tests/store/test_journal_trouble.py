@@ -113,31 +113,34 @@ async def test_a_process_that_dies_inside_a_transaction_keeps_its_calls_for_a_mo
 
 
 @pytest.mark.parametrize("way", ["postgres_url", "pooler_url"])
-async def test_a_process_that_freezes_inside_a_message_keeps_its_calls_for_a_moment_only(
-    way: str, request: pytest.FixtureRequest
+@pytest.mark.parametrize("place", ["inside a message", "between two statements"])
+async def test_locks_of_a_process_that_freezes_are_freed_where_postgresql_does_not(
+    way: str, place: str, request: pytest.FixtureRequest
 ) -> None:
-    """PostgreSQL has done half of what it was sent: for it, this is no idle transaction and no statement."""
+    """It has done half of what it was sent, or its limit for idle transactions has no effect."""
     url = request.getfixturevalue(way)
     empty(request.getfixturevalue("postgres_url"))
     opened = Opened(url)
     opened.write([change(row(), first=True)])
     with closing(psycopg.connect(url, autocommit=True, application_name=APPLICATION)) as frozen:
-        frozen.execute(
-            "BEGIN; SET LOCAL statement_timeout = 500; SET LOCAL idle_in_transaction_session_timeout = 500"
-        )
-        frozen.pgconn.enter_pipeline_mode()
-        frozen.pgconn.send_query_params(b"UPDATE llcphone_calls SET owed = 'x'", [])
-        frozen.pgconn.send_flush_request()
-        frozen.pgconn.flush()
-        while frozen.pgconn.is_busy():
-            await trio.lowlevel.wait_readable(frozen.pgconn.socket)
-            frozen.pgconn.consume_input()
-        place = Database(url, key="journal.url", timeout_s=0.5, idle_s=0.5)
-        writer = JournalWriter(Journal("s"), place, JournalConfig())
+        frozen.execute("BEGIN; SET LOCAL statement_timeout = 500")
+        if place == "inside a message":
+            frozen.execute("SET LOCAL idle_in_transaction_session_timeout = 500")
+            frozen.pgconn.enter_pipeline_mode()
+            frozen.pgconn.send_query_params(b"UPDATE llcphone_calls SET owed = 'x'", [])
+            frozen.pgconn.send_flush_request()
+            frozen.pgconn.flush()
+            while frozen.pgconn.is_busy():
+                await trio.lowlevel.wait_readable(frozen.pgconn.socket)
+                frozen.pgconn.consume_input()
+        else:
+            frozen.execute("UPDATE llcphone_calls SET owed = 'x'")
+        asking = Database(url, key="journal.url", timeout_s=0.5, idle_s=0.5)
+        writer = JournalWriter(Journal("s"), asking, JournalConfig())
         claim = await writer.claim("CA1", 0, "run")
         assert claim is not None
         assert claim.won
-        await place.aclose()
+        await asking.aclose()
     opened.close()
 
 
