@@ -91,7 +91,7 @@ async def all_of(work: Any, calls: list[SimCall]) -> None:
 
 
 async def talks_again(call: SimCall) -> None:
-    await call.hears_in(2, 1.4)  # since it started: a busy machine looks late
+    await call.hears(1.4, stream=2)  # since it started: a busy machine looks late
     await call.silence_for(400)
 
 

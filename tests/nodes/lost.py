@@ -74,7 +74,7 @@ async def lose_by(cluster: Cluster, node: Node, deed: Callable[[], object]) -> L
     async def hears_again(call: SimCall) -> None:
         silent_s[call.sid] = math.inf
         try:
-            await call.hears_in(2, VOICE_S)
+            await call.hears(VOICE_S, stream=2)
         except CallOver:
             return
         silent_s[call.sid] = trio.current_time() - began_s - VOICE_S

@@ -104,7 +104,7 @@ async def noticed_and_let_in(cluster: Cluster, began_s: float, before_s: float) 
     assert (refused.status_code, refused.json()["code"]) == (503, "not_admitted")
     assert int(refused.headers["Retry-After"]) > 0
     new = await cluster.ring()
-    await new.hears_in(1, 0.5)
+    await new.hears(0.5, stream=1)
     return new
 
 

@@ -113,7 +113,7 @@ async def is_ended_and_comes_back(cluster: Cluster, node: Node, watchdog: Watchd
     before = len(cluster.calls_of(node))
     while len(cluster.calls_of(node)) == before:
         call = await cluster.ring()
-        await call.hears_in(1, 0.2)
+        await call.hears(0.2, stream=1)
 
 
 async def test_a_process_that_is_stopped(tmp_path: Path, database: str) -> None:

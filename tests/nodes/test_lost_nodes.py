@@ -87,7 +87,7 @@ async def test_a_node_freezes_and_wakes(run: int, tmp_path: Path, database: str)
         await until(lambda: node.log.count("call ended") == len(loss.silent_s))
         await until(lambda: cluster.servers()["node_n1/n1"] == "UP")
         call = await cluster.ring()  # whoever wakes takes new calls
-        await call.hears_in(1, 0.2)
+        await call.hears(0.2, stream=1)
         found = rows(database)
         assert {sid: found[sid] for sid in owners} == owners, "the sleeper has written nothing"
         check(cluster, loss, database, float("inf"))

@@ -82,7 +82,7 @@ async def goes_on(call: SimCall, gaps_s: list[float], nth: int) -> None:
     """A live call that loses its node is heard by the next one."""
     await call.stream_started(nth)
     before = call.record.streams[nth - 2].ended_at_ms
-    await call.hears_in(nth, VOICE_S)
+    await call.hears(VOICE_S, stream=nth)
     assert before is not None
     gaps_s.append((call.log.now_ms - before) / 1000 - VOICE_S)
 

@@ -144,10 +144,10 @@ async def test_a_second_process_of_one_name_refuses_to_start_with_the_fix(
         assert f"server.node: n1 is the name of another process at {node.url}" in told
         assert "Fix: give each process a name of its own, or stop the other one" in told
         call = await cluster.ring()  # the first one is not disturbed
-        await call.hears_in(1, 0.2)
+        await call.hears(0.2, stream=1)
         node.process.kill()  # type: ignore[union-attr]
         await node.gone()
         await node.start()  # its name is free once its last beat is old
         await until(lambda: set(cluster.servers().values()) <= {"UP", "OPEN", "no"})
         call = await cluster.ring()
-        await call.hears_in(1, 0.2)
+        await call.hears(0.2, stream=1)

@@ -110,7 +110,7 @@ def document(said: str) -> str:
 
 
 async def greeted(call: SimCall) -> None:
-    await call.hears_in(1, 0.5)
+    await call.hears(0.5, stream=1)
     await call.silence_for(300)
 
 
@@ -144,7 +144,7 @@ async def test_what_concerns_a_call_of_the_old_process_is_answered_there(tmp_pat
             assert (await ask(deployed, "GET", f"/calls/{each}")).json()["state"] == "talking"
         # The call leaves: what next, <Dial>, its action, and a stream back to the agent who was told.
         await asks.speak(voices.load("yes_please"))
-        await asks.hears_in(2, 0.3)
+        await asks.hears(0.3, stream=2)
         assert statuses(asks)["<Connect> action"] == {200}
         assert statuses(asks)["<Dial> action"] == {200}
         ours = (await ask(deployed, "GET", "/calls")).json()["calls"]

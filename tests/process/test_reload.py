@@ -73,7 +73,7 @@ async def ask(call: SimCall) -> None:
 
 async def greeted(deployed: Deployment) -> SimCall:
     call = deployed.twilio.ring_nowait()
-    await call.hears_in(1, 0.4)
+    await call.hears(0.4, stream=1)
     await call.silence_for(400)
     return call
 

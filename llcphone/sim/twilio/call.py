@@ -99,7 +99,7 @@ class SimCall:
 
     async def stream_started(self, nth: int = 1) -> None:
         """Wait until the nth media stream of this call has sent its ``start``."""
-        await self._until(lambda: 0 if self._streams_started() >= nth else None)
+        await self._until(lambda: 0 if len(self._starts_ms()) >= nth else None)
 
     def speak_nowait(self, ulaw: bytes) -> int:
         """Say something after what is being said; returns at once."""
@@ -122,17 +122,13 @@ class SimCall:
         """The caller hangs up: ``stop``, then the stream is closed."""
         self._interrupt(EndedBy.CALLER)
 
-    async def hears(self, seconds: float = 0.0) -> None:
-        """Wait until the agent's voice is heard, and for this many seconds of it from now on."""
-        target = self.playout.voiced(self.log.now) + max(1, round(seconds * SAMPLES_PER_S))
-        await self._until(lambda: self.playout.voiced_reaches(target))
-
-    async def hears_in(self, nth: int, seconds: float) -> None:
-        """Wait until this much of the agent's voice has been heard since the nth media stream started."""
-        await self.stream_started(nth)
-        started = [at for stream in self.record.streams if (at := stream.started_at_ms) is not None]
-        target = self.playout.voiced(started[nth - 1] * SAMPLES_PER_MS)
-        target += max(1, round(seconds * SAMPLES_PER_S))
+    async def hears(self, seconds: float = 0.0, *, stream: int = 0) -> None:
+        """Wait until this much of the agent's voice is heard from now on, or since the start of that stream."""
+        since = self.log.now
+        if stream:
+            await self.stream_started(stream)
+            since = self._starts_ms()[stream - 1] * SAMPLES_PER_MS
+        target = self.playout.voiced(since) + max(1, round(seconds * SAMPLES_PER_S))
         await self._until(lambda: self.playout.voiced_reaches(target))
 
     async def heard_audio(self, at_least_ms: int) -> None:
@@ -326,8 +322,8 @@ class SimCall:
         """Wall-clock time of a moment of the call."""
         return self.exchange.wall_time(self.log.born_at + at_ms / 1000)
 
-    def _streams_started(self) -> int:
-        return sum(stream.started_at_ms is not None for stream in self.record.streams)
+    def _starts_ms(self) -> list[int]:
+        return [at for stream in self.record.streams if (at := stream.started_at_ms) is not None]
 
     async def _until(self, due: Callable[[], int | None]) -> None:
         """Wait for the moment (in samples) that ``due`` names; it is asked again whenever something happened.
