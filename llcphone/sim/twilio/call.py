@@ -78,7 +78,6 @@ class SimCall:
     fate: Step | None = None
     """What the call does next, because something interrupted it."""
     verbs: trio.CancelScope = attrs.field(factory=trio.CancelScope)
-    """The step in progress."""
     background: trio.Nursery | None = None
     _ended: trio.Event = attrs.field(factory=trio.Event)
 
@@ -123,7 +122,7 @@ class SimCall:
         self._interrupt(EndedBy.CALLER)
 
     async def hears(self, seconds: float = 0.0, *, stream: int = 0) -> None:
-        """Wait until this much of the agent's voice is heard from now on, or since the start of that stream."""
+        """Wait for so much of the agent's voice: from now on, or since that media stream started."""
         since = self.log.now
         if stream:
             await self.stream_started(stream)
@@ -141,7 +140,7 @@ class SimCall:
         await self._until(lambda: self.playout.voice_ends() + ms * SAMPLES_PER_MS)
 
     async def hears_out(self, seconds: float, silence_ms: int) -> None:
-        """Hear this much of the agent's voice, then the rest of it: until a silence of this length."""
+        """Hear so much of the agent's voice, and the rest of it until a silence of this length."""
         await self.hears(seconds)
         await self.silence_for(silence_ms)
 
@@ -323,7 +322,7 @@ class SimCall:
         return self.exchange.wall_time(self.log.born_at + at_ms / 1000)
 
     def _starts_ms(self) -> list[int]:
-        return [at for stream in self.record.streams if (at := stream.started_at_ms) is not None]
+        return [at for each in self.record.streams if (at := each.started_at_ms) is not None]
 
     async def _until(self, due: Callable[[], int | None]) -> None:
         """Wait for the moment (in samples) that ``due`` names; it is asked again whenever something happened.
