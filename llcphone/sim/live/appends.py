@@ -61,6 +61,8 @@ class Appends:
         self.all.append(append)
         session.conversation.append(message("developer", append.content))
         self._acks.append(session.clock.after(session.pace.append_ack_ms, lambda: self._acknowledge(append)))
+        if kind != "instructions":
+            self.turns.context_came()
         if kind == "commentary":
             self._comment(append)
         elif kind == "instructions":

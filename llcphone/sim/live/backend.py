@@ -216,7 +216,9 @@ class Backend:
         self._emit(response, "response.in_progress", response=response.snapshot())
         await trio.sleep(self.session.pace.thinking_s)
         words: list[Say] = []
-        index, output_tokens = 0, 0
+        index, output_tokens = int(self.session.assumes.reasons), 0
+        if self.session.assumes.reasons:
+            self._reason(response)
         for step in steps:
             match step:
                 case CallTool():
@@ -268,6 +270,11 @@ class Backend:
         done = item | {"arguments": call.arguments, "status": "completed"}
         self._emit(response, "response.output_item.done", output_index=index, item=done)
         self.session.conversation.append(done)
+
+    def _reason(self, response: Response) -> None:
+        item = {"type": "reasoning", "id": self.session.new_id("rs"), "summary": []}
+        for kind in ("response.output_item.added", "response.output_item.done"):
+            self._emit(response, kind, output_index=0, item=item)
 
     def _write(self, response: Response, text: str, index: int) -> None:
         item = {"type": "message", "id": self.session.new_id("msg"), "role": "assistant"}

@@ -87,6 +87,11 @@ class Assumptions:
     """Whether the refusal of a start names the start's ``event_id``."""
     delegates_early: bool = False
     """Whether the model delegates while the caller still speaks."""
+    acknowledges: str = ""
+    """What the voice says by itself when it delegates, after ``acknowledgement_delay_ms``, unless a commentary
+    or a thinking append comes first; empty: nothing."""
+    reasons: bool = False
+    """Whether each response of the backend begins with an item of its reasoning."""
     buffer_recovers: bool = False
     """Whether a backend whose input is full goes on when a small output comes."""
     speaks_first: bool = False

@@ -82,6 +82,12 @@ class LiveSession(LiveState):
         """Make the model speak, or call a tool, as soon as its clock allows."""
         return self.turns.perform(steps_of(turn), self.clock.now_ms, self.clock.now_ms)
 
+    def moderate(self) -> None:
+        """Refuse what the voice is saying: an ``error``, and silence. The session goes on."""
+        complaint = "The response was stopped because it may violate the usage policies."
+        self.refuse(Refused(None, complaint), None)
+        self.voice.fall_silent()
+
     def end(self, reason: Reason) -> None:
         """End the session: what was not acknowledged, ``session.closed``, Close."""
         if self.stage == "over" or not self.config:

@@ -43,6 +43,7 @@ class Turns:
     """An answer that did not begin, because the caller spoke on; it is the next one."""
     _delegated: Planned | list[Step] | None = None
     """A delegation while the caller speaks: planned, or what the voice says when the caller has finished."""
+    _acknowledgements: list[Planned] = attrs.field(factory=list, repr=False)
 
     # ---- the caller ------------------------------------------------------------------------------------
 
@@ -143,5 +144,21 @@ class Turns:
                 self.session.clock.at(speak_ms, lambda body=body: self.session.emit(body))  # type: ignore[misc]
         offered = self.backend.offered(for_backend)
         if any(not isinstance(step, Fail | Incomplete | Stall) for step in offered):
-            self.session.clock.at(delegate_ms, lambda: self.backend.delegate(offered))
+            self.session.clock.at(delegate_ms, lambda: self._delegate(offered))
         return said
+
+    # ---- delegation ------------------------------------------------------------------------------------
+
+    def context_came(self) -> None:
+        """A commentary or a thinking append: what was to be said of delegations by itself is not said."""
+        for planned in self._acknowledgements:
+            planned.cancel()
+        self._acknowledgements.clear()
+
+    def _delegate(self, steps: list[Step]) -> None:
+        session = self.session
+        self.backend.delegate(steps)
+        if words := session.assumes.acknowledges:
+            delay_ms = session.config["delegation"]["acknowledgement_delay_ms"]
+            planned = session.clock.after(delay_ms, lambda: self.read_out(Say(words), session.clock.now_ms))
+            self._acknowledgements.append(planned)

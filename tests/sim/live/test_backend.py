@@ -213,6 +213,52 @@ async def test_a_delegation_can_come_while_the_caller_speaks(autojump_clock):
         assert len(client.of("session.delegation.created")) == 1
 
 
+async def test_a_response_can_begin_with_reasoning(autojump_clock):
+    script, assumes = [CallTool("look"), "Done."], Assumptions(reasons=True)
+    async with open_live(script, assumes=assumes) as live, talk(live, delegation=BACKEND) as client:
+        await client.says()
+        await client.until_backend("response.completed")
+        done = [
+            (each["event"]["output_index"], each["event"]["item"]["type"])
+            for each in client.of("response.event")
+            if each["event"]["type"] == "response.output_item.done"
+        ]
+        assert done == [(0, "reasoning"), (1, "function_call")]
+
+
+@pytest.mark.parametrize(
+    ("append", "said"), [(None, ["One moment."]), ("thinking", []), ("instructions", ["One moment."])]
+)
+async def test_a_delegation_can_be_acknowledged_unless_context_comes(append, said, autojump_clock):
+    assumes = Assumptions(acknowledges="One moment.", mute_voices=frozenset({"cedar"}))
+    delegation = BACKEND | {"acknowledgement_delay_ms": 1000}
+    async with (
+        open_live([CallTool("look")], assumes=assumes) as live,
+        talk(live, delegation=delegation) as client,
+    ):
+        await client.says(then=600)
+        await client.until("session.delegation.created")
+        if append is not None:
+            await client.send(f"session.{append}.append", content="Wait.", delegation_id=None)
+        await client.feed(3000)
+        await client.quiet_for(1)
+        assert live.sessions[0].said == said
+        if said:
+            # The delegation was at 1,500 ms; the first chunk after its delay is the one at 2,500 ms.
+            assert live.sessions[0].loud_out[0] in (2500, 2600)
+
+
+async def test_a_close_waits_ten_seconds_for_the_backend(autojump_clock):
+    script = [[CallTool("look"), Stall()]]
+    async with open_live(script) as live, talk(live, delegation=BACKEND) as client:
+        await client.says()
+        await client.until_backend("response.output_item.done")
+        began = trio.current_time()
+        await client.send("session.close")
+        await client.until("session.closed")
+        assert trio.current_time() - began == pytest.approx(10)
+
+
 # -- the input's limit --------------------------------------------------------------------------
 
 

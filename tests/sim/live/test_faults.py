@@ -206,6 +206,18 @@ async def test_chunks_can_be_held_back_and_come_together(autojump_clock):
         assert counts[199:204] == [199, 199, 199, 199, 204]
 
 
+async def test_moderation_cuts_the_voice_off_and_the_session_goes_on(autojump_clock):
+    async with open_live([*LONG, "Something else."]) as live, talk(live) as client:
+        await client.comment("Go.")
+        await client.feed(1500)
+        live.sessions[0].moderate()
+        assert (await client.error())["code"] is None
+        await client.comment("Say something else.")
+        await client.feed(3000)
+        await client.quiet_for(1)
+        assert live.sessions[0].loud_out[:12] == [*range(600, 1600, 100), 2100, 2200]
+
+
 # -- ends ---------------------------------------------------------------------------------------
 
 
