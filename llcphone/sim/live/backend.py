@@ -46,6 +46,7 @@ class Call:
     name: str
     arguments: str
     response_id: str
+    delegation_id: str | None
     output: str | None = None
     is_void: bool = False
     """Its response failed or ended early, so an output is refused."""
@@ -99,6 +100,8 @@ class Backend:
     """Its input is full, so it answers nothing more."""
     _new_input: int = 0
     """Items since the last response began."""
+    _continues: str | None = None
+    """The delegation of a call that was answered since then; None: none was."""
 
     @property
     def active(self) -> Response | None:
@@ -161,7 +164,7 @@ class Backend:
         self.is_stuck = False
         self.items, self.bytes, self._new_input = self.items + 1, self.bytes + size, self._new_input + 1
         if call is not None:
-            call.output = item["output"]
+            call.output, self._continues = item["output"], call.delegation_id
         self.session.conversation.append(item)
 
     def create(self, answers: str | None) -> None:
@@ -177,8 +180,7 @@ class Backend:
             raise Refused("invalid_value", "There is nothing to respond to.")  # the code is ours
         if self.is_stuck:
             return
-        by_call = session.conversation[-1].get("type") == "function_call_output" and self.delegations
-        response = self._new_response(self.delegations[-1] if by_call else None)
+        response = self._new_response(self._continues)
         self._begin(response, self.offered(self.front.next_turn()))
 
     def close(self) -> None:
@@ -205,7 +207,7 @@ class Backend:
         model = str(self.session.config["delegation"]["responses"]["model"])
         response = Response(self.session.new_id("resp"), model, delegation_id)
         self.responses.append(response)
-        self._new_input = 0
+        self._new_input, self._continues = 0, None
         return response
 
     def _begin(self, response: Response, steps: list[Step]) -> None:
@@ -255,7 +257,8 @@ class Backend:
             self.front.backend_is_idle()
 
     def _call(self, response: Response, step: CallTool, index: int) -> None:
-        call = Call(step.call_id or self.session.new_id("call"), step.name, step.raw_arguments, response.id)
+        call_id = step.call_id or self.session.new_id("call")
+        call = Call(call_id, step.name, step.raw_arguments, response.id, response.delegation_id)
         self.calls[call.id] = call
         item = {"type": "function_call", "id": self.session.new_id("fc"), "call_id": call.id}
         item["name"] = call.name

@@ -88,8 +88,8 @@ class Assumptions:
     delegates_early: bool = False
     """Whether the model delegates while the caller still speaks."""
     acknowledges: str = ""
-    """What the voice says by itself when it delegates, after ``acknowledgement_delay_ms``, unless a commentary
-    or a thinking append comes first; empty: nothing."""
+    """What the voice says by itself when it delegates, after ``acknowledgement_delay_ms``, unless a
+    commentary or a thinking append comes first; empty: nothing."""
     reasons: bool = False
     """Whether each response of the backend begins with an item of its reasoning."""
     buffer_recovers: bool = False

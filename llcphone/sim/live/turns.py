@@ -43,6 +43,8 @@ class Turns:
     """An answer that did not begin, because the caller spoke on; it is the next one."""
     _delegated: Planned | list[Step] | None = None
     """A delegation while the caller speaks: planned, or what the voice says when the caller has finished."""
+    _waiting: list[list[Step]] = attrs.field(factory=list)
+    """Tasks for the backend that came while it was busy."""
     _acknowledgements: list[Planned] = attrs.field(factory=list, repr=False)
 
     # ---- the caller ------------------------------------------------------------------------------------
@@ -94,7 +96,9 @@ class Turns:
         session = self.session
 
         def answer() -> None:
-            if self.held_back and not self.backend.is_busy:
+            if self._waiting and not self.backend.is_busy:
+                self._delegate(self._waiting.pop(0))
+            elif self.held_back and not self.backend.is_busy:
                 self.held_back = False
                 self.answer(session.clock.now_ms - session.pace.answer_ms)
 
@@ -157,6 +161,9 @@ class Turns:
 
     def _delegate(self, steps: list[Step]) -> None:
         session = self.session
+        if self.backend.is_busy:
+            self._waiting.append(steps)
+            return
         self.backend.delegate(steps)
         if words := session.assumes.acknowledges:
             delay_ms = session.config["delegation"]["acknowledgement_delay_ms"]

@@ -171,6 +171,39 @@ async def test_a_backend_that_never_answers_holds_the_caller_for_ever(autojump_c
         assert live.sessions[0].said == []
 
 
+async def test_a_question_that_was_held_is_answered_when_the_backend_fails(autojump_clock):
+    script = [CallTool("look"), Fail(), "The answer."]
+    async with open_live(script) as live, talk(live, delegation=BACKEND) as client:
+        call = await called(client)
+        await client.says()
+        await client.output(call["call_id"])
+        await client.send("response.create")
+        failed = await client.until_backend("response.failed")
+        assert failed["response"]["error"]["code"] == "server_error"
+        await client.feed(3000)
+        await client.quiet_for(1)
+        assert live.sessions[0].said == ["The answer."]
+        # What continues a call has its delegation, although the caller spoke in between.
+        assert len({each["delegation_id"] for each in client.of("response.event")}) == 1
+
+
+async def test_a_task_that_comes_while_the_backend_works_waits_for_it(autojump_clock):
+    script = [CallTool("look"), CallTool("look", {"n": 2}), "Done."]
+    async with open_live(script) as live, talk(live, delegation=BACKEND) as client:
+        call = await called(client)
+        await client.comment("Look again.")
+        await client.feed(3000)
+        await client.quiet_for(5)
+        assert len(client.of("session.delegation.created")) == 1
+        await client.output(call["call_id"])
+        await client.send("response.create")
+        await client.until_backend("response.completed")
+        await client.feed(1000)
+        await client.until("session.delegation.created")
+        await client.until_backend("response.output_item.done")
+        assert [each.arguments for each in live.sessions[0].calls] == ["{}", '{"n": 2}']
+
+
 async def test_a_message_of_the_user_runs_the_backend(autojump_clock):
     async with open_live(["Code accepted."]) as live, talk(live, delegation=BACKEND) as client:
         await client.send("response.item.create", item=USER)

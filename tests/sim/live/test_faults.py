@@ -210,6 +210,7 @@ async def test_moderation_cuts_the_voice_off_and_the_session_goes_on(autojump_cl
     async with open_live([*LONG, "Something else."]) as live, talk(live) as client:
         await client.comment("Go.")
         await client.feed(1500)
+        await live.sessions[0].until(lambda: live.sessions[0].appended_ms == 1500)
         live.sessions[0].moderate()
         assert (await client.error())["code"] is None
         await client.comment("Say something else.")
