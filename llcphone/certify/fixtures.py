@@ -30,17 +30,17 @@ LIMIT = 20_000
 _ID = re.compile(r"\b((?:sess|item|resp|call|event|conv|part|fc|req|proj|asst|live)_|org-)[A-Za-z0-9_-]{4,}")
 _SID = re.compile(r"\b(AC|CA|MZ|PN|SK|CF|RE|CR|US|VE|BU)[0-9a-fA-F]{32}\b")
 _NUMBER = re.compile(r"(\+|%2B)(\d{6,15})\b")
-_DIGITS = re.compile(r"(?<![\w.])\d{9,15}(?![\w.])")
+_DIGITS = re.compile(r"(?<![\w.+])\d{9,15}(?![\w.])")
 _KEY = re.compile(r"\b(?:sk|ek|rk|pk)[-_][\w-]{6,}")
 _URL = re.compile(r"\b(https?|wss?)://([^\s/\"'<>?#]+)([^\s\"'<>]*)")
 _HARMLESS = re.compile(r"[A-Za-z._-]{0,24}|v\d|\d{4}-\d\d-\d\d")
 """A part of a path that is no token."""
 _LETTER = re.compile(r"\w")
 
-_WORDS = frozenset({"transcript", "text", "instructions", "arguments", "output", "name", "SpeechResult"})
+_WORDS = frozenset({"transcript", "text", "instructions", "content", "arguments", "output", "CallerName"})
 """Fields that hold what somebody said or wrote."""
 _TEXT_DELTAS = ("transcript.delta", "text.delta", "arguments.delta", "transcription.delta")
-_PLACES = ("City", "State", "Zip", "Country", "Name")
+_PLACES = ("City", "State", "Zip", "Country")
 _OPAQUE = frozenset(
     {
         "CallToken",
@@ -156,7 +156,7 @@ class Pseudonyms:
             return _worded(text) if is_words else silence
         if key in _WORDS or key == "delta":
             return _worded(text)
-        if key.endswith(_PLACES) and key != "CallerName":
+        if key.endswith(_PLACES):
             return ""
         return self.text(text)
 

@@ -108,6 +108,7 @@ def lines(plan: Plan, config: Config, folder: str) -> list[str]:
     told += [f"  {each.id:<16} {each.how}" for each in plan.questions]
     told.append(f"Account: {_account(config)}")
     if plan.places_calls:
+        told.append(f"Twilio:  the account that ends in …{config.twilio.account_sid[-4:]}")
         told.append(f"Calls:   from {masked_number(config.twilio.phone_number)} to {masked_number(plan.to)}")
     told.append(f"Cost:    {cost(plan, config)}")
     told.append(f"Report:  {folder}/report.md, with the recorded events beside it, personal details replaced")

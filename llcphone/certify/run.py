@@ -80,16 +80,20 @@ class Run:
         return Pseudonyms.of(self.site.config)
 
     async def ask_all(self) -> None:
-        """Ask what has no answer yet. The report is written whatever ends it."""
-        (self.folder / FIXTURES).mkdir(parents=True, exist_ok=True)
-        try:
-            async with self._line():
+        """Ask what has no answer yet. The report is written whatever ends it.
+
+        Raises:
+            ConfigError: a setting is in the way of calls; nothing was asked.
+        """
+        async with self._line():
+            (self.folder / FIXTURES).mkdir(parents=True, exist_ok=True)
+            try:
                 for question in self.plan.questions:
                     if question.id in self.report.left:
                         await self._ask(question)
                 self.report = evolve(self.report, finished=True)
-        finally:
-            self.write()
+            finally:
+                self.write()
 
     @asynccontextmanager
     async def _line(self) -> AsyncIterator[None]:

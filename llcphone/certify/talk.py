@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
@@ -10,6 +11,7 @@ import trio
 from attrs import define, field, frozen
 
 from llcphone.certify.answer import Unanswered
+from llcphone.errors import RemoteProtocolError
 from llcphone.realtime import events as model_events
 from llcphone.realtime.messages import AskAside, CreateResponse, UpdateSession
 from llcphone.realtime.session import confirms_ulaw
@@ -84,18 +86,18 @@ class Talk:
         self.leg.send_nowait(message)
 
     async def next(self) -> Heard:
-        """The next event.
+        """The next event that can be read; all of them are recorded.
 
         Raises:
             LegClosed: the session has ended.
-            RemoteProtocolError: it cannot be read.
         """
         while not self._waiting:
             messages = await self.leg.receive()
             now_s = trio.current_time()
             for message in messages:
                 self.recording.received("model", message)
-                self._waiting.append(Heard(now_s, self.codec.decode(message), bytes(message)))
+                with suppress(RemoteProtocolError):
+                    self._waiting.append(Heard(now_s, self.codec.decode(message), bytes(message)))
         return self._waiting.popleft()
 
     async def until(self, *kinds: type[Any]) -> Heard:

@@ -138,9 +138,11 @@ async def test_nothing_personal_is_kept_of_a_call(tmp_path: Path, autojump_clock
 def test_the_plan_says_who_is_called_and_how_many_minutes() -> None:
     from llcphone.config import Config
 
-    config = Config.from_dict({"twilio": {"phone_number": NUMBER}})
+    config = Config.from_dict({"twilio": {"phone_number": NUMBER, "account_sid": ACCOUNT_SID}})
     text = "\n".join(lines(plan(["telephone"], to=NUMBER), config, "certification/x"))
     assert "from …02 to …02" in text
+    assert "the account that ends in …0000" in text
+    assert ACCOUNT_SID not in text
     assert "at most 13 begun minutes of telephone calls, each billed for both legs" in text
     assert NUMBER not in text
 
@@ -196,3 +198,13 @@ async def test_the_terminal_names_the_setting_in_full_and_the_report_no_host(
         await run.ask_all()
     assert f'  `server.public_url = "{config.server.public_url}"`, as it is' in told
     assert '`server.public_url = "http://certify.example"`' in (run.folder / "report.md").read_text()
+
+
+async def test_a_run_that_cannot_begin_leaves_nothing(tmp_path: Path, autojump_clock, no_threads) -> None:
+    async with deployment() as (twilio, config):
+        twilio.rest.voice_url = "https://elsewhere.example/twiml"
+        run = run_of(config, tmp_path, "frames")
+        with pytest.raises(ConfigError, match="do not come here"):
+            await run.ask_all()
+        assert not twilio.calls
+    assert not run.folder.exists()

@@ -287,3 +287,12 @@ async def test_settings_that_fit_stay_as_they_are(tmp_path: Path, autojump_clock
     results = by_id(run.report)
     assert results["expiry"].settings["warm.max_age_s"] == 1200.0
     assert results["eagerness"].settings == {"realtime.eagerness_after": "low"}
+
+
+async def test_an_event_that_cannot_be_read_is_passed_over(tmp_path: Path, autojump_clock) -> None:
+    odd = {"session.updated": {"session": 12}, "session.created": {"session": ...}}
+    async with open_model(faults=[Faults(), Faults(extra_events=True), Faults(odd=odd)]) as model:
+        run = run_of(site_of(model, dialect="ga"), tmp_path, plan(["truncate", "expiry", "control_frames"]))
+        await run.ask_all()
+    words = {each.id: each.word or each.status for each in run.report.results}
+    assert words["expiry"] == "60_minutes"
