@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 
 import msgspec
 from quart import Blueprint, Response, request
-from quart_trio import QuartTrio
 from werkzeug.exceptions import HTTPException
 
 from llcphone.console.access import Purpose  # noqa: TC001  (msgspec reads it)
@@ -30,9 +29,11 @@ from llcphone.console.state import state_of
 from llcphone.runtime.log_lines import logger
 from llcphone.server.api.desk import add_acts
 from llcphone.server.api.errors import ApiError, json_response, of_http, problem_response
-from llcphone.server.quiet_log import without_texts
+from llcphone.server.new_app import new_app
 
 if TYPE_CHECKING:
+    from quart_trio import QuartTrio
+
     from llcphone.console.console import Console
 
 
@@ -50,8 +51,7 @@ log = logger("llcphone.console")
 
 def make_console_app(console: Console) -> QuartTrio:
     """The app of this console; `port` is what serves it."""
-    app = QuartTrio(__name__, static_folder=None)
-    without_texts(app.logger)
+    app = new_app(__name__)
     blueprint = Blueprint("console", __name__, url_prefix="/api")
     _add_state(blueprint, console)
     add_operations(blueprint, console)

@@ -22,7 +22,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from quart import Response, abort, request, websocket
-from quart_trio import QuartTrio
 from werkzeug.exceptions import HTTPException
 
 from llcphone.errors import JoinRefused
@@ -33,13 +32,15 @@ from llcphone.server.api.errors import of_http
 from llcphone.server.authentication import SIGNATURE_CAUSES
 from llcphone.server.callbacks import TWIML_TYPE, add_callbacks, add_transfers, signed_form
 from llcphone.server.health import PROBE, alive, ready
-from llcphone.server.quiet_log import without_texts
+from llcphone.server.new_app import new_app
 from llcphone.server.request import BODY_LIMIT, BODY_TIMEOUT_S
 from llcphone.twilio import twiml as documents
 from llcphone.twilio.signature import valid_upgrade
 from llcphone.validation.arguments import need_methods
 
 if TYPE_CHECKING:
+    from quart_trio import QuartTrio
+
     from llcphone.phone.phone import Phone
 
 log = logger("llcphone.server.app")
@@ -54,8 +55,7 @@ def make_app(phone: Phone) -> QuartTrio:
     public listener of `llcphone serve` keeps such packets away from it.
     """
     need_methods(phone, ("answer", "join"), "make_app: phone", "the phone that open_phone yields")
-    app = QuartTrio(__name__, static_folder=None)
-    without_texts(app.logger)
+    app = new_app(__name__)
     app.config["MAX_CONTENT_LENGTH"] = BODY_LIMIT
     app.config["BODY_TIMEOUT"] = BODY_TIMEOUT_S
     app.config["RESPONSE_TIMEOUT"] = 10

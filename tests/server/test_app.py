@@ -4,6 +4,7 @@ import json
 
 import pytest
 import trio
+from quart.routing import QuartMap, QuartRule
 from quart_trio import QuartTrio
 
 from llcphone.server.app import make_app
@@ -183,3 +184,25 @@ async def test_a_webhook_that_names_no_call_begins_none(autojump_clock):
         answer = await server.ask(webhook_request(b"From=%2B15551230001"))
         assert (status_of(answer), server.phone.forms) == (200, [])
         assert b"<Response />" in body_of(answer)
+
+
+async def test_an_app_compiles_nothing_that_only_an_address_asked_for_needs(autojump_clock, monkeypatch):
+    compiled = []
+    compile_builder = QuartRule._compile_builder
+    monkeypatch.setattr(
+        QuartRule,
+        "_compile_builder",
+        lambda rule, append_unknown=True: compiled.append(rule.rule) or compile_builder(rule, append_unknown),
+    )
+    async with trio.open_nursery() as nursery:
+        rules = list(make_app(FakePhone(make_config(), nursery)).url_map.iter_rules())
+    assert compiled == []
+    plain = QuartMap([QuartRule(rule.rule, endpoint=rule.endpoint) for rule in rules])
+    compiled.clear()
+    for rule, ordinary in zip(rules, list(plain.iter_rules()), strict=True):
+        values = {name: 7 for name in rule.arguments}
+        for unknown in (True, False):
+            more = {"asked": "a b"} if unknown else {}
+            for _ in range(2):
+                assert rule.build(values | more, unknown) == ordinary.build(values | more, unknown)
+    assert sorted(compiled) == sorted(2 * [rule.rule for rule in rules])
