@@ -200,7 +200,7 @@ async def test_an_app_compiles_nothing_that_only_an_address_asked_for_needs(auto
     plain = QuartMap([QuartRule(rule.rule, endpoint=rule.endpoint) for rule in rules])
     compiled.clear()
     for rule, ordinary in zip(rules, list(plain.iter_rules()), strict=True):
-        values = {name: 7 for name in rule.arguments}
+        values = dict.fromkeys(rule.arguments, 7)
         for unknown in (True, False):
             more = {"asked": "a b"} if unknown else {}
             for _ in range(2):
