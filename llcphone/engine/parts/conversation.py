@@ -137,7 +137,10 @@ class Conversation:
         """Playback reached this mark; returns the turn that the caller began to hear by that, if any."""
         begun = None
         for span in self.playout.echoed(name, now_ms):
-            if span.kind is not Kind.ITEM or not (voice := self.playout.voice_in(span)):
+            if span.kind is not Kind.ITEM:
+                continue
+            voice = span.size if self._setup.live is None else self.playout.voice_in(span)
+            if not voice:
                 continue
             self.active_ms = now_ms
             begun = self.timings.heard(span.response_id, voice // BYTES_PER_MS, now_ms) or begun

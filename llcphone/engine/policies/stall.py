@@ -44,29 +44,22 @@ class Stall:
 
     def at_ms(self) -> int | None:
         """When an answer that is due counts as lost, or a model as deaf or dead; None while none can be."""
-        if not (self._enabled and self._state.session.ready):
-            return None
-        at_ms = self._deaf_at_ms() if self._state.talk.caller_has_floor else self._owed_at_ms()
-        if self._live is None:
-            return at_ms
-        dead_ms = self._dead_at_ms(self._live)
-        return dead_ms if at_ms is None else min(at_ms, dead_ms)
-
-    def _deaf_at_ms(self) -> int | None:
-        state = self._state
-        if self._live is not None:  # what it is deaf to is not known, and that it lives is
-            return None
-        at_ms = state.model_spoke_ms + _TURN_STALL_MS
-        deaf = at_ms <= state.last_frame_ms + FILL_MS  # later, it is the phone that is silent
-        return at_ms if deaf and not self._turn_moved else None
-
-    def _owed_at_ms(self) -> int | None:
         state, talk, retry = self._state, self._state.talk, self._state.retry
-        if (since_ms := talk.responses.owed_since_ms) is None:
+        if not (self._enabled and state.session.ready):
             return None
+        dead_ms = None if self._live is None else self._dead_at_ms(self._live)
+        if talk.caller_has_floor:
+            if self._live is not None:  # what it is deaf to is not known, and that it lives is
+                return dead_ms
+            at_ms = state.model_spoke_ms + _TURN_STALL_MS
+            deaf = at_ms <= state.last_frame_ms + FILL_MS  # later, it is the phone that is silent
+            return at_ms if deaf and not self._turn_moved else None
+        if (since_ms := talk.responses.owed_since_ms) is None:
+            return dead_ms
         since_ms = max(since_ms, talk.playout.voice_ends_ms, talk.voice_ms)
         any_sign_ms = max(state.model_spoke_ms, since_ms)
-        return min(any_sign_ms + retry.stall_ms, since_ms + retry.stall_at_most_ms)
+        at_ms = min(any_sign_ms + retry.stall_ms, since_ms + retry.stall_at_most_ms)
+        return at_ms if dead_ms is None else min(at_ms, dead_ms)
 
     def _dead_at_ms(self, plan: LivePlan) -> int:
         at_ms = max(self._state.model_alive_ms + plan.dead_ms, self._held_ms + _READ_MS)
