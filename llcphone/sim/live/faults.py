@@ -1,8 +1,9 @@
 """What can go wrong with a simulated GPT-Live, one field per failure.
 
-Every connection has its own copy. Read at the moment it matters, so a running session's fault is switched
-on by assignment: ``live.sessions[0].faults.voiceless = True``. Times in ms are of the session's clock, which
-is the audio that the client has appended.
+Every connection has its own copy. It is read at the moment it matters, so you can set a fault of a running
+session: ``live.sessions[0].faults.voiceless = True``. Faults that strike ``after_ms`` or ``after_s`` are
+read at the start; later use the session's ``stall``, ``reset``, ``close`` and ``end``. Times in ms are of
+the session's clock, which is the audio that the client has appended.
 """
 
 from __future__ import annotations

@@ -341,5 +341,18 @@ async def test_the_input_holds_a_number_of_items(autojump_clock):
         assert live.sessions[0].backend.items == 2
 
 
+@pytest.mark.parametrize(("room", "taken"), [(0, 1), (-1, 0)])
+async def test_the_input_holds_a_number_of_bytes_to_the_last_one(room, taken, autojump_clock):
+    faults = Faults(buffer_bytes=len(msgspec.json.encode(USER)) + room)
+    async with open_live(faults=faults) as live, talk(live, delegation=BACKEND) as client:
+        await client.send("response.item.create", item=USER)
+        await client.send("session.input_audio.mute")
+        await client.until("session.input_audio.muted")
+        assert live.sessions[0].backend.items == taken
+        assert [each["code"] for each in live.sessions[0].refusals] == [
+            "response_input_buffer_full" for _ in range(1 - taken)
+        ]
+
+
 def test_the_limits_are_those_that_were_measured():
     assert (Faults().buffer_items, Faults().buffer_bytes) == (128, 32_768)
