@@ -54,13 +54,13 @@ class Turns:
         session = self.session
         session.conversation.append(message("user", words))
         self._manner = None
-        if self.voice.is_speaking:
+        planned, self._planned = self._planned, None
+        if planned is not None and self.voice.take_back(planned[1]):
+            self._unsaid = planned[0]
+        elif self.voice.is_speaking:
             self._manner = session.reading.next_barge_in()
             if self._manner == "yield":
                 session.clock.at(onset_ms + session.pace.yield_ms, self.voice.fall_silent)
-        elif self._planned is not None and self.voice.take_back(self._planned[1]):
-            self._unsaid = self._planned[0]
-        self._planned = None
         if session.assumes.delegates_early and self._manner is None and not self.backend.is_busy:
             self._delegated = session.clock.at(onset_ms + session.pace.early_ms, self._delegate_early)
 

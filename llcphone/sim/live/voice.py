@@ -71,9 +71,11 @@ class Voice:
 
     @property
     def is_speaking(self) -> bool:
-        """The sound of an utterance has begun and not ended."""
+        """An utterance sounds, or the next one follows it after a pause."""
         current = self._current
-        return current is not None and current.said_bytes > 0
+        if current is not None and current.said_bytes:
+            return True
+        return bool(self._queue) and self._queue[0].not_before_ms <= self.session.clock.now_ms
 
     def start(self) -> None:
         """Begin the stream, which never ends."""

@@ -11,10 +11,12 @@ import trio
 from llcphone.sim.live import (
     Assumptions,
     CallTool,
+    Event,
     Fail,
     Faults,
     Incomplete,
     LiveScript,
+    Pace,
     Say,
     Stall,
     open_live,
@@ -292,6 +294,40 @@ async def test_a_close_waits_ten_seconds_for_the_backend(autojump_clock):
         assert trio.current_time() - began == pytest.approx(10)
 
 
+@pytest.mark.parametrize(("ms", "delegated_ms"), [(3000, 2000), (200, 700)])
+async def test_an_early_delegation_needs_a_caller_who_speaks_on(ms, delegated_ms, autojump_clock):
+    """Of a short turn, and of one that needs no tool, the model answers as usual."""
+    script, assumes, pace = [CallTool("look")], Assumptions(delegates_early=True), Pace(early_ms=2000)
+    async with (
+        open_live(script, assumes=assumes, pace=pace) as live,
+        talk(live, delegation=BACKEND) as client,
+    ):
+        await client.says(ms)
+        assert (await client.until("session.delegation.created"))["offset_ms"] == delegated_ms
+    async with open_live(["Yes."], assumes=assumes) as live, talk(live, delegation=BACKEND) as client:
+        await client.says(ms)
+        await client.quiet_for(1)
+        assert live.sessions[0].said == ["Yes."]
+        assert live.sessions[0].loud_out[0] == ms + 700
+
+
+async def test_arguments_can_break_off_and_events_come_in_between(autojump_clock):
+    odd = Event({"type": "info", "code": "notice", "message": "Something."})
+    script = [[CallTool("look", {"where": "here"}, cut=True), Incomplete()], "Never mind."]
+    async with open_live(script) as live, talk(live, delegation=BACKEND) as client:
+        await client.says()
+        await client.until_backend("response.incomplete")
+        assert "output_item.done" not in nested(client)
+        await client.send("response.item.create", item=USER)
+        await client.send("response.create")
+        await client.until_backend("response.completed")
+    async with open_live([[odd, Say("Done.")]]) as live, talk(live, delegation=BACKEND) as client:
+        await client.send("response.item.create", item=USER)
+        await client.send("response.create")
+        assert (await client.until("info"))["message"] == "Something."
+        await client.until_backend("response.completed")
+
+
 # -- the input's limit --------------------------------------------------------------------------
 
 
@@ -339,6 +375,8 @@ async def test_the_input_holds_a_number_of_items(autojump_clock):
             await client.send("response.item.create", item=USER)
         assert (await client.error())["code"] == "response_input_buffer_full"
         assert live.sessions[0].backend.items == 2
+        await client.send("response.create")
+        assert await client.quiet_for(2) == []
 
 
 @pytest.mark.parametrize(("room", "taken"), [(0, 1), (-1, 0)])

@@ -80,6 +80,48 @@ async def test_an_answer_that_has_not_begun_waits_for_the_rest_of_the_callers_se
         assert live.sessions[0].loud_out[0] == 500 + 600 + 500 + 700
 
 
+async def test_an_answer_whose_words_came_already_is_taken_back_too(autojump_clock):
+    """The words come 100 ms before their sound; the caller speaks on just then."""
+    script = [["One.", "Two."], "Three."]
+    async with open_live(script) as live, talk(live) as client:
+        await client.says(500, then=620)
+        await client.says(500, then=4000)
+        await client.quiet_for(1)
+        assert client.words() == "One.One.Two."
+        assert live.sessions[0].said == ["One.", "Two."]
+
+
+async def test_an_answer_with_a_pause_before_it_can_be_taken_back_as_a_whole(autojump_clock):
+    script = [[Silence(2000), "One.", Silence(500), "Two."], "Three."]
+    async with open_live(script) as live, talk(live) as client:
+        await client.says(500, then=1500)
+        await client.says(500, then=6000)
+        await client.quiet_for(1)
+        assert live.sessions[0].said == ["One.", "Two."]
+        assert live.sessions[0].loud_out[0] == 500 + 1500 + 500 + 700 + 2000
+
+
+async def test_turn_after_turn_is_answered(autojump_clock):
+    async with open_live(["One.", "Two.", "Three."]) as live, talk(live) as client:
+        for _ in range(3):
+            await client.says(500, then=3000)
+        await client.quiet_for(1)
+        assert live.sessions[0].said == ["One.", "Two.", "Three."]
+        assert client.words() == "One.Two.Three."
+
+
+async def test_a_caller_can_cut_in_between_two_sentences(autojump_clock):
+    """The first ends at 1,100 ms, the second begins at 1,400 ms, and the agent yields at 1,450 ms."""
+    async with open_live([[Say("One.", 500), Say("Two.", 5000)], "Three."]) as live, talk(live) as client:
+        await client.comment("Go.")
+        await client.feed(1150)
+        await client.says(1000, then=4000)
+        await client.quiet_for(1)
+        assert live.sessions[0].said == ["One.", "Two.", "Three."]
+        # The answer is due at 2,850 ms, 700 after the end of the caller.
+        assert live.sessions[0].loud_out[5:7] == [1400, 2900]
+
+
 async def test_two_sentences_are_apart_by_a_pause_and_what_the_script_adds(autojump_clock):
     script = [[Say("One.", 500), Silence(1000), Say("Two.", 500)]]
     async with open_live(script) as live, talk(live) as client:
