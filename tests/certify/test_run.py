@@ -25,7 +25,8 @@ from llcphone.errors import ConfigError
 from llcphone.realtime.decode import decode as decode_event
 from llcphone.realtime.events import AudioDelta
 from llcphone.sim.model import Faults, ModelScript, ModelSimulator, Say, Unknowns, open_model
-from llcphone.testing import rehearsal_config, write_toml
+from llcphone.testing import NUMBER, rehearsal_config, write_toml
+from tests.certify.test_telephone_questions import deployment, nothing_is_left
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -174,7 +175,7 @@ def test_reports_that_cannot_be_read_are_passed_over(tmp_path: Path) -> None:
 
 def test_the_plan_says_account_cost_and_place() -> None:
     config = rehearsal_config("ws://127.0.0.1:1/v1/realtime", {"realtime": {"api_key": KEY}})
-    text = "\n".join(lines(plan(), config, "certification/x"))
+    text = "\n".join(lines(plan(["model"]), config, "certification/x"))
     assert "the key that ends in …ghij" in text
     assert KEY not in text
     (usd,) = re.findall(r"at most \$(\d+\.\d\d) for the model", text)
@@ -296,3 +297,21 @@ async def test_an_event_that_cannot_be_read_is_passed_over(tmp_path: Path, autoj
         await run.ask_all()
     words = {each.id: each.word or each.status for each in run.report.results}
     assert words["expiry"] == "60_minutes"
+
+
+@pytest.mark.slow
+async def test_both_accounts_answer_all_in_one_run(tmp_path: Path, autojump_clock, no_threads) -> None:
+    async with open_model() as model, deployment() as (twilio, config):
+        realtime = evolve(config.realtime, url=model.url)
+        site = Site(config=evolve(config, realtime=realtime))
+        run = run_of(site, tmp_path, plan(["model", "telephone"], to=NUMBER))
+        await run.ask_all()
+        await trio.sleep(1)
+        nothing_is_left(twilio, 13)
+        assert model.live_sessions == 0
+    assert run.report.finished
+    assert not run.report.left
+    text = (run.folder / "report.md").read_text()
+    assert "Of 20 questions, 20 were answered, 0 were asked without an answer." in text
+    names = {path.stem for path in (run.folder / "fixtures").iterdir()}
+    assert names == {each.id for each in run.plan.questions}

@@ -12,6 +12,8 @@ from llcphone.certify.answer import Answer, Unanswered
 from llcphone.certify.lifetime import pong_ms
 from llcphone.certify.live.session import LiveTalk, live_session
 from llcphone.certify.question import Bound, Part, Question
+from llcphone.languages import SHIPPED
+from llcphone.live.tokens import APPEND_TOKENS, fitting
 
 if TYPE_CHECKING:
     from llcphone.certify.site import Site
@@ -24,7 +26,7 @@ IDLE_LIMIT_S = 60.0
 UNSTARTED_S = 60.0
 ITEM_BYTES = 1_024
 ITEMS = 40
-ANSWER_S = 5.0
+CLOSE_LIMIT_S = 15.0
 DELEGATION = {"type": "responses", "responses": {"model": "gpt-5.6-luna", "instructions": "Answer briefly."}}
 
 
@@ -141,6 +143,44 @@ async def late_calls(site: Site) -> Answer:
     return await live_session(site, talk, within_s=30.0)
 
 
+async def append_limit(site: Site) -> Answer:
+    """The longest text that llcphone sends in one append, in several languages; it is never spoken."""
+
+    async def talk(session: LiveTalk) -> Answer:
+        await session.start()
+        refused: dict[str, str] = {}
+        for name, sentences in SHIPPED.items():
+            text = fitting(" ".join(sentences.values()) * 4, APPEND_TOKENS)
+            event_id = session.send("session.thinking.append", content=text, delegation_id=None)
+            await session.wait(1_500)
+            if code := session.refusal(event_id):
+                refused[name] = code
+        seen = f"refused: {', '.join(f'{name} ({code})' for name, code in refused.items()) or 'none'}"
+        return Answer("too_long" if refused else "fits", f"{len(SHIPPED)} languages; {seen}", facts=refused)
+
+    return await live_session(site, talk, within_s=35.0)
+
+
+async def close(site: Site) -> Answer:
+    """``session.close``: is it answered, and how does the socket end?"""
+
+    async def talk(session: LiveTalk) -> Answer:
+        await session.start()
+        await session.wait(1_000)
+        began_s = trio.current_time()
+        session.send("session.close")
+        await session.until(lambda: False, CLOSE_LIMIT_S)
+        took_ms = round(((session.ended_s or trio.current_time()) - began_s) * 1000)
+        closed = session.of("session.closed", since_s=began_s)
+        if not closed:
+            return Answer("not_answered", f"no session.closed within {took_ms} ms")
+        reason, code = closed[0].event.get("reason"), session.end.code if session.end is not None else None
+        seen, facts = f"{reason}; closed with {code} after {took_ms} ms", {"code": code, "took_ms": took_ms}
+        return Answer("closed" if code is not None else "socket_stays_open", seen, facts=facts)
+
+    return await live_session(site, talk, within_s=40.0)
+
+
 async def fixture(site: Site) -> Answer:
     """A second of PCM at 24 kHz, played in a session of µ-law."""
 
@@ -245,6 +285,29 @@ QUESTIONS = (
             "taken": "a function call of ours is taken, so late results could be sent as calls",
         },
         ask=late_calls,
+    ),
+    _question(
+        "append_limit",
+        35.0,
+        asks="GPT-Live: does it take an append as long as llcphone sends?",
+        how="sends one long text in each language of llcphone; nothing is spoken",
+        answers={
+            "fits": "the longest text that llcphone sends is taken in all languages",
+            "too_long": "the longest text that llcphone sends is refused in some languages",
+        },
+        ask=append_limit,
+    ),
+    _question(
+        "close",
+        40.0,
+        asks="GPT-Live: how does a session end after `session.close`?",
+        how="starts a session and closes it",
+        answers={
+            "closed": "session.closed comes, and the socket is closed",
+            "socket_stays_open": "session.closed comes, but the socket stays open",
+            "not_answered": "session.closed does not come in time",
+        },
+        ask=close,
     ),
     _question(
         "fixture",

@@ -9,6 +9,7 @@ import attrs
 from llcphone.sim.live.script import exact_words, wants_silence
 from llcphone.sim.live.turns import message
 from llcphone.sim.model.check import Refused
+from llcphone.sim.model.usage import text_tokens
 
 if TYPE_CHECKING:
     from llcphone.sim.live.backend import Backend
@@ -52,6 +53,9 @@ class Appends:
         session = self.session
         if self.voice.fixture is not None:
             raise Refused("fixture_playing", "Context cannot be appended while a fixture plays.")  # our code
+        if text_tokens(event["content"]) > session.assumes.append_tokens:
+            most = session.assumes.append_tokens
+            raise Refused("invalid_value", f"Context append text must not exceed {most} tokens.", "content")
         delegation_id = event["delegation_id"]
         is_ours = session.delegates_to == "client" and delegation_id in self.backend.delegations
         if delegation_id is not None and not is_ours:

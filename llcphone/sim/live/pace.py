@@ -98,6 +98,10 @@ class Assumptions:
     """Whether a session that is given earlier words speaks of itself."""
     words_later_ms: int = 0
     """How much later than their audio the agent's words are said to be."""
+    append_tokens: int = 500
+    """Most tokens of an append."""
+    stays_open: bool = False
+    """Whether the socket stays open after ``session.closed``."""
     unstarted_s: float | None = None
     """When a socket without a session is closed; None: never."""
     takes_calls: bool = False

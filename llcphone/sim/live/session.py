@@ -96,7 +96,8 @@ class LiveSession(LiveState):
         self.stage = "over"
         usage = {"seconds": self.seconds}
         self.send("session.closed", self._close_id, reason=reason, session=self.config, usage=usage)
-        self.link.close(1000)
+        if not self.assumes.stays_open:
+            self.link.close(1000)
 
     # ---- its life --------------------------------------------------------------------------------------
 

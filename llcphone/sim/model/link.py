@@ -206,6 +206,7 @@ class Link:
                 with trio.move_on_after(CLOSE_TIMEOUT_S):
                     await self._hung_up.wait()
             nursery.cancel_scope.cancel()
+        self._note(1006, None)  # the client has left, and our Close was never sent
         if self._faults.never_answer_close:
             await self._tap.wait_hang_up()
 
