@@ -134,6 +134,7 @@ class Endpoint:
                 return trouble
             if trouble == _SPEAKS_GA:
                 self.dialects.remember(Dialect.GA)
+            self.unsupported.names = profile_of(self._realtime).unsupported  # that was of the other dialect
             trouble = await self._ask(Dialect.GA, wishes)
         return trouble
 

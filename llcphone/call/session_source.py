@@ -83,11 +83,14 @@ class UnsupportedMemory:
     """
 
     names: frozenset[str] = frozenset()
+    _told: set[str] = attrs.field(factory=set, init=False)
 
     def remember(self, name: str) -> None:
         """The endpoint has refused this; the log says so once."""
         if name not in self.names:
             self.names |= {name}
+        if name not in self._told:
+            self._told.add(name)
             log.warning("the endpoint does not understand this: it is not sent again", extra={"what": name})
 
 

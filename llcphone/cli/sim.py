@@ -38,6 +38,7 @@ async def model(
     port: Port = 9101,
     script: Path | None = None,
     dialects: Literal["ga", "flat", "both"] = "ga",
+    profile: Literal["openai", "azure", "xai", "generic"] = "openai",
 ) -> None:
     """Run the simulated Realtime API until Ctrl-C.
 
@@ -46,6 +47,7 @@ async def model(
         port: port to listen on.
         script: what it says, turn by turn (TOML or JSON; docs/10-simulators.md has the format).
         dialects: which session shapes it accepts.
+        profile: which kind of endpoint it plays, with what that one refuses.
     """
     from llcphone.sim.model import load_script, run_model
     from llcphone.sim.model.load import ScriptError
@@ -53,7 +55,9 @@ async def model(
     with in_one_line([ScriptError], place=f"{host}, port {port}", fix="docs/10-simulators.md has the format"):
         read = load_script(script) if script else None
         async with trio.open_nursery() as nursery:
-            simulator = await nursery.start(run_model, host, port, read, dialects, name="simulated model")
+            simulator = await nursery.start(
+                run_model, host, port, read, dialects, profile, name="simulated model"
+            )
             print("The simulated Realtime API listens. The line for .env:", flush=True)
             print(f"LLCPHONE_REALTIME__URL={simulator.url}", flush=True)
 

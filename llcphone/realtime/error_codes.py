@@ -96,16 +96,13 @@ _FLAT_ONLY_KEYS = frozenset(
     for name in (
         "modalities",
         "voice",
-        "speed",
         "input_audio_format",
         "output_audio_format",
-        "input_audio_transcription",
-        "input_audio_noise_reduction",
         "turn_detection",
-        "max_response_output_tokens",
     )
 )
-"""Top-level keys that only the flat dialect has: a server that does not know them speaks GA."""
+"""Top-level keys that only the flat dialect has, and every server of it: one that does not know them
+speaks GA. A flat server may lack the others."""
 
 
 def error_kind(error: ModelError) -> ErrorKind:

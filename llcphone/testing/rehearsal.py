@@ -70,6 +70,7 @@ async def rehearse(
     *,
     script: Scripted = None,
     dialects: Any = "ga",
+    profile: Any = "openai",
     faults: Any = None,
     pace: Pace | None = None,
     callee: Callee | Callable[[str], Callee] | None = None,
@@ -83,6 +84,7 @@ async def rehearse(
         agent: who answers, or a function that chooses by the webhook's form.
         script: what the simulated model says (see ``llcphone.sim.model``).
         dialects: what the simulated endpoint speaks: ``ga``, ``flat`` or ``both``.
+        profile: which kind of endpoint it plays: ``openai``, ``azure``, ``xai`` or ``generic``.
         faults: what goes wrong at the model's end, once the phone's own question was answered.
         pace: how fast the simulated model is.
         callee: how the people behave whom the agent calls, all or by number; None:
@@ -105,7 +107,7 @@ async def rehearse(
             on_note(call, what)
 
     async with open_stage(
-        script, dialects=dialects, pace=pace, callee=callee, dial_outcome=dial_outcome
+        script, dialects=dialects, profile=profile, pace=pace, callee=callee, dial_outcome=dial_outcome
     ) as stage:
         config = stage.make_config(settings or {})
         async with open_phone(config, agent, on_record=keep, on_note=note) as phone:

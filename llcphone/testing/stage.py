@@ -84,6 +84,7 @@ async def open_stage(
     script: Scripted = None,
     *,
     dialects: Any = "ga",
+    profile: Any = "openai",
     faults: Any = None,
     pace: Pace | None = None,
     key: str | None = None,
@@ -95,6 +96,7 @@ async def open_stage(
     Args:
         script: what the simulated model says (see ``llcphone.sim.model``).
         dialects: what the simulated endpoint speaks: ``ga``, ``flat`` or ``both``.
+        profile: which kind of endpoint it plays: ``openai``, ``azure``, ``xai`` or ``generic``.
         faults: what goes wrong at the model's end.
         pace: how fast the simulated model is.
         key: the one API key that the model accepts; None: every one.
@@ -105,7 +107,7 @@ async def open_stage(
     people: dict[str, Any] = {"callee": callee, "dial_outcome": dial_outcome}
     people = {name: value for name, value in people.items() if value is not None}
     async with (
-        open_model(script, dialects, faults=faults, pace=pace, key=key) as model,
+        open_model(script, dialects, faults=faults, pace=pace, key=key, profile=profile) as model,
         open_twilio(webhook_url=f"{_url(port)}/twiml", auth_token=AUTH_TOKEN, **people) as twilio,
     ):
         yield Stage(twilio=twilio, model=model, port=port, can_dial=callee is not None)

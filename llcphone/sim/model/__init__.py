@@ -4,6 +4,7 @@ from llcphone.sim.model.faults import Faults, Illness
 from llcphone.sim.model.hearing import SILENCE_MS
 from llcphone.sim.model.load import load_script
 from llcphone.sim.model.pace import Pace
+from llcphone.sim.model.profile import PROFILES, Profile
 from llcphone.sim.model.script import (
     CallTool,
     Cancel,
@@ -22,6 +23,7 @@ from llcphone.sim.model.unknowns import Unknowns
 from llcphone.sim.model.voice import babble
 
 __all__ = [
+    "PROFILES",
     "SILENCE_MS",
     "CallTool",
     "Cancel",
@@ -34,6 +36,7 @@ __all__ = [
     "ModelSession",
     "ModelSimulator",
     "Pace",
+    "Profile",
     "Say",
     "Silence",
     "Stall",

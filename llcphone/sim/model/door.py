@@ -19,6 +19,8 @@ from llcphone.sim.model.schema import Dialect
 if TYPE_CHECKING:
     from trio_websocket import WebSocketRequest
 
+    from llcphone.sim.model.profile import ProfileName
+
 Dialects = Literal["ga", "flat", "both"]
 
 PATH, AZURE_PATH = "/v1/realtime", "/openai/v1/realtime"
@@ -87,8 +89,12 @@ class Upgrade:
         return Dialect.FLAT if is_flat else Dialect.GA
 
 
-def http_refusal(upgrade: Upgrade) -> int | None:
+def http_refusal(upgrade: Upgrade, profile: ProfileName) -> int | None:
     """The HTTP status of an upgrade that does not even get its 101."""
+    if profile == "azure" and upgrade.path != AZURE_PATH:
+        return 404
+    if profile == "xai" and "authorization" not in upgrade.headers:
+        return 401
     if upgrade.path not in (PATH, AZURE_PATH):
         return 404
     if upgrade.path == AZURE_PATH and not {"api-key", "authorization"} & upgrade.headers.keys():
@@ -96,13 +102,19 @@ def http_refusal(upgrade: Upgrade) -> int | None:
     return None
 
 
-def turned_away(upgrade: Upgrade, dialects: Dialects, accepted_key: str | None) -> TurnedAway | None:
+def turned_away(
+    upgrade: Upgrade, dialects: Dialects, accepted_key: str | None, profile: ProfileName = "openai"
+) -> TurnedAway | None:
     """Why a session is refused after its 101, if it is.
 
     Without an ``accepted_key`` OpenAI's path takes every ``sk-`` and ``ek_`` key, Azure's any key, and a
     flat server, being self-hosted, asks for none. Only OpenAI's path knows models by name.
     """
-    is_openai = upgrade.path == PATH and dialects != "flat"
+    is_openai = upgrade.path == PATH and dialects != "flat" and profile == "openai"
+    if profile == "generic" and accepted_key is None:
+        return None if upgrade.model else _NO_MODEL
+    if profile == "xai" and not upgrade.model.startswith("grok-voice"):
+        return _BAD_MODEL
     if accepted_key is not None or dialects != "flat":
         if not upgrade.key:
             return NO_KEY

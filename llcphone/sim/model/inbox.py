@@ -18,7 +18,9 @@ from llcphone.sim.model.config import merged, pcm
 from llcphone.sim.model.conversation import Item
 from llcphone.sim.model.dialect import nest, nest_item
 from llcphone.sim.model.hearing import Started, Stopped
+from llcphone.sim.model.profile import OPENAI
 from llcphone.sim.model.schema import MAX_APPEND_BYTES, Dialect, check_event
+from llcphone.sim.model.xai import nest_session
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,6 +50,8 @@ class Inbox:
     def handle(self, event: Any) -> None:
         """Check one parsed client event and do what it asks."""
         try:
+            if self.session.profile is not OPENAI and isinstance(event, dict):
+                event = self.session.profile.check(event)
             check_event(event, self.session.dialect)
             _HANDLERS[event["type"]](self, event)
         except Refused as refusal:
@@ -95,6 +99,8 @@ class Inbox:
         update = event["session"]
         if session.dialect is Dialect.FLAT:
             update = nest(update)
+        if session.dialect is Dialect.XAI:
+            update = nest_session(update)
         config = merged(session.config, update, has_spoken=session.has_spoken)
         if faults.wrong_format:
             for side in ("input", "output"):
@@ -240,7 +246,7 @@ class Inbox:
 
     def _create_response(self, event: Json) -> None:
         request = event.get("response") or {}
-        if self.session.dialect is Dialect.FLAT:
+        if self.session.dialect is not Dialect.GA:
             request = nest(request)
         self.responses.start(request)
 

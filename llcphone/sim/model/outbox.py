@@ -10,11 +10,13 @@ import trio
 from llcphone.sim.model.dialect import flatten
 from llcphone.sim.model.outgoing import Outgoing
 from llcphone.sim.model.schema import Dialect
+from llcphone.sim.model.xai import spell
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from llcphone.sim.model.faults import Faults
+    from llcphone.sim.model.profile import Profile
 
 Json = dict[str, Any]
 
@@ -25,14 +27,18 @@ class Outbox(Outgoing):
 
     faults: Faults
     dialect: Dialect = attrs.field(kw_only=True)
+    profile: Profile = attrs.field(kw_only=True)
     _deltas: int = attrs.field(default=0, init=False)
 
     def send(self, event: Json) -> None:
         """Send a GA-shaped event in the session's dialect."""
-        wire: Json | None = {"type": event["type"], "event_id": self.event_id()} | event
-        if wire and self.dialect is Dialect.FLAT:
-            wire = flatten(wire)
-        if wire is not None:
+        full: Json = {"type": event["type"], "event_id": self.event_id()} | event
+        if "response" in full and not self.profile.metadata:
+            full["response"] = full["response"] | {"metadata": None}
+        wire: Json | None = flatten(full) if self.dialect is Dialect.FLAT else full
+        if self.dialect is Dialect.XAI:
+            wire = spell(full)
+        if wire is not None and event["type"] not in self.profile.unsent:
             self.put(wire)
         if event["type"] == "response.output_audio.delta":
             self._deltas += 1

@@ -1,4 +1,4 @@
-"""Which client events the simulated server takes, key by key, in both dialects.
+"""Which client events the simulated server takes, key by key, in each dialect.
 
 Sources: the official package's types (openai 3.52.0), and recorded traffic for refusals and accepted event
 types (docs/vendor-facts.md). The flat tables describe
@@ -32,10 +32,11 @@ from llcphone.sim.model.check import (
 
 
 class Dialect(Enum):
-    """The two ways to spell the same session."""
+    """The ways to spell the same session."""
 
     GA = "ga"
     FLAT = "flat"
+    XAI = "xai"
 
 
 VOICES = ("alloy", "ash", "ballad", "coral", "echo", "sage", "shimmer", "verse", "marin", "cedar")
@@ -311,7 +312,46 @@ def _events(session: Check, response: Check, items: dict[str, Check]) -> dict[st
     }
 
 
+def _loose(**fields: Check) -> Check:
+    """An object in which what is not known is ignored."""
+    known = record(**fields)
+
+    def check(value: Any, where: str) -> None:
+        known(
+            {key: each for key, each in value.items() if key in fields} if isinstance(value, dict) else value,
+            where,
+        )
+
+    return check
+
+
+_XAI_FORMAT = tagged(
+    {
+        "audio/pcm": _loose(type=text, rate=integer(8000, 48000)),
+        "audio/pcmu": _loose(type=text, rate=integer(8000, 8000)),
+        "audio/pcma": _loose(type=text, rate=integer(8000, 8000)),
+    }
+)
+XAI_SESSION = _loose(
+    instructions=text,
+    voice=text,
+    turn_detection=_loose(
+        type=maybe(word("server_vad")),
+        threshold=number(0.1, 0.9),
+        silence_duration_ms=integer(0, 10_000),
+        prefix_padding_ms=integer(0, 10_000),
+    ),
+    tools=_TOOLS,
+    reasoning=_loose(effort=word("high", "none")),
+    audio=_loose(
+        input=_loose(format=_XAI_FORMAT, transcription=_loose(model=text, language_hint=text)),
+        output=_loose(format=_XAI_FORMAT, speed=number(0.7, 1.5)),
+    ),
+)
+_XAI_RESPONSE = _loose(modalities=every(word("text", "audio")), instructions=text)
+
 EVENTS = {
+    Dialect.XAI: _events(XAI_SESSION, _XAI_RESPONSE, _GA_ITEMS),
     Dialect.GA: _events(GA_SESSION, _GA_RESPONSE, _GA_ITEMS),
     Dialect.FLAT: _events(FLAT_SESSION, _FLAT_RESPONSE, _FLAT_ITEMS),
 }

@@ -94,6 +94,8 @@ class ModelSession(SessionState):
             if self.faults.silent:
                 self.stall()
             self.config = fresh_session(self.new_id("sess"), model, expires_at)
+            if self.dialect is Dialect.XAI:
+                self.config["audio"]["output"]["voice"] = "eve"
             if self.unknowns.announces_s == 0:
                 del self.config["expires_at"]
             self.send({"type": "session.created", "session": self.config})

@@ -38,11 +38,13 @@ from trio_websocket import ConnectionClosed, wrap_server_stream
 from wsproto.utilities import LocalProtocolError
 
 from llcphone.sim.model.config import SESSION_LIMIT_S
-from llcphone.sim.model.door import PATH, Dialects, Upgrade, http_refusal, reject, turned_away
+from llcphone.sim.model.door import AZURE_PATH, PATH, Dialects, Upgrade, http_refusal, reject, turned_away
 from llcphone.sim.model.faults import Faults
 from llcphone.sim.model.link import CLOSE_TIMEOUT_S, Link, Tap
 from llcphone.sim.model.load import load_script
 from llcphone.sim.model.pace import Pace
+from llcphone.sim.model.profile import OPENAI, Profile, ProfileName, as_profile
+from llcphone.sim.model.schema import Dialect
 from llcphone.sim.model.script import (
     ModelScript,
     Reading,
@@ -77,6 +79,8 @@ class ModelSimulator:
     pace: Pace = attrs.field(factory=Pace)
     unknowns: Unknowns = attrs.field(factory=Unknowns, kw_only=True)
     """How it answers what documentation leaves open."""
+    profile: Profile = attrs.field(default=OPENAI, converter=as_profile, kw_only=True)
+    """Which kind of endpoint it is, by name or made by hand."""
     key: str | None = None
     """The accepted API key; None: every one that starts with ``sk-`` or ``ek_``, and on Azure's path any."""
     keep_audio: bool = True
@@ -95,7 +99,8 @@ class ModelSimulator:
     @property
     def url(self) -> str:
         """What a client connects to; ``?model=`` is its part."""
-        return f"{self.scheme}://{self.host}:{self.port}{PATH}"
+        path = AZURE_PATH if self.profile.name == "azure" else PATH
+        return f"{self.scheme}://{self.host}:{self.port}{path}"
 
     @property
     def live_sessions(self) -> int:
@@ -144,14 +149,14 @@ class ModelSimulator:
 
     async def _greet(self, request: WebSocketRequest, tap: Tap, faults: Faults) -> None:
         upgrade = Upgrade.of(request)
-        status = faults.refuse_status or http_refusal(upgrade)
+        status = faults.refuse_status or http_refusal(upgrade, self.profile.name)
         if status is not None:
             self.refusals.append(str(status))
             await reject(request, status, faults.retry_after_s)
             return
         websocket = await request.accept(subprotocol=upgrade.subprotocol)
         tap.upgraded = True
-        away = turned_away(upgrade, self.dialects, self.key)
+        away = turned_away(upgrade, self.dialects, self.key, self.profile.name)
         if away is not None:
             self.refusals.append(away.code or "unauthorized")
             await websocket.send_message(away.frame)
@@ -162,7 +167,8 @@ class ModelSimulator:
             number=len(self.sessions) + 1,
             path=upgrade.target,
             headers=upgrade.headers,
-            dialect=upgrade.dialect(self.dialects),
+            dialect=Dialect.XAI if self.profile.name == "xai" else upgrade.dialect(self.dialects),
+            profile=self.profile,
             pace=self.pace,
             faults=faults,
             reading=Reading(self.script),
@@ -207,11 +213,18 @@ async def open_model(
     pace: Pace | None = None,
     key: str | None = None,
     unknowns: Unknowns | None = None,
+    profile: Profile | ProfileName = "openai",
     ssl_context: ssl.SSLContext | None = None,
 ) -> AsyncIterator[ModelSimulator]:
     """Run a simulated Realtime API on a free port of 127.0.0.1 for as long as the block lasts."""
     simulator = ModelSimulator(
-        script, dialects, faults or Faults(), pace or Pace(), key, unknowns=unknowns or Unknowns()
+        script,
+        dialects,
+        faults or Faults(),
+        pace or Pace(),
+        key,
+        unknowns=unknowns or Unknowns(),
+        profile=profile,
     )
     async with trio.open_nursery() as nursery:
         await nursery.start(partial(serve_model, simulator, ssl_context=ssl_context))
@@ -224,6 +237,7 @@ async def run_model(
     port: int,
     script: Path | ModelScript | None = None,
     dialects: Dialects = "both",
+    profile: ProfileName = "openai",
     *,
     task_status: trio.TaskStatus[ModelSimulator] = trio.TASK_STATUS_IGNORED,
 ) -> None:
@@ -231,5 +245,5 @@ async def run_model(
     if script is not None and not isinstance(script, ModelScript):
         script = load_script(script)
     pace = Pace(first_audio_ms=200, created_ms=280, ack_delay_s=0.26)  # as recorded: docs/vendor-facts.md
-    simulator = ModelSimulator(script, dialects, pace=pace, keep_audio=False)
+    simulator = ModelSimulator(script, dialects, pace=pace, keep_audio=False, profile=profile)
     await serve_model(simulator, host, port, task_status=task_status)

@@ -13,6 +13,7 @@ import trio
 
 from llcphone.sim.model.conversation import Conversation
 from llcphone.sim.model.outbox import Outbox
+from llcphone.sim.model.profile import OPENAI, Profile
 from llcphone.sim.model.unknowns import Unknowns
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ class SessionState:
     conversation: Conversation = attrs.field(factory=Conversation, repr=False)
     received: list[Received] = attrs.field(factory=list, repr=False)
     """Every client event that was JSON; appends only while audio is kept."""
+    profile: Profile = attrs.field(default=OPENAI, repr=False)
     unknowns: Unknowns = attrs.field(factory=Unknowns, repr=False)
     last_context: list[Piece] = attrs.field(factory=list, repr=False)
     responses_begun: int = 0
@@ -69,7 +71,9 @@ class SessionState:
 
     @_outbox.default
     def _make_outbox(self) -> Outbox:
-        return Outbox(self.link, number=self.number, faults=self.faults, dialect=self.dialect)
+        return Outbox(
+            self.link, number=self.number, faults=self.faults, dialect=self.dialect, profile=self.profile
+        )
 
     # The record ------------------------------------------------------------------------------------------
 
