@@ -26,9 +26,17 @@ from llcphone.errors import ConfigError
 from llcphone.realtime import events as model_events
 from llcphone.realtime.dialects import Dialect
 from llcphone.realtime.error_codes import is_dialect_refusal
-from llcphone.realtime.messages import CreateResponse, UpdateSession
+from llcphone.realtime.messages import (
+    CancelResponse,
+    ClearInput,
+    CreateResponse,
+    DeleteItem,
+    Truncate,
+    UpdateSession,
+)
 from llcphone.realtime.profiles import known_dialect, profile_of
 from llcphone.realtime.session import confirms_ulaw
+from llcphone.realtime.unsupported import not_understood
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -36,8 +44,14 @@ if TYPE_CHECKING:
     from llcphone.call.session_source import OpenLeg
     from llcphone.config import Config
     from llcphone.doctor.context import Check, DoctorContext
+    from llcphone.realtime.messages import ModelMessage
 
 PROBE_S = 12.0
+_EVENTS_S = 1.0
+_NOTHING = "item_llcphone_doctor"
+"""An item that no conversation has."""
+_KNOWN_WHOLE = ("openai", "azure")
+"""Profiles of endpoints that know every event."""
 _SLOW_MS = 2_000.0
 
 _GA_KEYS = frozenset({"session.type", "session.audio", "session.output_modalities"})
@@ -62,6 +76,8 @@ class Probe:
     """With ``--live``: from asking to the whole of a short text."""
     answer_code: str = ""
     """Why there was none."""
+    unsupported: frozenset[str] = frozenset()
+    """What the endpoint does not understand (``realtime.unsupported``)."""
 
 
 async def model(context: DoctorContext) -> list[Finding]:
@@ -102,7 +118,11 @@ async def _probe(config: Config, agents: Sequence[Agent], dialect: Dialect, *, l
         connect_ms = (trio.current_time() - began_s) * 1000
         found = await _configured(opened, config, agents)
         found = attrs.evolve(found, connect_ms=connect_ms)
-        return await _answered(found, opened) if live and not found.code else found
+        if live and not found.code:
+            found = await _answered(found, opened)
+        if not found.code and profile_of(config.realtime).name not in _KNOWN_WHOLE:
+            await _try_events(opened)
+        return attrs.evolve(found, unsupported=opened.unsupported.names)
 
     try:
         return await Endpoint(config).visit(dialect, talk, within_s=PROBE_S)
@@ -125,6 +145,22 @@ async def _configured(opened: OpenLeg, config: Config, agents: Sequence[Agent]) 
         if not confirms_ulaw(answer):
             return Probe(dialect=dialect, code="audio_format", agent=name)
     return Probe(dialect=dialect, update_ms=first_ms)
+
+
+async def _try_events(opened: OpenLeg) -> None:
+    """Send the events that some servers lack, about no item that is there; learn which are not known."""
+    leg, codec = opened.leg, opened.codec
+    tries: list[ModelMessage] = [Truncate(_NOTHING, 0), DeleteItem(_NOTHING), CancelResponse(), ClearInput()]
+    for message in tries:
+        leg.send_nowait(codec.encode(message))
+    answers = 0
+    with trio.move_on_after(_EVENTS_S):
+        while answers < len(tries):
+            for each in await leg.receive():
+                event = codec.decode(each)
+                answers += isinstance(event, model_events.ModelError | model_events.UnknownModelEvent)
+                if isinstance(event, model_events.ModelError) and (name := not_understood(event)):
+                    opened.unsupported.remember(name)
 
 
 def _speaks_other(error: model_events.ModelError, dialect: Dialect) -> bool:
@@ -161,12 +197,26 @@ def judge_session(config: Config, probes: Sequence[Probe]) -> list[Finding]:
     told = warn("session", f"{seen}: slow", "another network or region; see docs/06-latency-tuning.md")
     findings = [good("dialect", f"{last.dialect.value} ({asked}profile {profile})")]
     findings.append(attrs.evolve(told, facts=facts) if slow else good("session", seen, **facts))
+    findings += _left_out(last.unsupported)
     if last.answer_code:
         findings.append(_no_answer(last.answer_code))
     if last.answer_ms is not None:
         took = f"a short text within {last.answer_ms:.0f} ms"
         findings.append(good("answer", took, answer_ms=round(last.answer_ms)))
     return findings
+
+
+def _left_out(names: frozenset[str]) -> list[Finding]:
+    """What the endpoint does not understand: the user's settings among it, and what calls do without."""
+    settings = sorted(each.removeprefix("session.") for each in names if each.startswith("session."))
+    others = sorted(each for each in names if not each.startswith("session."))
+    found = []
+    if settings:
+        seen = f"the endpoint does not know, so it is not sent: {', '.join(settings)}"
+        found.append(warn("settings sent", seen, "unset what is set of it in [realtime]"))
+    if others:
+        found.append(good("endpoint", f"calls do without what it does not know: {', '.join(others)}"))
+    return found
 
 
 def _no_answer(code: str) -> Finding:

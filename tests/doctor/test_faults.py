@@ -361,3 +361,10 @@ async def test_a_status_page_that_tells_of_trouble(autojump_clock, stage):
     async with somebody_else(lambda asked: answer(200, trouble)) as url:
         pages = {"The vendor": f"{url}/summary.json"}
         await stage.finds("vendors", "The vendor status", WARN, "Outage: Realtime", status_pages=pages)
+
+
+async def test_what_an_endpoint_does_not_understand_is_named(autojump_clock, tmp_path):
+    async with open_doctor(tmp_path, profile="generic") as stage:
+        stage.set("realtime.speed", 1.1)
+        await stage.finds("session", "settings sent", WARN, "does not know", "speed", "[realtime]")
+        await stage.finds("session", "endpoint", PASS, "conversation.item.truncate", "response.cancel")

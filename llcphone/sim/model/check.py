@@ -192,6 +192,18 @@ def record(*required: str, **fields: Check) -> Check:
     return check
 
 
+def loose(**fields: Check) -> Check:
+    """An object in which what is not known is ignored."""
+    known = record(**fields)
+
+    def check(value: object, where: str) -> None:
+        if isinstance(value, dict):
+            value = {key: each for key, each in value.items() if key in fields}
+        known(value, where)
+
+    return check
+
+
 def tagged(kinds: Mapping[str, Check], key: str = "type") -> Check:
     """An object whose ``type`` says which check it must pass; a bare string is refused as a value."""
 

@@ -29,6 +29,7 @@ from llcphone.sim.model.check import (
     unsupported,
     word,
 )
+from llcphone.sim.model.xai import XAI_RESPONSE, xai_session
 
 
 class Dialect(Enum):
@@ -312,46 +313,8 @@ def _events(session: Check, response: Check, items: dict[str, Check]) -> dict[st
     }
 
 
-def _loose(**fields: Check) -> Check:
-    """An object in which what is not known is ignored."""
-    known = record(**fields)
-
-    def check(value: Any, where: str) -> None:
-        known(
-            {key: each for key, each in value.items() if key in fields} if isinstance(value, dict) else value,
-            where,
-        )
-
-    return check
-
-
-_XAI_FORMAT = tagged(
-    {
-        "audio/pcm": _loose(type=text, rate=integer(8000, 48000)),
-        "audio/pcmu": _loose(type=text, rate=integer(8000, 8000)),
-        "audio/pcma": _loose(type=text, rate=integer(8000, 8000)),
-    }
-)
-XAI_SESSION = _loose(
-    instructions=text,
-    voice=text,
-    turn_detection=_loose(
-        type=maybe(word("server_vad")),
-        threshold=number(0.1, 0.9),
-        silence_duration_ms=integer(0, 10_000),
-        prefix_padding_ms=integer(0, 10_000),
-    ),
-    tools=_TOOLS,
-    reasoning=_loose(effort=word("high", "none")),
-    audio=_loose(
-        input=_loose(format=_XAI_FORMAT, transcription=_loose(model=text, language_hint=text)),
-        output=_loose(format=_XAI_FORMAT, speed=number(0.7, 1.5)),
-    ),
-)
-_XAI_RESPONSE = _loose(modalities=every(word("text", "audio")), instructions=text)
-
 EVENTS = {
-    Dialect.XAI: _events(XAI_SESSION, _XAI_RESPONSE, _GA_ITEMS),
+    Dialect.XAI: _events(xai_session(_TOOLS), XAI_RESPONSE, _GA_ITEMS),
     Dialect.GA: _events(GA_SESSION, _GA_RESPONSE, _GA_ITEMS),
     Dialect.FLAT: _events(FLAT_SESSION, _FLAT_RESPONSE, _FLAT_ITEMS),
 }

@@ -4,7 +4,39 @@ from __future__ import annotations
 
 from typing import Any
 
+from llcphone.sim.model.check import Check, every, integer, loose, maybe, number, tagged, text, word
+
 Json = dict[str, Any]
+
+_FORMAT = tagged(
+    {
+        "audio/pcm": loose(type=text, rate=integer(8000, 48000)),
+        "audio/pcmu": loose(type=text, rate=integer(8000, 8000)),
+        "audio/pcma": loose(type=text, rate=integer(8000, 8000)),
+    }
+)
+XAI_RESPONSE = loose(modalities=every(word("text", "audio")), instructions=text)
+
+
+def xai_session(tools: Check) -> Check:
+    """What a session's update may hold; the tools are checked as elsewhere."""
+    return loose(
+        instructions=text,
+        voice=text,
+        turn_detection=loose(
+            type=maybe(word("server_vad")),
+            threshold=number(0.1, 0.9),
+            silence_duration_ms=integer(0, 10_000),
+            prefix_padding_ms=integer(0, 10_000),
+        ),
+        tools=tools,
+        reasoning=loose(effort=word("high", "none")),
+        audio=loose(
+            input=loose(format=_FORMAT, transcription=loose(model=text, language_hint=text)),
+            output=loose(format=_FORMAT, speed=number(0.7, 1.5)),
+        ),
+    )
+
 
 _AT_ROOT = ("instructions", "tools")
 
