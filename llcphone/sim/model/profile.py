@@ -55,7 +55,8 @@ class Profile:
             if _has(event, path):
                 raise Refused("unknown_parameter", f"Unknown parameter: '{path}'.", path)
         if not self.semantic_vad:
-            for path in ("session.turn_detection", "session.audio.input.turn_detection"):
+            nested = () if self.name == "xai" else ("session.audio.input.turn_detection",)
+            for path in ("session.turn_detection", *nested):
                 if (_has(event, path) or {}).get("type") == "semantic_vad":
                     raise unsupported("semantic_vad", ("server_vad",), f"{path}.type")
         for path in self.ignored_parameters:
