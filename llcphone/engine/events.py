@@ -116,6 +116,13 @@ class ModelExpires:
 
 
 @attrs.frozen
+class EndpointsDown:
+    """These endpoints give no sessions, as the phone sees it from all calls; the others do."""
+
+    numbers: tuple[int, ...]
+
+
+@attrs.frozen
 class ToolFinished:
     """A tool task has its answer: result, error or timeout, as JSON text."""
 
@@ -262,6 +269,7 @@ CallEvent = (
     | ModelConnectFailed
     | ModelLegLost
     | ModelExpires
+    | EndpointsDown
     | ModelSaid
     | ToolFinished
     | DialSent

@@ -1,4 +1,7 @@
-"""The kinds of notes: of telephone and session, the conversation, tools, the end of a call, and alarms."""
+"""The kinds of notes: of telephone and session, the conversation, tools, the end of a call, and alarms.
+
+``endpoint`` is the number of the model's endpoint: 0 is ``[realtime]``, 1 the first of ``recovery.elsewhere``.
+"""
 
 from __future__ import annotations
 
@@ -53,12 +56,14 @@ class ModelConnected(Note, kind="model connected"):
     """A model leg is open."""
 
     dialect: str
+    endpoint: int = 0
 
 
 class ModelConnectFailed(Note, kind="model connect failed"):
     """A model leg could not be opened, or ended before it was configured."""
 
     code: str
+    endpoint: int = 0
 
 
 class SessionRefused(Note, kind="session refused"):
@@ -66,12 +71,14 @@ class SessionRefused(Note, kind="session refused"):
 
     code: str
     param: str
+    endpoint: int = 0
 
 
 class SessionReady(Note, kind="session ready"):
     """The first session is configured."""
 
     took_ms: int
+    endpoint: int = 0
 
 
 class SessionUpdate(Note, kind="session update"):
@@ -105,6 +112,7 @@ class ModelRestored(Note, kind="model restored"):
     """A fresh session has taken over."""
 
     gap_ms: int
+    endpoint: int = 0
 
 
 class CallResumed(Note, kind="call resumed"):

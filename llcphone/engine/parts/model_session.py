@@ -19,12 +19,14 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from llcphone.engine.parts.endpoint_order import EndpointOrder
 from llcphone.realtime.error_codes import ErrorKind, error_kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from llcphone.engine.call_setup import CallSetup, TurnUpdate
+    from llcphone.engine.endpoint_plan import EndpointPlan
     from llcphone.realtime.dialects import Dialect
     from llcphone.realtime.events import ModelError
 
@@ -47,9 +49,13 @@ class ModelSession:
     """The present session of one call; ``policies.connecting`` opens it."""
 
     def __init__(self, setup: CallSetup) -> None:
-        self.in_force = SessionInForce(setup.session)
-        self.known_dialect = setup.dialect
-        """What is known of the endpoint."""
+        self._plans = setup.endpoints
+        self.endpoints = EndpointOrder(len(self._plans), setup.endpoints_down)
+        self._known = [each.dialect for each in self._plans]
+        """What is known of each endpoint."""
+        self.may_switch = [each.may_switch for each in self._plans]
+        """Whether a refusal of flat turns to GA, for each endpoint."""
+        self.in_force = SessionInForce(self.plan.session)
         self.leg_dialect: Dialect | None = None
         """The present leg's."""
         self.leg_number = 0
@@ -64,6 +70,25 @@ class ModelSession:
         self.last_failure = ""
 
     @property
+    def endpoint(self) -> int:
+        """Number of the present endpoint."""
+        return self.endpoints.present
+
+    @property
+    def plan(self) -> EndpointPlan:
+        """What sessions of the present endpoint are opened with."""
+        return self._plans[self.endpoint]
+
+    @property
+    def known_dialect(self) -> Dialect | None:
+        """What is known of the present endpoint."""
+        return self._known[self.endpoint]
+
+    @known_dialect.setter
+    def known_dialect(self, dialect: Dialect | None) -> None:
+        self._known[self.endpoint] = dialect
+
+    @property
     def dialect(self) -> Dialect | None:
         """The present leg's, or what is known of the endpoint."""
         return self.leg_dialect or self.known_dialect
@@ -72,6 +97,10 @@ class ModelSession:
     def ready(self) -> bool:
         """The session is configured."""
         return self.phase is Phase.READY
+
+    def opens_at_present(self) -> None:
+        """Let the next session be opened as the present endpoint wants it."""
+        self.in_force.opens_with(self.plan.session)
 
     def next_leg_number(self) -> int:
         """The number of the next attempt to have a leg."""
@@ -109,6 +138,10 @@ class SessionInForce:
         self._later: list[_Later] = []
         self._waiting: list[str] = []
         """Updates of the present session that it has not answered, by event id."""
+
+    def opens_with(self, opening: Mapping[str, Any]) -> None:
+        """Sessions have these opening settings from now on; the later ones stay."""
+        self._opening = opening
 
     @property
     def session(self) -> Mapping[str, Any]:

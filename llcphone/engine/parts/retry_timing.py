@@ -51,8 +51,22 @@ class RetryTiming:
         self._at_rest_ms: int | None = None
         self.until_ms: int | None = None
         """When the present trouble is given up; None while there is none."""
-        self.not_before_ms = 0
-        """The earliest next try, as the far side named it."""
+        self._endpoint = 0
+        self._not_before_ms: dict[int, int] = {}
+
+    @property
+    def not_before_ms(self) -> int:
+        """The earliest next try, as the present endpoint named it; 0: it named none."""
+        return self._not_before_ms.get(self._endpoint, 0)
+
+    @property
+    def in_row(self) -> int:
+        """Troubles in a row with no answer spoken to its end."""
+        return self._in_row
+
+    def goes_to(self, endpoint: int) -> None:
+        """The next try is made at this endpoint: only what that one has named counts."""
+        self._endpoint = endpoint
 
     # -- asking again -----------------------------------------------------------------------
 
@@ -75,16 +89,19 @@ class RetryTiming:
     def heed(self, wait_ms: int, now_ms: int) -> None:
         """The far side is busy, and perhaps says for how long: the next try is no first one."""
         self._busy = True
-        self.not_before_ms = max(self.not_before_ms, now_ms + wait_ms)
+        self._not_before_ms[self._endpoint] = max(self.not_before_ms, now_ms + wait_ms)
 
-    def pause_ms(self, now_ms: int, *, at_once: bool = False) -> int | None:
+    def pause_ms(self, now_ms: int, *, at_once: bool = False, elsewhere: bool = False) -> int | None:
         """The pause before the next try; None when it would come too late.
 
         Args:
             now_ms: the present moment.
             at_once: the first try in a row need not wait.
+            elsewhere: it is made at another endpoint, and need not wait either.
         """
-        if at_once and not (self._busy or self._tries):
+        if elsewhere:
+            pause_ms = 0
+        elif at_once and not (self._busy or self._tries):
             self._busy, pause_ms = True, 0
         else:
             pause_ms = self.growing_ms(self._tries)

@@ -86,6 +86,7 @@ class ModelEvents:
             events.ModelLegLost: self._lost,
             events.ModelExpires: self._policies.renewal.expires,
             events.ModelSaid: self._said,
+            events.EndpointsDown: lambda event, now, out: self._session.endpoints.are_down(event.numbers),
         }
 
     def _connected(self, event: events.ModelConnected, now_ms: int, out: list[Command]) -> None:
@@ -93,12 +94,12 @@ class ModelEvents:
         if not self._is_of_session(event, now_ms, out):
             return
         self._policies.renewal.began(now_ms)
-        out.append(notes.ModelConnected(event.dialect.value))
+        out.append(notes.ModelConnected(event.dialect.value, self._session.endpoint))
         out += self._policies.connecting.connected(event)
 
     def _connect_failed(self, event: events.ModelConnectFailed, now_ms: int, out: list[Command]) -> None:
         if self._is_of_session(event, now_ms, out) and not self._session.ready:
-            out.append(notes.ModelConnectFailed(event.code))
+            out.append(notes.ModelConnectFailed(event.code, self._session.endpoint))
             out += self._policies.connecting.connect_failed(event, now_ms)
 
     def _lost(self, event: events.ModelLegLost, now_ms: int, out: list[Command]) -> None:
@@ -109,7 +110,7 @@ class ModelEvents:
         if self._session.ready:
             out.append(EndCall(EndReason.MODEL_LOST))
         else:
-            out.append(notes.ModelConnectFailed(f"closed_{event.code}"))
+            out.append(notes.ModelConnectFailed(f"closed_{event.code}", self._session.endpoint))
             out += self._policies.connecting.leg_lost(event, now_ms)
 
     def _said(self, event: events.ModelSaid, now_ms: int, out: list[Command]) -> None:
@@ -126,7 +127,7 @@ class ModelEvents:
             if self._session.ready:
                 self._session_ready(now_ms, out)
         elif isinstance(message, model_events.ModelError):
-            out.append(notes.SessionRefused(message.code, message.param))
+            out.append(notes.SessionRefused(message.code, message.param, self._session.endpoint))
             connecting = self._policies.connecting
             if not connecting.speaks_ga(message) and self._policies.unsupported.opening_refused(message, out):
                 out += connecting.ask_again()
@@ -146,7 +147,7 @@ class ModelEvents:
             self._policies.recovery.restored(now_ms, out)
             return
         state.ready_ms = now_ms
-        out.append(notes.SessionReady(now_ms - state.born_ms))
+        out.append(notes.SessionReady(now_ms - state.born_ms, self._session.endpoint))
         if setup.priming:
             state.talk.primed = self._policies.unsupported.lacks(OUT_OF_BAND)
             out.append(SendModel(CreateResponse(PRIMING, priming=True)))

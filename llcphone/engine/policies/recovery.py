@@ -133,8 +133,8 @@ class Recovery:
         return Owed.ANSWER if unanswered else Owed.NOTHING
 
     def cannot_be_had(self) -> None:
-        """Another session would not help: the end that is asked for next is one."""
-        self._hopeless = True
+        """Another session of this endpoint would not help; where no other is left, the call ends next."""
+        self._hopeless = not self._state.session.endpoints.refuse_present()
 
     def _lose(self, owed: Owed, cause: str, now_ms: int, out: list[Command]) -> bool:
         """Try another session; False when it is no use any more."""
@@ -144,7 +144,8 @@ class Recovery:
         if stalled and talk.caller_has_floor and state.setup.live is None:
             cause = LONG_TURN
         bearable = not on_the_line or state.retry.troubled(now_ms, stalled=stalled)
-        pause_ms = state.retry.pause_ms(now_ms, at_once=True)
+        elsewhere = self._connecting.session_lost(now_ms)
+        pause_ms = state.retry.pause_ms(now_ms, at_once=True, elsewhere=elsewhere)
         if not bearable or pause_ms is None:
             return False
         self._stall.session_lost(stalled=stalled)
@@ -247,7 +248,7 @@ class Recovery:
         state.appended_bytes = 0  # the session counts its audio from here
         if state.gate.open:
             state.append([*state.caller_audio.take(), *kept], out)
-        out.append(notes.ModelRestored(now_ms - gap.at_ms))
+        out.append(notes.ModelRestored(now_ms - gap.at_ms, state.session.endpoint))
 
     def agent_speaks(self, now_ms: int, out: list[Command]) -> None:
         """What was owed begins: it does not wait for a filler's end."""

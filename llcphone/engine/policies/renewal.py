@@ -196,7 +196,7 @@ class Renewal:
         leg_number = model.next_leg_number()
         self._next = _Successor(leg_number, model.in_force.session, now_ms + after_ms + _ATTEMPT_MS)
         self._quiet_ms = None
-        out.append(ConnectStandby(leg_number, model.dialect, after_ms))
+        out.append(ConnectStandby(leg_number, model.dialect, after_ms, model.endpoint))
 
     def _failed(
         self, code: str, now_ms: int, out: list[Command], *, fatal: bool = False, pause_ms: int = 0
