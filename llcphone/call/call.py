@@ -13,6 +13,7 @@ from llcphone.call import node_names
 from llcphone.call.tool_results import shown
 from llcphone.engine.events import (
     EndAsked,
+    EndpointsDown,
     EndReason,
     HangUpAsked,
     Instructed,
@@ -133,6 +134,10 @@ class Call(CallHandle):
 
     def hang_up(self) -> None:
         self.run.step(HangUpAsked())
+
+    def endpoints_down(self, numbers: tuple[int, ...]) -> None:
+        """These endpoints of the model give no sessions; the others do."""
+        self.run.step(EndpointsDown(numbers))
 
     def inform(self, text: str) -> None:
         self.run.step(Instructed(clean_text(text), speak=False))

@@ -83,18 +83,22 @@ def plan_call(
         dialects: what is known of each endpoint, None to ask; empty: nothing is.
         down: numbers of the endpoints that give no sessions now.
     """
-    config, start = agent.over(config), start or CallStart()
+    settings, start = agent.over(config), start or CallStart()
+    endpoints = settings.endpoints
+    begins_at = next((number for number in range(len(endpoints)) if number not in down), 0)
+    protocol = endpoints[begins_at].protocol
+    config = settings.at(begins_at)
     realtime, outbound = config.realtime, start.outbound or start.dial is not None
     detects_turns = realtime.turn_detection != "none"
     opening = config.opening
     first, *elsewhere = (
         EndpointPlan(
-            session=plan_session(config, agent, start.context, number),
-            dialect=known_dialect(realtime) or (dialects[number] if dialects else None),
-            may_switch=known_dialect(realtime) is None,
+            session=plan_session(settings, agent, start.context, number),
+            dialect=known_dialect(each) or (dialects[number] if dialects else None),
+            may_switch=known_dialect(each) is None,
             rates=rates,
         )
-        for number, (realtime, rates) in enumerate(zip(config.endpoints, endpoint_rates(config), strict=True))
+        for number, (each, rates) in enumerate(zip(endpoints, endpoint_rates(settings), strict=True))
     )
     return CallSetup(
         session=first.session,
@@ -112,6 +116,7 @@ def plan_call(
         may_switch=first.may_switch,
         elsewhere=tuple(elsewhere),
         endpoints_down=tuple(down),
+        endpoints_barred=tuple(number for number, each in enumerate(endpoints) if each.protocol != protocol),
         create_response=detects_turns and detection(config).create_response,
         interrupt_response=detects_turns and realtime.interrupt_response,
         echo=echo_plan(config),
@@ -135,6 +140,7 @@ def plan_session(config: Config, agent: Agent, context: str = "", endpoint: int 
         context: what the call is about.
         endpoint: which of ``config.endpoints`` is to open it.
     """
+    named = config.elsewhere.endpoints[endpoint - 1] if endpoint else {}
     config = agent.over(config).at(endpoint)
     if config.realtime.protocol == "live":
         return live_session_fields(config, agent, context)
@@ -144,7 +150,7 @@ def plan_session(config: Config, agent: Agent, context: str = "", endpoint: int 
         instructions=clean_text("\n\n".join(part for part in (static, context) if part)),
         tools=agent.lean_tools(),
         eagerness=config.realtime.eagerness,
-        voice=agent.voice,
+        voice=None if "voice" in named else agent.voice,  # one vendor's voices are not another's
     )
 
 

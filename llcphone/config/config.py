@@ -29,6 +29,7 @@ from llcphone.config.call import CallConfig
 from llcphone.config.company import CompanyConfig
 from llcphone.config.console import ConsoleConfig
 from llcphone.config.drain import DrainConfig
+from llcphone.config.elsewhere import ElsewhereConfig, endpoints_of
 from llcphone.config.fields import Section, Setting, nearest, settings_of
 from llcphone.config.filler import FillerConfig
 from llcphone.config.ivr import IvrConfig
@@ -69,6 +70,7 @@ class Config:
     """Every setting, in effect. Change one with ``attrs.evolve``."""
 
     realtime: RealtimeConfig = attrs.field(factory=RealtimeConfig)
+    elsewhere: ElsewhereConfig = attrs.field(factory=ElsewhereConfig)
     live: LiveConfig = attrs.field(factory=LiveConfig)
     opening: OpeningConfig = attrs.field(factory=OpeningConfig)
     call: CallConfig = attrs.field(factory=CallConfig)
@@ -106,7 +108,8 @@ class Config:
     ivr: IvrConfig = attrs.field(factory=IvrConfig)
 
     def __attrs_post_init__(self) -> None:
-        """Refuse settings of other sections that have no meaning with the protocol."""
+        """Refuse settings that do not fit those of other sections."""
+        endpoints_of(self.realtime, self.elsewhere)
         if self.realtime.protocol == "live":
             for section, reasons in _NOT_WITH_LIVE.items():
                 refuse_with_live(section, getattr(self, section), reasons)
@@ -123,11 +126,13 @@ class Config:
     @property
     def endpoints(self) -> tuple[RealtimeConfig, ...]:
         """What the sessions of each endpoint are asked for; the engine has the same numbers for them."""
-        return (self.realtime,)
+        return endpoints_of(self.realtime, self.elsewhere)
 
     def at(self, endpoint: int) -> Config:
-        """The settings with those of this endpoint in `[realtime]`."""
-        return attrs.evolve(self, realtime=self.endpoints[endpoint]) if endpoint else self
+        """The settings with those of this endpoint in `[realtime]`, and no others."""
+        if not endpoint:
+            return self
+        return attrs.evolve(self, realtime=self.endpoints[endpoint], elsewhere=ElsewhereConfig())
 
     @property
     def shared_url(self) -> str:
@@ -154,7 +159,7 @@ class Config:
         """
         need(data, Mapping, "Config.from_dict: data", "a table of sections")
         sections: dict[str, Any] = {}
-        for name, table in _completed(data).items():
+        for name, table in _completed(in_sections(data)).items():
             if name not in SECTIONS:
                 raise _unknown(name, [*SECTIONS, *SETTINGS])
             if not isinstance(table, Mapping):
@@ -288,10 +293,18 @@ def _unknown(name: str, known: Iterable[str]) -> ConfigError:
     return ConfigError(name, "is not a setting", f"write {spelled} if you meant that, or remove it")
 
 
+def in_sections(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Tables by section: each ``[[elsewhere]]`` is one of ``elsewhere.endpoints``."""
+    tables = dict(data)
+    if isinstance(tables.get("elsewhere"), list | tuple):
+        tables["elsewhere"] = {"endpoints": tuple(tables["elsewhere"])}
+    return tables
+
+
 def parse_toml(text: str) -> dict[str, Any]:
     """Read TOML text into tables; ConfigError says where it is broken."""
     try:
-        return tomllib.loads(text)
+        return in_sections(tomllib.loads(text))
     except tomllib.TOMLDecodeError as exc:
         raise ConfigError("toml", f"cannot be read: {exc}", "correct the text there") from None
 

@@ -20,7 +20,7 @@ def health_of(phone: Phone) -> dict[str, Any]:
         "draining": phone.draining,
         "lag_p99_ms": round(phone.loop_monitor.lag_s() * 1000, 1),
         "warm": attrs.asdict(phone.warm.health),
-        "breaker_open": phone.breaker.is_open,
+        "breaker_open": phone.endpoints.is_open,
         "turned_away": sum(phone.admission.turned_away.values()),
         "usd_today": round(phone.day_budget.today_usd, 4),
         "usd_budget": phone.config.money.day_budget_usd,

@@ -110,7 +110,7 @@ class DemoRun:
     async def _answer(self, stage: Rehearsal) -> None:
         """The call that comes in, and a forged request before it."""
         facts = self.inbound.facts
-        answer = stage.phone.endpoint.dialects.answer
+        answer = stage.phone.endpoints.first.dialects.answer
         facts.dialect = answer.value if answer is not None else ""
         self.view.say(f"Realtime API: {FORMATS.get(facts.dialect, 'no answer')}")
         self.view.say("a caller rings")

@@ -325,6 +325,8 @@ class CallSetup:
     limits: CallLimits
     live: LivePlan | None = None
     """The model speaks the Live API; None: the Realtime API. The default is for tapes from before it."""
+    endpoints_barred: tuple[int, ...] = ()
+    """Numbers of the endpoints that this call cannot use: they speak another protocol."""
 
     @property
     def endpoints(self) -> tuple[EndpointPlan, ...]:

@@ -1,7 +1,4 @@
-"""The kinds of notes: of telephone and session, the conversation, tools, the end of a call, and alarms.
-
-``endpoint`` is the number of the model's endpoint: 0 is ``[realtime]``, 1 the first of ``recovery.elsewhere``.
-"""
+"""The kinds of notes: of telephone and session, the conversation, tools, the end of a call, and alarms."""
 
 from __future__ import annotations
 
@@ -56,7 +53,6 @@ class ModelConnected(Note, kind="model connected"):
     """A model leg is open."""
 
     dialect: str
-    endpoint: int = 0
 
 
 class ModelConnectFailed(Note, kind="model connect failed"):
@@ -310,13 +306,9 @@ class GoodbyeAsked(Note, kind="farewell"):
 
 
 class FillerPlayed(Note, kind="filler"):
-    """The caller hears stored words while the agent is owed."""
+    """The caller hears stored words while the ``model`` is lost, or while a ``tool`` works."""
 
-
-class ToolFillerPlayed(Note, kind="filler"):
-    """The caller hears stored words while tools work."""
-
-    why: str = "tool"
+    why: str
 
 
 class ApologyPlayed(Note, kind="apology"):

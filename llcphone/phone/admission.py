@@ -10,9 +10,9 @@ import attrs
 from llcphone.errors import NotAdmitted
 
 if TYPE_CHECKING:
-    from llcphone.phone.breaker import CircuitBreaker
     from llcphone.phone.calls import LiveCalls
     from llcphone.phone.day_budget import DayBudget
+    from llcphone.phone.endpoints import Endpoints
     from llcphone.phone.overload import Overload
     from llcphone.shared.shared import Shared
 
@@ -36,7 +36,7 @@ class Admission:
 
     _calls: LiveCalls
     _max_calls: int
-    _breaker: CircuitBreaker
+    _endpoints: Endpoints
     _day_budget: DayBudget
     _overload: Overload
     _shared: Shared | None = None
@@ -54,7 +54,7 @@ class Admission:
         reasons = {
             DRAINING: self.draining,
             "at server.max_calls": len(self._calls) >= self._max_calls,
-            NO_MODEL: self._breaker.is_open,
+            NO_MODEL: self._endpoints.is_open,
             BUDGET_SPENT: self._day_budget.over,
             NAME_TAKEN: self._shared is not None and self._shared.beat.owner is not None,
         }

@@ -12,7 +12,6 @@ from llcphone.errors import ConfigError
 from llcphone.phone.admission import Admission
 from llcphone.phone.agents import AgentChooser
 from llcphone.phone.answering import Answering
-from llcphone.phone.breaker import CircuitBreaker
 from llcphone.phone.call_warnings import CallWarnings
 from llcphone.phone.day_budget import DayBudget
 from llcphone.phone.loop_monitor import LoopMonitor
@@ -36,7 +35,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from llcphone.agent import Agent
-    from llcphone.call.endpoint import Endpoint
     from llcphone.call.services import Taping
     from llcphone.carrier.rest import Carrier
     from llcphone.config import Config
@@ -45,6 +43,7 @@ if TYPE_CHECKING:
     from llcphone.phone.call_store import CallStoreObserver
     from llcphone.phone.calls import LiveCalls, OnNote, OnRecord
     from llcphone.phone.dialler import Dialler
+    from llcphone.phone.endpoints import Endpoints
     from llcphone.phone.warm_pool import WarmPool
     from llcphone.recorder.recorder import Recorder
     from llcphone.store.journal_writer import JournalWriter
@@ -56,7 +55,7 @@ class Opened:
     """What is open before a phone is put together: it has to be closed again, in reverse order."""
 
     config: Config
-    endpoint: Endpoint
+    endpoints: Endpoints
     warm: WarmPool
     calls: LiveCalls
     all_nodes: AllNodes
@@ -76,11 +75,11 @@ def assembled(
     journal = opened.journal is not None
     speech = twiml.Speech(config.twilio.say_language, config.twilio.say_voice)
     agents = AgentChooser(agent, calls.faults)
-    breaker = CircuitBreaker(config.breaker, opened.endpoint.ask)
+    endpoints = opened.endpoints
     shared = opened.all_nodes.shared
     day_budget = DayBudget(config.money, time.time, shared)
     overload = Overload(config.overload, lambda: len(calls))
-    admission = Admission(calls, config.server.max_calls, breaker, day_budget, overload, shared)
+    admission = Admission(calls, config.server.max_calls, endpoints, day_budget, overload, shared)
     loop_monitor = LoopMonitor(calls.all, faults=calls.faults)
     carrier_for = partial(_carrier_for, config, dialler)
     registry = TransferRegistry(config.server.public_url)
@@ -89,7 +88,7 @@ def assembled(
     documents = StreamDocuments(config, recordings, journal=journal)
     runs = CallRuns(
         config=config,
-        endpoint=opened.endpoint,
+        endpoints=endpoints,
         calls=calls,
         admission=admission,
         loop_monitor=loop_monitor,
@@ -142,10 +141,10 @@ def assembled(
     # what it keeps is complete by then. At the end of a run its transfer is known before its resumption is.
     loop_monitor.listeners.append(overload.look)
     calls.observers += [] if on_note is None else [on_note]
-    calls.observers += [breaker.noted, day_budget.noted, CallWarnings().noted, registry.noted]
+    calls.observers += [endpoints.noted, day_budget.noted, CallWarnings().noted, registry.noted]
     calls.on_over.append(transfers.over)
     calls.on_record += takers
-    calls.on_end += [breaker.ended, day_budget.ended, moved_calls.ended, transfers.ended]
+    calls.on_end += [endpoints.ended, day_budget.ended, moved_calls.ended, transfers.ended]
     if resumption is not None:
         calls.on_birth.append(resumption.born)
         calls.observers.append(resumption.noted)
@@ -161,12 +160,11 @@ def assembled(
 
     return Phone(
         config=config,
-        endpoint=opened.endpoint,
+        endpoints=endpoints,
         admission=admission,
         agents=agents,
         warm=opened.warm,
         loop_monitor=loop_monitor,
-        breaker=breaker,
         day_budget=day_budget,
         overload=overload,
         transfers=transfers,

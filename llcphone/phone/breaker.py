@@ -1,9 +1,10 @@
-"""The circuit breaker: while no model session can be opened, new calls are given the fallback at once.
+"""The circuit breaker of one endpoint: while it gives no sessions, new calls go elsewhere at once.
 
-It observes all calls. It opens after several failures in a row within the window: a connection that failed,
-a session that was refused, a call that ended because it got no session. It closes as soon as any call has
-configured a session. While it is open, llcphone asks the endpoint itself, as it does at the start, so that
-no caller has to try. Asking costs no tokens.
+Where no other endpoint gives sessions either, they are given the fallback. It observes all calls. It opens
+after several failures in a row within the window: a connection that failed, a session that was refused, a
+call that ended because it got no session. It closes as soon as any call has configured a session. While it
+is open, llcphone asks the endpoint itself, as it does at the start, so that no caller has to try. Asking
+costs no tokens.
 """
 
 from __future__ import annotations
@@ -40,9 +41,26 @@ PROBE_S = 5.0
 class CircuitBreaker:
     """Whether the model's endpoint is worth asking."""
 
-    def __init__(self, config: BreakerConfig, ask: Callable[[], Awaitable[str | None]]) -> None:
-        """Take the settings, and what asks the endpoint for a session: None, or what is in the way."""
+    def __init__(
+        self,
+        config: BreakerConfig,
+        ask: Callable[[], Awaitable[str | None]],
+        *,
+        number: int = 0,
+        several: bool = False,
+        changed: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Watch one endpoint.
+
+        Args:
+            config: the settings.
+            ask: asks the endpoint for a session: None, or what is in the way.
+            number: of the endpoint; only what calls note of this one counts.
+            several: there are others.
+            changed: called when it has opened or closed.
+        """
         self._most = config.failures
+        self._number, self._several, self._changed = number, several, changed
         self._ask = ask
         self._failures: deque[float] = deque(maxlen=max(1, self._most))
         self._opened = trio.Event()
@@ -55,14 +73,15 @@ class CircuitBreaker:
 
     def noted(self, call: Call, note: Note) -> None:
         """An observer of calls: something happened in one."""
-        if isinstance(note, _FAILURES):
-            self._failed()
-        elif isinstance(note, _SUCCESSES):
-            self._close()
+        if isinstance(note, _FAILURES | _SUCCESSES) and note.endpoint == self._number:
+            if isinstance(note, _FAILURES):
+                self._failed()
+            else:
+                self._close()
 
     def ended(self, call: Call) -> None:
-        """A call has its record."""
-        if (record := call.record) is None:
+        """A call has its record; which of several endpoints it tried, its notes have said."""
+        if (record := call.record) is None or self._several:
             return
         lost = (
             record.reason is EndReason.MODEL_LOST and record.gaps and record.gaps[-1]["restored_ms"] is None
@@ -87,10 +106,14 @@ class CircuitBreaker:
             self._opened.set()
             self.times_opened += 1
             what = "no model session can be opened: new callers hear an apology or are redirected"
-            log.error(what, extra={"failures": len(self._failures)})
+            if self._several:
+                what = "an endpoint gives no sessions: new calls begin at another one while there is one"
+            log.error(what, extra={"failures": len(self._failures), "endpoint": self._number})
+            self._changed()
 
     def _close(self) -> None:
         self._failures.clear()
         if self.is_open:
             self._opened = trio.Event()
-            log.info("breaker closed: model sessions can be opened again")
+            log.info("breaker closed: model sessions can be opened again", extra={"endpoint": self._number})
+            self._changed()

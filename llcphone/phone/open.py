@@ -23,6 +23,7 @@ from llcphone.phone.black_box import open_black_boxes
 from llcphone.phone.call_store import open_call_store
 from llcphone.phone.call_warnings import look_at_tools
 from llcphone.phone.calls import LiveCalls
+from llcphone.phone.endpoints import Endpoints
 from llcphone.phone.sweep import check_sweep
 from llcphone.phone.transfers.transfers import check_destinations
 from llcphone.phone.warm_pool import WarmPool
@@ -72,7 +73,7 @@ async def open_phone(
     for name, taker in {"on_record": on_record, "on_note": on_note}.items():
         if taker is not None:
             need_function(taker, f"open_phone: {name}", "a plain function; let it start a task to wait")
-    endpoint, warm = examined(config, agent)
+    endpoints, warm = examined(config, agent)
     async with AsyncExitStack() as stack:
         taping = await stack.enter_async_context(open_black_boxes(config.records))
         recorder = await stack.enter_async_context(open_recorder(config.records))
@@ -92,7 +93,7 @@ async def open_phone(
         all_nodes = AllNodes(calls, shared)
         dialler = await stack.enter_async_context(_opened_dialler(config, calls, all_nodes, journal))
         opened = Opened(
-            config, endpoint, warm, calls, all_nodes, dialler, poller, taping, recorder, journal, call_store
+            config, endpoints, warm, calls, all_nodes, dialler, poller, taping, recorder, journal, call_store
         )
         phone = assembled(opened, agent, takers, on_note)
         if shared is not None:  # in the calls' nursery, as it has to beat while they are drained
@@ -141,7 +142,7 @@ def use_agent(phone: Phone, agent: AgentChoice) -> None:
     _check_agents(phone.config, agent, "use_agent: agent")
     phone.warm.keep_for(agent)
     phone.agents.agent = agent
-    phone.endpoint.ask_for(agents_of(agent).values())
+    phone.endpoints.ask_for(agents_of(agent).values())
 
 
 def _check_agents(config: Config, agent: AgentChoice, argument: str) -> None:
@@ -152,8 +153,8 @@ def _check_agents(config: Config, agent: AgentChoice, argument: str) -> None:
         look_at_tools(each)
 
 
-def examined(config: Config, agent: AgentChoice) -> tuple[Endpoint, WarmPool]:
-    """The model's endpoint and the pool of its sessions, once settings and agents are seen to fit each other.
+def examined(config: Config, agent: AgentChoice) -> tuple[Endpoints, WarmPool]:
+    """The model's endpoints and the pool of sessions, once settings and agents are seen to fit each other.
 
     Nothing is opened, so the doctor asks the same.
 
@@ -166,15 +167,18 @@ def examined(config: Config, agent: AgentChoice) -> tuple[Endpoint, WarmPool]:
     check_destinations(config)
     check_sweep(config)
     _check_agents(config, agent, "open_phone: agent")
-    endpoint = Endpoint(config, agents_of(agent).values())
-    return endpoint, WarmPool(config, endpoint, agent)
+    numbers = range(len(config.endpoints))
+    agents = agents_of(agent).values()
+    endpoints = Endpoints(config.breaker, [Endpoint(config, agents, number) for number in numbers])
+    return endpoints, WarmPool(config, endpoints.first, agent)
 
 
 def _background(phone: Phone) -> dict[str, Callable[[], Awaitable[object]]]:
     """The tasks that serve all calls, by name; one that fails begins again and ends no call."""
     tasks: dict[str, Callable[[], Awaitable[object]]] = {
-        "dialect question": phone.endpoint.keep_asking,
-        "breaker": phone.breaker.run,
+        "dialect question": phone.endpoints.keep_asking,
+        "breakers": phone.endpoints.keep_breakers,
+        "endpoints' news": lambda: phone.endpoints.keep_telling(phone.calls),
         "loop monitor": phone.loop_monitor.run,
         "day budget writer": phone.day_budget.run,
         "warm pool": phone.warm.run,

@@ -27,15 +27,14 @@ if TYPE_CHECKING:
 
     from llcphone.agent import Agent
     from llcphone.call.call import Call
-    from llcphone.call.endpoint import Endpoint
     from llcphone.config import Config
     from llcphone.phone.admission import Admission
     from llcphone.phone.agents import AgentChoice, AgentChooser
     from llcphone.phone.answering import Answering
-    from llcphone.phone.breaker import CircuitBreaker
     from llcphone.phone.calls import LiveCalls, OnNote
     from llcphone.phone.day_budget import DayBudget
     from llcphone.phone.dialler import Dialler
+    from llcphone.phone.endpoints import Endpoints
     from llcphone.phone.loop_monitor import LoopMonitor
     from llcphone.phone.moved_calls import MovedCalls
     from llcphone.phone.ordering import Ordering
@@ -59,12 +58,11 @@ class Phone:
 
     Attributes:
         config: the settings.
-        endpoint: where model sessions are opened.
+        endpoints: where model sessions are opened, and which of them give sessions.
         admission: whether new calls are taken.
         agents: the agents that answer.
         warm: sessions that are ready before a call comes.
         loop_monitor: how late the event loop is.
-        breaker: open while no model session can be opened.
         day_budget: what today's calls have cost.
         overload: whether one more call is too many.
         transfers: where callers go when they leave their agent.
@@ -75,12 +73,11 @@ class Phone:
     """
 
     config: Config
-    endpoint: Endpoint
+    endpoints: Endpoints
     admission: Admission
     agents: AgentChooser
     warm: WarmPool
     loop_monitor: LoopMonitor
-    breaker: CircuitBreaker
     day_budget: DayBudget
     overload: Overload
     transfers: Transfers
@@ -313,15 +310,15 @@ class Phone:
 
     def ready(self) -> list[str]:
         """Why new calls would not be taken; empty when they are."""
-        trouble = self.endpoint.trouble
         lists = self.dialler.lists.trouble if self.dialler is not None else ""
         refused = {
-            f"agent {name}": f"its settings are refused, {why}" for name, why in self.endpoint.refused.items()
+            f"agent {name}": f"its settings are refused, {why}"
+            for name, why in self.endpoints.first.refused.items()
         }
         reasons = self.admission.reasons()
         if self.admission.leaving and DRAINING not in reasons:
             reasons.insert(0, DRAINING)
-        whose = {"model endpoint": trouble, "no outbound calls": lists, **refused}
+        whose = {**self.endpoints.troubles, "no outbound calls": lists, **refused}
         return reasons + [f"{name}: {why}" for name, why in whose.items() if why]
 
     async def wait_until_empty(self) -> None:

@@ -27,7 +27,6 @@ from llcphone.twilio import twiml
 if TYPE_CHECKING:
     from llcphone.agent import Agent
     from llcphone.call.call import Call
-    from llcphone.call.endpoint import Endpoint
     from llcphone.call.record import CallRecord
     from llcphone.call.services import Taping
     from llcphone.config import Config
@@ -35,6 +34,7 @@ if TYPE_CHECKING:
     from llcphone.phone.admission import Admission
     from llcphone.phone.calls import LiveCalls
     from llcphone.phone.dialler import Dialler
+    from llcphone.phone.endpoints import Endpoints
     from llcphone.phone.loop_monitor import LoopMonitor
     from llcphone.phone.transfers.recordings import Recordings
     from llcphone.phone.transfers.registry import TransferRegistry
@@ -96,7 +96,7 @@ class CallRuns:
     """Begins runs with what the phone has for them."""
 
     config: Config
-    endpoint: Endpoint
+    endpoints: Endpoints
     calls: LiveCalls
     admission: Admission
     loop_monitor: LoopMonitor
@@ -162,7 +162,13 @@ class CallRuns:
             lasted_s=call.lasted_s,
             spent_usd=call.spent_usd,
         )
-        setup = plan_call(config, agent, start, dialects=[self.endpoint.dialects.answer])
+        setup = plan_call(
+            config,
+            agent,
+            start,
+            dialects=[each.dialects.answer for each in self.endpoints.all],
+            down=self.endpoints.down,
+        )
         services = self._services(call, agent, config, dialler)
         call.store = self.store
         call.begin(CallRun(setup, agent=agent, handle=call, services=services), self.requests)
@@ -178,11 +184,17 @@ class CallRuns:
 
     def _services(self, call: Call, agent: Agent, config: Config, dialler: Dialler | None) -> CallServices:
         person = call.dialled if call.direction == "outbound" else call.caller
-        dial_model = partial(self.endpoint.dial, caller=person)
         return CallServices(
             config=config,
             sessions=SessionSource(
-                [EndpointSource(dial_model, self.endpoint.dialects, self.warm.taker(agent))]
+                [
+                    EndpointSource(
+                        partial(each.dial, caller=person),
+                        each.dialects,
+                        None if number else self.warm.taker(agent),
+                    )
+                    for number, each in enumerate(self.endpoints.all)
+                ]
             ),
             on_record=partial(self._ended, call),
             wall_clock=time.time,

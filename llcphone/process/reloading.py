@@ -57,7 +57,7 @@ class Reloading:
 
         async def ask(scope: trio.CancelScope) -> None:
             with scope:  # of the agent before this one
-                await phone.endpoint.keep_asking()
+                await phone.endpoints.keep_asking()
 
         async with trio.open_nursery() as nursery:
             while True:

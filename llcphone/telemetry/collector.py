@@ -52,8 +52,8 @@ class Now(Collector):
         yield _gauge("ready", "1: new calls are taken", not phone.ready())
         yield _gauge("draining", "1: asked to stop", phone.draining)
         yield _gauge("orphans", "Calls that ended and are not gone: always 0", monitor.orphans)
-        yield _gauge("breaker_open", "1: no model session can be opened", phone.breaker.is_open)
-        yield _count("breaker_openings", "Times the breaker opened", phone.breaker.times_opened)
+        yield _gauge("breaker_open", "1: no model session can be opened", phone.endpoints.is_open)
+        yield _count("breaker_openings", "Times the breaker opened", phone.endpoints.times_opened)
         turned_away = phone.admission.turned_away
         yield _counts("turned_away", "Callers who got the fallback", "reason", turned_away)
         public = {what: phone.connections[what] for what in CONNECTIONS}

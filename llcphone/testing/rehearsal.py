@@ -111,7 +111,7 @@ async def rehearse(
     ) as stage:
         config = stage.make_config(settings or {})
         async with open_phone(config, agent, on_record=keep, on_note=note) as phone:
-            await phone.endpoint.accepted.wait()
+            await phone.endpoints.first.accepted.wait()
             stage.model.sessions.clear()  # the phone's own question
             if faults is not None:
                 stage.model.faults = faults

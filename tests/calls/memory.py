@@ -24,6 +24,7 @@ from llcphone.call.session_source import DialectMemory, OpenLeg, UnsupportedMemo
 from llcphone.phone.all_nodes import AllNodes
 from llcphone.phone.assembly import Opened, assembled
 from llcphone.phone.calls import LiveCalls
+from llcphone.phone.endpoints import Endpoints
 from llcphone.phone.warm_pool import WarmPool
 from llcphone.realtime.dialects import Dialect
 from tests.calls.memory_leg import Failure as Failure
@@ -215,7 +216,8 @@ async def open_memory(
         agent = agent or Agent("Be brief.")
         warm = WarmPool(config, endpoint, agent)  # type: ignore[arg-type]
         live = LiveCalls(calls)
-        opened = Opened(config, endpoint, warm, live, AllNodes(live), taping=taping)  # type: ignore[arg-type]
+        endpoints = Endpoints(config.breaker, [endpoint])  # type: ignore[list-item]
+        opened = Opened(config, endpoints, warm, live, AllNodes(live), taping=taping)  # type: ignore[arg-type]
         take_note = on_note or (lambda call, note: notes.append(note))
         phone = assembled(opened, agent, [on_record or keep], take_note)
         yield MemoryStage(phone, calls, endpoint, records, notes, ended_at)

@@ -333,7 +333,7 @@ async def test_calls_get_the_fallback_at_once_while_no_model_can_be_had(autojump
     ):
         first = await stage.twilio.ring()
         await first.ended()
-        assert stage.phone.breaker.is_open
+        assert stage.phone.endpoints.is_open
         assert stage.phone.ready() == ["no model session can be opened"]
         begin = trio.current_time()
         second = await stage.twilio.ring()
@@ -347,13 +347,13 @@ async def test_calls_get_the_fallback_at_once_while_no_model_can_be_had(autojump
         await third.hears(0.3)
         third.hang_up()
         assert (await stage.record(2)).reason is EndReason.CALLER_HUNG_UP
-        assert stage.phone.breaker.times_opened == 1
+        assert stage.phone.endpoints.times_opened == 1
 
 
 async def test_no_call_is_placed_while_no_model_can_be_had(autojump_clock: MockClock) -> None:
     async with open_memory() as stage:
         for _ in range(5):
-            stage.phone.breaker._failed()
+            stage.phone.endpoints.breakers[0]._failed()
         with pytest.raises(NotAdmitted, match="no model session can be opened"):
             stage.phone.admission.check()
 
@@ -362,7 +362,7 @@ async def test_failures_far_apart_or_with_a_session_between_them_do_not_open_the
     autojump_clock: MockClock,
 ) -> None:
     async with open_memory() as stage:
-        breaker = stage.phone.breaker
+        breaker = stage.phone.endpoints.breakers[0]
         for _ in range(8):
             breaker._failed()
             await trio.sleep(10)

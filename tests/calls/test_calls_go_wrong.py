@@ -285,7 +285,7 @@ async def test_a_call_that_is_born_before_the_phone_asked_asks_for_it(autojump_c
         async with open_phone(config, Agent("Be brief.")) as phone:
             for number in range(20):  # no checkpoint since the phone was opened
                 phone.answer({"CallSid": f"CA{number}"})
-            await phone.endpoint.accepted.wait()
+            await phone.endpoints.first.accepted.wait()
             await trio.sleep(1)
             assert {call.run.status.model_ready for call in phone.calls()} == {True}
             for call in phone.calls():

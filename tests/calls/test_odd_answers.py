@@ -176,7 +176,7 @@ async def test_an_answer_that_the_model_refuses_is_given_in_short_and_spoken_abo
 
 async def until_asked(phone: Any) -> None:
     with trio.fail_after(20):
-        while phone.endpoint.trouble == "not asked yet":  # noqa: ASYNC110 (a question, not an event)
+        while phone.endpoints.first.trouble == "not asked yet":  # noqa: ASYNC110 (a question, not an event)
             await trio.sleep(0.05)
 
 
@@ -186,7 +186,7 @@ async def test_what_is_wrong_with_an_agent_is_known_before_a_caller(autojump_clo
         open_phone(make_config(model.url), two_tools()) as phone,
     ):
         await until_asked(phone)
-        assert phone.endpoint.accepted.is_set()
+        assert phone.endpoints.first.accepted.is_set()
         (reason,) = phone.ready()
         assert "its settings are refused, invalid_value at session" in reason
         model.faults = Faults()

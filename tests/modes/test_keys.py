@@ -50,7 +50,7 @@ async def test_the_menu_answers_also_when_new_calls_are_not_let_in_for_want_of_a
         first = await modes.stage.ring(to="+15551230003")
         await modes.stage.record()
         await first.ended()
-        assert modes.stage.phone.breaker.is_open
+        assert modes.stage.phone.endpoints.is_open
         turned_away = await modes.stage.twilio.ring(to="+15551230005")
         assert not (await turned_away.ended()).streams
         call = await modes.stage.ring(to="+15551230003")

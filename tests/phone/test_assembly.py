@@ -24,7 +24,7 @@ async def test_who_hears_of_calls_has_an_order(autojump_clock) -> None:
     """A transfer is known before anything decides whether the telephone call continues."""
     async with open_memory() as house:
         calls = house.phone._calls
-        first = ["CircuitBreaker", "DayBudget", "CallWarnings", "TransferRegistry"]
+        first = ["Endpoints", "DayBudget", "CallWarnings", "TransferRegistry"]
         assert owners(calls.observers)[1:] == first  # behind the user's own function
         assert owners(calls.on_over) == ["Transfers", "MovedCalls"]
-        assert owners(calls.on_end) == ["CircuitBreaker", "DayBudget", "MovedCalls", "Transfers"]
+        assert owners(calls.on_end) == ["Endpoints", "DayBudget", "MovedCalls", "Transfers"]

@@ -139,7 +139,7 @@ async def test_parked_sessions_live_over_tls_as_well(tmp_path: Path, autojump_cl
     async with open_model(ssl_context=context) as model:
         config = config_for(model, 1, wire={"ca_file": str(tmp_path / "ca.pem")})
         async with open_phone(config, AGENT) as phone:
-            await phone.endpoint.accepted.wait()
+            await phone.endpoints.first.accepted.wait()
             model.sessions.clear()
             await trio.sleep(301.5)
             assert phone.warm is not None

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from llcphone.engine.call_setup import MoneyPlan
     from llcphone.engine.commands import Command
     from llcphone.engine.parts.turn_times import Turn
+    from llcphone.prices import Rates
     from llcphone.realtime.events import BackendDone, ResponseDone
 
 _REMEMBERED = 16
@@ -30,6 +31,7 @@ class Bill:
 
     def __init__(self, plan: MoneyPlan) -> None:
         self._plan = plan
+        self._rates = plan.rates
         self._begun: set[str] = set()
         self._billed: dict[str, None] = {}
         self.usage = Usage()
@@ -53,6 +55,12 @@ class Bill:
         """What the telephone call has cost in all its runs, as far as is known."""
         return self._plan.spent_usd + (self.cost_usd or 0.0)
 
+    def goes_by(self, rates: Rates | None) -> None:
+        """Tokens are of a model with these prices from now on; None: nobody knows the cost any more."""
+        self._rates = rates
+        if rates is None:
+            self.cost_usd = None
+
     def begun(self, response_id: str) -> None:
         """A response was created: somebody will pay for it."""
         if response_id not in self._billed:
@@ -69,7 +77,7 @@ class Bill:
         if event.usage == Usage():
             return
         self.usage = tokens.add(self.usage, event.usage)
-        cost_usd = None if self._plan.rates is None else self._plan.rates.cost_usd(event.usage)
+        cost_usd = None if self._rates is None else self._rates.cost_usd(event.usage)
         if turn is not None:
             turn.usage, turn.cost_usd = event.usage, cost_usd
         cached_share = round(tokens.cached_share(event.usage), 4)
@@ -92,7 +100,7 @@ class Bill:
             return
         self._session_seconds = total
         self.seconds += more
-        cost_usd = None if self._plan.rates is None else more * self._plan.minute_usd / 60
+        cost_usd = None if self._rates is None else more * self._plan.minute_usd / 60
         out.append(notes.Tokens(cost_usd, self._add(cost_usd), of_turn=False, cached_share=0.0))
 
     def _add(self, cost_usd: float | None) -> float | None:

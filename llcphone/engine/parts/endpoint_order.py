@@ -31,10 +31,13 @@ class Next(Enum):
 class EndpointOrder:
     """The endpoints of one call."""
 
-    def __init__(self, count: int, down: Iterable[int] = ()) -> None:
-        self.count = count
+    def __init__(self, count: int, down: Iterable[int] = (), barred: Iterable[int] = ()) -> None:
+        """Take how many there are, which of them are down, and which this call cannot use."""
         self._down = frozenset(down)
-        self._refused: set[int] = set()
+        self._refused = set(barred)
+        self._numbers = count
+        self.count = count - len(self._refused)
+        """How many this call can use."""
         self._asked: set[int] = set()
         """In the present round."""
         self.present = 0
@@ -51,7 +54,7 @@ class EndpointOrder:
         self.present = min(self._left(*self._asked), key=self._rank, default=self.present)
 
     def failed(self, *, refused: bool = False) -> Next:
-        """The present endpoint gave no session: choose another; ``refused``: nor will it give this call one."""
+        """The present endpoint gave no session: choose another; ``refused``: it never gives this call one."""
         self._asked.add(self.present)
         if refused:
             self._refused.add(self.present)
@@ -76,7 +79,7 @@ class EndpointOrder:
         return bool(self._left(self.present, *self._asked))
 
     def _left(self, *without: int) -> list[int]:
-        return [each for each in range(self.count) if each not in self._refused and each not in without]
+        return [each for each in range(self._numbers) if each not in self._refused and each not in without]
 
     def _rank(self, number: int) -> tuple[bool, int]:
         return number in self._down, number

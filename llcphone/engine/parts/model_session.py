@@ -50,7 +50,7 @@ class ModelSession:
 
     def __init__(self, setup: CallSetup) -> None:
         self._plans = setup.endpoints
-        self.endpoints = EndpointOrder(len(self._plans), setup.endpoints_down)
+        self.endpoints = EndpointOrder(len(self._plans), setup.endpoints_down, setup.endpoints_barred)
         self._known = [each.dialect for each in self._plans]
         """What is known of each endpoint."""
         self.may_switch = [each.may_switch for each in self._plans]

@@ -94,7 +94,7 @@ class ModelEvents:
         if not self._is_of_session(event, now_ms, out):
             return
         self._policies.renewal.began(now_ms)
-        out.append(notes.ModelConnected(event.dialect.value, self._session.endpoint))
+        out.append(notes.ModelConnected(event.dialect.value))
         out += self._policies.connecting.connected(event)
 
     def _connect_failed(self, event: events.ModelConnectFailed, now_ms: int, out: list[Command]) -> None:
@@ -142,6 +142,7 @@ class ModelEvents:
         if setup.live is not None:
             state.talk.bill.session_began(now_ms)
             state.model_alive_ms = now_ms
+        state.talk.bill.goes_by(self._session.plan.rates)
         self._commits, self._missing_commits = 0, 0
         if self._policies.recovery.recovering:
             self._policies.recovery.restored(now_ms, out)

@@ -189,7 +189,7 @@ class Recovery:
         long = self.recovering and now_ms - self.gaps[-1].at_ms >= _UNCERTAIN_MS
         if self._pending.owed is not Owed.NOTHING or long:
             talk.play(self._plan.filler, "filler", now_ms, out)
-            out.append(notes.FillerPlayed())
+            out.append(notes.FillerPlayed("model"))
             self._filled_ms = now_ms
             self._state.timers.set(Timer.FILLER, now_ms + self._plan.filler_every_ms)
         elif self.recovering:

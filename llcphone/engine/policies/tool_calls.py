@@ -187,7 +187,7 @@ class ToolCalls:
         if at_ms is None or at_ms > now_ms:
             return
         self._talk.play(self._plan.filler, "filler", now_ms, out, line_id=f"tool filler {now_ms}")
-        out.append(notes.ToolFillerPlayed())
+        out.append(notes.FillerPlayed("tool"))
         self._fillers += 1
         self.filling = True
 
