@@ -145,7 +145,7 @@ async def test_a_generic_server_loses_the_settings_that_it_does_not_know(autojum
         assert first["audio"]["input"]["turn_detection"]["type"] == "server_vad"
         assert "noise_reduction" not in first["audio"]["input"]
         assert "speed" not in first["audio"]["output"]
-        assert {*stage.phone.endpoint.unsupported.names} >= {
+        assert {*stage.phone.endpoints.first.unsupported.names} >= {
             "session.speed",
             "session.input_audio_noise_reduction",
             "session.turn_detection.type",

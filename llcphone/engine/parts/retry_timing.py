@@ -59,11 +59,6 @@ class RetryTiming:
         """The earliest next try, as the present endpoint named it; 0: it named none."""
         return self._not_before_ms.get(self._endpoint, 0)
 
-    @property
-    def in_row(self) -> int:
-        """Troubles in a row with no answer spoken to its end."""
-        return self._in_row
-
     def goes_to(self, endpoint: int) -> None:
         """The next try is made at this endpoint: only what that one has named counts."""
         self._endpoint = endpoint

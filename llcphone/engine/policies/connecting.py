@@ -56,6 +56,8 @@ if TYPE_CHECKING:
 _ATTEMPT_MS = 3_000
 """The first attempt to replace a lost session; connecting and configuring take about 0.6 s. Each
 further one may take twice as long as the one before: the endpoint may only be slow."""
+_SOON_MS = 10_000
+"""A session that was lost within this time was of no use: its endpoint is tried last."""
 
 _GRACE_MS = 300
 """How long ``session.updated`` may follow an error that does not say what it is about."""
@@ -74,6 +76,8 @@ class Connecting:
         """When a recovery is given up."""
         self._dialled_ms = 0
         """When the present attempt begins, or began."""
+        self._ready_at_ms = 0
+        """When the newest session was configured."""
         self._elsewhere_at_ms: int | None = None
         """When the present attempt of a set-up gives way to another endpoint; None: it does not."""
         self._update_id = ""
@@ -220,6 +224,7 @@ class Connecting:
         self._session.in_force.set_up()
         self._session.unclear = None
         self._session.phase = Phase.READY
+        self._ready_at_ms = now_ms
         self._session.deadline_ms = None
         self._session.last_failure = ""
         dialect = self._session.leg_dialect
@@ -228,11 +233,12 @@ class Connecting:
     def session_lost(self, now_ms: int) -> bool:
         """Choose the endpoint of the next session; returns whether it is another one.
 
-        An endpoint that lost this call's sessions twice in a row, or asked for time, is tried last.
+        An endpoint whose session was lost soon, or who asked for time, is tried last.
         """
         session, retry = self._session, self._retry
+        soon = now_ms - self._ready_at_ms < _SOON_MS
         lost_at, session.known_dialect = session.endpoint, session.dialect
-        session.endpoints.begin(present_last=retry.in_row > 1 or retry.not_before_ms > now_ms)
+        session.endpoints.begin(present_last=soon or retry.not_before_ms > now_ms)
         retry.goes_to(session.endpoint)
         return session.endpoint != lost_at
 

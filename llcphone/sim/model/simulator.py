@@ -81,6 +81,8 @@ class ModelSimulator:
     """How it answers what documentation leaves open."""
     profile: Profile = attrs.field(default=OPENAI, converter=as_profile, kw_only=True)
     """Which kind of endpoint it is, by name or made by hand."""
+    first_number: int = attrs.field(default=1, kw_only=True)
+    """Number of its first session. Ids begin with it, so two simulators of one call need different ones."""
     key: str | None = None
     """The accepted API key; None: every one that starts with ``sk-`` or ``ek_``, and on Azure's path any."""
     keep_audio: bool = True
@@ -164,7 +166,7 @@ class ModelSimulator:
                 await websocket.aclose(away.close_code, away.close_reason)
             return
         session = ModelSession(
-            number=len(self.sessions) + 1,
+            number=self.first_number + len(self.sessions),
             path=upgrade.target,
             headers=upgrade.headers,
             dialect=Dialect.XAI if self.profile.name == "xai" else upgrade.dialect(self.dialects),
@@ -215,6 +217,7 @@ async def open_model(
     unknowns: Unknowns | None = None,
     profile: Profile | ProfileName = "openai",
     ssl_context: ssl.SSLContext | None = None,
+    first_number: int = 1,
 ) -> AsyncIterator[ModelSimulator]:
     """Run a simulated Realtime API on a free port of 127.0.0.1 for as long as the block lasts."""
     simulator = ModelSimulator(
@@ -225,6 +228,7 @@ async def open_model(
         key,
         unknowns=unknowns or Unknowns(),
         profile=profile,
+        first_number=first_number,
     )
     async with trio.open_nursery() as nursery:
         await nursery.start(partial(serve_model, simulator, ssl_context=ssl_context))

@@ -43,7 +43,7 @@ class SessionState:
     """One connection, open or over."""
 
     number: int
-    """Counts from 1 within the simulator."""
+    """Counts within the simulator, from ``first_number``."""
     path: str
     headers: dict[str, str] = attrs.field(repr=False)
     """Of the upgrade request, names in lower case."""
