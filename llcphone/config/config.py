@@ -206,6 +206,10 @@ class Config:
             if is_placeholder(value) and not is_loopback_url(endpoint):
                 why, fix = missing
                 raise ConfigError(key, why.replace("not set", "still a placeholder"), fix)
+        for number, each in enumerate(self.endpoints[1:], 1):
+            if not each.api_key:
+                key, fix = f"elsewhere[{number}].api_key", "set it, or LLCPHONE_ELSEWHERE__API_KEYS in .env"
+                raise ConfigError(key, "is missing: this host does not know the key of [realtime]", fix)
         sid = self.twilio.account_sid
         if sid and not _ACCOUNT_SID.fullmatch(sid) and not is_loopback_url(self.twilio.api_url):
             raise ConfigError("twilio.account_sid", "is not AC and 32 hexadecimal digits", _SID_FIX)

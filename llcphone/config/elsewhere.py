@@ -90,8 +90,6 @@ def _endpoint(first: RealtimeConfig, table: dict[str, Any], keys: Any, key: str)
     given |= table
     if not given.get("api_key"):
         given["api_key"] = next(keys, "")
-    if not given["api_key"]:
-        raise ConfigError(f"{key}.api_key", "is missing", "set it, or LLCPHONE_ELSEWHERE__API_KEYS")
     try:
         return RealtimeConfig(**given)
     except ConfigError as exc:

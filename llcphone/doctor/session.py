@@ -95,11 +95,20 @@ async def session(context: DoctorContext) -> list[Finding]:
         agents = [Agent("You answer the telephone.", name="a plain agent")]
         fix = "see: llcphone doctor --only settings"
         unseen = [unknown("agents' sessions", "not examined: the agents cannot be loaded", fix)]
+    found = await _examined(config, agents, live=context.live)
+    for number in range(1, len(config.endpoints)):
+        there = await _examined(config.at(number), agents, live=context.live)
+        found += [attrs.evolve(each, check=f"elsewhere[{number}] {each.check}") for each in there]
+    return [*unseen, *found]
+
+
+async def _examined(config: Config, agents: Sequence[Agent], *, live: bool) -> list[Finding]:
+    """What one endpoint says to a session."""
     try:
-        probes = await ask_endpoint(config, agents, live=context.live)
+        probes = await ask_endpoint(config, agents, live=live)
     except ConfigError as exc:
-        return [*unseen, unknown("session", f"not examined: {exc.key}: {exc.why}", exc.fix)]
-    return [*unseen, *judge_session(config, probes)]
+        return [unknown("session", f"not examined: {exc.key}: {exc.why}", exc.fix)]
+    return judge_session(config, probes)
 
 
 async def ask_endpoint(config: Config, agents: Sequence[Agent], *, live: bool = False) -> list[Probe]:
