@@ -10,9 +10,7 @@ A setting that may be unset is None here and ``""`` in TOML and in the environme
 from __future__ import annotations
 
 import copy
-import json
 import re
-import tomllib
 from collections.abc import Iterable, Mapping
 from typing import Any, cast, get_type_hints
 
@@ -51,6 +49,7 @@ from llcphone.config.server import ServerConfig
 from llcphone.config.shared import SharedConfig
 from llcphone.config.silence import SilenceConfig
 from llcphone.config.store import StoreConfig
+from llcphone.config.toml import in_sections, parse_toml
 from llcphone.config.tools import ToolsConfig
 from llcphone.config.transfers import TransfersConfig
 from llcphone.config.turns import ONLY_TOOLS, TurnsConfig
@@ -295,48 +294,3 @@ def _unknown(name: str, known: Iterable[str]) -> ConfigError:
     best = nearest(name, same_name or candidates)
     spelled = f"[{best}]" if best in SECTIONS else " or ".join(same_name if len(same_name) == 2 else [best])
     return ConfigError(name, "is not a setting", f"write {spelled} if you meant that, or remove it")
-
-
-def in_sections(data: Mapping[str, Any]) -> dict[str, Any]:
-    """Tables by section: each ``[[elsewhere]]`` is one of ``elsewhere.endpoints``."""
-    tables = dict(data)
-    if isinstance(tables.get("elsewhere"), list | tuple):
-        tables["elsewhere"] = {"endpoints": tuple(tables["elsewhere"])}
-    return tables
-
-
-def parse_toml(text: str) -> dict[str, Any]:
-    """Read TOML text into tables; ConfigError says where it is broken."""
-    try:
-        return in_sections(tomllib.loads(text))
-    except tomllib.TOMLDecodeError as exc:
-        raise ConfigError("toml", f"cannot be read: {exc}", "correct the text there") from None
-
-
-def toml_text(tables: Mapping[str, Mapping[str, Any]]) -> str:
-    """Write tables as TOML that `Config.from_toml` reads back; None becomes ``""``."""
-    sections = []
-    for name, table in tables.items():
-        lines = [f"{key} = {toml_value(value)}" for key, value in table.items()]
-        sections.append("\n".join([f"[{name}]", *lines, ""]))
-    return "\n".join(sections)
-
-
-def toml_value(value: Any) -> str:
-    match value:
-        case None:
-            return '""'
-        case str():  # JSON's escapes are TOML's, but TOML wants DEL escaped too
-            return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
-        case bool():
-            return str(value).lower()
-        case Mapping():
-            return (
-                "{"
-                + ", ".join(f"{toml_value(key)} = {toml_value(each)}" for key, each in value.items())
-                + "}"
-            )
-        case list() | tuple():
-            return "[" + ", ".join(toml_value(each) for each in value) + "]"
-        case _:
-            return repr(value)
