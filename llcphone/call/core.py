@@ -160,6 +160,11 @@ class CallCore:
         except Exception as exc:
             self._break(exc)
 
+    def model_alive(self, leg: Leg) -> None:
+        """A model leg said something that decides nothing; only the present one's life counts."""
+        if leg is self.model:
+            self._decider.model_alive(round(self._clock() * 1000))
+
     def now_ms(self) -> int:
         """The call's clock."""
         return round(self._clock() * 1000)

@@ -3,7 +3,7 @@
 ``Endpoint.dial`` opens one model leg in one dialect; the leg comes with a codec of its own. ``Endpoint.ask``
 is the question a phone asks in the background at its start: reachable, accepted, in which dialect? On the
 same session it then asks for every agent's own settings, so that what a caller's session would be refused
-for is known before there is a caller. It costs no tokens.
+for is known before there is a caller. It costs no tokens; GPT-Live bills the second that each session lasts.
 
 A configuration may have several endpoints (``Config.endpoints``). Each has a number, its own settings, its
 own dialect and its own health.
@@ -11,22 +11,22 @@ own dialect and its own health.
 
 from __future__ import annotations
 
-import hashlib
-import ssl
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import parse_qsl, quote, urlsplit
 
 import attrs
 import trio
 
-from llcphone.call.codec import codec_of
+from llcphone.agent import Agent
+from llcphone.call.codec import codec_of, events_in, live_codec
 from llcphone.call.core import MOST_BAD_IN_ROW
-from llcphone.call.model_leg import NO_SESSION, failure_word
-from llcphone.call.session_settings import session_fields
+from llcphone.call.live_session import live_session_fields
+from llcphone.call.model_address import tls_context, with_model
+from llcphone.call.model_leg import NO_SESSION, failure_word, say_bye
+from llcphone.call.session_settings import safety_identifier, session_fields
 from llcphone.call.session_source import DialectMemory, OpenLeg, UnsupportedMemory
 from llcphone.call.setup import plan_call
-from llcphone.errors import ConfigError, LegClosed, RemoteProtocolError
+from llcphone.errors import LegClosed, RemoteProtocolError
 from llcphone.realtime import events as model_events
 from llcphone.realtime.dialects import Dialect, connect_headers
 from llcphone.realtime.error_codes import is_dialect_refusal
@@ -36,14 +36,12 @@ from llcphone.realtime.session import confirms_ulaw
 from llcphone.realtime.unsupported import setting_not_understood, without
 from llcphone.runtime.containment import contained
 from llcphone.runtime.log_lines import logger
-from llcphone.validation.phone_numbers import identity, is_withheld
 from llcphone.wire.adapters import connect_trio_websocket
 from llcphone.wire.websocket import connect
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
-    from llcphone.agent import Agent
     from llcphone.config import Config
     from llcphone.wire.leg import Leg, Spawn
 
@@ -74,8 +72,9 @@ class Endpoint:
         self.number = number
         self._config = config
         self._realtime = realtime = config.endpoints[number]
-        self._url = with_model(realtime.url, realtime.model)
-        self._tls = _tls_context(config) if realtime.url.startswith("wss:") else None
+        live = realtime.protocol == "live"  # GPT-Live takes the model in the opening message
+        self._url = realtime.url if live else with_model(realtime.url, realtime.model)
+        self._tls = tls_context(config) if realtime.url.startswith("wss:") else None
         self.dialects = DialectMemory(known_dialect(realtime))
         self.unsupported = UnsupportedMemory(profile_of(realtime).unsupported)
         self.trouble: str | None = NOT_ASKED
@@ -94,7 +93,9 @@ class Endpoint:
 
     async def dial(self, dialect: Dialect, spawn: Spawn, *, caller: str = "") -> OpenLeg:
         """Open a model leg; raises what ``wire.websocket.connect`` raises."""
-        return OpenLeg(await self._connect(dialect, spawn, caller), codec_of(dialect), self.unsupported)
+        leg = await self._connect(dialect, spawn, caller)
+        codec = live_codec(self._config.live) if dialect is Dialect.LIVE else codec_of(dialect)
+        return OpenLeg(leg, codec, self.unsupported)
 
     async def _connect(self, dialect: Dialect, spawn: Spawn, caller: str) -> Leg:
         headers = self._headers(dialect, caller)
@@ -139,6 +140,22 @@ class Endpoint:
         return trouble
 
     async def _ask(self, dialect: Dialect, wishes: Sequence[Wish]) -> str | None:
+        trouble = await self._ask_once(dialect, wishes)
+        if dialect is Dialect.LIVE and trouble is None:
+            refused: dict[str, str] = {}
+            for agent in dict.fromkeys(name for name, _ in wishes):
+                refused |= await self._ask_for_one(agent, [each for each in wishes if each[0] == agent])
+            self._note_refused(refused)
+        return trouble
+
+    async def _ask_for_one(self, agent: str, wishes: Sequence[Wish]) -> dict[str, str]:
+        """GPT-Live takes a session's settings once, so an agent is asked for on a session of its own."""
+        try:
+            return await self.visit(Dialect.LIVE, partial(_refused, wishes=wishes), within_s=_ASK_S)
+        except NO_SESSION as exc:
+            return {agent: failure_word(exc)}
+
+    async def _ask_once(self, dialect: Dialect, wishes: Sequence[Wish]) -> str | None:
         talk = partial(self._configure, wishes=wishes)
         with contained() as failure:
             return await self.visit(dialect, talk, within_s=_ASK_S + len(wishes))
@@ -163,6 +180,7 @@ class Endpoint:
                         answer = await talk(opened)
                     finally:
                         with trio.move_on_after(1.0, shield=True):
+                            await say_bye(opened)
                             await opened.leg.aclose()
                         opened.leg.abort()
                         nursery.cancel_scope.cancel(reason="asked")
@@ -175,7 +193,10 @@ class Endpoint:
     async def _configure(self, opened: OpenLeg, wishes: Sequence[Wish]) -> str | None:
         dialect = opened.codec.dialect
         realtime = self._realtime
-        fields = session_fields(realtime, instructions="", tools=[], eagerness=realtime.eagerness, voice=None)
+        if dialect is Dialect.LIVE:
+            fields = live_session_fields(self._config.at(self.number), Agent())
+        else:
+            fields = session_fields(realtime, instructions="", tools=[], eagerness=realtime.eagerness)
         answer = await configure(opened, UpdateSession(fields, "question"))
         if isinstance(answer, model_events.ModelError):
             speaks_ga = dialect is Dialect.FLAT and is_dialect_refusal(answer)
@@ -186,22 +207,11 @@ class Endpoint:
         if not self.accepted.is_set():
             self.accepted.set()
             log.info("model session accepted", extra={"dialect": self._known()})
-        if wishes:
-            await self._ask_for_agents(opened, wishes)
+        if wishes and dialect is not Dialect.LIVE:
+            self._note_refused(await _refused(opened, wishes))
         return None
 
-    async def _ask_for_agents(self, opened: OpenLeg, wishes: Sequence[Wish]) -> None:
-        """Each agent's settings in turn, on one session: nothing was said, so even the voice may change."""
-        refused: dict[str, str] = {}
-        for agent, fields in wishes:
-            try:
-                answer = await configure(opened, UpdateSession(fields, "question"))
-            except (LegClosed, RemoteProtocolError) as exc:
-                refused.setdefault(agent, failure_word(exc))
-                break
-            if isinstance(answer, model_events.ModelError):
-                where = f" at {answer.param}" if answer.param else ""
-                refused.setdefault(agent, (answer.code or "error") + where)
+    def _note_refused(self, refused: dict[str, str]) -> None:
         for agent, why in refused.items():
             if self.refused.get(agent) != why:
                 log.error("an agent's settings are refused", extra={"agent": agent, "trouble": why})
@@ -218,13 +228,30 @@ class Endpoint:
             headers.append(("OpenAI-Organization", realtime.organization))
         if realtime.project:
             headers.append(("OpenAI-Project", realtime.project))
-        if realtime.safety_salt and not is_withheld(caller):  # one for all of them would block them all
-            digest = hashlib.sha256(f"{realtime.safety_salt}:{identity(caller)}".encode()).hexdigest()
-            headers.append(("OpenAI-Safety-Identifier", digest[:32]))
+        if dialect is not Dialect.LIVE and (safety := safety_identifier(realtime, caller)):
+            headers.append(("OpenAI-Safety-Identifier", safety))
         return headers
 
     def _known(self) -> str:
         return self.dialects.answer.value if self.dialects.answer is not None else "unknown"
+
+
+async def _refused(opened: OpenLeg, wishes: Sequence[Wish]) -> dict[str, str]:
+    """Whose settings a session refuses, and why.
+
+    They are asked for in turn, on one session: nothing was said, so even the voice may change.
+    """
+    refused: dict[str, str] = {}
+    for agent, fields in wishes:
+        try:
+            answer = await configure(opened, UpdateSession(fields, "question"))
+        except (LegClosed, RemoteProtocolError) as exc:
+            refused.setdefault(agent, failure_word(exc))
+            break
+        if isinstance(answer, model_events.ModelError):
+            where = f" at {answer.param}" if answer.param else ""
+            refused.setdefault(agent, (answer.code or "error") + where)
+    return refused
 
 
 def wishes_of(config: Config, agent: Agent, endpoint: int = 0) -> list[Wish]:
@@ -260,7 +287,8 @@ async def _answer(
     opened: OpenLeg, update: UpdateSession
 ) -> model_events.SessionUpdated | model_events.ModelError:
     leg, codec = opened.leg, opened.codec
-    leg.send_nowait(codec.encode(update))
+    if (payload := codec.encode(update)) is not None:
+        leg.send_nowait(payload)
     unreadable = 0
     while True:
         for message in await leg.receive():
@@ -272,29 +300,9 @@ async def _answer(
                     raise
                 continue
             unreadable = 0
-            if isinstance(event, model_events.SessionUpdated | model_events.ModelError):
-                return event
-
-
-def with_model(url: str, model: str) -> str:
-    """The endpoint's URL with ``model`` in its query, unless the user put one there."""
-    query = urlsplit(url).query
-    if "model" in dict(parse_qsl(query)):
-        return url
-    return f"{url}{'&' if query else '?'}model={quote(model, safe='')}"
-
-
-def _tls_context(config: Config) -> ssl.SSLContext:
-    context = ssl.create_default_context()
-    if config.wire.ca_file:
-        try:
-            context.load_verify_locations(config.wire.ca_file)
-        except OSError as exc:  # an SSLError is one
-            why = "it holds no certificate" if isinstance(exc, ssl.SSLError) else exc.strerror
-            raise ConfigError(
-                "wire.ca_file", f"cannot be read: {why}", "name a PEM file of certificates, or leave it empty"
-            ) from None
-    return context
+            for each in events_in(event):
+                if isinstance(each, model_events.SessionUpdated | model_events.ModelError):
+                    return each
 
 
 def _first(group: ExceptionGroup[E]) -> E:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from llcphone.call.session_settings import safety_identifier
 from llcphone.config.realtime import check_voice
 from llcphone.validation.text import clean_text
 
@@ -36,19 +37,21 @@ RETURNING_RESULTS = (
 """Ends the backend's prompt."""
 
 
-def live_session_fields(config: Config, agent: Agent, context: str = "") -> dict[str, Any]:
+def live_session_fields(config: Config, agent: Agent, context: str = "", person: str = "") -> dict[str, Any]:
     """The ``session`` of ``session.start``, without the history.
 
     Args:
         config: the settings, with the agent's own in effect.
         agent: the agent that answers.
         context: what the call is about; last in both prompts.
+        person: number of the person on the line.
 
     Raises:
         ConfigError: the agent's voice is none of GPT-Live.
     """
     voice = agent.voice or config.realtime.voice
     check_voice(voice)
+    safety = safety_identifier(config.realtime, person)
     return {
         "model": config.realtime.model,
         "instructions": voice_instructions(config, agent, context),
@@ -68,6 +71,7 @@ def live_session_fields(config: Config, agent: Agent, context: str = "") -> dict
             },
         },
         "store": False,
+        **({"safety_identifier": safety} if safety else {}),
     }
 
 

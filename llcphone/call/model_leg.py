@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import ssl
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import attrs
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
     from llcphone.call.codec import ModelCodec
     from llcphone.call.session_source import EndpointSource, OpenLeg, UnsupportedMemory
+    from llcphone.realtime.events import ModelEvent
     from llcphone.wire.leg import Leg
 
 _ABNORMAL = 1006
@@ -106,6 +108,7 @@ class ModelLeg:
             self.leg = None
             self._changed()
             with trio.move_on_after(CLOSE_TIMEOUT_S, shield=True):
+                await say_bye(opened)
                 await leg.aclose()
             leg.abort()
 
@@ -118,11 +121,20 @@ class ModelLeg:
                 event = codec.decode(message)
             except RemoteProtocolError:
                 bad.one_more()
+                return
+            bad.in_row = 0
+            if isinstance(event, tuple):
+                for each in event:
+                    said(each)
+                if not event:
+                    core.model_alive(leg)
             else:
-                bad.in_row = 0
-                core.step(ModelSaid(leg_number, event))
-                if isinstance(event, SessionUpdated):
-                    self._expires(event)
+                said(event)
+
+        def said(event: ModelEvent) -> None:
+            core.step(ModelSaid(leg_number, event))
+            if isinstance(event, SessionUpdated):
+                self._expires(event)
 
         try:
             with trio.fail_after(first_within_s):
@@ -145,6 +157,17 @@ class ModelLeg:
         left_s = event.expires_at - self._core.services.wall_clock()
         if left_s > 0:  # else one of the two clocks is wrong: then only the age counts
             self._core.step(ModelExpires(self.leg_number, round(left_s * 1000)))
+
+
+async def say_bye(opened: OpenLeg) -> None:
+    """End the session of an open leg as its API wants it, and wait for its end. The caller bounds it."""
+    bye = None if opened.leg.closed else opened.codec.bye()
+    if bye is None:
+        return
+    opened.leg.send_nowait(bye)
+    with suppress(LegClosed):  # which GPT-Live does after its last word
+        while True:
+            await opened.leg.receive()
 
 
 def _ended(leg_number: int, end: LegClosed) -> ModelLegLost:

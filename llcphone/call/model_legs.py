@@ -15,8 +15,11 @@ import trio
 from llcphone.call.model_leg import ModelLeg
 
 if TYPE_CHECKING:
+    from llcphone.call.codec import ModelCodec
     from llcphone.call.core import CallCore
     from llcphone.engine import commands
+    from llcphone.realtime.messages import ModelMessage
+    from llcphone.wire.leg import Leg
 
 
 class ModelLegs:
@@ -49,7 +52,7 @@ class ModelLegs:
         """Send to the successor."""
         leg = self._legs.get(command.leg_number)
         if leg is not None and leg.leg is not None and leg.codec is not None:
-            leg.leg.send_nowait(leg.codec.encode(command.message))
+            _send(leg.leg, leg.codec, command.message)
 
     def switch(self, command: commands.SwitchModel) -> None:
         """Let the successor be the present leg from now on, and close the one before."""
@@ -61,7 +64,7 @@ class ModelLegs:
         """Send to the present leg; without one the message is dropped."""
         present, codec = self._core.model, self._core.codec
         if present is not None and codec is not None:
-            present.send_nowait(codec.encode(command.message))
+            _send(present, codec, command.message)
 
     def remember_unsupported(self, command: commands.RememberUnsupported) -> None:
         """The endpoint of a leg does not understand something: later calls will not try it."""
@@ -100,3 +103,9 @@ class ModelLegs:
     def _close(self, leg_number: int, reason: str) -> None:
         if (leg := self._legs.pop(leg_number, None)) is not None:
             leg.close(reason)
+
+
+def _send(leg: Leg, codec: ModelCodec, message: ModelMessage) -> None:
+    """Send what this leg's API has a form for."""
+    if (payload := codec.encode(message)) is not None:
+        leg.send_nowait(payload)

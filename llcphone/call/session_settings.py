@@ -7,9 +7,11 @@ stands in the configuration with a value other than None. Later updates are delt
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING, Any
 
 from llcphone.realtime.session import TELEPHONE_FORMAT
+from llcphone.validation.phone_numbers import identity, is_withheld
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -97,6 +99,13 @@ def eagerness_update(config: RealtimeConfig, eagerness: str) -> dict[str, Any]:
     if config.turn_detection != "semantic_vad":
         return {}
     return {"turn_detection": turn_detection_fields(config, eagerness)}
+
+
+def safety_identifier(realtime: RealtimeConfig, caller: str) -> str:
+    """What tells OpenAI the callers apart without their numbers; empty: nothing does."""
+    if not realtime.safety_salt or is_withheld(caller):  # one for all of them would block them all
+        return ""
+    return hashlib.sha256(f"{realtime.safety_salt}:{identity(caller)}".encode()).hexdigest()[:32]
 
 
 def _set(**fields: Any) -> dict[str, Any]:

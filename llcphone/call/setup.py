@@ -12,7 +12,7 @@ from llcphone.announcements import OFF, TONE, pieces, prompt
 from llcphone.call.live_session import live_session_fields
 from llcphone.call.loop_blocking import timed_at_once
 from llcphone.call.session_settings import session_fields
-from llcphone.call.setup_limits import call_limits, renewal_plan
+from llcphone.call.setup_limits import call_limits, live_plan, renewal_plan
 from llcphone.call.setup_money import endpoint_rates, money_plan
 from llcphone.call.setup_turns import detection, echo_plan, silence_plan, turn_updates
 from llcphone.call.tool_results import LONGEST, shortened
@@ -54,6 +54,8 @@ class CallStart:
     """What ``start.callSid`` must say; empty: Twilio has not named the call yet."""
     outbound: bool = False
     """We called them: another opening, silence pad and priming apply."""
+    person: str = ""
+    """Number of the person on the line; GPT-Live receives a hash of it if ``realtime.safety_salt`` is set."""
     context: str = ""
     """What this call is about; last in the prompt, so that the static part is cached."""
     dial: DialPlan | None = None
@@ -93,7 +95,7 @@ def plan_call(
     opening = config.opening
     first, *elsewhere = (
         EndpointPlan(
-            session=plan_session(settings, agent, start.context, number),
+            session=plan_session(settings, agent, start.context, number, person=start.person),
             dialect=known_dialect(each) or (dialects[number] if dialects else None),
             may_switch=known_dialect(each) is None,
             rates=rates,
@@ -128,10 +130,13 @@ def plan_call(
         renewal=renewal_plan(config),
         resumed=start.resumed,
         limits=call_limits(config, start.lasted_s),
+        live=live_plan(config),
     )
 
 
-def plan_session(config: Config, agent: Agent, context: str = "", endpoint: int = 0) -> dict[str, Any]:
+def plan_session(
+    config: Config, agent: Agent, context: str = "", endpoint: int = 0, *, person: str = ""
+) -> dict[str, Any]:
     """The fields of a session's first update; with GPT-Live, of its start.
 
     Args:
@@ -139,11 +144,12 @@ def plan_session(config: Config, agent: Agent, context: str = "", endpoint: int 
         agent: the agent that answers.
         context: what the call is about.
         endpoint: which of ``config.endpoints`` is to open it.
+        person: number of the person on the line.
     """
     named = config.elsewhere.endpoints[endpoint - 1] if endpoint else {}
     config = agent.over(config).at(endpoint)
     if config.realtime.protocol == "live":
-        return live_session_fields(config, agent, context)
+        return live_session_fields(config, agent, context, person)
     static = agent.instructions or config.agent.instructions
     return session_fields(
         detection(config),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from llcphone.engine.call_setup import CallLimits, RenewalPlan
+from llcphone.engine.call_setup import CallLimits, LivePlan, RenewalPlan
 
 if TYPE_CHECKING:
     from llcphone.config import Config
@@ -28,6 +28,14 @@ RENEWAL_QUIET_MS = 500
 """Silence of both sides before the switch to a successor."""
 RENEWAL_TRIES = 5
 """Successors tried in a row. Then the session runs to its end, and recovery takes over."""
+FEED_EVERY_MS = 200
+"""GPT-Live receives silence when the telephone has sent nothing for this long: its clock is its input."""
+LIVE_DEAD_MS = 2_000
+"""GPT-Live sends ten pieces of audio a second, silence included. After this long without one it is lost."""
+GREETING_AGAIN_MS = 2_500
+"""GPT-Live sometimes does not speak when it is asked first; then it is asked once more."""
+QUIET_MS = 700
+"""GPT-Live may call a tool before the caller has finished: an irreversible one waits for this silence."""
 SUMMARY_WAIT_MS = 5_000
 """Longest wait for a summary of the conversation; without it only the last turns are repeated."""
 
@@ -67,4 +75,17 @@ def call_limits(config: Config, lasted_s: float) -> CallLimits:
         early_audio_ms=EARLY_AUDIO_MS,
         mark_every_ms=MARK_EVERY_MS,
         response_wait_ms=RESPONSE_WAIT_MS,
+    )
+
+
+def live_plan(config: Config) -> LivePlan | None:
+    """What GPT-Live needs; None with the Realtime API."""
+    if config.realtime.protocol == "realtime":
+        return None
+    return LivePlan(
+        feed_every_ms=FEED_EVERY_MS,
+        cushion_ms=config.live.cushion_ms,
+        dead_ms=LIVE_DEAD_MS,
+        greeting_again_ms=GREETING_AGAIN_MS,
+        quiet_ms=QUIET_MS,
     )

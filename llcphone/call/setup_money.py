@@ -49,6 +49,7 @@ def money_plan(config: Config, rates: Rates | None, *, spent_usd: float = 0.0) -
         goodbye_cue=config.agent.goodbye_cue,
         grace_ms=round(money.grace_s * 1000),
         spent_usd=spent_usd,
+        minute_usd=price_list(money.price_file).minute_usd(config.realtime.model) or 0.0,
     )
 
 

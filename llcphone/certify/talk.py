@@ -10,6 +10,7 @@ import msgspec
 import trio
 from attrs import define, field, frozen
 
+from llcphone.call.codec import events_in
 from llcphone.certify.answer import Unanswered
 from llcphone.errors import RemoteProtocolError
 from llcphone.realtime import events as model_events
@@ -75,7 +76,8 @@ class Talk:
         """
         if isinstance(message, CreateResponse | AskAside):
             self.allowance.take()
-        self._send(self.codec.encode(message))
+        if (payload := self.codec.encode(message)) is not None:
+            self._send(payload)
 
     def send_raw(self, event: Mapping[str, Any]) -> None:
         """Send an event that llcphone itself never sends; no ``response.create``."""
@@ -97,7 +99,8 @@ class Talk:
             for message in messages:
                 self.recording.received("model", message)
                 with suppress(RemoteProtocolError):
-                    self._waiting.append(Heard(now_s, self.codec.decode(message), bytes(message)))
+                    events = events_in(self.codec.decode(message))
+                    self._waiting += [Heard(now_s, event, bytes(message)) for event in events]
         return self._waiting.popleft()
 
     async def until(self, *kinds: type[Any]) -> Heard:

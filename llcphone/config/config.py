@@ -190,8 +190,6 @@ class Config:
 
         A placeholder counts as missing, save where the address is on loopback: a simulator takes any.
         """
-        if self.realtime.protocol == "live":
-            raise ConfigError("realtime.protocol", "live cannot be served yet", 'set it to "realtime"')
         optional = (
             {"twilio.account_sid"}
             if self.server.check_signatures

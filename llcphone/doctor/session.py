@@ -2,11 +2,13 @@
 
 A refused ``session.update`` is the silent killer: the socket stays open, and the session runs on other
 settings than ours. So a session is opened as a call opens it, with every agent's own first settings and full
-tools, and each update must be confirmed. It costs no tokens; ``--live`` asks for one short text besides.
+tools, and each update must be confirmed. It costs no tokens; ``--live`` asks for one short text besides, or
+GPT-Live for a word.
 """
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -16,6 +18,8 @@ import trio
 from attrs import frozen
 
 from llcphone.agent import Agent
+from llcphone.audio import silence_payload
+from llcphone.call.codec import events_in
 from llcphone.call.endpoint import Endpoint, configure, wishes_of
 from llcphone.call.model_leg import NO_SESSION, failure_word
 from llcphone.doctor.agents import load_agents
@@ -27,10 +31,12 @@ from llcphone.realtime import events as model_events
 from llcphone.realtime.dialects import Dialect
 from llcphone.realtime.error_codes import is_dialect_refusal
 from llcphone.realtime.messages import (
+    AppendAudio,
     CancelResponse,
     ClearInput,
     CreateResponse,
     DeleteItem,
+    Speak,
     Truncate,
     UpdateSession,
 )
@@ -53,6 +59,8 @@ _NOTHING = "item_llcphone_doctor"
 _KNOWN_WHOLE = ("openai", "azure")
 """Profiles of endpoints that know every event."""
 _SLOW_MS = 2_000.0
+_FEED_MS = 100
+"""GPT-Live speaks only while it receives audio: this much at a time."""
 
 _GA_KEYS = frozenset({"session.type", "session.audio", "session.output_modalities"})
 """Keys that only the GA dialect has: an endpoint that rejects them speaks flat."""
@@ -114,6 +122,8 @@ async def _examined(config: Config, agents: Sequence[Agent], *, live: bool) -> l
 async def ask_endpoint(config: Config, agents: Sequence[Agent], *, live: bool = False) -> list[Probe]:
     """Open a session as a call does: flat first where that is open, GA if flat is refused."""
     known = known_dialect(config.realtime)
+    if known is Dialect.LIVE:
+        return [await _probe_each(config, agents, live=live)]
     probes = [await _probe(config, agents, known or Dialect.FLAT, live=live)]
     if known is None and (probes[0].speaks_other or probes[0].code == "audio_format"):
         probes.append(await _probe(config, agents, Dialect.GA, live=live))
@@ -137,6 +147,17 @@ async def _probe(config: Config, agents: Sequence[Agent], dialect: Dialect, *, l
         return await Endpoint(config).visit(dialect, talk, within_s=PROBE_S)
     except NO_SESSION as exc:
         return Probe(dialect=dialect, code=failure_word(exc))
+
+
+async def _probe_each(config: Config, agents: Sequence[Agent], *, live: bool) -> Probe:
+    """GPT-Live takes a session's settings once: a session for each agent, up to the first that is refused."""
+    probes: list[Probe] = []
+    for agent in agents:
+        first = not probes
+        probes.append(await _probe(config, [agent], Dialect.LIVE, live=live and first))
+        if probes[-1].code:
+            return probes[-1]
+    return probes[0]
 
 
 async def _configured(opened: OpenLeg, config: Config, agents: Sequence[Agent]) -> Probe:
@@ -180,17 +201,28 @@ def _speaks_other(error: model_events.ModelError, dialect: Dialect) -> bool:
 
 async def _answered(probe: Probe, opened: OpenLeg) -> Probe:
     """The same, and how long a short text took, or why none came."""
-    began_s, leg, codec = trio.current_time(), opened.leg, opened.codec
-    leg.send_nowait(codec.encode(CreateResponse("doctor", priming=True)))
+    began_s, codec = trio.current_time(), opened.codec
+    live = codec.dialect is Dialect.LIVE
+    _send(opened, Speak("Say hello.", "doctor") if live else CreateResponse("doctor", priming=True))
     while True:
-        for message in await leg.receive():
-            match codec.decode(message):
+        messages: list[bytes] = []
+        with trio.move_on_after(_FEED_MS / 1000 if live else math.inf):
+            messages = await opened.leg.receive()
+        for event in [event for message in messages for event in events_in(codec.decode(message))]:
+            match event:
                 case model_events.ResponseDone(status=model_events.ResponseStatus.FAILED, error_code=code):
                     return attrs.evolve(probe, answer_code=code or "failed")
-                case model_events.ResponseDone():
+                case model_events.ResponseDone() | model_events.AudioDelta(quiet=False):
                     return attrs.evolve(probe, answer_ms=(trio.current_time() - began_s) * 1000)
                 case model_events.ModelError(code=code):
                     return attrs.evolve(probe, answer_code=code or "error")
+        if live and not messages:
+            _send(opened, AppendAudio(silence_payload(_FEED_MS)))
+
+
+def _send(opened: OpenLeg, message: ModelMessage) -> None:
+    if (payload := opened.codec.encode(message)) is not None:
+        opened.leg.send_nowait(payload)
 
 
 def judge_session(config: Config, probes: Sequence[Probe]) -> list[Finding]:
@@ -210,7 +242,8 @@ def judge_session(config: Config, probes: Sequence[Probe]) -> list[Finding]:
     if last.answer_code:
         findings.append(_no_answer(last.answer_code))
     if last.answer_ms is not None:
-        took = f"a short text within {last.answer_ms:.0f} ms"
+        what = "the first sound of the voice" if last.dialect is Dialect.LIVE else "a short text"
+        took = f"{what} within {last.answer_ms:.0f} ms"
         findings.append(good("answer", took, answer_ms=round(last.answer_ms)))
     return findings
 
@@ -257,6 +290,8 @@ def _refusal(config: Config, probe: Probe) -> Finding:
 def _setting_to_fix(param: str) -> str:
     """Which of our settings the vendor's parameter is."""
     for word, fix in (
+        ("delegation.responses.model", "set live.backend_model to a current one"),
+        ("reasoning", "unset live.backend_effort, or set one that the backend's model has"),
         ("tools", "fix that tool's signature or schema in the agent module"),
         ("voice", "set realtime.voice to one the model has, such as cedar or marin"),
         ("instructions", "shorten or fix the agent's instructions"),

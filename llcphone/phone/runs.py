@@ -156,6 +156,7 @@ class CallRuns:
         start = CallStart(
             call_sid=call.call_sid,
             outbound=call.direction == "outbound",
+            person=_person(call),
             context=call.context,
             dial=None if dialler is None else dialler.plan(),
             resumed=resumed,
@@ -183,13 +184,12 @@ class CallRuns:
             self.dialler.goes_on(call.call_sid)
 
     def _services(self, call: Call, agent: Agent, config: Config, dialler: Dialler | None) -> CallServices:
-        person = call.dialled if call.direction == "outbound" else call.caller
         return CallServices(
             config=config,
             sessions=SessionSource(
                 [
                     EndpointSource(
-                        partial(each.dial, caller=person),
+                        partial(each.dial, caller=_person(call)),
                         each.dialects,
                         None if number else self.warm.taker(agent),
                     )
@@ -257,3 +257,8 @@ class CallRuns:
         stopped = reason is EndReason.CALLER_HUNG_UP or self.calls.newest_run(call.call_sid) is not None
         resumable = self.resumes and reason in RESUMABLE
         return stopped or resumable or self.transfers.leaves(call)
+
+
+def _person(call: Call) -> str:
+    """Number of the person on the line."""
+    return call.dialled if call.direction == "outbound" else call.caller
