@@ -216,6 +216,12 @@ def test_seconds_that_were_not_reported_are_reckoned_at_the_end() -> None:
     assert call.engine.report()["seconds"] == 21
 
 
+def test_an_utterance_that_the_end_cuts_off_leaves_nothing_unbilled() -> None:
+    call = priced()
+    call.sees(*opens("u1"), StreamStopped())
+    assert call.engine.report()["unbilled_responses"] == 0
+
+
 def test_the_seconds_of_all_sessions_of_a_call_are_added() -> None:
     call = LiveScript(recovery=recovery_plan(), money=money_plan(minute_usd=0.06)).joined()
     call.lives_until(10_000)

@@ -219,7 +219,8 @@ class Conversation:
         response, messages = self.responses.created(
             event.response_id, now_ms, in_conversation=event.in_conversation, purpose=event.purpose
         )
-        self.bill.begun(response.id)
+        if self._setup.live is None:  # an utterance has no tokens of its own
+            self.bill.begun(response.id)
         out.extend(SendModel(message) for message in messages)
         if response.asked in (Asked.UNASKED, Asked.OUT_OF_BAND):
             self.playout.cut_off(response.id)  # not for the caller, whatever the server says in it
