@@ -182,15 +182,16 @@ async def _try_events(opened: OpenLeg) -> None:
     leg, codec = opened.leg, opened.codec
     tries: list[ModelMessage] = [Truncate(_NOTHING, 0), DeleteItem(_NOTHING), CancelResponse(), ClearInput()]
     for message in tries:
-        leg.send_nowait(codec.encode(message))
+        if (data := codec.encode(message)) is not None:
+            leg.send_nowait(data)
     answers = 0
     with trio.move_on_after(_EVENTS_S):
         while answers < len(tries):
             for each in await leg.receive():
-                event = codec.decode(each)
-                answers += isinstance(event, model_events.ModelError | model_events.UnknownModelEvent)
-                if isinstance(event, model_events.ModelError) and (name := not_understood(event)):
-                    opened.unsupported.remember(name)
+                for event in events_in(codec.decode(each)):
+                    answers += isinstance(event, model_events.ModelError | model_events.UnknownModelEvent)
+                    if isinstance(event, model_events.ModelError) and (name := not_understood(event)):
+                        opened.unsupported.remember(name)
 
 
 def _speaks_other(error: model_events.ModelError, dialect: Dialect) -> bool:
