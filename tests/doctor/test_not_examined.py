@@ -12,7 +12,8 @@ from llcphone.doctor import agents, places
 from llcphone.doctor.checks import GROUPS
 from llcphone.doctor.context import INSTALL_CERTIFICATES, DoctorContext
 from llcphone.doctor.places import places_of
-from llcphone.doctor.session import Probe, judge_session
+from llcphone.doctor.probe import Probe
+from llcphone.doctor.session import judge_session
 from llcphone.doctor.twilio import judge_refusal
 from llcphone.realtime.dialects import Dialect
 from llcphone.sim.ports import free_port
