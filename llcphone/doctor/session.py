@@ -18,7 +18,7 @@ from llcphone.agent import Agent
 from llcphone.doctor.agents import load_agents
 from llcphone.doctor.context import INSTALL_CERTIFICATES, plain
 from llcphone.doctor.model import KEY_FIX, judge_model, models_of, told_of
-from llcphone.doctor.probe import Probe, ask_endpoint
+from llcphone.doctor.probe import PROBE_S, Probe, ask_endpoint
 from llcphone.doctor.report import Finding, fail, good, unknown, warn
 from llcphone.errors import ConfigError
 from llcphone.realtime.dialects import Dialect
