@@ -47,7 +47,7 @@ class LiveCodec:
     append_end = write.append_end
     dialect = Dialect.LIVE
 
-    def __init__(self, *, cushion_ms: int = 160, quiet_steps: int = 3, backend_bytes: int = 32_768) -> None:
+    def __init__(self, *, cushion_ms: int, quiet_steps: int, backend_bytes: int) -> None:
         """Begin a leg.
 
         Args:

@@ -31,18 +31,19 @@ from llcphone.engine.events import (
     ToolFinished,
 )
 from llcphone.engine.tape.recorder import Recorder
-from llcphone.live.codec import LiveCodec
 from llcphone.realtime.dialects import Dialect
 from llcphone.realtime.messages import AppendAudio
 from llcphone.sim.live import babble
 from llcphone.twilio.media import Clear, Mark, MarkEchoed, Media
 from tests.engine.script import STARTED
 from tests.engine.setups import call_setup, live_plan, recovery_plan
+from tests.live_protocol.samples import usual_codec
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from llcphone.engine.events import EndReason, Event
+    from llcphone.live.codec import LiveCodec
     from llcphone.sim.live import LiveSimulator
 
 PATH = "/v1/live/sessions"
@@ -60,7 +61,7 @@ class Line:
         self.engine = CallEngine(setup)
         self.tape: list[bytes] = []
         self._recorder = Recorder(self.engine, lambda line: self.tape.append(line) is None, version="1.2.3")
-        self._legs: dict[int, tuple[trio.CancelScope, trio.MemorySendChannel[bytes], LiveCodec]] = {}
+        self._legs: dict[int, tuple[trio.CancelScope, trio.MemorySendChannel[bytes]]] = {}
         self._leg = 0
         self._queue: deque[bytes | str] = deque()
         """What the telephone has still to play."""
@@ -123,7 +124,7 @@ class Line:
     async def _model(self, number: int, after_ms: int) -> None:
         await trio.sleep(after_ms / 1000)
         outbox, inbox = trio.open_memory_channel[bytes](math.inf)
-        codec = LiveCodec()
+        codec = usual_codec()
         with trio.CancelScope() as scope:
             stream = await trio.open_tcp_stream(self._live.host, self._live.port)
             async with stream, trio.open_nursery() as nursery:

@@ -7,6 +7,8 @@ from typing import Any
 
 import msgspec
 
+from llcphone.config.live import LiveConfig
+from llcphone.live.codec import LiveCodec
 from llcphone.live.events import (
     AgentFragment,
     BackendBegan,
@@ -290,3 +292,10 @@ SAMPLES: list[tuple[dict[str, Any], object]] = [
         UnknownModelEvent("decision.item.deleted"),
     ),
 ]
+
+
+def usual_codec(**other: int) -> LiveCodec:
+    """The codec of one leg by the usual settings, but for these."""
+    usual = LiveConfig()
+    given = {name: getattr(usual, name) for name in ("cushion_ms", "quiet_steps", "backend_bytes")}
+    return LiveCodec(**{**given, **other})

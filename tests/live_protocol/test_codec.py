@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llcphone.live.codec import LiveCodec
 from llcphone.live.encode import ITEM_BYTES
 from llcphone.live.tokens import APPEND_TOKENS, estimated_tokens
 from llcphone.realtime.dialects import Dialect
@@ -34,7 +33,7 @@ from llcphone.realtime.messages import (
     UserAudio,
     UserText,
 )
-from tests.live_protocol.samples import CALL, SESSION, backend, response, sent
+from tests.live_protocol.samples import CALL, SESSION, backend, response, sent, usual_codec
 from tests.official_types import judge_live_client
 
 START = {key: value for key, value in SESSION.items() if key not in ("id", "expires_at", "status")}
@@ -44,7 +43,7 @@ TOOLS = {"delegation": {"type": "responses", "responses": {"tools": [TOOL]}}}
 
 def started() -> LiveCodec:
     """A leg whose session is open."""
-    codec = LiveCodec()
+    codec = usual_codec()
     codec.encode(UpdateSession(START, "setup-1"))
     (event,) = codec.decode(sent({"type": "session.started", "session": SESSION}))
     assert isinstance(event, SessionUpdated)
@@ -155,12 +154,12 @@ def test_what_gpt_live_has_no_place_for_is_not_sent(message: ModelMessage) -> No
 
 
 def test_the_first_message_starts_the_session_with_all_of_it() -> None:
-    event = wire(LiveCodec(), UpdateSession(START, "setup-1"))
+    event = wire(usual_codec(), UpdateSession(START, "setup-1"))
     assert event == {"type": "session.start", "event_id": "setup-1", "session": START}
 
 
 def test_until_the_session_is_open_an_update_starts_it_again() -> None:
-    codec = LiveCodec()
+    codec = usual_codec()
     codec.encode(UpdateSession(START, "setup-1"))
     assert wire(codec, UpdateSession(START, "setup-1-opening"))["type"] == "session.start"
 
@@ -241,7 +240,7 @@ def test_a_long_answer_is_cut_and_says_so(letter: str) -> None:
     st.lists(st.lists(st.integers(0, 4_000), min_size=1, max_size=4), max_size=30), st.integers(4_096, 32_768)
 )
 def test_all_answers_together_stay_within_the_sessions_room(batches: list[list[int]], room: int) -> None:
-    codec = LiveCodec(backend_bytes=room)
+    codec = usual_codec(backend_bytes=room)
     codec.encode(UpdateSession(START, "setup-1"))
     codec.decode(sent({"type": "session.started", "session": SESSION}))
     total, placeholders = 0, 0

@@ -8,7 +8,6 @@ from typing import Any
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
-from llcphone.live.codec import LiveCodec
 from llcphone.realtime.events import (
     AudioDelta,
     AudioDone,
@@ -23,7 +22,7 @@ from llcphone.realtime.events import (
     TranscriptDone,
 )
 from llcphone.realtime.messages import CancelResponse, ModelMessage, Speak, ToolOutput, UpdateSession
-from tests.live_protocol.samples import CALL, SESSION, backend, error, response, sent
+from tests.live_protocol.samples import CALL, SESSION, backend, error, response, sent, usual_codec
 
 MOMENTS = st.none() | st.integers(0, 6_000)
 CHUNKS = st.builds(
@@ -83,7 +82,7 @@ STEPS = st.builds(
 
 
 def told_of(steps: list[dict[str, Any] | ModelMessage]) -> list[ModelEvent]:
-    codec = LiveCodec()
+    codec = usual_codec()
     codec.encode(UpdateSession({}, "setup-1"))
     told: list[ModelEvent] = []
     for step in steps:

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from llcphone.audio import payload_bytes
-from llcphone.live.codec import LiveCodec
 from llcphone.realtime.events import (
     AudioDelta,
     AudioDone,
@@ -30,7 +29,7 @@ from llcphone.realtime.events import (
     Usage,
 )
 from llcphone.realtime.messages import CancelResponse, Speak, UpdateSession
-from tests.live_protocol.samples import CALL, SESSION, USAGE, backend, error, response, sent
+from tests.live_protocol.samples import CALL, SESSION, USAGE, backend, error, response, sent, usual_codec
 
 U1, ITEM1 = "setup-1-u1", "setup-1-u1-item"
 C1, C2 = "setup-1-c1", "setup-1-c2"
@@ -41,7 +40,7 @@ class Leg:
     """One leg: what the server says goes in, what the engine is told comes out."""
 
     def __init__(self, *, cushion_ms: int = 0, event_id: str = "setup-1", started: bool = True) -> None:
-        self.codec = LiveCodec(cushion_ms=cushion_ms)
+        self.codec = usual_codec(cushion_ms=cushion_ms)
         self.codec.encode(UpdateSession({"model": "gpt-live-1"}, event_id))
         if started:
             self.says({"type": "session.started", "session": SESSION})
