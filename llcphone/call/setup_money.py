@@ -42,7 +42,7 @@ def money_plan(config: Config, rates: Rates | None, *, spent_usd: float = 0.0) -
         spent_usd: what older runs of the call have cost.
     """
     money = config.money
-    prices = price_list(money.price_file)
+    minute_usd = price_list(money.price_file).minute_usd(config.realtime.model) or 0.0
     return MoneyPlan(
         rates=rates,
         budget_usd=money.call_budget_usd,
@@ -50,7 +50,7 @@ def money_plan(config: Config, rates: Rates | None, *, spent_usd: float = 0.0) -
         goodbye_cue=config.agent.goodbye_cue,
         grace_ms=round(money.grace_s * 1000),
         spent_usd=spent_usd,
-        minute_usd=prices.minute_usd(config.realtime.model) or 0.0,
+        minute_usd=minute_usd,
     )
 
 

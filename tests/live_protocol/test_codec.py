@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import pytest
 from hypothesis import given, settings
@@ -35,6 +35,9 @@ from llcphone.realtime.messages import (
 )
 from tests.live_protocol.samples import CALL, SESSION, backend, response, sent, usual_codec
 from tests.official_types import judge_live_client
+
+if TYPE_CHECKING:
+    from llcphone.live.codec import LiveCodec
 
 START = {key: value for key, value in SESSION.items() if key not in ("id", "expires_at", "status")}
 TOOL = {"type": "function", "name": "look_up", "description": "Look.", "parameters": {"type": "object"}}
