@@ -36,11 +36,16 @@ class LiveStage:
     live: LiveSimulator
     phone: Phone
     records: list[CallRecord]
-    ended: trio.Event
+    ended: trio.Event = attrs.field(factory=trio.Event)
 
     async def record(self) -> CallRecord:
-        await self.ended.wait()
-        return self.records[0]
+        return await self.nth_record(1)
+
+    async def nth_record(self, nth: int) -> CallRecord:
+        while len(self.records) < nth:
+            self.ended = trio.Event()
+            await self.ended.wait()
+        return self.records[nth - 1]
 
 
 @asynccontextmanager
@@ -48,11 +53,12 @@ async def live_stage(
     agent: Agent, script: Any = None, settings: Any = None, **simulated: Any
 ) -> AsyncIterator[LiveStage]:
     records: list[CallRecord] = []
-    ended = trio.Event()
+    stages: list[LiveStage] = []
 
     def keep(record: CallRecord) -> None:
         records.append(record)
-        ended.set()
+        for stage in stages:
+            stage.ended.set()
 
     async with open_live(script, **simulated) as live:
         config = rehearsal_config(live.url, {"realtime": {"protocol": "live"}}, settings or {})
@@ -64,7 +70,8 @@ async def live_stage(
             await phone.endpoints.first.accepted.wait()
             async with trio.open_nursery() as nursery:
                 listener = await nursery.start(serve, phone, config)
-                yield LiveStage(twilio=twilio, live=live, phone=phone, records=records, ended=ended)
+                stages.append(LiveStage(twilio=twilio, live=live, phone=phone, records=records))
+                yield stages[0]
                 for call in twilio.calls:
                     call.hang_up()
                 await phone.drain(5)
