@@ -73,6 +73,7 @@ ENDS: dict[str, tuple[str, int]] = {
     "number set-webhook": ("--yes", 2),
     "console": ("", 2),
     "tunnel": ("--yes", 2),
+    "certify": ("--only model", 2),
     "torture": ("--list", 0),
     "replay": ("nothing.tape", 2),
     "sim phone": ("", 1),
@@ -90,6 +91,7 @@ SERVE: dict[str, str] = {
     "phone": "--sim --no-open --port 0",
     "tail": "",
     "sim model": "--port {port}",
+    "sim live": "--port {port}",
     "sim twilio": "--port {port}",
 }
 """Commands that go on until Ctrl-C."""
