@@ -10,7 +10,7 @@ HAProxy is Debian's package (``apt-get install haproxy``). Where there is none, 
 skipped, unless ``NEED_HAPROXY`` is set, as ``.ci/run`` does. Time is real: tests wait for what happens, and
 never for a guessed time. Whatever a cluster starts is ended when it is left.
 
-Tests with the marker ``nodes`` take long; ``.ci/run`` runs them (``./dev test -n 3 -m nodes``), and a plain
+Tests with the marker ``nodes`` take long; ``.ci/run`` runs them (with those of ``deploy``), and a plain
 ``./dev test`` leaves them out.
 """
 
