@@ -84,7 +84,8 @@ async def call_page(phone: Phone, index: CallIndex, call_id: str, session: Sessi
     if live is not None:
         kept = None  # that was the run before it
     words, numbers = (session.revealed(call_id, "words"), session.revealed(call_id, "numbers"))
-    record = detail.record if live is None else _record_so_far(live)
+    # A call that has ended may still be among the live ones for a moment.
+    record = detail.record if live is None or detail.state == "ended" else _record_so_far(live)
     return {
         "call": without_record(detail if numbers else detail.masked()),
         "record": record if record is None or words else _without_words(record),
