@@ -47,8 +47,9 @@ class LiveConfig(Section):
     cushion_ms: int = setting(160, between(0, 1_000), advanced=True)
     """Silence sent before each utterance, so that audio that arrives late leaves no gap. Every utterance
     begins this much later."""
-    quiet_steps: int = setting(3, between(0, 16), advanced=True)
-    """How many µ-law steps from zero a sample may be and still count as silence."""
+    quiet_steps: int = setting(8, between(0, 16), advanced=True)
+    """How many µ-law steps from zero a sample may be and still count as silence. GPT-Live's silence was
+    measured at up to 6, and its quietest word is far above 16."""
     backend_bytes: int = setting(32_768, between(4_096, 1_000_000), advanced=True)
     """Bytes of tool results that one session takes. Beyond them llcphone sends short placeholders. The
     default is the limit that others measured; OpenAI documents none."""

@@ -68,9 +68,9 @@ CASES = [
     Case(id="live_interruption", word="fast"),
     Case(id="live_interruption", word="slow", pace=Pace(yield_ms=1500)),
     Case(id="live_interruption", word="never", barge_ins=("talk on",)),
-    Case(id="live_quiet", word="pure", settings={"live.quiet_steps": 3}),
-    Case(id="live_quiet", word="near", settings={"live.quiet_steps": 3}, assumes=Assumptions(quiet="noise")),
-    Case(id="live_quiet", word="noisy", settings={"live.quiet_steps": 8}, assumes=Assumptions(quiet="hiss")),
+    Case(id="live_quiet", word="pure", settings={"live.quiet_steps": 8}),
+    Case(id="live_quiet", word="near", settings={"live.quiet_steps": 8}, assumes=Assumptions(quiet="noise")),
+    Case(id="live_quiet", word="noisy", settings={"live.quiet_steps": 12}, assumes=Assumptions(quiet="hiss")),
     Case(id="live_quiet", word="loud", assumes=Assumptions(quiet="hum")),
     Case(id="live_jitter", word="within_cushion", settings={"live.cushion_ms": 160}),
     Case(

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from llcphone.sim.model.script import Say
 
 _QUIET = {"positive": b"\xff", "negative": b"\x7f", "noise": b"\xff\xfe\x7f\xfd\x7e\xff\x7d\xfe"}
-_QUIET |= {"hiss": b"\xf7\xff\x77\x7f", "hum": b"\xeb\xff\x6b\x7f"}
+_QUIET |= {"hiss": b"\xf3\xff\x73\x7f", "hum": b"\xeb\xff\x6b\x7f"}
 _WORDS = re.compile(r"\s*\S{1,12}")
 """What one fragment of a transcript holds: a word, or a part of a script that has no spaces."""
 _ULAW_PER_MS = 8
