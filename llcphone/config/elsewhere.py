@@ -71,6 +71,12 @@ def endpoints_of(first: RealtimeConfig, elsewhere: ElsewhereConfig) -> tuple[Rea
     return tuple(found)
 
 
+def _origin(url: str) -> tuple[str, str]:
+    """Scheme, host and port: what has the key of one may be sent that of the other."""
+    parts = urlsplit(url)
+    return parts.scheme, parts.netloc.lower()
+
+
 def _endpoint(first: RealtimeConfig, table: dict[str, Any], keys: Any, key: str) -> RealtimeConfig:
     known = attrs.fields_dict(RealtimeConfig)
     if unknown := set(table) - set(known):
@@ -83,7 +89,7 @@ def _endpoint(first: RealtimeConfig, table: dict[str, Any], keys: Any, key: str)
         given |= {name: getattr(first, name) for name in _OF_ANY_PROTOCOL}
         if protocol == "live":
             given |= {"model": LIVE_DEFAULTS["realtime.model"]}
-    if urlsplit(str(table["url"])).hostname == urlsplit(first.url).hostname:
+    if _origin(table["url"]) == _origin(first.url):
         given |= {"api_key": first.api_key}
     else:
         given |= {name: known[name].default for name in _OF_ONE_ENDPOINT}

@@ -71,6 +71,12 @@ def test_what_is_wrong_is_named(table: str, says: str) -> None:
         Config.from_toml(f"[[elsewhere]]\n{table}\n")
 
 
+@pytest.mark.parametrize("url", ["ws://api.openai.com/v1/realtime", "wss://api.openai.com:8443/v1/realtime"])
+def test_a_key_goes_to_no_other_scheme_or_port(url: str) -> None:
+    data = {"realtime": {"api_key": "sk-first"}, "elsewhere": {"endpoints": [{"url": url}]}}
+    assert Config.from_dict(data).endpoints[1].api_key == ""
+
+
 def test_more_keys_than_endpoints_are_refused() -> None:
     with pytest.raises(ConfigError, match=r"elsewhere\.api_keys: has more keys"):
         Config.from_dict({"elsewhere": {"api_keys": ["sk-a"]}})

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 PATH = "/v1/live/sessions"
 MODELS = "gpt-live"
 """How the names of Live models begin."""
+_BACKENDS = "gpt-5"
+"""How those of text models begin."""
 _BETA_HEADER = "openai-beta"
 
 
@@ -39,4 +41,4 @@ def list_status(model: str, key: str, accepted_key: str | None) -> int:
     """The HTTP status of a question for a model."""
     if not is_good_key(key, accepted_key):
         return 401
-    return 200 if model.startswith(MODELS) else 404
+    return 200 if model.startswith((MODELS, _BACKENDS)) else 404
